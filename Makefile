@@ -1,0 +1,71 @@
+# One command for each thing that one does here: `make help` lists them. Each brings what it needs on the first run, into
+# .venv and .tools in this directory; after that no target here asks the network for anything.
+
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+TOOLS := .tools
+GRPCURL_VERSION := v1.9.4
+GRPCURL := $(TOOLS)/bin/grpcurl
+MODGUD := $(or $(CARGO_TARGET_DIR),target)/release/modgud
+
+# Cargo shares out its own jobs; with -j it would look for a job server that make does not open for it.
+unexport MAKEFLAGS MFLAGS
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint fmt bench clean cargo grpcurl
+
+help: ## lists these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.installed | cargo ## key, modgud, sample modules and Envoy on this machine
+	cargo build --release --locked
+	@exec '$(MODGUD)' demo --envoy '$(VENV)/bin/envoy' --python '$(VENV)/bin/python'
+
+test: $(VENV)/.installed | cargo grpcurl ## all tests, those against a real Envoy too
+	@export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
+	if [ -x '$(GRPCURL)' ]; then export MODGUD_TEST_GRPCURL='$(CURDIR)/$(GRPCURL)'; fi; \
+	echo 'cargo test --locked' && exec cargo test --locked
+
+lint: | cargo ## formatting, clippy and the documentation, warnings denied
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+
+fmt: | cargo ## formats the sources
+	cargo fmt
+
+bench: | cargo ## what a check costs, beside an empty server
+	cargo bench --locked --bench check
+
+clean: ## removes all that these targets made: target, .venv, .tools
+	rm -rf target '$(VENV)' '$(TOOLS)'
+
+cargo:
+	@command -v cargo >/dev/null || { \
+	  echo 'modgud: cargo is not on the PATH; install Rust (https://rustup.rs) and run make again' >&2; exit 1; }
+
+# The stamp is written last: an installation that broke off is done again.
+$(VENV)/.installed: tools/requirements.txt
+	@command -v '$(PYTHON)' >/dev/null || { \
+	  echo 'modgud: $(PYTHON) is not on the PATH; install Python 3.9 or later and run make again' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo 'modgud: this $(PYTHON) has no venv module; install it (Debian: apt install python3-venv) and run make again' >&2; exit 1; }
+	@echo 'modgud: installing Envoy 1.40.0 and PyJWT into .venv (once)'
+	@'$(PYTHON)' -m venv --clear '$(VENV)'
+	@'$(VENV)/bin/python' -m pip install --quiet --disable-pip-version-check --requirement '$<' || { \
+	  echo 'modgud: pip could not install tools/requirements.txt (see above); the first run needs a network' >&2; exit 1; }
+	@touch '$@'
+
+# Wanted, not needed: without it the tests use another reflection client.
+grpcurl:
+	@if [ -e '$(GRPCURL)-$(GRPCURL_VERSION)' ]; then exit 0; fi; \
+	mkdir -p '$(TOOLS)/bin'; \
+	if ! command -v go >/dev/null; then \
+	  echo 'modgud: grpcurl is not installed (no go on the PATH); the tests will use another reflection client'; \
+	elif echo 'modgud: installing grpcurl $(GRPCURL_VERSION) into .tools (once)' && \
+	  GOBIN='$(CURDIR)/$(TOOLS)/bin' go install github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION) 2>'$(TOOLS)/grpcurl.log'; then \
+	  touch '$(GRPCURL)-$(GRPCURL_VERSION)'; \
+	else \
+	  echo 'modgud: grpcurl could not be installed (.tools/grpcurl.log); the tests will use another reflection client'; \
+	fi

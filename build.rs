@@ -1,0 +1,77 @@
+//! Turns `proto/` into Rust: owns how messages are mapped to types, not what they mean (see `proto/README.md`).
+//! No `protoc` is needed.
+//!
+//! Two descriptions of the same bytes come out of it:
+//! - the true one, Envoy's names and types, for gRPC reflection and for the tests of the wire;
+//! - one for code generation, changed by [`for_codegen`] so that decoding neither copies, nor hashes, nor fails on text.
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+
+use prost_types::field_descriptor_proto::Type;
+use prost_types::{DescriptorProto, FileDescriptorSet};
+
+/// Where the messages are, from the package root.
+const ROOT: &str = "proto";
+/// The file from which all others are imported.
+const ENTRY: &str = "envoy/service/auth/v3/external_auth.proto";
+/// The package whose messages are `prost-types`' own, and so stay as they are.
+const WELL_KNOWN: &str = "google.protobuf";
+/// The true descriptor set, in `OUT_DIR`.
+const DESCRIPTOR_FILE: &str = "modgud_descriptor.bin";
+/// The generated modules, nested as their packages, in `OUT_DIR`.
+const MODULES_FILE: &str = "modgud_messages.rs";
+/// The packages whose messages hold credentials, or what contains them: their types can't be printed.
+const SECRET_PACKAGES: [&str; 2] = [".envoy.service.auth.v3", ".envoy.config.core.v3"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={ROOT}");
+
+    let mut compiler = protox::Compiler::new([ROOT])?;
+    compiler.include_imports(true).include_source_info(true).open_file(ENTRY)?;
+
+    let path = out_dir()?.join(DESCRIPTOR_FILE);
+    fs::write(&path, compiler.encode_file_descriptor_set())
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+
+    tonic_prost_build::configure()
+        .bytes(".")
+        .skip_debug(SECRET_PACKAGES)
+        .include_file(MODULES_FILE)
+        .compile_fds(for_codegen(compiler.file_descriptor_set()))
+        .map_err(|error| format!("cannot generate code from {ROOT}/{ENTRY}: {error}"))?;
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "cargo names the output directory in the environment only")]
+fn out_dir() -> Result<PathBuf, String> {
+    std::env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| "OUT_DIR is not set: run by cargo only".to_owned())
+}
+
+/// The description that Rust types are generated from. It differs from the true one in two ways, neither of which is
+/// visible on the wire (<https://protobuf.dev/programming-guides/encoding/>):
+/// - `string` becomes `bytes`, which is encoded alike. A value is then a slice of the network buffer instead of a copy, and
+///   text that is not UTF-8 reaches our own checks, which deny it, instead of failing as a gRPC error, which Envoy's
+///   `failure_mode_allow` would let pass.
+/// - A map becomes the repeated entries that it is encoded as. Order and duplicates are kept, so that a header that is there
+///   twice can be seen, and nothing is hashed.
+///
+/// Comments are left out: the entries of maps have none, which the generator can't take. They are in `proto/`.
+fn for_codegen(mut set: FileDescriptorSet) -> FileDescriptorSet {
+    set.file.iter_mut().filter(|file| file.package() != WELL_KNOWN).for_each(|file| {
+        file.message_type.iter_mut().for_each(untype);
+        file.source_code_info = None;
+    });
+    set
+}
+
+fn untype(message: &mut DescriptorProto) {
+    for field in message.field.iter_mut().filter(|field| field.r#type() == Type::String) {
+        field.set_type(Type::Bytes);
+    }
+    if let Some(options) = &mut message.options {
+        options.map_entry = None;
+    }
+    message.nested_type.iter_mut().for_each(untype);
+}

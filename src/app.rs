@@ -1,0 +1,173 @@
+//! The composition root: from a configuration to running servers. Returns the addresses that were bound, so that port 0 can
+//! be asked for.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::driver::Driver;
+use crate::server::grpc::{self, GrpcError};
+use crate::server::readiness::{Pending, Readiness};
+use crate::server::{Checks, admin};
+use crate::telemetry::metrics::Metrics;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long there must be no check before a drain is taken to be complete.
+const QUIET: Duration = Duration::from_secs(1);
+/// How often it is looked whether checks still come.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long calls under way may take to end once listeners are closed, at the least.
+const FINISH: Duration = Duration::from_secs(2);
+
+/// Why modgud could not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A listener can't be opened.
+    #[error("can't listen on {address} for {purpose}: {error}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What for.
+        purpose: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The gRPC server failed.
+    #[error(transparent)]
+    Grpc(#[from] GrpcError),
+    /// The admin server failed.
+    #[error("the admin server failed: {0}")]
+    Admin(io::Error),
+}
+
+/// How a process is asked to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Not ready at once, but go on answering while checks still come, up to the drain time: SIGTERM.
+    Drain,
+    /// Answer what is under way and leave: SIGINT, or a second signal.
+    Now,
+}
+
+/// A process that listens and does not serve yet.
+#[derive(Debug)]
+pub struct App {
+    grpc: TcpListener,
+    admin: TcpListener,
+    addresses: Addresses,
+    checks: Arc<Checks>,
+    readiness: Readiness,
+    starting: Pending,
+    deadline: Duration,
+    drain: Duration,
+}
+
+/// The addresses that were bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// Where Envoy connects to.
+    pub grpc: SocketAddr,
+    /// Where probes and metrics are served.
+    pub admin: SocketAddr,
+}
+
+impl App {
+    /// Opens the listeners of a configuration.
+    ///
+    /// # Errors
+    /// [`AppError::Bind`] when an address can't be had.
+    pub async fn bind(config: Config, clock: Clock) -> Result<Self, AppError> {
+        let Config { server, telemetry, snapshot } = config;
+        let readiness = Readiness::default();
+        let starting = readiness.hold("starting");
+        let (grpc, grpc_address) = listen(server.grpc, "checks (server.grpc)").await?;
+        let (admin, admin_address) = listen(server.admin, "probes and metrics (server.admin)").await?;
+        let driver = Driver::new(snapshot, clock);
+        let checks = Arc::new(Checks { driver, metrics: Metrics::default(), logged: telemetry.decisions });
+        let addresses = Addresses { grpc: grpc_address, admin: admin_address };
+        Ok(Self { grpc, admin, addresses, checks, readiness, starting, deadline: server.deadline, drain: server.drain })
+    }
+
+    /// The addresses that were bound.
+    #[must_use]
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// The readiness of this process, for whoever has to hold it back.
+    #[must_use]
+    pub const fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    /// Serves until `stop` says how to leave, and then leaves that way. `stop` is asked a second time while draining.
+    ///
+    /// # Errors
+    /// [`AppError`] when a server fails.
+    pub async fn run(self, mut stop: impl AsyncFnMut() -> Stop) -> Result<(), AppError> {
+        let Self { grpc, admin, addresses: _, checks, readiness, starting, deadline, drain } = self;
+        let (closing, closed) = watch::channel(());
+        let wait = |mut closed: watch::Receiver<()>| async move {
+            // The sender says nothing and is dropped when it is time.
+            while closed.changed().await.is_ok() {}
+        };
+        let grpc =
+            grpc::serve(grpc, Arc::clone(&checks), readiness.clone(), deadline, wait(closed.clone()));
+        let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), wait(closed));
+        let servers = async {
+            let (grpc, admin) = tokio::join!(grpc, admin);
+            grpc.map_err(AppError::from).and(admin.map_err(AppError::Admin))
+        };
+        tokio::pin!(servers);
+        drop(starting);
+
+        let leaving = async {
+            let how = stop().await;
+            let _draining = readiness.hold("draining");
+            tracing::info!(?how, "leaving: not ready any more");
+            if how == Stop::Drain {
+                tokio::select! {
+                    () = quiet(&checks, drain) => {}
+                    _ = stop() => {}
+                }
+            }
+        };
+        tokio::select! {
+            ended = &mut servers => return ended,
+            () = leaving => {}
+        }
+        drop(closing);
+        match timeout(drain.max(FINISH), servers).await {
+            Ok(ended) => ended,
+            // Connections that are kept open by the other side: nothing is under way on them that was not given its time.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+async fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, SocketAddr), AppError> {
+    let fail = |error| AppError::Bind { address, purpose, error };
+    let listener = TcpListener::bind(address).await.map_err(fail)?;
+    let bound = listener.local_addr().map_err(fail)?;
+    Ok((listener, bound))
+}
+
+/// Waits until no check has come for [`QUIET`], or until `most` is over.
+async fn quiet(checks: &Checks, most: Duration) {
+    let count = async {
+        let mut seen = (checks.metrics.checks(), Instant::now());
+        while seen.1.elapsed() < QUIET {
+            sleep(LOOK).await;
+            let answered = checks.metrics.checks();
+            if answered != seen.0 {
+                seen = (answered, Instant::now());
+            }
+        }
+    };
+    // Out of time is an end as good as quiet.
+    let _ = timeout(most, count).await;
+}

@@ -1,0 +1,177 @@
+//! Path patterns as operators write them in rules. Owns their syntax; which of several wins is `router`'s matter.
+//!
+//! A segment is a literal, `{name}` (exactly one segment, whatever it is), or, at the end, `{*name}` (all the segments
+//! that are left, none too: `/admin/{*rest}` covers `/admin`, `/admin/` and everything below). Literals are decoded text
+//! and compared exactly. A trailing slash means nothing.
+
+#[cfg(test)]
+mod tests;
+
+use crate::path::MAX_TARGET_BYTES;
+use std::fmt;
+
+/// A pattern that some request's path can match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPattern {
+    segments: Box<[Segment]>,
+    rest: Option<Box<str>>,
+}
+
+impl PathPattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// What [`PatternFault`] names: bad syntax, and literals that no [`CanonicalPath`](crate::path::CanonicalPath) holds,
+    /// since a rule that can never match protects nothing.
+    pub fn parse(text: &str) -> Result<Self, PatternFault> {
+        if text.len() > MAX_TARGET_BYTES {
+            return Err(PatternFault::TooLong);
+        }
+        let inner = text.strip_prefix('/').ok_or(PatternFault::NotAbsolute)?;
+        let inner = inner.strip_suffix('/').unwrap_or(inner);
+        let mut pattern = Parser::default();
+        // `/` alone is the path without segments; any other empty piece is a double slash.
+        if text != "/" {
+            for piece in inner.split('/') {
+                pattern.push(piece)?;
+            }
+        }
+        Ok(Self { segments: pattern.segments.into(), rest: pattern.rest.map(Into::into) })
+    }
+
+    /// The segments from the left, without the `{*name}`.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// The name in `{*name}`, if the pattern ends in one.
+    #[must_use]
+    pub fn rest(&self) -> Option<&str> {
+        self.rest.as_deref()
+    }
+}
+
+/// Writes the pattern without a trailing slash; reading that gives the same pattern.
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Parameter(name) => write!(f, "/{{{name}}}")?,
+            }
+        }
+        match &self.rest {
+            Some(name) => write!(f, "/{{*{name}}}"),
+            None if self.segments.is_empty() => f.write_str("/"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What one segment of a path is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Segment {
+    /// This text, exactly.
+    Literal(Box<str>),
+    /// `{name}`: any text, which is never empty.
+    Parameter(Box<str>),
+}
+
+/// Why a pattern is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PatternFault {
+    /// It doesn't begin with `/`.
+    #[error("a path pattern starts with `/`")]
+    NotAbsolute,
+    /// Longer than any request target.
+    #[error("a path pattern is at most {MAX_TARGET_BYTES} bytes long, as no longer path is accepted")]
+    TooLong,
+    /// `//`.
+    #[error("a path pattern has no empty segment, as no path with `//` is accepted")]
+    EmptySegment,
+    /// `.` or `..`.
+    #[error("a path pattern has no `.` or `..` segment, as no path with one is accepted")]
+    DotSegment,
+    /// `%`: literals are written decoded.
+    #[error("a path pattern is written decoded, without `%`")]
+    Percent,
+    /// `\`, `;`, `?`, `#` or a control character.
+    #[error("a path pattern holds no `\\`, `;`, `?`, `#` or control character, as no path with one is accepted")]
+    IllegalCharacter,
+    /// `*` outside braces, which would look like a wildcard and be none.
+    #[error("`*` is no wildcard: one segment is `{{name}}`, all that follow are `{{*rest}}`")]
+    Asterisk,
+    /// A brace that is not around a whole segment.
+    #[error("braces stand around a whole segment: `{{name}}` or `{{*rest}}`")]
+    Brace,
+    /// A parameter's name with other characters, or none.
+    #[error("a parameter's name is made of `a`-`z`, `0`-`9` and `_`, and does not start with a digit")]
+    ParameterName,
+    /// One name twice.
+    #[error("each parameter of a path pattern has a name of its own")]
+    DuplicateName,
+    /// Something after `{*rest}`.
+    #[error("`{{*rest}}` stands at the end of a path pattern")]
+    RestNotLast,
+}
+
+#[derive(Default)]
+struct Parser<'a> {
+    segments: Vec<Segment>,
+    names: Vec<&'a str>,
+    rest: Option<&'a str>,
+}
+
+impl<'a> Parser<'a> {
+    fn push(&mut self, piece: &'a str) -> Result<(), PatternFault> {
+        if self.rest.is_some() {
+            return Err(PatternFault::RestNotLast);
+        }
+        let Some(inner) = piece.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')) else {
+            self.segments.push(Segment::Literal(check_literal(piece)?.into()));
+            return Ok(());
+        };
+        if let Some(name) = inner.strip_prefix('*') {
+            self.rest = Some(self.new_name(name)?);
+        } else {
+            let name = self.new_name(inner)?;
+            self.segments.push(Segment::Parameter(name.into()));
+        }
+        Ok(())
+    }
+
+    fn new_name(&mut self, name: &'a str) -> Result<&'a str, PatternFault> {
+        if name.contains(['{', '}']) {
+            return Err(PatternFault::Brace);
+        }
+        let letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'_');
+        if !name.bytes().next().is_some_and(letter) || !name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit()) {
+            return Err(PatternFault::ParameterName);
+        }
+        if self.names.contains(&name) {
+            return Err(PatternFault::DuplicateName);
+        }
+        self.names.push(name);
+        Ok(name)
+    }
+}
+
+fn check_literal(text: &str) -> Result<&str, PatternFault> {
+    match text {
+        "" => return Err(PatternFault::EmptySegment),
+        "." | ".." => return Err(PatternFault::DotSegment),
+        _ => {}
+    }
+    for character in text.chars() {
+        match character {
+            '{' | '}' => return Err(PatternFault::Brace),
+            '%' => return Err(PatternFault::Percent),
+            '*' => return Err(PatternFault::Asterisk),
+            '\\' | ';' | '?' | '#' => return Err(PatternFault::IllegalCharacter),
+            other if other.is_control() => return Err(PatternFault::IllegalCharacter),
+            _ => {}
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,137 @@
+//! What operators may write as a path pattern, and what is refused.
+
+use super::{PathPattern, PatternFault, Segment};
+use crate::path::{MAX_TARGET_BYTES, RequestTarget};
+use proptest::prelude::*;
+use std::collections::HashSet;
+
+#[test]
+fn patterns_are_read_and_written_back() {
+    // pattern, the same as it is written back, number of segments before `{*rest}`, name of `{*rest}`
+    let table = [
+        ("/", "/", 0, None),
+        ("/admin", "/admin", 1, None),
+        ("/admin/", "/admin", 1, None),
+        ("/api/users/{id}", "/api/users/{id}", 3, None),
+        ("/{org}/{id}/", "/{org}/{id}", 2, None),
+        ("/{*rest}", "/{*rest}", 0, Some("rest")),
+        ("/admin/{*rest}/", "/admin/{*rest}", 1, Some("rest")),
+        ("/{_a1}/{*b}", "/{_a1}/{*b}", 1, Some("b")),
+        ("/v1/things:cancel/me@example.com", "/v1/things:cancel/me@example.com", 3, None),
+        ("/a b/caf\u{e9}", "/a b/caf\u{e9}", 2, None),
+        ("/.well-known/...", "/.well-known/...", 2, None),
+    ];
+    for (text, written, segments, rest) in table {
+        let pattern = PathPattern::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+        assert_eq!(pattern.to_string(), written);
+        assert_eq!(PathPattern::parse(written).as_ref(), Ok(&pattern));
+        assert_eq!((pattern.segments().len(), pattern.rest()), (segments, rest), "{text}");
+    }
+}
+
+#[test]
+fn everything_else_is_refused_with_its_own_message() {
+    let long = format!("/{}", "a".repeat(MAX_TARGET_BYTES));
+    let table = [
+        ("", PatternFault::NotAbsolute),
+        ("admin", PatternFault::NotAbsolute),
+        ("*", PatternFault::NotAbsolute),
+        ("https://example.com/", PatternFault::NotAbsolute),
+        (&long, PatternFault::TooLong),
+        ("//", PatternFault::EmptySegment),
+        ("//admin", PatternFault::EmptySegment),
+        ("/a//b", PatternFault::EmptySegment),
+        ("/a//", PatternFault::EmptySegment),
+        ("/.", PatternFault::DotSegment),
+        ("/a/../b", PatternFault::DotSegment),
+        ("/a%20b", PatternFault::Percent),
+        ("/100%", PatternFault::Percent),
+        ("/a?b", PatternFault::IllegalCharacter),
+        ("/a#b", PatternFault::IllegalCharacter),
+        ("/a;b", PatternFault::IllegalCharacter),
+        ("/a\\b", PatternFault::IllegalCharacter),
+        ("/a\nb", PatternFault::IllegalCharacter),
+        ("/a\u{85}", PatternFault::IllegalCharacter),
+        ("/admin/*", PatternFault::Asterisk),
+        ("/admin/**", PatternFault::Asterisk),
+        ("/a{id}", PatternFault::Brace),
+        ("/{id}a", PatternFault::Brace),
+        ("/{a}{b}", PatternFault::Brace),
+        ("/{{a}}", PatternFault::Brace),
+        ("/{", PatternFault::Brace),
+        ("/}", PatternFault::Brace),
+        ("/{a/b}", PatternFault::Brace),
+        ("/{}", PatternFault::ParameterName),
+        ("/{*}", PatternFault::ParameterName),
+        ("/{**a}", PatternFault::ParameterName),
+        ("/{1a}", PatternFault::ParameterName),
+        ("/{Id}", PatternFault::ParameterName),
+        ("/{a-b}", PatternFault::ParameterName),
+        ("/{ a }", PatternFault::ParameterName),
+        ("/{a:[0-9]+}", PatternFault::ParameterName),
+        ("/{a}/{a}", PatternFault::DuplicateName),
+        ("/{a}/{*a}", PatternFault::DuplicateName),
+        ("/{*a}/b", PatternFault::RestNotLast),
+        ("/{*a}/{*b}", PatternFault::RestNotLast),
+    ];
+    for (text, fault) in table {
+        assert_eq!(PathPattern::parse(text), Err(fault), "{text:?}");
+    }
+    let numbers: HashSet<_> = table.iter().map(|(_, fault)| number(*fault)).collect();
+    let messages: HashSet<_> = table.iter().map(|(_, fault)| fault.to_string()).collect();
+    assert_eq!((numbers.len(), messages.len()), (11, 11));
+}
+
+/// A new variant does not compile until it has a number, and so a row in the table above.
+const fn number(fault: PatternFault) -> u8 {
+    match fault {
+        PatternFault::NotAbsolute => 1,
+        PatternFault::TooLong => 2,
+        PatternFault::EmptySegment => 3,
+        PatternFault::DotSegment => 4,
+        PatternFault::Percent => 5,
+        PatternFault::IllegalCharacter => 6,
+        PatternFault::Asterisk => 7,
+        PatternFault::Brace => 8,
+        PatternFault::ParameterName => 9,
+        PatternFault::DuplicateName => 10,
+        PatternFault::RestNotLast => 11,
+    }
+}
+
+fn encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,=:@".contains(&byte);
+    let byte = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") };
+    text.bytes().map(byte).collect()
+}
+
+proptest! {
+    #[test]
+    fn every_literal_is_a_segment_that_a_path_can_hold(
+        text in "[^{}/]{1,3}|[ -.0-z~\u{80}-\u{a0}]{1,4}|[a-z.]{1,3}",
+    ) {
+        if PathPattern::parse(&format!("/{text}")).is_ok() {
+            let raw = format!("/{}", encode(&text));
+            let target = RequestTarget::parse(raw.as_bytes()).unwrap();
+            prop_assert_eq!(target.path.first_segment(), Some(text.as_str()));
+        }
+    }
+
+    #[test]
+    fn every_segment_that_a_path_can_hold_is_a_literal_but_for_four_characters(
+        text in "[^/]{1,3}|[ -.0-~\u{80}-\u{a0}]{1,4}|[a-z.]{1,3}",
+    ) {
+        let raw = format!("/{}", encode(&text));
+        let possible = RequestTarget::parse(raw.as_bytes()).is_ok() && !text.contains(['%', '*', '{', '}']);
+        let literal = PathPattern::parse(&format!("/{text}"))
+            .is_ok_and(|pattern| pattern.segments() == [Segment::Literal(text.as_str().into())]);
+        prop_assert_eq!(literal, possible);
+    }
+
+    #[test]
+    fn no_text_panics_and_what_is_written_back_is_the_same(text in "/?([a{}*/_.1]{0,12}|\\PC{0,8})") {
+        if let Ok(pattern) = PathPattern::parse(&text) {
+            prop_assert_eq!(PathPattern::parse(&pattern.to_string()), Ok(pattern));
+        }
+    }
+}

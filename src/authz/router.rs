@@ -1,0 +1,120 @@
+//! From method and path to the one entry that decides. Owns which of several matching entries is the most specific; knows
+//! nothing of rules or access. Hosts are not looked at here: who tells them apart keeps one router for each.
+//!
+//! Paths are compared segment by segment from the left: a literal is more specific than `{name}`, and both are, as is the
+//! path's end, more specific than `{*rest}`. Among entries of one path pattern, one that names the method is more specific
+//! than one for any method. An entry for other methods does not match at all, so a less specific path that does match
+//! decides. The order of insertion plays no part.
+//!
+//! A lookup goes down a tree of segments. It costs one or two hash look-ups a segment however many entries there are;
+//! going back adds to that only where a literal and a `{name}` stand side by side, and never visits a node twice.
+
+#[cfg(test)]
+mod tests;
+
+use super::pattern::{PathPattern, Segment};
+use crate::method::Method;
+use crate::path::CanonicalPath;
+use std::collections::HashMap;
+
+/// Entries of `T`, each for a path pattern and some methods.
+#[derive(Debug)]
+pub struct Router<T> {
+    root: Node,
+    /// What the leaves' indices mean: one value may serve several methods.
+    values: Vec<T>,
+}
+
+impl<T> Default for Router<T> {
+    fn default() -> Self {
+        Self { root: Node::default(), values: Vec::new() }
+    }
+}
+
+impl<T> Router<T> {
+    /// Adds an entry; no `methods` means any method.
+    ///
+    /// # Errors
+    /// The value of an earlier entry that no request could tell from this one: the same pattern, whatever its parameters
+    /// are called, and a method in common, or both for any method. The router is then as it was.
+    pub fn insert(&mut self, methods: &[Method<'_>], pattern: &PathPattern, value: T) -> Result<(), &T> {
+        let leaf = self.root.leaf_mut(pattern);
+        if let Some(index) = leaf.taken(methods) {
+            #[expect(clippy::indexing_slicing, reason = "a leaf holds only indices that were pushed below")]
+            return Err(&self.values[index]);
+        }
+        leaf.take(methods, self.values.len());
+        self.values.push(value);
+        Ok(())
+    }
+
+    /// The value of the most specific entry that matches.
+    #[must_use]
+    pub fn find(&self, method: &Method<'_>, path: &CanonicalPath<'_>) -> Option<&T> {
+        self.root.find(path.segments(), method).and_then(|index| self.values.get(index))
+    }
+}
+
+/// What can follow one prefix of segments. A tree is as deep as its longest pattern has segments, and no deeper.
+#[derive(Debug, Default)]
+struct Node {
+    literals: HashMap<Box<str>, Node>,
+    parameter: Option<Box<Node>>,
+    /// Patterns that end here.
+    end: Leaf,
+    /// Patterns that go on with `{*rest}`.
+    rest: Leaf,
+}
+
+impl Node {
+    fn leaf_mut(&mut self, pattern: &PathPattern) -> &mut Leaf {
+        let mut node = self;
+        for segment in pattern.segments() {
+            node = match segment {
+                Segment::Literal(text) => node.literals.entry(text.clone()).or_default(),
+                Segment::Parameter(_) => node.parameter.get_or_insert_default(),
+            };
+        }
+        if pattern.rest().is_some() { &mut node.rest } else { &mut node.end }
+    }
+
+    fn find<'p>(&self, mut segments: impl Iterator<Item = &'p str> + Clone, method: &Method<'_>) -> Option<usize> {
+        let exact = match segments.next() {
+            None => self.end.find(method),
+            Some(segment) => self
+                .literals
+                .get(segment)
+                .and_then(|node| node.find(segments.clone(), method))
+                .or_else(|| self.parameter.as_ref().and_then(|node| node.find(segments, method))),
+        };
+        exact.or_else(|| self.rest.find(method))
+    }
+}
+
+/// The entries of one path pattern, as indices of [`Router::values`].
+#[derive(Debug, Default)]
+struct Leaf {
+    named: HashMap<Box<str>, usize>,
+    any: Option<usize>,
+}
+
+impl Leaf {
+    fn find(&self, method: &Method<'_>) -> Option<usize> {
+        self.named.get(method.as_str()).copied().or(self.any)
+    }
+
+    /// The entry that stands where one for `methods` would have to.
+    fn taken(&self, methods: &[Method<'_>]) -> Option<usize> {
+        if methods.is_empty() {
+            return self.any;
+        }
+        methods.iter().find_map(|method| self.named.get(method.as_str()).copied())
+    }
+
+    fn take(&mut self, methods: &[Method<'_>], index: usize) {
+        if methods.is_empty() {
+            self.any = Some(index);
+        }
+        self.named.extend(methods.iter().map(|method| (method.as_str().into(), index)));
+    }
+}

@@ -1,0 +1,262 @@
+//! Which entry wins: a table that reads as one, and a second, naive router that every answer is compared with.
+
+use super::Router;
+use crate::authz::pattern::PathPattern;
+use crate::method::Method;
+use crate::path::RequestTarget;
+use proptest::prelude::*;
+use proptest::sample::{Index, subsequence};
+
+/// `GET,POST /a`, or `* /a` for any method: as entries are written in these tests.
+fn parse(entry: &str) -> (Vec<Method<'_>>, PathPattern) {
+    let (methods, pattern) = entry.split_once(' ').unwrap();
+    let methods =
+        methods.split(',').filter(|method| *method != "*").map(|method| Method::parse(method.as_bytes()).unwrap());
+    (methods.collect(), PathPattern::parse(pattern).unwrap())
+}
+
+fn router<S: AsRef<str>>(entries: &[S]) -> Router<&str> {
+    let mut router = Router::default();
+    for entry in entries.iter().map(AsRef::as_ref) {
+        let (methods, pattern) = parse(entry);
+        router.insert(&methods, &pattern, entry).unwrap_or_else(|earlier| panic!("{entry} collides with {earlier}"));
+    }
+    router
+}
+
+fn find<'a>(router: &Router<&'a str>, request: &str) -> Option<&'a str> {
+    let (method, target) = request.split_once(' ').unwrap();
+    let target = RequestTarget::parse(target.as_bytes()).unwrap();
+    router.find(&Method::parse(method.as_bytes()).unwrap(), &target.path).copied()
+}
+
+type Request = (&'static str, &'static str);
+
+#[test]
+fn the_most_specific_entry_that_matches_wins() {
+    // entries, then requests, each with the entry that wins
+    let none = "";
+    let table: &[(&[&str], &[Request])] = &[
+        (&[], &[("GET /", none), ("GET /a", none)]),
+        (&["* /"], &[("GET /", "* /"), ("GET /?q", "* /"), ("GET /a", none)]),
+        (&["* /a"], &[("GET /a", "* /a"), ("GET /a/", "* /a"), ("GET /a/b", none), ("GET /A", none), ("GET /", none)]),
+        (&["* /a/"], &[("GET /a", "* /a/"), ("GET /a/", "* /a/")]),
+        (&["* /{*rest}"], &[("GET /", "* /{*rest}"), ("GET /a/b/c/", "* /{*rest}")]),
+        (&["* /{x}"], &[("GET /a", "* /{x}"), ("GET /", none), ("GET /a/b", none)]),
+        // Segments are compared whole and with case, and the query plays no part.
+        (
+            &["* /public/{*rest}"],
+            &[
+                ("GET /public", "* /public/{*rest}"),
+                ("GET /public/", "* /public/{*rest}"),
+                ("GET /public/a/b", "* /public/{*rest}"),
+                ("GET /publicity", none),
+                ("GET /Public/a", none),
+                ("GET /admin?x=/public/", none),
+                ("GET /admin/public/a", none),
+            ],
+        ),
+        // Literals are decoded text.
+        (&["* /a b/caf\u{e9}"], &[("GET /a%20b/caf%c3%A9", "* /a b/caf\u{e9}"), ("GET /a+b/caf%C3%A9", none)]),
+        (&["* /@me", "* /{id}"], &[("GET /%40me", "* /@me"), ("GET /@me", "* /@me"), ("GET /@you", "* /{id}")]),
+        // Literal over parameter over rest; the end of the path over rest.
+        (
+            &["* /users/me", "* /users/{id}", "* /users/{*rest}", "* /users"],
+            &[
+                ("GET /users/me", "* /users/me"),
+                ("GET /users/7", "* /users/{id}"),
+                ("GET /users/7/x", "* /users/{*rest}"),
+                ("GET /users/me/x", "* /users/{*rest}"),
+                ("GET /users/", "* /users"),
+            ],
+        ),
+        // The leftmost difference decides, however specific the rest is.
+        (&["* /a/{*rest}", "* /{x}/b"], &[("GET /a/b", "* /a/{*rest}"), ("GET /c/b", "* /{x}/b"), ("GET /c/c", none)]),
+        (&["* /a/{y}/{*rest}", "* /a/{*rest}", "* /{x}/b/c"], &[("GET /a/b/c", "* /a/{y}/{*rest}")]),
+        // Back to the parameter when the literal leads nowhere.
+        (&["* /a/b/c", "* /{x}/b/d"], &[("GET /a/b/d", "* /{x}/b/d"), ("GET /a/b/c", "* /a/b/c"), ("GET /a/b", none)]),
+        (&["* /a/b/c", "* /a/{x}/d", "* /{*rest}"], &[("GET /a/b/d", "* /a/{x}/d"), ("GET /a/b/e", "* /{*rest}")]),
+        // A named method over any, for one pattern only.
+        (&["* /a", "GET /a"], &[("GET /a", "GET /a"), ("POST /a", "* /a")]),
+        (&["GET /{x}", "* /a"], &[("GET /a", "* /a"), ("GET /b", "GET /{x}"), ("POST /b", none)]),
+        (&["* /{x}", "GET /{y}"], &[("GET /a", "GET /{y}"), ("PUT /a", "* /{x}")]),
+        (&["GET /a/{*rest}", "* /a"], &[("GET /a", "* /a"), ("GET /a/b", "GET /a/{*rest}")]),
+        // An entry for other methods does not match at all.
+        (
+            &["POST /users/me", "GET,HEAD /users/{id}", "DELETE /users/{*rest}"],
+            &[
+                ("POST /users/me", "POST /users/me"),
+                ("GET /users/me", "GET,HEAD /users/{id}"),
+                ("HEAD /users/me", "GET,HEAD /users/{id}"),
+                ("DELETE /users/me", "DELETE /users/{*rest}"),
+                ("PUT /users/me", none),
+                ("POST /users/7", none),
+            ],
+        ),
+    ];
+    for (entries, requests) in table {
+        let reversed: Vec<_> = entries.iter().rev().copied().collect();
+        for (request, winner) in *requests {
+            for router in [router(entries), router(&reversed)] {
+                assert_eq!(find(&router, request).unwrap_or_default(), *winner, "{request} among {entries:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn entries_that_no_request_tells_apart_collide() {
+    // earlier, later, whether they collide
+    let table = [
+        ("* /a", "* /a", true),
+        ("* /a", "* /a/", true),
+        ("* /{x}", "* /{y}", true),
+        ("* /{*x}", "* /{*y}", true),
+        ("* /a/{x}/{*y}", "* /a/{y}/{*x}", true),
+        ("GET /a", "GET /a", true),
+        ("GET,POST /a", "PUT,POST /a", true),
+        ("GET /{x}", "POST,GET /{y}", true),
+        ("GET /a", "* /a", false),
+        ("GET /a", "POST /a", false),
+        ("* /a", "* /{x}", false),
+        ("* /a", "* /a/{*x}", false),
+        ("* /{x}", "* /{*x}", false),
+        ("* /a/{x}", "* /{x}/a", false),
+        ("* /a", "* /A", false),
+    ];
+    for (earlier, later, collide) in table {
+        let entries = ["* /other", earlier];
+        let mut router = router(&entries);
+        let (methods, pattern) = parse(later);
+        let expected = if collide { Err(&earlier) } else { Ok(()) };
+        assert_eq!(router.insert(&methods, &pattern, later), expected, "{earlier} and {later}");
+    }
+}
+
+#[test]
+fn a_refused_entry_leaves_nothing_behind() {
+    let mut router = router(&["GET /a"]);
+    let (methods, pattern) = parse("PUT,GET /a");
+    assert!(router.insert(&methods, &pattern, "refused").is_err());
+    assert_eq!(find(&router, "PUT /a"), None);
+    assert_eq!(find(&router, "GET /a"), Some("GET /a"));
+}
+
+#[test]
+fn one_entry_may_name_a_method_twice() {
+    assert_eq!(find(&router(&["GET,GET /a"]), "GET /a"), Some("GET,GET /a"));
+}
+
+/// The second opinion: works on the text of entries and requests, looks at all of them, and takes the best rank.
+mod naive {
+    /// Smaller is more specific: one digit for each segment from the left, then one for the method.
+    type Rank = (Vec<u8>, u8);
+
+    fn pieces(path: &str) -> Vec<&str> {
+        path.split('/').filter(|piece| !piece.is_empty()).collect()
+    }
+
+    fn rank(entry: &str, method: &str, path: &str) -> Option<Rank> {
+        let (methods, pattern) = entry.split_once(' ')?;
+        let method_rank = match methods {
+            "*" => 1,
+            named if named.split(',').any(|name| name == method) => 0,
+            _ => return None,
+        };
+        let (pattern, path) = (pieces(pattern), pieces(path));
+        let mut ranks = Vec::new();
+        for (index, piece) in pattern.iter().enumerate() {
+            if piece.starts_with("{*") {
+                ranks.push(2);
+                return Some((ranks, method_rank));
+            }
+            let segment = path.get(index)?;
+            match piece.starts_with('{') {
+                true => ranks.push(1),
+                false if piece == segment => ranks.push(0),
+                false => return None,
+            }
+        }
+        // The end of the path ranks like a literal.
+        ranks.push(0);
+        (pattern.len() == path.len()).then_some((ranks, method_rank))
+    }
+
+    pub(super) fn find<'a>(entries: &'a [String], method: &str, path: &str) -> Option<&'a str> {
+        let ranked = entries.iter().filter_map(|entry| Some((rank(entry, method, path)?, entry)));
+        ranked.min_by(|one, other| one.0.cmp(&other.0)).map(|(_, entry)| entry.as_str())
+    }
+
+    pub(super) fn collide(one: &str, other: &str) -> bool {
+        let shape = |pattern| -> Vec<&str> {
+            let shape = |piece: &'static str, text| if piece.is_empty() { text } else { piece };
+            let kind = |text: &str| match text {
+                text if text.starts_with("{*") => "{*}",
+                text if text.starts_with('{') => "{}",
+                _ => "",
+            };
+            pieces(pattern).into_iter().map(|text| shape(kind(text), text)).collect()
+        };
+        let ((methods, pattern), (other_methods, other_pattern)) =
+            (one.split_once(' ').unwrap(), other.split_once(' ').unwrap());
+        shape(pattern) == shape(other_pattern)
+            && methods.split(',').any(|method| other_methods.split(',').any(|other| method == other))
+    }
+}
+
+/// `GET,PUT /a/{p1}/{*rest}`: few texts and few methods, so that entries meet.
+fn entry() -> impl Strategy<Value = String> {
+    let methods = subsequence(vec!["GET", "PUT", "POST"], 0..3);
+    let segments = proptest::collection::vec(prop_oneof![3 => Just("a"), 2 => Just("b"), 3 => Just("{}")], 0..4);
+    let end = prop_oneof![2 => Just(""), 1 => Just("/{*rest}"), 1 => Just("/")];
+    (methods, segments, end).prop_map(|(methods, segments, end)| {
+        let methods = if methods.is_empty() { "*".to_owned() } else { methods.join(",") };
+        let named = |(index, segment): (usize, &&str)| match *segment {
+            "{}" => format!("/{{p{index}}}"),
+            literal => format!("/{literal}"),
+        };
+        let path: String = segments.iter().enumerate().map(named).collect();
+        let pattern = if path.is_empty() && end.is_empty() { "/".to_owned() } else { format!("{path}{end}") };
+        format!("{methods} {pattern}")
+    })
+}
+
+fn request() -> impl Strategy<Value = (&'static str, String)> {
+    let method = prop_oneof![Just("GET"), Just("PUT"), Just("PATCH")];
+    (method, "(/[abc]){1,5}/?|/")
+}
+
+proptest! {
+    #[test]
+    fn a_naive_list_in_any_order_gives_the_same_answers(
+        entries in proptest::collection::vec(entry(), 0..24),
+        swaps in proptest::collection::vec(any::<Index>(), 24),
+        requests in proptest::collection::vec(request(), 1..24),
+    ) {
+        let mut kept: Vec<String> = Vec::new();
+        for entry in entries {
+            if !kept.iter().any(|earlier| naive::collide(earlier, &entry)) {
+                kept.push(entry);
+            }
+        }
+        let mut shuffled = kept.clone();
+        for (at, swap) in swaps.iter().enumerate().take(kept.len()) {
+            shuffled.swap(at, swap.index(kept.len()));
+        }
+        let routers = [router(&kept), router(&shuffled)];
+        for (method, path) in &requests {
+            let expected = naive::find(&kept, method, path);
+            for router in &routers {
+                prop_assert_eq!(find(router, &format!("{method} {path}")), expected, "{} {}", method, path);
+            }
+        }
+    }
+
+    #[test]
+    fn two_entries_collide_when_the_naive_list_says_so(one in entry(), other in entry()) {
+        let entries = [&one];
+        let mut router = router(&entries);
+        let (methods, pattern) = parse(&other);
+        prop_assert_eq!(router.insert(&methods, &pattern, &other).is_err(), naive::collide(&one, &other));
+    }
+}

@@ -1,0 +1,92 @@
+//! The command line: one file per command. Prints what people read; decides nothing itself.
+
+mod call;
+mod demo;
+mod keygen;
+mod serve;
+mod token;
+
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// How a command ended. The numbers are public contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: failed, and said why.
+    Failed,
+    /// 2: the command line was wrong.
+    Usage,
+    /// 3: the check was denied (`call`).
+    Denied,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Denied => 3,
+        })
+    }
+}
+
+/// The authorization sidecar for Envoy (ext_authz): finds out who asks, decides whether they may, and tells the module
+/// behind Envoy who it was.
+#[derive(Parser)]
+#[command(name = "modgud", version, max_term_width = 110)]
+#[command(after_help = "Try it: `modgud demo` starts a real Envoy and walks through it.\n\
+    Serve BiFrost tokens: JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat key.pem)\" modgud serve")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Call(call::Args),
+    #[command(subcommand)]
+    Token(token::Command),
+    Keygen(keygen::Args),
+    Demo(demo::Args),
+}
+
+/// Runs the command that the command line names.
+#[must_use]
+pub fn run() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are "errors" to clap, too; they go to standard output and are no failure.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    match cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Call(args) => call::run(args),
+        Command::Token(command) => token::run(command),
+        Command::Keygen(args) => keygen::run(&args),
+        Command::Demo(args) => demo::run(args),
+    }
+}
+
+/// Writes a line on standard output. A reader that has gone away is no failure of ours.
+fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Writes an error on standard error and gives the exit code for it.
+fn fail(error: impl std::fmt::Display) -> Exit {
+    let _ = writeln!(std::io::stderr().lock(), "modgud: {error}");
+    Exit::Failed
+}
+
+/// The runtime of a command.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}

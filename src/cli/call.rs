@@ -1,0 +1,119 @@
+//! `modgud call`: one check on a running server, without writing JSON.
+
+use super::{Exit, fail, runtime, say};
+use crate::envoy::proto::{
+    AttributeContext, AuthorizationClient, CheckRequest, CheckResponse, DeniedHttpResponse, HeadersEntry,
+    HeaderValueOption, HttpRequest, HttpResponse, OkHttpResponse, Request,
+};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// Asks a running modgud about one request, as Envoy would, and shows the answer.
+///
+/// Exit code 0: allowed. 3: denied. 1: no answer.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\"")]
+pub(super) struct Args {
+    /// Where modgud serves checks
+    #[arg(value_name = "HOST:PORT")]
+    address: String,
+    /// The request's method
+    #[arg(long, default_value = "GET")]
+    method: String,
+    /// The request's path, with its query if it has one
+    #[arg(long, default_value = "/")]
+    path: String,
+    /// The request's host
+    #[arg(long, default_value = "api.example.com")]
+    host: String,
+    /// A header of the request; can be given more than once
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<HeadersEntry>,
+}
+
+/// How long the server may take, connecting included.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+enum CallError {
+    #[error("can't reach {address}: {error}; is `modgud serve` running there?")]
+    Connect { address: String, error: tonic::transport::Error },
+    #[error("the server answered with a gRPC error, which is no decision: {} ({})", .0.message(), .0.code())]
+    Status(Box<tonic::Status>),
+    #[error("the server's answer has status {code} and no matching body; Envoy would take it for {}", if *.code == 0 { "an allow" } else { "a denial" })]
+    Odd { code: i32 },
+}
+
+fn header(text: &str) -> Result<HeadersEntry, &'static str> {
+    let (name, value) = text.split_once(':').ok_or("write it as `NAME: VALUE`")?;
+    let copy = |part: &str| Bytes::copy_from_slice(part.trim().as_bytes());
+    Ok(HeadersEntry { key: copy(name), value: copy(value) })
+}
+
+pub(super) fn run(args: Args) -> Exit {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(error),
+    };
+    match runtime.block_on(call(args)).and_then(show) {
+        Ok(exit) => exit,
+        Err(error) => fail(error),
+    }
+}
+
+async fn call(args: Args) -> Result<CheckResponse, CallError> {
+    let Args { address, method, path, host, headers } = args;
+    let connect = |error| CallError::Connect { address: address.clone(), error };
+    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}"))
+        .map_err(connect)?
+        .connect_timeout(PATIENCE)
+        .timeout(PATIENCE);
+    let channel = endpoint.connect().await.map_err(connect)?;
+    let http = HttpRequest {
+        method: method.into(),
+        path: path.into(),
+        host: host.into(),
+        scheme: Bytes::from_static(b"http"),
+        headers,
+        ..HttpRequest::default()
+    };
+    let request = Request { time: None, http: Some(http) };
+    let attributes = AttributeContext { request: Some(request), ..AttributeContext::default() };
+    let check = CheckRequest { attributes: Some(attributes) };
+    let response = AuthorizationClient::new(channel).check(check).await.map_err(|status| CallError::Status(Box::new(status)))?;
+    Ok(response.into_inner())
+}
+
+/// Shows an answer as Envoy would read it.
+fn show(response: CheckResponse) -> Result<Exit, CallError> {
+    let code = response.status.map_or(0, |status| status.code);
+    match (code, response.http_response) {
+        (0, Some(HttpResponse::OkResponse(ok))) => {
+            let OkHttpResponse { headers, headers_to_remove, .. } = ok;
+            say("allowed");
+            headers.iter().for_each(|option| show_header("set", option));
+            headers_to_remove.iter().for_each(|name| say(format_args!("  remove {}", plain(name))));
+            Ok(Exit::Done)
+        }
+        (1.., Some(HttpResponse::DeniedResponse(denied))) => {
+            let DeniedHttpResponse { status, headers, body } = denied;
+            say(format_args!("denied {}", status.map_or(403, |status| status.code)));
+            headers.iter().for_each(|option| show_header("header", option));
+            say(format_args!("  body {}", plain(&body)));
+            Ok(Exit::Denied)
+        }
+        (code, _) => Err(CallError::Odd { code }),
+    }
+}
+
+fn show_header(what: &str, option: &HeaderValueOption) {
+    if let Some(header) = &option.header {
+        say(format_args!("  {what} {}: {}", plain(&header.key), plain(&header.value)));
+    }
+}
+
+/// Bytes from the network as text that can't do anything to a terminal.
+fn plain(bytes: &[u8]) -> String {
+    let harmless = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    String::from_utf8_lossy(bytes).chars().map(harmless).collect()
+}

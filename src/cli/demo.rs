@@ -1,0 +1,108 @@
+//! `modgud demo`: a whole gateway on this machine, and a walk through what it lets through and what it turns away.
+
+mod steps;
+
+use super::{Exit, fail, runtime, say};
+use crate::clock::Clock;
+use crate::playground::http::Exchange;
+use crate::playground::{Playground, PlaygroundError, Programs};
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use steps::Step;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Starts modgud, sample modules and a real Envoy on free loopback ports, and walks through allow and deny.
+///
+/// On a terminal everything then stays up until Ctrl-C, to be tried by hand.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  make demo\n  modgud demo --envoy /usr/bin/envoy --python python3     (Python needs PyJWT and cryptography)")]
+pub(super) struct Args {
+    /// The Envoy to run (1.40)
+    #[arg(long, value_name = "FILE", default_value = "envoy")]
+    envoy: PathBuf,
+    /// The Python that runs the sample modules; it needs PyJWT and cryptography
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    python: PathBuf,
+    /// Stay up until Ctrl-C, on a terminal or not
+    #[arg(long, conflicts_with = "once")]
+    stay: bool,
+    /// End after the walk, on a terminal or not
+    #[arg(long)]
+    once: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum DemoError {
+    #[error("this program's own path can't be had: {0}")]
+    Own(io::Error),
+    #[error(transparent)]
+    Playground(#[from] PlaygroundError),
+    #[error(transparent)]
+    Step(#[from] steps::StepError),
+    #[error("signals can't be received: {0}")]
+    Signals(io::Error),
+}
+
+pub(super) fn run(args: Args) -> Exit {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(error),
+    };
+    match runtime.block_on(demo(args)) {
+        Ok(exit) => exit,
+        Err(error) => fail(error),
+    }
+}
+
+async fn demo(args: Args) -> Result<Exit, DemoError> {
+    let Args { envoy, python, stay, once } = args;
+    let stay = stay || (!once && io::stdin().is_terminal() && io::stdout().is_terminal());
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(DemoError::Signals)?;
+    let programs = Programs { modgud: std::env::current_exe().map_err(DemoError::Own)?, envoy, python };
+
+    say("Starting, on free ports of 127.0.0.1:");
+    let start = Playground::start(&programs, |what| say(format_args!("  - {what}")), |yaml| yaml);
+    let playground = tokio::select! {
+        started = start => started?,
+        _ = interrupt.recv() => return Ok(Exit::Failed),
+    };
+    let walked = walk(&playground).await;
+    if stay && walked.is_ok() {
+        say("\nEverything stays up for you to try. Ctrl-C ends it.");
+        interrupt.recv().await;
+    }
+    playground.stop().await;
+    walked
+}
+
+async fn walk(playground: &Playground) -> Result<Exit, DemoError> {
+    say(format_args!(
+        "\n  client ──▶ Envoy {} ──▶ crm, documents, core\n               └──▶ modgud {}: who is it, may they?\n",
+        playground.gateway, playground.modgud_grpc
+    ));
+    let mut wrong = 0_usize;
+    let steps = steps::all(&playground.key, Clock::System.now())?;
+    for (number, step) in (1_usize..).zip(&steps) {
+        let Step { title, method, path, headers, expected, show, .. } = step;
+        let borrowed: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let answer = Exchange::send(playground.gateway, method, path, &borrowed).await.map_err(PlaygroundError::from)?;
+        let mark = if answer.status == *expected { "✓" } else { "✗" };
+        wrong = wrong.saturating_add(usize::from(answer.status != *expected));
+        say(format_args!("{mark} {number:>2}. {title}"));
+        say(format_args!("      {method} {path}{}", step.headers_in_short()));
+        say(format_args!("      → {}  {}", answer.status, show(&answer)));
+    }
+    if wrong > 0 {
+        say(format_args!("\n{wrong} of {} did not end as expected. Please report this with the lines above.", steps.len()));
+        return Ok(Exit::Failed);
+    }
+    say(format_args!("\nAll {} as expected. What to try next:", steps.len()));
+    let token = steps::good_token(&playground.key, Clock::System.now())?;
+    say(format_args!("  TOKEN={token}"));
+    say(format_args!("  curl -H \"Authorization: JWT $TOKEN\" http://{}/crm/appointment/1/", playground.gateway));
+    say(format_args!("  modgud call {} --path /crm/ --header \"Authorization: JWT $TOKEN\"", playground.modgud_grpc));
+    say(format_args!("  grpcurl -plaintext {} describe envoy.service.auth.v3.Authorization", playground.modgud_grpc));
+    say(format_args!("  curl http://{}/metrics", playground.modgud_admin));
+    say("  read README.md for the configuration, deploy/envoy.yaml for Envoy's, examples/module/ for a module");
+    Ok(Exit::Done)
+}

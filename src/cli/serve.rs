@@ -1,0 +1,93 @@
+//! `modgud serve`: the sidecar.
+
+use super::{Exit, fail, runtime};
+use crate::app::{Addresses, App, AppError, Stop};
+use crate::clock::Clock;
+use crate::config::{Environment, Loaded, Overrides, ProfileName, load};
+use crate::telemetry::log;
+use crate::telemetry::metrics::VERSION;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Serves Envoy's authorization checks.
+///
+/// With no file, the profile `bifrost` serves, and its key in JWT_PUBLIC_KEY_RSA_BIFROST is all that has to be set.
+/// SIGTERM: not ready any more, goes on answering while checks still come, leaves. SIGINT: leaves at once.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat key.pem)\" modgud serve --grpc 127.0.0.1:9191")]
+pub(super) struct Args {
+    /// The configuration file (YAML); it is laid over the profile
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The profile, instead of the one that the file names
+    #[arg(long, value_enum)]
+    profile: Option<ProfileName>,
+    /// Where Envoy connects to, instead of `server.grpc`
+    #[arg(long, value_name = "IP:PORT")]
+    grpc: Option<SocketAddr>,
+    /// Where probes and metrics are served, instead of `server.admin`
+    #[arg(long, value_name = "IP:PORT")]
+    admin: Option<SocketAddr>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error("signals can't be received: {0}")]
+    Signals(io::Error),
+}
+
+pub(super) fn run(args: Args) -> Exit {
+    let Args { config, profile, grpc, admin } = args;
+    let overrides = Overrides { profile, grpc, admin };
+    let loaded = match load(config.as_deref(), &overrides, &Environment::Process) {
+        Ok(loaded) => loaded,
+        Err(error) => return fail(error),
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(error),
+    };
+    let _log = log::start(loaded.config.telemetry.log);
+    match runtime.block_on(serve(loaded)) {
+        Ok(()) => Exit::Done,
+        Err(error) => fail(error),
+    }
+}
+
+async fn serve(loaded: Loaded) -> Result<(), ServeError> {
+    let mut signals = Signals::new().map_err(ServeError::Signals)?;
+    let Loaded { config, origin } = loaded;
+    for authenticator in config.snapshot.authenticators.list() {
+        let keys: Vec<String> = authenticator.keys.keys().iter().map(|key| format!("{key:?}")).collect();
+        tracing::info!(authenticator = authenticator.name.as_str(), issuer = &*authenticator.issuer, keys = keys.join(", "), "authenticator");
+    }
+    let app = App::bind(config, Clock::System).await?;
+    let Addresses { grpc, admin } = app.addresses();
+    tracing::info!(version = VERSION, config = origin, %grpc, %admin, "serving");
+    app.run(async || signals.next().await).await?;
+    tracing::info!("left");
+    Ok(())
+}
+
+/// The signals that ask a process to leave.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> Stop {
+        tokio::select! {
+            _ = self.terminate.recv() => Stop::Drain,
+            _ = self.interrupt.recv() => Stop::Now,
+        }
+    }
+}

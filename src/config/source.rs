@@ -1,0 +1,98 @@
+//! Where keys and secrets come from: an environment variable, a file, or the configuration itself. Says what was looked for
+//! and what was found, never what is in it.
+
+use super::document::Source;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The most that is read from a key file: 64 KiB.
+const MAX_KEY_BYTES: u64 = 64 * 1024;
+
+/// The environment variables that a configuration may name.
+#[derive(Debug, Clone)]
+pub enum Environment {
+    /// Those of this process.
+    Process,
+    /// These and no others: for tests, which run side by side in one process.
+    Fixed(Arc<HashMap<String, String>>),
+}
+
+impl Environment {
+    /// An environment of these variables only.
+    #[must_use]
+    pub fn fixed<const N: usize>(variables: [(&str, &str); N]) -> Self {
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Self::Fixed(Arc::new(variables.into_iter().map(own).collect()))
+    }
+
+    fn get(&self, name: &str) -> Result<String, SourceFault> {
+        let missing = || SourceFault::NotSet(name.to_owned());
+        match self {
+            #[expect(clippy::disallowed_methods, reason = "this is the one owner of the environment")]
+            Self::Process => std::env::var(name).map_err(|error| match error {
+                std::env::VarError::NotPresent => missing(),
+                std::env::VarError::NotUnicode(_) => SourceFault::VariableNotText(name.to_owned()),
+            }),
+            Self::Fixed(variables) => variables.get(name).cloned().ok_or_else(missing),
+        }
+    }
+}
+
+/// Why a key or secret could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceFault {
+    /// The variable is not there.
+    #[error("the environment variable {0} is not set; set it to the PEM text of the public key")]
+    NotSet(String),
+    /// The variable is there, and there is nothing in it.
+    #[error("the environment variable {0} is empty; set it to the PEM text of the public key")]
+    VariableEmpty(String),
+    /// The variable does not hold text.
+    #[error("the environment variable {0} does not hold UTF-8 text")]
+    VariableNotText(String),
+    /// The file can't be read.
+    #[error("the file {file} can't be read: {error}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file is larger than any key.
+    #[error("the file {0} is larger than {limit} KiB, which no key is", limit = MAX_KEY_BYTES / 1024)]
+    TooLarge(String),
+}
+
+impl Source {
+    /// The text, and where it came from in words.
+    pub(super) fn read(&self, environment: &Environment, base: &Path) -> Result<(String, String), SourceFault> {
+        match self {
+            Self::Value(text) => Ok((text.0.clone(), "the value here".to_owned())),
+            Self::Env(name) => {
+                let text = environment.get(name)?;
+                if text.trim().is_empty() {
+                    return Err(SourceFault::VariableEmpty(name.clone()));
+                }
+                Ok((text, format!("the environment variable {name}")))
+            }
+            Self::File(path) => {
+                let path = base.join(path);
+                let file = path.display().to_string();
+                read_bounded(&path, MAX_KEY_BYTES)
+                    .map_err(|error| SourceFault::Unreadable { file: file.clone(), error })?
+                    .ok_or_else(|| SourceFault::TooLarge(file.clone()))
+                    .map(|text| (text, format!("the file {file}")))
+            }
+        }
+    }
+}
+
+/// The text of a file; `None` when it is larger than `limit` bytes, of which no more are read.
+pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(limit.saturating_add(1)).read_to_string(&mut text)?;
+    Ok(u64::try_from(read).is_ok_and(|read| read <= limit).then_some(text))
+}

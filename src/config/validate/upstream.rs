@@ -1,0 +1,86 @@
+//! Checks `upstream`: that every identity header is ours alone, and that nothing is removed that must arrive.
+
+use super::super::document::{self, HeaderSource};
+use super::super::problem::{Problem, Problems};
+use crate::credential::{Places, Scheme};
+use crate::header::{HeaderName, same_to_a_server};
+use crate::upstream::{Forward, IdentityHeader, IdentityHeaders, Shape, StripPattern, Unwritable};
+use std::collections::HashSet;
+
+/// Headers that are somebody else's: HTTP's own framing and routing, Envoy's, and the credential. Neither written as an
+/// identity header nor removed by a strip pattern.
+const RESERVED: [&str; 22] = [
+    "accept",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "host",
+    "keep-alive",
+    "origin",
+    "proxy-authorization",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+    "x-forwarded-for",
+    "x-request-id",
+];
+
+pub(super) fn check(
+    upstream: &document::Upstream,
+    required: &HashSet<&str>,
+    places: &Places,
+    problems: &mut Problems,
+) -> Shape {
+    let document::Upstream { headers, strip, credential } = upstream;
+    let mut identity: Vec<IdentityHeader> = Vec::new();
+    for (name, HeaderSource { claim }) in headers {
+        let at = format!("upstream.headers.{name}");
+        let Some(name) = problems.take(&*at, HeaderName::parse(name)) else { continue };
+        let bytes = name.as_str().as_bytes();
+        if RESERVED.iter().any(|reserved| same_to_a_server(reserved.as_bytes(), bytes)) || places.looks_in(&name) {
+            problems.add(&*at, Problem::HeaderReserved(name.as_str().to_owned()));
+        }
+        if let Some(other) = identity.iter().find(|other| same_to_a_server(other.name.as_str().as_bytes(), bytes)) {
+            let problem = Problem::HeadersAlike(other.name.as_str().to_owned(), name.as_str().to_owned());
+            problems.add(&*at, problem);
+        }
+        if claim.is_empty() {
+            problems.add(format!("{at}.claim"), Problem::Empty("write the claim's name, such as `sub`"));
+        }
+        let unwritable = if required.contains(claim.as_str()) { Unwritable::Deny } else { Unwritable::Remove };
+        identity.push(IdentityHeader { name, claim: claim.as_str().into(), unwritable });
+    }
+    let mut patterns = Vec::new();
+    for (number, pattern) in strip.iter().enumerate() {
+        let at = format!("upstream.strip[{number}]");
+        let Some(parsed) = problems.take(&*at, StripPattern::parse(pattern)) else { continue };
+        if let Some(header) = RESERVED.into_iter().find(|header| parsed.matches(header.as_bytes())) {
+            problems.add(&*at, Problem::StripReserved { pattern: pattern.clone(), header });
+        }
+        patterns.push(parsed);
+    }
+    Shape { identity: IdentityHeaders::new(identity, patterns), forward: forward(credential.as_ref(), problems) }
+}
+
+fn forward(credential: Option<&document::Forward>, problems: &mut Problems) -> Forward {
+    match credential {
+        Some(document::Forward::Keep) => Forward::Keep,
+        Some(document::Forward::Remove) | None => Forward::Remove,
+        Some(document::Forward::Forward(scheme)) => {
+            let scheme = problems.take("upstream.credential.forward", Scheme::parse(scheme));
+            match (scheme, HeaderName::parse("authorization")) {
+                (Some(scheme), Ok(header)) => Forward::As { scheme, header },
+                (None, _) | (_, Err(_)) => Forward::Remove,
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The form `SCHEME token` of a credential (RFC 9110 §11.6.2, with a `token68`). Looks at characters only.
+
+use super::CredentialFault;
+
+/// An authentication scheme, such as `JWT` or `Bearer`; compares without regard to case (RFC 9110 §11.1).
+#[derive(Debug, Clone)]
+pub struct Scheme(Box<str>);
+
+/// What is wrong with a scheme's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a scheme is a word of letters, digits and `-`, such as `Bearer`")]
+pub struct SchemeFault;
+
+impl Scheme {
+    /// Checks a scheme's name. Its case is kept for writing.
+    ///
+    /// # Errors
+    /// [`SchemeFault`] when it is empty or has other characters than letters, digits and `-`.
+    pub fn parse(name: &str) -> Result<Self, SchemeFault> {
+        let word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if word { Ok(Self(name.into())) } else { Err(SchemeFault) }
+    }
+
+    /// The name, in the case in which the operator wrote it.
+    #[must_use]
+    pub const fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn matches(&self, name: &[u8]) -> bool {
+        self.0.as_bytes().eq_ignore_ascii_case(name)
+    }
+}
+
+impl PartialEq for Scheme {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other.0.as_bytes())
+    }
+}
+
+impl Eq for Scheme {}
+
+/// The token of a credential: one or more `token68` characters (RFC 9110 §11.2), so nothing in it needs quoting. It is a
+/// secret: it has no `Display`, and its `Debug` shows only its length.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct BearerText<'a>(&'a str);
+
+impl<'a> BearerText<'a> {
+    /// The token itself, for the layers that verify or forward it.
+    #[must_use]
+    pub const fn as_str(self) -> &'a str {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for BearerText<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "BearerText({} bytes)", self.0.len())
+    }
+}
+
+/// Splits `SCHEME token`: one or more spaces between, nothing before and nothing after. A comma means that several
+/// headers were joined on the way (RFC 9110 §5.3), so there is more than one credential.
+pub(super) fn split(value: &[u8]) -> Result<(&[u8], BearerText<'_>), CredentialFault> {
+    let end = value.iter().position(|byte| *byte == b' ').ok_or_else(|| fault_of(value))?;
+    let (scheme, rest) = value.split_at(end);
+    let token = skip_spaces(rest);
+    if scheme.is_empty() || token.is_empty() || !token.iter().copied().all(is_token68) {
+        return Err(fault_of(value));
+    }
+    std::str::from_utf8(token).map(|token| (scheme, BearerText(token))).map_err(|_| CredentialFault::Malformed)
+}
+
+fn fault_of(value: &[u8]) -> CredentialFault {
+    if value.contains(&b',') { CredentialFault::Ambiguous } else { CredentialFault::Malformed }
+}
+
+const fn is_token68(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+}
+
+/// Only spaces are skipped: a tab or another blank in a credential is somebody trying something.
+fn skip_spaces(value: &[u8]) -> &[u8] {
+    let start = value.iter().position(|byte| *byte != b' ').unwrap_or(value.len());
+    value.get(start..).unwrap_or_default()
+}

@@ -1,0 +1,78 @@
+//! What was decided about one request, and what it was decided on. Says nothing about how the answer looks on the wire.
+
+use crate::authz::{AuthzFault, RuleName};
+use crate::principal::AuthenticatorName;
+use crate::reason::Reason;
+use crate::request::RequestFault;
+use crate::upstream::{IdentityFault, Mutations};
+
+/// The outcome of one check.
+#[derive(Debug)]
+pub struct Decision {
+    /// Let through or not.
+    pub verdict: Verdict,
+    /// The rule that decided; `None` when the fallback did, or when the request could not be read.
+    pub rule: Option<RuleName>,
+    /// The authenticator that vouches for the caller; `None` when nobody was asked for or nobody was accepted.
+    pub authenticator: Option<AuthenticatorName>,
+}
+
+/// Let through, with these changes to the request, or not, and why.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Envoy routes the request on, changed so.
+    Allow(Mutations),
+    /// Envoy answers the client itself.
+    Deny(Fault),
+}
+
+/// Why a request was not let through, with the facts of this very request. For operators: never sent to a client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The request can't be decided on.
+    #[error(transparent)]
+    Request(#[from] RequestFault),
+    /// The rule, or the credential that it asked for.
+    #[error(transparent)]
+    Authz(#[from] AuthzFault),
+    /// A claim that modules rely on can't be handed on.
+    #[error(transparent)]
+    Identity(#[from] IdentityFault),
+    /// The check was not done in time.
+    #[error("the check was not done in time")]
+    Deadline,
+    /// The check can't be read, or modgud failed inside.
+    #[error("the check can't be read, or modgud failed inside")]
+    Internal,
+}
+
+impl Fault {
+    /// The reason that this fault is told as.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Request(fault) => fault.reason(),
+            Self::Authz(fault) => fault.reason(),
+            Self::Identity(_) => Reason::ClaimInvalid,
+            Self::Deadline => Reason::DeadlineExceeded,
+            Self::Internal => Reason::Internal,
+        }
+    }
+}
+
+impl Decision {
+    /// A decision that no rule was asked for.
+    #[must_use]
+    pub const fn refused(fault: Fault) -> Self {
+        Self { verdict: Verdict::Deny(fault), rule: None, authenticator: None }
+    }
+
+    /// The reason, when the request was not let through.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match &self.verdict {
+            Verdict::Allow(_) => None,
+            Verdict::Deny(fault) => Some(fault.reason()),
+        }
+    }
+}

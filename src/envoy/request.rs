@@ -1,0 +1,59 @@
+//! From Envoy's message to a [`Request`]. Both encodings of headers are read; nothing is decided here.
+
+use super::proto::{AttributeContext, CheckRequest, HttpRequest, Request as RequestAttributes};
+use crate::header::is_token_byte;
+use crate::request::{Field, Headers, Request, RequestFault};
+
+/// Reads a check. Borrows from it: no header is copied.
+///
+/// # Errors
+/// [`RequestFault`] when the message holds no HTTP request that can be decided on.
+pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
+    let CheckRequest { attributes } = check;
+    // Taken apart whole, so that a new field can't be overlooked: each that is not read here is left out on purpose.
+    let AttributeContext { source: _, destination: _, request, context_extensions: _, tls_session: _ } =
+        attributes.as_ref().ok_or(RequestFault::NoHttpRequest)?;
+    let RequestAttributes { time: _, http } = request.as_ref().ok_or(RequestFault::NoHttpRequest)?;
+    let http = http.as_ref().ok_or(RequestFault::NoHttpRequest)?;
+    let HttpRequest {
+        id: _,
+        method,
+        headers: _,
+        path,
+        host,
+        scheme: _,
+        query: _,    // always empty: the query is in `path`
+        fragment: _, // always empty: a path that holds a `#` is refused
+        size: _,
+        protocol: _,
+        body: _,
+        raw_body: _,
+        header_map: _,
+    } = http;
+    Request::parse(method, path, host, headers(http)?)
+}
+
+/// The headers of both encodings, one after the other. Envoy fills one of them; a message that fills both with the same
+/// header has it twice, and whoever looks for one header is told so.
+fn headers(http: &HttpRequest) -> Result<Headers<'_>, RequestFault> {
+    let listed = http.header_map.as_ref().map(|map| map.headers.as_slice()).unwrap_or_default();
+    let mut fields = Vec::with_capacity(http.headers.len().saturating_add(listed.len()));
+    for entry in &http.headers {
+        fields.push(field(&entry.key, &entry.value)?);
+    }
+    for header in listed {
+        // `raw_value` is what Envoy sends with `encode_raw_headers`; `value` is its older form (HeaderValue in base.proto).
+        let value = if header.raw_value.is_empty() { &header.value } else { &header.raw_value };
+        fields.push(field(&header.key, value)?);
+    }
+    Ok(Headers::new(fields))
+}
+
+/// A name is a token (RFC 9110 §5.1), or one of HTTP/2's pseudo-headers, which Envoy lists among the rest (RFC 9113 §8.3).
+fn field<'a>(name: &'a [u8], value: &'a [u8]) -> Result<Field<'a>, RequestFault> {
+    let token = name.strip_prefix(b":").unwrap_or(name);
+    if token.is_empty() || !token.iter().copied().all(is_token_byte) {
+        return Err(RequestFault::HeaderName);
+    }
+    Ok(Field { name, value })
+}

@@ -1,0 +1,188 @@
+//! HTTP header names and values as modgud writes them, and how names are compared. Knows no particular header.
+
+use bytes::Bytes;
+
+/// A header name in lower case (RFC 9110 §5.1), made only of token characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HeaderName(Bytes);
+
+/// What is wrong with a header name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderNameFault {
+    /// Nothing is there.
+    #[error("a header name is empty")]
+    Empty,
+    /// A character that RFC 9110 §5.6.2 doesn't allow in a token.
+    #[error("a header name holds a character that is not allowed in one")]
+    Character,
+    /// Longer than [`HeaderName::MAX_BYTES`].
+    #[error("a header name is longer than {} bytes", HeaderName::MAX_BYTES)]
+    TooLong,
+}
+
+impl HeaderName {
+    /// The longest name that is accepted.
+    pub const MAX_BYTES: usize = 128;
+
+    /// Checks and lower-cases a name.
+    ///
+    /// # Errors
+    /// A [`HeaderNameFault`] when it is not a header name.
+    pub fn parse(name: &str) -> Result<Self, HeaderNameFault> {
+        if name.is_empty() {
+            return Err(HeaderNameFault::Empty);
+        }
+        if name.len() > Self::MAX_BYTES {
+            return Err(HeaderNameFault::TooLong);
+        }
+        if !name.bytes().all(is_token_byte) {
+            return Err(HeaderNameFault::Character);
+        }
+        Ok(Self(Bytes::from(name.to_ascii_lowercase())))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The name as shared bytes: cloning them copies nothing.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+/// Whether a byte may stand in a token (RFC 9110 §5.6.2).
+#[must_use]
+pub const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        )
+}
+
+/// Folds what servers fold: letters to lower case, and `_` to `-`, since CGI and WSGI make both into one variable
+/// (RFC 3875 §4.1.18).
+#[must_use]
+pub const fn fold(byte: u8) -> u8 {
+    match byte {
+        b'_' => b'-',
+        other => other.to_ascii_lowercase(),
+    }
+}
+
+/// Whether two header names are one and the same to some server behind Envoy.
+#[must_use]
+pub fn same_to_a_server(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| fold(*a) == fold(*b))
+}
+
+/// A value that may be written into a header: visible ASCII with inner spaces, nothing else. No CR, LF, NUL, tab or
+/// byte above 0x7e can be in one, so nothing can be smuggled in it (RFC 9110 §5.5).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HeaderText(Bytes);
+
+/// What keeps a text from being a header value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderTextFault {
+    /// No characters: modgud removes a header rather than sending it empty.
+    #[error("is empty")]
+    Empty,
+    /// Longer than [`HeaderText::MAX_BYTES`].
+    #[error("is longer than {} bytes", HeaderText::MAX_BYTES)]
+    TooLong,
+    /// A control character, or one outside ASCII.
+    #[error("holds a character that is not visible ASCII")]
+    Character,
+    /// A space at the start or the end, which the next hop would drop.
+    #[error("starts or ends with a space")]
+    OuterSpace,
+}
+
+impl HeaderText {
+    /// The longest identity value that is written: 1 KiB.
+    pub const MAX_BYTES: usize = 1024;
+
+    /// Checks a text and copies it.
+    ///
+    /// # Errors
+    /// A [`HeaderTextFault`] when it may not be a header value.
+    pub fn parse(text: &str) -> Result<Self, HeaderTextFault> {
+        match text.as_bytes() {
+            [] => Err(HeaderTextFault::Empty),
+            bytes if bytes.len() > Self::MAX_BYTES => Err(HeaderTextFault::TooLong),
+            bytes if !bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e)) => Err(HeaderTextFault::Character),
+            [b' ', ..] | [.., b' '] => Err(HeaderTextFault::OuterSpace),
+            bytes => Ok(Self(Bytes::copy_from_slice(bytes))),
+        }
+    }
+
+    /// The `Authorization` value that carries a token: `SCHEME token`. Both parts are token characters already.
+    #[must_use]
+    pub(crate) fn credential(scheme: &crate::credential::Scheme, token: &crate::credential::BearerText<'_>) -> Self {
+        let (scheme, token) = (scheme.as_str(), token.as_str());
+        let mut value = Vec::with_capacity(scheme.len().saturating_add(token.len()).saturating_add(1));
+        value.extend_from_slice(scheme.as_bytes());
+        value.push(b' ');
+        value.extend_from_slice(token.as_bytes());
+        Self(Bytes::from(value))
+    }
+
+    /// The value as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The value as shared bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HeaderName, HeaderNameFault, HeaderText, HeaderTextFault, same_to_a_server};
+
+    #[test]
+    fn names_are_lower_cased_tokens() {
+        assert_eq!(HeaderName::parse("X-Core-User-UUID").map(|name| name.as_str().to_owned()), Ok("x-core-user-uuid".into()));
+        assert_eq!(HeaderName::parse(""), Err(HeaderNameFault::Empty));
+        for bad in ["a b", "a:b", "a\r\n", "ä", "a\0"] {
+            assert_eq!(HeaderName::parse(bad), Err(HeaderNameFault::Character), "{bad:?}");
+        }
+        assert_eq!(HeaderName::parse(&"a".repeat(129)), Err(HeaderNameFault::TooLong));
+    }
+
+    #[test]
+    fn servers_fold_case_and_underscores() {
+        assert!(same_to_a_server(b"X_Core-user_UUID", b"x-core-user-uuid"));
+        assert!(!same_to_a_server(b"x-core-user-uuidx", b"x-core-user-uuid"));
+        assert!(!same_to_a_server(b"x.core-user-uuid", b"x-core-user-uuid"));
+    }
+
+    #[test]
+    fn values_are_visible_ascii() {
+        let cases = [
+            ("read write", Ok(())),
+            ("82bdb6a3-2119-418f-8c2d-caab7ebb8975", Ok(())),
+            ("", Err(HeaderTextFault::Empty)),
+            (" a", Err(HeaderTextFault::OuterSpace)),
+            ("a ", Err(HeaderTextFault::OuterSpace)),
+            ("a\r\nx-admin: 1", Err(HeaderTextFault::Character)),
+            ("a\0", Err(HeaderTextFault::Character)),
+            ("a\tb", Err(HeaderTextFault::Character)),
+            ("José", Err(HeaderTextFault::Character)),
+            ("a\u{7f}", Err(HeaderTextFault::Character)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(HeaderText::parse(text).map(|_| ()), expected, "{text:?}");
+        }
+        assert_eq!(HeaderText::parse(&"a".repeat(1025)), Err(HeaderTextFault::TooLong));
+        assert!(HeaderText::parse(&"a".repeat(1024)).is_ok());
+    }
+}

@@ -1,0 +1,141 @@
+//! The host that a request is for. Owns which spellings mean the same host and which mean none for certain; the port is
+//! checked and dropped, since rules speak of hosts only.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// The longest authority that is read, port and all, in bytes.
+const MAX_BYTES: usize = 255;
+/// The longest label (RFC 1035 §2.3.4), in bytes.
+const MAX_LABEL_BYTES: usize = 63;
+
+/// A host in its one spelling, so that two spellings of a host are equal: lower case, no port, no trailing dot, an IPv6
+/// address in brackets as RFC 5952 writes it. Or no host at all, as HTTP/1.0 requests may have.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Host<'a>(Option<Cow<'a, str>>);
+
+impl<'a> Host<'a> {
+    /// Reads a `:authority` or `Host` value (RFC 9110 §7.2). An empty one is the host that [`Self::name`] has none of.
+    ///
+    /// # Errors
+    /// What [`HostFault`] names: whatever is not plainly one name or one address, with or without a port.
+    pub fn parse(raw: &'a [u8]) -> Result<Self, HostFault> {
+        if raw.is_empty() {
+            return Ok(Self(None));
+        }
+        if raw.len() > MAX_BYTES {
+            return Err(HostFault::TooLong);
+        }
+        let text = check_bytes(raw)?;
+        if text.starts_with('[') {
+            return parse_ipv6(text).map(|name| Self(Some(name)));
+        }
+        let name = match text.split_once(':') {
+            Some((name, port)) => {
+                check_port(port)?;
+                name
+            }
+            None => text,
+        };
+        parse_name(name).map(|name| Self(Some(name)))
+    }
+
+    /// The host in its one spelling; `None` when the request names none.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+/// Why a host is refused. The numbers are offsets in bytes from 0. No message repeats what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HostFault {
+    /// More than 255 bytes.
+    #[error("the host is longer than {MAX_BYTES} bytes")]
+    TooLong,
+    /// `@`: what stands before it is not the host (RFC 9110 §4.2.4).
+    #[error("the host has user information before the `@` at byte {0}")]
+    UserInfo(usize),
+    /// `,`: two Host headers that were joined.
+    #[error("the host is a list, with a comma at byte {0}")]
+    List(usize),
+    /// Anything but letters, digits, `-`, `_`, `.`, and what ports and IPv6 addresses need.
+    #[error("the host's byte {0} is not one of a host name")]
+    IllegalByte(usize),
+    /// Not 1 to 5 digits, or above 65535.
+    #[error("what follows the host's colon is not a port")]
+    Port,
+    /// A leading dot, two dots in a row, more than one trailing dot, or nothing before the port.
+    #[error("the host has an empty label")]
+    EmptyLabel,
+    /// A label of more than 63 bytes.
+    #[error("the host has a label of more than {MAX_LABEL_BYTES} bytes")]
+    LabelTooLong,
+    /// A last label that is a number, in a host that is not four decimal numbers: some read it as an IPv4 address.
+    #[error("the host ends in a number and is not an IPv4 address in its usual form")]
+    Ipv4,
+    /// Brackets around something else than an IPv6 address (RFC 3986 §3.2.2), or brackets elsewhere.
+    #[error("the host's brackets do not hold an IPv6 address")]
+    Ipv6,
+}
+
+fn check_bytes(raw: &[u8]) -> Result<&str, HostFault> {
+    for (at, byte) in raw.iter().enumerate() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' | b'[' | b']' => {}
+            b'@' => return Err(HostFault::UserInfo(at)),
+            b',' => return Err(HostFault::List(at)),
+            _ => return Err(HostFault::IllegalByte(at)),
+        }
+    }
+    str::from_utf8(raw).map_err(|error| HostFault::IllegalByte(error.valid_up_to()))
+}
+
+fn check_port(port: &str) -> Result<(), HostFault> {
+    let digits = (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
+    if digits && port.parse::<u16>().is_ok() { Ok(()) } else { Err(HostFault::Port) }
+}
+
+fn parse_ipv6(text: &str) -> Result<Cow<'_, str>, HostFault> {
+    let (address, after) = text.strip_prefix('[').and_then(|text| text.split_once(']')).ok_or(HostFault::Ipv6)?;
+    match after.strip_prefix(':') {
+        Some(port) => check_port(port)?,
+        None if after.is_empty() => {}
+        None => return Err(HostFault::Ipv6),
+    }
+    let address: Ipv6Addr = address.parse().map_err(|_| HostFault::Ipv6)?;
+    Ok(Cow::Owned(format!("[{address}]")))
+}
+
+fn parse_name(text: &str) -> Result<Cow<'_, str>, HostFault> {
+    if text.contains(['[', ']']) {
+        return Err(HostFault::Ipv6);
+    }
+    let name = text.strip_suffix('.').unwrap_or(text);
+    for label in name.split('.') {
+        match label.len() {
+            0 => return Err(HostFault::EmptyLabel),
+            1..=MAX_LABEL_BYTES => {}
+            _ => return Err(HostFault::LabelTooLong),
+        }
+    }
+    let last = name.rsplit('.').next().unwrap_or(name);
+    if is_number(last) && name.parse::<Ipv4Addr>().is_err() {
+        return Err(HostFault::Ipv4);
+    }
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Ok(Cow::Owned(name.to_ascii_lowercase()));
+    }
+    Ok(Cow::Borrowed(name))
+}
+
+/// Whether some address parsers take a label for a number: decimal, octal, or hex after `0x` (WHATWG URL, IPv4 parser).
+fn is_number(label: &str) -> bool {
+    match label.strip_prefix("0x").or_else(|| label.strip_prefix("0X")) {
+        Some(hex) => hex.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => label.bytes().all(|byte| byte.is_ascii_digit()),
+    }
+}

@@ -1,0 +1,43 @@
+//! Signed tokens and the keys that prove them (RFC 7515, 7519, 8725): text in, proven claims out. Owns no clock, no
+//! issuer, no policy, and fetches nothing: which keys apply and whether the claims suffice is the caller's to say.
+//!
+//! A tour, in the order in which a token passes:
+//! - `compact`: at most 16 KiB of text become three parts of canonical base64url;
+//! - `json`: bytes become one JSON object, and nothing that two readers could read differently does;
+//! - `header`, `algorithm`: the protected header says how the token is signed, never with which key to trust it;
+//! - `claims`: typed access to the payload;
+//! - `pem`, `key`, `keyset`: public keys from text;
+//! - `sign`: tokens of our own, for development;
+//! - `verify`: [`UnverifiedToken`] shows its header and its claimed issuer, so that the caller can choose the keys;
+//!   [`VerifiedToken`] has one constructor, which is the signature check. Code that asks for a `VerifiedToken` can't be
+//!   reached without it.
+//!
+//! Everything that goes wrong with a token is a [`TokenFault`], with a key a [`KeyFault`]. Neither holds a byte of the
+//! token or of the key.
+
+mod algorithm;
+mod claims;
+mod compact;
+mod fault;
+mod header;
+mod json;
+mod key;
+mod key_fault;
+mod keyset;
+mod pem;
+mod sign;
+#[cfg(test)]
+pub(crate) mod testing;
+mod verify;
+
+pub use algorithm::{Algorithm, Family};
+pub use claims::{ClaimFault, Claims, NumericDate};
+pub use compact::MAX_TOKEN_BYTES;
+pub use fault::{Part, TokenFault};
+pub use header::{JoseHeader, KeyId};
+pub use json::JsonFault;
+pub use key::{Fingerprint, VerificationKey};
+pub use key_fault::{KeyFault, KeyKind, Label};
+pub use keyset::{KeySet, KeySetFault};
+pub use sign::{PrivatePem, SigningFault, SigningKey};
+pub use verify::{UnverifiedToken, VerifiedToken};

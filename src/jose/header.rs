@@ -1,0 +1,171 @@
+//! The JOSE header (RFC 7515 §4): how the token is signed. Owns which members are read, which are refused and which
+//! are ignored; chooses no key.
+//!
+//! `jwk`, `jku`, `x5u`, `x5c` and `x5t` are never read. They let the sender name the key that vouches for the sender:
+//! nothing is fetched for them and nothing is trusted because of them (RFC 8725 §3.10). Other members are ignored, as
+//! RFC 7515 §4 asks.
+
+use serde_json::{Map, Value};
+
+use crate::jose::algorithm::Algorithm;
+use crate::jose::fault::TokenFault;
+
+/// The longest `kid` that is read, in bytes.
+pub(super) const MAX_KEY_ID_BYTES: usize = 256;
+
+/// A `kid` (RFC 7515 §4.1.4): an opaque name of at most 256 bytes. It is compared and nothing else; above all it is
+/// never a path, a URL or part of a query.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// The name as the token spells it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the header says. Nothing in it is proven until the signature is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoseHeader {
+    algorithm: Algorithm,
+    key_id: Option<KeyId>,
+    token_type: Option<String>,
+}
+
+impl JoseHeader {
+    /// Reads the header from its JSON object.
+    ///
+    /// # Errors
+    /// A member that is refused in any form, or one that is read and has the wrong type.
+    pub(super) fn from_object(mut object: Map<String, Value>) -> Result<Self, TokenFault> {
+        for (name, fault) in REFUSED {
+            if object.contains_key(name) {
+                return Err(fault);
+            }
+        }
+        let algorithm = text(&mut object, "alg", TokenFault::AlgorithmNotText)?.ok_or(TokenFault::AlgorithmMissing)?;
+        let algorithm = Algorithm::parse(&algorithm).ok_or(TokenFault::AlgorithmUnknown)?;
+        let key_id = text(&mut object, "kid", TokenFault::KeyIdNotText)?;
+        if key_id.as_ref().is_some_and(|id| id.len() > MAX_KEY_ID_BYTES) {
+            return Err(TokenFault::KeyIdTooLong);
+        }
+        let token_type = text(&mut object, "typ", TokenFault::TypeNotText)?;
+        Ok(Self { algorithm, key_id: key_id.map(KeyId), token_type })
+    }
+
+    /// `alg` (RFC 7515 §4.1.1).
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// `kid` (RFC 7515 §4.1.4).
+    #[must_use]
+    pub fn key_id(&self) -> Option<&KeyId> {
+        self.key_id.as_ref()
+    }
+
+    /// `typ` as it is spelled (RFC 7515 §4.1.9): a media type, usually without its `application/`, in any case.
+    #[must_use]
+    pub fn token_type(&self) -> Option<&str> {
+        self.token_type.as_deref()
+    }
+}
+
+/// Members that change what the token means in a way that is not supported. Presence is enough, whatever the value.
+const REFUSED: [(&str, TokenFault); 4] = [
+    ("crit", TokenFault::CriticalExtension),
+    ("b64", TokenFault::UnencodedPayload),
+    ("zip", TokenFault::CompressedPayload),
+    ("enc", TokenFault::EncryptedPayload),
+];
+
+fn text(object: &mut Map<String, Value>, name: &str, otherwise: TokenFault) -> Result<Option<String>, TokenFault> {
+    match object.remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => Err(otherwise),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{JoseHeader, KeyId, MAX_KEY_ID_BYTES};
+    use crate::jose::algorithm::Algorithm;
+    use crate::jose::fault::TokenFault;
+
+    fn read(header: Value) -> Result<JoseHeader, TokenFault> {
+        let Value::Object(object) = header else { panic!("a header is an object") };
+        JoseHeader::from_object(object)
+    }
+
+    #[test]
+    fn a_header_is_read() {
+        let header = read(json!({"alg": "RS256"})).unwrap();
+        assert_eq!((header.algorithm(), header.key_id(), header.token_type()), (Algorithm::Rs256, None, None));
+
+        let header = read(json!({"typ": "at+jwt", "alg": "RS256", "kid": "../../etc/passwd' OR 1=1 --"})).unwrap();
+        assert_eq!(header.key_id().map(KeyId::as_str), Some("../../etc/passwd' OR 1=1 --"));
+        assert_eq!(header.token_type(), Some("at+jwt"));
+    }
+
+    #[test]
+    fn members_that_bring_a_key_along_are_not_read() {
+        let plain = read(json!({"alg": "RS256"})).unwrap();
+        for name in ["jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "cty", "x"] {
+            for value in [json!("https://evil.example/keys"), json!({"kty": "RSA"}), json!(["MIIB"]), json!(null)] {
+                assert_eq!(read(json!({"alg": "RS256", name: value})).as_ref(), Ok(&plain), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn members_that_change_the_meaning_are_refused_in_any_form() {
+        for (name, fault) in super::REFUSED {
+            let values = [
+                json!([]),
+                json!(["exp"]),
+                json!(["b64"]),
+                json!("exp"),
+                json!({}),
+                json!(null),
+                json!(true),
+                json!(false),
+                json!(0),
+            ];
+            for value in values {
+                assert_eq!(read(json!({"alg": "RS256", name: value})), Err(fault), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn alg_is_one_exact_name() {
+        assert_eq!(read(json!({})), Err(TokenFault::AlgorithmMissing));
+        assert_eq!(read(json!({"Alg": "RS256"})), Err(TokenFault::AlgorithmMissing));
+        for value in [json!({"name": "RS256"}), json!(["RS256"]), json!(null), json!(256), json!(true)] {
+            assert_eq!(read(json!({"alg": value})), Err(TokenFault::AlgorithmNotText));
+        }
+        for name in
+            ["none", "None", "NONE", "nOnE", "", "HS256", "PS256", "ES256", "EdDSA", "rs256", "RS256 ", "RS256\u{0}"]
+        {
+            assert_eq!(read(json!({"alg": name})), Err(TokenFault::AlgorithmUnknown), "{name}");
+        }
+    }
+
+    #[test]
+    fn kid_and_typ_are_strings() {
+        for value in [json!(null), json!(1), json!(["a"]), json!({"a": "b"}), json!(false)] {
+            assert_eq!(read(json!({"alg": "RS256", "kid": value})), Err(TokenFault::KeyIdNotText));
+            assert_eq!(read(json!({"alg": "RS256", "typ": value})), Err(TokenFault::TypeNotText));
+        }
+        let of_size = |size| read(json!({"alg": "RS256", "kid": "k".repeat(size)}));
+        assert!(of_size(MAX_KEY_ID_BYTES).is_ok());
+        assert_eq!(of_size(MAX_KEY_ID_BYTES + 1), Err(TokenFault::KeyIdTooLong));
+        assert_eq!(of_size(8 * 1024), Err(TokenFault::KeyIdTooLong));
+    }
+}

@@ -1,0 +1,151 @@
+//! Strict JSON: bytes to one object that every reader reads alike (RFC 8259 §4, RFC 7519 §4, RFC 7493 §2). Owns the
+//! refusals; the grammar is `serde_json`'s. Knows nothing of tokens.
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
+use serde_json::{Map, Number, Value};
+
+/// How deep objects and arrays may nest, the outermost counted. Claims of real issuers need four.
+const MAX_DEPTH: u8 = 32;
+
+/// Why bytes are not a strict JSON object. Each text continues the name of what was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JsonFault {
+    /// Invalid UTF-8, surrogates written as bytes included (RFC 8259 §8.1).
+    #[error("is not UTF-8")]
+    NotUtf8,
+    /// Outside the grammar: also a byte order mark, a lone surrogate, a number beyond binary64, bytes after the end.
+    #[error("is not well-formed JSON")]
+    Syntax,
+    /// JSON, but not an object.
+    #[error("is not a JSON object")]
+    NotAnObject,
+    /// One name twice in one object, however it is written. Readers differ on which of the two counts.
+    #[error("has an object with one name twice")]
+    DuplicateName,
+    /// Nested deeper than is read.
+    #[error("nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+}
+
+#[cfg(test)]
+impl JsonFault {
+    pub(super) const ALL: [Self; 5] =
+        [Self::NotUtf8, Self::Syntax, Self::NotAnObject, Self::DuplicateName, Self::TooDeep];
+}
+
+/// Reads `bytes` as one JSON object, in one pass. Integers beyond 64 bits become binary64, as in every JSON reader
+/// that knows no other number.
+///
+/// # Errors
+/// The first [`JsonFault`] found; whether a fault in the grammar or one of ours comes first depends on their place.
+pub(super) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonFault::NotUtf8)?;
+    let fault = Cell::new(JsonFault::Syntax);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let strict = Strict { fault: &fault, levels_left: MAX_DEPTH };
+    let value = strict.deserialize(&mut deserializer).map_err(|_| fault.get())?;
+    deserializer.end().map_err(|_| JsonFault::Syntax)?;
+    match value {
+        Value::Object(object) => Ok(object),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(JsonFault::NotAnObject)
+        }
+    }
+}
+
+/// Builds a [`Value`]. `serde_json` errors carry text only, so our own faults leave through `fault`.
+#[derive(Clone, Copy)]
+struct Strict<'a> {
+    fault: &'a Cell<JsonFault>,
+    levels_left: u8,
+}
+
+impl Strict<'_> {
+    fn refuse<E: serde::de::Error>(self, fault: JsonFault) -> E {
+        self.fault.set(fault);
+        E::custom(fault)
+    }
+
+    /// One level further in. Checked here and not left to `serde_json`, whose limit is four times ours.
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        match self.levels_left.checked_sub(1) {
+            Some(levels_left) => Ok(Self { levels_left, ..self }),
+            None => Err(self.refuse(JsonFault::TooDeep)),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| self.refuse(JsonFault::Syntax))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut array = Vec::new();
+        while let Some(item) = items.next_element_seed(inner)? {
+            array.push(item);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut object = Map::new();
+        // The name arrives unescaped: `a` and `\u0061` are one name.
+        while let Some(name) = members.next_key::<String>()? {
+            match object.entry(name) {
+                Entry::Vacant(member) => {
+                    member.insert(members.next_value_seed(inner)?);
+                }
+                Entry::Occupied(_) => return Err(self.refuse(JsonFault::DuplicateName)),
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! PEM armour (RFC 7468) in the spellings in which environment variables and YAML carry it: text to one labelled block
+//! of bytes. Owns the spellings; does not know what the bytes are.
+
+use pem::PemError;
+
+use crate::jose::key_fault::{KeyFault, Label};
+
+/// What a block says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Contents {
+    /// `SubjectPublicKeyInfo` (RFC 7468 §13).
+    PublicKey,
+    /// `RSAPublicKey` (RFC 8017 appendix A.1.1).
+    RsaPublicKey,
+    /// `Certificate` (RFC 7468 §5).
+    Certificate,
+}
+
+/// Reads the one block in `text`. Lines may end as they like, also in `\n` written as two characters or in a space;
+/// what stands around the block, quotes or the words of a tool, is ignored (RFC 7468 §2).
+///
+/// # Errors
+/// A [`KeyFault`] that says what was found instead of one public block.
+pub(super) fn read(text: &str) -> Result<(Contents, Vec<u8>), KeyFault> {
+    // A backslash is no base64, so these can only be line ends; and base64 ignores how its lines are broken.
+    let spaced = text.replace("\\r", " ").replace("\\n", " ");
+    let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() {
+        return Err(KeyFault::Empty);
+    }
+    // Before all else: whoever pasted a private key must hear of that, not of a missing end line.
+    if line.contains("PRIVATE KEY-----") {
+        return Err(KeyFault::PrivateKey);
+    }
+    match line.matches("-----BEGIN ").count() {
+        0 => return Err(KeyFault::NoBlock),
+        1 => {}
+        found => return Err(KeyFault::SeveralBlocks { found }),
+    }
+    let block = pem::parse(&line).map_err(|error| match error {
+        PemError::InvalidData(_) => KeyFault::NotBase64,
+        _ => KeyFault::Unfinished,
+    })?;
+    let contents = match block.tag() {
+        "PUBLIC KEY" => Contents::PublicKey,
+        "RSA PUBLIC KEY" => Contents::RsaPublicKey,
+        "CERTIFICATE" => Contents::Certificate,
+        other => return Err(KeyFault::OtherLabel { found: Label::new(other) }),
+    };
+    Ok((contents, block.into_contents()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Contents, read};
+    use crate::jose::key_fault::{KeyFault, Label};
+    use crate::jose::testing::SPKI_PEM;
+
+    #[test]
+    fn one_block_has_many_spellings() {
+        let (contents, bytes) = read(SPKI_PEM).unwrap();
+        assert_eq!(contents, Contents::PublicKey);
+        let line_ends = |end: &str| SPKI_PEM.replace('\n', end);
+        for (what, text) in [
+            ("CRLF", line_ends("\r\n")),
+            ("CR", line_ends("\r")),
+            ("line feed written out", line_ends("\\n")),
+            ("CRLF written out", line_ends("\\r\\n")),
+            ("line feed written out and real", line_ends("\\n\n")),
+            ("spaces for line ends", line_ends(" ")),
+            ("tabs for line ends", line_ends("\t")),
+            ("blank lines", line_ends("\n\n")),
+            ("indented, as in YAML", line_ends("\n      ")),
+            ("content on one line", line_ends("").replace("KEY-----M", "KEY-----\nM")),
+            ("no line ends at all", line_ends("")),
+            ("no final line end", SPKI_PEM.trim_end().to_owned()),
+            ("spaces around", format!("  \n{SPKI_PEM}\n  ")),
+            ("double quotes", format!("\"{}\"", SPKI_PEM.trim_end())),
+            ("single quotes, line feed written out", format!("'{}'", line_ends("\\n"))),
+            ("byte order mark", format!("\u{feff}{SPKI_PEM}")),
+            ("words of a tool before", format!("writing RSA key\n{SPKI_PEM}")),
+        ] {
+            assert_eq!(read(&text), Ok((contents, bytes.clone())), "{what}");
+        }
+    }
+
+    #[test]
+    fn anything_but_one_public_block_is_named() {
+        let private = SPKI_PEM.replace("PUBLIC", "PRIVATE");
+        let label = |name: &str| SPKI_PEM.replace("PUBLIC KEY", name);
+        let other = |name: &str| KeyFault::OtherLabel { found: Label::new(name) };
+        for (what, text, expected) in [
+            ("nothing", String::new(), KeyFault::Empty),
+            ("white space", " \n\\n ".to_owned(), KeyFault::Empty),
+            ("a word", "changeme".to_owned(), KeyFault::NoBlock),
+            ("a path", "/etc/modgud/key.pem".to_owned(), KeyFault::NoBlock),
+            ("an OpenSSH key", "ssh-rsa AAAAB3NzaC1yc2E= me".to_owned(), KeyFault::NoBlock),
+            ("a JWK", "{\"kty\":\"RSA\"}".to_owned(), KeyFault::NoBlock),
+            ("a bundle", SPKI_PEM.repeat(3), KeyFault::SeveralBlocks { found: 3 }),
+            ("PKCS#8", private.clone(), KeyFault::PrivateKey),
+            ("PKCS#1 private", label("RSA PRIVATE KEY"), KeyFault::PrivateKey),
+            ("SEC1", label("EC PRIVATE KEY"), KeyFault::PrivateKey),
+            ("encrypted", label("ENCRYPTED PRIVATE KEY"), KeyFault::PrivateKey),
+            ("OpenSSH private", label("OPENSSH PRIVATE KEY"), KeyFault::PrivateKey),
+            ("private, unfinished", private.split_once("-----END").unwrap().0.to_owned(), KeyFault::PrivateKey),
+            ("private and public", format!("{private}{SPKI_PEM}"), KeyFault::PrivateKey),
+            ("no end", SPKI_PEM.split_once("-----END").unwrap().0.to_owned(), KeyFault::Unfinished),
+            ("other end", SPKI_PEM.replace("END PUBLIC", "END RSA PUBLIC"), KeyFault::Unfinished),
+            ("not base64", SPKI_PEM.replace("MIIB", "MI*B"), KeyFault::NotBase64),
+            ("base64url", SPKI_PEM.replace("MIIB", "MI_B"), KeyFault::NotBase64),
+            ("a character lost", SPKI_PEM.replace("MIIB", "MIB"), KeyFault::NotBase64),
+            ("a request", label("CERTIFICATE REQUEST"), other("CERTIFICATE REQUEST")),
+            ("parameters", label("EC PARAMETERS"), other("EC PARAMETERS")),
+            ("lower case", label("public key"), other("public key")),
+        ] {
+            assert_eq!(read(&text), Err(expected), "{what}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! modgud: an authorization sidecar for Envoy (`ext_authz`).
+//!
+//! Envoy asks about every request; modgud finds out who is asking, decides whether they may, and says what the module behind
+//! Envoy is to be told. A check goes through these layers, and imports point only downward:
+//!
+//! | layer | modules | what it does |
+//! |---|---|---|
+//! | shell | [`app`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
+//! | edges | [`driver`], [`config`], [`envoy`], [`telemetry`] | files, Envoy's messages, the clock, the log |
+//! | logic | [`snapshot`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
+//! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`principal`], [`decision`], [`reason`], [`clock`] | the types that everybody speaks |
+//!
+//! The whole decision is [`snapshot::decide`]: a request, a snapshot of the configuration and a time in, a
+//! [`decision::Decision`] out. The only place that turns one into Envoy's answer is [`envoy::response`].
+
+pub mod answer;
+pub mod app;
+pub mod authn;
+pub mod authz;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod credential;
+pub mod decision;
+pub mod driver;
+pub mod envoy;
+pub mod header;
+pub mod host;
+pub mod jose;
+pub mod method;
+pub mod path;
+pub mod playground;
+pub mod principal;
+pub mod reason;
+pub mod request;
+pub mod server;
+pub mod snapshot;
+pub mod telemetry;
+pub mod upstream;

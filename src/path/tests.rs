@@ -1,0 +1,348 @@
+//! What is accepted as a path and what is refused, spelling by spelling, and what holds for all of them.
+
+use super::{CanonicalPath, MAX_TARGET_BYTES, PathFault, RequestTarget};
+use proptest::prelude::*;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt::Write;
+
+fn fault(raw: &[u8]) -> Option<PathFault> {
+    RequestTarget::parse(raw).err()
+}
+
+fn assert_refused(table: &[(&[u8], PathFault)]) {
+    for (raw, expected) in table {
+        assert_eq!(fault(raw), Some(*expected), "{}", raw.escape_ascii());
+    }
+}
+
+#[test]
+fn plain_and_encoded_paths_are_read() {
+    // target, canonical path, segments, query
+    let table: &[(&str, &str, &[&str], Option<&str>)] = &[
+        ("/", "/", &[], None),
+        ("/a", "/a", &["a"], None),
+        ("/a/", "/a/", &["a"], None),
+        ("/Admin/x", "/Admin/x", &["Admin", "x"], None),
+        ("/admin?x=/public/", "/admin", &["admin"], Some("x=/public/")),
+        ("/admin?", "/admin", &["admin"], Some("")),
+        ("/admin?a?b", "/admin", &["admin"], Some("a?b")),
+        ("/?//..;%2f%00%zz\\", "/", &[], Some("//..;%2f%00%zz\\")),
+        ("/publicity", "/publicity", &["publicity"], None),
+        ("/.well-known/jwks.json", "/.well-known/jwks.json", &[".well-known", "jwks.json"], None),
+        ("/.../..a/a../.a", "/.../..a/a../.a", &["...", "..a", "a..", ".a"], None),
+        ("/-._~!$&'()*+,=:@", "/-._~!$&'()*+,=:@", &["-._~!$&'()*+,=:@"], None),
+        ("/me%40example.com", "/me@example.com", &["me@example.com"], None),
+        ("/a%20b%22%3C%3E%7b%7C", "/a b\"<>{|", &["a b\"<>{|"], None),
+        ("/caf%C3%a9/x", "/café/x", &["café", "x"], None),
+        ("/%E2%80%8F%EF%BB%BF", "/\u{200f}\u{feff}", &["\u{200f}\u{feff}"], None),
+        ("/100%25", "/100%", &["100%"], None),
+        ("/100%25/a", "/100%/a", &["100%", "a"], None),
+        ("/%25a/%25zz", "/%a/%zz", &["%a", "%zz"], None),
+    ];
+    for (raw, path, segments, query) in table {
+        let target = RequestTarget::parse(raw.as_bytes()).unwrap_or_else(|fault| panic!("{raw}: {fault}"));
+        assert_eq!(target.path.as_str(), *path, "{raw}");
+        assert_eq!(target.path.segments().collect::<Vec<_>>(), *segments, "{raw}");
+        assert_eq!(target.path.first_segment(), segments.first().copied(), "{raw}");
+        assert_eq!(target.query, *query, "{raw}");
+    }
+}
+
+#[test]
+fn ambiguous_structure_is_refused() {
+    assert_refused(&[
+        (b"", PathFault::Empty),
+        (b"*", PathFault::NotOriginForm),
+        (b"?x=1", PathFault::NotOriginForm),
+        (b"admin", PathFault::NotOriginForm),
+        (b" /admin", PathFault::NotOriginForm),
+        (b"http://example.com/admin", PathFault::NotOriginForm),
+        (b"example.com:443", PathFault::NotOriginForm),
+        (b"%2fadmin", PathFault::NotOriginForm),
+        (b"\\admin", PathFault::NotOriginForm),
+        (b"//", PathFault::EmptySegment(0)),
+        (b"//admin", PathFault::EmptySegment(0)),
+        (b"//example.com/admin", PathFault::EmptySegment(0)),
+        (b"/public//admin", PathFault::EmptySegment(7)),
+        (b"/admin//", PathFault::EmptySegment(6)),
+        (b"/.", PathFault::DotSegment(0)),
+        (b"/..", PathFault::DotSegment(0)),
+        (b"/./admin", PathFault::DotSegment(0)),
+        (b"/public/../admin", PathFault::DotSegment(7)),
+        (b"/public/..", PathFault::DotSegment(7)),
+        (b"/public/.?x", PathFault::DotSegment(7)),
+        (b"/public/..?x", PathFault::DotSegment(7)),
+        (b"/public/%2e%2E/admin", PathFault::EncodedDot(8)),
+        (b"/public/.%2E/admin", PathFault::EncodedDot(9)),
+        (b"/public/%2e./admin", PathFault::EncodedDot(8)),
+        (b"/public/%2e", PathFault::EncodedDot(8)),
+        (b"/a%2Ejson", PathFault::EncodedDot(2)),
+        (b"/public\\..\\admin", PathFault::Backslash(7)),
+        (b"/\\admin", PathFault::Backslash(1)),
+        (b"/public%5c..%5Cadmin", PathFault::Backslash(7)),
+        (b"/a%5Cb", PathFault::Backslash(2)),
+        (b"/public%2fadmin", PathFault::EncodedSlash(7)),
+        (b"/public%2Fadmin", PathFault::EncodedSlash(7)),
+        (b"/public/..%2fadmin", PathFault::EncodedSlash(10)),
+        (b"/admin;x=1", PathFault::Semicolon(6)),
+        (b"/public/..;/admin", PathFault::Semicolon(10)),
+        (b"/;/admin", PathFault::Semicolon(1)),
+        (b"/admin%3bx", PathFault::Semicolon(6)),
+        (b"/admin%3Bx", PathFault::Semicolon(6)),
+        (b"/admin#x", PathFault::NumberSign(6)),
+        (b"/admin%23x", PathFault::NumberSign(6)),
+        (b"/admin?x#y", PathFault::NumberSign(8)),
+        (b"/admin%3fx", PathFault::EncodedQuestionMark(6)),
+        (b"/admin%3Fx", PathFault::EncodedQuestionMark(6)),
+        (b"/a?b c", PathFault::IllegalQueryByte(4)),
+        (b"/a?\0", PathFault::IllegalQueryByte(3)),
+        (b"/a?b\r\n", PathFault::IllegalQueryByte(4)),
+        (b"/a?\xc3\xa9", PathFault::IllegalQueryByte(3)),
+        (b"/a?\x7f", PathFault::IllegalQueryByte(3)),
+    ]);
+}
+
+#[test]
+fn ambiguous_characters_are_refused() {
+    assert_refused(&[
+        (b"/admin\0", PathFault::IllegalByte(6)),
+        (b"/admin\t", PathFault::IllegalByte(6)),
+        (b"/admin\r\n", PathFault::IllegalByte(6)),
+        (b"/admin\x1f", PathFault::IllegalByte(6)),
+        (b"/admin ", PathFault::IllegalByte(6)),
+        (b"/admin\x7f", PathFault::IllegalByte(6)),
+        (b"/caf\xc3\xa9", PathFault::IllegalByte(4)),
+        (b"/admin\xff", PathFault::IllegalByte(6)),
+        (b"/%", PathFault::MalformedEscape(1)),
+        (b"/%4", PathFault::MalformedEscape(1)),
+        (b"/%zz", PathFault::MalformedEscape(1)),
+        (b"/%4g", PathFault::MalformedEscape(1)),
+        (b"/%+4", PathFault::MalformedEscape(1)),
+        (b"/%u002e", PathFault::MalformedEscape(1)),
+        (b"/a%2?f", PathFault::MalformedEscape(2)),
+        (b"/%%32%65", PathFault::MalformedEscape(1)),
+        (b"/public/%252e%252e/admin", PathFault::DoubleEncoding(8)),
+        (b"/a%252fb", PathFault::DoubleEncoding(2)),
+        (b"/a%25252fb", PathFault::DoubleEncoding(2)),
+        (b"/a%25%252e", PathFault::DoubleEncoding(5)),
+        (b"/a%25%32%66", PathFault::EncodedUnreserved(5)),
+        (b"/a%252%66", PathFault::EncodedUnreserved(6)),
+        (b"/%41dmin", PathFault::EncodedUnreserved(1)),
+        (b"/%61dmin", PathFault::EncodedUnreserved(1)),
+        (b"/%30", PathFault::EncodedUnreserved(1)),
+        (b"/%7Eme", PathFault::EncodedUnreserved(1)),
+        (b"/a%2Db", PathFault::EncodedUnreserved(2)),
+        (b"/a%5Fb", PathFault::EncodedUnreserved(2)),
+        (b"/admin%00", PathFault::EncodedControl(6)),
+        (b"/admin%0d%0a", PathFault::EncodedControl(6)),
+        (b"/admin%1F", PathFault::EncodedControl(6)),
+        (b"/admin%7f", PathFault::EncodedControl(6)),
+        (b"/%20admin%C2%85", PathFault::EncodedControl(9)),
+        (b"/%C2%80", PathFault::EncodedControl(1)),
+        (b"/%C2%9F", PathFault::EncodedControl(1)),
+        // Overlong `/`, `.`, `\` and NUL, a surrogate, too large, cut short, a lone continuation, Latin-1.
+        (b"/a%C0%AFb", PathFault::InvalidUtf8(2)),
+        (b"/%40%c0%ae", PathFault::InvalidUtf8(4)),
+        (b"/%E0%80%AF", PathFault::InvalidUtf8(1)),
+        (b"/%F0%80%80%AF", PathFault::InvalidUtf8(1)),
+        (b"/%C1%9C", PathFault::InvalidUtf8(1)),
+        (b"/%C0%80", PathFault::InvalidUtf8(1)),
+        (b"/%ED%A0%80", PathFault::InvalidUtf8(1)),
+        (b"/%F4%90%80%80", PathFault::InvalidUtf8(1)),
+        (b"/%C3", PathFault::InvalidUtf8(1)),
+        (b"/%C3/%A9", PathFault::InvalidUtf8(1)),
+        (b"/%A9", PathFault::InvalidUtf8(1)),
+        (b"/caf%E9", PathFault::InvalidUtf8(4)),
+    ]);
+    for byte in b"\"<>[]^`{|}" {
+        assert_eq!(fault(&[b'/', *byte]), Some(PathFault::IllegalByte(1)), "{}", char::from(*byte));
+    }
+}
+
+#[test]
+fn the_bound_counts_path_and_query() {
+    let path = format!("/{}", "a".repeat(MAX_TARGET_BYTES - 1));
+    assert_eq!(fault(path.as_bytes()), None);
+    assert_eq!(fault(format!("{path}a").as_bytes()), Some(PathFault::TooLong));
+    let query = format!("/?{}", "a".repeat(MAX_TARGET_BYTES - 2));
+    assert_eq!(fault(query.as_bytes()), None);
+    assert_eq!(fault(format!("{query}a").as_bytes()), Some(PathFault::TooLong));
+}
+
+#[test]
+fn a_path_without_escapes_is_borrowed() {
+    let CanonicalPath(text) = RequestTarget::parse(b"/api/users/7/?q=%20").unwrap().path;
+    assert!(matches!(text, Cow::Borrowed("/api/users/7/")));
+}
+
+#[test]
+fn debug_does_not_show_the_query() {
+    let shown = format!("{:?}", RequestTarget::parse(b"/a?access_token=canary").unwrap());
+    assert!(shown.contains("/a") && shown.contains("19"), "{shown}");
+    assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn messages_are_unique() {
+    let all = [
+        PathFault::Empty,
+        PathFault::TooLong,
+        PathFault::NotOriginForm,
+        PathFault::EmptySegment(7),
+        PathFault::DotSegment(7),
+        PathFault::EncodedDot(7),
+        PathFault::Backslash(7),
+        PathFault::EncodedSlash(7),
+        PathFault::Semicolon(7),
+        PathFault::NumberSign(7),
+        PathFault::EncodedQuestionMark(7),
+        PathFault::IllegalByte(7),
+        PathFault::MalformedEscape(7),
+        PathFault::DoubleEncoding(7),
+        PathFault::EncodedUnreserved(7),
+        PathFault::EncodedControl(7),
+        PathFault::InvalidUtf8(7),
+        PathFault::IllegalQueryByte(7),
+    ];
+    let numbers: HashSet<_> = all.into_iter().map(number).collect();
+    let messages: HashSet<_> = all.iter().map(ToString::to_string).collect();
+    assert_eq!((numbers.len(), messages.len()), (18, 18));
+}
+
+/// A new variant does not compile until it has a number, and so a place in the list above.
+const fn number(fault: PathFault) -> u8 {
+    match fault {
+        PathFault::Empty => 1,
+        PathFault::TooLong => 2,
+        PathFault::NotOriginForm => 3,
+        PathFault::EmptySegment(_) => 4,
+        PathFault::DotSegment(_) => 5,
+        PathFault::EncodedDot(_) => 6,
+        PathFault::Backslash(_) => 7,
+        PathFault::EncodedSlash(_) => 8,
+        PathFault::Semicolon(_) => 9,
+        PathFault::NumberSign(_) => 10,
+        PathFault::EncodedQuestionMark(_) => 11,
+        PathFault::IllegalByte(_) => 12,
+        PathFault::MalformedEscape(_) => 13,
+        PathFault::DoubleEncoding(_) => 14,
+        PathFault::EncodedUnreserved(_) => 15,
+        PathFault::EncodedControl(_) => 16,
+        PathFault::InvalidUtf8(_) => 17,
+        PathFault::IllegalQueryByte(_) => 18,
+    }
+}
+
+/// The bytes that may stand in a path as they are, beside `/`.
+const PLAIN: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@";
+
+/// Encodes no more than has to be.
+fn encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte == b'/' || PLAIN.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            push_escape(&mut encoded, byte);
+        }
+    }
+    encoded
+}
+
+fn push_escape(text: &mut String, byte: u8) {
+    write!(text, "%{byte:02X}").unwrap();
+}
+
+/// Undoes what the module's documents name as the only differences between two spellings of one path: hex digits in
+/// lower case, and needless escapes of reserved characters.
+fn undo_permitted_differences(path: &str) -> String {
+    let mut pieces = path.split('%');
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (hex, after) = piece.split_at(2);
+        let byte = u8::from_str_radix(hex, 16).unwrap();
+        if PLAIN.contains(&byte) {
+            plain.push(char::from(byte));
+        } else {
+            push_escape(&mut plain, byte);
+        }
+        plain.push_str(after);
+    }
+    plain
+}
+
+/// Targets that are mostly accepted, or nearly.
+fn likely_target() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        8 => "[a-z./]",
+        4 => "[!$&'()*+,=:@~_-]",
+        2 => "%[2-7][0-9a-fA-F]",
+        2 => proptest::char::range('\u{80}', char::MAX).prop_map(|c| encode(&c.to_string()).to_lowercase()),
+        1 => "%25",
+        1 => "[?]",
+        1 => "[;#\\\\ %]",
+    ];
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(raw in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let mut after_slash = vec![b'/'];
+        after_slash.extend(&raw);
+        let _ = RequestTarget::parse(&raw);
+        let _ = RequestTarget::parse(&after_slash);
+    }
+
+    #[test]
+    fn an_accepted_path_encodes_to_what_was_sent(raw in likely_target()) {
+        if let Ok(target) = RequestTarget::parse(raw.as_bytes()) {
+            let sent = raw.split('?').next().unwrap_or_default();
+            prop_assert_eq!(encode(target.path.as_str()), undo_permitted_differences(sent));
+        }
+    }
+
+    #[test]
+    fn canonicalisation_is_idempotent(raw in likely_target()) {
+        if let Ok(first) = RequestTarget::parse(raw.as_bytes()) {
+            let encoded = encode(first.path.as_str());
+            let second = RequestTarget::parse(encoded.as_bytes()).unwrap();
+            prop_assert_eq!(first.path.as_str(), second.path.as_str());
+            let sent = raw.split('?').next().unwrap_or_default();
+            if !sent.contains('%') {
+                prop_assert_eq!(first.path.as_str(), sent);
+            }
+        }
+    }
+
+    #[test]
+    fn an_accepted_path_holds_nothing_that_a_reader_could_resolve(raw in likely_target()) {
+        if let Ok(target) = RequestTarget::parse(raw.as_bytes()) {
+            let path = target.path.as_str();
+            prop_assert!(path.starts_with('/'));
+            prop_assert!(!path.contains("//") && !path.contains(['\\', ';', '#', '?']) && !path.contains(char::is_control));
+            for segment in target.path.segments() {
+                prop_assert!(!segment.is_empty() && segment != "." && segment != ".." && !segment.contains('/'));
+            }
+            let joined = target.path.segments().collect::<Vec<_>>().join("/");
+            prop_assert_eq!(path.trim_matches('/'), joined);
+        }
+    }
+
+    #[test]
+    fn every_text_without_the_refused_characters_is_accepted_when_encoded(text in "[^/\\\\;#?%\\p{Cc}]{1,12}") {
+        prop_assume!(text != "." && text != "..");
+        let raw = format!("/{}", encode(&text));
+        let target = RequestTarget::parse(raw.as_bytes()).unwrap();
+        prop_assert_eq!(target.path.first_segment(), Some(text.as_str()));
+    }
+
+    #[test]
+    fn a_query_is_split_off_and_left_alone(query in "[!-\"$-~]{0,40}") {
+        let raw = format!("/a?{query}");
+        let target = RequestTarget::parse(raw.as_bytes()).unwrap();
+        prop_assert_eq!(target.path.as_str(), "/a");
+        prop_assert_eq!(target.query, Some(query.as_str()));
+    }
+}

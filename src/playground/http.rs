@@ -1,0 +1,123 @@
+//! A plain HTTP/1.1 exchange that sends exactly the bytes that it is given: a well-behaved client would not let a test send
+//! what an attacker sends.
+
+use std::io;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Duration, timeout};
+
+/// How long an exchange may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The most that is read of an answer.
+const MAX_ANSWER: u64 = 4 * 1024 * 1024;
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// The status.
+    pub status: u16,
+    /// The headers, in order, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The connection failed.
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+    /// The answer did not come in time.
+    #[error("no answer within {} s", PATIENCE.as_secs())]
+    Timeout,
+    /// What came is not an HTTP/1.1 answer that this client understands.
+    #[error("what came back is not a plain HTTP/1.1 answer")]
+    NotHttp,
+}
+
+impl Exchange {
+    /// GETs a path.
+    ///
+    /// # Errors
+    /// [`HttpError`] when there is no answer.
+    pub async fn get(to: SocketAddr, path: &str) -> Result<Self, HttpError> {
+        Self::send(to, "GET", path, &[]).await
+    }
+
+    /// Sends a request without a body.
+    ///
+    /// # Errors
+    /// [`HttpError`] when there is no answer.
+    pub async fn send(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Self, HttpError> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\n");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            request.push_str("Host: api.example.com\r\n");
+        }
+        for (name, value) in headers {
+            request.extend([name, ": ", value, "\r\n"]);
+        }
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("connection")) {
+            request.push_str("Connection: close\r\n");
+        }
+        request.push_str("\r\n");
+        Self::raw(to, request.as_bytes()).await
+    }
+
+    /// Sends these bytes, and reads until the other side closes: the request has to ask for that.
+    ///
+    /// # Errors
+    /// [`HttpError`] when there is no answer.
+    pub async fn raw(to: SocketAddr, request: &[u8]) -> Result<Self, HttpError> {
+        let exchange = async {
+            let mut stream = TcpStream::connect(to).await?;
+            stream.write_all(request).await?;
+            let mut answer = Vec::new();
+            stream.take(MAX_ANSWER).read_to_end(&mut answer).await?;
+            parse(&answer)
+        };
+        timeout(PATIENCE, exchange).await.unwrap_or(Err(HttpError::Timeout))
+    }
+
+    /// The first header of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON; `null` when it is none.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+fn parse(answer: &[u8]) -> Result<Exchange, HttpError> {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let mut head = httparse::Response::new(&mut fields);
+    let Ok(httparse::Status::Complete(length)) = head.parse(answer) else { return Err(HttpError::NotHttp) };
+    let text = |field: &httparse::Header<'_>| {
+        (field.name.to_ascii_lowercase(), String::from_utf8_lossy(field.value).into_owned())
+    };
+    let headers: Vec<(String, String)> = head.headers.iter().map(text).collect();
+    let rest = answer.get(length..).unwrap_or_default();
+    let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value.contains("chunked"));
+    let body = if chunked { dechunk(rest).ok_or(HttpError::NotHttp)? } else { rest.to_vec() };
+    Ok(Exchange { status: head.code.ok_or(HttpError::NotHttp)?, headers, body })
+}
+
+/// The content of a chunked body (RFC 9112 §7.1).
+fn dechunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(rest) else { return None };
+        let size = usize::try_from(size).ok()?;
+        let chunk = rest.get(start..start.checked_add(size)?)?;
+        body.extend_from_slice(chunk);
+        if size == 0 {
+            return Some(body);
+        }
+        rest = rest.get(start.checked_add(size)?.checked_add(2)?..)?;
+    }
+}

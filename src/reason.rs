@@ -1,0 +1,159 @@
+//! Why a request was not allowed: stable codes for operators, one class each. Owns no text that a client sees
+//! (that is `answer`), and takes no decision.
+
+use std::fmt;
+
+/// What kind of refusal a [`Reason`] is; it fixes the HTTP status family of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The caller did not prove who they are: 401 (RFC 9110 §15.5.2).
+    Unauthenticated,
+    /// The caller is known, or need not be, and may not do this: 403 (RFC 9110 §15.5.4).
+    Forbidden,
+    /// The request itself can be read in more than one way: 400 (RFC 9110 §15.5.1).
+    Refused,
+    /// modgud could not decide: 503 (RFC 9110 §15.6.4).
+    Unavailable,
+}
+
+impl Class {
+    /// The class as it stands in logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// Declares the reasons as one table, so that no reason can lack a class, a code or an explanation.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident, $class:ident, $code:literal, $explanation:literal;)+) => {
+        /// Why a request was not allowed. The code is public contract; the explanation is for operators only.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason { $($(#[$doc])* $variant,)+ }
+
+        impl Reason {
+            /// Every reason, in the order of their declaration.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The stable snake_case code, as it stands in logs, metrics and documents.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// The class, which fixes the status of the answer.
+            #[must_use]
+            pub const fn class(self) -> Class {
+                match self { $(Self::$variant => Class::$class,)+ }
+            }
+
+            /// One sentence for the operator. It is never sent to a client.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$variant => $explanation,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// No credential where an authenticator looks for one.
+    CredentialMissing, Unauthenticated, "credential_missing",
+        "the rule needs an authenticated caller and the request carries no credential";
+    /// Something stands where the credential is looked for, and it is not one.
+    CredentialMalformed, Unauthenticated, "credential_malformed",
+        "the request carries a credential that is not of the form `SCHEME token`, or of a scheme that nobody accepts";
+    /// More than one credential, or one header twice.
+    CredentialAmbiguous, Unauthenticated, "credential_ambiguous",
+        "the request carries more than one credential, and choosing one would be guessing";
+    /// The token is not a JWS in compact serialisation with strict JSON inside (RFC 7515 §3.1).
+    TokenMalformed, Unauthenticated, "token_malformed",
+        "the token is not a well-formed signed JWT";
+    /// The token is larger than is ever read.
+    TokenTooLarge, Unauthenticated, "token_too_large",
+        "the token is larger than the limit";
+    /// `alg` is missing from the authenticator's allow-list (RFC 8725 §3.1).
+    AlgorithmNotAllowed, Unauthenticated, "algorithm_not_allowed",
+        "the token's `alg` is not one that the authenticator allows";
+    /// `iss` is not that of any authenticator.
+    IssuerUnknown, Unauthenticated, "issuer_unknown",
+        "the token's `iss` is not that of any authenticator";
+    /// The signature does not verify with any of the issuer's keys.
+    SignatureInvalid, Unauthenticated, "signature_invalid",
+        "the token's signature does not verify with any key of its issuer";
+    /// `exp` has been reached (RFC 7519 §4.1.4).
+    TokenExpired, Unauthenticated, "token_expired",
+        "the token's `exp` has been reached";
+    /// `nbf` or `iat` lies in the future (RFC 7519 §4.1.5, §4.1.6).
+    TokenNotYetValid, Unauthenticated, "token_not_yet_valid",
+        "the token's `nbf` or `iat` lies in the future";
+    /// The token lives longer than `max_lifetime`.
+    TokenTooOld, Unauthenticated, "token_too_old",
+        "the token's `exp` minus its `iat` is more than `max_lifetime`";
+    /// `aud` names somebody else, is missing, or is there where none is expected (RFC 7519 §4.1.3).
+    AudienceMismatch, Unauthenticated, "audience_mismatch",
+        "the token's `aud` does not name an audience of the authenticator";
+    /// A claim that the authenticator requires is missing.
+    ClaimMissing, Unauthenticated, "claim_missing",
+        "the token lacks a claim that the authenticator requires";
+    /// A claim has a type or a value that can't be used.
+    ClaimInvalid, Unauthenticated, "claim_invalid",
+        "a claim of the token has a type or a value that can't be used";
+    /// `typ` is not one of the accepted types (RFC 8725 §3.11).
+    TokenTypeNotAllowed, Unauthenticated, "token_type_not_allowed",
+        "the token's `typ` is not one that the authenticator accepts";
+    /// The rule denies everybody.
+    RuleDenied, Forbidden, "rule_denied",
+        "the rule denies this request to everybody";
+    /// No rule matches and the fallback is `denied`.
+    NoRule, Forbidden, "no_rule",
+        "no rule matches and the fallback denies";
+    /// The request lacks what every HTTP request has, or holds what none may.
+    RequestMalformed, Refused, "request_malformed",
+        "the request's method, headers or attributes are not those of an HTTP request";
+    /// The path can be read in more than one way.
+    PathAmbiguous, Refused, "path_ambiguous",
+        "the request's path can be read in more than one way";
+    /// The host can be read in more than one way.
+    HostAmbiguous, Refused, "host_ambiguous",
+        "the request's host can be read in more than one way";
+    /// The check was not done within `server.deadline`.
+    DeadlineExceeded, Unavailable, "deadline_exceeded",
+        "the check was not done within the deadline";
+    /// The check could not be read, or modgud failed inside.
+    Internal, Unavailable, "internal",
+        "the check could not be read, or modgud failed inside";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+    use std::collections::HashSet;
+
+    #[test]
+    fn codes_and_explanations_are_unique() {
+        let codes: HashSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        let texts: HashSet<_> = Reason::ALL.iter().map(|reason| reason.explanation()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        assert_eq!(texts.len(), Reason::ALL.len());
+    }
+
+    #[test]
+    fn every_reason_is_documented_in_the_readme() {
+        let readme = include_str!("../README.md");
+        let missing: Vec<_> =
+            Reason::ALL.iter().map(|reason| reason.code()).filter(|code| !readme.contains(&format!("`{code}`"))).collect();
+        assert!(missing.is_empty(), "reasons that the README does not explain: {missing:?}");
+    }
+}

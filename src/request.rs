@@ -1,0 +1,121 @@
+//! The request that is decided on, as every layer sees it: canonical, borrowed, free of Envoy's types. Who fills it in is
+//! `envoy::request`.
+
+use crate::host::{Host, HostFault};
+use crate::method::{Method, MethodFault};
+use crate::path::{CanonicalPath, PathFault, RequestTarget};
+use crate::reason::Reason;
+
+/// One HTTP request, read once and checked. Borrows from the message that it came in.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The method, upper case.
+    pub method: Method<'a>,
+    /// The host that the client asked for, in lower case and without its port.
+    pub host: Host<'a>,
+    /// The path, in the one form that it can be read in.
+    pub path: CanonicalPath<'a>,
+    /// The query after the first `?`, not interpreted.
+    pub query: Option<&'a str>,
+    /// Every header that Envoy sent along.
+    pub headers: Headers<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// Checks the parts of a request and puts them together.
+    ///
+    /// # Errors
+    /// The first fault that is found, in the order method, path, host.
+    pub fn parse(
+        method: &'a [u8],
+        target: &'a [u8],
+        host: &'a [u8],
+        headers: Headers<'a>,
+    ) -> Result<Self, RequestFault> {
+        let text = std::str::from_utf8(method).map_err(|fault| MethodFault::NotAToken(fault.valid_up_to()))?;
+        let method = Method::parse(text)?;
+        let RequestTarget { path, query } = RequestTarget::parse(target)?;
+        let host = Host::parse(host)?;
+        Ok(Self { method, host, path, query, headers })
+    }
+}
+
+/// What keeps a request from being decided on at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestFault {
+    /// The message holds no HTTP request.
+    #[error("the check carries no HTTP request")]
+    NoHttpRequest,
+    /// The method is not one.
+    #[error(transparent)]
+    Method(#[from] MethodFault),
+    /// The path can be read in more than one way.
+    #[error(transparent)]
+    Path(#[from] PathFault),
+    /// The host can be read in more than one way.
+    #[error(transparent)]
+    Host(#[from] HostFault),
+    /// A header has a name that HTTP doesn't allow.
+    #[error("a header's name is not one that HTTP allows")]
+    HeaderName,
+}
+
+impl RequestFault {
+    /// The reason that this fault is told as.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::NoHttpRequest | Self::Method(_) | Self::HeaderName => Reason::RequestMalformed,
+            Self::Path(_) => Reason::PathAmbiguous,
+            Self::Host(_) => Reason::HostAmbiguous,
+        }
+    }
+}
+
+/// The headers of a request, in the order in which they came; a name can stand there twice.
+#[derive(Debug, Default)]
+pub struct Headers<'a>(Vec<Field<'a>>);
+
+/// One header of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Field<'a> {
+    /// The name, in whatever case it came.
+    pub name: &'a [u8],
+    /// The value, which can hold any byte.
+    pub value: &'a [u8],
+}
+
+/// What stands under a header name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup<'a> {
+    /// No such header.
+    Absent,
+    /// Exactly one.
+    One(&'a [u8]),
+    /// The name stands there more than once.
+    Repeated,
+}
+
+impl<'a> Headers<'a> {
+    /// Headers from their fields.
+    #[must_use]
+    pub const fn new(fields: Vec<Field<'a>>) -> Self {
+        Self(fields)
+    }
+
+    /// The header of this name; names compare without regard to case (RFC 9110 §5.1).
+    #[must_use]
+    pub fn get(&self, name: &str) -> Lookup<'a> {
+        let mut values = self.0.iter().filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()));
+        match (values.next(), values.next()) {
+            (None, _) => Lookup::Absent,
+            (Some(field), None) => Lookup::One(field.value),
+            (Some(_), Some(_)) => Lookup::Repeated,
+        }
+    }
+
+    /// Every field, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Field<'a>> {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,60 @@
+//! HTTP for probes and metrics: `/livez`, `/readyz`, `/metrics`, `/version`. Says nothing about any request or credential.
+
+use super::Checks;
+use super::readiness::Readiness;
+use crate::telemetry::metrics::VERSION;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+#[derive(Debug, Clone)]
+struct Admin {
+    checks: Arc<Checks>,
+    readiness: Readiness,
+}
+
+/// Serves until `stop` is done.
+///
+/// # Errors
+/// What the system says when the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    checks: Arc<Checks>,
+    readiness: Readiness,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let routes = Router::new()
+        .route("/livez", get(async || "live\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/version", get(async || concat!("modgud ", env!("CARGO_PKG_VERSION"), "\n")))
+        .with_state(Admin { checks, readiness });
+    tracing::debug!(version = VERSION, "admin routes are up");
+    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+}
+
+/// 200 when ready; else 503 and the names of what is not.
+async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
+    match admin.readiness.pending().as_slice() {
+        [] => (StatusCode::OK, "ready\n".to_owned()),
+        names => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", names.join(", "))),
+    }
+}
+
+async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
+    let cache = admin.checks.driver.snapshot().authenticators.cache_counts();
+    match admin.checks.metrics.render(cache) {
+        Ok(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            Ok(([(CONTENT_TYPE, kind)], text))
+        }
+        Err(std::fmt::Error) => Err(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}

@@ -1,0 +1,83 @@
+//! The gRPC listener: authorization, health and reflection, with bounds on what one peer can hold.
+
+use super::check::Checks;
+use super::guard::Guarded;
+use super::readiness::Readiness;
+use crate::envoy::proto::{FILE_DESCRIPTOR_SET, SERVICE_NAME};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+/// How many checks one connection may have under way. Envoy opens another connection beyond it.
+const STREAMS_PER_CONNECTION: u32 = 1_024;
+/// How often a silent connection is asked whether anybody is there, and how long the answer may take.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+
+/// Why the gRPC server stopped, or did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GrpcError {
+    /// The listener or a connection failed.
+    #[error("the gRPC server failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// The description of our own messages is not one.
+    #[error("the gRPC reflection service can't be built: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Serves until `stop` is done and the calls under way are answered.
+///
+/// # Errors
+/// [`GrpcError`] when the server can't be built or its listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    checks: Arc<Checks>,
+    readiness: Readiness,
+    deadline: Duration,
+    stop: impl Future<Output = ()>,
+) -> Result<(), GrpcError> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    report(&reporter, ServingStatus::NotServing).await;
+    let follower = tokio::spawn(follow(readiness, reporter));
+
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let served = Server::builder()
+        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .http2_keepalive_interval(Some(KEEPALIVE.0))
+        .http2_keepalive_timeout(Some(KEEPALIVE.1))
+        .add_service(Guarded::new(&checks, deadline))
+        .add_service(health)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop)
+        .await;
+    follower.abort();
+    Ok(served?)
+}
+
+/// Keeps `grpc.health.v1` in step with the readiness of the process.
+async fn follow(readiness: Readiness, reporter: HealthReporter) {
+    let mut subscription = readiness.subscribe();
+    loop {
+        let status = if subscription.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        report(&reporter, status).await;
+        if subscription.changed().await.is_none() {
+            return;
+        }
+    }
+}
+
+/// The status of the server as a whole (the empty name) and of the one service that it is there for.
+async fn report(reporter: &HealthReporter, status: ServingStatus) {
+    for service in ["", SERVICE_NAME] {
+        reporter.set_service_status(service, status).await;
+    }
+}

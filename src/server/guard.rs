@@ -1,0 +1,125 @@
+//! Sees to it that every check is answered with a `CheckResponse`, in time. A gRPC error, a panic or silence would hand the
+//! decision to Envoy's `failure_mode_allow`; each becomes a 503 denial here.
+
+use super::check::{CheckService, Checks};
+use crate::decision::Fault;
+use crate::envoy::proto::{AuthorizationServer, SERVICE_NAME};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, header};
+use http_body_util::{BodyExt, Full};
+use prost::Message;
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::time::{Sleep, sleep};
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service};
+use tonic::server::NamedService;
+
+/// The path of the one method that Envoy calls.
+pub const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
+
+/// The largest check that is read: 1 MiB. Envoy's limit for all headers of a request is 60 KiB unless it is raised.
+const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// The authorization service, with the guarantee.
+#[derive(Debug, Clone)]
+pub(super) struct Guarded {
+    inner: AuthorizationServer<CheckService>,
+    checks: Arc<Checks>,
+    deadline: Duration,
+}
+
+impl Guarded {
+    pub(super) fn new(checks: &Arc<Checks>, deadline: Duration) -> Self {
+        let inner = AuthorizationServer::new(CheckService(Arc::clone(checks))).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        Self { inner, checks: Arc::clone(checks), deadline }
+    }
+}
+
+impl NamedService for Guarded {
+    const NAME: &'static str = SERVICE_NAME;
+}
+
+impl Service<http::Request<Body>> for Guarded {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Answer {
+        // Other paths are no checks: whoever asks for a method that is not there is told so in gRPC's own way.
+        let watch = (request.uri().path() == CHECK_PATH).then(|| Watch {
+            checks: Arc::clone(&self.checks),
+            started: Instant::now(),
+            deadline: self.deadline,
+            alarm: None,
+        });
+        Answer { inner: self.inner.call(request), watch }
+    }
+}
+
+/// The answer to one call, on its way.
+pub(super) struct Answer {
+    inner: BoxFuture<http::Response<Body>, Infallible>,
+    watch: Option<Watch>,
+}
+
+struct Watch {
+    checks: Arc<Checks>,
+    started: Instant,
+    deadline: Duration,
+    /// Set once the check has to wait for something, usually for its own message: most never do.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Future for Answer {
+    type Output = Result<http::Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { inner, watch } = &mut *self;
+        let Some(watch) = watch else { return inner.as_mut().poll(context) };
+        let fault = match catch_unwind(AssertUnwindSafe(|| inner.as_mut().poll(context))) {
+            Ok(Poll::Ready(Ok(response))) if !is_error(response.headers()) => return Poll::Ready(Ok(response)),
+            Ok(Poll::Ready(_)) | Err(_) => Fault::Internal,
+            Ok(Poll::Pending) => {
+                let alarm = watch.alarm.get_or_insert_with(|| Box::pin(sleep(watch.deadline)));
+                match alarm.as_mut().poll(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(()) => Fault::Deadline,
+                }
+            }
+        };
+        let response = watch.checks.undecided(fault, watch.started);
+        Poll::Ready(Ok(frame(&response)))
+    }
+}
+
+/// Whether a response is a gRPC error. One that comes before any message has its status among the headers.
+fn is_error(headers: &HeaderMap) -> bool {
+    headers.get("grpc-status").is_some_and(|status| status != "0")
+}
+
+/// One message as a complete gRPC response: a length-prefixed frame and the trailers of success.
+fn frame(message: &impl Message) -> http::Response<Body> {
+    const PREFIX: usize = 5;
+    let length = message.encoded_len();
+    let mut frame = BytesMut::with_capacity(length.saturating_add(PREFIX));
+    frame.put_u8(0); // not compressed
+    frame.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    // Fails only when there is no room, and a `BytesMut` grows.
+    let _ = message.encode(&mut frame);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let body = Full::new(Bytes::from(frame)).with_trailers(std::future::ready(Some(Ok(trailers))));
+    let mut response = http::Response::new(Body::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+}

@@ -1,0 +1,180 @@
+//! Counters for `/metrics`, in Prometheus' text format (OpenMetrics 1.0). Recording costs a few atomic additions; names and
+//! labels are put together when somebody asks.
+
+use crate::authn::CacheCounts;
+use crate::reason::{Class, Reason};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The version of this build.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The labels of a check's outcome. `reason` is empty when the request was let through.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    decision: &'static str,
+    reason: &'static str,
+}
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    checks: Family<Outcome, Counter>,
+    allowed: Counter,
+    denied: Vec<Counter>,
+    seconds: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let checks = Family::<Outcome, Counter>::default();
+        let counter = |decision, reason| checks.get_or_create_owned(&Outcome { decision, reason });
+        let denied = |reason: &Reason| match reason.class() {
+            Class::Unauthenticated | Class::Forbidden | Class::Refused => counter("denied", reason.code()),
+            Class::Unavailable => counter("unavailable", reason.code()),
+        };
+        Self {
+            allowed: counter("allowed", ""),
+            denied: Reason::ALL.iter().map(denied).collect(),
+            seconds: Histogram::default(),
+            checks,
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts one check: how it ended (`None`: let through) and how long it took.
+    pub fn record(&self, outcome: Option<Reason>, took: Duration) {
+        let counter = match outcome {
+            None => Some(&self.allowed),
+            Some(reason) => self.denied.get(reason as usize),
+        };
+        if let Some(counter) = counter {
+            counter.inc();
+        }
+        self.seconds.observe(took);
+    }
+
+    /// How many checks have been answered.
+    #[must_use]
+    pub fn checks(&self) -> u64 {
+        self.seconds.0.count.load(Ordering::Relaxed)
+    }
+
+    /// The text for `/metrics`.
+    ///
+    /// # Errors
+    /// None that can happen: writing to a string does not fail.
+    pub fn render(&self, cache: CacheCounts) -> Result<String, fmt::Error> {
+        let CacheCounts { hits, misses, entries, bytes } = cache;
+        let mut registry = Registry::with_prefix("modgud");
+        registry.register("checks", "Checks answered, by outcome and reason", self.checks.clone());
+        registry.register("check_duration_seconds", "Time spent on a check, from message to answer", self.seconds.clone());
+        registry.register("token_cache_hits", "Look-ups of a token that was verified before", ConstCounter::new(hits));
+        registry.register("token_cache_misses", "Look-ups of a token that was not", ConstCounter::new(misses));
+        registry.register("token_cache_entries", "Verified tokens that are held", ConstGauge::new(gauge(entries)));
+        registry.register("token_cache_bytes", "Their estimated size in bytes", ConstGauge::new(gauge(bytes)));
+        registry.register("build", "This build", Info::new([("version", VERSION)]));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}
+
+fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A histogram of durations that is recorded without a lock.
+#[derive(Debug, Clone, Default)]
+struct Histogram(Arc<Cells>);
+
+#[derive(Debug, Default)]
+struct Cells {
+    buckets: [AtomicU64; BOUNDS.len() + 1],
+    count: AtomicU64,
+    nanos: AtomicU64,
+}
+
+/// The upper bounds of the buckets: nanoseconds, and the same in seconds.
+const BOUNDS: [(u64, f64); 12] = [
+    (2_000, 0.000_002),
+    (5_000, 0.000_005),
+    (10_000, 0.000_01),
+    (25_000, 0.000_025),
+    (50_000, 0.000_05),
+    (100_000, 0.000_1),
+    (250_000, 0.000_25),
+    (1_000_000, 0.001),
+    (5_000_000, 0.005),
+    (25_000_000, 0.025),
+    (150_000_000, 0.15),
+    (1_000_000_000, 1.0),
+];
+
+impl Histogram {
+    fn observe(&self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS.iter().position(|(bound, _)| nanos <= *bound).unwrap_or(BOUNDS.len());
+        if let Some(bucket) = self.0.buckets.get(bucket) {
+            bucket.fetch_add(1, Ordering::Relaxed);
+        }
+        self.0.count.fetch_add(1, Ordering::Relaxed);
+        self.0.nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+}
+
+impl EncodeMetric for Histogram {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        let bounds = BOUNDS.iter().map(|(_, seconds)| *seconds).chain([f64::MAX]);
+        let counts = self.0.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
+        let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        let seconds = Duration::from_nanos(self.0.nanos.load(Ordering::Relaxed)).as_secs_f64();
+        encoder.encode_histogram::<NoLabelSet>(seconds, count, &buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Metrics, Reason};
+    use crate::authn::CacheCounts;
+    use std::time::Duration;
+
+    #[test]
+    fn metrics_tell_how_checks_ended() {
+        let metrics = Metrics::default();
+        metrics.record(None, Duration::from_micros(4));
+        metrics.record(Some(Reason::TokenExpired), Duration::from_micros(40));
+        metrics.record(Some(Reason::Internal), Duration::from_secs(3));
+        let text = metrics.render(CacheCounts { hits: 3, misses: 2, entries: 1, bytes: 1_500 }).unwrap();
+        for line in [
+            "modgud_checks_total{decision=\"allowed\",reason=\"\"} 1",
+            "modgud_checks_total{decision=\"denied\",reason=\"token_expired\"} 1",
+            "modgud_checks_total{decision=\"unavailable\",reason=\"internal\"} 1",
+            "modgud_checks_total{decision=\"denied\",reason=\"no_rule\"} 0",
+            "modgud_check_duration_seconds_bucket{le=\"0.000005\"} 1",
+            "modgud_check_duration_seconds_bucket{le=\"0.00005\"} 2",
+            "modgud_check_duration_seconds_bucket{le=\"+Inf\"} 3",
+            "modgud_check_duration_seconds_count 3",
+            "modgud_token_cache_hits_total 3",
+            "modgud_token_cache_entries 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert_eq!(metrics.checks(), 3);
+    }
+}

@@ -1,0 +1,56 @@
+//! What the module behind Envoy is told: identity headers, and the credential in the form that it expects. Everything
+//! under our names is written by us or removed, on every request that is let through.
+
+mod forward;
+mod identity;
+
+pub use forward::Forward;
+pub use identity::{IdentityFault, IdentityHeader, IdentityHeaders, StripPattern, StripPatternFault, Unwritable};
+
+use crate::authz::{Caller, Grant};
+use crate::credential::Credential;
+use crate::header::{HeaderName, HeaderText};
+use crate::request::Headers;
+use bytes::Bytes;
+
+/// How a configuration shapes requests.
+#[derive(Debug)]
+pub struct Shape {
+    /// The identity headers.
+    pub identity: IdentityHeaders,
+    /// What becomes of the credential.
+    pub forward: Forward,
+}
+
+/// The changes that Envoy is to make to a request that is let through. No name is in both lists: Envoy would remove it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Mutations {
+    /// Headers to write over whatever is there.
+    pub set: Vec<(HeaderName, HeaderText)>,
+    /// Headers to remove, in the spelling in which the client sent them, in lower case.
+    pub remove: Vec<Bytes>,
+}
+
+impl Shape {
+    /// The changes for one request. `credential` is the one that was looked at, if the rule looked at one.
+    ///
+    /// # Errors
+    /// [`IdentityFault`] when a claim that the module relies on can't be written into a header.
+    pub fn mutations(
+        &self,
+        grant: &Grant,
+        credential: Option<&Credential<'_, '_>>,
+        headers: &Headers<'_>,
+    ) -> Result<Mutations, IdentityFault> {
+        let mut mutations = Mutations::default();
+        let principal = match grant.caller() {
+            Caller::Known(principal) => Some(&**principal),
+            Caller::Anonymous => None,
+        };
+        self.identity.apply(principal, headers, &mut mutations)?;
+        if let Some(credential) = credential {
+            self.forward.apply(credential, &mut mutations);
+        }
+        Ok(mutations)
+    }
+}
