@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long there must be no check before a drain is taken to be complete.
@@ -104,11 +104,12 @@ impl App {
         &self.readiness
     }
 
-    /// Serves until `stop` says how to leave, and then leaves that way. `stop` is asked a second time while draining.
+    /// Serves until `stop` says how to leave, and then leaves that way. A second word while draining ends the drain; when
+    /// nobody is left to say one, modgud leaves.
     ///
     /// # Errors
     /// [`AppError`] when a server fails.
-    pub async fn run(self, mut stop: impl AsyncFnMut() -> Stop) -> Result<(), AppError> {
+    pub async fn run(self, mut stop: mpsc::Receiver<Stop>) -> Result<(), AppError> {
         let Self { grpc, admin, addresses: _, checks, readiness, starting, deadline, drain } = self;
         let (closing, closed) = watch::channel(());
         let wait = |mut closed: watch::Receiver<()>| async move {
@@ -126,13 +127,13 @@ impl App {
         drop(starting);
 
         let leaving = async {
-            let how = stop().await;
+            let how = stop.recv().await.unwrap_or(Stop::Now);
             let _draining = readiness.hold("draining");
             tracing::info!(?how, "leaving: not ready any more");
             if how == Stop::Drain {
                 tokio::select! {
                     () = quiet(&checks, drain) => {}
-                    _ = stop() => {}
+                    _ = stop.recv() => {}
                 }
             }
         };

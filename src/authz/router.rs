@@ -35,13 +35,13 @@ impl<T> Router<T> {
     /// Adds an entry; no `methods` means any method.
     ///
     /// # Errors
-    /// The value of an earlier entry that no request could tell from this one: the same pattern, whatever its parameters
-    /// are called, and a method in common, or both for any method. The router is then as it was.
-    pub fn insert(&mut self, methods: &[Method<'_>], pattern: &PathPattern, value: T) -> Result<(), &T> {
+    /// When no request could tell the entry from an earlier one: the same pattern, whatever its parameters are called,
+    /// and a method in common, or both for any method. The router is then as it was.
+    pub fn insert(&mut self, methods: &[Method<'_>], pattern: &PathPattern, value: T) -> Result<(), Collision<'_, T>> {
         let leaf = self.root.leaf_mut(pattern);
         if let Some(index) = leaf.taken(methods) {
             #[expect(clippy::indexing_slicing, reason = "a leaf holds only indices that were pushed below")]
-            return Err(&self.values[index]);
+            return Err(Collision { earlier: &self.values[index] });
         }
         leaf.take(methods, self.values.len());
         self.values.push(value);
@@ -50,9 +50,17 @@ impl<T> Router<T> {
 
     /// The value of the most specific entry that matches.
     #[must_use]
-    pub fn find(&self, method: &Method<'_>, path: &CanonicalPath<'_>) -> Option<&T> {
+    pub fn find(&self, method: Method<'_>, path: &CanonicalPath<'_>) -> Option<&T> {
         self.root.find(path.segments(), method).and_then(|index| self.values.get(index))
     }
+}
+
+/// Two entries that no request could tell apart.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an earlier entry has the same path pattern and a method in common")]
+pub struct Collision<'a, T> {
+    /// The value of the entry that was there first.
+    pub earlier: &'a T,
 }
 
 /// What can follow one prefix of segments. A tree is as deep as its longest pattern has segments, and no deeper.
@@ -78,7 +86,7 @@ impl Node {
         if pattern.rest().is_some() { &mut node.rest } else { &mut node.end }
     }
 
-    fn find<'p>(&self, mut segments: impl Iterator<Item = &'p str> + Clone, method: &Method<'_>) -> Option<usize> {
+    fn find<'p>(&self, mut segments: impl Iterator<Item = &'p str> + Clone, method: Method<'_>) -> Option<usize> {
         let exact = match segments.next() {
             None => self.end.find(method),
             Some(segment) => self
@@ -99,7 +107,7 @@ struct Leaf {
 }
 
 impl Leaf {
-    fn find(&self, method: &Method<'_>) -> Option<usize> {
+    fn find(&self, method: Method<'_>) -> Option<usize> {
         self.named.get(method.as_str()).copied().or(self.any)
     }
 

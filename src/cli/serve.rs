@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 /// Serves Envoy's authorization checks.
 ///
@@ -68,7 +69,9 @@ async fn serve(loaded: Loaded) -> Result<(), ServeError> {
     let app = App::bind(config, Clock::System).await?;
     let Addresses { grpc, admin } = app.addresses();
     tracing::info!(version = VERSION, config = origin, %grpc, %admin, "serving");
-    app.run(async || signals.next().await).await?;
+    let (sender, stop) = mpsc::channel(1);
+    tokio::spawn(async move { while sender.send(signals.next().await).await.is_ok() {} });
+    app.run(stop).await?;
     tracing::info!("left");
     Ok(())
 }

@@ -73,7 +73,7 @@ fn append_false_is_sent_and_append_absent_is_not() {
     let option = |append| HeaderValueOption { append, ..HeaderValueOption::default() };
     assert_eq!(option(Some(false)).encode_to_vec(), [0x12, 0x00]);
     assert_eq!(option(Some(true)).encode_to_vec(), [0x12, 0x02, 0x08, 0x01]);
-    assert_eq!(option(None).encode_to_vec(), []);
+    assert!(option(None).encode_to_vec().is_empty());
     let overwrite = HeaderValueOption {
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
         ..HeaderValueOption::default()

@@ -1,6 +1,6 @@
 //! Which entry wins: a table that reads as one, and a second, naive router that every answer is compared with.
 
-use super::Router;
+use super::{Collision, Router};
 use crate::authz::pattern::PathPattern;
 use crate::method::Method;
 use crate::path::RequestTarget;
@@ -10,8 +10,7 @@ use proptest::sample::{Index, subsequence};
 /// `GET,POST /a`, or `* /a` for any method: as entries are written in these tests.
 fn parse(entry: &str) -> (Vec<Method<'_>>, PathPattern) {
     let (methods, pattern) = entry.split_once(' ').unwrap();
-    let methods =
-        methods.split(',').filter(|method| *method != "*").map(|method| Method::parse(method.as_bytes()).unwrap());
+    let methods = methods.split(',').filter(|method| *method != "*").map(|method| Method::parse(method).unwrap());
     (methods.collect(), PathPattern::parse(pattern).unwrap())
 }
 
@@ -19,7 +18,7 @@ fn router<S: AsRef<str>>(entries: &[S]) -> Router<&str> {
     let mut router = Router::default();
     for entry in entries.iter().map(AsRef::as_ref) {
         let (methods, pattern) = parse(entry);
-        router.insert(&methods, &pattern, entry).unwrap_or_else(|earlier| panic!("{entry} collides with {earlier}"));
+        router.insert(&methods, &pattern, entry).unwrap_or_else(|error| panic!("{entry}: {error}"));
     }
     router
 }
@@ -27,7 +26,7 @@ fn router<S: AsRef<str>>(entries: &[S]) -> Router<&str> {
 fn find<'a>(router: &Router<&'a str>, request: &str) -> Option<&'a str> {
     let (method, target) = request.split_once(' ').unwrap();
     let target = RequestTarget::parse(target.as_bytes()).unwrap();
-    router.find(&Method::parse(method.as_bytes()).unwrap(), &target.path).copied()
+    router.find(Method::parse(method).unwrap(), &target.path).copied()
 }
 
 type Request = (&'static str, &'static str);
@@ -128,7 +127,7 @@ fn entries_that_no_request_tells_apart_collide() {
         let entries = ["* /other", earlier];
         let mut router = router(&entries);
         let (methods, pattern) = parse(later);
-        let expected = if collide { Err(&earlier) } else { Ok(()) };
+        let expected = if collide { Err(Collision { earlier: &earlier }) } else { Ok(()) };
         assert_eq!(router.insert(&methods, &pattern, later), expected, "{earlier} and {later}");
     }
 }

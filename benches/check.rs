@@ -1,0 +1,2 @@
+//! What a check costs, beside an empty server.
+fn main() {}

@@ -1,0 +1,4 @@
+//! The tests through modgud's doors: one binary, a module for each topic.
+
+mod support;
+mod wire;

@@ -1,0 +1,141 @@
+//! What the topics share: a sidecar of their own with a clock of their own, tokens for it, and a gRPC client.
+
+use modgud::app::{Addresses, App, Stop};
+use modgud::clock::{Clock, ManualClock, Timestamp};
+use modgud::config::{Environment, Overrides, load};
+use modgud::envoy::proto::{
+    AttributeContext, AuthorizationClient, CheckRequest, HeaderMap, HeaderValue, HeadersEntry, HttpRequest, Request,
+};
+use modgud::jose::SigningKey;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+
+/// The time at which tests take place, in seconds: 2023-11-14T22:13:20Z.
+pub const NOW: u64 = 1_700_000_000;
+
+/// The key that sidecars trust.
+pub static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate().unwrap());
+
+/// A key that nobody trusts.
+pub static STRANGER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate().unwrap());
+
+/// A program that `make test` installs; the variable is set by the Makefile.
+pub fn program(variable: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(path) => PathBuf::from(path),
+        None => panic!("{variable} is not set: run the tests with `make test`, which installs what they need"),
+    }
+}
+
+/// A running sidecar. It ends when it is dropped.
+pub struct Sidecar {
+    pub addresses: Addresses,
+    pub clock: ManualClock,
+    stop: mpsc::Sender<Stop>,
+    running: JoinHandle<()>,
+    _folder: TempDir,
+}
+
+impl Sidecar {
+    /// The profile `bifrost` with the key [`KEY`], at [`NOW`].
+    pub async fn bifrost() -> Self {
+        Self::with("").await
+    }
+
+    /// This configuration, on free ports, with the key [`KEY`] in `JWT_PUBLIC_KEY_RSA_BIFROST`, at [`NOW`].
+    pub async fn with(yaml: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("modgud.yaml");
+        std::fs::write(&file, yaml).unwrap();
+        let pem = KEY.public_pem().unwrap();
+        let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem)]);
+        let free = "127.0.0.1:0".parse().ok();
+        let overrides = Overrides { profile: None, grpc: free, admin: free };
+        let loaded = load(Some(&file), &overrides, &environment).unwrap();
+        let clock = ManualClock::new(Timestamp::from_secs(NOW));
+        let app = App::bind(loaded.config, Clock::Manual(clock.clone())).await.unwrap();
+        let addresses = app.addresses();
+        let (stop, stopped) = mpsc::channel(1);
+        let running = tokio::spawn(async move { app.run(stopped).await.unwrap() });
+        Self { addresses, clock, stop, running, _folder: folder }
+    }
+
+    /// A client of this sidecar.
+    pub async fn client(&self) -> AuthorizationClient<Channel> {
+        AuthorizationClient::connect(format!("http://{}", self.addresses.grpc)).await.unwrap()
+    }
+
+    /// Asks it to leave, and waits until it has left.
+    pub async fn stop(self, how: Stop) {
+        self.stop.send(how).await.unwrap();
+        self.running.await.unwrap();
+    }
+}
+
+/// The claims of a `BiFrost` token that is good at [`NOW`], in `BiFrost`'s order.
+pub fn claims() -> Vec<(String, Value)> {
+    [
+        ("iss", json!("bifrost")),
+        ("exp", json!(NOW + 36_000)),
+        ("iat", json!(NOW)),
+        ("core_user_uuid", json!("fd76ce0c-d8be-4aa6-91ed-59e698f6af60")),
+        ("organization_uuid", json!("70f0d039-e3d9-427e-b161-4e95dbd9e918")),
+        ("scope", json!("read write")),
+        ("username", json!("admin")),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// A good token.
+pub fn token() -> String {
+    KEY.sign(&claims()).unwrap()
+}
+
+/// How headers travel in a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As the map `headers`.
+    Joined,
+    /// As the list `header_map`, with raw values: `encode_raw_headers` in Envoy.
+    Raw,
+}
+
+impl Encoding {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Joined, Self::Raw];
+}
+
+/// A check as Envoy would send it.
+pub fn check(encoding: Encoding, method: &str, path: &str, headers: &[(&str, &[u8])]) -> CheckRequest {
+    let owned = |bytes: &[u8]| bytes.to_vec().into();
+    let mut http = HttpRequest {
+        method: owned(method.as_bytes()),
+        path: owned(path.as_bytes()),
+        host: owned(b"api.example.com"),
+        scheme: owned(b"https"),
+        protocol: owned(b"HTTP/1.1"),
+        ..HttpRequest::default()
+    };
+    match encoding {
+        Encoding::Joined => {
+            let entry = |(name, value): &(&str, &[u8])| HeadersEntry { key: owned(name.as_bytes()), value: owned(value) };
+            http.headers = headers.iter().map(entry).collect();
+        }
+        Encoding::Raw => {
+            let value = |(name, value): &(&str, &[u8])| HeaderValue {
+                key: owned(name.as_bytes()),
+                raw_value: owned(value),
+                ..HeaderValue::default()
+            };
+            http.header_map = Some(HeaderMap { headers: headers.iter().map(value).collect() });
+        }
+    }
+    let request = Request { time: None, http: Some(http) };
+    CheckRequest { attributes: Some(AttributeContext { request: Some(request), ..AttributeContext::default() }) }
+}
