@@ -116,8 +116,7 @@ impl App {
             // The sender says nothing and is dropped when it is time.
             while closed.changed().await.is_ok() {}
         };
-        let grpc =
-            grpc::serve(grpc, Arc::clone(&checks), readiness.clone(), deadline, wait(closed.clone()));
+        let grpc = grpc::serve(grpc, Arc::clone(&checks), readiness.clone(), deadline, wait(closed.clone()));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), wait(closed));
         let servers = async {
             let (grpc, admin) = tokio::join!(grpc, admin);

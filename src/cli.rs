@@ -34,7 +34,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The authorization sidecar for Envoy (ext_authz): finds out who asks, decides whether they may, and tells the module
+/// The authorization sidecar for Envoy (`ext_authz`): finds out who asks, decides whether they may, and tells the module
 /// behind Envoy who it was.
 #[derive(Parser)]
 #[command(name = "modgud", version, max_term_width = 110)]

@@ -87,10 +87,8 @@ impl Places {
                 Lookup::One(value) => value,
             };
             let (scheme, token) = split(value)?;
-            let (_, authenticators) = schemes
-                .iter()
-                .find(|(accepted, _)| accepted.matches(scheme))
-                .ok_or(CredentialFault::SchemeUnknown)?;
+            let (_, authenticators) =
+                schemes.iter().find(|(accepted, _)| accepted.matches(scheme)).ok_or(CredentialFault::SchemeUnknown)?;
             let credential = Credential { token, header, authenticators };
             if found.replace(credential).is_some() {
                 return Err(CredentialFault::Ambiguous);
@@ -143,9 +141,25 @@ mod tests {
     #[test]
     fn whatever_is_not_a_credential_is_malformed() {
         let values: &[&[u8]] = &[
-            b"", b" ", b"JWT", b"JWT ", b"a.b.c", b"JWT\ta.b.c", b"JWT \ta.b.c", b"JWT a.b.c ", b"JWT a.b.c x", b" JWT a.b.c",
-            b"JWT\xc2\xa0a.b.c", b"JWT a.b.c\xc2\xa0", b"JWT a.b.c\0", b"JWT \"a.b.c\"", b"JWT {\"payload\":\"e30\"}", b"JWT a;b",
-            b"JWT\r\nx: y", b"\xff\xfe", b"JWT \xff",
+            b"",
+            b" ",
+            b"JWT",
+            b"JWT ",
+            b"a.b.c",
+            b"JWT\ta.b.c",
+            b"JWT \ta.b.c",
+            b"JWT a.b.c ",
+            b"JWT a.b.c x",
+            b" JWT a.b.c",
+            b"JWT\xc2\xa0a.b.c",
+            b"JWT a.b.c\xc2\xa0",
+            b"JWT a.b.c\0",
+            b"JWT \"a.b.c\"",
+            b"JWT {\"payload\":\"e30\"}",
+            b"JWT a;b",
+            b"JWT\r\nx: y",
+            b"\xff\xfe",
+            b"JWT \xff",
         ];
         for value in values {
             let places = places();

@@ -150,7 +150,10 @@ mod tests {
 
     #[test]
     fn names_are_lower_cased_tokens() {
-        assert_eq!(HeaderName::parse("X-Core-User-UUID").map(|name| name.as_str().to_owned()), Ok("x-core-user-uuid".into()));
+        assert_eq!(
+            HeaderName::parse("X-Core-User-UUID").map(|name| name.as_str().to_owned()),
+            Ok("x-core-user-uuid".into())
+        );
         assert_eq!(HeaderName::parse(""), Err(HeaderNameFault::Empty));
         for bad in ["a b", "a:b", "a\r\n", "ä", "a\0"] {
             assert_eq!(HeaderName::parse(bad), Err(HeaderNameFault::Character), "{bad:?}");

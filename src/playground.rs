@@ -168,12 +168,12 @@ async fn start_envoy(
 ) -> Result<(Process, SocketAddr), PlaygroundError> {
     let admin_file = folder.path().join("envoy.admin");
     let mut command = tokio::process::Command::new(&programs.envoy);
-    command
-        .arg("--config-path")
-        .arg(yaml)
-        .arg("--admin-address-path")
-        .arg(&admin_file)
-        .args(["--concurrency", "1", "--use-dynamic-base-id", "--disable-hot-restart"]);
+    command.arg("--config-path").arg(yaml).arg("--admin-address-path").arg(&admin_file).args([
+        "--concurrency",
+        "1",
+        "--use-dynamic-base-id",
+        "--disable-hot-restart",
+    ]);
     let mut envoy = Process::start("Envoy", command)?;
     // Workers accept connections from here on; the file with the admin address was written before.
     envoy.wait_for(START, |line| line.contains("starting main dispatch loop").then_some(())).await?;

@@ -40,7 +40,7 @@ macro_rules! reasons {
             /// Every reason, in the order of their declaration.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The stable snake_case code, as it stands in logs, metrics and documents.
+            /// The stable `snake_case` code, as it stands in logs, metrics and documents.
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$variant => $code,)+ }
@@ -152,8 +152,11 @@ mod tests {
     #[test]
     fn every_reason_is_documented_in_the_readme() {
         let readme = include_str!("../README.md");
-        let missing: Vec<_> =
-            Reason::ALL.iter().map(|reason| reason.code()).filter(|code| !readme.contains(&format!("`{code}`"))).collect();
+        let missing: Vec<_> = Reason::ALL
+            .iter()
+            .map(|reason| reason.code())
+            .filter(|code| !readme.contains(&format!("`{code}`")))
+            .collect();
         assert!(missing.is_empty(), "reasons that the README does not explain: {missing:?}");
     }
 }

@@ -215,7 +215,8 @@ impl ClaimChecks {
     }
 
     fn check_audience(&self, claims: &Claims) -> Result<(), ClaimFault> {
-        let ours = |expected: &[Box<str>], found: &[&str]| found.iter().any(|one| expected.iter().any(|us| **us == **one));
+        let ours =
+            |expected: &[Box<str>], found: &[&str]| found.iter().any(|one| expected.iter().any(|us| **us == **one));
         match (&self.audience, claims.audience()?) {
             (AudiencePolicy::Unchecked, _) | (AudiencePolicy::Absent, None) => Ok(()),
             (AudiencePolicy::AnyOf(expected), Some(found)) if ours(expected, &found) => Ok(()),

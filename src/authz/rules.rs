@@ -81,7 +81,9 @@ impl Rules {
     /// # Errors
     /// [`RuleConflict`] when a rule is there already for the same pattern and one of the methods.
     pub fn add(&mut self, rule: Rule, methods: &[Method<'_>], pattern: &PathPattern) -> Result<(), RuleConflict> {
-        self.router.insert(methods, pattern, rule).map_err(|collision| RuleConflict { with: collision.earlier.name.clone() })
+        self.router
+            .insert(methods, pattern, rule)
+            .map_err(|collision| RuleConflict { with: collision.earlier.name.clone() })
     }
 
     /// The most specific rule that matches the request.

@@ -2,8 +2,8 @@
 
 use super::{Exit, fail, runtime, say};
 use crate::envoy::proto::{
-    AttributeContext, AuthorizationClient, CheckRequest, CheckResponse, DeniedHttpResponse, HeadersEntry,
-    HeaderValueOption, HttpRequest, HttpResponse, OkHttpResponse, Request,
+    AttributeContext, AuthorizationClient, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderValueOption,
+    HeadersEntry, HttpRequest, HttpResponse, OkHttpResponse, Request,
 };
 use bytes::Bytes;
 use std::time::Duration;
@@ -12,7 +12,9 @@ use std::time::Duration;
 ///
 /// Exit code 0: allowed. 3: denied. 1: no answer.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\"")]
+#[command(
+    after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\""
+)]
 pub(super) struct Args {
     /// Where modgud serves checks
     #[arg(value_name = "HOST:PORT")]
@@ -80,7 +82,8 @@ async fn call(args: Args) -> Result<CheckResponse, CallError> {
     let request = Request { time: None, http: Some(http) };
     let attributes = AttributeContext { request: Some(request), ..AttributeContext::default() };
     let check = CheckRequest { attributes: Some(attributes) };
-    let response = AuthorizationClient::new(channel).check(check).await.map_err(|status| CallError::Status(Box::new(status)))?;
+    let response =
+        AuthorizationClient::new(channel).check(check).await.map_err(|status| CallError::Status(Box::new(status)))?;
     Ok(response.into_inner())
 }
 
@@ -91,14 +94,16 @@ fn show(response: CheckResponse) -> Result<Exit, CallError> {
         (0, Some(HttpResponse::OkResponse(ok))) => {
             let OkHttpResponse { headers, headers_to_remove, .. } = ok;
             say("allowed");
-            headers.iter().for_each(|option| show_header("set", option));
-            headers_to_remove.iter().for_each(|name| say(format_args!("  remove {}", plain(name))));
+            show_headers("set", &headers);
+            for name in &headers_to_remove {
+                say(format_args!("  remove {}", plain(name)));
+            }
             Ok(Exit::Done)
         }
         (1.., Some(HttpResponse::DeniedResponse(denied))) => {
             let DeniedHttpResponse { status, headers, body } = denied;
             say(format_args!("denied {}", status.map_or(403, |status| status.code)));
-            headers.iter().for_each(|option| show_header("header", option));
+            show_headers("header", &headers);
             say(format_args!("  body {}", plain(&body)));
             Ok(Exit::Denied)
         }
@@ -106,8 +111,8 @@ fn show(response: CheckResponse) -> Result<Exit, CallError> {
     }
 }
 
-fn show_header(what: &str, option: &HeaderValueOption) {
-    if let Some(header) = &option.header {
+fn show_headers(what: &str, options: &[HeaderValueOption]) {
+    for header in options.iter().filter_map(|option| option.header.as_ref()) {
         say(format_args!("  {what} {}: {}", plain(&header.key), plain(&header.value)));
     }
 }

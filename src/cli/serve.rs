@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 /// Serves Envoy's authorization checks.
 ///
-/// With no file, the profile `bifrost` serves, and its key in JWT_PUBLIC_KEY_RSA_BIFROST is all that has to be set.
+/// With no file, the profile `bifrost` serves, and its key in `JWT_PUBLIC_KEY_RSA_BIFROST` is all that has to be set.
 /// SIGTERM: not ready any more, goes on answering while checks still come, leaves. SIGINT: leaves at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat key.pem)\" modgud serve --grpc 127.0.0.1:9191")]
@@ -64,7 +64,12 @@ async fn serve(loaded: Loaded) -> Result<(), ServeError> {
     let Loaded { config, origin } = loaded;
     for authenticator in config.snapshot.authenticators.list() {
         let keys: Vec<String> = authenticator.keys.keys().iter().map(|key| format!("{key:?}")).collect();
-        tracing::info!(authenticator = authenticator.name.as_str(), issuer = &*authenticator.issuer, keys = keys.join(", "), "authenticator");
+        tracing::info!(
+            authenticator = authenticator.name.as_str(),
+            issuer = &*authenticator.issuer,
+            keys = keys.join(", "),
+            "authenticator"
+        );
     }
     let app = App::bind(config, Clock::System).await?;
     let Addresses { grpc, admin } = app.addresses();

@@ -252,7 +252,8 @@ pub(super) enum Forward {
     /// Not at all.
     Remove,
     /// As `Authorization: SCHEME token`.
-    Forward(String),
+    #[serde(rename = "forward")]
+    As(String),
 }
 
 /// `denials`.

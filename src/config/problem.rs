@@ -127,7 +127,9 @@ pub enum Problem {
     #[error("`{0}` is not an algorithm that can be used; write `RS256`")]
     Algorithm(String),
     /// Two authenticators look in the same place for tokens of the same issuer.
-    #[error("`{issuer}` is the issuer of authenticator `{of}` too, and both look in the same place; tokens could not be told apart")]
+    #[error(
+        "`{issuer}` is the issuer of authenticator `{of}` too, and both look in the same place; tokens could not be told apart"
+    )]
     IssuerTaken {
         /// The issuer.
         issuer: String,

@@ -44,10 +44,8 @@ pub(super) fn config(document: &Document, environment: &Environment, base: &Path
     let required = authenticators.iter().flat_map(|one| &one.jwt.require).map(String::as_str).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
     let style = style(denials, &mut problems);
-    let telemetry = TelemetryConfig {
-        log: telemetry.log.unwrap_or_default(),
-        decisions: telemetry.decisions.unwrap_or_default(),
-    };
+    let telemetry =
+        TelemetryConfig { log: telemetry.log.unwrap_or_default(), decisions: telemetry.decisions.unwrap_or_default() };
     problems.into_result()?;
 
     let answers = Answers::new(&style);
@@ -114,7 +112,8 @@ fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems
         let at = format!("rules[{number}]");
         name(&at, rule_name, &mut taken, problems);
         if paths.is_empty() {
-            problems.add(format!("{at}.match.paths"), Problem::Empty("name at least one path, such as `/docs/{*rest}`"));
+            problems
+                .add(format!("{at}.match.paths"), Problem::Empty("name at least one path, such as `/docs/{*rest}`"));
         }
         let mut accepted = Vec::new();
         for (place, method) in methods.iter().enumerate() {
@@ -129,7 +128,8 @@ fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems
         };
         for (place, pattern) in paths.iter().enumerate() {
             let path = format!("{at}.match.paths[{place}]");
-            let parsed = PathPattern::parse(pattern).map_err(|fault| Problem::Pattern { pattern: pattern.clone(), fault });
+            let parsed =
+                PathPattern::parse(pattern).map_err(|fault| Problem::Pattern { pattern: pattern.clone(), fault });
             let Some(parsed) = problems.take(&*path, parsed) else { continue };
             let rule = Rule { name: RuleName::new(rule_name), access };
             let added = rules.add(rule, &accepted, &parsed).map_err(|conflict| Problem::RuleConflict {

@@ -66,13 +66,11 @@ impl Process {
             }
             None
         };
-        match timeout(patience, search).await {
-            Ok(Some(found)) => Ok(found),
-            Ok(None) | Err(_) => {
-                let output = self.last.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
-                Err(PlaygroundError::NotUp { name: self.name.clone(), output })
-            }
-        }
+        let found = timeout(patience, search).await.ok().flatten();
+        found.ok_or_else(|| {
+            let output = self.last.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+            PlaygroundError::NotUp { name: self.name.clone(), output }
+        })
     }
 
     /// The process's number, while it runs.

@@ -1,11 +1,13 @@
 //! The RPC: read, decide, record, answer.
 
+use crate::authz::RuleName;
 use crate::config::LoggedDecisions;
 use crate::decision::{Decision, Fault, Verdict};
 use crate::driver::Driver;
 use crate::envoy::proto::{Authorization, CheckRequest, CheckResponse};
 use crate::envoy::{denial, response};
-use crate::reason::Class;
+use crate::principal::AuthenticatorName;
+use crate::reason::{Class, Reason};
 use crate::request::{Lookup, Request};
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
@@ -55,20 +57,20 @@ impl Checks {
         let decision = Decision::refused(fault);
         self.metrics.record(decision.reason(), started.elapsed());
         log(&decision, None);
-        let reason = decision.reason().unwrap_or(crate::reason::Reason::Internal);
+        let reason = decision.reason().unwrap_or(Reason::Internal);
         denial(reason, &self.driver.snapshot().answers)
     }
 }
 
 /// One event for one decision. The path is logged without its query, and only if it could be read: it is then plain.
 fn log(decision: &Decision, request: Option<&Request<'_>>) {
-    let rule = decision.rule.as_ref().map(|rule| rule.as_str());
+    let rule = decision.rule.as_ref().map(RuleName::as_str);
     let method = request.map(|request| request.method.as_str());
     let path = request.map(|request| request.path.as_str());
     let request_id = request.and_then(request_id);
     match &decision.verdict {
         Verdict::Allow(_) => {
-            let authenticator = decision.authenticator.as_ref().map(|name| name.as_str());
+            let authenticator = decision.authenticator.as_ref().map(AuthenticatorName::as_str);
             tracing::info!(decision = "allowed", rule, authenticator, method, path, request_id, "check");
         }
         Verdict::Deny(fault) => {

@@ -36,7 +36,8 @@ pub(super) struct Guarded {
 
 impl Guarded {
     pub(super) fn new(checks: &Arc<Checks>, deadline: Duration) -> Self {
-        let inner = AuthorizationServer::new(CheckService(Arc::clone(checks))).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let inner =
+            AuthorizationServer::new(CheckService(Arc::clone(checks))).max_decoding_message_size(MAX_MESSAGE_BYTES);
         Self { inner, checks: Arc::clone(checks), deadline }
     }
 }

@@ -25,7 +25,9 @@ pub fn start(format: LogFormat) -> LogGuard {
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     // `try_init` fails only if this process has a log already; that one then goes on.
     let _ = match format {
-        LogFormat::Json => registry.with(layer.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init(),
+        LogFormat::Json => {
+            registry.with(layer.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()
+        }
         LogFormat::Text => registry.with(layer.with_ansi(false)).try_init(),
     };
     // A panic is told by its place only: its text could hold what a client sent.

@@ -124,7 +124,8 @@ pub fn check(encoding: Encoding, method: &str, path: &str, headers: &[(&str, &[u
     };
     match encoding {
         Encoding::Joined => {
-            let entry = |(name, value): &(&str, &[u8])| HeadersEntry { key: owned(name.as_bytes()), value: owned(value) };
+            let entry =
+                |(name, value): &(&str, &[u8])| HeadersEntry { key: owned(name.as_bytes()), value: owned(value) };
             http.headers = headers.iter().map(entry).collect();
         }
         Encoding::Raw => {

@@ -53,10 +53,16 @@ pub(super) fn all(key: &SigningKey, now: Timestamp) -> Result<Vec<Step>, StepErr
     let unsigned = key.sign_raw(r#"{"typ":"JWT","alg":"none"}"#, r#"{"iss":"bifrost"}"#)?;
     let unsigned = unsigned.rsplit_once('.').map_or_else(String::new, |(head, _)| format!("{head}."));
     Ok(vec![
-        Step { show: module_told, ..Step::new("A good token: the module is told who it is", "/crm/appointment/1/", 200) }
-            .with("Authorization", jwt(&good)),
-        Step { show: module_told, ..Step::new("The same as `Bearer`: the module still reads `JWT`", "/documents/", 200) }
-            .with("Authorization", format!("Bearer {good}")),
+        Step {
+            show: module_told,
+            ..Step::new("A good token: the module is told who it is", "/crm/appointment/1/", 200)
+        }
+        .with("Authorization", jwt(&good)),
+        Step {
+            show: module_told,
+            ..Step::new("The same as `Bearer`: the module still reads `JWT`", "/documents/", 200)
+        }
+        .with("Authorization", format!("Bearer {good}")),
         Step { show: module_told, ..Step::new("Spoofed identity headers are overwritten", "/crm/", 200) }
             .with("Authorization", jwt(&good))
             .with("X-Core-User-UUID", "somebody-else")

@@ -29,12 +29,21 @@ pub(super) fn check(
         let at = format!("authenticators[{number}]");
         name(&at, entry_name, &mut taken, problems);
         if from.is_empty() {
-            problems.add(format!("{at}.from"), Problem::Empty("say where the credential stands, such as `{ header: authorization, schemes: [Bearer] }`"));
+            problems.add(
+                format!("{at}.from"),
+                Problem::Empty(
+                    "say where the credential stands, such as `{ header: authorization, schemes: [Bearer] }`",
+                ),
+            );
         }
         for (place, from) in from.iter().enumerate() {
             look(&format!("{at}.from[{place}]"), from, AuthenticatorIndex(number), &mut places, problems);
         }
-        if let Some(other) = list.iter().take(number).find(|other| other.jwt.issuer == jwt.issuer && share_a_place(&other.from, &entry.from)) {
+        if let Some(other) = list
+            .iter()
+            .take(number)
+            .find(|other| other.jwt.issuer == jwt.issuer && share_a_place(&other.from, &entry.from))
+        {
             let problem = Problem::IssuerTaken { issuer: jwt.issuer.clone(), of: other.name.clone() };
             problems.add(format!("{at}.jwt.issuer"), problem);
         }
@@ -75,7 +84,10 @@ fn jwt(
         problems.add(format!("{at}.issuer"), Problem::Empty("write the exact `iss` of the tokens"));
     }
     if algorithms.is_empty() {
-        problems.add(format!("{at}.algorithms"), Problem::Empty("name the algorithms that tokens may be signed with, such as `RS256`"));
+        problems.add(
+            format!("{at}.algorithms"),
+            Problem::Empty("name the algorithms that tokens may be signed with, such as `RS256`"),
+        );
     }
     let mut allowed = Vec::new();
     for (number, algorithm) in algorithms.iter().enumerate() {

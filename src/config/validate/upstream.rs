@@ -75,7 +75,7 @@ fn forward(credential: Option<&document::Forward>, problems: &mut Problems) -> F
     match credential {
         Some(document::Forward::Keep) => Forward::Keep,
         Some(document::Forward::Remove) | None => Forward::Remove,
-        Some(document::Forward::Forward(scheme)) => {
+        Some(document::Forward::As(scheme)) => {
             let scheme = problems.take("upstream.credential.forward", Scheme::parse(scheme));
             match (scheme, HeaderName::parse("authorization")) {
                 (Some(scheme), Ok(header)) => Forward::As { scheme, header },
