@@ -1,15 +1,19 @@
 //! From a configuration file, or none, to a running configuration. Reads files and the environment; decides nothing about
 //! requests.
 
+mod de;
 mod document;
 mod load;
+mod path;
 mod problem;
 mod source;
+mod tree;
 mod validate;
 
 pub use document::{LogFormat, LoggedDecisions, ProfileName};
 pub use load::{Loaded, Overrides, load};
-pub use problem::{ConfigError, Problem, Problems};
+pub use de::FormFault;
+pub use problem::{ConfigError, Placed, Problem};
 pub use source::Environment;
 
 use crate::snapshot::Snapshot;

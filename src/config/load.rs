@@ -1,10 +1,11 @@
-//! Finds the documents of a configuration and lays the user's file over its profile. Checks form, not meaning.
+//! Finds the documents of a configuration, lays the user's file over its profile, and checks the whole. The one way by which
+//! commands and the server get a configuration.
 
 use super::document::{Document, ProfileName};
-use super::problem::ConfigError;
+use super::problem::{ConfigError, Placed};
 use super::source::{Environment, read_bounded};
-use super::{Config, validate};
-use serde_json::Value;
+use super::tree::{Node, SyntaxFault, Value};
+use super::{Config, de, validate};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -34,67 +35,66 @@ pub struct Loaded {
     pub origin: String,
 }
 
-/// Loads a configuration: the file, if there is one, laid over its profile.
+impl ProfileName {
+    fn document(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Bifrost => ("profile bifrost", BIFROST),
+            Self::None => ("profile none", NONE),
+        }
+    }
+}
+
+/// Loads a configuration: the file, if there is one, laid over its profile, and the command line over both.
 ///
 /// # Errors
-/// Everything that is wrong, with file, place and path.
+/// Everything that is wrong, all at once, each with its place and path.
 pub fn load(file: Option<&Path>, overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
     let user = file.map(read_file).transpose()?;
-    let (user_document, user_value) = match &user {
-        Some((name, text)) => (parse::<Document>(name, text)?, parse::<Value>(name, text)?),
-        None => (Document::default(), Value::Null),
-    };
-    let profile = overrides.profile.or(user_document.profile).unwrap_or(ProfileName::Bifrost);
-    let (profile_name, profile_text) = match profile {
-        ProfileName::Bifrost => ("profile bifrost", BIFROST),
-        ProfileName::None => ("profile none", NONE),
-    };
-    let origin = match &user {
-        Some((name, _)) => format!("{name} on {profile_name}"),
+    let profile = overrides.profile.or_else(|| user.as_ref().and_then(named_profile)).unwrap_or(ProfileName::Bifrost);
+    let (profile_name, profile_text) = profile.document();
+    let origin = match file {
+        Some(file) => format!("{} on {profile_name}", file.display()),
         None => profile_name.to_owned(),
     };
-    let merged = merge(parse(profile_name, profile_text)?, user_value);
-    let document: Document = serde_json::from_value(merged).map_err(|error| ConfigError::Form {
-        origin: origin.clone(),
-        location: None,
-        message: error.to_string(),
-    })?;
+    let mut root = read(profile_name, profile_text)?;
+    if let Some(user) = user {
+        root = root.overlay(user);
+    }
     let base = file.and_then(Path::parent).map_or_else(PathBuf::new, Path::to_path_buf);
-    let mut config = validate::config(&document, environment, &base)
-        .map_err(|problems| ConfigError::Invalid { origin: origin.clone(), problems })?;
+    let mut config = check(root, environment, &base)?;
     config.server.grpc = overrides.grpc.unwrap_or(config.server.grpc);
     config.server.admin = overrides.admin.unwrap_or(config.server.admin);
     Ok(Loaded { config, origin })
 }
 
-fn read_file(file: &Path) -> Result<(String, String), ConfigError> {
+fn read_file(file: &Path) -> Result<Node, ConfigError> {
     let text = read_bounded(file, MAX_FILE_BYTES)
         .map_err(|error| ConfigError::Read { file: file.to_path_buf(), error })?
         .ok_or_else(|| ConfigError::TooLarge { file: file.to_path_buf(), limit: MAX_FILE_BYTES })?;
-    Ok((file.display().to_string(), text))
+    read(&file.display().to_string(), &text)
 }
 
-/// An empty file is a document that says nothing.
-fn parse<T: serde::de::DeserializeOwned + Default>(origin: &str, text: &str) -> Result<T, ConfigError> {
-    let form = |error: &serde_saphyr::Error| ConfigError::Form {
-        origin: origin.to_owned(),
-        location: error.location().map(|place| (place.line(), place.column())),
-        message: error.without_snippet().to_string(),
-    };
-    serde_saphyr::from_str::<Option<T>>(text).map(Option::unwrap_or_default).map_err(|error| form(&error))
+fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
+    Node::read(origin, text).map_err(|SyntaxFault { place, message }| ConfigError::Syntax { place: place.to_string(), message })
 }
 
-/// Lays one document over another: maps merge, everything else replaces. `null` says nothing.
-fn merge(below: Value, above: Value) -> Value {
-    match (below, above) {
-        (below, Value::Null) => below,
-        (Value::Object(mut below), Value::Object(above)) => {
-            for (key, value) in above {
-                let merged = merge(below.remove(&key).unwrap_or(Value::Null), value);
-                below.insert(key, merged);
-            }
-            Value::Object(below)
-        }
-        (_, above) => above,
+/// The profile that a file names; a name that is none is found when the whole is checked.
+fn named_profile(user: &Node) -> Option<ProfileName> {
+    let Value::Map(entries) = &user.value else { return None };
+    let entry = entries.iter().find(|entry| entry.key == "profile")?;
+    serde::Deserialize::deserialize(&entry.node).ok()
+}
+
+/// Checks form, then meaning, and gives every problem of both.
+fn check(mut root: Node, environment: &Environment, base: &Path) -> Result<Config, ConfigError> {
+    let (document, faults) = de::read::<Document>(&mut root);
+    let mut problems: Vec<Placed> = faults.into_iter().map(Placed::from).collect();
+    let checked = validate::config(&document.unwrap_or_default(), environment, base);
+    match checked {
+        Ok(config) if problems.is_empty() => return Ok(config),
+        Ok(_) => {}
+        Err(found) => problems.extend(found.placed(&root)),
     }
+    problems.sort_by(|one, other| one.order().cmp(&other.order()));
+    Err(ConfigError::Invalid(problems))
 }

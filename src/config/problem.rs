@@ -1,6 +1,9 @@
 //! What is wrong with a configuration, and where. Shows what the user wrote, never the content of a key or secret.
 
+use super::de::{FormFault, Found};
+use super::path::Path;
 use super::source::SourceFault;
+use super::tree::{Node, Place};
 use crate::answer::{RealmFault, StatusFault};
 use crate::authz::PatternFault;
 use crate::credential::SchemeFault;
@@ -30,74 +33,100 @@ pub enum ConfigError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The file is not a document of the expected form.
-    #[error("{origin}{}: {message}", Place(.location))]
-    Form {
-        /// The file or profile.
-        origin: String,
-        /// Line and column, where they are known.
-        location: Option<(u64, u64)>,
+    /// The file is not YAML, or breaks the bounds on it.
+    #[error("{place}: {message}")]
+    Syntax {
+        /// The place, as far as it is known.
+        place: String,
         /// What is wrong, from the parser.
         message: String,
     },
-    /// The document says what can't be.
-    #[error("{origin}: {problems}")]
-    Invalid {
-        /// The file or profile.
-        origin: String,
-        /// Everything that is wrong.
-        problems: Problems,
-    },
+    /// The document says what can't be: everything that is wrong with it, in the order of the file.
+    #[error("{}", Lines(.0))]
+    Invalid(Vec<Placed>),
 }
 
-struct Place<'a>(&'a Option<(u64, u64)>);
+struct Lines<'a>(&'a [Placed]);
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |(line, column)| write!(f, ":{line}:{column}"))
+        let mut separator = "";
+        for placed in self.0 {
+            write!(f, "{separator}{placed}")?;
+            separator = "\n";
+        }
+        Ok(())
     }
 }
 
-/// Everything that is wrong with a document, each with its path.
+/// A problem, where it stands and under which path: `file:line:column: path: what is wrong, what would be right`.
+#[derive(Debug)]
+pub struct Placed {
+    place: Place,
+    path: String,
+    problem: Problem,
+}
+
+impl Placed {
+    /// What problems are sorted by: those of one file together, in the order in which they stand there.
+    pub(super) fn order(&self) -> (&str, Option<(u64, u64)>) {
+        (&self.place.origin, self.place.position)
+    }
+}
+
+impl fmt::Display for Placed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, path, problem } = self;
+        match path.as_str() {
+            "" => write!(f, "{place}: {problem}"),
+            path => write!(f, "{place}: {path}: {problem}"),
+        }
+    }
+}
+
+impl From<Found> for Placed {
+    fn from(found: Found) -> Self {
+        let Found { place, path: _, shown, what } = found;
+        Self { place, path: shown, problem: Problem::Form(what) }
+    }
+}
+
+/// Everything that is wrong with what a document says, each with its path.
 #[derive(Debug, Default)]
-pub struct Problems(Vec<(String, Problem)>);
+pub(super) struct Problems(Vec<(Path, Problem)>);
 
 impl Problems {
-    /// Notes a problem at a path such as `rules[2].match.paths[0]`.
-    pub(super) fn add(&mut self, path: impl Into<String>, problem: impl Into<Problem>) {
-        self.0.push((path.into(), problem.into()));
+    /// Notes a problem.
+    pub(super) fn add(&mut self, path: Path, problem: impl Into<Problem>) {
+        self.0.push((path, problem.into()));
     }
 
     /// Takes a value, or notes why there is none.
-    pub(super) fn take<T, E: Into<Problem>>(&mut self, path: impl Into<String>, result: Result<T, E>) -> Option<T> {
-        result.map_err(|problem| self.add(path, problem)).ok()
-    }
-
-    /// Takes over the problems of a part, under the part's path.
-    pub(super) fn nest(&mut self, path: &str, inner: Self) {
-        self.0.extend(inner.0.into_iter().map(|(below, problem)| (format!("{path}.{below}"), problem)));
+    pub(super) fn take<T, E: Into<Problem>>(&mut self, path: &Path, result: Result<T, E>) -> Option<T> {
+        result.map_err(|problem| self.add(path.clone(), problem)).ok()
     }
 
     /// The problems, if there are any.
     pub(super) fn into_result(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
     }
-}
 
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        for (path, problem) in &self.0 {
-            write!(f, "{separator}{path}: {problem}")?;
-            separator = "\n  ";
-        }
-        Ok(())
+    /// The problems with their places in the tree.
+    pub(super) fn placed(self, root: &Node) -> impl Iterator<Item = Placed> {
+        self.0.into_iter().map(|(path, problem)| Placed {
+            place: path.place(root).clone(),
+            path: path.shown(root).to_string(),
+            problem,
+        })
     }
 }
 
 /// One thing that is wrong with a document.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
+    /// Its form.
+    #[error(transparent)]
+    Form(#[from] FormFault),
     /// A duration that is none.
     #[error("`{0}` is not a duration; write a number and a unit, such as `150ms`, `20s` or `5m`")]
     Duration(String),

@@ -4,6 +4,7 @@ mod authenticators;
 mod upstream;
 
 use super::document::{self, Document};
+use super::path::Path;
 use super::problem::{Problem, Problems};
 use super::source::Environment;
 use super::{Config, ServerConfig, TelemetryConfig};
@@ -13,7 +14,7 @@ use crate::method::Method;
 use crate::snapshot::Snapshot;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::Path as FilePath;
 use std::time::Duration;
 
 /// Where Envoy connects to when nothing is said.
@@ -22,7 +23,7 @@ const GRPC: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9191
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9192);
 
 /// Checks a document.
-pub(super) fn config(document: &Document, environment: &Environment, base: &Path) -> Result<Config, Problems> {
+pub(super) fn config(document: &Document, environment: &Environment, base: &FilePath) -> Result<Config, Problems> {
     let Document {
         profile: _, // has been laid under this document already
         server,
@@ -55,34 +56,34 @@ pub(super) fn config(document: &Document, environment: &Environment, base: &Path
 
 fn server(server: &document::Server, problems: &mut Problems) -> ServerConfig {
     let document::Server { grpc, admin, deadline, drain } = server;
-    let span = |path, least, most, unset| Span { path, least, most, unset };
-    let mut address = |path: &str, text: &Option<String>, unset: SocketAddr| {
+    let at = Path::root("server");
+    let span = |least, most, unset| Span { least, most, unset };
+    let mut address = |key: &str, text: &Option<String>, unset: SocketAddr| {
         let Some(text) = text else { return unset };
-        problems.take(path, text.parse().map_err(|_| Problem::Address(text.clone()))).unwrap_or(unset)
+        problems.take(&at.key(key), text.parse().map_err(|_| Problem::Address(text.clone()))).unwrap_or(unset)
     };
-    let grpc = address("server.grpc", grpc, GRPC);
-    let admin = address("server.admin", admin, ADMIN);
-    let deadline = span("server.deadline", ("1ms", 1), ("10s", 10_000), 150).read(deadline.as_ref(), problems);
-    let drain = span("server.drain", ("0s", 0), ("10m", 600_000), 20_000).read(drain.as_ref(), problems);
+    let grpc = address("grpc", grpc, GRPC);
+    let admin = address("admin", admin, ADMIN);
+    let deadline = span(("1ms", 1), ("10s", 10_000), 150).read(&at.key("deadline"), deadline.as_ref(), problems);
+    let drain = span(("0s", 0), ("10m", 600_000), 20_000).read(&at.key("drain"), drain.as_ref(), problems);
     ServerConfig { grpc, admin, deadline, drain }
 }
 
-/// A duration of the document: where it stands, its bounds in words and milliseconds, and its value when nothing is said.
+/// A duration of the document: its bounds in words and milliseconds, and its value when nothing is said.
 struct Span {
-    path: &'static str,
     least: (&'static str, u64),
     most: (&'static str, u64),
     unset: u64,
 }
 
 impl Span {
-    fn read(&self, text: Option<&String>, problems: &mut Problems) -> Duration {
+    fn read(&self, path: &Path, text: Option<&String>, problems: &mut Problems) -> Duration {
         let unset = Duration::from_millis(self.unset);
         let Some(text) = text else { return unset };
         let bounds = Duration::from_millis(self.least.1)..=Duration::from_millis(self.most.1);
         let range = Problem::DurationRange { found: text.clone(), least: self.least.0, most: self.most.0 };
         let read = duration(text).and_then(|span| if bounds.contains(&span) { Ok(span) } else { Err(range) });
-        problems.take(self.path, read).unwrap_or(unset)
+        problems.take(path, read).unwrap_or(unset)
     }
 }
 
@@ -91,12 +92,12 @@ fn duration(text: &str) -> Result<Duration, Problem> {
 }
 
 /// A name that logs and metrics can show: visible ASCII, and not that of an earlier entry.
-fn name<'a>(path: &str, name: &'a str, taken: &mut HashSet<&'a str>, problems: &mut Problems) {
+fn name<'a>(path: &Path, name: &'a str, taken: &mut HashSet<&'a str>, problems: &mut Problems) {
     let shown = matches!(name.len(), 1..=128) && name.bytes().all(|byte| byte.is_ascii_graphic());
     if !shown {
-        problems.add(format!("{path}.name"), Problem::Name);
+        problems.add(path.key("name"), Problem::Name);
     } else if !taken.insert(name) {
-        problems.add(format!("{path}.name"), Problem::NameTaken(name.to_owned()));
+        problems.add(path.key("name"), Problem::NameTaken(name.to_owned()));
     }
 }
 
@@ -109,16 +110,16 @@ fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems
     let mut taken = HashSet::new();
     for (number, rule) in list.iter().enumerate() {
         let document::Rule { name: rule_name, matches: document::Match { methods, paths }, access } = rule;
-        let at = format!("rules[{number}]");
+        let at = Path::root("rules").position(number);
         name(&at, rule_name, &mut taken, problems);
         if paths.is_empty() {
             problems
-                .add(format!("{at}.match.paths"), Problem::Empty("name at least one path, such as `/docs/{*rest}`"));
+                .add(at.key("match").key("paths"), Problem::Empty("name at least one path, such as `/docs/{*rest}`"));
         }
         let mut accepted = Vec::new();
         for (place, method) in methods.iter().enumerate() {
-            let path = format!("{at}.match.methods[{place}]");
-            accepted.extend(problems.take(path, Method::parse(method)));
+            let path = at.key("match").key("methods").position(place);
+            accepted.extend(problems.take(&path, Method::parse(method)));
         }
         let access = match access {
             document::Access::Authenticated => Access::Authenticated,
@@ -127,16 +128,16 @@ fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems
             document::Access::Denied => Access::Denied,
         };
         for (place, pattern) in paths.iter().enumerate() {
-            let path = format!("{at}.match.paths[{place}]");
+            let path = at.key("match").key("paths").position(place);
             let parsed =
                 PathPattern::parse(pattern).map_err(|fault| Problem::Pattern { pattern: pattern.clone(), fault });
-            let Some(parsed) = problems.take(&*path, parsed) else { continue };
+            let Some(parsed) = problems.take(&path, parsed) else { continue };
             let rule = Rule { name: RuleName::new(rule_name), access };
             let added = rules.add(rule, &accepted, &parsed).map_err(|conflict| Problem::RuleConflict {
                 pattern: pattern.clone(),
                 with: conflict.with.as_str().to_owned(),
             });
-            problems.take(path, added);
+            problems.take(&path, added);
         }
     }
     rules
@@ -144,17 +145,18 @@ fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems
 
 fn style(denials: &document::Denials, problems: &mut Problems) -> Style {
     let document::Denials { body, realm, status: document::Statuses { unauthenticated, forbidden } } = denials;
-    let mut status = |path: &str, code: Option<u16>, unset: Status| {
-        code.and_then(|code| problems.take(path, Status::client_error(code))).unwrap_or(unset)
+    let at = Path::root("denials");
+    let mut status = |key: &str, code: Option<u16>, unset: Status| {
+        code.and_then(|code| problems.take(&at.key("status").key(key), Status::client_error(code))).unwrap_or(unset)
     };
-    let unauthenticated = status("denials.status.unauthenticated", *unauthenticated, Style::UNAUTHENTICATED);
-    let forbidden = status("denials.status.forbidden", *forbidden, Style::FORBIDDEN);
+    let unauthenticated = status("unauthenticated", *unauthenticated, Style::UNAUTHENTICATED);
+    let forbidden = status("forbidden", *forbidden, Style::FORBIDDEN);
     let body = match body {
         Some(document::Body::Detail) => BodyStyle::Detail,
         Some(document::Body::Problem) | None => BodyStyle::Problem,
     };
     let realm = match realm {
-        Some(realm) => problems.take("denials.realm", Realm::parse(realm)).unwrap_or_default(),
+        Some(realm) => problems.take(&at.key("realm"), Realm::parse(realm)).unwrap_or_default(),
         None => Realm::default(),
     };
     Style { body, realm, unauthenticated, forbidden }

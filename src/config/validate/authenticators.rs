@@ -1,6 +1,7 @@
 //! Checks `authenticators`: reads their keys, and sees to it that no token could belong to two of them.
 
 use super::super::document::{self, Audiences, Source};
+use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use super::super::source::Environment;
 use super::{Span, name};
@@ -10,14 +11,14 @@ use crate::header::HeaderName;
 use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::principal::{AbsentValues, AuthenticatorName};
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 pub(super) fn check(
     list: &[document::Authenticator],
     absent: &[String],
     environment: &Environment,
-    base: &Path,
+    base: &FilePath,
     problems: &mut Problems,
 ) -> (Authenticators, Places) {
     let absent = Arc::new(AbsentValues::new(absent.iter().map(String::as_str)));
@@ -26,18 +27,18 @@ pub(super) fn check(
     let mut taken = HashSet::new();
     for (number, entry) in list.iter().enumerate() {
         let document::Authenticator { name: entry_name, from, jwt } = entry;
-        let at = format!("authenticators[{number}]");
+        let at = Path::root("authenticators").position(number);
         name(&at, entry_name, &mut taken, problems);
         if from.is_empty() {
             problems.add(
-                format!("{at}.from"),
+                at.key("from"),
                 Problem::Empty(
                     "say where the credential stands, such as `{ header: authorization, schemes: [Bearer] }`",
                 ),
             );
         }
         for (place, from) in from.iter().enumerate() {
-            look(&format!("{at}.from[{place}]"), from, AuthenticatorIndex(number), &mut places, problems);
+            look(&at.key("from").position(place), from, AuthenticatorIndex(number), &mut places, problems);
         }
         if let Some(other) = list
             .iter()
@@ -45,9 +46,9 @@ pub(super) fn check(
             .find(|other| other.jwt.issuer == jwt.issuer && share_a_place(&other.from, &entry.from))
         {
             let problem = Problem::IssuerTaken { issuer: jwt.issuer.clone(), of: other.name.clone() };
-            problems.add(format!("{at}.jwt.issuer"), problem);
+            problems.add(at.key("jwt").key("issuer"), problem);
         }
-        authenticators.push(self::jwt(&format!("{at}.jwt"), entry_name, jwt, &absent, environment, base, problems));
+        authenticators.push(self::jwt(&at.key("jwt"), entry_name, jwt, &absent, environment, base, problems));
     }
     (Authenticators::new(authenticators), places)
 }
@@ -56,54 +57,49 @@ fn share_a_place(one: &[document::From], other: &[document::From]) -> bool {
     one.iter().any(|one| other.iter().any(|other| one.header.eq_ignore_ascii_case(&other.header)))
 }
 
-fn look(at: &str, from: &document::From, who: AuthenticatorIndex, places: &mut Places, problems: &mut Problems) {
+fn look(at: &Path, from: &document::From, who: AuthenticatorIndex, places: &mut Places, problems: &mut Problems) {
     let document::From { header, schemes } = from;
     if schemes.is_empty() {
-        problems.add(format!("{at}.schemes"), Problem::Empty("name at least one scheme, such as `Bearer`"));
+        problems.add(at.key("schemes"), Problem::Empty("name at least one scheme, such as `Bearer`"));
     }
     let mut accepted = Vec::new();
     for (number, scheme) in schemes.iter().enumerate() {
-        accepted.extend(problems.take(format!("{at}.schemes[{number}]"), Scheme::parse(scheme)));
+        accepted.extend(problems.take(&at.key("schemes").position(number), Scheme::parse(scheme)));
     }
-    if let Some(header) = problems.take(format!("{at}.header"), HeaderName::parse(header)) {
+    if let Some(header) = problems.take(&at.key("header"), HeaderName::parse(header)) {
         places.add(&header, &accepted, who);
     }
 }
 
 fn jwt(
-    at: &str,
+    at: &Path,
     name: &str,
     jwt: &document::Jwt,
     absent: &Arc<AbsentValues>,
     environment: &Environment,
-    base: &Path,
+    base: &FilePath,
     problems: &mut Problems,
 ) -> JwtAuthenticator {
     let document::Jwt { issuer, algorithms, keys, audiences, require, leeway, max_lifetime, types } = jwt;
     if issuer.is_empty() {
-        problems.add(format!("{at}.issuer"), Problem::Empty("write the exact `iss` of the tokens"));
+        problems.add(at.key("issuer"), Problem::Empty("write the exact `iss` of the tokens"));
     }
     if algorithms.is_empty() {
         problems.add(
-            format!("{at}.algorithms"),
+            at.key("algorithms"),
             Problem::Empty("name the algorithms that tokens may be signed with, such as `RS256`"),
         );
     }
     let mut allowed = Vec::new();
     for (number, algorithm) in algorithms.iter().enumerate() {
         let parsed = Algorithm::parse(algorithm).ok_or_else(|| Problem::Algorithm(algorithm.clone()));
-        allowed.extend(problems.take(format!("{at}.algorithms[{number}]"), parsed));
+        allowed.extend(problems.take(&at.key("algorithms").position(number), parsed));
     }
-    let leeway_span = Span { path: "leeway", least: ("0s", 0), most: ("5m", 300_000), unset: 0 };
-    let lifetime_span = Span { path: "max_lifetime", least: ("0s", 0), most: ("365d", 31_536_000_000), unset: 0 };
-    let mut span = |span: &Span, text: &Option<String>| {
-        let mut inner = Problems::default();
-        let read = span.read(text.as_ref(), &mut inner);
-        problems.nest(at, inner);
-        read
-    };
-    let leeway = span(&leeway_span, leeway);
-    let max_lifetime = Some(span(&lifetime_span, max_lifetime)).filter(|span| !span.is_zero());
+    let leeway_span = Span { least: ("0s", 0), most: ("5m", 300_000), unset: 0 };
+    let lifetime_span = Span { least: ("0s", 0), most: ("365d", 31_536_000_000), unset: 0 };
+    let leeway = leeway_span.read(&at.key("leeway"), leeway.as_ref(), problems);
+    let max_lifetime = lifetime_span.read(&at.key("max_lifetime"), max_lifetime.as_ref(), problems);
+    let max_lifetime = Some(max_lifetime).filter(|span| !span.is_zero());
     let checks = ClaimChecks {
         audience: match audiences {
             Audiences::List(list) if list.is_empty() => AudiencePolicy::Absent,
@@ -120,23 +116,23 @@ fn jwt(
         name: AuthenticatorName::new(name),
         issuer: issuer.as_str().into(),
         algorithms: allowed,
-        keys: self::keys(&format!("{at}.keys"), keys, environment, base, problems),
+        keys: self::keys(&at.key("keys"), keys, environment, base, problems),
         checks,
     }
 }
 
-fn keys(at: &str, list: &[document::Key], environment: &Environment, base: &Path, problems: &mut Problems) -> KeySet {
+fn keys(at: &Path, list: &[document::Key], environment: &Environment, base: &FilePath, problems: &mut Problems) -> KeySet {
     if list.is_empty() {
-        problems.add(at, Problem::Empty("name at least one key, such as `pem: { file: issuer.pem }`"));
+        problems.add(at.clone(), Problem::Empty("name at least one key, such as `pem: { file: issuer.pem }`"));
     }
     let mut keys = Vec::new();
     for (number, document::Key { pem }) in list.iter().enumerate() {
-        keys.extend(problems.take(format!("{at}[{number}].pem"), key(pem, environment, base)));
+        keys.extend(problems.take(&at.position(number).key("pem"), key(pem, environment, base)));
     }
     problems.take(at, KeySet::new(keys)).unwrap_or_default()
 }
 
-fn key(pem: &Source, environment: &Environment, base: &Path) -> Result<VerificationKey, Problem> {
+fn key(pem: &Source, environment: &Environment, base: &FilePath) -> Result<VerificationKey, Problem> {
     let (text, origin) = pem.read(environment, base)?;
     VerificationKey::from_pem(&text).map_err(|fault| Problem::Key { origin, fault })
 }

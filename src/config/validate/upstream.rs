@@ -1,6 +1,7 @@
 //! Checks `upstream`: that every identity header is ours alone, and that nothing is removed that must arrive.
 
 use super::super::document::{self, HeaderSource};
+use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use crate::credential::{Places, Scheme};
 use crate::header::{HeaderName, same_to_a_server};
@@ -43,28 +44,28 @@ pub(super) fn check(
     let document::Upstream { headers, strip, credential } = upstream;
     let mut identity: Vec<IdentityHeader> = Vec::new();
     for (name, HeaderSource { claim }) in headers {
-        let at = format!("upstream.headers.{name}");
-        let Some(name) = problems.take(&*at, HeaderName::parse(name)) else { continue };
+        let at = Path::root("upstream").key("headers").key(name);
+        let Some(name) = problems.take(&at, HeaderName::parse(name)) else { continue };
         let bytes = name.as_str().as_bytes();
         if RESERVED.iter().any(|reserved| same_to_a_server(reserved.as_bytes(), bytes)) || places.looks_in(&name) {
-            problems.add(&*at, Problem::HeaderReserved(name.as_str().to_owned()));
+            problems.add(at.clone(), Problem::HeaderReserved(name.as_str().to_owned()));
         }
         if let Some(other) = identity.iter().find(|other| same_to_a_server(other.name.as_str().as_bytes(), bytes)) {
             let problem = Problem::HeadersAlike(other.name.as_str().to_owned(), name.as_str().to_owned());
-            problems.add(&*at, problem);
+            problems.add(at.clone(), problem);
         }
         if claim.is_empty() {
-            problems.add(format!("{at}.claim"), Problem::Empty("write the claim's name, such as `sub`"));
+            problems.add(at.key("claim"), Problem::Empty("write the claim's name, such as `sub`"));
         }
         let unwritable = if required.contains(claim.as_str()) { Unwritable::Deny } else { Unwritable::Remove };
         identity.push(IdentityHeader { name, claim: claim.as_str().into(), unwritable });
     }
     let mut patterns = Vec::new();
     for (number, pattern) in strip.iter().enumerate() {
-        let at = format!("upstream.strip[{number}]");
-        let Some(parsed) = problems.take(&*at, StripPattern::parse(pattern)) else { continue };
+        let at = Path::root("upstream").key("strip").position(number);
+        let Some(parsed) = problems.take(&at, StripPattern::parse(pattern)) else { continue };
         if let Some(header) = RESERVED.into_iter().find(|header| parsed.matches(header.as_bytes())) {
-            problems.add(&*at, Problem::StripReserved { pattern: pattern.clone(), header });
+            problems.add(at.clone(), Problem::StripReserved { pattern: pattern.clone(), header });
         }
         patterns.push(parsed);
     }
@@ -76,7 +77,7 @@ fn forward(credential: Option<&document::Forward>, problems: &mut Problems) -> F
         Some(document::Forward::Keep) => Forward::Keep,
         Some(document::Forward::Remove) | None => Forward::Remove,
         Some(document::Forward::As(scheme)) => {
-            let scheme = problems.take("upstream.credential.forward", Scheme::parse(scheme));
+            let scheme = problems.take(&Path::root("upstream").key("credential").key("forward"), Scheme::parse(scheme));
             match (scheme, HeaderName::parse("authorization")) {
                 (Some(scheme), Ok(header)) => Forward::As { scheme, header },
                 (None, _) | (_, Err(_)) => Forward::Remove,

@@ -1,0 +1,150 @@
+//! The way to a value in a document: `rules[2].match.paths[0]`. Finds the value's place; knows no key by name.
+
+use super::tree::{Entry, Item, Node, Place, Value};
+use std::fmt;
+
+/// One step: into a map, or into a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    /// By position in the tree, which is not the index of the file once elements were taken out.
+    Position(usize),
+}
+
+/// The steps from the root.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Path(Vec<Step>);
+
+impl Path {
+    /// The path to a value of the root.
+    pub(super) fn root(key: &str) -> Self {
+        Self::default().key(key)
+    }
+
+    /// From steps in the order of the way back: the innermost first.
+    pub(super) fn from_inside(mut steps: Vec<Step>) -> Self {
+        steps.reverse();
+        Self(steps)
+    }
+
+    /// The path to a member of the map here.
+    pub(super) fn key(&self, key: &str) -> Self {
+        self.with(Step::Key(key.to_owned()))
+    }
+
+    /// The path to an element of the list here.
+    pub(super) fn position(&self, position: usize) -> Self {
+        self.with(Step::Position(position))
+    }
+
+    fn with(&self, step: Step) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(step);
+        Self(steps)
+    }
+
+    /// The path without its last step, and that step; `None` at the root.
+    pub(super) fn split(&self) -> Option<(Self, &Step)> {
+        let (last, parent) = self.0.split_last()?;
+        Some((Self(parent.to_vec()), last))
+    }
+
+    /// Where the value stands, or, when it is not there, where the nearest thing around it does.
+    pub(super) fn place<'n>(&self, root: &'n Node) -> &'n Place {
+        let mut place = &root.place;
+        let mut node = Some(root);
+        for step in &self.0 {
+            node = node.and_then(|node| node.step(step));
+            place = node.map_or(place, |node| &node.place);
+        }
+        place
+    }
+
+    /// Whether this is the path of a member or an element of what is at `parent`.
+    pub(super) fn is_in(&self, parent: &Self) -> bool {
+        self.split().is_some_and(|(own_parent, _)| own_parent == *parent)
+    }
+
+    /// Whether a map without members stands here.
+    pub(super) fn is_empty_map(&self, root: &Node) -> bool {
+        let node = self.0.iter().try_fold(root, |node, step| node.step(step));
+        matches!(node.map(|node| &node.value), Some(Value::Map(entries)) if entries.is_empty())
+    }
+
+    /// The path as people write it, with the indices of the file.
+    pub(super) fn shown<'p>(&'p self, root: &'p Node) -> Shown<'p> {
+        Shown { path: self, root }
+    }
+
+    /// Takes the value out of the tree; the root can't be taken out.
+    pub(super) fn take_out(&self, root: &mut Node) {
+        let Some((parent, last)) = self.split() else { return };
+        let mut node = Some(root);
+        for step in &parent.0 {
+            node = node.and_then(|node| node.step_mut(step));
+        }
+        match (node.map(|node| &mut node.value), last) {
+            (Some(Value::Map(entries)), Step::Key(key)) => entries.retain(|entry| entry.key != *key),
+            (Some(Value::List(items)), Step::Position(at)) if *at < items.len() => drop(items.remove(*at)),
+            (_, Step::Key(_) | Step::Position(_)) => {}
+        }
+    }
+}
+
+/// A path for people.
+pub(super) struct Shown<'p> {
+    path: &'p Path,
+    root: &'p Node,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut node = Some(self.root);
+        let mut separator = "";
+        for step in &self.path.0 {
+            match step {
+                Step::Key(key) => write!(f, "{separator}{key}")?,
+                Step::Position(at) => {
+                    let index = node.and_then(|node| node.item(*at)).map_or(*at, |item| item.index);
+                    write!(f, "[{index}]")?;
+                }
+            }
+            separator = ".";
+            node = node.and_then(|node| node.step(step));
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    fn step(&self, step: &Step) -> Option<&Self> {
+        match (&self.value, step) {
+            (Value::Map(entries), Step::Key(key)) => entries.iter().find(|entry| entry.key == *key).map(Entry::node),
+            (Value::List(_), Step::Position(at)) => self.item(*at).map(|item| &item.node),
+            (_, Step::Key(_) | Step::Position(_)) => None,
+        }
+    }
+
+    fn step_mut(&mut self, step: &Step) -> Option<&mut Self> {
+        match (&mut self.value, step) {
+            (Value::Map(entries), Step::Key(key)) => {
+                entries.iter_mut().find(|entry| entry.key == *key).map(|entry| &mut entry.node)
+            }
+            (Value::List(items), Step::Position(at)) => items.get_mut(*at).map(|item| &mut item.node),
+            (_, Step::Key(_) | Step::Position(_)) => None,
+        }
+    }
+
+    fn item(&self, position: usize) -> Option<&Item> {
+        match &self.value {
+            Value::List(items) => items.get(position),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Map(_) => None,
+        }
+    }
+}
+
+impl Entry {
+    fn node(&self) -> &Node {
+        &self.node
+    }
+}
