@@ -62,7 +62,6 @@ pub struct App {
     checks: Arc<Checks>,
     readiness: Readiness,
     starting: Pending,
-    deadline: Duration,
     drain: Duration,
 }
 
@@ -81,21 +80,29 @@ impl App {
     /// # Errors
     /// [`AppError::Bind`] when an address can't be had.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, AppError> {
-        let Config { server, telemetry, snapshot } = config;
+        let Config { server, snapshot } = config;
         let readiness = Readiness::default();
         let starting = readiness.hold("starting");
         let (grpc, grpc_address) = listen(server.grpc, "checks (server.grpc)").await?;
         let (admin, admin_address) = listen(server.admin, "probes and metrics (server.admin)").await?;
+        let now = clock.now();
         let driver = Driver::new(snapshot, clock);
-        let checks = Arc::new(Checks { driver, metrics: Metrics::default(), logged: telemetry.decisions });
+        let checks = Arc::new(Checks { driver, metrics: Metrics::default() });
+        checks.metrics.config_loaded(now);
         let addresses = Addresses { grpc: grpc_address, admin: admin_address };
-        Ok(Self { grpc, admin, addresses, checks, readiness, starting, deadline: server.deadline, drain: server.drain })
+        Ok(Self { grpc, admin, addresses, checks, readiness, starting, drain: server.drain })
     }
 
     /// The addresses that were bound.
     #[must_use]
     pub const fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// What decides and counts, for whoever puts another configuration in the place of the present one.
+    #[must_use]
+    pub const fn checks(&self) -> &Arc<Checks> {
+        &self.checks
     }
 
     /// The readiness of this process, for whoever has to hold it back.
@@ -110,13 +117,13 @@ impl App {
     /// # Errors
     /// [`AppError`] when a server fails.
     pub async fn run(self, mut stop: mpsc::Receiver<Stop>) -> Result<(), AppError> {
-        let Self { grpc, admin, addresses: _, checks, readiness, starting, deadline, drain } = self;
+        let Self { grpc, admin, addresses: _, checks, readiness, starting, drain } = self;
         let (closing, closed) = watch::channel(());
         let wait = |mut closed: watch::Receiver<()>| async move {
             // The sender says nothing and is dropped when it is time.
             while closed.changed().await.is_ok() {}
         };
-        let grpc = grpc::serve(grpc, Arc::clone(&checks), readiness.clone(), deadline, wait(closed.clone()));
+        let grpc = grpc::serve(grpc, Arc::clone(&checks), readiness.clone(), wait(closed.clone()));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), wait(closed));
         let servers = async {
             let (grpc, admin) = tokio::join!(grpc, admin);

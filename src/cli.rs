@@ -1,6 +1,8 @@
 //! The command line: one file per command. Prints what people read; decides nothing itself.
 
 mod call;
+mod check;
+mod config;
 mod demo;
 mod keygen;
 mod serve;
@@ -48,6 +50,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Check(check::Args),
+    Config(config::Args),
     Call(call::Args),
     #[command(subcommand)]
     Token(token::Command),
@@ -68,6 +72,8 @@ pub fn run() -> Exit {
     };
     match cli.command {
         Command::Serve(args) => serve::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Config(args) => config::run(args),
         Command::Call(args) => call::run(args),
         Command::Token(command) => token::run(command),
         Command::Keygen(args) => keygen::run(&args),

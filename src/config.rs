@@ -5,16 +5,19 @@ mod de;
 mod document;
 mod load;
 mod path;
+mod print;
 mod problem;
 mod source;
 mod tree;
 mod validate;
+mod watch;
 
-pub use document::{LogFormat, LoggedDecisions, ProfileName};
-pub use load::{Loaded, Overrides, load};
+pub use document::{LogFormat, ProfileName};
+pub use load::{Loaded, Overrides, load, load_and_name_files};
 pub use de::FormFault;
 pub use problem::{ConfigError, Placed, Problem};
 pub use source::Environment;
+pub use watch::{Change, Watched};
 
 use crate::snapshot::Snapshot;
 use std::net::SocketAddr;
@@ -23,32 +26,21 @@ use std::time::Duration;
 /// A checked configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// Listeners and limits.
+    /// What a running process can't change.
     pub server: ServerConfig,
-    /// What operators are told.
-    pub telemetry: TelemetryConfig,
     /// What decisions are made with.
     pub snapshot: Snapshot,
 }
 
-/// Listeners and limits.
+/// What a running process can't change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
     /// Where Envoy connects to.
     pub grpc: SocketAddr,
     /// Where probes and metrics are served.
     pub admin: SocketAddr,
-    /// How long one check may take, network and all.
-    pub deadline: Duration,
     /// How long requests are still answered after SIGTERM, at most.
     pub drain: Duration,
-}
-
-/// What operators are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TelemetryConfig {
     /// The form of the log.
     pub log: LogFormat,
-    /// Which decisions are logged.
-    pub decisions: LoggedDecisions,
 }

@@ -46,6 +46,17 @@ pub enum Fault {
     Internal,
 }
 
+/// Which decisions are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoggedDecisions {
+    /// Every one.
+    All,
+    /// Those that turn somebody away.
+    Denied,
+    /// None.
+    None,
+}
+
 impl Fault {
     /// The reason that this fault is told as.
     #[must_use]

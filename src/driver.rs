@@ -1,6 +1,6 @@
 //! Gives a request to the core with what the core has to be given: the present snapshot and the present time.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::decision::{Decision, Fault};
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::read;
@@ -27,6 +27,17 @@ impl Driver {
     #[must_use]
     pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
+    }
+
+    /// The present time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Puts another snapshot in the place of the present one. Checks under way end on the one that they began with.
+    pub fn replace(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
     }
 
     /// Decides one check, and gives back the request that was read from it, if it could be read.

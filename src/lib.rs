@@ -6,7 +6,7 @@
 //! | layer | modules | what it does |
 //! |---|---|---|
 //! | shell | [`app`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
-//! | edges | [`driver`], [`config`], [`envoy`], [`telemetry`] | files, Envoy's messages, the clock, the log |
+//! | edges | [`driver`], [`reload`], [`config`], [`envoy`], [`telemetry`] | files, Envoy's messages, the clock, the log |
 //! | logic | [`snapshot`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
 //! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`principal`], [`decision`], [`reason`], [`clock`] | the types that everybody speaks |
 //!
@@ -32,6 +32,7 @@ pub mod path;
 pub mod playground;
 pub mod principal;
 pub mod reason;
+pub mod reload;
 pub mod request;
 pub mod server;
 pub mod snapshot;

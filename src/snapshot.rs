@@ -6,9 +6,10 @@ use crate::authn::{Authentication, Authenticators, AuthnFault};
 use crate::authz::{self, Access, AuthzFault, Caller, Fallback, Rules};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places};
-use crate::decision::{Decision, Fault, Verdict};
+use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
 use crate::request::Request;
 use crate::upstream::Shape;
+use std::time::Duration;
 
 /// One configuration, ready to decide with.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub struct Snapshot {
     pub shape: Shape,
     /// What clients are told when they are turned away.
     pub answers: Answers,
+    /// How long one check may take, network and all.
+    pub deadline: Duration,
+    /// Which decisions are logged.
+    pub logged: LoggedDecisions,
 }
 
 /// Decides one request.

@@ -66,6 +66,7 @@ pub struct RuleConflict {
 #[derive(Debug)]
 pub struct Rules {
     router: Router<Rule>,
+    patterns: usize,
     fallback: Fallback,
 }
 
@@ -73,7 +74,7 @@ impl Rules {
     /// No rules: the fallback decides everything.
     #[must_use]
     pub fn new(fallback: Fallback) -> Self {
-        Self { router: Router::default(), fallback }
+        Self { router: Router::default(), patterns: 0, fallback }
     }
 
     /// Adds a rule for some methods (none named: every method) and one path pattern.
@@ -83,13 +84,21 @@ impl Rules {
     pub fn add(&mut self, rule: Rule, methods: &[Method<'_>], pattern: &PathPattern) -> Result<(), RuleConflict> {
         self.router
             .insert(methods, pattern, rule)
-            .map_err(|collision| RuleConflict { with: collision.earlier.name.clone() })
+            .map_err(|collision| RuleConflict { with: collision.earlier.name.clone() })?;
+        self.patterns = self.patterns.saturating_add(1);
+        Ok(())
     }
 
     /// The most specific rule that matches the request.
     #[must_use]
     pub fn find(&self, request: &Request<'_>) -> Option<&Rule> {
         self.router.find(request.method, &request.path)
+    }
+
+    /// How many patterns lead to a rule.
+    #[must_use]
+    pub const fn patterns(&self) -> usize {
+        self.patterns
     }
 
     /// What decides when no rule matches.

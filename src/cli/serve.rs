@@ -3,19 +3,23 @@
 use super::{Exit, fail, runtime};
 use crate::app::{Addresses, App, AppError, Stop};
 use crate::clock::Clock;
-use crate::config::{Environment, Loaded, Overrides, ProfileName, load};
+use crate::config::{Environment, Loaded, Overrides, ProfileName, Watched};
+use crate::reload::{Origin, Reloader};
 use crate::telemetry::log;
 use crate::telemetry::metrics::VERSION;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// Serves Envoy's authorization checks.
 ///
 /// With no file, the profile `bifrost` serves, and its key in `JWT_PUBLIC_KEY_RSA_BIFROST` is all that has to be set.
-/// SIGTERM: not ready any more, goes on answering while checks still come, leaves. SIGINT: leaves at once.
+/// Changes to the file, to the files that it names, and SIGHUP: the configuration is loaded again, and replaces the present one
+/// if nothing is wrong with it. SIGTERM: not ready any more, goes on answering while checks still come, leaves. SIGINT: leaves
+/// at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat key.pem)\" modgud serve --grpc 127.0.0.1:9191")]
 pub(super) struct Args {
@@ -44,7 +48,9 @@ enum ServeError {
 pub(super) fn run(args: Args) -> Exit {
     let Args { config, profile, grpc, admin } = args;
     let overrides = Overrides { profile, grpc, admin };
-    let loaded = match load(config.as_deref(), &overrides, &Environment::Process) {
+    let origin = Origin { file: config, overrides, environment: Environment::Process };
+    let (loaded, watched) = origin.load();
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(error) => return fail(error),
     };
@@ -52,16 +58,18 @@ pub(super) fn run(args: Args) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return fail(error),
     };
-    let _log = log::start(loaded.config.telemetry.log);
-    match runtime.block_on(serve(loaded)) {
+    let _log = log::start(loaded.config.server.log);
+    match runtime.block_on(serve(loaded, origin, watched)) {
         Ok(()) => Exit::Done,
         Err(error) => fail(error),
     }
 }
 
-async fn serve(loaded: Loaded) -> Result<(), ServeError> {
+async fn serve(loaded: Loaded, origin: Origin, watched: Watched) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
-    let Loaded { config, origin } = loaded;
+    let mut hangup_signal = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    let Loaded { config, origin: described, .. } = loaded;
+    let reloader = Reloader::new(origin, &config, watched);
     for authenticator in config.snapshot.authenticators.list() {
         let keys: Vec<String> = authenticator.keys.keys().iter().map(|key| format!("{key:?}")).collect();
         tracing::info!(
@@ -73,7 +81,15 @@ async fn serve(loaded: Loaded) -> Result<(), ServeError> {
     }
     let app = App::bind(config, Clock::System).await?;
     let Addresses { grpc, admin } = app.addresses();
-    tracing::info!(version = VERSION, config = origin, %grpc, %admin, "serving");
+    tracing::info!(version = VERSION, config = described, %grpc, %admin, "serving");
+    let (hangups, hangup) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangup_signal.recv().await.is_some() {
+            // One that waits already stands for this one too.
+            let _ = hangups.try_send(());
+        }
+    });
+    tokio::spawn(reloader.run(Arc::clone(app.checks()), hangup));
     let (sender, stop) = mpsc::channel(1);
     tokio::spawn(async move { while sender.send(signals.next().await).await.is_ok() {} });
     app.run(stop).await?;

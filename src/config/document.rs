@@ -311,9 +311,9 @@ pub enum LogFormat {
 }
 
 /// `telemetry.decisions`.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LoggedDecisions {
+pub(super) enum LoggedDecisions {
     /// Every decision.
     All,
     /// Denials only.

@@ -2,10 +2,12 @@
 //! and what was found, never what is in it.
 
 use super::document::Source;
+use super::watch::Watched;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The most that is read from a key file: 64 KiB.
@@ -66,33 +68,52 @@ pub enum SourceFault {
     TooLarge(String),
 }
 
-impl Source {
-    /// The text, and where it came from in words.
-    pub(super) fn read(&self, environment: &Environment, base: &Path) -> Result<(String, String), SourceFault> {
-        match self {
-            Self::Value(text) => Ok((text.0.clone(), "the value here".to_owned())),
-            Self::Env(name) => {
-                let text = environment.get(name)?;
+/// Reads what a configuration names, and remembers which files that were.
+#[derive(Debug)]
+pub(super) struct Reader {
+    environment: Environment,
+    /// What relative paths start from: the folder of the configuration file.
+    base: PathBuf,
+    files: RefCell<Watched>,
+}
+
+impl Reader {
+    pub(super) fn new(environment: Environment, base: PathBuf) -> Self {
+        Self { environment, base, files: RefCell::default() }
+    }
+
+    /// Every file that was asked for, whether it could be read or not, as it was before it was read.
+    pub(super) fn into_files(self) -> Watched {
+        self.files.into_inner()
+    }
+
+    /// The text of a file; `None` when it is larger than `limit` bytes, of which no more are read.
+    pub(super) fn file(&self, path: &Path, limit: u64) -> io::Result<Option<String>> {
+        self.files.borrow_mut().add(path);
+        let mut text = String::new();
+        let read = File::open(path)?.take(limit.saturating_add(1)).read_to_string(&mut text)?;
+        Ok(u64::try_from(read).is_ok_and(|read| read <= limit).then_some(text))
+    }
+
+    /// The text of a source, and where it came from in words.
+    pub(super) fn read(&self, source: &Source) -> Result<(String, String), SourceFault> {
+        match source {
+            Source::Value(text) => Ok((text.0.clone(), "the value here".to_owned())),
+            Source::Env(name) => {
+                let text = self.environment.get(name)?;
                 if text.trim().is_empty() {
                     return Err(SourceFault::VariableEmpty(name.clone()));
                 }
                 Ok((text, format!("the environment variable {name}")))
             }
-            Self::File(path) => {
-                let path = base.join(path);
+            Source::File(path) => {
+                let path = self.base.join(path);
                 let file = path.display().to_string();
-                read_bounded(&path, MAX_KEY_BYTES)
+                self.file(&path, MAX_KEY_BYTES)
                     .map_err(|error| SourceFault::Unreadable { file: file.clone(), error })?
                     .ok_or_else(|| SourceFault::TooLarge(file.clone()))
                     .map(|text| (text, format!("the file {file}")))
             }
         }
     }
-}
-
-/// The text of a file; `None` when it is larger than `limit` bytes, of which no more are read.
-pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<String>> {
-    let mut text = String::new();
-    let read = File::open(path)?.take(limit.saturating_add(1)).read_to_string(&mut text)?;
-    Ok(u64::try_from(read).is_ok_and(|read| read <= limit).then_some(text))
 }

@@ -6,24 +6,24 @@ mod upstream;
 use super::document::{self, Document};
 use super::path::Path;
 use super::problem::{Problem, Problems};
-use super::source::Environment;
-use super::{Config, ServerConfig, TelemetryConfig};
+use super::source::Reader;
+use super::{Config, ServerConfig};
 use crate::answer::{Answers, BodyStyle, Realm, Status, Style};
 use crate::authz::{Access, Fallback, PathPattern, Rule, RuleName, Rules};
+use crate::config::LogFormat;
+use crate::decision::LoggedDecisions;
 use crate::method::Method;
 use crate::snapshot::Snapshot;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path as FilePath;
 use std::time::Duration;
 
-/// Where Envoy connects to when nothing is said.
-const GRPC: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9191);
-/// Where probes and metrics are served when nothing is said: not beyond this machine.
-const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9192);
+/// What stands for an address that is missing or none. `profiles/none.yaml` says everything that a file may leave out, so it is
+/// used only beside a problem that keeps the configuration from being used at all; so are the other stand-ins of this file.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Checks a document.
-pub(super) fn config(document: &Document, environment: &Environment, base: &FilePath) -> Result<Config, Problems> {
+pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Problems> {
     let Document {
         profile: _, // has been laid under this document already
         server,
@@ -37,53 +37,56 @@ pub(super) fn config(document: &Document, environment: &Environment, base: &File
     } = document;
     let mut problems = Problems::default();
 
-    let server = self::server(server, &mut problems);
+    let (server, deadline) = self::server(server, telemetry.log.unwrap_or_default(), &mut problems);
     let absent = &principal.absent;
     let (authenticators_checked, places) =
-        authenticators::check(authenticators, absent, environment, base, &mut problems);
+        authenticators::check(authenticators, absent, reader, &mut problems);
     let rules = self::rules(rules, *fallback, &mut problems);
     let required = authenticators.iter().flat_map(|one| &one.jwt.require).map(String::as_str).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
     let style = style(denials, &mut problems);
-    let telemetry =
-        TelemetryConfig { log: telemetry.log.unwrap_or_default(), decisions: telemetry.decisions.unwrap_or_default() };
+    let logged = match telemetry.decisions.unwrap_or_default() {
+        document::LoggedDecisions::All => LoggedDecisions::All,
+        document::LoggedDecisions::Denied => LoggedDecisions::Denied,
+        document::LoggedDecisions::None => LoggedDecisions::None,
+    };
     problems.into_result()?;
 
     let answers = Answers::new(&style);
-    let snapshot = Snapshot { places, authenticators: authenticators_checked, rules, shape, answers };
-    Ok(Config { server, telemetry, snapshot })
+    let authenticators = authenticators_checked;
+    let snapshot = Snapshot { places, authenticators, rules, shape, answers, deadline, logged };
+    Ok(Config { server, snapshot })
 }
 
-fn server(server: &document::Server, problems: &mut Problems) -> ServerConfig {
+/// What a running process can't change, and the deadline, which it can.
+fn server(server: &document::Server, log: LogFormat, problems: &mut Problems) -> (ServerConfig, Duration) {
     let document::Server { grpc, admin, deadline, drain } = server;
     let at = Path::root("server");
-    let span = |least, most, unset| Span { least, most, unset };
-    let mut address = |key: &str, text: &Option<String>, unset: SocketAddr| {
-        let Some(text) = text else { return unset };
-        problems.take(&at.key(key), text.parse().map_err(|_| Problem::Address(text.clone()))).unwrap_or(unset)
+    let mut address = |key: &str, text: &Option<String>| {
+        let Some(text) = text else { return NOWHERE };
+        problems.take(&at.key(key), text.parse().map_err(|_| Problem::Address(text.clone()))).unwrap_or(NOWHERE)
     };
-    let grpc = address("grpc", grpc, GRPC);
-    let admin = address("admin", admin, ADMIN);
-    let deadline = span(("1ms", 1), ("10s", 10_000), 150).read(&at.key("deadline"), deadline.as_ref(), problems);
-    let drain = span(("0s", 0), ("10m", 600_000), 20_000).read(&at.key("drain"), drain.as_ref(), problems);
-    ServerConfig { grpc, admin, deadline, drain }
+    let grpc = address("grpc", grpc);
+    let admin = address("admin", admin);
+    let deadline = Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
+    let drain = Span { least: ("0s", 0), most: ("10m", 600_000) }.read(&at.key("drain"), drain.as_ref(), problems);
+    (ServerConfig { grpc, admin, drain, log }, deadline)
 }
 
-/// A duration of the document: its bounds in words and milliseconds, and its value when nothing is said.
+/// The bounds of a duration, in words and milliseconds.
 struct Span {
     least: (&'static str, u64),
     most: (&'static str, u64),
-    unset: u64,
 }
 
 impl Span {
+    /// No text is no time.
     fn read(&self, path: &Path, text: Option<&String>, problems: &mut Problems) -> Duration {
-        let unset = Duration::from_millis(self.unset);
-        let Some(text) = text else { return unset };
+        let Some(text) = text else { return Duration::ZERO };
         let bounds = Duration::from_millis(self.least.1)..=Duration::from_millis(self.most.1);
         let range = Problem::DurationRange { found: text.clone(), least: self.least.0, most: self.most.0 };
         let read = duration(text).and_then(|span| if bounds.contains(&span) { Ok(span) } else { Err(range) });
-        problems.take(path, read).unwrap_or(unset)
+        problems.take(path, read).unwrap_or_default()
     }
 }
 

@@ -1,8 +1,7 @@
 //! The RPC: read, decide, record, answer.
 
 use crate::authz::RuleName;
-use crate::config::LoggedDecisions;
-use crate::decision::{Decision, Fault, Verdict};
+use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
 use crate::driver::Driver;
 use crate::envoy::proto::{Authorization, CheckRequest, CheckResponse};
 use crate::envoy::{denial, response};
@@ -20,8 +19,6 @@ pub struct Checks {
     pub driver: Driver,
     /// What is counted.
     pub metrics: Metrics,
-    /// Which decisions are logged.
-    pub logged: LoggedDecisions,
 }
 
 /// The service that Envoy calls.
@@ -45,7 +42,7 @@ impl Checks {
         let snapshot = self.driver.snapshot();
         let (decision, request) = self.driver.decide(check, &snapshot);
         self.metrics.record(decision.reason(), started.elapsed());
-        match (self.logged, &decision.verdict) {
+        match (snapshot.logged, &decision.verdict) {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }

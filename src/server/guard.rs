@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::time::{Sleep, sleep};
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service};
@@ -31,14 +31,13 @@ const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 pub(super) struct Guarded {
     inner: AuthorizationServer<CheckService>,
     checks: Arc<Checks>,
-    deadline: Duration,
 }
 
 impl Guarded {
-    pub(super) fn new(checks: &Arc<Checks>, deadline: Duration) -> Self {
+    pub(super) fn new(checks: &Arc<Checks>) -> Self {
         let inner =
             AuthorizationServer::new(CheckService(Arc::clone(checks))).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Self { inner, checks: Arc::clone(checks), deadline }
+        Self { inner, checks: Arc::clone(checks) }
     }
 }
 
@@ -60,7 +59,6 @@ impl Service<http::Request<Body>> for Guarded {
         let watch = (request.uri().path() == CHECK_PATH).then(|| Watch {
             checks: Arc::clone(&self.checks),
             started: Instant::now(),
-            deadline: self.deadline,
             alarm: None,
         });
         Answer { inner: self.inner.call(request), watch }
@@ -76,7 +74,6 @@ pub(super) struct Answer {
 struct Watch {
     checks: Arc<Checks>,
     started: Instant,
-    deadline: Duration,
     /// Set once the check has to wait for something, usually for its own message: most never do.
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -91,7 +88,7 @@ impl Future for Answer {
             Ok(Poll::Ready(Ok(response))) if !is_error(response.headers()) => return Poll::Ready(Ok(response)),
             Ok(Poll::Ready(_)) | Err(_) => Fault::Internal,
             Ok(Poll::Pending) => {
-                let alarm = watch.alarm.get_or_insert_with(|| Box::pin(sleep(watch.deadline)));
+                let alarm = watch.alarm.get_or_insert_with(|| Box::pin(sleep(watch.checks.driver.snapshot().deadline)));
                 match alarm.as_mut().poll(context) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(()) => Fault::Deadline,

@@ -2,6 +2,7 @@
 //! labels are put together when somebody asks.
 
 use crate::authn::CacheCounts;
+use crate::clock::Timestamp;
 use crate::reason::{Class, Reason};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -32,6 +33,9 @@ pub struct Metrics {
     allowed: Counter,
     denied: Vec<Counter>,
     seconds: Histogram,
+    loaded: AtomicU64,
+    reloads: Counter,
+    reload_failures: Counter,
 }
 
 impl Default for Metrics {
@@ -46,6 +50,9 @@ impl Default for Metrics {
             allowed: counter("allowed", ""),
             denied: Reason::ALL.iter().map(denied).collect(),
             seconds: Histogram::default(),
+            loaded: AtomicU64::new(0),
+            reloads: Counter::default(),
+            reload_failures: Counter::default(),
             checks,
         }
     }
@@ -62,6 +69,22 @@ impl Metrics {
             counter.inc();
         }
         self.seconds.observe(took);
+    }
+
+    /// Notes when the configuration that serves was loaded.
+    pub fn config_loaded(&self, now: Timestamp) {
+        self.loaded.store(now.as_secs(), Ordering::Relaxed);
+    }
+
+    /// Counts a configuration that was put in the place of another.
+    pub fn config_replaced(&self, now: Timestamp) {
+        self.config_loaded(now);
+        self.reloads.inc();
+    }
+
+    /// Counts a configuration that was refused.
+    pub fn config_refused(&self) {
+        self.reload_failures.inc();
     }
 
     /// How many checks have been answered.
@@ -87,6 +110,15 @@ impl Metrics {
         registry.register("token_cache_misses", "Look-ups of a token that was not", ConstCounter::new(misses));
         registry.register("token_cache_entries", "Verified tokens that are held", ConstGauge::new(gauge(entries)));
         registry.register("token_cache_bytes", "Their estimated size in bytes", ConstGauge::new(gauge(bytes)));
+        let loaded = ConstGauge::new(gauge(self.loaded.load(Ordering::Relaxed)));
+        registry.register(
+            "config_loaded_timestamp_seconds",
+            "When the configuration that serves was loaded, in seconds since 1970",
+            loaded,
+        );
+        registry.register("config_reloads", "Configurations put in the place of another", self.reloads.clone());
+        let help = "Changed configurations that were refused; the one before goes on serving";
+        registry.register("config_reload_failures", help, self.reload_failures.clone());
         registry.register("build", "This build", Info::new([("version", VERSION)]));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;
@@ -156,6 +188,7 @@ impl EncodeMetric for Histogram {
 mod tests {
     use super::{Metrics, Reason};
     use crate::authn::CacheCounts;
+use crate::clock::Timestamp;
     use std::time::Duration;
 
     #[test]

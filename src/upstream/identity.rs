@@ -121,6 +121,12 @@ impl IdentityHeaders {
         Self { headers, strip }
     }
 
+    /// The identity headers.
+    #[must_use]
+    pub fn headers(&self) -> &[IdentityHeader] {
+        &self.headers
+    }
+
     /// Writes or removes every one of our headers, and removes every client header that could be taken for one.
     ///
     /// # Errors

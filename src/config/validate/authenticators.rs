@@ -3,7 +3,7 @@
 use super::super::document::{self, Audiences, Source};
 use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
-use super::super::source::Environment;
+use super::super::source::Reader;
 use super::{Span, name};
 use crate::authn::{AudiencePolicy, Authenticators, ClaimChecks, JwtAuthenticator};
 use crate::credential::{AuthenticatorIndex, Places, Scheme};
@@ -11,14 +11,12 @@ use crate::header::HeaderName;
 use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::principal::{AbsentValues, AuthenticatorName};
 use std::collections::HashSet;
-use std::path::Path as FilePath;
 use std::sync::Arc;
 
 pub(super) fn check(
     list: &[document::Authenticator],
     absent: &[String],
-    environment: &Environment,
-    base: &FilePath,
+    reader: &Reader,
     problems: &mut Problems,
 ) -> (Authenticators, Places) {
     let absent = Arc::new(AbsentValues::new(absent.iter().map(String::as_str)));
@@ -48,7 +46,7 @@ pub(super) fn check(
             let problem = Problem::IssuerTaken { issuer: jwt.issuer.clone(), of: other.name.clone() };
             problems.add(at.key("jwt").key("issuer"), problem);
         }
-        authenticators.push(self::jwt(&at.key("jwt"), entry_name, jwt, &absent, environment, base, problems));
+        authenticators.push(self::jwt(&at.key("jwt"), entry_name, jwt, &absent, reader, problems));
     }
     (Authenticators::new(authenticators), places)
 }
@@ -76,8 +74,7 @@ fn jwt(
     name: &str,
     jwt: &document::Jwt,
     absent: &Arc<AbsentValues>,
-    environment: &Environment,
-    base: &FilePath,
+    reader: &Reader,
     problems: &mut Problems,
 ) -> JwtAuthenticator {
     let document::Jwt { issuer, algorithms, keys, audiences, require, leeway, max_lifetime, types } = jwt;
@@ -95,8 +92,8 @@ fn jwt(
         let parsed = Algorithm::parse(algorithm).ok_or_else(|| Problem::Algorithm(algorithm.clone()));
         allowed.extend(problems.take(&at.key("algorithms").position(number), parsed));
     }
-    let leeway_span = Span { least: ("0s", 0), most: ("5m", 300_000), unset: 0 };
-    let lifetime_span = Span { least: ("0s", 0), most: ("365d", 31_536_000_000), unset: 0 };
+    let leeway_span = Span { least: ("0s", 0), most: ("5m", 300_000) };
+    let lifetime_span = Span { least: ("0s", 0), most: ("365d", 31_536_000_000) };
     let leeway = leeway_span.read(&at.key("leeway"), leeway.as_ref(), problems);
     let max_lifetime = lifetime_span.read(&at.key("max_lifetime"), max_lifetime.as_ref(), problems);
     let max_lifetime = Some(max_lifetime).filter(|span| !span.is_zero());
@@ -116,23 +113,23 @@ fn jwt(
         name: AuthenticatorName::new(name),
         issuer: issuer.as_str().into(),
         algorithms: allowed,
-        keys: self::keys(&at.key("keys"), keys, environment, base, problems),
+        keys: self::keys(&at.key("keys"), keys, reader, problems),
         checks,
     }
 }
 
-fn keys(at: &Path, list: &[document::Key], environment: &Environment, base: &FilePath, problems: &mut Problems) -> KeySet {
+fn keys(at: &Path, list: &[document::Key], reader: &Reader, problems: &mut Problems) -> KeySet {
     if list.is_empty() {
         problems.add(at.clone(), Problem::Empty("name at least one key, such as `pem: { file: issuer.pem }`"));
     }
     let mut keys = Vec::new();
     for (number, document::Key { pem }) in list.iter().enumerate() {
-        keys.extend(problems.take(&at.position(number).key("pem"), key(pem, environment, base)));
+        keys.extend(problems.take(&at.position(number).key("pem"), key(pem, reader)));
     }
     problems.take(at, KeySet::new(keys)).unwrap_or_default()
 }
 
-fn key(pem: &Source, environment: &Environment, base: &FilePath) -> Result<VerificationKey, Problem> {
-    let (text, origin) = pem.read(environment, base)?;
+fn key(pem: &Source, reader: &Reader) -> Result<VerificationKey, Problem> {
+    let (text, origin) = reader.read(pem)?;
     VerificationKey::from_pem(&text).map_err(|fault| Problem::Key { origin, fault })
 }

@@ -1,0 +1,40 @@
+//! `modgud config`: the configuration that would serve, each value with where it comes from.
+
+use super::{Exit, fail, say};
+use crate::config::{Environment, Overrides, ProfileName, load};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Shows the effective configuration: defaults, profile, file and flags, one laid over the other.
+///
+/// Each value carries a comment that says where it comes from. What may be a secret is left out. What is printed is itself a
+/// configuration file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  modgud config --config modgud.yaml\n  modgud config --profile bifrost     # what the profile says")]
+pub(super) struct Args {
+    /// The configuration file (YAML); without one, the profile alone
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The profile, instead of the one that the file names
+    #[arg(long, value_enum)]
+    profile: Option<ProfileName>,
+    /// Where Envoy connects to, instead of `server.grpc`
+    #[arg(long, value_name = "IP:PORT")]
+    grpc: Option<SocketAddr>,
+    /// Where probes and metrics are served, instead of `server.admin`
+    #[arg(long, value_name = "IP:PORT")]
+    admin: Option<SocketAddr>,
+}
+
+pub(super) fn run(args: Args) -> Exit {
+    let Args { config, profile, grpc, admin } = args;
+    let overrides = Overrides { profile, grpc, admin };
+    match load(config.as_deref(), &overrides, &Environment::Process).map(|loaded| loaded.yaml()) {
+        Ok(Ok(yaml)) => {
+            say(yaml.trim_end());
+            Exit::Done
+        }
+        Ok(Err(error)) => fail(error),
+        Err(error) => fail(error),
+    }
+}

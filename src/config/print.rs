@@ -1,0 +1,96 @@
+//! A tree as YAML for people: each value with a comment that says where it comes from. What is written is itself a file that
+//! can be loaded, but for secrets, which are left out.
+
+use super::tree::{Entry, Item, Node, Value};
+use std::fmt::{self, Write};
+
+/// What stands in the place of a text that may be a secret.
+const REDACTED: &str = "(not shown)";
+
+/// Where comments begin, when the line is short enough.
+const COMMENT_COLUMN: usize = 64;
+
+/// The tree as YAML.
+pub(super) fn yaml(root: &Node) -> Result<String, fmt::Error> {
+    let mut printer = Printer { text: String::new() };
+    printer.node(root, 0, "")?;
+    Ok(printer.text)
+}
+
+struct Printer {
+    text: String,
+}
+
+impl Printer {
+    /// Writes a value whose key or dash, `lead`, begins its first line.
+    fn node(&mut self, node: &Node, depth: usize, lead: &str) -> fmt::Result {
+        match &node.value {
+            Value::Map(entries) if !entries.is_empty() => self.map(entries, depth, lead),
+            Value::List(items) if !items.is_empty() => self.list(items, depth, lead),
+            scalar => self.line(lead, &plain(scalar), node),
+        }
+    }
+
+    fn map(&mut self, entries: &[Entry], depth: usize, lead: &str) -> fmt::Result {
+        // A map in a list begins on the line of its dash; one under a key begins below it.
+        let mut lead = match lead.trim_end() {
+            "" => String::new(),
+            head if head.ends_with('-') => lead.to_owned(),
+            head => {
+                writeln!(self.text, "{head}")?;
+                String::new()
+            }
+        };
+        for entry in entries {
+            if lead.is_empty() {
+                lead = " ".repeat(depth.saturating_mul(2));
+            }
+            let key = scalar(&entry.key);
+            let separator = if nested(&entry.node) { ":" } else { ": " };
+            let start = format!("{}{key}{separator}", std::mem::take(&mut lead));
+            match (entry.key.as_str(), &entry.node.value) {
+                ("value", Value::Text(_)) => self.line(&start, &scalar(REDACTED), &entry.node)?,
+                _ => self.node(&entry.node, depth.saturating_add(1), &start)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, items: &[Item], depth: usize, lead: &str) -> fmt::Result {
+        writeln!(self.text, "{}", lead.trim_end())?;
+        let indent = " ".repeat(depth.saturating_mul(2));
+        items.iter().try_for_each(|item| self.node(&item.node, depth.saturating_add(1), &format!("{indent}- ")))
+    }
+
+    fn line(&mut self, lead: &str, value: &str, node: &Node) -> fmt::Result {
+        let line = format!("{lead}{value}");
+        writeln!(self.text, "{line:COMMENT_COLUMN$}  # {}", node.place)
+    }
+}
+
+fn nested(node: &Node) -> bool {
+    match &node.value {
+        Value::Map(entries) => !entries.is_empty(),
+        Value::List(items) => !items.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => false,
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::Text(text) => scalar(text),
+        Value::List(_) => "[]".to_owned(),
+        Value::Map(_) => "{}".to_owned(),
+    }
+}
+
+/// A text, quoted unless nobody could take it for anything else. JSON's quoting is YAML's (YAML 1.2.2 §7.3.1).
+fn scalar(text: &str) -> String {
+    let word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
+        && !matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n");
+    if word { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}

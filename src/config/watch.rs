@@ -1,0 +1,91 @@
+//! Whether any of the files that a configuration was made from has changed. Looks at their metadata and reads nothing.
+//!
+//! Files are looked at again and again rather than watched by the kernel: that sees a symlink that is swapped (Kubernetes
+//! updates mounted files by swapping `..data`), an editor that renames, a file that comes late, and a network file system, all
+//! in the same way, and costs a handful of system calls twice a second.
+
+use std::fs::metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// What tells one state of a file from another: device, inode, size, and the times of change in nanoseconds. `None` when the
+/// file can't be had.
+type Stamp = Option<(u64, u64, u64, (i64, i64), (i64, i64))>;
+
+/// Files, and how they were when last looked at.
+#[derive(Debug, Default)]
+pub struct Watched(Vec<(PathBuf, Stamp)>);
+
+/// What has become of the files since they were last looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// At least one is another than before.
+    Some,
+}
+
+impl Watched {
+    /// Adds a file as it is now. To be called before it is read, so that no change after that is missed.
+    pub(super) fn add(&mut self, file: &Path) {
+        self.0.push((file.to_path_buf(), stamp(file)));
+    }
+
+    /// Looks again.
+    pub fn look(&mut self) -> Change {
+        let mut change = Change::None;
+        for (file, before) in &mut self.0 {
+            let now = stamp(file);
+            if now != *before {
+                *before = now;
+                change = Change::Some;
+            }
+        }
+        change
+    }
+}
+
+fn stamp(file: &Path) -> Stamp {
+    let data = metadata(file).ok()?;
+    Some((data.dev(), data.ino(), data.len(), (data.mtime(), data.mtime_nsec()), (data.ctime(), data.ctime_nsec())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Change, Watched};
+    use std::fs::{create_dir, remove_file, rename, write};
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn every_way_of_changing_a_file_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        create_dir(at("one")).unwrap();
+        create_dir(at("two")).unwrap();
+        write(at("one/file"), "a").unwrap();
+        write(at("two/file"), "a").unwrap();
+        symlink("one", at("..data")).unwrap();
+        symlink("..data/file", at("file")).unwrap();
+        let mut watched = Watched::default();
+        watched.add(&at("file"));
+        watched.add(&at("late"));
+        assert_eq!(watched.look(), Change::None);
+
+        write(at("one/file"), "b and more").unwrap();
+        assert_eq!((watched.look(), watched.look()), (Change::Some, Change::None), "written over");
+
+        symlink("two", at("..data_tmp")).unwrap();
+        rename(at("..data_tmp"), at("..data")).unwrap();
+        assert_eq!((watched.look(), watched.look()), (Change::Some, Change::None), "symlink swapped");
+
+        write(at("new"), "a").unwrap();
+        rename(at("new"), at("two/file")).unwrap();
+        assert_eq!((watched.look(), watched.look()), (Change::Some, Change::None), "renamed over");
+
+        write(at("late"), "").unwrap();
+        assert_eq!((watched.look(), watched.look()), (Change::Some, Change::None), "come late");
+
+        remove_file(at("two/file")).unwrap();
+        assert_eq!((watched.look(), watched.look()), (Change::Some, Change::None), "gone");
+    }
+}

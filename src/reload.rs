@@ -1,0 +1,111 @@
+//! Puts a changed configuration in the place of the present one while modgud serves. Loads it beside, whole; one with anything
+//! wrong is refused, and the present one goes on.
+
+use crate::config::{
+    Change, Config, ConfigError, Environment, Loaded, Overrides, ServerConfig, Watched, load_and_name_files,
+};
+use crate::server::Checks;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often the files are looked at. A change is loaded when a second look finds no further one: what is being written is
+/// left to be finished.
+const LOOK: Duration = Duration::from_millis(400);
+
+/// Where a configuration comes from, to load it again.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The user's file.
+    pub file: Option<PathBuf>,
+    /// The command line.
+    pub overrides: Overrides,
+    /// The environment.
+    pub environment: Environment,
+}
+
+impl Origin {
+    /// Loads the configuration, and names the files that it is made from.
+    #[must_use]
+    pub fn load(&self) -> (Result<Loaded, ConfigError>, Watched) {
+        load_and_name_files(self.file.as_deref(), &self.overrides, &self.environment)
+    }
+}
+
+/// Follows the files of a configuration.
+#[derive(Debug)]
+pub struct Reloader {
+    origin: Origin,
+    /// What serves now and can't be changed.
+    fixed: ServerConfig,
+    watched: Watched,
+}
+
+impl Reloader {
+    /// A reloader for a configuration that serves, made from these files.
+    #[must_use]
+    pub fn new(origin: Origin, config: &Config, watched: Watched) -> Self {
+        Self { origin, fixed: config.server.clone(), watched }
+    }
+
+    /// Loads again whenever a file changes, and whenever `asked` says so. Ends when nobody is left to ask.
+    pub async fn run(mut self, checks: Arc<Checks>, mut asked: mpsc::Receiver<()>) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut changed = false;
+        loop {
+            tokio::select! {
+                asked = asked.recv() => match asked {
+                    Some(()) => self.reload(&checks).await,
+                    None => return,
+                },
+                _ = looks.tick() => match self.watched.look() {
+                    Change::Some => changed = true,
+                    Change::None if changed => {
+                        changed = false;
+                        self.reload(&checks).await;
+                    }
+                    Change::None => {}
+                },
+            }
+        }
+    }
+
+    async fn reload(&mut self, checks: &Checks) {
+        let origin = self.origin.clone();
+        // Reads files: not on a thread that answers checks.
+        let Ok((loaded, watched)) = tokio::task::spawn_blocking(move || origin.load()).await else {
+            checks.metrics.config_refused();
+            return;
+        };
+        self.watched = watched;
+        match loaded {
+            Ok(Loaded { config: Config { server, snapshot }, origin, .. }) => {
+                checks.driver.replace(snapshot);
+                checks.metrics.config_replaced(checks.driver.now());
+                tracing::info!(config = origin, "the changed configuration serves");
+                self.name_what_stays(&server);
+            }
+            Err(error) => {
+                checks.metrics.config_refused();
+                tracing::error!(%error, "the changed configuration is refused; the one before goes on serving");
+            }
+        }
+    }
+
+    /// Says which changes wait for a restart.
+    fn name_what_stays(&self, changed: &ServerConfig) {
+        let ServerConfig { grpc, admin, drain, log } = changed;
+        let keys = [
+            ("server.grpc", *grpc != self.fixed.grpc),
+            ("server.admin", *admin != self.fixed.admin),
+            ("server.drain", *drain != self.fixed.drain),
+            ("telemetry.log", *log != self.fixed.log),
+        ];
+        for (key, _) in keys.iter().filter(|(_, differs)| *differs) {
+            tracing::warn!(key, "this key can't be changed while modgud runs: restart it; everything else has been applied");
+        }
+    }
+}
