@@ -9,6 +9,7 @@ pub use jwt::{Accepted, AudiencePolicy, ClaimChecks, ClaimFault, JwtAuthenticato
 
 use crate::clock::Timestamp;
 use crate::credential::{AuthenticatorIndex, Credential, CredentialFault};
+use crate::explain::{Observer, Step};
 use crate::jose::{TokenFault, UnverifiedToken};
 use crate::principal::Principal;
 use crate::reason::Reason;
@@ -89,26 +90,57 @@ impl Authenticators {
     ///
     /// # Errors
     /// The fault that keeps the credential from being a principal.
-    pub fn authenticate(&self, credential: &Credential<'_, '_>, now: Timestamp) -> Result<Arc<Principal>, AuthnFault> {
+    pub fn authenticate(
+        &self,
+        credential: &Credential<'_, '_>,
+        now: Timestamp,
+        observer: &mut impl Observer,
+    ) -> Result<Arc<Principal>, AuthnFault> {
         let digest = TokenDigest::of(credential.token);
         if let Some(known) = self.verified.get(&digest)
             && credential.authenticators.contains(&known.by())
         {
-            known.valid_at(now)?;
-            return Ok(known.into_principal());
+            observer.step(|| Step::passed("token", "verified before, by the same configuration"));
+            let valid = known.valid_at(now);
+            observer.step(|| Step::of("time", &valid, known.span_in_words()));
+            return valid.map(|()| known.into_principal()).map_err(AuthnFault::from);
         }
-        let accepted = self.verify(credential)?;
-        accepted.valid_at(now)?;
+        let accepted = self.verify(credential, observer)?;
+        let valid = accepted.valid_at(now);
+        observer.step(|| Step::of("time", &valid, accepted.span_in_words()));
+        valid?;
         self.verified.put(digest, accepted.clone());
         Ok(accepted.into_principal())
     }
 
-    fn verify(&self, credential: &Credential<'_, '_>) -> Result<Accepted, AuthnFault> {
-        let token = UnverifiedToken::parse(credential.token.as_str())?;
+    fn verify(
+        &self,
+        credential: &Credential<'_, '_>,
+        observer: &mut impl Observer,
+    ) -> Result<Accepted, AuthnFault> {
+        let token = UnverifiedToken::parse(credential.token.as_str());
+        observer.step(|| Step::of("token", &token, "a well-formed signed JWT, and nothing in it that can be read in two ways"));
+        let token = token?;
+        let authenticator = self.of_issuer(&token, credential);
+        observer.step(|| {
+            let issuer = token.claimed_issuer().unwrap_or_default();
+            let found = authenticator.as_ref().map(|(_, one)| one.name.as_str()).unwrap_or_default();
+            Step::of("issuer", &authenticator, format!("`{issuer}`: authenticator `{found}`"))
+        });
+        let (index, authenticator) = authenticator?;
+        authenticator.accept(token, index, observer)
+    }
+
+    /// The authenticator of the token's issuer, among those that look where it stood.
+    fn of_issuer(
+        &self,
+        token: &UnverifiedToken<'_>,
+        credential: &Credential<'_, '_>,
+    ) -> Result<(AuthenticatorIndex, &JwtAuthenticator), AuthnFault> {
         let issuer = token.claimed_issuer().ok_or(AuthnFault::IssuerUnknown)?;
         let of_issuer = |index: &&AuthenticatorIndex| self.list.get(index.0).is_some_and(|one| one.issuer() == issuer);
         let index = *credential.authenticators.iter().find(of_issuer).ok_or(AuthnFault::IssuerUnknown)?;
         let authenticator = self.list.get(index.0).ok_or(AuthnFault::IssuerUnknown)?;
-        authenticator.accept(token, index)
+        Ok((index, authenticator))
     }
 }

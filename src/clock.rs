@@ -1,5 +1,6 @@
 //! Points in time and where "now" comes from. The only file that reads the system's clock; no decision is taken here.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -48,6 +49,19 @@ impl Timestamp {
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(millis(span)))
+    }
+}
+
+/// For people: RFC 3339 where it can be written so, else seconds.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// The end of the year 9999.
+        const LAST: u64 = 253_402_300_799;
+        match self.as_secs() {
+            0 => f.write_str("the beginning"),
+            1..=LAST => humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(self.0)).fmt(f),
+            seconds => write!(f, "{seconds} s"),
+        }
     }
 }
 

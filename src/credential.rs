@@ -10,6 +10,7 @@ use crate::reason::Reason;
 use crate::request::{Headers, Lookup};
 use authorization::split;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Which authenticator of a snapshot, by its place in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +96,22 @@ impl Places {
             }
         }
         Ok(found)
+    }
+}
+
+/// For people: `` `authorization` (JWT, Bearer) ``.
+impl fmt::Display for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("no header: there is no authenticator");
+        }
+        let mut separator = "";
+        for (header, schemes) in &self.0 {
+            let schemes: Vec<&str> = schemes.iter().map(|(scheme, _)| scheme.as_str()).collect();
+            write!(f, "{separator}`{}` ({})", header.as_str(), schemes.join(", "))?;
+            separator = ", ";
+        }
+        Ok(())
     }
 }
 

@@ -3,10 +3,11 @@
 
 use crate::answer::Answers;
 use crate::authn::{Authentication, Authenticators, AuthnFault};
-use crate::authz::{self, Access, AuthzFault, Caller, Fallback, Rules};
+use crate::authz::{self, Access, AuthzFault, Caller, Fallback, Grant, Rules};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places};
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
+use crate::explain::{Nobody, Observer, Step};
 use crate::request::Request;
 use crate::upstream::Shape;
 use std::time::Duration;
@@ -36,7 +37,19 @@ pub struct Snapshot {
 /// then what the module is told. Whatever goes wrong on the way is a denial.
 #[must_use]
 pub fn decide(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> Decision {
+    decide_before(request, snapshot, now, &mut Nobody)
+}
+
+/// Decides one request before an observer, who is told every step. There is no other evaluation than this one.
+#[must_use]
+pub fn decide_before(
+    request: &Request<'_>,
+    snapshot: &Snapshot,
+    now: Timestamp,
+    observer: &mut impl Observer,
+) -> Decision {
     let rule = snapshot.rules.find(request);
+    observer.step(|| snapshot.rules.describe(request));
     let access = match (rule, snapshot.rules.fallback()) {
         (Some(rule), _) => rule.access,
         (None, Fallback::Authenticated) => Access::Authenticated,
@@ -45,17 +58,16 @@ pub fn decide(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> Dec
     let mut decision = Decision::refused(Fault::Internal);
     decision.rule = rule.map(|rule| rule.name.clone());
 
-    let (authentication, credential) = authenticate(access, request, snapshot, now);
-    decision.verdict = match authz::authorize(access, authentication) {
+    let (authentication, credential) = authenticate(access, request, snapshot, now, observer);
+    let granted = authz::authorize(access, authentication);
+    observer.step(|| Step::of("access", &granted, format!("`{}` lets the request through", access.name())));
+    decision.verdict = match granted {
         Err(fault) => Verdict::Deny(fault.into()),
         Ok(grant) => {
             if let Caller::Known(principal) = grant.caller() {
                 decision.authenticator = Some(principal.authenticator().clone());
             }
-            match snapshot.shape.mutations(&grant, credential.as_ref(), &request.headers) {
-                Ok(mutations) => Verdict::Allow(mutations),
-                Err(fault) => Verdict::Deny(fault.into()),
-            }
+            shape(&grant, credential.as_ref(), request, snapshot, observer)
         }
     };
     decision
@@ -67,17 +79,53 @@ fn authenticate<'a, 's>(
     request: &Request<'a>,
     snapshot: &'s Snapshot,
     now: Timestamp,
+    observer: &mut impl Observer,
 ) -> (Authentication, Option<Credential<'a, 's>>) {
     match access {
-        Access::Public | Access::Denied => return (Authentication::NotAsked, None),
+        Access::Public | Access::Denied => {
+            observer.step(|| Step::noted("credential", "not looked for: the rule does not ask who is there"));
+            return (Authentication::NotAsked, None);
+        }
         Access::Authenticated | Access::Optional => {}
     }
+    observer.step(|| Step::noted("places", format!("looked for a credential in {}", snapshot.places)));
     match snapshot.places.find(&request.headers) {
-        Err(fault) => (Authentication::Rejected(AuthnFault::Credential(fault)), None),
-        Ok(None) => (Authentication::Absent, None),
-        Ok(Some(credential)) => match snapshot.authenticators.authenticate(&credential, now) {
-            Ok(principal) => (Authentication::Accepted(principal), Some(credential)),
-            Err(fault) => (Authentication::Rejected(fault), None),
-        },
+        Err(fault) => {
+            observer.step(|| Step::failed("credential", fault.to_string()));
+            (Authentication::Rejected(AuthnFault::Credential(fault)), None)
+        }
+        Ok(None) => {
+            observer.step(|| Step::noted("credential", "there is none"));
+            (Authentication::Absent, None)
+        }
+        Ok(Some(credential)) => {
+            observer.step(|| Step::passed("credential", format!("one, in the header `{}`", credential.header.as_str())));
+            match snapshot.authenticators.authenticate(&credential, now, observer) {
+                Ok(principal) => (Authentication::Accepted(principal), Some(credential)),
+                Err(fault) => (Authentication::Rejected(fault), None),
+            }
+        }
+    }
+}
+
+/// What the module is told, or why the request can't be handed on.
+fn shape(
+    grant: &Grant,
+    credential: Option<&Credential<'_, '_>>,
+    request: &Request<'_>,
+    snapshot: &Snapshot,
+    observer: &mut impl Observer,
+) -> Verdict {
+    let mutations = snapshot.shape.mutations(grant, credential, &request.headers);
+    observer.step(|| match &mutations {
+        Ok(mutations) => {
+            let (set, removed) = (mutations.set.len(), mutations.remove.len());
+            Step::passed("headers", format!("{set} written over whatever the client sent, {removed} removed"))
+        }
+        Err(fault) => Step::failed("headers", fault.to_string()),
+    });
+    match mutations {
+        Ok(mutations) => Verdict::Allow(mutations),
+        Err(fault) => Verdict::Deny(fault.into()),
     }
 }

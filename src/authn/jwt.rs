@@ -4,6 +4,7 @@
 use super::AuthnFault;
 use crate::clock::Timestamp;
 use crate::credential::AuthenticatorIndex;
+use crate::explain::{Observer, Step};
 use crate::jose::{self, Algorithm, Claims, KeySet, NumericDate, UnverifiedToken, VerifiedToken};
 use crate::principal::{AbsentValues, AuthenticatorName, Principal};
 use crate::reason::Reason;
@@ -140,6 +141,11 @@ impl Accepted {
         u64::from(self.weight)
     }
 
+    /// The span of validity, for people.
+    pub(super) fn span_in_words(&self) -> String {
+        format!("valid from {} until before {}", self.from, self.until)
+    }
+
     /// Whether the token is valid now: from `nbf` and `iat` on, and before `exp`.
     ///
     /// # Errors
@@ -166,14 +172,22 @@ impl JwtAuthenticator {
     ///
     /// # Errors
     /// The first fault: signature, type, audience, required claims, and dates that are no dates.
-    pub(super) fn accept(&self, token: UnverifiedToken<'_>, by: AuthenticatorIndex) -> Result<Accepted, AuthnFault> {
+    pub(super) fn accept(
+        &self,
+        token: UnverifiedToken<'_>,
+        by: AuthenticatorIndex,
+        observer: &mut impl Observer,
+    ) -> Result<Accepted, AuthnFault> {
         /// What an entry takes beside its claims, and how much larger claims are in memory than in the token.
         const ENTRY_BYTES: usize = 1_024;
         const EXPANSION: usize = 2;
         let weight = token.len().saturating_mul(EXPANSION).saturating_add(ENTRY_BYTES);
 
-        let token = token.verify(&self.keys, &self.algorithms)?;
-        let (from, until) = self.checks.check(&token)?;
+        let algorithm = token.header().algorithm().name();
+        let token = token.verify(&self.keys, &self.algorithms);
+        observer.step(|| Step::of("signature", &token, format!("good, {algorithm}, by a key of the issuer")));
+        let token = token?;
+        let (from, until) = self.checks.check(&token, observer)?;
         let principal = Principal::new(self.name.clone(), token.into_claims(), Arc::clone(&self.checks.absent));
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         Ok(Accepted { by, principal: Arc::new(principal), from, until, weight })
@@ -182,15 +196,26 @@ impl JwtAuthenticator {
 
 impl ClaimChecks {
     /// Everything but the present time; gives the span in which the token is valid.
-    fn check(&self, token: &VerifiedToken) -> Result<(Timestamp, Timestamp), ClaimFault> {
+    fn check(&self, token: &VerifiedToken, observer: &mut impl Observer) -> Result<(Timestamp, Timestamp), ClaimFault> {
         let claims = token.claims();
-        self.check_type(token)?;
-        self.check_audience(claims)?;
+        let told = |what, result: Result<(), ClaimFault>, passed: &str, observer: &mut _| {
+            Observer::step(observer, || Step::of(what, &result, passed));
+            result
+        };
+        told("typ", self.check_type(token), "as it has to be", observer)?;
+        told("aud", self.check_audience(claims), "as it has to be", observer)?;
         for name in &self.require {
-            if self.absent.present(claims.get(name)).is_none() {
-                return Err(ClaimFault::Missing(name.clone()));
-            }
+            let present = self.absent.present(claims.get(name));
+            let present = present.map(|_| ()).ok_or_else(|| ClaimFault::Missing(name.clone()));
+            told("required claim", present, name, observer)?;
         }
+        let span = self.span(claims);
+        observer.step(|| Step::of("dates", &span, "`exp` is there, and every date is one"));
+        span
+    }
+
+    /// The span in which the token is valid, leeway included.
+    fn span(&self, claims: &Claims) -> Result<(Timestamp, Timestamp), ClaimFault> {
         // Rounded so that a fraction of a second never lengthens a token's life.
         let expires = claims.numeric_date("exp")?.ok_or_else(|| ClaimFault::Missing("exp".into()))?.floor();
         let issued = claims.numeric_date("iat")?.map(NumericDate::ceil);

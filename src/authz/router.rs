@@ -55,6 +55,16 @@ impl<T> Router<T> {
     }
 }
 
+impl<T> Router<T> {
+    /// The values of all entries that match, the most specific first: [`find`](Self::find) gives the first of them.
+    #[must_use]
+    pub fn find_all(&self, method: Method<'_>, path: &CanonicalPath<'_>) -> Vec<&T> {
+        let mut found = Vec::new();
+        self.root.find_all(path.segments(), method, &mut found);
+        found.into_iter().filter_map(|index| self.values.get(index)).collect()
+    }
+}
+
 /// Two entries that no request could tell apart.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an earlier entry has the same path pattern and a method in common")]
@@ -97,6 +107,22 @@ impl Node {
         };
         exact.or_else(|| self.rest.find(method))
     }
+
+    fn find_all<'p>(
+        &self,
+        mut segments: impl Iterator<Item = &'p str> + Clone,
+        method: Method<'_>,
+        found: &mut Vec<usize>,
+    ) {
+        match segments.next() {
+            None => found.extend(self.end.all(method)),
+            Some(segment) => {
+                let nodes = self.literals.get(segment).into_iter().chain(self.parameter.as_deref());
+                nodes.for_each(|node| node.find_all(segments.clone(), method, found));
+            }
+        }
+        found.extend(self.rest.all(method));
+    }
 }
 
 /// The entries of one path pattern, as indices of [`Router::values`].
@@ -109,6 +135,11 @@ struct Leaf {
 impl Leaf {
     fn find(&self, method: Method<'_>) -> Option<usize> {
         self.named.get(method.as_str()).copied().or(self.any)
+    }
+
+    /// The entries that match, the more specific first.
+    fn all(&self, method: Method<'_>) -> impl Iterator<Item = usize> {
+        self.named.get(method.as_str()).copied().into_iter().chain(self.any)
     }
 
     /// The entry that stands where one for `methods` would have to.

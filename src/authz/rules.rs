@@ -2,6 +2,7 @@
 
 use super::pattern::PathPattern;
 use super::router::Router;
+use crate::explain::Step;
 use crate::method::Method;
 use crate::request::Request;
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub struct Rule {
     pub name: RuleName,
     /// What it asks of the caller.
     pub access: Access,
+    /// The pattern that leads to it, as the operator wrote it.
+    pub pattern: Box<str>,
 }
 
 /// Two rules that can't be told apart: the same requests match both.
@@ -68,6 +71,30 @@ pub struct Rules {
     router: Router<Rule>,
     patterns: usize,
     fallback: Fallback,
+}
+
+impl Access {
+    /// The word for it in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authenticated => "authenticated",
+            Self::Optional => "optional",
+            Self::Public => "public",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+impl Fallback {
+    /// The word for it in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authenticated => "authenticated",
+            Self::Denied => "denied",
+        }
+    }
 }
 
 impl Rules {
@@ -93,6 +120,25 @@ impl Rules {
     #[must_use]
     pub fn find(&self, request: &Request<'_>) -> Option<&Rule> {
         self.router.find(request.method, &request.path)
+    }
+
+    /// Which rule decides, and over which less specific ones that match too.
+    pub(crate) fn describe(&self, request: &Request<'_>) -> Step {
+        let matching = self.router.find_all(request.method, &request.path);
+        let show = |rule: &&Rule| format!("`{}` by `{}`", rule.name.as_str(), rule.pattern);
+        match matching.as_slice() {
+            [] => match self.fallback {
+                Fallback::Denied => Step::failed("rule", "none matches, and the fallback is `denied`"),
+                Fallback::Authenticated => Step::noted("rule", "none matches; the fallback is `authenticated`"),
+            },
+            [rule] => Step::noted("rule", format!("{}, access `{}`; no other matches", show(rule), rule.access.name())),
+            [rule, others @ ..] => {
+                let others: Vec<String> = others.iter().map(show).collect();
+                let (rule, access) = (show(rule), rule.access.name());
+                let found = format!("{rule}, access `{access}`; more specific than {}, which match too", others.join(", "));
+                Step::noted("rule", found)
+            }
+        }
     }
 
     /// How many patterns lead to a rule.

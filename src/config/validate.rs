@@ -135,7 +135,7 @@ fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems
             let parsed =
                 PathPattern::parse(pattern).map_err(|fault| Problem::Pattern { pattern: pattern.clone(), fault });
             let Some(parsed) = problems.take(&path, parsed) else { continue };
-            let rule = Rule { name: RuleName::new(rule_name), access };
+            let rule = Rule { name: RuleName::new(rule_name), access, pattern: pattern.as_str().into() };
             let added = rules.add(rule, &accepted, &parsed).map_err(|conflict| Problem::RuleConflict {
                 pattern: pattern.clone(),
                 with: conflict.with.as_str().to_owned(),
