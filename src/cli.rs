@@ -4,7 +4,9 @@ mod call;
 mod check;
 mod config;
 mod demo;
+mod explain;
 mod keygen;
+mod request;
 mod serve;
 mod token;
 
@@ -52,6 +54,7 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Config(config::Args),
+    Explain(explain::Args),
     Call(call::Args),
     #[command(subcommand)]
     Token(token::Command),
@@ -74,6 +77,7 @@ pub fn run() -> Exit {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
         Command::Config(args) => config::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Call(args) => call::run(args),
         Command::Token(command) => token::run(command),
         Command::Keygen(args) => keygen::run(&args),

@@ -2,6 +2,7 @@
 //! [`crate::decision::Decision`] as an answer, and holds the sample Envoy configuration.
 
 pub mod bootstrap;
+pub mod json;
 pub mod proto;
 mod request;
 mod response;

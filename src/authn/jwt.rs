@@ -70,7 +70,7 @@ pub enum ClaimFault {
     #[error("the token's `typ` is not one that is accepted here")]
     Type,
     /// `exp` is reached.
-    #[error("the token expired at {} and it is {}", .expired.as_secs(), .now.as_secs())]
+    #[error("the token expired at {expired} and it is {now}")]
     Expired {
         /// When the token stopped being valid, leeway included.
         expired: Timestamp,
@@ -78,7 +78,7 @@ pub enum ClaimFault {
         now: Timestamp,
     },
     /// `nbf` or `iat` is not reached.
-    #[error("the token is valid from {} and it is {}", .from.as_secs(), .now.as_secs())]
+    #[error("the token is valid from {from} and it is {now}")]
     NotYetValid {
         /// When the token starts being valid, leeway included.
         from: Timestamp,

@@ -1,0 +1,101 @@
+//! `modgud explain`: one decision, step by step. The server's own evaluation, listened to.
+
+mod report;
+
+use super::request::{HeaderArg, check_request};
+use super::{Exit, fail, say};
+use crate::clock::{Clock, Timestamp};
+use crate::config::{Environment, Overrides, ProfileName, load};
+use crate::envoy::json::{self, CheckJsonError};
+use crate::envoy::proto::CheckRequest;
+use report::Report;
+use std::io;
+use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
+
+/// Explains one decision, step by step: what matched, what was checked, what failed, and what the module would see.
+///
+/// It is the evaluation that the server runs, with the configuration, the keys and the time given. Shows claims and header values:
+/// for your own eyes. Exit code 0: allowed. 3: denied. 1: failed.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  modgud explain --config modgud.yaml --path /crm/ --header \"Authorization: JWT $TOKEN\"\n  \
+    modgud explain --request check.json --at 2026-01-31T12:00:00Z --json")]
+pub(super) struct Args {
+    /// The configuration file (YAML); without one, the profile alone
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The profile, instead of the one that the file names
+    #[arg(long, value_enum)]
+    profile: Option<ProfileName>,
+    /// The request's method
+    #[arg(long, default_value = "GET")]
+    method: String,
+    /// The request's path, with its query if it has one
+    #[arg(long, default_value = "/")]
+    path: String,
+    /// The request's host
+    #[arg(long, default_value = "api.example.com")]
+    host: String,
+    /// A header of the request; can be given more than once
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
+    headers: Vec<HeaderArg>,
+    /// A CheckRequest in JSON, as grpcurl takes it, instead of the flags; `-` reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "path", "host", "headers"])]
+    request: Option<PathBuf>,
+    /// The time of the decision: RFC 3339, or seconds since 1970; now if it is not given
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<Timestamp>,
+    /// JSON, for tools
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ExplainError {
+    #[error("{file} can't be read: {error}")]
+    Read { file: String, error: io::Error },
+    #[error("{file} is not a CheckRequest in JSON: {error}")]
+    Json { file: String, error: CheckJsonError },
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Timestamp::from_secs(seconds));
+    }
+    let time = humantime::parse_rfc3339_weak(text).map_err(|_| "write it as `2026-01-31T12:00:00Z`, or in seconds since 1970".to_owned())?;
+    let since = time.duration_since(UNIX_EPOCH).map_err(|_| "it lies before 1970".to_owned())?;
+    Ok(Timestamp::EPOCH.plus(since))
+}
+
+pub(super) fn run(args: Args) -> Exit {
+    let overrides = Overrides { profile: args.profile, ..Overrides::default() };
+    let loaded = match load(args.config.as_deref(), &overrides, &Environment::Process) {
+        Ok(loaded) => loaded,
+        Err(error) => return fail(error),
+    };
+    let now = args.at.unwrap_or_else(|| Clock::System.now());
+    let as_json = args.json;
+    let check = match request(args) {
+        Ok(check) => check,
+        Err(error) => return fail(error),
+    };
+    let report = Report::of(&check, &loaded.config.snapshot, now);
+    if as_json {
+        match report.json() {
+            Ok(json) => say(json),
+            Err(error) => return fail(error),
+        }
+    } else {
+        say(&report);
+    }
+    report.exit()
+}
+
+fn request(args: Args) -> Result<CheckRequest, ExplainError> {
+    let Args { method, path, host, headers, request, .. } = args;
+    let Some(file) = request else { return Ok(check_request(method, path, host, headers)) };
+    let name = file.display().to_string();
+    let text = if name == "-" { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(&file) };
+    let text = text.map_err(|error| ExplainError::Read { file: name.clone(), error })?;
+    json::check_request(&text).map_err(|error| ExplainError::Json { file: name, error })
+}

@@ -1,0 +1,174 @@
+//! What `modgud explain` shows: the request as it was read, the steps, the answer. For people, and as JSON for tools.
+
+use super::super::Exit;
+use crate::answer::Answer;
+use crate::clock::Timestamp;
+use crate::decision::{Decision, Fault, Verdict};
+use crate::envoy::proto::CheckRequest;
+use crate::envoy::read;
+use crate::explain::{Outcome, Step, Steps};
+use crate::snapshot::{Snapshot, decide_before};
+use serde::Serialize;
+use std::fmt;
+
+/// One decision, explained.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Report {
+    /// The time of the decision (RFC 3339).
+    at: String,
+    /// The request in the form that it was decided on; nothing when it could not be read.
+    request: Option<ReadRequest>,
+    steps: Vec<Step>,
+    pub(in crate::cli) decision: Word,
+    pub(in crate::cli) reason: Option<&'static str>,
+    detail: Option<String>,
+    pub(in crate::cli) rule: Option<String>,
+    pub(in crate::cli) authenticator: Option<String>,
+    /// What the module sees, when the request is let through.
+    pub(in crate::cli) upstream: Option<Upstream>,
+    /// What the client sees, when it is not.
+    pub(in crate::cli) answer: Option<ToClient>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::cli) enum Word {
+    Allowed,
+    Denied,
+}
+
+#[derive(Debug, Serialize)]
+struct ReadRequest {
+    method: String,
+    host: Option<String>,
+    path: String,
+    has_query: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Upstream {
+    pub(in crate::cli) set: Vec<(String, String)>,
+    pub(in crate::cli) remove: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct ToClient {
+    pub(in crate::cli) status: u16,
+    www_authenticate: Option<String>,
+    body: String,
+}
+
+impl Report {
+    /// Decides a check at a time, and keeps every step.
+    pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp) -> Self {
+        let mut steps = Steps::default();
+        let (decision, request) = match read(check) {
+            Ok(request) => {
+                let decision = decide_before(&request, snapshot, now, &mut steps);
+                let request = ReadRequest {
+                    method: request.method.as_str().to_owned(),
+                    host: request.host.name().map(str::to_owned),
+                    path: request.path.as_str().to_owned(),
+                    has_query: request.query.is_some(),
+                };
+                (decision, Some(request))
+            }
+            Err(fault) => (Decision::refused(Fault::Request(fault)), None),
+        };
+        let reason = decision.reason();
+        let Decision { verdict, rule, authenticator } = decision;
+        let (word, detail, upstream, answer) = match verdict {
+            Verdict::Allow(mutations) => {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                let set = mutations.set.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()));
+                let upstream =
+                    Upstream { set: set.collect(), remove: mutations.remove.iter().map(|name| text(name)).collect() };
+                (Word::Allowed, None, Some(upstream), None)
+            }
+            Verdict::Deny(fault) => {
+                let Answer { status, challenge, content_type: _, body } = snapshot.answers.get(fault.reason());
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                let www_authenticate = challenge.map(|challenge| text(&challenge));
+                let answer = ToClient { status: status.code(), www_authenticate, body: text(&body) };
+                (Word::Denied, Some(fault.to_string()), None, Some(answer))
+            }
+        };
+        Self {
+            at: now.to_string(),
+            request,
+            steps: steps.into_vec(),
+            decision: word,
+            reason: reason.map(crate::reason::Reason::code),
+            detail,
+            rule: rule.map(|rule| rule.as_str().to_owned()),
+            authenticator: authenticator.map(|name| name.as_str().to_owned()),
+            upstream,
+            answer,
+        }
+    }
+
+    /// The report for tools.
+    pub(in crate::cli) fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
+    }
+
+    /// How the command ends.
+    pub(in crate::cli) const fn exit(&self) -> Exit {
+        match self.decision {
+            Word::Allowed => Exit::Done,
+            Word::Denied => Exit::Denied,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "at          {}", self.at)?;
+        match &self.request {
+            Some(ReadRequest { method, host, path, has_query }) => {
+                let host = host.as_deref().unwrap_or("(no host)");
+                let query = if *has_query { ", and a query, which decides nothing" } else { "" };
+                writeln!(f, "request     {method} {path} at {host}{query}")?;
+            }
+            None => writeln!(f, "request     could not be read")?,
+        }
+        for Step { what, outcome, found } in &self.steps {
+            let mark = match outcome {
+                Outcome::Passed => "✓",
+                Outcome::Failed => "✗",
+                Outcome::Noted => "·",
+            };
+            writeln!(f, "{mark} {what:<15}{}", plain(found))?;
+        }
+        match (&self.upstream, &self.answer) {
+            (Some(Upstream { set, remove }), _) => {
+                write!(f, "allowed")?;
+                set.iter().try_for_each(|(name, value)| write!(f, "\n  set       {name}: {}", short(&plain(value))))?;
+                remove.iter().try_for_each(|name| write!(f, "\n  remove    {name}"))
+            }
+            (None, Some(ToClient { status, www_authenticate, body })) => {
+                let (reason, detail) = (self.reason.unwrap_or_default(), self.detail.as_deref().unwrap_or_default());
+                write!(f, "denied      {reason}: {}\n  status    {status}", plain(detail))?;
+                if let Some(challenge) = www_authenticate {
+                    write!(f, "\n  challenge {challenge}")?;
+                }
+                write!(f, "\n  body      {body}")
+            }
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// The beginning of a text: enough to tell an identity, too little of a token to use it.
+fn short(text: &str) -> String {
+    const SHOWN: usize = 64;
+    match text.char_indices().nth(SHOWN) {
+        Some((at, _)) => text.get(..at).map_or_else(String::new, |head| format!("{head}…")),
+        None => text.to_owned(),
+    }
+}
+
+/// Text that can't do anything to a terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}

@@ -1,0 +1,40 @@
+//! A request as it is written on the command line.
+
+use crate::envoy::proto::{AttributeContext, CheckRequest, HeadersEntry, HttpRequest, Request};
+use bytes::Bytes;
+use std::str::FromStr;
+
+/// A header, `NAME: VALUE`. Has no `Debug`: it can be a credential.
+#[derive(Clone)]
+pub(super) struct HeaderArg(HeadersEntry);
+
+impl FromStr for HeaderArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once(':').ok_or("write it as `NAME: VALUE`")?;
+        Ok(Self::new(name.trim(), value.trim()))
+    }
+}
+
+impl HeaderArg {
+    /// A header of these parts.
+    pub(super) fn new(name: &str, value: &str) -> Self {
+        let copy = |part: &str| Bytes::copy_from_slice(part.as_bytes());
+        Self(HeadersEntry { key: copy(name), value: copy(value) })
+    }
+}
+
+/// The check that Envoy would send for a request.
+pub(super) fn check_request(method: String, path: String, host: String, headers: Vec<HeaderArg>) -> CheckRequest {
+    let http = HttpRequest {
+        method: method.into(),
+        path: path.into(),
+        host: host.into(),
+        scheme: Bytes::from_static(b"http"),
+        headers: headers.into_iter().map(|header| header.0).collect(),
+        ..HttpRequest::default()
+    };
+    let request = Request { time: None, http: Some(http) };
+    CheckRequest { attributes: Some(AttributeContext { request: Some(request), ..AttributeContext::default() }) }
+}
