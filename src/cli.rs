@@ -8,6 +8,7 @@ mod explain;
 mod keygen;
 mod request;
 mod serve;
+mod test;
 mod token;
 
 use clap::{Parser, Subcommand};
@@ -55,6 +56,7 @@ enum Command {
     Check(check::Args),
     Config(config::Args),
     Explain(explain::Args),
+    Test(test::Args),
     Call(call::Args),
     #[command(subcommand)]
     Token(token::Command),
@@ -78,6 +80,7 @@ pub fn run() -> Exit {
         Command::Check(args) => check::run(&args),
         Command::Config(args) => config::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Test(args) => test::run(&args),
         Command::Call(args) => call::run(args),
         Command::Token(command) => token::run(command),
         Command::Keygen(args) => keygen::run(&args),

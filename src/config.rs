@@ -13,10 +13,10 @@ mod validate;
 mod watch;
 
 pub use document::{LogFormat, ProfileName};
-pub use load::{Loaded, Overrides, load, load_and_name_files};
+pub use load::{Loaded, Overrides, load, load_and_name_files, load_with_keys};
 pub use de::FormFault;
 pub use problem::{ConfigError, Placed, Problem};
-pub use source::Environment;
+pub use source::{Environment, Keys};
 pub use watch::{Change, Watched};
 
 use crate::snapshot::Snapshot;

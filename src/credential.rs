@@ -75,6 +75,13 @@ impl Places {
         self.0.contains_key(header)
     }
 
+    /// The first place, and the first scheme that is accepted there.
+    #[must_use]
+    pub fn first(&self) -> Option<(&HeaderName, &Scheme)> {
+        let (header, schemes) = self.0.first_key_value()?;
+        schemes.first().map(|(scheme, _)| (header, scheme))
+    }
+
     /// The one credential of a request, or none.
     ///
     /// # Errors

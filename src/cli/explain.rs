@@ -1,6 +1,6 @@
 //! `modgud explain`: one decision, step by step. The server's own evaluation, listened to.
 
-mod report;
+pub(super) mod report;
 
 use super::request::{HeaderArg, check_request};
 use super::{Exit, fail, say};

@@ -3,7 +3,7 @@
 
 use super::document::{Document, ProfileName};
 use super::problem::{ConfigError, Placed};
-use super::source::{Environment, Reader};
+use super::source::{Environment, Keys, Reader};
 use super::watch::Watched;
 use super::tree::{Entry, Node, Place, SyntaxFault, Value};
 use super::{Config, de, print, validate};
@@ -57,6 +57,19 @@ pub fn load(file: Option<&Path>, overrides: &Overrides, environment: &Environmen
     load_and_name_files(file, overrides, environment).0
 }
 
+/// The same as [`load`], with other keys than those that the configuration names.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_with_keys(
+    file: Option<&Path>,
+    overrides: &Overrides,
+    environment: &Environment,
+    keys: Keys,
+) -> Result<Loaded, ConfigError> {
+    load_with(file, overrides, &reader(file, environment, keys))
+}
+
 /// The same as [`load`], and every file that the configuration was made from, or would have been: when one of them changes, it
 /// is time to load again, whether it could be loaded this time or not.
 ///
@@ -67,10 +80,15 @@ pub fn load_and_name_files(
     overrides: &Overrides,
     environment: &Environment,
 ) -> (Result<Loaded, ConfigError>, Watched) {
-    let base = file.and_then(Path::parent).map_or_else(PathBuf::new, Path::to_path_buf);
-    let reader = Reader::new(environment.clone(), base);
+    let reader = reader(file, environment, Keys::Configured);
     let loaded = load_with(file, overrides, &reader);
     (loaded, reader.into_files())
+}
+
+/// Relative paths in a file start from its folder.
+fn reader(file: Option<&Path>, environment: &Environment, keys: Keys) -> Reader {
+    let base = file.and_then(Path::parent).map_or_else(PathBuf::new, Path::to_path_buf);
+    Reader::new(environment.clone(), base, keys)
 }
 
 fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Result<Loaded, ConfigError> {

@@ -75,11 +75,29 @@ pub(super) struct Reader {
     /// What relative paths start from: the folder of the configuration file.
     base: PathBuf,
     files: RefCell<Watched>,
+    keys: Keys,
+}
+
+/// Which keys a configuration is loaded with.
+#[derive(Debug, Clone)]
+pub enum Keys {
+    /// Those that it names.
+    Configured,
+    /// This public key, PEM text, in the place of each: for policy tests, which sign with a key of their own.
+    Replaced(String),
 }
 
 impl Reader {
-    pub(super) fn new(environment: Environment, base: PathBuf) -> Self {
-        Self { environment, base, files: RefCell::default() }
+    pub(super) fn new(environment: Environment, base: PathBuf, keys: Keys) -> Self {
+        Self { environment, base, files: RefCell::default(), keys }
+    }
+
+    /// The text of a key, and where it came from in words.
+    pub(super) fn read_key(&self, source: &Source) -> Result<(String, String), SourceFault> {
+        match &self.keys {
+            Keys::Configured => self.read(source),
+            Keys::Replaced(pem) => Ok((pem.clone(), "the key in its place".to_owned())),
+        }
     }
 
     /// Every file that was asked for, whether it could be read or not, as it was before it was read.
@@ -96,7 +114,7 @@ impl Reader {
     }
 
     /// The text of a source, and where it came from in words.
-    pub(super) fn read(&self, source: &Source) -> Result<(String, String), SourceFault> {
+    fn read(&self, source: &Source) -> Result<(String, String), SourceFault> {
         match source {
             Source::Value(text) => Ok((text.0.clone(), "the value here".to_owned())),
             Source::Env(name) => {

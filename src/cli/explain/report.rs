@@ -47,8 +47,8 @@ struct ReadRequest {
 
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Upstream {
-    pub(in crate::cli) set: Vec<(String, String)>,
-    pub(in crate::cli) remove: Vec<String>,
+    set: Vec<(String, String)>,
+    remove: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,6 +56,18 @@ pub(in crate::cli) struct ToClient {
     pub(in crate::cli) status: u16,
     www_authenticate: Option<String>,
     body: String,
+}
+
+impl Upstream {
+    /// What a header is set to; names compare without regard to case.
+    pub(in crate::cli) fn value(&self, name: &str) -> Option<&str> {
+        self.set.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a header is removed.
+    pub(in crate::cli) fn removes(&self, name: &str) -> bool {
+        self.remove.iter().any(|known| known.eq_ignore_ascii_case(name))
+    }
 }
 
 impl Report {

@@ -130,6 +130,6 @@ fn keys(at: &Path, list: &[document::Key], reader: &Reader, problems: &mut Probl
 }
 
 fn key(pem: &Source, reader: &Reader) -> Result<VerificationKey, Problem> {
-    let (text, origin) = reader.read(pem)?;
+    let (text, origin) = reader.read_key(pem)?;
     VerificationKey::from_pem(&text).map_err(|fault| Problem::Key { origin, fault })
 }

@@ -1,0 +1,120 @@
+//! `modgud test`: a team's own policy table against its own configuration.
+
+mod cases;
+mod junit;
+
+use super::explain::report::Report;
+use super::{Exit, fail, say};
+use crate::clock::{Clock, Timestamp};
+use crate::config::{Environment, Keys, Overrides, ProfileName, load_with_keys};
+use crate::jose::SigningKey;
+use crate::snapshot::Snapshot;
+use cases::{Case, CasesError};
+use std::path::PathBuf;
+
+/// Runs policy tests: each case is a request, the token it carries, and what has to come of it.
+///
+/// Tokens are signed with a key that is made for the run and stands in the place of every configured one, so no secret and no
+/// environment variable is needed. A failed case is shown with what was expected, what came, and the explanation. Exit code 0:
+/// all passed. 1: at least one failed, or the files can't be read.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  modgud test --config modgud.yaml cases.yaml --junit report.xml\n\nA case:\n  \
+    - name: a clerk of another organization sees nothing\n    \
+      request: { method: GET, path: /reports/7, headers: { x-core-user-uuid: spoofed } }\n    \
+      token: { username: clerk, organization_uuid: \"None\" }     # laid over a good token's claims; null leaves one out\n    \
+      expect: { decision: allowed, rule: report, set: { x-username: clerk }, removed: [x-organization-uuid] }\n    \
+      # or: expect: { decision: denied, status: 401, reason: token_expired }")]
+pub(super) struct Args {
+    /// The configuration file (YAML); without one, the profile alone
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The profile, instead of the one that the file names
+    #[arg(long, value_enum)]
+    profile: Option<ProfileName>,
+    /// The cases (YAML: a list of cases)
+    #[arg(value_name = "CASES", required = true)]
+    cases: Vec<PathBuf>,
+    /// Also writes the outcome as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+/// A case that was run.
+struct Outcome {
+    file: String,
+    name: String,
+    /// What differs from what was expected, and the explanation; nothing when it passed.
+    failure: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> Exit {
+    let Args { config, profile, cases, junit } = args;
+    let key = match SigningKey::generate() {
+        Ok(key) => key,
+        Err(error) => return fail(error),
+    };
+    let overrides = Overrides { profile: *profile, ..Overrides::default() };
+    let public = match key.public_pem() {
+        Ok(public) => public,
+        Err(error) => return fail(error),
+    };
+    let loaded = match load_with_keys(config.as_deref(), &overrides, &Environment::Process, Keys::Replaced(public)) {
+        Ok(loaded) => loaded,
+        Err(error) => return fail(error),
+    };
+    let mut outcomes = Vec::new();
+    for file in cases {
+        let cases = match cases::read(file) {
+            Ok(cases) => cases,
+            Err(error) => return fail(error),
+        };
+        for case in cases {
+            let name = file.display().to_string();
+            match outcome(&case, &loaded.config.snapshot, &key, name) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) => return fail(error),
+            }
+        }
+    }
+    if let Some(file) = junit
+        && let Err(error) = std::fs::write(file, junit::xml(&outcomes))
+    {
+        return fail(format_args!("{} can't be written: {error}", file.display()));
+    }
+    tell(&outcomes)
+}
+
+fn outcome(
+    case: &Case,
+    snapshot: &Snapshot,
+    key: &SigningKey,
+    file: String,
+) -> Result<Outcome, CasesError> {
+    let now = case.at.map_or_else(|| Clock::System.now(), Timestamp::from_secs);
+    let check = case.check(key, now, snapshot)?;
+    let report = Report::of(&check, snapshot, now);
+    let differences = case.expect.differences(&report);
+    let failure = (!differences.is_empty()).then(|| {
+        let explained = report.to_string();
+        let lines = differences.iter().map(String::as_str).chain(explained.lines());
+        lines.map(|line| format!("    {line}\n")).collect()
+    });
+    Ok(Outcome { file, name: case.name.clone(), failure })
+}
+
+fn tell(outcomes: &[Outcome]) -> Exit {
+    for Outcome { file, name, failure } in outcomes {
+        match failure {
+            None => say(format_args!("ok      {name}")),
+            Some(failure) => say(format_args!("FAILED  {name}  ({file})\n{}", failure.trim_end())),
+        }
+    }
+    let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
+    let passed = outcomes.len().saturating_sub(failed);
+    say(format_args!("{passed} passed, {failed} failed"));
+    match (failed, outcomes.len()) {
+        (_, 0) => fail("the files hold no case"),
+        (0, _) => Exit::Done,
+        (_, _) => Exit::Failed,
+    }
+}

@@ -1,0 +1,189 @@
+//! The cases of a policy table: how they are written, what request each makes, and how its outcome is held against it.
+
+use super::super::explain::report::{Report, Word};
+use super::super::request::{HeaderArg, check_request};
+use crate::clock::Timestamp;
+use crate::envoy::proto::CheckRequest;
+use crate::jose::{SigningFault, SigningKey};
+use crate::snapshot::Snapshot;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+
+/// The most that is read from a file of cases: 4 MiB.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Why the cases can't be run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CasesError {
+    #[error("{file} can't be read: {error}")]
+    Read { file: String, error: io::Error },
+    #[error("{file}: {message}")]
+    Form { file: String, message: String },
+    #[error("the token of the case `{case}` can't be signed: {fault}")]
+    Sign { case: String, fault: SigningFault },
+}
+
+/// One case.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Case {
+    pub(super) name: String,
+    #[serde(default)]
+    request: Request,
+    token: Option<Token>,
+    /// The time of the decision, in seconds since 1970; now if it is not given.
+    pub(super) at: Option<u64>,
+    pub(super) expect: Expect,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Request {
+    method: String,
+    path: String,
+    host: String,
+    headers: BTreeMap<String, String>,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        let (method, path, host) = ("GET".to_owned(), "/".to_owned(), "api.example.com".to_owned());
+        Self { method, path, host, headers: BTreeMap::new() }
+    }
+}
+
+/// A token: claims laid over those of a good one, or a text as it is.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a map of claims, or the text of a token")]
+enum Token {
+    Claims(Map<String, Value>),
+    Text(String),
+}
+
+/// What has to come of a case. What is not named is not looked at.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Expect {
+    decision: ExpectedDecision,
+    status: Option<u16>,
+    reason: Option<String>,
+    rule: Option<String>,
+    authenticator: Option<String>,
+    #[serde(default)]
+    set: BTreeMap<String, String>,
+    #[serde(default)]
+    removed: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ExpectedDecision {
+    Allowed,
+    Denied,
+}
+
+/// Reads a file of cases.
+pub(super) fn read(file: &Path) -> Result<Vec<Case>, CasesError> {
+    let name = file.display().to_string();
+    let mut text = String::new();
+    let read = File::open(file).and_then(|opened| opened.take(MAX_BYTES).read_to_string(&mut text));
+    read.map_err(|error| CasesError::Read { file: name.clone(), error })?;
+    serde_saphyr::from_str(&text).map_err(|error| {
+        let place = error.location().map_or_else(String::new, |at| format!(":{}:{}", at.line(), at.column()));
+        let message = error.without_snippet().to_string().replace('\n', " ");
+        CasesError::Form { file: format!("{name}{place}"), message }
+    })
+}
+
+impl Case {
+    /// The check of this case. A token goes where the configuration's first authenticator looks first.
+    pub(super) fn check(&self, key: &SigningKey, now: Timestamp, snapshot: &Snapshot) -> Result<CheckRequest, CasesError> {
+        let Request { method, path, host, headers } = &self.request;
+        let mut all: Vec<HeaderArg> = headers.iter().map(|(name, value)| HeaderArg::new(name, value)).collect();
+        let authenticator = snapshot.authenticators.list().first();
+        let token = match &self.token {
+            None => None,
+            Some(Token::Text(text)) => Some(text.clone()),
+            Some(Token::Claims(laid_over)) => {
+                let issuer = authenticator.map_or("", |authenticator| authenticator.issuer());
+                let sign = |fault| CasesError::Sign { case: self.name.clone(), fault };
+                Some(key.sign(&claims(issuer, laid_over, now)).map_err(sign)?)
+            }
+        };
+        if let (Some(token), Some((header, scheme))) = (token, snapshot.places.first()) {
+            all.push(HeaderArg::new(header.as_str(), &format!("{} {token}", scheme.as_str())));
+        }
+        Ok(check_request(method.clone(), path.clone(), host.clone(), all))
+    }
+}
+
+/// The claims of a good token, with those of a case laid over them; `null` leaves one out.
+fn claims(issuer: &str, laid_over: &Map<String, Value>, now: Timestamp) -> Vec<(String, Value)> {
+    const LIFETIME: Duration = Duration::from_secs(3_600);
+    let good: [(&str, Value); 7] = [
+        ("iss", issuer.into()),
+        ("exp", now.plus(LIFETIME).as_secs().into()),
+        ("iat", now.as_secs().into()),
+        ("core_user_uuid", "fd76ce0c-d8be-4aa6-91ed-59e698f6af60".into()),
+        ("organization_uuid", "70f0d039-e3d9-427e-b161-4e95dbd9e918".into()),
+        ("scope", "read write".into()),
+        ("username", "admin".into()),
+    ];
+    let mut all: Vec<(String, Value)> = good.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    for (name, value) in laid_over {
+        all.retain(|(known, _)| known != name);
+        all.push((name.clone(), value.clone()));
+    }
+    all.retain(|(_, value)| !value.is_null());
+    all
+}
+
+impl Expect {
+    /// Everything that is not as expected, a line each.
+    pub(super) fn differences(&self, report: &Report) -> Vec<String> {
+        let Self { decision, status, reason, rule, authenticator, set, removed } = self;
+        let mut lines = Vec::new();
+        let mut hold = |what: &str, expected: &str, got: &str| {
+            if expected != got {
+                lines.push(format!("{what}: expected `{expected}`, got `{got}`"));
+            }
+        };
+        let expected = match decision {
+            ExpectedDecision::Allowed => "allowed",
+            ExpectedDecision::Denied => "denied",
+        };
+        let got = match report.decision {
+            Word::Allowed => "allowed",
+            Word::Denied => "denied",
+        };
+        hold("decision", expected, got);
+        if let Some(status) = status {
+            let got = report.answer.as_ref().map_or_else(|| "none".to_owned(), |answer| answer.status.to_string());
+            hold("status", &status.to_string(), &got);
+        }
+        let named = [
+            ("reason", reason, report.reason),
+            ("rule", rule, report.rule.as_deref()),
+            ("authenticator", authenticator, report.authenticator.as_deref()),
+        ];
+        for (what, expected, got) in named {
+            if let Some(expected) = expected {
+                hold(what, expected, got.unwrap_or("none"));
+            }
+        }
+        for (name, expected) in set {
+            let got = report.upstream.as_ref().and_then(|upstream| upstream.value(name)).unwrap_or("not set");
+            hold(&format!("header {name}"), expected, got);
+        }
+        for name in removed {
+            let is = report.upstream.as_ref().is_some_and(|upstream| upstream.removes(name));
+            hold(&format!("header {name}"), "removed", if is { "removed" } else { "not removed" });
+        }
+        lines
+    }
+}
