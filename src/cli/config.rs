@@ -24,10 +24,22 @@ pub(super) struct Args {
     /// Where probes and metrics are served, instead of `server.admin`
     #[arg(long, value_name = "IP:PORT")]
     admin: Option<SocketAddr>,
+    /// Show the JSON Schema of the file instead, for editors
+    #[arg(long, exclusive = true)]
+    schema: bool,
 }
 
 pub(super) fn run(args: Args) -> Exit {
-    let Args { config, profile, grpc, admin } = args;
+    let Args { config, profile, grpc, admin, schema } = args;
+    if schema {
+        return match crate::config::schema() {
+            Ok(schema) => {
+                say(schema);
+                Exit::Done
+            }
+            Err(error) => fail(error),
+        };
+    }
     let overrides = Overrides { profile, grpc, admin };
     match load(config.as_deref(), &overrides, &Environment::Process).map(|loaded| loaded.yaml()) {
         Ok(Ok(yaml)) => {

@@ -1,12 +1,13 @@
 //! The configuration file as it is written: every key optional, unknown keys refused. What a value means, and whether it
 //! can be, is decided in `validate`.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// One file, or a profile with a file laid over it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
     /// The profile that this file is laid over.
@@ -37,7 +38,7 @@ pub(super) struct Document {
 }
 
 /// `profile`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ProfileName {
     /// `BiFrost`'s gateway: RS256 tokens of issuer `bifrost`, its reserved names, its error texts.
@@ -47,7 +48,7 @@ pub enum ProfileName {
 }
 
 /// `server`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Server {
     /// Where Envoy connects to, `IP:PORT`.
@@ -61,7 +62,7 @@ pub(super) struct Server {
 }
 
 /// One entry of `authenticators`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Authenticator {
     /// Its name, for logs.
@@ -73,7 +74,7 @@ pub(super) struct Authenticator {
 }
 
 /// One entry of `from`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct From {
     /// The header's name.
@@ -83,7 +84,7 @@ pub(super) struct From {
 }
 
 /// `jwt`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Jwt {
     /// The exact `iss`.
@@ -108,7 +109,7 @@ pub(super) struct Jwt {
 }
 
 /// `audiences`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a list of audiences, or `any` to turn the check off")]
 pub(super) enum Audiences {
     /// These.
@@ -124,7 +125,7 @@ impl Default for Audiences {
 }
 
 /// The word `any`.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum AnyWord {
     /// It.
@@ -132,7 +133,7 @@ pub(super) enum AnyWord {
 }
 
 /// One entry of `keys`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Key {
     /// A public key as PEM text.
@@ -140,7 +141,7 @@ pub(super) struct Key {
 }
 
 /// Where a key or a secret stands: exactly one of the three.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Source {
     /// In an environment variable.
@@ -152,7 +153,7 @@ pub(super) enum Source {
 }
 
 /// A text that may be a secret, so that it is never shown.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub(super) struct Text(pub(super) String);
 
@@ -163,7 +164,7 @@ impl std::fmt::Debug for Text {
 }
 
 /// `principal`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Principal {
     /// String values that mean "no value".
@@ -172,7 +173,7 @@ pub(super) struct Principal {
 }
 
 /// One entry of `rules`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
     /// Its name, for logs.
@@ -186,7 +187,7 @@ pub(super) struct Rule {
 }
 
 /// `match`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Match {
     /// Methods; none named is every method.
@@ -197,7 +198,7 @@ pub(super) struct Match {
 }
 
 /// `access`.
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Access {
     /// A good credential.
@@ -212,7 +213,7 @@ pub(super) enum Access {
 }
 
 /// `fallback`.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Fallback {
     /// A good credential is asked for.
@@ -222,7 +223,7 @@ pub(super) enum Fallback {
 }
 
 /// `upstream`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Upstream {
     /// Identity headers by name.
@@ -236,7 +237,7 @@ pub(super) struct Upstream {
 }
 
 /// Where an identity header's value comes from.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HeaderSource {
     /// The claim's name.
@@ -244,7 +245,7 @@ pub(super) struct HeaderSource {
 }
 
 /// `upstream.credential`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Forward {
     /// As the client sent it.
@@ -257,7 +258,7 @@ pub(super) enum Forward {
 }
 
 /// `denials`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Denials {
     /// The form of the body.
@@ -270,7 +271,7 @@ pub(super) struct Denials {
 }
 
 /// `denials.body`.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Body {
     /// RFC 9457.
@@ -280,7 +281,7 @@ pub(super) enum Body {
 }
 
 /// `denials.status`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Statuses {
     /// Instead of 401.
@@ -290,7 +291,7 @@ pub(super) struct Statuses {
 }
 
 /// `telemetry`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Telemetry {
     /// The form of the log.
@@ -300,7 +301,7 @@ pub(super) struct Telemetry {
 }
 
 /// `telemetry.log`.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One JSON object a line.
@@ -311,7 +312,7 @@ pub enum LogFormat {
 }
 
 /// `telemetry.decisions`.
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum LoggedDecisions {
     /// Every decision.
