@@ -1,6 +1,8 @@
 //! The tests through modgud's doors: one binary, a module for each topic.
 
+mod cache;
 mod decisions;
 mod keys;
 mod support;
+mod tampering;
 mod wire;
