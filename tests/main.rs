@@ -2,6 +2,7 @@
 
 mod cache;
 mod decisions;
+mod guarantee;
 mod keys;
 mod support;
 mod tampering;
