@@ -4,6 +4,7 @@ mod cache;
 mod decisions;
 mod guarantee;
 mod keys;
+mod properties;
 mod support;
 mod tampering;
 mod wire;
