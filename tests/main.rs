@@ -1,6 +1,7 @@
 //! The tests through modgud's doors: one binary, a module for each topic.
 
 mod cache;
+mod canary;
 mod decisions;
 mod guarantee;
 mod keys;
