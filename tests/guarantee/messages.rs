@@ -105,6 +105,16 @@ async fn messages_that_hold_no_request() {
 }
 
 #[tokio::test]
+async fn a_credential_in_both_encodings_of_headers_is_two() {
+    let mut bench = Bench::set_up().await;
+    let mut message = good();
+    let header = entry("authorization".into(), format!("JWT {}", token()).into());
+    http(message.attributes.as_mut().unwrap()).headers.push(header);
+    let expected = (Some(401), "credential_ambiguous");
+    bench.expect("both encodings", &[], frame(&message.encode_to_vec()), expected).await;
+}
+
+#[tokio::test]
 async fn every_message_that_is_cut_short_is_denied() {
     let mut bench = Bench::set_up().await;
     let message = good().encode_to_vec();
