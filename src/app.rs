@@ -116,8 +116,7 @@ impl App {
             // The sender says nothing and is dropped when it is time.
             while closed.changed().await.is_ok() {}
         };
-        let grpc =
-            grpc::serve(grpc, Arc::clone(&checks), readiness.clone(), deadline, wait(closed.clone()));
+        let grpc = grpc::serve(grpc, Arc::clone(&checks), readiness.clone(), deadline, wait(closed.clone()));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), wait(closed));
         let servers = async {
             let (grpc, admin) = tokio::join!(grpc, admin);
@@ -128,7 +127,7 @@ impl App {
 
         let leaving = async {
             let how = stop.recv().await.unwrap_or(Stop::Now);
-            let _draining = readiness.hold("draining");
+            let draining = readiness.hold("draining");
             tracing::info!(?how, "leaving: not ready any more");
             if how == Stop::Drain {
                 tokio::select! {
@@ -136,11 +135,13 @@ impl App {
                     _ = stop.recv() => {}
                 }
             }
+            draining
         };
-        tokio::select! {
+        // Held to the end: whoever asks on the way out must not hear that modgud is ready again.
+        let _draining = tokio::select! {
             ended = &mut servers => return ended,
-            () = leaving => {}
-        }
+            draining = leaving => draining,
+        };
         drop(closing);
         match timeout(drain.max(FINISH), servers).await {
             Ok(ended) => ended,
