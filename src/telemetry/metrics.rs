@@ -78,7 +78,11 @@ impl Metrics {
         let CacheCounts { hits, misses, entries, bytes } = cache;
         let mut registry = Registry::with_prefix("modgud");
         registry.register("checks", "Checks answered, by outcome and reason", self.checks.clone());
-        registry.register("check_duration_seconds", "Time spent on a check, from message to answer", self.seconds.clone());
+        registry.register(
+            "check_duration_seconds",
+            "Time spent on a check, from message to answer",
+            self.seconds.clone(),
+        );
         registry.register("token_cache_hits", "Look-ups of a token that was verified before", ConstCounter::new(hits));
         registry.register("token_cache_misses", "Look-ups of a token that was not", ConstCounter::new(misses));
         registry.register("token_cache_entries", "Verified tokens that are held", ConstGauge::new(gauge(entries)));
@@ -135,7 +139,7 @@ impl Histogram {
 
 impl EncodeMetric for Histogram {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        let bounds = BOUNDS.iter().map(|(_, seconds)| *seconds).chain([f64::MAX]);
+        let bounds = BOUNDS.iter().map(|(_, seconds)| *seconds).chain([f64::INFINITY]);
         let counts = self.0.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
