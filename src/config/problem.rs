@@ -30,6 +30,13 @@ pub enum ConfigError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The file has nothing in it: it was cut off, or not written yet. Taken for a configuration it would silently undo the
+    /// one that was meant.
+    #[error("{}: the file is empty; to serve the profile as it is, leave out --config", .file.display())]
+    Empty {
+        /// The file.
+        file: PathBuf,
+    },
     /// The file is not a document of the expected form.
     #[error("{origin}{}: {message}", Place(.location))]
     Form {
@@ -127,7 +134,9 @@ pub enum Problem {
     #[error("`{0}` is not an algorithm that can be used; write `RS256`")]
     Algorithm(String),
     /// Two authenticators look in the same place for tokens of the same issuer.
-    #[error("`{issuer}` is the issuer of authenticator `{of}` too, and both look in the same place; tokens could not be told apart")]
+    #[error(
+        "`{issuer}` is the issuer of authenticator `{of}` too, and both look in the same place; tokens could not be told apart"
+    )]
     IssuerTaken {
         /// The issuer.
         issuer: String,

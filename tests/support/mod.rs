@@ -47,7 +47,7 @@ impl Sidecar {
         Self::with("").await
     }
 
-    /// This configuration, on free ports, with the key [`KEY`] in `JWT_PUBLIC_KEY_RSA_BIFROST`, at [`NOW`].
+    /// This configuration (`""`: none, the profile as it is), on free ports, with the key [`KEY`] in `JWT_PUBLIC_KEY_RSA_BIFROST`, at [`NOW`].
     pub async fn with(yaml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("modgud.yaml");
@@ -56,7 +56,7 @@ impl Sidecar {
         let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem)]);
         let free = "127.0.0.1:0".parse().ok();
         let overrides = Overrides { profile: None, grpc: free, admin: free };
-        let loaded = load(Some(&file), &overrides, &environment).unwrap();
+        let loaded = load((!yaml.is_empty()).then_some(file.as_path()), &overrides, &environment).unwrap();
         let clock = ManualClock::new(Timestamp::from_secs(NOW));
         let app = App::bind(loaded.config, Clock::Manual(clock.clone())).await.unwrap();
         let addresses = app.addresses();
@@ -124,7 +124,8 @@ pub fn check(encoding: Encoding, method: &str, path: &str, headers: &[(&str, &[u
     };
     match encoding {
         Encoding::Joined => {
-            let entry = |(name, value): &(&str, &[u8])| HeadersEntry { key: owned(name.as_bytes()), value: owned(value) };
+            let entry =
+                |(name, value): &(&str, &[u8])| HeadersEntry { key: owned(name.as_bytes()), value: owned(value) };
             http.headers = headers.iter().map(entry).collect();
         }
         Encoding::Raw => {
