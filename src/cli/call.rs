@@ -2,8 +2,8 @@
 
 use super::{Exit, fail, runtime, say};
 use crate::envoy::proto::{
-    AttributeContext, AuthorizationClient, CheckRequest, CheckResponse, DeniedHttpResponse, HeadersEntry,
-    HeaderValueOption, HttpRequest, HttpResponse, OkHttpResponse, Request,
+    AttributeContext, AuthorizationClient, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderValueOption,
+    HeadersEntry, HttpRequest, HttpResponse, OkHttpResponse, Request,
 };
 use bytes::Bytes;
 use std::time::Duration;
@@ -12,7 +12,9 @@ use std::time::Duration;
 ///
 /// Exit code 0: allowed. 3: denied. 1: no answer.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\"")]
+#[command(
+    after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\""
+)]
 pub(super) struct Args {
     /// Where modgud serves checks
     #[arg(value_name = "HOST:PORT")]
@@ -36,12 +38,21 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 enum CallError {
-    #[error("can't reach {address}: {error}; is `modgud serve` running there?")]
+    #[error("can't reach {address}: {}; is `modgud serve` running there?", root(.error))]
     Connect { address: String, error: tonic::transport::Error },
     #[error("the server answered with a gRPC error, which is no decision: {} ({})", .0.message(), .0.code())]
     Status(Box<tonic::Status>),
     #[error("the server's answer has status {code} and no matching body; Envoy would take it for {}", if *.code == 0 { "an allow" } else { "a denial" })]
     Odd { code: i32 },
+}
+
+/// The first cause of an error: the transport itself says no more than that it failed.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 fn header(text: &str) -> Result<HeadersEntry, &'static str> {
@@ -80,7 +91,8 @@ async fn call(args: Args) -> Result<CheckResponse, CallError> {
     let request = Request { time: None, http: Some(http) };
     let attributes = AttributeContext { request: Some(request), ..AttributeContext::default() };
     let check = CheckRequest { attributes: Some(attributes) };
-    let response = AuthorizationClient::new(channel).check(check).await.map_err(|status| CallError::Status(Box::new(status)))?;
+    let response =
+        AuthorizationClient::new(channel).check(check).await.map_err(|status| CallError::Status(Box::new(status)))?;
     Ok(response.into_inner())
 }
 
@@ -108,8 +120,16 @@ fn show(response: CheckResponse) -> Result<Exit, CallError> {
 
 fn show_header(what: &str, option: &HeaderValueOption) {
     if let Some(header) = &option.header {
-        say(format_args!("  {what} {}: {}", plain(&header.key), plain(&header.value)));
+        let value = plain(&header.value);
+        let shown = if header.key.eq_ignore_ascii_case(b"authorization") { without_credential(&value) } else { value };
+        say(format_args!("  {what} {}: {shown}", plain(&header.key)));
     }
+}
+
+/// A credential by its scheme and length: output gets into tickets and build logs, where tokens must not be.
+fn without_credential(value: &str) -> String {
+    let (scheme, credential) = value.split_once(' ').unwrap_or(("", value));
+    format!("{scheme} … ({} characters)", credential.chars().count())
 }
 
 /// Bytes from the network as text that can't do anything to a terminal.
