@@ -103,14 +103,16 @@ fn show(response: CheckResponse) -> Result<Exit, CallError> {
         (0, Some(HttpResponse::OkResponse(ok))) => {
             let OkHttpResponse { headers, headers_to_remove, .. } = ok;
             say("allowed");
-            headers.iter().for_each(|option| show_header("set", option));
-            headers_to_remove.iter().for_each(|name| say(format_args!("  remove {}", plain(name))));
+            show_headers("set", &headers);
+            for name in &headers_to_remove {
+                say(format_args!("  remove {}", plain(name)));
+            }
             Ok(Exit::Done)
         }
         (1.., Some(HttpResponse::DeniedResponse(denied))) => {
             let DeniedHttpResponse { status, headers, body } = denied;
             say(format_args!("denied {}", status.map_or(403, |status| status.code)));
-            headers.iter().for_each(|option| show_header("header", option));
+            show_headers("header", &headers);
             say(format_args!("  body {}", plain(&body)));
             Ok(Exit::Denied)
         }
@@ -118,8 +120,8 @@ fn show(response: CheckResponse) -> Result<Exit, CallError> {
     }
 }
 
-fn show_header(what: &str, option: &HeaderValueOption) {
-    if let Some(header) = &option.header {
+fn show_headers(what: &str, options: &[HeaderValueOption]) {
+    for header in options.iter().filter_map(|option| option.header.as_ref()) {
         let value = plain(&header.value);
         let shown = if header.key.eq_ignore_ascii_case(b"authorization") { without_credential(&value) } else { value };
         say(format_args!("  {what} {}: {shown}", plain(&header.key)));

@@ -96,6 +96,7 @@ async fn a_check_under_way_is_answered_before_the_end() {
         assert_eq!(health(&channel, "").await, Ok(Serving));
         running.stop.send(Stop::Now).await.unwrap();
         while watched.next().await.is_some() {}
+        assert_eq!(running.readiness.pending(), ["draining"], "not ready again on the way out");
         send_message.send(good_check()).unwrap_or_else(|_| panic!("the call has ended"));
     };
     let (answer, ()) = tokio::join!(call, stop);

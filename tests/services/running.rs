@@ -4,7 +4,7 @@ use crate::support::KEY;
 use modgud::app::{Addresses, App, AppError, Stop};
 use modgud::clock::{Clock, ManualClock, Timestamp};
 use modgud::config::{Environment, Overrides, load};
-use modgud::server::readiness::Pending;
+use modgud::server::readiness::{Pending, Readiness};
 use std::fs;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -26,6 +26,7 @@ pub(super) struct Running {
     pub(super) addresses: Addresses,
     pub(super) stop: mpsc::Sender<Stop>,
     held: Option<Pending>,
+    pub(super) readiness: Readiness,
     ended: JoinHandle<Result<(), AppError>>,
 }
 
@@ -41,10 +42,11 @@ impl Running {
         let loaded = load(Some(&file), &overrides, &environment).unwrap();
         let now = Timestamp::from_secs(crate::support::NOW);
         let app = App::bind(loaded.config, Clock::Manual(ManualClock::new(now))).await.unwrap();
-        let held = app.readiness().hold("test");
+        let readiness = app.readiness().clone();
+        let held = readiness.hold("test");
         let addresses = app.addresses();
         let (stop, stopped) = mpsc::channel(2);
-        Self { addresses, stop, held: Some(held), ended: tokio::spawn(app.run(stopped)) }
+        Self { addresses, stop, held: Some(held), readiness, ended: tokio::spawn(app.run(stopped)) }
     }
 
     /// Starts a server of this configuration, and waits until it is ready.
