@@ -88,7 +88,8 @@ async fn output(mut shell: Command, line: usize) -> String {
 async fn grpcurl_commands_answer_what_the_readme_shows() {
     let Some(grpcurl) = std::env::var_os("MODGUD_TEST_GRPCURL").map(PathBuf::from) else {
         // Not by a macro, whose output is shown of failed tests only.
-        let said = "grpcurl is not installed (MODGUD_TEST_GRPCURL): the README's commands are run by another client only";
+        let said =
+            "grpcurl is not installed (MODGUD_TEST_GRPCURL): the README's commands are run by another client only";
         writeln!(std::io::stderr(), "{said}").unwrap();
         return;
     };
