@@ -2,10 +2,13 @@
 
 mod cache;
 mod canary;
+mod cli;
 mod decisions;
 mod guarantee;
 mod keys;
 mod properties;
+mod readme;
+mod services;
 mod support;
 mod tampering;
 mod wire;

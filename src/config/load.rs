@@ -5,6 +5,7 @@ use super::problem::ConfigError;
 use super::source::{Environment, read_bounded};
 use super::{Config, validate};
 use serde_json::Value;
+use serde_saphyr::UserMessageFormatter;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -71,17 +72,41 @@ fn read_file(file: &Path) -> Result<(String, String), ConfigError> {
     let text = read_bounded(file, MAX_FILE_BYTES)
         .map_err(|error| ConfigError::Read { file: file.to_path_buf(), error })?
         .ok_or_else(|| ConfigError::TooLarge { file: file.to_path_buf(), limit: MAX_FILE_BYTES })?;
+    if text.trim().is_empty() {
+        return Err(ConfigError::Empty { file: file.to_path_buf() });
+    }
     Ok((file.display().to_string(), text))
 }
 
-/// An empty file is a document that says nothing.
+/// A file of comments alone is a document that says nothing. What YAML takes for a number or a truth value is no text: it
+/// would not survive the way through a [`Value`] as it was written.
 fn parse<T: serde::de::DeserializeOwned + Default>(origin: &str, text: &str) -> Result<T, ConfigError> {
     let form = |error: &serde_saphyr::Error| ConfigError::Form {
         origin: origin.to_owned(),
         location: error.location().map(|place| (place.line(), place.column())),
-        message: error.without_snippet().to_string(),
+        message: message(error.without_snippet()),
     };
-    serde_saphyr::from_str::<Option<T>>(text).map(Option::unwrap_or_default).map_err(|error| form(&error))
+    let options = serde_saphyr::options! { no_schema: true };
+    serde_saphyr::from_str_with_options::<Option<T>>(text, options)
+        .map(Option::unwrap_or_default)
+        .map_err(|error| form(&error))
+}
+
+/// What the parser says, without the place, which stands before it.
+fn message(error: &serde_saphyr::Error) -> String {
+    match error {
+        serde_saphyr::Error::QuotingRequired { value, .. } => {
+            return format!("`{value}` is a number or a truth value where a text is expected; put a text in quotes");
+        }
+        serde_saphyr::Error::Unexpected { expected: "sequence start", .. } => return "expected a list".to_owned(),
+        serde_saphyr::Error::Unexpected { expected: "mapping start", .. } => {
+            return "expected `key: value`, one or more".to_owned();
+        }
+        _ => {}
+    }
+    let text = error.render_with_formatter(&UserMessageFormatter);
+    let place = error.location().map(|place| format!(" at line {}, column {}", place.line(), place.column()));
+    place.and_then(|place| text.strip_suffix(&place)).unwrap_or(&text).to_owned()
 }
 
 /// Lays one document over another: maps merge, everything else replaces. `null` says nothing.
