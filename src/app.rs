@@ -134,7 +134,7 @@ impl App {
 
         let leaving = async {
             let how = stop.recv().await.unwrap_or(Stop::Now);
-            let _draining = readiness.hold("draining");
+            let draining = readiness.hold("draining");
             tracing::info!(?how, "leaving: not ready any more");
             if how == Stop::Drain {
                 tokio::select! {
@@ -142,11 +142,13 @@ impl App {
                     _ = stop.recv() => {}
                 }
             }
+            draining
         };
-        tokio::select! {
+        // Held to the end: whoever asks on the way out must not hear that modgud is ready again.
+        let _draining = tokio::select! {
             ended = &mut servers => return ended,
-            () = leaving => {}
-        }
+            draining = leaving => draining,
+        };
         drop(closing);
         match timeout(drain.max(FINISH), servers).await {
             Ok(ended) => ended,

@@ -43,8 +43,9 @@ impl From<Exit> for ExitCode {
 /// behind Envoy who it was.
 #[derive(Parser)]
 #[command(name = "modgud", version, max_term_width = 110)]
-#[command(after_help = "Try it: `modgud demo` starts a real Envoy and walks through it.\n\
-    Serve BiFrost tokens: JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat key.pem)\" modgud serve")]
+#[command(after_help = "Example:\n  \
+    modgud demo          (starts a real Envoy and walks through it)\n  \
+    JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat key.pem)\" modgud serve")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

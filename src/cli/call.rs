@@ -38,12 +38,21 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 enum CallError {
-    #[error("can't reach {address}: {error}; is `modgud serve` running there?")]
+    #[error("can't reach {address}: {}; is `modgud serve` running there?", root(.error))]
     Connect { address: String, error: tonic::transport::Error },
     #[error("the server answered with a gRPC error, which is no decision: {} ({})", .0.message(), .0.code())]
     Status(Box<tonic::Status>),
     #[error("the server's answer has status {code} and no matching body; Envoy would take it for {}", if *.code == 0 { "an allow" } else { "a denial" })]
     Odd { code: i32 },
+}
+
+/// The first cause of an error: the transport itself says no more than that it failed.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 fn header(text: &str) -> Result<HeadersEntry, &'static str> {
@@ -113,8 +122,16 @@ fn show(response: CheckResponse) -> Result<Exit, CallError> {
 
 fn show_headers(what: &str, options: &[HeaderValueOption]) {
     for header in options.iter().filter_map(|option| option.header.as_ref()) {
-        say(format_args!("  {what} {}: {}", plain(&header.key), plain(&header.value)));
+        let value = plain(&header.value);
+        let shown = if header.key.eq_ignore_ascii_case(b"authorization") { without_credential(&value) } else { value };
+        say(format_args!("  {what} {}: {shown}", plain(&header.key)));
     }
+}
+
+/// A credential by its scheme and length: output gets into tickets and build logs, where tokens must not be.
+fn without_credential(value: &str) -> String {
+    let (scheme, credential) = value.split_once(' ').unwrap_or(("", value));
+    format!("{scheme} … ({} characters)", credential.chars().count())
 }
 
 /// Bytes from the network as text that can't do anything to a terminal.

@@ -33,7 +33,13 @@ pub(super) fn run(args: &Args) -> Exit {
         (Ok(private), Ok(public)) => (private, public),
         (Err(error), _) | (_, Err(error)) => return fail(error),
     };
-    let written = write_new(private, 0o600, private_pem.expose()).and_then(|()| write_new(public, 0o644, &public_pem));
+    let written = write_new(private, 0o600, private_pem.expose()).and_then(|()| {
+        write_new(public, 0o644, &public_pem).inspect_err(|_| {
+            // Half a pair is of no use, and would be in the way of the next try. If it can't be removed, the error that is
+            // reported says enough.
+            let _ = std::fs::remove_file(private);
+        })
+    });
     match written {
         Ok(()) => {
             say(format_args!("{}: the private key; it signs, keep it to yourself", private.display()));

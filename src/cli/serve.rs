@@ -30,10 +30,10 @@ pub(super) struct Args {
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
     /// Where Envoy connects to, instead of `server.grpc`
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = address)]
     grpc: Option<SocketAddr>,
     /// Where probes and metrics are served, instead of `server.admin`
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = address)]
     admin: Option<SocketAddr>,
 }
 
@@ -43,6 +43,10 @@ enum ServeError {
     App(#[from] AppError),
     #[error("signals can't be received: {0}")]
     Signals(io::Error),
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`")
 }
 
 pub(super) fn run(args: Args) -> Exit {

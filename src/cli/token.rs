@@ -9,6 +9,7 @@ use std::time::Duration;
 
 /// Makes tokens for development.
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Example:\n  modgud token mint --key modgud-dev.key.pem")]
 pub(super) enum Command {
     Mint(Mint),
 }

@@ -119,6 +119,9 @@ fn read_file(file: &Path, reader: &Reader) -> Result<Node, ConfigError> {
         .file(file, MAX_FILE_BYTES)
         .map_err(|error| ConfigError::Read { file: file.to_path_buf(), error })?
         .ok_or_else(|| ConfigError::TooLarge { file: file.to_path_buf(), limit: MAX_FILE_BYTES })?;
+    if text.trim().is_empty() {
+        return Err(ConfigError::Empty { file: file.to_path_buf() });
+    }
     read(&file.display().to_string(), &text)
 }
 

@@ -33,6 +33,13 @@ pub enum ConfigError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The file has nothing in it: it was cut off, or not written yet. Taken for a configuration it would silently undo the
+    /// one that was meant.
+    #[error("{}: the file is empty; to serve the profile as it is, leave out --config", .file.display())]
+    Empty {
+        /// The file.
+        file: PathBuf,
+    },
     /// The file is not YAML, or breaks the bounds on it.
     #[error("{place}: {message}")]
     Syntax {

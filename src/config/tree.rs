@@ -3,7 +3,7 @@
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
-use serde_saphyr::{Budget, Options, Spanned};
+use serde_saphyr::{Budget, Options, Spanned, UserMessageFormatter};
 use std::fmt;
 use std::sync::Arc;
 
@@ -85,10 +85,7 @@ impl Node {
         let origin: Arc<str> = Arc::from(origin);
         let raw: Raw = serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
             let position = error.location().map(|at| (at.line(), at.column()));
-            SyntaxFault {
-                place: Place { origin: Arc::clone(&origin), position },
-                message: error.without_snippet().to_string().replace('\n', " "),
-            }
+            SyntaxFault { place: Place { origin: Arc::clone(&origin), position }, message: message(&error) }
         })?;
         Ok(raw.located(&origin))
     }
@@ -113,6 +110,13 @@ impl Node {
             (_, value) => Self { place: above.place, value },
         }
     }
+}
+
+/// What the parser says, without the place, which stands before it.
+fn message(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().render_with_formatter(&UserMessageFormatter).replace('\n', " ");
+    let place = error.location().map(|place| format!(" at line {}, column {}", place.line(), place.column()));
+    place.and_then(|place| text.strip_suffix(&place)).unwrap_or(&text).to_owned()
 }
 
 /// A value as the parser gives it, without the name of its file.

@@ -17,6 +17,8 @@ use tonic_health::server::HealthReporter;
 const STREAMS_PER_CONNECTION: u32 = 1_024;
 /// How often a silent connection is asked whether anybody is there, and how long the answer may take.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+/// The names that health is reported for: the server as a whole, and the one service that it is there for.
+const REPORTED: [&str; 2] = ["", SERVICE_NAME];
 
 /// Why the gRPC server stopped, or did not start.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +43,13 @@ pub async fn serve(
 ) -> Result<(), GrpcError> {
     let (reporter, health) = tonic_health::server::health_reporter();
     report(&reporter, ServingStatus::NotServing).await;
-    let follower = tokio::spawn(follow(readiness, reporter));
+    let follower = tokio::spawn(follow(readiness, reporter.clone()));
+    let following = follower.abort_handle();
+    let stop = async move {
+        stop.await;
+        following.abort();
+        end_watches(reporter).await;
+    };
 
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -74,9 +82,17 @@ async fn follow(readiness: Readiness, reporter: HealthReporter) {
     }
 }
 
-/// The status of the server as a whole (the empty name) and of the one service that it is there for.
+/// Tells those who watch that it is over. A watch does not end by itself, and the server waits for every call.
+async fn end_watches(mut reporter: HealthReporter) {
+    report(&reporter, ServingStatus::NotServing).await;
+    for service in REPORTED {
+        reporter.clear_service_status(service).await;
+    }
+}
+
+/// The status of every name that is reported.
 async fn report(reporter: &HealthReporter, status: ServingStatus) {
-    for service in ["", SERVICE_NAME] {
+    for service in REPORTED {
         reporter.set_service_status(service, status).await;
     }
 }

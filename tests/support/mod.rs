@@ -47,7 +47,7 @@ impl Sidecar {
         Self::with("").await
     }
 
-    /// This configuration, on free ports, with the key [`KEY`] in `JWT_PUBLIC_KEY_RSA_BIFROST`, at [`NOW`].
+    /// This configuration (`""`: none, the profile as it is), on free ports, with the key [`KEY`] in `JWT_PUBLIC_KEY_RSA_BIFROST`, at [`NOW`].
     pub async fn with(yaml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("modgud.yaml");
@@ -56,7 +56,7 @@ impl Sidecar {
         let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem)]);
         let free = "127.0.0.1:0".parse().ok();
         let overrides = Overrides { profile: None, grpc: free, admin: free };
-        let loaded = load(Some(&file), &overrides, &environment).unwrap();
+        let loaded = load((!yaml.is_empty()).then_some(file.as_path()), &overrides, &environment).unwrap();
         let clock = ManualClock::new(Timestamp::from_secs(NOW));
         let app = App::bind(loaded.config, Clock::Manual(clock.clone())).await.unwrap();
         let addresses = app.addresses();

@@ -1,0 +1,93 @@
+//! `modgud call`: what it says about an allow, a denial, and no answer.
+
+use super::process::run;
+use crate::support::{Sidecar, token};
+use modgud::app::Stop;
+use tokio::net::TcpSocket;
+
+#[tokio::test]
+async fn an_allow_ends_with_0_and_shows_what_the_module_is_told() {
+    let sidecar = Sidecar::bifrost().await;
+    let address = sidecar.addresses.grpc.to_string();
+    let token = token();
+    let expected = format!(
+        "allowed
+  set x-core-user-uuid: fd76ce0c-d8be-4aa6-91ed-59e698f6af60
+  set x-organization-uuid: 70f0d039-e3d9-427e-b161-4e95dbd9e918
+  set x-scope: read write
+  set x-username: admin
+  set authorization: JWT … ({} characters)
+",
+        token.len()
+    );
+    for scheme in ["JWT", "Bearer"] {
+        let header = format!("Authorization: {scheme} {token}");
+        let said = run(&["call", &address, "--path", "/crm/?page=1", "--header", &header]).await;
+        assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected.as_str(), ""));
+    }
+    sidecar.stop(Stop::Now).await;
+}
+
+#[tokio::test]
+async fn every_part_of_the_request_is_sent() {
+    let yaml = "profile: none
+rules:
+  - name: page
+    match: { methods: [PUT], paths: [/page] }
+    access: public
+upstream:
+  strip: [x-mine-*]
+";
+    let sidecar = Sidecar::with(yaml).await;
+    let address = sidecar.addresses.grpc.to_string();
+    let page = ["call", &address, "--method", "PUT", "--path", "/page", "--host", "api.example.com"];
+    let allowed = run(&[page.as_slice(), &["-H", "X-Mine-One: 1", "-H", "X-Mine-Two:2"]].concat()).await;
+    let expected = "allowed\n  remove x-mine-one\n  remove x-mine-two\n";
+    assert_eq!((allowed.code, allowed.out.as_str(), allowed.err.as_str()), (Some(0), expected, ""));
+    let get = run(&["call", &address, "--path", "/page"]).await;
+    assert_eq!((get.code, get.out.lines().next()), (Some(3), Some("denied 403")), "{get:?}");
+    let host = run(&[page.as_slice(), &["--host", "a b"]].concat()).await;
+    assert_eq!(host.code, Some(2), "an option that is given twice: {host:?}");
+    let host = run(&["call", &address, "--method", "PUT", "--path", "/page", "--host", "a b"]).await;
+    assert_eq!((host.code, host.out.lines().next()), (Some(3), Some("denied 400")), "{host:?}");
+    sidecar.stop(Stop::Now).await;
+}
+
+#[tokio::test]
+async fn a_denial_ends_with_3_and_shows_what_the_client_is_told() {
+    let sidecar = Sidecar::bifrost().await;
+    let address = sidecar.addresses.grpc.to_string();
+    let said = run(&["call", &address, "--path", "/crm/"]).await;
+    let expected = r#"denied 401
+  header content-type: application/json
+  header www-authenticate: Bearer realm="modgud"
+  body {"detail":"Authentication credentials were not provided."}
+"#;
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(3), expected, ""));
+    sidecar.stop(Stop::Now).await;
+}
+
+#[tokio::test]
+async fn no_answer_ends_with_1() {
+    // Bound, so that nobody else gets it, but not listened to.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let said = run(&["call", &address]).await;
+    let expected =
+        format!("modgud: can't reach {address}: Connection refused (os error 111); is `modgud serve` running there?\n");
+    assert_eq!((said.code, said.out.as_str(), said.err), (Some(1), "", expected));
+
+    let said = run(&["call", "a b"]).await;
+    let expected = "modgud: can't reach a b: invalid uri character; is `modgud serve` running there?\n";
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(1), "", expected));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_decision_ends_with_1() {
+    let sidecar = Sidecar::bifrost().await;
+    let said = run(&["call", &sidecar.addresses.admin.to_string()]).await;
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
+    assert!(said.err.starts_with("modgud: "), "{said:?}");
+    sidecar.stop(Stop::Now).await;
+}

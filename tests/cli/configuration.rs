@@ -1,0 +1,86 @@
+//! `serve` and a configuration that is wrong: it ends at once, and says where.
+
+use super::process::{KEY_VARIABLE, Said, Serving, serve_in};
+use super::table;
+use modgud::jose::SigningKey;
+use rustix::process::Signal;
+use serde::Deserialize;
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::LazyLock;
+
+static PUBLIC_PEM: LazyLock<String> = LazyLock::new(|| SigningKey::generate().unwrap().public_pem().unwrap());
+
+async fn serve(folder: &Path, arguments: &[&str]) -> Said {
+    serve_in(folder, &[(KEY_VARIABLE, &PUBLIC_PEM)], arguments).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    what: String,
+    file: String,
+    says: String,
+}
+
+#[tokio::test]
+async fn a_wrong_file_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    for Row { what, file, says } in table::<Row>("configuration.yaml") {
+        fs::write(folder.path().join("modgud.yaml"), file).unwrap();
+        let said = serve(folder.path(), &["--config", "modgud.yaml"]).await;
+        assert_eq!((said.code, said.out, said.err), (Some(1), String::new(), says), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_configuration_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("large.yaml"), vec![b'#'; 2 * 1024 * 1024]).unwrap();
+    fs::write(folder.path().join("picture.png"), b"\x89PNG\r\n").unwrap();
+    for (file, error) in [
+        ("missing.yaml", "No such file or directory (os error 2)"),
+        ("large.yaml", "the file is larger than 1024 KiB, which no configuration is"),
+        ("picture.png", "stream did not contain valid UTF-8"),
+        (".", "Is a directory (os error 21)"),
+    ] {
+        let said = serve(folder.path(), &["--config", file]).await;
+        let expected = format!("modgud: {file}: {error}\n");
+        assert_eq!((said.code, said.out, said.err), (Some(1), String::new(), expected));
+    }
+}
+
+#[tokio::test]
+async fn the_files_that_a_configuration_names_stand_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("below");
+    fs::create_dir(&below).unwrap();
+    fs::write(below.join("issuer.pem"), &*PUBLIC_PEM).unwrap();
+    let yaml = "authenticators:
+  - name: mine
+    from: [{ header: authorization, schemes: [Bearer] }]
+    jwt: { issuer: mine, algorithms: [RS256], keys: [{ pem: { file: issuer.pem } }] }
+";
+    fs::write(below.join("modgud.yaml"), yaml).unwrap();
+    let serving = Serving::start(folder.path(), "", &["--config", "below/modgud.yaml"]).await;
+    assert_eq!(serving.end(Signal::INT).await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_port_that_is_in_use_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    for (key, purpose) in [("grpc", "checks (server.grpc)"), ("admin", "probes and metrics (server.admin)")] {
+        // The addresses on the command line would win over those in the file: `serve_in` gives free ones.
+        let other = if key == "grpc" { "admin" } else { "grpc" };
+        let yaml = format!("server: {{ {key}: \"{address}\", {other}: \"127.0.0.1:0\" }}\n");
+        fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
+        let variables = [(KEY_VARIABLE, PUBLIC_PEM.as_str())];
+        let said = super::process::run_in(folder.path(), &variables, &["serve", "--config", "modgud.yaml"]).await;
+        let expected =
+            format!("modgud: can't listen on {address} for {purpose}: Address already in use (os error 98)\n");
+        assert_eq!((said.code, said.err), (Some(1), expected));
+    }
+}

@@ -1,0 +1,57 @@
+//! How a served process leaves, and that nothing which it has said by then is a secret.
+
+use super::process::{Serving, run};
+use modgud::jose::SigningKey;
+use rustix::process::Signal;
+use std::fs;
+
+#[tokio::test]
+async fn a_signal_ends_serving_with_0() {
+    let folder = tempfile::tempdir().unwrap();
+    let pem = SigningKey::generate().unwrap().public_pem().unwrap();
+    for (signal, how) in [(Signal::TERM, "Drain"), (Signal::INT, "Now")] {
+        let said = Serving::start(folder.path(), &pem, &[]).await.end(signal).await;
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{signal:?}");
+        let events: Vec<serde_json::Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let leaving = events.iter().find(|event| event["message"] == "leaving: not ready any more").unwrap();
+        assert_eq!(leaving["how"], how, "{signal:?}");
+        assert_eq!(events.last().unwrap()["message"], "left", "{signal:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_secret_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = SigningKey::generate().unwrap();
+    let stranger = SigningKey::generate().unwrap();
+    let (private_pem, public_pem) = (key.private_pem().unwrap(), key.public_pem().unwrap());
+    fs::write(folder.path().join("good.pem"), private_pem.expose()).unwrap();
+    fs::write(folder.path().join("bad.pem"), stranger.private_pem().unwrap().expose()).unwrap();
+    for log in ["json", "text"] {
+        fs::write(folder.path().join("modgud.yaml"), format!("telemetry: {{ log: {log}, decisions: all }}\n")).unwrap();
+        let serving = Serving::start(folder.path(), &public_pem, &["--config", "modgud.yaml"]).await;
+        let content = private_pem.expose().lines().filter(|line| !line.starts_with("--"));
+        let mut secrets: Vec<String> = content.map(str::to_owned).collect();
+        let mut said = String::new();
+        for (file, code) in [("good.pem", 0), ("bad.pem", 3)] {
+            let file = folder.path().join(file);
+            let minted = run(&["token", "mint", "--key", file.to_str().unwrap()]).await;
+            let token = minted.out.trim_end();
+            let header = format!("Authorization: JWT {token}");
+            let address = serving.grpc.to_string();
+            let called = run(&["call", &address, "--path", "/crm/?access_token=canary", "-H", &header]).await;
+            assert_eq!(called.code, Some(code), "{called:?}");
+            said.extend([called.out, called.err]);
+            secrets.extend(token.split('.').skip(1).map(str::to_owned));
+        }
+        secrets.push("canary".to_owned());
+        let metrics = modgud::playground::http::Exchange::get(serving.admin, "/metrics").await.unwrap();
+        said.push_str(&String::from_utf8(metrics.body).unwrap());
+        let ended = serving.end(Signal::TERM).await;
+        assert_eq!(ended.out.matches("/crm/").count(), 2, "both decisions are logged:\n{}", ended.out);
+        said.extend([ended.out, ended.err]);
+        for secret in secrets {
+            assert!(!said.contains(&secret), "{log}: `{secret}` is in\n{said}");
+        }
+    }
+}

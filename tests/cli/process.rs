@@ -1,0 +1,113 @@
+//! Runs modgud as a process: one that ends by itself, or a server that is told to leave. None outlives its test.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// How long a process may take for what it has to do before its test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The variable that holds the public key.
+pub(super) const KEY_VARIABLE: &str = "JWT_PUBLIC_KEY_RSA_BIFROST";
+
+/// Where `serve` listens in tests.
+const FREE_PORTS: [&str; 4] = ["--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+
+/// What a process said, and how it ended.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// The exit code; `None` when a signal ended it.
+    pub(super) code: Option<i32>,
+    pub(super) out: String,
+    pub(super) err: String,
+}
+
+/// modgud in this folder, with these variables in its environment and no others.
+fn command(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_modgud"));
+    command.current_dir(folder).env_clear().envs(variables.iter().copied()).args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// Runs a command until it ends by itself.
+pub(super) async fn run_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+    let ended = timeout(PATIENCE, command(folder, variables, arguments).output()).await;
+    let output = ended.unwrap_or_else(|_| panic!("modgud {arguments:?} did not end")).unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Runs a command that needs neither files nor variables.
+pub(super) async fn run(arguments: &[&str]) -> Said {
+    let folder = tempfile::tempdir().unwrap();
+    run_in(folder.path(), &[], arguments).await
+}
+
+/// Runs `serve`, which is expected to end by itself.
+pub(super) async fn serve_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+    run_in(folder, variables, &[["serve"].as_slice(), &FREE_PORTS, arguments].concat()).await
+}
+
+/// A server that serves.
+pub(super) struct Serving {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+    said: String,
+    /// Where checks are answered.
+    pub(super) grpc: SocketAddr,
+    /// Where probes are.
+    pub(super) admin: SocketAddr,
+}
+
+impl Serving {
+    /// Starts `serve` on free ports with this text in the variable of the key, and waits until it says that it serves.
+    pub(super) async fn start(folder: &Path, key: &str, arguments: &[&str]) -> Self {
+        let arguments = [["serve"].as_slice(), &FREE_PORTS, arguments].concat();
+        let mut child = command(folder, &[(KEY_VARIABLE, key)], &arguments).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut said = String::new();
+        let (grpc, admin) = loop {
+            let start = said.len();
+            let read = timeout(PATIENCE, lines.read_line(&mut said)).await.unwrap().unwrap();
+            if read == 0 {
+                let mut err = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut err).await.unwrap();
+                panic!("modgud {arguments:?} ended before it served; it said:\n{said}{err}");
+            }
+            if let Some(addresses) = said.get(start..).and_then(addresses) {
+                break addresses;
+            }
+        };
+        Self { child, lines, said, grpc, admin }
+    }
+
+    /// Sends a signal, and waits until the process is gone; all that it said since it was started.
+    pub(super) async fn end(mut self, signal: Signal) -> Said {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).unwrap();
+        kill_process(id, signal).unwrap();
+        let mut err = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        let rest = async {
+            self.lines.read_to_string(&mut self.said).await.unwrap();
+            stderr.read_to_string(&mut err).await.unwrap();
+            self.child.wait().await.unwrap()
+        };
+        let status = timeout(PATIENCE, rest).await.unwrap_or_else(|_| panic!("modgud did not leave"));
+        Said { code: status.code(), out: self.said, err }
+    }
+}
+
+/// The addresses in the log line `serving`, which is JSON or text.
+fn addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let address = |name: &str| match serde_json::from_str::<serde_json::Value>(line) {
+        Ok(event) => event.get(name)?.as_str()?.parse().ok(),
+        Err(_) => line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?.parse().ok(),
+    };
+    Some((address("grpc")?, address("admin")?))
+}

@@ -1,0 +1,156 @@
+//! The decision tables in `tests/data/decisions`: every case is asked of a running modgud through gRPC, in both encodings of
+//! headers, and the whole answer is compared. How a table is written is told in the folder's README.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by failing"
+)]
+
+pub(crate) mod answer;
+pub(crate) mod counters;
+mod message;
+mod table;
+mod text;
+mod token;
+
+use crate::support::{Encoding, NOW, STRANGER, Sidecar};
+use answer::Answer;
+use counters::Counters;
+use modgud::clock::Timestamp;
+use modgud::envoy::proto::AuthorizationClient;
+use modgud::reason::Reason;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use table::{Case, Expected, Table};
+use tonic::transport::Channel;
+
+/// The topics: a file each.
+const TOPICS: [&str; 7] = [
+    "claims-and-time",
+    "configurations",
+    "credentials",
+    "identity-headers",
+    "paths-and-hosts",
+    "reserved-names",
+    "tokens",
+];
+
+/// Reasons that no request can cause by what it says: `tests/guarantee.rs` has them.
+const NOT_BY_A_REQUEST: [Reason; 2] = [Reason::DeadlineExceeded, Reason::Internal];
+
+/// A check is answered in its own time here, also on a busy machine: the deadline is another test's.
+pub(crate) const PATIENT: &str = "server: { deadline: 10s }\n";
+
+#[tokio::test]
+async fn claims_and_time() {
+    run("claims-and-time").await;
+}
+
+#[tokio::test]
+async fn configurations() {
+    run("configurations").await;
+}
+
+#[tokio::test]
+async fn credentials() {
+    run("credentials").await;
+}
+
+#[tokio::test]
+async fn identity_headers() {
+    run("identity-headers").await;
+}
+
+#[tokio::test]
+async fn paths_and_hosts() {
+    run("paths-and-hosts").await;
+}
+
+#[tokio::test]
+async fn reserved_names() {
+    run("reserved-names").await;
+}
+
+#[tokio::test]
+async fn tokens() {
+    run("tokens").await;
+}
+
+#[test]
+fn every_table_is_run() {
+    let files: BTreeSet<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| name.strip_suffix(".yaml").map(str::to_owned))
+        .collect();
+    assert_eq!(files, TOPICS.map(str::to_owned).into());
+}
+
+#[test]
+fn every_reason_that_a_request_can_cause_has_a_case() {
+    let expected: HashSet<&str> =
+        Reason::ALL.iter().filter(|reason| !NOT_BY_A_REQUEST.contains(reason)).map(|reason| reason.code()).collect();
+    let tables: Vec<Table> = TOPICS.iter().map(|topic| Table::read(&folder(), topic)).collect();
+    let found: HashSet<&str> = tables.iter().flat_map(Table::reasons).collect();
+    assert_eq!(found, expected);
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/decisions")
+}
+
+/// Asks every case of a table, and tells all that came out otherwise at once.
+async fn run(topic: &str) {
+    let table = Table::read(&folder(), topic);
+    let mut benches = HashMap::new();
+    let mut wrong = Vec::new();
+    for case in &table.cases {
+        if !benches.contains_key(&case.configuration) {
+            benches.insert(case.configuration.clone(), Bench::set_up(&table.configuration(case)).await);
+        }
+        let bench = benches.get_mut(&case.configuration).unwrap();
+        for encoding in case.encodings() {
+            if let Err(problem) = bench.ask(case, table.expected(case), encoding).await {
+                wrong.push(format!("{topic}: {} ({encoding:?}): {problem}", case.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} cases came out otherwise:\n{}", wrong.len(), wrong.join("\n"));
+    let unused: Vec<_> = table.configurations.keys().filter(|name| !benches.contains_key(*name)).collect();
+    assert!(unused.is_empty(), "{topic}: configurations that no case uses: {unused:?}");
+}
+
+/// A sidecar of one configuration, asked by one case at a time, so that its counters tell what became of that case.
+struct Bench {
+    sidecar: Sidecar,
+    client: AuthorizationClient<Channel>,
+    counters: Counters,
+}
+
+impl Bench {
+    async fn set_up(configuration: &str) -> Self {
+        let stranger = serde_json::to_string(&STRANGER.public_pem().unwrap()).unwrap();
+        let yaml = configuration.replace("{stranger_pem}", &stranger);
+        let sidecar = Sidecar::with(&format!("{PATIENT}{yaml}")).await;
+        let client = sidecar.client().await;
+        let counters = Counters::read(&sidecar).await;
+        Self { sidecar, client, counters }
+    }
+
+    async fn ask(&mut self, case: &Case, expected: Expected<'_>, encoding: Encoding) -> Result<(), String> {
+        let token = token::make(case.token.as_ref());
+        self.sidecar.clock.set(Timestamp::from_secs(case.at.unwrap_or(NOW)));
+        let answer = self.client.check(message::message(case, &token, encoding)).await;
+        let answer = answer.map_err(|status| format!("a gRPC error: {status}"))?.into_inner();
+
+        let counters = Counters::read(&self.sidecar).await;
+        let counted = counters.reasons_since(&self.counters);
+        self.counters = counters;
+        let [reason] = counted.as_slice() else { return Err(format!("counted as {counted:?}, and not as one check")) };
+
+        table::compare(expected, &Answer::read(answer)?, reason, &token)
+    }
+}

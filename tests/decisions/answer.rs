@@ -1,0 +1,173 @@
+//! Reads an answer from the wire, and refuses any that Envoy could take for something else than it says.
+
+use modgud::envoy::proto::{
+    CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue, HeaderValueOption, HttpResponse, OkHttpResponse,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an answer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Let through, with these headers written and these removed.
+    Allow { set: BTreeMap<String, String>, remove: BTreeSet<String> },
+    /// Turned away.
+    Deny { status: u16, body: String, challenge: Option<String> },
+}
+
+impl Answer {
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// In words, what about it Envoy could misread, in whatever version.
+    pub(crate) fn read(response: CheckResponse) -> Result<Self, String> {
+        let CheckResponse { status, dynamic_metadata, http_response } = response;
+        let status = status.ok_or("an answer without a status, which Envoy lets through")?;
+        ensure(status.message.is_empty() && status.details.is_empty(), "a status that tells something")?;
+        ensure(dynamic_metadata.is_none(), "dynamic metadata that nobody asked for")?;
+        match http_response.ok_or("an answer without a body, which Envoy lets through")? {
+            HttpResponse::OkResponse(ok) => {
+                ensure(status.code == 0, "an ok_response beside a status that denies")?;
+                Self::allow(ok)
+            }
+            HttpResponse::DeniedResponse(denied) => {
+                ensure(status.code != 0, "a denied_response beside the status OK, which Envoy lets through")?;
+                Self::deny(denied)
+            }
+            HttpResponse::ErrorResponse(_) => {
+                Err("an error_response, which failure_mode_allow lets through".to_owned())
+            }
+        }
+    }
+
+    /// The status of a denial; `None` when it was let through.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Allow { .. } => None,
+            Self::Deny { status, .. } => Some(*status),
+        }
+    }
+
+    fn allow(ok: OkHttpResponse) -> Result<Self, String> {
+        let OkHttpResponse {
+            headers,
+            headers_to_remove,
+            dynamic_metadata,
+            response_headers_to_add,
+            query_parameters_to_set,
+            query_parameters_to_remove,
+        } = ok;
+        ensure(dynamic_metadata.is_none() && response_headers_to_add.is_empty(), "more than request headers")?;
+        ensure(query_parameters_to_set.is_empty() && query_parameters_to_remove.is_empty(), "a change to the query")?;
+        let set = written(headers)?;
+        let mut remove = BTreeSet::new();
+        for name in headers_to_remove {
+            let name = header_name(&name)?;
+            ensure(!set.contains_key(&name), &format!("`{name}` in both lists, which Envoy removes"))?;
+            ensure(remove.insert(name.clone()), &format!("`{name}` removed twice"))?;
+        }
+        Ok(Self::Allow { set, remove })
+    }
+
+    fn deny(denied: DeniedHttpResponse) -> Result<Self, String> {
+        let DeniedHttpResponse { status, headers, body } = denied;
+        let status = status.map(|status| status.code).unwrap_or_default();
+        let status = u16::try_from(status).ok().filter(|status| (400..600).contains(status));
+        let status = status.ok_or("a denial with a status that turns nobody away")?;
+        let body = String::from_utf8(body.to_vec()).map_err(|_| "a body that is no text")?;
+        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&body)
+            .map_err(|_| "a body that is no JSON")?;
+        let mut headers = written(headers)?;
+        let json = headers.remove("content-type").is_some_and(|kind| kind.starts_with("application/"));
+        ensure(json, "a body without its media type")?;
+        let challenge = headers.remove("www-authenticate");
+        ensure(status != 401 || challenge.is_some(), "401 without a challenge (RFC 9110 §15.5.2)")?;
+        ensure(headers.is_empty(), &format!("headers that nobody asked for: {headers:?}"))?;
+        Ok(Self::Deny { status, body, challenge })
+    }
+}
+
+/// Headers that are written over whatever is there, in every version of Envoy, and hold nothing but visible ASCII.
+fn written(options: Vec<HeaderValueOption>) -> Result<BTreeMap<String, String>, String> {
+    let mut written = BTreeMap::new();
+    for option in options {
+        let HeaderValueOption { header, append, append_action, keep_empty_value: _ } = option;
+        let HeaderValue { key, value, raw_value } = header.ok_or("a header option without a header")?;
+        let name = header_name(&key)?;
+        ensure(append == Some(false), &format!("`{name}` without append: false, which older Envoys read"))?;
+        let overwrite = append_action == i32::from(HeaderAppendAction::OverwriteIfExistsOrAdd);
+        ensure(overwrite, &format!("`{name}` without OVERWRITE_IF_EXISTS_OR_ADD, which newer Envoys read"))?;
+        ensure(raw_value.is_empty(), &format!("`{name}` with a raw value, which Envoy ignores"))?;
+        let visible = !value.is_empty() && value.iter().all(|byte| matches!(byte, 0x20..=0x7e));
+        ensure(visible, &format!("`{name}` with a value that is not visible ASCII"))?;
+        let value = String::from_utf8_lossy(&value).into_owned();
+        ensure(written.insert(name.clone(), value).is_none(), &format!("`{name}` written twice"))?;
+    }
+    Ok(written)
+}
+
+/// A name in lower case, so that comparing two is comparing their bytes.
+fn header_name(bytes: &[u8]) -> Result<String, String> {
+    let name = String::from_utf8(bytes.to_vec()).map_err(|_| "a header name that is no text")?;
+    ensure(!name.is_empty() && name == name.to_ascii_lowercase(), &format!("the header name `{name}`"))?;
+    Ok(name)
+}
+
+fn ensure(holds: bool, otherwise: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise.to_owned()) }
+}
+
+#[test]
+fn an_answer_that_envoy_lets_through_by_mistake_is_refused() {
+    use modgud::envoy::proto::{HttpStatus, RpcStatus};
+    let denied = || DeniedHttpResponse { status: Some(HttpStatus { code: 401 }), ..DeniedHttpResponse::default() };
+    let status = |code| Some(RpcStatus { code, ..RpcStatus::default() });
+    let bad = [
+        (None, None, "without a status"),
+        (status(0), None, "without a body"),
+        (status(7), None, "without a body"),
+        (status(0), Some(HttpResponse::DeniedResponse(denied())), "the status OK"),
+        (status(7), Some(HttpResponse::OkResponse(OkHttpResponse::default())), "ok_response"),
+        (status(7), Some(HttpResponse::ErrorResponse(denied())), "error_response"),
+        (status(7), Some(HttpResponse::DeniedResponse(DeniedHttpResponse::default())), "turns nobody away"),
+    ];
+    for (status, http_response, expected) in bad {
+        let response = CheckResponse { status, http_response, dynamic_metadata: None };
+        let problem = Answer::read(response).unwrap_err();
+        assert!(problem.contains(expected), "{problem}");
+    }
+}
+
+#[test]
+fn headers_that_envoy_could_misread_are_refused() {
+    use modgud::envoy::proto::RpcStatus;
+    let overwrite = i32::from(HeaderAppendAction::OverwriteIfExistsOrAdd);
+    let option = |value: &'static [u8], append, append_action| HeaderValueOption {
+        header: Some(HeaderValue { key: "x-a".into(), value: value.into(), ..HeaderValue::default() }),
+        append,
+        append_action,
+        ..HeaderValueOption::default()
+    };
+    let read = |headers: Vec<HeaderValueOption>, remove: &[&'static str]| {
+        let headers_to_remove = remove.iter().map(|name| (*name).into()).collect();
+        let ok = OkHttpResponse { headers, headers_to_remove, ..OkHttpResponse::default() };
+        let http_response = Some(HttpResponse::OkResponse(ok));
+        let status = Some(RpcStatus::default());
+        Answer::read(CheckResponse { status, http_response, dynamic_metadata: None })
+    };
+    let good = || option(b"a b", Some(false), overwrite);
+    assert!(read(vec![good()], &["x-b"]).is_ok());
+    for (headers, remove) in [
+        (vec![option(b"a", None, overwrite)], vec![]),
+        (vec![option(b"a", Some(true), overwrite)], vec![]),
+        (vec![option(b"a", Some(false), 0)], vec![]),
+        (vec![option(b"", Some(false), overwrite)], vec![]),
+        (vec![option(b"a\r\nb", Some(false), overwrite)], vec![]),
+        (vec![option(b"\xff", Some(false), overwrite)], vec![]),
+        (vec![good(), good()], vec![]),
+        (vec![good()], vec!["x-a"]),
+        (vec![good()], vec!["x-b", "x-b"]),
+        (vec![good()], vec!["X-B"]),
+    ] {
+        assert!(read(headers, &remove).is_err());
+    }
+}

@@ -1,0 +1,52 @@
+//! What a sidecar has counted, read where operators read it: `/metrics` on the admin listener.
+
+use crate::support::Sidecar;
+use modgud::playground::http::Exchange;
+use std::collections::BTreeMap;
+
+const CHECKS: &str = "modgud_checks_total{";
+
+/// Every line of `/metrics` with a whole number, by name and labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Counters(BTreeMap<String, u64>);
+
+impl Counters {
+    /// The counters now.
+    pub(crate) async fn read(sidecar: &Sidecar) -> Self {
+        let answer = Exchange::get(sidecar.addresses.admin, "/metrics").await.unwrap();
+        assert_eq!(answer.status, 200);
+        let text = String::from_utf8(answer.body).unwrap();
+        let line = |line: &str| {
+            let (name, number) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), number.parse().ok()?))
+        };
+        Self(text.lines().filter(|line| !line.starts_with('#')).filter_map(line).collect())
+    }
+
+    /// One of them.
+    pub(crate) fn get(&self, name: &str) -> u64 {
+        *self.0.get(name).unwrap_or_else(|| panic!("there is no metric {name}: {self:?}"))
+    }
+
+    /// The reason of each check that was counted since; it is empty when the check was let through.
+    pub(crate) fn reasons_since(&self, before: &Self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for (name, count) in self.0.iter().filter(|(name, _)| name.starts_with(CHECKS)) {
+            let reason = name.split_once("reason=\"").and_then(|(_, rest)| rest.split_once('"')).unwrap().0;
+            for _ in before.get(name)..*count {
+                reasons.push(reason.to_owned());
+            }
+        }
+        reasons
+    }
+
+    /// Whether a check that was let through, denied or not decided was counted as that.
+    pub(crate) fn decided(&self, decision: &str) -> u64 {
+        let label = format!("decision=\"{decision}\"");
+        self.0
+            .iter()
+            .filter(|(name, _)| name.starts_with(CHECKS) && name.contains(&label))
+            .map(|(_, count)| count)
+            .sum()
+    }
+}

@@ -1,0 +1,36 @@
+//! A case as the message that Envoy would send.
+
+use super::table::Case;
+use super::text;
+use crate::support::{Encoding, check};
+use modgud::envoy::proto::CheckRequest;
+
+const METHOD: &str = "GET";
+const PATH: &str = "/crm/appointment/1/";
+const HOST: &str = "api.example.com";
+
+/// The check for a case, with its headers in this encoding.
+pub(super) fn message(case: &Case, token: &str, encoding: Encoding) -> CheckRequest {
+    let bytes = |text: &str| text::bytes(text, token);
+    let headers: Vec<(Vec<u8>, Vec<u8>)> = match (&case.headers, &case.token) {
+        (Some(headers), _) => headers.iter().map(|(name, value)| (bytes(name), bytes(value))).collect(),
+        (None, Some(_)) => vec![(b"authorization".to_vec(), bytes("JWT {token}"))],
+        (None, None) => Vec::new(),
+    };
+    // Names are filled in below, since some of them are no text.
+    let values: Vec<(&str, &[u8])> = headers.iter().map(|(_, value)| ("", value.as_slice())).collect();
+    let mut check = check(encoding, "", "", &values);
+    let http = check.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
+    let names = headers.into_iter().map(|(name, _)| name.into());
+    match encoding {
+        Encoding::Joined => http.headers.iter_mut().zip(names).for_each(|(entry, name)| entry.key = name),
+        Encoding::Raw => {
+            let map = http.header_map.as_mut().unwrap();
+            map.headers.iter_mut().zip(names).for_each(|(header, name)| header.key = name);
+        }
+    }
+    http.method = bytes(case.method.as_deref().unwrap_or(METHOD)).into();
+    http.path = bytes(case.path.as_deref().unwrap_or(PATH)).into();
+    http.host = bytes(case.host.as_deref().unwrap_or(HOST)).into();
+    check
+}

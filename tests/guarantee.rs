@@ -1,0 +1,84 @@
+//! Every check is answered with a `CheckResponse`: whatever is sent, and if nothing is. A gRPC error would hand the decision
+//! to Envoy's `failure_mode_allow`.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
+mod load;
+mod messages;
+mod raw;
+
+use crate::decisions::counters::Counters;
+use crate::decisions::{PATIENT, answer::Answer};
+use crate::support::{Encoding, Sidecar, check, token};
+use axum::body::Body as AnyBody;
+use bytes::Bytes;
+use modgud::envoy::proto::CheckRequest;
+use prost::Message;
+use raw::{CHECK, Raw, frame};
+use std::convert::Infallible;
+use tonic::body::Body;
+use tonic::codegen::tokio_stream::{self, StreamExt};
+
+/// A check that is let through.
+fn good() -> CheckRequest {
+    let value = format!("JWT {}", token());
+    check(Encoding::Raw, "GET", "/crm/", &[("authorization", value.as_bytes())])
+}
+
+#[tokio::test]
+async fn a_message_that_never_comes_is_answered_at_the_deadline() {
+    let sidecar = Sidecar::with("server: { deadline: 50ms }").await;
+    let mut raw = Raw::connect(&sidecar).await;
+    let whole = frame(&good().encode_to_vec());
+    for sent in [0, 1, 5, whole.len() / 2, whole.len() - 1] {
+        let before = Counters::read(&sidecar).await;
+        let first = tokio_stream::iter([Ok::<_, Infallible>(Bytes::copy_from_slice(&whole[..sent]))]);
+        let body = Body::new(AnyBody::from_stream(first.chain(tokio_stream::pending())));
+        let found = raw.call(CHECK, &[], body).await.answer().unwrap();
+        let body = r#"{"detail":"The request could not be checked. Try again later."}"#.to_owned();
+        assert_eq!(found, Answer::Deny { status: 503, body, challenge: None }, "after {sent} bytes");
+        assert_eq!(Counters::read(&sidecar).await.reasons_since(&before), ["deadline_exceeded"], "after {sent} bytes");
+    }
+}
+
+/// A call that waits holds nobody up who shares its connection.
+#[tokio::test]
+async fn a_message_that_never_comes_holds_up_nobody() {
+    let sidecar = Sidecar::with("server: { deadline: 10s }").await;
+    let mut raw = Raw::connect(&sidecar).await;
+    let silent = || Body::new(AnyBody::from_stream(tokio_stream::pending::<Result<Bytes, Infallible>>()));
+    let waiting: Vec<_> = (0..20)
+        .map(|_| {
+            let mut raw = raw.clone();
+            let body = silent();
+            tokio::spawn(async move { raw.call(CHECK, &[], body).await })
+        })
+        .collect();
+    for _ in 0..20 {
+        let found = raw.send(&frame(&good().encode_to_vec())).await.answer().unwrap();
+        assert_eq!(found.status(), None, "{found:?}");
+    }
+    for call in waiting {
+        assert!(!call.is_finished(), "was answered before its message and before its deadline");
+        call.abort();
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_check_stays_a_grpc_error() {
+    let sidecar = Sidecar::with(PATIENT).await;
+    let mut raw = Raw::connect(&sidecar).await;
+    let before = Counters::read(&sidecar).await;
+    for path in [
+        "/envoy.service.auth.v3.Authorization/Nope",
+        "/envoy.service.auth.v3.Authorization/check",
+        "/envoy.service.auth.v3.Authorization/Check/",
+        "/envoy.service.auth.v2.Authorization/Check",
+        "/nobody.Knows/This",
+    ] {
+        let body = Body::new(AnyBody::from(frame(&good().encode_to_vec())));
+        let found = raw.call(path, &[], body).await;
+        assert_eq!(found.grpc_status(), Some(tonic::Code::Unimplemented), "{path}");
+    }
+    assert_eq!(Counters::read(&sidecar).await.reasons_since(&before), Vec::<String>::new());
+}

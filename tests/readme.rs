@@ -1,0 +1,150 @@
+//! The README is true: its grpcurl commands are run as they are written, its configurations load, its links lead somewhere.
+//!
+//! - `blocks`: the fenced blocks of a Markdown file.
+//! - `expected`: compares what came back with what the README shows.
+//! - `reflection`: a client like grpcurl, so that the commands are run where grpcurl is not installed, too.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod blocks;
+mod expected;
+mod print;
+mod reflection;
+
+use crate::support::{KEY, Sidecar, token};
+use blocks::{Block, blocks};
+use modgud::app::Stop;
+use modgud::config::{Environment, Overrides, load};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tokio::process::Command;
+
+/// The address that the README's commands use.
+const ADDRESS: &str = "127.0.0.1:9191";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The README and everything below docs.
+fn documents() -> Vec<PathBuf> {
+    let mut files = vec![root().join("README.md")];
+    let mut folders = vec![root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension() {
+                _ if path.is_dir() => folders.push(path),
+                Some(extension) if extension == "md" => files.push(path),
+                _ => {}
+            }
+        }
+    }
+    files
+}
+
+/// A command, and the block that shows what it answers.
+struct Example {
+    command: String,
+    output: Block,
+}
+
+/// The grpcurl commands of the README.
+fn examples() -> Vec<Example> {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let all = blocks(&text);
+    let mut examples = Vec::new();
+    let following = all.iter().skip(1).map(Some).chain([None]);
+    for (block, next) in all.iter().zip(following).filter(|(block, _)| block.info == "sh grpcurl") {
+        let output = next.filter(|next| next.info.ends_with(" output"));
+        let output = output.unwrap_or_else(|| panic!("README.md:{}: no output block follows", block.line)).clone();
+        assert!(block.text.contains(ADDRESS), "README.md:{}: not on {ADDRESS}", block.line);
+        examples.push(Example { command: block.text.clone(), output });
+    }
+    assert!(!examples.is_empty(), "README.md has no block `sh grpcurl`");
+    examples
+}
+
+/// A shell with the command as it is written, but for the address.
+fn shell(command: &str, sidecar: &Sidecar, before: &str) -> Command {
+    let command = command.replace(ADDRESS, &sidecar.addresses.grpc.to_string());
+    let mut shell = Command::new("sh");
+    shell.args(["-eu", "-c", &format!("{before}{command}")]).env("TOKEN", token()).kill_on_drop(true);
+    shell
+}
+
+async fn output(mut shell: Command, line: usize) -> String {
+    let output = shell.output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let err = text(output.stderr);
+    assert!(output.status.success(), "README.md:{line}: {err}");
+    assert_eq!(err, "", "README.md:{line}");
+    text(output.stdout)
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the Makefile says in the environment where grpcurl is")]
+async fn grpcurl_commands_answer_what_the_readme_shows() {
+    let Some(grpcurl) = std::env::var_os("MODGUD_TEST_GRPCURL").map(PathBuf::from) else {
+        // Not by a macro, whose output is shown of failed tests only.
+        let said =
+            "grpcurl is not installed (MODGUD_TEST_GRPCURL): the README's commands are run by another client only";
+        writeln!(std::io::stderr(), "{said}").unwrap();
+        return;
+    };
+    let found = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(grpcurl.parent().unwrap().to_path_buf()).chain(std::env::split_paths(&found));
+    let path = std::env::join_paths(folders).unwrap();
+    let sidecar = Sidecar::bifrost().await;
+    for Example { command, output: expected } in examples() {
+        let mut shell = shell(&command, &sidecar, "");
+        shell.env("PATH", &path);
+        expected::check(&output(shell, expected.line).await, &expected);
+    }
+    sidecar.stop(Stop::Now).await;
+}
+
+#[tokio::test]
+async fn another_client_is_answered_what_the_readme_shows() {
+    let sidecar = Sidecar::bifrost().await;
+    for Example { command, output: expected } in examples() {
+        // The shell takes the command apart; what would be grpcurl hands on its arguments.
+        let arguments = shell(&command, &sidecar, "grpcurl() { printf '%s\\0' \"$@\"; }\n");
+        let arguments = output(arguments, expected.line).await;
+        let arguments: Vec<&str> = arguments.strip_suffix('\0').unwrap().split('\0').collect();
+        expected::check(&reflection::run(&arguments).await, &expected);
+    }
+    sidecar.stop(Stop::Now).await;
+}
+
+#[test]
+fn configurations_in_the_documents_load() {
+    let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("modgud.yaml");
+    let mut loaded = 0;
+    for document in documents() {
+        for block in blocks(&fs::read_to_string(&document).unwrap()).iter().filter(|block| block.info == "yaml modgud")
+        {
+            fs::write(&file, &block.text).unwrap();
+            if let Err(error) = load(Some(&file), &Overrides::default(), &environment) {
+                panic!("{}:{}: {error}", document.display(), block.line);
+            }
+            loaded += 1;
+        }
+    }
+    assert!(loaded > 0, "no document has a block `yaml modgud`");
+}
+
+#[test]
+fn links_in_the_documents_lead_somewhere() {
+    for document in documents() {
+        for target in blocks::links(&fs::read_to_string(&document).unwrap()) {
+            let file = target.split_once('#').map_or(target.as_str(), |(file, _)| file);
+            let elsewhere = ["https://", "http://", "mailto:"].iter().any(|scheme| file.starts_with(scheme));
+            let there = file.is_empty() || document.parent().unwrap().join(file).exists();
+            assert!(elsewhere || there, "{} links to {target}, which is not there", document.display());
+        }
+    }
+}

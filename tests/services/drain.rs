@@ -1,0 +1,119 @@
+//! How modgud leaves: no check is lost on the way out, and nobody waits for ever.
+
+use super::running::{Running, Watched, health};
+use crate::support::{Encoding, check, token};
+use modgud::app::Stop;
+use modgud::envoy::proto::{AuthorizationClient, CheckRequest, CheckResponse, HttpResponse};
+use modgud::server::CHECK_PATH;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::sync::oneshot;
+use tonic::codegen::tokio_stream::Stream;
+use tonic::transport::Channel;
+use tonic_health::pb::health_check_response::ServingStatus::{NotServing, Serving};
+use tonic_prost::ProstCodec;
+
+/// Longer than any test may take: what leaves earlier does not leave because its time was over.
+const LONG: &str = "server: { drain: 10m, deadline: 10s }\n";
+
+fn good_check() -> CheckRequest {
+    check(Encoding::Joined, "GET", "/crm/", &[("authorization", format!("JWT {}", token()).as_bytes())])
+}
+
+fn is_allowed(response: &CheckResponse) -> bool {
+    let code = response.status.as_ref().map(|status| status.code);
+    code == Some(0) && matches!(response.http_response, Some(HttpResponse::OkResponse(_)))
+}
+
+async fn is_answered(channel: &Channel) -> bool {
+    let answer = AuthorizationClient::new(channel.clone()).check(good_check()).await;
+    answer.is_ok_and(|answer| is_allowed(answer.get_ref()))
+}
+
+#[tokio::test]
+async fn without_traffic_a_drain_ends_before_its_time() {
+    let running = Running::start(LONG).await;
+    running.stop.send(Stop::Drain).await.unwrap();
+    running.left().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_and_a_watch_do_not_hold_up_the_end() {
+    for how in [Stop::Drain, Stop::Now] {
+        let running = Running::start(LONG).await;
+        let idle = running.channel().await;
+        assert!(is_answered(&idle).await);
+        let mut watched = Watched::new(&idle, "").await;
+        assert_eq!(watched.next().await, Some(Serving));
+        running.stop.send(how).await.unwrap();
+        running.left().await;
+        assert_eq!(watched.next().await, Some(NotServing), "{how:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_left_to_say_when_is_a_reason_to_leave() {
+    let running = Running::start(LONG).await;
+    running.abandoned().await;
+}
+
+#[tokio::test]
+async fn checks_are_answered_while_draining_and_a_second_word_ends_it() {
+    let running = Running::start(LONG).await;
+    let channel = running.channel().await;
+    let mut watched = Watched::new(&channel, "").await;
+    running.stop.send(Stop::Drain).await.unwrap();
+    watched.until(NotServing).await;
+    // More often than a drain looks for quiet, so that only the second word can end it.
+    for _ in 0..200 {
+        assert!(is_answered(&channel).await, "a check while draining");
+    }
+    assert_eq!(health(&channel, "").await, Ok(NotServing), "it drains still");
+    let fresh = running.channel().await;
+    assert!(is_answered(&fresh).await, "a check on a new connection while draining");
+    let traffic = tokio::spawn(async move { while is_answered(&channel).await {} });
+    running.stop.send(Stop::Drain).await.unwrap();
+    running.left().await;
+    traffic.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_check_under_way_is_answered_before_the_end() {
+    let running = Running::start(LONG).await;
+    let channel = running.channel().await;
+    let mut watched = Watched::new(&channel, "").await;
+    let (send_message, message) = oneshot::channel();
+    // Its call is there, its message is not: the check is under way for as long as the test wants it to be.
+    let body = Waiting(message);
+    let call = async {
+        let mut client = tonic::client::Grpc::new(channel.clone());
+        client.ready().await.unwrap();
+        let codec = ProstCodec::<CheckRequest, CheckResponse>::default();
+        client.client_streaming(tonic::Request::new(body), CHECK_PATH.parse().unwrap(), codec).await
+    };
+    let stop = async {
+        // Sent after the call on the same connection, and answered: the call has arrived too.
+        assert_eq!(health(&channel, "").await, Ok(Serving));
+        running.stop.send(Stop::Now).await.unwrap();
+        while watched.next().await.is_some() {}
+        assert_eq!(running.readiness.pending(), ["draining"], "not ready again on the way out");
+        send_message.send(good_check()).unwrap_or_else(|_| panic!("the call has ended"));
+    };
+    let (answer, ()) = tokio::join!(call, stop);
+    assert!(is_allowed(answer.unwrap().get_ref()));
+    running.left().await;
+}
+
+/// A stream of one message, which comes when it comes.
+struct Waiting(oneshot::Receiver<CheckRequest>);
+
+impl Stream for Waiting {
+    type Item = CheckRequest;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<CheckRequest>> {
+        if self.0.is_terminated() {
+            return Poll::Ready(None);
+        }
+        Future::poll(Pin::new(&mut self.0), context).map(Result::ok)
+    }
+}

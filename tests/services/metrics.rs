@@ -1,0 +1,137 @@
+//! `/metrics`, read line by line as the text format of OpenMetrics 1.0: its parser here knows no more than that format.
+
+use super::running::Running;
+use crate::support::{Encoding, check};
+use modgud::app::Stop;
+use modgud::envoy::proto::AuthorizationClient;
+use modgud::playground::http::Exchange;
+use modgud::reason::Reason;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// A line of the table, and a family of `/metrics`.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Family {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    labels: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+struct Sample {
+    name: String,
+    labels: BTreeMap<String, String>,
+    value: f64,
+}
+
+/// The suffixes that the samples of a type have.
+fn suffixes(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "counter" => &["_total"],
+        "gauge" => &[""],
+        "histogram" => &["_bucket", "_sum", "_count"],
+        "info" => &["_info"],
+        _ => panic!("`{kind}` is not a type that modgud uses"),
+    }
+}
+
+/// `NAME{LABEL="VALUE",…} NUMBER`.
+fn sample(line: &str) -> Sample {
+    let (head, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("`{line}` has no value"));
+    let (name, labels) = match head.split_once('{') {
+        Some((name, labels)) => (name, labels.strip_suffix('}').unwrap_or_else(|| panic!("`{line}` is not closed"))),
+        None => (head, ""),
+    };
+    let plain = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    assert!(plain(name), "`{name}` is not a name");
+    let mut read = BTreeMap::new();
+    for label in labels.split(',').filter(|label| !label.is_empty()) {
+        let (key, value) = label.split_once('=').unwrap_or_else(|| panic!("`{label}` is not a label"));
+        let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        let value = value.unwrap_or_else(|| panic!("`{label}` has no quotes"));
+        assert!(plain(key) && !value.contains(['"', '\\']), "`{label}`");
+        assert!(read.insert(key.to_owned(), value.to_owned()).is_none(), "`{key}` is there twice in `{line}`");
+    }
+    Sample { name: name.to_owned(), labels: read, value: value.parse().unwrap_or_else(|_| panic!("`{line}`")) }
+}
+
+/// The families, each with its samples, in their order.
+fn parse(text: &str) -> Vec<(Family, Vec<Sample>)> {
+    let body = text.strip_suffix("# EOF\n").unwrap_or_else(|| panic!("it does not end with `# EOF`"));
+    let mut families: Vec<(Family, Vec<Sample>)> = Vec::new();
+    let mut helped = "";
+    for line in body.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, text) = help.split_once(' ').unwrap();
+            assert!(!text.is_empty(), "{name} has no help");
+            helped = name;
+        } else if let Some(declared) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = declared.split_once(' ').unwrap();
+            assert_eq!(name, helped, "help and type stand together");
+            families
+                .push((Family { name: name.to_owned(), kind: kind.to_owned(), labels: BTreeSet::new() }, Vec::new()));
+        } else {
+            let sample = sample(line);
+            let (family, samples) = families.last_mut().unwrap_or_else(|| panic!("`{line}` belongs to nothing"));
+            let suffix =
+                sample.name.strip_prefix(&family.name).unwrap_or_else(|| panic!("`{line}` is of another family"));
+            assert!(suffixes(&family.kind).contains(&suffix), "`{line}` in a {}", family.kind);
+            family.labels.extend(sample.labels.keys().filter(|key| suffix != "_bucket" || *key != "le").cloned());
+            samples.push(sample);
+        }
+    }
+    families
+}
+
+/// A histogram's buckets end with `+Inf`, never fall, and add up.
+fn is_histogram(samples: &[Sample]) {
+    let value = |suffix: &str| samples.iter().find(|sample| sample.name.ends_with(suffix)).unwrap().value;
+    let buckets: Vec<&Sample> = samples.iter().filter(|sample| sample.name.ends_with("_bucket")).collect();
+    let bounds: Vec<f64> = buckets.iter().map(|bucket| bucket.labels.get("le").unwrap().parse().unwrap()).collect();
+    assert!(bounds.is_sorted() && buckets.iter().map(|bucket| bucket.value).is_sorted());
+    let last = buckets.last().unwrap();
+    assert_eq!(last.labels.get("le").map(String::as_str), Some("+Inf"));
+    assert!((last.value - value("_count")).abs() < 0.5, "the last bucket holds all");
+    assert!(value("_sum") > 0.0);
+}
+
+#[tokio::test]
+async fn metrics_are_those_of_the_table() {
+    let running = Running::start("{}").await;
+    let mut client = AuthorizationClient::new(running.channel().await);
+    client.check(check(Encoding::Joined, "GET", "/docs/", &[])).await.unwrap();
+    client.check(check(Encoding::Joined, "GET", "/crm/", &[])).await.unwrap();
+    let answer = Exchange::get(running.addresses.admin, "/metrics").await.unwrap();
+    let kind = answer.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
+    assert_eq!((answer.status, kind), (200, Some("application/openmetrics-text; version=1.0.0; charset=utf-8")));
+    let families = parse(std::str::from_utf8(&answer.body).unwrap());
+
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/metrics.yaml");
+    let expected: Vec<Family> = serde_saphyr::from_str(&std::fs::read_to_string(table).unwrap()).unwrap();
+    assert_eq!(families.iter().map(|(family, _)| family).collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
+
+    let samples = |name: &str| &families.iter().find(|(family, _)| family.name == name).unwrap().1;
+    is_histogram(samples("modgud_check_duration_seconds"));
+    let mut reasons: BTreeSet<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+    reasons.insert("");
+    let label = |sample: &'_ Sample, name: &str| sample.labels.get(name).unwrap().clone();
+    let counted = samples("modgud_checks");
+    assert_eq!(
+        counted.iter().map(|sample| label(sample, "reason")).collect::<BTreeSet<_>>(),
+        reasons.into_iter().map(str::to_owned).collect()
+    );
+    let moved: Vec<_> = counted
+        .iter()
+        .filter(|one| one.value > 0.0)
+        .map(|one| (label(one, "decision"), label(one, "reason")))
+        .collect();
+    let moved: BTreeSet<(&str, &str)> =
+        moved.iter().map(|(decision, reason)| (decision.as_str(), reason.as_str())).collect();
+    assert_eq!(moved, BTreeSet::from([("allowed", ""), ("denied", "credential_missing")]));
+    running.stop.send(Stop::Now).await.unwrap();
+    running.left().await;
+}
