@@ -198,7 +198,9 @@ const fn public_text(reason: Reason) -> &'static str {
         Reason::RequestMalformed => "The request is malformed.",
         Reason::PathAmbiguous => "The path must be in its normal form.",
         Reason::HostAmbiguous => "The host must be in its normal form.",
-        Reason::DeadlineExceeded | Reason::Internal => "The request could not be checked. Try again later.",
+        Reason::DeadlineExceeded | Reason::Overloaded | Reason::Internal => {
+            "The request could not be checked. Try again later."
+        }
     }
 }
 
@@ -225,6 +227,7 @@ const fn detail(reason: Reason) -> &'static str {
         | Reason::PathAmbiguous
         | Reason::HostAmbiguous
         | Reason::DeadlineExceeded
+        | Reason::Overloaded
         | Reason::Internal => public_text(reason),
     }
 }

@@ -7,7 +7,6 @@ use crate::driver::Driver;
 use crate::server::grpc::{self, GrpcError};
 use crate::server::readiness::{Pending, Readiness};
 use crate::server::{Checks, admin};
-use crate::telemetry::metrics::Metrics;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,6 +61,7 @@ pub struct App {
     checks: Arc<Checks>,
     readiness: Readiness,
     starting: Pending,
+    max_in_flight: usize,
     drain: Duration,
 }
 
@@ -87,10 +87,10 @@ impl App {
         let (admin, admin_address) = listen(server.admin, "probes and metrics (server.admin)").await?;
         let now = clock.now();
         let driver = Driver::new(snapshot, clock);
-        let checks = Arc::new(Checks { driver, metrics: Metrics::default() });
+        let checks = Arc::new(Checks::new(driver));
         checks.metrics.config_loaded(now);
         let addresses = Addresses { grpc: grpc_address, admin: admin_address };
-        Ok(Self { grpc, admin, addresses, checks, readiness, starting, drain: server.drain })
+        Ok(Self { grpc, admin, addresses, checks, readiness, starting, max_in_flight: server.max_in_flight, drain: server.drain })
     }
 
     /// The addresses that were bound.
@@ -117,13 +117,13 @@ impl App {
     /// # Errors
     /// [`AppError`] when a server fails.
     pub async fn run(self, mut stop: mpsc::Receiver<Stop>) -> Result<(), AppError> {
-        let Self { grpc, admin, addresses: _, checks, readiness, starting, drain } = self;
+        let Self { grpc, admin, addresses: _, checks, readiness, starting, max_in_flight, drain } = self;
         let (closing, closed) = watch::channel(());
         let wait = |mut closed: watch::Receiver<()>| async move {
             // The sender says nothing and is dropped when it is time.
             while closed.changed().await.is_ok() {}
         };
-        let grpc = grpc::serve(grpc, Arc::clone(&checks), readiness.clone(), wait(closed.clone()));
+        let grpc = grpc::serve(grpc, Arc::clone(&checks), readiness.clone(), max_in_flight, wait(closed.clone()));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), wait(closed));
         let servers = async {
             let (grpc, admin) = tokio::join!(grpc, admin);

@@ -43,6 +43,8 @@ pub struct ServerConfig {
     pub admin: SocketAddr,
     /// How long requests are still answered after SIGTERM, at most.
     pub drain: Duration,
+    /// How many checks may be under way at once; above it each is answered with 503 at once.
+    pub max_in_flight: usize,
     /// The form of the log.
     pub log: LogFormat,
 }

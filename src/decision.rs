@@ -41,6 +41,9 @@ pub enum Fault {
     /// The check was not done in time.
     #[error("the check was not done in time")]
     Deadline,
+    /// Too many checks are under way.
+    #[error("too many checks are under way")]
+    Overload,
     /// The check can't be read, or modgud failed inside.
     #[error("the check can't be read, or modgud failed inside")]
     Internal,
@@ -66,6 +69,7 @@ impl Fault {
             Self::Authz(fault) => fault.reason(),
             Self::Identity(_) => Reason::ClaimInvalid,
             Self::Deadline => Reason::DeadlineExceeded,
+            Self::Overload => Reason::Overloaded,
             Self::Internal => Reason::Internal,
         }
     }

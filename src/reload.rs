@@ -97,11 +97,12 @@ impl Reloader {
 
     /// Says which changes wait for a restart.
     fn name_what_stays(&self, changed: &ServerConfig) {
-        let ServerConfig { grpc, admin, drain, log } = changed;
+        let ServerConfig { grpc, admin, drain, max_in_flight, log } = changed;
         let keys = [
             ("server.grpc", *grpc != self.fixed.grpc),
             ("server.admin", *admin != self.fixed.admin),
             ("server.drain", *drain != self.fixed.drain),
+            ("server.max_in_flight", *max_in_flight != self.fixed.max_in_flight),
             ("telemetry.log", *log != self.fixed.log),
         ];
         for (key, _) in keys.iter().filter(|(_, differs)| *differs) {

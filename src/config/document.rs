@@ -11,6 +11,7 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
     /// The profile that this file is laid over.
+    #[expect(dead_code, reason = "read before there is a document, to choose what this one is laid over")]
     pub(super) profile: Option<ProfileName>,
     /// Listeners and limits.
     #[serde(default)]
@@ -59,6 +60,8 @@ pub(super) struct Server {
     pub(super) deadline: Option<String>,
     /// How long requests are still answered after SIGTERM.
     pub(super) drain: Option<String>,
+    /// How many checks may be under way at once, 1 to 1000000; 4096 if not given. Above it: 503 at once.
+    pub(super) max_in_flight: Option<u32>,
 }
 
 /// One entry of `authenticators`.

@@ -60,7 +60,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
 
 /// What a running process can't change, and the deadline, which it can.
 fn server(server: &document::Server, log: LogFormat, problems: &mut Problems) -> (ServerConfig, Duration) {
-    let document::Server { grpc, admin, deadline, drain } = server;
+    let document::Server { grpc, admin, deadline, drain, max_in_flight } = server;
     let at = Path::root("server");
     let mut address = |key: &str, text: &Option<String>| {
         let Some(text) = text else { return NOWHERE };
@@ -70,7 +70,12 @@ fn server(server: &document::Server, log: LogFormat, problems: &mut Problems) ->
     let admin = address("admin", admin);
     let deadline = Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
     let drain = Span { least: ("0s", 0), most: ("10m", 600_000) }.read(&at.key("drain"), drain.as_ref(), problems);
-    (ServerConfig { grpc, admin, drain, log }, deadline)
+    let max_in_flight = max_in_flight.unwrap_or_default();
+    if !(1..=1_000_000).contains(&max_in_flight) {
+        problems.add(at.key("max_in_flight"), Problem::InFlight(max_in_flight));
+    }
+    let max_in_flight = usize::try_from(max_in_flight).unwrap_or(usize::MAX);
+    (ServerConfig { grpc, admin, drain, max_in_flight, log }, deadline)
 }
 
 /// The bounds of a duration, in words and milliseconds.

@@ -10,6 +10,7 @@ use crate::reason::{Class, Reason};
 use crate::request::{Lookup, Request};
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// What every check needs.
@@ -19,6 +20,8 @@ pub struct Checks {
     pub driver: Driver,
     /// What is counted.
     pub metrics: Metrics,
+    /// How many checks are under way.
+    under_way: AtomicUsize,
 }
 
 /// The service that Envoy calls.
@@ -38,6 +41,26 @@ impl Authorization for CheckService {
 }
 
 impl Checks {
+    /// Checks by a driver; nothing has been counted yet.
+    #[must_use]
+    pub fn new(driver: Driver) -> Self {
+        Self { driver, metrics: Metrics::default(), under_way: AtomicUsize::new(0) }
+    }
+
+    /// Whether one more check may be under way. If so, [`leave`](Self::leave) is owed when it is not any more.
+    pub(super) fn enter(&self, most: usize) -> bool {
+        let entered = self.under_way.fetch_add(1, Ordering::Relaxed) < most;
+        if !entered {
+            self.leave();
+        }
+        entered
+    }
+
+    /// A check is not under way any more.
+    pub(super) fn leave(&self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+
     fn answer(&self, check: &CheckRequest, started: Instant) -> CheckResponse {
         let snapshot = self.driver.snapshot();
         let (decision, request) = self.driver.decide(check, &snapshot);

@@ -39,6 +39,7 @@ pub async fn serve(
     listener: TcpListener,
     checks: Arc<Checks>,
     readiness: Readiness,
+    max_in_flight: usize,
     stop: impl Future<Output = ()>,
 ) -> Result<(), GrpcError> {
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -60,7 +61,7 @@ pub async fn serve(
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .http2_keepalive_interval(Some(KEEPALIVE.0))
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
-        .add_service(Guarded::new(&checks))
+        .add_service(Guarded::new(&checks, max_in_flight))
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)

@@ -31,13 +31,14 @@ const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 pub(super) struct Guarded {
     inner: AuthorizationServer<CheckService>,
     checks: Arc<Checks>,
+    max_in_flight: usize,
 }
 
 impl Guarded {
-    pub(super) fn new(checks: &Arc<Checks>) -> Self {
+    pub(super) fn new(checks: &Arc<Checks>, max_in_flight: usize) -> Self {
         let inner =
             AuthorizationServer::new(CheckService(Arc::clone(checks))).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Self { inner, checks: Arc::clone(checks) }
+        Self { inner, checks: Arc::clone(checks), max_in_flight }
     }
 }
 
@@ -56,47 +57,76 @@ impl Service<http::Request<Body>> for Guarded {
 
     fn call(&mut self, request: http::Request<Body>) -> Answer {
         // Other paths are no checks: whoever asks for a method that is not there is told so in gRPC's own way.
-        let watch = (request.uri().path() == CHECK_PATH).then(|| Watch {
-            checks: Arc::clone(&self.checks),
-            started: Instant::now(),
-            alarm: None,
-        });
-        Answer { inner: self.inner.call(request), watch }
+        if request.uri().path() != CHECK_PATH {
+            return Answer::Unwatched(self.inner.call(request));
+        }
+        let started = Instant::now();
+        let checks = Arc::clone(&self.checks);
+        if checks.enter(self.max_in_flight) {
+            Answer::Watched(Watch { inner: self.inner.call(request), checks, started, alarm: None })
+        } else {
+            Answer::Overload(Some((checks, started)))
+        }
     }
 }
 
 /// The answer to one call, on its way.
-pub(super) struct Answer {
-    inner: BoxFuture<http::Response<Body>, Infallible>,
-    watch: Option<Watch>,
+pub(super) enum Answer {
+    /// Not a check.
+    Unwatched(BoxFuture<http::Response<Body>, Infallible>),
+    /// A check.
+    Watched(Watch),
+    /// A check for which there is no place.
+    Overload(Option<(Arc<Checks>, Instant)>),
 }
 
-struct Watch {
+/// A check under way.
+pub(super) struct Watch {
+    inner: BoxFuture<http::Response<Body>, Infallible>,
     checks: Arc<Checks>,
     started: Instant,
     /// Set once the check has to wait for something, usually for its own message: most never do.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.checks.leave();
+    }
+}
+
 impl Future for Answer {
     type Output = Result<http::Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { inner, watch } = &mut *self;
-        let Some(watch) = watch else { return inner.as_mut().poll(context) };
-        let fault = match catch_unwind(AssertUnwindSafe(|| inner.as_mut().poll(context))) {
-            Ok(Poll::Ready(Ok(response))) if !is_error(response.headers()) => return Poll::Ready(Ok(response)),
+        match &mut *self {
+            Self::Unwatched(inner) => inner.as_mut().poll(context),
+            Self::Watched(watch) => watch.poll(context).map(Ok),
+            Self::Overload(refused) => match refused.take() {
+                Some((checks, started)) => {
+                    Poll::Ready(Ok(frame(&checks.undecided(Fault::Overload, started))))
+                }
+                None => Poll::Pending, // asked again after its answer, which no caller does
+            },
+        }
+    }
+}
+
+impl Watch {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<http::Response<Body>> {
+        let fault = match catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(context))) {
+            Ok(Poll::Ready(Ok(response))) if !is_error(response.headers()) => return Poll::Ready(response),
             Ok(Poll::Ready(_)) | Err(_) => Fault::Internal,
             Ok(Poll::Pending) => {
-                let alarm = watch.alarm.get_or_insert_with(|| Box::pin(sleep(watch.checks.driver.snapshot().deadline)));
+                let deadline = || self.checks.driver.snapshot().deadline;
+                let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(deadline())));
                 match alarm.as_mut().poll(context) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(()) => Fault::Deadline,
                 }
             }
         };
-        let response = watch.checks.undecided(fault, watch.started);
-        Poll::Ready(Ok(frame(&response)))
+        Poll::Ready(frame(&self.checks.undecided(fault, self.started)))
     }
 }
 
