@@ -53,10 +53,16 @@ pub(super) fn all(key: &SigningKey, now: Timestamp) -> Result<Vec<Step>, StepErr
     let unsigned = key.sign_raw(r#"{"typ":"JWT","alg":"none"}"#, r#"{"iss":"bifrost"}"#)?;
     let unsigned = unsigned.rsplit_once('.').map_or_else(String::new, |(head, _)| format!("{head}."));
     Ok(vec![
-        Step { show: module_told, ..Step::new("A good token: the module is told who it is", "/crm/appointment/1/", 200) }
-            .with("Authorization", jwt(&good)),
-        Step { show: module_told, ..Step::new("The same as `Bearer`: the module still reads `JWT`", "/documents/", 200) }
-            .with("Authorization", format!("Bearer {good}")),
+        Step {
+            show: module_told,
+            ..Step::new("A good token: the module is told who it is", "/crm/appointment/1/", 200)
+        }
+        .with("Authorization", jwt(&good)),
+        Step {
+            show: module_told,
+            ..Step::new("The same as `Bearer`: the module still reads `JWT`", "/documents/", 200)
+        }
+        .with("Authorization", format!("Bearer {good}")),
         Step { show: module_told, ..Step::new("Spoofed identity headers are overwritten", "/crm/", 200) }
             .with("Authorization", jwt(&good))
             .with("X-Core-User-UUID", "somebody-else")
@@ -92,6 +98,15 @@ fn claims(issuer: &str, expires: Timestamp, issued: Timestamp) -> [(String, Valu
         ("username", json!("admin")),
     ]
     .map(|(name, value)| (name.to_owned(), value))
+}
+
+/// What modgud's log says of a denial, and to nobody else: the reason's code, and the facts of this very request.
+pub(super) fn modgud_says(line: &str) -> Option<String> {
+    let event: Value = serde_json::from_str(line).ok()?;
+    let text = |name: &str| event.get(name)?.as_str().map(str::to_owned);
+    (text("message")? == "check").then_some(())?;
+    let rule = text("rule").map_or_else(String::new, |rule| format!(" (rule `{rule}`)"));
+    Some(format!("{}, {}{rule}", text("reason")?, text("detail")?))
 }
 
 /// What the client is told, on one line.
