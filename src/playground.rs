@@ -89,7 +89,7 @@ pub struct Playground {
     pub modgud: Process,
     /// Envoy.
     pub envoy: Process,
-    modules: Vec<Process>,
+    modules: [Process; 3],
     launch: Launch,
 }
 
@@ -114,27 +114,22 @@ impl Playground {
         let (modgud, (modgud_grpc, modgud_admin)) = launch.modgud().await?;
 
         progress("the core service and two modules (Python, PyJWT)");
-        let mut modules = Vec::new();
-        let mut addresses = Vec::new();
-        for name in ["crm", "documents", "core"] {
-            let (module, address) = launch.module(name).await?;
-            modules.push(module);
-            addresses.push(address);
-        }
-        let [crm, documents, core] = addresses.as_slice() else { return Err(PlaygroundError::NoListener) };
+        let modules = tokio::try_join!(launch.module("crm"), launch.module("documents"), launch.module("core"))?;
+        let ((crm, crm_address), (documents, documents_address), (core, core_address)) = modules;
 
         progress("Envoy 1.40 with deploy/envoy.yaml");
         let endpoints = Endpoints {
             listener: FREE,
             admin: FREE,
             modgud: modgud_grpc,
-            crm: *crm,
-            documents: *documents,
-            core: *core,
+            crm: crm_address,
+            documents: documents_address,
+            core: core_address,
         };
         let edit = setup.edit.unwrap_or(|yaml| yaml);
         std::fs::write(launch.file(ENVOY_YAML), edit(sample(&endpoints)))?;
         let (envoy, envoy_admin, gateway) = launch.envoy().await?;
+        let modules = [crm, documents, core];
         Ok(Self { gateway, envoy_admin, modgud_grpc, modgud_admin, key, modgud, envoy, modules, launch })
     }
 
@@ -166,6 +161,7 @@ impl Playground {
     pub async fn stop(self) {
         let Self { modgud, envoy, modules, launch, .. } = self;
         envoy.end().await;
+        modgud.signal(Signal::INT); // nobody asks any more: no drain
         modgud.end().await;
         for module in modules {
             module.end().await;

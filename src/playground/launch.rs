@@ -8,6 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 use tokio::process::Command;
+use tokio::time::{sleep, timeout};
 
 /// The sample module's source.
 const MODULE: &str = include_str!("../../examples/module/module.py");
@@ -81,12 +82,25 @@ impl Launch {
         command.arg("--config-path").arg(self.file(ENVOY_YAML)).arg("--admin-address-path").arg(self.file(ENVOY_ADMIN));
         command.args(["--concurrency", "1", "--use-dynamic-base-id", "--disable-hot-restart"]);
         let mut envoy = Process::start("Envoy", command)?;
-        // Workers accept connections from here on; the file with the admin address was written before.
-        envoy.wait_for(START, |line| line.contains("starting main dispatch loop").then_some(())).await?;
+        // It listens soon after this line, and has written where its admin interface is long before.
+        envoy.wait_for(START, |line| line.contains("starting workers").then_some(())).await?;
         let admin = std::fs::read_to_string(self.file(ENVOY_ADMIN))?;
         let admin = admin.trim().parse().map_err(|_| PlaygroundError::NoListener)?;
+        timeout(START, listening_workers(admin)).await.map_err(|_| PlaygroundError::NoListener)??;
         let listeners = Exchange::get(admin, "/listeners?format=json").await?;
         Ok((envoy, admin, gateway(&listeners.body).ok_or(PlaygroundError::NoListener)?))
+    }
+}
+
+/// Waits until Envoy's workers accept connections.
+async fn listening_workers(admin: SocketAddr) -> Result<(), PlaygroundError> {
+    const LOOK: Duration = Duration::from_millis(10);
+    loop {
+        let stats = Exchange::get(admin, "/stats?filter=^listener_manager.workers_started$").await?;
+        if stats.body.trim_ascii_end().ends_with(b": 1") {
+            return Ok(());
+        }
+        sleep(LOOK).await;
     }
 }
 
