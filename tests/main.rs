@@ -1,4 +1,5 @@
 //! The tests through modgud's doors: one binary, a module for each topic.
 
+mod envoy;
 mod support;
 mod wire;
