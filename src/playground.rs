@@ -69,7 +69,7 @@ pub struct Setup {
     /// A configuration file for modgud, laid over the profile `bifrost`.
     pub config: Option<&'static str>,
     /// A change to Envoy's configuration.
-    pub edit: Option<fn(String) -> String>,
+    pub edit: Option<fn(&str) -> String>,
 }
 
 /// A gateway that runs.
@@ -126,8 +126,8 @@ impl Playground {
             documents: documents_address,
             core: core_address,
         };
-        let edit = setup.edit.unwrap_or(|yaml| yaml);
-        std::fs::write(launch.file(ENVOY_YAML), edit(sample(&endpoints)))?;
+        let edit = setup.edit.unwrap_or(str::to_owned);
+        std::fs::write(launch.file(ENVOY_YAML), edit(&sample(&endpoints)))?;
         let (envoy, envoy_admin, gateway) = launch.envoy().await?;
         let modules = [crm, documents, core];
         Ok(Self { gateway, envoy_admin, modgud_grpc, modgud_admin, key, modgud, envoy, modules, launch })

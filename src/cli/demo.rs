@@ -16,12 +16,14 @@ use tokio::signal::unix::{SignalKind, signal};
 ///
 /// On a terminal everything then stays up until Ctrl-C, to be tried by hand.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  make demo\n  modgud demo --envoy /usr/bin/envoy --python python3     (Python needs PyJWT and cryptography)")]
+#[command(
+    after_help = "Example:\n  make demo\n  modgud demo --envoy /usr/bin/envoy --python python3     (Python needs PyJWT and cryptography)"
+)]
 pub(super) struct Args {
     /// The Envoy to run (1.40)
     #[arg(long, value_name = "FILE", default_value = "envoy")]
     envoy: PathBuf,
-    /// The Python that runs the sample modules; it needs PyJWT and cryptography
+    /// The Python that runs the sample modules; it needs `PyJWT` and `cryptography`
     #[arg(long, value_name = "FILE", default_value = "python3")]
     python: PathBuf,
     /// Stay up until Ctrl-C, on a terminal or not
@@ -90,7 +92,8 @@ async fn walk(playground: &mut Playground) -> Result<Exit, DemoError> {
     for (number, step) in (1_usize..).zip(&steps) {
         let Step { title, method, path, headers, expected, show, .. } = step;
         let borrowed: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let answer = Exchange::send(playground.gateway, method, path, &borrowed).await.map_err(PlaygroundError::from)?;
+        let answer =
+            Exchange::send(playground.gateway, method, path, &borrowed).await.map_err(PlaygroundError::from)?;
         let mark = if answer.status == *expected { "✓" } else { "✗" };
         wrong = wrong.saturating_add(usize::from(answer.status != *expected));
         say(format_args!("{mark} {number:>2}. {title}"));
@@ -103,7 +106,10 @@ async fn walk(playground: &mut Playground) -> Result<Exit, DemoError> {
         }
     }
     if wrong > 0 {
-        say(format_args!("\n{wrong} of {} did not end as expected. Please report this with the lines above.", steps.len()));
+        say(format_args!(
+            "\n{wrong} of {} did not end as expected. Please report this with the lines above.",
+            steps.len()
+        ));
         return Ok(Exit::Failed);
     }
     say(format_args!("\nAll {} as expected. What to try next:", steps.len()));

@@ -69,13 +69,11 @@ impl Process {
             }
             None
         };
-        match timeout(patience, search).await {
-            Ok(Some(found)) => Ok(found),
-            Ok(None) | Err(_) => {
-                let output = self.last.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
-                Err(PlaygroundError::NotUp { name: self.name.clone(), output })
-            }
+        if let Ok(Some(found)) = timeout(patience, search).await {
+            return Ok(found);
         }
+        let output = self.last.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+        Err(PlaygroundError::NotUp { name: self.name.clone(), output })
     }
 
     /// The process's number, while it runs.

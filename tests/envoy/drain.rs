@@ -19,8 +19,8 @@ const CLIENTS: usize = 4;
 const ANSWERS: usize = 40;
 
 /// Envoy looks at modgud's health ten times a second, so that it knows of the drain soon.
-fn attentive(yaml: String) -> String {
-    replaced(&yaml, "\n          interval: 5s", "\n          interval: 0.1s")
+fn attentive(yaml: &str) -> String {
+    replaced(yaml, "\n          interval: 5s", "\n          interval: 0.1s")
 }
 
 #[tokio::test]

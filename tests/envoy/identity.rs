@@ -19,8 +19,8 @@ fn rows() -> Vec<Row> {
 }
 
 /// Envoy hands names with `_` on, as it does unless it is told not to.
-pub(super) fn allow_underscores(yaml: String) -> String {
-    replaced(&yaml, "headers_with_underscores_action: REJECT_REQUEST", "headers_with_underscores_action: ALLOW")
+fn allow_underscores(yaml: &str) -> String {
+    replaced(yaml, "headers_with_underscores_action: REJECT_REQUEST", "headers_with_underscores_action: ALLOW")
 }
 
 #[tokio::test]

@@ -37,8 +37,8 @@ async fn what_was_decided_on_is_what_the_module_gets() {
         assert_eq!(answer.status, row.status, "{sent}");
         match (&row.by, &row.decided, &row.module, &row.sees) {
             (None, Some(decided), Some(module), Some(sees)) => {
-                let seen = Seen::of(&answer);
-                assert_eq!((&seen.module, &seen.path), (module, sees), "{sent}");
+                let got = Seen::of(&answer);
+                assert_eq!((&got.module, &got.path), (module, sees), "{sent}");
                 let event = logged(&mut playground.modgud).await;
                 assert_eq!(
                     (&event["decision"], &event["path"]),
@@ -46,8 +46,8 @@ async fn what_was_decided_on_is_what_the_module_gets() {
                     "{sent}"
                 );
                 // Of `/crm` and of `/crm/` Envoy's rewrite makes `/`; no rule can tell them apart either.
-                let (got, decided) = (module_path(&seen), decided.trim_end_matches('/'));
-                assert_eq!(got.trim_end_matches('/'), decided, "{sent}: decided on one path and forwarded another");
+                let (forwarded, decided) = (module_path(&got), decided.trim_end_matches('/'));
+                assert_eq!(forwarded.trim_end_matches('/'), decided, "{sent}: decided on one path, forwarded another");
             }
             (Some(By::Modgud), None, None, None) => {
                 let text = match row.status {
@@ -83,15 +83,12 @@ fn percent_decoded(path: &str) -> String {
     let mut rest = path.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let hex = after.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match (first, hex) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
+        if let (b'%', Some(byte)) = (first, hex) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
         }
     }
     String::from_utf8(bytes).unwrap()

@@ -45,10 +45,6 @@ impl Tokens {
         ])
     }
 
-    pub(super) fn get(&self, name: &str) -> &str {
-        &self.0.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no token is called `{name}`")).1
-    }
-
     /// Puts tokens in the places of their names: `JWT {good}`.
     pub(super) fn fill(&self, lines: &[String]) -> Vec<String> {
         let fill = |line: &String| {
