@@ -69,11 +69,11 @@ impl Process {
             }
             None
         };
-        if let Ok(Some(found)) = timeout(patience, search).await {
-            return Ok(found);
-        }
-        let output = self.last.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
-        Err(PlaygroundError::NotUp { name: self.name.clone(), output })
+        let found = timeout(patience, search).await.ok().flatten();
+        found.ok_or_else(|| {
+            let output = self.last.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+            PlaygroundError::NotUp { name: self.name.clone(), output }
+        })
     }
 
     /// The process's number, while it runs.

@@ -1,5 +1,5 @@
-//! SIGTERM under load. What is promised: while checks still come, modgud answers them, up to `server.drain`; it leaves after
-//! a second without any; it leaves with exit code 0. In a pod, Envoy leaves too: no client sees an error.
+//! SIGTERM under load. What is promised: while checks still come, modgud answers them as before, for up to `server.drain`; it
+//! leaves after a second without any, and its exit code is 0. From then on nobody passes: Envoy answers 503.
 
 use super::tokens::{claims, jwt, sign};
 use super::{PATIENCE, ask, playground, replaced};
