@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn one_credential_or_a_fault() {
-        let cases: &[(&[(&str, &[u8])], Result<Option<&str>, CredentialFault>)] = &[
+        type Case<'a> = (&'a [(&'a str, &'a [u8])], Result<Option<&'a str>, CredentialFault>);
+        let cases: &[Case<'_>] = &[
             (&[], Ok(None)),
             (&[("Authorization", b"JWT a.b.c")], Ok(Some("a.b.c"))),
             (&[("authorization", b"bearer a.b.c")], Ok(Some("a.b.c"))),

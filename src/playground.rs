@@ -2,24 +2,19 @@
 //! sample configuration. For `modgud demo` and for tests. Everything runs as a process of its own, and ends with its owner.
 
 pub mod http;
+mod launch;
 mod process;
 
 pub use process::Process;
 
 use crate::envoy::bootstrap::{Endpoints, sample};
 use crate::jose::{SigningFault, SigningKey};
-use http::{Exchange, HttpError};
+use http::HttpError;
+use launch::{ENVOY_YAML, Launch};
+use rustix::process::Signal;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
-use tempfile::TempDir;
-
-/// The sample module's source.
-const MODULE: &str = include_str!("../examples/module/module.py");
-
-/// How long a process may take to say that it serves.
-const START: Duration = Duration::from_secs(30);
 
 /// Any free loopback port.
 const FREE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -68,11 +63,22 @@ pub enum PlaygroundError {
     NoListener,
 }
 
+/// How a playground differs from what users start from. The default is: not at all.
+#[derive(Debug, Default)]
+pub struct Setup {
+    /// A configuration file for modgud, laid over the profile `bifrost`.
+    pub config: Option<&'static str>,
+    /// A change to Envoy's configuration.
+    pub edit: Option<fn(&str) -> String>,
+}
+
 /// A gateway that runs.
 #[derive(Debug)]
 pub struct Playground {
     /// Where clients are served, by Envoy.
     pub gateway: SocketAddr,
+    /// Where Envoy tells about itself.
+    pub envoy_admin: SocketAddr,
     /// Where modgud serves checks.
     pub modgud_grpc: SocketAddr,
     /// Where modgud serves probes and metrics.
@@ -83,122 +89,83 @@ pub struct Playground {
     pub modgud: Process,
     /// Envoy.
     pub envoy: Process,
-    modules: Vec<Process>,
-    /// Holds the files, and removes them.
-    folder: TempDir,
+    modules: [Process; 3],
+    launch: Launch,
 }
 
 impl Playground {
-    /// Starts everything and waits until it serves. `progress` is told what is being started. `edit` may change Envoy's
-    /// configuration.
+    /// Starts everything and waits until it serves. `progress` is told what is being started.
     ///
     /// # Errors
     /// [`PlaygroundError`]; whatever had been started is ended.
     pub async fn start(
         programs: &Programs,
+        setup: &Setup,
         mut progress: impl FnMut(&str),
-        edit: impl FnOnce(String) -> String,
     ) -> Result<Self, PlaygroundError> {
-        let folder = tempfile::Builder::new().prefix("modgud-").tempdir()?;
         progress("a fresh RSA key, as BiFrost would hold it");
         let key = SigningKey::generate()?;
-        let public_pem = key.public_pem()?;
+        let launch = Launch::new(programs, setup, key.public_pem()?)?;
 
-        progress("modgud, with nothing but JWT_PUBLIC_KEY_RSA_BIFROST set");
-        let (modgud, (modgud_grpc, modgud_admin)) = start_modgud(programs, &public_pem).await?;
+        progress(match setup.config {
+            None => "modgud, with nothing but JWT_PUBLIC_KEY_RSA_BIFROST set",
+            Some(_) => "modgud, with a configuration file",
+        });
+        let (modgud, (modgud_grpc, modgud_admin)) = launch.modgud().await?;
 
         progress("the core service and two modules (Python, PyJWT)");
-        let script = folder.path().join("module.py");
-        std::fs::write(&script, MODULE)?;
-        let mut modules = Vec::new();
-        let mut addresses = Vec::new();
-        for name in ["crm", "documents", "core"] {
-            let mut command = tokio::process::Command::new(&programs.python);
-            command.arg(&script).args(["--name", name, "--port", "0"]).env("JWT_PUBLIC_KEY_RSA_BIFROST", &public_pem);
-            let mut module = Process::start(name, command)?;
-            addresses.push(module.wait_for(START, listening).await?);
-            modules.push(module);
-        }
-        let [crm, documents, core] = addresses.as_slice() else { return Err(PlaygroundError::NoListener) };
+        let modules = tokio::try_join!(launch.module("crm"), launch.module("documents"), launch.module("core"))?;
+        let ((crm, crm_address), (documents, documents_address), (core, core_address)) = modules;
 
         progress("Envoy 1.40 with deploy/envoy.yaml");
         let endpoints = Endpoints {
             listener: FREE,
             admin: FREE,
             modgud: modgud_grpc,
-            crm: *crm,
-            documents: *documents,
-            core: *core,
+            crm: crm_address,
+            documents: documents_address,
+            core: core_address,
         };
-        let yaml = folder.path().join("envoy.yaml");
-        std::fs::write(&yaml, edit(sample(&endpoints)))?;
-        let (envoy, gateway) = start_envoy(programs, &folder, &yaml).await?;
-        Ok(Self { gateway, modgud_grpc, modgud_admin, key, modgud, envoy, modules, folder })
+        let edit = setup.edit.unwrap_or(str::to_owned);
+        std::fs::write(launch.file(ENVOY_YAML), edit(&sample(&endpoints)))?;
+        let (envoy, envoy_admin, gateway) = launch.envoy().await?;
+        let modules = [crm, documents, core];
+        Ok(Self { gateway, envoy_admin, modgud_grpc, modgud_admin, key, modgud, envoy, modules, launch })
+    }
+
+    /// Kills modgud, as an out-of-memory killer would, and waits until it is gone.
+    pub async fn kill_modgud(&mut self) {
+        self.modgud.signal(Signal::KILL);
+        self.modgud.ended().await;
+    }
+
+    /// Starts modgud once more, where it was before. The one before has to be gone.
+    ///
+    /// # Errors
+    /// [`PlaygroundError`] when it does not come up.
+    pub async fn start_modgud(&mut self) -> Result<(), PlaygroundError> {
+        (self.modgud, (self.modgud_grpc, self.modgud_admin)) = self.launch.modgud().await?;
+        Ok(())
+    }
+
+    /// Puts a new Envoy in the place of the present one: it knows nothing of what happened before, and listens elsewhere.
+    ///
+    /// # Errors
+    /// [`PlaygroundError`] when it does not come up.
+    pub async fn restart_envoy(&mut self) -> Result<(), PlaygroundError> {
+        (self.envoy, self.envoy_admin, self.gateway) = self.launch.envoy().await?;
+        Ok(())
     }
 
     /// Ends every process, and waits until they are gone.
     pub async fn stop(self) {
-        let Self { modgud, envoy, modules, folder, .. } = self;
+        let Self { modgud, envoy, modules, launch, .. } = self;
         envoy.end().await;
+        modgud.signal(Signal::INT); // nobody asks any more: no drain
         modgud.end().await;
         for module in modules {
             module.end().await;
         }
-        drop(folder);
+        drop(launch);
     }
-}
-
-async fn start_modgud(
-    programs: &Programs,
-    public_pem: &str,
-) -> Result<(Process, (SocketAddr, SocketAddr)), PlaygroundError> {
-    let mut command = tokio::process::Command::new(&programs.modgud);
-    command
-        .args(["serve", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-        .env("JWT_PUBLIC_KEY_RSA_BIFROST", public_pem);
-    let mut modgud = Process::start("modgud", command)?;
-    let addresses = modgud.wait_for(START, serving).await?;
-    Ok((modgud, addresses))
-}
-
-async fn start_envoy(
-    programs: &Programs,
-    folder: &TempDir,
-    yaml: &std::path::Path,
-) -> Result<(Process, SocketAddr), PlaygroundError> {
-    let admin_file = folder.path().join("envoy.admin");
-    let mut command = tokio::process::Command::new(&programs.envoy);
-    command.arg("--config-path").arg(yaml).arg("--admin-address-path").arg(&admin_file).args([
-        "--concurrency",
-        "1",
-        "--use-dynamic-base-id",
-        "--disable-hot-restart",
-    ]);
-    let mut envoy = Process::start("Envoy", command)?;
-    // Workers accept connections from here on; the file with the admin address was written before.
-    envoy.wait_for(START, |line| line.contains("starting main dispatch loop").then_some(())).await?;
-    let admin = std::fs::read_to_string(&admin_file)?.trim().parse().map_err(|_| PlaygroundError::NoListener)?;
-    let listeners = Exchange::get(admin, "/listeners?format=json").await?;
-    Ok((envoy, gateway(&listeners.body).ok_or(PlaygroundError::NoListener)?))
-}
-
-/// The address in a module's line `NAME listening on HOST:PORT`.
-fn listening(line: &str) -> Option<SocketAddr> {
-    line.split_once(" listening on ")?.1.trim().parse().ok()
-}
-
-/// The addresses in modgud's log line `serving`.
-fn serving(line: &str) -> Option<(SocketAddr, SocketAddr)> {
-    let event: serde_json::Value = serde_json::from_str(line).ok()?;
-    let address = |name: &str| event.get(name)?.as_str()?.parse().ok();
-    (event.get("message")? == "serving").then_some((address("grpc")?, address("admin")?))
-}
-
-/// The first listener's address in Envoy's answer to `/listeners?format=json`.
-fn gateway(json: &[u8]) -> Option<SocketAddr> {
-    let listeners: serde_json::Value = serde_json::from_slice(json).ok()?;
-    let socket = listeners.pointer("/listener_statuses/0/local_address/socket_address")?;
-    let ip = socket.get("address")?.as_str()?.parse().ok()?;
-    let port = socket.get("port_value")?.as_u64()?.try_into().ok()?;
-    Some(SocketAddr::new(ip, port))
 }

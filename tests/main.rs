@@ -4,6 +4,7 @@ mod cache;
 mod canary;
 mod cli;
 mod decisions;
+mod envoy;
 mod guarantee;
 mod keys;
 mod properties;

@@ -5,9 +5,10 @@ mod steps;
 use super::{Exit, fail, runtime, say};
 use crate::clock::Clock;
 use crate::playground::http::Exchange;
-use crate::playground::{Playground, PlaygroundError, Programs};
+use crate::playground::{Playground, PlaygroundError, Programs, Setup};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::time::Duration;
 use steps::Step;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,7 +23,7 @@ pub(super) struct Args {
     /// The Envoy to run (1.40)
     #[arg(long, value_name = "FILE", default_value = "envoy")]
     envoy: PathBuf,
-    /// The Python that runs the sample modules; it needs PyJWT and cryptography
+    /// The Python that runs the sample modules; it needs `PyJWT` and `cryptography`
     #[arg(long, value_name = "FILE", default_value = "python3")]
     python: PathBuf,
     /// Stay up until Ctrl-C, on a terminal or not
@@ -32,6 +33,9 @@ pub(super) struct Args {
     #[arg(long)]
     once: bool,
 }
+
+/// How long modgud's log line of a denial may take to come.
+const LOGGED: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 enum DemoError {
@@ -63,12 +67,13 @@ async fn demo(args: Args) -> Result<Exit, DemoError> {
     let programs = Programs { modgud: std::env::current_exe().map_err(DemoError::Own)?, envoy, python };
 
     say("Starting, on free ports of 127.0.0.1:");
-    let start = Playground::start(&programs, |what| say(format_args!("  - {what}")), |yaml| yaml);
-    let playground = tokio::select! {
+    let setup = Setup::default();
+    let start = Playground::start(&programs, &setup, |what| say(format_args!("  - {what}")));
+    let mut playground = tokio::select! {
         started = start => started?,
         _ = interrupt.recv() => return Ok(Exit::Failed),
     };
-    let walked = walk(&playground).await;
+    let walked = walk(&mut playground).await;
     if stay && walked.is_ok() {
         say("\nEverything stays up for you to try. Ctrl-C ends it.");
         interrupt.recv().await;
@@ -77,7 +82,7 @@ async fn demo(args: Args) -> Result<Exit, DemoError> {
     walked
 }
 
-async fn walk(playground: &Playground) -> Result<Exit, DemoError> {
+async fn walk(playground: &mut Playground) -> Result<Exit, DemoError> {
     say(format_args!(
         "\n  client ──▶ Envoy {} ──▶ crm, documents, core\n               └──▶ modgud {}: who is it, may they?\n",
         playground.gateway, playground.modgud_grpc
@@ -94,6 +99,11 @@ async fn walk(playground: &Playground) -> Result<Exit, DemoError> {
         say(format_args!("{mark} {number:>2}. {title}"));
         say(format_args!("      {method} {path}{}", step.headers_in_short()));
         say(format_args!("      → {}  {}", answer.status, show(&answer)));
+        if answer.status != 200 {
+            // modgud logs each denial on a line, and nobody else sends requests: the next one is this step's.
+            let says = playground.modgud.wait_for(LOGGED, steps::modgud_says).await;
+            say(format_args!("      modgud: {}", says.unwrap_or_else(|_| "logged nothing".to_owned())));
+        }
     }
     if wrong > 0 {
         say(format_args!(

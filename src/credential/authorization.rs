@@ -17,8 +17,7 @@ impl Scheme {
     /// # Errors
     /// [`SchemeFault`] when it is empty or has other characters than letters, digits and `-`.
     pub fn parse(name: &str) -> Result<Self, SchemeFault> {
-        let word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if word { Ok(Self(name.into())) } else { Err(SchemeFault) }
+        if is_scheme(name.as_bytes()) { Ok(Self(name.into())) } else { Err(SchemeFault) }
     }
 
     /// The name, in the case in which the operator wrote it.
@@ -65,10 +64,14 @@ pub(super) fn split(value: &[u8]) -> Result<(&[u8], BearerText<'_>), CredentialF
     let end = value.iter().position(|byte| *byte == b' ').ok_or_else(|| fault_of(value))?;
     let (scheme, rest) = value.split_at(end);
     let token = skip_spaces(rest);
-    if scheme.is_empty() || token.is_empty() || !token.iter().copied().all(is_token68) {
+    if !is_scheme(scheme) || token.is_empty() || !token.iter().copied().all(is_token68) {
         return Err(fault_of(value));
     }
     std::str::from_utf8(token).map(|token| (scheme, BearerText(token))).map_err(|_| CredentialFault::Malformed)
+}
+
+fn is_scheme(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
 }
 
 fn fault_of(value: &[u8]) -> CredentialFault {

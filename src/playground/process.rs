@@ -4,7 +4,7 @@ use super::PlaygroundError;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::VecDeque;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -15,7 +15,10 @@ const KEPT: usize = 40;
 /// How long a process may take to end after SIGTERM.
 const END: Duration = Duration::from_secs(10);
 
-/// A child process. Dropping it kills it.
+/// How long a process may take to be gone after SIGKILL: usually milliseconds.
+const GONE: Duration = Duration::from_secs(2);
+
+/// A child process. Dropping it kills it, and waits until it is gone: an owner that ends in an error leaves nothing behind.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -98,6 +101,21 @@ impl Process {
         if let Some(id) = id {
             // Fails only for a process that is gone: it is a child of ours.
             let _ = kill_process(id, signal);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        const LOOK: Duration = Duration::from_millis(1);
+        let since = Instant::now();
+        // Fails when the process is gone and has been waited for already.
+        let mut waiting = self.child.start_kill().is_ok();
+        while waiting && since.elapsed() < GONE {
+            waiting = matches!(self.child.try_wait(), Ok(None));
+            if waiting {
+                std::thread::sleep(LOOK);
+            }
         }
     }
 }

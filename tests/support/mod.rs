@@ -1,5 +1,13 @@
 //! What the topics share: a sidecar of their own with a clock of their own, tokens for it, and a gRPC client.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "helpers of tests: a fault here is a failed test, and the environment names the installed programs"
+)]
+
 use modgud::app::{Addresses, App, Stop};
 use modgud::clock::{Clock, ManualClock, Timestamp};
 use modgud::config::{Environment, Overrides, load};

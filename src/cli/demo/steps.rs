@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::jose::{SigningFault, SigningKey};
 use crate::playground::http::Exchange;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ impl Step {
             Some((at, _)) => value.get(..at).map_or_else(String::new, |head| format!("{head}…")),
             None => value.clone(),
         };
-        self.headers.iter().map(|(name, value)| format!("   {name}: {}", cut(value))).collect()
+        self.headers.iter().map(|(name, value)| format!("   {name}: {}", cut(value))).collect::<Vec<_>>().concat()
     }
 }
 
@@ -47,7 +48,7 @@ pub(super) fn all(key: &SigningKey, now: Timestamp) -> Result<Vec<Step>, StepErr
     let jwt = |token: &str| format!("JWT {token}");
     let good = good_token(key, now)?;
     let hour = Duration::from_secs(3_600);
-    let expired = key.sign(&claims("bifrost", now.minus(hour), now.minus(hour * 11)))?;
+    let expired = key.sign(&claims("bifrost", now.minus(hour), now.minus(hour.saturating_mul(11))))?;
     let stranger = SigningKey::generate()?.sign(&claims("bifrost", now.plus(hour), now))?;
     let other_issuer = key.sign(&claims("somebody-else", now.plus(hour), now))?;
     let unsigned = key.sign_raw(r#"{"typ":"JWT","alg":"none"}"#, r#"{"iss":"bifrost"}"#)?;
@@ -87,17 +88,26 @@ pub(super) fn good_token(key: &SigningKey, now: Timestamp) -> Result<String, Ste
     Ok(key.sign(&claims("bifrost", now.plus(Duration::from_secs(36_000)), now))?)
 }
 
-fn claims(issuer: &str, expires: Timestamp, issued: Timestamp) -> [(String, Value); 7] {
+fn claims(issuer: &str, until: Timestamp, from: Timestamp) -> [(String, Value); 7] {
     [
         ("iss", json!(issuer)),
-        ("exp", json!(expires.as_secs())),
-        ("iat", json!(issued.as_secs())),
+        ("exp", json!(until.as_secs())),
+        ("iat", json!(from.as_secs())),
         ("core_user_uuid", json!("fd76ce0c-d8be-4aa6-91ed-59e698f6af60")),
         ("organization_uuid", json!("70f0d039-e3d9-427e-b161-4e95dbd9e918")),
         ("scope", json!("read write")),
         ("username", json!("admin")),
     ]
     .map(|(name, value)| (name.to_owned(), value))
+}
+
+/// What modgud's log says of a denial, and to nobody else: the reason's code, and the facts of this very request.
+pub(super) fn modgud_says(line: &str) -> Option<String> {
+    let event: Value = serde_json::from_str(line).ok()?;
+    let text = |name: &str| event.get(name)?.as_str().map(str::to_owned);
+    (text("message")? == "check").then_some(())?;
+    let rule = text("rule").map_or_else(String::new, |rule| format!(" (rule `{rule}`)"));
+    Some(format!("{}, {}{rule}", text("reason")?, text("detail")?))
 }
 
 /// What the client is told, on one line.
@@ -108,19 +118,33 @@ fn client_text(answer: &Exchange) -> String {
 
 /// What the module behind Envoy was told, as it says itself.
 fn module_told(answer: &Exchange) -> String {
-    let told = answer.json();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let ours = |header: &Value| {
-        let name = header.get(0).map(text).unwrap_or_default();
-        let value = header.get(1).map(text).unwrap_or_default();
-        (name.starts_with("x-core") || name.starts_with("x-org") || name == "x-username" || name == "x-scope")
-            .then(|| format!("{name}={value}"))
+    let Ok(Told { module, path, headers, decoded }) = serde_json::from_slice(&answer.body) else {
+        return client_text(answer);
     };
-    let headers: Vec<String> = told["headers"].as_array().into_iter().flatten().filter_map(ours).collect();
-    let decoded = match told["decoded"].get("username").map(text) {
-        Some(name) => format!("PyJWT decoded `{name}`"),
+    let ours = |name: &str| {
+        matches!(name, "x-username" | "x-scope") || name.starts_with("x-core-") || name.starts_with("x-organization-")
+    };
+    let identity: Vec<String> =
+        headers.iter().filter(|(name, _)| ours(name)).map(|(name, value)| format!("{name}={value}")).collect();
+    let identity = if identity.is_empty() { "no identity headers".to_owned() } else { identity.join(" ") };
+    let decoded = match decoded {
+        Some(Decoded { username }) => format!("PyJWT decoded `{username}`"),
         None => "no token".to_owned(),
     };
-    let headers = if headers.is_empty() { "no identity headers".to_owned() } else { headers.join(" ") };
-    format!("{} saw {} | {headers} | {decoded}", text(&told["module"]), text(&told["path"]))
+    format!("{module} saw {path} | {identity} | {decoded}")
+}
+
+/// What a sample module says that it saw.
+#[derive(Deserialize)]
+struct Told {
+    module: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    decoded: Option<Decoded>,
+}
+
+/// What is shown of the claims that `PyJWT` decoded.
+#[derive(Deserialize)]
+struct Decoded {
+    username: String,
 }

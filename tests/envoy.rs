@@ -1,0 +1,92 @@
+//! modgud where it lives: behind a real Envoy 1.40 with `deploy/envoy.yaml`, before sample modules that decode the token with
+//! `PyJWT`. Each test has a gateway of its own, on free ports; the cases are tables in `data/envoy/`.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod allowed;
+mod demo;
+mod denied;
+mod drain;
+mod grpc;
+mod identity;
+mod outage;
+mod paths;
+mod routes;
+mod sample;
+mod seen;
+mod tampered;
+mod tokens;
+
+use crate::support::program;
+use modgud::playground::http::Exchange;
+use modgud::playground::{Playground, Process, Programs, Setup};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long something that has to happen may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn programs() -> Programs {
+    Programs {
+        modgud: env!("CARGO_BIN_EXE_modgud").into(),
+        envoy: program("MODGUD_TEST_ENVOY"),
+        python: program("MODGUD_TEST_PYTHON"),
+    }
+}
+
+async fn playground(setup: Setup) -> Playground {
+    Playground::start(&programs(), &setup, |_| {}).await.unwrap_or_else(|error| panic!("no gateway: {error}"))
+}
+
+/// The rows of a table; an empty one would test nothing.
+fn table<T: DeserializeOwned>(yaml: &str) -> Vec<T> {
+    let rows: Vec<T> = serde_saphyr::from_str(yaml).unwrap_or_else(|error| panic!("the table can't be read: {error}"));
+    assert!(!rows.is_empty(), "the table is empty");
+    rows
+}
+
+/// Changes one place of Envoy's configuration, which has to be there exactly once.
+fn replaced(yaml: &str, old: &str, new: &str) -> String {
+    assert_eq!(yaml.matches(old).count(), 1, "`{old}` stands once in the sample");
+    yaml.replace(old, new)
+}
+
+/// Sends a request with these header lines.
+async fn ask(gateway: SocketAddr, method: &str, path: &str, lines: &[String]) -> Exchange {
+    let headers: Vec<(&str, &str)> = lines
+        .iter()
+        .map(|line| line.split_once(':').unwrap_or_else(|| panic!("`{line}` is no header line")))
+        .map(|(name, value)| (name, value.strip_prefix(' ').unwrap_or(value)))
+        .collect();
+    Exchange::send(gateway, method, path, &headers).await.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+}
+
+/// Asks until this status comes.
+async fn until(gateway: SocketAddr, path: &str, lines: &[String], status: u16) {
+    let asking = async { while ask(gateway, "GET", path, lines).await.status != status {} };
+    timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("{path} never answers {status}"));
+}
+
+/// The next decision that modgud logs.
+async fn logged(modgud: &mut Process) -> Value {
+    let check = |line: &str| serde_json::from_str::<Value>(line).ok().filter(|event| event["message"] == "check");
+    modgud.wait_for(PATIENCE, check).await.expect("modgud logs the decision")
+}
+
+fn detail(text: &str) -> String {
+    serde_json::json!({ "detail": text }).to_string()
+}
+
+fn body(answer: &Exchange) -> String {
+    String::from_utf8_lossy(&answer.body).into_owned()
+}

@@ -1,0 +1,65 @@
+//! `modgud demo`: what a visitor sees first.
+
+use super::programs;
+use rustix::process::{Pid, test_kill_process_group};
+use std::path::Path;
+use std::process::Stdio;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// How a demo ended.
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+#[tokio::test]
+async fn the_demo_shows_what_it_promises_and_leaves_nothing_behind() {
+    let programs = programs();
+    let Ended { code, stdout, stderr } = demo(&programs.envoy, &programs.python).await;
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(stdout.contains("All 12 as expected."), "{stdout}");
+    assert!(!stdout.contains('✗'), "{stdout}");
+    // The client's text is generic; modgud says why.
+    for reason in [
+        "modgud: credential_missing, the rule asks for a credential and there is none",
+        "modgud: token_expired, the token expired at ",
+        "modgud: signature_invalid, ",
+        "modgud: issuer_unknown, ",
+        "modgud: token_malformed, ",
+        "modgud: credential_ambiguous, ",
+        "modgud: rule_denied, the rule denies everybody (rule `core-admin`)",
+        "modgud: path_ambiguous, a semicolon, plain or percent-encoded, stands at byte 6",
+    ] {
+        assert_eq!(stdout.matches(reason).count(), 1, "{reason}\n{stdout}");
+    }
+}
+
+#[tokio::test]
+async fn a_demo_without_its_programs_says_which_one_it_lacks() {
+    let programs = programs();
+    let nowhere = Path::new("/nowhere/program");
+    for (envoy, python) in [(nowhere, programs.python.as_path()), (programs.envoy.as_path(), nowhere)] {
+        let Ended { code, stdout, stderr } = demo(envoy, python).await;
+        assert_eq!(code, Some(1), "{stdout}{stderr}");
+        assert!(stderr.starts_with("modgud: /nowhere/program can't be started: "), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+}
+
+/// Runs the demo to its end, and sees to it that none of its processes and none of its files is left.
+async fn demo(envoy: &Path, python: &Path) -> Ended {
+    let temporary = TempDir::new().unwrap();
+    let mut command = Command::new(programs().modgud);
+    command.args(["demo", "--once", "--envoy"]).arg(envoy).arg("--python").arg(python);
+    command.env("TMPDIR", temporary.path()).process_group(0).kill_on_drop(true);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let group = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    assert!(test_kill_process_group(group).is_err(), "a process of the demo is still there");
+    let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}

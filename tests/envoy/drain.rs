@@ -1,0 +1,139 @@
+//! SIGTERM under load. What is promised: while checks still come, modgud answers them as before, for up to `server.drain`; it
+//! leaves after a second without any, and its exit code is 0. From then on nobody passes: Envoy answers 503.
+
+use super::tokens::{claims, jwt, sign};
+use super::{PATIENCE, ask, playground, replaced};
+use modgud::playground::http::Exchange;
+use modgud::playground::{Playground, Setup};
+use rustix::process::Signal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// How many clients send without a pause.
+const CLIENTS: usize = 4;
+/// How many answers are looked at in each phase.
+const ANSWERS: usize = 40;
+
+/// Envoy looks at modgud's health ten times a second, so that it knows of the drain soon.
+fn attentive(yaml: &str) -> String {
+    replaced(yaml, "\n          interval: 5s", "\n          interval: 0.1s")
+}
+
+#[tokio::test]
+async fn while_it_drains_every_request_is_answered_as_before() {
+    let mut playground = playground(Setup { edit: Some(attentive), ..Setup::default() }).await;
+    let mut load = Load::start(&playground);
+    load.expect_good(ANSWERS).await;
+
+    playground.modgud.signal(Signal::TERM);
+    playground.modgud.wait_for(PATIENCE, |line| line.contains("leaving").then_some(())).await.unwrap();
+    until_unhealthy(&playground).await;
+    load.forget(); // those may be from before
+    load.expect_good(ANSWERS).await;
+    let last = load.stop().await;
+    assert!(last.iter().all(|(status, _)| *status == 200), "{last:?}");
+
+    let code = timeout(PATIENCE, playground.modgud.ended()).await.expect("modgud leaves when it is quiet");
+    assert_eq!(code, Some(0));
+    assert_eq!(ask(playground.gateway, "GET", "/crm/", &[]).await.status, 503);
+    playground.stop().await;
+}
+
+#[tokio::test]
+async fn a_drain_ends_also_if_the_requests_do_not() {
+    let config = Some("server: { drain: 1s }");
+    let mut playground = playground(Setup { edit: Some(attentive), config }).await;
+    let mut load = Load::start(&playground);
+    load.expect_good(ANSWERS).await;
+
+    let asked = Instant::now();
+    playground.modgud.signal(Signal::TERM);
+    let code = timeout(PATIENCE, playground.modgud.ended()).await.expect("modgud leaves all the same");
+    let left = Instant::now();
+    assert_eq!(code, Some(0));
+    super::until(playground.gateway, "/oauth/", &[], 503).await;
+
+    let answers = load.stop().await;
+    let refused: Vec<_> = answers.iter().filter(|(status, _)| *status != 200).collect();
+    assert!(refused.iter().all(|(status, _)| *status == 503), "{refused:?}");
+    let early = refused.iter().find(|(_, sent)| sent.duration_since(asked) < Duration::from_millis(900));
+    assert!(early.is_none(), "turned away while it drained: {early:?}");
+    let late = answers.iter().find(|(status, sent)| *status == 200 && *sent > left);
+    assert!(late.is_none(), "let through when nobody decided any more");
+    playground.stop().await;
+}
+
+/// Waits until Envoy knows that modgud is not healthy any more.
+async fn until_unhealthy(playground: &Playground) {
+    let asking = async {
+        loop {
+            let clusters = Exchange::get(playground.envoy_admin, "/clusters").await.unwrap();
+            let text = String::from_utf8_lossy(&clusters.body).into_owned();
+            let mut flags =
+                text.lines().filter(|line| line.starts_with("modgud::") && line.contains("::health_flags::"));
+            if flags.any(|line| line.contains("failed_active_hc")) {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, asking).await.expect("Envoy sees that modgud is not serving");
+}
+
+/// Clients that send good requests without a pause.
+struct Load {
+    /// The status of each answer, and when the request was sent.
+    answers: mpsc::UnboundedReceiver<(u16, Instant)>,
+    stop: Arc<AtomicBool>,
+    clients: JoinSet<()>,
+}
+
+impl Load {
+    fn start(playground: &Playground) -> Self {
+        let (sender, answers) = mpsc::unbounded_channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut clients = JoinSet::new();
+        let gateway = playground.gateway;
+        let line = jwt(&sign(&playground.key, &claims()));
+        for _ in 0..CLIENTS {
+            let (sender, stop, lines) = (sender.clone(), Arc::clone(&stop), [line.clone()]);
+            clients.spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let sent = Instant::now();
+                    let answer = ask(gateway, "GET", "/crm/", &lines).await;
+                    // Nobody listens any more only when the test has failed already.
+                    let _ = sender.send((answer.status, sent));
+                }
+            });
+        }
+        Self { answers, stop, clients }
+    }
+
+    async fn expect_good(&mut self, number: usize) {
+        for _ in 0..number {
+            let answer = timeout(PATIENCE, self.answers.recv()).await.expect("traffic flows");
+            assert_eq!(answer.map(|(status, _)| status), Some(200));
+        }
+    }
+
+    /// Drops the answers that are there; none of them may be an error.
+    fn forget(&mut self) {
+        while let Ok((status, _)) = self.answers.try_recv() {
+            assert_eq!(status, 200);
+        }
+    }
+
+    /// Ends the clients; gives the answers that nobody has looked at.
+    async fn stop(mut self) -> Vec<(u16, Instant)> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.clients.join_all().await;
+        let mut rest = Vec::new();
+        while let Some(answer) = self.answers.recv().await {
+            rest.push(answer);
+        }
+        rest
+    }
+}
