@@ -90,7 +90,16 @@ impl App {
         let checks = Arc::new(Checks::new(driver));
         checks.metrics.config_loaded(now);
         let addresses = Addresses { grpc: grpc_address, admin: admin_address };
-        Ok(Self { grpc, admin, addresses, checks, readiness, starting, max_in_flight: server.max_in_flight, drain: server.drain })
+        Ok(Self {
+            grpc,
+            admin,
+            addresses,
+            checks,
+            readiness,
+            starting,
+            max_in_flight: server.max_in_flight,
+            drain: server.drain,
+        })
     }
 
     /// The addresses that were bound.

@@ -10,7 +10,7 @@ pub use jwt::{Accepted, AudiencePolicy, ClaimChecks, ClaimFault, JwtAuthenticato
 use crate::clock::Timestamp;
 use crate::credential::{AuthenticatorIndex, Credential, CredentialFault};
 use crate::explain::{Observer, Step};
-use crate::jose::{TokenFault, UnverifiedToken};
+use crate::jose::{MAX_TOKEN_BYTES, TokenFault, UnverifiedToken};
 use crate::principal::Principal;
 use crate::reason::Reason;
 use std::sync::Arc;
@@ -96,6 +96,12 @@ impl Authenticators {
         now: Timestamp,
         observer: &mut impl Observer,
     ) -> Result<Arc<Principal>, AuthnFault> {
+        if credential.token.as_str().len() > MAX_TOKEN_BYTES {
+            // Before it is hashed: what is too large costs nothing more.
+            let fault = AuthnFault::Token(TokenFault::TooLarge);
+            observer.step(|| Step::failed("token", fault.to_string()));
+            return Err(fault);
+        }
         let digest = TokenDigest::of(credential.token);
         if let Some(known) = self.verified.get(&digest)
             && credential.authenticators.contains(&known.by())
@@ -113,13 +119,11 @@ impl Authenticators {
         Ok(accepted.into_principal())
     }
 
-    fn verify(
-        &self,
-        credential: &Credential<'_, '_>,
-        observer: &mut impl Observer,
-    ) -> Result<Accepted, AuthnFault> {
+    fn verify(&self, credential: &Credential<'_, '_>, observer: &mut impl Observer) -> Result<Accepted, AuthnFault> {
         let token = UnverifiedToken::parse(credential.token.as_str());
-        observer.step(|| Step::of("token", &token, "a well-formed signed JWT, and nothing in it that can be read in two ways"));
+        observer.step(|| {
+            Step::of("token", &token, "a well-formed signed JWT, and nothing in it that can be read in two ways")
+        });
         let token = token?;
         let authenticator = self.of_issuer(&token, credential);
         observer.step(|| {

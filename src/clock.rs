@@ -79,7 +79,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// The present point in time. A system clock before 1970 reads as the epoch: every token is then "not yet valid".
+    /// The present point in time. A system clock before 1970 reads as the epoch.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match self {

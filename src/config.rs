@@ -13,11 +13,11 @@ mod tree;
 mod validate;
 mod watch;
 
+pub use de::FormFault;
 pub use document::{LogFormat, ProfileName};
 pub use load::{Loaded, Overrides, load, load_and_name_files, load_with_keys};
-pub use de::FormFault;
-pub use schema::schema;
 pub use problem::{ConfigError, Placed, Problem};
+pub use schema::schema;
 pub use source::{Environment, Keys};
 pub use watch::{Change, Watched};
 

@@ -5,7 +5,7 @@ mod authorization;
 
 pub use authorization::{BearerText, Scheme, SchemeFault};
 
-use crate::header::HeaderName;
+use crate::header::{HeaderName, same_to_a_server};
 use crate::reason::Reason;
 use crate::request::{Headers, Lookup};
 use authorization::split;
@@ -69,10 +69,15 @@ impl Places {
         }
     }
 
-    /// Whether any authenticator looks into this header.
+    /// Whether any authenticator looks into a header that this name could be taken for.
     #[must_use]
     pub fn looks_in(&self, header: &HeaderName) -> bool {
-        self.0.contains_key(header)
+        self.headers().any(|known| same_to_a_server(known.as_str().as_bytes(), header.as_str().as_bytes()))
+    }
+
+    /// The headers that authenticators look into.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.0.keys()
     }
 
     /// The first place, and the first scheme that is accepted there.
@@ -89,7 +94,7 @@ impl Places {
     pub fn find<'a, 's>(&'s self, headers: &Headers<'a>) -> Result<Option<Credential<'a, 's>>, CredentialFault> {
         let mut found = None;
         for (header, schemes) in &self.0 {
-            let value = match headers.get(header.as_str()) {
+            let value = match headers.sole(header.as_str()) {
                 Lookup::Absent => continue,
                 Lookup::Repeated => return Err(CredentialFault::Ambiguous),
                 Lookup::One(value) => value,
@@ -153,6 +158,9 @@ mod tests {
             (&[("authorization", b"Basic dTpw")], Err(CredentialFault::SchemeUnknown)),
             (&[("authorization", b"JWT a"), ("AUTHORIZATION", b"JWT a")], Err(CredentialFault::Ambiguous)),
             (&[("authorization", b"JWT a"), ("x-auth", b"JWT a")], Err(CredentialFault::Ambiguous)),
+            (&[("x-auth", b"JWT a"), ("X_Auth", b"JWT b")], Err(CredentialFault::Ambiguous)),
+            (&[("x_auth", b"JWT a")], Err(CredentialFault::Ambiguous)),
+            (&[("x.auth", b"JWT a")], Err(CredentialFault::Ambiguous)),
             (&[("authorization", b"JWT a, JWT b")], Err(CredentialFault::Ambiguous)),
             (&[("authorization", b"JWT a,JWT b")], Err(CredentialFault::Ambiguous)),
         ];

@@ -5,10 +5,10 @@
 //!
 //! | layer | modules | what it does |
 //! |---|---|---|
-//! | shell | [`app`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
-//! | edges | [`driver`], [`reload`], [`config`], [`envoy`], [`telemetry`] | files, Envoy's messages, the clock, the log |
-//! | logic | [`snapshot`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
-//! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`principal`], [`decision`], [`explain`], [`reason`], [`clock`] | the types that everybody speaks |
+//! | shell | [`app`], [`reload`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
+//! | edges | [`driver`], [`config`], [`envoy`], [`telemetry`] | files, Envoy's messages, the clock, the log |
+//! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
+//! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`] | the types that everybody speaks |
 //!
 //! The whole decision is [`snapshot::decide`]: a request, a snapshot of the configuration and a time in, a
 //! [`decision::Decision`] out. The only place that turns one into Envoy's answer is [`envoy::response`].

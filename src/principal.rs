@@ -35,6 +35,11 @@ impl Principal {
         Self { authenticator, claims, absent }
     }
 
+    /// The memory that the claims are estimated to take, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.claims.size()
+    }
+
     /// Which authenticator vouches for this caller.
     #[must_use]
     pub const fn authenticator(&self) -> &AuthenticatorName {

@@ -106,7 +106,10 @@ impl Reloader {
             ("telemetry.log", *log != self.fixed.log),
         ];
         for (key, _) in keys.iter().filter(|(_, differs)| *differs) {
-            tracing::warn!(key, "this key can't be changed while modgud runs: restart it; everything else has been applied");
+            tracing::warn!(
+                key,
+                "this key can't be changed while modgud runs: restart it; everything else has been applied"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The request that is decided on, as every layer sees it: canonical, borrowed, free of Envoy's types. Who fills it in is
 //! `envoy::request`.
 
+use crate::header::same_to_a_server;
 use crate::host::{Host, HostFault};
 use crate::method::{Method, MethodFault};
 use crate::path::{CanonicalPath, PathFault, RequestTarget};
@@ -55,6 +56,9 @@ pub enum RequestFault {
     /// The host can be read in more than one way.
     #[error(transparent)]
     Host(#[from] HostFault),
+    /// More headers than are read.
+    #[error("there are more than {} headers", Headers::MOST)]
+    TooManyHeaders,
     /// A header has a name that HTTP doesn't allow.
     #[error("a header's name is not one that HTTP allows")]
     HeaderName,
@@ -65,7 +69,7 @@ impl RequestFault {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::NoHttpRequest | Self::Method(_) | Self::HeaderName => Reason::RequestMalformed,
+            Self::NoHttpRequest | Self::Method(_) | Self::TooManyHeaders | Self::HeaderName => Reason::RequestMalformed,
             Self::Path(_) => Reason::PathAmbiguous,
             Self::Host(_) => Reason::HostAmbiguous,
         }
@@ -97,10 +101,25 @@ pub enum Lookup<'a> {
 }
 
 impl<'a> Headers<'a> {
+    /// The most headers that a request may have. Envoy's own limit is 100 unless it is raised.
+    pub const MOST: usize = 1_000;
+
     /// Headers from their fields.
     #[must_use]
     pub const fn new(fields: Vec<Field<'a>>) -> Self {
         Self(fields)
+    }
+
+    /// The header of this name. A second one, and one under another name that some server takes for this one, count as
+    /// repeated: who reads which of them can't be known.
+    #[must_use]
+    pub fn sole(&self, name: &str) -> Lookup<'a> {
+        let mut like = self.0.iter().filter(|field| same_to_a_server(field.name, name.as_bytes()));
+        match (like.next(), like.next()) {
+            (None, _) => Lookup::Absent,
+            (Some(field), None) if field.name.eq_ignore_ascii_case(name.as_bytes()) => Lookup::One(field.value),
+            (Some(_), _) => Lookup::Repeated,
+        }
     }
 
     /// The header of this name; names compare without regard to case (RFC 9110 §5.1).

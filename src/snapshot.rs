@@ -99,7 +99,8 @@ fn authenticate<'a, 's>(
             (Authentication::Absent, None)
         }
         Ok(Some(credential)) => {
-            observer.step(|| Step::passed("credential", format!("one, in the header `{}`", credential.header.as_str())));
+            observer
+                .step(|| Step::passed("credential", format!("one, in the header `{}`", credential.header.as_str())));
             match snapshot.authenticators.authenticate(&credential, now, observer) {
                 Ok(principal) => (Authentication::Accepted(principal), Some(credential)),
                 Err(fault) => (Authentication::Rejected(fault), None),

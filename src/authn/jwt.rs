@@ -178,10 +178,8 @@ impl JwtAuthenticator {
         by: AuthenticatorIndex,
         observer: &mut impl Observer,
     ) -> Result<Accepted, AuthnFault> {
-        /// What an entry takes beside its claims, and how much larger claims are in memory than in the token.
-        const ENTRY_BYTES: usize = 1_024;
-        const EXPANSION: usize = 2;
-        let weight = token.len().saturating_mul(EXPANSION).saturating_add(ENTRY_BYTES);
+        /// What an entry takes beside its claims.
+        const ENTRY_BYTES: usize = 512;
 
         let algorithm = token.header().algorithm().name();
         let token = token.verify(&self.keys, &self.algorithms);
@@ -189,6 +187,7 @@ impl JwtAuthenticator {
         let token = token?;
         let (from, until) = self.checks.check(&token, observer)?;
         let principal = Principal::new(self.name.clone(), token.into_claims(), Arc::clone(&self.checks.absent));
+        let weight = principal.size().saturating_add(ENTRY_BYTES);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         Ok(Accepted { by, principal: Arc::new(principal), from, until, weight })
     }
@@ -204,6 +203,9 @@ impl ClaimChecks {
         };
         told("typ", self.check_type(token), "as it has to be", observer)?;
         told("aud", self.check_audience(claims), "as it has to be", observer)?;
+        for name in ["sub", "jti"] {
+            told("text claim", claims.text(name).map(|_| ()).map_err(ClaimFault::from), name, observer)?;
+        }
         for name in &self.require {
             let present = self.absent.present(claims.get(name));
             let present = present.map(|_| ()).ok_or_else(|| ClaimFault::Missing(name.clone()));

@@ -87,6 +87,9 @@ pub enum PatternFault {
     /// Longer than any request target.
     #[error("a path pattern is at most {MAX_TARGET_BYTES} bytes long, as no longer path is accepted")]
     TooLong,
+    /// More segments than a tree is deep.
+    #[error("a path pattern has at most {MAX_SEGMENTS} segments")]
+    TooManySegments,
     /// `//`.
     #[error("a path pattern has no empty segment, as no path with `//` is accepted")]
     EmptySegment,
@@ -116,6 +119,9 @@ pub enum PatternFault {
     RestNotLast,
 }
 
+/// The most segments of a pattern: how deep the tree of patterns can be, and so a look-up.
+const MAX_SEGMENTS: usize = 64;
+
 #[derive(Default)]
 struct Parser<'a> {
     segments: Vec<Segment>,
@@ -125,6 +131,9 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn push(&mut self, piece: &'a str) -> Result<(), PatternFault> {
+        if self.segments.len() >= MAX_SEGMENTS {
+            return Err(PatternFault::TooManySegments);
+        }
         if self.rest.is_some() {
             return Err(PatternFault::RestNotLast);
         }

@@ -3,7 +3,7 @@
 //!
 //! Paths are compared segment by segment from the left: a literal is more specific than `{name}`, and both are, as is the
 //! path's end, more specific than `{*rest}`. Among entries of one path pattern, one that names the method is more specific
-//! than one for any method. An entry for other methods does not match at all, so a less specific path that does match
+//! than one for any method; one for `GET` is one for `HEAD` too, unless another names that (RFC 9110 §9.3.2). An entry for other methods does not match at all, so a less specific path that does match
 //! decides. The order of insertion plays no part.
 //!
 //! A lookup goes down a tree of segments. It costs one or two hash look-ups a segment however many entries there are;
@@ -134,12 +134,14 @@ struct Leaf {
 
 impl Leaf {
     fn find(&self, method: Method<'_>) -> Option<usize> {
-        self.named.get(method.as_str()).copied().or(self.any)
+        self.all(method).next()
     }
 
     /// The entries that match, the more specific first.
     fn all(&self, method: Method<'_>) -> impl Iterator<Item = usize> {
-        self.named.get(method.as_str()).copied().into_iter().chain(self.any)
+        let own = self.named.get(method.as_str()).copied();
+        let read = if method.as_str() == "HEAD" { self.named.get("GET").copied() } else { None };
+        own.into_iter().chain(read.filter(|read| own != Some(*read))).chain(self.any)
     }
 
     /// The entry that stands where one for `methods` would have to.

@@ -135,7 +135,8 @@ impl Rules {
             [rule, others @ ..] => {
                 let others: Vec<String> = others.iter().map(show).collect();
                 let (rule, access) = (show(rule), rule.access.name());
-                let found = format!("{rule}, access `{access}`; more specific than {}, which match too", others.join(", "));
+                let found =
+                    format!("{rule}, access `{access}`; more specific than {}, which match too", others.join(", "));
                 Step::noted("rule", found)
             }
         }

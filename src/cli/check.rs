@@ -41,7 +41,10 @@ pub(super) fn run(args: &Args) -> Exit {
     };
     say(format_args!("  {} path patterns lead to a rule; everything else: {fallback}", snapshot.rules.patterns()));
     let headers: Vec<&str> = snapshot.shape.identity.headers().iter().map(|header| header.name.as_str()).collect();
-    say(format_args!("  identity headers: {}", if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }));
+    say(format_args!(
+        "  identity headers: {}",
+        if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
+    ));
     Exit::Done
 }
 

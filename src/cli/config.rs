@@ -10,7 +10,9 @@ use std::path::PathBuf;
 /// Each value carries a comment that says where it comes from. What may be a secret is left out. What is printed is itself a
 /// configuration file.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  modgud config --config modgud.yaml\n  modgud config --profile bifrost     # what the profile says")]
+#[command(
+    after_help = "Example:\n  modgud config --config modgud.yaml\n  modgud config --profile bifrost     # what the profile says"
+)]
 pub(super) struct Args {
     /// The configuration file (YAML); without one, the profile alone
     #[arg(long, value_name = "FILE")]

@@ -18,8 +18,10 @@ use std::time::UNIX_EPOCH;
 /// It is the evaluation that the server runs, with the configuration, the keys and the time given. Shows claims and header values:
 /// for your own eyes. Exit code 0: allowed. 3: denied. 1: failed.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  modgud explain --config modgud.yaml --path /crm/ --header \"Authorization: JWT $TOKEN\"\n  \
-    modgud explain --request check.json --at 2026-01-31T12:00:00Z --json")]
+#[command(
+    after_help = "Examples:\n  modgud explain --config modgud.yaml --path /crm/ --header \"Authorization: JWT $TOKEN\"\n  \
+    modgud explain --request check.json --at 2026-01-31T12:00:00Z --json"
+)]
 pub(super) struct Args {
     /// The configuration file (YAML); without one, the profile alone
     #[arg(long, value_name = "FILE")]
@@ -62,7 +64,8 @@ fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(Timestamp::from_secs(seconds));
     }
-    let time = humantime::parse_rfc3339_weak(text).map_err(|_| "write it as `2026-01-31T12:00:00Z`, or in seconds since 1970".to_owned())?;
+    let time = humantime::parse_rfc3339_weak(text)
+        .map_err(|_| "write it as `2026-01-31T12:00:00Z`, or in seconds since 1970".to_owned())?;
     let since = time.duration_since(UNIX_EPOCH).map_err(|_| "it lies before 1970".to_owned())?;
     Ok(Timestamp::EPOCH.plus(since))
 }

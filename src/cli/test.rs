@@ -84,12 +84,7 @@ pub(super) fn run(args: &Args) -> Exit {
     tell(&outcomes)
 }
 
-fn outcome(
-    case: &Case,
-    snapshot: &Snapshot,
-    key: &SigningKey,
-    file: String,
-) -> Result<Outcome, CasesError> {
+fn outcome(case: &Case, snapshot: &Snapshot, key: &SigningKey, file: String) -> Result<Outcome, CasesError> {
     let now = case.at.map_or_else(|| Clock::System.now(), Timestamp::from_secs);
     let check = case.check(key, now, snapshot)?;
     let report = Report::of(&check, snapshot, now);

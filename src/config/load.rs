@@ -4,8 +4,8 @@
 use super::document::{Document, ProfileName};
 use super::problem::{ConfigError, Placed};
 use super::source::{Environment, Keys, Reader};
-use super::watch::Watched;
 use super::tree::{Entry, Node, Place, SyntaxFault, Value};
+use super::watch::Watched;
 use super::{Config, de, print, validate};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -39,8 +39,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
 
     let (server, deadline) = self::server(server, telemetry.log.unwrap_or_default(), &mut problems);
     let absent = &principal.absent;
-    let (authenticators_checked, places) =
-        authenticators::check(authenticators, absent, reader, &mut problems);
+    let (authenticators_checked, places) = authenticators::check(authenticators, absent, reader, &mut problems);
     let rules = self::rules(rules, *fallback, &mut problems);
     let required = authenticators.iter().flat_map(|one| &one.jwt.require).map(String::as_str).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
@@ -68,7 +67,8 @@ fn server(server: &document::Server, log: LogFormat, problems: &mut Problems) ->
     };
     let grpc = address("grpc", grpc);
     let admin = address("admin", admin);
-    let deadline = Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
+    let deadline =
+        Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
     let drain = Span { least: ("0s", 0), most: ("10m", 600_000) }.read(&at.key("drain"), drain.as_ref(), problems);
     let max_in_flight = max_in_flight.unwrap_or_default();
     if !(1..=1_000_000).contains(&max_in_flight) {

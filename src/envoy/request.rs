@@ -37,7 +37,11 @@ pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
 /// header has it twice, and whoever looks for one header is told so.
 fn headers(http: &HttpRequest) -> Result<Headers<'_>, RequestFault> {
     let listed = http.header_map.as_ref().map(|map| map.headers.as_slice()).unwrap_or_default();
-    let mut fields = Vec::with_capacity(http.headers.len().saturating_add(listed.len()));
+    let count = http.headers.len().saturating_add(listed.len());
+    if count > Headers::MOST {
+        return Err(RequestFault::TooManyHeaders);
+    }
+    let mut fields = Vec::with_capacity(count);
     for entry in &http.headers {
         fields.push(field(&entry.key, &entry.value)?);
     }

@@ -46,6 +46,11 @@ impl Claims {
         Self(object)
     }
 
+    /// The memory that the claims are estimated to take, in bytes: what bounds a cache of them.
+    pub(crate) fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| member(name, value)).sum()
+    }
+
     /// The claim of that exact name at the top level, whatever its type; `null` is a value.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
@@ -81,6 +86,24 @@ impl Claims {
             Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => None,
         };
         names.map(Some).ok_or_else(|| ClaimFault::NotAnAudience("aud".into()))
+    }
+}
+
+/// What one member of an object takes: its share of the tree's node, its name, and its value.
+fn member(name: &str, value: &Value) -> usize {
+    const SHARE: usize = 112;
+    SHARE.saturating_add(name.len()).saturating_add(size(value))
+}
+
+/// What a value takes beside the place that it stands in.
+fn size(value: &Value) -> usize {
+    /// An element of a list, and what an allocation costs at the least.
+    const ELEMENT: usize = size_of::<Value>() + 16;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len().saturating_add(16),
+        Value::Array(values) => values.iter().map(|value| size(value).saturating_add(ELEMENT)).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| member(name, value)).sum(),
     }
 }
 

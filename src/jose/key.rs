@@ -1,5 +1,5 @@
 //! A public key that token signatures are checked with. Owns which keys are good enough, their fingerprint, and the
-//! signature check itself; does not know where the text came from (`keys` does) nor which tokens the key is for.
+//! signature check itself; does not know where the text came from (`config` does) nor which tokens the key is for.
 
 use std::fmt;
 

@@ -2,7 +2,6 @@
 
 use super::Checks;
 use super::readiness::Readiness;
-use crate::telemetry::metrics::VERSION;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -36,7 +35,6 @@ pub async fn serve(
         .route("/metrics", get(metrics))
         .route("/version", get(async || concat!("modgud ", env!("CARGO_PKG_VERSION"), "\n")))
         .with_state(Admin { checks, readiness });
-    tracing::debug!(version = VERSION, "admin routes are up");
     axum::serve(listener, routes).with_graceful_shutdown(stop).await
 }
 

@@ -103,9 +103,7 @@ impl Future for Answer {
             Self::Unwatched(inner) => inner.as_mut().poll(context),
             Self::Watched(watch) => watch.poll(context).map(Ok),
             Self::Overload(refused) => match refused.take() {
-                Some((checks, started)) => {
-                    Poll::Ready(Ok(frame(&checks.undecided(Fault::Overload, started))))
-                }
+                Some((checks, started)) => Poll::Ready(Ok(frame(&checks.undecided(Fault::Overload, started)))),
                 None => Poll::Pending, // asked again after its answer, which no caller does
             },
         }

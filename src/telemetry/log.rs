@@ -1,5 +1,5 @@
 //! The log: one line an event on standard output, written by a thread of its own, so that a full disk or a slow reader never
-//! holds up a check. Its queue is bounded; what does not fit is dropped and counted by the writer.
+//! holds up a check. Its queue is bounded; what does not fit is dropped.
 
 use crate::config::LogFormat;
 use tracing::Level;

@@ -188,7 +188,6 @@ impl EncodeMetric for Histogram {
 mod tests {
     use super::{Metrics, Reason};
     use crate::authn::CacheCounts;
-use crate::clock::Timestamp;
     use std::time::Duration;
 
     #[test]

@@ -1,7 +1,7 @@
 //! What becomes of the credential that was accepted, on its way to the module.
 
 use super::Mutations;
-use crate::credential::{Credential, Scheme};
+use crate::credential::{BearerText, Credential, Scheme};
 use crate::header::{HeaderName, HeaderText};
 
 /// What the module gets to see of the credential.
@@ -29,8 +29,18 @@ impl Forward {
                 if header != credential.header {
                     mutations.remove.push(credential.header.bytes().clone());
                 }
-                mutations.set.push((header.clone(), HeaderText::credential(scheme, &credential.token)));
+                mutations.set.push((header.clone(), value(scheme, credential.token)));
             }
         }
     }
+}
+
+/// `SCHEME token`. Both are made of token characters already, so the value needs no check.
+fn value(scheme: &Scheme, token: BearerText<'_>) -> HeaderText {
+    let (scheme, token) = (scheme.as_str(), token.as_str());
+    let mut value = Vec::with_capacity(scheme.len().saturating_add(token.len()).saturating_add(1));
+    value.extend_from_slice(scheme.as_bytes());
+    value.push(b' ');
+    value.extend_from_slice(token.as_bytes());
+    HeaderText::from_checked(value)
 }

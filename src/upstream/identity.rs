@@ -144,25 +144,21 @@ impl IdentityHeaders {
                 None => mutations.remove.push(header.name.bytes().clone()),
             }
         }
-        for field in headers.iter().filter(|field| self.is_ours(field.name)) {
-            self.remove_spelling(field.name, mutations);
-        }
+        let spellings = headers.iter().map(|field| field.name).filter(|name| self.is_spelling(name));
+        let mut spellings: Vec<Bytes> = spellings.map(|name| Bytes::from(name.to_ascii_lowercase())).collect();
+        spellings.sort_unstable();
+        spellings.dedup();
+        mutations.remove.append(&mut spellings);
         Ok(())
     }
 
-    /// Whether a server could take a header of this name for one of ours.
-    fn is_ours(&self, name: &[u8]) -> bool {
-        self.headers.iter().any(|ours| same_to_a_server(ours.name.as_str().as_bytes(), name))
-            || self.strip.iter().any(|pattern| pattern.matches(name))
-    }
-
-    /// Removes a client header, unless it has the very name of one of ours: that is written or removed already.
-    fn remove_spelling(&self, name: &[u8], mutations: &mut Mutations) {
-        let listed = |known: &[u8]| known.eq_ignore_ascii_case(name);
-        let ours = self.headers.iter().any(|ours| listed(ours.name.as_str().as_bytes()));
-        if !ours && !mutations.remove.iter().any(|known| listed(known)) {
-            mutations.remove.push(Bytes::from(name.to_ascii_lowercase()));
-        }
+    /// Whether a server could take a client's header of this name for one of ours, and it does not have the very name of one:
+    /// that is written or removed in any case.
+    fn is_spelling(&self, name: &[u8]) -> bool {
+        let is = |ours: &IdentityHeader| ours.name.as_str().as_bytes().eq_ignore_ascii_case(name);
+        let folds = |ours: &IdentityHeader| same_to_a_server(ours.name.as_str().as_bytes(), name);
+        let taken_for_ours = self.headers.iter().any(folds) || self.strip.iter().any(|pattern| pattern.matches(name));
+        taken_for_ours && !self.headers.iter().any(is)
     }
 }
 

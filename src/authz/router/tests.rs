@@ -80,6 +80,10 @@ fn the_most_specific_entry_that_matches_wins() {
         (&["GET /{x}", "* /a"], &[("GET /a", "* /a"), ("GET /b", "GET /{x}"), ("POST /b", none)]),
         (&["* /{x}", "GET /{y}"], &[("GET /a", "GET /{y}"), ("PUT /a", "* /{x}")]),
         (&["GET /a/{*rest}", "* /a"], &[("GET /a", "* /a"), ("GET /a/b", "GET /a/{*rest}")]),
+        // What may be read may be asked for its head, unless somebody names that.
+        (&["GET /a", "* /{x}"], &[("HEAD /a", "GET /a"), ("POST /a", "* /{x}"), ("HEAD /b", "* /{x}")]),
+        (&["GET /a", "HEAD /a", "* /a"], &[("HEAD /a", "HEAD /a"), ("GET /a", "GET /a"), ("PUT /a", "* /a")]),
+        (&["HEAD /a"], &[("GET /a", none)]),
         // An entry for other methods does not match at all.
         (
             &["POST /users/me", "GET,HEAD /users/{id}", "DELETE /users/{*rest}"],
@@ -158,8 +162,9 @@ mod naive {
     fn rank(entry: &str, method: &str, path: &str) -> Option<Rank> {
         let (methods, pattern) = entry.split_once(' ')?;
         let method_rank = match methods {
-            "*" => 1,
+            "*" => 2,
             named if named.split(',').any(|name| name == method) => 0,
+            named if method == "HEAD" && named.split(',').any(|name| name == "GET") => 1,
             _ => return None,
         };
         let (pattern, path) = (pieces(pattern), pieces(path));

@@ -92,7 +92,8 @@ impl Report {
         let (word, detail, upstream, answer) = match verdict {
             Verdict::Allow(mutations) => {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                let set = mutations.set.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()));
+                let set =
+                    mutations.set.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()));
                 let upstream =
                     Upstream { set: set.collect(), remove: mutations.remove.iter().map(|name| text(name)).collect() };
                 (Word::Allowed, None, Some(upstream), None)

@@ -102,7 +102,12 @@ pub(super) fn read(file: &Path) -> Result<Vec<Case>, CasesError> {
 
 impl Case {
     /// The check of this case. A token goes where the configuration's first authenticator looks first.
-    pub(super) fn check(&self, key: &SigningKey, now: Timestamp, snapshot: &Snapshot) -> Result<CheckRequest, CasesError> {
+    pub(super) fn check(
+        &self,
+        key: &SigningKey,
+        now: Timestamp,
+        snapshot: &Snapshot,
+    ) -> Result<CheckRequest, CasesError> {
         let Request { method, path, host, headers } = &self.request;
         let mut all: Vec<HeaderArg> = headers.iter().map(|(name, value)| HeaderArg::new(name, value)).collect();
         let authenticator = snapshot.authenticators.list().first();
