@@ -73,24 +73,45 @@ enum Role {
 
 /// How much is measured.
 struct Extent {
-    rounds: usize,
     /// How long a server is asked before the clock starts, in seconds.
     warm: f64,
-    /// How long a round takes, in seconds. A round of unknown tokens ends when they are used up.
-    round: f64,
+    /// CPU time: many short rounds, so that the two of a pair meet the same weather.
+    cpu: Rounds,
+    /// Latency: fewer and longer ones, so that a round has a thousandth worst.
+    latency: Rounds,
     unknown_tokens: usize,
     starts: usize,
 }
 
+/// How often a case is measured, and for how many seconds. A round of unknown tokens ends when they are used up.
+#[derive(Clone, Copy)]
+struct Rounds {
+    count: usize,
+    seconds: f64,
+}
+
 impl Extent {
-    const FULL: Self = Self { rounds: 5, warm: 0.3, round: 1.5, unknown_tokens: 10_000, starts: 10 };
-    const QUICK: Self = Self { rounds: 2, warm: 0.05, round: 0.15, unknown_tokens: 400, starts: 3 };
+    const FULL: Self = Self {
+        warm: 0.2,
+        cpu: Rounds { count: 9, seconds: 0.6 },
+        latency: Rounds { count: 5, seconds: 1.5 },
+        unknown_tokens: 10_000,
+        starts: 10,
+    };
+    const QUICK: Self = Self {
+        warm: 0.05,
+        cpu: Rounds { count: 2, seconds: 0.15 },
+        latency: Rounds { count: 2, seconds: 0.15 },
+        unknown_tokens: 400,
+        starts: 3,
+    };
 }
 
 /// One line of the report: what is asked for, and at which pace.
 struct Case {
     kind: Kind,
     pace: Pace,
+    rounds: Rounds,
 }
 
 /// The cases of a fixed number of checks in flight, which tell CPU time; those at a fixed rate, which tell latency, come after
@@ -116,21 +137,22 @@ fn main() -> Outcome<()> {
 
 fn measure(extent: &Extent) -> Outcome<()> {
     let open = [Kind::Known, Kind::Unknown];
-    let mut progress = Progress::new((CLOSED.len() + open.len()) * extent.rounds);
+    let mut progress = Progress::new(CLOSED.len() * extent.cpu.count + open.len() * extent.latency.count);
     progress.say("signing tokens");
     let folder = Folder::new(extent.unknown_tokens)?;
-    let mut report = Report::new(extent.rounds, folder.signature_check);
+    let mut report = Report::new(folder.signature_check);
 
     progress.say("starting modgud, again and again");
     let idle = idle::measure(&folder, extent.starts)?;
 
     for (kind, in_flight) in CLOSED {
-        let case = Case { kind, pace: Pace::InFlight(in_flight) };
+        let case = Case { kind, pace: Pace::InFlight(in_flight), rounds: extent.cpu };
         report.add(&case, case.measure(&folder, extent, &mut progress)?);
     }
     for kind in open {
-        let rate = (report.capacity(kind) / 2_000.0).floor().max(0.5) * 1_000.0;
-        let case = Case { kind, pace: Pace::PerSecond(rate) };
+        // Half of what it can, in whole hundreds.
+        let rate = (report.capacity(kind) / 200.0).floor().max(1.0) * 100.0;
+        let case = Case { kind, pace: Pace::PerSecond(rate), rounds: extent.latency };
         report.add(&case, case.measure(&folder, extent, &mut progress)?);
     }
     progress.end();
@@ -148,7 +170,7 @@ impl Case {
     fn measure(&self, folder: &Folder, extent: &Extent, progress: &mut Progress) -> Outcome<Vec<Pair>> {
         let mut pairs = Vec::new();
         let answer = folder.answer(self.kind)?;
-        for round in 0..extent.rounds {
+        for round in 0..self.rounds.count {
             progress.step(&format!("{}, {}", self.kind, self.pace));
             // A new process each time, so that no round profits or suffers from the one before: unknown tokens are unknown
             // again. One goes first in one round and the other in the next.
@@ -174,7 +196,7 @@ impl Case {
             answer: answer.file.clone(),
             once: self.kind == Kind::Unknown,
             warm: extent.warm,
-            seconds: extent.round,
+            seconds: self.rounds.seconds,
             pace: self.pace,
         }
         .start()

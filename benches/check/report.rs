@@ -41,15 +41,14 @@ impl Progress {
 
 /// What was found.
 pub(crate) struct Report {
-    rounds: usize,
     /// What one signature check takes by itself, in microseconds.
     signature: f64,
     cases: Vec<(Kind, Pace, Vec<Pair>)>,
 }
 
 impl Report {
-    pub(crate) fn new(rounds: usize, signature: f64) -> Self {
-        Self { rounds, signature, cases: Vec::new() }
+    pub(crate) fn new(signature: f64) -> Self {
+        Self { signature, cases: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, case: &Case, pairs: Vec<Pair>) {
@@ -64,7 +63,7 @@ impl Report {
 
     pub(crate) fn print(&self, idle: &Idle) {
         println!("{}\n", machine());
-        println!("CPU time of the server for one check, in µs: median of {} rounds (least–most)\n", self.rounds);
+        println!("CPU time of the server for one check, in µs: median of the rounds (least–most)\n");
         println!("| check | in flight | modgud | empty server | modgud ÷ empty | checks/s | load | others |");
         println!("|---|---|---|---|---|---|---|---|");
         for (kind, pace, pairs) in &self.cases {
@@ -73,8 +72,7 @@ impl Report {
             }
         }
         println!(
-            "\nLatency at a fixed rate, from the time when a check is due, in µs: median of {} rounds (least–most)\n",
-            self.rounds
+            "\nLatency at a fixed rate, from the time when a check is due, in µs: median of the rounds (least–most)\n"
         );
         println!("| check | server | p50 | p90 | p99 | p99.9 | worst | sent late, p50 | sent late, p99 |");
         println!("|---|---|---|---|---|---|---|---|---|");
@@ -132,22 +130,15 @@ impl Report {
 
     /// What makes the figures less than they seem.
     fn doubts(&self) {
-        let share = |nanos: u64, seconds: f64| nanos as f64 / 1e9 / seconds;
+        let samples = || self.cases.iter().flat_map(|(_, _, pairs)| pairs).flat_map(|pair| [&pair.modgud, &pair.empty]);
+        let others = Spread::of(samples().map(others_share)).median;
+        if others > 10.0 {
+            println!("\nDoubt: other processes had {others:.0} % of the machine; run this again when it is quiet.");
+        }
         for (kind, pace, pairs) in &self.cases {
-            let samples = || pairs.iter().flat_map(|pair| [&pair.modgud, &pair.empty]);
-            let load = Spread::of(samples().map(|sample| share(sample.load_nanos, sample.seconds))).median;
-            let others =
-                Spread::of(samples().map(|sample| share(sample.others_nanos, sample.seconds) / cores())).median;
-            if matches!(pace, Pace::InFlight(_)) && load > 0.9 {
-                println!(
-                    "\nDoubt: {kind}, {pace}: the load was the bottleneck; checks/s says what it can send, not what the server can answer."
-                );
-            }
-            if others > 0.1 {
-                println!(
-                    "\nDoubt: {kind}, {pace}: other processes had {:.0} % of the machine; run it again when it is quiet.",
-                    others * 100.0
-                );
+            let load = Spread::of(pairs.iter().map(|pair| load_share(&pair.modgud))).median;
+            if matches!(pace, Pace::InFlight(_)) && load > 90.0 {
+                println!("\nDoubt: {kind}, {pace}: the load was the bottleneck; checks/s is what it can send.");
             }
         }
         if cfg!(debug_assertions) {
@@ -170,13 +161,21 @@ fn rate(pairs: &[Pair]) -> f64 {
     Spread::of(pairs.iter().map(|pair| pair.modgud.checks as f64 / pair.modgud.seconds)).median
 }
 
+/// How much of one core the load took, in per cent.
+fn load_share(sample: &Sample) -> f64 {
+    sample.load_nanos as f64 / 1e7 / sample.seconds
+}
+
+/// How much of the machine other processes took, in per cent.
+fn others_share(sample: &Sample) -> f64 {
+    sample.others_nanos as f64 / 1e7 / sample.seconds / cores()
+}
+
 fn cpu_row(pairs: &[Pair]) -> String {
-    let share = |nanos: u64, seconds: f64| nanos as f64 / 1e7 / seconds;
-    let load = Spread::of(pairs.iter().map(|pair| share(pair.modgud.load_nanos, pair.modgud.seconds))).median;
-    let others =
-        Spread::of(pairs.iter().map(|pair| share(pair.modgud.others_nanos, pair.modgud.seconds) / cores())).median;
+    let load = Spread::of(pairs.iter().map(|pair| load_share(&pair.modgud))).median;
+    let others = Spread::of(pairs.iter().map(|pair| others_share(&pair.modgud))).median;
     format!(
-        "{:.1} | {:.1} | {:.2} | {:.0} | {load:.0} % | {others:.0} % |",
+        "{:.1} | {:.1} | {:.2} | {:.0} | {load:.0} % of a core | {others:.0} % of the machine |",
         micros(pairs, |pair| &pair.modgud),
         micros(pairs, |pair| &pair.empty),
         ratio(pairs),
