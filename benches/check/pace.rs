@@ -7,6 +7,7 @@
 use super::Outcome;
 use super::wire::{Asking, Event, Listening};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How checks follow each other.
@@ -98,6 +99,8 @@ pub(crate) fn on_schedule(
 ) -> Outcome<(Vec<u64>, Vec<u64>)> {
     let before = asking.calls();
     let since = |due: Instant| u64::try_from(due.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let given_up = AtomicBool::new(false);
+    let given_up = &given_up;
     std::thread::scope(|scope| {
         let sender = scope.spawn(move || -> Result<Vec<u64>, String> {
             let mut late = Vec::with_capacity(count);
@@ -105,6 +108,9 @@ pub(crate) fn on_schedule(
                 let due = schedule.due(number);
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
                 while !asking.may_ask(message) {
+                    if given_up.load(Ordering::Relaxed) {
+                        return Err("the other half gave up".to_owned());
+                    }
                     std::thread::sleep(Duration::from_micros(50));
                 }
                 late.push(since(due));
@@ -115,10 +121,14 @@ pub(crate) fn on_schedule(
         });
         let (mut latency, mut good) = (Vec::with_capacity(count), 0);
         while latency.len() < count {
-            listening.listen(|event| match event {
+            let heard = listening.listen(|event| match event {
                 Event::Message(frame) => good += usize::from(expected.check(frame)),
                 Event::End(call) => latency.push(since(schedule.due(call - before))),
-            })?;
+            });
+            if let Err(error) = heard {
+                given_up.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
         }
         let late = sender.join().map_err(|_| "the sending thread failed")??;
         if good == count { Ok((latency, late)) } else { Err("an answer was not as expected".into()) }
