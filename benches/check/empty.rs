@@ -1,0 +1,45 @@
+//! The server to compare with: modgud's own generated service on modgud's transport settings, which reads each check, looks at
+//! nothing, and says the same thing every time. What it costs is gRPC's share of a check.
+
+use super::Outcome;
+use modgud::envoy::proto::{Authorization, AuthorizationServer, CheckRequest, CheckResponse};
+use prost::Message;
+use std::path::PathBuf;
+use tokio::net::TcpListener;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+/// What modgud lets one connection have under way.
+const STREAMS_PER_CONNECTION: u32 = 1_024;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The message that every check is answered with
+    #[arg(long)]
+    answer: PathBuf,
+}
+
+#[derive(Clone)]
+struct Empty(CheckResponse);
+
+#[tonic::async_trait]
+impl Authorization for Empty {
+    async fn check(&self, _: tonic::Request<CheckRequest>) -> Result<tonic::Response<CheckResponse>, tonic::Status> {
+        Ok(tonic::Response::new(self.0.clone()))
+    }
+}
+
+/// Serves until it is killed. Says where on standard output, in the form in which modgud's log says it.
+pub(crate) fn run(args: &Args) -> Outcome<()> {
+    let answer = CheckResponse::decode(std::fs::read(&args.answer)?.as_slice())?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("{{\"grpc\":\"{}\"}}", listener.local_addr()?);
+        Server::builder()
+            .max_concurrent_streams(STREAMS_PER_CONNECTION)
+            .add_service(AuthorizationServer::new(Empty(answer)))
+            .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
+            .await?;
+        Ok(())
+    })
+}

@@ -1,0 +1,41 @@
+//! What modgud takes before anybody asks: time to start, memory, size.
+
+use super::Outcome;
+use super::process::{MODGUD, Server, resident_mib};
+use super::requests::Folder;
+use super::stats::Spread;
+use super::wire;
+use std::time::Instant;
+
+pub(crate) struct Idle {
+    /// From the start of the process to health "SERVING", in milliseconds.
+    pub(crate) start_millis: Spread,
+    /// In RAM once it serves, in MiB.
+    pub(crate) resident_mib: Spread,
+    /// The program's file, in MiB.
+    pub(crate) binary_mib: f64,
+}
+
+pub(crate) fn measure(folder: &Folder, starts: usize) -> Outcome<Idle> {
+    let (mut millis, mut resident) = (Vec::new(), Vec::new());
+    for _ in 0..starts {
+        let start = Instant::now();
+        let server = Server::modgud(folder)?;
+        while !serving(&server)? {}
+        millis.push(start.elapsed().as_secs_f64() * 1e3);
+        resident.push(resident_mib(server.pid())?);
+    }
+    let bytes = std::fs::metadata(MODGUD)?.len();
+    Ok(Idle {
+        start_millis: Spread::of(millis),
+        resident_mib: Spread::of(resident),
+        binary_mib: bytes as f64 / 1024.0 / 1024.0,
+    })
+}
+
+/// Asks as Envoy's health checks and Kubernetes' gRPC probes do.
+fn serving(server: &Server) -> Outcome<bool> {
+    /// `HealthCheckResponse { status: SERVING }`.
+    const SERVING: [u8; 2] = [0x08, 1];
+    Ok(wire::call(server.address, "/grpc.health.v1.Health/Check", &[])? == SERVING)
+}

@@ -1,0 +1,102 @@
+//! The servers as processes of their own, and what the system says about a process: CPU time, memory.
+
+use super::Outcome;
+use super::requests::Folder;
+use serde_json::Value;
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+
+/// The program under test.
+pub(crate) const MODGUD: &str = env!("CARGO_BIN_EXE_modgud");
+
+/// A running server. Dropping it ends it.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// modgud with its profile `bifrost`, as it is delivered.
+    pub(crate) fn modgud(folder: &Folder) -> Outcome<Self> {
+        let mut command = Command::new(MODGUD);
+        command.args(["serve", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &folder.public_pem);
+        Self::start(command)
+    }
+
+    /// The server that looks at nothing.
+    pub(crate) fn empty(answer: &Path) -> Outcome<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("empty").arg("--answer").arg(answer);
+        Self::start(command)
+    }
+
+    /// Starts a server and waits for the line that says where it listens.
+    fn start(mut command: Command) -> Outcome<Self> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let stdout = child.stdout.take().ok_or("a child process has no standard output")?;
+        let unbound = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut server = Self { child, address: unbound, reading: None };
+        let mut lines = BufReader::with_capacity(64 * 1024, stdout);
+        let mut line = String::new();
+        while lines.read_line(&mut line)? != 0 {
+            let event: Option<Value> = serde_json::from_str(&line).ok();
+            if let Some(address) = event.as_ref().and_then(|event| event.get("grpc")).and_then(Value::as_str) {
+                server.address = address.parse()?;
+                // Its log goes on, and somebody has to read it: a container runtime does no less.
+                server.reading = Some(std::thread::spawn(move || {
+                    let _ = io::copy(&mut lines, &mut io::sink());
+                }));
+                return Ok(server);
+            }
+            line.clear();
+        }
+        Err("a server ended before it said where it listens".into())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(reading) = self.reading.take() {
+            let _ = reading.join();
+        }
+    }
+}
+
+/// The CPU time that a process has used, in nanoseconds: the sum over its threads of what the scheduler has counted.
+pub(crate) fn cpu_nanos(pid: u32) -> Outcome<u64> {
+    let mut sum = 0_u64;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let counted = fs::read_to_string(thread?.path().join("schedstat"))?;
+        sum += counted.split_whitespace().next().ok_or("schedstat is empty")?.parse::<u64>()?;
+    }
+    Ok(sum)
+}
+
+/// The time that the machine's cores have been busy for anybody, in nanoseconds, to a hundredth of a second.
+pub(crate) fn busy_nanos() -> Outcome<u64> {
+    const NANOS_PER_TICK: u64 = 10_000_000;
+    /// Of the columns user, nice, system, idle, iowait, irq, softirq, steal.
+    const BUSY: [usize; 6] = [0, 1, 2, 5, 6, 7];
+    let stat = fs::read_to_string("/proc/stat")?;
+    let columns: Vec<u64> = stat.split_whitespace().skip(1).map_while(|column| column.parse().ok()).collect();
+    Ok(BUSY.iter().filter_map(|column| columns.get(*column)).sum::<u64>() * NANOS_PER_TICK)
+}
+
+/// The memory of a process that is in RAM, in MiB.
+pub(crate) fn resident_mib(pid: u32) -> Outcome<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("VmRSS is not told")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1_024.0)
+}

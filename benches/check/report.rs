@@ -1,0 +1,215 @@
+//! What people read: a line of progress while it runs, and tables in Markdown, as `docs/benchmarks.md` has them.
+
+use super::idle::Idle;
+use super::load::Sample;
+use super::pace::Pace;
+use super::requests::Kind;
+use super::stats::{Percentiles, Spread};
+use super::{Case, Pair};
+use std::io::{IsTerminal, Write};
+
+/// The line of progress. Nothing is written where nobody looks.
+pub(crate) struct Progress {
+    done: usize,
+    all: usize,
+    shown: bool,
+}
+
+impl Progress {
+    pub(crate) fn new(all: usize) -> Self {
+        Self { done: 0, all, shown: std::io::stderr().is_terminal() }
+    }
+
+    pub(crate) fn say(&self, what: &str) {
+        if self.shown {
+            eprint!("\r\x1b[K[{}/{}] {what} ", self.done, self.all);
+            let _ = std::io::stderr().flush();
+        }
+    }
+
+    pub(crate) fn step(&mut self, what: &str) {
+        self.done += 1;
+        self.say(what);
+    }
+
+    pub(crate) fn end(&self) {
+        if self.shown {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+/// What was found.
+pub(crate) struct Report {
+    /// What one signature check takes by itself, in microseconds.
+    signature: f64,
+    cases: Vec<(Kind, Pace, Vec<Pair>)>,
+}
+
+impl Report {
+    pub(crate) fn new(signature: f64) -> Self {
+        Self { signature, cases: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, case: &Case, pairs: Vec<Pair>) {
+        self.cases.push((case.kind, case.pace, pairs));
+    }
+
+    /// The most checks of a kind that modgud answered in a second, so far; half of it is what latency is measured at.
+    pub(crate) fn capacity(&self, kind: Kind) -> f64 {
+        let of_kind = self.cases.iter().filter(|(one, _, _)| *one == kind);
+        of_kind.map(|(_, _, pairs)| rate(pairs)).fold(0.0, f64::max)
+    }
+
+    pub(crate) fn print(&self, idle: &Idle) {
+        println!("{}\n", machine());
+        println!("CPU time of the server for one check, in µs: median of the rounds (least–most)\n");
+        println!("| check | in flight | modgud | empty server | modgud ÷ empty | checks/s | load | others |");
+        println!("|---|---|---|---|---|---|---|---|");
+        for (kind, pace, pairs) in &self.cases {
+            if let Pace::InFlight(width) = pace {
+                println!("| {kind} | {width} | {}", cpu_row(pairs));
+            }
+        }
+        println!(
+            "\nLatency at a fixed rate, from the time when a check is due, in µs: median of the rounds (least–most)\n"
+        );
+        println!("| check | server | p50 | p90 | p99 | p99.9 | worst | sent late, p50 | sent late, p99 |");
+        println!("|---|---|---|---|---|---|---|---|---|");
+        for (kind, pace, pairs) in &self.cases {
+            if let Pace::PerSecond(_) = pace {
+                println!(
+                    "| {kind}, {pace} | modgud | {} |",
+                    latency_row(pairs, |pair| (pair.modgud.latency, pair.modgud.late))
+                );
+                println!(
+                    "| {kind}, {pace} | empty server | {} |",
+                    latency_row(pairs, |pair| (pair.empty.latency, pair.empty.late))
+                );
+            }
+        }
+        println!("\n| target | reached |\n|---|---|");
+        self.targets(idle);
+        self.doubts();
+    }
+
+    fn targets(&self, idle: &Idle) {
+        for (kind, pace, pairs) in &self.cases {
+            if let (Kind::Known, Pace::InFlight(width)) = (kind, pace) {
+                println!(
+                    "| a known token costs at most 1.15 × the empty server, {width} in flight | {:.2} |",
+                    ratio(pairs)
+                );
+            }
+        }
+        for (kind, pace, pairs) in &self.cases {
+            let known = self
+                .cases
+                .iter()
+                .find(|(kind, known, _)| *kind == Kind::Known && known.to_string() == pace.to_string());
+            if let (Kind::Unknown, Pace::InFlight(width), Some((_, _, known))) = (kind, pace, known) {
+                let more = micros(pairs, |pair| &pair.modgud).median - micros(known, |pair| &pair.modgud).median;
+                println!(
+                    "| an unknown one costs one signature check ({:.1} µs) and 5 µs more, {width} in flight | {more:.1} µs more, so {:.1} µs beside the signature |",
+                    self.signature,
+                    more - self.signature
+                );
+            }
+        }
+        for (kind, pace, pairs) in &self.cases {
+            if let Pace::PerSecond(_) = pace {
+                let p99 = Spread::of(pairs.iter().map(|pair| pair.modgud.latency.p99 as f64 / 1e3));
+                println!("| p99 under 1,000 µs at half of the capacity ({kind}, {pace}) | {p99:.0} µs |");
+            }
+        }
+        let Idle { start_millis, resident_mib, binary_mib } = idle;
+        println!("| serving within 50 ms of the start | {start_millis:.1} ms |");
+        println!("| under 25 MiB in RAM when idle | {resident_mib:.1} MiB |");
+        println!("| a binary under 20 MiB | {binary_mib:.1} MiB |");
+    }
+
+    /// What makes the figures less than they seem.
+    fn doubts(&self) {
+        let samples = || self.cases.iter().flat_map(|(_, _, pairs)| pairs).flat_map(|pair| [&pair.modgud, &pair.empty]);
+        let others = Spread::of(samples().map(others_share)).median;
+        if others > 10.0 {
+            println!("\nDoubt: other processes had {others:.0} % of the machine; run this again when it is quiet.");
+        }
+        for (kind, pace, pairs) in &self.cases {
+            let load = Spread::of(pairs.iter().map(|pair| load_share(&pair.modgud))).median;
+            if matches!(pace, Pace::InFlight(_)) && load > 90.0 {
+                println!("\nDoubt: {kind}, {pace}: the load was the bottleneck; checks/s is what it can send.");
+            }
+        }
+        if cfg!(debug_assertions) {
+            println!("\nDoubt: this build is not optimised; its figures mean nothing.");
+        }
+    }
+}
+
+fn micros(pairs: &[Pair], of: impl Fn(&Pair) -> &Sample) -> Spread {
+    Spread::of(pairs.iter().map(of).map(|sample| sample.server_nanos as f64 / 1e3 / sample.checks as f64))
+}
+
+/// How many times the empty server's CPU time modgud takes. The two of a round ran one right after the other.
+fn ratio(pairs: &[Pair]) -> Spread {
+    let cost = |sample: &Sample| sample.server_nanos as f64 / sample.checks as f64;
+    Spread::of(pairs.iter().map(|pair| cost(&pair.modgud) / cost(&pair.empty)))
+}
+
+fn rate(pairs: &[Pair]) -> f64 {
+    Spread::of(pairs.iter().map(|pair| pair.modgud.checks as f64 / pair.modgud.seconds)).median
+}
+
+/// How much of one core the load took, in per cent.
+fn load_share(sample: &Sample) -> f64 {
+    sample.load_nanos as f64 / 1e7 / sample.seconds
+}
+
+/// How much of the machine other processes took, in per cent.
+fn others_share(sample: &Sample) -> f64 {
+    sample.others_nanos as f64 / 1e7 / sample.seconds / cores()
+}
+
+fn cpu_row(pairs: &[Pair]) -> String {
+    let load = Spread::of(pairs.iter().map(|pair| load_share(&pair.modgud))).median;
+    let others = Spread::of(pairs.iter().map(|pair| others_share(&pair.modgud))).median;
+    format!(
+        "{:.1} | {:.1} | {:.2} | {:.0} | {load:.0} % of a core | {others:.0} % of the machine |",
+        micros(pairs, |pair| &pair.modgud),
+        micros(pairs, |pair| &pair.empty),
+        ratio(pairs),
+        rate(pairs),
+    )
+}
+
+fn latency_row(pairs: &[Pair], of: impl Fn(&Pair) -> (Percentiles, Percentiles)) -> String {
+    let figure = |nanos: &dyn Fn((Percentiles, Percentiles)) -> u64| {
+        format!("{:.0}", Spread::of(pairs.iter().map(|pair| nanos(of(pair)) as f64 / 1e3)))
+    };
+    [
+        figure(&|(latency, _)| latency.p50),
+        figure(&|(latency, _)| latency.p90),
+        figure(&|(latency, _)| latency.p99),
+        figure(&|(latency, _)| latency.p999),
+        figure(&|(latency, _)| latency.max),
+        figure(&|(_, late)| late.p50),
+        figure(&|(_, late)| late.p99),
+    ]
+    .join(" | ")
+}
+
+fn cores() -> f64 {
+    std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64)
+}
+
+/// The machine, as somebody who compares figures wants to know it.
+fn machine() -> String {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo");
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or("?", |(_, model)| model.trim());
+    format!("{} cores, {model}, Linux {}", cores(), read("/proc/sys/kernel/osrelease").trim())
+}

@@ -1,0 +1,211 @@
+//! What is sent: checks of browser requests as Envoy writes them with `encode_raw_headers`, with 20 headers and a `BiFrost`
+//! token of some 700 bytes, encoded before any clock starts; and what modgud says to them.
+
+use super::Outcome;
+use super::process::Server;
+use super::{tokens, wire};
+use bytes::Bytes;
+use modgud::envoy::proto::{
+    Address, AttributeContext, CheckRequest, CheckResponse, HeaderMap, HeaderValue, HttpRequest, HttpResponse, Peer,
+    PortSpecifier, Request, SocketAddress, address,
+};
+use modgud::jose::SigningKey;
+use prost::Message;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// The method that Envoy calls.
+pub(crate) const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+/// How many tokens are known to a server before its clock starts. The load goes through them in turn.
+const KNOWN_TOKENS: usize = 1_000;
+
+/// What kind of checks is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Good tokens that the server has seen before.
+    Known,
+    /// Good tokens, each of them new to the server.
+    Unknown,
+    /// No token at all: denied.
+    NoToken,
+    /// A token whose signature is wrong: verified and denied each time.
+    BadSignature,
+}
+
+impl Kind {
+    /// How modgud decides on these.
+    const fn is_allowed(self) -> bool {
+        match self {
+            Self::Known | Self::Unknown => true,
+            Self::NoToken | Self::BadSignature => false,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Known => "known token",
+            Self::Unknown => "unknown token",
+            Self::NoToken => "no token (denied)",
+            Self::BadSignature => "bad signature (denied)",
+        })
+    }
+}
+
+/// Everything that is sent, in files, for the processes that send it.
+pub(crate) struct Folder {
+    files: TempDir,
+    /// The public key that modgud is given.
+    pub(crate) public_pem: String,
+    /// What one signature check takes by itself, in microseconds.
+    pub(crate) signature_check: f64,
+}
+
+/// modgud's answer to a kind of checks, in a file.
+pub(crate) struct Answer {
+    pub(crate) file: PathBuf,
+}
+
+impl Folder {
+    /// Signs the tokens and writes the checks.
+    pub(crate) fn new(unknown: usize) -> Outcome<Self> {
+        let files = tempfile::tempdir()?;
+        let key = SigningKey::generate()?;
+        let tokens = tokens::sign(&key, KNOWN_TOKENS + unknown)?;
+        let (known, unknown) = tokens.split_at(KNOWN_TOKENS);
+        let path = |kind| file(files.path(), kind);
+        let with_token = |token: &String| check(Some(token));
+        write(&path(Kind::Known), known.iter().map(with_token))?;
+        write(&path(Kind::Unknown), unknown.iter().map(with_token))?;
+        write(&path(Kind::NoToken), [check(None)])?;
+        let parts = |token: &'_ String| {
+            token.rsplit_once('.').map(|(input, signature)| (input.to_owned(), signature.to_owned()))
+        };
+        let (Some((input, _)), Some((_, signature))) = (parts(&known[0]), parts(&known[1])) else {
+            return Err("a token has no signature".into());
+        };
+        write(&path(Kind::BadSignature), [check(Some(&format!("{input}.{signature}")))])?;
+        let public_pem = key.public_pem()?;
+        let signature_check = tokens::signature_check(&public_pem, &tokens)?;
+        Ok(Self { files, public_pem, signature_check })
+    }
+
+    /// The file of checks of a kind.
+    pub(crate) fn requests(&self, kind: Kind) -> PathBuf {
+        file(self.files.path(), kind)
+    }
+
+    /// The file of checks that a server is warmed up with.
+    pub(crate) fn warm_up(&self, kind: Kind) -> PathBuf {
+        self.requests(if kind == Kind::Unknown { Kind::Known } else { kind })
+    }
+
+    /// What modgud says to checks of a kind: asked for once, and looked at.
+    pub(crate) fn answer(&self, kind: Kind) -> Outcome<Answer> {
+        let server = Server::modgud(self)?;
+        let first = read(&self.requests(kind))?.into_iter().next().ok_or("there is no check to send")?;
+        let answer = wire::call(server.address, CHECK, &first)?;
+        let CheckResponse { status, http_response, .. } = CheckResponse::decode(answer.as_slice())?;
+        let code = status.map_or(0, |status| status.code);
+        let allowed = code == 0 && matches!(http_response, Some(HttpResponse::OkResponse(_)));
+        if allowed != kind.is_allowed() {
+            return Err(format!("modgud's answer to \"{kind}\" is not the one to measure: its status is {code}").into());
+        }
+        let file = self.requests(kind).with_extension("answer");
+        std::fs::write(&file, answer)?;
+        Ok(Answer { file })
+    }
+}
+
+fn file(folder: &Path, kind: Kind) -> PathBuf {
+    folder.join(format!("{kind:?}.checks"))
+}
+
+/// A check as Envoy 1.40 sends it, with `encode_raw_headers`.
+fn check(token: Option<&String>) -> Vec<u8> {
+    let text = |value: &str| Bytes::copy_from_slice(value.as_bytes());
+    let authorization = token.map(|token| format!("JWT {token}"));
+    let fields = HEADERS.iter().map(|(name, value)| (*name, *value));
+    let fields = fields.chain(authorization.as_deref().map(|value| ("authorization", value)));
+    let header =
+        |(name, value): (&str, &str)| HeaderValue { key: text(name), value: Bytes::new(), raw_value: text(value) };
+    let peer = |ip: &str, port: u32| Peer {
+        address: Some(Address {
+            address: Some(address::Address::SocketAddress(SocketAddress {
+                address: text(ip),
+                port_specifier: Some(PortSpecifier::PortValue(port)),
+                ..SocketAddress::default()
+            })),
+        }),
+        ..Peer::default()
+    };
+    let http = HttpRequest {
+        id: text("9125690527373441206"),
+        method: text("GET"),
+        path: text("/crm/appointment/?page=2"),
+        host: text("api.example.com"),
+        scheme: text("https"),
+        size: -1,
+        protocol: text("HTTP/2"),
+        header_map: Some(HeaderMap { headers: fields.map(header).collect() }),
+        ..HttpRequest::default()
+    };
+    let time = prost_types::Timestamp { seconds: 1_700_000_000, nanos: 123_456_000 };
+    let attributes = AttributeContext {
+        source: Some(peer("203.0.113.7", 51_234)),
+        destination: Some(peer("10.0.0.7", 8_000)),
+        request: Some(Request { time: Some(time), http: Some(http) }),
+        ..AttributeContext::default()
+    };
+    CheckRequest { attributes: Some(attributes) }.encode_to_vec()
+}
+
+/// What a browser sends through Envoy; `authorization` is the twentieth.
+const HEADERS: [(&str, &str); 19] = [
+    (":authority", "api.example.com"),
+    (":path", "/crm/appointment/?page=2"),
+    (":method", "GET"),
+    (":scheme", "https"),
+    ("sec-ch-ua", "\"Chromium\";v=\"140\", \"Not=A?Brand\";v=\"24\""),
+    ("sec-ch-ua-mobile", "?0"),
+    ("sec-ch-ua-platform", "\"Linux\""),
+    (
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+    ),
+    ("accept", "application/json, text/plain, */*"),
+    ("origin", "https://app.example.com"),
+    ("sec-fetch-site", "same-site"),
+    ("sec-fetch-mode", "cors"),
+    ("sec-fetch-dest", "empty"),
+    ("referer", "https://app.example.com/crm/appointments"),
+    ("accept-encoding", "gzip, deflate, br, zstd"),
+    ("accept-language", "en-GB,en;q=0.9,de;q=0.8"),
+    ("x-forwarded-proto", "https"),
+    ("x-forwarded-for", "203.0.113.7"),
+    ("x-request-id", "3f2b8c1e-6a5d-4f0b-9c7e-2d1a4b6c8e90"),
+];
+
+/// Writes messages to a file, each with its length before it.
+fn write(file: &Path, messages: impl IntoIterator<Item = Vec<u8>>) -> Outcome<()> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        bytes.extend_from_slice(&u32::try_from(message.len())?.to_be_bytes());
+        bytes.extend_from_slice(&message);
+    }
+    Ok(std::fs::write(file, bytes)?)
+}
+
+/// Reads what [`write`] wrote.
+pub(crate) fn read(file: &Path) -> Outcome<Vec<Vec<u8>>> {
+    let bytes = std::fs::read(file)?;
+    let (mut rest, mut messages) = (bytes.as_slice(), Vec::new());
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let (message, after) = after.split_at(usize::try_from(u32::from_be_bytes(*length))?);
+        messages.push(message.to_vec());
+        rest = after;
+    }
+    Ok(messages)
+}

@@ -1,0 +1,52 @@
+//! Percentiles of one round, and the spread over rounds.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The percentiles that are told, and the worst, in nanoseconds.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Percentiles {
+    pub(crate) p50: u64,
+    pub(crate) p90: u64,
+    pub(crate) p99: u64,
+    pub(crate) p999: u64,
+    pub(crate) max: u64,
+}
+
+impl Percentiles {
+    /// Of all values: nothing is estimated.
+    pub(crate) fn of(mut nanos: Vec<u64>) -> Self {
+        nanos.sort_unstable();
+        let Some(last) = nanos.len().checked_sub(1) else { return Self::default() };
+        let at = |per_mille: usize| nanos[(nanos.len() * per_mille).div_ceil(1_000).saturating_sub(1).min(last)];
+        Self { p50: at(500), p90: at(900), p99: at(990), p999: at(999), max: nanos[last] }
+    }
+}
+
+/// One figure over several rounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spread {
+    pub(crate) min: f64,
+    pub(crate) median: f64,
+    pub(crate) max: f64,
+}
+
+impl Spread {
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let (Some(min), Some(max)) = (values.first(), values.last()) else {
+            return Self { min: f64::NAN, median: f64::NAN, max: f64::NAN };
+        };
+        let middle = values[(values.len() - 1) / 2].midpoint(values[values.len() / 2]);
+        Self { min: *min, median: middle, max: *max }
+    }
+}
+
+/// `median (min–max)`, with the digits that are asked for.
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = f.precision().unwrap_or(1);
+        write!(f, "{:.digits$} ({:.digits$}–{:.digits$})", self.median, self.min, self.max)
+    }
+}

@@ -1,0 +1,56 @@
+//! Tokens: many of them, signed before any clock starts, and what one signature check takes by itself.
+
+use super::Outcome;
+use super::stats::Spread;
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use modgud::clock::Clock;
+use modgud::jose::SigningKey;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// How long tokens are valid: longer than any run.
+const LIFETIME: Duration = Duration::from_secs(36_000);
+
+/// Tokens of different users, all of one length, so that all answers are of one length too.
+pub(crate) fn sign(key: &SigningKey, count: usize) -> Outcome<Vec<String>> {
+    let now = Clock::System.now();
+    let (issued, expires) = (now.as_secs(), now.plus(LIFETIME).as_secs());
+    let token = |number: usize| {
+        let claims = [
+            ("iss", json!("bifrost")),
+            ("exp", json!(expires)),
+            ("iat", json!(issued)),
+            ("core_user_uuid", json!(format!("fd76ce0c-d8be-4aa6-91ed-{number:012}"))),
+            ("organization_uuid", json!("70f0d039-e3d9-427e-b161-4e95dbd9e918")),
+            ("scope", json!("read write")),
+            ("username", json!(format!("user{number:012}@example.com"))),
+        ];
+        key.sign(&claims.map(|(name, value)| (name.to_owned(), value)))
+    };
+    let threads = std::thread::available_parallelism()?.get();
+    let each = count.div_ceil(threads);
+    let share =
+        |thread: usize| (thread * each..((thread + 1) * each).min(count)).map(token).collect::<Result<Vec<_>, _>>();
+    let share = &share;
+    let tokens = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || share(thread))).collect();
+        running.into_iter().map(|thread| thread.join().map_err(|_| "signing failed")).collect::<Result<Vec<_>, _>>()
+    })?;
+    Ok(tokens.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// What one signature check takes by itself, in microseconds: the median of many, one after the other.
+pub(crate) fn signature_check(public_pem: &str, tokens: &[String]) -> Outcome<f64> {
+    let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pem::parse(public_pem)?.contents())?;
+    let mut micros = Vec::new();
+    for token in tokens {
+        let (input, signature) = token.rsplit_once('.').ok_or("a token has no signature")?;
+        let signature = URL_SAFE_NO_PAD.decode(signature)?;
+        let start = Instant::now();
+        key.verify_sig(input.as_bytes(), &signature)?;
+        micros.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+    Ok(Spread::of(micros).median)
+}

@@ -1,0 +1,224 @@
+//! Just enough of an HTTP/2 client (RFC 9113) to ask for gRPC calls at next to no cost: one connection, requests without
+//! Huffman coding, answers whose headers nobody reads. Whatever it does not expect is an error, never skipped.
+
+use super::Outcome;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// How long the server may be silent while answers are owed.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many calls are under way at most: a little less than modgud lets one connection have.
+const MOST_IN_FLIGHT: i64 = 1_000;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const WINDOW_UPDATE: u8 = 8;
+const ACK: u8 = 1;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+const FRAME_HEAD: usize = 9;
+/// The flow-control window of a connection before anybody says otherwise (RFC 9113 §6.9.2).
+const FIRST_WINDOW: i64 = 65_535;
+/// Room for more answers than any round brings, so that the client never has to make more.
+const LARGEST_WINDOW: u32 = 0x7fff_ffff;
+
+/// What is under way, as both halves know it.
+#[derive(Default)]
+struct Account {
+    window: AtomicI64,
+    in_flight: AtomicI64,
+}
+
+/// The half that asks.
+pub(crate) struct Asking {
+    socket: TcpStream,
+    out: Vec<u8>,
+    calls: u32,
+    first_block: Vec<u8>,
+    later_block: Vec<u8>,
+    account: Arc<Account>,
+}
+
+/// The half that listens.
+pub(crate) struct Listening {
+    socket: TcpStream,
+    buffer: Vec<u8>,
+    filled: usize,
+    account: Arc<Account>,
+}
+
+/// What the server said about a call, counted from 0.
+pub(crate) enum Event<'a> {
+    /// Its answer, a gRPC message with its five bytes of prefix.
+    Message(&'a [u8]),
+    /// It is over.
+    End(u32),
+}
+
+/// Connects for calls of one method.
+pub(crate) fn connect(address: SocketAddr, method: &str) -> Outcome<(Asking, Listening)> {
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let mut hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    frame(&mut hello, SETTINGS, 0, 0, 6);
+    hello.extend_from_slice(&4_u16.to_be_bytes()); // SETTINGS_INITIAL_WINDOW_SIZE
+    hello.extend_from_slice(&LARGEST_WINDOW.to_be_bytes());
+    frame(&mut hello, WINDOW_UPDATE, 0, 0, 4);
+    hello.extend_from_slice(&(LARGEST_WINDOW - 65_535).to_be_bytes());
+    socket.write_all(&hello)?;
+
+    let account = Arc::new(Account { window: AtomicI64::new(FIRST_WINDOW), in_flight: AtomicI64::new(0) });
+    let (first_block, later_block) = header_blocks(method, &address.to_string());
+    let listening = Listening {
+        socket: socket.try_clone()?,
+        buffer: vec![0; 256 * 1024],
+        filled: 0,
+        account: Arc::clone(&account),
+    };
+    Ok((Asking { socket, out: Vec::new(), calls: 0, first_block, later_block, account }, listening))
+}
+
+/// One call, and its answer without the prefix.
+pub(crate) fn call(address: SocketAddr, method: &str, message: &[u8]) -> Outcome<Vec<u8>> {
+    let (mut asking, mut listening) = connect(address, method)?;
+    asking.ask(message);
+    asking.flush()?;
+    let (mut answer, mut ended) = (Vec::new(), false);
+    while !ended {
+        listening.listen(|event| match event {
+            Event::Message(bytes) => answer.extend_from_slice(bytes),
+            Event::End(_) => ended = true,
+        })?;
+    }
+    Ok(answer.get(5..).ok_or("the server ended a call without an answer")?.to_vec())
+}
+
+impl Asking {
+    /// Whether another message of this size may be sent now.
+    pub(crate) fn may_ask(&self, message: &[u8]) -> bool {
+        let size = i64::try_from(message.len() + 5).unwrap_or(i64::MAX);
+        self.account.window.load(Ordering::Acquire) >= size
+            && self.account.in_flight.load(Ordering::Acquire) < MOST_IN_FLIGHT
+    }
+
+    /// Puts a call among those to be sent.
+    pub(crate) fn ask(&mut self, message: &[u8]) {
+        let stream = self.calls * 2 + 1;
+        let block = if self.calls == 0 { &self.first_block } else { &self.later_block };
+        frame(&mut self.out, HEADERS, END_HEADERS, stream, block.len());
+        self.out.extend_from_slice(block);
+        let size = message.len() + 5;
+        frame(&mut self.out, DATA, END_STREAM, stream, size);
+        self.out.push(0); // not compressed
+        self.out.extend_from_slice(&u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes());
+        self.out.extend_from_slice(message);
+        self.calls += 1;
+        self.account.window.fetch_sub(i64::try_from(size).unwrap_or(i64::MAX), Ordering::AcqRel);
+        self.account.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Sends what waits, in one piece.
+    pub(crate) fn flush(&mut self) -> Outcome<()> {
+        self.socket.write_all(&self.out)?;
+        self.out.clear();
+        Ok(())
+    }
+
+    /// How many calls were asked for.
+    pub(crate) fn calls(&self) -> u32 {
+        self.calls
+    }
+}
+
+impl Listening {
+    /// Waits until the server says something, and takes in all that is there.
+    pub(crate) fn listen(&mut self, mut on: impl FnMut(Event<'_>)) -> Outcome<()> {
+        let read = self.socket.read(&mut self.buffer[self.filled..])?;
+        if read == 0 {
+            return Err("the server closed the connection".into());
+        }
+        self.filled += read;
+        let mut at = 0;
+        while let Some(head) = self.buffer[at..self.filled].first_chunk::<FRAME_HEAD>() {
+            let number = |bytes: &[u8]| bytes.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+            let (length, kind, flags) = (number(&head[..3]), head[3], head[4]);
+            let end = at + FRAME_HEAD + usize::try_from(length)?;
+            if end > self.filled {
+                break;
+            }
+            let stream = number(&head[5..]) & LARGEST_WINDOW;
+            let payload = &self.buffer[at + FRAME_HEAD..end];
+            at = end;
+            match (kind, stream) {
+                (DATA, 1..) => on(Event::Message(payload)),
+                (HEADERS, 1..) if flags & END_HEADERS != 0 => {}
+                (SETTINGS, 0) if flags & ACK != 0 => {}
+                // Its settings come once, before its first answer, and change nothing here: the limits kept are lower.
+                (SETTINGS, 0) => {
+                    let mut acknowledgement = Vec::new();
+                    frame(&mut acknowledgement, SETTINGS, ACK, 0, 0);
+                    self.socket.write_all(&acknowledgement)?;
+                }
+                (WINDOW_UPDATE, 0) => {
+                    self.account.window.fetch_add(i64::from(number(payload)), Ordering::AcqRel);
+                }
+                _ => {
+                    return Err(
+                        format!("the server sent a frame of type {kind} on stream {stream}: {payload:?}").into()
+                    );
+                }
+            }
+            if matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0 {
+                self.account.in_flight.fetch_sub(1, Ordering::AcqRel);
+                on(Event::End((stream - 1) / 2));
+            }
+        }
+        self.buffer.copy_within(at..self.filled, 0);
+        self.filled -= at;
+        Ok(())
+    }
+}
+
+fn frame(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, length: usize) {
+    let [_, a, b, c] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    out.extend_from_slice(&[a, b, c, kind, flags]);
+    out.extend_from_slice(&stream.to_be_bytes());
+}
+
+/// The headers that Envoy sends with a check, as HPACK (RFC 7541): written out and remembered in the first call, named by their
+/// numbers in every other, as Envoy does it too.
+fn header_blocks(method: &str, authority: &str) -> (Vec<u8>, Vec<u8>) {
+    const POST_HTTP: [u8; 2] = [0x83, 0x86];
+    /// Name by number in the static table, value written out, both remembered (RFC 7541 §6.2.1).
+    const AUTHORITY: u8 = 0x41;
+    const PATH: u8 = 0x44;
+    const CONTENT_TYPE: u8 = 0x5f;
+    const NEW_NAME: u8 = 0x40;
+    /// The newest entry of the table of what was remembered; older ones count up from it.
+    const NEWEST: u8 = 0x80 + 62;
+    let mut first = POST_HTTP.to_vec();
+    let fields: [(u8, &str, &str); 7] = [
+        (PATH, "", method),
+        (AUTHORITY, "", authority),
+        (CONTENT_TYPE, "", "application/grpc"),
+        (NEW_NAME, "te", "trailers"),
+        (NEW_NAME, "grpc-timeout", "200m"),
+        (NEW_NAME, "x-envoy-internal", "true"),
+        (NEW_NAME, "x-forwarded-for", "10.0.0.7"),
+    ];
+    for (form, name, value) in fields {
+        first.push(form);
+        for text in [name, value].into_iter().filter(|text| !text.is_empty()) {
+            first.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+            first.extend_from_slice(text.as_bytes());
+        }
+    }
+    let remembered = u8::try_from(fields.len()).unwrap_or(u8::MAX);
+    let later = POST_HTTP.into_iter().chain((NEWEST..NEWEST + remembered).rev()).collect();
+    (first, later)
+}
