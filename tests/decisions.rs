@@ -39,7 +39,7 @@ const TOPICS: [&str; 7] = [
 ];
 
 /// Reasons that no request can cause by what it says: `tests/guarantee.rs` has them.
-const NOT_BY_A_REQUEST: [Reason; 2] = [Reason::DeadlineExceeded, Reason::Internal];
+const NOT_BY_A_REQUEST: [Reason; 3] = [Reason::DeadlineExceeded, Reason::Overloaded, Reason::Internal];
 
 /// A check is answered in its own time here, also on a busy machine: the deadline is another test's.
 pub(crate) const PATIENT: &str = "server: { deadline: 10s }\n";

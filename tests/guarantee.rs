@@ -64,6 +64,35 @@ async fn a_message_that_never_comes_holds_up_nobody() {
     }
 }
 
+/// More checks than may be under way: one too many is told so at once, and there is room again when the others are gone.
+#[tokio::test]
+async fn one_check_too_many_is_denied_at_once() {
+    let sidecar = Sidecar::with("server: { deadline: 10s, max_in_flight: 2 }").await;
+    let mut raw = Raw::connect(&sidecar).await;
+    let before = Counters::read(&sidecar).await;
+    let mut silent = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let mut raw = raw.clone();
+        let body = Body::new(AnyBody::from_stream(tokio_stream::pending::<Result<Bytes, Infallible>>()));
+        silent.spawn(async move { raw.call(CHECK, &[], body).await });
+    }
+    let first = silent.join_next().await.unwrap().unwrap().answer().unwrap();
+    assert_eq!(first.status(), Some(503));
+    assert_eq!(Counters::read(&sidecar).await.reasons_since(&before), ["overloaded"]);
+    assert_eq!(silent.len(), 2, "the others still wait for their messages");
+
+    silent.shutdown().await;
+    // The server hears of the end of a call when its connection tells: until then there is no room.
+    let mut found = Some(503);
+    for _ in 0..10_000 {
+        found = raw.send(&frame(&good().encode_to_vec())).await.answer().unwrap().status();
+        if found.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, None, "there is no room again");
+}
+
 #[tokio::test]
 async fn what_is_no_check_stays_a_grpc_error() {
     let sidecar = Sidecar::with(PATIENT).await;
