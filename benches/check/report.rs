@@ -108,7 +108,8 @@ impl Report {
                 .iter()
                 .find(|(kind, known, _)| *kind == Kind::Known && known.to_string() == pace.to_string());
             if let (Kind::Unknown, Pace::InFlight(width), Some((_, _, known))) = (kind, pace, known) {
-                let more = micros(pairs, |pair| &pair.modgud).median - micros(known, |pair| &pair.modgud).median;
+                // Each beside the empty server of its own rounds, since the two cases had their turns minutes apart.
+                let more = surplus(pairs) - surplus(known);
                 println!(
                     "| an unknown one costs one signature check ({:.1} µs) and 5 µs more, {width} in flight | {more:.1} µs more, so {:.1} µs beside the signature |",
                     self.signature,
@@ -141,20 +142,37 @@ impl Report {
                 println!("\nDoubt: {kind}, {pace}: the load was the bottleneck; checks/s is what it can send.");
             }
         }
+        for (kind, pace, pairs) in &self.cases {
+            let late = Spread::of(pairs.iter().map(|pair| pair.modgud.late.p99 as f64 / 1e3)).median;
+            if late > 500.0 {
+                println!(
+                    "\nDoubt: {kind}, {pace}: the load itself was late, by {late:.0} µs in one check of a hundred."
+                );
+            }
+        }
         if cfg!(debug_assertions) {
             println!("\nDoubt: this build is not optimised; its figures mean nothing.");
         }
     }
 }
 
+/// The CPU time of a server for one check, in µs.
+fn cost(sample: &Sample) -> f64 {
+    sample.server_nanos as f64 / 1e3 / sample.checks as f64
+}
+
 fn micros(pairs: &[Pair], of: impl Fn(&Pair) -> &Sample) -> Spread {
-    Spread::of(pairs.iter().map(of).map(|sample| sample.server_nanos as f64 / 1e3 / sample.checks as f64))
+    Spread::of(pairs.iter().map(of).map(cost))
 }
 
 /// How many times the empty server's CPU time modgud takes. The two of a round ran one right after the other.
 fn ratio(pairs: &[Pair]) -> Spread {
-    let cost = |sample: &Sample| sample.server_nanos as f64 / sample.checks as f64;
     Spread::of(pairs.iter().map(|pair| cost(&pair.modgud) / cost(&pair.empty)))
+}
+
+/// How many µs of CPU time modgud takes beyond the empty server.
+fn surplus(pairs: &[Pair]) -> f64 {
+    Spread::of(pairs.iter().map(|pair| cost(&pair.modgud) - cost(&pair.empty))).median
 }
 
 fn rate(pairs: &[Pair]) -> f64 {
