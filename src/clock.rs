@@ -59,8 +59,10 @@ impl fmt::Display for Timestamp {
         const LAST: u64 = 253_402_300_799;
         match self.as_secs() {
             0 => f.write_str("the beginning"),
-            1..=LAST => humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(self.0)).fmt(f),
-            seconds => write!(f, "{seconds} s"),
+            seconds => match UNIX_EPOCH.checked_add(Duration::from_millis(self.0)) {
+                Some(time) if seconds <= LAST => humantime::format_rfc3339_seconds(time).fmt(f),
+                Some(_) | None => write!(f, "{seconds} s"),
+            },
         }
     }
 }

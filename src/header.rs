@@ -56,13 +56,21 @@ impl HeaderName {
 
 /// Whether a byte may stand in a token (RFC 9110 §5.6.2).
 #[must_use]
-pub const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        )
+pub fn is_token_byte(byte: u8) -> bool {
+    TOKEN_BYTES.get(usize::from(byte)).copied().unwrap_or_default()
 }
+
+/// [`is_token_byte`] for every byte: each header's name is looked at in each check.
+#[expect(clippy::indexing_slicing, reason = "checked when it is compiled")]
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut bytes: &[u8] = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    while let [byte, rest @ ..] = bytes {
+        table[*byte as usize] = true;
+        bytes = rest;
+    }
+    table
+};
 
 /// Folds what servers fold: letters to lower case, and every other character of a name but digits to `-`. CGI and WSGI make
 /// `-` and `_` into one variable (RFC 3875 §4.1.18), and some servers `.` and others too.

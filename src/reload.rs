@@ -28,7 +28,6 @@ pub struct Origin {
 
 impl Origin {
     /// Loads the configuration, and names the files that it is made from.
-    #[must_use]
     pub fn load(&self) -> (Result<Loaded, ConfigError>, Watched) {
         load_and_name_files(self.file.as_deref(), &self.overrides, &self.environment)
     }

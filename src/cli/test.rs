@@ -92,7 +92,7 @@ fn outcome(case: &Case, snapshot: &Snapshot, key: &SigningKey, file: String) -> 
     let failure = (!differences.is_empty()).then(|| {
         let explained = report.to_string();
         let lines = differences.iter().map(String::as_str).chain(explained.lines());
-        lines.map(|line| format!("    {line}\n")).collect()
+        lines.flat_map(|line| ["    ", line, "\n"]).collect()
     });
     Ok(Outcome { file, name: case.name.clone(), failure })
 }

@@ -155,8 +155,8 @@ impl IdentityHeaders {
     /// Whether a server could take a client's header of this name for one of ours, and it does not have the very name of one:
     /// that is written or removed in any case.
     fn is_spelling(&self, name: &[u8]) -> bool {
-        let is = |ours: &IdentityHeader| ours.name.as_str().as_bytes().eq_ignore_ascii_case(name);
-        let folds = |ours: &IdentityHeader| same_to_a_server(ours.name.as_str().as_bytes(), name);
+        let is = |ours: &IdentityHeader| ours.name.bytes().eq_ignore_ascii_case(name);
+        let folds = |ours: &IdentityHeader| same_to_a_server(ours.name.bytes(), name);
         let taken_for_ours = self.headers.iter().any(folds) || self.strip.iter().any(|pattern| pattern.matches(name));
         taken_for_ours && !self.headers.iter().any(is)
     }
