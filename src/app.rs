@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 const QUIET: Duration = Duration::from_secs(1);
 /// How often it is looked whether checks still come.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long calls under way may take to end once listeners are closed, at the least.
+/// How long calls under way may take to end once listeners are closed, beyond the deadline of a check.
 const FINISH: Duration = Duration::from_secs(2);
 
 /// Why modgud could not start, or stopped.
@@ -135,8 +135,10 @@ impl App {
         let grpc = grpc::serve(grpc, Arc::clone(&checks), readiness.clone(), max_in_flight, wait(closed.clone()));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), wait(closed));
         let servers = async {
-            let (grpc, admin) = tokio::join!(grpc, admin);
-            grpc.map_err(AppError::from).and(admin.map_err(AppError::Admin))
+            // One that fails ends both: half of modgud is not to be taken for the whole.
+            let grpc = async { grpc.await.map_err(AppError::from) };
+            let admin = async { admin.await.map_err(AppError::Admin) };
+            tokio::try_join!(grpc, admin).map(|((), ())| ())
         };
         tokio::pin!(servers);
         drop(starting);
@@ -159,9 +161,11 @@ impl App {
             draining = leaving => draining,
         };
         drop(closing);
-        match timeout(drain.max(FINISH), servers).await {
+        // A check under way is answered by its deadline at the latest.
+        let most = checks.driver.snapshot().deadline.saturating_add(FINISH);
+        match timeout(most, servers).await {
             Ok(ended) => ended,
-            // Connections that are kept open by the other side: nothing is under way on them that was not given its time.
+            // Calls that are kept open by the other side, and are no checks.
             Err(_) => Ok(()),
         }
     }

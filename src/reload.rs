@@ -5,15 +5,19 @@ use crate::config::{
     Change, Config, ConfigError, Environment, Loaded, Overrides, ServerConfig, Watched, load_and_name_files,
 };
 use crate::server::Checks;
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How often the files are looked at. A change is loaded when a second look finds no further one: what is being written is
 /// left to be finished.
 const LOOK: Duration = Duration::from_millis(400);
+/// How long a load may take. One that takes longer waits for a file system that is away, or for a pipe.
+const MOST: Duration = Duration::from_secs(5);
 
 /// Where a configuration comes from, to load it again.
 #[derive(Debug, Clone)]
@@ -56,30 +60,61 @@ impl Reloader {
         let mut changed = false;
         loop {
             tokio::select! {
-                asked = asked.recv() => match asked {
-                    Some(()) => self.reload(&checks).await,
-                    None => return,
-                },
-                _ = looks.tick() => match self.watched.look() {
-                    Change::Some => changed = true,
-                    Change::None if changed => {
-                        changed = false;
-                        self.reload(&checks).await;
+                asked = asked.recv() => if asked.is_none() { return },
+                _ = looks.tick() => match (self.look().await, changed) {
+                    (Change::Some, _) => {
+                        changed = true;
+                        continue;
                     }
-                    Change::None => {}
+                    (Change::None, false) => continue,
+                    (Change::None, true) => {}
                 },
             }
+            // Whatever has changed so far is in what is read now.
+            changed = false;
+            self.reload(&checks).await;
+        }
+    }
+
+    /// Looks whether a file has changed. Not on a thread that answers checks: a file system that is away does not answer.
+    async fn look(&mut self) -> Change {
+        let mut watched = mem::take(&mut self.watched);
+        let looked = spawn_blocking(move || {
+            let change = watched.look();
+            (change, watched)
+        });
+        match looked.await {
+            Ok((change, watched)) => {
+                self.watched = watched;
+                change
+            }
+            // Nothing is watched any more: what there is to watch is found by loading.
+            Err(_) => Change::Some,
         }
     }
 
     async fn reload(&mut self, checks: &Checks) {
         let origin = self.origin.clone();
         // Reads files: not on a thread that answers checks.
-        let Ok((loaded, watched)) = tokio::task::spawn_blocking(move || origin.load()).await else {
+        let loading = spawn_blocking(move || {
+            let (loaded, watched) = origin.load();
+            let overtaken = watched.have_changed();
+            (loaded, watched, overtaken)
+        });
+        let refused = |error: &dyn std::fmt::Display| {
             checks.metrics.config_refused();
-            return;
+            tracing::error!(%error, "the changed configuration is refused; the one before goes on serving");
+        };
+        let (loaded, watched, overtaken) = match timeout(MOST, loading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => return refused(&"modgud failed inside while it loaded it"),
+            Err(_) => return refused(&format_args!("its files could not be read in {} s", MOST.as_secs())),
         };
         self.watched = watched;
+        if overtaken {
+            // Some of it was read before the change and some after: neither good nor bad. The next look sees the change.
+            return;
+        }
         match loaded {
             Ok(Loaded { config: Config { server, snapshot }, origin, .. }) => {
                 checks.driver.replace(snapshot);
@@ -87,10 +122,7 @@ impl Reloader {
                 tracing::info!(config = origin, "the changed configuration serves");
                 self.name_what_stays(&server);
             }
-            Err(error) => {
-                checks.metrics.config_refused();
-                tracing::error!(%error, "the changed configuration is refused; the one before goes on serving");
-            }
+            Err(error) => refused(&error),
         }
     }
 

@@ -5,7 +5,7 @@
 
 mod load;
 mod messages;
-mod raw;
+pub(crate) mod raw;
 
 use crate::decisions::counters::Counters;
 use crate::decisions::{PATIENT, answer::Answer};

@@ -9,6 +9,7 @@ mod guarantee;
 mod keys;
 mod properties;
 mod readme;
+mod reload;
 mod services;
 mod support;
 mod tampering;

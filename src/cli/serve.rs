@@ -63,7 +63,10 @@ pub(super) fn run(args: Args) -> Exit {
         Err(error) => return fail(error),
     };
     let _log = log::start(loaded.config.server.log);
-    match runtime.block_on(serve(loaded, origin, watched)) {
+    let served = runtime.block_on(serve(loaded, origin, watched));
+    // Does not wait for a load that hangs.
+    runtime.shutdown_background();
+    match served {
         Ok(()) => Exit::Done,
         Err(error) => fail(error),
     }

@@ -109,7 +109,9 @@ impl Reader {
     pub(super) fn file(&self, path: &Path, limit: u64) -> io::Result<Option<String>> {
         self.files.borrow_mut().add(path);
         let mut text = String::new();
-        let read = File::open(path)?.take(limit.saturating_add(1)).read_to_string(&mut text)?;
+        let read = File::open(path)
+            .and_then(|file| file.take(limit.saturating_add(1)).read_to_string(&mut text))
+            .inspect_err(|error| self.files.borrow_mut().unread(error))?;
         Ok(u64::try_from(read).is_ok_and(|read| read <= limit).then_some(text))
     }
 

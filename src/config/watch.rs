@@ -5,6 +5,8 @@
 //! in the same way, and costs a handful of system calls twice a second.
 
 use std::fs::metadata;
+use std::io;
+use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +16,11 @@ type Stamp = Option<(u64, u64, u64, (i64, i64), (i64, i64))>;
 
 /// Files, and how they were when last looked at.
 #[derive(Debug, Default)]
-pub struct Watched(Vec<(PathBuf, Stamp)>);
+pub struct Watched {
+    files: Vec<(PathBuf, Stamp)>,
+    /// Whether one could not be read for a reason that passes without a trace in the file.
+    passing: bool,
+}
 
 /// What has become of the files since they were last looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +34,21 @@ pub enum Change {
 impl Watched {
     /// Adds a file as it is now. To be called before it is read, so that no change after that is missed.
     pub(super) fn add(&mut self, file: &Path) {
-        self.0.push((file.to_path_buf(), stamp(file)));
+        self.files.push((file.to_path_buf(), stamp(file)));
+    }
+
+    /// Notes why a file could not be read. What is not in the file (no descriptors left, a disk that fails) can pass without
+    /// a change to see: the next look is then to say that there is one.
+    pub(super) fn unread(&mut self, error: &io::Error) {
+        use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+        let lasting = [InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied].contains(&error.kind());
+        self.passing |= !lasting;
     }
 
     /// Looks again.
     pub fn look(&mut self) -> Change {
-        let mut change = Change::None;
-        for (file, before) in &mut self.0 {
+        let mut change = if mem::take(&mut self.passing) { Change::Some } else { Change::None };
+        for (file, before) in &mut self.files {
             let now = stamp(file);
             if now != *before {
                 *before = now;
@@ -42,6 +56,12 @@ impl Watched {
             }
         }
         change
+    }
+
+    /// Whether any is another than when it was last looked at. The next look says so too.
+    #[must_use]
+    pub fn have_changed(&self) -> bool {
+        self.files.iter().any(|(file, before)| stamp(file) != *before)
     }
 }
 
@@ -54,6 +74,7 @@ fn stamp(file: &Path) -> Stamp {
 mod tests {
     use super::{Change, Watched};
     use std::fs::{create_dir, remove_file, rename, write};
+    use std::io::{Error, ErrorKind};
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -86,6 +107,25 @@ mod tests {
         assert_eq!((watched.look(), watched.look()), (Change::Some, Change::None), "come late");
 
         remove_file(at("two/file")).unwrap();
+        assert!(watched.have_changed() && watched.have_changed(), "asking does not make it the state before");
         assert_eq!((watched.look(), watched.look()), (Change::Some, Change::None), "gone");
+        assert!(!watched.have_changed());
+    }
+
+    #[test]
+    fn what_may_pass_by_itself_is_looked_at_again() {
+        const EIO: i32 = 5;
+        const EMFILE: i32 = 24;
+        let mut watched = Watched::default();
+        for (error, expected) in [
+            (Error::from_raw_os_error(EIO), Change::Some),
+            (Error::from_raw_os_error(EMFILE), Change::Some),
+            (Error::from(ErrorKind::NotFound), Change::None),
+            (Error::from(ErrorKind::PermissionDenied), Change::None),
+            (Error::from(ErrorKind::InvalidData), Change::None),
+        ] {
+            watched.unread(&error);
+            assert_eq!((watched.look(), watched.look()), (expected, Change::None), "{error}");
+        }
     }
 }

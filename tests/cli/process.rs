@@ -20,11 +20,11 @@ const FREE_PORTS: [&str; 4] = ["--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"
 
 /// What a process said, and how it ended.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(crate) struct Said {
     /// The exit code; `None` when a signal ended it.
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// modgud in this folder, with these variables in its environment and no others.
@@ -55,20 +55,25 @@ pub(super) async fn serve_in(folder: &Path, variables: &[(&str, &str)], argument
 }
 
 /// A server that serves.
-pub(super) struct Serving {
+pub(crate) struct Serving {
     child: Child,
     lines: BufReader<ChildStdout>,
     said: String,
     /// Where checks are answered.
-    pub(super) grpc: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     /// Where probes are.
-    pub(super) admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Serving {
     /// Starts `serve` on free ports with this text in the variable of the key, and waits until it says that it serves.
-    pub(super) async fn start(folder: &Path, key: &str, arguments: &[&str]) -> Self {
-        let arguments = [["serve"].as_slice(), &FREE_PORTS, arguments].concat();
+    pub(crate) async fn start(folder: &Path, key: &str, arguments: &[&str]) -> Self {
+        Self::start_at(folder, key, &[FREE_PORTS.as_slice(), arguments].concat()).await
+    }
+
+    /// The same, on the ports that the configuration says.
+    pub(crate) async fn start_at(folder: &Path, key: &str, arguments: &[&str]) -> Self {
+        let arguments = [["serve"].as_slice(), arguments].concat();
         let mut child = command(folder, &[(KEY_VARIABLE, key)], &arguments).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
@@ -87,10 +92,15 @@ impl Serving {
         Self { child, lines, said, grpc, admin }
     }
 
-    /// Sends a signal, and waits until the process is gone; all that it said since it was started.
-    pub(super) async fn end(mut self, signal: Signal) -> Said {
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).unwrap();
         kill_process(id, signal).unwrap();
+    }
+
+    /// Sends a signal, and waits until the process is gone; all that it said since it was started.
+    pub(crate) async fn end(mut self, signal: Signal) -> Said {
+        self.signal(signal);
         let mut err = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
         let rest = async {

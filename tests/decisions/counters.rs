@@ -3,6 +3,7 @@
 use crate::support::Sidecar;
 use modgud::playground::http::Exchange;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 const CHECKS: &str = "modgud_checks_total{";
 
@@ -13,7 +14,12 @@ pub(crate) struct Counters(BTreeMap<String, u64>);
 impl Counters {
     /// The counters now.
     pub(crate) async fn read(sidecar: &Sidecar) -> Self {
-        let answer = Exchange::get(sidecar.addresses.admin, "/metrics").await.unwrap();
+        Self::at(sidecar.addresses.admin).await
+    }
+
+    /// The counters of whoever has this admin listener.
+    pub(crate) async fn at(admin: SocketAddr) -> Self {
+        let answer = Exchange::get(admin, "/metrics").await.unwrap();
         assert_eq!(answer.status, 200);
         let text = String::from_utf8(answer.body).unwrap();
         let line = |line: &str| {

@@ -14,14 +14,14 @@ use tonic::codegen::Service;
 use tonic::transport::{Channel, Endpoint};
 
 /// The path of the one method.
-pub(super) const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+pub(crate) const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 /// A connection.
 #[derive(Clone)]
-pub(super) struct Raw(Channel);
+pub(crate) struct Raw(Channel);
 
 /// What came back on a call.
-pub(super) struct Reply {
+pub(crate) struct Reply {
     http_status: u16,
     headers: HeaderMap,
     trailers: HeaderMap,
@@ -29,18 +29,23 @@ pub(super) struct Reply {
 }
 
 impl Raw {
-    pub(super) async fn connect(sidecar: &Sidecar) -> Self {
+    pub(crate) async fn connect(sidecar: &Sidecar) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{}", sidecar.addresses.grpc)).unwrap();
         Self(endpoint.connect().await.unwrap())
     }
 
+    /// The connection, for a client of another make.
+    pub(crate) fn channel(&self) -> Channel {
+        self.0.clone()
+    }
+
     /// Sends these bytes as the body of a check.
-    pub(super) async fn send(&mut self, body: &[u8]) -> Reply {
+    pub(crate) async fn send(&mut self, body: &[u8]) -> Reply {
         self.call(CHECK, &[], Body::new(AnyBody::from(body.to_vec()))).await
     }
 
     /// Makes a call.
-    pub(super) async fn call(&mut self, path: &str, headers: &[(&str, &str)], body: Body) -> Reply {
+    pub(crate) async fn call(&mut self, path: &str, headers: &[(&str, &str)], body: Body) -> Reply {
         let mut request = Request::post(path).header("content-type", "application/grpc").header("te", "trailers");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -55,7 +60,7 @@ impl Raw {
 
 impl Reply {
     /// The status of the call, wherever it stands.
-    pub(super) fn grpc_status(&self) -> Option<tonic::Code> {
+    pub(crate) fn grpc_status(&self) -> Option<tonic::Code> {
         let value = self.headers.get("grpc-status").or_else(|| self.trailers.get("grpc-status"))?;
         Some(tonic::Code::from_bytes(value.as_bytes()))
     }
@@ -64,7 +69,7 @@ impl Reply {
     ///
     /// # Errors
     /// In words, why it did not go well.
-    pub(super) fn answer(&self) -> Result<Answer, String> {
+    pub(crate) fn answer(&self) -> Result<Answer, String> {
         let Self { http_status, headers, trailers: _, body } = self;
         let status = self.grpc_status();
         if *http_status != 200 || status != Some(tonic::Code::Ok) {
@@ -80,12 +85,12 @@ impl Reply {
 }
 
 /// A message as gRPC sends it: not compressed, with its length.
-pub(super) fn frame(message: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(message: &[u8]) -> Vec<u8> {
     framed(0, message.len(), message)
 }
 
 /// A message with whatever flag and length.
-pub(super) fn framed(flag: u8, length: usize, message: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(flag: u8, length: usize, message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(length).unwrap().to_be_bytes();
     [&[flag], length.as_slice(), message].concat()
 }

@@ -10,14 +10,15 @@
 
 use modgud::app::{Addresses, App, Stop};
 use modgud::clock::{Clock, ManualClock, Timestamp};
-use modgud::config::{Environment, Overrides, load};
+use modgud::config::{Environment, Overrides};
 use modgud::envoy::proto::{
     AttributeContext, AuthorizationClient, CheckRequest, HeaderMap, HeaderValue, HeadersEntry, HttpRequest, Request,
 };
 use modgud::jose::SigningKey;
+use modgud::reload::{Origin, Reloader};
 use serde_json::{Value, json};
-use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -45,8 +46,9 @@ pub struct Sidecar {
     pub addresses: Addresses,
     pub clock: ManualClock,
     stop: mpsc::Sender<Stop>,
+    reload: mpsc::Sender<()>,
     running: JoinHandle<()>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Sidecar {
@@ -58,19 +60,41 @@ impl Sidecar {
     /// This configuration (`""`: none, the profile as it is), on free ports, with the key [`KEY`] in `JWT_PUBLIC_KEY_RSA_BIFROST`, at [`NOW`].
     pub async fn with(yaml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("modgud.yaml");
-        std::fs::write(&file, yaml).unwrap();
+        let file = (!yaml.is_empty()).then(|| folder.path().join("modgud.yaml"));
+        if let Some(file) = &file {
+            std::fs::write(file, yaml).unwrap();
+        }
+        Self::of(file, folder).await
+    }
+
+    /// The configuration in this file, which stands in this folder; the rest as [`Self::with`]. It follows the file's changes.
+    pub async fn of(file: Option<PathBuf>, folder: TempDir) -> Self {
         let pem = KEY.public_pem().unwrap();
         let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem)]);
         let free = "127.0.0.1:0".parse().ok();
-        let overrides = Overrides { profile: None, grpc: free, admin: free };
-        let loaded = load((!yaml.is_empty()).then_some(file.as_path()), &overrides, &environment).unwrap();
+        let origin = Origin { file, overrides: Overrides { profile: None, grpc: free, admin: free }, environment };
+        let (loaded, watched) = origin.load();
+        let config = loaded.unwrap().config;
+        let reloader = Reloader::new(origin, &config, watched);
         let clock = ManualClock::new(Timestamp::from_secs(NOW));
-        let app = App::bind(loaded.config, Clock::Manual(clock.clone())).await.unwrap();
+        let app = App::bind(config, Clock::Manual(clock.clone())).await.unwrap();
         let addresses = app.addresses();
+        let (reload, asked) = mpsc::channel(1);
+        tokio::spawn(reloader.run(Arc::clone(app.checks()), asked));
         let (stop, stopped) = mpsc::channel(1);
         let running = tokio::spawn(async move { app.run(stopped).await.unwrap() });
-        Self { addresses, clock, stop, running, _folder: folder }
+        Self { addresses, clock, stop, reload, running, folder }
+    }
+
+    /// The folder of its configuration.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What SIGHUP does: asks for the configuration to be loaded again.
+    pub fn reload(&self) {
+        // A word that waits already stands for this one too.
+        let _ = self.reload.try_send(());
     }
 
     /// A client of this sidecar.

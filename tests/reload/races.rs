@@ -1,0 +1,95 @@
+//! What changes while it is read, and what can't be read to its end.
+
+use super::changing::{Changing, PATIENCE};
+use super::files::BY_FILE;
+use super::generation::Generation;
+use crate::support::{KEY, NOW};
+use modgud::clock::{Clock, ManualClock, Timestamp};
+use modgud::config::{Environment, Overrides};
+use modgud::driver::Driver;
+use modgud::reload::{Origin, Reloader};
+use modgud::server::Checks;
+use modgud::telemetry::metrics::Metrics;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::process::Command;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+
+/// Makes a pipe: reading it waits until somebody writes to it, and that is until the test wants it to go on.
+pub(super) async fn pipe(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status().await.unwrap();
+    assert!(made.success(), "mkfifo: {made}");
+}
+
+/// Opens a pipe for writing, which can be done once somebody reads it.
+async fn reader_has_come(path: PathBuf) -> File {
+    let opened = spawn_blocking(move || OpenOptions::new().write(true).open(path).unwrap());
+    timeout(PATIENCE, opened).await.unwrap_or_else(|_| panic!("nobody reads it")).unwrap()
+}
+
+/// What was read partly before a change and partly after is no configuration that anybody has written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_while_it_is_read() {
+    let mut changing = Changing::start(&Generation(1).yaml()).await;
+    pipe(&changing.path("key.pem")).await;
+    changing.rename_over("modgud.yaml", &format!("{}{BY_FILE}", Generation(2).yaml()));
+    changing.sidecar.reload();
+    let mut key = reader_has_come(changing.path("key.pem")).await;
+    // The configuration has been read, its key has not.
+    changing.rename_over("modgud.yaml", &Generation(3).yaml());
+    key.write_all(KEY.public_pem().unwrap().as_bytes()).unwrap();
+    drop(key);
+    changing.accepted().await;
+    changing.serves(3).await;
+}
+
+/// A pipe into which nobody writes, as a file system that is away: given up, and everything goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_can_not_be_read_to_its_end() {
+    let mut changing = Changing::start(&Generation(1).yaml()).await;
+    pipe(&changing.path("pipe")).await;
+    fs::hard_link(changing.path("pipe"), changing.path("the same pipe")).unwrap();
+    fs::rename(changing.path("pipe"), changing.path("modgud.yaml")).unwrap();
+    changing.refused().await;
+    changing.serves(1).await;
+    changing.rename_over("modgud.yaml", &Generation(2).yaml());
+    changing.accepted().await;
+    changing.serves(2).await;
+    // Lets go of the one who reads still: this process could not end before.
+    reader_has_come(changing.path("the same pipe")).await;
+}
+
+/// A file that is longer every time that it is looked at is left to be finished, although each of its states could be loaded.
+#[tokio::test(start_paused = true)]
+async fn what_is_being_written_is_not_loaded() {
+    const OFTEN: Duration = Duration::from_millis(300);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("modgud.yaml");
+    let write = |millis: usize| {
+        fs::write(&file, format!("server: {{ deadline: {millis}ms }}\n{}", "#".repeat(millis))).unwrap();
+    };
+    write(1);
+    let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
+    let origin = Origin { file: Some(file.clone()), overrides: Overrides::default(), environment };
+    let (loaded, watched) = origin.load();
+    let config = loaded.unwrap().config;
+    let reloader = Reloader::new(origin, &config, watched);
+    let driver = Driver::new(config.snapshot, Clock::Manual(ManualClock::new(Timestamp::from_secs(NOW))));
+    let checks = Arc::new(Checks { driver, metrics: Metrics::default() });
+    let (_asking, asked) = mpsc::channel(1);
+    tokio::spawn(reloader.run(Arc::clone(&checks), asked));
+    // This is not the time of the machine: it goes on when everybody waits.
+    sleep(OFTEN).await;
+    for millis in 2..=20 {
+        write(millis);
+        sleep(OFTEN).await;
+        assert_eq!(checks.driver.snapshot().deadline, Duration::from_millis(1), "while {millis} is written");
+    }
+    sleep(10 * OFTEN).await;
+    assert_eq!(checks.driver.snapshot().deadline, Duration::from_millis(20));
+}
