@@ -93,6 +93,21 @@ async fn one_check_too_many_is_denied_at_once() {
     assert_eq!(found, None, "there is no room again");
 }
 
+/// Envoy hands on what a client says about tracing (`tracestate`, `baggage`) as headers of the call: up to its own limit for
+/// all headers of a request, 60 KiB. Refused by the transport, it would be a gRPC error, and its cause the client's choice.
+#[tokio::test]
+async fn a_call_with_large_headers_is_answered() {
+    let sidecar = Sidecar::with(PATIENT).await;
+    let mut raw = Raw::connect(&sidecar).await;
+    for kib in [1, 15, 16, 17, 32, 60] {
+        let large = "a".repeat(kib * 1024);
+        let body = Body::new(AnyBody::from(frame(&good().encode_to_vec())));
+        let reply = raw.call(CHECK, &[("tracestate", &large)], body).await;
+        let found = reply.answer().unwrap_or_else(|error| panic!("{kib} KiB: {error}"));
+        assert_eq!(found.status(), None, "{kib} KiB: {found:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_check_stays_a_grpc_error() {
     let sidecar = Sidecar::with(PATIENT).await;

@@ -15,6 +15,9 @@ use tonic_health::server::HealthReporter;
 
 /// How many checks one connection may have under way. Envoy opens another connection beyond it.
 const STREAMS_PER_CONNECTION: u32 = 1_024;
+/// How large the headers of one call may be. Envoy hands on what clients say about tracing, up to its limit for all headers of a
+/// request (60 KiB); more than this is refused by the transport, which is a gRPC error: no client must be able to cause it.
+const HEADER_BYTES: u32 = 128 * 1024;
 /// How often a silent connection is asked whether anybody is there, and how long the answer may take.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
 /// The names that health is reported for: the server as a whole, and the one service that it is there for.
@@ -59,6 +62,7 @@ pub async fn serve(
     };
     let served = Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .http2_max_header_list_size(HEADER_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE.0))
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
         .add_service(Guarded::new(&checks, max_in_flight))

@@ -9,7 +9,6 @@ use modgud::config::{Environment, Overrides};
 use modgud::driver::Driver;
 use modgud::reload::{Origin, Reloader};
 use modgud::server::Checks;
-use modgud::telemetry::metrics::Metrics;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -8,10 +8,12 @@ use modgud::server::CHECK_PATH;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::oneshot;
-use tonic::codegen::tokio_stream::Stream;
+use tonic::codegen::tokio_stream::{self, Stream};
 use tonic::transport::Channel;
 use tonic_health::pb::health_check_response::ServingStatus::{NotServing, Serving};
 use tonic_prost::ProstCodec;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 /// Longer than any test may take: what leaves earlier does not leave because its time was over.
 const LONG: &str = "server: { drain: 10m, deadline: 10s }\n";
@@ -101,6 +103,17 @@ async fn a_check_under_way_is_answered_before_the_end() {
     };
     let (answer, ()) = tokio::join!(call, stop);
     assert!(is_allowed(answer.unwrap().get_ref()));
+    running.left().await;
+}
+
+/// Not a check, and kept open by the other side for as long as it likes: it was given the time that a check has.
+#[tokio::test]
+async fn a_call_that_never_ends_does_not_hold_up_the_end() {
+    let running = Running::start("server: { drain: 10m, deadline: 50ms }\n").await;
+    let channel = running.channel().await;
+    let silent = tokio_stream::pending::<ServerReflectionRequest>();
+    let _answers = ServerReflectionClient::new(channel.clone()).server_reflection_info(silent).await.unwrap();
+    running.stop.send(Stop::Now).await.unwrap();
     running.left().await;
 }
 
