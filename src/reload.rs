@@ -32,7 +32,6 @@ pub struct Origin {
 
 impl Origin {
     /// Loads the configuration, and names the files that it is made from.
-    #[must_use]
     pub fn load(&self) -> (Result<Loaded, ConfigError>, Watched) {
         load_and_name_files(self.file.as_deref(), &self.overrides, &self.environment)
     }
@@ -137,7 +136,10 @@ impl Reloader {
             ("telemetry.log", *log != self.fixed.log),
         ];
         for (key, _) in keys.iter().filter(|(_, differs)| *differs) {
-            tracing::warn!(key, "this key can't be changed while modgud runs: restart it; everything else has been applied");
+            tracing::warn!(
+                key,
+                "this key can't be changed while modgud runs: restart it; everything else has been applied"
+            );
         }
     }
 }

@@ -194,9 +194,7 @@ async fn a_change_during_a_drain() {
         async move { while client.check(Kind::User.check()).await.is_ok() {} }
     });
     process.serving.signal(Signal::TERM);
-    let draining = async {
-        while Exchange::get(process.serving.admin, "/readyz").await.unwrap().status != 503 {}
-    };
+    let draining = async { while Exchange::get(process.serving.admin, "/readyz").await.unwrap().status != 503 {} };
     timeout(PATIENCE, draining).await.unwrap();
     process.refuse(Some("")).await;
     process.accept(&longer(2)).await;
