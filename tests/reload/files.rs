@@ -79,7 +79,7 @@ pub(super) const BY_FILE: &str = "authenticators:
     jwt: { issuer: bifrost, algorithms: [RS256], keys: [{ pem: { file: key.pem } }] }
 ";
 
-/// Kubernetes mounts a ConfigMap or Secret as symlinks by way of `..data`, which it swaps for all files at once.
+/// Kubernetes mounts a `ConfigMap` or Secret as symlinks by way of `..data`, which it swaps for all files at once.
 #[tokio::test]
 async fn a_mounted_folder_that_is_swapped() {
     let folder = tempfile::tempdir().unwrap();
