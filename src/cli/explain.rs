@@ -19,7 +19,7 @@ use std::time::UNIX_EPOCH;
 /// for your own eyes. Exit code 0: allowed. 3: denied. 1: failed.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  modgud explain --config modgud.yaml --path /crm/ --header \"Authorization: JWT $TOKEN\"\n  \
+    after_help = "Example:\n  modgud explain --config modgud.yaml --path /crm/ --header \"Authorization: JWT $TOKEN\"\n  \
     modgud explain --request check.json --at 2026-01-31T12:00:00Z --json"
 )]
 pub(super) struct Args {

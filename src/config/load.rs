@@ -109,7 +109,10 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Res
     if let Some(user) = user {
         effective = effective.overlay(user);
     }
-    effective = effective.overlay(command_line(overrides));
+    // Flags go into `server`, and do not hide that something else stands there.
+    if effective.has_map("server") {
+        effective = effective.overlay(command_line(overrides));
+    }
     let config = check(effective.clone(), reader)?;
     Ok(Loaded { config, origin, effective })
 }

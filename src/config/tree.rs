@@ -90,6 +90,12 @@ impl Node {
         Ok(raw.located(&origin))
     }
 
+    /// Whether a map stands under a key of this map.
+    pub(super) fn has_map(&self, key: &str) -> bool {
+        let Value::Map(entries) = &self.value else { return false };
+        entries.iter().any(|entry| entry.key == key && matches!(entry.node.value, Value::Map(_)))
+    }
+
     /// Lays `above` over this tree: maps merge, everything else replaces, `null` says nothing.
     pub(super) fn overlay(self, above: Self) -> Self {
         match (self.value, above.value) {

@@ -70,11 +70,10 @@ fn server(server: &document::Server, log: LogFormat, problems: &mut Problems) ->
     let deadline =
         Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
     let drain = Span { least: ("0s", 0), most: ("10m", 600_000) }.read(&at.key("drain"), drain.as_ref(), problems);
-    let max_in_flight = max_in_flight.unwrap_or_default();
-    if !(1..=1_000_000).contains(&max_in_flight) {
-        problems.add(at.key("max_in_flight"), Problem::InFlight(max_in_flight));
+    if let Some(outside) = max_in_flight.filter(|most| !(1..=1_000_000).contains(most)) {
+        problems.add(at.key("max_in_flight"), Problem::InFlight(outside));
     }
-    let max_in_flight = usize::try_from(max_in_flight).unwrap_or(usize::MAX);
+    let max_in_flight = usize::try_from(max_in_flight.unwrap_or_default()).unwrap_or(usize::MAX);
     (ServerConfig { grpc, admin, drain, max_in_flight, log }, deadline)
 }
 
