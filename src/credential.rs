@@ -69,22 +69,19 @@ impl Places {
         }
     }
 
-    /// Whether any authenticator looks into a header that this name could be taken for.
+    /// Whether any authenticator looks into this header, or into one that a server can't tell from it.
     #[must_use]
     pub fn looks_in(&self, header: &HeaderName) -> bool {
-        self.headers().any(|known| same_to_a_server(known.as_str().as_bytes(), header.as_str().as_bytes()))
+        self.0.keys().any(|place| same_to_a_server(place.as_str().as_bytes(), header.as_str().as_bytes()))
     }
 
-    /// The headers that authenticators look into.
-    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
-        self.0.keys()
-    }
-
-    /// The first place, and the first scheme that is accepted there.
+    /// The first place into which an authenticator looks, and a scheme that it accepts there.
     #[must_use]
-    pub fn first(&self) -> Option<(&HeaderName, &Scheme)> {
-        let (header, schemes) = self.0.first_key_value()?;
-        schemes.first().map(|(scheme, _)| (header, scheme))
+    pub fn of(&self, authenticator: AuthenticatorIndex) -> Option<(&HeaderName, &Scheme)> {
+        self.0.iter().find_map(|(header, schemes)| {
+            let (scheme, _) = schemes.iter().find(|(_, who)| who.contains(&authenticator))?;
+            Some((header, scheme))
+        })
     }
 
     /// The one credential of a request, or none.

@@ -3,10 +3,13 @@
 mod cache;
 mod canary;
 mod cli;
+mod configuration;
 mod decisions;
 mod envoy;
+mod explain;
 mod guarantee;
 mod keys;
+mod policy;
 mod properties;
 mod readme;
 mod reload;

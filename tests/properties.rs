@@ -21,6 +21,6 @@ fn snapshot(yaml: &str) -> Snapshot {
 }
 
 /// Tries this many cases, and writes no file about those that fail.
-fn runner(cases: u32) -> TestRunner {
+pub(crate) fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
 }
