@@ -1,9 +1,9 @@
 //! The configurations of the documents and of `deploy` load, what is shown as wrong is told as shown, and the cases pass.
 
-use super::{blocks, documents, root};
+use super::blocks::{Block, blocks};
+use super::{documents, root};
 use crate::cli::process::run_in;
 use crate::support::KEY;
-use blocks::Block;
 use modgud::config::{ConfigError, Environment, Loaded, Overrides, load};
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn load_file(file: &Path) -> Result<Loaded, ConfigError> {
 fn shown(info: &str) -> Vec<(Option<Block>, Block, Option<Block>, String)> {
     let mut shown = Vec::new();
     for document in documents() {
-        let all = blocks::blocks(&fs::read_to_string(&document).unwrap());
+        let all = blocks(&fs::read_to_string(&document).unwrap());
         for (number, block) in all.iter().enumerate().filter(|(_, block)| block.info == info) {
             let place = format!("{}:{}", document.display(), block.line);
             let before = number.checked_sub(1).and_then(|before| all.get(before)).cloned();
