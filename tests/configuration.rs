@@ -8,7 +8,15 @@
 //! - `large`: the same of documents as large as a file may be.
 //! - `schema`: the JSON Schema for editors is current, accepts every good file, and refuses what is wrong in form.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::format_collect,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::type_complexity,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and is written to be read"
+)]
 
 mod any_document;
 mod bad;

@@ -22,7 +22,7 @@ fn shown(info: &str) -> Vec<(Option<Block>, Block, Option<Block>, String)> {
         for (number, block) in all.iter().enumerate().filter(|(_, block)| block.info == info) {
             let place = format!("{}:{}", document.display(), block.line);
             let before = number.checked_sub(1).and_then(|before| all.get(before)).cloned();
-            shown.push((before, block.clone(), all.get(number + 1).cloned(), place));
+            shown.push((before, block.clone(), all.get(number.saturating_add(1)).cloned(), place));
         }
     }
     assert!(!shown.is_empty(), "no document has a block `{info}`");
@@ -70,7 +70,7 @@ fn what_the_sample_shows_in_comments_loads() {
     let mut found = 0;
     for section in ["authenticators:", "upstream:"] {
         let lines = sample.lines().skip_while(|line| *line != format!("# {section}"));
-        let yaml: String = lines.map_while(|line| line.strip_prefix("# ")).map(|line| format!("{line}\n")).collect();
+        let yaml: String = lines.map_while(|line| line.strip_prefix("# ")).flat_map(|line| [line, "\n"]).collect();
         let yaml = yaml.replace("/etc/modgud/", "");
         for name in ["bifrost.pub.pem", "bifrost-next.pub.pem"] {
             fs::write(folder.path().join(name), KEY.public_pem().unwrap()).unwrap();
