@@ -3,22 +3,26 @@
 
 mod de;
 mod document;
+mod error;
 mod load;
 mod path;
 mod print;
 mod problem;
+mod quoted;
 mod schema;
 mod source;
 mod tree;
 mod validate;
 mod watch;
 
+pub use de::{FormFault, Seen};
 pub use document::{LogFormat, ProfileName};
-pub use load::{Loaded, Overrides, load, load_and_name_files, load_with_keys};
-pub use de::FormFault;
+pub use error::ConfigError;
+pub use load::{Loaded, Overrides, load, load_and_name_files, load_with_keys, read_document};
+pub use problem::{Placed, Problem};
+pub use quoted::Quoted;
 pub use schema::schema;
-pub use problem::{ConfigError, Placed, Problem};
-pub use source::{Environment, Keys};
+pub use source::{Environment, Keys, SourceFault};
 pub use watch::{Change, Watched};
 
 use crate::snapshot::Snapshot;

@@ -1,32 +1,46 @@
 //! The configuration file as it is written: every key optional, unknown keys refused. What a value means, and whether it
-//! can be, is decided in `validate`.
+//! can be, is decided in `validate`. The comments on keys and words here are what editors show: they are the JSON Schema's
+//! descriptions, written for an operator.
+
+mod authenticators;
+mod rules;
+mod upstream;
+
+pub(super) use authenticators::{AnyWord, Audiences, Authenticator, From, Jwt, Key, SOURCE, Source};
+pub(super) use rules::{Access, Fallback, Match, Rule};
+pub(super) use upstream::{Body, Denials, Forward, HeaderSource, Statuses, Upstream};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-/// One file, or a profile with a file laid over it.
+/// The configuration of modgud. Every key is optional: what is left out is as the profile says. Maps are laid over those of the
+/// profile, lists and single values replace them. `modgud check` finds what a schema can't, and `modgud config` shows the whole.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "modgud configuration")]
 pub(super) struct Document {
-    /// The profile that this file is laid over.
+    /// The profile that this file is laid over. Default: `bifrost`.
+    #[expect(
+        dead_code,
+        reason = "read before the documents are laid over each other; it stands here to be known and checked"
+    )]
     pub(super) profile: Option<ProfileName>,
-    /// Listeners and limits.
+    /// Where modgud listens, and how long things may take.
     #[serde(default)]
     pub(super) server: Server,
-    /// Who vouches for callers.
+    /// Who vouches for callers: one entry for each issuer of tokens. The list replaces that of the profile.
     #[serde(default)]
     pub(super) authenticators: Vec<Authenticator>,
     /// How claims are read.
     #[serde(default)]
     pub(super) principal: Principal,
-    /// Who may do what.
+    /// Who may do what. The most specific rule that matches decides; the order means nothing. The list replaces that of the
+    /// profile: repeat those of its rules that you want to keep (`modgud config` prints them).
     #[serde(default)]
     pub(super) rules: Vec<Rule>,
-    /// What happens to a request that no rule matches.
+    /// What becomes of a request that no rule matches. Default: `denied`; in the profile `bifrost`: `authenticated`.
     pub(super) fallback: Option<Fallback>,
-    /// What modules are told.
+    /// What modules behind Envoy are told about the caller.
     #[serde(default)]
     pub(super) upstream: Upstream,
     /// What clients are told when they are turned away.
@@ -37,270 +51,54 @@ pub(super) struct Document {
     pub(super) telemetry: Telemetry,
 }
 
-/// `profile`.
+/// A configuration that comes with modgud, to lay a file over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ProfileName {
     /// `BiFrost`'s gateway: RS256 tokens of issuer `bifrost`, its reserved names, its error texts.
     Bifrost,
-    /// Nothing: the file says everything.
+    /// Nothing: the file says everything, and what it doesn't allow is denied.
     None,
 }
 
-/// `server`.
+/// Where modgud listens, and how long things may take.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Server {
-    /// Where Envoy connects to, `IP:PORT`.
+    /// Where Envoy connects to: an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`. Default: `0.0.0.0:9191`.
+    /// A change needs a restart.
     pub(super) grpc: Option<String>,
-    /// Where probes and metrics are served, `IP:PORT`.
+    /// Where `/livez`, `/readyz`, `/metrics` and `/version` are served: an IP address and a port. Default: `127.0.0.1:9192`.
+    /// A change needs a restart.
     pub(super) admin: Option<String>,
-    /// How long one check may take.
+    /// How long one check may take before it is answered with 503: from `1ms` to `10s`, and less than the `timeout` of Envoy's
+    /// `ext_authz`. Default: `150ms`.
     pub(super) deadline: Option<String>,
-    /// How long requests are still answered after SIGTERM.
+    /// How long requests are still answered after SIGTERM, at most: from `0s` to `10m`. Default: `20s`. A change needs a restart.
     pub(super) drain: Option<String>,
 }
 
-/// One entry of `authenticators`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Authenticator {
-    /// Its name, for logs.
-    pub(super) name: String,
-    /// Where its credentials stand.
-    pub(super) from: Vec<From>,
-    /// Tokens of one issuer.
-    pub(super) jwt: Jwt,
-}
-
-/// One entry of `from`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct From {
-    /// The header's name.
-    pub(super) header: String,
-    /// The schemes that are accepted in it.
-    pub(super) schemes: Vec<String>,
-}
-
-/// `jwt`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Jwt {
-    /// The exact `iss`.
-    pub(super) issuer: String,
-    /// The accepted algorithms.
-    pub(super) algorithms: Vec<String>,
-    /// The keys that verify the tokens.
-    pub(super) keys: Vec<Key>,
-    /// Whom tokens must be meant for: a list, or `any`.
-    #[serde(default)]
-    pub(super) audiences: Audiences,
-    /// Claims that must be there.
-    #[serde(default)]
-    pub(super) require: Vec<String>,
-    /// How far clocks may be apart.
-    pub(super) leeway: Option<String>,
-    /// The longest life of a token.
-    pub(super) max_lifetime: Option<String>,
-    /// Accepted `typ` values.
-    #[serde(default)]
-    pub(super) types: Vec<String>,
-}
-
-/// `audiences`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a list of audiences, or `any` to turn the check off")]
-pub(super) enum Audiences {
-    /// These.
-    List(Vec<String>),
-    /// The check is off.
-    Any(AnyWord),
-}
-
-impl Default for Audiences {
-    fn default() -> Self {
-        Self::List(Vec::new())
-    }
-}
-
-/// The word `any`.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum AnyWord {
-    /// It.
-    Any,
-}
-
-/// One entry of `keys`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Key {
-    /// A public key as PEM text.
-    pub(super) pem: Source,
-}
-
-/// Where a key or a secret stands: exactly one of the three.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Source {
-    /// In an environment variable.
-    Env(String),
-    /// In a file.
-    File(PathBuf),
-    /// Here.
-    Value(Text),
-}
-
-/// A text that may be a secret, so that it is never shown.
-#[derive(Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub(super) struct Text(pub(super) String);
-
-impl std::fmt::Debug for Text {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Text(…)")
-    }
-}
-
-/// `principal`.
+/// How claims are read.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Principal {
-    /// String values that mean "no value".
+    /// Texts that mean "no value" when a claim holds them: the claim counts as missing. Default: `[""]`; in the profile `bifrost`:
+    /// `["None", ""]`.
     #[serde(default)]
     pub(super) absent: Vec<String>,
 }
 
-/// One entry of `rules`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Rule {
-    /// Its name, for logs.
-    pub(super) name: String,
-    /// Which requests it decides.
-    #[serde(rename = "match")]
-    pub(super) matches: Match,
-    /// What it asks of the caller.
-    #[serde(default)]
-    pub(super) access: Access,
-}
-
-/// `match`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Match {
-    /// Methods; none named is every method.
-    #[serde(default)]
-    pub(super) methods: Vec<String>,
-    /// Path patterns.
-    pub(super) paths: Vec<String>,
-}
-
-/// `access`.
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Access {
-    /// A good credential.
-    #[default]
-    Authenticated,
-    /// A good credential or none.
-    Optional,
-    /// Nothing.
-    Public,
-    /// Nobody may.
-    Denied,
-}
-
-/// `fallback`.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Fallback {
-    /// A good credential is asked for.
-    Authenticated,
-    /// Nobody may.
-    Denied,
-}
-
-/// `upstream`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Upstream {
-    /// Identity headers by name.
-    #[serde(default)]
-    pub(super) headers: BTreeMap<String, HeaderSource>,
-    /// Client headers that are removed.
-    #[serde(default)]
-    pub(super) strip: Vec<String>,
-    /// What becomes of the credential.
-    pub(super) credential: Option<Forward>,
-}
-
-/// Where an identity header's value comes from.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct HeaderSource {
-    /// The claim's name.
-    pub(super) claim: String,
-}
-
-/// `upstream.credential`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Forward {
-    /// As the client sent it.
-    Keep,
-    /// Not at all.
-    Remove,
-    /// As `Authorization: SCHEME token`.
-    #[serde(rename = "forward")]
-    As(String),
-}
-
-/// `denials`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Denials {
-    /// The form of the body.
-    pub(super) body: Option<Body>,
-    /// The realm that challenges name.
-    pub(super) realm: Option<String>,
-    /// Other statuses than 401 and 403.
-    #[serde(default)]
-    pub(super) status: Statuses,
-}
-
-/// `denials.body`.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Body {
-    /// RFC 9457.
-    Problem,
-    /// `{"detail": …}`.
-    Detail,
-}
-
-/// `denials.status`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Statuses {
-    /// Instead of 401.
-    pub(super) unauthenticated: Option<u16>,
-    /// Instead of 403.
-    pub(super) forbidden: Option<u16>,
-}
-
-/// `telemetry`.
+/// What operators are told.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Telemetry {
-    /// The form of the log.
+    /// The form of the log, which goes to standard output. Default: `json`. A change needs a restart.
     pub(super) log: Option<LogFormat>,
-    /// Which decisions are logged.
+    /// Which decisions are logged. Default: `denied`.
     pub(super) decisions: Option<LoggedDecisions>,
 }
 
-/// `telemetry.log`.
+/// The form of the log.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -311,7 +109,7 @@ pub enum LogFormat {
     Text,
 }
 
-/// `telemetry.decisions`.
+/// Which decisions are logged.
 #[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum LoggedDecisions {

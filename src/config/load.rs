@@ -1,17 +1,24 @@
 //! Finds the documents of a configuration, lays the user's file over its profile, and checks the whole. The one way by which
 //! commands and the server get a configuration.
 
+use super::de::{self, FormFault, Found, Seen};
 use super::document::{Document, ProfileName};
-use super::problem::{ConfigError, Placed};
+use super::error::ConfigError;
+use super::problem::{MOST, Placed};
 use super::source::{Environment, Keys, Reader};
-use super::watch::Watched;
 use super::tree::{Entry, Node, Place, SyntaxFault, Value};
-use super::{Config, de, print, validate};
+use super::watch::Watched;
+use super::{Config, print, validate};
+use serde::de::DeserializeOwned;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 /// The most that is read from a configuration file: 1 MiB.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What some editors put at the start of a file.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 const BIFROST: &str = include_str!("profiles/bifrost.yaml");
 const NONE: &str = include_str!("profiles/none.yaml");
@@ -85,6 +92,20 @@ pub fn load_and_name_files(
     (loaded, reader.into_files())
 }
 
+/// Reads a document that is no configuration with the same care: each fault of its form is told with its place.
+///
+/// # Errors
+/// Those of [`load`] that concern syntax and form.
+pub fn read_document<T: DeserializeOwned>(origin: &str, content: Vec<u8>) -> Result<T, ConfigError> {
+    let text = String::from_utf8(content).map_err(|error| not_text(origin, &error))?;
+    let mut root = read(origin, &text)?;
+    let (document, faults) = de::read::<T>(&mut root);
+    match document {
+        Some(document) if faults.is_empty() => Ok(document),
+        Some(_) | None => Err(ConfigError::Invalid(faults.into_iter().map(Placed::from).collect())),
+    }
+}
+
 /// Relative paths in a file start from its folder.
 fn reader(file: Option<&Path>, environment: &Environment, keys: Keys) -> Reader {
     let base = file.and_then(Path::parent).map_or_else(PathBuf::new, Path::to_path_buf);
@@ -95,34 +116,58 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Res
     let user = file.map(|file| read_file(file, reader)).transpose()?;
     let profile = overrides.profile.or_else(|| user.as_ref().and_then(named_profile)).unwrap_or(ProfileName::Bifrost);
     let mut effective = read("default", NONE)?;
+    if matches!(profile, ProfileName::Bifrost) {
+        effective = effective.overlay(read("profile bifrost", BIFROST)?);
+    }
     let profile = match profile {
-        ProfileName::Bifrost => {
-            effective = effective.overlay(read("profile bifrost", BIFROST)?);
-            "profile bifrost"
-        }
-        ProfileName::None => "profile none",
+        ProfileName::Bifrost => "bifrost",
+        ProfileName::None => "none",
     };
     let origin = match file {
-        Some(file) => format!("{} on {profile}", file.display()),
-        None => profile.to_owned(),
+        Some(file) => format!("{} on profile {profile}", file.display()),
+        None => format!("profile {profile}"),
     };
     if let Some(user) = user {
         effective = effective.overlay(user);
     }
-    effective = effective.overlay(command_line(overrides));
+    effective = lay_flags(effective, overrides, profile);
     let config = check(effective.clone(), reader)?;
     Ok(Loaded { config, origin, effective })
 }
 
 fn read_file(file: &Path, reader: &Reader) -> Result<Node, ConfigError> {
-    let text = reader
+    let content = reader
         .file(file, MAX_FILE_BYTES)
         .map_err(|error| ConfigError::Read { file: file.to_path_buf(), error })?
         .ok_or_else(|| ConfigError::TooLarge { file: file.to_path_buf(), limit: MAX_FILE_BYTES })?;
-    if text.trim().is_empty() {
+    let origin = file.display().to_string();
+    let text = String::from_utf8(content).map_err(|error| not_text(&origin, &error))?;
+    if text.trim_start_matches(BYTE_ORDER_MARK).trim().is_empty() {
         return Err(ConfigError::Empty { file: file.to_path_buf() });
     }
-    read(&file.display().to_string(), &text)
+    let root = read(&origin, &text)?;
+    match &root.value {
+        Value::Map(_) | Value::Null => Ok(root),
+        other => {
+            // What it is, is not repeated: a key file that was taken for the configuration is a text, too.
+            let what = FormFault::Type {
+                found: Seen::from(other).hidden(),
+                expected: "a map, such as `fallback: denied`".to_owned(),
+            };
+            let fault = Found { place: root.place, shown: String::new(), what };
+            Err(ConfigError::Invalid(vec![fault.into()]))
+        }
+    }
+}
+
+/// Says where the first byte stands that is not UTF-8.
+fn not_text(origin: &str, error: &FromUtf8Error) -> ConfigError {
+    let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+    let line = before.split(|byte| *byte == b'\n').count();
+    let in_line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let column = String::from_utf8_lossy(in_line).chars().count().saturating_add(1);
+    let message = "the file is not UTF-8 text: no character begins with the byte here".to_owned();
+    ConfigError::Syntax { place: format!("{origin}:{line}:{column}"), message }
 }
 
 fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
@@ -137,31 +182,47 @@ fn named_profile(user: &Node) -> Option<ProfileName> {
     serde::Deserialize::deserialize(&entry.node).ok()
 }
 
-/// The flags as a document.
-fn command_line(overrides: &Overrides) -> Node {
-    let Overrides { profile: _, grpc, admin } = overrides;
-    let entry = |key: &str, flag: &str, value: Value| {
-        let place = Place { origin: flag.into(), position: None };
-        Entry { key: key.to_owned(), key_place: place.clone(), node: Node { place, value } }
-    };
-    let flags = [("grpc", "--grpc", grpc), ("admin", "--admin", admin)];
-    let said = flags.into_iter().filter_map(|(key, flag, address)| address.map(|address| (key, flag, address)));
-    let server: Vec<Entry> =
-        said.map(|(key, flag, address)| entry(key, flag, Value::Text(address.to_string()))).collect();
-    let members = if server.is_empty() { Vec::new() } else { vec![entry("server", "flags", Value::Map(server))] };
-    entry("", "flags", Value::Map(members)).node
+/// Lays the flags over the whole, and names the profile if nobody else has: what is printed says on what it lies. Where something
+/// else stands than what a flag belongs into, it stays, to be told as a problem.
+fn lay_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node {
+    let Overrides { profile, grpc, admin } = overrides;
+    let Value::Map(sections) = &mut root.value else { return root };
+    match (profile, sections.iter().any(|section| section.key == "profile")) {
+        (Some(_), _) => put(sections, "profile", "--profile", profile_name.to_owned()),
+        (None, false) => put(sections, "profile", "default", profile_name.to_owned()),
+        (None, true) => {}
+    }
+    let server = sections.iter_mut().find(|section| section.key == "server");
+    if let Some(Value::Map(server)) = server.map(|section| &mut section.node.value) {
+        for (key, flag, address) in [("grpc", "--grpc", grpc), ("admin", "--admin", admin)] {
+            if let Some(address) = address {
+                put(server, key, flag, address.to_string());
+            }
+        }
+    }
+    root
+}
+
+/// Puts a text in the place of a member, or before all others.
+fn put(map: &mut Vec<Entry>, key: &str, origin: &str, text: String) {
+    let place = Place { origin: origin.into(), position: None };
+    let node = Node { place: place.clone(), value: Value::Text(text) };
+    match map.iter_mut().find(|entry| entry.key == key) {
+        Some(entry) => entry.node = node,
+        None => map.insert(0, Entry { key: key.to_owned(), key_place: place, node }),
+    }
 }
 
 /// Checks form, then meaning, and gives every problem of both.
 fn check(mut root: Node, reader: &Reader) -> Result<Config, ConfigError> {
     let (document, faults) = de::read::<Document>(&mut root);
-    let mut problems: Vec<Placed> = faults.into_iter().map(Placed::from).collect();
-    let checked = validate::config(&document.unwrap_or_default(), reader);
-    match checked {
-        Ok(config) if problems.is_empty() => return Ok(config),
-        Ok(_) => {}
-        Err(found) => problems.extend(found.placed(&root)),
-    }
+    let mut problems: Vec<Placed> = match validate::config(&document.unwrap_or_default(), reader) {
+        Ok(config) if faults.is_empty() => return Ok(config),
+        Ok(_) => Vec::new(),
+        Err(found) => found.placed(&root, &faults),
+    };
+    problems.extend(faults.into_iter().map(Placed::from));
     problems.sort_by(|one, other| one.order().cmp(&other.order()));
+    problems.truncate(MOST);
     Err(ConfigError::Invalid(problems))
 }

@@ -1,5 +1,6 @@
 //! The way to a value in a document: `rules[2].match.paths[0]`. Finds the value's place; knows no key by name.
 
+use super::quoted::Quoted;
 use super::tree::{Entry, Item, Node, Place, Value};
 use std::fmt;
 
@@ -43,12 +44,6 @@ impl Path {
         Self(steps)
     }
 
-    /// The path without its last step, and that step; `None` at the root.
-    pub(super) fn split(&self) -> Option<(Self, &Step)> {
-        let (last, parent) = self.0.split_last()?;
-        Some((Self(parent.to_vec()), last))
-    }
-
     /// Where the value stands, or, when it is not there, where the nearest thing around it does.
     pub(super) fn place<'n>(&self, root: &'n Node) -> &'n Place {
         let mut place = &root.place;
@@ -58,11 +53,6 @@ impl Path {
             place = node.map_or(place, |node| &node.place);
         }
         place
-    }
-
-    /// Whether this is the path of a member or an element of what is at `parent`.
-    pub(super) fn is_in(&self, parent: &Self) -> bool {
-        self.split().is_some_and(|(own_parent, _)| own_parent == *parent)
     }
 
     /// Whether a map without members stands here.
@@ -76,17 +66,17 @@ impl Path {
         Shown { path: self, root }
     }
 
-    /// Takes the value out of the tree; the root can't be taken out.
-    pub(super) fn take_out(&self, root: &mut Node) {
-        let Some((parent, last)) = self.split() else { return };
-        let mut node = Some(root);
-        for step in &parent.0 {
-            node = node.and_then(|node| node.step_mut(step));
-        }
-        match (node.map(|node| &mut node.value), last) {
-            (Some(Value::Map(entries)), Step::Key(key)) => entries.retain(|entry| entry.key != *key),
-            (Some(Value::List(items)), Step::Position(at)) if *at < items.len() => drop(items.remove(*at)),
-            (_, Step::Key(_) | Step::Position(_)) => {}
+    /// Takes the value out of the tree; `None` when it is not there, or is the root, which can't be taken out.
+    pub(super) fn take_out(&self, root: &mut Node) -> Option<Node> {
+        let (last, parent) = self.0.split_last()?;
+        let node = parent.iter().try_fold(root, |node, step| node.step_mut(step))?;
+        match (&mut node.value, last) {
+            (Value::Map(entries), Step::Key(key)) => {
+                let at = entries.iter().position(|entry| entry.key == *key)?;
+                Some(entries.remove(at).node)
+            }
+            (Value::List(items), Step::Position(at)) if *at < items.len() => Some(items.remove(*at).node),
+            (_, Step::Key(_) | Step::Position(_)) => None,
         }
     }
 }
@@ -103,7 +93,8 @@ impl fmt::Display for Shown<'_> {
         let mut separator = "";
         for step in &self.path.0 {
             match step {
-                Step::Key(key) => write!(f, "{separator}{key}")?,
+                Step::Key(key) if is_word(key) => write!(f, "{separator}{key}")?,
+                Step::Key(key) => write!(f, "{separator}{}", Quoted::new(key))?,
                 Step::Position(at) => {
                     let index = node.and_then(|node| node.item(*at)).map_or(*at, |item| item.index);
                     write!(f, "[{index}]")?;
@@ -114,6 +105,11 @@ impl fmt::Display for Shown<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a key can stand in a path as it is.
+fn is_word(key: &str) -> bool {
+    matches!(key.len(), 1..=64) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 impl Node {

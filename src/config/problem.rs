@@ -1,7 +1,8 @@
 //! What is wrong with a configuration, and where. Shows what the user wrote, never the content of a key or secret.
 
-use super::de::{FormFault, Found};
+use super::de::{FormFault, Found, is_hole};
 use super::path::Path;
+use super::quoted::Quoted;
 use super::source::SourceFault;
 use super::tree::{Node, Place};
 use crate::answer::{RealmFault, StatusFault};
@@ -12,59 +13,9 @@ use crate::jose::{KeyFault, KeySetFault};
 use crate::method::MethodFault;
 use crate::upstream::StripPatternFault;
 use std::fmt;
-use std::path::PathBuf;
 
-/// Why no configuration could be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file can't be read.
-    #[error("{}: {error}", .file.display())]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// What the system says.
-        error: std::io::Error,
-    },
-    /// The file is larger than any configuration.
-    #[error("{}: the file is larger than {} KiB, which no configuration is", .file.display(), .limit / 1024)]
-    TooLarge {
-        /// The file.
-        file: PathBuf,
-        /// The limit, in bytes.
-        limit: u64,
-    },
-    /// The file has nothing in it: it was cut off, or not written yet. Taken for a configuration it would silently undo the
-    /// one that was meant.
-    #[error("{}: the file is empty; to serve the profile as it is, leave out --config", .file.display())]
-    Empty {
-        /// The file.
-        file: PathBuf,
-    },
-    /// The file is not YAML, or breaks the bounds on it.
-    #[error("{place}: {message}")]
-    Syntax {
-        /// The place, as far as it is known.
-        place: String,
-        /// What is wrong, from the parser.
-        message: String,
-    },
-    /// The document says what can't be: everything that is wrong with it, in the order of the file.
-    #[error("{}", Lines(.0))]
-    Invalid(Vec<Placed>),
-}
-
-struct Lines<'a>(&'a [Placed]);
-
-impl fmt::Display for Lines<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        for placed in self.0 {
-            write!(f, "{separator}{placed}")?;
-            separator = "\n";
-        }
-        Ok(())
-    }
-}
+/// The most problems that are told at once: more than anybody mends in one go.
+pub(super) const MOST: usize = 100;
 
 /// A problem, where it stands and under which path: `file:line:column: path: what is wrong, what would be right`.
 #[derive(Debug)]
@@ -93,7 +44,7 @@ impl fmt::Display for Placed {
 
 impl From<Found> for Placed {
     fn from(found: Found) -> Self {
-        let Found { place, path: _, shown, what } = found;
+        let Found { place, shown, what } = found;
         Self { place, path: shown, problem: Problem::Form(what) }
     }
 }
@@ -103,9 +54,11 @@ impl From<Found> for Placed {
 pub(super) struct Problems(Vec<(Path, Problem)>);
 
 impl Problems {
-    /// Notes a problem.
+    /// Notes a problem, unless there are [`MOST`] already.
     pub(super) fn add(&mut self, path: Path, problem: impl Into<Problem>) {
-        self.0.push((path, problem.into()));
+        if self.0.len() < MOST {
+            self.0.push((path, problem.into()));
+        }
     }
 
     /// Takes a value, or notes why there is none.
@@ -118,13 +71,17 @@ impl Problems {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
     }
 
-    /// The problems with their places in the tree.
-    pub(super) fn placed(self, root: &Node) -> impl Iterator<Item = Placed> {
-        self.0.into_iter().map(|(path, problem)| Placed {
-            place: path.place(root).clone(),
-            path: path.shown(root).to_string(),
-            problem,
-        })
+    /// The problems with their places in the tree, but for lists that are empty only since their faulty elements were taken out.
+    pub(super) fn placed(self, root: &Node, faults: &[Found]) -> Vec<Placed> {
+        let mut placed = Vec::new();
+        for (path, problem) in self.0 {
+            let shown = path.shown(root).to_string();
+            match problem {
+                Problem::Empty(_) if is_hole(faults, &shown) => {}
+                problem => placed.push(Placed { place: path.place(root).clone(), path: shown, problem }),
+            }
+        }
+        placed
     }
 }
 
@@ -135,42 +92,43 @@ pub enum Problem {
     #[error(transparent)]
     Form(#[from] FormFault),
     /// A duration that is none.
-    #[error("`{0}` is not a duration; write a number and a unit, such as `150ms`, `20s` or `5m`")]
-    Duration(String),
+    #[error("{0} is not a duration; write a number and a unit, such as `150ms`, `20s` or `5m`")]
+    Duration(Quoted),
     /// A duration outside its bounds.
-    #[error("`{found}` is out of range; it must be from `{least}` to `{most}`")]
+    #[error("{found} is out of range; it must be from `{least}` to `{most}`")]
     DurationRange {
         /// What was written.
-        found: String,
+        found: Quoted,
         /// The lower bound.
         least: &'static str,
         /// The upper bound.
         most: &'static str,
     },
     /// An address that is none.
-    #[error("`{0}` is not an address; write an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`")]
-    Address(String),
-    /// A name that is empty or too long.
-    #[error("a name must be 1 to 128 visible characters")]
-    Name,
+    #[error("{0} is not an address; write an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`")]
+    Address(Quoted),
+    /// A name that logs and metrics can't show.
+    #[error("{0} is not a name; write 1 to 128 visible ASCII characters without a space, such as `reports-read`")]
+    Name(Quoted),
     /// A name that stands there twice.
-    #[error("the name `{0}` is taken by an earlier entry; names tell entries apart in logs and metrics")]
-    NameTaken(String),
-    /// A list that may not be empty.
+    #[error("the name {0} is taken by an earlier entry; names tell entries apart in logs and metrics")]
+    NameTaken(Quoted),
+    /// A list or a text that may not be empty.
     #[error("is empty; {0}")]
     Empty(&'static str),
     /// An algorithm that is not known.
-    #[error("`{0}` is not an algorithm that can be used; write `RS256`")]
-    Algorithm(String),
+    #[error("{0} is not an algorithm that can be used; write `RS256`")]
+    Algorithm(Quoted),
     /// Two authenticators look in the same place for tokens of the same issuer.
     #[error(
-        "`{issuer}` is the issuer of authenticator `{of}` too, and both look in the same place; tokens could not be told apart"
+        "{issuer} is the issuer of authenticator {of} too, and both look in the same place, so that their tokens could not \
+             be told apart; put their keys into one authenticator, or let one look in another header"
     )]
     IssuerTaken {
         /// The issuer.
-        issuer: String,
+        issuer: Quoted,
         /// The other authenticator.
-        of: String,
+        of: Quoted,
     },
     /// Too many keys.
     #[error(transparent)]
@@ -187,51 +145,87 @@ pub enum Problem {
         fault: KeyFault,
     },
     /// A header name that is none.
-    #[error(transparent)]
-    HeaderName(#[from] HeaderNameFault),
+    #[error("{found} is not a header name: {fault}; write one such as `x-user-id`")]
+    HeaderName {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: HeaderNameFault,
+    },
     /// A header that modgud may not write or remove as an identity header.
-    #[error("`{0}` can't be an identity header: Envoy, HTTP or the credential itself needs it")]
-    HeaderReserved(String),
+    #[error("{0} can't be an identity header: Envoy, HTTP or the credential itself needs it; write another name")]
+    HeaderReserved(Quoted),
     /// Two identity headers that a server can't tell apart.
-    #[error("`{0}` and `{1}` are one header to many servers; keep one of them")]
-    HeadersAlike(String, String),
+    #[error("{0} and {1} are one header to many servers, which tell neither case nor `_` from `-`; keep one of them")]
+    HeadersAlike(Quoted, Quoted),
     /// A strip pattern that is none.
-    #[error(transparent)]
-    Strip(#[from] StripPatternFault),
+    #[error("{found}: {fault}; write a name such as `x-user-id`, or a prefix such as `x-user-*`")]
+    Strip {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: StripPatternFault,
+    },
     /// A strip pattern that reaches a header that must stay.
-    #[error("`{pattern}` would remove `{header}`, which Envoy, HTTP or the module needs")]
+    #[error("{pattern} would remove `{header}`, which Envoy, HTTP or the module needs; write a narrower one")]
     StripReserved {
         /// The pattern.
-        pattern: String,
+        pattern: Quoted,
         /// The header.
         header: &'static str,
     },
     /// A scheme that is none.
-    #[error(transparent)]
-    Scheme(#[from] SchemeFault),
+    #[error("{found} is not a scheme: {fault}")]
+    Scheme {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: SchemeFault,
+    },
     /// A method that is none.
-    #[error(transparent)]
-    Method(#[from] MethodFault),
+    #[error("{found} is not a method: {fault}; write one such as `GET`")]
+    Method {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: MethodFault,
+    },
+    /// `*`, which HTTP takes for a method of that name.
+    #[error("`*` would match requests of the method `*` only; leave out `methods` to match every method")]
+    AnyMethod,
     /// A path pattern that is none.
-    #[error("`{pattern}`: {fault}")]
+    #[error("{pattern}: {fault}")]
     Pattern {
         /// The pattern.
-        pattern: String,
+        pattern: Quoted,
         /// What is wrong with it.
         fault: PatternFault,
     },
     /// Two rules for the same requests.
-    #[error("`{pattern}` matches the same requests as rule `{with}`; the more specific rule decides, and neither is")]
+    #[error(
+        "{pattern} matches the same requests as rule {with}, and the more specific of two rules decides, which neither is; \
+             change or leave out one of them"
+    )]
     RuleConflict {
         /// The pattern.
-        pattern: String,
+        pattern: Quoted,
         /// The other rule.
-        with: String,
+        with: Quoted,
     },
     /// A status that would not turn anybody away.
-    #[error(transparent)]
-    Status(#[from] StatusFault),
+    #[error("`{found}` is not the status of a denial: {fault}")]
+    Status {
+        /// What was written.
+        found: u16,
+        /// What is wrong with it.
+        fault: StatusFault,
+    },
     /// A realm that is none.
-    #[error(transparent)]
-    Realm(#[from] RealmFault),
+    #[error("{found} is not a realm: {fault}")]
+    Realm {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: RealmFault,
+    },
 }

@@ -55,6 +55,21 @@ pub enum SourceFault {
     /// The variable does not hold text.
     #[error("the environment variable {0} does not hold UTF-8 text")]
     VariableNotText(String),
+    /// What stands under `env` is no name. It is not shown: it may be the key itself.
+    #[error(
+        "what stands here (not shown: it may be a secret) is not the name of an environment variable; write a name such as `JWT_PUBLIC_KEY`, without `$`"
+    )]
+    VariableName,
+    /// What stands under `file` is no path. It is not shown: it may be the key itself.
+    #[error(
+        "what stands here (not shown: it may be a secret) is not the path of a file; write a path such as `issuer.pem`"
+    )]
+    FileName,
+    /// The file is there, and does not hold text.
+    #[error(
+        "the file {0} does not hold UTF-8 text; a key in PEM is needed (`openssl pkey -pubin -inform DER` reads DER and writes PEM)"
+    )]
+    FileNotText(String),
     /// The file can't be read.
     #[error("the file {file} can't be read: {error}")]
     Unreadable {
@@ -105,18 +120,20 @@ impl Reader {
         self.files.into_inner()
     }
 
-    /// The text of a file; `None` when it is larger than `limit` bytes, of which no more are read.
-    pub(super) fn file(&self, path: &Path, limit: u64) -> io::Result<Option<String>> {
+    /// The content of a file; `None` when it is larger than `limit` bytes, of which no more are read.
+    pub(super) fn file(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         self.files.borrow_mut().add(path);
-        let mut text = String::new();
-        let read = File::open(path)?.take(limit.saturating_add(1)).read_to_string(&mut text)?;
-        Ok(u64::try_from(read).is_ok_and(|read| read <= limit).then_some(text))
+        let mut content = Vec::new();
+        let read = File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut content)?;
+        Ok(u64::try_from(read).is_ok_and(|read| read <= limit).then_some(content))
     }
 
     /// The text of a source, and where it came from in words.
     fn read(&self, source: &Source) -> Result<(String, String), SourceFault> {
         match source {
             Source::Value(text) => Ok((text.0.clone(), "the value here".to_owned())),
+            Source::Env(name) if !is_variable(name) => Err(SourceFault::VariableName),
+            Source::File(path) if !is_path(path) => Err(SourceFault::FileName),
             Source::Env(name) => {
                 let text = self.environment.get(name)?;
                 if text.trim().is_empty() {
@@ -127,11 +144,25 @@ impl Reader {
             Source::File(path) => {
                 let path = self.base.join(path);
                 let file = path.display().to_string();
-                self.file(&path, MAX_KEY_BYTES)
+                let content = self
+                    .file(&path, MAX_KEY_BYTES)
                     .map_err(|error| SourceFault::Unreadable { file: file.clone(), error })?
-                    .ok_or_else(|| SourceFault::TooLarge(file.clone()))
-                    .map(|text| (text, format!("the file {file}")))
+                    .ok_or_else(|| SourceFault::TooLarge(file.clone()))?;
+                let text = String::from_utf8(content).map_err(|_| SourceFault::FileNotText(file.clone()))?;
+                Ok((text, format!("the file {file}")))
             }
         }
     }
+}
+
+/// Whether this can be the name of a variable; PEM can't.
+fn is_variable(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    matches!(name.len(), 1..=128) && name.bytes().all(plain) && !name.starts_with("-----")
+}
+
+/// Whether this can be the path of a file; PEM can't.
+fn is_path(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    !text.is_empty() && !text.contains("-----BEGIN") && !text.chars().any(char::is_control)
 }

@@ -1,11 +1,14 @@
 //! A YAML document as a tree in which every value knows where it was written. Owns reading, bounds and laying one tree over
 //! another; knows no key by name.
 
+mod syntax;
+
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
-use serde_saphyr::{Budget, Options, Spanned, UserMessageFormatter};
+use serde_saphyr::Spanned;
 use std::fmt;
 use std::sync::Arc;
+use syntax::{message, options};
 
 /// Where a value was written: a file, a profile or the command line, and the place in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,20 +68,6 @@ pub(super) struct SyntaxFault {
     pub(super) message: String,
 }
 
-/// Bounds on what a document can make us do, beside the size of its file: far above any configuration, far below harm. Every
-/// alias is counted as what it stands for.
-fn options() -> Options {
-    let mut budget = Budget::default();
-    budget.max_depth = 32;
-    budget.max_nodes = 500_000;
-    budget.max_aliases = 10_000;
-    let mut options = Options::default();
-    options.budget = Some(budget);
-    // YAML 1.2: `y`, `no` and `on` are words.
-    options.strict_booleans = true;
-    options
-}
-
 impl Node {
     /// Reads a document. An empty one is a map without members.
     pub(super) fn read(origin: &str, text: &str) -> Result<Self, SyntaxFault> {
@@ -95,8 +84,10 @@ impl Node {
         match (self.value, above.value) {
             (value, Value::Null) => Self { place: self.place, value },
             (Value::Map(mut below), Value::Map(above_entries)) => {
+                // No key is twice in one map: the search need not go on into what is added here.
+                let known_before = below.len();
                 for entry in above_entries {
-                    match below.iter().position(|known| known.key == entry.key) {
+                    match below.iter().take(known_before).position(|known| known.key == entry.key) {
                         Some(at) => {
                             let known = below.remove(at);
                             let node = known.node.overlay(entry.node);
@@ -110,13 +101,6 @@ impl Node {
             (_, value) => Self { place: above.place, value },
         }
     }
-}
-
-/// What the parser says, without the place, which stands before it.
-fn message(error: &serde_saphyr::Error) -> String {
-    let text = error.without_snippet().render_with_formatter(&UserMessageFormatter).replace('\n', " ");
-    let place = error.location().map(|place| format!(" at line {}, column {}", place.line(), place.column()));
-    place.and_then(|place| text.strip_suffix(&place)).unwrap_or(&text).to_owned()
 }
 
 /// A value as the parser gives it, without the name of its file.

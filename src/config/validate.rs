@@ -6,12 +6,15 @@ mod upstream;
 use super::document::{self, Document};
 use super::path::Path;
 use super::problem::{Problem, Problems};
+use super::quoted::Quoted;
 use super::source::Reader;
 use super::{Config, ServerConfig};
 use crate::answer::{Answers, BodyStyle, Realm, Status, Style};
 use crate::authz::{Access, Fallback, PathPattern, Rule, RuleName, Rules};
 use crate::config::LogFormat;
+use crate::credential::Scheme;
 use crate::decision::LoggedDecisions;
+use crate::header::HeaderName;
 use crate::method::Method;
 use crate::snapshot::Snapshot;
 use std::collections::HashSet;
@@ -39,8 +42,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
 
     let (server, deadline) = self::server(server, telemetry.log.unwrap_or_default(), &mut problems);
     let absent = &principal.absent;
-    let (authenticators_checked, places) =
-        authenticators::check(authenticators, absent, reader, &mut problems);
+    let (authenticators_checked, places) = authenticators::check(authenticators, absent, reader, &mut problems);
     let rules = self::rules(rules, *fallback, &mut problems);
     let required = authenticators.iter().flat_map(|one| &one.jwt.require).map(String::as_str).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
@@ -64,11 +66,12 @@ fn server(server: &document::Server, log: LogFormat, problems: &mut Problems) ->
     let at = Path::root("server");
     let mut address = |key: &str, text: &Option<String>| {
         let Some(text) = text else { return NOWHERE };
-        problems.take(&at.key(key), text.parse().map_err(|_| Problem::Address(text.clone()))).unwrap_or(NOWHERE)
+        problems.take(&at.key(key), text.parse().map_err(|_| Problem::Address(Quoted::new(text)))).unwrap_or(NOWHERE)
     };
     let grpc = address("grpc", grpc);
     let admin = address("admin", admin);
-    let deadline = Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
+    let deadline =
+        Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
     let drain = Span { least: ("0s", 0), most: ("10m", 600_000) }.read(&at.key("drain"), drain.as_ref(), problems);
     (ServerConfig { grpc, admin, drain, log }, deadline)
 }
@@ -84,23 +87,23 @@ impl Span {
     fn read(&self, path: &Path, text: Option<&String>, problems: &mut Problems) -> Duration {
         let Some(text) = text else { return Duration::ZERO };
         let bounds = Duration::from_millis(self.least.1)..=Duration::from_millis(self.most.1);
-        let range = Problem::DurationRange { found: text.clone(), least: self.least.0, most: self.most.0 };
+        let range = Problem::DurationRange { found: Quoted::new(text), least: self.least.0, most: self.most.0 };
         let read = duration(text).and_then(|span| if bounds.contains(&span) { Ok(span) } else { Err(range) });
         problems.take(path, read).unwrap_or_default()
     }
 }
 
 fn duration(text: &str) -> Result<Duration, Problem> {
-    humantime::parse_duration(text).map_err(|_| Problem::Duration(text.to_owned()))
+    humantime::parse_duration(text).map_err(|_| Problem::Duration(Quoted::new(text)))
 }
 
 /// A name that logs and metrics can show: visible ASCII, and not that of an earlier entry.
 fn name<'a>(path: &Path, name: &'a str, taken: &mut HashSet<&'a str>, problems: &mut Problems) {
     let shown = matches!(name.len(), 1..=128) && name.bytes().all(|byte| byte.is_ascii_graphic());
     if !shown {
-        problems.add(path.key("name"), Problem::Name);
+        problems.add(path.key("name"), Problem::Name(Quoted::new(name)));
     } else if !taken.insert(name) {
-        problems.add(path.key("name"), Problem::NameTaken(name.to_owned()));
+        problems.add(path.key("name"), Problem::NameTaken(Quoted::new(name)));
     }
 }
 
@@ -122,7 +125,7 @@ fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems
         let mut accepted = Vec::new();
         for (place, method) in methods.iter().enumerate() {
             let path = at.key("match").key("methods").position(place);
-            accepted.extend(problems.take(&path, Method::parse(method)));
+            accepted.extend(problems.take(&path, self::method(method)));
         }
         let access = match access {
             document::Access::Authenticated => Access::Authenticated,
@@ -133,12 +136,12 @@ fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems
         for (place, pattern) in paths.iter().enumerate() {
             let path = at.key("match").key("paths").position(place);
             let parsed =
-                PathPattern::parse(pattern).map_err(|fault| Problem::Pattern { pattern: pattern.clone(), fault });
+                PathPattern::parse(pattern).map_err(|fault| Problem::Pattern { pattern: Quoted::new(pattern), fault });
             let Some(parsed) = problems.take(&path, parsed) else { continue };
             let rule = Rule { name: RuleName::new(rule_name), access, pattern: pattern.as_str().into() };
             let added = rules.add(rule, &accepted, &parsed).map_err(|conflict| Problem::RuleConflict {
-                pattern: pattern.clone(),
-                with: conflict.with.as_str().to_owned(),
+                pattern: Quoted::new(pattern),
+                with: Quoted::new(conflict.with.as_str()),
             });
             problems.take(&path, added);
         }
@@ -146,11 +149,28 @@ fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems
     rules
 }
 
+fn header_name(text: &str) -> Result<HeaderName, Problem> {
+    HeaderName::parse(text).map_err(|fault| Problem::HeaderName { found: Quoted::new(text), fault })
+}
+
+fn scheme(text: &str) -> Result<Scheme, Problem> {
+    Scheme::parse(text).map_err(|fault| Problem::Scheme { found: Quoted::new(text), fault })
+}
+
+fn method(text: &str) -> Result<Method<'_>, Problem> {
+    match text {
+        "*" => Err(Problem::AnyMethod),
+        text => Method::parse(text).map_err(|fault| Problem::Method { found: Quoted::new(text), fault }),
+    }
+}
+
 fn style(denials: &document::Denials, problems: &mut Problems) -> Style {
     let document::Denials { body, realm, status: document::Statuses { unauthenticated, forbidden } } = denials;
     let at = Path::root("denials");
     let mut status = |key: &str, code: Option<u16>, unset: Status| {
-        code.and_then(|code| problems.take(&at.key("status").key(key), Status::client_error(code))).unwrap_or(unset)
+        let Some(code) = code else { return unset };
+        let status = Status::client_error(code).map_err(|fault| Problem::Status { found: code, fault });
+        problems.take(&at.key("status").key(key), status).unwrap_or(unset)
     };
     let unauthenticated = status("unauthenticated", *unauthenticated, Style::UNAUTHENTICATED);
     let forbidden = status("forbidden", *forbidden, Style::FORBIDDEN);
@@ -159,7 +179,10 @@ fn style(denials: &document::Denials, problems: &mut Problems) -> Style {
         Some(document::Body::Problem) | None => BodyStyle::Problem,
     };
     let realm = match realm {
-        Some(realm) => problems.take(&at.key("realm"), Realm::parse(realm)).unwrap_or_default(),
+        Some(text) => {
+            let realm = Realm::parse(text).map_err(|fault| Problem::Realm { found: Quoted::new(text), fault });
+            problems.take(&at.key("realm"), realm).unwrap_or_default()
+        }
         None => Realm::default(),
     };
     Style { body, realm, unauthenticated, forbidden }

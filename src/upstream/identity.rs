@@ -90,10 +90,10 @@ impl StripPattern {
         if stem.contains('*') {
             return Err(StripPatternFault::StarInside);
         }
-        let stem = HeaderName::parse(stem)?;
-        if matches!(reach, Reach::Prefix) && stem.as_str().len() < SHORTEST_PREFIX {
+        if matches!(reach, Reach::Prefix) && stem.len() < SHORTEST_PREFIX {
             return Err(StripPatternFault::TooWide);
         }
+        let stem = HeaderName::parse(stem)?;
         Ok(Self { stem: stem.as_str().bytes().map(fold).collect(), reach })
     }
 

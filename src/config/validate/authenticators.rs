@@ -3,11 +3,11 @@
 use super::super::document::{self, Audiences, Source};
 use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
+use super::super::quoted::Quoted;
 use super::super::source::Reader;
-use super::{Span, name};
+use super::{Span, header_name, name, scheme};
 use crate::authn::{AudiencePolicy, Authenticators, ClaimChecks, JwtAuthenticator};
-use crate::credential::{AuthenticatorIndex, Places, Scheme};
-use crate::header::HeaderName;
+use crate::credential::{AuthenticatorIndex, Places};
 use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::principal::{AbsentValues, AuthenticatorName};
 use std::collections::HashSet;
@@ -43,7 +43,7 @@ pub(super) fn check(
             .take(number)
             .find(|other| other.jwt.issuer == jwt.issuer && share_a_place(&other.from, &entry.from))
         {
-            let problem = Problem::IssuerTaken { issuer: jwt.issuer.clone(), of: other.name.clone() };
+            let problem = Problem::IssuerTaken { issuer: Quoted::new(&jwt.issuer), of: Quoted::new(&other.name) };
             problems.add(at.key("jwt").key("issuer"), problem);
         }
         authenticators.push(self::jwt(&at.key("jwt"), entry_name, jwt, &absent, reader, problems));
@@ -61,10 +61,10 @@ fn look(at: &Path, from: &document::From, who: AuthenticatorIndex, places: &mut 
         problems.add(at.key("schemes"), Problem::Empty("name at least one scheme, such as `Bearer`"));
     }
     let mut accepted = Vec::new();
-    for (number, scheme) in schemes.iter().enumerate() {
-        accepted.extend(problems.take(&at.key("schemes").position(number), Scheme::parse(scheme)));
+    for (number, text) in schemes.iter().enumerate() {
+        accepted.extend(problems.take(&at.key("schemes").position(number), scheme(text)));
     }
-    if let Some(header) = problems.take(&at.key("header"), HeaderName::parse(header)) {
+    if let Some(header) = problems.take(&at.key("header"), header_name(header)) {
         places.add(&header, &accepted, who);
     }
 }
@@ -89,7 +89,7 @@ fn jwt(
     }
     let mut allowed = Vec::new();
     for (number, algorithm) in algorithms.iter().enumerate() {
-        let parsed = Algorithm::parse(algorithm).ok_or_else(|| Problem::Algorithm(algorithm.clone()));
+        let parsed = Algorithm::parse(algorithm).ok_or_else(|| Problem::Algorithm(Quoted::new(algorithm)));
         allowed.extend(problems.take(&at.key("algorithms").position(number), parsed));
     }
     let leeway_span = Span { least: ("0s", 0), most: ("5m", 300_000) };

@@ -3,10 +3,12 @@
 use super::super::document::{self, HeaderSource};
 use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
-use crate::credential::{Places, Scheme};
-use crate::header::{HeaderName, same_to_a_server};
+use super::super::quoted::Quoted;
+use super::{header_name, scheme};
+use crate::credential::Places;
+use crate::header::{HeaderName, fold, same_to_a_server};
 use crate::upstream::{Forward, IdentityHeader, IdentityHeaders, Shape, StripPattern, Unwritable};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Headers that are somebody else's: HTTP's own framing and routing, Envoy's, and the credential. Neither written as an
 /// identity header nor removed by a strip pattern.
@@ -43,16 +45,16 @@ pub(super) fn check(
 ) -> Shape {
     let document::Upstream { headers, strip, credential } = upstream;
     let mut identity: Vec<IdentityHeader> = Vec::new();
-    for (name, HeaderSource { claim }) in headers {
-        let at = Path::root("upstream").key("headers").key(name);
-        let Some(name) = problems.take(&at, HeaderName::parse(name)) else { continue };
+    let mut taken: HashMap<Vec<u8>, &str> = HashMap::new();
+    for (written, HeaderSource { claim }) in headers {
+        let at = Path::root("upstream").key("headers").key(written);
+        let Some(name) = problems.take(&at, header_name(written)) else { continue };
         let bytes = name.as_str().as_bytes();
         if RESERVED.iter().any(|reserved| same_to_a_server(reserved.as_bytes(), bytes)) || places.looks_in(&name) {
-            problems.add(at.clone(), Problem::HeaderReserved(name.as_str().to_owned()));
+            problems.add(at.clone(), Problem::HeaderReserved(Quoted::new(written)));
         }
-        if let Some(other) = identity.iter().find(|other| same_to_a_server(other.name.as_str().as_bytes(), bytes)) {
-            let problem = Problem::HeadersAlike(other.name.as_str().to_owned(), name.as_str().to_owned());
-            problems.add(at.clone(), problem);
+        if let Some(other) = taken.insert(bytes.iter().copied().map(fold).collect(), written) {
+            problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other), Quoted::new(written)));
         }
         if claim.is_empty() {
             problems.add(at.key("claim"), Problem::Empty("write the claim's name, such as `sub`"));
@@ -63,9 +65,11 @@ pub(super) fn check(
     let mut patterns = Vec::new();
     for (number, pattern) in strip.iter().enumerate() {
         let at = Path::root("upstream").key("strip").position(number);
-        let Some(parsed) = problems.take(&at, StripPattern::parse(pattern)) else { continue };
+        let parsed =
+            StripPattern::parse(pattern).map_err(|fault| Problem::Strip { found: Quoted::new(pattern), fault });
+        let Some(parsed) = problems.take(&at, parsed) else { continue };
         if let Some(header) = RESERVED.into_iter().find(|header| parsed.matches(header.as_bytes())) {
-            problems.add(at.clone(), Problem::StripReserved { pattern: pattern.clone(), header });
+            problems.add(at.clone(), Problem::StripReserved { pattern: Quoted::new(pattern), header });
         }
         patterns.push(parsed);
     }
@@ -76,8 +80,8 @@ fn forward(credential: Option<&document::Forward>, problems: &mut Problems) -> F
     match credential {
         Some(document::Forward::Keep) => Forward::Keep,
         Some(document::Forward::Remove) | None => Forward::Remove,
-        Some(document::Forward::As(scheme)) => {
-            let scheme = problems.take(&Path::root("upstream").key("credential").key("forward"), Scheme::parse(scheme));
+        Some(document::Forward::As(text)) => {
+            let scheme = problems.take(&Path::root("upstream").key("credential").key("forward"), scheme(text));
             match (scheme, HeaderName::parse("authorization")) {
                 (Some(scheme), Ok(header)) => Forward::As { scheme, header },
                 (None, _) | (_, Err(_)) => Forward::Remove,

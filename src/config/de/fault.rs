@@ -1,0 +1,232 @@
+//! What can be wrong with the form of a document, and how it is said. Knows no place but the one it is given.
+
+use super::super::path::Step;
+use super::super::quoted::{Quoted, Words};
+use super::super::tree::{Place, Value};
+use serde::de::{self, Expected, Unexpected};
+use std::fmt;
+
+/// What is wrong with the form of a document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormFault {
+    /// A key that nobody reads.
+    #[error("unknown key {}{}", Quoted::new(key), Instead(key, .known))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// The keys that may stand there.
+        known: &'static [&'static str],
+    },
+    /// A word that is not one of those that may stand there.
+    #[error("{} is not known here{}", Quoted::new(word), Instead(word, .known))]
+    UnknownWord {
+        /// The word.
+        word: String,
+        /// The words that may stand there.
+        known: &'static [&'static str],
+    },
+    /// A key that must be there is not.
+    #[error("the key `{0}` is missing")]
+    Missing(&'static str),
+    /// A value of another type.
+    #[error("found {found}, expected {expected}")]
+    Type {
+        /// What was found.
+        found: Seen,
+        /// What would be right.
+        expected: String,
+    },
+    /// What serde says, when it is none of these.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// What stood where something else was expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// `null`, or nothing at all.
+    Nothing,
+    /// A truth value.
+    Bool(bool),
+    /// A number, as it was read.
+    Number(String),
+    /// A text.
+    Text(Quoted),
+    /// A list.
+    List,
+    /// A map with so many keys; `None` when nobody counted.
+    Map(Option<usize>),
+    /// A word that needs a value.
+    WordAlone(Quoted),
+    /// A map where a word stands alone.
+    WordWithValue(Quoted),
+    /// A text or a number that may be a secret.
+    Hidden(&'static str),
+    /// What serde says, when it is none of these.
+    Other(String),
+}
+
+impl Seen {
+    /// The same without any content.
+    pub(in super::super) fn hidden(self) -> Self {
+        match self {
+            Self::Text(_) | Self::WordAlone(_) => Self::Hidden("a text"),
+            Self::Number(_) => Self::Hidden("a number"),
+            Self::WordWithValue(_) => Self::Map(Some(1)),
+            Self::Other(_) => Self::Hidden("something else"),
+            Self::Nothing | Self::Bool(_) | Self::List | Self::Map(_) | Self::Hidden(_) => self,
+        }
+    }
+}
+
+impl From<&Value> for Seen {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Nothing,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Number(number) => Self::Number(number.to_string()),
+            Value::Text(text) => Self::Text(Quoted::new(text)),
+            Value::List(_) => Self::List,
+            Value::Map(entries) => Self::Map(Some(entries.len())),
+        }
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::Bool(value) => write!(f, "`{value}`"),
+            Self::Number(number) => write!(f, "the number `{number}`"),
+            Self::Text(text) => write!(f, "the text {text}"),
+            Self::List => f.write_str("a list"),
+            Self::Map(Some(0)) => f.write_str("an empty map"),
+            Self::Map(Some(keys @ 2..)) => write!(f, "a map with {keys} keys"),
+            Self::Map(_) => f.write_str("a map"),
+            Self::WordAlone(word) => write!(f, "the word {word} alone"),
+            Self::WordWithValue(word) => write!(f, "a map with the key {word}"),
+            Self::Hidden(what) => write!(f, "{what} (not shown: it may be a secret)"),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+/// The known word that was probably meant.
+pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
+    // Words are short: what is longer than any of them is not measured.
+    const LONGEST: usize = 64;
+    if word.len() > LONGEST {
+        return None;
+    }
+    let distance = |known: &str| strsim::damerau_levenshtein(&word.to_lowercase(), known);
+    let nearest = known.iter().copied().min_by_key(|known| distance(known))?;
+    (distance(nearest) <= 2.max(word.len() / 3)).then_some(nearest)
+}
+
+/// Names the nearest known word, or all of them.
+struct Instead<'a>(&'a str, &'a &'static [&'static str]);
+
+impl fmt::Display for Instead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(word, known) = self;
+        match nearest(word, known) {
+            Some(nearest) => write!(f, "; did you mean `{nearest}`?"),
+            None if known.is_empty() => f.write_str("; nothing may stand here"),
+            None => write!(f, "; known are {}", Words(known)),
+        }
+    }
+}
+
+/// A fault, on its way out of the tree.
+#[derive(Debug)]
+pub(in super::super) struct Fault {
+    pub(super) what: FormFault,
+    /// Where: set by the innermost value that knows.
+    pub(super) place: Option<Place>,
+    /// The way, innermost step first.
+    pub(super) steps: Vec<Step>,
+}
+
+impl Fault {
+    pub(super) fn new(what: FormFault) -> Self {
+        Self { what, place: None, steps: Vec::new() }
+    }
+
+    pub(super) fn of_type(found: Seen, expected: impl Into<String>) -> Self {
+        Self::new(FormFault::Type { found, expected: expected.into() })
+    }
+
+    pub(super) fn at(mut self, place: &Place) -> Self {
+        self.place.get_or_insert_with(|| place.clone());
+        self
+    }
+
+    pub(super) fn under(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// The same without what was found, which may be a secret.
+    pub(super) fn hidden(mut self) -> Self {
+        if let FormFault::Type { found, expected } = self.what {
+            self.what = FormFault::Type { found: found.hidden(), expected };
+        }
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what.fmt(f)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl de::Error for Fault {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(FormFault::Other(message.to_string()))
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let found = match found {
+            Unexpected::Str(text) => Seen::Text(Quoted::new(text)),
+            Unexpected::Signed(number) => Seen::Number(number.to_string()),
+            Unexpected::Unsigned(number) => Seen::Number(number.to_string()),
+            Unexpected::Float(number) => Seen::Number(number.to_string()),
+            Unexpected::Bool(value) => Seen::Bool(value),
+            Unexpected::Seq => Seen::List,
+            Unexpected::Map => Seen::Map(None),
+            Unexpected::Unit | Unexpected::Option => Seen::Nothing,
+            other => Seen::Other(other.to_string()),
+        };
+        Self::of_type(found, plain(expected))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_type(found, expected)
+    }
+
+    fn unknown_field(key: &str, known: &'static [&'static str]) -> Self {
+        Self::new(FormFault::UnknownKey { key: key.to_owned(), known })
+    }
+
+    fn unknown_variant(word: &str, known: &'static [&'static str]) -> Self {
+        Self::new(FormFault::UnknownWord { word: word.to_owned(), known })
+    }
+
+    fn missing_field(key: &'static str) -> Self {
+        Self::new(FormFault::Missing(key))
+    }
+}
+
+/// What serde's visitors expect, in words without Rust's names.
+fn plain(expected: &dyn Expected) -> String {
+    match expected.to_string() {
+        text if text == "a sequence" => "a list".to_owned(),
+        text if text.starts_with("a string") || text.starts_with("path string") => "a text".to_owned(),
+        text if text == "u64" => "a whole number, 0 or more".to_owned(),
+        text if text == "u16" => format!("a whole number from 0 to {}", u16::MAX),
+        text => text,
+    }
+}

@@ -1,0 +1,243 @@
+//! Hands a tree to serde, and sees to it that each fault knows its place and shows no secret.
+
+use super::super::document::SOURCE;
+use super::super::path::Step;
+use super::super::quoted::{Quoted, Words};
+use super::super::tree::{Entry, Item, Node, Value};
+use super::fault::{Fault, FormFault, Seen, nearest};
+use serde::de::value::StrDeserializer;
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
+};
+
+/// What stands where a key or secret is named.
+const SOURCES: &str = "`{ env: NAME }`, `{ file: PATH }` or `{ value: TEXT }`";
+
+impl<'de> Deserializer<'de> for &'de Node {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let result = match &self.value {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Text(text) => visitor.visit_borrowed_str(text),
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(number), _) => visitor.visit_u64(number),
+                (None, Some(number)) => visitor.visit_i64(number),
+                (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::List(items) => visitor.visit_seq(Items(items.iter().enumerate())),
+            Value::Map(entries) => visitor.visit_map(Entries { rest: entries.iter(), current: None }),
+        };
+        result.map_err(|fault| fault.at(&self.place))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match &self.value {
+            Value::Null => visitor.visit_none(),
+            Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
+                visitor.visit_some(self)
+            }
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    /// A map, and nothing else: serde would take a list for the values of the keys in their order.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match &self.value {
+            Value::Map(_) => self.deserialize_any(visitor),
+            other => Err(Fault::of_type(other.into(), "a map").at(&self.place)),
+        }
+    }
+
+    /// A word, or a map with one member.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        known: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        let result = match &self.value {
+            Value::Map(entries) => match (entries.as_slice(), name) {
+                ([entry], SOURCE) => visitor.visit_enum(Source(entry, known)),
+                ([entry], _) => visitor.visit_enum(OneOf(entry)),
+                (_, SOURCE) => Err(Fault::of_type((&self.value).into(), format!("exactly one of {SOURCES}"))),
+                (_, _) => Err(Fault::of_type((&self.value).into(), format!("exactly one of {}", Words(known)))),
+            },
+            other if name == SOURCE => Err(Fault::of_type(other.into(), SOURCES).hidden()),
+            Value::Text(word) => visitor.visit_enum(Word(word)),
+            other => Err(Fault::of_type(other.into(), format!("one of {}", Words(known)))),
+        };
+        result.map_err(|fault| fault.at(&self.place))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map identifier ignored_any
+    }
+}
+
+/// The elements of a list.
+struct Items<'de>(std::iter::Enumerate<std::slice::Iter<'de, Item>>);
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Fault;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
+        let Some((position, item)) = self.0.next() else { return Ok(None) };
+        let under = |fault: Fault| fault.at(&item.node.place).under(Step::Position(position));
+        seed.deserialize(&item.node).map(Some).map_err(under)
+    }
+}
+
+/// The members of a map.
+struct Entries<'de> {
+    rest: std::slice::Iter<'de, Entry>,
+    current: Option<&'de Entry>,
+}
+
+impl<'de> MapAccess<'de> for Entries<'de> {
+    type Error = Fault;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
+        self.current = self.rest.next();
+        let Some(entry) = self.current else { return Ok(None) };
+        seed.deserialize(word(&entry.key)).map(Some).map_err(|fault| fault.at(&entry.key_place))
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+        match self.current {
+            Some(entry) => member(entry, seed),
+            None => Err(Fault::new(FormFault::Other("a value was asked for before its key".to_owned()))),
+        }
+    }
+}
+
+fn member<'de, S: DeserializeSeed<'de>>(entry: &'de Entry, seed: S) -> Result<S::Value, Fault> {
+    let under = |fault: Fault| fault.at(&entry.node.place).under(Step::Key(entry.key.clone()));
+    seed.deserialize(&entry.node).map_err(under)
+}
+
+fn word(text: &str) -> StrDeserializer<'_, Fault> {
+    text.into_deserializer()
+}
+
+/// A word, taken for a variant to which nothing belongs.
+struct Word<'de>(&'de str);
+
+impl<'de> EnumAccess<'de> for Word<'de> {
+    type Error = Fault;
+    type Variant = Self;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
+        Ok((seed.deserialize(word(self.0))?, self))
+    }
+}
+
+impl Word<'_> {
+    fn needs_a_value<T>(&self) -> Result<T, Fault> {
+        Err(Fault::of_type(Seen::WordAlone(Quoted::new(self.0)), format!("`{{ {}: … }}`", self.0)))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Word<'de> {
+    type Error = Fault;
+
+    fn unit_variant(self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, _: S) -> Result<S::Value, Fault> {
+        self.needs_a_value()
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Fault> {
+        self.needs_a_value()
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Fault> {
+        self.needs_a_value()
+    }
+}
+
+/// A map with one member, taken for a variant and what belongs to it.
+struct OneOf<'de>(&'de Entry);
+
+impl<'de> EnumAccess<'de> for OneOf<'de> {
+    type Error = Fault;
+    type Variant = Self;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
+        let variant = seed.deserialize(word(&self.0.key)).map_err(|fault| fault.at(&self.0.key_place))?;
+        Ok((variant, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for OneOf<'de> {
+    type Error = Fault;
+
+    fn unit_variant(self) -> Result<(), Fault> {
+        let key = &self.0.key;
+        let fault = Fault::of_type(Seen::WordWithValue(Quoted::new(key)), format!("the word `{key}` alone"));
+        Err(fault.at(&self.0.key_place))
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
+        member(self.0, seed)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Fault> {
+        self.0.node.deserialize_any(visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
+        self.0.node.deserialize_any(visitor)
+    }
+}
+
+/// The same where a key or secret is named: nothing that stands there is repeated.
+struct Source<'de>(&'de Entry, &'static [&'static str]);
+
+impl<'de> EnumAccess<'de> for Source<'de> {
+    type Error = Fault;
+    type Variant = Self;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
+        let Self(entry, known) = self;
+        let meant = known.contains(&entry.key.as_str()) || nearest(&entry.key, known).is_some();
+        let read = if meant {
+            seed.deserialize(word(&entry.key))
+        } else {
+            Err(Fault::of_type(Seen::Text(Quoted::new(&entry.key)), SOURCES).hidden())
+        };
+        Ok((read.map_err(|fault| fault.at(&entry.key_place))?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Source<'de> {
+    type Error = Fault;
+
+    fn unit_variant(self) -> Result<(), Fault> {
+        OneOf(self.0).unit_variant().map_err(Fault::hidden)
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
+        member(self.0, seed).map_err(Fault::hidden)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
+        OneOf(self.0).tuple_variant(len, visitor).map_err(Fault::hidden)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
+        OneOf(self.0).struct_variant(fields, visitor).map_err(Fault::hidden)
+    }
+}

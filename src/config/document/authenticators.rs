@@ -1,0 +1,115 @@
+//! `authenticators`, as they are written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// Somebody who vouches for callers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Authenticator {
+    /// Its name in logs and metrics: 1 to 128 visible ASCII characters, and no other authenticator's.
+    pub(in super::super) name: String,
+    /// Where its credentials stand in a request; at least one place. Two credentials in one request are refused.
+    pub(in super::super) from: Vec<From>,
+    /// The signed tokens of one issuer.
+    pub(in super::super) jwt: Jwt,
+}
+
+/// A place where a credential can stand.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct From {
+    /// The header's name, such as `authorization`.
+    pub(in super::super) header: String,
+    /// The schemes that are accepted in it, such as `[Bearer]`: the word before the token. Upper and lower case are the same.
+    pub(in super::super) schemes: Vec<String>,
+}
+
+/// The signed tokens (JWT) of one issuer, and what is asked of them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Jwt {
+    /// The exact `iss` of the tokens. Authenticators that look in the same place are told apart by it.
+    pub(in super::super) issuer: String,
+    /// The algorithms that tokens may be signed with. `RS256` is the one that can be used.
+    pub(in super::super) algorithms: Vec<String>,
+    /// The public keys that verify the tokens: 1 to 16, all tried. To rotate, list the new one beside the old one.
+    pub(in super::super) keys: Vec<Key>,
+    /// Whom tokens must be meant for: a list of which `aud` must name one, or the word `any`, which turns the check off. Default:
+    /// `[]`, with which a token that names any audience is refused.
+    #[serde(default)]
+    pub(in super::super) audiences: Audiences,
+    /// Claims that must be there and have a value, beside `iss` and `exp`, which always must. Default: none; in the profile
+    /// `bifrost`: `[core_user_uuid, username]`.
+    #[serde(default)]
+    pub(in super::super) require: Vec<String>,
+    /// How far the issuer's clock may be from ours: from `0s` to `5m`. Default: `0s`.
+    pub(in super::super) leeway: Option<String>,
+    /// The most that a token's `exp` may be after its `iat`: up to `365d`. Default: `0s`, which is no bound.
+    pub(in super::super) max_lifetime: Option<String>,
+    /// The accepted `typ` values, such as `[JWT, at+jwt]`. Default: `[]`, with which `typ` is not looked at.
+    #[serde(default)]
+    pub(in super::super) types: Vec<String>,
+}
+
+/// Whom tokens must be meant for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a list of texts, each of which an `aud` may name, or the word `any`, which turns the check off"
+)]
+pub(in super::super) enum Audiences {
+    /// One of these. An empty list: for nobody in particular.
+    List(Vec<String>),
+    /// Anybody: `aud` is not looked at.
+    Any(AnyWord),
+}
+
+impl Default for Audiences {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+/// The word `any`.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum AnyWord {
+    /// The check is off.
+    Any,
+}
+
+/// A key that verifies tokens.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Key {
+    /// An RSA public key as PEM text (`PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`), 2048 to 8192 bits.
+    pub(in super::super) pem: Source,
+}
+
+/// The name by which serde asks for a [`Source`]: what stands there is never repeated.
+pub(in super::super) const SOURCE: &str = "Source";
+
+/// Where a key or a secret stands: exactly one of the three.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum Source {
+    /// The name of the environment variable that holds it, such as `JWT_PUBLIC_KEY_RSA_BIFROST`.
+    Env(String),
+    /// The path of the file that holds it, from the folder of this file. When the file changes, it is read again.
+    File(PathBuf),
+    /// The text itself. `modgud config` does not show it.
+    Value(Text),
+}
+
+/// A text that may be a secret, so that it is never shown.
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(in super::super) struct Text(pub(in super::super) String);
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Text(…)")
+    }
+}

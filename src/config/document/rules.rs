@@ -1,0 +1,55 @@
+//! `rules` and `fallback`, as they are written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Which requests, and who may make them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Rule {
+    /// Its name in logs: 1 to 128 visible ASCII characters, and no other rule's.
+    pub(in super::super) name: String,
+    /// The requests that it decides.
+    #[serde(rename = "match")]
+    pub(in super::super) matches: Match,
+    /// What it asks of the caller. Default: `authenticated`.
+    #[serde(default)]
+    pub(in super::super) access: Access,
+}
+
+/// The requests that a rule decides.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Match {
+    /// The methods, in upper case, such as `[GET, HEAD]`. Default: every method.
+    #[serde(default)]
+    pub(in super::super) methods: Vec<String>,
+    /// Path patterns, such as `/reports/{id}` or `/docs/{*rest}`: `{name}` is one segment, `{*rest}` at the end is all that follow,
+    /// none too. Written decoded. A trailing slash means nothing.
+    pub(in super::super) paths: Vec<String>,
+}
+
+/// What a rule asks of the caller.
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum Access {
+    /// A good credential.
+    #[default]
+    Authenticated,
+    /// A good credential, or none, which is anonymous. A bad one is refused.
+    Optional,
+    /// Nothing: a credential is neither looked at nor changed.
+    Public,
+    /// Nobody may.
+    Denied,
+}
+
+/// What becomes of a request that no rule matches.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum Fallback {
+    /// A good credential is asked for.
+    Authenticated,
+    /// Nobody may.
+    Denied,
+}
