@@ -5,7 +5,7 @@ mod authorization;
 
 pub use authorization::{BearerText, Scheme, SchemeFault};
 
-use crate::header::HeaderName;
+use crate::header::{HeaderName, same_to_a_server};
 use crate::reason::Reason;
 use crate::request::{Headers, Lookup};
 use authorization::split;
@@ -69,17 +69,19 @@ impl Places {
         }
     }
 
-    /// Whether any authenticator looks into this header.
+    /// Whether any authenticator looks into this header, or into one that a server can't tell from it.
     #[must_use]
     pub fn looks_in(&self, header: &HeaderName) -> bool {
-        self.0.contains_key(header)
+        self.0.keys().any(|place| same_to_a_server(place.as_str().as_bytes(), header.as_str().as_bytes()))
     }
 
-    /// The first place, and the first scheme that is accepted there.
+    /// The first place into which an authenticator looks, and a scheme that it accepts there.
     #[must_use]
-    pub fn first(&self) -> Option<(&HeaderName, &Scheme)> {
-        let (header, schemes) = self.0.first_key_value()?;
-        schemes.first().map(|(scheme, _)| (header, scheme))
+    pub fn of(&self, authenticator: AuthenticatorIndex) -> Option<(&HeaderName, &Scheme)> {
+        self.0.iter().find_map(|(header, schemes)| {
+            let (scheme, _) = schemes.iter().find(|(_, who)| who.contains(&authenticator))?;
+            Some((header, scheme))
+        })
     }
 
     /// The one credential of a request, or none.

@@ -18,8 +18,10 @@ use std::time::UNIX_EPOCH;
 /// It is the evaluation that the server runs, with the configuration, the keys and the time given. Shows claims and header values:
 /// for your own eyes. Exit code 0: allowed. 3: denied. 1: failed.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  modgud explain --config modgud.yaml --path /crm/ --header \"Authorization: JWT $TOKEN\"\n  \
-    modgud explain --request check.json --at 2026-01-31T12:00:00Z --json")]
+#[command(
+    after_help = "Example:\n  modgud explain --config modgud.yaml --path /crm/ --header \"Authorization: JWT $TOKEN\"\n  \
+    modgud explain --request check.json --at 2026-01-31T12:00:00Z --json"
+)]
 pub(super) struct Args {
     /// The configuration file (YAML); without one, the profile alone
     #[arg(long, value_name = "FILE")]
@@ -58,12 +60,15 @@ enum ExplainError {
     Json { file: String, error: CheckJsonError },
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+fn time(text: &str) -> Result<Timestamp, &'static str> {
+    /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
+    const LAST: u64 = 253_402_300_799;
+    const HOW: &str = "write it as `2026-01-31T12:00:00Z`, or in seconds since 1970";
     if let Ok(seconds) = text.parse() {
-        return Ok(Timestamp::from_secs(seconds));
+        return if seconds <= LAST { Ok(Timestamp::from_secs(seconds)) } else { Err(HOW) };
     }
-    let time = humantime::parse_rfc3339_weak(text).map_err(|_| "write it as `2026-01-31T12:00:00Z`, or in seconds since 1970".to_owned())?;
-    let since = time.duration_since(UNIX_EPOCH).map_err(|_| "it lies before 1970".to_owned())?;
+    let time = humantime::parse_rfc3339_weak(text).map_err(|_| HOW)?;
+    let since = time.duration_since(UNIX_EPOCH).map_err(|_| HOW)?;
     Ok(Timestamp::EPOCH.plus(since))
 }
 
@@ -94,8 +99,11 @@ pub(super) fn run(args: Args) -> Exit {
 fn request(args: Args) -> Result<CheckRequest, ExplainError> {
     let Args { method, path, host, headers, request, .. } = args;
     let Some(file) = request else { return Ok(check_request(method, path, host, headers)) };
-    let name = file.display().to_string();
-    let text = if name == "-" { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(&file) };
+    let (name, text) = if file.as_os_str() == "-" {
+        ("standard input".to_owned(), io::read_to_string(io::stdin()))
+    } else {
+        (file.display().to_string(), std::fs::read_to_string(&file))
+    };
     let text = text.map_err(|error| ExplainError::Read { file: name.clone(), error })?;
     json::check_request(&text).map_err(|error| ExplainError::Json { file: name, error })
 }

@@ -3,6 +3,8 @@
 use super::super::explain::report::{Report, Word};
 use super::super::request::{HeaderArg, check_request};
 use crate::clock::Timestamp;
+use crate::config::{ConfigError, read_document};
+use crate::credential::AuthenticatorIndex;
 use crate::envoy::proto::CheckRequest;
 use crate::jose::{SigningFault, SigningKey};
 use crate::snapshot::Snapshot;
@@ -22,8 +24,12 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024;
 pub(super) enum CasesError {
     #[error("{file} can't be read: {error}")]
     Read { file: String, error: io::Error },
-    #[error("{file}: {message}")]
-    Form { file: String, message: String },
+    #[error("{file}: the file is larger than {} KiB; write several", MAX_BYTES / 1024)]
+    TooLarge { file: String },
+    #[error("{file}: there is no case in it; write a list of cases, as `modgud test --help` shows")]
+    Empty { file: String },
+    #[error(transparent)]
+    Form(#[from] ConfigError),
     #[error("the token of the case `{case}` can't be signed: {fault}")]
     Sign { case: String, fault: SigningFault },
 }
@@ -90,19 +96,24 @@ enum ExpectedDecision {
 /// Reads a file of cases.
 pub(super) fn read(file: &Path) -> Result<Vec<Case>, CasesError> {
     let name = file.display().to_string();
-    let mut text = String::new();
-    let read = File::open(file).and_then(|opened| opened.take(MAX_BYTES).read_to_string(&mut text));
-    read.map_err(|error| CasesError::Read { file: name.clone(), error })?;
-    serde_saphyr::from_str(&text).map_err(|error| {
-        let place = error.location().map_or_else(String::new, |at| format!(":{}:{}", at.line(), at.column()));
-        let message = error.without_snippet().to_string().replace('\n', " ");
-        CasesError::Form { file: format!("{name}{place}"), message }
-    })
+    let mut content = Vec::new();
+    let read = File::open(file).and_then(|opened| opened.take(MAX_BYTES.saturating_add(1)).read_to_end(&mut content));
+    let read = read.map_err(|error| CasesError::Read { file: name.clone(), error })?;
+    if u64::try_from(read).is_ok_and(|read| read > MAX_BYTES) {
+        return Err(CasesError::TooLarge { file: name });
+    }
+    let cases: Option<Vec<Case>> = read_document(&name, content)?;
+    cases.filter(|cases| !cases.is_empty()).ok_or(CasesError::Empty { file: name })
 }
 
 impl Case {
     /// The check of this case. A token goes where the configuration's first authenticator looks first.
-    pub(super) fn check(&self, key: &SigningKey, now: Timestamp, snapshot: &Snapshot) -> Result<CheckRequest, CasesError> {
+    pub(super) fn check(
+        &self,
+        key: &SigningKey,
+        now: Timestamp,
+        snapshot: &Snapshot,
+    ) -> Result<CheckRequest, CasesError> {
         let Request { method, path, host, headers } = &self.request;
         let mut all: Vec<HeaderArg> = headers.iter().map(|(name, value)| HeaderArg::new(name, value)).collect();
         let authenticator = snapshot.authenticators.list().first();
@@ -115,7 +126,7 @@ impl Case {
                 Some(key.sign(&claims(issuer, laid_over, now)).map_err(sign)?)
             }
         };
-        if let (Some(token), Some((header, scheme))) = (token, snapshot.places.first()) {
+        if let (Some(token), Some((header, scheme))) = (token, snapshot.places.of(AuthenticatorIndex(0))) {
             all.push(HeaderArg::new(header.as_str(), &format!("{} {token}", scheme.as_str())));
         }
         Ok(check_request(method.clone(), path.clone(), host.clone(), all))
