@@ -14,7 +14,7 @@ mod help;
 mod keygen;
 mod keys;
 mod leaving;
-mod process;
+pub(crate) mod process;
 mod token;
 
 use serde::de::DeserializeOwned;

@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::string_slice,
     clippy::unwrap_used,
@@ -11,6 +12,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod counters;
+mod explained;
 mod message;
 mod table;
 mod text;
@@ -20,7 +22,7 @@ use crate::support::{Encoding, NOW, STRANGER, Sidecar};
 use answer::Answer;
 use counters::Counters;
 use modgud::clock::Timestamp;
-use modgud::envoy::proto::AuthorizationClient;
+use modgud::envoy::proto::{AuthorizationClient, CheckRequest};
 use modgud::reason::Reason;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -123,6 +125,11 @@ async fn run(topic: &str) {
     assert!(unused.is_empty(), "{topic}: configurations that no case uses: {unused:?}");
 }
 
+/// A configuration with the key that the tables call `{stranger_pem}`.
+fn with_stranger(configuration: &str) -> String {
+    configuration.replace("{stranger_pem}", &serde_json::to_string(&STRANGER.public_pem().unwrap()).unwrap())
+}
+
 /// A sidecar of one configuration, asked by one case at a time, so that its counters tell what became of that case.
 struct Bench {
     sidecar: Sidecar,
@@ -132,8 +139,7 @@ struct Bench {
 
 impl Bench {
     async fn set_up(configuration: &str) -> Self {
-        let stranger = serde_json::to_string(&STRANGER.public_pem().unwrap()).unwrap();
-        let yaml = configuration.replace("{stranger_pem}", &stranger);
+        let yaml = with_stranger(configuration);
         let sidecar = Sidecar::with(&format!("{PATIENT}{yaml}")).await;
         let client = sidecar.client().await;
         let counters = Counters::read(&sidecar).await;
@@ -143,14 +149,21 @@ impl Bench {
     async fn ask(&mut self, case: &Case, expected: Expected<'_>, encoding: Encoding) -> Result<(), String> {
         let token = token::make(case.token.as_ref());
         self.sidecar.clock.set(Timestamp::from_secs(case.at.unwrap_or(NOW)));
-        let answer = self.client.check(message::message(case, &token, encoding)).await;
+        let (answer, reason) = self.answer(message::message(case, &token, encoding)).await?;
+        table::compare(expected, &answer, &reason, &token)
+    }
+
+    /// The answer to a check, and the reason that was counted for it (none when it was let through).
+    async fn answer(&mut self, check: CheckRequest) -> Result<(Answer, String), String> {
+        let answer = self.client.check(check).await;
         let answer = answer.map_err(|status| format!("a gRPC error: {status}"))?.into_inner();
 
         let counters = Counters::read(&self.sidecar).await;
         let counted = counters.reasons_since(&self.counters);
         self.counters = counters;
-        let [reason] = counted.as_slice() else { return Err(format!("counted as {counted:?}, and not as one check")) };
-
-        table::compare(expected, &Answer::read(answer)?, reason, &token)
+        match <[String; 1]>::try_from(counted) {
+            Ok([reason]) => Ok((Answer::read(answer)?, reason)),
+            Err(counted) => Err(format!("counted as {counted:?}, and not as one check")),
+        }
     }
 }

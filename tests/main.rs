@@ -3,9 +3,12 @@
 mod cache;
 mod canary;
 mod cli;
+mod configuration;
 mod decisions;
+mod explain;
 mod guarantee;
 mod keys;
+mod policy;
 mod properties;
 mod readme;
 mod services;

@@ -15,12 +15,12 @@ use proptest::test_runner::{Config, TestRunner};
 fn snapshot(yaml: &str) -> Snapshot {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
-    std::fs::write(&file, yaml).unwrap();
+    std::fs::write(&file, format!("# a file that may say nothing\n{yaml}")).unwrap();
     let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
     load(Some(&file), &Overrides::default(), &environment).unwrap().config.snapshot
 }
 
 /// Tries this many cases, and writes no file about those that fail.
-fn runner(cases: u32) -> TestRunner {
+pub(crate) fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
 }

@@ -1,20 +1,21 @@
 //! The README is true: its grpcurl commands are run as they are written, its configurations load, its links lead somewhere.
 //!
 //! - `blocks`: the fenced blocks of a Markdown file.
+//! - `configurations`: the configurations, errors and cases that documents show, and the files of `deploy`.
 //! - `expected`: compares what came back with what the README shows.
 //! - `reflection`: a client like grpcurl, so that the commands are run where grpcurl is not installed, too.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod blocks;
+mod configurations;
 mod expected;
 mod print;
 mod reflection;
 
-use crate::support::{KEY, Sidecar, token};
+use crate::support::{Sidecar, token};
 use blocks::{Block, blocks};
 use modgud::app::Stop;
-use modgud::config::{Environment, Overrides, load};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -118,23 +119,11 @@ async fn another_client_is_answered_what_the_readme_shows() {
     sidecar.stop(Stop::Now).await;
 }
 
-#[test]
-fn configurations_in_the_documents_load() {
-    let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("modgud.yaml");
-    let mut loaded = 0;
-    for document in documents() {
-        for block in blocks(&fs::read_to_string(&document).unwrap()).iter().filter(|block| block.info == "yaml modgud")
-        {
-            fs::write(&file, &block.text).unwrap();
-            if let Err(error) = load(Some(&file), &Overrides::default(), &environment) {
-                panic!("{}:{}: {error}", document.display(), block.line);
-            }
-            loaded += 1;
-        }
-    }
-    assert!(loaded > 0, "no document has a block `yaml modgud`");
+/// The README's configuration.
+pub(crate) fn example() -> String {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let found = blocks(&text).into_iter().find(|block| block.info == "yaml modgud");
+    found.unwrap_or_else(|| panic!("README.md has no block `yaml modgud`")).text
 }
 
 #[test]

@@ -32,7 +32,10 @@ async fn every_command_shows_an_example_of_itself() {
         }
         walked.push(name);
     }
-    assert_eq!(walked, ["", "serve", "call", "token", "keygen", "demo", "token mint"]);
+    assert_eq!(
+        walked,
+        ["", "serve", "check", "config", "explain", "test", "call", "token", "keygen", "demo", "token mint"]
+    );
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ async fn serve_says_what_is_wrong_with_the_key() {
         let text = row.text();
         let variables: Vec<(&str, &str)> = text.iter().map(|text| (KEY_VARIABLE, text.as_str())).collect();
         let said = serve_in(folder.path(), &variables, &[]).await;
-        let place = "profile bifrost: authenticators[0].jwt.keys[0].pem";
+        let place = "profile bifrost:13:16: authenticators[0].jwt.keys[0].pem";
         let expected = format!("modgud: {place}: the environment variable {KEY_VARIABLE} {}\n", row.says);
         assert_eq!((said.code, said.out, said.err), (Some(1), String::new(), expected), "{}", row.what);
     }

@@ -1,11 +1,12 @@
 //! Runs modgud as a process: one that ends by itself, or a server that is told to leave. None outlives its test.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
@@ -13,22 +14,22 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The variable that holds the public key.
-pub(super) const KEY_VARIABLE: &str = "JWT_PUBLIC_KEY_RSA_BIFROST";
+pub(crate) const KEY_VARIABLE: &str = "JWT_PUBLIC_KEY_RSA_BIFROST";
 
 /// Where `serve` listens in tests.
 const FREE_PORTS: [&str; 4] = ["--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
 
 /// What a process said, and how it ended.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(crate) struct Said {
     /// The exit code; `None` when a signal ended it.
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// modgud in this folder, with these variables in its environment and no others.
-fn command(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+fn command<V: AsRef<OsStr> + Copy>(folder: &Path, variables: &[(&str, V)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_modgud"));
     command.current_dir(folder).env_clear().envs(variables.iter().copied()).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -36,38 +37,54 @@ fn command(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Com
 }
 
 /// Runs a command until it ends by itself.
-pub(super) async fn run_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+pub(crate) async fn run_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
     let ended = timeout(PATIENCE, command(folder, variables, arguments).output()).await;
     let output = ended.unwrap_or_else(|_| panic!("modgud {arguments:?} did not end")).unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
+/// The same with variables that may hold any bytes, and with this text on standard input.
+pub(crate) async fn run_told(folder: &Path, variables: &[(&str, &OsStr)], arguments: &[&str], input: &str) -> Said {
+    let mut told = command(folder, variables, arguments);
+    let mut child = told.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let ended = timeout(PATIENCE, async {
+        // A command that fails before it has read everything closes its end.
+        let _ = stdin.write_all(input.as_bytes()).await;
+        drop(stdin);
+        child.wait_with_output().await
+    });
+    let output = ended.await.unwrap_or_else(|_| panic!("modgud {arguments:?} did not end")).unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
 /// Runs a command that needs neither files nor variables.
-pub(super) async fn run(arguments: &[&str]) -> Said {
+pub(crate) async fn run(arguments: &[&str]) -> Said {
     let folder = tempfile::tempdir().unwrap();
     run_in(folder.path(), &[], arguments).await
 }
 
 /// Runs `serve`, which is expected to end by itself.
-pub(super) async fn serve_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+pub(crate) async fn serve_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
     run_in(folder, variables, &[["serve"].as_slice(), &FREE_PORTS, arguments].concat()).await
 }
 
 /// A server that serves.
-pub(super) struct Serving {
+pub(crate) struct Serving {
     child: Child,
     lines: BufReader<ChildStdout>,
     said: String,
     /// Where checks are answered.
-    pub(super) grpc: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     /// Where probes are.
-    pub(super) admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Serving {
     /// Starts `serve` on free ports with this text in the variable of the key, and waits until it says that it serves.
-    pub(super) async fn start(folder: &Path, key: &str, arguments: &[&str]) -> Self {
+    pub(crate) async fn start(folder: &Path, key: &str, arguments: &[&str]) -> Self {
         let arguments = [["serve"].as_slice(), &FREE_PORTS, arguments].concat();
         let mut child = command(folder, &[(KEY_VARIABLE, key)], &arguments).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -88,7 +105,7 @@ impl Serving {
     }
 
     /// Sends a signal, and waits until the process is gone; all that it said since it was started.
-    pub(super) async fn end(mut self, signal: Signal) -> Said {
+    pub(crate) async fn end(mut self, signal: Signal) -> Said {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).unwrap();
         kill_process(id, signal).unwrap();
         let mut err = String::new();

@@ -47,7 +47,7 @@ fn any_access() -> impl Strategy<Value = Access> {
 /// Adds a rule, unless one is there already for the same requests.
 fn add(rules: &mut Rules, name: &str, draft: &Draft) -> bool {
     let methods: Vec<Method<'_>> = draft.methods.iter().map(|method| Method::parse(method).unwrap()).collect();
-    let rule = Rule { name: RuleName::new(name), access: draft.access };
+    let rule = Rule { name: RuleName::new(name), access: draft.access, pattern: draft.pattern.as_str().into() };
     rules.add(rule, &methods, &PathPattern::parse(&draft.pattern).unwrap()).is_ok()
 }
 

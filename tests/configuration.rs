@@ -1,0 +1,59 @@
+//! The configuration: files that are wrong and what is said of them, files that are good, and the commands that show a
+//! configuration. The files are in `tests/data/configuration`, a folder to be browsed.
+//!
+//! - `bad`: each bad file beside the exact text that `modgud check` says of it.
+//! - `good`: files that load, and what `modgud config` prints of them, which loads again and means the same.
+//! - `effective`: where `modgud config` says that each value comes from, and what it does not show.
+//! - `any_document`: any document loads or is refused with a place, within bounded time.
+//! - `large`: the same of documents as large as a file may be.
+//! - `schema`: the JSON Schema for editors is current, accepts every good file, and refuses what is wrong in form.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod any_document;
+mod bad;
+mod check;
+mod effective;
+mod good;
+mod large;
+mod schema;
+
+use crate::support::KEY;
+use modgud::config::{ConfigError, Environment, Loaded, Overrides, load};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+/// What the variable `SECRET` holds in tests, and what stands in bad files where a secret would: no text may show it.
+const SECRET: &str = "this-is-a-secret";
+
+static PUBLIC_PEM: LazyLock<String> = LazyLock::new(|| KEY.public_pem().unwrap());
+
+/// A folder of `tests/data/configuration`.
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/configuration").join(name)
+}
+
+/// The files of a folder with this extension, in the order of their names.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|one| one == extension)).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} holds no .{extension}", folder.display());
+    files
+}
+
+/// The environment in which good files load.
+fn environment() -> Environment {
+    Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &PUBLIC_PEM), ("GOOD_KEY", &PUBLIC_PEM)])
+}
+
+fn load_file(file: &Path) -> Result<Loaded, ConfigError> {
+    load(Some(file), &Overrides::default(), &environment())
+}
+
+/// YAML without its comments and places: what it says.
+fn meaning(yaml: &str) -> serde_json::Value {
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(yaml, options).unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+}

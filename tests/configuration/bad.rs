@@ -1,0 +1,75 @@
+//! Files that are wrong. How the folder is written is told in its README.
+
+use super::{PUBLIC_PEM, SECRET, files, folder};
+use crate::cli::process::{KEY_VARIABLE, run_told};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
+#[tokio::test]
+async fn each_bad_file_is_refused_with_the_text_beside_it() {
+    let folder = folder("bad");
+    let good = OsStr::new(PUBLIC_PEM.as_str());
+    let variables = [
+        (KEY_VARIABLE, good),
+        ("GOOD_KEY", good),
+        ("EMPTY", OsStr::new("")),
+        ("WHITE_SPACE", OsStr::new(" \n")),
+        ("NO_TEXT", OsStr::from_bytes(b"\xff\xfe")),
+        ("SECRET", OsStr::new(SECRET)),
+    ];
+    let mut wrong = Vec::new();
+    for file in files(&folder, "yaml") {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let said = run_told(&folder, &variables, &["check", "--config", name], "").await;
+        let expected = fs::read_to_string(file.with_extension("txt")).unwrap_or_default();
+        if (said.code, said.out.as_str(), said.err.as_str()) != (Some(1), "", expected.as_str()) {
+            wrong.push(format!(
+                "--- {name}: exit code {:?}\n{}{}--- expected 1\n{expected}",
+                said.code, said.out, said.err
+            ));
+        }
+        let marker = SECRET.trim_start_matches("this-is-");
+        assert!(!said.err.contains(marker), "{name}: a secret is shown:\n{}", said.err);
+    }
+    assert!(wrong.is_empty(), "{} files are told otherwise:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn each_text_belongs_to_a_file() {
+    let names = |extension| -> BTreeSet<_> {
+        files(&folder("bad"), extension).iter().map(|file| file.file_stem().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("yaml"), names("txt"));
+}
+
+/// Every problem is one line, `file:line:column: path: what is wrong` (a fault of the whole has no path), but for a file in which
+/// nothing stands; and problems come in the order of the file.
+#[test]
+fn every_text_has_the_documented_form() {
+    for file in files(&folder("bad"), "txt") {
+        let text = fs::read_to_string(&file).unwrap();
+        let name = file.with_extension("yaml").file_name().unwrap().to_str().unwrap().to_owned();
+        let text = text.strip_prefix("modgud: ").unwrap_or_else(|| panic!("{name}: it is not said by modgud"));
+        if text == format!("{name}: the file is empty; to serve the profile as it is, leave out --config\n") {
+            continue;
+        }
+        let mut before = (0, 0);
+        for line in text.lines().filter(|line| !line.starts_with("there may be more: ")) {
+            let (place, _) = place(line).unwrap_or_else(|| panic!("{name}: no place: {line}"));
+            let (origin, at) = place;
+            assert!(origin == name || origin.starts_with("profile "), "{name}: {line}");
+            assert!(before <= at, "{name}: not in the order of the file: {line}");
+            before = at;
+        }
+    }
+}
+
+/// `origin:line:column: rest`.
+pub(super) fn place(text: &str) -> Option<((&str, (usize, usize)), &str)> {
+    let (place, rest) = text.split_once(": ")?;
+    let (origin_and_line, column) = place.rsplit_once(':')?;
+    let (origin, line) = origin_and_line.rsplit_once(':')?;
+    Some(((origin, (line.parse().ok()?, column.parse().ok()?)), rest))
+}

@@ -1,0 +1,65 @@
+//! `modgud check` of a configuration that is good: what it says, and that start-up has nothing to add.
+
+use super::{PUBLIC_PEM, files, folder};
+use crate::cli::process::{KEY_VARIABLE, Said, run_in};
+use modgud::jose::VerificationKey;
+
+async fn check(arguments: &[&str]) -> Said {
+    let variables = [(KEY_VARIABLE, PUBLIC_PEM.as_str()), ("GOOD_KEY", PUBLIC_PEM.as_str())];
+    run_in(&folder("good"), &variables, &[["check"].as_slice(), arguments].concat()).await
+}
+
+#[tokio::test]
+async fn a_good_configuration_is_summed_up() {
+    let fingerprint = VerificationKey::from_pem(&PUBLIC_PEM).unwrap().fingerprint();
+    let bifrost = format!(
+        "profile bifrost: good
+  checks on 0.0.0.0:9191, probes and metrics on 127.0.0.1:9192
+  authenticator bifrost: issuer `bifrost`, RS256, no audience
+    key {fingerprint}: RSA 2048 bits
+  15 path patterns lead to a rule; everything else: authenticated
+  identity headers: x-core-user-uuid, x-organization-uuid, x-scope, x-username
+"
+    );
+    let none = "profile none: good
+  checks on 0.0.0.0:9191, probes and metrics on 127.0.0.1:9192
+  no authenticator: only public rules let anybody through
+  0 path patterns lead to a rule; everything else: denied
+  identity headers: none
+";
+    let two = format!(
+        "two-issuers.yaml on profile none: good
+  checks on 127.0.0.1:7001, probes and metrics on [::1]:7002
+  authenticator staff: issuer `https://staff.example.com`, RS256, audience modules or reports
+    key {fingerprint}: RSA 2048 bits
+  authenticator partners: issuer `https://partners.example.com`, RS256, audience not checked
+    key {fingerprint}: RSA 2048 bits
+  2 path patterns lead to a rule; everything else: authenticated
+  identity headers: x-user
+"
+    );
+    for (arguments, expected) in
+        [([].as_slice(), bifrost.as_str()), (&["--profile", "none"], none), (&["--config", "two-issuers.yaml"], &two)]
+    {
+        let said = check(arguments).await;
+        assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_good_file_is_called_good() {
+    for file in files(&folder("good"), "yaml") {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let said = check(&["--config", name]).await;
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{name}");
+        let first = said.out.lines().next().unwrap_or_default();
+        assert!(first.starts_with(&format!("{name} on profile ")) && first.ends_with(": good"), "{name}: {first}");
+    }
+}
+
+/// The flag wins over what the file says.
+#[tokio::test]
+async fn another_profile_can_be_laid_under_a_file() {
+    let said = check(&["--config", "nothing-but-comments.yaml", "--profile", "none"]).await;
+    assert!(said.out.starts_with("nothing-but-comments.yaml on profile none: good\n"), "{}", said.out);
+}

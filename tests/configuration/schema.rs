@@ -1,0 +1,113 @@
+//! The JSON Schema for editors: what is committed is what the types say, it accepts every good file, and refuses what is wrong in
+//! form.
+
+mod valid;
+
+use super::{files, folder, meaning};
+use modgud::config::schema;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use valid::faults;
+
+/// Bad files whose fault is one of form, which a schema can tell.
+const WRONG_IN_FORM: [&str; 15] = [
+    "credential",
+    "credential-with-too-much",
+    "file-that-is-a-list",
+    "file-that-is-a-text",
+    "keys-missing",
+    "keys-unknown",
+    "several",
+    "sources-all-or-none",
+    "sources-of-other-types",
+    "sources-written-directly",
+    "statuses-that-are-no-numbers",
+    "types-of-lists",
+    "types-of-sections",
+    "types-of-values",
+    "words-unknown",
+];
+
+/// A good file that the schema refuses: that a key without a value says nothing is for files that are made by templates; who writes
+/// one in an editor is told of it.
+const NULLS: &str = "null-says-nothing";
+
+fn current() -> Value {
+    serde_json::from_str(&schema().unwrap()).unwrap()
+}
+
+fn deploy(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
+    fs::read_to_string(file).unwrap_or_default()
+}
+
+#[test]
+fn the_committed_schema_is_current() {
+    let committed = deploy("modgud.schema.json");
+    assert!(
+        committed == format!("{}\n", schema().unwrap()),
+        "deploy/modgud.schema.json is not current; write it by `cargo run -- config --schema > deploy/modgud.schema.json`"
+    );
+}
+
+#[test]
+fn the_sample_names_the_schema_in_its_first_line_and_fits_it() {
+    let sample = deploy("modgud.yaml");
+    assert_eq!(sample.lines().next(), Some("# yaml-language-server: $schema=./modgud.schema.json"));
+    assert_eq!(faults(&current(), &meaning(&sample)), [""; 0]);
+}
+
+#[test]
+fn every_good_file_fits() {
+    let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/profiles");
+    for file in [files(&folder("good"), "yaml"), files(&profiles, "yaml")].concat() {
+        let text = fs::read_to_string(&file).unwrap();
+        let document = match meaning(text.trim_start_matches('\u{feff}')) {
+            // A document of comments only.
+            Value::Null => continue,
+            document => document,
+        };
+        let fits = faults(&current(), &document).is_empty();
+        let expected = file.file_stem().unwrap() != NULLS;
+        assert_eq!(fits, expected, "{}: {:?}", file.display(), faults(&current(), &document));
+    }
+    assert_eq!(faults(&current(), &meaning(&crate::readme::example())), [""; 0]);
+}
+
+#[test]
+fn what_is_wrong_in_form_does_not_fit() {
+    for name in WRONG_IN_FORM {
+        let text = fs::read_to_string(folder("bad").join(format!("{name}.yaml"))).unwrap();
+        assert_ne!(faults(&current(), &meaning(&text)), [""; 0], "{name}");
+    }
+}
+
+/// An editor shows the description of a key while it is written: none is missing, and none is a repetition of the key.
+#[test]
+fn every_key_and_word_is_described() {
+    fn walk(schema: &Value, path: &str, missing: &mut Vec<String>) {
+        let described = |schema: &Value| schema["description"].as_str().is_some_and(|text| text.len() > 4);
+        for (key, member) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}.{key}");
+            // The one key of a map that is one of several is described by the description of that map.
+            let one_of_several = schema["required"] == serde_json::json!([key]) && described(schema);
+            if !described(member) && !one_of_several {
+                missing.push(path.clone());
+            }
+            walk(member, &path, missing);
+        }
+        for word in ["oneOf", "anyOf"].iter().flat_map(|key| schema[*key].as_array().into_iter().flatten()) {
+            if word.get("const").is_some() && !described(word) {
+                missing.push(format!("{path}: {}", word["const"]));
+            }
+            walk(word, path, missing);
+        }
+        for (name, definition) in schema["$defs"].as_object().into_iter().flatten() {
+            walk(definition, name, missing);
+        }
+    }
+    let mut missing = Vec::new();
+    walk(&current(), "", &mut missing);
+    assert_eq!(missing, [""; 0]);
+}

@@ -1,0 +1,124 @@
+//! `modgud test`: a team's own cases, run as the team would run them. The case files are in `tests/data/policy`.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use crate::cli::process::{Said, run_in};
+use serde::Deserialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/policy")
+}
+
+/// Runs `modgud test` without any environment variable.
+async fn test(folder: &Path, arguments: &[&str]) -> Said {
+    run_in(folder, &[], &[["test"].as_slice(), arguments].concat()).await
+}
+
+#[tokio::test]
+async fn good_cases_pass_without_any_variable() {
+    let said = test(&folder(), &["--config", "modgud.yaml", "good.yaml"]).await;
+    let expected = fs::read_to_string(folder().join("good.txt")).unwrap();
+    assert_eq!((said.code, said.out, said.err), (Some(0), expected, String::new()));
+}
+
+#[tokio::test]
+async fn cases_of_the_profile_pass_without_a_file() {
+    let said = test(&folder(), &["bifrost.yaml"]).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
+    assert!(said.out.ends_with(" passed, 0 failed\n"), "{}", said.out);
+}
+
+/// A failed case is told with what was expected, what came, and why.
+#[tokio::test]
+async fn cases_that_fail_are_told_with_what_came_instead() {
+    let said = test(&folder(), &["--config", "modgud.yaml", "failing.yaml"]).await;
+    let expected = fs::read_to_string(folder().join("failing.txt")).unwrap();
+    assert_eq!((said.code, said.out, said.err), (Some(1), expected, String::new()));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Malformed {
+    what: String,
+    cases: String,
+    says: String,
+}
+
+#[tokio::test]
+async fn malformed_case_files_are_refused_with_the_place() {
+    let rows: Vec<Malformed> =
+        serde_saphyr::from_str(&fs::read_to_string(folder().join("malformed.yaml")).unwrap()).unwrap();
+    assert!(!rows.is_empty());
+    let folder = TempDir::new().unwrap();
+    for Malformed { what, cases, says } in rows {
+        fs::write(folder.path().join("cases.yaml"), cases).unwrap();
+        let said = test(folder.path(), &["cases.yaml"]).await;
+        assert_eq!((said.code, said.err.as_str()), (Some(1), says.as_str()), "{what}: {}", said.out);
+    }
+}
+
+#[tokio::test]
+async fn files_that_can_not_be_had_are_named() {
+    let said = test(&folder(), &["nope.yaml"]).await;
+    let expected = "modgud: nope.yaml can't be read: No such file or directory (os error 2)\n";
+    assert_eq!((said.code, said.err.as_str()), (Some(1), expected));
+    let said = test(&folder(), &["--config", "nope.yaml", "good.yaml"]).await;
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (Some(1), "modgud: nope.yaml: No such file or directory (os error 2)\n")
+    );
+    let said = test(&folder(), &["--config", "modgud.yaml", "good.yaml", "--junit", "nope/report.xml"]).await;
+    let expected = "modgud: nope/report.xml can't be written: No such file or directory (os error 2)\n";
+    assert_eq!((said.code, said.err.as_str()), (Some(1), expected));
+    assert_eq!(test(&folder(), &[]).await.code, Some(2));
+}
+
+/// The example that `--help` shows is a case that runs as it is written.
+#[tokio::test]
+async fn the_case_in_the_help_runs_as_it_is_written() {
+    let said = run_in(&folder(), &[], &["test", "--help"]).await;
+    let (_, cases) =
+        said.out.split_once("\nA case:\n").unwrap_or_else(|| panic!("the help shows no case:\n{}", said.out));
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("cases.yaml"), cases).unwrap();
+    let rules = "rules: [{ name: report, match: { paths: [\"/reports/{id}\"] } }]\n";
+    fs::write(folder.path().join("modgud.yaml"), rules).unwrap();
+    let said = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
+    assert!(said.out.ends_with("\n1 passed, 0 failed\n"), "{}", said.out);
+}
+
+/// JUnit's XML is read by the machine's Python, as a CI system would read it.
+#[tokio::test]
+async fn junit_is_well_formed_and_says_the_same() {
+    let report = TempDir::new().unwrap();
+    let file = report.path().join("report.xml");
+    let arguments = ["--config", "modgud.yaml", "good.yaml", "failing.yaml", "--junit", file.to_str().unwrap()];
+    let said = test(&folder(), &arguments).await;
+    assert_eq!(said.code, Some(1));
+    let script = "import sys, json, xml.etree.ElementTree as x\n\
+                  suite = x.parse(sys.argv[1]).getroot()\n\
+                  cases = [[c.get('classname'), c.get('name'), (c.find('failure').get('message') if c.find('failure') is not None else None)] for c in suite]\n\
+                  print(json.dumps([suite.tag, suite.get('tests'), suite.get('failures'), cases]))";
+    let python = crate::support::program("MODGUD_TEST_PYTHON");
+    let output = tokio::process::Command::new(python).arg("-c").arg(script).arg(&file).output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (tag, tests, failures, cases): (String, String, String, Vec<(String, String, Option<String>)>) =
+        serde_json::from_slice(&output.stdout).unwrap();
+    let told: Vec<&str> =
+        said.out.lines().filter(|line| line.starts_with("ok  ") || line.starts_with("FAILED")).collect();
+    assert_eq!((tag.as_str(), tests, cases.len()), ("testsuite", told.len().to_string(), told.len()));
+    assert_eq!(failures, told.iter().filter(|line| line.starts_with("FAILED")).count().to_string());
+    for ((file, name, failure), line) in cases.iter().zip(told) {
+        match failure {
+            None => assert_eq!(line, format!("ok      {name}")),
+            Some(message) => {
+                assert_eq!(line, format!("FAILED  {name}  ({file})"));
+                assert!(said.out.contains(message.as_str()), "{message}");
+            }
+        }
+    }
+}

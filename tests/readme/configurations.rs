@@ -1,0 +1,112 @@
+//! The configurations of the documents and of `deploy` load, what is shown as wrong is told as shown, and the cases pass.
+
+use super::{blocks, documents, root};
+use crate::cli::process::run_in;
+use crate::support::KEY;
+use blocks::Block;
+use modgud::config::{ConfigError, Environment, Loaded, Overrides, load};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+fn load_file(file: &Path) -> Result<Loaded, ConfigError> {
+    let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
+    load(Some(file), &Overrides::default(), &environment)
+}
+
+/// Each block of this kind, with the block before it and the one after it, and where it stands.
+fn shown(info: &str) -> Vec<(Option<Block>, Block, Option<Block>, String)> {
+    let mut shown = Vec::new();
+    for document in documents() {
+        let all = blocks::blocks(&fs::read_to_string(&document).unwrap());
+        for (number, block) in all.iter().enumerate().filter(|(_, block)| block.info == info) {
+            let place = format!("{}:{}", document.display(), block.line);
+            let before = number.checked_sub(1).and_then(|before| all.get(before)).cloned();
+            shown.push((before, block.clone(), all.get(number + 1).cloned(), place));
+        }
+    }
+    assert!(!shown.is_empty(), "no document has a block `{info}`");
+    shown
+}
+
+#[test]
+fn configurations_in_the_documents_load() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("modgud.yaml");
+    for (_, block, _, place) in shown("yaml modgud") {
+        fs::write(&file, &block.text).unwrap();
+        if let Err(error) = load_file(&file) {
+            panic!("{place}: {error}");
+        }
+    }
+}
+
+/// Every YAML file of `deploy` is a configuration of modgud, or one of the others that are named here.
+#[test]
+fn configurations_in_deploy_load() {
+    let mut loaded = 0;
+    for entry in fs::read_dir(root().join("deploy")).unwrap() {
+        let file = entry.unwrap().path();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        if !["yaml", "yml"].iter().any(|one| file.extension().is_some_and(|extension| extension == *one))
+            || name == "envoy.yaml"
+        {
+            continue;
+        }
+        if let Err(error) = load_file(&file) {
+            panic!("{error}");
+        }
+        loaded += 1;
+    }
+    assert!(loaded > 0, "deploy holds no configuration");
+}
+
+/// What a sample shows in comments, to be taken over by taking the signs away, is not wrong either.
+#[test]
+fn what_the_sample_shows_in_comments_loads() {
+    let sample = fs::read_to_string(root().join("deploy/modgud.yaml")).unwrap();
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("modgud.yaml");
+    let mut found = 0;
+    for section in ["authenticators:", "upstream:"] {
+        let lines = sample.lines().skip_while(|line| *line != format!("# {section}"));
+        let yaml: String = lines.map_while(|line| line.strip_prefix("# ")).map(|line| format!("{line}\n")).collect();
+        let yaml = yaml.replace("/etc/modgud/", "");
+        for name in ["bifrost.pub.pem", "bifrost-next.pub.pem"] {
+            fs::write(folder.path().join(name), KEY.public_pem().unwrap()).unwrap();
+        }
+        fs::write(&file, &yaml).unwrap();
+        if let Err(error) = load_file(&file) {
+            panic!("deploy/modgud.yaml, in comments: {error}\n{yaml}");
+        }
+        found += usize::from(yaml.starts_with(section));
+    }
+    assert_eq!(found, 2);
+}
+
+#[tokio::test]
+async fn what_is_shown_as_wrong_is_told_as_shown() {
+    let folder = TempDir::new().unwrap();
+    for (_, block, next, place) in shown("yaml modgud wrong") {
+        let output =
+            next.filter(|next| next.info == "text output").unwrap_or_else(|| panic!("{place}: no output follows"));
+        fs::write(folder.path().join("modgud.yaml"), &block.text).unwrap();
+        let key = KEY.public_pem().unwrap();
+        let variables = [("JWT_PUBLIC_KEY_RSA_BIFROST", key.as_str())];
+        let said = run_in(folder.path(), &variables, &["check", "--config", "modgud.yaml"]).await;
+        assert_eq!((said.code, said.err), (Some(1), format!("modgud: {}", output.text)), "{place}");
+    }
+}
+
+#[tokio::test]
+async fn the_cases_that_are_shown_pass() {
+    let folder = TempDir::new().unwrap();
+    for (before, block, _, place) in shown("yaml modgud cases") {
+        let before = before.filter(|before| before.info == "yaml modgud");
+        let configuration = before.unwrap_or_else(|| panic!("{place}: no configuration stands before it"));
+        fs::write(folder.path().join("modgud.yaml"), &configuration.text).unwrap();
+        fs::write(folder.path().join("cases.yaml"), &block.text).unwrap();
+        let said = run_in(folder.path(), &[], &["test", "--config", "modgud.yaml", "cases.yaml"]).await;
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{place}\n{}", said.out);
+    }
+}
