@@ -8,7 +8,13 @@
 //! - `large`: the same of documents as large as a file may be.
 //! - `schema`: the JSON Schema for editors is current, accepts every good file, and refuses what is wrong in form.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod any_document;
 mod bad;

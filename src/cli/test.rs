@@ -113,7 +113,7 @@ fn tell(outcomes: &[Outcome]) -> Exit {
     for Outcome { file, name, failure } in outcomes {
         match failure {
             None => say(format_args!("ok      {name}")),
-            Some(failure) => say(format_args!("FAILED  {name}  ({file})\n{}", failure)),
+            Some(failure) => say(format_args!("FAILED  {name}  ({file})\n{failure}")),
         }
     }
     let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
