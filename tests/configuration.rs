@@ -10,12 +10,10 @@
 
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::format_collect,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::type_complexity,
     clippy::unwrap_used,
-    reason = "a test fails by panicking, and is written to be read"
+    reason = "a test fails by panicking"
 )]
 
 mod any_document;

@@ -1,7 +1,7 @@
 //! `modgud explain`: what it tells of a request, for people and for tools. The tables are in `tests/data/explain`. That it comes to
 //! what the server decides is tested in `decisions::explained`, with the rows of the decision tables.
 
-#![expect(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::cli::process::{KEY_VARIABLE, Said, run_told};
 use crate::support::{KEY, NOW, token};

@@ -5,7 +5,7 @@ use super::document::Source;
 use super::watch::Watched;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::{File, metadata};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -124,7 +124,7 @@ impl Reader {
     pub(super) fn file(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         self.files.borrow_mut().add(path);
         let mut content = Vec::new();
-        let read = open(path)
+        let read = File::open(path)
             .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut content))
             .inspect_err(|error| self.files.borrow_mut().unread(error))?;
         Ok(u64::try_from(read).is_ok_and(|read| read <= limit).then_some(content))
@@ -168,12 +168,4 @@ fn is_path(path: &Path) -> bool {
     let text = path.to_string_lossy();
     !text.is_empty() && !text.contains("-----BEGIN") && !text.chars().any(char::is_control)
 }
-
-/// Opens a file that can be read to its end. A pipe or a device could be waited for without end.
-fn open(path: &Path) -> io::Result<File> {
-    if metadata(path)?.is_file() {
-        File::open(path)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
-    }
-}
+<<<<<<< HEAD

@@ -57,8 +57,7 @@ fn every_text_has_the_documented_form() {
         }
         let mut before = (0, 0);
         for line in text.lines().filter(|line| !line.starts_with("there may be more: ")) {
-            let (place, _) = place(line).unwrap_or_else(|| panic!("{name}: no place: {line}"));
-            let (origin, at) = place;
+            let Placed { origin, at, .. } = place(line).unwrap_or_else(|| panic!("{name}: no place: {line}"));
             assert!(origin == name || origin.starts_with("profile "), "{name}: {line}");
             assert!(before <= at, "{name}: not in the order of the file: {line}");
             before = at;
@@ -66,10 +65,18 @@ fn every_text_has_the_documented_form() {
     }
 }
 
-/// `origin:line:column: rest`.
-pub(super) fn place(text: &str) -> Option<((&str, (usize, usize)), &str)> {
-    let (place, rest) = text.split_once(": ")?;
+/// A problem as it is told: `origin:line:column: what`.
+pub(super) struct Placed<'a> {
+    pub(super) origin: &'a str,
+    /// Line and column.
+    pub(super) at: (usize, usize),
+    pub(super) what: &'a str,
+}
+
+/// Takes a line apart.
+pub(super) fn place(text: &str) -> Option<Placed<'_>> {
+    let (place, what) = text.split_once(": ")?;
     let (origin_and_line, column) = place.rsplit_once(':')?;
     let (origin, line) = origin_and_line.rsplit_once(':')?;
-    Some(((origin, (line.parse().ok()?, column.parse().ok()?)), rest))
+    Some(Placed { origin, at: (line.parse().ok()?, column.parse().ok()?), what })
 }

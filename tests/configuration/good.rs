@@ -75,9 +75,10 @@ fn any_text_is_printed_so_that_it_is_read_again() {
     runner(256)
         .run(&texts, |texts| {
             // Escapes only: what a YAML file may hold as it is, is not the question here.
-            let escaped = |text: &String| text.chars().map(|c| format!("\\U{:08x}", u32::from(c))).collect::<String>();
-            let absent: String = texts.iter().map(|text| format!("    - \"{}\"\n", escaped(text))).collect();
-            fs::write(&file, format!("profile: none\nprincipal:\n  absent:\n{absent}")).unwrap();
+            let escape = |c: char| format!("\\U{:08x}", u32::from(c));
+            let escaped = |text: &String| format!("\"{}\"", text.chars().map(escape).collect::<Vec<_>>().concat());
+            let absent = texts.iter().map(escaped).collect::<Vec<_>>().join(", ");
+            fs::write(&file, format!("profile: none\nprincipal: {{ absent: [{absent}] }}\n")).unwrap();
             let loaded = load_file(&file).unwrap_or_else(|error| panic!("{error}"));
             let printed = meaning(&loaded.yaml().unwrap());
             assert_eq!(printed.pointer("/principal/absent").unwrap(), &serde_json::json!(texts));

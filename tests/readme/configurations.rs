@@ -14,15 +14,24 @@ fn load_file(file: &Path) -> Result<Loaded, ConfigError> {
     load(Some(file), &Overrides::default(), &environment)
 }
 
-/// Each block of this kind, with the block before it and the one after it, and where it stands.
-fn shown(info: &str) -> Vec<(Option<Block>, Block, Option<Block>, String)> {
+/// A block, with the one before it and the one after it, and where it stands.
+struct Shown {
+    before: Option<Block>,
+    block: Block,
+    next: Option<Block>,
+    place: String,
+}
+
+/// Each block of this kind.
+fn shown(info: &str) -> Vec<Shown> {
     let mut shown = Vec::new();
     for document in documents() {
         let all = blocks(&fs::read_to_string(&document).unwrap());
         for (number, block) in all.iter().enumerate().filter(|(_, block)| block.info == info) {
             let place = format!("{}:{}", document.display(), block.line);
-            let before = number.checked_sub(1).and_then(|before| all.get(before)).cloned();
-            shown.push((before, block.clone(), all.get(number.saturating_add(1)).cloned(), place));
+            let before = all.iter().take(number).next_back().cloned();
+            let next = all.iter().skip(number).nth(1).cloned();
+            shown.push(Shown { before, block: block.clone(), next, place });
         }
     }
     assert!(!shown.is_empty(), "no document has a block `{info}`");
@@ -33,7 +42,7 @@ fn shown(info: &str) -> Vec<(Option<Block>, Block, Option<Block>, String)> {
 fn configurations_in_the_documents_load() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("modgud.yaml");
-    for (_, block, _, place) in shown("yaml modgud") {
+    for Shown { block, place, .. } in shown("yaml modgud") {
         fs::write(&file, &block.text).unwrap();
         if let Err(error) = load_file(&file) {
             panic!("{place}: {error}");
@@ -87,7 +96,7 @@ fn what_the_sample_shows_in_comments_loads() {
 #[tokio::test]
 async fn what_is_shown_as_wrong_is_told_as_shown() {
     let folder = TempDir::new().unwrap();
-    for (_, block, next, place) in shown("yaml modgud wrong") {
+    for Shown { block, next, place, .. } in shown("yaml modgud wrong") {
         let output =
             next.filter(|next| next.info == "text output").unwrap_or_else(|| panic!("{place}: no output follows"));
         fs::write(folder.path().join("modgud.yaml"), &block.text).unwrap();
@@ -101,7 +110,7 @@ async fn what_is_shown_as_wrong_is_told_as_shown() {
 #[tokio::test]
 async fn the_cases_that_are_shown_pass() {
     let folder = TempDir::new().unwrap();
-    for (before, block, _, place) in shown("yaml modgud cases") {
+    for Shown { before, block, place, .. } in shown("yaml modgud cases") {
         let before = before.filter(|before| before.info == "yaml modgud");
         let configuration = before.unwrap_or_else(|| panic!("{place}: no configuration stands before it"));
         fs::write(folder.path().join("modgud.yaml"), &configuration.text).unwrap();
