@@ -168,4 +168,3 @@ fn is_path(path: &Path) -> bool {
     let text = path.to_string_lossy();
     !text.is_empty() && !text.contains("-----BEGIN") && !text.chars().any(char::is_control)
 }
-<<<<<<< HEAD
