@@ -1,11 +1,10 @@
 //! `modgud call`: one check on a running server, without writing JSON.
 
+use super::request::{HeaderArg, check_request};
 use super::{Exit, fail, runtime, say};
 use crate::envoy::proto::{
-    AttributeContext, AuthorizationClient, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderValueOption,
-    HeadersEntry, HttpRequest, HttpResponse, OkHttpResponse, Request,
+    AuthorizationClient, CheckResponse, DeniedHttpResponse, HeaderValueOption, HttpResponse, OkHttpResponse,
 };
-use bytes::Bytes;
 use std::time::Duration;
 
 /// Asks a running modgud about one request, as Envoy would, and shows the answer.
@@ -29,8 +28,8 @@ pub(super) struct Args {
     #[arg(long, default_value = "api.example.com")]
     host: String,
     /// A header of the request; can be given more than once
-    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = header)]
-    headers: Vec<HeadersEntry>,
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
+    headers: Vec<HeaderArg>,
 }
 
 /// How long the server may take, connecting included.
@@ -55,12 +54,6 @@ fn root(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-fn header(text: &str) -> Result<HeadersEntry, &'static str> {
-    let (name, value) = text.split_once(':').ok_or("write it as `NAME: VALUE`")?;
-    let copy = |part: &str| Bytes::copy_from_slice(part.trim().as_bytes());
-    Ok(HeadersEntry { key: copy(name), value: copy(value) })
-}
-
 pub(super) fn run(args: Args) -> Exit {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -80,17 +73,7 @@ async fn call(args: Args) -> Result<CheckResponse, CallError> {
         .connect_timeout(PATIENCE)
         .timeout(PATIENCE);
     let channel = endpoint.connect().await.map_err(connect)?;
-    let http = HttpRequest {
-        method: method.into(),
-        path: path.into(),
-        host: host.into(),
-        scheme: Bytes::from_static(b"http"),
-        headers,
-        ..HttpRequest::default()
-    };
-    let request = Request { time: None, http: Some(http) };
-    let attributes = AttributeContext { request: Some(request), ..AttributeContext::default() };
-    let check = CheckRequest { attributes: Some(attributes) };
+    let check = check_request(method, path, host, headers);
     let response =
         AuthorizationClient::new(channel).check(check).await.map_err(|status| CallError::Status(Box::new(status)))?;
     Ok(response.into_inner())
