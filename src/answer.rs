@@ -193,14 +193,20 @@ const fn public_text(reason: Reason) -> &'static str {
         | Reason::AudienceMismatch
         | Reason::ClaimMissing
         | Reason::ClaimInvalid
-        | Reason::TokenTypeNotAllowed => "The token is not valid here.",
+        | Reason::TokenTypeNotAllowed
+        | Reason::TokenRevoked
+        | Reason::ApiKeyUnknown
+        | Reason::ApiKeyExpired
+        | Reason::TokenInactive => "The token is not valid here.",
         Reason::RuleDenied | Reason::NoRule => "This is not allowed.",
         Reason::RequestMalformed => "The request is malformed.",
         Reason::PathAmbiguous => "The path must be in its normal form.",
         Reason::HostAmbiguous => "The host must be in its normal form.",
-        Reason::DeadlineExceeded | Reason::Overloaded | Reason::Internal => {
-            "The request could not be checked. Try again later."
-        }
+        Reason::KeysUnavailable
+        | Reason::IntrospectionUnavailable
+        | Reason::DeadlineExceeded
+        | Reason::Overloaded
+        | Reason::Internal => "The request could not be checked. Try again later.",
     }
 }
 
@@ -221,11 +227,17 @@ const fn detail(reason: Reason) -> &'static str {
         | Reason::AudienceMismatch
         | Reason::ClaimMissing
         | Reason::ClaimInvalid
-        | Reason::TokenTypeNotAllowed => "Incorrect authentication credentials.",
+        | Reason::TokenTypeNotAllowed
+        | Reason::TokenRevoked
+        | Reason::ApiKeyUnknown
+        | Reason::ApiKeyExpired
+        | Reason::TokenInactive => "Incorrect authentication credentials.",
         Reason::RuleDenied | Reason::NoRule => "You do not have permission to perform this action.",
         Reason::RequestMalformed
         | Reason::PathAmbiguous
         | Reason::HostAmbiguous
+        | Reason::KeysUnavailable
+        | Reason::IntrospectionUnavailable
         | Reason::DeadlineExceeded
         | Reason::Overloaded
         | Reason::Internal => public_text(reason),

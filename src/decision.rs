@@ -1,5 +1,6 @@
 //! What was decided about one request, and what it was decided on. Says nothing about how the answer looks on the wire.
 
+use crate::authn::{AuthnFault, Lack};
 use crate::authz::{AuthzFault, RuleName};
 use crate::principal::AuthenticatorName;
 use crate::reason::Reason;
@@ -80,6 +81,15 @@ impl Decision {
     #[must_use]
     pub const fn refused(fault: Fault) -> Self {
         Self { verdict: Verdict::Deny(fault), rule: None, authenticator: None }
+    }
+
+    /// What the decision could not be made without, and the edges can bring.
+    #[must_use]
+    pub const fn lack(&self) -> Option<Lack> {
+        match &self.verdict {
+            Verdict::Deny(Fault::Authz(AuthzFault::Credential(AuthnFault::Lacking(lack)))) => Some(*lack),
+            Verdict::Deny(_) | Verdict::Allow(_) => None,
+        }
     }
 
     /// The reason, when the request was not let through.

@@ -107,6 +107,18 @@ reasons! {
     /// `typ` is not one of the accepted types (RFC 8725 §3.11).
     TokenTypeNotAllowed, Unauthenticated, "token_type_not_allowed",
         "the token's `typ` is not one that the authenticator accepts";
+    /// The token, its subject or its organization is on the list of revocations.
+    TokenRevoked, Unauthenticated, "token_revoked",
+        "the token, its subject or its organization has been revoked";
+    /// No API key of the authenticator is this one.
+    ApiKeyUnknown, Unauthenticated, "api_key_unknown",
+        "the credential is none of the authenticator's API keys";
+    /// The API key's `expires` has been reached.
+    ApiKeyExpired, Unauthenticated, "api_key_expired",
+        "the API key's `expires` has been reached";
+    /// The authorization server says that the token is not active (RFC 7662 §2.2).
+    TokenInactive, Unauthenticated, "token_inactive",
+        "the authorization server says that the token is not active";
     /// The rule denies everybody.
     RuleDenied, Forbidden, "rule_denied",
         "the rule denies this request to everybody";
@@ -122,6 +134,12 @@ reasons! {
     /// The host can be read in more than one way.
     HostAmbiguous, Refused, "host_ambiguous",
         "the request's host can be read in more than one way";
+    /// The keys that would prove the token can't be had.
+    KeysUnavailable, Unavailable, "keys_unavailable",
+        "the keys that would prove the token can't be had from their provider at present";
+    /// The authorization server can't be asked about the token (RFC 7662).
+    IntrospectionUnavailable, Unavailable, "introspection_unavailable",
+        "the authorization server can't be asked about the token at present";
     /// The check was not done within `server.deadline`.
     DeadlineExceeded, Unavailable, "deadline_exceeded",
         "the check was not done within the deadline";

@@ -2,7 +2,7 @@
 //! I/O, no logging. A snapshot is never changed; a new configuration is a new one.
 
 use crate::answer::Answers;
-use crate::authn::{Authentication, Authenticators, AuthnFault};
+use crate::authn::{Authentication, Authenticators, AuthnFault, Supply};
 use crate::authz::{self, Access, AuthzFault, Caller, Fallback, Grant, Rules};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places};
@@ -34,10 +34,17 @@ pub struct Snapshot {
 /// Decides one request.
 ///
 /// The rule is found first, since it says whether anybody is to be asked for at all; then the credential, then the caller,
-/// then what the module is told. Whatever goes wrong on the way is a denial.
+/// then what the module is told. Whatever goes wrong on the way is a denial; so is what only the network could tell, unless
+/// [`decide_with`] is given it.
 #[must_use]
 pub fn decide(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> Decision {
-    decide_before(request, snapshot, now, &mut Nobody)
+    decide_with(request, snapshot, now, &Supply::Nothing)
+}
+
+/// Decides one request again, with what the edges have brought for what [`Decision::lack`] said.
+#[must_use]
+pub fn decide_with(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp, supply: &Supply) -> Decision {
+    decide_before(request, snapshot, now, supply, &mut Nobody)
 }
 
 /// Decides one request before an observer, who is told every step. There is no other evaluation than this one.
@@ -46,6 +53,7 @@ pub fn decide_before(
     request: &Request<'_>,
     snapshot: &Snapshot,
     now: Timestamp,
+    supply: &Supply,
     observer: &mut impl Observer,
 ) -> Decision {
     let rule = snapshot.rules.find(request);
@@ -58,7 +66,7 @@ pub fn decide_before(
     let mut decision = Decision::refused(Fault::Internal);
     decision.rule = rule.map(|rule| rule.name.clone());
 
-    let (authentication, credential) = authenticate(access, request, snapshot, now, observer);
+    let (authentication, credential) = authenticate(access, request, snapshot, now, supply, observer);
     let granted = authz::authorize(access, authentication);
     observer.step(|| Step::of("access", &granted, format!("`{}` lets the request through", access.name())));
     decision.verdict = match granted {
@@ -79,6 +87,7 @@ fn authenticate<'a, 's>(
     request: &Request<'a>,
     snapshot: &'s Snapshot,
     now: Timestamp,
+    supply: &Supply,
     observer: &mut impl Observer,
 ) -> (Authentication, Option<Credential<'a, 's>>) {
     match access {
@@ -89,7 +98,7 @@ fn authenticate<'a, 's>(
         Access::Authenticated | Access::Optional => {}
     }
     observer.step(|| Step::noted("places", format!("looked for a credential in {}", snapshot.places)));
-    match snapshot.places.find(&request.headers) {
+    match snapshot.places.find(request) {
         Err(fault) => {
             observer.step(|| Step::failed("credential", fault.to_string()));
             (Authentication::Rejected(AuthnFault::Credential(fault)), None)
@@ -99,9 +108,8 @@ fn authenticate<'a, 's>(
             (Authentication::Absent, None)
         }
         Ok(Some(credential)) => {
-            observer
-                .step(|| Step::passed("credential", format!("one, in the header `{}`", credential.header.as_str())));
-            match snapshot.authenticators.authenticate(&credential, now, observer) {
+            observer.step(|| Step::passed("credential", format!("one, in {}", credential.place)));
+            match snapshot.authenticators.authenticate(&credential, now, supply, observer) {
                 Ok(principal) => (Authentication::Accepted(principal), Some(credential)),
                 Err(fault) => (Authentication::Rejected(fault), None),
             }

@@ -5,7 +5,9 @@ mod forward;
 mod identity;
 
 pub use forward::Forward;
-pub use identity::{IdentityFault, IdentityHeader, IdentityHeaders, StripPattern, StripPatternFault, Unwritable};
+pub use identity::{
+    IdentityFault, IdentityHeader, IdentityHeaders, IdentitySource, StripPattern, StripPatternFault, Unwritable,
+};
 
 use crate::authz::{Caller, Grant};
 use crate::credential::Credential;
@@ -29,6 +31,8 @@ pub struct Mutations {
     pub set: Vec<(HeaderName, HeaderText)>,
     /// Headers to remove, in the spelling in which the client sent them, in lower case.
     pub remove: Vec<Bytes>,
+    /// Query parameters to remove, by name.
+    pub remove_query: Vec<Bytes>,
 }
 
 impl Shape {
@@ -49,7 +53,7 @@ impl Shape {
         };
         self.identity.apply(principal, headers, &mut mutations)?;
         if let Some(credential) = credential {
-            self.forward.apply(credential, &mut mutations);
+            self.forward.apply(credential, headers, &mut mutations);
         }
         Ok(mutations)
     }

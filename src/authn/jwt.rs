@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::credential::AuthenticatorIndex;
 use crate::explain::{Observer, Step};
 use crate::jose::{self, Algorithm, Claims, KeySet, NumericDate, UnverifiedToken, VerifiedToken};
-use crate::principal::{AbsentValues, AuthenticatorName, Principal};
+use crate::principal::{AuthenticatorName, ClaimPath, IdentityClaims, Principal};
 use crate::reason::Reason;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,15 +32,15 @@ pub struct ClaimChecks {
     /// Who the token must be meant for.
     pub audience: AudiencePolicy,
     /// Claims that must be there with a value.
-    pub require: Vec<Box<str>>,
+    pub require: Vec<ClaimPath>,
     /// How far clocks may be apart.
     pub leeway: Duration,
     /// The longest life, `exp` minus `iat`; `None` is no bound.
     pub max_lifetime: Option<Duration>,
     /// The accepted `typ` values, without regard to case; empty when `typ` is not looked at.
     pub types: Vec<Box<str>>,
-    /// Texts that mean "no value".
-    pub absent: Arc<AbsentValues>,
+    /// Which claims make up the caller's identity, and which texts mean "no value".
+    pub identity: Arc<IdentityClaims>,
 }
 
 /// Who a token must be meant for (RFC 7519 §4.1.3).
@@ -186,7 +186,10 @@ impl JwtAuthenticator {
         observer.step(|| Step::of("signature", &token, format!("good, {algorithm}, by a key of the issuer")));
         let token = token?;
         let (from, until) = self.checks.check(&token, observer)?;
-        let principal = Principal::new(self.name.clone(), token.into_claims(), Arc::clone(&self.checks.absent));
+        let claims = token.into_claims();
+        let identity = self.checks.identity.read(&claims);
+        let absent = Arc::clone(&self.checks.identity.absent);
+        let principal = Principal::new(self.name.clone(), claims, identity, absent);
         let weight = principal.size().saturating_add(ENTRY_BYTES);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         Ok(Accepted { by, principal: Arc::new(principal), from, until, weight })
@@ -208,10 +211,11 @@ impl ClaimChecks {
                 told("text claim", Err(fault.into()), name, observer)?;
             }
         }
-        for name in &self.require {
-            let present = self.absent.present(claims.get(name));
-            let present = present.map(|_| ()).ok_or_else(|| ClaimFault::Missing(name.clone()));
-            told("required claim", present, name, observer)?;
+        for path in &self.require {
+            let present = self.identity.absent.present(path.find(claims));
+            let present = present.map(|_| ()).ok_or_else(|| ClaimFault::Missing(path.to_string().into()));
+            observer.step(|| Step::of("required claim", &present, path.to_string()));
+            present?;
         }
         let span = self.span(claims);
         observer.step(|| Step::of("dates", &span, "`exp` is there, and every date is one"));

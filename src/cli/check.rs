@@ -1,7 +1,7 @@
 //! `modgud check`: is this configuration one that would serve? Runs the code of start-up, and nothing else.
 
 use super::{Exit, fail, say};
-use crate::authn::{AudiencePolicy, JwtAuthenticator};
+use crate::authn::{AudiencePolicy, Authenticator, JwtAuthenticator};
 use crate::authz::Fallback;
 use crate::config::{Environment, Loaded, Overrides, ProfileName, load};
 use std::path::PathBuf;
@@ -48,7 +48,13 @@ pub(super) fn run(args: &Args) -> Exit {
     Exit::Done
 }
 
-fn authenticator(authenticator: &JwtAuthenticator) {
+fn authenticator(authenticator: &Authenticator) {
+    match authenticator {
+        Authenticator::Jwt(authenticator) => jwt(authenticator),
+    }
+}
+
+fn jwt(authenticator: &JwtAuthenticator) {
     let JwtAuthenticator { name, issuer, algorithms, keys, checks } = authenticator;
     let algorithms: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
     let audience = match &checks.audience {

@@ -2,6 +2,7 @@
 
 use super::{Exit, fail, runtime};
 use crate::app::{Addresses, App, AppError, Stop};
+use crate::authn::Authenticator;
 use crate::clock::Clock;
 use crate::config::{Environment, Loaded, Overrides, ProfileName, Watched};
 use crate::reload::{Origin, Reloader};
@@ -77,7 +78,7 @@ async fn serve(loaded: Loaded, origin: Origin, watched: Watched) -> Result<(), S
     let mut hangup_signal = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
     let Loaded { config, origin: described, .. } = loaded;
     let reloader = Reloader::new(origin, &config, watched);
-    for authenticator in config.snapshot.authenticators.list() {
+    for authenticator in config.snapshot.authenticators.list().iter().filter_map(Authenticator::as_jwt) {
         let keys: Vec<String> = authenticator.keys.keys().iter().map(|key| format!("{key:?}")).collect();
         tracing::info!(
             authenticator = authenticator.name.as_str(),

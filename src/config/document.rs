@@ -6,9 +6,9 @@ mod authenticators;
 mod rules;
 mod upstream;
 
-pub(super) use authenticators::{AnyWord, Audiences, Authenticator, From, Jwt, Key, SOURCE, Source};
+pub(super) use authenticators::{AnyWord, Audiences, Authenticator, Claim, From, Jwt, Key, SOURCE, Source};
 pub(super) use rules::{Access, Fallback, Match, Rule};
-pub(super) use upstream::{Body, Denials, Forward, HeaderSource, Statuses, Upstream};
+pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -81,10 +81,20 @@ pub(super) struct Server {
     pub(super) max_in_flight: Option<u32>,
 }
 
-/// How claims are read.
+/// How claims are read: who the caller is, whichever authenticator vouches for it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Principal {
+    /// The claim that says who the caller is. Default: `sub`; in the profile `bifrost`: `core_user_uuid`.
+    pub(super) subject: Option<Claim>,
+    /// The claim that says for which organization the caller acts. Default: none; in the profile `bifrost`: `organization_uuid`.
+    pub(super) organization: Option<Claim>,
+    /// The claim that holds the caller's roles: an array of texts, or one text. Default: `roles`.
+    pub(super) roles: Option<Claim>,
+    /// The claims that hold the caller's permissions: arrays of texts, or texts with spaces between the permissions. All of them
+    /// count. Default: `[permissions, scope]`.
+    #[serde(default)]
+    pub(super) permissions: Vec<Claim>,
     /// Texts that mean "no value" when a claim holds them: the claim counts as missing. Default: `[""]`; in the profile `bifrost`:
     /// `["None", ""]`.
     #[serde(default)]

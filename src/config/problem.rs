@@ -7,10 +7,11 @@ use super::source::SourceFault;
 use super::tree::{Node, Place};
 use crate::answer::{RealmFault, StatusFault};
 use crate::authz::PatternFault;
-use crate::credential::SchemeFault;
+use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::header::HeaderNameFault;
 use crate::jose::{KeyFault, KeySetFault};
 use crate::method::MethodFault;
+use crate::principal::ClaimPathFault;
 use crate::upstream::StripPatternFault;
 use std::fmt;
 
@@ -176,6 +177,47 @@ pub enum Problem {
         pattern: Quoted,
         /// The header.
         header: &'static str,
+    },
+    /// An authenticator that is of no kind.
+    #[error("has no kind; write one of {0}")]
+    Kind(&'static str),
+    /// A place that is none, or two at once.
+    #[error(
+        "is not one place; write `{{ header: authorization, schemes: [Bearer] }}`, `{{ header: x-api-key }}`, \
+             `{{ cookie: session }}` or `{{ query: access_token }}`"
+    )]
+    Place,
+    /// A header in which one authenticator looks for a scheme and another for a token by itself.
+    #[error(
+        "{0} is looked into with schemes by one authenticator and without by another; choose one form for the header"
+    )]
+    TwoForms(Quoted),
+    /// A cookie's name that is none.
+    #[error("{found} can't be looked for: {fault}")]
+    Cookie {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: CookieNameFault,
+    },
+    /// A query parameter's name that is none.
+    #[error("{found} can't be looked for: {fault}")]
+    Query {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: QueryNameFault,
+    },
+    /// A header that holds many cookies, or none.
+    #[error("a credential in a cookie is found by the cookie's name; write `{{ cookie: session }}`")]
+    CookieHeader,
+    /// The way to a claim that is none.
+    #[error("{found}: {fault}")]
+    Claim {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: ClaimPathFault,
     },
     /// A scheme that is none.
     #[error("{found} is not a scheme: {fault}")]

@@ -1,6 +1,7 @@
 //! From the document to a configuration that can't hold a bad value. Notes every problem, and gives nothing if there is one.
 
 mod authenticators;
+mod principal;
 mod upstream;
 
 use super::document::{self, Document};
@@ -19,6 +20,7 @@ use crate::method::Method;
 use crate::snapshot::Snapshot;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What stands for an address that is missing or none. `profiles/none.yaml` says everything that a file may leave out, so it is
@@ -41,10 +43,11 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let mut problems = Problems::default();
 
     let (server, deadline) = self::server(server, telemetry.log.unwrap_or_default(), &mut problems);
-    let absent = &principal.absent;
-    let (authenticators_checked, places) = authenticators::check(authenticators, absent, reader, &mut problems);
+    let identity = Arc::new(principal::check(principal, &mut problems));
+    let (authenticators_checked, places) = authenticators::check(authenticators, &identity, reader, &mut problems);
     let rules = self::rules(rules, *fallback, &mut problems);
-    let required = authenticators.iter().flat_map(|one| &one.jwt.require).map(String::as_str).collect();
+    let required: Vec<_> =
+        authenticators.iter().filter_map(|one| one.jwt.as_ref()).flat_map(|jwt| &jwt.require).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
     let style = style(denials, &mut problems);
     let logged = match telemetry.decisions.unwrap_or_default() {

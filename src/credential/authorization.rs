@@ -1,4 +1,4 @@
-//! The form `SCHEME token` of a credential (RFC 9110 §11.6.2, with a `token68`). Looks at characters only.
+//! The forms `SCHEME token` and `token` of a credential (RFC 9110 §11.6.2, with a `token68`). Looks at characters only.
 
 use super::CredentialFault;
 
@@ -68,6 +68,14 @@ pub(super) fn split(value: &[u8]) -> Result<(&[u8], BearerText<'_>), CredentialF
         return Err(fault_of(value));
     }
     std::str::from_utf8(token).map(|token| (scheme, BearerText(token))).map_err(|_| CredentialFault::Malformed)
+}
+
+/// A token by itself, nothing before and nothing after.
+pub(super) fn bare(value: &[u8]) -> Result<BearerText<'_>, CredentialFault> {
+    if value.is_empty() || !is_token(value) {
+        return Err(fault_of(value));
+    }
+    std::str::from_utf8(value).map(BearerText).map_err(|_| CredentialFault::Malformed)
 }
 
 fn is_scheme(name: &[u8]) -> bool {

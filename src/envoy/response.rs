@@ -36,9 +36,14 @@ pub fn denial(reason: Reason, answers: &Answers) -> CheckResponse {
 }
 
 fn allow(mutations: Mutations) -> CheckResponse {
-    let Mutations { set, remove } = mutations;
+    let Mutations { set, remove, remove_query } = mutations;
     let headers = set.into_iter().map(|(name, value)| overwrite(name.bytes().clone(), value.bytes().clone())).collect();
-    let ok = OkHttpResponse { headers, headers_to_remove: remove, ..OkHttpResponse::default() };
+    let ok = OkHttpResponse {
+        headers,
+        headers_to_remove: remove,
+        query_parameters_to_remove: remove_query,
+        ..OkHttpResponse::default()
+    };
     answer(Code::Ok, HttpResponse::OkResponse(ok))
 }
 

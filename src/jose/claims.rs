@@ -46,6 +46,16 @@ impl Claims {
         Self(object)
     }
 
+    /// Claims from JSON that was not a token's payload, such as an introspection response or an API key's entry: what is not an
+    /// object holds no claim.
+    #[must_use]
+    pub fn of_json(value: Value) -> Self {
+        match value {
+            Value::Object(members) => Self(members),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Self(Map::new()),
+        }
+    }
+
     /// The memory that the claims are estimated to take, in bytes: what bounds a cache of them.
     pub(crate) fn size(&self) -> usize {
         self.0.iter().map(|(name, value)| member(name, value)).sum()

@@ -1,13 +1,15 @@
 //! What becomes of the credential that was accepted, on its way to the module.
 
 use super::Mutations;
-use crate::credential::{BearerText, Credential, Scheme};
+use crate::credential::{BearerText, Credential, Place, Scheme};
 use crate::header::{HeaderName, HeaderText};
+use crate::request::Headers;
+use bytes::Bytes;
 
 /// What the module gets to see of the credential.
 #[derive(Debug)]
 pub enum Forward {
-    /// The header as the client sent it.
+    /// What the client sent, where the client sent it; but never a credential in the query.
     Keep,
     /// Nothing.
     Remove,
@@ -21,17 +23,37 @@ pub enum Forward {
 }
 
 impl Forward {
-    pub(super) fn apply(&self, credential: &Credential<'_, '_>, mutations: &mut Mutations) {
+    pub(super) fn apply(&self, credential: &Credential<'_, '_>, headers: &Headers<'_>, mutations: &mut Mutations) {
         match self {
+            // What stands in a query ends in logs and histories, so it goes no further than here in any case.
+            Self::Keep if matches!(credential.place, Place::Query(_)) => remove(credential.place, headers, mutations),
             Self::Keep => {}
-            Self::Remove => mutations.remove.push(credential.header.bytes().clone()),
+            Self::Remove => remove(credential.place, headers, mutations),
             Self::As { scheme, header } => {
-                if header != credential.header {
-                    mutations.remove.push(credential.header.bytes().clone());
+                match credential.place {
+                    // It is written over.
+                    Place::Scheme(place, _) | Place::Header(place) if place == header => {}
+                    place @ (Place::Scheme(..) | Place::Header(_) | Place::Cookie(_) | Place::Query(_)) => {
+                        remove(place, headers, mutations);
+                    }
                 }
                 mutations.set.push((header.clone(), value(scheme, credential.token)));
             }
         }
+    }
+}
+
+/// Takes the credential out of its place, and nothing else with it.
+fn remove(place: Place<'_>, headers: &Headers<'_>, mutations: &mut Mutations) {
+    match place {
+        Place::Scheme(header, _) | Place::Header(header) => mutations.remove.push(header.bytes().clone()),
+        Place::Query(name) => mutations.remove_query.push(Bytes::copy_from_slice(name.as_str().as_bytes())),
+        Place::Cookie(_) => match (place.other_cookies(headers), HeaderName::parse("cookie")) {
+            (Some(others), Ok(header)) if !others.is_empty() => {
+                mutations.set.push((header, HeaderText::from_checked(others)));
+            }
+            (Some(_) | None, _) => mutations.remove.push(Bytes::from_static(b"cookie")),
+        },
     }
 }
 

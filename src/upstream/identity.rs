@@ -2,20 +2,38 @@
 
 use super::Mutations;
 use crate::header::{HeaderName, HeaderNameFault, HeaderText, HeaderTextFault, fold, same_to_a_server};
-use crate::principal::Principal;
+use crate::principal::{ClaimPath, Identity, Principal};
 use crate::request::Headers;
 use bytes::Bytes;
 use serde_json::Value;
+use std::fmt;
 
-/// One identity header and the claim that it carries.
+/// One identity header and what it carries.
 #[derive(Debug)]
 pub struct IdentityHeader {
     /// The header's name.
     pub name: HeaderName,
-    /// The claim's name.
-    pub claim: Box<str>,
+    /// Where its value comes from.
+    pub source: IdentitySource,
     /// What happens when the claim's value can't be written.
     pub unwritable: Unwritable,
+}
+
+/// Where an identity header's value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentitySource {
+    /// A claim, which has to be a text.
+    Claim(ClaimPath),
+    /// Who the caller is, whichever authenticator vouches for it.
+    Subject,
+    /// The organization that it acts for.
+    Organization,
+    /// Its roles, with commas between.
+    Roles,
+    /// Its permissions, with commas between.
+    Permissions,
+    /// The name of the authenticator that vouches for it.
+    Authenticator,
 }
 
 /// What happens when a claim has a value that can't be a header's.
@@ -27,11 +45,11 @@ pub enum Unwritable {
     Remove,
 }
 
-/// A required claim that can't be written into its header.
+/// A value that modules rely on and that can't be written into its header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the claim `{claim}` {problem}, and so can't be written into a header")]
 pub struct IdentityFault {
-    /// The claim's name.
+    /// The claim's name, or what else it is.
     pub claim: Box<str>,
     /// What is wrong with its value.
     pub problem: Problem,
@@ -46,6 +64,9 @@ pub enum Problem {
     /// It is a text that may not be a header's value.
     #[error(transparent)]
     Text(#[from] HeaderTextFault),
+    /// One of a list's texts holds what stands between them.
+    #[error("has an item with a comma in it")]
+    Comma,
 }
 
 /// Client headers that are removed by name: a whole name, or every name with a prefix. Case does not matter, and neither
@@ -164,17 +185,49 @@ impl IdentityHeaders {
 
 impl IdentityHeader {
     fn value(&self, principal: Option<&Principal>) -> Result<Option<HeaderText>, IdentityFault> {
-        let Some(value) = principal.and_then(|principal| principal.claim(&self.claim)) else { return Ok(None) };
-        let problem = match value {
-            Value::String(text) => match HeaderText::parse(text) {
-                Ok(text) => return Ok(Some(text)),
-                Err(fault) => Problem::Text(fault),
-            },
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Problem::NotText,
+        let Some(principal) = principal else { return Ok(None) };
+        let Identity { subject, organization, roles, permissions } = principal.identity();
+        let text = |text: &str| HeaderText::parse(text).map_err(Problem::Text);
+        let value = match &self.source {
+            IdentitySource::Claim(path) => principal.claim(path).map(|value| match value {
+                Value::String(value) => text(value),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    Err(Problem::NotText)
+                }
+            }),
+            IdentitySource::Subject => subject.as_deref().map(text),
+            IdentitySource::Organization => organization.as_deref().map(text),
+            IdentitySource::Roles => list(roles),
+            IdentitySource::Permissions => list(permissions),
+            IdentitySource::Authenticator => Some(text(principal.authenticator().as_str())),
         };
-        match self.unwritable {
-            Unwritable::Deny => Err(IdentityFault { claim: self.claim.clone(), problem }),
-            Unwritable::Remove => Ok(None),
+        match (value.transpose(), self.unwritable) {
+            (Ok(value), _) => Ok(value),
+            (Err(problem), Unwritable::Deny) => Err(IdentityFault { claim: self.source.to_string().into(), problem }),
+            (Err(_), Unwritable::Remove) => Ok(None),
+        }
+    }
+}
+
+/// Texts with commas between; `None` when there is none. One with a comma in it could be taken for two.
+fn list(texts: &[Box<str>]) -> Option<Result<HeaderText, Problem>> {
+    if texts.is_empty() {
+        return None;
+    }
+    let comma = texts.iter().any(|text| text.contains(','));
+    Some(if comma { Err(Problem::Comma) } else { HeaderText::parse(&texts.join(",")).map_err(Problem::Text) })
+}
+
+/// For people: a claim's name, or what else it is.
+impl fmt::Display for IdentitySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claim(path) => path.fmt(f),
+            Self::Subject => f.write_str("subject"),
+            Self::Organization => f.write_str("organization"),
+            Self::Roles => f.write_str("roles"),
+            Self::Permissions => f.write_str("permissions"),
+            Self::Authenticator => f.write_str("authenticator"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::Exit;
 use crate::answer::Answer;
+use crate::authn::Supply;
 use crate::clock::Timestamp;
 use crate::decision::{Decision, Fault, Verdict};
 use crate::envoy::proto::CheckRequest;
@@ -49,6 +50,7 @@ struct ReadRequest {
 pub(in crate::cli) struct Upstream {
     set: Vec<(String, String)>,
     remove: Vec<String>,
+    remove_query: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -76,7 +78,7 @@ impl Report {
         let mut steps = Steps::default();
         let (decision, request) = match read(check) {
             Ok(request) => {
-                let decision = decide_before(&request, snapshot, now, &mut steps);
+                let decision = decide_before(&request, snapshot, now, &Supply::Nothing, &mut steps);
                 let request = ReadRequest {
                     method: request.method.as_str().to_owned(),
                     host: request.host.name().map(str::to_owned),
@@ -94,8 +96,12 @@ impl Report {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let set =
                     mutations.set.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()));
-                let upstream =
-                    Upstream { set: set.collect(), remove: mutations.remove.iter().map(|name| text(name)).collect() };
+                let texts = |list: &[bytes::Bytes]| list.iter().map(|name| text(name)).collect();
+                let upstream = Upstream {
+                    set: set.collect(),
+                    remove: texts(&mutations.remove),
+                    remove_query: texts(&mutations.remove_query),
+                };
                 (Word::Allowed, None, Some(upstream), None)
             }
             Verdict::Deny(fault) => {
@@ -154,10 +160,11 @@ impl fmt::Display for Report {
             writeln!(f, "{mark} {what:<15}{}", plain(found))?;
         }
         match (&self.upstream, &self.answer) {
-            (Some(Upstream { set, remove }), _) => {
+            (Some(Upstream { set, remove, remove_query }), _) => {
                 write!(f, "allowed")?;
                 set.iter().try_for_each(|(name, value)| write!(f, "\n  set       {name}: {}", short(&plain(value))))?;
-                remove.iter().try_for_each(|name| write!(f, "\n  remove    {name}"))
+                remove.iter().try_for_each(|name| write!(f, "\n  remove    {name}"))?;
+                remove_query.iter().try_for_each(|name| write!(f, "\n  remove    {name} from the query"))
             }
             (None, Some(ToClient { status, www_authenticate, body })) => {
                 let (reason, detail) = (self.reason.unwrap_or_default(), self.detail.as_deref().unwrap_or_default());

@@ -4,7 +4,7 @@ use super::super::explain::report::{Report, Word};
 use super::super::request::{HeaderArg, check_request};
 use crate::clock::Timestamp;
 use crate::config::{ConfigError, read_document};
-use crate::credential::AuthenticatorIndex;
+use crate::credential::{AuthenticatorIndex, Place};
 use crate::envoy::proto::CheckRequest;
 use crate::jose::{SigningFault, SigningKey};
 use crate::snapshot::Snapshot;
@@ -115,22 +115,46 @@ impl Case {
         snapshot: &Snapshot,
     ) -> Result<CheckRequest, CasesError> {
         let Request { method, path, host, headers } = &self.request;
+        let mut path = path.clone();
         let mut all: Vec<HeaderArg> = headers.iter().map(|(name, value)| HeaderArg::new(name, value)).collect();
-        let authenticator = snapshot.authenticators.list().first();
+        let wanted = match &self.token {
+            Some(Token::Claims(laid_over)) => laid_over.get("iss").and_then(Value::as_str),
+            Some(Token::Text(_)) | None => None,
+        };
+        let (who, issuer) = signer(snapshot, wanted);
         let token = match &self.token {
             None => None,
             Some(Token::Text(text)) => Some(text.clone()),
             Some(Token::Claims(laid_over)) => {
-                let issuer = authenticator.map_or("", |authenticator| authenticator.issuer());
                 let sign = |fault| CasesError::Sign { case: self.name.clone(), fault };
                 Some(key.sign(&claims(issuer, laid_over, now)).map_err(sign)?)
             }
         };
-        if let (Some(token), Some((header, scheme))) = (token, snapshot.places.of(AuthenticatorIndex(0))) {
-            all.push(HeaderArg::new(header.as_str(), &format!("{} {token}", scheme.as_str())));
+        if let (Some(token), Some(place)) = (token, snapshot.places.of(who)) {
+            match place {
+                Place::Scheme(header, scheme) => {
+                    all.push(HeaderArg::new(header.as_str(), &format!("{} {token}", scheme.as_str())));
+                }
+                Place::Header(header) => all.push(HeaderArg::new(header.as_str(), &token)),
+                Place::Cookie(name) => all.push(HeaderArg::new("cookie", &format!("{}={token}", name.as_str()))),
+                Place::Query(name) => {
+                    let separator = if path.contains('?') { '&' } else { '?' };
+                    path = format!("{path}{separator}{}={token}", name.as_str());
+                }
+            }
         }
-        Ok(check_request(method.clone(), path.clone(), host.clone(), all))
+        Ok(check_request(method.clone(), path, host.clone(), all))
     }
+}
+
+/// The authenticator that a token is signed for: that of the issuer wanted, or else the first of signed tokens; and the issuer.
+fn signer<'s>(snapshot: &'s Snapshot, wanted: Option<&str>) -> (AuthenticatorIndex, &'s str) {
+    let of_tokens = || {
+        let list = snapshot.authenticators.list().iter().enumerate();
+        list.filter_map(|(number, one)| Some((AuthenticatorIndex(number), one.as_jwt()?.issuer())))
+    };
+    let of_wanted = of_tokens().find(|(_, issuer)| wanted == Some(*issuer));
+    of_wanted.or_else(|| of_tokens().next()).unwrap_or((AuthenticatorIndex(0), ""))
 }
 
 /// The claims of a good token, with those of a case laid over them; `null` leaves one out.

@@ -11,19 +11,25 @@ pub(in super::super) struct Authenticator {
     /// Its name in logs and metrics: 1 to 128 visible ASCII characters, and no other authenticator's.
     pub(in super::super) name: String,
     /// Where its credentials stand in a request; at least one place. Two credentials in one request are refused.
+    #[serde(default)]
     pub(in super::super) from: Vec<From>,
-    /// The signed tokens of one issuer.
-    pub(in super::super) jwt: Jwt,
+    /// It vouches by the signed tokens of one issuer. An authenticator is of exactly one kind.
+    pub(in super::super) jwt: Option<Jwt>,
 }
 
-/// A place where a credential can stand.
+/// A place where a credential can stand: a header, a cookie, or a parameter of the query.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct From {
     /// The header's name, such as `authorization`.
-    pub(in super::super) header: String,
-    /// The schemes that are accepted in it, such as `[Bearer]`: the word before the token. Upper and lower case are the same.
-    pub(in super::super) schemes: Vec<String>,
+    pub(in super::super) header: Option<String>,
+    /// The schemes that are accepted in the header, such as `[Bearer]`: the word before the token. Upper and lower case are the same.
+    /// Left out: the header holds the token and nothing else, as `x-api-key` does.
+    pub(in super::super) schemes: Option<Vec<String>>,
+    /// The cookie's name, such as `session`. Upper and lower case differ.
+    pub(in super::super) cookie: Option<String>,
+    /// The query parameter's name, such as `access_token`. Modules never get it: it is taken out of the query.
+    pub(in super::super) query: Option<String>,
 }
 
 /// The signed tokens (JWT) of one issuer, and what is asked of them.
@@ -43,7 +49,7 @@ pub(in super::super) struct Jwt {
     /// Claims that must be there and have a value, beside `iss` and `exp`, which always must. Default: none; in the profile
     /// `bifrost`: `[core_user_uuid, username]`.
     #[serde(default)]
-    pub(in super::super) require: Vec<String>,
+    pub(in super::super) require: Vec<Claim>,
     /// How far the issuer's clock may be from ours: from `0s` to `5m`. Default: `0s`.
     pub(in super::super) leeway: Option<String>,
     /// The most that a token's `exp` may be after its `iat`: up to `365d`. Default: `0s`, which is no bound.
@@ -51,6 +57,16 @@ pub(in super::super) struct Jwt {
     /// The accepted `typ` values, such as `[JWT, at+jwt]`. Default: `[]`, with which `typ` is not looked at.
     #[serde(default)]
     pub(in super::super) types: Vec<String>,
+}
+
+/// The name of a claim: `sub`, or `realm_access.roles` for one inside another. A list of names where a name itself holds a dot.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a claim's name, such as `sub` or `realm_access.roles`, or a list of names")]
+pub(in super::super) enum Claim {
+    /// The names with dots between.
+    Text(String),
+    /// The names as they are.
+    Names(Vec<String>),
 }
 
 /// Whom tokens must be meant for.

@@ -1,5 +1,6 @@
 //! `upstream` and `denials`, as they are written: what modules and clients are told.
 
+use super::Claim;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -20,12 +21,31 @@ pub(in super::super) struct Upstream {
     pub(in super::super) credential: Option<Forward>,
 }
 
-/// Where an identity header's value comes from.
+/// Where an identity header's value comes from: exactly one of the two.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in super::super) struct HeaderSource {
-    /// The name of the claim, such as `sub`. When the claim is required and can't be written into a header, the request is denied.
-    pub(in super::super) claim: String,
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum HeaderSource {
+    /// The name of the claim, such as `sub`; its value is a text. When the claim is required and can't be written into a header,
+    /// the request is denied.
+    Claim(Claim),
+    /// What is known of the caller, whichever authenticator vouches for it.
+    Principal(PrincipalWord),
+}
+
+/// What is known of a caller, whichever authenticator vouches for it.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum PrincipalWord {
+    /// Who it is.
+    Subject,
+    /// The organization that it acts for.
+    Organization,
+    /// Its roles, with commas between. Not written when one of them holds a comma.
+    Roles,
+    /// Its permissions, with commas between. Not written when one of them holds a comma.
+    Permissions,
+    /// The name of the authenticator that vouches for it.
+    Authenticator,
 }
 
 /// What becomes of the credential.

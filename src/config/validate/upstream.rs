@@ -1,14 +1,15 @@
 //! Checks `upstream`: that every identity header is ours alone, and that nothing is removed that must arrive.
 
-use super::super::document::{self, HeaderSource};
+use super::super::document::{self, Claim, HeaderSource, PrincipalWord};
 use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
+use super::principal::claim_path;
 use super::{header_name, scheme};
 use crate::credential::Places;
 use crate::header::{HeaderName, fold, same_to_a_server};
-use crate::upstream::{Forward, IdentityHeader, IdentityHeaders, Shape, StripPattern, Unwritable};
-use std::collections::{HashMap, HashSet};
+use crate::upstream::{Forward, IdentityHeader, IdentityHeaders, IdentitySource, Shape, StripPattern, Unwritable};
+use std::collections::HashMap;
 
 /// Headers that are somebody else's: HTTP's own framing and routing, Envoy's, and the credential. Neither written as an
 /// identity header nor removed by a strip pattern.
@@ -39,14 +40,14 @@ const RESERVED: [&str; 22] = [
 
 pub(super) fn check(
     upstream: &document::Upstream,
-    required: &HashSet<&str>,
+    required: &[&Claim],
     places: &Places,
     problems: &mut Problems,
 ) -> Shape {
     let document::Upstream { headers, strip, credential } = upstream;
     let mut identity: Vec<IdentityHeader> = Vec::new();
     let mut taken: HashMap<Vec<u8>, &str> = HashMap::new();
-    for (written, HeaderSource { claim }) in headers {
+    for (written, source) in headers {
         let at = Path::root("upstream").key("headers").key(written);
         let Some(name) = problems.take(&at, header_name(written)) else { continue };
         let bytes = name.as_str().as_bytes();
@@ -56,11 +57,10 @@ pub(super) fn check(
         if let Some(other) = taken.insert(bytes.iter().copied().map(fold).collect(), written) {
             problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other), Quoted::new(written)));
         }
-        if claim.is_empty() {
-            problems.add(at.key("claim"), Problem::Empty("write the claim's name, such as `sub`"));
-        }
-        let unwritable = if required.contains(claim.as_str()) { Unwritable::Deny } else { Unwritable::Remove };
-        identity.push(IdentityHeader { name, claim: claim.as_str().into(), unwritable });
+        let Some(source) = self::source(&at, source, problems) else { continue };
+        let is_required = |claim: &&Claim| claim_path(claim).is_ok_and(|path| source == IdentitySource::Claim(path));
+        let unwritable = if required.iter().any(is_required) { Unwritable::Deny } else { Unwritable::Remove };
+        identity.push(IdentityHeader { name, source, unwritable });
     }
     let mut patterns = Vec::new();
     for (number, pattern) in strip.iter().enumerate() {
@@ -74,6 +74,17 @@ pub(super) fn check(
         patterns.push(parsed);
     }
     Shape { identity: IdentityHeaders::new(identity, patterns), forward: forward(credential.as_ref(), problems) }
+}
+
+fn source(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Option<IdentitySource> {
+    Some(match source {
+        HeaderSource::Claim(claim) => IdentitySource::Claim(problems.take(&at.key("claim"), claim_path(claim))?),
+        HeaderSource::Principal(PrincipalWord::Subject) => IdentitySource::Subject,
+        HeaderSource::Principal(PrincipalWord::Organization) => IdentitySource::Organization,
+        HeaderSource::Principal(PrincipalWord::Roles) => IdentitySource::Roles,
+        HeaderSource::Principal(PrincipalWord::Permissions) => IdentitySource::Permissions,
+        HeaderSource::Principal(PrincipalWord::Authenticator) => IdentitySource::Authenticator,
+    })
 }
 
 fn forward(credential: Option<&document::Forward>, problems: &mut Problems) -> Forward {

@@ -1,0 +1,82 @@
+//! Checks `jwt`: the keys and the checks of one issuer's tokens.
+
+use super::super::super::document::{self, Audiences, Source};
+use super::super::super::path::Path;
+use super::super::super::problem::{Problem, Problems};
+use super::super::super::quoted::Quoted;
+use super::super::super::source::Reader;
+use super::super::Span;
+use super::super::principal::claim_path;
+use crate::authn::{AudiencePolicy, ClaimChecks, JwtAuthenticator};
+use crate::jose::{Algorithm, KeySet, VerificationKey};
+use crate::principal::{AuthenticatorName, IdentityClaims};
+use std::sync::Arc;
+
+pub(super) fn check(
+    at: &Path,
+    name: &str,
+    jwt: &document::Jwt,
+    identity: &Arc<IdentityClaims>,
+    reader: &Reader,
+    problems: &mut Problems,
+) -> JwtAuthenticator {
+    let document::Jwt { issuer, algorithms, keys, audiences, require, leeway, max_lifetime, types } = jwt;
+    if issuer.is_empty() {
+        problems.add(at.key("issuer"), Problem::Empty("write the exact `iss` of the tokens"));
+    }
+    if algorithms.is_empty() {
+        problems.add(
+            at.key("algorithms"),
+            Problem::Empty("name the algorithms that tokens may be signed with, such as `RS256`"),
+        );
+    }
+    let mut allowed = Vec::new();
+    for (number, algorithm) in algorithms.iter().enumerate() {
+        let parsed = Algorithm::parse(algorithm).ok_or_else(|| Problem::Algorithm(Quoted::new(algorithm)));
+        allowed.extend(problems.take(&at.key("algorithms").position(number), parsed));
+    }
+    let leeway_span = Span { least: ("0s", 0), most: ("5m", 300_000) };
+    let lifetime_span = Span { least: ("0s", 0), most: ("365d", 31_536_000_000) };
+    let leeway = leeway_span.read(&at.key("leeway"), leeway.as_ref(), problems);
+    let max_lifetime = lifetime_span.read(&at.key("max_lifetime"), max_lifetime.as_ref(), problems);
+    let max_lifetime = Some(max_lifetime).filter(|span| !span.is_zero());
+    let mut required = Vec::new();
+    for (number, claim) in require.iter().enumerate() {
+        required.extend(problems.take(&at.key("require").position(number), claim_path(claim)));
+    }
+    let checks = ClaimChecks {
+        audience: match audiences {
+            Audiences::List(list) if list.is_empty() => AudiencePolicy::Absent,
+            Audiences::List(list) => AudiencePolicy::AnyOf(list.iter().map(|one| one.as_str().into()).collect()),
+            Audiences::Any(document::AnyWord::Any) => AudiencePolicy::Unchecked,
+        },
+        require: required,
+        leeway,
+        max_lifetime,
+        types: types.iter().map(|one| one.as_str().into()).collect(),
+        identity: Arc::clone(identity),
+    };
+    JwtAuthenticator {
+        name: AuthenticatorName::new(name),
+        issuer: issuer.as_str().into(),
+        algorithms: allowed,
+        keys: self::keys(&at.key("keys"), keys, reader, problems),
+        checks,
+    }
+}
+
+fn keys(at: &Path, list: &[document::Key], reader: &Reader, problems: &mut Problems) -> KeySet {
+    if list.is_empty() {
+        problems.add(at.clone(), Problem::Empty("name at least one key, such as `pem: { file: issuer.pem }`"));
+    }
+    let mut keys = Vec::new();
+    for (number, document::Key { pem }) in list.iter().enumerate() {
+        keys.extend(problems.take(&at.position(number).key("pem"), key(pem, reader)));
+    }
+    problems.take(at, KeySet::new(keys)).unwrap_or_default()
+}
+
+fn key(pem: &Source, reader: &Reader) -> Result<VerificationKey, Problem> {
+    let (text, origin) = reader.read_key(pem)?;
+    VerificationKey::from_pem(&text).map_err(|fault| Problem::Key { origin, fault })
+}

@@ -1,0 +1,33 @@
+//! Checks `principal`: which claims make up a caller's identity.
+
+use super::super::document::{self, Claim};
+use super::super::path::Path;
+use super::super::problem::{Problem, Problems};
+use super::super::quoted::Quoted;
+use crate::principal::{AbsentValues, ClaimPath, IdentityClaims};
+use std::sync::Arc;
+
+pub(super) fn check(principal: &document::Principal, problems: &mut Problems) -> IdentityClaims {
+    let document::Principal { subject, organization, roles, permissions, absent } = principal;
+    let at = Path::root("principal");
+    let mut one = |key: &str, claim: &Option<Claim>| {
+        claim.as_ref().and_then(|claim| problems.take(&at.key(key), claim_path(claim)))
+    };
+    let (subject, organization, roles) =
+        (one("subject", subject), one("organization", organization), one("roles", roles));
+    let mut all = Vec::new();
+    for (number, claim) in permissions.iter().enumerate() {
+        all.extend(problems.take(&at.key("permissions").position(number), claim_path(claim)));
+    }
+    let absent = Arc::new(AbsentValues::new(absent.iter().map(String::as_str)));
+    IdentityClaims { subject, organization, roles, permissions: all, absent }
+}
+
+/// The way to a claim.
+pub(super) fn claim_path(claim: &Claim) -> Result<ClaimPath, Problem> {
+    match claim {
+        Claim::Text(text) => ClaimPath::parse(text).map_err(|fault| Problem::Claim { found: Quoted::new(text), fault }),
+        Claim::Names(names) => ClaimPath::of(names.iter().map(String::as_str))
+            .map_err(|fault| Problem::Claim { found: Quoted::new(&names.join(".")), fault }),
+    }
+}

@@ -1,0 +1,83 @@
+//! Where a claim stands among the claims of a caller, nested ones too. Finds values; judges none.
+
+use crate::jose::Claims;
+use serde_json::Value;
+use std::fmt;
+
+/// The way to a claim: its name, or the names of the objects that it is nested in and its own, from the outside in.
+/// Written `a.b.c`, or as a list of names where a name itself holds a dot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClaimPath(Vec<Box<str>>);
+
+/// The text or list is no way to a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a claim is named like `sub` or `realm_access.roles`, or by a list of such names; none of them is empty")]
+pub struct ClaimPathFault;
+
+impl ClaimPath {
+    /// Reads `a.b.c`.
+    ///
+    /// # Errors
+    /// [`ClaimPathFault`] when a name is empty.
+    pub fn parse(text: &str) -> Result<Self, ClaimPathFault> {
+        Self::of(text.split('.'))
+    }
+
+    /// Takes the names as they are, dots and all.
+    ///
+    /// # Errors
+    /// [`ClaimPathFault`] when there is no name, or an empty one.
+    pub fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, ClaimPathFault> {
+        let names: Vec<Box<str>> = names.into_iter().map(Into::into).collect();
+        let good = !names.is_empty() && names.iter().all(|name| !name.is_empty());
+        if good { Ok(Self(names)) } else { Err(ClaimPathFault) }
+    }
+
+    /// What stands there, whatever its type; `None` when there is nothing, or when something else than an object is on the way.
+    #[must_use]
+    pub fn find<'c>(&self, claims: &'c Claims) -> Option<&'c Value> {
+        let (first, rest) = self.0.split_first()?;
+        rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(&**name))
+    }
+}
+
+/// For people: `a.b.c`.
+impl fmt::Display for ClaimPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ClaimPath, ClaimPathFault};
+    use crate::jose::Claims;
+    use serde_json::json;
+
+    #[test]
+    fn a_path_leads_through_objects_only() {
+        let claims = Claims::of_json(json!({
+            "sub": "u", "realm_access": {"roles": ["a"], "n": null}, "a.b": 1, "list": [{"x": 1}], "https://example.com/org": "o"
+        }));
+        let find = |text: &str| ClaimPath::parse(text).unwrap().find(&claims).cloned();
+        assert_eq!(find("sub"), Some(json!("u")));
+        assert_eq!(find("realm_access.roles"), Some(json!(["a"])));
+        assert_eq!(find("realm_access.n"), Some(json!(null)));
+        for nothing in ["realm_access.other", "sub.x", "list.0", "list.x", "a.b", "x", "Sub"] {
+            assert_eq!(find(nothing), None, "{nothing}");
+        }
+        let listed = |names: &[&str]| ClaimPath::of(names.iter().copied()).unwrap().find(&claims).cloned();
+        assert_eq!(listed(&["a.b"]), Some(json!(1)));
+        assert_eq!(listed(&["https://example.com/org"]), Some(json!("o")));
+    }
+
+    #[test]
+    fn no_name_is_empty() {
+        for text in ["", ".", "a.", ".a", "a..b"] {
+            assert_eq!(ClaimPath::parse(text), Err(ClaimPathFault), "{text:?}");
+        }
+        assert_eq!(ClaimPath::of([]), Err(ClaimPathFault));
+        assert_eq!(ClaimPath::of(["a", ""]), Err(ClaimPathFault));
+        assert_eq!(ClaimPath::of(["a", "b"]).unwrap().to_string(), "a.b");
+    }
+}
