@@ -1,11 +1,13 @@
 //! Who is asking? From a credential to a [`Principal`], or to the fault that keeps it from being one. A credential that is
 //! refused here never becomes "anonymous", and never goes on to another authenticator.
 
+mod api_key;
 mod authenticators;
 mod cache;
 mod jwt;
 mod supply;
 
+pub use api_key::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestFault, ApiKeyFault, ApiKeys};
 pub use authenticators::{Authenticator, Authenticators};
 pub use cache::{CacheCounts, CachedTokens, TokenDigest};
 pub use jwt::{Accepted, AudiencePolicy, ClaimChecks, ClaimFault, JwtAuthenticator};
@@ -45,6 +47,9 @@ pub enum AuthnFault {
     /// What the token claims.
     #[error(transparent)]
     Claim(#[from] ClaimFault),
+    /// The API key.
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyFault),
     /// Whether the credential is good can't be told without what is lacking. Nobody is let through for it: unless the driver
     /// brings what is lacking and asks again, the client is told that modgud could not decide.
     #[error(transparent)]
@@ -60,6 +65,8 @@ impl AuthnFault {
             Self::Token(fault) => fault.reason(),
             Self::IssuerUnknown => Reason::IssuerUnknown,
             Self::Claim(fault) => fault.reason(),
+            Self::ApiKey(ApiKeyFault::Unknown) => Reason::ApiKeyUnknown,
+            Self::ApiKey(ApiKeyFault::Expired { .. }) => Reason::ApiKeyExpired,
             Self::Lacking(lack) => lack.reason(),
         }
     }

@@ -1,6 +1,7 @@
 //! From a configuration file, or none, to a running configuration. Reads files and the environment; decides nothing about
 //! requests.
 
+mod beside;
 mod de;
 mod document;
 mod error;
@@ -23,6 +24,7 @@ pub use problem::{Placed, Problem};
 pub use quoted::Quoted;
 pub use schema::schema;
 pub use source::{Environment, Keys, SourceFault};
+pub use validate::timestamp;
 pub use watch::{Change, Watched};
 
 use crate::snapshot::Snapshot;

@@ -1,5 +1,6 @@
 //! Every authenticator of a configuration: which of them a credential is for, and what it says.
 
+use super::api_key::ApiKeyAuthenticator;
 use super::cache::{CacheCounts, CachedTokens, TokenDigest};
 use super::jwt::{Accepted, JwtAuthenticator};
 use super::{AuthnFault, Supply};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 pub enum Authenticator {
     /// By signed tokens of one issuer.
     Jwt(JwtAuthenticator),
+    /// By API keys.
+    ApiKey(ApiKeyAuthenticator),
 }
 
 impl Authenticator {
@@ -23,6 +26,7 @@ impl Authenticator {
     pub const fn name(&self) -> &AuthenticatorName {
         match self {
             Self::Jwt(authenticator) => &authenticator.name,
+            Self::ApiKey(authenticator) => &authenticator.name,
         }
     }
 
@@ -31,6 +35,7 @@ impl Authenticator {
     pub const fn as_jwt(&self) -> Option<&JwtAuthenticator> {
         match self {
             Self::Jwt(authenticator) => Some(authenticator),
+            Self::ApiKey(_) => None,
         }
     }
 }
@@ -79,7 +84,22 @@ impl Authenticators {
             observer.step(|| Step::failed("token", fault.to_string()));
             return Err(fault);
         }
-        self.jwt(credential, now, supply, observer)
+        match self.opaque(credential) {
+            None => self.jwt(credential, now, supply, observer),
+            Some(Authenticator::ApiKey(keys)) => keys.authenticate(credential.token, now, observer),
+            // Never chosen for what is no signed token.
+            Some(Authenticator::Jwt(_)) => Err(AuthnFault::IssuerUnknown),
+        }
+    }
+
+    /// The authenticator for what is no signed token, if the credential is for it: where one looks beside those of signed tokens,
+    /// the credential's form says which of them it is for. That is a choice by what the credential is, before anybody has looked
+    /// whether it is good; one that is refused is never tried elsewhere.
+    fn opaque(&self, credential: &Credential<'_, '_>) -> Option<&Authenticator> {
+        let all = || credential.authenticators.iter().filter_map(|index| self.list.get(index.0));
+        let opaque = all().find(|one| one.as_jwt().is_none())?;
+        let signed = all().any(|one| one.as_jwt().is_some()) && has_three_parts(credential.token.as_str());
+        (!signed).then_some(opaque)
     }
 
     /// A known token costs a hash and a look-up, and is checked again for time; an unknown one is parsed and verified.
@@ -143,4 +163,9 @@ impl Authenticators {
             .find(|(_, authenticator)| authenticator.issuer() == issuer)
             .ok_or(AuthnFault::IssuerUnknown)
     }
+}
+
+/// Whether a token has the form of a signed one (RFC 7515 §3.1).
+fn has_three_parts(token: &str) -> bool {
+    token.bytes().filter(|byte| *byte == b'.').count() == 2
 }

@@ -1,8 +1,9 @@
 //! `modgud check`: is this configuration one that would serve? Runs the code of start-up, and nothing else.
 
 use super::{Exit, fail, say};
-use crate::authn::{AudiencePolicy, Authenticator, JwtAuthenticator};
+use crate::authn::{ApiKeyAuthenticator, AudiencePolicy, Authenticator, JwtAuthenticator};
 use crate::authz::Fallback;
+use crate::clock::Clock;
 use crate::config::{Environment, Loaded, Overrides, ProfileName, load};
 use std::path::PathBuf;
 
@@ -51,7 +52,15 @@ pub(super) fn run(args: &Args) -> Exit {
 fn authenticator(authenticator: &Authenticator) {
     match authenticator {
         Authenticator::Jwt(authenticator) => jwt(authenticator),
+        Authenticator::ApiKey(authenticator) => api_keys(authenticator),
     }
+}
+
+fn api_keys(authenticator: &ApiKeyAuthenticator) {
+    let now = Clock::System.now();
+    let expired = authenticator.keys.iter().filter(|key| key.expires <= now).count();
+    let all = authenticator.keys.iter().count();
+    say(format_args!("  authenticator {}: {all} API keys, {expired} of them expired", authenticator.name.as_str()));
 }
 
 fn jwt(authenticator: &JwtAuthenticator) {

@@ -2,11 +2,13 @@
 //! can be, is decided in `validate`. The comments on keys and words here are what editors show: they are the JSON Schema's
 //! descriptions, written for an operator.
 
+mod api_keys;
 mod authenticators;
 mod rules;
 mod upstream;
 
-pub(super) use authenticators::{AnyWord, Audiences, Authenticator, Claim, From, Jwt, Key, SOURCE, Source};
+pub(super) use api_keys::ApiKey as ApiKeyEntry;
+pub(super) use authenticators::{AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Key, SOURCE, Source};
 pub(super) use rules::{Access, Fallback, Match, Rule};
 pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream};
 

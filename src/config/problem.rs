@@ -6,6 +6,7 @@ use super::quoted::Quoted;
 use super::source::SourceFault;
 use super::tree::{Node, Place};
 use crate::answer::{RealmFault, StatusFault};
+use crate::authn::ApiKeyDigestFault;
 use crate::authz::PatternFault;
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::header::HeaderNameFault;
@@ -27,6 +28,11 @@ pub struct Placed {
 }
 
 impl Placed {
+    /// A problem of a whole document.
+    pub(super) const fn at(place: Place, problem: Problem) -> Self {
+        Self { place, path: String::new(), problem }
+    }
+
     /// What problems are sorted by: those of one file together, in the order in which they stand there.
     pub(super) fn order(&self) -> (&str, Option<(u64, u64)>) {
         (&self.place.origin, self.place.position)
@@ -52,14 +58,29 @@ impl From<Found> for Placed {
 
 /// Everything that is wrong with what a document says, each with its path.
 #[derive(Debug, Default)]
-pub(super) struct Problems(Vec<(Path, Problem)>);
+pub(super) struct Problems {
+    here: Vec<(Path, Problem)>,
+    /// Those of other documents, which have their places already.
+    beside: Vec<Placed>,
+}
 
 impl Problems {
     /// Notes a problem, unless there are [`MOST`] already.
     pub(super) fn add(&mut self, path: Path, problem: impl Into<Problem>) {
-        if self.0.len() < MOST {
-            self.0.push((path, problem.into()));
+        if self.here.len() < MOST {
+            self.here.push((path, problem.into()));
         }
+    }
+
+    /// Notes problems of another document, up to [`MOST`].
+    pub(super) fn add_beside(&mut self, placed: impl IntoIterator<Item = Placed>) {
+        let room = MOST.saturating_sub(self.beside.len());
+        self.beside.extend(placed.into_iter().take(room));
+    }
+
+    /// Whether nothing has been noted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.here.is_empty() && self.beside.is_empty()
     }
 
     /// Takes a value, or notes why there is none.
@@ -69,13 +90,13 @@ impl Problems {
 
     /// The problems, if there are any.
     pub(super) fn into_result(self) -> Result<(), Self> {
-        if self.0.is_empty() { Ok(()) } else { Err(self) }
+        if self.is_empty() { Ok(()) } else { Err(self) }
     }
 
     /// The problems with their places in the tree, but for lists that are empty only since their faulty elements were taken out.
     pub(super) fn placed(self, root: &Node, faults: &[Found]) -> Vec<Placed> {
-        let mut placed = Vec::new();
-        for (path, problem) in self.0 {
+        let mut placed = self.beside;
+        for (path, problem) in self.here {
             let shown = path.shown(root).to_string();
             match problem {
                 Problem::Empty(_) if is_hole(faults, &shown) => {}
@@ -92,6 +113,9 @@ pub enum Problem {
     /// Its form.
     #[error(transparent)]
     Form(#[from] FormFault),
+    /// A document beside the configuration that is no YAML.
+    #[error("{0}")]
+    Syntax(String),
     /// A duration that is none.
     #[error("{0} is not a duration; write a number and a unit, such as `150ms`, `20s` or `5m`")]
     Duration(Quoted),
@@ -178,9 +202,37 @@ pub enum Problem {
         /// The header.
         header: &'static str,
     },
-    /// An authenticator that is of no kind.
-    #[error("has no kind; write one of {0}")]
-    Kind(&'static str),
+    /// An authenticator that is of no kind, or of two.
+    #[error("has {found} kinds and needs one; write exactly one of {known}")]
+    Kind {
+        /// How many there are.
+        found: usize,
+        /// The kinds that there are.
+        known: &'static str,
+    },
+    /// Two authenticators for what is no signed token look in one place.
+    #[error(
+        "looks in {place}, as {other} does, and both are for credentials that are no signed tokens, so that they could not be told \
+             apart; let one of them look elsewhere"
+    )]
+    OpaqueTaken {
+        /// The place.
+        place: String,
+        /// The other authenticator.
+        other: Quoted,
+    },
+    /// What should be the digest of an API key. It is not shown: it may be the key itself.
+    #[error("what stands here (not shown: it may be the key) is no digest: {0}")]
+    ApiKeyDigest(ApiKeyDigestFault),
+    /// Two entries for one API key.
+    #[error("is the digest of {0} too; one key has one entry")]
+    ApiKeyTwice(Quoted),
+    /// The subject of an API key, and another one among its claims.
+    #[error("stands among the claims too, as {0}, and says something else there; write it once")]
+    SubjectTwice(Quoted),
+    /// A point in time that is none.
+    #[error("{0} is not a point in time; write it as `2027-01-31T12:00:00Z`, or a date as `2027-01-31`")]
+    Time(Quoted),
     /// A place that is none, or two at once.
     #[error(
         "is not one place; write `{{ header: authorization, schemes: [Bearer] }}`, `{{ header: x-api-key }}`, \

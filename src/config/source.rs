@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// The most that is read from a key file: 64 KiB.
 const MAX_KEY_BYTES: u64 = 64 * 1024;
 
+/// The most that is read from a table beside the configuration: 4 MiB.
+const MAX_TABLE_BYTES: u64 = 4 * 1024 * 1024;
+
 /// The environment variables that a configuration may name.
 #[derive(Debug, Clone)]
 pub enum Environment {
@@ -78,6 +81,15 @@ pub enum SourceFault {
         /// What the system says.
         error: io::Error,
     },
+    /// The table is larger than is read.
+    #[error("the file {0} is larger than {limit} MiB, which no such table is", limit = MAX_TABLE_BYTES / 1024 / 1024)]
+    TableTooLarge(String),
+    /// The table does not hold text.
+    #[error("the file {0} does not hold UTF-8 text")]
+    TableNotText(String),
+    /// The table is there and has nothing in it: it was cut off, or not written yet.
+    #[error("the file {0} is empty; a table without an entry is written `[]`")]
+    TableEmpty(String),
     /// The file is larger than any key.
     #[error("the file {0} is larger than {limit} KiB, which no key is", limit = MAX_KEY_BYTES / 1024)]
     TooLarge(String),
@@ -113,6 +125,23 @@ impl Reader {
             Keys::Configured => self.read(source),
             Keys::Replaced(pem) => Ok((pem.clone(), "the key in its place".to_owned())),
         }
+    }
+
+    /// The text of a table beside the configuration, and its file's name. `None` when there is none and nobody minds: a policy test
+    /// runs where no table is.
+    pub(super) fn table(&self, path: &Path) -> Result<Option<(String, String)>, SourceFault> {
+        if !is_path(path) {
+            return Err(SourceFault::FileName);
+        }
+        let path = self.base.join(path);
+        let file = path.display().to_string();
+        let content = match (self.file(&path, MAX_TABLE_BYTES), &self.keys) {
+            (Ok(content), _) => content.ok_or_else(|| SourceFault::TableTooLarge(file.clone()))?,
+            (Err(error), Keys::Replaced(_)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            (Err(error), _) => return Err(SourceFault::Unreadable { file, error }),
+        };
+        let text = String::from_utf8(content).map_err(|_| SourceFault::TableNotText(file.clone()))?;
+        if text.trim().is_empty() { Err(SourceFault::TableEmpty(file)) } else { Ok(Some((file, text))) }
     }
 
     /// Every file that was asked for, whether it could be read or not, as it was before it was read.

@@ -12,6 +12,7 @@ use super::source::Reader;
 use super::{Config, ServerConfig};
 use crate::answer::{Answers, BodyStyle, Realm, Status, Style};
 use crate::authz::{Access, Fallback, PathPattern, Rule, RuleName, Rules};
+use crate::clock::Timestamp;
 use crate::config::LogFormat;
 use crate::credential::Scheme;
 use crate::decision::LoggedDecisions;
@@ -21,7 +22,7 @@ use crate::snapshot::Snapshot;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// What stands for an address that is missing or none. `profiles/none.yaml` says everything that a file may leave out, so it is
 /// used only beside a problem that keeps the configuration from being used at all; so are the other stand-ins of this file.
@@ -104,13 +105,29 @@ fn duration(text: &str) -> Result<Duration, Problem> {
     humantime::parse_duration(text).map_err(|_| Problem::Duration(Quoted::new(text)))
 }
 
+/// A point in time: RFC 3339, or a date, which begins at midnight UTC.
+///
+/// # Errors
+/// [`Problem::Time`] for any other text.
+pub fn timestamp(text: &str) -> Result<Timestamp, Problem> {
+    let time =
+        humantime::parse_rfc3339_weak(text).or_else(|_| humantime::parse_rfc3339_weak(&format!("{text}T00:00:00Z")));
+    let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map(|since| Timestamp::EPOCH.plus(since)).ok_or_else(|| Problem::Time(Quoted::new(text)))
+}
+
 /// A name that logs and metrics can show: visible ASCII, and not that of an earlier entry.
 fn name<'a>(path: &Path, name: &'a str, taken: &mut HashSet<&'a str>, problems: &mut Problems) {
+    named(path, "name", name, taken, problems);
+}
+
+/// The same under another key.
+fn named<'a>(path: &Path, key: &str, name: &'a str, taken: &mut HashSet<&'a str>, problems: &mut Problems) {
     let shown = matches!(name.len(), 1..=128) && name.bytes().all(|byte| byte.is_ascii_graphic());
     if !shown {
-        problems.add(path.key("name"), Problem::Name(Quoted::new(name)));
+        problems.add(path.key(key), Problem::Name(Quoted::new(name)));
     } else if !taken.insert(name) {
-        problems.add(path.key("name"), Problem::NameTaken(Quoted::new(name)));
+        problems.add(path.key(key), Problem::NameTaken(Quoted::new(name)));
     }
 }
 

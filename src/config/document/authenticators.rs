@@ -15,6 +15,17 @@ pub(in super::super) struct Authenticator {
     pub(in super::super) from: Vec<From>,
     /// It vouches by the signed tokens of one issuer. An authenticator is of exactly one kind.
     pub(in super::super) jwt: Option<Jwt>,
+    /// It vouches by API keys.
+    pub(in super::super) api_key: Option<ApiKey>,
+}
+
+/// API keys.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct ApiKey {
+    /// The path of the table of keys, from the folder of this file: a YAML list of `{ id, sha256, subject, roles, permissions,
+    /// claims, expires }`, of which `modgud apikey new` writes one. When the file changes, it is read again.
+    pub(in super::super) file: PathBuf,
 }
 
 /// A place where a credential can stand: a header, a cookie, or a parameter of the query.

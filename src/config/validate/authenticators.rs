@@ -1,5 +1,6 @@
 //! Checks `authenticators`: what each needs, and that no credential could belong to two of them.
 
+mod api_key;
 mod jwt;
 mod places;
 
@@ -16,7 +17,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The kinds, for whoever wrote none.
-const KINDS: &str = "`jwt`";
+const KINDS: &str = "`jwt`, `api_key`";
 
 pub(super) fn check(
     list: &[document::Authenticator],
@@ -28,20 +29,39 @@ pub(super) fn check(
     let mut places = Places::default();
     let mut taken = HashSet::new();
     for (number, entry) in list.iter().enumerate() {
-        let document::Authenticator { name: entry_name, from, jwt } = entry;
+        let document::Authenticator { name: entry_name, from, jwt, api_key } = entry;
         let at = Path::root("authenticators").position(number);
         name(&at, entry_name, &mut taken, problems);
         places::check(&at, from, AuthenticatorIndex(number), &mut places, problems);
-        match jwt {
-            None => problems.add(at, Problem::Kind(KINDS)),
-            Some(jwt) => {
-                sole_issuer(&at, list, number, problems);
-                let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, reader, problems);
-                authenticators.push(Authenticator::Jwt(jwt));
+        let found = usize::from(jwt.is_some()).saturating_add(usize::from(api_key.is_some()));
+        if found != 1 {
+            problems.add(at.clone(), Problem::Kind { found, known: KINDS });
+        }
+        if let Some(jwt) = jwt {
+            sole_issuer(&at, list, number, problems);
+            let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, reader, problems);
+            authenticators.push(Authenticator::Jwt(jwt));
+        } else if let Some(api_key) = api_key {
+            let api_key = api_key::check(&at.key("api_key"), entry_name, api_key, identity, reader, problems);
+            authenticators.push(Authenticator::ApiKey(api_key));
+        }
+    }
+    sole_opaque(list, &places, problems);
+    (Authenticators::new(authenticators), places)
+}
+
+/// Of the authenticators that look in one place at most one is for what is no signed token.
+fn sole_opaque(list: &[document::Authenticator], places: &Places, problems: &mut Problems) {
+    for (place, who) in places.all() {
+        let mut opaque =
+            who.iter().filter_map(|index| Some((index.0, list.get(index.0)?))).filter(|(_, entry)| entry.jwt.is_none());
+        if let Some((_, other)) = opaque.next() {
+            for (number, _) in opaque {
+                let at = Path::root("authenticators").position(number).key("from");
+                problems.add(at, Problem::OpaqueTaken { place: place.to_string(), other: Quoted::new(&other.name) });
             }
         }
     }
-    (Authenticators::new(authenticators), places)
 }
 
 /// Tokens of one issuer that stand in one place belong to one authenticator.
