@@ -4,6 +4,7 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::Driver;
+use crate::revocations;
 use crate::server::grpc::{self, GrpcError};
 use crate::server::readiness::{Pending, Readiness};
 use crate::server::{Checks, admin};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long there must be no check before a drain is taken to be complete.
@@ -141,6 +143,9 @@ impl App {
             tokio::try_join!(grpc, admin).map(|((), ())| ())
         };
         tokio::pin!(servers);
+        // Ends with this function.
+        let mut followers = JoinSet::new();
+        followers.spawn(revocations::follow(Arc::clone(&checks)));
         drop(starting);
 
         let leaving = async {

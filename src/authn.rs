@@ -5,12 +5,14 @@ mod api_key;
 mod authenticators;
 mod cache;
 mod jwt;
+mod revocation;
 mod supply;
 
 pub use api_key::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestFault, ApiKeyFault, ApiKeys};
 pub use authenticators::{Authenticator, Authenticators};
 pub use cache::{CacheCounts, CachedTokens, TokenDigest};
 pub use jwt::{Accepted, AudiencePolicy, ClaimChecks, ClaimFault, JwtAuthenticator};
+pub use revocation::{RevocationFault, RevocationList, Revocations, Revoked};
 pub use supply::{KeysAsked, Lack, Supply};
 
 use crate::credential::CredentialFault;
@@ -50,6 +52,9 @@ pub enum AuthnFault {
     /// The API key.
     #[error(transparent)]
     ApiKey(#[from] ApiKeyFault),
+    /// It was good once.
+    #[error(transparent)]
+    Revoked(#[from] RevocationFault),
     /// Whether the credential is good can't be told without what is lacking. Nobody is let through for it: unless the driver
     /// brings what is lacking and asks again, the client is told that modgud could not decide.
     #[error(transparent)]
@@ -67,6 +72,7 @@ impl AuthnFault {
             Self::Claim(fault) => fault.reason(),
             Self::ApiKey(ApiKeyFault::Unknown) => Reason::ApiKeyUnknown,
             Self::ApiKey(ApiKeyFault::Expired { .. }) => Reason::ApiKeyExpired,
+            Self::Revoked(_) => Reason::TokenRevoked,
             Self::Lacking(lack) => lack.reason(),
         }
     }

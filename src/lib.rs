@@ -5,7 +5,7 @@
 //!
 //! | layer | modules | what it does |
 //! |---|---|---|
-//! | shell | [`app`], [`reload`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
+//! | shell | [`app`], [`reload`], [`revocations`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
 //! | edges | [`driver`], [`config`], [`envoy`], [`telemetry`] | files, Envoy's messages, the clock, the log |
 //! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
 //! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`] | the types that everybody speaks |
@@ -35,6 +35,7 @@ pub mod principal;
 pub mod reason;
 pub mod reload;
 pub mod request;
+pub mod revocations;
 pub mod server;
 pub mod snapshot;
 pub mod telemetry;

@@ -24,34 +24,34 @@ use counters::Counters;
 use modgud::clock::Timestamp;
 use modgud::envoy::proto::{AuthorizationClient, CheckRequest};
 use modgud::reason::Reason;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 7] = [
+const TOPICS: [&str; 10] = [
+    "api-keys",
     "claims-and-time",
     "configurations",
     "credentials",
     "identity-headers",
     "paths-and-hosts",
+    "places",
     "reserved-names",
+    "revocations",
     "tokens",
 ];
 
 /// Reasons that no request can cause by what it says: `tests/guarantee.rs` has them.
-const NOT_BY_A_REQUEST: [Reason; 9] = [
+const NOT_BY_A_REQUEST: [Reason; 6] = [
     Reason::DeadlineExceeded,
     Reason::Overloaded,
     Reason::Internal,
-    // Each of these needs a provider or a file beside the configuration.
+    // Each of these needs a provider.
     Reason::KeysUnavailable,
     Reason::IntrospectionUnavailable,
     Reason::TokenInactive,
-    Reason::TokenRevoked,
-    Reason::ApiKeyUnknown,
-    Reason::ApiKeyExpired,
 ];
 
 /// A check is answered in its own time here, also on a busy machine: the deadline is another test's.
@@ -60,6 +60,21 @@ pub(crate) const PATIENT: &str = "server: { deadline: 10s }\n";
 #[tokio::test]
 async fn claims_and_time() {
     run("claims-and-time").await;
+}
+
+#[tokio::test]
+async fn api_keys() {
+    run("api-keys").await;
+}
+
+#[tokio::test]
+async fn places() {
+    run("places").await;
+}
+
+#[tokio::test]
+async fn revocations() {
+    run("revocations").await;
 }
 
 #[tokio::test]
@@ -122,7 +137,7 @@ async fn run(topic: &str) {
     let mut wrong = Vec::new();
     for case in &table.cases {
         if !benches.contains_key(&case.configuration) {
-            benches.insert(case.configuration.clone(), Bench::set_up(&table.configuration(case)).await);
+            benches.insert(case.configuration.clone(), Bench::set_up(&table.configuration(case), &table.files).await);
         }
         let bench = benches.get_mut(&case.configuration).unwrap();
         for encoding in case.encodings() {
@@ -149,9 +164,9 @@ struct Bench {
 }
 
 impl Bench {
-    async fn set_up(configuration: &str) -> Self {
+    async fn set_up(configuration: &str, files: &BTreeMap<String, String>) -> Self {
         let yaml = with_stranger(configuration);
-        let sidecar = Sidecar::with(&format!("{PATIENT}{yaml}")).await;
+        let sidecar = Sidecar::with_files(&format!("{PATIENT}{yaml}"), files).await;
         let client = sidecar.client().await;
         let counters = Counters::read(&sidecar).await;
         Self { sidecar, client, counters }

@@ -3,6 +3,7 @@
 use super::api_key::ApiKeyAuthenticator;
 use super::cache::{CacheCounts, CachedTokens, TokenDigest};
 use super::jwt::{Accepted, JwtAuthenticator};
+use super::revocation::Revocations;
 use super::{AuthnFault, Supply};
 use crate::clock::Timestamp;
 use crate::credential::{AuthenticatorIndex, Credential};
@@ -45,14 +46,21 @@ impl Authenticator {
 pub struct Authenticators {
     list: Vec<Authenticator>,
     verified: CachedTokens,
+    revocations: Option<Revocations>,
 }
 
 impl Authenticators {
     /// The authenticators in the order of their indices, with an empty cache: tokens that were verified with other keys
     /// or under another configuration are never taken over.
     #[must_use]
-    pub fn new(list: Vec<Authenticator>) -> Self {
-        Self { list, verified: CachedTokens::default() }
+    pub fn new(list: Vec<Authenticator>, revocations: Option<Revocations>) -> Self {
+        Self { list, verified: CachedTokens::default(), revocations }
+    }
+
+    /// The list of revocations, if the configuration has one.
+    #[must_use]
+    pub const fn revocations(&self) -> Option<&Revocations> {
+        self.revocations.as_ref()
     }
 
     /// What the cache of verified tokens has done so far.
@@ -84,12 +92,20 @@ impl Authenticators {
             observer.step(|| Step::failed("token", fault.to_string()));
             return Err(fault);
         }
-        match self.opaque(credential) {
+        let principal = match self.opaque(credential) {
             None => self.jwt(credential, now, supply, observer),
             Some(Authenticator::ApiKey(keys)) => keys.authenticate(credential.token, now, observer),
             // Never chosen for what is no signed token.
             Some(Authenticator::Jwt(_)) => Err(AuthnFault::IssuerUnknown),
+        }?;
+        if let Some(revocations) = &self.revocations {
+            // Also for a token that was verified before: that it was good says nothing about now.
+            let revoked = revocations.now().check(&principal);
+            observer
+                .step(|| Step::of("revocations", &revoked, "neither the token nor whom it speaks of is on the list"));
+            revoked?;
         }
+        Ok(principal)
     }
 
     /// The authenticator for what is no signed token, if the credential is for it: where one looks beside those of signed tokens,

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::credential::AuthenticatorIndex;
 use crate::explain::{Observer, Step};
 use crate::jose::{self, Algorithm, Claims, KeySet, NumericDate, UnverifiedToken, VerifiedToken};
-use crate::principal::{AuthenticatorName, ClaimPath, IdentityClaims, Principal};
+use crate::principal::{AuthenticatorName, ClaimPath, IdentityClaims, Principal, Proof};
 use crate::reason::Reason;
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,7 +189,7 @@ impl JwtAuthenticator {
         let claims = token.into_claims();
         let identity = self.checks.identity.read(&claims);
         let absent = Arc::clone(&self.checks.identity.absent);
-        let principal = Principal::new(self.name.clone(), claims, identity, absent);
+        let principal = Principal::new(self.name.clone(), claims, identity, absent, Proof::Token);
         let weight = principal.size().saturating_add(ENTRY_BYTES);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         Ok(Accepted { by, principal: Arc::new(principal), from, until, weight })

@@ -14,6 +14,7 @@ pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, S
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::path::PathBuf;
 
 /// The configuration of modgud. Every key is optional: what is left out is as the profile says. Maps are laid over those of the
 /// profile, lists and single values replace them. `modgud check` finds what a schema can't, and `modgud config` shows the whole.
@@ -36,6 +37,8 @@ pub(super) struct Document {
     /// How claims are read.
     #[serde(default)]
     pub(super) principal: Principal,
+    /// Tokens, subjects and organizations that are not accepted any more, whatever a credential says.
+    pub(super) revocations: Option<Revocations>,
     /// Who may do what. The most specific rule that matches decides; the order means nothing. The list replaces that of the
     /// profile: repeat those of its rules that you want to keep (`modgud config` prints them).
     #[serde(default)]
@@ -101,6 +104,15 @@ pub(super) struct Principal {
     /// `["None", ""]`.
     #[serde(default)]
     pub(super) absent: Vec<String>,
+}
+
+/// What is not accepted any more.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocations {
+    /// The path of the list, from the folder of this file: YAML, or JSON when it is long, of the form `{ tokens: […], subjects: […],
+    /// organizations: […] }`. Each item is a name, or `{ id: NAME, issued_before: TIME }`. A change takes effect within a second.
+    pub(super) file: PathBuf,
 }
 
 /// What operators are told.

@@ -3,6 +3,7 @@
 use super::de::{FormFault, Found, is_hole};
 use super::path::Path;
 use super::quoted::Quoted;
+use super::revocations::RevocationsError;
 use super::source::SourceFault;
 use super::tree::{Node, Place};
 use crate::answer::{RealmFault, StatusFault};
@@ -221,6 +222,9 @@ pub enum Problem {
         /// The other authenticator.
         other: Quoted,
     },
+    /// A list of revocations that can't be read.
+    #[error(transparent)]
+    Revocations(#[from] RevocationsError),
     /// What should be the digest of an API key. It is not shown: it may be the key itself.
     #[error("what stands here (not shown: it may be the key) is no digest: {0}")]
     ApiKeyDigest(ApiKeyDigestFault),

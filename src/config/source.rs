@@ -127,18 +127,25 @@ impl Reader {
         }
     }
 
+    /// The path of a file beside the configuration that somebody else reads.
+    pub(super) fn beside(&self, path: &Path) -> Result<PathBuf, SourceFault> {
+        if is_path(path) { Ok(self.base.join(path)) } else { Err(SourceFault::FileName) }
+    }
+
+    /// Whether this is a policy test, which runs where the files of the place that serves are not.
+    pub(super) const fn is_rehearsal(&self) -> bool {
+        matches!(self.keys, Keys::Replaced(_))
+    }
+
     /// The text of a table beside the configuration, and its file's name. `None` when there is none and nobody minds: a policy test
     /// runs where no table is.
     pub(super) fn table(&self, path: &Path) -> Result<Option<(String, String)>, SourceFault> {
-        if !is_path(path) {
-            return Err(SourceFault::FileName);
-        }
-        let path = self.base.join(path);
+        let path = self.beside(path)?;
         let file = path.display().to_string();
-        let content = match (self.file(&path, MAX_TABLE_BYTES), &self.keys) {
-            (Ok(content), _) => content.ok_or_else(|| SourceFault::TableTooLarge(file.clone()))?,
-            (Err(error), Keys::Replaced(_)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            (Err(error), _) => return Err(SourceFault::Unreadable { file, error }),
+        let content = match self.file(&path, MAX_TABLE_BYTES) {
+            Ok(content) => content.ok_or_else(|| SourceFault::TableTooLarge(file.clone()))?,
+            Err(error) if self.is_rehearsal() && error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(SourceFault::Unreadable { file, error }),
         };
         let text = String::from_utf8(content).map_err(|_| SourceFault::TableNotText(file.clone()))?;
         if text.trim().is_empty() { Err(SourceFault::TableEmpty(file)) } else { Ok(Some((file, text))) }

@@ -8,9 +8,11 @@ use super::document::{self, Document};
 use super::path::Path;
 use super::problem::{Problem, Problems};
 use super::quoted::Quoted;
+use super::revocations::RevocationsError;
 use super::source::Reader;
 use super::{Config, ServerConfig};
 use crate::answer::{Answers, BodyStyle, Realm, Status, Style};
+use crate::authn::{Authenticators, Revocations};
 use crate::authz::{Access, Fallback, PathPattern, Rule, RuleName, Rules};
 use crate::clock::Timestamp;
 use crate::config::LogFormat;
@@ -20,6 +22,7 @@ use crate::header::HeaderName;
 use crate::method::Method;
 use crate::snapshot::Snapshot;
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -35,6 +38,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
         server,
         authenticators,
         principal,
+        revocations,
         rules,
         fallback,
         upstream,
@@ -45,7 +49,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
 
     let (server, deadline) = self::server(server, telemetry.log.unwrap_or_default(), &mut problems);
     let identity = Arc::new(principal::check(principal, &mut problems));
-    let (authenticators_checked, places) = authenticators::check(authenticators, &identity, reader, &mut problems);
+    let revocations = revocations.as_ref().and_then(|list| self::revocations(list, reader, &mut problems));
+    let (list, places) = authenticators::check(authenticators, &identity, reader, &mut problems);
     let rules = self::rules(rules, *fallback, &mut problems);
     let required: Vec<_> =
         authenticators.iter().filter_map(|one| one.jwt.as_ref()).flat_map(|jwt| &jwt.require).collect();
@@ -59,7 +64,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     problems.into_result()?;
 
     let answers = Answers::new(&style);
-    let authenticators = authenticators_checked;
+    let authenticators = Authenticators::new(list, revocations);
     let snapshot = Snapshot { places, authenticators, rules, shape, answers, deadline, logged };
     Ok(Config { server, snapshot })
 }
@@ -82,6 +87,27 @@ fn server(server: &document::Server, log: LogFormat, problems: &mut Problems) ->
     }
     let max_in_flight = usize::try_from(max_in_flight.unwrap_or_default()).unwrap_or(usize::MAX);
     (ServerConfig { grpc, admin, drain, max_in_flight, log }, deadline)
+}
+
+/// The list as it is now. Who follows its changes reads it again in the same way.
+fn revocations(list: &document::Revocations, reader: &Reader, problems: &mut Problems) -> Option<Revocations> {
+    let at = Path::root("revocations").key("file");
+    let file = problems.take(&at, reader.beside(&list.file))?;
+    match super::revocations::read(&file) {
+        Ok(list) => Some(Revocations::new(file, list)),
+        // In a policy test nobody minds that the list of the place where it is to serve is not here.
+        Err(RevocationsError::Read { error, .. }) if reader.is_rehearsal() && error.kind() == ErrorKind::NotFound => {
+            None
+        }
+        Err(RevocationsError::Placed(placed)) => {
+            problems.add_beside(placed);
+            None
+        }
+        Err(error) => {
+            problems.add(at, error);
+            None
+        }
+    }
 }
 
 /// The bounds of a duration, in words and milliseconds.

@@ -33,7 +33,7 @@ pub enum Change {
 
 impl Watched {
     /// Adds a file as it is now. To be called before it is read, so that no change after that is missed.
-    pub(super) fn add(&mut self, file: &Path) {
+    pub fn add(&mut self, file: &Path) {
         self.files.push((file.to_path_buf(), stamp(file)));
     }
 

@@ -47,8 +47,10 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    let cache = admin.checks.driver.snapshot().authenticators.cache_counts();
-    match admin.checks.metrics.render(cache) {
+    let snapshot = admin.checks.driver.snapshot();
+    let authenticators = &snapshot.authenticators;
+    let revoked = authenticators.revocations().map_or(0, |revocations| revocations.now().len());
+    match admin.checks.metrics.render(authenticators.cache_counts(), revoked) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             Ok(([(CONTENT_TYPE, kind)], text))

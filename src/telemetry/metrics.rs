@@ -36,6 +36,8 @@ pub struct Metrics {
     loaded: AtomicU64,
     reloads: Counter,
     reload_failures: Counter,
+    revocations_loaded: AtomicU64,
+    revocations_failures: Counter,
 }
 
 impl Default for Metrics {
@@ -53,6 +55,8 @@ impl Default for Metrics {
             loaded: AtomicU64::new(0),
             reloads: Counter::default(),
             reload_failures: Counter::default(),
+            revocations_loaded: AtomicU64::new(0),
+            revocations_failures: Counter::default(),
             checks,
         }
     }
@@ -87,6 +91,16 @@ impl Metrics {
         self.reload_failures.inc();
     }
 
+    /// Notes when the list of revocations that counts was read.
+    pub fn revocations_replaced(&self, now: Timestamp) {
+        self.revocations_loaded.store(now.as_secs(), Ordering::Relaxed);
+    }
+
+    /// Counts a list of revocations that was refused.
+    pub fn revocations_refused(&self) {
+        self.revocations_failures.inc();
+    }
+
     /// How many checks have been answered.
     #[must_use]
     pub fn checks(&self) -> u64 {
@@ -97,7 +111,7 @@ impl Metrics {
     ///
     /// # Errors
     /// None that can happen: writing to a string does not fail.
-    pub fn render(&self, cache: CacheCounts) -> Result<String, fmt::Error> {
+    pub fn render(&self, cache: CacheCounts, revocations: usize) -> Result<String, fmt::Error> {
         let CacheCounts { hits, misses, entries, bytes } = cache;
         let mut registry = Registry::with_prefix("modgud");
         registry.register("checks", "Checks answered, by outcome and reason", self.checks.clone());
@@ -119,6 +133,15 @@ impl Metrics {
         registry.register("config_reloads", "Configurations put in the place of another", self.reloads.clone());
         let help = "Changed configurations that were refused; the one before goes on serving";
         registry.register("config_reload_failures", help, self.reload_failures.clone());
+        let revocations = ConstGauge::new(gauge(u64::try_from(revocations).unwrap_or(u64::MAX)));
+        registry.register("revocations_entries", "Names on the list of revocations", revocations);
+        registry.register(
+            "revocations_loaded_timestamp_seconds",
+            "When the list of revocations that counts was read, in seconds since 1970; 0 without one",
+            ConstGauge::new(gauge(self.revocations_loaded.load(Ordering::Relaxed))),
+        );
+        let help = "Changed lists of revocations that were refused; the one before goes on counting";
+        registry.register("revocations_reload_failures", help, self.revocations_failures.clone());
         registry.register("build", "This build", Info::new([("version", VERSION)]));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;
@@ -196,7 +219,7 @@ mod tests {
         metrics.record(None, Duration::from_micros(4));
         metrics.record(Some(Reason::TokenExpired), Duration::from_micros(40));
         metrics.record(Some(Reason::Internal), Duration::from_secs(3));
-        let text = metrics.render(CacheCounts { hits: 3, misses: 2, entries: 1, bytes: 1_500 }).unwrap();
+        let text = metrics.render(CacheCounts { hits: 3, misses: 2, entries: 1, bytes: 1_500 }, 0).unwrap();
         for line in [
             "modgud_checks_total{decision=\"allowed\",reason=\"\"} 1",
             "modgud_checks_total{decision=\"denied\",reason=\"token_expired\"} 1",

@@ -70,7 +70,7 @@ rules:
         let even = number.is_multiple_of(2);
         let name = format!("x-of-{number}");
         match (kind, answer) {
-            (Kind::User, Answer::Allow { set, remove }) => {
+            (Kind::User, Answer::Allow { set, remove, .. }) => {
                 let forwarded = set.get("authorization").is_some_and(|value| value.starts_with(&format!("G{number} ")));
                 // The profile's four, the credential, and the one of this generation.
                 forwarded && set.contains_key(&name) && set.len() == 6 && remove.is_empty()
@@ -80,7 +80,7 @@ rules:
                 let named = challenge.as_ref().is_some_and(|challenge| challenge.contains(&realm));
                 named && *status == if even { 401 } else { 403 }
             }
-            (Kind::Mode, Answer::Allow { set, remove }) => even && set.is_empty() && remove.contains(&name),
+            (Kind::Mode, Answer::Allow { set, remove, .. }) => even && set.is_empty() && remove.contains(&name),
             (Kind::Mode, Answer::Deny { status, .. }) => !even && *status == 403,
             (Kind::User, Answer::Deny { .. }) | (Kind::Anonymous, Answer::Allow { .. }) => false,
         }

@@ -17,6 +17,7 @@ use modgud::envoy::proto::{
 use modgud::jose::SigningKey;
 use modgud::reload::{Origin, Reloader};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use tempfile::TempDir;
@@ -59,7 +60,15 @@ impl Sidecar {
 
     /// This configuration (`""`: none, the profile as it is), on free ports, with the key [`KEY`] in `JWT_PUBLIC_KEY_RSA_BIFROST`, at [`NOW`].
     pub async fn with(yaml: &str) -> Self {
+        Self::with_files(yaml, &BTreeMap::new()).await
+    }
+
+    /// The same with files beside the configuration, by name.
+    pub async fn with_files(yaml: &str, files: &BTreeMap<String, String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
         let file = (!yaml.is_empty()).then(|| folder.path().join("modgud.yaml"));
         if let Some(file) = &file {
             std::fs::write(file, yaml).unwrap();

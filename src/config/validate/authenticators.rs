@@ -10,7 +10,7 @@ use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
 use super::super::source::Reader;
 use super::name;
-use crate::authn::{Authenticator, Authenticators};
+use crate::authn::Authenticator;
 use crate::credential::{AuthenticatorIndex, Places};
 use crate::principal::IdentityClaims;
 use std::collections::HashSet;
@@ -24,7 +24,7 @@ pub(super) fn check(
     identity: &Arc<IdentityClaims>,
     reader: &Reader,
     problems: &mut Problems,
-) -> (Authenticators, Places) {
+) -> (Vec<Authenticator>, Places) {
     let mut authenticators = Vec::new();
     let mut places = Places::default();
     let mut taken = HashSet::new();
@@ -47,7 +47,7 @@ pub(super) fn check(
         }
     }
     sole_opaque(list, &places, problems);
-    (Authenticators::new(authenticators), places)
+    (authenticators, places)
 }
 
 /// Of the authenticators that look in one place at most one is for what is no signed token.

@@ -10,7 +10,7 @@ use super::super::{named, timestamp};
 use crate::authn::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeys};
 use crate::clock::Timestamp;
 use crate::jose::Claims;
-use crate::principal::{AuthenticatorName, Identity, IdentityClaims, Principal};
+use crate::principal::{AuthenticatorName, Identity, IdentityClaims, Principal, Proof};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -91,5 +91,5 @@ fn principal(entry: &ApiKeyEntry, name: &AuthenticatorName, mapping: &IdentityCl
         roles: own(roles, claimed.roles),
         permissions: own(permissions, claimed.permissions),
     };
-    Ok(Principal::new(name.clone(), claims, identity, Arc::clone(&mapping.absent)))
+    Ok(Principal::new(name.clone(), claims, identity, Arc::clone(&mapping.absent), Proof::ApiKey))
 }
