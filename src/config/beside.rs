@@ -1,6 +1,6 @@
 //! Documents beside the configuration that it names, such as a table of API keys: read with the same care, each fault placed.
 
-use super::de;
+use super::de::{self, FormFault};
 use super::problem::{Placed, Problem, Problems};
 use super::tree::{Node, Place, SyntaxFault};
 use serde::de::DeserializeOwned;
@@ -26,10 +26,18 @@ impl<T: DeserializeOwned + Default> Beside<T> {
     /// Everything that is wrong with it: its form, and what was found when its meaning was checked.
     pub(super) fn placed(self, problems: Problems) -> Vec<Placed> {
         let mut placed = problems.placed(&self.root, &self.faults);
-        placed.extend(self.faults.into_iter().map(Placed::from));
+        placed.extend(self.faults.into_iter().map(without_content).map(Placed::from));
         placed.sort_by(|one, other| one.order().cmp(&other.order()));
         placed
     }
+}
+
+/// What stands in the place of something else is not repeated: in a table of digests it may be the key itself.
+fn without_content(mut fault: de::Found) -> de::Found {
+    if let FormFault::Type { found, expected } = fault.what {
+        fault.what = FormFault::Type { found: found.hidden(), expected };
+    }
+    fault
 }
 
 fn syntax(place: Place, message: String) -> Placed {

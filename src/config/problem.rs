@@ -94,13 +94,13 @@ impl Problems {
         if self.is_empty() { Ok(()) } else { Err(self) }
     }
 
-    /// The problems with their places in the tree, but for lists that are empty only since their faulty elements were taken out.
+    /// The problems with their places in the tree, but for what is missing only since it was faulty and taken out.
     pub(super) fn placed(self, root: &Node, faults: &[Found]) -> Vec<Placed> {
         let mut placed = self.beside;
         for (path, problem) in self.here {
             let shown = path.shown(root).to_string();
             match problem {
-                Problem::Empty(_) if is_hole(faults, &shown) => {}
+                Problem::Empty(_) | Problem::Kind { found: 0, .. } if is_hole(faults, &shown) => {}
                 problem => placed.push(Placed { place: path.place(root).clone(), path: shown, problem }),
             }
         }
