@@ -194,6 +194,8 @@ const fn public_text(reason: Reason) -> &'static str {
         | Reason::ClaimMissing
         | Reason::ClaimInvalid
         | Reason::TokenTypeNotAllowed
+        | Reason::CertificateNotAccepted
+        | Reason::SenderUnproven
         | Reason::TokenRevoked
         | Reason::ApiKeyUnknown
         | Reason::ApiKeyExpired
@@ -228,6 +230,8 @@ const fn detail(reason: Reason) -> &'static str {
         | Reason::ClaimMissing
         | Reason::ClaimInvalid
         | Reason::TokenTypeNotAllowed
+        | Reason::CertificateNotAccepted
+        | Reason::SenderUnproven
         | Reason::TokenRevoked
         | Reason::ApiKeyUnknown
         | Reason::ApiKeyExpired

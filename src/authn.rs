@@ -4,14 +4,18 @@
 mod api_key;
 mod authenticators;
 mod cache;
+mod confirmation;
 mod jwt;
+mod mtls;
 mod revocation;
 mod supply;
 
 pub use api_key::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestFault, ApiKeyFault, ApiKeys};
 pub use authenticators::{Authenticator, Authenticators};
 pub use cache::{CacheCounts, CachedTokens, TokenDigest};
+pub use confirmation::{ConfirmationFault, SenderConstraint};
 pub use jwt::{Accepted, AudiencePolicy, ClaimChecks, ClaimFault, JwtAuthenticator};
+pub use mtls::{MtlsAuthenticator, PeerFault, PeerPattern, PeerPatternFault};
 pub use revocation::{RevocationFault, RevocationList, Revocations, Revoked};
 pub use supply::{KeysAsked, Lack, Supply};
 
@@ -52,6 +56,12 @@ pub enum AuthnFault {
     /// The API key.
     #[error(transparent)]
     ApiKey(#[from] ApiKeyFault),
+    /// The certificate of the connection.
+    #[error(transparent)]
+    Peer(#[from] PeerFault),
+    /// The token is good, and whoever shows it is not the one that it was given to.
+    #[error(transparent)]
+    Confirmation(#[from] ConfirmationFault),
     /// It was good once.
     #[error(transparent)]
     Revoked(#[from] RevocationFault),
@@ -72,6 +82,8 @@ impl AuthnFault {
             Self::Claim(fault) => fault.reason(),
             Self::ApiKey(ApiKeyFault::Unknown) => Reason::ApiKeyUnknown,
             Self::ApiKey(ApiKeyFault::Expired { .. }) => Reason::ApiKeyExpired,
+            Self::Peer(PeerFault) => Reason::CertificateNotAccepted,
+            Self::Confirmation(_) => Reason::SenderUnproven,
             Self::Revoked(_) => Reason::TokenRevoked,
             Self::Lacking(lack) => lack.reason(),
         }

@@ -43,6 +43,8 @@ pub enum Proof {
     Token,
     /// A secret that is good for as long as we say, and for whoever has it: nobody else is to see it.
     ApiKey,
+    /// The key of the connection's certificate: there is nothing that could be handed on.
+    Certificate,
 }
 
 /// What a caller is known as and may do, whichever authenticator vouches for it.

@@ -2,7 +2,9 @@
 
 use super::api_key::ApiKeyAuthenticator;
 use super::cache::{CacheCounts, CachedTokens, TokenDigest};
+use super::confirmation::SenderConstraint;
 use super::jwt::{Accepted, JwtAuthenticator};
+use super::mtls::MtlsAuthenticator;
 use super::revocation::Revocations;
 use super::{AuthnFault, Supply};
 use crate::clock::Timestamp;
@@ -10,6 +12,7 @@ use crate::credential::{AuthenticatorIndex, Credential};
 use crate::explain::{Observer, Step};
 use crate::jose::{MAX_TOKEN_BYTES, TokenFault, UnverifiedToken};
 use crate::principal::{AuthenticatorName, Principal};
+use crate::request::Peer;
 use std::sync::Arc;
 
 /// Somebody who vouches for callers.
@@ -19,6 +22,8 @@ pub enum Authenticator {
     Jwt(JwtAuthenticator),
     /// By API keys.
     ApiKey(ApiKeyAuthenticator),
+    /// By the certificate of the connection.
+    Mtls(MtlsAuthenticator),
 }
 
 impl Authenticator {
@@ -28,6 +33,7 @@ impl Authenticator {
         match self {
             Self::Jwt(authenticator) => &authenticator.name,
             Self::ApiKey(authenticator) => &authenticator.name,
+            Self::Mtls(authenticator) => &authenticator.name,
         }
     }
 
@@ -36,7 +42,7 @@ impl Authenticator {
     pub const fn as_jwt(&self) -> Option<&JwtAuthenticator> {
         match self {
             Self::Jwt(authenticator) => Some(authenticator),
-            Self::ApiKey(_) => None,
+            Self::ApiKey(_) | Self::Mtls(_) => None,
         }
     }
 }
@@ -82,6 +88,7 @@ impl Authenticators {
     pub fn authenticate(
         &self,
         credential: &Credential<'_, '_>,
+        peer: Peer<'_>,
         now: Timestamp,
         supply: &Supply,
         observer: &mut impl Observer,
@@ -95,17 +102,47 @@ impl Authenticators {
         let principal = match self.opaque(credential) {
             None => self.jwt(credential, now, supply, observer),
             Some(Authenticator::ApiKey(keys)) => keys.authenticate(credential.token, now, observer),
-            // Never chosen for what is no signed token.
-            Some(Authenticator::Jwt(_)) => Err(AuthnFault::IssuerUnknown),
+            // Never chosen here.
+            Some(Authenticator::Jwt(_) | Authenticator::Mtls(_)) => Err(AuthnFault::IssuerUnknown),
         }?;
-        if let Some(revocations) = &self.revocations {
-            // Also for a token that was verified before: that it was good says nothing about now.
-            let revoked = revocations.now().check(&principal);
-            observer
-                .step(|| Step::of("revocations", &revoked, "neither the token nor whom it speaks of is on the list"));
-            revoked?;
+        if let Some(constraint) = self.constraint(&principal) {
+            let held = constraint.check(principal.claims(), peer);
+            observer.step(|| Step::of("sender", &held, format!("bound to its sender by {}", constraint.name())));
+            held?;
         }
+        self.not_revoked(&principal, observer)?;
         Ok(principal)
+    }
+
+    /// The caller that is known by the certificate of its connection; `None` when nobody asks for one, or there is none.
+    ///
+    /// # Errors
+    /// The fault that keeps the certificate from being a principal.
+    pub fn authenticate_peer(
+        &self,
+        peer: Peer<'_>,
+        observer: &mut impl Observer,
+    ) -> Option<Result<Arc<Principal>, AuthnFault>> {
+        let mtls = self.list.iter().find_map(|one| match one {
+            Authenticator::Mtls(mtls) => Some(mtls),
+            Authenticator::Jwt(_) | Authenticator::ApiKey(_) => None,
+        })?;
+        let principal = mtls.authenticate(peer, observer)?;
+        Some(principal.and_then(|principal| self.not_revoked(&principal, observer).map(|()| principal)))
+    }
+
+    /// Also for a token that was verified before: that it was good says nothing about now.
+    fn not_revoked(&self, principal: &Principal, observer: &mut impl Observer) -> Result<(), AuthnFault> {
+        let Some(revocations) = &self.revocations else { return Ok(()) };
+        let revoked = revocations.now().check(principal);
+        observer.step(|| Step::of("revocations", &revoked, "neither the token nor whom it speaks of is on the list"));
+        Ok(revoked?)
+    }
+
+    /// What the holder of the principal's token has to prove.
+    fn constraint(&self, principal: &Principal) -> Option<SenderConstraint> {
+        let by = self.list.iter().find(|one| one.name() == principal.authenticator());
+        by?.as_jwt()?.checks.sender
     }
 
     /// The authenticator for what is no signed token, if the credential is for it: where one looks beside those of signed tokens,

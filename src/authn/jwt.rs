@@ -1,7 +1,7 @@
 //! JWTs of one issuer: which keys and algorithms verify them, and what they must claim (RFC 7519, RFC 8725). How a token is
 //! taken apart and how a signature is checked belongs to `jose`.
 
-use super::AuthnFault;
+use super::{AuthnFault, SenderConstraint};
 use crate::clock::Timestamp;
 use crate::credential::AuthenticatorIndex;
 use crate::explain::{Observer, Step};
@@ -39,6 +39,8 @@ pub struct ClaimChecks {
     pub max_lifetime: Option<Duration>,
     /// The accepted `typ` values, without regard to case; empty when `typ` is not looked at.
     pub types: Vec<Box<str>>,
+    /// What the token's holder has to prove beside having it.
+    pub sender: Option<SenderConstraint>,
     /// Which claims make up the caller's identity, and which texts mean "no value".
     pub identity: Arc<IdentityClaims>,
 }

@@ -53,6 +53,11 @@ fn authenticator(authenticator: &Authenticator) {
     match authenticator {
         Authenticator::Jwt(authenticator) => jwt(authenticator),
         Authenticator::ApiKey(authenticator) => api_keys(authenticator),
+        Authenticator::Mtls(authenticator) => say(format_args!(
+            "  authenticator {}: the certificate of the connection, {} patterns of principals",
+            authenticator.name.as_str(),
+            authenticator.principals.len()
+        )),
     }
 }
 

@@ -8,7 +8,9 @@ mod rules;
 mod upstream;
 
 pub(super) use api_keys::ApiKey as ApiKeyEntry;
-pub(super) use authenticators::{AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Key, SOURCE, Source};
+pub(super) use authenticators::{
+    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Key, Mtls, SOURCE, Sender, Source,
+};
 pub(super) use rules::{Access, Fallback, Match, Rule};
 pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream};
 

@@ -7,7 +7,7 @@ use super::revocations::RevocationsError;
 use super::source::SourceFault;
 use super::tree::{Node, Place};
 use crate::answer::{RealmFault, StatusFault};
-use crate::authn::ApiKeyDigestFault;
+use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
 use crate::authz::PatternFault;
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::header::HeaderNameFault;
@@ -225,6 +225,22 @@ pub enum Problem {
     /// A list of revocations that can't be read.
     #[error(transparent)]
     Revocations(#[from] RevocationsError),
+    /// An authenticator of certificates that looks for a credential.
+    #[error(
+        "has no meaning for `mtls`, which looks at the connection's certificate and at nothing in the request; leave it out"
+    )]
+    MtlsFrom,
+    /// A second authenticator of certificates.
+    #[error("is the kind of {0} too, and a connection has one certificate; put the principals of both into one list")]
+    MtlsTwice(Quoted),
+    /// A pattern of principals that is none.
+    #[error("{found} is no principal: {fault}")]
+    Peer {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: PeerPatternFault,
+    },
     /// What should be the digest of an API key. It is not shown: it may be the key itself.
     #[error("what stands here (not shown: it may be the key) is no digest: {0}")]
     ApiKeyDigest(ApiKeyDigestFault),

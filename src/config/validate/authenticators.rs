@@ -2,6 +2,7 @@
 
 mod api_key;
 mod jwt;
+mod mtls;
 mod places;
 
 use super::super::document::{self};
@@ -17,7 +18,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The kinds, for whoever wrote none.
-const KINDS: &str = "`jwt`, `api_key`";
+const KINDS: &str = "`jwt`, `api_key`, `mtls`";
 
 pub(super) fn check(
     list: &[document::Authenticator],
@@ -29,11 +30,15 @@ pub(super) fn check(
     let mut places = Places::default();
     let mut taken = HashSet::new();
     for (number, entry) in list.iter().enumerate() {
-        let document::Authenticator { name: entry_name, from, jwt, api_key } = entry;
+        let document::Authenticator { name: entry_name, from, jwt, api_key, mtls } = entry;
         let at = Path::root("authenticators").position(number);
         name(&at, entry_name, &mut taken, problems);
-        places::check(&at, from, AuthenticatorIndex(number), &mut places, problems);
-        let found = usize::from(jwt.is_some()).saturating_add(usize::from(api_key.is_some()));
+        match (mtls, from.is_empty()) {
+            (None, _) => places::check(&at, from, AuthenticatorIndex(number), &mut places, problems),
+            (Some(_), true) => {}
+            (Some(_), false) => problems.add(at.key("from"), Problem::MtlsFrom),
+        }
+        let found = [jwt.is_some(), api_key.is_some(), mtls.is_some()].into_iter().filter(|is| *is).count();
         if found != 1 {
             problems.add(at.clone(), Problem::Kind { found, known: KINDS });
         }
@@ -44,6 +49,12 @@ pub(super) fn check(
         } else if let Some(api_key) = api_key {
             let api_key = api_key::check(&at.key("api_key"), entry_name, api_key, identity, reader, problems);
             authenticators.push(Authenticator::ApiKey(api_key));
+        } else if let Some(mtls) = mtls {
+            if let Some(other) = list.iter().take(number).find(|other| other.mtls.is_some()) {
+                problems.add(at.key("mtls"), Problem::MtlsTwice(Quoted::new(&other.name)));
+            }
+            let mtls = mtls::check(&at.key("mtls"), entry_name, mtls, identity, problems);
+            authenticators.push(Authenticator::Mtls(mtls));
         }
     }
     sole_opaque(list, &places, problems);

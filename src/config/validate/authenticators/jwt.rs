@@ -7,7 +7,7 @@ use super::super::super::quoted::Quoted;
 use super::super::super::source::Reader;
 use super::super::Span;
 use super::super::principal::claim_path;
-use crate::authn::{AudiencePolicy, ClaimChecks, JwtAuthenticator};
+use crate::authn::{AudiencePolicy, ClaimChecks, JwtAuthenticator, SenderConstraint};
 use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::principal::{AuthenticatorName, IdentityClaims};
 use std::sync::Arc;
@@ -20,7 +20,8 @@ pub(super) fn check(
     reader: &Reader,
     problems: &mut Problems,
 ) -> JwtAuthenticator {
-    let document::Jwt { issuer, algorithms, keys, audiences, require, leeway, max_lifetime, types } = jwt;
+    let document::Jwt { issuer, algorithms, keys, audiences, require, leeway, max_lifetime, types, sender_constraint } =
+        jwt;
     if issuer.is_empty() {
         problems.add(at.key("issuer"), Problem::Empty("write the exact `iss` of the tokens"));
     }
@@ -54,6 +55,9 @@ pub(super) fn check(
         leeway,
         max_lifetime,
         types: types.iter().map(|one| one.as_str().into()).collect(),
+        sender: sender_constraint.map(|sender| match sender {
+            document::Sender::Certificate => SenderConstraint::Certificate,
+        }),
         identity: Arc::clone(identity),
     };
     JwtAuthenticator {
