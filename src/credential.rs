@@ -75,6 +75,11 @@ impl Places {
         self.0.keys().any(|place| same_to_a_server(place.as_str().as_bytes(), header.as_str().as_bytes()))
     }
 
+    /// Every header into which an authenticator looks.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.0.keys()
+    }
+
     /// The first place into which an authenticator looks, and a scheme that it accepts there.
     #[must_use]
     pub fn of(&self, authenticator: AuthenticatorIndex) -> Option<(&HeaderName, &Scheme)> {

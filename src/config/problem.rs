@@ -158,6 +158,12 @@ pub enum Problem {
     /// A header that modgud may not write or remove as an identity header.
     #[error("{0} can't be an identity header: Envoy, HTTP or the credential itself needs it; write another name")]
     HeaderReserved(Quoted),
+    /// A header that says something of the request itself to whoever reads it.
+    #[error(
+        "{0} can't be an identity header: some proxies and servers read it as the request's own path, method, host or client; \
+             write another name"
+    )]
+    HeaderAboutTheRequest(Quoted),
     /// Two identity headers that a server can't tell apart.
     #[error("{0} and {1} are one header to many servers, which tell neither case nor `_` from `-`; keep one of them")]
     HeadersAlike(Quoted, Quoted),
@@ -176,6 +182,17 @@ pub enum Problem {
         pattern: Quoted,
         /// The header.
         header: &'static str,
+    },
+    /// A strip pattern that reaches the credential.
+    #[error(
+        "{pattern} would remove {header}, in which an authenticator looks for the credential; write a narrower one: what becomes \
+             of the credential is said under `upstream.credential`"
+    )]
+    StripCredential {
+        /// The pattern.
+        pattern: Quoted,
+        /// The header.
+        header: Quoted,
     },
     /// A scheme that is none.
     #[error("{found} is not a scheme: {fault}")]
