@@ -1,9 +1,11 @@
 //! From a configuration file, or none, to a running configuration. Reads files and the environment; decides nothing about
 //! requests.
 
+mod caution;
 mod de;
 mod document;
 mod error;
+mod key_facts;
 mod load;
 mod path;
 mod print;
@@ -15,9 +17,11 @@ mod tree;
 mod validate;
 mod watch;
 
+pub use caution::Caution;
 pub use de::{FormFault, Seen};
 pub use document::{LogFormat, ProfileName};
 pub use error::ConfigError;
+pub use key_facts::KeyFacts;
 pub use load::{Loaded, Overrides, load, load_and_name_files, load_with_keys, read_document};
 pub use problem::{Placed, Problem};
 pub use quoted::Quoted;

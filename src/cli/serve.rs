@@ -5,7 +5,7 @@ use crate::app::{Addresses, App, AppError, Stop};
 use crate::clock::Clock;
 use crate::config::{Environment, Loaded, Overrides, ProfileName, Watched};
 use crate::reload::{Origin, Reloader};
-use crate::telemetry::log;
+use crate::telemetry::{caution, log};
 use crate::telemetry::metrics::VERSION;
 use std::io;
 use std::net::SocketAddr;
@@ -75,6 +75,7 @@ pub(super) fn run(args: Args) -> Exit {
 async fn serve(loaded: Loaded, origin: Origin, watched: Watched) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let mut hangup_signal = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    let cautions = loaded.cautions(Clock::System.now());
     let Loaded { config, origin: described, .. } = loaded;
     let reloader = Reloader::new(origin, &config, watched);
     for authenticator in config.snapshot.authenticators.list() {
@@ -88,6 +89,7 @@ async fn serve(loaded: Loaded, origin: Origin, watched: Watched) -> Result<(), S
     }
     let app = App::bind(config, Clock::System).await?;
     let Addresses { grpc, admin } = app.addresses();
+    caution::tell(&cautions, &app.checks().metrics);
     tracing::info!(version = VERSION, config = described, %grpc, %admin, "serving");
     let (hangups, hangup) = mpsc::channel(1);
     tokio::spawn(async move {

@@ -9,7 +9,7 @@ use crate::answer::{RealmFault, StatusFault};
 use crate::authz::PatternFault;
 use crate::credential::SchemeFault;
 use crate::header::HeaderNameFault;
-use crate::jose::{KeyFault, KeySetFault};
+use crate::jose::{Fingerprint, KeyFault, KeySetFault};
 use crate::method::MethodFault;
 use crate::upstream::StripPatternFault;
 use std::fmt;
@@ -17,27 +17,43 @@ use std::fmt;
 /// The most problems that are told at once: more than anybody mends in one go.
 pub(super) const MOST: usize = 100;
 
-/// A problem, where it stands and under which path: `file:line:column: path: what is wrong, what would be right`.
-#[derive(Debug)]
-pub struct Placed {
+/// Something that is said of a configuration, a problem if not a caution, with where it stands and under which path:
+/// `file:line:column: path: what is wrong, what would be right`.
+#[derive(Debug, Clone)]
+pub struct Placed<T = Problem> {
     place: Place,
     path: String,
-    problem: Problem,
+    what: T,
 }
 
-impl Placed {
-    /// What problems are sorted by: those of one file together, in the order in which they stand there.
+impl<T> Placed<T> {
+    /// Says it of the value at this path, or, when there is none, of what is nearest around it.
+    pub(super) fn new(path: &Path, root: &Node, what: T) -> Self {
+        Self { place: path.place(root).clone(), path: path.shown(root).to_string(), what }
+    }
+
+    /// Says something else of the same value.
+    pub(super) fn with<U>(&self, what: U) -> Placed<U> {
+        Placed { place: self.place.clone(), path: self.path.clone(), what }
+    }
+
+    /// What is said.
+    pub(super) const fn what(&self) -> &T {
+        &self.what
+    }
+
+    /// What they are sorted by: those of one file together, in the order in which they stand there.
     pub(super) fn order(&self) -> (&str, Option<(u64, u64)>) {
         (&self.place.origin, self.place.position)
     }
 }
 
-impl fmt::Display for Placed {
+impl<T: fmt::Display> fmt::Display for Placed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, path, problem } = self;
+        let Self { place, path, what } = self;
         match path.as_str() {
-            "" => write!(f, "{place}: {problem}"),
-            path => write!(f, "{place}: {path}: {problem}"),
+            "" => write!(f, "{place}: {what}"),
+            path => write!(f, "{place}: {path}: {what}"),
         }
     }
 }
@@ -45,7 +61,7 @@ impl fmt::Display for Placed {
 impl From<Found> for Placed {
     fn from(found: Found) -> Self {
         let Found { place, shown, what } = found;
-        Self { place, path: shown, problem: Problem::Form(what) }
+        Self { place, path: shown, what: Problem::Form(what) }
     }
 }
 
@@ -75,10 +91,10 @@ impl Problems {
     pub(super) fn placed(self, root: &Node, faults: &[Found]) -> Vec<Placed> {
         let mut placed = Vec::new();
         for (path, problem) in self.0 {
-            let shown = path.shown(root).to_string();
-            match problem {
-                Problem::Empty(_) if is_hole(faults, &shown) => {}
-                problem => placed.push(Placed { place: path.place(root).clone(), path: shown, problem }),
+            let problem = Placed::new(&path, root, problem);
+            match problem.what {
+                Problem::Empty(_) if is_hole(faults, &problem.path) => {}
+                _ => placed.push(problem),
             }
         }
         placed
@@ -146,6 +162,19 @@ pub enum Problem {
         origin: String,
         /// What is wrong with it.
         fault: KeyFault,
+    },
+    /// A key of two issuers.
+    #[error(
+        "the key {fingerprint} is one of authenticator {of} too, whose issuer is {issuer}: who signs for one issuer could sign \
+             for the other; a key belongs to one issuer, so take it out where it is not the issuer's own"
+    )]
+    KeyShared {
+        /// The key.
+        fingerprint: Fingerprint,
+        /// The other authenticator.
+        of: Quoted,
+        /// Its issuer.
+        issuer: Quoted,
     },
     /// A header name that is none.
     #[error("{found} is not a header name: {fault}; write one such as `x-user-id`")]

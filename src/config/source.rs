@@ -3,6 +3,7 @@
 
 use super::document::Source;
 use super::watch::Watched;
+use crate::clock::Timestamp;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
@@ -83,13 +84,14 @@ pub enum SourceFault {
     TooLarge(String),
 }
 
-/// Reads what a configuration names, and remembers which files that were.
-#[derive(Debug)]
+/// Reads what a configuration names, and remembers which files that were. No `Debug`: it holds what it read.
 pub(super) struct Reader {
     environment: Environment,
     /// What relative paths start from: the folder of the configuration file.
     base: PathBuf,
     files: RefCell<Watched>,
+    /// What the files of keys hold: each is read once, so that all that is said of it is said of one content.
+    texts: RefCell<HashMap<PathBuf, String>>,
     keys: Keys,
 }
 
@@ -104,7 +106,7 @@ pub enum Keys {
 
 impl Reader {
     pub(super) fn new(environment: Environment, base: PathBuf, keys: Keys) -> Self {
-        Self { environment, base, files: RefCell::default(), keys }
+        Self { environment, base, files: RefCell::default(), texts: RefCell::default(), keys }
     }
 
     /// The text of a key, and where it came from in words.
@@ -112,6 +114,22 @@ impl Reader {
         match &self.keys {
             Keys::Configured => self.read(source),
             Keys::Replaced(pem) => Ok((pem.clone(), "the key in its place".to_owned())),
+        }
+    }
+
+    /// Whether other keys stand in the place of those that the configuration names.
+    pub(super) const fn replaces_keys(&self) -> bool {
+        match self.keys {
+            Keys::Configured => false,
+            Keys::Replaced(_) => true,
+        }
+    }
+
+    /// When the file that a key came from was last changed; `None` for a key that came from elsewhere.
+    pub(super) fn changed(&self, source: &Source) -> Option<Timestamp> {
+        match source {
+            Source::File(path) => self.files.borrow().changed(&self.base.join(path)),
+            Source::Env(_) | Source::Value(_) => None,
         }
     }
 
@@ -146,12 +164,17 @@ impl Reader {
             Source::File(path) => {
                 let path = self.base.join(path);
                 let file = path.display().to_string();
+                let origin = format!("the file {file}");
+                if let Some(text) = self.texts.borrow().get(&path) {
+                    return Ok((text.clone(), origin));
+                }
                 let content = self
                     .file(&path, MAX_KEY_BYTES)
                     .map_err(|error| SourceFault::Unreadable { file: file.clone(), error })?
                     .ok_or_else(|| SourceFault::TooLarge(file.clone()))?;
                 let text = String::from_utf8(content).map_err(|_| SourceFault::FileNotText(file.clone()))?;
-                Ok((text, format!("the file {file}")))
+                self.texts.borrow_mut().insert(path, text.clone());
+                Ok((text, origin))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! From the document to a configuration that can't hold a bad value. Notes every problem, and gives nothing if there is one.
 
 mod authenticators;
+mod shared_keys;
 mod upstream;
 
 use super::document::{self, Document};
@@ -43,6 +44,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let (server, deadline) = self::server(server, telemetry.log.unwrap_or_default(), &mut problems);
     let absent = &principal.absent;
     let (authenticators_checked, places) = authenticators::check(authenticators, absent, reader, &mut problems);
+    shared_keys::check(authenticators_checked.list(), reader, &mut problems);
     let rules = self::rules(rules, *fallback, &mut problems);
     let required = authenticators.iter().flat_map(|one| &one.jwt.require).map(String::as_str).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
@@ -111,7 +113,8 @@ fn name<'a>(path: &Path, name: &'a str, taken: &mut HashSet<&'a str>, problems: 
     }
 }
 
-fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems: &mut Problems) -> Rules {
+/// The rules of a document, which notes what is wrong with them.
+pub(super) fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems: &mut Problems) -> Rules {
     let fallback = match fallback {
         Some(document::Fallback::Authenticated) => Fallback::Authenticated,
         Some(document::Fallback::Denied) | None => Fallback::Denied,

@@ -36,6 +36,7 @@ pub struct Metrics {
     loaded: AtomicU64,
     reloads: Counter,
     reload_failures: Counter,
+    cautions: AtomicU64,
 }
 
 impl Default for Metrics {
@@ -53,6 +54,7 @@ impl Default for Metrics {
             loaded: AtomicU64::new(0),
             reloads: Counter::default(),
             reload_failures: Counter::default(),
+            cautions: AtomicU64::new(0),
             checks,
         }
     }
@@ -80,6 +82,11 @@ impl Metrics {
     pub fn config_replaced(&self, now: Timestamp) {
         self.config_loaded(now);
         self.reloads.inc();
+    }
+
+    /// Notes how many cautions there are about the configuration that serves.
+    pub fn config_cautions(&self, cautions: usize) {
+        self.cautions.store(u64::try_from(cautions).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Counts a configuration that was refused.
@@ -119,6 +126,8 @@ impl Metrics {
         registry.register("config_reloads", "Configurations put in the place of another", self.reloads.clone());
         let help = "Changed configurations that were refused; the one before goes on serving";
         registry.register("config_reload_failures", help, self.reload_failures.clone());
+        let help = "Cautions about the configuration that serves, as of when it was loaded; `modgud check` tells them";
+        registry.register("config_cautions", help, ConstGauge::new(gauge(self.cautions.load(Ordering::Relaxed))));
         registry.register("build", "This build", Info::new([("version", VERSION)]));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;

@@ -3,7 +3,8 @@
 use super::blocks::{Block, blocks};
 use super::{documents, root};
 use crate::cli::process::run_in;
-use crate::support::KEY;
+use crate::support::{KEY, NOW};
+use modgud::clock::Timestamp;
 use modgud::config::{ConfigError, Environment, Loaded, Overrides, load};
 use std::fs;
 use std::path::Path;
@@ -11,7 +12,11 @@ use tempfile::TempDir;
 
 fn load_file(file: &Path) -> Result<Loaded, ConfigError> {
     let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
-    load(Some(file), &Overrides::default(), &environment)
+    let loaded = load(Some(file), &Overrides::default(), &environment)?;
+    // What is shown is to be taken over: nothing in it may be something to be cautioned against.
+    let cautions: Vec<String> = loaded.cautions(Timestamp::from_secs(NOW)).iter().map(ToString::to_string).collect();
+    assert_eq!(cautions, [""; 0]);
+    Ok(loaded)
 }
 
 /// A block, with the one before it and the one after it, and where it stands.
