@@ -37,7 +37,9 @@ pub(super) fn run(args: &Args) -> Exit {
     let now = Clock::System.now();
     summary(&loaded, now);
     let cautions = loaded.cautions(now);
-    cautions.iter().for_each(|caution| say(format_args!("caution: {caution}")));
+    for caution in &cautions {
+        say(format_args!("caution: {caution}"));
+    }
     match (cautions.len(), deny_cautions) {
         (0, _) | (_, false) => Exit::Done,
         (1, true) => fail("there is a caution, and --deny-cautions lets none pass"),

@@ -113,7 +113,7 @@ fn the_dates_of_a_certificate_are_held_against_the_time() {
         let cautions = loaded.cautions(Timestamp::from_millis(millis));
         cautions.iter().map(|caution| caution.to_string().split(',').next().unwrap_or_default().to_owned()).collect()
     };
-    let place = "said-otherwise.yaml:9:25: authenticators[0].jwt.keys[0].pem: the certificate here";
+    let place = "said-otherwise.yaml:9:21: authenticators[0].jwt.keys[0].pem: the certificate here";
     let ends = |told: Vec<String>, what: &str| {
         let [only] = told.as_slice() else { panic!("{told:?}") };
         assert!(only.ends_with(&format!("{place} {what}")), "{only}");
@@ -139,7 +139,9 @@ async fn keys_are_shown_with_their_age() {
     let folder = tempfile::tempdir().unwrap();
     let certificate = fs::read(super::folder("sane").join("keys/certificate.pem")).unwrap();
     let now = UNIX_EPOCH + Duration::from_millis(Clock::System.now().as_millis());
-    for (name, content, hours) in [("key.pem", super::OTHER_PEM.as_bytes(), 12 * 24 + 1), ("certificate.pem", &certificate, 5)] {
+    for (name, content, hours) in
+        [("key.pem", super::OTHER_PEM.as_bytes(), 12 * 24 + 1), ("certificate.pem", &certificate, 5)]
+    {
         fs::write(folder.path().join(name), content).unwrap();
         let file = File::options().write(true).open(folder.path().join(name)).unwrap();
         file.set_modified(now - Duration::from_secs(hours * 3_600 + 60)).unwrap();
@@ -223,5 +225,5 @@ async fn until(admin: SocketAddr, reloads: u64, cautions: u64) {
 }
 
 async fn metrics(admin: SocketAddr) -> String {
-    String::from_utf8(Exchange::get(admin, "/metrics").await.unwrap().body.to_vec()).unwrap()
+    String::from_utf8(Exchange::get(admin, "/metrics").await.unwrap().body).unwrap()
 }

@@ -113,6 +113,22 @@ async fn what_is_shown_as_wrong_is_told_as_shown() {
 }
 
 #[tokio::test]
+async fn what_is_shown_as_cautioned_against_is_told_as_shown() {
+    let folder = TempDir::new().unwrap();
+    for Shown { block, next, place, .. } in shown("yaml modgud cautioned") {
+        let output =
+            next.filter(|next| next.info == "text output").unwrap_or_else(|| panic!("{place}: no output follows"));
+        fs::write(folder.path().join("modgud.yaml"), &block.text).unwrap();
+        let key = KEY.public_pem().unwrap();
+        let variables = [("JWT_PUBLIC_KEY_RSA_BIFROST", key.as_str())];
+        let said = run_in(folder.path(), &variables, &["check", "--config", "modgud.yaml"]).await;
+        let cautions: String =
+            said.out.lines().skip_while(|line| !line.starts_with("caution")).flat_map(|line| [line, "\n"]).collect();
+        assert_eq!((said.code, cautions, said.err.as_str()), (Some(0), output.text, ""), "{place}");
+    }
+}
+
+#[tokio::test]
 async fn the_cases_that_are_shown_pass() {
     let folder = TempDir::new().unwrap();
     for Shown { before, block, place, .. } in shown("yaml modgud cases") {

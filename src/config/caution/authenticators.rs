@@ -10,12 +10,7 @@ use std::time::Duration;
 /// The most leeway that clocks need.
 const MOST_LEEWAY: Duration = Duration::from_secs(60);
 
-pub(super) fn find(
-    document: &Document,
-    profile: &Document,
-    checked: &[JwtAuthenticator],
-    cautions: &mut Cautions<'_>,
-) {
+pub(super) fn find(document: &Document, profile: &Document, checked: &[JwtAuthenticator], cautions: &mut Cautions<'_>) {
     for (number, (entry, checked)) in document.authenticators.iter().zip(checked).enumerate() {
         let at = Path::root("authenticators").position(number).key("jwt");
         let of_the_profile = profile

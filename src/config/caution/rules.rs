@@ -9,7 +9,7 @@ use super::super::validate;
 use super::{Caution, Cautions};
 use crate::authz::{Access, Fallback, PathPattern, Rule, Rules, Segment};
 use crate::request::{Headers, Request};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// A segment that no literal of a pattern can be, so that it stands for every segment that no rule names.
 const ANY_SEGMENT: &str = "*";
@@ -22,15 +22,10 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cauti
         let document::Rule { name, matches: document::Match { methods, paths }, access: _ } = rule;
         for pattern in paths {
             let Some(now) = no_more_denied(rule, pattern, &before, rules) else { continue };
-            let by = match now {
-                None => format!("the fallback, which is `{}`", rules.fallback().name()),
-                Some(Rule { name, access, .. }) => {
-                    format!("rule {}, whose access is `{}`", Quoted::new(name.as_str()), access.name())
-                }
-            };
-            let methods = if methods.is_empty() { String::new() } else { format!("methods: [{}], ", methods.join(", ")) };
-            let repeat =
-                format!("{{ name: {name}, match: {{ {methods}paths: [\"{pattern}\"] }}, access: denied }}");
+            let by = now.to_string();
+            let methods =
+                if methods.is_empty() { String::new() } else { format!("methods: [{}], ", methods.join(", ")) };
+            let repeat = format!("{{ name: {name}, match: {{ {methods}paths: [\"{pattern}\"] }}, access: denied }}");
             let (rule, pattern) = (Quoted::new(name), Quoted::new(pattern));
             cautions.add(&Path::root("rules"), Caution::NotDeniedAnyMore { rule, pattern, by, repeat });
         }
@@ -56,14 +51,26 @@ fn matches_everything(pattern: &PathPattern) -> bool {
     pattern.rest().is_some() && !pattern.segments().iter().any(named)
 }
 
-/// What decides now (`None`: the fallback) on some request that this rule of the profile denied by this pattern, and that is not
-/// denied any more. A rule about nothing but what was denied opens that on purpose.
-fn no_more_denied<'r>(
-    rule: &document::Rule,
-    pattern: &str,
-    before: &Rules,
-    rules: &'r Rules,
-) -> Option<Option<&'r Rule>> {
+/// What decides a request.
+enum Decider<'r> {
+    Fallback(Fallback),
+    Rule(&'r Rule),
+}
+
+impl fmt::Display for Decider<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fallback(fallback) => write!(f, "the fallback, which is `{}`", fallback.name()),
+            Self::Rule(Rule { name, access, .. }) => {
+                write!(f, "rule {}, whose access is `{}`", Quoted::new(name.as_str()), access.name())
+            }
+        }
+    }
+}
+
+/// What decides now on some request that this rule of the profile denied by this pattern, and that is not denied any more. A rule
+/// about nothing but what was denied opens that on purpose.
+fn no_more_denied<'r>(rule: &document::Rule, pattern: &str, before: &Rules, rules: &'r Rules) -> Option<Decider<'r>> {
     let methods: Vec<&str> = match rule.matches.methods.as_slice() {
         [] => vec![ANY_METHOD],
         named => named.iter().map(String::as_str).collect(),
@@ -74,13 +81,14 @@ fn no_more_denied<'r>(
         let Some(request) = request(method, target) else { continue };
         let denied_before =
             before.find(&request).is_some_and(|found| denies(found) && found.name.as_str() == rule.name);
-        let now = rules.find(&request);
-        let opened = match now {
-            None => rules.fallback() == Fallback::Authenticated,
-            Some(found) => !denies(found) && !is_within(found, method, before),
+        let now = match (rules.find(&request), rules.fallback()) {
+            (Some(found), _) if denies(found) || is_within(found, method, before) => None,
+            (None, Fallback::Denied) => None,
+            (Some(found), _) => Some(Decider::Rule(found)),
+            (None, Fallback::Authenticated) => Some(Decider::Fallback(Fallback::Authenticated)),
         };
-        if denied_before && opened {
-            return Some(now);
+        if denied_before && now.is_some() {
+            return now;
         }
     }
     None
@@ -88,9 +96,8 @@ fn no_more_denied<'r>(
 
 /// Whether everything that this rule decides by its pattern was denied before.
 fn is_within(rule: &Rule, method: &str, before: &Rules) -> bool {
-    let denied = |target: &String| {
-        request(method, target).is_some_and(|request| before.find(&request).is_some_and(denies))
-    };
+    let denied =
+        |target: &String| request(method, target).is_some_and(|request| before.find(&request).is_some_and(denies));
     targets(&rule.pattern).iter().all(denied)
 }
 

@@ -83,7 +83,8 @@ fn what_was_denied_and_is_decided_by_something_else_is_found() {
 
 #[test]
 fn each_pattern_and_each_method_counts() {
-    let all = ["/admin/{*rest}", "/a b/{id}", "/files"].map(|pattern| format!("`{pattern}`: the fallback, which is `authenticated`"));
+    let all = ["/admin/{*rest}", "/a b/{id}", "/files"]
+        .map(|pattern| format!("`{pattern}`: the fallback, which is `authenticated`"));
     assert_eq!(found(PROFILE, "rules: []\nfallback: authenticated\n"), all);
     let denied = |methods: &str| {
         format!(
