@@ -191,3 +191,24 @@ fn is_path(path: &Path) -> bool {
     let text = path.to_string_lossy();
     !text.is_empty() && !text.contains("-----BEGIN") && !text.chars().any(char::is_control)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Environment, Keys, Reader, Source};
+    use std::fs::{remove_file, write};
+
+    #[test]
+    fn the_file_of_a_key_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key.pem");
+        write(&file, "the key").unwrap();
+        let reader = Reader::new(Environment::fixed([]), folder.path().to_path_buf(), Keys::Configured);
+        let source = Source::File("key.pem".into());
+        let first = reader.read_key(&source).unwrap();
+        assert_eq!(first.0, "the key");
+        remove_file(file).unwrap();
+        assert_eq!(reader.read_key(&source).unwrap(), first);
+        assert!(reader.changed(&source).is_some());
+        assert_eq!(reader.changed(&Source::Env("KEY".to_owned())), None);
+    }
+}

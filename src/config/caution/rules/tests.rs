@@ -97,6 +97,19 @@ fn each_pattern_and_each_method_counts() {
     assert_eq!(found(PROFILE, &denied("[PUT]")), all[2..]);
 }
 
+/// Of two rules that denied a request, the one that decided is told.
+#[test]
+fn the_rule_is_named_that_decided_before() {
+    const DENIED_BY_TWO: &str = r#"
+rules:
+  - { name: all, match: { paths: ["/x/{*rest}"] }, access: denied }
+  - { name: one, match: { paths: ["/x/{id}"] }, access: denied }
+"#;
+    let yaml =
+        "fallback: authenticated\nrules:\n  - { name: most, match: { paths: [/x, '/x/{a}/{b}'] }, access: denied }\n";
+    assert_eq!(found(DENIED_BY_TWO, yaml), ["`/x/{id}`: the fallback, which is `authenticated`"]);
+}
+
 #[test]
 fn rules_that_match_everything_are_open_only_if_they_ask_for_nothing() {
     let rule = |path: &str, access: &str| {
