@@ -2,9 +2,11 @@
 //! requests.
 
 mod beside;
+mod caution;
 mod de;
 mod document;
 mod error;
+mod key_facts;
 mod load;
 mod path;
 mod print;
@@ -17,9 +19,11 @@ mod tree;
 mod validate;
 mod watch;
 
+pub use caution::Caution;
 pub use de::{FormFault, Seen};
 pub use document::{LogFormat, ProfileName};
 pub use error::ConfigError;
+pub use key_facts::KeyFacts;
 pub use load::{Loaded, Overrides, load, load_and_name_files, load_with_keys, read_document};
 pub use problem::{Placed, Problem};
 pub use quoted::Quoted;

@@ -6,7 +6,7 @@
 //! - `json`: bytes become one JSON object, and nothing that two readers could read differently does;
 //! - `header`, `algorithm`: the protected header says how the token is signed, never with which key to trust it;
 //! - `claims`: typed access to the payload;
-//! - `pem`, `key`, `keyset`: public keys from text;
+//! - `pem`, `key`, `keyset`: public keys from text; `validity`: the dates of a certificate, to be shown;
 //! - `sign`: tokens of our own, for development;
 //! - `verify`: [`UnverifiedToken`] shows its header and its claimed issuer, so that the caller can choose the keys;
 //!   [`VerifiedToken`] has one constructor, which is the signature check. Code that asks for a `VerifiedToken` can't be
@@ -28,6 +28,7 @@ mod pem;
 mod sign;
 #[cfg(test)]
 pub(crate) mod testing;
+mod validity;
 mod verify;
 
 pub use algorithm::{Algorithm, Family};
@@ -40,4 +41,5 @@ pub use key::{Fingerprint, VerificationKey};
 pub use key_fault::{KeyFault, KeyKind, Label};
 pub use keyset::{KeySet, KeySetFault};
 pub use sign::{PrivatePem, SigningFault, SigningKey};
+pub use validity::Validity;
 pub use verify::{UnverifiedToken, VerifiedToken};

@@ -5,6 +5,7 @@ use crate::config::{
     Change, Config, ConfigError, Environment, Loaded, Overrides, ServerConfig, Watched, load_and_name_files,
 };
 use crate::server::Checks;
+use crate::telemetry::caution;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -116,8 +117,11 @@ impl Reloader {
             return;
         }
         match loaded {
-            Ok(Loaded { config: Config { server, snapshot }, origin, .. }) => {
+            Ok(loaded) => {
+                let cautions = loaded.cautions(checks.driver.now());
+                let Loaded { config: Config { server, snapshot }, origin, .. } = loaded;
                 checks.driver.replace(snapshot);
+                caution::tell(&cautions, &checks.metrics);
                 checks.metrics.config_replaced(checks.driver.now());
                 tracing::info!(config = origin, "the changed configuration serves");
                 self.name_what_stays(&server);

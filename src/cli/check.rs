@@ -1,15 +1,18 @@
-//! `modgud check`: is this configuration one that would serve? Runs the code of start-up, and nothing else.
+//! `modgud check`: is this configuration one that would serve? Runs the code of start-up, and nothing else; says what it comes
+//! to, and what it probably should not say.
 
 use super::{Exit, fail, say};
 use crate::authn::{ApiKeyAuthenticator, AudiencePolicy, Authenticator, JwtAuthenticator};
 use crate::authz::Fallback;
-use crate::clock::Clock;
-use crate::config::{Environment, Loaded, Overrides, ProfileName, load};
+use crate::clock::{Clock, Timestamp};
+use crate::config::{Environment, KeyFacts, Loaded, Overrides, ProfileName, load};
+use crate::jose::Validity;
 use std::path::PathBuf;
 
 /// Checks a configuration, with the keys and files that it names, and says what it comes to.
 ///
-/// Every problem is shown at once, each with its place. Exit code 0: it would serve. 1: it would not.
+/// Every problem is shown at once, each with its place. Exit code 0: it would serve. 1: it would not. What it may say but
+/// probably should not is shown after the summary, as cautions, which change nothing unless --deny-cautions is there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud check --config modgud.yaml")]
 pub(super) struct Args {
@@ -19,15 +22,33 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
+    /// Exit code 1 if there is a caution, too: for CI
+    #[arg(long)]
+    deny_cautions: bool,
 }
 
 pub(super) fn run(args: &Args) -> Exit {
-    let Args { config, profile } = args;
+    let Args { config, profile, deny_cautions } = args;
     let overrides = Overrides { profile: *profile, ..Overrides::default() };
-    let Loaded { config, origin, .. } = match load(config.as_deref(), &overrides, &Environment::Process) {
+    let loaded = match load(config.as_deref(), &overrides, &Environment::Process) {
         Ok(loaded) => loaded,
         Err(error) => return fail(error),
     };
+    let now = Clock::System.now();
+    summary(&loaded, now);
+    let cautions = loaded.cautions(now);
+    for caution in &cautions {
+        say(format_args!("caution: {caution}"));
+    }
+    match (cautions.len(), deny_cautions) {
+        (0, _) | (_, false) => Exit::Done,
+        (1, true) => fail("there is a caution, and --deny-cautions lets none pass"),
+        (many, true) => fail(format_args!("there are {many} cautions, and --deny-cautions lets none pass")),
+    }
+}
+
+fn summary(loaded: &Loaded, now: Timestamp) {
+    let Loaded { config, origin, .. } = loaded;
     let snapshot = &config.snapshot;
     say(format_args!("{origin}: good"));
     say(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
@@ -35,7 +56,9 @@ pub(super) fn run(args: &Args) -> Exit {
     if authenticators.is_empty() {
         say("  no authenticator: only public rules let anybody through");
     }
-    authenticators.iter().for_each(authenticator);
+    for (number, one) in authenticators.iter().enumerate() {
+        authenticator(one, number, loaded, now);
+    }
     let fallback = match snapshot.rules.fallback() {
         Fallback::Authenticated => "authenticated",
         Fallback::Denied => "denied",
@@ -46,13 +69,12 @@ pub(super) fn run(args: &Args) -> Exit {
         "  identity headers: {}",
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
-    Exit::Done
 }
 
-fn authenticator(authenticator: &Authenticator) {
+fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, now: Timestamp) {
     match authenticator {
-        Authenticator::Jwt(authenticator) => jwt(authenticator),
-        Authenticator::ApiKey(authenticator) => api_keys(authenticator),
+        Authenticator::Jwt(authenticator) => jwt(authenticator, number, loaded, now),
+        Authenticator::ApiKey(authenticator) => api_keys(authenticator, now),
         Authenticator::Mtls(authenticator) => say(format_args!(
             "  authenticator {}: the certificate of the connection, {} patterns of principals",
             authenticator.name.as_str(),
@@ -61,14 +83,13 @@ fn authenticator(authenticator: &Authenticator) {
     }
 }
 
-fn api_keys(authenticator: &ApiKeyAuthenticator) {
-    let now = Clock::System.now();
+fn api_keys(authenticator: &ApiKeyAuthenticator, now: Timestamp) {
     let expired = authenticator.keys.iter().filter(|key| key.expires <= now).count();
     let all = authenticator.keys.iter().count();
     say(format_args!("  authenticator {}: {all} API keys, {expired} of them expired", authenticator.name.as_str()));
 }
 
-fn jwt(authenticator: &JwtAuthenticator) {
+fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Timestamp) {
     let JwtAuthenticator { name, issuer, algorithms, keys, checks } = authenticator;
     let algorithms: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
     let audience = match &checks.audience {
@@ -78,6 +99,56 @@ fn jwt(authenticator: &JwtAuthenticator) {
     };
     say(format_args!("  authenticator {}: issuer `{issuer}`, {}, {audience}", name.as_str(), algorithms.join(", ")));
     for key in keys.keys() {
-        say(format_args!("    key {}: {} {} bits", key.fingerprint(), key.family().name(), key.bits()));
+        let facts = loaded.key_facts(number, key.fingerprint());
+        let age = facts.map(|facts| age(facts, now)).unwrap_or_default();
+        say(format_args!("    key {}: {} {} bits{age}", key.fingerprint(), key.family().name(), key.bits()));
+    }
+}
+
+/// How old a key is, as far as anything tells, behind a comma.
+fn age(facts: &KeyFacts, now: Timestamp) -> String {
+    let dates = |Validity { from, until }| format!(", certificate, valid from {from} to {until}");
+    let certificate = facts.validity.map(dates);
+    let file = facts.changed.map(|changed| format!(", file changed {}", ago(changed, now)));
+    [certificate, file].into_iter().flatten().collect()
+}
+
+/// A time in the past, roughly; one in the future is given as it is.
+fn ago(then: Timestamp, now: Timestamp) -> String {
+    if now < then {
+        return format!("at {then}, which is in the future");
+    }
+    let minutes = now.as_secs().saturating_sub(then.as_secs()) / 60;
+    let (many, unit) = match minutes {
+        0 => return "less than a minute ago".to_owned(),
+        1..60 => (minutes, "minute"),
+        60..1440 => (minutes / 60, "hour"),
+        _ => (minutes / 1440, "day"),
+    };
+    format!("{many} {unit}{} ago", if many == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ago;
+    use crate::clock::Timestamp;
+
+    #[test]
+    fn times_in_the_past_are_told_roughly() {
+        const NOW: u64 = 1_700_000_000;
+        for (seconds, expected) in [
+            (0, "less than a minute ago"),
+            (59, "less than a minute ago"),
+            (60, "1 minute ago"),
+            (3_599, "59 minutes ago"),
+            (3_600, "1 hour ago"),
+            (86_399, "23 hours ago"),
+            (86_400, "1 day ago"),
+            (12 * 86_400 + 1, "12 days ago"),
+        ] {
+            assert_eq!(ago(Timestamp::from_secs(NOW - seconds), Timestamp::from_secs(NOW)), expected);
+        }
+        let future = ago(Timestamp::from_secs(NOW), Timestamp::from_secs(NOW - 1));
+        assert_eq!(future, "at 2023-11-14T22:13:20Z, which is in the future");
     }
 }

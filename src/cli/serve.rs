@@ -6,8 +6,8 @@ use crate::authn::Authenticator;
 use crate::clock::Clock;
 use crate::config::{Environment, Loaded, Overrides, ProfileName, Watched};
 use crate::reload::{Origin, Reloader};
-use crate::telemetry::log;
 use crate::telemetry::metrics::VERSION;
+use crate::telemetry::{caution, log};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -76,6 +76,7 @@ pub(super) fn run(args: Args) -> Exit {
 async fn serve(loaded: Loaded, origin: Origin, watched: Watched) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let mut hangup_signal = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    let cautions = loaded.cautions(Clock::System.now());
     let Loaded { config, origin: described, .. } = loaded;
     let reloader = Reloader::new(origin, &config, watched);
     for authenticator in config.snapshot.authenticators.list().iter().filter_map(Authenticator::as_jwt) {
@@ -89,6 +90,7 @@ async fn serve(loaded: Loaded, origin: Origin, watched: Watched) -> Result<(), S
     }
     let app = App::bind(config, Clock::System).await?;
     let Addresses { grpc, admin } = app.addresses();
+    caution::tell(&cautions, &app.checks().metrics);
     tracing::info!(version = VERSION, config = described, %grpc, %admin, "serving");
     let (hangups, hangup) = mpsc::channel(1);
     tokio::spawn(async move {

@@ -11,7 +11,7 @@ use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
 use crate::authz::PatternFault;
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::header::HeaderNameFault;
-use crate::jose::{KeyFault, KeySetFault};
+use crate::jose::{Fingerprint, KeyFault, KeySetFault};
 use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
 use crate::upstream::StripPatternFault;
@@ -20,32 +20,50 @@ use std::fmt;
 /// The most problems that are told at once: more than anybody mends in one go.
 pub(super) const MOST: usize = 100;
 
-/// A problem, where it stands and under which path: `file:line:column: path: what is wrong, what would be right`.
-#[derive(Debug)]
-pub struct Placed {
+/// Something that is said of a configuration, a problem if not a caution, with where it stands and under which path:
+/// `file:line:column: path: what is wrong, what would be right`.
+#[derive(Debug, Clone)]
+pub struct Placed<T = Problem> {
     place: Place,
     path: String,
-    problem: Problem,
+    what: T,
 }
 
 impl Placed {
     /// A problem of a whole document.
     pub(super) const fn at(place: Place, problem: Problem) -> Self {
-        Self { place, path: String::new(), problem }
+        Self { place, path: String::new(), what: problem }
+    }
+}
+
+impl<T> Placed<T> {
+    /// Says it of the value at this path, or, when there is none, of what is nearest around it.
+    pub(super) fn new(path: &Path, root: &Node, what: T) -> Self {
+        Self { place: path.place(root).clone(), path: path.shown(root).to_string(), what }
     }
 
-    /// What problems are sorted by: those of one file together, in the order in which they stand there.
+    /// Says something else of the same value.
+    pub(super) fn with<U>(&self, what: U) -> Placed<U> {
+        Placed { place: self.place.clone(), path: self.path.clone(), what }
+    }
+
+    /// What is said.
+    pub(super) const fn what(&self) -> &T {
+        &self.what
+    }
+
+    /// What they are sorted by: those of one file together, in the order in which they stand there.
     pub(super) fn order(&self) -> (&str, Option<(u64, u64)>) {
         (&self.place.origin, self.place.position)
     }
 }
 
-impl fmt::Display for Placed {
+impl<T: fmt::Display> fmt::Display for Placed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, path, problem } = self;
+        let Self { place, path, what } = self;
         match path.as_str() {
-            "" => write!(f, "{place}: {problem}"),
-            path => write!(f, "{place}: {path}: {problem}"),
+            "" => write!(f, "{place}: {what}"),
+            path => write!(f, "{place}: {path}: {what}"),
         }
     }
 }
@@ -53,7 +71,7 @@ impl fmt::Display for Placed {
 impl From<Found> for Placed {
     fn from(found: Found) -> Self {
         let Found { place, shown, what } = found;
-        Self { place, path: shown, problem: Problem::Form(what) }
+        Self { place, path: shown, what: Problem::Form(what) }
     }
 }
 
@@ -98,10 +116,10 @@ impl Problems {
     pub(super) fn placed(self, root: &Node, faults: &[Found]) -> Vec<Placed> {
         let mut placed = self.beside;
         for (path, problem) in self.here {
-            let shown = path.shown(root).to_string();
-            match problem {
-                Problem::Empty(_) | Problem::Kind { found: 0, .. } if is_hole(faults, &shown) => {}
-                problem => placed.push(Placed { place: path.place(root).clone(), path: shown, problem }),
+            let problem = Placed::new(&path, root, problem);
+            match problem.what {
+                Problem::Empty(_) | Problem::Kind { found: 0, .. } if is_hole(faults, &problem.path) => {}
+                _ => placed.push(problem),
             }
         }
         placed
@@ -173,6 +191,19 @@ pub enum Problem {
         /// What is wrong with it.
         fault: KeyFault,
     },
+    /// A key of two issuers.
+    #[error(
+        "the key {fingerprint} is one of authenticator {of} too, whose issuer is {issuer}: who signs for one issuer could sign \
+             for the other; a key belongs to one issuer, so take it out where it is not the issuer's own"
+    )]
+    KeyShared {
+        /// The key.
+        fingerprint: Fingerprint,
+        /// The other authenticator.
+        of: Quoted,
+        /// Its issuer.
+        issuer: Quoted,
+    },
     /// A header name that is none.
     #[error("{found} is not a header name: {fault}; write one such as `x-user-id`")]
     HeaderName {
@@ -184,6 +215,12 @@ pub enum Problem {
     /// A header that modgud may not write or remove as an identity header.
     #[error("{0} can't be an identity header: Envoy, HTTP or the credential itself needs it; write another name")]
     HeaderReserved(Quoted),
+    /// A header that says something of the request itself to whoever reads it.
+    #[error(
+        "{0} can't be an identity header: some proxies and servers read it as the request's own path, method, host or client; \
+             write another name"
+    )]
+    HeaderAboutTheRequest(Quoted),
     /// Two identity headers that a server can't tell apart.
     #[error("{0} and {1} are one header to many servers, which tell neither case nor `_` from `-`; keep one of them")]
     HeadersAlike(Quoted, Quoted),
@@ -290,6 +327,17 @@ pub enum Problem {
         found: Quoted,
         /// What is wrong with it.
         fault: ClaimPathFault,
+    },
+    /// A strip pattern that reaches the credential.
+    #[error(
+        "{pattern} would remove {header}, in which an authenticator looks for the credential; write a narrower one: what becomes \
+             of the credential is said under `upstream.credential`"
+    )]
+    StripCredential {
+        /// The pattern.
+        pattern: Quoted,
+        /// The header.
+        header: Quoted,
     },
     /// A scheme that is none.
     #[error("{found} is not a scheme: {fault}")]

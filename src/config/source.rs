@@ -3,6 +3,7 @@
 
 use super::document::Source;
 use super::watch::Watched;
+use crate::clock::Timestamp;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
@@ -95,13 +96,14 @@ pub enum SourceFault {
     TooLarge(String),
 }
 
-/// Reads what a configuration names, and remembers which files that were.
-#[derive(Debug)]
+/// Reads what a configuration names, and remembers which files that were. No `Debug`: it holds what it read.
 pub(super) struct Reader {
     environment: Environment,
     /// What relative paths start from: the folder of the configuration file.
     base: PathBuf,
     files: RefCell<Watched>,
+    /// What the files of keys hold: each is read once, so that all that is said of it is said of one content.
+    texts: RefCell<HashMap<PathBuf, String>>,
     keys: Keys,
 }
 
@@ -116,7 +118,7 @@ pub enum Keys {
 
 impl Reader {
     pub(super) fn new(environment: Environment, base: PathBuf, keys: Keys) -> Self {
-        Self { environment, base, files: RefCell::default(), keys }
+        Self { environment, base, files: RefCell::default(), texts: RefCell::default(), keys }
     }
 
     /// The text of a key, and where it came from in words.
@@ -132,11 +134,6 @@ impl Reader {
         if is_path(path) { Ok(self.base.join(path)) } else { Err(SourceFault::FileName) }
     }
 
-    /// Whether this is a policy test, which runs where the files of the place that serves are not.
-    pub(super) const fn is_rehearsal(&self) -> bool {
-        matches!(self.keys, Keys::Replaced(_))
-    }
-
     /// The text of a table beside the configuration, and its file's name. `None` when there is none and nobody minds: a policy test
     /// runs where no table is.
     pub(super) fn table(&self, path: &Path) -> Result<Option<(String, String)>, SourceFault> {
@@ -144,11 +141,27 @@ impl Reader {
         let file = path.display().to_string();
         let content = match self.file(&path, MAX_TABLE_BYTES) {
             Ok(content) => content.ok_or_else(|| SourceFault::TableTooLarge(file.clone()))?,
-            Err(error) if self.is_rehearsal() && error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if self.replaces_keys() && error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(SourceFault::Unreadable { file, error }),
         };
         let text = String::from_utf8(content).map_err(|_| SourceFault::TableNotText(file.clone()))?;
         if text.trim().is_empty() { Err(SourceFault::TableEmpty(file)) } else { Ok(Some((file, text))) }
+    }
+
+    /// Whether other keys stand in the place of those that the configuration names.
+    pub(super) const fn replaces_keys(&self) -> bool {
+        match self.keys {
+            Keys::Configured => false,
+            Keys::Replaced(_) => true,
+        }
+    }
+
+    /// When the file that a key came from was last changed; `None` for a key that came from elsewhere.
+    pub(super) fn changed(&self, source: &Source) -> Option<Timestamp> {
+        match source {
+            Source::File(path) => self.files.borrow().changed(&self.base.join(path)),
+            Source::Env(_) | Source::Value(_) => None,
+        }
     }
 
     /// Every file that was asked for, whether it could be read or not, as it was before it was read.
@@ -182,12 +195,17 @@ impl Reader {
             Source::File(path) => {
                 let path = self.base.join(path);
                 let file = path.display().to_string();
+                let origin = format!("the file {file}");
+                if let Some(text) = self.texts.borrow().get(&path) {
+                    return Ok((text.clone(), origin));
+                }
                 let content = self
                     .file(&path, MAX_KEY_BYTES)
                     .map_err(|error| SourceFault::Unreadable { file: file.clone(), error })?
                     .ok_or_else(|| SourceFault::TooLarge(file.clone()))?;
                 let text = String::from_utf8(content).map_err(|_| SourceFault::FileNotText(file.clone()))?;
-                Ok((text, format!("the file {file}")))
+                self.texts.borrow_mut().insert(path, text.clone());
+                Ok((text, origin))
             }
         }
     }
@@ -203,4 +221,25 @@ fn is_variable(name: &str) -> bool {
 fn is_path(path: &Path) -> bool {
     let text = path.to_string_lossy();
     !text.is_empty() && !text.contains("-----BEGIN") && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Environment, Keys, Reader, Source};
+    use std::fs::{remove_file, write};
+
+    #[test]
+    fn the_file_of_a_key_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key.pem");
+        write(&file, "the key").unwrap();
+        let reader = Reader::new(Environment::fixed([]), folder.path().to_path_buf(), Keys::Configured);
+        let source = Source::File("key.pem".into());
+        let first = reader.read_key(&source).unwrap();
+        assert_eq!(first.0, "the key");
+        remove_file(file).unwrap();
+        assert_eq!(reader.read_key(&source).unwrap(), first);
+        assert!(reader.changed(&source).is_some());
+        assert_eq!(reader.changed(&Source::Env("KEY".to_owned())), None);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod authenticators;
 mod principal;
+mod shared_keys;
 mod upstream;
 
 use super::document::{self, Document};
@@ -51,6 +52,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let identity = Arc::new(principal::check(principal, &mut problems));
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, reader, &mut problems));
     let (list, places) = authenticators::check(authenticators, &identity, reader, &mut problems);
+    shared_keys::check(&list, reader, &mut problems);
     let rules = self::rules(rules, *fallback, &mut problems);
     let required: Vec<_> =
         authenticators.iter().filter_map(|one| one.jwt.as_ref()).flat_map(|jwt| &jwt.require).collect();
@@ -96,7 +98,7 @@ fn revocations(list: &document::Revocations, reader: &Reader, problems: &mut Pro
     match super::revocations::read(&file) {
         Ok(list) => Some(Revocations::new(file, list)),
         // In a policy test nobody minds that the list of the place where it is to serve is not here.
-        Err(RevocationsError::Read { error, .. }) if reader.is_rehearsal() && error.kind() == ErrorKind::NotFound => {
+        Err(RevocationsError::Read { error, .. }) if reader.replaces_keys() && error.kind() == ErrorKind::NotFound => {
             None
         }
         Err(RevocationsError::Placed(placed)) => {
@@ -157,7 +159,8 @@ fn named<'a>(path: &Path, key: &str, name: &'a str, taken: &mut HashSet<&'a str>
     }
 }
 
-fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems: &mut Problems) -> Rules {
+/// The rules of a document, which notes what is wrong with them.
+pub(super) fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems: &mut Problems) -> Rules {
     let fallback = match fallback {
         Some(document::Fallback::Authenticated) => Fallback::Authenticated,
         Some(document::Fallback::Denied) | None => Fallback::Denied,

@@ -87,6 +87,11 @@ impl Places {
         self.headers.keys().any(|place| same_to_a_server(place.as_str().as_bytes(), header.as_str().as_bytes()))
     }
 
+    /// Every header into which an authenticator looks.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.headers.keys()
+    }
+
     /// The first place into which an authenticator looks; `None` for one that looks nowhere.
     #[must_use]
     pub fn of(&self, who: AuthenticatorIndex) -> Option<Place<'_>> {

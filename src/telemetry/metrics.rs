@@ -38,6 +38,7 @@ pub struct Metrics {
     reload_failures: Counter,
     revocations_loaded: AtomicU64,
     revocations_failures: Counter,
+    cautions: AtomicU64,
 }
 
 impl Default for Metrics {
@@ -57,6 +58,7 @@ impl Default for Metrics {
             reload_failures: Counter::default(),
             revocations_loaded: AtomicU64::new(0),
             revocations_failures: Counter::default(),
+            cautions: AtomicU64::new(0),
             checks,
         }
     }
@@ -84,6 +86,11 @@ impl Metrics {
     pub fn config_replaced(&self, now: Timestamp) {
         self.config_loaded(now);
         self.reloads.inc();
+    }
+
+    /// Notes how many cautions there are about the configuration that serves.
+    pub fn config_cautions(&self, cautions: usize) {
+        self.cautions.store(u64::try_from(cautions).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Counts a configuration that was refused.
@@ -142,6 +149,8 @@ impl Metrics {
         );
         let help = "Changed lists of revocations that were refused; the one before goes on counting";
         registry.register("revocations_reload_failures", help, self.revocations_failures.clone());
+        let help = "Cautions about the configuration that serves, as of when it was loaded; `modgud check` tells them";
+        registry.register("config_cautions", help, ConstGauge::new(gauge(self.cautions.load(Ordering::Relaxed))));
         registry.register("build", "This build", Info::new([("version", VERSION)]));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;

@@ -105,6 +105,16 @@ pub(in super::super) enum Claim {
     Names(Vec<String>),
 }
 
+/// As it is written.
+impl std::fmt::Display for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Names(names) => write!(f, "[{}]", names.join(", ")),
+        }
+    }
+}
+
 /// Whom tokens must be meant for.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
