@@ -188,6 +188,7 @@ const fn public_text(reason: Reason) -> &'static str {
         | Reason::TokenTooLarge
         | Reason::AlgorithmNotAllowed
         | Reason::IssuerUnknown
+        | Reason::KeyUnknown
         | Reason::SignatureInvalid
         | Reason::TokenTooOld
         | Reason::AudienceMismatch
@@ -222,6 +223,7 @@ const fn detail(reason: Reason) -> &'static str {
         | Reason::TokenTooLarge
         | Reason::AlgorithmNotAllowed
         | Reason::IssuerUnknown
+        | Reason::KeyUnknown
         | Reason::TokenNotYetValid
         | Reason::TokenTooOld
         | Reason::AudienceMismatch
