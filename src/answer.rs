@@ -188,6 +188,7 @@ const fn public_text(reason: Reason) -> &'static str {
         | Reason::TokenTooLarge
         | Reason::AlgorithmNotAllowed
         | Reason::IssuerUnknown
+        | Reason::KeyUnknown
         | Reason::SignatureInvalid
         | Reason::TokenTooOld
         | Reason::AudienceMismatch
@@ -224,6 +225,7 @@ const fn detail(reason: Reason) -> &'static str {
         | Reason::TokenTooLarge
         | Reason::AlgorithmNotAllowed
         | Reason::IssuerUnknown
+        | Reason::KeyUnknown
         | Reason::TokenNotYetValid
         | Reason::TokenTooOld
         | Reason::AudienceMismatch

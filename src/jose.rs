@@ -6,14 +6,16 @@
 //! - `json`: bytes become one JSON object, and nothing that two readers could read differently does;
 //! - `header`, `algorithm`: the protected header says how the token is signed, never with which key to trust it;
 //! - `claims`: typed access to the payload;
-//! - `pem`, `key`, `keyset`: public keys from text; `validity`: the dates of a certificate, to be shown;
+//! - `pem`, `jwk`, `jwks`: the forms in which public keys come;
+//! - `key`, `keyset`: keys that are good enough, and which of them a token may mean;
+//! - `validity`: the dates of a certificate, to be shown;
 //! - `sign`: tokens of our own, for development;
 //! - `verify`: [`UnverifiedToken`] shows its header and its claimed issuer, so that the caller can choose the keys;
 //!   [`VerifiedToken`] has one constructor, which is the signature check. Code that asks for a `VerifiedToken` can't be
 //!   reached without it.
 //!
-//! Everything that goes wrong with a token is a [`TokenFault`], with a key a [`KeyFault`]. Neither holds a byte of the
-//! token or of the key.
+//! Everything that goes wrong with a token is a [`TokenFault`], with a key a [`KeyFault`] or a [`JwkFault`], with a set of
+//! keys a [`JwksFault`]. None holds a byte of the token or of the key.
 
 mod algorithm;
 mod claims;
@@ -21,8 +23,11 @@ mod compact;
 mod fault;
 mod header;
 mod json;
+mod jwk;
+mod jwks;
 mod key;
 mod key_fault;
+mod key_id;
 mod keyset;
 mod pem;
 mod sign;
@@ -35,11 +40,14 @@ pub use algorithm::{Algorithm, Family};
 pub use claims::{ClaimFault, Claims, NumericDate};
 pub use compact::MAX_TOKEN_BYTES;
 pub use fault::{Part, TokenFault};
-pub use header::{JoseHeader, KeyId};
+pub use header::JoseHeader;
 pub use json::JsonFault;
-pub use key::{Fingerprint, VerificationKey};
-pub use key_fault::{KeyFault, KeyKind, Label};
+pub use jwk::{JwkFault, Word};
+pub use jwks::{Jwks, JwksFault, SkippedKey};
+pub use key::{Fingerprint, KeyIdentity, Thumbprint, VerificationKey};
+pub use key_fault::{CurveName, KeyFault, KeyKind, Label};
+pub use key_id::KeyId;
 pub use keyset::{KeySet, KeySetFault};
-pub use sign::{PrivatePem, SigningFault, SigningKey};
+pub use sign::{PrivateText, SigningFault, SigningKey};
 pub use validity::Validity;
 pub use verify::{UnverifiedToken, VerifiedToken};

@@ -6,7 +6,7 @@
 //! | layer | modules | what it does |
 //! |---|---|---|
 //! | shell | [`app`], [`reload`], [`revocations`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
-//! | edges | [`driver`], [`config`], [`envoy`], [`telemetry`] | files, Envoy's messages, the clock, the log |
+//! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`telemetry`] | files, other servers, Envoy's messages, the clock, the log |
 //! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
 //! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`] | the types that everybody speaks |
 //!
@@ -25,6 +25,7 @@ pub mod decision;
 pub mod driver;
 pub mod envoy;
 pub mod explain;
+pub mod fetch;
 pub mod header;
 pub mod host;
 pub mod jose;

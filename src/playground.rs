@@ -8,7 +8,7 @@ mod process;
 pub use process::Process;
 
 use crate::envoy::bootstrap::{Endpoints, sample};
-use crate::jose::{SigningFault, SigningKey};
+use crate::jose::{Algorithm, SigningFault, SigningKey};
 use http::HttpError;
 use launch::{ENVOY_YAML, Launch};
 use rustix::process::Signal;
@@ -104,7 +104,7 @@ impl Playground {
         mut progress: impl FnMut(&str),
     ) -> Result<Self, PlaygroundError> {
         progress("a fresh RSA key, as BiFrost would hold it");
-        let key = SigningKey::generate()?;
+        let key = SigningKey::generate(Algorithm::Rs256)?;
         let launch = Launch::new(programs, setup, key.public_pem()?)?;
 
         progress(match setup.config {

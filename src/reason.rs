@@ -83,6 +83,9 @@ reasons! {
     /// `iss` is not that of any authenticator.
     IssuerUnknown, Unauthenticated, "issuer_unknown",
         "the token's `iss` is not that of any authenticator";
+    /// `kid` names a key that the issuer is not known to have (RFC 7515 §4.1.4).
+    KeyUnknown, Unauthenticated, "key_unknown",
+        "the token's `kid` is not that of any key of its issuer";
     /// The signature does not verify with any of the issuer's keys.
     SignatureInvalid, Unauthenticated, "signature_invalid",
         "the token's signature does not verify with any key of its issuer";

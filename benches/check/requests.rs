@@ -9,7 +9,7 @@ use modgud::envoy::proto::{
     Address, AttributeContext, CheckRequest, CheckResponse, HeaderMap, HeaderValue, HttpRequest, HttpResponse, Peer,
     PortSpecifier, Request, SocketAddress, address,
 };
-use modgud::jose::SigningKey;
+use modgud::jose::{Algorithm, SigningKey};
 use prost::Message;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ impl Folder {
     /// Signs the tokens and writes the checks.
     pub(crate) fn new(unknown: usize) -> Outcome<Self> {
         let files = tempfile::tempdir()?;
-        let key = SigningKey::generate()?;
+        let key = SigningKey::generate(Algorithm::Rs256)?;
         let tokens = tokens::sign(&key, KNOWN_TOKENS + unknown)?;
         let (known, unknown) = tokens.split_at(KNOWN_TOKENS);
         let path = |kind| file(files.path(), kind);

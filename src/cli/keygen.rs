@@ -1,7 +1,7 @@
 //! `modgud keygen`: a key pair for development.
 
 use super::{Exit, fail, say};
-use crate::jose::SigningKey;
+use crate::jose::{Algorithm, SigningKey};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,11 +25,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Exit {
     let Args { private, public } = args;
-    let key = match SigningKey::generate() {
+    let key = match SigningKey::generate(Algorithm::Rs256) {
         Ok(key) => key,
         Err(error) => return fail(error),
     };
-    let (private_pem, public_pem) = match (key.private_pem(), key.public_pem()) {
+    let (private_pem, public_pem) = match (key.private_text(), key.public_pem()) {
         (Ok(private), Ok(public)) => (private, public),
         (Err(error), _) | (_, Err(error)) => return fail(error),
     };

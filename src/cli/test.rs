@@ -7,7 +7,7 @@ use super::explain::report::Report;
 use super::{Exit, fail, say};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Environment, Keys, Overrides, ProfileName, load_with_keys};
-use crate::jose::SigningKey;
+use crate::jose::{Algorithm, SigningKey};
 use crate::snapshot::Snapshot;
 use cases::{Case, CasesError};
 use std::path::PathBuf;
@@ -61,7 +61,7 @@ struct Outcome {
 
 pub(super) fn run(args: &Args) -> Exit {
     let Args { config, profile, cases, junit } = args;
-    let key = match SigningKey::generate() {
+    let key = match SigningKey::generate(Algorithm::Rs256) {
         Ok(key) => key,
         Err(error) => return fail(error),
     };

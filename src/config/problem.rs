@@ -164,7 +164,10 @@ pub enum Problem {
     #[error("is empty; {0}")]
     Empty(&'static str),
     /// An algorithm that is not known.
-    #[error("{0} is not an algorithm that can be used; write `RS256`")]
+    #[error(
+        "{0} is not an algorithm that can be used; write one of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, \
+             `ES256`, `ES384` or `EdDSA`"
+    )]
     Algorithm(Quoted),
     /// Two authenticators look in the same place for tokens of the same issuer.
     #[error(

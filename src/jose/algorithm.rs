@@ -1,13 +1,41 @@
 //! The signature algorithms and which kind of key each one takes. Owns the names; allows nothing by itself: every
 //! check passes its own allow-list.
 
-use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm};
+use aws_lc_rs::hmac::{self, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+    VerificationAlgorithm,
+};
 
-/// A JWS signature algorithm (RFC 7518 §3.1). There is no variant for `none`, so no code path can choose it.
+/// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1). There is no variant for `none`, so no code path can choose
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3).
     Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384 (RFC 7518 §3.3).
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512 (RFC 7518 §3.3).
+    Rs512,
+    /// RSASSA-PSS with SHA-256 (RFC 7518 §3.5).
+    Ps256,
+    /// RSASSA-PSS with SHA-384 (RFC 7518 §3.5).
+    Ps384,
+    /// RSASSA-PSS with SHA-512 (RFC 7518 §3.5).
+    Ps512,
+    /// ECDSA on P-256 with SHA-256 (RFC 7518 §3.4).
+    Es256,
+    /// ECDSA on P-384 with SHA-384 (RFC 7518 §3.4).
+    Es384,
+    /// Ed25519 (RFC 8037 §3.1); Ed448, which has the same name, is not among what is checked.
+    EdDsa,
+    /// HMAC with SHA-256 (RFC 7518 §3.2).
+    Hs256,
+    /// HMAC with SHA-384 (RFC 7518 §3.2).
+    Hs384,
+    /// HMAC with SHA-512 (RFC 7518 §3.2).
+    Hs512,
 }
 
 /// A kind of key. One key belongs to one family, and an algorithm is only ever tried with keys of its own: that is
@@ -16,11 +44,40 @@ pub enum Algorithm {
 pub enum Family {
     /// RSA (RFC 8017).
     Rsa,
+    /// Elliptic curve P-256 (FIPS 186-4).
+    P256,
+    /// Elliptic curve P-384 (FIPS 186-4).
+    P384,
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+    /// A secret that signer and verifier share (RFC 2104).
+    Hmac,
+}
+
+/// What checks a signature, in the library that does it.
+pub(super) enum Check {
+    /// With a public key.
+    Public(&'static dyn VerificationAlgorithm),
+    /// With a shared secret.
+    Secret(hmac::Algorithm),
 }
 
 impl Algorithm {
     /// Every algorithm, in the order of documents.
-    pub const ALL: &[Self] = &[Self::Rs256];
+    pub const ALL: &[Self] = &[
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::EdDsa,
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+    ];
 
     /// The algorithm of that exact name; names are case-sensitive (RFC 7515 §4.1.1).
     #[must_use]
@@ -33,6 +90,17 @@ impl Algorithm {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
         }
     }
 
@@ -40,14 +108,30 @@ impl Algorithm {
     #[must_use]
     pub const fn family(self) -> Family {
         match self {
-            Self::Rs256 => Family::Rsa,
+            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => Family::Rsa,
+            Self::Es256 => Family::P256,
+            Self::Es384 => Family::P384,
+            Self::EdDsa => Family::Ed25519,
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Hmac,
         }
     }
 
-    /// The check itself, in the library that does it.
-    pub(super) fn check(self) -> &'static dyn VerificationAlgorithm {
+    /// The check itself. Signatures of ECDSA are `r` and `s` side by side, each as long as the curve's order (RFC 7518
+    /// §3.4); the DER form that other protocols use is refused.
+    pub(super) fn check(self) -> Check {
         match self {
-            Self::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+            Self::Rs256 => Check::Public(&RSA_PKCS1_2048_8192_SHA256),
+            Self::Rs384 => Check::Public(&RSA_PKCS1_2048_8192_SHA384),
+            Self::Rs512 => Check::Public(&RSA_PKCS1_2048_8192_SHA512),
+            Self::Ps256 => Check::Public(&RSA_PSS_2048_8192_SHA256),
+            Self::Ps384 => Check::Public(&RSA_PSS_2048_8192_SHA384),
+            Self::Ps512 => Check::Public(&RSA_PSS_2048_8192_SHA512),
+            Self::Es256 => Check::Public(&ECDSA_P256_SHA256_FIXED),
+            Self::Es384 => Check::Public(&ECDSA_P384_SHA384_FIXED),
+            Self::EdDsa => Check::Public(&ED25519),
+            Self::Hs256 => Check::Secret(HMAC_SHA256),
+            Self::Hs384 => Check::Secret(HMAC_SHA384),
+            Self::Hs512 => Check::Secret(HMAC_SHA512),
         }
     }
 }
@@ -58,7 +142,16 @@ impl Family {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rsa => "RSA",
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::Ed25519 => "Ed25519",
+            Self::Hmac => "HMAC",
         }
+    }
+
+    /// The algorithms that take a key of this family, in the order of documents; the first one is the usual one.
+    pub fn algorithms(self) -> impl Iterator<Item = Algorithm> {
+        Algorithm::ALL.iter().copied().filter(move |algorithm| algorithm.family() == self)
     }
 }
 
@@ -83,7 +176,13 @@ mod tests {
             " RS256",
             "RS256\0",
             "R\u{ff33}256",
-            "HS256",
+            "ES512",
+            "ES256K",
+            "EDDSA",
+            "Ed25519",
+            "Ed448",
+            "HS1",
+            "A256GCM",
         ] {
             assert_eq!(Algorithm::parse(name), None, "{name}");
         }

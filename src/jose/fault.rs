@@ -4,8 +4,8 @@
 use std::fmt;
 
 use crate::jose::compact::MAX_TOKEN_BYTES;
-use crate::jose::header::MAX_KEY_ID_BYTES;
 use crate::jose::json::JsonFault;
+use crate::jose::key_id::MAX_KEY_ID_BYTES;
 use crate::reason::Reason;
 
 /// One of the three parts of a compact JWS (RFC 7515 §3.1).
@@ -86,6 +86,12 @@ pub enum TokenFault {
     /// A known algorithm that the caller does not allow (RFC 8725 §3.1).
     #[error("the header's `alg` is not one that is allowed for this issuer")]
     AlgorithmNotAllowed,
+    /// `kid` names a key that the issuer doesn't have, as far as is known (RFC 7515 §4.1.4).
+    #[error("the header's `kid` is not that of any key of the issuer")]
+    KeyUnknown,
+    /// There are keys, but none that takes the token's algorithm.
+    #[error("no key of the issuer that the token may mean takes the header's `alg`")]
+    KeyUnfit,
     /// No key could have made a signature of this length (RFC 8017 §8.2.2 step 1).
     #[error("the signature's length is not that of any key of the issuer")]
     SignatureLength,
@@ -115,7 +121,8 @@ impl TokenFault {
             | Self::CompressedPayload
             | Self::EncryptedPayload => Reason::TokenMalformed,
             Self::AlgorithmUnknown | Self::AlgorithmNotAllowed => Reason::AlgorithmNotAllowed,
-            Self::SignatureLength | Self::SignatureMismatch => Reason::SignatureInvalid,
+            Self::KeyUnknown => Reason::KeyUnknown,
+            Self::KeyUnfit | Self::SignatureLength | Self::SignatureMismatch => Reason::SignatureInvalid,
         }
     }
 }
@@ -136,6 +143,8 @@ mod tests {
             (TokenFault::CriticalExtension, Reason::TokenMalformed),
             (TokenFault::AlgorithmUnknown, Reason::AlgorithmNotAllowed),
             (TokenFault::AlgorithmNotAllowed, Reason::AlgorithmNotAllowed),
+            (TokenFault::KeyUnknown, Reason::KeyUnknown),
+            (TokenFault::KeyUnfit, Reason::SignatureInvalid),
             (TokenFault::SignatureLength, Reason::SignatureInvalid),
             (TokenFault::SignatureMismatch, Reason::SignatureInvalid),
         ] {
@@ -160,6 +169,8 @@ mod tests {
             TokenFault::CompressedPayload,
             TokenFault::EncryptedPayload,
             TokenFault::AlgorithmNotAllowed,
+            TokenFault::KeyUnknown,
+            TokenFault::KeyUnfit,
             TokenFault::SignatureLength,
             TokenFault::SignatureMismatch,
         ];

@@ -9,22 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::jose::algorithm::Algorithm;
 use crate::jose::fault::TokenFault;
-
-/// The longest `kid` that is read, in bytes.
-pub(super) const MAX_KEY_ID_BYTES: usize = 256;
-
-/// A `kid` (RFC 7515 §4.1.4): an opaque name of at most 256 bytes. It is compared and nothing else; above all it is
-/// never a path, a URL or part of a query.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KeyId(String);
-
-impl KeyId {
-    /// The name as the token spells it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+use crate::jose::key_id::KeyId;
 
 /// What the header says. Nothing in it is proven until the signature is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +33,9 @@ impl JoseHeader {
         let algorithm = text(&mut object, "alg", TokenFault::AlgorithmNotText)?.ok_or(TokenFault::AlgorithmMissing)?;
         let algorithm = Algorithm::parse(&algorithm).ok_or(TokenFault::AlgorithmUnknown)?;
         let key_id = text(&mut object, "kid", TokenFault::KeyIdNotText)?;
-        if key_id.as_ref().is_some_and(|id| id.len() > MAX_KEY_ID_BYTES) {
-            return Err(TokenFault::KeyIdTooLong);
-        }
+        let key_id = key_id.map(|id| KeyId::new(&id).ok_or(TokenFault::KeyIdTooLong)).transpose()?;
         let token_type = text(&mut object, "typ", TokenFault::TypeNotText)?;
-        Ok(Self { algorithm, key_id: key_id.map(KeyId), token_type })
+        Ok(Self { algorithm, key_id, token_type })
     }
 
     /// `alg` (RFC 7515 §4.1.1).
@@ -94,9 +77,10 @@ fn text(object: &mut Map<String, Value>, name: &str, otherwise: TokenFault) -> R
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{JoseHeader, KeyId, MAX_KEY_ID_BYTES};
+    use super::{JoseHeader, KeyId};
     use crate::jose::algorithm::Algorithm;
     use crate::jose::fault::TokenFault;
+    use crate::jose::key_id::MAX_KEY_ID_BYTES;
 
     fn read(header: Value) -> Result<JoseHeader, TokenFault> {
         let Value::Object(object) = header else { panic!("a header is an object") };
@@ -150,9 +134,7 @@ mod tests {
         for value in [json!({"name": "RS256"}), json!(["RS256"]), json!(null), json!(256), json!(true)] {
             assert_eq!(read(json!({"alg": value})), Err(TokenFault::AlgorithmNotText));
         }
-        for name in
-            ["none", "None", "NONE", "nOnE", "", "HS256", "PS256", "ES256", "EdDSA", "rs256", "RS256 ", "RS256\u{0}"]
-        {
+        for name in ["none", "None", "NONE", "nOnE", "", "ES512", "ES256K", "EDDSA", "rs256", "RS256 ", "RS256\u{0}"] {
             assert_eq!(read(json!({"alg": name})), Err(TokenFault::AlgorithmUnknown), "{name}");
         }
     }

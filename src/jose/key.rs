@@ -1,57 +1,153 @@
-//! A public key that token signatures are checked with. Owns which keys are good enough, their fingerprint, and the
-//! signature check itself; does not know where the text came from (`config` does) nor which tokens the key is for.
+//! A key that token signatures are checked with. Owns what a key may do and the check itself; does not know where the text
+//! came from (`config` does) nor which tokens the key is for.
+
+mod identity;
+mod public;
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::ParsedPublicKey;
-use pkcs1::RsaPublicKeyRef;
-use spki::der::asn1::BitStringRef;
+use spki::SubjectPublicKeyInfoRef;
 use spki::der::{Decode as _, Encode as _};
-use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use x509_cert::Certificate;
 
-use crate::jose::algorithm::{Algorithm, Family};
-use crate::jose::key_fault::{KeyFault, KeyKind};
+pub use identity::{Fingerprint, KeyIdentity, Thumbprint};
+pub(super) use public::{Curve, MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey};
+
+use crate::jose::algorithm::{Algorithm, Check, Family};
+use crate::jose::key_fault::KeyFault;
+use crate::jose::key_id::KeyId;
 use crate::jose::pem::{self, Contents};
 
-/// The shortest RSA modulus, in bits (RFC 7518 §3.3).
-pub(super) const MIN_RSA_BITS: usize = 2048;
-/// The longest RSA modulus, in bits: the cryptographic library's bound, at about 16 times the cost of 2048 bits.
-pub(super) const MAX_RSA_BITS: usize = 8192;
-/// The longest public exponent, in bits: the cryptographic library's bound.
-pub(super) const MAX_EXPONENT_BITS: usize = 33;
+/// The shortest secret, in bytes: that of HS256 (RFC 7518 §3.2).
+pub(super) const MIN_SECRET_BYTES: usize = 32;
 
-/// A public key, parsed once and ready for use.
+/// What every PEM block has, and no secret.
+const PEM_BEGIN: &[u8] = b"-----BEGIN";
+
+/// A public key or a shared secret, parsed once and ready for use.
 pub struct VerificationKey {
+    id: Option<KeyId>,
     family: Family,
     bits: usize,
     fingerprint: Fingerprint,
-    /// One checker per algorithm of the family, made here because parsing a key anew adds a sixth to each check.
-    checkers: Vec<(Algorithm, ParsedPublicKey)>,
+    thumbprint: Option<Thumbprint>,
+    /// Hash of the key itself, without its name and use.
+    material: [u8; 32],
+    identity: KeyIdentity,
+    /// One checker per algorithm that the key may serve, made here because parsing a key anew adds a sixth to each check.
+    checkers: Vec<(Algorithm, Checker)>,
+}
+
+/// A key in the form in which the library checks with it.
+enum Checker {
+    Public(ParsedPublicKey),
+    Secret(hmac::Key),
 }
 
 impl VerificationKey {
-    /// Reads an RSA public key from PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`, in any of the spellings that
-    /// environment variables give it. Of a certificate only the public key is used: its dates, its names, its issuer
-    /// and its signature say nothing here, because whoever configured it vouches for it.
+    /// Reads a public key of RSA, P-256, P-384 or Ed25519 from PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`, in any
+    /// of the spellings that environment variables give it. Of a certificate only the public key is used: its dates, its
+    /// names, its issuer and its signature say nothing here, because whoever configured it vouches for it.
     ///
     /// # Errors
     /// A [`KeyFault`] that names what was found and what is needed, and shows no content.
     pub fn from_pem(text: &str) -> Result<Self, KeyFault> {
         let (contents, der) = pem::read(text)?;
-        match contents {
-            Contents::RsaPublicKey => Self::from_rsa(&der),
-            Contents::PublicKey => {
-                let info = SubjectPublicKeyInfoRef::from_der(&der).map_err(|_| KeyFault::NotDer)?;
-                Self::from_info(info.algorithm.oid, info.subject_public_key.as_bytes())
-            }
+        let of_info = |der: &[u8]| {
+            let info = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyFault::NotDer)?;
+            PublicKey::from_info(&info)
+        };
+        let key = match contents {
+            Contents::RsaPublicKey => PublicKey::rsa(&der)?,
+            Contents::PublicKey => of_info(&der)?,
             Contents::Certificate => {
                 let certificate = Certificate::from_der(&der).map_err(|_| KeyFault::NotDer)?;
-                let info = certificate.tbs_certificate().subject_public_key_info();
-                Self::from_info(info.algorithm.oid, info.subject_public_key.as_bytes())
+                let info = certificate.tbs_certificate().subject_public_key_info().to_der();
+                of_info(&info.map_err(|_| KeyFault::NotDer)?)?
             }
+        };
+        Self::from_public(&key)
+    }
+
+    /// A secret that signer and verifier share. It serves the algorithms whose hash is not longer than the secret (RFC 7518
+    /// §3.2): one of 32 bytes HS256 only, one of 64 bytes HS256, HS384 and HS512.
+    ///
+    /// # Errors
+    /// [`KeyFault::SecretTooShort`], or [`KeyFault::SecretIsPem`]: what everybody may read is no secret (RFC 8725 §2.1).
+    pub fn from_secret(secret: &[u8]) -> Result<Self, KeyFault> {
+        if secret.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN) {
+            return Err(KeyFault::SecretIsPem);
         }
+        if secret.len() < MIN_SECRET_BYTES {
+            return Err(KeyFault::SecretTooShort { bytes: secret.len() });
+        }
+        let checkers = Family::Hmac.algorithms().filter_map(|algorithm| match algorithm.check() {
+            Check::Secret(hash) if hash.tag_len() <= secret.len() => {
+                Some((algorithm, Checker::Secret(hmac::Key::new(hash, secret))))
+            }
+            Check::Secret(_) | Check::Public(_) => None,
+        });
+        let bits = secret.len().saturating_mul(8);
+        let key = Self::new(Family::Hmac, bits, Fingerprint::Secret { bits }, secret, checkers.collect());
+        Ok(key)
+    }
+
+    /// A public key that was found good.
+    pub(super) fn from_public(key: &PublicKey) -> Result<Self, KeyFault> {
+        let checkers = key.family().algorithms().filter_map(|algorithm| match algorithm.check() {
+            Check::Public(check) => Some(key.parse(check).map(|key| (algorithm, Checker::Public(key)))),
+            Check::Secret(_) => None,
+        });
+        let checkers = checkers.collect::<Result<_, _>>()?;
+        let info = key.info()?;
+        let mut made = Self::new(key.family(), key.bits(), Fingerprint::of_info(&info), &info, checkers);
+        made.thumbprint = Some(key.thumbprint());
+        Ok(made)
+    }
+
+    fn new(
+        family: Family,
+        bits: usize,
+        fingerprint: Fingerprint,
+        material: &[u8],
+        checkers: Vec<(Algorithm, Checker)>,
+    ) -> Self {
+        let material = identity::hash(&[family.name().as_bytes(), material]);
+        let identity = KeyIdentity::new(&material, None, &[]);
+        Self { id: None, family, bits, fingerprint, thumbprint: None, material, identity, checkers }.identified()
+    }
+
+    /// The identity follows from what the key is by now.
+    fn identified(mut self) -> Self {
+        let algorithms: Vec<Algorithm> = self.checkers.iter().map(|(algorithm, _)| *algorithm).collect();
+        self.identity = KeyIdentity::new(&self.material, self.id.as_ref(), &algorithms);
+        self
+    }
+
+    /// The same key with a name, by which tokens can ask for it.
+    #[must_use]
+    pub fn with_id(self, id: KeyId) -> Self {
+        Self { id: Some(id), ..self }.identified()
+    }
+
+    /// The same key, for these algorithms and no others.
+    ///
+    /// # Errors
+    /// [`KeyFault::NotServing`] if it could serve none of them.
+    pub fn restricted_to(mut self, algorithms: &[Algorithm]) -> Result<Self, KeyFault> {
+        self.checkers.retain(|(algorithm, _)| algorithms.contains(algorithm));
+        if self.checkers.is_empty() {
+            return Err(KeyFault::NotServing { family: self.family });
+        }
+        Ok(self.identified())
+    }
+
+    /// The name by which tokens ask for the key; a key from PEM has none unless it was given one.
+    #[must_use]
+    pub fn id(&self) -> Option<&KeyId> {
+        self.id.as_ref()
     }
 
     /// The kind of key.
@@ -60,7 +156,7 @@ impl VerificationKey {
         self.family
     }
 
-    /// The size of the modulus, in bits.
+    /// The size, in bits: of an RSA modulus, of a curve's field, or of a secret.
     #[must_use]
     pub fn bits(&self) -> usize {
         self.bits
@@ -72,55 +168,49 @@ impl VerificationKey {
         self.fingerprint
     }
 
-    /// The length of every signature that this key's private half can make, in bytes (RFC 8017 §8.2.1).
-    pub(super) fn signature_len(&self) -> usize {
-        match self.family {
-            Family::Rsa => self.bits.div_ceil(8),
+    /// The thumbprint of a public key (RFC 7638); a secret shows none.
+    #[must_use]
+    pub fn thumbprint(&self) -> Option<Thumbprint> {
+        self.thumbprint
+    }
+
+    /// What tells this key, with its name and its algorithms, from every other.
+    #[must_use]
+    pub fn identity(&self) -> KeyIdentity {
+        self.identity
+    }
+
+    /// Whether signatures of this algorithm can be checked with the key.
+    #[must_use]
+    pub fn can(&self, algorithm: Algorithm) -> bool {
+        self.checkers.iter().any(|(candidate, _)| *candidate == algorithm)
+    }
+
+    /// The length of every signature of the algorithm that this key's other half can make, in bytes.
+    pub(super) fn signature_len(&self, algorithm: Algorithm) -> usize {
+        match algorithm {
+            // RFC 8017 §8.1.1 and §8.2.1.
+            Algorithm::Rs256
+            | Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512 => self.bits.div_ceil(8),
+            // RFC 7518 §3.4, RFC 8032 §5.1.6.
+            Algorithm::Es256 | Algorithm::EdDsa | Algorithm::Hs512 => 64,
+            Algorithm::Es384 => 96,
+            Algorithm::Hs256 => 32,
+            Algorithm::Hs384 => 48,
         }
     }
 
-    /// Whether `signature` is this key's over `message`. A key of another family verifies nothing.
+    /// Whether `signature` is this key's over `message`. A key that can't serve the algorithm verifies nothing. How long the
+    /// check of a secret's signature takes does not depend on how much of it is right.
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        self.checkers
-            .iter()
-            .any(|(candidate, checker)| *candidate == algorithm && checker.verify_sig(message, signature).is_ok())
-    }
-
-    /// `key` is the content of a `SubjectPublicKeyInfo`'s bit string; none if it has a broken number of bits.
-    fn from_info(kind: ObjectIdentifier, key: Option<&[u8]>) -> Result<Self, KeyFault> {
-        // RSASSA-PSS keys have their own identifier and must not serve PKCS#1 v1.5 signatures (RFC 4055 §1.2).
-        if kind != pkcs1::ALGORITHM_OID {
-            return Err(KeyFault::NotRsa { found: KeyKind(kind) });
-        }
-        Self::from_rsa(key.ok_or(KeyFault::NotDer)?)
-    }
-
-    /// From the DER of an `RSAPublicKey` (RFC 8017 appendix A.1.1).
-    fn from_rsa(der: &[u8]) -> Result<Self, KeyFault> {
-        let key = RsaPublicKeyRef::from_der(der).map_err(|_| KeyFault::NotDer)?;
-        let bits = bit_length(key.modulus.as_bytes());
-        if bits < MIN_RSA_BITS {
-            return Err(KeyFault::TooShort { bits });
-        }
-        if bits > MAX_RSA_BITS {
-            return Err(KeyFault::TooLong { bits });
-        }
-        let exponent = key.public_exponent.as_bytes();
-        let odd = exponent.last().is_some_and(|byte| byte & 1 == 1);
-        match bit_length(exponent) {
-            0 | 1 => return Err(KeyFault::ExponentUnsafe),
-            _ if !odd => return Err(KeyFault::ExponentUnsafe),
-            bits if bits > MAX_EXPONENT_BITS => return Err(KeyFault::ExponentTooLong { bits }),
-            _ => {}
-        }
-        let family = Family::Rsa;
-        let checkers = Algorithm::ALL
-            .iter()
-            .filter(|algorithm| algorithm.family() == family)
-            .map(|algorithm| Ok((*algorithm, ParsedPublicKey::new(algorithm.check(), der)?)))
-            .collect::<Result<_, aws_lc_rs::error::KeyRejected>>()
-            .map_err(|_| KeyFault::Refused)?;
-        Ok(Self { family, bits, fingerprint: Fingerprint::of_rsa(der)?, checkers })
+        self.checkers.iter().find(|(candidate, _)| *candidate == algorithm).is_some_and(|(_, checker)| match checker {
+            Checker::Public(key) => key.verify_sig(message, signature).is_ok(),
+            Checker::Secret(key) => hmac::verify(key, message, signature).is_ok(),
+        })
     }
 }
 
@@ -132,36 +222,6 @@ impl fmt::Debug for VerificationKey {
             .field("fingerprint", &format_args!("{}", self.fingerprint))
             .finish_non_exhaustive()
     }
-}
-
-/// The first eight bytes of the SHA-256 of a key's `SubjectPublicKeyInfo`, shown as 16 lowercase hexadecimal digits.
-/// The same key has the same fingerprint however it is wrapped:
-/// `openssl pkey -pubin -outform DER | sha256sum` begins with it. For people, not for decisions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint([u8; 8]);
-
-impl Fingerprint {
-    fn of_rsa(der: &[u8]) -> Result<Self, KeyFault> {
-        let info = BitStringRef::from_bytes(der)
-            .and_then(|key| {
-                SubjectPublicKeyInfoRef { algorithm: pkcs1::ALGORITHM_ID, subject_public_key: key }.to_der()
-            })
-            .map_err(|_| KeyFault::NotDer)?;
-        let hash = digest(&SHA256, &info);
-        hash.as_ref().first_chunk().copied().map(Self).ok_or(KeyFault::Refused)
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// The number of bits of a big-endian unsigned integer without leading zero bytes.
-fn bit_length(bytes: &[u8]) -> usize {
-    let unused = bytes.first().map_or(0, |byte| byte.leading_zeros() as usize);
-    bytes.len().saturating_mul(8).saturating_sub(unused)
 }
 
 #[cfg(test)]

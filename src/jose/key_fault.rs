@@ -1,9 +1,12 @@
-//! Everything that can be wrong with the text of a public key. Owns the texts: each says what was found and what is
+//! Everything that can be wrong with a key. Owns the texts: each says what was found and what is
 //! needed, and none shows key content. Detects nothing itself.
 
 use std::fmt;
 
 use spki::ObjectIdentifier;
+
+use crate::jose::algorithm::Family;
+use crate::jose::key::{MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET_BYTES};
 
 /// Why a text is not a key that tokens are verified with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,20 +41,26 @@ pub enum KeyFault {
     /// The base64 decodes, but not to what the label promises.
     #[error("the PEM block's content is not the DER structure that its label names")]
     NotDer,
-    /// A key of another family.
-    #[error("the key is of type {found}, and an RSA key is needed")]
-    NotRsa {
-        /// The family found.
+    /// A key of a type that nothing here is checked with.
+    #[error("the key is of type {found}, and one of RSA, EC (P-256 or P-384) or Ed25519 is needed")]
+    OtherType {
+        /// The type found.
         found: KeyKind,
     },
+    /// A key that serves none of the algorithms that are wanted.
+    #[error("the key is of type {}, and none of the allowed algorithms takes such a key; it serves {}", family.name(), Served(*family))]
+    NotServing {
+        /// The family found.
+        family: Family,
+    },
     /// RFC 7518 §3.3 asks for 2048 bits; shorter keys can be factored.
-    #[error("the RSA key has {bits} bits, and at least {} are needed", super::key::MIN_RSA_BITS)]
+    #[error("the RSA key has {bits} bits, and at least {MIN_RSA_BITS} are needed")]
     TooShort {
         /// Size of the modulus.
         bits: usize,
     },
     /// One check would cost too much, and the cryptographic library refuses it.
-    #[error("the RSA key has {bits} bits, and at most {} are supported", super::key::MAX_RSA_BITS)]
+    #[error("the RSA key has {bits} bits, and at most {MAX_RSA_BITS} are supported")]
     TooLong {
         /// Size of the modulus.
         bits: usize,
@@ -60,14 +69,49 @@ pub enum KeyFault {
     #[error("the RSA key's public exponent is even or less than 3, and 65537 is usual")]
     ExponentUnsafe,
     /// Larger than any key generator makes, and refused by the cryptographic library.
-    #[error(
-        "the RSA key's public exponent has {bits} bits, and at most {} are supported",
-        super::key::MAX_EXPONENT_BITS
-    )]
+    #[error("the RSA key's public exponent has {bits} bits, and at most {MAX_EXPONENT_BITS} are supported")]
     ExponentTooLong {
         /// Size of the exponent.
         bits: usize,
     },
+    /// An EC key on a curve that nothing here is checked with.
+    #[error("the EC key is on the curve {found}, and P-256 or P-384 is needed")]
+    OtherCurve {
+        /// The curve found.
+        found: CurveName,
+    },
+    /// An EC key that brings its own curve along, or none (RFC 5480 §2.1.1).
+    #[error("the EC key does not name its curve, and P-256 or P-384 is needed")]
+    CurveNotNamed,
+    /// A point that is compressed, or of another length than its curve's.
+    #[error("the EC key's point is not of its curve's length in the uncompressed form, which starts with the byte 04")]
+    PointForm,
+    /// A point that is none of the curve: no private key belongs to it, and a check with it proves nothing.
+    #[error("the EC key's point is not on the curve {}", curve.name())]
+    NotOnCurve {
+        /// The curve that the key names.
+        curve: Family,
+    },
+    /// An Ed25519 key of another length (RFC 8032 §5.1.5).
+    #[error("the Ed25519 key has {bytes} bytes, and 32 are needed")]
+    Ed25519Length {
+        /// How many there are.
+        bytes: usize,
+    },
+    /// One of the few Ed25519 points with which anybody can sign.
+    #[error("the Ed25519 key is a point of small order, with which signatures can be made up")]
+    SmallOrder,
+    /// A secret that could be guessed (RFC 7518 §3.2).
+    #[error("the secret has {bytes} bytes, and at least {MIN_SECRET_BYTES} are needed, drawn at random")]
+    SecretTooShort {
+        /// How many there are.
+        bytes: usize,
+    },
+    /// A key that others may read, where a secret is needed (RFC 8725 §2.1).
+    #[error(
+        "the secret is a PEM block, which is a key of another kind; a secret is random and known to signer and verifier only"
+    )]
+    SecretIsPem,
     /// Well-formed, but not a key after all, for example because the modulus is even.
     #[error("the cryptographic library refuses the key")]
     Refused,
@@ -99,10 +143,21 @@ impl fmt::Display for Label {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyKind(pub(super) ObjectIdentifier);
 
+/// A curve, by its object identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurveName(pub(super) ObjectIdentifier);
+
+/// The curves that other systems use (RFC 5480 §2.1.1.1, SEC 2, RFC 5639).
+const CURVES: [(&str, &str); 5] = [
+    ("1.3.132.0.35", "P-521"),
+    ("1.3.132.0.33", "P-224"),
+    ("1.2.840.10045.3.1.1", "P-192"),
+    ("1.3.132.0.10", "secp256k1"),
+    ("1.3.36.3.3.2.8.1.1.7", "brainpoolP256r1"),
+];
+
 /// The key types that people paste by mistake (RFC 3279 §2.3, RFC 4055 §1.2, RFC 8410 §3).
-const KNOWN: [(&str, &str); 8] = [
-    ("1.2.840.10045.2.1", "EC"),
-    ("1.3.101.112", "Ed25519"),
+const KNOWN: [(&str, &str); 6] = [
     ("1.3.101.113", "Ed448"),
     ("1.3.101.110", "X25519"),
     ("1.3.101.111", "X448"),
@@ -113,8 +168,28 @@ const KNOWN: [(&str, &str); 8] = [
 
 impl fmt::Display for KeyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let oid = self.0.to_string();
-        f.write_str(KNOWN.iter().find(|(known, _)| *known == oid).map_or(oid.as_str(), |(_, name)| name))
+        write_name(f, self.0, &KNOWN)
+    }
+}
+
+impl fmt::Display for CurveName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(f, self.0, &CURVES)
+    }
+}
+
+fn write_name(f: &mut fmt::Formatter<'_>, oid: ObjectIdentifier, names: &[(&str, &str)]) -> fmt::Result {
+    let oid = oid.to_string();
+    f.write_str(names.iter().find(|(known, _)| *known == oid).map_or(oid.as_str(), |(_, name)| name))
+}
+
+/// The algorithms that a family serves, for people.
+struct Served(Family);
+
+impl fmt::Display for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.0.algorithms().map(|algorithm| algorithm.name()).collect();
+        f.write_str(&names.join(", "))
     }
 }
 
@@ -122,7 +197,8 @@ impl fmt::Display for KeyKind {
 mod tests {
     use spki::ObjectIdentifier;
 
-    use super::{KeyFault, KeyKind, Label};
+    use super::{CurveName, KeyFault, KeyKind, Label};
+    use crate::jose::algorithm::Family;
     use crate::jose::testing::assert_good_messages;
 
     #[test]
@@ -137,7 +213,16 @@ mod tests {
             KeyFault::OtherLabel { found: Label::new("EC PARAMETERS") },
             KeyFault::OtherLabel { found: Label::new("MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A") },
             KeyFault::NotDer,
-            KeyFault::NotRsa { found: KeyKind(ObjectIdentifier::new_unwrap("1.3.101.112")) },
+            KeyFault::OtherType { found: KeyKind(ObjectIdentifier::new_unwrap("1.3.101.113")) },
+            KeyFault::NotServing { family: Family::P256 },
+            KeyFault::OtherCurve { found: CurveName(ObjectIdentifier::new_unwrap("1.3.132.0.35")) },
+            KeyFault::CurveNotNamed,
+            KeyFault::PointForm,
+            KeyFault::NotOnCurve { curve: Family::P384 },
+            KeyFault::Ed25519Length { bytes: 31 },
+            KeyFault::SmallOrder,
+            KeyFault::SecretTooShort { bytes: 31 },
+            KeyFault::SecretIsPem,
             KeyFault::TooShort { bits: 512 },
             KeyFault::TooLong { bits: 16384 },
             KeyFault::ExponentUnsafe,
@@ -154,7 +239,7 @@ mod tests {
         assert_eq!(label(&"A".repeat(33)), "of an unknown kind");
 
         let kind = |oid| KeyKind(ObjectIdentifier::new_unwrap(oid)).to_string();
-        assert_eq!(kind("1.2.840.10045.2.1"), "EC");
+        assert_eq!(kind("1.2.840.113549.1.1.10"), "RSASSA-PSS");
         assert_eq!(kind("1.2.3.4"), "1.2.3.4");
     }
 }

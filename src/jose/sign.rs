@@ -1,33 +1,62 @@
 //! Signing tokens of our own: for development, the demo and tests. Nothing that the server runs signs with this.
 
-use super::Algorithm;
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
+mod private;
+
 use std::fmt;
 
-/// A private RSA key that signs RS256. Its `Debug` shows nothing of it.
-pub struct SigningKey(RsaKeyPair);
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use crate::jose::algorithm::{Algorithm, Family};
+use crate::jose::key::{MIN_SECRET_BYTES, VerificationKey};
+use crate::jose::key_id::KeyId;
+use private::PrivateKey;
+
+/// A private key or a shared secret, and the algorithm that it signs with. Its `Debug` shows nothing of it.
+pub struct SigningKey {
+    algorithm: Algorithm,
+    id: Option<KeyId>,
+    key: PrivateKey,
+}
 
 /// Why there is no key, or no signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SigningFault {
     /// The text is not a PEM of a private key.
-    #[error("not the PEM of a private RSA key in PKCS#8 (`PRIVATE KEY`) or PKCS#1 (`RSA PRIVATE KEY`)")]
+    #[error(
+        "not the PEM of a private key of RSA, EC (P-256 or P-384) or Ed25519 in PKCS#8 (`PRIVATE KEY`), PKCS#1 \
+         (`RSA PRIVATE KEY`) or SEC1 (`EC PRIVATE KEY`)"
+    )]
     NotAPrivateKey,
+    /// A secret that could be guessed (RFC 7518 §3.2).
+    #[error("the secret has {bytes} bytes, and at least {needed} are needed")]
+    SecretTooShort {
+        /// How many there are.
+        bytes: usize,
+        /// How many there have to be.
+        needed: usize,
+    },
+    /// An algorithm that the key can't sign with.
+    #[error("a key of type {} can't sign with {}", family.name(), algorithm.name())]
+    OtherFamily {
+        /// What the key is.
+        family: Family,
+        /// What was asked for.
+        algorithm: Algorithm,
+    },
+    /// A shared secret, of which nothing can be published.
+    #[error("a shared secret has no public half")]
+    NoPublicHalf,
     /// The system gave no key or no signature.
     #[error("the cryptographic library failed")]
     Library,
 }
 
-/// A secret as PEM text: shown only on purpose.
-pub struct PrivatePem(String);
+/// A private key as PEM, or a secret as it is: shown only on purpose.
+pub struct PrivateText(String);
 
-impl PrivatePem {
+impl PrivateText {
     /// The text, to be written where only its owner reads it.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -41,60 +70,110 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-impl fmt::Debug for PrivatePem {
+impl fmt::Debug for PrivateText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PrivatePem(…)")
+        f.write_str("PrivateText(…)")
     }
 }
 
 impl SigningKey {
-    /// A new key of 2048 bits.
+    /// A new key: RSA of 2048 bits, or a secret as long as the algorithm's hash, drawn at random and written in base64url.
     ///
     /// # Errors
     /// [`SigningFault::Library`] when the system gives no random numbers.
-    pub fn generate() -> Result<Self, SigningFault> {
-        RsaKeyPair::generate(KeySize::Rsa2048).map(Self).map_err(|_| SigningFault::Library)
+    pub fn generate(algorithm: Algorithm) -> Result<Self, SigningFault> {
+        Ok(Self { algorithm, id: None, key: PrivateKey::generate(algorithm)? })
     }
 
-    /// Reads a private key.
+    /// Reads a private key. It signs with its family's first algorithm: an RSA key with RS256, until it is told another.
     ///
     /// # Errors
     /// [`SigningFault::NotAPrivateKey`] when it is none.
     pub fn from_pem(text: &str) -> Result<Self, SigningFault> {
-        let pem = pem::parse(text).map_err(|_| SigningFault::NotAPrivateKey)?;
-        match pem.tag() {
-            "PRIVATE KEY" => RsaKeyPair::from_pkcs8(pem.contents()),
-            "RSA PRIVATE KEY" => RsaKeyPair::from_der(pem.contents()),
-            _ => return Err(SigningFault::NotAPrivateKey),
-        }
-        .map(Self)
-        .map_err(|_| SigningFault::NotAPrivateKey)
+        let key = PrivateKey::from_pem(text)?;
+        let algorithm = key.family().algorithms().next().ok_or(SigningFault::NotAPrivateKey)?;
+        Ok(Self { algorithm, id: None, key })
     }
 
-    /// The private key as PKCS#8 PEM.
+    /// Takes a secret, every byte of it. It signs with HS256 until it is told another algorithm.
+    ///
+    /// # Errors
+    /// [`SigningFault::SecretTooShort`].
+    pub fn from_secret(secret: &str) -> Result<Self, SigningFault> {
+        let bytes = secret.len();
+        if bytes < MIN_SECRET_BYTES {
+            return Err(SigningFault::SecretTooShort { bytes, needed: MIN_SECRET_BYTES });
+        }
+        Ok(Self { algorithm: Algorithm::Hs256, id: None, key: PrivateKey::Secret(secret.to_owned()) })
+    }
+
+    /// The same key, signing with another algorithm of its family.
+    ///
+    /// # Errors
+    /// [`SigningFault::OtherFamily`], or [`SigningFault::SecretTooShort`] for a longer hash.
+    pub fn with_algorithm(self, algorithm: Algorithm) -> Result<Self, SigningFault> {
+        let family = self.key.family();
+        if algorithm.family() != family {
+            return Err(SigningFault::OtherFamily { family, algorithm });
+        }
+        self.key.check_length(algorithm)?;
+        Ok(Self { algorithm, ..self })
+    }
+
+    /// The same key, named in the header of its tokens.
+    #[must_use]
+    pub fn with_id(self, id: KeyId) -> Self {
+        Self { id: Some(id), ..self }
+    }
+
+    /// What it signs with.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The private key as PKCS#8 PEM, or the secret.
     ///
     /// # Errors
     /// [`SigningFault::Library`] when the library can't encode it.
-    pub fn private_pem(&self) -> Result<PrivatePem, SigningFault> {
-        let der: Pkcs8V1Der<'static> = self.0.as_der().map_err(|_| SigningFault::Library)?;
-        Ok(PrivatePem(encode("PRIVATE KEY", der.as_ref())))
+    pub fn private_text(&self) -> Result<PrivateText, SigningFault> {
+        self.key.text().map(PrivateText)
     }
 
     /// The public key as SPKI PEM, as `JWT_PUBLIC_KEY_RSA_BIFROST` carries it.
     ///
     /// # Errors
-    /// [`SigningFault::Library`] when the library can't encode it.
+    /// [`SigningFault::NoPublicHalf`] for a secret, [`SigningFault::Library`] when the library can't encode it.
     pub fn public_pem(&self) -> Result<String, SigningFault> {
-        let der: PublicKeyX509Der<'static> = self.0.public_key().as_der().map_err(|_| SigningFault::Library)?;
-        Ok(encode("PUBLIC KEY", der.as_ref()))
+        self.key.public_pem()
     }
 
-    /// A token with these claims, in this order, under the header that `BiFrost` writes: `{"typ":"JWT","alg":"RS256"}`.
+    /// What verifies its tokens, under its name and with its algorithm only.
+    ///
+    /// # Errors
+    /// [`SigningFault::Library`] when the library can't encode the key, or makes one that is refused.
+    pub fn verification_key(&self) -> Result<VerificationKey, SigningFault> {
+        let key = match &self.key {
+            PrivateKey::Secret(secret) => VerificationKey::from_secret(secret.as_bytes()),
+            PrivateKey::Rsa(_) | PrivateKey::Ec(_) | PrivateKey::Ed25519(_) => {
+                VerificationKey::from_pem(&self.public_pem()?)
+            }
+        };
+        let key = key.and_then(|key| key.restricted_to(&[self.algorithm])).map_err(|_| SigningFault::Library)?;
+        Ok(match &self.id {
+            Some(id) => key.with_id(id.clone()),
+            None => key,
+        })
+    }
+
+    /// A token with these claims, in this order, under the header that `BiFrost` writes, `{"typ":"JWT","alg":"RS256"}`, with
+    /// this key's algorithm and, if the key has one, its `kid`.
     ///
     /// # Errors
     /// [`SigningFault::Library`] when the library gives no signature.
     pub fn sign(&self, claims: &[(String, Value)]) -> Result<String, SigningFault> {
-        let header = format!(r#"{{"typ":"JWT","alg":"{}"}}"#, Algorithm::Rs256.name());
+        let id = self.id.as_ref().map(|id| format!(r#","kid":{}"#, Value::from(id.as_str()))).unwrap_or_default();
+        let header = format!(r#"{{"typ":"JWT","alg":"{}"{id}}}"#, self.algorithm.name());
         let members: Vec<String> =
             claims.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
         self.sign_raw(&header, &format!("{{{}}}", members.join(",")))
@@ -106,15 +185,18 @@ impl SigningKey {
     /// [`SigningFault::Library`] when the library gives no signature.
     pub fn sign_raw(&self, header: &str, claims: &str) -> Result<String, SigningFault> {
         let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-        let mut signature = vec![0; self.0.public_modulus_len()];
-        self.0
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature)
-            .map_err(|_| SigningFault::Library)?;
+        let signature = self.signature(input.as_bytes())?;
         Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+
+    /// The signature over these bytes.
+    ///
+    /// # Errors
+    /// [`SigningFault::Library`] when the library gives none.
+    pub(super) fn signature(&self, message: &[u8]) -> Result<Vec<u8>, SigningFault> {
+        self.key.sign(self.algorithm, message)
     }
 }
 
-fn encode(tag: &str, der: &[u8]) -> String {
-    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-    pem::encode_config(&pem::Pem::new(tag, der), config)
-}
+#[cfg(test)]
+mod tests;

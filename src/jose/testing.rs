@@ -3,44 +3,62 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
+use std::path::Path;
 use std::sync::LazyLock;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pem::Pem;
+use serde::de::DeserializeOwned;
 
-use crate::jose::{KeySet, VerificationKey};
+use crate::jose::{Algorithm, KeySet, SigningKey};
 
-/// An RSA key pair that exists as long as the test process.
-pub(crate) struct Signer(RsaKeyPair);
+/// A key that signs with one algorithm and exists as long as the test process.
+pub(crate) struct Signer(SigningKey);
 
 /// The issuer of the tests.
-pub(crate) static ISSUER: LazyLock<Signer> = LazyLock::new(Signer::generate);
+pub(crate) static ISSUER: LazyLock<Signer> = LazyLock::new(|| Signer::new(Algorithm::Rs256));
 
 /// Somebody else.
-pub(crate) static STRANGER: LazyLock<Signer> = LazyLock::new(Signer::generate);
+pub(crate) static STRANGER: LazyLock<Signer> = LazyLock::new(|| Signer::new(Algorithm::Rs256));
 
 impl Signer {
-    fn generate() -> Self {
-        Self(RsaKeyPair::generate(KeySize::Rsa2048).unwrap())
+    /// A new key.
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
+        Self(SigningKey::generate(algorithm).unwrap())
+    }
+
+    /// The same key with another algorithm of its family.
+    pub(crate) fn with(&self, algorithm: Algorithm) -> Self {
+        let text = self.0.private_text().unwrap();
+        let key = SigningKey::from_pem(text.expose()).or_else(|_| SigningKey::from_secret(text.expose()));
+        Self(key.unwrap().with_algorithm(algorithm).unwrap())
+    }
+
+    /// The key itself.
+    pub(crate) fn key(&self) -> &SigningKey {
+        &self.0
     }
 
     /// The public key as PEM.
     pub(crate) fn public_pem(&self) -> String {
-        pem::encode(&Pem::new("RSA PUBLIC KEY", self.public_der()))
+        self.0.public_pem().unwrap()
     }
 
-    /// The public key as the DER of an `RSAPublicKey`.
-    pub(crate) fn public_der(&self) -> &[u8] {
-        self.0.public_key().as_ref()
+    /// The public key as the library holds it: the content of a `SubjectPublicKeyInfo`.
+    pub(crate) fn public_bytes(&self) -> Vec<u8> {
+        let pem = pem::parse(self.public_pem()).unwrap();
+        let info = spki::SubjectPublicKeyInfoRef::try_from(pem.contents()).unwrap();
+        info.subject_public_key.as_bytes().unwrap().to_vec()
     }
 
-    /// A set of this key only.
+    /// A set of this key only, for its algorithm only.
     pub(crate) fn key_set(&self) -> KeySet {
-        KeySet::new(vec![VerificationKey::from_pem(&self.public_pem()).unwrap()]).unwrap()
+        KeySet::new(vec![self.0.verification_key().unwrap()]).unwrap()
+    }
+
+    /// The header that says how this key signs.
+    pub(crate) fn header(&self) -> String {
+        format!(r#"{{"alg":"{}"}}"#, self.0.algorithm().name())
     }
 
     /// A token with a good signature over whatever the parts are, in plain bytes.
@@ -51,10 +69,17 @@ impl Signer {
     /// A token with a good signature over whatever the parts are, already encoded.
     pub(crate) fn sign_parts(&self, header: &str, payload: &str) -> String {
         let message = format!("{header}.{payload}");
-        let mut signature = vec![0; self.0.public_modulus_len()];
-        self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature).unwrap();
+        let signature = self.0.signature(message.as_bytes()).unwrap();
         format!("{message}.{}", encode(signature))
     }
+}
+
+/// A table of `tests/data/jose`: a list of rows, which is never empty.
+pub(crate) fn table<Row: DeserializeOwned>(name: &str) -> Vec<Row> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/jose").join(name);
+    let rows: Vec<Row> = serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert!(!rows.is_empty(), "{name} has no row");
+    rows
 }
 
 /// Base64url without padding.
@@ -93,33 +118,4 @@ XZT3iTaOAyP2G2yis9amOPb4ozPBWIWn38PdvyJe2nQWaa9DGRASEgus9N7bMTlH
 Bi1QXBPNASpQvQf3rjy5vvf7OYPVSjJ4ae0wtWQx7hVn+xX8bIxKMCSb60gZZ/sJ
 fqb3nA6PInryhjN/flR77YixfnS7wEtUZwIDAQAB
 -----END RSA PUBLIC KEY-----
-";
-
-/// A self-signed certificate for the key of [`SPKI_PEM`].
-pub(crate) const CERTIFICATE_PEM: &str = "-----BEGIN CERTIFICATE-----
-MIIC/zCCAeegAwIBAgIUeT0Yit/EgVlC4wnml7DoVA6ofOAwDQYJKoZIhvcNAQEL
-BQAwDzENMAsGA1UEAwwEdGVzdDAeFw0yNjExMjMwMTE5NThaFw0zNjExMjAwMTE5
-NThaMA8xDTALBgNVBAMMBHRlc3QwggEiMA0GCSqGSIb3DQEBAQUAA4IBDwAwggEK
-AoIBAQCr8LhAi7RRUaUSPbscWtItOPEhVqtJTeCvKg8WyEK+TuLf7kUAVHoQmtM3
-HV26UoM20YzF4D70z0DW+pH9GOdF8hcIjBC3my6tEcxh7QR4lIoMDTz3RIsQ5tWk
-Oc7wV+AZKwyBnDcwtAeL0Mg2x+roQ/8GbfvtN7pda7csDHu2+FnG2NPZlXZdlPeJ
-No4DI/YbbKKz1qY49vijM8FYhaffw92/Il7adBZpr0MZEBISC6z03tsxOUcGLVBc
-E80BKlC9B/euPLm+9/s5g9VKMnhp7TC1ZDHuFWf7FfxsjEowJJvrSBln+wl+pvec
-Do8ievKGM39+VHvtiLF+dLvAS1RnAgMBAAGjUzBRMB0GA1UdDgQWBBQ228GtmgTy
-w50gcbeaX/rFl+NtvDAfBgNVHSMEGDAWgBQ228GtmgTyw50gcbeaX/rFl+NtvDAP
-BgNVHRMBAf8EBTADAQH/MA0GCSqGSIb3DQEBCwUAA4IBAQA6WGy2msf2Qo9Ai/nL
-/wRJ+iTg4FuRSTqwOs1Psu2K7cTn4EMj8ZBkReueOO+SklLqghg0L2987N/hcKcc
-VEO+0CfdP9t5XZc3hpVulb5jZD8hzyoaGDPo291/Z9jws7bRKVaL97t067eBaQie
-8NPMRpSK4zsky7foMWaiIgob5MscxgLIyzBlC0htjvWlT1TailXaUFZWZEjIx+zN
-r8R+Fa1jB4B+hbZxsIdADHve45Gp1KXHJsGsU5zFubq1a5tExj342h72wwi6QrI8
-TaPZeiwmRTJCtPserDZVa6ZlMfHTobjqp2hw4hSsWroqfaXDDBW2E/5AAXWcbUbS
-ksij
------END CERTIFICATE-----
-";
-
-/// A 512-bit key as `SubjectPublicKeyInfo`.
-pub(crate) const SPKI_512_PEM: &str = "-----BEGIN PUBLIC KEY-----
-MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBALO/IhRIZXOXA5mteaLVPCRN/YN6mlEk
-ds0SrOhJq5MowVQhWUpFkRnP/sgyFuKqyHjLj3/Kf1toewxRez5/LLMCAwEAAQ==
------END PUBLIC KEY-----
 ";

@@ -1,5 +1,5 @@
 //! From text to proven claims, in two steps (RFC 7515 §5.2, RFC 8725 §3). Owns the order of the checks and the type
-//! that proves them; does not judge claims and does not choose keys.
+//! that proves them; does not judge claims, and which issuer's keys apply is the caller's to say.
 
 use std::fmt;
 
@@ -9,6 +9,7 @@ use crate::jose::compact::CompactToken;
 use crate::jose::fault::{Part, TokenFault};
 use crate::jose::header::JoseHeader;
 use crate::jose::json::read_object;
+use crate::jose::key::KeyIdentity;
 use crate::jose::keyset::KeySet;
 
 /// A token that is well-formed and says who issued it. Nothing of what it says is proven; it shows just enough to
@@ -54,23 +55,39 @@ impl<'a> UnverifiedToken<'a> {
         self.len
     }
 
-    /// Checks the signature with every key that could have made it. `keys` must be those of
-    /// [`claimed_issuer`](Self::claimed_issuer), and `allowed` the algorithms of the same issuer (RFC 8725 §3.1).
+    /// Checks the signature with the keys that the token may mean, at most [`KeySet::MAX_TRIED`] of them. `keys` must be
+    /// those of [`claimed_issuer`](Self::claimed_issuer), and `allowed` the algorithms of the same issuer (RFC 8725 §3.1).
     ///
     /// # Errors
-    /// [`TokenFault::AlgorithmNotAllowed`], [`TokenFault::SignatureLength`] or [`TokenFault::SignatureMismatch`].
+    /// The algorithm is looked at first ([`TokenFault::AlgorithmNotAllowed`]), then which keys there are
+    /// ([`TokenFault::KeyUnknown`], [`TokenFault::KeyUnfit`]), then the signature ([`TokenFault::SignatureLength`],
+    /// [`TokenFault::SignatureMismatch`]).
     pub fn verify(self, keys: &KeySet, allowed: &[Algorithm]) -> Result<VerifiedToken, TokenFault> {
+        let key = self.prove(keys, allowed)?;
+        Ok(VerifiedToken { header: self.header, claims: self.claims, key })
+    }
+
+    /// The key that verifies the signature.
+    fn prove(&self, keys: &KeySet, allowed: &[Algorithm]) -> Result<KeyIdentity, TokenFault> {
         let algorithm = self.header.algorithm();
         if !allowed.contains(&algorithm) {
             return Err(TokenFault::AlgorithmNotAllowed);
         }
-        let mut fault = TokenFault::SignatureLength;
-        for key in keys.keys() {
-            if key.family() != algorithm.family() || key.signature_len() != self.signature.len() {
+        let meant = keys.meant(self.header.key_id()).ok_or(TokenFault::KeyUnknown)?;
+        let mut fault = TokenFault::KeyUnfit;
+        let mut tries = 0..KeySet::MAX_TRIED;
+        for key in meant.filter(|key| key.can(algorithm)) {
+            if key.signature_len(algorithm) != self.signature.len() {
+                if fault == TokenFault::KeyUnfit {
+                    fault = TokenFault::SignatureLength;
+                }
                 continue;
             }
+            if tries.next().is_none() {
+                break;
+            }
             if key.verifies(algorithm, self.signing_input.as_bytes(), &self.signature) {
-                return Ok(VerifiedToken { header: self.header, claims: self.claims });
+                return Ok(key.identity());
             }
             fault = TokenFault::SignatureMismatch;
         }
@@ -91,6 +108,7 @@ impl fmt::Debug for UnverifiedToken<'_> {
 pub struct VerifiedToken {
     header: JoseHeader,
     claims: Claims,
+    key: KeyIdentity,
 }
 
 impl VerifiedToken {
@@ -104,6 +122,12 @@ impl VerifiedToken {
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.claims
+    }
+
+    /// The key that verified it: whoever keeps the claims keeps this, to ask [`KeySet::holds`] before each use of them.
+    #[must_use]
+    pub const fn key(&self) -> KeyIdentity {
+        self.key
     }
 
     /// The claims, to keep.

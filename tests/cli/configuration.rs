@@ -2,7 +2,7 @@
 
 use super::process::{KEY_VARIABLE, Said, Serving, serve_in};
 use super::table;
-use modgud::jose::SigningKey;
+use modgud::jose::{Algorithm, SigningKey};
 use rustix::process::Signal;
 use serde::Deserialize;
 use std::fs;
@@ -10,7 +10,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::LazyLock;
 
-static PUBLIC_PEM: LazyLock<String> = LazyLock::new(|| SigningKey::generate().unwrap().public_pem().unwrap());
+static PUBLIC_PEM: LazyLock<String> =
+    LazyLock::new(|| SigningKey::generate(Algorithm::Rs256).unwrap().public_pem().unwrap());
 
 async fn serve(folder: &Path, arguments: &[&str]) -> Said {
     serve_in(folder, &[(KEY_VARIABLE, &PUBLIC_PEM)], arguments).await

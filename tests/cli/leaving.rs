@@ -1,14 +1,14 @@
 //! How a served process leaves, and that nothing which it has said by then is a secret.
 
 use super::process::{Serving, run};
-use modgud::jose::SigningKey;
+use modgud::jose::{Algorithm, SigningKey};
 use rustix::process::Signal;
 use std::fs;
 
 #[tokio::test]
 async fn a_signal_ends_serving_with_0() {
     let folder = tempfile::tempdir().unwrap();
-    let pem = SigningKey::generate().unwrap().public_pem().unwrap();
+    let pem = SigningKey::generate(Algorithm::Rs256).unwrap().public_pem().unwrap();
     for (signal, how) in [(Signal::TERM, "Drain"), (Signal::INT, "Now")] {
         let said = Serving::start(folder.path(), &pem, &[]).await.end(signal).await;
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{signal:?}");
@@ -22,11 +22,11 @@ async fn a_signal_ends_serving_with_0() {
 #[tokio::test]
 async fn nothing_secret_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let key = SigningKey::generate().unwrap();
-    let stranger = SigningKey::generate().unwrap();
-    let (private_pem, public_pem) = (key.private_pem().unwrap(), key.public_pem().unwrap());
+    let key = SigningKey::generate(Algorithm::Rs256).unwrap();
+    let stranger = SigningKey::generate(Algorithm::Rs256).unwrap();
+    let (private_pem, public_pem) = (key.private_text().unwrap(), key.public_pem().unwrap());
     fs::write(folder.path().join("good.pem"), private_pem.expose()).unwrap();
-    fs::write(folder.path().join("bad.pem"), stranger.private_pem().unwrap().expose()).unwrap();
+    fs::write(folder.path().join("bad.pem"), stranger.private_text().unwrap().expose()).unwrap();
     for log in ["json", "text"] {
         fs::write(folder.path().join("modgud.yaml"), format!("telemetry: {{ log: {log}, decisions: all }}\n")).unwrap();
         let serving = Serving::start(folder.path(), &public_pem, &["--config", "modgud.yaml"]).await;

@@ -3,7 +3,7 @@
 use super::process::{Said, run_in};
 use super::table;
 use crate::support::program;
-use modgud::jose::SigningKey;
+use modgud::jose::{Algorithm, SigningKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs;
@@ -54,8 +54,8 @@ async fn decode(key: &SigningKey, tokens: &[String]) -> Vec<Decoded> {
 #[tokio::test]
 async fn pyjwt_reads_what_is_minted() {
     let folder = tempfile::tempdir().unwrap();
-    let key = SigningKey::generate().unwrap();
-    fs::write(folder.path().join("key.pem"), key.private_pem().unwrap().expose()).unwrap();
+    let key = SigningKey::generate(Algorithm::Rs256).unwrap();
+    fs::write(folder.path().join("key.pem"), key.private_text().unwrap().expose()).unwrap();
     let rows = table::<Row>("mint.yaml");
     let mut tokens = Vec::new();
     for row in &rows {
@@ -95,7 +95,8 @@ async fn a_key_that_cannot_sign_is_named() {
     let missing = mint(folder.path(), &[]).await;
     let expected = "modgud: key.pem can't be read: No such file or directory (os error 2)\n";
     assert_eq!((missing.code, missing.out.as_str(), missing.err.as_str()), (Some(1), "", expected));
-    fs::write(folder.path().join("key.pem"), SigningKey::generate().unwrap().public_pem().unwrap()).unwrap();
+    fs::write(folder.path().join("key.pem"), SigningKey::generate(Algorithm::Rs256).unwrap().public_pem().unwrap())
+        .unwrap();
     let public = mint(folder.path(), &[]).await;
     let expected =
         "modgud: key.pem: not the PEM of a private RSA key in PKCS#8 (`PRIVATE KEY`) or PKCS#1 (`RSA PRIVATE KEY`)\n";

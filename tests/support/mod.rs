@@ -14,7 +14,7 @@ use modgud::config::{Environment, Overrides};
 use modgud::envoy::proto::{
     AttributeContext, AuthorizationClient, CheckRequest, HeaderMap, HeaderValue, HeadersEntry, HttpRequest, Request,
 };
-use modgud::jose::SigningKey;
+use modgud::jose::{Algorithm, SigningKey};
 use modgud::reload::{Origin, Reloader};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -29,10 +29,10 @@ use tonic::transport::Channel;
 pub const NOW: u64 = 1_700_000_000;
 
 /// The key that sidecars trust.
-pub static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate().unwrap());
+pub static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Rs256).unwrap());
 
 /// A key that nobody trusts.
-pub static STRANGER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate().unwrap());
+pub static STRANGER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Rs256).unwrap());
 
 /// A program that `make test` installs; the variable is set by the Makefile.
 pub fn program(variable: &str) -> PathBuf {

@@ -1,7 +1,7 @@
 //! The steps of the walk: what is sent, what has to come back, and what is worth showing of it.
 
 use crate::clock::Timestamp;
-use crate::jose::{SigningFault, SigningKey};
+use crate::jose::{Algorithm, SigningFault, SigningKey};
 use crate::playground::http::Exchange;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ pub(super) fn all(key: &SigningKey, now: Timestamp) -> Result<Vec<Step>, StepErr
     let good = good_token(key, now)?;
     let hour = Duration::from_secs(3_600);
     let expired = key.sign(&claims("bifrost", now.minus(hour), now.minus(hour.saturating_mul(11))))?;
-    let stranger = SigningKey::generate()?.sign(&claims("bifrost", now.plus(hour), now))?;
+    let stranger = SigningKey::generate(Algorithm::Rs256)?.sign(&claims("bifrost", now.plus(hour), now))?;
     let other_issuer = key.sign(&claims("somebody-else", now.plus(hour), now))?;
     let unsigned = key.sign_raw(r#"{"typ":"JWT","alg":"none"}"#, r#"{"iss":"bifrost"}"#)?;
     let unsigned = unsigned.rsplit_once('.').map_or_else(String::new, |(head, _)| format!("{head}."));

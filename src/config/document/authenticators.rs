@@ -71,7 +71,8 @@ pub(in super::super) struct From {
 pub(in super::super) struct Jwt {
     /// The exact `iss` of the tokens. Authenticators that look in the same place are told apart by it.
     pub(in super::super) issuer: String,
-    /// The algorithms that tokens may be signed with. `RS256` is the one that can be used.
+    /// The algorithms that tokens may be signed with: of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`
+    /// and `EdDSA` those that the issuer uses, and no others.
     pub(in super::super) algorithms: Vec<String>,
     /// The public keys that verify the tokens: 1 to 16, all tried. To rotate, list the new one beside the old one.
     pub(in super::super) keys: Vec<Key>,
@@ -146,7 +147,8 @@ pub(in super::super) enum AnyWord {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Key {
-    /// An RSA public key as PEM text (`PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`), 2048 to 8192 bits.
+    /// A public key as PEM text (`PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`): RSA of 2048 to 8192 bits, EC on P-256 or
+    /// P-384, or Ed25519. It must serve one of `algorithms`.
     pub(in super::super) pem: Source,
 }
 

@@ -1,56 +1,54 @@
+//! What keys are taken, what they may do, and what they are told apart by.
+
+use std::collections::HashSet;
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use pem::Pem;
 use pkcs1::{RsaPublicKey, UintRef};
+use serde::Deserialize;
 use spki::der::Encode as _;
 
-use super::{KeyFault, VerificationKey};
-use crate::jose::algorithm::Family;
-use crate::jose::testing::{CERTIFICATE_PEM, PKCS1_PEM, SPKI_512_PEM, SPKI_PEM};
+use super::{Algorithm, KeyFault, KeyId, VerificationKey};
+use crate::jose::testing::{PKCS1_PEM, SPKI_PEM, table};
 
-const EC_PEM: &str = "-----BEGIN PUBLIC KEY-----
-MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEWQ9k5VBbMexnAn0VLt3TI9969F2x
-VaOwlwnq17NgsWgkH9Akm7fU90y6P1BsTof4CDkLBDuCRbE/dCgxHN4Y6A==
------END PUBLIC KEY-----
-";
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    text: String,
+    #[serde(rename = "type")]
+    family: Option<String>,
+    bits: Option<usize>,
+    #[serde(default)]
+    serves: Vec<String>,
+    fingerprint: Option<String>,
+    thumbprint: Option<String>,
+    refused: Option<String>,
+}
 
-const ED25519_PEM: &str = "-----BEGIN PUBLIC KEY-----
-MCowBQYDK2VwAyEAl/40RDHCyLWpYV6s4LthG1cgXOHpMa6dt1V4+Uwsj3s=
------END PUBLIC KEY-----
-";
+#[test]
+fn keys_from_pem_are_what_the_table_says() {
+    let mut names = HashSet::new();
+    for row in table::<Row>("pem.yaml") {
+        assert!(names.insert(row.name.clone()), "two rows are called `{}`", row.name);
+        match (VerificationKey::from_pem(&row.text), row.refused) {
+            (Ok(key), None) => {
+                assert_eq!(Some(key.family().name()), row.family.as_deref(), "{}", row.name);
+                assert_eq!(Some(key.bits()), row.bits, "{}", row.name);
+                assert_eq!(Some(key.fingerprint().to_string()), row.fingerprint, "{}", row.name);
+                assert_eq!(key.thumbprint().map(|print| print.to_string()), row.thumbprint, "{}", row.name);
+                assert_eq!(served(&key), row.serves, "{}", row.name);
+                assert_eq!(key.id(), None, "{}", row.name);
+            }
+            (Err(fault), Some(expected)) => assert_eq!(fault.to_string(), expected, "{}", row.name),
+            (Ok(_), Some(_)) => panic!("{}: was taken", row.name),
+            (Err(fault), None) => panic!("{}: was refused: {fault}", row.name),
+        }
+    }
+}
 
-const ED448_PEM: &str = "-----BEGIN PUBLIC KEY-----
-MEMwBQYDK2VxAzoA8gINY75CQuiojMCSEinDpJMKoHC0nUklW3r/q8Z7Y5xD61sZ
-JpXzjhFK09AXnF+rOABIT7f1pm8A
------END PUBLIC KEY-----
-";
-
-const RSA_PSS_PEM: &str = "-----BEGIN PUBLIC KEY-----
-MIIBIDALBgkqhkiG9w0BAQoDggEPADCCAQoCggEBAJlFzRSF6Feic7IV1bv/n5Cu
-UdwAl/qEPiY7KPC6HtfGv/20BNJDEj2yABIKYwK7qtGbI+EqF0i2ELgY+UG8neNb
-kLL+gsu4EiGaQoZqzPqya49naC4QdlkXWI80qgKYXpPF880PjCqHiwN23F5LtxZ3
-WI0evF3qT1GTfUY0vCWTcqzh7j/CWbKHP97UI+Hb4oFP1f4f0ChHSeD85IeHdszE
-uLm/5+bWBbOHmIXhHEEESwjDABRULHiaUROu+rtf5SyLHUIxX5UbBKOvJ07jswW2
-Dtqov1iDMmS0rb4Q1Hgbb1lBsvLSbAlK31/LzUVijX9yzKrbqpu2+cHFUFjJUg0C
-AwEAAQ==
------END PUBLIC KEY-----
-";
-
-const EC_CERTIFICATE_PEM: &str = "-----BEGIN CERTIFICATE-----
-MIIBcjCCARmgAwIBAgIUeClSYGWc8UlYtJEtS6UM4ertRdMwCgYIKoZIzj0EAwIw
-DzENMAsGA1UEAwwEdGVzdDAeFw0yNjExMjMwMTE5NTlaFw0zNjExMjAwMTE5NTla
-MA8xDTALBgNVBAMMBHRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARZD2Tl
-UFsx7GcCfRUu3dMj33r0XbFVo7CXCerXs2CxaCQf0CSbt9T3TLo/UGxOh/gIOQsE
-O4JFsT90KDEc3hjoo1MwUTAdBgNVHQ4EFgQUcFZNWkD/z8smiuJ20Kd6RP1GWwcw
-HwYDVR0jBBgwFoAUcFZNWkD/z8smiuJ20Kd6RP1GWwcwDwYDVR0TAQH/BAUwAwEB
-/zAKBggqhkjOPQQDAgNHADBEAiABIqqh1N9j9GzP41omUt4I9NosxCVoJBxprAzs
-Z0kZ3gIgEDnsHjFNG8kq7AaxsHkrEB/OWuJG73FFxP0Un45/cgA=
------END CERTIFICATE-----
-";
-
-/// What `sha256sum` says of the DER of [`SPKI_PEM`].
-const FINGERPRINT: &str = "156f19ccc7f6f9de";
-
-fn message(text: &str) -> String {
-    VerificationKey::from_pem(text).unwrap_err().to_string()
+fn served(key: &VerificationKey) -> Vec<&'static str> {
+    Algorithm::ALL.iter().filter(|algorithm| key.can(**algorithm)).map(|algorithm| algorithm.name()).collect()
 }
 
 /// The fault of an RSA key with this modulus and exponent, big-endian.
@@ -70,42 +68,6 @@ fn modulus(bits: usize) -> Vec<u8> {
         few => panic!("{few} bits in the first byte"),
     };
     bytes
-}
-
-#[test]
-fn one_key_has_one_fingerprint_however_it_is_wrapped() {
-    for text in [SPKI_PEM, PKCS1_PEM, CERTIFICATE_PEM] {
-        let key = VerificationKey::from_pem(text).unwrap();
-        assert_eq!((key.family(), key.bits(), key.signature_len()), (Family::Rsa, 2048, 256));
-        assert_eq!(key.fingerprint().to_string(), FINGERPRINT);
-    }
-}
-
-#[test]
-fn debug_shows_no_content() {
-    let key = VerificationKey::from_pem(SPKI_PEM).unwrap();
-    assert_eq!(
-        format!("{key:?}"),
-        format!("VerificationKey {{ family: Rsa, bits: 2048, fingerprint: {FINGERPRINT}, .. }}")
-    );
-}
-
-#[test]
-fn keys_of_other_families_are_named() {
-    for (text, name) in [
-        (EC_PEM, "EC"),
-        (EC_CERTIFICATE_PEM, "EC"),
-        (ED25519_PEM, "Ed25519"),
-        (ED448_PEM, "Ed448"),
-        (RSA_PSS_PEM, "RSASSA-PSS"),
-    ] {
-        assert_eq!(message(text), format!("the key is of type {name}, and an RSA key is needed"));
-    }
-}
-
-#[test]
-fn a_512_bit_key_as_in_the_samples_of_bifrost_is_refused() {
-    assert_eq!(message(SPKI_512_PEM), "the RSA key has 512 bits, and at least 2048 are needed");
 }
 
 #[test]
@@ -140,9 +102,12 @@ fn the_exponent_is_odd_and_from_3_to_33_bits() {
 
 #[test]
 fn content_that_is_not_what_the_label_says_is_refused() {
+    let message = |text: &str| VerificationKey::from_pem(text).unwrap_err().to_string();
     let not_der = "the PEM block's content is not the DER structure that its label names";
-    for (from, text) in [("PUBLIC KEY", SPKI_PEM), ("RSA PUBLIC KEY", PKCS1_PEM), ("CERTIFICATE", CERTIFICATE_PEM)] {
-        for to in ["PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE"].into_iter().filter(|to| *to != from) {
+    let labels = ["PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE"];
+    let certificate = table::<Row>("pem.yaml").into_iter().find(|row| row.text.contains("CERTIFICATE")).unwrap();
+    for (from, text) in labels.into_iter().zip([SPKI_PEM, PKCS1_PEM, &certificate.text]) {
+        for to in labels.into_iter().filter(|to| *to != from) {
             assert_eq!(message(&text.replace(from, to)), not_der, "{from} as {to}");
         }
         let mut block = pem::parse(text).unwrap().into_contents();
@@ -152,4 +117,88 @@ fn content_that_is_not_what_the_label_says_is_refused() {
         assert_eq!(message(&pem::encode(&Pem::new(from, block))), not_der, "{from}, a byte too few");
         assert_eq!(message(&pem::encode(&Pem::new(from, ""))), not_der, "{from}, empty");
     }
+}
+
+/// Why keys of small order are refused: with the neutral element as the key, one signature fits every message.
+#[test]
+fn the_library_takes_a_made_up_signature_of_a_key_of_small_order() {
+    let neutral = |size: usize| -> Vec<u8> { (0..size).map(|at| u8::from(at == 0)).collect() };
+    let key = UnparsedPublicKey::new(&ED25519, neutral(32));
+    assert!(key.verify(b"anything", &neutral(64)).is_ok());
+    assert!(key.verify(b"anything else", &neutral(64)).is_ok());
+}
+
+#[test]
+fn a_secret_serves_the_hashes_that_are_not_longer() {
+    let served = |bytes: usize| VerificationKey::from_secret(&vec![7; bytes]).map(|key| (served(&key), key.bits()));
+    assert_eq!(served(0), Err(KeyFault::SecretTooShort { bytes: 0 }));
+    assert_eq!(served(31), Err(KeyFault::SecretTooShort { bytes: 31 }));
+    assert_eq!(served(32), Ok((vec!["HS256"], 256)));
+    assert_eq!(served(47), Ok((vec!["HS256"], 376)));
+    assert_eq!(served(48), Ok((vec!["HS256", "HS384"], 384)));
+    assert_eq!(served(63), Ok((vec!["HS256", "HS384"], 504)));
+    assert_eq!(served(64), Ok((vec!["HS256", "HS384", "HS512"], 512)));
+    assert_eq!(served(1000), Ok((vec!["HS256", "HS384", "HS512"], 8000)));
+}
+
+#[test]
+fn what_everybody_may_read_is_no_secret() {
+    for text in [SPKI_PEM.to_owned(), PKCS1_PEM.to_owned(), format!("  {SPKI_PEM}"), SPKI_PEM.replace('\n', "\\n")] {
+        assert_eq!(VerificationKey::from_secret(text.as_bytes()).err(), Some(KeyFault::SecretIsPem));
+    }
+}
+
+#[test]
+fn nothing_shows_a_secret() {
+    let key = VerificationKey::from_secret(b"correct-horse-battery-staple-and-more").unwrap();
+    assert_eq!((key.fingerprint().to_string().as_str(), key.thumbprint()), ("secret of 296 bits", None));
+    let shown = format!("{key:?}");
+    assert_eq!(shown, "VerificationKey { family: Hmac, bits: 296, fingerprint: secret of 296 bits, .. }");
+    assert_eq!(format!("{:?}", key.identity()), "KeyIdentity(…)");
+}
+
+#[test]
+fn debug_shows_no_content() {
+    let shown = format!("{:?}", VerificationKey::from_pem(SPKI_PEM).unwrap());
+    assert_eq!(shown, "VerificationKey { family: Rsa, bits: 2048, fingerprint: 156f19ccc7f6f9de, .. }");
+}
+
+#[test]
+fn a_key_is_restricted_to_what_it_can() {
+    let key = || VerificationKey::from_pem(SPKI_PEM).unwrap();
+    let restricted = |algorithms: &[Algorithm]| key().restricted_to(algorithms).map(|key| served(&key));
+    assert_eq!(restricted(Algorithm::ALL), Ok(served(&key())));
+    assert_eq!(restricted(&[Algorithm::Es256, Algorithm::Ps512, Algorithm::Rs256]), Ok(vec!["RS256", "PS512"]));
+    for none in [&[][..], &[Algorithm::Es256, Algorithm::Hs256]] {
+        let fault = restricted(none).unwrap_err();
+        let expected = "the key is of type RSA, and none of the allowed algorithms takes such a key; it serves RS256, RS384, \
+                        RS512, PS256, PS384, PS512";
+        assert_eq!(fault.to_string(), expected);
+    }
+}
+
+#[test]
+fn identities_tell_apart_keys_names_and_algorithms() {
+    let rsa = || VerificationKey::from_pem(SPKI_PEM).unwrap();
+    let id = |text: &str| KeyId::new(text).unwrap();
+    assert_eq!(rsa().identity(), VerificationKey::from_pem(PKCS1_PEM).unwrap().identity());
+    assert_eq!(rsa().with_id(id("a")).with_id(id("b")).identity(), rsa().with_id(id("b")).identity());
+    assert_eq!(rsa().restricted_to(Algorithm::ALL).unwrap().identity(), rsa().identity());
+
+    let secret = |byte| VerificationKey::from_secret(&[byte; 32]).unwrap();
+    let different = [
+        rsa(),
+        rsa().with_id(id("")),
+        rsa().with_id(id("a")),
+        rsa().with_id(id("RS256")),
+        rsa().restricted_to(&[Algorithm::Rs256]).unwrap(),
+        rsa().restricted_to(&[Algorithm::Ps256]).unwrap(),
+        rsa().restricted_to(&[Algorithm::Ps256]).unwrap().with_id(id("a")),
+        secret(1),
+        secret(2),
+        secret(2).with_id(id("a")),
+        VerificationKey::from_secret(&[2; 33]).unwrap(),
+    ];
+    let identities: HashSet<_> = different.iter().map(VerificationKey::identity).collect();
+    assert_eq!(identities.len(), different.len());
 }

@@ -1,4 +1,6 @@
 mod differential;
+mod families;
+mod vectors;
 
 use std::collections::HashSet;
 
@@ -52,30 +54,6 @@ fn a_good_token_gives_its_header_and_claims() {
 }
 
 #[test]
-fn the_vector_of_rfc_7515_appendix_a_2_verifies() {
-    let token = concat!(
-        "eyJhbGciOiJSUzI1NiJ9.",
-        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.",
-        "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdb",
-        "F9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383",
-        "LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWy",
-        "wlVmtVrBp0igcN_IoypGlUPQGe77Rw"
-    );
-    let key = "-----BEGIN PUBLIC KEY-----
-MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAofgWCuLjybRlzo0tZWJjNiuSfb4p4fAk
-d/wWJcyQoTbji9k0l8W26mPddxHmfHQp+Vaw+4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL+yRT+SFd2lZ
-S+pCgNMsD1W/YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb/7OMg0LOL+bSf63kpaSHSXndS5z5re
-xMdbBYUsLA9e+KXBdQOS+UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT
-6/I5IhlJH7aGhyxXFvUK+DWNmoudF8NAco9/h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRW
-yuXpoQIDAQAB
------END PUBLIC KEY-----
-";
-    let verified = verify_with(&keys(&[key]), token).unwrap();
-    assert_eq!(verified.claims().get("http://example.com/is_root"), Some(&json!(true)));
-    assert_eq!(verify(token).err(), Some(TokenFault::SignatureMismatch));
-}
-
-#[test]
 fn the_sample_token_of_bifrost_is_readable_and_never_verifies() {
     let token = UnverifiedToken::parse(BIFROST_SAMPLE).unwrap();
     assert_eq!(token.claimed_issuer(), Some("bifrost"));
@@ -88,7 +66,7 @@ fn any_key_of_the_set_may_verify_and_no_other() {
     let token = ISSUER.sign(HEADER, CLAIMS);
     assert!(verify_with(&keys(&[&theirs, SPKI_PEM, &ours]), &token).is_ok());
     assert_eq!(verify_with(&keys(&[&theirs, PKCS1_PEM]), &token).err(), Some(TokenFault::SignatureMismatch));
-    assert_eq!(verify_with(&KeySet::default(), &token).err(), Some(TokenFault::SignatureLength));
+    assert_eq!(verify_with(&KeySet::default(), &token).err(), Some(TokenFault::KeyUnfit));
     // A `kid` names a key; it does not make one trusted, and a key without an id is tried whatever it says.
     let named = STRANGER.sign(r#"{"alg":"RS256","kid":"/dev/null"}"#, CLAIMS);
     assert_eq!(verify(&named).err(), Some(TokenFault::SignatureMismatch));
@@ -137,8 +115,9 @@ fn a_good_signature_does_not_help_a_bad_token() {
         ("alg nOnE", header(r#"{"alg":"nOnE"}"#), TokenFault::AlgorithmUnknown),
         ("alg none, escaped", header(r#"{"alg":"n\u006fne"}"#), TokenFault::AlgorithmUnknown),
         ("alg in lower case", header(r#"{"alg":"rs256"}"#), TokenFault::AlgorithmUnknown),
-        ("alg of PSS", header(r#"{"alg":"PS256"}"#), TokenFault::AlgorithmUnknown),
-        ("alg of HMAC", header(r#"{"alg":"HS256"}"#), TokenFault::AlgorithmUnknown),
+        ("alg of PSS", header(r#"{"alg":"PS256"}"#), TokenFault::AlgorithmNotAllowed),
+        ("alg of HMAC", header(r#"{"alg":"HS256"}"#), TokenFault::AlgorithmNotAllowed),
+        ("alg of P-521", header(r#"{"alg":"ES512"}"#), TokenFault::AlgorithmUnknown),
         ("alg empty", header(r#"{"alg":""}"#), TokenFault::AlgorithmUnknown),
         ("alg missing", header(r#"{"typ":"JWT"}"#), TokenFault::AlgorithmMissing),
         ("alg an object", header(r#"{"alg":{"RS256":1}}"#), TokenFault::AlgorithmNotText),
@@ -222,13 +201,16 @@ fn a_good_signature_does_not_help_a_bad_token() {
 #[test]
 fn a_public_key_is_no_hmac_secret() {
     let pem = ISSUER.public_pem();
-    for secret in [pem.as_bytes(), pem.trim_end().as_bytes(), ISSUER.public_der(), b""] {
-        for (header, expected) in
-            [(r#"{"alg":"HS256"}"#, TokenFault::AlgorithmUnknown), (HEADER, TokenFault::SignatureLength)]
+    let der = ISSUER.public_bytes();
+    for secret in [pem.as_bytes(), pem.trim_end().as_bytes(), &der, b""] {
+        for (header, expected) in [(r#"{"alg":"HS256"}"#, TokenFault::KeyUnfit), (HEADER, TokenFault::SignatureLength)]
         {
             let message = format!("{}.{}", encode(header), encode(CLAIMS));
             let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message.as_bytes());
-            assert_eq!(verify(&format!("{message}.{}", encode(tag))).err(), Some(expected));
+            let token = format!("{message}.{}", encode(tag));
+            // Even where every algorithm is allowed.
+            let verified = UnverifiedToken::parse(&token).unwrap().verify(&ISSUER.key_set(), Algorithm::ALL);
+            assert_eq!(verified.err(), Some(expected));
         }
     }
 }
@@ -256,17 +238,6 @@ fn flipped(token: &str, byte: usize, bit: u8) -> Option<String> {
     let mut bytes = token.as_bytes().to_vec();
     bytes[byte] ^= 1 << bit;
     String::from_utf8(bytes).ok()
-}
-
-#[test]
-fn no_flipped_bit_of_one_token_verifies() {
-    let (token, keys) = (ISSUER.sign(HEADER, CLAIMS), ISSUER.key_set());
-    assert!(verify_with(&keys, &token).is_ok());
-    for (byte, bit) in (0..token.len()).flat_map(|byte| (0..8).map(move |bit| (byte, bit))) {
-        if let Some(token) = flipped(&token, byte, bit) {
-            assert!(verify_with(&keys, &token).is_err(), "byte {byte}, bit {bit}: {token}");
-        }
-    }
 }
 
 proptest! {

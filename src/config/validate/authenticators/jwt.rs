@@ -63,24 +63,27 @@ pub(super) fn check(
     JwtAuthenticator {
         name: AuthenticatorName::new(name),
         issuer: issuer.as_str().into(),
+        keys: self::keys(&at.key("keys"), keys, &allowed, reader, problems),
         algorithms: allowed,
-        keys: self::keys(&at.key("keys"), keys, reader, problems),
         checks,
     }
 }
 
-fn keys(at: &Path, list: &[document::Key], reader: &Reader, problems: &mut Problems) -> KeySet {
+fn keys(at: &Path, list: &[document::Key], allowed: &[Algorithm], reader: &Reader, problems: &mut Problems) -> KeySet {
     if list.is_empty() {
         problems.add(at.clone(), Problem::Empty("name at least one key, such as `pem: { file: issuer.pem }`"));
     }
     let mut keys = Vec::new();
     for (number, document::Key { pem }) in list.iter().enumerate() {
-        keys.extend(problems.take(&at.position(number).key("pem"), key(pem, reader)));
+        keys.extend(problems.take(&at.position(number).key("pem"), key(pem, allowed, reader)));
     }
     problems.take(at, KeySet::new(keys)).unwrap_or_default()
 }
 
-fn key(pem: &Source, reader: &Reader) -> Result<VerificationKey, Problem> {
+/// The key, for the allowed algorithms; for any if none of those that are written is one, which is told where it stands.
+fn key(pem: &Source, allowed: &[Algorithm], reader: &Reader) -> Result<VerificationKey, Problem> {
     let (text, origin) = reader.read_key(pem)?;
-    VerificationKey::from_pem(&text).map_err(|fault| Problem::Key { origin, fault })
+    let allowed = if allowed.is_empty() { Algorithm::ALL } else { allowed };
+    let key = VerificationKey::from_pem(&text).and_then(|key| key.restricted_to(allowed));
+    key.map_err(|fault| Problem::Key { origin, fault })
 }

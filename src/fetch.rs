@@ -1,0 +1,137 @@
+//! The one HTTP client that modgud asks other servers with: small answers, in bounded time, from exactly the server that the
+//! operator named. Owns every limit on the wire; knows nothing of keys or tokens, and keeps no answer.
+
+mod body;
+mod fault;
+mod roots;
+mod url;
+
+pub use fault::{Cause, FetchFault};
+pub use roots::{CaFault, Roots};
+pub use url::{FetchUrl, PlainHttp, UrlFault};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::fmt;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a connection may take to come about, over all addresses of a name.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long a connection may be kept for a next question.
+const IDLE: Duration = Duration::from_secs(30);
+/// How many connections are kept for one server.
+const IDLE_CONNECTIONS: usize = 4;
+/// The most that is read of an answer's head: 32 KiB.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+
+/// What one question may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes of an answer's body.
+    pub bytes: usize,
+    /// How long the whole may take: the name, the connection, the question and the answer.
+    pub time: Duration,
+}
+
+/// What is asked.
+pub enum Question<'a> {
+    /// What stands at the address.
+    Get,
+    /// A form is sent there, with this `Authorization`.
+    PostForm {
+        /// The credential of modgud itself.
+        authorization: &'a HeaderValue,
+        /// The fields, as `application/x-www-form-urlencoded`.
+        form: Bytes,
+    },
+}
+
+impl fmt::Debug for Question<'_> {
+    /// Neither the credential nor what is sent.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Get => f.write_str("Get"),
+            Self::PostForm { .. } => f.write_str("PostForm(…)"),
+        }
+    }
+}
+
+/// A client. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+impl HttpClient {
+    /// A client that trusts servers whose certificates lead to these roots.
+    #[must_use]
+    pub fn new(roots: Roots) -> Self {
+        let mut http = HttpConnector::new();
+        http.set_connect_timeout(Some(CONNECT));
+        http.set_nodelay(true);
+        http.enforce_http(false);
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(roots.into_tls())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .http1_max_buf_size(MAX_HEAD_BYTES)
+            .build(https);
+        Self(client)
+    }
+
+    /// Asks once: no redirect is followed, no proxy is used, and the question is put again only when a connection that had been
+    /// kept turns out to be closed before anything was sent on it. The body of an answer with status
+    /// 200 is given as it came.
+    ///
+    /// # Errors
+    /// Everything but such an answer.
+    pub async fn ask(&self, url: &FetchUrl, question: Question<'_>, limits: Limits) -> Result<Bytes, FetchFault> {
+        let Limits { bytes, time } = limits;
+        let asked = async {
+            let answer =
+                self.0.request(request(url, question)?).await.map_err(|error| FetchFault::of_client(&error))?;
+            let status = answer.status();
+            if status.is_redirection() {
+                return Err(FetchFault::Redirect { status });
+            }
+            if status != StatusCode::OK {
+                return Err(FetchFault::Status { status });
+            }
+            body::read(answer.into_body(), bytes).await
+        };
+        timeout(time, asked).await.unwrap_or(Err(FetchFault::Time { most: time }))
+    }
+}
+
+fn request(url: &FetchUrl, question: Question<'_>) -> Result<Request<Full<Bytes>>, FetchFault> {
+    const AGENT: &str = concat!("modgud/", env!("CARGO_PKG_VERSION"));
+    let request = Request::builder()
+        .uri(url.uri().clone())
+        .header(HOST, url.authority())
+        .header(ACCEPT, "application/json")
+        .header(USER_AGENT, AGENT);
+    let request = match question {
+        Question::Get => request.method(Method::GET).body(Full::default()),
+        Question::PostForm { authorization, form } => request
+            .method(Method::POST)
+            .header(AUTHORIZATION, authorization)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::new(form)),
+    };
+    // What it is made of has been checked; were it refused nevertheless, nothing would have been sent.
+    request.map_err(|_| FetchFault::Broken)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Addresses that modgud may ask: `https`, or plain `http` where that can't be listened in on. Never shows a query, and takes no
+//! user name or password.
+
+use http::Uri;
+use http::uri::Scheme;
+use std::fmt;
+use std::net::IpAddr;
+
+/// The longest address that is taken, in bytes.
+const MAX_BYTES: usize = 2_048;
+
+/// Where an `http` address may lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PlainHttp {
+    /// To this machine only.
+    Loopback,
+    /// Anywhere: whoever is on the way can read and change what is answered.
+    Anywhere,
+}
+
+/// An address that may be asked. Shown without its query.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct FetchUrl(Uri);
+
+/// Why a text is no address that may be asked. No text repeats the address: it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UrlFault {
+    /// Not an absolute URL.
+    #[error("is not a URL with a host; write one such as `https://login.example.com/jwks.json`")]
+    NotAbsolute,
+    /// Too long.
+    #[error("is longer than {MAX_BYTES} bytes; write a shorter URL")]
+    TooLong,
+    /// A scheme that is not spoken.
+    #[error("has another scheme than `https`; write a URL that begins with `https://`")]
+    Scheme,
+    /// Plain HTTP over a network.
+    #[error(
+        "is plain `http` to another machine, where anybody on the way can put in keys of their own; write `https://`, or `insecure_http: true` beside it"
+    )]
+    Plain,
+    /// A user name or a password.
+    #[error("holds a user name or a password (not shown), which is never sent; leave out what stands before `@`")]
+    UserInfo,
+    /// A fragment.
+    #[error("holds a `#`, and what follows it is never sent; leave it out")]
+    Fragment,
+}
+
+impl FetchUrl {
+    /// Reads an absolute URL (RFC 9110 §4.2).
+    ///
+    /// # Errors
+    /// A [`UrlFault`].
+    pub fn parse(text: &str, plain: PlainHttp) -> Result<Self, UrlFault> {
+        if text.len() > MAX_BYTES {
+            return Err(UrlFault::TooLong);
+        }
+        if text.contains('#') {
+            return Err(UrlFault::Fragment);
+        }
+        let uri: Uri = text.parse().map_err(|_| UrlFault::NotAbsolute)?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(UrlFault::NotAbsolute);
+        };
+        if authority.host().is_empty() {
+            return Err(UrlFault::NotAbsolute);
+        }
+        if authority.as_str().contains('@') {
+            return Err(UrlFault::UserInfo);
+        }
+        let is_plain = *scheme == Scheme::HTTP;
+        if !is_plain && *scheme != Scheme::HTTPS {
+            return Err(UrlFault::Scheme);
+        }
+        match plain {
+            PlainHttp::Loopback if is_plain && !is_loopback(authority.host()) => Err(UrlFault::Plain),
+            PlainHttp::Loopback | PlainHttp::Anywhere => Ok(Self(uri)),
+        }
+    }
+
+    /// The same server, another path: this address, without its query, and `suffix` after it, with exactly one `/` between.
+    ///
+    /// # Errors
+    /// [`UrlFault::NotAbsolute`] when `suffix` can't stand in a path.
+    pub fn below(&self, suffix: &str, plain: PlainHttp) -> Result<Self, UrlFault> {
+        let shown = self.to_string();
+        Self::parse(&format!("{}/{suffix}", shown.trim_end_matches('/')), plain)
+    }
+
+    /// Whether it has a query.
+    #[must_use]
+    pub fn has_query(&self) -> bool {
+        self.0.query().is_some()
+    }
+
+    pub(super) const fn uri(&self) -> &Uri {
+        &self.0
+    }
+
+    /// What `Host` is to say.
+    pub(super) fn authority(&self) -> &str {
+        self.0.authority().map(http::uri::Authority::as_str).unwrap_or_default()
+    }
+}
+
+/// For people: without the query, which may hold a secret.
+impl fmt::Display for FetchUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.0.scheme_str().unwrap_or_default(), self.authority(), self.0.path())
+    }
+}
+
+impl fmt::Debug for FetchUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FetchUrl({self})")
+    }
+}
+
+/// `localhost` never leaves the machine (RFC 6761 §6.3), nor do the addresses of RFC 1122 §3.2.1.3 and RFC 4291 §2.5.3.
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FetchUrl, PlainHttp, UrlFault};
+
+    #[test]
+    fn https_is_taken_and_plain_http_only_where_it_stays_here_or_by_name() {
+        let taken = |text| FetchUrl::parse(text, PlainHttp::Loopback).map(|url| url.to_string());
+        for text in [
+            "https://login.example.com/jwks.json",
+            "https://login.example.com:8443/",
+            "HTTPS://[2001:db8::1]/a",
+            "http://localhost:1/",
+            "http://127.0.0.1:8080/keys",
+            "http://127.8.8.8/",
+            "http://[::1]:80/",
+        ] {
+            assert_eq!(taken(text), Ok(text.replace("HTTPS", "https")), "{text}");
+        }
+        for text in ["http://login.example.com/", "http://127.0.0.1.example.com/", "http://10.0.0.1/", "http://[::2]/"]
+        {
+            assert_eq!(taken(text), Err(UrlFault::Plain), "{text}");
+            assert!(FetchUrl::parse(text, PlainHttp::Anywhere).is_ok(), "{text}");
+        }
+        for (text, fault) in [
+            ("", UrlFault::NotAbsolute),
+            ("/jwks", UrlFault::NotAbsolute),
+            ("login.example.com", UrlFault::NotAbsolute),
+            ("https://", UrlFault::NotAbsolute),
+            ("https:///jwks", UrlFault::NotAbsolute),
+            ("https://a b/", UrlFault::NotAbsolute),
+            ("ftp://example.com/", UrlFault::Scheme),
+            ("file://localhost/etc/passwd", UrlFault::Scheme),
+            ("https://user:hunter2@example.com/", UrlFault::UserInfo),
+            ("https://@example.com/", UrlFault::UserInfo),
+            ("https://example.com/#keys", UrlFault::Fragment),
+            (&format!("https://example.com/{}", "a".repeat(2_048)), UrlFault::TooLong),
+        ] {
+            assert_eq!(FetchUrl::parse(text, PlainHttp::Anywhere).map(|url| url.to_string()), Err(fault), "{text}");
+            assert!(!fault.to_string().contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_query_is_asked_with_and_not_shown() {
+        let url = FetchUrl::parse("https://example.com/keys?code=s3cret", PlainHttp::Loopback).unwrap();
+        assert_eq!((url.to_string().as_str(), url.has_query()), ("https://example.com/keys", true));
+        assert_eq!(format!("{url:?}"), "FetchUrl(https://example.com/keys)");
+        assert_eq!(url.uri().query(), Some("code=s3cret"));
+    }
+
+    #[test]
+    fn a_path_is_added_with_one_slash() {
+        for base in
+            ["https://example.com", "https://example.com/", "https://example.com/realm", "https://example.com/realm/"]
+        {
+            let url = FetchUrl::parse(base, PlainHttp::Loopback).unwrap();
+            let below = url.below(".well-known/x", PlainHttp::Loopback).unwrap().to_string();
+            assert_eq!(below, format!("{}/.well-known/x", base.trim_end_matches('/')));
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Public keys as JSON (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2): one object to one key. Owns which members are read and what is
+//! wrong with them; which keys are good enough is `key`'s to say.
+//!
+//! `x5u`, `x5c` and `x5t` are never read: nothing is fetched for a key, and no certificate beside it makes it trusted. Other
+//! members are ignored, as RFC 7517 §4 asks.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::jose::algorithm::{Algorithm, Family};
+use crate::jose::key::{Curve, PublicKey, VerificationKey};
+use crate::jose::key_fault::KeyFault;
+use crate::jose::key_id::{KeyId, MAX_KEY_ID_BYTES};
+
+/// Why a JWK is not a key that tokens are verified with. No text shows more of it than a short word.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JwkFault {
+    /// Not an object at all.
+    #[error("the key is not a JSON object")]
+    NotAnObject,
+    /// The half that must not be here (RFC 7518 §6.2.2, §6.3.2; RFC 8037 §2).
+    #[error(
+        "the key has the PRIVATE member `{0}`: whoever can read it can sign tokens; replace the key, and publish its public \
+         half only"
+    )]
+    Private(&'static str),
+    /// `kty` is `oct`: a shared secret (RFC 7518 §6.4).
+    #[error(
+        "the key is a shared secret (`kty` is `oct`), and only public keys are read here; if it is in use, replace it"
+    )]
+    Symmetric,
+    /// A member that the key can't be without.
+    #[error("the key has no `{0}`")]
+    Missing(&'static str),
+    /// A member of another JSON type.
+    #[error("the key's `{0}` is not a string")]
+    NotText(&'static str),
+    /// Padding, a foreign character, an impossible length, or unused bits that are not zero.
+    #[error("the key's `{0}` is not canonical base64url without padding")]
+    Encoding(&'static str),
+    /// A number with zero bytes before it, or none at all (RFC 7518 §2, `Base64urlUInt`).
+    #[error("the key's `{0}` is not a number in as few bytes as it takes")]
+    NotShortest(&'static str),
+    /// A coordinate of another length than the curve's (RFC 7518 §6.2.1.2).
+    #[error("the key's `{member}` has {bytes} bytes, and its curve needs {needed}")]
+    CoordinateLength {
+        /// `x` or `y`.
+        member: &'static str,
+        /// How many there are.
+        bytes: usize,
+        /// How many there have to be.
+        needed: usize,
+    },
+    /// A `kty` that nothing here is checked with.
+    #[error("the key's `kty` is {0}, and `RSA`, `EC` or `OKP` is needed")]
+    UnknownType(Word),
+    /// A `crv` that nothing here is checked with.
+    #[error("the key's `crv` is {0}, and `P-256` or `P-384` (`EC`) or `Ed25519` (`OKP`) is needed")]
+    UnknownCurve(Word),
+    /// `use` is something else than `sig` (RFC 7517 §4.2).
+    #[error("the key's `use` is {0}, and tokens are verified with keys for `sig` only")]
+    OtherUse(Word),
+    /// `key_ops` of another JSON type (RFC 7517 §4.3).
+    #[error("the key's `key_ops` is not an array of strings")]
+    OperationsMistyped,
+    /// `key_ops` without `verify`.
+    #[error("the key's `key_ops` does not list `verify`")]
+    OtherOperations,
+    /// `alg` is none of the signature algorithms (RFC 7517 §4.4).
+    #[error("the key's `alg` is {0}, which is not a supported signature algorithm")]
+    UnknownAlgorithm(Word),
+    /// `alg` needs a key of another kind.
+    #[error("the key's `alg` is {}, which a key of type {} does not serve", algorithm.name(), family.name())]
+    AlgorithmMisfit {
+        /// What `alg` says.
+        algorithm: Algorithm,
+        /// What the key is.
+        family: Family,
+    },
+    /// A `kid` that no token could name.
+    #[error("the key's `kid` is longer than {MAX_KEY_ID_BYTES} bytes")]
+    KeyIdTooLong,
+    /// The key itself is not good enough.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
+}
+
+/// A word that somebody wrote, if it looks like one: at most 16 letters, digits and `-`, `_`, `+` or `.`. What is longer could
+/// be content in the wrong place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word(Option<Box<str>>);
+
+impl Word {
+    fn new(text: &str) -> Self {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+.".contains(&byte);
+        Self(((1..=16).contains(&text.len()) && text.bytes().all(plain)).then(|| text.into()))
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(word) => write!(f, "`{word}`"),
+            None => f.write_str("no word that is known"),
+        }
+    }
+}
+
+/// Members that only a private or a secret key has (RFC 7518 §6.2.2, §6.3.2, §6.4.1; `priv` is that of newer key types).
+const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+
+impl VerificationKey {
+    /// Reads a public key from a JWK. A private one is refused, whatever else it says.
+    ///
+    /// # Errors
+    /// The first [`JwkFault`] found.
+    pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, JwkFault> {
+        let kind = text(jwk, "kty");
+        // Before all else, so that a secret that got out is told as that.
+        if kind == Ok(Some("oct")) {
+            return Err(JwkFault::Symmetric);
+        }
+        if let Some(member) = PRIVATE.into_iter().find(|member| jwk.contains_key(*member)) {
+            return Err(JwkFault::Private(member));
+        }
+        check_use(jwk)?;
+        let algorithm = text(jwk, "alg")?
+            .map(|name| Algorithm::parse(name).ok_or_else(|| JwkFault::UnknownAlgorithm(Word::new(name))))
+            .transpose()?;
+        let id = text(jwk, "kid")?.map(|id| KeyId::new(id).ok_or(JwkFault::KeyIdTooLong)).transpose()?;
+        let key = match kind?.ok_or(JwkFault::Missing("kty"))? {
+            "RSA" => PublicKey::rsa_of(&number(jwk, "n")?, &number(jwk, "e")?)?,
+            "EC" => {
+                let name = needed(jwk, "crv")?;
+                let curve = Curve::parse(name).ok_or_else(|| JwkFault::UnknownCurve(Word::new(name)))?;
+                PublicKey::ec_of(curve, &coordinate(jwk, "x", curve)?, &coordinate(jwk, "y", curve)?)?
+            }
+            "OKP" => match needed(jwk, "crv")? {
+                "Ed25519" => PublicKey::ed25519(&bytes(jwk, "x")?)?,
+                other => return Err(JwkFault::UnknownCurve(Word::new(other))),
+            },
+            other => return Err(JwkFault::UnknownType(Word::new(other))),
+        };
+        let mut key = Self::from_public(&key)?;
+        if let Some(algorithm) = algorithm {
+            let family = key.family();
+            key = key.restricted_to(&[algorithm]).map_err(|_| JwkFault::AlgorithmMisfit { algorithm, family })?;
+        }
+        Ok(match id {
+            Some(id) => key.with_id(id),
+            None => key,
+        })
+    }
+}
+
+/// What the key is published for; a key that says nothing is for everything (RFC 7517 §4.2, §4.3).
+fn check_use(jwk: &Map<String, Value>) -> Result<(), JwkFault> {
+    if let Some(other) = text(jwk, "use")?.filter(|purpose| *purpose != "sig") {
+        return Err(JwkFault::OtherUse(Word::new(other)));
+    }
+    let Some(operations) = jwk.get("key_ops") else { return Ok(()) };
+    let operations: Option<Vec<&str>> = operations.as_array().and_then(|all| all.iter().map(Value::as_str).collect());
+    let operations = operations.ok_or(JwkFault::OperationsMistyped)?;
+    if operations.contains(&"verify") { Ok(()) } else { Err(JwkFault::OtherOperations) }
+}
+
+fn text<'a>(jwk: &'a Map<String, Value>, member: &'static str) -> Result<Option<&'a str>, JwkFault> {
+    jwk.get(member).map(|value| value.as_str().ok_or(JwkFault::NotText(member))).transpose()
+}
+
+fn needed<'a>(jwk: &'a Map<String, Value>, member: &'static str) -> Result<&'a str, JwkFault> {
+    text(jwk, member)?.ok_or(JwkFault::Missing(member))
+}
+
+fn bytes(jwk: &Map<String, Value>, member: &'static str) -> Result<Vec<u8>, JwkFault> {
+    URL_SAFE_NO_PAD.decode(needed(jwk, member)?).map_err(|_| JwkFault::Encoding(member))
+}
+
+/// One key has one spelling, so that it has one thumbprint.
+fn number(jwk: &Map<String, Value>, member: &'static str) -> Result<Vec<u8>, JwkFault> {
+    let bytes = bytes(jwk, member)?;
+    if bytes.first().is_none_or(|first| *first == 0) { Err(JwkFault::NotShortest(member)) } else { Ok(bytes) }
+}
+
+fn coordinate(jwk: &Map<String, Value>, member: &'static str, curve: Curve) -> Result<Vec<u8>, JwkFault> {
+    let (coordinate, needed) = (bytes(jwk, member)?, curve.coordinate_len());
+    if coordinate.len() == needed {
+        Ok(coordinate)
+    } else {
+        Err(JwkFault::CoordinateLength { member, bytes: coordinate.len(), needed })
+    }
+}
+
+#[cfg(test)]
+mod tests;

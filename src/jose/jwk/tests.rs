@@ -1,0 +1,152 @@
+//! One JWK: what is taken, and what is said about the others.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{JwkFault, VerificationKey, Word};
+use crate::jose::algorithm::{Algorithm, Family};
+use crate::jose::key_id::KeyId;
+use crate::jose::testing::{assert_good_messages, table};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    base: Option<Base>,
+    #[serde(default)]
+    jwk: Map<String, Value>,
+    #[serde(default)]
+    without: Vec<String>,
+    long_kid: Option<usize>,
+    says: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Base {
+    Rsa,
+    Ec,
+    Okp,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Thumbprint {
+    source: String,
+    key: Map<String, Value>,
+    thumbprint: String,
+}
+
+/// Good keys: those of RFC 7638 §3.1, RFC 7515 appendix A.3 and RFC 8037 appendix A.2.
+fn good(base: &Base) -> Map<String, Value> {
+    let vectors = table::<Thumbprint>("thumbprints.yaml");
+    let of = |source: &str| vectors.iter().find(|row| row.source.contains(source)).unwrap().key.clone();
+    match base {
+        Base::Rsa => of("RFC 7638"),
+        Base::Okp => of("RFC 8037"),
+        Base::Ec => object(json!({
+            "kty": "EC",
+            "crv": "P-256",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        })),
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    let Value::Object(object) = value else { panic!("a JWK is an object") };
+    object
+}
+
+fn with(base: &Base, member: &str, value: Value) -> Result<VerificationKey, JwkFault> {
+    let mut jwk = good(base);
+    jwk.insert(member.to_owned(), value);
+    VerificationKey::from_jwk(&jwk)
+}
+
+#[test]
+fn odd_keys_are_refused_with_these_words() {
+    let mut names = HashSet::new();
+    for row in table::<Row>("jwk.yaml") {
+        assert!(names.insert(row.name.clone()), "two rows are called `{}`", row.name);
+        let mut jwk = row.base.as_ref().map(good).unwrap_or_default();
+        jwk.extend(row.jwk);
+        if let Some(length) = row.long_kid {
+            jwk.insert("kid".to_owned(), "k".repeat(length).into());
+        }
+        for member in row.without {
+            assert!(jwk.remove(&member).is_some(), "{}: there is no {member} to take away", row.name);
+        }
+        let fault = VerificationKey::from_jwk(&jwk).err().unwrap_or_else(|| panic!("{}: was taken", row.name));
+        assert_eq!(fault.to_string(), row.says, "{}", row.name);
+    }
+}
+
+#[test]
+fn thumbprints_are_those_of_the_standards() {
+    for Thumbprint { source, key, thumbprint } in table("thumbprints.yaml") {
+        let key = VerificationKey::from_jwk(&key).unwrap();
+        assert_eq!(key.thumbprint().map(|print| print.to_string()), Some(thumbprint), "{source}");
+    }
+}
+
+#[test]
+fn a_key_is_read_with_its_name_and_its_algorithm() {
+    let key = VerificationKey::from_jwk(&good(&Base::Rsa)).unwrap();
+    assert_eq!((key.family(), key.bits(), key.id()), (Family::Rsa, 2048, KeyId::new("2011-04-29").as_ref()));
+    let served: Vec<_> = Algorithm::ALL.iter().filter(|algorithm| key.can(**algorithm)).collect();
+    assert_eq!(served, [&Algorithm::Rs256]);
+
+    let key = VerificationKey::from_jwk(&good(&Base::Okp)).unwrap();
+    assert_eq!((key.family(), key.bits(), key.id()), (Family::Ed25519, 256, None));
+    let key = VerificationKey::from_jwk(&good(&Base::Ec)).unwrap();
+    assert_eq!((key.family(), key.bits(), key.id()), (Family::P256, 256, None));
+}
+
+#[test]
+fn members_that_bring_a_certificate_along_change_nothing() {
+    let plain = VerificationKey::from_jwk(&good(&Base::Ec)).unwrap().identity();
+    for name in ["x5u", "x5c", "x5t", "x5t#S256", "ext", "exp", "unknown"] {
+        for value in [json!("https://evil.example/key"), json!(["MIIB"]), json!(null), json!(1)] {
+            assert_eq!(with(&Base::Ec, name, value).map(|key| key.identity()), Ok(plain), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_key_for_signatures_is_taken_however_it_says_so() {
+    for (member, value) in [
+        ("use", json!("sig")),
+        ("key_ops", json!(["verify"])),
+        ("key_ops", json!(["sign", "verify"])),
+        ("alg", json!("ES256")),
+        ("kid", json!("")),
+        ("kid", json!("k".repeat(256))),
+    ] {
+        assert!(with(&Base::Ec, member, value.clone()).is_ok(), "{member} {value}");
+    }
+}
+
+#[test]
+fn messages_are_unique_lowercase_sentences() {
+    assert_good_messages(&[
+        JwkFault::NotAnObject,
+        JwkFault::Private("d"),
+        JwkFault::Symmetric,
+        JwkFault::Missing("kty"),
+        JwkFault::NotText("kty"),
+        JwkFault::Encoding("n"),
+        JwkFault::NotShortest("n"),
+        JwkFault::CoordinateLength { member: "x", bytes: 31, needed: 32 },
+        JwkFault::UnknownType(Word::new("AKP")),
+        JwkFault::UnknownCurve(Word::new("P-521")),
+        JwkFault::OtherUse(Word::new("enc")),
+        JwkFault::OperationsMistyped,
+        JwkFault::OtherOperations,
+        JwkFault::UnknownAlgorithm(Word::new("RSA-OAEP")),
+        JwkFault::AlgorithmMisfit { algorithm: Algorithm::Es256, family: Family::Rsa },
+        JwkFault::KeyIdTooLong,
+    ]);
+}

@@ -1,0 +1,142 @@
+//! Sets: bounds, and that one odd key does not take the others with it.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{Jwks, JwksFault, SkippedKey};
+use crate::jose::jwk::JwkFault;
+use crate::jose::key_id::KeyId;
+use crate::jose::testing::assert_good_messages;
+
+fn key(id: &str) -> Value {
+    json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": id})
+}
+
+fn parse(set: &Value) -> Result<(Vec<String>, Vec<String>), JwksFault> {
+    let (keys, skipped) = Jwks::parse(set.to_string().as_bytes())?.into_parts();
+    let ids = keys.iter().map(|key| key.id().map(KeyId::as_str).unwrap_or_default().to_owned()).collect();
+    Ok((ids, skipped.iter().map(SkippedKey::to_string).collect()))
+}
+
+#[test]
+fn an_odd_key_is_skipped_and_named() {
+    let set = json!({"keys": [
+        key("a"),
+        {"kty": "RSA", "use": "enc", "kid": "b"},
+        7,
+        {"kty": "oct", "k": "c2VjcmV0", "kid": "\u{1b}[2J"},
+        {"kid": 9},
+        key("a"),
+        key("c"),
+    ], "other": [1]});
+    let (ids, skipped) = parse(&set).unwrap();
+    assert_eq!(ids, ["a", "a", "c"]);
+    assert_eq!(
+        skipped,
+        [
+            "keys[1], `kid` `b`: the key's `use` is `enc`, and tokens are verified with keys for `sig` only",
+            "keys[2]: the key is not a JSON object",
+            "keys[3], `kid` of 4 bytes that can't be shown: the key is a shared secret (`kty` is `oct`), and only public keys are \
+             read here; if it is in use, replace it",
+            "keys[4]: the key's `kid` is not a string",
+        ]
+    );
+}
+
+#[test]
+fn a_set_that_verifies_nothing_is_refused() {
+    assert_eq!(parse(&json!({})), Err(JwksFault::NoKeys));
+    for other in [json!(null), json!({}), json!("keys"), json!(1)] {
+        assert_eq!(parse(&json!({"keys": other})), Err(JwksFault::NotAnArray));
+    }
+    let empty = parse(&json!({"keys": []})).unwrap_err();
+    assert_eq!(empty.to_string(), "the key set has no key that tokens could be verified with");
+    let odd = parse(&json!({"keys": [1, {"kty": "AKP"}, {}, 2, 3]})).unwrap_err();
+    assert_eq!(
+        odd.to_string(),
+        "the key set has no key that tokens could be verified with: keys[0]: the key is not a JSON object; keys[1]: the key's \
+         `kty` is `AKP`, and `RSA`, `EC` or `OKP` is needed; keys[2]: the key has no `kty`; and 2 more"
+    );
+    let JwksFault::NoneUsable(skipped) = odd else { panic!("another fault") };
+    assert_eq!(skipped[2].fault(), &JwkFault::Missing("kty"));
+}
+
+#[test]
+fn a_set_is_strict_json() {
+    let twice =
+        r#"{"keys":[],"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    for (text, message) in [
+        ("", "the key set is not well-formed JSON"),
+        ("<html>", "the key set is not well-formed JSON"),
+        ("[]", "the key set is not a JSON object"),
+        (twice, "the key set has an object with one name twice"),
+    ] {
+        assert_eq!(Jwks::parse(text.as_bytes()).unwrap_err().to_string(), message, "{text}");
+    }
+    let deep = format!("{{\"keys\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
+    assert_eq!(Jwks::parse(deep.as_bytes()).unwrap_err().to_string(), "the key set nests deeper than 32 levels");
+}
+
+#[test]
+fn a_set_has_bounds() {
+    let of = |size: usize| json!({"keys": vec![key("a"); size]});
+    assert_eq!(parse(&of(Jwks::MAX_KEYS)).unwrap().0.len(), Jwks::MAX_KEYS);
+    assert_eq!(parse(&of(Jwks::MAX_KEYS + 1)), Err(JwksFault::TooMany { found: Jwks::MAX_KEYS + 1 }));
+
+    let text = of(1).to_string();
+    let padded = |size: usize| Jwks::parse(format!("{text}{}", " ".repeat(size - text.len())).as_bytes());
+    assert!(padded(Jwks::MAX_BYTES).is_ok());
+    assert_eq!(padded(Jwks::MAX_BYTES + 1).err(), Some(JwksFault::TooLarge));
+}
+
+#[test]
+fn messages_are_unique_lowercase_sentences() {
+    assert_good_messages(&[
+        JwksFault::TooLarge,
+        JwksFault::NoKeys,
+        JwksFault::NotAnArray,
+        JwksFault::TooMany { found: 101 },
+        JwksFault::NoneUsable(Vec::new()),
+    ]);
+}
+
+/// JSON in which the names and words of JWKs are frequent.
+fn any_json() -> impl Strategy<Value = Value> {
+    let names = "kty|crv|x|y|n|e|d|k|use|alg|kid|key_ops|keys|x5c";
+    let words =
+        "RSA|EC|OKP|oct|P-256|P-384|Ed25519|sig|enc|RS256|ES256|EdDSA|verify|AQAB|[-_A-Za-z0-9]{0,90}|\\PC{0,8}";
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        words.prop_map(Value::from)
+    ];
+    leaf.prop_recursive(3, 32, 8, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            proptest::collection::btree_map(names, inner, 0..8)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(Jwks::parse(&bytes).is_err());
+    }
+
+    #[test]
+    fn every_key_of_any_set_is_used_or_named(list in proptest::collection::vec(any_json(), 0..6)) {
+        let set = json!({"keys": list}).to_string();
+        match Jwks::parse(set.as_bytes()) {
+            Ok(set) => {
+                let (keys, skipped) = set.into_parts();
+                prop_assert!(!keys.is_empty());
+                prop_assert_eq!(keys.len() + skipped.len(), list.len());
+            }
+            Err(JwksFault::NoneUsable(skipped)) => prop_assert_eq!(skipped.len(), list.len()),
+            Err(other) => prop_assert!(false, "{}", other),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What keys are told apart by: for people, for other systems, and for modgud itself. Owns the hashes; none of them gives a
+//! secret away.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::jose::algorithm::Algorithm;
+use crate::jose::key_id::KeyId;
+
+/// A short name for people, not for decisions.
+///
+/// Of a public key: the first eight bytes of the SHA-256 of its `SubjectPublicKeyInfo`, shown as 16 lowercase hexadecimal
+/// digits. The same key has the same one however it is wrapped: `openssl pkey -pubin -outform DER | sha256sum` begins with
+/// it. Of a secret: its size only, since a hash of a weak secret is a way to guess it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fingerprint {
+    /// Of a public key.
+    Public([u8; 8]),
+    /// Of a secret.
+    Secret {
+        /// Its size, in bits.
+        bits: usize,
+    },
+}
+
+impl Fingerprint {
+    /// That of a public key, from the DER of its `SubjectPublicKeyInfo`.
+    pub(super) fn of_info(der: &[u8]) -> Self {
+        let mut first = [0; 8];
+        first.iter_mut().zip(digest(&SHA256, der).as_ref()).for_each(|(to, from)| *to = *from);
+        Self::Public(first)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Self::Secret { bits } => write!(f, "secret of {bits} bits"),
+        }
+    }
+}
+
+/// The name that RFC 7638 gives a public key: the SHA-256 of its required JWK members, shown in base64url. Two systems that
+/// never met call a key by the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Thumbprint([u8; 32]);
+
+impl Thumbprint {
+    /// That of a key whose required members are these, in the order of their names (RFC 7638 §3). No value needs escaping.
+    pub(super) fn of_members(members: &[(&str, &str)]) -> Self {
+        let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":\"{value}\"")).collect();
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, format!("{{{}}}", members.join(",")).as_bytes()).as_ref());
+        Self(hash)
+    }
+}
+
+impl fmt::Display for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+/// What modgud tells keys apart by: equal for two keys exactly when they are the same key, under the same name, for the same
+/// algorithms. It is compared and never shown, because it is made from secrets too.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyIdentity([u8; 32]);
+
+impl KeyIdentity {
+    pub(super) fn new(material: &[u8; 32], id: Option<&KeyId>, algorithms: &[Algorithm]) -> Self {
+        let mut parts = vec![material.as_slice()];
+        parts.extend(algorithms.iter().map(|algorithm| algorithm.name().as_bytes()));
+        // Behind the algorithms, so that no name can be taken for one of them: a name stands behind an empty part.
+        parts.extend(id.into_iter().flat_map(|id| [b"".as_slice(), id.as_str().as_bytes()]));
+        Self(hash(&parts))
+    }
+}
+
+impl fmt::Debug for KeyIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyIdentity(…)")
+    }
+}
+
+/// The SHA-256 of the parts, each with its length before it, so that no two lists of parts are read alike.
+pub(super) fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut text = Vec::new();
+    for part in parts {
+        text.extend_from_slice(&part.len().to_be_bytes());
+        text.extend_from_slice(part);
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, &text).as_ref());
+    hash
+}

@@ -1,0 +1,262 @@
+//! Which public keys are good enough, and the forms in which they come: DER, and the numbers of a JWK. Owns the bounds; knows
+//! neither PEM nor JSON, and checks no signature.
+
+use aws_lc_rs::signature::{ParsedPublicKey, VerificationAlgorithm};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pkcs1::{RsaPublicKey, RsaPublicKeyRef, UintRef};
+use spki::der::asn1::{AnyRef, BitStringRef};
+use spki::der::{Decode as _, Encode as _};
+use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
+
+use super::Thumbprint;
+use crate::jose::algorithm::Family;
+use crate::jose::key_fault::{CurveName, KeyFault, KeyKind};
+
+/// The shortest RSA modulus, in bits (RFC 7518 §3.3).
+pub(in crate::jose) const MIN_RSA_BITS: usize = 2048;
+/// The longest RSA modulus, in bits: the cryptographic library's bound, at about 16 times the cost of 2048 bits.
+pub(in crate::jose) const MAX_RSA_BITS: usize = 8192;
+/// The longest public exponent, in bits: the cryptographic library's bound.
+pub(in crate::jose) const MAX_EXPONENT_BITS: usize = 33;
+
+/// `id-ecPublicKey` (RFC 5480 §2.1.1).
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+/// `id-Ed25519` (RFC 8410 §3).
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// What an uncompressed point begins with (SEC 1 §2.3.3).
+const UNCOMPRESSED: u8 = 4;
+/// The length of an Ed25519 key, in bytes (RFC 8032 §5.1.5).
+const ED25519_BYTES: usize = 32;
+
+/// The Ed25519 points whose order divides 8, without their sign bit, in both spellings of those that have two: with such a
+/// key a signature can be made up that fits any message (RFC 8032 §5.1.7 does not ask for the check that would find it).
+const SMALL_ORDER: [[u8; ED25519_BYTES]; 7] = [
+    with_ends(0x00, 0x00, 0x00),
+    with_ends(0x01, 0x00, 0x00),
+    with_ends(0xec, 0xff, 0x7f),
+    with_ends(0xed, 0xff, 0x7f),
+    with_ends(0xee, 0xff, 0x7f),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
+#[expect(clippy::indexing_slicing, reason = "constant positions, computed when modgud is compiled")]
+const fn with_ends(first: u8, middle: u8, last: u8) -> [u8; ED25519_BYTES] {
+    let mut bytes = [middle; ED25519_BYTES];
+    bytes[0] = first;
+    bytes[ED25519_BYTES - 1] = last;
+    bytes
+}
+
+/// A curve of ECDSA keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::jose) enum Curve {
+    /// secp256r1.
+    P256,
+    /// secp384r1.
+    P384,
+}
+
+impl Curve {
+    const ALL: [Self; 2] = [Self::P256, Self::P384];
+
+    /// The curve of that name in a JWK (RFC 7518 §6.2.1.1).
+    pub(in crate::jose) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|curve| curve.family().name() == name)
+    }
+
+    const fn family(self) -> Family {
+        match self {
+            Self::P256 => Family::P256,
+            Self::P384 => Family::P384,
+        }
+    }
+
+    /// RFC 5480 §2.1.1.1.
+    const fn oid(self) -> ObjectIdentifier {
+        match self {
+            Self::P256 => ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"),
+            Self::P384 => ObjectIdentifier::new_unwrap("1.3.132.0.34"),
+        }
+    }
+
+    /// The length of a coordinate, in bytes (RFC 7518 §6.2.1.2).
+    pub(in crate::jose) const fn coordinate_len(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+        }
+    }
+}
+
+/// A public key that is good enough, in the form that the library takes.
+pub(in crate::jose) struct PublicKey {
+    kind: Kind,
+    bits: usize,
+    bytes: Vec<u8>,
+    thumbprint: Thumbprint,
+}
+
+enum Kind {
+    Rsa,
+    Ec(Curve),
+    Ed25519,
+}
+
+impl PublicKey {
+    /// From a `SubjectPublicKeyInfo`.
+    ///
+    /// # Errors
+    /// A [`KeyFault`] that names the family found, or what is wrong with the key.
+    pub(in crate::jose) fn from_info(info: &SubjectPublicKeyInfoRef<'_>) -> Result<Self, KeyFault> {
+        let key = info.subject_public_key.as_bytes();
+        match info.algorithm.oid {
+            pkcs1::ALGORITHM_OID => Self::rsa(key.ok_or(KeyFault::NotDer)?),
+            EC => {
+                // Parameters that are no name describe a curve, and nobody may bring one along (RFC 5480 §2.1.1).
+                let named = info.algorithm.parameters_oid().map_err(|_| KeyFault::CurveNotNamed)?;
+                let curve = Curve::ALL.into_iter().find(|curve| curve.oid() == named);
+                let curve = curve.ok_or(KeyFault::OtherCurve { found: CurveName(named) })?;
+                Self::ec(curve, key.ok_or(KeyFault::NotDer)?)
+            }
+            ED25519 if info.algorithm.parameters.is_some() => Err(KeyFault::NotDer),
+            ED25519 => Self::ed25519(key.ok_or(KeyFault::NotDer)?),
+            // RSASSA-PSS keys have their own identifier and must not serve PKCS#1 v1.5 signatures (RFC 4055 §1.2).
+            other => Err(KeyFault::OtherType { found: KeyKind(other) }),
+        }
+    }
+
+    /// From the DER of an `RSAPublicKey` (RFC 8017 appendix A.1.1).
+    ///
+    /// # Errors
+    /// A [`KeyFault`] that says which bound is not met.
+    pub(in crate::jose) fn rsa(der: &[u8]) -> Result<Self, KeyFault> {
+        let key = RsaPublicKeyRef::from_der(der).map_err(|_| KeyFault::NotDer)?;
+        let (modulus, exponent) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
+        let bits = bit_length(modulus);
+        if bits < MIN_RSA_BITS {
+            return Err(KeyFault::TooShort { bits });
+        }
+        if bits > MAX_RSA_BITS {
+            return Err(KeyFault::TooLong { bits });
+        }
+        let odd = exponent.last().is_some_and(|byte| byte & 1 == 1);
+        match bit_length(exponent) {
+            0 | 1 => return Err(KeyFault::ExponentUnsafe),
+            _ if !odd => return Err(KeyFault::ExponentUnsafe),
+            bits if bits > MAX_EXPONENT_BITS => return Err(KeyFault::ExponentTooLong { bits }),
+            _ => {}
+        }
+        let members = [("e", &*encode(exponent)), ("kty", "RSA"), ("n", &*encode(modulus))];
+        Ok(Self { kind: Kind::Rsa, bits, bytes: der.to_vec(), thumbprint: Thumbprint::of_members(&members) })
+    }
+
+    /// From the two numbers of an RSA key, big-endian.
+    ///
+    /// # Errors
+    /// As [`Self::rsa`].
+    pub(in crate::jose) fn rsa_of(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyFault> {
+        let number = |bytes| UintRef::new(bytes).map_err(|_| KeyFault::NotDer);
+        let key = RsaPublicKey { modulus: number(modulus)?, public_exponent: number(exponent)? };
+        Self::rsa(&key.to_der().map_err(|_| KeyFault::NotDer)?)
+    }
+
+    /// From a point in its uncompressed form (SEC 1 §2.3.3). Whether it lies on the curve is found when it is parsed.
+    ///
+    /// # Errors
+    /// [`KeyFault::PointForm`].
+    pub(in crate::jose) fn ec(curve: Curve, point: &[u8]) -> Result<Self, KeyFault> {
+        let length = curve.coordinate_len();
+        let (x, y) = point
+            .split_first()
+            .filter(|(form, _)| **form == UNCOMPRESSED)
+            .and_then(|(_, coordinates)| coordinates.split_at_checked(length))
+            .filter(|(_, y)| y.len() == length)
+            .ok_or(KeyFault::PointForm)?;
+        let members = [("crv", curve.family().name()), ("kty", "EC"), ("x", &*encode(x)), ("y", &*encode(y))];
+        let thumbprint = Thumbprint::of_members(&members);
+        Ok(Self { kind: Kind::Ec(curve), bits: length.saturating_mul(8), bytes: point.to_vec(), thumbprint })
+    }
+
+    /// From the two coordinates of a point, each of the curve's length.
+    ///
+    /// # Errors
+    /// As [`Self::ec`].
+    pub(in crate::jose) fn ec_of(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyFault> {
+        Self::ec(curve, &[&[UNCOMPRESSED], x, y].concat())
+    }
+
+    /// From the 32 bytes of an Ed25519 key (RFC 8032 §5.1.5).
+    ///
+    /// # Errors
+    /// [`KeyFault::Ed25519Length`] or [`KeyFault::SmallOrder`].
+    pub(in crate::jose) fn ed25519(key: &[u8]) -> Result<Self, KeyFault> {
+        let [first @ .., last] = key else { return Err(KeyFault::Ed25519Length { bytes: 0 }) };
+        if key.len() != ED25519_BYTES {
+            return Err(KeyFault::Ed25519Length { bytes: key.len() });
+        }
+        // The highest bit is the sign, which both points of one order have.
+        if SMALL_ORDER.iter().any(|point| point.split_last() == Some((&(last & 0x7f), first))) {
+            return Err(KeyFault::SmallOrder);
+        }
+        let members = [("crv", "Ed25519"), ("kty", "OKP"), ("x", &*encode(key))];
+        Ok(Self { kind: Kind::Ed25519, bits: 256, bytes: key.to_vec(), thumbprint: Thumbprint::of_members(&members) })
+    }
+
+    pub(super) const fn family(&self) -> Family {
+        match self.kind {
+            Kind::Rsa => Family::Rsa,
+            Kind::Ec(curve) => curve.family(),
+            Kind::Ed25519 => Family::Ed25519,
+        }
+    }
+
+    pub(super) const fn bits(&self) -> usize {
+        self.bits
+    }
+
+    pub(super) const fn thumbprint(&self) -> Thumbprint {
+        self.thumbprint
+    }
+
+    /// The key, ready for this check.
+    pub(super) fn parse(&self, check: &'static dyn VerificationAlgorithm) -> Result<ParsedPublicKey, KeyFault> {
+        ParsedPublicKey::new(check, &self.bytes).map_err(|_| match self.kind {
+            Kind::Rsa | Kind::Ed25519 => KeyFault::Refused,
+            Kind::Ec(curve) => KeyFault::NotOnCurve { curve: curve.family() },
+        })
+    }
+
+    /// The DER of the key's `SubjectPublicKeyInfo` in its usual form, whatever form it came in.
+    pub(super) fn info(&self) -> Result<Vec<u8>, KeyFault> {
+        let curve = match self.kind {
+            Kind::Ec(curve) => Some(curve.oid()),
+            Kind::Rsa | Kind::Ed25519 => None,
+        };
+        let algorithm = match self.kind {
+            Kind::Rsa => pkcs1::ALGORITHM_ID,
+            Kind::Ec(_) => AlgorithmIdentifierRef { oid: EC, parameters: curve.as_ref().map(AnyRef::from) },
+            Kind::Ed25519 => AlgorithmIdentifierRef { oid: ED25519, parameters: None },
+        };
+        BitStringRef::from_bytes(&self.bytes)
+            .and_then(|key| SubjectPublicKeyInfoRef { algorithm, subject_public_key: key }.to_der())
+            .map_err(|_| KeyFault::NotDer)
+    }
+}
+
+fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The number of bits of a big-endian unsigned integer without leading zero bytes.
+fn bit_length(bytes: &[u8]) -> usize {
+    let unused = bytes.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    bytes.len().saturating_mul(8).saturating_sub(unused)
+}

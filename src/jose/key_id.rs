@@ -1,0 +1,53 @@
+//! Names of keys. Owns their bound and how they are shown; finds no key by one.
+
+use std::fmt;
+
+/// The longest `kid` that is read, in bytes.
+pub(super) const MAX_KEY_ID_BYTES: usize = 256;
+
+/// A `kid` (RFC 7515 §4.1.4, RFC 7517 §4.5): an opaque name of at most 256 bytes. It is compared and nothing else; above all
+/// it is never a path, a URL or part of a query.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// A name; `None` if it is longer than 256 bytes.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        (text.len() <= MAX_KEY_ID_BYTES).then(|| Self(text.to_owned()))
+    }
+
+    /// The name as it is spelled, which may hold any character.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// For people: the name between backticks, or only its length when showing it could mislead them.
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let printable = !self.0.is_empty() && self.0.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        if printable && !self.0.contains('`') {
+            write!(f, "`{}`", self.0)
+        } else {
+            write!(f, "of {} bytes that can't be shown", self.0.len())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeyId, MAX_KEY_ID_BYTES};
+
+    #[test]
+    fn only_what_can_be_shown_is_shown() {
+        let shown = |text: &str| KeyId::new(text).map(|id| id.to_string());
+        assert_eq!(shown("2024-01 a/b").as_deref(), Some("`2024-01 a/b`"));
+        for hidden in ["", "a\nb", "\u{1b}[2J", "é", "a`b"] {
+            assert_eq!(shown(hidden), Some(format!("of {} bytes that can't be shown", hidden.len())));
+        }
+        assert!(KeyId::new(&"k".repeat(MAX_KEY_ID_BYTES)).is_some());
+        assert_eq!(KeyId::new(&"k".repeat(MAX_KEY_ID_BYTES + 1)), None);
+    }
+}

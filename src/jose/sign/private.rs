@@ -1,0 +1,152 @@
+//! Private keys of every family: their forms, and the signature itself. Owns what the library needs to know; chooses no
+//! algorithm, and knows nothing of tokens.
+
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::{SystemRandom, fill};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
+    RsaKeyPair,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::SigningFault;
+use crate::jose::algorithm::{Algorithm, Check, Family};
+
+/// A private key or a secret.
+pub(super) enum PrivateKey {
+    Rsa(RsaKeyPair),
+    Ec(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+    Secret(String),
+}
+
+impl PrivateKey {
+    pub(super) fn generate(algorithm: Algorithm) -> Result<Self, SigningFault> {
+        match algorithm.family() {
+            Family::Rsa => RsaKeyPair::generate(KeySize::Rsa2048).map(Self::Rsa),
+            Family::P256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Self::Ec),
+            Family::P384 => EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map(Self::Ec),
+            Family::Ed25519 => Ed25519KeyPair::generate().map(Self::Ed25519),
+            Family::Hmac => {
+                let mut secret = vec![0; secret_len(algorithm)];
+                fill(&mut secret).map(|()| Self::Secret(URL_SAFE_NO_PAD.encode(secret)))
+            }
+        }
+        .map_err(|_| SigningFault::Library)
+    }
+
+    pub(super) fn from_pem(text: &str) -> Result<Self, SigningFault> {
+        let pem = pem::parse(text).map_err(|_| SigningFault::NotAPrivateKey)?;
+        let der = pem.contents();
+        let rsa = || RsaKeyPair::from_pkcs8(der).map(Self::Rsa);
+        let ed25519 = || Ed25519KeyPair::from_pkcs8(der).map(Self::Ed25519);
+        let ec = || {
+            EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
+                .or_else(|_| EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, der))
+                .map(Self::Ec)
+        };
+        match pem.tag() {
+            "PRIVATE KEY" => rsa().or_else(|_| ec()).or_else(|_| ed25519()),
+            "RSA PRIVATE KEY" => RsaKeyPair::from_der(der).map(Self::Rsa),
+            "EC PRIVATE KEY" => ec(),
+            _ => return Err(SigningFault::NotAPrivateKey),
+        }
+        .map_err(|_| SigningFault::NotAPrivateKey)
+    }
+
+    pub(super) fn family(&self) -> Family {
+        match self {
+            Self::Rsa(_) => Family::Rsa,
+            Self::Ec(key) if *key.algorithm() == ECDSA_P256_SHA256_FIXED_SIGNING => Family::P256,
+            Self::Ec(_) => Family::P384,
+            Self::Ed25519(_) => Family::Ed25519,
+            Self::Secret(_) => Family::Hmac,
+        }
+    }
+
+    /// Whether a secret is as long as the algorithm's hash.
+    pub(super) fn check_length(&self, algorithm: Algorithm) -> Result<(), SigningFault> {
+        match self {
+            Self::Secret(secret) if secret.len() < secret_len(algorithm) => {
+                Err(SigningFault::SecretTooShort { bytes: secret.len(), needed: secret_len(algorithm) })
+            }
+            Self::Rsa(_) | Self::Ec(_) | Self::Ed25519(_) | Self::Secret(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn text(&self) -> Result<String, SigningFault> {
+        let rsa = |key: &RsaKeyPair| -> Result<Pkcs8V1Der<'static>, Unspecified> { key.as_der() };
+        let encoded = match self {
+            Self::Rsa(key) => rsa(key).map(|der| encode("PRIVATE KEY", der.as_ref())),
+            Self::Ec(key) => key.to_pkcs8v1().map(|der| encode("PRIVATE KEY", der.as_ref())),
+            Self::Ed25519(key) => key.to_pkcs8v1().map(|der| encode("PRIVATE KEY", der.as_ref())),
+            Self::Secret(secret) => Ok(secret.clone()),
+        };
+        encoded.map_err(|_| SigningFault::Library)
+    }
+
+    pub(super) fn public_pem(&self) -> Result<String, SigningFault> {
+        let encoded: Result<PublicKeyX509Der<'static>, Unspecified> = match self {
+            Self::Rsa(key) => key.public_key().as_der(),
+            Self::Ec(key) => key.public_key().as_der(),
+            Self::Ed25519(key) => key.public_key().as_der(),
+            Self::Secret(_) => return Err(SigningFault::NoPublicHalf),
+        };
+        encoded.map(|der| encode("PUBLIC KEY", der.as_ref())).map_err(|_| SigningFault::Library)
+    }
+
+    /// The signature over these bytes. The algorithm must be one of the key's family.
+    pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, SigningFault> {
+        let signature = match self {
+            Self::Rsa(key) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                let encoding = rsa_encoding(algorithm).ok_or(SigningFault::Library)?;
+                key.sign(encoding, &SystemRandom::new(), message, &mut signature).map(|()| signature)
+            }
+            Self::Ec(key) => key.sign(&SystemRandom::new(), message).map(|signature| signature.as_ref().to_vec()),
+            Self::Ed25519(key) => key.try_sign(message).map(|signature| signature.as_ref().to_vec()),
+            Self::Secret(secret) => match algorithm.check() {
+                Check::Secret(hash) => {
+                    Ok(hmac::sign(&hmac::Key::new(hash, secret.as_bytes()), message).as_ref().to_vec())
+                }
+                Check::Public(_) => Err(Unspecified),
+            },
+        };
+        signature.map_err(|_| SigningFault::Library)
+    }
+}
+
+/// The least length of a secret, in bytes: that of the algorithm's hash (RFC 7518 §3.2).
+fn secret_len(algorithm: Algorithm) -> usize {
+    match algorithm.check() {
+        Check::Secret(hash) => hash.tag_len(),
+        Check::Public(_) => 0,
+    }
+}
+
+fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
+    match algorithm {
+        Algorithm::Rs256 => Some(&RSA_PKCS1_SHA256),
+        Algorithm::Rs384 => Some(&RSA_PKCS1_SHA384),
+        Algorithm::Rs512 => Some(&RSA_PKCS1_SHA512),
+        Algorithm::Ps256 => Some(&RSA_PSS_SHA256),
+        Algorithm::Ps384 => Some(&RSA_PSS_SHA384),
+        Algorithm::Ps512 => Some(&RSA_PSS_SHA512),
+        Algorithm::Es256
+        | Algorithm::Es384
+        | Algorithm::EdDsa
+        | Algorithm::Hs256
+        | Algorithm::Hs384
+        | Algorithm::Hs512 => None,
+    }
+}
+
+fn encode(tag: &str, der: &[u8]) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(tag, der), config)
+}
