@@ -88,7 +88,7 @@ pub fn run() -> Exit {
         Command::Call(args) => call::run(args),
         Command::Token(command) => token::run(command),
         Command::Apikey(command) => apikey::run(command),
-        Command::Keygen(args) => keygen::run(&args),
+        Command::Keygen(args) => keygen::run(args),
         Command::Demo(args) => demo::run(args),
     }
 }

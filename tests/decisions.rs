@@ -44,14 +44,18 @@ const TOPICS: [&str; 10] = [
 ];
 
 /// Reasons that no request can cause by what it says: `tests/guarantee.rs` has them.
-const NOT_BY_A_REQUEST: [Reason; 6] = [
+const NOT_BY_A_REQUEST: [Reason; 9] = [
     Reason::DeadlineExceeded,
     Reason::Overloaded,
     Reason::Internal,
     // Each of these needs a provider.
+    Reason::KeyUnknown,
     Reason::KeysUnavailable,
     Reason::IntrospectionUnavailable,
     Reason::TokenInactive,
+    // Each of these needs a certificate.
+    Reason::CertificateNotAccepted,
+    Reason::SenderUnproven,
 ];
 
 /// A check is answered in its own time here, also on a busy machine: the deadline is another test's.

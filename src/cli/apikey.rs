@@ -43,7 +43,7 @@ pub(super) struct New {
     #[arg(long = "permission", value_name = "PERMISSION")]
     permissions: Vec<String>,
     /// What a token would claim, for identity headers: JSON, or text if it is no JSON; can be given more than once
-    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = super::token::claim)]
+    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = super::token::mint::claim)]
     claims: Vec<(String, Value)>,
     /// From when on it is not accepted any more: `2027-06-30T12:00:00Z`, or a date, which begins at midnight UTC
     #[arg(long, value_name = "TIME", value_parser = expires)]

@@ -47,7 +47,8 @@ async fn every_command_shows_an_example_of_itself() {
             "apikey",
             "demo",
             "token mint",
-            "apikey new"
+            "token inspect",
+            "apikey new",
         ]
     );
 }
