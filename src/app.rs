@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::Driver;
 use crate::server::grpc::{self, GrpcError};
+use crate::server::keys::KeysPending;
 use crate::server::readiness::{Pending, Readiness};
 use crate::server::{Checks, admin};
 use std::io;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long there must be no check before a drain is taken to be complete.
@@ -80,13 +82,13 @@ impl App {
     /// # Errors
     /// [`AppError::Bind`] when an address can't be had.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, AppError> {
-        let Config { server, snapshot } = config;
+        let Config { server, snapshot, key_sources } = config;
         let readiness = Readiness::default();
         let starting = readiness.hold("starting");
         let (grpc, grpc_address) = listen(server.grpc, "checks (server.grpc)").await?;
         let (admin, admin_address) = listen(server.admin, "probes and metrics (server.admin)").await?;
         let now = clock.now();
-        let driver = Driver::new(snapshot, clock);
+        let driver = Driver::new(snapshot, key_sources, clock);
         let checks = Arc::new(Checks::new(driver));
         checks.metrics.config_loaded(now);
         let addresses = Addresses { grpc: grpc_address, admin: admin_address };
@@ -141,7 +143,11 @@ impl App {
             tokio::try_join!(grpc, admin).map(|((), ())| ())
         };
         tokio::pin!(servers);
+        let keys = KeysPending::hold(&checks, &readiness);
         drop(starting);
+        // Ends with this process at the latest.
+        let mut waiting = JoinSet::new();
+        waiting.spawn(keys.wait());
 
         let leaving = async {
             let how = stop.recv().await.unwrap_or(Stop::Now);

@@ -4,11 +4,13 @@
 mod authenticators;
 mod cache;
 mod jwt;
+mod remote;
 mod supply;
 
 pub use authenticators::{Authenticator, Authenticators};
 pub use cache::{CacheCounts, CachedTokens, TokenDigest};
 pub use jwt::{Accepted, AudiencePolicy, ClaimChecks, ClaimFault, JwtAuthenticator};
+pub use remote::{Completeness, IssuerKeys, KeysAt, PublishedKeys, RemoteKeys};
 pub use supply::{KeysAsked, Lack, Supply};
 
 use crate::credential::CredentialFault;

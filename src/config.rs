@@ -22,9 +22,10 @@ pub use load::{Loaded, Overrides, load, load_and_name_files, load_with_keys, rea
 pub use problem::{Placed, Problem};
 pub use quoted::Quoted;
 pub use schema::schema;
-pub use source::{Environment, Keys, SourceFault};
+pub use source::{Environment, Keys, SourceFault, Wanted};
 pub use watch::{Change, Watched};
 
+use crate::keys::KeySource;
 use crate::snapshot::Snapshot;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// What decisions are made with.
     pub snapshot: Snapshot,
+    /// Where keys are published that the snapshot's authenticators use.
+    pub key_sources: Vec<KeySource>,
 }
 
 /// What a running process can't change.

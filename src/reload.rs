@@ -116,8 +116,8 @@ impl Reloader {
             return;
         }
         match loaded {
-            Ok(Loaded { config: Config { server, snapshot }, origin, .. }) => {
-                checks.driver.replace(snapshot);
+            Ok(Loaded { config: Config { server, snapshot, key_sources }, origin, .. }) => {
+                checks.driver.replace(snapshot, key_sources);
                 checks.metrics.config_replaced(checks.driver.now());
                 tracing::info!(config = origin, "the changed configuration serves");
                 self.name_what_stays(&server);

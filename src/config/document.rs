@@ -3,10 +3,12 @@
 //! descriptions, written for an operator.
 
 mod authenticators;
+mod keys;
 mod rules;
 mod upstream;
 
-pub(super) use authenticators::{AnyWord, Audiences, Authenticator, Claim, From, Jwt, Key, SOURCE, Source};
+pub(super) use authenticators::{AnyWord, Audiences, Authenticator, Claim, From, Jwt, SOURCE, Source};
+pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use rules::{Access, Fallback, Match, Rule};
 pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream};
 

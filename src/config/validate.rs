@@ -44,7 +44,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
 
     let (server, deadline) = self::server(server, telemetry.log.unwrap_or_default(), &mut problems);
     let identity = Arc::new(principal::check(principal, &mut problems));
-    let (authenticators_checked, places) = authenticators::check(authenticators, &identity, reader, &mut problems);
+    let (authenticators_checked, places, key_sources) =
+        authenticators::check(authenticators, &identity, reader, &mut problems);
     let rules = self::rules(rules, *fallback, &mut problems);
     let required: Vec<_> =
         authenticators.iter().filter_map(|one| one.jwt.as_ref()).flat_map(|jwt| &jwt.require).collect();
@@ -60,7 +61,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let answers = Answers::new(&style);
     let authenticators = authenticators_checked;
     let snapshot = Snapshot { places, authenticators, rules, shape, answers, deadline, logged };
-    Ok(Config { server, snapshot })
+    Ok(Config { server, snapshot, key_sources })
 }
 
 /// What a running process can't change, and the deadline, which it can.

@@ -2,6 +2,7 @@
 
 use super::Checks;
 use super::readiness::Readiness;
+use crate::telemetry::metrics::KeyMetrics;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -47,8 +48,10 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    let cache = admin.checks.driver.snapshot().authenticators.cache_counts();
-    match admin.checks.metrics.render(cache) {
+    let driver = &admin.checks.driver;
+    let snapshot = driver.snapshot();
+    let keys = KeyMetrics::of(&snapshot, driver.keys(), driver.now());
+    match admin.checks.metrics.render(snapshot.authenticators.cache_counts(), &keys) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             Ok(([(CONTENT_TYPE, kind)], text))

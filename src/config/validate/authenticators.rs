@@ -1,6 +1,7 @@
 //! Checks `authenticators`: what each needs, and that no credential could belong to two of them.
 
 mod jwt;
+mod keys;
 mod places;
 
 use super::super::document::{self};
@@ -11,6 +12,7 @@ use super::super::source::Reader;
 use super::name;
 use crate::authn::{Authenticator, Authenticators};
 use crate::credential::{AuthenticatorIndex, Places};
+use crate::keys::KeySource;
 use crate::principal::IdentityClaims;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +25,8 @@ pub(super) fn check(
     identity: &Arc<IdentityClaims>,
     reader: &Reader,
     problems: &mut Problems,
-) -> (Authenticators, Places) {
+) -> (Authenticators, Places, Vec<KeySource>) {
+    let mut sources = Vec::new();
     let mut authenticators = Vec::new();
     let mut places = Places::default();
     let mut taken = HashSet::new();
@@ -36,12 +39,12 @@ pub(super) fn check(
             None => problems.add(at, Problem::Kind(KINDS)),
             Some(jwt) => {
                 sole_issuer(&at, list, number, problems);
-                let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, reader, problems);
+                let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, (reader, &mut sources), problems);
                 authenticators.push(Authenticator::Jwt(jwt));
             }
         }
     }
-    (Authenticators::new(authenticators), places)
+    (Authenticators::new(authenticators), places, sources)
 }
 
 /// Tokens of one issuer that stand in one place belong to one authenticator.
