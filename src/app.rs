@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::driver::Driver;
 use crate::revocations;
 use crate::server::grpc::{self, GrpcError};
+use crate::server::keys::KeysPending;
 use crate::server::readiness::{Pending, Readiness};
 use crate::server::{Checks, admin};
 use std::io;
@@ -82,13 +83,13 @@ impl App {
     /// # Errors
     /// [`AppError::Bind`] when an address can't be had.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, AppError> {
-        let Config { server, snapshot } = config;
+        let Config { server, snapshot, key_sources } = config;
         let readiness = Readiness::default();
         let starting = readiness.hold("starting");
         let (grpc, grpc_address) = listen(server.grpc, "checks (server.grpc)").await?;
         let (admin, admin_address) = listen(server.admin, "probes and metrics (server.admin)").await?;
         let now = clock.now();
-        let driver = Driver::new(snapshot, clock);
+        let driver = Driver::new(snapshot, key_sources, clock);
         let checks = Arc::new(Checks::new(driver));
         checks.metrics.config_loaded(now);
         let addresses = Addresses { grpc: grpc_address, admin: admin_address };
@@ -146,7 +147,9 @@ impl App {
         // Ends with this function.
         let mut followers = JoinSet::new();
         followers.spawn(revocations::follow(Arc::clone(&checks)));
+        let keys = KeysPending::hold(&checks, &readiness);
         drop(starting);
+        followers.spawn(keys.wait());
 
         let leaving = async {
             let how = stop.recv().await.unwrap_or(Stop::Now);

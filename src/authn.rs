@@ -7,6 +7,7 @@ mod cache;
 mod confirmation;
 mod jwt;
 mod mtls;
+mod remote;
 mod revocation;
 mod supply;
 
@@ -16,6 +17,7 @@ pub use cache::{CacheCounts, CachedTokens, TokenDigest};
 pub use confirmation::{ConfirmationFault, SenderConstraint};
 pub use jwt::{Accepted, AudiencePolicy, ClaimChecks, ClaimFault, JwtAuthenticator};
 pub use mtls::{MtlsAuthenticator, PeerFault, PeerPattern, PeerPatternFault};
+pub use remote::{Completeness, IssuerKeys, KeysAt, PublishedKeys, RemoteKeys};
 pub use revocation::{RevocationFault, RevocationList, Revocations, Revoked};
 pub use supply::{KeysAsked, Lack, Supply};
 

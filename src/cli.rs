@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod explain;
 mod keygen;
+mod keys;
 mod request;
 mod serve;
 mod test;

@@ -29,10 +29,11 @@ pub use problem::{Placed, Problem};
 pub use quoted::Quoted;
 pub use revocations::{RevocationsError, read as read_revocations};
 pub use schema::schema;
-pub use source::{Environment, Keys, SourceFault};
+pub use source::{Environment, Keys, SourceFault, Wanted};
 pub use validate::timestamp;
 pub use watch::{Change, Watched};
 
+use crate::keys::KeySource;
 use crate::snapshot::Snapshot;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// What decisions are made with.
     pub snapshot: Snapshot,
+    /// Where keys are published that the snapshot's authenticators use.
+    pub key_sources: Vec<KeySource>,
 }
 
 /// What a running process can't change.

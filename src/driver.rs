@@ -1,26 +1,35 @@
-//! Gives a request to the core with what the core has to be given: the present snapshot and the present time.
+//! Gives a request to the core with what the core has to be given: the present snapshot, the present time, and what it says that
+//! it lacks. Only a check that lacks something waits for it.
 
+use crate::authn::{Authenticator, KeysAsked, Lack, Supply};
 use crate::clock::{Clock, Timestamp};
+use crate::credential::AuthenticatorIndex;
 use crate::decision::{Decision, Fault};
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::read;
+use crate::keys::{KeyProviders, KeySource};
 use crate::request::Request;
-use crate::snapshot::{Snapshot, decide};
+use crate::snapshot::{Snapshot, decide, decide_with};
 use arc_swap::{ArcSwap, Guard};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// Decides checks, each on one snapshot from start to end.
 #[derive(Debug)]
 pub struct Driver {
     snapshot: ArcSwap<Snapshot>,
+    keys: KeyProviders,
     clock: Clock,
 }
 
 impl Driver {
-    /// A driver that decides by `snapshot` until it is given another.
+    /// A driver that decides by `snapshot` until it is given another, with the keys of these sources.
     #[must_use]
-    pub fn new(snapshot: Snapshot, clock: Clock) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), clock }
+    pub fn new(mut snapshot: Snapshot, sources: Vec<KeySource>, clock: Clock) -> Self {
+        let keys = KeyProviders::new(clock.clone());
+        keys.follow(sources, &mut snapshot.authenticators);
+        Self { snapshot: ArcSwap::from_pointee(snapshot), keys, clock }
     }
 
     /// The present snapshot. Holding it does not keep a newer one from being put in its place.
@@ -29,22 +38,61 @@ impl Driver {
         self.snapshot.load()
     }
 
+    /// The providers of keys.
+    #[must_use]
+    pub const fn keys(&self) -> &KeyProviders {
+        &self.keys
+    }
+
     /// The present time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Puts another snapshot in the place of the present one. Checks under way end on the one that they began with.
-    pub fn replace(&self, snapshot: Snapshot) {
+    /// Puts another snapshot in the place of the present one, with the keys of these sources; what was had from a provider that
+    /// stays is kept. Checks under way end on the one that they began with.
+    pub fn replace(&self, mut snapshot: Snapshot, sources: Vec<KeySource>) {
+        self.keys.follow(sources, &mut snapshot.authenticators);
         self.snapshot.store(Arc::new(snapshot));
     }
 
-    /// Decides one check, and gives back the request that was read from it, if it could be read.
-    pub fn decide<'a>(&self, check: &'a CheckRequest, snapshot: &Snapshot) -> (Decision, Option<Request<'a>>) {
-        match read(check) {
-            Ok(request) => (decide(&request, snapshot, self.clock.now()), Some(request)),
-            Err(fault) => (Decision::refused(Fault::Request(fault)), None),
+    /// Decides one check that began at a time, and gives back the request that was read from it, if it could be read.
+    pub async fn decide<'a>(
+        &self,
+        check: &'a CheckRequest,
+        snapshot: &Snapshot,
+        began: Instant,
+    ) -> (Decision, Option<Request<'a>>) {
+        let request = match read(check) {
+            Ok(request) => request,
+            Err(fault) => return (Decision::refused(Fault::Request(fault)), None),
+        };
+        let decision = decide(&request, snapshot, self.clock.now());
+        let supply = match decision.lack() {
+            None => return (decision, Some(request)),
+            // Boxed, since most checks never come here: the others need not carry the room for it.
+            Some(lack) => Box::pin(self.supply(lack, snapshot, began)).await,
+        };
+        (decide_with(&request, snapshot, self.clock.now(), &supply), Some(request))
+    }
+
+    /// Brings what a decision lacks, or what can be said about it, in the time that the check has left.
+    async fn supply(&self, lack: Lack, snapshot: &Snapshot, began: Instant) -> Supply {
+        let left = answer_by(snapshot.deadline).saturating_sub(began.elapsed());
+        match lack {
+            Lack::Keys(AuthenticatorIndex(index)) => {
+                let authenticator = snapshot.authenticators.list().get(index).and_then(Authenticator::as_jwt);
+                let remote = authenticator.map(|jwt| jwt.keys.remote.as_slice()).unwrap_or_default();
+                Supply::Keys(timeout(left, self.keys.ask(remote)).await.unwrap_or(KeysAsked::Failed))
+            }
+            Lack::Introspection(_) => Supply::Nothing,
         }
     }
+}
+
+/// When a check that waits is to be answered: a fifth of its time before its deadline, but not more than 50 ms, so that it is told
+/// what was lacking, and not only that there was no time.
+fn answer_by(deadline: Duration) -> Duration {
+    deadline.saturating_sub((deadline / 5).min(Duration::from_millis(50)))
 }

@@ -6,7 +6,7 @@
 //! | layer | modules | what it does |
 //! |---|---|---|
 //! | shell | [`app`], [`reload`], [`revocations`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
-//! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`telemetry`] | files, other servers, Envoy's messages, the clock, the log |
+//! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`keys`], [`telemetry`] | files, other servers, Envoy's messages, the clock, the log |
 //! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
 //! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`] | the types that everybody speaks |
 //!
@@ -29,6 +29,7 @@ pub mod fetch;
 pub mod header;
 pub mod host;
 pub mod jose;
+pub mod keys;
 pub mod method;
 pub mod path;
 pub mod playground;

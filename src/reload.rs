@@ -119,8 +119,8 @@ impl Reloader {
         match loaded {
             Ok(loaded) => {
                 let cautions = loaded.cautions(checks.driver.now());
-                let Loaded { config: Config { server, snapshot }, origin, .. } = loaded;
-                checks.driver.replace(snapshot);
+                let Loaded { config: Config { server, snapshot, key_sources }, origin, .. } = loaded;
+                checks.driver.replace(snapshot, key_sources);
                 caution::tell(&cautions, &checks.metrics);
                 checks.metrics.config_replaced(checks.driver.now());
                 tracing::info!(config = origin, "the changed configuration serves");

@@ -4,6 +4,7 @@ pub mod admin;
 mod check;
 pub mod grpc;
 mod guard;
+pub mod keys;
 pub mod readiness;
 
 pub use check::Checks;

@@ -6,7 +6,7 @@ use super::confirmation::SenderConstraint;
 use super::jwt::{Accepted, JwtAuthenticator};
 use super::mtls::MtlsAuthenticator;
 use super::revocation::Revocations;
-use super::{AuthnFault, Supply};
+use super::{AuthnFault, RemoteKeys, Supply};
 use crate::clock::Timestamp;
 use crate::credential::{AuthenticatorIndex, Credential};
 use crate::explain::{Observer, Step};
@@ -34,6 +34,15 @@ impl Authenticator {
             Self::Jwt(authenticator) => &authenticator.name,
             Self::ApiKey(authenticator) => &authenticator.name,
             Self::Mtls(authenticator) => &authenticator.name,
+        }
+    }
+
+    /// Whether it can vouch for anybody at a time: one of signed tokens can't without a key.
+    #[must_use]
+    pub fn can_vouch(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Jwt(authenticator) => authenticator.keys.at(now).sets().any(|keys| !keys.keys().is_empty()),
+            Self::ApiKey(_) | Self::Mtls(_) => true,
         }
     }
 
@@ -79,6 +88,18 @@ impl Authenticators {
     #[must_use]
     pub fn list(&self) -> &[Authenticator] {
         &self.list
+    }
+
+    /// Lets every authenticator that reads `own` read `shared` in its place.
+    pub fn share_keys(&mut self, own: &RemoteKeys, shared: &RemoteKeys) {
+        for authenticator in &mut self.list {
+            match authenticator {
+                Authenticator::Jwt(jwt) => {
+                    jwt.keys.remote.iter_mut().filter(|keys| keys.is(own)).for_each(|keys| *keys = shared.clone());
+                }
+                Authenticator::ApiKey(_) | Authenticator::Mtls(_) => {}
+            }
+        }
     }
 
     /// Authenticates one credential, with what the edges have brought for it.
@@ -166,8 +187,11 @@ impl Authenticators {
         let digest = TokenDigest::of(credential.token);
         if let Some(known) = self.verified.get(&digest)
             && credential.authenticators.contains(&known.by())
+            && self.still_vouches(&known, now)
         {
-            observer.step(|| Step::passed("token", "verified before, by the same configuration"));
+            observer.step(|| {
+                Step::passed("token", "verified before, by the same configuration and a key that is still the issuer's")
+            });
             let valid = known.valid_at(now);
             observer.step(|| Step::of("time", &valid, known.span_in_words()));
             return valid.map(|()| known.into_principal()).map_err(AuthnFault::from);
@@ -180,11 +204,17 @@ impl Authenticators {
         Ok(accepted.into_principal())
     }
 
+    /// Whether the key that verified a token is one that may verify tokens now.
+    fn still_vouches(&self, known: &Accepted, now: Timestamp) -> bool {
+        let authenticator = self.list.get(known.by().0).and_then(Authenticator::as_jwt);
+        authenticator.is_some_and(|authenticator| authenticator.keys.still_hold(known.key(), now))
+    }
+
     fn verify(
         &self,
         credential: &Credential<'_, '_>,
-        _now: Timestamp,
-        _supply: &Supply,
+        now: Timestamp,
+        supply: &Supply,
         observer: &mut impl Observer,
     ) -> Result<Accepted, AuthnFault> {
         let token = UnverifiedToken::parse(credential.token.as_str());
@@ -199,7 +229,7 @@ impl Authenticators {
             Step::of("issuer", &authenticator, format!("`{issuer}`: authenticator `{found}`"))
         });
         let (index, authenticator) = authenticator?;
-        authenticator.accept(token, index, observer)
+        authenticator.accept(token, index, now, supply, observer)
     }
 
     /// The authenticator of the token's issuer, among those that look where it stood.

@@ -1,11 +1,12 @@
 //! JWTs of one issuer: which keys and algorithms verify them, and what they must claim (RFC 7519, RFC 8725). How a token is
 //! taken apart and how a signature is checked belongs to `jose`.
 
-use super::{AuthnFault, SenderConstraint};
+use super::remote::{Completeness, IssuerKeys, KeysAt};
+use super::{AuthnFault, Lack, SenderConstraint, Supply};
 use crate::clock::Timestamp;
 use crate::credential::AuthenticatorIndex;
 use crate::explain::{Observer, Step};
-use crate::jose::{self, Algorithm, Claims, KeySet, NumericDate, UnverifiedToken, VerifiedToken};
+use crate::jose::{self, Algorithm, Claims, KeyIdentity, NumericDate, TokenFault, UnverifiedToken, VerifiedToken};
 use crate::principal::{AuthenticatorName, ClaimPath, IdentityClaims, Principal, Proof};
 use crate::reason::Reason;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ pub struct JwtAuthenticator {
     /// The algorithms that its tokens may be signed with.
     pub algorithms: Vec<Algorithm>,
     /// The keys that verify them.
-    pub keys: KeySet,
+    pub keys: IssuerKeys,
     /// What they must claim.
     pub checks: ClaimChecks,
 }
@@ -118,6 +119,7 @@ impl From<jose::ClaimFault> for ClaimFault {
 #[derive(Debug, Clone)]
 pub struct Accepted {
     by: AuthenticatorIndex,
+    key: KeyIdentity,
     principal: Arc<Principal>,
     from: Timestamp,
     until: Timestamp,
@@ -129,6 +131,12 @@ impl Accepted {
     #[must_use]
     pub const fn by(&self) -> AuthenticatorIndex {
         self.by
+    }
+
+    /// The key that verified it.
+    #[must_use]
+    pub const fn key(&self) -> KeyIdentity {
+        self.key
     }
 
     /// The caller.
@@ -173,20 +181,24 @@ impl JwtAuthenticator {
     /// Verifies a token and checks everything that it claims but its time, which is the caller's to check on each use.
     ///
     /// # Errors
-    /// The first fault: signature, type, audience, required claims, and dates that are no dates.
+    /// The first fault: signature, type, audience, required claims, and dates that are no dates. [`Lack::Keys`] when keys that
+    /// are not there could still make the token a good one.
     pub(super) fn accept(
         &self,
         token: UnverifiedToken<'_>,
         by: AuthenticatorIndex,
+        now: Timestamp,
+        supply: &Supply,
         observer: &mut impl Observer,
     ) -> Result<Accepted, AuthnFault> {
         /// What an entry takes beside its claims.
         const ENTRY_BYTES: usize = 512;
 
         let algorithm = token.header().algorithm().name();
-        let token = token.verify(&self.keys, &self.algorithms);
+        let token = self.verify(token, by, now, supply);
         observer.step(|| Step::of("signature", &token, format!("good, {algorithm}, by a key of the issuer")));
         let token = token?;
+        let key = token.key();
         let (from, until) = self.checks.check(&token, observer)?;
         let claims = token.into_claims();
         let identity = self.checks.identity.read(&claims);
@@ -194,8 +206,44 @@ impl JwtAuthenticator {
         let principal = Principal::new(self.name.clone(), claims, identity, absent, Proof::Token);
         let weight = principal.size().saturating_add(ENTRY_BYTES);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
-        Ok(Accepted { by, principal: Arc::new(principal), from, until, weight })
+        Ok(Accepted { by, key, principal: Arc::new(principal), from, until, weight })
     }
+
+    /// Checks the signature with the keys of now. That none of them fits settles it only when there can be no other.
+    fn verify(
+        &self,
+        token: UnverifiedToken<'_>,
+        by: AuthenticatorIndex,
+        now: Timestamp,
+        supply: &Supply,
+    ) -> Result<VerifiedToken, AuthnFault> {
+        let keys = self.keys.at(now);
+        let settled = match keys.completeness() {
+            Completeness::Fixed => true,
+            Completeness::Missing => false,
+            Completeness::AsLastHad => {
+                names_a_published_key(&token, &keys)
+                    || supply.settles_unknown_key(token.claimed_issue(), self.checks.leeway)
+            }
+        };
+        token.verify_by_any(keys.sets(), &self.algorithms).map_err(|fault| match fault {
+            TokenFault::KeyUnknown
+            | TokenFault::KeyUnfit
+            | TokenFault::SignatureLength
+            | TokenFault::SignatureMismatch
+                if !settled =>
+            {
+                Lack::Keys(by).into()
+            }
+            fault => fault.into(),
+        })
+    }
+}
+
+/// Whether a provider publishes a key of the name that the token gives. A token without one is tried with every key, and asking for
+/// more of them for each forged one would be asking without end.
+fn names_a_published_key(token: &UnverifiedToken<'_>, keys: &KeysAt<'_>) -> bool {
+    token.header().key_id().is_none_or(|id| keys.published().any(|key| key.id() == Some(id)))
 }
 
 impl ClaimChecks {

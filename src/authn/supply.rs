@@ -4,6 +4,7 @@
 use crate::clock::Timestamp;
 use crate::credential::AuthenticatorIndex;
 use crate::reason::Reason;
+use std::time::Duration;
 
 /// What only the network can give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +38,21 @@ pub enum Supply {
     Keys(KeysAsked),
 }
 
+impl Supply {
+    /// Whether a key that nobody knows can be told not to exist, for a token that says that it was issued at a time, or doesn't
+    /// say. `leeway` is how far the issuer's clock may be from ours.
+    #[must_use]
+    pub fn settles_unknown_key(&self, issued: Option<Timestamp>, leeway: Duration) -> bool {
+        match self {
+            Self::Keys(KeysAsked::Fetched) => true,
+            // A key that signed before the keys were had was among them, or is none.
+            Self::Keys(KeysAsked::TooSoon { last }) => issued.is_some_and(|issued| issued.plus(leeway) < *last),
+            // The key may be one that the provider has brought since.
+            Self::Keys(KeysAsked::Failed) | Self::Nothing => false,
+        }
+    }
+}
+
 /// What became of asking for keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeysAsked {
@@ -49,4 +65,32 @@ pub enum KeysAsked {
         /// When the keys were last had.
         last: Timestamp,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeysAsked, Supply};
+    use crate::clock::Timestamp;
+    use std::time::Duration;
+
+    #[test]
+    fn a_key_does_not_exist_only_if_it_would_have_been_there() {
+        let at = Timestamp::from_secs;
+        let too_soon = Supply::Keys(KeysAsked::TooSoon { last: at(100) });
+        for (supply, issued, leeway, settled) in [
+            (Supply::Nothing, Some(at(1)), 0, false),
+            (Supply::Keys(KeysAsked::Failed), Some(at(1)), 0, false),
+            (Supply::Keys(KeysAsked::Fetched), Some(at(1_000)), 0, true),
+            (Supply::Keys(KeysAsked::Fetched), None, 0, true),
+            (too_soon.clone(), Some(at(99)), 0, true),
+            (too_soon.clone(), Some(at(100)), 0, false),
+            (too_soon.clone(), Some(at(101)), 0, false),
+            (too_soon.clone(), None, 0, false),
+            (too_soon.clone(), Some(at(95)), 5, false),
+            (too_soon, Some(at(94)), 5, true),
+        ] {
+            let found = supply.settles_unknown_key(issued, Duration::from_secs(leeway));
+            assert_eq!(found, settled, "{supply:?}, issued {issued:?}, leeway {leeway} s");
+        }
+    }
 }

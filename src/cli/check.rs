@@ -1,18 +1,21 @@
 //! `modgud check`: is this configuration one that would serve? Runs the code of start-up, and nothing else; says what it comes
 //! to, and what it probably should not say.
 
+use super::keys::{self, Fetched, Progress};
 use super::{Exit, fail, say};
 use crate::authn::{ApiKeyAuthenticator, AudiencePolicy, Authenticator, JwtAuthenticator};
 use crate::authz::Fallback;
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Environment, KeyFacts, Loaded, Overrides, ProfileName, load};
+use crate::config::{Config, Environment, KeyFacts, Loaded, Overrides, ProfileName, load};
 use crate::jose::Validity;
+use crate::keys::in_words;
 use std::path::PathBuf;
 
 /// Checks a configuration, with the keys and files that it names, and says what it comes to.
 ///
-/// Every problem is shown at once, each with its place. Exit code 0: it would serve. 1: it would not. What it may say but
-/// probably should not is shown after the summary, as cautions, which change nothing unless --deny-cautions is there.
+/// Every problem is shown at once, each with its place. Keys that issuers publish are fetched once, and named. Exit code 0: it
+/// would serve. 1: it would not, or keys could not be fetched. What it may say but probably should not is shown after the summary,
+/// as cautions, which change nothing unless --deny-cautions is there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud check --config modgud.yaml")]
 pub(super) struct Args {
@@ -22,13 +25,16 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
+    /// Fetches nothing: published keys are not looked at
+    #[arg(long)]
+    offline: bool,
     /// Exit code 1 if there is a caution, too: for CI
     #[arg(long)]
     deny_cautions: bool,
 }
 
 pub(super) fn run(args: &Args) -> Exit {
-    let Args { config, profile, deny_cautions } = args;
+    let Args { config, profile, offline, deny_cautions } = args;
     let overrides = Overrides { profile: *profile, ..Overrides::default() };
     let loaded = match load(config.as_deref(), &overrides, &Environment::Process) {
         Ok(loaded) => loaded,
@@ -36,12 +42,13 @@ pub(super) fn run(args: &Args) -> Exit {
     };
     let now = Clock::System.now();
     summary(&loaded, now);
+    let fetched = published(&loaded.config, *offline);
     let cautions = loaded.cautions(now);
     for caution in &cautions {
         say(format_args!("caution: {caution}"));
     }
     match (cautions.len(), deny_cautions) {
-        (0, _) | (_, false) => Exit::Done,
+        (0, _) | (_, false) => fetched,
         (1, true) => fail("there is a caution, and --deny-cautions lets none pass"),
         (many, true) => fail(format_args!("there are {many} cautions, and --deny-cautions lets none pass")),
     }
@@ -71,6 +78,24 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     ));
 }
 
+/// Fetches the keys that are published, and names them.
+fn published(config: &Config, offline: bool) -> Exit {
+    let count = config.key_sources.len();
+    if count == 0 {
+        return Exit::Done;
+    }
+    if offline {
+        say(format_args!("  published keys of {count} providers: not fetched (--offline)"));
+        return Exit::Done;
+    }
+    say(format_args!("  published keys of {count} providers:"));
+    match keys::fetch(config, Progress::Everything) {
+        Ok(Fetched::All) => Exit::Done,
+        Ok(Fetched::NotAll) => Exit::Failed,
+        Err(error) => fail(error),
+    }
+}
+
 fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, now: Timestamp) {
     match authenticator {
         Authenticator::Jwt(authenticator) => jwt(authenticator, number, loaded, now),
@@ -98,10 +123,10 @@ fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Ti
         AudiencePolicy::Unchecked => "audience not checked".to_owned(),
     };
     say(format_args!("  authenticator {}: issuer `{issuer}`, {}, {audience}", name.as_str(), algorithms.join(", ")));
-    for key in keys.keys() {
+    for key in keys.fixed.keys() {
         let facts = loaded.key_facts(number, key.fingerprint());
         let age = facts.map(|facts| age(facts, now)).unwrap_or_default();
-        say(format_args!("    key {}: {} {} bits{age}", key.fingerprint(), key.family().name(), key.bits()));
+        say(format_args!("    key {}{age}", in_words(key)));
     }
 }
 

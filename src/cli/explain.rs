@@ -2,8 +2,10 @@
 
 pub(super) mod report;
 
+use super::keys::{self, Fetched};
 use super::request::{HeaderArg, check_request};
 use super::{Exit, fail, say};
+use crate::authn::{KeysAsked, Supply};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Environment, Overrides, ProfileName, load};
 use crate::envoy::json::{self, CheckJsonError};
@@ -84,7 +86,15 @@ pub(super) fn run(args: Args) -> Exit {
         Ok(check) => check,
         Err(error) => return fail(error),
     };
-    let report = Report::of(&check, &loaded.config.snapshot, now);
+    let fetched = match keys::fetch(&loaded.config, keys::Progress::Failures) {
+        Ok(fetched) => fetched,
+        Err(error) => return fail(error),
+    };
+    let supply = Supply::Keys(match fetched {
+        Fetched::All => KeysAsked::Fetched,
+        Fetched::NotAll => KeysAsked::Failed,
+    });
+    let report = Report::of(&check, &loaded.config.snapshot, now, &supply);
     if as_json {
         match report.json() {
             Ok(json) => say(json),

@@ -80,7 +80,7 @@ async fn serve(loaded: Loaded, origin: Origin, watched: Watched) -> Result<(), S
     let Loaded { config, origin: described, .. } = loaded;
     let reloader = Reloader::new(origin, &config, watched);
     for authenticator in config.snapshot.authenticators.list().iter().filter_map(Authenticator::as_jwt) {
-        let keys: Vec<String> = authenticator.keys.keys().iter().map(|key| format!("{key:?}")).collect();
+        let keys: Vec<String> = authenticator.keys.fixed.keys().iter().map(|key| format!("{key:?}")).collect();
         tracing::info!(
             authenticator = authenticator.name.as_str(),
             issuer = &*authenticator.issuer,

@@ -5,6 +5,7 @@ mod junit;
 
 use super::explain::report::Report;
 use super::{Exit, fail, say};
+use crate::authn::Supply;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Environment, Keys, Overrides, ProfileName, load_with_keys};
 use crate::jose::{Algorithm, SigningKey};
@@ -99,7 +100,7 @@ pub(super) fn run(args: &Args) -> Exit {
 fn outcome(case: &Case, snapshot: &Snapshot, key: &SigningKey, file: String) -> Result<Outcome, CasesError> {
     let now = case.at.map_or_else(|| Clock::System.now(), Timestamp::from_secs);
     let check = case.check(key, now, snapshot)?;
-    let report = Report::of(&check, snapshot, now);
+    let report = Report::of(&check, snapshot, now, &Supply::Nothing);
     let differences = case.expect.differences(&report);
     let failure = (!differences.is_empty()).then(|| {
         let explained = report.to_string();

@@ -4,13 +4,15 @@
 
 mod api_keys;
 mod authenticators;
+mod keys;
 mod rules;
 mod upstream;
 
 pub(super) use api_keys::ApiKey as ApiKeyEntry;
 pub(super) use authenticators::{
-    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Key, Mtls, SOURCE, Sender, Source,
+    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, Sender, Source,
 };
+pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use rules::{Access, Fallback, Match, Rule};
 pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream};
 

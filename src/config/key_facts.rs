@@ -47,8 +47,9 @@ pub(super) fn gather(document: &Document, root: &Node, reader: &Reader) -> Vec<P
     for (authenticator, entry) in document.authenticators.iter().enumerate() {
         let at = Path::root("authenticators").position(authenticator).key("jwt").key("keys");
         let keys = entry.jwt.iter().flat_map(|jwt| &jwt.keys);
-        for (number, Key { pem }) in keys.enumerate() {
-            let Ok((text, _)) = reader.read_key(pem) else { continue };
+        for (number, key) in keys.enumerate() {
+            let Key::Pem(pem) = key else { continue };
+            let Ok((text, _)) = reader.read_pem(pem) else { continue };
             let Ok(key) = VerificationKey::from_pem(&text) else { continue };
             let validity = Validity::of_pem(&text);
             let changed = reader.changed(pem);

@@ -10,8 +10,9 @@ use crate::answer::{RealmFault, StatusFault};
 use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
 use crate::authz::PatternFault;
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
+use crate::fetch::{CaFault, UrlFault};
 use crate::header::HeaderNameFault;
-use crate::jose::{Fingerprint, KeyFault, KeySetFault};
+use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SkippedKey};
 use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
 use crate::upstream::StripPatternFault;
@@ -105,6 +106,11 @@ impl Problems {
     /// Takes a value, or notes why there is none.
     pub(super) fn take<T, E: Into<Problem>>(&mut self, path: &Path, result: Result<T, E>) -> Option<T> {
         result.map_err(|problem| self.add(path.clone(), problem)).ok()
+    }
+
+    /// How many there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.here.len().saturating_add(self.beside.len())
     }
 
     /// The problems, if there are any.
@@ -206,6 +212,54 @@ pub enum Problem {
         of: Quoted,
         /// Its issuer.
         issuer: Quoted,
+    },
+    /// An algorithm that none of the keys serves.
+    #[error("no key of this authenticator serves `{0}`; add one under `keys`, or leave the algorithm out")]
+    AlgorithmWithoutKey(&'static str),
+    /// A JWK set that can't be used.
+    #[error("{origin} does not hold a usable JWK set: {fault}")]
+    Jwks {
+        /// Where it came from.
+        origin: String,
+        /// What is wrong with it.
+        fault: JwksFault,
+    },
+    /// A key of a file's JWK set that can't be used.
+    #[error("{origin} holds a key that can't be used, {key}; take it out")]
+    JwksKey {
+        /// Where it came from.
+        origin: String,
+        /// Which one, and what is wrong with it.
+        key: SkippedKey,
+    },
+    /// A JWK set that stands nowhere, or in two places.
+    #[error("has to have either `file` or `url`")]
+    JwksPlace,
+    /// A key that says how an address is asked, where none is asked.
+    #[error("belongs to a `url`, and this set is read from a `file`; leave it out")]
+    OfUrlOnly,
+    /// An address that may not be asked. It is not shown: it may hold a password.
+    #[error("what stands here (not shown) {0}")]
+    Url(UrlFault),
+    /// An issuer with a query.
+    #[error("an OpenID issuer has no query (not shown); leave out what stands after `?`")]
+    IssuerQuery,
+    /// A provider whose tokens are not accepted.
+    #[error("is not the `issuer` of the tokens, which is {0}; the two must be the same, character for character")]
+    IssuerOther(Quoted),
+    /// Keys that would go stale while all is well.
+    #[error("{0} is less than twice `refresh`: one failed fetch would take the keys away; write a longer time")]
+    StaleBeforeRefresh(Quoted),
+    /// Two providers that would write over each other's keys.
+    #[error("this file is that of another provider's keys too; name another one")]
+    CacheFileTaken,
+    /// Authorities that can't be used.
+    #[error("{origin} {fault}")]
+    Ca {
+        /// Where they came from.
+        origin: String,
+        /// What is wrong with them.
+        fault: CaFault,
     },
     /// A header name that is none.
     #[error("{found} is not a header name: {fault}; write one such as `x-user-id`")]

@@ -34,8 +34,8 @@ impl Environment {
         Self::Fixed(Arc::new(variables.into_iter().map(own).collect()))
     }
 
-    fn get(&self, name: &str) -> Result<String, SourceFault> {
-        let missing = || SourceFault::NotSet(name.to_owned());
+    fn get(&self, name: &str, wanted: Wanted) -> Result<String, SourceFault> {
+        let missing = || SourceFault::NotSet(name.to_owned(), wanted);
         match self {
             #[expect(clippy::disallowed_methods, reason = "this is the one owner of the environment")]
             Self::Process => std::env::var(name).map_err(|error| match error {
@@ -51,11 +51,11 @@ impl Environment {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceFault {
     /// The variable is not there.
-    #[error("the environment variable {0} is not set; set it to the PEM text of the public key")]
-    NotSet(String),
+    #[error("the environment variable {0} is not set; set it to {1}")]
+    NotSet(String, Wanted),
     /// The variable is there, and there is nothing in it.
-    #[error("the environment variable {0} is empty; set it to the PEM text of the public key")]
-    VariableEmpty(String),
+    #[error("the environment variable {0} is empty; set it to {1}")]
+    VariableEmpty(String, Wanted),
     /// The variable does not hold text.
     #[error("the environment variable {0} does not hold UTF-8 text")]
     VariableNotText(String),
@@ -71,9 +71,9 @@ pub enum SourceFault {
     FileName,
     /// The file is there, and does not hold text.
     #[error(
-        "the file {0} does not hold UTF-8 text; a key in PEM is needed (`openssl pkey -pubin -inform DER` reads DER and writes PEM)"
+        "the file {0} does not hold UTF-8 text; {need}", need = .1.as_text()
     )]
-    FileNotText(String),
+    FileNotText(String, Wanted),
     /// The file can't be read.
     #[error("the file {file} can't be read: {error}")]
     Unreadable {
@@ -94,6 +94,43 @@ pub enum SourceFault {
     /// The file is larger than any key.
     #[error("the file {0} is larger than {limit} KiB, which no key is", limit = MAX_KEY_BYTES / 1024)]
     TooLarge(String),
+    /// The file is larger than what is read of its kind.
+    #[error("the file {file} is larger than {} KiB, and no more is read", limit / 1024)]
+    LargerThan {
+        /// The file.
+        file: String,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+}
+
+/// What is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// A public key.
+    Pem,
+    /// A secret.
+    Secret,
+}
+
+impl Wanted {
+    /// What a file needs to hold.
+    const fn as_text(self) -> &'static str {
+        match self {
+            Self::Pem => "a key in PEM is needed (`openssl pkey -pubin -inform DER` reads DER and writes PEM)",
+            Self::Secret => "a secret in letters and digits is needed (`openssl rand -hex 32` makes one)",
+        }
+    }
+}
+
+/// What to set a variable to.
+impl std::fmt::Display for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pem => "the PEM text of the public key",
+            Self::Secret => "the secret",
+        })
+    }
 }
 
 /// Reads what a configuration names, and remembers which files that were. No `Debug`: it holds what it read.
@@ -121,11 +158,11 @@ impl Reader {
         Self { environment, base, files: RefCell::default(), texts: RefCell::default(), keys }
     }
 
-    /// The text of a key, and where it came from in words.
-    pub(super) fn read_key(&self, source: &Source) -> Result<(String, String), SourceFault> {
+    /// The key that stands for those that are configured, if there is one.
+    pub(super) fn replaced(&self) -> Option<&str> {
         match &self.keys {
-            Keys::Configured => self.read(source),
-            Keys::Replaced(pem) => Ok((pem.clone(), "the key in its place".to_owned())),
+            Keys::Configured => None,
+            Keys::Replaced(pem) => Some(pem),
         }
     }
 
@@ -164,6 +201,17 @@ impl Reader {
         }
     }
 
+    /// The text of a public key, and where it came from in words.
+    pub(super) fn read_pem(&self, source: &Source) -> Result<(String, String), SourceFault> {
+        self.read(source, Wanted::Pem)
+    }
+
+    /// A secret without the spaces and line ends around it, which editors and `echo` add, and where it came from in words.
+    pub(super) fn read_secret(&self, source: &Source) -> Result<(String, String), SourceFault> {
+        let (text, origin) = self.read(source, Wanted::Secret)?;
+        Ok((text.trim().to_owned(), origin))
+    }
+
     /// Every file that was asked for, whether it could be read or not, as it was before it was read.
     pub(super) fn into_files(self) -> Watched {
         self.files.into_inner()
@@ -180,15 +228,15 @@ impl Reader {
     }
 
     /// The text of a source, and where it came from in words.
-    fn read(&self, source: &Source) -> Result<(String, String), SourceFault> {
+    fn read(&self, source: &Source, wanted: Wanted) -> Result<(String, String), SourceFault> {
         match source {
             Source::Value(text) => Ok((text.0.clone(), "the value here".to_owned())),
             Source::Env(name) if !is_variable(name) => Err(SourceFault::VariableName),
             Source::File(path) if !is_path(path) => Err(SourceFault::FileName),
             Source::Env(name) => {
-                let text = self.environment.get(name)?;
+                let text = self.environment.get(name, wanted)?;
                 if text.trim().is_empty() {
-                    return Err(SourceFault::VariableEmpty(name.clone()));
+                    return Err(SourceFault::VariableEmpty(name.clone(), wanted));
                 }
                 Ok((text, format!("the environment variable {name}")))
             }
@@ -203,11 +251,32 @@ impl Reader {
                     .file(&path, MAX_KEY_BYTES)
                     .map_err(|error| SourceFault::Unreadable { file: file.clone(), error })?
                     .ok_or_else(|| SourceFault::TooLarge(file.clone()))?;
-                let text = String::from_utf8(content).map_err(|_| SourceFault::FileNotText(file.clone()))?;
+                let text = String::from_utf8(content).map_err(|_| SourceFault::FileNotText(file.clone(), wanted))?;
                 self.texts.borrow_mut().insert(path, text.clone());
                 Ok((text, origin))
             }
         }
+    }
+}
+
+impl Reader {
+    /// The content of a file that holds no secret, and where it came from in words.
+    pub(super) fn read_file(&self, path: &Path, limit: u64) -> Result<(Vec<u8>, String), SourceFault> {
+        if !is_path(path) {
+            return Err(SourceFault::FileName);
+        }
+        let path = self.path(path);
+        let file = path.display().to_string();
+        let content = self
+            .file(&path, limit)
+            .map_err(|error| SourceFault::Unreadable { file: file.clone(), error })?
+            .ok_or_else(|| SourceFault::LargerThan { file: file.clone(), limit })?;
+        Ok((content, format!("the file {file}")))
+    }
+
+    /// Where a file stands that is named by the configuration.
+    pub(super) fn path(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
     }
 }
 
@@ -235,10 +304,10 @@ mod tests {
         write(&file, "the key").unwrap();
         let reader = Reader::new(Environment::fixed([]), folder.path().to_path_buf(), Keys::Configured);
         let source = Source::File("key.pem".into());
-        let first = reader.read_key(&source).unwrap();
+        let first = reader.read_pem(&source).unwrap();
         assert_eq!(first.0, "the key");
         remove_file(file).unwrap();
-        assert_eq!(reader.read_key(&source).unwrap(), first);
+        assert_eq!(reader.read_pem(&source).unwrap(), first);
         assert!(reader.changed(&source).is_some());
         assert_eq!(reader.changed(&Source::Env("KEY".to_owned())), None);
     }

@@ -51,7 +51,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let (server, deadline) = self::server(server, telemetry.log.unwrap_or_default(), &mut problems);
     let identity = Arc::new(principal::check(principal, &mut problems));
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, reader, &mut problems));
-    let (list, places) = authenticators::check(authenticators, &identity, reader, &mut problems);
+    let (list, places, key_sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
     shared_keys::check(&list, reader, &mut problems);
     let rules = self::rules(rules, *fallback, &mut problems);
     let required: Vec<_> =
@@ -68,7 +68,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let answers = Answers::new(&style);
     let authenticators = Authenticators::new(list, revocations);
     let snapshot = Snapshot { places, authenticators, rules, shape, answers, deadline, logged };
-    Ok(Config { server, snapshot })
+    Ok(Config { server, snapshot, key_sources })
 }
 
 /// What a running process can't change, and the deadline, which it can.

@@ -9,6 +9,15 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Roots(Arc<RootCertStore>);
 
+/// The same authorities, in the same order.
+impl PartialEq for Roots {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.roots == other.0.roots
+    }
+}
+
+impl Eq for Roots {}
+
 /// Why a text is no bundle of authorities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CaFault {

@@ -94,6 +94,12 @@ impl FetchUrl {
         self.0.query().is_some()
     }
 
+    /// The whole address, query and all, which may hold a secret: to compare, not to show.
+    #[must_use]
+    pub fn exposed(&self) -> String {
+        self.0.to_string()
+    }
+
     pub(super) const fn uri(&self) -> &Uri {
         &self.0
     }

@@ -3,8 +3,9 @@
 
 use std::fmt;
 
+use crate::clock::Timestamp;
 use crate::jose::algorithm::Algorithm;
-use crate::jose::claims::Claims;
+use crate::jose::claims::{Claims, NumericDate};
 use crate::jose::compact::CompactToken;
 use crate::jose::fault::{Part, TokenFault};
 use crate::jose::header::JoseHeader;
@@ -42,6 +43,12 @@ impl<'a> UnverifiedToken<'a> {
         self.claims.text("iss").ok().flatten()
     }
 
+    /// `iat` rounded up, which proves nothing; `None` if it is absent or no date.
+    #[must_use]
+    pub fn claimed_issue(&self) -> Option<Timestamp> {
+        self.claims.numeric_date("iat").ok().flatten().map(NumericDate::ceil)
+    }
+
     /// The header.
     #[must_use]
     pub fn header(&self) -> &JoseHeader {
@@ -63,8 +70,26 @@ impl<'a> UnverifiedToken<'a> {
     /// ([`TokenFault::KeyUnknown`], [`TokenFault::KeyUnfit`]), then the signature ([`TokenFault::SignatureLength`],
     /// [`TokenFault::SignatureMismatch`]).
     pub fn verify(self, keys: &KeySet, allowed: &[Algorithm]) -> Result<VerifiedToken, TokenFault> {
-        let key = self.prove(keys, allowed)?;
-        Ok(VerifiedToken { header: self.header, claims: self.claims, key })
+        self.verify_by_any(std::iter::once(keys), allowed)
+    }
+
+    /// The same as [`verify`](Self::verify) with several sets of keys of one issuer, of which any may have the key.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify); when the sets differ, the one that came furthest.
+    pub fn verify_by_any<'k>(
+        self,
+        sets: impl IntoIterator<Item = &'k KeySet>,
+        allowed: &[Algorithm],
+    ) -> Result<VerifiedToken, TokenFault> {
+        let mut fault = TokenFault::KeyUnknown;
+        for keys in sets {
+            match self.prove(keys, allowed) {
+                Ok(key) => return Ok(VerifiedToken { header: self.header, claims: self.claims, key }),
+                Err(found) => fault = further(fault, found),
+            }
+        }
+        Err(fault)
     }
 
     /// The key that verifies the signature.
@@ -93,6 +118,15 @@ impl<'a> UnverifiedToken<'a> {
         }
         Err(fault)
     }
+}
+
+/// Of two faults of one token with two sets of keys, the one that says more.
+fn further(one: TokenFault, other: TokenFault) -> TokenFault {
+    const ORDER: [TokenFault; 4] =
+        [TokenFault::SignatureMismatch, TokenFault::SignatureLength, TokenFault::KeyUnfit, TokenFault::KeyUnknown];
+    // What is not in the order is the same for every set.
+    let place = |fault: &TokenFault| ORDER.iter().position(|known| known == fault);
+    if place(&one) < place(&other) { one } else { other }
 }
 
 impl fmt::Debug for UnverifiedToken<'_> {

@@ -2,6 +2,7 @@
 
 use super::Checks;
 use super::readiness::Readiness;
+use crate::telemetry::metrics::KeyMetrics;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -47,10 +48,11 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    let snapshot = admin.checks.driver.snapshot();
-    let authenticators = &snapshot.authenticators;
-    let revoked = authenticators.revocations().map_or(0, |revocations| revocations.now().len());
-    match admin.checks.metrics.render(authenticators.cache_counts(), revoked) {
+    let driver = &admin.checks.driver;
+    let snapshot = driver.snapshot();
+    let revoked = snapshot.authenticators.revocations().map_or(0, |revocations| revocations.now().len());
+    let keys = KeyMetrics::of(&snapshot, driver.keys(), driver.now());
+    match admin.checks.metrics.render(snapshot.authenticators.cache_counts(), revoked, &keys) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             Ok(([(CONTENT_TYPE, kind)], text))

@@ -36,7 +36,7 @@ impl Authorization for CheckService {
     ) -> Result<tonic::Response<CheckResponse>, tonic::Status> {
         let started = Instant::now();
         let check = request.into_inner();
-        Ok(tonic::Response::new(self.0.answer(&check, started)))
+        Ok(tonic::Response::new(self.0.answer(&check, started).await))
     }
 }
 
@@ -61,9 +61,9 @@ impl Checks {
         self.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn answer(&self, check: &CheckRequest, started: Instant) -> CheckResponse {
+    async fn answer(&self, check: &CheckRequest, started: Instant) -> CheckResponse {
         let snapshot = self.driver.snapshot();
-        let (decision, request) = self.driver.decide(check, &snapshot);
+        let (decision, request) = self.driver.decide(check, &snapshot, started).await;
         self.metrics.record(decision.reason(), started.elapsed());
         match (snapshot.logged, &decision.verdict) {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),

@@ -1,10 +1,11 @@
 //! Whether modgud is ready, and what it still waits for by name. Whoever is needed holds a guard; ready is when none is held.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// What is waited for, by name, with how many guards are held for it.
-type Held = BTreeMap<&'static str, usize>;
+type Held = BTreeMap<Arc<str>, usize>;
 
 /// The readiness of a process; clones speak of the same one.
 #[derive(Debug, Clone, Default)]
@@ -13,9 +14,10 @@ pub struct Readiness(watch::Sender<Held>);
 impl Readiness {
     /// Something is waited for, until the guard is dropped.
     #[must_use]
-    pub fn hold(&self, name: &'static str) -> Pending {
+    pub fn hold(&self, name: impl Into<Arc<str>>) -> Pending {
+        let name = name.into();
         self.0.send_modify(|held| {
-            let count = held.entry(name).or_default();
+            let count = held.entry(Arc::clone(&name)).or_default();
             *count = count.saturating_add(1);
         });
         Pending { name, readiness: self.clone() }
@@ -23,8 +25,8 @@ impl Readiness {
 
     /// The names that are waited for; none when ready.
     #[must_use]
-    pub fn pending(&self) -> Vec<&'static str> {
-        self.0.borrow().keys().copied().collect()
+    pub fn pending(&self) -> Vec<String> {
+        self.0.borrow().keys().map(|name| name.as_ref().to_owned()).collect()
     }
 
     /// Follows the changes.
@@ -53,17 +55,17 @@ impl Subscription {
 /// Holds readiness back while it lives.
 #[derive(Debug)]
 pub struct Pending {
-    name: &'static str,
+    name: Arc<str>,
     readiness: Readiness,
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
         self.readiness.0.send_modify(|held| {
-            if let Some(count) = held.get_mut(self.name) {
+            if let Some(count) = held.get_mut(&self.name) {
                 *count = count.saturating_sub(1);
                 if *count == 0 {
-                    held.remove(self.name);
+                    held.remove(&self.name);
                 }
             }
         });

@@ -1,6 +1,10 @@
 //! Counters for `/metrics`, in Prometheus' text format (OpenMetrics 1.0). Recording costs a few atomic additions; names and
 //! labels are put together when somebody asks.
 
+mod keys;
+
+pub use keys::KeyMetrics;
+
 use crate::authn::CacheCounts;
 use crate::clock::Timestamp;
 use crate::reason::{Class, Reason};
@@ -118,7 +122,7 @@ impl Metrics {
     ///
     /// # Errors
     /// None that can happen: writing to a string does not fail.
-    pub fn render(&self, cache: CacheCounts, revocations: usize) -> Result<String, fmt::Error> {
+    pub fn render(&self, cache: CacheCounts, revocations: usize, keys: &KeyMetrics) -> Result<String, fmt::Error> {
         let CacheCounts { hits, misses, entries, bytes } = cache;
         let mut registry = Registry::with_prefix("modgud");
         registry.register("checks", "Checks answered, by outcome and reason", self.checks.clone());
@@ -151,6 +155,7 @@ impl Metrics {
         registry.register("revocations_reload_failures", help, self.revocations_failures.clone());
         let help = "Cautions about the configuration that serves, as of when it was loaded; `modgud check` tells them";
         registry.register("config_cautions", help, ConstGauge::new(gauge(self.cautions.load(Ordering::Relaxed))));
+        keys.register(&mut registry);
         registry.register("build", "This build", Info::new([("version", VERSION)]));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;
@@ -218,7 +223,7 @@ impl EncodeMetric for Histogram {
 
 #[cfg(test)]
 mod tests {
-    use super::{Metrics, Reason};
+    use super::{KeyMetrics, Metrics, Reason};
     use crate::authn::CacheCounts;
     use std::time::Duration;
 
@@ -228,7 +233,9 @@ mod tests {
         metrics.record(None, Duration::from_micros(4));
         metrics.record(Some(Reason::TokenExpired), Duration::from_micros(40));
         metrics.record(Some(Reason::Internal), Duration::from_secs(3));
-        let text = metrics.render(CacheCounts { hits: 3, misses: 2, entries: 1, bytes: 1_500 }, 0).unwrap();
+        let text = metrics
+            .render(CacheCounts { hits: 3, misses: 2, entries: 1, bytes: 1_500 }, 0, &KeyMetrics::default())
+            .unwrap();
         for line in [
             "modgud_checks_total{decision=\"allowed\",reason=\"\"} 1",
             "modgud_checks_total{decision=\"denied\",reason=\"token_expired\"} 1",

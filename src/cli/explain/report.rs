@@ -74,12 +74,12 @@ impl Upstream {
 }
 
 impl Report {
-    /// Decides a check at a time, and keeps every step.
-    pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp) -> Self {
+    /// Decides a check at a time, with what was brought for it, and keeps every step.
+    pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp, supply: &Supply) -> Self {
         let mut steps = Steps::default();
         let (decision, request) = match read(check) {
             Ok(request) => {
-                let decision = decide_before(&request, snapshot, now, &Supply::Nothing, &mut steps);
+                let decision = decide_before(&request, snapshot, now, supply, &mut steps);
                 let request = ReadRequest {
                     method: request.method.as_str().to_owned(),
                     host: request.host.name().map(str::to_owned),

@@ -1,6 +1,6 @@
 //! Hands a tree to serde, and sees to it that each fault knows its place and shows no secret.
 
-use super::super::document::SOURCE;
+use super::super::document::{KEY, SOURCE};
 use super::super::path::Step;
 use super::super::quoted::{Quoted, Words};
 use super::super::tree::{Entry, Item, Node, Value};
@@ -73,6 +73,9 @@ impl<'de> Deserializer<'de> for &'de Node {
                 (_, _) => Err(Fault::of_type((&self.value).into(), format!("exactly one of {}", Words(known)))),
             },
             other if name == SOURCE => Err(Fault::of_type(other.into(), SOURCES).hidden()),
+            other if name == KEY => {
+                Err(Fault::of_type(other.into(), format!("exactly one of {}", Words(known))).hidden())
+            }
             Value::Text(word) => visitor.visit_enum(Word(word)),
             other => Err(Fault::of_type(other.into(), format!("one of {}", Words(known)))),
         };

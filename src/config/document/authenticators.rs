@@ -1,5 +1,6 @@
 //! `authenticators`, as they are written.
 
+use super::keys::Key;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -71,10 +72,11 @@ pub(in super::super) struct From {
 pub(in super::super) struct Jwt {
     /// The exact `iss` of the tokens. Authenticators that look in the same place are told apart by it.
     pub(in super::super) issuer: String,
-    /// The algorithms that tokens may be signed with: of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`
-    /// and `EdDSA` those that the issuer uses, and no others.
+    /// The algorithms that tokens may be signed with: of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`,
+    /// `EdDSA`, and, with a `secret`, `HS256`, `HS384` and `HS512`, those that the issuer uses, and no others.
     pub(in super::super) algorithms: Vec<String>,
-    /// The public keys that verify the tokens: 1 to 16, all tried. To rotate, list the new one beside the old one.
+    /// The keys that verify the tokens: at least one entry. A token that names its key (`kid`) is tried with that one and with those
+    /// that have no name. To rotate, list the new one beside the old one, or let the issuer publish them: `jwks`, `oidc`.
     pub(in super::super) keys: Vec<Key>,
     /// Whom tokens must be meant for: a list of which `aud` must name one, or the word `any`, which turns the check off. Default:
     /// `[]`, with which a token that names any audience is refused.
@@ -141,15 +143,6 @@ impl Default for Audiences {
 pub(in super::super) enum AnyWord {
     /// The check is off.
     Any,
-}
-
-/// A key that verifies tokens.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in super::super) struct Key {
-    /// A public key as PEM text (`PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`): RSA of 2048 to 8192 bits, EC on P-256 or
-    /// P-384, or Ed25519. It must serve one of `algorithms`.
-    pub(in super::super) pem: Source,
 }
 
 /// The name by which serde asks for a [`Source`]: what stands there is never repeated.

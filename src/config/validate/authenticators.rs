@@ -2,6 +2,7 @@
 
 mod api_key;
 mod jwt;
+mod keys;
 mod mtls;
 mod places;
 
@@ -13,6 +14,7 @@ use super::super::source::Reader;
 use super::name;
 use crate::authn::Authenticator;
 use crate::credential::{AuthenticatorIndex, Places};
+use crate::keys::KeySource;
 use crate::principal::IdentityClaims;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,7 +27,8 @@ pub(super) fn check(
     identity: &Arc<IdentityClaims>,
     reader: &Reader,
     problems: &mut Problems,
-) -> (Vec<Authenticator>, Places) {
+) -> (Vec<Authenticator>, Places, Vec<KeySource>) {
+    let mut sources = Vec::new();
     let mut authenticators = Vec::new();
     let mut places = Places::default();
     let mut taken = HashSet::new();
@@ -44,7 +47,7 @@ pub(super) fn check(
         }
         if let Some(jwt) = jwt {
             sole_issuer(&at, list, number, problems);
-            let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, reader, problems);
+            let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, (reader, &mut sources), problems);
             authenticators.push(Authenticator::Jwt(jwt));
         } else if let Some(api_key) = api_key {
             let api_key = api_key::check(&at.key("api_key"), entry_name, api_key, identity, reader, problems);
@@ -58,7 +61,7 @@ pub(super) fn check(
         }
     }
     sole_opaque(list, &places, problems);
-    (authenticators, places)
+    (authenticators, places, sources)
 }
 
 /// Of the authenticators that look in one place at most one is for what is no signed token.

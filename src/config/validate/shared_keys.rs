@@ -8,8 +8,7 @@ use super::super::source::Reader;
 use crate::authn::{Authenticator, JwtAuthenticator};
 use crate::jose::{Fingerprint, VerificationKey};
 
-/// Authenticators of one issuer may share keys: they are one and the same signer's. Told by fingerprint, of which two keys that
-/// differ have the same only by a chance of one in 2⁶⁴: then both are refused, which is safe.
+/// Authenticators of one issuer may share keys: they are one and the same signer's.
 pub(super) fn check(list: &[Authenticator], reader: &Reader, problems: &mut Problems) {
     if reader.replaces_keys() {
         return;
@@ -27,6 +26,6 @@ pub(super) fn check(list: &[Authenticator], reader: &Reader, problems: &mut Prob
 
 /// A key that both have.
 fn shared(one: &JwtAuthenticator, other: &JwtAuthenticator) -> Option<Fingerprint> {
-    let mut keys = one.keys.keys().iter().map(VerificationKey::fingerprint);
-    keys.find(|fingerprint| other.keys.keys().iter().any(|key| key.fingerprint() == *fingerprint))
+    let of_other = |key: &&VerificationKey| other.keys.fixed.keys().iter().any(|known| known.is_the_same_as(key));
+    one.keys.fixed.keys().iter().find(of_other).map(VerificationKey::fingerprint)
 }

@@ -1,14 +1,16 @@
 //! Checks `jwt`: the keys and the checks of one issuer's tokens.
 
-use super::super::super::document::{self, Audiences, Source};
+use super::super::super::document::{self, Audiences};
 use super::super::super::path::Path;
 use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
 use super::super::super::source::Reader;
 use super::super::Span;
 use super::super::principal::claim_path;
-use crate::authn::{AudiencePolicy, ClaimChecks, JwtAuthenticator, SenderConstraint};
-use crate::jose::{Algorithm, KeySet, VerificationKey};
+use super::keys;
+use crate::authn::{AudiencePolicy, ClaimChecks, IssuerKeys, JwtAuthenticator, SenderConstraint};
+use crate::jose::{Algorithm, Family};
+use crate::keys::KeySource;
 use crate::principal::{AuthenticatorName, IdentityClaims};
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ pub(super) fn check(
     name: &str,
     jwt: &document::Jwt,
     identity: &Arc<IdentityClaims>,
-    reader: &Reader,
+    (reader, sources): (&Reader, &mut Vec<KeySource>),
     problems: &mut Problems,
 ) -> JwtAuthenticator {
     let document::Jwt { issuer, algorithms, keys, audiences, require, leeway, max_lifetime, types, sender_constraint } =
@@ -31,11 +33,12 @@ pub(super) fn check(
             Problem::Empty("name the algorithms that tokens may be signed with, such as `RS256`"),
         );
     }
-    let mut allowed = Vec::new();
+    let mut written = Vec::new();
     for (number, algorithm) in algorithms.iter().enumerate() {
         let parsed = Algorithm::parse(algorithm).ok_or_else(|| Problem::Algorithm(Quoted::new(algorithm)));
-        allowed.extend(problems.take(&at.key("algorithms").position(number), parsed));
+        written.push(problems.take(&at.key("algorithms").position(number), parsed));
     }
+    let allowed: Vec<Algorithm> = written.iter().copied().flatten().collect();
     let leeway_span = Span { least: ("0s", 0), most: ("5m", 300_000) };
     let lifetime_span = Span { least: ("0s", 0), most: ("365d", 31_536_000_000) };
     let leeway = leeway_span.read(&at.key("leeway"), leeway.as_ref(), problems);
@@ -60,30 +63,26 @@ pub(super) fn check(
         }),
         identity: Arc::clone(identity),
     };
-    JwtAuthenticator {
-        name: AuthenticatorName::new(name),
-        issuer: issuer.as_str().into(),
-        keys: self::keys(&at.key("keys"), keys, &allowed, reader, problems),
-        algorithms: allowed,
-        checks,
+    let before = problems.count();
+    let mut context = keys::Context { issuer, algorithms: &allowed, reader, sources, problems };
+    let checked_keys = context.keys(&at.key("keys"), keys);
+    // Where a key could not be had, it is not known what it would have served.
+    if problems.count() == before && reader.replaced().is_none() {
+        each_has_a_key(&at.key("algorithms"), &written, &checked_keys, problems);
     }
+    let (name, issuer) = (AuthenticatorName::new(name), issuer.as_str().into());
+    JwtAuthenticator { name, issuer, algorithms: allowed, keys: checked_keys, checks }
 }
 
-fn keys(at: &Path, list: &[document::Key], allowed: &[Algorithm], reader: &Reader, problems: &mut Problems) -> KeySet {
-    if list.is_empty() {
-        problems.add(at.clone(), Problem::Empty("name at least one key, such as `pem: { file: issuer.pem }`"));
+/// Every algorithm needs a key: one without would be a promise that is not kept, or a key that was forgotten. What a provider
+/// publishes is not known here, but that it publishes no secrets is.
+fn each_has_a_key(at: &Path, written: &[Option<Algorithm>], keys: &IssuerKeys, problems: &mut Problems) {
+    for (number, algorithm) in written.iter().enumerate() {
+        let Some(algorithm) = algorithm else { continue };
+        let served = keys.fixed.keys().iter().any(|key| key.can(*algorithm));
+        let may_be_published = !keys.remote.is_empty() && algorithm.family() != Family::Hmac;
+        if !served && !may_be_published {
+            problems.add(at.position(number), Problem::AlgorithmWithoutKey(algorithm.name()));
+        }
     }
-    let mut keys = Vec::new();
-    for (number, document::Key { pem }) in list.iter().enumerate() {
-        keys.extend(problems.take(&at.position(number).key("pem"), key(pem, allowed, reader)));
-    }
-    problems.take(at, KeySet::new(keys)).unwrap_or_default()
-}
-
-/// The key, for the allowed algorithms; for any if none of those that are written is one, which is told where it stands.
-fn key(pem: &Source, allowed: &[Algorithm], reader: &Reader) -> Result<VerificationKey, Problem> {
-    let (text, origin) = reader.read_key(pem)?;
-    let allowed = if allowed.is_empty() { Algorithm::ALL } else { allowed };
-    let key = VerificationKey::from_pem(&text).and_then(|key| key.restricted_to(allowed));
-    key.map_err(|fault| Problem::Key { origin, fault })
 }

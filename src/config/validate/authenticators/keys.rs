@@ -1,0 +1,210 @@
+//! Checks `keys` of an authenticator: those that are read now, and where the others will be asked for.
+
+use super::super::super::document::{Jwks, Key, Oidc, OidcProvider};
+use super::super::super::path::Path;
+use super::super::super::problem::{Problem, Problems};
+use super::super::super::quoted::Quoted;
+use super::super::super::source::Reader;
+use super::super::Span;
+use crate::authn::{IssuerKeys, RemoteKeys};
+use crate::fetch::{FetchUrl, PlainHttp, Roots};
+use crate::jose::{Algorithm, Jwks as Jwkset, KeyFault, KeySet, VerificationKey};
+use crate::keys::{KeySource, Location, Provider, WELL_KNOWN};
+use std::path::{Path as StdPath, PathBuf};
+
+/// The most that is read of a file with a JWK set: what may be in one, and the space that people put between.
+const MOST_JWKS_BYTES: u64 = 512 * 1024;
+/// The most that is read of a file with authorities: all of those that browsers trust take 250 KiB.
+const MOST_CA_BYTES: u64 = 1024 * 1024;
+
+/// `refresh`, when nothing is said.
+const REFRESH: &str = "5m";
+/// `stale_if_error`, when nothing is said.
+const STALE_IF_ERROR: &str = "24h";
+
+/// What keys are for, and where they are noted.
+pub(super) struct Context<'a> {
+    pub(super) issuer: &'a str,
+    pub(super) algorithms: &'a [Algorithm],
+    pub(super) reader: &'a Reader,
+    pub(super) sources: &'a mut Vec<KeySource>,
+    pub(super) problems: &'a mut Problems,
+}
+
+/// How a provider is asked, as it is written for both kinds.
+struct Manner<'a> {
+    refresh: Option<&'a String>,
+    stale_if_error: Option<&'a String>,
+    cache_file: Option<&'a PathBuf>,
+    ca: Option<&'a PathBuf>,
+    plain: PlainHttp,
+}
+
+impl Context<'_> {
+    pub(super) fn keys(&mut self, at: &Path, list: &[Key]) -> IssuerKeys {
+        if list.is_empty() {
+            self.problems.add(at.clone(), Problem::Empty("name at least one key, such as `pem: { file: issuer.pem }`"));
+        }
+        let mut keys = Vec::new();
+        let mut remote = Vec::new();
+        match self.reader.replaced() {
+            // One stands for each of them.
+            Some(pem) => keys.extend(self.problems.take(at, replaced(pem))),
+            None => {
+                for (number, key) in list.iter().enumerate() {
+                    self.key(&at.position(number), key, &mut keys, &mut remote);
+                }
+            }
+        }
+        let fixed = self.problems.take(at, KeySet::new(keys)).unwrap_or_default();
+        IssuerKeys { fixed, remote }
+    }
+
+    fn key(&mut self, at: &Path, key: &Key, keys: &mut Vec<VerificationKey>, remote: &mut Vec<RemoteKeys>) {
+        match key {
+            Key::Pem(source) => {
+                let read = self.reader.read_pem(source).map_err(Problem::from);
+                let key = read.and_then(|(text, origin)| self.serving(VerificationKey::from_pem(&text), origin));
+                keys.extend(self.problems.take(&at.key("pem"), key));
+            }
+            Key::Secret(source) => {
+                let read = self.reader.read_secret(source).map_err(Problem::from);
+                let key =
+                    read.and_then(|(text, origin)| self.serving(VerificationKey::from_secret(text.as_bytes()), origin));
+                keys.extend(self.problems.take(&at.key("secret"), key));
+            }
+            Key::Jwks(jwks) => {
+                let at = at.key("jwks");
+                match (&jwks.file, &jwks.url) {
+                    (Some(file), None) => keys.extend(self.jwks_file(&at, file, jwks)),
+                    (None, Some(url)) => remote.extend(self.jwks_url(&at, url, jwks)),
+                    (Some(_), Some(_)) | (None, None) => self.problems.add(at, Problem::JwksPlace),
+                }
+            }
+            Key::Oidc(oidc) => remote.extend(self.oidc(&at.key("oidc"), oidc)),
+        }
+    }
+
+    /// The key, for the allowed algorithms; for any if none of those that are written is one, which is told where it stands.
+    fn serving(&self, key: Result<VerificationKey, KeyFault>, origin: String) -> Result<VerificationKey, Problem> {
+        let allowed = if self.algorithms.is_empty() { Algorithm::ALL } else { self.algorithms };
+        key.and_then(|key| key.restricted_to(allowed)).map_err(|fault| Problem::Key { origin, fault })
+    }
+
+    fn jwks_file(&mut self, at: &Path, file: &StdPath, jwks: &Jwks) -> Vec<VerificationKey> {
+        let Jwks { file: _, url: _, refresh, stale_if_error, cache_file, ca, insecure_http } = jwks;
+        let of_url = [
+            ("refresh", refresh.is_some()),
+            ("stale_if_error", stale_if_error.is_some()),
+            ("cache_file", cache_file.is_some()),
+            ("ca", ca.is_some()),
+            ("insecure_http", *insecure_http),
+        ];
+        for (key, _) in of_url.into_iter().filter(|(_, written)| *written) {
+            self.problems.add(at.key(key), Problem::OfUrlOnly);
+        }
+        let read = self.reader.read_file(file, MOST_JWKS_BYTES).map_err(Problem::from);
+        let keys = read.and_then(|(text, origin)| {
+            let (keys, skipped) =
+                Jwkset::parse(&text).map_err(|fault| Problem::Jwks { origin: origin.clone(), fault })?.into_parts();
+            // What a provider publishes may hold anything; what stands in a file of one's own is meant.
+            match skipped.into_iter().next() {
+                Some(key) => Err(Problem::JwksKey { origin, key }),
+                None => Ok(keys),
+            }
+        });
+        self.problems.take(&at.key("file"), keys).unwrap_or_default()
+    }
+
+    fn jwks_url(&mut self, at: &Path, url: &str, jwks: &Jwks) -> Option<RemoteKeys> {
+        let Jwks { file: _, url: _, refresh, stale_if_error, cache_file, ca, insecure_http } = jwks;
+        let manner = Manner {
+            refresh: refresh.as_ref(),
+            stale_if_error: stale_if_error.as_ref(),
+            cache_file: cache_file.as_ref(),
+            ca: ca.as_ref(),
+            plain: plain(*insecure_http),
+        };
+        let url = FetchUrl::parse(url, manner.plain).map_err(Problem::Url);
+        let location = self.problems.take(&at.key("url"), url).map(Location::Jwks);
+        self.provider(at, location, &manner)
+    }
+
+    fn oidc(&mut self, at: &Path, oidc: &Oidc) -> Option<RemoteKeys> {
+        let none =
+            Manner { refresh: None, stale_if_error: None, cache_file: None, ca: None, plain: PlainHttp::Loopback };
+        let (issuer, issuer_at, manner) = match oidc {
+            Oidc::Issuer(issuer) => (issuer, at.clone(), none),
+            Oidc::Provider(provider) => {
+                let OidcProvider { issuer, refresh, stale_if_error, cache_file, ca, insecure_http } = provider;
+                let manner = Manner {
+                    refresh: refresh.as_ref(),
+                    stale_if_error: stale_if_error.as_ref(),
+                    cache_file: cache_file.as_ref(),
+                    ca: ca.as_ref(),
+                    plain: plain(*insecure_http),
+                };
+                (issuer, at.key("issuer"), manner)
+            }
+        };
+        let location = self.problems.take(&issuer_at, self.discovery(issuer, manner.plain));
+        self.provider(at, location, &manner)
+    }
+
+    /// An issuer is a URL without a query (OpenID Connect Discovery 1.0 §3), and that of the tokens.
+    fn discovery(&self, issuer: &str, plain: PlainHttp) -> Result<Location, Problem> {
+        let url = FetchUrl::parse(issuer, plain).map_err(Problem::Url)?;
+        if url.has_query() {
+            return Err(Problem::IssuerQuery);
+        }
+        if issuer != self.issuer {
+            return Err(Problem::IssuerOther(Quoted::new(self.issuer)));
+        }
+        let discovery = url.below(WELL_KNOWN, plain).map_err(Problem::Url)?;
+        Ok(Location::Oidc { issuer: issuer.into(), discovery })
+    }
+
+    fn provider(&mut self, at: &Path, location: Option<Location>, manner: &Manner<'_>) -> Option<RemoteKeys> {
+        let Manner { refresh, stale_if_error, cache_file, ca, plain } = manner;
+        let or = |text: &Option<&String>, unset: &str| text.map_or_else(|| unset.to_owned(), Clone::clone);
+        let span = Span { least: ("1s", 1_000), most: ("1d", 86_400_000) };
+        let refresh = span.read(&at.key("refresh"), Some(&or(refresh, REFRESH)), self.problems);
+        let span = Span { least: ("1s", 1_000), most: ("30d", 2_592_000_000) };
+        let stale_text = or(stale_if_error, STALE_IF_ERROR);
+        let stale_if_error = span.read(&at.key("stale_if_error"), Some(&stale_text), self.problems);
+        if stale_if_error < refresh.saturating_mul(2) && !stale_if_error.is_zero() {
+            // Else keys would go stale between one answer and the next while all is well.
+            self.problems.add(at.key("stale_if_error"), Problem::StaleBeforeRefresh(Quoted::new(&stale_text)));
+        }
+        let roots = ca.map_or_else(|| Ok(Roots::public()), |ca| self.roots(ca));
+        let roots = self.problems.take(&at.key("ca"), roots);
+        let cache_file = cache_file.map(|file| self.reader.path(file));
+        let provider =
+            Provider { location: location?, plain: *plain, roots: roots?, refresh, stale_if_error, cache_file };
+        let file_taken = |other: &KeySource| {
+            other.provider != provider
+                && other.provider.cache_file.is_some()
+                && other.provider.cache_file == provider.cache_file
+        };
+        if self.sources.iter().any(file_taken) {
+            self.problems.add(at.key("cache_file"), Problem::CacheFileTaken);
+        }
+        let keys = RemoteKeys::default();
+        self.sources.push(KeySource { keys: keys.clone(), provider });
+        Some(keys)
+    }
+
+    fn roots(&self, file: &StdPath) -> Result<Roots, Problem> {
+        let (text, origin) = self.reader.read_file(file, MOST_CA_BYTES)?;
+        Roots::from_pem(&text).map_err(|fault| Problem::Ca { origin, fault })
+    }
+}
+
+fn replaced(pem: &str) -> Result<VerificationKey, Problem> {
+    let origin = || "the key in the place of each".to_owned();
+    VerificationKey::from_pem(pem).map_err(|fault| Problem::Key { origin: origin(), fault })
+}
+
+const fn plain(insecure_http: bool) -> PlainHttp {
+    if insecure_http { PlainHttp::Anywhere } else { PlainHttp::Loopback }
+}

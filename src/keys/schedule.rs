@@ -1,0 +1,73 @@
+//! When a provider is asked next: after the time that the operator chose, or sooner when it could not be asked. Spread a little, so
+//! that many sidecars that start together don't ask together for ever.
+
+use std::time::Duration;
+
+/// The first wait after a failure.
+const FIRST: Duration = Duration::from_secs(1);
+/// How many steps of jitter there are, each a tenth of a per cent; half of them shorten a wait, half of them lengthen it.
+const STEPS: u32 = 200;
+
+/// When a provider is asked next.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    refresh: Duration,
+    /// The wait after the next failure.
+    retry: Duration,
+}
+
+impl Schedule {
+    pub(super) fn new(refresh: Duration) -> Self {
+        Self { refresh, retry: FIRST.min(refresh) }
+    }
+
+    /// How long to wait after an answer with keys.
+    pub(super) fn after_success(&mut self, chance: u32) -> Duration {
+        self.retry = FIRST.min(self.refresh);
+        spread(self.refresh, chance)
+    }
+
+    /// How long to wait after a failure: twice as long each time, up to the usual time.
+    pub(super) fn after_failure(&mut self, chance: u32) -> Duration {
+        let wait = self.retry;
+        self.retry = wait.saturating_mul(2).min(self.refresh);
+        spread(wait, chance)
+    }
+}
+
+/// The wait, up to 10 % shorter or longer.
+fn spread(wait: Duration, chance: u32) -> Duration {
+    // 900 to 1100 thousandths.
+    let thousandths = 900_u32.saturating_add(chance % STEPS.saturating_add(1));
+    wait.saturating_mul(thousandths) / 1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Schedule;
+    use std::time::Duration;
+
+    /// The chance that leaves a wait as it is.
+    const MIDDLE: u32 = 100;
+
+    #[test]
+    fn failures_are_retried_after_twice_the_time_up_to_the_usual_one() {
+        let mut schedule = Schedule::new(Duration::from_secs(10));
+        let seconds = |wait: Duration| wait.as_secs();
+        let waits: Vec<u64> = (0..6).map(|_| seconds(schedule.after_failure(MIDDLE))).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 10, 10]);
+        assert_eq!(seconds(schedule.after_success(MIDDLE)), 10);
+        assert_eq!(seconds(schedule.after_failure(MIDDLE)), 1, "one success and it begins anew");
+        let mut short = Schedule::new(Duration::from_millis(50));
+        assert_eq!(short.after_failure(MIDDLE), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn waits_are_spread_by_a_tenth() {
+        let mut schedule = Schedule::new(Duration::from_secs(100));
+        let waits: Vec<u128> = (0..=200).map(|chance| schedule.after_success(chance).as_millis()).collect();
+        assert_eq!((waits.iter().min(), waits.iter().max()), (Some(&90_000), Some(&110_000)));
+        let again = schedule.after_success(u32::MAX).as_millis();
+        assert!((90_000..=110_000).contains(&again));
+    }
+}
