@@ -25,7 +25,9 @@ pub use schema::schema;
 pub use source::{Environment, Keys, SourceFault};
 pub use watch::{Change, Watched};
 
+use crate::address::Address;
 use crate::snapshot::Snapshot;
+use crate::tls::Tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -34,6 +36,8 @@ use std::time::Duration;
 pub struct Config {
     /// What a running process can't change.
     pub server: ServerConfig,
+    /// What connections to the listener for checks are secured with, if they are.
+    pub tls: Option<Tls>,
     /// What decisions are made with.
     pub snapshot: Snapshot,
 }
@@ -42,7 +46,7 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
     /// Where Envoy connects to.
-    pub grpc: SocketAddr,
+    pub grpc: Address,
     /// Where probes and metrics are served.
     pub admin: SocketAddr,
     /// How long requests are still answered after SIGTERM, at most.

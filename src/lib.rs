@@ -6,13 +6,14 @@
 //! | layer | modules | what it does |
 //! |---|---|---|
 //! | shell | [`app`], [`reload`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
-//! | edges | [`driver`], [`config`], [`envoy`], [`telemetry`] | files, Envoy's messages, the clock, the log |
+//! | edges | [`driver`], [`config`], [`envoy`], [`telemetry`], [`tls`] | files, Envoy's messages, the clock, the log, TLS |
 //! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
-//! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`] | the types that everybody speaks |
+//! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`], [`address`] | the types that everybody speaks |
 //!
 //! The whole decision is [`snapshot::decide`]: a request, a snapshot of the configuration and a time in, a
 //! [`decision::Decision`] out. The only place that turns one into Envoy's answer is [`envoy::response`].
 
+pub mod address;
 pub mod answer;
 pub mod app;
 pub mod authn;
@@ -38,4 +39,5 @@ pub mod request;
 pub mod server;
 pub mod snapshot;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;

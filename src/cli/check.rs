@@ -3,7 +3,9 @@
 use super::{Exit, fail, say};
 use crate::authn::{AudiencePolicy, JwtAuthenticator};
 use crate::authz::Fallback;
+use crate::clock::Clock;
 use crate::config::{Environment, Loaded, Overrides, ProfileName, load};
+use crate::tls::{Clients, Tls};
 use std::path::PathBuf;
 
 /// Checks a configuration, with the keys and files that it names, and says what it comes to.
@@ -30,6 +32,7 @@ pub(super) fn run(args: &Args) -> Exit {
     let snapshot = &config.snapshot;
     say(format_args!("{origin}: good"));
     say(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
+    config.tls.as_ref().inspect(|tls| self::tls(tls));
     let authenticators = snapshot.authenticators.list();
     if authenticators.is_empty() {
         say("  no authenticator: only public rules let anybody through");
@@ -46,6 +49,17 @@ pub(super) fn run(args: &Args) -> Exit {
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
     Exit::Done
+}
+
+fn tls(tls: &Tls) {
+    let clients = match tls.clients() {
+        Clients::Any => "whoever connects",
+        Clients::Certified => "clients with a certificate of client_ca",
+    };
+    say(format_args!("  TLS for checks, for {clients}: certificate {}", tls.validity()));
+    if let Some(caution) = tls.validity().caution(Clock::System.now()) {
+        say(format_args!("  caution: {caution}"));
+    }
 }
 
 fn authenticator(authenticator: &JwtAuthenticator) {

@@ -1,6 +1,7 @@
 //! From the document to a configuration that can't hold a bad value. Notes every problem, and gives nothing if there is one.
 
 mod authenticators;
+mod server;
 mod upstream;
 
 use super::document::{self, Document};
@@ -8,22 +9,16 @@ use super::path::Path;
 use super::problem::{Problem, Problems};
 use super::quoted::Quoted;
 use super::source::Reader;
-use super::{Config, ServerConfig};
+use super::Config;
 use crate::answer::{Answers, BodyStyle, Realm, Status, Style};
 use crate::authz::{Access, Fallback, PathPattern, Rule, RuleName, Rules};
-use crate::config::LogFormat;
 use crate::credential::Scheme;
 use crate::decision::LoggedDecisions;
 use crate::header::HeaderName;
 use crate::method::Method;
 use crate::snapshot::Snapshot;
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
-
-/// What stands for an address that is missing or none. `profiles/none.yaml` says everything that a file may leave out, so it is
-/// used only beside a problem that keeps the configuration from being used at all; so are the other stand-ins of this file.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Checks a document.
 pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Problems> {
@@ -40,7 +35,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     } = document;
     let mut problems = Problems::default();
 
-    let (server, deadline) = self::server(server, telemetry.log.unwrap_or_default(), &mut problems);
+    let server::Checked { server, tls, deadline } = server::check(server, telemetry.log.unwrap_or_default(), reader, &mut problems);
     let absent = &principal.absent;
     let (authenticators_checked, places) = authenticators::check(authenticators, absent, reader, &mut problems);
     let rules = self::rules(rules, *fallback, &mut problems);
@@ -57,27 +52,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let answers = Answers::new(&style);
     let authenticators = authenticators_checked;
     let snapshot = Snapshot { places, authenticators, rules, shape, answers, deadline, logged };
-    Ok(Config { server, snapshot })
-}
-
-/// What a running process can't change, and the deadline, which it can.
-fn server(server: &document::Server, log: LogFormat, problems: &mut Problems) -> (ServerConfig, Duration) {
-    let document::Server { grpc, admin, deadline, drain, max_in_flight } = server;
-    let at = Path::root("server");
-    let mut address = |key: &str, text: &Option<String>| {
-        let Some(text) = text else { return NOWHERE };
-        problems.take(&at.key(key), text.parse().map_err(|_| Problem::Address(Quoted::new(text)))).unwrap_or(NOWHERE)
-    };
-    let grpc = address("grpc", grpc);
-    let admin = address("admin", admin);
-    let deadline =
-        Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
-    let drain = Span { least: ("0s", 0), most: ("10m", 600_000) }.read(&at.key("drain"), drain.as_ref(), problems);
-    if let Some(outside) = max_in_flight.filter(|most| !(1..=1_000_000).contains(most)) {
-        problems.add(at.key("max_in_flight"), Problem::InFlight(outside));
-    }
-    let max_in_flight = usize::try_from(max_in_flight.unwrap_or_default()).unwrap_or(usize::MAX);
-    (ServerConfig { grpc, admin, drain, max_in_flight, log }, deadline)
+    Ok(Config { server, tls, snapshot })
 }
 
 /// The bounds of a duration, in words and milliseconds.

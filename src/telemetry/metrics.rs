@@ -8,7 +8,7 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, N
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt;
@@ -26,6 +26,32 @@ struct Outcome {
     reason: &'static str,
 }
 
+/// A listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenerName {
+    /// For checks.
+    Grpc,
+    /// For probes and metrics.
+    Admin,
+}
+
+impl ListenerName {
+    /// Its name in the configuration, in metrics and in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// The labels of a number of connections.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OnListener {
+    listener: &'static str,
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -36,6 +62,8 @@ pub struct Metrics {
     loaded: AtomicU64,
     reloads: Counter,
     reload_failures: Counter,
+    last_reload: Gauge,
+    connections: Family<OnListener, Gauge>,
 }
 
 impl Default for Metrics {
@@ -53,6 +81,8 @@ impl Default for Metrics {
             loaded: AtomicU64::new(0),
             reloads: Counter::default(),
             reload_failures: Counter::default(),
+            last_reload: Gauge::default(),
+            connections: Family::default(),
             checks,
         }
     }
@@ -74,6 +104,7 @@ impl Metrics {
     /// Notes when the configuration that serves was loaded.
     pub fn config_loaded(&self, now: Timestamp) {
         self.loaded.store(now.as_secs(), Ordering::Relaxed);
+        self.last_reload.set(1);
     }
 
     /// Counts a configuration that was put in the place of another.
@@ -85,6 +116,13 @@ impl Metrics {
     /// Counts a configuration that was refused.
     pub fn config_refused(&self) {
         self.reload_failures.inc();
+        self.last_reload.set(0);
+    }
+
+    /// How many connections are open on a listener, for whoever opens and closes them.
+    #[must_use]
+    pub fn connections(&self, listener: ListenerName) -> Gauge {
+        self.connections.get_or_create_owned(&OnListener { listener: listener.as_str() })
     }
 
     /// How many checks have been answered.
@@ -119,6 +157,11 @@ impl Metrics {
         registry.register("config_reloads", "Configurations put in the place of another", self.reloads.clone());
         let help = "Changed configurations that were refused; the one before goes on serving";
         registry.register("config_reload_failures", help, self.reload_failures.clone());
+        let help = "1: the configuration that was loaded last is the one that serves; 0: it was refused";
+        registry.register("config_reload_last_success", help, self.last_reload.clone());
+        registry.register("connections", "Connections that are open, by listener", self.connections.clone());
+        let dropped = ConstCounter::new(super::log::dropped_lines());
+        registry.register("log_lines_dropped", "Lines of the log that were not written: its reader was too slow", dropped);
         registry.register("build", "This build", Info::new([("version", VERSION)]));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;

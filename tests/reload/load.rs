@@ -112,7 +112,7 @@ async fn every_answer_is_of_one_configuration() {
     let file = folder.path().join("modgud.yaml");
     fs::write(&file, Generation(0).yaml()).unwrap();
     let sidecar = Sidecar::of(Some(file.clone()), folder).await;
-    change_under_load(&file, sidecar.addresses, || sidecar.reload()).await;
+    change_under_load(&file, sidecar.addresses.clone(), || sidecar.reload()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,7 +121,7 @@ async fn every_answer_of_the_real_binary_is_of_one_configuration() {
     let file = folder.path().join("modgud.yaml");
     fs::write(&file, Generation(0).yaml()).unwrap();
     let serving = Serving::start(folder.path(), &KEY.public_pem().unwrap(), &["--config", "modgud.yaml"]).await;
-    let addresses = Addresses { grpc: serving.grpc, admin: serving.admin };
+    let addresses = Addresses { grpc: serving.grpc.into(), admin: serving.admin };
     change_under_load(&file, addresses, || serving.signal(Signal::HUP)).await;
     let said = serving.end(Signal::TERM).await;
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));

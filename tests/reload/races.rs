@@ -8,7 +8,7 @@ use modgud::clock::{Clock, ManualClock, Timestamp};
 use modgud::config::{Environment, Overrides};
 use modgud::driver::Driver;
 use modgud::reload::{Origin, Reloader};
-use modgud::server::Checks;
+use modgud::server::{Checks, Live};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ async fn what_is_being_written_is_not_loaded() {
     let driver = Driver::new(config.snapshot, Clock::Manual(ManualClock::new(Timestamp::from_secs(NOW))));
     let checks = Arc::new(Checks::new(driver));
     let (_asking, asked) = mpsc::channel(1);
-    tokio::spawn(reloader.run(Arc::clone(&checks), asked));
+    tokio::spawn(reloader.run(Live::new(Arc::clone(&checks), None), asked));
     // This is not the time of the machine: it goes on when everybody waits.
     sleep(OFTEN).await;
     for millis in 2..=20 {
