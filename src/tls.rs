@@ -221,7 +221,10 @@ impl fmt::Display for Caution {
                 write!(f, "the certificate of server.tls expired at {until}; clients that check it will not connect")
             }
             Self::NotYet(from) => {
-                write!(f, "the certificate of server.tls is valid from {from} on; clients that check it will not connect until then")
+                write!(
+                    f,
+                    "the certificate of server.tls is valid from {from} on; clients that check it will not connect until then"
+                )
             }
         }
     }

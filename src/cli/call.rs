@@ -14,7 +14,7 @@ use connect::{ConnectError, Tls, connect};
 /// Exit code 0: allowed. 3: denied. 1: no answer.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\"\n  modgud call unix:/run/modgud/check.sock --path /crm/\n  modgud call 127.0.0.1:9191 --tls-ca ca.pem --tls-name modgud --tls-cert envoy.pem --tls-key envoy.key"
+    after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\"\n  modgud call unix:/run/modgud/check.sock --path /crm/\n  modgud call modgud:9191 --tls-ca ca.pem --tls-cert envoy.pem --tls-key envoy.key"
 )]
 pub(super) struct Args {
     /// Where modgud serves checks: `HOST:PORT` or `unix:/PATH`

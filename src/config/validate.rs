@@ -4,12 +4,12 @@ mod authenticators;
 mod server;
 mod upstream;
 
+use super::Config;
 use super::document::{self, Document};
 use super::path::Path;
 use super::problem::{Problem, Problems};
 use super::quoted::Quoted;
 use super::source::Reader;
-use super::Config;
 use crate::answer::{Answers, BodyStyle, Realm, Status, Style};
 use crate::authz::{Access, Fallback, PathPattern, Rule, RuleName, Rules};
 use crate::credential::Scheme;
@@ -35,7 +35,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     } = document;
     let mut problems = Problems::default();
 
-    let server::Checked { server, tls, deadline } = server::check(server, telemetry.log.unwrap_or_default(), reader, &mut problems);
+    let server::Checked { server, tls, deadline } =
+        server::check(server, telemetry.log.unwrap_or_default(), reader, &mut problems);
     let absent = &principal.absent;
     let (authenticators_checked, places) = authenticators::check(authenticators, absent, reader, &mut problems);
     let rules = self::rules(rules, *fallback, &mut problems);

@@ -161,7 +161,11 @@ impl Metrics {
         registry.register("config_reload_last_success", help, self.last_reload.clone());
         registry.register("connections", "Connections that are open, by listener", self.connections.clone());
         let dropped = ConstCounter::new(super::log::dropped_lines());
-        registry.register("log_lines_dropped", "Lines of the log that were not written: its reader was too slow", dropped);
+        registry.register(
+            "log_lines_dropped",
+            "Lines of the log that were not written: its reader was too slow",
+            dropped,
+        );
         registry.register("build", "This build", Info::new([("version", VERSION)]));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;

@@ -14,28 +14,28 @@ use tokio::time::{interval, timeout};
 use tonic::transport::Channel;
 
 /// How long anything may take before its test fails.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often it is asked whether something has come about.
 const ASK: Duration = Duration::from_millis(10);
 
 /// What has been reported on `/metrics` about changed configurations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reported {
-    pub(super) accepted: u64,
-    pub(super) refused: u64,
+pub(crate) struct Reported {
+    pub(crate) accepted: u64,
+    pub(crate) refused: u64,
 }
 
 impl Reported {
     /// What is reported now.
-    pub(super) async fn at(admin: SocketAddr) -> Self {
+    pub(crate) async fn at(admin: SocketAddr) -> Self {
         let counters = Counters::at(admin).await;
         let get = |name| counters.get(name);
         Self { accepted: get("modgud_config_reloads_total"), refused: get("modgud_config_reload_failures_total") }
     }
 
     /// Waits until more is reported than this.
-    pub(super) async fn more(self, admin: SocketAddr) -> Self {
+    pub(crate) async fn more(self, admin: SocketAddr) -> Self {
         let mut asks = interval(ASK);
         let more = async {
             loop {

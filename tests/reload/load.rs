@@ -121,7 +121,7 @@ async fn every_answer_of_the_real_binary_is_of_one_configuration() {
     let file = folder.path().join("modgud.yaml");
     fs::write(&file, Generation(0).yaml()).unwrap();
     let serving = Serving::start(folder.path(), &KEY.public_pem().unwrap(), &["--config", "modgud.yaml"]).await;
-    let addresses = Addresses { grpc: serving.grpc.into(), admin: serving.admin };
+    let addresses = Addresses { grpc: serving.grpc.clone(), admin: serving.admin };
     change_under_load(&file, addresses, || serving.signal(Signal::HUP)).await;
     let said = serving.end(Signal::TERM).await;
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));

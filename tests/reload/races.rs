@@ -36,7 +36,7 @@ impl Drop for LetGo {
 }
 
 /// Opens a pipe for writing, which can be done once somebody reads it.
-async fn reader_has_come(path: PathBuf) -> File {
+pub(super) async fn reader_has_come(path: PathBuf) -> File {
     let opened = spawn_blocking(move || OpenOptions::new().write(true).open(path).unwrap());
     timeout(PATIENCE, opened).await.unwrap_or_else(|_| panic!("nobody reads it")).unwrap()
 }

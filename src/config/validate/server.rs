@@ -34,7 +34,10 @@ pub(super) fn check(server: &document::Server, log: LogFormat, reader: &Reader, 
     let admin = admin.as_ref().and_then(|text| {
         problems.take(&at.key("admin"), text.parse().map_err(|_| Problem::Address(Quoted::new(text))))
     });
-    let tls = tls.as_ref().filter(|_| reader.is_for_serving()).and_then(|tls| self::tls(&at.key("tls"), tls, reader, problems));
+    let tls = tls
+        .as_ref()
+        .filter(|_| reader.is_for_serving())
+        .and_then(|tls| self::tls(&at.key("tls"), tls, reader, problems));
     let deadline =
         Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
     let drain = Span { least: ("0s", 0), most: ("10m", 600_000) }.read(&at.key("drain"), drain.as_ref(), problems);
@@ -55,7 +58,8 @@ fn tls(at: &Path, tls: &document::Tls, reader: &Reader, problems: &mut Problems)
         None => Some(None),
         Some(file) => read(&at.key("client_ca"), file, ClientAuthorities::from_pem, reader, problems).map(Some),
     };
-    let (Some((chain, cert_origin)), Some((private, key_origin)), Some(authorities)) = (chain, private, authorities) else {
+    let (Some((chain, cert_origin)), Some((private, key_origin)), Some(authorities)) = (chain, private, authorities)
+    else {
         return None;
     };
     let authorities = authorities.map(|(authorities, _)| authorities);
