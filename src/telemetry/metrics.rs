@@ -115,8 +115,8 @@ impl Metrics {
 
     /// Counts a configuration that was refused.
     pub fn config_refused(&self) {
-        self.reload_failures.inc();
         self.last_reload.set(0);
+        self.reload_failures.inc();
     }
 
     /// How many connections are open on a listener, for whoever opens and closes them.

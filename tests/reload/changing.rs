@@ -69,6 +69,8 @@ impl Changing {
     pub(super) async fn of(folder: TempDir) -> Self {
         let sidecar = Sidecar::of(Some(folder.path().join("modgud.yaml")), folder).await;
         let client = sidecar.client().await;
+        let last = Counters::read(&sidecar).await.get("modgud_config_reload_last_success");
+        assert_eq!(last, 1, "at the start");
         Self { sidecar, client, seen: Reported { accepted: 0, refused: 0 } }
     }
 
@@ -93,12 +95,19 @@ impl Changing {
     pub(super) async fn accepted(&mut self) {
         let expected = Reported { accepted: self.seen.accepted + 1, ..self.seen };
         self.report(expected).await;
+        assert_eq!(self.last_success().await, 1);
     }
 
     /// Waits for the next report, which must be that one configuration was refused, and no other thing.
     pub(super) async fn refused(&mut self) {
         let expected = Reported { refused: self.seen.refused + 1, ..self.seen };
         self.report(expected).await;
+        assert_eq!(self.last_success().await, 0);
+    }
+
+    /// What is reported about the last load.
+    async fn last_success(&self) -> u64 {
+        Counters::read(&self.sidecar).await.get("modgud_config_reload_last_success")
     }
 
     async fn report(&mut self, expected: Reported) {
