@@ -1,15 +1,15 @@
 //! Two thousand checks in flight while a hundred configurations come, good and bad.
 //!
 //! A check in flight is one whose message has arrived by half: it waits in the server for the rest, as one from a slow client does.
-//! Some are let go with each change, all that are left at the end of a wave. Clients that ask without a pause would be in
-//! flight for the short time of an answer only, and keep both processors from loading anything.
+//! Some are let go with each change, all that are left at the end of a wave. A few clients ask without a pause beside them, so that
+//! some check is being decided at every moment; more of those would keep the processors from loading anything.
 
 use super::changing::{PATIENCE, Reported};
 use super::generation::{Generation, Kind};
 use crate::cli::process::Serving;
 use crate::decisions::counters::Counters;
-use crate::guarantee::raw::{CHECK, Raw, frame};
-use crate::support::{KEY, Sidecar};
+use crate::guarantee::raw::{CHECK, Raw, Reply, frame};
+use crate::support::{Encoding, KEY, Sidecar, check};
 use axum::body::Body as AnyBody;
 use bytes::Bytes;
 use modgud::app::Addresses;
@@ -19,7 +19,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -34,6 +34,8 @@ const CHANGES: u64 = 100;
 /// How many are let go with a change; what is left goes with the last change of a wave.
 const SHARE: usize = 30;
 const CHANGES_OF_A_WAVE: u64 = 34;
+/// How many clients ask without a pause.
+const RESTLESS: usize = 6;
 /// When a wave ends at the latest: well before the deadline of its checks, which is ten seconds.
 const LONG: Duration = Duration::from_secs(3);
 
@@ -44,6 +46,18 @@ struct Known {
     oldest: AtomicU64,
     /// The newest that was written.
     newest: AtomicU64,
+    /// Whether that was all.
+    over: AtomicBool,
+}
+
+impl Known {
+    /// Asserts that an answer is of one generation, which served at some time since `oldest` was the newest that was known to.
+    fn fits(&self, kind: Kind, oldest: u64, reply: &Reply) {
+        let answer = reply.answer().unwrap();
+        let newest = self.newest.load(SeqCst);
+        let fits = (oldest..=newest).any(|number| Generation(number).gives(kind, &answer));
+        assert!(fits, "{kind:?} is of no generation from {oldest} to {newest}: {answer:?}");
+    }
 }
 
 /// Asks one thing in two halves: the second when it is told to, or when nobody is left to tell it.
@@ -64,10 +78,24 @@ async fn ask(known: Arc<Known>, kind: Kind, mut raw: Raw, waiting: Arc<Semaphore
         oldest
     };
     let (reply, oldest) = tokio::join!(call, rest);
-    let answer = reply.answer().unwrap();
-    let newest = known.newest.load(SeqCst);
-    let fits = (oldest..=newest).any(|number| Generation(number).gives(kind, &answer));
-    assert!(fits, "{kind:?} is of no generation from {oldest} to {newest}: {answer:?}");
+    known.fits(kind, oldest, &reply);
+}
+
+/// Asks again and again until it is over; how many answers came. What is asked takes long to be read, so that the configuration is
+/// likely to change in the middle, and is decided by its rule, so that one that is decided by one configuration and told by another
+/// is seen.
+async fn ask_on(known: Arc<Known>, mut raw: Raw) -> usize {
+    let names: Vec<String> = (0..400).map(|number| format!("x-filler-{number}")).collect();
+    let headers: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"1".as_slice())).collect();
+    let whole = frame(&check(Encoding::Raw, "GET", "/mode/", &headers).encode_to_vec());
+    let mut answers = 0;
+    while !known.over.load(SeqCst) {
+        let oldest = known.oldest.load(SeqCst);
+        let reply = raw.send(&whole).await;
+        known.fits(Kind::Mode, oldest, &reply);
+        answers += 1;
+    }
+    answers
 }
 
 /// Checks in flight.
@@ -134,6 +162,10 @@ async fn change_under_load(file: &Path, addresses: &Addresses, reload: impl Fn()
     for _ in 0..CONNECTIONS {
         connections.push(Raw::at(grpc).await);
     }
+    let mut restless = JoinSet::new();
+    for raw in connections.iter().cycle().take(RESTLESS) {
+        restless.spawn(ask_on(Arc::clone(&known), raw.clone()));
+    }
     let (mut wave, mut waves, mut left) = (Wave::begin(&known, &connections).await, 1, CHANGES_OF_A_WAVE);
     let mut generation = 0;
     for number in 0..CHANGES {
@@ -163,9 +195,11 @@ async fn change_under_load(file: &Path, addresses: &Addresses, reload: impl Fn()
         known.oldest.store(generation, SeqCst);
     }
     wave.end().await;
+    known.over.store(true, SeqCst);
+    let asked: usize = timeout(PATIENCE, restless.join_all()).await.unwrap().iter().sum();
     let counters = Counters::at(admin).await;
     assert_eq!(counters.decided("unavailable"), 0);
-    let answers = u64::try_from(waves * (IN_FLIGHT + CONNECTIONS)).unwrap();
+    let answers = u64::try_from(asked + waves * (IN_FLIGHT + CONNECTIONS)).unwrap();
     assert_eq!(counters.decided("allowed") + counters.decided("denied"), answers);
     let Reported { accepted, refused } = Reported::at(admin).await;
     assert!(accepted >= CHANGES / 2 && refused >= CHANGES / 2, "{accepted} accepted, {refused} refused");
