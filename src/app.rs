@@ -136,7 +136,8 @@ impl App {
             // The sender says nothing and is dropped when it is time.
             while closed.changed().await.is_ok() {}
         };
-        let grpc = grpc::serve(grpc, live, readiness.clone(), max_in_flight, wait(closed.clone()));
+        // Large: not to be moved about.
+        let grpc = Box::pin(grpc::serve(grpc, live, readiness.clone(), max_in_flight, wait(closed.clone())));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), wait(closed));
         let servers = async {
             // One that fails ends both: half of modgud is not to be taken for the whole.

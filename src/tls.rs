@@ -111,7 +111,7 @@ fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
 }
 
 /// What a listener hands out and asks for: TLS 1.2 or 1.3, with HTTP/2 on top.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Tls {
     server: Arc<ServerConfig>,
     valid: Validity,
@@ -160,8 +160,8 @@ impl Tls {
 
     /// What handshakes are made with.
     #[must_use]
-    pub const fn server(&self) -> &Arc<ServerConfig> {
-        &self.server
+    pub fn into_server(self) -> Arc<ServerConfig> {
+        self.server
     }
 
     /// Which clients may connect.

@@ -78,9 +78,9 @@ pub async fn serve(
         .add_service(streams.bound(reflection().build_v1alpha()?))
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop);
     // Ends, and closes the listener, once the server takes no more connections.
-    let (served, ()) = tokio::join!(server, hand_over(listener, live, ready));
+    let (ended, ()) = tokio::join!(server, hand_over(listener, live, ready));
     follower.abort();
-    Ok(served?)
+    Ok(ended?)
 }
 
 /// Keeps `grpc.health.v1` in step with the readiness of the process.

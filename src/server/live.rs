@@ -20,21 +20,17 @@ impl Live {
     /// The parts that a process starts with.
     #[must_use]
     pub fn new(checks: Arc<Checks>, tls: Option<Tls>) -> Self {
-        Self { checks, tls: Arc::new(ArcSwapOption::new(tls.map(into_config))) }
+        Self { checks, tls: Arc::new(ArcSwapOption::new(tls.map(Tls::into_server))) }
     }
 
     /// Puts others in their place. Checks under way end on what they began with, and so do connections.
     pub fn replace(&self, snapshot: Snapshot, tls: Option<Tls>) {
         self.checks.driver.replace(snapshot);
-        self.tls.store(tls.map(into_config));
+        self.tls.store(tls.map(Tls::into_server));
     }
 
     /// What the next connection is secured with, if it is.
     pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.tls.load_full()
     }
-}
-
-fn into_config(tls: Tls) -> Arc<ServerConfig> {
-    Arc::clone(tls.server())
 }

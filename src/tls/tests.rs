@@ -32,7 +32,7 @@ fn every_usual_kind_of_key_will_do() {
         let (cert, key) = pair(algorithm);
         let tls = tls(&cert, &key).unwrap();
         assert_eq!(tls.clients(), Clients::Any, "{algorithm:?}");
-        assert_eq!(tls.server().alpn_protocols, [b"h2"], "{algorithm:?}");
+        assert_eq!(tls.into_server().alpn_protocols, [b"h2"], "{algorithm:?}");
     }
 }
 
@@ -73,7 +73,7 @@ fn authorities_ask_clients_for_a_certificate() {
         (&cert.repeat(2), Ok(Clients::Certified)),
         ("", Err(TlsFault::NoCertificate)),
         (&key, Err(TlsFault::NoCertificate)),
-        (&cert[..cert.len() / 2], Err(TlsFault::Certificate)),
+        (cert.get(..cert.len() / 2).unwrap(), Err(TlsFault::Certificate)),
     ] {
         let found = ClientAuthorities::from_pem(text.as_bytes()).and_then(|authorities| {
             let chain = Chain::from_pem(cert.as_bytes())?;

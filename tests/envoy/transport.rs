@@ -71,9 +71,9 @@ fn by_tls(yaml: &str) -> String {
         shown = replaced(&shown, &format!("/etc/envoy/{name}"), &file);
     }
     shown = replaced(&shown, "exact: modgud", &format!("exact: {SERVER}"));
-    let indented: String = shown.lines().map(|line| format!("      {line}\n")).collect();
+    let indented: Vec<String> = shown.lines().map(|line| format!("      {line}\n")).collect();
     let name = "    - name: modgud\n";
-    replaced(yaml, name, &format!("{name}{indented}"))
+    replaced(yaml, name, &format!("{name}{}", indented.concat()))
 }
 
 #[tokio::test]

@@ -19,11 +19,11 @@ const MOST: usize = 256;
 async fn one_watch_too_many_is_refused() {
     let running = Running::start("server: { deadline: 10s }\n").await;
     let channels = [running.channel().await, running.channel().await];
-    let mut watches = Vec::new();
+    let mut held = Vec::new();
     for channel in channels.iter().cycle().take(MOST) {
         let mut watched = Watched::new(channel, "").await;
         assert_eq!(watched.next().await, Some(Serving));
-        watches.push(watched);
+        held.push(watched);
     }
     let fresh = running.channel().await;
     for channel in channels.iter().chain([&fresh]) {
@@ -39,14 +39,14 @@ async fn one_watch_too_many_is_refused() {
         AuthorizationClient::new(channel.clone()).check(check).await.unwrap();
     }
     // One that ends makes room; the server hears of it a little later.
-    watches.pop();
+    held.pop();
     let mut tries = 0;
     let request = || HealthCheckRequest { service: String::new() };
     while HealthClient::new(fresh.clone()).watch(request()).await.is_err() {
         tries += 1;
         assert!(tries < 10_000, "there is no room again");
     }
-    drop(watches);
+    drop(held);
     running.stop.send(Stop::Now).await.unwrap();
     running.left().await;
 }

@@ -19,17 +19,17 @@ const LOCAL: &str = "localhost";
 #[derive(Debug, clap::Args)]
 pub(super) struct Tls {
     /// Speak TLS: the file of the authorities (PEM) that vouch for the server
-    #[arg(long, value_name = "FILE")]
-    tls_ca: Option<PathBuf>,
+    #[arg(long = "tls-ca", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The name in the server's certificate; without it, that of the address
-    #[arg(long, value_name = "NAME", requires = "tls_ca")]
-    tls_name: Option<String>,
+    #[arg(long = "tls-name", value_name = "NAME", requires = "ca")]
+    name: Option<String>,
     /// The file of the own certificate (PEM), where the server asks for one
-    #[arg(long, value_name = "FILE", requires_all = ["tls_ca", "tls_key"])]
-    tls_cert: Option<PathBuf>,
+    #[arg(long = "tls-cert", value_name = "FILE", requires_all = ["ca", "key"])]
+    cert: Option<PathBuf>,
     /// The file of its private key (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
+    #[arg(long = "tls-key", value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
 }
 
 /// Why there is no connection.
@@ -58,7 +58,7 @@ pub(super) async fn connect(address: &str, tls: Tls) -> Result<Channel, ConnectE
         Ok(Address::Tcp(_)) | Err(_) => None,
     };
     let host = if socket.is_some() { LOCAL } else { address };
-    let scheme = if tls.tls_ca.is_some() { "https" } else { "http" };
+    let scheme = if tls.ca.is_some() { "https" } else { "http" };
     let mut endpoint = Endpoint::from_shared(format!("{scheme}://{host}"))
         .map_err(failed)?
         .connect_timeout(PATIENCE)
@@ -78,13 +78,13 @@ async fn open(path: SocketPath) -> io::Result<TokioIo<UnixStream>> {
 
 /// What TLS is spoken with, if it is.
 fn config(tls: Tls) -> Result<Option<ClientTlsConfig>, ConnectError> {
-    let Tls { tls_ca, tls_name, tls_cert, tls_key } = tls;
-    let Some(ca) = tls_ca else { return Ok(None) };
+    let Tls { ca, name, cert, key } = tls;
+    let Some(ca) = ca else { return Ok(None) };
     let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(&ca)?));
-    if let Some(name) = tls_name {
+    if let Some(name) = name {
         config = config.domain_name(name);
     }
-    if let (Some(cert), Some(key)) = (tls_cert, tls_key) {
+    if let (Some(cert), Some(key)) = (cert, key) {
         config = config.identity(Identity::from_pem(read(&cert)?, read(&key)?));
     }
     Ok(Some(config))

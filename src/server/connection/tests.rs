@@ -14,7 +14,8 @@ fn connection(due: Due) -> (Connection, DuplexStream, Arc<Semaphore>, Gauge) {
     let (near, far) = duplex(8);
     let (places, open) = (Arc::new(Semaphore::new(1)), Gauge::default());
     let place = Place::new(Arc::clone(&places).try_acquire_owned().unwrap(), &open);
-    (Connection::new(Box::new(near), place, due, Instant::now() + PATIENCE), far, places, open)
+    let at = Instant::now().checked_add(PATIENCE).unwrap();
+    (Connection::new(Box::new(near), place, due, at), far, places, open)
 }
 
 #[tokio::test(start_paused = true)]

@@ -112,7 +112,7 @@ async fn one_of_many_gets_it() {
 async fn a_socket_that_may_not_be_asked_is_no_dead_one() {
     let (_folder, path) = folder();
     let other = UnixListener::bind(&path).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     // Root may ask all the same, and hears that somebody serves there.
     let fault = open(&path).await.unwrap_err();
     assert!(matches!(fault, SocketFault::InUse | SocketFault::Io(_)), "{fault}");
