@@ -35,7 +35,7 @@ const CHANGES: u64 = 100;
 const SHARE: usize = 30;
 const CHANGES_OF_A_WAVE: u64 = 34;
 /// How many clients ask without a pause.
-const RESTLESS: usize = 6;
+const RESTLESS: usize = 3;
 /// When a wave ends at the latest: well before the deadline of its checks, which is ten seconds.
 const LONG: Duration = Duration::from_secs(3);
 
