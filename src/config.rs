@@ -33,8 +33,10 @@ pub use source::{Environment, Keys, SourceFault, Wanted};
 pub use validate::timestamp;
 pub use watch::{Change, Watched};
 
+use crate::address::Address;
 use crate::keys::KeySource;
 use crate::snapshot::Snapshot;
+use crate::tls::Tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -43,6 +45,8 @@ use std::time::Duration;
 pub struct Config {
     /// What a running process can't change.
     pub server: ServerConfig,
+    /// What connections to the listener for checks are secured with, if they are.
+    pub tls: Option<Tls>,
     /// What decisions are made with.
     pub snapshot: Snapshot,
     /// Where keys are published that the snapshot's authenticators use.
@@ -53,7 +57,7 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
     /// Where Envoy connects to.
-    pub grpc: SocketAddr,
+    pub grpc: Address,
     /// Where probes and metrics are served.
     pub admin: SocketAddr,
     /// How long requests are still answered after SIGTERM, at most.

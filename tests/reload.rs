@@ -17,7 +17,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
-mod changing;
+pub(crate) mod changing;
 mod files;
 mod generation;
 mod keys;

@@ -9,6 +9,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Environment, KeyFacts, Loaded, Overrides, ProfileName, load};
 use crate::jose::Validity;
 use crate::keys::in_words;
+use crate::tls::{Clients, Tls};
 use std::path::PathBuf;
 
 /// Checks a configuration, with the keys and files that it names, and says what it comes to.
@@ -59,6 +60,7 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     let snapshot = &config.snapshot;
     say(format_args!("{origin}: good"));
     say(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
+    config.tls.as_ref().inspect(|tls| self::tls(tls));
     let authenticators = snapshot.authenticators.list();
     if authenticators.is_empty() {
         say("  no authenticator: only public rules let anybody through");
@@ -112,6 +114,17 @@ fn api_keys(authenticator: &ApiKeyAuthenticator, now: Timestamp) {
     let expired = authenticator.keys.iter().filter(|key| key.expires <= now).count();
     let all = authenticator.keys.iter().count();
     say(format_args!("  authenticator {}: {all} API keys, {expired} of them expired", authenticator.name.as_str()));
+}
+
+fn tls(tls: &Tls) {
+    let clients = match tls.clients() {
+        Clients::Any => "whoever connects",
+        Clients::Certified => "clients with a certificate of client_ca",
+    };
+    say(format_args!("  TLS for checks, for {clients}: certificate {}", tls.validity()));
+    if let Some(caution) = tls.validity().caution(Clock::System.now()) {
+        say(format_args!("  caution: {caution}"));
+    }
 }
 
 fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Timestamp) {

@@ -6,6 +6,7 @@ mod api_keys;
 mod authenticators;
 mod keys;
 mod rules;
+mod server;
 mod upstream;
 
 pub(super) use api_keys::ApiKey as ApiKeyEntry;
@@ -14,6 +15,7 @@ pub(super) use authenticators::{
 };
 pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use rules::{Access, Fallback, Match, Rule};
+pub(super) use server::{Server, Tls};
 pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream};
 
 use schemars::JsonSchema;
@@ -68,26 +70,6 @@ pub enum ProfileName {
     Bifrost,
     /// Nothing: the file says everything, and what it doesn't allow is denied.
     None,
-}
-
-/// Where modgud listens, and how long things may take.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Server {
-    /// Where Envoy connects to: an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`. Default: `0.0.0.0:9191`.
-    /// A change needs a restart.
-    pub(super) grpc: Option<String>,
-    /// Where `/livez`, `/readyz`, `/metrics` and `/version` are served: an IP address and a port. Default: `127.0.0.1:9192`.
-    /// A change needs a restart.
-    pub(super) admin: Option<String>,
-    /// How long one check may take before it is answered with 503: from `1ms` to `10s`, and less than the `timeout` of Envoy's
-    /// `ext_authz`. Default: `150ms`.
-    pub(super) deadline: Option<String>,
-    /// How long requests are still answered after SIGTERM, at most: from `0s` to `10m`. Default: `20s`. A change needs a restart.
-    pub(super) drain: Option<String>,
-    /// How many checks may be under way at once: from 1 to 1000000; above it each is answered with 503 at once. Default: 4096. A
-    /// change needs a restart.
-    pub(super) max_in_flight: Option<u32>,
 }
 
 /// How claims are read: who the caller is, whichever authenticator vouches for it.

@@ -11,6 +11,7 @@ use super::source::{Environment, Keys, Reader};
 use super::tree::{Entry, Node, Place, SyntaxFault, Value};
 use super::watch::Watched;
 use super::{Config, print, validate};
+use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::jose::Fingerprint;
 use serde::de::DeserializeOwned;
@@ -33,7 +34,7 @@ pub struct Overrides {
     /// `--profile`.
     pub profile: Option<ProfileName>,
     /// `--grpc`.
-    pub grpc: Option<SocketAddr>,
+    pub grpc: Option<Address>,
     /// `--admin`.
     pub admin: Option<SocketAddr>,
 }
@@ -219,9 +220,13 @@ fn lay_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node 
     }
     let server = sections.iter_mut().find(|section| section.key == "server");
     if let Some(Value::Map(server)) = server.map(|section| &mut section.node.value) {
-        for (key, flag, address) in [("grpc", "--grpc", grpc), ("admin", "--admin", admin)] {
+        let flags = [
+            ("grpc", "--grpc", grpc.as_ref().map(ToString::to_string)),
+            ("admin", "--admin", admin.as_ref().map(ToString::to_string)),
+        ];
+        for (key, flag, address) in flags {
             if let Some(address) = address {
-                put(server, key, flag, address.to_string());
+                put(server, key, flag, address);
             }
         }
     }

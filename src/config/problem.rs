@@ -6,6 +6,7 @@ use super::quoted::Quoted;
 use super::revocations::RevocationsError;
 use super::source::SourceFault;
 use super::tree::{Node, Place};
+use crate::address::AddressFault;
 use crate::answer::{RealmFault, StatusFault};
 use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
 use crate::authz::PatternFault;
@@ -15,6 +16,7 @@ use crate::header::HeaderNameFault;
 use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SkippedKey};
 use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
+use crate::tls::TlsFault;
 use crate::upstream::StripPatternFault;
 use std::fmt;
 
@@ -160,6 +162,22 @@ pub enum Problem {
     /// An address that is none.
     #[error("{0} is not an address; write an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`")]
     Address(Quoted),
+    /// An address for checks that is none.
+    #[error("{found} is not an address; {fault}")]
+    CheckAddress {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: AddressFault,
+    },
+    /// A file that TLS can't be had with.
+    #[error("{origin} {fault}")]
+    Tls {
+        /// Where it came from.
+        origin: String,
+        /// What is wrong with it.
+        fault: TlsFault,
+    },
     /// A name that logs and metrics can't show.
     #[error("{0} is not a name; write 1 to 128 visible ASCII characters without a space, such as `reports-read`")]
     Name(Quoted),

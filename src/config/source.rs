@@ -227,6 +227,25 @@ impl Reader {
         Ok(u64::try_from(read).is_ok_and(|read| read <= limit).then_some(content))
     }
 
+    /// Whether the configuration is to serve with. One for policy tests is not, and has no use for the files of TLS.
+    pub(super) fn is_for_serving(&self) -> bool {
+        matches!(self.keys, Keys::Configured)
+    }
+
+    /// The content of a file of TLS, and where it came from in words.
+    pub(super) fn read_tls_file(&self, path: &Path) -> Result<(Vec<u8>, String), SourceFault> {
+        if !is_path(path) {
+            return Err(SourceFault::FileName);
+        }
+        let path = self.base.join(path);
+        let file = path.display().to_string();
+        let content = self
+            .file(&path, MAX_KEY_BYTES)
+            .map_err(|error| SourceFault::Unreadable { file: file.clone(), error })?
+            .ok_or_else(|| SourceFault::TooLarge(file.clone()))?;
+        Ok((content, format!("the file {file}")))
+    }
+
     /// The text of a source, and where it came from in words.
     fn read(&self, source: &Source, wanted: Wanted) -> Result<(String, String), SourceFault> {
         match source {

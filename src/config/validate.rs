@@ -2,21 +2,21 @@
 
 mod authenticators;
 mod principal;
+mod server;
 mod shared_keys;
 mod upstream;
 
+use super::Config;
 use super::document::{self, Document};
 use super::path::Path;
 use super::problem::{Problem, Problems};
 use super::quoted::Quoted;
 use super::revocations::RevocationsError;
 use super::source::Reader;
-use super::{Config, ServerConfig};
 use crate::answer::{Answers, BodyStyle, Realm, Status, Style};
 use crate::authn::{Authenticators, Revocations};
 use crate::authz::{Access, Fallback, PathPattern, Rule, RuleName, Rules};
 use crate::clock::Timestamp;
-use crate::config::LogFormat;
 use crate::credential::Scheme;
 use crate::decision::LoggedDecisions;
 use crate::header::HeaderName;
@@ -24,13 +24,8 @@ use crate::method::Method;
 use crate::snapshot::Snapshot;
 use std::collections::HashSet;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
-
-/// What stands for an address that is missing or none. `profiles/none.yaml` says everything that a file may leave out, so it is
-/// used only beside a problem that keeps the configuration from being used at all; so are the other stand-ins of this file.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Checks a document.
 pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Problems> {
@@ -48,7 +43,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     } = document;
     let mut problems = Problems::default();
 
-    let (server, deadline) = self::server(server, telemetry.log.unwrap_or_default(), &mut problems);
+    let server::Checked { server, tls, deadline } =
+        server::check(server, telemetry.log.unwrap_or_default(), reader, &mut problems);
     let identity = Arc::new(principal::check(principal, &mut problems));
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, reader, &mut problems));
     let (list, places, key_sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
@@ -68,27 +64,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let answers = Answers::new(&style);
     let authenticators = Authenticators::new(list, revocations);
     let snapshot = Snapshot { places, authenticators, rules, shape, answers, deadline, logged };
-    Ok(Config { server, snapshot, key_sources })
-}
-
-/// What a running process can't change, and the deadline, which it can.
-fn server(server: &document::Server, log: LogFormat, problems: &mut Problems) -> (ServerConfig, Duration) {
-    let document::Server { grpc, admin, deadline, drain, max_in_flight } = server;
-    let at = Path::root("server");
-    let mut address = |key: &str, text: &Option<String>| {
-        let Some(text) = text else { return NOWHERE };
-        problems.take(&at.key(key), text.parse().map_err(|_| Problem::Address(Quoted::new(text)))).unwrap_or(NOWHERE)
-    };
-    let grpc = address("grpc", grpc);
-    let admin = address("admin", admin);
-    let deadline =
-        Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
-    let drain = Span { least: ("0s", 0), most: ("10m", 600_000) }.read(&at.key("drain"), drain.as_ref(), problems);
-    if let Some(outside) = max_in_flight.filter(|most| !(1..=1_000_000).contains(most)) {
-        problems.add(at.key("max_in_flight"), Problem::InFlight(outside));
-    }
-    let max_in_flight = usize::try_from(max_in_flight.unwrap_or_default()).unwrap_or(usize::MAX);
-    (ServerConfig { grpc, admin, drain, max_in_flight, log }, deadline)
+    Ok(Config { server, tls, snapshot, key_sources })
 }
 
 /// The list as it is now. Who follows its changes reads it again in the same way.

@@ -12,7 +12,7 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, N
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt;
@@ -30,6 +30,32 @@ struct Outcome {
     reason: &'static str,
 }
 
+/// A listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenerName {
+    /// For checks.
+    Grpc,
+    /// For probes and metrics.
+    Admin,
+}
+
+impl ListenerName {
+    /// Its name in the configuration, in metrics and in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// The labels of a number of connections.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OnListener {
+    listener: &'static str,
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -43,6 +69,8 @@ pub struct Metrics {
     revocations_loaded: AtomicU64,
     revocations_failures: Counter,
     cautions: AtomicU64,
+    last_reload: Gauge,
+    connections: Family<OnListener, Gauge>,
 }
 
 impl Default for Metrics {
@@ -63,6 +91,8 @@ impl Default for Metrics {
             revocations_loaded: AtomicU64::new(0),
             revocations_failures: Counter::default(),
             cautions: AtomicU64::new(0),
+            last_reload: Gauge::default(),
+            connections: Family::default(),
             checks,
         }
     }
@@ -84,6 +114,7 @@ impl Metrics {
     /// Notes when the configuration that serves was loaded.
     pub fn config_loaded(&self, now: Timestamp) {
         self.loaded.store(now.as_secs(), Ordering::Relaxed);
+        self.last_reload.set(1);
     }
 
     /// Counts a configuration that was put in the place of another.
@@ -99,6 +130,7 @@ impl Metrics {
 
     /// Counts a configuration that was refused.
     pub fn config_refused(&self) {
+        self.last_reload.set(0);
         self.reload_failures.inc();
     }
 
@@ -110,6 +142,12 @@ impl Metrics {
     /// Counts a list of revocations that was refused.
     pub fn revocations_refused(&self) {
         self.revocations_failures.inc();
+    }
+
+    /// How many connections are open on a listener, for whoever opens and closes them.
+    #[must_use]
+    pub fn connections(&self, listener: ListenerName) -> Gauge {
+        self.connections.get_or_create_owned(&OnListener { listener: listener.as_str() })
     }
 
     /// How many checks have been answered.
@@ -156,6 +194,15 @@ impl Metrics {
         let help = "Cautions about the configuration that serves, as of when it was loaded; `modgud check` tells them";
         registry.register("config_cautions", help, ConstGauge::new(gauge(self.cautions.load(Ordering::Relaxed))));
         keys.register(&mut registry);
+        let help = "1: the configuration that was loaded last is the one that serves; 0: it was refused";
+        registry.register("config_reload_last_success", help, self.last_reload.clone());
+        registry.register("connections", "Connections that are open, by listener", self.connections.clone());
+        let dropped = ConstCounter::new(super::log::dropped_lines());
+        registry.register(
+            "log_lines_dropped",
+            "Lines of the log that were not written: its reader was too slow",
+            dropped,
+        );
         registry.register("build", "This build", Info::new([("version", VERSION)]));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;

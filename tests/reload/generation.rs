@@ -13,7 +13,8 @@ pub(super) static LASTING: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// A configuration by its number. Its identity header, the scheme of the credential that modules get, and its realm carry the
-/// number; the even ones let everybody through to `/mode/` and answer 401 without a credential, the odd ones nobody and 403.
+/// number; the even ones let everybody through to `/mode/` and answer 401 without a credential, the odd ones nobody and 403. The even ones
+/// would deny by 404, and have nothing to deny: a denial of `/mode/` that is told by one of them was decided by another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Generation(pub(super) u64);
 
@@ -47,12 +48,13 @@ impl Generation {
     /// The configuration file.
     pub(super) fn yaml(self) -> String {
         let Self(number) = self;
-        let (access, status) = if number.is_multiple_of(2) { ("public", 401) } else { ("denied", 403) };
+        let even = number.is_multiple_of(2);
+        let (access, status, forbidden) = if even { ("public", 401, 404) } else { ("denied", 403, 403) };
         format!(
             "# Generation {number}
 server: {{ deadline: 10s }}
 telemetry: {{ decisions: none }}
-denials: {{ realm: g{number}, status: {{ unauthenticated: {status} }} }}
+denials: {{ realm: g{number}, status: {{ unauthenticated: {status}, forbidden: {forbidden} }} }}
 upstream:
   headers: {{ x-of-{number}: {{ claim: username }} }}
   credential: {{ forward: G{number} }}

@@ -19,7 +19,7 @@ use modgud::reload::{Origin, Reloader};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -80,16 +80,16 @@ impl Sidecar {
     pub async fn of(file: Option<PathBuf>, folder: TempDir) -> Self {
         let pem = KEY.public_pem().unwrap();
         let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem)]);
-        let free = "127.0.0.1:0".parse().ok();
-        let origin = Origin { file, overrides: Overrides { profile: None, grpc: free, admin: free }, environment };
+        let (grpc, admin) = ("127.0.0.1:0".parse().ok(), "127.0.0.1:0".parse().ok());
+        let origin = Origin { file, overrides: Overrides { profile: None, grpc, admin }, environment };
         let (loaded, watched) = origin.load();
         let config = loaded.unwrap().config;
         let reloader = Reloader::new(origin, &config, watched);
         let clock = ManualClock::new(Timestamp::from_secs(NOW));
         let app = App::bind(config, Clock::Manual(clock.clone())).await.unwrap();
-        let addresses = app.addresses();
+        let addresses = app.addresses().clone();
         let (reload, asked) = mpsc::channel(1);
-        tokio::spawn(reloader.run(Arc::clone(app.checks()), asked));
+        tokio::spawn(reloader.run(app.live().clone(), asked));
         let (stop, stopped) = mpsc::channel(1);
         let running = tokio::spawn(async move { app.run(stopped).await.unwrap() });
         Self { addresses, clock, stop, reload, running, folder }
