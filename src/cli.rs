@@ -85,7 +85,7 @@ pub fn run() -> Exit {
         Command::Test(args) => test::run(&args),
         Command::Call(args) => call::run(args),
         Command::Token(command) => token::run(command),
-        Command::Keygen(args) => keygen::run(&args),
+        Command::Keygen(args) => keygen::run(args),
         Command::Demo(args) => demo::run(args),
     }
 }

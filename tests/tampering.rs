@@ -5,8 +5,9 @@
 use crate::decisions::PATIENT;
 use crate::decisions::answer::Answer;
 use crate::decisions::counters::Counters;
-use crate::support::{Encoding, Sidecar, check, token};
+use crate::support::{Encoding, Sidecar, check, claims, token};
 use modgud::envoy::proto::AuthorizationClient;
+use modgud::jose::{Algorithm, Family, SigningKey};
 use tonic::transport::Channel;
 
 /// Each this many positions, every bit is tried and not only one other character.
@@ -21,9 +22,12 @@ async fn answer(client: &mut AuthorizationClient<Channel>, encoding: Encoding, t
 
 /// Tries each of these tokens, and a good one before and after: the connection serves on.
 async fn refused(tampered: Vec<(String, Vec<u8>)>) {
-    let sidecar = Sidecar::with(PATIENT).await;
+    refused_by(&Sidecar::with(PATIENT).await, &token(), tampered).await;
+}
+
+/// The same with a sidecar and a token of its own.
+async fn refused_by(sidecar: &Sidecar, good: &str, tampered: Vec<(String, Vec<u8>)>) {
     let mut client = sidecar.client().await;
-    let good = token();
     assert_eq!(answer(&mut client, Encoding::Joined, good.as_bytes()).await.status(), None);
     let mut encodings = Encoding::ALL.into_iter().cycle();
     for (what, token) in &tampered {
@@ -34,23 +38,42 @@ async fn refused(tampered: Vec<(String, Vec<u8>)>) {
     }
     assert_eq!(answer(&mut client, Encoding::Raw, good.as_bytes()).await.status(), None);
 
-    let counters = Counters::read(&sidecar).await;
+    let counters = Counters::read(sidecar).await;
     assert_eq!(counters.decided("allowed"), 2);
     assert_eq!(counters.decided("denied"), u64::try_from(tampered.len()).unwrap());
     assert_eq!(counters.decided("unavailable"), 0);
 }
 
-#[tokio::test]
-async fn with_any_byte_changed() {
-    let good = token().into_bytes();
+/// The token with each of its bytes changed.
+fn changed(good: &[u8]) -> Vec<(String, Vec<u8>)> {
     let tampered = good.iter().enumerate().map(|(at, byte)| {
         // Another character of the same alphabet, so that what is changed is the content wherever that is possible.
         let other = if *byte == b'A' { b'B' } else { b'A' };
-        let mut token = good.clone();
-        token[at] = other;
+        let token = good.iter().enumerate().map(|(place, byte)| if place == at { other } else { *byte }).collect();
         (format!("byte {at} changed from {:?} to {:?}", char::from(*byte), char::from(other)), token)
     });
-    refused(tampered.collect()).await;
+    tampered.collect()
+}
+
+#[tokio::test]
+async fn with_any_byte_changed() {
+    refused(changed(token().as_bytes())).await;
+}
+
+/// Every bit is tried where the signature is checked; here, that no algorithm is wired up in another way than the first one.
+#[tokio::test]
+async fn with_any_byte_changed_whatever_the_algorithm() {
+    for algorithm in Algorithm::ALL.iter().filter(|one| **one != Algorithm::Rs256 && one.family() != Family::Hmac) {
+        let key = SigningKey::generate(*algorithm).unwrap();
+        let pem = key.public_pem().unwrap().replace('\n', "\\n");
+        let yaml = format!(
+            "{PATIENT}authenticators: [{{ name: bifrost, from: [{{ header: authorization, schemes: [JWT] }}], jwt: {{ issuer: \
+             bifrost, algorithms: [{}], keys: [{{ pem: {{ value: \"{pem}\" }} }}] }} }}]\n",
+            algorithm.name()
+        );
+        let good = key.sign(&claims()).unwrap();
+        refused_by(&Sidecar::with(&yaml).await, &good, changed(good.as_bytes())).await;
+    }
 }
 
 #[tokio::test]

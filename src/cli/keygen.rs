@@ -1,54 +1,102 @@
-//! `modgud keygen`: a key pair for development.
+//! `modgud keygen`: a key pair, or a shared secret, for development.
 
 use super::{Exit, fail, say};
-use crate::jose::{Algorithm, SigningKey};
+use crate::jose::{Algorithm, Family, SigningKey};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Makes an RSA key pair for development: a private key that signs tokens, and the public key that modgud and modules
-/// verify them with.
+/// Makes a key pair for development: a private key that signs tokens, and the public key that modgud and modules verify them
+/// with. For HS256, HS384 and HS512 it makes one secret, which does both.
 ///
 /// Existing files are not overwritten.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud keygen --private dev.key.pem --public dev.pub.pem\n  \
-    JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat dev.pub.pem)\" modgud serve")]
+    JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat dev.pub.pem)\" modgud serve\n  \
+    modgud keygen --algorithm ES256\n  \
+    modgud keygen --algorithm HS256 --private dev.secret")]
 pub(super) struct Args {
-    /// Where the private key is written (PKCS#8 PEM, readable by you alone)
-    #[arg(long, value_name = "FILE", default_value = "modgud-dev.key.pem")]
-    private: PathBuf,
-    /// Where the public key is written (SPKI PEM)
-    #[arg(long, value_name = "FILE", default_value = "modgud-dev.pub.pem")]
-    public: PathBuf,
+    /// What the key signs with
+    #[arg(long, value_name = "ALGORITHM", default_value = "RS256", value_parser = algorithm())]
+    algorithm: Algorithm,
+    /// Where the private key is written (PKCS#8 PEM, or the secret as one line of text; readable by you alone) [default:
+    /// modgud-dev.key.pem, for a secret modgud-dev.secret]
+    #[arg(long, value_name = "FILE")]
+    private: Option<PathBuf>,
+    /// Where the public key is written (SPKI PEM) [default: modgud-dev.pub.pem; a secret has none]
+    #[arg(long, value_name = "FILE")]
+    public: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args) -> Exit {
-    let Args { private, public } = args;
-    let key = match SigningKey::generate(Algorithm::Rs256) {
-        Ok(key) => key,
-        Err(error) => return fail(error),
+/// Reads the name of an algorithm.
+pub(super) fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
+    let names = PossibleValuesParser::new(Algorithm::ALL.iter().map(|algorithm| algorithm.name()));
+    names.try_map(|name| Algorithm::parse(&name).ok_or("no such algorithm"))
+}
+
+pub(super) fn run(args: Args) -> Exit {
+    let Args { algorithm, private, public } = args;
+    let made = match algorithm.family() {
+        Family::Hmac => secret(algorithm, private, public.as_deref()),
+        Family::Rsa | Family::P256 | Family::P384 | Family::Ed25519 => pair(algorithm, private, public),
     };
-    let (private_pem, public_pem) = match (key.private_text(), key.public_pem()) {
-        (Ok(private), Ok(public)) => (private, public),
-        (Err(error), _) | (_, Err(error)) => return fail(error),
-    };
-    let written = write_new(private, 0o600, private_pem.expose()).and_then(|()| {
-        write_new(public, 0o644, &public_pem).inspect_err(|_| {
-            // Half a pair is of no use, and would be in the way of the next try. If it can't be removed, the error that is
-            // reported says enough.
-            let _ = std::fs::remove_file(private);
-        })
-    });
-    match written {
-        Ok(()) => {
-            say(format_args!("{}: the private key; it signs, keep it to yourself", private.display()));
-            say(format_args!("{}: the public key; set JWT_PUBLIC_KEY_RSA_BIFROST to its text", public.display()));
-            say(format_args!("next: modgud token mint --key {}", private.display()));
-            Exit::Done
-        }
+    match made {
+        Ok(()) => Exit::Done,
         Err(error) => fail(error),
     }
+}
+
+fn pair(algorithm: Algorithm, private: Option<PathBuf>, public: Option<PathBuf>) -> Result<(), String> {
+    let private = private.unwrap_or_else(|| "modgud-dev.key.pem".into());
+    let public = public.unwrap_or_else(|| "modgud-dev.pub.pem".into());
+    let key = SigningKey::generate(algorithm).map_err(|fault| fault.to_string())?;
+    let private_pem = key.private_text().map_err(|fault| fault.to_string())?;
+    let public_pem = key.public_pem().map_err(|fault| fault.to_string())?;
+    write_new(&private, 0o600, private_pem.expose())?;
+    write_new(&public, 0o644, &public_pem).inspect_err(|_| {
+        // Half a pair is of no use, and would be in the way of the next try. If it can't be removed, the error that is
+        // reported says enough.
+        let _ = std::fs::remove_file(&private);
+    })?;
+    say(format_args!("{}: the private key; it signs, keep it to yourself", private.display()));
+    match algorithm {
+        Algorithm::Rs256 => {
+            say(format_args!("{}: the public key; set JWT_PUBLIC_KEY_RSA_BIFROST to its text", public.display()));
+        }
+        other => say(format_args!(
+            "{}: the public key; name it under `keys` of an authenticator whose `algorithms` list {}",
+            public.display(),
+            other.name()
+        )),
+    }
+    next(algorithm, &private);
+    Ok(())
+}
+
+fn secret(algorithm: Algorithm, private: Option<PathBuf>, public: Option<&Path>) -> Result<(), String> {
+    if public.is_some() {
+        return Err(format!(
+            "{} has no public key: one secret signs and verifies; leave out --public",
+            algorithm.name()
+        ));
+    }
+    let private = private.unwrap_or_else(|| "modgud-dev.secret".into());
+    let key = SigningKey::generate(algorithm).map_err(|fault| fault.to_string())?;
+    let text = key.private_text().map_err(|fault| fault.to_string())?;
+    // No line end: every byte of the file is the secret, however it is read.
+    write_new(&private, 0o600, text.expose())?;
+    say(format_args!("{}: the secret; whoever has it can sign, so share it with the verifier only", private.display()));
+    next(algorithm, &private);
+    Ok(())
+}
+
+/// Names the command that signs with the key; it has to be told the algorithm where the key doesn't say it.
+fn next(algorithm: Algorithm, private: &Path) {
+    let usual = algorithm.family().algorithms().next();
+    let flag = if usual == Some(algorithm) { String::new() } else { format!(" --algorithm {}", algorithm.name()) };
+    say(format_args!("next: modgud token mint --key {}{flag}", private.display()));
 }
 
 /// Writes a file that must not be there yet.

@@ -1,4 +1,4 @@
-"""Reads a public key and tokens (a JSON object) and decodes each token as a module does, with PyJWT.
+"""Reads a public key or a secret, an algorithm and tokens (a JSON object) and decodes each token as a module does, with PyJWT.
 
 Writes a JSON list: {"header": text, "claims": [[name, value], …]} or {"refused": the error's name}.
 """
@@ -15,9 +15,9 @@ def part(token, number):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
 
 
-def decoded(token, key):
+def decoded(token, key, algorithm):
     try:
-        claims = jwt.decode(token, key, algorithms=["RS256"])
+        claims = jwt.decode(token, key, algorithms=[algorithm])
     except jwt.PyJWTError as error:
         return {"refused": type(error).__name__}
     pairs = json.loads(part(token, 1), object_pairs_hook=lambda pairs: pairs)
@@ -26,4 +26,4 @@ def decoded(token, key):
 
 
 given = json.load(sys.stdin)
-json.dump([decoded(token, given["key"]) for token in given["tokens"]], sys.stdout)
+json.dump([decoded(token, given["key"], given["algorithm"]) for token in given["tokens"]], sys.stdout)

@@ -34,7 +34,20 @@ async fn every_command_shows_an_example_of_itself() {
     }
     assert_eq!(
         walked,
-        ["", "serve", "check", "config", "explain", "test", "call", "token", "keygen", "demo", "token mint"]
+        [
+            "",
+            "serve",
+            "check",
+            "config",
+            "explain",
+            "test",
+            "call",
+            "token",
+            "keygen",
+            "demo",
+            "token mint",
+            "token inspect"
+        ]
     );
 }
 

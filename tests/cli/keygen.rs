@@ -55,6 +55,35 @@ async fn half_a_pair_is_not_left_behind() {
 }
 
 #[tokio::test]
+async fn a_secret_is_one_file_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = run_in(folder.path(), &[], &["keygen", "--algorithm", "HS512"]).await;
+    let expected = "modgud-dev.secret: the secret; whoever has it can sign, so share it with the verifier only\n\
+                    next: modgud token mint --key modgud-dev.secret --algorithm HS512\n";
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""));
+    let secret = fs::read_to_string(folder.path().join("modgud-dev.secret")).unwrap();
+    assert_eq!((secret.len(), mode(&folder.path().join("modgud-dev.secret"))), (86, 0o600));
+    assert!(!secret.contains(char::is_whitespace));
+    assert!(!said.out.contains(&secret));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    let public = run_in(folder.path(), &[], &["keygen", "--algorithm", "HS256", "--public", "b.pem"]).await;
+    let expected = "modgud: HS256 has no public key: one secret signs and verifies; leave out --public\n";
+    assert_eq!((public.code, public.out.as_str(), public.err.as_str()), (Some(1), "", expected));
+}
+
+#[tokio::test]
+async fn a_pair_of_another_algorithm_says_where_it_belongs() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = run_in(folder.path(), &[], &["keygen", "--algorithm", "ES384"]).await;
+    let expected = "modgud-dev.key.pem: the private key; it signs, keep it to yourself\n\
+                    modgud-dev.pub.pem: the public key; name it under `keys` of an authenticator whose `algorithms` list ES384\n\
+                    next: modgud token mint --key modgud-dev.key.pem\n";
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""));
+    shows_nothing_of(&said, &fs::read_to_string(folder.path().join("modgud-dev.key.pem")).unwrap());
+}
+
+#[tokio::test]
 async fn a_pair_fits_together() {
     let folder = tempfile::tempdir().unwrap();
     let made = run_in(folder.path(), &[], &["keygen", "--private", "a.pem", "--public", "b.pem"]).await;

@@ -1,6 +1,7 @@
-//! `modgud token mint`: what a module's `PyJWT` makes of the tokens.
+//! `modgud token mint`: what a module's `PyJWT` makes of the tokens. `modgud token inspect`: what it shows, and which rule it
+//! says that a token breaks.
 
-use super::process::{Said, run_in};
+use super::process::{Said, run, run_in, run_told};
 use super::table;
 use crate::support::program;
 use modgud::jose::{Algorithm, SigningKey};
@@ -38,11 +39,11 @@ async fn mint(folder: &Path, arguments: &[String]) -> Said {
 }
 
 /// Decodes tokens with `PyJWT`.
-async fn decode(key: &SigningKey, tokens: &[String]) -> Vec<Decoded> {
+async fn decode(key: &str, algorithm: Algorithm, tokens: &[String]) -> Vec<Decoded> {
     let mut python = Command::new(program("MODGUD_TEST_PYTHON"));
     python.args(["-c", include_str!("decode.py")]).kill_on_drop(true);
     let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let given = json!({ "key": key.public_pem().unwrap(), "tokens": tokens }).to_string();
+    let given = json!({ "key": key, "algorithm": algorithm.name(), "tokens": tokens }).to_string();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(given.as_bytes()).await.unwrap();
     drop(stdin);
@@ -65,7 +66,7 @@ async fn pyjwt_reads_what_is_minted() {
         assert!(!token.contains(char::is_whitespace), "{}: the token stands alone on its line", row.what);
         tokens.push(token.to_owned());
     }
-    let decoded = decode(&key, &tokens).await;
+    let decoded = decode(&key.public_pem().unwrap(), Algorithm::Rs256, &tokens).await;
     assert_eq!(decoded.len(), rows.len());
     for (row, decoded) in rows.into_iter().zip(decoded) {
         let what = row.what;
@@ -98,7 +99,104 @@ async fn a_key_that_cannot_sign_is_named() {
     fs::write(folder.path().join("key.pem"), SigningKey::generate(Algorithm::Rs256).unwrap().public_pem().unwrap())
         .unwrap();
     let public = mint(folder.path(), &[]).await;
-    let expected =
-        "modgud: key.pem: not the PEM of a private RSA key in PKCS#8 (`PRIVATE KEY`) or PKCS#1 (`RSA PRIVATE KEY`)\n";
+    let expected = "modgud: key.pem: not the PEM of a private key of RSA, EC (P-256 or P-384) or Ed25519 in PKCS#8 \
+                    (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC1 (`EC PRIVATE KEY`)\n";
     assert_eq!((public.code, public.out.as_str(), public.err.as_str()), (Some(1), "", expected));
+}
+
+/// What `keygen` says is next is run as it stands there.
+#[tokio::test]
+async fn keys_of_every_algorithm_sign_what_pyjwt_reads() {
+    for algorithm in Algorithm::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        let name = algorithm.name();
+        let made = run_in(folder.path(), &[], &["keygen", "--algorithm", name]).await;
+        assert_eq!((made.code, made.err.as_str()), (Some(0), ""), "{name}");
+        let next = made.out.lines().find_map(|line| line.strip_prefix("next: modgud ")).unwrap();
+        let arguments: Vec<&str> = next.split(' ').chain(["--kid", "2024-01"]).collect();
+        let minted = run_in(folder.path(), &[], &arguments).await;
+        assert_eq!((minted.code, minted.err.as_str()), (Some(0), ""), "{name}");
+        let key = ["modgud-dev.pub.pem", "modgud-dev.secret"];
+        let key = key.iter().find_map(|file| fs::read_to_string(folder.path().join(file)).ok()).unwrap();
+        let decoded = decode(&key, *algorithm, &[minted.out.trim_end().to_owned()]).await;
+        match decoded.into_iter().next() {
+            Some(Decoded::Good { header, claims }) => {
+                assert_eq!(header, format!(r#"{{"typ":"JWT","alg":"{name}","kid":"2024-01"}}"#));
+                assert_eq!(claims.len(), 7, "{name}");
+            }
+            Some(Decoded::Refused { refused }) => panic!("{name}: PyJWT says {refused}"),
+            None => panic!("{name}: nothing was decoded"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_signs_with_what_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| fs::write(folder.path().join("key.pem"), text).unwrap();
+    let flag = |algorithm: &str| ["--algorithm".to_owned(), algorithm.to_owned()];
+    write(SigningKey::generate(Algorithm::Es256).unwrap().private_text().unwrap().expose());
+    let said = mint(folder.path(), &flag("RS256")).await;
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (Some(1), "modgud: key.pem: a key of type P-256 can't sign with RS256\n")
+    );
+    assert_eq!(mint(folder.path(), &flag("ES256")).await.code, Some(0));
+
+    let secret = "0123456789".repeat(4);
+    for (text, algorithm, expected) in [
+        (format!("{secret}\n"), "HS256", ""),
+        (format!("{secret}\r\n"), "HS256", ""),
+        (secret.clone(), "HS384", "modgud: key.pem: the secret has 40 bytes, and at least 48 are needed\n"),
+        ("changeme\n".to_owned(), "HS256", "modgud: key.pem: the secret has 8 bytes, and at least 32 are needed\n"),
+    ] {
+        write(&text);
+        let said = mint(folder.path(), &flag(algorithm)).await;
+        assert_eq!(said.err, expected);
+        if let Some(token) = said.out.strip_suffix('\n') {
+            let decoded = decode(&secret, Algorithm::Hs256, &[token.to_owned()]).await;
+            assert!(matches!(decoded.as_slice(), [Decoded::Good { .. }]), "the line end became part of the secret");
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Inspected {
+    what: String,
+    header: Option<String>,
+    claims: Option<String>,
+    token: Option<String>,
+    shows: Vec<String>,
+    refused: Option<String>,
+}
+
+#[tokio::test]
+async fn a_token_is_shown_and_the_rule_that_it_breaks_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let encode = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, text);
+    for Inspected { what, header, claims, token, shows, refused } in table::<Inspected>("inspect.yaml") {
+        let header = header.unwrap_or_else(|| HEADER.to_owned());
+        let claims = claims.unwrap_or_else(|| r#"{"iss":"bifrost"}"#.to_owned());
+        let token = token.unwrap_or_else(|| "{header}.{claims}.AAAA".to_owned());
+        let token = token.replace("{header}", &encode(&header)).replace("{claims}", &encode(&claims));
+        let token = token.replace("{20000 A}", &"A".repeat(20_000));
+        let told = run_told(folder.path(), &[], &["token", "inspect", "-"], &format!("{token}\n")).await;
+        assert!(told.out.starts_with("NOT VERIFIED: "), "{what}: {}", told.out);
+        for text in shows {
+            assert!(told.out.contains(&text), "{what}: `{text}` is missing in\n{}", told.out);
+        }
+        match refused {
+            None => assert_eq!((told.code, told.err.as_str()), (Some(0), ""), "{what}"),
+            Some(rule) => {
+                let expected = format!("modgud: refused, whoever signed it: {rule}\n");
+                assert_eq!((told.code, told.err.as_str()), (Some(1), expected.as_str()), "{what}");
+            }
+        }
+        // A length that command lines bear.
+        if token.len() < 10_000 && !token.contains('\0') {
+            let given = run(&["token", "inspect", &token]).await;
+            assert_eq!((given.code, given.out, given.err), (told.code, told.out, told.err), "{what}");
+        }
+    }
 }

@@ -1,0 +1,186 @@
+//! `modgud token inspect`: what a token says, for people. Reads leniently, so that an odd token can be looked at, then says
+//! which rule it breaks; proves nothing.
+
+use super::{Exit, fail, say};
+use crate::clock::{Clock, Timestamp};
+use crate::jose::{MAX_TOKEN_BYTES, UnverifiedToken};
+use base64::Engine as _;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::{Map, Value};
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::time::Duration;
+
+/// The most that is read from standard input, in bytes: enough to say of a token that it is too large.
+const MAX_INPUT_BYTES: u64 = 1024 * 1024;
+
+/// The claims that are points in time (RFC 7519 §4.1, `OpenID` Connect Core §2).
+const DATES: [&str; 4] = ["iat", "nbf", "exp", "auth_time"];
+
+/// Base64url in whatever spelling.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Shows what a token says. Nothing is verified: no signature, no key, no claim.
+///
+/// Ends with 1 if modgud would refuse the token whoever signed it, and says which rule it breaks.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  modgud token inspect -          (paste the token, then Ctrl-D: it stays out of the \
+    shell's history)\n  \
+    modgud token mint --key modgud-dev.key.pem | modgud token inspect -"
+)]
+pub(in crate::cli) struct Inspect {
+    /// The token, or `-` to read it from standard input
+    #[arg(value_name = "TOKEN", allow_hyphen_values = true)]
+    token: String,
+}
+
+pub(super) fn run(args: &Inspect) -> Exit {
+    let token = match args.token.as_str() {
+        "-" => match read() {
+            Ok(text) => text,
+            Err(error) => return fail(error),
+        },
+        given => given.to_owned(),
+    };
+    let token = token.trim();
+    say("NOT VERIFIED: this is what the token says. Nobody has checked whether it is true.");
+    if token.len() <= MAX_TOKEN_BYTES {
+        show(token, Clock::System.now());
+    }
+    match UnverifiedToken::parse(token) {
+        Ok(_) => {
+            say(
+                "\nform: modgud can read it; whether it is good depends on its signature, its claims and the configuration",
+            );
+            Exit::Done
+        }
+        Err(fault) => fail(format_args!("refused, whoever signed it: {fault} ({})", fault.reason())),
+    }
+}
+
+fn read() -> Result<String, String> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .take(MAX_INPUT_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("standard input can't be read: {error}"))?;
+    String::from_utf8(bytes)
+        .map_err(|_| "refused, whoever signed it: the token is not UTF-8 (token_malformed)".to_owned())
+}
+
+/// Shows the parts as far as they can be read.
+fn show(token: &str, now: Timestamp) {
+    let mut parts = token.split('.');
+    part("header", parts.next());
+    let claims = part("claims", parts.next());
+    let dates: Vec<String> =
+        claims.iter().flat_map(|claims| DATES.iter().filter_map(|name| date(name, claims, now))).collect();
+    if !dates.is_empty() {
+        say(format_args!("\n{}", dates.join("\n")));
+    }
+    let signature = parts.next().and_then(|part| LENIENT.decode(part).ok());
+    if let Some(signature) = signature {
+        say(format_args!("\nsignature: {} bytes, not verified", signature.len()));
+    }
+}
+
+/// Shows one part; its members, if it has any.
+fn part(name: &str, text: Option<&str>) -> Option<Map<String, Value>> {
+    let Some(text) = text else {
+        say(format_args!("\n{name}: missing"));
+        return None;
+    };
+    let Ok(bytes) = LENIENT.decode(text) else {
+        say(format_args!("\n{name}: not base64url"));
+        return None;
+    };
+    let Ok(value) = serde_json::from_slice::<Value>(&bytes) else {
+        say(format_args!("\n{name}: {} bytes that are not JSON", bytes.len()));
+        return None;
+    };
+    say(format_args!("\n{name}: {}", escaped(&format!("{value:#}"))));
+    value.as_object().cloned()
+}
+
+/// A date in words, if the claim is there.
+fn date(name: &str, claims: &Map<String, Value>, now: Timestamp) -> Option<String> {
+    let value = claims.get(name)?;
+    let Some(at) = value.as_f64().filter(|seconds| (0.0..=253_402_300_799.0).contains(seconds)) else {
+        return Some(format!("{name}: not a date (seconds since 1970)"));
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number from 0 to 2^38")]
+    let at = Timestamp::from_secs(at as u64);
+    let span = words(now.as_secs().abs_diff(at.as_secs()));
+    let passed = at <= now;
+    let meaning = match (name, passed) {
+        ("exp", true) => format!("EXPIRED {span} ago"),
+        ("exp", false) => format!("expires in {span}"),
+        (_, true) => format!("{span} ago"),
+        (_, false) => format!("IN THE FUTURE, in {span}"),
+    };
+    Some(format!("{name}: {at}, {meaning}"))
+}
+
+/// A span in its two largest units.
+fn words(seconds: u64) -> String {
+    let all = humantime::format_duration(Duration::from_secs(seconds)).to_string();
+    all.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// The JSON with every character written as an escape that a terminal would obey or that changes the order of the others.
+fn escaped(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        let reorders = matches!(
+            character,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        );
+        if reorders || (character.is_control() && character != '\n') {
+            // Writing to a string does not fail.
+            let _ = write!(shown, "\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{date, escaped};
+    use crate::clock::Timestamp;
+    use serde_json::json;
+
+    #[test]
+    fn dates_are_told_in_words() {
+        let now = Timestamp::from_secs(1_700_000_000);
+        for (name, value, expected) in [
+            ("exp", json!(1_700_036_000), "exp: 2023-11-15T08:13:20Z, expires in 10h"),
+            ("exp", json!(1_700_000_000), "exp: 2023-11-14T22:13:20Z, EXPIRED 0s ago"),
+            ("exp", json!(1_699_800_001.9), "exp: 2023-11-12T14:40:01Z, EXPIRED 2days 7h ago"),
+            ("iat", json!(1_699_999_990), "iat: 2023-11-14T22:13:10Z, 10s ago"),
+            ("nbf", json!(1_700_000_061), "nbf: 2023-11-14T22:14:21Z, IN THE FUTURE, in 1m 1s"),
+            ("exp", json!("1700000000"), "exp: not a date (seconds since 1970)"),
+            ("exp", json!(-1), "exp: not a date (seconds since 1970)"),
+            ("exp", json!(1e300), "exp: not a date (seconds since 1970)"),
+            ("exp", json!(null), "exp: not a date (seconds since 1970)"),
+        ] {
+            let claims = [(name.to_owned(), value)].into_iter().collect();
+            assert_eq!(date(name, &claims, now).as_deref(), Some(expected));
+        }
+        assert_eq!(date("exp", &serde_json::Map::new(), now), None);
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_shown() {
+        let shown = escaped("{\n  \"a\": \"é\u{7f}\u{9b}2J\u{202e}\u{feff}😀\"\n}");
+        assert_eq!(shown, "{\n  \"a\": \"é\\u007f\\u009b2J\\u202e\\ufeff😀\"\n}");
+    }
+}

@@ -1,0 +1,108 @@
+//! `modgud token mint`: a signed token.
+
+use super::{Exit, fail, keygen, say};
+use crate::clock::Clock;
+use crate::jose::{Algorithm, KeyId, SigningKey};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Signs a token as BiFrost does, and prints it alone on a line.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  TOKEN=$(modgud token mint --key modgud-dev.key.pem --username admin)\n  \
+    modgud call 127.0.0.1:9191 --path /crm/ --header \"Authorization: JWT $TOKEN\"\n  \
+    modgud token mint --key rsa.key.pem --algorithm PS256 --kid 2024-01 --claim 'roles=[\"admin\"]'")]
+pub(in crate::cli) struct Mint {
+    /// The private key (PEM) or the secret, such as `modgud keygen` makes
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// What to sign with, where the key can do more than one [default: RS256 for RSA, HS256 for a secret]
+    #[arg(long, value_name = "ALGORITHM", value_parser = keygen::algorithm())]
+    algorithm: Option<Algorithm>,
+    /// `kid`, the name of the key; without it the header has none
+    #[arg(long, value_name = "ID", value_parser = key_id)]
+    kid: Option<KeyId>,
+    /// `iss`
+    #[arg(long, default_value = "bifrost")]
+    issuer: String,
+    /// How long the token is valid, from now
+    #[arg(long, value_name = "DURATION", default_value = "10h", value_parser = humantime::parse_duration)]
+    lifetime: Duration,
+    /// `core_user_uuid`
+    #[arg(long, value_name = "ID", default_value = "fd76ce0c-d8be-4aa6-91ed-59e698f6af60")]
+    user: String,
+    /// `organization_uuid`
+    #[arg(long, value_name = "ID", default_value = "70f0d039-e3d9-427e-b161-4e95dbd9e918")]
+    organization: String,
+    /// `scope`, separated by spaces
+    #[arg(long, default_value = "read write")]
+    scope: String,
+    /// `username`
+    #[arg(long, default_value = "admin")]
+    username: String,
+    /// Another claim, or another value for one above: JSON, or text if it is no JSON; `null` leaves the claim out
+    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = claim)]
+    claims: Vec<(String, Value)>,
+}
+
+fn claim(text: &str) -> Result<(String, Value), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("write it as `NAME=VALUE`")?;
+    Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()))))
+}
+
+fn key_id(text: &str) -> Result<KeyId, &'static str> {
+    KeyId::new(text).ok_or("write at most 256 bytes")
+}
+
+pub(super) fn run(mint: Mint) -> Exit {
+    match mint.token() {
+        Ok(token) => {
+            say(token);
+            Exit::Done
+        }
+        Err(error) => fail(error),
+    }
+}
+
+/// The key in this file. A secret is all of its text but a line end behind it, which editors add.
+fn read(file: &Path) -> Result<SigningKey, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{} can't be read: {error}", file.display()))?;
+    let key = if text.contains("-----BEGIN") {
+        SigningKey::from_pem(&text)
+    } else {
+        let secret = text.strip_suffix('\n').unwrap_or(&text);
+        SigningKey::from_secret(secret.strip_suffix('\r').unwrap_or(secret))
+    };
+    key.map_err(|fault| format!("{}: {fault}", file.display()))
+}
+
+impl Mint {
+    fn token(self) -> Result<String, String> {
+        let Self { key: file, algorithm, kid, issuer, lifetime, user, organization, scope, username, claims } = self;
+        let mut key = read(&file)?;
+        if let Some(algorithm) = algorithm {
+            key = key.with_algorithm(algorithm).map_err(|fault| format!("{}: {fault}", file.display()))?;
+        }
+        if let Some(id) = kid {
+            key = key.with_id(id);
+        }
+        let now = Clock::System.now();
+        let mut all: Vec<(String, Value)> = vec![
+            ("iss".into(), issuer.into()),
+            ("exp".into(), now.plus(lifetime).as_secs().into()),
+            ("iat".into(), now.as_secs().into()),
+            ("core_user_uuid".into(), user.into()),
+            ("organization_uuid".into(), organization.into()),
+            ("scope".into(), scope.into()),
+            ("username".into(), username.into()),
+        ];
+        for (name, value) in claims {
+            match all.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = value,
+                None => all.push((name, value)),
+            }
+        }
+        all.retain(|(_, value)| !value.is_null());
+        key.sign(&all).map_err(|fault| fault.to_string())
+    }
+}
