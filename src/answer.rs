@@ -195,6 +195,8 @@ const fn public_text(reason: Reason) -> &'static str {
         | Reason::ClaimMissing
         | Reason::ClaimInvalid
         | Reason::TokenTypeNotAllowed
+        | Reason::CertificateNotAccepted
+        | Reason::SenderUnproven
         | Reason::TokenRevoked
         | Reason::ApiKeyUnknown
         | Reason::ApiKeyExpired
@@ -230,6 +232,8 @@ const fn detail(reason: Reason) -> &'static str {
         | Reason::ClaimMissing
         | Reason::ClaimInvalid
         | Reason::TokenTypeNotAllowed
+        | Reason::CertificateNotAccepted
+        | Reason::SenderUnproven
         | Reason::TokenRevoked
         | Reason::ApiKeyUnknown
         | Reason::ApiKeyExpired

@@ -1,18 +1,19 @@
 //! The composition root: from a configuration to running servers. Returns the addresses that were bound, so that port 0 can
 //! be asked for.
 
+use crate::address::Address;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::Driver;
+use crate::revocations;
 use crate::server::grpc::{self, GrpcError};
 use crate::server::keys::KeysPending;
 use crate::server::readiness::{Pending, Readiness};
-use crate::server::{Checks, admin};
+use crate::server::{Checks, Live, Socket, SocketFault, admin};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -31,11 +32,11 @@ pub enum AppError {
     #[error("can't listen on {address} for {purpose}: {error}")]
     Bind {
         /// The address.
-        address: SocketAddr,
+        address: Address,
         /// What for.
         purpose: &'static str,
-        /// What the system says.
-        error: io::Error,
+        /// Why not.
+        error: SocketFault,
     },
     /// The gRPC server failed.
     #[error(transparent)]
@@ -57,10 +58,10 @@ pub enum Stop {
 /// A process that listens and does not serve yet.
 #[derive(Debug)]
 pub struct App {
-    grpc: TcpListener,
-    admin: TcpListener,
+    grpc: Socket,
+    admin: Socket,
     addresses: Addresses,
-    checks: Arc<Checks>,
+    live: Live,
     readiness: Readiness,
     starting: Pending,
     max_in_flight: usize,
@@ -68,10 +69,10 @@ pub struct App {
 }
 
 /// The addresses that were bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
     /// Where Envoy connects to.
-    pub grpc: SocketAddr,
+    pub grpc: Address,
     /// Where probes and metrics are served.
     pub admin: SocketAddr,
 }
@@ -82,21 +83,24 @@ impl App {
     /// # Errors
     /// [`AppError::Bind`] when an address can't be had.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, AppError> {
-        let Config { server, snapshot, key_sources } = config;
+        let Config { server, tls, snapshot, key_sources } = config;
         let readiness = Readiness::default();
         let starting = readiness.hold("starting");
-        let (grpc, grpc_address) = listen(server.grpc, "checks (server.grpc)").await?;
-        let (admin, admin_address) = listen(server.admin, "probes and metrics (server.admin)").await?;
+        let (grpc, grpc_bound) = listen(&server.grpc, "checks (server.grpc)").await?;
+        let (admin, admin_bound) = listen(&server.admin.into(), "probes and metrics (server.admin)").await?;
         let now = clock.now();
         let driver = Driver::new(snapshot, key_sources, clock);
         let checks = Arc::new(Checks::new(driver));
         checks.metrics.config_loaded(now);
-        let addresses = Addresses { grpc: grpc_address, admin: admin_address };
+        let addresses = Addresses {
+            grpc: grpc_bound.map_or(server.grpc, Address::Tcp),
+            admin: admin_bound.unwrap_or(server.admin),
+        };
         Ok(Self {
             grpc,
             admin,
             addresses,
-            checks,
+            live: Live::new(checks, tls),
             readiness,
             starting,
             max_in_flight: server.max_in_flight,
@@ -106,14 +110,14 @@ impl App {
 
     /// The addresses that were bound.
     #[must_use]
-    pub const fn addresses(&self) -> Addresses {
-        self.addresses
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
-    /// What decides and counts, for whoever puts another configuration in the place of the present one.
+    /// What can be replaced, for whoever puts another configuration in the place of the present one.
     #[must_use]
-    pub const fn checks(&self) -> &Arc<Checks> {
-        &self.checks
+    pub const fn live(&self) -> &Live {
+        &self.live
     }
 
     /// The readiness of this process, for whoever has to hold it back.
@@ -128,13 +132,15 @@ impl App {
     /// # Errors
     /// [`AppError`] when a server fails.
     pub async fn run(self, mut stop: mpsc::Receiver<Stop>) -> Result<(), AppError> {
-        let Self { grpc, admin, addresses: _, checks, readiness, starting, max_in_flight, drain } = self;
+        let Self { grpc, admin, addresses: _, live, readiness, starting, max_in_flight, drain } = self;
+        let checks = Arc::clone(&live.checks);
         let (closing, closed) = watch::channel(());
         let wait = |mut closed: watch::Receiver<()>| async move {
             // The sender says nothing and is dropped when it is time.
             while closed.changed().await.is_ok() {}
         };
-        let grpc = grpc::serve(grpc, Arc::clone(&checks), readiness.clone(), max_in_flight, wait(closed.clone()));
+        // Large: not to be moved about.
+        let grpc = Box::pin(grpc::serve(grpc, live, readiness.clone(), max_in_flight, wait(closed.clone())));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), wait(closed));
         let servers = async {
             // One that fails ends both: half of modgud is not to be taken for the whole.
@@ -143,11 +149,12 @@ impl App {
             tokio::try_join!(grpc, admin).map(|((), ())| ())
         };
         tokio::pin!(servers);
+        // Ends with this function.
+        let mut followers = JoinSet::new();
+        followers.spawn(revocations::follow(Arc::clone(&checks)));
         let keys = KeysPending::hold(&checks, &readiness);
         drop(starting);
-        // Ends with this process at the latest.
-        let mut waiting = JoinSet::new();
-        waiting.spawn(keys.wait());
+        followers.spawn(keys.wait());
 
         let leaving = async {
             let how = stop.recv().await.unwrap_or(Stop::Now);
@@ -177,11 +184,12 @@ impl App {
     }
 }
 
-async fn listen(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, SocketAddr), AppError> {
-    let fail = |error| AppError::Bind { address, purpose, error };
-    let listener = TcpListener::bind(address).await.map_err(fail)?;
-    let bound = listener.local_addr().map_err(fail)?;
-    Ok((listener, bound))
+/// A socket that listens; if it is one of TCP, also where.
+async fn listen(address: &Address, purpose: &'static str) -> Result<(Socket, Option<SocketAddr>), AppError> {
+    let fail = |error| AppError::Bind { address: address.clone(), purpose, error };
+    let socket = Socket::open(address).await.map_err(fail)?;
+    let bound = socket.tcp_address().map_err(|error| fail(error.into()))?;
+    Ok((socket, bound))
 }
 
 /// Waits until no check has come for [`QUIET`], or until `most` is over.

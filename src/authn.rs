@@ -1,16 +1,24 @@
 //! Who is asking? From a credential to a [`Principal`], or to the fault that keeps it from being one. A credential that is
 //! refused here never becomes "anonymous", and never goes on to another authenticator.
 
+mod api_key;
 mod authenticators;
 mod cache;
+mod confirmation;
 mod jwt;
+mod mtls;
 mod remote;
+mod revocation;
 mod supply;
 
+pub use api_key::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestFault, ApiKeyFault, ApiKeys};
 pub use authenticators::{Authenticator, Authenticators};
 pub use cache::{CacheCounts, CachedTokens, TokenDigest};
+pub use confirmation::{ConfirmationFault, SenderConstraint};
 pub use jwt::{Accepted, AudiencePolicy, ClaimChecks, ClaimFault, JwtAuthenticator};
+pub use mtls::{MtlsAuthenticator, PeerFault, PeerPattern, PeerPatternFault};
 pub use remote::{Completeness, IssuerKeys, KeysAt, PublishedKeys, RemoteKeys};
+pub use revocation::{RevocationFault, RevocationList, Revocations, Revoked};
 pub use supply::{KeysAsked, Lack, Supply};
 
 use crate::credential::CredentialFault;
@@ -47,6 +55,18 @@ pub enum AuthnFault {
     /// What the token claims.
     #[error(transparent)]
     Claim(#[from] ClaimFault),
+    /// The API key.
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyFault),
+    /// The certificate of the connection.
+    #[error(transparent)]
+    Peer(#[from] PeerFault),
+    /// The token is good, and whoever shows it is not the one that it was given to.
+    #[error(transparent)]
+    Confirmation(#[from] ConfirmationFault),
+    /// It was good once.
+    #[error(transparent)]
+    Revoked(#[from] RevocationFault),
     /// Whether the credential is good can't be told without what is lacking. Nobody is let through for it: unless the driver
     /// brings what is lacking and asks again, the client is told that modgud could not decide.
     #[error(transparent)]
@@ -62,6 +82,11 @@ impl AuthnFault {
             Self::Token(fault) => fault.reason(),
             Self::IssuerUnknown => Reason::IssuerUnknown,
             Self::Claim(fault) => fault.reason(),
+            Self::ApiKey(ApiKeyFault::Unknown) => Reason::ApiKeyUnknown,
+            Self::ApiKey(ApiKeyFault::Expired { .. }) => Reason::ApiKeyExpired,
+            Self::Peer(PeerFault) => Reason::CertificateNotAccepted,
+            Self::Confirmation(_) => Reason::SenderUnproven,
+            Self::Revoked(_) => Reason::TokenRevoked,
             Self::Lacking(lack) => lack.reason(),
         }
     }

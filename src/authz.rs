@@ -5,7 +5,7 @@ mod pattern;
 mod router;
 mod rules;
 
-pub use pattern::{PathPattern, PatternFault};
+pub use pattern::{PathPattern, PatternFault, Segment};
 pub use router::Router;
 pub use rules::{Access, Fallback, Rule, RuleConflict, RuleName, Rules};
 

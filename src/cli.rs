@@ -1,5 +1,6 @@
 //! The command line: one file per command. Prints what people read; decides nothing itself.
 
+mod apikey;
 mod call;
 mod check;
 mod config;
@@ -63,6 +64,8 @@ enum Command {
     #[command(subcommand)]
     Token(token::Command),
     Keygen(keygen::Args),
+    #[command(subcommand)]
+    Apikey(apikey::Command),
     Demo(demo::Args),
 }
 
@@ -85,6 +88,7 @@ pub fn run() -> Exit {
         Command::Test(args) => test::run(&args),
         Command::Call(args) => call::run(args),
         Command::Token(command) => token::run(command),
+        Command::Apikey(command) => apikey::run(command),
         Command::Keygen(args) => keygen::run(args),
         Command::Demo(args) => demo::run(args),
     }

@@ -1,32 +1,42 @@
 //! From a configuration file, or none, to a running configuration. Reads files and the environment; decides nothing about
 //! requests.
 
+mod beside;
+mod caution;
 mod de;
 mod document;
 mod error;
+mod key_facts;
 mod load;
 mod path;
 mod print;
 mod problem;
 mod quoted;
+mod revocations;
 mod schema;
 mod source;
 mod tree;
 mod validate;
 mod watch;
 
+pub use caution::Caution;
 pub use de::{FormFault, Seen};
 pub use document::{LogFormat, ProfileName};
 pub use error::ConfigError;
+pub use key_facts::KeyFacts;
 pub use load::{Loaded, Overrides, load, load_and_name_files, load_with_keys, read_document};
 pub use problem::{Placed, Problem};
 pub use quoted::Quoted;
+pub use revocations::{RevocationsError, read as read_revocations};
 pub use schema::schema;
 pub use source::{Environment, Keys, SourceFault, Wanted};
+pub use validate::timestamp;
 pub use watch::{Change, Watched};
 
+use crate::address::Address;
 use crate::keys::KeySource;
 use crate::snapshot::Snapshot;
+use crate::tls::Tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -35,6 +45,8 @@ use std::time::Duration;
 pub struct Config {
     /// What a running process can't change.
     pub server: ServerConfig,
+    /// What connections to the listener for checks are secured with, if they are.
+    pub tls: Option<Tls>,
     /// What decisions are made with.
     pub snapshot: Snapshot,
     /// Where keys are published that the snapshot's authenticators use.
@@ -45,7 +57,7 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
     /// Where Envoy connects to.
-    pub grpc: SocketAddr,
+    pub grpc: Address,
     /// Where probes and metrics are served.
     pub admin: SocketAddr,
     /// How long requests are still answered after SIGTERM, at most.

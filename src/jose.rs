@@ -8,6 +8,7 @@
 //! - `claims`: typed access to the payload;
 //! - `pem`, `jwk`, `jwks`: the forms in which public keys come;
 //! - `key`, `keyset`: keys that are good enough, and which of them a token may mean;
+//! - `validity`: the dates of a certificate, to be shown;
 //! - `sign`: tokens of our own, for development;
 //! - `verify`: [`UnverifiedToken`] shows its header and its claimed issuer, so that the caller can choose the keys;
 //!   [`VerifiedToken`] has one constructor, which is the signature check. Code that asks for a `VerifiedToken` can't be
@@ -32,6 +33,7 @@ mod pem;
 mod sign;
 #[cfg(test)]
 pub(crate) mod testing;
+mod validity;
 mod verify;
 
 pub use algorithm::{Algorithm, Family};
@@ -47,4 +49,5 @@ pub use key_fault::{CurveName, KeyFault, KeyKind, Label};
 pub use key_id::KeyId;
 pub use keyset::{KeySet, KeySetFault};
 pub use sign::{PrivateText, SigningFault, SigningKey};
+pub use validity::Validity;
 pub use verify::{UnverifiedToken, VerifiedToken};

@@ -5,14 +5,15 @@
 //!
 //! | layer | modules | what it does |
 //! |---|---|---|
-//! | shell | [`app`], [`reload`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
-//! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`keys`], [`telemetry`] | files, other servers, Envoy's messages, the clock, the log |
+//! | shell | [`app`], [`reload`], [`revocations`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
+//! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`keys`], [`telemetry`], [`tls`] | files, other servers, Envoy's messages, the clock, the log, TLS |
 //! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
-//! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`] | the types that everybody speaks |
+//! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`], [`address`] | the types that everybody speaks |
 //!
 //! The whole decision is [`snapshot::decide`]: a request, a snapshot of the configuration and a time in, a
 //! [`decision::Decision`] out. The only place that turns one into Envoy's answer is [`envoy::response`].
 
+pub mod address;
 pub mod answer;
 pub mod app;
 pub mod authn;
@@ -37,7 +38,9 @@ pub mod principal;
 pub mod reason;
 pub mod reload;
 pub mod request;
+pub mod revocations;
 pub mod server;
 pub mod snapshot;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;

@@ -33,6 +33,18 @@ pub struct Principal {
     claims: Claims,
     identity: Identity,
     absent: Arc<AbsentValues>,
+    proof: Proof,
+}
+
+/// What a caller has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A token, which says itself for how long and for whom it is good.
+    Token,
+    /// A secret that is good for as long as we say, and for whoever has it: nobody else is to see it.
+    ApiKey,
+    /// The key of the connection's certificate: there is nothing that could be handed on.
+    Certificate,
 }
 
 /// What a caller is known as and may do, whichever authenticator vouches for it.
@@ -54,8 +66,9 @@ impl Principal {
         claims: Claims,
         identity: Identity,
         absent: Arc<AbsentValues>,
+        proof: Proof,
     ) -> Self {
-        Self { authenticator, claims, identity, absent }
+        Self { authenticator, claims, identity, absent, proof }
     }
 
     /// The memory that the caller is estimated to take, in bytes.
@@ -71,6 +84,12 @@ impl Principal {
     #[must_use]
     pub const fn authenticator(&self) -> &AuthenticatorName {
         &self.authenticator
+    }
+
+    /// What it has shown.
+    #[must_use]
+    pub const fn proof(&self) -> Proof {
+        self.proof
     }
 
     /// What it is known as and may do.

@@ -110,6 +110,12 @@ reasons! {
     /// `typ` is not one of the accepted types (RFC 8725 §3.11).
     TokenTypeNotAllowed, Unauthenticated, "token_type_not_allowed",
         "the token's `typ` is not one that the authenticator accepts";
+    /// The certificate of the connection is nobody's whom the authenticator accepts.
+    CertificateNotAccepted, Unauthenticated, "certificate_not_accepted",
+        "the certificate of the client's connection is none of those that the authenticator accepts";
+    /// The token is bound to a key, and whoever shows it has not proven to hold that key (RFC 8705, RFC 9449).
+    SenderUnproven, Unauthenticated, "sender_unproven",
+        "the token must be bound to its sender, and whoever shows it has not proven to be that sender";
     /// The token, its subject or its organization is on the list of revocations.
     TokenRevoked, Unauthenticated, "token_revoked",
         "the token, its subject or its organization has been revoked";

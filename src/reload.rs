@@ -4,10 +4,10 @@
 use crate::config::{
     Change, Config, ConfigError, Environment, Loaded, Overrides, ServerConfig, Watched, load_and_name_files,
 };
-use crate::server::Checks;
+use crate::server::Live;
+use crate::telemetry::caution;
 use std::mem;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -54,7 +54,7 @@ impl Reloader {
     }
 
     /// Loads again whenever a file changes, and whenever `asked` says so. Ends when nobody is left to ask.
-    pub async fn run(mut self, checks: Arc<Checks>, mut asked: mpsc::Receiver<()>) {
+    pub async fn run(mut self, live: Live, mut asked: mpsc::Receiver<()>) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut changed = false;
@@ -72,7 +72,7 @@ impl Reloader {
             }
             // Whatever has changed so far is in what is read now.
             changed = false;
-            self.reload(&checks).await;
+            self.reload(&live).await;
         }
     }
 
@@ -93,7 +93,8 @@ impl Reloader {
         }
     }
 
-    async fn reload(&mut self, checks: &Checks) {
+    async fn reload(&mut self, live: &Live) {
+        let checks = &live.checks;
         let origin = self.origin.clone();
         // Reads files: not on a thread that answers checks.
         let loading = spawn_blocking(move || {
@@ -116,10 +117,18 @@ impl Reloader {
             return;
         }
         match loaded {
-            Ok(Loaded { config: Config { server, snapshot, key_sources }, origin, .. }) => {
-                checks.driver.replace(snapshot, key_sources);
-                checks.metrics.config_replaced(checks.driver.now());
+            Ok(loaded) => {
+                let now = checks.driver.now();
+                let cautions = loaded.cautions(now);
+                let Loaded { config: Config { server, tls, snapshot, key_sources }, origin, .. } = loaded;
+                let certificate = tls.as_ref().and_then(|tls| tls.validity().caution(now));
+                live.replace(snapshot, key_sources, tls);
+                caution::tell(&cautions, &checks.metrics);
+                checks.metrics.config_replaced(now);
                 tracing::info!(config = origin, "the changed configuration serves");
+                if let Some(caution) = certificate {
+                    tracing::warn!("{caution}");
+                }
                 self.name_what_stays(&server);
             }
             Err(error) => refused(&error),

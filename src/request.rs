@@ -20,10 +20,22 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     /// Every header that Envoy sent along.
     pub headers: Headers<'a>,
+    /// The other end of the connection, as Envoy knows it.
+    pub peer: Peer<'a>,
+}
+
+/// The other end of the connection that the request came in on, as Envoy knows it by its TLS certificate. Nothing of it comes
+/// from a header. It is worth as much as the check of certificates that Envoy is configured to make.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Peer<'a> {
+    /// Who the certificate says that it is: its first URI, else its first DNS name, else its subject. Empty without a certificate.
+    pub principal: &'a [u8],
+    /// The certificate, as PEM in percent-encoding. Empty unless Envoy is told to send it (`include_peer_certificate`).
+    pub certificate: &'a [u8],
 }
 
 impl<'a> Request<'a> {
-    /// Checks the parts of a request and puts them together.
+    /// Checks the parts of a request and puts them together. Nothing is known of its peer yet.
     ///
     /// # Errors
     /// The first fault that is found, in the order method, path, host.
@@ -37,7 +49,7 @@ impl<'a> Request<'a> {
         let method = Method::parse(text)?;
         let RequestTarget { path, query } = RequestTarget::parse(target)?;
         let host = Host::parse(host)?;
-        Ok(Self { method, host, path, query, headers })
+        Ok(Self { method, host, path, query, headers, peer: Peer::default() })
     }
 }
 

@@ -2,11 +2,19 @@
 
 pub mod admin;
 mod check;
+mod connection;
+mod connections;
 pub mod grpc;
 mod guard;
 pub mod keys;
+mod live;
 pub mod readiness;
+mod seldom;
+mod socket;
+mod streams;
 
 pub use check::Checks;
 pub use grpc::GrpcError;
 pub use guard::CHECK_PATH;
+pub use live::Live;
+pub use socket::{Socket, SocketFault};

@@ -105,11 +105,16 @@ fn authenticate<'a, 's>(
         }
         Ok(None) => {
             observer.step(|| Step::noted("credential", "there is none"));
-            (Authentication::Absent, None)
+            // The certificate belongs to the connection and not to the request: it speaks where no credential does.
+            match snapshot.authenticators.authenticate_peer(request.peer, observer) {
+                None => (Authentication::Absent, None),
+                Some(Ok(principal)) => (Authentication::Accepted(principal), None),
+                Some(Err(fault)) => (Authentication::Rejected(fault), None),
+            }
         }
         Ok(Some(credential)) => {
             observer.step(|| Step::passed("credential", format!("one, in {}", credential.place)));
-            match snapshot.authenticators.authenticate(&credential, now, supply, observer) {
+            match snapshot.authenticators.authenticate(&credential, request.peer, now, supply, observer) {
                 Ok(principal) => (Authentication::Accepted(principal), Some(credential)),
                 Err(fault) => (Authentication::Rejected(fault), None),
             }

@@ -12,6 +12,7 @@ pub use identity::{
 use crate::authz::{Caller, Grant};
 use crate::credential::Credential;
 use crate::header::{HeaderName, HeaderText};
+use crate::principal::{Principal, Proof};
 use crate::request::Headers;
 use bytes::Bytes;
 
@@ -53,7 +54,8 @@ impl Shape {
         };
         self.identity.apply(principal, headers, &mut mutations)?;
         if let Some(credential) = credential {
-            self.forward.apply(credential, headers, &mut mutations);
+            let proof = principal.map_or(Proof::Token, Principal::proof);
+            self.forward.apply(credential, proof, headers, &mut mutations);
         }
         Ok(mutations)
     }

@@ -138,6 +138,7 @@ async fn a_forged_signature_under_known_claims_is_refused() {
 #[tokio::test]
 async fn a_known_token_is_refused_where_its_authenticator_does_not_look() {
     let stranger = serde_json::to_string(&STRANGER.public_pem().unwrap()).unwrap();
+    let other = serde_json::to_string(include_str!("data/configuration/good/keys/issuer.pem")).unwrap();
     let yaml = format!(
         r"
 authenticators:
@@ -149,7 +150,7 @@ authenticators:
     jwt: {{ issuer: bifrost, algorithms: [RS256], keys: [{{ pem: {{ value: {stranger} }} }}] }}
   - name: other-issuer
     from: [{{ header: x-other, schemes: [JWT] }}]
-    jwt: {{ issuer: other, algorithms: [RS256], keys: [{{ pem: {{ env: JWT_PUBLIC_KEY_RSA_BIFROST }} }}] }}
+    jwt: {{ issuer: other, algorithms: [RS256], keys: [{{ pem: {{ value: {other} }} }}] }}
 "
     );
     let mut watched = Watched::set_up(&yaml).await;

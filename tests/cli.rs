@@ -3,11 +3,13 @@
 //! - `help`: every command's help, the version, and command lines that are wrong.
 //! - `keys`: `serve` and `JWT_PUBLIC_KEY_RSA_BIFROST`: what is refused, and which spellings are accepted.
 //! - `configuration`: `serve` and a file that is wrong.
-//! - `keygen`, `token`, `call`: the development tools.
+//! - `keygen`, `apikey`, `token`, `call`: the development tools.
+//! - `tls`: TLS, in `call`, `check` and `serve`.
 //! - `leaving`: signals, and what a served process has said by then.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod apikey;
 mod call;
 mod configuration;
 mod help;
@@ -15,6 +17,7 @@ mod keygen;
 mod keys;
 mod leaving;
 pub(crate) mod process;
+mod tls;
 mod token;
 
 use serde::de::DeserializeOwned;

@@ -3,6 +3,8 @@
 //!
 //! - `bad`: each bad file beside the exact text that `modgud check` says of it.
 //! - `good`: files that load, and what `modgud config` prints of them, which loads again and means the same.
+//! - `cautioned`: files that load and should probably say something else, each beside the exact text of the cautions, and
+//!   `sane`: files that give none.
 //! - `effective`: where `modgud config` says that each value comes from, and what it does not show.
 //! - `any_document`: any document loads or is refused with a place, within bounded time.
 //! - `large`: the same of documents as large as a file may be.
@@ -18,6 +20,7 @@
 
 mod any_document;
 mod bad;
+mod cautioned;
 mod check;
 mod effective;
 mod good;
@@ -49,9 +52,17 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     files
 }
 
+/// A second public key that can be used.
+const OTHER_PEM: &str = include_str!("data/configuration/good/keys/issuer.pem");
+
+/// The variables of that environment.
+fn variables() -> [(&'static str, &'static str); 3] {
+    [("JWT_PUBLIC_KEY_RSA_BIFROST", &PUBLIC_PEM), ("GOOD_KEY", &PUBLIC_PEM), ("OTHER_KEY", OTHER_PEM)]
+}
+
 /// The environment in which good files load.
 fn environment() -> Environment {
-    Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &PUBLIC_PEM), ("GOOD_KEY", &PUBLIC_PEM)])
+    Environment::fixed(variables())
 }
 
 fn load_file(file: &Path) -> Result<Loaded, ConfigError> {

@@ -24,26 +24,39 @@ use counters::Counters;
 use modgud::clock::Timestamp;
 use modgud::envoy::proto::{AuthorizationClient, CheckRequest};
 use modgud::reason::Reason;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 7] = [
+const TOPICS: [&str; 10] = [
+    "api-keys",
     "claims-and-time",
     "configurations",
     "credentials",
     "identity-headers",
     "paths-and-hosts",
+    "places",
     "reserved-names",
+    "revocations",
     "tokens",
 ];
 
-/// Reasons that no request can cause by what it says: `tests/guarantee.rs` has them. And `key_unknown`, which needs keys that
-/// have names: a configuration lists keys in PEM only, and those have none.
-const NOT_BY_A_REQUEST: [Reason; 4] =
-    [Reason::KeyUnknown, Reason::DeadlineExceeded, Reason::Overloaded, Reason::Internal];
+/// Reasons that no request can cause by what it says: `tests/guarantee.rs` has them.
+const NOT_BY_A_REQUEST: [Reason; 9] = [
+    Reason::DeadlineExceeded,
+    Reason::Overloaded,
+    Reason::Internal,
+    // Each of these needs a provider.
+    Reason::KeyUnknown,
+    Reason::KeysUnavailable,
+    Reason::IntrospectionUnavailable,
+    Reason::TokenInactive,
+    // Each of these needs a certificate.
+    Reason::CertificateNotAccepted,
+    Reason::SenderUnproven,
+];
 
 /// A check is answered in its own time here, also on a busy machine: the deadline is another test's.
 pub(crate) const PATIENT: &str = "server: { deadline: 10s }\n";
@@ -51,6 +64,21 @@ pub(crate) const PATIENT: &str = "server: { deadline: 10s }\n";
 #[tokio::test]
 async fn claims_and_time() {
     run("claims-and-time").await;
+}
+
+#[tokio::test]
+async fn api_keys() {
+    run("api-keys").await;
+}
+
+#[tokio::test]
+async fn places() {
+    run("places").await;
+}
+
+#[tokio::test]
+async fn revocations() {
+    run("revocations").await;
 }
 
 #[tokio::test]
@@ -113,7 +141,7 @@ async fn run(topic: &str) {
     let mut wrong = Vec::new();
     for case in &table.cases {
         if !benches.contains_key(&case.configuration) {
-            benches.insert(case.configuration.clone(), Bench::set_up(&table.configuration(case)).await);
+            benches.insert(case.configuration.clone(), Bench::set_up(&table.configuration(case), &table.files).await);
         }
         let bench = benches.get_mut(&case.configuration).unwrap();
         for encoding in case.encodings() {
@@ -140,9 +168,9 @@ struct Bench {
 }
 
 impl Bench {
-    async fn set_up(configuration: &str) -> Self {
+    async fn set_up(configuration: &str, files: &BTreeMap<String, String>) -> Self {
         let yaml = with_stranger(configuration);
-        let sidecar = Sidecar::with(&format!("{PATIENT}{yaml}")).await;
+        let sidecar = Sidecar::with_files(&format!("{PATIENT}{yaml}"), files).await;
         let client = sidecar.client().await;
         let counters = Counters::read(&sidecar).await;
         Self { sidecar, client, counters }

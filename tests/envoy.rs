@@ -23,6 +23,7 @@ mod sample;
 mod seen;
 mod tampered;
 mod tokens;
+mod transport;
 
 use crate::support::program;
 use modgud::playground::http::Exchange;

@@ -121,9 +121,14 @@ async fn another_client_is_answered_what_the_readme_shows() {
 
 /// The README's configuration.
 pub(crate) fn example() -> String {
-    let text = fs::read_to_string(root().join("README.md")).unwrap();
-    let found = blocks(&text).into_iter().find(|block| block.info == "yaml modgud");
-    found.unwrap_or_else(|| panic!("README.md has no block `yaml modgud`")).text
+    block("README.md", "yaml modgud")
+}
+
+/// The first block of this kind in a document.
+pub(crate) fn block(document: &str, info: &str) -> String {
+    let text = fs::read_to_string(root().join(document)).unwrap();
+    let found = blocks(&text).into_iter().find(|block| block.info == info);
+    found.unwrap_or_else(|| panic!("{document} has no block `{info}`")).text
 }
 
 #[test]

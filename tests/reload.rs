@@ -6,6 +6,7 @@
 //! - `races`: what changes while it is read, and what is not written to its end.
 //! - `keys`: a key that is gone verifies nothing any more.
 //! - `live`: what takes effect at once.
+//! - `revocations`: the list of what is not accepted any more.
 //! - `process`: the real binary: SIGHUP, what it logs, what it can't change.
 
 #![expect(
@@ -16,7 +17,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
-mod changing;
+pub(crate) mod changing;
 mod files;
 mod generation;
 mod keys;
@@ -24,3 +25,4 @@ mod live;
 mod load;
 mod process;
 mod races;
+mod revocations;

@@ -1,13 +1,18 @@
 //! Every authenticator of a configuration: which of them a credential is for, and what it says.
 
+use super::api_key::ApiKeyAuthenticator;
 use super::cache::{CacheCounts, CachedTokens, TokenDigest};
+use super::confirmation::SenderConstraint;
 use super::jwt::{Accepted, JwtAuthenticator};
+use super::mtls::MtlsAuthenticator;
+use super::revocation::Revocations;
 use super::{AuthnFault, RemoteKeys, Supply};
 use crate::clock::Timestamp;
 use crate::credential::{AuthenticatorIndex, Credential};
 use crate::explain::{Observer, Step};
 use crate::jose::{MAX_TOKEN_BYTES, TokenFault, UnverifiedToken};
 use crate::principal::{AuthenticatorName, Principal};
+use crate::request::Peer;
 use std::sync::Arc;
 
 /// Somebody who vouches for callers.
@@ -15,6 +20,10 @@ use std::sync::Arc;
 pub enum Authenticator {
     /// By signed tokens of one issuer.
     Jwt(JwtAuthenticator),
+    /// By API keys.
+    ApiKey(ApiKeyAuthenticator),
+    /// By the certificate of the connection.
+    Mtls(MtlsAuthenticator),
 }
 
 impl Authenticator {
@@ -23,6 +32,8 @@ impl Authenticator {
     pub const fn name(&self) -> &AuthenticatorName {
         match self {
             Self::Jwt(authenticator) => &authenticator.name,
+            Self::ApiKey(authenticator) => &authenticator.name,
+            Self::Mtls(authenticator) => &authenticator.name,
         }
     }
 
@@ -31,6 +42,7 @@ impl Authenticator {
     pub fn can_vouch(&self, now: Timestamp) -> bool {
         match self {
             Self::Jwt(authenticator) => authenticator.keys.at(now).sets().any(|keys| !keys.keys().is_empty()),
+            Self::ApiKey(_) | Self::Mtls(_) => true,
         }
     }
 
@@ -39,6 +51,7 @@ impl Authenticator {
     pub const fn as_jwt(&self) -> Option<&JwtAuthenticator> {
         match self {
             Self::Jwt(authenticator) => Some(authenticator),
+            Self::ApiKey(_) | Self::Mtls(_) => None,
         }
     }
 }
@@ -48,14 +61,21 @@ impl Authenticator {
 pub struct Authenticators {
     list: Vec<Authenticator>,
     verified: CachedTokens,
+    revocations: Option<Revocations>,
 }
 
 impl Authenticators {
     /// The authenticators in the order of their indices, with an empty cache: tokens that were verified with other keys
     /// or under another configuration are never taken over.
     #[must_use]
-    pub fn new(list: Vec<Authenticator>) -> Self {
-        Self { list, verified: CachedTokens::default() }
+    pub fn new(list: Vec<Authenticator>, revocations: Option<Revocations>) -> Self {
+        Self { list, verified: CachedTokens::default(), revocations }
+    }
+
+    /// The list of revocations, if the configuration has one.
+    #[must_use]
+    pub const fn revocations(&self) -> Option<&Revocations> {
+        self.revocations.as_ref()
     }
 
     /// What the cache of verified tokens has done so far.
@@ -77,6 +97,7 @@ impl Authenticators {
                 Authenticator::Jwt(jwt) => {
                     jwt.keys.remote.iter_mut().filter(|keys| keys.is(own)).for_each(|keys| *keys = shared.clone());
                 }
+                Authenticator::ApiKey(_) | Authenticator::Mtls(_) => {}
             }
         }
     }
@@ -88,6 +109,7 @@ impl Authenticators {
     pub fn authenticate(
         &self,
         credential: &Credential<'_, '_>,
+        peer: Peer<'_>,
         now: Timestamp,
         supply: &Supply,
         observer: &mut impl Observer,
@@ -98,7 +120,60 @@ impl Authenticators {
             observer.step(|| Step::failed("token", fault.to_string()));
             return Err(fault);
         }
-        self.jwt(credential, now, supply, observer)
+        let principal = match self.opaque(credential) {
+            None => self.jwt(credential, now, supply, observer),
+            Some(Authenticator::ApiKey(keys)) => keys.authenticate(credential.token, now, observer),
+            // Never chosen here.
+            Some(Authenticator::Jwt(_) | Authenticator::Mtls(_)) => Err(AuthnFault::IssuerUnknown),
+        }?;
+        if let Some(constraint) = self.constraint(&principal) {
+            let held = constraint.check(principal.claims(), peer);
+            observer.step(|| Step::of("sender", &held, format!("bound to its sender by {}", constraint.name())));
+            held?;
+        }
+        self.not_revoked(&principal, observer)?;
+        Ok(principal)
+    }
+
+    /// The caller that is known by the certificate of its connection; `None` when nobody asks for one, or there is none.
+    ///
+    /// # Errors
+    /// The fault that keeps the certificate from being a principal.
+    pub fn authenticate_peer(
+        &self,
+        peer: Peer<'_>,
+        observer: &mut impl Observer,
+    ) -> Option<Result<Arc<Principal>, AuthnFault>> {
+        let mtls = self.list.iter().find_map(|one| match one {
+            Authenticator::Mtls(mtls) => Some(mtls),
+            Authenticator::Jwt(_) | Authenticator::ApiKey(_) => None,
+        })?;
+        let principal = mtls.authenticate(peer, observer)?;
+        Some(principal.and_then(|principal| self.not_revoked(&principal, observer).map(|()| principal)))
+    }
+
+    /// Also for a token that was verified before: that it was good says nothing about now.
+    fn not_revoked(&self, principal: &Principal, observer: &mut impl Observer) -> Result<(), AuthnFault> {
+        let Some(revocations) = &self.revocations else { return Ok(()) };
+        let revoked = revocations.now().check(principal);
+        observer.step(|| Step::of("revocations", &revoked, "neither the token nor whom it speaks of is on the list"));
+        Ok(revoked?)
+    }
+
+    /// What the holder of the principal's token has to prove.
+    fn constraint(&self, principal: &Principal) -> Option<SenderConstraint> {
+        let by = self.list.iter().find(|one| one.name() == principal.authenticator());
+        by?.as_jwt()?.checks.sender
+    }
+
+    /// The authenticator for what is no signed token, if the credential is for it: where one looks beside those of signed tokens,
+    /// the credential's form says which of them it is for. That is a choice by what the credential is, before anybody has looked
+    /// whether it is good; one that is refused is never tried elsewhere.
+    fn opaque(&self, credential: &Credential<'_, '_>) -> Option<&Authenticator> {
+        let all = || credential.authenticators.iter().filter_map(|index| self.list.get(index.0));
+        let opaque = all().find(|one| one.as_jwt().is_none())?;
+        let signed = all().any(|one| one.as_jwt().is_some()) && has_three_parts(credential.token.as_str());
+        (!signed).then_some(opaque)
     }
 
     /// A known token costs a hash and a look-up, and is checked again for time; an unknown one is parsed and verified.
@@ -171,4 +246,9 @@ impl Authenticators {
             .find(|(_, authenticator)| authenticator.issuer() == issuer)
             .ok_or(AuthnFault::IssuerUnknown)
     }
+}
+
+/// Whether a token has the form of a signed one (RFC 7515 §3.1).
+fn has_three_parts(token: &str) -> bool {
+    token.bytes().filter(|byte| *byte == b'.').count() == 2
 }

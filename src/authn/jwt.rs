@@ -2,12 +2,12 @@
 //! taken apart and how a signature is checked belongs to `jose`.
 
 use super::remote::{Completeness, IssuerKeys, KeysAt};
-use super::{AuthnFault, Lack, Supply};
+use super::{AuthnFault, Lack, SenderConstraint, Supply};
 use crate::clock::Timestamp;
 use crate::credential::AuthenticatorIndex;
 use crate::explain::{Observer, Step};
 use crate::jose::{self, Algorithm, Claims, KeyIdentity, NumericDate, TokenFault, UnverifiedToken, VerifiedToken};
-use crate::principal::{AuthenticatorName, ClaimPath, IdentityClaims, Principal};
+use crate::principal::{AuthenticatorName, ClaimPath, IdentityClaims, Principal, Proof};
 use crate::reason::Reason;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,8 @@ pub struct ClaimChecks {
     pub max_lifetime: Option<Duration>,
     /// The accepted `typ` values, without regard to case; empty when `typ` is not looked at.
     pub types: Vec<Box<str>>,
+    /// What the token's holder has to prove beside having it.
+    pub sender: Option<SenderConstraint>,
     /// Which claims make up the caller's identity, and which texts mean "no value".
     pub identity: Arc<IdentityClaims>,
 }
@@ -201,7 +203,7 @@ impl JwtAuthenticator {
         let claims = token.into_claims();
         let identity = self.checks.identity.read(&claims);
         let absent = Arc::clone(&self.checks.identity.absent);
-        let principal = Principal::new(self.name.clone(), claims, identity, absent);
+        let principal = Principal::new(self.name.clone(), claims, identity, absent, Proof::Token);
         let weight = principal.size().saturating_add(ENTRY_BYTES);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         Ok(Accepted { by, key, principal: Arc::new(principal), from, until, weight })

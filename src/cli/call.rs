@@ -1,22 +1,24 @@
 //! `modgud call`: one check on a running server, without writing JSON.
 
+mod connect;
+
 use super::request::{HeaderArg, check_request};
 use super::{Exit, fail, runtime, say};
 use crate::envoy::proto::{
     AuthorizationClient, CheckResponse, DeniedHttpResponse, HeaderValueOption, HttpResponse, OkHttpResponse,
 };
-use std::time::Duration;
+use connect::{ConnectError, Tls, connect};
 
 /// Asks a running modgud about one request, as Envoy would, and shows the answer.
 ///
 /// Exit code 0: allowed. 3: denied. 1: no answer.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\""
+    after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\"\n  modgud call unix:/run/modgud/check.sock --path /crm/\n  modgud call modgud:9191 --tls-ca ca.pem --tls-cert envoy.pem --tls-key envoy.key"
 )]
 pub(super) struct Args {
-    /// Where modgud serves checks
-    #[arg(value_name = "HOST:PORT")]
+    /// Where modgud serves checks: `HOST:PORT` or `unix:/PATH`
+    #[arg(value_name = "ADDRESS")]
     address: String,
     /// The request's method
     #[arg(long, default_value = "GET")]
@@ -30,28 +32,18 @@ pub(super) struct Args {
     /// A header of the request; can be given more than once
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
     headers: Vec<HeaderArg>,
+    #[command(flatten)]
+    tls: Tls,
 }
-
-/// How long the server may take, connecting included.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 enum CallError {
-    #[error("can't reach {address}: {}; is `modgud serve` running there?", root(.error))]
-    Connect { address: String, error: tonic::transport::Error },
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error("the server answered with a gRPC error, which is no decision: {} ({})", .0.message(), .0.code())]
     Status(Box<tonic::Status>),
     #[error("the server's answer has status {code} and no matching body; Envoy would take it for {}", if *.code == 0 { "an allow" } else { "a denial" })]
     Odd { code: i32 },
-}
-
-/// The first cause of an error: the transport itself says no more than that it failed.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
 
 pub(super) fn run(args: Args) -> Exit {
@@ -66,13 +58,8 @@ pub(super) fn run(args: Args) -> Exit {
 }
 
 async fn call(args: Args) -> Result<CheckResponse, CallError> {
-    let Args { address, method, path, host, headers } = args;
-    let connect = |error| CallError::Connect { address: address.clone(), error };
-    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}"))
-        .map_err(connect)?
-        .connect_timeout(PATIENCE)
-        .timeout(PATIENCE);
-    let channel = endpoint.connect().await.map_err(connect)?;
+    let Args { address, method, path, host, headers, tls } = args;
+    let channel = connect(&address, tls).await?;
     let check = check_request(method, path, host, headers);
     let response =
         AuthorizationClient::new(channel).check(check).await.map_err(|status| CallError::Status(Box::new(status)))?;

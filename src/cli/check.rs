@@ -1,17 +1,22 @@
-//! `modgud check`: is this configuration one that would serve? Runs the code of start-up, and nothing else.
+//! `modgud check`: is this configuration one that would serve? Runs the code of start-up, and nothing else; says what it comes
+//! to, and what it probably should not say.
 
 use super::keys::{self, Fetched, Progress};
 use super::{Exit, fail, say};
-use crate::authn::{AudiencePolicy, Authenticator, JwtAuthenticator};
+use crate::authn::{ApiKeyAuthenticator, AudiencePolicy, Authenticator, JwtAuthenticator};
 use crate::authz::Fallback;
-use crate::config::{Config, Environment, Loaded, Overrides, ProfileName, load};
+use crate::clock::{Clock, Timestamp};
+use crate::config::{Config, Environment, KeyFacts, Loaded, Overrides, ProfileName, load};
+use crate::jose::Validity;
 use crate::keys::in_words;
+use crate::tls::{Clients, Tls};
 use std::path::PathBuf;
 
 /// Checks a configuration, with the keys and files that it names, and says what it comes to.
 ///
 /// Every problem is shown at once, each with its place. Keys that issuers publish are fetched once, and named. Exit code 0: it
-/// would serve. 1: it would not, or keys could not be fetched.
+/// would serve. 1: it would not, or keys could not be fetched. What it may say but probably should not is shown after the summary,
+/// as cautions, which change nothing unless --deny-cautions is there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud check --config modgud.yaml")]
 pub(super) struct Args {
@@ -24,23 +29,45 @@ pub(super) struct Args {
     /// Fetches nothing: published keys are not looked at
     #[arg(long)]
     offline: bool,
+    /// Exit code 1 if there is a caution, too: for CI
+    #[arg(long)]
+    deny_cautions: bool,
 }
 
 pub(super) fn run(args: &Args) -> Exit {
-    let Args { config, profile, offline } = args;
+    let Args { config, profile, offline, deny_cautions } = args;
     let overrides = Overrides { profile: *profile, ..Overrides::default() };
-    let Loaded { config, origin, .. } = match load(config.as_deref(), &overrides, &Environment::Process) {
+    let loaded = match load(config.as_deref(), &overrides, &Environment::Process) {
         Ok(loaded) => loaded,
         Err(error) => return fail(error),
     };
+    let now = Clock::System.now();
+    summary(&loaded, now);
+    let fetched = published(&loaded.config, *offline);
+    let cautions = loaded.cautions(now);
+    for caution in &cautions {
+        say(format_args!("caution: {caution}"));
+    }
+    match (cautions.len(), deny_cautions) {
+        (0, _) | (_, false) => fetched,
+        (1, true) => fail("there is a caution, and --deny-cautions lets none pass"),
+        (many, true) => fail(format_args!("there are {many} cautions, and --deny-cautions lets none pass")),
+    }
+}
+
+fn summary(loaded: &Loaded, now: Timestamp) {
+    let Loaded { config, origin, .. } = loaded;
     let snapshot = &config.snapshot;
     say(format_args!("{origin}: good"));
     say(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
+    config.tls.as_ref().inspect(|tls| self::tls(tls));
     let authenticators = snapshot.authenticators.list();
     if authenticators.is_empty() {
         say("  no authenticator: only public rules let anybody through");
     }
-    authenticators.iter().for_each(authenticator);
+    for (number, one) in authenticators.iter().enumerate() {
+        authenticator(one, number, loaded, now);
+    }
     let fallback = match snapshot.rules.fallback() {
         Fallback::Authenticated => "authenticated",
         Fallback::Denied => "denied",
@@ -51,21 +78,19 @@ pub(super) fn run(args: &Args) -> Exit {
         "  identity headers: {}",
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
-    match config.key_sources.len() {
-        0 => Exit::Done,
-        count if *offline => {
-            say(format_args!("  published keys of {count} providers: not fetched (--offline)"));
-            Exit::Done
-        }
-        count => {
-            say(format_args!("  published keys of {count} providers:"));
-            published(&config)
-        }
-    }
 }
 
 /// Fetches the keys that are published, and names them.
-fn published(config: &Config) -> Exit {
+fn published(config: &Config, offline: bool) -> Exit {
+    let count = config.key_sources.len();
+    if count == 0 {
+        return Exit::Done;
+    }
+    if offline {
+        say(format_args!("  published keys of {count} providers: not fetched (--offline)"));
+        return Exit::Done;
+    }
+    say(format_args!("  published keys of {count} providers:"));
     match keys::fetch(config, Progress::Everything) {
         Ok(Fetched::All) => Exit::Done,
         Ok(Fetched::NotAll) => Exit::Failed,
@@ -73,13 +98,36 @@ fn published(config: &Config) -> Exit {
     }
 }
 
-fn authenticator(authenticator: &Authenticator) {
+fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, now: Timestamp) {
     match authenticator {
-        Authenticator::Jwt(authenticator) => jwt(authenticator),
+        Authenticator::Jwt(authenticator) => jwt(authenticator, number, loaded, now),
+        Authenticator::ApiKey(authenticator) => api_keys(authenticator, now),
+        Authenticator::Mtls(authenticator) => say(format_args!(
+            "  authenticator {}: the certificate of the connection, {} patterns of principals",
+            authenticator.name.as_str(),
+            authenticator.principals.len()
+        )),
     }
 }
 
-fn jwt(authenticator: &JwtAuthenticator) {
+fn api_keys(authenticator: &ApiKeyAuthenticator, now: Timestamp) {
+    let expired = authenticator.keys.iter().filter(|key| key.expires <= now).count();
+    let all = authenticator.keys.iter().count();
+    say(format_args!("  authenticator {}: {all} API keys, {expired} of them expired", authenticator.name.as_str()));
+}
+
+fn tls(tls: &Tls) {
+    let clients = match tls.clients() {
+        Clients::Any => "whoever connects",
+        Clients::Certified => "clients with a certificate of client_ca",
+    };
+    say(format_args!("  TLS for checks, for {clients}: certificate {}", tls.validity()));
+    if let Some(caution) = tls.validity().caution(Clock::System.now()) {
+        say(format_args!("  caution: {caution}"));
+    }
+}
+
+fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Timestamp) {
     let JwtAuthenticator { name, issuer, algorithms, keys, checks } = authenticator;
     let algorithms: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
     let audience = match &checks.audience {
@@ -89,6 +137,56 @@ fn jwt(authenticator: &JwtAuthenticator) {
     };
     say(format_args!("  authenticator {}: issuer `{issuer}`, {}, {audience}", name.as_str(), algorithms.join(", ")));
     for key in keys.fixed.keys() {
-        say(format_args!("    key {}", in_words(key)));
+        let facts = loaded.key_facts(number, key.fingerprint());
+        let age = facts.map(|facts| age(facts, now)).unwrap_or_default();
+        say(format_args!("    key {}{age}", in_words(key)));
+    }
+}
+
+/// How old a key is, as far as anything tells, behind a comma.
+fn age(facts: &KeyFacts, now: Timestamp) -> String {
+    let dates = |Validity { from, until }| format!(", certificate, valid from {from} to {until}");
+    let certificate = facts.validity.map(dates);
+    let file = facts.changed.map(|changed| format!(", file changed {}", ago(changed, now)));
+    [certificate, file].into_iter().flatten().collect()
+}
+
+/// A time in the past, roughly; one in the future is given as it is.
+fn ago(then: Timestamp, now: Timestamp) -> String {
+    if now < then {
+        return format!("at {then}, which is in the future");
+    }
+    let minutes = now.as_secs().saturating_sub(then.as_secs()) / 60;
+    let (many, unit) = match minutes {
+        0 => return "less than a minute ago".to_owned(),
+        1..60 => (minutes, "minute"),
+        60..1440 => (minutes / 60, "hour"),
+        _ => (minutes / 1440, "day"),
+    };
+    format!("{many} {unit}{} ago", if many == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ago;
+    use crate::clock::Timestamp;
+
+    #[test]
+    fn times_in_the_past_are_told_roughly() {
+        const NOW: u64 = 1_700_000_000;
+        for (seconds, expected) in [
+            (0, "less than a minute ago"),
+            (59, "less than a minute ago"),
+            (60, "1 minute ago"),
+            (3_599, "59 minutes ago"),
+            (3_600, "1 hour ago"),
+            (86_399, "23 hours ago"),
+            (86_400, "1 day ago"),
+            (12 * 86_400 + 1, "12 days ago"),
+        ] {
+            assert_eq!(ago(Timestamp::from_secs(NOW - seconds), Timestamp::from_secs(NOW)), expected);
+        }
+        let future = ago(Timestamp::from_secs(NOW), Timestamp::from_secs(NOW - 1));
+        assert_eq!(future, "at 2023-11-14T22:13:20Z, which is in the future");
     }
 }

@@ -1,6 +1,7 @@
 //! `modgud config`: the configuration that would serve, each value with where it comes from.
 
 use super::{Exit, fail, say};
+use crate::address::Address;
 use crate::config::{Environment, Overrides, ProfileName, load};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,9 +21,9 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// Where Envoy connects to, instead of `server.grpc`
-    #[arg(long, value_name = "IP:PORT")]
-    grpc: Option<SocketAddr>,
+    /// Where Envoy connects to, instead of `server.grpc`: `IP:PORT` or `unix:/PATH`
+    #[arg(long, value_name = "ADDRESS")]
+    grpc: Option<Address>,
     /// Where probes and metrics are served, instead of `server.admin`
     #[arg(long, value_name = "IP:PORT")]
     admin: Option<SocketAddr>,

@@ -1,19 +1,20 @@
 //! `modgud serve`: the sidecar.
 
 use super::{Exit, fail, runtime};
+use crate::address::Address;
 use crate::app::{Addresses, App, AppError, Stop};
 use crate::authn::Authenticator;
 use crate::clock::Clock;
-use crate::config::{Environment, Loaded, Overrides, ProfileName, Watched};
+use crate::config::{Config, ConfigError, Environment, Loaded, Overrides, ProfileName};
 use crate::reload::{Origin, Reloader};
-use crate::telemetry::log;
 use crate::telemetry::metrics::VERSION;
+use crate::telemetry::{caution, log};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, spawn_blocking};
 
 /// Serves Envoy's authorization checks.
 ///
@@ -30,9 +31,9 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// Where Envoy connects to, instead of `server.grpc`
-    #[arg(long, value_name = "IP:PORT", value_parser = address)]
-    grpc: Option<SocketAddr>,
+    /// Where Envoy connects to, instead of `server.grpc`: `IP:PORT` or `unix:/PATH`
+    #[arg(long, value_name = "ADDRESS")]
+    grpc: Option<Address>,
     /// Where probes and metrics are served, instead of `server.admin`
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     admin: Option<SocketAddr>,
@@ -40,6 +41,10 @@ pub(super) struct Args {
 
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("the configuration could not be loaded: {0}")]
+    Load(JoinError),
     #[error(transparent)]
     App(#[from] AppError),
     #[error("signals can't be received: {0}")]
@@ -54,17 +59,11 @@ pub(super) fn run(args: Args) -> Exit {
     let Args { config, profile, grpc, admin } = args;
     let overrides = Overrides { profile, grpc, admin };
     let origin = Origin { file: config, overrides, environment: Environment::Process };
-    let (loaded, watched) = origin.load();
-    let loaded = match loaded {
-        Ok(loaded) => loaded,
-        Err(error) => return fail(error),
-    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(error),
     };
-    let _log = log::start(loaded.config.server.log);
-    let served = runtime.block_on(serve(loaded, origin, watched));
+    let served = runtime.block_on(serve(origin));
     // Does not wait for a load that hangs.
     runtime.shutdown_background();
     match served {
@@ -73,11 +72,44 @@ pub(super) fn run(args: Args) -> Exit {
     }
 }
 
-async fn serve(loaded: Loaded, origin: Origin, watched: Watched) -> Result<(), ServeError> {
+async fn serve(origin: Origin) -> Result<(), ServeError> {
+    // Before all else: what comes while the configuration is loaded must not end the process, as SIGHUP does by itself.
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let mut hangup_signal = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    let loading = origin.clone();
+    let (loaded, watched) = tokio::select! {
+        loaded = spawn_blocking(move || loading.load()) => loaded.map_err(ServeError::Load)?,
+        // Nobody was served yet: there is nothing to drain.
+        _ = signals.next() => return Ok(()),
+    };
+    let loaded = loaded?;
+    let cautions = loaded.cautions(Clock::System.now());
+    // Held to the end: what waits in it is written then.
+    let _log = log::start(loaded.config.server.log);
     let Loaded { config, origin: described, .. } = loaded;
     let reloader = Reloader::new(origin, &config, watched);
+    introduce(&config);
+    let app = App::bind(config, Clock::System).await?;
+    let Addresses { grpc, admin } = app.addresses();
+    caution::tell(&cautions, &app.live().checks.metrics);
+    tracing::info!(version = VERSION, config = described, %grpc, %admin, "serving");
+    let (hangups, hangup) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangup_signal.recv().await.is_some() {
+            // One that waits already stands for this one too.
+            let _ = hangups.try_send(());
+        }
+    });
+    tokio::spawn(reloader.run(app.live().clone(), hangup));
+    let (sender, stop) = mpsc::channel(1);
+    tokio::spawn(async move { while sender.send(signals.next().await).await.is_ok() {} });
+    app.run(stop).await?;
+    tracing::info!("left");
+    Ok(())
+}
+
+/// Logs what the configuration comes to.
+fn introduce(config: &Config) {
     for authenticator in config.snapshot.authenticators.list().iter().filter_map(Authenticator::as_jwt) {
         let keys: Vec<String> = authenticator.keys.fixed.keys().iter().map(|key| format!("{key:?}")).collect();
         tracing::info!(
@@ -87,22 +119,9 @@ async fn serve(loaded: Loaded, origin: Origin, watched: Watched) -> Result<(), S
             "authenticator"
         );
     }
-    let app = App::bind(config, Clock::System).await?;
-    let Addresses { grpc, admin } = app.addresses();
-    tracing::info!(version = VERSION, config = described, %grpc, %admin, "serving");
-    let (hangups, hangup) = mpsc::channel(1);
-    tokio::spawn(async move {
-        while hangup_signal.recv().await.is_some() {
-            // One that waits already stands for this one too.
-            let _ = hangups.try_send(());
-        }
-    });
-    tokio::spawn(reloader.run(Arc::clone(app.checks()), hangup));
-    let (sender, stop) = mpsc::channel(1);
-    tokio::spawn(async move { while sender.send(signals.next().await).await.is_ok() {} });
-    app.run(stop).await?;
-    tracing::info!("left");
-    Ok(())
+    if let Some(caution) = config.tls.as_ref().and_then(|tls| tls.validity().caution(Clock::System.now())) {
+        tracing::warn!("{caution}");
+    }
 }
 
 /// The signals that ask a process to leave.

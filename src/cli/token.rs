@@ -1,7 +1,7 @@
 //! `modgud token`: tokens for development, and a look into one.
 
 mod inspect;
-mod mint;
+pub(super) mod mint;
 
 use super::{Exit, fail, keygen, say};
 

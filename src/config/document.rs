@@ -2,18 +2,25 @@
 //! can be, is decided in `validate`. The comments on keys and words here are what editors show: they are the JSON Schema's
 //! descriptions, written for an operator.
 
+mod api_keys;
 mod authenticators;
 mod keys;
 mod rules;
+mod server;
 mod upstream;
 
-pub(super) use authenticators::{AnyWord, Audiences, Authenticator, Claim, From, Jwt, SOURCE, Source};
+pub(super) use api_keys::ApiKey as ApiKeyEntry;
+pub(super) use authenticators::{
+    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, Sender, Source,
+};
 pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use rules::{Access, Fallback, Match, Rule};
+pub(super) use server::{Server, Tls};
 pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::path::PathBuf;
 
 /// The configuration of modgud. Every key is optional: what is left out is as the profile says. Maps are laid over those of the
 /// profile, lists and single values replace them. `modgud check` finds what a schema can't, and `modgud config` shows the whole.
@@ -36,6 +43,8 @@ pub(super) struct Document {
     /// How claims are read.
     #[serde(default)]
     pub(super) principal: Principal,
+    /// Tokens, subjects and organizations that are not accepted any more, whatever a credential says.
+    pub(super) revocations: Option<Revocations>,
     /// Who may do what. The most specific rule that matches decides; the order means nothing. The list replaces that of the
     /// profile: repeat those of its rules that you want to keep (`modgud config` prints them).
     #[serde(default)]
@@ -63,26 +72,6 @@ pub enum ProfileName {
     None,
 }
 
-/// Where modgud listens, and how long things may take.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Server {
-    /// Where Envoy connects to: an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`. Default: `0.0.0.0:9191`.
-    /// A change needs a restart.
-    pub(super) grpc: Option<String>,
-    /// Where `/livez`, `/readyz`, `/metrics` and `/version` are served: an IP address and a port. Default: `127.0.0.1:9192`.
-    /// A change needs a restart.
-    pub(super) admin: Option<String>,
-    /// How long one check may take before it is answered with 503: from `1ms` to `10s`, and less than the `timeout` of Envoy's
-    /// `ext_authz`. Default: `150ms`.
-    pub(super) deadline: Option<String>,
-    /// How long requests are still answered after SIGTERM, at most: from `0s` to `10m`. Default: `20s`. A change needs a restart.
-    pub(super) drain: Option<String>,
-    /// How many checks may be under way at once: from 1 to 1000000; above it each is answered with 503 at once. Default: 4096. A
-    /// change needs a restart.
-    pub(super) max_in_flight: Option<u32>,
-}
-
 /// How claims are read: who the caller is, whichever authenticator vouches for it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -101,6 +90,15 @@ pub(super) struct Principal {
     /// `["None", ""]`.
     #[serde(default)]
     pub(super) absent: Vec<String>,
+}
+
+/// What is not accepted any more.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocations {
+    /// The path of the list, from the folder of this file: YAML, or JSON when it is long, of the form `{ tokens: […], subjects: […],
+    /// organizations: […] }`. Each item is a name, or `{ id: NAME, issued_before: TIME }`. A change takes effect within a second.
+    pub(super) file: PathBuf,
 }
 
 /// What operators are told.

@@ -1,14 +1,19 @@
 //! Finds the documents of a configuration, lays the user's file over its profile, and checks the whole. The one way by which
 //! commands and the server get a configuration.
 
+use super::caution::{self, Caution};
 use super::de::{self, FormFault, Found, Seen};
 use super::document::{Document, ProfileName};
 use super::error::ConfigError;
+use super::key_facts::{self, KeyFacts};
 use super::problem::{MOST, Placed};
 use super::source::{Environment, Keys, Reader};
 use super::tree::{Entry, Node, Place, SyntaxFault, Value};
 use super::watch::Watched;
 use super::{Config, print, validate};
+use crate::address::Address;
+use crate::clock::Timestamp;
+use crate::jose::Fingerprint;
 use serde::de::DeserializeOwned;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -29,7 +34,7 @@ pub struct Overrides {
     /// `--profile`.
     pub profile: Option<ProfileName>,
     /// `--grpc`.
-    pub grpc: Option<SocketAddr>,
+    pub grpc: Option<Address>,
     /// `--admin`.
     pub admin: Option<SocketAddr>,
 }
@@ -43,6 +48,9 @@ pub struct Loaded {
     pub origin: String,
     /// The values, each with its place.
     effective: Node,
+    /// What holds at any time.
+    cautions: Vec<Placed<Caution>>,
+    keys: Vec<Placed<KeyFacts>>,
 }
 
 impl Loaded {
@@ -52,6 +60,23 @@ impl Loaded {
     /// None that can happen: writing to a string does not fail.
     pub fn yaml(&self) -> Result<String, std::fmt::Error> {
         print::yaml(&self.effective)
+    }
+
+    /// What the configuration says but probably should not, in the order of the file. Some of it, the dates of certificates, is
+    /// a matter of time.
+    #[must_use]
+    pub fn cautions(&self, now: Timestamp) -> Vec<Placed<Caution>> {
+        let of_keys = self.keys.iter().filter_map(|key| key.what().caution(now).map(|caution| key.with(caution)));
+        let mut cautions: Vec<Placed<Caution>> = self.cautions.iter().cloned().chain(of_keys).collect();
+        cautions.sort_by(|one, other| one.order().cmp(&other.order()));
+        cautions
+    }
+
+    /// What is known of a key of an authenticator, which is named by its place in the list; `None` for a key that stands in no
+    /// PEM text.
+    #[must_use]
+    pub fn key_facts(&self, authenticator: usize, key: Fingerprint) -> Option<&KeyFacts> {
+        self.keys.iter().map(Placed::what).find(|facts| facts.are_of(authenticator, key))
     }
 }
 
@@ -127,12 +152,13 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Res
         Some(file) => format!("{} on profile {profile}", file.display()),
         None => format!("profile {profile}"),
     };
+    let below = effective.clone();
     if let Some(user) = user {
         effective = effective.overlay(user);
     }
     effective = lay_flags(effective, overrides, profile);
-    let config = check(effective.clone(), reader)?;
-    Ok(Loaded { config, origin, effective })
+    let Checked { config, cautions, keys } = check(effective.clone(), below, reader)?;
+    Ok(Loaded { config, origin, effective, cautions, keys })
 }
 
 fn read_file(file: &Path, reader: &Reader) -> Result<Node, ConfigError> {
@@ -194,9 +220,13 @@ fn lay_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node 
     }
     let server = sections.iter_mut().find(|section| section.key == "server");
     if let Some(Value::Map(server)) = server.map(|section| &mut section.node.value) {
-        for (key, flag, address) in [("grpc", "--grpc", grpc), ("admin", "--admin", admin)] {
+        let flags = [
+            ("grpc", "--grpc", grpc.as_ref().map(ToString::to_string)),
+            ("admin", "--admin", admin.as_ref().map(ToString::to_string)),
+        ];
+        for (key, flag, address) in flags {
             if let Some(address) = address {
-                put(server, key, flag, address.to_string());
+                put(server, key, flag, address);
             }
         }
     }
@@ -213,11 +243,25 @@ fn put(map: &mut Vec<Entry>, key: &str, origin: &str, text: String) {
     }
 }
 
-/// Checks form, then meaning, and gives every problem of both.
-fn check(mut root: Node, reader: &Reader) -> Result<Config, ConfigError> {
+/// A configuration that would serve, and what is to be said of it.
+struct Checked {
+    config: Config,
+    cautions: Vec<Placed<Caution>>,
+    keys: Vec<Placed<KeyFacts>>,
+}
+
+/// Checks form, then meaning, and gives every problem of both; if there is none, what is to be said besides. `below` is what the
+/// user's file was laid over.
+fn check(mut root: Node, mut below: Node, reader: &Reader) -> Result<Checked, ConfigError> {
     let (document, faults) = de::read::<Document>(&mut root);
-    let mut problems: Vec<Placed> = match validate::config(&document.unwrap_or_default(), reader) {
-        Ok(config) if faults.is_empty() => return Ok(config),
+    let document = document.unwrap_or_default();
+    let mut problems: Vec<Placed> = match validate::config(&document, reader) {
+        Ok(config) if faults.is_empty() => {
+            let (profile, _) = de::read::<Document>(&mut below);
+            let cautions = caution::find(&document, &root, &profile.unwrap_or_default(), &config);
+            let keys = key_facts::gather(&document, &root, reader);
+            return Ok(Checked { config, cautions, keys });
+        }
         Ok(_) => Vec::new(),
         Err(found) => found.placed(&root, &faults),
     };

@@ -57,8 +57,16 @@ impl Path {
 
     /// Whether a map without members stands here.
     pub(super) fn is_empty_map(&self, root: &Node) -> bool {
-        let node = self.0.iter().try_fold(root, |node, step| node.step(step));
-        matches!(node.map(|node| &node.value), Some(Value::Map(entries)) if entries.is_empty())
+        matches!(self.find(root).map(|node| &node.value), Some(Value::Map(entries)) if entries.is_empty())
+    }
+
+    /// Whether something stands here.
+    pub(super) fn is_said(&self, root: &Node) -> bool {
+        self.find(root).is_some()
+    }
+
+    fn find<'n>(&self, root: &'n Node) -> Option<&'n Node> {
+        self.0.iter().try_fold(root, |node, step| node.step(step))
     }
 
     /// The path as people write it, with the indices of the file.

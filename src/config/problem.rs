@@ -3,43 +3,70 @@
 use super::de::{FormFault, Found, is_hole};
 use super::path::Path;
 use super::quoted::Quoted;
+use super::revocations::RevocationsError;
 use super::source::SourceFault;
 use super::tree::{Node, Place};
+use crate::address::AddressFault;
 use crate::answer::{RealmFault, StatusFault};
+use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
 use crate::authz::PatternFault;
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::fetch::{CaFault, UrlFault};
 use crate::header::HeaderNameFault;
-use crate::jose::{JwksFault, KeyFault, KeySetFault, SkippedKey};
+use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SkippedKey};
 use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
+use crate::tls::TlsFault;
 use crate::upstream::StripPatternFault;
 use std::fmt;
 
 /// The most problems that are told at once: more than anybody mends in one go.
 pub(super) const MOST: usize = 100;
 
-/// A problem, where it stands and under which path: `file:line:column: path: what is wrong, what would be right`.
-#[derive(Debug)]
-pub struct Placed {
+/// Something that is said of a configuration, a problem if not a caution, with where it stands and under which path:
+/// `file:line:column: path: what is wrong, what would be right`.
+#[derive(Debug, Clone)]
+pub struct Placed<T = Problem> {
     place: Place,
     path: String,
-    problem: Problem,
+    what: T,
 }
 
 impl Placed {
-    /// What problems are sorted by: those of one file together, in the order in which they stand there.
+    /// A problem of a whole document.
+    pub(super) const fn at(place: Place, problem: Problem) -> Self {
+        Self { place, path: String::new(), what: problem }
+    }
+}
+
+impl<T> Placed<T> {
+    /// Says it of the value at this path, or, when there is none, of what is nearest around it.
+    pub(super) fn new(path: &Path, root: &Node, what: T) -> Self {
+        Self { place: path.place(root).clone(), path: path.shown(root).to_string(), what }
+    }
+
+    /// Says something else of the same value.
+    pub(super) fn with<U>(&self, what: U) -> Placed<U> {
+        Placed { place: self.place.clone(), path: self.path.clone(), what }
+    }
+
+    /// What is said.
+    pub(super) const fn what(&self) -> &T {
+        &self.what
+    }
+
+    /// What they are sorted by: those of one file together, in the order in which they stand there.
     pub(super) fn order(&self) -> (&str, Option<(u64, u64)>) {
         (&self.place.origin, self.place.position)
     }
 }
 
-impl fmt::Display for Placed {
+impl<T: fmt::Display> fmt::Display for Placed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, path, problem } = self;
+        let Self { place, path, what } = self;
         match path.as_str() {
-            "" => write!(f, "{place}: {problem}"),
-            path => write!(f, "{place}: {path}: {problem}"),
+            "" => write!(f, "{place}: {what}"),
+            path => write!(f, "{place}: {path}: {what}"),
         }
     }
 }
@@ -47,20 +74,35 @@ impl fmt::Display for Placed {
 impl From<Found> for Placed {
     fn from(found: Found) -> Self {
         let Found { place, shown, what } = found;
-        Self { place, path: shown, problem: Problem::Form(what) }
+        Self { place, path: shown, what: Problem::Form(what) }
     }
 }
 
 /// Everything that is wrong with what a document says, each with its path.
 #[derive(Debug, Default)]
-pub(super) struct Problems(Vec<(Path, Problem)>);
+pub(super) struct Problems {
+    here: Vec<(Path, Problem)>,
+    /// Those of other documents, which have their places already.
+    beside: Vec<Placed>,
+}
 
 impl Problems {
     /// Notes a problem, unless there are [`MOST`] already.
     pub(super) fn add(&mut self, path: Path, problem: impl Into<Problem>) {
-        if self.0.len() < MOST {
-            self.0.push((path, problem.into()));
+        if self.here.len() < MOST {
+            self.here.push((path, problem.into()));
         }
+    }
+
+    /// Notes problems of another document, up to [`MOST`].
+    pub(super) fn add_beside(&mut self, placed: impl IntoIterator<Item = Placed>) {
+        let room = MOST.saturating_sub(self.beside.len());
+        self.beside.extend(placed.into_iter().take(room));
+    }
+
+    /// Whether nothing has been noted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.here.is_empty() && self.beside.is_empty()
     }
 
     /// Takes a value, or notes why there is none.
@@ -70,22 +112,22 @@ impl Problems {
 
     /// How many there are so far.
     pub(super) fn count(&self) -> usize {
-        self.0.len()
+        self.here.len().saturating_add(self.beside.len())
     }
 
     /// The problems, if there are any.
     pub(super) fn into_result(self) -> Result<(), Self> {
-        if self.0.is_empty() { Ok(()) } else { Err(self) }
+        if self.is_empty() { Ok(()) } else { Err(self) }
     }
 
-    /// The problems with their places in the tree, but for lists that are empty only since their faulty elements were taken out.
+    /// The problems with their places in the tree, but for what is missing only since it was faulty and taken out.
     pub(super) fn placed(self, root: &Node, faults: &[Found]) -> Vec<Placed> {
-        let mut placed = Vec::new();
-        for (path, problem) in self.0 {
-            let shown = path.shown(root).to_string();
-            match problem {
-                Problem::Empty(_) if is_hole(faults, &shown) => {}
-                problem => placed.push(Placed { place: path.place(root).clone(), path: shown, problem }),
+        let mut placed = self.beside;
+        for (path, problem) in self.here {
+            let problem = Placed::new(&path, root, problem);
+            match problem.what {
+                Problem::Empty(_) | Problem::Kind { found: 0, .. } if is_hole(faults, &problem.path) => {}
+                _ => placed.push(problem),
             }
         }
         placed
@@ -98,6 +140,9 @@ pub enum Problem {
     /// Its form.
     #[error(transparent)]
     Form(#[from] FormFault),
+    /// A document beside the configuration that is no YAML.
+    #[error("{0}")]
+    Syntax(String),
     /// A duration that is none.
     #[error("{0} is not a duration; write a number and a unit, such as `150ms`, `20s` or `5m`")]
     Duration(Quoted),
@@ -117,6 +162,22 @@ pub enum Problem {
     /// An address that is none.
     #[error("{0} is not an address; write an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`")]
     Address(Quoted),
+    /// An address for checks that is none.
+    #[error("{found} is not an address; {fault}")]
+    CheckAddress {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: AddressFault,
+    },
+    /// A file that TLS can't be had with.
+    #[error("{origin} {fault}")]
+    Tls {
+        /// Where it came from.
+        origin: String,
+        /// What is wrong with it.
+        fault: TlsFault,
+    },
     /// A name that logs and metrics can't show.
     #[error("{0} is not a name; write 1 to 128 visible ASCII characters without a space, such as `reports-read`")]
     Name(Quoted),
@@ -129,7 +190,7 @@ pub enum Problem {
     /// An algorithm that is not known.
     #[error(
         "{0} is not an algorithm that can be used; write one of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, \
-             `ES256`, `ES384` or `EdDSA`"
+             `ES256`, `ES384` or `EdDSA`, or with a `secret` `HS256`, `HS384` or `HS512`"
     )]
     Algorithm(Quoted),
     /// Two authenticators look in the same place for tokens of the same issuer.
@@ -156,6 +217,19 @@ pub enum Problem {
         origin: String,
         /// What is wrong with it.
         fault: KeyFault,
+    },
+    /// A key of two issuers.
+    #[error(
+        "the key {fingerprint} is one of authenticator {of} too, whose issuer is {issuer}: who signs for one issuer could sign \
+             for the other; a key belongs to one issuer, so take it out where it is not the issuer's own"
+    )]
+    KeyShared {
+        /// The key.
+        fingerprint: Fingerprint,
+        /// The other authenticator.
+        of: Quoted,
+        /// Its issuer.
+        issuer: Quoted,
     },
     /// An algorithm that none of the keys serves.
     #[error("no key of this authenticator serves `{0}`; add one under `keys`, or leave the algorithm out")]
@@ -216,6 +290,12 @@ pub enum Problem {
     /// A header that modgud may not write or remove as an identity header.
     #[error("{0} can't be an identity header: Envoy, HTTP or the credential itself needs it; write another name")]
     HeaderReserved(Quoted),
+    /// A header that says something of the request itself to whoever reads it.
+    #[error(
+        "{0} can't be an identity header: some proxies and servers read it as the request's own path, method, host or client; \
+             write another name"
+    )]
+    HeaderAboutTheRequest(Quoted),
     /// Two identity headers that a server can't tell apart.
     #[error("{0} and {1} are one header to many servers, which tell neither case nor `_` from `-`; keep one of them")]
     HeadersAlike(Quoted, Quoted),
@@ -235,9 +315,56 @@ pub enum Problem {
         /// The header.
         header: &'static str,
     },
-    /// An authenticator that is of no kind.
-    #[error("has no kind; write one of {0}")]
-    Kind(&'static str),
+    /// An authenticator that is of no kind, or of two.
+    #[error("has {found} kinds and needs one; write exactly one of {known}")]
+    Kind {
+        /// How many there are.
+        found: usize,
+        /// The kinds that there are.
+        known: &'static str,
+    },
+    /// Two authenticators for what is no signed token look in one place.
+    #[error(
+        "looks in {place}, as {other} does, and both are for credentials that are no signed tokens, so that they could not be told \
+             apart; let one of them look elsewhere"
+    )]
+    OpaqueTaken {
+        /// The place.
+        place: String,
+        /// The other authenticator.
+        other: Quoted,
+    },
+    /// A list of revocations that can't be read.
+    #[error(transparent)]
+    Revocations(#[from] RevocationsError),
+    /// An authenticator of certificates that looks for a credential.
+    #[error(
+        "has no meaning for `mtls`, which looks at the connection's certificate and at nothing in the request; leave it out"
+    )]
+    MtlsFrom,
+    /// A second authenticator of certificates.
+    #[error("is the kind of {0} too, and a connection has one certificate; put the principals of both into one list")]
+    MtlsTwice(Quoted),
+    /// A pattern of principals that is none.
+    #[error("{found} is no principal: {fault}")]
+    Peer {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: PeerPatternFault,
+    },
+    /// What should be the digest of an API key. It is not shown: it may be the key itself.
+    #[error("what stands here (not shown: it may be the key) is no digest: {0}")]
+    ApiKeyDigest(ApiKeyDigestFault),
+    /// Two entries for one API key.
+    #[error("is the digest of {0} too; one key has one entry")]
+    ApiKeyTwice(Quoted),
+    /// The subject of an API key, and another one among its claims.
+    #[error("stands among the claims too, as {0}, and says something else there; write it once")]
+    SubjectTwice(Quoted),
+    /// A point in time that is none.
+    #[error("{0} is not a point in time; write it as `2027-01-31T12:00:00Z`, or a date as `2027-01-31`")]
+    Time(Quoted),
     /// A place that is none, or two at once.
     #[error(
         "is not one place; write `{{ header: authorization, schemes: [Bearer] }}`, `{{ header: x-api-key }}`, \
@@ -275,6 +402,17 @@ pub enum Problem {
         found: Quoted,
         /// What is wrong with it.
         fault: ClaimPathFault,
+    },
+    /// A strip pattern that reaches the credential.
+    #[error(
+        "{pattern} would remove {header}, in which an authenticator looks for the credential; write a narrower one: what becomes \
+             of the credential is said under `upstream.credential`"
+    )]
+    StripCredential {
+        /// The pattern.
+        pattern: Quoted,
+        /// The header.
+        header: Quoted,
     },
     /// A scheme that is none.
     #[error("{found} is not a scheme: {fault}")]

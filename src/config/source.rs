@@ -3,6 +3,7 @@
 
 use super::document::Source;
 use super::watch::Watched;
+use crate::clock::Timestamp;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,6 +13,9 @@ use std::sync::Arc;
 
 /// The most that is read from a key file: 64 KiB.
 const MAX_KEY_BYTES: u64 = 64 * 1024;
+
+/// The most that is read from a table beside the configuration: 4 MiB.
+const MAX_TABLE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The environment variables that a configuration may name.
 #[derive(Debug, Clone)]
@@ -78,6 +82,15 @@ pub enum SourceFault {
         /// What the system says.
         error: io::Error,
     },
+    /// The table is larger than is read.
+    #[error("the file {0} is larger than {limit} MiB, which no such table is", limit = MAX_TABLE_BYTES / 1024 / 1024)]
+    TableTooLarge(String),
+    /// The table does not hold text.
+    #[error("the file {0} does not hold UTF-8 text")]
+    TableNotText(String),
+    /// The table is there and has nothing in it: it was cut off, or not written yet.
+    #[error("the file {0} is empty; a table without an entry is written `[]`")]
+    TableEmpty(String),
     /// The file is larger than any key.
     #[error("the file {0} is larger than {limit} KiB, which no key is", limit = MAX_KEY_BYTES / 1024)]
     TooLarge(String),
@@ -120,13 +133,14 @@ impl std::fmt::Display for Wanted {
     }
 }
 
-/// Reads what a configuration names, and remembers which files that were.
-#[derive(Debug)]
+/// Reads what a configuration names, and remembers which files that were. No `Debug`: it holds what it read.
 pub(super) struct Reader {
     environment: Environment,
     /// What relative paths start from: the folder of the configuration file.
     base: PathBuf,
     files: RefCell<Watched>,
+    /// What the files of keys hold: each is read once, so that all that is said of it is said of one content.
+    texts: RefCell<HashMap<PathBuf, String>>,
     keys: Keys,
 }
 
@@ -141,7 +155,7 @@ pub enum Keys {
 
 impl Reader {
     pub(super) fn new(environment: Environment, base: PathBuf, keys: Keys) -> Self {
-        Self { environment, base, files: RefCell::default(), keys }
+        Self { environment, base, files: RefCell::default(), texts: RefCell::default(), keys }
     }
 
     /// The key that stands for those that are configured, if there is one.
@@ -149,6 +163,41 @@ impl Reader {
         match &self.keys {
             Keys::Configured => None,
             Keys::Replaced(pem) => Some(pem),
+        }
+    }
+
+    /// The path of a file beside the configuration that somebody else reads.
+    pub(super) fn beside(&self, path: &Path) -> Result<PathBuf, SourceFault> {
+        if is_path(path) { Ok(self.base.join(path)) } else { Err(SourceFault::FileName) }
+    }
+
+    /// The text of a table beside the configuration, and its file's name. `None` when there is none and nobody minds: a policy test
+    /// runs where no table is.
+    pub(super) fn table(&self, path: &Path) -> Result<Option<(String, String)>, SourceFault> {
+        let path = self.beside(path)?;
+        let file = path.display().to_string();
+        let content = match self.file(&path, MAX_TABLE_BYTES) {
+            Ok(content) => content.ok_or_else(|| SourceFault::TableTooLarge(file.clone()))?,
+            Err(error) if self.replaces_keys() && error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(SourceFault::Unreadable { file, error }),
+        };
+        let text = String::from_utf8(content).map_err(|_| SourceFault::TableNotText(file.clone()))?;
+        if text.trim().is_empty() { Err(SourceFault::TableEmpty(file)) } else { Ok(Some((file, text))) }
+    }
+
+    /// Whether other keys stand in the place of those that the configuration names.
+    pub(super) const fn replaces_keys(&self) -> bool {
+        match self.keys {
+            Keys::Configured => false,
+            Keys::Replaced(_) => true,
+        }
+    }
+
+    /// When the file that a key came from was last changed; `None` for a key that came from elsewhere.
+    pub(super) fn changed(&self, source: &Source) -> Option<Timestamp> {
+        match source {
+            Source::File(path) => self.files.borrow().changed(&self.base.join(path)),
+            Source::Env(_) | Source::Value(_) => None,
         }
     }
 
@@ -178,6 +227,25 @@ impl Reader {
         Ok(u64::try_from(read).is_ok_and(|read| read <= limit).then_some(content))
     }
 
+    /// Whether the configuration is to serve with. One for policy tests is not, and has no use for the files of TLS.
+    pub(super) fn is_for_serving(&self) -> bool {
+        matches!(self.keys, Keys::Configured)
+    }
+
+    /// The content of a file of TLS, and where it came from in words.
+    pub(super) fn read_tls_file(&self, path: &Path) -> Result<(Vec<u8>, String), SourceFault> {
+        if !is_path(path) {
+            return Err(SourceFault::FileName);
+        }
+        let path = self.base.join(path);
+        let file = path.display().to_string();
+        let content = self
+            .file(&path, MAX_KEY_BYTES)
+            .map_err(|error| SourceFault::Unreadable { file: file.clone(), error })?
+            .ok_or_else(|| SourceFault::TooLarge(file.clone()))?;
+        Ok((content, format!("the file {file}")))
+    }
+
     /// The text of a source, and where it came from in words.
     fn read(&self, source: &Source, wanted: Wanted) -> Result<(String, String), SourceFault> {
         match source {
@@ -194,12 +262,17 @@ impl Reader {
             Source::File(path) => {
                 let path = self.base.join(path);
                 let file = path.display().to_string();
+                let origin = format!("the file {file}");
+                if let Some(text) = self.texts.borrow().get(&path) {
+                    return Ok((text.clone(), origin));
+                }
                 let content = self
                     .file(&path, MAX_KEY_BYTES)
                     .map_err(|error| SourceFault::Unreadable { file: file.clone(), error })?
                     .ok_or_else(|| SourceFault::TooLarge(file.clone()))?;
                 let text = String::from_utf8(content).map_err(|_| SourceFault::FileNotText(file.clone(), wanted))?;
-                Ok((text, format!("the file {file}")))
+                self.texts.borrow_mut().insert(path, text.clone());
+                Ok((text, origin))
             }
         }
     }
@@ -236,4 +309,25 @@ fn is_variable(name: &str) -> bool {
 fn is_path(path: &Path) -> bool {
     let text = path.to_string_lossy();
     !text.is_empty() && !text.contains("-----BEGIN") && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Environment, Keys, Reader, Source};
+    use std::fs::{remove_file, write};
+
+    #[test]
+    fn the_file_of_a_key_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key.pem");
+        write(&file, "the key").unwrap();
+        let reader = Reader::new(Environment::fixed([]), folder.path().to_path_buf(), Keys::Configured);
+        let source = Source::File("key.pem".into());
+        let first = reader.read_pem(&source).unwrap();
+        assert_eq!(first.0, "the key");
+        remove_file(file).unwrap();
+        assert_eq!(reader.read_pem(&source).unwrap(), first);
+        assert!(reader.changed(&source).is_some());
+        assert_eq!(reader.changed(&Source::Env("KEY".to_owned())), None);
+    }
 }

@@ -2,30 +2,30 @@
 
 mod authenticators;
 mod principal;
+mod server;
+mod shared_keys;
 mod upstream;
 
+use super::Config;
 use super::document::{self, Document};
 use super::path::Path;
 use super::problem::{Problem, Problems};
 use super::quoted::Quoted;
+use super::revocations::RevocationsError;
 use super::source::Reader;
-use super::{Config, ServerConfig};
 use crate::answer::{Answers, BodyStyle, Realm, Status, Style};
+use crate::authn::{Authenticators, Revocations};
 use crate::authz::{Access, Fallback, PathPattern, Rule, RuleName, Rules};
-use crate::config::LogFormat;
+use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::decision::LoggedDecisions;
 use crate::header::HeaderName;
 use crate::method::Method;
 use crate::snapshot::Snapshot;
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// What stands for an address that is missing or none. `profiles/none.yaml` says everything that a file may leave out, so it is
-/// used only beside a problem that keeps the configuration from being used at all; so are the other stand-ins of this file.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Checks a document.
 pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Problems> {
@@ -34,6 +34,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
         server,
         authenticators,
         principal,
+        revocations,
         rules,
         fallback,
         upstream,
@@ -42,10 +43,12 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     } = document;
     let mut problems = Problems::default();
 
-    let (server, deadline) = self::server(server, telemetry.log.unwrap_or_default(), &mut problems);
+    let server::Checked { server, tls, deadline } =
+        server::check(server, telemetry.log.unwrap_or_default(), reader, &mut problems);
     let identity = Arc::new(principal::check(principal, &mut problems));
-    let (authenticators_checked, places, key_sources) =
-        authenticators::check(authenticators, &identity, reader, &mut problems);
+    let revocations = revocations.as_ref().and_then(|list| self::revocations(list, reader, &mut problems));
+    let (list, places, key_sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
+    shared_keys::check(&list, reader, &mut problems);
     let rules = self::rules(rules, *fallback, &mut problems);
     let required: Vec<_> =
         authenticators.iter().filter_map(|one| one.jwt.as_ref()).flat_map(|jwt| &jwt.require).collect();
@@ -59,29 +62,30 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     problems.into_result()?;
 
     let answers = Answers::new(&style);
-    let authenticators = authenticators_checked;
+    let authenticators = Authenticators::new(list, revocations);
     let snapshot = Snapshot { places, authenticators, rules, shape, answers, deadline, logged };
-    Ok(Config { server, snapshot, key_sources })
+    Ok(Config { server, tls, snapshot, key_sources })
 }
 
-/// What a running process can't change, and the deadline, which it can.
-fn server(server: &document::Server, log: LogFormat, problems: &mut Problems) -> (ServerConfig, Duration) {
-    let document::Server { grpc, admin, deadline, drain, max_in_flight } = server;
-    let at = Path::root("server");
-    let mut address = |key: &str, text: &Option<String>| {
-        let Some(text) = text else { return NOWHERE };
-        problems.take(&at.key(key), text.parse().map_err(|_| Problem::Address(Quoted::new(text)))).unwrap_or(NOWHERE)
-    };
-    let grpc = address("grpc", grpc);
-    let admin = address("admin", admin);
-    let deadline =
-        Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
-    let drain = Span { least: ("0s", 0), most: ("10m", 600_000) }.read(&at.key("drain"), drain.as_ref(), problems);
-    if let Some(outside) = max_in_flight.filter(|most| !(1..=1_000_000).contains(most)) {
-        problems.add(at.key("max_in_flight"), Problem::InFlight(outside));
+/// The list as it is now. Who follows its changes reads it again in the same way.
+fn revocations(list: &document::Revocations, reader: &Reader, problems: &mut Problems) -> Option<Revocations> {
+    let at = Path::root("revocations").key("file");
+    let file = problems.take(&at, reader.beside(&list.file))?;
+    match super::revocations::read(&file) {
+        Ok(list) => Some(Revocations::new(file, list)),
+        // In a policy test nobody minds that the list of the place where it is to serve is not here.
+        Err(RevocationsError::Read { error, .. }) if reader.replaces_keys() && error.kind() == ErrorKind::NotFound => {
+            None
+        }
+        Err(RevocationsError::Placed(placed)) => {
+            problems.add_beside(placed);
+            None
+        }
+        Err(error) => {
+            problems.add(at, error);
+            None
+        }
     }
-    let max_in_flight = usize::try_from(max_in_flight.unwrap_or_default()).unwrap_or(usize::MAX);
-    (ServerConfig { grpc, admin, drain, max_in_flight, log }, deadline)
 }
 
 /// The bounds of a duration, in words and milliseconds.
@@ -105,17 +109,34 @@ fn duration(text: &str) -> Result<Duration, Problem> {
     humantime::parse_duration(text).map_err(|_| Problem::Duration(Quoted::new(text)))
 }
 
+/// A point in time: RFC 3339, or a date, which begins at midnight UTC.
+///
+/// # Errors
+/// [`Problem::Time`] for any other text.
+pub fn timestamp(text: &str) -> Result<Timestamp, Problem> {
+    let time =
+        humantime::parse_rfc3339_weak(text).or_else(|_| humantime::parse_rfc3339_weak(&format!("{text}T00:00:00Z")));
+    let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map(|since| Timestamp::EPOCH.plus(since)).ok_or_else(|| Problem::Time(Quoted::new(text)))
+}
+
 /// A name that logs and metrics can show: visible ASCII, and not that of an earlier entry.
 fn name<'a>(path: &Path, name: &'a str, taken: &mut HashSet<&'a str>, problems: &mut Problems) {
+    named(path, "name", name, taken, problems);
+}
+
+/// The same under another key.
+fn named<'a>(path: &Path, key: &str, name: &'a str, taken: &mut HashSet<&'a str>, problems: &mut Problems) {
     let shown = matches!(name.len(), 1..=128) && name.bytes().all(|byte| byte.is_ascii_graphic());
     if !shown {
-        problems.add(path.key("name"), Problem::Name(Quoted::new(name)));
+        problems.add(path.key(key), Problem::Name(Quoted::new(name)));
     } else if !taken.insert(name) {
-        problems.add(path.key("name"), Problem::NameTaken(Quoted::new(name)));
+        problems.add(path.key(key), Problem::NameTaken(Quoted::new(name)));
     }
 }
 
-fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems: &mut Problems) -> Rules {
+/// The rules of a document, which notes what is wrong with them.
+pub(super) fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems: &mut Problems) -> Rules {
     let fallback = match fallback {
         Some(document::Fallback::Authenticated) => Fallback::Authenticated,
         Some(document::Fallback::Denied) | None => Fallback::Denied,

@@ -4,6 +4,7 @@
 //! updates mounted files by swapping `..data`), an editor that renames, a file that comes late, and a network file system, all
 //! in the same way, and costs a handful of system calls twice a second.
 
+use crate::clock::Timestamp;
 use std::fs::metadata;
 use std::io;
 use std::mem;
@@ -33,8 +34,15 @@ pub enum Change {
 
 impl Watched {
     /// Adds a file as it is now. To be called before it is read, so that no change after that is missed.
-    pub(super) fn add(&mut self, file: &Path) {
+    pub fn add(&mut self, file: &Path) {
         self.files.push((file.to_path_buf(), stamp(file)));
+    }
+
+    /// When a file was last written, as it was added; `None` when it could not be had, or says a time before 1970.
+    pub(super) fn changed(&self, file: &Path) -> Option<Timestamp> {
+        let (_, stamp) = self.files.iter().find(|(known, _)| known == file)?;
+        let (_, _, _, (seconds, _), _) = (*stamp)?;
+        u64::try_from(seconds).ok().map(Timestamp::from_secs)
     }
 
     /// Notes why a file could not be read. What is not in the file (no descriptors left, a disk that fails) can pass without

@@ -87,6 +87,11 @@ impl Places {
         self.headers.keys().any(|place| same_to_a_server(place.as_str().as_bytes(), header.as_str().as_bytes()))
     }
 
+    /// Every header into which an authenticator looks.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.headers.keys()
+    }
+
     /// The first place into which an authenticator looks; `None` for one that looks nowhere.
     #[must_use]
     pub fn of(&self, who: AuthenticatorIndex) -> Option<Place<'_>> {
@@ -163,15 +168,24 @@ impl<'a, 's> Sole<'a, 's> {
     }
 }
 
-/// For people: ``the header `authorization` (JWT), the cookie `session` ``.
+/// For people: ``the header `authorization` (JWT, Bearer), the cookie `session` ``.
 impl fmt::Display for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        for (place, _) in self.all() {
-            write!(f, "{separator}{place}")?;
-            separator = ", ";
+        let headers = self.headers.iter().map(|(header, form)| match form {
+            Form::Schemes(schemes) => {
+                let schemes: Vec<&str> = schemes.iter().map(|(scheme, _)| scheme.as_str()).collect();
+                format!("the header `{}` ({})", header.as_str(), schemes.join(", "))
+            }
+            Form::Bare(_) => Place::Header(header).to_string(),
+        });
+        let cookies = self.cookies.iter().map(|(name, _)| Place::Cookie(name).to_string());
+        let queries = self.queries.iter().map(|(name, _)| Place::Query(name).to_string());
+        let all: Vec<String> = headers.chain(cookies).chain(queries).collect();
+        if all.is_empty() {
+            f.write_str("no place: no authenticator looks for one")
+        } else {
+            f.write_str(&all.join(", "))
         }
-        if separator.is_empty() { f.write_str("no place: no authenticator looks for one") } else { Ok(()) }
     }
 }
 

@@ -1,8 +1,8 @@
 //! From Envoy's message to a [`Request`]. Both encodings of headers are read; nothing is decided here.
 
-use super::proto::{AttributeContext, CheckRequest, HttpRequest, Request as RequestAttributes};
+use super::proto::{self, AttributeContext, CheckRequest, HttpRequest, Request as RequestAttributes};
 use crate::header::is_token_byte;
-use crate::request::{Field, Headers, Request, RequestFault};
+use crate::request::{Field, Headers, Peer, Request, RequestFault};
 
 /// Reads a check. Borrows from it: no header is copied.
 ///
@@ -11,7 +11,7 @@ use crate::request::{Field, Headers, Request, RequestFault};
 pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
     let CheckRequest { attributes } = check;
     // Taken apart whole, so that a new field can't be overlooked: each that is not read here is left out on purpose.
-    let AttributeContext { source: _, destination: _, request, context_extensions: _, tls_session: _ } =
+    let AttributeContext { source, destination: _, request, context_extensions: _, tls_session: _ } =
         attributes.as_ref().ok_or(RequestFault::NoHttpRequest)?;
     let RequestAttributes { time: _, http } = request.as_ref().ok_or(RequestFault::NoHttpRequest)?;
     let http = http.as_ref().ok_or(RequestFault::NoHttpRequest)?;
@@ -30,7 +30,11 @@ pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
         raw_body: _,
         header_map: _,
     } = http;
-    Request::parse(method, path, host, headers(http)?)
+    let mut request = Request::parse(method, path, host, headers(http)?)?;
+    if let Some(proto::Peer { address: _, service: _, labels: _, principal, certificate }) = source {
+        request.peer = Peer { principal, certificate };
+    }
+    Ok(request)
 }
 
 /// The headers of both encodings, one after the other. Envoy fills one of them; a message that fills both with the same

@@ -182,6 +182,12 @@ impl VerificationKey {
         self.identity
     }
 
+    /// Whether both are one key, whatever their names and whatever they are for.
+    #[must_use]
+    pub fn is_the_same_as(&self, other: &Self) -> bool {
+        self.material == other.material
+    }
+
     /// Whether signatures of this algorithm can be checked with the key.
     #[must_use]
     pub fn can(&self, algorithm: Algorithm) -> bool {

@@ -1,7 +1,7 @@
 //! Where a claim stands among the claims of a caller, nested ones too. Finds values; judges none.
 
 use crate::jose::Claims;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt;
 
 /// The way to a claim: its name, or the names of the objects that it is nested in and its own, from the outside in.
@@ -31,6 +31,27 @@ impl ClaimPath {
         let names: Vec<Box<str>> = names.into_iter().map(Into::into).collect();
         let good = !names.is_empty() && names.iter().all(|name| !name.is_empty());
         if good { Ok(Self(names)) } else { Err(ClaimPathFault) }
+    }
+
+    /// Puts a text there, with the objects that lead to it.
+    ///
+    /// # Errors
+    /// The path's own fault, when something else stands there or on the way: nothing is replaced.
+    pub(crate) fn put(&self, claims: &mut Map<String, Value>, text: &str) -> Result<(), ClaimPathFault> {
+        let (last, way) = self.0.split_last().ok_or(ClaimPathFault)?;
+        let mut object = claims;
+        for name in way {
+            let next = object.entry(&**name).or_insert_with(|| Value::Object(Map::new()));
+            object = next.as_object_mut().ok_or(ClaimPathFault)?;
+        }
+        match object.get(&**last) {
+            None => {
+                object.insert((**last).into(), text.into());
+                Ok(())
+            }
+            Some(there) if there.as_str() == Some(text) => Ok(()),
+            Some(_) => Err(ClaimPathFault),
+        }
     }
 
     /// What stands there, whatever its type; `None` when there is nothing, or when something else than an object is on the way.

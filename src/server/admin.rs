@@ -1,8 +1,11 @@
 //! HTTP for probes and metrics: `/livez`, `/readyz`, `/metrics`, `/version`. Says nothing about any request or credential.
 
 use super::Checks;
+use super::connections::{Bounds, Listener};
 use super::readiness::Readiness;
+use super::socket::Socket;
 use crate::telemetry::metrics::KeyMetrics;
+use crate::telemetry::metrics::ListenerName;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,7 +15,6 @@ use axum::routing::get;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 
 #[derive(Debug, Clone)]
 struct Admin {
@@ -25,11 +27,12 @@ struct Admin {
 /// # Errors
 /// What the system says when the listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    socket: Socket,
     checks: Arc<Checks>,
     readiness: Readiness,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    let listener = Listener::new(socket, ListenerName::Admin, Bounds::ADMIN, &checks.metrics);
     let routes = Router::new()
         .route("/livez", get(async || "live\n"))
         .route("/readyz", get(readyz))
@@ -50,8 +53,9 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let driver = &admin.checks.driver;
     let snapshot = driver.snapshot();
+    let revoked = snapshot.authenticators.revocations().map_or(0, |revocations| revocations.now().len());
     let keys = KeyMetrics::of(&snapshot, driver.keys(), driver.now());
-    match admin.checks.metrics.render(snapshot.authenticators.cache_counts(), &keys) {
+    match admin.checks.metrics.render(snapshot.authenticators.cache_counts(), revoked, &keys) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             Ok(([(CONTENT_TYPE, kind)], text))

@@ -1,15 +1,19 @@
-//! The gRPC listener: authorization, health and reflection, with bounds on what one peer can hold.
+//! The gRPC server: authorization, health and reflection, with bounds on what one peer can hold. How connections come in is told in
+//! `connections`.
 
-use super::check::Checks;
+use super::connections::{Bounds, Listener, hand_over};
 use super::guard::Guarded;
+use super::live::Live;
 use super::readiness::Readiness;
+use super::socket::Socket;
+use super::streams::Streams;
 use crate::envoy::proto::{FILE_DESCRIPTOR_SET, SERVICE_NAME};
+use crate::telemetry::metrics::ListenerName;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tonic::codegen::tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -39,8 +43,8 @@ pub enum GrpcError {
 /// # Errors
 /// [`GrpcError`] when the server can't be built or its listener fails.
 pub async fn serve(
-    listener: TcpListener,
-    checks: Arc<Checks>,
+    socket: Socket,
+    live: Live,
     readiness: Readiness,
     max_in_flight: usize,
     stop: impl Future<Output = ()>,
@@ -60,19 +64,23 @@ pub async fn serve(
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let served = Server::builder()
+    let streams = Streams::default();
+    let (ready, incoming) = mpsc::channel(1);
+    let listener = Listener::new(socket, ListenerName::Grpc, Bounds::CHECKS, &live.checks.metrics);
+    let server = Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .http2_max_header_list_size(HEADER_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE.0))
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
-        .add_service(Guarded::new(&checks, max_in_flight))
-        .add_service(health)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop)
-        .await;
+        .add_service(Guarded::new(&live.checks, max_in_flight))
+        .add_service(streams.bound(health))
+        .add_service(streams.bound(reflection().build_v1()?))
+        .add_service(streams.bound(reflection().build_v1alpha()?))
+        .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop);
+    // Ends, and closes the listener, once the server takes no more connections.
+    let (ended, ()) = tokio::join!(server, hand_over(listener, live, ready));
     follower.abort();
-    Ok(served?)
+    Ok(ended?)
 }
 
 /// Keeps `grpc.health.v1` in step with the readiness of the process.

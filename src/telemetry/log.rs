@@ -1,15 +1,25 @@
 //! The log: one line an event on standard output, written by a thread of its own, so that a full disk or a slow reader never
-//! holds up a check. Its queue is bounded; what does not fit is dropped.
+//! holds up a check. Its queue is bounded; what does not fit is dropped and counted.
 
 use crate::config::LogFormat;
+use std::sync::OnceLock;
 use tracing::Level;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// How many lines wait to be written, at most.
 const QUEUED_LINES: usize = 16 * 1024;
+
+/// Counts what was dropped. One for the process, as the log is.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// How many lines were dropped since the log of this process was started.
+#[must_use]
+pub fn dropped_lines() -> u64 {
+    DROPPED.get().map_or(0, |counter| u64::try_from(counter.dropped_lines()).unwrap_or(u64::MAX))
+}
 
 /// Keeps the log's writer alive; when dropped, what waits is written.
 #[derive(Debug)]
@@ -20,16 +30,20 @@ pub struct LogGuard(#[expect(dead_code, reason = "held for its `Drop`")] WorkerG
 pub fn start(format: LogFormat) -> LogGuard {
     let (writer, guard) =
         NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).finish(std::io::stdout());
+    let dropped = writer.error_counter();
     let level = LevelFilter::from_level(Level::INFO);
     let registry = tracing_subscriber::registry().with(level);
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
-    // `try_init` fails only if this process has a log already; that one then goes on.
-    let _ = match format {
+    let started = match format {
         LogFormat::Json => {
             registry.with(layer.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()
         }
         LogFormat::Text => registry.with(layer.with_ansi(false)).try_init(),
     };
+    // Fails only if this process has a log already; that one then goes on, and so does its count.
+    if started.is_ok() {
+        let _ = DROPPED.set(dropped);
+    }
     // A panic is told by its place only: its text could hold what a client sent.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

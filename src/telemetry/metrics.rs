@@ -12,7 +12,7 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, N
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt;
@@ -30,6 +30,32 @@ struct Outcome {
     reason: &'static str,
 }
 
+/// A listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenerName {
+    /// For checks.
+    Grpc,
+    /// For probes and metrics.
+    Admin,
+}
+
+impl ListenerName {
+    /// Its name in the configuration, in metrics and in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// The labels of a number of connections.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OnListener {
+    listener: &'static str,
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -40,6 +66,11 @@ pub struct Metrics {
     loaded: AtomicU64,
     reloads: Counter,
     reload_failures: Counter,
+    revocations_loaded: AtomicU64,
+    revocations_failures: Counter,
+    cautions: AtomicU64,
+    last_reload: Gauge,
+    connections: Family<OnListener, Gauge>,
 }
 
 impl Default for Metrics {
@@ -57,6 +88,11 @@ impl Default for Metrics {
             loaded: AtomicU64::new(0),
             reloads: Counter::default(),
             reload_failures: Counter::default(),
+            revocations_loaded: AtomicU64::new(0),
+            revocations_failures: Counter::default(),
+            cautions: AtomicU64::new(0),
+            last_reload: Gauge::default(),
+            connections: Family::default(),
             checks,
         }
     }
@@ -78,6 +114,7 @@ impl Metrics {
     /// Notes when the configuration that serves was loaded.
     pub fn config_loaded(&self, now: Timestamp) {
         self.loaded.store(now.as_secs(), Ordering::Relaxed);
+        self.last_reload.set(1);
     }
 
     /// Counts a configuration that was put in the place of another.
@@ -86,9 +123,31 @@ impl Metrics {
         self.reloads.inc();
     }
 
+    /// Notes how many cautions there are about the configuration that serves.
+    pub fn config_cautions(&self, cautions: usize) {
+        self.cautions.store(u64::try_from(cautions).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     /// Counts a configuration that was refused.
     pub fn config_refused(&self) {
+        self.last_reload.set(0);
         self.reload_failures.inc();
+    }
+
+    /// Notes when the list of revocations that counts was read.
+    pub fn revocations_replaced(&self, now: Timestamp) {
+        self.revocations_loaded.store(now.as_secs(), Ordering::Relaxed);
+    }
+
+    /// Counts a list of revocations that was refused.
+    pub fn revocations_refused(&self) {
+        self.revocations_failures.inc();
+    }
+
+    /// How many connections are open on a listener, for whoever opens and closes them.
+    #[must_use]
+    pub fn connections(&self, listener: ListenerName) -> Gauge {
+        self.connections.get_or_create_owned(&OnListener { listener: listener.as_str() })
     }
 
     /// How many checks have been answered.
@@ -101,7 +160,7 @@ impl Metrics {
     ///
     /// # Errors
     /// None that can happen: writing to a string does not fail.
-    pub fn render(&self, cache: CacheCounts, keys: &KeyMetrics) -> Result<String, fmt::Error> {
+    pub fn render(&self, cache: CacheCounts, revocations: usize, keys: &KeyMetrics) -> Result<String, fmt::Error> {
         let CacheCounts { hits, misses, entries, bytes } = cache;
         let mut registry = Registry::with_prefix("modgud");
         registry.register("checks", "Checks answered, by outcome and reason", self.checks.clone());
@@ -123,7 +182,27 @@ impl Metrics {
         registry.register("config_reloads", "Configurations put in the place of another", self.reloads.clone());
         let help = "Changed configurations that were refused; the one before goes on serving";
         registry.register("config_reload_failures", help, self.reload_failures.clone());
+        let revocations = ConstGauge::new(gauge(u64::try_from(revocations).unwrap_or(u64::MAX)));
+        registry.register("revocations_entries", "Names on the list of revocations", revocations);
+        registry.register(
+            "revocations_loaded_timestamp_seconds",
+            "When the list of revocations that counts was read, in seconds since 1970; 0 without one",
+            ConstGauge::new(gauge(self.revocations_loaded.load(Ordering::Relaxed))),
+        );
+        let help = "Changed lists of revocations that were refused; the one before goes on counting";
+        registry.register("revocations_reload_failures", help, self.revocations_failures.clone());
+        let help = "Cautions about the configuration that serves, as of when it was loaded; `modgud check` tells them";
+        registry.register("config_cautions", help, ConstGauge::new(gauge(self.cautions.load(Ordering::Relaxed))));
         keys.register(&mut registry);
+        let help = "1: the configuration that was loaded last is the one that serves; 0: it was refused";
+        registry.register("config_reload_last_success", help, self.last_reload.clone());
+        registry.register("connections", "Connections that are open, by listener", self.connections.clone());
+        let dropped = ConstCounter::new(super::log::dropped_lines());
+        registry.register(
+            "log_lines_dropped",
+            "Lines of the log that were not written: its reader was too slow",
+            dropped,
+        );
         registry.register("build", "This build", Info::new([("version", VERSION)]));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;
@@ -202,7 +281,7 @@ mod tests {
         metrics.record(Some(Reason::TokenExpired), Duration::from_micros(40));
         metrics.record(Some(Reason::Internal), Duration::from_secs(3));
         let text = metrics
-            .render(CacheCounts { hits: 3, misses: 2, entries: 1, bytes: 1_500 }, &KeyMetrics::default())
+            .render(CacheCounts { hits: 3, misses: 2, entries: 1, bytes: 1_500 }, 0, &KeyMetrics::default())
             .unwrap();
         for line in [
             "modgud_checks_total{decision=\"allowed\",reason=\"\"} 1",

@@ -3,6 +3,7 @@
 use super::Mutations;
 use crate::credential::{BearerText, Credential, Place, Scheme};
 use crate::header::{HeaderName, HeaderText};
+use crate::principal::Proof;
 use crate::request::Headers;
 use bytes::Bytes;
 
@@ -13,7 +14,7 @@ pub enum Forward {
     Keep,
     /// Nothing.
     Remove,
-    /// `Authorization: SCHEME token`, whatever scheme and header the client used.
+    /// `Authorization: SCHEME token`, whatever scheme and place the client used. An API key is removed.
     As {
         /// The scheme that the module expects.
         scheme: Scheme,
@@ -23,8 +24,16 @@ pub enum Forward {
 }
 
 impl Forward {
-    pub(super) fn apply(&self, credential: &Credential<'_, '_>, headers: &Headers<'_>, mutations: &mut Mutations) {
+    pub(super) fn apply(
+        &self,
+        credential: &Credential<'_, '_>,
+        proof: Proof,
+        headers: &Headers<'_>,
+        mutations: &mut Mutations,
+    ) {
         match self {
+            // No module can do anything with it but use it.
+            Self::As { .. } if proof == Proof::ApiKey => remove(credential.place, headers, mutations),
             // What stands in a query ends in logs and histories, so it goes no further than here in any case.
             Self::Keep if matches!(credential.place, Place::Query(_)) => remove(credential.place, headers, mutations),
             Self::Keep => {}

@@ -44,9 +44,11 @@ async fn every_command_shows_an_example_of_itself() {
             "call",
             "token",
             "keygen",
+            "apikey",
             "demo",
             "token mint",
-            "token inspect"
+            "token inspect",
+            "apikey new",
         ]
     );
 }

@@ -1,10 +1,13 @@
 //! Runs modgud as a process: one that ends by itself, or a server that is told to leave. None outlives its test.
 
+use crate::support::KEY;
+use modgud::address::Address;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
+use std::str::FromStr;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
@@ -71,13 +74,62 @@ pub(crate) async fn serve_in(folder: &Path, variables: &[(&str, &str)], argument
     run_in(folder, variables, &[["serve"].as_slice(), &FREE_PORTS, arguments].concat()).await
 }
 
+/// A server that does not serve yet.
+pub(crate) struct Starting(Child);
+
+impl Starting {
+    /// Starts `serve` on free ports.
+    pub(crate) fn new(folder: &Path, arguments: &[&str]) -> Self {
+        Self::at(folder, &KEY.public_pem().unwrap(), &[FREE_PORTS.as_slice(), arguments].concat())
+    }
+
+    fn at(folder: &Path, key: &str, arguments: &[&str]) -> Self {
+        let arguments = [["serve"].as_slice(), arguments].concat();
+        Self(command(folder, &[(KEY_VARIABLE, key)], &arguments).spawn().unwrap())
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(id(&self.0), signal).unwrap();
+    }
+
+    /// Waits until it has ended, before it served; the exit code.
+    pub(crate) async fn ends(mut self) -> Option<i32> {
+        timeout(PATIENCE, self.0.wait()).await.unwrap_or_else(|_| panic!("modgud did not leave")).unwrap().code()
+    }
+
+    /// Waits until it says that it serves.
+    pub(crate) async fn serves(self) -> Serving {
+        let Self(mut child) = self;
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut said = String::new();
+        let (grpc, admin) = loop {
+            let start = said.len();
+            let read = timeout(PATIENCE, lines.read_line(&mut said)).await.unwrap().unwrap();
+            if read == 0 {
+                let mut err = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut err).await.unwrap();
+                panic!("modgud ended before it served; it said:\n{said}{err}");
+            }
+            if let Some(addresses) = said.get(start..).and_then(addresses) {
+                break addresses;
+            }
+        };
+        Serving { child, lines, said, grpc, admin }
+    }
+}
+
+fn id(child: &Child) -> Pid {
+    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).unwrap()
+}
+
 /// A server that serves.
 pub(crate) struct Serving {
     child: Child,
     lines: BufReader<ChildStdout>,
     said: String,
     /// Where checks are answered.
-    pub(crate) grpc: SocketAddr,
+    pub(crate) grpc: Address,
     /// Where probes are.
     pub(crate) admin: SocketAddr,
 }
@@ -90,29 +142,17 @@ impl Serving {
 
     /// The same, on the ports that the configuration says.
     pub(crate) async fn start_at(folder: &Path, key: &str, arguments: &[&str]) -> Self {
-        let arguments = [["serve"].as_slice(), arguments].concat();
-        let mut child = command(folder, &[(KEY_VARIABLE, key)], &arguments).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut said = String::new();
-        let (grpc, admin) = loop {
-            let start = said.len();
-            let read = timeout(PATIENCE, lines.read_line(&mut said)).await.unwrap().unwrap();
-            if read == 0 {
-                let mut err = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut err).await.unwrap();
-                panic!("modgud {arguments:?} ended before it served; it said:\n{said}{err}");
-            }
-            if let Some(addresses) = said.get(start..).and_then(addresses) {
-                break addresses;
-            }
-        };
-        Self { child, lines, said, grpc, admin }
+        Starting::at(folder, key, arguments).serves().await
+    }
+
+    /// The process, while it runs.
+    pub(crate) fn id(&self) -> Pid {
+        id(&self.child)
     }
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).unwrap();
-        kill_process(id, signal).unwrap();
+        kill_process(self.id(), signal).unwrap();
     }
 
     /// Sends a signal, and waits until the process is gone; all that it said since it was started.
@@ -131,10 +171,13 @@ impl Serving {
 }
 
 /// The addresses in the log line `serving`, which is JSON or text.
-fn addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
-    let address = |name: &str| match serde_json::from_str::<serde_json::Value>(line) {
+fn addresses(line: &str) -> Option<(Address, SocketAddr)> {
+    Some((address(line, "grpc")?, address(line, "admin")?))
+}
+
+fn address<T: FromStr>(line: &str, name: &str) -> Option<T> {
+    match serde_json::from_str::<serde_json::Value>(line) {
         Ok(event) => event.get(name)?.as_str()?.parse().ok(),
         Err(_) => line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?.parse().ok(),
-    };
-    Some((address("grpc")?, address("admin")?))
+    }
 }

@@ -1,17 +1,17 @@
 //! `modgud check` of a configuration that is good: what it says, and that start-up has nothing to add.
 
-use super::{PUBLIC_PEM, files, folder};
-use crate::cli::process::{KEY_VARIABLE, Said, run_in};
+use super::{OTHER_PEM, PUBLIC_PEM, files, folder, variables};
+use crate::cli::process::{Said, run_in};
 use modgud::jose::VerificationKey;
 
 async fn check(arguments: &[&str]) -> Said {
-    let variables = [(KEY_VARIABLE, PUBLIC_PEM.as_str()), ("GOOD_KEY", PUBLIC_PEM.as_str())];
-    run_in(&folder("good"), &variables, &[["check"].as_slice(), arguments].concat()).await
+    run_in(&folder("good"), &variables(), &[["check"].as_slice(), arguments].concat()).await
 }
 
 #[tokio::test]
 async fn a_good_configuration_is_summed_up() {
-    let fingerprint = VerificationKey::from_pem(&PUBLIC_PEM).unwrap().fingerprint();
+    let [fingerprint, other] =
+        [PUBLIC_PEM.as_str(), OTHER_PEM].map(|pem| VerificationKey::from_pem(pem).unwrap().fingerprint());
     let bifrost = format!(
         "profile bifrost: good
   checks on 0.0.0.0:9191, probes and metrics on 127.0.0.1:9192
@@ -33,7 +33,7 @@ async fn a_good_configuration_is_summed_up() {
   authenticator staff: issuer `https://staff.example.com`, RS256, audience modules or reports
     key {fingerprint}: RSA 2048 bits
   authenticator partners: issuer `https://partners.example.com`, RS256, audience not checked
-    key {fingerprint}: RSA 2048 bits
+    key {other}: RSA 2048 bits
   2 path patterns lead to a rule; everything else: authenticated
   identity headers: x-user
 "

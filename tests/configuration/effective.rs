@@ -1,13 +1,12 @@
 //! `modgud config`: each value with where it comes from, flags laid over the file, and no secret.
 
-use super::{PUBLIC_PEM, SECRET, files, folder, meaning};
+use super::{PUBLIC_PEM, SECRET, files, folder, meaning, variables};
 use crate::cli::process::{KEY_VARIABLE, Said, run_in};
 use std::fs;
 use std::path::Path;
 
 async fn config(folder: &Path, arguments: &[&str]) -> Said {
-    let variables = [(KEY_VARIABLE, PUBLIC_PEM.as_str()), ("GOOD_KEY", PUBLIC_PEM.as_str())];
-    let said = run_in(folder, &variables, &[["config"].as_slice(), arguments].concat()).await;
+    let said = run_in(folder, &variables(), &[["config"].as_slice(), arguments].concat()).await;
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{arguments:?}");
     said
 }

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What an answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// Let through, with these headers written and these removed.
-    Allow { set: BTreeMap<String, String>, remove: BTreeSet<String> },
+    /// Let through, with these headers written, and these headers and query parameters removed.
+    Allow { set: BTreeMap<String, String>, remove: BTreeSet<String>, remove_query: BTreeSet<String> },
     /// Turned away.
     Deny { status: u16, body: String, challenge: Option<String> },
 }
@@ -57,7 +57,10 @@ impl Answer {
             query_parameters_to_remove,
         } = ok;
         ensure(dynamic_metadata.is_none() && response_headers_to_add.is_empty(), "more than request headers")?;
-        ensure(query_parameters_to_set.is_empty() && query_parameters_to_remove.is_empty(), "a change to the query")?;
+        ensure(query_parameters_to_set.is_empty(), "something written into the query")?;
+        let named =
+            |name: &bytes::Bytes| String::from_utf8(name.to_vec()).map_err(|_| "a parameter's name that is no text");
+        let remove_query = query_parameters_to_remove.iter().map(named).collect::<Result<_, _>>()?;
         let set = written(headers)?;
         let mut remove = BTreeSet::new();
         for name in headers_to_remove {
@@ -65,7 +68,7 @@ impl Answer {
             ensure(!set.contains_key(&name), &format!("`{name}` in both lists, which Envoy removes"))?;
             ensure(remove.insert(name.clone()), &format!("`{name}` removed twice"))?;
         }
-        Ok(Self::Allow { set, remove })
+        Ok(Self::Allow { set, remove, remove_query })
     }
 
     fn deny(denied: DeniedHttpResponse) -> Result<Self, String> {

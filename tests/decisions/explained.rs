@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use modgud::clock::Timestamp;
 use modgud::envoy::proto::{CheckRequest, HeaderMap};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fs;
 
@@ -25,7 +26,7 @@ async fn explain_comes_to_what_the_server_decides() {
         for (number, case) in table.cases.iter().enumerate().filter(|(number, _)| number % SAMPLE == 0) {
             let configuration = table.configuration(case);
             if !benches.contains_key(&case.configuration) {
-                benches.insert(case.configuration.clone(), Bench::set_up(&configuration).await);
+                benches.insert(case.configuration.clone(), Bench::set_up(&configuration, &table.files).await);
             }
             let bench = benches.get_mut(&case.configuration).unwrap();
             let encodings = case.encodings();
@@ -36,7 +37,7 @@ async fn explain_comes_to_what_the_server_decides() {
             let Some(json) = in_json(&check) else { continue };
             bench.sidecar.clock.set(Timestamp::from_secs(case.at.unwrap_or(NOW)));
             let served = bench.answer(check).await.unwrap();
-            let explained = explain(&configuration, &json, case).await;
+            let explained = explain(&configuration, &table.files, &json, case).await;
             assert_eq!(explained, served, "{topic}: {} ({encoding:?})\n{json}", case.name);
             compared += 1;
         }
@@ -69,8 +70,16 @@ fn in_json(check: &CheckRequest) -> Option<Value> {
 }
 
 /// What `modgud explain` comes to: the answer, and the reason (none when it is let through).
-async fn explain(configuration: &str, check: &Value, case: &Case) -> (Answer, String) {
+async fn explain(
+    configuration: &str,
+    files: &BTreeMap<String, String>,
+    check: &Value,
+    case: &Case,
+) -> (Answer, String) {
     let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
     fs::write(folder.path().join("check.json"), check.to_string()).unwrap();
     fs::write(folder.path().join("modgud.yaml"), with_stranger(configuration)).unwrap();
     let at = case.at.unwrap_or(NOW).to_string();
@@ -89,7 +98,8 @@ async fn explain(configuration: &str, check: &Value, case: &Case) -> (Answer, St
             let upstream = &json["upstream"];
             let set = upstream["set"].as_array().unwrap().iter().map(|pair| (text(&pair[0]), text(&pair[1])));
             let remove = upstream["remove"].as_array().unwrap().iter().map(text);
-            Answer::Allow { set: set.collect(), remove: remove.collect() }
+            let query = upstream["remove_query"].as_array().into_iter().flatten().map(text);
+            Answer::Allow { set: set.collect(), remove: remove.collect(), remove_query: query.collect() }
         }
         Some("denied") => {
             assert_eq!(said.code, Some(3), "{}", case.name);

@@ -17,6 +17,9 @@ const PROFILE: &str = "bifrost";
 pub(super) struct Table {
     #[serde(default)]
     pub(super) configurations: BTreeMap<String, String>,
+    /// Files beside every configuration, by name.
+    #[serde(default)]
+    pub(super) files: BTreeMap<String, String>,
     #[serde(default)]
     answers: BTreeMap<String, Allow>,
     pub(super) cases: Vec<Case>,
@@ -49,10 +52,12 @@ enum Only {
 
 /// All that Envoy is to change about a request that is let through.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Allow {
     set: BTreeMap<String, String>,
     remove: BTreeSet<String>,
+    #[serde(default)]
+    remove_query: BTreeSet<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,10 +147,11 @@ fn json(text: &str) -> serde_json::Value {
 /// Holds an answer, and the reason that was counted for it (none when it was let through), against what is expected.
 pub(super) fn compare(expected: Expected<'_>, answer: &Answer, counted: &str, token: &str) -> Result<(), String> {
     let same = match (expected, answer) {
-        (Expected::Allow(Allow { set, remove }), Answer::Allow { set: found_set, remove: found_remove }) => {
+        (Expected::Allow(allow), Answer::Allow { set: found_set, remove: found_remove, remove_query: found_query }) => {
+            let Allow { set, remove, remove_query } = allow;
             let value = |text: &String| String::from_utf8(text::bytes(text, token)).unwrap();
             let set: BTreeMap<String, String> = set.iter().map(|(name, text)| (name.clone(), value(text))).collect();
-            counted.is_empty() && set == *found_set && remove == found_remove
+            counted.is_empty() && set == *found_set && remove == found_remove && remove_query == found_query
         }
         (Expected::Deny(deny), Answer::Deny { status, body, challenge }) => {
             let Deny { status: expected_status, reason, body: expected_body, www_authenticate } = deny;

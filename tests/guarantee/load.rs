@@ -34,10 +34,10 @@ fn kind(number: u64) -> Kind {
 
 fn right(kind: &Kind, answer: &Answer) -> bool {
     match (kind, answer) {
-        (Kind::User(user), Answer::Allow { set, remove }) => {
+        (Kind::User(user), Answer::Allow { set, remove, .. }) => {
             set.get("x-username") == Some(&format!("user-{user}")) && set.len() == 5 && remove.is_empty()
         }
-        (Kind::Public, Answer::Allow { set, remove }) => set.is_empty() && remove.len() == 4,
+        (Kind::Public, Answer::Allow { set, remove, .. }) => set.is_empty() && remove.len() == 4,
         (Kind::Forged, answer) => answer.status() == Some(401),
         (Kind::Admin, answer) => answer.status() == Some(403),
         (Kind::Ambiguous, answer) => answer.status() == Some(400),

@@ -6,6 +6,7 @@ use axum::body::Body as AnyBody;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
+use modgud::address::Address;
 use modgud::envoy::proto::CheckResponse;
 use prost::Message;
 use std::future::poll_fn;
@@ -30,8 +31,12 @@ pub(crate) struct Reply {
 
 impl Raw {
     pub(crate) async fn connect(sidecar: &Sidecar) -> Self {
-        let endpoint = Endpoint::from_shared(format!("http://{}", sidecar.addresses.grpc)).unwrap();
-        Self(endpoint.connect().await.unwrap())
+        Self::at(&sidecar.addresses.grpc).await
+    }
+
+    /// A connection to whoever listens there.
+    pub(crate) async fn at(address: &Address) -> Self {
+        Self(Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap())
     }
 
     /// The connection, for a client of another make.

@@ -3,7 +3,8 @@
 use super::blocks::{Block, blocks};
 use super::{documents, root};
 use crate::cli::process::run_in;
-use crate::support::KEY;
+use crate::support::{KEY, NOW};
+use modgud::clock::Timestamp;
 use modgud::config::{ConfigError, Environment, Loaded, Overrides, load};
 use std::fs;
 use std::path::Path;
@@ -11,7 +12,11 @@ use tempfile::TempDir;
 
 fn load_file(file: &Path) -> Result<Loaded, ConfigError> {
     let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
-    load(Some(file), &Overrides::default(), &environment)
+    let loaded = load(Some(file), &Overrides::default(), &environment)?;
+    // What is shown is to be taken over: nothing in it may be something to be cautioned against.
+    let cautions: Vec<String> = loaded.cautions(Timestamp::from_secs(NOW)).iter().map(ToString::to_string).collect();
+    assert_eq!(cautions, [""; 0]);
+    Ok(loaded)
 }
 
 /// A block, with the one before it and the one after it, and where it stands.
@@ -104,6 +109,22 @@ async fn what_is_shown_as_wrong_is_told_as_shown() {
         let variables = [("JWT_PUBLIC_KEY_RSA_BIFROST", key.as_str())];
         let said = run_in(folder.path(), &variables, &["check", "--config", "modgud.yaml"]).await;
         assert_eq!((said.code, said.err), (Some(1), format!("modgud: {}", output.text)), "{place}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_shown_as_cautioned_against_is_told_as_shown() {
+    let folder = TempDir::new().unwrap();
+    for Shown { block, next, place, .. } in shown("yaml modgud cautioned") {
+        let output =
+            next.filter(|next| next.info == "text output").unwrap_or_else(|| panic!("{place}: no output follows"));
+        fs::write(folder.path().join("modgud.yaml"), &block.text).unwrap();
+        let key = KEY.public_pem().unwrap();
+        let variables = [("JWT_PUBLIC_KEY_RSA_BIFROST", key.as_str())];
+        let said = run_in(folder.path(), &variables, &["check", "--config", "modgud.yaml"]).await;
+        let cautions: String =
+            said.out.lines().skip_while(|line| !line.starts_with("caution")).flat_map(|line| [line, "\n"]).collect();
+        assert_eq!((said.code, cautions, said.err.as_str()), (Some(0), output.text, ""), "{place}");
     }
 }
 

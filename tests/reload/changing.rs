@@ -14,28 +14,28 @@ use tokio::time::{interval, timeout};
 use tonic::transport::Channel;
 
 /// How long anything may take before its test fails.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often it is asked whether something has come about.
 const ASK: Duration = Duration::from_millis(10);
 
 /// What has been reported on `/metrics` about changed configurations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reported {
-    pub(super) accepted: u64,
-    pub(super) refused: u64,
+pub(crate) struct Reported {
+    pub(crate) accepted: u64,
+    pub(crate) refused: u64,
 }
 
 impl Reported {
     /// What is reported now.
-    pub(super) async fn at(admin: SocketAddr) -> Self {
+    pub(crate) async fn at(admin: SocketAddr) -> Self {
         let counters = Counters::at(admin).await;
         let get = |name| counters.get(name);
         Self { accepted: get("modgud_config_reloads_total"), refused: get("modgud_config_reload_failures_total") }
     }
 
     /// Waits until more is reported than this.
-    pub(super) async fn more(self, admin: SocketAddr) -> Self {
+    pub(crate) async fn more(self, admin: SocketAddr) -> Self {
         let mut asks = interval(ASK);
         let more = async {
             loop {
@@ -69,6 +69,8 @@ impl Changing {
     pub(super) async fn of(folder: TempDir) -> Self {
         let sidecar = Sidecar::of(Some(folder.path().join("modgud.yaml")), folder).await;
         let client = sidecar.client().await;
+        let last = Counters::read(&sidecar).await.get("modgud_config_reload_last_success");
+        assert_eq!(last, 1, "at the start");
         Self { sidecar, client, seen: Reported { accepted: 0, refused: 0 } }
     }
 
@@ -93,12 +95,19 @@ impl Changing {
     pub(super) async fn accepted(&mut self) {
         let expected = Reported { accepted: self.seen.accepted + 1, ..self.seen };
         self.report(expected).await;
+        assert_eq!(self.last_success().await, 1);
     }
 
     /// Waits for the next report, which must be that one configuration was refused, and no other thing.
     pub(super) async fn refused(&mut self) {
         let expected = Reported { refused: self.seen.refused + 1, ..self.seen };
         self.report(expected).await;
+        assert_eq!(self.last_success().await, 0);
+    }
+
+    /// What is reported about the last load.
+    async fn last_success(&self) -> u64 {
+        Counters::read(&self.sidecar).await.get("modgud_config_reload_last_success")
     }
 
     async fn report(&mut self, expected: Reported) {

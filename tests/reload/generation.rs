@@ -13,7 +13,8 @@ pub(super) static LASTING: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// A configuration by its number. Its identity header, the scheme of the credential that modules get, and its realm carry the
-/// number; the even ones let everybody through to `/mode/` and answer 401 without a credential, the odd ones nobody and 403.
+/// number; the even ones let everybody through to `/mode/` and answer 401 without a credential, the odd ones nobody and 403. The even ones
+/// would deny by 404, and have nothing to deny: a denial of `/mode/` that is told by one of them was decided by another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Generation(pub(super) u64);
 
@@ -47,12 +48,13 @@ impl Generation {
     /// The configuration file.
     pub(super) fn yaml(self) -> String {
         let Self(number) = self;
-        let (access, status) = if number.is_multiple_of(2) { ("public", 401) } else { ("denied", 403) };
+        let even = number.is_multiple_of(2);
+        let (access, status, forbidden) = if even { ("public", 401, 404) } else { ("denied", 403, 403) };
         format!(
             "# Generation {number}
 server: {{ deadline: 10s }}
 telemetry: {{ decisions: none }}
-denials: {{ realm: g{number}, status: {{ unauthenticated: {status} }} }}
+denials: {{ realm: g{number}, status: {{ unauthenticated: {status}, forbidden: {forbidden} }} }}
 upstream:
   headers: {{ x-of-{number}: {{ claim: username }} }}
   credential: {{ forward: G{number} }}
@@ -70,7 +72,7 @@ rules:
         let even = number.is_multiple_of(2);
         let name = format!("x-of-{number}");
         match (kind, answer) {
-            (Kind::User, Answer::Allow { set, remove }) => {
+            (Kind::User, Answer::Allow { set, remove, .. }) => {
                 let forwarded = set.get("authorization").is_some_and(|value| value.starts_with(&format!("G{number} ")));
                 // The profile's four, the credential, and the one of this generation.
                 forwarded && set.contains_key(&name) && set.len() == 6 && remove.is_empty()
@@ -80,7 +82,7 @@ rules:
                 let named = challenge.as_ref().is_some_and(|challenge| challenge.contains(&realm));
                 named && *status == if even { 401 } else { 403 }
             }
-            (Kind::Mode, Answer::Allow { set, remove }) => even && set.is_empty() && remove.contains(&name),
+            (Kind::Mode, Answer::Allow { set, remove, .. }) => even && set.is_empty() && remove.contains(&name),
             (Kind::Mode, Answer::Deny { status, .. }) => !even && *status == 403,
             (Kind::User, Answer::Deny { .. }) | (Kind::Anonymous, Answer::Allow { .. }) => false,
         }

@@ -1,25 +1,43 @@
-//! Thousands of checks, hundreds of them in flight at any time, while a hundred configurations come, good and bad.
+//! Two thousand checks in flight while a hundred configurations come, good and bad.
+//!
+//! A check in flight is one whose message has arrived by half: it waits in the server for the rest, as one from a slow client does.
+//! Some are let go with each change, all that are left at the end of a wave. A few clients ask without a pause beside them, so that
+//! some check is being decided at every moment; more of those would keep the processors from loading anything.
 
 use super::changing::{PATIENCE, Reported};
 use super::generation::{Generation, Kind};
 use crate::cli::process::Serving;
-use crate::decisions::answer::Answer;
 use crate::decisions::counters::Counters;
-use crate::support::{KEY, Sidecar};
+use crate::guarantee::raw::{CHECK, Raw, Reply, frame};
+use crate::support::{Encoding, KEY, Sidecar, check};
+use axum::body::Body as AnyBody;
+use bytes::Bytes;
 use modgud::app::Addresses;
-use modgud::envoy::proto::AuthorizationClient;
+use prost::Message;
 use rustix::process::Signal;
+use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tonic::transport::Channel;
+use tokio::time::timeout;
+use tonic::body::Body;
+use tonic::codegen::tokio_stream::wrappers::ReceiverStream;
 
-const CONNECTIONS: u64 = 4;
-const IN_FLIGHT: u64 = 240;
-const AT_LEAST: u64 = 5_000;
+const CONNECTIONS: usize = 4;
+/// How many checks are in flight when a wave begins.
+const IN_FLIGHT: usize = 2_016;
 const CHANGES: u64 = 100;
+/// How many are let go with a change; what is left goes with the last change of a wave.
+const SHARE: usize = 30;
+const CHANGES_OF_A_WAVE: u64 = 34;
+/// How many clients ask without a pause.
+const RESTLESS: usize = 3;
+/// When a wave ends at the latest: well before the deadline of its checks, which is ten seconds.
+const LONG: Duration = Duration::from_secs(3);
 
 /// What is known about the generation that serves.
 #[derive(Debug, Default)]
@@ -32,19 +50,94 @@ struct Known {
     over: AtomicBool,
 }
 
-/// Asks one thing again and again until it is over; how many answers came.
-async fn ask(known: Arc<Known>, kind: Kind, mut client: AuthorizationClient<Channel>) -> u64 {
-    let check = kind.check();
+impl Known {
+    /// Asserts that an answer is of one generation, which served at some time since `oldest` was the newest that was known to.
+    fn fits(&self, kind: Kind, oldest: u64, reply: &Reply) {
+        let answer = reply.answer().unwrap();
+        let newest = self.newest.load(SeqCst);
+        let fits = (oldest..=newest).any(|number| Generation(number).gives(kind, &answer));
+        assert!(fits, "{kind:?} is of no generation from {oldest} to {newest}: {answer:?}");
+    }
+}
+
+/// Asks one thing in two halves: the second when it is told to, or when nobody is left to tell it.
+async fn ask(known: Arc<Known>, kind: Kind, mut raw: Raw, waiting: Arc<Semaphore>, go: oneshot::Receiver<()>) {
+    let whole = Bytes::from(frame(&kind.check().encode_to_vec()));
+    let (first, second) = (whole.slice(..whole.len() / 2), whole.slice(whole.len() / 2..));
+    let (parts, body) = mpsc::channel::<Result<Bytes, Infallible>>(1);
+    parts.send(Ok(first)).await.unwrap();
+    let call = raw.call(CHECK, &[], Body::new(AnyBody::from_stream(ReceiverStream::new(body))));
+    let rest = async {
+        // There is room for the second half when the first is on its way.
+        let place = parts.reserve().await.unwrap();
+        waiting.add_permits(1);
+        let _ = go.await;
+        let oldest = known.oldest.load(SeqCst);
+        place.send(Ok(second));
+        drop(parts);
+        oldest
+    };
+    let (reply, oldest) = tokio::join!(call, rest);
+    known.fits(kind, oldest, &reply);
+}
+
+/// Asks again and again until it is over; how many answers came. What is asked takes long to be read, so that the configuration is
+/// likely to change in the middle, and is decided by its rule, so that one that is decided by one configuration and told by another
+/// is seen.
+async fn ask_on(known: Arc<Known>, mut raw: Raw) -> usize {
+    let names: Vec<String> = (0..400).map(|number| format!("x-filler-{number}")).collect();
+    let headers: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"1".as_slice())).collect();
+    let whole = frame(&check(Encoding::Raw, "GET", "/mode/", &headers).encode_to_vec());
     let mut answers = 0;
     while !known.over.load(SeqCst) {
         let oldest = known.oldest.load(SeqCst);
-        let answer = Answer::read(client.check(check.clone()).await.unwrap().into_inner()).unwrap();
-        let newest = known.newest.load(SeqCst);
-        let fits = (oldest..=newest).any(|number| Generation(number).gives(kind, &answer));
-        assert!(fits, "{kind:?} is of no generation from {oldest} to {newest}: {answer:?}");
+        let reply = raw.send(&whole).await;
+        known.fits(Kind::Mode, oldest, &reply);
         answers += 1;
     }
     answers
+}
+
+/// Checks in flight.
+struct Wave {
+    since: Instant,
+    go: Vec<oneshot::Sender<()>>,
+    asking: JoinSet<()>,
+}
+
+impl Wave {
+    /// Begins [`IN_FLIGHT`] checks, and waits until each of them is under way in the server.
+    async fn begin(known: &Arc<Known>, connections: &[Raw]) -> Self {
+        let mut wave = Self { since: Instant::now(), go: Vec::new(), asking: JoinSet::new() };
+        let waiting = Arc::new(Semaphore::new(0));
+        for (number, raw) in connections.iter().cycle().take(IN_FLIGHT).enumerate() {
+            let (go, told) = oneshot::channel();
+            let kind = Kind::ALL[number % Kind::ALL.len()];
+            wave.asking.spawn(ask(Arc::clone(known), kind, raw.clone(), Arc::clone(&waiting), told));
+            wave.go.push(go);
+        }
+        let all = waiting.acquire_many(u32::try_from(IN_FLIGHT).unwrap());
+        drop(timeout(PATIENCE, all).await.unwrap().unwrap());
+        // Asked behind them on the same connections: when these are answered, the server knows of all.
+        for raw in connections {
+            raw.clone().send(&frame(&Kind::Anonymous.check().encode_to_vec())).await.answer().unwrap();
+        }
+        assert_eq!(wave.asking.try_join_next().map(|_| ()), None, "one was answered before its message was there");
+        wave
+    }
+
+    /// Lets so many go.
+    fn release(&mut self, number: usize) {
+        drop(self.go.split_off(self.go.len().saturating_sub(number)));
+    }
+
+    /// Waits until all are answered that were let go.
+    async fn end(mut self) {
+        assert!(self.go.is_empty());
+        while let Some(asked) = timeout(PATIENCE, self.asking.join_next()).await.unwrap() {
+            asked.unwrap();
+        }
+    }
 }
 
 /// Makes a file wrong, each time in another way.
@@ -60,20 +153,27 @@ fn spoil(file: &Path, number: u64) {
     }
 }
 
-/// Changes the file, every other time for the worse, and `reload`s, while checks are asked.
-async fn change_under_load(file: &Path, Addresses { grpc, admin }: Addresses, reload: impl Fn()) {
+/// Changes the file, every other time for the worse, and `reload`s, while checks are in flight.
+async fn change_under_load(file: &Path, addresses: &Addresses, reload: impl Fn()) {
+    let Addresses { grpc, admin } = addresses;
+    let admin = *admin;
     let known = Arc::new(Known::default());
-    let mut asking = JoinSet::new();
-    let mut clients = Vec::new();
+    let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {
-        clients.push(AuthorizationClient::connect(format!("http://{grpc}")).await.unwrap());
+        connections.push(Raw::at(grpc).await);
     }
-    for (number, client) in (0..IN_FLIGHT).zip(clients.iter().cycle()) {
-        let kind = Kind::ALL[usize::try_from(number).unwrap() % Kind::ALL.len()];
-        asking.spawn(ask(Arc::clone(&known), kind, client.clone()));
+    let mut restless = JoinSet::new();
+    for raw in connections.iter().cycle().take(RESTLESS) {
+        restless.spawn(ask_on(Arc::clone(&known), raw.clone()));
     }
+    let (mut wave, mut waves, mut left) = (Wave::begin(&known, &connections).await, 1, CHANGES_OF_A_WAVE);
     let mut generation = 0;
     for number in 0..CHANGES {
+        if left == 0 {
+            wave.end().await;
+            (wave, waves, left) = (Wave::begin(&known, &connections).await, waves + 1, CHANGES_OF_A_WAVE);
+        }
+        left = if wave.since.elapsed() > LONG || number == CHANGES - 1 { 0 } else { left - 1 };
         let good = !number.is_multiple_of(2);
         if good {
             generation += 1;
@@ -87,20 +187,19 @@ async fn change_under_load(file: &Path, Addresses { grpc, admin }: Addresses, re
         let mut reported = Reported::at(admin).await;
         let before = reported;
         reload();
+        wave.release(if left == 0 { IN_FLIGHT } else { SHARE });
         // The same file may be reported twice: because it was asked for, and because it has changed.
         while if good { reported.accepted == before.accepted } else { reported.refused == before.refused } {
             reported = reported.more(admin).await;
         }
         known.oldest.store(generation, SeqCst);
     }
+    wave.end().await;
     known.over.store(true, SeqCst);
-    let mut answers = 0;
-    while let Some(asked) = tokio::time::timeout(PATIENCE, asking.join_next()).await.unwrap() {
-        answers += asked.unwrap();
-    }
-    assert!(answers >= AT_LEAST, "only {answers} answers");
+    let asked: usize = timeout(PATIENCE, restless.join_all()).await.unwrap().iter().sum();
     let counters = Counters::at(admin).await;
     assert_eq!(counters.decided("unavailable"), 0);
+    let answers = u64::try_from(asked + waves * (IN_FLIGHT + CONNECTIONS)).unwrap();
     assert_eq!(counters.decided("allowed") + counters.decided("denied"), answers);
     let Reported { accepted, refused } = Reported::at(admin).await;
     assert!(accepted >= CHANGES / 2 && refused >= CHANGES / 2, "{accepted} accepted, {refused} refused");
@@ -112,7 +211,7 @@ async fn every_answer_is_of_one_configuration() {
     let file = folder.path().join("modgud.yaml");
     fs::write(&file, Generation(0).yaml()).unwrap();
     let sidecar = Sidecar::of(Some(file.clone()), folder).await;
-    change_under_load(&file, sidecar.addresses, || sidecar.reload()).await;
+    change_under_load(&file, &sidecar.addresses, || sidecar.reload()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,8 +220,8 @@ async fn every_answer_of_the_real_binary_is_of_one_configuration() {
     let file = folder.path().join("modgud.yaml");
     fs::write(&file, Generation(0).yaml()).unwrap();
     let serving = Serving::start(folder.path(), &KEY.public_pem().unwrap(), &["--config", "modgud.yaml"]).await;
-    let addresses = Addresses { grpc: serving.grpc, admin: serving.admin };
-    change_under_load(&file, addresses, || serving.signal(Signal::HUP)).await;
+    let addresses = Addresses { grpc: serving.grpc.clone(), admin: serving.admin };
+    change_under_load(&file, &addresses, || serving.signal(Signal::HUP)).await;
     let said = serving.end(Signal::TERM).await;
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
 }

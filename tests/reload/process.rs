@@ -2,8 +2,8 @@
 
 use super::changing::{PATIENCE, Reported};
 use super::generation::{Generation, Kind};
-use super::races::pipe;
-use crate::cli::process::Serving;
+use super::races::{pipe, reader_has_come};
+use crate::cli::process::{Serving, Starting};
 use crate::decisions::answer::Answer;
 use crate::support::KEY;
 use modgud::envoy::proto::AuthorizationClient;
@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use serde::Deserialize;
 use serde_json::Value;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -205,6 +206,41 @@ async fn a_change_during_a_drain() {
     let events = process.end().await;
     traffic.await.unwrap();
     assert_eq!(events.last().unwrap()["message"], "left");
+}
+
+/// SIGHUP would end a process that does not receive it; while the configuration is loaded for the first time, too.
+#[tokio::test]
+async fn a_hangup_before_it_serves_does_not_end_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("modgud.yaml");
+    pipe(&path).await;
+    let (reader, starting) =
+        (reader_has_come(path.clone()), Starting::new(folder.path(), &["--config", "modgud.yaml"]));
+    let mut writer = reader.await;
+    starting.signal(Signal::HUP);
+    // What is loaded because of it is a file, that does not have to be waited for.
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, Generation(2).yaml()).unwrap();
+    writer.write_all(Generation(1).yaml().as_bytes()).unwrap();
+    drop(writer);
+    let serving = starting.serves().await;
+    Reported { accepted: 0, refused: 0 }.more(serving.admin).await;
+    let said = serving.end(Signal::TERM).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+}
+
+/// Nothing is served yet: there is nothing to wait for.
+#[tokio::test]
+async fn a_word_to_leave_before_it_serves_is_heard() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("modgud.yaml");
+        pipe(&path).await;
+        let (reader, starting) = (reader_has_come(path), Starting::new(folder.path(), &["--config", "modgud.yaml"]));
+        let _writer = reader.await;
+        starting.signal(signal);
+        assert_eq!(starting.ends().await, Some(0), "{signal:?}");
+    }
 }
 
 /// A pipe, as a file system that is away: whoever reads it waits, and modgud leaves all the same.

@@ -8,7 +8,7 @@ use modgud::clock::{Clock, ManualClock, Timestamp};
 use modgud::config::{Environment, Overrides};
 use modgud::driver::Driver;
 use modgud::reload::{Origin, Reloader};
-use modgud::server::Checks;
+use modgud::server::{Checks, Live};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ impl Drop for LetGo {
 }
 
 /// Opens a pipe for writing, which can be done once somebody reads it.
-async fn reader_has_come(path: PathBuf) -> File {
+pub(super) async fn reader_has_come(path: PathBuf) -> File {
     let opened = spawn_blocking(move || OpenOptions::new().write(true).open(path).unwrap());
     timeout(PATIENCE, opened).await.unwrap_or_else(|_| panic!("nobody reads it")).unwrap()
 }
@@ -92,7 +92,7 @@ async fn what_is_being_written_is_not_loaded() {
         Driver::new(config.snapshot, config.key_sources, Clock::Manual(ManualClock::new(Timestamp::from_secs(NOW))));
     let checks = Arc::new(Checks::new(driver));
     let (_asking, asked) = mpsc::channel(1);
-    tokio::spawn(reloader.run(Arc::clone(&checks), asked));
+    tokio::spawn(reloader.run(Live::new(Arc::clone(&checks), None), asked));
     // This is not the time of the machine: it goes on when everybody waits.
     sleep(OFTEN).await;
     for millis in 2..=20 {

@@ -37,14 +37,14 @@ impl Running {
         let file = folder.path().join("modgud.yaml");
         fs::write(&file, yaml).unwrap();
         let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
-        let free = "127.0.0.1:0".parse().ok();
-        let overrides = Overrides { profile: None, grpc: free, admin: free };
+        let (grpc, admin) = ("127.0.0.1:0".parse().ok(), "127.0.0.1:0".parse().ok());
+        let overrides = Overrides { profile: None, grpc, admin };
         let loaded = load(Some(&file), &overrides, &environment).unwrap();
         let now = Timestamp::from_secs(crate::support::NOW);
         let app = App::bind(loaded.config, Clock::Manual(ManualClock::new(now))).await.unwrap();
         let readiness = app.readiness().clone();
         let held = readiness.hold("test");
-        let addresses = app.addresses();
+        let addresses = app.addresses().clone();
         let (stop, stopped) = mpsc::channel(2);
         Self { addresses, stop, held: Some(held), readiness, ended: tokio::spawn(app.run(stopped)) }
     }

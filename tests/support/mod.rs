@@ -19,8 +19,9 @@ use modgud::envoy::proto::{
 use modgud::jose::{Algorithm, SigningKey};
 use modgud::reload::{Origin, Reloader};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -61,7 +62,15 @@ impl Sidecar {
 
     /// This configuration (`""`: none, the profile as it is), on free ports, with the key [`KEY`] in `JWT_PUBLIC_KEY_RSA_BIFROST`, at [`NOW`].
     pub async fn with(yaml: &str) -> Self {
+        Self::with_files(yaml, &BTreeMap::new()).await
+    }
+
+    /// The same with files beside the configuration, by name.
+    pub async fn with_files(yaml: &str, files: &BTreeMap<String, String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
         let file = (!yaml.is_empty()).then(|| folder.path().join("modgud.yaml"));
         if let Some(file) = &file {
             std::fs::write(file, yaml).unwrap();
@@ -73,16 +82,16 @@ impl Sidecar {
     pub async fn of(file: Option<PathBuf>, folder: TempDir) -> Self {
         let pem = KEY.public_pem().unwrap();
         let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem)]);
-        let free = "127.0.0.1:0".parse().ok();
-        let origin = Origin { file, overrides: Overrides { profile: None, grpc: free, admin: free }, environment };
+        let (grpc, admin) = ("127.0.0.1:0".parse().ok(), "127.0.0.1:0".parse().ok());
+        let origin = Origin { file, overrides: Overrides { profile: None, grpc, admin }, environment };
         let (loaded, watched) = origin.load();
         let config = loaded.unwrap().config;
         let reloader = Reloader::new(origin, &config, watched);
         let clock = ManualClock::new(Timestamp::from_secs(NOW));
         let app = App::bind(config, Clock::Manual(clock.clone())).await.unwrap();
-        let addresses = app.addresses();
+        let addresses = app.addresses().clone();
         let (reload, asked) = mpsc::channel(1);
-        tokio::spawn(reloader.run(Arc::clone(app.checks()), asked));
+        tokio::spawn(reloader.run(app.live().clone(), asked));
         let (stop, stopped) = mpsc::channel(1);
         let running = tokio::spawn(async move { app.run(stopped).await.unwrap() });
         Self { addresses, clock, stop, reload, running, folder }

@@ -50,6 +50,7 @@ struct ReadRequest {
 pub(in crate::cli) struct Upstream {
     set: Vec<(String, String)>,
     remove: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     remove_query: Vec<String>,
 }
 
@@ -146,7 +147,7 @@ impl fmt::Display for Report {
         match &self.request {
             Some(ReadRequest { method, host, path, has_query }) => {
                 let host = host.as_deref().unwrap_or("(no host)");
-                let query = if *has_query { ", and a query, which decides nothing" } else { "" };
+                let query = if *has_query { ", and a query" } else { "" };
                 writeln!(f, "request     {method} {path} at {host}{query}")?;
             }
             None => writeln!(f, "request     could not be read")?,

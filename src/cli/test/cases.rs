@@ -32,6 +32,10 @@ pub(super) enum CasesError {
     Form(#[from] ConfigError),
     #[error("the token of the case `{case}` can't be signed: {fault}")]
     Sign { case: String, fault: SigningFault },
+    #[error(
+        "the case `{case}` names the authenticator `{name}`, and the configuration has none of that name for signed tokens"
+    )]
+    NoAuthenticator { case: String, name: String },
 }
 
 /// One case.
@@ -42,6 +46,8 @@ pub(super) struct Case {
     #[serde(default)]
     request: Request,
     token: Option<Token>,
+    /// The authenticator that the token is for: it has its issuer, and stands where it looks. The first if it is not given.
+    authenticator: Option<String>,
     /// The time of the decision, in seconds since 1970; now if it is not given.
     pub(super) at: Option<u64>,
     pub(super) expect: Expect,
@@ -107,7 +113,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Case>, CasesError> {
 }
 
 impl Case {
-    /// The check of this case. A token goes where the configuration's first authenticator looks first.
+    /// The check of this case. A token goes where its authenticator looks first.
     pub(super) fn check(
         &self,
         key: &SigningKey,
@@ -117,11 +123,7 @@ impl Case {
         let Request { method, path, host, headers } = &self.request;
         let mut path = path.clone();
         let mut all: Vec<HeaderArg> = headers.iter().map(|(name, value)| HeaderArg::new(name, value)).collect();
-        let wanted = match &self.token {
-            Some(Token::Claims(laid_over)) => laid_over.get("iss").and_then(Value::as_str),
-            Some(Token::Text(_)) | None => None,
-        };
-        let (who, issuer) = signer(snapshot, wanted);
+        let (who, issuer) = self.signer(snapshot)?;
         let token = match &self.token {
             None => None,
             Some(Token::Text(text)) => Some(text.clone()),
@@ -145,16 +147,19 @@ impl Case {
         }
         Ok(check_request(method.clone(), path, host.clone(), all))
     }
-}
 
-/// The authenticator that a token is signed for: that of the issuer wanted, or else the first of signed tokens; and the issuer.
-fn signer<'s>(snapshot: &'s Snapshot, wanted: Option<&str>) -> (AuthenticatorIndex, &'s str) {
-    let of_tokens = || {
+    /// The authenticator that a token is for, and its issuer.
+    fn signer<'s>(&self, snapshot: &'s Snapshot) -> Result<(AuthenticatorIndex, &'s str), CasesError> {
         let list = snapshot.authenticators.list().iter().enumerate();
-        list.filter_map(|(number, one)| Some((AuthenticatorIndex(number), one.as_jwt()?.issuer())))
-    };
-    let of_wanted = of_tokens().find(|(_, issuer)| wanted == Some(*issuer));
-    of_wanted.or_else(|| of_tokens().next()).unwrap_or((AuthenticatorIndex(0), ""))
+        let mut of_tokens = list.filter_map(|(number, one)| Some((AuthenticatorIndex(number), one.as_jwt()?)));
+        let wanted = self.authenticator.as_deref();
+        let found = of_tokens.find(|(_, one)| wanted.is_none_or(|wanted| one.name.as_str() == wanted));
+        match (found, wanted) {
+            (Some((who, one)), _) => Ok((who, one.issuer())),
+            (None, None) => Ok((AuthenticatorIndex(0), "")),
+            (None, Some(name)) => Err(CasesError::NoAuthenticator { case: self.name.clone(), name: name.to_owned() }),
+        }
+    }
 }
 
 /// The claims of a good token, with those of a case laid over them; `null` leaves one out.

@@ -45,7 +45,8 @@ pub(in crate::cli) struct Mint {
     claims: Vec<(String, Value)>,
 }
 
-fn claim(text: &str) -> Result<(String, Value), &'static str> {
+/// `NAME=VALUE`: a claim.
+pub(in crate::cli) fn claim(text: &str) -> Result<(String, Value), &'static str> {
     let (name, value) = text.split_once('=').ok_or("write it as `NAME=VALUE`")?;
     Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()))))
 }

@@ -16,6 +16,39 @@ pub(in super::super) struct Authenticator {
     pub(in super::super) from: Vec<From>,
     /// It vouches by the signed tokens of one issuer. An authenticator is of exactly one kind.
     pub(in super::super) jwt: Option<Jwt>,
+    /// It vouches by API keys.
+    pub(in super::super) api_key: Option<ApiKey>,
+    /// It vouches by the TLS certificate of the client's connection, which Envoy has checked. `from` is left out. Asked only for
+    /// requests without another credential; one authenticator at most is of this kind.
+    pub(in super::super) mtls: Option<Mtls>,
+}
+
+/// The TLS certificate of the client's connection.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Mtls {
+    /// Who is accepted, by the first URI of the certificate, else its first DNS name, else its subject:
+    /// `spiffe://example.org/ns/{namespace}/sa/{account}` (names in braces become claims), `api.example.com`, `*.example.com`, or `*`
+    /// for any. Default: `["*"]`, everybody whose certificate Envoy's check accepts.
+    pub(in super::super) principals: Option<Vec<String>>,
+}
+
+/// What a token's holder has to prove beside having it.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum Sender {
+    /// That it holds the key of the certificate that the token's `cnf` names (RFC 8705). Envoy has to send the certificate along:
+    /// `include_peer_certificate`.
+    Certificate,
+}
+
+/// API keys.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct ApiKey {
+    /// The path of the table of keys, from the folder of this file: a YAML list of `{ id, sha256, subject, roles, permissions,
+    /// claims, expires }`, of which `modgud apikey new` writes one. When the file changes, it is read again.
+    pub(in super::super) file: PathBuf,
 }
 
 /// A place where a credential can stand: a header, a cookie, or a parameter of the query.
@@ -60,6 +93,9 @@ pub(in super::super) struct Jwt {
     /// The accepted `typ` values, such as `[JWT, at+jwt]`. Default: `[]`, with which `typ` is not looked at.
     #[serde(default)]
     pub(in super::super) types: Vec<String>,
+    /// What the token's holder has to prove beside having it. Default: nothing. Once it is asked for, a token that is bound to nobody
+    /// is refused.
+    pub(in super::super) sender_constraint: Option<Sender>,
 }
 
 /// The name of a claim: `sub`, or `realm_access.roles` for one inside another. A list of names where a name itself holds a dot.
@@ -70,6 +106,16 @@ pub(in super::super) enum Claim {
     Text(String),
     /// The names as they are.
     Names(Vec<String>),
+}
+
+/// As it is written.
+impl std::fmt::Display for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Names(names) => write!(f, "[{}]", names.join(", ")),
+        }
+    }
 }
 
 /// Whom tokens must be meant for.

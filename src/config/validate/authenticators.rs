@@ -1,7 +1,9 @@
 //! Checks `authenticators`: what each needs, and that no credential could belong to two of them.
 
+mod api_key;
 mod jwt;
 mod keys;
+mod mtls;
 mod places;
 
 use super::super::document::{self};
@@ -10,7 +12,7 @@ use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
 use super::super::source::Reader;
 use super::name;
-use crate::authn::{Authenticator, Authenticators};
+use crate::authn::Authenticator;
 use crate::credential::{AuthenticatorIndex, Places};
 use crate::keys::KeySource;
 use crate::principal::IdentityClaims;
@@ -18,33 +20,62 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The kinds, for whoever wrote none.
-const KINDS: &str = "`jwt`";
+const KINDS: &str = "`jwt`, `api_key`, `mtls`";
 
 pub(super) fn check(
     list: &[document::Authenticator],
     identity: &Arc<IdentityClaims>,
     reader: &Reader,
     problems: &mut Problems,
-) -> (Authenticators, Places, Vec<KeySource>) {
+) -> (Vec<Authenticator>, Places, Vec<KeySource>) {
     let mut sources = Vec::new();
     let mut authenticators = Vec::new();
     let mut places = Places::default();
     let mut taken = HashSet::new();
     for (number, entry) in list.iter().enumerate() {
-        let document::Authenticator { name: entry_name, from, jwt } = entry;
+        let document::Authenticator { name: entry_name, from, jwt, api_key, mtls } = entry;
         let at = Path::root("authenticators").position(number);
         name(&at, entry_name, &mut taken, problems);
-        places::check(&at, from, AuthenticatorIndex(number), &mut places, problems);
-        match jwt {
-            None => problems.add(at, Problem::Kind(KINDS)),
-            Some(jwt) => {
-                sole_issuer(&at, list, number, problems);
-                let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, (reader, &mut sources), problems);
-                authenticators.push(Authenticator::Jwt(jwt));
+        match (mtls, from.is_empty()) {
+            (None, _) => places::check(&at, from, AuthenticatorIndex(number), &mut places, problems),
+            (Some(_), true) => {}
+            (Some(_), false) => problems.add(at.key("from"), Problem::MtlsFrom),
+        }
+        let found = [jwt.is_some(), api_key.is_some(), mtls.is_some()].into_iter().filter(|is| *is).count();
+        if found != 1 {
+            problems.add(at.clone(), Problem::Kind { found, known: KINDS });
+        }
+        if let Some(jwt) = jwt {
+            sole_issuer(&at, list, number, problems);
+            let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, (reader, &mut sources), problems);
+            authenticators.push(Authenticator::Jwt(jwt));
+        } else if let Some(api_key) = api_key {
+            let api_key = api_key::check(&at.key("api_key"), entry_name, api_key, identity, reader, problems);
+            authenticators.push(Authenticator::ApiKey(api_key));
+        } else if let Some(mtls) = mtls {
+            if let Some(other) = list.iter().take(number).find(|other| other.mtls.is_some()) {
+                problems.add(at.key("mtls"), Problem::MtlsTwice(Quoted::new(&other.name)));
+            }
+            let mtls = mtls::check(&at.key("mtls"), entry_name, mtls, identity, problems);
+            authenticators.push(Authenticator::Mtls(mtls));
+        }
+    }
+    sole_opaque(list, &places, problems);
+    (authenticators, places, sources)
+}
+
+/// Of the authenticators that look in one place at most one is for what is no signed token.
+fn sole_opaque(list: &[document::Authenticator], places: &Places, problems: &mut Problems) {
+    for (place, who) in places.all() {
+        let mut opaque =
+            who.iter().filter_map(|index| Some((index.0, list.get(index.0)?))).filter(|(_, entry)| entry.jwt.is_none());
+        if let Some((_, other)) = opaque.next() {
+            for (number, _) in opaque {
+                let at = Path::root("authenticators").position(number).key("from");
+                problems.add(at, Problem::OpaqueTaken { place: place.to_string(), other: Quoted::new(&other.name) });
             }
         }
     }
-    (Authenticators::new(authenticators), places, sources)
 }
 
 /// Tokens of one issuer that stand in one place belong to one authenticator.

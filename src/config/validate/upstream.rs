@@ -38,6 +38,13 @@ const RESERVED: [&str; 22] = [
     "x-request-id",
 ];
 
+/// Headers by which some proxies and servers take a request for another than it is, or for another's: none can hold an identity,
+/// and a client's may well be stripped.
+const ABOUT_THE_REQUEST: [&str; 5] =
+    ["forwarded", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
+/// The same by how they begin.
+const ABOUT_THE_REQUEST_PREFIXES: [&str; 2] = ["x-envoy-", "x-forwarded-"];
+
 pub(super) fn check(
     upstream: &document::Upstream,
     required: &[&Claim],
@@ -53,6 +60,8 @@ pub(super) fn check(
         let bytes = name.as_str().as_bytes();
         if RESERVED.iter().any(|reserved| same_to_a_server(reserved.as_bytes(), bytes)) || places.looks_in(&name) {
             problems.add(at.clone(), Problem::HeaderReserved(Quoted::new(written)));
+        } else if is_about_the_request(bytes) {
+            problems.add(at.clone(), Problem::HeaderAboutTheRequest(Quoted::new(written)));
         }
         if let Some(other) = taken.insert(bytes.iter().copied().map(fold).collect(), written) {
             problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other), Quoted::new(written)));
@@ -70,6 +79,9 @@ pub(super) fn check(
         let Some(parsed) = problems.take(&at, parsed) else { continue };
         if let Some(header) = RESERVED.into_iter().find(|header| parsed.matches(header.as_bytes())) {
             problems.add(at.clone(), Problem::StripReserved { pattern: Quoted::new(pattern), header });
+        } else if let Some(header) = places.headers().find(|header| parsed.matches(header.bytes())) {
+            let header = Quoted::new(header.as_str());
+            problems.add(at.clone(), Problem::StripCredential { pattern: Quoted::new(pattern), header });
         }
         patterns.push(parsed);
     }
@@ -85,6 +97,12 @@ fn source(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Option<I
         HeaderSource::Principal(PrincipalWord::Permissions) => IdentitySource::Permissions,
         HeaderSource::Principal(PrincipalWord::Authenticator) => IdentitySource::Authenticator,
     })
+}
+
+fn is_about_the_request(name: &[u8]) -> bool {
+    let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|head| same_to_a_server(prefix.as_bytes(), head));
+    ABOUT_THE_REQUEST.iter().any(|one| same_to_a_server(one.as_bytes(), name))
+        || ABOUT_THE_REQUEST_PREFIXES.iter().any(|prefix| begins(prefix))
 }
 
 fn forward(credential: Option<&document::Forward>, problems: &mut Problems) -> Forward {

@@ -1,0 +1,121 @@
+//! Where the listener for checks stands: an address of TCP, or a socket in the file system. Owns the spelling; opens nothing.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::os::unix::net;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// What the spelling of a socket in the file system begins with.
+const UNIX: &str = "unix:";
+
+/// Where the listener for checks stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// An IP address and a port; port 0 is any free one.
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(SocketPath),
+}
+
+/// The absolute path of a socket that the system can bind: without a NUL, and short enough for `sockaddr_un` (unix(7)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketPath(PathBuf);
+
+impl SocketPath {
+    /// The path.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// Why a text is no [`Address`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AddressFault {
+    /// Neither of the forms.
+    #[error(
+        "write an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`, or a socket, such as `unix:/run/modgud/check.sock`"
+    )]
+    Form,
+    /// A path that would start from whichever folder modgud was started in.
+    #[error("the path of a socket starts with `/`, such as `unix:/run/modgud/check.sock`")]
+    Relative,
+    /// A path that names a folder.
+    #[error("the path of a socket ends with the name of a file, such as `unix:/run/modgud/check.sock`")]
+    Folder,
+    /// A path that no socket can have.
+    #[error("the path of a socket has at most 107 bytes and no NUL, such as `unix:/run/modgud/check.sock`")]
+    Path,
+}
+
+impl FromStr for Address {
+    type Err = AddressFault;
+
+    fn from_str(text: &str) -> Result<Self, AddressFault> {
+        match text.strip_prefix(UNIX) {
+            None => text.parse().map(Self::Tcp).map_err(|_| AddressFault::Form),
+            Some(path) if !path.starts_with('/') => Err(AddressFault::Relative),
+            Some(path) if path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..") => {
+                Err(AddressFault::Folder)
+            }
+            Some(path) => match net::SocketAddr::from_pathname(path) {
+                Ok(_) => Ok(Self::Unix(SocketPath(path.into()))),
+                Err(_) => Err(AddressFault::Path),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "{UNIX}{}", path.0.display()),
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Address, AddressFault};
+
+    #[test]
+    fn addresses_read_and_write_the_same() {
+        let longest = format!("unix:/{}", "a".repeat(106));
+        for text in ["127.0.0.1:9191", "[::1]:0", "unix:/run/modgud/check.sock", "unix:/a b", &longest] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_bound_is_none() {
+        let longer = format!("unix:/{}", "a".repeat(107));
+        for (text, fault) in [
+            ("", AddressFault::Form),
+            ("9191", AddressFault::Form),
+            ("localhost:9191", AddressFault::Form),
+            ("/run/check.sock", AddressFault::Form),
+            ("UNIX:/run/check.sock", AddressFault::Form),
+            ("http://127.0.0.1:1", AddressFault::Form),
+            ("unix:", AddressFault::Relative),
+            ("unix:check.sock", AddressFault::Relative),
+            ("unix:@check", AddressFault::Relative),
+            ("unix:./check.sock", AddressFault::Relative),
+            ("unix:/", AddressFault::Folder),
+            ("unix:/run/", AddressFault::Folder),
+            ("unix:/run/.", AddressFault::Folder),
+            ("unix:/run/..", AddressFault::Folder),
+            ("unix:/run\0/check.sock", AddressFault::Path),
+            (&longer, AddressFault::Path),
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(fault), "{text}");
+        }
+    }
+}

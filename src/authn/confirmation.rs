@@ -1,0 +1,87 @@
+//! Tokens that are good only in the hands of whom they were given to: `cnf` (RFC 7800), held against the certificate of the
+//! connection (RFC 8705 §3).
+
+use crate::jose::Claims;
+use crate::principal::ClaimPath;
+use crate::request::Peer;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+/// What a token's holder has to prove beside having it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SenderConstraint {
+    /// That it holds the key of the certificate that the token names (RFC 8705).
+    Certificate,
+}
+
+/// Why the holder of a token is not the one that it was given to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ConfirmationFault {
+    /// The token is bound to nobody.
+    #[error("the token has no `cnf` that binds it to a certificate, and one is required")]
+    Unbound,
+    /// There is no certificate to hold it against.
+    #[error(
+        "the token is bound to a certificate, and Envoy sent none along; `include_peer_certificate` makes it do so"
+    )]
+    NoCertificate,
+    /// There is one that can't be read.
+    #[error("the token is bound to a certificate, and the one that Envoy sent along can't be read")]
+    UnreadableCertificate,
+    /// It is another one.
+    #[error("the token is bound to another certificate than that of the connection")]
+    OtherCertificate,
+}
+
+impl SenderConstraint {
+    /// The constraint as operators write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+        }
+    }
+
+    /// Holds a token's claims against the connection.
+    ///
+    /// # Errors
+    /// [`ConfirmationFault`]: a token that is bound to nobody is refused like one that is bound to somebody else.
+    pub fn check(self, claims: &Claims, peer: Peer<'_>) -> Result<(), ConfirmationFault> {
+        match self {
+            Self::Certificate => certificate(claims, peer),
+        }
+    }
+}
+
+fn certificate(claims: &Claims, peer: Peer<'_>) -> Result<(), ConfirmationFault> {
+    let path = ClaimPath::of(["cnf", "x5t#S256"]).map_err(|_| ConfirmationFault::Unbound)?;
+    let bound = path.find(claims).and_then(Value::as_str).ok_or(ConfirmationFault::Unbound)?;
+    if peer.certificate.is_empty() {
+        return Err(ConfirmationFault::NoCertificate);
+    }
+    let der = certificate_der(peer.certificate).ok_or(ConfirmationFault::UnreadableCertificate)?;
+    let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &der));
+    // Both are public: nothing is to be learned from how long this takes.
+    if thumbprint == bound { Ok(()) } else { Err(ConfirmationFault::OtherCertificate) }
+}
+
+/// The certificate itself, out of the percent-encoded PEM that Envoy sends.
+fn certificate_der(encoded: &[u8]) -> Option<Vec<u8>> {
+    let mut pem = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let Some((byte, after)) = rest.split_first() {
+        let (byte, after) = match byte {
+            b'%' => {
+                let (digits, after) = after.split_at_checked(2)?;
+                (u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?, after)
+            }
+            byte => (*byte, after),
+        };
+        pem.push(byte);
+        rest = after;
+    }
+    let block = pem::parse(&pem).ok()?;
+    (block.tag() == "CERTIFICATE").then(|| block.into_contents())
+}

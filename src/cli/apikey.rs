@@ -1,0 +1,89 @@
+//! `modgud apikey`: API keys, made here and stored as digests only.
+
+use super::{Exit, fail, say};
+use crate::authn::ApiKeyDigest;
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+/// How many random bytes a key has: 256 bits, which nobody guesses.
+const KEY_BYTES: usize = 32;
+/// What a key begins with, so that people and scanners of leaked secrets know one when they see one.
+const PREFIX: &str = "mgk_";
+
+/// Makes API keys.
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Example:\n  modgud apikey new --id partner-a")]
+pub(super) enum Command {
+    New(New),
+}
+
+/// Makes a key: prints it, and the line to store for it.
+///
+/// The key is shown this once and stored nowhere: give it to the client. The line goes into the table that the configuration names
+/// (`api_key: { file: … }`); it holds the key's SHA-256 only. To rotate, add the line of a new key beside the old one, and take the
+/// old one out when nobody uses it any more.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  modgud apikey new --id partner-a --subject partner --role reader --expires 2027-06-30\n  \
+    modgud apikey new --id partner-b --subject partner --claim organization_uuid=70f0d039-e3d9-427e-b161-4e95dbd9e918"
+)]
+pub(super) struct New {
+    /// The key's name, no other key's: for people, logs and revocations
+    #[arg(long, value_parser = id)]
+    id: String,
+    /// Who shows it
+    #[arg(long)]
+    subject: Option<String>,
+    /// A role; can be given more than once
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    /// A permission; can be given more than once
+    #[arg(long = "permission", value_name = "PERMISSION")]
+    permissions: Vec<String>,
+    /// What a token would claim, for identity headers: JSON, or text if it is no JSON; can be given more than once
+    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = super::token::mint::claim)]
+    claims: Vec<(String, Value)>,
+    /// From when on it is not accepted any more: `2027-06-30T12:00:00Z`, or a date, which begins at midnight UTC
+    #[arg(long, value_name = "TIME", value_parser = expires)]
+    expires: Option<String>,
+}
+
+fn id(text: &str) -> Result<String, &'static str> {
+    let shown = matches!(text.len(), 1..=128) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if shown { Ok(text.to_owned()) } else { Err("write 1 to 128 visible ASCII characters without a space") }
+}
+
+fn expires(text: &str) -> Result<String, String> {
+    crate::config::timestamp(text).map(|_| text.to_owned()).map_err(|problem| problem.to_string())
+}
+
+pub(super) fn run(command: Command) -> Exit {
+    let Command::New(new) = command;
+    let mut bytes = [0; KEY_BYTES];
+    if rand::fill(&mut bytes).is_err() {
+        return fail("the system gives no random numbers");
+    }
+    let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
+    say(format_args!("the key, shown this once; give it to the client:\n{key}"));
+    say(format_args!("the line to store in the table that `api_key: {{ file: … }}` names:\n- {}", new.entry(&key)));
+    Exit::Done
+}
+
+impl New {
+    /// The entry of a table: JSON, which is YAML too.
+    fn entry(self, key: &str) -> Value {
+        let Self { id, subject, roles, permissions, claims, expires } = self;
+        let mut entry = Map::new();
+        entry.insert("id".to_owned(), id.into());
+        entry.insert("sha256".to_owned(), ApiKeyDigest::of(key).to_string().into());
+        let mut put = |name: &str, value: Option<Value>| value.map(|value| entry.insert(name.to_owned(), value));
+        put("subject", subject.map(Value::from));
+        put("roles", (!roles.is_empty()).then(|| roles.into()));
+        put("permissions", (!permissions.is_empty()).then(|| permissions.into()));
+        put("claims", (!claims.is_empty()).then(|| Value::Object(claims.into_iter().collect())));
+        put("expires", expires.map(Value::from));
+        Value::Object(entry)
+    }
+}

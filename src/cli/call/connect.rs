@@ -1,0 +1,95 @@
+//! The connection of `modgud call`: TCP or a socket in the file system, plain or under TLS.
+
+use crate::address::{Address, SocketPath};
+use hyper_util::rt::TokioIo;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tower::service_fn;
+
+/// How long the server may take, connecting included.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The name that a server on a socket in the file system has, unless it is said.
+const LOCAL: &str = "localhost";
+
+/// TLS, as it is asked for on the command line.
+#[derive(Debug, clap::Args)]
+pub(super) struct Tls {
+    /// Speak TLS: the file of the authorities (PEM) that vouch for the server
+    #[arg(long = "tls-ca", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The name in the server's certificate; without it, that of the address
+    #[arg(long = "tls-name", value_name = "NAME", requires = "ca")]
+    name: Option<String>,
+    /// The file of the own certificate (PEM), where the server asks for one
+    #[arg(long = "tls-cert", value_name = "FILE", requires_all = ["ca", "key"])]
+    cert: Option<PathBuf>,
+    /// The file of its private key (PEM)
+    #[arg(long = "tls-key", value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    #[error("can't reach {address}: {}; is `modgud serve` running there?", root(.error))]
+    Transport { address: String, error: tonic::transport::Error },
+    #[error("{}: {error}", .file.display())]
+    File { file: PathBuf, error: io::Error },
+}
+
+/// The first cause of an error: the transport itself says no more than that it failed.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// Connects.
+pub(super) async fn connect(address: &str, tls: Tls) -> Result<Channel, ConnectError> {
+    let failed = |error| ConnectError::Transport { address: address.to_owned(), error };
+    let socket = match address.parse() {
+        Ok(Address::Unix(path)) => Some(path),
+        Ok(Address::Tcp(_)) | Err(_) => None,
+    };
+    let host = if socket.is_some() { LOCAL } else { address };
+    let scheme = if tls.ca.is_some() { "https" } else { "http" };
+    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{host}"))
+        .map_err(failed)?
+        .connect_timeout(PATIENCE)
+        .timeout(PATIENCE);
+    if let Some(config) = config(tls)? {
+        endpoint = endpoint.tls_config(config).map_err(failed)?;
+    }
+    match socket {
+        None => endpoint.connect().await.map_err(failed),
+        Some(path) => endpoint.connect_with_connector(service_fn(move |_| open(path.clone()))).await.map_err(failed),
+    }
+}
+
+async fn open(path: SocketPath) -> io::Result<TokioIo<UnixStream>> {
+    UnixStream::connect(path.as_path()).await.map(TokioIo::new)
+}
+
+/// What TLS is spoken with, if it is.
+fn config(tls: Tls) -> Result<Option<ClientTlsConfig>, ConnectError> {
+    let Tls { ca, name, cert, key } = tls;
+    let Some(ca) = ca else { return Ok(None) };
+    let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(&ca)?));
+    if let Some(name) = name {
+        config = config.domain_name(name);
+    }
+    if let (Some(cert), Some(key)) = (cert, key) {
+        config = config.identity(Identity::from_pem(read(&cert)?, read(&key)?));
+    }
+    Ok(Some(config))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, ConnectError> {
+    std::fs::read(file).map_err(|error| ConnectError::File { file: file.to_path_buf(), error })
+}

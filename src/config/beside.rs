@@ -1,0 +1,45 @@
+//! Documents beside the configuration that it names, such as a table of API keys: read with the same care, each fault placed.
+
+use super::de::{self, FormFault};
+use super::problem::{Placed, Problem, Problems};
+use super::tree::{Node, Place, SyntaxFault};
+use serde::de::DeserializeOwned;
+
+/// A document that was read. What it says has still to be checked.
+pub(super) struct Beside<T> {
+    pub(super) document: T,
+    root: Node,
+    faults: Vec<de::Found>,
+}
+
+impl<T: DeserializeOwned + Default> Beside<T> {
+    /// Reads a document, as far as its form allows.
+    ///
+    /// # Errors
+    /// When it is no YAML.
+    pub(super) fn read(origin: &str, text: &str) -> Result<Self, Placed> {
+        let mut root = Node::read(origin, text).map_err(|SyntaxFault { place, message }| syntax(place, message))?;
+        let (document, faults) = de::read::<T>(&mut root);
+        Ok(Self { document: document.unwrap_or_default(), root, faults })
+    }
+
+    /// Everything that is wrong with it: its form, and what was found when its meaning was checked.
+    pub(super) fn placed(self, problems: Problems) -> Vec<Placed> {
+        let mut placed = problems.placed(&self.root, &self.faults);
+        placed.extend(self.faults.into_iter().map(without_content).map(Placed::from));
+        placed.sort_by(|one, other| one.order().cmp(&other.order()));
+        placed
+    }
+}
+
+/// What stands in the place of something else is not repeated: in a table of digests it may be the key itself.
+fn without_content(mut fault: de::Found) -> de::Found {
+    if let FormFault::Type { found, expected } = fault.what {
+        fault.what = FormFault::Type { found: found.hidden(), expected };
+    }
+    fault
+}
+
+fn syntax(place: Place, message: String) -> Placed {
+    Placed::at(place, Problem::Syntax(message))
+}

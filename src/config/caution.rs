@@ -1,0 +1,146 @@
+//! What a configuration may say but probably should not. A caution never keeps a configuration from serving: that is what
+//! problems do (`validate`). Each can be heeded, or answered by writing what is meant in so many words: a caution that stays
+//! teaches people not to read any.
+//!
+//! What is not cautioned against, because it has no other purpose than to be chosen: `audiences: any`, no `max_lifetime`,
+//! `server.admin` beyond this machine (Prometheus and probes have to get there).
+
+mod authenticators;
+mod rules;
+mod upstream;
+
+use super::Config;
+use super::document::{Denials, Document, Statuses};
+use super::path::Path;
+use super::problem::Placed;
+use super::quoted::Quoted;
+use super::tree::Node;
+use crate::clock::Timestamp;
+
+/// Everything to be said of a configuration that would serve: `document` and `root` are its two forms, `profile` is what the
+/// user's file was laid over.
+pub(super) fn find(document: &Document, root: &Node, profile: &Document, config: &Config) -> Vec<Placed<Caution>> {
+    let mut cautions = Cautions { root, found: Vec::new() };
+    rules::find(document, profile, &config.snapshot.rules, &mut cautions);
+    authenticators::find(document, profile, config.snapshot.authenticators.list(), &mut cautions);
+    upstream::find(&document.upstream, &profile.upstream, &mut cautions);
+    statuses(&document.denials, &mut cautions);
+    cautions.found
+}
+
+/// The cautions that were found, placed.
+struct Cautions<'a> {
+    root: &'a Node,
+    found: Vec<Placed<Caution>>,
+}
+
+impl Cautions<'_> {
+    fn add(&mut self, path: &Path, caution: Caution) {
+        self.found.push(Placed::new(path, self.root, caution));
+    }
+
+    /// Whether the configuration says something here.
+    fn is_said(&self, path: &Path) -> bool {
+        path.is_said(self.root)
+    }
+}
+
+/// One thing that a configuration says and probably should not.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Caution {
+    /// What a rule of the profile denied is not denied any more, and no rule is there that is about it.
+    #[error(
+        "the profile's rule {rule} denies {pattern}, and the rules here stand in the place of the profile's: such requests are \
+             now decided by {by}; repeat that rule, `{repeat}`, or write one for these paths that says what they ask for"
+    )]
+    NotDeniedAnyMore {
+        /// The rule of the profile.
+        rule: Quoted,
+        /// Its pattern.
+        pattern: Quoted,
+        /// What decides now.
+        by: String,
+        /// The rule to repeat.
+        repeat: String,
+    },
+    /// A rule that lets anybody through wherever no other rule says something.
+    #[error(
+        "{pattern} matches every path: wherever no other rule matches, rule {rule} lets callers without a credential through; \
+             name the paths that are open, and leave the rest to `fallback`"
+    )]
+    OpenToAll {
+        /// The rule.
+        rule: Quoted,
+        /// Its pattern.
+        pattern: Quoted,
+    },
+    /// An authenticator in the place of one of the profile's that asks for less without saying so.
+    #[error(
+        "this stands in the place of the profile's authenticator {authenticator}, and does not say which claims it requires: \
+             tokens without {claims} are accepted; repeat `require: [{list}]`, or write `require: []` if no claim is needed"
+    )]
+    RequireLeftOut {
+        /// The authenticator of the profile.
+        authenticator: Quoted,
+        /// The claims, for a sentence.
+        claims: String,
+        /// The claims, for the list.
+        list: String,
+    },
+    /// More tolerance than clocks need.
+    #[error(
+        "{0} is more than clocks that are kept in time are apart, and every token is accepted for that long after it has \
+             expired; write `60s` or less"
+    )]
+    Leeway(Quoted),
+    /// Headers that the profile removes and the file does not.
+    #[error(
+        "the profile removes {0} from what clients send, and the list here stands in the place of the profile's: modules would \
+             take such headers from clients; repeat {0}, or write `strip: []` if nothing is to be removed"
+    )]
+    NotStrippedAnyMore(Quoted),
+    /// A status upon which the request is sent again.
+    #[error("`{found}` makes clients and proxies send the request again, to be turned away again; write `{right}`")]
+    StatusRetried {
+        /// The status.
+        found: u16,
+        /// What would be right.
+        right: u16,
+    },
+    /// 401 for callers who are known.
+    #[error(
+        "`401` makes clients log in again, which does not help a caller who is known and may not; write `403`, or `404` to hide \
+             that something is there"
+    )]
+    ForbiddenAsUnknown,
+    /// A certificate whose dates are over.
+    #[error(
+        "the certificate here was valid until {0}, and its key goes on verifying tokens, since nothing else is taken from a \
+             certificate; write the issuer's present one, or, if the key is still the issuer's, the key alone \
+             (`openssl x509 -pubkey -noout` writes it)"
+    )]
+    CertificateExpired(Timestamp),
+    /// A certificate whose dates have not begun.
+    #[error(
+        "the certificate here is valid from {0} only, and its key verifies tokens already, since nothing else is taken from a \
+             certificate; write the issuer's present one, or, if the key is the issuer's already, the key alone \
+             (`openssl x509 -pubkey -noout` writes it)"
+    )]
+    CertificateNotYetValid(Timestamp),
+}
+
+/// Statuses that make clients ask again: those upon which they and proxies retry (RFC 9110 §15.5.9 and §15.5.20, RFC 8470 §5.2,
+/// RFC 6585 §4), and the one upon which they log in again, which does not help a caller who may not.
+fn statuses(denials: &Denials, cautions: &mut Cautions<'_>) {
+    const RETRIED: [u16; 4] = [408, 421, 425, 429];
+    let Statuses { unauthenticated, forbidden } = &denials.status;
+    let at = Path::root("denials").key("status");
+    for (key, status, right) in [("unauthenticated", unauthenticated, 401), ("forbidden", forbidden, 403)] {
+        if let Some(found) = status.filter(|status| RETRIED.contains(status)) {
+            cautions.add(&at.key(key), Caution::StatusRetried { found, right });
+        }
+    }
+    if *forbidden == Some(401) {
+        cautions.add(&at.key("forbidden"), Caution::ForbiddenAsUnknown);
+    }
+}

@@ -1,0 +1,184 @@
+//! The file of revocations: YAML for people, JSON for what has a million entries. Knows nothing of who follows its changes.
+
+use super::beside::Beside;
+use super::path::Path as At;
+use super::problem::{Placed, Problem, Problems};
+use super::validate::timestamp;
+use crate::authn::{RevocationList, Revoked};
+use crate::clock::Timestamp;
+use serde::Deserialize;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The most that is read of a list in JSON: 128 MiB, which holds a million entries.
+const MAX_JSON_BYTES: u64 = 128 * 1024 * 1024;
+/// The most that is read of a list in YAML: 4 MiB. Reading YAML, with the place of each value, costs ten times as much.
+const MAX_YAML_BYTES: usize = 4 * 1024 * 1024;
+
+/// Why a list of revocations could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RevocationsError {
+    /// The file can't be read.
+    #[error("the file {} can't be read: {error}", .file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file is larger than is read.
+    #[error("the file {} is larger than {} MiB, which is the most that is read", .file.display(), MAX_JSON_BYTES / 1024 / 1024)]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A file in YAML is larger than is read.
+    #[error("the file {} is larger than {} MiB; a list of that size is written in JSON", .file.display(), MAX_YAML_BYTES / 1024 / 1024)]
+    TooLargeForYaml {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The file has nothing in it: it was cut off, or not written yet. Taken for a list it would undo every revocation.
+    #[error("the file {} is empty; a list without an entry is written `{{}}`", .file.display())]
+    Empty {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The file is not UTF-8.
+    #[error("the file {} does not hold UTF-8 text", .file.display())]
+    NotText {
+        /// The file.
+        file: PathBuf,
+    },
+    /// JSON that is none, or that says something else.
+    #[error("{}:{line}:{column}: {message}", .file.display())]
+    Json {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// Everything that is wrong with a list in YAML.
+    #[error("{}", Lines(.0))]
+    Placed(Vec<Placed>),
+}
+
+struct Lines<'a>(&'a [Placed]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Document {
+    tokens: Vec<Item>,
+    subjects: Vec<Item>,
+    organizations: Vec<Item>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a name, or `{ id: NAME, issued_before: TIME }`")]
+enum Item {
+    Name(Box<str>),
+    Before(Before),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Before {
+    id: Box<str>,
+    issued_before: Option<Box<str>>,
+}
+
+/// Reads a list.
+///
+/// # Errors
+/// [`RevocationsError`], with the place in the file where there is one.
+pub fn read(file: &Path) -> Result<RevocationList, RevocationsError> {
+    let own = || file.to_path_buf();
+    let mut content = Vec::new();
+    let read = File::open(file).and_then(|open| open.take(MAX_JSON_BYTES.saturating_add(1)).read_to_end(&mut content));
+    let read = read.map_err(|error| RevocationsError::Read { file: own(), error })?;
+    if u64::try_from(read).is_ok_and(|read| read > MAX_JSON_BYTES) {
+        return Err(RevocationsError::TooLarge { file: own() });
+    }
+    match content.trim_ascii_start().first() {
+        None => Err(RevocationsError::Empty { file: own() }),
+        Some(b'{') => json(file, &content),
+        Some(_) if content.len() > MAX_YAML_BYTES => Err(RevocationsError::TooLargeForYaml { file: own() }),
+        Some(_) => {
+            let text = String::from_utf8(content).map_err(|_| RevocationsError::NotText { file: own() })?;
+            yaml(file, &text)
+        }
+    }
+}
+
+/// JSON, read fast. What is wrong with one of modest size is told as for YAML, of which JSON is a part: everything, with its place.
+fn json(file: &Path, content: &[u8]) -> Result<RevocationList, RevocationsError> {
+    let first = match serde_json::from_slice::<Document>(content) {
+        Ok(document) => {
+            let mut first = None;
+            let list = list(&document, |which, number, problem| {
+                first.get_or_insert_with(|| format!("{which}[{number}].issued_before: {problem}"));
+            });
+            match first {
+                None => return Ok(list),
+                Some(message) => RevocationsError::Json { file: file.to_path_buf(), line: 1, column: 1, message },
+            }
+        }
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            RevocationsError::Json { file: file.to_path_buf(), line, column, message: error.to_string() }
+        }
+    };
+    match std::str::from_utf8(content) {
+        Ok(text) if text.len() <= MAX_YAML_BYTES => yaml(file, text),
+        Ok(_) | Err(_) => Err(first),
+    }
+}
+
+fn yaml(file: &Path, text: &str) -> Result<RevocationList, RevocationsError> {
+    let read = Beside::<Document>::read(&file.display().to_string(), text);
+    let beside = read.map_err(|placed| RevocationsError::Placed(vec![placed]))?;
+    let mut problems = Problems::default();
+    let list = list(&beside.document, |which, number, problem| {
+        problems.add(At::root(which).position(number).key("issued_before"), problem);
+    });
+    let placed = beside.placed(problems);
+    if placed.is_empty() { Ok(list) } else { Err(RevocationsError::Placed(placed)) }
+}
+
+/// The list that a document says; what is wrong with an item is told to `found`.
+fn list(document: &Document, mut found: impl FnMut(&'static str, usize, Problem)) -> RevocationList {
+    let Document { tokens, subjects, organizations } = document;
+    let mut all = |which: &'static str, items: &[Item]| {
+        let mut revoked = Revoked::default();
+        for (number, item) in items.iter().enumerate() {
+            match item {
+                Item::Name(name) => revoked.add(name.clone(), Timestamp::NEVER),
+                Item::Before(Before { id, issued_before: None }) => revoked.add(id.clone(), Timestamp::NEVER),
+                Item::Before(Before { id, issued_before: Some(text) }) => match timestamp(text) {
+                    Ok(before) => revoked.add(id.clone(), before),
+                    Err(problem) => found(which, number, problem),
+                },
+            }
+        }
+        revoked
+    };
+    RevocationList {
+        tokens: all("tokens", tokens),
+        subjects: all("subjects", subjects),
+        organizations: all("organizations", organizations),
+    }
+}

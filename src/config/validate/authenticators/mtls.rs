@@ -1,0 +1,33 @@
+//! Checks `mtls`: whose certificates are accepted.
+
+use super::super::super::document;
+use super::super::super::path::Path;
+use super::super::super::problem::{Problem, Problems};
+use super::super::super::quoted::Quoted;
+use crate::authn::{MtlsAuthenticator, PeerPattern};
+use crate::principal::{AuthenticatorName, IdentityClaims};
+use std::sync::Arc;
+
+/// Everybody whose certificate Envoy's check accepts.
+const ANYBODY: &str = "*";
+
+pub(super) fn check(
+    at: &Path,
+    name: &str,
+    mtls: &document::Mtls,
+    identity: &Arc<IdentityClaims>,
+    problems: &mut Problems,
+) -> MtlsAuthenticator {
+    let anybody = [ANYBODY.to_owned()];
+    let written = mtls.principals.as_deref().unwrap_or(&anybody);
+    let at = at.key("principals");
+    if written.is_empty() {
+        problems.add(at.clone(), Problem::Empty("name who is accepted, such as `spiffe://example.org/ns/prod/sa/api`"));
+    }
+    let mut principals = Vec::new();
+    for (number, text) in written.iter().enumerate() {
+        let pattern = PeerPattern::parse(text).map_err(|fault| Problem::Peer { found: Quoted::new(text), fault });
+        principals.extend(problems.take(&at.position(number), pattern));
+    }
+    MtlsAuthenticator { name: AuthenticatorName::new(name), principals, identity: Arc::clone(identity) }
+}

@@ -1,0 +1,93 @@
+//! Checks `server`: addresses, times, bounds, and that TLS can be had with the files that are named.
+
+use super::super::document;
+use super::super::path::Path;
+use super::super::problem::{Problem, Problems};
+use super::super::quoted::Quoted;
+use super::super::source::Reader;
+use super::super::{LogFormat, ServerConfig};
+use super::Span;
+use crate::tls::{Chain, ClientAuthorities, PrivateKey, Tls, TlsFault};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path;
+use std::time::Duration;
+
+/// What stands for an address that is missing or none. `profiles/none.yaml` says everything that a file may leave out, so it is
+/// used only beside a problem that keeps the configuration from being used at all; so are the other stand-ins here.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// What the section comes to.
+pub(super) struct Checked {
+    /// What a running process can't change.
+    pub(super) server: ServerConfig,
+    pub(super) tls: Option<Tls>,
+    pub(super) deadline: Duration,
+}
+
+pub(super) fn check(server: &document::Server, log: LogFormat, reader: &Reader, problems: &mut Problems) -> Checked {
+    let document::Server { grpc, admin, tls, deadline, drain, max_in_flight } = server;
+    let at = Path::root("server");
+    let grpc = grpc.as_ref().and_then(|text| {
+        let read = text.parse().map_err(|fault| Problem::CheckAddress { found: Quoted::new(text), fault });
+        problems.take(&at.key("grpc"), read)
+    });
+    let admin = admin.as_ref().and_then(|text| {
+        problems.take(&at.key("admin"), text.parse().map_err(|_| Problem::Address(Quoted::new(text))))
+    });
+    let tls = tls
+        .as_ref()
+        .filter(|_| reader.is_for_serving())
+        .and_then(|tls| self::tls(&at.key("tls"), tls, reader, problems));
+    let deadline =
+        Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
+    let drain = Span { least: ("0s", 0), most: ("10m", 600_000) }.read(&at.key("drain"), drain.as_ref(), problems);
+    if let Some(outside) = max_in_flight.filter(|most| !(1..=1_000_000).contains(most)) {
+        problems.add(at.key("max_in_flight"), Problem::InFlight(outside));
+    }
+    let max_in_flight = usize::try_from(max_in_flight.unwrap_or_default()).unwrap_or(usize::MAX);
+    let (grpc, admin) = (grpc.unwrap_or(NOWHERE.into()), admin.unwrap_or(NOWHERE));
+    Checked { server: ServerConfig { grpc, admin, drain, max_in_flight, log }, tls, deadline }
+}
+
+/// Reads every file, whatever is wrong with another.
+fn tls(at: &Path, tls: &document::Tls, reader: &Reader, problems: &mut Problems) -> Option<Tls> {
+    let document::Tls { cert, key, client_ca } = tls;
+    let chain = read(&at.key("cert"), cert, Chain::from_pem, reader, problems);
+    let private = read(&at.key("key"), key, PrivateKey::from_pem, reader, problems);
+    let authorities = match client_ca {
+        None => Some(None),
+        Some(file) => read(&at.key("client_ca"), file, ClientAuthorities::from_pem, reader, problems).map(Some),
+    };
+    let (Some((chain, cert_origin)), Some((private, key_origin)), Some(authorities)) = (chain, private, authorities)
+    else {
+        return None;
+    };
+    let authorities = authorities.map(|(authorities, _)| authorities);
+    Tls::new(chain, private, authorities)
+        .map_err(|fault| {
+            let (key, origin) = match fault {
+                TlsFault::NoCertificate | TlsFault::Certificate => ("cert", cert_origin),
+                TlsFault::NoKey | TlsFault::Key | TlsFault::OtherKey => ("key", key_origin),
+            };
+            problems.add(at.key(key), Problem::Tls { origin, fault });
+        })
+        .ok()
+}
+
+/// What a file holds, and where that came from in words.
+fn read<T>(
+    at: &Path,
+    file: &path::Path,
+    parse: impl Fn(&[u8]) -> Result<T, TlsFault>,
+    reader: &Reader,
+    problems: &mut Problems,
+) -> Option<(T, String)> {
+    let (content, origin) = problems.take(at, reader.read_tls_file(file))?;
+    match parse(&content) {
+        Ok(parsed) => Some((parsed, origin)),
+        Err(fault) => {
+            problems.add(at.clone(), Problem::Tls { origin, fault });
+            None
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! One accepted connection: its bytes, its place among those that may be open, and the time by which it must have come to
+//! something. Knows nothing of what is spoken on it.
+
+#[cfg(test)]
+mod tests;
+
+use prometheus_client::metrics::gauge::Gauge;
+use std::future::Future;
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::transport::server::Connected;
+
+/// Bytes both ways: TCP, a socket in the file system, either of them under TLS.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// What a connection has to have come to in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// So many bytes from the client.
+    Bytes(usize),
+    /// Its end.
+    End,
+}
+
+/// A place among the connections that may be open.
+#[derive(Debug)]
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    open: Gauge,
+}
+
+impl Place {
+    /// A place that was given, counted for as long as it is taken.
+    pub(super) fn new(permit: OwnedSemaphorePermit, open: &Gauge) -> Self {
+        open.inc();
+        Self { _permit: permit, open: open.clone() }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.dec();
+    }
+}
+
+/// A connection, which ends in an error when its time is over.
+pub(super) struct Connection {
+    stream: Box<dyn Stream>,
+    alarm: Option<(Due, Pin<Box<Sleep>>)>,
+    _place: Place,
+}
+
+impl Connection {
+    /// A connection on which something is due at a time.
+    pub(super) fn new(stream: Box<dyn Stream>, place: Place, due: Due, at: Instant) -> Self {
+        Self { stream, alarm: Some((due, Box::pin(sleep_until(at)))), _place: place }
+    }
+
+    /// Fails when the time is over.
+    fn in_time(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let Some((_, alarm)) = &mut self.alarm else { return Ok(()) };
+        match alarm.as_mut().poll(context) {
+            Poll::Ready(()) => Err(ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Notes that bytes have come.
+    fn heard(&mut self, bytes: usize) {
+        self.alarm = match self.alarm.take() {
+            Some((Due::Bytes(missing), _)) if missing <= bytes => None,
+            Some((Due::Bytes(missing), alarm)) => Some((Due::Bytes(missing.saturating_sub(bytes)), alarm)),
+            other @ (Some((Due::End, _)) | None) => other,
+        };
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.in_time(context)?;
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        self.heard(buffer.filled().len().saturating_sub(before));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.in_time(context)?;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.in_time(context)?;
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.in_time(context)?;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.in_time(context)?;
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}

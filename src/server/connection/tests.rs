@@ -1,0 +1,69 @@
+use super::{Connection, Due, Place};
+use prometheus_client::metrics::gauge::Gauge;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, advance};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connection and its other end, with the places that there are and their count.
+fn connection(due: Due) -> (Connection, DuplexStream, Arc<Semaphore>, Gauge) {
+    let (near, far) = duplex(8);
+    let (places, open) = (Arc::new(Semaphore::new(1)), Gauge::default());
+    let place = Place::new(Arc::clone(&places).try_acquire_owned().unwrap(), &open);
+    let at = Instant::now().checked_add(PATIENCE).unwrap();
+    (Connection::new(Box::new(near), place, due, at), far, places, open)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_one_ends_in_time() {
+    for due in [Due::Bytes(4), Due::End] {
+        let (mut connection, _far, _, _) = connection(due);
+        let began = Instant::now();
+        let error = connection.read_u8().await.unwrap_err();
+        assert_eq!((error.kind(), began.elapsed()), (ErrorKind::TimedOut, PATIENCE), "{due:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_says_too_little_ends_in_time() {
+    let (mut connection, mut far, _, _) = connection(Due::Bytes(4));
+    far.write_all(b"PRI").await.unwrap();
+    let mut heard = [0; 3];
+    connection.read_exact(&mut heard).await.unwrap();
+    assert_eq!(connection.read_u8().await.unwrap_err().kind(), ErrorKind::TimedOut);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_says_enough_in_pieces_may_then_be_silent() {
+    let (mut connection, mut far, _, _) = connection(Due::Bytes(4));
+    for piece in [b"PR", b"I "] {
+        far.write_all(piece).await.unwrap();
+        connection.read_exact(&mut [0; 2]).await.unwrap();
+    }
+    advance(PATIENCE * 2).await;
+    far.write_all(b"*").await.unwrap();
+    assert_eq!(connection.read_u8().await.unwrap(), b'*');
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_has_to_end_ends_whatever_it_says() {
+    let (mut connection, mut far, _, _) = connection(Due::End);
+    far.write_all(b"GET /").await.unwrap();
+    connection.read_exact(&mut [0; 5]).await.unwrap();
+    // A client that does not read what it asked for: the pipe holds eight bytes.
+    let began = Instant::now();
+    assert_eq!(connection.write_all(b"HTTP/1.1 200 OK").await.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(began.elapsed(), PATIENCE);
+}
+
+#[tokio::test]
+async fn a_place_is_taken_for_as_long_as_it_is_there() {
+    let (connection, _far, places, open) = connection(Due::End);
+    assert_eq!((places.available_permits(), open.get()), (0, 1));
+    drop(connection);
+    assert_eq!((places.available_permits(), open.get()), (1, 0));
+}

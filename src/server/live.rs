@@ -1,0 +1,37 @@
+//! What of a running process can be replaced while it serves: the snapshot that checks are decided by, and what new connections
+//! are secured with.
+
+use super::check::Checks;
+use crate::keys::KeySource;
+use crate::snapshot::Snapshot;
+use crate::tls::Tls;
+use arc_swap::ArcSwapOption;
+use std::sync::Arc;
+use tokio_rustls::rustls::ServerConfig;
+
+/// The parts that can be replaced; clones speak of the same ones.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// What decides and counts.
+    pub checks: Arc<Checks>,
+    tls: Arc<ArcSwapOption<ServerConfig>>,
+}
+
+impl Live {
+    /// The parts that a process starts with.
+    #[must_use]
+    pub fn new(checks: Arc<Checks>, tls: Option<Tls>) -> Self {
+        Self { checks, tls: Arc::new(ArcSwapOption::new(tls.map(Tls::into_server))) }
+    }
+
+    /// Puts others in their place. Checks under way end on what they began with, and so do connections.
+    pub fn replace(&self, snapshot: Snapshot, key_sources: Vec<KeySource>, tls: Option<Tls>) {
+        self.checks.driver.replace(snapshot, key_sources);
+        self.tls.store(tls.map(Tls::into_server));
+    }
+
+    /// What the next connection is secured with, if it is.
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.tls.load_full()
+    }
+}

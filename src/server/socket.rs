@@ -1,0 +1,149 @@
+//! The listening sockets themselves: opened, accepted from, and, in the file system, cleared away. Knows nothing of what is spoken
+//! on a connection.
+
+#[cfg(test)]
+mod tests;
+
+use super::connection::Stream;
+use crate::address::{Address, SocketPath};
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use tokio::net::{TcpListener, UnixListener, UnixSocket};
+
+/// How many connections wait to be accepted, at most; the system may allow fewer.
+const BACKLOG: u32 = 1_024;
+/// Who may connect to a socket in the file system: its owner and its group.
+const MODE: u32 = 0o660;
+
+/// Why a socket can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketFault {
+    /// The system says no.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Somebody serves there.
+    #[error("another process serves there; stop it, or let this one listen elsewhere")]
+    InUse,
+    /// Something stands there that is no socket.
+    #[error("there is a file that is not a socket; remove it if it is not needed, modgud does not")]
+    NotASocket,
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP.
+    Tcp(TcpListener),
+    /// In the file system.
+    Unix(UnixListener, SocketFile),
+}
+
+impl Socket {
+    /// Opens the socket of an address.
+    ///
+    /// # Errors
+    /// [`SocketFault`] when it can't be had.
+    pub async fn open(address: &Address) -> Result<Self, SocketFault> {
+        match address {
+            Address::Tcp(address) => Ok(Self::tcp(*address).await?),
+            Address::Unix(path) => Self::unix(path),
+        }
+    }
+
+    /// Opens a socket of TCP.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn tcp(address: SocketAddr) -> io::Result<Self> {
+        TcpListener::bind(address).await.map(Self::Tcp)
+    }
+
+    /// Opens a socket in the file system, in the place of one that nobody serves any more.
+    fn unix(path: &SocketPath) -> Result<Self, SocketFault> {
+        let path = path.as_path();
+        // Two that start at once must not take each other's fresh socket for one that was left behind. Freed when it is dropped.
+        let folder = File::open(path.parent().unwrap_or(path))?;
+        folder.lock()?;
+        clear(path)?;
+        let socket = UnixSocket::new_stream()?;
+        socket.bind(path)?;
+        // Before it listens: nobody who may not connect has done so.
+        fs::set_permissions(path, Permissions::from_mode(MODE))?;
+        let file = SocketFile::at(path)?;
+        Ok(Self::Unix(socket.listen(BACKLOG)?, file))
+    }
+
+    /// Where it listens; for TCP with the port that was had.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn tcp_address(&self) -> io::Result<Option<SocketAddr>> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Some),
+            Self::Unix(..) => Ok(None),
+        }
+    }
+
+    /// Waits for the next connection.
+    pub(super) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // An answer is one small write: waiting for more would only delay it. Fails when the client is gone already.
+                let _ = stream.set_nodelay(true);
+                Ok(Box::new(stream))
+            }
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Box::new(stream))
+            }
+        }
+    }
+}
+
+/// Removes a socket that nobody serves any more.
+fn clear(path: &Path) -> Result<(), SocketFault> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+        Ok(data) if !data.file_type().is_socket() => return Err(SocketFault::NotASocket),
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(SocketFault::InUse),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(fs::remove_file(path)?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The file of a socket; removed when this is dropped, unless another one stands there by then.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    id: (u64, u64),
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_path_buf(), id: identity(path)? })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|id| id == self.id) {
+            // Fails when the folder may not be written any more; the next start clears up then.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let data = fs::symlink_metadata(path)?;
+    Ok((data.dev(), data.ino()))
+}

@@ -1,0 +1,121 @@
+use super::{Socket, SocketFault};
+use crate::address::Address;
+use std::fs::{self, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("check.sock");
+    (folder, path)
+}
+
+async fn open(path: &Path) -> Result<Socket, SocketFault> {
+    let address: Address = format!("unix:{}", path.display()).parse().unwrap();
+    Socket::open(&address).await
+}
+
+#[tokio::test]
+async fn owner_and_group_may_connect_and_the_file_goes_with_the_listener() {
+    let (_folder, path) = folder();
+    let socket = open(&path).await.unwrap();
+    let data = fs::metadata(&path).unwrap();
+    assert!(data.file_type().is_socket());
+    assert_eq!(data.permissions().mode() & 0o777, 0o660);
+    let (_client, accepted) = tokio::join!(tokio::net::UnixStream::connect(&path), socket.accept());
+    accepted.unwrap();
+    drop(socket);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn what_a_dead_process_left_is_replaced() {
+    let (_folder, path) = folder();
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(path.exists(), "the standard library leaves it");
+    let _socket = open(&path).await.unwrap();
+    UnixStream::connect(&path).unwrap();
+}
+
+#[tokio::test]
+async fn what_somebody_serves_is_left_alone() {
+    let (_folder, path) = folder();
+    let other = UnixListener::bind(&path).unwrap();
+    assert!(matches!(open(&path).await, Err(SocketFault::InUse)));
+    UnixStream::connect(&path).unwrap();
+    drop(other);
+}
+
+#[tokio::test]
+async fn what_is_no_socket_is_left_alone() {
+    let (folder, path) = folder();
+    fs::write(&path, "mine").unwrap();
+    assert!(matches!(open(&path).await, Err(SocketFault::NotASocket)));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    fs::remove_file(&path).unwrap();
+
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(open(&path).await, Err(SocketFault::NotASocket)));
+    fs::remove_dir(&path).unwrap();
+
+    // Also when it leads to a socket that was left behind: the link is somebody's.
+    let left = folder.path().join("left.sock");
+    drop(UnixListener::bind(&left).unwrap());
+    symlink(&left, &path).unwrap();
+    assert!(matches!(open(&path).await, Err(SocketFault::NotASocket)));
+    assert!(path.is_symlink() && left.exists());
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_not_made() {
+    let (folder, _) = folder();
+    let below = folder.path().join("below/check.sock");
+    let error = open(&below).await.unwrap_err();
+    assert!(matches!(&error, SocketFault::Io(error) if error.kind() == ErrorKind::NotFound), "{error}");
+    assert!(!folder.path().join("below").exists());
+}
+
+/// A successor that has taken the place already keeps its file.
+#[tokio::test]
+async fn another_ones_file_is_not_removed() {
+    let (_folder, path) = folder();
+    let socket = open(&path).await.unwrap();
+    fs::remove_file(&path).unwrap();
+    let _other = UnixListener::bind(&path).unwrap();
+    drop(socket);
+    UnixStream::connect(&path).unwrap();
+}
+
+/// Of many that start at once in the place of a dead one, one serves.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_many_gets_it() {
+    for _ in 0..20 {
+        let (_folder, path) = folder();
+        drop(UnixListener::bind(&path).unwrap());
+        let mut opening = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let path = path.clone();
+            opening.spawn(async move { open(&path).await });
+        }
+        let opened = opening.join_all().await;
+        assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1, "{opened:?}");
+        let refused = opened.iter().filter_map(|opened| opened.as_ref().err());
+        assert!(refused.into_iter().all(|fault| matches!(fault, SocketFault::InUse)), "{opened:?}");
+        UnixStream::connect(&path).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_may_not_be_asked_is_no_dead_one() {
+    let (_folder, path) = folder();
+    let other = UnixListener::bind(&path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
+    // Root may ask all the same, and hears that somebody serves there.
+    let fault = open(&path).await.unwrap_err();
+    assert!(matches!(fault, SocketFault::InUse | SocketFault::Io(_)), "{fault}");
+    assert!(path.exists());
+    drop(other);
+}

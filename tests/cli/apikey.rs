@@ -1,0 +1,100 @@
+//! `modgud apikey new`: the key that it shows is the one that its line stands for.
+
+use super::process::{KEY_VARIABLE, run_in};
+use crate::support::KEY;
+use serde_json::Value;
+use std::collections::HashSet;
+use std::fs;
+
+const CONFIGURATION: &str = "\
+authenticators:
+  - name: partners
+    from: [{ header: x-api-key }]
+    api_key: { file: keys.yaml }
+upstream:
+  headers: { x-subject: { principal: subject }, x-roles: { principal: roles } }
+";
+
+/// The key and the line of what was printed.
+fn key_and_line(out: &str) -> (&str, &str) {
+    let lines: Vec<&str> = out.lines().collect();
+    let [told_key, key, told_line, line] = lines[..] else { panic!("not four lines:\n{out}") };
+    assert_eq!(told_key, "the key, shown this once; give it to the client:");
+    assert_eq!(told_line, "the line to store in the table that `api_key: { file: … }` names:");
+    assert!(key.starts_with("mgk_") && key.len() == 47, "{key}");
+    (key, line)
+}
+
+#[tokio::test]
+async fn a_key_is_accepted_once_its_line_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let arguments = [
+        "apikey",
+        "new",
+        "--id",
+        "partner-a",
+        "--subject",
+        "partner",
+        "--role",
+        "reader",
+        "--role",
+        "writer",
+        "--permission",
+        "crm:read",
+        "--claim",
+        "organization_uuid=None",
+        "--claim",
+        "level=3",
+        "--expires",
+        "2999-01-01",
+    ];
+    let first = run_in(folder.path(), &[], &arguments).await;
+    let second = run_in(folder.path(), &[], &["apikey", "new", "--id", "plain"]).await;
+    assert_eq!((first.code, first.err.as_str(), second.code), (Some(0), "", Some(0)));
+    let ((key, line), (other, other_line)) = (key_and_line(&first.out), key_and_line(&second.out));
+    assert!(!line.contains(key), "the line holds the key itself");
+    let entry: Value = serde_json::from_str(line.strip_prefix("- ").unwrap()).unwrap();
+    let names: HashSet<&str> = entry.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, HashSet::from(["id", "sha256", "subject", "roles", "permissions", "claims", "expires"]));
+
+    write("modgud.yaml", CONFIGURATION);
+    write("keys.yaml", &format!("{line}\n{other_line}\n"));
+    let public = KEY.public_pem().unwrap();
+    for (key, code, shown) in
+        [(key, 0, "x-subject: partner"), (other, 0, "remove    x-subject"), ("mgk_x", 3, "api_key_unknown")]
+    {
+        let header = format!("x-api-key: {key}");
+        let explain = ["explain", "--config", "modgud.yaml", "--path", "/crm/", "--header", &header];
+        let said = run_in(folder.path(), &[(KEY_VARIABLE, &public)], &explain).await;
+        assert_eq!((said.code, said.err.as_str()), (Some(code), ""), "{}", said.out);
+        assert!(said.out.contains(shown), "{shown} is not in\n{}", said.out);
+    }
+    let checked = run_in(folder.path(), &[(KEY_VARIABLE, &public)], &["check", "--config", "modgud.yaml"]).await;
+    assert!(checked.out.contains("authenticator partners: 2 API keys, 0 of them expired"), "{}", checked.out);
+}
+
+#[tokio::test]
+async fn no_two_keys_are_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut keys = HashSet::new();
+    for _ in 0..4 {
+        let said = run_in(folder.path(), &[], &["apikey", "new", "--id", "a"]).await;
+        assert!(keys.insert(key_and_line(&said.out).0.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_stored_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, expected) in [
+        (&["apikey", "new"][..], "--id"),
+        (&["apikey", "new", "--id", "a b"], "write 1 to 128 visible ASCII characters without a space"),
+        (&["apikey", "new", "--id", "a", "--expires", "soon"], "`soon` is not a point in time"),
+        (&["apikey", "new", "--id", "a", "--claim", "x"], "write it as `NAME=VALUE`"),
+    ] {
+        let said = run_in(folder.path(), &[], arguments).await;
+        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(said.err.contains(expected), "{expected} is not in\n{}", said.err);
+    }
+}

@@ -1,0 +1,229 @@
+//! Files that load and should probably say something else: what `check` and the server say of them. How the folder is written is
+//! told in its README.
+
+use super::bad::{Placed, place};
+use super::{PUBLIC_PEM, files, folder, load_file, variables};
+use crate::cli::process::{Said, Serving, run_in};
+use crate::support::NOW;
+use modgud::clock::{Clock, Timestamp};
+use modgud::config::{Environment, Keys, Overrides, ProfileName, load, load_with_keys};
+use modgud::playground::http::Exchange;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+use tokio::time::timeout;
+
+async fn check(folder: &Path, arguments: &[&str]) -> Said {
+    run_in(folder, &variables(), &[["check"].as_slice(), arguments].concat()).await
+}
+
+/// What a file's configuration is cautioned against at the tests' time.
+fn cautions(file: &Path) -> Vec<String> {
+    let loaded = load_file(file).unwrap_or_else(|error| panic!("{error}"));
+    loaded.cautions(Timestamp::from_secs(NOW)).iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn each_file_is_cautioned_against_with_the_text_beside_it() {
+    let folder = folder("cautioned");
+    let mut wrong = Vec::new();
+    for file in files(&folder, "yaml") {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let expected = fs::read_to_string(file.with_extension("txt")).unwrap_or_default();
+        let said = check(&folder, &["--config", name]).await;
+        let (summary, told) = said.out.split_at(said.out.find("caution: ").unwrap_or(said.out.len()));
+        if (said.code, told, said.err.as_str()) != (Some(0), expected.as_str(), "") || told.is_empty() {
+            wrong.push(format!("--- {name}: exit code {:?}\n{told}{}--- expected 0\n{expected}", said.code, said.err));
+        }
+        assert!(summary.starts_with(&format!("{name} on profile ")), "{name}: {summary}");
+
+        let denied = check(&folder, &["--config", name, "--deny-cautions"]).await;
+        let why = match expected.lines().count() {
+            1 => "modgud: there is a caution, and --deny-cautions lets none pass\n".to_owned(),
+            many => format!("modgud: there are {many} cautions, and --deny-cautions lets none pass\n"),
+        };
+        assert_eq!((denied.code, denied.out, denied.err), (Some(1), said.out, why), "{name}");
+    }
+    assert!(wrong.is_empty(), "{} files are told otherwise:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn each_text_belongs_to_a_file() {
+    let names = |extension| -> BTreeSet<_> {
+        files(&folder("cautioned"), extension).iter().map(|file| file.file_stem().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("yaml"), names("txt"));
+}
+
+/// As problems do: `file:line:column: path: what is wrong`, in the order of the file.
+#[test]
+fn every_text_has_the_documented_form() {
+    for file in files(&folder("cautioned"), "txt") {
+        let name = file.with_extension("yaml").file_name().unwrap().to_str().unwrap().to_owned();
+        let mut before = (0, 0);
+        for line in fs::read_to_string(&file).unwrap().lines() {
+            let line = line.strip_prefix("caution: ").unwrap_or_else(|| panic!("{name}: {line}"));
+            let Placed { origin, at, what } = place(line).unwrap_or_else(|| panic!("{name}: no place: {line}"));
+            assert_eq!(origin, name);
+            assert!(before <= at, "{name}: not in the order of the file: {line}");
+            assert!(what.contains(": "), "{name}: no path: {line}");
+            before = at;
+        }
+    }
+}
+
+#[tokio::test]
+async fn sane_files_and_profiles_are_not_cautioned_against() {
+    let folder = folder("sane");
+    for file in files(&folder, "yaml") {
+        assert_eq!(cautions(&file), [""; 0], "{}", file.display());
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let said = check(&folder, &["--config", name, "--deny-cautions"]).await;
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{name}");
+        assert!(!said.out.contains("caution"), "{name}: {}", said.out);
+    }
+    for profile in [ProfileName::Bifrost, ProfileName::None] {
+        let overrides = Overrides { profile: Some(profile), ..Overrides::default() };
+        let loaded = load(None, &overrides, &Environment::fixed(variables())).unwrap();
+        assert!(loaded.cautions(Timestamp::from_secs(NOW)).is_empty(), "{profile:?}");
+    }
+}
+
+/// A profile that is printed as a file of its own says everything that it said.
+#[test]
+fn what_config_prints_of_a_profile_is_not_cautioned_against() {
+    let loaded = load(None, &Overrides::default(), &Environment::fixed(variables())).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("printed.yaml");
+    fs::write(&file, loaded.yaml().unwrap()).unwrap();
+    assert_eq!(cautions(&file), [""; 0]);
+}
+
+/// Whether a certificate is of today is a matter of the time, to the second.
+#[test]
+fn the_dates_of_a_certificate_are_held_against_the_time() {
+    const FROM: u64 = 1_577_836_800;
+    const UNTIL: u64 = 4_733_510_400;
+    let loaded = load_file(&folder("sane").join("said-otherwise.yaml")).unwrap();
+    let told = |millis| -> Vec<String> {
+        let cautions = loaded.cautions(Timestamp::from_millis(millis));
+        cautions.iter().map(|caution| caution.to_string().split(',').next().unwrap_or_default().to_owned()).collect()
+    };
+    let place = "said-otherwise.yaml:9:21: authenticators[0].jwt.keys[0].pem: the certificate here";
+    let ends = |told: Vec<String>, what: &str| {
+        let [only] = told.as_slice() else { panic!("{told:?}") };
+        assert!(only.ends_with(&format!("{place} {what}")), "{only}");
+    };
+    ends(told(FROM * 1_000 - 1), "is valid from 2020-01-01T00:00:00Z only");
+    assert_eq!(told(FROM * 1_000), [""; 0]);
+    assert_eq!(told(UNTIL * 1_000 + 999), [""; 0]);
+    ends(told(UNTIL * 1_000 + 1_000), "was valid until 2120-01-01T00:00:00Z");
+}
+
+/// With keys in the place of those that the file names, nothing is said of those.
+#[test]
+fn keys_that_are_replaced_are_not_cautioned_against() {
+    let file = folder("cautioned").join("certificates.yaml");
+    let keys = Keys::Replaced(PUBLIC_PEM.clone());
+    let loaded = load_with_keys(Some(&file), &Overrides::default(), &Environment::fixed([]), keys).unwrap();
+    assert!(loaded.cautions(Timestamp::from_secs(NOW)).is_empty());
+}
+
+/// A key by itself, in a file, in the variable; each has the age that can be known.
+#[tokio::test]
+async fn keys_are_shown_with_their_age() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = fs::read(super::folder("sane").join("keys/certificate.pem")).unwrap();
+    let now = UNIX_EPOCH + Duration::from_millis(Clock::System.now().as_millis());
+    for (name, content, hours) in
+        [("key.pem", super::OTHER_PEM.as_bytes(), 12 * 24 + 1), ("certificate.pem", &certificate, 5)]
+    {
+        fs::write(folder.path().join(name), content).unwrap();
+        let file = File::options().write(true).open(folder.path().join(name)).unwrap();
+        file.set_modified(now - Duration::from_secs(hours * 3_600 + 60)).unwrap();
+    }
+    let certificate = serde_json::to_string(std::str::from_utf8(&certificate).unwrap()).unwrap();
+    let yaml = format!(
+        "authenticators:
+  - name: mine
+    from: [{{ header: authorization, schemes: [Bearer] }}]
+    jwt:
+      issuer: mine
+      algorithms: [RS256]
+      keys: [{{ pem: {{ env: GOOD_KEY }} }}, {{ pem: {{ file: key.pem }} }}, {{ pem: {{ file: certificate.pem }} }}]
+  - name: other
+    from: [{{ header: x-other, schemes: [Bearer] }}]
+    jwt: {{ issuer: mine, algorithms: [RS256], keys: [{{ pem: {{ value: {certificate} }} }}] }}
+"
+    );
+    fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
+    let said = check(folder.path(), &["--config", "modgud.yaml"]).await;
+    let ages = said.out.lines().filter_map(|line| line.trim().strip_prefix("key ")?.split_once("RSA 2048 bits"));
+    let ages: Vec<&str> = ages.map(|(_, age)| age).collect();
+    let dates = ", certificate, valid from 2020-01-01T00:00:00Z to 2120-01-01T00:00:00Z";
+    let changed = format!("{dates}, file changed 5 hours ago");
+    assert_eq!(ages, ["", ", file changed 12 days ago", &changed, dates], "{}", said.out);
+}
+
+/// What the server says about each configuration that serves.
+#[tokio::test]
+async fn a_server_warns_at_start_and_at_each_change() {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("modgud.yaml");
+    let put = |text: &str| {
+        let beside = folder.path().join("new.yaml");
+        fs::write(&beside, text).unwrap();
+        fs::rename(beside, &file).unwrap();
+    };
+    put("server: { deadline: 10s }\nupstream: { strip: [x-email] }\n");
+    let serving = Serving::start(folder.path(), &PUBLIC_PEM, &["--config", "modgud.yaml"]).await;
+    timeout(PATIENCE, until(serving.admin, 0, 2)).await.unwrap();
+    put("denials: { status: { forbidden: 401 } }\n");
+    timeout(PATIENCE, until(serving.admin, 1, 1)).await.unwrap();
+    // One that is refused changes nothing.
+    put("rules: [\n");
+    let refused = async { while !metrics(serving.admin).await.contains("modgud_config_reload_failures_total 1\n") {} };
+    timeout(PATIENCE, refused).await.unwrap();
+    timeout(PATIENCE, until(serving.admin, 1, 1)).await.unwrap();
+    put("fallback: denied\n");
+    timeout(PATIENCE, until(serving.admin, 2, 0)).await.unwrap();
+
+    let said = serving.end(Signal::TERM).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let events: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let warnings = events.iter().filter(|event| event["level"] == "WARN");
+    let told: Vec<&str> = warnings
+        .inspect(|event| assert_eq!(event["message"], "the configuration says what it probably should not"))
+        .map(|event| event["caution"].as_str().unwrap())
+        .collect();
+    let begins = [
+        "modgud.yaml:2:20: upstream.strip: the profile removes `x-core-*`",
+        "modgud.yaml:2:20: upstream.strip: the profile removes `x-organization-*`",
+        "modgud.yaml:1:33: denials.status.forbidden: `401` makes clients log in again",
+    ];
+    assert_eq!(told.len(), begins.len(), "{told:#?}");
+    for (told, begins) in told.iter().zip(begins) {
+        assert!(told.starts_with(begins), "{told}");
+    }
+}
+
+/// Waits until so many changes serve, and looks how many cautions there are then.
+async fn until(admin: SocketAddr, reloads: u64, cautions: u64) {
+    loop {
+        let metrics = metrics(admin).await;
+        if metrics.contains(&format!("modgud_config_reloads_total {reloads}\n")) {
+            let expected = format!("modgud_config_cautions {cautions}\n");
+            assert!(metrics.contains(&expected), "not {expected}{metrics}");
+            return;
+        }
+    }
+}
+
+async fn metrics(admin: SocketAddr) -> String {
+    String::from_utf8(Exchange::get(admin, "/metrics").await.unwrap().body).unwrap()
+}

@@ -1,0 +1,108 @@
+//! Other ways from Envoy to modgud than plain TCP, as the documentation shows them: TLS with certificates on both sides, and a
+//! socket in the file system.
+
+use super::tokens::{claims, jwt, sign};
+use super::{PATIENCE, ask, playground, replaced, until};
+use crate::cli::process::Serving;
+use crate::readme::block;
+use crate::reload::changing::Reported;
+use crate::services::authority::{Authority, SERVER};
+use modgud::playground::{Playground, Setup};
+use rustix::process::Signal;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use tempfile::TempDir;
+
+/// Where the files of a test are: a change to Envoy's configuration can't be told otherwise.
+static OF_THE_PIPE: OnceLock<PathBuf> = OnceLock::new();
+static OF_TLS: OnceLock<PathBuf> = OnceLock::new();
+
+fn folder(place: &OnceLock<PathBuf>) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    place.set(folder.path().to_path_buf()).unwrap();
+    folder
+}
+
+/// Good requests pass, others don't, and modgud is the one that says so.
+async fn serves(playground: &Playground) {
+    let good = [jwt(&sign(&playground.key, &claims()))];
+    until(playground.gateway, "/crm/", &good, 200).await;
+    let denied = ask(playground.gateway, "GET", "/crm/", &[]).await;
+    assert_eq!(denied.status, 401);
+    assert_eq!(denied.header("www-authenticate"), Some("Bearer realm=\"modgud\""));
+}
+
+/// Puts modgud's address into what takes the place of the one in the sample.
+fn elsewhere(yaml: &str, address: &str) -> String {
+    let (before, cluster) = yaml.split_once("cluster_name: modgud\n").unwrap();
+    let (socket, after) = cluster.split_once("socket_address:\n").unwrap();
+    let after = after.splitn(3, '\n').nth(2).unwrap();
+    format!("{before}cluster_name: modgud\n{socket}{address}\n{after}")
+}
+
+fn by_pipe(yaml: &str) -> String {
+    let socket = OF_THE_PIPE.get().unwrap().join("check.sock").display().to_string();
+    let shown = block("docs/configuration.md", "yaml envoy pipe");
+    elsewhere(yaml, &replaced(shown.trim(), "/run/modgud/check.sock", &socket))
+}
+
+#[tokio::test]
+async fn a_socket_in_the_file_system() {
+    let folder = folder(&OF_THE_PIPE);
+    let playground = playground(Setup { edit: Some(by_pipe), ..Setup::default() }).await;
+    assert_eq!(ask(playground.gateway, "GET", "/oauth/", &[]).await.status, 503, "nobody is there yet");
+    let socket = folder.path().join("check.sock");
+    let yaml = format!("server: {{ grpc: 'unix:{}', admin: '127.0.0.1:0' }}\n", socket.display());
+    fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
+    // Beside the one that the playground has started, and this Envoy does not ask.
+    let pem = playground.key.public_pem().unwrap();
+    let serving = Serving::start_at(folder.path(), &pem, &["--config", "modgud.yaml"]).await;
+    serves(&playground).await;
+    serving.end(Signal::INT).await;
+    until(playground.gateway, "/oauth/", &[], 503).await;
+    playground.stop().await;
+}
+
+fn by_tls(yaml: &str) -> String {
+    let mut shown = block("docs/configuration.md", "yaml envoy tls");
+    for (name, file) in [("modgud-ca.pem", "ca.pem"), ("envoy.pem", "client.pem"), ("envoy.key", "client.key")] {
+        let file = OF_TLS.get().unwrap().join(file).display().to_string();
+        shown = replaced(&shown, &format!("/etc/envoy/{name}"), &file);
+    }
+    shown = replaced(&shown, "exact: modgud", &format!("exact: {SERVER}"));
+    let indented: Vec<String> = shown.lines().map(|line| format!("      {line}\n")).collect();
+    let name = "    - name: modgud\n";
+    replaced(yaml, name, &format!("{name}{}", indented.concat()))
+}
+
+#[tokio::test]
+async fn tls_with_certificates_on_both_sides() {
+    let folder = folder(&OF_TLS);
+    let (ours, clients) = (Authority::new("ours"), Authority::new("clients"));
+    ours.server().write(folder.path(), "server");
+    clients.client().write(folder.path(), "client");
+    fs::write(folder.path().join("ca.pem"), ours.pem()).unwrap();
+    let authorities = folder.path().join("clients.pem");
+    fs::write(&authorities, clients.pem()).unwrap();
+    let at = folder.path().display();
+    let yaml =
+        format!("server: {{ tls: {{ cert: {at}/server.pem, key: {at}/server.key, client_ca: {at}/clients.pem }} }}\n");
+    // A setup holds what lives as long as the program.
+    let config = Some(&*yaml.leak());
+    let mut playground = playground(Setup { edit: Some(by_tls), config }).await;
+    serves(&playground).await;
+
+    // That the certificates do count: Envoy's is of no such authority any more.
+    let before = Reported::at(playground.modgud_admin).await;
+    fs::write(&authorities, ours.pem()).unwrap();
+    before.more(playground.modgud_admin).await;
+    playground.restart_envoy().await.unwrap();
+    let good = [jwt(&sign(&playground.key, &claims()))];
+    for _ in 0..3 {
+        assert_eq!(ask(playground.gateway, "GET", "/crm/", &good).await.status, 503);
+    }
+    let refused = |line: &str| line.contains("could not be agreed with").then_some(());
+    playground.modgud.wait_for(PATIENCE, refused).await.unwrap();
+    playground.stop().await;
+}

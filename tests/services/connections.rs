@@ -1,0 +1,175 @@
+//! Bounds on connections: silent ones, too many, and a process without descriptors hold up nobody who is connected already.
+
+use crate::cli::process::Serving;
+use crate::decisions::counters::Counters;
+use crate::support::{Encoding, KEY, check};
+use modgud::envoy::proto::AuthorizationClient;
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use std::fs;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{interval, timeout};
+use tonic::transport::Channel;
+
+/// How long anything may take before its test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What a client of HTTP/2 begins with (RFC 9113 §3.4), and empty settings (§6.5).
+const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// As the documentation says.
+const MOST: usize = 512;
+
+async fn serve(folder: &TempDir) -> Serving {
+    fs::write(folder.path().join("modgud.yaml"), "server: { deadline: 10s }\n").unwrap();
+    Serving::start(folder.path(), &KEY.public_pem().unwrap(), &["--config", "modgud.yaml"]).await
+}
+
+async fn client(serving: &Serving) -> AuthorizationClient<Channel> {
+    AuthorizationClient::connect(format!("http://{}", serving.grpc)).await.unwrap()
+}
+
+async fn is_answered(client: &mut AuthorizationClient<Channel>) {
+    client.check(check(Encoding::Raw, "GET", "/docs/", &[])).await.unwrap();
+}
+
+fn grpc(serving: &Serving) -> SocketAddr {
+    serving.grpc.to_string().parse().unwrap()
+}
+
+/// How many descriptors a process has open.
+fn descriptors(process: Pid) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", process.as_raw_nonzero())).unwrap().count()
+}
+
+/// How much time of a processor a process has used: fields 14 and 15 of its `stat` (`proc_pid_stat(5)`), in ticks of 10 ms.
+fn processor_time(process: Pid) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let ticks: u64 = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// Waits until the server ends a connection on which nothing was said.
+async fn closed(stream: &mut TcpStream) {
+    let mut heard = Vec::new();
+    match timeout(PATIENCE, stream.read_to_end(&mut heard)).await.unwrap() {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
+    }
+}
+
+#[tokio::test]
+async fn without_descriptors_who_is_connected_is_served_and_the_processor_rests() {
+    let folder = TempDir::new().unwrap();
+    let serving = serve(&folder).await;
+    let id = serving.id();
+    let mut connected = client(&serving).await;
+    is_answered(&mut connected).await;
+
+    // Room for eight more.
+    let limit = u64::try_from(descriptors(id)).unwrap() + 8;
+    prlimit(Some(id), Resource::Nofile, Rlimit { current: Some(limit), maximum: Some(limit) }).unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..32 {
+        silent.push(TcpStream::connect(grpc(&serving)).await.unwrap());
+    }
+    let mut looks = interval(Duration::from_millis(10));
+    let full = async {
+        while u64::try_from(descriptors(id)).unwrap() < limit {
+            looks.tick().await;
+        }
+    };
+    timeout(PATIENCE, full).await.unwrap();
+
+    let (began, before) = (Instant::now(), processor_time(id));
+    for _ in 0..10 {
+        is_answered(&mut connected).await;
+    }
+    // Until the first of them has been silent for too long, all is full.
+    closed(&mut silent[0]).await;
+    let (took, used) = (began.elapsed(), processor_time(id).saturating_sub(before));
+    assert!(took > Duration::from_secs(5), "it was not full for long: {took:?}");
+    assert!(used < took / 8, "{used:?} of the processor in {took:?}");
+
+    // While they are there, others wait; when they are gone, everybody is served.
+    drop(silent);
+    let mut fresh = timeout(PATIENCE, client(&serving)).await.unwrap();
+    is_answered(&mut fresh).await;
+    is_answered(&mut connected).await;
+    let said = serving.end(Signal::INT).await;
+    let warned = said.out.lines().filter(|line| line.contains("connections can't be accepted at present")).count();
+    assert!((1..=4).contains(&warned), "said {warned} times:\n{}", said.out);
+    assert!(said.out.contains("Too many open files"), "{}", said.out);
+}
+
+#[tokio::test]
+async fn no_more_are_open_than_may_be_and_the_next_one_waits() {
+    let folder = TempDir::new().unwrap();
+    let serving = serve(&folder).await;
+    let mut open = Vec::new();
+    for _ in 0..MOST {
+        let mut stream = TcpStream::connect(grpc(&serving)).await.unwrap();
+        stream.write_all(HELLO).await.unwrap();
+        // The server's settings: it is served.
+        timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap();
+        open.push(stream);
+    }
+    let counters = Counters::at(serving.admin).await;
+    assert_eq!(counters.get("modgud_connections{listener=\"grpc\"}"), u64::try_from(MOST).unwrap());
+    assert_eq!(counters.get("modgud_connections{listener=\"admin\"}"), 1, "the one that asks");
+
+    let mut next = TcpStream::connect(grpc(&serving)).await.unwrap();
+    next.write_all(HELLO).await.unwrap();
+    // Of those that are open, each is served still.
+    for stream in &mut open {
+        stream.write_all(b"\0\0\x08\x06\0\0\0\0\0ping-one").await.unwrap();
+    }
+    for stream in &mut open {
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"ping-one") {
+            heard.push(timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap());
+        }
+    }
+    assert_eq!(next.try_read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::WouldBlock, "one too many is served");
+
+    open.pop();
+    timeout(PATIENCE, next.read_u8()).await.unwrap().unwrap();
+    drop(open);
+    let mut fresh = client(&serving).await;
+    is_answered(&mut fresh).await;
+    let said = serving.end(Signal::INT).await;
+    assert!(said.out.contains("as many connections are open as may be"), "{}", said.out);
+}
+
+/// Those that say nothing, those that begin and don't go on, and those that don't hear the answer: none lasts.
+#[tokio::test]
+async fn the_admin_listener_gets_rid_of_whoever_takes_long() {
+    let folder = TempDir::new().unwrap();
+    let serving = serve(&folder).await;
+    let mut slow = Vec::new();
+    for number in 0..64 {
+        let mut stream = TcpStream::connect(serving.admin).await.unwrap();
+        let said: &[u8] = match number % 3 {
+            0 => b"",
+            1 => b"GET /livez HTTP/1.1\r\nHost: a\r\n",
+            _ => b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n",
+        };
+        stream.write_all(said).await.unwrap();
+        slow.push(stream);
+    }
+    // All places are taken: this one waits until there is one.
+    let mut probe = TcpStream::connect(serving.admin).await.unwrap();
+    probe.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, probe.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    for stream in &mut slow {
+        closed(stream).await;
+    }
+    let mut connected = client(&serving).await;
+    is_answered(&mut connected).await;
+    serving.end(Signal::INT).await;
+}
