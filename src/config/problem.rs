@@ -13,7 +13,7 @@ use crate::authz::PatternFault;
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::fetch::{CaFault, UrlFault};
 use crate::header::HeaderNameFault;
-use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SkippedKey};
+use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SigningFault, SkippedKey};
 use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
 use crate::tls::TlsFault;
@@ -210,6 +210,9 @@ pub enum Problem {
     /// A key that can't be had.
     #[error(transparent)]
     Source(#[from] SourceFault),
+    /// A key for a policy test that can't be made.
+    #[error("the key that is made for this run can't be had: {0}")]
+    ThrowAway(#[from] SigningFault),
     /// A key that can't be used.
     #[error("{origin} does not hold a usable key: {fault}")]
     Key {
