@@ -190,7 +190,7 @@ pub enum Problem {
     /// An algorithm that is not known.
     #[error(
         "{0} is not an algorithm that can be used; write one of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, \
-             `ES256`, `ES384` or `EdDSA`"
+             `ES256`, `ES384` or `EdDSA`, or with a `secret` `HS256`, `HS384` or `HS512`"
     )]
     Algorithm(Quoted),
     /// Two authenticators look in the same place for tokens of the same issuer.
