@@ -15,6 +15,7 @@ mod quoted;
 mod revocations;
 mod schema;
 mod source;
+mod throw_away;
 mod tree;
 mod validate;
 mod watch;
@@ -30,6 +31,7 @@ pub use quoted::Quoted;
 pub use revocations::{RevocationsError, read as read_revocations};
 pub use schema::schema;
 pub use source::{Environment, Keys, SourceFault, Wanted};
+pub use throw_away::ThrowAwayKeys;
 pub use validate::timestamp;
 pub use watch::{Change, Watched};
 

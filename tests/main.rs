@@ -13,6 +13,7 @@ mod policy;
 mod properties;
 mod readme;
 mod reload;
+mod remote_keys;
 mod services;
 mod support;
 mod tampering;

@@ -13,7 +13,7 @@ use crate::authz::PatternFault;
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::fetch::{CaFault, UrlFault};
 use crate::header::HeaderNameFault;
-use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SkippedKey};
+use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SigningFault, SkippedKey};
 use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
 use crate::tls::TlsFault;
@@ -190,7 +190,7 @@ pub enum Problem {
     /// An algorithm that is not known.
     #[error(
         "{0} is not an algorithm that can be used; write one of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, \
-             `ES256`, `ES384` or `EdDSA`"
+             `ES256`, `ES384` or `EdDSA`, or with a `secret` `HS256`, `HS384` or `HS512`"
     )]
     Algorithm(Quoted),
     /// Two authenticators look in the same place for tokens of the same issuer.
@@ -210,6 +210,9 @@ pub enum Problem {
     /// A key that can't be had.
     #[error(transparent)]
     Source(#[from] SourceFault),
+    /// A key for a policy test that can't be made.
+    #[error("the key that is made for this run can't be had: {0}")]
+    ThrowAway(#[from] SigningFault),
     /// A key that can't be used.
     #[error("{origin} does not hold a usable key: {fault}")]
     Key {

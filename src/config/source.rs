@@ -2,6 +2,7 @@
 //! and what was found, never what is in it.
 
 use super::document::Source;
+use super::throw_away::ThrowAwayKeys;
 use super::watch::Watched;
 use crate::clock::Timestamp;
 use std::cell::RefCell;
@@ -149,8 +150,8 @@ pub(super) struct Reader {
 pub enum Keys {
     /// Those that it names.
     Configured,
-    /// This public key, PEM text, in the place of each: for policy tests, which sign with a key of their own.
-    Replaced(String),
+    /// These in the place of each: for policy tests, which sign with keys of their own.
+    Replaced(ThrowAwayKeys),
 }
 
 impl Reader {
@@ -158,11 +159,11 @@ impl Reader {
         Self { environment, base, files: RefCell::default(), texts: RefCell::default(), keys }
     }
 
-    /// The key that stands for those that are configured, if there is one.
-    pub(super) fn replaced(&self) -> Option<&str> {
+    /// The keys that stand for those that are configured, if they do not count.
+    pub(super) const fn replaced(&self) -> Option<&ThrowAwayKeys> {
         match &self.keys {
             Keys::Configured => None,
-            Keys::Replaced(pem) => Some(pem),
+            Keys::Replaced(keys) => Some(keys),
         }
     }
 

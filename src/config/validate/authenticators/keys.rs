@@ -5,6 +5,7 @@ use super::super::super::path::Path;
 use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
 use super::super::super::source::Reader;
+use super::super::super::throw_away::ThrowAwayKeys;
 use super::super::Span;
 use crate::authn::{IssuerKeys, RemoteKeys};
 use crate::fetch::{FetchUrl, PlainHttp, Roots};
@@ -48,8 +49,13 @@ impl Context<'_> {
         let mut keys = Vec::new();
         let mut remote = Vec::new();
         match self.reader.replaced() {
-            // One stands for each of them.
-            Some(pem) => keys.extend(self.problems.take(at, replaced(pem))),
+            // One for each algorithm stands for all of them.
+            Some(throw_away) => {
+                let made = self.algorithms.iter().map(|algorithm| replaced(throw_away, *algorithm));
+                for key in made.collect::<Vec<_>>() {
+                    keys.extend(self.problems.take(at, key));
+                }
+            }
             None => {
                 for (number, key) in list.iter().enumerate() {
                     self.key(&at.position(number), key, &mut keys, &mut remote);
@@ -202,9 +208,8 @@ pub(super) fn roots(reader: &Reader, ca: Option<&StdPath>) -> Result<Roots, Prob
     Roots::from_pem(&text).map_err(|fault| Problem::Ca { origin, fault })
 }
 
-fn replaced(pem: &str) -> Result<VerificationKey, Problem> {
-    let origin = || "the key in the place of each".to_owned();
-    VerificationKey::from_pem(pem).map_err(|fault| Problem::Key { origin: origin(), fault })
+fn replaced(keys: &ThrowAwayKeys, algorithm: Algorithm) -> Result<VerificationKey, Problem> {
+    Ok(keys.signing(algorithm).and_then(|key| key.verification_key())?)
 }
 
 /// Where plain HTTP may lead.
