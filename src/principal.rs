@@ -31,7 +31,7 @@ impl AuthenticatorName {
 #[derive(Debug)]
 pub struct Principal {
     authenticator: AuthenticatorName,
-    claims: Claims,
+    claims: Arc<Claims>,
     identity: Identity,
     absent: Arc<AbsentValues>,
     proof: Proof,
@@ -87,14 +87,14 @@ impl Identity {
 }
 
 impl Principal {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         authenticator: AuthenticatorName,
-        claims: Claims,
+        claims: impl Into<Arc<Claims>>,
         identity: Identity,
         absent: Arc<AbsentValues>,
         proof: Proof,
     ) -> Self {
-        Self { authenticator, claims, identity, absent, proof }
+        Self { authenticator, claims: claims.into(), identity, absent, proof }
     }
 
     /// The memory that the caller is estimated to take, in bytes.
@@ -126,7 +126,7 @@ impl Principal {
 
     /// Everything that was claimed.
     #[must_use]
-    pub const fn claims(&self) -> &Claims {
+    pub fn claims(&self) -> &Claims {
         &self.claims
     }
 

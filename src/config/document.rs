@@ -4,6 +4,7 @@
 
 mod api_keys;
 mod authenticators;
+mod introspection;
 mod keys;
 mod rules;
 mod server;
@@ -13,6 +14,7 @@ pub(super) use api_keys::ApiKey as ApiKeyEntry;
 pub(super) use authenticators::{
     AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, Sender, Source,
 };
+pub(super) use introspection::{ClientAuthentication, Introspection};
 pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use rules::{Access, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};

@@ -282,6 +282,15 @@ pub enum Problem {
         /// What is wrong with them.
         fault: CaFault,
     },
+    /// A server that would be asked over a network, in plain.
+    #[error(
+        "is plain `http` to another machine, where anybody on the way can read tokens and answer in the server's place; write \
+             `https://`, or `insecure_http: true` beside it"
+    )]
+    PlainIntrospection,
+    /// A number of questions outside its bounds.
+    #[error("`{0}` is out of range; it must be from `1` to `10000`")]
+    Concurrent(u32),
     /// A header name that is none.
     #[error("{found} is not a header name: {fault}; write one such as `x-user-id`")]
     HeaderName {

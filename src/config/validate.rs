@@ -47,12 +47,11 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
         server::check(server, telemetry.log.unwrap_or_default(), reader, &mut problems);
     let identity = Arc::new(principal::check(principal, &mut problems));
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, reader, &mut problems));
-    let (list, places, key_sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
+    let (list, places, sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
     shared_keys::check(&list, reader, &mut problems);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
     let rules = rules::check(rules, *fallback, &names, &mut problems);
-    let required: Vec<_> =
-        authenticators.iter().filter_map(|one| one.jwt.as_ref()).flat_map(|jwt| &jwt.require).collect();
+    let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
     let style = style(denials, &mut problems);
     let logged = match telemetry.decisions.unwrap_or_default() {
@@ -65,7 +64,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let answers = Answers::new(&style);
     let authenticators = Authenticators::new(list, revocations);
     let snapshot = Snapshot { places, authenticators, rules, shape, answers, deadline, logged };
-    Ok(Config { server, tls, snapshot, key_sources })
+    let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
+    Ok(Config { server, tls, snapshot, key_sources, introspection_sources })
 }
 
 /// The list as it is now. Who follows its changes reads it again in the same way.
