@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test says what went wrong by failing"
 )]
@@ -16,3 +16,4 @@ mod outage;
 mod reload;
 mod rotation;
 mod start;
+mod tls;
