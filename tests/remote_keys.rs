@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a test says what went wrong by failing"
@@ -11,6 +12,7 @@ mod answers;
 mod asked;
 mod commands;
 mod flood;
+mod log;
 mod oidc;
 mod outage;
 mod reload;
