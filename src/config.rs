@@ -36,6 +36,7 @@ pub use validate::timestamp;
 pub use watch::{Change, Watched};
 
 use crate::address::Address;
+use crate::introspection::IntrospectionSource;
 use crate::keys::KeySource;
 use crate::snapshot::Snapshot;
 use crate::tls::Tls;
@@ -53,6 +54,8 @@ pub struct Config {
     pub snapshot: Snapshot,
     /// Where keys are published that the snapshot's authenticators use.
     pub key_sources: Vec<KeySource>,
+    /// The authorization servers that the snapshot's authenticators ask.
+    pub introspection_sources: Vec<IntrospectionSource>,
 }
 
 /// What a running process can't change.

@@ -9,7 +9,7 @@ use super::tree::{Node, Place};
 use crate::address::AddressFault;
 use crate::answer::{RealmFault, StatusFault};
 use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
-use crate::authz::PatternFault;
+use crate::authz::{HostPatternFault, PatternFault};
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::fetch::{CaFault, UrlFault};
 use crate::header::HeaderNameFault;
@@ -274,6 +274,15 @@ pub enum Problem {
         /// What is wrong with them.
         fault: CaFault,
     },
+    /// A server that would be asked over a network, in plain.
+    #[error(
+        "is plain `http` to another machine, where anybody on the way can read tokens and answer in the server's place; write \
+             `https://`, or `insecure_http: true` beside it"
+    )]
+    PlainIntrospection,
+    /// A number of questions outside its bounds.
+    #[error("`{0}` is out of range; it must be from `1` to `10000`")]
+    Concurrent(u32),
     /// A header name that is none.
     #[error("{found} is not a header name: {fault}; write one such as `x-user-id`")]
     HeaderName {
@@ -428,6 +437,22 @@ pub enum Problem {
     /// `*`, which HTTP takes for a method of that name.
     #[error("`*` would match requests of the method `*` only; leave out `methods` to match every method")]
     AnyMethod,
+    /// A host pattern that is none.
+    #[error("{found} is not a host: {fault}")]
+    Host {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: HostPatternFault,
+    },
+    /// An authenticator that a rule asks for and that is not there.
+    #[error("{0} is not the name of an authenticator; write that of an entry of `authenticators`")]
+    AuthenticatorUnknown(Quoted),
+    /// A requirement where nobody is asked for.
+    #[error(
+        "asks something of the caller, and with access `{0}` there may be none; write `access: authenticated`, or leave it out"
+    )]
+    RequireWithoutCaller(&'static str),
     /// A path pattern that is none.
     #[error("{pattern}: {fault}")]
     Pattern {

@@ -2,6 +2,7 @@
 //! are secured with.
 
 use super::check::Checks;
+use crate::introspection::IntrospectionSource;
 use crate::keys::KeySource;
 use crate::snapshot::Snapshot;
 use crate::tls::Tls;
@@ -25,8 +26,14 @@ impl Live {
     }
 
     /// Puts others in their place. Checks under way end on what they began with, and so do connections.
-    pub fn replace(&self, snapshot: Snapshot, key_sources: Vec<KeySource>, tls: Option<Tls>) {
-        self.checks.driver.replace(snapshot, key_sources);
+    pub fn replace(
+        &self,
+        snapshot: Snapshot,
+        key_sources: Vec<KeySource>,
+        introspection_sources: Vec<IntrospectionSource>,
+        tls: Option<Tls>,
+    ) {
+        self.checks.driver.replace(snapshot, key_sources, introspection_sources);
         self.tls.store(tls.map(Tls::into_server));
     }
 

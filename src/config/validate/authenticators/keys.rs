@@ -176,7 +176,7 @@ impl Context<'_> {
             // Else keys would go stale between one answer and the next while all is well.
             self.problems.add(at.key("stale_if_error"), Problem::StaleBeforeRefresh(Quoted::new(&stale_text)));
         }
-        let roots = ca.map_or_else(|| Ok(Roots::public()), |ca| self.roots(ca));
+        let roots = roots(self.reader, ca.map(PathBuf::as_path));
         let roots = self.problems.take(&at.key("ca"), roots);
         let cache_file = cache_file.map(|file| self.reader.path(file));
         let provider =
@@ -193,17 +193,20 @@ impl Context<'_> {
         self.sources.push(KeySource { keys: keys.clone(), provider });
         Some(keys)
     }
+}
 
-    fn roots(&self, file: &StdPath) -> Result<Roots, Problem> {
-        let (text, origin) = self.reader.read_file(file, MOST_CA_BYTES)?;
-        Roots::from_pem(&text).map_err(|fault| Problem::Ca { origin, fault })
-    }
+/// The authorities of a file; the public ones without one.
+pub(super) fn roots(reader: &Reader, ca: Option<&StdPath>) -> Result<Roots, Problem> {
+    let Some(file) = ca else { return Ok(Roots::public()) };
+    let (text, origin) = reader.read_file(file, MOST_CA_BYTES)?;
+    Roots::from_pem(&text).map_err(|fault| Problem::Ca { origin, fault })
 }
 
 fn replaced(keys: &ThrowAwayKeys, algorithm: Algorithm) -> Result<VerificationKey, Problem> {
     Ok(keys.signing(algorithm).and_then(|key| key.verification_key())?)
 }
 
-const fn plain(insecure_http: bool) -> PlainHttp {
+/// Where plain HTTP may lead.
+pub(super) const fn plain(insecure_http: bool) -> PlainHttp {
     if insecure_http { PlainHttp::Anywhere } else { PlainHttp::Loopback }
 }
