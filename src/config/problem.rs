@@ -13,7 +13,7 @@ use crate::authz::{HostPatternFault, PatternFault};
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::fetch::{CaFault, UrlFault};
 use crate::header::HeaderNameFault;
-use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SigningFault, SkippedKey};
+use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SigningFault};
 use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
 use crate::tls::TlsFault;
@@ -244,14 +244,6 @@ pub enum Problem {
         origin: String,
         /// What is wrong with it.
         fault: JwksFault,
-    },
-    /// A key of a file's JWK set that can't be used.
-    #[error("{origin} holds a key that can't be used, {key}; take it out")]
-    JwksKey {
-        /// Where it came from.
-        origin: String,
-        /// Which one, and what is wrong with it.
-        key: SkippedKey,
     },
     /// A JWK set that stands nowhere, or in two places.
     #[error("has to have either `file` or `url`")]

@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 /// The most that is read from a key file: 64 KiB.
 const MAX_KEY_BYTES: u64 = 64 * 1024;
+/// The most that is read from a file with a JWK set: 512 KiB, as much as is taken from a provider.
+pub(super) const MOST_JWKS_BYTES: u64 = 512 * 1024;
 
 /// The most that is read from a table beside the configuration: 4 MiB.
 const MAX_TABLE_BYTES: u64 = 4 * 1024 * 1024;
