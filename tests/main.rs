@@ -8,6 +8,7 @@ mod decisions;
 mod envoy;
 mod explain;
 mod guarantee;
+mod introspection;
 mod keys;
 mod policy;
 mod properties;

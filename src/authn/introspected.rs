@@ -106,6 +106,3 @@ impl IntrospectionAuthenticator {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

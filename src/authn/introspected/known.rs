@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What names a token of one server: the SHA-256 of the server's number, which has a fixed length, and the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,9 +76,13 @@ impl KnownAnswers {
     /// What names a token here.
     #[must_use]
     pub fn key(&self, token: BearerText<'_>) -> AnswerKey {
+        self.key_of(token.as_str())
+    }
+
+    fn key_of(&self, token: &str) -> AnswerKey {
         let mut context = Context::new(&SHA256);
         context.update(&self.server.to_be_bytes());
-        context.update(token.as_str().as_bytes());
+        context.update(token.as_bytes());
         let mut bytes = [0; SHA256_OUTPUT_LEN];
         bytes.copy_from_slice(context.finish().as_ref());
         AnswerKey(bytes)
@@ -121,7 +126,7 @@ impl KnownAnswers {
         AnswerCounts { active: count(self.caches.active.len()), inactive: count(self.caches.inactive.len()) }
     }
 
-    fn active(&self, key: &AnswerKey, span: std::time::Duration, now: Timestamp) -> Option<IntrospectionAnswer> {
+    fn active(&self, key: &AnswerKey, span: Duration, now: Timestamp) -> Option<IntrospectionAnswer> {
         let Known { token, asked } = self.caches.active.get(key)?;
         let until = asked.plus(span).min(token.expires);
         within(asked, until, now).then_some(IntrospectionAnswer::Active(token))
@@ -142,5 +147,55 @@ impl Weighter<AnswerKey, Known> for ByBytes {
         /// What an entry takes beside its claims.
         const ENTRY_BYTES: usize = 256;
         u64::try_from(known.token.claims.size().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AnswerKey, AnswerLifetimes, IntrospectionAnswer, KnownAnswers};
+    use crate::clock::Timestamp;
+    use std::time::Duration;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+    const SPANS: AnswerLifetimes =
+        AnswerLifetimes { active: Duration::from_secs(30), inactive: Duration::from_secs(5), stale: Duration::ZERO };
+
+    fn numbered(number: u64) -> AnswerKey {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        AnswerKey(bytes)
+    }
+
+    #[test]
+    fn bounds_hold_and_what_is_not_good_pushes_nothing_good_out() {
+        let known = KnownAnswers::default();
+        let body = format!(r#"{{"active": true, "sub": "u", "pad": "{}"}}"#, "x".repeat(60_000));
+        let good = IntrospectionAnswer::parse(body.as_bytes()).unwrap();
+        for number in 0..500 {
+            known.put(numbered(number), &good, NOW);
+        }
+        let held =
+            |count: u64| (0..count).filter(|number| known.fresh(&numbered(*number), SPANS, NOW).is_some()).count();
+        assert_eq!(held(500), 500);
+        for number in 1_000..201_000 {
+            known.put(numbered(number), &IntrospectionAnswer::Inactive, NOW);
+        }
+        assert_eq!(held(500), 500, "good answers are still known");
+        assert!(known.counts().inactive <= 65_536, "{:?}", known.counts());
+        for number in 0..5_000 {
+            known.put(numbered(number), &good, NOW);
+        }
+        let active = known.counts().active;
+        assert!((500..=64 * 1024 / 58).contains(&active), "{active} answers of 60 KB in 64 MiB");
+    }
+
+    #[test]
+    fn one_token_of_two_servers_is_two() {
+        let known = KnownAnswers::default();
+        let (one, other) = (known.of_server(1), known.of_server(2));
+        assert!(one.is(&known.of_server(1)) && !one.is(&other) && !one.is(&KnownAnswers::default().of_server(1)));
+        one.put(one.key_of("token"), &IntrospectionAnswer::Inactive, NOW);
+        assert!(one.fresh(&one.key_of("token"), SPANS, NOW).is_some());
+        assert!(other.fresh(&other.key_of("token"), SPANS, NOW).is_none());
     }
 }
