@@ -72,6 +72,8 @@ impl Driver {
         self.keys.follow(sources, &mut snapshot.authenticators);
         self.introspection.follow(servers, &mut snapshot.authenticators);
         self.snapshot.store(Arc::new(snapshot));
+        // Whoever waits for keys may not have to any more.
+        self.keys.told();
     }
 
     /// Decides one check that began at a time, and gives back the request that was read from it, if it could be read.

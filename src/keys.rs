@@ -99,7 +99,12 @@ impl KeyProviders {
         self.followed().iter().all(|follower| follower.asked_once())
     }
 
-    /// Hears of every answer, and of every failure to get one.
+    /// Lets those who hear of changes look again: the configuration is another.
+    pub fn told(&self) {
+        self.changes.send_replace(());
+    }
+
+    /// Hears of every answer, of every failure to get one, and of another configuration.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()

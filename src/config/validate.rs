@@ -72,6 +72,10 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
 fn revocations(list: &document::Revocations, reader: &Reader, problems: &mut Problems) -> Option<Revocations> {
     let at = Path::root("revocations").key("file");
     let file = problems.take(&at, reader.beside(&list.file))?;
+    if let Some(running) = reader.running(&file) {
+        // Read here, it could be older than what its follower puts in its place before this configuration serves.
+        return Some(running);
+    }
     match super::revocations::read(&file) {
         Ok(list) => Some(Revocations::new(file, list)),
         // In a policy test nobody minds that the list of the place where it is to serve is not here.
