@@ -5,6 +5,7 @@ mod authorization;
 mod cookie;
 mod places;
 mod query;
+mod spelling;
 
 pub use authorization::{BearerText, Scheme, SchemeFault};
 pub use cookie::{CookieName, CookieNameFault};
@@ -29,6 +30,17 @@ pub struct Credential<'a, 's> {
     pub place: Place<'s>,
     /// The authenticators that look there. Never empty.
     pub authenticators: &'s [AuthenticatorIndex],
+}
+
+/// What a request has shown to a rule.
+#[derive(Debug, Clone, Copy)]
+pub enum Shown<'c, 'a, 's> {
+    /// The rule did not look.
+    NotAsked,
+    /// No credential.
+    Nothing,
+    /// This one.
+    Credential(&'c Credential<'a, 's>),
 }
 
 /// Where a credential stood.

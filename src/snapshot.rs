@@ -5,7 +5,7 @@ use crate::answer::Answers;
 use crate::authn::{Authentication, Authenticators, AuthnFault, Supply};
 use crate::authz::{self, Access, AuthzFault, Caller, Fallback, Grant, Rules};
 use crate::clock::Timestamp;
-use crate::credential::{Credential, Places};
+use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
 use crate::explain::{Nobody, Observer, Step};
 use crate::request::Request;
@@ -75,7 +75,12 @@ pub fn decide_before(
             if let Caller::Known(principal) = grant.caller() {
                 decision.authenticator = Some(principal.authenticator().clone());
             }
-            shape(&grant, credential.as_ref(), request, snapshot, observer)
+            let shown = match (access, &credential) {
+                (Access::Public | Access::Denied, _) => Shown::NotAsked,
+                (Access::Authenticated | Access::Optional, None) => Shown::Nothing,
+                (Access::Authenticated | Access::Optional, Some(credential)) => Shown::Credential(credential),
+            };
+            shape(&grant, shown, request, snapshot, observer)
         }
     };
     decision
@@ -125,12 +130,12 @@ fn authenticate<'a, 's>(
 /// What the module is told, or why the request can't be handed on.
 fn shape(
     grant: &Grant,
-    credential: Option<&Credential<'_, '_>>,
+    shown: Shown<'_, '_, '_>,
     request: &Request<'_>,
     snapshot: &Snapshot,
     observer: &mut impl Observer,
 ) -> Verdict {
-    let mutations = snapshot.shape.mutations(grant, credential, &request.headers);
+    let mutations = snapshot.shape.mutations(grant, shown, &request.headers);
     observer.step(|| match &mutations {
         Ok(mutations) => {
             let (set, removed) = (mutations.set.len(), mutations.remove.len());

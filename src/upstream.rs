@@ -10,7 +10,7 @@ pub use identity::{
 };
 
 use crate::authz::{Caller, Grant};
-use crate::credential::Credential;
+use crate::credential::Shown;
 use crate::header::{HeaderName, HeaderText};
 use crate::principal::{Principal, Proof};
 use crate::request::Headers;
@@ -37,14 +37,14 @@ pub struct Mutations {
 }
 
 impl Shape {
-    /// The changes for one request. `credential` is the one that was looked at, if the rule looked at one.
+    /// The changes for one request, and for what it has shown to its rule.
     ///
     /// # Errors
     /// [`IdentityFault`] when a claim that the module relies on can't be written into a header.
     pub fn mutations(
         &self,
         grant: &Grant,
-        credential: Option<&Credential<'_, '_>>,
+        shown: Shown<'_, '_, '_>,
         headers: &Headers<'_>,
     ) -> Result<Mutations, IdentityFault> {
         let mut mutations = Mutations::default();
@@ -53,9 +53,11 @@ impl Shape {
             Caller::Anonymous => None,
         };
         self.identity.apply(principal, headers, &mut mutations)?;
-        if let Some(credential) = credential {
-            let proof = principal.map_or(Proof::Token, Principal::proof);
-            self.forward.apply(credential, proof, headers, &mut mutations);
+        let proof = principal.map_or(Proof::Token, Principal::proof);
+        match shown {
+            Shown::NotAsked => {}
+            Shown::Nothing => self.forward.nothing(headers, &mut mutations),
+            Shown::Credential(credential) => self.forward.apply(credential, proof, headers, &mut mutations),
         }
         Ok(mutations)
     }

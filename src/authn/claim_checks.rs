@@ -7,6 +7,7 @@ use crate::explain::{Observer, Step};
 use crate::jose::{self, Claims, NumericDate, VerifiedToken};
 use crate::principal::{ClaimPath, IdentityClaims};
 use crate::reason::Reason;
+use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,6 +167,16 @@ impl ClaimChecks {
                 told("text claim", Err(fault.into()), name, observer)?;
             }
         }
+        // Of another type they would say nothing, and then neither rules nor revocations would know the caller.
+        for path in self.identity.subject.iter().chain(&self.identity.organization) {
+            let text = match self.identity.absent.present(path.find(claims)) {
+                None | Some(Value::String(_)) => Ok(()),
+                Some(_) => Err(ClaimFault::Invalid(path.to_string().into())),
+            };
+            if text.is_err() {
+                told("text claim", text, "", observer)?;
+            }
+        }
         for path in &self.require {
             let present = self.identity.absent.present(path.find(claims));
             let present = present.map(|_| ()).ok_or_else(|| ClaimFault::Missing(path.to_string().into()));
@@ -199,7 +210,8 @@ impl ClaimChecks {
     }
 
     fn check_type(&self, token: &VerifiedToken) -> Result<(), ClaimFault> {
-        let accepted = |found: &str| self.types.iter().any(|one| one.eq_ignore_ascii_case(found));
+        let accepted =
+            |found: &str| self.types.iter().any(|one| media_type(one).eq_ignore_ascii_case(media_type(found)));
         match token.header().token_type() {
             _ if self.types.is_empty() => Ok(()),
             Some(found) if accepted(found) => Ok(()),
@@ -215,5 +227,14 @@ impl ClaimChecks {
             (AudiencePolicy::AnyOf(expected), Some(found)) if ours(expected, &found) => Ok(()),
             (AudiencePolicy::Absent, Some(_)) | (AudiencePolicy::AnyOf(_), _) => Err(ClaimFault::Audience),
         }
+    }
+}
+
+/// A type without `application/`, which may be left out where nothing else has a `/` (RFC 7515 §4.1.9).
+fn media_type(text: &str) -> &str {
+    let prefix = "application/";
+    match text.split_at_checked(prefix.len()) {
+        Some((head, rest)) if head.eq_ignore_ascii_case(prefix) && !rest.contains('/') => rest,
+        Some(_) | None => text,
     }
 }

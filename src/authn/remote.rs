@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::jose::{KeyIdentity, KeySet, VerificationKey};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a provider publishes, as it was last had. Clones show the same, also when it changes.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,9 @@ pub struct PublishedKeys {
     pub until: Timestamp,
 }
 
+/// How far the clock may go back without the keys being taken for those of another time.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
+
 impl RemoteKeys {
     /// What was last had; `None` when nothing ever was.
     #[must_use]
@@ -31,7 +35,8 @@ impl RemoteKeys {
     /// What was last had, if it may be used now.
     #[must_use]
     pub fn at(&self, now: Timestamp) -> Option<Arc<PublishedKeys>> {
-        self.last().filter(|published| now < published.until)
+        // Had at a time that is yet to come: the clock was ahead then, and nobody knows how old they are.
+        self.last().filter(|published| published.had <= now.plus(CLOCKS_APART) && now < published.until)
     }
 
     /// Puts what was just had in the place of what was had before.

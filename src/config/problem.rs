@@ -366,6 +366,9 @@ pub enum Problem {
     /// The subject of an API key, and another one among its claims.
     #[error("stands among the claims too, as {0}, and says something else there; write it once")]
     SubjectTwice(Quoted),
+    /// The token's id among an API key's claims.
+    #[error("the claims hold `jti`, which is the entry's `id`: by it a key is revoked; leave it out")]
+    TokenIdClaimed,
     /// A point in time that is none.
     #[error("{0} is not a point in time; write it as `2027-01-31T12:00:00Z`, or a date as `2027-01-31`")]
     Time(Quoted),

@@ -2,6 +2,7 @@
 //! server reads differs from server to server.
 
 use super::authorization::bare;
+use super::spelling::{alike, read};
 use super::{BearerText, CredentialFault};
 use crate::header::is_token_byte;
 use crate::request::Headers;
@@ -32,8 +33,12 @@ impl CookieName {
     }
 }
 
-/// The credential in the cookie of this name, if there is such a cookie.
+/// The credential in the cookie of this name, if there is such a cookie. One that is there only for servers which decode names, or
+/// take a blank or a comma for the end of a cookie (RFC 2109), is refused.
 pub(super) fn find<'a>(headers: &Headers<'a>, name: &CookieName) -> Result<Option<BearerText<'a>>, CredentialFault> {
+    if pairs(headers).any(|pair| spells(pair, name)) {
+        return Err(CredentialFault::Ambiguous);
+    }
     let mut values = pairs(headers).filter(|pair| is(pair, name));
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -59,6 +64,14 @@ fn pairs<'a>(headers: &Headers<'a>) -> impl Iterator<Item = &'a [u8]> {
 fn is(pair: &[u8], name: &CookieName) -> bool {
     let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
     pair.get(..end).is_some_and(|found| found.trim_ascii() == name.0.as_bytes())
+}
+
+/// Whether some server finds a cookie of the name in this pair, and it is not plainly that.
+fn spells(pair: &[u8], name: &CookieName) -> bool {
+    let key = |part: &[u8]| part.split(|byte| *byte == b'=').next().map(read).unwrap_or_default();
+    let mut parts = pair.split(|byte| matches!(byte, b',' | b' ' | b'\t'));
+    let first = parts.next().is_some_and(|_| !is(pair, name) && alike(&key(pair), name.0.as_bytes()));
+    first || parts.any(|part| part.contains(&b'=') && alike(&key(part), name.0.as_bytes()))
 }
 
 fn value(pair: &[u8]) -> &[u8] {
@@ -101,6 +114,13 @@ mod tests {
             (&[b"session=a%20b"], Err(Malformed)),
             (&[b"session=abc,session=evil"], Err(Ambiguous)),
             (&[b"session=\xff"], Err(Malformed)),
+            (&[b"session=abc; %73ession=evil"], Err(Ambiguous)),
+            (&[b"%73ession=evil"], Err(Ambiguous)),
+            (&[b"session=abc; session[]=evil"], Err(Ambiguous)),
+            (&[b"session=abc; a=1 session=evil"], Err(Ambiguous)),
+            (&[b"session=abc; a=1, session=evil"], Err(Ambiguous)),
+            (&[b"session=abc; a=\"1; session=evil\""], Err(Ambiguous)),
+            (&[b"session=abc; Session=other; a=session; b=1 2"], Ok(Some("abc"))),
         ];
         for (cookies, expected) in cases {
             let found = find(&headers(cookies), &name).map(|token| token.map(super::BearerText::as_str));

@@ -2,7 +2,7 @@
 
 use super::Mutations;
 use crate::credential::{BearerText, Credential, Place, Scheme};
-use crate::header::{HeaderName, HeaderText};
+use crate::header::{HeaderName, HeaderText, same_to_a_server};
 use crate::principal::Proof;
 use crate::request::Headers;
 use bytes::Bytes;
@@ -33,7 +33,10 @@ impl Forward {
     ) {
         match self {
             // No module can do anything with it but use it.
-            Self::As { .. } if proof == Proof::ApiKey => remove(credential.place, headers, mutations),
+            Self::As { .. } if proof == Proof::ApiKey => {
+                remove(credential.place, headers, mutations);
+                self.nothing(headers, mutations);
+            }
             // What stands in a query ends in logs and histories, so it goes no further than here in any case.
             Self::Keep if matches!(credential.place, Place::Query(_)) => remove(credential.place, headers, mutations),
             Self::Keep => {}
@@ -47,6 +50,20 @@ impl Forward {
                     }
                 }
                 mutations.set.push((header.clone(), value(scheme, credential.token)));
+            }
+        }
+    }
+}
+
+impl Forward {
+    /// Where nothing is handed on, a client's own header of the name that modules believe is removed: what they read there came from
+    /// us or is not there.
+    pub(super) fn nothing(&self, headers: &Headers<'_>, mutations: &mut Mutations) {
+        let Self::As { header, .. } = self else { return };
+        for field in headers.iter().filter(|field| same_to_a_server(field.name, header.bytes())) {
+            let name = Bytes::from(field.name.to_ascii_lowercase());
+            if !mutations.remove.contains(&name) {
+                mutations.remove.push(name);
             }
         }
     }

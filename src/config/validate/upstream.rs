@@ -68,7 +68,15 @@ pub(super) fn check(
         }
         let Some(source) = self::source(&at, source, problems) else { continue };
         let is_required = |claim: &&Claim| claim_path(claim).is_ok_and(|path| source == IdentitySource::Claim(path));
-        let unwritable = if required.iter().any(is_required) { Unwritable::Deny } else { Unwritable::Remove };
+        let unwritable = match source {
+            // Who the caller is, is never left out: nobody is handed on as nobody.
+            IdentitySource::Subject | IdentitySource::Organization => Unwritable::Deny,
+            IdentitySource::Claim(_) if required.iter().any(is_required) => Unwritable::Deny,
+            IdentitySource::Claim(_)
+            | IdentitySource::Roles
+            | IdentitySource::Permissions
+            | IdentitySource::Authenticator => Unwritable::Remove,
+        };
         identity.push(IdentityHeader { name, source, unwritable });
     }
     let mut patterns = Vec::new();

@@ -75,7 +75,9 @@ fn keys(
 fn principal(entry: &ApiKeyEntry, name: &AuthenticatorName, mapping: &IdentityClaims) -> Result<Principal, Problem> {
     let ApiKeyEntry { id, sha256: _, subject, roles, permissions, claims, expires: _ } = entry;
     let mut claims = claims.clone();
-    claims.entry(TOKEN_ID).or_insert_with(|| Value::from(id.as_str()));
+    if claims.insert(TOKEN_ID.to_owned(), Value::from(id.as_str())).is_some() {
+        return Err(Problem::TokenIdClaimed);
+    }
     if let (Some(subject), Some(path)) = (subject, &mapping.subject) {
         path.put(&mut claims, subject).map_err(|_| Problem::SubjectTwice(Quoted::new(&path.to_string())))?;
     }

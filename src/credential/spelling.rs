@@ -1,0 +1,54 @@
+//! Under which spellings servers know a name: what one server takes for the name of the credential and another does not, is refused
+//! where a credential stands. Owns no credential.
+
+/// What a server makes of a key: percent-encoding decoded (RFC 3986 §2.1), `+` a blank as forms have it, what stands from `[` or NUL
+/// on cut off as PHP does, blanks around it dropped.
+pub(super) fn read(key: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(key.len());
+    let mut rest = key;
+    while let Some((byte, after)) = rest.split_first() {
+        let hex = |at: usize| after.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        let (byte, after) = match (byte, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => {
+                let byte = u8::try_from(high.saturating_mul(16).saturating_add(low)).unwrap_or_default();
+                (byte, after.get(2..).unwrap_or_default())
+            }
+            (b'+', _, _) => (b' ', after),
+            (byte, _, _) => (*byte, after),
+        };
+        decoded.push(byte);
+        rest = after;
+    }
+    let end = decoded.iter().position(|byte| matches!(byte, b'[' | 0)).unwrap_or(decoded.len());
+    decoded.truncate(end);
+    decoded.trim_ascii().to_vec()
+}
+
+/// Whether both are one name to a server that makes all punctuation one, as PHP does of `.` and blanks.
+pub(super) fn alike(one: &[u8], other: &[u8]) -> bool {
+    let same = |a: u8, b: u8| a == b || !(a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric());
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| same(*a, *b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{alike, read};
+
+    #[test]
+    fn keys_are_read_as_the_most_lenient_server_would() {
+        for (key, expected) in [
+            ("access_token", "access_token"),
+            ("access%5Ftoken", "access_token"),
+            ("+access_token%20", "access_token"),
+            ("access_token[]", "access_token"),
+            ("access_token%5B0%5D", "access_token"),
+            ("access_token%00x", "access_token"),
+            ("%zz%4", "%zz%4"),
+        ] {
+            assert_eq!(read(key.as_bytes()), expected.as_bytes(), "{key}");
+        }
+        assert!(alike(b"access.token", b"access_token") && alike(b"access token", b"access_token"));
+        assert!(!alike(b"accesstoken", b"access_token") && !alike(b"access_tokenx", b"access_token"));
+        assert!(!alike(b"Access_token", b"access_token") && !alike(b"access1token", b"access_token"));
+    }
+}
