@@ -18,7 +18,7 @@ pub use source::{KeySource, Location, Provider};
 pub use told::{Summary, in_words};
 
 use crate::authn::{Authenticators, KeysAsked, PublishedKeys, RemoteKeys};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::fetch::HttpClient;
 use follower::{Changes, Follower};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -147,12 +147,11 @@ fn worse(one: KeysAsked, other: KeysAsked) -> KeysAsked {
 }
 
 impl KeySource {
-    /// Asks the provider once and publishes its keys, without following it: for commands.
+    /// Asks the provider once and publishes its keys as those of a time, without following it: for commands.
     ///
     /// # Errors
     /// [`KeysFault`], and nothing is published.
-    pub async fn fetch_once(&self, clock: &Clock) -> Result<Summary, KeysFault> {
-        let had = clock.now();
+    pub async fn fetch_once(&self, had: Timestamp) -> Result<Summary, KeysFault> {
         let client = HttpClient::new(self.provider.roots.clone());
         let text = provider::fetch(&client, &self.provider).await?;
         let (keys, skipped) = provider::parse(text).await?;

@@ -93,7 +93,7 @@ fn published(config: &Config, offline: bool) -> Exit {
         return Exit::Done;
     }
     say(format_args!("  published keys of {count} providers:"));
-    match keys::fetch(config, Progress::Everything) {
+    match keys::fetch(config, Clock::System.now(), Progress::Everything) {
         Ok(Fetched::All) => Exit::Done,
         Ok(Fetched::NotAll) => Exit::Failed,
         Err(error) => fail(error),

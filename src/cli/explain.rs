@@ -89,7 +89,7 @@ pub(super) fn run(args: Args) -> Exit {
         Ok(check) => check,
         Err(error) => return fail(error),
     };
-    let fetched = match keys::fetch(&loaded.config, keys::Progress::Failures) {
+    let fetched = match keys::fetch(&loaded.config, now, keys::Progress::Failures) {
         Ok(fetched) => fetched,
         Err(error) => return fail(error),
     };

@@ -1,7 +1,7 @@
 //! Published keys for commands, which ask each provider once and follow none.
 
 use super::{fail, runtime, say};
-use crate::clock::Clock;
+use crate::clock::Timestamp;
 use crate::config::Config;
 use std::io;
 
@@ -23,25 +23,25 @@ pub(super) enum Fetched {
     NotAll,
 }
 
-/// Asks every provider of a configuration for its keys, which its authenticators then have.
+/// Asks every provider of a configuration for its keys, which its authenticators then have as those of `now`.
 ///
 /// # Errors
 /// What the system says when there is no runtime to ask with.
-pub(super) fn fetch(config: &Config, progress: Progress) -> io::Result<Fetched> {
+pub(super) fn fetch(config: &Config, now: Timestamp, progress: Progress) -> io::Result<Fetched> {
     if config.key_sources.is_empty() {
         return Ok(Fetched::All);
     }
-    runtime().map(|runtime| runtime.block_on(each(config, progress)))
+    runtime().map(|runtime| runtime.block_on(each(config, now, progress)))
 }
 
-async fn each(config: &Config, progress: Progress) -> Fetched {
+async fn each(config: &Config, now: Timestamp, progress: Progress) -> Fetched {
     let mut fetched = Fetched::All;
     for source in &config.key_sources {
         let location = &source.provider.location;
         if progress == Progress::Everything {
             say(format_args!("  {location}: fetching"));
         }
-        match (source.fetch_once(&Clock::System).await, progress) {
+        match (source.fetch_once(now).await, progress) {
             (Ok(_), Progress::Failures) => {}
             (Ok(keys), Progress::Everything) => {
                 keys.usable.iter().for_each(|key| say(format_args!("    key {key}")));

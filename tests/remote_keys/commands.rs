@@ -3,6 +3,7 @@
 use super::asked::{ISSUER, token, yaml};
 use crate::support::NOW;
 use crate::support::idp::{Idp, IdpKey, Reply};
+use serde_json::json;
 use std::process::{Command, Output};
 use tokio::task::spawn_blocking;
 
@@ -56,20 +57,26 @@ async fn explain_decides_with_published_keys() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
     std::fs::write(&file, yaml(&format!("jwks: {{ url: {:?} }}", idp.url("/jwks")))).unwrap();
-    let explain = |token: String| {
+    let explain = |token: String, at: u64| {
         let header = format!("authorization: Bearer {token}");
-        let at = NOW.to_string();
+        let at = at.to_string();
         let arguments = ["explain", "--config", file.to_str().unwrap(), "--at", &at, "--header", &header];
         modgud(arguments.map(str::to_owned).to_vec())
     };
-    let good = explain(token(&key, NOW, 0)).await;
+    // Whatever time is asked about, the keys are those of then.
+    let late = 4_000_000_000_u64;
+    let claims = [("iss", json!(ISSUER)), ("exp", json!(late + 1))].map(|(name, value)| (name.to_owned(), value));
+    let good = explain(key.sign(&claims), late).await;
+    assert_eq!(good.status.code(), Some(0), "{good:?}");
+
+    let good = explain(token(&key, NOW, 0), NOW).await;
     assert_eq!(good.status.code(), Some(0), "{good:?}");
     assert!(text(&good.stdout).contains(ISSUER));
-    let unknown = explain(token(&stranger, NOW, 0)).await;
+    let unknown = explain(token(&stranger, NOW, 0), NOW).await;
     assert_eq!(unknown.status.code(), Some(3), "{unknown:?}");
     assert!(text(&unknown.stdout).contains("key_unknown"), "{unknown:?}");
     idp.reply("/jwks", Reply::Close);
-    let down = explain(token(&key, NOW, 0)).await;
+    let down = explain(token(&key, NOW, 0), NOW).await;
     assert_eq!(down.status.code(), Some(3), "{down:?}");
     assert!(text(&down.stdout).contains("keys_unavailable") && text(&down.stderr).contains("can't be fetched"));
 }
