@@ -101,13 +101,14 @@ fn is_histogram(samples: &[Sample]) {
 
 #[tokio::test]
 async fn metrics_are_those_of_the_table() {
-    // One authenticator whose provider nobody is, so that what is said about providers is said; and one that can vouch.
+    // Authenticators whose providers nobody is, so that what is said about providers is said; and one that can vouch.
     let pem = KEY.public_pem().unwrap();
     let published = r#"{ name: published, from: [{ header: x-other }], jwt: { issuer: other, algorithms: [EdDSA], keys: [{ jwks: { url: "http://127.0.0.1:1/" } }] } }"#;
     let fixed = format!(
         "{{ name: fixed, from: [{{ header: x-fixed }}], jwt: {{ issuer: fixed, algorithms: [RS256], keys: [{{ pem: {{ value: {pem:?} }} }}] }} }}"
     );
-    let running = Running::start(&format!("authenticators: [{published}, {fixed}]")).await;
+    let opaque = r#"{ name: opaque, from: [{ header: x-opaque }], introspection: { url: "http://127.0.0.1:1/", client_id: a, client_secret: { value: b } } }"#;
+    let running = Running::start(&format!("authenticators: [{published}, {fixed}, {opaque}]")).await;
     let mut client = AuthorizationClient::new(running.channel().await);
     client.check(check(Encoding::Joined, "GET", "/docs/", &[])).await.unwrap();
     client.check(check(Encoding::Joined, "GET", "/crm/", &[])).await.unwrap();
