@@ -72,6 +72,8 @@ impl Driver {
         self.keys.follow(sources, &mut snapshot.authenticators);
         self.introspection.follow(servers, &mut snapshot.authenticators);
         self.snapshot.store(Arc::new(snapshot));
+        // Whoever waits for keys may not have to any more.
+        self.keys.told();
     }
 
     /// Decides one check that began at a time, and gives back the request that was read from it, if it could be read.
@@ -114,5 +116,7 @@ impl Driver {
 /// When a check that waits is to be answered: a fifth of its time before its deadline, but not more than 50 ms, so that it is told
 /// what was lacking, and not only that there was no time.
 fn answer_by(deadline: Duration) -> Duration {
-    deadline.saturating_sub((deadline / 5).min(Duration::from_millis(50)))
+    const SHARE: u32 = 5;
+    let kept = deadline.checked_div(SHARE).unwrap_or_default();
+    deadline.saturating_sub(kept.min(Duration::from_millis(50)))
 }

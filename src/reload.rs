@@ -1,6 +1,7 @@
 //! Puts a changed configuration in the place of the present one while modgud serves. Loads it beside, whole; one with anything
 //! wrong is refused, and the present one goes on.
 
+use crate::authn::Revocations;
 use crate::config::{
     Change, Config, ConfigError, Environment, Loaded, Overrides, ServerConfig, Watched, load_and_name_files,
 };
@@ -10,7 +11,7 @@ use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How often the files are looked at. A change is loaded when a second look finds no further one: what is being written is
@@ -33,7 +34,12 @@ pub struct Origin {
 impl Origin {
     /// Loads the configuration, and names the files that it is made from.
     pub fn load(&self) -> (Result<Loaded, ConfigError>, Watched) {
-        load_and_name_files(self.file.as_deref(), &self.overrides, &self.environment)
+        self.load_beside(None)
+    }
+
+    /// The same beside a configuration that serves, whose list of revocations is followed already.
+    fn load_beside(&self, running: Option<Revocations>) -> (Result<Loaded, ConfigError>, Watched) {
+        load_and_name_files(self.file.as_deref(), &self.overrides, &self.environment, running)
     }
 }
 
@@ -44,13 +50,27 @@ pub struct Reloader {
     /// What serves now and can't be changed.
     fixed: ServerConfig,
     watched: Watched,
+    /// A load that was not done in time, and may be done yet.
+    loading: Option<JoinHandle<Read>>,
+}
+
+/// What a load gives: the configuration, the files that it is made from, and whether one of them has changed meanwhile.
+type Read = (Result<Loaded, ConfigError>, Watched, Change);
+
+/// How an attempt to load ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    /// It is settled: served, or refused.
+    Settled,
+    /// It was not done in time: to be tried again.
+    Late,
 }
 
 impl Reloader {
     /// A reloader for a configuration that serves, made from these files.
     #[must_use]
     pub fn new(origin: Origin, config: &Config, watched: Watched) -> Self {
-        Self { origin, fixed: config.server.clone(), watched }
+        Self { origin, fixed: config.server.clone(), watched, loading: None }
     }
 
     /// Loads again whenever a file changes, and whenever `asked` says so. Ends when nobody is left to ask.
@@ -71,8 +91,7 @@ impl Reloader {
                 },
             }
             // Whatever has changed so far is in what is read now.
-            changed = false;
-            self.reload(&live).await;
+            changed = self.reload(&live).await == Attempt::Late;
         }
     }
 
@@ -93,28 +112,29 @@ impl Reloader {
         }
     }
 
-    async fn reload(&mut self, live: &Live) {
+    async fn reload(&mut self, live: &Live) -> Attempt {
         let checks = &live.checks;
-        let origin = self.origin.clone();
-        // Reads files: not on a thread that answers checks.
-        let loading = spawn_blocking(move || {
-            let (loaded, watched) = origin.load();
-            let overtaken = watched.have_changed();
-            (loaded, watched, overtaken)
-        });
         let refused = |error: &dyn std::fmt::Display| {
             checks.metrics.config_refused();
             tracing::error!(%error, "the changed configuration is refused; the one before goes on serving");
+            Attempt::Settled
         };
-        let (loaded, watched, overtaken) = match timeout(MOST, loading).await {
+        // One that hangs is waited for again, and not joined by another: a file system that is away would hold a thread for each.
+        let mut loading = self.loading.take().unwrap_or_else(|| self.start_to_load(live));
+        let (loaded, watched, change) = match timeout(MOST, &mut loading).await {
             Ok(Ok(read)) => read,
             Ok(Err(_)) => return refused(&"modgud failed inside while it loaded it"),
-            Err(_) => return refused(&format_args!("its files could not be read in {} s", MOST.as_secs())),
+            Err(_) => {
+                self.loading = Some(loading);
+                refused(&format_args!("its files could not be read in {} s; it is tried again", MOST.as_secs()));
+                return Attempt::Late;
+            }
         };
         self.watched = watched;
-        if overtaken {
+        match change {
+            Change::None => {}
             // Some of it was read before the change and some after: neither good nor bad. The next look sees the change.
-            return;
+            Change::Some => return Attempt::Settled,
         }
         match loaded {
             Ok(loaded) => {
@@ -132,8 +152,20 @@ impl Reloader {
                 }
                 self.name_what_stays(&server);
             }
-            Err(error) => refused(&error),
+            Err(error) => return refused(&error),
         }
+        Attempt::Settled
+    }
+
+    /// Reads files: not on a thread that answers checks.
+    fn start_to_load(&self, live: &Live) -> JoinHandle<Read> {
+        let origin = self.origin.clone();
+        let running = live.checks.driver.snapshot().authenticators.revocations().cloned();
+        spawn_blocking(move || {
+            let (loaded, watched) = origin.load_beside(running);
+            let change = if watched.have_changed() { Change::Some } else { Change::None };
+            (loaded, watched, change)
+        })
     }
 
     /// Says which changes wait for a restart.

@@ -4,7 +4,6 @@
 use crate::authn::{RevocationList, Revocations};
 use crate::config::{Change, RevocationsError, Watched, read_revocations};
 use crate::server::Checks;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -18,20 +17,22 @@ const LOOK: Duration = Duration::from_millis(200);
 pub async fn follow(checks: Arc<Checks>) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut follower = Follower::default();
+    let mut follower: Option<Follower> = None;
     loop {
         looks.tick().await;
-        let revocations = checks.driver.snapshot().authenticators.revocations().cloned();
-        if let Some(revocations) = revocations {
-            follower = follower.look(&checks, revocations).await;
-        }
+        let Some(list) = checks.driver.snapshot().authenticators.revocations().cloned() else {
+            follower = None;
+            continue;
+        };
+        let same = follower.take().filter(|follower| follower.list.is(&list));
+        follower = same.unwrap_or_else(|| Follower::new(list)).look(&checks).await;
     }
 }
 
-/// The file that is followed, as it was when it was last looked at.
-#[derive(Debug, Default)]
+/// The list that is followed, and its file as it was when it was last looked at.
+#[derive(Debug)]
 struct Follower {
-    file: PathBuf,
+    list: Revocations,
     watched: Watched,
     /// Whether a change was seen that has not been read yet.
     changed: bool,
@@ -46,16 +47,22 @@ enum Look {
 }
 
 impl Follower {
-    async fn look(self, checks: &Checks, revocations: Revocations) -> Self {
-        let file = revocations.file.clone();
+    /// Whoever has just begun to follow a list reads it once more: it may have changed between then and now.
+    fn new(list: Revocations) -> Self {
+        let mut watched = Watched::default();
+        watched.add(&list.file);
+        Self { list, watched, changed: true }
+    }
+
+    async fn look(self, checks: &Checks) -> Option<Self> {
         // Not on a thread that answers checks: a file system that is away does not answer, and a long list takes its time.
-        let looked = spawn_blocking(move || self.look_now(&file)).await;
-        let Ok((follower, look)) = looked else { return Self::default() };
+        let (follower, look) = spawn_blocking(move || self.look_now()).await.ok()?;
+        let file = follower.list.file.display();
         match look {
             Look::Wait => {}
             Look::Read(Ok(list)) => {
-                tracing::info!(file = %revocations.file.display(), entries = list.len(), "the changed list of revocations counts");
-                revocations.replace(list);
+                tracing::info!(%file, entries = list.len(), "the changed list of revocations counts");
+                follower.list.replace(list);
                 checks.metrics.revocations_replaced(checks.driver.now());
             }
             Look::Read(Err(error)) => {
@@ -63,16 +70,10 @@ impl Follower {
                 tracing::error!(%error, "the changed list of revocations is refused; the one before goes on counting");
             }
         }
-        follower
+        Some(follower)
     }
 
-    fn look_now(mut self, file: &Path) -> (Self, Look) {
-        if self.file != file {
-            // Another configuration's: read once more, since it may have changed between then and now.
-            self = Self { file: file.to_path_buf(), watched: Watched::default(), changed: true };
-            self.watched.add(file);
-            return (self, Look::Wait);
-        }
+    fn look_now(mut self) -> (Self, Look) {
         match (self.watched.look(), self.changed) {
             (Change::Some, _) => {
                 self.changed = true;
@@ -81,7 +82,11 @@ impl Follower {
             (Change::None, false) => (self, Look::Wait),
             (Change::None, true) => {
                 self.changed = false;
-                let read = read_revocations(file);
+                let read = read_revocations(&self.list.file);
+                if let Err(RevocationsError::Read { error, .. }) = &read {
+                    // What may pass by itself, such as no descriptors left, leaves no trace in the file.
+                    self.watched.unread(error);
+                }
                 (self, Look::Read(read))
             }
         }

@@ -30,7 +30,7 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 10] = [
+const TOPICS: [&str; 11] = [
     "api-keys",
     "claims-and-time",
     "configurations",
@@ -38,6 +38,7 @@ const TOPICS: [&str; 10] = [
     "identity-headers",
     "paths-and-hosts",
     "places",
+    "requirements",
     "reserved-names",
     "revocations",
     "tokens",
@@ -74,6 +75,11 @@ async fn api_keys() {
 #[tokio::test]
 async fn places() {
     run("places").await;
+}
+
+#[tokio::test]
+async fn requirements() {
+    run("requirements").await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test says what went wrong by failing"
 )]
@@ -11,8 +12,10 @@ mod answers;
 mod asked;
 mod commands;
 mod flood;
+mod log;
 mod oidc;
 mod outage;
 mod reload;
 mod rotation;
 mod start;
+mod tls;

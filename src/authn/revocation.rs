@@ -114,6 +114,12 @@ impl Revocations {
         Self { file, list: Arc::new(ArcSwap::from_pointee(list)) }
     }
 
+    /// Whether both are one list, and not two of one file.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.list, &other.list)
+    }
+
     /// The list as it is now.
     #[must_use]
     pub fn now(&self) -> arc_swap::Guard<Arc<RevocationList>> {

@@ -8,11 +8,11 @@ use super::{Exit, fail, runtime, say};
 use crate::authn::{KeysAsked, Lack, Supply};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Environment, Overrides, ProfileName, load};
+use crate::credential::AuthenticatorIndex;
 use crate::envoy::json::{self, CheckJsonError};
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::read;
 use crate::introspection::Introspection;
-use crate::snapshot::decide_with;
 use report::Report;
 use std::io;
 use std::path::PathBuf;
@@ -97,11 +97,13 @@ pub(super) fn run(args: Args) -> Exit {
         Fetched::All => KeysAsked::Fetched,
         Fetched::NotAll => KeysAsked::Failed,
     });
-    let supply = match introspection(&check, &mut loaded.config, now, supply) {
-        Ok(supply) => supply,
-        Err(error) => return fail(error),
-    };
-    let report = Report::of(&check, &loaded.config.snapshot, now, &supply);
+    let mut report = Report::of(&check, &loaded.config.snapshot, now, &supply);
+    if let Some(Lack::Introspection(by)) = report.lack {
+        match introspection(&check, &mut loaded.config, by) {
+            Ok(supply) => report = Report::of(&check, &loaded.config.snapshot, now, &supply),
+            Err(error) => return fail(error),
+        }
+    }
     if as_json {
         match report.json() {
             Ok(json) => say(json),
@@ -113,12 +115,10 @@ pub(super) fn run(args: Args) -> Exit {
     report.exit()
 }
 
-/// Asks the authorization server about the token, as the server would, if the decision lacks its answer.
-fn introspection(check: &CheckRequest, config: &mut Config, now: Timestamp, supply: Supply) -> io::Result<Supply> {
-    let Ok(request) = read(check) else { return Ok(supply) };
-    let Some(Lack::Introspection(by)) = decide_with(&request, &config.snapshot, now, &supply).lack() else {
-        return Ok(supply);
-    };
+/// Asks the authorization server about the token, as the server would.
+fn introspection(check: &CheckRequest, config: &mut Config, by: AuthenticatorIndex) -> io::Result<Supply> {
+    // A request that can't be read lacks nothing.
+    let Ok(request) = read(check) else { return Ok(Supply::Nothing) };
     let introspection = Introspection::new(Clock::System);
     introspection.follow(config.introspection_sources.clone(), &mut config.snapshot.authenticators);
     runtime().map(|runtime| runtime.block_on(introspection.supply(&request, &config.snapshot, by)))

@@ -12,6 +12,7 @@ use super::tree::{Entry, Node, Place, SyntaxFault, Value};
 use super::watch::Watched;
 use super::{Config, print, validate};
 use crate::address::Address;
+use crate::authn::Revocations;
 use crate::clock::Timestamp;
 use crate::jose::Fingerprint;
 use serde::de::DeserializeOwned;
@@ -86,7 +87,7 @@ impl Loaded {
 /// # Errors
 /// Everything that is wrong, all at once, each with its place and path.
 pub fn load(file: Option<&Path>, overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
-    load_and_name_files(file, overrides, environment).0
+    load_and_name_files(file, overrides, environment, None).0
 }
 
 /// The same as [`load`], with other keys than those that the configuration names.
@@ -103,7 +104,8 @@ pub fn load_with_keys(
 }
 
 /// The same as [`load`], and every file that the configuration was made from, or would have been: when one of them changes, it
-/// is time to load again, whether it could be loaded this time or not.
+/// is time to load again, whether it could be loaded this time or not. A list of revocations that is followed already is `running`:
+/// one of the same file is that very list, which nobody but its follower changes.
 ///
 /// # Errors
 /// Those of [`load`].
@@ -111,8 +113,9 @@ pub fn load_and_name_files(
     file: Option<&Path>,
     overrides: &Overrides,
     environment: &Environment,
+    running: Option<Revocations>,
 ) -> (Result<Loaded, ConfigError>, Watched) {
-    let reader = reader(file, environment, Keys::Configured);
+    let reader = reader(file, environment, Keys::Configured).with_running(running);
     let loaded = load_with(file, overrides, &reader);
     (loaded, reader.into_files())
 }
@@ -258,7 +261,8 @@ fn check(mut root: Node, mut below: Node, reader: &Reader) -> Result<Checked, Co
     let mut problems: Vec<Placed> = match validate::config(&document, reader) {
         Ok(config) if faults.is_empty() => {
             let (profile, _) = de::read::<Document>(&mut below);
-            let cautions = caution::find(&document, &root, &profile.unwrap_or_default(), &config);
+            let mut cautions = caution::find(&document, &root, &profile.unwrap_or_default(), &config);
+            cautions.extend(caution::jwks::find(&document, &root, reader));
             let keys = key_facts::gather(&document, &root, reader);
             return Ok(Checked { config, cautions, keys });
         }

@@ -9,11 +9,11 @@ use super::tree::{Node, Place};
 use crate::address::AddressFault;
 use crate::answer::{RealmFault, StatusFault};
 use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
-use crate::authz::PatternFault;
+use crate::authz::{HostPatternFault, PatternFault};
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::fetch::{CaFault, UrlFault};
 use crate::header::HeaderNameFault;
-use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SigningFault, SkippedKey};
+use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SigningFault};
 use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
 use crate::tls::TlsFault;
@@ -245,14 +245,6 @@ pub enum Problem {
         /// What is wrong with it.
         fault: JwksFault,
     },
-    /// A key of a file's JWK set that can't be used.
-    #[error("{origin} holds a key that can't be used, {key}; take it out")]
-    JwksKey {
-        /// Where it came from.
-        origin: String,
-        /// Which one, and what is wrong with it.
-        key: SkippedKey,
-    },
     /// A JWK set that stands nowhere, or in two places.
     #[error("has to have either `file` or `url`")]
     JwksPlace,
@@ -450,6 +442,22 @@ pub enum Problem {
     /// `*`, which HTTP takes for a method of that name.
     #[error("`*` would match requests of the method `*` only; leave out `methods` to match every method")]
     AnyMethod,
+    /// A host pattern that is none.
+    #[error("{found} is not a host: {fault}")]
+    Host {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: HostPatternFault,
+    },
+    /// An authenticator that a rule asks for and that is not there.
+    #[error("{0} is not the name of an authenticator; write that of an entry of `authenticators`")]
+    AuthenticatorUnknown(Quoted),
+    /// A requirement where nobody is asked for.
+    #[error(
+        "asks something of the caller, and with access `{0}` there may be none; write `access: authenticated`, or leave it out"
+    )]
+    RequireWithoutCaller(&'static str),
     /// A path pattern that is none.
     #[error("{pattern}: {fault}")]
     Pattern {

@@ -4,6 +4,7 @@
 use super::document::Source;
 use super::throw_away::ThrowAwayKeys;
 use super::watch::Watched;
+use crate::authn::Revocations;
 use crate::clock::Timestamp;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 
 /// The most that is read from a key file: 64 KiB.
 const MAX_KEY_BYTES: u64 = 64 * 1024;
+/// The most that is read from a file with a JWK set: 512 KiB, as much as is taken from a provider.
+pub(super) const MOST_JWKS_BYTES: u64 = 512 * 1024;
 
 /// The most that is read from a table beside the configuration: 4 MiB.
 const MAX_TABLE_BYTES: u64 = 4 * 1024 * 1024;
@@ -143,6 +146,8 @@ pub(super) struct Reader {
     /// What the files of keys hold: each is read once, so that all that is said of it is said of one content.
     texts: RefCell<HashMap<PathBuf, String>>,
     keys: Keys,
+    /// The list of revocations that counts already.
+    running: Option<Revocations>,
 }
 
 /// Which keys a configuration is loaded with.
@@ -156,7 +161,17 @@ pub enum Keys {
 
 impl Reader {
     pub(super) fn new(environment: Environment, base: PathBuf, keys: Keys) -> Self {
-        Self { environment, base, files: RefCell::default(), texts: RefCell::default(), keys }
+        Self { environment, base, files: RefCell::default(), texts: RefCell::default(), keys, running: None }
+    }
+
+    /// The same where a list of revocations counts already.
+    pub(super) fn with_running(self, running: Option<Revocations>) -> Self {
+        Self { running, ..self }
+    }
+
+    /// The list of revocations that counts already and is read from this file.
+    pub(super) fn running(&self, file: &Path) -> Option<Revocations> {
+        self.running.clone().filter(|running| running.file == file)
     }
 
     /// The keys that stand for those that are configured, if they do not count.

@@ -2,6 +2,7 @@
 
 mod authenticators;
 mod principal;
+pub(super) mod rules;
 mod server;
 mod shared_keys;
 mod upstream;
@@ -15,7 +16,6 @@ use super::revocations::RevocationsError;
 use super::source::Reader;
 use crate::answer::{Answers, BodyStyle, Realm, Status, Style};
 use crate::authn::{Authenticators, Revocations};
-use crate::authz::{Access, Fallback, PathPattern, Rule, RuleName, Rules};
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::decision::LoggedDecisions;
@@ -49,7 +49,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, reader, &mut problems));
     let (list, places, sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
     shared_keys::check(&list, reader, &mut problems);
-    let rules = self::rules(rules, *fallback, &mut problems);
+    let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
+    let rules = rules::check(rules, *fallback, &names, &mut problems);
     let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
     let style = style(denials, &mut problems);
@@ -71,6 +72,10 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
 fn revocations(list: &document::Revocations, reader: &Reader, problems: &mut Problems) -> Option<Revocations> {
     let at = Path::root("revocations").key("file");
     let file = problems.take(&at, reader.beside(&list.file))?;
+    if let Some(running) = reader.running(&file) {
+        // Read here, it could be older than what its follower puts in its place before this configuration serves.
+        return Some(running);
+    }
     match super::revocations::read(&file) {
         Ok(list) => Some(Revocations::new(file, list)),
         // In a policy test nobody minds that the list of the place where it is to serve is not here.
@@ -133,49 +138,6 @@ fn named<'a>(path: &Path, key: &str, name: &'a str, taken: &mut HashSet<&'a str>
     } else if !taken.insert(name) {
         problems.add(path.key(key), Problem::NameTaken(Quoted::new(name)));
     }
-}
-
-/// The rules of a document, which notes what is wrong with them.
-pub(super) fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems: &mut Problems) -> Rules {
-    let fallback = match fallback {
-        Some(document::Fallback::Authenticated) => Fallback::Authenticated,
-        Some(document::Fallback::Denied) | None => Fallback::Denied,
-    };
-    let mut rules = Rules::new(fallback);
-    let mut taken = HashSet::new();
-    for (number, rule) in list.iter().enumerate() {
-        let document::Rule { name: rule_name, matches: document::Match { methods, paths }, access } = rule;
-        let at = Path::root("rules").position(number);
-        name(&at, rule_name, &mut taken, problems);
-        if paths.is_empty() {
-            problems
-                .add(at.key("match").key("paths"), Problem::Empty("name at least one path, such as `/docs/{*rest}`"));
-        }
-        let mut accepted = Vec::new();
-        for (place, method) in methods.iter().enumerate() {
-            let path = at.key("match").key("methods").position(place);
-            accepted.extend(problems.take(&path, self::method(method)));
-        }
-        let access = match access {
-            document::Access::Authenticated => Access::Authenticated,
-            document::Access::Optional => Access::Optional,
-            document::Access::Public => Access::Public,
-            document::Access::Denied => Access::Denied,
-        };
-        for (place, pattern) in paths.iter().enumerate() {
-            let path = at.key("match").key("paths").position(place);
-            let parsed =
-                PathPattern::parse(pattern).map_err(|fault| Problem::Pattern { pattern: Quoted::new(pattern), fault });
-            let Some(parsed) = problems.take(&path, parsed) else { continue };
-            let rule = Rule { name: RuleName::new(rule_name), access, pattern: pattern.as_str().into() };
-            let added = rules.add(rule, &accepted, &parsed).map_err(|conflict| Problem::RuleConflict {
-                pattern: Quoted::new(pattern),
-                with: Quoted::new(conflict.with.as_str()),
-            });
-            problems.take(&path, added);
-        }
-    }
-    rules
 }
 
 fn header_name(text: &str) -> Result<HeaderName, Problem> {

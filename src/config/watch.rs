@@ -47,7 +47,7 @@ impl Watched {
 
     /// Notes why a file could not be read. What is not in the file (no descriptors left, a disk that fails) can pass without
     /// a change to see: the next look is then to say that there is one.
-    pub(super) fn unread(&mut self, error: &io::Error) {
+    pub fn unread(&mut self, error: &io::Error) {
         use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied};
         let lasting = [InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied].contains(&error.kind());
         self.passing |= !lasting;

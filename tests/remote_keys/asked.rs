@@ -46,11 +46,11 @@ pub(super) fn token(key: &IdpKey, issued: u64, number: u64) -> String {
 }
 
 /// The same, of another issuer.
-pub(super) fn token_of(issuer: &str, key: &IdpKey, issued: u64, number: u64) -> String {
+pub(super) fn token_of(issuer: &str, key: &IdpKey, at: u64, number: u64) -> String {
     let claims = [
         ("iss", json!(issuer)),
         ("sub", json!(format!("user-{number}"))),
-        ("iat", json!(issued)),
+        ("iat", json!(at)),
         ("exp", json!(NOW + 1_000_000)),
     ];
     key.sign(&claims.map(|(name, value)| (name.to_owned(), value)))
@@ -118,8 +118,9 @@ impl Asked {
         let [reason] = reasons.as_slice() else { panic!("one check is counted, not {reasons:?}") };
         match (answer.status(), reason.as_str()) {
             (None, "") => "allowed".to_owned(),
-            (Some(401), reason @ ("key_unknown" | "signature_invalid")) => reason.to_owned(),
-            (Some(503), reason @ "keys_unavailable") => reason.to_owned(),
+            (Some(401), reason @ ("key_unknown" | "signature_invalid")) | (Some(503), reason @ "keys_unavailable") => {
+                reason.to_owned()
+            }
             other => panic!("{other:?}"),
         }
     }

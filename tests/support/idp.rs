@@ -3,16 +3,20 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud::jose::{Algorithm, KeyId, SigningKey};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{interval, timeout};
+use tokio_rustls::TlsAcceptor;
 
 /// How long anything may take before its test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,6 +53,10 @@ impl Drop for Idp {
 impl Idp {
     /// A provider that answers 404 to everything.
     pub async fn start() -> Self {
+        Self::serve(None).await
+    }
+
+    async fn serve(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let replies = Arc::new(Mutex::new(HashMap::new()));
@@ -57,10 +65,37 @@ impl Idp {
         let serving = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, Arc::clone(&chosen), counting.clone()));
+                let (chosen, counting) = (Arc::clone(&chosen), counting.clone());
+                match tls.clone() {
+                    None => tokio::spawn(answer(stream, chosen, counting)),
+                    Some(tls) => tokio::spawn(async move {
+                        // Whoever does not trust it goes away.
+                        if let Ok(stream) = tls.accept(stream).await {
+                            answer(stream, chosen, counting).await;
+                        }
+                    }),
+                };
             }
         });
         Self { address, replies, counts, serving: serving.abort_handle() }
+    }
+
+    /// The same with TLS, for `localhost`; and the authority that its certificate comes from, in PEM.
+    pub async fn start_tls() -> (Self, String) {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let of_it = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![of_it.der().clone()], key)
+            .unwrap();
+        (Self::serve(Some(TlsAcceptor::from(Arc::new(config)))).await, authority.pem())
     }
 
     /// A provider with a JWK set of these keys at `/jwks`.
@@ -98,8 +133,8 @@ impl Idp {
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
+async fn answer(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     replies: Arc<Mutex<HashMap<String, Reply>>>,
     counting: watch::Sender<HashMap<String, u64>>,
 ) {
@@ -112,7 +147,10 @@ async fn serve(
     let head = String::from_utf8(read).unwrap();
     let path = head.split(' ').nth(1).unwrap().to_owned();
     let reply = replies.lock().unwrap().get(&path).cloned();
-    counting.send_modify(|counts| *counts.entry(path).or_default() += 1);
+    counting.send_modify(|counts| {
+        let count = counts.entry(path).or_default();
+        *count = count.saturating_add(1);
+    });
     let head = |status: &str, length: usize| {
         format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n").into_bytes()
     };
@@ -128,8 +166,7 @@ async fn serve(
         }
         Some(Reply::Drip) => {
             let mut ticks = interval(Duration::from_millis(20));
-            let mut bytes = [head("200 OK", 100_000), vec![b' '; 100_000]].concat().into_iter();
-            while let Some(byte) = bytes.next() {
+            for byte in [head("200 OK", 100_000), vec![b' '; 100_000]].concat() {
                 ticks.tick().await;
                 if stream.write_all(&[byte]).await.is_err() {
                     return;

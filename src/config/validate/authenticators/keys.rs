@@ -4,7 +4,7 @@ use super::super::super::document::{Jwks, Key, Oidc, OidcProvider};
 use super::super::super::path::Path;
 use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
-use super::super::super::source::Reader;
+use super::super::super::source::{MOST_JWKS_BYTES, Reader};
 use super::super::super::throw_away::ThrowAwayKeys;
 use super::super::Span;
 use crate::authn::{IssuerKeys, RemoteKeys};
@@ -13,8 +13,6 @@ use crate::jose::{Algorithm, Jwks as Jwkset, KeyFault, KeySet, VerificationKey};
 use crate::keys::{KeySource, Location, Provider, WELL_KNOWN};
 use std::path::{Path as StdPath, PathBuf};
 
-/// The most that is read of a file with a JWK set: what may be in one, and the space that people put between.
-const MOST_JWKS_BYTES: u64 = 512 * 1024;
 /// The most that is read of a file with authorities: all of those that browsers trust take 250 KiB.
 const MOST_CA_BYTES: u64 = 1024 * 1024;
 
@@ -110,14 +108,10 @@ impl Context<'_> {
             self.problems.add(at.key(key), Problem::OfUrlOnly);
         }
         let read = self.reader.read_file(file, MOST_JWKS_BYTES).map_err(Problem::from);
-        let keys = read.and_then(|(text, origin)| {
-            let (keys, skipped) =
-                Jwkset::parse(&text).map_err(|fault| Problem::Jwks { origin: origin.clone(), fault })?.into_parts();
-            // What a provider publishes may hold anything; what stands in a file of one's own is meant.
-            match skipped.into_iter().next() {
-                Some(key) => Err(Problem::JwksKey { origin, key }),
-                None => Ok(keys),
-            }
+        // Keys that can't be used keep no others from serving (RFC 7517 §5); they are told as cautions.
+        let keys = read.and_then(|(text, origin)| match Jwkset::parse(&text) {
+            Ok(set) => Ok(set.into_parts().0),
+            Err(fault) => Err(Problem::Jwks { origin, fault }),
         });
         self.problems.take(&at.key("file"), keys).unwrap_or_default()
     }
@@ -172,11 +166,11 @@ impl Context<'_> {
 
     fn provider(&mut self, at: &Path, location: Option<Location>, manner: &Manner<'_>) -> Option<RemoteKeys> {
         let Manner { refresh, stale_if_error, cache_file, ca, plain } = manner;
-        let or = |text: &Option<&String>, unset: &str| text.map_or_else(|| unset.to_owned(), Clone::clone);
+        let or = |text: Option<&String>, unset: &str| text.map_or_else(|| unset.to_owned(), Clone::clone);
         let span = Span { least: ("1s", 1_000), most: ("1d", 86_400_000) };
-        let refresh = span.read(&at.key("refresh"), Some(&or(refresh, REFRESH)), self.problems);
+        let refresh = span.read(&at.key("refresh"), Some(&or(*refresh, REFRESH)), self.problems);
         let span = Span { least: ("1s", 1_000), most: ("30d", 2_592_000_000) };
-        let stale_text = or(stale_if_error, STALE_IF_ERROR);
+        let stale_text = or(*stale_if_error, STALE_IF_ERROR);
         let stale_if_error = span.read(&at.key("stale_if_error"), Some(&stale_text), self.problems);
         if stale_if_error < refresh.saturating_mul(2) && !stale_if_error.is_zero() {
             // Else keys would go stale between one answer and the next while all is well.
