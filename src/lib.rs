@@ -6,7 +6,7 @@
 //! | layer | modules | what it does |
 //! |---|---|---|
 //! | shell | [`app`], [`reload`], [`revocations`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
-//! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`keys`], [`telemetry`], [`tls`] | files, other servers, Envoy's messages, the clock, the log, TLS |
+//! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`introspection`], [`keys`], [`telemetry`], [`tls`] | files, other servers, Envoy's messages, the clock, the log, TLS |
 //! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
 //! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`], [`address`] | the types that everybody speaks |
 //!

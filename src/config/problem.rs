@@ -280,6 +280,11 @@ pub enum Problem {
              `https://`, or `insecure_http: true` beside it"
     )]
     PlainIntrospection,
+    /// No address of a server.
+    #[error(
+        "what stands here (not shown) is not a URL with a host; write one such as `https://login.example.com/introspect`"
+    )]
+    IntrospectionUrl,
     /// A number of questions outside its bounds.
     #[error("`{0}` is out of range; it must be from `1` to `10000`")]
     Concurrent(u32),

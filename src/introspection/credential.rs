@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderValue;
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// How a client shows who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,9 @@ impl ClientCredential {
                 let pair = STANDARD.encode(format!("{id}:{secret}"));
                 // Made of letters, digits, `+`, `/` and `=`: always a header's value.
                 let mut authorization = HeaderValue::try_from(format!("Basic {pair}")).ok();
-                authorization.iter_mut().for_each(|value| value.set_sensitive(true));
+                if let Some(value) = &mut authorization {
+                    value.set_sensitive(true);
+                }
                 Self { authorization, fields: String::new() }
             }
             ClientAuthentication::Post => {
@@ -68,7 +70,10 @@ fn encoded(text: &str) -> String {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
             b' ' => encoded.push('+'),
-            other => encoded.push_str(&format!("%{other:02X}")),
+            other => {
+                // Writing to a text does not fail.
+                let _ = write!(encoded, "%{other:02X}");
+            }
         }
     }
     encoded

@@ -87,6 +87,7 @@ fn source(
     } = introspection;
     let url = FetchUrl::parse(url, plain(*insecure_http)).map_err(|fault| match fault {
         UrlFault::Plain => Problem::PlainIntrospection,
+        UrlFault::NotAbsolute => Problem::IntrospectionUrl,
         fault => Problem::Url(fault),
     });
     let url = problems.take(&at.key("url"), url);
