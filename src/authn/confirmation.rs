@@ -2,7 +2,6 @@
 //! connection (RFC 8705 §3).
 
 use crate::jose::Claims;
-use crate::principal::ClaimPath;
 use crate::request::Peer;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -56,8 +55,8 @@ impl SenderConstraint {
 }
 
 fn certificate(claims: &Claims, peer: Peer<'_>) -> Result<(), ConfirmationFault> {
-    let path = ClaimPath::of(["cnf", "x5t#S256"]).map_err(|_| ConfirmationFault::Unbound)?;
-    let bound = path.find(claims).and_then(Value::as_str).ok_or(ConfirmationFault::Unbound)?;
+    let bound = claims.get("cnf").and_then(|cnf| cnf.get("x5t#S256")).and_then(Value::as_str);
+    let bound = bound.ok_or(ConfirmationFault::Unbound)?;
     if peer.certificate.is_empty() {
         return Err(ConfirmationFault::NoCertificate);
     }
@@ -67,21 +66,23 @@ fn certificate(claims: &Claims, peer: Peer<'_>) -> Result<(), ConfirmationFault>
     if thumbprint == bound { Ok(()) } else { Err(ConfirmationFault::OtherCertificate) }
 }
 
-/// The certificate itself, out of the percent-encoded PEM that Envoy sends.
+/// The certificate itself, out of the percent-encoded PEM that Envoy sends: one, and no second one that it could be taken for.
 fn certificate_der(encoded: &[u8]) -> Option<Vec<u8>> {
     let mut pem = Vec::with_capacity(encoded.len());
     let mut rest = encoded;
     while let Some((byte, after)) = rest.split_first() {
-        let (byte, after) = match byte {
-            b'%' => {
-                let (digits, after) = after.split_at_checked(2)?;
-                (u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?, after)
-            }
-            byte => (*byte, after),
+        let (byte, after) = match (byte, after) {
+            (b'%', [high, low, after @ ..]) => ((hex(*high)? << 4) | hex(*low)?, after),
+            (b'%', _) => return None,
+            (byte, after) => (*byte, after),
         };
         pem.push(byte);
         rest = after;
     }
-    let block = pem::parse(&pem).ok()?;
+    let [block] = <[pem::Pem; 1]>::try_from(pem::parse_many(&pem).ok()?).ok()?;
     (block.tag() == "CERTIFICATE").then(|| block.into_contents())
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    u8::try_from(char::from(digit).to_digit(16)?).ok()
 }
