@@ -5,6 +5,7 @@ mod api_key;
 mod authenticators;
 mod cache;
 mod confirmation;
+mod dpop;
 mod jwt;
 mod mtls;
 mod remote;
@@ -15,6 +16,7 @@ pub use api_key::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestFault, 
 pub use authenticators::{Authenticator, Authenticators};
 pub use cache::{CacheCounts, CachedTokens, TokenDigest};
 pub use confirmation::{ConfirmationFault, SenderConstraint};
+pub use dpop::{DpopFault, ProofWindow, SpendFault, SpentProofs};
 pub use jwt::{Accepted, AudiencePolicy, ClaimChecks, ClaimFault, JwtAuthenticator};
 pub use mtls::{MtlsAuthenticator, PeerFault, PeerPattern, PeerPatternFault};
 pub use remote::{Completeness, IssuerKeys, KeysAt, PublishedKeys, RemoteKeys};

@@ -13,6 +13,7 @@ mod policy;
 mod properties;
 mod readme;
 mod reload;
+mod sender;
 mod services;
 mod support;
 mod tampering;

@@ -1,6 +1,7 @@
 //! Tokens that are good only in the hands of whom they were given to: `cnf` (RFC 7800), held against the certificate of the
-//! connection (RFC 8705 §3).
+//! connection (RFC 8705 §3). What is held against a proof is `dpop`'s.
 
+use super::dpop::{DpopFault, ProofWindow, Shown};
 use crate::jose::Claims;
 use crate::request::Peer;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -13,10 +14,12 @@ use serde_json::Value;
 pub enum SenderConstraint {
     /// That it holds the key of the certificate that the token names (RFC 8705).
     Certificate,
+    /// That it holds the key that the token names, by a proof for each request (RFC 9449).
+    Dpop(ProofWindow),
 }
 
 /// Why the holder of a token is not the one that it was given to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfirmationFault {
     /// The token is bound to nobody.
     #[error("the token has no `cnf` that binds it to a certificate, and one is required")]
@@ -32,6 +35,9 @@ pub enum ConfirmationFault {
     /// It is another one.
     #[error("the token is bound to another certificate than that of the connection")]
     OtherCertificate,
+    /// The proof does not prove it.
+    #[error(transparent)]
+    Proof(#[from] DpopFault),
 }
 
 impl SenderConstraint {
@@ -40,16 +46,18 @@ impl SenderConstraint {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Certificate => "certificate",
+            Self::Dpop(_) => "dpop",
         }
     }
 
-    /// Holds a token's claims against the connection.
+    /// Holds a token against what it was shown with.
     ///
     /// # Errors
     /// [`ConfirmationFault`]: a token that is bound to nobody is refused like one that is bound to somebody else.
-    pub fn check(self, claims: &Claims, peer: Peer<'_>) -> Result<(), ConfirmationFault> {
+    pub(super) fn check(self, shown: &Shown<'_, '_>) -> Result<(), ConfirmationFault> {
         match self {
-            Self::Certificate => certificate(claims, peer),
+            Self::Certificate => certificate(shown.principal.claims(), shown.request.peer),
+            Self::Dpop(window) => Ok(window.check(shown)?),
         }
     }
 }

@@ -25,7 +25,8 @@ impl Live {
     }
 
     /// Puts others in their place. Checks under way end on what they began with, and so do connections.
-    pub fn replace(&self, snapshot: Snapshot, key_sources: Vec<KeySource>, tls: Option<Tls>) {
+    pub fn replace(&self, mut snapshot: Snapshot, key_sources: Vec<KeySource>, tls: Option<Tls>) {
+        snapshot.authenticators.take_over_proofs(&self.checks.driver.snapshot().authenticators);
         self.checks.driver.replace(snapshot, key_sources);
         self.tls.store(tls.map(Tls::into_server));
     }

@@ -5,6 +5,7 @@ mod jwt;
 mod keys;
 mod mtls;
 mod places;
+mod sender;
 
 use super::super::document::{self};
 use super::super::path::Path;
@@ -16,6 +17,7 @@ use crate::authn::Authenticator;
 use crate::credential::{AuthenticatorIndex, Places};
 use crate::keys::KeySource;
 use crate::principal::IdentityClaims;
+pub(super) use sender::challenge_schemes;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ pub(super) fn check(
             (Some(_), true) => {}
             (Some(_), false) => problems.add(at.key("from"), Problem::MtlsFrom),
         }
+        sender::places(&at, entry, problems);
         let found = [jwt.is_some(), api_key.is_some(), mtls.is_some()].into_iter().filter(|is| *is).count();
         if found != 1 {
             problems.add(at.clone(), Problem::Kind { found, known: KINDS });

@@ -7,8 +7,8 @@ use super::super::super::quoted::Quoted;
 use super::super::super::source::Reader;
 use super::super::Span;
 use super::super::principal::claim_path;
-use super::keys;
-use crate::authn::{AudiencePolicy, ClaimChecks, IssuerKeys, JwtAuthenticator, SenderConstraint};
+use super::{keys, sender};
+use crate::authn::{AudiencePolicy, ClaimChecks, IssuerKeys, JwtAuthenticator};
 use crate::jose::{Algorithm, Family};
 use crate::keys::KeySource;
 use crate::principal::{AuthenticatorName, IdentityClaims};
@@ -22,8 +22,18 @@ pub(super) fn check(
     (reader, sources): (&Reader, &mut Vec<KeySource>),
     problems: &mut Problems,
 ) -> JwtAuthenticator {
-    let document::Jwt { issuer, algorithms, keys, audiences, require, leeway, max_lifetime, types, sender_constraint } =
-        jwt;
+    let document::Jwt {
+        issuer,
+        algorithms,
+        keys,
+        audiences,
+        require,
+        leeway,
+        max_lifetime,
+        types,
+        sender_constraint,
+        proof_lifetime,
+    } = jwt;
     if issuer.is_empty() {
         problems.add(at.key("issuer"), Problem::Empty("write the exact `iss` of the tokens"));
     }
@@ -58,9 +68,7 @@ pub(super) fn check(
         leeway,
         max_lifetime,
         types: types.iter().map(|one| one.as_str().into()).collect(),
-        sender: sender_constraint.map(|sender| match sender {
-            document::Sender::Certificate => SenderConstraint::Certificate,
-        }),
+        sender: sender::constraint(at, *sender_constraint, proof_lifetime.as_ref(), leeway, problems),
         identity: Arc::clone(identity),
     };
     let before = problems.count();
