@@ -229,7 +229,11 @@ const fn public_text(reason: Reason) -> &'static str {
         | Reason::ApiKeyUnknown
         | Reason::ApiKeyExpired
         | Reason::TokenInactive => "The token is not valid here.",
-        Reason::RuleDenied | Reason::NoRule => "This is not allowed.",
+        Reason::RuleDenied
+        | Reason::NoRule
+        | Reason::PermissionMissing
+        | Reason::RoleMissing
+        | Reason::AuthenticatorNotAllowed => "This is not allowed.",
         Reason::RequestMalformed => "The request is malformed.",
         Reason::PathAmbiguous => "The path must be in its normal form.",
         Reason::HostAmbiguous => "The host must be in its normal form.",
@@ -266,7 +270,11 @@ const fn detail(reason: Reason) -> &'static str {
         | Reason::ApiKeyUnknown
         | Reason::ApiKeyExpired
         | Reason::TokenInactive => "Incorrect authentication credentials.",
-        Reason::RuleDenied | Reason::NoRule => "You do not have permission to perform this action.",
+        Reason::RuleDenied
+        | Reason::NoRule
+        | Reason::PermissionMissing
+        | Reason::RoleMissing
+        | Reason::AuthenticatorNotAllowed => "You do not have permission to perform this action.",
         Reason::RequestMalformed
         | Reason::PathAmbiguous
         | Reason::HostAmbiguous

@@ -83,13 +83,13 @@ impl App {
     /// # Errors
     /// [`AppError::Bind`] when an address can't be had.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, AppError> {
-        let Config { server, tls, snapshot, key_sources } = config;
+        let Config { server, tls, snapshot, key_sources, introspection_sources } = config;
         let readiness = Readiness::default();
         let starting = readiness.hold("starting");
         let (grpc, grpc_bound) = listen(&server.grpc, "checks (server.grpc)").await?;
         let (admin, admin_bound) = listen(&server.admin.into(), "probes and metrics (server.admin)").await?;
         let now = clock.now();
-        let driver = Driver::new(snapshot, key_sources, clock);
+        let driver = Driver::new(snapshot, key_sources, introspection_sources, clock);
         let checks = Arc::new(Checks::new(driver));
         checks.metrics.config_loaded(now);
         let addresses = Addresses {

@@ -2,10 +2,13 @@
 //! refused here never becomes "anonymous", and never goes on to another authenticator.
 
 mod api_key;
+mod authenticator;
 mod authenticators;
 mod cache;
+mod claim_checks;
 mod confirmation;
 mod dpop;
+mod introspected;
 mod jwt;
 mod mtls;
 mod remote;
@@ -13,11 +16,17 @@ mod revocation;
 mod supply;
 
 pub use api_key::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestFault, ApiKeyFault, ApiKeys};
-pub use authenticators::{Authenticator, Authenticators};
+pub use authenticator::Authenticator;
+pub use authenticators::Authenticators;
 pub use cache::{CacheCounts, CachedTokens, TokenDigest};
+pub use claim_checks::{AudiencePolicy, ClaimChecks, ClaimFault, Span};
 pub use confirmation::{ConfirmationFault, SenderConstraint};
 pub use dpop::{DpopFault, ProofWindow, SpendFault, SpentProofs};
-pub use jwt::{Accepted, AudiencePolicy, ClaimChecks, ClaimFault, JwtAuthenticator};
+pub use introspected::{
+    ActiveToken, AnswerCounts, AnswerFault, AnswerKey, AnswerLifetimes, IntrospectionAnswer, IntrospectionAsked,
+    IntrospectionAuthenticator, KnownAnswers,
+};
+pub use jwt::{Accepted, JwtAuthenticator};
 pub use mtls::{MtlsAuthenticator, PeerFault, PeerPattern, PeerPatternFault};
 pub use remote::{Completeness, IssuerKeys, KeysAt, PublishedKeys, RemoteKeys};
 pub use revocation::{RevocationFault, RevocationList, Revocations, Revoked};
@@ -57,6 +66,9 @@ pub enum AuthnFault {
     /// What the token claims.
     #[error(transparent)]
     Claim(#[from] ClaimFault),
+    /// Its authorization server says so.
+    #[error("the authorization server says that the token is not active")]
+    Inactive,
     /// The API key.
     #[error(transparent)]
     ApiKey(#[from] ApiKeyFault),
@@ -84,6 +96,7 @@ impl AuthnFault {
             Self::Token(fault) => fault.reason(),
             Self::IssuerUnknown => Reason::IssuerUnknown,
             Self::Claim(fault) => fault.reason(),
+            Self::Inactive => Reason::TokenInactive,
             Self::ApiKey(ApiKeyFault::Unknown) => Reason::ApiKeyUnknown,
             Self::ApiKey(ApiKeyFault::Expired { .. }) => Reason::ApiKeyExpired,
             Self::Peer(PeerFault) => Reason::CertificateNotAccepted,

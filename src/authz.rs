@@ -1,16 +1,20 @@
 //! May they? Finds the rule of a request and holds the caller against it. A [`Grant`] can be made nowhere else, so nothing
 //! is let through that has not passed here.
 
+mod host;
 mod pattern;
+mod requirement;
 mod router;
 mod rules;
 
+pub use host::{HostPattern, HostPatternFault};
 pub use pattern::{PathPattern, PatternFault, Segment};
+pub use requirement::{Entitlements, Requirement};
 pub use router::Router;
 pub use rules::{Access, Fallback, Rule, RuleConflict, RuleName, Rules};
 
 use crate::authn::{Authentication, AuthnFault};
-use crate::principal::Principal;
+use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
 use std::sync::Arc;
 
@@ -44,6 +48,24 @@ pub enum AuthzFault {
     /// No rule matches, and the fallback is `denied`.
     #[error("no rule matches and the fallback denies everybody")]
     NoRule,
+    /// The rule asks for somebody whom another authenticator vouches for.
+    #[error("the rule does not accept callers of the authenticator `{}`", .0.as_str())]
+    AuthenticatorNotAllowed(AuthenticatorName),
+    /// The caller lacks a role.
+    #[error("the caller lacks the role `{0}`")]
+    RoleMissing(Box<str>),
+    /// The caller has none of the roles of which one is enough.
+    #[error("the caller has none of the roles of which the rule asks for one")]
+    NoneOfTheRoles,
+    /// The caller lacks a permission.
+    #[error("the caller lacks the permission `{0}`")]
+    PermissionMissing(Box<str>),
+    /// The caller's token lacks a scope.
+    #[error("the caller's token lacks the scope `{0}`")]
+    ScopeMissing(Box<str>),
+    /// The caller has none of the permissions, roles and scopes of which one is enough.
+    #[error("the caller has none of the permissions, roles and scopes of which the rule asks for one")]
+    NoneOfThePermissions,
     /// The rule asks for a caller, and nobody showed a credential.
     #[error("the rule asks for a credential and there is none")]
     CredentialMissing,
@@ -59,21 +81,32 @@ impl AuthzFault {
         match self {
             Self::RuleDenied => Reason::RuleDenied,
             Self::NoRule => Reason::NoRule,
+            Self::AuthenticatorNotAllowed(_) => Reason::AuthenticatorNotAllowed,
+            Self::RoleMissing(_) | Self::NoneOfTheRoles => Reason::RoleMissing,
+            Self::PermissionMissing(_) | Self::ScopeMissing(_) | Self::NoneOfThePermissions => {
+                Reason::PermissionMissing
+            }
             Self::CredentialMissing => Reason::CredentialMissing,
             Self::Credential(fault) => fault.reason(),
         }
     }
 }
 
-/// Holds the outcome of authentication against what the rule asks for.
+/// Holds the outcome of authentication against what the rule asks for. Nobody who is not known meets a requirement: a rule that has
+/// one asks for a caller.
 ///
 /// # Errors
 /// The fault that keeps the request from being let through. A refused credential is never taken for none.
-pub fn authorize(access: Access, authentication: Authentication) -> Result<Grant, AuthzFault> {
+pub fn authorize(
+    access: Access,
+    requirement: Option<&Requirement>,
+    authentication: Authentication,
+) -> Result<Grant, AuthzFault> {
     match (access, authentication) {
         (Access::Denied, _) => Err(AuthzFault::RuleDenied),
         (Access::Public, _) | (Access::Optional, Authentication::Absent) => Ok(Grant(Caller::Anonymous)),
         (Access::Authenticated | Access::Optional, Authentication::Accepted(principal)) => {
+            requirement.map_or(Ok(()), |requirement| requirement.check(&principal))?;
             Ok(Grant(Caller::Known(principal)))
         }
         (Access::Authenticated | Access::Optional, Authentication::Rejected(fault)) => {

@@ -15,6 +15,7 @@ mod quoted;
 mod revocations;
 mod schema;
 mod source;
+mod throw_away;
 mod tree;
 mod validate;
 mod watch;
@@ -30,10 +31,12 @@ pub use quoted::Quoted;
 pub use revocations::{RevocationsError, read as read_revocations};
 pub use schema::schema;
 pub use source::{Environment, Keys, SourceFault, Wanted};
+pub use throw_away::ThrowAwayKeys;
 pub use validate::timestamp;
 pub use watch::{Change, Watched};
 
 use crate::address::Address;
+use crate::introspection::IntrospectionSource;
 use crate::keys::KeySource;
 use crate::snapshot::Snapshot;
 use crate::tls::Tls;
@@ -51,6 +54,8 @@ pub struct Config {
     pub snapshot: Snapshot,
     /// Where keys are published that the snapshot's authenticators use.
     pub key_sources: Vec<KeySource>,
+    /// The authorization servers that the snapshot's authenticators ask.
+    pub introspection_sources: Vec<IntrospectionSource>,
 }
 
 /// What a running process can't change.

@@ -1,12 +1,13 @@
 //! Gives a request to the core with what the core has to be given: the present snapshot, the present time, and what it says that
 //! it lacks. Only a check that lacks something waits for it.
 
-use crate::authn::{Authenticator, KeysAsked, Lack, Supply};
+use crate::authn::{Authenticator, IntrospectionAsked, KeysAsked, Lack, Supply};
 use crate::clock::{Clock, Timestamp};
 use crate::credential::AuthenticatorIndex;
 use crate::decision::{Decision, Fault};
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::read;
+use crate::introspection::{Introspection, IntrospectionSource};
 use crate::keys::{KeyProviders, KeySource};
 use crate::request::Request;
 use crate::snapshot::{Snapshot, decide, decide_with};
@@ -20,16 +21,25 @@ use tokio::time::timeout;
 pub struct Driver {
     snapshot: ArcSwap<Snapshot>,
     keys: KeyProviders,
+    introspection: Introspection,
     clock: Clock,
 }
 
 impl Driver {
-    /// A driver that decides by `snapshot` until it is given another, with the keys of these sources.
+    /// A driver that decides by `snapshot` until it is given another, with the keys of these sources, and asks these
+    /// authorization servers.
     #[must_use]
-    pub fn new(mut snapshot: Snapshot, sources: Vec<KeySource>, clock: Clock) -> Self {
+    pub fn new(
+        mut snapshot: Snapshot,
+        sources: Vec<KeySource>,
+        servers: Vec<IntrospectionSource>,
+        clock: Clock,
+    ) -> Self {
         let keys = KeyProviders::new(clock.clone());
         keys.follow(sources, &mut snapshot.authenticators);
-        Self { snapshot: ArcSwap::from_pointee(snapshot), keys, clock }
+        let introspection = Introspection::new(clock.clone());
+        introspection.follow(servers, &mut snapshot.authenticators);
+        Self { snapshot: ArcSwap::from_pointee(snapshot), keys, introspection, clock }
     }
 
     /// The present snapshot. Holding it does not keep a newer one from being put in its place.
@@ -44,16 +54,23 @@ impl Driver {
         &self.keys
     }
 
+    /// The authorization servers.
+    #[must_use]
+    pub const fn introspection(&self) -> &Introspection {
+        &self.introspection
+    }
+
     /// The present time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Puts another snapshot in the place of the present one, with the keys of these sources; what was had from a provider that
-    /// stays is kept. Checks under way end on the one that they began with.
-    pub fn replace(&self, mut snapshot: Snapshot, sources: Vec<KeySource>) {
+    /// Puts another snapshot in the place of the present one, with the keys of these sources; what was had from a provider or an
+    /// authorization server that stays is kept. Checks under way end on the one that they began with.
+    pub fn replace(&self, mut snapshot: Snapshot, sources: Vec<KeySource>, servers: Vec<IntrospectionSource>) {
         self.keys.follow(sources, &mut snapshot.authenticators);
+        self.introspection.follow(servers, &mut snapshot.authenticators);
         self.snapshot.store(Arc::new(snapshot));
     }
 
@@ -72,13 +89,13 @@ impl Driver {
         let supply = match decision.lack() {
             None => return (decision, Some(request)),
             // Boxed, since most checks never come here: the others need not carry the room for it.
-            Some(lack) => Box::pin(self.supply(lack, snapshot, began)).await,
+            Some(lack) => Box::pin(self.supply(lack, &request, snapshot, began)).await,
         };
         (decide_with(&request, snapshot, self.clock.now(), &supply), Some(request))
     }
 
     /// Brings what a decision lacks, or what can be said about it, in the time that the check has left.
-    async fn supply(&self, lack: Lack, snapshot: &Snapshot, began: Instant) -> Supply {
+    async fn supply(&self, lack: Lack, request: &Request<'_>, snapshot: &Snapshot, began: Instant) -> Supply {
         let left = answer_by(snapshot.deadline).saturating_sub(began.elapsed());
         match lack {
             Lack::Keys(AuthenticatorIndex(index)) => {
@@ -86,7 +103,10 @@ impl Driver {
                 let remote = authenticator.map(|jwt| jwt.keys.remote.as_slice()).unwrap_or_default();
                 Supply::Keys(timeout(left, self.keys.ask(remote)).await.unwrap_or(KeysAsked::Failed))
             }
-            Lack::Introspection(_) => Supply::Nothing,
+            Lack::Introspection(by) => {
+                let asked = timeout(left, self.introspection.supply(request, snapshot, by)).await;
+                asked.unwrap_or(Supply::Introspection(IntrospectionAsked::Failed))
+            }
         }
     }
 }
@@ -94,5 +114,7 @@ impl Driver {
 /// When a check that waits is to be answered: a fifth of its time before its deadline, but not more than 50 ms, so that it is told
 /// what was lacking, and not only that there was no time.
 fn answer_by(deadline: Duration) -> Duration {
-    deadline.saturating_sub((deadline / 5).min(Duration::from_millis(50)))
+    const SHARE: u32 = 5;
+    let kept = deadline.checked_div(SHARE).unwrap_or_default();
+    deadline.saturating_sub(kept.min(Duration::from_millis(50)))
 }

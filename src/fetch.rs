@@ -44,10 +44,10 @@ pub struct Limits {
 pub enum Question<'a> {
     /// What stands at the address.
     Get,
-    /// A form is sent there, with this `Authorization`.
+    /// A form is sent there.
     PostForm {
-        /// The credential of modgud itself.
-        authorization: &'a HeaderValue,
+        /// The credential of modgud itself, as `Authorization`; `None` when it stands among the fields.
+        authorization: Option<&'a HeaderValue>,
         /// The fields, as `application/x-www-form-urlencoded`.
         form: Bytes,
     },
@@ -123,11 +123,13 @@ fn request(url: &FetchUrl, question: Question<'_>) -> Result<Request<Full<Bytes>
         .header(USER_AGENT, AGENT);
     let request = match question {
         Question::Get => request.method(Method::GET).body(Full::default()),
-        Question::PostForm { authorization, form } => request
-            .method(Method::POST)
-            .header(AUTHORIZATION, authorization)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Full::new(form)),
+        Question::PostForm { authorization, form } => {
+            let request = match authorization {
+                Some(authorization) => request.header(AUTHORIZATION, authorization),
+                None => request,
+            };
+            request.method(Method::POST).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(Full::new(form))
+        }
     };
     // What it is made of has been checked; were it refused nevertheless, nothing would have been sent.
     request.map_err(|_| FetchFault::Broken)

@@ -57,13 +57,13 @@ impl KeyProviders {
         let mut next: Vec<Arc<Follower>> = Vec::new();
         for KeySource { keys, provider } in sources {
             let known = next.iter().chain(followed.iter()).find(|known| *known.provider() == provider).map(Arc::clone);
-            let follower = known.unwrap_or_else(|| {
+            let shared = known.unwrap_or_else(|| {
                 take_over(&followed, &provider, &keys);
                 Arc::new(Follower::start(provider, keys.clone(), self.clock.clone(), Arc::clone(&self.changes)))
             });
-            authenticators.share_keys(&keys, follower.keys());
-            if !next.iter().any(|one| Arc::ptr_eq(one, &follower)) {
-                next.push(follower);
+            authenticators.share_keys(&keys, shared.keys());
+            if !next.iter().any(|one| Arc::ptr_eq(one, &shared)) {
+                next.push(shared);
             }
         }
         *followed = next;

@@ -29,6 +29,7 @@ pub mod explain;
 pub mod fetch;
 pub mod header;
 pub mod host;
+pub mod introspection;
 pub mod jose;
 pub mod keys;
 pub mod method;

@@ -6,6 +6,7 @@ pub use claim_path::{ClaimPath, ClaimPathFault};
 
 use crate::jose::Claims;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The name of an authenticator, as the operator wrote it.
@@ -30,7 +31,7 @@ impl AuthenticatorName {
 #[derive(Debug)]
 pub struct Principal {
     authenticator: AuthenticatorName,
-    claims: Claims,
+    claims: Arc<Claims>,
     identity: Identity,
     absent: Arc<AbsentValues>,
     proof: Proof,
@@ -56,27 +57,52 @@ pub struct Identity {
     pub organization: Option<Box<str>>,
     /// Its roles, in the order in which they were given.
     pub roles: Vec<Box<str>>,
-    /// Its permissions, in the order in which they were given.
+    /// Its permissions, in the order in which they were given, those that its roles grant among them.
     pub permissions: Vec<Box<str>>,
+    /// The scopes of its token (RFC 6749 §3.3).
+    pub scopes: Vec<Box<str>>,
+    /// Whether one of its roles grants everything.
+    pub reach: Reach,
+}
+
+/// How far permissions reach.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// As far as they are named.
+    #[default]
+    Named,
+    /// Everywhere: a role grants `*`. No claim says this by itself.
+    Everything,
+}
+
+impl Identity {
+    /// Whether the caller has a permission.
+    #[must_use]
+    pub fn may(&self, permission: &str) -> bool {
+        match self.reach {
+            Reach::Everything => true,
+            Reach::Named => self.permissions.iter().any(|one| **one == *permission),
+        }
+    }
 }
 
 impl Principal {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         authenticator: AuthenticatorName,
-        claims: Claims,
+        claims: impl Into<Arc<Claims>>,
         identity: Identity,
         absent: Arc<AbsentValues>,
         proof: Proof,
     ) -> Self {
-        Self { authenticator, claims, identity, absent, proof }
+        Self { authenticator, claims: claims.into(), identity, absent, proof }
     }
 
     /// The memory that the caller is estimated to take, in bytes.
     pub(crate) fn size(&self) -> usize {
         /// A text of a list, and what its allocation costs at the least.
         const ELEMENT: usize = 32;
-        let Identity { subject, organization, roles, permissions } = &self.identity;
-        let texts = subject.iter().chain(organization).chain(roles).chain(permissions);
+        let Identity { subject, organization, roles, permissions, scopes, reach: _ } = &self.identity;
+        let texts = subject.iter().chain(organization).chain(roles).chain(permissions).chain(scopes);
         self.claims.size().saturating_add(texts.map(|text| text.len().saturating_add(ELEMENT)).sum())
     }
 
@@ -100,7 +126,7 @@ impl Principal {
 
     /// Everything that was claimed.
     #[must_use]
-    pub const fn claims(&self) -> &Claims {
+    pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
@@ -122,14 +148,26 @@ pub struct IdentityClaims {
     pub roles: Option<ClaimPath>,
     /// The claims that hold permissions: arrays of texts, or texts of words between spaces; all of them count.
     pub permissions: Vec<ClaimPath>,
+    /// The claims that hold the token's scopes, in the same forms.
+    pub scopes: Vec<ClaimPath>,
+    /// What roles grant.
+    pub grants: Grants,
     /// Texts that mean "no value".
     pub absent: Arc<AbsentValues>,
 }
 
 impl IdentityClaims {
-    /// The identity that these claims say. What has another type than it should have says nothing.
+    /// The identity that these claims say, with what its roles grant.
     #[must_use]
     pub fn read(&self, claims: &Claims) -> Identity {
+        let mut identity = self.claimed(claims);
+        self.grants.apply(&mut identity);
+        identity
+    }
+
+    /// The identity that these claims say, without what its roles grant. What has another type than it should have says nothing.
+    #[must_use]
+    pub fn claimed(&self, claims: &Claims) -> Identity {
         let value = |path: &ClaimPath| self.absent.present(path.find(claims));
         let text = |path: &Option<ClaimPath>| path.as_ref().and_then(value).and_then(Value::as_str).map(Box::from);
         let mut roles = Vec::new();
@@ -138,15 +176,70 @@ impl IdentityClaims {
             Some(Value::Array(list)) => roles.extend(texts(list)),
             Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => {}
         }
-        let mut permissions: Vec<Box<str>> = Vec::new();
-        for found in self.permissions.iter().filter_map(value) {
-            match found {
-                Value::String(words) => permissions.extend(words.split_ascii_whitespace().map(Box::from)),
-                Value::Array(list) => permissions.extend(texts(list)),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {}
+        let words = |paths: &[ClaimPath]| {
+            let mut words: Vec<Box<str>> = Vec::new();
+            for found in paths.iter().filter_map(value) {
+                match found {
+                    Value::String(text) => words.extend(text.split_ascii_whitespace().map(Box::from)),
+                    Value::Array(list) => words.extend(texts(list)),
+                    Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {}
+                }
+            }
+            words
+        };
+        Identity {
+            subject: text(&self.subject),
+            organization: text(&self.organization),
+            roles,
+            permissions: words(&self.permissions),
+            scopes: words(&self.scopes),
+            reach: Reach::Named,
+        }
+    }
+}
+
+/// Which permissions roles grant.
+#[derive(Debug, Default)]
+pub struct Grants(HashMap<Box<str>, Granted>);
+
+/// What one role grants.
+#[derive(Debug)]
+enum Granted {
+    Everything,
+    These(Vec<Box<str>>),
+}
+
+impl Grants {
+    /// What each role grants; `*` is everything.
+    pub fn new<'t>(grants: impl IntoIterator<Item = (&'t str, Vec<&'t str>)>) -> Self {
+        let granted = |list: Vec<&str>| {
+            if list.contains(&"*") {
+                Granted::Everything
+            } else {
+                Granted::These(list.into_iter().map(Box::from).collect())
+            }
+        };
+        Self(grants.into_iter().map(|(role, list)| (role.into(), granted(list))).collect())
+    }
+
+    /// Gives a caller what its roles grant.
+    pub fn apply(&self, identity: &mut Identity) {
+        if self.0.is_empty() {
+            return;
+        }
+        let Identity { roles, permissions, reach, .. } = identity;
+        for granted in roles.iter().filter_map(|role| self.0.get(role)) {
+            match granted {
+                Granted::Everything => *reach = Reach::Everything,
+                Granted::These(list) => {
+                    for permission in list {
+                        if !permissions.contains(permission) {
+                            permissions.push(permission.clone());
+                        }
+                    }
+                }
             }
         }
-        Identity { subject: text(&self.subject), organization: text(&self.organization), roles, permissions }
     }
 }
 
@@ -177,7 +270,7 @@ impl AbsentValues {
 
 #[cfg(test)]
 mod tests {
-    use super::{AbsentValues, ClaimPath, Identity, IdentityClaims};
+    use super::{AbsentValues, ClaimPath, Grants, Identity, IdentityClaims, Reach};
     use crate::jose::Claims;
     use serde_json::{Value, json};
     use std::sync::Arc;
@@ -189,9 +282,23 @@ mod tests {
             organization: Some(path("org.id")),
             roles: Some(path("roles")),
             permissions: vec![path("permissions"), path("scope")],
+            scopes: vec![path("scope"), path("scp")],
+            grants: Grants::new([("reader", vec!["read", "list"]), ("root", vec!["*"])]),
             absent: Arc::new(AbsentValues::new(["None", ""])),
         };
         mapping.read(&Claims::of_json(claims))
+    }
+
+    #[test]
+    fn roles_grant_permissions() {
+        let may = |claims: Value, permission: &str| read(claims).may(permission);
+        assert!(may(json!({"roles": ["reader"]}), "list"));
+        assert!(!may(json!({"roles": ["reader"]}), "write"));
+        assert!(!may(json!({"roles": ["Reader"]}), "list"));
+        assert!(may(json!({"roles": ["reader", "root"]}), "whatever"));
+        assert_eq!(read(json!({"roles": "root"})).reach, Reach::Everything);
+        assert!(!may(json!({"permissions": ["*"], "scope": "*"}), "write"), "only a role can grant everything");
+        assert_eq!(read(json!({"roles": ["reader"], "scope": "read"})).permissions.len(), 2);
     }
 
     #[test]
@@ -203,6 +310,8 @@ mod tests {
         assert_eq!((found.subject.as_deref(), found.organization.as_deref()), (Some("u"), Some("o")));
         assert_eq!((found.roles, found.permissions), (texts(&["a", "b"]), texts(&["p:x", "read", "write"])));
 
+        assert_eq!(found.scopes, texts(&["read", "write"]));
+        assert_eq!(read(json!({"scope": ["a b"], "scp": "c"})).scopes, texts(&["a b", "c"]));
         assert_eq!(read(json!({"roles": "admin of all"})).roles, texts(&["admin of all"]));
         for nothing in [
             json!({}),

@@ -134,6 +134,15 @@ reasons! {
     /// No rule matches and the fallback is `denied`.
     NoRule, Forbidden, "no_rule",
         "no rule matches and the fallback denies";
+    /// The caller lacks a permission, or a scope.
+    PermissionMissing, Forbidden, "permission_missing",
+        "the caller lacks a permission or scope that the rule requires";
+    /// The caller lacks a role.
+    RoleMissing, Forbidden, "role_missing",
+        "the caller lacks a role that the rule requires";
+    /// Another authenticator than those that the rule names vouches for the caller.
+    AuthenticatorNotAllowed, Forbidden, "authenticator_not_allowed",
+        "the rule does not accept callers of the authenticator that vouches for this one";
     /// The request lacks what every HTTP request has, or holds what none may.
     RequestMalformed, Refused, "request_malformed",
         "the request's method, headers or attributes are not those of an HTTP request";

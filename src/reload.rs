@@ -120,9 +120,10 @@ impl Reloader {
             Ok(loaded) => {
                 let now = checks.driver.now();
                 let cautions = loaded.cautions(now);
-                let Loaded { config: Config { server, tls, snapshot, key_sources }, origin, .. } = loaded;
+                let Loaded { config, origin, .. } = loaded;
+                let Config { server, tls, snapshot, key_sources, introspection_sources } = config;
                 let certificate = tls.as_ref().and_then(|tls| tls.validity().caution(now));
-                live.replace(snapshot, key_sources, tls);
+                live.replace(snapshot, key_sources, introspection_sources, tls);
                 caution::tell(&cautions, &checks.metrics);
                 checks.metrics.config_replaced(now);
                 tracing::info!(config = origin, "the changed configuration serves");

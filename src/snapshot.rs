@@ -67,7 +67,7 @@ pub fn decide_before(
     decision.rule = rule.map(|rule| rule.name.clone());
 
     let (authentication, credential) = authenticate(access, request, snapshot, now, supply, observer);
-    let granted = authz::authorize(access, authentication);
+    let granted = authz::authorize(access, rule.map(|rule| &rule.require), authentication);
     observer.step(|| Step::of("access", &granted, format!("`{}` lets the request through", access.name())));
     decision.verdict = match granted {
         Err(fault) => Verdict::Deny(fault.into()),

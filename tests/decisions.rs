@@ -30,7 +30,7 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 12] = [
+const TOPICS: [&str; 13] = [
     "api-keys",
     "claims-and-time",
     "configurations",
@@ -39,6 +39,7 @@ const TOPICS: [&str; 12] = [
     "mtls",
     "paths-and-hosts",
     "places",
+    "requirements",
     "reserved-names",
     "revocations",
     "sender",
@@ -83,6 +84,11 @@ async fn mtls() {
 #[tokio::test]
 async fn sender() {
     run("sender").await;
+}
+
+#[tokio::test]
+async fn requirements() {
+    run("requirements").await;
 }
 
 #[tokio::test]

@@ -49,8 +49,7 @@ fn changed(good: &[u8]) -> Vec<(String, Vec<u8>)> {
     let tampered = good.iter().enumerate().map(|(at, byte)| {
         // Another character of the same alphabet, so that what is changed is the content wherever that is possible.
         let other = if *byte == b'A' { b'B' } else { b'A' };
-        let mut token = good.to_vec();
-        token[at] = other;
+        let token = good.iter().enumerate().map(|(place, byte)| if place == at { other } else { *byte }).collect();
         (format!("byte {at} changed from {:?} to {:?}", char::from(*byte), char::from(other)), token)
     });
     tampered.collect()

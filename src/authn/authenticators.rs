@@ -1,11 +1,11 @@
 //! Every authenticator of a configuration: which of them a credential is for, and what it says.
 
-use super::api_key::ApiKeyAuthenticator;
+use super::authenticator::Authenticator;
 use super::cache::{CacheCounts, CachedTokens, TokenDigest};
 use super::confirmation::SenderConstraint;
 use super::dpop::{Shown, SpentProofs};
+use super::introspected::KnownAnswers;
 use super::jwt::{Accepted, JwtAuthenticator};
-use super::mtls::MtlsAuthenticator;
 use super::revocation::Revocations;
 use super::{AuthnFault, RemoteKeys, Supply};
 use crate::clock::Timestamp;
@@ -15,47 +15,6 @@ use crate::jose::{MAX_TOKEN_BYTES, TokenFault, UnverifiedToken};
 use crate::principal::{AuthenticatorName, Principal};
 use crate::request::{Peer, Request};
 use std::sync::Arc;
-
-/// Somebody who vouches for callers.
-#[derive(Debug)]
-pub enum Authenticator {
-    /// By signed tokens of one issuer.
-    Jwt(JwtAuthenticator),
-    /// By API keys.
-    ApiKey(ApiKeyAuthenticator),
-    /// By the certificate of the connection.
-    Mtls(MtlsAuthenticator),
-}
-
-impl Authenticator {
-    /// Its name in the configuration.
-    #[must_use]
-    pub const fn name(&self) -> &AuthenticatorName {
-        match self {
-            Self::Jwt(authenticator) => &authenticator.name,
-            Self::ApiKey(authenticator) => &authenticator.name,
-            Self::Mtls(authenticator) => &authenticator.name,
-        }
-    }
-
-    /// Whether it can vouch for anybody at a time: one of signed tokens can't without a key.
-    #[must_use]
-    pub fn can_vouch(&self, now: Timestamp) -> bool {
-        match self {
-            Self::Jwt(authenticator) => authenticator.keys.at(now).sets().any(|keys| !keys.keys().is_empty()),
-            Self::ApiKey(_) | Self::Mtls(_) => true,
-        }
-    }
-
-    /// The authenticator, if it is one of signed tokens.
-    #[must_use]
-    pub const fn as_jwt(&self) -> Option<&JwtAuthenticator> {
-        match self {
-            Self::Jwt(authenticator) => Some(authenticator),
-            Self::ApiKey(_) | Self::Mtls(_) => None,
-        }
-    }
-}
 
 /// Every authenticator of a configuration, and the tokens that they have verified.
 #[derive(Debug)]
@@ -105,7 +64,20 @@ impl Authenticators {
                 Authenticator::Jwt(jwt) => {
                     jwt.keys.remote.iter_mut().filter(|keys| keys.is(own)).for_each(|keys| *keys = shared.clone());
                 }
-                Authenticator::ApiKey(_) | Authenticator::Mtls(_) => {}
+                Authenticator::Introspection(_) | Authenticator::ApiKey(_) | Authenticator::Mtls(_) => {}
+            }
+        }
+    }
+
+    /// Gives the authenticator of this name these answers in the place of its own.
+    pub fn share_answers(&mut self, name: &AuthenticatorName, answers: &KnownAnswers) {
+        for authenticator in &mut self.list {
+            match authenticator {
+                Authenticator::Introspection(one) if one.name == *name => one.known = answers.clone(),
+                Authenticator::Introspection(_)
+                | Authenticator::Jwt(_)
+                | Authenticator::ApiKey(_)
+                | Authenticator::Mtls(_) => {}
             }
         }
     }
@@ -130,9 +102,12 @@ impl Authenticators {
         }
         let principal = match self.opaque(credential) {
             None => self.jwt(credential, now, supply, observer),
-            Some(Authenticator::ApiKey(keys)) => keys.authenticate(credential.token, now, observer),
+            Some((by, Authenticator::Introspection(server))) => {
+                server.authenticate(credential.token, by, now, supply, observer)
+            }
+            Some((_, Authenticator::ApiKey(keys))) => keys.authenticate(credential.token, now, observer),
             // Never chosen here.
-            Some(Authenticator::Jwt(_) | Authenticator::Mtls(_)) => Err(AuthnFault::IssuerUnknown),
+            Some((_, Authenticator::Jwt(_) | Authenticator::Mtls(_))) => Err(AuthnFault::IssuerUnknown),
         }?;
         self.not_revoked(&principal, observer)?;
         if let Some(constraint) = self.constraint(&principal) {
@@ -155,7 +130,7 @@ impl Authenticators {
     ) -> Option<Result<Arc<Principal>, AuthnFault>> {
         let mtls = self.list.iter().find_map(|one| match one {
             Authenticator::Mtls(mtls) => Some(mtls),
-            Authenticator::Jwt(_) | Authenticator::ApiKey(_) => None,
+            Authenticator::Jwt(_) | Authenticator::Introspection(_) | Authenticator::ApiKey(_) => None,
         })?;
         let principal = mtls.authenticate(peer, observer)?;
         Some(principal.and_then(|principal| self.not_revoked(&principal, observer).map(|()| principal)))
@@ -172,16 +147,16 @@ impl Authenticators {
     /// What the holder of the principal's token has to prove.
     fn constraint(&self, principal: &Principal) -> Option<SenderConstraint> {
         let by = self.list.iter().find(|one| one.name() == principal.authenticator());
-        by?.as_jwt()?.checks.sender
+        by?.checks()?.sender
     }
 
     /// The authenticator for what is no signed token, if the credential is for it: where one looks beside those of signed tokens,
     /// the credential's form says which of them it is for. That is a choice by what the credential is, before anybody has looked
     /// whether it is good; one that is refused is never tried elsewhere.
-    fn opaque(&self, credential: &Credential<'_, '_>) -> Option<&Authenticator> {
-        let all = || credential.authenticators.iter().filter_map(|index| self.list.get(index.0));
-        let opaque = all().find(|one| one.as_jwt().is_none())?;
-        let signed = all().any(|one| one.as_jwt().is_some()) && has_three_parts(credential.token.as_str());
+    fn opaque(&self, credential: &Credential<'_, '_>) -> Option<(AuthenticatorIndex, &Authenticator)> {
+        let all = || credential.authenticators.iter().filter_map(|index| Some((*index, self.list.get(index.0)?)));
+        let opaque = all().find(|(_, one)| one.as_jwt().is_none())?;
+        let signed = all().any(|(_, one)| one.as_jwt().is_some()) && has_three_parts(credential.token.as_str());
         (!signed).then_some(opaque)
     }
 
@@ -201,13 +176,13 @@ impl Authenticators {
             observer.step(|| {
                 Step::passed("token", "verified before, by the same configuration and a key that is still the issuer's")
             });
-            let valid = known.valid_at(now);
-            observer.step(|| Step::of("time", &valid, known.span_in_words()));
+            let valid = known.span().holds(now);
+            observer.step(|| Step::of("time", &valid, known.span().to_string()));
             return valid.map(|()| known.into_principal()).map_err(AuthnFault::from);
         }
         let accepted = self.verify(credential, now, supply, observer)?;
-        let valid = accepted.valid_at(now);
-        observer.step(|| Step::of("time", &valid, accepted.span_in_words()));
+        let valid = accepted.span().holds(now);
+        observer.step(|| Step::of("time", &valid, accepted.span().to_string()));
         valid?;
         self.verified.put(digest, accepted.clone());
         Ok(accepted.into_principal())

@@ -1,6 +1,7 @@
 //! What a decision can lack, and what the edges bring for it. The core asks for nothing itself: it says what it lacks, and is
 //! asked again with what there is then.
 
+use super::introspected::IntrospectionAsked;
 use crate::clock::Timestamp;
 use crate::credential::AuthenticatorIndex;
 use crate::reason::Reason;
@@ -36,6 +37,8 @@ pub enum Supply {
     Nothing,
     /// The provider of the keys was asked, or can't be.
     Keys(KeysAsked),
+    /// The authorization server was asked about the token, or can't be.
+    Introspection(IntrospectionAsked),
 }
 
 impl Supply {
@@ -48,7 +51,7 @@ impl Supply {
             // A key that signed before the keys were had was among them, or is none.
             Self::Keys(KeysAsked::TooSoon { last }) => issued.is_some_and(|issued| issued.plus(leeway) < *last),
             // The key may be one that the provider has brought since.
-            Self::Keys(KeysAsked::Failed) | Self::Nothing => false,
+            Self::Keys(KeysAsked::Failed) | Self::Introspection(_) | Self::Nothing => false,
         }
     }
 }

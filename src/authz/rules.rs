@@ -1,6 +1,8 @@
 //! The rules of a configuration and which of them decides a request. How paths are compared belongs to `router`.
 
+use super::host::{ByHost, HostPattern};
 use super::pattern::PathPattern;
+use super::requirement::Requirement;
 use super::router::Router;
 use crate::explain::Step;
 use crate::method::Method;
@@ -54,6 +56,8 @@ pub struct Rule {
     pub name: RuleName,
     /// What it asks of the caller.
     pub access: Access,
+    /// What it asks of a caller who is known.
+    pub require: Requirement,
     /// The pattern that leads to it, as the operator wrote it.
     pub pattern: Box<str>,
 }
@@ -68,7 +72,7 @@ pub struct RuleConflict {
 /// All rules, found by request.
 #[derive(Debug)]
 pub struct Rules {
-    router: Router<Rule>,
+    routers: ByHost<Router<Rule>>,
     patterns: usize,
     fallback: Fallback,
 }
@@ -101,30 +105,38 @@ impl Rules {
     /// No rules: the fallback decides everything.
     #[must_use]
     pub fn new(fallback: Fallback) -> Self {
-        Self { router: Router::default(), patterns: 0, fallback }
+        Self { routers: ByHost::default(), patterns: 0, fallback }
     }
 
-    /// Adds a rule for some methods (none named: every method) and one path pattern.
+    /// Adds a rule for a host (none: every host), some methods (none named: every method) and one path pattern.
     ///
     /// # Errors
-    /// [`RuleConflict`] when a rule is there already for the same pattern and one of the methods.
-    pub fn add(&mut self, rule: Rule, methods: &[Method<'_>], pattern: &PathPattern) -> Result<(), RuleConflict> {
-        self.router
+    /// [`RuleConflict`] when a rule is there already for the same host, the same pattern and one of the methods.
+    pub fn add(
+        &mut self,
+        rule: Rule,
+        host: Option<&HostPattern>,
+        methods: &[Method<'_>],
+        pattern: &PathPattern,
+    ) -> Result<(), RuleConflict> {
+        self.routers
+            .entry(host)
             .insert(methods, pattern, rule)
             .map_err(|collision| RuleConflict { with: collision.earlier.name.clone() })?;
         self.patterns = self.patterns.saturating_add(1);
         Ok(())
     }
 
-    /// The most specific rule that matches the request.
+    /// The most specific rule that matches the request: by host, then by path, then by method.
     #[must_use]
     pub fn find(&self, request: &Request<'_>) -> Option<&Rule> {
-        self.router.find(request.method, &request.path)
+        self.routers.of(request.host.name()).find_map(|router| router.find(request.method, &request.path))
     }
 
     /// Which rule decides, and over which less specific ones that match too.
     pub(crate) fn describe(&self, request: &Request<'_>) -> Step {
-        let matching = self.router.find_all(request.method, &request.path);
+        let of_host = self.routers.of(request.host.name());
+        let matching: Vec<&Rule> = of_host.flat_map(|router| router.find_all(request.method, &request.path)).collect();
         let show = |rule: &&Rule| format!("`{}` by `{}`", rule.name.as_str(), rule.pattern);
         match matching.as_slice() {
             [] => match self.fallback {

@@ -3,7 +3,9 @@
 
 use super::keys::{self, Fetched, Progress};
 use super::{Exit, fail, say};
-use crate::authn::{ApiKeyAuthenticator, AudiencePolicy, Authenticator, JwtAuthenticator};
+use crate::authn::{
+    AnswerLifetimes, ApiKeyAuthenticator, AudiencePolicy, Authenticator, IntrospectionAuthenticator, JwtAuthenticator,
+};
 use crate::authz::Fallback;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Environment, KeyFacts, Loaded, Overrides, ProfileName, load};
@@ -101,6 +103,7 @@ fn published(config: &Config, offline: bool) -> Exit {
 fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, now: Timestamp) {
     match authenticator {
         Authenticator::Jwt(authenticator) => jwt(authenticator, number, loaded, now),
+        Authenticator::Introspection(authenticator) => introspection(authenticator, loaded),
         Authenticator::ApiKey(authenticator) => api_keys(authenticator, now),
         Authenticator::Mtls(authenticator) => say(format_args!(
             "  authenticator {}: the certificate of the connection, {} patterns of principals",
@@ -130,16 +133,37 @@ fn tls(tls: &Tls) {
 fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Timestamp) {
     let JwtAuthenticator { name, issuer, algorithms, keys, checks } = authenticator;
     let algorithms: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
-    let audience = match &checks.audience {
-        AudiencePolicy::Absent => "no audience".to_owned(),
-        AudiencePolicy::AnyOf(list) => format!("audience {}", list.join(" or ")),
-        AudiencePolicy::Unchecked => "audience not checked".to_owned(),
-    };
+    let audience = audience(&checks.audience);
     say(format_args!("  authenticator {}: issuer `{issuer}`, {}, {audience}", name.as_str(), algorithms.join(", ")));
     for key in keys.fixed.keys() {
         let facts = loaded.key_facts(number, key.fingerprint());
         let age = facts.map(|facts| age(facts, now)).unwrap_or_default();
         say(format_args!("    key {}{age}", in_words(key)));
+    }
+}
+
+/// The server is not asked: it is shown tokens only.
+fn introspection(authenticator: &IntrospectionAuthenticator, loaded: &Loaded) {
+    let IntrospectionAuthenticator { name, issuer: _, checks, lifetimes, known: _ } = authenticator;
+    let mut servers = loaded.config.introspection_sources.iter();
+    let server = servers.find(|server| server.authenticator == *name).map(|server| server.url.to_string());
+    let AnswerLifetimes { active, inactive, stale } = lifetimes;
+    say(format_args!(
+        "  authenticator {}: asks {} about tokens, {}; an answer counts for {} (not active: {}), and {} longer while the server fails",
+        name.as_str(),
+        server.unwrap_or_default(),
+        audience(&checks.audience),
+        humantime::format_duration(*active),
+        humantime::format_duration(*inactive),
+        humantime::format_duration(*stale),
+    ));
+}
+
+fn audience(audience: &AudiencePolicy) -> String {
+    match audience {
+        AudiencePolicy::Absent => "no audience".to_owned(),
+        AudiencePolicy::AnyOf(list) => format!("audience {}", list.join(" or ")),
+        AudiencePolicy::Unchecked => "audience not checked".to_owned(),
     }
 }
 

@@ -4,12 +4,15 @@ pub(super) mod report;
 
 use super::keys::{self, Fetched};
 use super::request::{HeaderArg, check_request};
-use super::{Exit, fail, say};
-use crate::authn::{KeysAsked, Supply};
+use super::{Exit, fail, runtime, say};
+use crate::authn::{KeysAsked, Lack, Supply};
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Environment, Overrides, ProfileName, load};
+use crate::config::{Config, Environment, Overrides, ProfileName, load};
+use crate::credential::AuthenticatorIndex;
 use crate::envoy::json::{self, CheckJsonError};
 use crate::envoy::proto::CheckRequest;
+use crate::envoy::read;
+use crate::introspection::Introspection;
 use report::Report;
 use std::io;
 use std::path::PathBuf;
@@ -76,7 +79,7 @@ fn time(text: &str) -> Result<Timestamp, &'static str> {
 
 pub(super) fn run(args: Args) -> Exit {
     let overrides = Overrides { profile: args.profile, ..Overrides::default() };
-    let loaded = match load(args.config.as_deref(), &overrides, &Environment::Process) {
+    let mut loaded = match load(args.config.as_deref(), &overrides, &Environment::Process) {
         Ok(loaded) => loaded,
         Err(error) => return fail(error),
     };
@@ -94,7 +97,13 @@ pub(super) fn run(args: Args) -> Exit {
         Fetched::All => KeysAsked::Fetched,
         Fetched::NotAll => KeysAsked::Failed,
     });
-    let report = Report::of(&check, &loaded.config.snapshot, now, &supply);
+    let mut report = Report::of(&check, &loaded.config.snapshot, now, &supply);
+    if let Some(Lack::Introspection(by)) = report.lack {
+        match introspection(&check, &mut loaded.config, by) {
+            Ok(supply) => report = Report::of(&check, &loaded.config.snapshot, now, &supply),
+            Err(error) => return fail(error),
+        }
+    }
     if as_json {
         match report.json() {
             Ok(json) => say(json),
@@ -104,6 +113,15 @@ pub(super) fn run(args: Args) -> Exit {
         say(&report);
     }
     report.exit()
+}
+
+/// Asks the authorization server about the token, as the server would.
+fn introspection(check: &CheckRequest, config: &mut Config, by: AuthenticatorIndex) -> io::Result<Supply> {
+    // A request that can't be read lacks nothing.
+    let Ok(request) = read(check) else { return Ok(Supply::Nothing) };
+    let introspection = Introspection::new(Clock::System);
+    introspection.follow(config.introspection_sources.clone(), &mut config.snapshot.authenticators);
+    runtime().map(|runtime| runtime.block_on(introspection.supply(&request, &config.snapshot, by)))
 }
 
 fn request(args: Args) -> Result<CheckRequest, ExplainError> {

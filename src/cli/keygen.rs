@@ -39,7 +39,7 @@ pub(super) fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
 pub(super) fn run(args: Args) -> Exit {
     let Args { algorithm, private, public } = args;
     let made = match algorithm.family() {
-        Family::Hmac => secret(algorithm, private, public),
+        Family::Hmac => secret(algorithm, private, public.as_deref()),
         Family::Rsa | Family::P256 | Family::P384 | Family::Ed25519 => pair(algorithm, private, public),
     };
     match made {
@@ -75,7 +75,7 @@ fn pair(algorithm: Algorithm, private: Option<PathBuf>, public: Option<PathBuf>)
     Ok(())
 }
 
-fn secret(algorithm: Algorithm, private: Option<PathBuf>, public: Option<PathBuf>) -> Result<(), String> {
+fn secret(algorithm: Algorithm, private: Option<PathBuf>, public: Option<&Path>) -> Result<(), String> {
     if public.is_some() {
         return Err(format!(
             "{} has no public key: one secret signs and verifies; leave out --public",

@@ -7,8 +7,7 @@ use super::explain::report::Report;
 use super::{Exit, fail, say};
 use crate::authn::Supply;
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Environment, Keys, Overrides, ProfileName, load_with_keys};
-use crate::jose::{Algorithm, SigningKey};
+use crate::config::{Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load_with_keys};
 use crate::snapshot::Snapshot;
 use cases::{Case, CasesError};
 use std::path::PathBuf;
@@ -32,7 +31,7 @@ A case:
 
 /// Runs policy tests: each case is a request, the token it carries, and what has to come of it.
 ///
-/// Tokens are signed with a key that is made for the run and stands in the place of every configured one, so no secret and no
+/// Tokens are signed with keys that are made for the run and stand in the place of every configured one, so no secret and no
 /// environment variable is needed. A failed case is shown with what was expected, what came, and the explanation. Exit code 0:
 /// all passed. 1: at least one failed, or the files can't be read.
 #[derive(Debug, clap::Args)]
@@ -62,16 +61,10 @@ struct Outcome {
 
 pub(super) fn run(args: &Args) -> Exit {
     let Args { config, profile, cases, junit } = args;
-    let key = match SigningKey::generate(Algorithm::Rs256) {
-        Ok(key) => key,
-        Err(error) => return fail(error),
-    };
+    let keys = ThrowAwayKeys::default();
     let overrides = Overrides { profile: *profile, ..Overrides::default() };
-    let public = match key.public_pem() {
-        Ok(public) => public,
-        Err(error) => return fail(error),
-    };
-    let loaded = match load_with_keys(config.as_deref(), &overrides, &Environment::Process, Keys::Replaced(public)) {
+    let replaced = Keys::Replaced(keys.clone());
+    let loaded = match load_with_keys(config.as_deref(), &overrides, &Environment::Process, replaced) {
         Ok(loaded) => loaded,
         Err(error) => return fail(error),
     };
@@ -83,7 +76,7 @@ pub(super) fn run(args: &Args) -> Exit {
         };
         for case in cases {
             let name = file.display().to_string();
-            match outcome(&case, &loaded.config.snapshot, &key, name) {
+            match outcome(&case, &loaded.config.snapshot, &keys, name) {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(error) => return fail(error),
             }
@@ -97,9 +90,9 @@ pub(super) fn run(args: &Args) -> Exit {
     tell(&outcomes)
 }
 
-fn outcome(case: &Case, snapshot: &Snapshot, key: &SigningKey, file: String) -> Result<Outcome, CasesError> {
+fn outcome(case: &Case, snapshot: &Snapshot, keys: &ThrowAwayKeys, file: String) -> Result<Outcome, CasesError> {
     let now = case.at.map_or_else(|| Clock::System.now(), Timestamp::from_secs);
-    let check = case.check(key, now, snapshot)?;
+    let check = case.check(keys, now, snapshot)?;
     let report = Report::of(&check, snapshot, now, &Supply::Nothing);
     let differences = case.expect.differences(&report);
     let failure = (!differences.is_empty()).then(|| {

@@ -6,6 +6,7 @@
 //! `server.admin` beyond this machine (Prometheus and probes have to get there).
 
 mod authenticators;
+pub(super) mod jwks;
 mod rules;
 mod upstream;
 
@@ -16,6 +17,7 @@ use super::problem::Placed;
 use super::quoted::Quoted;
 use super::tree::Node;
 use crate::clock::Timestamp;
+use crate::jose::SkippedKey;
 
 /// Everything to be said of a configuration that would serve: `document` and `root` are its two forms, `profile` is what the
 /// user's file was laid over.
@@ -113,6 +115,9 @@ pub enum Caution {
              that something is there"
     )]
     ForbiddenAsUnknown,
+    /// A key that can't be used, in a set whose others can.
+    #[error("the set holds a key that can't be used, {0}; the others serve without it; take it out")]
+    KeyLeftOut(SkippedKey),
     /// A certificate whose dates are over.
     #[error(
         "the certificate here was valid until {0}, and its key goes on verifying tokens, since nothing else is taken from a \

@@ -4,6 +4,7 @@
 
 mod api_keys;
 mod authenticators;
+mod introspection;
 mod keys;
 mod rules;
 mod server;
@@ -13,13 +14,15 @@ pub(super) use api_keys::ApiKey as ApiKeyEntry;
 pub(super) use authenticators::{
     AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, Sender, Source,
 };
+pub(super) use introspection::{ClientAuthentication, Introspection};
 pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
-pub(super) use rules::{Access, Fallback, Match, Rule};
+pub(super) use rules::{Access, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};
 pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The configuration of modgud. Every key is optional: what is left out is as the profile says. Maps are laid over those of the
@@ -86,6 +89,13 @@ pub(super) struct Principal {
     /// count. Default: `[permissions, scope]`.
     #[serde(default)]
     pub(super) permissions: Vec<Claim>,
+    /// The claims that hold the token's scopes, in the same forms. Default: `[scope, scp]`.
+    #[serde(default)]
+    pub(super) scopes: Vec<Claim>,
+    /// What roles grant: permissions by role, such as `{ reader: [read, list], admin: ["*"] }`. `*` is every permission; no claim
+    /// says that by itself. Default: nothing.
+    #[serde(default)]
+    pub(super) grants: BTreeMap<String, Vec<String>>,
     /// Texts that mean "no value" when a claim holds them: the claim counts as missing. Default: `[""]`; in the profile `bifrost`:
     /// `["None", ""]`.
     #[serde(default)]

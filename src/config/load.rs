@@ -258,7 +258,8 @@ fn check(mut root: Node, mut below: Node, reader: &Reader) -> Result<Checked, Co
     let mut problems: Vec<Placed> = match validate::config(&document, reader) {
         Ok(config) if faults.is_empty() => {
             let (profile, _) = de::read::<Document>(&mut below);
-            let cautions = caution::find(&document, &root, &profile.unwrap_or_default(), &config);
+            let mut cautions = caution::find(&document, &root, &profile.unwrap_or_default(), &config);
+            cautions.extend(caution::jwks::find(&document, &root, reader));
             let keys = key_facts::gather(&document, &root, reader);
             return Ok(Checked { config, cautions, keys });
         }

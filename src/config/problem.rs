@@ -9,11 +9,11 @@ use super::tree::{Node, Place};
 use crate::address::AddressFault;
 use crate::answer::{RealmFault, StatusFault};
 use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
-use crate::authz::PatternFault;
+use crate::authz::{HostPatternFault, PatternFault};
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::fetch::{CaFault, UrlFault};
 use crate::header::HeaderNameFault;
-use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SkippedKey};
+use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SigningFault};
 use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
 use crate::tls::TlsFault;
@@ -190,7 +190,7 @@ pub enum Problem {
     /// An algorithm that is not known.
     #[error(
         "{0} is not an algorithm that can be used; write one of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, \
-             `ES256`, `ES384` or `EdDSA`"
+             `ES256`, `ES384` or `EdDSA`, or with a `secret` `HS256`, `HS384` or `HS512`"
     )]
     Algorithm(Quoted),
     /// Two authenticators look in the same place for tokens of the same issuer.
@@ -210,6 +210,9 @@ pub enum Problem {
     /// A key that can't be had.
     #[error(transparent)]
     Source(#[from] SourceFault),
+    /// A key for a policy test that can't be made.
+    #[error("the key that is made for this run can't be had: {0}")]
+    ThrowAway(#[from] SigningFault),
     /// A key that can't be used.
     #[error("{origin} does not hold a usable key: {fault}")]
     Key {
@@ -242,14 +245,6 @@ pub enum Problem {
         /// What is wrong with it.
         fault: JwksFault,
     },
-    /// A key of a file's JWK set that can't be used.
-    #[error("{origin} holds a key that can't be used, {key}; take it out")]
-    JwksKey {
-        /// Where it came from.
-        origin: String,
-        /// Which one, and what is wrong with it.
-        key: SkippedKey,
-    },
     /// A JWK set that stands nowhere, or in two places.
     #[error("has to have either `file` or `url`")]
     JwksPlace,
@@ -279,6 +274,15 @@ pub enum Problem {
         /// What is wrong with them.
         fault: CaFault,
     },
+    /// A server that would be asked over a network, in plain.
+    #[error(
+        "is plain `http` to another machine, where anybody on the way can read tokens and answer in the server's place; write \
+             `https://`, or `insecure_http: true` beside it"
+    )]
+    PlainIntrospection,
+    /// A number of questions outside its bounds.
+    #[error("`{0}` is out of range; it must be from `1` to `10000`")]
+    Concurrent(u32),
     /// A header name that is none.
     #[error("{found} is not a header name: {fault}; write one such as `x-user-id`")]
     HeaderName {
@@ -356,7 +360,7 @@ pub enum Problem {
     PlaceOfProofs,
     /// The scheme of tokens that need a proof, for tokens that need none.
     #[error(
-        "is the scheme of tokens that need a proof, and no proof is asked for here: add `sender_constraint: dpop` to the `jwt`, or \
+        "is the scheme of tokens that need a proof, and no proof is asked for here: add `sender_constraint: dpop`, or \
              leave the scheme out"
     )]
     SchemeOfProofs,
@@ -448,6 +452,22 @@ pub enum Problem {
     /// `*`, which HTTP takes for a method of that name.
     #[error("`*` would match requests of the method `*` only; leave out `methods` to match every method")]
     AnyMethod,
+    /// A host pattern that is none.
+    #[error("{found} is not a host: {fault}")]
+    Host {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: HostPatternFault,
+    },
+    /// An authenticator that a rule asks for and that is not there.
+    #[error("{0} is not the name of an authenticator; write that of an entry of `authenticators`")]
+    AuthenticatorUnknown(Quoted),
+    /// A requirement where nobody is asked for.
+    #[error(
+        "asks something of the caller, and with access `{0}` there may be none; write `access: authenticated`, or leave it out"
+    )]
+    RequireWithoutCaller(&'static str),
     /// A path pattern that is none.
     #[error("{pattern}: {fault}")]
     Pattern {

@@ -2,6 +2,7 @@
 //! and what was found, never what is in it.
 
 use super::document::Source;
+use super::throw_away::ThrowAwayKeys;
 use super::watch::Watched;
 use crate::clock::Timestamp;
 use std::cell::RefCell;
@@ -13,6 +14,8 @@ use std::sync::Arc;
 
 /// The most that is read from a key file: 64 KiB.
 const MAX_KEY_BYTES: u64 = 64 * 1024;
+/// The most that is read from a file with a JWK set: 512 KiB, as much as is taken from a provider.
+pub(super) const MOST_JWKS_BYTES: u64 = 512 * 1024;
 
 /// The most that is read from a table beside the configuration: 4 MiB.
 const MAX_TABLE_BYTES: u64 = 4 * 1024 * 1024;
@@ -149,8 +152,8 @@ pub(super) struct Reader {
 pub enum Keys {
     /// Those that it names.
     Configured,
-    /// This public key, PEM text, in the place of each: for policy tests, which sign with a key of their own.
-    Replaced(String),
+    /// These in the place of each: for policy tests, which sign with keys of their own.
+    Replaced(ThrowAwayKeys),
 }
 
 impl Reader {
@@ -158,11 +161,11 @@ impl Reader {
         Self { environment, base, files: RefCell::default(), texts: RefCell::default(), keys }
     }
 
-    /// The key that stands for those that are configured, if there is one.
-    pub(super) fn replaced(&self) -> Option<&str> {
+    /// The keys that stand for those that are configured, if they do not count.
+    pub(super) const fn replaced(&self) -> Option<&ThrowAwayKeys> {
         match &self.keys {
             Keys::Configured => None,
-            Keys::Replaced(pem) => Some(pem),
+            Keys::Replaced(keys) => Some(keys),
         }
     }
 

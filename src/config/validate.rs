@@ -2,6 +2,7 @@
 
 mod authenticators;
 mod principal;
+pub(super) mod rules;
 mod server;
 mod shared_keys;
 mod upstream;
@@ -15,7 +16,6 @@ use super::revocations::RevocationsError;
 use super::source::Reader;
 use crate::answer::{Answers, BodyStyle, ChallengeSchemes, Realm, Status, Style};
 use crate::authn::{Authenticators, Revocations};
-use crate::authz::{Access, Fallback, PathPattern, Rule, RuleName, Rules};
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::decision::LoggedDecisions;
@@ -47,11 +47,11 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
         server::check(server, telemetry.log.unwrap_or_default(), reader, &mut problems);
     let identity = Arc::new(principal::check(principal, &mut problems));
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, reader, &mut problems));
-    let (list, places, key_sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
+    let (list, places, sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
     shared_keys::check(&list, reader, &mut problems);
-    let rules = self::rules(rules, *fallback, &mut problems);
-    let required: Vec<_> =
-        authenticators.iter().filter_map(|one| one.jwt.as_ref()).flat_map(|jwt| &jwt.require).collect();
+    let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
+    let rules = rules::check(rules, *fallback, &names, &mut problems);
+    let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
     let schemes = authenticators::challenge_schemes(&list);
     let style = style(denials, schemes, &mut problems);
@@ -65,7 +65,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let answers = Answers::new(&style);
     let authenticators = Authenticators::new(list, revocations);
     let snapshot = Snapshot { places, authenticators, rules, shape, answers, deadline, logged };
-    Ok(Config { server, tls, snapshot, key_sources })
+    let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
+    Ok(Config { server, tls, snapshot, key_sources, introspection_sources })
 }
 
 /// The list as it is now. Who follows its changes reads it again in the same way.
@@ -134,49 +135,6 @@ fn named<'a>(path: &Path, key: &str, name: &'a str, taken: &mut HashSet<&'a str>
     } else if !taken.insert(name) {
         problems.add(path.key(key), Problem::NameTaken(Quoted::new(name)));
     }
-}
-
-/// The rules of a document, which notes what is wrong with them.
-pub(super) fn rules(list: &[document::Rule], fallback: Option<document::Fallback>, problems: &mut Problems) -> Rules {
-    let fallback = match fallback {
-        Some(document::Fallback::Authenticated) => Fallback::Authenticated,
-        Some(document::Fallback::Denied) | None => Fallback::Denied,
-    };
-    let mut rules = Rules::new(fallback);
-    let mut taken = HashSet::new();
-    for (number, rule) in list.iter().enumerate() {
-        let document::Rule { name: rule_name, matches: document::Match { methods, paths }, access } = rule;
-        let at = Path::root("rules").position(number);
-        name(&at, rule_name, &mut taken, problems);
-        if paths.is_empty() {
-            problems
-                .add(at.key("match").key("paths"), Problem::Empty("name at least one path, such as `/docs/{*rest}`"));
-        }
-        let mut accepted = Vec::new();
-        for (place, method) in methods.iter().enumerate() {
-            let path = at.key("match").key("methods").position(place);
-            accepted.extend(problems.take(&path, self::method(method)));
-        }
-        let access = match access {
-            document::Access::Authenticated => Access::Authenticated,
-            document::Access::Optional => Access::Optional,
-            document::Access::Public => Access::Public,
-            document::Access::Denied => Access::Denied,
-        };
-        for (place, pattern) in paths.iter().enumerate() {
-            let path = at.key("match").key("paths").position(place);
-            let parsed =
-                PathPattern::parse(pattern).map_err(|fault| Problem::Pattern { pattern: Quoted::new(pattern), fault });
-            let Some(parsed) = problems.take(&path, parsed) else { continue };
-            let rule = Rule { name: RuleName::new(rule_name), access, pattern: pattern.as_str().into() };
-            let added = rules.add(rule, &accepted, &parsed).map_err(|conflict| Problem::RuleConflict {
-                pattern: Quoted::new(pattern),
-                with: Quoted::new(conflict.with.as_str()),
-            });
-            problems.take(&path, added);
-        }
-    }
-    rules
 }
 
 fn header_name(text: &str) -> Result<HeaderName, Problem> {

@@ -91,7 +91,7 @@ async fn what_is_asked_is_what_was_said_and_no_more() {
     let url = FetchUrl::parse(&format!("http://{address}/a/b?c=d"), PlainHttp::Loopback).unwrap();
     assert_eq!(client.ask(&url, Question::Get, LIMITS).await.unwrap(), "{}");
     let authorization = HeaderValue::from_static("Basic c2VjcmV0");
-    let form = Question::PostForm { authorization: &authorization, form: Bytes::from_static(b"token=x") };
+    let form = Question::PostForm { authorization: Some(&authorization), form: Bytes::from_static(b"token=x") };
     assert_eq!(format!("{form:?}"), "PostForm(…)");
     assert_eq!(client.ask(&url, form, LIMITS).await.unwrap(), "{}");
 

@@ -40,7 +40,7 @@ pub enum UrlFault {
     )]
     Plain,
     /// A user name or a password.
-    #[error("holds a user name or a password (not shown), which is never sent; leave out what stands before `@`")]
+    #[error("holds a user name or a password, which is never sent; leave out what stands before `@`")]
     UserInfo,
     /// A fragment.
     #[error("holds a `#`, and what follows it is never sent; leave it out")]

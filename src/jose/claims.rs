@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Number, Value};
 
+use super::json::{JsonFault, read_object};
 use crate::clock::Timestamp;
 
 /// The claims of one token: a strict JSON object, no name twice.
@@ -46,7 +47,20 @@ impl Claims {
         Self(object)
     }
 
-    /// Claims from JSON that was not a token's payload, such as an introspection response or an API key's entry: what is not an
+    /// Claims from the text of an object that is no token's payload, such as an introspection response, read as strictly.
+    ///
+    /// # Errors
+    /// [`JsonFault`].
+    pub fn parse(text: &[u8]) -> Result<Self, JsonFault> {
+        read_object(text).map(Self)
+    }
+
+    /// Takes a member out.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name)
+    }
+
+    /// Claims from JSON that was not a token's payload, such as an API key's entry: what is not an
     /// object holds no claim.
     #[must_use]
     pub fn of_json(value: Value) -> Self {

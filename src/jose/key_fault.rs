@@ -5,7 +5,7 @@ use std::fmt;
 
 use spki::ObjectIdentifier;
 
-use crate::jose::algorithm::Family;
+use crate::jose::algorithm::{Algorithm, Family};
 use crate::jose::key::{MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET_BYTES};
 
 /// Why a text is not a key that tokens are verified with.
@@ -188,7 +188,7 @@ struct Served(Family);
 
 impl fmt::Display for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.0.algorithms().map(|algorithm| algorithm.name()).collect();
+        let names: Vec<&str> = self.0.algorithms().map(Algorithm::name).collect();
         f.write_str(&names.join(", "))
     }
 }

@@ -118,15 +118,12 @@ async fn run(shared: Arc<Shared>) {
         let began = shared.clock.now();
         shared.asking.started(began);
         let asked = shared.fetch(&client, began, &mut told, &mut last).await;
-        let wait = match &asked {
-            Ok(()) => {
-                shared.successes.fetch_add(1, Ordering::Relaxed);
-                schedule.after_success(chance())
-            }
-            Err(_) => {
-                shared.failures.fetch_add(1, Ordering::Relaxed);
-                schedule.after_failure(chance())
-            }
+        let wait = if asked.is_ok() {
+            shared.successes.fetch_add(1, Ordering::Relaxed);
+            schedule.after_success(chance())
+        } else {
+            shared.failures.fetch_add(1, Ordering::Relaxed);
+            schedule.after_failure(chance())
         };
         told.outcome(&shared.provider, &asked);
         shared.asking.ended(asked.map_err(|_| ()));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 /// The first wait after a failure.
 const FIRST: Duration = Duration::from_secs(1);
-/// How many steps of jitter there are, each a tenth of a per cent; half of them shorten a wait, half of them lengthen it.
-const STEPS: u32 = 200;
+/// How many lengths a wait can have, a tenth of a per cent apart: from 10 % shorter to 10 % longer.
+const STEPS: u32 = 201;
 
 /// When a provider is asked next.
 #[derive(Debug)]
@@ -38,8 +38,8 @@ impl Schedule {
 /// The wait, up to 10 % shorter or longer.
 fn spread(wait: Duration, chance: u32) -> Duration {
     // 900 to 1100 thousandths.
-    let thousandths = 900_u32.saturating_add(chance % STEPS.saturating_add(1));
-    wait.saturating_mul(thousandths) / 1_000
+    let thousandths = 900_u32.saturating_add(chance.checked_rem(STEPS).unwrap_or_default());
+    wait.saturating_mul(thousandths).checked_div(1_000).unwrap_or(wait)
 }
 
 #[cfg(test)]

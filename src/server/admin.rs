@@ -4,8 +4,8 @@ use super::Checks;
 use super::connections::{Bounds, Listener};
 use super::readiness::Readiness;
 use super::socket::Socket;
-use crate::telemetry::metrics::KeyMetrics;
 use crate::telemetry::metrics::ListenerName;
+use crate::telemetry::metrics::{IntrospectionMetrics, KeyMetrics};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -55,7 +55,8 @@ async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let snapshot = driver.snapshot();
     let revoked = snapshot.authenticators.revocations().map_or(0, |revocations| revocations.now().len());
     let keys = KeyMetrics::of(&snapshot, driver.keys(), driver.now());
-    match admin.checks.metrics.render(snapshot.authenticators.cache_counts(), revoked, &keys) {
+    let introspection = IntrospectionMetrics::of(&snapshot, driver.introspection());
+    match admin.checks.metrics.render(snapshot.authenticators.cache_counts(), revoked, &keys, &introspection) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             Ok(([(CONTENT_TYPE, kind)], text))

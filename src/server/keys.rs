@@ -16,8 +16,8 @@ impl KeysPending {
     /// Holds `readiness` back for every authenticator that has no key yet.
     #[must_use]
     pub fn hold(checks: &Arc<Checks>, readiness: &Readiness) -> Self {
-        let hold = |name: &str| (Arc::from(name), readiness.hold(format!("keys of {name}")));
-        let held = without_keys(checks).iter().map(|name| hold(name)).collect();
+        let wait_for = |name: &str| (Arc::from(name), readiness.hold(format!("keys of {name}")));
+        let held = without_keys(checks).iter().map(|name| wait_for(name)).collect();
         Self { checks: Arc::clone(checks), held }
     }
 

@@ -2,6 +2,7 @@
 //! are secured with.
 
 use super::check::Checks;
+use crate::introspection::IntrospectionSource;
 use crate::keys::KeySource;
 use crate::snapshot::Snapshot;
 use crate::tls::Tls;
@@ -25,9 +26,15 @@ impl Live {
     }
 
     /// Puts others in their place. Checks under way end on what they began with, and so do connections.
-    pub fn replace(&self, mut snapshot: Snapshot, key_sources: Vec<KeySource>, tls: Option<Tls>) {
+    pub fn replace(
+        &self,
+        mut snapshot: Snapshot,
+        key_sources: Vec<KeySource>,
+        introspection_sources: Vec<IntrospectionSource>,
+        tls: Option<Tls>,
+    ) {
         snapshot.authenticators.take_over_proofs(&self.checks.driver.snapshot().authenticators);
-        self.checks.driver.replace(snapshot, key_sources);
+        self.checks.driver.replace(snapshot, key_sources, introspection_sources);
         self.tls.store(tls.map(Tls::into_server));
     }
 

@@ -1,8 +1,10 @@
 //! Counters for `/metrics`, in Prometheus' text format (OpenMetrics 1.0). Recording costs a few atomic additions; names and
 //! labels are put together when somebody asks.
 
+mod introspection;
 mod keys;
 
+pub use introspection::IntrospectionMetrics;
 pub use keys::KeyMetrics;
 
 use crate::authn::CacheCounts;
@@ -160,7 +162,13 @@ impl Metrics {
     ///
     /// # Errors
     /// None that can happen: writing to a string does not fail.
-    pub fn render(&self, cache: CacheCounts, revocations: usize, keys: &KeyMetrics) -> Result<String, fmt::Error> {
+    pub fn render(
+        &self,
+        cache: CacheCounts,
+        revocations: usize,
+        keys: &KeyMetrics,
+        introspection: &IntrospectionMetrics,
+    ) -> Result<String, fmt::Error> {
         let CacheCounts { hits, misses, entries, bytes } = cache;
         let mut registry = Registry::with_prefix("modgud");
         registry.register("checks", "Checks answered, by outcome and reason", self.checks.clone());
@@ -194,6 +202,7 @@ impl Metrics {
         let help = "Cautions about the configuration that serves, as of when it was loaded; `modgud check` tells them";
         registry.register("config_cautions", help, ConstGauge::new(gauge(self.cautions.load(Ordering::Relaxed))));
         keys.register(&mut registry);
+        introspection.register(&mut registry);
         let help = "1: the configuration that was loaded last is the one that serves; 0: it was refused";
         registry.register("config_reload_last_success", help, self.last_reload.clone());
         registry.register("connections", "Connections that are open, by listener", self.connections.clone());
@@ -270,7 +279,7 @@ impl EncodeMetric for Histogram {
 
 #[cfg(test)]
 mod tests {
-    use super::{KeyMetrics, Metrics, Reason};
+    use super::{IntrospectionMetrics, KeyMetrics, Metrics, Reason};
     use crate::authn::CacheCounts;
     use std::time::Duration;
 
@@ -281,7 +290,12 @@ mod tests {
         metrics.record(Some(Reason::TokenExpired), Duration::from_micros(40));
         metrics.record(Some(Reason::Internal), Duration::from_secs(3));
         let text = metrics
-            .render(CacheCounts { hits: 3, misses: 2, entries: 1, bytes: 1_500 }, 0, &KeyMetrics::default())
+            .render(
+                CacheCounts { hits: 3, misses: 2, entries: 1, bytes: 1_500 },
+                0,
+                &KeyMetrics::default(),
+                &IntrospectionMetrics::default(),
+            )
             .unwrap();
         for line in [
             "modgud_checks_total{decision=\"allowed\",reason=\"\"} 1",

@@ -186,7 +186,7 @@ impl IdentityHeaders {
 impl IdentityHeader {
     fn value(&self, principal: Option<&Principal>) -> Result<Option<HeaderText>, IdentityFault> {
         let Some(principal) = principal else { return Ok(None) };
-        let Identity { subject, organization, roles, permissions } = principal.identity();
+        let Identity { subject, organization, roles, permissions, scopes: _, reach: _ } = principal.identity();
         let text = |text: &str| HeaderText::parse(text).map_err(Problem::Text);
         let value = match &self.source {
             IdentitySource::Claim(path) => principal.claim(path).map(|value| match value {

@@ -6,7 +6,7 @@ use super::{PUBLIC_PEM, files, folder, load_file, variables};
 use crate::cli::process::{Said, Serving, run_in};
 use crate::support::NOW;
 use modgud::clock::{Clock, Timestamp};
-use modgud::config::{Environment, Keys, Overrides, ProfileName, load, load_with_keys};
+use modgud::config::{Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load, load_with_keys};
 use modgud::playground::http::Exchange;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -128,7 +128,7 @@ fn the_dates_of_a_certificate_are_held_against_the_time() {
 #[test]
 fn keys_that_are_replaced_are_not_cautioned_against() {
     let file = folder("cautioned").join("certificates.yaml");
-    let keys = Keys::Replaced(PUBLIC_PEM.clone());
+    let keys = Keys::Replaced(ThrowAwayKeys::default());
     let loaded = load_with_keys(Some(&file), &Overrides::default(), &Environment::fixed([]), keys).unwrap();
     assert!(loaded.cautions(Timestamp::from_secs(NOW)).is_empty());
 }

@@ -2,7 +2,7 @@
 
 use super::{runner, snapshot};
 use crate::support::{NOW, STRANGER, claims, token};
-use modgud::authz::{Access, Fallback, PathPattern, Rule, RuleName, Rules};
+use modgud::authz::{Access, Fallback, PathPattern, Requirement, Rule, RuleName, Rules};
 use modgud::clock::Timestamp;
 use modgud::method::Method;
 use modgud::reason::Reason;
@@ -47,8 +47,13 @@ fn any_access() -> impl Strategy<Value = Access> {
 /// Adds a rule, unless one is there already for the same requests.
 fn add(rules: &mut Rules, name: &str, draft: &Draft) -> bool {
     let methods: Vec<Method<'_>> = draft.methods.iter().map(|method| Method::parse(method).unwrap()).collect();
-    let rule = Rule { name: RuleName::new(name), access: draft.access, pattern: draft.pattern.as_str().into() };
-    rules.add(rule, &methods, &PathPattern::parse(&draft.pattern).unwrap()).is_ok()
+    let rule = Rule {
+        name: RuleName::new(name),
+        access: draft.access,
+        require: Requirement::default(),
+        pattern: draft.pattern.as_str().into(),
+    };
+    rules.add(rule, None, &methods, &PathPattern::parse(&draft.pattern).unwrap()).is_ok()
 }
 
 fn rules(drafts: &[Draft], fallback: Fallback) -> Rules {

@@ -7,7 +7,7 @@ use crate::support::{KEY, NOW};
 use modgud::clock::Timestamp;
 use modgud::config::{ConfigError, Environment, Loaded, Overrides, load};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 fn load_file(file: &Path) -> Result<Loaded, ConfigError> {
@@ -24,6 +24,7 @@ struct Shown {
     before: Option<Block>,
     block: Block,
     next: Option<Block>,
+    document: PathBuf,
     place: String,
 }
 
@@ -36,18 +37,31 @@ fn shown(info: &str) -> Vec<Shown> {
             let place = format!("{}:{}", document.display(), block.line);
             let before = all.iter().take(number).next_back().cloned();
             let next = all.iter().skip(number).nth(1).cloned();
-            shown.push(Shown { before, block: block.clone(), next, place });
+            shown.push(Shown { before, block: block.clone(), next, document: document.clone(), place });
         }
     }
     assert!(!shown.is_empty(), "no document has a block `{info}`");
     shown
 }
 
+/// A folder with the files that a document shows in blocks `yaml beside NAME`, and with the certificates of an authority.
+fn beside(document: &Path) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let pem = rcgen::generate_simple_self_signed(["ca.example.com".to_owned()]).unwrap().cert.pem();
+    fs::write(folder.path().join("ca.crt"), pem).unwrap();
+    for block in blocks(&fs::read_to_string(document).unwrap()) {
+        if let Some(name) = block.info.strip_prefix("yaml beside ") {
+            fs::write(folder.path().join(name), &block.text).unwrap();
+        }
+    }
+    folder
+}
+
 #[test]
 fn configurations_in_the_documents_load() {
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("modgud.yaml");
-    for Shown { block, place, .. } in shown("yaml modgud") {
+    for Shown { block, document, place, .. } in shown("yaml modgud") {
+        let folder = beside(&document);
+        let file = folder.path().join("modgud.yaml");
         fs::write(&file, &block.text).unwrap();
         if let Err(error) = load_file(&file) {
             panic!("{place}: {error}");

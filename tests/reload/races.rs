@@ -88,8 +88,12 @@ async fn what_is_being_written_is_not_loaded() {
     let (loaded, watched) = origin.load();
     let config = loaded.unwrap().config;
     let reloader = Reloader::new(origin, &config, watched);
-    let driver =
-        Driver::new(config.snapshot, config.key_sources, Clock::Manual(ManualClock::new(Timestamp::from_secs(NOW))));
+    let driver = Driver::new(
+        config.snapshot,
+        config.key_sources,
+        config.introspection_sources,
+        Clock::Manual(ManualClock::new(Timestamp::from_secs(NOW))),
+    );
     let checks = Arc::new(Checks::new(driver));
     let (_asking, asked) = mpsc::channel(1);
     tokio::spawn(reloader.run(Live::new(Arc::clone(&checks), None), asked));

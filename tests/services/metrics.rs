@@ -1,7 +1,7 @@
 //! `/metrics`, read line by line as the text format of OpenMetrics 1.0: its parser here knows no more than that format.
 
 use super::running::Running;
-use crate::support::{Encoding, check};
+use crate::support::{Encoding, KEY, check};
 use modgud::app::Stop;
 use modgud::envoy::proto::AuthorizationClient;
 use modgud::playground::http::Exchange;
@@ -101,7 +101,13 @@ fn is_histogram(samples: &[Sample]) {
 
 #[tokio::test]
 async fn metrics_are_those_of_the_table() {
-    let running = Running::start("{}").await;
+    // One authenticator whose provider nobody is, so that what is said about providers is said; and one that can vouch.
+    let pem = KEY.public_pem().unwrap();
+    let published = r#"{ name: published, from: [{ header: x-other }], jwt: { issuer: other, algorithms: [EdDSA], keys: [{ jwks: { url: "http://127.0.0.1:1/" } }] } }"#;
+    let fixed = format!(
+        "{{ name: fixed, from: [{{ header: x-fixed }}], jwt: {{ issuer: fixed, algorithms: [RS256], keys: [{{ pem: {{ value: {pem:?} }} }}] }} }}"
+    );
+    let running = Running::start(&format!("authenticators: [{published}, {fixed}]")).await;
     let mut client = AuthorizationClient::new(running.channel().await);
     client.check(check(Encoding::Joined, "GET", "/docs/", &[])).await.unwrap();
     client.check(check(Encoding::Joined, "GET", "/crm/", &[])).await.unwrap();

@@ -8,6 +8,8 @@
     reason = "helpers of tests: a fault here is a failed test, and the environment names the installed programs"
 )]
 
+pub mod idp;
+
 use modgud::app::{Addresses, App, Stop};
 use modgud::clock::{Clock, ManualClock, Timestamp};
 use modgud::config::{Environment, Overrides};

@@ -2,7 +2,7 @@
 
 use super::super::Exit;
 use crate::answer::Answer;
-use crate::authn::Supply;
+use crate::authn::{Lack, Supply};
 use crate::clock::Timestamp;
 use crate::decision::{Decision, Fault, Verdict};
 use crate::envoy::proto::CheckRequest;
@@ -20,6 +20,9 @@ pub(in crate::cli) struct Report {
     /// The request in the form that it was decided on; nothing when it could not be read.
     request: Option<ReadRequest>,
     steps: Vec<Step>,
+    /// What the decision could not be made without.
+    #[serde(skip)]
+    pub(in crate::cli) lack: Option<Lack>,
     pub(in crate::cli) decision: Word,
     pub(in crate::cli) reason: Option<&'static str>,
     detail: Option<String>,
@@ -90,7 +93,7 @@ impl Report {
             }
             Err(fault) => (Decision::refused(Fault::Request(fault)), None),
         };
-        let reason = decision.reason();
+        let (reason, lack) = (decision.reason(), decision.lack());
         let Decision { verdict, rule, authenticator } = decision;
         let (word, detail, upstream, answer) = match verdict {
             Verdict::Allow(mutations) => {
@@ -117,6 +120,7 @@ impl Report {
             at: now.to_string(),
             request,
             steps: steps.into_vec(),
+            lack,
             decision: word,
             reason: reason.map(crate::reason::Reason::code),
             detail,

@@ -2,11 +2,12 @@
 
 use super::super::explain::report::{Report, Word};
 use super::super::request::{HeaderArg, check_request};
+use crate::authn::JwtAuthenticator;
 use crate::clock::Timestamp;
-use crate::config::{ConfigError, read_document};
+use crate::config::{ConfigError, ThrowAwayKeys, read_document};
 use crate::credential::{AuthenticatorIndex, Place};
 use crate::envoy::proto::CheckRequest;
-use crate::jose::{SigningFault, SigningKey};
+use crate::jose::{Algorithm, SigningFault};
 use crate::snapshot::Snapshot;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -116,20 +117,25 @@ impl Case {
     /// The check of this case. A token goes where its authenticator looks first.
     pub(super) fn check(
         &self,
-        key: &SigningKey,
+        keys: &ThrowAwayKeys,
         now: Timestamp,
         snapshot: &Snapshot,
     ) -> Result<CheckRequest, CasesError> {
         let Request { method, path, host, headers } = &self.request;
         let mut path = path.clone();
         let mut all: Vec<HeaderArg> = headers.iter().map(|(name, value)| HeaderArg::new(name, value)).collect();
-        let (who, issuer) = self.signer(snapshot)?;
+        let (who, signer) = self.signer(snapshot)?;
         let token = match &self.token {
             None => None,
             Some(Token::Text(text)) => Some(text.clone()),
             Some(Token::Claims(laid_over)) => {
                 let sign = |fault| CasesError::Sign { case: self.name.clone(), fault };
-                Some(key.sign(&claims(issuer, laid_over, now)).map_err(sign)?)
+                let (issuer, algorithm) = match signer {
+                    Some(jwt) => (jwt.issuer(), jwt.algorithms.first().copied()),
+                    None => ("", None),
+                };
+                let key = keys.signing(algorithm.unwrap_or(Algorithm::Rs256));
+                Some(key.and_then(|key| key.sign(&claims(issuer, laid_over, now))).map_err(sign)?)
             }
         };
         if let (Some(token), Some(place)) = (token, snapshot.places.of(who)) {
@@ -148,16 +154,23 @@ impl Case {
         Ok(check_request(method.clone(), path, host.clone(), all))
     }
 
-    /// The authenticator that a token is for, and its issuer.
-    fn signer<'s>(&self, snapshot: &'s Snapshot) -> Result<(AuthenticatorIndex, &'s str), CasesError> {
-        let list = snapshot.authenticators.list().iter().enumerate();
-        let mut of_tokens = list.filter_map(|(number, one)| Some((AuthenticatorIndex(number), one.as_jwt()?)));
-        let wanted = self.authenticator.as_deref();
-        let found = of_tokens.find(|(_, one)| wanted.is_none_or(|wanted| one.name.as_str() == wanted));
-        match (found, wanted) {
-            (Some((who, one)), _) => Ok((who, one.issuer())),
-            (None, None) => Ok((AuthenticatorIndex(0), "")),
-            (None, Some(name)) => Err(CasesError::NoAuthenticator { case: self.name.clone(), name: name.to_owned() }),
+    /// The authenticator that a credential is for: the one that is named, or the first of signed tokens, which alone are made here.
+    fn signer<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+    ) -> Result<(AuthenticatorIndex, Option<&'s JwtAuthenticator>), CasesError> {
+        let mut list = snapshot.authenticators.list().iter().enumerate();
+        let found = match (self.authenticator.as_deref(), &self.token) {
+            (Some(wanted), Some(Token::Claims(_))) => {
+                list.find(|(_, one)| one.name().as_str() == wanted && one.as_jwt().is_some())
+            }
+            (Some(wanted), Some(Token::Text(_)) | None) => list.find(|(_, one)| one.name().as_str() == wanted),
+            (None, _) => list.find(|(_, one)| one.as_jwt().is_some()),
+        };
+        match (found, &self.authenticator) {
+            (Some((number, one)), _) => Ok((AuthenticatorIndex(number), one.as_jwt())),
+            (None, None) => Ok((AuthenticatorIndex(0), None)),
+            (None, Some(name)) => Err(CasesError::NoAuthenticator { case: self.name.clone(), name: name.clone() }),
         }
     }
 }

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::time::Duration;
 
@@ -100,16 +101,12 @@ fn part(name: &str, text: Option<&str>) -> Option<Map<String, Value>> {
         say(format_args!("\n{name}: not base64url"));
         return None;
     };
-    match serde_json::from_slice::<Value>(&bytes) {
-        Ok(value) => {
-            say(format_args!("\n{name}: {}", escaped(&format!("{value:#}"))));
-            value.as_object().cloned()
-        }
-        Err(_) => {
-            say(format_args!("\n{name}: {} bytes that are not JSON", bytes.len()));
-            None
-        }
-    }
+    let Ok(value) = serde_json::from_slice::<Value>(&bytes) else {
+        say(format_args!("\n{name}: {} bytes that are not JSON", bytes.len()));
+        return None;
+    };
+    say(format_args!("\n{name}: {}", escaped(&format!("{value:#}"))));
+    value.as_object().cloned()
 }
 
 /// A date in words, if the claim is there.
@@ -141,13 +138,15 @@ fn words(seconds: u64) -> String {
 fn escaped(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for character in json.chars() {
-        match character {
-            '\n' => shown.push(character),
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
-                shown.push_str(&format!("\\u{:04x}", u32::from(character)));
-            }
-            control if control.is_control() => shown.push_str(&format!("\\u{:04x}", u32::from(control))),
-            other => shown.push(other),
+        let reorders = matches!(
+            character,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        );
+        if reorders || (character.is_control() && character != '\n') {
+            // Writing to a string does not fail.
+            let _ = write!(shown, "\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
         }
     }
     shown

@@ -13,15 +13,19 @@ use std::fmt::{self, Write as _};
 
 /// A segment that no literal of a pattern can be, so that it stands for every segment that no rule names.
 const ANY_SEGMENT: &str = "*";
+/// A host that no rule names.
+const ANY_HOST: &str = "localhost";
 /// A method that no rule names.
 const ANY_METHOD: &str = "ANY-OTHER-METHOD";
 
 pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cautions: &mut Cautions<'_>) {
-    let before = validate::rules(&profile.rules, profile.fallback, &mut Problems::default());
+    let hosts = hosts(document, profile);
+    let before = validate::rules::check(&profile.rules, profile.fallback, &[], &mut Problems::default());
     for rule in &profile.rules {
-        let document::Rule { name, matches: document::Match { methods, paths }, access: _ } = rule;
+        let document::Rule { name, matches: document::Match { hosts: _, methods, paths }, access: _, require: _ } =
+            rule;
         for pattern in paths {
-            let Some(now) = no_more_denied(rule, pattern, &before, rules) else { continue };
+            let Some(now) = no_more_denied(rule, pattern, &hosts, &before, rules) else { continue };
             let by = now.to_string();
             let methods =
                 if methods.is_empty() { String::new() } else { format!("methods: [{}], ", methods.join(", ")) };
@@ -35,7 +39,9 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cauti
             document::Access::Public | document::Access::Optional => {}
             document::Access::Authenticated | document::Access::Denied => continue,
         }
-        for (place, pattern) in rule.matches.paths.iter().enumerate() {
+        // One for some hosts opens those, as it says.
+        let anywhere = rule.matches.hosts.is_empty();
+        for (place, pattern) in rule.matches.paths.iter().enumerate().filter(|_| anywhere) {
             if PathPattern::parse(pattern).is_ok_and(|pattern| matches_everything(&pattern)) {
                 let at = Path::root("rules").position(number).key("match").key("paths").position(place);
                 let (rule, pattern) = (Quoted::new(&rule.name), Quoted::new(pattern));
@@ -70,19 +76,26 @@ impl fmt::Display for Decider<'_> {
 
 /// What decides now on some request that this rule of the profile denied by this pattern, and that is not denied any more. A rule
 /// about nothing but what was denied opens that on purpose.
-fn no_more_denied<'r>(rule: &document::Rule, pattern: &str, before: &Rules, rules: &'r Rules) -> Option<Decider<'r>> {
+fn no_more_denied<'r>(
+    rule: &document::Rule,
+    pattern: &str,
+    hosts: &[String],
+    before: &Rules,
+    rules: &'r Rules,
+) -> Option<Decider<'r>> {
     let methods: Vec<&str> = match rule.matches.methods.as_slice() {
         [] => vec![ANY_METHOD],
         named => named.iter().map(String::as_str).collect(),
     };
     let targets = targets(pattern);
-    let samples = methods.iter().flat_map(|method| targets.iter().map(move |target| (*method, target.as_str())));
-    for (method, target) in samples {
-        let Some(request) = request(method, target) else { continue };
+    let of_method = |method| targets.iter().map(move |target| (method, target.as_str()));
+    let of_host = |host| methods.iter().flat_map(move |method| of_method(*method)).map(move |sample| (host, sample));
+    for (host, (method, target)) in hosts.iter().flat_map(of_host) {
+        let Some(request) = request(host, method, target) else { continue };
         let denied_before =
             before.find(&request).is_some_and(|found| denies(found) && found.name.as_str() == rule.name);
         let now = match (rules.find(&request), rules.fallback()) {
-            (Some(found), _) if denies(found) || is_within(found, method, before) => None,
+            (Some(found), _) if denies(found) || is_within(found, host, method, before) => None,
             (None, Fallback::Denied) => None,
             (Some(found), _) => Some(Decider::Rule(found)),
             (None, Fallback::Authenticated) => Some(Decider::Fallback(Fallback::Authenticated)),
@@ -95,9 +108,10 @@ fn no_more_denied<'r>(rule: &document::Rule, pattern: &str, before: &Rules, rule
 }
 
 /// Whether everything that this rule decides by its pattern was denied before.
-fn is_within(rule: &Rule, method: &str, before: &Rules) -> bool {
-    let denied =
-        |target: &String| request(method, target).is_some_and(|request| before.find(&request).is_some_and(denies));
+fn is_within(rule: &Rule, host: &str, method: &str, before: &Rules) -> bool {
+    let denied = |target: &String| {
+        request(host, method, target).is_some_and(|request| before.find(&request).is_some_and(denies))
+    };
     targets(&rule.pattern).iter().all(denied)
 }
 
@@ -106,8 +120,18 @@ fn denies(rule: &Rule) -> bool {
 }
 
 /// `None`: no request can be made of that, since it is too long when it is encoded.
-fn request<'a>(method: &'a str, target: &'a str) -> Option<Request<'a>> {
-    Request::parse(method.as_bytes(), target.as_bytes(), b"localhost", Headers::default()).ok()
+fn request<'a>(host: &'a str, method: &'a str, target: &'a str) -> Option<Request<'a>> {
+    Request::parse(method.as_bytes(), target.as_bytes(), host.as_bytes(), Headers::default()).ok()
+}
+
+/// Hosts that stand for all those that rules tell apart.
+fn hosts(document: &Document, profile: &Document) -> Vec<String> {
+    let named = document.rules.iter().chain(&profile.rules).flat_map(|rule| &rule.matches.hosts);
+    let samples = named.map(|host| match host.strip_prefix('*') {
+        Some(suffix) => format!("{ANY_HOST}{suffix}"),
+        None => host.clone(),
+    });
+    [ANY_HOST.to_owned()].into_iter().chain(samples).collect()
 }
 
 /// Request targets that stand for all those that a pattern matches.

@@ -1,5 +1,6 @@
 //! `authenticators`, as they are written.
 
+use super::introspection::Introspection;
 use super::keys::Key;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,11 +17,22 @@ pub(in super::super) struct Authenticator {
     pub(in super::super) from: Vec<From>,
     /// It vouches by the signed tokens of one issuer. An authenticator is of exactly one kind.
     pub(in super::super) jwt: Option<Jwt>,
+    /// It vouches by what an authorization server says of tokens (RFC 7662). Beside a `jwt` that looks in the same place it is asked
+    /// about tokens that are no signed ones, which have two dots.
+    pub(in super::super) introspection: Option<Introspection>,
     /// It vouches by API keys.
     pub(in super::super) api_key: Option<ApiKey>,
     /// It vouches by the TLS certificate of the client's connection, which Envoy has checked. `from` is left out. Asked only for
     /// requests without another credential; one authenticator at most is of this kind.
     pub(in super::super) mtls: Option<Mtls>,
+}
+
+impl Authenticator {
+    /// The claims that it requires.
+    pub(in super::super) fn required(&self) -> impl Iterator<Item = &Claim> {
+        let of_jwt = self.jwt.iter().flat_map(|jwt| &jwt.require);
+        of_jwt.chain(self.introspection.iter().flat_map(|introspection| &introspection.require))
+    }
 }
 
 /// The TLS certificate of the client's connection.

@@ -15,12 +15,46 @@ pub(in super::super) struct Rule {
     /// What it asks of the caller. Default: `authenticated`.
     #[serde(default)]
     pub(in super::super) access: Access,
+    /// What it asks of the caller beside a good credential. Only with `access: authenticated`.
+    #[serde(default)]
+    pub(in super::super) require: Require,
+}
+
+/// What a rule asks of the caller beside a good credential: all of it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in super::super) struct Require {
+    /// Permissions, all of them, as `principal.permissions` finds them and `principal.grants` grants them.
+    pub(in super::super) permissions: Vec<String>,
+    /// Roles, all of them, as `principal.roles` finds them.
+    pub(in super::super) roles: Vec<String>,
+    /// Scopes of the token, all of them, as `principal.scopes` finds them.
+    pub(in super::super) scopes: Vec<String>,
+    /// The names of the authenticators that may vouch for the caller. Default: any.
+    pub(in super::super) authenticators: Vec<String>,
+    /// Permissions, roles and scopes of which one is enough.
+    pub(in super::super) any: RequireAny,
+}
+
+/// Permissions, roles and scopes of which one is enough.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in super::super) struct RequireAny {
+    /// Permissions.
+    pub(in super::super) permissions: Vec<String>,
+    /// Roles.
+    pub(in super::super) roles: Vec<String>,
+    /// Scopes of the token.
+    pub(in super::super) scopes: Vec<String>,
 }
 
 /// The requests that a rule decides.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Match {
+    /// The hosts, without port, such as `[api.example.com]`; `*.example.com` is every name below it. Default: every host.
+    #[serde(default)]
+    pub(in super::super) hosts: Vec<String>,
     /// The methods, in upper case, such as `[GET, HEAD]`. Default: every method.
     #[serde(default)]
     pub(in super::super) methods: Vec<String>,

@@ -1,6 +1,8 @@
 //! Checks `authenticators`: what each needs, and that no credential could belong to two of them.
 
 mod api_key;
+mod claims;
+mod introspection;
 mod jwt;
 mod keys;
 mod mtls;
@@ -15,6 +17,7 @@ use super::super::source::Reader;
 use super::name;
 use crate::authn::Authenticator;
 use crate::credential::{AuthenticatorIndex, Places};
+use crate::introspection::IntrospectionSource;
 use crate::keys::KeySource;
 use crate::principal::IdentityClaims;
 pub(super) use sender::challenge_schemes;
@@ -22,20 +25,27 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The kinds, for whoever wrote none.
-const KINDS: &str = "`jwt`, `api_key`, `mtls`";
+const KINDS: &str = "`jwt`, `introspection`, `api_key`, `mtls`";
+
+/// The servers that authenticators rely on.
+#[derive(Default)]
+pub(super) struct Sources {
+    pub(super) keys: Vec<KeySource>,
+    pub(super) introspection: Vec<IntrospectionSource>,
+}
 
 pub(super) fn check(
     list: &[document::Authenticator],
     identity: &Arc<IdentityClaims>,
     reader: &Reader,
     problems: &mut Problems,
-) -> (Vec<Authenticator>, Places, Vec<KeySource>) {
-    let mut sources = Vec::new();
+) -> (Vec<Authenticator>, Places, Sources) {
+    let mut sources = Sources::default();
     let mut authenticators = Vec::new();
     let mut places = Places::default();
     let mut taken = HashSet::new();
     for (number, entry) in list.iter().enumerate() {
-        let document::Authenticator { name: entry_name, from, jwt, api_key, mtls } = entry;
+        let document::Authenticator { name: entry_name, from, jwt, introspection, api_key, mtls } = entry;
         let at = Path::root("authenticators").position(number);
         name(&at, entry_name, &mut taken, problems);
         match (mtls, from.is_empty()) {
@@ -44,14 +54,20 @@ pub(super) fn check(
             (Some(_), false) => problems.add(at.key("from"), Problem::MtlsFrom),
         }
         sender::places(&at, entry, problems);
-        let found = [jwt.is_some(), api_key.is_some(), mtls.is_some()].into_iter().filter(|is| *is).count();
+        let found = [jwt.is_some(), introspection.is_some(), api_key.is_some(), mtls.is_some()];
+        let found = found.into_iter().filter(|is| *is).count();
         if found != 1 {
             problems.add(at.clone(), Problem::Kind { found, known: KINDS });
         }
         if let Some(jwt) = jwt {
             sole_issuer(&at, list, number, problems);
-            let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, (reader, &mut sources), problems);
+            let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, (reader, &mut sources.keys), problems);
             authenticators.push(Authenticator::Jwt(jwt));
+        } else if let Some(introspection) = introspection {
+            let at = at.key("introspection");
+            let reading = (reader, &mut sources.introspection);
+            let introspection = introspection::check(&at, entry_name, introspection, identity, reading, problems);
+            authenticators.push(Authenticator::Introspection(introspection));
         } else if let Some(api_key) = api_key {
             let api_key = api_key::check(&at.key("api_key"), entry_name, api_key, identity, reader, problems);
             authenticators.push(Authenticator::ApiKey(api_key));

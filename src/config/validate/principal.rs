@@ -4,23 +4,29 @@ use super::super::document::{self, Claim};
 use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
-use crate::principal::{AbsentValues, ClaimPath, IdentityClaims};
+use crate::principal::{AbsentValues, ClaimPath, Grants, IdentityClaims};
 use std::sync::Arc;
 
 pub(super) fn check(principal: &document::Principal, problems: &mut Problems) -> IdentityClaims {
-    let document::Principal { subject, organization, roles, permissions, absent } = principal;
+    let document::Principal { subject, organization, roles, permissions, scopes, grants, absent } = principal;
     let at = Path::root("principal");
     let mut one = |key: &str, claim: &Option<Claim>| {
         claim.as_ref().and_then(|claim| problems.take(&at.key(key), claim_path(claim)))
     };
     let (subject, organization, roles) =
         (one("subject", subject), one("organization", organization), one("roles", roles));
-    let mut all = Vec::new();
-    for (number, claim) in permissions.iter().enumerate() {
-        all.extend(problems.take(&at.key("permissions").position(number), claim_path(claim)));
-    }
+    let mut list = |key: &str, claims: &[Claim]| {
+        let mut paths = Vec::new();
+        for (number, claim) in claims.iter().enumerate() {
+            paths.extend(problems.take(&at.key(key).position(number), claim_path(claim)));
+        }
+        paths
+    };
+    let (permissions, scopes) = (list("permissions", permissions), list("scopes", scopes));
+    let grants = grants.iter().map(|(role, list)| (role.as_str(), list.iter().map(String::as_str).collect()));
+    let grants = Grants::new(grants);
     let absent = Arc::new(AbsentValues::new(absent.iter().map(String::as_str)));
-    IdentityClaims { subject, organization, roles, permissions: all, absent }
+    IdentityClaims { subject, organization, roles, permissions, scopes, grants, absent }
 }
 
 /// The way to a claim.

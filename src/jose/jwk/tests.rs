@@ -33,7 +33,7 @@ enum Base {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Thumbprint {
+struct Named {
     source: String,
     key: Map<String, Value>,
     thumbprint: String,
@@ -41,7 +41,7 @@ struct Thumbprint {
 
 /// Good keys: those of RFC 7638 §3.1, RFC 7515 appendix A.3 and RFC 8037 appendix A.2.
 fn good(base: &Base) -> Map<String, Value> {
-    let vectors = table::<Thumbprint>("thumbprints.yaml");
+    let vectors = table::<Named>("thumbprints.yaml");
     let of = |source: &str| vectors.iter().find(|row| row.source.contains(source)).unwrap().key.clone();
     match base {
         Base::Rsa => of("RFC 7638"),
@@ -86,7 +86,7 @@ fn odd_keys_are_refused_with_these_words() {
 
 #[test]
 fn thumbprints_are_those_of_the_standards() {
-    for Thumbprint { source, key, thumbprint } in table("thumbprints.yaml") {
+    for Named { source, key, thumbprint } in table("thumbprints.yaml") {
         let key = VerificationKey::from_jwk(&key).unwrap();
         assert_eq!(key.thumbprint().map(|print| print.to_string()), Some(thumbprint), "{source}");
     }

@@ -133,7 +133,7 @@ proptest! {
             Ok(set) => {
                 let (keys, skipped) = set.into_parts();
                 prop_assert!(!keys.is_empty());
-                prop_assert_eq!(keys.len() + skipped.len(), list.len());
+                prop_assert_eq!(keys.len().checked_add(skipped.len()), Some(list.len()));
             }
             Err(JwksFault::NoneUsable(skipped)) => prop_assert_eq!(skipped.len(), list.len()),
             Err(other) => prop_assert!(false, "{}", other),

@@ -10,6 +10,7 @@ use spki::der::{Decode as _, Encode as _};
 use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
 
 use super::Thumbprint;
+use super::small_order::is_of_small_order;
 use crate::jose::algorithm::Family;
 use crate::jose::key_fault::{CurveName, KeyFault, KeyKind};
 
@@ -28,32 +29,6 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const UNCOMPRESSED: u8 = 4;
 /// The length of an Ed25519 key, in bytes (RFC 8032 §5.1.5).
 const ED25519_BYTES: usize = 32;
-
-/// The Ed25519 points whose order divides 8, without their sign bit, in both spellings of those that have two: with such a
-/// key a signature can be made up that fits any message (RFC 8032 §5.1.7 does not ask for the check that would find it).
-const SMALL_ORDER: [[u8; ED25519_BYTES]; 7] = [
-    with_ends(0x00, 0x00, 0x00),
-    with_ends(0x01, 0x00, 0x00),
-    with_ends(0xec, 0xff, 0x7f),
-    with_ends(0xed, 0xff, 0x7f),
-    with_ends(0xee, 0xff, 0x7f),
-    [
-        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
-        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
-    ],
-    [
-        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
-        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
-    ],
-];
-
-#[expect(clippy::indexing_slicing, reason = "constant positions, computed when modgud is compiled")]
-const fn with_ends(first: u8, middle: u8, last: u8) -> [u8; ED25519_BYTES] {
-    let mut bytes = [middle; ED25519_BYTES];
-    bytes[0] = first;
-    bytes[ED25519_BYTES - 1] = last;
-    bytes
-}
 
 /// A curve of ECDSA keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,12 +173,8 @@ impl PublicKey {
     /// # Errors
     /// [`KeyFault::Ed25519Length`] or [`KeyFault::SmallOrder`].
     pub(in crate::jose) fn ed25519(key: &[u8]) -> Result<Self, KeyFault> {
-        let [first @ .., last] = key else { return Err(KeyFault::Ed25519Length { bytes: 0 }) };
-        if key.len() != ED25519_BYTES {
-            return Err(KeyFault::Ed25519Length { bytes: key.len() });
-        }
-        // The highest bit is the sign, which both points of one order have.
-        if SMALL_ORDER.iter().any(|point| point.split_last() == Some((&(last & 0x7f), first))) {
+        let point: &[u8; ED25519_BYTES] = key.try_into().map_err(|_| KeyFault::Ed25519Length { bytes: key.len() })?;
+        if is_of_small_order(point) {
             return Err(KeyFault::SmallOrder);
         }
         let members = [("crv", "Ed25519"), ("kty", "OKP"), ("x", &*encode(key))];

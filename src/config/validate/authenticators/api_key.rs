@@ -10,7 +10,7 @@ use super::super::{named, timestamp};
 use crate::authn::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeys};
 use crate::clock::Timestamp;
 use crate::jose::Claims;
-use crate::principal::{AuthenticatorName, Identity, IdentityClaims, Principal, Proof};
+use crate::principal::{AuthenticatorName, Identity, IdentityClaims, Principal, Proof, Reach};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -80,16 +80,19 @@ fn principal(entry: &ApiKeyEntry, name: &AuthenticatorName, mapping: &IdentityCl
         path.put(&mut claims, subject).map_err(|_| Problem::SubjectTwice(Quoted::new(&path.to_string())))?;
     }
     let claims = Claims::of_json(Value::Object(claims));
-    let claimed = mapping.read(&claims);
+    let claimed = mapping.claimed(&claims);
     let own = |list: &[String], claimed: Vec<Box<str>>| match list {
         [] => claimed,
         list => list.iter().map(|text| text.as_str().into()).collect(),
     };
-    let identity = Identity {
+    let mut identity = Identity {
         subject: subject.as_deref().map(Box::from).or(claimed.subject),
         organization: claimed.organization,
         roles: own(roles, claimed.roles),
         permissions: own(permissions, claimed.permissions),
+        scopes: claimed.scopes,
+        reach: Reach::Named,
     };
+    mapping.grants.apply(&mut identity);
     Ok(Principal::new(name.clone(), claims, identity, Arc::clone(&mapping.absent), Proof::ApiKey))
 }

@@ -1,14 +1,14 @@
 //! Checks `jwt`: the keys and the checks of one issuer's tokens.
 
-use super::super::super::document::{self, Audiences};
+use super::super::super::document;
 use super::super::super::path::Path;
 use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
 use super::super::super::source::Reader;
 use super::super::Span;
-use super::super::principal::claim_path;
-use super::{keys, sender};
-use crate::authn::{AudiencePolicy, ClaimChecks, IssuerKeys, JwtAuthenticator};
+use super::claims::{self, Written};
+use super::keys;
+use crate::authn::{ClaimChecks, IssuerKeys, JwtAuthenticator};
 use crate::jose::{Algorithm, Family};
 use crate::keys::KeySource;
 use crate::principal::{AuthenticatorName, IdentityClaims};
@@ -49,27 +49,14 @@ pub(super) fn check(
         written.push(problems.take(&at.key("algorithms").position(number), parsed));
     }
     let allowed: Vec<Algorithm> = written.iter().copied().flatten().collect();
-    let leeway_span = Span { least: ("0s", 0), most: ("5m", 300_000) };
     let lifetime_span = Span { least: ("0s", 0), most: ("365d", 31_536_000_000) };
-    let leeway = leeway_span.read(&at.key("leeway"), leeway.as_ref(), problems);
     let max_lifetime = lifetime_span.read(&at.key("max_lifetime"), max_lifetime.as_ref(), problems);
-    let max_lifetime = Some(max_lifetime).filter(|span| !span.is_zero());
-    let mut required = Vec::new();
-    for (number, claim) in require.iter().enumerate() {
-        required.extend(problems.take(&at.key("require").position(number), claim_path(claim)));
-    }
+    let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
+    let written_checks = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
     let checks = ClaimChecks {
-        audience: match audiences {
-            Audiences::List(list) if list.is_empty() => AudiencePolicy::Absent,
-            Audiences::List(list) => AudiencePolicy::AnyOf(list.iter().map(|one| one.as_str().into()).collect()),
-            Audiences::Any(document::AnyWord::Any) => AudiencePolicy::Unchecked,
-        },
-        require: required,
-        leeway,
-        max_lifetime,
+        max_lifetime: Some(max_lifetime).filter(|span| !span.is_zero()),
         types: types.iter().map(|one| one.as_str().into()).collect(),
-        sender: sender::constraint(at, *sender_constraint, proof_lifetime.as_ref(), leeway, problems),
-        identity: Arc::clone(identity),
+        ..claims::check(at, &written_checks, identity, problems)
     };
     let before = problems.count();
     let mut context = keys::Context { issuer, algorithms: &allowed, reader, sources, problems };

@@ -4,7 +4,8 @@ use super::super::super::document::{Jwks, Key, Oidc, OidcProvider};
 use super::super::super::path::Path;
 use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
-use super::super::super::source::Reader;
+use super::super::super::source::{MOST_JWKS_BYTES, Reader};
+use super::super::super::throw_away::ThrowAwayKeys;
 use super::super::Span;
 use crate::authn::{IssuerKeys, RemoteKeys};
 use crate::fetch::{FetchUrl, PlainHttp, Roots};
@@ -12,8 +13,6 @@ use crate::jose::{Algorithm, Jwks as Jwkset, KeyFault, KeySet, VerificationKey};
 use crate::keys::{KeySource, Location, Provider, WELL_KNOWN};
 use std::path::{Path as StdPath, PathBuf};
 
-/// The most that is read of a file with a JWK set: what may be in one, and the space that people put between.
-const MOST_JWKS_BYTES: u64 = 512 * 1024;
 /// The most that is read of a file with authorities: all of those that browsers trust take 250 KiB.
 const MOST_CA_BYTES: u64 = 1024 * 1024;
 
@@ -48,8 +47,13 @@ impl Context<'_> {
         let mut keys = Vec::new();
         let mut remote = Vec::new();
         match self.reader.replaced() {
-            // One stands for each of them.
-            Some(pem) => keys.extend(self.problems.take(at, replaced(pem))),
+            // One for each algorithm stands for all of them.
+            Some(throw_away) => {
+                let made = self.algorithms.iter().map(|algorithm| replaced(throw_away, *algorithm));
+                for key in made.collect::<Vec<_>>() {
+                    keys.extend(self.problems.take(at, key));
+                }
+            }
             None => {
                 for (number, key) in list.iter().enumerate() {
                     self.key(&at.position(number), key, &mut keys, &mut remote);
@@ -104,14 +108,10 @@ impl Context<'_> {
             self.problems.add(at.key(key), Problem::OfUrlOnly);
         }
         let read = self.reader.read_file(file, MOST_JWKS_BYTES).map_err(Problem::from);
-        let keys = read.and_then(|(text, origin)| {
-            let (keys, skipped) =
-                Jwkset::parse(&text).map_err(|fault| Problem::Jwks { origin: origin.clone(), fault })?.into_parts();
-            // What a provider publishes may hold anything; what stands in a file of one's own is meant.
-            match skipped.into_iter().next() {
-                Some(key) => Err(Problem::JwksKey { origin, key }),
-                None => Ok(keys),
-            }
+        // Keys that can't be used keep no others from serving (RFC 7517 §5); they are told as cautions.
+        let keys = read.and_then(|(text, origin)| match Jwkset::parse(&text) {
+            Ok(set) => Ok(set.into_parts().0),
+            Err(fault) => Err(Problem::Jwks { origin, fault }),
         });
         self.problems.take(&at.key("file"), keys).unwrap_or_default()
     }
@@ -166,17 +166,17 @@ impl Context<'_> {
 
     fn provider(&mut self, at: &Path, location: Option<Location>, manner: &Manner<'_>) -> Option<RemoteKeys> {
         let Manner { refresh, stale_if_error, cache_file, ca, plain } = manner;
-        let or = |text: &Option<&String>, unset: &str| text.map_or_else(|| unset.to_owned(), Clone::clone);
+        let or = |text: Option<&String>, unset: &str| text.map_or_else(|| unset.to_owned(), Clone::clone);
         let span = Span { least: ("1s", 1_000), most: ("1d", 86_400_000) };
-        let refresh = span.read(&at.key("refresh"), Some(&or(refresh, REFRESH)), self.problems);
+        let refresh = span.read(&at.key("refresh"), Some(&or(*refresh, REFRESH)), self.problems);
         let span = Span { least: ("1s", 1_000), most: ("30d", 2_592_000_000) };
-        let stale_text = or(stale_if_error, STALE_IF_ERROR);
+        let stale_text = or(*stale_if_error, STALE_IF_ERROR);
         let stale_if_error = span.read(&at.key("stale_if_error"), Some(&stale_text), self.problems);
         if stale_if_error < refresh.saturating_mul(2) && !stale_if_error.is_zero() {
             // Else keys would go stale between one answer and the next while all is well.
             self.problems.add(at.key("stale_if_error"), Problem::StaleBeforeRefresh(Quoted::new(&stale_text)));
         }
-        let roots = ca.map_or_else(|| Ok(Roots::public()), |ca| self.roots(ca));
+        let roots = roots(self.reader, ca.map(PathBuf::as_path));
         let roots = self.problems.take(&at.key("ca"), roots);
         let cache_file = cache_file.map(|file| self.reader.path(file));
         let provider =
@@ -193,18 +193,20 @@ impl Context<'_> {
         self.sources.push(KeySource { keys: keys.clone(), provider });
         Some(keys)
     }
-
-    fn roots(&self, file: &StdPath) -> Result<Roots, Problem> {
-        let (text, origin) = self.reader.read_file(file, MOST_CA_BYTES)?;
-        Roots::from_pem(&text).map_err(|fault| Problem::Ca { origin, fault })
-    }
 }
 
-fn replaced(pem: &str) -> Result<VerificationKey, Problem> {
-    let origin = || "the key in the place of each".to_owned();
-    VerificationKey::from_pem(pem).map_err(|fault| Problem::Key { origin: origin(), fault })
+/// The authorities of a file; the public ones without one.
+pub(super) fn roots(reader: &Reader, ca: Option<&StdPath>) -> Result<Roots, Problem> {
+    let Some(file) = ca else { return Ok(Roots::public()) };
+    let (text, origin) = reader.read_file(file, MOST_CA_BYTES)?;
+    Roots::from_pem(&text).map_err(|fault| Problem::Ca { origin, fault })
 }
 
-const fn plain(insecure_http: bool) -> PlainHttp {
+fn replaced(keys: &ThrowAwayKeys, algorithm: Algorithm) -> Result<VerificationKey, Problem> {
+    Ok(keys.signing(algorithm).and_then(|key| key.verification_key())?)
+}
+
+/// Where plain HTTP may lead.
+pub(super) const fn plain(insecure_http: bool) -> PlainHttp {
     if insecure_http { PlainHttp::Anywhere } else { PlainHttp::Loopback }
 }

@@ -36,7 +36,7 @@ pub(super) fn constraint(
 
 /// The schemes that clients are told of: `Bearer` for whoever is not asked for a proof.
 pub(in super::super) fn challenge_schemes(list: &[Authenticator]) -> ChallengeSchemes {
-    let sender = |one: &Authenticator| one.as_jwt().and_then(|jwt| jwt.checks.sender);
+    let sender = |one: &Authenticator| one.checks().and_then(|checks| checks.sender);
     let is_dpop = |one: &Authenticator| matches!(sender(one), Some(SenderConstraint::Dpop(_)));
     match (list.iter().any(is_dpop), list.iter().all(is_dpop)) {
         (false, _) => ChallengeSchemes::Bearer,
@@ -48,7 +48,9 @@ pub(in super::super) fn challenge_schemes(list: &[Authenticator]) -> ChallengeSc
 /// Tokens that need a proof stand after the scheme `DPoP` and nowhere else (RFC 9449 §7.1, §7.2); others never do, since their holder
 /// would take them for tokens that do nobody else any good.
 pub(super) fn places(at: &Path, entry: &document::Authenticator, problems: &mut Problems) {
-    let bound = entry.jwt.as_ref().is_some_and(|jwt| jwt.sender_constraint == Some(Sender::Dpop));
+    let document::Authenticator { jwt, introspection, .. } = entry;
+    let of_jwt = jwt.as_ref().and_then(|jwt| jwt.sender_constraint);
+    let bound = introspection.as_ref().and_then(|one| one.sender_constraint).or(of_jwt) == Some(Sender::Dpop);
     for (number, from) in entry.from.iter().enumerate() {
         let at = at.key("from").position(number);
         let schemes = from.schemes.as_deref().unwrap_or_default();

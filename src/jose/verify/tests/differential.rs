@@ -112,9 +112,9 @@ fn tokens(signer: &Signer, stranger: &Signer) -> Vec<(&'static str, String)> {
 /// The same bytes to a lenient decoder, where the last character has bits that belong to no byte.
 fn with_unused_bit(token: &str) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let (rest, last) = token.split_at(token.len() - 1);
-    let at = ALPHABET.iter().position(|one| *one == last.as_bytes()[0]).unwrap();
-    format!("{rest}{}", char::from(ALPHABET[at ^ 1]))
+    let (last, rest) = token.as_bytes().split_last().unwrap();
+    let at = ALPHABET.iter().position(|one| one == last).unwrap();
+    format!("{}{}", std::str::from_utf8(rest).unwrap(), char::from(ALPHABET[at ^ 1]))
 }
 
 #[test]

@@ -182,8 +182,8 @@ fn no_flipped_bit_of_a_token_verifies() {
 
 /// Secrets of one name or none, each of its own byte.
 fn secrets(names: impl IntoIterator<Item = Option<&'static str>>) -> KeySet {
-    let keys = names.into_iter().zip(0_u8..).map(|(name, byte)| {
-        let key = VerificationKey::from_secret(&[b'A' + byte; 32]).unwrap();
+    let keys = names.into_iter().zip(b'A'..).map(|(name, byte)| {
+        let key = VerificationKey::from_secret(&[byte; 32]).unwrap();
         match name {
             Some(name) => key.with_id(KeyId::new(name).unwrap()),
             None => key,
@@ -194,7 +194,7 @@ fn secrets(names: impl IntoIterator<Item = Option<&'static str>>) -> KeySet {
 
 /// A token by the secret at that position, with this `kid`.
 fn token_of(position: u8, kid: Option<&str>) -> String {
-    let secret = String::from_utf8(vec![b'A' + position; 32]).unwrap();
+    let secret = String::from_utf8(vec![b'A'.checked_add(position).unwrap(); 32]).unwrap();
     let key = crate::jose::SigningKey::from_secret(&secret).unwrap();
     let key = kid.map(|kid| KeyId::new(kid).unwrap()).into_iter().fold(key, crate::jose::SigningKey::with_id);
     key.sign(&[("iss".to_owned(), "bifrost".into())]).unwrap()

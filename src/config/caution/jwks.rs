@@ -1,0 +1,34 @@
+//! Keys in a file's JWK set that can't be used. The others serve without them.
+
+use super::super::document::{Document, Jwks, Key};
+use super::super::path::Path;
+use super::super::problem::Placed;
+use super::super::source::{MOST_JWKS_BYTES, Reader};
+use super::super::tree::Node;
+use super::Caution;
+use crate::jose;
+use crate::jose::SkippedKey;
+
+/// What is to be said of the sets in files of a document that has been checked.
+pub(in super::super) fn find(document: &Document, root: &Node, reader: &Reader) -> Vec<Placed<Caution>> {
+    let mut found = Vec::new();
+    if reader.replaced().is_some() {
+        return found;
+    }
+    for (number, entry) in document.authenticators.iter().enumerate() {
+        let at = Path::root("authenticators").position(number).key("jwt").key("keys");
+        for (number, key) in entry.jwt.iter().flat_map(|jwt| &jwt.keys).enumerate() {
+            let Key::Jwks(jwks) = key else { continue };
+            let at = at.position(number).key("jwks").key("file");
+            let skipped = skipped(jwks, reader).into_iter();
+            found.extend(skipped.map(|key| Placed::new(&at, root, Caution::KeyLeftOut(key))));
+        }
+    }
+    found
+}
+
+fn skipped(jwks: &Jwks, reader: &Reader) -> Vec<SkippedKey> {
+    let read = jwks.file.as_ref().and_then(|file| reader.read_file(file, MOST_JWKS_BYTES).ok());
+    let set = read.and_then(|(text, _)| jose::Jwks::parse(&text).ok());
+    set.map(|set| set.into_parts().1).unwrap_or_default()
+}

@@ -1,0 +1,49 @@
+//! Checks what tokens must claim, as it is written alike for signed tokens and for those that a server is asked about.
+
+use super::super::super::document::{AnyWord, Audiences, Claim, Sender};
+use super::super::super::path::Path;
+use super::super::super::problem::Problems;
+use super::super::Span;
+use super::super::principal::claim_path;
+use super::sender;
+use crate::authn::{AudiencePolicy, ClaimChecks};
+use crate::principal::IdentityClaims;
+use std::sync::Arc;
+
+/// The keys that both kinds have.
+pub(super) struct Written<'a> {
+    pub(super) audiences: &'a Audiences,
+    pub(super) require: &'a [Claim],
+    pub(super) leeway: Option<&'a String>,
+    pub(super) sender_constraint: Option<Sender>,
+    pub(super) proof_lifetime: Option<&'a String>,
+}
+
+/// The checks that these keys ask for, and nothing about types and lifetimes.
+pub(super) fn check(
+    at: &Path,
+    written: &Written<'_>,
+    identity: &Arc<IdentityClaims>,
+    problems: &mut Problems,
+) -> ClaimChecks {
+    let Written { audiences, require, leeway, sender_constraint, proof_lifetime } = written;
+    let span = Span { least: ("0s", 0), most: ("5m", 300_000) };
+    let leeway = span.read(&at.key("leeway"), *leeway, problems);
+    let mut required = Vec::new();
+    for (number, claim) in require.iter().enumerate() {
+        required.extend(problems.take(&at.key("require").position(number), claim_path(claim)));
+    }
+    ClaimChecks {
+        audience: match audiences {
+            Audiences::List(list) if list.is_empty() => AudiencePolicy::Absent,
+            Audiences::List(list) => AudiencePolicy::AnyOf(list.iter().map(|one| one.as_str().into()).collect()),
+            Audiences::Any(AnyWord::Any) => AudiencePolicy::Unchecked,
+        },
+        require: required,
+        leeway,
+        max_lifetime: None,
+        types: Vec::new(),
+        sender: sender::constraint(at, *sender_constraint, *proof_lifetime, leeway, problems),
+        identity: Arc::clone(identity),
+    }
+}

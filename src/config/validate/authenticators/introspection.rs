@@ -1,0 +1,125 @@
+//! Checks `introspection`: which server is asked about tokens, and what it must say.
+
+use super::super::super::document;
+use super::super::super::path::Path;
+use super::super::super::problem::{Problem, Problems};
+use super::super::super::source::Reader;
+use super::super::Span;
+use super::claims::{self, Written};
+use super::keys::{plain, roots};
+use crate::authn::{AnswerLifetimes, IntrospectionAuthenticator, KnownAnswers};
+use crate::fetch::{FetchUrl, Roots, UrlFault};
+use crate::introspection::{ClientAuthentication, ClientCredential, IntrospectionSource};
+use crate::principal::{AuthenticatorName, IdentityClaims};
+use std::sync::Arc;
+
+/// `cache`, when nothing is said.
+const CACHE: &str = "30s";
+/// `negative_cache`, when nothing is said.
+const NEGATIVE_CACHE: &str = "5s";
+/// `max_concurrent`, when nothing is said.
+const MAX_CONCURRENT: u32 = 64;
+/// The most that `max_concurrent` can be.
+const MOST_CONCURRENT: u32 = 10_000;
+
+pub(super) fn check(
+    at: &Path,
+    name: &str,
+    introspection: &document::Introspection,
+    identity: &Arc<IdentityClaims>,
+    (reader, sources): (&Reader, &mut Vec<IntrospectionSource>),
+    problems: &mut Problems,
+) -> IntrospectionAuthenticator {
+    let document::Introspection {
+        url: _,
+        client_id: _,
+        client_secret: _,
+        client_authentication: _,
+        cache,
+        negative_cache,
+        stale_if_error,
+        max_concurrent: _,
+        ca: _,
+        insecure_http: _,
+        issuer,
+        audiences,
+        require,
+        leeway,
+        sender_constraint,
+        proof_lifetime,
+    } = introspection;
+    let name = AuthenticatorName::new(name);
+    sources.extend(source(at, &name, introspection, reader, problems));
+    if issuer.as_ref().is_some_and(String::is_empty) {
+        problems.add(at.key("issuer"), Problem::Empty("write the exact `iss` of the tokens, or leave it out"));
+    }
+    let mut span =
+        |key: &str, text: Option<&String>, most| Span { least: ("0s", 0), most }.read(&at.key(key), text, problems);
+    let (hour, day) = (("1h", 3_600_000), ("24h", 86_400_000));
+    let or = |text: &Option<String>, unset: &str| text.clone().unwrap_or_else(|| unset.to_owned());
+    let lifetimes = AnswerLifetimes {
+        active: span("cache", Some(&or(cache, CACHE)), hour),
+        inactive: span("negative_cache", Some(&or(negative_cache, NEGATIVE_CACHE)), hour),
+        stale: span("stale_if_error", stale_if_error.as_ref(), day),
+    };
+    let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
+    let written = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
+    let checks = claims::check(at, &written, identity, problems);
+    let issuer = issuer.as_deref().map(Box::from);
+    IntrospectionAuthenticator { name, issuer, checks, lifetimes, known: KnownAnswers::default() }
+}
+
+/// The server, and what it is shown.
+fn source(
+    at: &Path,
+    name: &AuthenticatorName,
+    introspection: &document::Introspection,
+    reader: &Reader,
+    problems: &mut Problems,
+) -> Option<IntrospectionSource> {
+    let document::Introspection {
+        url,
+        client_id,
+        client_secret,
+        client_authentication,
+        max_concurrent,
+        ca,
+        insecure_http,
+        ..
+    } = introspection;
+    let url = FetchUrl::parse(url, plain(*insecure_http)).map_err(|fault| match fault {
+        UrlFault::Plain => Problem::PlainIntrospection,
+        fault => Problem::Url(fault),
+    });
+    let url = problems.take(&at.key("url"), url);
+    if client_id.is_empty() {
+        problems.add(at.key("client_id"), Problem::Empty("write the id by which the server knows modgud"));
+    }
+    let most = max_concurrent.unwrap_or(MAX_CONCURRENT);
+    if !(1..=MOST_CONCURRENT).contains(&most) {
+        problems.add(at.key("max_concurrent"), Problem::Concurrent(most));
+    }
+    let (secret, roots) = if reader.replaces_keys() {
+        // In a policy test nobody is asked.
+        (Some(String::new()), Some(Roots::public()))
+    } else {
+        let secret = reader.read_secret(client_secret).map(|(secret, _)| secret).map_err(Problem::from);
+        let secret = secret.and_then(|secret| match secret.as_str() {
+            "" => Err(Problem::Empty("write the secret that belongs to `client_id`")),
+            _ => Ok(secret),
+        });
+        let secret = problems.take(&at.key("client_secret"), secret);
+        (secret, problems.take(&at.key("ca"), roots(reader, ca.as_deref())))
+    };
+    let how = match client_authentication.unwrap_or_default() {
+        document::ClientAuthentication::Basic => ClientAuthentication::Basic,
+        document::ClientAuthentication::Post => ClientAuthentication::Post,
+    };
+    Some(IntrospectionSource {
+        authenticator: name.clone(),
+        url: url?,
+        client: ClientCredential::new(client_id, &secret?, how),
+        roots: roots?,
+        most: usize::try_from(most).unwrap_or(usize::MAX),
+    })
+}

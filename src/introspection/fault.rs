@@ -1,0 +1,50 @@
+//! Why an authorization server's answer could not be had, and what that says of the server.
+
+use super::breaker::Health;
+use crate::authn::AnswerFault;
+use crate::fetch::FetchFault;
+use http::StatusCode;
+
+/// Why an authorization server's answer could not be had. Never the fault of whoever holds the token.
+#[derive(Debug, thiserror::Error)]
+pub enum IntrospectionFault {
+    /// No answer.
+    #[error(transparent)]
+    Fetch(FetchFault),
+    /// The server does not answer modgud.
+    #[error(
+        "the server does not let modgud ask (status {}); `client_id`, `client_secret` and `client_authentication` must be \
+             as the server has them, and the client must be allowed to introspect", status.as_u16()
+    )]
+    Refused {
+        /// The status.
+        status: StatusCode,
+    },
+    /// An answer that is none.
+    #[error(transparent)]
+    Answer(#[from] AnswerFault),
+    /// The question came to no end.
+    #[error("modgud failed inside while it asked")]
+    Internal,
+}
+
+impl From<FetchFault> for IntrospectionFault {
+    fn from(fault: FetchFault) -> Self {
+        match fault {
+            FetchFault::Status { status } if matches!(status.as_u16(), 401 | 403) => Self::Refused { status },
+            fault => Self::Fetch(fault),
+        }
+    }
+}
+
+impl IntrospectionFault {
+    /// What it says of the server. What a single odd token can bring about says nothing: else whoever sends some could have good
+    /// ones turned away.
+    pub(super) fn health(&self) -> Health {
+        match self {
+            Self::Fetch(FetchFault::Size { .. }) => Health::Unknown,
+            Self::Fetch(FetchFault::Status { status }) if *status == StatusCode::BAD_REQUEST => Health::Unknown,
+            Self::Fetch(_) | Self::Refused { .. } | Self::Answer(_) | Self::Internal => Health::Down,
+        }
+    }
+}

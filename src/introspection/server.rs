@@ -1,0 +1,206 @@
+//! One authorization server: asks it, keeps what it says, and counts.
+
+use super::IntrospectionSource;
+use super::breaker::{Health, Permit};
+use super::fault::IntrospectionFault;
+use super::flights::{Flights, Part, Tells};
+use super::told::{self, Told};
+use crate::authn::{AnswerKey, IntrospectionAnswer, IntrospectionAsked, IntrospectionAuthenticator, KnownAnswers};
+use crate::clock::{Clock, Timestamp};
+use crate::credential::BearerText;
+use crate::fetch::{HttpClient, Limits, Question};
+use prometheus_client::metrics::histogram::Histogram;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What one question may cost: 64 KiB and 3 s.
+const LIMITS: Limits = Limits { bytes: 64 * 1024, time: Duration::from_secs(3) };
+
+/// One authorization server, asked by one client.
+#[derive(Debug)]
+pub(super) struct Server {
+    source: IntrospectionSource,
+    known: KnownAnswers,
+    client: HttpClient,
+    clock: Clock,
+    state: Mutex<State>,
+    counters: Counters,
+    seconds: Histogram,
+}
+
+#[derive(Debug)]
+struct State {
+    flights: Flights,
+    told: Told,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    active: AtomicU64,
+    inactive: AtomicU64,
+    failed: AtomicU64,
+    busy: AtomicU64,
+    paused: AtomicU64,
+}
+
+/// What became of each token that a server was to be asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AskedCounts {
+    /// It was called active.
+    pub active: u64,
+    /// It was called not active.
+    pub inactive: u64,
+    /// There was no answer that can be used.
+    pub failed: u64,
+    /// It was not asked about: too many questions were under way.
+    pub busy: u64,
+    /// It was not asked about: the server does not answer.
+    pub paused: u64,
+}
+
+impl Server {
+    pub(super) fn new(source: IntrospectionSource, known: KnownAnswers, clock: Clock, seconds: Histogram) -> Self {
+        let client = HttpClient::new(source.roots.clone());
+        let state = State { flights: Flights::new(source.most), told: Told::default() };
+        Self { source, known, client, clock, state: Mutex::new(state), counters: Counters::default(), seconds }
+    }
+
+    pub(super) const fn source(&self) -> &IntrospectionSource {
+        &self.source
+    }
+
+    pub(super) const fn known(&self) -> &KnownAnswers {
+        &self.known
+    }
+
+    pub(super) fn limit(&self, most: usize) {
+        self.state().flights.limit(most);
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.state().flights.is_paused()
+    }
+
+    pub(super) fn counts(&self) -> AskedCounts {
+        let Counters { active, inactive, failed, busy, paused } = &self.counters;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        AskedCounts {
+            active: count(active),
+            inactive: count(inactive),
+            failed: count(failed),
+            busy: count(busy),
+            paused: count(paused),
+        }
+    }
+
+    /// What the server says of a token: asked now, or by somebody else who asks now. Whoever stops waiting stops nothing.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        authenticator: &IntrospectionAuthenticator,
+        token: BearerText<'_>,
+    ) -> IntrospectionAsked {
+        let key = self.known.key(token);
+        let part = {
+            let mut state = self.state();
+            let now = self.clock.now();
+            // The question that this one would have waited for may have ended since the caller looked.
+            if let Some(answer) = authenticator.fresh(&key, now) {
+                return IntrospectionAsked::Answered(answer);
+            }
+            state.flights.begin(key, now)
+        };
+        match part {
+            Part::Waits(waiting) => waiting.ended().await,
+            Part::Asks(waiting, tells, permit) => {
+                let flight = Flight::new(Arc::clone(self), key, tells, permit);
+                tokio::spawn(flight.fly(token.as_str().to_owned()));
+                waiting.ended().await
+            }
+            Part::Busy => Self::not_asked(&self.counters.busy),
+            Part::Paused => Self::not_asked(&self.counters.paused),
+        }
+    }
+
+    fn not_asked(counter: &AtomicU64) -> IntrospectionAsked {
+        counter.fetch_add(1, Ordering::Relaxed);
+        IntrospectionAsked::Failed
+    }
+
+    async fn post(&self, token: &str) -> Result<IntrospectionAnswer, IntrospectionFault> {
+        let client = &self.source.client;
+        let question = Question::PostForm { authorization: client.authorization(), form: client.form(token) };
+        let answer = self.client.ask(&self.source.url, question, LIMITS).await?;
+        Ok(IntrospectionAnswer::parse(&answer)?)
+    }
+
+    /// A question has ended: what was said is known before anybody is told, so that nobody asks in between.
+    fn ended(
+        &self,
+        key: AnswerKey,
+        permit: Permit,
+        asked: Timestamp,
+        outcome: Result<IntrospectionAnswer, IntrospectionFault>,
+    ) -> IntrospectionAsked {
+        let (health, counter) = match &outcome {
+            Ok(answer) => {
+                self.known.put(key, answer, asked);
+                let counter = match answer {
+                    IntrospectionAnswer::Active(_) => &self.counters.active,
+                    IntrospectionAnswer::Inactive => &self.counters.inactive,
+                };
+                (Health::Up, counter)
+            }
+            Err(fault) => (fault.health(), &self.counters.failed),
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let (change, tells) = {
+            let mut state = self.state();
+            let now = self.clock.now();
+            (state.flights.ended(&key, permit, health, now), outcome.is_err() && state.told.tells(now))
+        };
+        if let (Err(fault), true) = (&outcome, tells) {
+            told::failed(&self.source, fault);
+        }
+        if let Some(change) = change {
+            told::changed(&self.source, change);
+        }
+        outcome.map_or(IntrospectionAsked::Failed, IntrospectionAsked::Answered)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that could panic half-way is done under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A question under way. However it ends, also by a fault of our own, those who wait are told, and the next one may ask.
+struct Flight {
+    server: Arc<Server>,
+    key: AnswerKey,
+    tells: Tells,
+    permit: Permit,
+    asked: Timestamp,
+    outcome: Option<Result<IntrospectionAnswer, IntrospectionFault>>,
+}
+
+impl Flight {
+    fn new(server: Arc<Server>, key: AnswerKey, tells: Tells, permit: Permit) -> Self {
+        let asked = server.clock.now();
+        Self { server, key, tells, permit, asked, outcome: None }
+    }
+
+    async fn fly(mut self, token: String) {
+        let started = Instant::now();
+        self.outcome = Some(self.server.post(&token).await);
+        self.server.seconds.observe(started.elapsed().as_secs_f64());
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let outcome = self.outcome.take().unwrap_or(Err(IntrospectionFault::Internal));
+        let asked = self.server.ended(self.key, self.permit, self.asked, outcome);
+        self.tells.send_replace(Some(asked));
+    }
+}

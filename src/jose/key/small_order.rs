@@ -1,0 +1,36 @@
+//! The Ed25519 keys with which anybody can sign. Owns the list; whether a key has the right length is `public`'s to say.
+
+/// The length of a point, in bytes (RFC 8032 §5.1.2).
+const BYTES: usize = 32;
+
+/// The Ed25519 points whose order divides 8, without their sign bit, in both spellings of those that have two: with such a
+/// key a signature can be made up that fits any message (RFC 8032 §5.1.7 does not ask for the check that would find it).
+const POINTS: [[u8; BYTES]; 7] = [
+    with_ends(0x00, 0x00, 0x00),
+    with_ends(0x01, 0x00, 0x00),
+    with_ends(0xec, 0xff, 0x7f),
+    with_ends(0xed, 0xff, 0x7f),
+    with_ends(0xee, 0xff, 0x7f),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
+const fn with_ends(first: u8, middle: u8, last: u8) -> [u8; BYTES] {
+    let mut bytes = [middle; BYTES];
+    bytes[0] = first;
+    bytes[BYTES - 1] = last;
+    bytes
+}
+
+/// Whether the point's order divides 8.
+pub(super) fn is_of_small_order(point: &[u8; BYTES]) -> bool {
+    let [first @ .., last] = point;
+    // The highest bit is the sign; both points that differ in it only are of one order.
+    POINTS.iter().any(|known| known.split_last() == Some((&(last & 0x7f), first)))
+}

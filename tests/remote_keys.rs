@@ -1,0 +1,21 @@
+//! Keys that an issuer publishes: how they come, change, and go, and what happens while they can't be had.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by failing"
+)]
+
+mod answers;
+mod asked;
+mod commands;
+mod flood;
+mod log;
+mod oidc;
+mod outage;
+mod reload;
+mod rotation;
+mod start;
+mod tls;

@@ -1,0 +1,75 @@
+//! Published keys in `modgud check` and `modgud explain`, which fetch them themselves.
+
+use super::asked::{ISSUER, token, yaml};
+use crate::support::NOW;
+use crate::support::idp::{Idp, IdpKey, Reply};
+use std::process::{Command, Output};
+use tokio::task::spawn_blocking;
+
+async fn modgud(arguments: Vec<String>) -> Output {
+    let run = move || Command::new(env!("CARGO_BIN_EXE_modgud")).args(arguments).output().unwrap();
+    spawn_blocking(run).await.unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn check_fetches_once_and_names_each_key() {
+    let key = IdpKey::new("2024-a");
+    let idp = Idp::of(&[&key]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("modgud.yaml");
+    let url = format!("{}?code=s3cret", idp.url("/jwks"));
+    idp.reply("/jwks?code=s3cret", Reply::Body(crate::support::idp::set(&[&key]).to_string().into_bytes()));
+    std::fs::write(&file, yaml(&format!("jwks: {{ url: {url:?} }}"))).unwrap();
+    let arguments = |more: &[&str]| {
+        let base = ["check", "--config", file.to_str().unwrap()];
+        base.iter().chain(more).map(|one| (*one).to_owned()).collect::<Vec<_>>()
+    };
+
+    let output = modgud(arguments(&[])).await;
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(said.contains(&format!("  {}: fetching\n    key ", idp.url("/jwks"))), "{said}");
+    assert!(said.contains(": Ed25519 256 bits, id `2024-a`\n") && !said.contains("s3cret"), "{said}");
+    assert_eq!(idp.count("/jwks?code=s3cret"), 1);
+
+    let output = modgud(arguments(&["--offline"])).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stdout).contains("published keys of 1 providers: not fetched (--offline)"), "{output:?}");
+    assert_eq!(idp.count("/jwks?code=s3cret"), 1);
+
+    idp.reply("/jwks?code=s3cret", Reply::Body(b"<html>".to_vec()));
+    let output = modgud(arguments(&[])).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let expected =
+        format!("modgud: {}: its keys can't be used: the key set is not well-formed JSON\n", idp.url("/jwks"));
+    assert_eq!(text(&output.stderr), expected);
+}
+
+#[tokio::test]
+async fn explain_decides_with_published_keys() {
+    let (key, stranger) = (IdpKey::new("key"), IdpKey::new("stranger"));
+    let idp = Idp::of(&[&key]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("modgud.yaml");
+    std::fs::write(&file, yaml(&format!("jwks: {{ url: {:?} }}", idp.url("/jwks")))).unwrap();
+    let explain = |token: String| {
+        let header = format!("authorization: Bearer {token}");
+        let at = NOW.to_string();
+        let arguments = ["explain", "--config", file.to_str().unwrap(), "--at", &at, "--header", &header];
+        modgud(arguments.map(str::to_owned).to_vec())
+    };
+    let good = explain(token(&key, NOW, 0)).await;
+    assert_eq!(good.status.code(), Some(0), "{good:?}");
+    assert!(text(&good.stdout).contains(ISSUER));
+    let unknown = explain(token(&stranger, NOW, 0)).await;
+    assert_eq!(unknown.status.code(), Some(3), "{unknown:?}");
+    assert!(text(&unknown.stdout).contains("key_unknown"), "{unknown:?}");
+    idp.reply("/jwks", Reply::Close);
+    let down = explain(token(&key, NOW, 0)).await;
+    assert_eq!(down.status.code(), Some(3), "{down:?}");
+    assert!(text(&down.stdout).contains("keys_unavailable") && text(&down.stderr).contains("can't be fetched"));
+}

@@ -1,0 +1,62 @@
+//! The real binary's log: what changes is told once, not each time that the provider is asked.
+
+use super::asked::yaml;
+use crate::cli::process::Serving;
+use crate::support::idp::{Idp, IdpKey, Reply};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn each_change_is_told_once_and_a_process_that_follows_a_provider_leaves() {
+    let (key, leaked) = (IdpKey::new("good"), IdpKey::new("leaked"));
+    let mut private = leaked.jwk();
+    private["d"] = json!("AAAA");
+    let set = |keys: Vec<Value>| Reply::Body(json!({ "keys": keys }).to_string().into_bytes());
+    let idp = Idp::of(&[&key]).await;
+    idp.reply("/jwks?code=s3cret", set(vec![key.jwk()]));
+    let folder = tempfile::tempdir().unwrap();
+    let url = idp.url("/jwks?code=s3cret");
+    std::fs::write(folder.path().join("modgud.yaml"), yaml(&format!("jwks: {{ url: {url:?}, refresh: 1s }}"))).unwrap();
+    let serving = Serving::start(folder.path(), "", &["--config", "modgud.yaml"]).await;
+    let rounds = async |rounds: u64| {
+        let before = idp.count("/jwks?code=s3cret");
+        idp.asked("/jwks?code=s3cret", before + rounds).await;
+    };
+    rounds(2).await;
+    idp.reply("/jwks?code=s3cret", set(vec![key.jwk(), private]));
+    rounds(3).await;
+    idp.reply("/jwks?code=s3cret", Reply::Close);
+    rounds(3).await;
+    idp.reply("/jwks?code=s3cret", set(vec![key.jwk()]));
+    rounds(2).await;
+    idp.reply("/jwks?code=s3cret", Reply::Silence);
+    rounds(1).await;
+
+    let said = serving.end(Signal::TERM).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    assert!(!said.out.contains("s3cret"), "{}", said.out);
+    let events: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_the_provider: Vec<&Value> = events.iter().filter(|event| event.get("provider").is_some()).collect();
+    let told =
+        |event: &&Value| (event["level"].as_str().unwrap().to_owned(), event["message"].as_str().unwrap().to_owned());
+    let told: Vec<(String, String)> = of_the_provider.iter().map(told).collect();
+    let told: Vec<(&str, &str)> = told.iter().map(|(level, message)| (level.as_str(), message.as_str())).collect();
+    let changed = "the provider's keys have changed";
+    assert_eq!(
+        told,
+        [
+            ("INFO", changed),
+            ("WARN", "the provider's keys have changed; some can't be used"),
+            (
+                "WARN",
+                "the provider can't be asked for keys; the last ones are used while they may be, and it is asked again"
+            ),
+            ("INFO", changed),
+            ("INFO", "the provider can be asked for keys again"),
+        ],
+        "{}",
+        said.out
+    );
+    let skipped = of_the_provider[1]["skipped"].as_str().unwrap();
+    assert!(skipped.contains("`leaked`") && skipped.contains("PRIVATE") && !skipped.contains("AAAA"), "{skipped}");
+}
