@@ -1,6 +1,7 @@
 //! What a client is told when it is turned away: status, headers and body for each reason. The one place that maps a reason
 //! to public text. No claim, no key name and no configuration is ever in one.
 
+use crate::jose::{Algorithm, Family};
 use crate::reason::{Class, Reason};
 use bytes::Bytes;
 
@@ -52,6 +53,8 @@ pub struct Style {
     pub body: BodyStyle,
     /// The protection space that `WWW-Authenticate` names (RFC 9110 §11.5).
     pub realm: Realm,
+    /// The schemes that `WWW-Authenticate` names.
+    pub schemes: ChallengeSchemes,
     /// The status of the class "unauthenticated"; 401 unless a deployment must keep another.
     pub unauthenticated: Status,
     /// The status of the class "forbidden"; 403 unless a deployment must keep another.
@@ -72,6 +75,17 @@ pub enum BodyStyle {
     Problem,
     /// `{"detail": …}`, as `BiFrost` answers.
     Detail,
+}
+
+/// The schemes by which clients may show their tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChallengeSchemes {
+    /// `Bearer`, whatever else stands for it (RFC 6750).
+    Bearer,
+    /// `DPoP`: every token needs a proof (RFC 9449).
+    Dpop,
+    /// Some tokens need one.
+    BearerAndDpop,
 }
 
 /// A realm: text that can stand between quotes as it is.
@@ -124,6 +138,7 @@ impl Style {
         Self {
             body: BodyStyle::Problem,
             realm: Realm::default(),
+            schemes: ChallengeSchemes::Bearer,
             unauthenticated: Self::UNAUTHENTICATED,
             forbidden: Self::FORBIDDEN,
         }
@@ -141,20 +156,33 @@ fn answer(reason: Reason, style: &Style) -> Answer {
     Answer { status, challenge: challenge(reason, style), content_type, body: Bytes::from(body) }
 }
 
-/// `WWW-Authenticate` (RFC 6750 §3). A request without a credential is told no error code; one with a bad token is told
-/// `invalid_token` and a sentence that helps the client and not an attacker. Owed with every 401; sent with the class
-/// whatever its status, so that a client that is told 403 for the sake of an old contract can still see what is meant.
+/// `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1). A request without a credential is told no error code; one with a bad token is
+/// told which it is and a sentence that helps the client and not an attacker. Owed with every 401; sent with the class whatever
+/// its status, so that a client that is told 403 for the sake of an old contract can still see what is meant.
 fn challenge(reason: Reason, style: &Style) -> Option<Bytes> {
-    let realm = &style.realm.0;
     match reason.class() {
-        Class::Unauthenticated if reason == Reason::CredentialMissing => Some(format!("Bearer realm=\"{realm}\"")),
-        Class::Unauthenticated => Some(format!(
-            "Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{}\"",
-            public_text(reason)
-        )),
-        Class::Forbidden | Class::Refused | Class::Unavailable => None,
+        Class::Unauthenticated => {}
+        Class::Forbidden | Class::Refused | Class::Unavailable => return None,
     }
-    .map(Bytes::from)
+    let bearer = || format!("Bearer realm=\"{}\"{}", style.realm.0, error(reason, "invalid_token"));
+    let dpop = || {
+        let code = if reason == Reason::SenderUnproven { "invalid_dpop_proof" } else { "invalid_token" };
+        let signed = Algorithm::ALL.iter().filter(|algorithm| algorithm.family() != Family::Hmac);
+        let algorithms: Vec<&str> = signed.map(|algorithm| algorithm.name()).collect();
+        format!("DPoP realm=\"{}\"{}, algs=\"{}\"", style.realm.0, error(reason, code), algorithms.join(" "))
+    };
+    Some(Bytes::from(match style.schemes {
+        ChallengeSchemes::Bearer => bearer(),
+        ChallengeSchemes::Dpop => dpop(),
+        ChallengeSchemes::BearerAndDpop => format!("{}, {}", bearer(), dpop()),
+    }))
+}
+
+fn error(reason: Reason, code: &str) -> String {
+    if reason == Reason::CredentialMissing {
+        return String::new();
+    }
+    format!(", error=\"{code}\", error_description=\"{}\"", public_text(reason))
 }
 
 fn body(reason: Reason, status: Status, style: BodyStyle) -> (&'static str, String) {
@@ -260,7 +288,7 @@ const fn detail(reason: Reason) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answers, BodyStyle, Realm, Status, Style};
+    use super::{Answers, BodyStyle, ChallengeSchemes, Realm, Status, Style};
     use crate::reason::{Class, Reason};
 
     fn style(body: BodyStyle) -> Style {
@@ -284,6 +312,42 @@ mod tests {
                 assert!(serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap().is_object(), "{reason}");
                 assert_eq!(answer, super::answer(*reason, &style(body)), "{reason} has another reason's answer");
             }
+        }
+    }
+
+    #[test]
+    fn a_client_is_told_the_schemes() {
+        let told = |schemes, reason| {
+            let answers = Answers::new(&Style { schemes, ..style(BodyStyle::Problem) });
+            String::from_utf8(answers.get(reason).challenge.unwrap().to_vec()).unwrap()
+        };
+        let algs = r#"algs="RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA""#;
+        let described = r#"error_description="The token is not valid here.""#;
+        for (schemes, reason, expected) in [
+            (ChallengeSchemes::Bearer, Reason::CredentialMissing, r#"Bearer realm="modgud""#.to_owned()),
+            (ChallengeSchemes::Dpop, Reason::CredentialMissing, format!(r#"DPoP realm="modgud", {algs}"#)),
+            (
+                ChallengeSchemes::BearerAndDpop,
+                Reason::CredentialMissing,
+                format!(r#"Bearer realm="modgud", DPoP realm="modgud", {algs}"#),
+            ),
+            (
+                ChallengeSchemes::Dpop,
+                Reason::SenderUnproven,
+                format!(r#"DPoP realm="modgud", error="invalid_dpop_proof", {described}, {algs}"#),
+            ),
+            (
+                ChallengeSchemes::Dpop,
+                Reason::IssuerUnknown,
+                format!(r#"DPoP realm="modgud", error="invalid_token", {described}, {algs}"#),
+            ),
+            (
+                ChallengeSchemes::Bearer,
+                Reason::SenderUnproven,
+                format!(r#"Bearer realm="modgud", error="invalid_token", {described}"#),
+            ),
+        ] {
+            assert_eq!(told(schemes, reason), expected);
         }
     }
 

@@ -13,6 +13,7 @@
 //! - `verify`: [`UnverifiedToken`] shows its header and its claimed issuer, so that the caller can choose the keys;
 //!   [`VerifiedToken`] has one constructor, which is the signature check. Code that asks for a `VerifiedToken` can't be
 //!   reached without it.
+//! - `proof`: tokens that bring the key along that they are signed with, for those who hold the right key against it.
 //!
 //! Everything that goes wrong with a token is a [`TokenFault`], with a key a [`KeyFault`] or a [`JwkFault`], with a set of
 //! keys a [`JwksFault`]. None holds a byte of the token or of the key.
@@ -30,6 +31,7 @@ mod key_fault;
 mod key_id;
 mod keyset;
 mod pem;
+mod proof;
 mod sign;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -48,6 +50,7 @@ pub use key::{Fingerprint, KeyIdentity, Thumbprint, VerificationKey};
 pub use key_fault::{CurveName, KeyFault, KeyKind, Label};
 pub use key_id::KeyId;
 pub use keyset::{KeySet, KeySetFault};
+pub use proof::{ProofFault, UnverifiedProof};
 pub use sign::{PrivateText, SigningFault, SigningKey};
 pub use validity::Validity;
 pub use verify::{UnverifiedToken, VerifiedToken};

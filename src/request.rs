@@ -12,8 +12,13 @@ use crate::reason::Reason;
 pub struct Request<'a> {
     /// The method, upper case.
     pub method: Method<'a>,
+    /// `http` or `https`, as Envoy says it: what the client used, if nothing in front of Envoy ends its TLS. Empty when Envoy says
+    /// nothing.
+    pub scheme: &'a [u8],
     /// The host that the client asked for, in lower case and without its port.
     pub host: Host<'a>,
+    /// The port that the client asked for, if it named one.
+    pub port: Option<u16>,
     /// The path, in the one form that it can be read in.
     pub path: CanonicalPath<'a>,
     /// The query after the first `?`, not interpreted.
@@ -35,7 +40,7 @@ pub struct Peer<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Checks the parts of a request and puts them together. Nothing is known of its peer yet.
+    /// Checks the parts of a request and puts them together. Nothing is known of its scheme and its peer yet.
     ///
     /// # Errors
     /// The first fault that is found, in the order method, path, host.
@@ -48,9 +53,17 @@ impl<'a> Request<'a> {
         let text = std::str::from_utf8(method).map_err(|fault| MethodFault::NotAToken(fault.valid_up_to()))?;
         let method = Method::parse(text)?;
         let RequestTarget { path, query } = RequestTarget::parse(target)?;
+        let port = port(host);
         let host = Host::parse(host)?;
-        Ok(Self { method, host, path, query, headers, peer: Peer::default() })
+        Ok(Self { method, scheme: &[], host, port, path, query, headers, peer: Peer::default() })
     }
+}
+
+/// The port of an authority that is one: [`Host::parse`] says so.
+pub(crate) fn port(authority: &[u8]) -> Option<u16> {
+    // Within the brackets of an IPv6 address no colon is followed by nothing but digits.
+    let (_, port) = std::str::from_utf8(authority).ok()?.rsplit_once(':')?;
+    port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok()).flatten()
 }
 
 /// What keeps a request from being decided on at all.

@@ -119,7 +119,7 @@ fn authenticate<'a, 's>(
         }
         Ok(Some(credential)) => {
             observer.step(|| Step::passed("credential", format!("one, in {}", credential.place)));
-            match snapshot.authenticators.authenticate(&credential, request.peer, now, supply, observer) {
+            match snapshot.authenticators.authenticate(&credential, request, now, supply, observer) {
                 Ok(principal) => (Authentication::Accepted(principal), Some(credential)),
                 Err(fault) => (Authentication::Rejected(fault), None),
             }

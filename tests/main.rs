@@ -15,6 +15,7 @@ mod properties;
 mod readme;
 mod reload;
 mod remote_keys;
+mod sender;
 mod services;
 mod support;
 mod tampering;

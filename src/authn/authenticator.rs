@@ -61,7 +61,8 @@ impl Authenticator {
     }
 
     /// What it asks of tokens.
-    pub(super) const fn checks(&self) -> Option<&ClaimChecks> {
+    #[must_use]
+    pub const fn checks(&self) -> Option<&ClaimChecks> {
         match self {
             Self::Jwt(authenticator) => Some(&authenticator.checks),
             Self::Introspection(authenticator) => Some(&authenticator.checks),

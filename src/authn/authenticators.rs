@@ -3,6 +3,7 @@
 use super::authenticator::Authenticator;
 use super::cache::{CacheCounts, CachedTokens, TokenDigest};
 use super::confirmation::SenderConstraint;
+use super::dpop::{Shown, SpentProofs};
 use super::introspected::KnownAnswers;
 use super::jwt::{Accepted, JwtAuthenticator};
 use super::revocation::Revocations;
@@ -12,7 +13,7 @@ use crate::credential::{AuthenticatorIndex, Credential};
 use crate::explain::{Observer, Step};
 use crate::jose::{MAX_TOKEN_BYTES, TokenFault, UnverifiedToken};
 use crate::principal::{AuthenticatorName, Principal};
-use crate::request::Peer;
+use crate::request::{Peer, Request};
 use std::sync::Arc;
 
 /// Every authenticator of a configuration, and the tokens that they have verified.
@@ -21,6 +22,7 @@ pub struct Authenticators {
     list: Vec<Authenticator>,
     verified: CachedTokens,
     revocations: Option<Revocations>,
+    spent: SpentProofs,
 }
 
 impl Authenticators {
@@ -28,7 +30,13 @@ impl Authenticators {
     /// or under another configuration are never taken over.
     #[must_use]
     pub fn new(list: Vec<Authenticator>, revocations: Option<Revocations>) -> Self {
-        Self { list, verified: CachedTokens::default(), revocations }
+        Self { list, verified: CachedTokens::default(), revocations, spent: SpentProofs::default() }
+    }
+
+    /// Takes over from the authenticators whose place these take which proofs have been shown: none is good once more because the
+    /// configuration has changed.
+    pub fn take_over_proofs(&mut self, before: &Self) {
+        self.spent = before.spent.clone();
     }
 
     /// The list of revocations, if the configuration has one.
@@ -81,7 +89,7 @@ impl Authenticators {
     pub fn authenticate(
         &self,
         credential: &Credential<'_, '_>,
-        peer: Peer<'_>,
+        request: &Request<'_>,
         now: Timestamp,
         supply: &Supply,
         observer: &mut impl Observer,
@@ -101,12 +109,13 @@ impl Authenticators {
             // Never chosen here.
             Some((_, Authenticator::Jwt(_) | Authenticator::Mtls(_))) => Err(AuthnFault::IssuerUnknown),
         }?;
+        self.not_revoked(&principal, observer)?;
         if let Some(constraint) = self.constraint(&principal) {
-            let held = constraint.check(principal.claims(), peer);
+            let shown = Shown { request, token: credential.token, principal: &principal, now, spent: &self.spent };
+            let held = constraint.check(&shown);
             observer.step(|| Step::of("sender", &held, format!("bound to its sender by {}", constraint.name())));
             held?;
         }
-        self.not_revoked(&principal, observer)?;
         Ok(principal)
     }
 

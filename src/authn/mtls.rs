@@ -159,23 +159,25 @@ impl MtlsAuthenticator {
     /// The peer, if it has a certificate; `None` when it has none.
     ///
     /// # Errors
-    /// [`PeerFault`] when nobody is accepted under the principal of its certificate.
+    /// [`PeerFault`] when nobody is accepted under the principal of its certificate, nor one without a name at all: whoever shows a
+    /// certificate is not taken for somebody who shows none.
     pub(super) fn authenticate(
         &self,
         peer: Peer<'_>,
         observer: &mut impl Observer,
     ) -> Option<Result<Arc<Principal>, AuthnFault>> {
-        if peer.principal.is_empty() {
+        if peer.principal.is_empty() && peer.certificate.is_empty() {
             return None;
         }
-        let principal = std::str::from_utf8(peer.principal).ok().filter(|text| text.len() <= MAX_BYTES);
+        let readable = |text: &&str| (1..=MAX_BYTES).contains(&text.len());
+        let principal = std::str::from_utf8(peer.principal).ok().filter(readable);
         let found = principal.and_then(|principal| {
             let claims = self.principals.iter().find_map(|pattern| pattern.claims(principal))?;
             Some((principal, claims))
         });
         let found = found.ok_or(PeerFault);
         observer.step(|| {
-            let shown = principal.unwrap_or("(not text)");
+            let shown = principal.unwrap_or("(no name)");
             Step::of("peer", &found, format!("`{shown}`, by its certificate: authenticator `{}`", self.name.as_str()))
         });
         Some(found.map(|(principal, claims)| self.principal(principal, claims)).map_err(AuthnFault::from))

@@ -354,6 +354,21 @@ pub enum Problem {
     /// A second authenticator of certificates.
     #[error("is the kind of {0} too, and a connection has one certificate; put the principals of both into one list")]
     MtlsTwice(Quoted),
+    /// The lifetime of proofs that nobody asks for.
+    #[error("has a meaning with `sender_constraint: dpop` only; leave it out")]
+    ProofLifetime,
+    /// A place where a token could stand that needs a proof, and not after the scheme that says so.
+    #[error(
+        "is no place for tokens that need a proof (`sender_constraint: dpop`): they stand in a header after the scheme `DPoP` and \
+             nowhere else; write `{{ header: authorization, schemes: [DPoP] }}`"
+    )]
+    PlaceOfProofs,
+    /// The scheme of tokens that need a proof, for tokens that need none.
+    #[error(
+        "is the scheme of tokens that need a proof, and no proof is asked for here: add `sender_constraint: dpop`, or \
+             leave the scheme out"
+    )]
+    SchemeOfProofs,
     /// A pattern of principals that is none.
     #[error("{found} is no principal: {fault}")]
     Peer {

@@ -14,7 +14,7 @@ use super::problem::{Problem, Problems};
 use super::quoted::Quoted;
 use super::revocations::RevocationsError;
 use super::source::Reader;
-use crate::answer::{Answers, BodyStyle, Realm, Status, Style};
+use crate::answer::{Answers, BodyStyle, ChallengeSchemes, Realm, Status, Style};
 use crate::authn::{Authenticators, Revocations};
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
@@ -53,7 +53,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let rules = rules::check(rules, *fallback, &names, &mut problems);
     let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
-    let style = style(denials, &mut problems);
+    let schemes = authenticators::challenge_schemes(&list);
+    let style = style(denials, schemes, &mut problems);
     let logged = match telemetry.decisions.unwrap_or_default() {
         document::LoggedDecisions::All => LoggedDecisions::All,
         document::LoggedDecisions::Denied => LoggedDecisions::Denied,
@@ -155,7 +156,7 @@ fn method(text: &str) -> Result<Method<'_>, Problem> {
     }
 }
 
-fn style(denials: &document::Denials, problems: &mut Problems) -> Style {
+fn style(denials: &document::Denials, schemes: ChallengeSchemes, problems: &mut Problems) -> Style {
     let document::Denials { body, realm, status: document::Statuses { unauthenticated, forbidden } } = denials;
     let at = Path::root("denials");
     let mut status = |key: &str, code: Option<u16>, unset: Status| {
@@ -176,5 +177,5 @@ fn style(denials: &document::Denials, problems: &mut Problems) -> Style {
         }
         None => Realm::default(),
     };
-    Style { body, realm, unauthenticated, forbidden }
+    Style { body, realm, schemes, unauthenticated, forbidden }
 }

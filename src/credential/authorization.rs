@@ -20,6 +20,12 @@ impl Scheme {
         if is_scheme(name.as_bytes()) { Ok(Self(name.into())) } else { Err(SchemeFault) }
     }
 
+    /// Whether it is the scheme of tokens that are good beside a proof only, `DPoP` (RFC 9449 §7.1).
+    #[must_use]
+    pub fn is_dpop(&self) -> bool {
+        self.matches(b"dpop")
+    }
+
     /// The name, in the case in which the operator wrote it.
     #[must_use]
     pub const fn as_str(&self) -> &str {

@@ -21,7 +21,7 @@ pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
         headers: _,
         path,
         host,
-        scheme: _,
+        scheme,
         query: _,    // always empty: the query is in `path`
         fragment: _, // always empty: a path that holds a `#` is refused
         size: _,
@@ -31,6 +31,7 @@ pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
         header_map: _,
     } = http;
     let mut request = Request::parse(method, path, host, headers(http)?)?;
+    request.scheme = scheme;
     if let Some(proto::Peer { address: _, service: _, labels: _, principal, certificate }) = source {
         request.peer = Peer { principal, certificate };
     }

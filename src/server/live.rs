@@ -28,11 +28,12 @@ impl Live {
     /// Puts others in their place. Checks under way end on what they began with, and so do connections.
     pub fn replace(
         &self,
-        snapshot: Snapshot,
+        mut snapshot: Snapshot,
         key_sources: Vec<KeySource>,
         introspection_sources: Vec<IntrospectionSource>,
         tls: Option<Tls>,
     ) {
+        snapshot.authenticators.take_over_proofs(&self.checks.driver.snapshot().authenticators);
         self.checks.driver.replace(snapshot, key_sources, introspection_sources);
         self.tls.store(tls.map(Tls::into_server));
     }

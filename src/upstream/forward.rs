@@ -52,6 +52,13 @@ impl Forward {
                 mutations.set.push((header.clone(), value(scheme, credential.token)));
             }
         }
+        match (self, credential.place) {
+            // A proof is for whoever checks it, and good once: the module can do nothing with it.
+            (Self::Remove | Self::As { .. }, Place::Scheme(_, shown)) if shown.is_dpop() => {
+                mutations.remove.push(Bytes::from_static(b"dpop"));
+            }
+            (Self::Keep | Self::Remove | Self::As { .. }, _) => {}
+        }
     }
 }
 

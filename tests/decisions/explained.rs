@@ -47,7 +47,8 @@ async fn explain_comes_to_what_the_server_decides() {
 
 /// The check in protobuf's JSON form; `None` when a text of it is none.
 fn in_json(check: &CheckRequest) -> Option<Value> {
-    let http = check.attributes.as_ref()?.request.as_ref()?.http.as_ref()?;
+    let attributes = check.attributes.as_ref()?;
+    let http = attributes.request.as_ref()?.http.as_ref()?;
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
     let mut headers = serde_json::Map::new();
     for entry in &http.headers {
@@ -66,7 +67,11 @@ fn in_json(check: &CheckRequest) -> Option<Value> {
         };
         json["headerMap"] = json!({ "headers": headers.iter().map(header).collect::<Option<Vec<_>>>()? });
     }
-    Some(json!({ "attributes": { "request": { "http": json } } }))
+    let source = match &attributes.source {
+        None => json!({}),
+        Some(peer) => json!({ "principal": text(&peer.principal)?, "certificate": text(&peer.certificate)? }),
+    };
+    Some(json!({ "attributes": { "source": source, "request": { "http": json } } }))
 }
 
 /// What `modgud explain` comes to: the answer, and the reason (none when it is let through).

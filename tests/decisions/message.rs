@@ -1,9 +1,9 @@
 //! A case as the message that Envoy would send.
 
-use super::table::Case;
+use super::table::{Case, PeerSpec};
 use super::text;
 use crate::support::{Encoding, check};
-use modgud::envoy::proto::CheckRequest;
+use modgud::envoy::proto::{CheckRequest, Peer};
 
 const METHOD: &str = "GET";
 const PATH: &str = "/crm/appointment/1/";
@@ -20,7 +20,13 @@ pub(super) fn message(case: &Case, token: &str, encoding: Encoding) -> CheckRequ
     // Names are filled in below, since some of them are no text.
     let values: Vec<(&str, &[u8])> = headers.iter().map(|(_, value)| ("", value.as_slice())).collect();
     let mut check = check(encoding, "", "", &values);
-    let http = check.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
+    let attributes = check.attributes.as_mut().unwrap();
+    if let Some(PeerSpec { principal, certificate }) = &case.peer {
+        let peer =
+            Peer { principal: bytes(principal).into(), certificate: bytes(certificate).into(), ..Peer::default() };
+        attributes.source = Some(peer);
+    }
+    let http = attributes.request.as_mut().unwrap().http.as_mut().unwrap();
     let names = headers.into_iter().map(|(name, _)| name.into());
     match encoding {
         Encoding::Joined => http.headers.iter_mut().zip(names).for_each(|(entry, name)| entry.key = name),

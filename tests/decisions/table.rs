@@ -37,10 +37,21 @@ pub(super) struct Case {
     pub(super) path: Option<String>,
     pub(super) host: Option<String>,
     pub(super) headers: Option<Vec<(String, String)>>,
+    pub(super) peer: Option<PeerSpec>,
     only: Option<Only>,
     pub(super) token: Option<TokenSpec>,
     allow: Option<AllowOrName>,
     deny: Option<Deny>,
+}
+
+/// What Envoy says of the connection's certificate.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PeerSpec {
+    #[serde(default)]
+    pub(super) principal: String,
+    #[serde(default)]
+    pub(super) certificate: String,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

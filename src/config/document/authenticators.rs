@@ -46,12 +46,15 @@ pub(in super::super) struct Mtls {
 }
 
 /// What a token's holder has to prove beside having it.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in super::super) enum Sender {
     /// That it holds the key of the certificate that the token's `cnf` names (RFC 8705). Envoy has to send the certificate along:
     /// `include_peer_certificate`.
     Certificate,
+    /// That it holds the key that the token's `cnf.jkt` names, by a proof in the header `DPoP` with each request (RFC 9449). Its
+    /// tokens stand in a header after the scheme `DPoP`, and nowhere else.
+    Dpop,
 }
 
 /// API keys.
@@ -108,6 +111,9 @@ pub(in super::super) struct Jwt {
     /// What the token's holder has to prove beside having it. Default: nothing. Once it is asked for, a token that is bound to nobody
     /// is refused.
     pub(in super::super) sender_constraint: Option<Sender>,
+    /// With `sender_constraint: dpop`, how long a proof is good after its `iat`, from `1s` to `5m`. `leeway`, and never less than 5
+    /// seconds, is added before and after. For so long each proof is remembered, so that none is good twice. Default: `60s`.
+    pub(in super::super) proof_lifetime: Option<String>,
 }
 
 /// The name of a claim: `sub`, or `realm_access.roles` for one inside another. A list of names where a name itself holds a dot.

@@ -49,6 +49,8 @@ pub(in super::super) struct Introspection {
     /// What the token's holder has to prove beside having it. Default: nothing. Once it is asked for, a token that is bound to nobody
     /// is refused.
     pub(in super::super) sender_constraint: Option<Sender>,
+    /// With `sender_constraint: dpop`, how long a proof is good after its `iat`: as under `jwt`. Default: `60s`.
+    pub(in super::super) proof_lifetime: Option<String>,
 }
 
 /// How a client shows who it is.

@@ -7,6 +7,7 @@ mod jwt;
 mod keys;
 mod mtls;
 mod places;
+mod sender;
 
 use super::super::document::{self};
 use super::super::path::Path;
@@ -19,6 +20,7 @@ use crate::credential::{AuthenticatorIndex, Places};
 use crate::introspection::IntrospectionSource;
 use crate::keys::KeySource;
 use crate::principal::IdentityClaims;
+pub(super) use sender::challenge_schemes;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -51,6 +53,7 @@ pub(super) fn check(
             (Some(_), true) => {}
             (Some(_), false) => problems.add(at.key("from"), Problem::MtlsFrom),
         }
+        sender::places(&at, entry, problems);
         let found = [jwt.is_some(), introspection.is_some(), api_key.is_some(), mtls.is_some()];
         let found = found.into_iter().filter(|is| *is).count();
         if found != 1 {

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 /// Headers that are somebody else's: HTTP's own framing and routing, Envoy's, and the credential. Neither written as an
 /// identity header nor removed by a strip pattern.
-const RESERVED: [&str; 22] = [
+const RESERVED: [&str; 23] = [
     "accept",
     "authorization",
     "connection",
@@ -22,6 +22,7 @@ const RESERVED: [&str; 22] = [
     "content-type",
     "cookie",
     "date",
+    "dpop",
     "expect",
     "host",
     "keep-alive",

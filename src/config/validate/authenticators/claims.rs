@@ -5,7 +5,8 @@ use super::super::super::path::Path;
 use super::super::super::problem::Problems;
 use super::super::Span;
 use super::super::principal::claim_path;
-use crate::authn::{AudiencePolicy, ClaimChecks, SenderConstraint};
+use super::sender;
+use crate::authn::{AudiencePolicy, ClaimChecks};
 use crate::principal::IdentityClaims;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub(super) struct Written<'a> {
     pub(super) require: &'a [Claim],
     pub(super) leeway: Option<&'a String>,
     pub(super) sender_constraint: Option<Sender>,
+    pub(super) proof_lifetime: Option<&'a String>,
 }
 
 /// The checks that these keys ask for, and nothing about types and lifetimes.
@@ -24,7 +26,7 @@ pub(super) fn check(
     identity: &Arc<IdentityClaims>,
     problems: &mut Problems,
 ) -> ClaimChecks {
-    let Written { audiences, require, leeway, sender_constraint } = written;
+    let Written { audiences, require, leeway, sender_constraint, proof_lifetime } = written;
     let span = Span { least: ("0s", 0), most: ("5m", 300_000) };
     let leeway = span.read(&at.key("leeway"), *leeway, problems);
     let mut required = Vec::new();
@@ -41,9 +43,7 @@ pub(super) fn check(
         leeway,
         max_lifetime: None,
         types: Vec::new(),
-        sender: sender_constraint.map(|sender| match sender {
-            Sender::Certificate => SenderConstraint::Certificate,
-        }),
+        sender: sender::constraint(at, *sender_constraint, *proof_lifetime, leeway, problems),
         identity: Arc::clone(identity),
     }
 }

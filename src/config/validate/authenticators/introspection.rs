@@ -46,6 +46,7 @@ pub(super) fn check(
         require,
         leeway,
         sender_constraint,
+        proof_lifetime,
     } = introspection;
     let name = AuthenticatorName::new(name);
     sources.extend(source(at, &name, introspection, reader, problems));
@@ -61,7 +62,8 @@ pub(super) fn check(
         inactive: span("negative_cache", Some(&or(negative_cache, NEGATIVE_CACHE)), hour),
         stale: span("stale_if_error", stale_if_error.as_ref(), day),
     };
-    let written = Written { audiences, require, leeway: leeway.as_ref(), sender_constraint: *sender_constraint };
+    let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
+    let written = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
     let checks = claims::check(at, &written, identity, problems);
     let issuer = issuer.as_deref().map(Box::from);
     IntrospectionAuthenticator { name, issuer, checks, lifetimes, known: KnownAnswers::default() }

@@ -22,8 +22,18 @@ pub(super) fn check(
     (reader, sources): (&Reader, &mut Vec<KeySource>),
     problems: &mut Problems,
 ) -> JwtAuthenticator {
-    let document::Jwt { issuer, algorithms, keys, audiences, require, leeway, max_lifetime, types, sender_constraint } =
-        jwt;
+    let document::Jwt {
+        issuer,
+        algorithms,
+        keys,
+        audiences,
+        require,
+        leeway,
+        max_lifetime,
+        types,
+        sender_constraint,
+        proof_lifetime,
+    } = jwt;
     if issuer.is_empty() {
         problems.add(at.key("issuer"), Problem::Empty("write the exact `iss` of the tokens"));
     }
@@ -41,7 +51,8 @@ pub(super) fn check(
     let allowed: Vec<Algorithm> = written.iter().copied().flatten().collect();
     let lifetime_span = Span { least: ("0s", 0), most: ("365d", 31_536_000_000) };
     let max_lifetime = lifetime_span.read(&at.key("max_lifetime"), max_lifetime.as_ref(), problems);
-    let written_checks = Written { audiences, require, leeway: leeway.as_ref(), sender_constraint: *sender_constraint };
+    let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
+    let written_checks = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
     let checks = ClaimChecks {
         max_lifetime: Some(max_lifetime).filter(|span| !span.is_zero()),
         types: types.iter().map(|one| one.as_str().into()).collect(),

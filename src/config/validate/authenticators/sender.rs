@@ -1,0 +1,65 @@
+//! Checks `sender_constraint` and what belongs to it: that proofs are asked for exactly where the scheme says so.
+
+use super::super::super::document::{self, Sender};
+use super::super::super::path::Path;
+use super::super::super::problem::{Problem, Problems};
+use super::super::{Span, scheme};
+use crate::answer::ChallengeSchemes;
+use crate::authn::{Authenticator, ProofWindow, SenderConstraint};
+use std::time::Duration;
+
+/// How long a proof is good if nothing is said.
+const LIFETIME: Duration = Duration::from_secs(60);
+/// How far clients' clocks may be apart from ours in any case: they are not kept as those of issuers are.
+const LEAST_LEEWAY: Duration = Duration::from_secs(5);
+
+/// What the holder of a token has to prove.
+pub(super) fn constraint(
+    at: &Path,
+    constraint: Option<Sender>,
+    lifetime: Option<&String>,
+    leeway: Duration,
+    problems: &mut Problems,
+) -> Option<SenderConstraint> {
+    let span = Span { least: ("1s", 1_000), most: ("5m", 300_000) };
+    let at = at.key("proof_lifetime");
+    match (constraint, lifetime) {
+        (Some(Sender::Dpop), lifetime) => {
+            let lifetime = lifetime.map_or(LIFETIME, |text| span.read(&at, Some(text), problems));
+            return Some(SenderConstraint::Dpop(ProofWindow { lifetime, leeway: leeway.max(LEAST_LEEWAY) }));
+        }
+        (Some(Sender::Certificate) | None, Some(_)) => problems.add(at, Problem::ProofLifetime),
+        (Some(Sender::Certificate) | None, None) => {}
+    }
+    constraint.map(|_| SenderConstraint::Certificate)
+}
+
+/// The schemes that clients are told of: `Bearer` for whoever is not asked for a proof.
+pub(in super::super) fn challenge_schemes(list: &[Authenticator]) -> ChallengeSchemes {
+    let sender = |one: &Authenticator| one.checks().and_then(|checks| checks.sender);
+    let is_dpop = |one: &Authenticator| matches!(sender(one), Some(SenderConstraint::Dpop(_)));
+    match (list.iter().any(is_dpop), list.iter().all(is_dpop)) {
+        (false, _) => ChallengeSchemes::Bearer,
+        (true, true) => ChallengeSchemes::Dpop,
+        (true, false) => ChallengeSchemes::BearerAndDpop,
+    }
+}
+
+/// Tokens that need a proof stand after the scheme `DPoP` and nowhere else (RFC 9449 §7.1, §7.2); others never do, since their holder
+/// would take them for tokens that do nobody else any good.
+pub(super) fn places(at: &Path, entry: &document::Authenticator, problems: &mut Problems) {
+    let document::Authenticator { jwt, introspection, .. } = entry;
+    let of_jwt = jwt.as_ref().and_then(|jwt| jwt.sender_constraint);
+    let bound = introspection.as_ref().and_then(|one| one.sender_constraint).or(of_jwt) == Some(Sender::Dpop);
+    for (number, from) in entry.from.iter().enumerate() {
+        let at = at.key("from").position(number);
+        let schemes = from.schemes.as_deref().unwrap_or_default();
+        let is_dpop = |text: &String| scheme(text).is_ok_and(|scheme| scheme.is_dpop());
+        match schemes.iter().position(is_dpop) {
+            Some(_) if bound && schemes.iter().all(is_dpop) => {}
+            Some(place) if !bound => problems.add(at.key("schemes").position(place), Problem::SchemeOfProofs),
+            Some(_) | None if bound => problems.add(at, Problem::PlaceOfProofs),
+            Some(_) | None => {}
+        }
+    }
+}

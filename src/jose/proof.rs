@@ -1,0 +1,105 @@
+//! Proofs that somebody holds a key: signed tokens that bring along the key that they are signed with (RFC 9449 §4.2). The only
+//! place where a key in a header is read; that the key is the right one is the caller's to see. Judges no claim.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::jose::algorithm::Algorithm;
+use crate::jose::claims::Claims;
+use crate::jose::compact::CompactToken;
+use crate::jose::fault::{Part, TokenFault};
+use crate::jose::header::JoseHeader;
+use crate::jose::json::read_object;
+use crate::jose::jwk::JwkFault;
+use crate::jose::key::{Thumbprint, VerificationKey};
+
+/// The `typ` of every proof (RFC 9449 §4.2), in any case, as media types are.
+const TYPE: &str = "dpop+jwt";
+
+/// A proof that is well-formed and brings a public key along. Nothing of what it says is proven; it shows just enough to see
+/// whether it is the key that is asked for.
+pub struct UnverifiedProof<'a> {
+    signing_input: &'a str,
+    signature: Vec<u8>,
+    algorithm: Algorithm,
+    key: VerificationKey,
+    claims: Claims,
+}
+
+/// Why a proof proves nothing. Holds no byte of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProofFault {
+    /// It is not a strict signed token.
+    #[error("the proof can't be read: {0}")]
+    Token(#[from] TokenFault),
+    /// It is another kind of token (RFC 8725 §3.11).
+    #[error("the proof's `typ` is not `{TYPE}`")]
+    Type,
+    /// It brings no key along.
+    #[error("the proof's header has no `jwk` that is an object")]
+    KeyMissing,
+    /// It brings along what is no good public key.
+    #[error("the proof's `jwk` can't be used: {0}")]
+    Key(#[from] JwkFault),
+    /// The key does not serve the algorithm; none serves one of secrets.
+    #[error("the proof's `alg` is not one that the key in its `jwk` serves")]
+    KeyUnfit,
+    /// The signature is not the key's.
+    #[error("the proof's signature does not verify with the key in its `jwk`")]
+    Signature,
+}
+
+impl<'a> UnverifiedProof<'a> {
+    /// Parses a compact JWS whose header and payload are strict JSON objects, and the public key in its header. No check of the
+    /// signature yet.
+    ///
+    /// # Errors
+    /// Any [`ProofFault`] but those of the signature.
+    pub fn parse(proof: &'a str) -> Result<Self, ProofFault> {
+        let compact = CompactToken::parse(proof)?;
+        let mut header = read_object(compact.header()).map_err(|fault| TokenFault::Json(Part::Header, fault))?;
+        let jwk = header.remove("jwk");
+        let header = JoseHeader::from_object(header)?;
+        if !header.token_type().is_some_and(|found| found.eq_ignore_ascii_case(TYPE)) {
+            return Err(ProofFault::Type);
+        }
+        let claims = read_object(compact.payload()).map_err(|fault| TokenFault::Json(Part::Payload, fault))?;
+        let key = VerificationKey::from_jwk(jwk.as_ref().and_then(Value::as_object).ok_or(ProofFault::KeyMissing)?)?;
+        let (signing_input, signature) = compact.into_signed();
+        let (algorithm, claims) = (header.algorithm(), Claims::new(claims));
+        Ok(Self { signing_input, signature, algorithm, key, claims })
+    }
+
+    /// What the key is known by (RFC 7638).
+    #[must_use]
+    pub fn thumbprint(&self) -> Option<Thumbprint> {
+        self.key.thumbprint()
+    }
+
+    /// Checks the signature, and gives what its maker says.
+    ///
+    /// # Errors
+    /// [`ProofFault::KeyUnfit`] or [`ProofFault::Signature`].
+    pub fn verify(self) -> Result<Claims, ProofFault> {
+        let Self { signing_input, signature, algorithm, key, claims } = self;
+        if !key.can(algorithm) {
+            return Err(ProofFault::KeyUnfit);
+        }
+        if key.verifies(algorithm, signing_input.as_bytes(), &signature) {
+            Ok(claims)
+        } else {
+            Err(ProofFault::Signature)
+        }
+    }
+}
+
+impl fmt::Debug for UnverifiedProof<'_> {
+    /// Neither claims nor signature.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnverifiedProof").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

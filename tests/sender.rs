@@ -1,0 +1,33 @@
+//! Tokens that are good beside a proof only (DPoP, RFC 9449): each thing that can be wrong with a proof by itself, and that none is
+//! good twice. Tokens that are bound to a certificate are in the decision tables.
+//!
+//! - `holder`: somebody who has a key, a token that is bound to it, and makes proofs.
+//! - `proofs`: the table `data/sender/proofs.yaml`, when a proof is good, and proofs that were changed on the way.
+//! - `replay`: a proof that is shown again, at the same time, and after the configuration has changed.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by failing"
+)]
+
+pub(crate) mod holder;
+mod proofs;
+mod replay;
+
+/// A configuration that asks for proofs.
+const CONFIGURATION: &str = "
+profile: none
+fallback: authenticated
+authenticators:
+  - name: bound
+    from: [{ header: authorization, schemes: [DPoP] }]
+    jwt:
+      issuer: bifrost
+      algorithms: [RS256]
+      keys: [{ pem: { env: JWT_PUBLIC_KEY_RSA_BIFROST } }]
+      sender_constraint: dpop
+";
