@@ -49,6 +49,9 @@ pub enum IntrospectionAsked {
     Answered(IntrospectionAnswer),
     /// It said nothing that can be used, or was not asked because it has been saying nothing, or not in time.
     Failed,
+    /// It was not asked: too many questions are under way. That says nothing of the server, and whoever asks so many must not be able
+    /// to keep alive what the server has ended.
+    Busy,
 }
 
 impl IntrospectionAuthenticator {
@@ -102,7 +105,9 @@ impl IntrospectionAuthenticator {
                 let key = self.known.key(token);
                 self.fresh(&key, now).or_else(|| self.known.stale(&key, self.lifetimes, now))
             }
-            Supply::Nothing | Supply::Keys(_) => self.fresh(&self.known.key(token), now),
+            Supply::Introspection(IntrospectionAsked::Busy) | Supply::Nothing | Supply::Keys(_) => {
+                self.fresh(&self.known.key(token), now)
+            }
         }
     }
 }

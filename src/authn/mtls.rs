@@ -7,6 +7,7 @@ use crate::jose::Claims;
 use crate::principal::{AuthenticatorName, Identity, IdentityClaims, Principal, Proof};
 use crate::request::Peer;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The longest principal that is read, in bytes: what SPIFFE allows for an id (SPIFFE-ID §2.3).
@@ -138,6 +139,18 @@ fn split_uri(text: &str) -> Option<(Box<str>, std::str::Split<'_, char>)> {
     (plain(scheme) && plain(host)).then(|| (format!("{scheme}://{host}").to_ascii_lowercase().into(), path.split('/')))
 }
 
+/// The one form of a principal, so that all its spellings are one subject: in lower case what is read without regard to case.
+fn normal(principal: &str) -> Cow<'_, str> {
+    match split_uri(principal) {
+        Some((authority, segments)) => {
+            let path: Vec<&str> = segments.collect();
+            format!("{authority}/{}", path.join("/")).into()
+        }
+        None if is_dns_name(principal) => principal.to_ascii_lowercase().into(),
+        None => principal.into(),
+    }
+}
+
 /// A segment of a SPIFFE id's path (SPIFFE-ID §2.2): nothing in it needs decoding, and it leads nowhere else.
 fn is_segment(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
@@ -170,7 +183,8 @@ impl MtlsAuthenticator {
             return None;
         }
         let readable = |text: &&str| (1..=MAX_BYTES).contains(&text.len());
-        let principal = std::str::from_utf8(peer.principal).ok().filter(readable);
+        let principal = std::str::from_utf8(peer.principal).ok().filter(readable).map(normal);
+        let principal = principal.as_deref();
         let found = principal.and_then(|principal| {
             let claims = self.principals.iter().find_map(|pattern| pattern.claims(principal))?;
             Some((principal, claims))

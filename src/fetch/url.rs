@@ -12,6 +12,8 @@ const MAX_BYTES: usize = 2_048;
 /// Where an `http` address may lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PlainHttp {
+    /// Nowhere.
+    Nowhere,
     /// To this machine only.
     Loopback,
     /// Anywhere: whoever is on the way can read and change what is answered.
@@ -74,8 +76,9 @@ impl FetchUrl {
             return Err(UrlFault::Scheme);
         }
         match plain {
+            PlainHttp::Nowhere if is_plain => Err(UrlFault::Plain),
             PlainHttp::Loopback if is_plain && !is_loopback(authority.host()) => Err(UrlFault::Plain),
-            PlainHttp::Loopback | PlainHttp::Anywhere => Ok(Self(uri)),
+            PlainHttp::Nowhere | PlainHttp::Loopback | PlainHttp::Anywhere => Ok(Self(uri)),
         }
     }
 

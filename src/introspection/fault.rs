@@ -43,7 +43,12 @@ impl IntrospectionFault {
     pub(super) fn health(&self) -> Health {
         match self {
             Self::Fetch(FetchFault::Size { .. }) => Health::Unknown,
-            Self::Fetch(FetchFault::Status { status }) if *status == StatusCode::BAD_REQUEST => Health::Unknown,
+            // Also what stands before the server, such as a firewall, answers so to a token that it does not like.
+            Self::Fetch(FetchFault::Status { status }) | Self::Refused { status }
+                if status.is_client_error() && *status != StatusCode::UNAUTHORIZED =>
+            {
+                Health::Unknown
+            }
             Self::Fetch(_) | Self::Refused { .. } | Self::Answer(_) | Self::Internal => Health::Down,
         }
     }

@@ -117,14 +117,15 @@ impl Server {
                 tokio::spawn(flight.fly(token.as_str().to_owned()));
                 waiting.ended().await
             }
-            Part::Busy => Self::not_asked(&self.counters.busy),
-            Part::Paused => Self::not_asked(&self.counters.paused),
+            Part::Busy => {
+                self.counters.busy.fetch_add(1, Ordering::Relaxed);
+                IntrospectionAsked::Busy
+            }
+            Part::Paused => {
+                self.counters.paused.fetch_add(1, Ordering::Relaxed);
+                IntrospectionAsked::Failed
+            }
         }
-    }
-
-    fn not_asked(counter: &AtomicU64) -> IntrospectionAsked {
-        counter.fetch_add(1, Ordering::Relaxed);
-        IntrospectionAsked::Failed
     }
 
     async fn post(&self, token: &str) -> Result<IntrospectionAnswer, IntrospectionFault> {

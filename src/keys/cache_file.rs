@@ -4,9 +4,11 @@
 use super::source::Location;
 use crate::clock::Timestamp;
 use bytes::Bytes;
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 use tempfile::NamedTempFile;
@@ -39,7 +41,18 @@ pub(super) enum CacheFault {
     Ahead,
     #[error("modgud failed inside while it used the file")]
     Internal,
+    /// Something else stands in its place.
+    #[error("it is no regular file; what stands there is not read")]
+    NotAFile,
+    /// Others could have written keys of their own into it.
+    #[error(
+        "others than its owner may write it, and so could have put in keys of their own; make it writable by its owner only"
+    )]
+    WritableByOthers,
 }
+
+/// Group and others may write (mode bits of POSIX).
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Keys from a file.
 #[derive(Debug)]
@@ -52,12 +65,21 @@ pub(super) struct Kept {
 
 /// Reads the keys of this provider; `None` when there is no file.
 pub(super) fn read(path: &Path, location: &Location, now: Timestamp) -> Result<Option<Kept>, CacheFault> {
-    let file = match File::open(path) {
-        Ok(file) => file,
+    // A pipe in its place would be waited for without end.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from) {
+        Ok(file) => File::from(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(CacheFault::Read(error)),
     };
-    let changed = file.metadata().and_then(|data| data.modified()).map_err(CacheFault::Read)?;
+    let data = file.metadata().map_err(CacheFault::Read)?;
+    if !data.is_file() {
+        return Err(CacheFault::NotAFile);
+    }
+    if data.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err(CacheFault::WritableByOthers);
+    }
+    let changed = data.modified().map_err(CacheFault::Read)?;
     let had = changed.duration_since(UNIX_EPOCH).map_or(Timestamp::EPOCH, |since| Timestamp::EPOCH.plus(since));
     if had > now.plus(AHEAD) {
         return Err(CacheFault::Ahead);
@@ -78,7 +100,9 @@ pub(super) fn write(path: &Path, location: &Location, text: &Bytes, had: Timesta
     let content = Content { provider: name(location), keys };
     let content = serde_json::to_vec(&content).map_err(|_| CacheFault::Form)?;
     let when = UNIX_EPOCH.checked_add(Duration::from_millis(had.as_millis())).unwrap_or(UNIX_EPOCH);
-    if std::fs::read(path).is_ok_and(|before| before == content) {
+    let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    let as_long = std::fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() == size);
+    if as_long && std::fs::read(path).is_ok_and(|before| before == content) {
         let file = OpenOptions::new().write(true).open(path).map_err(CacheFault::Write)?;
         return file.set_modified(when).map_err(CacheFault::Write);
     }

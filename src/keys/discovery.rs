@@ -38,6 +38,8 @@ pub(super) fn keys_of(issuer: &str, document: &[u8], plain: PlainHttp) -> Result
     if named != issuer {
         return Err(DiscoveryFault::Issuer);
     }
+    // Over TLS the provider is who it says; it must not lead to what anybody on the way, or on this machine, could say instead.
+    let plain = if issuer.starts_with("https:") && plain == PlainHttp::Loopback { PlainHttp::Nowhere } else { plain };
     FetchUrl::parse(&jwks_uri, plain).map_err(DiscoveryFault::Keys)
 }
 
