@@ -13,11 +13,14 @@
 mod allowed;
 mod demo;
 mod denied;
+mod dpop;
 mod drain;
 mod grpc;
 mod identity;
+mod mtls;
 mod outage;
 mod paths;
+mod places;
 mod routes;
 mod sample;
 mod seen;

@@ -2,7 +2,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, date_time_ymd,
+    KeyPair, SanType, date_time_ymd,
 };
 use std::fs;
 use std::path::Path;
@@ -34,7 +34,10 @@ impl Authority {
     }
 
     fn issue(&self, purpose: ExtendedKeyUsagePurpose, last_year: i32) -> Pair {
-        let mut params = CertificateParams::new([SERVER.to_owned()]).unwrap();
+        self.issue_to(CertificateParams::new([SERVER.to_owned()]).unwrap(), purpose, last_year)
+    }
+
+    fn issue_to(&self, mut params: CertificateParams, purpose: ExtendedKeyUsagePurpose, last_year: i32) -> Pair {
         params.extended_key_usages = vec![purpose];
         params.not_after = date_time_ymd(last_year, 12, 31);
         let key = KeyPair::generate().unwrap();
@@ -55,6 +58,14 @@ impl Authority {
     /// For a client.
     pub(crate) fn client(&self) -> Pair {
         self.issue(ExtendedKeyUsagePurpose::ClientAuth, 4095)
+    }
+
+    /// For a client of this name only: a URI.
+    pub(crate) fn client_of(&self, uri: &str) -> Pair {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+        self.issue_to(params, ExtendedKeyUsagePurpose::ClientAuth, 4095)
     }
 
     /// A client that trusts this authority, and shows a certificate of its own if it has one.

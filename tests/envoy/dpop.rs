@@ -1,0 +1,84 @@
+//! Tokens that are good beside a proof only, behind a real Envoy: the address of a proof is the one that the client used, as Envoy
+//! tells it.
+
+use super::seen::Seen;
+use super::tokens::claims;
+use super::{ask, playground, replaced};
+use crate::readme::block;
+use crate::sender::holder::Holder;
+use modgud::clock::Clock;
+use modgud::playground::{Playground, Setup};
+use serde_json::Map;
+
+const CONFIGURATION: &str = "
+authenticators:
+  - name: bound
+    from: [{ header: authorization, schemes: [DPoP] }]
+    jwt:
+      issuer: bifrost
+      algorithms: [RS256]
+      keys: [{ pem: { env: JWT_PUBLIC_KEY_RSA_BIFROST } }]
+      sender_constraint: dpop
+      require: [core_user_uuid, username]
+";
+
+fn changeable(yaml: &str) -> String {
+    let documented = block("docs/sender-constrained.md", "yaml envoy dpop");
+    let line = documented.lines().map(str::trim).find(|line| line.starts_with("regex: ")).unwrap();
+    let sample = yaml.lines().map(str::trim).find(|line| line.starts_with("regex: ")).unwrap();
+    assert_eq!(line.replace("|dpop|", "|"), sample);
+    replaced(yaml, sample, line)
+}
+
+/// TLS is ended before Envoy.
+fn behind_a_balancer(yaml: &str) -> String {
+    let documented = block("docs/sender-constrained.md", "yaml envoy scheme");
+    let server = "                server_name: bifrost\n";
+    changeable(&replaced(yaml, server, &format!("{server}                {documented}")))
+}
+
+/// Asks with a proof for this address.
+async fn shown(playground: &Playground, holder: &Holder, htu: &str) -> (String, modgud::playground::http::Exchange) {
+    let proof = holder.proof(htu, Clock::System.now().as_secs(), &Map::new(), &Map::new());
+    let answer = with(playground, holder, &proof).await;
+    (proof, answer)
+}
+
+async fn with(playground: &Playground, holder: &Holder, proof: &str) -> modgud::playground::http::Exchange {
+    let lines = [format!("Authorization: DPoP {}", holder.token), format!("DPoP: {proof}")];
+    ask(playground.gateway, "GET", "/crm/a?b=c", &lines).await
+}
+
+#[tokio::test]
+async fn a_proof_is_for_the_address_that_the_client_used() {
+    let playground = playground(Setup { config: Some(CONFIGURATION), edit: Some(changeable) }).await;
+    let holder = Holder::with(&playground.key, claims());
+    let (proof, answer) = shown(&playground, &holder, "http://api.example.com/crm/a").await;
+    let seen = Seen::of(&answer);
+    // The profile hands the token on; the proof is nobody's but modgud's.
+    assert_eq!(seen.values("authorization"), [format!("JWT {}", holder.token)]);
+    assert!(seen.values("dpop").is_empty(), "{seen:?}");
+    assert_eq!(with(&playground, &holder, &proof).await.status, 401);
+    for elsewhere in ["https://api.example.com/crm/a", "http://api.example.com/a", "http://www.example.com/crm/a"] {
+        let (_, answer) = shown(&playground, &holder, elsewhere).await;
+        assert_eq!(answer.status, 401, "{elsewhere}");
+        assert!(
+            answer
+                .header("www-authenticate")
+                .unwrap()
+                .starts_with("DPoP realm=\"modgud\", error=\"invalid_dpop_proof\"")
+        );
+    }
+    playground.stop().await;
+}
+
+#[tokio::test]
+async fn tls_that_is_ended_before_envoy_is_told_to_it() {
+    let playground = playground(Setup { config: Some(CONFIGURATION), edit: Some(behind_a_balancer) }).await;
+    let holder = Holder::with(&playground.key, claims());
+    let (_, answer) = shown(&playground, &holder, "https://api.example.com/crm/a").await;
+    assert_eq!(Seen::of(&answer).module, "crm");
+    let (_, answer) = shown(&playground, &holder, "http://api.example.com/crm/a").await;
+    assert_eq!(answer.status, 401);
+    playground.stop().await;
+}
