@@ -173,7 +173,7 @@ mod tests {
         for bad in [
             "",
             "ba78",
-            &hex[1..],
+            hex.trim_start_matches('b'),
             &format!("{hex}0"),
             &hex.replace('b', "g"),
             &hex.replacen("ba", "+a", 1),

@@ -17,7 +17,7 @@ impl<T: DeserializeOwned + Default> Beside<T> {
     ///
     /// # Errors
     /// When it is no YAML.
-    pub(super) fn read(origin: &str, text: &str) -> Result<Self, Placed> {
+    pub(super) fn read(origin: &str, text: &str) -> Result<Self, Box<Placed>> {
         let mut root = Node::read(origin, text).map_err(|SyntaxFault { place, message }| syntax(place, message))?;
         let (document, faults) = de::read::<T>(&mut root);
         Ok(Self { document: document.unwrap_or_default(), root, faults })
@@ -40,6 +40,6 @@ fn without_content(mut fault: de::Found) -> de::Found {
     fault
 }
 
-fn syntax(place: Place, message: String) -> Placed {
-    Placed::at(place, Problem::Syntax(message))
+fn syntax(place: Place, message: String) -> Box<Placed> {
+    Box::new(Placed::at(place, Problem::Syntax(message)))
 }

@@ -150,7 +150,7 @@ fn json(file: &Path, content: &[u8]) -> Result<RevocationList, RevocationsError>
 
 fn yaml(file: &Path, text: &str) -> Result<RevocationList, RevocationsError> {
     let read = Beside::<Document>::read(&file.display().to_string(), text);
-    let beside = read.map_err(|placed| RevocationsError::Placed(vec![placed]))?;
+    let beside = read.map_err(|placed| RevocationsError::Placed(vec![*placed]))?;
     let mut problems = Problems::default();
     let list = list(&beside.document, |which, number, problem| {
         problems.add(At::root(which).position(number).key("issued_before"), problem);

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Keys for one run; clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct ThrowAwayKeys(Arc<Mutex<Vec<(Family, Arc<PrivateText>)>>>);
+pub struct ThrowAwayKeys(Arc<Mutex<Vec<Made>>>);
+
+/// The private half of a family's key.
+type Made = (Family, Arc<PrivateText>);
 
 impl ThrowAwayKeys {
     /// The key that signs with this algorithm.

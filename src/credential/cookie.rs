@@ -92,8 +92,9 @@ mod tests {
 
     #[test]
     fn one_cookie_of_the_name_is_a_credential() {
+        type Case<'a> = (&'a [&'a [u8]], Result<Option<&'a str>, CredentialFault>);
         let name = CookieName::parse("session").unwrap();
-        let cases: &[(&[&[u8]], Result<Option<&str>, CredentialFault>)] = &[
+        let cases: &[Case<'_>] = &[
             (&[], Ok(None)),
             (&[b""], Ok(None)),
             (&[b"a=1; b=2"], Ok(None)),

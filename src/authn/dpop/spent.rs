@@ -115,7 +115,7 @@ mod tests {
     const C: [&str; 3] = ["a", "subject", "c"];
 
     fn end(seconds: u64) -> Timestamp {
-        Timestamp::from_secs(1_000 + seconds)
+        Timestamp::from_secs(seconds.saturating_add(1_000))
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn keys(
     let table = match Beside::<Vec<ApiKeyEntry>>::read(origin, text) {
         Ok(table) => table,
         Err(placed) => {
-            problems.add_beside([placed]);
+            problems.add_beside([*placed]);
             return ApiKeys::default();
         }
     };
