@@ -1,4 +1,4 @@
-//! Tokens that are good beside a proof only (DPoP, RFC 9449): each thing that can be wrong with a proof by itself, and that none is
+//! Tokens that are good beside a proof only (`DPoP`, RFC 9449): each thing that can be wrong with a proof by itself, and that none is
 //! good twice. Tokens that are bound to a certificate are in the decision tables.
 //!
 //! - `holder`: somebody who has a key, a token that is bound to it, and makes proofs.
@@ -7,7 +7,6 @@
 
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

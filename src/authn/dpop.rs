@@ -1,4 +1,4 @@
-//! Tokens that are good only beside a proof that their holder has the key that they are bound to: DPoP (RFC 9449 §4.3). How a proof
+//! Tokens that are good only beside a proof that their holder has the key that they are bound to: `DPoP` (RFC 9449 §4.3). How a proof
 //! is taken apart and how its signature is checked belongs to `jose`. Asks for no nonce.
 
 mod spent;

@@ -110,12 +110,13 @@ mod tests {
     use super::{FORGOTTEN_AT_ONCE, MOST, PART_OF_THE_FREE, SpendFault, SpentProofs};
     use crate::clock::Timestamp;
     use std::sync::Barrier;
+    use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
     const C: [&str; 3] = ["a", "subject", "c"];
 
     fn end(seconds: u64) -> Timestamp {
-        Timestamp::from_secs(seconds.saturating_add(1_000))
+        NOW.plus(Duration::from_secs(seconds))
     }
 
     #[test]
