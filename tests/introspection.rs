@@ -1,7 +1,12 @@
 //! Tokens that an authorization server is asked about: what it is asked, what its answers come to, for how long they count, and what
 //! happens while it does not answer.
 
-#![expect(clippy::arithmetic_side_effects, clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by failing"
+)]
 
 mod answers;
 mod asked;

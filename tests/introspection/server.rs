@@ -87,7 +87,9 @@ impl AuthorizationServer {
     /// A server that knows a good token of this name, of a subject of the same name, without an end.
     pub(super) async fn of(tokens: &[&str]) -> Self {
         let server = Self::start().await;
-        tokens.iter().for_each(|token| server.knows(token, &json!({ "active": true, "sub": token })));
+        for token in tokens {
+            server.knows(token, &json!({ "active": true, "sub": token }));
+        }
         server
     }
 
@@ -134,8 +136,8 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let form = form(&body);
     let token = form.get("token").cloned().unwrap_or_default();
     shared.counting.send_modify(|counts| *counts.entry(token.clone()).or_default() += 1);
-    let mut held = shared.held.clone();
-    held.wait_for(|held| !held).await.unwrap();
+    let mut hold = shared.held.clone();
+    hold.wait_for(|held| !held).await.unwrap();
     let status = |status: &str| format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     if !asks_well(&head, &form) {
         let _ = stream.write_all(status("400 Bad Request").as_bytes()).await;
@@ -163,8 +165,8 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
         }
         Reply::Drip => {
             let mut ticks = interval(Duration::from_millis(20));
-            let mut bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n".iter().chain([b' '; 1_000].iter());
-            while let Some(byte) = bytes.next() {
+            let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n".iter().chain([b' '; 1_000].iter());
+            for byte in bytes {
                 ticks.tick().await;
                 if stream.write_all(&[*byte]).await.is_err() {
                     return;
