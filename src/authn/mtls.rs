@@ -212,8 +212,20 @@ impl MtlsAuthenticator {
 
 #[cfg(test)]
 mod tests {
-    use super::{PeerPattern, PeerPatternFault};
+    use super::{PeerPattern, PeerPatternFault, normal};
     use serde_json::{Value, json};
+
+    #[test]
+    fn all_spellings_of_a_principal_are_one_subject() {
+        for (principal, expected) in [
+            ("SPIFFE://Example.ORG/ns/A/sa/B", "spiffe://example.org/ns/A/sa/B"),
+            ("API.Example.com", "api.example.com"),
+            ("CN=Some Body,O=Example", "CN=Some Body,O=Example"),
+            ("spiffe://example.org", "spiffe://example.org"),
+        ] {
+            assert_eq!(normal(principal), expected);
+        }
+    }
 
     #[test]
     fn principals_are_held_against_patterns() {

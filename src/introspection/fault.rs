@@ -53,3 +53,27 @@ impl IntrospectionFault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Health, IntrospectionFault};
+    use crate::fetch::FetchFault;
+    use http::StatusCode;
+
+    #[test]
+    fn what_an_odd_token_brings_about_says_nothing_of_the_server() {
+        for (status, expected) in [
+            (400, Health::Unknown),
+            (401, Health::Down),
+            (403, Health::Unknown),
+            (413, Health::Unknown),
+            (429, Health::Unknown),
+            (500, Health::Down),
+            (503, Health::Down),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let health = IntrospectionFault::from(FetchFault::Status { status }).health();
+            assert_eq!(health, expected, "{status}");
+        }
+    }
+}

@@ -145,6 +145,24 @@ mod tests {
     }
 
     #[test]
+    fn what_others_could_have_written_is_not_believed_and_nothing_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let (one, now) = (location("https://a.example/keys"), Timestamp::from_secs(1_700_000_000));
+        write(&path, &one, &Bytes::from_static(b"{}"), now).unwrap();
+        for mode in [0o620, 0o602, 0o666] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert!(matches!(read(&path, &one, now), Err(CacheFault::WritableByOthers)), "{mode:o}");
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(read(&path, &one, now).unwrap().is_some());
+        assert!(matches!(read(folder.path(), &one, now), Err(CacheFault::NotAFile)));
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        assert!(matches!(read(&pipe, &one, now), Err(CacheFault::NotAFile)));
+    }
+
+    #[test]
     fn what_was_kept_is_found_again_with_its_age_and_only_for_its_provider() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
@@ -182,7 +200,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert!(matches!(read(&path, &location("https://a.example/"), now), Err(CacheFault::Form)), "{text}");
         }
-        assert!(matches!(read(folder.path(), &location("https://a.example/"), now), Err(CacheFault::Read(_))));
+        assert!(matches!(read(folder.path(), &location("https://a.example/"), now), Err(CacheFault::NotAFile)));
         let nowhere = folder.path().join("none/keys.json");
         let text = Bytes::from_static(b"{}");
         let written = write(&nowhere, &location("https://a.example/"), &text, Timestamp::EPOCH);

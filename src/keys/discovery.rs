@@ -72,5 +72,13 @@ mod tests {
         }
         let plain = r#"{"issuer": "https://login.example.com/", "jwks_uri": "http://keys.example.net/a"}"#;
         assert_eq!(of(plain), Err(DiscoveryFault::Keys(UrlFault::Plain)));
+        let here = r#"{"issuer": "https://login.example.com/", "jwks_uri": "http://127.0.0.1:9901/keys"}"#;
+        assert_eq!(
+            of(here),
+            Err(DiscoveryFault::Keys(UrlFault::Plain)),
+            "a provider far away can't lead to this machine"
+        );
+        let local = br#"{"issuer": "http://127.0.0.1:1", "jwks_uri": "http://127.0.0.1:1/keys"}"#;
+        assert!(keys_of("http://127.0.0.1:1", local, PlainHttp::Loopback).is_ok());
     }
 }
