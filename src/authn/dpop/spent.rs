@@ -172,9 +172,9 @@ mod tests {
         assert!(alone + all < MOST);
         assert!(fill("modest") > 1_000);
         assert_eq!(spent.0.lock().unwrap().held.len(), 22);
-        // When the time of all is over they pass again, and soon nothing is left of what was.
+        // When the time of all is over there is room at once, and soon nothing is left of what was.
         let again =
-            || (0..).map(|n: usize| spent.spend(["a", "key", "greedy"], ["again", &n.to_string()], end(120), end(60)));
+            || (0..).map(|n: usize| spent.spend(["a", "key", "new"], ["again", &n.to_string()], end(120), end(60)));
         assert!(again().take(MOST / FORGOTTEN_AT_ONCE + 1).all(|taken| taken.is_ok()));
         let now = spent.0.lock().unwrap();
         let left = MOST / FORGOTTEN_AT_ONCE + 1;
