@@ -18,6 +18,7 @@ mod grpc;
 mod identity;
 mod outage;
 mod paths;
+mod resets;
 mod routes;
 mod sample;
 mod seen;

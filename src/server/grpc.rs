@@ -22,6 +22,14 @@ const STREAMS_PER_CONNECTION: u32 = 1_024;
 /// How large the headers of one call may be. Envoy hands on what clients say about tracing, up to its limit for all headers of a
 /// request (60 KiB); more than this is refused by the transport, which is a gRPC error: no client must be able to cause it.
 const HEADER_BYTES: u32 = 128 * 1024;
+/// How many calls of one connection may be given up before modgud has looked at them. Envoy sends the checks of all its clients over
+/// one connection, and gives one up when its client does: who opens and gives up hundreds of requests in one go must not cause more
+/// than those to fail. HTTP/2's own guard (20) would end the connection, and with it everybody's checks. What one turn can
+/// read, some megabytes, holds fewer than this many.
+const GIVEN_UP_UNSEEN: usize = 65_536;
+/// How many calls modgud itself may reset in the life of a connection: as many as it likes. A check that is answered before its
+/// message has come, at the deadline or on overload, is one, so that their number is the clients' choice.
+const RESETS_OF_OUR_OWN: Option<usize> = None;
 /// How often a silent connection is asked whether anybody is there, and how long the answer may take.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
 /// The names that health is reported for: the server as a whole, and the one service that it is there for.
@@ -70,6 +78,8 @@ pub async fn serve(
     let server = Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .http2_max_header_list_size(HEADER_BYTES)
+        .http2_max_pending_accept_reset_streams(Some(GIVEN_UP_UNSEEN))
+        .http2_max_local_error_reset_streams(RESETS_OF_OUR_OWN)
         .http2_keepalive_interval(Some(KEEPALIVE.0))
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
         .add_service(Guarded::new(&live.checks, max_in_flight))
