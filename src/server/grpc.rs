@@ -6,7 +6,7 @@ use super::guard::Guarded;
 use super::live::Live;
 use super::readiness::Readiness;
 use super::socket::Socket;
-use super::streams::Streams;
+use super::streams::{MESSAGE_BYTES, Streams};
 use crate::envoy::proto::{FILE_DESCRIPTOR_SET, SERVICE_NAME};
 use crate::telemetry::metrics::ListenerName;
 use std::future::Future;
@@ -58,6 +58,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), GrpcError> {
     let (reporter, health) = tonic_health::server::health_reporter();
+    let health = health.max_decoding_message_size(MESSAGE_BYTES);
     report(&reporter, ServingStatus::NotServing).await;
     let follower = tokio::spawn(follow(readiness, reporter.clone()));
     let following = follower.abort_handle();
@@ -84,8 +85,8 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
         .add_service(Guarded::new(&live.checks, max_in_flight))
         .add_service(streams.bound(health))
-        .add_service(streams.bound(reflection().build_v1()?))
-        .add_service(streams.bound(reflection().build_v1alpha()?))
+        .add_service(streams.bound(reflection().build_v1()?.max_decoding_message_size(MESSAGE_BYTES)))
+        .add_service(streams.bound(reflection().build_v1alpha()?.max_decoding_message_size(MESSAGE_BYTES)))
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop);
     // Ends, and closes the listener, once the server takes no more connections.
     let (ended, ()) = tokio::join!(server, hand_over(listener, live, ready));
