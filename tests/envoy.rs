@@ -21,6 +21,7 @@ mod mtls;
 mod outage;
 mod paths;
 mod places;
+mod resets;
 mod routes;
 mod sample;
 mod seen;

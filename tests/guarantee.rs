@@ -3,9 +3,11 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
+pub(crate) mod frames;
 mod load;
 mod messages;
 pub(crate) mod raw;
+mod resets;
 
 use crate::decisions::counters::Counters;
 use crate::decisions::{PATIENT, answer::Answer};

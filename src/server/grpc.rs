@@ -6,7 +6,7 @@ use super::guard::Guarded;
 use super::live::Live;
 use super::readiness::Readiness;
 use super::socket::Socket;
-use super::streams::Streams;
+use super::streams::{MESSAGE_BYTES, Streams};
 use crate::envoy::proto::{FILE_DESCRIPTOR_SET, SERVICE_NAME};
 use crate::telemetry::metrics::ListenerName;
 use std::future::Future;
@@ -22,6 +22,14 @@ const STREAMS_PER_CONNECTION: u32 = 1_024;
 /// How large the headers of one call may be. Envoy hands on what clients say about tracing, up to its limit for all headers of a
 /// request (60 KiB); more than this is refused by the transport, which is a gRPC error: no client must be able to cause it.
 const HEADER_BYTES: u32 = 128 * 1024;
+/// How many calls of one connection may be given up before modgud has looked at them. Envoy sends the checks of all its clients over
+/// one connection, and gives one up when its client does: who opens and gives up hundreds of requests in one go must not cause more
+/// than those to fail. HTTP/2's own guard (20) would end the connection, and with it everybody's checks. What one turn can
+/// read, some megabytes, holds fewer than this many.
+const GIVEN_UP_UNSEEN: usize = 65_536;
+/// How many calls modgud itself may reset in the life of a connection: as many as it likes. A check that is answered before its
+/// message has come, at the deadline or on overload, is one, so that their number is the clients' choice.
+const RESETS_OF_OUR_OWN: Option<usize> = None;
 /// How often a silent connection is asked whether anybody is there, and how long the answer may take.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
 /// The names that health is reported for: the server as a whole, and the one service that it is there for.
@@ -50,6 +58,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), GrpcError> {
     let (reporter, health) = tonic_health::server::health_reporter();
+    let health = health.max_decoding_message_size(MESSAGE_BYTES);
     report(&reporter, ServingStatus::NotServing).await;
     let follower = tokio::spawn(follow(readiness, reporter.clone()));
     let following = follower.abort_handle();
@@ -70,12 +79,14 @@ pub async fn serve(
     let server = Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .http2_max_header_list_size(HEADER_BYTES)
+        .http2_max_pending_accept_reset_streams(Some(GIVEN_UP_UNSEEN))
+        .http2_max_local_error_reset_streams(RESETS_OF_OUR_OWN)
         .http2_keepalive_interval(Some(KEEPALIVE.0))
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
         .add_service(Guarded::new(&live.checks, max_in_flight))
         .add_service(streams.bound(health))
-        .add_service(streams.bound(reflection().build_v1()?))
-        .add_service(streams.bound(reflection().build_v1alpha()?))
+        .add_service(streams.bound(reflection().build_v1()?.max_decoding_message_size(MESSAGE_BYTES)))
+        .add_service(streams.bound(reflection().build_v1alpha()?.max_decoding_message_size(MESSAGE_BYTES)))
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop);
     // Ends, and closes the listener, once the server takes no more connections.
     let (ended, ()) = tokio::join!(server, hand_over(listener, live, ready));

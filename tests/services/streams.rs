@@ -1,7 +1,8 @@
 //! Calls that stay open are bounded over all connections, and hold up nobody else.
 
 use super::running::{Running, Watched, health};
-use crate::support::{Encoding, check};
+use crate::guarantee::frames::{Connection, End, call, part};
+use crate::support::{Encoding, Sidecar, check};
 use modgud::app::Stop;
 use modgud::envoy::proto::AuthorizationClient;
 use tonic::Code;
@@ -49,4 +50,22 @@ async fn one_watch_too_many_is_refused() {
     drop(held);
     running.stop.send(Stop::Now).await.unwrap();
     running.left().await;
+}
+
+/// Nobody has a service with so long a name: it is refused as soon as its length is known, and not held until it has come.
+#[tokio::test]
+async fn a_large_message_is_refused_before_it_has_come() {
+    let sidecar = Sidecar::bifrost().await;
+    let mut connection = Connection::open(&sidecar.addresses.grpc).await;
+    let paths = [
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ];
+    for (path, stream) in paths.into_iter().zip((1..).step_by(2)) {
+        connection.send(&call(stream, path)).await;
+        connection.send(&part(stream, &[&[0], 4_097_u32.to_be_bytes().as_slice(), b"a"].concat())).await;
+        assert_eq!(connection.end(stream).await, End::Answered(Vec::new()), "{path}");
+    }
 }

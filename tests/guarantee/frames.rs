@@ -1,0 +1,207 @@
+//! HTTP/2 by hand (RFC 9113): frames in whatever order, for what no proper client does. Headers are sent as literals (RFC 7541 §6.2.2).
+
+use super::raw::CHECK;
+use modgud::address::Address;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long anything may take before its test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+
+const ACK: u8 = 1;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// The most that may be sent and not be answered (RFC 9113 §6.9.1).
+const WHOLE_WINDOW: u32 = (1 << 31) - 1;
+/// The window to begin with (RFC 9113 §6.9.2).
+const FIRST_WINDOW: u32 = 65_535;
+
+/// A frame that came: its kind, its flags, its stream and what it holds.
+type Frame = (u8, u8, u32, Vec<u8>);
+
+/// A frame.
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// What a call begins with.
+pub(crate) fn call(stream: u32, path: &str) -> Vec<u8> {
+    headers(
+        END_HEADERS,
+        stream,
+        &[(":method", "POST"), (":path", path), ("content-type", "application/grpc"), ("te", "trailers")],
+    )
+}
+
+/// A whole request without a body.
+pub(crate) fn get(stream: u32, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
+    headers(END_HEADERS | END_STREAM, stream, &[&[(":method", "GET"), (":path", path)], more].concat())
+}
+
+fn headers(flags: u8, stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in [&[(":scheme", "http"), (":authority", "modgud")], fields].concat() {
+        block.push(0);
+        for text in [name, value] {
+            let length = u8::try_from(text.len()).unwrap();
+            assert!(length < 127, "a longer text has its length in more bytes");
+            block.push(length);
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    frame(HEADERS, flags, stream, &block)
+}
+
+/// What a check begins with.
+pub(crate) fn check(stream: u32) -> Vec<u8> {
+    call(stream, CHECK)
+}
+
+/// Bytes of a call.
+pub(crate) fn part(stream: u32, bytes: &[u8]) -> Vec<u8> {
+    frame(DATA, 0, stream, bytes)
+}
+
+/// The last bytes of a call.
+pub(crate) fn last(stream: u32, bytes: &[u8]) -> Vec<u8> {
+    frame(DATA, END_STREAM, stream, bytes)
+}
+
+/// Gives a stream up.
+pub(crate) fn give_up(stream: u32) -> Vec<u8> {
+    const CANCEL: u32 = 8;
+    frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes())
+}
+
+/// A connection.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    unread: Vec<u8>,
+    /// What came on each stream that was not waited for yet.
+    bodies: BTreeMap<u32, Vec<u8>>,
+}
+
+/// How something ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The stream was answered, with this body.
+    Answered(Vec<u8>),
+    /// The stream was reset.
+    Reset,
+    /// The connection was.
+    Closed(String),
+}
+
+impl Connection {
+    /// A connection on which hands have been shaken.
+    pub(crate) async fn open(address: &Address) -> Self {
+        Self::to(TcpStream::connect(address.to_string()).await.unwrap()).await
+    }
+
+    /// The same on what is connected already.
+    pub(crate) async fn to(stream: TcpStream) -> Self {
+        let mut new = Self { stream, unread: Vec::new(), bodies: BTreeMap::new() };
+        let more = (WHOLE_WINDOW - FIRST_WINDOW).to_be_bytes();
+        new.send(
+            &[
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+                frame(SETTINGS, 0, 0, &[]),
+                frame(WINDOW_UPDATE, 0, 0, &more),
+            ]
+            .concat(),
+        )
+        .await;
+        new.ping().await.unwrap();
+        new
+    }
+
+    /// Sends these bytes, in one go if the system lets it.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Waits until all that was sent so far has been read there.
+    ///
+    /// # Errors
+    /// In words, why the connection was closed.
+    pub(crate) async fn ping(&mut self) -> Result<(), String> {
+        // A connection that is closed may fail to be written to as well: what was said before it closed is read then.
+        let _ = self.stream.write_all(&frame(PING, 0, 0, b"are you?")).await;
+        loop {
+            match self.next().await? {
+                (PING, ACK, ..) => return Ok(()),
+                frame => self.note(frame),
+            }
+        }
+    }
+
+    /// Waits for the end of a stream.
+    pub(crate) async fn end(&mut self, wanted: u32) -> End {
+        loop {
+            match self.next().await {
+                Err(closed) => return End::Closed(closed),
+                Ok((RST_STREAM, _, stream, _)) if stream == wanted => return End::Reset,
+                Ok(frame) => {
+                    let (kind, flags, stream) = (frame.0, frame.1, frame.2);
+                    self.note(frame);
+                    if matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0 && stream == wanted {
+                        return End::Answered(self.bodies.remove(&wanted).unwrap_or_default());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps bodies; the rest is of no interest.
+    fn note(&mut self, (kind, _, stream, payload): Frame) {
+        if kind == DATA {
+            self.bodies.entry(stream).or_default().extend(payload);
+        }
+    }
+
+    /// The next frame, settings of the other side confirmed.
+    async fn next(&mut self) -> Result<Frame, String> {
+        loop {
+            let (kind, flags, stream, payload) = timeout(PATIENCE, self.read()).await.unwrap()?;
+            match (kind, flags) {
+                (SETTINGS, 0) => drop(self.stream.write_all(&frame(SETTINGS, ACK, 0, &[])).await),
+                (PING, 0) => drop(self.stream.write_all(&frame(PING, ACK, 0, &payload)).await),
+                (GOAWAY, _) => return Err(format!("GOAWAY {}", payload.escape_ascii())),
+                _ => return Ok((kind, flags, stream, payload)),
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Frame, String> {
+        const HEAD: usize = 9;
+        loop {
+            if let Some((head, rest)) = self.unread.split_at_checked(HEAD) {
+                let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+                let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+                if let Some(payload) = rest.get(..usize::try_from(length).unwrap()) {
+                    let read = (head[3], head[4], stream, payload.to_vec());
+                    self.unread.drain(..HEAD + read.3.len());
+                    return Ok(read);
+                }
+            }
+            match self.stream.read_buf(&mut self.unread).await {
+                Ok(0) => return Err("closed".to_owned()),
+                Ok(_) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+}
