@@ -5,6 +5,7 @@
 
 pub(crate) mod frames;
 mod load;
+mod log;
 mod messages;
 pub(crate) mod raw;
 mod resets;
