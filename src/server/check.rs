@@ -136,7 +136,8 @@ fn shown(path: &str) -> Cow<'_, str> {
     if path.len() <= LOGGED_PATH {
         return Cow::Borrowed(path);
     }
-    let (beginning, _) = path.split_at_checked(path.floor_char_boundary(LOGGED_PATH)).unwrap_or_default();
+    let whole = path.char_indices().map(|(at, _)| at).take_while(|at| *at <= LOGGED_PATH).last();
+    let beginning = whole.and_then(|end| path.get(..end)).unwrap_or_default();
     Cow::Owned(format!("{beginning}…"))
 }
 

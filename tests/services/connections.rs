@@ -2,7 +2,7 @@
 
 use crate::cli::process::Serving;
 use crate::decisions::counters::Counters;
-use crate::guarantee::frames::{Connection, End, call, last};
+use crate::guarantee::frames::{Connection, End, call, check as begun, last};
 use crate::support::{Encoding, KEY, check};
 use modgud::envoy::proto::AuthorizationClient;
 use modgud::playground::http::Exchange;
@@ -151,8 +151,10 @@ async fn no_more_are_open_than_may_be_and_the_next_one_waits() {
 async fn strangers_without_a_call_give_way() {
     let folder = TempDir::new().unwrap();
     let serving = serve(&folder).await;
-    let mut connected = client(&serving).await;
-    is_answered(&mut connected).await;
+    // The oldest, and the only one that has made a call: a check.
+    let mut connected = Connection::open(&serving.grpc).await;
+    connected.send(&[begun(1), last(1, &[0; 5])].concat()).await;
+    assert!(matches!(connected.end(1).await, End::Answered(_)));
     let mut strangers = Vec::new();
     for _ in 1..MOST {
         strangers.push(Connection::open(&serving.grpc).await);
@@ -168,7 +170,7 @@ async fn strangers_without_a_call_give_way() {
         strangers.push(Connection::open(&serving.grpc).await);
         drop(fresh);
     }
-    is_answered(&mut connected).await;
+    connected.ping().await.unwrap();
     strangers.last_mut().unwrap().ping().await.unwrap();
     serving.end(Signal::INT).await;
 }
