@@ -8,6 +8,7 @@ pub mod grpc;
 mod guard;
 pub mod keys;
 mod live;
+mod places;
 pub mod readiness;
 mod seldom;
 mod socket;

@@ -1,10 +1,16 @@
 //! Every check is answered with a `CheckResponse`: whatever is sent, and if nothing is. A gRPC error would hand the decision
 //! to Envoy's `failure_mode_allow`.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by failing"
+)]
 
 pub(crate) mod frames;
 mod load;
+mod log;
 mod messages;
 pub(crate) mod raw;
 mod resets;

@@ -1,5 +1,6 @@
 //! The RPC: read, decide, record, answer.
 
+use super::seldom::Seldom;
 use crate::authz::RuleName;
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
 use crate::driver::Driver;
@@ -9,9 +10,13 @@ use crate::principal::AuthenticatorName;
 use crate::reason::{Class, Reason};
 use crate::request::{Lookup, Request};
 use crate::telemetry::metrics::Metrics;
-use std::sync::Arc;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+
+/// How much of a path is logged, in bytes: lines wait in memory for a slow reader, and clients choose how long paths are.
+const LOGGED_PATH: usize = 256;
 
 /// What every check needs.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub struct Checks {
     pub metrics: Metrics,
     /// How many checks are under way.
     under_way: AtomicUsize,
+    /// When it was last logged that there are too many.
+    overload: Mutex<Seldom>,
 }
 
 /// The service that Envoy calls.
@@ -44,7 +51,7 @@ impl Checks {
     /// Checks by a driver; nothing has been counted yet.
     #[must_use]
     pub fn new(driver: Driver) -> Self {
-        Self { driver, metrics: Metrics::default(), under_way: AtomicUsize::new(0) }
+        Self { driver, metrics: Metrics::default(), under_way: AtomicUsize::new(0), overload: Mutex::default() }
     }
 
     /// Whether one more check may be under way. If so, [`leave`](Self::leave) is owed when it is not any more.
@@ -76,9 +83,24 @@ impl Checks {
     pub(super) fn undecided(&self, fault: Fault, started: Instant) -> CheckResponse {
         let decision = Decision::refused(fault);
         self.metrics.record(decision.reason(), started.elapsed());
-        log(&decision, None);
+        let snapshot = self.driver.snapshot();
+        match (snapshot.logged, &decision.verdict) {
+            (LoggedDecisions::None, _) => {}
+            (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(Fault::Overload)) => self.log_overload(),
+            (LoggedDecisions::All | LoggedDecisions::Denied, _) => log(&decision, None),
+        }
         let reason = decision.reason().unwrap_or(Reason::Internal);
-        denial(reason, &self.driver.snapshot().answers)
+        denial(reason, &snapshot.answers)
+    }
+
+    /// An event for many decisions: each says the same, and a line for each would be one more burden when there are too many.
+    fn log_overload(&self) {
+        let before = self.overload.lock().unwrap_or_else(PoisonError::into_inner).now();
+        if let Some(before) = before {
+            let reason = Reason::Overloaded;
+            let (class, code) = (reason.class().name(), reason.code());
+            tracing::warn!(decision = "unavailable", class, reason = code, detail = %Fault::Overload, before, "check");
+        }
     }
 }
 
@@ -86,7 +108,8 @@ impl Checks {
 fn log(decision: &Decision, request: Option<&Request<'_>>) {
     let rule = decision.rule.as_ref().map(RuleName::as_str);
     let method = request.map(|request| request.method.as_str());
-    let path = request.map(|request| request.path.as_str());
+    let path = request.map(|request| shown(request.path.as_str()));
+    let path = path.as_deref();
     let request_id = request.and_then(request_id);
     match &decision.verdict {
         Verdict::Allow(_) => {
@@ -108,9 +131,35 @@ fn log(decision: &Decision, request: Option<&Request<'_>>) {
     }
 }
 
+/// A path as it is logged: its beginning, and a mark where it was cut.
+fn shown(path: &str) -> Cow<'_, str> {
+    if path.len() <= LOGGED_PATH {
+        return Cow::Borrowed(path);
+    }
+    let whole = path.char_indices().map(|(at, _)| at).take_while(|at| *at <= LOGGED_PATH).last();
+    let beginning = whole.and_then(|end| path.get(..end)).unwrap_or_default();
+    Cow::Owned(format!("{beginning}…"))
+}
+
 /// Envoy's id of the request, to find it in Envoy's own log; only if it looks like an id.
 fn request_id<'a>(request: &Request<'a>) -> Option<&'a str> {
     let Lookup::One(id) = request.headers.get("x-request-id") else { return None };
     let plain = id.len() <= 64 && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if plain { std::str::from_utf8(id).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOGGED_PATH, shown};
+
+    #[test]
+    fn a_long_path_is_cut_and_marked() {
+        let path = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
+        assert_eq!(shown(&path(LOGGED_PATH)), path(LOGGED_PATH));
+        assert_eq!(shown(&path(LOGGED_PATH + 1)), format!("{}…", path(LOGGED_PATH)));
+        assert_eq!(shown(&path(8_000)), format!("{}…", path(LOGGED_PATH)));
+        // Not within a letter.
+        let letters = format!("{}é{}", path(LOGGED_PATH - 1), path(9));
+        assert_eq!(shown(&letters), format!("{}…", path(LOGGED_PATH - 1)));
+    }
 }

@@ -1,16 +1,15 @@
-//! One accepted connection: its bytes, its place among those that may be open, and the time by which it must have come to
+//! One accepted connection: its bytes, its end when it has to give way to another, and the time by which it must have come to
 //! something. Knows nothing of what is spoken on it.
 
 #[cfg(test)]
 mod tests;
 
-use prometheus_client::metrics::gauge::Gauge;
+use super::places::{Calls, Place};
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::transport::server::Connected;
 
@@ -28,42 +27,24 @@ pub(super) enum Due {
     End,
 }
 
-/// A place among the connections that may be open.
-#[derive(Debug)]
-pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
-    open: Gauge,
-}
-
-impl Place {
-    /// A place that was given, counted for as long as it is taken.
-    pub(super) fn new(permit: OwnedSemaphorePermit, open: &Gauge) -> Self {
-        open.inc();
-        Self { _permit: permit, open: open.clone() }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.open.dec();
-    }
-}
-
-/// A connection, which ends in an error when its time is over.
+/// A connection, which ends in an error when its time is over or it has to give way.
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
     alarm: Option<(Due, Pin<Box<Sleep>>)>,
-    _place: Place,
+    place: Place,
 }
 
 impl Connection {
     /// A connection on which something is due at a time.
     pub(super) fn new(stream: Box<dyn Stream>, place: Place, due: Due, at: Instant) -> Self {
-        Self { stream, alarm: Some((due, Box::pin(sleep_until(at)))), _place: place }
+        Self { stream, alarm: Some((due, Box::pin(sleep_until(at)))), place }
     }
 
-    /// Fails when the time is over.
+    /// Fails when the time is over, or the place is another's.
     fn in_time(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if self.place.poll_give_way(context).is_ready() {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
         let Some((_, alarm)) = &mut self.alarm else { return Ok(()) };
         match alarm.as_mut().poll(context) {
             Poll::Ready(()) => Err(ErrorKind::TimedOut.into()),
@@ -126,7 +107,9 @@ impl AsyncWrite for Connection {
 }
 
 impl Connected for Connection {
-    type ConnectInfo = ();
+    type ConnectInfo = Calls;
 
-    fn connect_info(&self) {}
+    fn connect_info(&self) -> Calls {
+        self.place.calls()
+    }
 }

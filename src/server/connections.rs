@@ -1,18 +1,18 @@
 //! How connections come in: no more than a bound at once, each with little time to come to something, and without a spin when the
-//! system has no more to give. Handshakes of TLS take place here, beside each other.
+//! system has no more to give. Handshakes of TLS take place here, beside each other. Who gives way when all is full is told in `places`.
 
-use super::connection::{Connection, Due, Place, Stream};
+use super::connection::{Connection, Due, Stream};
 use super::live::Live;
+use super::places::{Place, Places};
 use super::seldom::Seldom;
 use super::socket::Socket;
 use crate::telemetry::metrics::{ListenerName, Metrics};
-use prometheus_client::metrics::gauge::Gauge;
-use std::future::pending;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_rustls::TlsAcceptor;
@@ -23,13 +23,15 @@ use tokio_rustls::rustls::ServerConfig;
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long nothing is accepted after the system could not give a connection.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a newcomer waits for the place of one that was told to give way, before another one is.
+const LOOK: Duration = Duration::from_secs(1);
 /// What a client of HTTP/2 begins with, in bytes (RFC 9113 §3.4).
 const PREFACE: usize = 24;
 
 /// What one listener allows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// How many connections are open at once, at most. Others wait in the system's queue.
+    /// How many connections are open at once, at most. One more is accepted and waits; others do in the system's queue.
     pub(super) open: usize,
     /// What is due [`PATIENCE`] after a connection was accepted.
     pub(super) due: Due,
@@ -43,13 +45,15 @@ impl Bounds {
 }
 
 /// Takes connections in.
-#[derive(Debug)]
 pub(super) struct Listener {
     socket: Socket,
     name: ListenerName,
     bounds: Bounds,
-    places: Arc<Semaphore>,
-    open: Gauge,
+    places: Places,
+    /// Accepted, and without a place yet.
+    waiting: Option<Box<dyn Stream>>,
+    /// When somebody else is told to give way to it.
+    next_look: Option<Instant>,
     /// Until when nothing is accepted.
     pause: Option<Instant>,
     full: Seldom,
@@ -70,36 +74,37 @@ impl Listener {
             socket,
             name,
             bounds,
-            places: Arc::new(Semaphore::new(bounds.open)),
-            open: metrics.connections(name),
+            places: Places::new(bounds.open, metrics.connections(name)),
+            waiting: None,
+            next_look: None,
             pause: None,
             full: Seldom::default(),
             failed: Seldom::default(),
         }
     }
 
-    /// Waits for a connection for which there is a place. Can be given up at any time without losing one.
+    /// Waits for a connection, and a place for it. Can be given up at any time without losing one.
     pub(super) async fn accept(&mut self) -> Accepted {
         loop {
-            if self.places.available_permits() == 0
-                && let Some(before) = self.full.now()
-            {
-                let (listener, open) = (self.name.as_str(), self.bounds.open);
-                tracing::warn!(listener, open, before, "as many connections are open as may be: others wait");
+            if self.waiting.is_none() {
+                self.waiting = Some(self.newcomer().await);
             }
-            let Ok(permit) = Arc::clone(&self.places).acquire_owned().await else {
-                // Nobody closes it.
-                return pending().await;
-            };
+            let place = self.place().await;
+            if let Some(stream) = self.waiting.take() {
+                return Accepted { stream, place, due: self.bounds.due, until: deadline() };
+            }
+        }
+    }
+
+    /// Waits for a connection.
+    async fn newcomer(&mut self) -> Box<dyn Stream> {
+        loop {
             if let Some(until) = self.pause {
                 sleep_until(until).await;
                 self.pause = None;
             }
             match self.socket.accept().await {
-                Ok(stream) => {
-                    let until = deadline();
-                    return Accepted { stream, place: Place::new(permit, &self.open), due: self.bounds.due, until };
-                }
+                Ok(stream) => return stream,
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     self.pause = Some(after(PAUSE));
@@ -108,6 +113,36 @@ impl Listener {
                         tracing::warn!(listener, %error, before, "connections can't be accepted at present; those that are open are served");
                     }
                 }
+            }
+        }
+    }
+
+    /// Waits for a place, which somebody else may have to give up.
+    async fn place(&mut self) -> Place {
+        loop {
+            if let Some(place) = self.places.try_take() {
+                self.next_look = None;
+                return place;
+            }
+            let look = match self.next_look {
+                Some(at) if at > Instant::now() => at,
+                Some(_) | None => {
+                    self.places.make_room();
+                    if let Some(before) = self.full.now() {
+                        let (listener, open) = (self.name.as_str(), self.bounds.open);
+                        tracing::warn!(
+                            listener,
+                            open,
+                            before,
+                            "as many connections are open as may be: the oldest without a call gives way, or others wait"
+                        );
+                    }
+                    *self.next_look.insert(after(LOOK))
+                }
+            };
+            if let Ok(place) = timeout_at(look, self.places.take()).await {
+                self.next_look = None;
+                return place;
             }
         }
     }
@@ -122,9 +157,12 @@ impl Accepted {
 
     /// The connection under TLS.
     async fn secured(self, tls: Arc<ServerConfig>) -> io::Result<Connection> {
-        let Self { stream, place, due, until } = self;
+        let Self { stream, mut place, due, until } = self;
         let handshake = timeout_at(until, TlsAcceptor::from(tls).accept(stream));
-        let stream = handshake.await.map_err(|_| io::Error::from(ErrorKind::TimedOut))??;
+        let stream = tokio::select! {
+            done = handshake => done.map_err(|_| io::Error::from(ErrorKind::TimedOut))??,
+            () = poll_fn(|context| place.poll_give_way(context)) => return Err(ErrorKind::ConnectionAborted.into()),
+        };
         Ok(Connection::new(Box::new(stream), place, due, until))
     }
 }

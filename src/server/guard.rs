@@ -2,6 +2,7 @@
 //! decision to Envoy's `failure_mode_allow`; each becomes a 503 denial here.
 
 use super::check::{CheckService, Checks};
+use super::places::Calls;
 use crate::decision::Fault;
 use crate::envoy::proto::{AuthorizationServer, SERVICE_NAME};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -61,6 +62,9 @@ impl Service<http::Request<Body>> for Guarded {
             return Answer::Unwatched(self.inner.call(request));
         }
         let started = Instant::now();
+        if let Some(calls) = request.extensions().get::<Calls>() {
+            calls.one();
+        }
         let checks = Arc::clone(&self.checks);
         if checks.enter(self.max_in_flight) {
             Answer::Watched(Watch { inner: self.inner.call(request), checks, started, alarm: None })

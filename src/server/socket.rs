@@ -6,18 +6,24 @@ mod tests;
 
 use super::connection::Stream;
 use crate::address::{Address, SocketPath};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener, UnixSocket};
+use tokio::time::sleep;
 
 /// How many connections wait to be accepted, at most; the system may allow fewer.
 const BACKLOG: u32 = 1_024;
 /// Who may connect to a socket in the file system: its owner and its group.
 const MODE: u32 = 0o660;
+
+/// How often the lock on a socket's folder is tried for, and how long after each try. One that starts holds it for a moment only;
+/// but whoever may read the folder can hold it for ever.
+const TRIES: (u32, Duration) = (30, Duration::from_millis(100));
 
 /// Why a socket can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +37,9 @@ pub enum SocketFault {
     /// Something stands there that is no socket.
     #[error("there is a file that is not a socket; remove it if it is not needed, modgud does not")]
     NotASocket,
+    /// Somebody keeps the lock on its folder.
+    #[error("another process has kept its folder locked for {} seconds; end that process, or give the socket a folder that only modgud and Envoy may read", TRIES.1.saturating_mul(TRIES.0).as_secs())]
+    Locked,
 }
 
 /// A socket that listens.
@@ -50,7 +59,7 @@ impl Socket {
     pub async fn open(address: &Address) -> Result<Self, SocketFault> {
         match address {
             Address::Tcp(address) => Ok(Self::tcp(*address).await?),
-            Address::Unix(path) => Self::unix(path),
+            Address::Unix(path) => Self::unix(path).await,
         }
     }
 
@@ -63,11 +72,10 @@ impl Socket {
     }
 
     /// Opens a socket in the file system, in the place of one that nobody serves any more.
-    fn unix(path: &SocketPath) -> Result<Self, SocketFault> {
+    async fn unix(path: &SocketPath) -> Result<Self, SocketFault> {
         let path = path.as_path();
         // Two that start at once must not take each other's fresh socket for one that was left behind. Freed when it is dropped.
-        let folder = File::open(path.parent().unwrap_or(path))?;
-        folder.lock()?;
+        let _folder = locked(path.parent().unwrap_or(path)).await?;
         clear(path)?;
         let socket = UnixSocket::new_stream()?;
         socket.bind(path)?;
@@ -103,6 +111,20 @@ impl Socket {
             }
         }
     }
+}
+
+/// A folder that is locked as long as it is held.
+async fn locked(folder: &Path) -> Result<File, SocketFault> {
+    let folder = File::open(folder)?;
+    let (tries, between) = TRIES;
+    for _ in 0..tries {
+        match folder.try_lock() {
+            Ok(()) => return Ok(folder),
+            Err(TryLockError::WouldBlock) => sleep(between).await,
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
+    Err(SocketFault::Locked)
 }
 
 /// Removes a socket that nobody serves any more.

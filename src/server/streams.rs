@@ -1,6 +1,7 @@
 //! Bounds what the calls beside the checks can hold: watches of health and reflection stay open for as long as the client likes, and
 //! are few; the question about health that Envoy asks may come as often as it likes, and is soon over.
 
+use super::places::Calls;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use std::convert::Infallible;
@@ -66,19 +67,24 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let calls = request.extensions().get::<Calls>();
         if request.uri().path() == HEALTH_CHECK {
+            if let Some(calls) = calls {
+                calls.one();
+            }
             return Box::pin(in_time(self.inner.call(request)));
         }
         let Ok(place) = Arc::clone(&self.streams.0).try_acquire_owned() else {
             let full = Status::resource_exhausted("as many watches and reflection calls are open as may be");
             return Box::pin(async move { Ok(full.into_http()) });
         };
+        let held = (place, calls.map(Calls::open));
         let answer = in_time(self.inner.call(request));
         Box::pin(async move {
             // Held by the body, which ends with the call.
             let while_held = |body: Body| {
                 Body::new(body.map_frame(move |frame| {
-                    let _held = &place;
+                    let _held = &held;
                     frame
                 }))
             };

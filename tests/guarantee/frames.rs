@@ -186,14 +186,12 @@ impl Connection {
     }
 
     async fn read(&mut self) -> Result<Frame, String> {
-        const HEAD: usize = 9;
         loop {
-            if let Some((head, rest)) = self.unread.split_at_checked(HEAD) {
-                let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-                let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-                if let Some(payload) = rest.get(..usize::try_from(length).unwrap()) {
-                    let read = (head[3], head[4], stream, payload.to_vec());
-                    self.unread.drain(..HEAD + read.3.len());
+            if let [a, b, c, kind, flags, d, e, f, g, rest @ ..] = self.unread.as_slice() {
+                let length = usize::try_from(u32::from_be_bytes([0, *a, *b, *c])).unwrap();
+                if let Some((payload, rest)) = rest.split_at_checked(length) {
+                    let read = (*kind, *flags, u32::from_be_bytes([*d, *e, *f, *g]), payload.to_vec());
+                    self.unread = rest.to_vec();
                     return Ok(read);
                 }
             }

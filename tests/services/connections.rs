@@ -2,8 +2,10 @@
 
 use crate::cli::process::Serving;
 use crate::decisions::counters::Counters;
+use crate::guarantee::frames::{Connection, End, call, check as begun, last};
 use crate::support::{Encoding, KEY, check};
 use modgud::envoy::proto::AuthorizationClient;
+use modgud::playground::http::Exchange;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use std::fs;
 use std::io::ErrorKind;
@@ -105,18 +107,24 @@ async fn without_descriptors_who_is_connected_is_served_and_the_processor_rests(
     assert!(said.out.contains("Too many open files"), "{}", said.out);
 }
 
+/// As many connections as may be, each of which has asked about health.
+async fn all_in_use(serving: &Serving) -> Vec<Connection> {
+    let mut open = Vec::new();
+    for _ in 0..MOST {
+        let mut connection = Connection::open(&serving.grpc).await;
+        let asked = [call(1, "/grpc.health.v1.Health/Check"), last(1, &[0; 5])].concat();
+        connection.send(&asked).await;
+        assert!(matches!(connection.end(1).await, End::Answered(_)));
+        open.push(connection);
+    }
+    open
+}
+
 #[tokio::test]
 async fn no_more_are_open_than_may_be_and_the_next_one_waits() {
     let folder = TempDir::new().unwrap();
     let serving = serve(&folder).await;
-    let mut open = Vec::new();
-    for _ in 0..MOST {
-        let mut stream = TcpStream::connect(grpc(&serving)).await.unwrap();
-        stream.write_all(HELLO).await.unwrap();
-        // The server's settings: it is served.
-        timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap();
-        open.push(stream);
-    }
+    let mut open = all_in_use(&serving).await;
     let counters = Counters::at(serving.admin).await;
     assert_eq!(counters.get("modgud_connections{listener=\"grpc\"}"), u64::try_from(MOST).unwrap());
     assert_eq!(counters.get("modgud_connections{listener=\"admin\"}"), 1, "the one that asks");
@@ -124,14 +132,8 @@ async fn no_more_are_open_than_may_be_and_the_next_one_waits() {
     let mut next = TcpStream::connect(grpc(&serving)).await.unwrap();
     next.write_all(HELLO).await.unwrap();
     // Of those that are open, each is served still.
-    for stream in &mut open {
-        stream.write_all(b"\0\0\x08\x06\0\0\0\0\0ping-one").await.unwrap();
-    }
-    for stream in &mut open {
-        let mut heard = Vec::new();
-        while !heard.ends_with(b"ping-one") {
-            heard.push(timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap());
-        }
+    for connection in &mut open {
+        connection.ping().await.unwrap();
     }
     assert_eq!(next.try_read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::WouldBlock, "one too many is served");
 
@@ -144,12 +146,59 @@ async fn no_more_are_open_than_may_be_and_the_next_one_waits() {
     assert!(said.out.contains("as many connections are open as may be"), "{}", said.out);
 }
 
+/// Whoever can connect could keep Envoy out otherwise, by saying no more than that it is there.
+#[tokio::test]
+async fn strangers_without_a_call_give_way() {
+    let folder = TempDir::new().unwrap();
+    let serving = serve(&folder).await;
+    // The oldest, and the only one that has made a call: a check.
+    let mut connected = Connection::open(&serving.grpc).await;
+    connected.send(&[begun(1), last(1, &[0; 5])].concat()).await;
+    assert!(matches!(connected.end(1).await, End::Answered(_)));
+    let mut strangers = Vec::new();
+    for _ in 1..MOST {
+        strangers.push(Connection::open(&serving.grpc).await);
+    }
+    // One for each: the oldest strangers, not the one that has made a call.
+    for number in 0..3 {
+        let began = Instant::now();
+        let mut fresh = timeout(PATIENCE, client(&serving)).await.unwrap();
+        is_answered(&mut fresh).await;
+        assert!(began.elapsed() < Duration::from_secs(8), "waited for a stranger to leave by itself");
+        assert!(strangers[number].ping().await.is_err(), "stranger {number} is there");
+        // It makes room again only later: as many as may be stay open.
+        strangers.push(Connection::open(&serving.grpc).await);
+        drop(fresh);
+    }
+    connected.ping().await.unwrap();
+    strangers.last_mut().unwrap().ping().await.unwrap();
+    serving.end(Signal::INT).await;
+}
+
+/// The probes of whoever watches over the process come through at once.
+#[tokio::test]
+async fn idle_connections_do_not_hold_up_a_probe() {
+    let folder = TempDir::new().unwrap();
+    let serving = serve(&folder).await;
+    let mut idle = Vec::new();
+    for _ in 0..400 {
+        idle.push(TcpStream::connect(serving.admin).await.unwrap());
+    }
+    let began = Instant::now();
+    let answer = Exchange::get(serving.admin, "/livez").await.unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(began.elapsed() < Duration::from_secs(8), "waited for others to leave by themselves");
+    drop(idle);
+    serving.end(Signal::INT).await;
+}
+
 /// Those that say nothing, those that begin and don't go on, and those that don't hear the answer: none lasts.
 #[tokio::test]
 async fn the_admin_listener_gets_rid_of_whoever_takes_long() {
     let folder = TempDir::new().unwrap();
     let serving = serve(&folder).await;
     let mut slow = Vec::new();
+    let began = Instant::now();
     for number in 0..64 {
         let mut stream = TcpStream::connect(serving.admin).await.unwrap();
         let said: &[u8] = match number % 3 {
@@ -160,12 +209,13 @@ async fn the_admin_listener_gets_rid_of_whoever_takes_long() {
         stream.write_all(said).await.unwrap();
         slow.push(stream);
     }
-    // All places are taken: this one waits until there is one.
+    // All places are taken: the oldest gives way to this one.
     let mut probe = TcpStream::connect(serving.admin).await.unwrap();
     probe.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     timeout(PATIENCE, probe.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(began.elapsed() < Duration::from_secs(8), "waited for others to leave by themselves");
     for stream in &mut slow {
         closed(stream).await;
     }

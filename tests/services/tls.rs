@@ -6,6 +6,7 @@ use crate::support::{Encoding, Sidecar, check};
 use modgud::envoy::proto::AuthorizationClient;
 use std::fs;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -151,4 +152,18 @@ async fn changed_authorities_and_tls_as_such_are_there_for_new_connections() {
     changed("modgud.yaml", PLAIN).await;
     assert!(connected(&sidecar, old_client).await.is_none());
     assert!(decides(&endpoint(&sidecar, "http").connect().await.unwrap()).await);
+}
+
+/// As many as may be connected shake hands and don't go on: the oldest gives way to whoever does.
+#[tokio::test]
+async fn handshakes_that_do_not_go_on_hold_up_nobody() {
+    let (ours, clients) = (Authority::new("ours"), Authority::new("clients"));
+    let sidecar = sidecar(MUTUAL, &ours.server(), &clients).await;
+    let mut silent = Vec::new();
+    for _ in 0..600 {
+        silent.push(TcpStream::connect(sidecar.addresses.grpc.to_string()).await.unwrap());
+    }
+    let began = Instant::now();
+    assert!(connected(&sidecar, ours.trust(Some(&clients.client()))).await.is_some());
+    assert!(began.elapsed() < Duration::from_secs(8), "waited for others to leave by themselves");
 }

@@ -1,27 +1,26 @@
-use super::{Connection, Due, Place};
+use super::super::places::Places;
+use super::{Connection, Due};
 use prometheus_client::metrics::gauge::Gauge;
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, advance};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A connection and its other end, with the places that there are and their count.
-fn connection(due: Due) -> (Connection, DuplexStream, Arc<Semaphore>, Gauge) {
+/// A connection and its other end, with the one place that there is.
+fn connection(due: Due) -> (Connection, DuplexStream, Places) {
     let (near, far) = duplex(8);
-    let (places, open) = (Arc::new(Semaphore::new(1)), Gauge::default());
-    let place = Place::new(Arc::clone(&places).try_acquire_owned().unwrap(), &open);
+    let mut places = Places::new(1, Gauge::default());
+    let place = places.try_take().unwrap();
     let at = Instant::now().checked_add(PATIENCE).unwrap();
-    (Connection::new(Box::new(near), place, due, at), far, places, open)
+    (Connection::new(Box::new(near), place, due, at), far, places)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_one_ends_in_time() {
     for due in [Due::Bytes(4), Due::End] {
-        let (mut connection, _far, _, _) = connection(due);
+        let (mut connection, _far, _) = connection(due);
         let began = Instant::now();
         let error = connection.read_u8().await.unwrap_err();
         assert_eq!((error.kind(), began.elapsed()), (ErrorKind::TimedOut, PATIENCE), "{due:?}");
@@ -30,7 +29,7 @@ async fn a_silent_one_ends_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_says_too_little_ends_in_time() {
-    let (mut connection, mut far, _, _) = connection(Due::Bytes(4));
+    let (mut connection, mut far, _) = connection(Due::Bytes(4));
     far.write_all(b"PRI").await.unwrap();
     let mut heard = [0; 3];
     connection.read_exact(&mut heard).await.unwrap();
@@ -39,7 +38,7 @@ async fn one_that_says_too_little_ends_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_says_enough_in_pieces_may_then_be_silent() {
-    let (mut connection, mut far, _, _) = connection(Due::Bytes(4));
+    let (mut connection, mut far, _) = connection(Due::Bytes(4));
     for piece in [b"PR", b"I "] {
         far.write_all(piece).await.unwrap();
         connection.read_exact(&mut [0; 2]).await.unwrap();
@@ -51,7 +50,7 @@ async fn one_that_says_enough_in_pieces_may_then_be_silent() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_has_to_end_ends_whatever_it_says() {
-    let (mut connection, mut far, _, _) = connection(Due::End);
+    let (mut connection, mut far, _) = connection(Due::End);
     far.write_all(b"GET /").await.unwrap();
     connection.read_exact(&mut [0; 5]).await.unwrap();
     // A client that does not read what it asked for: the pipe holds eight bytes.
@@ -61,9 +60,12 @@ async fn one_that_has_to_end_ends_whatever_it_says() {
 }
 
 #[tokio::test]
-async fn a_place_is_taken_for_as_long_as_it_is_there() {
-    let (connection, _far, places, open) = connection(Due::End);
-    assert_eq!((places.available_permits(), open.get()), (0, 1));
+async fn one_that_has_to_give_way_ends_at_once_and_leaves_its_place() {
+    let (mut connection, _far, mut places) = connection(Due::Bytes(4));
+    let (ended, ()) = tokio::join!(connection.read_u8(), async { places.make_room() });
+    assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+    assert_eq!(connection.write_all(b"PRI").await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+    assert!(places.try_take().is_none());
     drop(connection);
-    assert_eq!((places.available_permits(), open.get()), (1, 0));
+    assert!(places.try_take().is_some());
 }

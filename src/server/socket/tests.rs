@@ -1,6 +1,6 @@
 use super::{Socket, SocketFault};
 use crate::address::Address;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -118,4 +118,23 @@ async fn a_socket_that_may_not_be_asked_is_no_dead_one() {
     assert!(matches!(fault, SocketFault::InUse | SocketFault::Io(_)), "{fault}");
     assert!(path.exists());
     drop(other);
+}
+
+/// Whoever may read the folder can lock it: that is said, and not waited for without end.
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_somebody_keeps_locked_is_an_error() {
+    let (folder, path) = folder();
+    let other = File::open(folder.path()).unwrap();
+    other.lock().unwrap();
+    let fault = open(&path).await.unwrap_err();
+    let expected = "another process has kept its folder locked for 3 seconds; end that process, or give the socket a folder that \
+                    only modgud and Envoy may read";
+    assert_eq!(fault.to_string(), expected);
+    assert!(!path.exists());
+    // One that lets go in time is waited for.
+    let (opened, ()) = tokio::join!(open(&path), async {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        drop(other);
+    });
+    opened.unwrap();
 }

@@ -1,0 +1,200 @@
+//! The places for connections of one listener: how many there are, who has one, and who gives way to a newcomer when all are taken.
+//! Whoever makes calls does not; so strangers who only hold connections can't keep Envoy out. Closes nothing itself.
+
+#[cfg(test)]
+mod tests;
+
+use prometheus_client::metrics::gauge::Gauge;
+use std::collections::BTreeMap;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::Instant;
+
+/// How long ago the last call was of a connection that gives way although it had some. Envoy asks about health every few seconds;
+/// while there is room, a connection may be idle for as long as it likes: closed in the moment in which Envoy takes it up
+/// again, it would be a gRPC error.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// The places of a listener.
+#[derive(Debug)]
+pub(super) struct Places {
+    free: Arc<Semaphore>,
+    taken: Taken,
+    /// The number of the next connection.
+    next: u64,
+    open: Gauge,
+}
+
+/// Who has a place, by number: the oldest first.
+type Taken = Arc<Mutex<BTreeMap<u64, Holder>>>;
+
+/// One who has a place.
+#[derive(Debug)]
+struct Holder {
+    calls: Calls,
+    /// Gone once it was told to give way.
+    give_way: Option<oneshot::Sender<()>>,
+}
+
+impl Places {
+    /// So many places; how many are taken is told by `open`.
+    pub(super) fn new(most: usize, open: Gauge) -> Self {
+        Self { free: Arc::new(Semaphore::new(most)), taken: Taken::default(), next: 0, open }
+    }
+
+    /// A place, if there is one.
+    pub(super) fn try_take(&mut self) -> Option<Place> {
+        Arc::clone(&self.free).try_acquire_owned().ok().map(|permit| self.give(permit))
+    }
+
+    /// A place, once there is one. Can be given up at any time.
+    pub(super) async fn take(&mut self) -> Place {
+        match Arc::clone(&self.free).acquire_owned().await {
+            Ok(permit) => self.give(permit),
+            // Nobody closes it.
+            Err(_) => pending().await,
+        }
+    }
+
+    /// Tells one connection to give way, if one has to: the oldest that has had no call yet; else the one whose last call is
+    /// longest ago, if that is more than [`IDLE`] and it has none under way.
+    pub(super) fn make_room(&self) {
+        let mut taken = lock(&self.taken);
+        let may = |holder: &&mut Holder| holder.give_way.is_some();
+        let holder = match taken.values_mut().filter(may).find(|holder| holder.calls.none_yet()) {
+            Some(holder) => Some(holder),
+            None => taken
+                .values_mut()
+                .filter(may)
+                .filter(|holder| holder.calls.idle() >= IDLE)
+                .max_by_key(|holder| holder.calls.idle()),
+        };
+        if let Some(give_way) = holder.and_then(|holder| holder.give_way.take()) {
+            // Fails when it is closed already: then there is room.
+            let _ = give_way.send(());
+        }
+    }
+
+    fn give(&mut self, permit: OwnedSemaphorePermit) -> Place {
+        let (give_way, told) = oneshot::channel();
+        let calls = Calls::default();
+        let number = self.next;
+        self.next = self.next.saturating_add(1);
+        lock(&self.taken).insert(number, Holder { calls: calls.clone(), give_way: Some(give_way) });
+        self.open.inc();
+        Place {
+            number,
+            taken: Arc::clone(&self.taken),
+            calls,
+            told: Some(told),
+            open: self.open.clone(),
+            _permit: permit,
+        }
+    }
+}
+
+/// A place among the connections that may be open, for as long as it is held.
+#[derive(Debug)]
+pub(super) struct Place {
+    number: u64,
+    taken: Taken,
+    calls: Calls,
+    /// `None` once it was told.
+    told: Option<oneshot::Receiver<()>>,
+    open: Gauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// The calls on the connection that has this place.
+    pub(super) fn calls(&self) -> Calls {
+        self.calls.clone()
+    }
+
+    /// Ready once its connection has to give way, and from then on.
+    pub(super) fn poll_give_way(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(told) = &mut self.told
+            && Pin::new(told).poll(context).is_pending()
+        {
+            return Poll::Pending;
+        }
+        self.told = None;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.taken).remove(&self.number);
+        self.open.dec();
+    }
+}
+
+/// The calls on one connection; clones speak of the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Calls(Arc<Seen>);
+
+#[derive(Debug)]
+struct Seen {
+    since: Instant,
+    /// When the last one began or ended, in milliseconds after `since`; [`NONE`] before the first.
+    last: AtomicU64,
+    /// How many are open that may stay so.
+    open: AtomicUsize,
+}
+
+const NONE: u64 = u64::MAX;
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self(Arc::new(Seen { since: Instant::now(), last: AtomicU64::new(NONE), open: AtomicUsize::new(0) }))
+    }
+}
+
+impl Calls {
+    /// Notes a call.
+    pub(super) fn one(&self) {
+        let after = u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(NONE);
+        self.0.last.store(after, Ordering::Relaxed);
+    }
+
+    /// Notes a call that stays open until what this gives is dropped.
+    pub(super) fn open(&self) -> OpenCall {
+        self.one();
+        self.0.open.fetch_add(1, Ordering::Relaxed);
+        OpenCall(self.clone())
+    }
+
+    fn none_yet(&self) -> bool {
+        self.0.last.load(Ordering::Relaxed) == NONE
+    }
+
+    /// How long there has been none.
+    fn idle(&self) -> Duration {
+        if self.0.open.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
+        self.0.since.elapsed().saturating_sub(Duration::from_millis(self.0.last.load(Ordering::Relaxed)))
+    }
+}
+
+/// A call that is open.
+#[derive(Debug)]
+pub(super) struct OpenCall(Calls);
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.0.one();
+        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What one panicked over is whole all the same: each change is one step.
+fn lock(taken: &Taken) -> MutexGuard<'_, BTreeMap<u64, Holder>> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,99 @@
+use super::{IDLE, Place, Places};
+use prometheus_client::metrics::gauge::Gauge;
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::time::advance;
+
+const MOST: usize = 4;
+
+/// All places there are, taken.
+fn full() -> (Places, Vec<Place>) {
+    let mut places = Places::new(MOST, Gauge::default());
+    let held = (0..MOST).map(|_| places.try_take().unwrap()).collect();
+    assert!(places.try_take().is_none());
+    (places, held)
+}
+
+/// Which ones have to give way.
+async fn told(held: &mut [Place]) -> Vec<usize> {
+    let mut told = Vec::new();
+    for (number, place) in held.iter_mut().enumerate() {
+        if poll_fn(|context| Poll::Ready(place.poll_give_way(context))).await.is_ready() {
+            told.push(number);
+        }
+    }
+    told
+}
+
+#[tokio::test]
+async fn a_place_is_taken_for_as_long_as_it_is_held() {
+    let open = Gauge::default();
+    let mut places = Places::new(1, open.clone());
+    let place = places.take().await;
+    assert_eq!(open.get(), 1);
+    assert!(places.try_take().is_none());
+    drop(place);
+    assert_eq!(open.get(), 0);
+    assert!(places.try_take().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_without_a_call_gives_way_and_each_once() {
+    let (places, mut held) = full();
+    held[0].calls().one();
+    let open = held[2].calls().open();
+    for expected in [&[1][..], &[1, 3], &[1, 3]] {
+        places.make_room();
+        // Those that were told stay told.
+        assert_eq!(told(&mut held).await, expected);
+    }
+    drop(open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_last_call_is_long_ago_gives_way_the_longest_first() {
+    let (places, mut held) = full();
+    let _open = held[0].calls().open();
+    let later = Duration::from_secs(1);
+    for place in &held[1..] {
+        place.calls().one();
+        advance(later).await;
+    }
+    // Of the second, again.
+    held[1].calls().one();
+    advance(IDLE.saturating_sub(later * 3)).await;
+    for expected in [&[][..], &[2], &[2, 3], &[1, 2, 3]] {
+        places.make_room();
+        assert_eq!(told(&mut held).await, expected);
+        advance(later).await;
+    }
+    // The one with an open call never does.
+    advance(IDLE).await;
+    places.make_room();
+    assert_eq!(told(&mut held).await, [1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_call_counts_until_it_ends() {
+    let (places, mut held) = full();
+    let open: Vec<_> = held.iter().map(|place| place.calls().open()).collect();
+    advance(IDLE * 2).await;
+    drop(open);
+    places.make_room();
+    assert_eq!(told(&mut held).await, Vec::<usize>::new());
+    advance(IDLE).await;
+    places.make_room();
+    assert_eq!(told(&mut held).await.len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_waits_gets_the_place_of_one_that_gave_way() {
+    let (mut places, mut held) = full();
+    places.make_room();
+    let first = held.remove(0);
+    let ((), taken) = tokio::join!(async { drop(first) }, places.take());
+    held.push(taken);
+    places.make_room();
+    assert_eq!(told(&mut held).await, [0]);
+}

@@ -1,0 +1,62 @@
+//! What the log says of checks: no more than the configuration asks for, and no more than a client may make it hold.
+
+use super::frames::{Connection, End, call, check, last};
+use super::raw::Raw;
+use super::{CHECK, frame};
+use crate::cli::process::Serving;
+use crate::support::{Encoding, KEY, check as message};
+use prost::Message;
+use rustix::process::Signal;
+use std::fs;
+use tempfile::TempDir;
+
+async fn serve(folder: &TempDir, yaml: &str) -> Serving {
+    fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
+    Serving::start(folder.path(), &KEY.public_pem().unwrap(), &["--config", "modgud.yaml"]).await
+}
+
+/// The log of a server that had no place for many checks, and no message for one.
+async fn of_undecided(decisions: &str) -> String {
+    const REFUSED: u32 = 200;
+    let folder = TempDir::new().unwrap();
+    let yaml = format!("server: {{ max_in_flight: 1, deadline: 2s }}\ntelemetry: {{ decisions: {decisions} }}\n");
+    let serving = serve(&folder, &yaml).await;
+    let mut connection = Connection::open(&serving.grpc).await;
+    connection.send(&check(1)).await;
+    connection.ping().await.unwrap();
+    for stream in (3..).step_by(2).take(usize::try_from(REFUSED).unwrap()) {
+        connection.send(&[call(stream, CHECK), last(stream, &[0; 5])].concat()).await;
+        assert!(matches!(connection.end(stream).await, End::Answered(_)));
+    }
+    assert!(matches!(connection.end(1).await, End::Answered(_)));
+    serving.end(Signal::INT).await.out
+}
+
+#[tokio::test]
+async fn where_no_decision_is_logged_none_is() {
+    let said = of_undecided("none").await;
+    assert!(said.contains("serving"), "{said}");
+    assert!(!said.contains("overloaded") && !said.contains("deadline_exceeded"), "{said}");
+}
+
+#[tokio::test]
+async fn overload_is_logged_now_and_then() {
+    let said = of_undecided("denied").await;
+    let overloaded = said.lines().filter(|line| line.contains("\"reason\":\"overloaded\"")).count();
+    assert!((1..=3).contains(&overloaded), "said {overloaded} times:\n{said}");
+    assert!(said.contains("\"reason\":\"deadline_exceeded\""), "{said}");
+}
+
+#[tokio::test]
+async fn a_long_path_makes_no_long_line() {
+    let folder = TempDir::new().unwrap();
+    let serving = serve(&folder, "server: { deadline: 10s }\n").await;
+    let long = format!("/crm/{}", "a".repeat(8_000));
+    let mut raw = Raw::at(&serving.grpc).await;
+    let denied = raw.send(&frame(&message(Encoding::Raw, "GET", &long, &[]).encode_to_vec())).await.answer().unwrap();
+    assert_eq!(denied.status(), Some(401));
+    let said = serving.end(Signal::INT).await.out;
+    let line = said.lines().find(|line| line.contains("credential_missing")).unwrap();
+    assert!(line.len() < 1_024, "{} bytes: {line}", line.len());
+    assert!(line.contains(&format!("\"path\":\"/crm/{}…\"", "a".repeat(251))), "{line}");
+}
