@@ -1,5 +1,7 @@
 //! Rules that open what was closed: by leaving out a rule of the profile that denies, or by matching everything. Asks the
-//! rules themselves, by requests that stand for all that a pattern matches, and compares no texts.
+//! rules themselves, by samples of requests, and compares no texts.
+
+mod samples;
 
 use super::super::document::{self, Document};
 use super::super::path::Path;
@@ -8,24 +10,18 @@ use super::super::quoted::Quoted;
 use super::super::validate;
 use super::{Caution, Cautions};
 use crate::authz::{Access, Fallback, PathPattern, Rule, Rules, Segment};
-use crate::request::{Headers, Request};
-use std::fmt::{self, Write as _};
-
-/// A segment that no literal of a pattern can be, so that it stands for every segment that no rule names.
-const ANY_SEGMENT: &str = "*";
-/// A host that no rule names.
-const ANY_HOST: &str = "localhost";
-/// A method that no rule names.
-const ANY_METHOD: &str = "ANY-OTHER-METHOD";
+use samples::{Lengths, Sample};
+use std::fmt;
 
 pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cautions: &mut Cautions<'_>) {
-    let hosts = hosts(document, profile);
     let before = validate::rules::check(&profile.rules, profile.fallback, &[], &mut Problems::default());
-    for rule in &profile.rules {
+    let lengths = Lengths::of(document.rules.iter().chain(&profile.rules));
+    let compared = Compared { document, before: &before, rules, lengths: &lengths };
+    for rule in profile.rules.iter().filter(|rule| matches!(rule.access, document::Access::Denied)) {
         let document::Rule { name, matches: document::Match { hosts: _, methods, paths }, access: _, require: _ } =
             rule;
         for pattern in paths {
-            let Some(now) = no_more_denied(rule, pattern, &hosts, &before, rules) else { continue };
+            let Some(now) = compared.no_more_denied(rule, pattern) else { continue };
             let by = now.to_string();
             let methods =
                 if methods.is_empty() { String::new() } else { format!("methods: [{}], ", methods.join(", ")) };
@@ -34,6 +30,11 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cauti
             cautions.add(&Path::root("rules"), Caution::NotDeniedAnyMore { rule, pattern, by, repeat });
         }
     }
+    open_to_all(document, cautions);
+}
+
+/// Rules by which everybody is let through wherever no other rule matches.
+fn open_to_all(document: &Document, cautions: &mut Cautions<'_>) {
     for (number, rule) in document.rules.iter().enumerate() {
         match rule.access {
             document::Access::Public | document::Access::Optional => {}
@@ -74,95 +75,51 @@ impl fmt::Display for Decider<'_> {
     }
 }
 
-/// What decides now on some request that this rule of the profile denied by this pattern, and that is not denied any more. A rule
-/// about nothing but what was denied opens that on purpose.
-fn no_more_denied<'r>(
-    rule: &document::Rule,
-    pattern: &str,
-    hosts: &[String],
-    before: &Rules,
+/// The rules of the profile and those that stand in their place.
+struct Compared<'r> {
+    document: &'r Document,
+    before: &'r Rules,
     rules: &'r Rules,
-) -> Option<Decider<'r>> {
-    let methods: Vec<&str> = match rule.matches.methods.as_slice() {
-        [] => vec![ANY_METHOD],
-        named => named.iter().map(String::as_str).collect(),
-    };
-    let targets = targets(pattern);
-    let of_method = |method| targets.iter().map(move |target| (method, target.as_str()));
-    let of_host = |host| methods.iter().flat_map(move |method| of_method(*method)).map(move |sample| (host, sample));
-    for (host, (method, target)) in hosts.iter().flat_map(of_host) {
-        let Some(request) = request(host, method, target) else { continue };
-        let denied_before =
-            before.find(&request).is_some_and(|found| denies(found) && found.name.as_str() == rule.name);
-        let now = match (rules.find(&request), rules.fallback()) {
-            (Some(found), _) if denies(found) || is_within(found, host, method, before) => None,
+    lengths: &'r Lengths,
+}
+
+impl<'r> Compared<'r> {
+    /// What decides now on some request that this rule of the profile denied by this pattern, and that is not denied any more. A
+    /// rule about nothing but what was denied opens that on purpose.
+    fn no_more_denied(&self, rule: &document::Rule, pattern: &str) -> Option<Decider<'r>> {
+        let pattern = PathPattern::parse(pattern).ok()?;
+        let of_rules = self.document.rules.iter().flat_map(|other| {
+            let patterns = other.matches.paths.iter().filter_map(|other| PathPattern::parse(other).ok());
+            patterns.flat_map(|laid| self.lengths.samples(&rule.matches, &pattern, &other.matches, &laid))
+        });
+        // What no rule matches is found by what as few rules as can be match.
+        let of_none = self.lengths.samples(&rule.matches, &pattern, &rule.matches, &pattern);
+        of_rules.chain(of_none).find_map(|sample| self.decides(rule, &sample))
+    }
+
+    /// What decides now on a request that this rule denied, if it is not denied any more, and not opened on purpose.
+    fn decides(&self, rule: &document::Rule, sample: &Sample) -> Option<Decider<'r>> {
+        let request = sample.request()?;
+        self.before.find(&request).filter(|found| denies(found) && found.name.as_str() == rule.name)?;
+        match (self.rules.find(&request), self.rules.fallback()) {
+            (Some(found), _) if denies(found) || self.was_denied(found, sample) => None,
             (None, Fallback::Denied) => None,
             (Some(found), _) => Some(Decider::Rule(found)),
             (None, Fallback::Authenticated) => Some(Decider::Fallback(Fallback::Authenticated)),
-        };
-        if denied_before && now.is_some() {
-            return now;
         }
     }
-    None
-}
 
-/// Whether everything that this rule decides by its pattern was denied before.
-fn is_within(rule: &Rule, host: &str, method: &str, before: &Rules) -> bool {
-    let denied = |target: &String| {
-        request(host, method, target).is_some_and(|request| before.find(&request).is_some_and(denies))
-    };
-    targets(&rule.pattern).iter().all(denied)
+    /// Whether everything that this rule decides by its pattern, for the sample's host and method, was denied before.
+    fn was_denied(&self, rule: &Rule, sample: &Sample) -> bool {
+        let Ok(pattern) = PathPattern::parse(&rule.pattern) else { return false };
+        self.lengths
+            .elsewhere(sample, &pattern)
+            .all(|sample| sample.request().is_some_and(|request| self.before.find(&request).is_some_and(denies)))
+    }
 }
 
 fn denies(rule: &Rule) -> bool {
     rule.access == Access::Denied
-}
-
-/// `None`: no request can be made of that, since it is too long when it is encoded.
-fn request<'a>(host: &'a str, method: &'a str, target: &'a str) -> Option<Request<'a>> {
-    Request::parse(method.as_bytes(), target.as_bytes(), host.as_bytes(), Headers::default()).ok()
-}
-
-/// Hosts that stand for all those that rules tell apart.
-fn hosts(document: &Document, profile: &Document) -> Vec<String> {
-    let named = document.rules.iter().chain(&profile.rules).flat_map(|rule| &rule.matches.hosts);
-    let samples = named.map(|host| match host.strip_prefix('*') {
-        Some(suffix) => format!("{ANY_HOST}{suffix}"),
-        None => host.clone(),
-    });
-    [ANY_HOST.to_owned()].into_iter().chain(samples).collect()
-}
-
-/// Request targets that stand for all those that a pattern matches.
-fn targets(pattern: &str) -> Vec<String> {
-    let Ok(pattern) = PathPattern::parse(pattern) else { return Vec::new() };
-    let mut stem = String::new();
-    for segment in pattern.segments() {
-        stem.push('/');
-        match segment {
-            Segment::Parameter(_) => stem.push_str(ANY_SEGMENT),
-            Segment::Literal(text) => push_encoded(&mut stem, text),
-        }
-    }
-    let itself = if stem.is_empty() { "/".to_owned() } else { stem.clone() };
-    match pattern.rest() {
-        None => vec![itself],
-        Some(_) => {
-            vec![itself, format!("{stem}/{ANY_SEGMENT}"), format!("{stem}/{ANY_SEGMENT}/{ANY_SEGMENT}")]
-        }
-    }
-}
-
-/// A literal is written decoded.
-fn push_encoded(target: &mut String, literal: &str) {
-    for byte in literal.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => target.push(char::from(byte)),
-            // Writing to a string does not fail.
-            byte => drop(write!(target, "%{byte:02X}")),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use super::{PathPattern, find, matches_everything, targets};
+use super::{PathPattern, find, matches_everything};
 use crate::config::caution::{Caution, Cautions};
 use crate::config::de;
 use crate::config::document::Document;
@@ -81,6 +81,59 @@ fn what_was_denied_and_is_decided_by_something_else_is_found() {
     assert_eq!(found(PROFILE, PROFILE), [""; 0]);
 }
 
+/// A rule can reach into what was denied by a method, a host, a word or a length that no other rule has.
+#[test]
+fn what_a_wider_rule_opens_in_passing_is_found() {
+    let all = ["/admin/{*rest}", "/a b/{id}", "/files"];
+    for (rule, opened) in [
+        ("{ methods: [GET], paths: ['/{service}/{id}'] }, access: public", &all[..2]),
+        ("{ methods: [PROPFIND], paths: ['/{service}/{id}'] }, access: public", &all[..2]),
+        ("{ paths: ['/{service}/login'] }, access: public", &all[..2]),
+        ("{ paths: ['/{service}/{model}/login'] }, access: public", &all[..1]),
+        ("{ paths: ['/{service}/help'] }, access: public", &all[1..2]),
+        ("{ methods: [GET], paths: ['/{*rest}'] }", &all[..2]),
+        ("{ methods: [GET, DELETE], paths: ['/{*rest}'] }", &all),
+        ("{ methods: [PUT], paths: ['/{file}'] }, access: optional", &[all[0], all[2]]),
+        ("{ hosts: [a.example.com], paths: ['/{service}/{id}'] }", &all[..2]),
+        ("{ hosts: ['*.example.com'], paths: ['/{service}/login'] }", &all[..2]),
+        ("{ paths: ['/{a}/{b}/{c}/{d}/{e}'] }", &all[..1]),
+        ("{ paths: ['/{a}/{b}/{c}/{d}/{e}/{*rest}'] }", &all[..1]),
+        // Nothing of what was denied, or all of it on purpose.
+        ("{ methods: [GET], paths: ['/{file}/{*rest}'] }, access: denied", &[]),
+        ("{ methods: [POST], paths: ['/{file}'] }, access: public", &all[..1]),
+        ("{ paths: ['/reports/login', '/{a}/help/{c}/{d}'] }, access: public", &all[..1]),
+        ("{ paths: ['/admin/login', '/a b/login'] }, access: public", &[]),
+    ] {
+        let expected: Vec<String> = opened.iter().map(|pattern| format!("`{pattern}`")).collect();
+        let yaml = format!("fallback: denied\nrules: [{{ name: one, match: {rule} }}]\n");
+        let told = found(PROFILE, &yaml);
+        let patterns: Vec<&str> = told.iter().filter_map(|told| told.split(": rule `one`").next()).collect();
+        let patterns: Vec<&str> = patterns.into_iter().filter(|told| !told.ends_with("is open")).collect();
+        assert_eq!(patterns, expected, "{rule}");
+    }
+}
+
+/// What denies `GET` denies `HEAD`, until a rule for that is there.
+#[test]
+fn a_rule_for_head_opens_what_one_for_get_denied() {
+    const READS: &str =
+        "{ rules: [{ name: reads, match: { methods: [GET], paths: ['/admin/{*rest}'] }, access: denied }] }";
+    let with = |rule: &str| {
+        format!(
+            "fallback: denied\nrules:\n  - {rule}\n  \
+             - {{ name: reads, match: {{ methods: [GET], paths: ['/admin/{{*rest}}'] }}, access: denied }}\n"
+        )
+    };
+    let head = with("{ name: one, match: { methods: [HEAD], paths: ['/{service}/{*rest}'] }, access: public }");
+    assert_eq!(found(READS, &head), ["`/{service}/{*rest}` is open"]);
+    let head = with("{ name: one, match: { methods: [HEAD], paths: ['/admin/{id}', '/{a}/{b}'] } }");
+    assert_eq!(found(READS, &head), [""; 0]);
+    let head = with("{ name: one, match: { methods: [HEAD], paths: ['/admin/{*rest}'] } }");
+    assert_eq!(found(READS, &head), [""; 0]);
+    let opened = "fallback: denied\nrules: [{ name: one, match: { methods: [HEAD], paths: ['/{a}/{b}'] } }]\n";
+    assert_eq!(found(READS, opened), ["`/admin/{*rest}`: rule `one`, whose access is `authenticated`"]);
+}
+
 #[test]
 fn each_pattern_and_each_method_counts() {
     let all = ["/admin/{*rest}", "/a b/{id}", "/files"]
@@ -105,8 +158,7 @@ rules:
   - { name: all, match: { paths: ["/x/{*rest}"] }, access: denied }
   - { name: one, match: { paths: ["/x/{id}"] }, access: denied }
 "#;
-    let yaml =
-        "fallback: authenticated\nrules:\n  - { name: most, match: { paths: [/x, '/x/{a}/{b}'] }, access: denied }\n";
+    let yaml = "fallback: authenticated\nrules:\n  - { name: most, match: { paths: [/x, '/x/{a}/{b}/{*rest}'] }, access: denied }\n";
     assert_eq!(found(DENIED_BY_TWO, yaml), ["`/x/{id}`: the fallback, which is `authenticated`"]);
 }
 
@@ -125,18 +177,5 @@ fn rules_that_match_everything_are_open_only_if_they_ask_for_nothing() {
     for path in ["/", "/{one}", "/static/{*rest}", "/{one}/static/{*rest}"] {
         assert_eq!(found("{}", &rule(path, "public")), [""; 0], "{path}");
         assert!(!matches_everything(&PathPattern::parse(path).unwrap()));
-    }
-}
-
-#[test]
-fn requests_stand_for_a_pattern() {
-    for (pattern, expected) in [
-        ("/", ["/"].as_slice()),
-        ("/{*rest}", &["/", "/*", "/*/*"]),
-        ("/a/{id}/", &["/a/*"]),
-        ("/a b/ü/{*rest}", &["/a%20b/%C3%BC", "/a%20b/%C3%BC/*", "/a%20b/%C3%BC/*/*"]),
-        ("no pattern", &[]),
-    ] {
-        assert_eq!(targets(pattern), expected);
     }
 }
