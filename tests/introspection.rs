@@ -13,6 +13,7 @@ mod asked;
 mod caching;
 mod client;
 mod commands;
+mod edge;
 mod flood;
 mod outage;
 mod reload;
