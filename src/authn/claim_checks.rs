@@ -7,7 +7,6 @@ use crate::explain::{Observer, Step};
 use crate::jose::{self, Claims, NumericDate, VerifiedToken};
 use crate::principal::{ClaimPath, IdentityClaims};
 use crate::reason::Reason;
-use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,15 +166,12 @@ impl ClaimChecks {
                 told("text claim", Err(fault.into()), name, observer)?;
             }
         }
-        // Of another type they would say nothing, and then neither rules nor revocations would know the caller.
-        for path in self.identity.subject.iter().chain(&self.identity.organization) {
-            let text = match self.identity.absent.present(path.find(claims)) {
-                None | Some(Value::String(_)) => Ok(()),
-                Some(_) => Err(ClaimFault::Invalid(path.to_string().into())),
-            };
-            if text.is_err() {
-                told("text claim", text, "", observer)?;
-            }
+        // Of another type it would say nothing, and then neither rules nor revocations would know the caller.
+        if let Some(path) = &self.identity.subject
+            && let Some(value) = self.identity.absent.present(path.find(claims))
+            && !value.is_string()
+        {
+            told("text claim", Err(ClaimFault::Invalid(path.to_string().into())), "", observer)?;
         }
         for path in &self.require {
             let present = self.identity.absent.present(path.find(claims));
