@@ -77,7 +77,7 @@ impl SpentProofs {
 }
 
 impl Spent {
-    /// Forgets what is not good any more: not all at once, for others wait meanwhile, but more than can have come in the meantime.
+    /// Forgets what is not good any more: not all at once, for others wait meanwhile, but many times what one adds.
     fn forget(&mut self, now: Timestamp) {
         for _ in 0..FORGOTTEN_AT_ONCE {
             let Some((_, proof, client)) = self.ends.first().copied().filter(|(end, _, _)| *end <= now) else { return };
@@ -158,9 +158,8 @@ mod tests {
     fn nobody_takes_the_room_of_others() {
         let spent = SpentProofs::default();
         let fill = |client: &str| {
-            let taken = (0..).take_while(|n: &usize| {
-                spent.spend(["a", "key", client], [client, &n.to_string()], end(60), NOW).is_ok()
-            });
+            let taken = (0..MOST)
+                .take_while(|n| spent.spend(["a", "key", client], [client, &n.to_string()], end(60), NOW).is_ok());
             taken.count()
         };
         let alone = fill("greedy");
