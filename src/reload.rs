@@ -19,6 +19,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 const LOOK: Duration = Duration::from_millis(400);
 /// How long a load may take. One that takes longer waits for a file system that is away, or for a pipe.
 const MOST: Duration = Duration::from_secs(5);
+/// How many loads may be late at once.
+const MOST_LATE: usize = 4;
 
 /// Where a configuration comes from, to load it again.
 #[derive(Debug, Clone)]
@@ -50,8 +52,8 @@ pub struct Reloader {
     /// What serves now and can't be changed.
     fixed: ServerConfig,
     watched: Watched,
-    /// A load that was not done in time, and may be done yet.
-    loading: Option<JoinHandle<Read>>,
+    /// Loads that were not done in time, and may be done yet; at most [`MOST_LATE`].
+    late: Vec<JoinHandle<Read>>,
 }
 
 /// What a load gives: the configuration, the files that it is made from, and whether one of them has changed meanwhile.
@@ -70,7 +72,7 @@ impl Reloader {
     /// A reloader for a configuration that serves, made from these files.
     #[must_use]
     pub fn new(origin: Origin, config: &Config, watched: Watched) -> Self {
-        Self { origin, fixed: config.server.clone(), watched, loading: None }
+        Self { origin, fixed: config.server.clone(), watched, late: Vec::new() }
     }
 
     /// Loads again whenever a file changes, and whenever `asked` says so. Ends when nobody is left to ask.
@@ -119,18 +121,27 @@ impl Reloader {
             tracing::error!(%error, "the changed configuration is refused; the one before goes on serving");
             Attempt::Settled
         };
-        // One that hangs is waited for again, and not joined by another: a file system that is away would hold a thread for each.
-        let mut loading = self.loading.take().unwrap_or_else(|| self.start_to_load(live));
+        // A late one that is done by now is as good as another. One that hangs does not keep others from being tried, since what it
+        // hangs on may have been put in order; but a file system that is away would hold a thread for each.
+        let done = self.late.iter().rposition(JoinHandle::is_finished).map(|at| self.late.swap_remove(at));
+        if done.is_none() && self.late.len() >= MOST_LATE {
+            return Attempt::Late;
+        }
+        let mut loading = done.unwrap_or_else(|| self.start_to_load(live));
         let (loaded, watched, change) = match timeout(MOST, &mut loading).await {
             Ok(Ok(read)) => read,
             Ok(Err(_)) => return refused(&"modgud failed inside while it loaded it"),
             Err(_) => {
-                self.loading = Some(loading);
-                refused(&format_args!("its files could not be read in {} s; it is tried again", MOST.as_secs()));
+                // Said and counted once: those that follow are tries of the same.
+                if self.late.is_empty() {
+                    refused(&format_args!("its files could not be read in {} s; it is tried again", MOST.as_secs()));
+                }
+                self.late.push(loading);
                 return Attempt::Late;
             }
         };
         self.watched = watched;
+        self.late.clear();
         match change {
             Change::None => {}
             // Some of it was read before the change and some after: neither good nor bad. The next look sees the change.
