@@ -27,6 +27,8 @@ pub struct Request<'a> {
     pub headers: Headers<'a>,
     /// The other end of the connection, as Envoy knows it.
     pub peer: Peer<'a>,
+    /// What Envoy's configuration says along with the request.
+    pub context: Context<'a>,
 }
 
 /// The other end of the connection that the request came in on, as Envoy knows it by its TLS certificate. Nothing of it comes
@@ -39,8 +41,26 @@ pub struct Peer<'a> {
     pub certificate: &'a [u8],
 }
 
+/// What Envoy's configuration says along with a request: the `context_extensions` of its route or virtual host. No client can write
+/// there.
+#[derive(Debug, Default)]
+pub struct Context<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Context<'a> {
+    /// A context from its entries.
+    #[must_use]
+    pub const fn new(entries: Vec<(&'a str, &'a str)>) -> Self {
+        Self(entries)
+    }
+
+    /// Every entry, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().copied()
+    }
+}
+
 impl<'a> Request<'a> {
-    /// Checks the parts of a request and puts them together. Nothing is known of its scheme and its peer yet.
+    /// Checks the parts of a request and puts them together. Nothing is known of its scheme, its peer and its context yet.
     ///
     /// # Errors
     /// The first fault that is found, in the order method, path, host.
@@ -55,7 +75,17 @@ impl<'a> Request<'a> {
         let RequestTarget { path, query } = RequestTarget::parse(target)?;
         let port = port(host);
         let host = Host::parse(host)?;
-        Ok(Self { method, scheme: &[], host, port, path, query, headers, peer: Peer::default() })
+        Ok(Self {
+            method,
+            scheme: &[],
+            host,
+            port,
+            path,
+            query,
+            headers,
+            peer: Peer::default(),
+            context: Context::default(),
+        })
     }
 }
 
@@ -87,6 +117,9 @@ pub enum RequestFault {
     /// A header has a name that HTTP doesn't allow.
     #[error("a header's name is not one that HTTP allows")]
     HeaderName,
+    /// Envoy's context is none: it holds no text, or one name twice.
+    #[error("the check's `context_extensions` hold a name twice or what is no text")]
+    Context,
 }
 
 impl RequestFault {
@@ -94,7 +127,9 @@ impl RequestFault {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::NoHttpRequest | Self::Method(_) | Self::TooManyHeaders | Self::HeaderName => Reason::RequestMalformed,
+            Self::NoHttpRequest | Self::Method(_) | Self::TooManyHeaders | Self::HeaderName | Self::Context => {
+                Reason::RequestMalformed
+            }
             Self::Path(_) => Reason::PathAmbiguous,
             Self::Host(_) => Reason::HostAmbiguous,
         }

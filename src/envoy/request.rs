@@ -1,8 +1,10 @@
 //! From Envoy's message to a [`Request`]. Both encodings of headers are read; nothing is decided here.
 
-use super::proto::{self, AttributeContext, CheckRequest, HttpRequest, Request as RequestAttributes};
+use super::proto::{
+    self, AttributeContext, CheckRequest, ContextExtensionsEntry, HttpRequest, Request as RequestAttributes,
+};
 use crate::header::is_token_byte;
-use crate::request::{Field, Headers, Peer, Request, RequestFault};
+use crate::request::{Context, Field, Headers, Peer, Request, RequestFault};
 
 /// Reads a check. Borrows from it: no header is copied.
 ///
@@ -11,7 +13,7 @@ use crate::request::{Field, Headers, Peer, Request, RequestFault};
 pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
     let CheckRequest { attributes } = check;
     // Taken apart whole, so that a new field can't be overlooked: each that is not read here is left out on purpose.
-    let AttributeContext { source, destination: _, request, context_extensions: _, tls_session: _ } =
+    let AttributeContext { source, destination: _, request, context_extensions, tls_session: _ } =
         attributes.as_ref().ok_or(RequestFault::NoHttpRequest)?;
     let RequestAttributes { time: _, http } = request.as_ref().ok_or(RequestFault::NoHttpRequest)?;
     let http = http.as_ref().ok_or(RequestFault::NoHttpRequest)?;
@@ -35,7 +37,22 @@ pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
     if let Some(proto::Peer { address: _, service: _, labels: _, principal, certificate }) = source {
         request.peer = Peer { principal, certificate };
     }
+    request.context = context(context_extensions)?;
     Ok(request)
+}
+
+/// What Envoy's configuration says along. It is a map, and Envoy writes text (protobuf's `string`): anything else is not from Envoy.
+fn context(entries: &[ContextExtensionsEntry]) -> Result<Context<'_>, RequestFault> {
+    let mut read = Vec::with_capacity(entries.len());
+    for ContextExtensionsEntry { key, value } in entries {
+        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| RequestFault::Context);
+        let (key, value) = (text(key)?, text(value)?);
+        if read.iter().any(|(earlier, _)| *earlier == key) {
+            return Err(RequestFault::Context);
+        }
+        read.push((key, value));
+    }
+    Ok(Context::new(read))
 }
 
 /// The headers of both encodings, one after the other. Envoy fills one of them; a message that fills both with the same
