@@ -10,7 +10,7 @@ mod rules;
 pub use host::{HostPattern, HostPatternFault};
 pub use pattern::{PathPattern, PatternFault, Segment};
 pub use requirement::{Entitlements, Requirement};
-pub use router::Router;
+pub use router::{Covered, Router};
 pub use rules::{Access, Fallback, Rule, RuleConflict, RuleName, Rules};
 
 use crate::authn::{Authentication, AuthnFault};

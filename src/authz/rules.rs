@@ -3,7 +3,7 @@
 use super::host::{ByHost, HostPattern};
 use super::pattern::PathPattern;
 use super::requirement::Requirement;
-use super::router::Router;
+use super::router::{Covered, Router};
 use crate::explain::Step;
 use crate::method::Method;
 use crate::request::Request;
@@ -67,6 +67,8 @@ pub struct Rule {
 pub struct RuleConflict {
     /// The rule that was there first.
     pub with: RuleName,
+    /// The pattern that leads to it.
+    pub pattern: Box<str>,
 }
 
 /// All rules, found by request.
@@ -119,10 +121,10 @@ impl Rules {
         methods: &[Method<'_>],
         pattern: &PathPattern,
     ) -> Result<(), RuleConflict> {
-        self.routers
-            .entry(host)
-            .insert(methods, pattern, rule)
-            .map_err(|collision| RuleConflict { with: collision.earlier.name.clone() })?;
+        self.routers.entry(host).insert(methods, pattern, rule).map_err(|collision| {
+            let Rule { name, pattern, .. } = collision.earlier;
+            RuleConflict { with: name.clone(), pattern: pattern.clone() }
+        })?;
         self.patterns = self.patterns.saturating_add(1);
         Ok(())
     }
@@ -131,6 +133,12 @@ impl Rules {
     #[must_use]
     pub fn find(&self, request: &Request<'_>) -> Option<&Rule> {
         self.routers.of(request.host.name()).find_map(|router| router.find(request.method, &request.path))
+    }
+
+    /// The rules that never decide on some host that they are for, each with those that come before it there.
+    #[must_use]
+    pub fn covered(&self) -> Vec<Covered<'_, Rule>> {
+        self.routers.all().flat_map(Router::covered).collect()
     }
 
     /// Which rule decides, and over which less specific ones that match too.

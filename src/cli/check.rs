@@ -125,9 +125,6 @@ fn tls(tls: &Tls) {
         Clients::Certified => "clients with a certificate of client_ca",
     };
     say(format_args!("  TLS for checks, for {clients}: certificate {}", tls.validity()));
-    if let Some(caution) = tls.validity().caution(Clock::System.now()) {
-        say(format_args!("  caution: {caution}"));
-    }
 }
 
 fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Timestamp) {

@@ -81,6 +81,7 @@ fn revocations(list: &document::Revocations, reader: &Reader, problems: &mut Pro
         Ok(list) => Some(Revocations::new(file, list)),
         // In a policy test nobody minds that the list of the place where it is to serve is not here.
         Err(RevocationsError::Read { error, .. }) if reader.replaces_keys() && error.kind() == ErrorKind::NotFound => {
+            reader.note_missing(file);
             None
         }
         Err(RevocationsError::Placed(placed)) => {

@@ -5,10 +5,12 @@ use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
 use super::{method, name};
-use crate::authz::{Access, Entitlements, Fallback, HostPattern, PathPattern, Requirement, Rule, RuleName, Rules};
+use crate::authz::{
+    Access, Covered, Entitlements, Fallback, HostPattern, PathPattern, Requirement, Rule, RuleConflict, RuleName, Rules,
+};
 use crate::method::Method;
 use crate::principal::AuthenticatorName;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The rules of a document, which notes what is wrong with them. `authenticators` are the names that a rule may ask for.
 pub(in super::super) fn check(
@@ -40,20 +42,31 @@ pub(in super::super) fn check(
             require: require.clone(),
             pattern: pattern.into(),
         };
-        add(&at.key("match"), matches, of_pattern, &mut rules, problems);
+        add(&at.key("match"), list, matches, of_pattern, &mut rules, problems);
     }
+    covered(list, &rules, problems);
     rules
 }
 
 /// Adds a rule for each of its hosts and patterns.
 fn add(
     at: &Path,
+    list: &[document::Rule],
     matches: &document::Match,
     of_pattern: impl Fn(&str) -> Rule,
     rules: &mut Rules,
     problems: &mut Problems,
 ) {
     let document::Match { hosts, methods, paths } = matches;
+    // Left out, they are every host and every method: an empty list can mean that, or nobody.
+    if hosts.as_ref().is_some_and(Vec::is_empty) {
+        problems.add(at.key("hosts"), Problem::Empty("name at least one host, or leave the key out for every host"));
+    }
+    if methods.as_ref().is_some_and(Vec::is_empty) {
+        problems
+            .add(at.key("methods"), Problem::Empty("name at least one method, or leave the key out for every method"));
+    }
+    let (hosts, methods) = (matches.hosts(), matches.methods());
     if paths.is_empty() {
         problems.add(at.key("paths"), Problem::Empty("name at least one path, such as `/docs/{*rest}`"));
     }
@@ -73,13 +86,40 @@ fn add(
         let Some(parsed) = problems.take(&path, parsed) else { continue };
         for host in &patterns {
             let added = rules.add(of_pattern(pattern), host.as_ref(), &accepted, &parsed);
-            let added = added.map_err(|conflict| Problem::RuleConflict {
-                pattern: Quoted::new(pattern),
-                with: Quoted::new(conflict.with.as_str()),
-            });
-            problems.take(&path, added);
+            let Err(RuleConflict { with, pattern: other }) = added else { continue };
+            let others = place_of(list, &with, &other).into_iter().collect();
+            let (pattern, with) = (Quoted::new(pattern), Quoted::new(with.as_str()));
+            problems.add_seen_with(path.clone(), Problem::RuleConflict { pattern, with }, others);
         }
     }
+}
+
+/// Patterns of rules that never decide, on whatever host.
+fn covered(list: &[document::Rule], rules: &Rules, problems: &mut Problems) {
+    let mut found = BTreeMap::<(&str, &str), Vec<Covered<'_, Rule>>>::new();
+    for covered in rules.covered() {
+        found.entry((covered.entry.name.as_str(), &covered.entry.pattern)).or_default().push(covered);
+    }
+    for ((name, pattern), covered) in found {
+        let Some(rule) = list.iter().find(|rule| rule.name == name) else { continue };
+        let Some(at) = covered.first().and_then(|one| place_of(list, &one.entry.name, pattern)) else { continue };
+        if covered.len() < rule.matches.hosts().len().max(1) {
+            continue;
+        }
+        let by: BTreeSet<(&str, &str)> =
+            covered.iter().flat_map(|one| &one.by).map(|rule| (rule.name.as_str(), &*rule.pattern)).collect();
+        let words = by.iter().map(|(name, pattern)| format!("{} of rule {}", Quoted::new(pattern), Quoted::new(name)));
+        let words = words.collect::<Vec<_>>().join(" and ");
+        let others = by.iter().filter_map(|(name, pattern)| place_of(list, &RuleName::new(name), pattern)).collect();
+        problems.add_seen_with(at, Problem::RuleCovered { pattern: Quoted::new(pattern), by: words }, others);
+    }
+}
+
+/// Where a rule's pattern stands.
+fn place_of(list: &[document::Rule], name: &RuleName, pattern: &str) -> Option<Path> {
+    let (number, rule) = list.iter().enumerate().find(|(_, rule)| rule.name == name.as_str())?;
+    let place = rule.matches.paths.iter().position(|one| one == pattern)?;
+    Some(Path::root("rules").position(number).key("match").key("paths").position(place))
 }
 
 fn methods_of<'m>(at: &Path, methods: &'m [String], problems: &mut Problems) -> Vec<Method<'m>> {
