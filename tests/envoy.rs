@@ -11,6 +11,7 @@
 )]
 
 mod allowed;
+mod corpus;
 mod demo;
 mod denied;
 mod dpop;
