@@ -2,12 +2,16 @@
 //! is let through that has not passed here.
 
 mod host;
+mod module;
 mod pattern;
 mod requirement;
 mod router;
 mod rules;
 
 pub use host::{HostPattern, HostPatternFault};
+pub use module::{
+    ModuleAccess, ModuleFault, ModuleName, ModulePrefix, Modules, Narrowed, Organizations, PrefixFault, Right, Rights,
+};
 pub use pattern::{PathPattern, PatternFault, Segment};
 pub use requirement::{Entitlements, Requirement};
 pub use router::{Covered, Router};
@@ -66,6 +70,12 @@ pub enum AuthzFault {
     /// The caller has none of the permissions, roles and scopes of which one is enough.
     #[error("the caller has none of the permissions, roles and scopes of which the rule asks for one")]
     NoneOfThePermissions,
+    /// The module's access list does not let the caller's organization do this.
+    #[error(transparent)]
+    Module(Box<ModuleFault>),
+    /// The module has an access list, and nobody showed a credential.
+    #[error("module `{0}` has an access list, which asks for a credential, and there is none")]
+    ModuleAsks(ModuleName),
     /// The rule asks for a caller, and nobody showed a credential.
     #[error("the rule asks for a credential and there is none")]
     CredentialMissing,
@@ -83,30 +93,37 @@ impl AuthzFault {
             Self::NoRule => Reason::NoRule,
             Self::AuthenticatorNotAllowed(_) => Reason::AuthenticatorNotAllowed,
             Self::RoleMissing(_) | Self::NoneOfTheRoles => Reason::RoleMissing,
-            Self::PermissionMissing(_) | Self::ScopeMissing(_) | Self::NoneOfThePermissions => {
+            Self::PermissionMissing(_) | Self::ScopeMissing(_) | Self::NoneOfThePermissions | Self::Module(_) => {
                 Reason::PermissionMissing
             }
-            Self::CredentialMissing => Reason::CredentialMissing,
+            Self::CredentialMissing | Self::ModuleAsks(_) => Reason::CredentialMissing,
             Self::Credential(fault) => fault.reason(),
         }
     }
 }
 
 /// Holds the outcome of authentication against what the rule asks for. Nobody who is not known meets a requirement: a rule that has
-/// one asks for a caller.
+/// one asks for a caller. So does the access list of the module, where there is one: else whoever drops their credential could do
+/// more than before.
 ///
 /// # Errors
 /// The fault that keeps the request from being let through. A refused credential is never taken for none.
 pub fn authorize(
     access: Access,
     requirement: Option<&Requirement>,
+    module: Option<Narrowed<'_, '_>>,
     authentication: Authentication,
 ) -> Result<Grant, AuthzFault> {
     match (access, authentication) {
         (Access::Denied, _) => Err(AuthzFault::RuleDenied),
-        (Access::Public, _) | (Access::Optional, Authentication::Absent) => Ok(Grant(Caller::Anonymous)),
+        (Access::Public, _) => Ok(Grant(Caller::Anonymous)),
+        (Access::Optional, Authentication::Absent) => match module {
+            Some(module) => Err(AuthzFault::ModuleAsks(module.module().clone())),
+            None => Ok(Grant(Caller::Anonymous)),
+        },
         (Access::Authenticated | Access::Optional, Authentication::Accepted(principal)) => {
             requirement.map_or(Ok(()), |requirement| requirement.check(&principal))?;
+            module.map_or(Ok(()), |module| module.check(&principal))?;
             Ok(Grant(Caller::Known(principal)))
         }
         (Access::Authenticated | Access::Optional, Authentication::Rejected(fault)) => {

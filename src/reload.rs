@@ -152,7 +152,7 @@ impl Reloader {
                 let now = checks.driver.now();
                 let cautions = loaded.cautions(now);
                 let Loaded { config, origin, .. } = loaded;
-                let Config { server, tls, snapshot, key_sources, introspection_sources } = config;
+                let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
                 live.replace(snapshot, key_sources, introspection_sources, tls);
                 caution::tell(&cautions, &checks.metrics);
                 checks.metrics.config_replaced(now);

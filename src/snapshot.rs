@@ -3,7 +3,7 @@
 
 use crate::answer::Answers;
 use crate::authn::{Authentication, Authenticators, AuthnFault, Supply};
-use crate::authz::{self, Access, AuthzFault, Caller, Fallback, Grant, Rules};
+use crate::authz::{self, Access, AuthzFault, Caller, Fallback, Grant, Modules, Rules};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub authenticators: Authenticators,
     /// Who may do what.
     pub rules: Rules,
+    /// What organizations may do in modules; `None` where no module narrows anything.
+    pub modules: Option<Modules>,
     /// What modules are told.
     pub shape: Shape,
     /// What clients are told when they are turned away.
@@ -67,7 +69,11 @@ pub fn decide_before(
     decision.rule = rule.map(|rule| rule.name.clone());
 
     let (authentication, credential) = authenticate(access, request, snapshot, now, supply, observer);
-    let granted = authz::authorize(access, rule.map(|rule| &rule.require), authentication);
+    let module = snapshot.modules.as_ref().and_then(|modules| modules.narrow(request));
+    if let Some(module) = &module {
+        observer.step(|| module.describe(&authentication));
+    }
+    let granted = authz::authorize(access, rule.map(|rule| &rule.require), module, authentication);
     observer.step(|| Step::of("access", &granted, format!("`{}` lets the request through", access.name())));
     decision.verdict = match granted {
         Err(fault) => Verdict::Deny(fault.into()),

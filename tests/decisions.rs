@@ -30,12 +30,13 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 13] = [
+const TOPICS: [&str; 14] = [
     "api-keys",
     "claims-and-time",
     "configurations",
     "credentials",
     "identity-headers",
+    "modules",
     "mtls",
     "paths-and-hosts",
     "places",
@@ -74,6 +75,11 @@ async fn api_keys() {
 #[tokio::test]
 async fn places() {
     run("places").await;
+}
+
+#[tokio::test]
+async fn modules() {
+    run("modules").await;
 }
 
 #[tokio::test]

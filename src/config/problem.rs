@@ -1,5 +1,9 @@
 //! What is wrong with a configuration, and where. Shows what the user wrote, never the content of a key or secret.
 
+mod module;
+
+pub use module::ModuleProblem;
+
 use super::de::{FormFault, Found, is_hole};
 use super::path::Path;
 use super::quoted::Quoted;
@@ -357,6 +361,9 @@ pub enum Problem {
         /// The other authenticator.
         other: Quoted,
     },
+    /// Modules, or what belongs to none.
+    #[error(transparent)]
+    Module(#[from] ModuleProblem),
     /// A list of revocations that can't be read.
     #[error(transparent)]
     Revocations(#[from] RevocationsError),

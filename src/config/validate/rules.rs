@@ -2,7 +2,7 @@
 
 use super::super::document::{self, Require, RequireAny};
 use super::super::path::Path;
-use super::super::problem::{Problem, Problems};
+use super::super::problem::{ModuleProblem, Problem, Problems};
 use super::super::quoted::Quoted;
 use super::{method, name};
 use crate::authz::{
@@ -29,6 +29,9 @@ pub(in super::super) fn check(
         let document::Rule { name: rule_name, matches, access, require } = rule;
         let at = Path::root("rules").position(number);
         name(&at, rule_name, &mut taken, problems);
+        if rule_name.starts_with(super::modules::RULE) {
+            problems.add(at.key("name"), ModuleProblem::RuleName(Quoted::new(rule_name)));
+        }
         let access = match access {
             document::Access::Authenticated => Access::Authenticated,
             document::Access::Optional => Access::Optional,
