@@ -30,15 +30,17 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 13] = [
+const TOPICS: [&str; 15] = [
     "api-keys",
     "claims-and-time",
     "configurations",
+    "context",
     "credentials",
     "identity-headers",
     "mtls",
     "paths-and-hosts",
     "places",
+    "preflight",
     "requirements",
     "reserved-names",
     "revocations",
@@ -99,6 +101,16 @@ async fn revocations() {
 #[tokio::test]
 async fn configurations() {
     run("configurations").await;
+}
+
+#[tokio::test]
+async fn context() {
+    run("context").await;
+}
+
+#[tokio::test]
+async fn preflight() {
+    run("preflight").await;
 }
 
 #[tokio::test]

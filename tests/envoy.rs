@@ -11,6 +11,7 @@
 )]
 
 mod allowed;
+mod context;
 mod demo;
 mod denied;
 mod dpop;
@@ -21,6 +22,7 @@ mod mtls;
 mod outage;
 mod paths;
 mod places;
+mod preflight;
 mod resets;
 mod routes;
 mod sample;
