@@ -231,6 +231,8 @@ const fn public_text(reason: Reason) -> &'static str {
         | Reason::TokenInactive => "The token is not valid here.",
         Reason::RuleDenied
         | Reason::NoRule
+        | Reason::RuleUnknown
+        | Reason::ContextInvalid
         | Reason::PermissionMissing
         | Reason::RoleMissing
         | Reason::AuthenticatorNotAllowed => "This is not allowed.",
@@ -272,6 +274,8 @@ const fn detail(reason: Reason) -> &'static str {
         | Reason::TokenInactive => "Incorrect authentication credentials.",
         Reason::RuleDenied
         | Reason::NoRule
+        | Reason::RuleUnknown
+        | Reason::ContextInvalid
         | Reason::PermissionMissing
         | Reason::RoleMissing
         | Reason::AuthenticatorNotAllowed => "You do not have permission to perform this action.",

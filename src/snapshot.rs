@@ -3,7 +3,7 @@
 
 use crate::answer::Answers;
 use crate::authn::{Authentication, Authenticators, AuthnFault, Supply};
-use crate::authz::{self, Access, AuthzFault, Caller, Fallback, Grant, Modules, Rules};
+use crate::authz::{Access, AuthzFault, Caller, Grant, Modules, Refusal, Rules, Selection};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
@@ -58,22 +58,31 @@ pub fn decide_before(
     supply: &Supply,
     observer: &mut impl Observer,
 ) -> Decision {
-    let rule = snapshot.rules.find(request);
-    observer.step(|| snapshot.rules.describe(request));
-    let access = match (rule, snapshot.rules.fallback()) {
-        (Some(rule), _) => rule.access,
-        (None, Fallback::Authenticated) => Access::Authenticated,
-        (None, Fallback::Denied) => return Decision::refused(AuthzFault::NoRule.into()),
+    let selection = snapshot.rules.select(request);
+    observer.step(|| {
+        let alone = selection.as_ref().ok().and_then(Selection::describe_alone);
+        alone.unwrap_or_else(|| snapshot.rules.describe(request))
+    });
+    let selection = match selection {
+        Ok(selection) => selection,
+        Err(refusal) => return refused(refusal, observer),
     };
+    if selection.is_narrowed() {
+        observer.step(|| selection.describe_route());
+    }
     let mut decision = Decision::refused(Fault::Internal);
-    decision.rule = rule.map(|rule| rule.name.clone());
+    decision.rule = selection.rule().cloned();
 
+    let access = selection.access();
     let (authentication, credential) = authenticate(access, request, snapshot, now, supply, observer);
     let module = snapshot.modules.as_ref().and_then(|modules| modules.narrow(request));
     if let Some(module) = &module {
         observer.step(|| module.describe(&authentication));
     }
-    let granted = authz::authorize(access, rule.map(|rule| &rule.require), module, authentication);
+    let granted = selection.authorize(module.as_ref(), authentication).map_err(|Refusal { fault, rule }| {
+        decision.rule = rule;
+        fault
+    });
     observer.step(|| Step::of("access", &granted, format!("`{}` lets the request through", access.name())));
     decision.verdict = match granted {
         Err(fault) => Verdict::Deny(fault.into()),
@@ -82,7 +91,7 @@ pub fn decide_before(
                 decision.authenticator = Some(principal.authenticator().clone());
             }
             let shown = match (access, &credential) {
-                (Access::Public | Access::Denied, _) => Shown::NotAsked,
+                (Access::Public | Access::Preflight | Access::Denied, _) => Shown::NotAsked,
                 (Access::Authenticated | Access::Optional, None) => Shown::Nothing,
                 (Access::Authenticated | Access::Optional, Some(credential)) => Shown::Credential(credential),
             };
@@ -90,6 +99,17 @@ pub fn decide_before(
         }
     };
     decision
+}
+
+/// What is settled before anybody is asked for.
+fn refused(refusal: Refusal, observer: &mut impl Observer) -> Decision {
+    let Refusal { fault, rule } = refusal;
+    match &fault {
+        // Has been told with the rules that match.
+        AuthzFault::NoRule => {}
+        fault => observer.step(|| Step::failed("route", fault.to_string())),
+    }
+    Decision { rule, ..Decision::refused(fault.into()) }
 }
 
 /// Looks for a credential and asks whose it is, if the rule wants to know.
@@ -102,7 +122,7 @@ fn authenticate<'a, 's>(
     observer: &mut impl Observer,
 ) -> (Authentication, Option<Credential<'a, 's>>) {
     match access {
-        Access::Public | Access::Denied => {
+        Access::Public | Access::Preflight | Access::Denied => {
             observer.step(|| Step::noted("credential", "not looked for: the rule does not ask who is there"));
             return (Authentication::NotAsked, None);
         }

@@ -30,16 +30,18 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 14] = [
+const TOPICS: [&str; 16] = [
     "api-keys",
     "claims-and-time",
     "configurations",
+    "context",
     "credentials",
     "identity-headers",
     "modules",
     "mtls",
     "paths-and-hosts",
     "places",
+    "preflight",
     "requirements",
     "reserved-names",
     "revocations",
@@ -105,6 +107,16 @@ async fn revocations() {
 #[tokio::test]
 async fn configurations() {
     run("configurations").await;
+}
+
+#[tokio::test]
+async fn context() {
+    run("context").await;
+}
+
+#[tokio::test]
+async fn preflight() {
+    run("preflight").await;
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@
 )]
 
 mod allowed;
+mod context;
 mod corpus;
 mod demo;
 mod denied;
@@ -22,6 +23,7 @@ mod mtls;
 mod outage;
 mod paths;
 mod places;
+mod preflight;
 mod resets;
 mod routes;
 mod sample;

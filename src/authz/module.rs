@@ -10,7 +10,7 @@ pub use prefix::{ModulePrefix, PrefixFault};
 pub use right::{Right, Rights};
 
 use super::AuthzFault;
-use super::router::Router;
+use super::router::{Layer, Router, Served};
 use crate::authn::Authentication;
 use crate::explain::Step;
 use crate::method::Method;
@@ -133,7 +133,7 @@ impl Modules {
             let mut router = Router::default();
             for (prefix, access) in modules {
                 // A prefix that is there twice leads to the first of them; `config::validate` lets none be.
-                let _ = router.insert(&[], prefix.pattern(), access);
+                let _ = router.insert(Layer::Enforced, Served::Methods(&[]), prefix.pattern(), access);
             }
             Self(router)
         })
@@ -142,7 +142,7 @@ impl Modules {
     /// The list that narrows a request: that of the module with the longest prefix, if this one has one.
     #[must_use]
     pub fn narrow<'s, 'a>(&'s self, request: &Request<'a>) -> Option<Narrowed<'s, 'a>> {
-        let access = self.0.find(request.method, &request.path)?.as_ref()?;
+        let access = self.0.find(Layer::Enforced, request.method, &request.path)?.as_ref()?;
         Some(Narrowed { access, method: request.method })
     }
 }

@@ -144,7 +144,8 @@ impl Problems {
             let mut problem = Placed::new(&path, root, problem);
             problem.others = others.iter().map(|other| other.place(root).clone()).collect();
             match problem.what {
-                Problem::Empty(_) | Problem::Kind { found: 0, .. } if is_hole(faults, &problem.path) => {}
+                Problem::Empty(_) | Problem::NoMatch | Problem::Kind { found: 0, .. }
+                    if is_hole(faults, &problem.path) => {}
                 _ => placed.push(problem),
             }
         }
@@ -497,6 +498,27 @@ pub enum Problem {
         "asks something of the caller, and with access `{0}` there may be none; write `access: authenticated`, or leave it out"
     )]
     RequireWithoutCaller(&'static str),
+    /// A rule that asks for a caller, or turns everybody away, and is to open by name.
+    #[error(
+        "opens routes that name this rule, which needs `access: public`, and the access is `{0}`; leave one of them out"
+    )]
+    AllowByName(&'static str),
+    /// A rule that only its name leads to, with requests that it is for.
+    #[error(
+        "has no meaning beside `by_name: true`, which says that only a route that names the rule leads to it; leave out one of them"
+    )]
+    MatchByName,
+    /// A rule that nothing leads to.
+    #[error(
+        "says for no path that the rule is for it; write `match: {{ paths: [\"/docs/{{*rest}}\"] }}`, or `by_name: true` if routes name it"
+    )]
+    NoMatch,
+    /// A rule for preflights that only its name leads to.
+    #[error("has no meaning with `access: preflight`: a name can't make a request a preflight; write `match`")]
+    PreflightByName,
+    /// A method for preflights that is not theirs.
+    #[error("{0} is not the method of a preflight, which is always `OPTIONS`; leave `methods` out")]
+    MethodOfPreflights(Quoted),
     /// A path pattern that is none.
     #[error("{pattern}: {fault}")]
     Pattern {

@@ -18,7 +18,7 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cauti
     let lengths = Lengths::of(document.rules.iter().chain(&profile.rules));
     let compared = Compared { document, before: &before, rules, lengths: &lengths };
     for rule in profile.rules.iter().filter(|rule| matches!(rule.access, document::Access::Denied)) {
-        let document::Rule { name, matches, access: _, require: _ } = rule;
+        let document::Rule { name, matches, .. } = rule;
         let methods = matches.methods();
         for pattern in &matches.paths {
             let Some(now) = compared.no_more_denied(rule, pattern) else { continue };
@@ -38,7 +38,7 @@ fn open_to_all(document: &Document, cautions: &mut Cautions<'_>) {
     for (number, rule) in document.rules.iter().enumerate() {
         match rule.access {
             document::Access::Public | document::Access::Optional => {}
-            document::Access::Authenticated | document::Access::Denied => continue,
+            document::Access::Authenticated | document::Access::Preflight | document::Access::Denied => continue,
         }
         // One for some hosts opens those, as it says.
         let anywhere = rule.matches.hosts().is_empty();

@@ -6,8 +6,8 @@ use super::super::problem::{ModuleProblem, Problem, Problems};
 use super::super::quoted::Quoted;
 use super::name;
 use crate::authz::{
-    Access, ModuleAccess, ModuleName, ModulePrefix, Modules, Organizations, Requirement, Right, Rights, Rule, RuleName,
-    Rules,
+    Access, ByName, Enforcement, ModuleAccess, ModuleName, ModulePrefix, Modules, Organizations, Requirement, Right,
+    Rights, Rule, RuleName, Rules,
 };
 use crate::endpoint::Endpoint;
 use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
@@ -62,6 +62,8 @@ fn add_rule(name: &ModuleName, prefix: &ModulePrefix, rules: &mut Rules) {
         access: Access::Authenticated,
         require: Requirement::default(),
         pattern: prefix.pattern().to_string().into(),
+        enforcement: Enforcement::Enforced,
+        by_name: ByName::Narrows,
     };
     let _ = rules.add(rule, None, &[], prefix.pattern());
 }

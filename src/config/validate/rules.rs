@@ -6,11 +6,13 @@ use super::super::problem::{ModuleProblem, Problem, Problems};
 use super::super::quoted::Quoted;
 use super::{method, name};
 use crate::authz::{
-    Access, Covered, Entitlements, Fallback, HostPattern, PathPattern, Requirement, Rule, RuleConflict, RuleName, Rules,
+    Access, ByName, Covered, Enforcement, Entitlements, Fallback, HostPattern, PathPattern, Requirement, Rule,
+    RuleConflict, RuleName, Rules,
 };
 use crate::method::Method;
 use crate::principal::AuthenticatorName;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// The rules of a document, which notes what is wrong with them. `authenticators` are the names that a rule may ask for.
 pub(in super::super) fn check(
@@ -26,7 +28,7 @@ pub(in super::super) fn check(
     let mut rules = Rules::new(fallback);
     let mut taken = HashSet::new();
     for (number, rule) in list.iter().enumerate() {
-        let document::Rule { name: rule_name, matches, access, require } = rule;
+        let document::Rule { name: rule_name, matches, by_name, allow_by_name, access, require } = rule;
         let at = Path::root("rules").position(number);
         name(&at, rule_name, &mut taken, problems);
         if rule_name.starts_with(super::modules::RULE) {
@@ -36,19 +38,54 @@ pub(in super::super) fn check(
             document::Access::Authenticated => Access::Authenticated,
             document::Access::Optional => Access::Optional,
             document::Access::Public => Access::Public,
+            document::Access::Preflight => Access::Preflight,
             document::Access::Denied => Access::Denied,
         };
         let require = requirement(&at.key("require"), require, access, authenticators, problems);
+        if *allow_by_name && access != Access::Public {
+            problems.add(at.key("allow_by_name"), Problem::AllowByName(access.name()));
+        }
         let of_pattern = |pattern: &str| Rule {
             name: RuleName::new(rule_name),
             access,
             require: require.clone(),
             pattern: pattern.into(),
+            enforcement: Enforcement::Enforced,
+            by_name: if *allow_by_name { ByName::Decides } else { ByName::Narrows },
         };
-        add(&at.key("match"), list, matches, of_pattern, &mut rules, problems);
+        match (*by_name, access) {
+            (false, Access::Preflight) => {
+                methods_of_preflights(&at.key("match").key("methods"), matches, problems);
+                add(&at.key("match"), list, matches, of_pattern, &mut rules, problems);
+            }
+            (false, _) => add(&at.key("match"), list, matches, of_pattern, &mut rules, problems),
+            (true, _) => {
+                by_name_only(&at, matches, access, problems);
+                rules.add_named(of_pattern(""));
+            }
+        }
     }
     covered(list, &rules, problems);
     rules
+}
+
+/// A rule for preflights is for no other method than theirs.
+fn methods_of_preflights(at: &Path, matches: &document::Match, problems: &mut Problems) {
+    let others = |text: &str| method(text).is_ok_and(|method| method.as_str() != "OPTIONS");
+    for (place, text) in matches.methods().iter().enumerate().filter(|(_, text)| others(text)) {
+        problems.add(at.position(place), Problem::MethodOfPreflights(Quoted::new(text)));
+    }
+}
+
+/// A rule that only its name leads to matches nothing by itself, and preflights are no matter of names.
+fn by_name_only(at: &Path, matches: &document::Match, access: Access, problems: &mut Problems) {
+    let document::Match { hosts, methods, paths } = matches;
+    if hosts.is_some() || methods.is_some() || !paths.is_empty() {
+        problems.add(at.key("match"), Problem::MatchByName);
+    }
+    if access == Access::Preflight {
+        problems.add(at.key("by_name"), Problem::PreflightByName);
+    }
 }
 
 /// Adds a rule for each of its hosts and patterns.
@@ -69,10 +106,12 @@ fn add(
         problems
             .add(at.key("methods"), Problem::Empty("name at least one method, or leave the key out for every method"));
     }
-    let (hosts, methods) = (matches.hosts(), matches.methods());
-    if paths.is_empty() {
+    if hosts.is_none() && methods.is_none() && paths.is_empty() {
+        problems.add(at.clone(), Problem::NoMatch);
+    } else if paths.is_empty() {
         problems.add(at.key("paths"), Problem::Empty("name at least one path, such as `/docs/{*rest}`"));
     }
+    let (hosts, methods) = (matches.hosts(), matches.methods());
     let accepted = methods_of(at, methods, problems);
     let mut patterns = Vec::new();
     for (place, host) in hosts.iter().enumerate() {
@@ -99,7 +138,7 @@ fn add(
 
 /// Patterns of rules that never decide, on whatever host.
 fn covered(list: &[document::Rule], rules: &Rules, problems: &mut Problems) {
-    let mut found = BTreeMap::<(&str, &str), Vec<Covered<'_, Rule>>>::new();
+    let mut found = BTreeMap::<(&str, &str), Vec<Covered<'_, Arc<Rule>>>>::new();
     for covered in rules.covered() {
         found.entry((covered.entry.name.as_str(), &covered.entry.pattern)).or_default().push(covered);
     }
@@ -160,8 +199,8 @@ fn requirement(at: &Path, require: &Require, access: Access, known: &[&str], pro
     let requirement = Requirement { authenticators, all, any };
     match access {
         Access::Authenticated => {}
-        Access::Optional | Access::Public | Access::Denied if requirement.is_empty() => {}
-        Access::Optional | Access::Public | Access::Denied => {
+        Access::Optional | Access::Public | Access::Preflight | Access::Denied if requirement.is_empty() => {}
+        Access::Optional | Access::Public | Access::Preflight | Access::Denied => {
             problems.add(at.clone(), Problem::RequireWithoutCaller(access.name()));
         }
     }
