@@ -7,6 +7,7 @@ mod de;
 mod document;
 mod error;
 mod key_facts;
+mod lay;
 mod load;
 mod path;
 mod print;

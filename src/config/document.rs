@@ -18,7 +18,9 @@ pub(super) use introspection::{ClientAuthentication, Introspection};
 pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use rules::{Access, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};
-pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream};
+pub(super) use upstream::{
+    Body, Denials, Encode, Forward, HeaderForm, HeaderSource, PrincipalWord, Statuses, Upstream,
+};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

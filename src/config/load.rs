@@ -6,6 +6,7 @@ use super::de::{self, FormFault, Found, Seen};
 use super::document::{Document, ProfileName};
 use super::error::ConfigError;
 use super::key_facts::{self, KeyFacts};
+use super::lay::lay;
 use super::problem::{MOST, Placed};
 use super::source::{Environment, Keys, Reader};
 use super::tree::{Entry, Node, Place, SyntaxFault, Value};
@@ -157,7 +158,7 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Res
     };
     let below = effective.clone();
     if let Some(user) = user {
-        effective = effective.overlay(user);
+        effective = lay(effective, user);
     }
     effective = lay_flags(effective, overrides, profile);
     let Checked { config, cautions, keys } = check(effective.clone(), below, reader)?;
