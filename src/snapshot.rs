@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
 use crate::explain::{Nobody, Observer, Step};
+use crate::header::HeaderName;
 use crate::request::Request;
 use crate::upstream::Shape;
 use std::time::Duration;
@@ -165,7 +166,12 @@ fn shape(
     observer.step(|| match &mutations {
         Ok(mutations) => {
             let (set, removed) = (mutations.set.len(), mutations.remove.len());
-            Step::passed("headers", format!("{set} written over whatever the client sent, {removed} removed"))
+            let dropped: Vec<&str> = mutations.dropped.iter().map(HeaderName::as_str).collect();
+            let dropped = match dropped.as_slice() {
+                [] => String::new(),
+                names => format!(", of which {} for a value that can't be written", names.join(", ")),
+            };
+            Step::passed("headers", format!("{set} written over whatever the client sent, {removed} removed{dropped}"))
         }
         Err(fault) => Step::failed("headers", fault.to_string()),
     });

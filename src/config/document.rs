@@ -20,7 +20,9 @@ pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
 pub(super) use rules::{Access, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};
-pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream, is_choice};
+pub(super) use upstream::{
+    Body, Denials, Encode, Forward, HeaderForm, HeaderSource, PrincipalWord, Statuses, Upstream, is_choice,
+};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -16,7 +16,7 @@ use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
 use crate::authz::{HostPatternFault, PatternFault};
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::fetch::{CaFault, UrlFault};
-use crate::header::HeaderNameFault;
+use crate::header::{HeaderNameFault, HeaderTextFault};
 use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SigningFault};
 use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
@@ -144,7 +144,10 @@ impl Problems {
             let mut problem = Placed::new(&path, root, problem);
             problem.others = others.iter().map(|other| other.place(root).clone()).collect();
             match problem.what {
-                Problem::Empty(_) | Problem::NoMatch | Problem::Kind { found: 0, .. }
+                Problem::Empty(_)
+                | Problem::NoMatch
+                | Problem::Kind { found: 0, .. }
+                | Problem::OneSource { found: 0 }
                     if is_hole(faults, &problem.path) => {}
                 _ => placed.push(problem),
             }
@@ -324,6 +327,21 @@ pub enum Problem {
              write another name"
     )]
     HeaderAboutTheRequest(Quoted),
+    /// A header whose value comes from nowhere, or from two places.
+    #[error("names {found} sources and needs one; write exactly one of `claim`, `principal`, `value`")]
+    OneSource {
+        /// How many there are.
+        found: usize,
+    },
+    /// A constant that no header can hold. It is not shown.
+    #[error("what stands here (not shown) {0}; write visible ASCII characters, with spaces only between them")]
+    HeaderValue(HeaderTextFault),
+    /// A form of what is written as it stands.
+    #[error("has no meaning for a `value`, which is written as it stands; leave it out")]
+    FormOfConstant,
+    /// An encoding of what is encoded in any case.
+    #[error("has no meaning beside `as`: the items of a list and JSON are encoded in any case; leave it out")]
+    EncodedAlready,
     /// Two identity headers that a server can't tell apart.
     #[error("{0} and {1} are one header to many servers, which tell neither case nor `_` from `-`; keep one of them")]
     HeadersAlike(Quoted, Quoted),
