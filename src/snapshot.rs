@@ -1,15 +1,17 @@
 //! Everything that a decision reads, and the decision itself: a pure function of request, snapshot and time. No clock, no
 //! I/O, no logging. A snapshot is never changed; a new configuration is a new one.
 
-use crate::answer::Answers;
+use crate::answer::{Answers, Insufficient};
 use crate::authn::{Authentication, Authenticators, AuthnFault, Supply};
-use crate::authz::{self, Access, AuthzFault, Caller, Fallback, Grant, Rules};
+use crate::authz::{self, Access, AuthzFault, Caller, Fallback, Grant, Rule, Rules};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
 use crate::explain::{Nobody, Observer, Step};
+use crate::principal::Principal;
 use crate::request::Request;
 use crate::upstream::Shape;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One configuration, ready to decide with.
@@ -67,10 +69,14 @@ pub fn decide_before(
     decision.rule = rule.map(|rule| rule.name.clone());
 
     let (authentication, credential) = authenticate(access, request, snapshot, now, supply, observer);
+    let caller = caller_to_tell(&authentication, snapshot);
     let granted = authz::authorize(access, rule.map(|rule| &rule.require), authentication);
     observer.step(|| Step::of("access", &granted, format!("`{}` lets the request through", access.name())));
     decision.verdict = match granted {
-        Err(fault) => Verdict::Deny(fault.into()),
+        Err(fault) => {
+            decision.insufficient = caller.and_then(|caller| insufficient(&caller, rule, &fault));
+            Verdict::Deny(fault.into())
+        }
         Ok(grant) => {
             if let Caller::Known(principal) = grant.caller() {
                 decision.authenticator = Some(principal.authenticator().clone());
@@ -84,6 +90,27 @@ pub fn decide_before(
         }
     };
     decision
+}
+
+/// The caller, where it may have to be told what it lacks.
+fn caller_to_tell(authentication: &Authentication, snapshot: &Snapshot) -> Option<Arc<Principal>> {
+    match authentication {
+        Authentication::Accepted(caller) if snapshot.answers.tell_permissions() => Some(Arc::clone(caller)),
+        Authentication::Accepted(_)
+        | Authentication::NotAsked
+        | Authentication::Absent
+        | Authentication::Rejected(_) => None,
+    }
+}
+
+/// What a caller lacks for a rule, if it is permissions.
+fn insufficient(caller: &Principal, rule: Option<&Rule>, fault: &AuthzFault) -> Option<Box<Insufficient>> {
+    let AuthzFault::PermissionMissing(missing) = fault else { return None };
+    let mut required = rule.map(|rule| rule.require.all.permissions.clone()).unwrap_or_default();
+    if !required.contains(missing) {
+        required.push(missing.clone());
+    }
+    Some(Box::new(Insufficient { required, have: caller.identity().permissions.clone() }))
 }
 
 /// Looks for a credential and asks whose it is, if the rule wants to know.

@@ -30,11 +30,12 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 13] = [
+const TOPICS: [&str; 14] = [
     "api-keys",
     "claims-and-time",
     "configurations",
     "credentials",
+    "denials",
     "identity-headers",
     "mtls",
     "paths-and-hosts",
@@ -104,6 +105,11 @@ async fn configurations() {
 #[tokio::test]
 async fn credentials() {
     run("credentials").await;
+}
+
+#[tokio::test]
+async fn denials() {
+    run("denials").await;
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod demo;
 mod denied;
 mod dpop;
 mod drain;
+mod forms;
 mod grpc;
 mod identity;
 mod mtls;
@@ -28,6 +29,7 @@ mod seen;
 mod tampered;
 mod tokens;
 mod transport;
+mod undecided;
 
 use crate::support::program;
 use modgud::playground::http::Exchange;

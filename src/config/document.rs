@@ -4,6 +4,7 @@
 
 mod api_keys;
 mod authenticators;
+mod denials;
 mod introspection;
 mod keys;
 mod rules;
@@ -14,11 +15,12 @@ pub(super) use api_keys::ApiKey as ApiKeyEntry;
 pub(super) use authenticators::{
     AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, Sender, Source,
 };
+pub(super) use denials::{Body, Denials, Deny, Redirect, Statuses, Unavailable};
 pub(super) use introspection::{ClientAuthentication, Introspection};
 pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use rules::{Access, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};
-pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream};
+pub(super) use upstream::{Forward, HeaderSource, PrincipalWord, Upstream};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

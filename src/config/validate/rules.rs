@@ -24,7 +24,8 @@ pub(in super::super) fn check(
     let mut rules = Rules::new(fallback);
     let mut taken = HashSet::new();
     for (number, rule) in list.iter().enumerate() {
-        let document::Rule { name: rule_name, matches, access, require } = rule;
+        // What it tells those whom it turns away is for `denials`.
+        let document::Rule { name: rule_name, matches, access, require, deny: _ } = rule;
         let at = Path::root("rules").position(number);
         name(&at, rule_name, &mut taken, problems);
         let access = match access {
