@@ -1,7 +1,7 @@
 //! Everything that a decision reads, and the decision itself: a pure function of request, snapshot and time. No clock, no
 //! I/O, no logging. A snapshot is never changed; a new configuration is a new one.
 
-use crate::answer::Answers;
+use crate::answer::{Answers, Insufficient};
 use crate::authn::{Authentication, Authenticators, AuthnFault, Supply};
 use crate::authz::{Access, AuthzFault, Caller, Grant, Modules, Refusal, Rules, Selection};
 use crate::clock::Timestamp;
@@ -9,8 +9,10 @@ use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
 use crate::explain::{Nobody, Observer, Step};
 use crate::header::HeaderName;
+use crate::principal::Principal;
 use crate::request::Request;
 use crate::upstream::Shape;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One configuration, ready to decide with.
@@ -76,6 +78,7 @@ pub fn decide_before(
 
     let access = selection.access();
     let (authentication, credential) = authenticate(access, request, snapshot, now, supply, observer);
+    let caller = caller_to_tell(&authentication, snapshot);
     let module = snapshot.modules.as_ref().and_then(|modules| modules.narrow(request));
     if let Some(module) = &module {
         observer.step(|| module.describe(&authentication));
@@ -86,7 +89,10 @@ pub fn decide_before(
     });
     observer.step(|| Step::of("access", &granted, format!("`{}` lets the request through", access.name())));
     decision.verdict = match granted {
-        Err(fault) => Verdict::Deny(fault.into()),
+        Err(fault) => {
+            decision.insufficient = caller.and_then(|caller| insufficient(&caller, &selection, &fault));
+            Verdict::Deny(fault.into())
+        }
         Ok(grant) => {
             if let Caller::Known(principal) = grant.caller() {
                 decision.authenticator = Some(principal.authenticator().clone());
@@ -111,6 +117,27 @@ fn refused(refusal: Refusal, observer: &mut impl Observer) -> Decision {
         fault => observer.step(|| Step::failed("route", fault.to_string())),
     }
     Decision { rule, ..Decision::refused(fault.into()) }
+}
+
+/// The caller, where it may have to be told what it lacks.
+fn caller_to_tell(authentication: &Authentication, snapshot: &Snapshot) -> Option<Arc<Principal>> {
+    match authentication {
+        Authentication::Accepted(caller) if snapshot.answers.tell_permissions() => Some(Arc::clone(caller)),
+        Authentication::Accepted(_)
+        | Authentication::NotAsked
+        | Authentication::Absent
+        | Authentication::Rejected(_) => None,
+    }
+}
+
+/// What a caller lacks, if it is permissions.
+fn insufficient(caller: &Principal, selection: &Selection<'_, '_>, fault: &AuthzFault) -> Option<Box<Insufficient>> {
+    let AuthzFault::PermissionMissing(missing) = fault else { return None };
+    let mut required = selection.required_permissions();
+    if !required.contains(missing) {
+        required.push(missing.clone());
+    }
+    Some(Box::new(Insufficient { required, have: caller.identity().permissions.clone() }))
 }
 
 /// Looks for a credential and asks whose it is, if the rule wants to know.

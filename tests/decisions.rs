@@ -30,12 +30,13 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 16] = [
+const TOPICS: [&str; 17] = [
     "api-keys",
     "claims-and-time",
     "configurations",
     "context",
     "credentials",
+    "denials",
     "identity-headers",
     "modules",
     "mtls",
@@ -122,6 +123,11 @@ async fn preflight() {
 #[tokio::test]
 async fn credentials() {
     run("credentials").await;
+}
+
+#[tokio::test]
+async fn denials() {
+    run("denials").await;
 }
 
 #[tokio::test]

@@ -147,6 +147,21 @@ impl<'r> Selection<'r, '_> {
         Ok(first.and(second))
     }
 
+    /// Every permission that is asked for by name, each once.
+    #[must_use]
+    pub fn required_permissions(&self) -> Vec<Box<str>> {
+        let rules = self.found.into_iter().chain(self.narrowing());
+        let of_rules = rules.flat_map(|rule| &rule.require.all.permissions).map(|one| &**one);
+        let of_route = self.permissions.into_iter().flat_map(|permissions| permissions.iter());
+        let mut all: Vec<Box<str>> = Vec::new();
+        for one in of_rules.chain(of_route) {
+            if !all.iter().any(|known| **known == *one) {
+                all.push(one.into());
+            }
+        }
+        all
+    }
+
     /// Whether the route in Envoy adds something that is to be told.
     pub(crate) const fn is_narrowed(&self) -> bool {
         self.narrowing().is_some() || self.permissions.is_some()

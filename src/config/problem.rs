@@ -11,7 +11,7 @@ use super::revocations::RevocationsError;
 use super::source::SourceFault;
 use super::tree::{Node, Place};
 use crate::address::AddressFault;
-use crate::answer::{RealmFault, StatusFault};
+use crate::answer::{DetailFault, ExtraHeaderFault, OwnHostFault, RealmFault, ReturnParameterFault, StatusFault};
 use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
 use crate::authz::{HostPatternFault, PatternFault};
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
@@ -582,5 +582,51 @@ pub enum Problem {
         found: Quoted,
         /// What is wrong with it.
         fault: RealmFault,
+    },
+    /// A header that denials can't have.
+    #[error("{found} can't be added to denials: {fault}")]
+    DenialHeader {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: ExtraHeaderFault,
+    },
+    /// A header that denials would have twice.
+    #[error("{0} is there already; names of headers tell no case")]
+    DenialHeaderTwice(Quoted),
+    /// An answer of a rule that gives none.
+    #[error(
+        "says what is told to whoever is turned away, and a rule with access `public` turns nobody away; leave it out"
+    )]
+    DenyOfPublic,
+    /// A text that can't be told to clients.
+    #[error("{found} can't be told: {fault}")]
+    Detail {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: DetailFault,
+    },
+    /// No address of a login page. It is not shown: it may hold a secret.
+    #[error(
+        "what stands here (not shown) is not the address of a login page; write an `https` one (plain `http` only to this machine) \
+             without user and fragment, such as `https://login.example.com/`"
+    )]
+    LoginPage,
+    /// A parameter that can't be told where to come back to.
+    #[error("{found} can't be the parameter: {fault}")]
+    ReturnParameter {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: ReturnParameterFault,
+    },
+    /// A host of the operator's that is none.
+    #[error("{found} is not a host: {fault}; write one such as `app.example.com`")]
+    OwnHost {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: OwnHostFault,
     },
 }

@@ -30,6 +30,12 @@ impl QueryName {
     pub const fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether some server finds a parameter of this name in `parameter`, a piece of a query between two `&`.
+    #[must_use]
+    pub fn is_in(&self, parameter: &str) -> bool {
+        parameter.split(';').any(|part| spells(part.split_once('=').map_or(part, |(key, _)| key), self))
+    }
 }
 
 /// The credential in the parameter of this name, if there is such a parameter. Servers differ in whether `;` separates

@@ -1,11 +1,12 @@
 //! The RPC: read, decide, record, answer.
 
 use super::seldom::Seldom;
+use crate::answer::Seen;
 use crate::authz::RuleName;
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
 use crate::driver::Driver;
 use crate::envoy::proto::{Authorization, CheckRequest, CheckResponse};
-use crate::envoy::{denial, response};
+use crate::envoy::{read_headers, response};
 use crate::principal::AuthenticatorName;
 use crate::reason::{Class, Reason};
 use crate::request::{Lookup, Request};
@@ -79,7 +80,8 @@ impl Checks {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }
-        response(decision, &snapshot.answers)
+        let unread = if request.is_none() { read_headers(check) } else { None };
+        response(decision, Seen::of(request.as_ref(), unread.as_ref()), &snapshot.answers)
     }
 
     /// The answer to a check that did not come to a decision.
@@ -92,8 +94,7 @@ impl Checks {
             (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(Fault::Overload)) => self.log_overload(),
             (LoggedDecisions::All | LoggedDecisions::Denied, _) => log(&decision, None),
         }
-        let reason = decision.reason().unwrap_or(Reason::Internal);
-        denial(reason, &snapshot.answers)
+        response(decision, Seen::Nothing, &snapshot.answers)
     }
 
     /// An event for many decisions: each says the same, and a line for each would be one more burden when there are too many.

@@ -1,5 +1,6 @@
 //! `rules` and `fallback`, as they are written.
 
+use super::Deny;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -26,6 +27,9 @@ pub(in super::super) struct Rule {
     /// What it asks of the caller beside a good credential. Only with `access: authenticated`.
     #[serde(default)]
     pub(in super::super) require: Require,
+    /// What is told to callers who are known and may not, in the place of the general answer. Who is not known is asked for a
+    /// credential as everywhere.
+    pub(in super::super) deny: Option<Deny>,
 }
 
 /// What a rule asks of the caller beside a good credential: all of it.

@@ -1,4 +1,4 @@
-//! `upstream` and `denials`, as they are written: what modules and clients are told.
+//! `upstream`, as it is written: what modules are told.
 
 use super::Claim;
 use super::authenticators::Text;
@@ -94,37 +94,4 @@ pub(in super::super) enum Forward {
     /// The module gets it as `Authorization: SCHEME token`, whatever scheme and header the client used; the scheme, such as `JWT`.
     #[serde(rename = "forward")]
     As(String),
-}
-
-/// What clients are told when they are turned away.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in super::super) struct Denials {
-    /// The form of the body. Default: `problem`; in the profile `bifrost`: `detail`.
-    pub(in super::super) body: Option<Body>,
-    /// The realm that `WWW-Authenticate` names: 1 to 64 visible ASCII characters or spaces. Default: `modgud`.
-    pub(in super::super) realm: Option<String>,
-    /// Other statuses than 401 and 403.
-    #[serde(default)]
-    pub(in super::super) status: Statuses,
-}
-
-/// The form of a denial's body.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in super::super) enum Body {
-    /// Problem details (RFC 9457), `application/problem+json`.
-    Problem,
-    /// `{"detail": "…"}`, with `BiFrost`'s texts.
-    Detail,
-}
-
-/// The statuses of denials, for the sake of clients that know others: 400 to 499.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in super::super) struct Statuses {
-    /// When the caller is not known. Default: 401.
-    pub(in super::super) unauthenticated: Option<u16>,
-    /// When the caller may not. Default: 403.
-    pub(in super::super) forbidden: Option<u16>,
 }

@@ -28,7 +28,8 @@ pub(in super::super) fn check(
     let mut rules = Rules::new(fallback);
     let mut taken = HashSet::new();
     for (number, rule) in list.iter().enumerate() {
-        let document::Rule { name: rule_name, matches, by_name, allow_by_name, access, require } = rule;
+        // What it tells those whom it turns away is for `denials`.
+        let document::Rule { name: rule_name, matches, by_name, allow_by_name, access, require, deny: _ } = rule;
         let at = Path::root("rules").position(number);
         name(&at, rule_name, &mut taken, problems);
         if rule_name.starts_with(super::modules::RULE) {
