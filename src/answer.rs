@@ -233,7 +233,9 @@ const fn public_text(reason: Reason) -> &'static str {
         | Reason::NoRule
         | Reason::PermissionMissing
         | Reason::RoleMissing
-        | Reason::AuthenticatorNotAllowed => "This is not allowed.",
+        | Reason::AuthenticatorNotAllowed
+        | Reason::ConditionFalse
+        | Reason::ConditionError => "This is not allowed.",
         Reason::RequestMalformed => "The request is malformed.",
         Reason::PathAmbiguous => "The path must be in its normal form.",
         Reason::HostAmbiguous => "The host must be in its normal form.",
@@ -274,7 +276,9 @@ const fn detail(reason: Reason) -> &'static str {
         | Reason::NoRule
         | Reason::PermissionMissing
         | Reason::RoleMissing
-        | Reason::AuthenticatorNotAllowed => "You do not have permission to perform this action.",
+        | Reason::AuthenticatorNotAllowed
+        | Reason::ConditionFalse
+        | Reason::ConditionError => "You do not have permission to perform this action.",
         Reason::RequestMalformed
         | Reason::PathAmbiguous
         | Reason::HostAmbiguous

@@ -67,8 +67,9 @@ pub fn decide_before(
     decision.rule = rule.map(|rule| rule.name.clone());
 
     let (authentication, credential) = authenticate(access, request, snapshot, now, supply, observer);
-    let granted = authz::authorize(access, rule.map(|rule| &rule.require), authentication);
-    observer.step(|| Step::of("access", &granted, format!("`{}` lets the request through", access.name())));
+    let admitted = authz::authorize(access, rule.map(|rule| &rule.require), authentication);
+    observer.step(|| Step::of("access", &admitted, format!("`{}` lets the request through", access.name())));
+    let granted = admitted.and_then(|admitted| admitted.narrow(rule, request, now, observer));
     decision.verdict = match granted {
         Err(fault) => Verdict::Deny(fault.into()),
         Ok(grant) => {

@@ -7,7 +7,8 @@
 #[cfg(test)]
 mod tests;
 
-use crate::path::MAX_TARGET_BYTES;
+use crate::path::{CanonicalPath, MAX_TARGET_BYTES};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A pattern that some request's path can match.
@@ -49,6 +50,29 @@ impl PathPattern {
     #[must_use]
     pub fn rest(&self) -> Option<&str> {
         self.rest.as_deref()
+    }
+
+    /// The names of the parameters, from the left.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let named = self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Parameter(name) => Some(&**name),
+        });
+        named.chain(self.rest())
+    }
+
+    /// What the parameters stand for in a path that matches: `{name}` for its decoded segment, `{*name}` for all that are left, with
+    /// `/` between them. Of a path that does not match, whatever stands in those places.
+    pub fn parameters<'p>(&'p self, path: &'p CanonicalPath<'_>) -> impl Iterator<Item = (&'p str, Cow<'p, str>)> {
+        let named = self.segments.iter().zip(path.segments()).filter_map(|(segment, text)| match segment {
+            Segment::Literal(_) => None,
+            Segment::Parameter(name) => Some((&**name, Cow::Borrowed(text))),
+        });
+        let rest = self.rest().map(|name| {
+            let left: Vec<&str> = path.segments().skip(self.segments.len()).collect();
+            (name, Cow::Owned(left.join("/")))
+        });
+        named.chain(rest)
     }
 }
 

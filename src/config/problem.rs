@@ -9,7 +9,8 @@ use super::tree::{Node, Place};
 use crate::address::AddressFault;
 use crate::answer::{RealmFault, StatusFault};
 use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
-use crate::authz::{HostPatternFault, PatternFault};
+use crate::authz::condition::ExpressionFault;
+use crate::authz::{HostPatternFault, PatternFault, TenancyFault};
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::fetch::{CaFault, UrlFault};
 use crate::header::HeaderNameFault;
@@ -476,6 +477,20 @@ pub enum Problem {
         "asks something of the caller, and with access `{0}` there may be none; write `access: authenticated`, or leave it out"
     )]
     RequireWithoutCaller(&'static str),
+    /// A condition that can't be used.
+    #[error(transparent)]
+    Condition(ExpressionFault),
+    /// A condition where nobody gets through.
+    #[error("has no meaning with access `denied`: nobody gets through, whatever it says; leave it out")]
+    ConditionDenied,
+    /// A place of the request's organization that is none.
+    #[error("{found}: {fault}")]
+    Tenancy {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: TenancyFault,
+    },
     /// A path pattern that is none.
     #[error("{pattern}: {fault}")]
     Pattern {

@@ -51,6 +51,7 @@ fn add(rules: &mut Rules, name: &str, draft: &Draft) -> bool {
         name: RuleName::new(name),
         access: draft.access,
         require: Requirement::default(),
+        narrowing: None,
         pattern: draft.pattern.as_str().into(),
     };
     rules.add(rule, None, &methods, &PathPattern::parse(&draft.pattern).unwrap()).is_ok()

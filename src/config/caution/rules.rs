@@ -18,8 +18,8 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cauti
     let lengths = Lengths::of(document.rules.iter().chain(&profile.rules));
     let compared = Compared { document, before: &before, rules, lengths: &lengths };
     for rule in profile.rules.iter().filter(|rule| matches!(rule.access, document::Access::Denied)) {
-        let document::Rule { name, matches: document::Match { hosts: _, methods, paths }, access: _, require: _ } =
-            rule;
+        let document::Rule { name, matches, access: _, require: _, same_organization: _, when: _ } = rule;
+        let document::Match { hosts: _, methods, paths } = matches;
         for pattern in paths {
             let Some(now) = compared.no_more_denied(rule, pattern) else { continue };
             let by = now.to_string();

@@ -18,6 +18,12 @@ pub(in super::super) struct Rule {
     /// What it asks of the caller beside a good credential. Only with `access: authenticated`.
     #[serde(default)]
     pub(in super::super) require: Require,
+    /// Where the request names the organization that it is about: `path.NAME`, `query.NAME` or `context.NAME`. Only callers of that
+    /// organization, as `principal.organization` finds it, get through. Only with `access: authenticated`.
+    pub(in super::super) same_organization: Option<String>,
+    /// A condition in CEL, such as `claims.level >= 2 && path.org in principal.roles`, over `request`, `path`, `query`, `claims`,
+    /// `principal`, `context` and `now`. What is not true, or can't be told, lets nobody through.
+    pub(in super::super) when: Option<String>,
 }
 
 /// What a rule asks of the caller beside a good credential: all of it.
