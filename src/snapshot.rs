@@ -3,7 +3,7 @@
 
 use crate::answer::{Answers, Insufficient};
 use crate::authn::{Authentication, Authenticators, AuthnFault, Supply};
-use crate::authz::{Access, AuthzFault, Caller, Grant, Modules, Refusal, Rules, Selection};
+use crate::authz::{Access, Asked, AuthzFault, Caller, Grant, Modules, Refusal, Rules, Selection};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
@@ -83,11 +83,11 @@ pub fn decide_before(
     if let Some(module) = &module {
         observer.step(|| module.describe(&authentication));
     }
-    let granted = selection.authorize(module.as_ref(), authentication).map_err(|Refusal { fault, rule }| {
+    let asked = Asked { module: module.as_ref(), request, now };
+    let granted = selection.authorize(&asked, authentication, observer).map_err(|Refusal { fault, rule }| {
         decision.rule = rule;
         fault
     });
-    observer.step(|| Step::of("access", &granted, format!("`{}` lets the request through", access.name())));
     decision.verdict = match granted {
         Err(fault) => {
             decision.insufficient = caller.and_then(|caller| insufficient(&caller, &selection, &fault));

@@ -30,9 +30,10 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 17] = [
+const TOPICS: [&str; 18] = [
     "api-keys",
     "claims-and-time",
+    "conditions",
     "configurations",
     "context",
     "credentials",
@@ -98,6 +99,11 @@ async fn sender() {
 #[tokio::test]
 async fn requirements() {
     run("requirements").await;
+}
+
+#[tokio::test]
+async fn conditions() {
+    run("conditions").await;
 }
 
 #[tokio::test]

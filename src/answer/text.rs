@@ -71,7 +71,9 @@ pub(super) const fn public(reason: Reason) -> &'static str {
         | Reason::RoleMissing
         | Reason::RuleUnknown
         | Reason::ContextInvalid
-        | Reason::AuthenticatorNotAllowed => "This is not allowed.",
+        | Reason::AuthenticatorNotAllowed
+        | Reason::ConditionFalse
+        | Reason::ConditionError => "This is not allowed.",
         Reason::RequestMalformed => "The request is malformed.",
         Reason::PathAmbiguous => "The path must be in its normal form.",
         Reason::HostAmbiguous => "The host must be in its normal form.",

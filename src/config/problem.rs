@@ -13,7 +13,8 @@ use super::tree::{Node, Place};
 use crate::address::AddressFault;
 use crate::answer::{DetailFault, ExtraHeaderFault, OwnHostFault, RealmFault, ReturnParameterFault, StatusFault};
 use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
-use crate::authz::{HostPatternFault, PatternFault};
+use crate::authz::condition::ExpressionFault;
+use crate::authz::{HostPatternFault, PatternFault, TenancyFault};
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::fetch::{CaFault, UrlFault};
 use crate::header::{HeaderNameFault, HeaderTextFault};
@@ -537,6 +538,20 @@ pub enum Problem {
     /// A method for preflights that is not theirs.
     #[error("{0} is not the method of a preflight, which is always `OPTIONS`; leave `methods` out")]
     MethodOfPreflights(Quoted),
+    /// A condition that can't be used.
+    #[error(transparent)]
+    Condition(ExpressionFault),
+    /// A condition where nobody gets through.
+    #[error("has no meaning with access `denied`: nobody gets through, whatever it says; leave it out")]
+    ConditionDenied,
+    /// A place of the request's organization that is none.
+    #[error("{found}: {fault}")]
+    Tenancy {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: TenancyFault,
+    },
     /// A path pattern that is none.
     #[error("{pattern}: {fault}")]
     Pattern {

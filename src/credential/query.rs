@@ -2,8 +2,8 @@
 //! server could read as a second one is refused.
 
 use super::authorization::bare;
-use super::spelling::{alike, read};
 use super::{BearerText, CredentialFault};
+use crate::spelling::{alike, read};
 
 /// The name of a query parameter; upper and lower case differ.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -74,6 +74,8 @@ pub(super) fn of_rules(rules: &[document::Rule], denials: &Denials, problems: &m
         let Some(Deny { status: code, detail }) = &rule.deny else { continue };
         let at = Path::root("rules").position(number).key("deny");
         match rule.access {
+            // With a condition it turns somebody away.
+            document::Access::Public if rule.when.is_some() => {}
             document::Access::Public | document::Access::Preflight => problems.add(at.clone(), Problem::DenyOfPublic),
             document::Access::Authenticated | document::Access::Optional | document::Access::Denied => {}
         }
