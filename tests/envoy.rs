@@ -11,6 +11,7 @@
 )]
 
 mod allowed;
+mod conditions;
 mod demo;
 mod denied;
 mod dpop;

@@ -71,7 +71,11 @@ impl Checks {
     async fn answer(&self, check: &CheckRequest, started: Instant) -> CheckResponse {
         let snapshot = self.driver.snapshot();
         let (decision, request) = self.driver.decide(check, &snapshot, started).await;
-        self.metrics.record(decision.reason(), started.elapsed());
+        let reason = decision.reason();
+        self.metrics.record(reason, started.elapsed());
+        if let (Some(Reason::ConditionError), Some(rule)) = (reason, &decision.rule) {
+            self.metrics.condition_error(rule.as_str());
+        }
         match (snapshot.logged, &decision.verdict) {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}

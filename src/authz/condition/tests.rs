@@ -1,6 +1,7 @@
-//! Which expressions are taken, and what they come to. The properties are in `tests/properties`.
+//! Which expressions are taken, and what they come to.
 
 mod bounds;
+mod random;
 mod refused;
 
 use super::{Callers, Condition, EvaluationFault, Expression, ExpressionFault, Inputs, Scope};
@@ -22,7 +23,7 @@ pub(super) fn compile(text: &str) -> Result<Expression, Vec<ExpressionFault>> {
     Expression::compile(text, &Scope { callers: Callers::Asked, patterns: &patterns })
 }
 
-fn principal() -> Principal {
+pub(super) fn principal() -> Principal {
     let claims = json!({
         "sub": "u1", "org": "acme", "level": 3, "big": 18_446_744_073_709_551_615_u64, "ratio": 0.5, "admin": true, "nothing": null,
         "none": "None", "roles": ["a", "b"], "nested": {"deep": {"er": [1, {"x": "y"}]}, "none": "None", "null": null},
@@ -309,7 +310,7 @@ fn what_was_read_is_told_to_the_one_who_asks() {
             "now.getDate() == 14 && request.method == 'GET'",
             "`now.getDate() == 14 && request.method == 'GET'` is true: request.method = \"GET\", now = \"2023-11-14T22:13:20.500Z\"",
         ),
-        ("true", "`true` is true"),
+        ("true ||\n  false", "`true || false` is true"),
     ] {
         let caller = principal();
         let step = with_inputs(Some(&caller), |inputs| {

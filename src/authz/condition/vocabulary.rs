@@ -152,6 +152,11 @@ pub(super) static FUNCTIONS: [Function; 30] = [
     of_list("filter", "`list.filter(x, condition on x)`"),
 ];
 
+/// All functions, for a sentence.
+pub(super) fn functions() -> String {
+    listed(FUNCTIONS.iter().map(|function| function.name))
+}
+
 /// `` `a`, `b`, `c` ``.
 pub(super) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     names.enumerate().fold(String::new(), |mut text, (number, name)| {
