@@ -5,6 +5,7 @@ mod environment;
 mod expression;
 mod fault;
 mod names;
+mod reads;
 mod shown;
 #[cfg(test)]
 mod tests;

@@ -65,7 +65,7 @@ async fn conditions_hold_for_what_the_module_gets() {
         }
     }
     let metrics = Exchange::get(playground.modgud_admin, "/metrics").await.unwrap();
-    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    let metrics = String::from_utf8(metrics.body).unwrap();
     assert!(metrics.contains("\nmodgud_condition_errors_total{rule=\"query\"} 4\n"), "{metrics}");
     playground.stop().await;
 }
