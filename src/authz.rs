@@ -225,8 +225,7 @@ impl Admission {
         if let Some(tenancy) = same_organization {
             let principal = principal.ok_or(AuthzFault::NoOrganization);
             let outcome = principal.and_then(|principal| tenancy.check(principal, request, pattern));
-            observer
-                .step(|| Step::of("same_organization", &outcome, format!("`{tenancy}` is the caller's organization")));
+            observer.step(|| Step::of("organization", &outcome, format!("`{tenancy}` is the caller's")));
             outcome?;
         }
         if let Some(condition) = when {

@@ -11,6 +11,7 @@
 )]
 
 mod allowed;
+mod conditions;
 mod context;
 mod corpus;
 mod demo;

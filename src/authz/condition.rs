@@ -5,6 +5,7 @@ mod environment;
 mod expression;
 mod fault;
 mod names;
+mod reads;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -50,7 +51,7 @@ impl Condition {
 
     /// The same for people, with what it has read.
     pub(super) fn describe(&self, inputs: &Inputs<'_>, outcome: &Result<(), AuthzFault>) -> Step {
-        let text = self.0.text();
+        let text = self.0.text().lines().map(str::trim).collect::<Vec<_>>().join(" ");
         let read = self.0.read(inputs).unwrap_or_default();
         let read = if read.is_empty() { String::new() } else { format!(": {}", read.join(", ")) };
         match outcome {

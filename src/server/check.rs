@@ -72,7 +72,11 @@ impl Checks {
     async fn answer(&self, check: &CheckRequest, started: Instant) -> CheckResponse {
         let snapshot = self.driver.snapshot();
         let (decision, request) = self.driver.decide(check, &snapshot, started).await;
-        self.metrics.record(decision.reason(), started.elapsed());
+        let reason = decision.reason();
+        self.metrics.record(reason, started.elapsed());
+        if let (Some(Reason::ConditionError), Some(rule)) = (reason, &decision.rule) {
+            self.metrics.condition_error(rule.as_str());
+        }
         if let Verdict::Allow(mutations) = &decision.verdict {
             self.metrics.headers_dropped(&mutations.dropped);
         }

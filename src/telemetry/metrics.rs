@@ -65,12 +65,19 @@ struct OfHeader {
     header: String,
 }
 
+/// The labels of a rule's count.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRule {
+    rule: String,
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
     checks: Family<Outcome, Counter>,
     allowed: Counter,
     denied: Vec<Counter>,
+    condition_errors: Family<OfRule, Counter>,
     seconds: Histogram,
     loaded: AtomicU64,
     reloads: Counter,
@@ -94,6 +101,7 @@ impl Default for Metrics {
         Self {
             allowed: counter("allowed", ""),
             denied: Reason::ALL.iter().map(denied).collect(),
+            condition_errors: Family::default(),
             seconds: Histogram::default(),
             loaded: AtomicU64::new(0),
             reloads: Counter::default(),
@@ -120,6 +128,11 @@ impl Metrics {
             counter.inc();
         }
         self.seconds.observe(took);
+    }
+
+    /// Counts a condition that could not be told, by its rule: that is a mistake in the rule, or in the tokens.
+    pub fn condition_error(&self, rule: &str) {
+        self.condition_errors.get_or_create_owned(&OfRule { rule: rule.to_owned() }).inc();
     }
 
     /// Notes when the configuration that serves was loaded.
@@ -197,6 +210,8 @@ impl Metrics {
         let CacheCounts { hits, misses, entries, bytes } = cache;
         let mut registry = Registry::with_prefix("modgud");
         registry.register("checks", "Checks answered, by outcome and reason", self.checks.clone());
+        let help = "Checks denied because a rule's condition could not be evaluated, by rule";
+        registry.register("condition_errors", help, self.condition_errors.clone());
         registry.register(
             "check_duration_seconds",
             "Time spent on a check, from message to answer",

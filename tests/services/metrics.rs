@@ -109,10 +109,13 @@ async fn metrics_are_those_of_the_table() {
         "{{ name: fixed, from: [{{ header: x-fixed }}], jwt: {{ issuer: fixed, algorithms: [RS256], keys: [{{ pem: {{ value: {pem:?} }} }}] }} }}"
     );
     let opaque = r#"{ name: opaque, from: [{ header: x-opaque }], introspection: { url: "http://127.0.0.1:1/", client_id: modgud, client_secret: { value: a-secret } } }"#;
-    let running = Running::start(&format!("authenticators: [{published}, {fixed}, {opaque}]")).await;
+    // And a rule whose condition can't always be told.
+    let rule = r#"{ name: told, match: { paths: [/told] }, access: public, when: "query.a == '1'" }"#;
+    let running = Running::start(&format!("authenticators: [{published}, {fixed}, {opaque}]\nrules: [{rule}]")).await;
     let mut client = AuthorizationClient::new(running.channel().await);
-    client.check(check(Encoding::Joined, "GET", "/docs/", &[])).await.unwrap();
-    client.check(check(Encoding::Joined, "GET", "/crm/", &[])).await.unwrap();
+    for path in ["/told?a=1", "/told", "/crm/"] {
+        client.check(check(Encoding::Joined, "GET", path, &[])).await.unwrap();
+    }
     let answer = Exchange::get(running.addresses.admin, "/metrics").await.unwrap();
     let kind = answer.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
     assert_eq!((answer.status, kind), (200, Some("application/openmetrics-text; version=1.0.0; charset=utf-8")));
@@ -139,7 +142,13 @@ async fn metrics_are_those_of_the_table() {
         .collect();
     let moved: BTreeSet<(&str, &str)> =
         moved.iter().map(|(decision, reason)| (decision.as_str(), reason.as_str())).collect();
-    assert_eq!(moved, BTreeSet::from([("allowed", ""), ("denied", "credential_missing")]));
+    assert_eq!(
+        moved,
+        BTreeSet::from([("allowed", ""), ("denied", "condition_error"), ("denied", "credential_missing")])
+    );
+    let errors = samples("modgud_condition_errors");
+    let errors: Vec<_> = errors.iter().map(|one| (label(one, "rule"), one.value.to_string())).collect();
+    assert_eq!(errors, [("told".to_owned(), "1".to_owned())]);
     running.stop.send(Stop::Now).await.unwrap();
     running.left().await;
 }

@@ -47,17 +47,13 @@ fn bounded<'b, 'v>(mut arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>,
     let list = arguments.pop().ok_or_else(ExecutionError::missing_argument_or_target)?;
     let size = list.as_sizer().map_or(0, |sizer| *sizer.size().inner());
     let size = usize::try_from(size).unwrap_or(usize::MAX);
-    match STEPS_LEFT.get().checked_sub(size) {
-        Some(left) => {
-            STEPS_LEFT.set(left);
-            Ok(list)
-        }
-        None => {
-            // What comes after must not go on with what this left over.
-            STEPS_LEFT.set(0);
-            Err(ExecutionError::function_error(BOUNDED, "too many steps"))
-        }
-    }
+    let Some(left) = STEPS_LEFT.get().checked_sub(size) else {
+        // What comes after must not go on with what this left over.
+        STEPS_LEFT.set(0);
+        return Err(ExecutionError::function_error(BOUNDED, "too many steps"));
+    };
+    STEPS_LEFT.set(left);
+    Ok(list)
 }
 
 /// Reads an expression, on a stack of its own. The list of each loop in it is wrapped, so that its elements are counted.
@@ -133,7 +129,7 @@ fn bound_loops(expression: &mut IdedExpr) {
     match &mut expression.expr {
         Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => {}
         Expr::Call(call) => {
-            call.target.iter_mut().map(|target| &mut **target).chain(&mut call.args).for_each(bound_loops)
+            call.target.iter_mut().map(|target| &mut **target).chain(&mut call.args).for_each(bound_loops);
         }
         Expr::Select(select) => bound_loops(&mut select.operand),
         Expr::List(list) => list.elements.iter_mut().for_each(bound_loops),

@@ -3,7 +3,8 @@
 
 use super::environment::{self, ENVIRONMENT, begin, is_bound};
 use super::fault::{EvaluationFault, ExpressionFault};
-use super::names::{self, Reads};
+use super::names;
+use super::reads::Reads;
 use super::shown;
 use super::values::{self, Inputs};
 use super::vocabulary::Variable;

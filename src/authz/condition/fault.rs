@@ -1,6 +1,6 @@
 //! What is wrong with an expression, at load and when it is evaluated. No text of it holds a value of a request or a claim.
 
-use super::vocabulary::{MAX_BYTES, MAX_DEPTH, MAX_LOOPS, MAX_STEPS, Variable};
+use super::vocabulary::{MAX_BYTES, MAX_DEPTH, MAX_LOOPS, MAX_STEPS, Variable, functions};
 
 /// Why an expression is refused. Positions are characters of the expression, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +41,10 @@ pub enum ExpressionFault {
         at: usize,
     },
     /// The caller, where nobody is asked who they are.
-    #[error("`{name}`, at character {at}, says something of the caller, whom a `public` rule does not ask for")]
+    #[error(
+        "`{name}`, at character {at}, says something of the caller, and nobody is asked for here; leave it out, or ask for one with \
+             `access: optional`"
+    )]
     NoCaller {
         /// The variable.
         name: &'static str,
@@ -96,7 +99,7 @@ pub enum ExpressionFault {
         at: usize,
     },
     /// A function that is not there.
-    #[error("`{name}`, at character {at}, is not a function that there is")]
+    #[error("`{name}`, at character {at}, is not a function; there are {}", functions())]
     UnknownFunction {
         /// What was written.
         name: Box<str>,

@@ -1,72 +1,14 @@
 //! Looks at every name of an expression: is there such a variable, field, function? Notes what is read, so that nothing else has
 //! to be made ready when the expression is evaluated. Evaluates nothing.
 
+mod members;
+
 use super::environment::parts;
 use super::expression::{Callers, Scope};
 use super::fault::ExpressionFault;
-use super::vocabulary::{FUNCTIONS, Holds, MAX_LOOPS, PRINCIPAL, REQUEST, TYPES, Variable, listed};
-use crate::authz::PathPattern;
-use crate::header::HeaderName;
-use crate::query::is_plain;
+use super::reads::{Names, Reads};
+use super::vocabulary::{FUNCTIONS, MAX_LOOPS, TYPES, Variable};
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
-use std::collections::BTreeSet;
-
-/// What an expression reads.
-#[derive(Debug, Default)]
-pub(super) struct Reads {
-    pub(super) request: Names,
-    pub(super) headers: Names,
-    pub(super) path: Names,
-    pub(super) query: Names,
-    pub(super) claims: Names,
-    pub(super) principal: Names,
-    pub(super) context: Names,
-    /// The time; it has no members.
-    pub(super) now: Names,
-    /// What it comes to, if that is certainly neither true nor false.
-    pub(super) never_a_bool: Option<&'static str>,
-}
-
-/// Which members of a variable.
-#[derive(Debug, Default)]
-pub(super) enum Names {
-    /// The variable is not spoken of.
-    #[default]
-    Nothing,
-    /// These, and no others.
-    These(BTreeSet<Box<str>>),
-    /// Whichever there are: the expression goes through them, or the request says which.
-    All,
-}
-
-impl Names {
-    fn add(&mut self, name: &str) {
-        match self {
-            Self::Nothing => *self = Self::These(BTreeSet::from([name.into()])),
-            Self::These(names) => {
-                names.insert(name.into());
-            }
-            Self::All => {}
-        }
-    }
-
-    /// Whether a member of this name is read.
-    pub(super) fn has(&self, name: &str) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::These(names) => names.contains(name),
-            Self::All => true,
-        }
-    }
-
-    /// Whether anything is.
-    pub(super) const fn is_something(&self) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::These(_) | Self::All => true,
-        }
-    }
-}
 
 /// What is known of a part of an expression before it is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,83 +156,6 @@ impl<'e> Walk<'_, 'e> {
         Kind::Whole(variable)
     }
 
-    fn member(&mut self, of: Kind, key: Key<'e>, expression: &IdedExpr) -> Kind {
-        let at = self.at(expression);
-        match (of, key) {
-            (Kind::Anything, _) | (Kind::List, Key::Any) => Kind::Anything,
-            (Kind::Whole(Variable::Now) | Kind::Scalar | Kind::List, Key::Named(name)) => {
-                self.faults.push(ExpressionFault::NoMembers { name: name.into(), at });
-                Kind::Anything
-            }
-            (Kind::Whole(Variable::Now) | Kind::Scalar, Key::Any) => {
-                self.faults.push(ExpressionFault::NoMembers { name: "[…]".into(), at });
-                Kind::Anything
-            }
-            (Kind::Headers, Key::Any) => {
-                self.reads.headers = Names::All;
-                Kind::Scalar
-            }
-            (Kind::Whole(_), Key::Any) => {
-                self.whole(of);
-                Kind::Anything
-            }
-            (Kind::Headers, Key::Named(name)) => {
-                if HeaderName::parse(name).is_err() || name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                    self.faults.push(ExpressionFault::HeaderName { name: name.into(), at });
-                }
-                self.reads.headers.add(name);
-                Kind::Scalar
-            }
-            (Kind::Whole(Variable::Request), Key::Named(name)) => self.field(Variable::Request, &REQUEST, name, at),
-            (Kind::Whole(Variable::Principal), Key::Named(name)) => {
-                self.field(Variable::Principal, &PRINCIPAL, name, at)
-            }
-            (Kind::Whole(Variable::Path), Key::Named(name)) => {
-                let everywhere = |pattern: &PathPattern| pattern.names().any(|known| known == name);
-                if self.scope.patterns.is_empty() || !self.scope.patterns.iter().all(everywhere) {
-                    self.faults.push(ExpressionFault::NoParameter { name: name.into(), at });
-                }
-                self.reads.path.add(name);
-                Kind::Scalar
-            }
-            (Kind::Whole(Variable::Query), Key::Named(name)) => {
-                if !is_plain(name) {
-                    self.faults.push(ExpressionFault::QueryName { name: name.into(), at });
-                }
-                self.reads.query.add(name);
-                Kind::Scalar
-            }
-            (Kind::Whole(Variable::Context), Key::Named(name)) => {
-                self.reads.context.add(name);
-                Kind::Scalar
-            }
-            (Kind::Whole(Variable::Claims), Key::Named(name)) => {
-                self.reads.claims.add(name);
-                Kind::Anything
-            }
-        }
-    }
-
-    fn field(&mut self, of: Variable, fields: &[(&'static str, Holds)], name: &str, at: usize) -> Kind {
-        let Some((field, holds)) = fields.iter().find(|(field, _)| *field == name) else {
-            let known = listed(fields.iter().map(|(field, _)| *field));
-            self.faults.push(ExpressionFault::UnknownField { of: of.name(), name: name.into(), at, known });
-            return Kind::Anything;
-        };
-        match holds {
-            // Which of them is said by what stands around this.
-            Holds::Headers => Kind::Headers,
-            Holds::List => {
-                self.names(of).add(field);
-                Kind::List
-            }
-            Holds::Scalar => {
-                self.names(of).add(field);
-                Kind::Scalar
-            }
-        }
-    }
-
     fn call(&mut self, call: &'e CallExpr, expression: &'e IdedExpr) -> Kind {
         match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
             (operators::INDEX, None, [of, index]) => {
@@ -314,7 +179,9 @@ impl<'e> Walk<'_, 'e> {
                 if name.starts_with(|first: char| first.is_ascii_alphabetic()) {
                     self.function(name, target.is_some(), arguments.len(), expression);
                 }
-                parts(expression).into_iter().for_each(|part| self.value(part));
+                for part in parts(expression) {
+                    self.value(part);
+                }
                 Kind::Anything
             }
         }
@@ -327,7 +194,7 @@ impl<'e> Walk<'_, 'e> {
             return;
         };
         let counts = if is_member { &function.member } else { &function.alone };
-        if !counts.contains(&arguments) {
+        if !counts.as_ref().is_some_and(|counts| counts.contains(&arguments)) {
             self.faults.push(ExpressionFault::Arguments { name: name.into(), at, form: function.form });
         }
     }

@@ -1,8 +1,8 @@
 //! What an expression has read, for the one who asks why. Only `explain` tells it.
 
-use super::names::{Names, Reads};
+use super::reads::{Names, Reads};
 use super::vocabulary::Variable;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt::Write;
 
 /// The most that is shown of a value, in characters.
@@ -53,7 +53,7 @@ fn members(of: &str, names: &Names, value: Option<&Value>, list: &mut Vec<String
             }
         }
         Names::All => {
-            let members = value.and_then(Value::as_object).map_or(0, |members| members.len());
+            let members = value.and_then(Value::as_object).map_or(0, Map::len);
             list.push(format!("{of} with its {members} members"));
         }
     }

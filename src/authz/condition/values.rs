@@ -2,7 +2,7 @@
 //! in more than one way is a fault, and not a value that is absent.
 
 use super::fault::EvaluationFault;
-use super::names::{Names, Reads};
+use super::reads::{Names, Reads};
 use super::vocabulary::Variable;
 use crate::authz::PathPattern;
 use crate::clock::Timestamp;
@@ -83,7 +83,7 @@ pub(super) fn bind<'v>(
     Ok(context)
 }
 
-fn text<'v>(text: &'v str) -> Boxed<'v> {
+fn text(text: &str) -> Boxed<'_> {
     Box::new(CelString::from(text))
 }
 
@@ -139,9 +139,9 @@ fn headers<'v>(names: &Names, request: &'v Request<'v>) -> Result<Boxed<'v>, Eva
         Names::All => {
             for field in request.headers.iter() {
                 // Whose name a client chose is not said.
-                let any = |_| EvaluationFault::Ambiguous("request.headers".into());
-                let name = std::str::from_utf8(field.name).map_err(|_| any(()))?.to_ascii_lowercase();
-                add(&name).map_err(|_| any(()))?;
+                let any = || EvaluationFault::Ambiguous("request.headers".into());
+                let name = std::str::from_utf8(field.name).map_err(|_| any())?.to_ascii_lowercase();
+                add(&name).map_err(|_| any())?;
             }
         }
     }

@@ -90,37 +90,35 @@ pub(super) const TYPES: [&str; 10] =
 #[derive(Debug)]
 pub(super) struct Function {
     pub(super) name: &'static str,
-    /// With how many arguments as `f(x)`; never so if empty.
-    pub(super) alone: RangeInclusive<usize>,
-    /// With how many as `x.f()`; never so if empty.
-    pub(super) member: RangeInclusive<usize>,
+    /// With how many arguments as `f(x)`, if ever.
+    pub(super) alone: Option<RangeInclusive<usize>>,
+    /// With how many as `x.f()`, if ever.
+    pub(super) member: Option<RangeInclusive<usize>>,
     /// The same for people.
     pub(super) form: &'static str,
 }
 
-const NEVER: RangeInclusive<usize> = 1..=0;
-
 const fn alone(name: &'static str, form: &'static str) -> Function {
-    Function { name, alone: 1..=1, member: NEVER, form }
+    Function { name, alone: Some(1..=1), member: None, form }
 }
 
 const fn of_text(name: &'static str, form: &'static str) -> Function {
-    Function { name, alone: NEVER, member: 1..=1, form }
+    Function { name, alone: None, member: Some(1..=1), form }
 }
 
 const fn of_time(name: &'static str) -> Function {
     let form = "as a member of a time or a duration, such as `now.getHours()` or `now.getHours('Europe/Berlin')`";
-    Function { name, alone: NEVER, member: 0..=1, form }
+    Function { name, alone: None, member: Some(0..=1), form }
 }
 
 /// CEL's macros. Those that are called as they should be are no calls any more when names are looked at.
 const fn of_list(name: &'static str, form: &'static str) -> Function {
-    Function { name, alone: NEVER, member: NEVER, form }
+    Function { name, alone: None, member: None, form }
 }
 
 /// The functions.
 pub(super) static FUNCTIONS: [Function; 30] = [
-    Function { name: "size", alone: 1..=1, member: 0..=0, form: "`size(x)` or `x.size()`" },
+    Function { name: "size", alone: Some(1..=1), member: Some(0..=0), form: "`size(x)` or `x.size()`" },
     of_text("contains", "`text.contains('part')`"),
     of_text("startsWith", "`text.startsWith('part')`"),
     of_text("endsWith", "`text.endsWith('part')`"),
@@ -151,6 +149,11 @@ pub(super) static FUNCTIONS: [Function; 30] = [
     of_list("map", "`list.map(x, value)` or `list.map(x, condition on x, value)`"),
     of_list("filter", "`list.filter(x, condition on x)`"),
 ];
+
+/// All functions, for a sentence.
+pub(super) fn functions() -> String {
+    listed(FUNCTIONS.iter().map(|function| function.name))
+}
 
 /// `` `a`, `b`, `c` ``.
 pub(super) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {

@@ -11,6 +11,8 @@ fn told(text: &str) -> String {
 
 #[test]
 fn what_is_not_known_is_refused_with_its_place() {
+    let functions = format!("there are {}", super::super::vocabulary::functions());
+    assert!(functions.contains("`size`, `contains`, ") && functions.ends_with("`filter`"));
     let variables = "there are `request`, `path`, `query`, `claims`, `principal`, `context`, `now`";
     for (text, expected) in [
         ("", "an expression is empty; write one such as `claims.organization == path.org`".to_owned()),
@@ -51,9 +53,9 @@ fn what_is_not_known_is_refused_with_its_place() {
             "`a[]`, at character 6, is not a parameter that servers read alike; its name has to be made of letters, digits, `-`, `.`, `_` and `~`"
                 .to_owned(),
         ),
-        ("claims.org.matches('a.*')", "`matches`, at character 19, is not a function that there is".to_owned()),
-        ("optional.of(1)", format!("`of`, at character 12, is not a function that there is; `optional`, at character 1, is not a variable; {variables}")),
-        ("lower(claims.org)", "`lower`, at character 6, is not a function that there is".to_owned()),
+        ("claims.org.matches('a.*')", format!("`matches`, at character 19, is not a function; {functions}")),
+        ("optional.of(1)", format!("`of`, at character 12, is not a function; {functions}; `optional`, at character 1, is not a variable; {variables}")),
+        ("lower(claims.org)", format!("`lower`, at character 6, is not a function; {functions}")),
         ("size(claims.org, 1)", "`size`, at character 5, is written `size(x)` or `x.size()`".to_owned()),
         ("claims.org.startsWith()", "`startsWith`, at character 22, is written `text.startsWith('part')`".to_owned()),
         ("startsWith(claims.org, 'a')", "`startsWith`, at character 11, is written `text.startsWith('part')`".to_owned()),
@@ -104,11 +106,11 @@ fn where_nobody_is_asked_nobody_is_spoken_of() {
     for (text, expected) in [
         (
             "claims.a == 1",
-            "`claims`, at character 1, says something of the caller, whom a `public` rule does not ask for",
+            "`claims`, at character 1, says something of the caller, and nobody is asked for here; leave it out, or ask for one with `access: optional`",
         ),
         (
             "has(principal.roles)",
-            "`principal`, at character 5, says something of the caller, whom a `public` rule does not ask for",
+            "`principal`, at character 5, says something of the caller, and nobody is asked for here; leave it out, or ask for one with `access: optional`",
         ),
         ("path.org == ''", "`path.org`, at character 5, is not a parameter of each of the rule's `paths`"),
     ] {

@@ -1,0 +1,167 @@
+//! Expressions that nobody wrote: none panics, and each comes to what a second, simple evaluation says. So none that meets an error
+//! lets anybody through.
+
+mod simple;
+
+use super::{PATTERN, compile, principal, with_inputs};
+use crate::authz::condition::{Callers, Condition, ExpressionFault, Scope};
+use crate::authz::{AuthzFault, PathPattern};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use simple::{Nothing, V, any_expression};
+use std::cell::Cell;
+
+fn runner(cases: u32) -> TestRunner {
+    TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
+}
+
+#[test]
+fn every_expression_comes_to_what_it_says() {
+    let caller = principal();
+    let (met, unmet, errors) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let count = |cell: &Cell<u32>| cell.set(cell.get() + 1);
+    let tried = runner(600).run(&any_expression(), |expression| {
+        let text = expression.text();
+        let patterns = [PathPattern::parse(PATTERN).unwrap()];
+        let condition = match Condition::compile(&text, &Scope { callers: Callers::Asked, patterns: &patterns }) {
+            Ok(condition) => condition,
+            Err(faults) => {
+                let known = |fault: &ExpressionFault| {
+                    use ExpressionFault::{Loops, NeverABool, TooDeep};
+                    matches!(fault, NeverABool(_) | TooDeep | Loops { .. })
+                };
+                prop_assert!(faults.iter().all(known), "{text}: {faults:?}");
+                return Ok(());
+            }
+        };
+        let found = with_inputs(Some(&caller), |inputs| condition.check(inputs));
+        let expected = if expression.names("query.two") { Err(Nothing) } else { expression.value(None) };
+        match (&found, expected) {
+            (Ok(()), Ok(V::Bool(true))) => count(&met),
+            (Err(AuthzFault::ConditionFalse), Ok(V::Bool(false))) => count(&unmet),
+            (Err(AuthzFault::ConditionError(_)), Ok(V::Int(_) | V::Text(_) | V::List(_)) | Err(Nothing)) => {
+                count(&errors);
+            }
+            (found, expected) => {
+                prop_assert!(false, "{text}: {found:?}, and not {:?}", expected.ok());
+            }
+        }
+        Ok(())
+    });
+    tried.unwrap_or_else(|failed| panic!("{failed}"));
+    let counts = [met.get(), unmet.get(), errors.get()];
+    assert!(counts.iter().all(|count| *count > 20), "hardly anything was tried: {counts:?}");
+}
+
+/// What expressions are written with, and what they are not.
+const PIECES: &[&str] = &[
+    "claims",
+    "path",
+    "query",
+    "request",
+    "principal",
+    "now",
+    "context",
+    ".",
+    ".",
+    ".org",
+    ".level",
+    ".max",
+    ".min",
+    ".roles",
+    ".headers",
+    ".method",
+    "[",
+    "]",
+    "(",
+    ")",
+    "{",
+    "}",
+    ",",
+    ":",
+    "?",
+    "!",
+    "-",
+    "+",
+    "*",
+    "/",
+    "%",
+    "==",
+    "<",
+    " in ",
+    "&&",
+    "||",
+    "'",
+    "\"",
+    "r'",
+    "b'",
+    "'''",
+    "\\",
+    "\\x",
+    "\\u12",
+    "0",
+    "1",
+    "-1",
+    "9223372036854775807",
+    "1u",
+    "1.5e308",
+    "0x",
+    "1e",
+    "true",
+    "null",
+    "has(",
+    "size(",
+    "int(",
+    "uint(",
+    "double(",
+    "string(",
+    "timestamp(",
+    "duration(",
+    "type(",
+    "bytes(",
+    ".all(x,",
+    ".map(x,",
+    ".exists_one(x,",
+    ".filter(x,",
+    "x",
+    ".size()",
+    ".getHours(",
+    ".startsWith(",
+    "'P'",
+    "'1h'",
+    "'Europe/Berlin'",
+    "'2030-01-01T00:00:00Z'",
+    "é",
+    "\u{0}",
+    "\n",
+    "//",
+    " ",
+    "as",
+    "@in",
+    "_",
+    "`",
+    ";",
+    "$",
+];
+
+/// Neither the parser nor an evaluation panics, whatever is written.
+#[test]
+fn nothing_that_is_written_panics() {
+    let caller = principal();
+    let text = prop::collection::vec(prop::sample::select(PIECES.to_vec()), 1..14).prop_map(|pieces| pieces.concat());
+    let compiled = Cell::new(0);
+    let tried = runner(1_500).run(&text, |text| {
+        match compile(&text) {
+            Ok(expression) => {
+                compiled.set(compiled.get() + 1);
+                // What it comes to is no matter.
+                let value = with_inputs(Some(&caller), |inputs| expression.evaluate(inputs));
+                drop(value);
+            }
+            Err(faults) => prop_assert!(!faults.contains(&ExpressionFault::Parser), "the parser panics: {text:?}"),
+        }
+        Ok(())
+    });
+    tried.unwrap_or_else(|failed| panic!("{failed}"));
+    assert!(compiled.get() > 20, "only {} were expressions", compiled.get());
+}
