@@ -30,8 +30,9 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 14] = [
+const TOPICS: [&str; 15] = [
     "api-keys",
+    "bearer",
     "claims-and-time",
     "configurations",
     "credentials",
@@ -105,6 +106,11 @@ async fn configurations() {
 #[tokio::test]
 async fn credentials() {
     run("credentials").await;
+}
+
+#[tokio::test]
+async fn bearer() {
+    run("bearer").await;
 }
 
 #[tokio::test]

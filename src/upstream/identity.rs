@@ -28,6 +28,8 @@ pub enum IdentitySource {
     Subject,
     /// The organization that it acts for.
     Organization,
+    /// The first of its roles.
+    FirstRole,
     /// Its roles, with commas between.
     Roles,
     /// Its permissions, with commas between.
@@ -197,6 +199,7 @@ impl IdentityHeader {
             }),
             IdentitySource::Subject => subject.as_deref().map(text),
             IdentitySource::Organization => organization.as_deref().map(text),
+            IdentitySource::FirstRole => roles.first().map(|role| text(role)),
             IdentitySource::Roles => list(roles),
             IdentitySource::Permissions => list(permissions),
             IdentitySource::Authenticator => Some(text(principal.authenticator().as_str())),
@@ -225,6 +228,7 @@ impl fmt::Display for IdentitySource {
             Self::Claim(path) => path.fmt(f),
             Self::Subject => f.write_str("subject"),
             Self::Organization => f.write_str("organization"),
+            Self::FirstRole => f.write_str("role"),
             Self::Roles => f.write_str("roles"),
             Self::Permissions => f.write_str("permissions"),
             Self::Authenticator => f.write_str("authenticator"),

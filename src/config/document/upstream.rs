@@ -40,6 +40,8 @@ pub(in super::super) enum PrincipalWord {
     Subject,
     /// The organization that it acts for.
     Organization,
+    /// The first of its roles.
+    Role,
     /// Its roles, with commas between. Not written when one of them holds a comma.
     Roles,
     /// Its permissions, with commas between. Not written when one of them holds a comma.

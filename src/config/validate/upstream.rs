@@ -74,6 +74,7 @@ pub(super) fn check(
             IdentitySource::Subject | IdentitySource::Organization => Unwritable::Deny,
             IdentitySource::Claim(_) if required.iter().any(is_required) => Unwritable::Deny,
             IdentitySource::Claim(_)
+            | IdentitySource::FirstRole
             | IdentitySource::Roles
             | IdentitySource::Permissions
             | IdentitySource::Authenticator => Unwritable::Remove,
@@ -102,6 +103,7 @@ fn source(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Option<I
         HeaderSource::Claim(claim) => IdentitySource::Claim(problems.take(&at.key("claim"), claim_path(claim))?),
         HeaderSource::Principal(PrincipalWord::Subject) => IdentitySource::Subject,
         HeaderSource::Principal(PrincipalWord::Organization) => IdentitySource::Organization,
+        HeaderSource::Principal(PrincipalWord::Role) => IdentitySource::FirstRole,
         HeaderSource::Principal(PrincipalWord::Roles) => IdentitySource::Roles,
         HeaderSource::Principal(PrincipalWord::Permissions) => IdentitySource::Permissions,
         HeaderSource::Principal(PrincipalWord::Authenticator) => IdentitySource::Authenticator,
