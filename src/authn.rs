@@ -39,7 +39,7 @@ use crate::reason::Reason;
 use std::sync::Arc;
 
 /// What became of the question who is asking. Absent and wrong are two things, and stay two.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Authentication {
     /// The rule did not ask.
     NotAsked,

@@ -1,21 +1,30 @@
 //! May they? Finds the rule of a request and holds the caller against it. A [`Grant`] can be made nowhere else, so nothing
 //! is let through that has not passed here.
 
+mod context;
 mod host;
+mod module;
 mod pattern;
+mod preflight;
 mod requirement;
 mod router;
 mod rules;
+mod selection;
 
 pub use host::{HostPattern, HostPatternFault};
+pub use module::{
+    ModuleAccess, ModuleFault, ModuleName, ModulePrefix, Modules, Narrowed, Organizations, PrefixFault, Right, Rights,
+};
 pub use pattern::{PathPattern, PatternFault, Segment};
 pub use requirement::{Entitlements, Requirement};
-pub use router::Router;
-pub use rules::{Access, Fallback, Rule, RuleConflict, RuleName, Rules};
+pub use router::{Covered, Layer, Router, Served, Wanted};
+pub use rules::{Access, ByName, Enforcement, Fallback, Rule, RuleConflict, RuleName, Rules};
+pub use selection::{Refusal, Selection};
 
 use crate::authn::{Authentication, AuthnFault};
 use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
+use context::{Permissions, shown};
 use std::sync::Arc;
 
 /// The permission to go on: proof that a rule let this caller through.
@@ -37,6 +46,14 @@ impl Grant {
     pub const fn caller(&self) -> &Caller {
         &self.0
     }
+
+    /// The permission of two rules that both let the request through: the caller is known if one of them asked.
+    fn and(self, other: Self) -> Self {
+        match &self.0 {
+            Caller::Known(_) => self,
+            Caller::Anonymous => other,
+        }
+    }
 }
 
 /// Why a request was not let through.
@@ -48,6 +65,18 @@ pub enum AuthzFault {
     /// No rule matches, and the fallback is `denied`.
     #[error("no rule matches and the fallback denies everybody")]
     NoRule,
+    /// The route in Envoy names a rule that is not there.
+    #[error("Envoy's route names the rule `{0}` (`modgud.rule`), and no rule that can be named has that name")]
+    RuleUnknown(Box<str>),
+    /// The route in Envoy says something to modgud that is not understood.
+    #[error(
+        "Envoy's `context_extensions` hold the key `{0}`, which looks like modgud's and is none of `modgud.rule` and \
+             `modgud.require_permission`"
+    )]
+    ContextKey(Box<str>),
+    /// The route in Envoy leaves open what it wants.
+    #[error("Envoy's `context_extensions` hold `{0}` with nothing in it")]
+    ContextValue(&'static str),
     /// The rule asks for somebody whom another authenticator vouches for.
     #[error("the rule does not accept callers of the authenticator `{}`", .0.as_str())]
     AuthenticatorNotAllowed(AuthenticatorName),
@@ -66,6 +95,12 @@ pub enum AuthzFault {
     /// The caller has none of the permissions, roles and scopes of which one is enough.
     #[error("the caller has none of the permissions, roles and scopes of which the rule asks for one")]
     NoneOfThePermissions,
+    /// The module's access list does not let the caller's organization do this.
+    #[error(transparent)]
+    Module(Box<ModuleFault>),
+    /// The module has an access list, and nobody showed a credential.
+    #[error("module `{0}` has an access list, which asks for a credential, and there is none")]
+    ModuleAsks(ModuleName),
     /// The rule asks for a caller, and nobody showed a credential.
     #[error("the rule asks for a credential and there is none")]
     CredentialMissing,
@@ -81,32 +116,43 @@ impl AuthzFault {
         match self {
             Self::RuleDenied => Reason::RuleDenied,
             Self::NoRule => Reason::NoRule,
+            Self::RuleUnknown(_) => Reason::RuleUnknown,
+            Self::ContextKey(_) | Self::ContextValue(_) => Reason::ContextInvalid,
             Self::AuthenticatorNotAllowed(_) => Reason::AuthenticatorNotAllowed,
             Self::RoleMissing(_) | Self::NoneOfTheRoles => Reason::RoleMissing,
-            Self::PermissionMissing(_) | Self::ScopeMissing(_) | Self::NoneOfThePermissions => {
+            Self::PermissionMissing(_) | Self::ScopeMissing(_) | Self::NoneOfThePermissions | Self::Module(_) => {
                 Reason::PermissionMissing
             }
-            Self::CredentialMissing => Reason::CredentialMissing,
+            Self::CredentialMissing | Self::ModuleAsks(_) => Reason::CredentialMissing,
             Self::Credential(fault) => fault.reason(),
         }
     }
 }
 
-/// Holds the outcome of authentication against what the rule asks for. Nobody who is not known meets a requirement: a rule that has
-/// one asks for a caller.
+/// Holds the outcome of authentication against what one rule asks for, and against the permissions that the route in Envoy adds to
+/// it. Nobody who is not known meets a requirement: a rule that has one asks for a caller. So does the access list of the module,
+/// where there is one: else whoever drops their credential could do more than before.
 ///
 /// # Errors
 /// The fault that keeps the request from being let through. A refused credential is never taken for none.
-pub fn authorize(
+fn authorize(
     access: Access,
     requirement: Option<&Requirement>,
+    permissions: Option<Permissions<'_>>,
+    module: Option<&Narrowed<'_, '_>>,
     authentication: Authentication,
 ) -> Result<Grant, AuthzFault> {
     match (access, authentication) {
         (Access::Denied, _) => Err(AuthzFault::RuleDenied),
-        (Access::Public, _) | (Access::Optional, Authentication::Absent) => Ok(Grant(Caller::Anonymous)),
+        (Access::Public | Access::Preflight, _) => Ok(Grant(Caller::Anonymous)),
+        (Access::Optional, Authentication::Absent) => match module {
+            Some(module) => Err(AuthzFault::ModuleAsks(module.module().clone())),
+            None => Ok(Grant(Caller::Anonymous)),
+        },
         (Access::Authenticated | Access::Optional, Authentication::Accepted(principal)) => {
             requirement.map_or(Ok(()), |requirement| requirement.check(&principal))?;
+            permissions.map_or(Ok(()), |permissions| has_all(&principal, permissions))?;
+            module.map_or(Ok(()), |module| module.check(&principal))?;
             Ok(Grant(Caller::Known(principal)))
         }
         (Access::Authenticated | Access::Optional, Authentication::Rejected(fault)) => {
@@ -114,5 +160,12 @@ pub fn authorize(
         }
         (Access::Authenticated, Authentication::Absent)
         | (Access::Authenticated | Access::Optional, Authentication::NotAsked) => Err(AuthzFault::CredentialMissing),
+    }
+}
+
+fn has_all(principal: &Principal, permissions: Permissions<'_>) -> Result<(), AuthzFault> {
+    match permissions.iter().find(|one| !principal.identity().may(one)) {
+        None => Ok(()),
+        Some(missing) => Err(AuthzFault::PermissionMissing(shown(missing))),
     }
 }

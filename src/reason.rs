@@ -134,6 +134,12 @@ reasons! {
     /// No rule matches and the fallback is `denied`.
     NoRule, Forbidden, "no_rule",
         "no rule matches and the fallback denies";
+    /// The route in Envoy names a rule that does not exist.
+    RuleUnknown, Forbidden, "rule_unknown",
+        "Envoy's route names a rule (`modgud.rule`) that does not exist";
+    /// The route in Envoy says something to modgud that modgud does not understand.
+    ContextInvalid, Forbidden, "context_invalid",
+        "Envoy's `context_extensions` hold a key of modgud's that does not exist, or one without a value";
     /// The caller lacks a permission, or a scope.
     PermissionMissing, Forbidden, "permission_missing",
         "the caller lacks a permission or scope that the rule requires";

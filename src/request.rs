@@ -47,6 +47,9 @@ pub struct Peer<'a> {
 pub struct Context<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Context<'a> {
+    /// The most entries that are read.
+    pub const MOST: usize = 100;
+
     /// A context from its entries.
     #[must_use]
     pub const fn new(entries: Vec<(&'a str, &'a str)>) -> Self {
@@ -117,8 +120,11 @@ pub enum RequestFault {
     /// A header has a name that HTTP doesn't allow.
     #[error("a header's name is not one that HTTP allows")]
     HeaderName,
-    /// Envoy's context is none: it holds no text, or one name twice.
-    #[error("the check's `context_extensions` hold a name twice or what is no text")]
+    /// Envoy's context holds what is no text, one name twice, or too much.
+    #[error(
+        "the check's `context_extensions` hold a name twice, what is no text, or more than {} entries",
+        Context::MOST
+    )]
     Context,
 }
 

@@ -3,11 +3,12 @@
 
 use crate::answer::{Answers, Insufficient};
 use crate::authn::{Authentication, Authenticators, AuthnFault, Supply};
-use crate::authz::{self, Access, AuthzFault, Caller, Fallback, Grant, Rule, Rules};
+use crate::authz::{Access, AuthzFault, Caller, Grant, Modules, Refusal, Rules, Selection};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
 use crate::explain::{Nobody, Observer, Step};
+use crate::header::HeaderName;
 use crate::principal::Principal;
 use crate::request::Request;
 use crate::upstream::Shape;
@@ -23,6 +24,8 @@ pub struct Snapshot {
     pub authenticators: Authenticators,
     /// Who may do what.
     pub rules: Rules,
+    /// What organizations may do in modules; `None` where no module narrows anything.
+    pub modules: Option<Modules>,
     /// What modules are told.
     pub shape: Shape,
     /// What clients are told when they are turned away.
@@ -58,23 +61,36 @@ pub fn decide_before(
     supply: &Supply,
     observer: &mut impl Observer,
 ) -> Decision {
-    let rule = snapshot.rules.find(request);
-    observer.step(|| snapshot.rules.describe(request));
-    let access = match (rule, snapshot.rules.fallback()) {
-        (Some(rule), _) => rule.access,
-        (None, Fallback::Authenticated) => Access::Authenticated,
-        (None, Fallback::Denied) => return Decision::refused(AuthzFault::NoRule.into()),
+    let selection = snapshot.rules.select(request);
+    observer.step(|| {
+        let alone = selection.as_ref().ok().and_then(Selection::describe_alone);
+        alone.unwrap_or_else(|| snapshot.rules.describe(request))
+    });
+    let selection = match selection {
+        Ok(selection) => selection,
+        Err(refusal) => return refused(refusal, observer),
     };
+    if selection.is_narrowed() {
+        observer.step(|| selection.describe_route());
+    }
     let mut decision = Decision::refused(Fault::Internal);
-    decision.rule = rule.map(|rule| rule.name.clone());
+    decision.rule = selection.rule().cloned();
 
+    let access = selection.access();
     let (authentication, credential) = authenticate(access, request, snapshot, now, supply, observer);
     let caller = caller_to_tell(&authentication, snapshot);
-    let granted = authz::authorize(access, rule.map(|rule| &rule.require), authentication);
+    let module = snapshot.modules.as_ref().and_then(|modules| modules.narrow(request));
+    if let Some(module) = &module {
+        observer.step(|| module.describe(&authentication));
+    }
+    let granted = selection.authorize(module.as_ref(), authentication).map_err(|Refusal { fault, rule }| {
+        decision.rule = rule;
+        fault
+    });
     observer.step(|| Step::of("access", &granted, format!("`{}` lets the request through", access.name())));
     decision.verdict = match granted {
         Err(fault) => {
-            decision.insufficient = caller.and_then(|caller| insufficient(&caller, rule, &fault));
+            decision.insufficient = caller.and_then(|caller| insufficient(&caller, &selection, &fault));
             Verdict::Deny(fault.into())
         }
         Ok(grant) => {
@@ -82,7 +98,7 @@ pub fn decide_before(
                 decision.authenticator = Some(principal.authenticator().clone());
             }
             let shown = match (access, &credential) {
-                (Access::Public | Access::Denied, _) => Shown::NotAsked,
+                (Access::Public | Access::Preflight | Access::Denied, _) => Shown::NotAsked,
                 (Access::Authenticated | Access::Optional, None) => Shown::Nothing,
                 (Access::Authenticated | Access::Optional, Some(credential)) => Shown::Credential(credential),
             };
@@ -92,6 +108,17 @@ pub fn decide_before(
         }
     };
     decision
+}
+
+/// What is settled before anybody is asked for.
+fn refused(refusal: Refusal, observer: &mut impl Observer) -> Decision {
+    let Refusal { fault, rule } = refusal;
+    match &fault {
+        // Has been told with the rules that match.
+        AuthzFault::NoRule => {}
+        fault => observer.step(|| Step::failed("route", fault.to_string())),
+    }
+    Decision { rule, ..Decision::refused(fault.into()) }
 }
 
 /// The caller, where it may have to be told what it lacks.
@@ -105,10 +132,10 @@ fn caller_to_tell(authentication: &Authentication, snapshot: &Snapshot) -> Optio
     }
 }
 
-/// What a caller lacks for a rule, if it is permissions.
-fn insufficient(caller: &Principal, rule: Option<&Rule>, fault: &AuthzFault) -> Option<Box<Insufficient>> {
+/// What a caller lacks, if it is permissions.
+fn insufficient(caller: &Principal, selection: &Selection<'_, '_>, fault: &AuthzFault) -> Option<Box<Insufficient>> {
     let AuthzFault::PermissionMissing(missing) = fault else { return None };
-    let mut required = rule.map(|rule| rule.require.all.permissions.clone()).unwrap_or_default();
+    let mut required = selection.required_permissions();
     if !required.contains(missing) {
         required.push(missing.clone());
     }
@@ -125,7 +152,7 @@ fn authenticate<'a, 's>(
     observer: &mut impl Observer,
 ) -> (Authentication, Option<Credential<'a, 's>>) {
     match access {
-        Access::Public | Access::Denied => {
+        Access::Public | Access::Preflight | Access::Denied => {
             observer.step(|| Step::noted("credential", "not looked for: the rule does not ask who is there"));
             return (Authentication::NotAsked, None);
         }
@@ -168,7 +195,12 @@ fn shape(
     observer.step(|| match &mutations {
         Ok(mutations) => {
             let (set, removed) = (mutations.set.len(), mutations.remove.len());
-            Step::passed("headers", format!("{set} written over whatever the client sent, {removed} removed"))
+            let dropped: Vec<&str> = mutations.dropped.iter().map(HeaderName::as_str).collect();
+            let dropped = match dropped.as_slice() {
+                [] => String::new(),
+                names => format!(", of which {} for a value that can't be written", names.join(", ")),
+            };
+            Step::passed("headers", format!("{set} written over whatever the client sent, {removed} removed{dropped}"))
         }
         Err(fault) => Step::failed("headers", fault.to_string()),
     });

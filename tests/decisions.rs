@@ -30,17 +30,20 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 15] = [
+const TOPICS: [&str; 18] = [
     "api-keys",
     "bearer",
     "claims-and-time",
     "configurations",
+    "context",
     "credentials",
     "denials",
     "identity-headers",
+    "modules",
     "mtls",
     "paths-and-hosts",
     "places",
+    "preflight",
     "requirements",
     "reserved-names",
     "revocations",
@@ -79,6 +82,11 @@ async fn places() {
 }
 
 #[tokio::test]
+async fn modules() {
+    run("modules").await;
+}
+
+#[tokio::test]
 async fn mtls() {
     run("mtls").await;
 }
@@ -101,6 +109,16 @@ async fn revocations() {
 #[tokio::test]
 async fn configurations() {
     run("configurations").await;
+}
+
+#[tokio::test]
+async fn context() {
+    run("context").await;
+}
+
+#[tokio::test]
+async fn preflight() {
+    run("preflight").await;
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@
 )]
 
 mod allowed;
+mod context;
+mod corpus;
 mod demo;
 mod denied;
 mod dpop;
@@ -22,6 +24,7 @@ mod mtls;
 mod outage;
 mod paths;
 mod places;
+mod preflight;
 mod resets;
 mod routes;
 mod sample;

@@ -69,6 +69,8 @@ pub(super) const fn public(reason: Reason) -> &'static str {
         | Reason::NoRule
         | Reason::PermissionMissing
         | Reason::RoleMissing
+        | Reason::RuleUnknown
+        | Reason::ContextInvalid
         | Reason::AuthenticatorNotAllowed => "This is not allowed.",
         Reason::RequestMalformed => "The request is malformed.",
         Reason::PathAmbiguous => "The path must be in its normal form.",

@@ -2,11 +2,14 @@
 
 use super::host::{ByHost, HostPattern};
 use super::pattern::PathPattern;
+use super::preflight::is_preflight;
 use super::requirement::Requirement;
-use super::router::Router;
+use super::router::{Covered, Layer, Router, Served, Wanted};
 use crate::explain::Step;
 use crate::method::Method;
 use crate::request::Request;
+use std::borrow::Borrow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The name of a rule, as the operator wrote it.
@@ -27,6 +30,13 @@ impl RuleName {
     }
 }
 
+/// So that a name is found by its text.
+impl Borrow<str> for RuleName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What a rule asks of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -36,6 +46,8 @@ pub enum Access {
     Optional,
     /// Nothing: credentials are neither looked at nor changed.
     Public,
+    /// The same, and the rule is there for CORS preflights only.
+    Preflight,
     /// Nobody may.
     Denied,
 }
@@ -49,6 +61,24 @@ pub enum Fallback {
     Denied,
 }
 
+/// Whether what a rule says is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enforcement {
+    /// It is.
+    Enforced,
+    /// It is only told what would have been done.
+    Shadow,
+}
+
+/// What it means for a request that its route in Envoy names a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByName {
+    /// The rule has to let the request through, too.
+    Narrows,
+    /// The rule decides alone.
+    Decides,
+}
+
 /// One rule, without the patterns that lead to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -58,8 +88,12 @@ pub struct Rule {
     pub access: Access,
     /// What it asks of a caller who is known.
     pub require: Requirement,
-    /// The pattern that leads to it, as the operator wrote it.
+    /// The pattern that leads to it, as the operator wrote it. Empty when only its name does.
     pub pattern: Box<str>,
+    /// Whether what it says is done.
+    pub enforcement: Enforcement,
+    /// What it means that a route names it.
+    pub by_name: ByName,
 }
 
 /// Two rules that can't be told apart: the same requests match both.
@@ -67,14 +101,42 @@ pub struct Rule {
 pub struct RuleConflict {
     /// The rule that was there first.
     pub with: RuleName,
+    /// The pattern that leads to it.
+    pub pattern: Box<str>,
 }
 
-/// All rules, found by request.
+/// All rules, found by request, or by the name that a route in Envoy gives.
 #[derive(Debug)]
 pub struct Rules {
-    routers: ByHost<Router<Rule>>,
+    routers: ByHost<Router<Arc<Rule>>>,
+    named: HashMap<RuleName, Arc<Rule>>,
     patterns: usize,
     fallback: Fallback,
+    /// Whether there is a rule for preflights. Without one, none is looked for.
+    preflights: bool,
+    /// Whether there is a rule that is tried out. Without one, none is looked for.
+    shadows: bool,
+}
+
+/// The rule that a request is found by.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Found<'r> {
+    /// None.
+    None,
+    /// The most specific one.
+    Rule(&'r Rule),
+    /// The most specific one of those that let preflights through or nobody: a browser sends no credential with a preflight, so
+    /// that those that ask for one are passed over where a rule is there for preflights.
+    Preflight(&'r Rule),
+}
+
+impl<'r> Found<'r> {
+    pub(super) const fn rule(self) -> Option<&'r Rule> {
+        match self {
+            Self::None => None,
+            Self::Rule(rule) | Self::Preflight(rule) => Some(rule),
+        }
+    }
 }
 
 impl Access {
@@ -85,7 +147,32 @@ impl Access {
             Self::Authenticated => "authenticated",
             Self::Optional => "optional",
             Self::Public => "public",
+            Self::Preflight => "preflight",
             Self::Denied => "denied",
+        }
+    }
+}
+
+impl Access {
+    /// Whether somebody has to be asked for. Nobody has to where nobody is let through.
+    pub(super) const fn asks_for_a_caller(self) -> bool {
+        match self {
+            Self::Authenticated | Self::Optional => true,
+            Self::Public | Self::Preflight | Self::Denied => false,
+        }
+    }
+
+    /// That which lets fewer through.
+    pub(super) const fn stricter(self, other: Self) -> Self {
+        if self.strictness() < other.strictness() { other } else { self }
+    }
+
+    const fn strictness(self) -> u8 {
+        match self {
+            Self::Public | Self::Preflight => 0,
+            Self::Optional => 1,
+            Self::Authenticated => 2,
+            Self::Denied => 3,
         }
     }
 }
@@ -105,13 +192,22 @@ impl Rules {
     /// No rules: the fallback decides everything.
     #[must_use]
     pub fn new(fallback: Fallback) -> Self {
-        Self { routers: ByHost::default(), patterns: 0, fallback }
+        Self {
+            routers: ByHost::default(),
+            named: HashMap::new(),
+            patterns: 0,
+            fallback,
+            preflights: false,
+            shadows: false,
+        }
     }
 
-    /// Adds a rule for a host (none: every host), some methods (none named: every method) and one path pattern.
+    /// Adds a rule for a host (none: every host), some methods (none named: every method, and for a rule for preflights theirs) and
+    /// one path pattern. The order in which rules are added means nothing.
     ///
     /// # Errors
-    /// [`RuleConflict`] when a rule is there already for the same host, the same pattern and one of the methods.
+    /// [`RuleConflict`] when a rule is there already for the same host, the same pattern and one of the methods. One that is tried
+    /// out stands beside one that is enforced.
     pub fn add(
         &mut self,
         rule: Rule,
@@ -119,26 +215,96 @@ impl Rules {
         methods: &[Method<'_>],
         pattern: &PathPattern,
     ) -> Result<(), RuleConflict> {
-        self.routers
-            .entry(host)
-            .insert(methods, pattern, rule)
-            .map_err(|collision| RuleConflict { with: collision.earlier.name.clone() })?;
+        let rule = self.add_named(rule);
+        let layer = match rule.enforcement {
+            Enforcement::Enforced => Layer::Enforced,
+            Enforcement::Shadow => Layer::Shadow,
+        };
+        let served = match rule.access {
+            Access::Preflight => Served::Preflight,
+            Access::Authenticated | Access::Optional | Access::Public | Access::Denied => Served::Methods(methods),
+        };
+        self.preflights |= rule.access == Access::Preflight;
+        self.routers.entry(host).insert(layer, served, pattern, rule).map_err(|collision| {
+            let Rule { name, pattern, .. } = &**collision.earlier;
+            RuleConflict { with: name.clone(), pattern: pattern.clone() }
+        })?;
         self.patterns = self.patterns.saturating_add(1);
         Ok(())
     }
 
-    /// The most specific rule that matches the request: by host, then by path, then by method.
-    #[must_use]
-    pub fn find(&self, request: &Request<'_>) -> Option<&Rule> {
-        self.routers.of(request.host.name()).find_map(|router| router.find(request.method, &request.path))
+    /// Adds a rule that is found by its name only; the first one of a name stays.
+    pub fn add_named(&mut self, rule: Rule) -> Arc<Rule> {
+        self.shadows |= rule.enforcement == Enforcement::Shadow;
+        let rule = Arc::new(rule);
+        self.named.entry(rule.name.clone()).or_insert_with(|| Arc::clone(&rule));
+        rule
     }
 
-    /// Which rule decides, and over which less specific ones that match too.
-    pub(crate) fn describe(&self, request: &Request<'_>) -> Step {
+    /// The rules that never decide on some host that they are for, each with those that come before it there.
+    #[must_use]
+    pub fn covered(&self) -> Vec<Covered<'_, Arc<Rule>>> {
+        self.routers.all().flat_map(Router::covered).collect()
+    }
+
+    /// The most specific rule that is enforced and matches the request: by host, then by path, then by method.
+    #[must_use]
+    pub fn find(&self, request: &Request<'_>) -> Option<&Rule> {
+        self.look_up(request, Layer::Enforced).rule()
+    }
+
+    /// The rule that a request is found by, of those that count.
+    pub(super) fn look_up(&self, request: &Request<'_>, layer: Layer) -> Found<'_> {
+        if self.preflights
+            && is_preflight(request)
+            && let Some(rule) = self.of_preflight(request, layer)
+        {
+            return Found::Preflight(rule);
+        }
+        let mut of_host = self.routers.of(request.host.name());
+        let rule = of_host.find_map(|router| router.find(layer, request.method, &request.path));
+        rule.map_or(Found::None, |rule| Found::Rule(rule))
+    }
+
+    /// What decides a preflight, if a rule for preflights matches.
+    fn of_preflight(&self, request: &Request<'_>, layer: Layer) -> Option<&Rule> {
+        let matching = self.matching(request, layer, Wanted::Preflight);
+        matching.iter().find(|rule| rule.access == Access::Preflight)?;
+        matching.into_iter().find(|rule| !rule.access.asks_for_a_caller())
+    }
+
+    /// Every rule that matches, the most specific first.
+    fn matching(&self, request: &Request<'_>, layer: Layer, wanted: Wanted<'_>) -> Vec<&Rule> {
         let of_host = self.routers.of(request.host.name());
-        let matching: Vec<&Rule> = of_host.flat_map(|router| router.find_all(request.method, &request.path)).collect();
+        of_host.flat_map(|router| router.find_all(layer, wanted, &request.path)).map(|rule| &**rule).collect()
+    }
+
+    /// The rule of a name: as it is found by the request if it is, else as it is.
+    pub(super) fn of_name(&self, name: &str, request: &Request<'_>, layer: Layer) -> Option<&Rule> {
+        let rule = self.named.get(name)?;
+        let matching = self.matching(request, layer, Wanted::Method(request.method));
+        Some(matching.into_iter().find(|matching| matching.name == rule.name).unwrap_or(rule))
+    }
+
+    /// Whether there is a rule that is tried out.
+    pub(super) const fn has_shadows(&self) -> bool {
+        self.shadows
+    }
+
+    /// Which rule the request is found by, and over which less specific ones that match too.
+    pub(crate) fn describe(&self, request: &Request<'_>) -> Step {
         let show = |rule: &&Rule| format!("`{}` by `{}`", rule.name.as_str(), rule.pattern);
-        match matching.as_slice() {
+        match self.look_up(request, Layer::Enforced) {
+            Found::None | Found::Rule(_) => {}
+            Found::Preflight(rule) => {
+                let (rule, access) = (show(&rule), rule.access.name());
+                let found = format!(
+                    "{rule}, access `{access}`; a CORS preflight, for which rules that ask for a caller are passed over"
+                );
+                return Step::noted("rule", found);
+            }
+        }
+        match self.matching(request, Layer::Enforced, Wanted::Method(request.method)).as_slice() {
             [] => match self.fallback {
                 Fallback::Denied => Step::failed("rule", "none matches, and the fallback is `denied`"),
                 Fallback::Authenticated => Step::noted("rule", "none matches; the fallback is `authenticated`"),

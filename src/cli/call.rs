@@ -2,7 +2,7 @@
 
 mod connect;
 
-use super::request::{HeaderArg, check_request};
+use super::request::{ContextArg, HeaderArg, check_request};
 use super::{Exit, fail, runtime, say};
 use crate::envoy::proto::{
     AuthorizationClient, CheckResponse, DeniedHttpResponse, HeaderValueOption, HttpResponse, OkHttpResponse,
@@ -32,6 +32,9 @@ pub(super) struct Args {
     /// A header of the request; can be given more than once
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
     headers: Vec<HeaderArg>,
+    /// What the route in Envoy says along (`context_extensions`); can be given more than once
+    #[arg(long = "context", value_name = "KEY=VALUE")]
+    context: Vec<ContextArg>,
     #[command(flatten)]
     tls: Tls,
 }
@@ -58,9 +61,9 @@ pub(super) fn run(args: Args) -> Exit {
 }
 
 async fn call(args: Args) -> Result<CheckResponse, CallError> {
-    let Args { address, method, path, host, headers, tls } = args;
+    let Args { address, method, path, host, headers, context, tls } = args;
     let channel = connect(&address, tls).await?;
-    let check = check_request(method, path, host, headers);
+    let check = check_request(method, path, host, headers, context);
     let response =
         AuthorizationClient::new(channel).check(check).await.map_err(|status| CallError::Status(Box::new(status)))?;
     Ok(response.into_inner())

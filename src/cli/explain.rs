@@ -3,7 +3,7 @@
 pub(super) mod report;
 
 use super::keys::{self, Fetched};
-use super::request::{HeaderArg, check_request};
+use super::request::{ContextArg, HeaderArg, check_request};
 use super::{Exit, fail, runtime, say};
 use crate::authn::{KeysAsked, Lack, Supply};
 use crate::clock::{Clock, Timestamp};
@@ -46,8 +46,11 @@ pub(super) struct Args {
     /// A header of the request; can be given more than once
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
     headers: Vec<HeaderArg>,
+    /// What the route in Envoy says along (`context_extensions`); can be given more than once
+    #[arg(long = "context", value_name = "KEY=VALUE")]
+    context: Vec<ContextArg>,
     /// A CheckRequest in JSON, as grpcurl takes it, instead of the flags; `-` reads standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "path", "host", "headers"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "path", "host", "headers", "context"])]
     request: Option<PathBuf>,
     /// The time of the decision: RFC 3339, or seconds since 1970; now if it is not given
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -125,8 +128,8 @@ fn introspection(check: &CheckRequest, config: &mut Config, by: AuthenticatorInd
 }
 
 fn request(args: Args) -> Result<CheckRequest, ExplainError> {
-    let Args { method, path, host, headers, request, .. } = args;
-    let Some(file) = request else { return Ok(check_request(method, path, host, headers)) };
+    let Args { method, path, host, headers, context, request, .. } = args;
+    let Some(file) = request else { return Ok(check_request(method, path, host, headers, context)) };
     let (name, text) = if file.as_os_str() == "-" {
         ("standard input".to_owned(), io::read_to_string(io::stdin()))
     } else {

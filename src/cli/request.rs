@@ -1,6 +1,6 @@
 //! A request as it is written on the command line.
 
-use crate::envoy::proto::{AttributeContext, CheckRequest, HeadersEntry, HttpRequest, Request};
+use crate::envoy::proto::{AttributeContext, CheckRequest, ContextExtensionsEntry, HeadersEntry, HttpRequest, Request};
 use bytes::Bytes;
 use std::str::FromStr;
 
@@ -25,8 +25,35 @@ impl HeaderArg {
     }
 }
 
+/// What the route in Envoy says along, `KEY=VALUE`.
+#[derive(Clone)]
+pub(super) struct ContextArg(ContextExtensionsEntry);
+
+impl FromStr for ContextArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (key, value) = text.split_once('=').ok_or("write it as `KEY=VALUE`")?;
+        Ok(Self::new(key, value))
+    }
+}
+
+impl ContextArg {
+    /// An entry of these parts.
+    pub(super) fn new(key: &str, value: &str) -> Self {
+        let copy = |part: &str| Bytes::copy_from_slice(part.as_bytes());
+        Self(ContextExtensionsEntry { key: copy(key), value: copy(value) })
+    }
+}
+
 /// The check that Envoy would send for a request.
-pub(super) fn check_request(method: String, path: String, host: String, headers: Vec<HeaderArg>) -> CheckRequest {
+pub(super) fn check_request(
+    method: String,
+    path: String,
+    host: String,
+    headers: Vec<HeaderArg>,
+    context: Vec<ContextArg>,
+) -> CheckRequest {
     let http = HttpRequest {
         method: method.into(),
         path: path.into(),
@@ -36,5 +63,7 @@ pub(super) fn check_request(method: String, path: String, host: String, headers:
         ..HttpRequest::default()
     };
     let request = Request { time: None, http: Some(http) };
-    CheckRequest { attributes: Some(AttributeContext { request: Some(request), ..AttributeContext::default() }) }
+    let context_extensions = context.into_iter().map(|entry| entry.0).collect();
+    let attributes = AttributeContext { request: Some(request), context_extensions, ..AttributeContext::default() };
+    CheckRequest { attributes: Some(attributes) }
 }

@@ -19,6 +19,7 @@ use super::quoted::Quoted;
 use super::tree::Node;
 use crate::clock::Timestamp;
 use crate::jose::SkippedKey;
+use crate::tls::Caution as ServerCertificate;
 
 /// Everything to be said of a configuration that would serve: `document` and `root` are its two forms, `profile` is what the
 /// user's file was laid over.
@@ -140,4 +141,7 @@ pub enum Caution {
              (`openssl x509 -pubkey -noout` writes it)"
     )]
     CertificateNotYetValid(Timestamp),
+    /// The certificate that modgud itself shows to whoever connects.
+    #[error("{0}")]
+    ServerCertificate(ServerCertificate),
 }

@@ -1,5 +1,9 @@
 //! What is wrong with a configuration, and where. Shows what the user wrote, never the content of a key or secret.
 
+mod module;
+
+pub use module::ModuleProblem;
+
 use super::de::{FormFault, Found, is_hole};
 use super::path::Path;
 use super::quoted::Quoted;
@@ -12,7 +16,7 @@ use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
 use crate::authz::{HostPatternFault, PatternFault};
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::fetch::{CaFault, UrlFault};
-use crate::header::HeaderNameFault;
+use crate::header::{HeaderNameFault, HeaderTextFault};
 use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SigningFault};
 use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
@@ -30,24 +34,26 @@ pub struct Placed<T = Problem> {
     place: Place,
     path: String,
     what: T,
+    /// Where that stands which it is wrong together with.
+    others: Vec<Place>,
 }
 
 impl Placed {
     /// A problem of a whole document.
     pub(super) const fn at(place: Place, problem: Problem) -> Self {
-        Self { place, path: String::new(), what: problem }
+        Self { place, path: String::new(), what: problem, others: Vec::new() }
     }
 }
 
 impl<T> Placed<T> {
     /// Says it of the value at this path, or, when there is none, of what is nearest around it.
     pub(super) fn new(path: &Path, root: &Node, what: T) -> Self {
-        Self { place: path.place(root).clone(), path: path.shown(root).to_string(), what }
+        Self { place: path.place(root).clone(), path: path.shown(root).to_string(), what, others: Vec::new() }
     }
 
     /// Says something else of the same value.
     pub(super) fn with<U>(&self, what: U) -> Placed<U> {
-        Placed { place: self.place.clone(), path: self.path.clone(), what }
+        Placed { place: self.place.clone(), path: self.path.clone(), what, others: Vec::new() }
     }
 
     /// What is said.
@@ -63,25 +69,29 @@ impl<T> Placed<T> {
 
 impl<T: fmt::Display> fmt::Display for Placed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, path, what } = self;
+        let Self { place, path, what, others } = self;
         match path.as_str() {
             "" => write!(f, "{place}: {what}"),
             path => write!(f, "{place}: {path}: {what}"),
+        }?;
+        for (number, other) in others.iter().enumerate() {
+            write!(f, "{}{other}", if number == 0 { "; see " } else { ", " })?;
         }
+        Ok(())
     }
 }
 
 impl From<Found> for Placed {
     fn from(found: Found) -> Self {
         let Found { place, shown, what } = found;
-        Self { place, path: shown, what: Problem::Form(what) }
+        Self { place, path: shown, what: Problem::Form(what), others: Vec::new() }
     }
 }
 
 /// Everything that is wrong with what a document says, each with its path.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    here: Vec<(Path, Problem)>,
+    here: Vec<(Path, Problem, Vec<Path>)>,
     /// Those of other documents, which have their places already.
     beside: Vec<Placed>,
 }
@@ -90,7 +100,14 @@ impl Problems {
     /// Notes a problem, unless there are [`MOST`] already.
     pub(super) fn add(&mut self, path: Path, problem: impl Into<Problem>) {
         if self.here.len() < MOST {
-            self.here.push((path, problem.into()));
+            self.here.push((path, problem.into(), Vec::new()));
+        }
+    }
+
+    /// The same for what is wrong only together with what stands elsewhere.
+    pub(super) fn add_seen_with(&mut self, path: Path, problem: Problem, others: Vec<Path>) {
+        if self.here.len() < MOST {
+            self.here.push((path, problem, others));
         }
     }
 
@@ -123,10 +140,15 @@ impl Problems {
     /// The problems with their places in the tree, but for what is missing only since it was faulty and taken out.
     pub(super) fn placed(self, root: &Node, faults: &[Found]) -> Vec<Placed> {
         let mut placed = self.beside;
-        for (path, problem) in self.here {
-            let problem = Placed::new(&path, root, problem);
+        for (path, problem, others) in self.here {
+            let mut problem = Placed::new(&path, root, problem);
+            problem.others = others.iter().map(|other| other.place(root).clone()).collect();
             match problem.what {
-                Problem::Empty(_) | Problem::Kind { found: 0, .. } if is_hole(faults, &problem.path) => {}
+                Problem::Empty(_)
+                | Problem::NoMatch
+                | Problem::Kind { found: 0, .. }
+                | Problem::OneSource { found: 0 }
+                    if is_hole(faults, &problem.path) => {}
                 _ => placed.push(problem),
             }
         }
@@ -305,6 +327,21 @@ pub enum Problem {
              write another name"
     )]
     HeaderAboutTheRequest(Quoted),
+    /// A header whose value comes from nowhere, or from two places.
+    #[error("names {found} sources and needs one; write exactly one of `claim`, `principal`, `value`")]
+    OneSource {
+        /// How many there are.
+        found: usize,
+    },
+    /// A constant that no header can hold. It is not shown.
+    #[error("what stands here (not shown) {0}; write visible ASCII characters, with spaces only between them")]
+    HeaderValue(HeaderTextFault),
+    /// A form of what is written as it stands.
+    #[error("has no meaning for a `value`, which is written as it stands; leave it out")]
+    FormOfConstant,
+    /// An encoding of what is encoded in any case.
+    #[error("has no meaning beside `as`: the items of a list and JSON are encoded in any case; leave it out")]
+    EncodedAlready,
     /// Two identity headers that a server can't tell apart.
     #[error("{0} and {1} are one header to many servers, which tell neither case nor `_` from `-`; keep one of them")]
     HeadersAlike(Quoted, Quoted),
@@ -343,6 +380,9 @@ pub enum Problem {
         /// The other authenticator.
         other: Quoted,
     },
+    /// Modules, or what belongs to none.
+    #[error(transparent)]
+    Module(#[from] ModuleProblem),
     /// A list of revocations that can't be read.
     #[error(transparent)]
     Revocations(#[from] RevocationsError),
@@ -476,6 +516,27 @@ pub enum Problem {
         "asks something of the caller, and with access `{0}` there may be none; write `access: authenticated`, or leave it out"
     )]
     RequireWithoutCaller(&'static str),
+    /// A rule that asks for a caller, or turns everybody away, and is to open by name.
+    #[error(
+        "opens routes that name this rule, which needs `access: public`, and the access is `{0}`; leave one of them out"
+    )]
+    AllowByName(&'static str),
+    /// A rule that only its name leads to, with requests that it is for.
+    #[error(
+        "has no meaning beside `by_name: true`, which says that only a route that names the rule leads to it; leave out one of them"
+    )]
+    MatchByName,
+    /// A rule that nothing leads to.
+    #[error(
+        "says for no path that the rule is for it; write `match: {{ paths: [\"/docs/{{*rest}}\"] }}`, or `by_name: true` if routes name it"
+    )]
+    NoMatch,
+    /// A rule for preflights that only its name leads to.
+    #[error("has no meaning with `access: preflight`: a name can't make a request a preflight; write `match`")]
+    PreflightByName,
+    /// A method for preflights that is not theirs.
+    #[error("{0} is not the method of a preflight, which is always `OPTIONS`; leave `methods` out")]
+    MethodOfPreflights(Quoted),
     /// A path pattern that is none.
     #[error("{pattern}: {fault}")]
     Pattern {
@@ -483,6 +544,17 @@ pub enum Problem {
         pattern: Quoted,
         /// What is wrong with it.
         fault: PatternFault,
+    },
+    /// A pattern of a rule that never decides.
+    #[error(
+        "{pattern} never decides: whatever it matches is decided by {by}, which are more specific; leave it out, or change what it \
+             is for"
+    )]
+    RuleCovered {
+        /// The pattern.
+        pattern: Quoted,
+        /// The others.
+        by: String,
     },
     /// Two rules for the same requests.
     #[error(

@@ -49,6 +49,9 @@ pub fn read_headers(check: &CheckRequest) -> Option<Headers<'_>> {
 
 /// What Envoy's configuration says along. It is a map, and Envoy writes text (protobuf's `string`): anything else is not from Envoy.
 fn context(entries: &[ContextExtensionsEntry]) -> Result<Context<'_>, RequestFault> {
+    if entries.len() > Context::MOST {
+        return Err(RequestFault::Context);
+    }
     let mut read = Vec::with_capacity(entries.len());
     for ContextExtensionsEntry { key, value } in entries {
         let text = |bytes| std::str::from_utf8(bytes).map_err(|_| RequestFault::Context);

@@ -44,7 +44,7 @@ fn denial(fault: &Fault, told: Answer, undecided: Undecided) -> CheckResponse {
 }
 
 fn allow(mutations: Mutations) -> CheckResponse {
-    let Mutations { set, remove, remove_query } = mutations;
+    let Mutations { set, remove, remove_query, dropped: _ } = mutations;
     let headers = set.into_iter().map(|(name, value)| overwrite(name.bytes().clone(), value.bytes().clone())).collect();
     let ok = OkHttpResponse {
         headers,

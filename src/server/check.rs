@@ -73,6 +73,9 @@ impl Checks {
         let snapshot = self.driver.snapshot();
         let (decision, request) = self.driver.decide(check, &snapshot, started).await;
         self.metrics.record(decision.reason(), started.elapsed());
+        if let Verdict::Allow(mutations) = &decision.verdict {
+            self.metrics.headers_dropped(&mutations.dropped);
+        }
         match (snapshot.logged, &decision.verdict) {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}

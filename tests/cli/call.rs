@@ -35,6 +35,9 @@ rules:
   - name: page
     match: { methods: [PUT], paths: [/page] }
     access: public
+  - name: closed
+    by_name: true
+    access: denied
 upstream:
   strip: [x-mine-*]
 ";
@@ -46,6 +49,9 @@ upstream:
     assert_eq!((allowed.code, allowed.out.as_str(), allowed.err.as_str()), (Some(0), expected, ""));
     let get = run(&["call", &address, "--path", "/page"]).await;
     assert_eq!((get.code, get.out.lines().next()), (Some(3), Some("denied 403")), "{get:?}");
+    let context = ["--context", "tenant=a", "--context", "modgud.rule=closed"];
+    let closed = run(&[page.as_slice(), &context].concat()).await;
+    assert_eq!((closed.code, closed.out.lines().next()), (Some(3), Some("denied 403")), "{closed:?}");
     let host = run(&[page.as_slice(), &["--host", "a b"]].concat()).await;
     assert_eq!(host.code, Some(2), "an option that is given twice: {host:?}");
     let host = run(&["call", &address, "--method", "PUT", "--path", "/page", "--host", "a b"]).await;

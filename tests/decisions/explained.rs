@@ -71,7 +71,14 @@ fn in_json(check: &CheckRequest) -> Option<Value> {
         None => json!({}),
         Some(peer) => json!({ "principal": text(&peer.principal)?, "certificate": text(&peer.certificate)? }),
     };
-    Some(json!({ "attributes": { "source": source, "request": { "http": json } } }))
+    let mut context = serde_json::Map::new();
+    for entry in &attributes.context_extensions {
+        if context.insert(text(&entry.key)?, text(&entry.value)?.into()).is_some() {
+            return None;
+        }
+    }
+    let request = json!({ "http": json });
+    Some(json!({ "attributes": { "source": source, "request": request, "contextExtensions": context } }))
 }
 
 /// What `modgud explain` comes to: the answer, and the reason (none when it is let through).

@@ -3,7 +3,7 @@
 use super::table::{Case, PeerSpec};
 use super::text;
 use crate::support::{Encoding, check};
-use modgud::envoy::proto::{CheckRequest, Peer};
+use modgud::envoy::proto::{CheckRequest, ContextExtensionsEntry, Peer};
 
 const METHOD: &str = "GET";
 const PATH: &str = "/crm/appointment/1/";
@@ -26,6 +26,11 @@ pub(super) fn message(case: &Case, token: &str, encoding: Encoding) -> CheckRequ
             Peer { principal: bytes(principal).into(), certificate: bytes(certificate).into(), ..Peer::default() };
         attributes.source = Some(peer);
     }
+    attributes.context_extensions = case
+        .context
+        .iter()
+        .map(|(key, value)| ContextExtensionsEntry { key: bytes(key).into(), value: bytes(value).into() })
+        .collect();
     let http = attributes.request.as_mut().unwrap().http.as_mut().unwrap();
     let names = headers.into_iter().map(|(name, _)| name.into());
     match encoding {

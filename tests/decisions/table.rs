@@ -38,6 +38,8 @@ pub(super) struct Case {
     pub(super) host: Option<String>,
     pub(super) headers: Option<Vec<(String, String)>>,
     pub(super) peer: Option<PeerSpec>,
+    #[serde(default)]
+    pub(super) context: Vec<(String, String)>,
     only: Option<Only>,
     pub(super) token: Option<TokenSpec>,
     allow: Option<AllowOrName>,

@@ -170,7 +170,7 @@ async fn text_that_is_not_utf_8() {
         ("a header's value", |context| http(context).headers.push(entry("x-a".into(), NOT_UTF_8)), ALLOWED),
         ("a raw header's name", |context| raw_header(context, NOT_UTF_8, Bytes::new()), MALFORMED),
         ("a raw header's value", |context| raw_header(context, "x-a".into(), NOT_UTF_8), ALLOWED),
-        ("a context extension", |context| context.context_extensions.push(extension()), ALLOWED),
+        ("a context extension", |context| context.context_extensions.push(extension()), MALFORMED),
         ("source.service", |context| context.source = Some(Peer { service: NOT_UTF_8, ..Peer::default() }), ALLOWED),
         (
             "source.principal",

@@ -2,7 +2,7 @@
 
 use super::{runner, snapshot};
 use crate::support::{NOW, STRANGER, claims, token};
-use modgud::authz::{Access, Fallback, PathPattern, Requirement, Rule, RuleName, Rules};
+use modgud::authz::{Access, ByName, Enforcement, Fallback, PathPattern, Requirement, Rule, RuleName, Rules};
 use modgud::clock::Timestamp;
 use modgud::method::Method;
 use modgud::reason::Reason;
@@ -52,6 +52,8 @@ fn add(rules: &mut Rules, name: &str, draft: &Draft) -> bool {
         access: draft.access,
         require: Requirement::default(),
         pattern: draft.pattern.as_str().into(),
+        enforcement: Enforcement::Enforced,
+        by_name: ByName::Narrows,
     };
     rules.add(rule, None, &methods, &PathPattern::parse(&draft.pattern).unwrap()).is_ok()
 }

@@ -1,6 +1,6 @@
 //! Which entry wins: a table that reads as one, and a second, naive router that every answer is compared with.
 
-use super::{Collision, Router};
+use super::{Collision, Layer, Router, Served, Wanted};
 use crate::authz::pattern::PathPattern;
 use crate::method::Method;
 use crate::path::RequestTarget;
@@ -18,7 +18,9 @@ fn router<S: AsRef<str>>(entries: &[S]) -> Router<&str> {
     let mut router = Router::default();
     for entry in entries.iter().map(AsRef::as_ref) {
         let (methods, pattern) = parse(entry);
-        router.insert(&methods, &pattern, entry).unwrap_or_else(|error| panic!("{entry}: {error}"));
+        router
+            .insert(Layer::Enforced, Served::Methods(&methods), &pattern, entry)
+            .unwrap_or_else(|error| panic!("{entry}: {error}"));
     }
     router
 }
@@ -26,7 +28,7 @@ fn router<S: AsRef<str>>(entries: &[S]) -> Router<&str> {
 fn find<'a>(router: &Router<&'a str>, request: &str) -> Option<&'a str> {
     let (method, target) = request.split_once(' ').unwrap();
     let target = RequestTarget::parse(target.as_bytes()).unwrap();
-    router.find(Method::parse(method).unwrap(), &target.path).copied()
+    router.find(Layer::Enforced, Method::parse(method).unwrap(), &target.path).copied()
 }
 
 type Request = (&'static str, &'static str);
@@ -132,7 +134,8 @@ fn entries_that_no_request_tells_apart_collide() {
         let mut router = router(&entries);
         let (methods, pattern) = parse(later);
         let expected = if collide { Err(Collision { earlier: &earlier }) } else { Ok(()) };
-        assert_eq!(router.insert(&methods, &pattern, later), expected, "{earlier} and {later}");
+        let served = Served::Methods(&methods);
+        assert_eq!(router.insert(Layer::Enforced, served, &pattern, later), expected, "{earlier} and {later}");
     }
 }
 
@@ -140,7 +143,7 @@ fn entries_that_no_request_tells_apart_collide() {
 fn a_refused_entry_leaves_nothing_behind() {
     let mut router = router(&["GET /a"]);
     let (methods, pattern) = parse("PUT,GET /a");
-    assert!(router.insert(&methods, &pattern, "refused").is_err());
+    assert!(router.insert(Layer::Enforced, Served::Methods(&methods), &pattern, "refused").is_err());
     assert_eq!(find(&router, "PUT /a"), None);
     assert_eq!(find(&router, "GET /a"), Some("GET /a"));
 }
@@ -148,6 +151,70 @@ fn a_refused_entry_leaves_nothing_behind() {
 #[test]
 fn one_entry_may_name_a_method_twice() {
     assert_eq!(find(&router(&["GET,GET /a"]), "GET /a"), Some("GET,GET /a"));
+}
+
+/// A router with some entries that count, and others that are tried out (`^`) or for preflights (`~`).
+fn layered<'a>(entries: &[&'a str]) -> Router<&'a str> {
+    let mut router = Router::default();
+    for entry in entries {
+        let plain = entry.trim_start_matches(['^', '~']);
+        let (methods, pattern) = parse(plain);
+        let layer = if entry.starts_with('^') { Layer::Shadow } else { Layer::Enforced };
+        let served = if entry.contains('~') { Served::Preflight } else { Served::Methods(&methods) };
+        router.insert(layer, served, &pattern, *entry).unwrap_or_else(|error| panic!("{entry}: {error}"));
+    }
+    router
+}
+
+#[test]
+fn what_is_tried_out_hides_what_counts_for_the_same_requests_only() {
+    let entries =
+        ["GET,PUT /a", "^GET /a", "* /a", "^* /a", "^* /a/b", "* /{*rest}", "HEAD /h", "^GET /h", "^* /s/{*rest}"];
+    for (request, enforced, shadow) in [
+        ("GET /a", "GET,PUT /a", "^GET /a"),
+        ("HEAD /a", "GET,PUT /a", "^GET /a"),
+        ("PUT /a", "GET,PUT /a", "GET,PUT /a"),
+        ("DELETE /a", "* /a", "^* /a"),
+        ("GET /a/b", "* /{*rest}", "^* /a/b"),
+        ("HEAD /h", "HEAD /h", "HEAD /h"),
+        ("GET /h", "* /{*rest}", "^GET /h"),
+        ("GET /s/t/u", "* /{*rest}", "^* /s/{*rest}"),
+        ("GET /z", "* /{*rest}", "* /{*rest}"),
+    ] {
+        let reversed: Vec<&str> = entries.iter().rev().copied().collect();
+        for router in [layered(&entries), layered(&reversed)] {
+            let (method, target) = request.split_once(' ').unwrap();
+            let target = RequestTarget::parse(target.as_bytes()).unwrap();
+            let find = |layer| router.find(layer, Method::parse(method).unwrap(), &target.path).copied();
+            assert_eq!((find(Layer::Enforced), find(Layer::Shadow)), (Some(enforced), Some(shadow)), "{request}");
+        }
+    }
+}
+
+#[test]
+fn what_is_tried_out_collides_with_its_own_kind_only() {
+    let mut router = layered(&["GET /a", "^PUT /a", "~* /a"]);
+    let (methods, pattern) = parse("GET,PUT /{x}");
+    let served = Served::Methods(&methods);
+    let (_, same) = parse("* /a");
+    assert!(router.insert(Layer::Shadow, served, &same, "new").is_err());
+    assert!(router.insert(Layer::Enforced, served, &same, "new").is_err());
+    assert!(router.insert(Layer::Enforced, Served::Preflight, &same, "new").is_err());
+    assert!(router.insert(Layer::Shadow, Served::Preflight, &same, "new").is_ok());
+    assert!(router.insert(Layer::Shadow, served, &pattern, "new").is_ok());
+}
+
+#[test]
+fn a_preflight_is_more_specific_than_its_method() {
+    let router = layered(&["* /{*rest}", "~* /{*rest}", "OPTIONS /a", "~* /a", "* /a", "GET /a", "^~* /a"]);
+    let target = RequestTarget::parse(b"/a").unwrap();
+    let all = |layer, wanted| router.find_all(layer, wanted, &target.path).into_iter().copied().collect::<Vec<_>>();
+    let options = Wanted::Method(Method::parse("OPTIONS").unwrap());
+    assert_eq!(all(Layer::Enforced, options), ["OPTIONS /a", "* /a", "* /{*rest}"]);
+    let preflight = ["~* /a", "OPTIONS /a", "* /a", "~* /{*rest}", "* /{*rest}"];
+    assert_eq!(all(Layer::Enforced, Wanted::Preflight), preflight);
+    assert_eq!(all(Layer::Shadow, Wanted::Preflight).first(), Some(&"^~* /a"));
+    assert_eq!(all(Layer::Shadow, Wanted::Preflight).len(), preflight.len());
 }
 
 /// The second opinion: works on the text of entries and requests, looks at all of them, and takes the best rank.
@@ -230,6 +297,57 @@ fn request() -> impl Strategy<Value = (&'static str, String)> {
     (method, "(/[abc]){1,5}/?|/")
 }
 
+/// Entries of which some cover others.
+fn few() -> impl Strategy<Value = String> {
+    let methods = prop_oneof![Just("*"), Just("GET"), Just("GET,PUT"), Just("HEAD")];
+    const PATHS: [&str; 6] = ["/", "/{*rest}", "/{p}", "/{p}/{*rest}", "/{p}/{q}", "/{p}/{q}/{*rest}"];
+    (methods, proptest::sample::select(&PATHS[..])).prop_map(|(methods, path)| format!("{methods} {path}"))
+}
+
+/// Requests that an entry decides if any does: nothing else names their segments, and their method only if the entry does.
+fn own(entry: &str) -> Vec<String> {
+    let (methods, pattern) = entry.split_once(' ').unwrap();
+    let methods = methods.replace('*', "PROPFIND");
+    let head = pattern.split("/{*").next().unwrap();
+    let head: String = head
+        .split('/')
+        .skip(1)
+        .filter(|one| !one.is_empty())
+        .map(|one| if one.starts_with('{') { "/own".to_owned() } else { format!("/{one}") })
+        .collect();
+    let lengths = if pattern.contains("/{*") { 0..6 } else { 0..1 };
+    let path = |more: usize| format!("{head}{}", "/own".repeat(more));
+    let paths = lengths.map(path).map(|path| if path.is_empty() { "/".to_owned() } else { path });
+    let read = methods.split(',').chain(methods.split(',').any(|one| one == "GET").then_some("HEAD"));
+    let methods: Vec<&str> = read.collect();
+    paths.flat_map(|path| methods.iter().map(move |method| format!("{method} {path}")).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn an_entry_that_never_decides_is_told_with_those_that_do() {
+    let table: &[(&[&str], &[(&str, &[&str])])] = &[
+        (&["* /{*rest}", "* /", "* /{a}"], &[]),
+        (&["* /{*rest}", "* /{a}/{*rest}"], &[]),
+        (&["* /{*rest}", "* /", "* /{a}/{*rest}"], &[("* /{*rest}", &["* /", "* /{a}/{*rest}"])]),
+        (
+            &["* /{a}/{b}/{*rest}", "* /{a}", "* /{*rest}", "* /"],
+            &[("* /{*rest}", &["* /{a}/{b}/{*rest}", "* /{a}", "* /"])],
+        ),
+        (&["* /a/{*rest}", "* /a", "* /a/b/{*rest}"], &[]),
+        (&["* /{*rest}", "GET /", "GET /{a}/{*rest}"], &[]),
+        (&["GET /{*rest}", "* /", "* /{a}/{*rest}"], &[("GET /{*rest}", &["* /", "* /{a}/{*rest}"])]),
+        (&["HEAD /{*rest}", "GET /", "* /{a}/{*rest}"], &[("HEAD /{*rest}", &["GET /", "* /{a}/{*rest}"])]),
+        (&["GET,PUT /{*rest}", "GET /", "GET /{a}/{*rest}"], &[]),
+    ];
+    for (entries, expected) in table {
+        let router = router(entries);
+        let found: Vec<(&str, Vec<&str>)> =
+            router.covered().into_iter().map(|one| (*one.entry, one.by.into_iter().copied().collect())).collect();
+        let expected: Vec<(&str, Vec<&str>)> = expected.iter().map(|(entry, by)| (*entry, by.to_vec())).collect();
+        assert_eq!(found, expected, "{entries:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_naive_list_in_any_order_gives_the_same_answers(
@@ -256,11 +374,36 @@ proptest! {
         }
     }
 
+    /// What is said never to decide never does; of everything else, some request is decided by it.
+    #[test]
+    fn an_entry_is_covered_when_it_never_decides(
+        entries in proptest::collection::vec(prop_oneof![1 => entry(), 2 => few()], 1..12),
+        requests in proptest::collection::vec(request(), 1..24),
+    ) {
+        let mut kept: Vec<String> = Vec::new();
+        for entry in entries {
+            if !kept.iter().any(|earlier| naive::collide(earlier, &entry)) {
+                kept.push(entry);
+            }
+        }
+        let router = router(&kept);
+        let covered: Vec<&str> = router.covered().into_iter().map(|covered| *covered.entry).collect();
+        for (method, path) in &requests {
+            let found = find(&router, &format!("{method} {path}"));
+            prop_assert!(found.is_none_or(|found| !covered.contains(&found)), "{} {}", method, path);
+        }
+        for entry in kept.iter().filter(|entry| !covered.contains(&entry.as_str())) {
+            let decides = own(entry).into_iter().any(|request| find(&router, &request) == Some(entry.as_str()));
+            prop_assert!(decides, "{} of {:?}", entry, kept);
+        }
+    }
+
     #[test]
     fn two_entries_collide_when_the_naive_list_says_so(one in entry(), other in entry()) {
         let entries = [&one];
         let mut router = router(&entries);
         let (methods, pattern) = parse(&other);
-        prop_assert_eq!(router.insert(&methods, &pattern, &other).is_err(), naive::collide(&one, &other));
+        let served = Served::Methods(&methods);
+        prop_assert_eq!(router.insert(Layer::Enforced, served, &pattern, &other).is_err(), naive::collide(&one, &other));
     }
 }

@@ -1,7 +1,7 @@
 //! The cases of a policy table: how they are written, what request each makes, and how its outcome is held against it.
 
 use super::super::explain::report::{Report, Word};
-use super::super::request::{HeaderArg, check_request};
+use super::super::request::{ContextArg, HeaderArg, check_request};
 use crate::authn::JwtAuthenticator;
 use crate::clock::Timestamp;
 use crate::config::{ConfigError, ThrowAwayKeys, read_document};
@@ -37,6 +37,8 @@ pub(super) enum CasesError {
         "the case `{case}` names the authenticator `{name}`, and the configuration has none of that name for signed tokens"
     )]
     NoAuthenticator { case: String, name: String },
+    #[error("the case `{case}` has a token, and its authenticator looks for none in a request; leave `token` out")]
+    NoPlace { case: String },
 }
 
 /// One case.
@@ -61,12 +63,14 @@ struct Request {
     path: String,
     host: String,
     headers: BTreeMap<String, String>,
+    /// What the route in Envoy says along.
+    context: BTreeMap<String, String>,
 }
 
 impl Default for Request {
     fn default() -> Self {
         let (method, path, host) = ("GET".to_owned(), "/".to_owned(), "api.example.com".to_owned());
-        Self { method, path, host, headers: BTreeMap::new() }
+        Self { method, path, host, headers: BTreeMap::new(), context: BTreeMap::new() }
     }
 }
 
@@ -121,7 +125,7 @@ impl Case {
         now: Timestamp,
         snapshot: &Snapshot,
     ) -> Result<CheckRequest, CasesError> {
-        let Request { method, path, host, headers } = &self.request;
+        let Request { method, path, host, headers, context } = &self.request;
         let mut path = path.clone();
         let mut all: Vec<HeaderArg> = headers.iter().map(|(name, value)| HeaderArg::new(name, value)).collect();
         let (who, signer) = self.signer(snapshot)?;
@@ -138,7 +142,8 @@ impl Case {
                 Some(key.and_then(|key| key.sign(&claims(issuer, laid_over, now))).map_err(sign)?)
             }
         };
-        if let (Some(token), Some(place)) = (token, snapshot.places.of(who)) {
+        if let Some(token) = token {
+            let place = snapshot.places.of(who).ok_or_else(|| CasesError::NoPlace { case: self.name.clone() })?;
             match place {
                 Place::Scheme(header, scheme) => {
                     all.push(HeaderArg::new(header.as_str(), &format!("{} {token}", scheme.as_str())));
@@ -151,7 +156,8 @@ impl Case {
                 }
             }
         }
-        Ok(check_request(method.clone(), path, host.clone(), all))
+        let context = context.iter().map(|(key, value)| ContextArg::new(key, value)).collect();
+        Ok(check_request(method.clone(), path, host.clone(), all, context))
     }
 
     /// The authenticator that a credential is for: the one that is named, or the first of signed tokens, which alone are made here.

@@ -10,9 +10,17 @@ use serde::Deserialize;
 pub(in super::super) struct Rule {
     /// Its name in logs: 1 to 128 visible ASCII characters, and no other rule's.
     pub(in super::super) name: String,
-    /// The requests that it decides.
-    #[serde(rename = "match")]
+    /// The requests that it decides. Needed unless `by_name` is there.
+    #[serde(rename = "match", default)]
     pub(in super::super) matches: Match,
+    /// `true`: it is for no request by itself, only for those whose route in Envoy names it (`modgud.rule` in `context_extensions`);
+    /// `match` is then left out. Default: `false`; every rule can be named all the same.
+    #[serde(default)]
+    pub(in super::super) by_name: bool,
+    /// `true`: a route in Envoy that names this rule is open, whatever other rules say. Only with `access: public`. Default: `false`: a
+    /// rule that is named can only narrow what the rules for the request let through.
+    #[serde(default)]
+    pub(in super::super) allow_by_name: bool,
     /// What it asks of the caller. Default: `authenticated`.
     #[serde(default)]
     pub(in super::super) access: Access,
@@ -53,18 +61,28 @@ pub(in super::super) struct RequireAny {
 }
 
 /// The requests that a rule decides.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Match {
     /// The hosts, without port, such as `[api.example.com]`; `*.example.com` is every name below it. Default: every host.
-    #[serde(default)]
-    pub(in super::super) hosts: Vec<String>,
+    pub(in super::super) hosts: Option<Vec<String>>,
     /// The methods, in upper case, such as `[GET, HEAD]`. Default: every method.
-    #[serde(default)]
-    pub(in super::super) methods: Vec<String>,
+    pub(in super::super) methods: Option<Vec<String>>,
     /// Path patterns, such as `/reports/{id}` or `/docs/{*rest}`: `{name}` is one segment, `{*rest}` at the end is all that follow,
     /// none too. Written decoded. A trailing slash means nothing.
     pub(in super::super) paths: Vec<String>,
+}
+
+impl Match {
+    /// The hosts that are named; none: every host.
+    pub(in super::super) fn hosts(&self) -> &[String] {
+        self.hosts.as_deref().unwrap_or_default()
+    }
+
+    /// The methods that are named; none: every method.
+    pub(in super::super) fn methods(&self) -> &[String] {
+        self.methods.as_deref().unwrap_or_default()
+    }
 }
 
 /// What a rule asks of the caller.
@@ -78,6 +96,9 @@ pub(in super::super) enum Access {
     Optional,
     /// Nothing: a credential is neither looked at nor changed.
     Public,
+    /// The same, and only for CORS preflights: `OPTIONS` with one `Origin` and one `Access-Control-Request-Method`. For any other
+    /// request the rule is not there. Where one matches a preflight, rules that ask for a caller are passed over.
+    Preflight,
     /// Nobody may.
     Denied,
 }

@@ -74,7 +74,7 @@ pub(super) fn of_rules(rules: &[document::Rule], denials: &Denials, problems: &m
         let Some(Deny { status: code, detail }) = &rule.deny else { continue };
         let at = Path::root("rules").position(number).key("deny");
         match rule.access {
-            document::Access::Public => problems.add(at.clone(), Problem::DenyOfPublic),
+            document::Access::Public | document::Access::Preflight => problems.add(at.clone(), Problem::DenyOfPublic),
             document::Access::Authenticated | document::Access::Optional | document::Access::Denied => {}
         }
         if code.is_none() && detail.is_none() {

@@ -2,13 +2,17 @@
 
 use super::super::document::{self, Require, RequireAny};
 use super::super::path::Path;
-use super::super::problem::{Problem, Problems};
+use super::super::problem::{ModuleProblem, Problem, Problems};
 use super::super::quoted::Quoted;
 use super::{method, name};
-use crate::authz::{Access, Entitlements, Fallback, HostPattern, PathPattern, Requirement, Rule, RuleName, Rules};
+use crate::authz::{
+    Access, ByName, Covered, Enforcement, Entitlements, Fallback, HostPattern, PathPattern, Requirement, Rule,
+    RuleConflict, RuleName, Rules,
+};
 use crate::method::Method;
 use crate::principal::AuthenticatorName;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// The rules of a document, which notes what is wrong with them. `authenticators` are the names that a rule may ask for.
 pub(in super::super) fn check(
@@ -25,39 +29,90 @@ pub(in super::super) fn check(
     let mut taken = HashSet::new();
     for (number, rule) in list.iter().enumerate() {
         // What it tells those whom it turns away is for `denials`.
-        let document::Rule { name: rule_name, matches, access, require, deny: _ } = rule;
+        let document::Rule { name: rule_name, matches, by_name, allow_by_name, access, require, deny: _ } = rule;
         let at = Path::root("rules").position(number);
         name(&at, rule_name, &mut taken, problems);
+        if rule_name.starts_with(super::modules::RULE) {
+            problems.add(at.key("name"), ModuleProblem::RuleName(Quoted::new(rule_name)));
+        }
         let access = match access {
             document::Access::Authenticated => Access::Authenticated,
             document::Access::Optional => Access::Optional,
             document::Access::Public => Access::Public,
+            document::Access::Preflight => Access::Preflight,
             document::Access::Denied => Access::Denied,
         };
         let require = requirement(&at.key("require"), require, access, authenticators, problems);
+        if *allow_by_name && access != Access::Public {
+            problems.add(at.key("allow_by_name"), Problem::AllowByName(access.name()));
+        }
         let of_pattern = |pattern: &str| Rule {
             name: RuleName::new(rule_name),
             access,
             require: require.clone(),
             pattern: pattern.into(),
+            enforcement: Enforcement::Enforced,
+            by_name: if *allow_by_name { ByName::Decides } else { ByName::Narrows },
         };
-        add(&at.key("match"), matches, of_pattern, &mut rules, problems);
+        match (*by_name, access) {
+            (false, Access::Preflight) => {
+                methods_of_preflights(&at.key("match").key("methods"), matches, problems);
+                add(&at.key("match"), list, matches, of_pattern, &mut rules, problems);
+            }
+            (false, _) => add(&at.key("match"), list, matches, of_pattern, &mut rules, problems),
+            (true, _) => {
+                by_name_only(&at, matches, access, problems);
+                rules.add_named(of_pattern(""));
+            }
+        }
     }
+    covered(list, &rules, problems);
     rules
+}
+
+/// A rule for preflights is for no other method than theirs.
+fn methods_of_preflights(at: &Path, matches: &document::Match, problems: &mut Problems) {
+    let others = |text: &str| method(text).is_ok_and(|method| method.as_str() != "OPTIONS");
+    for (place, text) in matches.methods().iter().enumerate().filter(|(_, text)| others(text)) {
+        problems.add(at.position(place), Problem::MethodOfPreflights(Quoted::new(text)));
+    }
+}
+
+/// A rule that only its name leads to matches nothing by itself, and preflights are no matter of names.
+fn by_name_only(at: &Path, matches: &document::Match, access: Access, problems: &mut Problems) {
+    let document::Match { hosts, methods, paths } = matches;
+    if hosts.is_some() || methods.is_some() || !paths.is_empty() {
+        problems.add(at.key("match"), Problem::MatchByName);
+    }
+    if access == Access::Preflight {
+        problems.add(at.key("by_name"), Problem::PreflightByName);
+    }
 }
 
 /// Adds a rule for each of its hosts and patterns.
 fn add(
     at: &Path,
+    list: &[document::Rule],
     matches: &document::Match,
     of_pattern: impl Fn(&str) -> Rule,
     rules: &mut Rules,
     problems: &mut Problems,
 ) {
     let document::Match { hosts, methods, paths } = matches;
-    if paths.is_empty() {
+    // Left out, they are every host and every method: an empty list can mean that, or nobody.
+    if hosts.as_ref().is_some_and(Vec::is_empty) {
+        problems.add(at.key("hosts"), Problem::Empty("name at least one host, or leave the key out for every host"));
+    }
+    if methods.as_ref().is_some_and(Vec::is_empty) {
+        problems
+            .add(at.key("methods"), Problem::Empty("name at least one method, or leave the key out for every method"));
+    }
+    if hosts.is_none() && methods.is_none() && paths.is_empty() {
+        problems.add(at.clone(), Problem::NoMatch);
+    } else if paths.is_empty() {
         problems.add(at.key("paths"), Problem::Empty("name at least one path, such as `/docs/{*rest}`"));
     }
+    let (hosts, methods) = (matches.hosts(), matches.methods());
     let accepted = methods_of(at, methods, problems);
     let mut patterns = Vec::new();
     for (place, host) in hosts.iter().enumerate() {
@@ -74,13 +129,40 @@ fn add(
         let Some(parsed) = problems.take(&path, parsed) else { continue };
         for host in &patterns {
             let added = rules.add(of_pattern(pattern), host.as_ref(), &accepted, &parsed);
-            let added = added.map_err(|conflict| Problem::RuleConflict {
-                pattern: Quoted::new(pattern),
-                with: Quoted::new(conflict.with.as_str()),
-            });
-            problems.take(&path, added);
+            let Err(RuleConflict { with, pattern: other }) = added else { continue };
+            let others = place_of(list, &with, &other).into_iter().collect();
+            let (pattern, with) = (Quoted::new(pattern), Quoted::new(with.as_str()));
+            problems.add_seen_with(path.clone(), Problem::RuleConflict { pattern, with }, others);
         }
     }
+}
+
+/// Patterns of rules that never decide, on whatever host.
+fn covered(list: &[document::Rule], rules: &Rules, problems: &mut Problems) {
+    let mut found = BTreeMap::<(&str, &str), Vec<Covered<'_, Arc<Rule>>>>::new();
+    for covered in rules.covered() {
+        found.entry((covered.entry.name.as_str(), &covered.entry.pattern)).or_default().push(covered);
+    }
+    for ((name, pattern), covered) in found {
+        let Some(rule) = list.iter().find(|rule| rule.name == name) else { continue };
+        let Some(at) = covered.first().and_then(|one| place_of(list, &one.entry.name, pattern)) else { continue };
+        if covered.len() < rule.matches.hosts().len().max(1) {
+            continue;
+        }
+        let by: BTreeSet<(&str, &str)> =
+            covered.iter().flat_map(|one| &one.by).map(|rule| (rule.name.as_str(), &*rule.pattern)).collect();
+        let words = by.iter().map(|(name, pattern)| format!("{} of rule {}", Quoted::new(pattern), Quoted::new(name)));
+        let words = words.collect::<Vec<_>>().join(" and ");
+        let others = by.iter().filter_map(|(name, pattern)| place_of(list, &RuleName::new(name), pattern)).collect();
+        problems.add_seen_with(at, Problem::RuleCovered { pattern: Quoted::new(pattern), by: words }, others);
+    }
+}
+
+/// Where a rule's pattern stands.
+fn place_of(list: &[document::Rule], name: &RuleName, pattern: &str) -> Option<Path> {
+    let (number, rule) = list.iter().enumerate().find(|(_, rule)| rule.name == name.as_str())?;
+    let place = rule.matches.paths.iter().position(|one| one == pattern)?;
+    Some(Path::root("rules").position(number).key("match").key("paths").position(place))
 }
 
 fn methods_of<'m>(at: &Path, methods: &'m [String], problems: &mut Problems) -> Vec<Method<'m>> {
@@ -118,8 +200,8 @@ fn requirement(at: &Path, require: &Require, access: Access, known: &[&str], pro
     let requirement = Requirement { authenticators, all, any };
     match access {
         Access::Authenticated => {}
-        Access::Optional | Access::Public | Access::Denied if requirement.is_empty() => {}
-        Access::Optional | Access::Public | Access::Denied => {
+        Access::Optional | Access::Public | Access::Preflight | Access::Denied if requirement.is_empty() => {}
+        Access::Optional | Access::Public | Access::Preflight | Access::Denied => {
             problems.add(at.clone(), Problem::RequireWithoutCaller(access.name()));
         }
     }
