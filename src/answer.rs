@@ -178,20 +178,31 @@ impl Answers {
     /// The answer to whoever is turned away.
     #[must_use]
     pub fn to(&self, denied: &Denied<'_, '_>) -> Answer {
-        let Denied { reason, rule, insufficient, seen } = denied;
-        let form = match seen {
+        let form = match denied.seen {
             Seen::Nothing => Form::Own,
             Seen::Headers(headers) => body::form(headers, self.style.body),
             Seen::Request(request) => body::form(&request.headers, self.style.body),
         };
+        if let (Some(redirect), Form::Html, Seen::Request(request), Class::Unauthenticated) =
+            (&self.redirect, form, denied.seen, denied.reason.class())
+            && redirect.is_for(request)
+        {
+            return self.redirected(redirect, request);
+        }
+        self.in_form(denied, form)
+    }
+
+    /// The status and the sentence alone, for whoever is told in another way than by HTTP.
+    #[must_use]
+    pub fn sentence(&self, denied: &Denied<'_, '_>) -> (Status, String) {
+        // A gRPC client is told the sentence and nothing else.
+        let Answer { status, headers: _, body } = self.in_form(denied, Form::Grpc);
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    fn in_form(&self, denied: &Denied<'_, '_>, form: Form) -> Answer {
+        let Denied { reason, rule, insufficient, seen: _ } = denied;
         match reason.class() {
-            Class::Unauthenticated => {
-                if let (Some(redirect), Form::Html, Seen::Request(request)) = (&self.redirect, form, seen)
-                    && redirect.is_for(request)
-                {
-                    return self.redirected(redirect, request);
-                }
-            }
             Class::Forbidden => {
                 // What a rule says of itself comes before what is said of permissions.
                 let of_rule = rule.filter(|_| !self.by_rule.is_empty()).and_then(|rule| self.by_rule.get(rule));
@@ -203,7 +214,7 @@ impl Answers {
                     return answer(*reason, status, &insufficient.to_string(), form, &self.style);
                 }
             }
-            Class::Refused | Class::Unavailable => {}
+            Class::Unauthenticated | Class::Refused | Class::Unavailable => {}
         }
         self.general(*reason, form)
     }

@@ -10,9 +10,11 @@ mod keygen;
 mod keys;
 mod request;
 mod serve;
+mod stdio;
 mod test;
 mod token;
 
+use crate::config::Environment;
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
@@ -66,6 +68,7 @@ enum Command {
     Keygen(keygen::Args),
     #[command(subcommand)]
     Apikey(apikey::Command),
+    Stdio(stdio::Args),
     Demo(demo::Args),
 }
 
@@ -80,12 +83,14 @@ pub fn run() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };
         }
     };
+    let environment = Environment::process();
     match cli.command {
-        Command::Serve(args) => serve::run(args),
-        Command::Check(args) => check::run(&args),
-        Command::Config(args) => config::run(args),
-        Command::Explain(args) => explain::run(args),
-        Command::Test(args) => test::run(&args),
+        Command::Serve(args) => serve::run(args, environment),
+        Command::Check(args) => check::run(&args, &environment),
+        Command::Config(args) => config::run(args, &environment),
+        Command::Explain(args) => explain::run(args, &environment),
+        Command::Test(args) => test::run(&args, &environment),
+        Command::Stdio(args) => stdio::run(args, environment),
         Command::Call(args) => call::run(args),
         Command::Token(command) => token::run(command),
         Command::Apikey(command) => apikey::run(command),

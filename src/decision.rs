@@ -2,7 +2,7 @@
 
 use crate::answer::Insufficient;
 use crate::authn::{AuthnFault, Lack};
-use crate::authz::{AuthzFault, RuleName};
+use crate::authz::{AuthzFault, Grant, RuleName};
 use crate::principal::AuthenticatorName;
 use crate::reason::Reason;
 use crate::request::RequestFault;
@@ -17,6 +17,8 @@ pub struct Decision {
     pub rule: Option<RuleName>,
     /// The authenticator that vouches for the caller; `None` when nobody was asked for or nobody was accepted.
     pub authenticator: Option<AuthenticatorName>,
+    /// Who was let through, and that a rule did; `None` when nobody was.
+    pub grant: Option<Grant>,
     /// Which permissions the caller lacks, where clients are told.
     pub insufficient: Option<Box<Insufficient>>,
 }
@@ -95,7 +97,7 @@ impl Decision {
     /// A decision that no rule was asked for.
     #[must_use]
     pub const fn refused(fault: Fault) -> Self {
-        Self { verdict: Verdict::Deny(fault), rule: None, authenticator: None, insufficient: None }
+        Self { verdict: Verdict::Deny(fault), rule: None, authenticator: None, grant: None, insufficient: None }
     }
 
     /// What the decision could not be made without, and the edges can bring.

@@ -102,7 +102,9 @@ pub fn decide_before(
                 (Access::Authenticated | Access::Optional, None) => Shown::Nothing,
                 (Access::Authenticated | Access::Optional, Some(credential)) => Shown::Credential(credential),
             };
-            shape(&grant, shown, request, snapshot, observer)
+            let shaped = shape(&grant, shown, request, snapshot, observer);
+            decision.grant = Some(grant);
+            shaped
         }
     };
     decision

@@ -56,8 +56,13 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 const OTHER_PEM: &str = include_str!("data/configuration/good/keys/issuer.pem");
 
 /// The variables of that environment.
-fn variables() -> [(&'static str, &'static str); 3] {
-    [("JWT_PUBLIC_KEY_RSA_BIFROST", &PUBLIC_PEM), ("GOOD_KEY", &PUBLIC_PEM), ("OTHER_KEY", OTHER_PEM)]
+fn variables() -> [(&'static str, &'static str); 4] {
+    [
+        ("JWT_PUBLIC_KEY_RSA_BIFROST", &PUBLIC_PEM),
+        ("JWT_PUBLIC_KEY", &PUBLIC_PEM),
+        ("GOOD_KEY", &PUBLIC_PEM),
+        ("OTHER_KEY", OTHER_PEM),
+    ]
 }
 
 /// The environment in which good files load.

@@ -32,6 +32,7 @@ use tonic::transport::Channel;
 /// The topics: a file each.
 const TOPICS: [&str; 18] = [
     "api-keys",
+    "bearer",
     "claims-and-time",
     "conditions",
     "configurations",
@@ -129,6 +130,11 @@ async fn preflight() {
 #[tokio::test]
 async fn credentials() {
     run("credentials").await;
+}
+
+#[tokio::test]
+async fn bearer() {
+    run("bearer").await;
 }
 
 #[tokio::test]

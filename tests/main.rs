@@ -18,6 +18,7 @@ mod reload;
 mod remote_keys;
 mod sender;
 mod services;
+mod stdio;
 mod support;
 mod tampering;
 mod wire;

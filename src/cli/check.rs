@@ -37,10 +37,10 @@ pub(super) struct Args {
     deny_cautions: bool,
 }
 
-pub(super) fn run(args: &Args) -> Exit {
+pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
     let Args { config, profile, offline, deny_cautions } = args;
     let overrides = Overrides { profile: *profile, ..Overrides::default() };
-    let loaded = match load(config.as_deref(), &overrides, &Environment::Process) {
+    let loaded = match load(config.as_deref(), &overrides, environment) {
         Ok(loaded) => loaded,
         Err(error) => return fail(error),
     };

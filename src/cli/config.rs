@@ -32,7 +32,7 @@ pub(super) struct Args {
     schema: bool,
 }
 
-pub(super) fn run(args: Args) -> Exit {
+pub(super) fn run(args: Args, environment: &Environment) -> Exit {
     let Args { config, profile, grpc, admin, schema } = args;
     if schema {
         return match crate::config::schema() {
@@ -44,7 +44,7 @@ pub(super) fn run(args: Args) -> Exit {
         };
     }
     let overrides = Overrides { profile, grpc, admin };
-    match load(config.as_deref(), &overrides, &Environment::Process).map(|loaded| loaded.yaml()) {
+    match load(config.as_deref(), &overrides, environment).map(|loaded| loaded.yaml()) {
         Ok(Ok(yaml)) => {
             say(yaml.trim_end());
             Exit::Done

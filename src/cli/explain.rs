@@ -80,9 +80,9 @@ fn time(text: &str) -> Result<Timestamp, &'static str> {
     Ok(Timestamp::EPOCH.plus(since))
 }
 
-pub(super) fn run(args: Args) -> Exit {
+pub(super) fn run(args: Args, environment: &Environment) -> Exit {
     let overrides = Overrides { profile: args.profile, ..Overrides::default() };
-    let mut loaded = match load(args.config.as_deref(), &overrides, &Environment::Process) {
+    let mut loaded = match load(args.config.as_deref(), &overrides, environment) {
         Ok(loaded) => loaded,
         Err(error) => return fail(error),
     };

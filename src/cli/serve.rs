@@ -55,10 +55,10 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "write an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`")
 }
 
-pub(super) fn run(args: Args) -> Exit {
+pub(super) fn run(args: Args, environment: Environment) -> Exit {
     let Args { config, profile, grpc, admin } = args;
     let overrides = Overrides { profile, grpc, admin };
-    let origin = Origin { file: config, overrides, environment: Environment::Process };
+    let origin = Origin { file: config, overrides, environment };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(error),

@@ -60,12 +60,12 @@ struct Outcome {
     failure: Option<String>,
 }
 
-pub(super) fn run(args: &Args) -> Exit {
+pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
     let Args { config, profile, cases, junit } = args;
     let keys = ThrowAwayKeys::default();
     let overrides = Overrides { profile: *profile, ..Overrides::default() };
     let replaced = Keys::Replaced(keys.clone());
-    let loaded = match load_with_keys(config.as_deref(), &overrides, &Environment::Process, replaced) {
+    let loaded = match load_with_keys(config.as_deref(), &overrides, environment, replaced) {
         Ok(loaded) => loaded,
         Err(error) => return fail(error),
     };

@@ -82,6 +82,9 @@ pub(super) struct Document {
 pub enum ProfileName {
     /// `BiFrost`'s gateway: RS256 tokens of issuer `bifrost`, its reserved names, its error texts.
     Bifrost,
+    /// A gateway for bearer tokens with roles and permissions: `X-User-ID`, `X-User-Role`, `X-User-Permissions`, errors as
+    /// `{"error": …}`.
+    Bearer,
     /// Nothing: the file says everything, and what it doesn't allow is denied.
     None,
 }

@@ -29,7 +29,19 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 const BIFROST: &str = include_str!("profiles/bifrost.yaml");
+const BEARER: &str = include_str!("profiles/bearer.yaml");
 const NONE: &str = include_str!("profiles/none.yaml");
+
+impl ProfileName {
+    /// Its name, and what it says beside the defaults.
+    const fn content(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Bifrost => ("bifrost", Some(BIFROST)),
+            Self::Bearer => ("bearer", Some(BEARER)),
+            Self::None => ("none", None),
+        }
+    }
+}
 
 /// What the command line says instead of the file.
 #[derive(Debug, Clone, Default)]
@@ -152,13 +164,10 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Res
     let user = file.map(|file| read_file(file, reader)).transpose()?;
     let profile = overrides.profile.or_else(|| user.as_ref().and_then(named_profile)).unwrap_or(ProfileName::Bifrost);
     let mut effective = read("default", NONE)?;
-    if matches!(profile, ProfileName::Bifrost) {
-        effective = effective.overlay(read("profile bifrost", BIFROST)?, is_choice);
+    let (profile, content) = profile.content();
+    if let Some(content) = content {
+        effective = effective.overlay(read(&format!("profile {profile}"), content)?, is_choice);
     }
-    let profile = match profile {
-        ProfileName::Bifrost => "bifrost",
-        ProfileName::None => "none",
-    };
     let origin = match file {
         Some(file) => format!("{} on profile {profile}", file.display()),
         None => format!("profile {profile}"),

@@ -21,34 +21,75 @@ pub(super) const MOST_JWKS_BYTES: u64 = 512 * 1024;
 /// The most that is read from a table beside the configuration: 4 MiB.
 const MAX_TABLE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The environment variables that a configuration may name.
+/// What a configuration may name beside files: environment variables.
 #[derive(Debug, Clone)]
-pub enum Environment {
-    /// Those of this process.
-    Process,
+pub struct Environment(Variables);
+
+#[derive(Clone)]
+enum Variables {
+    /// Those of this process, and these in their place or beside them.
+    OfTheProcess(Arc<HashMap<String, String>>),
     /// These and no others: for tests, which run side by side in one process.
     Fixed(Arc<HashMap<String, String>>),
 }
 
+/// Shows no value: it may be a secret.
+impl std::fmt::Debug for Variables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (kind, own) = match self {
+            Self::OfTheProcess(own) => ("OfTheProcess", own),
+            Self::Fixed(own) => ("Fixed", own),
+        };
+        f.debug_tuple(kind).field(&own.keys().collect::<Vec<_>>()).finish()
+    }
+}
+
 impl Environment {
+    /// That of this process.
+    #[must_use]
+    pub fn process() -> Self {
+        Self(Variables::OfTheProcess(Arc::default()))
+    }
+
     /// An environment of these variables only.
     #[must_use]
     pub fn fixed<const N: usize>(variables: [(&str, &str); N]) -> Self {
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Self::Fixed(Arc::new(variables.into_iter().map(own).collect()))
+        Self(Variables::Fixed(Arc::new(variables.into_iter().map(own).collect())))
+    }
+
+    /// The same environment with another value for one variable.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let put = |own: &Arc<HashMap<String, String>>| {
+            let mut own = HashMap::clone(own);
+            own.insert(name.to_owned(), value.to_owned());
+            Arc::new(own)
+        };
+        Self(match &self.0 {
+            Variables::OfTheProcess(own) => Variables::OfTheProcess(put(own)),
+            Variables::Fixed(own) => Variables::Fixed(put(own)),
+        })
     }
 
     fn get(&self, name: &str, wanted: Wanted) -> Result<String, SourceFault> {
         let missing = || SourceFault::NotSet(name.to_owned(), wanted);
-        match self {
-            #[expect(clippy::disallowed_methods, reason = "this is the one owner of the environment")]
-            Self::Process => std::env::var(name).map_err(|error| match error {
-                std::env::VarError::NotPresent => missing(),
-                std::env::VarError::NotUnicode(_) => SourceFault::VariableNotText(name.to_owned()),
-            }),
-            Self::Fixed(variables) => variables.get(name).cloned().ok_or_else(missing),
+        match &self.0 {
+            Variables::OfTheProcess(own) => match own.get(name) {
+                Some(value) => Ok(value.clone()),
+                None => of_the_process(name, missing),
+            },
+            Variables::Fixed(variables) => variables.get(name).cloned().ok_or_else(missing),
         }
     }
+}
+
+fn of_the_process(name: &str, missing: impl FnOnce() -> SourceFault) -> Result<String, SourceFault> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one owner of the environment")]
+    std::env::var(name).map_err(|error| match error {
+        std::env::VarError::NotPresent => missing(),
+        std::env::VarError::NotUnicode(_) => SourceFault::VariableNotText(name.to_owned()),
+    })
 }
 
 /// Why a key or secret could not be had.

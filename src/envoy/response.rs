@@ -15,7 +15,7 @@ use tonic::Code;
 /// The answer to a check of which this was read.
 #[must_use]
 pub fn response(decision: Decision, seen: Seen<'_, '_>, answers: &Answers) -> CheckResponse {
-    let Decision { verdict, rule, authenticator: _, insufficient } = decision;
+    let Decision { verdict, rule, authenticator: _, grant: _, insufficient } = decision;
     match verdict {
         Verdict::Allow(mutations) => allow(mutations),
         Verdict::Deny(fault) => {

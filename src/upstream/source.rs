@@ -23,6 +23,8 @@ pub enum Fact {
     Subject,
     /// The organization that it acts for.
     Organization,
+    /// The first of its roles.
+    FirstRole,
     /// Its roles.
     Roles,
     /// Its permissions, those that its roles grant among them.
@@ -62,6 +64,7 @@ impl Fact {
         match self {
             Self::Subject => subject.as_deref().map(Found::Text),
             Self::Organization => organization.as_deref().map(Found::Text),
+            Self::FirstRole => roles.first().map(|role| Found::Text(role)),
             Self::Roles => texts(roles),
             Self::Permissions => texts(permissions),
             Self::Scopes => texts(scopes),
@@ -75,6 +78,7 @@ impl Fact {
         match self {
             Self::Subject => "subject",
             Self::Organization => "organization",
+            Self::FirstRole => "role",
             Self::Roles => "roles",
             Self::Permissions => "permissions",
             Self::Scopes => "scopes",

@@ -100,7 +100,7 @@ async fn explain(
         arguments.extend(["--config", "modgud.yaml"]);
     }
     let key = KEY.public_pem().unwrap();
-    let said = run_in(folder.path(), &[(KEY_VARIABLE, &key)], &arguments).await;
+    let said = run_in(folder.path(), &[(KEY_VARIABLE, &key), ("JWT_PUBLIC_KEY", &key)], &arguments).await;
     let json: Value =
         serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{}: {error}\n{}", case.name, said.err));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 fn load_file(file: &Path) -> Result<Loaded, ConfigError> {
-    let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
+    let pem = KEY.public_pem().unwrap();
+    let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem), ("JWT_PUBLIC_KEY", &pem)]);
     let loaded = load(Some(file), &Overrides::default(), &environment)?;
     // What is shown is to be taken over: nothing in it may be something to be cautioned against.
     let cautions: Vec<String> = loaded.cautions(Timestamp::from_secs(NOW)).iter().map(ToString::to_string).collect();

@@ -60,7 +60,7 @@ impl Sidecar {
         Self::with("").await
     }
 
-    /// This configuration (`""`: none, the profile as it is), on free ports, with the key [`KEY`] in `JWT_PUBLIC_KEY_RSA_BIFROST`, at [`NOW`].
+    /// This configuration (`""`: none, the profile as it is), on free ports, with the key [`KEY`] in `JWT_PUBLIC_KEY_RSA_BIFROST` and `JWT_PUBLIC_KEY`, at [`NOW`].
     pub async fn with(yaml: &str) -> Self {
         Self::with_files(yaml, &BTreeMap::new()).await
     }
@@ -81,7 +81,7 @@ impl Sidecar {
     /// The configuration in this file, which stands in this folder; the rest as [`Self::with`]. It follows the file's changes.
     pub async fn of(file: Option<PathBuf>, folder: TempDir) -> Self {
         let pem = KEY.public_pem().unwrap();
-        let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem)]);
+        let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem), ("JWT_PUBLIC_KEY", &pem)]);
         let (grpc, admin) = ("127.0.0.1:0".parse().ok(), "127.0.0.1:0".parse().ok());
         let origin = Origin { file, overrides: Overrides { profile: None, grpc, admin }, environment };
         let (loaded, watched) = origin.load();

@@ -73,6 +73,8 @@ pub(in super::super) enum PrincipalWord {
     Subject,
     /// The organization that it acts for.
     Organization,
+    /// The first of its roles.
+    Role,
     /// Its roles: a list.
     Roles,
     /// Its permissions, those that its roles grant among them: a list.

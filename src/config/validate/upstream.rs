@@ -123,6 +123,7 @@ const fn fact(word: PrincipalWord) -> Fact {
     match word {
         PrincipalWord::Subject => Fact::Subject,
         PrincipalWord::Organization => Fact::Organization,
+        PrincipalWord::Role => Fact::FirstRole,
         PrincipalWord::Roles => Fact::Roles,
         PrincipalWord::Permissions => Fact::Permissions,
         PrincipalWord::Scopes => Fact::Scopes,
@@ -161,7 +162,7 @@ fn unwritable(source: &Source, required: &[&Claim]) -> Unwritable {
             Unwritable::Deny
         }
         Source::Claim(_)
-        | Source::Principal(Fact::Roles | Fact::Permissions | Fact::Scopes | Fact::Authenticator)
+        | Source::Principal(Fact::FirstRole | Fact::Roles | Fact::Permissions | Fact::Scopes | Fact::Authenticator)
         | Source::Constant(_) => Unwritable::Drop,
     }
 }

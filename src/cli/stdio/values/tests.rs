@@ -1,0 +1,88 @@
+//! Streams that are cut, run together and broken.
+
+use super::{Broken, MOST_BYTES, Values, What};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// Reads a stream in pieces of this many bytes: the values, and the lines of what is none.
+fn read(text: &[u8], piece: usize) -> Vec<Result<Value, Broken>> {
+    let mut values = Values::default();
+    let mut found = Vec::new();
+    for piece in text.chunks(piece) {
+        values.push(piece);
+        while let Some(value) = values.next() {
+            found.push(value);
+        }
+    }
+    values.end();
+    while let Some(value) = values.next() {
+        found.push(value);
+    }
+    found
+}
+
+fn broken(line: usize, what: What) -> Result<Value, Broken> {
+    Err(Broken { line, what })
+}
+
+#[test]
+fn values_are_found_whatever_stands_between_them() {
+    let one = || Ok(json!({"a": 1}));
+    let two = || Ok(json!({"b": {"c": "}{"}}));
+    for (text, expected) in [
+        ("", vec![]),
+        (" \r\n\t ", vec![]),
+        (r#"{"a":1}{"b":{"c":"}{"}}"#, vec![one(), two()]),
+        ("{\n \"a\"\n:\n1}\n\n{\"b\":\n{\"c\":\"}{\"}} ", vec![one(), two()]),
+        ("{\"a\":1}\nrubbish\nand more\n{\"b\":{\"c\":\"}{\"}}", vec![one(), broken(2, What::NoObject), two()]),
+        ("[{\"a\":1}, 2]", vec![broken(1, What::NoObject), one(), broken(1, What::NoObject)]),
+        // Broken inside: told once, and the next one is read, on the same line or a later one.
+        ("{\"x\":} {\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        ("{\"x\": nul}\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        ("{\"x\": \"a\nb\"}\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        ("\n{'x': 1}\n{\"a\":1}", vec![broken(2, What::Syntax), one()]),
+        // Cut off, and another one follows.
+        ("{\"x\": 1\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        ("{\"x\":\n{\"a\":1}\n{\"b\":{\"c\":\"}{\"}}", vec![broken(1, What::Syntax), two()]),
+        ("{\"x\"\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        ("{\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        ("{\"a\":1} {\"b\":", vec![one(), broken(1, What::CutOff)]),
+        ("{\"a\":1} \u{feff}{\"a\":1}", vec![one(), broken(1, What::NoObject), one()]),
+    ] {
+        for piece in [1, 2, 3, 7, 1_000] {
+            assert_eq!(read(text.as_bytes(), piece), expected, "{text:?} in pieces of {piece}");
+        }
+    }
+    // Not text, between braces that fit.
+    assert_eq!(read(b"{\"x\": \"\xff\"} {\"a\":1}", 5), [broken(1, What::NoMessage), Ok(json!({"a": 1}))]);
+}
+
+#[test]
+fn a_value_has_a_largest_size() {
+    let text = |length: usize| format!("{{\"x\":\"{}\"}}", "y".repeat(length - 8));
+    for piece in [4_096, 10 * MOST_BYTES] {
+        let fits = read(text(MOST_BYTES).as_bytes(), piece);
+        assert!(fits.len() == 1 && fits[0].is_ok());
+        let stream = format!("{}{{\n{{\"a\":1}}", text(MOST_BYTES + 1));
+        let found = read(stream.as_bytes(), piece);
+        assert_eq!(found.first(), Some(&broken(1, What::TooLarge)));
+        assert_eq!(found.last(), Some(&Ok(json!({"a": 1}))));
+    }
+    // One that never ends takes no more than its size.
+    let mut values = Values::default();
+    values.push(b"{\"x\":\"");
+    for _ in 0..40 {
+        values.push("y".repeat(100_000).as_bytes());
+        while values.next::<Value>().is_some() {}
+        assert!(values.buffer.len() <= MOST_BYTES + 100_000);
+    }
+}
+
+proptest! {
+    /// However the stream is cut, the same is found; good values after whatever rubbish are never lost when they begin a line after
+    /// something that is no JSON.
+    #[test]
+    fn cuts_change_nothing(text in "([ -~\\n]|\\{\"a\":1\\}\\n){0,60}", piece in 1_usize..20) {
+        prop_assert_eq!(read(text.as_bytes(), piece), read(text.as_bytes(), 1_000_000));
+    }
+}

@@ -1,0 +1,116 @@
+//! `modgud stdio`: the runs of `data/stdio.yaml`, and that each reply is there as soon as it is due.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
+use crate::cli::process::run_told;
+use crate::support::{KEY, STRANGER};
+use jsonwebtoken::{EncodingKey, Header};
+use modgud::clock::Clock;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// How long anything may take before its test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    #[serde(default)]
+    arguments: Vec<String>,
+    configuration: Option<String>,
+    input: String,
+    output: String,
+    #[serde(default)]
+    errors: Vec<String>,
+}
+
+/// Claims of a token that is good now, with others laid over them; `null` leaves one out.
+fn claims(over: &Value) -> Vec<(String, Value)> {
+    let now = Clock::System.now().as_secs();
+    let mut claims = json!({
+        "iss": "https://auth.example.com", "sub": "user123", "name": "A User", "iat": now.saturating_sub(60),
+        "exp": now.saturating_add(3_600), "roles": ["admin", "user"], "permissions": ["read", "write"],
+    });
+    let all = claims.as_object_mut().unwrap();
+    all.extend(over.as_object().unwrap().clone());
+    all.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Puts tokens and keys in the places of their names.
+fn fill(text: &str) -> String {
+    let past = json!({ "exp": Clock::System.now().as_secs().saturating_sub(1) });
+    let pem = KEY.public_pem().unwrap();
+    let confused = {
+        let object: Map<String, Value> = claims(&json!({})).into_iter().collect();
+        jsonwebtoken::encode(&Header::default(), &object, &EncodingKey::from_secret(pem.as_bytes())).unwrap()
+    };
+    let names = [
+        ("pem", json!(pem).to_string()),
+        ("other_pem", json!(STRANGER.public_pem().unwrap()).to_string()),
+        ("good", KEY.sign(&claims(&json!({}))).unwrap()),
+        ("expired", KEY.sign(&claims(&past)).unwrap()),
+        ("reader", KEY.sign(&claims(&json!({ "roles": "user", "permissions": ["read"] }))).unwrap()),
+        ("nobody", KEY.sign(&claims(&json!({ "sub": "jörg", "roles": null, "permissions": null }))).unwrap()),
+        ("stranger", STRANGER.sign(&claims(&json!({}))).unwrap()),
+        ("stranger_expired", STRANGER.sign(&claims(&past)).unwrap()),
+        ("other_issuer", KEY.sign(&claims(&json!({ "iss": "https://auth.example.net" }))).unwrap()),
+        ("without_exp", KEY.sign(&claims(&json!({ "exp": null }))).unwrap()),
+        ("hs256_with_public_pem", confused),
+    ];
+    names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+}
+
+#[tokio::test]
+async fn every_run_says_exactly_this() {
+    let rows: Vec<Row> = serde_saphyr::from_str(include_str!("data/stdio.yaml")).unwrap();
+    assert!(!rows.is_empty());
+    for Row { name, arguments, configuration, input, output, errors } in rows {
+        let folder = tempfile::tempdir().unwrap();
+        if let Some(yaml) = configuration {
+            fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
+        }
+        let arguments: Vec<&str> = ["stdio"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+        let said = run_told(folder.path(), &[], &arguments, &fill(&input)).await;
+        assert_eq!(said.out, output, "{name}");
+        assert_eq!(said.err.lines().collect::<Vec<_>>(), errors, "{name}");
+        assert_eq!(said.code, Some(0), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_none_is_told_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("modgud.yaml"), "profile: bearer\nfallback: open\n").unwrap();
+    let said = run_told(folder.path(), &[], &["stdio", "--config", "modgud.yaml"], "").await;
+    let expected =
+        "modgud: modgud.yaml:2:11: fallback: `open` is not known here; known are `authenticated`, `denied`\n";
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(1), "", expected));
+}
+
+/// Who writes a message and waits for its reply before the next one would wait for ever if replies came in lots.
+#[tokio::test]
+async fn a_reply_is_there_before_the_next_message_is_sent() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_modgud"));
+    command.arg("stdio").env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for number in 0..3 {
+        let message = json!({ "src": "a", "dest": "b", "body":
+            { "type": "api_request", "msg_id": number, "method": "GET", "path": "/api/users" } });
+        // Without a line end: the value itself says that it is complete.
+        input.write_all(message.to_string().as_bytes()).await.unwrap();
+        let line = timeout(PATIENCE, lines.next_line()).await.unwrap_or_else(|_| panic!("no reply")).unwrap().unwrap();
+        let reply: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(reply["body"]["in_reply_to"], number);
+    }
+    drop(input);
+    assert_eq!(timeout(PATIENCE, child.wait()).await.unwrap().unwrap().code(), Some(0));
+}
