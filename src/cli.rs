@@ -5,6 +5,7 @@ mod call;
 mod check;
 mod config;
 mod demo;
+mod envoy;
 mod explain;
 mod keygen;
 mod keys;
@@ -66,6 +67,7 @@ enum Command {
     Keygen(keygen::Args),
     #[command(subcommand)]
     Apikey(apikey::Command),
+    Envoy(envoy::Args),
     Demo(demo::Args),
 }
 
@@ -90,6 +92,7 @@ pub fn run() -> Exit {
         Command::Token(command) => token::run(command),
         Command::Apikey(command) => apikey::run(command),
         Command::Keygen(args) => keygen::run(args),
+        Command::Envoy(args) => envoy::run(args),
         Command::Demo(args) => demo::run(args),
     }
 }

@@ -28,6 +28,7 @@ mod seen;
 mod tampered;
 mod tokens;
 mod transport;
+mod written;
 
 use crate::support::program;
 use modgud::playground::http::Exchange;

@@ -1,6 +1,7 @@
 //! From the document to a configuration that can't hold a bad value. Notes every problem, and gives nothing if there is one.
 
 mod authenticators;
+mod filter;
 mod modules;
 mod principal;
 pub(super) mod rules;
@@ -54,7 +55,9 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     shared_keys::check(&list, reader, &mut problems);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
     let mut rules = rules::check(rules, *fallback, &names, &mut problems);
-    let (modules, gateway) = modules::check(modules, core, &mut rules, &mut problems);
+    let (modules, mut gateway) = modules::check(modules, core, &mut rules, &mut problems);
+    gateway.filter = filter::gather(document, &places);
+    gateway.transport = filter::transport(document);
     let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
     let schemes = authenticators::challenge_schemes(&list);

@@ -45,6 +45,7 @@ async fn every_command_shows_an_example_of_itself() {
             "token",
             "keygen",
             "apikey",
+            "envoy",
             "demo",
             "token mint",
             "token inspect",
