@@ -9,6 +9,7 @@ mod envoy;
 mod explain;
 mod keygen;
 mod keys;
+mod openapi;
 mod request;
 mod serve;
 mod test;
@@ -68,6 +69,8 @@ enum Command {
     #[command(subcommand)]
     Apikey(apikey::Command),
     Envoy(envoy::Args),
+    #[command(subcommand)]
+    Openapi(openapi::Command),
     Demo(demo::Args),
 }
 
@@ -93,6 +96,7 @@ pub fn run() -> Exit {
         Command::Apikey(command) => apikey::run(command),
         Command::Keygen(args) => keygen::run(args),
         Command::Envoy(args) => envoy::run(args),
+        Command::Openapi(command) => openapi::run(&command),
         Command::Demo(args) => demo::run(args),
     }
 }

@@ -6,7 +6,7 @@
 //! | layer | modules | what it does |
 //! |---|---|---|
 //! | shell | [`app`], [`reload`], [`revocations`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
-//! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`introspection`], [`keys`], [`telemetry`], [`tls`] | files, other servers, Envoy's messages, the clock, the log, TLS |
+//! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`introspection`], [`keys`], [`openapi`], [`telemetry`], [`tls`] | files, other servers, Envoy's messages, the clock, the log, TLS |
 //! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
 //! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`], [`address`], [`endpoint`], [`yaml`] | the types that everybody speaks |
 //!
@@ -34,6 +34,7 @@ pub mod introspection;
 pub mod jose;
 pub mod keys;
 pub mod method;
+pub mod openapi;
 pub mod path;
 pub mod playground;
 pub mod principal;

@@ -16,7 +16,8 @@ pub fn scalar(text: &str) -> String {
 
 /// A text in double quotes (YAML 1.2.2 §7.3.1). What is not printable, and what an older YAML takes for the end of a line, is
 /// escaped (§5.1, §5.7).
-fn quoted(text: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {

@@ -10,6 +10,7 @@ mod explain;
 mod guarantee;
 mod introspection;
 mod keys;
+mod openapi;
 mod policy;
 mod properties;
 mod readme;

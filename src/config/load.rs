@@ -8,7 +8,7 @@ use super::error::ConfigError;
 use super::key_facts::{self, KeyFacts};
 use super::problem::{MOST, Placed};
 use super::source::{Environment, Keys, Reader};
-use super::tree::{Entry, Node, Place, SyntaxFault, Value};
+use super::tree::{Bounds, Entry, Node, Place, SyntaxFault, Value};
 use super::watch::Watched;
 use super::{Config, print, validate};
 use crate::address::Address;
@@ -200,7 +200,7 @@ fn not_text(origin: &str, error: &FromUtf8Error) -> ConfigError {
 }
 
 fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
-    Node::read(origin, text)
+    Node::read(origin, text, Bounds::CONFIGURATION)
         .map_err(|SyntaxFault { place, message }| ConfigError::Syntax { place: place.to_string(), message })
 }
 

@@ -46,10 +46,13 @@ async fn every_command_shows_an_example_of_itself() {
             "keygen",
             "apikey",
             "envoy",
+            "openapi",
             "demo",
             "token mint",
             "token inspect",
             "apikey new",
+            "openapi check",
+            "openapi rules",
         ]
     );
 }
