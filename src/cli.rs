@@ -5,9 +5,11 @@ mod call;
 mod check;
 mod config;
 mod demo;
+mod envoy;
 mod explain;
 mod keygen;
 mod keys;
+mod openapi;
 mod request;
 mod serve;
 mod stdio;
@@ -68,6 +70,9 @@ enum Command {
     Keygen(keygen::Args),
     #[command(subcommand)]
     Apikey(apikey::Command),
+    Envoy(envoy::Args),
+    #[command(subcommand)]
+    Openapi(openapi::Command),
     Stdio(stdio::Args),
     Demo(demo::Args),
 }
@@ -95,6 +100,8 @@ pub fn run() -> Exit {
         Command::Token(command) => token::run(command),
         Command::Apikey(command) => apikey::run(command),
         Command::Keygen(args) => keygen::run(args),
+        Command::Envoy(args) => envoy::run(args),
+        Command::Openapi(command) => openapi::run(&command),
         Command::Demo(args) => demo::run(args),
     }
 }

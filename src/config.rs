@@ -20,6 +20,9 @@ mod tree;
 mod validate;
 mod watch;
 
+pub(crate) use path::ShownKey;
+pub(crate) use tree::{Bounds, Entry, Node, Place, SyntaxFault, Value};
+
 pub use caution::Caution;
 pub use de::{FormFault, Seen};
 pub use document::{LogFormat, ProfileName};

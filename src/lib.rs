@@ -6,9 +6,9 @@
 //! | layer | modules | what it does |
 //! |---|---|---|
 //! | shell | [`app`], [`reload`], [`revocations`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
-//! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`introspection`], [`keys`], [`telemetry`], [`tls`] | files, other servers, Envoy's messages, the clock, the log, TLS |
+//! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`introspection`], [`keys`], [`openapi`], [`telemetry`], [`tls`] | files, other servers, Envoy's messages, the clock, the log, TLS |
 //! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
-//! | words | [`request`], [`path`], [`query`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`], [`address`], [`endpoint`] | the types that everybody speaks |
+//! | words | [`request`], [`path`], [`query`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`], [`address`], [`endpoint`], [`yaml`] | the types that everybody speaks |
 //!
 //! The whole decision is [`snapshot::decide`]: a request, a snapshot of the configuration and a time in, a
 //! [`decision::Decision`] out. The only place that turns one into Envoy's answer is [`envoy::response`].
@@ -34,6 +34,7 @@ pub mod introspection;
 pub mod jose;
 pub mod keys;
 pub mod method;
+pub mod openapi;
 pub mod path;
 pub mod playground;
 pub mod principal;
@@ -48,3 +49,4 @@ mod spelling;
 pub mod telemetry;
 pub mod tls;
 pub mod upstream;
+pub mod yaml;

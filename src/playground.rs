@@ -61,15 +61,31 @@ pub enum PlaygroundError {
     /// Envoy does not say where it listens.
     #[error("Envoy does not say where it listens")]
     NoListener,
+    /// `modgud envoy` fails.
+    #[error("`modgud envoy` writes no configuration: {0}")]
+    NotWritten(String),
 }
 
 /// How a playground differs from what users start from. The default is: not at all.
 #[derive(Debug, Default)]
 pub struct Setup {
-    /// A configuration file for modgud, laid over the profile `bifrost`.
+    /// A configuration file for modgud, laid over the profile `bifrost`. `{crm}`, `{documents}` and `{core}` in it stand for the
+    /// addresses of the sample modules.
     pub config: Option<&'static str>,
+    /// Where Envoy's configuration comes from.
+    pub envoy: EnvoyYaml,
     /// A change to Envoy's configuration.
     pub edit: Option<fn(&str) -> String>,
+}
+
+/// Where Envoy's configuration comes from.
+#[derive(Debug, Default, Clone, Copy)]
+pub enum EnvoyYaml {
+    /// The sample, with its addresses replaced.
+    #[default]
+    Sample,
+    /// `modgud envoy` writes it from modgud's configuration.
+    Written,
 }
 
 /// A gateway that runs.
@@ -105,17 +121,19 @@ impl Playground {
     ) -> Result<Self, PlaygroundError> {
         progress("a fresh RSA key, as BiFrost would hold it");
         let key = SigningKey::generate(Algorithm::Rs256)?;
-        let launch = Launch::new(programs, setup, key.public_pem()?)?;
+        let launch = Launch::new(programs, key.public_pem()?)?;
+
+        progress("the core service and two modules (Python, PyJWT)");
+        let modules = tokio::try_join!(launch.module("crm"), launch.module("documents"), launch.module("core"))?;
+        let ((crm, crm_address), (documents, documents_address), (core, core_address)) = modules;
 
         progress(match setup.config {
             None => "modgud, with nothing but JWT_PUBLIC_KEY_RSA_BIFROST set",
             Some(_) => "modgud, with a configuration file",
         });
+        let addresses = [("crm", crm_address), ("documents", documents_address), ("core", core_address)];
+        launch.configure(setup.config, &addresses)?;
         let (modgud, (modgud_grpc, modgud_admin)) = launch.modgud().await?;
-
-        progress("the core service and two modules (Python, PyJWT)");
-        let modules = tokio::try_join!(launch.module("crm"), launch.module("documents"), launch.module("core"))?;
-        let ((crm, crm_address), (documents, documents_address), (core, core_address)) = modules;
 
         progress("Envoy 1.40 with deploy/envoy.yaml");
         let endpoints = Endpoints {
@@ -127,7 +145,11 @@ impl Playground {
             core: core_address,
         };
         let edit = setup.edit.unwrap_or(str::to_owned);
-        std::fs::write(launch.file(ENVOY_YAML), edit(&sample(&endpoints)))?;
+        let yaml = match setup.envoy {
+            EnvoyYaml::Sample => sample(&endpoints),
+            EnvoyYaml::Written => launch.written(modgud_grpc).await?,
+        };
+        std::fs::write(launch.file(ENVOY_YAML), edit(&yaml))?;
         let (envoy, envoy_admin, gateway) = launch.envoy().await?;
         let modules = [crm, documents, core];
         Ok(Self { gateway, envoy_admin, modgud_grpc, modgud_admin, key, modgud, envoy, modules, launch })

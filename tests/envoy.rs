@@ -34,6 +34,7 @@ mod tampered;
 mod tokens;
 mod transport;
 mod undecided;
+mod written;
 
 use crate::support::program;
 use modgud::playground::http::Exchange;

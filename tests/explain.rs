@@ -95,6 +95,11 @@ async fn requests_in_json() {
 }
 
 #[tokio::test]
+async fn requests_in_modules() {
+    run("modules.yaml").await;
+}
+
+#[tokio::test]
 async fn the_time_of_the_decision() {
     run("time.yaml").await;
 }

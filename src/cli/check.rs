@@ -85,7 +85,7 @@ fn summary(loaded: &Loaded, now: Timestamp) {
 }
 
 fn gateway(gateway: &Gateway) {
-    let Gateway { modules, core: Core { upstream, reserved } } = gateway;
+    let Gateway { modules, core: Core { upstream, reserved }, filter: _, transport: _ } = gateway;
     for Module { name, prefix, upstream, access } in modules {
         let access = match access {
             Listed::NoList => "",

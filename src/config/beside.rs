@@ -2,7 +2,7 @@
 
 use super::de::{self, FormFault};
 use super::problem::{Placed, Problem, Problems};
-use super::tree::{Node, Place, SyntaxFault};
+use super::tree::{Bounds, Node, Place, SyntaxFault};
 use serde::de::DeserializeOwned;
 
 /// A document that was read. What it says has still to be checked.
@@ -18,7 +18,8 @@ impl<T: DeserializeOwned + Default> Beside<T> {
     /// # Errors
     /// When it is no YAML.
     pub(super) fn read(origin: &str, text: &str) -> Result<Self, Box<Placed>> {
-        let mut root = Node::read(origin, text).map_err(|SyntaxFault { place, message }| syntax(place, message))?;
+        let mut root = Node::read(origin, text, Bounds::CONFIGURATION)
+            .map_err(|SyntaxFault { place, message }| syntax(place, message))?;
         let (document, faults) = de::read::<T>(&mut root);
         Ok(Self { document: document.unwrap_or_default(), root, faults })
     }

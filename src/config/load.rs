@@ -9,7 +9,7 @@ use super::key_facts::{self, KeyFacts};
 use super::path::Path as At;
 use super::problem::{MOST, Placed};
 use super::source::{Environment, Keys, Reader};
-use super::tree::{Entry, Node, Place, SyntaxFault, Value};
+use super::tree::{Bounds, Entry, Node, Place, SyntaxFault, Value};
 use super::watch::Watched;
 use super::{Config, print, validate};
 use crate::address::Address;
@@ -248,7 +248,7 @@ fn find_nothings(node: &Node, way: &At, root: &Node, found: &mut Vec<Found>) {
 }
 
 fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
-    Node::read(origin, text)
+    Node::read(origin, text, Bounds::CONFIGURATION)
         .map_err(|SyntaxFault { place, message }| ConfigError::Syntax { place: place.to_string(), message })
 }
 

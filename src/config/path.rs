@@ -106,8 +106,7 @@ impl fmt::Display for Shown<'_> {
         let mut separator = "";
         for step in &self.path.0 {
             match step {
-                Step::Key(key) if is_word(key) => write!(f, "{separator}{key}")?,
-                Step::Key(key) => write!(f, "{separator}{}", Quoted::new(key))?,
+                Step::Key(key) => write!(f, "{separator}{}", ShownKey(key))?,
                 Step::Position(at) => {
                     let index = node.and_then(|node| node.item(*at)).map_or(*at, |item| item.index);
                     write!(f, "[{index}]")?;
@@ -117,6 +116,15 @@ impl fmt::Display for Shown<'_> {
             node = node.and_then(|node| node.step(step));
         }
         Ok(())
+    }
+}
+
+/// A key in a path for people.
+pub(crate) struct ShownKey<'k>(pub(crate) &'k str);
+
+impl fmt::Display for ShownKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_word(self.0) { f.write_str(self.0) } else { Quoted::new(self.0).fmt(f) }
     }
 }
 

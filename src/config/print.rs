@@ -2,6 +2,7 @@
 //! can be loaded, but for secrets, which are left out.
 
 use super::tree::{Entry, Item, Node, Value};
+use crate::yaml::scalar;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
@@ -102,44 +103,6 @@ fn without_secrets(text: &str) -> Cow<'_, str> {
         None => 0,
     };
     Cow::Owned(format!("{scheme}://{}{query}", rest.get(user..).unwrap_or_default()))
-}
-
-/// A text, quoted unless nobody could take it for anything else.
-fn scalar(text: &str) -> String {
-    let word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
-        && !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
-        );
-    if word { text.to_owned() } else { quoted(text) }
-}
-
-/// A text in double quotes (YAML 1.2.2 §7.3.1). What is not printable, and what an older YAML takes for the end of a line, is
-/// escaped (§5.1, §5.7).
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            ' '..='~'
-            | '\u{a0}'..='\u{2027}'
-            | '\u{202a}'..='\u{d7ff}'
-            | '\u{e000}'..='\u{fefe}'
-            | '\u{ff00}'..='\u{fffd}' => {
-                quoted.push(c);
-            }
-            '\u{10000}'.. => quoted.push(c),
-            other => {
-                // Writing to a string does not fail.
-                let _ = write!(quoted, "\\u{:04x}", u32::from(other));
-            }
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]

@@ -52,18 +52,23 @@ impl<T> Placed<T> {
         Self { place: path.place(root).clone(), path: path.shown(root).to_string(), what, others: Vec::new() }
     }
 
+    /// Says it of what stands at this place, under this path.
+    pub(crate) const fn here(place: Place, path: String, what: T) -> Self {
+        Self { place, path, what, others: Vec::new() }
+    }
+
     /// Says something else of the same value.
-    pub(super) fn with<U>(&self, what: U) -> Placed<U> {
+    pub(crate) fn with<U>(&self, what: U) -> Placed<U> {
         Placed { place: self.place.clone(), path: self.path.clone(), what, others: Vec::new() }
     }
 
     /// What is said.
-    pub(super) const fn what(&self) -> &T {
+    pub(crate) const fn what(&self) -> &T {
         &self.what
     }
 
     /// What they are sorted by: those of one file together, in the order in which they stand there.
-    pub(super) fn order(&self) -> (&str, Option<(u64, u64)>) {
+    pub(crate) fn order(&self) -> (&str, Option<(u64, u64)>) {
         (&self.place.origin, self.place.position)
     }
 }

@@ -8,15 +8,16 @@ use serde_json::Number;
 use serde_saphyr::Spanned;
 use std::fmt;
 use std::sync::Arc;
+pub(crate) use syntax::Bounds;
 use syntax::{message, options};
 
 /// Where a value was written: a file, a profile or the command line, and the place in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The file's name, `profile NAME`, or a flag.
-    pub(super) origin: Arc<str>,
+    pub(crate) origin: Arc<str>,
     /// Line and column, from 1; `None` where there are none.
-    pub(super) position: Option<(u64, u64)>,
+    pub(crate) position: Option<(u64, u64)>,
 }
 
 impl fmt::Display for Place {
@@ -30,14 +31,14 @@ impl fmt::Display for Place {
 
 /// A value and its place.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) value: Value,
 }
 
 /// What YAML's core schema knows (YAML 1.2.2 §10.3).
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     Number(Number),
@@ -48,35 +49,56 @@ pub(super) enum Value {
 
 /// An element of a list. Its index is that of the file, also when elements before it were taken out.
 #[derive(Debug, Clone)]
-pub(super) struct Item {
-    pub(super) index: usize,
-    pub(super) node: Node,
+pub(crate) struct Item {
+    pub(crate) index: usize,
+    pub(crate) node: Node,
 }
 
 /// A member of a map.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) key_place: Place,
-    pub(super) node: Node,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) key_place: Place,
+    pub(crate) node: Node,
 }
 
 /// The text is no YAML document that can be read.
 #[derive(Debug)]
-pub(super) struct SyntaxFault {
-    pub(super) place: Place,
-    pub(super) message: String,
+pub(crate) struct SyntaxFault {
+    pub(crate) place: Place,
+    pub(crate) message: String,
 }
 
 impl Node {
-    /// Reads a document. An empty one is a map without members.
-    pub(super) fn read(origin: &str, text: &str) -> Result<Self, SyntaxFault> {
+    /// Reads a document within bounds. An empty one is a map without members.
+    pub(crate) fn read(origin: &str, text: &str, bounds: Bounds) -> Result<Self, SyntaxFault> {
         let origin: Arc<str> = Arc::from(origin);
-        let raw: Raw = serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
+        let raw: Raw = serde_saphyr::from_str_with_options(text, options(bounds)).map_err(|error| {
             let position = error.location().map(|at| (at.line(), at.column()));
-            SyntaxFault { place: Place { origin: Arc::clone(&origin), position }, message: message(&error) }
+            SyntaxFault { place: Place { origin: Arc::clone(&origin), position }, message: message(&error, bounds) }
         })?;
         Ok(raw.located(&origin))
+    }
+
+    /// The member of a map; `None` when it is not there, or when this is no map.
+    pub(crate) fn member(&self, key: &str) -> Option<&Entry> {
+        self.members().iter().find(|entry| entry.key == key)
+    }
+
+    /// The members of a map; of anything else none.
+    pub(crate) fn members(&self) -> &[Entry] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => &[],
+        }
+    }
+
+    /// The text, if it is one.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => None,
+        }
     }
 
     /// Lays `above` over this tree: maps merge, everything else replaces, `null` says nothing. A map of which exactly one member

@@ -2,6 +2,7 @@
 
 mod authenticators;
 mod denials;
+mod filter;
 mod modules;
 mod principal;
 pub(super) mod rules;
@@ -56,7 +57,9 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
     let told = denials::of_rules(rules, denials, &mut problems);
     let mut rules = rules::check(rules, *fallback, &names, &mut problems);
-    let (modules, gateway) = modules::check(modules, core, &mut rules, &mut problems);
+    let (modules, mut gateway) = modules::check(modules, core, &mut rules, &mut problems);
+    gateway.filter = filter::gather(document, &places);
+    gateway.transport = filter::transport(document);
     let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
     let schemes = authenticators::challenge_schemes(&list);

@@ -1,7 +1,7 @@
 //! Starts the processes of a playground, each on a free port, and finds out where it listens.
 
 use super::http::Exchange;
-use super::{FREE, PlaygroundError, Process, Programs, Setup};
+use super::{FREE, PlaygroundError, Process, Programs};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,7 +27,6 @@ const START: Duration = Duration::from_secs(60);
 pub(super) struct Launch {
     programs: Programs,
     public_pem: String,
-    configured: bool,
     /// Holds modgud's port while modgud is away: bound, never listening, so that connections are refused.
     port: TcpSocket,
     /// Holds the files, and removes them.
@@ -35,16 +34,41 @@ pub(super) struct Launch {
 }
 
 impl Launch {
-    pub(super) fn new(programs: &Programs, setup: &Setup, public_pem: String) -> Result<Self, PlaygroundError> {
+    pub(super) fn new(programs: &Programs, public_pem: String) -> Result<Self, PlaygroundError> {
         let folder = tempfile::Builder::new().prefix("modgud-").tempdir()?;
         std::fs::write(folder.path().join(MODULE_PY), MODULE)?;
-        if let Some(config) = setup.config {
-            std::fs::write(folder.path().join(MODGUD_YAML), config)?;
-        }
         let port = TcpSocket::new_v4()?;
         port.set_reuseaddr(true)?; // lets modgud listen there all the same
         port.bind(FREE)?;
-        Ok(Self { programs: programs.clone(), public_pem, configured: setup.config.is_some(), port, folder })
+        Ok(Self { programs: programs.clone(), public_pem, port, folder })
+    }
+
+    /// Writes modgud's configuration, if there is one, with the addresses of services by name.
+    pub(super) fn configure(
+        &self,
+        config: Option<&str>,
+        services: &[(&str, SocketAddr)],
+    ) -> Result<(), PlaygroundError> {
+        let Some(config) = config else { return Ok(()) };
+        let mut text = config.to_owned();
+        for (name, address) in services {
+            text = text.replace(&format!("{{{name}}}"), &address.to_string());
+        }
+        Ok(std::fs::write(self.file(MODGUD_YAML), text)?)
+    }
+
+    /// What `modgud envoy` writes, on free ports and for this modgud.
+    pub(super) async fn written(&self, modgud: SocketAddr) -> Result<String, PlaygroundError> {
+        let mut command = Command::new(&self.programs.modgud);
+        command.arg("envoy").arg("--config").arg(self.file(MODGUD_YAML)).arg("--modgud").arg(modgud.to_string());
+        command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).kill_on_drop(true);
+        let output = command.output().await?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(PlaygroundError::NotWritten(text(&output.stderr)))
+        }
     }
 
     /// A file in the playground's folder.
@@ -58,8 +82,9 @@ impl Launch {
         let mut command = Command::new(&self.programs.modgud);
         command.args(["serve", "--grpc", &grpc, "--admin", "127.0.0.1:0"]);
         command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &self.public_pem);
-        if self.configured {
-            command.arg("--config").arg(self.file(MODGUD_YAML));
+        let config = self.file(MODGUD_YAML);
+        if config.exists() {
+            command.arg("--config").arg(config);
         }
         let mut modgud = Process::start("modgud", command)?;
         let addresses = modgud.wait_for(START, serving).await?;

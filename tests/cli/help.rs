@@ -45,11 +45,15 @@ async fn every_command_shows_an_example_of_itself() {
             "token",
             "keygen",
             "apikey",
+            "envoy",
+            "openapi",
             "stdio",
             "demo",
             "token mint",
             "token inspect",
             "apikey new",
+            "openapi check",
+            "openapi rules",
         ]
     );
 }

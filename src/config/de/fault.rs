@@ -142,7 +142,7 @@ impl fmt::Display for Instead<'_> {
 
 /// A fault, on its way out of the tree.
 #[derive(Debug)]
-pub(in super::super) struct Fault {
+pub(crate) struct Fault {
     pub(super) what: FormFault,
     /// Where: set by the innermost value that knows.
     pub(super) place: Option<Place>,

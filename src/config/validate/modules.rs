@@ -52,7 +52,7 @@ pub(super) fn check(
         narrowing.push((prefix.clone(), access));
         modules.extend(upstream.map(|upstream| Module { name: module_name, prefix, upstream, access: listed }));
     }
-    (Modules::new(narrowing), Gateway { modules, core })
+    (Modules::new(narrowing), Gateway { modules, core, ..Gateway::default() })
 }
 
 /// A rule of the operator's for the same requests takes its place.

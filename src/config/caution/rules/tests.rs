@@ -3,7 +3,7 @@ use crate::config::caution::{Caution, Cautions};
 use crate::config::de;
 use crate::config::document::Document;
 use crate::config::problem::Problems;
-use crate::config::tree::Node;
+use crate::config::tree::{Bounds, Node};
 use crate::config::validate;
 
 /// What a profile denies in these tests, beside what it leaves to others.
@@ -16,7 +16,7 @@ fallback: authenticated
 "#;
 
 fn document(yaml: &str) -> (Document, Node) {
-    let mut root = Node::read("test", yaml).unwrap();
+    let mut root = Node::read("test", yaml, Bounds::CONFIGURATION).unwrap();
     let (document, faults) = de::read::<Document>(&mut root);
     assert!(faults.is_empty(), "{faults:?}");
     (document.unwrap(), root)

@@ -1,0 +1,88 @@
+//! `modgud envoy`: Envoy's configuration, written from modgud's.
+
+use super::{Exit, fail, say};
+use crate::config::{Config, Environment, Keys, Overrides, ProfileName, ServerConfig, ThrowAwayKeys, load_with_keys};
+use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CheckCluster, Client, UpstreamTls};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Writes a complete, hardened configuration of Envoy on standard output: routes and clusters for `modules` and `core`, and a filter
+/// that asks modgud, with just the rights that this configuration needs.
+///
+/// No key is read, and no variable has to be set.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:80"
+)]
+pub(super) struct Args {
+    /// The configuration file (YAML); without one, the profile alone
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The profile, instead of the one that the file names
+    #[arg(long, value_enum)]
+    profile: Option<ProfileName>,
+    /// Where Envoy listens for clients
+    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:8000")]
+    listen: SocketAddr,
+    /// Where Envoy's own admin interface listens: it can end the process, so not beyond this machine
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9901")]
+    admin: SocketAddr,
+    /// Where Envoy reaches modgud, instead of `server.grpc` on this machine: `HOST:PORT` or `unix:/PATH`
+    #[arg(long, value_name = "ADDRESS")]
+    modgud: Option<CheckCluster>,
+    #[command(flatten)]
+    tls: Tls,
+}
+
+/// With `server.tls`: what Envoy checks modgud by.
+#[derive(Debug, clap::Args)]
+struct Tls {
+    /// With `server.tls`: the file, as Envoy finds it, of the authorities (PEM) that vouch for modgud
+    #[arg(long = "tls-ca", value_name = "FILE")]
+    ca: Option<String>,
+    /// The name in modgud's certificate; without it, that of the address
+    #[arg(long = "tls-name", value_name = "NAME", requires = "ca")]
+    name: Option<String>,
+    /// With `server.tls.client_ca`: the file of Envoy's own certificate (PEM)
+    #[arg(long = "tls-cert", value_name = "FILE", requires_all = ["ca", "key"])]
+    cert: Option<String>,
+    /// The file of its private key (PEM)
+    #[arg(long = "tls-key", value_name = "FILE", requires = "cert")]
+    key: Option<String>,
+}
+
+/// Why there is no configuration of Envoy.
+#[derive(Debug, thiserror::Error)]
+enum EnvoyError {
+    #[error("`server.grpc` has port 0, which is any free one: say by --modgud where Envoy reaches modgud")]
+    AnyPort,
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
+}
+
+pub(super) fn run(args: Args) -> Exit {
+    let overrides = Overrides { profile: args.profile, ..Overrides::default() };
+    let keys = Keys::Replaced(ThrowAwayKeys::default());
+    let loaded = match load_with_keys(args.config.as_deref(), &overrides, &Environment::process(), keys) {
+        Ok(loaded) => loaded,
+        Err(error) => return fail(error),
+    };
+    match write(args, &loaded.config) {
+        Ok(yaml) => {
+            say(yaml.trim_end());
+            Exit::Done
+        }
+        Err(error) => fail(error),
+    }
+}
+
+fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
+    let Args { config: _, profile: _, listen: listener, admin, modgud, tls } = args;
+    let Config { server: ServerConfig { grpc, max_in_flight, .. }, snapshot, gateway, .. } = config;
+    let modgud = modgud.or_else(|| CheckCluster::of(grpc)).ok_or(EnvoyError::AnyPort)?;
+    let Tls { ca, name, cert, key } = tls;
+    let client = cert.zip(key).map(|(cert, key)| Client { cert, key });
+    let tls = ca.map(|ca| UpstreamTls { ca, name, client });
+    let (deadline, max_in_flight) = (snapshot.deadline, *max_in_flight);
+    Ok(Bootstrap { gateway, listener, admin, modgud, tls, deadline, max_in_flight }.yaml()?)
+}

@@ -1,0 +1,84 @@
+//! `modgud openapi`: descriptions of modules' APIs, checked and made into rules.
+
+mod check;
+mod rules;
+
+use super::{Exit, fail};
+use crate::authz::ModulePrefix;
+use crate::config::{Config, ConfigError, Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load_with_keys};
+use crate::openapi::{Api, MAX_BYTES, Unreadable};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Looks at the description of a module's API (OpenAPI 2.0 or 3.x, YAML or JSON)
+#[derive(Debug, clap::Subcommand)]
+#[command(
+    after_help = "Example:\n  modgud openapi check swagger.json --module crm\n  modgud openapi rules swagger.json --module crm"
+)]
+pub(super) enum Command {
+    Check(check::Args),
+    Rules(rules::Args),
+}
+
+/// The configuration that the module is to join.
+#[derive(Debug, clap::Args)]
+struct Gateway {
+    /// The configuration that the module is to join: its reserved names and, if the module is there, its prefix
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The profile, instead of the one that the file names
+    #[arg(long, value_enum)]
+    profile: Option<ProfileName>,
+}
+
+/// Why a description can't be looked at.
+#[derive(Debug, thiserror::Error)]
+enum OpenApiError {
+    #[error("{}: {error}", .file.display())]
+    Read { file: PathBuf, error: io::Error },
+    #[error("{}: the file is larger than {MAX_BYTES} bytes, which no description of an API is", .0.display())]
+    TooLarge(PathBuf),
+    #[error("{}: the file is not UTF-8 text", .0.display())]
+    NotText(PathBuf),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+pub(super) fn run(command: &Command) -> Exit {
+    let done = match command {
+        Command::Check(args) => check::run(args),
+        Command::Rules(args) => rules::run(args),
+    };
+    done.unwrap_or_else(fail)
+}
+
+impl Gateway {
+    /// The configuration; no key is read for it.
+    fn load(&self) -> Result<Config, OpenApiError> {
+        let Self { config, profile } = self;
+        let overrides = Overrides { profile: *profile, ..Overrides::default() };
+        let keys = Keys::Replaced(ThrowAwayKeys::default());
+        Ok(load_with_keys(config.as_deref(), &overrides, &Environment::process(), keys)?.config)
+    }
+}
+
+/// The prefix that the configuration gives to a module of this name.
+fn prefix_of<'c>(config: &'c Config, name: Option<&str>) -> Option<&'c ModulePrefix> {
+    config.gateway.modules.iter().find(|module| Some(module.name.as_str()) == name).map(|module| &module.prefix)
+}
+
+/// Reads a description.
+fn read(file: &Path) -> Result<Api, OpenApiError> {
+    let failed = |error| OpenApiError::Read { file: file.to_path_buf(), error };
+    let mut content = Vec::new();
+    let limit = MAX_BYTES.saturating_add(1);
+    File::open(file).map_err(failed)?.take(limit).read_to_end(&mut content).map_err(failed)?;
+    if u64::try_from(content.len()).is_ok_and(|length| length > MAX_BYTES) {
+        return Err(OpenApiError::TooLarge(file.to_path_buf()));
+    }
+    let text = String::from_utf8(content).map_err(|_| OpenApiError::NotText(file.to_path_buf()))?;
+    Ok(Api::read(&file.display().to_string(), &text)?)
+}

@@ -1,0 +1,55 @@
+//! `modgud openapi check`: can a module with this description join the gateway?
+
+use super::super::{Exit, fail, say};
+use super::{Gateway, OpenApiError, prefix_of, read};
+use crate::openapi::{Module, Report, check};
+use std::path::PathBuf;
+
+/// The most cautions that are shown: a description without a word about security has one for each operation.
+const MOST: usize = 100;
+
+/// Checks the description of a module's API: reserved names, `/docs`, operations that don't say what they ask of callers, and paths that
+/// no rule can have or that are the same requests.
+///
+/// Each finding is shown with its place. Exit code 0: the module can join. 1: there is an error, or the file can't be read. Cautions
+/// change nothing, unless --deny-cautions is there.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  modgud openapi check swagger.json --module crm --config modgud.yaml")]
+pub(in crate::cli) struct Args {
+    /// The description (OpenAPI 2.0 or 3.x, YAML or JSON)
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The name that the module has, or is to have
+    #[arg(long, value_name = "NAME")]
+    module: Option<String>,
+    #[command(flatten)]
+    gateway: Gateway,
+    /// Exit code 1 if there is a caution, too: for CI
+    #[arg(long)]
+    deny_cautions: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, OpenApiError> {
+    let Args { file, module, gateway, deny_cautions } = args;
+    let config = gateway.load()?;
+    let api = read(file)?;
+    let name = module.as_deref();
+    let module = Module { name, prefix: prefix_of(&config, name), reserved: &config.gateway.core.reserved };
+    let Report { errors, cautions } = check(&api, &module);
+    say(format_args!("{}: {}, {} operations", file.display(), api.version, api.operations()));
+    for caution in cautions.iter().take(MOST) {
+        say(format_args!("caution: {caution}"));
+    }
+    if let Some(more) = cautions.len().checked_sub(MOST).filter(|more| *more > 0) {
+        say(format_args!("caution: and {more} more"));
+    }
+    if !errors.is_empty() {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        return Ok(fail(lines.join("\n")));
+    }
+    Ok(match (cautions.len(), deny_cautions) {
+        (0, _) | (_, false) => Exit::Done,
+        (1, true) => fail("there is a caution, and --deny-cautions lets none pass"),
+        (many, true) => fail(format_args!("there are {many} cautions, and --deny-cautions lets none pass")),
+    })
+}

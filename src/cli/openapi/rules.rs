@@ -1,0 +1,42 @@
+//! `modgud openapi rules`: rules to be reviewed and pasted, from the description of a module's API.
+
+use super::super::{Exit, fail, say};
+use super::{Gateway, OpenApiError, prefix_of, read};
+use crate::authz::ModulePrefix;
+use crate::openapi::rules;
+use std::path::PathBuf;
+
+/// Prints rules that ask what the description of a module's API asks: one for each operation, below the module's prefix.
+///
+/// They are to be reviewed: comments say what is open, what the description does not say, and where a rule asks for more because it
+/// can't say the same. Nothing is printed when an operation can't have a rule. The prefix is that of the module in the configuration,
+/// else `/NAME`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  modgud openapi rules swagger.json --module crm > crm-rules.yaml && modgud check --config crm-rules.yaml"
+)]
+pub(in crate::cli) struct Args {
+    /// The description (OpenAPI 2.0 or 3.x, YAML or JSON)
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The name of the module
+    #[arg(long, value_name = "NAME")]
+    module: String,
+    #[command(flatten)]
+    gateway: Gateway,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, OpenApiError> {
+    let Args { file, module, gateway } = args;
+    let config = gateway.load()?;
+    let prefix = match prefix_of(&config, Some(module)) {
+        Some(prefix) => prefix.clone(),
+        None => match ModulePrefix::parse(&format!("/{module}")) {
+            Ok(prefix) => prefix,
+            Err(fault) => return Ok(fail(format_args!("--module: `/{module}` can't be a prefix: {fault}"))),
+        },
+    };
+    let api = read(file)?;
+    say(rules(&api, &file.display().to_string(), module, &prefix)?.trim_end());
+    Ok(Exit::Done)
+}

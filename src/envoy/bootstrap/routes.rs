@@ -1,0 +1,74 @@
+//! Routes and clusters for modules and the core service, in the form of `deploy/envoy.yaml`.
+
+use super::scalar::host;
+use super::{Core, Gateway, Module};
+use crate::endpoint::Endpoint;
+use crate::yaml;
+use std::fmt::Write as _;
+
+/// The name of the core service's cluster. No module is called so.
+const CORE: &str = "core";
+
+/// The routes of modules. Envoy takes the first that matches, so those with more segments come first.
+pub(super) fn of_modules(gateway: &Gateway) -> String {
+    let mut modules: Vec<&Module> = gateway.modules.iter().collect();
+    modules.sort_by_key(|module| std::cmp::Reverse(module.prefix.segments()));
+    let mut text = String::new();
+    for Module { name, prefix, .. } in modules {
+        let cluster = yaml::scalar(name.as_str());
+        for matched in [format!("prefix: {prefix}/"), format!("path: {prefix}")] {
+            // Writing to a string does not fail.
+            let _ = write!(
+                text,
+                "                        - match: {{ {matched} }}\n                          \
+                 route: {{ cluster: {cluster}, prefix_rewrite: / }}\n                          \
+                 request_headers_to_remove: [cookie]\n"
+            );
+        }
+    }
+    if text.is_empty() {
+        text.push_str("                        # There is no module: `modules` of modgud's configuration is empty.\n");
+    }
+    text
+}
+
+/// The routes of the reserved names.
+pub(super) fn of_core(core: &Core) -> String {
+    if core.upstream.is_none() {
+        return "                        # They are nobody's: modgud's configuration says no `core.upstream`.\n"
+            .to_owned();
+    }
+    let route = |name: &Box<str>| {
+        format!(
+            "                        - {{ match: {{ path_separated_prefix: /{name} }}, route: {{ cluster: {CORE} }} }}\n"
+        )
+    };
+    core.reserved.iter().map(route).collect()
+}
+
+/// The clusters of modules and of the core service, with an empty line between.
+pub(super) fn clusters(gateway: &Gateway) -> String {
+    let of_modules = gateway.modules.iter().map(|module| cluster(module.name.as_str(), &module.upstream));
+    let of_core = gateway.core.upstream.iter().map(|upstream| cluster(CORE, upstream));
+    of_modules.chain(of_core).collect::<Vec<_>>().join("\n")
+}
+
+fn cluster(name: &str, upstream: &Endpoint) -> String {
+    let (name, host, port) = (yaml::scalar(name), host(upstream.host()), upstream.port());
+    format!(
+        "    - name: {name}
+      type: STRICT_DNS
+      dns_lookup_family: V4_PREFERRED
+      connect_timeout: 1s
+      load_assignment:
+        cluster_name: {name}
+        endpoints:
+          - lb_endpoints:
+              - endpoint:
+                  address:
+                    socket_address:
+                      address: {host}
+                      port_value: {port}
+"
+    )
+}

@@ -1,0 +1,164 @@
+//! What is written is the sample with what differs replaced, and nothing of the sample's own is left where something else belongs.
+
+use super::{
+    Bootstrap, BootstrapError, CheckCluster, Client, Core, Filter, Gateway, Listed, Module, SAMPLE, SentAlong,
+    Transport, UpstreamTls,
+};
+use crate::address::Address;
+use crate::authz::{ModuleName, ModulePrefix};
+use std::time::Duration;
+
+fn module(name: &str, prefix: &str, upstream: &str) -> Module {
+    let prefix = ModulePrefix::parse(prefix).unwrap();
+    Module { name: ModuleName::new(name), prefix, upstream: upstream.parse().unwrap(), access: Listed::NoList }
+}
+
+fn filter(changed: &[&str]) -> Filter {
+    Filter { changed: changed.iter().map(|name| (*name).to_owned()).collect(), ..Filter::default() }
+}
+
+fn gateway() -> Gateway {
+    Gateway {
+        modules: vec![module("a", "/a", "a:1"), module("a b", "/a/b/c", "[::1]:2"), module("on", "/a/b", "10.0.0.1:3")],
+        core: Core { upstream: Some("core:8080".parse().unwrap()), reserved: vec!["admin".into(), "docs".into()] },
+        filter: filter(&["authorization"]),
+        transport: Transport::Plain,
+    }
+}
+
+fn bootstrap(gateway: &Gateway) -> Bootstrap<'_> {
+    Bootstrap {
+        gateway,
+        listener: ([127, 0, 0, 2], 80).into(),
+        admin: ([127, 0, 0, 3], 81).into(),
+        modgud: "modgud:9191".parse().unwrap(),
+        tls: None,
+        deadline: Duration::from_millis(1_900),
+        max_in_flight: 7,
+    }
+}
+
+#[test]
+fn everything_of_the_sample_that_differs_is_replaced() {
+    let gateway = gateway();
+    let yaml = bootstrap(&gateway).yaml().unwrap();
+    for gone in ["crm", "documents", "0.0.0.0", "9901", "8000", "x[^a-z0-9]", "4096", "0.25s", "graphql", "STATIC"] {
+        let code = yaml.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains(gone));
+        assert_eq!(code.collect::<Vec<_>>(), [""; 0], "{gone}");
+        assert!(SAMPLE.contains(gone), "{gone}");
+    }
+    for there in [
+        "      address: 127.0.0.3\n      port_value: 81\n",
+        "          address: 127.0.0.2\n          port_value: 80\n",
+        "                      address: modgud\n                      port_value: 9191\n",
+        "                      address: \"::1\"\n                      port_value: 2\n",
+        "                      address: 10.0.0.1\n                      port_value: 3\n",
+        "    - name: \"a b\"\n      type: STRICT_DNS\n",
+        "    - name: \"on\"\n      type: STRICT_DNS\n",
+        "    - name: modgud\n      type: STRICT_DNS\n",
+        "timeout: 2s  # above modgud's own deadline (1900 ms)",
+        "regex: \"authorization\"\n",
+        "            max_pending_requests: 7\n            max_requests: 7  #",
+        "- { match: { path_separated_prefix: /docs }, route: { cluster: core } }\n\n  clusters:\n",
+    ] {
+        assert_eq!(yaml.matches(there).count(), 1, "{there}\n{yaml}");
+    }
+}
+
+/// Envoy takes the first route that matches.
+#[test]
+fn longer_prefixes_come_first() {
+    let gateway = gateway();
+    let yaml = bootstrap(&gateway).yaml().unwrap();
+    let routes: Vec<&str> = yaml.lines().filter_map(|line| line.trim().strip_prefix("- match: ")).collect();
+    let expected =
+        ["/a/b/c", "/a/b", "/a"].map(|prefix| [format!("{{ prefix: {prefix}/ }}"), format!("{{ path: {prefix} }}")]);
+    assert_eq!(routes, expected.concat());
+}
+
+#[test]
+fn what_is_not_there_is_not_routed_to() {
+    let mut gateway = gateway();
+    gateway.core.upstream = None;
+    let yaml = bootstrap(&gateway).yaml().unwrap();
+    assert!(!yaml.contains("cluster: core") && !yaml.contains("name: core"), "{yaml}");
+    let mut only_core = Gateway { modules: Vec::new(), ..self::gateway() };
+    let yaml = bootstrap(&only_core).yaml().unwrap();
+    assert!(!yaml.contains("- match: ") && yaml.contains("    - name: core\n"), "{yaml}");
+    only_core.core.upstream = None;
+    assert_eq!(bootstrap(&only_core).yaml(), Err(BootstrapError::Nothing));
+}
+
+#[test]
+fn only_what_modgud_changes_may_be_changed() {
+    for (changed, expected) in [
+        (&["authorization"][..], "authorization"),
+        (&["authorization", "Authorization", "AUTHORIZATION"], "authorization"),
+        (&["x-user", "x_user", "X.User"], "x[^a-z0-9]user"),
+        (&["x-core-*", "x-core-user", "x-core-", "x-corebanking"], "x[^a-z0-9]core[^a-z0-9].*|x[^a-z0-9]corebanking"),
+        (&["x-a-b-*", "x-a-*", "x-a"], "x[^a-z0-9]a|x[^a-z0-9]a[^a-z0-9].*"),
+        (&["x|y", "dpop"], "dpop|x[^a-z0-9]y"),
+    ] {
+        assert_eq!(filter(changed).expression(), expected, "{changed:?}");
+    }
+}
+
+#[test]
+fn what_modgud_has_to_see_is_sent_along() {
+    let mut gateway = gateway();
+    let yaml = bootstrap(&gateway).yaml().unwrap();
+    assert!(yaml.contains("- exact: cookie") && yaml.contains("include_peer_certificate: false"));
+    gateway.filter.cookies = SentAlong::Sent;
+    gateway.filter.certificate = SentAlong::Sent;
+    let yaml = bootstrap(&gateway).yaml().unwrap();
+    assert!(!yaml.contains("- exact: cookie") && yaml.contains("include_peer_certificate: true"));
+}
+
+#[test]
+fn modgud_is_reached_where_it_listens() {
+    for (listener, reached) in [
+        ("0.0.0.0:9191", Some("127.0.0.1:9191")),
+        ("[::]:9191", Some("[::1]:9191")),
+        ("10.0.0.1:7", Some("10.0.0.1:7")),
+        ("unix:/run/check.sock", Some("unix:/run/check.sock")),
+        ("127.0.0.1:0", None),
+    ] {
+        let listener: Address = listener.parse().unwrap();
+        assert_eq!(CheckCluster::of(&listener), reached.map(|text| text.parse().unwrap()), "{listener}");
+    }
+    let gateway = gateway();
+    let at = |text: &str| Bootstrap { modgud: text.parse().unwrap(), ..bootstrap(&gateway) }.yaml().unwrap();
+    let socket = at("unix:/run/a b/check.sock");
+    assert!(socket.contains("                    pipe: { path: \"/run/a b/check.sock\" }\n"), "{socket}");
+    assert!(socket.contains("    - name: modgud\n      type: STATIC\n"));
+    assert!(at("[::1]:5").contains("                      address: \"::1\"\n                      port_value: 5\n"));
+}
+
+#[test]
+fn tls_is_spoken_as_modgud_speaks_it() {
+    let client = Some(Client { cert: "/etc/envoy.pem".to_owned(), key: "/etc/envoy.key".to_owned() });
+    let tls = |name: Option<&str>, client: &Option<Client>| {
+        Some(UpstreamTls { ca: "/etc/ca.pem".to_owned(), name: name.map(str::to_owned), client: client.clone() })
+    };
+    let written = |transport, tls: Option<UpstreamTls>, modgud: &str| {
+        let gateway = Gateway { transport, ..gateway() };
+        Bootstrap { tls, modgud: modgud.parse().unwrap(), ..bootstrap(&gateway) }.yaml()
+    };
+    for (transport, tls, modgud, fault) in [
+        (Transport::Plain, tls(None, &None), "modgud:1", BootstrapError::Plain),
+        (Transport::Tls, None, "modgud:1", BootstrapError::NoAuthorities),
+        (Transport::MutualTls, None, "modgud:1", BootstrapError::NoAuthorities),
+        (Transport::MutualTls, tls(None, &None), "modgud:1", BootstrapError::NoClient),
+        (Transport::Tls, tls(None, &None), "127.0.0.1:1", BootstrapError::NoName),
+        (Transport::Tls, tls(None, &None), "unix:/run/check.sock", BootstrapError::NoName),
+    ] {
+        assert_eq!(written(transport, tls, modgud), Err(fault));
+    }
+    let plain = written(Transport::Tls, tls(None, &None), "modgud:1").unwrap();
+    assert!(plain.contains("sni: modgud\n") && plain.contains("trusted_ca: { filename: /etc/ca.pem }"), "{plain}");
+    assert!(!plain.contains("tls_certificates"));
+    let mutual = written(Transport::MutualTls, tls(Some("other"), &client), "modgud:1").unwrap();
+    assert!(
+        mutual.contains("matcher: { exact: other }") && mutual.contains("private_key: { filename: /etc/envoy.key }")
+    );
+}

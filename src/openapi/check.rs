@@ -1,0 +1,159 @@
+//! Whether a module with this description can join the gateway, and what its operators should look at.
+
+use super::draft;
+use super::finding::{Finding, Severity};
+use super::read::{Api, Operation};
+use super::security::Security;
+use super::template::{self, Reach};
+use crate::authz::ModulePrefix;
+use crate::config::{Placed, Quoted};
+use std::collections::{HashMap, HashSet};
+
+/// Where a module expects its own description, which is the one reserved name that every module has.
+const DOCS: &str = "docs";
+
+/// The module that the description is of.
+#[derive(Debug, Clone)]
+pub struct Module<'m> {
+    /// Its name, if it is said.
+    pub name: Option<&'m str>,
+    /// Its prefix, if the configuration says one.
+    pub prefix: Option<&'m ModulePrefix>,
+    /// The names that no module may have.
+    pub reserved: &'m [Box<str>],
+}
+
+/// Everything to be said of a description, in the order of the document.
+#[derive(Debug)]
+pub struct Report {
+    /// What keeps the module from joining.
+    pub errors: Vec<Placed<Finding>>,
+    /// What somebody should look at.
+    pub cautions: Vec<Placed<Finding>>,
+}
+
+/// Checks a description.
+#[must_use]
+pub fn check(api: &Api, module: &Module<'_>) -> Report {
+    let mut found = api.found.clone();
+    name(api, module, &mut found);
+    paths(api, module, &mut found);
+    identifiers(api, &mut found);
+    security(api, &mut found);
+    if api.operations.is_empty() {
+        found.push(api.whole.with(Finding::Nothing));
+    }
+    if !api.operations.iter().any(|operation| first_segments(operation, module).any(|first| first == DOCS)) {
+        found.push(api.whole.with(Finding::NoDocs));
+    }
+    found.sort_by(|one, other| one.order().cmp(&other.order()));
+    let (errors, cautions) = found.into_iter().partition(|found| found.what().severity() == Severity::Error);
+    Report { errors, cautions }
+}
+
+/// For a sentence.
+fn all(reserved: &[Box<str>]) -> String {
+    let all: Vec<String> = reserved.iter().map(|name| format!("`{name}`")).collect();
+    all.join(", ")
+}
+
+fn name(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
+    let Module { name: Some(name), prefix, reserved } = module else { return };
+    let own = ModulePrefix::parse(&format!("/{name}"));
+    let first = match (*prefix, &own) {
+        (Some(prefix), _) | (None, Ok(prefix)) => prefix.first(),
+        (None, Err(fault)) => {
+            found.push(api.whole.with(Finding::Name(Quoted::new(name), *fault)));
+            return;
+        }
+    };
+    if reserved.iter().any(|name| **name == *first) {
+        found.push(api.whole.with(Finding::ReservedName { name: Quoted::new(first), all: all(reserved) }));
+    }
+}
+
+/// The first plain segments of an operation's path, where it begins.
+fn first_segments<'o>(operation: &'o Operation, module: &'o Module<'_>) -> impl Iterator<Item = String> + 'o {
+    operation.bases.iter().filter_map(move |base| {
+        let template = match module.prefix {
+            Some(prefix) => draft::below(base, &operation.template, prefix),
+            None => format!("{base}{}", operation.template),
+        };
+        template::first_segment(&template).map(str::to_owned)
+    })
+}
+
+fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
+    let mut reserved = HashSet::new();
+    let mut told = HashSet::new();
+    let mut known: HashMap<(&str, &str, String), &Operation> = HashMap::new();
+    for operation in &api.operations {
+        for first in first_segments(operation, module) {
+            let keeps = first != DOCS && module.reserved.iter().any(|name| **name == *first);
+            if keeps && reserved.insert(first.clone()) {
+                let (name, all) = (Quoted::new(&first), all(module.reserved));
+                found.push(operation.path.with(Finding::ReservedPath { name, all }));
+            }
+        }
+        let template = operation.template.as_str();
+        let shown = || Quoted::new(template);
+        match template::read("", template) {
+            Err(fault) => {
+                if told.insert(template) {
+                    found.push(operation.path.with(Finding::Template(shown(), fault)));
+                }
+            }
+            Ok(pattern) => {
+                // A wider pattern stands for several templates: these are told apart by the module.
+                if pattern.reach == Reach::Wider {
+                    if told.insert(template) {
+                        found.push(operation.path.with(Finding::Widened(shown())));
+                    }
+                    continue;
+                }
+                for base in &operation.bases {
+                    let key = (operation.method.as_str(), base.as_str(), pattern.shape.clone());
+                    if let Some(other) = known.insert(key, operation) {
+                        let (method, other) = (Quoted::new(&operation.method), Quoted::new(&other.template));
+                        found.push(operation.here.with(Finding::Collision { method, other }));
+                    }
+                }
+            }
+        }
+    }
+    // A base that is no path is one of every operation.
+    let mut bases = HashSet::new();
+    for operation in &api.operations {
+        for base in operation.bases.iter().filter(|base| !base.is_empty() && bases.insert(base.as_str())) {
+            if let Err(fault) = template::read("", base) {
+                found.push(operation.path.with(Finding::Template(Quoted::new(base), fault)));
+            }
+        }
+    }
+}
+
+fn identifiers(api: &Api, found: &mut Vec<Placed<Finding>>) {
+    let mut known = HashSet::new();
+    for operation in &api.operations {
+        if let Some(id) = operation.id.as_deref().filter(|id| !known.insert(*id)) {
+            found.push(operation.here.with(Finding::IdTaken(Quoted::new(id))));
+        }
+    }
+}
+
+fn security(api: &Api, found: &mut Vec<Placed<Finding>>) {
+    let unsaid = api.operations.iter().filter(|operation| operation.security == Security::Unsaid).count();
+    if unsaid > 1 && unsaid == api.operations.len() {
+        found.push(api.whole.with(Finding::NoSecurityAtAll(unsaid)));
+        return;
+    }
+    for operation in &api.operations {
+        let finding = match &operation.security {
+            Security::Unsaid => Finding::NoSecurity,
+            Security::OneOf(list) if list.is_empty() => Finding::Open,
+            Security::OneOf(list) if list.iter().any(|one| one.schemes.is_empty()) => Finding::Optional,
+            Security::OneOf(_) => continue,
+        };
+        found.push(operation.here.with(finding));
+    }
+}

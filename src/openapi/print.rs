@@ -1,0 +1,108 @@
+//! Rules as YAML to be reviewed and pasted. What a reviewer has to look at stands in a comment before the rule.
+
+use super::demand::{Demand, Entitlement, Need};
+use super::draft::{self, Draft};
+use super::finding::{Finding, Severity, Unreadable};
+use super::read::Api;
+use super::template::Reach;
+use crate::authz::ModulePrefix;
+use crate::config::Placed;
+use crate::yaml;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Rules for a module with this name and this prefix, as YAML that loads as a configuration.
+///
+/// # Errors
+/// [`Unreadable::Findings`] when the description can't be taken at its word: a rule that was left out would leave its path to a less
+/// specific one.
+pub fn rules(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> Result<String, Unreadable> {
+    let drafts = draft::drafts(api, module, prefix);
+    let mut faults: Vec<Placed<Finding>> =
+        api.found.iter().filter(|found| found.what().severity() == Severity::Error).cloned().collect();
+    let drafts = match drafts {
+        Ok(drafts) if faults.is_empty() => drafts,
+        Ok(_) => return Err(Unreadable::Findings(faults)),
+        Err(more) => {
+            faults.extend(more);
+            faults.sort_by(|one, other| one.order().cmp(&other.order()));
+            return Err(Unreadable::Findings(faults));
+        }
+    };
+    let mut text = head(api, origin, module, prefix);
+    if drafts.is_empty() {
+        text.push_str("rules: []\n");
+        return Ok(text);
+    }
+    text.push_str("rules:\n");
+    for draft in &drafts {
+        rule(draft, &mut text);
+    }
+    Ok(text)
+}
+
+fn head(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> String {
+    let (origin, operations) = (comment(origin), api.operations());
+    format!(
+        "# Rules for the module `{module}` at `{prefix}`, made from {origin} ({}, {operations} operations) to be reviewed:
+# look for OPEN first. What is not said here is left to the rule of the module itself, for which a good credential is enough;
+# to deny it, add {{ name: {module}, match: {{ paths: [\"{}\"] }}, access: denied }}.
+# A list of rules replaces that of the profile: repeat those of its rules that you want to keep (`modgud config` prints them).
+# Security schemes are not told apart: add `authenticators: [NAME]` under `require` where it matters who vouches.
+",
+        api.version,
+        prefix.pattern(),
+    )
+}
+
+fn rule(draft: &Draft, text: &mut String) {
+    let Draft { name, method, pattern, demand, why, reach, made_from } = draft;
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "  # {}", comment(&made_from.join(", ")));
+    if *reach == Reach::Wider {
+        text.push_str("  # - matches more: a rule can't say a part of a segment\n");
+    }
+    for why in why {
+        let _ = writeln!(text, "  # - {}", why.text());
+    }
+    let (name, pattern) = (yaml::scalar(name), yaml::quoted(pattern));
+    let _ = writeln!(text, "  - name: {name}\n    match: {{ methods: [{method}], paths: [{pattern}] }}");
+    match demand {
+        Demand::Public => text.push_str("    access: public\n"),
+        Demand::Optional => text.push_str("    access: optional\n"),
+        Demand::Caller(Need { all, any }) => {
+            let mut parts = lists(all);
+            if !any.is_empty() {
+                parts.push(format!("any: {{ {} }}", lists(any).join(", ")));
+            }
+            if !parts.is_empty() {
+                let _ = writeln!(text, "    require: {{ {} }}", parts.join(", "));
+            }
+        }
+    }
+}
+
+/// `scopes: […]` and `roles: […]`, each if there is one.
+fn lists(entitlements: &BTreeSet<Entitlement>) -> Vec<String> {
+    let (mut scopes, mut roles) = (Vec::new(), Vec::new());
+    for entitlement in entitlements {
+        match entitlement {
+            Entitlement::Scope(name) => scopes.push(yaml::quoted(name)),
+            Entitlement::Role(name) => roles.push(yaml::quoted(name)),
+        }
+    }
+    let list = |key: &str, names: &[String]| (!names.is_empty()).then(|| format!("{key}: [{}]", names.join(", ")));
+    [list("scopes", &scopes), list("roles", &roles)].into_iter().flatten().collect()
+}
+
+/// A text that stays on the line of its comment, whichever characters a reader takes for the end of one.
+fn comment(text: &str) -> String {
+    const MOST: usize = 400;
+    let shown = |character: char| match character {
+        '\u{2028}' | '\u{2029}' | '\u{feff}' => char::REPLACEMENT_CHARACTER,
+        other if other.is_control() => char::REPLACEMENT_CHARACTER,
+        other => other,
+    };
+    let cut: String = text.chars().take(MOST).map(shown).collect();
+    if text.chars().nth(MOST).is_some() { format!("{cut}…") } else { cut }
+}

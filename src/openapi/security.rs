@@ -1,0 +1,96 @@
+//! What operations say that they ask of callers: security schemes, and requirements that name them.
+
+use super::finding::Finding;
+use super::read::Version;
+use super::walk::{At, Form, Walk};
+use crate::config::Quoted;
+use std::collections::HashMap;
+
+/// What the list behind a scheme's name in a requirement means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Names {
+    /// Scopes of the token: `oauth2`, `openIdConnect`.
+    Scopes,
+    /// Roles (3.1 §4.8.30): every other kind.
+    Roles,
+}
+
+/// What an operation asks of callers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Security {
+    /// It does not say, and neither does the document.
+    Unsaid,
+    /// One of these is enough. None: nothing is asked.
+    OneOf(Vec<Requirement>),
+}
+
+/// What is to be met as a whole. Nothing: nobody has to be known.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Requirement {
+    /// The names of the schemes, sorted.
+    pub(super) schemes: Vec<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) roles: Vec<String>,
+}
+
+/// The schemes of the document.
+pub(super) fn schemes(walk: &mut Walk<'_>, version: &Version) -> HashMap<String, Names> {
+    let map = match version {
+        Version::Two => walk.root.member("securityDefinitions"),
+        Version::Three(_) => walk.root.member("components").and_then(|components| components.member("securitySchemes")),
+    };
+    let mut schemes = HashMap::new();
+    let Some(map) = map else { return schemes };
+    walk.expect(&map, Form::Map);
+    for entry in map.node.members() {
+        let Some(scheme) = walk.follow(map.of(entry)) else { continue };
+        let names = match scheme.member("type").and_then(|kind| kind.node.text()) {
+            Some("oauth2" | "openIdConnect") => Names::Scopes,
+            Some(_) => Names::Roles,
+            None => {
+                walk.add(&scheme, Finding::Form("a map with a `type`"));
+                continue;
+            }
+        };
+        schemes.insert(entry.key.clone(), names);
+    }
+    schemes
+}
+
+/// What the document, or an operation, says; `None` when it says nothing.
+pub(super) fn of<'d>(walk: &mut Walk<'d>, at: &At<'d>, schemes: &HashMap<String, Names>) -> Option<Security> {
+    let security = at.member("security")?;
+    walk.expect(&security, Form::List);
+    let requirements = security.elements().into_iter().map(|one| requirement(walk, &one, schemes)).collect();
+    Some(Security::OneOf(requirements))
+}
+
+fn requirement<'d>(walk: &mut Walk<'d>, at: &At<'d>, schemes: &HashMap<String, Names>) -> Requirement {
+    walk.expect(at, Form::Map);
+    let mut requirement = Requirement::default();
+    for entry in at.node.members() {
+        let list = at.of(entry);
+        walk.expect(&list, Form::List);
+        let Some(names) = schemes.get(&entry.key) else {
+            walk.add(&list, Finding::Scheme(Quoted::new(&entry.key)));
+            continue;
+        };
+        requirement.schemes.push(entry.key.clone());
+        for one in list.elements() {
+            walk.expect(&one, Form::Text);
+            let name = one.node.text().unwrap_or_default();
+            if name.is_empty() {
+                walk.add(&one, Finding::Form("a name"));
+            }
+            let into = match names {
+                Names::Scopes => &mut requirement.scopes,
+                Names::Roles => &mut requirement.roles,
+            };
+            if !into.iter().any(|known| known == name) {
+                into.push(name.to_owned());
+            }
+        }
+    }
+    requirement.schemes.sort_unstable();
+    requirement
+}

@@ -1,0 +1,159 @@
+//! From the path templates of OpenAPI to the path patterns of rules. What a pattern can't say is said by a wider one, and told.
+
+use crate::authz::{PathPattern, PatternFault};
+use crate::path::{PathFault, RequestTarget};
+
+/// A template as a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pattern {
+    /// The pattern as rules write it.
+    pub(super) text: String,
+    /// The same without the names of parameters: what can't be told apart is equal.
+    pub(super) shape: String,
+    /// Whether it matches more than the template.
+    pub(super) reach: Reach,
+}
+
+/// Whether a pattern matches just what its template does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    Exact,
+    Wider,
+}
+
+/// Why a template can't be a rule's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateFault {
+    /// It doesn't begin with `/`.
+    #[error("a path starts with `/`")]
+    NotAbsolute,
+    /// A query or a fragment.
+    #[error("a path has no `?` and no `#`; a query is described by parameters")]
+    QueryOrFragment,
+    /// Braces that don't belong together.
+    #[error("its braces don't belong together")]
+    Brace,
+    /// Text that no request's path holds.
+    #[error(transparent)]
+    Path(#[from] PathFault),
+    /// What no pattern holds.
+    #[error(transparent)]
+    Pattern(#[from] PatternFault),
+}
+
+/// Reads a template that stands below some plain segments (such as a module's prefix), which may be none.
+pub(super) fn read(below: &str, template: &str) -> Result<Pattern, TemplateFault> {
+    let inner = template.strip_prefix('/').ok_or(TemplateFault::NotAbsolute)?;
+    if template.contains(['?', '#']) {
+        return Err(TemplateFault::QueryOrFragment);
+    }
+    let mut parts = Parts::default();
+    let pieces: Vec<&str> = inner.strip_suffix('/').unwrap_or(inner).split('/').collect();
+    if !inner.is_empty() {
+        for (number, piece) in (1_usize..).zip(&pieces) {
+            parts.push(piece, if number == pieces.len() { Place::Last } else { Place::Before })?;
+        }
+    }
+    let Parts { text, shape, reach, .. } = parts;
+    let text = if text.is_empty() && below.is_empty() { "/".to_owned() } else { format!("{below}{text}") };
+    PathPattern::parse(&text)?;
+    Ok(Pattern { text, shape: format!("{below}{shape}"), reach })
+}
+
+/// The first segment, if it is plain text.
+pub(super) fn first_segment(template: &str) -> Option<&str> {
+    let first = template.strip_prefix('/')?.split('/').next()?;
+    (!first.is_empty() && !first.contains(['{', '}'])).then_some(first)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Before,
+    Last,
+}
+
+struct Parts {
+    text: String,
+    shape: String,
+    reach: Reach,
+    names: Vec<String>,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self { text: String::new(), shape: String::new(), reach: Reach::Exact, names: Vec::new() }
+    }
+}
+
+impl Parts {
+    fn push(&mut self, piece: &str, place: Place) -> Result<(), TemplateFault> {
+        let names = names(piece)?;
+        if names.is_empty() {
+            let literal = literal(piece)?;
+            self.text.extend(["/", &literal]);
+            self.shape.extend(["/", &literal]);
+            return Ok(());
+        }
+        let whole = piece.strip_prefix('{').and_then(|piece| piece.strip_suffix('}')).filter(|_| names.len() == 1);
+        let greedy = whole.is_some_and(|name| name.ends_with(['+', '*']) || name.starts_with(['+', '*']));
+        if whole.is_none() || greedy || whole.is_some_and(|name| name.contains(':')) {
+            self.reach = Reach::Wider;
+        }
+        let name = self.name(&names.join("_"));
+        let (open, shape) = if greedy && place == Place::Last { ("{*", "/{*}") } else { ("{", "/{}") };
+        self.text.extend(["/", open, &name, "}"]);
+        self.shape.push_str(shape);
+        Ok(())
+    }
+
+    /// A name that rules can have, and that is not there yet.
+    fn name(&mut self, written: &str) -> String {
+        let mut name = String::new();
+        for character in written.chars() {
+            match character {
+                'a'..='z' | '0'..='9' => name.push(character),
+                'A'..='Z' => {
+                    if name.ends_with(|before: char| before.is_ascii_lowercase() || before.is_ascii_digit()) {
+                        name.push('_');
+                    }
+                    name.push(character.to_ascii_lowercase());
+                }
+                _ if name.is_empty() || name.ends_with('_') => {}
+                _ => name.push('_'),
+            }
+        }
+        let name = name.trim_end_matches('_');
+        let start = if name.starts_with(|first: char| first.is_ascii_lowercase()) { "" } else { "p" };
+        let base = format!("{start}{name}");
+        let numbered = (2_usize..).map(|number| format!("{base}_{number}"));
+        let mut candidates = std::iter::once(base.clone()).chain(numbered);
+        let name = candidates.find(|name| !self.names.contains(name)).unwrap_or(base);
+        self.names.push(name.clone());
+        name
+    }
+}
+
+/// The names in the braces of a segment.
+fn names(piece: &str) -> Result<Vec<&str>, TemplateFault> {
+    let mut names = Vec::new();
+    let mut rest = piece;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or(TemplateFault::Brace)?;
+        if before.contains('}') || name.contains('{') {
+            return Err(TemplateFault::Brace);
+        }
+        names.push(name);
+        rest = after;
+    }
+    if rest.contains('}') { Err(TemplateFault::Brace) } else { Ok(names) }
+}
+
+/// A plain segment, decoded as a request's is.
+fn literal(piece: &str) -> Result<String, TemplateFault> {
+    if !piece.contains('%') {
+        return Ok(piece.to_owned());
+    }
+    let target = format!("/{piece}");
+    let RequestTarget { path, .. } = RequestTarget::parse(target.as_bytes())?;
+    Ok(path.first_segment().unwrap_or_default().to_owned())
+}

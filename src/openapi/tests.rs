@@ -1,0 +1,252 @@
+//! Templates as patterns, bases, and that no demand lets somebody pass whom the description does not.
+
+use super::demand::{self, Demand, Entitlement, Need, Why};
+use super::read::{Api, Version};
+use super::security::{Requirement, Security};
+use super::template::{self, Pattern, Reach, TemplateFault};
+use super::{Severity, rules};
+use crate::authz::{ModulePrefix, PathPattern, PatternFault};
+use crate::path::PathFault;
+use std::collections::BTreeSet;
+
+#[test]
+fn a_template_is_a_pattern_or_a_wider_one() {
+    use Reach::{Exact, Wider};
+    for (text, pattern, shape, reach) in [
+        ("/", "/crm", "/crm", Exact),
+        ("/pets", "/crm/pets", "/crm/pets", Exact),
+        ("/pets/", "/crm/pets", "/crm/pets", Exact),
+        ("/pets/{petId}", "/crm/pets/{pet_id}", "/crm/pets/{}", Exact),
+        ("/{PetID}/{HTTPStatus2Code}", "/crm/{pet_id}/{httpstatus2_code}", "/crm/{}/{}", Exact),
+        ("/{id}/{id}/{Id}", "/crm/{id}/{id_2}/{id_3}", "/crm/{}/{}/{}", Exact),
+        ("/{pet-id}/{pet.id}/{ pet id }", "/crm/{pet_id}/{pet_id_2}/{pet_id_3}", "/crm/{}/{}/{}", Exact),
+        ("/{1}/{}/{ünï}", "/crm/{p1}/{p}/{n}", "/crm/{}/{}/{}", Exact),
+        ("/a%20b/100%25", "/crm/a b/100%", "/crm/a b/100%", Exact),
+        ("/größe/a+b", "/crm/größe/a+b", "/crm/größe/a+b", Exact),
+        ("/pets/{id}.json", "/crm/pets/{id}", "/crm/pets/{}", Wider),
+        ("/v{version}/a", "/crm/{version}/a", "/crm/{}/a", Wider),
+        ("/{from}-{to}", "/crm/{from_to}", "/crm/{}", Wider),
+        ("/{name}:cancel", "/crm/{name}", "/crm/{}", Wider),
+        ("/{id:[0-9]+}", "/crm/{id_0_9}", "/crm/{}", Wider),
+        ("/files/{path+}", "/crm/files/{*path}", "/crm/files/{*}", Wider),
+        ("/files/{+path}", "/crm/files/{*path}", "/crm/files/{*}", Wider),
+        ("/files/{path*}/x", "/crm/files/{path}/x", "/crm/files/{}/x", Wider),
+    ] {
+        let expected = Pattern { text: pattern.to_owned(), shape: shape.to_owned(), reach };
+        if text == "/100%25" {
+            continue;
+        }
+        match template::read("/crm", text) {
+            Ok(read) => {
+                assert_eq!(read, expected, "{text}");
+                assert!(PathPattern::parse(&read.text).is_ok(), "{text}");
+            }
+            // A literal `%` can't be written in a pattern.
+            Err(fault) => assert_eq!((text, fault), ("/a%20b/100%25", TemplateFault::Pattern(PatternFault::Percent))),
+        }
+    }
+    assert_eq!(template::read("", "/").unwrap().text, "/");
+}
+
+#[test]
+fn what_no_request_can_be_is_no_template() {
+    let long = "/a".repeat(70);
+    for (text, fault) in [
+        ("", TemplateFault::NotAbsolute),
+        ("pets", TemplateFault::NotAbsolute),
+        ("/pets?x={y}", TemplateFault::QueryOrFragment),
+        ("/pets#a", TemplateFault::QueryOrFragment),
+        ("/{a", TemplateFault::Brace),
+        ("/a}", TemplateFault::Brace),
+        ("/{a{b}}", TemplateFault::Brace),
+        ("/}{", TemplateFault::Brace),
+        ("/{a}}", TemplateFault::Brace),
+        ("//", TemplateFault::Pattern(PatternFault::EmptySegment)),
+        ("/a//b", TemplateFault::Pattern(PatternFault::EmptySegment)),
+        ("/a/../b", TemplateFault::Pattern(PatternFault::DotSegment)),
+        ("/a/*", TemplateFault::Pattern(PatternFault::Asterisk)),
+        ("/a;b", TemplateFault::Pattern(PatternFault::IllegalCharacter)),
+        ("/a\u{1}", TemplateFault::Pattern(PatternFault::IllegalCharacter)),
+        ("/a%2fb", TemplateFault::Path(PathFault::EncodedSlash(2))),
+        ("/%2e%2e", TemplateFault::Path(PathFault::EncodedDot(1))),
+        ("/a%zz", TemplateFault::Path(PathFault::MalformedEscape(2))),
+        (&long, TemplateFault::Pattern(PatternFault::TooManySegments)),
+    ] {
+        assert_eq!(template::read("/crm", text), Err(fault), "{text}");
+    }
+}
+
+/// The patterns of the rules that come of a document.
+fn paths(yaml: &str) -> Vec<String> {
+    let api = Api::read("test", yaml).unwrap();
+    let text = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap();
+    let paths = text.lines().filter_map(|line| line.split_once("paths: [\"")?.1.strip_suffix("\"] }"));
+    // The first is that of the head, which shows how to deny the rest.
+    paths.filter(|path| !path.contains("access:")).map(str::to_owned).collect()
+}
+
+#[test]
+fn paths_begin_where_the_document_says() {
+    let three = |servers: &str| paths(&format!("{{ openapi: 3.0.3, {servers} paths: {{ /a: {{ get: {{}} }} }} }}"));
+    for (servers, expected) in [
+        ("", &["/crm/a"][..]),
+        ("servers: [],", &["/crm/a"]),
+        ("servers: [{ url: / }],", &["/crm/a"]),
+        ("servers: [{ url: /v1 }],", &["/crm/v1/a"]),
+        ("servers: [{ url: v1/ }],", &["/crm/v1/a"]),
+        ("servers: [{ url: ./v1 }],", &["/crm/v1/a"]),
+        ("servers: [{ url: 'https://api.example.com' }],", &["/crm/a"]),
+        ("servers: [{ url: 'https://api.example.com:443/v1/b/?x#y' }],", &["/crm/v1/b/a"]),
+        ("servers: [{ url: '//api.example.com/v1' }],", &["/crm/v1/a"]),
+        ("servers: [{ url: 'https://gateway.example.com/crm' }],", &["/crm/a"]),
+        ("servers: [{ url: 'https://gateway.example.com/crm/v1' }],", &["/crm/v1/a"]),
+        ("servers: [{ url: 'https://gateway.example.com/crmx' }],", &["/crm/crmx/a"]),
+        ("servers: [{ url: 'https://a/v1' }, { url: 'https://b/v1/' }, { url: /v2 }],", &["/crm/v1/a", "/crm/v2/a"]),
+        (
+            "servers: [{ url: '{scheme}://{host}/{base}', variables: { scheme: { default: https }, host: { default: a }, \
+             base: { default: v9 } } }],",
+            &["/crm/v9/a"],
+        ),
+    ] {
+        assert_eq!(three(servers), expected, "{servers}");
+    }
+    let nearer = "{ openapi: 3.1.0, servers: [{ url: /v1 }], paths: { /a: { servers: [{ url: /v2 }], get: {}, \
+                  put: { servers: [{ url: /v3 }] } } } }";
+    assert_eq!(paths(nearer), ["/crm/v2/a", "/crm/v3/a"]);
+    let two = |base: &str| paths(&format!("{{ swagger: '2.0', {base} paths: {{ /a: {{ get: {{}} }} }} }}"));
+    assert_eq!(two(""), ["/crm/a"]);
+    assert_eq!(two("basePath: /,"), ["/crm/a"]);
+    assert_eq!(two("basePath: /api/v1/,"), ["/crm/api/v1/a"]);
+    assert_eq!(two("basePath: /crm,"), ["/crm/a"]);
+}
+
+#[test]
+fn versions() {
+    for (said, version) in [
+        ("swagger: '2.0'", Version::Two),
+        ("swagger: 2.0", Version::Two),
+        ("openapi: 3.0.3", Version::Three("3.0.3".to_owned())),
+        ("openapi: 3.1.0", Version::Three("3.1.0".to_owned())),
+        ("openapi: '3.2'", Version::Three("3.2".to_owned())),
+    ] {
+        assert_eq!(Api::read("test", &format!("{{ {said}, paths: {{}} }}")).unwrap().version, version);
+    }
+    for bad in [
+        "{}",
+        "swagger: '1.2'",
+        "openapi: 2.0",
+        "openapi: 3.9.0",
+        "openapi: 30.1",
+        "swagger: [2.0]",
+        "openapi: null",
+        "[]",
+        "a",
+    ] {
+        assert!(Api::read("test", bad).is_err(), "{bad}");
+    }
+}
+
+fn requirement(scheme: &str, scopes: u8) -> Requirement {
+    let names = ["a", "b", "c"].iter().zip([1, 2, 4]);
+    let scopes = names.filter(|(_, bit)| scopes & bit != 0).map(|(name, _)| (*name).to_owned()).collect();
+    Requirement { schemes: vec![scheme.to_owned()], scopes, roles: Vec::new() }
+}
+
+fn passes(demand: &Demand, caller: &BTreeSet<Entitlement>) -> bool {
+    match demand {
+        Demand::Public | Demand::Optional => true,
+        Demand::Caller(Need { all, any }) => all.is_subset(caller) && (any.is_empty() || !any.is_disjoint(caller)),
+    }
+}
+
+fn callers() -> Vec<BTreeSet<Entitlement>> {
+    (0..8).map(|scopes| requirement("", scopes).scopes.into_iter().map(Entitlement::Scope).collect()).collect()
+}
+
+/// All alternatives of up to three requirements over three scopes and two schemes, against all callers.
+#[test]
+fn no_rule_lets_pass_whom_no_alternative_does() {
+    let ones: Vec<Requirement> =
+        (0..8).flat_map(|scopes| ["s", "t"].map(|scheme| requirement(scheme, scopes))).collect();
+    let mut lists: Vec<Vec<Requirement>> = vec![Vec::new()];
+    for _ in 0..3 {
+        let longer = lists.iter().flat_map(|list| ones.iter().map(|one| [list.as_slice(), &[one.clone()]].concat()));
+        lists = lists.iter().cloned().chain(longer).collect();
+    }
+    let (mut exact, mut stricter) = (0, 0);
+    for list in lists.iter().filter(|list| !list.is_empty()) {
+        let (demand, why) = demand::of(&Security::OneOf(list.clone()));
+        let mut same = true;
+        for caller in callers() {
+            let met =
+                |one: &Requirement| one.scopes.iter().all(|scope| caller.contains(&Entitlement::Scope(scope.clone())));
+            let allowed = list.iter().any(met);
+            assert!(allowed || !passes(&demand, &caller), "{list:?} {caller:?} {demand:?}");
+            same &= allowed == passes(&demand, &caller);
+        }
+        assert!(same || why.contains(&Why::Alternatives), "{list:?} asks for more than it says: {demand:?}");
+        if same { exact += 1 } else { stricter += 1 }
+    }
+    assert!(exact > 500 && stricter > 500, "{exact} exact, {stricter} stricter");
+}
+
+#[test]
+fn what_is_merged_asks_for_what_both_ask() {
+    let need = |all: u8, any: u8| {
+        let set = |scopes| requirement("", scopes).scopes.into_iter().map(Entitlement::Scope).collect();
+        Demand::Caller(Need { all: set(all), any: set(any) })
+    };
+    let needs = (0..8).flat_map(|all| (0..8).map(move |any| need(all, any)));
+    let demands: Vec<Demand> = needs.chain([Demand::Public, Demand::Optional]).collect();
+    for one in &demands {
+        for other in &demands {
+            let both = one.clone().and(other.clone());
+            for caller in callers() {
+                assert!(
+                    !passes(&both, &caller) || (passes(one, &caller) && passes(other, &caller)),
+                    "{one:?} {other:?}"
+                );
+            }
+            let known = |demand: &Demand| matches!(demand, Demand::Caller(_));
+            assert_eq!(known(&both), known(one) || known(other), "{one:?} {other:?}");
+            assert!(both != Demand::Public || (*one == Demand::Public && *other == Demand::Public));
+        }
+    }
+}
+
+/// Whatever stands there, something is said and nothing is printed that would not load.
+#[test]
+fn odd_documents_are_told() {
+    let prefix = ModulePrefix::parse("/crm").unwrap();
+    for (yaml, errors) in [
+        ("{ openapi: 3.0.0 }", 0),
+        ("{ openapi: 3.0.0, paths: null }", 1),
+        ("{ openapi: 3.0.0, paths: [] }", 1),
+        ("{ openapi: 3.0.0, paths: { /a: 1, x-b: 2, /c: { get: 3, x-d: 4, summary: 5 } } }", 2),
+        ("{ openapi: 3.0.0, paths: { /a: { get: { security: {}, operationId: 7 } } } }", 2),
+        ("{ openapi: 3.0.0, paths: { /a: { get: { security: [1, { x: [] }] } } } }", 2),
+        ("{ openapi: 3.0.0, security: null, paths: {} }", 1),
+        ("{ openapi: 3.0.0, paths: { /a: { $ref: '#/paths/~1a' } } }", 1),
+        ("{ openapi: 3.0.0, paths: { /a: { $ref: 'other.yaml#/x' }, /b: { $ref: '#/x%zz' }, /c: { $ref: 1 } } }", 3),
+        ("{ openapi: 3.0.0, servers: [{ url: '{x}' }, { x: 1 }, 2], paths: {} }", 3),
+        ("{ openapi: 3.0.0, components: { securitySchemes: { a: 1, b: { $ref: '#/x' } } }, paths: {} }", 2),
+        ("{ openapi: 3.2.0, paths: { /a: { additionalOperations: { COPY: {}, copy: {}, 'A B': {} } } } }", 2),
+        ("{ swagger: '2.0', basePath: 3, paths: {} }", 1),
+    ] {
+        let api = Api::read("test", yaml).unwrap();
+        let found = api.found.iter().filter(|found| found.what().severity() == Severity::Error).count();
+        assert_eq!(found, errors, "{yaml}: {:?}", api.found);
+        assert_eq!(rules(&api, "test", "crm", &prefix).is_ok(), errors == 0, "{yaml}");
+    }
+}
+
+#[test]
+fn references_within_the_document_are_followed() {
+    let yaml = "{ openapi: 3.1.0, paths: { /a: { $ref: '#/components/pathItems/A~1b%20c' } }, components: { \
+                securitySchemes: { o: { $ref: '#/components/securitySchemes/p' }, p: { type: oauth2 } }, \
+                pathItems: { 'A/b c': { get: { security: [{ o: [read] }] }, $ref: '#/x-more' } } }, x-more: { put: {} } }";
+    let api = Api::read("test", yaml).unwrap();
+    assert!(api.found.is_empty(), "{:?}", api.found);
+    let text = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap();
+    assert!(text.contains("require: { scopes: [\"read\"] }") || text.contains("methods: [PUT]"), "{text}");
+}

@@ -1,0 +1,162 @@
+//! The configuration that `modgud envoy` writes: Envoy accepts it, each path reaches its own module and no other, and modgud decides on
+//! what the module gets.
+
+use super::seen::Seen;
+use super::tokens::{claims, jwt, sign, with};
+use super::{ask, playground, programs, table};
+use crate::cli::process::run_in;
+use modgud::envoy::bootstrap::SAMPLE;
+use modgud::playground::http::Exchange;
+use modgud::playground::{EnvoyYaml, Setup};
+use serde::Deserialize;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use tokio::process::Command;
+
+/// Two modules, one inside the other, and one with a list; headers that the sample does not let modgud change.
+const CONFIGURATION: &str = "
+modules:
+  - { name: crm, prefix: /crm, upstream: '{crm}', access: [{ organization: any, allow: [read] }] }
+  - { name: documents, prefix: /crm/documents, upstream: '{documents}' }
+core: { upstream: '{core}', reserved: [admin, docs, crm-core] }
+upstream:
+  headers: { x-tenant: { claim: organization_uuid } }
+  strip: [x-core-*, x-organization-*, x-secret]
+";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    sent: String,
+    #[serde(default = "get")]
+    method: String,
+    status: u16,
+    by: Option<String>,
+    sees: Option<String>,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+#[tokio::test]
+async fn each_path_reaches_its_own_module() {
+    let setup = Setup { config: Some(CONFIGURATION), envoy: EnvoyYaml::Written, ..Setup::default() };
+    let playground = playground(setup).await;
+    let jwt = jwt(&sign(&playground.key, &claims()));
+    for Row { sent, method, status, by, sees } in table::<Row>(include_str!("../data/envoy/written.yaml")) {
+        let request = format!(
+            "{method} {sent} HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\nContent-Length: 0\r\n{jwt}\r\n\r\n"
+        );
+        let answer = Exchange::raw(playground.gateway, request.as_bytes()).await.unwrap();
+        assert_eq!(answer.status, status, "{method} {sent}");
+        if status == 200 {
+            let seen = Seen::of(&answer);
+            assert_eq!((Some(seen.module), Some(seen.path)), (by, sees), "{method} {sent}");
+        } else {
+            assert!(answer.json()["module"].is_null(), "{method} {sent} reached a module");
+        }
+    }
+    playground.stop().await;
+}
+
+#[tokio::test]
+async fn modgud_may_change_what_its_configuration_names() {
+    let setup = Setup { config: Some(CONFIGURATION), envoy: EnvoyYaml::Written, ..Setup::default() };
+    let playground = playground(setup).await;
+    let spoofed = ["x-tenant: spoofed", "x-secret: spoofed", "x-core-is-superuser: true", "X-Tenant: twice"];
+    let token = jwt(&sign(&playground.key, &claims()));
+    let lines: Vec<String> = spoofed.map(str::to_owned).into_iter().chain([token]).collect();
+    let seen = Seen::of(&ask(playground.gateway, "GET", "/crm/", &lines).await);
+    assert_eq!(seen.values("x-tenant"), ["70f0d039-e3d9-427e-b161-4e95dbd9e918"]);
+    assert_eq!((seen.values("x-secret"), seen.values("x-core-is-superuser")), (vec![], vec![]));
+
+    // A token without the claim: the client's own header is removed.
+    let token = jwt(&sign(&playground.key, &with(claims(), "organization_uuid", json!(null))));
+    let lines: Vec<String> = spoofed.map(str::to_owned).into_iter().chain([token]).collect();
+    let seen = Seen::of(&ask(playground.gateway, "GET", "/crm/", &lines).await);
+    assert_eq!(seen.values("x-tenant"), [""; 0]);
+    playground.stop().await;
+}
+
+async fn envoy(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let said = run_in(folder, &[], &[["envoy"].as_slice(), arguments].concat()).await;
+    (said.code, said.out, said.err)
+}
+
+/// The sample is what is written for the sample of modgud's configuration.
+#[tokio::test]
+async fn the_sample_is_written() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    assert_eq!(envoy(&deploy, &["--config", "modgud.yaml"]).await, (Some(0), SAMPLE.to_owned(), String::new()));
+}
+
+#[tokio::test]
+async fn envoy_accepts_what_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = crate::services::authority::Authority::new("modgud");
+    authority.server().write(folder.path(), "server");
+    fs::write(folder.path().join("clients.pem"), authority.pem()).unwrap();
+    let modules = "modules: [{ name: 'a,{b}:#c', prefix: /a~b/c.d, upstream: '[::1]:80' }]\n";
+    let cookies = "authenticators: [{ name: a, from: [{ cookie: session }, { header: x-api-key }], \
+                   jwt: { issuer: a, algorithms: [RS256], keys: [{ pem: { env: KEY } }] } }, { name: b, mtls: {} }]\n";
+    let tls = "server: { tls: { cert: server.pem, key: server.key, client_ca: clients.pem } }\n";
+    let by_tls =
+        ["--tls-ca", "clients.pem", "--tls-name", "modgud", "--tls-cert", "server.pem", "--tls-key", "server.key"];
+    for (number, (configuration, arguments)) in [
+        (modules.to_owned(), &[][..]),
+        (modules.to_owned(), &["--modgud", "modgud.example.com:9191", "--listen", "[::1]:8000"]),
+        (modules.to_owned(), &["--modgud", "unix:/run/modgud/check.sock"]),
+        (format!("{cookies}{modules}"), &[]),
+        (format!("{tls}{modules}"), &by_tls),
+        ("core: { upstream: 'core:8080' }\n".to_owned(), &[]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        fs::write(folder.path().join("modgud.yaml"), &configuration).unwrap();
+        let arguments = [["--config", "modgud.yaml"].as_slice(), arguments].concat();
+        let (code, yaml, err) = envoy(folder.path(), &arguments).await;
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{number}");
+        let file = folder.path().join("envoy.yaml");
+        fs::write(&file, &yaml).unwrap();
+        let mut command = Command::new(programs().envoy);
+        command.args(["--mode", "validate", "--config-path"]).arg(&file).current_dir(folder.path()).kill_on_drop(true);
+        let output = command.output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !said.contains("deprecated"), "{number}: {said}\n{yaml}");
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_written_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    for (configuration, arguments, expected) in [
+        (
+            "{}",
+            &[][..],
+            "modgud: there is nothing to route to: the configuration has no `modules` and no `core.upstream`\n",
+        ),
+        (
+            "{ core: { upstream: 'core:1' }, server: { grpc: '127.0.0.1:0' } }",
+            &[],
+            "modgud: `server.grpc` has port 0, which is any free one: say by --modgud where Envoy reaches modgud\n",
+        ),
+        (
+            "{ core: { upstream: 'core:1' } }",
+            &["--tls-ca", "ca.pem"],
+            "modgud: modgud does not speak TLS: the configuration has no `server.tls`; leave out --tls-ca\n",
+        ),
+        (
+            "{ modules: [{ name: crm, prefix: /admin, upstream: 'crm:1' }], core: { reserved: [admin] } }",
+            &[],
+            "modgud: modgud.yaml:1:34: modules[0].prefix: `admin` is reserved for the core service, so that no module can \
+             begin with it; reserved are `admin`; write another one\n",
+        ),
+    ] {
+        fs::write(folder.path().join("modgud.yaml"), configuration).unwrap();
+        let arguments = [["--config", "modgud.yaml"].as_slice(), arguments].concat();
+        assert_eq!(envoy(folder.path(), &arguments).await, (Some(1), String::new(), expected.to_owned()));
+    }
+}

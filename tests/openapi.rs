@@ -1,0 +1,161 @@
+//! `modgud openapi`: what it says of descriptions, and that the rules that it prints load and ask what they ask.
+
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bounds;
+mod large;
+
+use crate::cli::process::{KEY_VARIABLE, Said, run_in};
+use crate::support::KEY;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A public description of which only properties are tested.
+const PUBLIC: &str = "blockfrost";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/openapi")
+}
+
+/// The descriptions, by name without extension.
+fn descriptions() -> Vec<(String, String)> {
+    let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<(String, String)> = entries
+        .filter_map(|name| {
+            let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".json"))?.to_owned();
+            Some((stem, name))
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+async fn openapi(folder: &Path, arguments: &[&str]) -> Said {
+    run_in(folder, &[], &[["openapi"].as_slice(), arguments].concat()).await
+}
+
+/// Loads rules as they are printed, and says what the effective configuration is.
+async fn load(rules: &str) -> Said {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules.yaml"), rules).unwrap();
+    let key = KEY.public_pem().unwrap();
+    run_in(folder.path(), &[(KEY_VARIABLE, &key)], &["check", "--config", "rules.yaml"]).await
+}
+
+#[tokio::test]
+async fn descriptions_are_told_as_beside_them() {
+    let mut wrong = Vec::new();
+    for (name, file) in descriptions().iter().filter(|(name, _)| name != PUBLIC) {
+        for (command, extension) in [("check", "check.txt"), ("rules", "rules.txt")] {
+            let said = openapi(&folder(), &[command, file, "--module", "crm"]).await;
+            assert!(said.err.is_empty() || said.code == Some(1), "{file}: {said:?}");
+            let told = format!("{}{}", said.out, said.err);
+            let expected = fs::read_to_string(folder().join(format!("{name}.{extension}"))).unwrap_or_default();
+            if told != expected {
+                wrong.push(format!("--- {name}.{extension}\n{told}--- expected\n{expected}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} are told otherwise:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn what_is_printed_loads() {
+    let mut loaded = 0;
+    for (name, file) in descriptions() {
+        let said = openapi(&folder(), &["rules", &file, "--module", "crm"]).await;
+        if said.code == Some(0) {
+            let checked = load(&said.out).await;
+            assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""), "{name}\n{}", said.out);
+            loaded += 1;
+        } else {
+            assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{name}: something is printed beside an error");
+        }
+    }
+    assert!(loaded >= 4, "only {loaded} descriptions give rules");
+}
+
+/// Who may do what by the printed rules, through `modgud explain`.
+#[tokio::test]
+async fn the_rules_ask_what_the_description_asks() {
+    let said = openapi(&folder(), &["rules", "everything.yaml", "--module", "crm"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let modules = "modules: [{ name: crm, prefix: /crm, upstream: 'crm:80' }]\nfallback: denied\n";
+    fs::write(folder.path().join("modgud.yaml"), format!("{modules}{}", said.out)).unwrap();
+    let key = KEY.public_pem().unwrap();
+    for (method, path, rule, reason) in [
+        ("GET", "/crm/v1/open", Some("crm.GET/open"), None),
+        ("GET", "/crm/v1/unsaid", Some("crm.GET/unsaid"), Some("credential_missing")),
+        ("GET", "/crm/v1/optional/7", Some("crm.optional"), None),
+        ("POST", "/crm/v1/things/7", Some("crm.cancel"), Some("credential_missing")),
+        ("POST", "/crm/v1/things/7:cancel", Some("crm.cancel"), Some("credential_missing")),
+        ("GET", "/crm/v2/things/7", Some("crm.thing"), Some("credential_missing")),
+        ("GET", "/crm/v1/things/7", Some("crm.thing-2"), Some("credential_missing")),
+        ("GET", "/crm/v1/files/a/b", Some("crm.files"), Some("credential_missing")),
+        ("GET", "/crm/v1/a%20b/gr%C3%B6%C3%9Fe", Some("crm.odd-#-name:-with-\"signs\""), Some("credential_missing")),
+        ("DELETE", "/crm/v1/open", Some("module:crm"), Some("credential_missing")),
+        ("GET", "/v1/open", None, Some("no_rule")),
+    ] {
+        let arguments = ["explain", "--config", "modgud.yaml", "--method", method, "--path", path, "--json"];
+        let said = run_in(folder.path(), &[(KEY_VARIABLE, &key)], &arguments).await;
+        let json: serde_json::Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}", said.err));
+        assert_eq!((json["rule"].as_str(), json["reason"].as_str()), (rule, reason), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_public_description_gives_a_rule_for_each_operation() {
+    let file = format!("{PUBLIC}.yaml");
+    let check = openapi(&folder(), &["check", &file, "--module", "cardano"]).await;
+    assert_eq!((check.code, check.err.as_str()), (Some(0), ""), "{}", check.out);
+    assert!(check.out.starts_with("blockfrost.yaml: OpenAPI 3.0.3, 131 operations\n"), "{}", check.out);
+    let rules = openapi(&folder(), &["rules", &file, "--module", "cardano"]).await;
+    let names: BTreeSet<&str> = rules.out.lines().filter_map(|line| line.trim().strip_prefix("- name: ")).collect();
+    assert_eq!(names.len(), 131, "{}", rules.out);
+    assert_eq!(rules.out.matches("access: public").count(), 1);
+    assert!(rules.out.contains("paths: [\"/cardano/api/v0/health\"]"), "{}", rules.out);
+}
+
+/// The names that are reserved are those of the configuration, and its module has its own prefix.
+#[tokio::test]
+async fn the_configuration_says_what_is_reserved_and_where_the_module_is() {
+    let here = tempfile::tempdir().unwrap();
+    let api = "{ openapi: 3.0.3, paths: { /secret: { get: { security: [{ a: [] }] } }, /docs: { get: { security: [{ a: [] }] } } }, \
+               components: { securitySchemes: { a: { type: http } } } }";
+    fs::write(here.path().join("api.yaml"), api).unwrap();
+    let configuration = "profile: none\ncore: { reserved: [secret, crm] }\n\
+                         modules: [{ name: crm, prefix: /customers/crm, upstream: 'crm:80' }]\n";
+    fs::write(here.path().join("modgud.yaml"), configuration).unwrap();
+    let check = async |module: &str| {
+        openapi(here.path(), &["check", "api.yaml", "--module", module, "--config", "modgud.yaml"]).await
+    };
+    let reserved = "modgud: api.yaml:1:27: paths.`/secret`: `secret` is a name that the gateway keeps for itself, and may not begin \
+                    a path of a module's API; reserved are `secret`, `crm`\n";
+    // The module is found by its prefix, and not by its name.
+    assert_eq!(check("crm").await.err, reserved);
+    let named = check("secret").await;
+    assert!(
+        named.err.contains("`secret` is a name that the gateway keeps for itself, so that no module can have it"),
+        "{named:?}"
+    );
+    let odd = check("a/{b}").await;
+    assert!(odd.err.contains("can't be the name of a module that is found by it"), "{odd:?}");
+    let profile = openapi(here.path(), &["check", "api.yaml", "--module", "admin"]).await;
+    assert!(profile.err.contains("`admin` is a name that the gateway keeps for itself"), "{profile:?}");
+    let good = openapi(here.path(), &["check", "api.yaml", "--module", "crm"]).await;
+    assert_eq!((good.code, good.err.as_str()), (Some(0), ""), "{}", good.out);
+
+    let rules = openapi(here.path(), &["rules", "api.yaml", "--module", "crm", "--config", "modgud.yaml"]).await;
+    assert!(rules.out.contains("paths: [\"/customers/crm/secret\"]"), "{}", rules.out);
+    let unfit = openapi(here.path(), &["rules", "api.yaml", "--module", "c{r}m"]).await;
+    assert_eq!((unfit.code, unfit.out.as_str()), (Some(1), ""));
+    assert!(unfit.err.starts_with("modgud: --module: `/c{r}m` can't be a prefix: "), "{}", unfit.err);
+}
+
+#[tokio::test]
+async fn cautions_can_be_denied() {
+    let said = openapi(&folder(), &["check", "clinic.json", "--deny-cautions"]).await;
+    assert_eq!(said.code, Some(1));
+    assert_eq!(said.err, "modgud: there are 2 cautions, and --deny-cautions lets none pass\n");
+}

@@ -1,0 +1,41 @@
+//! Descriptions that are too large, too deep or no text are refused, and quickly.
+
+use super::openapi;
+use std::fs;
+
+#[tokio::test]
+async fn what_is_beyond_all_bounds_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = |many: usize, open: &str, close: &str| {
+        format!("{{\"openapi\": \"3.0.0\", \"x\": {}1{}}}", open.repeat(many), close.repeat(many)).into_bytes()
+    };
+    let aliases = "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
+                   d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n";
+    for (name, content, expected) in [
+        ("huge", vec![b' '; 16 * 1024 * 1024 + 1], "the file is larger than 16777216 bytes"),
+        ("lists", deep(100_000, "[", "]"), "nested deeper than 64 levels"),
+        ("maps", deep(20_000, "{\"a\":", "}"), "nested deeper than 64 levels"),
+        (
+            "many",
+            format!("[{}]", "0,".repeat(2_500_000)).into_bytes(),
+            "holds more values than any description of an API does",
+        ),
+        ("aliases", aliases.as_bytes().to_vec(), "holds more values than any description of an API does"),
+        ("bytes", vec![0xff, 0xfe], "the file is not UTF-8 text"),
+        ("empty", Vec::new(), "is no description of an API"),
+        ("twice", b"{ openapi: 3.0.0, paths: {}, paths: {} }".to_vec(), "duplicate"),
+    ] {
+        fs::write(folder.path().join(name), content).unwrap();
+        for command in ["check", "rules"] {
+            let said = openapi(folder.path(), &[command, name, "--module", "crm"]).await;
+            assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{name}");
+            assert!(
+                said.err.starts_with(&format!("modgud: {name}:")) && said.err.contains(expected),
+                "{name}: {}",
+                said.err
+            );
+        }
+    }
+    let missing = openapi(folder.path(), &["check", "missing"]).await;
+    assert_eq!(missing.err, "modgud: missing: No such file or directory (os error 2)\n");
+}
