@@ -5,7 +5,7 @@ use crate::authz::{AuthzFault, RuleName};
 use crate::principal::AuthenticatorName;
 use crate::reason::Reason;
 use crate::request::RequestFault;
-use crate::upstream::{IdentityFault, Mutations};
+use crate::upstream::{IdentityFault, Mutations, ShapeFault};
 
 /// The outcome of one check.
 #[derive(Debug)]
@@ -59,6 +59,15 @@ pub enum LoggedDecisions {
     Denied,
     /// None.
     None,
+}
+
+impl From<ShapeFault> for Fault {
+    fn from(fault: ShapeFault) -> Self {
+        match fault {
+            ShapeFault::Identity(fault) => Self::Identity(fault),
+            ShapeFault::Unsigned(_) => Self::Internal,
+        }
+    }
 }
 
 impl Fault {

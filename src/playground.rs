@@ -70,6 +70,18 @@ pub struct Setup {
     pub config: Option<&'static str>,
     /// A change to Envoy's configuration.
     pub edit: Option<fn(&str) -> String>,
+    /// What the modules verify.
+    pub modules: Verified,
+}
+
+/// Whose tokens the sample modules verify.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Verified {
+    /// Those of `BiFrost`, after `JWT`, with its public key.
+    #[default]
+    Bifrost,
+    /// Those that modgud mints, after `Bearer`, with the keys that it publishes: issuer `modgud`, audience `modules`.
+    Minted,
 }
 
 /// A gateway that runs.
@@ -114,7 +126,8 @@ impl Playground {
         let (modgud, (modgud_grpc, modgud_admin)) = launch.modgud().await?;
 
         progress("the core service and two modules (Python, PyJWT)");
-        let modules = tokio::try_join!(launch.module("crm"), launch.module("documents"), launch.module("core"))?;
+        let module = |name| launch.module(name, setup.modules, modgud_admin);
+        let modules = tokio::try_join!(module("crm"), module("documents"), module("core"))?;
         let ((crm, crm_address), (documents, documents_address), (core, core_address)) = modules;
 
         progress("Envoy 1.40 with deploy/envoy.yaml");

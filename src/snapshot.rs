@@ -11,6 +11,7 @@ use crate::explain::{Nobody, Observer, Step};
 use crate::header::HeaderName;
 use crate::request::Request;
 use crate::upstream::Shape;
+use bytes::Bytes;
 use std::time::Duration;
 
 /// One configuration, ready to decide with.
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub rules: Rules,
     /// What modules are told.
     pub shape: Shape,
+    /// The public keys of what is minted for modules, as a JWK set.
+    pub published: Bytes,
     /// What clients are told when they are turned away.
     pub answers: Answers,
     /// How long one check may take, network and all.
@@ -81,7 +84,7 @@ pub fn decide_before(
                 (Access::Authenticated | Access::Optional, None) => Shown::Nothing,
                 (Access::Authenticated | Access::Optional, Some(credential)) => Shown::Credential(credential),
             };
-            shape(&grant, shown, request, snapshot, observer)
+            shape(&grant, shown, request, (snapshot, now), observer)
         }
     };
     decision
@@ -133,10 +136,10 @@ fn shape(
     grant: &Grant,
     shown: Shown<'_, '_, '_>,
     request: &Request<'_>,
-    snapshot: &Snapshot,
+    (snapshot, now): (&Snapshot, Timestamp),
     observer: &mut impl Observer,
 ) -> Verdict {
-    let mutations = snapshot.shape.mutations(grant, shown, &request.headers);
+    let mutations = snapshot.shape.mutations(grant, shown, &request.headers, now);
     observer.step(|| match &mutations {
         Ok(mutations) => {
             let (set, removed) = (mutations.set.len(), mutations.remove.len());

@@ -6,16 +6,18 @@ mod api_keys;
 mod authenticators;
 mod introspection;
 mod keys;
+mod mint;
 mod rules;
 mod server;
 mod upstream;
 
 pub(super) use api_keys::ApiKey as ApiKeyEntry;
 pub(super) use authenticators::{
-    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, Sender, Source,
+    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, Sender, Source, Text,
 };
 pub(super) use introspection::{ClientAuthentication, Introspection};
 pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
+pub(super) use mint::{Mint, ValueSource};
 pub(super) use rules::{Access, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};
 pub(super) use upstream::{
@@ -59,6 +61,9 @@ pub(super) struct Document {
     /// What modules behind Envoy are told about the caller.
     #[serde(default)]
     pub(super) upstream: Upstream,
+    /// Tokens of modgud's own for modules, of which `upstream.credential` names one. Default: none.
+    #[serde(default)]
+    pub(super) mint: Vec<Mint>,
     /// What clients are told when they are turned away.
     #[serde(default)]
     pub(super) denials: Denials,

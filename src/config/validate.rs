@@ -1,6 +1,7 @@
 //! From the document to a configuration that can't hold a bad value. Notes every problem, and gives nothing if there is one.
 
 mod authenticators;
+mod mint;
 mod principal;
 pub(super) mod rules;
 mod server;
@@ -20,6 +21,7 @@ use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::decision::LoggedDecisions;
 use crate::header::HeaderName;
+use crate::jose::PublishedKey;
 use crate::method::Method;
 use crate::snapshot::Snapshot;
 use std::collections::HashSet;
@@ -38,6 +40,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
         rules,
         fallback,
         upstream,
+        mint: minted,
         denials,
         telemetry,
     } = document;
@@ -52,7 +55,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
     let rules = rules::check(rules, *fallback, &names, &mut problems);
     let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
-    let shape = upstream::check(upstream, &required, &places, &mut problems);
+    let mint::Checked { mints, published } = mint::check(minted, &list, reader, &mut problems);
+    let shape = upstream::check(upstream, &required, &places, (mints, minted), &mut problems);
     let schemes = authenticators::challenge_schemes(&list);
     let style = style(denials, schemes, &mut problems);
     let logged = match telemetry.decisions.unwrap_or_default() {
@@ -64,7 +68,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
 
     let answers = Answers::new(&style);
     let authenticators = Authenticators::new(list, revocations);
-    let snapshot = Snapshot { places, authenticators, rules, shape, answers, deadline, logged };
+    let published = PublishedKey::set(&published).into();
+    let snapshot = Snapshot { places, authenticators, rules, shape, published, answers, deadline, logged };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
     Ok(Config { server, tls, snapshot, key_sources, introspection_sources })
 }

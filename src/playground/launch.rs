@@ -1,7 +1,7 @@
 //! Starts the processes of a playground, each on a free port, and finds out where it listens.
 
 use super::http::Exchange;
-use super::{FREE, PlaygroundError, Process, Programs, Setup};
+use super::{FREE, PlaygroundError, Process, Programs, Setup, Verified};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,10 +67,18 @@ impl Launch {
     }
 
     /// Starts a module of this name.
-    pub(super) async fn module(&self, name: &str) -> Result<(Process, SocketAddr), PlaygroundError> {
+    pub(super) async fn module(
+        &self,
+        name: &str,
+        verified: Verified,
+        modgud_admin: SocketAddr,
+    ) -> Result<(Process, SocketAddr), PlaygroundError> {
         let mut command = Command::new(&self.programs.python);
         command.arg(self.file(MODULE_PY)).args(["--name", name, "--port", "0"]);
-        command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &self.public_pem);
+        match verified {
+            Verified::Bifrost => command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &self.public_pem),
+            Verified::Minted => command.env("MODGUD_JWKS", format!("http://{modgud_admin}/.well-known/jwks.json")),
+        };
         let mut module = Process::start(name, command)?;
         let address = module.wait_for(START, listening).await?;
         Ok((module, address))

@@ -51,7 +51,8 @@ async fn with(playground: &Playground, holder: &Holder, proof: &str) -> modgud::
 
 #[tokio::test]
 async fn a_proof_is_for_the_address_that_the_client_used() {
-    let playground = playground(Setup { config: Some(CONFIGURATION), edit: Some(changeable) }).await;
+    let playground =
+        playground(Setup { config: Some(CONFIGURATION), edit: Some(changeable), ..Setup::default() }).await;
     let holder = Holder::with(&playground.key, claims());
     let (proof, answer) = shown(&playground, &holder, "http://api.example.com/crm/a").await;
     let seen = Seen::of(&answer);
@@ -74,7 +75,8 @@ async fn a_proof_is_for_the_address_that_the_client_used() {
 
 #[tokio::test]
 async fn tls_that_is_ended_before_envoy_is_told_to_it() {
-    let playground = playground(Setup { config: Some(CONFIGURATION), edit: Some(behind_a_balancer) }).await;
+    let playground =
+        playground(Setup { config: Some(CONFIGURATION), edit: Some(behind_a_balancer), ..Setup::default() }).await;
     let holder = Holder::with(&playground.key, claims());
     let (_, answer) = shown(&playground, &holder, "https://api.example.com/crm/a").await;
     assert_eq!(Seen::of(&answer).module, "crm");

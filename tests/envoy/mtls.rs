@@ -76,7 +76,7 @@ impl Secured {
         place.set(folder.path().to_path_buf()).unwrap();
         // A setup holds what lives as long as the program.
         let config = Some(&*block(document, "yaml modgud").leak());
-        let playground = playground(Setup { config, edit: Some(edit) }).await;
+        let playground = playground(Setup { config, edit: Some(edit), ..Setup::default() }).await;
         Self { playground, gateway, clients, _folder: folder }
     }
 

@@ -101,7 +101,8 @@ async fn a_query_credential_reaches_no_module() {
 
 #[tokio::test]
 async fn a_cookie_credential_is_taken_out_and_the_other_cookies_stay() {
-    let playground = playground(Setup { config: Some(EVERYWHERE), edit: Some(as_documented) }).await;
+    let playground =
+        playground(Setup { config: Some(EVERYWHERE), edit: Some(as_documented), ..Setup::default() }).await;
     let token = sign(&playground.key, &claims());
     for (cookies, core) in [
         (vec!["session={}"], vec![]),
@@ -132,7 +133,7 @@ async fn a_cookie_that_envoy_holds_back_is_no_credential() {
 
 #[tokio::test]
 async fn a_cookie_that_modgud_may_not_change_passes_nobody() {
-    let playground = playground(Setup { config: Some(EVERYWHERE), edit: Some(shown) }).await;
+    let playground = playground(Setup { config: Some(EVERYWHERE), edit: Some(shown), ..Setup::default() }).await;
     let token = sign(&playground.key, &claims());
     for cookie in [format!("Cookie: session={token}"), format!("Cookie: a=1; session={token}")] {
         assert_eq!(ask(playground.gateway, "GET", "/user/", &[cookie]).await.status, 500);

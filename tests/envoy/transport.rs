@@ -90,7 +90,7 @@ async fn tls_with_certificates_on_both_sides() {
         format!("server: {{ tls: {{ cert: {at}/server.pem, key: {at}/server.key, client_ca: {at}/clients.pem }} }}\n");
     // A setup holds what lives as long as the program.
     let config = Some(&*yaml.leak());
-    let mut playground = playground(Setup { edit: Some(by_tls), config }).await;
+    let mut playground = playground(Setup { edit: Some(by_tls), config, ..Setup::default() }).await;
     serves(&playground).await;
 
     // That the certificates do count: Envoy's is of no such authority any more.

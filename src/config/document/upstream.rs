@@ -17,8 +17,8 @@ pub(in super::super) struct Upstream {
     /// Client headers that are removed: names such as `x-user-id`, or prefixes such as `x-user-*`. `_` and `-` are the same.
     #[serde(default)]
     pub(in super::super) strip: Vec<String>,
-    /// What becomes of the credential: `keep`, `remove`, or `{ forward: SCHEME }`. Default: `remove`; in the profile `bifrost`:
-    /// `{ forward: JWT }`. Unless it is `keep`, no `Authorization` of a client that modgud has not checked reaches a module where a
+    /// What becomes of the credential: `keep`, `remove`, `{ forward: SCHEME }` or `{ mint: NAME }`. Default: `remove`; in the profile
+    /// `bifrost`: `{ forward: JWT }`. Unless it is `keep`, no `Authorization` of a client that modgud has not checked reaches a module where a
     /// rule asks for a caller.
     pub(in super::super) credential: Option<Forward>,
 }
@@ -89,6 +89,8 @@ pub(in super::super) enum Forward {
     /// The module gets it as `Authorization: SCHEME token`, whatever scheme and header the client used; the scheme, such as `JWT`.
     #[serde(rename = "forward")]
     As(String),
+    /// The module gets a token of modgud's own in its place, `Authorization: Bearer token`; the name of an entry of `mint`.
+    Mint(String),
 }
 
 /// What clients are told when they are turned away.

@@ -8,7 +8,9 @@ use super::principal::claim_path;
 use super::{header_name, scheme};
 use crate::credential::Places;
 use crate::header::{HeaderName, HeaderText, fold, same_to_a_server};
-use crate::upstream::{Fact, Form, Forward, IdentityHeader, IdentityHeaders, Shape, Source, StripPattern, Unwritable};
+use crate::upstream::{
+    Fact, Form, Forward, IdentityHeader, IdentityHeaders, Mint, Minter, Shape, Source, StripPattern, Unwritable,
+};
 use std::collections::HashMap;
 
 /// Headers that are somebody else's: HTTP's own framing and routing, Envoy's, and the credential. Neither written as an
@@ -60,6 +62,7 @@ pub(super) fn check(
     upstream: &document::Upstream,
     required: &[&Claim],
     places: &Places,
+    (mints, written): (Vec<Mint>, &[document::Mint]),
     problems: &mut Problems,
 ) -> Shape {
     let document::Upstream { headers, strip, credential } = upstream;
@@ -77,7 +80,9 @@ pub(super) fn check(
         if let Some(other) = taken.insert(bytes.iter().copied().map(fold).collect(), written) {
             problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other), Quoted::new(written)));
         }
-        let (source, form) = (self::source(&at, source, problems), form(&at, source, problems));
+        let HeaderSource { claim, principal, value, form: _, encode: _ } = source;
+        let form = form(&at, source, problems);
+        let source = self::source(&at, (claim.as_ref(), *principal, value.as_ref()), problems);
         let Some(source) = source else { continue };
         if let Source::Constant(text) = &source
             && let Err(fault) = HeaderText::parse(text)
@@ -101,12 +106,19 @@ pub(super) fn check(
         }
         patterns.push(parsed);
     }
-    Shape { identity: IdentityHeaders::new(identity, patterns), forward: forward(credential.as_ref(), problems) }
+    Shape {
+        identity: IdentityHeaders::new(identity, patterns),
+        forward: forward(credential.as_ref(), (mints, written), problems),
+    }
 }
 
 /// Where a value comes from that is named by exactly one of three keys.
-fn source(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Option<Source> {
-    match (&source.claim, source.principal, &source.value) {
+pub(super) fn source(
+    at: &Path,
+    written: (Option<&Claim>, Option<PrincipalWord>, Option<&document::Text>),
+    problems: &mut Problems,
+) -> Option<Source> {
+    match written {
         (Some(claim), None, None) => Some(Source::Claim(problems.take(&at.key("claim"), claim_path(claim))?)),
         (None, Some(word), None) => Some(Source::Principal(fact(word))),
         (None, None, Some(text)) => Some(Source::Constant(text.0.as_str().into())),
@@ -137,6 +149,7 @@ fn form(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Form {
         for (key, _) in written.into_iter().filter(|(_, written)| *written) {
             problems.add(at.key(key), Problem::FormOfConstant);
         }
+        return Form::Plain;
     }
     match (form, encode) {
         (None, None) => Form::Plain,
@@ -172,14 +185,30 @@ fn is_about_the_request(name: &[u8]) -> bool {
         || ABOUT_THE_REQUEST_PREFIXES.iter().any(|prefix| begins(prefix))
 }
 
-fn forward(credential: Option<&document::Forward>, problems: &mut Problems) -> Forward {
+fn forward(
+    credential: Option<&document::Forward>,
+    (mints, written): (Vec<Mint>, &[document::Mint]),
+    problems: &mut Problems,
+) -> Forward {
+    let at = Path::root("upstream").key("credential");
     match credential {
         Some(document::Forward::Keep) => Forward::Keep,
         Some(document::Forward::Remove) | None => Forward::Remove,
         Some(document::Forward::As(text)) => {
-            let scheme = problems.take(&Path::root("upstream").key("credential").key("forward"), scheme(text));
+            let scheme = problems.take(&at.key("forward"), scheme(text));
             match (scheme, HeaderName::parse("authorization")) {
                 (Some(scheme), Ok(header)) => Forward::As { scheme, header },
+                (None, _) | (_, Err(_)) => Forward::Remove,
+            }
+        }
+        Some(document::Forward::Mint(name)) => {
+            if !written.iter().any(|mint| mint.name == *name) {
+                problems.add(at.key("mint"), Problem::MintUnknown(Quoted::new(name)));
+            }
+            // One that is written and not there has a problem of its own.
+            let mint = mints.into_iter().find(|mint| *mint.name == **name);
+            match (mint, HeaderName::parse("authorization")) {
+                (Some(mint), Ok(header)) => Forward::Mint { minter: Box::new(Minter::new(mint)), header },
                 (None, _) | (_, Err(_)) => Forward::Remove,
             }
         }
