@@ -2,10 +2,11 @@
 
 use crate::authn::{AuthnFault, Lack};
 use crate::authz::{AuthzFault, RuleName};
-use crate::principal::AuthenticatorName;
+use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
 use crate::request::RequestFault;
 use crate::upstream::{IdentityFault, Mutations, ShapeFault};
+use std::sync::Arc;
 
 /// The outcome of one check.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct Decision {
     pub rule: Option<RuleName>,
     /// The authenticator that vouches for the caller; `None` when nobody was asked for or nobody was accepted.
     pub authenticator: Option<AuthenticatorName>,
+    /// Who asked, as far as somebody vouches for it: also when it may not.
+    pub principal: Option<Arc<Principal>>,
 }
 
 /// Let through, with these changes to the request, or not, and why.
@@ -89,7 +92,7 @@ impl Decision {
     /// A decision that no rule was asked for.
     #[must_use]
     pub const fn refused(fault: Fault) -> Self {
-        Self { verdict: Verdict::Deny(fault), rule: None, authenticator: None }
+        Self { verdict: Verdict::Deny(fault), rule: None, authenticator: None, principal: None }
     }
 
     /// What the decision could not be made without, and the edges can bring.

@@ -3,9 +3,10 @@
 
 pub mod bootstrap;
 pub mod json;
+mod metadata;
 pub mod proto;
 mod request;
 mod response;
 
 pub use request::read;
-pub use response::{denial, response};
+pub use response::response;

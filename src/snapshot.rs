@@ -12,6 +12,7 @@ use crate::header::HeaderName;
 use crate::request::Request;
 use crate::upstream::Shape;
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One configuration, ready to decide with.
@@ -71,6 +72,9 @@ pub fn decide_before(
     decision.rule = rule.map(|rule| rule.name.clone());
 
     let (authentication, credential) = authenticate(access, request, snapshot, now, supply, observer);
+    if let Authentication::Accepted(principal) = &authentication {
+        decision.principal = Some(Arc::clone(principal));
+    }
     let granted = authz::authorize(access, rule.map(|rule| &rule.require), authentication);
     observer.step(|| Step::of("access", &granted, format!("`{}` lets the request through", access.name())));
     decision.verdict = match granted {

@@ -4,6 +4,7 @@
 mod forward;
 mod identity;
 mod json;
+mod metadata;
 mod mint;
 mod source;
 mod strip;
@@ -11,6 +12,7 @@ mod written;
 
 pub use forward::Forward;
 pub use identity::{IdentityFault, IdentityHeader, IdentityHeaders, Unwritable};
+pub use metadata::{ALWAYS_TOLD, Metadata, Told};
 pub use mint::{Mint, Minter, OUR_CLAIMS};
 pub use source::{Fact, Source};
 pub use strip::{StripPattern, StripPatternFault};
@@ -31,6 +33,8 @@ pub struct Shape {
     pub identity: IdentityHeaders,
     /// What becomes of the credential.
     pub forward: Forward,
+    /// What Envoy is told beside that.
+    pub metadata: Metadata,
 }
 
 /// Why a request can't be handed on.

@@ -17,6 +17,7 @@ mod dpop;
 mod drain;
 mod grpc;
 mod identity;
+mod metadata;
 mod minted;
 mod mtls;
 mod outage;

@@ -4,7 +4,8 @@
 use super::tree::{Node, Value};
 
 /// The maps of which one member stands in the place of another: merged, they would say two things. `*` is any key.
-const WHOLE: [&[&str]; 2] = [&["upstream", "headers", "*"], &["upstream", "credential"]];
+const WHOLE: [&[&str]; 3] =
+    [&["upstream", "headers", "*"], &["upstream", "credential"], &["upstream", "metadata", "*"]];
 
 /// The file laid over what is below it.
 pub(super) fn lay(mut below: Node, file: Node) -> Node {

@@ -338,6 +338,12 @@ pub enum Problem {
     /// A claim without a name.
     #[error("a claim has a name; write one such as `username`")]
     ClaimUnnamed,
+    /// Metadata that is told in any case.
+    #[error("{0} is told in any case, and always means the same; write another name")]
+    ToldAlways(Quoted),
+    /// A name that formats of access logs can't hold.
+    #[error("{0} is not the name of a value that Envoy can be told; write 1 to 64 letters, digits, `_`, `-` and `.`")]
+    MetadataName(Quoted),
     /// A mint that is not there.
     #[error("{0} is not the name of an entry of `mint`; write one of those")]
     MintUnknown(Quoted),

@@ -1,6 +1,7 @@
 //! From a [`Decision`] to Envoy's message: the one place that builds an answer. Each function below fixes status and body
 //! together, because Envoy lets a request through when the status is OK, whatever the body says (tried on 1.40).
 
+use super::metadata;
 use super::proto::{
     CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue, HeaderValueOption, HttpResponse, HttpStatus,
     OkHttpResponse, RpcStatus,
@@ -8,22 +9,23 @@ use super::proto::{
 use crate::answer::{Answer, Answers};
 use crate::decision::{Decision, Verdict};
 use crate::reason::Reason;
-use crate::upstream::Mutations;
+use crate::upstream::{Metadata, Mutations};
 use bytes::Bytes;
 use tonic::Code;
 
-/// The answer to a check.
+/// The answer to a check, and what Envoy is told beside it.
 #[must_use]
-pub fn response(decision: Decision, answers: &Answers) -> CheckResponse {
-    match decision.verdict {
+pub fn response(decision: Decision, answers: &Answers, metadata: &Metadata) -> CheckResponse {
+    let dynamic_metadata = metadata::of(&decision, metadata);
+    let answer = match decision.verdict {
         Verdict::Allow(mutations) => allow(mutations),
         Verdict::Deny(fault) => denial(fault.reason(), answers),
-    }
+    };
+    CheckResponse { dynamic_metadata, ..answer }
 }
 
 /// The answer that turns a client away.
-#[must_use]
-pub fn denial(reason: Reason, answers: &Answers) -> CheckResponse {
+fn denial(reason: Reason, answers: &Answers) -> CheckResponse {
     let Answer { status, challenge, content_type, body } = answers.get(reason);
     let mut headers = vec![overwrite(Bytes::from_static(b"content-type"), Bytes::from_static(content_type.as_bytes()))];
     if let Some(challenge) = challenge {
@@ -49,7 +51,7 @@ fn allow(mutations: Mutations) -> CheckResponse {
 
 fn answer(code: Code, http_response: HttpResponse) -> CheckResponse {
     let status = RpcStatus { code: code as i32, ..RpcStatus::default() };
-    CheckResponse { status: Some(status), http_response: Some(http_response), dynamic_metadata: None }
+    CheckResponse { status: Some(status), http_response: Some(http_response), dynamic_metadata: Bytes::new() }
 }
 
 /// Writes a header over whatever is there. Both forms are set, as some versions of Envoy read one and some the other.

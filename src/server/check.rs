@@ -5,7 +5,7 @@ use crate::authz::RuleName;
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
 use crate::driver::Driver;
 use crate::envoy::proto::{Authorization, CheckRequest, CheckResponse};
-use crate::envoy::{denial, response};
+use crate::envoy::response;
 use crate::principal::AuthenticatorName;
 use crate::reason::{Class, Reason};
 use crate::request::{Lookup, Request};
@@ -79,7 +79,7 @@ impl Checks {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }
-        response(decision, &snapshot.answers)
+        response(decision, &snapshot.answers, &snapshot.shape.metadata)
     }
 
     /// The answer to a check that did not come to a decision.
@@ -92,8 +92,7 @@ impl Checks {
             (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(Fault::Overload)) => self.log_overload(),
             (LoggedDecisions::All | LoggedDecisions::Denied, _) => log(&decision, None),
         }
-        let reason = decision.reason().unwrap_or(Reason::Internal);
-        denial(reason, &snapshot.answers)
+        response(decision, &snapshot.answers, &snapshot.shape.metadata)
     }
 
     /// An event for many decisions: each says the same, and a line for each would be one more burden when there are too many.

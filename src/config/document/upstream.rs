@@ -2,6 +2,7 @@
 
 use super::Claim;
 use super::authenticators::Text;
+use super::mint::ValueSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -21,6 +22,11 @@ pub(in super::super) struct Upstream {
     /// `bifrost`: `{ forward: JWT }`. Unless it is `keep`, no `Authorization` of a client that modgud has not checked reaches a module where a
     /// rule asks for a caller.
     pub(in super::super) credential: Option<Forward>,
+    /// What Envoy is told about the caller as dynamic metadata, with denials too, for its access log and its rate limits: values by
+    /// name. `decision`, `reason`, `rule` and `authenticator` are always told. Default: nothing more; in the profile `bifrost`: `subject`
+    /// and `organization`.
+    #[serde(default)]
+    pub(in super::super) metadata: BTreeMap<String, ValueSource>,
 }
 
 /// What an identity header carries: exactly one of `claim`, `principal` and `value`, and how it is written.

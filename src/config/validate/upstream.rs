@@ -1,6 +1,6 @@
 //! Checks `upstream`: that every identity header is ours alone, and that nothing is removed that must arrive.
 
-use super::super::document::{self, Claim, Encode, HeaderForm, HeaderSource, PrincipalWord};
+use super::super::document::{self, Claim, Encode, HeaderForm, HeaderSource, PrincipalWord, ValueSource};
 use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
@@ -9,9 +9,10 @@ use super::{header_name, scheme};
 use crate::credential::Places;
 use crate::header::{HeaderName, HeaderText, fold, same_to_a_server};
 use crate::upstream::{
-    Fact, Form, Forward, IdentityHeader, IdentityHeaders, Mint, Minter, Shape, Source, StripPattern, Unwritable,
+    ALWAYS_TOLD, Fact, Form, Forward, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter, Shape, Source,
+    StripPattern, Unwritable,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Headers that are somebody else's: HTTP's own framing and routing, Envoy's, and the credential. Neither written as an
 /// identity header nor removed by a strip pattern.
@@ -65,7 +66,7 @@ pub(super) fn check(
     (mints, written): (Vec<Mint>, &[document::Mint]),
     problems: &mut Problems,
 ) -> Shape {
-    let document::Upstream { headers, strip, credential } = upstream;
+    let document::Upstream { headers, strip, credential, metadata } = upstream;
     let mut identity: Vec<IdentityHeader> = Vec::new();
     let mut taken: HashMap<Vec<u8>, &str> = HashMap::new();
     for (written, source) in headers {
@@ -109,6 +110,7 @@ pub(super) fn check(
     Shape {
         identity: IdentityHeaders::new(identity, patterns),
         forward: forward(credential.as_ref(), (mints, written), problems),
+        metadata: self::metadata(metadata, problems),
     }
 }
 
@@ -183,6 +185,24 @@ fn is_about_the_request(name: &[u8]) -> bool {
     let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|head| same_to_a_server(prefix.as_bytes(), head));
     ABOUT_THE_REQUEST.iter().any(|one| same_to_a_server(one.as_bytes(), name))
         || ABOUT_THE_REQUEST_PREFIXES.iter().any(|prefix| begins(prefix))
+}
+
+/// What Envoy is told: under names that the formats of its access log can hold, and none of those that are told always.
+fn metadata(list: &BTreeMap<String, ValueSource>, problems: &mut Problems) -> Metadata {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let mut told = Vec::new();
+    for (name, written) in list {
+        let at = Path::root("upstream").key("metadata").key(name);
+        if ALWAYS_TOLD.contains(&name.as_str()) {
+            problems.add(at.clone(), Problem::ToldAlways(Quoted::new(name)));
+        } else if !matches!(name.len(), 1..=64) || !name.bytes().all(plain) {
+            problems.add(at.clone(), Problem::MetadataName(Quoted::new(name)));
+        }
+        let ValueSource { claim, principal, value } = written;
+        let source = source(&at, (claim.as_ref(), *principal, value.as_ref()), problems);
+        told.extend(source.map(|source| (name.as_str().into(), source)));
+    }
+    Metadata::new(told)
 }
 
 fn forward(
