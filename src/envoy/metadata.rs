@@ -131,8 +131,8 @@ mod tests {
 
     /// What is read back, as JSON.
     fn json(encoded: &[u8]) -> serde_json::Value {
-        fn value(value: &prost_types::Value) -> serde_json::Value {
-            match value.kind.as_ref().unwrap() {
+        fn value(one: &prost_types::Value) -> serde_json::Value {
+            match one.kind.as_ref().unwrap() {
                 Kind::NullValue(_) => json!(null),
                 Kind::BoolValue(one) => json!(one),
                 Kind::NumberValue(one) => json!(one),

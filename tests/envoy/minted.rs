@@ -13,15 +13,15 @@ use tokio::time::timeout;
 
 /// A configuration that mints with the keys in this folder. The playground takes a text that lives as long as the process.
 fn configuration(folder: &Path) -> &'static str {
-    let (signing, other) = (folder.join("signing.key"), folder.join("other.pub.pem"));
+    let folder = folder.display();
     Box::leak(
         format!(
             "
 mint:
   - name: internal
     algorithm: EdDSA
-    key: {{ file: {signing:?} }}
-    also_published: [{{ file: {other:?} }}]
+    key: {{ file: \"{folder}/signing.key\" }}
+    also_published: [{{ file: \"{folder}/other.pub.pem\" }}]
     issuer: modgud
     audience: modules
     lifetime: 10s
