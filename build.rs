@@ -16,6 +16,8 @@ use prost_types::{DescriptorProto, FileDescriptorSet};
 const ROOT: &str = "proto";
 /// The file from which all others are imported.
 const ENTRY: &str = "envoy/service/auth/v3/external_auth.proto";
+/// The message and its field that we write as bytes, and the message that these are an encoding of.
+const ENCODED: (&str, &str) = ("CheckResponse", "dynamic_metadata");
 /// The package whose messages are `prost-types`' own, and so stay as they are.
 const WELL_KNOWN: &str = "google.protobuf";
 /// The true descriptor set, in `OUT_DIR`.
@@ -49,21 +51,32 @@ fn out_dir() -> Result<PathBuf, String> {
     std::env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| "OUT_DIR is not set: run by cargo only".to_owned())
 }
 
-/// The description that Rust types are generated from. It differs from the true one in two ways, neither of which is
+/// The description that Rust types are generated from. It differs from the true one in three ways, none of which is
 /// visible on the wire (<https://protobuf.dev/programming-guides/encoding/>):
 /// - `string` becomes `bytes`, which is encoded alike. A value is then a slice of the network buffer instead of a copy, and
 ///   text that is not UTF-8 reaches our own checks, which deny it, instead of failing as a gRPC error, which Envoy's
 ///   `failure_mode_allow` would let pass.
 /// - A map becomes the repeated entries that it is encoded as. Order and duplicates are kept, so that a header that is there
 ///   twice can be seen, and nothing is hashed.
+/// - The metadata of an answer is `bytes`: a message in a message is encoded as its length and its bytes. Every answer has some, and a
+///   `Struct` would be a tree of allocations.
 ///
 /// Comments are left out: the entries of maps have none, which the generator can't take. They are in `proto/`.
 fn for_codegen(mut set: FileDescriptorSet) -> FileDescriptorSet {
     set.file.iter_mut().filter(|file| file.package() != WELL_KNOWN).for_each(|file| {
         file.message_type.iter_mut().for_each(untype);
+        file.message_type.iter_mut().filter(|message| message.name() == ENCODED.0).for_each(keep_encoded);
         file.source_code_info = None;
     });
     set
+}
+
+/// Makes a field that is a message the bytes of that message.
+fn keep_encoded(message: &mut DescriptorProto) {
+    for field in message.field.iter_mut().filter(|field| field.name() == ENCODED.1) {
+        field.set_type(Type::Bytes);
+        field.type_name = None;
+    }
 }
 
 fn untype(message: &mut DescriptorProto) {

@@ -2,11 +2,12 @@
 
 use crate::answer::Insufficient;
 use crate::authn::{AuthnFault, Lack};
-use crate::authz::{AuthzFault, Grant, RuleName};
-use crate::principal::AuthenticatorName;
+use crate::authz::{AuthzFault, RuleName};
+use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
 use crate::request::RequestFault;
-use crate::upstream::{IdentityFault, Mutations};
+use crate::upstream::{IdentityFault, Mutations, ShapeFault};
+use std::sync::Arc;
 
 /// The outcome of one check.
 #[derive(Debug)]
@@ -17,8 +18,8 @@ pub struct Decision {
     pub rule: Option<RuleName>,
     /// The authenticator that vouches for the caller; `None` when nobody was asked for or nobody was accepted.
     pub authenticator: Option<AuthenticatorName>,
-    /// Who was let through, and that a rule did; `None` when nobody was.
-    pub grant: Option<Grant>,
+    /// Who asked, as far as somebody vouches for it: also when it may not.
+    pub principal: Option<Arc<Principal>>,
     /// Which permissions the caller lacks, where clients are told.
     pub insufficient: Option<Box<Insufficient>>,
 }
@@ -66,6 +67,15 @@ pub enum LoggedDecisions {
     None,
 }
 
+impl From<ShapeFault> for Fault {
+    fn from(fault: ShapeFault) -> Self {
+        match fault {
+            ShapeFault::Identity(fault) => Self::Identity(fault),
+            ShapeFault::Unsigned(_) => Self::Internal,
+        }
+    }
+}
+
 impl Fault {
     /// The reason that this fault is told as.
     #[must_use]
@@ -97,7 +107,7 @@ impl Decision {
     /// A decision that no rule was asked for.
     #[must_use]
     pub const fn refused(fault: Fault) -> Self {
-        Self { verdict: Verdict::Deny(fault), rule: None, authenticator: None, grant: None, insufficient: None }
+        Self { verdict: Verdict::Deny(fault), rule: None, authenticator: None, principal: None, insufficient: None }
     }
 
     /// What the decision could not be made without, and the edges can bring.

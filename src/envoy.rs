@@ -3,6 +3,7 @@
 
 pub mod bootstrap;
 pub mod json;
+mod metadata;
 pub mod proto;
 mod request;
 mod response;

@@ -9,7 +9,7 @@
 //! - `pem`, `jwk`, `jwks`: the forms in which public keys come;
 //! - `key`, `keyset`: keys that are good enough, and which of them a token may mean;
 //! - `validity`: the dates of a certificate, to be shown;
-//! - `sign`: tokens of our own, for development;
+//! - `sign`, `published`: tokens of our own, and the public halves of the keys that sign them;
 //! - `verify`: [`UnverifiedToken`] shows its header and its claimed issuer, so that the caller can choose the keys;
 //!   [`VerifiedToken`] has one constructor, which is the signature check. Code that asks for a `VerifiedToken` can't be
 //!   reached without it.
@@ -32,6 +32,7 @@ mod key_id;
 mod keyset;
 mod pem;
 mod proof;
+mod published;
 mod sign;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -51,6 +52,7 @@ pub use key_fault::{CurveName, KeyFault, KeyKind, Label};
 pub use key_id::KeyId;
 pub use keyset::{KeySet, KeySetFault};
 pub use proof::{ProofFault, UnverifiedProof};
+pub use published::PublishedKey;
 pub use sign::{PrivateText, SigningFault, SigningKey};
 pub use validity::Validity;
 pub use verify::{UnverifiedToken, VerifiedToken};

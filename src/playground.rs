@@ -10,7 +10,7 @@ pub use process::Process;
 use crate::envoy::bootstrap::{Endpoints, sample};
 use crate::jose::{Algorithm, SigningFault, SigningKey};
 use http::HttpError;
-use launch::{ENVOY_YAML, Launch};
+use launch::{ENVOY_YAML, Launch, Modules};
 use rustix::process::Signal;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -76,6 +76,18 @@ pub struct Setup {
     pub envoy: EnvoyYaml,
     /// A change to Envoy's configuration.
     pub edit: Option<fn(&str) -> String>,
+    /// What the modules verify.
+    pub modules: Verified,
+}
+
+/// Whose tokens the sample modules verify.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Verified {
+    /// Those of `BiFrost`, after `JWT`, with its public key.
+    #[default]
+    Bifrost,
+    /// Those that modgud mints, after `Bearer`, with the keys that it publishes: issuer `modgud`, audience `modules`.
+    Minted,
 }
 
 /// Where Envoy's configuration comes from.
@@ -123,26 +135,32 @@ impl Playground {
         let key = SigningKey::generate(Algorithm::Rs256)?;
         let launch = Launch::new(programs, key.public_pem()?)?;
 
-        progress("the core service and two modules (Python, PyJWT)");
-        let modules = tokio::try_join!(launch.module("crm"), launch.module("documents"), launch.module("core"))?;
-        let ((crm, crm_address), (documents, documents_address), (core, core_address)) = modules;
-
         progress(match setup.config {
             None => "modgud, with nothing but JWT_PUBLIC_KEY_RSA_BIFROST set",
             Some(_) => "modgud, with a configuration file",
         });
-        let addresses = [("crm", crm_address), ("documents", documents_address), ("core", core_address)];
-        launch.configure(setup.config, &addresses)?;
+        // Who verifies BiFrost's tokens can be named in modgud's configuration; who verifies modgud's has to know where it serves them.
+        let early = match setup.modules {
+            Verified::Bifrost => Some(launch.modules(None).await?),
+            Verified::Minted => None,
+        };
+        let addresses = early.as_ref().map(Modules::addresses);
+        launch.configure(setup.config, addresses.as_ref().map_or(&[], |all| all.as_slice()))?;
         let (modgud, (modgud_grpc, modgud_admin)) = launch.modgud().await?;
+        let modules = match early {
+            Some(modules) => modules,
+            None => launch.modules(Some(modgud_admin)).await?,
+        };
+        progress("the core service and two modules (Python, PyJWT)");
 
         progress("Envoy 1.40 with deploy/envoy.yaml");
         let endpoints = Endpoints {
             listener: FREE,
             admin: FREE,
             modgud: modgud_grpc,
-            crm: crm_address,
-            documents: documents_address,
-            core: core_address,
+            crm: modules.crm.1,
+            documents: modules.documents.1,
+            core: modules.core.1,
         };
         let edit = setup.edit.unwrap_or(str::to_owned);
         let yaml = match setup.envoy {
@@ -151,7 +169,7 @@ impl Playground {
         };
         std::fs::write(launch.file(ENVOY_YAML), edit(&yaml))?;
         let (envoy, envoy_admin, gateway) = launch.envoy().await?;
-        let modules = [crm, documents, core];
+        let modules = [modules.crm.0, modules.documents.0, modules.core.0];
         Ok(Self { gateway, envoy_admin, modgud_grpc, modgud_admin, key, modgud, envoy, modules, launch })
     }
 

@@ -4,6 +4,7 @@ mod claim_path;
 
 pub use claim_path::{ClaimPath, ClaimPathFault};
 
+use crate::clock::Timestamp;
 use crate::jose::Claims;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ pub struct Principal {
     identity: Identity,
     absent: Arc<AbsentValues>,
     proof: Proof,
+    valid_until: Timestamp,
 }
 
 /// What a caller has shown.
@@ -94,7 +96,21 @@ impl Principal {
         absent: Arc<AbsentValues>,
         proof: Proof,
     ) -> Self {
-        Self { authenticator, claims: claims.into(), identity, absent, proof }
+        let valid_until = Timestamp::NEVER;
+        Self { authenticator, claims: claims.into(), identity, absent, proof, valid_until }
+    }
+
+    /// The same caller, whose credential is not accepted any more from this time on.
+    #[must_use]
+    pub(crate) fn until(self, valid_until: Timestamp) -> Self {
+        Self { valid_until, ..self }
+    }
+
+    /// From when on its credential is not accepted any more; [`Timestamp::NEVER`] when nothing says so. Whoever makes something that
+    /// lives on of it has to end that by then.
+    #[must_use]
+    pub const fn valid_until(&self) -> Timestamp {
+        self.valid_until
     }
 
     /// The memory that the caller is estimated to take, in bytes.

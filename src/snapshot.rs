@@ -12,6 +12,7 @@ use crate::header::HeaderName;
 use crate::principal::Principal;
 use crate::request::Request;
 use crate::upstream::Shape;
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub modules: Option<Modules>,
     /// What modules are told.
     pub shape: Shape,
+    /// The public keys of what is minted for modules, as a JWK set.
+    pub published: Bytes,
     /// What clients are told when they are turned away.
     pub answers: Answers,
     /// How long one check may take, network and all.
@@ -78,7 +81,9 @@ pub fn decide_before(
 
     let access = selection.access();
     let (authentication, credential) = authenticate(access, request, snapshot, now, supply, observer);
-    let caller = caller_to_tell(&authentication, snapshot);
+    if let Authentication::Accepted(principal) = &authentication {
+        decision.principal = Some(Arc::clone(principal));
+    }
     let module = snapshot.modules.as_ref().and_then(|modules| modules.narrow(request));
     if let Some(module) = &module {
         observer.step(|| module.describe(&authentication));
@@ -90,7 +95,8 @@ pub fn decide_before(
     });
     decision.verdict = match granted {
         Err(fault) => {
-            decision.insufficient = caller.and_then(|caller| insufficient(&caller, &selection, &fault));
+            let told = decision.principal.as_deref().filter(|_| snapshot.answers.tell_permissions());
+            decision.insufficient = told.and_then(|caller| insufficient(caller, &selection, &fault));
             Verdict::Deny(fault.into())
         }
         Ok(grant) => {
@@ -102,9 +108,7 @@ pub fn decide_before(
                 (Access::Authenticated | Access::Optional, None) => Shown::Nothing,
                 (Access::Authenticated | Access::Optional, Some(credential)) => Shown::Credential(credential),
             };
-            let shaped = shape(&grant, shown, request, snapshot, observer);
-            decision.grant = Some(grant);
-            shaped
+            shape(&grant, shown, request, (snapshot, now), observer)
         }
     };
     decision
@@ -119,17 +123,6 @@ fn refused(refusal: Refusal, observer: &mut impl Observer) -> Decision {
         fault => observer.step(|| Step::failed("route", fault.to_string())),
     }
     Decision { rule, ..Decision::refused(fault.into()) }
-}
-
-/// The caller, where it may have to be told what it lacks.
-fn caller_to_tell(authentication: &Authentication, snapshot: &Snapshot) -> Option<Arc<Principal>> {
-    match authentication {
-        Authentication::Accepted(caller) if snapshot.answers.tell_permissions() => Some(Arc::clone(caller)),
-        Authentication::Accepted(_)
-        | Authentication::NotAsked
-        | Authentication::Absent
-        | Authentication::Rejected(_) => None,
-    }
 }
 
 /// What a caller lacks, if it is permissions.
@@ -188,10 +181,10 @@ fn shape(
     grant: &Grant,
     shown: Shown<'_, '_, '_>,
     request: &Request<'_>,
-    snapshot: &Snapshot,
+    (snapshot, now): (&Snapshot, Timestamp),
     observer: &mut impl Observer,
 ) -> Verdict {
-    let mutations = snapshot.shape.mutations(grant, shown, &request.headers);
+    let mutations = snapshot.shape.mutations(grant, shown, &request.headers, now);
     observer.step(|| match &mutations {
         Ok(mutations) => {
             let (set, removed) = (mutations.set.len(), mutations.remove.len());

@@ -4,20 +4,25 @@
 mod forward;
 mod identity;
 mod json;
+mod metadata;
+mod mint;
 mod source;
 mod strip;
 mod written;
 
 pub use forward::Forward;
 pub use identity::{IdentityFault, IdentityHeader, IdentityHeaders, Unwritable};
+pub use metadata::{ALWAYS_TOLD, Metadata, Told};
+pub use mint::{Mint, Minter, OUR_CLAIMS};
 pub use source::{Fact, Source};
 pub use strip::{StripPattern, StripPatternFault};
 pub use written::{Form, MOST_BYTES, Problem};
 
 use crate::authz::{Caller, Grant};
+use crate::clock::Timestamp;
 use crate::credential::Shown;
 use crate::header::{HeaderName, HeaderText};
-use crate::principal::{Principal, Proof};
+use crate::jose::SigningFault;
 use crate::request::Headers;
 use bytes::Bytes;
 
@@ -28,6 +33,19 @@ pub struct Shape {
     pub identity: IdentityHeaders,
     /// What becomes of the credential.
     pub forward: Forward,
+    /// What Envoy is told beside that.
+    pub metadata: Metadata,
+}
+
+/// Why a request can't be handed on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeFault {
+    /// A value that modules rely on can't be written into its header.
+    #[error(transparent)]
+    Identity(#[from] IdentityFault),
+    /// No token could be minted.
+    #[error("no token could be minted for the module: {0}")]
+    Unsigned(#[from] SigningFault),
 }
 
 /// The changes that Envoy is to make to a request that is let through. No name is in both lists: Envoy would remove it.
@@ -47,24 +65,26 @@ impl Shape {
     /// The changes for one request, and for what it has shown to its rule.
     ///
     /// # Errors
-    /// [`IdentityFault`] when a claim that the module relies on can't be written into a header.
+    /// [`ShapeFault`] when what the module relies on can't be written.
     pub fn mutations(
         &self,
         grant: &Grant,
         shown: Shown<'_, '_, '_>,
         headers: &Headers<'_>,
-    ) -> Result<Mutations, IdentityFault> {
+        now: Timestamp,
+    ) -> Result<Mutations, ShapeFault> {
         let mut mutations = Mutations::default();
         let principal = match grant.caller() {
             Caller::Known(principal) => Some(&**principal),
             Caller::Anonymous => None,
         };
         self.identity.apply(principal, headers, &mut mutations)?;
-        let proof = principal.map_or(Proof::Token, Principal::proof);
         match shown {
             Shown::NotAsked => {}
-            Shown::Nothing => self.forward.nothing(headers, &mut mutations),
-            Shown::Credential(credential) => self.forward.apply(credential, proof, headers, &mut mutations),
+            Shown::Nothing => self.forward.nothing_shown(principal, (headers, now), &mut mutations)?,
+            Shown::Credential(credential) => {
+                self.forward.apply(credential, principal, (headers, now), &mut mutations)?;
+            }
         }
         Ok(mutations)
     }

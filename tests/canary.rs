@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud::clock::Clock;
 use modgud::envoy::proto::{AuthorizationClient, CheckRequest};
+use modgud::jose::{Algorithm, SigningKey};
 use modgud::playground::Process;
 use modgud::playground::http::Exchange;
 use rustix::process::Signal;
@@ -26,6 +27,9 @@ const SEEN: &str = "/crm/in-plain-sight";
 const PIECE: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(30);
 const CONFIGURATION: &str = r#"
+mint:
+  - { name: internal, algorithm: EdDSA, key: { file: signing.key }, issuer: modgud, audience: modules, claims: { name: { claim: username } } }
+upstream: { credential: { mint: internal } }
 telemetry: { decisions: all }
 server: { drain: 0s, deadline: 10s }
 rules:
@@ -125,13 +129,18 @@ fn secrets(checks: &[(CheckRequest, bool)]) -> Vec<String> {
         let Some(entry) = http.headers.first() else { continue };
         let value = String::from_utf8_lossy(&entry.value);
         for part in value.split(['.', ' ', ',']).filter(|part| part.is_ascii()).take(8) {
-            let pieces = part.as_bytes().windows(PIECE).step_by(PIECE / 2);
-            secrets.extend(pieces.map(|piece| String::from_utf8_lossy(piece).into_owned()));
+            secrets.extend(pieces(part));
         }
     }
     secrets.sort_unstable();
     secrets.dedup();
     secrets
+}
+
+/// Pieces of a text that are long enough to be nothing else.
+fn pieces(text: &str) -> impl Iterator<Item = String> {
+    let pieces = text.as_bytes().windows(PIECE).step_by(PIECE / 2);
+    pieces.map(|piece| String::from_utf8_lossy(piece).into_owned())
 }
 
 /// The addresses in the log's line `serving`.
@@ -146,6 +155,8 @@ async fn no_secret_of_a_request_is_ever_told() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
     std::fs::write(&file, CONFIGURATION).unwrap();
+    let private = SigningKey::generate(Algorithm::EdDsa).unwrap().private_text().unwrap();
+    std::fs::write(folder.path().join("signing.key"), private.expose()).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_modgud"));
     command.args(["serve", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config"]).arg(&file);
     command.env("JWT_PUBLIC_KEY_RSA_BIFROST", KEY.public_pem().unwrap());
@@ -159,13 +170,21 @@ async fn no_secret_of_a_request_is_ever_told() {
     let (grpc, admin) = modgud.wait_for(PATIENCE, look).await.unwrap();
 
     let checks = checks(Clock::System.now().as_secs());
-    let secrets = secrets(&checks);
+    let mut secrets = secrets(&checks);
+    // Its first bytes say no more than what kind of key it is.
+    let key: String = private.expose().lines().filter(|line| !line.starts_with("-----")).collect();
+    secrets.extend(pieces(key.trim_start_matches("MC4CAQAwBQYDK2VwBCIEI")));
     let mut client = AuthorizationClient::connect(format!("http://{grpc}")).await.unwrap();
     for (check, allowed) in &checks {
         let answer = Answer::read(client.check(check.clone()).await.unwrap().into_inner()).unwrap();
         assert_eq!(answer.status().is_none(), *allowed, "{answer:?}");
-        if let Answer::Deny { status: _, body, challenge, headers } = answer {
-            keep(&format!("{body} {challenge:?} {headers:?}"));
+        match answer {
+            Answer::Deny { status: _, body, challenge, headers } => keep(&format!("{body} {challenge:?} {headers:?}")),
+            // What is minted is as good as what the client has shown.
+            Answer::Allow { set, .. } => {
+                let minted = set.get("authorization").map(|value| value.split(['.', ' ']).skip(1).flat_map(pieces));
+                secrets.extend(minted.into_iter().flatten());
+            }
         }
     }
     let metrics = Exchange::get(admin, "/metrics").await.unwrap();

@@ -21,6 +21,8 @@ mod drain;
 mod forms;
 mod grpc;
 mod identity;
+mod metadata;
+mod minted;
 mod mtls;
 mod outage;
 mod paths;

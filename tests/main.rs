@@ -11,6 +11,7 @@ mod explain;
 mod guarantee;
 mod introspection;
 mod keys;
+mod minting;
 mod openapi;
 mod policy;
 mod properties;

@@ -1,7 +1,7 @@
 """A sample module: a web service that stands behind the gateway.
 
-It owns what a module author writes: a `swagger.json` at /docs, and the decoding of the gateway's
-`Authorization: JWT {token}`. Beyond that it only echoes what reached it, so that one can see what the
+It owns what a module author writes: a `swagger.json` at /docs, and the decoding of what the gateway hands on: BiFrost's
+`Authorization: JWT {token}`, or, where MODGUD_JWKS is set, the gateway's own `Authorization: Bearer {token}`. Beyond that it only echoes what reached it, so that one can see what the
 gateway let through, rewrote or removed. It takes no decision about permissions: the gateway took it.
 """
 
@@ -16,7 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import jwt
 
 KEY_VARIABLE = "JWT_PUBLIC_KEY_RSA_BIFROST"
+JWKS_VARIABLE = "MODGUD_JWKS"
 MAX_BODY = 1024 * 1024
+
+# Whose tokens are believed is said by whoever starts the module, never by a token.
+minted_keys = jwt.PyJWKClient(os.environ[JWKS_VARIABLE]) if os.environ.get(JWKS_VARIABLE) else None
 
 
 class BadCredential(Exception):
@@ -38,12 +42,33 @@ def decode(authorizations):
     if len(authorizations) > 1:
         raise BadCredential("more than one Authorization header")
     scheme, _, token = authorizations[0].partition(" ")
-    if scheme != "JWT" or not token:
-        raise BadCredential("Authorization is not of the form `JWT {token}`")
+    expected = "Bearer" if minted_keys else "JWT"
+    if scheme != expected or not token:
+        raise BadCredential(f"Authorization is not of the form `{expected} {{token}}`")
+    if minted_keys:
+        return decode_minted(token)
     if not os.environ.get(KEY_VARIABLE):
         raise BadCredential(f"this module has no {KEY_VARIABLE}")
     try:
         return jwt.decode(token, public_key(), algorithms=["RS256"])
+    except jwt.PyJWTError as error:
+        raise BadCredential(f"{type(error).__name__}: {error}") from error
+
+
+def decode_minted(token):
+    """The claims of a token that the gateway has minted, by the keys that it publishes."""
+    try:
+        # Fetched once; again after five minutes, or for a key that is not known, but then not twice in 30 s.
+        key = minted_keys.get_signing_key_from_jwt(token)
+        return jwt.decode(
+            token,
+            key,
+            algorithms=["EdDSA", "ES256", "RS256"],
+            issuer="modgud",
+            audience="modules",
+            leeway=5,  # the gateway's clock may be ahead of this one
+            options={"require": ["exp", "iat", "sub"]},
+        )
     except jwt.PyJWTError as error:
         raise BadCredential(f"{type(error).__name__}: {error}") from error
 

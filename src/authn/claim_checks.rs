@@ -107,6 +107,12 @@ pub struct Span {
 }
 
 impl Span {
+    /// Before when.
+    #[must_use]
+    pub const fn until(self) -> Timestamp {
+        self.until
+    }
+
     /// Whether a time lies in it.
     ///
     /// # Errors

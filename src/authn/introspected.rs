@@ -89,7 +89,8 @@ impl IntrospectionAuthenticator {
         valid?;
         let identity = self.checks.identity.read(&claims);
         let absent = Arc::clone(&self.checks.identity.absent);
-        Ok(Arc::new(Principal::new(self.name.clone(), claims, identity, absent, Proof::Token)))
+        let principal = Principal::new(self.name.clone(), claims, identity, absent, Proof::Token);
+        Ok(Arc::new(principal.until(span.until())))
     }
 
     /// What is known of a token, if it still counts: for whoever is about to ask, too.

@@ -100,7 +100,7 @@ impl JwtAuthenticator {
         let claims = token.into_claims();
         let identity = self.checks.identity.read(&claims);
         let absent = Arc::clone(&self.checks.identity.absent);
-        let principal = Principal::new(self.name.clone(), claims, identity, absent, Proof::Token);
+        let principal = Principal::new(self.name.clone(), claims, identity, absent, Proof::Token).until(span.until());
         let weight = principal.size().saturating_add(ENTRY_BYTES);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         Ok(Accepted { by, key, principal: Arc::new(principal), span, weight })

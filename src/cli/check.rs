@@ -13,6 +13,7 @@ use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
 use crate::jose::Validity;
 use crate::keys::in_words;
 use crate::tls::{Clients, Tls};
+use crate::upstream::{Forward, Mint};
 use std::path::PathBuf;
 
 /// Checks a configuration, with the keys and files that it names, and says what it comes to.
@@ -82,6 +83,23 @@ fn summary(loaded: &Loaded, now: Timestamp) {
         "  identity headers: {}",
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
+    minted(&snapshot.shape.forward);
+}
+
+/// What modules get in the place of the credential, if it is minted.
+fn minted(forward: &Forward) {
+    match forward {
+        Forward::Keep | Forward::Remove | Forward::As { .. } => {}
+        Forward::Mint { minter, header: _ } => {
+            let Mint { name, key, verification, issuer, audience, lifetime, scheme: _, claims: _ } = minter.mint();
+            say(format_args!(
+                "  minted for modules: {name}, issuer `{issuer}`, audience `{audience}`, {}, {}, key {}",
+                humantime::format_duration(*lifetime),
+                key.algorithm().name(),
+                in_words(verification)
+            ));
+        }
+    }
 }
 
 fn gateway(gateway: &Gateway) {

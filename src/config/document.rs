@@ -7,6 +7,7 @@ mod authenticators;
 mod denials;
 mod introspection;
 mod keys;
+mod mint;
 mod modules;
 mod rules;
 mod server;
@@ -14,11 +15,12 @@ mod upstream;
 
 pub(super) use api_keys::ApiKey as ApiKeyEntry;
 pub(super) use authenticators::{
-    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, Sender, Source,
+    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, Sender, Source, Text,
 };
 pub(super) use denials::{Body, Denials, Deny, Redirect, Statuses, Unavailable};
 pub(super) use introspection::{ClientAuthentication, Introspection};
 pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
+pub(super) use mint::{Mint, ValueSource};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
 pub(super) use rules::{Access, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};
@@ -68,6 +70,9 @@ pub(super) struct Document {
     /// What modules behind Envoy are told about the caller.
     #[serde(default)]
     pub(super) upstream: Upstream,
+    /// Tokens of modgud's own for modules, of which `upstream.credential` names one. Default: none.
+    #[serde(default)]
+    pub(super) mint: Vec<Mint>,
     /// What clients are told when they are turned away.
     #[serde(default)]
     pub(super) denials: Denials,

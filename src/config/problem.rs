@@ -348,6 +348,32 @@ pub enum Problem {
     /// An encoding of what is encoded in any case.
     #[error("has no meaning beside `as`: the items of a list and JSON are encoded in any case; leave it out")]
     EncodedAlready,
+    /// A private key that can't be used.
+    #[error("{origin} does not hold a key to sign with: {fault}")]
+    PrivateKey {
+        /// Where it came from.
+        origin: String,
+        /// What is wrong with it.
+        fault: SigningFault,
+    },
+    /// Public keys beside a secret.
+    #[error("has no meaning for {0}, whose secret has no public half; leave it out, or sign with `EdDSA`")]
+    NothingToPublish(&'static str),
+    /// A claim that is modgud's own to write.
+    #[error("{0} is written by modgud, or left out on purpose, in every token that it mints; write another name")]
+    ClaimOfOurs(Quoted),
+    /// A claim without a name.
+    #[error("a claim has a name; write one such as `username`")]
+    ClaimUnnamed,
+    /// Metadata that is told in any case.
+    #[error("{0} is told in any case, and always means the same; write another name")]
+    ToldAlways(Quoted),
+    /// A name that formats of access logs can't hold.
+    #[error("{0} is not the name of a value that Envoy can be told; write 1 to 64 letters, digits, `_`, `-` and `.`")]
+    MetadataName(Quoted),
+    /// A mint that is not there.
+    #[error("{0} is not the name of an entry of `mint`; write one of those")]
+    MintUnknown(Quoted),
     /// Two identity headers that a server can't tell apart.
     #[error("{0} and {1} are one header to many servers, which tell neither case nor `_` from `-`; keep one of them")]
     HeadersAlike(Quoted, Quoted),

@@ -154,6 +154,8 @@ pub enum SourceFault {
 pub enum Wanted {
     /// A public key.
     Pem,
+    /// A private key.
+    PrivateKey,
     /// A secret.
     Secret,
 }
@@ -163,6 +165,7 @@ impl Wanted {
     const fn as_text(self) -> &'static str {
         match self {
             Self::Pem => "a key in PEM is needed (`openssl pkey -pubin -inform DER` reads DER and writes PEM)",
+            Self::PrivateKey => "a private key in PEM is needed (`openssl pkey -inform DER` reads DER and writes PEM)",
             Self::Secret => "a secret in letters and digits is needed (`openssl rand -hex 32` makes one)",
         }
     }
@@ -173,6 +176,7 @@ impl std::fmt::Display for Wanted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Pem => "the PEM text of the public key",
+            Self::PrivateKey => "the PEM text of the private key",
             Self::Secret => "the secret",
         })
     }
@@ -277,6 +281,11 @@ impl Reader {
     /// The text of a public key, and where it came from in words.
     pub(super) fn read_pem(&self, source: &Source) -> Result<(String, String), SourceFault> {
         self.read(source, Wanted::Pem)
+    }
+
+    /// The text of a private key, and where it came from in words.
+    pub(super) fn read_private_key(&self, source: &Source) -> Result<(String, String), SourceFault> {
+        self.read(source, Wanted::PrivateKey)
     }
 
     /// A secret without the spaces and line ends around it, which editors and `echo` add, and where it came from in words.

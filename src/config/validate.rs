@@ -3,6 +3,7 @@
 mod authenticators;
 mod denials;
 mod filter;
+mod mint;
 mod modules;
 mod principal;
 pub(super) mod rules;
@@ -23,6 +24,7 @@ use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::decision::LoggedDecisions;
 use crate::header::HeaderName;
+use crate::jose::PublishedKey;
 use crate::method::Method;
 use crate::snapshot::Snapshot;
 use std::collections::HashSet;
@@ -43,6 +45,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
         modules,
         core,
         upstream,
+        mint: minted,
         denials,
         telemetry,
     } = document;
@@ -61,7 +64,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     gateway.filter = filter::gather(document, &places);
     gateway.transport = filter::transport(document);
     let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
-    let shape = upstream::check(upstream, &required, &places, &mut problems);
+    let mint::Checked { mints, published } = mint::check(minted, &list, reader, &mut problems);
+    let shape = upstream::check(upstream, &required, &places, (mints, minted), &mut problems);
     let schemes = authenticators::challenge_schemes(&list);
     let style = denials::style(denials, schemes, &mut problems);
     let redirect = denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &places, &mut problems));
@@ -74,7 +78,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
 
     let answers = Answers::new(style, &told, redirect);
     let authenticators = Authenticators::new(list, revocations);
-    let snapshot = Snapshot { places, authenticators, rules, modules, shape, answers, deadline, logged };
+    let published = PublishedKey::set(&published).into();
+    let snapshot = Snapshot { places, authenticators, rules, modules, shape, published, answers, deadline, logged };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
     Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources })
 }

@@ -1,6 +1,7 @@
 //! From a [`Decision`] to Envoy's message: the one place that builds an answer. Each function below fixes status and body
 //! together, because Envoy lets a request through when the status is OK, whatever the body says (tried on 1.40).
 
+use super::metadata;
 use super::proto::{
     CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue, HeaderValueOption, HttpResponse, HttpStatus,
     OkHttpResponse, RpcStatus,
@@ -8,22 +9,24 @@ use super::proto::{
 use crate::answer::{Answer, AnswerHeader, Answers, Denied, Seen, Undecided};
 use crate::authz::RuleName;
 use crate::decision::{Decision, Fault, Verdict};
-use crate::upstream::Mutations;
+use crate::upstream::{Metadata, Mutations};
 use bytes::Bytes;
 use tonic::Code;
 
-/// The answer to a check of which this was read.
+/// The answer to a check of which this was read, and what Envoy is told beside it.
 #[must_use]
-pub fn response(decision: Decision, seen: Seen<'_, '_>, answers: &Answers) -> CheckResponse {
-    let Decision { verdict, rule, authenticator: _, grant: _, insufficient } = decision;
-    match verdict {
+pub fn response(decision: Decision, seen: Seen<'_, '_>, answers: &Answers, metadata: &Metadata) -> CheckResponse {
+    let dynamic_metadata = metadata::of(&decision, metadata);
+    let Decision { verdict, rule, authenticator: _, principal: _, insufficient } = decision;
+    let answer = match verdict {
         Verdict::Allow(mutations) => allow(mutations),
         Verdict::Deny(fault) => {
             let rule = rule.as_ref().map(RuleName::as_str);
             let denied = Denied { reason: fault.reason(), rule, insufficient: insufficient.as_deref(), seen };
             denial(&fault, answers.to(&denied), answers.undecided())
         }
-    }
+    };
+    CheckResponse { dynamic_metadata, ..answer }
 }
 
 /// The answer that turns a client away; an error where nobody could decide and the operator leaves that to Envoy (1.37 or later:
@@ -57,7 +60,7 @@ fn allow(mutations: Mutations) -> CheckResponse {
 
 fn answer(code: Code, http_response: HttpResponse) -> CheckResponse {
     let status = RpcStatus { code: code as i32, ..RpcStatus::default() };
-    CheckResponse { status: Some(status), http_response: Some(http_response), dynamic_metadata: None }
+    CheckResponse { status: Some(status), http_response: Some(http_response), dynamic_metadata: Bytes::new() }
 }
 
 /// Writes a header over whatever is there. Both forms are set, as some versions of Envoy read one and some the other.

@@ -9,9 +9,6 @@ use std::fmt;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::ParsedPublicKey;
-use spki::SubjectPublicKeyInfoRef;
-use spki::der::{Decode as _, Encode as _};
-use x509_cert::Certificate;
 
 pub use identity::{Fingerprint, KeyIdentity, Thumbprint};
 pub(super) use public::{Curve, MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey};
@@ -19,7 +16,6 @@ pub(super) use public::{Curve, MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, Pu
 use crate::jose::algorithm::{Algorithm, Check, Family};
 use crate::jose::key_fault::KeyFault;
 use crate::jose::key_id::KeyId;
-use crate::jose::pem::{self, Contents};
 
 /// The shortest secret, in bytes: that of HS256 (RFC 7518 §3.2).
 pub(super) const MIN_SECRET_BYTES: usize = 32;
@@ -56,21 +52,7 @@ impl VerificationKey {
     /// # Errors
     /// A [`KeyFault`] that names what was found and what is needed, and shows no content.
     pub fn from_pem(text: &str) -> Result<Self, KeyFault> {
-        let (contents, der) = pem::read(text)?;
-        let of_info = |der: &[u8]| {
-            let info = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyFault::NotDer)?;
-            PublicKey::from_info(&info)
-        };
-        let key = match contents {
-            Contents::RsaPublicKey => PublicKey::rsa(&der)?,
-            Contents::PublicKey => of_info(&der)?,
-            Contents::Certificate => {
-                let certificate = Certificate::from_der(&der).map_err(|_| KeyFault::NotDer)?;
-                let info = certificate.tbs_certificate().subject_public_key_info().to_der();
-                of_info(&info.map_err(|_| KeyFault::NotDer)?)?
-            }
-        };
-        Self::from_public(&key)
+        Self::from_public(&PublicKey::from_pem(text)?)
     }
 
     /// A secret that signer and verifier share. It serves the algorithms whose hash is not longer than the secret (RFC 7518

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::jose::key::Thumbprint;
+
 /// The longest `kid` that is read, in bytes.
 pub(super) const MAX_KEY_ID_BYTES: usize = 256;
 
@@ -21,6 +23,13 @@ impl KeyId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The name of a key to which nobody has given another: others come to the same one (RFC 7638).
+impl From<Thumbprint> for KeyId {
+    fn from(thumbprint: Thumbprint) -> Self {
+        Self(thumbprint.to_string())
     }
 }
 

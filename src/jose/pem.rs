@@ -22,9 +22,7 @@ pub(super) enum Contents {
 /// # Errors
 /// A [`KeyFault`] that says what was found instead of one public block.
 pub(super) fn read(text: &str) -> Result<(Contents, Vec<u8>), KeyFault> {
-    // A backslash is no base64, so these can only be line ends; and base64 ignores how its lines are broken.
-    let spaced = text.replace("\\r", " ").replace("\\n", " ");
-    let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = one_line(text);
     if line.is_empty() {
         return Err(KeyFault::Empty);
     }
@@ -48,6 +46,13 @@ pub(super) fn read(text: &str) -> Result<(Contents, Vec<u8>), KeyFault> {
         other => return Err(KeyFault::OtherLabel { found: Label::new(other) }),
     };
     Ok((contents, block.into_contents()))
+}
+
+/// The text with a space for whatever ended its lines.
+pub(super) fn one_line(text: &str) -> String {
+    // A backslash is no base64, so these can only be line ends; and base64 ignores how its lines are broken.
+    let spaced = text.replace("\\r", " ").replace("\\n", " ");
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

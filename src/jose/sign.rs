@@ -1,4 +1,5 @@
-//! Signing tokens of our own: for development, the demo and tests. Nothing that the server runs signs with this.
+//! Signing tokens of our own: those that are minted for modules, and those for development, the demo and tests. Knows no claim by
+//! name.
 
 mod private;
 
@@ -9,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::jose::algorithm::{Algorithm, Family};
-use crate::jose::key::{MIN_SECRET_BYTES, VerificationKey};
+use crate::jose::key::{MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET_BYTES, VerificationKey};
 use crate::jose::key_id::KeyId;
 use private::PrivateKey;
 
@@ -29,6 +30,17 @@ pub enum SigningFault {
          (`RSA PRIVATE KEY`) or SEC1 (`EC PRIVATE KEY`)"
     )]
     NotAPrivateKey,
+    /// The text is the half that signs nothing.
+    #[error("the PEM block is a public key, and the private key is needed, which signs")]
+    PublicHalf,
+    /// Nobody is there to say the passphrase.
+    #[error(
+        "the private key is encrypted, and nobody is there to say its passphrase (`openssl pkey` writes it without)"
+    )]
+    Encrypted,
+    /// A key that could be factored, or one that the library does not take (RFC 7518 §3.3).
+    #[error("the RSA key has fewer bits than {MIN_RSA_BITS}, or more than {MAX_RSA_BITS}")]
+    RsaLength,
     /// A secret that could be guessed (RFC 7518 §3.2).
     #[error("the secret has {bytes} bytes, and at least {needed} are needed")]
     SecretTooShort {
@@ -88,7 +100,7 @@ impl SigningKey {
     /// Reads a private key. It signs with its family's first algorithm: an RSA key with RS256, until it is told another.
     ///
     /// # Errors
-    /// [`SigningFault::NotAPrivateKey`] when it is none.
+    /// A [`SigningFault`] that says what was found in its place.
     pub fn from_pem(text: &str) -> Result<Self, SigningFault> {
         let key = PrivateKey::from_pem(text)?;
         let algorithm = key.family().algorithms().next().ok_or(SigningFault::NotAPrivateKey)?;
@@ -172,11 +184,18 @@ impl SigningKey {
     /// # Errors
     /// [`SigningFault::Library`] when the library gives no signature.
     pub fn sign(&self, claims: &[(String, Value)]) -> Result<String, SigningFault> {
-        let id = self.id.as_ref().map(|id| format!(r#","kid":{}"#, Value::from(id.as_str()))).unwrap_or_default();
-        let header = format!(r#"{{"typ":"JWT","alg":"{}"{id}}}"#, self.algorithm.name());
         let members: Vec<String> =
             claims.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
-        self.sign_raw(&header, &format!("{{{}}}", members.join(",")))
+        self.sign_claims(&format!("{{{}}}", members.join(",")))
+    }
+
+    /// The same for claims that are JSON text already.
+    ///
+    /// # Errors
+    /// [`SigningFault::Library`] when the library gives no signature.
+    pub fn sign_claims(&self, claims: &str) -> Result<String, SigningFault> {
+        let id = self.id.as_ref().map(|id| format!(r#","kid":{}"#, Value::from(id.as_str()))).unwrap_or_default();
+        self.sign_raw(&format!(r#"{{"typ":"JWT","alg":"{}"{id}}}"#, self.algorithm.name()), claims)
     }
 
     /// A token of this header and these claims, whatever they are: for tests of what is refused.

@@ -33,6 +33,19 @@ pub(super) struct Launch {
     folder: TempDir,
 }
 
+/// The sample services, each with where it listens.
+pub(super) struct Modules {
+    pub(super) crm: (Process, SocketAddr),
+    pub(super) documents: (Process, SocketAddr),
+    pub(super) core: (Process, SocketAddr),
+}
+
+impl Modules {
+    pub(super) fn addresses(&self) -> [(&'static str, SocketAddr); 3] {
+        [("crm", self.crm.1), ("documents", self.documents.1), ("core", self.core.1)]
+    }
+}
+
 impl Launch {
     pub(super) fn new(programs: &Programs, public_pem: String) -> Result<Self, PlaygroundError> {
         let folder = tempfile::Builder::new().prefix("modgud-").tempdir()?;
@@ -91,11 +104,21 @@ impl Launch {
         Ok((modgud, addresses))
     }
 
-    /// Starts a module of this name.
-    pub(super) async fn module(&self, name: &str) -> Result<(Process, SocketAddr), PlaygroundError> {
+    /// Starts the core service and the two modules. They verify what modgud mints where they are told at which address it publishes
+    /// its keys, and else BiFrost's tokens.
+    pub(super) async fn modules(&self, minted: Option<SocketAddr>) -> Result<Modules, PlaygroundError> {
+        let module = |name| self.module(name, minted);
+        let (crm, documents, core) = tokio::try_join!(module("crm"), module("documents"), module("core"))?;
+        Ok(Modules { crm, documents, core })
+    }
+
+    async fn module(&self, name: &str, minted: Option<SocketAddr>) -> Result<(Process, SocketAddr), PlaygroundError> {
         let mut command = Command::new(&self.programs.python);
         command.arg(self.file(MODULE_PY)).args(["--name", name, "--port", "0"]);
-        command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &self.public_pem);
+        match minted {
+            None => command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &self.public_pem),
+            Some(modgud) => command.env("MODGUD_JWKS", format!("http://{modgud}/.well-known/jwks.json")),
+        };
         let mut module = Process::start(name, command)?;
         let address = module.wait_for(START, listening).await?;
         Ok((module, address))

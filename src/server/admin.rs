@@ -1,4 +1,4 @@
-//! HTTP for probes and metrics: `/livez`, `/readyz`, `/metrics`, `/version`. Says nothing about any request or credential.
+//! HTTP for probes, metrics and modules: `/livez`, `/readyz`, `/metrics`, `/version`, `/.well-known/jwks.json`. Says nothing about any request or credential.
 
 use super::Checks;
 use super::connections::{Bounds, Listener};
@@ -10,7 +10,7 @@ use crate::upstream::Unwritable;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use std::future::Future;
@@ -38,6 +38,7 @@ pub async fn serve(
         .route("/livez", get(async || "live\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/.well-known/jwks.json", get(published))
         .route("/version", get(async || concat!("modgud ", env!("CARGO_PKG_VERSION"), "\n")))
         .with_state(Admin { checks, readiness });
     axum::serve(listener, routes).with_graceful_shutdown(stop).await
@@ -49,6 +50,13 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
         [] => (StatusCode::OK, "ready\n".to_owned()),
         names => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", names.join(", "))),
     }
+}
+
+/// The public halves of what signs tokens for modules (RFC 7517 §8.5). Not for long: a module that comes upon a key that it does not
+/// know asks again, and must not be answered by a cache.
+async fn published(State(admin): State<Admin>) -> impl IntoResponse {
+    let published = admin.checks.driver.snapshot().published.clone();
+    ([(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=60")], published)
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {

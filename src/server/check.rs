@@ -85,7 +85,8 @@ impl Checks {
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }
         let unread = if request.is_none() { read_headers(check) } else { None };
-        response(decision, Seen::of(request.as_ref(), unread.as_ref()), &snapshot.answers)
+        let seen = Seen::of(request.as_ref(), unread.as_ref());
+        response(decision, seen, &snapshot.answers, &snapshot.shape.metadata)
     }
 
     /// The answer to a check that did not come to a decision.
@@ -98,7 +99,7 @@ impl Checks {
             (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(Fault::Overload)) => self.log_overload(),
             (LoggedDecisions::All | LoggedDecisions::Denied, _) => log(&decision, None),
         }
-        response(decision, Seen::Nothing, &snapshot.answers)
+        response(decision, Seen::Nothing, &snapshot.answers, &snapshot.shape.metadata)
     }
 
     /// An event for many decisions: each says the same, and a line for each would be one more burden when there are too many.

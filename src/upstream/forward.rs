@@ -1,9 +1,11 @@
 //! What becomes of the credential that was accepted, on its way to the module.
 
-use super::Mutations;
+use super::{Minter, Mutations};
+use crate::clock::Timestamp;
 use crate::credential::{BearerText, Credential, Place, Scheme};
 use crate::header::{HeaderName, HeaderText, same_to_a_server};
-use crate::principal::Proof;
+use crate::jose::SigningFault;
+use crate::principal::{Principal, Proof};
 use crate::request::Headers;
 use bytes::Bytes;
 
@@ -24,16 +26,28 @@ pub enum Forward {
         /// The header's name, kept here so that it is made once.
         header: HeaderName,
     },
+    /// A token of our own in `Authorization`, for every caller who is known, whatever it has shown.
+    Mint {
+        /// What makes them.
+        minter: Box<Minter>,
+        /// The header's name, kept here so that it is made once.
+        header: HeaderName,
+    },
 }
 
 impl Forward {
+    /// For a caller who has shown a credential.
+    ///
+    /// # Errors
+    /// [`SigningFault`] when no token could be minted.
     pub(super) fn apply(
         &self,
         credential: &Credential<'_, '_>,
-        proof: Proof,
-        headers: &Headers<'_>,
+        principal: Option<&Principal>,
+        (headers, now): (&Headers<'_>, Timestamp),
         mutations: &mut Mutations,
-    ) {
+    ) -> Result<(), SigningFault> {
+        let proof = principal.map_or(Proof::Token, Principal::proof);
         match self {
             // No module can do anything with it but use it.
             Self::As { .. } if proof == Proof::ApiKey => {
@@ -48,39 +62,72 @@ impl Forward {
                 self.nothing(headers, mutations);
             }
             Self::As { scheme, header } => {
-                match credential.place {
-                    // It is written over.
-                    Place::Scheme(place, _) | Place::Header(place) if place == header => {}
-                    place @ (Place::Scheme(..) | Place::Header(_) | Place::Cookie(_) | Place::Query(_)) => {
-                        remove(place, headers, mutations);
-                    }
-                }
+                remove_unless_written_over(credential.place, header, headers, mutations);
                 mutations.set.push((header.clone(), value(scheme, credential.token)));
+            }
+            Self::Mint { minter: _, header } => {
+                remove_unless_written_over(credential.place, header, headers, mutations);
+                self.nothing_shown(principal, (headers, now), mutations)?;
             }
         }
         match (self, credential.place) {
             // A proof is for whoever checks it, and good once: the module can do nothing with it.
-            (Self::Remove | Self::As { .. }, Place::Scheme(_, shown)) if shown.is_dpop() => {
+            (Self::Remove | Self::As { .. } | Self::Mint { .. }, Place::Scheme(_, shown)) if shown.is_dpop() => {
                 mutations.remove.push(Bytes::from_static(b"dpop"));
             }
-            (Self::Keep | Self::Remove | Self::As { .. }, _) => {}
+            (Self::Keep | Self::Remove | Self::As { .. } | Self::Mint { .. }, _) => {}
         }
+        Ok(())
+    }
+
+    /// For a request without a credential, whose caller may be known all the same: by the certificate of its connection.
+    ///
+    /// # Errors
+    /// [`SigningFault`] when no token could be minted.
+    pub(super) fn nothing_shown(
+        &self,
+        principal: Option<&Principal>,
+        (headers, now): (&Headers<'_>, Timestamp),
+        mutations: &mut Mutations,
+    ) -> Result<(), SigningFault> {
+        match (self, principal) {
+            (Self::Mint { minter, header }, Some(principal)) => {
+                mutations.set.push((header.clone(), minter.authorization(principal, now)?));
+            }
+            (Self::Keep | Self::Remove | Self::As { .. } | Self::Mint { .. }, _) => self.nothing(headers, mutations),
+        }
+        Ok(())
     }
 }
 
 impl Forward {
     /// Where nothing is handed on, a client's own `Authorization` is removed: what modules read there came from us or is not there,
     /// unless the operator says [`Forward::Keep`].
-    pub(super) fn nothing(&self, headers: &Headers<'_>, mutations: &mut Mutations) {
+    fn nothing(&self, headers: &Headers<'_>, mutations: &mut Mutations) {
         match self {
             Self::Keep => return,
-            Self::Remove | Self::As { .. } => {}
+            Self::Remove | Self::As { .. } | Self::Mint { .. } => {}
         }
         for field in headers.iter().filter(|field| same_to_a_server(field.name, AUTHORIZATION)) {
             let name = Bytes::from(field.name.to_ascii_lowercase());
             if !mutations.remove.contains(&name) {
                 mutations.remove.push(name);
             }
+        }
+    }
+}
+
+/// Takes the credential out of its place, unless what is written stands there.
+fn remove_unless_written_over(
+    place: Place<'_>,
+    written: &HeaderName,
+    headers: &Headers<'_>,
+    mutations: &mut Mutations,
+) {
+    match place {
+        Place::Scheme(header, _) | Place::Header(header) if header == written => {}
+        place @ (Place::Scheme(..) | Place::Header(_) | Place::Cookie(_) | Place::Query(_)) => {
+            remove(place, headers, mutations);
         }
     }
 }

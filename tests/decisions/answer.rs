@@ -3,6 +3,9 @@
 use modgud::envoy::proto::{
     CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue, HeaderValueOption, HttpResponse, OkHttpResponse,
 };
+use prost::Message as _;
+use prost_types::Struct;
+use prost_types::value::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an answer says.
@@ -23,7 +26,7 @@ impl Answer {
         let CheckResponse { status, dynamic_metadata, http_response } = response;
         let status = status.ok_or("an answer without a status, which Envoy lets through")?;
         ensure(status.message.is_empty() && status.details.is_empty(), "a status that tells something")?;
-        ensure(dynamic_metadata.is_none(), "dynamic metadata that nobody asked for")?;
+        metadata(&dynamic_metadata, status.code == 0)?;
         match http_response.ok_or("an answer without a body, which Envoy lets through")? {
             HttpResponse::OkResponse(ok) => {
                 ensure(status.code == 0, "an ok_response beside a status that denies")?;
@@ -123,6 +126,28 @@ impl Answer {
     }
 }
 
+/// The metadata of an answer says the same as the answer, and nothing beside what the profile tells.
+fn metadata(encoded: &[u8], allowed: bool) -> Result<(), String> {
+    let told = Struct::decode(encoded).map_err(|_| "dynamic metadata that is no Struct")?.fields;
+    let text = |name: &str| match told.get(name).and_then(|value| value.kind.as_ref()) {
+        Some(Kind::StringValue(text)) => Some(text.as_str()),
+        Some(_) | None => None,
+    };
+    let decision = text("decision");
+    let expected: &[&str] = if allowed { &["allowed"] } else { &["denied", "unavailable"] };
+    ensure(
+        decision.is_some_and(|one| expected.contains(&one)),
+        &format!("metadata of another decision: {decision:?}"),
+    )?;
+    ensure(
+        text("reason").is_none() == allowed,
+        "a reason beside an answer that lets through, or none beside a denial",
+    )?;
+    let known = ["decision", "reason", "rule", "authenticator", "subject", "organization"];
+    let stranger = told.keys().find(|name| !known.contains(&name.as_str()));
+    ensure(stranger.is_none(), &format!("metadata that nobody asked for: {stranger:?}"))
+}
+
 /// Headers that are written over whatever is there, in every version of Envoy, and hold nothing but visible ASCII.
 fn written(options: Vec<HeaderValueOption>) -> Result<BTreeMap<String, String>, String> {
     let mut written = BTreeMap::new();
@@ -153,6 +178,25 @@ fn ensure(holds: bool, otherwise: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise.to_owned()) }
 }
 
+/// Metadata as it stands beside an answer.
+fn told(allowed: bool) -> bytes::Bytes {
+    let text = |text: &str| prost_types::Value { kind: Some(Kind::StringValue(text.to_owned())) };
+    let members =
+        if allowed { vec![("decision", "allowed")] } else { vec![("decision", "denied"), ("reason", "no_rule")] };
+    let fields = members.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect();
+    Struct { fields }.encode_to_vec().into()
+}
+
+#[test]
+fn metadata_that_says_something_else_than_the_answer_is_refused() {
+    for (encoded, allowed) in
+        [(told(true), false), (told(false), true), (bytes::Bytes::new(), true), ("x".into(), true)]
+    {
+        assert!(metadata(&encoded, allowed).is_err());
+    }
+    assert_eq!((metadata(&told(true), true), metadata(&told(false), false)), (Ok(()), Ok(())));
+}
+
 #[test]
 fn an_answer_that_envoy_lets_through_by_mistake_is_refused() {
     use modgud::envoy::proto::{HttpStatus, RpcStatus};
@@ -168,7 +212,8 @@ fn an_answer_that_envoy_lets_through_by_mistake_is_refused() {
         (status(7), Some(HttpResponse::DeniedResponse(DeniedHttpResponse::default())), "turns nobody away"),
     ];
     for (status, http_response, expected) in bad {
-        let response = CheckResponse { status, http_response, dynamic_metadata: None };
+        let dynamic_metadata = told(status.as_ref().is_none_or(|status| status.code == 0));
+        let response = CheckResponse { status, http_response, dynamic_metadata };
         let problem = Answer::read(response).unwrap_err();
         assert!(problem.contains(expected), "{problem}");
     }
@@ -189,7 +234,7 @@ fn headers_that_envoy_could_misread_are_refused() {
         let ok = OkHttpResponse { headers, headers_to_remove, ..OkHttpResponse::default() };
         let http_response = Some(HttpResponse::OkResponse(ok));
         let status = Some(RpcStatus::default());
-        Answer::read(CheckResponse { status, http_response, dynamic_metadata: None })
+        Answer::read(CheckResponse { status, http_response, dynamic_metadata: told(true) })
     };
     let good = || option(b"a b", Some(false), overwrite);
     assert!(read(vec![good()], &["x-b"]).is_ok());

@@ -50,7 +50,7 @@ struct Row {
 
 #[tokio::test]
 async fn conditions_hold_for_what_the_module_gets() {
-    let setup = Setup { config: Some(RULES), edit: Some(with_context) };
+    let setup = Setup { config: Some(RULES), edit: Some(with_context), ..Setup::default() };
     let mut playground = playground(setup).await;
     let jwt = jwt(&sign(&playground.key, &claims()));
     for row in table::<Row>(include_str!("../data/envoy/conditions.yaml")) {

@@ -47,7 +47,7 @@ fn configuration() -> &'static str {
 
 #[tokio::test]
 async fn a_route_narrows_and_opens_what_says_so() {
-    let setup = Setup { config: Some(configuration()), edit: Some(edit) };
+    let setup = Setup { config: Some(configuration()), edit: Some(edit), ..Setup::default() };
     let mut playground = playground(setup).await;
     let of = |roles: &[&str], scope: &str| {
         let claims = with(with(claims(), "roles", json!(roles)), "scope", json!(scope));

@@ -6,6 +6,7 @@ use crate::cli::process::run_in;
 use crate::support::{KEY, NOW};
 use modgud::clock::Timestamp;
 use modgud::config::{ConfigError, Environment, Loaded, Overrides, load};
+use modgud::jose::{Algorithm, SigningKey};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -45,11 +46,14 @@ fn shown(info: &str) -> Vec<Shown> {
     shown
 }
 
-/// A folder with the files that a document shows in blocks `yaml beside NAME`, and with the certificates of an authority.
+/// A folder with the files that a document shows in blocks `yaml beside NAME`, with the certificates of an authority, and with a
+/// private key.
 fn beside(document: &Path) -> TempDir {
     let folder = TempDir::new().unwrap();
     let pem = rcgen::generate_simple_self_signed(["ca.example.com".to_owned()]).unwrap().cert.pem();
     fs::write(folder.path().join("ca.crt"), pem).unwrap();
+    let signing = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    fs::write(folder.path().join("signing.key"), signing.private_text().unwrap().expose()).unwrap();
     for block in blocks(&fs::read_to_string(document).unwrap()) {
         if let Some(name) = block.info.strip_prefix("yaml beside ") {
             fs::write(folder.path().join(name), &block.text).unwrap();

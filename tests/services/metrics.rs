@@ -1,12 +1,13 @@
 //! `/metrics`, read line by line as the text format of OpenMetrics 1.0: its parser here knows no more than that format.
 
 use super::running::Running;
-use crate::support::{Encoding, KEY, check};
+use crate::support::{Encoding, KEY, check, claims};
 use modgud::app::Stop;
 use modgud::envoy::proto::AuthorizationClient;
 use modgud::playground::http::Exchange;
 use modgud::reason::Reason;
 use serde::Deserialize;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -149,6 +150,31 @@ async fn metrics_are_those_of_the_table() {
     let errors = samples("modgud_condition_errors");
     let errors: Vec<_> = errors.iter().map(|one| (label(one, "rule"), one.value.to_string())).collect();
     assert_eq!(errors, [("told".to_owned(), "1".to_owned())]);
+    running.stop.send(Stop::Now).await.unwrap();
+    running.left().await;
+}
+
+#[tokio::test]
+async fn a_header_that_can_not_hold_its_value_is_counted() {
+    let running = Running::start("server: { deadline: 10s }").await;
+    let mut client = AuthorizationClient::new(running.channel().await);
+    for scope in [json!("läsa"), json!("read"), json!({"a": 1})] {
+        let mut claims = claims();
+        claims.retain(|(name, _)| name != "scope");
+        claims.push(("scope".to_owned(), scope));
+        let credential = format!("JWT {}", KEY.sign(&claims).unwrap());
+        let asked = check(Encoding::Raw, "GET", "/crm/", &[("authorization", credential.as_bytes())]);
+        client.check(asked).await.unwrap();
+    }
+    let answer = Exchange::get(running.addresses.admin, "/metrics").await.unwrap();
+    let families = parse(std::str::from_utf8(&answer.body).unwrap());
+    let (_, samples) = families.into_iter().find(|(family, _)| family.name == "modgud_headers_dropped").unwrap();
+    let mut counted: Vec<(String, String)> =
+        samples.into_iter().map(|one| (one.labels.get("header").unwrap().clone(), one.value.to_string())).collect();
+    counted.sort_unstable();
+    // Those that deny are not counted here; those that have never been dropped are there.
+    let expected = [("x-organization-uuid", "0"), ("x-scope", "2")];
+    assert_eq!(counted, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     running.stop.send(Stop::Now).await.unwrap();
     running.left().await;
 }

@@ -5,7 +5,7 @@ use super::message::{ApiRequest, Body, Message, MessageId};
 use super::reply::{Reply, ReplyBody, UserContext};
 use super::services::Services;
 use crate::answer::{Answers, Denied, Insufficient, Seen};
-use crate::authz::{AuthzFault, Caller, Entitlements, Requirement, RuleName};
+use crate::authz::{AuthzFault, Entitlements, Requirement, RuleName};
 use crate::clock::Timestamp;
 use crate::config::{ConfigError, Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load, load_with_keys};
 use crate::decision::{Decision, Verdict};
@@ -111,14 +111,12 @@ impl Gateway {
         };
         let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", headers)
             .map_err(|fault| told(fault.reason(), None, None))?;
-        let Decision { verdict, rule, authenticator: _, insufficient, grant } = decide(&request, snapshot, now);
+        let Decision { verdict, rule, authenticator: _, insufficient, principal: caller } =
+            decide(&request, snapshot, now);
         if let Verdict::Deny(fault) = verdict {
             return Err(told(fault.reason(), rule.as_ref(), insufficient.as_deref()));
         }
-        let caller = match grant.as_ref().map(|grant| grant.caller()) {
-            Some(Caller::Known(principal)) => Some(principal),
-            Some(Caller::Anonymous) | None => None,
-        };
+        let caller = caller.as_deref();
         if let Some(permission) = permission {
             let caller = caller.ok_or_else(|| told(AuthzFault::CredentialMissing.reason(), rule.as_ref(), None))?;
             let all = Entitlements { permissions: vec![permission.into()], ..Entitlements::default() };

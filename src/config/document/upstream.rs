@@ -2,13 +2,14 @@
 
 use super::Claim;
 use super::authenticators::Text;
+use super::mint::ValueSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Whether exactly one member of the map that these keys lead to may be there: another one stands in its place.
 pub(in super::super) fn is_choice(way: &[&str]) -> bool {
-    matches!(way, ["upstream", "headers", _] | ["upstream", "credential"])
+    matches!(way, ["upstream", "headers" | "metadata", _] | ["upstream", "credential"])
 }
 
 /// What modules behind Envoy are told about the caller.
@@ -22,10 +23,15 @@ pub(in super::super) struct Upstream {
     /// Client headers that are removed: names such as `x-user-id`, or prefixes such as `x-user-*`. `_` and `-` are the same.
     #[serde(default)]
     pub(in super::super) strip: Vec<String>,
-    /// What becomes of the credential: `keep`, `remove`, or `{ forward: SCHEME }`. Default: `remove`; in the profile `bifrost`:
-    /// `{ forward: JWT }`. Unless it is `keep`, no `Authorization` of a client that modgud has not checked reaches a module where a
+    /// What becomes of the credential: `keep`, `remove`, `{ forward: SCHEME }` or `{ mint: NAME }`. Default: `remove`; in the profile
+    /// `bifrost`: `{ forward: JWT }`. Unless it is `keep`, no `Authorization` of a client that modgud has not checked reaches a module where a
     /// rule asks for a caller.
     pub(in super::super) credential: Option<Forward>,
+    /// What Envoy is told about the caller as dynamic metadata, with denials too, for its access log and its rate limits: values by
+    /// name. `decision`, `reason`, `rule` and `authenticator` are always told. Default: nothing more; in the profile `bifrost`: `subject`
+    /// and `organization`.
+    #[serde(default)]
+    pub(in super::super) metadata: BTreeMap<String, ValueSource>,
 }
 
 /// What an identity header carries: exactly one of `claim`, `principal` and `value`, and how it is written.
@@ -96,4 +102,6 @@ pub(in super::super) enum Forward {
     /// The module gets it as `Authorization: SCHEME token`, whatever scheme and header the client used; the scheme, such as `JWT`.
     #[serde(rename = "forward")]
     As(String),
+    /// The module gets a token of modgud's own in its place, `Authorization: Bearer token`; the name of an entry of `mint`.
+    Mint(String),
 }

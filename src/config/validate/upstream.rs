@@ -1,6 +1,6 @@
 //! Checks `upstream`: that every identity header is ours alone, and that nothing is removed that must arrive.
 
-use super::super::document::{self, Claim, Encode, HeaderForm, HeaderSource, PrincipalWord};
+use super::super::document::{self, Claim, Encode, HeaderForm, HeaderSource, PrincipalWord, ValueSource};
 use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
@@ -8,8 +8,11 @@ use super::principal::claim_path;
 use super::{header_name, scheme};
 use crate::credential::Places;
 use crate::header::{HeaderName, HeaderText, fold, same_to_a_server};
-use crate::upstream::{Fact, Form, Forward, IdentityHeader, IdentityHeaders, Shape, Source, StripPattern, Unwritable};
-use std::collections::HashMap;
+use crate::upstream::{
+    ALWAYS_TOLD, Fact, Form, Forward, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter, Shape, Source,
+    StripPattern, Unwritable,
+};
+use std::collections::{BTreeMap, HashMap};
 
 /// Headers that are somebody else's: HTTP's own framing and routing, Envoy's, and the credential. Neither written as an
 /// identity header nor removed by a strip pattern.
@@ -60,9 +63,10 @@ pub(super) fn check(
     upstream: &document::Upstream,
     required: &[&Claim],
     places: &Places,
+    (mints, written): (Vec<Mint>, &[document::Mint]),
     problems: &mut Problems,
 ) -> Shape {
-    let document::Upstream { headers, strip, credential } = upstream;
+    let document::Upstream { headers, strip, credential, metadata } = upstream;
     let mut identity: Vec<IdentityHeader> = Vec::new();
     let mut taken: HashMap<Vec<u8>, &str> = HashMap::new();
     for (written, source) in headers {
@@ -77,7 +81,9 @@ pub(super) fn check(
         if let Some(other) = taken.insert(bytes.iter().copied().map(fold).collect(), written) {
             problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other), Quoted::new(written)));
         }
-        let (source, form) = (self::source(&at, source, problems), form(&at, source, problems));
+        let HeaderSource { claim, principal, value, form: _, encode: _ } = source;
+        let form = form(&at, source, problems);
+        let source = self::source(&at, (claim.as_ref(), *principal, value.as_ref()), problems);
         let Some(source) = source else { continue };
         if let Source::Constant(text) = &source
             && let Err(fault) = HeaderText::parse(text)
@@ -101,12 +107,20 @@ pub(super) fn check(
         }
         patterns.push(parsed);
     }
-    Shape { identity: IdentityHeaders::new(identity, patterns), forward: forward(credential.as_ref(), problems) }
+    Shape {
+        identity: IdentityHeaders::new(identity, patterns),
+        forward: forward(credential.as_ref(), (mints, written), problems),
+        metadata: self::metadata(metadata, problems),
+    }
 }
 
 /// Where a value comes from that is named by exactly one of three keys.
-fn source(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Option<Source> {
-    match (&source.claim, source.principal, &source.value) {
+pub(super) fn source(
+    at: &Path,
+    written: (Option<&Claim>, Option<PrincipalWord>, Option<&document::Text>),
+    problems: &mut Problems,
+) -> Option<Source> {
+    match written {
         (Some(claim), None, None) => Some(Source::Claim(problems.take(&at.key("claim"), claim_path(claim))?)),
         (None, Some(word), None) => Some(Source::Principal(fact(word))),
         (None, None, Some(text)) => Some(Source::Constant(text.0.as_str().into())),
@@ -138,6 +152,7 @@ fn form(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Form {
         for (key, _) in written.into_iter().filter(|(_, written)| *written) {
             problems.add(at.key(key), Problem::FormOfConstant);
         }
+        return Form::Plain;
     }
     match (form, encode) {
         (None, None) => Form::Plain,
@@ -173,14 +188,48 @@ fn is_about_the_request(name: &[u8]) -> bool {
         || ABOUT_THE_REQUEST_PREFIXES.iter().any(|prefix| begins(prefix))
 }
 
-fn forward(credential: Option<&document::Forward>, problems: &mut Problems) -> Forward {
+/// What Envoy is told: under names that the formats of its access log can hold, and none of those that are told always.
+fn metadata(list: &BTreeMap<String, ValueSource>, problems: &mut Problems) -> Metadata {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let mut told = Vec::new();
+    for (name, written) in list {
+        let at = Path::root("upstream").key("metadata").key(name);
+        if ALWAYS_TOLD.contains(&name.as_str()) {
+            problems.add(at.clone(), Problem::ToldAlways(Quoted::new(name)));
+        } else if !matches!(name.len(), 1..=64) || !name.bytes().all(plain) {
+            problems.add(at.clone(), Problem::MetadataName(Quoted::new(name)));
+        }
+        let ValueSource { claim, principal, value } = written;
+        let source = source(&at, (claim.as_ref(), *principal, value.as_ref()), problems);
+        told.extend(source.map(|source| (name.as_str().into(), source)));
+    }
+    Metadata::new(told)
+}
+
+fn forward(
+    credential: Option<&document::Forward>,
+    (mints, written): (Vec<Mint>, &[document::Mint]),
+    problems: &mut Problems,
+) -> Forward {
+    let at = Path::root("upstream").key("credential");
     match credential {
         Some(document::Forward::Keep) => Forward::Keep,
         Some(document::Forward::Remove) | None => Forward::Remove,
         Some(document::Forward::As(text)) => {
-            let scheme = problems.take(&Path::root("upstream").key("credential").key("forward"), scheme(text));
+            let scheme = problems.take(&at.key("forward"), scheme(text));
             match (scheme, HeaderName::parse("authorization")) {
                 (Some(scheme), Ok(header)) => Forward::As { scheme, header },
+                (None, _) | (_, Err(_)) => Forward::Remove,
+            }
+        }
+        Some(document::Forward::Mint(name)) => {
+            if !written.iter().any(|mint| mint.name == *name) {
+                problems.add(at.key("mint"), Problem::MintUnknown(Quoted::new(name)));
+            }
+            // One that is written and not there has a problem of its own.
+            let mint = mints.into_iter().find(|mint| *mint.name == **name);
+            match (mint, HeaderName::parse("authorization")) {
+                (Some(mint), Ok(header)) => Forward::Mint { minter: Box::new(Minter::new(mint)), header },
                 (None, _) | (_, Err(_)) => Forward::Remove,
             }
         }

@@ -51,7 +51,7 @@ pub struct Thumbprint([u8; 32]);
 
 impl Thumbprint {
     /// That of a key whose required members are these, in the order of their names (RFC 7638 §3). No value needs escaping.
-    pub(super) fn of_members(members: &[(&str, &str)]) -> Self {
+    pub(super) fn of_members(members: &[(&'static str, String)]) -> Self {
         let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":\"{value}\"")).collect();
         let mut hash = [0; 32];
         hash.copy_from_slice(digest(&SHA256, format!("{{{}}}", members.join(",")).as_bytes()).as_ref());

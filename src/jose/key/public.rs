@@ -1,5 +1,5 @@
-//! Which public keys are good enough, and the forms in which they come: DER, and the numbers of a JWK. Owns the bounds; knows
-//! neither PEM nor JSON, and checks no signature.
+//! Which public keys are good enough, and the forms in which they come: PEM, DER, and the numbers of a JWK. Owns the bounds; knows
+//! no JSON, and checks no signature.
 
 use aws_lc_rs::signature::{ParsedPublicKey, VerificationAlgorithm};
 use base64::Engine as _;
@@ -8,11 +8,13 @@ use pkcs1::{RsaPublicKey, RsaPublicKeyRef, UintRef};
 use spki::der::asn1::{AnyRef, BitStringRef};
 use spki::der::{Decode as _, Encode as _};
 use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
+use x509_cert::Certificate;
 
 use super::Thumbprint;
 use super::small_order::is_of_small_order;
 use crate::jose::algorithm::Family;
 use crate::jose::key_fault::{CurveName, KeyFault, KeyKind};
+use crate::jose::pem::{self, Contents};
 
 /// The shortest RSA modulus, in bits (RFC 7518 §3.3).
 pub(in crate::jose) const MIN_RSA_BITS: usize = 2048;
@@ -76,8 +78,11 @@ pub(in crate::jose) struct PublicKey {
     kind: Kind,
     bits: usize,
     bytes: Vec<u8>,
-    thumbprint: Thumbprint,
+    members: Members,
 }
+
+/// The members that a JWK of the key needs (RFC 7638 §3.2), in the order of their names.
+type Members = Vec<(&'static str, String)>;
 
 enum Kind {
     Rsa,
@@ -86,6 +91,27 @@ enum Kind {
 }
 
 impl PublicKey {
+    /// From PEM: `PUBLIC KEY`, `RSA PUBLIC KEY`, or `CERTIFICATE`, of which only the key is read.
+    ///
+    /// # Errors
+    /// A [`KeyFault`] that names what was found and what is needed.
+    pub(in crate::jose) fn from_pem(text: &str) -> Result<Self, KeyFault> {
+        let (contents, der) = pem::read(text)?;
+        let of_info = |der: &[u8]| {
+            let info = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyFault::NotDer)?;
+            Self::from_info(&info)
+        };
+        match contents {
+            Contents::RsaPublicKey => Self::rsa(&der),
+            Contents::PublicKey => of_info(&der),
+            Contents::Certificate => {
+                let certificate = Certificate::from_der(&der).map_err(|_| KeyFault::NotDer)?;
+                let info = certificate.tbs_certificate().subject_public_key_info().to_der();
+                of_info(&info.map_err(|_| KeyFault::NotDer)?)
+            }
+        }
+    }
+
     /// From a `SubjectPublicKeyInfo`.
     ///
     /// # Errors
@@ -129,8 +155,8 @@ impl PublicKey {
             bits if bits > MAX_EXPONENT_BITS => return Err(KeyFault::ExponentTooLong { bits }),
             _ => {}
         }
-        let members = [("e", &*encode(exponent)), ("kty", "RSA"), ("n", &*encode(modulus))];
-        Ok(Self { kind: Kind::Rsa, bits, bytes: der.to_vec(), thumbprint: Thumbprint::of_members(&members) })
+        let members = vec![("e", encode(exponent)), ("kty", "RSA".to_owned()), ("n", encode(modulus))];
+        Ok(Self { kind: Kind::Rsa, bits, bytes: der.to_vec(), members })
     }
 
     /// From the two numbers of an RSA key, big-endian.
@@ -155,9 +181,9 @@ impl PublicKey {
             .and_then(|(_, coordinates)| coordinates.split_at_checked(length))
             .filter(|(_, y)| y.len() == length)
             .ok_or(KeyFault::PointForm)?;
-        let members = [("crv", curve.family().name()), ("kty", "EC"), ("x", &*encode(x)), ("y", &*encode(y))];
-        let thumbprint = Thumbprint::of_members(&members);
-        Ok(Self { kind: Kind::Ec(curve), bits: length.saturating_mul(8), bytes: point.to_vec(), thumbprint })
+        let name = curve.family().name().to_owned();
+        let members = vec![("crv", name), ("kty", "EC".to_owned()), ("x", encode(x)), ("y", encode(y))];
+        Ok(Self { kind: Kind::Ec(curve), bits: length.saturating_mul(8), bytes: point.to_vec(), members })
     }
 
     /// From the two coordinates of a point, each of the curve's length.
@@ -177,11 +203,11 @@ impl PublicKey {
         if is_of_small_order(point) {
             return Err(KeyFault::SmallOrder);
         }
-        let members = [("crv", "Ed25519"), ("kty", "OKP"), ("x", &*encode(key))];
-        Ok(Self { kind: Kind::Ed25519, bits: 256, bytes: key.to_vec(), thumbprint: Thumbprint::of_members(&members) })
+        let members = vec![("crv", "Ed25519".to_owned()), ("kty", "OKP".to_owned()), ("x", encode(key))];
+        Ok(Self { kind: Kind::Ed25519, bits: 256, bytes: key.to_vec(), members })
     }
 
-    pub(super) const fn family(&self) -> Family {
+    pub(in crate::jose) const fn family(&self) -> Family {
         match self.kind {
             Kind::Rsa => Family::Rsa,
             Kind::Ec(curve) => curve.family(),
@@ -193,8 +219,13 @@ impl PublicKey {
         self.bits
     }
 
-    pub(super) const fn thumbprint(&self) -> Thumbprint {
-        self.thumbprint
+    pub(in crate::jose) fn thumbprint(&self) -> Thumbprint {
+        Thumbprint::of_members(&self.members)
+    }
+
+    /// What a JWK says of the key itself.
+    pub(in crate::jose) fn members(&self) -> &[(&'static str, String)] {
+        &self.members
     }
 
     /// The key, ready for this check.

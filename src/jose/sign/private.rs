@@ -2,7 +2,7 @@
 //! algorithm, and knows nothing of tokens.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::error::{KeyRejected, Unspecified};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SystemRandom, fill};
 use aws_lc_rs::rsa::KeySize;
@@ -16,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::SigningFault;
 use crate::jose::algorithm::{Algorithm, Check, Family};
+use crate::jose::pem::one_line;
 
 /// A private key or a secret.
 pub(super) enum PrivateKey {
@@ -41,7 +42,7 @@ impl PrivateKey {
     }
 
     pub(super) fn from_pem(text: &str) -> Result<Self, SigningFault> {
-        let pem = pem::parse(text).map_err(|_| SigningFault::NotAPrivateKey)?;
+        let pem = pem::parse(one_line(text)).map_err(|_| SigningFault::NotAPrivateKey)?;
         let der = pem.contents();
         let rsa = || RsaKeyPair::from_pkcs8(der).map(Self::Rsa);
         let ed25519 = || Ed25519KeyPair::from_pkcs8(der).map(Self::Ed25519);
@@ -51,12 +52,16 @@ impl PrivateKey {
                 .map(Self::Ec)
         };
         match pem.tag() {
-            "PRIVATE KEY" => rsa().or_else(|_| ec()).or_else(|_| ed25519()),
+            "PRIVATE KEY" => {
+                rsa().or_else(|fault| if is_of_length(&fault) { Err(fault) } else { ec().or_else(|_| ed25519()) })
+            }
             "RSA PRIVATE KEY" => RsaKeyPair::from_der(der).map(Self::Rsa),
             "EC PRIVATE KEY" => ec(),
+            "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE" => return Err(SigningFault::PublicHalf),
+            "ENCRYPTED PRIVATE KEY" => return Err(SigningFault::Encrypted),
             _ => return Err(SigningFault::NotAPrivateKey),
         }
-        .map_err(|_| SigningFault::NotAPrivateKey)
+        .map_err(|fault| if is_of_length(&fault) { SigningFault::RsaLength } else { SigningFault::NotAPrivateKey })
     }
 
     pub(super) fn family(&self) -> Family {
@@ -119,6 +124,11 @@ impl PrivateKey {
         };
         signature.map_err(|_| SigningFault::Library)
     }
+}
+
+/// Whether it is the length of an RSA key that the library refuses.
+fn is_of_length(fault: &KeyRejected) -> bool {
+    ["TooSmall", "TooLarge"].contains(&fault.description_())
 }
 
 /// The least length of a secret, in bytes: that of the algorithm's hash (RFC 7518 §3.2).

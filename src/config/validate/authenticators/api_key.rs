@@ -61,7 +61,7 @@ fn keys(
         let principal = found.take(&at.key("subject"), principal(entry, name, identity));
         if let (Some(digest), Some(principal)) = (digest, principal) {
             let expires = expires.unwrap_or(Some(Timestamp::NEVER)).unwrap_or(Timestamp::EPOCH);
-            let key = ApiKey { id: entry.id.as_str().into(), principal: Arc::new(principal), expires };
+            let key = ApiKey { id: entry.id.as_str().into(), principal: Arc::new(principal.until(expires)), expires };
             if let Some(other) = keys.add(digest, key) {
                 found.add(at.key("sha256"), Problem::ApiKeyTwice(Quoted::new(&other.id)));
             }

@@ -1,0 +1,181 @@
+//! Checks `mint`: that each key is good enough to sign with, that nobody else signs with it, and that no claim of ours is another's to
+//! write. Gathers the public halves that are published.
+
+use super::super::document::{self, ValueSource};
+use super::super::path::Path;
+use super::super::problem::{Problem, Problems};
+use super::super::quoted::Quoted;
+use super::super::source::Reader;
+use super::upstream::source;
+use super::{Span, named, scheme};
+use crate::authn::Authenticator;
+use crate::credential::Scheme;
+use crate::jose::{Algorithm, Family, KeyId, PublishedKey, SigningKey, VerificationKey};
+use crate::upstream::{Mint, OUR_CLAIMS, Source};
+use std::collections::{BTreeMap, HashSet};
+
+/// `lifetime`, when nothing is said.
+const LIFETIME: &str = "60s";
+/// `scheme`, when nothing is said.
+const SCHEME: &str = "Bearer";
+
+/// What can be minted, and what verifies it.
+#[derive(Default)]
+pub(super) struct Checked {
+    pub(super) mints: Vec<Mint>,
+    pub(super) published: Vec<PublishedKey>,
+}
+
+pub(super) fn check(
+    list: &[document::Mint],
+    authenticators: &[Authenticator],
+    reader: &Reader,
+    problems: &mut Problems,
+) -> Checked {
+    let mut checked = Checked::default();
+    let mut taken = HashSet::new();
+    for (number, one) in list.iter().enumerate() {
+        let at = Path::root("mint").position(number);
+        named(&at, "name", &one.name, &mut taken, problems);
+        let mint = mint(&at, one, reader, &mut checked.published, problems);
+        if let Some(mint) = &mint
+            && !reader.replaces_keys()
+        {
+            not_an_issuers(&at.key("key"), mint, authenticators, problems);
+        }
+        checked.mints.extend(mint);
+    }
+    checked
+}
+
+fn mint(
+    at: &Path,
+    one: &document::Mint,
+    reader: &Reader,
+    published: &mut Vec<PublishedKey>,
+    problems: &mut Problems,
+) -> Option<Mint> {
+    let document::Mint { name, algorithm, key, also_published, issuer, audience, lifetime, scheme, claims } = one;
+    for (key, text, right) in [
+        ("issuer", issuer, "write the `iss` that modules ask for, such as `modgud`"),
+        ("audience", audience, "write the `aud` that modules ask for, such as `modules`"),
+    ] {
+        if text.is_empty() {
+            problems.add(at.key(key), Problem::Empty(right));
+        }
+    }
+    let unset = LIFETIME.to_owned();
+    let span = Span { least: ("10s", 10_000), most: ("1h", 3_600_000) };
+    let lifetime = span.read(&at.key("lifetime"), Some(lifetime.as_ref().unwrap_or(&unset)), problems);
+    let scheme = problems.take(&at.key("scheme"), self::scheme(scheme.as_deref().unwrap_or(SCHEME)));
+    let claims = self::claims(&at.key("claims"), claims, problems);
+    let parsed = Algorithm::parse(algorithm).ok_or_else(|| Problem::Algorithm(Quoted::new(algorithm)));
+    let algorithm = problems.take(&at.key("algorithm"), parsed)?;
+    let (key, verification) = problems.take(&at.key("key"), signing_key(key, algorithm, reader))?;
+    let public = self::published(at, also_published, algorithm, reader, problems);
+    let key = match algorithm.family() {
+        Family::Hmac => key,
+        Family::Rsa | Family::P256 | Family::P384 | Family::Ed25519 => {
+            let pem = key.public_pem().map_err(Problem::from).and_then(|pem| own(&pem, algorithm));
+            let own = problems.take(&at.key("key"), pem)?;
+            let id: KeyId = own.id().clone();
+            published.push(own);
+            key.with_id(id)
+        }
+    };
+    published.extend(public);
+    let scheme: Scheme = scheme?;
+    let (name, issuer, audience) = (name.as_str().into(), issuer.as_str().into(), audience.as_str().into());
+    Some(Mint { name, key, verification, issuer, audience, lifetime, scheme, claims })
+}
+
+fn own(pem: &str, algorithm: Algorithm) -> Result<PublishedKey, Problem> {
+    let origin = || "the public half of this key".to_owned();
+    PublishedKey::from_pem(pem, algorithm).map_err(|fault| Problem::Key { origin: origin(), fault })
+}
+
+/// What signs, and what verifies it: read as any other key that verifies, so that what is too weak there is too weak here.
+fn signing_key(
+    source: &document::Source,
+    algorithm: Algorithm,
+    reader: &Reader,
+) -> Result<(SigningKey, VerificationKey), Problem> {
+    if let Some(throw_away) = reader.replaced() {
+        let key = throw_away.signing(algorithm)?;
+        let verification = key.verification_key()?;
+        return Ok((key, verification));
+    }
+    match algorithm.family() {
+        Family::Hmac => {
+            let (text, origin) = reader.read_secret(source)?;
+            let verification = VerificationKey::from_secret(text.as_bytes());
+            let verification = verification.map_err(|fault| Problem::Key { origin: origin.clone(), fault })?;
+            let key = SigningKey::from_secret(&text).and_then(|key| key.with_algorithm(algorithm));
+            let key = key.map_err(|fault| Problem::PrivateKey { origin, fault })?;
+            Ok((key, verification))
+        }
+        Family::Rsa | Family::P256 | Family::P384 | Family::Ed25519 => {
+            let (text, origin) = reader.read_private_key(source)?;
+            let key = SigningKey::from_pem(&text).and_then(|key| key.with_algorithm(algorithm));
+            let key = key.map_err(|fault| Problem::PrivateKey { origin: origin.clone(), fault })?;
+            let verification = VerificationKey::from_pem(&key.public_pem()?);
+            let verification = verification.map_err(|fault| Problem::Key { origin, fault })?;
+            Ok((key, verification))
+        }
+    }
+}
+
+/// The public keys beside our own.
+fn published(
+    at: &Path,
+    list: &[document::Source],
+    algorithm: Algorithm,
+    reader: &Reader,
+    problems: &mut Problems,
+) -> Vec<PublishedKey> {
+    let at = at.key("also_published");
+    if algorithm.family() == Family::Hmac {
+        if !list.is_empty() {
+            problems.add(at, Problem::NothingToPublish(algorithm.name()));
+        }
+        return Vec::new();
+    }
+    if reader.replaces_keys() {
+        return Vec::new();
+    }
+    let mut keys = Vec::new();
+    for (number, source) in list.iter().enumerate() {
+        let key = reader.read_pem(source).map_err(Problem::from).and_then(|(text, origin)| {
+            PublishedKey::from_pem(&text, algorithm).map_err(|fault| Problem::Key { origin, fault })
+        });
+        keys.extend(problems.take(&at.position(number), key));
+    }
+    keys
+}
+
+fn claims(at: &Path, list: &BTreeMap<String, ValueSource>, problems: &mut Problems) -> Vec<(Box<str>, Source)> {
+    let mut claims = Vec::new();
+    for (name, written) in list {
+        let at = at.key(name);
+        if name.is_empty() {
+            problems.add(at.clone(), Problem::ClaimUnnamed);
+        } else if OUR_CLAIMS.contains(&name.as_str()) {
+            problems.add(at.clone(), Problem::ClaimOfOurs(Quoted::new(name)));
+        }
+        let ValueSource { claim, principal, value } = written;
+        let source = source(&at, (claim.as_ref(), *principal, value.as_ref()), problems);
+        claims.extend(source.map(|source| (name.as_str().into(), source)));
+    }
+    claims
+}
+
+/// A key with which an issuer of clients' tokens signs, under another `iss`, would let it sign for us, and us for it.
+fn not_an_issuers(at: &Path, mint: &Mint, authenticators: &[Authenticator], problems: &mut Problems) {
+    for jwt in authenticators.iter().filter_map(Authenticator::as_jwt).filter(|jwt| jwt.issuer != mint.issuer) {
+        if jwt.keys.fixed.keys().iter().any(|key| key.is_the_same_as(&mint.verification)) {
+            let fingerprint = mint.verification.fingerprint();
+            let (of, issuer) = (Quoted::new(jwt.name.as_str()), Quoted::new(&jwt.issuer));
+            problems.add(at.clone(), Problem::KeyShared { fingerprint, of, issuer });
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Dynamic metadata: what Envoy's access log and rate limits read of a decision. Written as bytes at once, since it goes with every
+//! answer: a `google.protobuf.Struct` would cost a tree of allocations each time. What is told is `upstream::metadata`'s to say.
+
+use crate::authz::RuleName;
+use crate::decision::{Decision, Verdict};
+use crate::reason::{Class, Reason};
+use crate::upstream::{Metadata, Told};
+use bytes::Bytes;
+use prost::Message as _;
+use prost::encoding::{encode_varint, encoded_len_varint};
+use prost_types::value::Kind;
+use prost_types::{ListValue, Struct, Value};
+use serde_json::Value as Json;
+
+/// What most answers take: four short texts and two of 36 bytes.
+const USUAL_BYTES: usize = 256;
+
+/// The tags of `google.protobuf.Struct` and the messages inside it, each field number with the wire type 2: a length and so many bytes.
+const STRUCT_FIELDS: u8 = 1 << 3 | 2;
+const ENTRY_KEY: u8 = 1 << 3 | 2;
+const ENTRY_VALUE: u8 = 2 << 3 | 2;
+const VALUE_STRING: u8 = 3 << 3 | 2;
+
+/// The metadata of a decision: a `google.protobuf.Struct`, encoded.
+pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
+    let mut encoded = Encoded(Vec::with_capacity(USUAL_BYTES));
+    let principal = decision.principal.as_deref();
+    match &decision.verdict {
+        Verdict::Allow(_) => encoded.text("decision", "allowed"),
+        Verdict::Deny(fault) => encoded.refused(fault.reason()),
+    }
+    if let Some(rule) = &decision.rule {
+        encoded.text("rule", RuleName::as_str(rule));
+    }
+    if let Some(principal) = principal {
+        encoded.text("authenticator", principal.authenticator().as_str());
+    }
+    for (name, told) in metadata.told(principal) {
+        match told {
+            Told::Text(text) => encoded.text(name, text),
+            Told::Texts(texts) => {
+                let values = texts.iter().map(|text| value(Kind::StringValue(text.to_string()))).collect();
+                encoded.value(name, &value(Kind::ListValue(ListValue { values })));
+            }
+            Told::Claim(claim) => encoded.value(name, &of_json(claim)),
+        }
+    }
+    Bytes::from(encoded.0)
+}
+
+/// The members of a `Struct`, one after the other.
+struct Encoded(Vec<u8>);
+
+impl Encoded {
+    /// A request that was not let through, in the words of the log.
+    fn refused(&mut self, reason: Reason) {
+        let decision = match reason.class() {
+            Class::Unavailable => "unavailable",
+            Class::Unauthenticated | Class::Forbidden | Class::Refused => "denied",
+        };
+        self.text("decision", decision);
+        self.text("reason", reason.code());
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.member(name, field_len(text.len()));
+        self.field(VALUE_STRING, text.as_bytes());
+    }
+
+    fn value(&mut self, name: &str, value: &Value) {
+        self.member(name, value.encoded_len());
+        // Writing to a vector does not fail.
+        let _ = value.encode(&mut self.0);
+    }
+
+    /// All of a member but its value, which has so many bytes and comes next.
+    fn member(&mut self, name: &str, value_len: usize) {
+        self.head(STRUCT_FIELDS, field_len(name.len()).saturating_add(field_len(value_len)));
+        self.field(ENTRY_KEY, name.as_bytes());
+        self.head(ENTRY_VALUE, value_len);
+    }
+
+    fn field(&mut self, tag: u8, content: &[u8]) {
+        self.head(tag, content.len());
+        self.0.extend_from_slice(content);
+    }
+
+    fn head(&mut self, tag: u8, len: usize) {
+        self.0.push(tag);
+        encode_varint(len as u64, &mut self.0);
+    }
+}
+
+/// The length of a field of so many bytes, with its tag and its length.
+fn field_len(len: usize) -> usize {
+    encoded_len_varint(len as u64).saturating_add(1).saturating_add(len)
+}
+
+const fn value(kind: Kind) -> Value {
+    Value { kind: Some(kind) }
+}
+
+/// JSON as Envoy's messages have it: numbers are binary64.
+fn of_json(json: &Json) -> Value {
+    value(match json {
+        Json::Null => Kind::NullValue(0),
+        Json::Bool(one) => Kind::BoolValue(*one),
+        Json::Number(one) => Kind::NumberValue(one.as_f64().unwrap_or_default()),
+        Json::String(text) => Kind::StringValue(text.clone()),
+        Json::Array(items) => Kind::ListValue(ListValue { values: items.iter().map(of_json).collect() }),
+        Json::Object(members) => {
+            let fields = members.iter().map(|(name, value)| (name.clone(), of_json(value))).collect();
+            Kind::StructValue(Struct { fields })
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Encoded, of, of_json};
+    use crate::authz::RuleName;
+    use crate::decision::{Decision, Fault};
+    use crate::jose::Claims;
+    use crate::principal::{AuthenticatorName, ClaimPath, Identity, Principal, Proof};
+    use crate::upstream::{Fact, Metadata, Source};
+    use prost::Message as _;
+    use prost_types::Struct;
+    use prost_types::value::Kind;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    /// What is read back, as JSON.
+    fn json(encoded: &[u8]) -> serde_json::Value {
+        fn value(one: &prost_types::Value) -> serde_json::Value {
+            match one.kind.as_ref().unwrap() {
+                Kind::NullValue(_) => json!(null),
+                Kind::BoolValue(one) => json!(one),
+                Kind::NumberValue(one) => json!(one),
+                Kind::StringValue(one) => json!(one),
+                Kind::ListValue(list) => list.values.iter().map(value).collect(),
+                Kind::StructValue(one) => members(one),
+            }
+        }
+        fn members(one: &Struct) -> serde_json::Value {
+            one.fields.iter().map(|(name, one)| (name.clone(), value(one))).collect::<serde_json::Map<_, _>>().into()
+        }
+        members(&Struct::decode(encoded).unwrap())
+    }
+
+    #[test]
+    fn what_is_told_is_a_struct() {
+        let long = "é".repeat(500);
+        let claims = json!({ "long": long, "tree": {"a": [1.5, true, null, {"": "x"}]}, "none": null });
+        let identity =
+            Identity { subject: Some("u".into()), roles: vec!["r".into(), "s".into()], ..Identity::default() };
+        let name = AuthenticatorName::new("bifrost");
+        let principal = Principal::new(name, Claims::of_json(claims.clone()), identity, Arc::default(), Proof::Token);
+        let claim = |path| Source::Claim(ClaimPath::parse(path).unwrap());
+        let metadata = Metadata::new(vec![
+            ("subject".into(), Source::Principal(Fact::Subject)),
+            ("organization".into(), Source::Principal(Fact::Organization)),
+            ("roles".into(), Source::Principal(Fact::Roles)),
+            ("long".into(), claim("long")),
+            ("tree".into(), claim("tree")),
+            ("none".into(), claim("none")),
+            ("where".into(), Source::Constant("here".into())),
+        ]);
+        let mut decision = Decision::refused(Fault::Internal);
+        assert_eq!(
+            json(&of(&decision, &metadata)),
+            json!({"decision": "unavailable", "reason": "internal", "where": "here"})
+        );
+        decision.rule = Some(RuleName::new("rule"));
+        decision.principal = Some(Arc::new(principal));
+        let expected = json!({
+            "decision": "unavailable", "reason": "internal", "rule": "rule", "authenticator": "bifrost", "subject": "u",
+            "roles": ["r", "s"], "long": long, "tree": claims["tree"], "where": "here",
+        });
+        assert_eq!(json(&of(&decision, &metadata)), expected);
+    }
+
+    #[test]
+    fn lengths_are_right_at_every_length() {
+        for len in [0, 1, 60, 118, 119, 120, 121, 122, 123, 124, 125, 126, 127, 128, 129, 16_370, 16_384, 20_000] {
+            let text = "a".repeat(len);
+            let mut encoded = Encoded(Vec::new());
+            encoded.text("name", &text);
+            encoded.value("list", &of_json(&json!([text])));
+            encoded.text(&text, "b");
+            let read = json(&encoded.0);
+            assert_eq!(
+                (&read["name"], &read["list"], &read[&text]),
+                (&json!(text), &json!([text]), &json!("b")),
+                "{len}"
+            );
+        }
+    }
+}

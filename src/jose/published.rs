@@ -1,0 +1,115 @@
+//! Public keys as we publish them ourselves: a JWK set (RFC 7517 §5) by which others verify what we sign. Made from public halves
+//! only: there is no way here from a secret, or from a private member.
+
+use serde_json::{Map, Value, json};
+
+use crate::jose::algorithm::{Algorithm, Family};
+use crate::jose::key::{PublicKey, VerificationKey};
+use crate::jose::key_fault::KeyFault;
+use crate::jose::key_id::KeyId;
+
+/// One public key, named by its thumbprint (RFC 7638).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedKey {
+    id: KeyId,
+    jwk: Map<String, Value>,
+}
+
+impl PublishedKey {
+    /// Reads a public key from PEM, for signatures of `algorithm`; one that `algorithm` does not take, for its own family's, where that
+    /// has only one.
+    ///
+    /// # Errors
+    /// A [`KeyFault`] that names what was found and what is needed; a private key is one.
+    pub fn from_pem(text: &str, algorithm: Algorithm) -> Result<Self, KeyFault> {
+        let key = PublicKey::from_pem(text)?;
+        // That it is a point of its curve is found when it is parsed.
+        VerificationKey::from_public(&key)?;
+        let id = KeyId::from(key.thumbprint());
+        let mut jwk: Map<String, Value> =
+            key.members().iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+        if let Some(algorithm) = served(key.family(), algorithm) {
+            jwk.insert("alg".to_owned(), algorithm.name().into());
+        }
+        jwk.insert("kid".to_owned(), id.as_str().into());
+        jwk.insert("use".to_owned(), "sig".into());
+        Ok(Self { id, jwk })
+    }
+
+    /// Its name, as it stands in the header of tokens.
+    #[must_use]
+    pub const fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    /// The set of these keys, each once, as JSON text.
+    #[must_use]
+    pub fn set(keys: &[Self]) -> String {
+        let first = |(at, key): &(usize, &Self)| keys.iter().position(|other| other.id == key.id) == Some(*at);
+        let keys: Vec<&Map<String, Value>> = keys.iter().enumerate().filter(first).map(|(_, key)| &key.jwk).collect();
+        json!({ "keys": keys }).to_string()
+    }
+}
+
+/// What a key of this family is published for.
+fn served(family: Family, algorithm: Algorithm) -> Option<Algorithm> {
+    if algorithm.family() == family {
+        return Some(algorithm);
+    }
+    let mut all = family.algorithms();
+    all.next().filter(|_| all.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PublishedKey;
+    use crate::jose::testing::Signer;
+    use crate::jose::{Algorithm, Jwks, KeyFault, KeySet, UnverifiedToken};
+    use serde_json::Value;
+
+    #[test]
+    fn what_is_published_verifies_what_is_signed_and_holds_nothing_else() {
+        for (algorithm, members) in [
+            (Algorithm::Rs256, ["alg", "e", "kid", "kty", "n", "use"].as_slice()),
+            (Algorithm::Ps512, &["alg", "e", "kid", "kty", "n", "use"]),
+            (Algorithm::Es256, &["alg", "crv", "kid", "kty", "use", "x", "y"]),
+            (Algorithm::Es384, &["alg", "crv", "kid", "kty", "use", "x", "y"]),
+            (Algorithm::EdDsa, &["alg", "crv", "kid", "kty", "use", "x"]),
+        ] {
+            let signer = Signer::new(algorithm);
+            let published = PublishedKey::from_pem(&signer.public_pem(), algorithm).unwrap();
+            let set = PublishedKey::set(&[published.clone(), published.clone()]);
+            let (keys, skipped) = Jwks::parse(set.as_bytes()).unwrap().into_parts();
+            assert_eq!((keys.len(), skipped.len()), (1, 0), "{set}");
+            assert_eq!(keys[0].id(), Some(published.id()));
+            let token = signer.key().sign(&[]).unwrap();
+            let keys = KeySet::new(keys).unwrap();
+            assert!(UnverifiedToken::parse(&token).unwrap().verify(&keys, &[algorithm]).is_ok(), "{set}");
+            let json: Value = serde_json::from_str(&set).unwrap();
+            let mut found: Vec<&str> = json["keys"][0].as_object().unwrap().keys().map(String::as_str).collect();
+            found.sort_unstable();
+            assert_eq!(found, members, "{set}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_family_is_for_its_own() {
+        let alg = |family, algorithm| {
+            let key = PublishedKey::from_pem(&Signer::new(family).public_pem(), algorithm).unwrap();
+            key.jwk.get("alg").and_then(Value::as_str).map(str::to_owned)
+        };
+        assert_eq!(alg(Algorithm::Es256, Algorithm::EdDsa).as_deref(), Some("ES256"));
+        assert_eq!(alg(Algorithm::Rs256, Algorithm::EdDsa), None);
+        assert_eq!(alg(Algorithm::Rs256, Algorithm::Ps256).as_deref(), Some("PS256"));
+    }
+
+    #[test]
+    fn neither_a_private_key_nor_a_secret_is_published() {
+        for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
+            let private = Signer::new(algorithm).key().private_text().unwrap();
+            assert_eq!(PublishedKey::from_pem(private.expose(), algorithm), Err(KeyFault::PrivateKey));
+        }
+        let secret = Signer::new(Algorithm::Hs256).key().private_text().unwrap();
+        assert_eq!(PublishedKey::from_pem(secret.expose(), Algorithm::Hs256), Err(KeyFault::NoBlock));
+    }
+}

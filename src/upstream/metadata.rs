@@ -1,0 +1,128 @@
+//! Facts about a decision for Envoy itself: its access log, rate limits and later filters. Says what is told under which name, on
+//! denials too; how Envoy wants it written is `envoy`'s.
+
+use super::source::{Found, Source};
+use crate::principal::Principal;
+use serde_json::Value;
+
+/// The longest text that is told, in bytes.
+const MAX_TEXT_BYTES: usize = 1024;
+/// How deep lists and objects may be nested: Envoy's parser has a bound, and what it can't parse would be no answer at all.
+const MAX_DEPTH: usize = 8;
+/// How many values a list or an object may hold in all.
+const MAX_VALUES: usize = 100;
+
+/// What is told in every case, so that nothing else can be told under these names.
+pub const ALWAYS_TOLD: [&str; 4] = ["decision", "reason", "rule", "authenticator"];
+
+/// What is told beside that, by name.
+#[derive(Debug, Default)]
+pub struct Metadata(Vec<(Box<str>, Source)>);
+
+/// A value that is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Told<'a> {
+    /// A text.
+    Text(&'a str),
+    /// Texts in their order.
+    Texts(&'a [Box<str>]),
+    /// A claim of whatever type, within bounds.
+    Claim(&'a Value),
+}
+
+impl Metadata {
+    /// Names, each with where its value comes from.
+    #[must_use]
+    pub const fn new(told: Vec<(Box<str>, Source)>) -> Self {
+        Self(told)
+    }
+
+    /// What is told about a caller, if there is one. What has no value, or one out of bounds, is left out: no decision depends on it.
+    pub fn told<'a>(&'a self, principal: Option<&'a Principal>) -> impl Iterator<Item = (&'a str, Told<'a>)> {
+        self.0.iter().filter_map(move |(name, source)| Some((&**name, told(source.find(principal)?)?)))
+    }
+}
+
+fn told(found: Found<'_>) -> Option<Told<'_>> {
+    match found {
+        Found::Text(text) => is_shown(text).then_some(Told::Text(text)),
+        Found::Texts(texts) => {
+            (texts.len() <= MAX_VALUES && texts.iter().all(|text| is_shown(text))).then_some(Told::Texts(texts))
+        }
+        Found::Claim(Value::String(text)) => is_shown(text).then_some(Told::Text(text)),
+        Found::Claim(value) => fits(value, MAX_DEPTH, &mut 0).then_some(Told::Claim(value)),
+    }
+}
+
+/// Whether a text can be shown in a log: it is of a sane length, and ends no line.
+fn is_shown(text: &str) -> bool {
+    text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control)
+}
+
+fn fits(value: &Value, depth: usize, count: &mut usize) -> bool {
+    *count = count.saturating_add(1);
+    let Some(below) = depth.checked_sub(1) else { return false };
+    *count <= MAX_VALUES
+        && match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+            Value::String(text) => is_shown(text),
+            Value::Array(items) => items.iter().all(|item| fits(item, below, count)),
+            Value::Object(members) => members.iter().all(|(name, value)| is_shown(name) && fits(value, below, count)),
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_TEXT_BYTES, Metadata, Told};
+    use crate::jose::Claims;
+    use crate::principal::{AuthenticatorName, ClaimPath, Identity, Principal, Proof};
+    use crate::upstream::{Fact, Source};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    fn principal(claims: Value) -> Principal {
+        let identity = Identity { roles: vec!["a".into(), "b".into()], ..Identity::default() };
+        Principal::new(AuthenticatorName::new("x"), Claims::of_json(claims), identity, Arc::default(), Proof::Token)
+    }
+
+    #[test]
+    fn what_has_no_value_or_one_out_of_bounds_is_left_out() {
+        let source = || Source::Claim(ClaimPath::parse("claim").unwrap());
+        let metadata = Metadata::new(vec![("claim".into(), source())]);
+        let nested = |depth: usize| (1..depth).fold(json!("x"), |inner, _| json!([inner]));
+        for (value, is_told) in [
+            (json!("a\u{2028}é"), true),
+            (json!("a\nb"), false),
+            (json!("a".repeat(MAX_TEXT_BYTES)), true),
+            (json!("a".repeat(MAX_TEXT_BYTES + 1)), false),
+            (json!(7), true),
+            (json!(null), false),
+            (json!([]), true),
+            (json!({"a": [1, null, {"b": false}]}), true),
+            (json!({"a": ["b\u{7f}"]}), false),
+            (json!({"a\n": 1}), false),
+            (nested(8), true),
+            (nested(9), false),
+            (vec![1; 99].into(), true),
+            (vec![1; 100].into(), false),
+        ] {
+            let principal = principal(json!({ "claim": value }));
+            assert_eq!(metadata.told(Some(&principal)).count() == 1, is_told, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_constant_is_told_of_nobody_too() {
+        let told = vec![
+            ("where".into(), Source::Constant("here".into())),
+            ("roles".into(), Source::Principal(Fact::Roles)),
+            ("via".into(), Source::Principal(Fact::Authenticator)),
+        ];
+        let metadata = Metadata::new(told);
+        assert_eq!(metadata.told(None).collect::<Vec<_>>(), [("where", Told::Text("here"))]);
+        let principal = principal(json!({}));
+        let roles = principal.identity().roles.as_slice();
+        let expected = [("where", Told::Text("here")), ("roles", Told::Texts(roles)), ("via", Told::Text("x"))];
+        assert_eq!(metadata.told(Some(&principal)).collect::<Vec<_>>(), expected);
+    }
+}
