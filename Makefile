@@ -37,6 +37,7 @@ fmt: | cargo ## formats the sources
 
 bench: | cargo ## what a check costs, beside an empty server
 	cargo bench --locked --bench check
+	cargo bench --locked --bench rules
 
 clean: ## removes all that these targets made: target, .venv, .tools
 	rm -rf target '$(VENV)' '$(TOOLS)'

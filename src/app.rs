@@ -83,7 +83,8 @@ impl App {
     /// # Errors
     /// [`AppError::Bind`] when an address can't be had.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, AppError> {
-        let Config { server, tls, snapshot, key_sources, introspection_sources } = config;
+        // What Envoy routes to is for `modgud envoy`.
+        let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
         let readiness = Readiness::default();
         let starting = readiness.hold("starting");
         let (grpc, grpc_bound) = listen(&server.grpc, "checks (server.grpc)").await?;

@@ -3,6 +3,7 @@
 
 mod context;
 mod host;
+mod module;
 mod pattern;
 mod preflight;
 mod requirement;
@@ -11,9 +12,12 @@ mod rules;
 mod selection;
 
 pub use host::{HostPattern, HostPatternFault};
+pub use module::{
+    ModuleAccess, ModuleFault, ModuleName, ModulePrefix, Modules, Narrowed, Organizations, PrefixFault, Right, Rights,
+};
 pub use pattern::{PathPattern, PatternFault, Segment};
 pub use requirement::{Entitlements, Requirement};
-pub use router::{Layer, Router, Served, Wanted};
+pub use router::{Covered, Layer, Router, Served, Wanted};
 pub use rules::{Access, ByName, Enforcement, Fallback, Rule, RuleConflict, RuleName, Rules};
 pub use selection::{Refusal, Selection};
 
@@ -91,6 +95,12 @@ pub enum AuthzFault {
     /// The caller has none of the permissions, roles and scopes of which one is enough.
     #[error("the caller has none of the permissions, roles and scopes of which the rule asks for one")]
     NoneOfThePermissions,
+    /// The module's access list does not let the caller's organization do this.
+    #[error(transparent)]
+    Module(Box<ModuleFault>),
+    /// The module has an access list, and nobody showed a credential.
+    #[error("module `{0}` has an access list, which asks for a credential, and there is none")]
+    ModuleAsks(ModuleName),
     /// The rule asks for a caller, and nobody showed a credential.
     #[error("the rule asks for a credential and there is none")]
     CredentialMissing,
@@ -110,17 +120,18 @@ impl AuthzFault {
             Self::ContextKey(_) | Self::ContextValue(_) => Reason::ContextInvalid,
             Self::AuthenticatorNotAllowed(_) => Reason::AuthenticatorNotAllowed,
             Self::RoleMissing(_) | Self::NoneOfTheRoles => Reason::RoleMissing,
-            Self::PermissionMissing(_) | Self::ScopeMissing(_) | Self::NoneOfThePermissions => {
+            Self::PermissionMissing(_) | Self::ScopeMissing(_) | Self::NoneOfThePermissions | Self::Module(_) => {
                 Reason::PermissionMissing
             }
-            Self::CredentialMissing => Reason::CredentialMissing,
+            Self::CredentialMissing | Self::ModuleAsks(_) => Reason::CredentialMissing,
             Self::Credential(fault) => fault.reason(),
         }
     }
 }
 
 /// Holds the outcome of authentication against what one rule asks for, and against the permissions that the route in Envoy adds to
-/// it. Nobody who is not known meets a requirement: a rule that has one asks for a caller.
+/// it. Nobody who is not known meets a requirement: a rule that has one asks for a caller. So does the access list of the module,
+/// where there is one: else whoever drops their credential could do more than before.
 ///
 /// # Errors
 /// The fault that keeps the request from being let through. A refused credential is never taken for none.
@@ -128,16 +139,20 @@ fn authorize(
     access: Access,
     requirement: Option<&Requirement>,
     permissions: Option<Permissions<'_>>,
+    module: Option<Narrowed<'_, '_>>,
     authentication: Authentication,
 ) -> Result<Grant, AuthzFault> {
     match (access, authentication) {
         (Access::Denied, _) => Err(AuthzFault::RuleDenied),
-        (Access::Public | Access::Preflight, _) | (Access::Optional, Authentication::Absent) => {
-            Ok(Grant(Caller::Anonymous))
-        }
+        (Access::Public | Access::Preflight, _) => Ok(Grant(Caller::Anonymous)),
+        (Access::Optional, Authentication::Absent) => match module {
+            Some(module) => Err(AuthzFault::ModuleAsks(module.module().clone())),
+            None => Ok(Grant(Caller::Anonymous)),
+        },
         (Access::Authenticated | Access::Optional, Authentication::Accepted(principal)) => {
             requirement.map_or(Ok(()), |requirement| requirement.check(&principal))?;
             permissions.map_or(Ok(()), |permissions| has_all(&principal, permissions))?;
+            module.map_or(Ok(()), |module| module.check(&principal))?;
             Ok(Grant(Caller::Known(principal)))
         }
         (Access::Authenticated | Access::Optional, Authentication::Rejected(fault)) => {

@@ -26,7 +26,7 @@ pub use document::{LogFormat, ProfileName};
 pub use error::ConfigError;
 pub use key_facts::KeyFacts;
 pub use load::{Loaded, Overrides, load, load_and_name_files, load_with_keys, read_document};
-pub use problem::{Placed, Problem};
+pub use problem::{ModuleProblem, Placed, Problem};
 pub use quoted::Quoted;
 pub use revocations::{RevocationsError, read as read_revocations};
 pub use schema::schema;
@@ -36,6 +36,7 @@ pub use validate::timestamp;
 pub use watch::{Change, Watched};
 
 use crate::address::Address;
+use crate::envoy::bootstrap::Gateway;
 use crate::introspection::IntrospectionSource;
 use crate::keys::KeySource;
 use crate::snapshot::Snapshot;
@@ -52,6 +53,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// What decisions are made with.
     pub snapshot: Snapshot,
+    /// What Envoy routes to.
+    pub gateway: Gateway,
     /// Where keys are published that the snapshot's authenticators use.
     pub key_sources: Vec<KeySource>,
     /// The authorization servers that the snapshot's authenticators ask.

@@ -8,7 +8,7 @@
 //! | shell | [`app`], [`reload`], [`revocations`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
 //! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`introspection`], [`keys`], [`telemetry`], [`tls`] | files, other servers, Envoy's messages, the clock, the log, TLS |
 //! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
-//! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`], [`address`] | the types that everybody speaks |
+//! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`], [`address`], [`endpoint`] | the types that everybody speaks |
 //!
 //! The whole decision is [`snapshot::decide`]: a request, a snapshot of the configuration and a time in, a
 //! [`decision::Decision`] out. The only place that turns one into Envoy's answer is [`envoy::response`].
@@ -24,6 +24,7 @@ pub mod config;
 pub mod credential;
 pub mod decision;
 pub mod driver;
+pub mod endpoint;
 pub mod envoy;
 pub mod explain;
 pub mod fetch;

@@ -152,15 +152,11 @@ impl Reloader {
                 let now = checks.driver.now();
                 let cautions = loaded.cautions(now);
                 let Loaded { config, origin, .. } = loaded;
-                let Config { server, tls, snapshot, key_sources, introspection_sources } = config;
-                let certificate = tls.as_ref().and_then(|tls| tls.validity().caution(now));
+                let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
                 live.replace(snapshot, key_sources, introspection_sources, tls);
                 caution::tell(&cautions, &checks.metrics);
                 checks.metrics.config_replaced(now);
                 tracing::info!(config = origin, "the changed configuration serves");
-                if let Some(caution) = certificate {
-                    tracing::warn!("{caution}");
-                }
                 self.name_what_stays(&server);
             }
             Err(error) => return refused(&error),

@@ -3,7 +3,7 @@
 
 use crate::answer::Answers;
 use crate::authn::{Authentication, Authenticators, AuthnFault, Supply};
-use crate::authz::{Access, AuthzFault, Caller, Grant, Refusal, Rules, Selection};
+use crate::authz::{Access, AuthzFault, Caller, Grant, Modules, Refusal, Rules, Selection};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub authenticators: Authenticators,
     /// Who may do what.
     pub rules: Rules,
+    /// What organizations may do in modules; `None` where no module narrows anything.
+    pub modules: Option<Modules>,
     /// What modules are told.
     pub shape: Shape,
     /// What clients are told when they are turned away.
@@ -73,7 +75,11 @@ pub fn decide_before(
 
     let access = selection.access();
     let (authentication, credential) = authenticate(access, request, snapshot, now, supply, observer);
-    let granted = selection.authorize(authentication).map_err(|Refusal { fault, rule }| {
+    let module = snapshot.modules.as_ref().and_then(|modules| modules.narrow(request));
+    if let Some(module) = &module {
+        observer.step(|| module.describe(&authentication));
+    }
+    let granted = selection.authorize(module, authentication).map_err(|Refusal { fault, rule }| {
         decision.rule = rule;
         fault
     });

@@ -30,13 +30,14 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 15] = [
+const TOPICS: [&str; 16] = [
     "api-keys",
     "claims-and-time",
     "configurations",
     "context",
     "credentials",
     "identity-headers",
+    "modules",
     "mtls",
     "paths-and-hosts",
     "places",
@@ -76,6 +77,11 @@ async fn api_keys() {
 #[tokio::test]
 async fn places() {
     run("places").await;
+}
+
+#[tokio::test]
+async fn modules() {
+    run("modules").await;
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@
 
 mod allowed;
 mod context;
+mod corpus;
 mod demo;
 mod denied;
 mod dpop;

@@ -74,6 +74,40 @@ async fn files_that_can_not_be_had_are_named() {
     assert_eq!(test(&folder(), &[]).await.code, Some(2));
 }
 
+/// What is not there is named, so that nobody takes a denial for one that the table would give.
+#[tokio::test]
+async fn tables_that_are_not_there_are_named() {
+    let folder = TempDir::new().unwrap();
+    let yaml = "authenticators:\n  - { name: partners, from: [{ header: x-api-key }], api_key: { file: keys.yaml } }\n\
+        revocations: { file: revoked.yaml }\n";
+    fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
+    let cases = "- { name: public, request: { path: /docs/ }, expect: { decision: allowed } }\n";
+    fs::write(folder.path().join("cases.yaml"), cases).unwrap();
+    let said = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
+    for name in ["keys.yaml", "revoked.yaml"] {
+        let note = format!("note    {name} is not here: no key and nothing revoked is known from it\n");
+        assert!(said.out.contains(&note), "{}", said.out);
+        fs::write(folder.path().join(name), if name == "keys.yaml" { "[]" } else { "{}" }).unwrap();
+    }
+    let said = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
+    assert!(!said.out.contains("note"), "{}", said.out);
+}
+
+/// The token of a case goes where its authenticator looks; one that looks nowhere would be tried without it.
+#[tokio::test]
+async fn a_token_for_who_looks_for_none_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    let yaml = "authenticators: [{ name: peers, mtls: { principals: ['*'] } }]\n";
+    fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
+    let case = "- { name: one, token: abc, authenticator: peers, expect: { decision: denied } }\n";
+    fs::write(folder.path().join("cases.yaml"), case).unwrap();
+    let said = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
+    let expected =
+        "modgud: the case `one` has a token, and its authenticator looks for none in a request; leave `token` out\n";
+    assert_eq!((said.code, said.err.as_str()), (Some(1), expected), "{said:?}");
+}
+
 /// The example that `--help` shows is a case that runs as it is written.
 #[tokio::test]
 async fn the_case_in_the_help_runs_as_it_is_written() {

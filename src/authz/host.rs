@@ -69,6 +69,11 @@ impl<T: Default> ByHost<T> {
         }
     }
 
+    /// Everything, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
+        self.names.values().chain(self.below.values()).chain([&self.any])
+    }
+
     /// Everything that is for this host, the most specific first. Costs a look-up for each label, however many hosts there are.
     pub(super) fn of(&self, host: Option<&str>) -> impl Iterator<Item = &T> {
         let named = host.filter(|_| !self.names.is_empty()).and_then(|host| self.names.get(host));

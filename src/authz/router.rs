@@ -19,7 +19,7 @@ mod tests;
 use super::pattern::{PathPattern, Segment};
 use crate::method::Method;
 use crate::path::CanonicalPath;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Entries of `T`, each for a path pattern and some methods.
 #[derive(Debug)]
@@ -100,6 +100,30 @@ impl<T> Router<T> {
     }
 }
 
+impl<T> Router<T> {
+    /// The entries that count and that no request is ever decided by, each with those that come before it wherever it matches. That takes a `{*rest}`
+    /// below which a more specific pattern stands for every length: one that ends at once, and one with a segment more that goes on.
+    #[must_use]
+    pub fn covered(&self) -> Vec<Covered<'_, T>> {
+        let mut found = Vec::new();
+        self.root.covered(&mut found);
+        let value = |index: usize| self.values.get(index);
+        let named = |(index, by): (usize, BTreeSet<usize>)| {
+            Some(Covered { entry: value(index)?, by: by.into_iter().filter_map(value).collect() })
+        };
+        found.into_iter().filter_map(named).collect()
+    }
+}
+
+/// An entry that no request is ever decided by.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Covered<'a, T> {
+    /// The value of the entry.
+    pub entry: &'a T,
+    /// The values of those that come before it, in the order in which they were added.
+    pub by: Vec<&'a T>,
+}
+
 /// Two entries that no request could tell apart.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an earlier entry has the same path pattern and a method in common")]
@@ -166,6 +190,32 @@ impl Node {
     }
 }
 
+impl Node {
+    fn covered(&self, found: &mut Vec<(usize, BTreeSet<usize>)>) {
+        for (index, methods) in self.rest.enforced.entries() {
+            let mut by = BTreeSet::new();
+            if methods.iter().all(|method| self.decides_all(*method, &mut by)) {
+                found.push((index, by));
+            }
+        }
+        self.literals.values().chain(self.parameter.as_deref()).for_each(|node| node.covered(found));
+    }
+
+    /// Whether what begins here is decided by something more specific than a `{*rest}` here, whatever follows.
+    fn decides_all(&self, method: Option<&str>, by: &mut BTreeSet<usize>) -> bool {
+        let Some(end) = self.end.enforced.always(method) else { return false };
+        by.insert(end);
+        let Some(next) = self.parameter.as_deref() else { return false };
+        match next.rest.enforced.always(method) {
+            Some(rest) => {
+                by.insert(rest);
+                true
+            }
+            None => next.decides_all(method, by),
+        }
+    }
+}
+
 /// The entries of one path pattern.
 #[derive(Debug, Default)]
 struct Leaf {
@@ -217,6 +267,27 @@ impl Leaf {
 }
 
 impl Slots {
+    /// Every entry with its methods; none is any method.
+    fn entries(&self) -> BTreeMap<usize, Vec<Option<&str>>> {
+        let mut entries = BTreeMap::<usize, Vec<Option<&str>>>::new();
+        for (method, index) in &self.named {
+            entries.entry(*index).or_default().push(Some(method));
+        }
+        if let Some(index) = self.any {
+            entries.entry(index).or_default().push(None);
+        }
+        entries
+    }
+
+    /// The entry that decides every request of a method, or of any.
+    fn always(&self, method: Option<&str>) -> Option<usize> {
+        let named = method.and_then(|method| {
+            let read = if method == "HEAD" { self.named.get("GET") } else { None };
+            self.named.get(method).or(read)
+        });
+        named.copied().or(self.any)
+    }
+
     /// The entry that stands where another one would have to.
     fn taken(&self, served: Served<'_>) -> Option<usize> {
         match served {

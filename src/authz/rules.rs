@@ -4,7 +4,7 @@ use super::host::{ByHost, HostPattern};
 use super::pattern::PathPattern;
 use super::preflight::is_preflight;
 use super::requirement::Requirement;
-use super::router::{Layer, Router, Served, Wanted};
+use super::router::{Covered, Layer, Router, Served, Wanted};
 use crate::explain::Step;
 use crate::method::Method;
 use crate::request::Request;
@@ -101,6 +101,8 @@ pub struct Rule {
 pub struct RuleConflict {
     /// The rule that was there first.
     pub with: RuleName,
+    /// The pattern that leads to it.
+    pub pattern: Box<str>,
 }
 
 /// All rules, found by request, or by the name that a route in Envoy gives.
@@ -223,10 +225,10 @@ impl Rules {
             Access::Authenticated | Access::Optional | Access::Public | Access::Denied => Served::Methods(methods),
         };
         self.preflights |= rule.access == Access::Preflight;
-        self.routers
-            .entry(host)
-            .insert(layer, served, pattern, rule)
-            .map_err(|collision| RuleConflict { with: collision.earlier.name.clone() })?;
+        self.routers.entry(host).insert(layer, served, pattern, rule).map_err(|collision| {
+            let Rule { name, pattern, .. } = &**collision.earlier;
+            RuleConflict { with: name.clone(), pattern: pattern.clone() }
+        })?;
         self.patterns = self.patterns.saturating_add(1);
         Ok(())
     }
@@ -243,6 +245,13 @@ impl Rules {
     #[must_use]
     pub fn find(&self, request: &Request<'_>) -> Option<&Rule> {
         self.look_up(request, Layer::Enforced).rule()
+    }
+
+    /// The rules that never decide on some host that they are for, each with those that come before it there. Those that are tried
+    /// out are not looked at.
+    #[must_use]
+    pub fn covered(&self) -> Vec<Covered<'_, Arc<Rule>>> {
+        self.routers.all().flat_map(Router::covered).collect()
     }
 
     /// The rule that a request is found by, of those that count.

@@ -4,7 +4,7 @@
 use super::context::{Directions, Permissions, shown};
 use super::router::Layer;
 use super::rules::{Access, ByName, Enforcement, Fallback, Found, Rule, RuleName, Rules};
-use super::{AuthzFault, Grant, authorize};
+use super::{AuthzFault, Grant, Narrowed, authorize};
 use crate::authn::Authentication;
 use crate::explain::Step;
 use crate::request::Request;
@@ -119,15 +119,19 @@ impl<'r> Selection<'r, '_> {
         self.found.or(self.narrowing()).map(|rule| &rule.name)
     }
 
-    /// Holds the outcome of authentication against everything that is asked for.
+    /// Holds the outcome of authentication against everything that is asked for, the access list of the module among it.
     ///
     /// # Errors
     /// [`Refusal`]: the first thing that is not as it has to be.
-    pub fn authorize(&self, authentication: Authentication) -> Result<Grant, Refusal> {
+    pub fn authorize(
+        &self,
+        module: Option<Narrowed<'_, '_>>,
+        authentication: Authentication,
+    ) -> Result<Grant, Refusal> {
         let Self { found, access, named: _, permissions } = *self;
         let require = found.map(|rule| &rule.require);
         let Some(named) = self.narrowing() else {
-            let granted = authorize(access, require, permissions, authentication);
+            let granted = authorize(access, require, permissions, module, authentication);
             return granted.map_err(|fault| Refusal::of(found, fault));
         };
         // Nobody has been asked for then.
@@ -136,9 +140,9 @@ impl<'r> Selection<'r, '_> {
                 return Err(Refusal::of(rule, AuthzFault::RuleDenied));
             }
         }
-        let first = authorize(access, require, permissions, authentication.clone());
+        let first = authorize(access, require, permissions, module, authentication.clone());
         let first = first.map_err(|fault| Refusal::of(found, fault))?;
-        let second = authorize(named.access, Some(&named.require), None, authentication);
+        let second = authorize(named.access, Some(&named.require), None, module, authentication);
         let second = second.map_err(|fault| Refusal::of(Some(named), fault))?;
         Ok(first.and(second))
     }

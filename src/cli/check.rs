@@ -9,6 +9,7 @@ use crate::authn::{
 use crate::authz::Fallback;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Environment, KeyFacts, Loaded, Overrides, ProfileName, load};
+use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
 use crate::jose::Validity;
 use crate::keys::in_words;
 use crate::tls::{Clients, Tls};
@@ -75,11 +76,26 @@ fn summary(loaded: &Loaded, now: Timestamp) {
         Fallback::Denied => "denied",
     };
     say(format_args!("  {} path patterns lead to a rule; everything else: {fallback}", snapshot.rules.patterns()));
+    gateway(&config.gateway);
     let headers: Vec<&str> = snapshot.shape.identity.headers().iter().map(|header| header.name.as_str()).collect();
     say(format_args!(
         "  identity headers: {}",
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
+}
+
+fn gateway(gateway: &Gateway) {
+    let Gateway { modules, core: Core { upstream, reserved } } = gateway;
+    for Module { name, prefix, upstream, access } in modules {
+        let access = match access {
+            Listed::NoList => "",
+            Listed::List => ", and an access list narrows what its callers may do",
+        };
+        say(format_args!("  module {name}: {prefix} to {upstream}{access}"));
+    }
+    if let Some(upstream) = upstream {
+        say(format_args!("  core: {} to {upstream}", reserved.join(", ")));
+    }
 }
 
 /// Fetches the keys that are published, and names them.
@@ -125,9 +141,6 @@ fn tls(tls: &Tls) {
         Clients::Certified => "clients with a certificate of client_ca",
     };
     say(format_args!("  TLS for checks, for {clients}: certificate {}", tls.validity()));
-    if let Some(caution) = tls.validity().caution(Clock::System.now()) {
-        say(format_args!("  caution: {caution}"));
-    }
 }
 
 fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Timestamp) {

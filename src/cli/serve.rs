@@ -119,9 +119,6 @@ fn introduce(config: &Config) {
             "authenticator"
         );
     }
-    if let Some(caution) = config.tls.as_ref().and_then(|tls| tls.validity().caution(Clock::System.now())) {
-        tracing::warn!("{caution}");
-    }
 }
 
 /// The signals that ask a process to leave.

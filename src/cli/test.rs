@@ -32,7 +32,8 @@ A case:
 /// Runs policy tests: each case is a request, the token it carries, and what has to come of it.
 ///
 /// Tokens are signed with keys that are made for the run and stand in the place of every configured one, so no secret and no
-/// environment variable is needed. A failed case is shown with what was expected, what came, and the explanation. Exit code 0:
+/// environment variable is needed; tables of API keys and lists of revocations are read if they are there, and named if they are not.
+/// A failed case is shown with what was expected, what came, and the explanation. Exit code 0:
 /// all passed. 1: at least one failed, or the files can't be read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
@@ -68,6 +69,9 @@ pub(super) fn run(args: &Args) -> Exit {
         Ok(loaded) => loaded,
         Err(error) => return fail(error),
     };
+    for file in &loaded.missing {
+        say(format_args!("note    {} is not here: no key and nothing revoked is known from it", file.display()));
+    }
     let mut outcomes = Vec::new();
     for file in cases {
         let cases = match cases::read(file) {

@@ -18,6 +18,7 @@ use super::quoted::Quoted;
 use super::tree::Node;
 use crate::clock::Timestamp;
 use crate::jose::SkippedKey;
+use crate::tls::Caution as ServerCertificate;
 
 /// Everything to be said of a configuration that would serve: `document` and `root` are its two forms, `profile` is what the
 /// user's file was laid over.
@@ -132,6 +133,9 @@ pub enum Caution {
              (`openssl x509 -pubkey -noout` writes it)"
     )]
     CertificateNotYetValid(Timestamp),
+    /// The certificate that modgud itself shows to whoever connects.
+    #[error("{0}")]
+    ServerCertificate(ServerCertificate),
 }
 
 /// Statuses that make clients ask again: those upon which they and proxies retry (RFC 9110 §15.5.9 and §15.5.20, RFC 8470 §5.2,

@@ -34,13 +34,17 @@ pub(super) fn read<T: DeserializeOwned>(root: &mut Node) -> (Option<T>, Vec<Foun
         let hole = match &what {
             FormFault::Missing(key) => is_hole(&found, &path.key(key).shown(root).to_string()),
             FormFault::Type { .. } => path.is_empty_map(root) && is_hole(&found, &path.shown(root).to_string()),
-            FormFault::UnknownKey { .. } | FormFault::UnknownWord { .. } | FormFault::Other(_) => false,
+            FormFault::UnknownKey { .. } | FormFault::UnknownWord { .. } | FormFault::Nothing | FormFault::Other(_) => {
+                false
+            }
         };
         let remove = match &what {
             FormFault::UnknownKey { key, .. } => path.key(key),
-            FormFault::UnknownWord { .. } | FormFault::Missing(_) | FormFault::Type { .. } | FormFault::Other(_) => {
-                path
-            }
+            FormFault::UnknownWord { .. }
+            | FormFault::Missing(_)
+            | FormFault::Type { .. }
+            | FormFault::Nothing
+            | FormFault::Other(_) => path,
         };
         let shown = remove.shown(root).to_string();
         let place = place.unwrap_or_else(|| remove.place(root).clone());

@@ -6,6 +6,7 @@ mod api_keys;
 mod authenticators;
 mod introspection;
 mod keys;
+mod modules;
 mod rules;
 mod server;
 mod upstream;
@@ -16,9 +17,10 @@ pub(super) use authenticators::{
 };
 pub(super) use introspection::{ClientAuthentication, Introspection};
 pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
+pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
 pub(super) use rules::{Access, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};
-pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream};
+pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream, is_choice};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -54,6 +56,13 @@ pub(super) struct Document {
     pub(super) rules: Vec<Rule>,
     /// What becomes of a request that no rule matches. Default: `denied`; in the profile `bifrost`: `authenticated`.
     pub(super) fallback: Option<Fallback>,
+    /// The modules that Envoy routes to: `modgud envoy` writes its routes and clusters from this. Each is a rule of its own, too:
+    /// what stands below its prefix asks for a good credential, unless a more specific rule says otherwise. Default: none.
+    #[serde(default)]
+    pub(super) modules: Vec<Module>,
+    /// The service behind the reserved names.
+    #[serde(default)]
+    pub(super) core: Core,
     /// What modules behind Envoy are told about the caller.
     #[serde(default)]
     pub(super) upstream: Upstream,

@@ -2,10 +2,11 @@
 //! commands and the server get a configuration.
 
 use super::caution::{self, Caution};
-use super::de::{self, FormFault, Found, Seen};
-use super::document::{Document, ProfileName};
+use super::de::{self, FormFault, Found, Seen, is_hole};
+use super::document::{Document, ProfileName, is_choice};
 use super::error::ConfigError;
 use super::key_facts::{self, KeyFacts};
+use super::path::Path as At;
 use super::problem::{MOST, Placed};
 use super::source::{Environment, Keys, Reader};
 use super::tree::{Entry, Node, Place, SyntaxFault, Value};
@@ -18,6 +19,7 @@ use crate::jose::Fingerprint;
 use serde::de::DeserializeOwned;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::string::FromUtf8Error;
 
 /// The most that is read from a configuration file: 1 MiB.
@@ -47,6 +49,8 @@ pub struct Loaded {
     pub config: Config,
     /// Its origin in words: `profile bifrost`, or `FILE on profile bifrost`.
     pub origin: String,
+    /// Tables and lists that are not there, and were taken for empty: only when keys are replaced.
+    pub missing: Vec<PathBuf>,
     /// The values, each with its place.
     effective: Node,
     /// What holds at any time.
@@ -68,7 +72,11 @@ impl Loaded {
     #[must_use]
     pub fn cautions(&self, now: Timestamp) -> Vec<Placed<Caution>> {
         let of_keys = self.keys.iter().filter_map(|key| key.what().caution(now).map(|caution| key.with(caution)));
-        let mut cautions: Vec<Placed<Caution>> = self.cautions.iter().cloned().chain(of_keys).collect();
+        let own = self.config.tls.as_ref().and_then(|tls| tls.validity().caution(now)).map(|caution| {
+            let at = At::root("server").key("tls").key("cert");
+            Placed::new(&at, &self.effective, Caution::ServerCertificate(caution))
+        });
+        let mut cautions: Vec<Placed<Caution>> = self.cautions.iter().cloned().chain(of_keys).chain(own).collect();
         cautions.sort_by(|one, other| one.order().cmp(&other.order()));
         cautions
     }
@@ -145,7 +153,7 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Res
     let profile = overrides.profile.or_else(|| user.as_ref().and_then(named_profile)).unwrap_or(ProfileName::Bifrost);
     let mut effective = read("default", NONE)?;
     if matches!(profile, ProfileName::Bifrost) {
-        effective = effective.overlay(read("profile bifrost", BIFROST)?);
+        effective = effective.overlay(read("profile bifrost", BIFROST)?, is_choice);
     }
     let profile = match profile {
         ProfileName::Bifrost => "bifrost",
@@ -156,12 +164,14 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Res
         None => format!("profile {profile}"),
     };
     let below = effective.clone();
+    let mut nothings = Vec::new();
     if let Some(user) = user {
-        effective = effective.overlay(user);
+        find_nothings(&user, &At::default(), &user, &mut nothings);
+        effective = effective.overlay(user, is_choice);
     }
     effective = lay_flags(effective, overrides, profile);
-    let Checked { config, cautions, keys } = check(effective.clone(), below, reader)?;
-    Ok(Loaded { config, origin, effective, cautions, keys })
+    let Checked { config, cautions, keys } = check(effective.clone(), below, nothings, reader)?;
+    Ok(Loaded { config, origin, missing: reader.missing(), effective, cautions, keys })
 }
 
 fn read_file(file: &Path, reader: &Reader) -> Result<Node, ConfigError> {
@@ -197,6 +207,35 @@ fn not_text(origin: &str, error: &FromUtf8Error) -> ConfigError {
     let column = String::from_utf8_lossy(in_line).chars().count().saturating_add(1);
     let message = "the file is not UTF-8 text: no character begins with the byte here".to_owned();
     ConfigError::Syntax { place: format!("{origin}:{line}:{column}"), message }
+}
+
+/// Keys within a section behind which nothing stands. Whoever wrote one meant something by it, such as a variable of a template
+/// that turned out to be empty; taken for left out, it could loosen a check. A whole section may be empty: all of it is then as the
+/// profile says.
+fn find_nothings(node: &Node, way: &At, root: &Node, found: &mut Vec<Found>) {
+    if found.len() >= MOST {
+        return;
+    }
+    match &node.value {
+        Value::Map(entries) => {
+            for entry in entries {
+                find_nothings(&entry.node, &way.key(&entry.key), root, found);
+            }
+        }
+        Value::List(items) => {
+            for (position, item) in items.iter().enumerate() {
+                find_nothings(&item.node, &way.position(position), root, found);
+            }
+        }
+        Value::Null if way.is_within_a_section() => {
+            found.push(Found {
+                place: node.place.clone(),
+                shown: way.shown(root).to_string(),
+                what: FormFault::Nothing,
+            });
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+    }
 }
 
 fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
@@ -255,8 +294,12 @@ struct Checked {
 
 /// Checks form, then meaning, and gives every problem of both; if there is none, what is to be said besides. `below` is what the
 /// user's file was laid over.
-fn check(mut root: Node, mut below: Node, reader: &Reader) -> Result<Checked, ConfigError> {
-    let (document, faults) = de::read::<Document>(&mut root);
+fn check(mut root: Node, mut below: Node, nothings: Vec<Found>, reader: &Reader) -> Result<Checked, ConfigError> {
+    let (document, mut faults) = de::read::<Document>(&mut root);
+    // What stands in something that is faulty, or is it, has been told.
+    let told = |nothing: &Found| faults.iter().any(|fault| is_hole(slice::from_ref(nothing), &fault.shown));
+    let nothings: Vec<Found> = nothings.into_iter().filter(|nothing| !told(nothing)).collect();
+    faults.extend(nothings);
     let document = document.unwrap_or_default();
     let mut problems: Vec<Placed> = match validate::config(&document, reader) {
         Ok(config) if faults.is_empty() => {

@@ -55,6 +55,11 @@ impl Path {
         place
     }
 
+    /// Whether it leads further than to a member of the root.
+    pub(super) fn is_within_a_section(&self) -> bool {
+        self.0.len() > 1
+    }
+
     /// Whether a map without members stands here.
     pub(super) fn is_empty_map(&self, root: &Node) -> bool {
         matches!(self.find(root).map(|node| &node.value), Some(Value::Map(entries)) if entries.is_empty())

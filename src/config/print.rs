@@ -2,6 +2,7 @@
 //! can be loaded, but for secrets, which are left out.
 
 use super::tree::{Entry, Item, Node, Value};
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 /// What stands in the place of a text that may be a secret.
@@ -81,10 +82,26 @@ fn plain(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::Bool(value) => value.to_string(),
         Value::Number(number) => number.to_string(),
-        Value::Text(text) => scalar(text),
+        Value::Text(text) => scalar(&without_secrets(text)),
         Value::List(_) => "[]".to_owned(),
         Value::Map(_) => "{}".to_owned(),
     }
+}
+
+/// An address without what may be a secret in it: its query, and the user before its host.
+fn without_secrets(text: &str) -> Cow<'_, str> {
+    let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+    if !lower.starts_with("http://") && !lower.starts_with("https://") {
+        return Cow::Borrowed(text);
+    }
+    let (address, query) = text.split_once('?').map_or((text, ""), |(address, _)| (address, "?not-shown"));
+    let (scheme, rest) = address.split_once("://").unwrap_or_default();
+    let authority = rest.split('/').next().unwrap_or_default();
+    let user = match authority.rsplit_once('@') {
+        Some((user, _)) => user.len().saturating_add(1),
+        None => 0,
+    };
+    Cow::Owned(format!("{scheme}://{}{query}", rest.get(user..).unwrap_or_default()))
 }
 
 /// A text, quoted unless nobody could take it for anything else.
@@ -123,4 +140,25 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_secrets;
+
+    #[test]
+    fn what_may_be_a_secret_in_an_address_is_not_shown() {
+        for (text, shown) in [
+            ("https://idp.example.com/keys", "https://idp.example.com/keys"),
+            ("https://idp.example.com/keys?key=s3cret", "https://idp.example.com/keys?not-shown"),
+            ("HTTPS://idp.example.com?s3cret?b", "HTTPS://idp.example.com?not-shown"),
+            ("https://me:s3cret@idp.example.com:8/a@b", "https://idp.example.com:8/a@b"),
+            ("http://s3cret@a@b/?c", "http://b/?not-shown"),
+            ("https://", "https://"),
+            ("/a?b", "/a?b"),
+            ("é", "é"),
+        ] {
+            assert_eq!(without_secrets(text), shown, "{text}");
+        }
+    }
 }

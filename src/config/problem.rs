@@ -1,5 +1,9 @@
 //! What is wrong with a configuration, and where. Shows what the user wrote, never the content of a key or secret.
 
+mod module;
+
+pub use module::ModuleProblem;
+
 use super::de::{FormFault, Found, is_hole};
 use super::path::Path;
 use super::quoted::Quoted;
@@ -30,24 +34,26 @@ pub struct Placed<T = Problem> {
     place: Place,
     path: String,
     what: T,
+    /// Where that stands which it is wrong together with.
+    others: Vec<Place>,
 }
 
 impl Placed {
     /// A problem of a whole document.
     pub(super) const fn at(place: Place, problem: Problem) -> Self {
-        Self { place, path: String::new(), what: problem }
+        Self { place, path: String::new(), what: problem, others: Vec::new() }
     }
 }
 
 impl<T> Placed<T> {
     /// Says it of the value at this path, or, when there is none, of what is nearest around it.
     pub(super) fn new(path: &Path, root: &Node, what: T) -> Self {
-        Self { place: path.place(root).clone(), path: path.shown(root).to_string(), what }
+        Self { place: path.place(root).clone(), path: path.shown(root).to_string(), what, others: Vec::new() }
     }
 
     /// Says something else of the same value.
     pub(super) fn with<U>(&self, what: U) -> Placed<U> {
-        Placed { place: self.place.clone(), path: self.path.clone(), what }
+        Placed { place: self.place.clone(), path: self.path.clone(), what, others: Vec::new() }
     }
 
     /// What is said.
@@ -63,25 +69,29 @@ impl<T> Placed<T> {
 
 impl<T: fmt::Display> fmt::Display for Placed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, path, what } = self;
+        let Self { place, path, what, others } = self;
         match path.as_str() {
             "" => write!(f, "{place}: {what}"),
             path => write!(f, "{place}: {path}: {what}"),
+        }?;
+        for (number, other) in others.iter().enumerate() {
+            write!(f, "{}{other}", if number == 0 { "; see " } else { ", " })?;
         }
+        Ok(())
     }
 }
 
 impl From<Found> for Placed {
     fn from(found: Found) -> Self {
         let Found { place, shown, what } = found;
-        Self { place, path: shown, what: Problem::Form(what) }
+        Self { place, path: shown, what: Problem::Form(what), others: Vec::new() }
     }
 }
 
 /// Everything that is wrong with what a document says, each with its path.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    here: Vec<(Path, Problem)>,
+    here: Vec<(Path, Problem, Vec<Path>)>,
     /// Those of other documents, which have their places already.
     beside: Vec<Placed>,
 }
@@ -90,7 +100,14 @@ impl Problems {
     /// Notes a problem, unless there are [`MOST`] already.
     pub(super) fn add(&mut self, path: Path, problem: impl Into<Problem>) {
         if self.here.len() < MOST {
-            self.here.push((path, problem.into()));
+            self.here.push((path, problem.into(), Vec::new()));
+        }
+    }
+
+    /// The same for what is wrong only together with what stands elsewhere.
+    pub(super) fn add_seen_with(&mut self, path: Path, problem: Problem, others: Vec<Path>) {
+        if self.here.len() < MOST {
+            self.here.push((path, problem, others));
         }
     }
 
@@ -123,10 +140,12 @@ impl Problems {
     /// The problems with their places in the tree, but for what is missing only since it was faulty and taken out.
     pub(super) fn placed(self, root: &Node, faults: &[Found]) -> Vec<Placed> {
         let mut placed = self.beside;
-        for (path, problem) in self.here {
-            let problem = Placed::new(&path, root, problem);
+        for (path, problem, others) in self.here {
+            let mut problem = Placed::new(&path, root, problem);
+            problem.others = others.iter().map(|other| other.place(root).clone()).collect();
             match problem.what {
-                Problem::Empty(_) | Problem::NoMatch | Problem::Kind { found: 0, .. } if is_hole(faults, &problem.path) => {}
+                Problem::Empty(_) | Problem::NoMatch | Problem::Kind { found: 0, .. }
+                    if is_hole(faults, &problem.path) => {}
                 _ => placed.push(problem),
             }
         }
@@ -343,6 +362,9 @@ pub enum Problem {
         /// The other authenticator.
         other: Quoted,
     },
+    /// Modules, or what belongs to none.
+    #[error(transparent)]
+    Module(#[from] ModuleProblem),
     /// A list of revocations that can't be read.
     #[error(transparent)]
     Revocations(#[from] RevocationsError),
@@ -504,6 +526,17 @@ pub enum Problem {
         pattern: Quoted,
         /// What is wrong with it.
         fault: PatternFault,
+    },
+    /// A pattern of a rule that never decides.
+    #[error(
+        "{pattern} never decides: whatever it matches is decided by {by}, which are more specific; leave it out, or change what it \
+             is for"
+    )]
+    RuleCovered {
+        /// The pattern.
+        pattern: Quoted,
+        /// The others.
+        by: String,
     },
     /// Two rules for the same requests.
     #[error(

@@ -6,7 +6,7 @@ use super::problem::{Placed, Problem, Problems};
 use super::validate::timestamp;
 use crate::authn::{RevocationList, Revoked};
 use crate::clock::Timestamp;
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// The most that is read of a list in JSON: 128 MiB, which holds a million entries.
 const MAX_JSON_BYTES: u64 = 128 * 1024 * 1024;
+/// The most items of one of the three lists.
+const MOST_ITEMS: usize = 1_000_000;
 /// The most that is read of a list in YAML: 4 MiB. Reading YAML, with the place of each value, costs ten times as much.
 const MAX_YAML_BYTES: usize = 4 * 1024 * 1024;
 
@@ -79,22 +81,55 @@ impl fmt::Display for Lines<'_> {
 }
 
 /// The file as it is written.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Document {
-    tokens: Vec<Item>,
-    subjects: Vec<Item>,
-    organizations: Vec<Item>,
+    tokens: Items,
+    subjects: Items,
+    organizations: Items,
 }
 
-#[derive(Debug, Deserialize)]
+/// The items of one list: at most [`MOST_ITEMS`], so that a file of short names can't take many times its size in memory.
+#[derive(Debug, Default)]
+struct Items(Vec<Item>);
+
+impl<'de> Deserialize<'de> for Items {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Bounded)
+    }
+}
+
+struct Bounded;
+
+impl<'de> Visitor<'de> for Bounded {
+    type Value = Items;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Items, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            if items.len() >= MOST_ITEMS {
+                return Err(A::Error::custom(format_args!(
+                    "there are more than {MOST_ITEMS} items, the most that are read"
+                )));
+            }
+            items.push(item);
+        }
+        Ok(Items(items))
+    }
+}
+
+#[derive(Debug, serde::Deserialize)]
 #[serde(untagged, expecting = "expected a name, or `{ id: NAME, issued_before: TIME }`")]
 enum Item {
     Name(Box<str>),
     Before(Before),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Before {
     id: Box<str>,
@@ -162,7 +197,7 @@ fn yaml(file: &Path, text: &str) -> Result<RevocationList, RevocationsError> {
 /// The list that a document says; what is wrong with an item is told to `found`.
 fn list(document: &Document, mut found: impl FnMut(&'static str, usize, Problem)) -> RevocationList {
     let Document { tokens, subjects, organizations } = document;
-    let mut all = |which: &'static str, items: &[Item]| {
+    let mut all = |which: &'static str, Items(items): &Items| {
         let mut revoked = Revoked::default();
         for (number, item) in items.iter().enumerate() {
             match item {
@@ -180,5 +215,24 @@ fn list(document: &Document, mut found: impl FnMut(&'static str, usize, Problem)
         tokens: all("tokens", tokens),
         subjects: all("subjects", subjects),
         organizations: all("organizations", organizations),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_ITEMS, read};
+    use std::fs;
+
+    #[test]
+    fn a_list_of_more_items_than_are_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("revoked.json");
+        for (items, refused) in [(MOST_ITEMS, false), (MOST_ITEMS + 1, true)] {
+            let list = vec!["\"abcd\""; items].join(",");
+            fs::write(&file, format!("{{\"subjects\":[{list}]}}")).unwrap();
+            let said = read(&file).map_err(|error| error.to_string());
+            let refusal = said.err().is_some_and(|text| text.contains("more than 1000000 items"));
+            assert_eq!(refusal, refused, "{items}");
+        }
     }
 }

@@ -148,6 +148,8 @@ pub(super) struct Reader {
     keys: Keys,
     /// The list of revocations that counts already.
     running: Option<Revocations>,
+    /// Files that are not there where nobody minds, in the order in which they were looked for.
+    missing: RefCell<Vec<PathBuf>>,
 }
 
 /// Which keys a configuration is loaded with.
@@ -161,7 +163,8 @@ pub enum Keys {
 
 impl Reader {
     pub(super) fn new(environment: Environment, base: PathBuf, keys: Keys) -> Self {
-        Self { environment, base, files: RefCell::default(), texts: RefCell::default(), keys, running: None }
+        let (files, texts, missing) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { environment, base, files, texts, keys, running: None, missing }
     }
 
     /// The same where a list of revocations counts already.
@@ -194,11 +197,24 @@ impl Reader {
         let file = path.display().to_string();
         let content = match self.file(&path, MAX_TABLE_BYTES) {
             Ok(content) => content.ok_or_else(|| SourceFault::TableTooLarge(file.clone()))?,
-            Err(error) if self.replaces_keys() && error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if self.replaces_keys() && error.kind() == io::ErrorKind::NotFound => {
+                self.note_missing(path);
+                return Ok(None);
+            }
             Err(error) => return Err(SourceFault::Unreadable { file, error }),
         };
         let text = String::from_utf8(content).map_err(|_| SourceFault::TableNotText(file.clone()))?;
         if text.trim().is_empty() { Err(SourceFault::TableEmpty(file)) } else { Ok(Some((file, text))) }
+    }
+
+    /// Notes that a file is not there, and that it is taken for one without an entry: a policy test runs where no table is.
+    pub(super) fn note_missing(&self, file: PathBuf) {
+        self.missing.borrow_mut().push(file);
+    }
+
+    /// Every file that was not there.
+    pub(super) fn missing(&self) -> Vec<PathBuf> {
+        self.missing.borrow().clone()
     }
 
     /// Whether other keys stand in the place of those that the configuration names.
@@ -315,8 +331,13 @@ impl Reader {
     }
 }
 
-/// Whether this can be the name of a variable; PEM can't.
+/// Whether this can be the name of a variable; PEM can't, and neither can a secret in hexadecimal digits.
 fn is_variable(name: &str) -> bool {
+    const SHORTEST_SECRET: usize = 16;
+    let digits = name.bytes().all(|byte| byte.is_ascii_hexdigit()) && name.len() >= SHORTEST_SECRET;
+    if digits || name.starts_with(|first: char| first.is_ascii_digit()) {
+        return false;
+    }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     matches!(name.len(), 1..=128) && name.bytes().all(plain) && !name.starts_with("-----")
 }

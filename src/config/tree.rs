@@ -79,19 +79,25 @@ impl Node {
         Ok(raw.located(&origin))
     }
 
-    /// Lays `above` over this tree: maps merge, everything else replaces, `null` says nothing.
-    pub(super) fn overlay(self, above: Self) -> Self {
+    /// Lays `above` over this tree: maps merge, everything else replaces, `null` says nothing. A map of which exactly one member
+    /// may be there is a choice, and no choice is merged with another: `is_choice` tells it by the keys that lead to it.
+    pub(super) fn overlay(self, above: Self, is_choice: fn(&[&str]) -> bool) -> Self {
+        self.overlay_at(&[], above, is_choice)
+    }
+
+    fn overlay_at(self, way: &[&str], above: Self, is_choice: fn(&[&str]) -> bool) -> Self {
         match (self.value, above.value) {
             (value, Value::Null) => Self { place: self.place, value },
-            (Value::Map(mut below), Value::Map(above_entries)) => {
+            (Value::Map(mut below), Value::Map(above_entries)) if !is_choice(way) => {
                 // No key is twice in one map: the search need not go on into what is added here.
                 let known_before = below.len();
                 for entry in above_entries {
                     match below.iter().take(known_before).position(|known| known.key == entry.key) {
                         Some(at) => {
                             let known = below.remove(at);
-                            let node = known.node.overlay(entry.node);
-                            below.insert(at, Entry { node, ..known });
+                            let way = [way, &[known.key.as_str()]].concat();
+                            let node = known.node.overlay_at(&way, entry.node, is_choice);
+                            below.insert(at, Entry { key: entry.key, key_place: known.key_place, node });
                         }
                         None => below.push(entry),
                     }

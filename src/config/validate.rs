@@ -1,6 +1,7 @@
 //! From the document to a configuration that can't hold a bad value. Notes every problem, and gives nothing if there is one.
 
 mod authenticators;
+mod modules;
 mod principal;
 pub(super) mod rules;
 mod server;
@@ -37,6 +38,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
         revocations,
         rules,
         fallback,
+        modules,
+        core,
         upstream,
         denials,
         telemetry,
@@ -50,7 +53,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let (list, places, sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
     shared_keys::check(&list, reader, &mut problems);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
-    let rules = rules::check(rules, *fallback, &names, &mut problems);
+    let mut rules = rules::check(rules, *fallback, &names, &mut problems);
+    let (modules, gateway) = modules::check(modules, core, &mut rules, &mut problems);
     let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
     let schemes = authenticators::challenge_schemes(&list);
@@ -64,9 +68,9 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
 
     let answers = Answers::new(&style);
     let authenticators = Authenticators::new(list, revocations);
-    let snapshot = Snapshot { places, authenticators, rules, shape, answers, deadline, logged };
+    let snapshot = Snapshot { places, authenticators, rules, modules, shape, answers, deadline, logged };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
-    Ok(Config { server, tls, snapshot, key_sources, introspection_sources })
+    Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources })
 }
 
 /// The list as it is now. Who follows its changes reads it again in the same way.
@@ -81,6 +85,7 @@ fn revocations(list: &document::Revocations, reader: &Reader, problems: &mut Pro
         Ok(list) => Some(Revocations::new(file, list)),
         // In a policy test nobody minds that the list of the place where it is to serve is not here.
         Err(RevocationsError::Read { error, .. }) if reader.replaces_keys() && error.kind() == ErrorKind::NotFound => {
+            reader.note_missing(file);
             None
         }
         Err(RevocationsError::Placed(placed)) => {

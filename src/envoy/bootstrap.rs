@@ -1,7 +1,49 @@
 //! The sample Envoy configuration, `deploy/envoy.yaml`, with its addresses replaced: for the demo and for tests, so that what
 //! is shown and tested is the very file that users start from.
 
+use crate::authz::{ModuleName, ModulePrefix};
+use crate::endpoint::Endpoint;
 use std::net::SocketAddr;
+
+/// What Envoy routes to.
+#[derive(Debug, Clone, Default)]
+pub struct Gateway {
+    /// The modules, in the order of the configuration. Their prefixes differ.
+    pub modules: Vec<Module>,
+    /// The service behind the reserved names.
+    pub core: Core,
+}
+
+/// A service that owns what stands below its prefix.
+#[derive(Debug, Clone)]
+pub struct Module {
+    /// Its name, which is that of its cluster.
+    pub name: ModuleName,
+    /// The segments that lead to it.
+    pub prefix: ModulePrefix,
+    /// Where it listens.
+    pub upstream: Endpoint,
+    /// Whether a list narrows what its callers may do.
+    pub access: Listed,
+}
+
+/// Whether a module has an access list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// It has none: what rules let through may do everything.
+    NoList,
+    /// It has one.
+    List,
+}
+
+/// The service that owns some first segments, which are no module's.
+#[derive(Debug, Clone, Default)]
+pub struct Core {
+    /// Where it listens; `None`: the names are nobody's.
+    pub upstream: Option<Endpoint>,
+    /// The segments.
+    pub reserved: Vec<Box<str>>,
+}
 
 /// The sample as it is in the repository.
 pub const SAMPLE: &str = include_str!("../../deploy/envoy.yaml");

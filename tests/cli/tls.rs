@@ -65,10 +65,14 @@ async fn a_certificate_whose_time_is_over_is_told_and_serves() {
         );
         let text =
             "the certificate of server.tls expired at 1999-12-31T00:00:00Z; clients that check it will not connect";
-        assert_eq!(said.out.contains(&format!("\n  caution: {text}\n")), over, "{said:?}");
+        let placed = format!("\ncaution: modgud.yaml:1:24: server.tls.cert: {text}\n");
+        assert_eq!(said.out.contains(&placed), over, "{said:?}");
+        let strict = ["check", "--config", "modgud.yaml", "--deny-cautions"];
+        let said = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &strict).await;
+        assert_eq!(said.code, Some(i32::from(over)), "{said:?}");
         let serving = Serving::start(folder.path(), &pem, &["--config", "modgud.yaml"]).await;
         let said = serving.end(Signal::INT).await;
-        assert_eq!(said.out.contains(&format!("\"message\":\"{text}\"")), over, "{}", said.out);
+        assert_eq!(said.out.contains(text), over, "{}", said.out);
     }
 }
 

@@ -68,7 +68,7 @@ async fn what_was_decided_on_is_what_the_module_gets() {
 }
 
 /// The path as the module's author understands it, with the segment that the module is known by.
-fn module_path(seen: &Seen) -> String {
+pub(super) fn module_path(seen: &Seen) -> String {
     let path = seen.path.split('?').next().unwrap_or_default();
     let decoded = percent_decoded(path);
     match seen.module.as_str() {

@@ -297,6 +297,57 @@ fn request() -> impl Strategy<Value = (&'static str, String)> {
     (method, "(/[abc]){1,5}/?|/")
 }
 
+/// Entries of which some cover others.
+fn few() -> impl Strategy<Value = String> {
+    let methods = prop_oneof![Just("*"), Just("GET"), Just("GET,PUT"), Just("HEAD")];
+    const PATHS: [&str; 6] = ["/", "/{*rest}", "/{p}", "/{p}/{*rest}", "/{p}/{q}", "/{p}/{q}/{*rest}"];
+    (methods, proptest::sample::select(&PATHS[..])).prop_map(|(methods, path)| format!("{methods} {path}"))
+}
+
+/// Requests that an entry decides if any does: nothing else names their segments, and their method only if the entry does.
+fn own(entry: &str) -> Vec<String> {
+    let (methods, pattern) = entry.split_once(' ').unwrap();
+    let methods = methods.replace('*', "PROPFIND");
+    let head = pattern.split("/{*").next().unwrap();
+    let head: String = head
+        .split('/')
+        .skip(1)
+        .filter(|one| !one.is_empty())
+        .map(|one| if one.starts_with('{') { "/own".to_owned() } else { format!("/{one}") })
+        .collect();
+    let lengths = if pattern.contains("/{*") { 0..6 } else { 0..1 };
+    let path = |more: usize| format!("{head}{}", "/own".repeat(more));
+    let paths = lengths.map(path).map(|path| if path.is_empty() { "/".to_owned() } else { path });
+    let read = methods.split(',').chain(methods.split(',').any(|one| one == "GET").then_some("HEAD"));
+    let methods: Vec<&str> = read.collect();
+    paths.flat_map(|path| methods.iter().map(move |method| format!("{method} {path}")).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn an_entry_that_never_decides_is_told_with_those_that_do() {
+    let table: &[(&[&str], &[(&str, &[&str])])] = &[
+        (&["* /{*rest}", "* /", "* /{a}"], &[]),
+        (&["* /{*rest}", "* /{a}/{*rest}"], &[]),
+        (&["* /{*rest}", "* /", "* /{a}/{*rest}"], &[("* /{*rest}", &["* /", "* /{a}/{*rest}"])]),
+        (
+            &["* /{a}/{b}/{*rest}", "* /{a}", "* /{*rest}", "* /"],
+            &[("* /{*rest}", &["* /{a}/{b}/{*rest}", "* /{a}", "* /"])],
+        ),
+        (&["* /a/{*rest}", "* /a", "* /a/b/{*rest}"], &[]),
+        (&["* /{*rest}", "GET /", "GET /{a}/{*rest}"], &[]),
+        (&["GET /{*rest}", "* /", "* /{a}/{*rest}"], &[("GET /{*rest}", &["* /", "* /{a}/{*rest}"])]),
+        (&["HEAD /{*rest}", "GET /", "* /{a}/{*rest}"], &[("HEAD /{*rest}", &["GET /", "* /{a}/{*rest}"])]),
+        (&["GET,PUT /{*rest}", "GET /", "GET /{a}/{*rest}"], &[]),
+    ];
+    for (entries, expected) in table {
+        let router = router(entries);
+        let found: Vec<(&str, Vec<&str>)> =
+            router.covered().into_iter().map(|one| (*one.entry, one.by.into_iter().copied().collect())).collect();
+        let expected: Vec<(&str, Vec<&str>)> = expected.iter().map(|(entry, by)| (*entry, by.to_vec())).collect();
+        assert_eq!(found, expected, "{entries:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_naive_list_in_any_order_gives_the_same_answers(
@@ -320,6 +371,30 @@ proptest! {
             for router in &routers {
                 prop_assert_eq!(find(router, &format!("{method} {path}")), expected, "{} {}", method, path);
             }
+        }
+    }
+
+    /// What is said never to decide never does; of everything else, some request is decided by it.
+    #[test]
+    fn an_entry_is_covered_when_it_never_decides(
+        entries in proptest::collection::vec(prop_oneof![1 => entry(), 2 => few()], 1..12),
+        requests in proptest::collection::vec(request(), 1..24),
+    ) {
+        let mut kept: Vec<String> = Vec::new();
+        for entry in entries {
+            if !kept.iter().any(|earlier| naive::collide(earlier, &entry)) {
+                kept.push(entry);
+            }
+        }
+        let router = router(&kept);
+        let covered: Vec<&str> = router.covered().into_iter().map(|covered| *covered.entry).collect();
+        for (method, path) in &requests {
+            let found = find(&router, &format!("{method} {path}"));
+            prop_assert!(found.is_none_or(|found| !covered.contains(&found)), "{} {}", method, path);
+        }
+        for entry in kept.iter().filter(|entry| !covered.contains(&entry.as_str())) {
+            let decides = own(entry).into_iter().any(|request| find(&router, &request) == Some(entry.as_str()));
+            prop_assert!(decides, "{} of {:?}", entry, kept);
         }
     }
 

@@ -37,6 +37,8 @@ pub(super) enum CasesError {
         "the case `{case}` names the authenticator `{name}`, and the configuration has none of that name for signed tokens"
     )]
     NoAuthenticator { case: String, name: String },
+    #[error("the case `{case}` has a token, and its authenticator looks for none in a request; leave `token` out")]
+    NoPlace { case: String },
 }
 
 /// One case.
@@ -140,7 +142,8 @@ impl Case {
                 Some(key.and_then(|key| key.sign(&claims(issuer, laid_over, now))).map_err(sign)?)
             }
         };
-        if let (Some(token), Some(place)) = (token, snapshot.places.of(who)) {
+        if let Some(token) = token {
+            let place = snapshot.places.of(who).ok_or_else(|| CasesError::NoPlace { case: self.name.clone() })?;
             match place {
                 Place::Scheme(header, scheme) => {
                     all.push(HeaderArg::new(header.as_str(), &format!("{} {token}", scheme.as_str())));

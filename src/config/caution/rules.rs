@@ -18,8 +18,9 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cauti
     let lengths = Lengths::of(document.rules.iter().chain(&profile.rules));
     let compared = Compared { document, before: &before, rules, lengths: &lengths };
     for rule in profile.rules.iter().filter(|rule| matches!(rule.access, document::Access::Denied)) {
-        let document::Rule { name, matches: document::Match { hosts: _, methods, paths }, .. } = rule;
-        for pattern in paths {
+        let document::Rule { name, matches, .. } = rule;
+        let methods = matches.methods();
+        for pattern in &matches.paths {
             let Some(now) = compared.no_more_denied(rule, pattern) else { continue };
             let by = now.to_string();
             let methods =
@@ -40,7 +41,7 @@ fn open_to_all(document: &Document, cautions: &mut Cautions<'_>) {
             document::Access::Authenticated | document::Access::Preflight | document::Access::Denied => continue,
         }
         // One for some hosts opens those, as it says.
-        let anywhere = rule.matches.hosts.is_empty();
+        let anywhere = rule.matches.hosts().is_empty();
         for (place, pattern) in rule.matches.paths.iter().enumerate().filter(|_| anywhere) {
             if PathPattern::parse(pattern).is_ok_and(|pattern| matches_everything(&pattern)) {
                 let at = Path::root("rules").position(number).key("match").key("paths").position(place);

@@ -36,6 +36,9 @@ pub enum FormFault {
         /// What would be right.
         expected: String,
     },
+    /// A key without a value.
+    #[error("nothing stands here; write a value, or leave the key out")]
+    Nothing,
     /// What serde says, when it is none of these.
     #[error("{0}")]
     Other(String),
@@ -193,7 +196,7 @@ impl de::Error for Fault {
             Unexpected::Str(text) => Seen::Text(Quoted::new(text)),
             Unexpected::Signed(number) => Seen::Number(number.to_string()),
             Unexpected::Unsigned(number) => Seen::Number(number.to_string()),
-            Unexpected::Float(number) => Seen::Number(number.to_string()),
+            Unexpected::Float(number) => Seen::Number(format!("{number:?}")),
             Unexpected::Bool(value) => Seen::Bool(value),
             Unexpected::Seq => Seen::List,
             Unexpected::Map => Seen::Map(None),
@@ -225,7 +228,8 @@ fn plain(expected: &dyn Expected) -> String {
     match expected.to_string() {
         text if text == "a sequence" => "a list".to_owned(),
         text if text.starts_with("a string") || text.starts_with("path string") => "a text".to_owned(),
-        text if text == "u64" => "a whole number, 0 or more".to_owned(),
+        text if text == "u32" => format!("a whole number from 0 to {}", u32::MAX),
+        text if text == "u64" || text == "usize" => "a whole number, 0 or more".to_owned(),
         text if text == "u16" => format!("a whole number from 0 to {}", u16::MAX),
         text => text,
     }

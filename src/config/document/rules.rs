@@ -61,14 +61,24 @@ pub(in super::super) struct RequireAny {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Match {
     /// The hosts, without port, such as `[api.example.com]`; `*.example.com` is every name below it. Default: every host.
-    #[serde(default)]
-    pub(in super::super) hosts: Vec<String>,
+    pub(in super::super) hosts: Option<Vec<String>>,
     /// The methods, in upper case, such as `[GET, HEAD]`. Default: every method.
-    #[serde(default)]
-    pub(in super::super) methods: Vec<String>,
+    pub(in super::super) methods: Option<Vec<String>>,
     /// Path patterns, such as `/reports/{id}` or `/docs/{*rest}`: `{name}` is one segment, `{*rest}` at the end is all that follow,
     /// none too. Written decoded. A trailing slash means nothing.
     pub(in super::super) paths: Vec<String>,
+}
+
+impl Match {
+    /// The hosts that are named; none: every host.
+    pub(in super::super) fn hosts(&self) -> &[String] {
+        self.hosts.as_deref().unwrap_or_default()
+    }
+
+    /// The methods that are named; none: every method.
+    pub(in super::super) fn methods(&self) -> &[String] {
+        self.methods.as_deref().unwrap_or_default()
+    }
 }
 
 /// What a rule asks of the caller.

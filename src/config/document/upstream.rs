@@ -5,6 +5,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+/// Whether exactly one member of the map that these keys lead to may be there: another one stands in its place.
+pub(in super::super) fn is_choice(way: &[&str]) -> bool {
+    matches!(way, ["upstream", "headers", _] | ["upstream", "credential"])
+}
+
 /// What modules behind Envoy are told about the caller.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

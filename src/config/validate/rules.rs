@@ -2,15 +2,17 @@
 
 use super::super::document::{self, Require, RequireAny};
 use super::super::path::Path;
-use super::super::problem::{Problem, Problems};
+use super::super::problem::{ModuleProblem, Problem, Problems};
 use super::super::quoted::Quoted;
 use super::{method, name};
 use crate::authz::{
-    Access, ByName, Enforcement, Entitlements, Fallback, HostPattern, PathPattern, Requirement, Rule, RuleName, Rules,
+    Access, ByName, Covered, Enforcement, Entitlements, Fallback, HostPattern, PathPattern, Requirement, Rule,
+    RuleConflict, RuleName, Rules,
 };
 use crate::method::Method;
 use crate::principal::AuthenticatorName;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// The rules of a document, which notes what is wrong with them. `authenticators` are the names that a rule may ask for.
 pub(in super::super) fn check(
@@ -29,6 +31,9 @@ pub(in super::super) fn check(
         let document::Rule { name: rule_name, matches, by_name, allow_by_name, access, require } = rule;
         let at = Path::root("rules").position(number);
         name(&at, rule_name, &mut taken, problems);
+        if rule_name.starts_with(super::modules::RULE) {
+            problems.add(at.key("name"), ModuleProblem::RuleName(Quoted::new(rule_name)));
+        }
         let access = match access {
             document::Access::Authenticated => Access::Authenticated,
             document::Access::Optional => Access::Optional,
@@ -48,25 +53,24 @@ pub(in super::super) fn check(
             enforcement: Enforcement::Enforced,
             by_name: if *allow_by_name { ByName::Decides } else { ByName::Narrows },
         };
-        match (*by_name, access) {
-            (false, Access::Preflight) => {
-                methods_of_preflights(&at.key("match").key("methods"), matches, problems);
-                add(&at.key("match"), matches, of_pattern, &mut rules, problems);
-            }
-            (false, _) => add(&at.key("match"), matches, of_pattern, &mut rules, problems),
-            (true, _) => {
-                by_name_only(&at, matches, access, problems);
-                rules.add_named(of_pattern(""));
-            }
+        if *by_name {
+            by_name_only(&at, matches, access, problems);
+            rules.add_named(of_pattern(""));
+            continue;
         }
+        if access == Access::Preflight {
+            methods_of_preflights(&at.key("match").key("methods"), matches, problems);
+        }
+        add(&at.key("match"), list, matches, of_pattern, &mut rules, problems);
     }
+    covered(list, &rules, problems);
     rules
 }
 
 /// A rule for preflights is for no other method than theirs.
 fn methods_of_preflights(at: &Path, matches: &document::Match, problems: &mut Problems) {
     for (place, text) in matches
-        .methods
+        .methods()
         .iter()
         .enumerate()
         .filter(|(_, text)| method(text).is_ok_and(|method| method.as_str() != "OPTIONS"))
@@ -78,7 +82,7 @@ fn methods_of_preflights(at: &Path, matches: &document::Match, problems: &mut Pr
 /// A rule that only its name leads to matches nothing by itself, and preflights are no matter of names.
 fn by_name_only(at: &Path, matches: &document::Match, access: Access, problems: &mut Problems) {
     let document::Match { hosts, methods, paths } = matches;
-    if !(hosts.is_empty() && methods.is_empty() && paths.is_empty()) {
+    if hosts.is_some() || methods.is_some() || !paths.is_empty() {
         problems.add(at.key("match"), Problem::MatchByName);
     }
     if access == Access::Preflight {
@@ -89,12 +93,22 @@ fn by_name_only(at: &Path, matches: &document::Match, access: Access, problems: 
 /// Adds a rule for each of its hosts and patterns.
 fn add(
     at: &Path,
+    list: &[document::Rule],
     matches: &document::Match,
     of_pattern: impl Fn(&str) -> Rule,
     rules: &mut Rules,
     problems: &mut Problems,
 ) {
     let document::Match { hosts, methods, paths } = matches;
+    // Left out, they are every host and every method: an empty list can mean that, or nobody.
+    if hosts.as_ref().is_some_and(Vec::is_empty) {
+        problems.add(at.key("hosts"), Problem::Empty("name at least one host, or leave the key out for every host"));
+    }
+    if methods.as_ref().is_some_and(Vec::is_empty) {
+        problems
+            .add(at.key("methods"), Problem::Empty("name at least one method, or leave the key out for every method"));
+    }
+    let (hosts, methods) = (matches.hosts(), matches.methods());
     if hosts.is_empty() && methods.is_empty() && paths.is_empty() {
         problems.add(at.clone(), Problem::NoMatch);
     } else if paths.is_empty() {
@@ -116,13 +130,40 @@ fn add(
         let Some(parsed) = problems.take(&path, parsed) else { continue };
         for host in &patterns {
             let added = rules.add(of_pattern(pattern), host.as_ref(), &accepted, &parsed);
-            let added = added.map_err(|conflict| Problem::RuleConflict {
-                pattern: Quoted::new(pattern),
-                with: Quoted::new(conflict.with.as_str()),
-            });
-            problems.take(&path, added);
+            let Err(RuleConflict { with, pattern: other }) = added else { continue };
+            let others = place_of(list, &with, &other).into_iter().collect();
+            let (pattern, with) = (Quoted::new(pattern), Quoted::new(with.as_str()));
+            problems.add_seen_with(path.clone(), Problem::RuleConflict { pattern, with }, others);
         }
     }
+}
+
+/// Patterns of rules that never decide, on whatever host.
+fn covered(list: &[document::Rule], rules: &Rules, problems: &mut Problems) {
+    let mut found = BTreeMap::<(&str, &str), Vec<Covered<'_, Arc<Rule>>>>::new();
+    for covered in rules.covered() {
+        found.entry((covered.entry.name.as_str(), &covered.entry.pattern)).or_default().push(covered);
+    }
+    for ((name, pattern), covered) in found {
+        let Some(rule) = list.iter().find(|rule| rule.name == name) else { continue };
+        let Some(at) = covered.first().and_then(|one| place_of(list, &one.entry.name, pattern)) else { continue };
+        if covered.len() < rule.matches.hosts().len().max(1) {
+            continue;
+        }
+        let by: BTreeSet<(&str, &str)> =
+            covered.iter().flat_map(|one| &one.by).map(|rule| (rule.name.as_str(), &*rule.pattern)).collect();
+        let words = by.iter().map(|(name, pattern)| format!("{} of rule {}", Quoted::new(pattern), Quoted::new(name)));
+        let words = words.collect::<Vec<_>>().join(" and ");
+        let others = by.iter().filter_map(|(name, pattern)| place_of(list, &RuleName::new(name), pattern)).collect();
+        problems.add_seen_with(at, Problem::RuleCovered { pattern: Quoted::new(pattern), by: words }, others);
+    }
+}
+
+/// Where a rule's pattern stands.
+fn place_of(list: &[document::Rule], name: &RuleName, pattern: &str) -> Option<Path> {
+    let (number, rule) = list.iter().enumerate().find(|(_, rule)| rule.name == name.as_str())?;
+    let place = rule.matches.paths.iter().position(|one| one == pattern)?;
+    Some(Path::root("rules").position(number).key("match").key("paths").position(place))
 }
 
 fn methods_of<'m>(at: &Path, methods: &'m [String], problems: &mut Problems) -> Vec<Method<'m>> {

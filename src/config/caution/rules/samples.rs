@@ -119,19 +119,19 @@ fn push_encoded(target: &mut String, literal: &str) {
 
 /// Hosts that stand for all those that both are for, and perhaps for some of one of them only.
 fn hosts(one: &Match, other: &Match) -> Vec<String> {
-    let named: BTreeSet<&String> = one.hosts.iter().chain(&other.hosts).collect();
+    let named: BTreeSet<&String> = one.hosts().iter().chain(other.hosts()).collect();
+    let any = if named.is_empty() { Some(ANY_HOST.to_owned()) } else { None };
     let samples = named.into_iter().map(|host| match host.strip_prefix('*') {
         Some(suffix) => format!("{ANY_HOST}{suffix}"),
         None => host.clone(),
     });
-    let any = if one.hosts.is_empty() && other.hosts.is_empty() { Some(ANY_HOST.to_owned()) } else { None };
     any.into_iter().chain(samples).collect()
 }
 
 /// Methods that stand for all those that both are for, and perhaps for some of one of them only. One for `GET` is one for `HEAD`
 /// too, unless another rule names that.
 fn methods(one: &Match, other: &Match) -> Vec<String> {
-    let named: BTreeSet<&str> = one.methods.iter().chain(&other.methods).map(String::as_str).collect();
+    let named: BTreeSet<&str> = one.methods().iter().chain(other.methods()).map(String::as_str).collect();
     let head = if named.contains("GET") { Some("HEAD") } else { None };
     let any = if named.is_empty() { Some(ANY_METHOD) } else { None };
     let all: BTreeSet<&str> = named.into_iter().chain(head).chain(any).collect();

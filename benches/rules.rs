@@ -1,0 +1,149 @@
+//! What a decision costs with ten, a thousand and ten thousand rules: `cargo bench --bench rules`, the second half of `make bench`.
+//!
+//! In this process and without a network, since it is the rules alone that are compared: the same requests with the same known
+//! tokens, each decided by another rule. What the figures mean is in `docs/benchmarks.md`.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a tool that measures: it prints, reckons with floats, and may stop where its own figures make no sense"
+)]
+
+use mimalloc::MiMalloc;
+use modgud::clock::{Clock, Timestamp};
+use modgud::config::{Environment, Overrides, ProfileName, load};
+use modgud::decision::Verdict;
+use modgud::jose::{Algorithm, SigningKey};
+use modgud::request::{Field, Headers, Request};
+use modgud::snapshot::{Snapshot, decide};
+use serde_json::json;
+use std::error::Error;
+use std::fmt::Write;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// The allocator that modgud has.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// How many rules there are.
+const SIZES: [usize; 3] = [10, 1_000, 10_000];
+/// How many different rules decide, at most: each by a request of its own.
+const ASKED: usize = 1_000;
+/// Names of services, so that the tree of rules is one and not a list.
+const SERVICES: usize = 97;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // Without `--bench` it is `cargo test` that runs this, to see whether it still works.
+    let full = std::env::args().any(|argument| argument == "--bench");
+    let (rounds, passes) = if full { (31, 40) } else { (3, 2) };
+    let key = SigningKey::generate(Algorithm::Rs256)?;
+    let now = Clock::System.now();
+    let token = token(&key, now)?;
+    let authorization = format!("JWT {token}");
+    let public = key.public_pem()?;
+    let snapshots = SIZES.map(|size| snapshot(size, &public));
+    let snapshots = snapshots.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let targets: Vec<Vec<String>> = SIZES.iter().map(|size| targets(*size)).collect();
+
+    let mut nanos = vec![Vec::new(); SIZES.len()];
+    let mut found = vec![Vec::new(); SIZES.len()];
+    for round in 0..=rounds {
+        for at in 0..SIZES.len() {
+            // Each size comes first, second and last equally often.
+            let size = (at + round) % SIZES.len();
+            let requests: Vec<Request<'_>> =
+                targets[size].iter().map(|target| request(target, &authorization)).collect::<Result<_, _>>()?;
+            let whole = time(&requests, passes, |request| {
+                let decision = decide(request, &snapshots[size], now);
+                matches!(decision.verdict, Verdict::Allow(_)) && decision.rule.is_some()
+            })?;
+            let alone = time(&requests, passes, |request| black_box(snapshots[size].rules.find(request)).is_some())?;
+            // The first round warms up.
+            if round > 0 {
+                nanos[size].push(whole);
+                found[size].push(alone);
+            }
+        }
+    }
+    println!("A decision on a known token, in this process, in ns: median of {rounds} rounds (least–most)\n");
+    println!(
+        "| rules | the decision | of it: which rule | the decision ÷ that with {} rules |\n|---|---|---|---|",
+        SIZES[0]
+    );
+    for (size, rules) in SIZES.iter().enumerate() {
+        let ratios: Vec<f64> = nanos[size].iter().zip(&nanos[0]).map(|(one, base)| one / base).collect();
+        println!("| {rules} | {} | {} | {} |", spread(&nanos[size], 0), spread(&found[size], 0), spread(&ratios, 2));
+    }
+    Ok(())
+}
+
+/// The time of one call in nanoseconds; every call has to succeed.
+fn time(requests: &[Request<'_>], passes: usize, call: impl Fn(&Request<'_>) -> bool) -> Result<f64, &'static str> {
+    let start = Instant::now();
+    let mut good = true;
+    for _ in 0..passes {
+        for request in requests {
+            good &= call(black_box(request));
+        }
+    }
+    let took = start.elapsed().as_secs_f64() * 1e9;
+    if good { Ok(took / (requests.len() * passes) as f64) } else { Err("a request is not let through by a rule") }
+}
+
+/// A rule for each of `size` resources, and what a caller of each needs.
+fn snapshot(size: usize, public: &str) -> Result<Snapshot, Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("modgud.yaml");
+    let mut yaml = String::from("rules:\n");
+    for rule in 0..size {
+        writeln!(
+            yaml,
+            "- {{name: r{rule}, match: {{paths: [\"{}/{{id}}\"]}}, require: {{scopes: [read]}}}}",
+            path(rule)
+        )?;
+    }
+    yaml.push_str("fallback: denied\n");
+    std::fs::write(&file, yaml)?;
+    let overrides = Overrides { profile: Some(ProfileName::Bifrost), ..Overrides::default() };
+    let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", public)]);
+    Ok(load(Some(&file), &overrides, &environment)?.config.snapshot)
+}
+
+fn path(rule: usize) -> String {
+    format!("/s{}/resource{rule}", rule % SERVICES)
+}
+
+/// Targets, each decided by another rule, spread over all of them; as many whatever the number of rules.
+fn targets(size: usize) -> Vec<String> {
+    (0..ASKED).map(|number| format!("{}/{number}?page=2", path(number * size / ASKED))).collect()
+}
+
+fn request<'a>(target: &'a str, authorization: &'a str) -> Result<Request<'a>, Box<dyn Error>> {
+    let fields = [("accept", "application/json"), ("x-forwarded-for", "203.0.113.7"), ("authorization", authorization)];
+    let field = |(name, value): (&'static str, &'a str)| Field { name: name.as_bytes(), value: value.as_bytes() };
+    let headers = Headers::new(fields.map(field).to_vec());
+    Ok(Request::parse(b"GET", target.as_bytes(), b"api.example.com", headers)?)
+}
+
+fn token(key: &SigningKey, now: Timestamp) -> Result<String, Box<dyn Error>> {
+    let claims = [
+        ("iss", json!("bifrost")),
+        ("exp", json!(now.plus(Duration::from_secs(36_000)).as_secs())),
+        ("iat", json!(now.as_secs())),
+        ("core_user_uuid", json!("fd76ce0c-d8be-4aa6-91ed-59e698f6af60")),
+        ("organization_uuid", json!("70f0d039-e3d9-427e-b161-4e95dbd9e918")),
+        ("scope", json!("read write")),
+        ("username", json!("admin")),
+    ];
+    Ok(key.sign(&claims.map(|(name, value)| (name.to_owned(), value)))?)
+}
+
+fn spread(values: &[f64], digits: usize) -> String {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (least, middle, most) = (sorted[0], sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
+    format!("{middle:.digits$} ({least:.digits$}–{most:.digits$})")
+}

@@ -1,0 +1,140 @@
+//! Checks `modules` and `core`: that each path belongs to one of them, and adds the rule that each module is by itself.
+
+use super::super::document::{self, Allow, AnyRight};
+use super::super::path::Path;
+use super::super::problem::{ModuleProblem, Problem, Problems};
+use super::super::quoted::Quoted;
+use super::name;
+use crate::authz::{
+    Access, ByName, Enforcement, ModuleAccess, ModuleName, ModulePrefix, Modules, Organizations, Requirement, Right,
+    Rights, Rule, RuleName, Rules,
+};
+use crate::endpoint::Endpoint;
+use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
+use std::collections::{HashMap, HashSet};
+
+/// What the names of modules' own rules begin with.
+pub(super) const RULE: &str = "module:";
+
+/// Names of clusters that are not a module's.
+const CLUSTERS: [&str; 2] = ["core", "modgud"];
+
+/// What modules add to decisions, and what Envoy is to route to.
+pub(super) fn check(
+    list: &[document::Module],
+    core: &document::Core,
+    rules: &mut Rules,
+    problems: &mut Problems,
+) -> (Option<Modules>, Gateway) {
+    let core = self::core(core, problems);
+    let mut names = HashSet::new();
+    let mut prefixes: HashMap<String, &str> = HashMap::new();
+    let (mut narrowing, mut modules) = (Vec::new(), Vec::new());
+    for (number, module) in list.iter().enumerate() {
+        let document::Module { name: module_name, prefix, upstream, access } = module;
+        let at = Path::root("modules").position(number);
+        name(&at, module_name, &mut names, problems);
+        if CLUSTERS.contains(&module_name.as_str()) {
+            problems.add(at.key("name"), ModuleProblem::Name(Quoted::new(module_name)));
+        }
+        let upstream = endpoint(&at, upstream, problems);
+        let module_name = ModuleName::new(module_name);
+        let access = access.as_ref().map(|list| self::access(&at.key("access"), &module_name, list, problems));
+        let Some(prefix) = self::prefix(&at, prefix, &core, problems) else { continue };
+        if let Some(of) = prefixes.get(prefix.as_str()) {
+            let (prefix, of) = (Quoted::new(prefix.as_str()), Quoted::new(of));
+            problems.add(at.key("prefix"), ModuleProblem::PrefixTaken { prefix, of });
+            continue;
+        }
+        prefixes.insert(prefix.as_str().to_owned(), &module.name);
+        add_rule(&module_name, &prefix, rules);
+        let listed = if access.is_some() { Listed::List } else { Listed::NoList };
+        narrowing.push((prefix.clone(), access));
+        modules.extend(upstream.map(|upstream| Module { name: module_name, prefix, upstream, access: listed }));
+    }
+    (Modules::new(narrowing), Gateway { modules, core })
+}
+
+/// A rule of the operator's for the same requests takes its place.
+fn add_rule(name: &ModuleName, prefix: &ModulePrefix, rules: &mut Rules) {
+    let rule = Rule {
+        name: RuleName::new(&format!("{RULE}{name}")),
+        access: Access::Authenticated,
+        require: Requirement::default(),
+        pattern: prefix.pattern().to_string().into(),
+        enforcement: Enforcement::Enforced,
+        by_name: ByName::Narrows,
+    };
+    let _ = rules.add(rule, None, &[], prefix.pattern());
+}
+
+fn endpoint(at: &Path, text: &str, problems: &mut Problems) -> Option<Endpoint> {
+    let read = text.parse().map_err(|fault| ModuleProblem::Upstream { found: Quoted::new(text), fault });
+    problems.take(&at.key("upstream"), read)
+}
+
+fn prefix(at: &Path, text: &str, core: &Core, problems: &mut Problems) -> Option<ModulePrefix> {
+    let at = at.key("prefix");
+    let read = ModulePrefix::parse(text).map_err(|fault| ModuleProblem::Prefix { prefix: Quoted::new(text), fault });
+    let prefix = problems.take(&at, read)?;
+    if core.reserved.iter().any(|name| **name == *prefix.first()) {
+        let all: Vec<String> = core.reserved.iter().map(|name| format!("`{name}`")).collect();
+        let (first, all) = (Quoted::new(prefix.first()), all.join(", "));
+        problems.add(at, ModuleProblem::Reserved { first, all });
+    }
+    Some(prefix)
+}
+
+fn core(core: &document::Core, problems: &mut Problems) -> Core {
+    let document::Core { upstream, reserved } = core;
+    let at = Path::root("core");
+    let mut names: Vec<Box<str>> = Vec::new();
+    for (place, name) in reserved.iter().enumerate() {
+        let at = at.key("reserved").position(place);
+        let one =
+            ModulePrefix::parse(&format!("/{name}")).is_ok_and(|read| read.segments() == 1 && read.first() == name);
+        if !one {
+            problems.add(at, ModuleProblem::ReservedName(Quoted::new(name)));
+        } else if names.iter().any(|known| **known == **name) {
+            problems.add(at, ModuleProblem::ReservedTwice(Quoted::new(name)));
+        } else {
+            names.push(name.as_str().into());
+        }
+    }
+    if upstream.is_some() && reserved.is_empty() {
+        problems.add(at.key("upstream"), ModuleProblem::CoreWithoutNames);
+    }
+    let upstream = upstream.as_ref().and_then(|text| endpoint(&at, text, problems));
+    Core { upstream, reserved: names }
+}
+
+fn access(at: &Path, module: &ModuleName, list: &[document::ModuleAccess], problems: &mut Problems) -> ModuleAccess {
+    let mut access = ModuleAccess::new(module.clone());
+    for (place, document::ModuleAccess { organization, allow }) in list.iter().enumerate() {
+        let at = at.position(place);
+        let who = match organization.as_str() {
+            "any" => Organizations::Any,
+            name => Organizations::One(name),
+        };
+        if organization.is_empty() {
+            problems.add(at.key("organization"), Problem::Empty("name an organization, or write `any`"));
+        }
+        let rights = match allow {
+            Allow::Mask(mask) => Rights::of_mask(*mask).ok_or(ModuleProblem::Mask(*mask)),
+            Allow::Rights(list) => Ok(Rights::of(list.iter().map(right))),
+        };
+        if let Some(rights) = problems.take(&at.key("allow"), rights) {
+            access.allow(who, rights);
+        }
+    }
+    access
+}
+
+const fn right(word: &AnyRight) -> Right {
+    match word {
+        AnyRight::Create => Right::Create,
+        AnyRight::Read => Right::Read,
+        AnyRight::Update => Right::Update,
+        AnyRight::Delete => Right::Delete,
+    }
+}
