@@ -19,7 +19,7 @@ pub use pattern::{PathPattern, PatternFault, Segment};
 pub use requirement::{Entitlements, Requirement};
 pub use router::{Covered, Layer, Router, Served, Wanted};
 pub use rules::{Access, ByName, Enforcement, Fallback, Rule, RuleConflict, RuleName, Rules};
-pub use selection::{Refusal, Selection};
+pub use selection::{Refusal, Selection, Trial};
 
 use crate::authn::{Authentication, AuthnFault};
 use crate::principal::{AuthenticatorName, Principal};

@@ -154,6 +154,7 @@ impl Reloader {
                 let Loaded { config, origin, .. } = loaded;
                 let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
                 live.replace(snapshot, key_sources, introspection_sources, tls);
+                checks.metrics.tried.keep(|rule| checks.driver.snapshot().rules.is_tried(rule));
                 caution::tell(&cautions, &checks.metrics);
                 checks.metrics.config_replaced(now);
                 tracing::info!(config = origin, "the changed configuration serves");

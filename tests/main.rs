@@ -17,6 +17,7 @@ mod reload;
 mod remote_keys;
 mod sender;
 mod services;
+mod shadow;
 mod support;
 mod tampering;
 mod wire;

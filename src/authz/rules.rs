@@ -287,6 +287,12 @@ impl Rules {
         Some(matching.into_iter().find(|matching| matching.name == rule.name).unwrap_or(rule))
     }
 
+    /// Whether a rule of this name is tried out.
+    #[must_use]
+    pub fn is_tried(&self, name: &RuleName) -> bool {
+        self.named.get(name).is_some_and(|rule| rule.enforcement == Enforcement::Shadow)
+    }
+
     /// Whether there is a rule that is tried out.
     pub(super) const fn has_shadows(&self) -> bool {
         self.shadows

@@ -2,7 +2,7 @@
 
 use super::seldom::Seldom;
 use crate::authz::RuleName;
-use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
+use crate::decision::{Decision, Fault, LoggedDecisions, Tried, Verdict};
 use crate::driver::Driver;
 use crate::envoy::proto::{Authorization, CheckRequest, CheckResponse};
 use crate::envoy::{denial, response};
@@ -76,6 +76,15 @@ impl Checks {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }
+        if let Some(tried) = &decision.tried {
+            self.metrics.tried.record(&tried.rule, tried.reason());
+            match snapshot.logged {
+                LoggedDecisions::All | LoggedDecisions::Denied if tried.reason() != decision.reason() => {
+                    log_tried(tried, &decision, request.as_ref());
+                }
+                LoggedDecisions::All | LoggedDecisions::Denied | LoggedDecisions::None => {}
+            }
+        }
         response(decision, &snapshot.answers)
     }
 
@@ -129,6 +138,20 @@ fn log(decision: &Decision, request: Option<&Request<'_>>) {
             }
         }
     }
+}
+
+/// One event for one rule that is tried out and would have come to something else than was done.
+fn log_tried(tried: &Tried, decision: &Decision, request: Option<&Request<'_>>) {
+    let words = |reason: Option<Reason>| reason.map_or("allowed", |reason| reason.class().decision());
+    let (would, done) = (words(tried.reason()), words(decision.reason()));
+    let (reason, done_reason) = (tried.reason().map(Reason::code), decision.reason().map(Reason::code));
+    let detail = tried.fault.as_ref().map(tracing::field::display);
+    let (rule, done_rule) = (tried.rule.as_str(), decision.rule.as_ref().map(RuleName::as_str));
+    let method = request.map(|request| request.method.as_str());
+    let path = request.map(|request| shown(request.path.as_str()));
+    let path = path.as_deref();
+    let request_id = request.and_then(request_id);
+    tracing::info!(rule, would, reason, detail, done, done_reason, done_rule, method, path, request_id, "shadow");
 }
 
 /// A path as it is logged: its beginning, and a mark where it was cut.

@@ -3,13 +3,15 @@
 
 mod introspection;
 mod keys;
+mod shadow;
 
 pub use introspection::IntrospectionMetrics;
 pub use keys::KeyMetrics;
+pub use shadow::TriedRules;
 
 use crate::authn::CacheCounts;
 use crate::clock::Timestamp;
-use crate::reason::{Class, Reason};
+use crate::reason::Reason;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -73,16 +75,15 @@ pub struct Metrics {
     cautions: AtomicU64,
     last_reload: Gauge,
     connections: Family<OnListener, Gauge>,
+    /// What rules that are tried out would have come to.
+    pub tried: TriedRules,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let checks = Family::<Outcome, Counter>::default();
         let counter = |decision, reason| checks.get_or_create_owned(&Outcome { decision, reason });
-        let denied = |reason: &Reason| match reason.class() {
-            Class::Unauthenticated | Class::Forbidden | Class::Refused => counter("denied", reason.code()),
-            Class::Unavailable => counter("unavailable", reason.code()),
-        };
+        let denied = |reason: &Reason| counter(reason.class().decision(), reason.code());
         Self {
             allowed: counter("allowed", ""),
             denied: Reason::ALL.iter().map(denied).collect(),
@@ -95,6 +96,7 @@ impl Default for Metrics {
             cautions: AtomicU64::new(0),
             last_reload: Gauge::default(),
             connections: Family::default(),
+            tried: TriedRules::default(),
             checks,
         }
     }
@@ -206,6 +208,7 @@ impl Metrics {
         let help = "1: the configuration that was loaded last is the one that serves; 0: it was refused";
         registry.register("config_reload_last_success", help, self.last_reload.clone());
         registry.register("connections", "Connections that are open, by listener", self.connections.clone());
+        self.tried.register(&mut registry);
         let dropped = ConstCounter::new(super::log::dropped_lines());
         registry.register(
             "log_lines_dropped",

@@ -46,6 +46,21 @@ impl Counters {
         reasons
     }
 
+    /// What rules that are tried out were counted with since: rule, decision, reason.
+    pub(crate) fn tried_since(&self, before: &Self) -> Vec<[String; 3]> {
+        let mut tried = Vec::new();
+        for (name, count) in self.0.iter().filter(|(name, _)| name.starts_with("modgud_shadow_checks_total{")) {
+            let label = |label: &str| {
+                let (_, rest) = name.split_once(&format!("{label}=\"")).unwrap();
+                rest.split_once('"').unwrap().0.to_owned()
+            };
+            for _ in before.0.get(name).copied().unwrap_or_default()..*count {
+                tried.push([label("rule"), label("decision"), label("reason")]);
+            }
+        }
+        tried
+    }
+
     /// Whether a check that was let through, denied or not decided was counted as that.
     pub(crate) fn decided(&self, decision: &str) -> u64 {
         let label = format!("decision=\"{decision}\"");

@@ -31,7 +31,7 @@ pub(super) enum Shown {
 }
 
 /// A server. It ends when it is dropped.
-pub(super) struct AuthorizationServer {
+pub(crate) struct AuthorizationServer {
     pub(super) address: SocketAddr,
     shared: Arc<Shared>,
     counts: watch::Receiver<HashMap<String, u64>>,
@@ -85,7 +85,7 @@ impl AuthorizationServer {
     }
 
     /// A server that knows a good token of this name, of a subject of the same name, without an end.
-    pub(super) async fn of(tokens: &[&str]) -> Self {
+    pub(crate) async fn of(tokens: &[&str]) -> Self {
         let server = Self::start().await;
         for token in tokens {
             server.knows(token, &json!({ "active": true, "sub": token }));
@@ -118,7 +118,7 @@ impl AuthorizationServer {
     }
 
     /// How often anything was asked.
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.counts.borrow().values().sum()
     }
 

@@ -109,7 +109,9 @@ async fn metrics_are_those_of_the_table() {
         "{{ name: fixed, from: [{{ header: x-fixed }}], jwt: {{ issuer: fixed, algorithms: [RS256], keys: [{{ pem: {{ value: {pem:?} }} }}] }} }}"
     );
     let opaque = r#"{ name: opaque, from: [{ header: x-opaque }], introspection: { url: "http://127.0.0.1:1/", client_id: modgud, client_secret: { value: a-secret } } }"#;
-    let running = Running::start(&format!("authenticators: [{published}, {fixed}, {opaque}]")).await;
+    let rules = r#"{ name: docs, match: { paths: ["/docs/{*rest}"] }, access: public }, { name: tried, match: { paths: ["/docs/{*rest}"] }, shadow: true }"#;
+    let yaml = format!("authenticators: [{published}, {fixed}, {opaque}]\nrules: [{rules}]");
+    let running = Running::start(&yaml).await;
     let mut client = AuthorizationClient::new(running.channel().await);
     client.check(check(Encoding::Joined, "GET", "/docs/", &[])).await.unwrap();
     client.check(check(Encoding::Joined, "GET", "/crm/", &[])).await.unwrap();

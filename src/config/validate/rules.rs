@@ -28,7 +28,7 @@ pub(in super::super) fn check(
     let mut rules = Rules::new(fallback);
     let mut taken = HashSet::new();
     for (number, rule) in list.iter().enumerate() {
-        let document::Rule { name: rule_name, matches, by_name, allow_by_name, access, require } = rule;
+        let document::Rule { name: rule_name, matches, by_name, allow_by_name, access, shadow, require } = rule;
         let at = Path::root("rules").position(number);
         name(&at, rule_name, &mut taken, problems);
         if rule_name.starts_with(super::modules::RULE) {
@@ -50,7 +50,7 @@ pub(in super::super) fn check(
             access,
             require: require.clone(),
             pattern: pattern.into(),
-            enforcement: Enforcement::Enforced,
+            enforcement: if *shadow { Enforcement::Shadow } else { Enforcement::Enforced },
             by_name: if *allow_by_name { ByName::Decides } else { ByName::Narrows },
         };
         if *by_name {
