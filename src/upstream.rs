@@ -26,7 +26,7 @@ pub struct Shape {
 }
 
 /// The changes that Envoy is to make to a request that is let through. No name is in both lists: Envoy would remove it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Mutations {
     /// Headers to write over whatever is there.
     pub set: Vec<(HeaderName, HeaderText)>,

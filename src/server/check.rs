@@ -1,6 +1,7 @@
 //! The RPC: read, decide, record, answer.
 
 use super::seldom::Seldom;
+use super::shadow::{Done, Queue};
 use crate::authz::RuleName;
 use crate::decision::{Decision, Fault, LoggedDecisions, Tried, Verdict};
 use crate::driver::Driver;
@@ -12,7 +13,7 @@ use crate::request::{Lookup, Request};
 use crate::telemetry::metrics::Metrics;
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// How much of a path is logged, in bytes: lines wait in memory for a slow reader, and clients choose how long paths are.
@@ -29,6 +30,8 @@ pub struct Checks {
     under_way: AtomicUsize,
     /// When it was last logged that there are too many.
     overload: Mutex<Seldom>,
+    /// Where answered checks are handed in, if another configuration is compared with the one that serves.
+    shadow: OnceLock<Queue>,
 }
 
 /// The service that Envoy calls.
@@ -43,7 +46,7 @@ impl Authorization for CheckService {
     ) -> Result<tonic::Response<CheckResponse>, tonic::Status> {
         let started = Instant::now();
         let check = request.into_inner();
-        Ok(tonic::Response::new(self.0.answer(&check, started).await))
+        Ok(tonic::Response::new(self.0.answer(check, started).await))
     }
 }
 
@@ -51,7 +54,18 @@ impl Checks {
     /// Checks by a driver; nothing has been counted yet.
     #[must_use]
     pub fn new(driver: Driver) -> Self {
-        Self { driver, metrics: Metrics::default(), under_way: AtomicUsize::new(0), overload: Mutex::default() }
+        Self {
+            driver,
+            metrics: Metrics::default(),
+            under_way: AtomicUsize::new(0),
+            overload: Mutex::default(),
+            shadow: OnceLock::new(),
+        }
+    }
+
+    /// Hands in checks that are answered from now on, to be compared. Only the first queue counts.
+    pub fn compare_by(&self, queue: Queue) {
+        let _ = self.shadow.set(queue);
     }
 
     /// Whether one more check may be under way. If so, [`leave`](Self::leave) is owed when it is not any more.
@@ -68,9 +82,9 @@ impl Checks {
         self.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 
-    async fn answer(&self, check: &CheckRequest, started: Instant) -> CheckResponse {
+    async fn answer(&self, check: CheckRequest, started: Instant) -> CheckResponse {
         let snapshot = self.driver.snapshot();
-        let (decision, request) = self.driver.decide(check, &snapshot, started).await;
+        let (decision, request) = self.driver.decide(&check, &snapshot, started).await;
         self.metrics.record(decision.reason(), started.elapsed());
         match (snapshot.logged, &decision.verdict) {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
@@ -85,7 +99,11 @@ impl Checks {
                 LoggedDecisions::All | LoggedDecisions::Denied | LoggedDecisions::None => {}
             }
         }
-        response(decision, &snapshot.answers)
+        let Some(queue) = self.shadow.get() else { return response(decision, &snapshot.answers) };
+        let done = Done::of(&decision);
+        let response = response(decision, &snapshot.answers);
+        queue.offer(check, done, self.driver.now());
+        response
     }
 
     /// The answer to a check that did not come to a decision.
@@ -155,7 +173,7 @@ fn log_tried(tried: &Tried, decision: &Decision, request: Option<&Request<'_>>) 
 }
 
 /// A path as it is logged: its beginning, and a mark where it was cut.
-fn shown(path: &str) -> Cow<'_, str> {
+pub(super) fn shown(path: &str) -> Cow<'_, str> {
     if path.len() <= LOGGED_PATH {
         return Cow::Borrowed(path);
     }
@@ -165,7 +183,7 @@ fn shown(path: &str) -> Cow<'_, str> {
 }
 
 /// Envoy's id of the request, to find it in Envoy's own log; only if it looks like an id.
-fn request_id<'a>(request: &Request<'a>) -> Option<&'a str> {
+pub(super) fn request_id<'a>(request: &Request<'a>) -> Option<&'a str> {
     let Lookup::One(id) = request.headers.get("x-request-id") else { return None };
     let plain = id.len() <= 64 && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if plain { std::str::from_utf8(id).ok() } else { None }

@@ -4,10 +4,12 @@
 mod introspection;
 mod keys;
 mod shadow;
+mod shadow_config;
 
 pub use introspection::IntrospectionMetrics;
 pub use keys::KeyMetrics;
 pub use shadow::TriedRules;
+pub use shadow_config::{Counted, ShadowConfigMetrics};
 
 use crate::authn::CacheCounts;
 use crate::clock::Timestamp;
@@ -77,6 +79,8 @@ pub struct Metrics {
     connections: Family<OnListener, Gauge>,
     /// What rules that are tried out would have come to.
     pub tried: TriedRules,
+    /// The configuration that is compared with the one that serves; shared with whoever compares.
+    pub shadow_config: Arc<ShadowConfigMetrics>,
 }
 
 impl Default for Metrics {
@@ -97,6 +101,7 @@ impl Default for Metrics {
             last_reload: Gauge::default(),
             connections: Family::default(),
             tried: TriedRules::default(),
+            shadow_config: Arc::default(),
             checks,
         }
     }
@@ -209,6 +214,7 @@ impl Metrics {
         registry.register("config_reload_last_success", help, self.last_reload.clone());
         registry.register("connections", "Connections that are open, by listener", self.connections.clone());
         self.tried.register(&mut registry);
+        self.shadow_config.register(&mut registry);
         let dropped = ConstCounter::new(super::log::dropped_lines());
         registry.register(
             "log_lines_dropped",

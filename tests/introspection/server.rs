@@ -113,7 +113,7 @@ impl AuthorizationServer {
     }
 
     /// Answers are held back, or given, from now on, and those that are being held back, too.
-    pub(super) fn hold(&self, held: bool) {
+    pub(crate) fn hold(&self, held: bool) {
         self.held.send_replace(held);
     }
 
@@ -123,7 +123,7 @@ impl AuthorizationServer {
     }
 
     /// Waits until so many questions have come.
-    pub(super) async fn asked(&self, count: u64) {
+    pub(crate) async fn asked(&self, count: u64) {
         let mut counts = self.counts.clone();
         let asked = counts.wait_for(|counts| counts.values().sum::<u64>() >= count);
         timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("it is not asked {count} times")).unwrap();

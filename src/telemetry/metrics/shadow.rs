@@ -1,4 +1,4 @@
-//! What `/metrics` says about rules that are tried out, and about a whole configuration that is.
+//! What `/metrics` says about rules that are tried out.
 
 use crate::authz::RuleName;
 use crate::reason::Reason;
