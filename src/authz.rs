@@ -1,6 +1,7 @@
 //! May they? Finds the rule of a request and holds the caller against it. A [`Grant`] can be made nowhere else, so nothing
 //! is let through that has not passed here.
 
+pub mod condition;
 mod context;
 mod host;
 mod module;
@@ -10,6 +11,7 @@ mod requirement;
 mod router;
 mod rules;
 mod selection;
+mod tenancy;
 
 pub use host::{HostPattern, HostPatternFault};
 pub use module::{
@@ -18,18 +20,27 @@ pub use module::{
 pub use pattern::{PathPattern, PatternFault, Segment};
 pub use requirement::{Entitlements, Requirement};
 pub use router::{Covered, Layer, Router, Served, Wanted};
-pub use rules::{Access, ByName, Enforcement, Fallback, Rule, RuleConflict, RuleName, Rules};
-pub use selection::{Refusal, Selection, Trial};
+pub use rules::{Access, ByName, Enforcement, Fallback, Narrowing, Rule, RuleConflict, RuleName, Rules};
+pub use selection::{Asked, Refusal, Selection, Trial};
+pub use tenancy::{Tenancy, TenancyFault};
 
 use crate::authn::{Authentication, AuthnFault};
+use crate::clock::Timestamp;
+use crate::explain::{Observer, Step};
 use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
+use crate::request::Request;
+use condition::{EvaluationFault, Inputs};
 use context::{Permissions, shown};
 use std::sync::Arc;
 
 /// The permission to go on: proof that a rule let this caller through.
 #[derive(Debug)]
 pub struct Grant(Caller);
+
+/// A caller who meets what the rule asks of callers. Whether the request itself is as the rule wants it has still to be looked at.
+#[derive(Debug)]
+pub struct Admission(Caller);
 
 /// Who was let through.
 #[derive(Debug)]
@@ -101,6 +112,23 @@ pub enum AuthzFault {
     /// The module has an access list, and nobody showed a credential.
     #[error("module `{0}` has an access list, which asks for a credential, and there is none")]
     ModuleAsks(ModuleName),
+    /// The rule is for callers of the request's organization, and the caller has none.
+    #[error(
+        "the caller belongs to no organization, and the rule is for callers of the organization that the request names"
+    )]
+    NoOrganization,
+    /// The rule is for callers of the request's organization, and the request names none.
+    #[error("the request names no organization where the rule looks for it, or names it in more than one way")]
+    OrganizationUnnamed,
+    /// The rule is for callers of the request's organization, and the caller belongs to another.
+    #[error("the request is about another organization than the caller's")]
+    OtherOrganization,
+    /// The rule's condition is false.
+    #[error("the rule's condition is false")]
+    ConditionFalse,
+    /// The rule's condition can't be evaluated.
+    #[error("the rule's condition can't be told: {0}")]
+    ConditionError(EvaluationFault),
     /// The rule asks for a caller, and nobody showed a credential.
     #[error("the rule asks for a credential and there is none")]
     CredentialMissing,
@@ -124,6 +152,10 @@ impl AuthzFault {
                 Reason::PermissionMissing
             }
             Self::CredentialMissing | Self::ModuleAsks(_) => Reason::CredentialMissing,
+            Self::NoOrganization | Self::OrganizationUnnamed | Self::OtherOrganization | Self::ConditionFalse => {
+                Reason::ConditionFalse
+            }
+            Self::ConditionError(_) => Reason::ConditionError,
             Self::Credential(fault) => fault.reason(),
         }
     }
@@ -139,21 +171,21 @@ fn authorize(
     access: Access,
     requirement: Option<&Requirement>,
     permissions: Option<Permissions<'_>>,
-    module: Option<Narrowed<'_, '_>>,
+    module: Option<&Narrowed<'_, '_>>,
     authentication: Authentication,
-) -> Result<Grant, AuthzFault> {
+) -> Result<Admission, AuthzFault> {
     match (access, authentication) {
         (Access::Denied, _) => Err(AuthzFault::RuleDenied),
-        (Access::Public | Access::Preflight, _) => Ok(Grant(Caller::Anonymous)),
+        (Access::Public | Access::Preflight, _) => Ok(Admission(Caller::Anonymous)),
         (Access::Optional, Authentication::Absent) => match module {
             Some(module) => Err(AuthzFault::ModuleAsks(module.module().clone())),
-            None => Ok(Grant(Caller::Anonymous)),
+            None => Ok(Admission(Caller::Anonymous)),
         },
         (Access::Authenticated | Access::Optional, Authentication::Accepted(principal)) => {
             requirement.map_or(Ok(()), |requirement| requirement.check(&principal))?;
             permissions.map_or(Ok(()), |permissions| has_all(&principal, permissions))?;
             module.map_or(Ok(()), |module| module.check(&principal))?;
-            Ok(Grant(Caller::Known(principal)))
+            Ok(Admission(Caller::Known(principal)))
         }
         (Access::Authenticated | Access::Optional, Authentication::Rejected(fault)) => {
             Err(AuthzFault::Credential(fault))
@@ -167,5 +199,42 @@ fn has_all(principal: &Principal, permissions: Permissions<'_>) -> Result<(), Au
     match permissions.iter().find(|one| !principal.identity().may(one)) {
         None => Ok(()),
         Some(missing) => Err(AuthzFault::PermissionMissing(shown(missing))),
+    }
+}
+
+impl Admission {
+    /// Holds the request against what the rule asks of it: that it is about the caller's organization, and `when`. A rule that asks
+    /// nothing of requests, and the fallback, let it through as it is.
+    ///
+    /// # Errors
+    /// The first that is not met.
+    fn narrow(
+        self,
+        rule: Option<&Rule>,
+        request: &Request<'_>,
+        now: Timestamp,
+        observer: &mut impl Observer,
+    ) -> Result<Grant, AuthzFault> {
+        let Some(Narrowing { pattern, same_organization, when }) = rule.and_then(|rule| rule.narrowing.as_ref()) else {
+            return Ok(Grant(self.0));
+        };
+        let principal = match &self.0 {
+            Caller::Known(principal) => Some(&**principal),
+            Caller::Anonymous => None,
+        };
+        if let Some(tenancy) = same_organization {
+            let principal = principal.ok_or(AuthzFault::NoOrganization);
+            let outcome = principal.and_then(|principal| tenancy.check(principal, request, pattern));
+            observer
+                .step(|| Step::of("same_organization", &outcome, format!("`{tenancy}` is the caller's organization")));
+            outcome?;
+        }
+        if let Some(condition) = when {
+            let inputs = Inputs { request, pattern: Some(pattern), principal, now };
+            let outcome = condition.check(&inputs);
+            observer.step(|| condition.describe(&inputs, &outcome));
+            outcome?;
+        }
+        Ok(Grant(self.0))
     }
 }

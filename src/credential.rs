@@ -5,7 +5,6 @@ mod authorization;
 mod cookie;
 mod places;
 mod query;
-mod spelling;
 
 pub use authorization::{BearerText, Scheme, SchemeFault};
 pub use cookie::{CookieName, CookieNameFault};

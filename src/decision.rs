@@ -1,5 +1,6 @@
 //! What was decided about one request, and what it was decided on. Says nothing about how the answer looks on the wire.
 
+use crate::answer::Insufficient;
 use crate::authn::{AuthnFault, Lack};
 use crate::authz::{AuthzFault, RuleName};
 use crate::principal::AuthenticatorName;
@@ -16,6 +17,8 @@ pub struct Decision {
     pub rule: Option<RuleName>,
     /// The authenticator that vouches for the caller; `None` when nobody was asked for or nobody was accepted.
     pub authenticator: Option<AuthenticatorName>,
+    /// Which permissions the caller lacks, where clients are told.
+    pub insufficient: Option<Box<Insufficient>>,
     /// What a rule that is tried out would have come to, if one is for this request.
     pub tried: Option<Box<Tried>>,
 }
@@ -93,13 +96,25 @@ impl Fault {
             Self::Internal => Reason::Internal,
         }
     }
+
+    /// Whether modgud could not decide, and not because of something that one request can say: whoever names a key that nobody
+    /// knows, or sends what nobody can read, must not get past an Envoy that lets errors pass.
+    #[must_use]
+    pub const fn is_left_to_envoy(&self) -> bool {
+        match self {
+            Self::Authz(AuthzFault::Credential(AuthnFault::Lacking(Lack::Keys(_) | Lack::Introspection(_))))
+            | Self::Deadline
+            | Self::Overload => true,
+            Self::Request(_) | Self::Authz(_) | Self::Identity(_) | Self::Internal => false,
+        }
+    }
 }
 
 impl Decision {
     /// A decision that no rule was asked for.
     #[must_use]
     pub const fn refused(fault: Fault) -> Self {
-        Self { verdict: Verdict::Deny(fault), rule: None, authenticator: None, tried: None }
+        Self { verdict: Verdict::Deny(fault), rule: None, authenticator: None, insufficient: None, tried: None }
     }
 
     /// What the decision could not be made without, and the edges can bring.

@@ -111,7 +111,7 @@ impl Driver {
     async fn supply(&self, lack: Lack, request: &Request<'_>, snapshot: &Snapshot, began: Instant) -> Supply {
         let left = answer_by(snapshot.deadline).saturating_sub(began.elapsed());
         match lack {
-            Lack::Keys(AuthenticatorIndex(index)) => {
+            Lack::Keys(AuthenticatorIndex(index)) | Lack::NewerKeys(AuthenticatorIndex(index)) => {
                 let authenticator = snapshot.authenticators.list().get(index).and_then(Authenticator::as_jwt);
                 let remote = authenticator.map(|jwt| jwt.keys.remote.as_slice()).unwrap_or_default();
                 Supply::Keys(timeout(left, self.keys.ask(remote)).await.unwrap_or(KeysAsked::Failed))

@@ -7,5 +7,5 @@ pub mod proto;
 mod request;
 mod response;
 
-pub use request::read;
-pub use response::{denial, response};
+pub use request::{read, read_headers};
+pub use response::response;

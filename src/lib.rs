@@ -8,7 +8,7 @@
 //! | shell | [`app`], [`reload`], [`revocations`], [`server`], [`shadow`], [`cli`], [`playground`] | listeners, signals, commands |
 //! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`introspection`], [`keys`], [`telemetry`], [`tls`] | files, other servers, Envoy's messages, the clock, the log, TLS |
 //! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
-//! | words | [`request`], [`path`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`], [`address`], [`endpoint`] | the types that everybody speaks |
+//! | words | [`request`], [`path`], [`query`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`], [`address`], [`endpoint`] | the types that everybody speaks |
 //!
 //! The whole decision is [`snapshot::decide`]: a request, a snapshot of the configuration and a time in, a
 //! [`decision::Decision`] out. The only place that turns one into Envoy's answer is [`envoy::response`].
@@ -37,6 +37,7 @@ pub mod method;
 pub mod path;
 pub mod playground;
 pub mod principal;
+pub mod query;
 pub mod reason;
 pub mod reload;
 pub mod request;
@@ -44,6 +45,7 @@ pub mod revocations;
 pub mod server;
 pub mod shadow;
 pub mod snapshot;
+mod spelling;
 pub mod telemetry;
 pub mod tls;
 pub mod upstream;

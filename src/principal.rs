@@ -130,6 +130,12 @@ impl Principal {
         &self.claims
     }
 
+    /// The value, unless it is `null` or one of the texts that stand for "no value".
+    #[must_use]
+    pub fn present<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        self.absent.present(Some(value))
+    }
+
     /// The value of a claim; `None` when it is missing, `null`, or one of the texts that stand for "no value".
     #[must_use]
     pub fn claim(&self, path: &ClaimPath) -> Option<&Value> {

@@ -158,6 +158,12 @@ reasons! {
     /// Another authenticator than those that the rule names vouches for the caller.
     AuthenticatorNotAllowed, Forbidden, "authenticator_not_allowed",
         "the rule does not accept callers of the authenticator that vouches for this one";
+    /// What the rule asks of the request is not so, or it is about another organization than the caller's.
+    ConditionFalse, Forbidden, "condition_false",
+        "the rule's `when` is false, or the request is about another organization than the caller's";
+    /// What the rule asks of the request can't be told.
+    ConditionError, Forbidden, "condition_error",
+        "the rule's `when` can't be evaluated for this request";
     /// The request lacks what every HTTP request has, or holds what none may.
     RequestMalformed, Refused, "request_malformed",
         "the request's method, headers or attributes are not those of an HTTP request";

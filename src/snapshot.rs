@@ -1,15 +1,18 @@
 //! Everything that a decision reads, and the decision itself: a pure function of request, snapshot and time. No clock, no
 //! I/O, no logging. A snapshot is never changed; a new configuration is a new one.
 
-use crate::answer::Answers;
+use crate::answer::{Answers, Insufficient};
 use crate::authn::{Authentication, Authenticators, AuthnFault, Spending, Supply};
-use crate::authz::{Access, AuthzFault, Caller, Grant, Modules, Refusal, Rules, Selection, Trial};
+use crate::authz::{Access, Asked, AuthzFault, Caller, Grant, Modules, Refusal, Rules, Selection, Trial};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Tried, Verdict};
 use crate::explain::{Nobody, Observer, Step};
+use crate::header::HeaderName;
+use crate::principal::Principal;
 use crate::request::Request;
 use crate::upstream::Shape;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One configuration, ready to decide with.
@@ -65,15 +68,15 @@ pub fn decide_before(
     });
     let trial = snapshot.rules.select_trial(request);
     let (mut decision, asked) = match selection {
-        Err(refusal) => (refused(refusal, observer), Asked::NOBODY),
+        Err(refusal) => (refused(refusal, observer), Questioned::NOBODY),
         Ok(selection) => {
             if selection.is_narrowed() {
                 observer.step(|| selection.describe_route());
             }
             let asked = authenticate(selection.access(), request, snapshot, now, supply, Spending::Spend, observer);
             // What was asked for once is not asked for again: a proof can't be shown twice.
-            let again = if trial.is_some() { asked.clone() } else { Asked::NOBODY };
-            (conclude(&selection, asked, request, snapshot, observer), again)
+            let again = if trial.is_some() { asked.clone() } else { Questioned::NOBODY };
+            (conclude(&selection, asked, request, snapshot, now, observer), again)
         }
     };
     if let Some(trial) = trial {
@@ -84,24 +87,26 @@ pub fn decide_before(
 
 /// What became of the question who is there, and what it was asked about.
 #[derive(Debug, Clone)]
-struct Asked<'a, 's> {
+struct Questioned<'a, 's> {
     authentication: Authentication,
     credential: Option<Credential<'a, 's>>,
 }
 
-impl Asked<'_, '_> {
+impl Questioned<'_, '_> {
     const NOBODY: Self = Self { authentication: Authentication::NotAsked, credential: None };
 }
 
 /// Holds whoever is there against what is asked for.
 fn conclude(
     selection: &Selection<'_, '_>,
-    asked: Asked<'_, '_>,
+    asked: Questioned<'_, '_>,
     request: &Request<'_>,
     snapshot: &Snapshot,
+    now: Timestamp,
     observer: &mut impl Observer,
 ) -> Decision {
-    let Asked { authentication, credential } = asked;
+    let Questioned { authentication, credential } = asked;
+    let caller = caller_to_tell(&authentication, snapshot);
     let mut decision = Decision::refused(Fault::Internal);
     decision.rule = selection.rule().cloned();
 
@@ -110,13 +115,16 @@ fn conclude(
     if let Some(module) = &module {
         observer.step(|| module.describe(&authentication));
     }
-    let granted = selection.authorize(module, authentication).map_err(|Refusal { fault, rule }| {
+    let against = Asked { module: module.as_ref(), request, now };
+    let granted = selection.authorize(&against, authentication, observer).map_err(|Refusal { fault, rule }| {
         decision.rule = rule;
         fault
     });
-    observer.step(|| Step::of("access", &granted, format!("`{}` lets the request through", access.name())));
     decision.verdict = match granted {
-        Err(fault) => Verdict::Deny(fault.into()),
+        Err(fault) => {
+            decision.insufficient = caller.and_then(|caller| insufficient(&caller, &selection, &fault));
+            Verdict::Deny(fault.into())
+        }
         Ok(grant) => {
             if let Caller::Known(principal) = grant.caller() {
                 decision.authenticator = Some(principal.authenticator().clone());
@@ -136,7 +144,7 @@ fn conclude(
 /// neither spends what it finds nor waits for what is lacking.
 fn tried(
     trial: &Trial<'_, '_>,
-    asked: Asked<'_, '_>,
+    asked: Questioned<'_, '_>,
     request: &Request<'_>,
     snapshot: &Snapshot,
     now: Timestamp,
@@ -150,7 +158,7 @@ fn tried(
         }
         Authentication::Absent | Authentication::Accepted(_) | Authentication::Rejected(_) => asked,
     };
-    let fault = match conclude(selection, asked, request, snapshot, &mut Nobody).verdict {
+    let fault = match conclude(selection, asked, request, snapshot, now, &mut Nobody).verdict {
         Verdict::Allow(_) => None,
         Verdict::Deny(fault) => Some(fault),
     };
@@ -180,6 +188,27 @@ fn refused(refusal: Refusal, observer: &mut impl Observer) -> Decision {
     Decision { rule, ..Decision::refused(fault.into()) }
 }
 
+/// The caller, where it may have to be told what it lacks.
+fn caller_to_tell(authentication: &Authentication, snapshot: &Snapshot) -> Option<Arc<Principal>> {
+    match authentication {
+        Authentication::Accepted(caller) if snapshot.answers.tell_permissions() => Some(Arc::clone(caller)),
+        Authentication::Accepted(_)
+        | Authentication::NotAsked
+        | Authentication::Absent
+        | Authentication::Rejected(_) => None,
+    }
+}
+
+/// What a caller lacks, if it is permissions.
+fn insufficient(caller: &Principal, selection: &Selection<'_, '_>, fault: &AuthzFault) -> Option<Box<Insufficient>> {
+    let AuthzFault::PermissionMissing(missing) = fault else { return None };
+    let mut required = selection.required_permissions();
+    if !required.contains(missing) {
+        required.push(missing.clone());
+    }
+    Some(Box::new(Insufficient { required, have: caller.identity().permissions.clone() }))
+}
+
 /// Looks for a credential and asks whose it is, if the rule wants to know.
 fn authenticate<'a, 's>(
     access: Access,
@@ -189,11 +218,11 @@ fn authenticate<'a, 's>(
     supply: &Supply,
     spending: Spending,
     observer: &mut impl Observer,
-) -> Asked<'a, 's> {
+) -> Questioned<'a, 's> {
     match access {
         Access::Public | Access::Preflight | Access::Denied => {
             observer.step(|| Step::noted("credential", "not looked for: the rule does not ask who is there"));
-            return Asked::NOBODY;
+            return Questioned::NOBODY;
         }
         Access::Authenticated | Access::Optional => {}
     }
@@ -220,7 +249,7 @@ fn authenticate<'a, 's>(
             }
         }
     };
-    Asked { authentication, credential }
+    Questioned { authentication, credential }
 }
 
 /// What the module is told, or why the request can't be handed on.
@@ -235,7 +264,12 @@ fn shape(
     observer.step(|| match &mutations {
         Ok(mutations) => {
             let (set, removed) = (mutations.set.len(), mutations.remove.len());
-            Step::passed("headers", format!("{set} written over whatever the client sent, {removed} removed"))
+            let dropped: Vec<&str> = mutations.dropped.iter().map(HeaderName::as_str).collect();
+            let dropped = match dropped.as_slice() {
+                [] => String::new(),
+                names => format!(", of which {} for a value that can't be written", names.join(", ")),
+            };
+            Step::passed("headers", format!("{set} written over whatever the client sent, {removed} removed{dropped}"))
         }
         Err(fault) => Step::failed("headers", fault.to_string()),
     });

@@ -3,11 +3,16 @@
 
 mod forward;
 mod identity;
+mod json;
+mod source;
+mod strip;
+mod written;
 
 pub use forward::Forward;
-pub use identity::{
-    IdentityFault, IdentityHeader, IdentityHeaders, IdentitySource, StripPattern, StripPatternFault, Unwritable,
-};
+pub use identity::{IdentityFault, IdentityHeader, IdentityHeaders, Unwritable};
+pub use source::{Fact, Source};
+pub use strip::{StripPattern, StripPatternFault};
+pub use written::{Form, MOST_BYTES, Problem};
 
 use crate::authz::{Caller, Grant};
 use crate::credential::Shown;
@@ -34,6 +39,8 @@ pub struct Mutations {
     pub remove: Vec<Bytes>,
     /// Query parameters to remove, by name.
     pub remove_query: Vec<Bytes>,
+    /// Those of the removed headers for which there is a value that can't be written: to be counted.
+    pub dropped: Vec<HeaderName>,
 }
 
 impl Shape {

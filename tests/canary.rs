@@ -164,8 +164,8 @@ async fn no_secret_of_a_request_is_ever_told() {
     for (check, allowed) in &checks {
         let answer = Answer::read(client.check(check.clone()).await.unwrap().into_inner()).unwrap();
         assert_eq!(answer.status().is_none(), *allowed, "{answer:?}");
-        if let Answer::Deny { body, challenge, .. } = answer {
-            keep(&format!("{body} {challenge:?}"));
+        if let Answer::Deny { status: _, body, challenge, headers } = answer {
+            keep(&format!("{body} {challenge:?} {headers:?}"));
         }
     }
     let metrics = Exchange::get(admin, "/metrics").await.unwrap();

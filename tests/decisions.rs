@@ -30,12 +30,14 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 17] = [
+const TOPICS: [&str; 19] = [
     "api-keys",
     "claims-and-time",
+    "conditions",
     "configurations",
     "context",
     "credentials",
+    "denials",
     "identity-headers",
     "modules",
     "mtls",
@@ -106,6 +108,11 @@ async fn requirements() {
 }
 
 #[tokio::test]
+async fn conditions() {
+    run("conditions").await;
+}
+
+#[tokio::test]
 async fn revocations() {
     run("revocations").await;
 }
@@ -128,6 +135,11 @@ async fn preflight() {
 #[tokio::test]
 async fn credentials() {
     run("credentials").await;
+}
+
+#[tokio::test]
+async fn denials() {
+    run("denials").await;
 }
 
 #[tokio::test]

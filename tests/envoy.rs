@@ -17,6 +17,7 @@ mod demo;
 mod denied;
 mod dpop;
 mod drain;
+mod forms;
 mod grpc;
 mod identity;
 mod mtls;
@@ -31,6 +32,7 @@ mod seen;
 mod tampered;
 mod tokens;
 mod transport;
+mod undecided;
 
 use crate::support::program;
 use modgud::playground::http::Exchange;

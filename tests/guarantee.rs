@@ -23,6 +23,7 @@ use bytes::Bytes;
 use modgud::envoy::proto::CheckRequest;
 use prost::Message;
 use raw::{CHECK, Raw, frame};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use tonic::body::Body;
 use tonic::codegen::tokio_stream::{self, StreamExt};
@@ -44,7 +45,11 @@ async fn a_message_that_never_comes_is_answered_at_the_deadline() {
         let body = Body::new(AnyBody::from_stream(first.chain(tokio_stream::pending())));
         let found = raw.call(CHECK, &[], body).await.answer().unwrap();
         let body = r#"{"detail":"The request could not be checked. Try again later."}"#.to_owned();
-        assert_eq!(found, Answer::Deny { status: 503, body, challenge: None }, "after {sent} bytes");
+        assert_eq!(
+            found,
+            Answer::Deny { status: 503, body, challenge: None, headers: BTreeMap::new() },
+            "after {sent} bytes"
+        );
         assert_eq!(Counters::read(&sidecar).await.reasons_since(&before), ["deadline_exceeded"], "after {sent} bytes");
     }
 }

@@ -5,6 +5,7 @@ mod canary;
 mod cli;
 mod configuration;
 mod decisions;
+mod decoder;
 mod envoy;
 mod explain;
 mod guarantee;

@@ -12,7 +12,7 @@ use modgud::snapshot::Snapshot;
 use proptest::test_runner::{Config, TestRunner};
 
 /// The configuration of the profile `bifrost` with this file laid over it.
-fn snapshot(yaml: &str) -> Snapshot {
+pub(crate) fn snapshot(yaml: &str) -> Snapshot {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
     std::fs::write(&file, format!("# a file that may say nothing\n{yaml}")).unwrap();

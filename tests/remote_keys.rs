@@ -18,3 +18,4 @@ mod reload;
 mod rotation;
 mod start;
 mod tls;
+mod undecided;

@@ -78,8 +78,8 @@ impl JwtAuthenticator {
     /// Verifies a token and checks everything that it claims but its time, which is the caller's to check on each use.
     ///
     /// # Errors
-    /// The first fault: signature, type, audience, required claims, and dates that are no dates. [`Lack::Keys`] when keys that
-    /// are not there could still make the token a good one.
+    /// The first fault: signature, type, audience, required claims, and dates that are no dates. [`Lack::Keys`] or [`Lack::NewerKeys`] when
+    /// keys that are not there could still make the token a good one.
     pub(super) fn accept(
         &self,
         token: UnverifiedToken<'_>,
@@ -115,24 +115,24 @@ impl JwtAuthenticator {
         supply: &Supply,
     ) -> Result<VerifiedToken, AuthnFault> {
         let keys = self.keys.at(now);
-        let settled = match keys.completeness() {
-            Completeness::Fixed => true,
-            Completeness::Missing => false,
+        let lack = match keys.completeness() {
+            Completeness::Fixed => None,
+            Completeness::Missing => Some(Lack::Keys(by)),
             Completeness::AsLastHad => {
-                names_a_published_key(&token, &keys)
-                    || supply.settles_unknown_key(token.claimed_issue(), self.checks.leeway)
+                let settled = names_a_published_key(&token, &keys)
+                    || supply.settles_unknown_key(token.claimed_issue(), self.checks.leeway);
+                if settled { None } else { Some(Lack::NewerKeys(by)) }
             }
         };
-        token.verify_by_any(keys.sets(), &self.algorithms).map_err(|fault| match fault {
-            TokenFault::KeyUnknown
-            | TokenFault::KeyUnfit
-            | TokenFault::SignatureLength
-            | TokenFault::SignatureMismatch
-                if !settled =>
-            {
-                Lack::Keys(by).into()
-            }
-            fault => fault.into(),
+        token.verify_by_any(keys.sets(), &self.algorithms).map_err(|fault| match (fault, lack) {
+            (
+                TokenFault::KeyUnknown
+                | TokenFault::KeyUnfit
+                | TokenFault::SignatureLength
+                | TokenFault::SignatureMismatch,
+                Some(lack),
+            ) => lack.into(),
+            (fault, _) => fault.into(),
         })
     }
 }

@@ -10,9 +10,12 @@ use std::time::Duration;
 /// What only the network can give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Lack {
-    /// Keys of this authenticator: it has none that may be used, or none that the token names.
+    /// Keys of this authenticator: those of one of its providers were never had, or too long ago.
     #[error("the keys of the token's issuer can't be had at present")]
     Keys(AuthenticatorIndex),
+    /// Keys that a provider may have brought since they were last had: none of those fits the token.
+    #[error("the token names a key that is not known, and its issuer can't be asked at present whether it is new")]
+    NewerKeys(AuthenticatorIndex),
     /// What the authorization server of this authenticator says of the token.
     #[error("the authorization server that knows the token can't be asked at present")]
     Introspection(AuthenticatorIndex),
@@ -23,7 +26,7 @@ impl Lack {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::Keys(_) => Reason::KeysUnavailable,
+            Self::Keys(_) | Self::NewerKeys(_) => Reason::KeysUnavailable,
             Self::Introspection(_) => Reason::IntrospectionUnavailable,
         }
     }

@@ -7,11 +7,12 @@
 #[cfg(test)]
 mod tests;
 
-use crate::path::MAX_TARGET_BYTES;
+use crate::path::{CanonicalPath, MAX_TARGET_BYTES};
+use std::borrow::Cow;
 use std::fmt;
 
-/// A pattern that some request's path can match.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A pattern that some request's path can match. The default is `/`.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct PathPattern {
     segments: Box<[Segment]>,
     rest: Option<Box<str>>,
@@ -49,6 +50,44 @@ impl PathPattern {
     #[must_use]
     pub fn rest(&self) -> Option<&str> {
         self.rest.as_deref()
+    }
+
+    /// The names of the parameters, from the left.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let named = self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Parameter(name) => Some(&**name),
+        });
+        named.chain(self.rest())
+    }
+
+    /// Whether a path matches.
+    #[must_use]
+    pub fn matches(&self, path: &CanonicalPath<'_>) -> bool {
+        let mut segments = path.segments();
+        let mut pairs = self.segments.iter().map(|segment| (segment, segments.next()));
+        let same = pairs.all(|(segment, text)| match (segment, text) {
+            (Segment::Literal(literal), Some(text)) => **literal == *text,
+            (Segment::Parameter(_), Some(_)) => true,
+            (Segment::Literal(_) | Segment::Parameter(_), None) => false,
+        });
+        same && (self.rest.is_some() || segments.next().is_none())
+    }
+
+    /// What the parameters stand for: `{name}` for its decoded segment, `{*name}` for all that are left, with `/` between them.
+    /// Nothing for a path that does not match, as when a route in Envoy names a rule for other paths.
+    pub fn parameters<'p>(&'p self, path: &'p CanonicalPath<'_>) -> impl Iterator<Item = (&'p str, Cow<'p, str>)> {
+        let matching = Some(self).filter(|pattern| pattern.matches(path));
+        let segments = matching.into_iter().flat_map(|pattern| pattern.segments.iter().zip(path.segments()));
+        let named = segments.filter_map(|(segment, text)| match segment {
+            Segment::Literal(_) => None,
+            Segment::Parameter(name) => Some((&**name, Cow::Borrowed(text))),
+        });
+        let rest = matching.and_then(Self::rest).map(|name| {
+            let left: Vec<&str> = path.segments().skip(self.segments.len()).collect();
+            (name, Cow::Owned(left.join("/")))
+        });
+        named.chain(rest)
     }
 }
 

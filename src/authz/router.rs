@@ -101,7 +101,7 @@ impl<T> Router<T> {
 }
 
 impl<T> Router<T> {
-    /// The entries that count and that no request is ever decided by, each with those that come before it wherever it matches. That takes a `{*rest}`
+    /// The entries that no request is ever decided by, each with those that come before it wherever it matches. That takes a `{*rest}`
     /// below which a more specific pattern stands for every length: one that ends at once, and one with a segment more that goes on.
     #[must_use]
     pub fn covered(&self) -> Vec<Covered<'_, T>> {
@@ -267,7 +267,7 @@ impl Leaf {
 }
 
 impl Slots {
-    /// Every entry with its methods; none is any method.
+    /// Every entry with its methods, but for that for preflights; none is any method.
     fn entries(&self) -> BTreeMap<usize, Vec<Option<&str>>> {
         let mut entries = BTreeMap::<usize, Vec<Option<&str>>>::new();
         for (method, index) in &self.named {

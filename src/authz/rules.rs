@@ -1,10 +1,12 @@
 //! The rules of a configuration and which of them decides a request. How paths are compared belongs to `router`.
 
+use super::condition::Condition;
 use super::host::{ByHost, HostPattern};
 use super::pattern::PathPattern;
 use super::preflight::is_preflight;
 use super::requirement::Requirement;
 use super::router::{Covered, Layer, Router, Served, Wanted};
+use super::tenancy::Tenancy;
 use crate::explain::Step;
 use crate::method::Method;
 use crate::request::Request;
@@ -80,7 +82,7 @@ pub enum ByName {
 }
 
 /// One rule, without the patterns that lead to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Rule {
     /// Its name.
     pub name: RuleName,
@@ -88,12 +90,25 @@ pub struct Rule {
     pub access: Access,
     /// What it asks of a caller who is known.
     pub require: Requirement,
+    /// What it asks of the request itself, if anything.
+    pub narrowing: Option<Narrowing>,
     /// The pattern that leads to it, as the operator wrote it. Empty when only its name does.
     pub pattern: Box<str>,
     /// Whether what it says is done.
     pub enforcement: Enforcement,
     /// What it means that a route names it.
     pub by_name: ByName,
+}
+
+/// What a rule asks of a request that its pattern matches. All of it has to be met.
+#[derive(Debug, Clone)]
+pub struct Narrowing {
+    /// The pattern, which says what the path's parameters are.
+    pub pattern: PathPattern,
+    /// That the caller belongs to the organization that the request names here.
+    pub same_organization: Option<Tenancy>,
+    /// A condition.
+    pub when: Option<Arc<Condition>>,
 }
 
 /// Two rules that can't be told apart: the same requests match both.

@@ -4,9 +4,10 @@
 use super::context::{Directions, Permissions, shown};
 use super::router::Layer;
 use super::rules::{Access, ByName, Enforcement, Fallback, Found, Rule, RuleName, Rules};
-use super::{AuthzFault, Grant, Narrowed, authorize};
+use super::{Admission, AuthzFault, Grant, Narrowed, authorize};
 use crate::authn::Authentication;
-use crate::explain::Step;
+use crate::clock::Timestamp;
+use crate::explain::{Observer, Step};
 use crate::request::Request;
 
 /// What a request is held against.
@@ -30,6 +31,23 @@ enum Named<'r> {
     Narrows(&'r Rule),
     /// That by which the request is found, since it decides alone.
     Decides,
+}
+
+/// What a request is about, beside who is asking.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'q, 'a> {
+    /// What the module asks of callers there.
+    pub module: Option<&'q Narrowed<'q, 'a>>,
+    /// The request.
+    pub request: &'q Request<'a>,
+    /// The time of the decision.
+    pub now: Timestamp,
+}
+
+/// A caller who meets what each rule asks of callers.
+struct Admitted {
+    found: Admission,
+    named: Option<Admission>,
 }
 
 /// Who did not let a request through, and why.
@@ -140,20 +158,38 @@ impl<'r> Selection<'r, '_> {
         self.found.or(self.narrowing()).map(|rule| &rule.name)
     }
 
-    /// Holds the outcome of authentication against everything that is asked for, the access list of the module among it.
+    /// Holds the outcome of authentication, then the request, against everything that is asked for.
     ///
     /// # Errors
     /// [`Refusal`]: the first thing that is not as it has to be.
     pub fn authorize(
         &self,
-        module: Option<Narrowed<'_, '_>>,
+        asked: &Asked<'_, '_>,
         authentication: Authentication,
+        observer: &mut impl Observer,
     ) -> Result<Grant, Refusal> {
+        let Asked { module, request, now } = *asked;
+        let admitted = self.admit(module, authentication);
+        observer.step(|| {
+            let outcome = admitted.as_ref().map_err(|refusal| &refusal.fault);
+            Step::of("access", &outcome, format!("`{}` lets the request through", self.access().name()))
+        });
+        let Admitted { found, named } = admitted?;
+        let first = found.narrow(self.found, request, now, observer);
+        let first = first.map_err(|fault| Refusal::of(self.found, fault))?;
+        let Some(named) = named else { return Ok(first) };
+        let second = named.narrow(self.narrowing(), request, now, observer);
+        Ok(first.and(second.map_err(|fault| Refusal::of(self.narrowing(), fault))?))
+    }
+
+    /// Holds the outcome of authentication against what each rule asks of callers.
+    fn admit(&self, module: Option<&Narrowed<'_, '_>>, authentication: Authentication) -> Result<Admitted, Refusal> {
         let Self { found, access, named: _, permissions } = *self;
         let require = found.map(|rule| &rule.require);
         let Some(named) = self.narrowing() else {
-            let granted = authorize(access, require, permissions, module, authentication);
-            return granted.map_err(|fault| Refusal::of(found, fault));
+            let admitted = authorize(access, require, permissions, module, authentication);
+            let found = admitted.map_err(|fault| Refusal::of(found, fault))?;
+            return Ok(Admitted { found, named: None });
         };
         // Nobody has been asked for then.
         for (rule, access) in [(found, access), (Some(named), named.access)] {
@@ -165,7 +201,22 @@ impl<'r> Selection<'r, '_> {
         let first = first.map_err(|fault| Refusal::of(found, fault))?;
         let second = authorize(named.access, Some(&named.require), None, module, authentication);
         let second = second.map_err(|fault| Refusal::of(Some(named), fault))?;
-        Ok(first.and(second))
+        Ok(Admitted { found: first, named: Some(second) })
+    }
+
+    /// Every permission that is asked for by name, each once.
+    #[must_use]
+    pub fn required_permissions(&self) -> Vec<Box<str>> {
+        let rules = self.found.into_iter().chain(self.narrowing());
+        let of_rules = rules.flat_map(|rule| &rule.require.all.permissions).map(|one| &**one);
+        let of_route = self.permissions.into_iter().flat_map(|permissions| permissions.iter());
+        let mut all: Vec<Box<str>> = Vec::new();
+        for one in of_rules.chain(of_route) {
+            if !all.iter().any(|known| **known == *one) {
+                all.push(one.into());
+            }
+        }
+        all
     }
 
     /// Whether the route in Envoy adds something that is to be told.

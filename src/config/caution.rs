@@ -6,12 +6,13 @@
 //! `server.admin` beyond this machine (Prometheus and probes have to get there).
 
 mod authenticators;
+mod denials;
 pub(super) mod jwks;
 mod rules;
 mod upstream;
 
 use super::Config;
-use super::document::{Denials, Document, Statuses};
+use super::document::Document;
 use super::path::Path;
 use super::problem::Placed;
 use super::quoted::Quoted;
@@ -27,7 +28,7 @@ pub(super) fn find(document: &Document, root: &Node, profile: &Document, config:
     rules::find(document, profile, &config.snapshot.rules, &mut cautions);
     authenticators::find(document, profile, config.snapshot.authenticators.list(), &mut cautions);
     upstream::find(&document.upstream, &profile.upstream, &mut cautions);
-    statuses(&document.denials, &mut cautions);
+    denials::find(document, &mut cautions);
     cautions.found
 }
 
@@ -116,6 +117,13 @@ pub enum Caution {
              that something is there"
     )]
     ForbiddenAsUnknown,
+    /// Nobody is kept out while modgud can't decide.
+    #[error(
+        "with `error`, an Envoy whose `failure_mode_allow` is `true` lets EVERYBODY pass, with any token or none that modgud could not \
+             check, whenever keys or an authorization server can't be had, a check takes too long, or too many are under way, \
+             which clients can bring about by asking a lot; write `deny`, unless being open then is worth more than being safe"
+    )]
+    UndecidedLeftToEnvoy,
     /// A key that can't be used, in a set whose others can.
     #[error("the set holds a key that can't be used, {0}; the others serve without it; take it out")]
     KeyLeftOut(SkippedKey),
@@ -136,20 +144,4 @@ pub enum Caution {
     /// The certificate that modgud itself shows to whoever connects.
     #[error("{0}")]
     ServerCertificate(ServerCertificate),
-}
-
-/// Statuses that make clients ask again: those upon which they and proxies retry (RFC 9110 §15.5.9 and §15.5.20, RFC 8470 §5.2,
-/// RFC 6585 §4), and the one upon which they log in again, which does not help a caller who may not.
-fn statuses(denials: &Denials, cautions: &mut Cautions<'_>) {
-    const RETRIED: [u16; 4] = [408, 421, 425, 429];
-    let Statuses { unauthenticated, forbidden } = &denials.status;
-    let at = Path::root("denials").key("status");
-    for (key, status, right) in [("unauthenticated", unauthenticated, 401), ("forbidden", forbidden, 403)] {
-        if let Some(found) = status.filter(|status| RETRIED.contains(status)) {
-            cautions.add(&at.key(key), Caution::StatusRetried { found, right });
-        }
-    }
-    if *forbidden == Some(401) {
-        cautions.add(&at.key("forbidden"), Caution::ForbiddenAsUnknown);
-    }
 }

@@ -4,6 +4,7 @@
 
 mod api_keys;
 mod authenticators;
+mod denials;
 mod introspection;
 mod keys;
 mod modules;
@@ -15,12 +16,13 @@ pub(super) use api_keys::ApiKey as ApiKeyEntry;
 pub(super) use authenticators::{
     AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, Sender, Source,
 };
+pub(super) use denials::{Body, Denials, Deny, Redirect, Statuses, Unavailable};
 pub(super) use introspection::{ClientAuthentication, Introspection};
 pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
 pub(super) use rules::{Access, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};
-pub(super) use upstream::{Body, Denials, Forward, HeaderSource, PrincipalWord, Statuses, Upstream, is_choice};
+pub(super) use upstream::{Encode, Forward, HeaderForm, HeaderSource, PrincipalWord, Upstream, is_choice};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -11,12 +11,13 @@ use super::revocations::RevocationsError;
 use super::source::SourceFault;
 use super::tree::{Node, Place};
 use crate::address::AddressFault;
-use crate::answer::{RealmFault, StatusFault};
+use crate::answer::{DetailFault, ExtraHeaderFault, OwnHostFault, RealmFault, ReturnParameterFault, StatusFault};
 use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
-use crate::authz::{HostPatternFault, PatternFault};
+use crate::authz::condition::ExpressionFault;
+use crate::authz::{HostPatternFault, PatternFault, TenancyFault};
 use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
 use crate::fetch::{CaFault, UrlFault};
-use crate::header::HeaderNameFault;
+use crate::header::{HeaderNameFault, HeaderTextFault};
 use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SigningFault};
 use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
@@ -144,7 +145,10 @@ impl Problems {
             let mut problem = Placed::new(&path, root, problem);
             problem.others = others.iter().map(|other| other.place(root).clone()).collect();
             match problem.what {
-                Problem::Empty(_) | Problem::NoMatch | Problem::Kind { found: 0, .. }
+                Problem::Empty(_)
+                | Problem::NoMatch
+                | Problem::Kind { found: 0, .. }
+                | Problem::OneSource { found: 0 }
                     if is_hole(faults, &problem.path) => {}
                 _ => placed.push(problem),
             }
@@ -324,6 +328,21 @@ pub enum Problem {
              write another name"
     )]
     HeaderAboutTheRequest(Quoted),
+    /// A header whose value comes from nowhere, or from two places.
+    #[error("names {found} sources and needs one; write exactly one of `claim`, `principal`, `value`")]
+    OneSource {
+        /// How many there are.
+        found: usize,
+    },
+    /// A constant that no header can hold. It is not shown.
+    #[error("what stands here (not shown) {0}; write visible ASCII characters, with spaces only between them")]
+    HeaderValue(HeaderTextFault),
+    /// A form of what is written as it stands.
+    #[error("has no meaning for a `value`, which is written as it stands; leave it out")]
+    FormOfConstant,
+    /// An encoding of what is encoded in any case.
+    #[error("has no meaning beside `as`: the items of a list and JSON are encoded in any case; leave it out")]
+    EncodedAlready,
     /// Two identity headers that a server can't tell apart.
     #[error("{0} and {1} are one header to many servers, which tell neither case nor `_` from `-`; keep one of them")]
     HeadersAlike(Quoted, Quoted),
@@ -519,6 +538,20 @@ pub enum Problem {
     /// A method for preflights that is not theirs.
     #[error("{0} is not the method of a preflight, which is always `OPTIONS`; leave `methods` out")]
     MethodOfPreflights(Quoted),
+    /// A condition that can't be used.
+    #[error(transparent)]
+    Condition(ExpressionFault),
+    /// A condition where nobody gets through.
+    #[error("has no meaning with access `denied`: nobody gets through, whatever it says; leave it out")]
+    ConditionDenied,
+    /// A place of the request's organization that is none.
+    #[error("{found}: {fault}")]
+    Tenancy {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: TenancyFault,
+    },
     /// A path pattern that is none.
     #[error("{pattern}: {fault}")]
     Pattern {
@@ -564,5 +597,51 @@ pub enum Problem {
         found: Quoted,
         /// What is wrong with it.
         fault: RealmFault,
+    },
+    /// A header that denials can't have.
+    #[error("{found} can't be added to denials: {fault}")]
+    DenialHeader {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: ExtraHeaderFault,
+    },
+    /// A header that denials would have twice.
+    #[error("{0} is there already; names of headers tell no case")]
+    DenialHeaderTwice(Quoted),
+    /// An answer of a rule that gives none.
+    #[error(
+        "says what is told to whoever is turned away, and a rule with access `public` turns nobody away; leave it out"
+    )]
+    DenyOfPublic,
+    /// A text that can't be told to clients.
+    #[error("{found} can't be told: {fault}")]
+    Detail {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: DetailFault,
+    },
+    /// No address of a login page. It is not shown: it may hold a secret.
+    #[error(
+        "what stands here (not shown) is not the address of a login page; write an `https` one (plain `http` only to this machine) \
+             without user and fragment, such as `https://login.example.com/`"
+    )]
+    LoginPage,
+    /// A parameter that can't be told where to come back to.
+    #[error("{found} can't be the parameter: {fault}")]
+    ReturnParameter {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: ReturnParameterFault,
+    },
+    /// A host of the operator's that is none.
+    #[error("{found} is not a host: {fault}; write one such as `app.example.com`")]
+    OwnHost {
+        /// What was written.
+        found: Quoted,
+        /// What is wrong with it.
+        fault: OwnHostFault,
     },
 }

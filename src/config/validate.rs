@@ -1,6 +1,7 @@
 //! From the document to a configuration that can't hold a bad value. Notes every problem, and gives nothing if there is one.
 
 mod authenticators;
+mod denials;
 mod modules;
 mod principal;
 pub(super) mod rules;
@@ -15,7 +16,7 @@ use super::problem::{Problem, Problems};
 use super::quoted::Quoted;
 use super::revocations::RevocationsError;
 use super::source::Reader;
-use crate::answer::{Answers, BodyStyle, ChallengeSchemes, Realm, Status, Style};
+use crate::answer::Answers;
 use crate::authn::{Authenticators, Revocations};
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
@@ -53,12 +54,14 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let (list, places, sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
     shared_keys::check(&list, reader, &mut problems);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
+    let told = denials::of_rules(rules, denials, &mut problems);
     let mut rules = rules::check(rules, *fallback, &names, &mut problems);
     let (modules, gateway) = modules::check(modules, core, &mut rules, &mut problems);
     let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
     let schemes = authenticators::challenge_schemes(&list);
-    let style = style(denials, schemes, &mut problems);
+    let style = denials::style(denials, schemes, &mut problems);
+    let redirect = denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &places, &mut problems));
     let logged = match telemetry.decisions.unwrap_or_default() {
         document::LoggedDecisions::All => LoggedDecisions::All,
         document::LoggedDecisions::Denied => LoggedDecisions::Denied,
@@ -66,7 +69,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     };
     problems.into_result()?;
 
-    let answers = Answers::new(&style);
+    let answers = Answers::new(style, &told, redirect);
     let authenticators = Authenticators::new(list, revocations);
     let snapshot = Snapshot { places, authenticators, rules, modules, shape, answers, deadline, logged };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
@@ -159,28 +162,4 @@ fn method(text: &str) -> Result<Method<'_>, Problem> {
         "*" => Err(Problem::AnyMethod),
         text => Method::parse(text).map_err(|fault| Problem::Method { found: Quoted::new(text), fault }),
     }
-}
-
-fn style(denials: &document::Denials, schemes: ChallengeSchemes, problems: &mut Problems) -> Style {
-    let document::Denials { body, realm, status: document::Statuses { unauthenticated, forbidden } } = denials;
-    let at = Path::root("denials");
-    let mut status = |key: &str, code: Option<u16>, unset: Status| {
-        let Some(code) = code else { return unset };
-        let status = Status::client_error(code).map_err(|fault| Problem::Status { found: code, fault });
-        problems.take(&at.key("status").key(key), status).unwrap_or(unset)
-    };
-    let unauthenticated = status("unauthenticated", *unauthenticated, Style::UNAUTHENTICATED);
-    let forbidden = status("forbidden", *forbidden, Style::FORBIDDEN);
-    let body = match body {
-        Some(document::Body::Detail) => BodyStyle::Detail,
-        Some(document::Body::Problem) | None => BodyStyle::Problem,
-    };
-    let realm = match realm {
-        Some(text) => {
-            let realm = Realm::parse(text).map_err(|fault| Problem::Realm { found: Quoted::new(text), fault });
-            problems.take(&at.key("realm"), realm).unwrap_or_default()
-        }
-        None => Realm::default(),
-    };
-    Style { body, realm, schemes, unauthenticated, forbidden }
 }

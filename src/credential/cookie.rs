@@ -2,10 +2,10 @@
 //! server reads differs from server to server.
 
 use super::authorization::bare;
-use super::spelling::{alike, read};
 use super::{BearerText, CredentialFault};
 use crate::header::is_token_byte;
 use crate::request::Headers;
+use crate::spelling::{alike, read};
 
 /// The name of a cookie; upper and lower case differ (RFC 6265 §4.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]

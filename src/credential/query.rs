@@ -2,8 +2,8 @@
 //! server could read as a second one is refused.
 
 use super::authorization::bare;
-use super::spelling::{alike, read};
 use super::{BearerText, CredentialFault};
+use crate::spelling::{alike, read};
 
 /// The name of a query parameter; upper and lower case differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,12 @@ impl QueryName {
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether some server finds a parameter of this name in `parameter`, a piece of a query between two `&`.
+    #[must_use]
+    pub fn is_in(&self, parameter: &str) -> bool {
+        parameter.split(';').any(|part| spells(part.split_once('=').map_or(part, |(key, _)| key), self))
     }
 }
 

@@ -41,6 +41,12 @@ pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
     Ok(request)
 }
 
+/// The headers of a check that could not be read as a request, if they can be read at least: how a client is told so depends on them.
+#[must_use]
+pub fn read_headers(check: &CheckRequest) -> Option<Headers<'_>> {
+    headers(check.attributes.as_ref()?.request.as_ref()?.http.as_ref()?).ok()
+}
+
 /// What Envoy's configuration says along. It is a map, and Envoy writes text (protobuf's `string`): anything else is not from Envoy.
 fn context(entries: &[ContextExtensionsEntry]) -> Result<Context<'_>, RequestFault> {
     if entries.len() > Context::MOST {

@@ -5,38 +5,46 @@ use super::proto::{
     CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue, HeaderValueOption, HttpResponse, HttpStatus,
     OkHttpResponse, RpcStatus,
 };
-use crate::answer::{Answer, Answers};
-use crate::decision::{Decision, Verdict};
-use crate::reason::Reason;
+use crate::answer::{Answer, AnswerHeader, Answers, Denied, Seen, Undecided};
+use crate::authz::RuleName;
+use crate::decision::{Decision, Fault, Verdict};
 use crate::upstream::Mutations;
 use bytes::Bytes;
 use tonic::Code;
 
-/// The answer to a check.
+/// The answer to a check of which this was read.
 #[must_use]
-pub fn response(decision: Decision, answers: &Answers) -> CheckResponse {
-    match decision.verdict {
+pub fn response(decision: Decision, seen: Seen<'_, '_>, answers: &Answers) -> CheckResponse {
+    let Decision { verdict, rule, authenticator: _, insufficient, tried: _ } = decision;
+    match verdict {
         Verdict::Allow(mutations) => allow(mutations),
-        Verdict::Deny(fault) => denial(fault.reason(), answers),
+        Verdict::Deny(fault) => {
+            let rule = rule.as_ref().map(RuleName::as_str);
+            let denied = Denied { reason: fault.reason(), rule, insufficient: insufficient.as_deref(), seen };
+            denial(&fault, answers.to(&denied), answers.undecided())
+        }
     }
 }
 
-/// The answer that turns a client away.
-#[must_use]
-pub fn denial(reason: Reason, answers: &Answers) -> CheckResponse {
-    let Answer { status, challenge, content_type, body } = answers.get(reason);
-    let mut headers = vec![overwrite(Bytes::from_static(b"content-type"), Bytes::from_static(content_type.as_bytes()))];
-    if let Some(challenge) = challenge {
-        headers.push(overwrite(Bytes::from_static(b"www-authenticate"), challenge));
-    }
-    // Only "OK" lets through. Which other code it is makes no difference to Envoy: the HTTP status is in the body.
-    let code = Code::PermissionDenied;
+/// The answer that turns a client away; an error where nobody could decide and the operator leaves that to Envoy (1.37 or later:
+/// an older one takes it for a denial).
+fn denial(fault: &Fault, told: Answer, undecided: Undecided) -> CheckResponse {
+    let Answer { status, headers, body } = told;
+    let headers = headers.into_iter().map(|AnswerHeader { name, value }| overwrite(name, value)).collect();
     let denied = DeniedHttpResponse { status: Some(HttpStatus { code: i32::from(status.code()) }), headers, body };
-    answer(code, HttpResponse::DeniedResponse(denied))
+    // Only "OK" lets through. Which other code it is makes no difference to Envoy: the HTTP status is in the body.
+    match undecided {
+        Undecided::LeaveToEnvoy if fault.is_left_to_envoy() => {
+            answer(Code::Unavailable, HttpResponse::ErrorResponse(denied))
+        }
+        Undecided::LeaveToEnvoy | Undecided::Deny => {
+            answer(Code::PermissionDenied, HttpResponse::DeniedResponse(denied))
+        }
+    }
 }
 
 fn allow(mutations: Mutations) -> CheckResponse {
-    let Mutations { set, remove, remove_query } = mutations;
+    let Mutations { set, remove, remove_query, dropped: _ } = mutations;
     let headers = set.into_iter().map(|(name, value)| overwrite(name.bytes().clone(), value.bytes().clone())).collect();
     let ok = OkHttpResponse {
         headers,

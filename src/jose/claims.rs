@@ -81,6 +81,17 @@ impl Claims {
         self.0.get(name)
     }
 
+    /// The claim of that name, with the name as it stands here.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<(&str, &Value)> {
+        self.0.get_key_value(name).map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Every claim at the top level.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
     /// The claim as a string; `None` if it is absent.
     ///
     /// # Errors

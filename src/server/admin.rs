@@ -6,6 +6,7 @@ use super::readiness::Readiness;
 use super::socket::Socket;
 use crate::telemetry::metrics::ListenerName;
 use crate::telemetry::metrics::{IntrospectionMetrics, KeyMetrics};
+use crate::upstream::Unwritable;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -54,6 +55,9 @@ async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let driver = &admin.checks.driver;
     let snapshot = driver.snapshot();
     let revoked = snapshot.authenticators.revocations().map_or(0, |revocations| revocations.now().len());
+    let may_be_dropped =
+        snapshot.shape.identity.headers().iter().filter(|header| header.unwritable == Unwritable::Drop);
+    admin.checks.metrics.headers_may_be_dropped(may_be_dropped.map(|header| &header.name));
     let keys = KeyMetrics::of(&snapshot, driver.keys(), driver.now());
     let introspection = IntrospectionMetrics::of(&snapshot, driver.introspection());
     match admin.checks.metrics.render(snapshot.authenticators.cache_counts(), revoked, &keys, &introspection) {

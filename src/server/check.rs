@@ -2,11 +2,12 @@
 
 use super::seldom::Seldom;
 use super::shadow::{Done, Queue};
+use crate::answer::Seen;
 use crate::authz::RuleName;
 use crate::decision::{Decision, Fault, LoggedDecisions, Tried, Verdict};
 use crate::driver::Driver;
 use crate::envoy::proto::{Authorization, CheckRequest, CheckResponse};
-use crate::envoy::{denial, response};
+use crate::envoy::{read_headers, response};
 use crate::principal::AuthenticatorName;
 use crate::reason::{Class, Reason};
 use crate::request::{Lookup, Request};
@@ -86,6 +87,9 @@ impl Checks {
         let snapshot = self.driver.snapshot();
         let (decision, request) = self.driver.decide(&check, &snapshot, started).await;
         self.metrics.record(decision.reason(), started.elapsed());
+        if let Verdict::Allow(mutations) = &decision.verdict {
+            self.metrics.headers_dropped(&mutations.dropped);
+        }
         match (snapshot.logged, &decision.verdict) {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
@@ -99,10 +103,12 @@ impl Checks {
                 LoggedDecisions::All | LoggedDecisions::Denied | LoggedDecisions::None => {}
             }
         }
-        let Some(queue) = self.shadow.get() else { return response(decision, &snapshot.answers) };
-        let done = Done::of(&decision);
-        let response = response(decision, &snapshot.answers);
-        queue.offer(check, done, self.driver.now());
+        let done = self.shadow.get().map(|queue| (queue, Done::of(&decision)));
+        let unread = if request.is_none() { read_headers(&check) } else { None };
+        let response = response(decision, Seen::of(request.as_ref(), unread.as_ref()), &snapshot.answers);
+        if let Some((queue, done)) = done {
+            queue.offer(check, done, self.driver.now());
+        }
         response
     }
 
@@ -116,8 +122,7 @@ impl Checks {
             (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(Fault::Overload)) => self.log_overload(),
             (LoggedDecisions::All | LoggedDecisions::Denied, _) => log(&decision, None),
         }
-        let reason = decision.reason().unwrap_or(Reason::Internal);
-        denial(reason, &snapshot.answers)
+        response(decision, Seen::Nothing, &snapshot.answers)
     }
 
     /// An event for many decisions: each says the same, and a line for each would be one more burden when there are too many.

@@ -13,6 +13,7 @@ pub use shadow_config::{Counted, ShadowConfigMetrics};
 
 use crate::authn::CacheCounts;
 use crate::clock::Timestamp;
+use crate::header::HeaderName;
 use crate::reason::Reason;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -62,6 +63,12 @@ struct OnListener {
     listener: &'static str,
 }
 
+/// The labels of a count of headers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfHeader {
+    header: String,
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -77,6 +84,7 @@ pub struct Metrics {
     cautions: AtomicU64,
     last_reload: Gauge,
     connections: Family<OnListener, Gauge>,
+    headers_dropped: Family<OfHeader, Counter>,
     /// What rules that are tried out would have come to.
     pub tried: TriedRules,
     /// The configuration that is compared with the one that serves; shared with whoever compares.
@@ -100,6 +108,7 @@ impl Default for Metrics {
             cautions: AtomicU64::new(0),
             last_reload: Gauge::default(),
             connections: Family::default(),
+            headers_dropped: Family::default(),
             tried: TriedRules::default(),
             shadow_config: Arc::default(),
             checks,
@@ -151,6 +160,22 @@ impl Metrics {
     /// Counts a list of revocations that was refused.
     pub fn revocations_refused(&self) {
         self.revocations_failures.inc();
+    }
+
+    /// Counts identity headers that were removed because their value can't be written.
+    pub fn headers_dropped(&self, headers: &[HeaderName]) {
+        for header in headers {
+            self.of_header(header).inc();
+        }
+    }
+
+    /// Lets counts of these headers be there from the start, so that the first of them can be seen as a change.
+    pub fn headers_may_be_dropped<'h>(&self, headers: impl IntoIterator<Item = &'h HeaderName>) {
+        headers.into_iter().for_each(|header| drop(self.of_header(header)));
+    }
+
+    fn of_header(&self, header: &HeaderName) -> Counter {
+        self.headers_dropped.get_or_create_owned(&OfHeader { header: header.as_str().to_owned() })
     }
 
     /// How many connections are open on a listener, for whoever opens and closes them.
@@ -213,6 +238,8 @@ impl Metrics {
         let help = "1: the configuration that was loaded last is the one that serves; 0: it was refused";
         registry.register("config_reload_last_success", help, self.last_reload.clone());
         registry.register("connections", "Connections that are open, by listener", self.connections.clone());
+        let help = "Identity headers that were removed because the value of an optional claim can't be written";
+        registry.register("headers_dropped", help, self.headers_dropped.clone());
         self.tried.register(&mut registry);
         self.shadow_config.register(&mut registry);
         let dropped = ConstCounter::new(super::log::dropped_lines());

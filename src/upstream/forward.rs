@@ -7,12 +7,15 @@ use crate::principal::Proof;
 use crate::request::Headers;
 use bytes::Bytes;
 
+/// Where modules look for a credential.
+const AUTHORIZATION: &[u8] = b"authorization";
+
 /// What the module gets to see of the credential.
 #[derive(Debug)]
 pub enum Forward {
     /// What the client sent, where the client sent it; but never a credential in the query.
     Keep,
-    /// Nothing.
+    /// Nothing, and no `Authorization` that nobody has looked at either.
     Remove,
     /// `Authorization: SCHEME token`, whatever scheme and place the client used. An API key is removed.
     As {
@@ -40,7 +43,10 @@ impl Forward {
             // What stands in a query ends in logs and histories, so it goes no further than here in any case.
             Self::Keep if matches!(credential.place, Place::Query(_)) => remove(credential.place, headers, mutations),
             Self::Keep => {}
-            Self::Remove => remove(credential.place, headers, mutations),
+            Self::Remove => {
+                remove(credential.place, headers, mutations);
+                self.nothing(headers, mutations);
+            }
             Self::As { scheme, header } => {
                 match credential.place {
                     // It is written over.
@@ -63,11 +69,14 @@ impl Forward {
 }
 
 impl Forward {
-    /// Where nothing is handed on, a client's own header of the name that modules believe is removed: what they read there came from
-    /// us or is not there.
+    /// Where nothing is handed on, a client's own `Authorization` is removed: what modules read there came from us or is not there,
+    /// unless the operator says [`Forward::Keep`].
     pub(super) fn nothing(&self, headers: &Headers<'_>, mutations: &mut Mutations) {
-        let Self::As { header, .. } = self else { return };
-        for field in headers.iter().filter(|field| same_to_a_server(field.name, header.bytes())) {
+        match self {
+            Self::Keep => return,
+            Self::Remove | Self::As { .. } => {}
+        }
+        for field in headers.iter().filter(|field| same_to_a_server(field.name, AUTHORIZATION)) {
             let name = Bytes::from(field.name.to_ascii_lowercase());
             if !mutations.remove.contains(&name) {
                 mutations.remove.push(name);

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) enum Answer {
     /// Let through, with these headers written, and these headers and query parameters removed.
     Allow { set: BTreeMap<String, String>, remove: BTreeSet<String>, remove_query: BTreeSet<String> },
-    /// Turned away.
-    Deny { status: u16, body: String, challenge: Option<String> },
+    /// Turned away, with these headers beside those that every such answer has.
+    Deny { status: u16, body: String, challenge: Option<String>, headers: BTreeMap<String, String> },
 }
 
 impl Answer {
@@ -74,18 +74,52 @@ impl Answer {
     fn deny(denied: DeniedHttpResponse) -> Result<Self, String> {
         let DeniedHttpResponse { status, headers, body } = denied;
         let status = status.map(|status| status.code).unwrap_or_default();
-        let status = u16::try_from(status).ok().filter(|status| (400..600).contains(status));
+        let status = u16::try_from(status).ok().filter(|status| *status == 302 || (400..600).contains(status));
         let status = status.ok_or("a denial with a status that turns nobody away")?;
         let body = String::from_utf8(body.to_vec()).map_err(|_| "a body that is no text")?;
-        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&body)
-            .map_err(|_| "a body that is no JSON")?;
-        let mut headers = written(headers)?;
-        let json = headers.remove("content-type").is_some_and(|kind| kind.starts_with("application/"));
-        ensure(json, "a body without its media type")?;
+        Self::denial(status, body, written(headers)?)
+    }
+
+    /// Takes out of a denial's headers what its form says by itself.
+    ///
+    /// # Errors
+    /// In words, what is missing.
+    pub(crate) fn denial(status: u16, body: String, mut headers: BTreeMap<String, String>) -> Result<Self, String> {
+        let kind = headers.remove("content-type");
+        let mut fixed = |name: &str, expected: &str| {
+            let found = headers.remove(name);
+            ensure(
+                found.is_some_and(|found| found.starts_with(expected)),
+                &format!("{kind:?} without `{name}: {expected}`"),
+            )
+        };
+        match (kind.as_deref(), status) {
+            (None, 302) => ensure(body.is_empty(), "a redirect with a body")?,
+            (Some("application/json" | "application/problem+json"), _) => {
+                serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&body)
+                    .map_err(|_| "a body that is no JSON")?;
+                fixed("x-content-type-options", "nosniff")?;
+            }
+            (Some("text/html; charset=utf-8"), _) => {
+                fixed("x-content-type-options", "nosniff")?;
+                fixed("content-security-policy", "default-src 'none';")?;
+            }
+            (Some("text/plain; charset=utf-8"), _) if !body.ends_with('\n') => {} // for a gRPC client
+            (Some("text/plain; charset=utf-8"), _) => fixed("x-content-type-options", "nosniff")?,
+            (kind, _) => return Err(format!("a body of the type {kind:?}")),
+        }
+        if kind.as_deref().is_none_or(|kind| !kind.starts_with("text/plain") || body.ends_with('\n')) {
+            fixed("cache-control", "no-store")?;
+        }
         let challenge = headers.remove("www-authenticate");
         ensure(status != 401 || challenge.is_some(), "401 without a challenge (RFC 9110 §15.5.2)")?;
-        ensure(headers.is_empty(), &format!("headers that nobody asked for: {headers:?}"))?;
-        Ok(Self::Deny { status, body, challenge })
+        ensure((status == 302) == headers.contains_key("location"), "302 without a place, or a place without 302")?;
+        let again = headers.remove("retry-after").map(|seconds| seconds.parse::<u32>().is_ok());
+        ensure(
+            again == (status == 503).then_some(true),
+            "503 that does not say when to come back, or another that does",
+        )?;
+        Ok(Self::Deny { status, body, challenge, headers })
     }
 }
 

@@ -117,8 +117,8 @@ async fn explain(
             assert_eq!(said.code, Some(3), "{}", case.name);
             let answer = &json["answer"];
             let status = u16::try_from(answer["status"].as_u64().unwrap()).unwrap();
-            let challenge = answer["www_authenticate"].as_str().map(str::to_owned);
-            Answer::Deny { status, body: text(&answer["body"]), challenge }
+            let headers = answer["headers"].as_array().unwrap().iter().map(|pair| (text(&pair[0]), text(&pair[1])));
+            Answer::denial(status, text(&answer["body"]), headers.collect()).unwrap()
         }
         other => panic!("{}: the decision is {other:?}", case.name),
     };

@@ -88,8 +88,12 @@ enum AllowOrName {
 pub(super) struct Deny {
     status: u16,
     reason: String,
+    /// JSON, or a text as it is.
     body: Option<String>,
     www_authenticate: Option<String>,
+    /// All headers but those that every denial of its form has.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
 }
 
 /// What a case expects.
@@ -155,8 +159,9 @@ impl Case {
     }
 }
 
-fn json(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("`{text}` is no JSON: {error}"))
+fn same_body(expected: &str, found: &str) -> bool {
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    expected == found || json(expected).is_some_and(|expected| json(found) == Some(expected))
 }
 
 /// Holds an answer, and the reason that was counted for it (none when it was let through), against what is expected.
@@ -168,11 +173,12 @@ pub(super) fn compare(expected: Expected<'_>, answer: &Answer, counted: &str, to
             let set: BTreeMap<String, String> = set.iter().map(|(name, text)| (name.clone(), value(text))).collect();
             counted.is_empty() && set == *found_set && remove == found_remove && remove_query == found_query
         }
-        (Expected::Deny(deny), Answer::Deny { status, body, challenge }) => {
-            let Deny { status: expected_status, reason, body: expected_body, www_authenticate } = deny;
+        (Expected::Deny(deny), Answer::Deny { status, body, challenge, headers }) => {
+            let Deny { status: expected_status, reason, body: expected_body, www_authenticate, headers: others } = deny;
             counted == reason
                 && status == expected_status
-                && expected_body.as_ref().is_none_or(|expected| json(expected) == json(body))
+                && headers == others
+                && expected_body.as_ref().is_none_or(|expected| same_body(expected, body))
                 && www_authenticate.as_ref().is_none_or(|expected| Some(expected) == challenge.as_ref())
         }
         (Expected::Allow(_), Answer::Deny { .. }) | (Expected::Deny(_), Answer::Allow { .. }) => false,

@@ -13,13 +13,31 @@ use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 
-const OURS: [&str; 4] = ["x-core-user-uuid", "x-organization-uuid", "x-scope", "x-username"];
+const OURS: [&str; 9] = [
+    "x-core-user-uuid",
+    "x-organization-uuid",
+    "x-scope",
+    "x-username",
+    "x-roles",
+    "x-groups",
+    "x-name",
+    "x-address",
+    "x-deep",
+];
 const PREFIXES: [&str; 2] = ["x-core-", "x-organization-"];
 const PATHS: [&str; 3] = ["/crm/1/", "/docs/", "/news/"];
 const RULES: &str = r#"
 rules:
   - { name: docs, match: { paths: ["/docs/{*rest}"] }, access: public }
   - { name: news, match: { paths: ["/news/{*rest}"] }, access: optional }
+upstream:
+  headers:
+    x-core-user-uuid: { principal: subject }
+    x-roles: { principal: roles }
+    x-groups: { claim: groups, as: list }
+    x-name: { claim: name, encode: percent }
+    x-address: { claim: address, as: json }
+    x-deep: { claim: address.deep.down }
 "#;
 
 type ClientHeaders = Vec<(String, Vec<u8>)>;
@@ -34,14 +52,17 @@ fn claim() -> impl Strategy<Value = Value> {
         1 => Just(Value::Null),
         1 => any::<bool>().prop_map(Value::from),
         1 => any::<i64>().prop_map(Value::from),
-        1 => prop::collection::vec(any::<String>(), 0..3).prop_map(Value::from),
+        1 => any::<f64>().prop_map(Value::from),
+        2 => prop::collection::vec(any::<String>(), 0..3).prop_map(Value::from),
+        1 => prop::collection::vec("[ -~]{0,900}", 0..8).prop_map(Value::from),
         1 => any::<String>().prop_map(|text| json!({ "value": text })),
+        1 => (any::<String>(), any::<f64>()).prop_map(|(text, number)| json!({ "deep": { "down": [text, number, null] } })),
     ]
 }
 
 fn changed_claims() -> impl Strategy<Value = BTreeMap<&'static str, Value>> {
-    let names = vec!["core_user_uuid", "organization_uuid", "scope", "username", "email"];
-    prop::collection::btree_map(prop::sample::select(names), claim(), 0..3)
+    let names = vec!["core_user_uuid", "organization_uuid", "scope", "username", "roles", "groups", "name", "address"];
+    prop::collection::btree_map(prop::sample::select(names), claim(), 0..5)
 }
 
 /// A name in some case and with some of its `-` as `_`.

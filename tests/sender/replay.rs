@@ -8,6 +8,7 @@ use crate::reload::changing::Reported;
 use crate::support::{Encoding, KEY, NOW, Sidecar};
 use modgud::clock::Timestamp;
 use modgud::envoy::proto::{AuthorizationClient, CheckRequest};
+use std::collections::BTreeMap;
 use std::fs;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
@@ -21,7 +22,7 @@ fn refused() -> Answer {
     let described = "error_description=\"The token is not valid here.\"";
     let challenge = format!(r#"DPoP realm="modgud", error="invalid_dpop_proof", {described}, algs="{algorithms}""#);
     let body = r#"{"detail":"The token is not valid here.","status":401,"title":"Unauthorized","type":"about:blank"}"#;
-    Answer::Deny { status: 401, body: body.to_owned(), challenge: Some(challenge) }
+    Answer::Deny { status: 401, body: body.to_owned(), challenge: Some(challenge), headers: BTreeMap::new() }
 }
 
 #[tokio::test]

@@ -6,6 +6,33 @@ use proptest::prelude::*;
 use std::collections::HashSet;
 
 #[test]
+fn parameters_are_what_stands_in_their_places() {
+    // pattern, path, name=value of each parameter
+    for (pattern, path, expected) in [
+        ("/", "/", ""),
+        ("/a", "/a", ""),
+        ("/orgs/{org}", "/orgs/x", "org=x"),
+        ("/orgs/{org}/", "/orgs/x/", "org=x"),
+        ("/{a}/b/{c}", "/1/b/2", "a=1 c=2"),
+        ("/{a}", "/100%25", "a=100%"),
+        ("/{a}", "/%C3%A9%20x", "a=é x"),
+        ("/a/{*rest}", "/a", "rest="),
+        ("/a/{*rest}", "/a/", "rest="),
+        ("/a/{*rest}", "/a/b/c/", "rest=b/c"),
+        ("/{a}/{*rest}", "/1/2/3", "a=1 rest=2/3"),
+    ] {
+        let (text, pattern) = (pattern, PathPattern::parse(pattern).unwrap());
+        let target = RequestTarget::parse(path.as_bytes()).unwrap();
+        let found: Vec<String> =
+            pattern.parameters(&target.path).map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(found.join(" "), expected, "{text} {path}");
+        let names: Vec<&str> = pattern.names().collect();
+        let found: Vec<&str> = found.iter().filter_map(|text| text.split_once('=')).map(|(name, _)| name).collect();
+        assert_eq!(names, found, "{text}");
+    }
+}
+
+#[test]
 fn patterns_are_read_and_written_back() {
     // pattern, the same as it is written back, number of segments before `{*rest}`, name of `{*rest}`
     let table = [

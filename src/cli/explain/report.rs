@@ -1,13 +1,15 @@
 //! What `modgud explain` shows: the request as it was read, the steps, the answer. For people, and as JSON for tools.
 
 use super::super::Exit;
-use crate::answer::Answer;
+use crate::answer::{Answer, Denied, Seen};
 use crate::authn::{Lack, Supply};
+use crate::authz::RuleName;
 use crate::clock::Timestamp;
 use crate::decision::{Decision, Fault, Verdict};
 use crate::envoy::proto::CheckRequest;
-use crate::envoy::read;
+use crate::envoy::{read, read_headers};
 use crate::explain::{Outcome, Step, Steps};
+use crate::request::Request;
 use crate::snapshot::{Snapshot, decide_before};
 use serde::Serialize;
 use std::fmt;
@@ -49,6 +51,17 @@ struct ReadRequest {
     has_query: bool,
 }
 
+impl ReadRequest {
+    fn of(request: &Request<'_>) -> Self {
+        Self {
+            method: request.method.as_str().to_owned(),
+            host: request.host.name().map(str::to_owned),
+            path: request.path.as_str().to_owned(),
+            has_query: request.query.is_some(),
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Upstream {
     set: Vec<(String, String)>,
@@ -60,7 +73,7 @@ pub(in crate::cli) struct Upstream {
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct ToClient {
     pub(in crate::cli) status: u16,
-    www_authenticate: Option<String>,
+    headers: Vec<(String, String)>,
     body: String,
 }
 
@@ -81,20 +94,11 @@ impl Report {
     pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp, supply: &Supply) -> Self {
         let mut steps = Steps::default();
         let (decision, request) = match read(check) {
-            Ok(request) => {
-                let decision = decide_before(&request, snapshot, now, supply, &mut steps);
-                let request = ReadRequest {
-                    method: request.method.as_str().to_owned(),
-                    host: request.host.name().map(str::to_owned),
-                    path: request.path.as_str().to_owned(),
-                    has_query: request.query.is_some(),
-                };
-                (decision, Some(request))
-            }
+            Ok(request) => (decide_before(&request, snapshot, now, supply, &mut steps), Some(request)),
             Err(fault) => (Decision::refused(Fault::Request(fault)), None),
         };
         let (reason, lack) = (decision.reason(), decision.lack());
-        let Decision { verdict, rule, authenticator, tried: _ } = decision;
+        let Decision { verdict, rule, authenticator, insufficient, tried: _ } = decision;
         let (word, detail, upstream, answer) = match verdict {
             Verdict::Allow(mutations) => {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -109,16 +113,20 @@ impl Report {
                 (Word::Allowed, None, Some(upstream), None)
             }
             Verdict::Deny(fault) => {
-                let Answer { status, challenge, content_type: _, body } = snapshot.answers.get(fault.reason());
+                let rule = rule.as_ref().map(RuleName::as_str);
+                let unread = if request.is_none() { read_headers(check) } else { None };
+                let seen = Seen::of(request.as_ref(), unread.as_ref());
+                let denied = Denied { reason: fault.reason(), rule, insufficient: insufficient.as_deref(), seen };
+                let Answer { status, headers, body } = snapshot.answers.to(&denied);
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                let www_authenticate = challenge.map(|challenge| text(&challenge));
-                let answer = ToClient { status: status.code(), www_authenticate, body: text(&body) };
+                let headers = headers.iter().map(|header| (text(&header.name), text(&header.value))).collect();
+                let answer = ToClient { status: status.code(), headers, body: text(&body) };
                 (Word::Denied, Some(fault.to_string()), None, Some(answer))
             }
         };
         Self {
             at: now.to_string(),
-            request,
+            request: request.as_ref().map(ReadRequest::of),
             steps: steps.into_vec(),
             lack,
             decision: word,
@@ -171,13 +179,18 @@ impl fmt::Display for Report {
                 remove.iter().try_for_each(|name| write!(f, "\n  remove    {name}"))?;
                 remove_query.iter().try_for_each(|name| write!(f, "\n  remove    {name} from the query"))
             }
-            (None, Some(ToClient { status, www_authenticate, body })) => {
+            (None, Some(ToClient { status, headers, body })) => {
                 let (reason, detail) = (self.reason.unwrap_or_default(), self.detail.as_deref().unwrap_or_default());
                 write!(f, "denied      {reason}: {}\n  status    {status}", plain(detail))?;
-                if let Some(challenge) = www_authenticate {
-                    write!(f, "\n  challenge {challenge}")?;
+                for (name, value) in headers.iter().map(|(name, value)| (name.as_str(), plain(value))) {
+                    match name {
+                        // In every answer, and nothing to learn from.
+                        "cache-control" | "content-security-policy" | "content-type" | "x-content-type-options" => {}
+                        "www-authenticate" => write!(f, "\n  challenge {value}")?,
+                        name => write!(f, "\n  header    {name}: {value}")?,
+                    }
                 }
-                write!(f, "\n  body      {body}")
+                write!(f, "\n  body      {}", plain(body.trim_end()))
             }
             (None, None) => Ok(()),
         }

@@ -1,5 +1,6 @@
 //! `rules` and `fallback`, as they are written.
 
+use super::Deny;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -30,6 +31,15 @@ pub(in super::super) struct Rule {
     /// What it asks of the caller beside a good credential. Only with `access: authenticated`.
     #[serde(default)]
     pub(in super::super) require: Require,
+    /// What is told to callers who are known and may not, in the place of the general answer. Who is not known is asked for a
+    /// credential as everywhere.
+    pub(in super::super) deny: Option<Deny>,
+    /// Where the request names the organization that it is about: `path.NAME`, `query.NAME` or `context.NAME`. Only callers of that
+    /// organization, as `principal.organization` finds it, get through. Only with `access: authenticated`.
+    pub(in super::super) same_organization: Option<String>,
+    /// A condition in CEL, such as `claims.level >= 2 && path.org in principal.roles`, over `request`, `path`, `query`, `claims`,
+    /// `principal`, `context` and `now`. What is not true, or can't be told, lets nobody through.
+    pub(in super::super) when: Option<String>,
 }
 
 /// What a rule asks of the caller beside a good credential: all of it.

@@ -1,6 +1,7 @@
-//! `upstream` and `denials`, as they are written: what modules and clients are told.
+//! `upstream`, as it is written: what modules are told.
 
 use super::Claim;
+use super::authenticators::Text;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -22,19 +23,46 @@ pub(in super::super) struct Upstream {
     #[serde(default)]
     pub(in super::super) strip: Vec<String>,
     /// What becomes of the credential: `keep`, `remove`, or `{ forward: SCHEME }`. Default: `remove`; in the profile `bifrost`:
-    /// `{ forward: JWT }`.
+    /// `{ forward: JWT }`. Unless it is `keep`, no `Authorization` of a client that modgud has not checked reaches a module where a
+    /// rule asks for a caller.
     pub(in super::super) credential: Option<Forward>,
 }
 
-/// Where an identity header's value comes from: exactly one of the two.
+/// What an identity header carries: exactly one of `claim`, `principal` and `value`, and how it is written.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in super::super) enum HeaderSource {
-    /// The name of the claim, such as `sub`; its value is a text. When the claim is required and can't be written into a header,
-    /// the request is denied.
-    Claim(Claim),
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct HeaderSource {
+    /// The name of the claim, such as `sub`. Texts are written as they are, numbers and booleans as in JSON, lists with commas between
+    /// their items. When the claim is required and can't be written into a header, the request is denied; another one is left out,
+    /// and counted.
+    pub(in super::super) claim: Option<Claim>,
     /// What is known of the caller, whichever authenticator vouches for it.
-    Principal(PrincipalWord),
+    pub(in super::super) principal: Option<PrincipalWord>,
+    /// Always this text, whoever asks, and when nobody does. `modgud config` does not show it.
+    pub(in super::super) value: Option<Text>,
+    /// Another form than the usual one.
+    #[serde(rename = "as")]
+    pub(in super::super) form: Option<HeaderForm>,
+    /// For texts that need not be ASCII, such as names of people. Without it such a text is not written.
+    pub(in super::super) encode: Option<Encode>,
+}
+
+/// The form of a header's value.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum HeaderForm {
+    /// Items with commas between, each percent-encoded where need be; a single text is one item.
+    List,
+    /// Compact JSON in ASCII, of objects too.
+    Json,
+}
+
+/// How a text is encoded.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum Encode {
+    /// `%XX` for `%`, `,`, spaces, and every byte of UTF-8 beyond ASCII (RFC 3986 §2.1).
+    Percent,
 }
 
 /// What is known of a caller, whichever authenticator vouches for it.
@@ -45,10 +73,12 @@ pub(in super::super) enum PrincipalWord {
     Subject,
     /// The organization that it acts for.
     Organization,
-    /// Its roles, with commas between. Not written when one of them holds a comma.
+    /// Its roles: a list.
     Roles,
-    /// Its permissions, with commas between. Not written when one of them holds a comma.
+    /// Its permissions, those that its roles grant among them: a list.
     Permissions,
+    /// The scopes of its token: a list.
+    Scopes,
     /// The name of the authenticator that vouches for it.
     Authenticator,
 }
@@ -64,37 +94,4 @@ pub(in super::super) enum Forward {
     /// The module gets it as `Authorization: SCHEME token`, whatever scheme and header the client used; the scheme, such as `JWT`.
     #[serde(rename = "forward")]
     As(String),
-}
-
-/// What clients are told when they are turned away.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in super::super) struct Denials {
-    /// The form of the body. Default: `problem`; in the profile `bifrost`: `detail`.
-    pub(in super::super) body: Option<Body>,
-    /// The realm that `WWW-Authenticate` names: 1 to 64 visible ASCII characters or spaces. Default: `modgud`.
-    pub(in super::super) realm: Option<String>,
-    /// Other statuses than 401 and 403.
-    #[serde(default)]
-    pub(in super::super) status: Statuses,
-}
-
-/// The form of a denial's body.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in super::super) enum Body {
-    /// Problem details (RFC 9457), `application/problem+json`.
-    Problem,
-    /// `{"detail": "…"}`, with `BiFrost`'s texts.
-    Detail,
-}
-
-/// The statuses of denials, for the sake of clients that know others: 400 to 499.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in super::super) struct Statuses {
-    /// When the caller is not known. Default: 401.
-    pub(in super::super) unauthenticated: Option<u16>,
-    /// When the caller may not. Default: 403.
-    pub(in super::super) forbidden: Option<u16>,
 }

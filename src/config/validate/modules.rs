@@ -61,6 +61,7 @@ fn add_rule(name: &ModuleName, prefix: &ModulePrefix, rules: &mut Rules) {
         name: RuleName::new(&format!("{RULE}{name}")),
         access: Access::Authenticated,
         require: Requirement::default(),
+        narrowing: None,
         pattern: prefix.pattern().to_string().into(),
         enforcement: Enforcement::Enforced,
         by_name: ByName::Narrows,

@@ -1,13 +1,14 @@
-//! Checks `rules`: which requests each is for, and what it asks of the caller.
+//! Checks `rules`: which requests each is for, and what it asks of the caller and of the request.
 
 use super::super::document::{self, Require, RequireAny};
 use super::super::path::Path;
 use super::super::problem::{ModuleProblem, Problem, Problems};
 use super::super::quoted::Quoted;
 use super::{method, name};
+use crate::authz::condition::{Callers, Condition, ExpressionFault, Scope};
 use crate::authz::{
-    Access, ByName, Covered, Enforcement, Entitlements, Fallback, HostPattern, PathPattern, Requirement, Rule,
-    RuleConflict, RuleName, Rules,
+    Access, ByName, Covered, Enforcement, Entitlements, Fallback, HostPattern, Narrowing, PathPattern, Requirement,
+    Rule, RuleConflict, RuleName, Rules, Tenancy, TenancyFault,
 };
 use crate::method::Method;
 use crate::principal::AuthenticatorName;
@@ -28,7 +29,19 @@ pub(in super::super) fn check(
     let mut rules = Rules::new(fallback);
     let mut taken = HashSet::new();
     for (number, rule) in list.iter().enumerate() {
-        let document::Rule { name: rule_name, matches, by_name, allow_by_name, access, shadow, require } = rule;
+        // What it tells those whom it turns away is for `denials`.
+        let document::Rule {
+            name: rule_name,
+            matches,
+            by_name,
+            allow_by_name,
+            access,
+            shadow,
+            require,
+            deny: _,
+            same_organization,
+            when,
+        } = rule;
         let at = Path::root("rules").position(number);
         name(&at, rule_name, &mut taken, problems);
         if rule_name.starts_with(super::modules::RULE) {
@@ -45,17 +58,28 @@ pub(in super::super) fn check(
         if *allow_by_name && access != Access::Public {
             problems.add(at.key("allow_by_name"), Problem::AllowByName(access.name()));
         }
-        let of_pattern = |pattern: &str| Rule {
+        let paths = Paths::of(matches);
+        let same_organization = same_organization
+            .as_ref()
+            .and_then(|text| tenancy(&at.key("same_organization"), text, access, &paths, problems));
+        let when = when.as_ref().and_then(|text| condition(&at.key("when"), text, access, &paths, problems));
+        let narrows = same_organization.is_some() || when.is_some();
+        let of_pattern = |text: &str, pattern: &PathPattern| Rule {
             name: RuleName::new(rule_name),
             access,
             require: require.clone(),
-            pattern: pattern.into(),
+            narrowing: narrows.then(|| Narrowing {
+                pattern: pattern.clone(),
+                same_organization: same_organization.clone(),
+                when: when.clone(),
+            }),
+            pattern: text.into(),
             enforcement: if *shadow { Enforcement::Shadow } else { Enforcement::Enforced },
             by_name: if *allow_by_name { ByName::Decides } else { ByName::Narrows },
         };
         if *by_name {
             by_name_only(&at, matches, access, problems);
-            rules.add_named(of_pattern(""));
+            rules.add_named(of_pattern("", &PathPattern::default()));
             continue;
         }
         if access == Access::Preflight {
@@ -69,12 +93,8 @@ pub(in super::super) fn check(
 
 /// A rule for preflights is for no other method than theirs.
 fn methods_of_preflights(at: &Path, matches: &document::Match, problems: &mut Problems) {
-    for (place, text) in matches
-        .methods()
-        .iter()
-        .enumerate()
-        .filter(|(_, text)| method(text).is_ok_and(|method| method.as_str() != "OPTIONS"))
-    {
+    let others = |text: &str| method(text).is_ok_and(|method| method.as_str() != "OPTIONS");
+    for (place, text) in matches.methods().iter().enumerate().filter(|(_, text)| others(text)) {
         problems.add(at.position(place), Problem::MethodOfPreflights(Quoted::new(text)));
     }
 }
@@ -95,7 +115,7 @@ fn add(
     at: &Path,
     list: &[document::Rule],
     matches: &document::Match,
-    of_pattern: impl Fn(&str) -> Rule,
+    of_pattern: impl Fn(&str, &PathPattern) -> Rule,
     rules: &mut Rules,
     problems: &mut Problems,
 ) {
@@ -108,12 +128,12 @@ fn add(
         problems
             .add(at.key("methods"), Problem::Empty("name at least one method, or leave the key out for every method"));
     }
-    let (hosts, methods) = (matches.hosts(), matches.methods());
-    if hosts.is_empty() && methods.is_empty() && paths.is_empty() {
+    if hosts.is_none() && methods.is_none() && paths.is_empty() {
         problems.add(at.clone(), Problem::NoMatch);
     } else if paths.is_empty() {
         problems.add(at.key("paths"), Problem::Empty("name at least one path, such as `/docs/{*rest}`"));
     }
+    let (hosts, methods) = (matches.hosts(), matches.methods());
     let accepted = methods_of(at, methods, problems);
     let mut patterns = Vec::new();
     for (place, host) in hosts.iter().enumerate() {
@@ -129,7 +149,7 @@ fn add(
             PathPattern::parse(pattern).map_err(|fault| Problem::Pattern { pattern: Quoted::new(pattern), fault });
         let Some(parsed) = problems.take(&path, parsed) else { continue };
         for host in &patterns {
-            let added = rules.add(of_pattern(pattern), host.as_ref(), &accepted, &parsed);
+            let added = rules.add(of_pattern(pattern, &parsed), host.as_ref(), &accepted, &parsed);
             let Err(RuleConflict { with, pattern: other }) = added else { continue };
             let others = place_of(list, &with, &other).into_iter().collect();
             let (pattern, with) = (Quoted::new(pattern), Quoted::new(with.as_str()));
@@ -207,4 +227,63 @@ fn requirement(at: &Path, require: &Require, access: Access, known: &[&str], pro
         }
     }
     requirement
+}
+
+/// The patterns of a rule, as far as they are any.
+struct Paths {
+    patterns: Vec<PathPattern>,
+    /// How many are none, and so don't say what their parameters are.
+    unknown: usize,
+}
+
+impl Paths {
+    fn of(matches: &document::Match) -> Self {
+        let mut patterns: Vec<_> = matches.paths.iter().filter_map(|text| PathPattern::parse(text).ok()).collect();
+        let unknown = matches.paths.len().saturating_sub(patterns.len());
+        if matches.paths.is_empty() {
+            // A rule that only its name leads to has no parameters.
+            patterns.push(PathPattern::default());
+        }
+        Self { patterns, unknown }
+    }
+}
+
+fn tenancy(at: &Path, text: &str, access: Access, paths: &Paths, problems: &mut Problems) -> Option<Tenancy> {
+    match access {
+        Access::Authenticated => {}
+        Access::Optional | Access::Public | Access::Preflight | Access::Denied => {
+            problems.add(at.clone(), Problem::RequireWithoutCaller(access.name()));
+        }
+    }
+    match Tenancy::parse(text, &paths.patterns) {
+        Ok(tenancy) => Some(tenancy),
+        Err(TenancyFault::Parameter) if paths.unknown > 0 => None,
+        Err(fault) => {
+            problems.add(at.clone(), Problem::Tenancy { found: Quoted::new(text), fault });
+            None
+        }
+    }
+}
+
+fn condition(at: &Path, text: &str, access: Access, paths: &Paths, problems: &mut Problems) -> Option<Arc<Condition>> {
+    let callers = match access {
+        Access::Authenticated | Access::Optional => Callers::Asked,
+        Access::Public | Access::Preflight => Callers::NotAsked,
+        Access::Denied => {
+            problems.add(at.clone(), Problem::ConditionDenied);
+            return None;
+        }
+    };
+    match Condition::compile(text, &Scope { callers, patterns: &paths.patterns }) {
+        Ok(condition) => Some(Arc::new(condition)),
+        Err(faults) => {
+            // What a pattern that is none would have named is not known.
+            let consequence =
+                |fault: &ExpressionFault| paths.unknown > 0 && matches!(fault, ExpressionFault::NoParameter { .. });
+            faults.into_iter().filter(|fault| !consequence(fault)).for_each(|fault| {
+                problems.add(at.clone(), Problem::Condition(fault));
+            });
+            None
+        }
+    }
 }

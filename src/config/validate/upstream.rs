@@ -1,19 +1,19 @@
 //! Checks `upstream`: that every identity header is ours alone, and that nothing is removed that must arrive.
 
-use super::super::document::{self, Claim, HeaderSource, PrincipalWord};
+use super::super::document::{self, Claim, Encode, HeaderForm, HeaderSource, PrincipalWord};
 use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
 use super::principal::claim_path;
 use super::{header_name, scheme};
 use crate::credential::Places;
-use crate::header::{HeaderName, fold, same_to_a_server};
-use crate::upstream::{Forward, IdentityHeader, IdentityHeaders, IdentitySource, Shape, StripPattern, Unwritable};
+use crate::header::{HeaderName, HeaderText, fold, same_to_a_server};
+use crate::upstream::{Fact, Form, Forward, IdentityHeader, IdentityHeaders, Shape, Source, StripPattern, Unwritable};
 use std::collections::HashMap;
 
 /// Headers that are somebody else's: HTTP's own framing and routing, Envoy's, and the credential. Neither written as an
 /// identity header nor removed by a strip pattern.
-const RESERVED: [&str; 23] = [
+const RESERVED: [&str; 25] = [
     "accept",
     "authorization",
     "connection",
@@ -27,7 +27,9 @@ const RESERVED: [&str; 23] = [
     "host",
     "keep-alive",
     "origin",
+    "proxy-authenticate",
     "proxy-authorization",
+    "proxy-connection",
     "set-cookie",
     "te",
     "trailer",
@@ -41,8 +43,16 @@ const RESERVED: [&str; 23] = [
 
 /// Headers by which some proxies and servers take a request for another than it is, or for another's: none can hold an identity,
 /// and a client's may well be stripped.
-const ABOUT_THE_REQUEST: [&str; 5] =
-    ["forwarded", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
+const ABOUT_THE_REQUEST: [&str; 8] = [
+    "forwarded",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-uri",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
 /// The same by how they begin.
 const ABOUT_THE_REQUEST_PREFIXES: [&str; 2] = ["x-envoy-", "x-forwarded-"];
 
@@ -67,18 +77,15 @@ pub(super) fn check(
         if let Some(other) = taken.insert(bytes.iter().copied().map(fold).collect(), written) {
             problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other), Quoted::new(written)));
         }
-        let Some(source) = self::source(&at, source, problems) else { continue };
-        let is_required = |claim: &&Claim| claim_path(claim).is_ok_and(|path| source == IdentitySource::Claim(path));
-        let unwritable = match source {
-            // Who the caller is, is never left out: nobody is handed on as nobody.
-            IdentitySource::Subject | IdentitySource::Organization => Unwritable::Deny,
-            IdentitySource::Claim(_) if required.iter().any(is_required) => Unwritable::Deny,
-            IdentitySource::Claim(_)
-            | IdentitySource::Roles
-            | IdentitySource::Permissions
-            | IdentitySource::Authenticator => Unwritable::Remove,
-        };
-        identity.push(IdentityHeader { name, source, unwritable });
+        let (source, form) = (self::source(&at, source, problems), form(&at, source, problems));
+        let Some(source) = source else { continue };
+        if let Source::Constant(text) = &source
+            && let Err(fault) = HeaderText::parse(text)
+        {
+            problems.add(at.key("value"), Problem::HeaderValue(fault));
+        }
+        let unwritable = unwritable(&source, required);
+        identity.push(IdentityHeader { name, source, form, unwritable });
     }
     let mut patterns = Vec::new();
     for (number, pattern) in strip.iter().enumerate() {
@@ -97,15 +104,66 @@ pub(super) fn check(
     Shape { identity: IdentityHeaders::new(identity, patterns), forward: forward(credential.as_ref(), problems) }
 }
 
-fn source(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Option<IdentitySource> {
-    Some(match source {
-        HeaderSource::Claim(claim) => IdentitySource::Claim(problems.take(&at.key("claim"), claim_path(claim))?),
-        HeaderSource::Principal(PrincipalWord::Subject) => IdentitySource::Subject,
-        HeaderSource::Principal(PrincipalWord::Organization) => IdentitySource::Organization,
-        HeaderSource::Principal(PrincipalWord::Roles) => IdentitySource::Roles,
-        HeaderSource::Principal(PrincipalWord::Permissions) => IdentitySource::Permissions,
-        HeaderSource::Principal(PrincipalWord::Authenticator) => IdentitySource::Authenticator,
-    })
+/// Where a value comes from that is named by exactly one of three keys.
+fn source(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Option<Source> {
+    match (&source.claim, source.principal, &source.value) {
+        (Some(claim), None, None) => Some(Source::Claim(problems.take(&at.key("claim"), claim_path(claim))?)),
+        (None, Some(word), None) => Some(Source::Principal(fact(word))),
+        (None, None, Some(text)) => Some(Source::Constant(text.0.as_str().into())),
+        (claim, principal, value) => {
+            let written = [claim.is_some(), principal.is_some(), value.is_some()];
+            let found = written.into_iter().filter(|is| *is).count();
+            problems.add(at.clone(), Problem::OneSource { found });
+            None
+        }
+    }
+}
+
+const fn fact(word: PrincipalWord) -> Fact {
+    match word {
+        PrincipalWord::Subject => Fact::Subject,
+        PrincipalWord::Organization => Fact::Organization,
+        PrincipalWord::Roles => Fact::Roles,
+        PrincipalWord::Permissions => Fact::Permissions,
+        PrincipalWord::Scopes => Fact::Scopes,
+        PrincipalWord::Authenticator => Fact::Authenticator,
+    }
+}
+
+fn form(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Form {
+    let HeaderSource { claim: _, principal: _, value, form, encode } = source;
+    if value.is_some() {
+        let written = [("as", form.is_some()), ("encode", encode.is_some())];
+        for (key, _) in written.into_iter().filter(|(_, written)| *written) {
+            problems.add(at.key(key), Problem::FormOfConstant);
+        }
+    }
+    match (form, encode) {
+        (None, None) => Form::Plain,
+        (None, Some(Encode::Percent)) => Form::Percent,
+        (Some(form), encode) => {
+            if encode.is_some() {
+                problems.add(at.key("encode"), Problem::EncodedAlready);
+            }
+            match form {
+                HeaderForm::List => Form::List,
+                HeaderForm::Json => Form::Json,
+            }
+        }
+    }
+}
+
+fn unwritable(source: &Source, required: &[&Claim]) -> Unwritable {
+    match source {
+        // Who the caller is, is never left out: nobody is handed on as nobody.
+        Source::Principal(Fact::Subject | Fact::Organization) => Unwritable::Deny,
+        Source::Claim(path) if required.iter().any(|claim| claim_path(claim).as_ref().ok() == Some(path)) => {
+            Unwritable::Deny
+        }
+        Source::Claim(_)
+        | Source::Principal(Fact::Roles | Fact::Permissions | Fact::Scopes | Fact::Authenticator)
+        | Source::Constant(_) => Unwritable::Drop,
+    }
 }
 
 fn is_about_the_request(name: &[u8]) -> bool {

@@ -93,7 +93,7 @@ fn headers(done: &Mutations, would: &Mutations) -> Option<String> {
 
 /// Each change: the name, and what becomes of it. The order in which they are made means nothing.
 fn changes(mutations: &Mutations) -> BTreeSet<(&[u8], Change<'_>)> {
-    let Mutations { set, remove, remove_query } = mutations;
+    let Mutations { set, remove, remove_query, dropped: _ } = mutations;
     let set = set.iter().map(|(name, value)| (&**name.bytes(), Change::Set(value.bytes())));
     let remove = remove.iter().map(|name| (&**name, Change::Remove));
     let query = remove_query.iter().map(|name| (&**name, Change::RemoveFromQuery));

@@ -92,7 +92,8 @@ async fn one_that_panics_or_hangs_keeps_no_other_from_being_compared() {
 fn allow(set: &[(&str, &str)], remove: &[&'static str], remove_query: &[&'static str]) -> Decision {
     let set = set.iter().map(|(name, value)| (HeaderName::parse(name).unwrap(), HeaderText::parse(value).unwrap()));
     let names = |names: &[&'static str]| names.iter().map(|name| (*name).into()).collect();
-    let mutations = Mutations { set: set.collect(), remove: names(remove), remove_query: names(remove_query) };
+    let (remove, remove_query) = (names(remove), names(remove_query));
+    let mutations = Mutations { set: set.collect(), remove, remove_query, dropped: Vec::new() };
     Decision { verdict: Verdict::Allow(mutations), ..Decision::refused(Fault::Internal) }
 }
 

@@ -1,9 +1,9 @@
 //! Under which spellings servers know a name: what one server takes for the name of the credential and another does not, is refused
-//! where a credential stands. Owns no credential.
+//! where a decision hangs on it. Owns no credential and no query.
 
 /// What a server makes of a key: percent-encoding decoded (RFC 3986 §2.1), `+` a blank as forms have it, what stands from `[` or NUL
 /// on cut off as PHP does, blanks around it dropped.
-pub(super) fn read(key: &[u8]) -> Vec<u8> {
+pub(crate) fn read(key: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(key.len());
     let mut rest = key;
     while let Some((byte, after)) = rest.split_first() {
@@ -25,7 +25,7 @@ pub(super) fn read(key: &[u8]) -> Vec<u8> {
 }
 
 /// Whether both are one name to a server that makes all punctuation one, as PHP does of `.` and blanks.
-pub(super) fn alike(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn alike(one: &[u8], other: &[u8]) -> bool {
     let same = |a: u8, b: u8| a == b || !(a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric());
     one.len() == other.len() && one.iter().zip(other).all(|(a, b)| same(*a, *b))
 }

@@ -1,0 +1,164 @@
+//! CEL's own part: its functions, its parser behind the bounds that it lacks, and the counting of the elements that loops go
+//! through. Knows no variable.
+
+use super::fault::ExpressionFault;
+use super::vocabulary::{MAX_BYTES, MAX_DEPTH, MAX_STEPS};
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, SourceInfo};
+use cel::common::types::DYN_TYPE;
+use cel::common::value::CowVal;
+use cel::parser::ParseErrors;
+use cel::{Env, ExecutionError};
+use std::cell::Cell;
+use std::sync::{Arc, LazyLock};
+use std::thread;
+
+/// The stack on which an expression is parsed. The parser goes down a level for each operator of a chain, and [`MAX_BYTES`] hold
+/// thousands: without optimisation each takes tens of kilobytes. Only what is used of it takes memory.
+const PARSER_STACK: usize = if cfg!(debug_assertions) { 512 << 20 } else { 32 << 20 };
+
+/// What a loop's list is wrapped into. Nobody can write this name.
+const BOUNDED: &str = "@bounded";
+
+/// The functions and macros of CEL, without optional values, and with [`BOUNDED`].
+pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
+    let mut env = Env::stdlib().with_optional_support(false);
+    let added = env.add_overload(BOUNDED, "bounded_dyn", vec![DYN_TYPE], bounded);
+    debug_assert!(added.is_ok(), "the standard library has no function of this name");
+    Arc::new(env)
+});
+
+thread_local! {
+    /// How many more elements the evaluation under way on this thread may go through.
+    static STEPS_LEFT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Begins to count for a new evaluation.
+pub(super) fn begin() {
+    STEPS_LEFT.set(MAX_STEPS);
+}
+
+/// Whether a fault is that of [`BOUNDED`].
+pub(super) fn is_bound(function: &str) -> bool {
+    function == BOUNDED
+}
+
+/// Lets a list through, if what is left to be gone through suffices for it.
+fn bounded<'b, 'v>(mut arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let list = arguments.pop().ok_or_else(ExecutionError::missing_argument_or_target)?;
+    let size = list.as_sizer().map_or(0, |sizer| *sizer.size().inner());
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    match STEPS_LEFT.get().checked_sub(size) {
+        Some(left) => {
+            STEPS_LEFT.set(left);
+            Ok(list)
+        }
+        None => {
+            // What comes after must not go on with what this left over.
+            STEPS_LEFT.set(0);
+            Err(ExecutionError::function_error(BOUNDED, "too many steps"))
+        }
+    }
+}
+
+/// Reads an expression, on a stack of its own. The list of each loop in it is wrapped, so that its elements are counted.
+pub(super) fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), ExpressionFault> {
+    if text.trim().is_empty() {
+        return Err(ExpressionFault::Empty);
+    }
+    if text.len() > MAX_BYTES {
+        return Err(ExpressionFault::TooLong(text.len()));
+    }
+    thread::scope(|scope| {
+        let parser = thread::Builder::new().stack_size(PARSER_STACK).spawn_scoped(scope, || {
+            let parsed = ENVIRONMENT.parser().parse_with_source_info(text);
+            let (mut expression, source) = parsed.map_err(|errors| syntax(text, &errors))?;
+            bound_loops(&mut expression);
+            // What is refused is dropped here too, where there is room for it.
+            if is_deeper(&expression, MAX_DEPTH) { Err(ExpressionFault::TooDeep) } else { Ok((expression, source)) }
+        });
+        // A thread that can't be had, or a parser that panics, is no expression either.
+        parser.ok().and_then(|parser| parser.join().ok()).unwrap_or(Err(ExpressionFault::Parser))
+    })
+}
+
+/// Where the parser stopped, without what it says there: that speaks of its grammar.
+fn syntax(text: &str, errors: &ParseErrors) -> ExpressionFault {
+    let Some(error) = errors.errors.first() else { return ExpressionFault::Parser };
+    if errors.errors.iter().any(|error| error.msg.contains("Recursion limit")) {
+        return ExpressionFault::TooDeep;
+    }
+    let (line, column) = error.pos;
+    let before = usize::try_from(line).unwrap_or(1).saturating_sub(1);
+    let before: usize = text.split_inclusive('\n').take(before).map(|line| line.chars().count()).sum();
+    let at = before.saturating_add(usize::try_from(column).unwrap_or(1)).max(1);
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let rest: String = text.chars().map(plain).skip(at.saturating_sub(1)).take(20).collect();
+    let near = match rest.trim_end() {
+        "" => String::new(),
+        rest => format!(", at `{rest}`"),
+    };
+    ExpressionFault::Syntax { at, near }
+}
+
+/// Whether there are more levels than this.
+fn is_deeper(expression: &IdedExpr, levels: usize) -> bool {
+    let Some(levels) = levels.checked_sub(1) else { return true };
+    parts(expression).into_iter().any(|part| is_deeper(part, levels))
+}
+
+/// The expressions that one is made of.
+pub(super) fn parts(expression: &IdedExpr) -> Vec<&IdedExpr> {
+    match &expression.expr {
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
+        Expr::Call(call) => call.target.iter().map(|target| &**target).chain(&call.args).collect(),
+        Expr::Select(select) => vec![&select.operand],
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Map(map) => map.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
+        Expr::Struct(made) => made.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
+        Expr::Comprehension(list) => {
+            vec![&list.iter_range, &list.accu_init, &list.loop_cond, &list.loop_step, &list.result]
+        }
+    }
+}
+
+fn entry_parts(entry: &EntryExpr) -> Vec<&IdedExpr> {
+    match entry {
+        EntryExpr::StructField(field) => vec![&field.value],
+        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+    }
+}
+
+/// Wraps the list of every loop.
+fn bound_loops(expression: &mut IdedExpr) {
+    match &mut expression.expr {
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => {}
+        Expr::Call(call) => {
+            call.target.iter_mut().map(|target| &mut **target).chain(&mut call.args).for_each(bound_loops)
+        }
+        Expr::Select(select) => bound_loops(&mut select.operand),
+        Expr::List(list) => list.elements.iter_mut().for_each(bound_loops),
+        Expr::Map(map) => map.entries.iter_mut().for_each(|entry| bound_entry(&mut entry.expr)),
+        Expr::Struct(made) => made.entries.iter_mut().for_each(|entry| bound_entry(&mut entry.expr)),
+        Expr::Comprehension(list) => {
+            let list = &mut **list;
+            for part in
+                [&mut list.iter_range, &mut list.accu_init, &mut list.loop_cond, &mut list.loop_step, &mut list.result]
+            {
+                bound_loops(part);
+            }
+            let range = std::mem::take(&mut list.iter_range);
+            let wrapped = CallExpr { func_name: BOUNDED.to_owned(), target: None, args: vec![range] };
+            list.iter_range.expr = Expr::Call(wrapped);
+        }
+    }
+}
+
+fn bound_entry(entry: &mut EntryExpr) {
+    match entry {
+        EntryExpr::StructField(field) => bound_loops(&mut field.value),
+        EntryExpr::MapEntry(entry) => {
+            bound_loops(&mut entry.key);
+            bound_loops(&mut entry.value);
+        }
+    }
+}

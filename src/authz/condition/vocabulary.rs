@@ -1,0 +1,163 @@
+//! What expressions can name: variables, their fields, functions; and how large they can be.
+
+use std::fmt::Write;
+use std::ops::RangeInclusive;
+
+/// The longest expression, in bytes.
+pub(super) const MAX_BYTES: usize = 4_096;
+/// The most levels of an expression, `a.b` being two: what bounds the stack that an evaluation takes,
+/// which is 40 KiB a level without optimisation.
+pub(super) const MAX_DEPTH: usize = 24;
+/// How many loops may go into each other: what bounds the time that an evaluation takes.
+pub(super) const MAX_LOOPS: usize = 2;
+/// The most elements that one evaluation goes through, in all loops together.
+pub(super) const MAX_STEPS: usize = 1_000;
+
+/// What an expression speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Variable {
+    Request,
+    Path,
+    Query,
+    Claims,
+    Principal,
+    Context,
+    Now,
+}
+
+impl Variable {
+    const ALL: [Self; 7] =
+        [Self::Request, Self::Path, Self::Query, Self::Claims, Self::Principal, Self::Context, Self::Now];
+
+    pub(super) fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|variable| variable.name() == name)
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Claims => "claims",
+            Self::Principal => "principal",
+            Self::Context => "context",
+            Self::Now => "now",
+        }
+    }
+
+    /// All of them, for a sentence.
+    pub(super) fn names() -> String {
+        listed(Self::ALL.iter().map(|variable| variable.name()))
+    }
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// A text, a number or a time.
+    Scalar,
+    /// A list of texts.
+    List,
+    /// The headers.
+    Headers,
+}
+
+/// The fields of `request`.
+pub(super) const REQUEST: [(&str, Holds); 6] = [
+    ("method", Holds::Scalar),
+    ("scheme", Holds::Scalar),
+    ("host", Holds::Scalar),
+    ("port", Holds::Scalar),
+    ("path", Holds::Scalar),
+    ("headers", Holds::Headers),
+];
+
+/// The fields of `principal`.
+pub(super) const PRINCIPAL: [(&str, Holds); 6] = [
+    ("subject", Holds::Scalar),
+    ("organization", Holds::Scalar),
+    ("roles", Holds::List),
+    ("permissions", Holds::List),
+    ("scopes", Holds::List),
+    ("authenticator", Holds::Scalar),
+];
+
+/// The names of types, as in `type(claims.x) == list`.
+pub(super) const TYPES: [&str; 10] =
+    ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
+
+/// How a function is called.
+#[derive(Debug)]
+pub(super) struct Function {
+    pub(super) name: &'static str,
+    /// With how many arguments as `f(x)`; never so if empty.
+    pub(super) alone: RangeInclusive<usize>,
+    /// With how many as `x.f()`; never so if empty.
+    pub(super) member: RangeInclusive<usize>,
+    /// The same for people.
+    pub(super) form: &'static str,
+}
+
+const NEVER: RangeInclusive<usize> = 1..=0;
+
+const fn alone(name: &'static str, form: &'static str) -> Function {
+    Function { name, alone: 1..=1, member: NEVER, form }
+}
+
+const fn of_text(name: &'static str, form: &'static str) -> Function {
+    Function { name, alone: NEVER, member: 1..=1, form }
+}
+
+const fn of_time(name: &'static str) -> Function {
+    let form = "as a member of a time or a duration, such as `now.getHours()` or `now.getHours('Europe/Berlin')`";
+    Function { name, alone: NEVER, member: 0..=1, form }
+}
+
+/// CEL's macros. Those that are called as they should be are no calls any more when names are looked at.
+const fn of_list(name: &'static str, form: &'static str) -> Function {
+    Function { name, alone: NEVER, member: NEVER, form }
+}
+
+/// The functions.
+pub(super) static FUNCTIONS: [Function; 30] = [
+    Function { name: "size", alone: 1..=1, member: 0..=0, form: "`size(x)` or `x.size()`" },
+    of_text("contains", "`text.contains('part')`"),
+    of_text("startsWith", "`text.startsWith('part')`"),
+    of_text("endsWith", "`text.endsWith('part')`"),
+    alone("int", "`int(x)`"),
+    alone("uint", "`uint(x)`"),
+    alone("double", "`double(x)`"),
+    alone("string", "`string(x)`"),
+    alone("bool", "`bool(x)`"),
+    alone("bytes", "`bytes(x)`"),
+    alone("type", "`type(x)`"),
+    alone("dyn", "`dyn(x)`"),
+    alone("timestamp", "`timestamp('2030-01-31T12:00:00Z')`, or `timestamp(seconds)`"),
+    alone("duration", "`duration('90s')`"),
+    of_time("getFullYear"),
+    of_time("getMonth"),
+    of_time("getDayOfYear"),
+    of_time("getDayOfMonth"),
+    of_time("getDate"),
+    of_time("getDayOfWeek"),
+    of_time("getHours"),
+    of_time("getMinutes"),
+    of_time("getSeconds"),
+    of_time("getMilliseconds"),
+    of_list("has", "`has(x.name)`"),
+    of_list("all", "`list.all(x, condition on x)`"),
+    of_list("exists", "`list.exists(x, condition on x)`"),
+    of_list("exists_one", "`list.exists_one(x, condition on x)`"),
+    of_list("map", "`list.map(x, value)` or `list.map(x, condition on x, value)`"),
+    of_list("filter", "`list.filter(x, condition on x)`"),
+];
+
+/// `` `a`, `b`, `c` ``.
+pub(super) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.enumerate().fold(String::new(), |mut text, (number, name)| {
+        let separator = if number == 0 { "" } else { ", " };
+        let written = write!(text, "{separator}`{name}`");
+        debug_assert!(written.is_ok(), "a text takes any text");
+        text
+    })
+}

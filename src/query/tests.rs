@@ -1,0 +1,91 @@
+//! Which parameters can be read, and which can't.
+
+use super::{Ambiguous, Query};
+use proptest::prelude::*;
+
+fn get(query: &str, name: &str) -> Result<Option<String>, Ambiguous> {
+    Query::new(Some(query)).get(name)
+}
+
+#[test]
+fn a_parameter_that_can_be_read_in_one_way_is_read() {
+    for (query, expected) in [
+        ("", None),
+        ("&&", None),
+        ("a=1", None),
+        ("orga=1&xorg=2", None),
+        ("org", Some("")),
+        ("org=", Some("")),
+        ("a=1&org=x&b", Some("x")),
+        ("org=a=b", Some("a=b")),
+        ("org=a%26b%3Dc%2B%20d", Some("a&b=c+ d")),
+        ("org=%C3%A9", Some("é")),
+        ("%6Frg=x", Some("x")),
+        ("org=x&a=1;2&b=1+2&c=%zz&d=1&d=2", Some("x")),
+        ("org=%2578", Some("%78")),
+    ] {
+        assert_eq!(get(query, "org"), Ok(expected.map(str::to_owned)), "{query}");
+    }
+    assert_eq!(Query::new(None).get("org"), Ok(None));
+    assert_eq!(get("a.b=1", "a.b"), Ok(Some("1".to_owned())));
+}
+
+#[test]
+fn a_parameter_that_servers_read_in_two_ways_is_not_read() {
+    for query in [
+        "org=x&org=y",
+        "org=x&org=x",
+        "org&org=x",
+        "org=x&Org=y",
+        "ORG=x",
+        "org=x&org[]=y",
+        "org[]=x",
+        "org[a]=x",
+        "org%5B0%5D=x",
+        "org=x&+org=y",
+        "org%20=x",
+        "org%00=x",
+        "org%00x=x",
+        "a=1;org=x",
+        "org=x;a=1",
+        "org=x;",
+        "org=a+b",
+        "org=%",
+        "org=%4",
+        "org=%zz",
+        "org=%00",
+        "org=%ff",
+        "org=x&%6frg=y",
+    ] {
+        assert_eq!(get(query, "org"), Err(Ambiguous), "{query}");
+    }
+    assert_eq!(get("a=1", "a[]"), Err(Ambiguous), "a name that some server reads more into");
+    // PHP makes one name of these.
+    assert_eq!(get("a_b=1&a.b=2", "a.b"), Err(Ambiguous));
+    assert_eq!(get("a_b=1", "a.b"), Err(Ambiguous));
+}
+
+#[test]
+fn all_parameters_are_read_or_none() {
+    let all = |query| Query::new(Some(query)).all();
+    let pairs = |list: &[(&str, &str)]| {
+        Ok(list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>())
+    };
+    assert_eq!(all(""), pairs(&[]));
+    assert_eq!(all("a=1&&b&c=%20"), pairs(&[("a", "1"), ("b", ""), ("c", " ")]));
+    for query in ["a=1&a=2", "a=1&A=2", "a.b=1&a_b=2", "a=1&b=x;y", "a=1&b=+", "a=%zz", "a&a[]", "a[b]=1", "%C3%A9=1"] {
+        assert_eq!(all(query), Err(Ambiguous), "{query}");
+    }
+}
+
+proptest! {
+    /// What is read one by one is what is read at once.
+    #[test]
+    fn the_two_ways_to_read_agree(query in "([abA._%;+=&\\[]|%61|%5B){0,24}") {
+        if let Ok(all) = Query::new(Some(&query)).all() {
+            for (name, value) in all {
+                prop_assert_eq!(get(&query, &name), Ok(Some(value)), "{}", name);
+            }
+        }
+    }
+}

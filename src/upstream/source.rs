@@ -1,0 +1,95 @@
+//! Where what is told about a caller comes from: one vocabulary for identity headers, minted tokens and metadata. Finds values;
+//! does not write them.
+
+use crate::principal::{ClaimPath, Identity, Principal};
+use serde_json::Value;
+use std::fmt;
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A claim of the caller's.
+    Claim(ClaimPath),
+    /// What is known of the caller, whichever authenticator vouches for it.
+    Principal(Fact),
+    /// Always this text, whoever asks.
+    Constant(Box<str>),
+}
+
+/// What is known of a caller, whichever authenticator vouches for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    /// Who it is.
+    Subject,
+    /// The organization that it acts for.
+    Organization,
+    /// Its roles.
+    Roles,
+    /// Its permissions, those that its roles grant among them.
+    Permissions,
+    /// The scopes of its token.
+    Scopes,
+    /// The name of the authenticator that vouches for it.
+    Authenticator,
+}
+
+/// A value that was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Found<'a> {
+    /// A text.
+    Text(&'a str),
+    /// Texts in their order; none is no value.
+    Texts(&'a [Box<str>]),
+    /// A claim, of whatever type; never `null`.
+    Claim(&'a Value),
+}
+
+impl Source {
+    /// The value; `None` when there is none.
+    pub(super) fn find<'a>(&'a self, principal: Option<&'a Principal>) -> Option<Found<'a>> {
+        match self {
+            Self::Constant(text) => Some(Found::Text(text)),
+            Self::Claim(path) => principal?.claim(path).map(Found::Claim),
+            Self::Principal(fact) => fact.find(principal?),
+        }
+    }
+}
+
+impl Fact {
+    fn find(self, principal: &Principal) -> Option<Found<'_>> {
+        let Identity { subject, organization, roles, permissions, scopes, reach: _ } = principal.identity();
+        let texts = |list| Some(Found::Texts(list)).filter(|_| !list.is_empty());
+        match self {
+            Self::Subject => subject.as_deref().map(Found::Text),
+            Self::Organization => organization.as_deref().map(Found::Text),
+            Self::Roles => texts(roles),
+            Self::Permissions => texts(permissions),
+            Self::Scopes => texts(scopes),
+            Self::Authenticator => Some(Found::Text(principal.authenticator().as_str())),
+        }
+    }
+
+    /// The word for it in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Organization => "organization",
+            Self::Roles => "roles",
+            Self::Permissions => "permissions",
+            Self::Scopes => "scopes",
+            Self::Authenticator => "authenticator",
+        }
+    }
+}
+
+/// For people: a claim's name, or what else it is.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claim(path) => path.fmt(f),
+            Self::Principal(fact) => f.write_str(fact.name()),
+            Self::Constant(_) => f.write_str("a constant"),
+        }
+    }
+}

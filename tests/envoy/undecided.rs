@@ -1,0 +1,70 @@
+//! Checks that nobody can decide, since the issuer's keys can't be had: a denial that says when to come back, or an error that Envoy
+//! decides about.
+
+use super::seen::Seen;
+use super::{ask, body, playground, replaced};
+use crate::support::{KEY, claims};
+use modgud::playground::Setup;
+use modgud::playground::http::Exchange;
+
+/// Nothing listens at port 1.
+const DENY: &str = "
+authenticators:
+  - name: away
+    from: [{ header: authorization, schemes: [JWT] }]
+    jwt: { issuer: bifrost, algorithms: [RS256], keys: [{ jwks: { url: 'http://127.0.0.1:1/jwks' } }], require: [] }
+rules:
+  - { name: closed, match: { paths: ['/admin/{*rest}'] }, access: denied }
+";
+
+const LEAVE: &str = "
+authenticators:
+  - name: away
+    from: [{ header: authorization, schemes: [JWT] }]
+    jwt: { issuer: bifrost, algorithms: [RS256], keys: [{ jwks: { url: 'http://127.0.0.1:1/jwks' } }], require: [] }
+rules:
+  - { name: closed, match: { paths: ['/admin/{*rest}'] }, access: denied }
+denials: { unavailable: error }
+";
+
+fn open_on_failure(yaml: &str) -> String {
+    replaced(yaml, "failure_mode_allow: false", "failure_mode_allow: true")
+}
+
+/// What becomes of somebody with a token, of somebody without, and of somebody who asks for what is closed.
+async fn asked(config: &'static str, edit: Option<fn(&str) -> String>) -> [Exchange; 3] {
+    let playground = playground(Setup { config: Some(config), edit }).await;
+    let token = [format!("Authorization: JWT {}", KEY.sign(&claims()).unwrap())];
+    let gateway = playground.gateway;
+    let answers = [
+        ask(gateway, "GET", "/crm/", &token).await,
+        ask(gateway, "GET", "/crm/", &[]).await,
+        ask(gateway, "GET", "/admin/", &token).await,
+    ];
+    playground.stop().await;
+    answers
+}
+
+#[tokio::test]
+async fn a_denial_says_when_to_come_back_whatever_envoy_does_with_errors() {
+    for edit in [None, Some(open_on_failure as fn(&str) -> String)] {
+        let [undecided, nobody, closed] = asked(DENY, edit).await;
+        assert_eq!((undecided.status, undecided.header("retry-after")), (503, Some("10")));
+        assert!(undecided.json()["detail"].is_string(), "{}", body(&undecided));
+        assert_eq!((nobody.status, closed.status), (401, 403));
+        assert_eq!(nobody.header("retry-after"), None);
+    }
+}
+
+#[tokio::test]
+async fn an_error_keeps_people_out_unless_envoy_lets_errors_pass() {
+    let [undecided, nobody, closed] = asked(LEAVE, None).await;
+    assert_eq!(undecided.status, 503, "{}", body(&undecided));
+    assert_eq!((nobody.status, closed.status), (401, 403));
+
+    let [undecided, nobody, closed] = asked(LEAVE, Some(open_on_failure)).await;
+    // The module is asked, which refuses a token whose key it does not know.
+    assert_eq!(Seen::of(&undecided).module.as_str(), "crm");
+    // What was decided is decided.
+    assert_eq!((nobody.status, closed.status), (401, 403));
+}
