@@ -5,7 +5,7 @@ use crate::address::Address;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::Driver;
-use crate::revocations;
+use crate::revocations::{self, Followed};
 use crate::server::grpc::{self, GrpcError};
 use crate::server::keys::KeysPending;
 use crate::server::readiness::{Pending, Readiness};
@@ -152,7 +152,14 @@ impl App {
         tokio::pin!(servers);
         // Ends with this function.
         let mut followers = JoinSet::new();
-        followers.spawn(revocations::follow(Arc::clone(&checks)));
+        let (of, told) = (Arc::clone(&checks), Arc::clone(&checks));
+        followers.spawn(revocations::follow(
+            move || of.driver.snapshot().authenticators.revocations().cloned(),
+            move |followed| match followed {
+                Followed::Replaced => told.metrics.revocations_replaced(told.driver.now()),
+                Followed::Refused => told.metrics.revocations_refused(),
+            },
+        ));
         let keys = KeysPending::hold(&checks, &readiness);
         drop(starting);
         followers.spawn(keys.wait());

@@ -21,7 +21,7 @@ pub use authenticators::Authenticators;
 pub use cache::{CacheCounts, CachedTokens, TokenDigest};
 pub use claim_checks::{AudiencePolicy, ClaimChecks, ClaimFault, Span};
 pub use confirmation::{ConfirmationFault, SenderConstraint};
-pub use dpop::{DpopFault, ProofWindow, SpendFault, SpentProofs};
+pub use dpop::{DpopFault, ProofWindow, SpendFault, Spending, SpentProofs};
 pub use introspected::{
     ActiveToken, AnswerCounts, AnswerFault, AnswerKey, AnswerLifetimes, IntrospectionAnswer, IntrospectionAsked,
     IntrospectionAuthenticator, KnownAnswers,

@@ -21,7 +21,7 @@ pub use pattern::{PathPattern, PatternFault, Segment};
 pub use requirement::{Entitlements, Requirement};
 pub use router::{Covered, Layer, Router, Served, Wanted};
 pub use rules::{Access, ByName, Enforcement, Fallback, Narrowing, Rule, RuleConflict, RuleName, Rules};
-pub use selection::{Asked, Refusal, Selection};
+pub use selection::{Asked, Refusal, Selection, Trial};
 pub use tenancy::{Tenancy, TenancyFault};
 
 use crate::authn::{Authentication, AuthnFault};

@@ -21,7 +21,7 @@ use std::fmt;
 pub struct AuthenticatorIndex(pub usize);
 
 /// One credential, found in one place.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credential<'a, 's> {
     /// The token, checked only for its characters.
     pub token: BearerText<'a>,

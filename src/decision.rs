@@ -22,6 +22,25 @@ pub struct Decision {
     pub principal: Option<Arc<Principal>>,
     /// Which permissions the caller lacks, where clients are told.
     pub insufficient: Option<Box<Insufficient>>,
+    /// What a rule that is tried out would have come to, if one is for this request.
+    pub tried: Option<Box<Tried>>,
+}
+
+/// What a rule that is tried out would have come to. Nothing is done about it.
+#[derive(Debug)]
+pub struct Tried {
+    /// The rule.
+    pub rule: RuleName,
+    /// Why the request would not have been let through; `None`: it would have been.
+    pub fault: Option<Fault>,
+}
+
+impl Tried {
+    /// The reason, when the request would not have been let through.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.fault.as_ref().map(Fault::reason)
+    }
 }
 
 /// Let through, with these changes to the request, or not, and why.
@@ -107,7 +126,14 @@ impl Decision {
     /// A decision that no rule was asked for.
     #[must_use]
     pub const fn refused(fault: Fault) -> Self {
-        Self { verdict: Verdict::Deny(fault), rule: None, authenticator: None, principal: None, insufficient: None }
+        Self {
+            verdict: Verdict::Deny(fault),
+            rule: None,
+            authenticator: None,
+            principal: None,
+            insufficient: None,
+            tried: None,
+        }
     }
 
     /// What the decision could not be made without, and the edges can bring.

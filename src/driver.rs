@@ -83,17 +83,28 @@ impl Driver {
         snapshot: &Snapshot,
         began: Instant,
     ) -> (Decision, Option<Request<'a>>) {
+        self.decide_as_of(check, snapshot, began, || self.clock.now()).await
+    }
+
+    /// The same for the time that `now` says.
+    pub async fn decide_as_of<'a>(
+        &self,
+        check: &'a CheckRequest,
+        snapshot: &Snapshot,
+        began: Instant,
+        now: impl Fn() -> Timestamp,
+    ) -> (Decision, Option<Request<'a>>) {
         let request = match read(check) {
             Ok(request) => request,
             Err(fault) => return (Decision::refused(Fault::Request(fault)), None),
         };
-        let decision = decide(&request, snapshot, self.clock.now());
+        let decision = decide(&request, snapshot, now());
         let supply = match decision.lack() {
             None => return (decision, Some(request)),
             // Boxed, since most checks never come here: the others need not carry the room for it.
             Some(lack) => Box::pin(self.supply(lack, &request, snapshot, began)).await,
         };
-        (decide_with(&request, snapshot, self.clock.now(), &supply), Some(request))
+        (decide_with(&request, snapshot, now(), &supply), Some(request))
     }
 
     /// Brings what a decision lacks, or what can be said about it, in the time that the check has left.

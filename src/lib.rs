@@ -5,7 +5,7 @@
 //!
 //! | layer | modules | what it does |
 //! |---|---|---|
-//! | shell | [`app`], [`reload`], [`revocations`], [`server`], [`cli`], [`playground`] | listeners, signals, commands |
+//! | shell | [`app`], [`reload`], [`revocations`], [`server`], [`shadow`], [`cli`], [`playground`] | listeners, signals, commands |
 //! | edges | [`driver`], [`config`], [`envoy`], [`fetch`], [`introspection`], [`keys`], [`openapi`], [`telemetry`], [`tls`] | files, other servers, Envoy's messages, the clock, the log, TLS |
 //! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
 //! | words | [`request`], [`path`], [`query`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`], [`address`], [`endpoint`], [`yaml`] | the types that everybody speaks |
@@ -44,6 +44,7 @@ pub mod reload;
 pub mod request;
 pub mod revocations;
 pub mod server;
+pub mod shadow;
 pub mod snapshot;
 mod spelling;
 pub mod telemetry;

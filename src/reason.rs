@@ -17,6 +17,15 @@ pub enum Class {
 }
 
 impl Class {
+    /// What a decision is called that ends so, in logs and metrics.
+    #[must_use]
+    pub const fn decision(self) -> &'static str {
+        match self {
+            Self::Unauthenticated | Self::Forbidden | Self::Refused => "denied",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
     /// The class as it stands in logs and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -7,6 +7,7 @@ use crate::config::{
 };
 use crate::server::Live;
 use crate::telemetry::caution;
+use std::fmt::Display;
 use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,6 +46,18 @@ impl Origin {
     }
 }
 
+/// Where a changed configuration takes effect.
+pub trait Place: Send + Sync + 'static {
+    /// The list of revocations that counts there.
+    fn revocations(&self) -> Option<Revocations>;
+
+    /// Puts a configuration in the place of the present one.
+    fn replace(&self, loaded: Loaded, fixed: &ServerConfig);
+
+    /// Tells that one was refused, and why.
+    fn refused(&self, error: &dyn Display);
+}
+
 /// Follows the files of a configuration.
 #[derive(Debug)]
 pub struct Reloader {
@@ -76,7 +89,7 @@ impl Reloader {
     }
 
     /// Loads again whenever a file changes, and whenever `asked` says so. Ends when nobody is left to ask.
-    pub async fn run(mut self, live: Live, mut asked: mpsc::Receiver<()>) {
+    pub async fn run(mut self, place: impl Place, mut asked: mpsc::Receiver<()>) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut changed = false;
@@ -93,7 +106,7 @@ impl Reloader {
                 },
             }
             // Whatever has changed so far is in what is read now.
-            changed = self.reload(&live).await == Attempt::Late;
+            changed = self.reload(&place).await == Attempt::Late;
         }
     }
 
@@ -114,11 +127,9 @@ impl Reloader {
         }
     }
 
-    async fn reload(&mut self, live: &Live) -> Attempt {
-        let checks = &live.checks;
-        let refused = |error: &dyn std::fmt::Display| {
-            checks.metrics.config_refused();
-            tracing::error!(%error, "the changed configuration is refused; the one before goes on serving");
+    async fn reload(&mut self, place: &impl Place) -> Attempt {
+        let refused = |error: &dyn Display| {
+            place.refused(error);
             Attempt::Settled
         };
         // A late one that is done by now is as good as another. One that hangs does not keep others from being tried, since what it
@@ -127,7 +138,7 @@ impl Reloader {
         if done.is_none() && self.late.len() >= MOST_LATE {
             return Attempt::Late;
         }
-        let mut loading = done.unwrap_or_else(|| self.start_to_load(live));
+        let mut loading = done.unwrap_or_else(|| self.start_to_load(place));
         let (loaded, watched, change) = match timeout(MOST, &mut loading).await {
             Ok(Ok(read)) => read,
             Ok(Err(_)) => return refused(&"modgud failed inside while it loaded it"),
@@ -148,48 +159,64 @@ impl Reloader {
             Change::Some => return Attempt::Settled,
         }
         match loaded {
-            Ok(loaded) => {
-                let now = checks.driver.now();
-                let cautions = loaded.cautions(now);
-                let Loaded { config, origin, .. } = loaded;
-                let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
-                live.replace(snapshot, key_sources, introspection_sources, tls);
-                caution::tell(&cautions, &checks.metrics);
-                checks.metrics.config_replaced(now);
-                tracing::info!(config = origin, "the changed configuration serves");
-                self.name_what_stays(&server);
-            }
+            Ok(loaded) => place.replace(loaded, &self.fixed),
             Err(error) => return refused(&error),
         }
         Attempt::Settled
     }
 
     /// Reads files: not on a thread that answers checks.
-    fn start_to_load(&self, live: &Live) -> JoinHandle<Read> {
+    fn start_to_load(&self, place: &impl Place) -> JoinHandle<Read> {
         let origin = self.origin.clone();
-        let running = live.checks.driver.snapshot().authenticators.revocations().cloned();
+        let running = place.revocations();
         spawn_blocking(move || {
             let (loaded, watched) = origin.load_beside(running);
             let change = if watched.have_changed() { Change::Some } else { Change::None };
             (loaded, watched, change)
         })
     }
+}
 
-    /// Says which changes wait for a restart.
-    fn name_what_stays(&self, changed: &ServerConfig) {
-        let ServerConfig { grpc, admin, drain, max_in_flight, log } = changed;
-        let keys = [
-            ("server.grpc", *grpc != self.fixed.grpc),
-            ("server.admin", *admin != self.fixed.admin),
-            ("server.drain", *drain != self.fixed.drain),
-            ("server.max_in_flight", *max_in_flight != self.fixed.max_in_flight),
-            ("telemetry.log", *log != self.fixed.log),
-        ];
-        for (key, _) in keys.iter().filter(|(_, differs)| *differs) {
-            tracing::warn!(
-                key,
-                "this key can't be changed while modgud runs: restart it; everything else has been applied"
-            );
-        }
+/// What serves.
+impl Place for Live {
+    fn revocations(&self) -> Option<Revocations> {
+        self.checks.driver.snapshot().authenticators.revocations().cloned()
+    }
+
+    fn replace(&self, loaded: Loaded, fixed: &ServerConfig) {
+        let checks = &self.checks;
+        let now = checks.driver.now();
+        let cautions = loaded.cautions(now);
+        let Loaded { config, origin, .. } = loaded;
+        let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
+        self.put(snapshot, key_sources, introspection_sources, tls);
+        checks.metrics.tried.keep(|rule| checks.driver.snapshot().rules.is_tried(rule));
+        caution::tell(&cautions, &checks.metrics);
+        checks.metrics.config_replaced(now);
+        tracing::info!(config = origin, "the changed configuration serves");
+        name_what_stays(&server, fixed);
+    }
+
+    fn refused(&self, error: &dyn Display) {
+        self.checks.metrics.config_refused();
+        tracing::error!(%error, "the changed configuration is refused; the one before goes on serving");
+    }
+}
+
+/// Says which changes wait for a restart.
+fn name_what_stays(changed: &ServerConfig, fixed: &ServerConfig) {
+    let ServerConfig { grpc, admin, drain, max_in_flight, log } = changed;
+    let keys = [
+        ("server.grpc", *grpc != fixed.grpc),
+        ("server.admin", *admin != fixed.admin),
+        ("server.drain", *drain != fixed.drain),
+        ("server.max_in_flight", *max_in_flight != fixed.max_in_flight),
+        ("telemetry.log", *log != fixed.log),
+    ];
+    for (key, _) in keys.iter().filter(|(_, differs)| *differs) {
+        tracing::warn!(
+            key,
+            "this key can't be changed while modgud runs: restart it; everything else has been applied"
+        );
     }
 }

@@ -3,8 +3,6 @@
 
 use crate::authn::{RevocationList, Revocations};
 use crate::config::{Change, RevocationsError, Watched, read_revocations};
-use crate::server::Checks;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
@@ -13,19 +11,28 @@ use tokio::time::{MissedTickBehavior, interval};
 /// finished.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Follows the list of whichever configuration serves, until the process ends.
-pub async fn follow(checks: Arc<Checks>) {
+/// What became of a list that has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Followed {
+    /// It counts.
+    Replaced,
+    /// It is refused, and the one before goes on counting.
+    Refused,
+}
+
+/// Follows the list of whichever configuration serves, for as long as it is asked.
+pub async fn follow(present: impl Fn() -> Option<Revocations>, told: impl Fn(Followed)) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut follower: Option<Follower> = None;
     loop {
         looks.tick().await;
-        let Some(list) = checks.driver.snapshot().authenticators.revocations().cloned() else {
+        let Some(list) = present() else {
             follower = None;
             continue;
         };
         let same = follower.take().filter(|follower| follower.list.is(&list));
-        follower = same.unwrap_or_else(|| Follower::new(list)).look(&checks).await;
+        follower = same.unwrap_or_else(|| Follower::new(list)).look(&told).await;
     }
 }
 
@@ -54,7 +61,7 @@ impl Follower {
         Self { list, watched, changed: true }
     }
 
-    async fn look(self, checks: &Checks) -> Option<Self> {
+    async fn look(self, told: &impl Fn(Followed)) -> Option<Self> {
         // Not on a thread that answers checks: a file system that is away does not answer, and a long list takes its time.
         let (follower, look) = spawn_blocking(move || self.look_now()).await.ok()?;
         let file = follower.list.file.display();
@@ -63,10 +70,10 @@ impl Follower {
             Look::Read(Ok(list)) => {
                 tracing::info!(%file, entries = list.len(), "the changed list of revocations counts");
                 follower.list.replace(list);
-                checks.metrics.revocations_replaced(checks.driver.now());
+                told(Followed::Replaced);
             }
             Look::Read(Err(error)) => {
-                checks.metrics.revocations_refused();
+                told(Followed::Refused);
                 tracing::error!(%error, "the changed list of revocations is refused; the one before goes on counting");
             }
         }

@@ -11,6 +11,7 @@ mod live;
 mod places;
 pub mod readiness;
 mod seldom;
+pub mod shadow;
 mod socket;
 mod streams;
 

@@ -2,11 +2,11 @@
 //! I/O, no logging. A snapshot is never changed; a new configuration is a new one.
 
 use crate::answer::{Answers, Insufficient};
-use crate::authn::{Authentication, Authenticators, AuthnFault, Supply};
-use crate::authz::{Access, Asked, AuthzFault, Caller, Grant, Modules, Refusal, Rules, Selection};
+use crate::authn::{Authentication, Authenticators, AuthnFault, Spending, Supply};
+use crate::authz::{Access, Asked, AuthzFault, Caller, Grant, Modules, Refusal, Rules, Selection, Trial};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places, Shown};
-use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
+use crate::decision::{Decision, Fault, LoggedDecisions, Tried, Verdict};
 use crate::explain::{Nobody, Observer, Step};
 use crate::header::HeaderName;
 use crate::principal::Principal;
@@ -69,18 +69,50 @@ pub fn decide_before(
         let alone = selection.as_ref().ok().and_then(Selection::describe_alone);
         alone.unwrap_or_else(|| snapshot.rules.describe(request))
     });
-    let selection = match selection {
-        Ok(selection) => selection,
-        Err(refusal) => return refused(refusal, observer),
+    let trial = snapshot.rules.select_trial(request);
+    let (mut decision, asked) = match selection {
+        Err(refusal) => (refused(refusal, observer), Questioned::NOBODY),
+        Ok(selection) => {
+            if selection.is_narrowed() {
+                observer.step(|| selection.describe_route());
+            }
+            let asked = authenticate(selection.access(), request, snapshot, now, supply, Spending::Spend, observer);
+            // What was asked for once is not asked for again: a proof can't be shown twice.
+            let again = if trial.is_some() { asked.clone() } else { Questioned::NOBODY };
+            (conclude(&selection, asked, request, snapshot, now, observer), again)
+        }
     };
-    if selection.is_narrowed() {
-        observer.step(|| selection.describe_route());
+    if let Some(trial) = trial {
+        decision.tried = Some(Box::new(tried(&trial, asked, request, snapshot, now, supply, observer)));
     }
+    decision
+}
+
+/// What became of the question who is there, and what it was asked about.
+#[derive(Debug, Clone)]
+struct Questioned<'a, 's> {
+    authentication: Authentication,
+    credential: Option<Credential<'a, 's>>,
+}
+
+impl Questioned<'_, '_> {
+    const NOBODY: Self = Self { authentication: Authentication::NotAsked, credential: None };
+}
+
+/// Holds whoever is there against what is asked for.
+fn conclude(
+    selection: &Selection<'_, '_>,
+    asked: Questioned<'_, '_>,
+    request: &Request<'_>,
+    snapshot: &Snapshot,
+    now: Timestamp,
+    observer: &mut impl Observer,
+) -> Decision {
+    let Questioned { authentication, credential } = asked;
     let mut decision = Decision::refused(Fault::Internal);
     decision.rule = selection.rule().cloned();
 
     let access = selection.access();
-    let (authentication, credential) = authenticate(access, request, snapshot, now, supply, observer);
     if let Authentication::Accepted(principal) = &authentication {
         decision.principal = Some(Arc::clone(principal));
     }
@@ -88,8 +120,8 @@ pub fn decide_before(
     if let Some(module) = &module {
         observer.step(|| module.describe(&authentication));
     }
-    let asked = Asked { module: module.as_ref(), request, now };
-    let granted = selection.authorize(&asked, authentication, observer).map_err(|Refusal { fault, rule }| {
+    let against = Asked { module: module.as_ref(), request, now };
+    let granted = selection.authorize(&against, authentication, observer).map_err(|Refusal { fault, rule }| {
         decision.rule = rule;
         fault
     });
@@ -112,6 +144,43 @@ pub fn decide_before(
         }
     };
     decision
+}
+
+/// What a rule that is tried out would come to, for whoever was found to be there. Where nobody was asked for, it looks by itself, and
+/// neither spends what it finds nor waits for what is lacking.
+fn tried(
+    trial: &Trial<'_, '_>,
+    asked: Questioned<'_, '_>,
+    request: &Request<'_>,
+    snapshot: &Snapshot,
+    now: Timestamp,
+    supply: &Supply,
+    observer: &mut impl Observer,
+) -> Tried {
+    let Trial { selection, rule } = trial;
+    let asked = match asked.authentication {
+        Authentication::NotAsked => {
+            authenticate(selection.access(), request, snapshot, now, supply, Spending::Look, &mut Nobody)
+        }
+        Authentication::Absent | Authentication::Accepted(_) | Authentication::Rejected(_) => asked,
+    };
+    let fault = match conclude(selection, asked, request, snapshot, now, &mut Nobody).verdict {
+        Verdict::Allow(_) => None,
+        Verdict::Deny(fault) => Some(fault),
+    };
+    observer.step(|| {
+        let name = rule.as_str();
+        Step::noted(
+            "shadow",
+            match &fault {
+                None => format!("`{name}` is tried out: it would let the request through"),
+                Some(fault) => {
+                    format!("`{name}` is tried out: it would not let the request through, {}: {fault}", fault.reason())
+                }
+            },
+        )
+    });
+    Tried { rule: (*rule).clone(), fault }
 }
 
 /// What is settled before anybody is asked for.
@@ -142,17 +211,18 @@ fn authenticate<'a, 's>(
     snapshot: &'s Snapshot,
     now: Timestamp,
     supply: &Supply,
+    spending: Spending,
     observer: &mut impl Observer,
-) -> (Authentication, Option<Credential<'a, 's>>) {
+) -> Questioned<'a, 's> {
     match access {
         Access::Public | Access::Preflight | Access::Denied => {
             observer.step(|| Step::noted("credential", "not looked for: the rule does not ask who is there"));
-            return (Authentication::NotAsked, None);
+            return Questioned::NOBODY;
         }
         Access::Authenticated | Access::Optional => {}
     }
     observer.step(|| Step::noted("places", format!("looked for a credential in {}", snapshot.places)));
-    match snapshot.places.find(request) {
+    let (authentication, credential) = match snapshot.places.find(request) {
         Err(fault) => {
             observer.step(|| Step::failed("credential", fault.to_string()));
             (Authentication::Rejected(AuthnFault::Credential(fault)), None)
@@ -168,12 +238,13 @@ fn authenticate<'a, 's>(
         }
         Ok(Some(credential)) => {
             observer.step(|| Step::passed("credential", format!("one, in {}", credential.place)));
-            match snapshot.authenticators.authenticate(&credential, request, now, supply, observer) {
+            match snapshot.authenticators.authenticate(&credential, request, now, supply, spending, observer) {
                 Ok(principal) => (Authentication::Accepted(principal), Some(credential)),
                 Err(fault) => (Authentication::Rejected(fault), None),
             }
         }
-    }
+    };
+    Questioned { authentication, credential }
 }
 
 /// What the module is told, or why the request can't be handed on.

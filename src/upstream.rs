@@ -49,7 +49,7 @@ pub enum ShapeFault {
 }
 
 /// The changes that Envoy is to make to a request that is let through. No name is in both lists: Envoy would remove it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Mutations {
     /// Headers to write over whatever is there.
     pub set: Vec<(HeaderName, HeaderText)>,

@@ -30,7 +30,7 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 19] = [
+const TOPICS: [&str; 20] = [
     "api-keys",
     "bearer",
     "claims-and-time",
@@ -49,6 +49,7 @@ const TOPICS: [&str; 19] = [
     "reserved-names",
     "revocations",
     "sender",
+    "shadow",
     "tokens",
 ];
 
@@ -95,6 +96,11 @@ async fn mtls() {
 #[tokio::test]
 async fn sender() {
     run("sender").await;
+}
+
+#[tokio::test]
+async fn shadow() {
+    run("shadow").await;
 }
 
 #[tokio::test]
@@ -230,7 +236,12 @@ impl Bench {
     async fn ask(&mut self, case: &Case, expected: Expected<'_>, encoding: Encoding) -> Result<(), String> {
         let token = token::make(case.token.as_ref());
         self.sidecar.clock.set(Timestamp::from_secs(case.at.unwrap_or(NOW)));
+        let before = self.counters.clone();
         let (answer, reason) = self.answer(message::message(case, &token, encoding)).await?;
+        let (tried, expected_trial) = (self.counters.tried_since(&before), Vec::from_iter(case.shadow.clone()));
+        if tried != expected_trial {
+            return Err(format!("tried out: {tried:?}\n    expected {expected_trial:?}"));
+        }
         table::compare(expected, &answer, &reason, &token)
     }
 

@@ -9,7 +9,7 @@
 )]
 
 mod answers;
-mod asked;
+pub(crate) mod asked;
 mod caching;
 mod client;
 mod commands;
@@ -17,4 +17,4 @@ mod edge;
 mod flood;
 mod outage;
 mod reload;
-mod server;
+pub(crate) mod server;

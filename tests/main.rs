@@ -20,6 +20,7 @@ mod reload;
 mod remote_keys;
 mod sender;
 mod services;
+mod shadow;
 mod stdio;
 mod support;
 mod tampering;

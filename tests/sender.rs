@@ -18,7 +18,7 @@ mod proofs;
 mod replay;
 
 /// A configuration that asks for proofs.
-const CONFIGURATION: &str = "
+pub(crate) const CONFIGURATION: &str = "
 profile: none
 fallback: authenticated
 authenticators:

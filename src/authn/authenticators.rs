@@ -3,7 +3,7 @@
 use super::authenticator::Authenticator;
 use super::cache::{CacheCounts, CachedTokens, TokenDigest};
 use super::confirmation::SenderConstraint;
-use super::dpop::{Shown, SpentProofs};
+use super::dpop::{Shown, Spending, SpentProofs};
 use super::introspected::KnownAnswers;
 use super::jwt::{Accepted, JwtAuthenticator};
 use super::revocation::Revocations;
@@ -82,7 +82,7 @@ impl Authenticators {
         }
     }
 
-    /// Authenticates one credential, with what the edges have brought for it.
+    /// Authenticates one credential, with what the edges have brought for it. What is good once is spent if `spending` says so.
     ///
     /// # Errors
     /// The fault that keeps the credential from being a principal.
@@ -92,6 +92,7 @@ impl Authenticators {
         request: &Request<'_>,
         now: Timestamp,
         supply: &Supply,
+        spending: Spending,
         observer: &mut impl Observer,
     ) -> Result<Arc<Principal>, AuthnFault> {
         if credential.token.as_str().len() > MAX_TOKEN_BYTES {
@@ -111,7 +112,8 @@ impl Authenticators {
         }?;
         self.not_revoked(&principal, observer)?;
         if let Some(constraint) = self.constraint(&principal) {
-            let shown = Shown { request, token: credential.token, principal: &principal, now, spent: &self.spent };
+            let (token, spent) = (credential.token, &self.spent);
+            let shown = Shown { request, token, principal: &principal, now, spent, spending };
             let held = constraint.check(&shown);
             observer.step(|| Step::of("sender", &held, format!("bound to its sender by {}", constraint.name())));
             held?;

@@ -4,7 +4,7 @@
 mod spent;
 mod target;
 
-pub use spent::{SpendFault, SpentProofs};
+pub use spent::{SpendFault, Spending, SpentProofs};
 
 use crate::clock::Timestamp;
 use crate::credential::BearerText;
@@ -42,6 +42,8 @@ pub(super) struct Shown<'r, 'a> {
     pub(super) now: Timestamp,
     /// The proofs that were shown before.
     pub(super) spent: &'r SpentProofs,
+    /// Whether this one is spent.
+    pub(super) spending: Spending,
 }
 
 /// Why the holder of a token has not proven to have its key.
@@ -96,7 +98,8 @@ pub enum DpopFault {
 }
 
 impl ProofWindow {
-    /// Holds a token against the proof that it was shown with. A proof that is good is good once: it is spent with this.
+    /// Holds a token against the proof that it was shown with. A proof that is good is good once: it is spent with this, unless whoever
+    /// asks only looks.
     ///
     /// # Errors
     /// The first [`DpopFault`]: a proof of another key costs no check of its signature.
@@ -133,7 +136,10 @@ impl ProofWindow {
             Some(subject) => [authenticator, "subject", subject],
             None => [authenticator, "key", bound],
         };
-        Ok(shown.spent.spend(client, [bound, name], until, shown.now)?)
+        Ok(match shown.spending {
+            Spending::Spend => shown.spent.spend(client, [bound, name], until, shown.now),
+            Spending::Look => shown.spent.look([bound, name]),
+        }?)
     }
 
     /// Until when the proof is good, if it is now.

@@ -256,16 +256,17 @@ impl Rules {
         rule
     }
 
-    /// The rules that never decide on some host that they are for, each with those that come before it there.
-    #[must_use]
-    pub fn covered(&self) -> Vec<Covered<'_, Arc<Rule>>> {
-        self.routers.all().flat_map(Router::covered).collect()
-    }
-
     /// The most specific rule that is enforced and matches the request: by host, then by path, then by method.
     #[must_use]
     pub fn find(&self, request: &Request<'_>) -> Option<&Rule> {
         self.look_up(request, Layer::Enforced).rule()
+    }
+
+    /// The rules that never decide on some host that they are for, each with those that come before it there. Those that are tried
+    /// out are not looked at.
+    #[must_use]
+    pub fn covered(&self) -> Vec<Covered<'_, Arc<Rule>>> {
+        self.routers.all().flat_map(Router::covered).collect()
     }
 
     /// The rule that a request is found by, of those that count.
@@ -299,6 +300,12 @@ impl Rules {
         let rule = self.named.get(name)?;
         let matching = self.matching(request, layer, Wanted::Method(request.method));
         Some(matching.into_iter().find(|matching| matching.name == rule.name).unwrap_or(rule))
+    }
+
+    /// Whether a rule of this name is tried out.
+    #[must_use]
+    pub fn is_tried(&self, name: &RuleName) -> bool {
+        self.named.get(name).is_some_and(|rule| rule.enforcement == Enforcement::Shadow)
     }
 
     /// Whether there is a rule that is tried out.

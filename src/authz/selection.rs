@@ -59,6 +59,15 @@ pub struct Refusal {
     pub rule: Option<RuleName>,
 }
 
+/// What a request would be held against if the rules that are tried out counted.
+#[derive(Debug)]
+pub struct Trial<'r, 'c> {
+    /// That.
+    pub selection: Selection<'r, 'c>,
+    /// The rule that is tried out.
+    pub rule: &'r RuleName,
+}
+
 impl Refusal {
     fn of(rule: Option<&Rule>, fault: AuthzFault) -> Self {
         Self { fault, rule: rule.map(|rule| rule.name.clone()) }
@@ -72,6 +81,18 @@ impl Rules {
     /// [`Refusal`] when that is settled already: no rule and no fallback, or a route that says what is not understood.
     pub fn select<'r, 'c>(&'r self, request: &Request<'c>) -> Result<Selection<'r, 'c>, Refusal> {
         self.select_of(request, Layer::Enforced)
+    }
+
+    /// What the request would be held against if the rules that are tried out counted; `None` when that makes no difference.
+    #[must_use]
+    pub fn select_trial<'r, 'c>(&'r self, request: &Request<'c>) -> Option<Trial<'r, 'c>> {
+        if !self.has_shadows() {
+            return None;
+        }
+        let selection = self.select_of(request, Layer::Shadow).ok()?;
+        let mut rules = selection.found.into_iter().chain(selection.narrowing());
+        let rule = rules.find(|rule| rule.enforcement == Enforcement::Shadow).map(|rule| &rule.name)?;
+        Some(Trial { selection, rule })
     }
 
     fn select_of<'r, 'c>(&'r self, request: &Request<'c>, layer: Layer) -> Result<Selection<'r, 'c>, Refusal> {

@@ -7,6 +7,7 @@ use crate::authn::Authenticator;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environment, Loaded, Overrides, ProfileName};
 use crate::reload::{Origin, Reloader};
+use crate::shadow;
 use crate::telemetry::metrics::VERSION;
 use crate::telemetry::{caution, log};
 use std::io;
@@ -37,6 +38,14 @@ pub(super) struct Args {
     /// Where probes and metrics are served, instead of `server.admin`
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     admin: Option<SocketAddr>,
+    /// A second configuration (YAML), to be compared with the one that serves: each check is decided by it once more after it is
+    /// answered, and where it would have been answered otherwise is counted (`modgud_shadow_config_differences_total`) and logged. Its
+    /// files are followed. What it says of listeners, denials and telemetry is checked and means nothing
+    #[arg(long, value_name = "FILE")]
+    shadow_config: Option<PathBuf>,
+    /// The profile of that configuration, instead of the one that its file names
+    #[arg(long, value_enum, requires = "shadow_config")]
+    shadow_profile: Option<ProfileName>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +58,8 @@ enum ServeError {
     App(#[from] AppError),
     #[error("signals can't be received: {0}")]
     Signals(io::Error),
+    #[error("the shadow configuration can't be compared: {0}")]
+    Shadow(io::Error),
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
@@ -56,14 +67,18 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 }
 
 pub(super) fn run(args: Args, environment: Environment) -> Exit {
-    let Args { config, profile, grpc, admin } = args;
+    let Args { config, profile, grpc, admin, shadow_config, shadow_profile } = args;
+    let shadow = shadow_config.map(|file| {
+        let overrides = Overrides { profile: shadow_profile, ..Overrides::default() };
+        Origin { file: Some(file), overrides, environment: environment.clone() }
+    });
     let overrides = Overrides { profile, grpc, admin };
     let origin = Origin { file: config, overrides, environment };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(error),
     };
-    let served = runtime.block_on(serve(origin));
+    let served = runtime.block_on(serve(origin, shadow));
     // Does not wait for a load that hangs.
     runtime.shutdown_background();
     match served {
@@ -72,17 +87,26 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
     }
 }
 
-async fn serve(origin: Origin) -> Result<(), ServeError> {
+async fn serve(origin: Origin, shadow: Option<Origin>) -> Result<(), ServeError> {
     // Before all else: what comes while the configuration is loaded must not end the process, as SIGHUP does by itself.
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let mut hangup_signal = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
-    let loading = origin.clone();
-    let (loaded, watched) = tokio::select! {
-        loaded = spawn_blocking(move || loading.load()) => loaded.map_err(ServeError::Load)?,
+    let loading = (origin.clone(), shadow.clone());
+    let load = move || (loading.0.load(), loading.1.map(|shadow| shadow.load()));
+    let ((loaded, watched), shadow_loaded) = tokio::select! {
+        loaded = spawn_blocking(load) => loaded.map_err(ServeError::Load)?,
         // Nobody was served yet: there is nothing to drain.
         _ = signals.next() => return Ok(()),
     };
     let loaded = loaded?;
+    let shadow = match (shadow, shadow_loaded) {
+        (Some(origin), Some((loaded, watched))) => {
+            let loaded = loaded?;
+            let reloader = Reloader::new(origin, &loaded.config, watched);
+            Some((loaded, reloader))
+        }
+        (Some(_) | None, _) => None,
+    };
     let cautions = loaded.cautions(Clock::System.now());
     // Held to the end: what waits in it is written then.
     let _log = log::start(loaded.config.server.log);
@@ -94,12 +118,17 @@ async fn serve(origin: Origin) -> Result<(), ServeError> {
     caution::tell(&cautions, &app.live().checks.metrics);
     tracing::info!(version = VERSION, config = described, %grpc, %admin, "serving");
     let (hangups, hangup) = mpsc::channel(1);
+    let (shadow_hangups, shadow_hangup) = mpsc::channel(1);
     tokio::spawn(async move {
         while hangup_signal.recv().await.is_some() {
             // One that waits already stands for this one too.
-            let _ = hangups.try_send(());
+            let _ = (hangups.try_send(()), shadow_hangups.try_send(()));
         }
     });
+    if let Some((loaded, reloader)) = shadow {
+        shadow::start(loaded, reloader, shadow_hangup, Clock::System, &app.live().checks)
+            .map_err(ServeError::Shadow)?;
+    }
     tokio::spawn(reloader.run(app.live().clone(), hangup));
     let (sender, stop) = mpsc::channel(1);
     tokio::spawn(async move { while sender.send(signals.next().await).await.is_ok() {} });

@@ -1,9 +1,10 @@
 //! The RPC: read, decide, record, answer.
 
 use super::seldom::Seldom;
+use super::shadow::{Done, Queue};
 use crate::answer::Seen;
 use crate::authz::RuleName;
-use crate::decision::{Decision, Fault, LoggedDecisions, Verdict};
+use crate::decision::{Decision, Fault, LoggedDecisions, Tried, Verdict};
 use crate::driver::Driver;
 use crate::envoy::proto::{Authorization, CheckRequest, CheckResponse};
 use crate::envoy::{read_headers, response};
@@ -13,7 +14,7 @@ use crate::request::{Lookup, Request};
 use crate::telemetry::metrics::Metrics;
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// How much of a path is logged, in bytes: lines wait in memory for a slow reader, and clients choose how long paths are.
@@ -30,6 +31,8 @@ pub struct Checks {
     under_way: AtomicUsize,
     /// When it was last logged that there are too many.
     overload: Mutex<Seldom>,
+    /// Where answered checks are handed in, if another configuration is compared with the one that serves.
+    shadow: OnceLock<Queue>,
 }
 
 /// The service that Envoy calls.
@@ -44,7 +47,7 @@ impl Authorization for CheckService {
     ) -> Result<tonic::Response<CheckResponse>, tonic::Status> {
         let started = Instant::now();
         let check = request.into_inner();
-        Ok(tonic::Response::new(self.0.answer(&check, started).await))
+        Ok(tonic::Response::new(self.0.answer(check, started).await))
     }
 }
 
@@ -52,7 +55,18 @@ impl Checks {
     /// Checks by a driver; nothing has been counted yet.
     #[must_use]
     pub fn new(driver: Driver) -> Self {
-        Self { driver, metrics: Metrics::default(), under_way: AtomicUsize::new(0), overload: Mutex::default() }
+        Self {
+            driver,
+            metrics: Metrics::default(),
+            under_way: AtomicUsize::new(0),
+            overload: Mutex::default(),
+            shadow: OnceLock::new(),
+        }
+    }
+
+    /// Hands in checks that are answered from now on, to be compared. Only the first queue counts.
+    pub fn compare_by(&self, queue: Queue) {
+        let _ = self.shadow.set(queue);
     }
 
     /// Whether one more check may be under way. If so, [`leave`](Self::leave) is owed when it is not any more.
@@ -69,9 +83,9 @@ impl Checks {
         self.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 
-    async fn answer(&self, check: &CheckRequest, started: Instant) -> CheckResponse {
+    async fn answer(&self, check: CheckRequest, started: Instant) -> CheckResponse {
         let snapshot = self.driver.snapshot();
-        let (decision, request) = self.driver.decide(check, &snapshot, started).await;
+        let (decision, request) = self.driver.decide(&check, &snapshot, started).await;
         let reason = decision.reason();
         self.metrics.record(reason, started.elapsed());
         if let (Some(Reason::ConditionError), Some(rule)) = (reason, &decision.rule) {
@@ -84,9 +98,23 @@ impl Checks {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }
-        let unread = if request.is_none() { read_headers(check) } else { None };
+        if let Some(tried) = &decision.tried {
+            self.metrics.tried.record(&tried.rule, tried.reason());
+            match snapshot.logged {
+                LoggedDecisions::All | LoggedDecisions::Denied if tried.reason() != decision.reason() => {
+                    log_tried(tried, &decision, request.as_ref());
+                }
+                LoggedDecisions::All | LoggedDecisions::Denied | LoggedDecisions::None => {}
+            }
+        }
+        let done = self.shadow.get().map(|queue| (queue, Done::of(&decision)));
+        let unread = if request.is_none() { read_headers(&check) } else { None };
         let seen = Seen::of(request.as_ref(), unread.as_ref());
-        response(decision, seen, &snapshot.answers, &snapshot.shape.metadata)
+        let response = response(decision, seen, &snapshot.answers, &snapshot.shape.metadata);
+        if let Some((queue, done)) = done {
+            queue.offer(check, done, self.driver.now());
+        }
+        response
     }
 
     /// The answer to a check that did not come to a decision.
@@ -140,8 +168,22 @@ fn log(decision: &Decision, request: Option<&Request<'_>>) {
     }
 }
 
+/// One event for one rule that is tried out and would have come to something else than was done.
+fn log_tried(tried: &Tried, decision: &Decision, request: Option<&Request<'_>>) {
+    let words = |reason: Option<Reason>| reason.map_or("allowed", |reason| reason.class().decision());
+    let (would, done) = (words(tried.reason()), words(decision.reason()));
+    let (reason, done_reason) = (tried.reason().map(Reason::code), decision.reason().map(Reason::code));
+    let detail = tried.fault.as_ref().map(tracing::field::display);
+    let (rule, done_rule) = (tried.rule.as_str(), decision.rule.as_ref().map(RuleName::as_str));
+    let method = request.map(|request| request.method.as_str());
+    let path = request.map(|request| shown(request.path.as_str()));
+    let path = path.as_deref();
+    let request_id = request.and_then(request_id);
+    tracing::info!(rule, would, reason, detail, done, done_reason, done_rule, method, path, request_id, "shadow");
+}
+
 /// A path as it is logged: its beginning, and a mark where it was cut.
-fn shown(path: &str) -> Cow<'_, str> {
+pub(super) fn shown(path: &str) -> Cow<'_, str> {
     if path.len() <= LOGGED_PATH {
         return Cow::Borrowed(path);
     }
@@ -151,7 +193,7 @@ fn shown(path: &str) -> Cow<'_, str> {
 }
 
 /// Envoy's id of the request, to find it in Envoy's own log; only if it looks like an id.
-fn request_id<'a>(request: &Request<'a>) -> Option<&'a str> {
+pub(super) fn request_id<'a>(request: &Request<'a>) -> Option<&'a str> {
     let Lookup::One(id) = request.headers.get("x-request-id") else { return None };
     let plain = id.len() <= 64 && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if plain { std::str::from_utf8(id).ok() } else { None }

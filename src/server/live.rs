@@ -26,7 +26,7 @@ impl Live {
     }
 
     /// Puts others in their place. Checks under way end on what they began with, and so do connections.
-    pub fn replace(
+    pub fn put(
         &self,
         mut snapshot: Snapshot,
         key_sources: Vec<KeySource>,

@@ -12,6 +12,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// How many lines wait to be written, at most.
 const QUEUED_LINES: usize = 16 * 1024;
 
+/// The name of the thread on which another configuration is compared with the one that serves: no answer depends on it.
+pub const SHADOW_THREAD: &str = "shadow";
+
 /// Counts what was dropped. One for the process, as the log is.
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
@@ -47,7 +50,12 @@ pub fn start(format: LogFormat) -> LogGuard {
     // A panic is told by its place only: its text could hold what a client sent.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "modgud failed inside; the check that it was busy with is denied");
+        match std::thread::current().name() {
+            Some(SHADOW_THREAD) => {
+                tracing::error!(place, "modgud failed inside over the shadow configuration; no answer depends on that");
+            }
+            Some(_) | None => tracing::error!(place, "modgud failed inside; the check that it was busy with is denied"),
+        }
     }));
     LogGuard(guard)
 }

@@ -3,14 +3,18 @@
 
 mod introspection;
 mod keys;
+mod shadow;
+mod shadow_config;
 
 pub use introspection::IntrospectionMetrics;
 pub use keys::KeyMetrics;
+pub use shadow::TriedRules;
+pub use shadow_config::{Counted, ShadowConfigMetrics};
 
 use crate::authn::CacheCounts;
 use crate::clock::Timestamp;
 use crate::header::HeaderName;
-use crate::reason::{Class, Reason};
+use crate::reason::Reason;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -88,16 +92,17 @@ pub struct Metrics {
     last_reload: Gauge,
     connections: Family<OnListener, Gauge>,
     headers_dropped: Family<OfHeader, Counter>,
+    /// What rules that are tried out would have come to.
+    pub tried: TriedRules,
+    /// The configuration that is compared with the one that serves; shared with whoever compares.
+    pub shadow_config: Arc<ShadowConfigMetrics>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let checks = Family::<Outcome, Counter>::default();
         let counter = |decision, reason| checks.get_or_create_owned(&Outcome { decision, reason });
-        let denied = |reason: &Reason| match reason.class() {
-            Class::Unauthenticated | Class::Forbidden | Class::Refused => counter("denied", reason.code()),
-            Class::Unavailable => counter("unavailable", reason.code()),
-        };
+        let denied = |reason: &Reason| counter(reason.class().decision(), reason.code());
         Self {
             allowed: counter("allowed", ""),
             denied: Reason::ALL.iter().map(denied).collect(),
@@ -112,6 +117,8 @@ impl Default for Metrics {
             last_reload: Gauge::default(),
             connections: Family::default(),
             headers_dropped: Family::default(),
+            tried: TriedRules::default(),
+            shadow_config: Arc::default(),
             checks,
         }
     }
@@ -248,6 +255,8 @@ impl Metrics {
         registry.register("connections", "Connections that are open, by listener", self.connections.clone());
         let help = "Identity headers that were removed because the value of an optional claim can't be written";
         registry.register("headers_dropped", help, self.headers_dropped.clone());
+        self.tried.register(&mut registry);
+        self.shadow_config.register(&mut registry);
         let dropped = ConstCounter::new(super::log::dropped_lines());
         registry.register(
             "log_lines_dropped",

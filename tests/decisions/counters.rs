@@ -46,6 +46,30 @@ impl Counters {
         reasons
     }
 
+    /// What rules that are tried out were counted with since: rule, decision, reason.
+    pub(crate) fn tried_since(&self, before: &Self) -> Vec<[String; 3]> {
+        let of = |counters: &Self| counters.labelled("modgud_shadow_checks_total", ["rule", "decision", "reason"]);
+        let (before, mut tried) = (of(before), Vec::new());
+        for (labels, count) in of(self) {
+            for _ in before.get(&labels).copied().unwrap_or_default()..count {
+                tried.push(labels.clone());
+            }
+        }
+        tried
+    }
+
+    /// A counter by its labels.
+    pub(crate) fn labelled<const N: usize>(&self, name: &str, labels: [&str; N]) -> BTreeMap<[String; N], u64> {
+        let start = format!("{name}{{");
+        let of = |line: &str| {
+            labels.map(|label| {
+                let (_, rest) = line.split_once(&format!("{label}=\"")).unwrap();
+                rest.split_once('"').unwrap().0.to_owned()
+            })
+        };
+        self.0.iter().filter(|(line, _)| line.starts_with(&start)).map(|(line, count)| (of(line), *count)).collect()
+    }
+
     /// Whether a check that was let through, denied or not decided was counted as that.
     pub(crate) fn decided(&self, decision: &str) -> u64 {
         let label = format!("decision=\"{decision}\"");

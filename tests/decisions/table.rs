@@ -42,6 +42,8 @@ pub(super) struct Case {
     pub(super) context: Vec<(String, String)>,
     only: Option<Only>,
     pub(super) token: Option<TokenSpec>,
+    /// What a rule that is tried out would have come to: its name, the decision and the reason.
+    pub(super) shadow: Option<[String; 3]>,
     allow: Option<AllowOrName>,
     deny: Option<Deny>,
 }

@@ -97,7 +97,7 @@ fn open(yaml: &str) -> String {
 
 #[tokio::test]
 async fn a_route_that_names_an_open_rule_is_open() {
-    let playground = playground(Setup { config: Some(configuration()), edit: Some(open) }).await;
+    let playground = playground(Setup { config: Some(configuration()), edit: Some(open), ..Setup::default() }).await;
     let spoofed = ["x-username: admin".to_owned(), "authorization: Basic dTpw".to_owned()];
     let seen = Seen::of(&ask(playground.gateway, "POST", "/documents/hook", &spoofed).await);
     assert_eq!((seen.identity(), seen.values("authorization")), (vec![], vec!["Basic dTpw"]));

@@ -173,7 +173,7 @@ async fn what_was_decided_on_is_what_the_module_gets_however_odd_it_is() {
     let edit: fn(&str) -> String = |yaml| {
         replaced(yaml, "server_name: bifrost\n", "server_name: bifrost\n                delayed_close_timeout: 0s\n")
     };
-    let mut playground = playground(Setup { config, edit: Some(edit) }).await;
+    let mut playground = playground(Setup { config, edit: Some(edit), ..Setup::default() }).await;
     let jwt = jwt(&sign(&playground.key, &claims()));
     let (mut forwarded, mut refused, mut kept) = (0_usize, 0_usize, 0_usize);
     for sent in &targets {

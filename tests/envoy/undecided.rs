@@ -33,7 +33,7 @@ fn open_on_failure(yaml: &str) -> String {
 
 /// What becomes of somebody with a token, of somebody without, and of somebody who asks for what is closed.
 async fn asked(config: &'static str, edit: Option<fn(&str) -> String>) -> [Exchange; 3] {
-    let playground = playground(Setup { config: Some(config), edit }).await;
+    let playground = playground(Setup { config: Some(config), edit, ..Setup::default() }).await;
     let token = [format!("Authorization: JWT {}", KEY.sign(&claims()).unwrap())];
     let gateway = playground.gateway;
     let answers = [

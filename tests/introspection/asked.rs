@@ -22,7 +22,7 @@ pub(super) struct Asked {
 }
 
 /// A configuration of one authenticator that asks this server, with more keys under `introspection`.
-pub(super) fn yaml(server: &AuthorizationServer, more: &str) -> String {
+pub(crate) fn yaml(server: &AuthorizationServer, more: &str) -> String {
     yaml_with(server, SECRET, more)
 }
 

@@ -31,7 +31,7 @@ pub(super) enum Shown {
 }
 
 /// A server. It ends when it is dropped.
-pub(super) struct AuthorizationServer {
+pub(crate) struct AuthorizationServer {
     pub(super) address: SocketAddr,
     shared: Arc<Shared>,
     counts: watch::Receiver<HashMap<String, u64>>,
@@ -85,7 +85,7 @@ impl AuthorizationServer {
     }
 
     /// A server that knows a good token of this name, of a subject of the same name, without an end.
-    pub(super) async fn of(tokens: &[&str]) -> Self {
+    pub(crate) async fn of(tokens: &[&str]) -> Self {
         let server = Self::start().await;
         for token in tokens {
             server.knows(token, &json!({ "active": true, "sub": token }));
@@ -113,17 +113,17 @@ impl AuthorizationServer {
     }
 
     /// Answers are held back, or given, from now on, and those that are being held back, too.
-    pub(super) fn hold(&self, held: bool) {
+    pub(crate) fn hold(&self, held: bool) {
         self.held.send_replace(held);
     }
 
     /// How often anything was asked.
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.counts.borrow().values().sum()
     }
 
     /// Waits until so many questions have come.
-    pub(super) async fn asked(&self, count: u64) {
+    pub(crate) async fn asked(&self, count: u64) {
         let mut counts = self.counts.clone();
         let asked = counts.wait_for(|counts| counts.values().sum::<u64>() >= count);
         timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("it is not asked {count} times")).unwrap();

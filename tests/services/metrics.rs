@@ -1,6 +1,7 @@
 //! `/metrics`, read line by line as the text format of OpenMetrics 1.0: its parser here knows no more than that format.
 
 use super::running::Running;
+use crate::decisions::counters::Counters;
 use crate::support::{Encoding, KEY, check, claims};
 use modgud::app::Stop;
 use modgud::envoy::proto::AuthorizationClient;
@@ -10,6 +11,9 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
+use tokio::task::yield_now;
+use tokio::time::timeout;
 
 /// A line of the table, and a family of `/metrics`.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -110,13 +114,20 @@ async fn metrics_are_those_of_the_table() {
         "{{ name: fixed, from: [{{ header: x-fixed }}], jwt: {{ issuer: fixed, algorithms: [RS256], keys: [{{ pem: {{ value: {pem:?} }} }}] }} }}"
     );
     let opaque = r#"{ name: opaque, from: [{ header: x-opaque }], introspection: { url: "http://127.0.0.1:1/", client_id: modgud, client_secret: { value: a-secret } } }"#;
-    // And a rule whose condition can't always be told.
-    let rule = r#"{ name: told, match: { paths: [/told] }, access: public, when: "query.a == '1'" }"#;
-    let running = Running::start(&format!("authenticators: [{published}, {fixed}, {opaque}]\nrules: [{rule}]")).await;
+    // A rule whose condition can't always be told, and one that is tried out.
+    let rules = r#"{ name: told, match: { paths: [/told] }, access: public, when: "query.a == '1'" }, { name: docs, match: { paths: ["/docs/{*rest}"] }, access: public }, { name: tried, match: { paths: ["/docs/{*rest}"] }, shadow: true }"#;
+    let yaml = format!("authenticators: [{published}, {fixed}, {opaque}]\nrules: [{rules}]");
+    let running = Running::start_beside(&yaml, Some("profile: none\n")).await;
     let mut client = AuthorizationClient::new(running.channel().await);
-    for path in ["/told?a=1", "/told", "/crm/"] {
+    for path in ["/told?a=1", "/told", "/docs/", "/crm/"] {
         client.check(check(Encoding::Joined, "GET", path, &[])).await.unwrap();
     }
+    let compared = async {
+        while Counters::at(running.addresses.admin).await.get("modgud_shadow_config_checks_total") < 4 {
+            yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(60), compared).await.unwrap();
     let answer = Exchange::get(running.addresses.admin, "/metrics").await.unwrap();
     let kind = answer.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
     assert_eq!((answer.status, kind), (200, Some("application/openmetrics-text; version=1.0.0; charset=utf-8")));

@@ -4,7 +4,9 @@ use crate::support::KEY;
 use modgud::app::{Addresses, App, AppError, Stop};
 use modgud::clock::{Clock, ManualClock, Timestamp};
 use modgud::config::{Environment, Overrides, load};
+use modgud::reload::{Origin, Reloader};
 use modgud::server::readiness::{Pending, Readiness};
+use modgud::shadow;
 use std::fs;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -33,6 +35,11 @@ pub(super) struct Running {
 impl Running {
     /// Starts a server of this configuration that is not ready: the test holds it back by the name `test`.
     pub(super) async fn held(yaml: &str) -> Self {
+        Self::held_beside(yaml, None).await
+    }
+
+    /// The same, compared with another configuration.
+    async fn held_beside(yaml: &str, shadow: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("modgud.yaml");
         fs::write(&file, yaml).unwrap();
@@ -40,8 +47,17 @@ impl Running {
         let (grpc, admin) = ("127.0.0.1:0".parse().ok(), "127.0.0.1:0".parse().ok());
         let overrides = Overrides { profile: None, grpc, admin };
         let loaded = load(Some(&file), &overrides, &environment).unwrap();
-        let now = Timestamp::from_secs(crate::support::NOW);
-        let app = App::bind(loaded.config, Clock::Manual(ManualClock::new(now))).await.unwrap();
+        let clock = Clock::Manual(ManualClock::new(Timestamp::from_secs(crate::support::NOW)));
+        let app = App::bind(loaded.config, clock.clone()).await.unwrap();
+        if let Some(shadow) = shadow {
+            fs::write(&file, shadow).unwrap();
+            let origin = Origin { file: Some(file), overrides: Overrides::default(), environment };
+            let (loaded, watched) = origin.load();
+            let loaded = loaded.unwrap();
+            let reloader = Reloader::new(origin, &loaded.config, watched);
+            let (_, asked) = mpsc::channel(1);
+            shadow::start(loaded, reloader, asked, clock, &app.live().checks).unwrap();
+        }
         let readiness = app.readiness().clone();
         let held = readiness.hold("test");
         let addresses = app.addresses().clone();
@@ -51,7 +67,12 @@ impl Running {
 
     /// Starts a server of this configuration, and waits until it is ready.
     pub(super) async fn start(yaml: &str) -> Self {
-        let mut running = Self::held(yaml).await;
+        Self::start_beside(yaml, None).await
+    }
+
+    /// The same, compared with another configuration.
+    pub(super) async fn start_beside(yaml: &str, shadow: Option<&str>) -> Self {
+        let mut running = Self::held_beside(yaml, shadow).await;
         running.ready();
         Watched::new(&running.channel().await, "").await.until(ServingStatus::Serving).await;
         running

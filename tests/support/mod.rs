@@ -18,6 +18,7 @@ use modgud::envoy::proto::{
 };
 use modgud::jose::{Algorithm, SigningKey};
 use modgud::reload::{Origin, Reloader};
+use modgud::shadow;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ pub struct Sidecar {
     pub clock: ManualClock,
     stop: mpsc::Sender<Stop>,
     reload: mpsc::Sender<()>,
+    shadow_reload: mpsc::Sender<()>,
     running: JoinHandle<()>,
     folder: TempDir,
 }
@@ -80,9 +82,19 @@ impl Sidecar {
 
     /// The configuration in this file, which stands in this folder; the rest as [`Self::with`]. It follows the file's changes.
     pub async fn of(file: Option<PathBuf>, folder: TempDir) -> Self {
+        Self::compared(file, folder, None).await
+    }
+
+    /// The same, compared with another configuration.
+    pub async fn compared(file: Option<PathBuf>, folder: TempDir, shadow: Option<PathBuf>) -> Self {
         let pem = KEY.public_pem().unwrap();
         let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem), ("JWT_PUBLIC_KEY", &pem)]);
         let (grpc, admin) = ("127.0.0.1:0".parse().ok(), "127.0.0.1:0".parse().ok());
+        let shadow = shadow.map(|file| Origin {
+            file: Some(file),
+            overrides: Overrides::default(),
+            environment: environment.clone(),
+        });
         let origin = Origin { file, overrides: Overrides { profile: None, grpc, admin }, environment };
         let (loaded, watched) = origin.load();
         let config = loaded.unwrap().config;
@@ -92,9 +104,16 @@ impl Sidecar {
         let addresses = app.addresses().clone();
         let (reload, asked) = mpsc::channel(1);
         tokio::spawn(reloader.run(app.live().clone(), asked));
+        let (shadow_reload, asked) = mpsc::channel(1);
+        if let Some(origin) = shadow {
+            let (loaded, watched) = origin.load();
+            let loaded = loaded.unwrap();
+            let reloader = Reloader::new(origin, &loaded.config, watched);
+            shadow::start(loaded, reloader, asked, Clock::Manual(clock.clone()), &app.live().checks).unwrap();
+        }
         let (stop, stopped) = mpsc::channel(1);
         let running = tokio::spawn(async move { app.run(stopped).await.unwrap() });
-        Self { addresses, clock, stop, reload, running, folder }
+        Self { addresses, clock, stop, reload, shadow_reload, running, folder }
     }
 
     /// The folder of its configuration.
@@ -105,7 +124,7 @@ impl Sidecar {
     /// What SIGHUP does: asks for the configuration to be loaded again.
     pub fn reload(&self) {
         // A word that waits already stands for this one too.
-        let _ = self.reload.try_send(());
+        let _ = (self.reload.try_send(()), self.shadow_reload.try_send(()));
     }
 
     /// A client of this sidecar.

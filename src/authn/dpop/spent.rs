@@ -21,6 +21,15 @@ const FORGOTTEN_AT_ONCE: usize = 512;
 #[derive(Debug, Clone, Default)]
 pub struct SpentProofs(Arc<Mutex<Spent>>);
 
+/// Whether a proof that is good is good no more after it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spending {
+    /// It is not: somebody is let through for it.
+    Spend,
+    /// It still is: nobody is.
+    Look,
+}
+
 /// The first 16 bytes of a SHA-256: whoever finds two names with one digest has made a proof that is refused.
 type Digest = [u8; 16];
 
@@ -74,6 +83,15 @@ impl SpentProofs {
         spent.ends.insert((end, proof, client));
         Ok(())
     }
+
+    /// Whether a proof could be taken, but for the bounds.
+    ///
+    /// # Errors
+    /// [`SpendFault::Again`] for a proof that was taken before.
+    pub(super) fn look(&self, proof: [&str; 2]) -> Result<(), SpendFault> {
+        let spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.proofs.contains(&digest(&proof)) { Err(SpendFault::Again) } else { Ok(()) }
+    }
 }
 
 impl Spent {
@@ -114,6 +132,14 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
     const C: [&str; 3] = ["a", "subject", "c"];
+
+    #[test]
+    fn who_only_looks_spends_nothing() {
+        let spent = SpentProofs::default();
+        assert_eq!((spent.look(["k", "a"]), spent.look(["k", "a"])), (Ok(()), Ok(())));
+        assert_eq!(spent.spend(C, ["k", "a"], end(1), NOW), Ok(()));
+        assert_eq!((spent.look(["k", "a"]), spent.look(["k", "b"])), (Err(SpendFault::Again), Ok(())));
+    }
 
     fn end(seconds: u64) -> Timestamp {
         NOW.plus(Duration::from_secs(seconds))

@@ -1,4 +1,4 @@
-use super::{DpopFault, ProofWindow, Shown, SpendFault, SpentProofs};
+use super::{DpopFault, ProofWindow, Shown, SpendFault, Spending, SpentProofs};
 use crate::clock::Timestamp;
 use crate::credential::{AuthenticatorIndex, Places, Scheme};
 use crate::header::HeaderName;
@@ -29,7 +29,8 @@ fn shown(bound: &str, target: &str, now: u64, spent: &SpentProofs) -> Result<(),
     let (name, absent) = (AuthenticatorName::new("a"), Arc::default());
     let principal = &Principal::new(name, claims, Identity::default(), absent, Proof::Token);
     let window = ProofWindow { lifetime: Duration::from_secs(60), leeway: Duration::ZERO };
-    window.check(&Shown { request: &request, token, principal, now: Timestamp::from_secs(now), spent })
+    let (now, spending) = (Timestamp::from_secs(now), Spending::Spend);
+    window.check(&Shown { request: &request, token, principal, now, spent, spending })
 }
 
 #[test]

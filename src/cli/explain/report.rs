@@ -98,7 +98,7 @@ impl Report {
             Err(fault) => (Decision::refused(Fault::Request(fault)), None),
         };
         let (reason, lack) = (decision.reason(), decision.lack());
-        let Decision { verdict, rule, authenticator, principal: _, insufficient } = decision;
+        let Decision { verdict, rule, authenticator, principal: _, insufficient, tried: _ } = decision;
         let (word, detail, upstream, answer) = match verdict {
             Verdict::Allow(mutations) => {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

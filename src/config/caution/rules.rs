@@ -35,7 +35,7 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cauti
 
 /// Rules by which everybody is let through wherever no other rule matches.
 fn open_to_all(document: &Document, cautions: &mut Cautions<'_>) {
-    for (number, rule) in document.rules.iter().enumerate() {
+    for (number, rule) in document.rules.iter().enumerate().filter(|(_, rule)| !rule.shadow) {
         match rule.access {
             document::Access::Public | document::Access::Optional => {}
             document::Access::Authenticated | document::Access::Preflight | document::Access::Denied => continue,

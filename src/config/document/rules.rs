@@ -24,6 +24,10 @@ pub(in super::super) struct Rule {
     /// What it asks of the caller. Default: `authenticated`.
     #[serde(default)]
     pub(in super::super) access: Access,
+    /// `true`: it is only tried out. What it would have come to is counted, and logged where it differs from what was done; nothing else
+    /// comes of it. It may be for the same requests as another rule. Default: `false`.
+    #[serde(default)]
+    pub(in super::super) shadow: bool,
     /// What it asks of the caller beside a good credential. Only with `access: authenticated`.
     #[serde(default)]
     pub(in super::super) require: Require,

@@ -36,6 +36,7 @@ pub(in super::super) fn check(
             by_name,
             allow_by_name,
             access,
+            shadow,
             require,
             deny: _,
             same_organization,
@@ -73,20 +74,18 @@ pub(in super::super) fn check(
                 when: when.clone(),
             }),
             pattern: text.into(),
-            enforcement: Enforcement::Enforced,
+            enforcement: if *shadow { Enforcement::Shadow } else { Enforcement::Enforced },
             by_name: if *allow_by_name { ByName::Decides } else { ByName::Narrows },
         };
-        match (*by_name, access) {
-            (false, Access::Preflight) => {
-                methods_of_preflights(&at.key("match").key("methods"), matches, problems);
-                add(&at.key("match"), list, matches, of_pattern, &mut rules, problems);
-            }
-            (false, _) => add(&at.key("match"), list, matches, of_pattern, &mut rules, problems),
-            (true, _) => {
-                by_name_only(&at, matches, access, problems);
-                rules.add_named(of_pattern("", &PathPattern::default()));
-            }
+        if *by_name {
+            by_name_only(&at, matches, access, problems);
+            rules.add_named(of_pattern("", &PathPattern::default()));
+            continue;
         }
+        if access == Access::Preflight {
+            methods_of_preflights(&at.key("match").key("methods"), matches, problems);
+        }
+        add(&at.key("match"), list, matches, of_pattern, &mut rules, problems);
     }
     covered(list, &rules, problems);
     rules

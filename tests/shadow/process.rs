@@ -1,0 +1,160 @@
+//! The real binary with a second configuration: problems end its start, its files are followed, its differences are logged now and then.
+
+use crate::cli::process::{KEY_VARIABLE, Serving, serve_in};
+use crate::decisions::answer::Answer;
+use crate::decisions::counters::Counters;
+use crate::support::{Encoding, KEY, check};
+use modgud::envoy::proto::AuthorizationClient;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::fs;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::time::{interval, timeout};
+
+/// How long anything may take before its test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const ARGUMENTS: [&str; 4] = ["--config", "modgud.yaml", "--shadow-config", "shadow.yaml"];
+
+fn folder(serves: &str, shadow: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("modgud.yaml"), serves).unwrap();
+    fs::write(folder.path().join("shadow.yaml"), shadow).unwrap();
+    folder
+}
+
+/// Waits until a counter has a value.
+async fn until(serving: &Serving, name: &str, wanted: impl Fn(u64) -> bool) -> u64 {
+    let mut looks = interval(Duration::from_millis(10));
+    let reached = async {
+        loop {
+            looks.tick().await;
+            let value = Counters::at(serving.admin).await.get(name);
+            if wanted(value) {
+                return value;
+            }
+        }
+    };
+    timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{name} never has the value"))
+}
+
+async fn ask(serving: &Serving, path: &str) -> Option<u16> {
+    let mut client = AuthorizationClient::connect(format!("http://{}", serving.grpc)).await.unwrap();
+    let answer = client.check(check(Encoding::Raw, "GET", path, &[("x-request-id", b"one")])).await.unwrap();
+    Answer::read(answer.into_inner()).unwrap().status()
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_it_ends_the_start() {
+    let folder = folder("fallback: authenticated\n", "fallback: nobody\nrules: [{ name: a }]\n");
+    let key = KEY.public_pem().unwrap();
+    let said = serve_in(folder.path(), &[(KEY_VARIABLE, &key)], &ARGUMENTS).await;
+    let expected =
+        "modgud: shadow.yaml:1:11: fallback: `nobody` is not known here; known are `authenticated`, `denied`\n";
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
+    assert!(said.err.starts_with(expected) && said.err.contains("shadow.yaml:2:9: rules[0].match"), "{said:?}");
+    let said = serve_in(folder.path(), &[(KEY_VARIABLE, &key)], &["--shadow-config", "nowhere.yaml"]).await;
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (Some(1), "modgud: nowhere.yaml: No such file or directory (os error 2)\n")
+    );
+}
+
+const SERVES: &str = "rules: [{ name: page, match: { paths: [/page] }, access: public }]\n";
+
+#[tokio::test]
+async fn a_changed_one_is_compared_and_a_bad_one_is_refused() {
+    let shadow = "server: { grpc: 192.0.2.1:1, admin: 192.0.2.1:2 }\n";
+    let folder = folder(SERVES, &format!("{shadow}{SERVES}"));
+    let serving = Serving::start(folder.path(), &KEY.public_pem().unwrap(), &ARGUMENTS).await;
+    let put = |text: &str| {
+        fs::write(folder.path().join("new.yaml"), text).unwrap();
+        fs::rename(folder.path().join("new.yaml"), folder.path().join("shadow.yaml")).unwrap();
+    };
+    let checks = "modgud_shadow_config_checks_total";
+    assert_eq!(ask(&serving, "/page").await, None);
+    until(&serving, checks, |value| value == 1).await;
+    assert!(Counters::at(serving.admin).await.get("modgud_shadow_config_loaded_timestamp_seconds") > 1_700_000_000);
+
+    put("fallback: nobody\n");
+    serving.signal(Signal::HUP);
+    until(&serving, "modgud_shadow_config_reload_failures_total", |value| value > 0).await;
+    put("fallback: denied\nrules: [{ name: page, match: { paths: [/page] } }]\n");
+    let differs = |counters: &Counters| {
+        let all = counters.labelled("modgud_shadow_config_differences_total", ["rule", "enforced", "shadow"]);
+        all.get(&["page".to_owned(), "allowed".to_owned(), "credential_missing".to_owned()])
+            .copied()
+            .unwrap_or_default()
+    };
+    let mut asked = 1;
+    let changed = async {
+        while differs(&Counters::at(serving.admin).await) == 0 {
+            asked += 1;
+            assert_eq!(ask(&serving, "/page").await, None);
+            until(&serving, checks, |value| value == asked).await;
+        }
+    };
+    timeout(PATIENCE, changed).await.unwrap_or_else(|_| panic!("the changed one is not compared"));
+    // What serves has not been loaded again, but by the signal.
+    let counters = Counters::at(serving.admin).await;
+    assert_eq!(counters.get("modgud_config_reload_failures_total"), 0);
+
+    let said = serving.end(Signal::INT).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let events: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |message: &str| -> Vec<&Value> { events.iter().filter(|event| event["message"] == message).collect() };
+    assert_eq!(of("the changed shadow configuration is compared with the one that serves").len(), 1);
+    let [refused, ..] = of("the changed shadow configuration is refused; the one before goes on being compared")[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert!(refused["error"].as_str().unwrap().starts_with("shadow.yaml:1:11: fallback: "), "{refused}");
+    let differences = of("shadow configuration");
+    let [difference] = differences[..] else { panic!("{differences:?}") };
+    let mut difference = difference.as_object().unwrap().clone();
+    for of_every_line in ["timestamp", "target", "message"] {
+        assert!(difference.remove(of_every_line).is_some());
+    }
+    let expected = json!({
+        "level": "INFO", "rule": "page", "enforced": "allowed", "shadow": "credential_missing", "shadow_rule": "page",
+        "detail": "the rule asks for a credential and there is none", "method": "GET", "path": "/page",
+        "request_id": "one", "before": 0,
+    });
+    assert_eq!(Value::from(difference), expected);
+}
+
+/// However often a kind of difference comes about, it is said once in a while.
+#[tokio::test]
+async fn differences_are_logged_now_and_then() {
+    let folder = folder(SERVES, "profile: none\n");
+    let serving = Serving::start(folder.path(), &KEY.public_pem().unwrap(), &ARGUMENTS).await;
+    for path in ["/page", "/other"].repeat(50) {
+        ask(&serving, path).await;
+    }
+    until(&serving, "modgud_shadow_config_checks_total", |value| value == 100).await;
+    let said = serving.end(Signal::INT).await.out;
+    for kind in [
+        "\"enforced\":\"allowed\",\"shadow\":\"no_rule\"",
+        "\"enforced\":\"credential_missing\",\"shadow\":\"no_rule\"",
+    ] {
+        let lines = said.lines().filter(|line| line.contains(kind)).count();
+        assert!((1..=4).contains(&lines), "{kind} is said {lines} times:\n{said}");
+    }
+}
+
+/// With the profile that the command line says.
+#[tokio::test]
+async fn the_profile_can_be_said() {
+    let folder = folder(SERVES, "rules: [{ name: page, match: { paths: [/page] }, access: public }]\n");
+    let arguments = [ARGUMENTS.as_slice(), &["--shadow-profile", "none"]].concat();
+    let serving = Serving::start(folder.path(), &KEY.public_pem().unwrap(), &arguments).await;
+    assert_eq!((ask(&serving, "/page").await, ask(&serving, "/other").await), (None, Some(401)));
+    until(&serving, "modgud_shadow_config_checks_total", |value| value == 2).await;
+    let counters = Counters::at(serving.admin).await;
+    let all = counters.labelled("modgud_shadow_config_differences_total", ["rule", "enforced", "shadow"]);
+    // That profile denies what no rule is for, and removes no identity headers.
+    let expected = [["", "credential_missing", "no_rule"], ["page", "allowed", "headers"]];
+    assert_eq!(all, expected.map(|labels| (labels.map(str::to_owned), 1)).into());
+    serving.end(Signal::INT).await;
+}
