@@ -5,6 +5,8 @@ pub mod condition;
 mod context;
 mod host;
 mod module;
+#[cfg(test)]
+mod naive;
 mod pattern;
 mod preflight;
 mod requirement;

@@ -1,0 +1,241 @@
+//! Random policies and requests: few words, so that they meet. The same seed gives the same ones.
+
+use super::semantics::{Module, Policy, Rule, Shown, Visit, When, Who};
+
+/// A generator of numbers (`SplitMix64`).
+pub(super) struct Random(u64);
+
+const HOSTS: [&str; 5] = ["a.example.com", "b.example.com", "*.example.com", "*.com", "x.a.example.com"];
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
+const SEGMENTS: [&str; 4] = ["a", "b", "acme", "crm"];
+const WORDS: [&str; 4] = ["read", "write", "admin", "list"];
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).unwrap()
+    }
+
+    /// True in so many of a hundred cases.
+    fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())].clone()
+    }
+
+    fn some(&mut self, all: &[&'static str], most: usize) -> Vec<&'static str> {
+        let mut some: Vec<&str> = (0..self.below(most + 1)).map(|_| self.one_of(all)).collect();
+        some.sort_unstable();
+        some.dedup();
+        some
+    }
+
+    pub(super) fn shuffle<T>(&mut self, list: &mut [T]) {
+        for at in 1..list.len() {
+            list.swap(at, self.below(at + 1));
+        }
+    }
+
+    pub(super) fn policy(&mut self) -> Policy {
+        let mut policy = Policy { rules: Vec::new(), modules: Vec::new(), fallback_asks: self.chance(70) };
+        for number in 0..1 + self.below(12) {
+            let rule = self.rule(number);
+            if !policy.rules.iter().any(|other| collide(other, &rule)) && !collide(&rule, &Rule::default()) {
+                policy.rules.push(rule);
+            }
+        }
+        if self.chance(40) {
+            for prefix in ["/crm", "/a/b", "/a"] {
+                if self.chance(60) {
+                    policy.modules.push(Module { prefix, access: self.list() });
+                }
+            }
+        }
+        policy
+    }
+
+    /// The same policy with one more rule that denies.
+    pub(super) fn with_a_denial(&mut self, policy: &Policy) -> Option<Policy> {
+        let drawn = self.rule(99);
+        let rule = Rule {
+            access: "denied",
+            hosts: drawn.hosts,
+            methods: drawn.methods,
+            paths: vec![self.path(3)],
+            name: "one-more".to_owned(),
+            ..Rule::default()
+        };
+        let mut stricter = policy.clone();
+        let apart = !policy.rules.iter().any(|other| collide(other, &rule));
+        stricter.rules.push(rule);
+        apart.then_some(stricter)
+    }
+
+    fn rule(&mut self, number: usize) -> Rule {
+        let access = self.one_of(&[
+            "authenticated",
+            "authenticated",
+            "authenticated",
+            "authenticated",
+            "optional",
+            "public",
+            "preflight",
+            "denied",
+        ]);
+        let by_name = access != "preflight" && self.chance(15);
+        let mut paths: Vec<String> = (0..1 + self.below(2)).map(|_| self.path(3)).collect();
+        paths.dedup();
+        let mut rule = Rule {
+            name: format!("r{number}"),
+            hosts: if self.chance(30) { self.some(&HOSTS, 2) } else { Vec::new() },
+            methods: if self.chance(40) { self.some(&METHODS, 3) } else { Vec::new() },
+            paths,
+            access,
+            ..Rule::default()
+        };
+        if access == "preflight" {
+            rule.methods.clear();
+        }
+        if by_name {
+            (rule.hosts, rule.methods, rule.paths) = (Vec::new(), Vec::new(), Vec::new());
+        }
+        rule.allow_by_name = access == "public" && self.chance(50);
+        if access == "authenticated" {
+            rule.authenticators = if self.chance(15) { vec![self.one_of(&["main", "other"])] } else { Vec::new() };
+            rule.permissions = if self.chance(20) { self.some(&WORDS, 2) } else { Vec::new() };
+            rule.roles = if self.chance(15) { self.some(&WORDS, 1) } else { Vec::new() };
+            rule.scopes = if self.chance(15) { self.some(&WORDS, 1) } else { Vec::new() };
+            rule.any_permissions = if self.chance(10) { self.some(&WORDS, 2) } else { Vec::new() };
+            rule.any_roles = if self.chance(10) { self.some(&WORDS, 2) } else { Vec::new() };
+            if !rule.paths.is_empty() && rule.paths.iter().all(|path| path.contains("{org}")) && self.chance(60) {
+                rule.same_organization = Some("path.org");
+            }
+        }
+        if self.chance(25) {
+            rule.when = match access {
+                "public" => Some(When::MethodIsGet),
+                "authenticated" | "optional" => {
+                    Some(self.one_of(&[When::MethodIsGet, When::SubjectIsAnn, When::HasRoleAdmin, When::LevelIsTwo]))
+                }
+                _ => None,
+            };
+        }
+        rule
+    }
+
+    /// A pattern of at most so many segments.
+    fn path(&mut self, most: usize) -> String {
+        let mut path = String::new();
+        let mut organization = false;
+        for number in 0..self.below(most + 1) {
+            let piece = match self.below(10) {
+                0..=1 => format!("{{p{number}}}"),
+                2..=3 if !organization => {
+                    organization = true;
+                    "{org}".to_owned()
+                }
+                _ => self.one_of(&SEGMENTS).to_owned(),
+            };
+            path = format!("{path}/{piece}");
+        }
+        if self.chance(40) {
+            return format!("{path}/{{*rest}}");
+        }
+        if path.is_empty() { "/".to_owned() } else { path }
+    }
+
+    fn list(&mut self) -> Option<Vec<(Option<&'static str>, u8)>> {
+        if self.chance(30) {
+            return None;
+        }
+        let organizations = [None, Some("acme"), Some("b")];
+        Some((0..self.below(3)).map(|_| (self.one_of(&organizations), u8::try_from(self.below(16)).unwrap())).collect())
+    }
+
+    pub(super) fn visit(&mut self, policy: &Policy) -> Visit {
+        let method =
+            self.one_of(&["GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "OPTIONS", "PATCH", "PROPFIND"]);
+        let mut target: String = (0..self.below(5)).map(|_| format!("/{}", self.one_of(&SEGMENTS))).collect();
+        if target.is_empty() || self.chance(10) {
+            target.push('/');
+        }
+        let mut headers = Vec::new();
+        if self.chance(60) {
+            headers.push(("origin", "https://app.example.com"));
+        }
+        if self.chance(60) {
+            headers.push(("access-control-request-method", "PUT"));
+        }
+        if self.chance(5) {
+            headers.push(("origin", "https://other.example.com"));
+        }
+        let mut context = Vec::new();
+        if self.chance(25) {
+            let unknown = "nobody".to_owned();
+            let names: Vec<String> = policy.rules.iter().map(|rule| rule.name.clone()).chain([unknown]).collect();
+            context.push(("modgud.rule", self.one_of(&names)));
+        }
+        if self.chance(10) {
+            context.push(("modgud.require_permission", self.one_of(&["read", "read write", "list"]).to_owned()));
+        }
+        if self.chance(5) {
+            context.push((self.one_of(&["tenant", "modgud.rul"]), "x".to_owned()));
+        }
+        let host = self.one_of(&["a.example.com", "b.example.com", "x.a.example.com", "c.com", "example.org"]);
+        Visit { method, host, target, headers, context, shown: self.shown() }
+    }
+
+    fn shown(&mut self) -> Shown {
+        match self.below(10) {
+            0..=1 => Shown::Nothing,
+            2 => Shown::Bad,
+            _ => Shown::Good(Who {
+                authenticator: self.one_of(&["main", "main", "other"]),
+                subject: self.one_of(&["ann", "bob"]),
+                organization: self.one_of(&[None, Some("acme"), Some("b")]),
+                roles: self.some(&WORDS, 2),
+                permissions: self.some(&WORDS, 3),
+                scopes: self.some(&WORDS, 2),
+                everything: self.chance(10),
+                level: self.one_of(&[None, Some(1), Some(2)]),
+            }),
+        }
+    }
+}
+
+/// Whether no request could tell two rules apart: such a policy is refused.
+fn collide(one: &Rule, other: &Rule) -> bool {
+    let shape = |path: &str| -> Vec<String> {
+        let kind = |piece: &str| match piece {
+            piece if piece.starts_with("{*") => "*".to_owned(),
+            piece if piece.starts_with('{') => "{}".to_owned(),
+            literal => format!("={literal}"),
+        };
+        path.split('/').filter(|piece| !piece.is_empty()).map(kind).collect()
+    };
+    let meet = |one: &[&str], other: &[&str]| {
+        (one.is_empty() && other.is_empty()) || one.iter().any(|word| other.contains(word))
+    };
+    let same_kind = (one.access == "preflight") == (other.access == "preflight");
+    let paths = |list: &Rule| -> Vec<Vec<String>> { list.paths.iter().map(|path| shape(path)).collect() };
+    let (own, others) = (paths(one), paths(other));
+    let twice = (1..own.len()).any(|at| own[..at].contains(&own[at]));
+    twice
+        || same_kind
+            && meet(&one.hosts, &other.hosts)
+            && meet(&one.methods, &other.methods)
+            && own.iter().any(|path| others.contains(path))
+}

@@ -1,0 +1,351 @@
+//! What rules mean, in lists and loops. Shares no code with the real evaluation.
+
+use super::Outcome;
+
+/// A policy: everything that decides, as texts.
+#[derive(Debug, Clone)]
+pub(super) struct Policy {
+    pub(super) rules: Vec<Rule>,
+    pub(super) modules: Vec<Module>,
+    pub(super) fallback_asks: bool,
+}
+
+/// A rule as an operator writes it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rule {
+    pub(super) name: String,
+    pub(super) hosts: Vec<&'static str>,
+    pub(super) methods: Vec<&'static str>,
+    /// None: only its name leads to it.
+    pub(super) paths: Vec<String>,
+    pub(super) access: &'static str,
+    pub(super) allow_by_name: bool,
+    pub(super) authenticators: Vec<&'static str>,
+    pub(super) permissions: Vec<&'static str>,
+    pub(super) roles: Vec<&'static str>,
+    pub(super) scopes: Vec<&'static str>,
+    pub(super) any_permissions: Vec<&'static str>,
+    pub(super) any_roles: Vec<&'static str>,
+    pub(super) same_organization: Option<&'static str>,
+    pub(super) when: Option<When>,
+}
+
+/// Some conditions, and what they mean.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum When {
+    MethodIsGet,
+    SubjectIsAnn,
+    HasRoleAdmin,
+    LevelIsTwo,
+}
+
+impl When {
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::MethodIsGet => "request.method == 'GET'",
+            Self::SubjectIsAnn => "principal.subject == 'ann'",
+            Self::HasRoleAdmin => "'admin' in principal.roles",
+            Self::LevelIsTwo => "claims.level >= 2",
+        }
+    }
+
+    /// `None`: there is nothing to tell it by.
+    fn holds(self, visit: &Visit, who: Option<&Who>) -> Option<bool> {
+        match self {
+            Self::MethodIsGet => Some(visit.method == "GET"),
+            Self::SubjectIsAnn => who.map(|who| who.subject == "ann"),
+            Self::HasRoleAdmin => who.map(|who| who.roles.contains(&"admin")),
+            Self::LevelIsTwo => who.and_then(|who| who.level).map(|level| level >= 2),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Module {
+    pub(super) prefix: &'static str,
+    /// Masks by organization; `None` is any of them.
+    pub(super) access: Option<Vec<(Option<&'static str>, u8)>>,
+}
+
+/// One request.
+#[derive(Debug)]
+pub(super) struct Visit {
+    pub(super) method: &'static str,
+    pub(super) host: &'static str,
+    pub(super) target: String,
+    pub(super) headers: Vec<(&'static str, &'static str)>,
+    pub(super) context: Vec<(&'static str, String)>,
+    pub(super) shown: Shown,
+}
+
+/// What the client shows.
+#[derive(Debug)]
+pub(super) enum Shown {
+    Nothing,
+    Bad,
+    Good(Who),
+}
+
+#[derive(Debug)]
+pub(super) struct Who {
+    pub(super) authenticator: &'static str,
+    pub(super) subject: &'static str,
+    pub(super) organization: Option<&'static str>,
+    pub(super) roles: Vec<&'static str>,
+    pub(super) permissions: Vec<&'static str>,
+    pub(super) scopes: Vec<&'static str>,
+    pub(super) everything: bool,
+    pub(super) level: Option<i64>,
+}
+
+/// A rule where one of its hosts and one of its paths match. What ranks higher is more specific, and comes later.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Match {
+    /// 0: any host; else one more than the length of what the host has to end in, and an exact one above all.
+    host: usize,
+    /// For each segment 3 a literal, 2 a parameter; 1 where the path ends with the pattern, 0 where the pattern goes on with a rest.
+    path: Vec<u8>,
+    /// 3: a preflight's own; 2: this method; 1: GET, which is for HEAD too; 0: any.
+    method: u8,
+    /// Where it stands in the policy: never asked, since no two rank alike.
+    rule: usize,
+    pattern: usize,
+}
+
+impl Policy {
+    pub(super) fn decide(&self, visit: &Visit) -> Outcome {
+        let (mut name, mut permissions) = (None, Vec::new());
+        for (key, value) in &visit.context {
+            match *key {
+                "modgud.rule" => name = Some(value.as_str()),
+                "modgud.require_permission" => permissions.extend(value.split(' ')),
+                _ if key.starts_with("modgud") => return Err("context_invalid"),
+                _ => {}
+            }
+        }
+        let named = match name {
+            None => None,
+            Some(name) => Some(self.named(name, visit).ok_or("rule_unknown")?),
+        };
+        // One that opens by name decides alone.
+        if let Some((rule, pattern)) = named
+            && rule.allow_by_name
+        {
+            return self.held(visit, &[(Some(rule), pattern)], &permissions);
+        }
+        let own = self.matches(visit, visit.method);
+        let preflight = if is_preflight(visit) { self.preflight(visit) } else { None };
+        if let Some(found) = preflight {
+            let mut all = vec![found];
+            all.extend(named.filter(|(rule, _)| !asks(rule.access)).map(|(rule, pattern)| (Some(rule), pattern)));
+            return self.held(visit, &all, &[]);
+        }
+        let found = match own.last() {
+            Some(found) => (Some(&self.rules[found.rule]), Some(found.pattern)),
+            None if self.fallback_asks => (None, None),
+            None => return Err("no_rule"),
+        };
+        let mut all = vec![found];
+        all.extend(named.map(|(rule, pattern)| (Some(rule), pattern)));
+        self.held(visit, &all, &permissions)
+    }
+
+    /// The rule of a name, with that of its patterns by which it is found here.
+    fn named(&self, name: &str, visit: &Visit) -> Option<(&Rule, Option<usize>)> {
+        let at = self.rules.iter().position(|rule| rule.name == name && rule.access != "preflight")?;
+        let found = self.matches(visit, visit.method).into_iter().rev().find(|one| one.rule == at);
+        Some((&self.rules[at], found.map(|found| found.pattern)))
+    }
+
+    /// What decides a preflight, where there is a rule for preflights.
+    fn preflight(&self, visit: &Visit) -> Option<(Option<&Rule>, Option<usize>)> {
+        let matching = self.matches(visit, "PREFLIGHT");
+        let access = |one: &Match| self.rules[one.rule].access;
+        if !matching.iter().any(|one| access(one) == "preflight") {
+            return None;
+        }
+        let found = matching.iter().rev().find(|one| !asks(access(one)))?;
+        Some((Some(&self.rules[found.rule]), Some(found.pattern)))
+    }
+
+    /// Every rule that matches, the most specific last.
+    fn matches(&self, visit: &Visit, method: &str) -> Vec<Match> {
+        let mut found = Vec::new();
+        for (at, rule) in self.rules.iter().enumerate() {
+            let hosts = if rule.hosts.is_empty() { vec![""] } else { rule.hosts.clone() };
+            for host in hosts {
+                for (number, pattern) in rule.paths.iter().enumerate() {
+                    let ranks =
+                        (host_rank(host, visit.host), path_rank(pattern, &visit.target), method_rank(rule, method));
+                    if let (Some(host), Some(path), Some(method)) = ranks {
+                        found.push(Match { host, path, method, rule: at, pattern: number });
+                    }
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Holds a request against all of these rules: first what each asks of the caller, then of the request.
+    fn held(&self, visit: &Visit, rules: &[(Option<&Rule>, Option<usize>)], permissions: &[&str]) -> Outcome {
+        let word = |rule: &Option<&Rule>| rule.map_or("authenticated", |rule| rule.access);
+        // A route that asks for permissions asks for a caller.
+        let first = |at: usize, access: &'static str| match access {
+            "public" | "optional" | "preflight" if at == 0 && !permissions.is_empty() => "authenticated",
+            access => access,
+        };
+        let accesses: Vec<&str> = rules.iter().enumerate().map(|(at, (rule, _))| first(at, word(rule))).collect();
+        if accesses.contains(&"denied") {
+            return Err("rule_denied");
+        }
+        let list = self.list(visit);
+        let mut known = Vec::new();
+        for (at, ((rule, _), access)) in rules.iter().zip(&accesses).enumerate() {
+            known.push(match (*access, &visit.shown) {
+                ("public" | "preflight", _) => None,
+                ("optional", Shown::Nothing) if list.is_none() => None,
+                (_, Shown::Nothing) => return Err("credential_missing"),
+                (_, Shown::Bad) => return Err("issuer_unknown"),
+                (_, Shown::Good(who)) => {
+                    if let Some(rule) = rule {
+                        requirement(rule, who)?;
+                    }
+                    if at == 0 && !permissions.iter().all(|one| may(who, one)) {
+                        return Err("permission_missing");
+                    }
+                    if let Some(list) = list {
+                        allowed(list, visit.method, who)?;
+                    }
+                    Some(who)
+                }
+            });
+        }
+        for ((rule, pattern), who) in rules.iter().zip(&known) {
+            if let Some(rule) = rule {
+                of_request(rule, *pattern, visit, *who)?;
+            }
+        }
+        Ok(if known.iter().any(Option::is_some) { "known" } else { "anonymous" })
+    }
+
+    /// The access list of the module with the longest prefix.
+    fn list(&self, visit: &Visit) -> Option<&Vec<(Option<&'static str>, u8)>> {
+        let owns = |module: &&Module| {
+            let path = segments(&visit.target);
+            path.starts_with(&segments(module.prefix))
+        };
+        self.modules.iter().filter(owns).max_by_key(|module| segments(module.prefix).len())?.access.as_ref()
+    }
+}
+
+fn asks(access: &str) -> bool {
+    matches!(access, "authenticated" | "optional")
+}
+
+fn is_preflight(visit: &Visit) -> bool {
+    let once = |name: &str| visit.headers.iter().filter(|(known, _)| *known == name).count() == 1;
+    visit.method == "OPTIONS" && once("origin") && once("access-control-request-method")
+}
+
+fn host_rank(pattern: &str, host: &str) -> Option<usize> {
+    match pattern.strip_prefix('*') {
+        _ if pattern.is_empty() => Some(0),
+        Some(suffix) if host.ends_with(suffix) && host.len() > suffix.len() => Some(1 + suffix.len()),
+        None if pattern == host => Some(1_000),
+        Some(_) | None => None,
+    }
+}
+
+fn segments(path: &str) -> Vec<&str> {
+    path.split('/').filter(|segment| !segment.is_empty()).collect()
+}
+
+fn path_rank(pattern: &str, path: &str) -> Option<Vec<u8>> {
+    let mut ranks = Vec::new();
+    let mut left = segments(path).into_iter();
+    for piece in segments(pattern) {
+        if piece.starts_with("{*") {
+            ranks.push(0);
+            return Some(ranks);
+        }
+        let segment = left.next()?;
+        ranks.push(match piece {
+            piece if piece.starts_with('{') => 2,
+            piece if piece == segment => 3,
+            _ => return None,
+        });
+    }
+    ranks.push(1);
+    left.next().is_none().then_some(ranks)
+}
+
+fn method_rank(rule: &Rule, method: &str) -> Option<u8> {
+    match (rule.access, method) {
+        ("preflight", "PREFLIGHT") => Some(3),
+        ("preflight", _) => None,
+        _ if rule.methods.is_empty() => Some(0),
+        (_, "PREFLIGHT") => rule.methods.contains(&"OPTIONS").then_some(2),
+        _ if rule.methods.contains(&method) => Some(2),
+        (_, "HEAD") if rule.methods.contains(&"GET") => Some(1),
+        _ => None,
+    }
+}
+
+fn may(who: &Who, permission: &str) -> bool {
+    who.everything || who.permissions.contains(&permission)
+}
+
+fn requirement(rule: &Rule, who: &Who) -> Result<(), &'static str> {
+    if !rule.authenticators.is_empty() && !rule.authenticators.contains(&who.authenticator) {
+        return Err("authenticator_not_allowed");
+    }
+    if !rule.roles.iter().all(|role| who.roles.contains(role)) {
+        return Err("role_missing");
+    }
+    if !rule.permissions.iter().all(|one| may(who, one)) || !rule.scopes.iter().all(|one| who.scopes.contains(one)) {
+        return Err("permission_missing");
+    }
+    let one_of = rule.any_permissions.iter().any(|one| may(who, one))
+        || rule.any_roles.iter().any(|one| who.roles.contains(one));
+    match (rule.any_permissions.is_empty(), rule.any_roles.is_empty()) {
+        (true, true) => Ok(()),
+        _ if one_of => Ok(()),
+        (true, false) => Err("role_missing"),
+        (false, _) => Err("permission_missing"),
+    }
+}
+
+fn allowed(list: &[(Option<&'static str>, u8)], method: &str, who: &Who) -> Result<(), &'static str> {
+    let bit = match method {
+        "POST" => 8,
+        "GET" | "HEAD" => 4,
+        "PUT" | "PATCH" => 2,
+        "DELETE" => 1,
+        _ => 0,
+    };
+    let of_caller = |entry: &&(Option<&str>, u8)| entry.0.is_none() || entry.0 == who.organization;
+    let mask = list.iter().filter(of_caller).fold(0, |mask, (_, more)| mask | more);
+    if who.everything || mask & bit != 0 { Ok(()) } else { Err("permission_missing") }
+}
+
+/// What a rule asks of the request: that it is about the caller's organization, and its condition.
+fn of_request(rule: &Rule, pattern: Option<usize>, visit: &Visit, who: Option<&Who>) -> Result<(), &'static str> {
+    match rule.same_organization {
+        None => {}
+        Some("path.org") => {
+            let place = pattern.and_then(|at| segments(&rule.paths[at]).iter().position(|piece| *piece == "{org}"));
+            let named = place.and_then(|place| segments(&visit.target).get(place).copied());
+            let own = who.and_then(|who| who.organization);
+            if own.is_none() || own != named {
+                return Err("condition_false");
+            }
+        }
+        Some(other) => panic!("{other}"),
+    }
+    match rule.when.map(|when| when.holds(visit, who)) {
+        None | Some(Some(true)) => Ok(()),
+        Some(Some(false)) => Err("condition_false"),
+        Some(None) => Err("condition_error"),
+    }
+}
