@@ -88,7 +88,7 @@ pub struct Metrics {
     reload_failures: Counter,
     revocations_loaded: AtomicU64,
     revocations_failures: Counter,
-    cautions: AtomicU64,
+    cautions: Gauge,
     last_reload: Gauge,
     connections: Family<OnListener, Gauge>,
     headers_dropped: Family<OfHeader, Counter>,
@@ -113,7 +113,7 @@ impl Default for Metrics {
             reload_failures: Counter::default(),
             revocations_loaded: AtomicU64::new(0),
             revocations_failures: Counter::default(),
-            cautions: AtomicU64::new(0),
+            cautions: Gauge::default(),
             last_reload: Gauge::default(),
             connections: Family::default(),
             headers_dropped: Family::default(),
@@ -156,7 +156,7 @@ impl Metrics {
 
     /// Notes how many cautions there are about the configuration that serves.
     pub fn config_cautions(&self, cautions: usize) {
-        self.cautions.store(u64::try_from(cautions).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.cautions.set(i64::try_from(cautions).unwrap_or(i64::MAX));
     }
 
     /// Counts a configuration that was refused.
@@ -247,7 +247,8 @@ impl Metrics {
         let help = "Changed lists of revocations that were refused; the one before goes on counting";
         registry.register("revocations_reload_failures", help, self.revocations_failures.clone());
         let help = "Cautions about the configuration that serves, as of when it was loaded; `modgud check` tells them";
-        registry.register("config_cautions", help, ConstGauge::new(gauge(self.cautions.load(Ordering::Relaxed))));
+        // Read when it is written, which is after `config_reloads`: whoever sees a new configuration counted sees its cautions.
+        registry.register("config_cautions", help, self.cautions.clone());
         keys.register(&mut registry);
         introspection.register(&mut registry);
         let help = "1: the configuration that was loaded last is the one that serves; 0: it was refused";
