@@ -61,11 +61,11 @@ impl E {
             Self::Read(name) => (*name).to_owned(),
             Self::Has(name) => format!("has({name})"),
             Self::Element => "x".to_owned(),
-            Self::Not(of) => format!("!({})", of.text()),
+            Self::Not(of) => format!("(!({}))", of.text()),
             Self::Two(operator, left, right) => format!("({} {operator} {})", left.text(), right.text()),
             Self::If(condition, yes, no) => format!("({} ? {} : {})", condition.text(), yes.text(), no.text()),
             Self::List(list) => format!("[{}]", list.iter().map(Self::text).collect::<Vec<_>>().join(", ")),
-            Self::Loop(which, list, body) => format!("{}.{which}(x, {})", list.text(), body.text()),
+            Self::Loop(which, list, body) => format!("({}).{which}(x, {})", list.text(), body.text()),
         }
     }
 
