@@ -2,6 +2,7 @@
 //! that ask what it says ([`rules`]). Reads one document and what it refers to within itself; sends and fetches nothing, and looks
 //! at no schema.
 
+mod ambiguous;
 mod base;
 mod check;
 mod demand;

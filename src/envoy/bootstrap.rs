@@ -2,16 +2,19 @@
 //! [`Bootstrap`] writes for `deploy/modgud.yaml`, and any other is that file with other routes, clusters and addresses.
 
 mod filter;
+mod modgud;
 mod routes;
 mod sample;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod text;
 mod write;
 
 pub use filter::{Filter, SentAlong};
+pub use modgud::{CheckCluster, Client, NoCheckCluster, UpstreamTls};
 pub use sample::{Endpoints, SAMPLE, sample};
-pub use write::{Bootstrap, BootstrapError, CheckCluster, Client, NoCheckCluster, UpstreamTls};
+pub use write::{Bootstrap, BootstrapError};
 
 use crate::authz::{ModuleName, ModulePrefix};
 use crate::endpoint::Endpoint;

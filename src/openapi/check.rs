@@ -1,5 +1,6 @@
 //! Whether a module with this description can join the gateway, and what its operators should look at.
 
+use super::ambiguous::Paths;
 use super::draft;
 use super::finding::{Finding, Severity};
 use super::read::{Api, Operation};
@@ -43,7 +44,11 @@ pub fn check(api: &Api, module: &Module<'_>) -> Report {
     if api.operations.is_empty() {
         found.push(api.whole.with(Finding::Nothing));
     }
-    if !api.operations.iter().any(|operation| first_segments(operation, module).any(|first| first == DOCS)) {
+    let describes_itself = |operation: &Operation| {
+        let below_its_base = template::first_segment(&operation.template).is_some_and(|first| first == DOCS);
+        below_its_base || first_segments(operation, module).any(|first| first == DOCS)
+    };
+    if !api.operations.iter().any(describes_itself) {
         found.push(api.whole.with(Finding::NoDocs));
     }
     found.sort_by(|one, other| one.order().cmp(&other.order()));
@@ -87,6 +92,7 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
     let mut reserved = HashSet::new();
     let mut told = HashSet::new();
     let mut known: HashMap<(&str, &str, String), &Operation> = HashMap::new();
+    let mut compared = Paths::default();
     for operation in &api.operations {
         for first in first_segments(operation, module) {
             let keeps = first != DOCS && module.reserved.iter().any(|name| **name == *first);
@@ -111,6 +117,7 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
                     }
                     continue;
                 }
+                compared.add(operation, &pattern);
                 for base in &operation.bases {
                     let key = (operation.method.as_str(), base.as_str(), pattern.shape.clone());
                     if let Some(other) = known.insert(key, operation) {
@@ -121,6 +128,7 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
             }
         }
     }
+    compared.tell(found);
     // A base that is no path is one of every operation.
     let mut bases = HashSet::new();
     for operation in &api.operations {

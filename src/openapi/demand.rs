@@ -37,7 +37,7 @@ pub(super) enum Why {
     Unsaid,
     /// The description asks nothing.
     Open,
-    /// The description asks nothing, but the rule matches more than its path.
+    /// The description asks nothing, but the rule matches other requests, too.
     NotOpened,
     /// A credential is taken, and not asked for.
     Optional,
@@ -56,7 +56,7 @@ impl Why {
             Self::Unsaid => "the document does not say what it asks of callers",
             Self::Open => "OPEN to everybody: the document asks nothing (`security: []`)",
             Self::NotOpened => {
-                "the document opens it to everybody; this rule does not, since it matches more than that path"
+                "the document opens this to everybody; the rule does not, since it matches other requests, too"
             }
             Self::Optional => "OPEN to everybody, with or without a credential (`{}` in `security`)",
             Self::Together => {
@@ -136,7 +136,8 @@ impl Demand {
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Public, other) | (other, Self::Public) => other,
-            (Self::Optional, other) | (other, Self::Optional) => other,
+            (Self::Optional, Self::Optional) => Self::Optional,
+            (Self::Optional, Self::Caller(need)) | (Self::Caller(need), Self::Optional) => Self::Caller(need),
             (Self::Caller(mut one), Self::Caller(other)) => {
                 one.all.extend(other.all);
                 if one.any.is_empty() {

@@ -16,7 +16,7 @@ const MAX_NAME: usize = 128;
 pub(super) struct Draft {
     pub(super) name: String,
     pub(super) method: String,
-    pub(super) pattern: String,
+    pub(super) patterns: Vec<String>,
     pub(super) demand: Demand,
     pub(super) why: BTreeSet<Why>,
     /// Whether the rule matches more than the paths that it is made from.
@@ -32,6 +32,7 @@ pub(super) fn drafts(api: &Api, module: &str, prefix: &ModulePrefix) -> Result<V
     let mut faults = Vec::new();
     let mut names = Names::of(api, module);
     for operation in &api.operations {
+        let mut own: Option<usize> = None;
         for base in &operation.bases {
             let template = below(base, &operation.template, prefix);
             let pattern = match template::read(prefix.as_str(), &template) {
@@ -42,49 +43,71 @@ pub(super) fn drafts(api: &Api, module: &str, prefix: &ModulePrefix) -> Result<V
                     continue;
                 }
             };
-            let (demand, why) = demand::of(&operation.security);
-            let made_from = format!("{} {}{}", operation.method, base, operation.template);
-            match known.get(&(operation.method.as_str(), pattern.shape.clone())).and_then(|at| drafts.get_mut(*at)) {
-                Some(draft) => {
-                    draft.demand = std::mem::replace(&mut draft.demand, Demand::Public).and(demand);
-                    draft.why.extend(why);
-                    draft.why.insert(Why::Merged);
-                    draft.made_from.push(made_from);
-                    if pattern.reach == Reach::Wider {
-                        draft.reach = Reach::Wider;
-                    }
+            let key = (operation.method.as_str(), pattern.shape.clone());
+            let other = known.get(&key).copied().filter(|at| Some(*at) != own);
+            // The same requests as those of an earlier operation, or one more path of this one.
+            let at = match (other, own) {
+                (Some(at), _) | (None, Some(at)) => at,
+                (None, None) => {
+                    drafts.push(Draft::of(names.next(operation), operation));
+                    let at = drafts.len().saturating_sub(1);
+                    own = Some(at);
+                    at
                 }
-                None => {
-                    known.insert((&operation.method, pattern.shape), drafts.len());
-                    drafts.push(Draft {
-                        name: names.next(operation),
-                        method: operation.method.clone(),
-                        pattern: pattern.text,
-                        demand,
-                        why,
-                        reach: pattern.reach,
-                        made_from: vec![made_from],
-                    });
+            };
+            let Some(draft) = drafts.get_mut(at) else { continue };
+            if other.is_some() {
+                draft.merge(operation);
+            } else if known.insert(key, at).is_none() {
+                draft.patterns.push(pattern.text);
+            }
+            draft.add(format!("{} {base}{}", operation.method, operation.template), pattern.reach);
+        }
+    }
+    drafts.iter_mut().for_each(Draft::close);
+    if faults.is_empty() { Ok(drafts) } else { Err(faults) }
+}
+
+impl Draft {
+    /// A rule without a path for an operation.
+    fn of(name: String, operation: &Operation) -> Self {
+        let (demand, why) = demand::of(&operation.security);
+        let (method, patterns, made_from) = (operation.method.clone(), Vec::new(), Vec::new());
+        Self { name, method, patterns, demand, why, reach: Reach::Exact, made_from }
+    }
+
+    /// Asks for what another operation asks, too.
+    fn merge(&mut self, operation: &Operation) {
+        let (demand, why) = demand::of(&operation.security);
+        self.demand = std::mem::replace(&mut self.demand, Demand::Public).and(demand);
+        self.why.extend(why);
+        self.why.insert(Why::Merged);
+    }
+
+    /// Notes what it is made from.
+    fn add(&mut self, made_from: String, reach: Reach) {
+        self.made_from.push(made_from);
+        if reach == Reach::Wider {
+            self.reach = Reach::Wider;
+        }
+    }
+
+    /// A rule that matches more than was meant opens nothing; and what is said of one that does not open is not that it does.
+    fn close(&mut self) {
+        if self.reach == Reach::Wider {
+            self.demand = std::mem::replace(&mut self.demand, Demand::Public).not_open();
+        }
+        match self.demand {
+            Demand::Public | Demand::Optional => {}
+            Demand::Caller(_) => {
+                let before = self.why.len();
+                self.why.retain(|why| !matches!(why, Why::Open | Why::Optional));
+                if self.why.len() != before {
+                    self.why.insert(Why::NotOpened);
                 }
             }
         }
     }
-    for draft in drafts.iter_mut().filter(|draft| draft.reach == Reach::Wider) {
-        close(draft);
-    }
-    if faults.is_empty() { Ok(drafts) } else { Err(faults) }
-}
-
-/// A rule that matches more than was meant opens nothing.
-fn close(draft: &mut Draft) {
-    match draft.demand {
-        Demand::Public | Demand::Optional => {
-            draft.why.retain(|why| !matches!(why, Why::Open | Why::Optional));
-            draft.why.insert(Why::NotOpened);
-        }
-        Demand::Caller(_) => {}
-    }
-    draft.demand = std::mem::replace(&mut draft.demand, Demand::Public).not_open();
 }
 
 /// The path below the prefix of the module, which the base may hold already.

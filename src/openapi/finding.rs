@@ -44,6 +44,20 @@ pub enum Finding {
         /// The path that was there first.
         other: Quoted,
     },
+    /// Requests match two paths, and it is not plain which is meant.
+    #[error(
+        "some requests match {method} of {other}, too, and neither path is the more specific in every segment: rules take the one \
+             that has a literal where they first differ; see that the module does, too"
+    )]
+    Ambiguous {
+        /// The method.
+        method: Quoted,
+        /// The other path.
+        other: Quoted,
+    },
+    /// Too many paths.
+    #[error("there are too many paths to compare each with each; from here on none was looked at for being ambiguous")]
+    NotCompared,
     /// The name of the module can't be a prefix.
     #[error("{0} can't be the name of a module that is found by it: {1}")]
     Name(Quoted, PrefixFault),
@@ -123,6 +137,8 @@ impl Finding {
             | Self::ReservedPath { .. } => Severity::Error,
             Self::IdTaken(_)
             | Self::Widened(_)
+            | Self::Ambiguous { .. }
+            | Self::NotCompared
             | Self::Nothing
             | Self::NoDocs
             | Self::NoSecurityAtAll(_)

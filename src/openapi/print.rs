@@ -56,7 +56,7 @@ fn head(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> String 
 }
 
 fn rule(draft: &Draft, text: &mut String) {
-    let Draft { name, method, pattern, demand, why, reach, made_from } = draft;
+    let Draft { name, method, patterns, demand, why, reach, made_from } = draft;
     // Writing to a string does not fail.
     let _ = writeln!(text, "  # {}", comment(&made_from.join(", ")));
     if *reach == Reach::Wider {
@@ -65,8 +65,9 @@ fn rule(draft: &Draft, text: &mut String) {
     for why in why {
         let _ = writeln!(text, "  # - {}", why.text());
     }
-    let (name, pattern) = (yaml::scalar(name), yaml::quoted(pattern));
-    let _ = writeln!(text, "  - name: {name}\n    match: {{ methods: [{method}], paths: [{pattern}] }}");
+    let patterns: Vec<String> = patterns.iter().map(|pattern| yaml::quoted(pattern)).collect();
+    let (name, patterns) = (yaml::scalar(name), patterns.join(", "));
+    let _ = writeln!(text, "  - name: {name}\n    match: {{ methods: [{method}], paths: [{patterns}] }}");
     match demand {
         Demand::Public => text.push_str("    access: public\n"),
         Demand::Optional => text.push_str("    access: optional\n"),

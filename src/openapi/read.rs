@@ -30,7 +30,7 @@ const METHODS: [(&str, &str); 9] = [
 pub enum Version {
     /// Swagger 2.0.
     Two,
-    /// `OpenAPI` 3.x, as it is written.
+    /// OpenAPI 3.x, as it is written.
     Three(String),
 }
 

@@ -71,11 +71,11 @@ fn requirement<'d>(walk: &mut Walk<'d>, at: &At<'d>, schemes: &HashMap<String, N
     for entry in at.node.members() {
         let list = at.of(entry);
         walk.expect(&list, Form::List);
+        requirement.schemes.push(entry.key.clone());
         let Some(names) = schemes.get(&entry.key) else {
             walk.add(&list, Finding::Scheme(Quoted::new(&entry.key)));
             continue;
         };
-        requirement.schemes.push(entry.key.clone());
         for one in list.elements() {
             walk.expect(&one, Form::Text);
             let name = one.node.text().unwrap_or_default();

@@ -87,6 +87,9 @@ impl Default for Parts {
 
 impl Parts {
     fn push(&mut self, piece: &str, place: Place) -> Result<(), TemplateFault> {
+        if piece.is_empty() {
+            return Err(PatternFault::EmptySegment.into());
+        }
         let names = names(piece)?;
         if names.is_empty() {
             let literal = literal(piece)?;
@@ -95,11 +98,12 @@ impl Parts {
             return Ok(());
         }
         let whole = piece.strip_prefix('{').and_then(|piece| piece.strip_suffix('}')).filter(|_| names.len() == 1);
-        let greedy = whole.is_some_and(|name| name.ends_with(['+', '*']) || name.starts_with(['+', '*']));
+        let greedy = whole.is_some_and(is_greedy);
         if whole.is_none() || greedy || whole.is_some_and(|name| name.contains(':')) {
             self.reach = Reach::Wider;
         }
-        let name = self.name(&names.join("_"));
+        let bare: Vec<&str> = names.iter().map(|name| name.split(':').next().unwrap_or_default()).collect();
+        let name = self.name(&bare.join("_"));
         let (open, shape) = if greedy && place == Place::Last { ("{*", "/{*}") } else { ("{", "/{}") };
         self.text.extend(["/", open, &name, "}"]);
         self.shape.push_str(shape);
@@ -109,11 +113,12 @@ impl Parts {
     /// A name that rules can have, and that is not there yet.
     fn name(&mut self, written: &str) -> String {
         let mut name = String::new();
+        let mut before = ' ';
         for character in written.chars() {
             match character {
                 'a'..='z' | '0'..='9' => name.push(character),
                 'A'..='Z' => {
-                    if name.ends_with(|before: char| before.is_ascii_lowercase() || before.is_ascii_digit()) {
+                    if before.is_ascii_lowercase() || before.is_ascii_digit() {
                         name.push('_');
                     }
                     name.push(character.to_ascii_lowercase());
@@ -121,6 +126,7 @@ impl Parts {
                 _ if name.is_empty() || name.ends_with('_') => {}
                 _ => name.push('_'),
             }
+            before = character;
         }
         let name = name.trim_end_matches('_');
         let start = if name.starts_with(|first: char| first.is_ascii_lowercase()) { "" } else { "p" };
@@ -130,6 +136,14 @@ impl Parts {
         let name = candidates.find(|name| !self.names.contains(name)).unwrap_or(base);
         self.names.push(name.clone());
         name
+    }
+}
+
+/// Whether a parameter is meant to hold slashes, as some write it: `{path+}`, `{+path}`, `{path*}`, `{path:.*}`.
+fn is_greedy(name: &str) -> bool {
+    match name.split_once(':') {
+        Some((_, expression)) => matches!(expression, ".*" | ".+" | "*"),
+        None => name.ends_with(['+', '*']) || name.starts_with(['+', '*']),
     }
 }
 

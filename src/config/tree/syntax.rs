@@ -21,7 +21,7 @@ impl Bounds {
     /// Far above any configuration, far below harm.
     pub(crate) const CONFIGURATION: Self = Self { depth: 32, values: 500_000, kind: "configuration" };
     /// The same for a description of an API (OpenAPI). That of the largest public ones holds half a million values, 21 levels deep.
-    pub(crate) const API: Self = Self { depth: 64, values: 2_000_000, kind: "description of an API" };
+    pub(crate) const API: Self = Self { depth: 64, values: 1_000_000, kind: "description of an API" };
 }
 
 pub(super) fn options(bounds: Bounds) -> Options {

@@ -122,7 +122,7 @@ fn access(at: &Path, module: &ModuleName, list: &[document::ModuleAccess], probl
         }
         let rights = match allow {
             Allow::Mask(mask) => Rights::of_mask(*mask).ok_or(ModuleProblem::Mask(*mask)),
-            Allow::Rights(list) => Ok(Rights::of(list.iter().map(right))),
+            Allow::Rights(list) => Ok(Rights::of(list.iter().copied().map(right))),
         };
         if let Some(rights) = problems.take(&at.key("allow"), rights) {
             access.allow(who, rights);
@@ -131,7 +131,7 @@ fn access(at: &Path, module: &ModuleName, list: &[document::ModuleAccess], probl
     access
 }
 
-const fn right(word: &AnyRight) -> Right {
+const fn right(word: AnyRight) -> Right {
     match word {
         AnyRight::Create => Right::Create,
         AnyRight::Read => Right::Read,

@@ -38,12 +38,12 @@ pub(super) fn of_core(core: &Core) -> String {
         return "                        # They are nobody's: modgud's configuration says no `core.upstream`.\n"
             .to_owned();
     }
-    let route = |name: &Box<str>| {
+    let route = |name: &str| {
         format!(
             "                        - {{ match: {{ path_separated_prefix: /{name} }}, route: {{ cluster: {CORE} }} }}\n"
         )
     };
-    core.reserved.iter().map(route).collect()
+    core.reserved.iter().map(|name| route(name)).collect()
 }
 
 /// The clusters of modules and of the core service, with an empty line between.

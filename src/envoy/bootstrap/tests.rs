@@ -65,6 +65,23 @@ fn everything_of_the_sample_that_differs_is_replaced() {
     }
 }
 
+/// A module may listen where the sample's modgud does, and be called as something that is replaced.
+#[test]
+fn what_operators_name_is_not_replaced() {
+    let mut gateway = gateway();
+    gateway.modules = vec![module("crm", "/documents", "127.0.0.1:9191"), module("documents", "/crm", "crm:8080")];
+    gateway.core.reserved = vec!["admin".into(), "crm-2".into()];
+    for (modgud, there) in [("127.0.0.1:9191", 2), ("modgud:1", 1)] {
+        let yaml = Bootstrap { modgud: modgud.parse().unwrap(), ..bootstrap(&gateway) }.yaml().unwrap();
+        let address = "                      address: 127.0.0.1\n                      port_value: 9191\n";
+        assert_eq!(yaml.matches(address).count(), there, "{yaml}");
+        assert_eq!(
+            yaml.matches("- match: { prefix: /crm/ }\n                          route: { cluster: documents,").count(),
+            1
+        );
+    }
+}
+
 /// Envoy takes the first route that matches.
 #[test]
 fn longer_prefixes_come_first() {

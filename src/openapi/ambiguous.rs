@@ -1,0 +1,65 @@
+//! Paths of which a request can match two, and neither is plainly the more specific one, such as `/{entity}/me` and `/books/{id}`. Rules
+//! take the one that has a literal where they first differ; a module may take the other, and would then do what another rule let through.
+
+use super::finding::Finding;
+use super::read::Operation;
+use super::template::{Pattern, Reach};
+use crate::config::{Placed, Quoted};
+use std::collections::HashMap;
+
+/// The most pairs that are compared: far more than those of any description.
+const MOST_PAIRS: usize = 4_000_000;
+
+/// Paths with a literal and a parameter, by method and number of segments: no other pairs can be ambiguous.
+#[derive(Default)]
+pub(super) struct Paths<'o>(HashMap<(&'o str, usize), Vec<Path<'o>>>);
+
+struct Path<'o> {
+    /// `None`: a parameter.
+    segments: Vec<Option<String>>,
+    operation: &'o Operation,
+}
+
+impl<'o> Paths<'o> {
+    pub(super) fn add(&mut self, operation: &'o Operation, pattern: &Pattern) {
+        let segment = |segment: &str| (segment != "{}").then(|| segment.to_owned());
+        let segments: Vec<Option<String>> = pattern.shape.split('/').skip(1).map(segment).collect();
+        if segments.iter().any(Option::is_some) && segments.iter().any(Option::is_none) && pattern.reach == Reach::Exact
+        {
+            let group = self.0.entry((&operation.method, segments.len())).or_default();
+            group.push(Path { segments, operation });
+        }
+    }
+
+    /// Says of each path that it is ambiguous beside another, once.
+    pub(super) fn tell(&self, found: &mut Vec<Placed<Finding>>) {
+        let mut pairs = 0_usize;
+        for group in self.0.values() {
+            for (number, one) in group.iter().enumerate() {
+                pairs = pairs.saturating_add(number);
+                if pairs > MOST_PAIRS {
+                    found.push(one.operation.path.with(Finding::NotCompared));
+                    return;
+                }
+                if let Some(other) = group.iter().take(number).find(|other| ambiguous(&one.segments, &other.segments)) {
+                    let method = Quoted::new(&one.operation.method);
+                    let other = Quoted::new(&other.operation.template);
+                    found.push(one.operation.here.with(Finding::Ambiguous { method, other }));
+                }
+            }
+        }
+    }
+}
+
+fn ambiguous(one: &[Option<String>], other: &[Option<String>]) -> bool {
+    let (mut one_is_literal, mut other_is_literal) = (false, false);
+    for pair in one.iter().zip(other) {
+        match pair {
+            (Some(a), Some(b)) if a != b => return false,
+            (Some(_), None) => one_is_literal = true,
+            (None, Some(_)) => other_is_literal = true,
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+    one_is_literal && other_is_literal
+}
