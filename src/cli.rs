@@ -4,6 +4,7 @@ mod apikey;
 mod call;
 mod check;
 mod config;
+mod correlation;
 mod demo;
 mod explain;
 mod keygen;
@@ -68,6 +69,8 @@ enum Command {
     Keygen(keygen::Args),
     #[command(subcommand)]
     Apikey(apikey::Command),
+    #[command(subcommand)]
+    Correlation(correlation::Command),
     Stdio(stdio::Args),
     Demo(demo::Args),
 }
@@ -90,6 +93,7 @@ pub fn run() -> Exit {
         Command::Config(args) => config::run(args, &environment),
         Command::Explain(args) => explain::run(args, &environment),
         Command::Test(args) => test::run(&args, &environment),
+        Command::Correlation(command) => correlation::run(command),
         Command::Stdio(args) => stdio::run(args, environment),
         Command::Call(args) => call::run(args),
         Command::Token(command) => token::run(command),

@@ -158,6 +158,9 @@ reasons! {
     /// The host can be read in more than one way.
     HostAmbiguous, Refused, "host_ambiguous",
         "the request's host can be read in more than one way";
+    /// The body may say something that matters, and can't be read for certain.
+    BodyUnreadable, Refused, "body_unreadable",
+        "the request's body, which may name somebody to act for, is not there whole or can be read in more than one way";
     /// The keys that would prove the token can't be had.
     KeysUnavailable, Unavailable, "keys_unavailable",
         "the keys that would prove the token can't be had from their provider at present";

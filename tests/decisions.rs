@@ -30,12 +30,13 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 18] = [
+const TOPICS: [&str; 19] = [
     "api-keys",
     "bearer",
     "claims-and-time",
     "configurations",
     "context",
+    "correlation",
     "credentials",
     "denials",
     "identity-headers",
@@ -129,6 +130,11 @@ async fn credentials() {
 #[tokio::test]
 async fn bearer() {
     run("bearer").await;
+}
+
+#[tokio::test]
+async fn correlation() {
+    run("correlation").await;
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod forms;
 mod grpc;
 mod identity;
 mod mtls;
+mod orchescala;
 mod outage;
 mod paths;
 mod places;

@@ -75,6 +75,7 @@ pub(super) const fn public(reason: Reason) -> &'static str {
         Reason::RequestMalformed => "The request is malformed.",
         Reason::PathAmbiguous => "The path must be in its normal form.",
         Reason::HostAmbiguous => "The host must be in its normal form.",
+        Reason::BodyUnreadable => "The body must be whole, and JSON without a name twice.",
         Reason::KeysUnavailable
         | Reason::IntrospectionUnavailable
         | Reason::DeadlineExceeded

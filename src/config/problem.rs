@@ -629,4 +629,10 @@ pub enum Problem {
         /// What is wrong with it.
         fault: OwnHostFault,
     },
+    /// A value that stands nowhere, or in two places.
+    #[error("has to have either `header` or `body`, which says for whom a caller acts")]
+    ImpersonationPlace,
+    /// A path that names no process instance.
+    #[error("{0} has no parameter `{{process_instance}}`; write one such as `/process/{{process_instance}}/{{*rest}}`")]
+    NoProcessInstance(Quoted),
 }

@@ -1,6 +1,7 @@
 //! From the document to a configuration that can't hold a bad value. Notes every problem, and gives nothing if there is one.
 
 mod authenticators;
+mod correlation;
 mod denials;
 mod modules;
 mod principal;
@@ -42,6 +43,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
         modules,
         core,
         upstream,
+        correlation,
         denials,
         telemetry,
     } = document;
@@ -59,6 +61,9 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let (modules, gateway) = modules::check(modules, core, &mut rules, &mut problems);
     let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
     let shape = upstream::check(upstream, &required, &places, &mut problems);
+    let correlation = correlation
+        .as_ref()
+        .and_then(|correlation| correlation::check(correlation, &places, &shape, reader, &mut problems));
     let schemes = authenticators::challenge_schemes(&list);
     let style = denials::style(denials, schemes, &mut problems);
     let redirect = denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &places, &mut problems));
@@ -71,7 +76,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
 
     let answers = Answers::new(style, &told, redirect);
     let authenticators = Authenticators::new(list, revocations);
-    let snapshot = Snapshot { places, authenticators, rules, modules, shape, answers, deadline, logged };
+    let snapshot = Snapshot { places, authenticators, rules, modules, shape, correlation, answers, deadline, logged };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
     Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources })
 }

@@ -45,11 +45,13 @@ async fn every_command_shows_an_example_of_itself() {
             "token",
             "keygen",
             "apikey",
+            "correlation",
             "stdio",
             "demo",
             "token mint",
             "token inspect",
             "apikey new",
+            "correlation verify",
         ]
     );
 }
