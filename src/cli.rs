@@ -15,6 +15,7 @@ mod stdio;
 mod test;
 mod token;
 
+use crate::authn::CustomAuthenticators;
 use crate::config::Environment;
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -78,6 +79,12 @@ enum Command {
 /// Runs the command that the command line names.
 #[must_use]
 pub fn run() -> Exit {
+    run_with(CustomAuthenticators::default())
+}
+
+/// The same for a program that brings authenticators of its own, which its configuration names by `custom`.
+#[must_use]
+pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -86,7 +93,7 @@ pub fn run() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };
         }
     };
-    let environment = Environment::process();
+    let environment = Environment::process().with_authenticators(authenticators);
     match cli.command {
         Command::Serve(args) => serve::run(args, environment),
         Command::Check(args) => check::run(&args, &environment),

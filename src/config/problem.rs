@@ -635,4 +635,12 @@ pub enum Problem {
     /// A path that names no process instance.
     #[error("{0} has no parameter `{{process_instance}}`; write one such as `/process/{{process_instance}}/{{*rest}}`")]
     NoProcessInstance(Quoted),
+    /// An authenticator that the program does not bring.
+    #[error("{found} is not the name of an authenticator of this program{known}")]
+    CustomUnknown {
+        /// What was written.
+        found: Quoted,
+        /// Those that it brings, in words.
+        known: String,
+    },
 }

@@ -82,6 +82,11 @@ impl Sidecar {
     pub async fn of(file: Option<PathBuf>, folder: TempDir) -> Self {
         let pem = KEY.public_pem().unwrap();
         let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem), ("JWT_PUBLIC_KEY", &pem)]);
+        Self::in_environment(file, folder, environment).await
+    }
+
+    /// The same in another environment.
+    pub async fn in_environment(file: Option<PathBuf>, folder: TempDir, environment: Environment) -> Self {
         let (grpc, admin) = ("127.0.0.1:0".parse().ok(), "127.0.0.1:0".parse().ok());
         let origin = Origin { file, overrides: Overrides { profile: None, grpc, admin }, environment };
         let (loaded, watched) = origin.load();
