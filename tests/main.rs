@@ -12,6 +12,7 @@ mod explain;
 mod guarantee;
 mod introspection;
 mod keys;
+mod matrix;
 mod minting;
 mod openapi;
 mod policy;

@@ -61,6 +61,16 @@ impl PathPattern {
         named.chain(self.rest())
     }
 
+    /// How specific it is, to be compared with another pattern that the same path matches: segment by segment from the left, a literal
+    /// before a parameter, and both, as is the path's end, before `{*rest}`.
+    pub(super) fn specificity(&self) -> impl Iterator<Item = u8> {
+        let segments = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(_) => 3,
+            Segment::Parameter(_) => 2,
+        });
+        segments.chain([if self.rest.is_some() { 0 } else { 1 }])
+    }
+
     /// Whether a path matches.
     #[must_use]
     pub fn matches(&self, path: &CanonicalPath<'_>) -> bool {

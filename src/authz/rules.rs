@@ -11,6 +11,7 @@ use crate::explain::Step;
 use crate::method::Method;
 use crate::request::Request;
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -124,7 +125,8 @@ pub struct RuleConflict {
 #[derive(Debug)]
 pub struct Rules {
     routers: ByHost<Router<Arc<Rule>>>,
-    named: HashMap<RuleName, Arc<Rule>>,
+    /// Each with its patterns, once for each host: at least one.
+    named: HashMap<RuleName, Vec<Arc<Rule>>>,
     patterns: usize,
     fallback: Fallback,
     /// Whether there is a rule for preflights. Without one, none is looked for.
@@ -203,6 +205,13 @@ impl Fallback {
     }
 }
 
+impl Rule {
+    /// The pattern that says what the path's parameters are, where somebody asks for them.
+    fn parameters(&self) -> Option<&PathPattern> {
+        self.narrowing.as_ref().map(|narrowing| &narrowing.pattern)
+    }
+}
+
 impl Rules {
     /// No rules: the fallback decides everything.
     #[must_use]
@@ -248,11 +257,11 @@ impl Rules {
         Ok(())
     }
 
-    /// Adds a rule that is found by its name only; the first one of a name stays.
+    /// Adds a rule that is found by its name only.
     pub fn add_named(&mut self, rule: Rule) -> Arc<Rule> {
         self.shadows |= rule.enforcement == Enforcement::Shadow;
         let rule = Arc::new(rule);
-        self.named.entry(rule.name.clone()).or_insert_with(|| Arc::clone(&rule));
+        self.named.entry(rule.name.clone()).or_default().push(Arc::clone(&rule));
         rule
     }
 
@@ -295,17 +304,23 @@ impl Rules {
         of_host.flat_map(|router| router.find_all(layer, wanted, &request.path)).map(|rule| &**rule).collect()
     }
 
-    /// The rule of a name: as it is found by the request if it is, else as it is.
-    pub(super) fn of_name(&self, name: &str, request: &Request<'_>, layer: Layer) -> Option<&Rule> {
-        let rule = self.named.get(name)?;
-        let matching = self.matching(request, layer, Wanted::Method(request.method));
-        Some(matching.into_iter().find(|matching| matching.name == rule.name).unwrap_or(rule))
+    /// The rule of a name, with the most specific of its patterns that the path matches, whatever method and host it is for: that says
+    /// what the path's parameters are. With any of them when none matches: there are no parameters then.
+    pub(super) fn of_name(&self, name: &str, request: &Request<'_>) -> Option<&Rule> {
+        let all = self.named.get(name)?;
+        let matching =
+            all.iter().filter(|rule| rule.parameters().is_some_and(|pattern| pattern.matches(&request.path)));
+        let found = matching.max_by(|one, other| match (one.parameters(), other.parameters()) {
+            (Some(one), Some(other)) => one.specificity().cmp(other.specificity()),
+            (Some(_) | None, _) => Ordering::Equal,
+        });
+        found.or(all.first()).map(|rule| &**rule)
     }
 
     /// Whether a rule of this name is tried out.
     #[must_use]
     pub fn is_tried(&self, name: &RuleName) -> bool {
-        self.named.get(name).is_some_and(|rule| rule.enforcement == Enforcement::Shadow)
+        self.named.get(name).and_then(|all| all.first()).is_some_and(|rule| rule.enforcement == Enforcement::Shadow)
     }
 
     /// Whether there is a rule that is tried out.

@@ -123,7 +123,7 @@ impl Rules {
     /// The rule of a name, for a route that names it; `None` when it is one that does not count in this layer.
     fn named(&self, name: &str, request: &Request<'_>, layer: Layer) -> Result<Option<&Rule>, AuthzFault> {
         let unknown = || AuthzFault::RuleUnknown(shown(name));
-        let rule = self.of_name(name, request, layer).ok_or_else(unknown)?;
+        let rule = self.of_name(name, request).ok_or_else(unknown)?;
         match (rule.enforcement, layer, rule.access) {
             (Enforcement::Shadow, Layer::Enforced, _) => Ok(None),
             // One for preflights is there for nothing else, and narrows none.

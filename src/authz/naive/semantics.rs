@@ -150,11 +150,11 @@ impl Policy {
         self.held(visit, &all, &permissions)
     }
 
-    /// The rule of a name, with that of its patterns by which it is found here.
+    /// The rule of a name, with the most specific of its patterns that the path matches, whatever method and host it is for.
     fn named(&self, name: &str, visit: &Visit) -> Option<(&Rule, Option<usize>)> {
-        let at = self.rules.iter().position(|rule| rule.name == name && rule.access != "preflight")?;
-        let found = self.matches(visit, visit.method).into_iter().rev().find(|one| one.rule == at);
-        Some((&self.rules[at], found.map(|found| found.pattern)))
+        let rule = self.rules.iter().find(|rule| rule.name == name && rule.access != "preflight")?;
+        let ranks = rule.paths.iter().enumerate().filter_map(|(at, path)| Some((path_rank(path, &visit.target)?, at)));
+        Some((rule, ranks.max().map(|(_, at)| at)))
     }
 
     /// What decides a preflight, where there is a rule for preflights.
