@@ -1,5 +1,5 @@
-//! Descriptions of modules' APIs, OpenAPI 2.0 and 3.x: what keeps one from joining the gateway ([`check`]), and rules to be reviewed
-//! that ask what it says ([`rules`]). Reads one document and what it refers to within itself; sends and fetches nothing, and looks
+//! Descriptions of modules' APIs, OpenAPI 2.0 and 3.x: what keeps one from joining the gateway ([`check()`]), and rules to be reviewed
+//! that ask what it says ([`rules()`]). Reads one document and what it refers to within itself; sends and fetches nothing, and looks
 //! at no schema.
 
 mod ambiguous;

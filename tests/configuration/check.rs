@@ -38,9 +38,23 @@ async fn a_good_configuration_is_summed_up() {
   identity headers: x-user
 "
     );
-    for (arguments, expected) in
-        [([].as_slice(), bifrost.as_str()), (&["--profile", "none"], none), (&["--config", "two-issuers.yaml"], &two)]
-    {
+    // A rule of the operator's takes the place of the module's own.
+    let modules = "modules.yaml on profile none: good
+  checks on 0.0.0.0:9191, probes and metrics on 127.0.0.1:9192
+  no authenticator: only public rules let anybody through
+  3 path patterns lead to a rule; everything else: denied
+  module crm: /crm to crm:8080
+  module reports: /crm/reports/v2 to [::1]:80, and an access list narrows what its callers may do
+  module closed: /closed to closed.example.com:443, and an access list narrows what its callers may do
+  core: admin, oauth to core:8080
+  identity headers: none
+";
+    for (arguments, expected) in [
+        ([].as_slice(), bifrost.as_str()),
+        (&["--profile", "none"], none),
+        (&["--config", "two-issuers.yaml"], &two),
+        (&["--config", "modules.yaml"], modules),
+    ] {
         let said = check(arguments).await;
         assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""), "{arguments:?}");
     }
