@@ -85,10 +85,9 @@ impl Done {
 /// The names of the headers and query parameters that are changed in another way; `None`: none is. Values are not told.
 fn headers(done: &Mutations, would: &Mutations) -> Option<String> {
     let (done, would) = (changes(done), changes(would));
-    let names: BTreeSet<String> =
-        done.symmetric_difference(&would).map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
-    let named: Vec<String> = names.into_iter().take(NAMED).collect();
-    (!named.is_empty()).then(|| named.join(", "))
+    let other = done.symmetric_difference(&would).map(|(name, _)| String::from_utf8_lossy(name).into_owned());
+    let told: Vec<String> = other.collect::<BTreeSet<_>>().into_iter().take(NAMED).collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 /// Each change: the name, and what becomes of it. The order in which they are made means nothing.

@@ -72,7 +72,9 @@ async fn one_that_panics_or_hangs_keeps_no_other_from_being_compared() {
         }
     };
     for _ in 0..20 {
-        ["/", "/panics", "/hangs"].into_iter().for_each(|path| offer(&queue, path));
+        for path in ["/", "/panics", "/hangs"] {
+            offer(&queue, path);
+        }
     }
     let local = LocalSet::new();
     let working = local.spawn_local(work(other_end, Arc::clone(&metrics), decide));
