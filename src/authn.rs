@@ -7,6 +7,7 @@ mod authenticators;
 mod cache;
 mod claim_checks;
 mod confirmation;
+mod custom;
 mod dpop;
 mod introspected;
 mod jwt;
@@ -21,6 +22,7 @@ pub use authenticators::Authenticators;
 pub use cache::{CacheCounts, CachedTokens, TokenDigest};
 pub use claim_checks::{AudiencePolicy, ClaimChecks, ClaimFault, Span};
 pub use confirmation::{ConfirmationFault, SenderConstraint};
+pub use custom::{CustomAuthenticator, CustomAuthenticators, CustomFault, RegisteredAuthenticator};
 pub use dpop::{DpopFault, ProofWindow, SpendFault, Spending, SpentProofs};
 pub use introspected::{
     ActiveToken, AnswerCounts, AnswerFault, AnswerKey, AnswerLifetimes, IntrospectionAnswer, IntrospectionAsked,
@@ -72,6 +74,9 @@ pub enum AuthnFault {
     /// The API key.
     #[error(transparent)]
     ApiKey(#[from] ApiKeyFault),
+    /// What an authenticator of one's own says.
+    #[error(transparent)]
+    Custom(#[from] CustomFault),
     /// The certificate of the connection.
     #[error(transparent)]
     Peer(#[from] PeerFault),
@@ -99,6 +104,9 @@ impl AuthnFault {
             Self::Inactive => Reason::TokenInactive,
             Self::ApiKey(ApiKeyFault::Unknown) => Reason::ApiKeyUnknown,
             Self::ApiKey(ApiKeyFault::Expired { .. }) => Reason::ApiKeyExpired,
+            Self::Custom(CustomFault::Refused) => Reason::CredentialRefused,
+            Self::Custom(CustomFault::Expired) => Reason::TokenExpired,
+            Self::Custom(CustomFault::Unavailable) => Reason::AuthenticatorUnavailable,
             Self::Peer(PeerFault) => Reason::CertificateNotAccepted,
             Self::Confirmation(_) => Reason::SenderUnproven,
             Self::Revoked(_) => Reason::TokenRevoked,

@@ -4,6 +4,7 @@ mod apikey;
 mod call;
 mod check;
 mod config;
+mod correlation;
 mod demo;
 mod envoy;
 mod explain;
@@ -16,6 +17,7 @@ mod stdio;
 mod test;
 mod token;
 
+use crate::authn::CustomAuthenticators;
 use crate::config::Environment;
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -70,6 +72,8 @@ enum Command {
     Keygen(keygen::Args),
     #[command(subcommand)]
     Apikey(apikey::Command),
+    #[command(subcommand)]
+    Correlation(correlation::Command),
     Envoy(envoy::Args),
     #[command(subcommand)]
     Openapi(openapi::Command),
@@ -80,6 +84,12 @@ enum Command {
 /// Runs the command that the command line names.
 #[must_use]
 pub fn run() -> Exit {
+    run_with(CustomAuthenticators::default())
+}
+
+/// The same for a program that brings authenticators of its own, which its configuration names by `custom`.
+#[must_use]
+pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -88,13 +98,14 @@ pub fn run() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };
         }
     };
-    let environment = Environment::process();
+    let environment = Environment::process().with_authenticators(authenticators);
     match cli.command {
         Command::Serve(args) => serve::run(args, environment),
         Command::Check(args) => check::run(&args, &environment),
         Command::Config(args) => config::run(args, &environment),
         Command::Explain(args) => explain::run(args, &environment),
         Command::Test(args) => test::run(&args, &environment),
+        Command::Correlation(command) => correlation::run(command),
         Command::Stdio(args) => stdio::run(args, environment),
         Command::Call(args) => call::run(args),
         Command::Token(command) => token::run(command),

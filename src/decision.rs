@@ -6,7 +6,7 @@ use crate::authz::{AuthzFault, RuleName};
 use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
 use crate::request::RequestFault;
-use crate::upstream::{IdentityFault, Mutations, ShapeFault};
+use crate::upstream::{CorrelationFault, IdentityFault, Mutations, ShapeFault};
 use std::sync::Arc;
 
 /// The outcome of one check.
@@ -64,6 +64,9 @@ pub enum Fault {
     /// A claim that modules rely on can't be handed on.
     #[error(transparent)]
     Identity(#[from] IdentityFault),
+    /// Who acts for whom can't be told.
+    #[error(transparent)]
+    Correlation(#[from] CorrelationFault),
     /// The check was not done in time.
     #[error("the check was not done in time")]
     Deadline,
@@ -103,6 +106,7 @@ impl Fault {
             Self::Request(fault) => fault.reason(),
             Self::Authz(fault) => fault.reason(),
             Self::Identity(_) => Reason::ClaimInvalid,
+            Self::Correlation(fault) => fault.reason(),
             Self::Deadline => Reason::DeadlineExceeded,
             Self::Overload => Reason::Overloaded,
             Self::Internal => Reason::Internal,
@@ -117,7 +121,7 @@ impl Fault {
             Self::Authz(AuthzFault::Credential(AuthnFault::Lacking(Lack::Keys(_) | Lack::Introspection(_))))
             | Self::Deadline
             | Self::Overload => true,
-            Self::Request(_) | Self::Authz(_) | Self::Identity(_) | Self::Internal => false,
+            Self::Request(_) | Self::Authz(_) | Self::Identity(_) | Self::Correlation(_) | Self::Internal => false,
         }
     }
 }

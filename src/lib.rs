@@ -10,6 +10,9 @@
 //! | logic | [`snapshot`], [`decision`], [`principal`], [`credential`], [`jose`], [`authn`], [`authz`], [`upstream`], [`answer`] | pure and total: no I/O, no clock, no async |
 //! | words | [`request`], [`path`], [`query`], [`host`], [`method`], [`header`], [`explain`], [`reason`], [`clock`], [`address`], [`endpoint`], [`yaml`] | the types that everybody speaks |
 //!
+//! A program with an authenticator of its own is [`cli::run_with`] and an [`authn::CustomAuthenticator`]:
+//! `examples/custom_authenticator.rs`.
+//!
 //! The whole decision is [`snapshot::decide`]: a request, a snapshot of the configuration and a time in, a
 //! [`decision::Decision`] out. The only place that turns one into Envoy's answer is [`envoy::response`].
 

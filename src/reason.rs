@@ -137,6 +137,9 @@ reasons! {
     /// The authorization server says that the token is not active (RFC 7662 §2.2).
     TokenInactive, Unauthenticated, "token_inactive",
         "the authorization server says that the token is not active";
+    /// An authenticator of a program's own does not accept it.
+    CredentialRefused, Unauthenticated, "credential_refused",
+        "an authenticator that this program brings does not accept the credential";
     /// The rule denies everybody.
     RuleDenied, Forbidden, "rule_denied",
         "the rule denies this request to everybody";
@@ -173,12 +176,18 @@ reasons! {
     /// The host can be read in more than one way.
     HostAmbiguous, Refused, "host_ambiguous",
         "the request's host can be read in more than one way";
+    /// The body may say something that matters, and can't be read for certain.
+    BodyUnreadable, Refused, "body_unreadable",
+        "the request's body, which may name somebody to act for, is not there whole or can be read in more than one way";
     /// The keys that would prove the token can't be had.
     KeysUnavailable, Unavailable, "keys_unavailable",
         "the keys that would prove the token can't be had from their provider at present";
     /// The authorization server can't be asked about the token (RFC 7662).
     IntrospectionUnavailable, Unavailable, "introspection_unavailable",
         "the authorization server can't be asked about the token at present";
+    /// An authenticator of a program's own can't tell.
+    AuthenticatorUnavailable, Unavailable, "authenticator_unavailable",
+        "an authenticator that this program brings can't tell at present whether the credential is good";
     /// The check was not done within `server.deadline`.
     DeadlineExceeded, Unavailable, "deadline_exceeded",
         "the check was not done within the deadline";

@@ -29,6 +29,20 @@ pub struct Request<'a> {
     pub peer: Peer<'a>,
     /// What Envoy's configuration says along with the request.
     pub context: Context<'a>,
+    /// The body, as far as Envoy sent it along.
+    pub body: Body<'a>,
+}
+
+/// The body of a request, as far as Envoy sent it along. It sends none unless it is told to (`with_request_body`).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// Nothing was sent along, whether there is one or not.
+    #[default]
+    NotSent,
+    /// Not all of it, or Envoy does not say so.
+    Partial,
+    /// All of it, as Envoy says.
+    Whole(&'a [u8]),
 }
 
 /// The other end of the connection that the request came in on, as Envoy knows it by its TLS certificate. Nothing of it comes
@@ -88,6 +102,7 @@ impl<'a> Request<'a> {
             headers,
             peer: Peer::default(),
             context: Context::default(),
+            body: Body::NotSent,
         })
     }
 }

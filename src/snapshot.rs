@@ -11,7 +11,7 @@ use crate::explain::{Nobody, Observer, Step};
 use crate::header::HeaderName;
 use crate::principal::Principal;
 use crate::request::Request;
-use crate::upstream::Shape;
+use crate::upstream::{Correlated, Correlation, Mutations, Shape};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub shape: Shape,
     /// The public keys of what is minted for modules, as a JWK set.
     pub published: Bytes,
+    /// Who acts for whom, for a process engine; `None` where nobody asks.
+    pub correlation: Option<Correlation>,
     /// What clients are told when they are turned away.
     pub answers: Answers,
     /// How long one check may take, network and all.
@@ -268,8 +270,33 @@ fn shape(
         }
         Err(fault) => Step::failed("headers", fault.to_string()),
     });
-    match mutations {
-        Ok(mutations) => Verdict::Allow(mutations),
+    match (mutations, &snapshot.correlation) {
+        (Ok(mutations), None) => Verdict::Allow(mutations),
+        (Ok(mutations), Some(correlation)) => correlate(correlation, grant, request, now, mutations, observer),
+        (Err(fault), _) => Verdict::Deny(fault.into()),
+    }
+}
+
+/// Says who acts for whom, too.
+fn correlate(
+    correlation: &Correlation,
+    grant: &Grant,
+    request: &Request<'_>,
+    now: Timestamp,
+    mut mutations: Mutations,
+    observer: &mut impl Observer,
+) -> Verdict {
+    let correlated = correlation.write(grant, request, now, &mut mutations);
+    observer.step(|| match &correlated {
+        Ok(Correlated::Signed) => Step::passed("correlation", "written and signed for the process instance"),
+        Ok(Correlated::Unsigned) => {
+            Step::passed("correlation", "written; not signed, as no process instance is known, or no key")
+        }
+        Ok(Correlated::Nobody) => Step::noted("correlation", "none: nobody is known"),
+        Err(fault) => Step::failed("correlation", fault.to_string()),
+    });
+    match correlated {
+        Ok(_) => Verdict::Allow(mutations),
         Err(fault) => Verdict::Deny(fault.into()),
     }
 }

@@ -1,6 +1,7 @@
 //! What the module behind Envoy is told: identity headers, and the credential in the form that it expects. Everything
 //! under our names is written by us or removed, on every request that is let through.
 
+mod correlation;
 mod forward;
 mod identity;
 mod json;
@@ -10,6 +11,10 @@ mod source;
 mod strip;
 mod written;
 
+pub use correlation::{
+    BodyFault, Correlated, Correlation, CorrelationFault, IdentityCorrelation, Impersonation, ImpersonationSource,
+    InstanceSources, PARAMETER, Part, PartFault, ReadFault, SigningSecret, VerifyFault,
+};
 pub use forward::Forward;
 pub use identity::{IdentityFault, IdentityHeader, IdentityHeaders, Unwritable};
 pub use metadata::{ALWAYS_TOLD, Metadata, Told};

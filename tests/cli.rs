@@ -4,6 +4,7 @@
 //! - `keys`: `serve` and `JWT_PUBLIC_KEY_RSA_BIFROST`: what is refused, and which spellings are accepted.
 //! - `configuration`: `serve` and a file that is wrong.
 //! - `keygen`, `apikey`, `token`, `call`: the development tools.
+//! - `correlation`: what a worker verifies.
 //! - `tls`: TLS, in `call`, `check` and `serve`.
 //! - `leaving`: signals, and what a served process has said by then.
 
@@ -12,6 +13,7 @@
 mod apikey;
 mod call;
 mod configuration;
+mod correlation;
 mod help;
 mod keygen;
 mod keys;

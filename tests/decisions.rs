@@ -30,13 +30,14 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 20] = [
+const TOPICS: [&str; 21] = [
     "api-keys",
     "bearer",
     "claims-and-time",
     "conditions",
     "configurations",
     "context",
+    "correlation",
     "credentials",
     "denials",
     "identity-headers",
@@ -54,7 +55,7 @@ const TOPICS: [&str; 20] = [
 ];
 
 /// Reasons that no request can cause by what it says: `tests/guarantee.rs` has them.
-const NOT_BY_A_REQUEST: [Reason; 7] = [
+const NOT_BY_A_REQUEST: [Reason; 9] = [
     Reason::DeadlineExceeded,
     Reason::Overloaded,
     Reason::Internal,
@@ -63,6 +64,9 @@ const NOT_BY_A_REQUEST: [Reason; 7] = [
     Reason::KeysUnavailable,
     Reason::IntrospectionUnavailable,
     Reason::TokenInactive,
+    // Each of these needs an authenticator of one's own: `tests/custom.rs` has them.
+    Reason::CredentialRefused,
+    Reason::AuthenticatorUnavailable,
 ];
 
 /// A check is answered in its own time here, also on a busy machine: the deadline is another test's.
@@ -141,6 +145,11 @@ async fn credentials() {
 #[tokio::test]
 async fn bearer() {
     run("bearer").await;
+}
+
+#[tokio::test]
+async fn correlation() {
+    run("correlation").await;
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod identity;
 mod metadata;
 mod minted;
 mod mtls;
+mod orchescala;
 mod outage;
 mod paths;
 mod places;

@@ -4,6 +4,7 @@ mod cache;
 mod canary;
 mod cli;
 mod configuration;
+mod custom;
 mod decisions;
 mod decoder;
 mod envoy;

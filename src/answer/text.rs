@@ -64,7 +64,8 @@ pub(super) const fn public(reason: Reason) -> &'static str {
         | Reason::TokenRevoked
         | Reason::ApiKeyUnknown
         | Reason::ApiKeyExpired
-        | Reason::TokenInactive => "The token is not valid here.",
+        | Reason::TokenInactive
+        | Reason::CredentialRefused => "The token is not valid here.",
         Reason::RuleDenied
         | Reason::NoRule
         | Reason::PermissionMissing
@@ -77,8 +78,10 @@ pub(super) const fn public(reason: Reason) -> &'static str {
         Reason::RequestMalformed => "The request is malformed.",
         Reason::PathAmbiguous => "The path must be in its normal form.",
         Reason::HostAmbiguous => "The host must be in its normal form.",
+        Reason::BodyUnreadable => "The body must be whole, and JSON without a name twice.",
         Reason::KeysUnavailable
         | Reason::IntrospectionUnavailable
+        | Reason::AuthenticatorUnavailable
         | Reason::DeadlineExceeded
         | Reason::Overloaded
         | Reason::Internal => "The request could not be checked. Try again later.",

@@ -2,6 +2,7 @@
 
 use super::api_key::ApiKeyAuthenticator;
 use super::claim_checks::ClaimChecks;
+use super::custom::RegisteredAuthenticator;
 use super::introspected::IntrospectionAuthenticator;
 use super::jwt::JwtAuthenticator;
 use super::mtls::MtlsAuthenticator;
@@ -19,6 +20,8 @@ pub enum Authenticator {
     ApiKey(ApiKeyAuthenticator),
     /// By the certificate of the connection.
     Mtls(MtlsAuthenticator),
+    /// In a way that a program brings which is built on this library.
+    Custom(RegisteredAuthenticator),
 }
 
 impl Authenticator {
@@ -30,6 +33,7 @@ impl Authenticator {
             Self::Introspection(authenticator) => &authenticator.name,
             Self::ApiKey(authenticator) => &authenticator.name,
             Self::Mtls(authenticator) => &authenticator.name,
+            Self::Custom(authenticator) => &authenticator.name,
         }
     }
 
@@ -38,7 +42,7 @@ impl Authenticator {
     pub fn can_vouch(&self, now: Timestamp) -> bool {
         match self {
             Self::Jwt(authenticator) => authenticator.keys.at(now).sets().any(|keys| !keys.keys().is_empty()),
-            Self::Introspection(_) | Self::ApiKey(_) | Self::Mtls(_) => true,
+            Self::Introspection(_) | Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => true,
         }
     }
 
@@ -47,7 +51,7 @@ impl Authenticator {
     pub const fn as_jwt(&self) -> Option<&JwtAuthenticator> {
         match self {
             Self::Jwt(authenticator) => Some(authenticator),
-            Self::Introspection(_) | Self::ApiKey(_) | Self::Mtls(_) => None,
+            Self::Introspection(_) | Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => None,
         }
     }
 
@@ -56,7 +60,7 @@ impl Authenticator {
     pub const fn as_introspection(&self) -> Option<&IntrospectionAuthenticator> {
         match self {
             Self::Introspection(authenticator) => Some(authenticator),
-            Self::Jwt(_) | Self::ApiKey(_) | Self::Mtls(_) => None,
+            Self::Jwt(_) | Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => None,
         }
     }
 
@@ -66,7 +70,7 @@ impl Authenticator {
         match self {
             Self::Jwt(authenticator) => Some(&authenticator.checks),
             Self::Introspection(authenticator) => Some(&authenticator.checks),
-            Self::ApiKey(_) | Self::Mtls(_) => None,
+            Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => None,
         }
     }
 }

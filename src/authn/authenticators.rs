@@ -64,7 +64,10 @@ impl Authenticators {
                 Authenticator::Jwt(jwt) => {
                     jwt.keys.remote.iter_mut().filter(|keys| keys.is(own)).for_each(|keys| *keys = shared.clone());
                 }
-                Authenticator::Introspection(_) | Authenticator::ApiKey(_) | Authenticator::Mtls(_) => {}
+                Authenticator::Introspection(_)
+                | Authenticator::ApiKey(_)
+                | Authenticator::Mtls(_)
+                | Authenticator::Custom(_) => {}
             }
         }
     }
@@ -77,7 +80,8 @@ impl Authenticators {
                 Authenticator::Introspection(_)
                 | Authenticator::Jwt(_)
                 | Authenticator::ApiKey(_)
-                | Authenticator::Mtls(_) => {}
+                | Authenticator::Mtls(_)
+                | Authenticator::Custom(_) => {}
             }
         }
     }
@@ -107,6 +111,7 @@ impl Authenticators {
                 server.authenticate(credential.token, by, now, supply, observer)
             }
             Some((_, Authenticator::ApiKey(keys))) => keys.authenticate(credential.token, now, observer),
+            Some((_, Authenticator::Custom(one))) => one.authenticate(credential.token, request, now, observer),
             // Never chosen here.
             Some((_, Authenticator::Jwt(_) | Authenticator::Mtls(_))) => Err(AuthnFault::IssuerUnknown),
         }?;
@@ -132,7 +137,10 @@ impl Authenticators {
     ) -> Option<Result<Arc<Principal>, AuthnFault>> {
         let mtls = self.list.iter().find_map(|one| match one {
             Authenticator::Mtls(mtls) => Some(mtls),
-            Authenticator::Jwt(_) | Authenticator::Introspection(_) | Authenticator::ApiKey(_) => None,
+            Authenticator::Jwt(_)
+            | Authenticator::Introspection(_)
+            | Authenticator::ApiKey(_)
+            | Authenticator::Custom(_) => None,
         })?;
         let principal = mtls.authenticate(peer, observer)?;
         Some(principal.and_then(|principal| self.not_revoked(&principal, observer).map(|()| principal)))

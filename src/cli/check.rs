@@ -144,6 +144,9 @@ fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, 
             authenticator.name.as_str(),
             authenticator.principals.len()
         )),
+        Authenticator::Custom(authenticator) => {
+            say(format_args!("  authenticator {}: one that this program brings", authenticator.name.as_str()));
+        }
     }
 }
 

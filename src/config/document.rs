@@ -4,6 +4,7 @@
 
 mod api_keys;
 mod authenticators;
+mod correlation;
 mod denials;
 mod introspection;
 mod keys;
@@ -17,6 +18,7 @@ pub(super) use api_keys::ApiKey as ApiKeyEntry;
 pub(super) use authenticators::{
     AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, Sender, Source, Text,
 };
+pub(super) use correlation::{Correlation, Impersonation, ProcessInstance};
 pub(super) use denials::{Body, Denials, Deny, Redirect, Statuses, Unavailable};
 pub(super) use introspection::{ClientAuthentication, Introspection};
 pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
@@ -73,6 +75,9 @@ pub(super) struct Document {
     /// Tokens of modgud's own for modules, of which `upstream.credential` names one. Default: none.
     #[serde(default)]
     pub(super) mint: Vec<Mint>,
+    /// Who did something in a process engine, as a header that its workers can verify. Default: none; it is that of the profile
+    /// `orchescala`.
+    pub(super) correlation: Option<Correlation>,
     /// What clients are told when they are turned away.
     #[serde(default)]
     pub(super) denials: Denials,
@@ -90,6 +95,9 @@ pub enum ProfileName {
     /// A gateway for bearer tokens with roles and permissions: `X-User-ID`, `X-User-Role`, `X-User-Permissions`, errors as
     /// `{"error": …}`.
     Bearer,
+    /// Orchescala's gateway: the token goes on untouched, beside a header that says who acts for whom and that workers can verify. Your
+    /// file names the authenticator.
+    Orchescala,
     /// Nothing: the file says everything, and what it doesn't allow is denied.
     None,
 }

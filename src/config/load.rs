@@ -30,6 +30,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 
 const BIFROST: &str = include_str!("profiles/bifrost.yaml");
 const BEARER: &str = include_str!("profiles/bearer.yaml");
+const ORCHESCALA: &str = include_str!("profiles/orchescala.yaml");
 const NONE: &str = include_str!("profiles/none.yaml");
 
 impl ProfileName {
@@ -38,6 +39,7 @@ impl ProfileName {
         match self {
             Self::Bifrost => ("bifrost", Some(BIFROST)),
             Self::Bearer => ("bearer", Some(BEARER)),
+            Self::Orchescala => ("orchescala", Some(ORCHESCALA)),
             Self::None => ("none", None),
         }
     }

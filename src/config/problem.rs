@@ -675,4 +675,18 @@ pub enum Problem {
         /// What is wrong with it.
         fault: OwnHostFault,
     },
+    /// A value that stands nowhere, or in two places.
+    #[error("has to have either `header` or `body`, which says for whom a caller acts")]
+    ImpersonationPlace,
+    /// A path that names no process instance.
+    #[error("{0} has no parameter `{{process_instance}}`; write one such as `/process/{{process_instance}}/{{*rest}}`")]
+    NoProcessInstance(Quoted),
+    /// An authenticator that the program does not bring.
+    #[error("{found} is not the name of an authenticator of this program{known}")]
+    CustomUnknown {
+        /// What was written.
+        found: Quoted,
+        /// Those that it brings, in words.
+        known: String,
+    },
 }

@@ -2,9 +2,11 @@
 //! and what was found, never what is in it.
 
 use super::document::Source;
+use super::problem::Problem;
+use super::quoted::Quoted;
 use super::throw_away::ThrowAwayKeys;
 use super::watch::Watched;
-use crate::authn::Revocations;
+use crate::authn::{CustomAuthenticator, CustomAuthenticators, Revocations};
 use crate::clock::Timestamp;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,9 +23,12 @@ pub(super) const MOST_JWKS_BYTES: u64 = 512 * 1024;
 /// The most that is read from a table beside the configuration: 4 MiB.
 const MAX_TABLE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What a configuration may name beside files: environment variables.
+/// What a configuration may name beside files: environment variables, and authenticators that the program brings.
 #[derive(Debug, Clone)]
-pub struct Environment(Variables);
+pub struct Environment {
+    variables: Variables,
+    authenticators: CustomAuthenticators,
+}
 
 #[derive(Clone)]
 enum Variables {
@@ -48,14 +53,24 @@ impl Environment {
     /// That of this process.
     #[must_use]
     pub fn process() -> Self {
-        Self(Variables::OfTheProcess(Arc::default()))
+        Self::of(Variables::OfTheProcess(Arc::default()))
     }
 
     /// An environment of these variables only.
     #[must_use]
     pub fn fixed<const N: usize>(variables: [(&str, &str); N]) -> Self {
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Self(Variables::Fixed(Arc::new(variables.into_iter().map(own).collect())))
+        Self::of(Variables::Fixed(Arc::new(variables.into_iter().map(own).collect())))
+    }
+
+    fn of(variables: Variables) -> Self {
+        Self { variables, authenticators: CustomAuthenticators::default() }
+    }
+
+    /// The same environment with these authenticators.
+    #[must_use]
+    pub fn with_authenticators(self, authenticators: CustomAuthenticators) -> Self {
+        Self { authenticators, ..self }
     }
 
     /// The same environment with another value for one variable.
@@ -66,15 +81,16 @@ impl Environment {
             own.insert(name.to_owned(), value.to_owned());
             Arc::new(own)
         };
-        Self(match &self.0 {
+        let variables = match &self.variables {
             Variables::OfTheProcess(own) => Variables::OfTheProcess(put(own)),
             Variables::Fixed(own) => Variables::Fixed(put(own)),
-        })
+        };
+        Self { variables, authenticators: self.authenticators.clone() }
     }
 
     fn get(&self, name: &str, wanted: Wanted) -> Result<String, SourceFault> {
         let missing = || SourceFault::NotSet(name.to_owned(), wanted);
-        match &self.0 {
+        match &self.variables {
             Variables::OfTheProcess(own) => match own.get(name) {
                 Some(value) => Ok(value.clone()),
                 None => of_the_process(name, missing),
@@ -220,6 +236,19 @@ impl Reader {
     /// The list of revocations that counts already and is read from this file.
     pub(super) fn running(&self, file: &Path) -> Option<Revocations> {
         self.running.clone().filter(|running| running.file == file)
+    }
+
+    /// The authenticator that the program brings under this name.
+    pub(super) fn authenticator(&self, name: &str) -> Result<Arc<dyn CustomAuthenticator>, Problem> {
+        let authenticators = &self.environment.authenticators;
+        authenticators.get(name).ok_or_else(|| {
+            let known: Vec<String> = authenticators.names().map(|name| Quoted::new(name).to_string()).collect();
+            let known = match known.as_slice() {
+                [] => ", which brings none: `custom` is for programs that are built on the library".to_owned(),
+                known => format!("; known are {}", known.join(", ")),
+            };
+            Problem::CustomUnknown { found: Quoted::new(name), known }
+        })
     }
 
     /// The keys that stand for those that are configured, if they do not count.

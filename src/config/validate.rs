@@ -1,6 +1,7 @@
 //! From the document to a configuration that can't hold a bad value. Notes every problem, and gives nothing if there is one.
 
 mod authenticators;
+mod correlation;
 mod denials;
 mod filter;
 mod mint;
@@ -46,6 +47,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
         core,
         upstream,
         mint: minted,
+        correlation,
         denials,
         telemetry,
     } = document;
@@ -66,6 +68,9 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
     let mint::Checked { mints, published } = mint::check(minted, &list, reader, &mut problems);
     let shape = upstream::check(upstream, &required, &places, (mints, minted), &mut problems);
+    let correlation = correlation
+        .as_ref()
+        .and_then(|correlation| correlation::check(correlation, &places, &shape, reader, &mut problems));
     let schemes = authenticators::challenge_schemes(&list);
     let style = denials::style(denials, schemes, &mut problems);
     let redirect = denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &places, &mut problems));
@@ -79,7 +84,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let answers = Answers::new(style, &told, redirect);
     let authenticators = Authenticators::new(list, revocations);
     let published = PublishedKey::set(&published).into();
-    let snapshot = Snapshot { places, authenticators, rules, modules, shape, published, answers, deadline, logged };
+    let snapshot =
+        Snapshot { places, authenticators, rules, modules, shape, published, correlation, answers, deadline, logged };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
     Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources })
 }

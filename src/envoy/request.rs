@@ -4,7 +4,7 @@ use super::proto::{
     self, AttributeContext, CheckRequest, ContextExtensionsEntry, HttpRequest, Request as RequestAttributes,
 };
 use crate::header::is_token_byte;
-use crate::request::{Context, Field, Headers, Peer, Request, RequestFault};
+use crate::request::{Body, Context, Field, Headers, Peer, Request, RequestFault};
 
 /// Reads a check. Borrows from it: no header is copied.
 ///
@@ -28,8 +28,8 @@ pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
         fragment: _, // always empty: a path that holds a `#` is refused
         size: _,
         protocol: _,
-        body: _,
-        raw_body: _,
+        body: _,     // looked at below, with the headers that say whether it is whole
+        raw_body: _, // the same
         header_map: _,
     } = http;
     let mut request = Request::parse(method, path, host, headers(http)?)?;
@@ -38,7 +38,26 @@ pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
         request.peer = Peer { principal, certificate };
     }
     request.context = context(context_extensions)?;
+    request.body = body(http, &request.headers);
     Ok(request)
+}
+
+/// The body, which Envoy sends in one field or the other, and says of in a header whether it is whole. A client can send that header
+/// too; whatever it says, one that is not `false` means that the body may have been cut.
+fn body<'a>(http: &'a HttpRequest, headers: &Headers<'_>) -> Body<'a> {
+    const PARTIAL: &[u8] = b"x-envoy-auth-partial-body";
+    let mut said = headers.iter().filter(|field| field.name.eq_ignore_ascii_case(PARTIAL)).map(|field| field.value);
+    let bytes = match (&*http.body, &*http.raw_body) {
+        (body, []) => body,
+        ([], raw) => raw,
+        (_, _) => return Body::Partial,
+    };
+    match (said.next(), bytes) {
+        (None, []) => Body::NotSent,
+        (None, bytes) => Body::Whole(bytes),
+        (Some(b"false"), bytes) if said.all(|value| value == b"false") => Body::Whole(bytes),
+        (Some(_), _) => Body::Partial,
+    }
 }
 
 /// The headers of a check that could not be read as a request, if they can be read at least: how a client is told so depends on them.

@@ -66,6 +66,8 @@ async fn a_denial_ends_with_3_and_shows_what_the_client_is_told() {
     let said = run(&["call", &address, "--path", "/crm/"]).await;
     let expected = r#"denied 401
   header content-type: application/json
+  header cache-control: no-store
+  header x-content-type-options: nosniff
   header www-authenticate: Bearer realm="modgud"
   body {"detail":"Authentication credentials were not provided."}
 "#;

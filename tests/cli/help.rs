@@ -45,6 +45,7 @@ async fn every_command_shows_an_example_of_itself() {
             "token",
             "keygen",
             "apikey",
+            "correlation",
             "envoy",
             "openapi",
             "stdio",
@@ -52,6 +53,7 @@ async fn every_command_shows_an_example_of_itself() {
             "token mint",
             "token inspect",
             "apikey new",
+            "correlation verify",
             "openapi check",
             "openapi rules",
         ]

@@ -86,7 +86,7 @@ async fn sane_files_and_profiles_are_not_cautioned_against() {
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{name}");
         assert!(!said.out.contains("caution"), "{name}: {}", said.out);
     }
-    for profile in [ProfileName::Bifrost, ProfileName::Bearer, ProfileName::None] {
+    for profile in [ProfileName::Bifrost, ProfileName::Bearer, ProfileName::Orchescala, ProfileName::None] {
         let overrides = Overrides { profile: Some(profile), ..Overrides::default() };
         let loaded = load(None, &overrides, &Environment::fixed(variables())).unwrap();
         assert!(loaded.cautions(Timestamp::from_secs(NOW)).is_empty(), "{profile:?}");

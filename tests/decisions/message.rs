@@ -40,6 +40,9 @@ pub(super) fn message(case: &Case, token: &str, encoding: Encoding) -> CheckRequ
             map.headers.iter_mut().zip(names).for_each(|(header, name)| header.key = name);
         }
     }
+    if let Some(body) = &case.body {
+        http.body = bytes(body).into();
+    }
     http.method = bytes(case.method.as_deref().unwrap_or(METHOD)).into();
     http.path = bytes(case.path.as_deref().unwrap_or(PATH)).into();
     http.host = bytes(case.host.as_deref().unwrap_or(HOST)).into();

@@ -37,6 +37,7 @@ pub(super) struct Case {
     pub(super) path: Option<String>,
     pub(super) host: Option<String>,
     pub(super) headers: Option<Vec<(String, String)>>,
+    pub(super) body: Option<String>,
     pub(super) peer: Option<PeerSpec>,
     #[serde(default)]
     pub(super) context: Vec<(String, String)>,

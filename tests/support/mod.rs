@@ -89,6 +89,16 @@ impl Sidecar {
     pub async fn compared(file: Option<PathBuf>, folder: TempDir, shadow: Option<PathBuf>) -> Self {
         let pem = KEY.public_pem().unwrap();
         let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem), ("JWT_PUBLIC_KEY", &pem)]);
+        Self::in_environment(file, folder, environment, shadow).await
+    }
+
+    /// The same in another environment.
+    pub async fn in_environment(
+        file: Option<PathBuf>,
+        folder: TempDir,
+        environment: Environment,
+        shadow: Option<PathBuf>,
+    ) -> Self {
         let (grpc, admin) = ("127.0.0.1:0".parse().ok(), "127.0.0.1:0".parse().ok());
         let shadow = shadow.map(|file| Origin {
             file: Some(file),

@@ -25,6 +25,9 @@ pub(in super::super) struct Authenticator {
     /// It vouches by the TLS certificate of the client's connection, which Envoy has checked. `from` is left out. Asked only for
     /// requests without another credential; one authenticator at most is of this kind.
     pub(in super::super) mtls: Option<Mtls>,
+    /// It vouches in a way that the program brings, under this name; `modgud` itself brings none. Beside a `jwt` that looks in the same
+    /// place it is asked about tokens that are no signed ones.
+    pub(in super::super) custom: Option<String>,
 }
 
 impl Authenticator {

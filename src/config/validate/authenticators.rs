@@ -15,17 +15,17 @@ use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
 use super::super::source::Reader;
 use super::name;
-use crate::authn::Authenticator;
+use crate::authn::{Authenticator, RegisteredAuthenticator};
 use crate::credential::{AuthenticatorIndex, Places};
 use crate::introspection::IntrospectionSource;
 use crate::keys::KeySource;
-use crate::principal::IdentityClaims;
+use crate::principal::{AuthenticatorName, IdentityClaims};
 pub(super) use sender::challenge_schemes;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The kinds, for whoever wrote none.
-const KINDS: &str = "`jwt`, `introspection`, `api_key`, `mtls`";
+const KINDS: &str = "`jwt`, `introspection`, `api_key`, `mtls`, `custom`";
 
 /// The servers that authenticators rely on.
 #[derive(Default)]
@@ -45,7 +45,7 @@ pub(super) fn check(
     let mut places = Places::default();
     let mut taken = HashSet::new();
     for (number, entry) in list.iter().enumerate() {
-        let document::Authenticator { name: entry_name, from, jwt, introspection, api_key, mtls } = entry;
+        let document::Authenticator { name: entry_name, from, jwt, introspection, api_key, mtls, custom } = entry;
         let at = Path::root("authenticators").position(number);
         name(&at, entry_name, &mut taken, problems);
         match (mtls, from.is_empty()) {
@@ -54,7 +54,7 @@ pub(super) fn check(
             (Some(_), false) => problems.add(at.key("from"), Problem::MtlsFrom),
         }
         sender::places(&at, entry, problems);
-        let found = [jwt.is_some(), introspection.is_some(), api_key.is_some(), mtls.is_some()];
+        let found = [jwt.is_some(), introspection.is_some(), api_key.is_some(), mtls.is_some(), custom.is_some()];
         let found = found.into_iter().filter(|is| *is).count();
         if found != 1 {
             problems.add(at.clone(), Problem::Kind { found, known: KINDS });
@@ -77,6 +77,12 @@ pub(super) fn check(
             }
             let mtls = mtls::check(&at.key("mtls"), entry_name, mtls, identity, problems);
             authenticators.push(Authenticator::Mtls(mtls));
+        } else if let Some(custom) = custom {
+            let by = reader.authenticator(custom);
+            if let Some(by) = problems.take(&at.key("custom"), by) {
+                let (name, identity) = (AuthenticatorName::new(entry_name), Arc::clone(identity));
+                authenticators.push(Authenticator::Custom(RegisteredAuthenticator { name, identity, by }));
+            }
         }
     }
     sole_opaque(list, &places, problems);

@@ -73,10 +73,8 @@ pub(super) fn check(
         let at = Path::root("upstream").key("headers").key(written);
         let Some(name) = problems.take(&at, header_name(written)) else { continue };
         let bytes = name.as_str().as_bytes();
-        if RESERVED.iter().any(|reserved| same_to_a_server(reserved.as_bytes(), bytes)) || places.looks_in(&name) {
-            problems.add(at.clone(), Problem::HeaderReserved(Quoted::new(written)));
-        } else if is_about_the_request(bytes) {
-            problems.add(at.clone(), Problem::HeaderAboutTheRequest(Quoted::new(written)));
+        if let Some(problem) = refused(written, &name, places) {
+            problems.add(at.clone(), problem);
         }
         if let Some(other) = taken.insert(bytes.iter().copied().map(fold).collect(), written) {
             problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other), Quoted::new(written)));
@@ -111,6 +109,18 @@ pub(super) fn check(
         identity: IdentityHeaders::new(identity, patterns),
         forward: forward(credential.as_ref(), (mints, written), problems),
         metadata: self::metadata(metadata, problems),
+    }
+}
+
+/// What keeps a header from being ours, if something does.
+pub(super) fn refused(written: &str, name: &HeaderName, places: &Places) -> Option<Problem> {
+    let bytes = name.as_str().as_bytes();
+    if RESERVED.iter().any(|reserved| same_to_a_server(reserved.as_bytes(), bytes)) || places.looks_in(name) {
+        Some(Problem::HeaderReserved(Quoted::new(written)))
+    } else if is_about_the_request(bytes) {
+        Some(Problem::HeaderAboutTheRequest(Quoted::new(written)))
+    } else {
+        None
     }
 }
 

@@ -1,0 +1,52 @@
+//! modgud with an authenticator of one's own: everything that the command `modgud` does, and tokens of a form that it does not know.
+//!
+//! ```sh
+//! cargo run --example custom_authenticator -- check --config examples/custom_authenticator.yaml
+//! cargo run --example custom_authenticator -- explain --config examples/custom_authenticator.yaml \
+//!     --header "Authorization: Bearer valid-alice-1893456000"
+//! ```
+
+use modgud::authn::{CustomAuthenticator, CustomAuthenticators, CustomFault};
+use modgud::clock::Timestamp;
+use modgud::jose::Claims;
+use modgud::principal::Identity;
+use modgud::request::Request;
+use serde_json::{Map, Value, json};
+use std::process::ExitCode;
+
+/// Tokens of the form `valid-USER-EXPIRY`, with the time in seconds since 1970. A real one would look into a table, or check a MAC:
+/// anybody can write these.
+#[derive(Debug)]
+pub struct ValidPrefix;
+
+impl CustomAuthenticator for ValidPrefix {
+    fn authenticate(&self, token: &str, _: &Request<'_>, now: Timestamp) -> Result<Map<String, Value>, CustomFault> {
+        let rest = token.strip_prefix("valid-").ok_or(CustomFault::Refused)?;
+        let (user, expiry) = rest.rsplit_once('-').filter(|(user, _)| !user.is_empty()).ok_or(CustomFault::Refused)?;
+        let expiry = expiry.parse().map(Timestamp::from_secs).map_err(|_| CustomFault::Refused)?;
+        if now >= expiry {
+            return Err(CustomFault::Expired);
+        }
+        let claims = json!({ "sub": user, "email": format!("{user}@example.com") });
+        Ok(claims.as_object().cloned().unwrap_or_default())
+    }
+
+    /// The configuration's `principal` says who the caller is; on top of that, Alice may do everything that she may ask for by name.
+    fn identity(&self, _: &Claims, mut read: Identity) -> Identity {
+        if read.subject.as_deref() == Some("alice") {
+            read.permissions.push("delete".into());
+        }
+        read
+    }
+}
+
+/// What `custom: NAME` in a configuration stands for.
+#[must_use]
+pub fn authenticators() -> CustomAuthenticators {
+    CustomAuthenticators::default().with("valid-prefix", ValidPrefix)
+}
+
+/// The whole command `modgud`, with these authenticators.
+fn main() -> ExitCode {
+    modgud::cli::run_with(authenticators()).into()
+}

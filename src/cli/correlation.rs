@@ -1,0 +1,108 @@
+//! `modgud correlation`: what a worker does with the correlation that came with its work.
+
+use super::{Exit, fail, say};
+use crate::clock::Clock;
+use crate::upstream::{IdentityCorrelation, Part, ReadFault, SigningSecret, VerifyFault};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Looks at identity correlations, as workers do.
+#[derive(clap::Subcommand)]
+#[command(
+    after_help = "Example:\n  modgud correlation verify --key identity.key --process-instance 4711 correlation.json"
+)]
+pub(super) enum Command {
+    Verify(Verify),
+}
+
+/// Verifies a correlation, and prints it.
+///
+/// Exit code 0: it was signed with this key, and for this process instance if one is given. 1: it was not, or is no correlation.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  modgud correlation verify --key identity.key --process-instance 4711 correlation.json\n  \
+    echo \"$CORRELATION\" | modgud correlation verify --key identity.key --max-age 1h -"
+)]
+pub(super) struct Verify {
+    /// The secret, without a line end behind it
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The process instance that it has to be of
+    #[arg(long, value_name = "ID")]
+    process_instance: Option<String>,
+    /// How old it may be; any age if it is not given
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    max_age: Option<Duration>,
+    /// The file that holds it, as JSON; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    correlation: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum CorrelationError {
+    #[error("{file} can't be read: {error}")]
+    Unreadable { file: String, error: io::Error },
+    #[error("{0} holds no secret")]
+    NoSecret(String),
+    #[error(transparent)]
+    Read(#[from] ReadFault),
+    #[error(transparent)]
+    Verify(#[from] VerifyFault),
+    #[error("the correlation is good, and of another process instance")]
+    Instance,
+    #[error("the correlation is good, and older than {}", humantime::format_duration(*.0))]
+    Age(Duration),
+    #[error("the correlation is good, and from a time that is yet to come")]
+    Future,
+}
+
+/// How far clocks may be apart.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
+
+pub(super) fn run(command: Command) -> Exit {
+    let Command::Verify(verify) = command;
+    match verify.run() {
+        Ok(correlation) => {
+            say(correlation.to_json());
+            Exit::Done
+        }
+        Err(error) => fail(error),
+    }
+}
+
+impl Verify {
+    fn run(self) -> Result<IdentityCorrelation, CorrelationError> {
+        let Self { key, process_instance, max_age, correlation } = self;
+        let secret = read(&key)?;
+        let secret = secret.trim();
+        if secret.is_empty() {
+            return Err(CorrelationError::NoSecret(key.display().to_string()));
+        }
+        let correlation = IdentityCorrelation::from_json(read(&correlation)?.as_bytes())?;
+        correlation.verify(&SigningSecret::new(secret))?;
+        let instance = correlation.instance.as_ref().map(Part::as_str);
+        if process_instance.as_deref().is_some_and(|expected| instance != Some(expected)) {
+            return Err(CorrelationError::Instance);
+        }
+        let now = Clock::System.now();
+        if let Some(most) = max_age {
+            if correlation.issued_at > now.plus(CLOCKS_APART) {
+                return Err(CorrelationError::Future);
+            }
+            if correlation.issued_at.plus(most) < now {
+                return Err(CorrelationError::Age(most));
+            }
+        }
+        Ok(correlation)
+    }
+}
+
+fn read(file: &Path) -> Result<String, CorrelationError> {
+    let (name, text) = if file.as_os_str() == "-" {
+        ("standard input".to_owned(), io::read_to_string(io::stdin()))
+    } else {
+        (file.display().to_string(), std::fs::read_to_string(file))
+    };
+    text.map_err(|error| CorrelationError::Unreadable { file: name, error })
+}

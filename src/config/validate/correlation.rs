@@ -1,0 +1,126 @@
+//! Checks `correlation`: that its headers are free, and that it can be signed.
+
+use super::super::document::{self, Claim, Impersonation, ProcessInstance};
+use super::super::path::Path;
+use super::super::problem::{Problem, Problems};
+use super::super::quoted::Quoted;
+use super::super::source::Reader;
+use super::principal::claim_path;
+use super::{header_name, upstream};
+use crate::authz::{PathPattern, Segment};
+use crate::credential::Places;
+use crate::header::{HeaderName, same_to_a_server};
+use crate::principal::ClaimPath;
+use crate::upstream::{
+    Correlation, Impersonation as Checked, ImpersonationSource, InstanceSources, PARAMETER, Shape, SigningSecret,
+};
+
+pub(super) fn check(
+    correlation: &document::Correlation,
+    places: &Places,
+    shape: &Shape,
+    reader: &Reader,
+    problems: &mut Problems,
+) -> Option<Correlation> {
+    let document::Correlation { header, username, email, key, impersonation, process_instance } = correlation;
+    let at = Path::root("correlation");
+    let mut headers = Headers { places, shape, taken: Vec::new() };
+    let header = headers.take(&at.key("header"), header, problems);
+    let mut claim = |key: &str, claim: Option<&Claim>, unset: &str| match claim {
+        Some(claim) => problems.take(&at.key(key), claim_path(claim)),
+        None => ClaimPath::parse(unset).ok(),
+    };
+    let username = claim("username", username.as_ref(), "preferred_username");
+    let email = claim("email", email.as_ref(), "email");
+    let secret = match key {
+        // In a policy test nobody minds that the secret of the place where it is to serve is not here.
+        Some(source) if !reader.replaces_keys() => {
+            let secret = reader.read_secret(source).map(|(secret, _)| secret).map_err(Problem::from);
+            let secret = secret.and_then(|secret| {
+                if secret.is_empty() {
+                    Err(Problem::Empty("nothing can be signed without a secret"))
+                } else {
+                    Ok(secret)
+                }
+            });
+            problems.take(&at.key("key"), secret).map(|secret| SigningSecret::new(&secret))
+        }
+        Some(_) | None => None,
+    };
+    let impersonation = impersonation
+        .as_ref()
+        .and_then(|impersonation| self::impersonation(&at.key("impersonation"), impersonation, &mut headers, problems));
+    let instance = instance(&at.key("process_instance"), process_instance, &mut headers, problems);
+    Some(Correlation { header: header?, username: username?, email: email?, secret, impersonation, instance })
+}
+
+fn impersonation(
+    at: &Path,
+    impersonation: &Impersonation,
+    headers: &mut Headers<'_>,
+    problems: &mut Problems,
+) -> Option<Checked> {
+    let Impersonation { header, body, permission } = impersonation;
+    if permission.is_empty() {
+        problems.add(at.key("permission"), Problem::Empty("nobody can have what has no name; write a permission"));
+    }
+    let source = match (header, body) {
+        (Some(header), None) => ImpersonationSource::Header(headers.take(&at.key("header"), header, problems)?),
+        (None, Some(member)) if member.is_empty() => {
+            problems.add(at.key("body"), Problem::Empty("write the name of a member, such as `customer`"));
+            return None;
+        }
+        (None, Some(member)) => ImpersonationSource::Body(member.as_str().into()),
+        (Some(_), Some(_)) | (None, None) => {
+            problems.add(at.clone(), Problem::ImpersonationPlace);
+            return None;
+        }
+    };
+    Some(Checked { source, permission: permission.as_str().into() })
+}
+
+fn instance(
+    at: &Path,
+    instance: &ProcessInstance,
+    headers: &mut Headers<'_>,
+    problems: &mut Problems,
+) -> InstanceSources {
+    let ProcessInstance { paths, header } = instance;
+    let mut patterns = Vec::new();
+    for (number, text) in paths.iter().enumerate() {
+        let at = at.key("paths").position(number);
+        let parsed = PathPattern::parse(text).map_err(|fault| Problem::Pattern { pattern: Quoted::new(text), fault });
+        let Some(pattern) = problems.take(&at, parsed) else { continue };
+        let named = |segment: &Segment| matches!(segment, Segment::Parameter(name) if **name == *PARAMETER);
+        if pattern.segments().iter().any(named) {
+            patterns.push(pattern);
+        } else {
+            problems.add(at, Problem::NoProcessInstance(Quoted::new(text)));
+        }
+    }
+    let header = header.as_ref().and_then(|header| headers.take(&at.key("header"), header, problems));
+    InstanceSources { paths: patterns, header }
+}
+
+/// The headers that are somebody's already.
+struct Headers<'c> {
+    places: &'c Places,
+    shape: &'c Shape,
+    taken: Vec<HeaderName>,
+}
+
+impl Headers<'_> {
+    fn take(&mut self, at: &Path, written: &str, problems: &mut Problems) -> Option<HeaderName> {
+        let name = problems.take(at, header_name(written))?;
+        if let Some(problem) = upstream::refused(written, &name, self.places) {
+            problems.add(at.clone(), problem);
+        }
+        let identity = self.shape.identity.headers().iter().map(|header| &header.name);
+        let mut others = identity.chain(&self.taken);
+        if let Some(other) = others.find(|other| same_to_a_server(other.bytes(), name.bytes())) {
+            problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other.as_str()), Quoted::new(written)));
+        }
+        self.taken.push(name.clone());
+        Some(name)
+    }
+}

@@ -1,0 +1,125 @@
+//! For whom a caller acts: a value in a header or in the body, and the permission to name one. What can't be read for certain is
+//! refused, since the service behind might read it.
+
+use super::CorrelationFault;
+use super::part::{Part, PartFault};
+use crate::header::HeaderName;
+use crate::jose::{Claims, JsonFault};
+use crate::principal::Principal;
+use crate::request::{Body, Lookup, Request};
+use serde_json::{Number, Value};
+
+/// How a configuration lets callers act for others.
+#[derive(Debug)]
+pub struct Impersonation {
+    /// Where the value stands.
+    pub source: ImpersonationSource,
+    /// What a caller must have to name one.
+    pub permission: Box<str>,
+}
+
+/// Where the value stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImpersonationSource {
+    /// In this header.
+    Header(HeaderName),
+    /// In the member of this name, at the top of the JSON body.
+    Body(Box<str>),
+}
+
+/// Why a body can't be looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// Envoy was not told to send bodies along (`with_request_body`).
+    #[error("the request has a body and Envoy did not send it along")]
+    NotSent,
+    /// Envoy sent its beginning only, or another length than the request says that it has.
+    #[error("Envoy did not send the body along whole")]
+    Partial,
+    /// It is no JSON object that can be read in one way.
+    #[error("the body {0}")]
+    Json(JsonFault),
+}
+
+impl ImpersonationSource {
+    /// The header, if it is one.
+    pub(super) const fn header(&self) -> Option<&HeaderName> {
+        match self {
+            Self::Header(name) => Some(name),
+            Self::Body(_) => None,
+        }
+    }
+}
+
+impl Impersonation {
+    /// For whom the caller acts, if for another.
+    ///
+    /// # Errors
+    /// [`CorrelationFault`] when that can't be told, or the caller may not.
+    pub(super) fn of(&self, principal: &Principal, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
+        let value = match &self.source {
+            ImpersonationSource::Header(name) => in_header(name, request),
+            ImpersonationSource::Body(name) => in_body(name, request),
+        }?;
+        match value.filter(|value| !value.as_str().is_empty()) {
+            Some(_) if !principal.identity().may(&self.permission) => {
+                Err(CorrelationFault::NotEntitled(self.permission.clone()))
+            }
+            value => Ok(value),
+        }
+    }
+}
+
+fn in_header(name: &HeaderName, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
+    let value = match request.headers.sole(name.as_str()) {
+        Lookup::Absent => return Ok(None),
+        Lookup::Repeated => return Err(CorrelationFault::Impersonated(PartFault::NotText)),
+        Lookup::One(value) => value,
+    };
+    let text = std::str::from_utf8(value).map_err(|_| CorrelationFault::Impersonated(PartFault::NotText))?;
+    Part::parse(text).map(Some).map_err(CorrelationFault::Impersonated)
+}
+
+fn in_body(name: &str, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
+    let bytes = whole(request)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let members = match Claims::parse(bytes) {
+        Ok(members) => members,
+        // JSON that has no members names nobody.
+        Err(JsonFault::NotAnObject) => return Ok(None),
+        Err(fault) => return Err(BodyFault::Json(fault).into()),
+    };
+    let text = match members.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => exactly(number).map_err(CorrelationFault::Impersonated)?,
+        None | Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => return Ok(None),
+    };
+    Part::parse(&text).map(Some).map_err(CorrelationFault::Impersonated)
+}
+
+/// The body, if it is certain that this is all of it. One that Envoy does not send along and says no length of looks like none: nobody
+/// is named then, which gives nobody anything.
+fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], BodyFault> {
+    let length = request.headers.get("content-length");
+    match (request.body, length) {
+        (Body::Partial, _) | (Body::Whole(_), Lookup::Repeated) => Err(BodyFault::Partial),
+        (Body::Whole(bytes), Lookup::One(length)) if length != bytes.len().to_string().as_bytes() => {
+            Err(BodyFault::Partial)
+        }
+        (Body::Whole(bytes), Lookup::Absent | Lookup::One(_)) => Ok(bytes),
+        (Body::NotSent, Lookup::Absent | Lookup::One(b"0")) => Ok(&[]),
+        (Body::NotSent, Lookup::One(_) | Lookup::Repeated) => Err(BodyFault::NotSent),
+    }
+}
+
+/// A number as it stands in the body, as far as that can be told once it has been read.
+fn exactly(number: &Number) -> Result<String, PartFault> {
+    /// From here on not every whole number is one (IEEE 754 binary64).
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match number.as_f64() {
+        Some(value) if number.is_f64() && value.abs() >= EXACT => Err(PartFault::Number),
+        Some(_) | None => Ok(number.to_string()),
+    }
+}

@@ -1,0 +1,128 @@
+//! `examples/custom_authenticator.rs`: the very file, asked as a server through gRPC. That it is a program with every command is said
+//! by its `main`, which is that of `modgud` with one argument more.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
+#[path = "../examples/custom_authenticator.rs"]
+#[expect(dead_code, unreachable_pub, reason = "it is a program, whose `main` nobody calls here")]
+mod example;
+
+use crate::decisions::answer::Answer;
+use crate::decisions::counters::Counters;
+use crate::support::{Encoding, NOW, Sidecar, check};
+use modgud::authn::{CustomAuthenticator, CustomAuthenticators, CustomFault};
+use modgud::clock::Timestamp;
+use modgud::config::{Environment, Overrides, load};
+use modgud::request::Request;
+use serde_json::{Map, Value};
+use std::fs;
+
+const YAML: &str = include_str!("../examples/custom_authenticator.yaml");
+
+struct Asked {
+    sidecar: Sidecar,
+}
+
+impl Asked {
+    async fn start(yaml: &str, authenticators: CustomAuthenticators) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("modgud.yaml");
+        fs::write(&file, yaml).unwrap();
+        fs::write(folder.path().join("revoked.yaml"), "subjects: [eve]\n").unwrap();
+        let environment = Environment::fixed([]).with_authenticators(authenticators);
+        Self { sidecar: Sidecar::in_environment(Some(file), folder, environment, None).await }
+    }
+
+    /// The answer, and the reason that is counted.
+    async fn ask(&self, method: &str, authorization: &str) -> (Answer, String) {
+        let before = Counters::read(&self.sidecar).await;
+        let check = check(Encoding::Joined, method, "/", &[("authorization", authorization.as_bytes())]);
+        let answer = self.sidecar.client().await.check(check).await.unwrap().into_inner();
+        let reasons = Counters::read(&self.sidecar).await.reasons_since(&before);
+        let [reason] = <[String; 1]>::try_from(reasons).unwrap_or_else(|reasons| panic!("{reasons:?}"));
+        (Answer::read(answer).unwrap(), reason)
+    }
+}
+
+#[tokio::test]
+async fn the_example_serves() {
+    let asked = Asked::start(YAML, example::authenticators()).await;
+    let later = NOW.saturating_add(60);
+    let set = |answer: &Answer| match answer {
+        Answer::Allow { set, .. } => set.iter().map(|(name, value)| format!("{name}: {value}")).collect(),
+        Answer::Deny { .. } => Vec::new(),
+    };
+    let (answer, _) = asked.ask("GET", &format!("Bearer valid-bob-{later}")).await;
+    assert_eq!(set(&answer), ["x-email: bob@example.com", "x-user: bob"], "{answer:?}");
+    for (method, authorization, status, reason) in [
+        ("DELETE", format!("Bearer valid-alice-{later}"), None, ""),
+        ("DELETE", format!("Bearer valid-bob-{later}"), Some(403), "permission_missing"),
+        ("GET", format!("Bearer valid-bob-{NOW}"), Some(401), "token_expired"),
+        ("GET", format!("Bearer valid--{later}"), Some(401), "credential_refused"),
+        ("GET", "Bearer invalid".to_owned(), Some(401), "credential_refused"),
+        ("GET", "Bearer a.b.c".to_owned(), Some(401), "credential_refused"),
+        ("GET", "Basic dXNlcg==".to_owned(), Some(401), "credential_malformed"),
+        ("GET", "Bearer a b".to_owned(), Some(401), "credential_malformed"),
+    ] {
+        let (answer, counted) = asked.ask(method, &authorization).await;
+        assert_eq!((answer.status(), counted.as_str()), (status, reason), "{method} {authorization}");
+    }
+}
+
+/// Says what the credential says.
+struct Told;
+
+impl CustomAuthenticator for Told {
+    fn authenticate(
+        &self,
+        credential: &str,
+        request: &Request<'_>,
+        _: Timestamp,
+    ) -> Result<Map<String, Value>, CustomFault> {
+        match credential {
+            "unavailable" => Err(CustomFault::Unavailable),
+            "panic" => panic!("a fault of one's own"),
+            path if request.path.as_str() == "/" => {
+                Ok(Map::from_iter([("sub".to_owned(), path.into()), ("jti".to_owned(), "one".into())]))
+            }
+            _ => Err(CustomFault::Refused),
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_it_does_the_check_is_answered() {
+    let told = CustomAuthenticators::default().with("valid-prefix", Told);
+    let asked = Asked::start(&format!("{YAML}revocations: {{ file: revoked.yaml }}\n"), told).await;
+    for (credential, status, reason) in [
+        ("unavailable", Some(503), "authenticator_unavailable"),
+        ("panic", Some(503), "internal"),
+        ("somebody", None, ""),
+        ("eve", Some(401), "token_revoked"),
+    ] {
+        let (answer, counted) = asked.ask("GET", &format!("Bearer {credential}")).await;
+        assert_eq!((answer.status(), counted.as_str()), (status, reason), "{credential}");
+    }
+}
+
+#[test]
+fn a_name_that_nobody_has_registered_is_told_with_those_that_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("modgud.yaml");
+    fs::write(&file, YAML.replace("valid-prefix", "valid-prefixes")).unwrap();
+    let problems = |authenticators| {
+        let environment = Environment::fixed([]).with_authenticators(authenticators);
+        let loaded = load(Some(&file), &Overrides::default(), &environment);
+        loaded.err().map(|error| error.to_string().replace(&file.display().to_string(), "modgud.yaml"))
+    };
+    assert_eq!(
+        problems(example::authenticators()).unwrap(),
+        "modgud.yaml:6:13: authenticators[0].custom: `valid-prefixes` is not the name of an authenticator of this program; \
+         known are `valid-prefix`"
+    );
+    assert_eq!(
+        problems(CustomAuthenticators::default()).unwrap(),
+        "modgud.yaml:6:13: authenticators[0].custom: `valid-prefixes` is not the name of an authenticator of this program, which \
+         brings none: `custom` is for programs that are built on the library"
+    );
+}

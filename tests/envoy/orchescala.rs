@@ -1,0 +1,105 @@
+//! The profile `orchescala` behind Envoy: bodies that arrive whole or cut, and what the service gets.
+
+use super::seen::Seen;
+use super::tokens::{claims, sign, with};
+use super::{playground, replaced};
+use modgud::playground::http::Exchange;
+use modgud::playground::{Playground, Setup};
+use modgud::upstream::{IdentityCorrelation, SigningSecret};
+use serde_json::json;
+
+const CONFIG: &str = "
+profile: orchescala
+authenticators:
+  - name: keycloak
+    from: [{ header: authorization, schemes: [Bearer] }]
+    jwt: { issuer: bifrost, algorithms: [RS256], keys: [{ pem: { env: JWT_PUBLIC_KEY_RSA_BIFROST } }] }
+correlation:
+  key: { value: test-secret-key }
+  impersonation: { body: customer, permission: impersonate }
+  process_instance: { paths: ['/crm/{process_instance}/complete'] }
+";
+
+/// What docs/orchescala.md says of Envoy.
+fn with_bodies(yaml: &str) -> String {
+    let yaml = replaced(
+        yaml,
+        "                      failure_mode_allow: false",
+        "                      with_request_body: { max_request_bytes: 64, allow_partial_message: true }\n                      failure_mode_allow: false",
+    );
+    replaced(&yaml, "regex: \"authorization|", "regex: \"authorization|x[^a-z0-9]identity[^a-z0-9]correlation|")
+}
+
+async fn post(playground: &Playground, path: &str, lines: &str, body: &str) -> Exchange {
+    let request = format!("POST {path} HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n{lines}\r\n{body}");
+    Exchange::raw(playground.gateway, request.as_bytes()).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_service_gets_the_token_and_a_correlation_that_it_can_verify() {
+    let playground = playground(Setup { config: Some(CONFIG), edit: Some(with_bodies), ..Setup::default() }).await;
+    let claims = with(claims(), "preferred_username", json!("testuser"));
+    let token = sign(&playground.key, &with(claims.clone(), "scope", json!("impersonate")));
+    let plain = sign(&playground.key, &claims);
+    let header = |token: &str, body: &str| {
+        format!(
+            "Authorization: bearer {token}\r\nX-Identity-Correlation: spoofed\r\nContent-Length: {}\r\n",
+            body.len()
+        )
+    };
+
+    let body = r#"{"customer":"customer-456"}"#;
+    let answer = post(&playground, "/crm/process-123/complete", &header(&token, body), body).await;
+    assert_eq!(answer.status, 401, "the module knows no scheme but `JWT`; it was asked, and that is enough here");
+    let seen = Seen::of(&answer);
+    assert_eq!(seen.values("authorization"), [format!("bearer {token}")], "as the client sent it");
+    let [correlation] = seen.values("x-identity-correlation")[..] else { panic!("{:?}", seen.headers) };
+    let correlation = IdentityCorrelation::from_json(correlation.as_bytes()).unwrap();
+    assert_eq!(correlation.verify(&SigningSecret::new("test-secret-key")), Ok(()));
+    assert_eq!(correlation.username.as_str(), "testuser");
+    assert_eq!(correlation.impersonated.unwrap().as_str(), "customer-456");
+    assert_eq!(correlation.instance.unwrap().as_str(), "process-123");
+
+    let told = |answer: &Exchange| (answer.status, answer.json()["errorCode"].clone());
+    let denied = post(&playground, "/crm/process-123/complete", &header(&plain, body), body).await;
+    assert_eq!(told(&denied), (403, json!(403)));
+
+    // Cut by Envoy; the client says otherwise.
+    let long = format!(r#"{{"pad":"{}","customer":"customer-456"}}"#, "x".repeat(100));
+    let lines = format!("{}X-Envoy-Auth-Partial-Body: false\r\n", header(&plain, &long));
+    let cut = post(&playground, "/crm/process-123/complete", &lines, &long).await;
+    assert_eq!(told(&cut), (400, json!(400)));
+
+    // In pieces, so that nobody knows the length beforehand: Envoy has it whole all the same.
+    let lines = format!("Authorization: Bearer {plain}\r\nTransfer-Encoding: chunked\r\n");
+    let pieces = post(&playground, "/crm/process-123/complete", &lines, "7\r\n{\"a\":1}\r\n0\r\n\r\n").await;
+    assert_eq!(Seen::of(&pieces).values("x-identity-correlation").len(), 1);
+
+    // A body in a request that needs none.
+    let nothing = post(&playground, "/crm/", &header(&plain, ""), "").await;
+    assert_eq!(Seen::of(&nothing).values("x-identity-correlation").len(), 1);
+    playground.stop().await;
+}
+
+/// Without `with_request_body` nobody knows what the body says: a request that says that it has one is refused.
+#[tokio::test]
+async fn an_envoy_that_sends_no_bodies_lets_nobody_be_named_in_one() {
+    fn without_bodies(yaml: &str) -> String {
+        replaced(yaml, "regex: \"authorization|", "regex: \"authorization|x[^a-z0-9]identity[^a-z0-9]correlation|")
+    }
+    let playground = playground(Setup { config: Some(CONFIG), edit: Some(without_bodies), ..Setup::default() }).await;
+    let token = sign(&playground.key, &with(claims(), "preferred_username", json!("testuser")));
+    let lines = format!("Authorization: Bearer {token}\r\nX-Envoy-Auth-Partial-Body: false\r\n");
+    let body = r#"{"customer":"c"}"#;
+    let with_length = format!("{lines}Content-Length: {}\r\n", body.len());
+    assert_eq!(post(&playground, "/crm/", &with_length, body).await.status, 400);
+    // Of a body in pieces Envoy tells nothing at all: it looks like none, so that the correlation names nobody.
+    let chunked = format!("{lines}Transfer-Encoding: chunked\r\n");
+    let pieces = post(&playground, "/crm/", &chunked, "10\r\n{\"customer\":\"c\"}\r\n0\r\n\r\n").await;
+    let seen = Seen::of(&pieces);
+    let [correlation] = seen.values("x-identity-correlation")[..] else { panic!("{:?}", seen.headers) };
+    assert_eq!(IdentityCorrelation::from_json(correlation.as_bytes()).unwrap().impersonated, None);
+    let nothing = post(&playground, "/crm/", &format!("Authorization: Bearer {token}\r\n"), "").await;
+    assert_eq!(Seen::of(&nothing).values("x-identity-correlation").len(), 1);
+    playground.stop().await;
+}
