@@ -76,18 +76,9 @@ impl Driver {
         self.keys.told();
     }
 
-    /// Decides one check that began at a time, and gives back the request that was read from it, if it could be read.
+    /// Decides one check that began at a time, as of the time that `now` says, which is asked again after everything that is waited for;
+    /// and gives back the request that was read from it, if it could be read.
     pub async fn decide<'a>(
-        &self,
-        check: &'a CheckRequest,
-        snapshot: &Snapshot,
-        began: Instant,
-    ) -> (Decision, Option<Request<'a>>) {
-        self.decide_as_of(check, snapshot, began, || self.clock.now()).await
-    }
-
-    /// The same for the time that `now` says.
-    pub async fn decide_as_of<'a>(
         &self,
         check: &'a CheckRequest,
         snapshot: &Snapshot,

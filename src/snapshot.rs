@@ -130,7 +130,7 @@ fn conclude(
     decision.verdict = match granted {
         Err(fault) => {
             let told = decision.principal.as_deref().filter(|_| snapshot.answers.tell_permissions());
-            decision.insufficient = told.and_then(|caller| insufficient(caller, &selection, &fault));
+            decision.insufficient = told.and_then(|caller| insufficient(caller, selection, &fault));
             Verdict::Deny(fault.into())
         }
         Ok(grant) => {

@@ -72,11 +72,12 @@ mod tests {
     use super::{AuthzFault, Directions, shown};
     use crate::request::Context;
 
+    type Read = Result<(Option<&'static str>, Vec<&'static str>), AuthzFault>;
+
     #[test]
     fn what_begins_like_ours_is_ours_or_refused() {
         let key = |key: &str| Err(AuthzFault::ContextKey(key.into()));
         let value = |key| Err(AuthzFault::ContextValue(key));
-        type Read = Result<(Option<&'static str>, Vec<&'static str>), AuthzFault>;
         let table: [(&[(&str, &str)], Read); 13] = [
             (&[], Ok((None, vec![]))),
             (&[("rule", "a"), ("tenant", "b"), ("", ""), ("mod", "gud")], Ok((None, vec![]))),

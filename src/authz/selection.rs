@@ -209,7 +209,7 @@ impl<'r> Selection<'r, '_> {
     pub fn required_permissions(&self) -> Vec<Box<str>> {
         let rules = self.found.into_iter().chain(self.narrowing());
         let of_rules = rules.flat_map(|rule| &rule.require.all.permissions).map(|one| &**one);
-        let of_route = self.permissions.into_iter().flat_map(|permissions| permissions.iter());
+        let of_route = self.permissions.into_iter().flat_map(Permissions::iter);
         let mut all: Vec<Box<str>> = Vec::new();
         for one in of_rules.chain(of_route) {
             if !all.iter().any(|known| **known == *one) {

@@ -4,6 +4,7 @@ use super::seldom::Seldom;
 use super::shadow::{Done, Queue};
 use crate::answer::Seen;
 use crate::authz::RuleName;
+use crate::clock::Timestamp;
 use crate::decision::{Decision, Fault, LoggedDecisions, Tried, Verdict};
 use crate::driver::Driver;
 use crate::envoy::proto::{Authorization, CheckRequest, CheckResponse};
@@ -13,7 +14,7 @@ use crate::reason::{Class, Reason};
 use crate::request::{Lookup, Request};
 use crate::telemetry::metrics::Metrics;
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -85,7 +86,14 @@ impl Checks {
 
     async fn answer(&self, check: CheckRequest, started: Instant) -> CheckResponse {
         let snapshot = self.driver.snapshot();
-        let (decision, request) = self.driver.decide(&check, &snapshot, started).await;
+        // Noted for whoever decides it again.
+        let at = AtomicU64::new(0);
+        let now = || {
+            let now = self.driver.now();
+            at.store(now.as_millis(), Ordering::Relaxed);
+            now
+        };
+        let (decision, request) = self.driver.decide(&check, &snapshot, started, now).await;
         let reason = decision.reason();
         self.metrics.record(reason, started.elapsed());
         if let (Some(Reason::ConditionError), Some(rule)) = (reason, &decision.rule) {
@@ -112,7 +120,7 @@ impl Checks {
         let seen = Seen::of(request.as_ref(), unread.as_ref());
         let response = response(decision, seen, &snapshot.answers, &snapshot.shape.metadata);
         if let Some((queue, done)) = done {
-            queue.offer(check, done, self.driver.now());
+            queue.offer(check, done, Timestamp::from_millis(at.into_inner()));
         }
         response
     }

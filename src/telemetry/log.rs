@@ -50,11 +50,10 @@ pub fn start(format: LogFormat) -> LogGuard {
     // A panic is told by its place only: its text could hold what a client sent.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        match std::thread::current().name() {
-            Some(SHADOW_THREAD) => {
-                tracing::error!(place, "modgud failed inside over the shadow configuration; no answer depends on that");
-            }
-            Some(_) | None => tracing::error!(place, "modgud failed inside; the check that it was busy with is denied"),
+        if std::thread::current().name() == Some(SHADOW_THREAD) {
+            tracing::error!(place, "modgud failed inside over the shadow configuration; no answer depends on that");
+        } else {
+            tracing::error!(place, "modgud failed inside; the check that it was busy with is denied");
         }
     }));
     LogGuard(guard)

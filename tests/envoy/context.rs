@@ -18,8 +18,10 @@ fn edit(yaml: &str) -> String {
     let shown = block("docs/authorization.md", "yaml envoy route");
     let permission = "modgud.require_permission: read # a permission, or several with spaces between: all of them\n";
     let of_route = replaced(&shown, &format!("        {permission}"), "");
-    let indented =
-        |text: &str, by: usize| -> String { text.lines().map(|line| format!("{}{line}\n", " ".repeat(by))).collect() };
+    let indented = |text: &str, by: usize| -> String {
+        let indent = " ".repeat(by);
+        text.lines().flat_map(|line| [indent.as_str(), line, "\n"]).collect()
+    };
     let of_crm = indented(&of_route, 26);
     let of_documents = of_crm.replace("modgud.rule: staff", "modgud.rule: webhooks");
     let of_nobody = of_crm.replace("modgud.rule: staff", "modgud.rule: nobody");

@@ -160,11 +160,11 @@ async fn a_proof_is_shown_to_each_once() {
 /// A server that does not answer keeps the second configuration waiting, and nobody else.
 #[tokio::test]
 async fn what_the_shadow_waits_for_nobody_waits_for() {
-    let server = AuthorizationServer::of(&["good"]).await;
-    server.hold(true);
+    let asked = AuthorizationServer::of(&["good"]).await;
+    asked.hold(true);
     let serves =
         "profile: none\nserver: { deadline: 10s }\nrules: [{ name: page, match: { paths: [/] }, access: public }]\n";
-    let shadow = yaml(&server, "").replace("deadline: 10s", "deadline: 1s");
+    let shadow = yaml(&asked, "").replace("deadline: 10s", "deadline: 1s");
     let mut compared = Compared::start(serves, &shadow, &[]).await;
     let with =
         |token: &str| check(Encoding::Joined, "GET", "/", &[("authorization", format!("Bearer {token}").as_bytes())]);
@@ -177,7 +177,7 @@ async fn what_the_shadow_waits_for_nobody_waits_for() {
     let counters = compared.compared(10).await;
     let expected = (difference("page", "allowed", "introspection_unavailable"), 10);
     assert_eq!(differences(&counters), [expected].into());
-    server.hold(false);
+    asked.hold(false);
 }
 
 /// The second configuration's list of revocations is its own, and is followed.

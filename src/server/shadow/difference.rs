@@ -5,6 +5,9 @@ use crate::authz::RuleName;
 use crate::decision::{Decision, Verdict};
 use crate::reason::Reason;
 use crate::upstream::Mutations;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// How many headers are named, at most.
@@ -85,10 +88,32 @@ impl Done {
 /// The names of the headers and query parameters that are changed in another way; `None`: none is. Values are not told.
 fn headers(done: &Mutations, would: &Mutations) -> Option<String> {
     let (done, would) = (changes(done), changes(would));
-    let names: BTreeSet<String> =
-        done.symmetric_difference(&would).map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
-    let named: Vec<String> = names.into_iter().take(NAMED).collect();
-    (!named.is_empty()).then(|| named.join(", "))
+    let other = done.symmetric_difference(&would).map(|(name, _)| *name).filter(|name| !minted(name, &done, &would));
+    let told: BTreeSet<_> = other.map(String::from_utf8_lossy).collect();
+    let told: Vec<_> = told.into_iter().take(NAMED).collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+/// Whether a header is set to tokens of our own that only differ in when they were made.
+fn minted(name: &[u8], done: &BTreeSet<(&[u8], Change<'_>)>, would: &BTreeSet<(&[u8], Change<'_>)>) -> bool {
+    let value = |changes: &BTreeSet<(&[u8], Change<'_>)>| {
+        changes.iter().find_map(|(one, change)| match change {
+            Change::Set(value) if *one == name => says(value),
+            Change::Set(_) | Change::Remove | Change::RemoveFromQuery => None,
+        })
+    };
+    value(done).is_some_and(|done| value(would).is_some_and(|would| done == would))
+}
+
+/// What a signed token says (RFC 7515 §7.1), but for when it was made, and what stands before it. A client's token is handed on as it
+/// is or not at all, so that two that differ are ours.
+fn says(value: &[u8]) -> Option<(String, Map<String, Value>)> {
+    let text = std::str::from_utf8(value).ok()?;
+    let (scheme, token) = text.rsplit_once(' ').unwrap_or(("", text));
+    let [header, claims, _] = <[&str; 3]>::try_from(token.split('.').collect::<Vec<_>>()).ok()?;
+    let mut claims: Map<String, Value> = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    claims.retain(|name, _| !["iat", "nbf", "exp", "jti"].contains(&name.as_str()));
+    Some((format!("{scheme} {header}"), claims))
 }
 
 /// Each change: the name, and what becomes of it. The order in which they are made means nothing.

@@ -10,6 +10,8 @@ use crate::header::{HeaderName, HeaderText};
 use crate::reason::Reason;
 use crate::telemetry::metrics::ShadowConfigMetrics;
 use crate::upstream::Mutations;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::cell::Cell;
 use std::future::pending;
 use std::rc::Rc;
@@ -72,7 +74,9 @@ async fn one_that_panics_or_hangs_keeps_no_other_from_being_compared() {
         }
     };
     for _ in 0..20 {
-        ["/", "/panics", "/hangs"].into_iter().for_each(|path| offer(&queue, path));
+        for path in ["/", "/panics", "/hangs"] {
+            offer(&queue, path);
+        }
     }
     let local = LocalSet::new();
     let working = local.spawn_local(work(other_end, Arc::clone(&metrics), decide));
@@ -99,6 +103,30 @@ fn allow(set: &[(&str, &str)], remove: &[&'static str], remove_query: &[&'static
 
 fn deny(fault: Fault) -> Decision {
     Decision { rule: Some(RuleName::new("r")), ..Decision::refused(fault) }
+}
+
+#[test]
+fn when_a_token_of_ours_was_made_makes_no_difference() {
+    let token = |header: &str, claims: &str, signature: &str| {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        format!("Bearer {}.{}.{signature}", part(header), part(claims))
+    };
+    let minted = |value: &str| allow(&[("authorization", value)], &[], &[]);
+    let done = token("{\"alg\":\"ES256\"}", r#"{"iss":"modgud","sub":"a","iat":1,"exp":2,"jti":"x"}"#, "a");
+    for (would, same) in [
+        (token("{\"alg\":\"ES256\"}", r#"{"iss":"modgud","sub":"a","iat":5,"exp":6,"jti":"y"}"#, "b"), true),
+        (token("{\"alg\":\"ES256\"}", r#"{"iss":"modgud","sub":"b","iat":1,"exp":2,"jti":"x"}"#, "a"), false),
+        (token("{\"alg\":\"EdDSA\"}", r#"{"iss":"modgud","sub":"a","iat":1,"exp":2,"jti":"x"}"#, "a"), false),
+        (token("{\"alg\":\"ES256\"}", r#"{"iss":"modgud","iat":1}"#, "a"), false),
+        (done.replace("Bearer", "JWT"), false),
+        ("Bearer a.b.c".to_owned(), false),
+        ("Bearer".to_owned(), false),
+    ] {
+        let found = Done::of(&minted(&done)).differs(minted(&would));
+        assert_eq!(found.is_none(), same, "{would}");
+    }
+    // Nor is what is no token at all.
+    assert!(Done::of(&minted("Bearer a.b.c")).differs(minted("Bearer a.b.d")).is_some());
 }
 
 #[test]
