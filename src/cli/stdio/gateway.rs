@@ -5,7 +5,7 @@ use super::message::{ApiRequest, Body, Message, MessageId};
 use super::reply::{Reply, ReplyBody, UserContext};
 use super::services::Services;
 use crate::answer::{Answers, Denied, Insufficient, Seen};
-use crate::authz::{AuthzFault, Caller, Entitlements, Requirement, RuleName};
+use crate::authz::{AuthzFault, Caller, Entitlements, Grant, Requirement, RuleName};
 use crate::clock::Timestamp;
 use crate::config::{ConfigError, Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load, load_with_keys};
 use crate::decision::{Decision, Verdict};
@@ -115,7 +115,7 @@ impl Gateway {
         if let Verdict::Deny(fault) = verdict {
             return Err(told(fault.reason(), rule.as_ref(), insufficient.as_deref()));
         }
-        let caller = match grant.as_ref().map(|grant| grant.caller()) {
+        let caller = match grant.as_ref().map(Grant::caller) {
             Some(Caller::Known(principal)) => Some(principal),
             Some(Caller::Anonymous) | None => None,
         };
