@@ -185,7 +185,7 @@ impl Answers {
         };
         if let (Some(redirect), Form::Html, Seen::Request(request), Class::Unauthenticated) =
             (&self.redirect, form, denied.seen, denied.reason.class())
-            && redirect.is_for(request)
+            && redirect::is_navigation(request)
         {
             return self.redirected(redirect, request);
         }

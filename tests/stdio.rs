@@ -1,6 +1,6 @@
 //! `modgud stdio`: the runs of `data/stdio.yaml`, and that each reply is there as soon as it is due.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
 use crate::cli::process::run_told;
 use crate::support::{KEY, STRANGER};

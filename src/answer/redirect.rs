@@ -81,20 +81,6 @@ impl Redirect {
         Self { to: encoded(to, |byte| byte.is_ascii_graphic()).into(), parameter, hosts, credentials }
     }
 
-    /// Whether a request that accepts a page is one that a person waits for: somebody opens an address. What a script asks for is
-    /// not sent to a login page, which it can't read (Fetch Metadata, `Sec-Fetch-Mode` and `Sec-Fetch-Dest`).
-    pub(super) fn is_for(&self, request: &Request<'_>) -> bool {
-        let says = |name: &str, value: &[u8]| match request.headers.get(name) {
-            Lookup::Absent => true,
-            Lookup::One(found) => found == value,
-            Lookup::Repeated => false,
-        };
-        request.method.as_str() == "GET"
-            && says("sec-fetch-mode", b"navigate")
-            && says("sec-fetch-dest", b"document")
-            && request.headers.get("x-requested-with") == Lookup::Absent
-    }
-
     /// The `Location`.
     pub(super) fn location(&self, request: &Request<'_>) -> String {
         let Self { to, parameter: ReturnParameter(parameter), .. } = self;
@@ -130,6 +116,20 @@ impl Redirect {
     }
 }
 
+/// Whether a request that accepts a page is one that a person waits for: somebody opens an address. What a script asks for is
+/// not sent to a login page, which it can't read (Fetch Metadata, `Sec-Fetch-Mode` and `Sec-Fetch-Dest`).
+pub(super) fn is_navigation(request: &Request<'_>) -> bool {
+    let says = |name: &str, value: &[u8]| match request.headers.get(name) {
+        Lookup::Absent => true,
+        Lookup::One(found) => found == value,
+        Lookup::Repeated => false,
+    };
+    request.method.as_str() == "GET"
+        && says("sec-fetch-mode", b"navigate")
+        && says("sec-fetch-dest", b"document")
+        && request.headers.get("x-requested-with") == Lookup::Absent
+}
+
 /// Text with everything encoded that is not `plain` (RFC 3986 §2.1).
 fn encoded(text: &str, plain: impl Fn(u8) -> bool) -> String {
     let mut encoded = String::with_capacity(text.len());
@@ -157,7 +157,7 @@ const fn may_stand_in_a_path(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{OwnHost, Redirect, ReturnParameter};
+    use super::{OwnHost, Redirect, ReturnParameter, is_navigation};
     use crate::credential::QueryName;
     use crate::request::{Field, Headers, Request};
 
@@ -220,7 +220,7 @@ mod tests {
             let field =
                 |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
             let headers = Headers::new(headers.iter().map(field).collect());
-            redirect().is_for(&Request::parse(method.as_bytes(), b"/", b"", headers).unwrap())
+            is_navigation(&Request::parse(method.as_bytes(), b"/", b"", headers).unwrap())
         };
         assert!(is_for("GET", &[]));
         assert!(is_for("GET", &[("Sec-Fetch-Mode", "navigate"), ("sec-fetch-dest", "document")]));

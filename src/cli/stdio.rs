@@ -26,7 +26,7 @@ use values::{Broken, Values};
     after_help = "Example:\n  modgud stdio < messages.jsonl\n  modgud stdio --config modgud.yaml --service /api/users=users-service --service /api/bills=billing"
 )]
 pub(super) struct Args {
-    /// The configuration file (YAML), laid over the profile; the key of `init` stands for the variable JWT_PUBLIC_KEY
+    /// The configuration file (YAML), laid over the profile; the key of `init` stands for the variable `JWT_PUBLIC_KEY`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The profile, instead of the one that the file names; `bearer` without a file
