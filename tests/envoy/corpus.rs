@@ -168,10 +168,13 @@ fn targets() -> Vec<String> {
 async fn what_was_decided_on_is_what_the_module_gets_however_odd_it_is() {
     let targets = targets();
     assert!(targets.len() > 3_000, "{} targets are not some thousand", targets.len());
-    let config = Some("telemetry: { decisions: all }");
+    // A busy machine must not be taken for a modgud that can't decide.
+    let config = Some("server: { deadline: 10s }\ntelemetry: { decisions: all }");
     // A connection that Envoy refuses is closed at once, and not a second later.
     let edit: fn(&str) -> String = |yaml| {
-        replaced(yaml, "server_name: bifrost\n", "server_name: bifrost\n                delayed_close_timeout: 0s\n")
+        let server = "server_name: bifrost\n";
+        let at_once = replaced(yaml, server, &format!("{server}                delayed_close_timeout: 0s\n"));
+        replaced(&at_once, "timeout: 0.25s", "timeout: 15s")
     };
     let mut playground = playground(Setup { config, edit: Some(edit), ..Setup::default() }).await;
     let jwt = jwt(&sign(&playground.key, &claims()));
