@@ -1,6 +1,6 @@
 //! What Envoy's filter has to show modgud and to let it change, as the rest of the configuration needs it.
 
-use super::super::document::{Document, Sender};
+use super::super::document::{Correlation, Document, Impersonation, Sender};
 use crate::credential::{Place, Places};
 use crate::envoy::bootstrap::{Filter, SentAlong, Transport};
 
@@ -10,6 +10,15 @@ pub(super) fn gather(document: &Document, places: &Places) -> Filter {
     // A star means something in a pattern only, and stands for any sign in a name.
     filter.changed.extend(document.upstream.headers.keys().map(|name| name.replace('*', "-")));
     filter.changed.extend(document.upstream.strip.iter().cloned());
+    if let Some(Correlation { header, impersonation, .. }) = &document.correlation {
+        filter.changed.push(header.clone());
+        if let Some(Impersonation { header, body, permission: _ }) = impersonation {
+            filter.changed.extend(header.clone());
+            if body.is_some() {
+                filter.bodies = SentAlong::Sent;
+            }
+        }
+    }
     for (place, _) in places.all() {
         match place {
             Place::Scheme(header, scheme) => {

@@ -13,6 +13,8 @@ pub struct Filter {
     pub cookies: SentAlong,
     /// Whether modgud gets to see the certificate of the client's connection.
     pub certificate: SentAlong,
+    /// Whether modgud gets to see bodies.
+    pub bodies: SentAlong,
 }
 
 /// Whether modgud gets to see something.

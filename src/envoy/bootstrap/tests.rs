@@ -125,10 +125,13 @@ fn what_modgud_has_to_see_is_sent_along() {
     let mut gateway = gateway();
     let yaml = bootstrap(&gateway).yaml().unwrap();
     assert!(yaml.contains("- exact: cookie") && yaml.contains("include_peer_certificate: false"));
+    assert!(!yaml.contains("with_request_body"));
     gateway.filter.cookies = SentAlong::Sent;
     gateway.filter.certificate = SentAlong::Sent;
+    gateway.filter.bodies = SentAlong::Sent;
     let yaml = bootstrap(&gateway).yaml().unwrap();
     assert!(!yaml.contains("- exact: cookie") && yaml.contains("include_peer_certificate: true"));
+    assert!(yaml.contains("with_request_body: { max_request_bytes: 65536 }"));
 }
 
 #[test]

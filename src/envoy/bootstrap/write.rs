@@ -71,6 +71,12 @@ const COOKIES_SENT: &str = "
                       # An authenticator looks into a cookie, so cookies are not held back.
 ";
 
+const RAW_HEADERS: &str = "                      encode_raw_headers: true\n";
+const BODIES_SENT: &str = "                      encode_raw_headers: true
+                      # `correlation.impersonation` looks into bodies: whole ones, and larger ones are 413.
+                      with_request_body: { max_request_bytes: 65536 }
+";
+
 impl Bootstrap<'_> {
     /// The configuration as YAML.
     ///
@@ -111,8 +117,12 @@ impl Bootstrap<'_> {
             SentAlong::Sent => text.replace(COOKIES_HELD_BACK, COOKIES_SENT)?,
         }
         match filter.certificate {
+            SentAlong::HeldBack => {}
+            SentAlong::Sent => text.replace("include_peer_certificate: false", "include_peer_certificate: true")?,
+        }
+        match filter.bodies {
             SentAlong::HeldBack => Ok(()),
-            SentAlong::Sent => text.replace("include_peer_certificate: false", "include_peer_certificate: true"),
+            SentAlong::Sent => text.replace(RAW_HEADERS, BODIES_SENT),
         }
     }
 }
