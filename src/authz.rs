@@ -6,6 +6,7 @@ mod context;
 mod host;
 mod module;
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test: it reckons with small numbers, and fails by panicking")]
 mod naive;
 mod pattern;
 mod preflight;

@@ -59,7 +59,7 @@ impl<'c> Directions<'c> {
 }
 
 fn is_ours(key: &str) -> bool {
-    key.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS))
+    key.trim_start().get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS))
 }
 
 /// What Envoy's configuration holds, as it can stand in a line of a log.

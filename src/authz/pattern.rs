@@ -68,7 +68,7 @@ impl PathPattern {
             Segment::Literal(_) => 3,
             Segment::Parameter(_) => 2,
         });
-        segments.chain([if self.rest.is_some() { 0 } else { 1 }])
+        segments.chain([u8::from(self.rest.is_none())])
     }
 
     /// Whether a path matches.

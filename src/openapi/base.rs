@@ -4,6 +4,9 @@ use super::finding::Finding;
 use super::walk::{At, Form, Walk};
 use crate::config::Quoted;
 
+/// The most bases that one operation has rules for.
+const MOST_BASES: usize = 16;
+
 /// The base of a document of version 2.0. `""` when there is none.
 pub(super) fn of_swagger(walk: &mut Walk<'_>) -> Vec<String> {
     let Some(base) = walk.root.member("basePath") else { return vec![String::new()] };
@@ -24,6 +27,10 @@ pub(super) fn of_servers<'d>(walk: &mut Walk<'d>, of: &At<'d>) -> Option<Vec<Str
         walk.expect(&url, Form::Text);
         let base = path_of(&filled(walk, &server, &url));
         if !bases.contains(&base) {
+            if bases.len() >= MOST_BASES {
+                walk.add(&servers, Finding::Form("servers with at most 16 different paths"));
+                break;
+            }
             bases.push(base);
         }
     }

@@ -66,7 +66,7 @@ fn rule(draft: &Draft, text: &mut String) {
         let _ = writeln!(text, "  # - {}", why.text());
     }
     let patterns: Vec<String> = patterns.iter().map(|pattern| yaml::quoted(pattern)).collect();
-    let (name, patterns) = (yaml::scalar(name), patterns.join(", "));
+    let (name, method, patterns) = (yaml::scalar(name), yaml::scalar(method), patterns.join(", "));
     let _ = writeln!(text, "  - name: {name}\n    match: {{ methods: [{method}], paths: [{patterns}] }}");
     match demand {
         Demand::Public => text.push_str("    access: public\n"),

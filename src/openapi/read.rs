@@ -81,7 +81,7 @@ impl Api {
         let root = Node::read(origin, text, Bounds::API)
             .map_err(|SyntaxFault { place, message }| Unreadable::Syntax { place: place.to_string(), message })?;
         let mut walk = Walk::new(&root);
-        let version = version(&walk.root).map_err(|found| Unreadable::Findings(vec![found]))?;
+        let version = version(&walk.root).map_err(|found| Unreadable::Findings(vec![*found]))?;
         let schemes = security::schemes(&mut walk, &version);
         let whole = walk.root.clone();
         let security = security::of(&mut walk, &whole, &schemes).unwrap_or(Security::Unsaid);
@@ -108,21 +108,30 @@ impl Api {
     }
 }
 
-fn version(root: &At<'_>) -> Result<Version, Placed<Finding>> {
-    let said = root.member("swagger").or_else(|| root.member("openapi")).ok_or_else(|| root.say(Finding::NoVersion))?;
+fn version(root: &At<'_>) -> Result<Version, Box<Placed<Finding>>> {
+    let said = root
+        .member("swagger")
+        .or_else(|| root.member("openapi"))
+        .ok_or_else(|| Box::new(root.say(Finding::NoVersion)))?;
     let text = match &said.node.value {
         Value::Text(text) => text.clone(),
         // `swagger: 2.0` without quotes is a number.
         Value::Number(number) => number.to_string(),
         Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => {
-            return Err(said.say(Finding::Form("a text, such as `\"3.0.3\"`")));
+            return Err(Box::new(said.say(Finding::Form("a text, such as `\"3.0.3\"`"))));
         }
     };
-    let is = |version: &str| text == version || text.strip_prefix(version).is_some_and(|rest| rest.starts_with('.'));
+    // It is repeated to people: nothing but what versions are made of.
+    let plain = |rest: &str| {
+        rest.len() <= 32 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte))
+    };
+    let is = |version: &str| {
+        text.strip_prefix(version).is_some_and(|rest| rest.is_empty() || rest.starts_with('.') && plain(rest))
+    };
     match root.member("swagger") {
         Some(_) if text == "2.0" => Ok(Version::Two),
         None if is("3.0") || is("3.1") || is("3.2") => Ok(Version::Three(text)),
-        Some(_) | None => Err(said.say(Finding::Version(Quoted::new(&text)))),
+        Some(_) | None => Err(Box::new(said.say(Finding::Version(Quoted::new(&text))))),
     }
 }
 

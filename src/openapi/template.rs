@@ -33,6 +33,11 @@ pub enum TemplateFault {
     /// Braces that don't belong together.
     #[error("its braces don't belong together")]
     Brace,
+    /// A parameter that may hold slashes, or may not, and goes on.
+    #[error(
+        "`{{…+}}`, or an expression after a colon, stands for several segments only at the end; no rule can say where it ends"
+    )]
+    Greedy,
     /// Text that no request's path holds.
     #[error(transparent)]
     Path(#[from] PathFault),
@@ -102,6 +107,10 @@ impl Parts {
         if whole.is_none() || greedy || whole.is_some_and(|name| name.contains(':')) {
             self.reach = Reach::Wider;
         }
+        // `{name:expression}` may hold slashes for all that is known.
+        if names.iter().any(|name| !is_plain_kind(name)) && (place != Place::Last || !greedy) {
+            return Err(TemplateFault::Greedy);
+        }
         let bare: Vec<&str> = names.iter().map(|name| name.split(':').next().unwrap_or_default()).collect();
         let name = self.name(&bare.join("_"));
         let (open, shape) = if greedy && place == Place::Last { ("{*", "/{*}") } else { ("{", "/{}") };
@@ -144,6 +153,19 @@ fn is_greedy(name: &str) -> bool {
     match name.split_once(':') {
         Some((_, expression)) => matches!(expression, ".*" | ".+" | "*"),
         None => name.ends_with(['+', '*']) || name.starts_with(['+', '*']),
+    }
+}
+
+/// Whether a parameter is one segment at the most, or a part of one: without an expression, or with one that can't match a slash.
+fn is_plain_kind(name: &str) -> bool {
+    match name.split_once(':') {
+        Some((_, expression)) => {
+            matches!(
+                expression,
+                "int" | "uuid" | "str" | "string" | "slug" | "[0-9]+" | "\\d+" | "[a-z]+" | "[a-zA-Z0-9]+" | "[^/]+"
+            )
+        }
+        None => !is_greedy(name),
     }
 }
 

@@ -31,7 +31,6 @@ fn a_template_is_a_pattern_or_a_wider_one() {
         ("/{path:.*}", "/crm/{*path}", "/crm/{*}", Wider),
         ("/files/{path+}", "/crm/files/{*path}", "/crm/files/{*}", Wider),
         ("/files/{+path}", "/crm/files/{*path}", "/crm/files/{*}", Wider),
-        ("/files/{path*}/x", "/crm/files/{path}/x", "/crm/files/{}/x", Wider),
     ] {
         let expected = Pattern { text: pattern.to_owned(), shape: shape.to_owned(), reach };
         let read = template::read("/crm", text).unwrap();
@@ -49,6 +48,11 @@ fn what_no_request_can_be_is_no_template() {
         ("pets", TemplateFault::NotAbsolute),
         ("/pets?x={y}", TemplateFault::QueryOrFragment),
         ("/pets#a", TemplateFault::QueryOrFragment),
+        ("/files/{path*}/x", TemplateFault::Greedy),
+        ("/files/{path:.*}/x", TemplateFault::Greedy),
+        ("/files/{path:path}", TemplateFault::Greedy),
+        ("/files/{id:[^x]+}/x", TemplateFault::Greedy),
+        ("/files/a{path+}", TemplateFault::Greedy),
         ("/{a", TemplateFault::Brace),
         ("/a}", TemplateFault::Brace),
         ("/{a{b}}", TemplateFault::Brace),
@@ -247,4 +251,22 @@ fn references_within_the_document_are_followed() {
     assert!(api.found.is_empty(), "{:?}", api.found);
     let text = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap();
     assert!(text.contains("require: { scopes: [\"read\"] }") || text.contains("methods: [PUT]"), "{text}");
+}
+
+/// What a document says goes into a configuration: nothing of it may become a line of its own.
+#[test]
+fn a_document_writes_nothing_but_its_rules() {
+    for version in ["3.0.3\nfallback: authenticated", "3.0.3 x", "3.0.", "3.1.0\u{85}a", "3.00", "3.0.3#"] {
+        let document = serde_json::json!({ "openapi": version, "paths": {} }).to_string();
+        let taken =
+            Api::read("test", &document).map(|api| rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()));
+        assert!(taken.is_err() || version == "3.0.", "{version:?}");
+    }
+    let methods = "{ openapi: 3.2.0, paths: { /u: { additionalOperations: { \"'DELETE'\": { security: [] } } } } }";
+    let text =
+        rules(&Api::read("test", methods).unwrap(), "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap();
+    assert!(text.contains("methods: [\"'DELETE'\"]"), "{text}");
+    let servers: Vec<_> = (0..17).map(|number| serde_json::json!({ "url": format!("/v{number}") })).collect();
+    let many = serde_json::json!({ "openapi": "3.0.0", "servers": servers, "paths": {} }).to_string();
+    assert_eq!(Api::read("test", &many).unwrap().found.len(), 1);
 }

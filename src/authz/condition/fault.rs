@@ -1,6 +1,6 @@
 //! What is wrong with an expression, at load and when it is evaluated. No text of it holds a value of a request or a claim.
 
-use super::vocabulary::{MAX_BYTES, MAX_DEPTH, MAX_LOOPS, MAX_STEPS, Variable, functions};
+use super::vocabulary::{MAX_BYTES, MAX_DEPTH, MAX_GROWTH, MAX_LOOPS, MAX_STEPS, Variable, functions};
 
 /// Why an expression is refused. Positions are characters of the expression, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -130,6 +130,14 @@ pub enum ExpressionFault {
     )]
     Loops {
         /// Where the innermost stands.
+        at: usize,
+    },
+    /// Loops that make more and more of what they are given.
+    #[error(
+        "the loops up to character {at} could make what they are given more than {MAX_GROWTH} times as large; say what stands for an element less often"
+    )]
+    Growth {
+        /// Where the last one stands.
         at: usize,
     },
     /// A condition that can't be met or not met.

@@ -7,7 +7,7 @@ use super::environment::parts;
 use super::expression::{Callers, Scope};
 use super::fault::ExpressionFault;
 use super::reads::{Names, Reads};
-use super::vocabulary::{FUNCTIONS, MAX_LOOPS, TYPES, Variable};
+use super::vocabulary::{FUNCTIONS, MAX_GROWTH, MAX_LOOPS, TYPES, Variable};
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 
 /// What is known of a part of an expression before it is evaluated.
@@ -37,7 +37,7 @@ pub(super) fn check(
     source: &SourceInfo,
     scope: &Scope<'_>,
 ) -> Result<Reads, Vec<ExpressionFault>> {
-    let mut walk = Walk { scope, source, reads: Reads::default(), faults: Vec::new(), locals: Vec::new() };
+    let mut walk = Walk { scope, source, reads: Reads::default(), faults: Vec::new(), locals: Vec::new(), growth: 1 };
     let kind = walk.kind(expression);
     walk.whole(kind);
     walk.reads.never_a_bool = match kind {
@@ -56,6 +56,8 @@ struct Walk<'w, 'e> {
     faults: Vec<ExpressionFault>,
     /// The names that the loops around this place give to elements.
     locals: Vec<&'e str>,
+    /// How many times larger than what it begins with a list can get that loops make.
+    growth: usize,
 }
 
 impl<'e> Walk<'_, 'e> {
@@ -210,12 +212,24 @@ impl<'e> Walk<'_, 'e> {
         if self.locals.len() >= MAX_LOOPS {
             self.faults.push(ExpressionFault::Loops { at });
         }
+        if matches!(list.accu_init.expr, Expr::List(_)) {
+            self.growth = self.growth.saturating_mul(uses(name, &list.loop_step).max(1));
+            if self.growth > MAX_GROWTH {
+                self.faults.push(ExpressionFault::Growth { at });
+            }
+        }
         self.locals.push(name);
         for part in [&list.accu_init, &list.loop_cond, &list.loop_step, &list.result] {
             self.value(part);
         }
         self.locals.pop();
     }
+}
+
+/// How often an expression says a name.
+fn uses(name: &str, expression: &IdedExpr) -> usize {
+    let own = usize::from(matches!(&expression.expr, Expr::Ident(said) if said == name));
+    parts(expression).into_iter().map(|part| uses(name, part)).fold(own, usize::saturating_add)
 }
 
 /// The text that an expression is, if it is written out.

@@ -212,3 +212,23 @@ fn what_was_read_is_told_to_the_one_who_asks() {
         assert_eq!(step.found, expected);
     }
 }
+
+/// What one request brings must not become gigabytes: loops that make more of it are bounded, one after the other and in each other.
+#[test]
+fn loops_that_make_more_and_more_are_refused() {
+    let scope = Scope { callers: Callers::NotAsked, patterns: &[] };
+    let grown = |text: &str| match Condition::compile(text, &scope) {
+        Ok(_) => false,
+        Err(faults) => faults.iter().all(|fault| matches!(fault, ExpressionFault::Growth { .. })),
+    };
+    let eight = vec!["x"; 8].join("+");
+    let list = vec!["x"; 8].join(", ");
+    assert!(!grown(&format!("[query.a].map(x, {eight}).map(x, {eight}).size() == 1")));
+    assert!(grown(&format!("[query.a].map(x, {eight}).map(x, {eight}).map(x, x + x).size() == 1")));
+    assert!(grown(&format!("[query.a].map(x, [{list}]).map(x, [{list}]).map(x, [x, x]).size() == 1")));
+    assert!(grown(&format!(
+        "[query.a].map(x, [1].map(y, {eight}).map(y, y + x + {eight})).map(x, {eight}).size() == 1"
+    )));
+    let many = vec!["x == 'a'"; 70].join(" || ");
+    assert!(!grown(&format!("[query.a].exists(x, {many})")));
+}

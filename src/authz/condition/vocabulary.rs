@@ -13,6 +13,10 @@ pub(super) const MAX_LOOPS: usize = 2;
 /// The most elements that one evaluation goes through, in all loops together.
 pub(super) const MAX_STEPS: usize = 1_000;
 
+/// How many times larger than what they begin with the lists may get that loops make, one after the other: what bounds the memory of an
+/// evaluation.
+pub(super) const MAX_GROWTH: usize = 64;
+
 /// What an expression speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Variable {

@@ -51,7 +51,7 @@ impl Random {
 
     pub(super) fn policy(&mut self) -> Policy {
         let mut policy = Policy { rules: Vec::new(), modules: Vec::new(), fallback_asks: self.chance(70) };
-        for number in 0..1 + self.below(12) {
+        for number in 0..=self.below(12) {
             let rule = self.rule(number);
             if !policy.rules.iter().any(|other| collide(other, &rule)) && !collide(&rule, &Rule::default()) {
                 policy.rules.push(rule);
@@ -96,7 +96,7 @@ impl Random {
             "denied",
         ]);
         let by_name = access != "preflight" && self.chance(15);
-        let mut paths: Vec<String> = (0..1 + self.below(2)).map(|_| self.path(3)).collect();
+        let mut paths: Vec<String> = (0..=self.below(2)).map(|_| self.path(3)).collect();
         paths.dedup();
         let mut rule = Rule {
             name: format!("r{number}"),

@@ -19,6 +19,10 @@ pub(super) fn gather(document: &Document, places: &Places) -> Filter {
             }
         }
     }
+    // What a condition reads has to be there: a cookie that is held back would look like none.
+    if document.rules.iter().filter_map(|rule| rule.when.as_deref()).any(|when| when.contains("cookie")) {
+        filter.cookies = SentAlong::Sent;
+    }
     for (place, _) in places.all() {
         match place {
             Place::Scheme(header, scheme) => {
