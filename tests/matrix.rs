@@ -1,5 +1,7 @@
 //! The golden matrix, principals × rules × requests, as a table that a person can read: `data/matrix/matrix.md`.
 
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
 use crate::support::{KEY, NOW};
 use modgud::clock::Timestamp;
 use modgud::config::{Environment, Overrides, load};

@@ -22,7 +22,7 @@ impl PathPattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// What [`PatternFault`] names: bad syntax, and literals that no [`CanonicalPath`](crate::path::CanonicalPath) holds,
+    /// What [`PatternFault`] names: bad syntax, and literals that no [`CanonicalPath`] holds,
     /// since a rule that can never match protects nothing.
     pub fn parse(text: &str) -> Result<Self, PatternFault> {
         if text.len() > MAX_TARGET_BYTES {

@@ -8,12 +8,12 @@ pub enum ExpressionFault {
     /// Nothing but white space.
     #[error("an expression is empty; write one such as `claims.organization == path.org`")]
     Empty,
-    /// More than [`MAX_BYTES`].
+    /// Too many bytes.
     #[error(
         "an expression has {0} bytes, and at most {MAX_BYTES} are read; put the list that makes it long into a claim"
     )]
     TooLong(usize),
-    /// More levels than [`MAX_DEPTH`].
+    /// Too many levels.
     #[error("an expression is nested more than {MAX_DEPTH} levels deep; write it flatter, lists with `in`")]
     TooDeep,
     /// Not CEL.

@@ -221,8 +221,8 @@ fn loops_that_make_more_and_more_are_refused() {
         Ok(_) => false,
         Err(faults) => faults.iter().all(|fault| matches!(fault, ExpressionFault::Growth { .. })),
     };
-    let eight = vec!["x"; 8].join("+");
-    let list = vec!["x"; 8].join(", ");
+    let eight = ["x"; 8].join("+");
+    let list = ["x"; 8].join(", ");
     assert!(!grown(&format!("[query.a].map(x, {eight}).map(x, {eight}).size() == 1")));
     assert!(grown(&format!("[query.a].map(x, {eight}).map(x, {eight}).map(x, x + x).size() == 1")));
     assert!(grown(&format!("[query.a].map(x, [{list}]).map(x, [{list}]).map(x, [x, x]).size() == 1")));

@@ -168,7 +168,11 @@ impl Random {
     pub(super) fn visit(&mut self, policy: &Policy) -> Visit {
         let method =
             self.one_of(&["GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "OPTIONS", "PATCH", "PROPFIND"]);
-        let mut target: String = (0..self.below(5)).map(|_| format!("/{}", self.one_of(&SEGMENTS))).collect();
+        let mut target = String::new();
+        for _ in 0..self.below(5) {
+            target.push('/');
+            target.push_str(self.one_of(&SEGMENTS));
+        }
         if target.is_empty() || self.chance(10) {
             target.push('/');
         }

@@ -189,13 +189,13 @@ impl Policy {
 
     /// Holds a request against all of these rules: first what each asks of the caller, then of the request.
     fn held(&self, visit: &Visit, rules: &[(Option<&Rule>, Option<usize>)], permissions: &[&str]) -> Outcome {
-        let word = |rule: &Option<&Rule>| rule.map_or("authenticated", |rule| rule.access);
+        let word = |rule: Option<&Rule>| rule.map_or("authenticated", |rule| rule.access);
         // A route that asks for permissions asks for a caller.
         let first = |at: usize, access: &'static str| match access {
             "public" | "optional" | "preflight" if at == 0 && !permissions.is_empty() => "authenticated",
             access => access,
         };
-        let accesses: Vec<&str> = rules.iter().enumerate().map(|(at, (rule, _))| first(at, word(rule))).collect();
+        let accesses: Vec<&str> = rules.iter().enumerate().map(|(at, (rule, _))| first(at, word(*rule))).collect();
         if accesses.contains(&"denied") {
             return Err("rule_denied");
         }
