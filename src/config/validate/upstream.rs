@@ -160,7 +160,9 @@ fn origin(
     match Expression::compile(text, &Scope::Told) {
         Ok(expression) => Some(Origin::Computed(Box::new(expression))),
         Err(faults) => {
-            faults.into_iter().for_each(|fault| problems.add(at.key("cel"), Problem::Expression(fault)));
+            for fault in faults {
+                problems.add(at.key("cel"), Problem::Expression(fault));
+            }
             None
         }
     }
