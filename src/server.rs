@@ -6,6 +6,7 @@ mod connection;
 mod connections;
 pub mod grpc;
 mod guard;
+mod http2;
 pub mod keys;
 mod live;
 mod places;

@@ -11,7 +11,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::transport::server::Connected;
 
 /// Bytes both ways: TCP, a socket in the file system, either of them under TLS.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -38,6 +37,11 @@ impl Connection {
     /// A connection on which something is due at a time.
     pub(super) fn new(stream: Box<dyn Stream>, place: Place, due: Due, at: Instant) -> Self {
         Self { stream, alarm: Some((due, Box::pin(sleep_until(at)))), place }
+    }
+
+    /// The calls on it.
+    pub(super) fn calls(&self) -> Calls {
+        self.place.calls()
     }
 
     /// Fails when the time is over, or the place is another's.
@@ -106,10 +110,3 @@ impl AsyncWrite for Connection {
     }
 }
 
-impl Connected for Connection {
-    type ConnectInfo = Calls;
-
-    fn connect_info(&self) -> Calls {
-        self.place.calls()
-    }
-}

@@ -168,7 +168,7 @@ impl Accepted {
 }
 
 /// Hands over connections that are ready to be served, until nobody takes them any more.
-pub(super) async fn hand_over(mut listener: Listener, live: Live, to: mpsc::Sender<io::Result<Connection>>) {
+pub(super) async fn hand_over(mut listener: Listener, live: Live, to: mpsc::Sender<Connection>) {
     let mut handshakes = JoinSet::new();
     let mut failed = Seldom::default();
     loop {
@@ -191,7 +191,7 @@ pub(super) async fn hand_over(mut listener: Listener, live: Live, to: mpsc::Send
                 }
             },
         };
-        if to.send(Ok(connection)).await.is_err() {
+        if to.send(connection).await.is_err() {
             return;
         }
     }

@@ -2,12 +2,12 @@
 //! decision to Envoy's `failure_mode_allow`; each becomes a 503 denial here.
 
 use super::check::{CheckService, Checks};
-use super::places::Calls;
 use crate::decision::Fault;
-use crate::envoy::proto::{AuthorizationServer, SERVICE_NAME};
+use crate::envoy::proto::AuthorizationServer;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use prost::Message;
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,7 +19,6 @@ use std::time::Instant;
 use tokio::time::{Sleep, sleep};
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service};
-use tonic::server::NamedService;
 
 /// The path of the one method that Envoy calls.
 pub const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -43,31 +42,13 @@ impl Guarded {
     }
 }
 
-impl NamedService for Guarded {
-    const NAME: &'static str = SERVICE_NAME;
-}
-
-impl Service<http::Request<Body>> for Guarded {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Answer {
-        // Other paths are no checks: whoever asks for a method that is not there is told so in gRPC's own way.
-        if request.uri().path() != CHECK_PATH {
-            return Answer::Unwatched(self.inner.call(request));
-        }
+impl Guarded {
+    /// The answer to a check: a call of [`CHECK_PATH`].
+    pub(super) fn answer(&self, request: http::Request<Incoming>) -> Answer {
         let started = Instant::now();
-        if let Some(calls) = request.extensions().get::<Calls>() {
-            calls.one();
-        }
         let checks = Arc::clone(&self.checks);
         if checks.enter(self.max_in_flight) {
-            Answer::Watched(Watch { inner: self.inner.call(request), checks, started, alarm: None })
+            Answer::Watched(Watch { inner: self.inner.clone().call(request), checks, started, alarm: None })
         } else {
             Answer::Overload(Some((checks, started)))
         }
@@ -76,8 +57,6 @@ impl Service<http::Request<Body>> for Guarded {
 
 /// The answer to one call, on its way.
 pub(super) enum Answer {
-    /// Not a check.
-    Unwatched(BoxFuture<http::Response<Body>, Infallible>),
     /// A check.
     Watched(Watch),
     /// A check for which there is no place.
@@ -100,14 +79,13 @@ impl Drop for Watch {
 }
 
 impl Future for Answer {
-    type Output = Result<http::Response<Body>, Infallible>;
+    type Output = http::Response<Body>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
-            Self::Unwatched(inner) => inner.as_mut().poll(context),
-            Self::Watched(watch) => watch.poll(context).map(Ok),
+            Self::Watched(watch) => watch.poll(context),
             Self::Overload(refused) => match refused.take() {
-                Some((checks, started)) => Poll::Ready(Ok(frame(&checks.undecided(Fault::Overload, started)))),
+                Some((checks, started)) => Poll::Ready(frame(&checks.undecided(Fault::Overload, started))),
                 None => Poll::Pending, // asked again after its answer, which no caller does
             },
         }

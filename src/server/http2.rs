@@ -1,0 +1,158 @@
+//! HTTP/2 on one connection: what is asked there, and who answers it. A call that can be answered at once is answered by the
+//! connection's own task: handing it to another one costs more than most checks do. One that has to wait, for the rest of its message or
+//! for the network, gets a task of its own.
+
+use super::connection::Connection;
+use super::guard::{Answer, CHECK_PATH, Guarded};
+use super::places::Calls;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::http2::Builder;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::watch;
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service as _};
+use tonic::service::Routes;
+
+/// How many checks one connection may have under way. Envoy opens another connection beyond it.
+const STREAMS_PER_CONNECTION: u32 = 1_024;
+/// How large the headers of one call may be. Envoy hands on what clients say about tracing, up to its limit for all headers of a
+/// request (60 KiB); more than this is refused by the transport, which is a gRPC error: no client must be able to cause it.
+const HEADER_BYTES: u32 = 128 * 1024;
+/// How many calls of one connection may be given up before modgud has looked at them. Envoy sends the checks of all its clients over
+/// one connection, and gives one up when its client does: who opens and gives up hundreds of requests in one go must not cause more
+/// than those to fail. HTTP/2's own guard (20) would end the connection, and with it everybody's checks. What one turn can
+/// read, some megabytes, holds fewer than this many.
+const GIVEN_UP_UNSEEN: usize = 65_536;
+/// How many calls modgud itself may reset in the life of a connection: as many as it likes. A check that is answered before its
+/// message has come, at the deadline or on overload, is one, so that their number is the clients' choice.
+const RESETS_OF_OUR_OWN: Option<usize> = None;
+/// How often a silent connection is asked whether anybody is there, and how long the answer may take.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+
+/// Who answers the calls of a connection.
+#[derive(Debug, Clone)]
+pub(super) struct Services {
+    /// Checks.
+    pub(super) checks: Guarded,
+    /// Health, reflection, and that there is nothing else.
+    pub(super) others: Routes,
+}
+
+/// Serves a connection to its end. Once `closing` is closed, no new calls are taken, and those under way are answered.
+pub(super) async fn serve(connection: Connection, services: Services, mut closing: watch::Receiver<()>) {
+    let arrived = Arrived::default();
+    let answering = Answering { services, calls: connection.calls() };
+    let mut served = pin!(
+        Builder::new(arrived.clone())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_PER_CONNECTION)
+            .max_header_list_size(HEADER_BYTES)
+            .max_pending_accept_reset_streams(GIVEN_UP_UNSEEN)
+            .max_local_error_reset_streams(RESETS_OF_OUR_OWN)
+            .keep_alive_interval(KEEPALIVE.0)
+            .keep_alive_timeout(KEEPALIVE.1)
+            // gRPC has no use for it.
+            .auto_date_header(false)
+            .serve_connection(TokioIo::new(connection), answering)
+    );
+    let mut closing = pin!(async move { while closing.changed().await.is_ok() {} });
+    let mut is_closing = false;
+    poll_fn(|context| {
+        if !is_closing && closing.as_mut().poll(context).is_ready() {
+            is_closing = true;
+            served.as_mut().graceful_shutdown();
+        }
+        loop {
+            let is_over = served.as_mut().poll(context).is_ready();
+            let calls = arrived.take();
+            // Whoever asked is gone, if it is. How it ended makes no difference to anybody: the other side sees it too.
+            if is_over {
+                return Poll::Ready(());
+            }
+            // Answers are written when the connection is looked at again.
+            if calls.is_empty() {
+                return Poll::Pending;
+            }
+            calls.into_iter().for_each(|call| call.begin(context));
+        }
+    })
+    .await;
+}
+
+/// A call that was taken, up to the end of its answer.
+struct Call(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Call {
+    /// Answers it, if that can be done at once.
+    fn begin(mut self, context: &mut Context<'_>) {
+        // One that panics is given up as if it had been a task: the other calls of the connection are not to suffer from it.
+        if let Ok(Poll::Pending) = catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
+            tokio::spawn(self.0);
+        }
+    }
+}
+
+/// Where HTTP/2 leaves the calls that it takes.
+#[derive(Clone, Default)]
+struct Arrived(Arc<Mutex<Vec<Call>>>);
+
+impl Arrived {
+    fn take(&self) -> Vec<Call> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Arrived {
+    fn execute(&self, call: F) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Call(Box::pin(call)));
+    }
+}
+
+/// The services on one connection.
+struct Answering {
+    services: Services,
+    calls: Calls,
+}
+
+impl Service<Request<Incoming>> for Answering {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = OnItsWay;
+
+    fn call(&self, mut request: Request<Incoming>) -> OnItsWay {
+        let Services { checks, others } = &self.services;
+        if request.uri().path() == CHECK_PATH {
+            self.calls.one();
+            return OnItsWay::Check(checks.answer(request));
+        }
+        request.extensions_mut().insert(self.calls.clone());
+        OnItsWay::Other(Box::pin(others.clone().call(request)))
+    }
+}
+
+/// The answer to one call, on its way.
+enum OnItsWay {
+    Check(Answer),
+    Other(BoxFuture<Response<Body>, Infallible>),
+}
+
+impl Future for OnItsWay {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Check(answer) => Pin::new(answer).poll(context).map(Ok),
+            Self::Other(answer) => answer.as_mut().poll(context),
+        }
+    }
+}
