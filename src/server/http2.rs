@@ -15,8 +15,9 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use tokio::sync::watch;
 use tonic::body::Body;
@@ -67,7 +68,11 @@ pub(super) async fn serve(connection: Connection, services: Services, mut closin
     );
     let mut closing = pin!(async move { while closing.changed().await.is_ok() {} });
     let mut is_closing = false;
+    let alarm = Arc::new(Alarm::default());
+    let waker = Waker::from(Arc::clone(&alarm));
     poll_fn(|context| {
+        alarm.awake(context.waker());
+        let context = &mut Context::from_waker(&waker);
         if !is_closing && closing.as_mut().poll(context).is_ready() {
             is_closing = true;
             served.as_mut().graceful_shutdown();
@@ -79,14 +84,63 @@ pub(super) async fn serve(connection: Connection, services: Services, mut closin
             if is_over {
                 return Poll::Ready(());
             }
-            // Answers are written when the connection is looked at again.
-            if calls.is_empty() {
+            // Answers are sent when the connection is looked at again.
+            let is_something_new = !calls.is_empty();
+            calls.into_iter().for_each(|call| call.begin(context));
+            if !is_something_new && alarm.may_sleep() {
                 return Poll::Pending;
             }
-            calls.into_iter().for_each(|call| call.begin(context));
         }
     })
     .await;
+}
+
+/// Wakes the task of a connection, unless it is awake: an answer that is given by that very task wakes it for nothing, and with it
+/// another thread of the runtime, every time.
+#[derive(Default)]
+struct Alarm {
+    is_awake: AtomicBool,
+    has_rung: AtomicBool,
+    task: Mutex<Option<Waker>>,
+}
+
+impl Alarm {
+    /// The task is awake, and this is what wakes it later.
+    fn awake(&self, task: &Waker) {
+        self.is_awake.store(true, Ordering::SeqCst);
+        self.has_rung.store(false, Ordering::SeqCst);
+        let mut known = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *known {
+            Some(known) => known.clone_from(task),
+            none => *none = Some(task.clone()),
+        }
+    }
+
+    /// Whether nothing has come up since it was last asked: then the task may go to sleep.
+    fn may_sleep(&self) -> bool {
+        // Whoever rings from here on wakes the task. Whoever has rung before is seen here.
+        self.is_awake.store(false, Ordering::SeqCst);
+        let may = !self.has_rung.swap(false, Ordering::SeqCst);
+        if !may {
+            self.is_awake.store(true, Ordering::SeqCst);
+        }
+        may
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.has_rung.store(true, Ordering::SeqCst);
+        if !self.is_awake.load(Ordering::SeqCst)
+            && let Some(task) = &*self.task.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            task.wake_by_ref();
+        }
+    }
 }
 
 /// A call that was taken, up to the end of its answer.
