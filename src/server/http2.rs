@@ -2,6 +2,9 @@
 //! connection's own task: handing it to another one costs more than most checks do. One that has to wait, for the rest of its message or
 //! for the network, gets a task of its own.
 
+#[cfg(test)]
+mod tests;
+
 use super::connection::Connection;
 use super::guard::{Answer, CHECK_PATH, Guarded};
 use super::places::Calls;

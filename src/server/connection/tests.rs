@@ -1,10 +1,10 @@
 use super::super::places::Places;
-use super::{Connection, Due};
+use super::{Connection, Due, WRITTEN};
 use prometheus_client::metrics::gauge::Gauge;
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -55,8 +55,29 @@ async fn one_that_has_to_end_ends_whatever_it_says() {
     connection.read_exact(&mut [0; 5]).await.unwrap();
     // A client that does not read what it asked for: the pipe holds eight bytes.
     let began = Instant::now();
-    assert_eq!(connection.write_all(b"HTTP/1.1 200 OK").await.unwrap_err().kind(), ErrorKind::TimedOut);
+    connection.write_all(b"HTTP/1.1 200 OK").await.unwrap();
+    assert_eq!(connection.flush().await.unwrap_err().kind(), ErrorKind::TimedOut);
     assert_eq!(began.elapsed(), PATIENCE);
+}
+
+#[tokio::test]
+async fn what_is_written_is_sent_together() {
+    let (mut connection, mut far, _) = connection(Due::End);
+    for part in [b"a", b"b", b"c"] {
+        connection.write_all(part).await.unwrap();
+    }
+    let nothing = timeout(Duration::ZERO, far.read_u8()).await;
+    assert!(nothing.is_err(), "{nothing:?} was sent before anybody asked for that");
+    connection.flush().await.unwrap();
+    let mut sent = [0; 8];
+    assert_eq!(far.read(&mut sent).await.unwrap(), 3);
+    // More than is gathered is not held back.
+    let long = vec![b'x'; 2 * WRITTEN];
+    let (written, ()) = tokio::join!(connection.write_all(&long), async {
+        far.read_exact(&mut vec![0; WRITTEN]).await.unwrap();
+        drop(far);
+    });
+    assert_eq!(written.unwrap_err().kind(), ErrorKind::BrokenPipe);
 }
 
 #[tokio::test]
