@@ -89,7 +89,9 @@ pub(super) async fn serve(connection: Connection, services: Services, mut closin
             }
             // Answers are sent when the connection is looked at again.
             let is_something_new = !calls.is_empty();
-            calls.into_iter().for_each(|call| call.begin(context));
+            for call in calls {
+                call.begin(context);
+            }
             if !is_something_new && alarm.may_sleep() {
                 return Poll::Pending;
             }
