@@ -232,7 +232,7 @@ impl Admission {
             outcome?;
         }
         if let Some(condition) = when {
-            let inputs = Inputs { request, pattern: Some(pattern), principal, now };
+            let inputs = Inputs { request, pattern: Some(pattern), rule: None, principal, now };
             let outcome = condition.check(&inputs);
             observer.step(|| condition.describe(&inputs, &outcome));
             outcome?;

@@ -6,7 +6,7 @@ use crate::authz::{AuthzFault, RuleName};
 use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
 use crate::request::RequestFault;
-use crate::upstream::{CorrelationFault, IdentityFault, Mutations, ShapeFault};
+use crate::upstream::{Computed, CorrelationFault, IdentityFault, Mutations, ShapeFault};
 use std::sync::Arc;
 
 /// The outcome of one check.
@@ -20,6 +20,8 @@ pub struct Decision {
     pub authenticator: Option<AuthenticatorName>,
     /// Who asked, as far as somebody vouches for it: also when it may not.
     pub principal: Option<Arc<Principal>>,
+    /// What Envoy is told beside that and had to be computed.
+    pub computed: Computed,
     /// Which permissions the caller lacks, where clients are told.
     pub insufficient: Option<Box<Insufficient>>,
     /// What a rule that is tried out would have come to, if one is for this request.
@@ -135,6 +137,7 @@ impl Decision {
             rule: None,
             authenticator: None,
             principal: None,
+            computed: Computed::NOTHING,
             insufficient: None,
             tried: None,
         }

@@ -3,7 +3,8 @@
 
 use crate::answer::{Answers, Insufficient};
 use crate::authn::{Authentication, Authenticators, AuthnFault, Spending, Supply};
-use crate::authz::{Access, Asked, AuthzFault, Caller, Grant, Modules, Refusal, Rules, Selection, Trial};
+use crate::authz::condition::Inputs;
+use crate::authz::{Access, Asked, AuthzFault, Caller, Grant, Modules, Refusal, RuleName, Rules, Selection, Trial};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Tried, Verdict};
@@ -84,6 +85,14 @@ pub fn decide_before(
             (conclude(&selection, asked, request, snapshot, now, observer), again)
         }
     };
+    let inputs = Inputs {
+        request,
+        pattern: None,
+        rule: decision.rule.as_ref().map(RuleName::as_str),
+        principal: decision.principal.as_deref(),
+        now,
+    };
+    decision.computed = snapshot.shape.metadata.compute(&inputs);
     if let Some(trial) = trial {
         decision.tried = Some(Box::new(tried(&trial, asked, request, snapshot, now, supply, observer)));
     }
@@ -142,7 +151,8 @@ fn conclude(
                 (Access::Authenticated | Access::Optional, None) => Shown::Nothing,
                 (Access::Authenticated | Access::Optional, Some(credential)) => Shown::Credential(credential),
             };
-            shape(&grant, shown, request, (snapshot, now), observer)
+            let rule = decision.rule.as_ref().map(RuleName::as_str);
+            shape(&grant, shown, request, rule, (snapshot, now), observer)
         }
     };
     decision
@@ -254,10 +264,11 @@ fn shape(
     grant: &Grant,
     shown: Shown<'_, '_, '_>,
     request: &Request<'_>,
+    rule: Option<&str>,
     (snapshot, now): (&Snapshot, Timestamp),
     observer: &mut impl Observer,
 ) -> Verdict {
-    let mutations = snapshot.shape.mutations(grant, shown, &request.headers, now);
+    let mutations = snapshot.shape.mutations(grant, shown, request, rule, now);
     observer.step(|| match &mutations {
         Ok(mutations) => {
             let (set, removed) = (mutations.set.len(), mutations.remove.len());

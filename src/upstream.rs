@@ -17,18 +17,19 @@ pub use correlation::{
 };
 pub use forward::Forward;
 pub use identity::{IdentityFault, IdentityHeader, IdentityHeaders, Unwritable};
-pub use metadata::{ALWAYS_TOLD, Metadata, Told};
+pub use metadata::{ALWAYS_TOLD, Computed, Metadata, Told};
 pub use mint::{Mint, Minter, OUR_CLAIMS};
-pub use source::{Fact, Source};
+pub use source::{Fact, Origin, Source};
 pub use strip::{StripPattern, StripPatternFault};
 pub use written::{Form, MOST_BYTES, Problem};
 
+use crate::authz::condition::Inputs;
 use crate::authz::{Caller, Grant};
 use crate::clock::Timestamp;
 use crate::credential::Shown;
 use crate::header::{HeaderName, HeaderText};
 use crate::jose::SigningFault;
-use crate::request::Headers;
+use crate::request::Request;
 use bytes::Bytes;
 
 /// How a configuration shapes requests.
@@ -75,7 +76,8 @@ impl Shape {
         &self,
         grant: &Grant,
         shown: Shown<'_, '_, '_>,
-        headers: &Headers<'_>,
+        request: &Request<'_>,
+        rule: Option<&str>,
         now: Timestamp,
     ) -> Result<Mutations, ShapeFault> {
         let mut mutations = Mutations::default();
@@ -83,7 +85,8 @@ impl Shape {
             Caller::Known(principal) => Some(&**principal),
             Caller::Anonymous => None,
         };
-        self.identity.apply(principal, headers, &mut mutations)?;
+        let headers = &request.headers;
+        self.identity.apply(&Inputs { request, pattern: None, rule, principal, now }, &mut mutations)?;
         match shown {
             Shown::NotAsked => {}
             Shown::Nothing => self.forward.nothing_shown(principal, (headers, now), &mut mutations)?,

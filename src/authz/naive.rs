@@ -123,7 +123,7 @@ fn built(policy: &Policy) -> (Rules, Option<Modules>) {
         let patterns: Vec<PathPattern> = rule.paths.iter().map(|text| PathPattern::parse(text).unwrap()).collect();
         let known = if patterns.is_empty() { vec![PathPattern::default()] } else { patterns.clone() };
         let callers = if rule.access == "public" { Callers::NotAsked } else { Callers::Asked };
-        let scope = Scope { callers, patterns: &known };
+        let scope = Scope::Rule { callers, patterns: &known };
         let when = rule.when.map(|when| Arc::new(Condition::compile(when.text(), &scope).unwrap()));
         let same_organization = rule.same_organization.map(|place| Tenancy::parse(place, &known).unwrap());
         let made = |text: &str, pattern: &PathPattern| Rule {

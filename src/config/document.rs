@@ -26,7 +26,9 @@ pub(super) use mint::{Mint, ValueSource};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
 pub(super) use rules::{Access, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};
-pub(super) use upstream::{Encode, Forward, HeaderForm, HeaderSource, PrincipalWord, Upstream, is_choice};
+pub(super) use upstream::{
+    Encode, Forward, HeaderForm, HeaderSource, MetadataSource, PrincipalWord, Upstream, is_choice,
+};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

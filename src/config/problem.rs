@@ -153,7 +153,7 @@ impl Problems {
                 Problem::Empty(_)
                 | Problem::NoMatch
                 | Problem::Kind { found: 0, .. }
-                | Problem::OneSource { found: 0 }
+                | Problem::OneSource { found: 0, .. }
                     if is_hole(faults, &problem.path) => {}
                 _ => placed.push(problem),
             }
@@ -334,10 +334,12 @@ pub enum Problem {
     )]
     HeaderAboutTheRequest(Quoted),
     /// A header whose value comes from nowhere, or from two places.
-    #[error("names {found} sources and needs one; write exactly one of `claim`, `principal`, `value`")]
+    #[error("names {found} sources and needs one; write exactly one of {of}")]
     OneSource {
         /// How many there are.
         found: usize,
+        /// Of which keys.
+        of: &'static str,
     },
     /// A constant that no header can hold. It is not shown.
     #[error("what stands here (not shown) {0}; write visible ASCII characters, with spaces only between them")]
@@ -575,9 +577,9 @@ pub enum Problem {
     /// A method for preflights that is not theirs.
     #[error("{0} is not the method of a preflight, which is always `OPTIONS`; leave `methods` out")]
     MethodOfPreflights(Quoted),
-    /// A condition that can't be used.
+    /// An expression that can't be used.
     #[error(transparent)]
-    Condition(ExpressionFault),
+    Expression(ExpressionFault),
     /// A condition where nobody gets through.
     #[error("has no meaning with access `denied`: nobody gets through, whatever it says; leave it out")]
     ConditionDenied,

@@ -35,14 +35,14 @@ pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
     if let Some(principal) = principal {
         encoded.text("authenticator", principal.authenticator().as_str());
     }
-    for (name, told) in metadata.told(principal) {
+    for (name, told) in metadata.told(principal, &decision.computed) {
         match told {
             Told::Text(text) => encoded.text(name, text),
             Told::Texts(texts) => {
                 let values = texts.iter().map(|text| value(Kind::StringValue(text.to_string()))).collect();
                 encoded.value(name, &value(Kind::ListValue(ListValue { values })));
             }
-            Told::Claim(claim) => encoded.value(name, &of_json(claim)),
+            Told::Json(value) => encoded.value(name, &of_json(value)),
         }
     }
     Bytes::from(encoded.0)
@@ -156,7 +156,7 @@ mod tests {
         let name = AuthenticatorName::new("bifrost");
         let principal = Principal::new(name, Claims::of_json(claims.clone()), identity, Arc::default(), Proof::Token);
         let claim = |path| Source::Claim(ClaimPath::parse(path).unwrap());
-        let metadata = Metadata::new(vec![
+        let told = vec![
             ("subject".into(), Source::Principal(Fact::Subject)),
             ("organization".into(), Source::Principal(Fact::Organization)),
             ("roles".into(), Source::Principal(Fact::Roles)),
@@ -164,7 +164,8 @@ mod tests {
             ("tree".into(), claim("tree")),
             ("none".into(), claim("none")),
             ("where".into(), Source::Constant("here".into())),
-        ]);
+        ];
+        let metadata = Metadata::new(told, Vec::new());
         let mut decision = Decision::refused(Fault::Internal);
         assert_eq!(
             json(&of(&decision, &metadata)),

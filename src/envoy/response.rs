@@ -17,7 +17,7 @@ use tonic::Code;
 #[must_use]
 pub fn response(decision: Decision, seen: Seen<'_, '_>, answers: &Answers, metadata: &Metadata) -> CheckResponse {
     let dynamic_metadata = metadata::of(&decision, metadata);
-    let Decision { verdict, rule, authenticator: _, principal: _, insufficient, tried: _ } = decision;
+    let Decision { verdict, rule, authenticator: _, principal: _, computed: _, insufficient, tried: _ } = decision;
     let answer = match verdict {
         Verdict::Allow(mutations) => allow(mutations),
         Verdict::Deny(fault) => {

@@ -2,12 +2,11 @@
 //! `written`'s to say.
 
 use super::Mutations;
-use super::source::Source;
+use super::source::{Found, Origin, computed};
 use super::strip::StripPattern;
 use super::written::{Form, Problem, write};
+use crate::authz::condition::Inputs;
 use crate::header::{HeaderName, HeaderText, same_to_a_server};
-use crate::principal::Principal;
-use crate::request::Headers;
 use bytes::Bytes;
 
 /// One identity header and what it carries.
@@ -16,7 +15,7 @@ pub struct IdentityHeader {
     /// The header's name.
     pub name: HeaderName,
     /// Where its value comes from.
-    pub source: Source,
+    pub source: Origin,
     /// How the value is written.
     pub form: Form,
     /// What happens when it can't be.
@@ -66,15 +65,10 @@ impl IdentityHeaders {
     ///
     /// # Errors
     /// [`IdentityFault`] for a value that modules rely on and that can't be written.
-    pub(super) fn apply(
-        &self,
-        principal: Option<&Principal>,
-        headers: &Headers<'_>,
-        mutations: &mut Mutations,
-    ) -> Result<(), IdentityFault> {
+    pub(super) fn apply(&self, inputs: &Inputs<'_>, mutations: &mut Mutations) -> Result<(), IdentityFault> {
         mutations.set.reserve(self.headers.len().saturating_add(1));
         for header in &self.headers {
-            match (header.value(principal), header.unwritable) {
+            match (header.value(inputs), header.unwritable) {
                 (Ok(Some(value)), _) => mutations.set.push((header.name.clone(), value)),
                 (Ok(None), _) => mutations.remove.push(header.name.bytes().clone()),
                 (Err(_), Unwritable::Drop) => {
@@ -86,7 +80,7 @@ impl IdentityHeaders {
                 }
             }
         }
-        let spellings = headers.iter().map(|field| field.name).filter(|name| self.is_spelling(name));
+        let spellings = inputs.request.headers.iter().map(|field| field.name).filter(|name| self.is_spelling(name));
         let mut spellings: Vec<Bytes> = spellings.map(|name| Bytes::from(name.to_ascii_lowercase())).collect();
         spellings.sort_unstable();
         spellings.dedup();
@@ -105,7 +99,12 @@ impl IdentityHeaders {
 }
 
 impl IdentityHeader {
-    fn value(&self, principal: Option<&Principal>) -> Result<Option<HeaderText>, Problem> {
-        self.source.find(principal).map_or(Ok(None), |found| write(found, self.form))
+    fn value(&self, inputs: &Inputs<'_>) -> Result<Option<HeaderText>, Problem> {
+        match &self.source {
+            Origin::Source(source) => source.find(inputs.principal).map_or(Ok(None), |found| write(found, self.form)),
+            Origin::Computed(expression) => {
+                computed(expression, inputs)?.map_or(Ok(None), |value| write(Found::Json(&value), self.form))
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Facts about a decision for Envoy itself: its access log, rate limits and later filters. Says what is told under which name, on
 //! denials too; how Envoy wants it written is `envoy`'s.
 
-use super::source::{Found, Source};
+use super::source::{Found, Source, computed};
+use crate::authz::condition::{Expression, Inputs};
 use crate::principal::Principal;
 use serde_json::Value;
 
@@ -17,7 +18,19 @@ pub const ALWAYS_TOLD: [&str; 4] = ["decision", "reason", "rule", "authenticator
 
 /// What is told beside that, by name.
 #[derive(Debug, Default)]
-pub struct Metadata(Vec<(Box<str>, Source)>);
+pub struct Metadata {
+    known: Vec<(Box<str>, Source)>,
+    computed: Vec<(Box<str>, Expression)>,
+}
+
+/// What the expressions came to for one request, each in its place. The answer is built when the request is gone.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Computed(Vec<Option<Value>>);
+
+impl Computed {
+    /// For requests that nobody could read.
+    pub const NOTHING: Self = Self(Vec::new());
+}
 
 /// A value that is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,31 +39,63 @@ pub enum Told<'a> {
     Text(&'a str),
     /// Texts in their order.
     Texts(&'a [Box<str>]),
-    /// A claim of whatever type, within bounds.
-    Claim(&'a Value),
+    /// JSON of whatever type, within bounds.
+    Json(&'a Value),
+}
+
+impl Told<'_> {
+    /// The same for tools.
+    #[must_use]
+    pub fn to_json(self) -> Value {
+        match self {
+            Self::Text(text) => text.into(),
+            Self::Texts(texts) => texts.iter().map(|text| Value::from(&**text)).collect(),
+            Self::Json(value) => value.clone(),
+        }
+    }
 }
 
 impl Metadata {
-    /// Names, each with where its value comes from.
+    /// Names, each with where its value comes from: what is known of the caller, and expressions.
     #[must_use]
-    pub const fn new(told: Vec<(Box<str>, Source)>) -> Self {
-        Self(told)
+    pub const fn new(known: Vec<(Box<str>, Source)>, computed: Vec<(Box<str>, Expression)>) -> Self {
+        Self { known, computed }
     }
 
-    /// What is told about a caller, if there is one. What has no value, or one out of bounds, is left out: no decision depends on it.
-    pub fn told<'a>(&'a self, principal: Option<&'a Principal>) -> impl Iterator<Item = (&'a str, Told<'a>)> {
-        self.0.iter().filter_map(move |(name, source)| Some((&**name, told(source.find(principal)?)?)))
+    /// What the expressions come to. One that comes to nothing is left out, as is what has no value.
+    #[must_use]
+    pub fn compute(&self, inputs: &Inputs<'_>) -> Computed {
+        Computed(self.computed.iter().map(|(_, expression)| computed(expression, inputs).unwrap_or_default()).collect())
+    }
+
+    /// What is told about a caller, if there is one, and about the request. What has no value, or one out of bounds, is left out: no
+    /// decision depends on it.
+    pub fn told<'a>(
+        &'a self,
+        principal: Option<&'a Principal>,
+        computed: &'a Computed,
+    ) -> impl Iterator<Item = (&'a str, Told<'a>)> {
+        let known =
+            self.known.iter().filter_map(move |(name, source)| Some((&**name, known(source.find(principal)?)?)));
+        let computed = self.computed.iter().zip(&computed.0);
+        known.chain(computed.filter_map(|((name, _), value)| Some((&**name, json(value.as_ref()?)?))))
     }
 }
 
-fn told(found: Found<'_>) -> Option<Told<'_>> {
+fn known(found: Found<'_>) -> Option<Told<'_>> {
     match found {
         Found::Text(text) => is_shown(text).then_some(Told::Text(text)),
         Found::Texts(texts) => {
             (texts.len() <= MAX_VALUES && texts.iter().all(|text| is_shown(text))).then_some(Told::Texts(texts))
         }
-        Found::Claim(Value::String(text)) => is_shown(text).then_some(Told::Text(text)),
-        Found::Claim(value) => fits(value, MAX_DEPTH, &mut 0).then_some(Told::Claim(value)),
+        Found::Json(value) => json(value),
+    }
+}
+
+fn json(value: &Value) -> Option<Told<'_>> {
+    match value {
+        Value::String(text) => is_shown(text).then_some(Told::Text(text)),
+        value => fits(value, MAX_DEPTH, &mut 0).then_some(Told::Json(value)),
     }
 }
 
@@ -73,7 +118,7 @@ fn fits(value: &Value, depth: usize, count: &mut usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_TEXT_BYTES, Metadata, Told};
+    use super::{Computed, MAX_TEXT_BYTES, Metadata, Told};
     use crate::jose::Claims;
     use crate::principal::{AuthenticatorName, ClaimPath, Identity, Principal, Proof};
     use crate::upstream::{Fact, Source};
@@ -88,7 +133,7 @@ mod tests {
     #[test]
     fn what_has_no_value_or_one_out_of_bounds_is_left_out() {
         let source = || Source::Claim(ClaimPath::parse("claim").unwrap());
-        let metadata = Metadata::new(vec![("claim".into(), source())]);
+        let metadata = Metadata::new(vec![("claim".into(), source())], Vec::new());
         let nested = |depth: usize| (1..depth).fold(json!("x"), |inner, _| json!([inner]));
         for (value, is_told) in [
             (json!("a\u{2028}é"), true),
@@ -107,7 +152,7 @@ mod tests {
             (vec![1; 100].into(), false),
         ] {
             let principal = principal(json!({ "claim": value }));
-            assert_eq!(metadata.told(Some(&principal)).count() == 1, is_told, "{value}");
+            assert_eq!(metadata.told(Some(&principal), &Computed::NOTHING).count() == 1, is_told, "{value}");
         }
     }
 
@@ -118,11 +163,11 @@ mod tests {
             ("roles".into(), Source::Principal(Fact::Roles)),
             ("via".into(), Source::Principal(Fact::Authenticator)),
         ];
-        let metadata = Metadata::new(told);
-        assert_eq!(metadata.told(None).collect::<Vec<_>>(), [("where", Told::Text("here"))]);
+        let metadata = Metadata::new(told, Vec::new());
+        assert_eq!(metadata.told(None, &Computed::NOTHING).collect::<Vec<_>>(), [("where", Told::Text("here"))]);
         let principal = principal(json!({}));
         let roles = principal.identity().roles.as_slice();
         let expected = [("where", Told::Text("here")), ("roles", Told::Texts(roles)), ("via", Told::Text("x"))];
-        assert_eq!(metadata.told(Some(&principal)).collect::<Vec<_>>(), expected);
+        assert_eq!(metadata.told(Some(&principal), &Computed::NOTHING).collect::<Vec<_>>(), expected);
     }
 }

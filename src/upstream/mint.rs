@@ -143,7 +143,7 @@ impl Found<'_> {
         match self {
             Self::Text(text) => text.into(),
             Self::Texts(texts) => texts.iter().map(|text| Value::from(&**text)).collect(),
-            Self::Claim(value) => value.clone(),
+            Self::Json(value) => value.clone(),
         }
     }
 }

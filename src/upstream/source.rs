@@ -1,6 +1,8 @@
 //! Where what is told about a caller comes from: one vocabulary for identity headers, minted tokens and metadata. Finds values;
 //! does not write them.
 
+use super::written::Problem;
+use crate::authz::condition::{EvaluationFault, Expression, Inputs};
 use crate::principal::{ClaimPath, Identity, Principal};
 use serde_json::Value;
 use std::fmt;
@@ -14,6 +16,15 @@ pub enum Source {
     Principal(Fact),
     /// Always this text, whoever asks.
     Constant(Box<str>),
+}
+
+/// Where a value comes from that need not be known of the caller alone.
+#[derive(Debug)]
+pub enum Origin {
+    /// The caller, or a constant.
+    Source(Source),
+    /// What an expression comes to.
+    Computed(Box<Expression>),
 }
 
 /// What is known of a caller, whichever authenticator vouches for it.
@@ -42,8 +53,8 @@ pub(super) enum Found<'a> {
     Text(&'a str),
     /// Texts in their order; none is no value.
     Texts(&'a [Box<str>]),
-    /// A claim, of whatever type; never `null`.
-    Claim(&'a Value),
+    /// A claim or what was computed, of whatever type; never `null`.
+    Json(&'a Value),
 }
 
 impl Source {
@@ -51,9 +62,21 @@ impl Source {
     pub(super) fn find<'a>(&'a self, principal: Option<&'a Principal>) -> Option<Found<'a>> {
         match self {
             Self::Constant(text) => Some(Found::Text(text)),
-            Self::Claim(path) => principal?.claim(path).map(Found::Claim),
+            Self::Claim(path) => principal?.claim(path).map(Found::Json),
             Self::Principal(fact) => fact.find(principal?),
         }
+    }
+}
+
+/// What an expression comes to: nothing for `null`, and where it reads what is not there, as with a claim that is not there.
+///
+/// # Errors
+/// [`Problem::Expression`] when it comes to nothing for another reason.
+pub(super) fn computed(expression: &Expression, inputs: &Inputs<'_>) -> Result<Option<Value>, Problem> {
+    match expression.evaluate(inputs) {
+        Ok(Value::Null) | Err(EvaluationFault::Missing(_) | EvaluationFault::MissingMember) => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(_) => Err(Problem::Expression),
     }
 }
 
@@ -94,6 +117,16 @@ impl fmt::Display for Source {
             Self::Claim(path) => path.fmt(f),
             Self::Principal(fact) => f.write_str(fact.name()),
             Self::Constant(_) => f.write_str("a constant"),
+        }
+    }
+}
+
+/// For people: a claim's name, or what else it is.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(source) => source.fmt(f),
+            Self::Computed(_) => f.write_str("an expression"),
         }
     }
 }

@@ -47,6 +47,9 @@ pub enum Problem {
     /// An item is `null`, a list or an object.
     #[error("has an item that is no text, number or boolean")]
     Item,
+    /// An expression that was to make it came to nothing: what it reads is of another type than it expects, say.
+    #[error("is an expression that can't be evaluated for this request")]
+    Expression,
     /// It is longer than [`MOST_BYTES`] when it is written.
     #[error("is longer than {MOST_BYTES} bytes as it is written")]
     TooLong,
@@ -62,23 +65,25 @@ pub(super) fn write(found: Found<'_>, form: Form) -> Result<Option<HeaderText>, 
             let text = match found {
                 Found::Text(text) => json(&Value::from(text)),
                 Found::Texts(texts) => json(&texts.iter().map(|text| Value::from(&**text)).collect()),
-                Found::Claim(value) => json(value),
+                Found::Json(value) => json(value),
             };
             bounded(text.into_bytes()).map(Some)
         }
         (_, Found::Texts(texts)) => list(texts.iter().map(|text| item(text))),
         (form, Found::Text(one)) => text(one, form).map(Some),
-        (form, Found::Claim(Value::String(one))) => text(one, form).map(Some),
-        (_, Found::Claim(Value::Array(values))) => list(values.iter().map(|value| match value {
-            Value::String(text) => item(text),
-            Value::Number(one) => Ok(number(one)),
-            Value::Bool(one) => Ok(one.to_string()),
-            Value::Null | Value::Array(_) | Value::Object(_) => Err(Problem::Item),
-        })),
-        (_, Found::Claim(Value::Number(one))) => bounded(number(one).into_bytes()).map(Some),
-        (_, Found::Claim(Value::Bool(one))) => bounded(one.to_string().into_bytes()).map(Some),
-        (_, Found::Claim(Value::Null)) => Ok(None),
-        (_, Found::Claim(Value::Object(_))) => Err(Problem::Object),
+        (form, Found::Json(value)) => match value {
+            Value::String(one) => text(one, form).map(Some),
+            Value::Array(values) => list(values.iter().map(|value| match value {
+                Value::String(text) => item(text),
+                Value::Number(one) => Ok(number(one)),
+                Value::Bool(one) => Ok(one.to_string()),
+                Value::Null | Value::Array(_) | Value::Object(_) => Err(Problem::Item),
+            })),
+            Value::Number(one) => bounded(number(one).into_bytes()).map(Some),
+            Value::Bool(one) => bounded(one.to_string().into_bytes()).map(Some),
+            Value::Null => Ok(None),
+            Value::Object(_) => Err(Problem::Object),
+        },
     }
 }
 
@@ -141,7 +146,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn written(value: &Value, form: Form) -> Result<Option<String>, Problem> {
-        write(Found::Claim(value), form).map(|text| text.map(|text| text.as_str().to_owned()))
+        write(Found::Json(value), form).map(|text| text.map(|text| text.as_str().to_owned()))
     }
 
     #[test]

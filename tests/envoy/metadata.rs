@@ -16,6 +16,7 @@ upstream:
     deep: { claim: deep }
     team: { claim: team }
     teams: { claim: teams }
+    about: { cel: "{'rule': rule, 'host': request.host, 'teams': has(claims.teams) ? claims.teams.size() : 0}" }
 "#;
 
 /// The members of the access log's line about a path that tell of modgud.
@@ -25,7 +26,8 @@ async fn logged(playground: &mut Playground, path: &str) -> Value {
         (event["path"] == path).then_some(event)
     };
     let event = playground.envoy.wait_for(PATIENCE, found).await.unwrap();
-    let names = ["decision", "reason", "rule", "authenticator", "subject", "organization", "teams", "team", "deep"];
+    let names =
+        ["decision", "reason", "rule", "authenticator", "subject", "organization", "teams", "team", "deep", "about"];
     let told = names.iter().filter_map(|name| Some(((*name).to_owned(), event.get(*name)?.clone())));
     told.collect::<serde_json::Map<_, _>>().into()
 }
@@ -33,9 +35,9 @@ async fn logged(playground: &mut Playground, path: &str) -> Value {
 /// The sample's log with the metadata of [`CONFIGURATION`] too.
 fn log_more(yaml: &str) -> String {
     let known = r#"subject: "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:subject)%""#;
-    let more = ["team", "teams", "deep"].map(|name| known.replace("subject", name));
+    let more = ["team", "teams", "deep", "about"].map(|name| known.replace("subject", name));
     let indent = " ".repeat(26);
-    replaced(yaml, known, &[known, &more[0], &more[1], &more[2]].join(&format!("\n{indent}")))
+    replaced(yaml, known, &[known, &more[0], &more[1], &more[2], &more[3]].join(&format!("\n{indent}")))
 }
 
 const SUBJECT: &str = "fd76ce0c-d8be-4aa6-91ed-59e698f6af60";
@@ -85,11 +87,23 @@ async fn the_access_log_tells_who_and_why() {
             json!({"decision": "allowed", "authenticator": "bifrost", "subject": SUBJECT, "team": "blue ü"}),
         ),
     ];
+    let about = |rule: Value, teams: i64| json!({"rule": rule, "host": "api.example.com", "teams": teams});
+    let computed = [
+        about(json!(null), 0),
+        about(json!(null), 0),
+        about(json!(null), 0),
+        about(json!("closed"), 0),
+        about(json!("open"), 0),
+        about(json!(null), 3),
+        about(json!(null), 0),
+        about(json!(null), 0),
+    ];
     // Envoy writes its log every ten seconds: all is asked before any of it is looked at.
     for (path, lines, status, _) in &rows {
         assert_eq!(ask(playground.gateway, "GET", path, lines).await.status, *status, "{path}");
     }
-    for (path, _, _, expected) in rows {
+    for ((path, _, _, mut expected), about) in rows.into_iter().zip(computed) {
+        expected["about"] = about;
         assert_eq!(logged(&mut playground, path).await, expected, "{path}");
     }
     playground.stop().await;

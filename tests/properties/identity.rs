@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "x-core-user-uuid",
     "x-organization-uuid",
     "x-scope",
@@ -23,6 +23,7 @@ const OURS: [&str; 9] = [
     "x-name",
     "x-address",
     "x-deep",
+    "x-computed",
 ];
 const PREFIXES: [&str; 2] = ["x-core-", "x-organization-"];
 const PATHS: [&str; 3] = ["/crm/1/", "/docs/", "/news/"];
@@ -38,6 +39,7 @@ upstream:
     x-name: { claim: name, encode: percent }
     x-address: { claim: address, as: json }
     x-deep: { claim: address.deep.down }
+    x-computed: { cel: "has(claims.name) ? claims.name : claims.groups" }
 "#;
 
 type ClientHeaders = Vec<(String, Vec<u8>)>;

@@ -26,11 +26,17 @@ pub struct Expression {
 
 /// What an expression may speak of, where it stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Scope<'p> {
-    /// Whether there can be a caller.
-    pub callers: Callers,
-    /// The patterns of which one has matched: a path parameter has to be one of each. None where there are no parameters.
-    pub patterns: &'p [PathPattern],
+pub enum Scope<'p> {
+    /// A rule's condition.
+    Rule {
+        /// Whether there can be a caller.
+        callers: Callers,
+        /// The patterns of which one has matched: a path parameter has to be one of each. None where there are no parameters.
+        patterns: &'p [PathPattern],
+    },
+    /// What modules and Envoy are told, whichever rule has decided. It can name the rule; it has no path parameters, and reads nothing
+    /// that a client can write as it likes: headers and the query.
+    Told,
 }
 
 /// Whether there can be a caller.

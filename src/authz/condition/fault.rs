@@ -1,6 +1,6 @@
 //! What is wrong with an expression, at load and when it is evaluated. No text of it holds a value of a request or a claim.
 
-use super::vocabulary::{MAX_BYTES, MAX_DEPTH, MAX_GROWTH, MAX_LOOPS, MAX_STEPS, Variable, functions};
+use super::vocabulary::{MAX_BYTES, MAX_DEPTH, MAX_GROWTH, MAX_LOOPS, MAX_STEPS, functions};
 
 /// Why an expression is refused. Positions are characters of the expression, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,10 +33,23 @@ pub enum ExpressionFault {
         at: usize,
     },
     /// A variable that is not there.
-    #[error("`{name}`, at character {at}, is not a variable; there are {}", Variable::names())]
+    #[error("`{name}`, at character {at}, is not a variable; there are {known}")]
     UnknownVariable {
         /// What was written.
         name: Box<str>,
+        /// Where it stands.
+        at: usize,
+        /// What there is.
+        known: String,
+    },
+    /// What a client writes, where others are told what modgud knows.
+    #[error(
+        "`{name}`, at character {at}, is what the client says, and whoever reads this takes it for what modgud says; leave it out, \
+             the module sees it anyway"
+    )]
+    ClientsOwn {
+        /// The variable.
+        name: &'static str,
         /// Where it stands.
         at: usize,
     },

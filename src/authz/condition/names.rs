@@ -40,9 +40,10 @@ pub(super) fn check(
     let mut walk = Walk { scope, source, reads: Reads::default(), faults: Vec::new(), locals: Vec::new(), growth: 1 };
     let kind = walk.kind(expression);
     walk.whole(kind);
+    walk.no_client_speaks(expression);
     walk.reads.never_a_bool = match kind {
         Kind::Anything => None,
-        Kind::Scalar | Kind::Whole(Variable::Now) => Some("a text, a number or a time"),
+        Kind::Scalar | Kind::Whole(Variable::Now | Variable::Rule) => Some("a text, a number or a time"),
         Kind::List => Some("a list"),
         Kind::Headers | Kind::Whole(_) => Some("a map"),
     };
@@ -86,6 +87,17 @@ impl<'e> Walk<'_, 'e> {
         }
     }
 
+    /// Where others are told what modgud knows, no header of a client's is read.
+    fn no_client_speaks(&mut self, expression: &IdedExpr) {
+        match self.scope {
+            Scope::Told if self.reads.headers.is_something() => {
+                let at = self.at(expression);
+                self.faults.push(ExpressionFault::ClientsOwn { name: "request.headers", at });
+            }
+            Scope::Told | Scope::Rule { .. } => {}
+        }
+    }
+
     fn names(&mut self, variable: Variable) -> &mut Names {
         match variable {
             Variable::Request => &mut self.reads.request,
@@ -95,6 +107,7 @@ impl<'e> Walk<'_, 'e> {
             Variable::Principal => &mut self.reads.principal,
             Variable::Context => &mut self.reads.context,
             Variable::Now => &mut self.reads.now,
+            Variable::Rule => &mut self.reads.rule,
         }
     }
 
@@ -144,17 +157,26 @@ impl<'e> Walk<'_, 'e> {
             return Kind::Anything;
         }
         let at = self.at(expression);
-        let Some(variable) = Variable::of(name) else {
-            self.faults.push(ExpressionFault::UnknownVariable { name: name.into(), at });
-            return Kind::Anything;
+        let variables: &[Variable] = match self.scope {
+            Scope::Rule { .. } => &Variable::OF_RULES,
+            Scope::Told => &Variable::TOLD,
         };
-        match (variable, self.scope.callers) {
-            (Variable::Claims | Variable::Principal, Callers::NotAsked) => {
+        let variable = match (Variable::of(name), self.scope) {
+            (Some(variable), Scope::Rule { callers: Callers::NotAsked, patterns: _ }) if variable.is_of_callers() => {
                 self.faults.push(ExpressionFault::NoCaller { name: variable.name(), at });
+                variable
             }
-            (Variable::Claims | Variable::Principal, Callers::Asked)
-            | (Variable::Request | Variable::Path | Variable::Query | Variable::Context | Variable::Now, _) => {}
-        }
+            (Some(variable), _) if variables.contains(&variable) => variable,
+            (Some(Variable::Query), Scope::Told) => {
+                self.faults.push(ExpressionFault::ClientsOwn { name: "query", at });
+                return Kind::Anything;
+            }
+            (Some(_) | None, _) => {
+                let known = Variable::names(variables);
+                self.faults.push(ExpressionFault::UnknownVariable { name: name.into(), at, known });
+                return Kind::Anything;
+            }
+        };
         Kind::Whole(variable)
     }
 

@@ -14,6 +14,8 @@ pub(super) struct Reads {
     pub(super) context: Names,
     /// The time; it has no members.
     pub(super) now: Names,
+    /// The rule that has decided; it has no members.
+    pub(super) rule: Names,
     /// What it comes to, if that is certainly neither true nor false.
     pub(super) never_a_bool: Option<&'static str>,
 }

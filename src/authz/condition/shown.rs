@@ -13,7 +13,7 @@ const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "dp
 
 /// Each name that is read, with what stands there.
 pub(super) fn shown(reads: &Reads, value: impl Fn(Variable) -> Option<Value>) -> Vec<String> {
-    let Reads { request, headers, path, query, claims, principal, context, now, never_a_bool: _ } = reads;
+    let Reads { request, headers, path, query, claims, principal, context, now, rule, never_a_bool: _ } = reads;
     let mut list = Vec::new();
     let mut add = |variable: Variable, names: &Names| {
         if names.is_something() {
@@ -38,6 +38,9 @@ pub(super) fn shown(reads: &Reads, value: impl Fn(Variable) -> Option<Value>) ->
     }
     if now.is_something() {
         list.push(line("now", value(Variable::Now).as_ref()));
+    }
+    if rule.is_something() {
+        list.push(line("rule", value(Variable::Rule).as_ref()));
     }
     list
 }

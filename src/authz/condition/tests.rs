@@ -22,7 +22,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_500);
 
 pub(super) fn compile(text: &str) -> Result<Expression, Vec<ExpressionFault>> {
     let patterns = [PathPattern::parse(PATTERN).unwrap()];
-    Expression::compile(text, &Scope { callers: Callers::Asked, patterns: &patterns })
+    Expression::compile(text, &Scope::Rule { callers: Callers::Asked, patterns: &patterns })
 }
 
 pub(super) fn principal() -> Principal {
@@ -61,7 +61,7 @@ pub(super) fn with_inputs<T>(caller: Option<&Principal>, act: impl FnOnce(&Input
     request.scheme = b"https";
     request.context = Context::new(vec![("tier", "gold"), ("modgud.rule", "r")]);
     let pattern = PathPattern::parse(PATTERN).unwrap();
-    act(&Inputs { request: &request, pattern: Some(&pattern), principal: caller, now: NOW })
+    act(&Inputs { request: &request, pattern: Some(&pattern), rule: None, principal: caller, now: NOW })
 }
 
 pub(super) fn evaluate(text: &str) -> Result<Value, EvaluationFault> {
@@ -114,7 +114,7 @@ fn conditions_are_true_or_false_or_neither() {
     let mut wrong = Vec::new();
     for (text, expected) in CONDITIONS {
         let patterns = [PathPattern::parse(PATTERN).unwrap()];
-        let found = match Condition::compile(text, &Scope { callers: Callers::Asked, patterns: &patterns }) {
+        let found = match Condition::compile(text, &Scope::Rule { callers: Callers::Asked, patterns: &patterns }) {
             Err(faults) => format!("{faults:?}"),
             Ok(condition) => match with_inputs(Some(&caller), |inputs| condition.check(inputs)) {
                 Ok(()) => "true".to_owned(),
@@ -177,7 +177,7 @@ fn no_fault_tells_a_value() {
 fn what_was_read_is_told_to_the_one_who_asks() {
     let condition = |text: &str| {
         let patterns = [PathPattern::parse(PATTERN).unwrap()];
-        Condition::compile(text, &Scope { callers: Callers::Asked, patterns: &patterns }).unwrap()
+        Condition::compile(text, &Scope::Rule { callers: Callers::Asked, patterns: &patterns }).unwrap()
     };
     for (text, expected) in [
         ("claims.org == path.org", "`claims.org == path.org` is true: path.org = \"acme\", claims.org = \"acme\""),
@@ -216,7 +216,7 @@ fn what_was_read_is_told_to_the_one_who_asks() {
 /// What one request brings must not become gigabytes: loops that make more of it are bounded, one after the other and in each other.
 #[test]
 fn loops_that_make_more_and_more_are_refused() {
-    let scope = Scope { callers: Callers::NotAsked, patterns: &[] };
+    let scope = Scope::Rule { callers: Callers::NotAsked, patterns: &[] };
     let grown = |text: &str| match Condition::compile(text, &scope) {
         Ok(_) => false,
         Err(faults) => faults.iter().all(|fault| matches!(fault, ExpressionFault::Growth { .. })),

@@ -25,6 +25,8 @@ pub struct Inputs<'a> {
     pub request: &'a Request<'a>,
     /// The pattern that has matched it, where the expression belongs to a rule.
     pub pattern: Option<&'a PathPattern>,
+    /// The name of the rule that has decided; `None` for none, and while none has.
+    pub rule: Option<&'a str>,
     /// The caller; `None` when nobody was asked for, or nobody has shown a credential.
     pub principal: Option<&'a Principal>,
     /// The time.
@@ -53,7 +55,7 @@ pub(super) fn bind<'v>(
     inputs: &'v Inputs<'v>,
     mut context: Context<'v, 'v>,
 ) -> Result<Context<'v, 'v>, EvaluationFault> {
-    let Reads { request, headers, path, query, claims, principal, context: envoy, now, never_a_bool: _ } = reads;
+    let Reads { request, headers, path, query, claims, principal, context: envoy, now, rule, never_a_bool: _ } = reads;
     let mut add = |variable: Variable, value: Boxed<'v>| context.add_variable_as_val(variable.name(), value);
     if request.is_something() || headers.is_something() {
         add(Variable::Request, self::request(request, headers, inputs.request)?);
@@ -79,6 +81,9 @@ pub(super) fn bind<'v>(
     }
     if now.is_something() {
         add(Variable::Now, time(inputs.now));
+    }
+    if rule.is_something() {
+        add(Variable::Rule, inputs.rule.map_or_else(|| -> Boxed<'v> { Box::new(CelNull) }, text));
     }
     Ok(context)
 }

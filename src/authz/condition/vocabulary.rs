@@ -27,14 +27,28 @@ pub(super) enum Variable {
     Principal,
     Context,
     Now,
+    Rule,
 }
 
 impl Variable {
-    const ALL: [Self; 7] =
+    /// Those of a rule's condition.
+    pub(super) const OF_RULES: [Self; 7] =
         [Self::Request, Self::Path, Self::Query, Self::Claims, Self::Principal, Self::Context, Self::Now];
+    /// Those of what modules and Envoy are told.
+    pub(super) const TOLD: [Self; 6] =
+        [Self::Request, Self::Claims, Self::Principal, Self::Context, Self::Now, Self::Rule];
 
+    /// The variable of a name, among these or not.
     pub(super) fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|variable| variable.name() == name)
+        Self::OF_RULES.into_iter().chain([Self::Rule]).find(|variable| variable.name() == name)
+    }
+
+    /// Whether it speaks of the caller.
+    pub(super) const fn is_of_callers(self) -> bool {
+        match self {
+            Self::Claims | Self::Principal => true,
+            Self::Request | Self::Path | Self::Query | Self::Context | Self::Now | Self::Rule => false,
+        }
     }
 
     pub(super) const fn name(self) -> &'static str {
@@ -46,12 +60,13 @@ impl Variable {
             Self::Principal => "principal",
             Self::Context => "context",
             Self::Now => "now",
+            Self::Rule => "rule",
         }
     }
 
-    /// All of them, for a sentence.
-    pub(super) fn names() -> String {
-        listed(Self::ALL.iter().map(|variable| variable.name()))
+    /// These, for a sentence.
+    pub(super) fn names(these: &[Self]) -> String {
+        listed(these.iter().map(|variable| variable.name()))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::explain::{Outcome, Step, Steps};
 use crate::request::Request;
 use crate::snapshot::{Snapshot, decide_before};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::fmt;
 
 /// One decision, explained.
@@ -34,6 +35,8 @@ pub(in crate::cli) struct Report {
     pub(in crate::cli) upstream: Option<Upstream>,
     /// What the client sees, when it is not.
     pub(in crate::cli) answer: Option<ToClient>,
+    /// What Envoy is told for its access log and its filters, beside what stands above.
+    metadata: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -98,7 +101,9 @@ impl Report {
             Err(fault) => (Decision::refused(Fault::Request(fault)), None),
         };
         let (reason, lack) = (decision.reason(), decision.lack());
-        let Decision { verdict, rule, authenticator, principal: _, insufficient, tried: _ } = decision;
+        let Decision { verdict, rule, authenticator, principal, computed, insufficient, tried: _ } = decision;
+        let told = snapshot.shape.metadata.told(principal.as_deref(), &computed);
+        let metadata = told.map(|(name, told)| (name.to_owned(), told.to_json())).collect();
         let (word, detail, upstream, answer) = match verdict {
             Verdict::Allow(mutations) => {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -136,6 +141,7 @@ impl Report {
             authenticator: authenticator.map(|name| name.as_str().to_owned()),
             upstream,
             answer,
+            metadata,
         }
     }
 
@@ -177,7 +183,7 @@ impl fmt::Display for Report {
                 write!(f, "allowed")?;
                 set.iter().try_for_each(|(name, value)| write!(f, "\n  set       {name}: {}", short(&plain(value))))?;
                 remove.iter().try_for_each(|name| write!(f, "\n  remove    {name}"))?;
-                remove_query.iter().try_for_each(|name| write!(f, "\n  remove    {name} from the query"))
+                remove_query.iter().try_for_each(|name| write!(f, "\n  remove    {name} from the query"))?;
             }
             (None, Some(ToClient { status, headers, body })) => {
                 let (reason, detail) = (self.reason.unwrap_or_default(), self.detail.as_deref().unwrap_or_default());
@@ -190,10 +196,14 @@ impl fmt::Display for Report {
                         name => write!(f, "\n  header    {name}: {value}")?,
                     }
                 }
-                write!(f, "\n  body      {}", plain(body.trim_end()))
+                write!(f, "\n  body      {}", plain(body.trim_end()))?;
             }
-            (None, None) => Ok(()),
+            (None, None) => {}
         }
+        self.metadata.iter().try_for_each(|(name, value)| {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            write!(f, "\n  metadata  {name}: {}", short(&plain(&value)))
+        })
     }
 }
 

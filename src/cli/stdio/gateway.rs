@@ -111,7 +111,7 @@ impl Gateway {
         };
         let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", headers)
             .map_err(|fault| told(fault.reason(), None, None))?;
-        let Decision { verdict, rule, authenticator: _, insufficient, principal: caller, tried: _ } =
+        let Decision { verdict, rule, authenticator: _, insufficient, principal: caller, computed: _, tried: _ } =
             decide(&request, snapshot, now);
         if let Verdict::Deny(fault) = verdict {
             return Err(told(fault.reason(), rule.as_ref(), insufficient.as_deref()));

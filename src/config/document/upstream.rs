@@ -2,7 +2,6 @@
 
 use super::Claim;
 use super::authenticators::Text;
-use super::mint::ValueSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -31,10 +30,10 @@ pub(in super::super) struct Upstream {
     /// name. `decision`, `reason`, `rule` and `authenticator` are always told. Default: nothing more; in the profile `bifrost`: `subject`
     /// and `organization`.
     #[serde(default)]
-    pub(in super::super) metadata: BTreeMap<String, ValueSource>,
+    pub(in super::super) metadata: BTreeMap<String, MetadataSource>,
 }
 
-/// What an identity header carries: exactly one of `claim`, `principal` and `value`, and how it is written.
+/// What an identity header carries: exactly one of `claim`, `principal`, `value` and `cel`, and how it is written.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct HeaderSource {
@@ -46,11 +45,30 @@ pub(in super::super) struct HeaderSource {
     pub(in super::super) principal: Option<PrincipalWord>,
     /// Always this text, whoever asks, and when nobody does. `modgud config` does not show it.
     pub(in super::super) value: Option<Text>,
+    /// What this expression of CEL comes to, from `claims`, `principal`, `request`, `context`, `now` and `rule`: such as
+    /// `principal.roles.filter(r, r.startsWith('crm_'))`. It is written as a claim of its type is. `null`, and what reads a claim that is
+    /// not there, is no value; an expression that can't be evaluated is none either, and counted.
+    pub(in super::super) cel: Option<String>,
     /// Another form than the usual one.
     #[serde(rename = "as")]
     pub(in super::super) form: Option<HeaderForm>,
     /// For texts that need not be ASCII, such as names of people. Without it such a text is not written.
     pub(in super::super) encode: Option<Encode>,
+}
+
+/// Where a value of the metadata comes from: exactly one of the four.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct MetadataSource {
+    /// The name of the claim, such as `sub`. Its value is taken over as it is, whatever its type.
+    pub(in super::super) claim: Option<Claim>,
+    /// What is known of the caller, whichever authenticator vouches for it.
+    pub(in super::super) principal: Option<PrincipalWord>,
+    /// Always this text. `modgud config` does not show it.
+    pub(in super::super) value: Option<Text>,
+    /// What this expression of CEL comes to, from `claims`, `principal`, `request`, `context`, `now` and `rule`: such as
+    /// `has(claims.plan) ? claims.plan : 'free'`. One that comes to nothing is left out.
+    pub(in super::super) cel: Option<String>,
 }
 
 /// The form of a header's value.

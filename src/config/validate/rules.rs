@@ -274,14 +274,14 @@ fn condition(at: &Path, text: &str, access: Access, paths: &Paths, problems: &mu
             return None;
         }
     };
-    match Condition::compile(text, &Scope { callers, patterns: &paths.patterns }) {
+    match Condition::compile(text, &Scope::Rule { callers, patterns: &paths.patterns }) {
         Ok(condition) => Some(Arc::new(condition)),
         Err(faults) => {
             // What a pattern that is none would have named is not known.
             let consequence =
                 |fault: &ExpressionFault| paths.unknown > 0 && matches!(fault, ExpressionFault::NoParameter { .. });
             faults.into_iter().filter(|fault| !consequence(fault)).for_each(|fault| {
-                problems.add(at.clone(), Problem::Condition(fault));
+                problems.add(at.clone(), Problem::Expression(fault));
             });
             None
         }

@@ -1,15 +1,16 @@
 //! Checks `upstream`: that every identity header is ours alone, and that nothing is removed that must arrive.
 
-use super::super::document::{self, Claim, Encode, HeaderForm, HeaderSource, PrincipalWord, ValueSource};
+use super::super::document::{self, Claim, Encode, HeaderForm, HeaderSource, MetadataSource, PrincipalWord};
 use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
 use super::principal::claim_path;
 use super::{header_name, scheme};
+use crate::authz::condition::{Expression, Scope};
 use crate::credential::Places;
 use crate::header::{HeaderName, HeaderText, fold, same_to_a_server};
 use crate::upstream::{
-    ALWAYS_TOLD, Fact, Form, Forward, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter, Shape, Source,
+    ALWAYS_TOLD, Fact, Form, Forward, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter, Origin, Shape, Source,
     StripPattern, Unwritable,
 };
 use std::collections::{BTreeMap, HashMap};
@@ -79,11 +80,11 @@ pub(super) fn check(
         if let Some(other) = taken.insert(bytes.iter().copied().map(fold).collect(), written) {
             problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other), Quoted::new(written)));
         }
-        let HeaderSource { claim, principal, value, form: _, encode: _ } = source;
+        let HeaderSource { claim, principal, value, cel, form: _, encode: _ } = source;
         let form = form(&at, source, problems);
-        let source = self::source(&at, (claim.as_ref(), *principal, value.as_ref()), problems);
+        let source = origin(&at, (claim.as_ref(), *principal, value.as_ref(), cel.as_deref()), problems);
         let Some(source) = source else { continue };
-        if let Source::Constant(text) = &source
+        if let Origin::Source(Source::Constant(text)) = &source
             && let Err(fault) = HeaderText::parse(text)
         {
             problems.add(at.key("value"), Problem::HeaderValue(fault));
@@ -137,7 +138,31 @@ pub(super) fn source(
         (claim, principal, value) => {
             let written = [claim.is_some(), principal.is_some(), value.is_some()];
             let found = written.into_iter().filter(|is| *is).count();
-            problems.add(at.clone(), Problem::OneSource { found });
+            problems.add(at.clone(), Problem::OneSource { found, of: "`claim`, `principal`, `value`" });
+            None
+        }
+    }
+}
+
+/// The same by one of four.
+fn origin(
+    at: &Path,
+    (claim, principal, value, cel): (Option<&Claim>, Option<PrincipalWord>, Option<&document::Text>, Option<&str>),
+    problems: &mut Problems,
+) -> Option<Origin> {
+    let written = [claim.is_some(), principal.is_some(), value.is_some(), cel.is_some()];
+    let found = written.into_iter().filter(|is| *is).count();
+    if found != 1 {
+        problems.add(at.clone(), Problem::OneSource { found, of: "`claim`, `principal`, `value`, `cel`" });
+        return None;
+    }
+    let Some(text) = cel else { return source(at, (claim, principal, value), problems).map(Origin::Source) };
+    match Expression::compile(text, &Scope::Told) {
+        Ok(expression) => Some(Origin::Computed(Box::new(expression))),
+        Err(faults) => {
+            for fault in faults {
+                problems.add(at.key("cel"), Problem::Expression(fault));
+            }
             None
         }
     }
@@ -156,7 +181,7 @@ const fn fact(word: PrincipalWord) -> Fact {
 }
 
 fn form(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Form {
-    let HeaderSource { claim: _, principal: _, value, form, encode } = source;
+    let HeaderSource { claim: _, principal: _, cel: _, value, form, encode } = source;
     if value.is_some() {
         let written = [("as", form.is_some()), ("encode", encode.is_some())];
         for (key, _) in written.into_iter().filter(|(_, written)| *written) {
@@ -179,16 +204,21 @@ fn form(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Form {
     }
 }
 
-fn unwritable(source: &Source, required: &[&Claim]) -> Unwritable {
-    match source {
+fn unwritable(origin: &Origin, required: &[&Claim]) -> Unwritable {
+    match origin {
         // Who the caller is, is never left out: nobody is handed on as nobody.
-        Source::Principal(Fact::Subject | Fact::Organization) => Unwritable::Deny,
-        Source::Claim(path) if required.iter().any(|claim| claim_path(claim).as_ref().ok() == Some(path)) => {
+        Origin::Source(Source::Principal(Fact::Subject | Fact::Organization)) => Unwritable::Deny,
+        Origin::Source(Source::Claim(path))
+            if required.iter().any(|claim| claim_path(claim).as_ref().ok() == Some(path)) =>
+        {
             Unwritable::Deny
         }
-        Source::Claim(_)
-        | Source::Principal(Fact::FirstRole | Fact::Roles | Fact::Permissions | Fact::Scopes | Fact::Authenticator)
-        | Source::Constant(_) => Unwritable::Drop,
+        Origin::Source(
+            Source::Claim(_)
+            | Source::Principal(Fact::FirstRole | Fact::Roles | Fact::Permissions | Fact::Scopes | Fact::Authenticator)
+            | Source::Constant(_),
+        )
+        | Origin::Computed(_) => Unwritable::Drop,
     }
 }
 
@@ -199,9 +229,9 @@ fn is_about_the_request(name: &[u8]) -> bool {
 }
 
 /// What Envoy is told: under names that the formats of its access log can hold, and none of those that are told always.
-fn metadata(list: &BTreeMap<String, ValueSource>, problems: &mut Problems) -> Metadata {
+fn metadata(list: &BTreeMap<String, MetadataSource>, problems: &mut Problems) -> Metadata {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    let mut told = Vec::new();
+    let (mut known, mut computed) = (Vec::new(), Vec::new());
     for (name, written) in list {
         let at = Path::root("upstream").key("metadata").key(name);
         if ALWAYS_TOLD.contains(&name.as_str()) {
@@ -209,11 +239,14 @@ fn metadata(list: &BTreeMap<String, ValueSource>, problems: &mut Problems) -> Me
         } else if !matches!(name.len(), 1..=64) || !name.bytes().all(plain) {
             problems.add(at.clone(), Problem::MetadataName(Quoted::new(name)));
         }
-        let ValueSource { claim, principal, value } = written;
-        let source = source(&at, (claim.as_ref(), *principal, value.as_ref()), problems);
-        told.extend(source.map(|source| (name.as_str().into(), source)));
+        let MetadataSource { claim, principal, value, cel } = written;
+        match origin(&at, (claim.as_ref(), *principal, value.as_ref(), cel.as_deref()), problems) {
+            Some(Origin::Source(source)) => known.push((name.as_str().into(), source)),
+            Some(Origin::Computed(expression)) => computed.push((name.as_str().into(), *expression)),
+            None => {}
+        }
     }
-    Metadata::new(told)
+    Metadata::new(known, computed)
 }
 
 fn forward(

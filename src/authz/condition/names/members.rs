@@ -2,6 +2,7 @@
 
 use super::{Key, Kind, Walk};
 use crate::authz::PathPattern;
+use crate::authz::condition::expression::Scope;
 use crate::authz::condition::fault::ExpressionFault;
 use crate::authz::condition::reads::Names;
 use crate::authz::condition::vocabulary::{Holds, PRINCIPAL, REQUEST, Variable, listed};
@@ -14,11 +15,11 @@ impl<'e> Walk<'_, 'e> {
         let at = self.at(expression);
         match (of, key) {
             (Kind::Anything, _) | (Kind::List, Key::Any) => Kind::Anything,
-            (Kind::Whole(Variable::Now) | Kind::Scalar | Kind::List, Key::Named(name)) => {
+            (Kind::Whole(Variable::Now | Variable::Rule) | Kind::Scalar | Kind::List, Key::Named(name)) => {
                 self.faults.push(ExpressionFault::NoMembers { name: name.into(), at });
                 Kind::Anything
             }
-            (Kind::Whole(Variable::Now) | Kind::Scalar, Key::Any) => {
+            (Kind::Whole(Variable::Now | Variable::Rule) | Kind::Scalar, Key::Any) => {
                 self.faults.push(ExpressionFault::NoMembers { name: "[…]".into(), at });
                 Kind::Anything
             }
@@ -43,7 +44,11 @@ impl<'e> Walk<'_, 'e> {
             }
             (Kind::Whole(Variable::Path), Key::Named(name)) => {
                 let everywhere = |pattern: &PathPattern| pattern.names().any(|known| known == name);
-                if self.scope.patterns.is_empty() || !self.scope.patterns.iter().all(everywhere) {
+                let patterns = match *self.scope {
+                    Scope::Rule { callers: _, patterns } => patterns,
+                    Scope::Told => &[],
+                };
+                if patterns.is_empty() || !patterns.iter().all(everywhere) {
                     self.faults.push(ExpressionFault::NoParameter { name: name.into(), at });
                 }
                 self.reads.path.add(name);

@@ -23,7 +23,7 @@ fn every_expression_comes_to_what_it_says() {
     let tried = runner(600).run(&any_expression(), |expression| {
         let text = expression.text();
         let patterns = [PathPattern::parse(PATTERN).unwrap()];
-        let condition = match Condition::compile(&text, &Scope { callers: Callers::Asked, patterns: &patterns }) {
+        let condition = match Condition::compile(&text, &Scope::Rule { callers: Callers::Asked, patterns: &patterns }) {
             Ok(condition) => condition,
             Err(faults) => {
                 let known = |fault: &ExpressionFault| {

@@ -79,7 +79,7 @@ fn what_is_not_known_is_refused_with_its_place() {
 #[test]
 fn what_can_be_neither_true_nor_false_is_no_condition() {
     let patterns = [PathPattern::parse(super::PATTERN).unwrap()];
-    let scope = Scope { callers: Callers::Asked, patterns: &patterns };
+    let scope = Scope::Rule { callers: Callers::Asked, patterns: &patterns };
     for (text, what) in [
         ("'x'", "a text, a number or a time"),
         ("1", "a text, a number or a time"),
@@ -102,7 +102,7 @@ fn what_can_be_neither_true_nor_false_is_no_condition() {
 
 #[test]
 fn where_nobody_is_asked_nobody_is_spoken_of() {
-    let scope = Scope { callers: Callers::NotAsked, patterns: &[] };
+    let scope = Scope::Rule { callers: Callers::NotAsked, patterns: &[] };
     for (text, expected) in [
         (
             "claims.a == 1",
@@ -121,10 +121,39 @@ fn where_nobody_is_asked_nobody_is_spoken_of() {
 }
 
 #[test]
+fn what_others_are_told_is_what_modgud_knows() {
+    let known = "there are `request`, `claims`, `principal`, `context`, `now`, `rule`";
+    let clients_own = |name: &str, at: usize| {
+        format!(
+            "`{name}`, at character {at}, is what the client says, and whoever reads this takes it for what modgud says; leave it out, the module sees it anyway"
+        )
+    };
+    for (text, expected) in [
+        ("path.org", format!("`path`, at character 1, is not a variable; {known}")),
+        ("rules", format!("`rules`, at character 1, is not a variable; {known}")),
+        ("query.a", clients_own("query", 1)),
+        ("'q' in query", clients_own("query", 8)),
+        ("request.headers['x-user']", clients_own("request.headers", 16)),
+        ("[request].map(r, r.headers['x-user'])", clients_own("request.headers", 14)),
+        ("request.headers.map(name, name)", clients_own("request.headers", 20)),
+        ("dyn(request)['head' + 'ers']", clients_own("request.headers", 13)),
+        ("rule.name", "what stands before `.name`, at character 5, has no members".to_owned()),
+    ] {
+        let faults = Expression::compile(text, &Scope::Told).unwrap_err();
+        assert_eq!(faults.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected], "{text}");
+    }
+    for text in
+        ["rule", "rule == 'a' ? 1 : 2", "principal.roles.filter(r, r != 'x')", "request.host", "context.a", "now"]
+    {
+        assert!(Expression::compile(text, &Scope::Told).is_ok(), "{text}");
+    }
+}
+
+#[test]
 fn a_path_parameter_is_one_of_every_pattern() {
     let compile = |patterns: &[&str]| {
         let patterns: Vec<PathPattern> = patterns.iter().map(|text| PathPattern::parse(text).unwrap()).collect();
-        Expression::compile("path.org == ''", &Scope { callers: Callers::Asked, patterns: &patterns }).is_ok()
+        Expression::compile("path.org == ''", &Scope::Rule { callers: Callers::Asked, patterns: &patterns }).is_ok()
     };
     assert!(compile(&["/{org}", "/a/{x}/{*org}"]));
     assert!(!compile(&["/{org}", "/a/{x}"]));
