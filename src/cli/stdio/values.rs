@@ -1,5 +1,6 @@
 //! Takes JSON values out of a stream, whatever stands between them. What is no value costs itself and not the next one: reading
-//! goes on at the next `{`. Every byte is looked at a fixed number of times, whatever stands there. Nothing of what was sent is repeated in a message about it, since it may be a credential.
+//! goes on at the next `{`. Every byte is looked at a fixed number of times, whatever stands there. Nothing of what was sent is repeated
+//! in a message about it, since it may be a credential.
 
 mod scanner;
 
