@@ -8,6 +8,7 @@ mod check;
 mod demand;
 mod draft;
 mod finding;
+mod overlap;
 mod print;
 mod read;
 mod security;
@@ -15,8 +16,9 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod way;
 
 pub use check::{Module, Report, check};
 pub use finding::{Finding, Severity, Unreadable};
-pub use print::rules;
+pub use print::{Rules, rules};
 pub use read::{Api, MAX_BYTES, Version};

@@ -54,7 +54,8 @@ async fn descriptions_are_told_as_beside_them() {
     for (name, file) in descriptions().iter().filter(|(name, _)| name != PUBLIC) {
         for (command, extension) in [("check", "check.txt"), ("rules", "rules.txt")] {
             let said = openapi(&folder(), &[command, file, "--module", "crm"]).await;
-            assert!(said.err.is_empty() || said.code == Some(1), "{file}: {said:?}");
+            let cautioned = said.err.lines().all(|line| line.starts_with("modgud: caution: "));
+            assert!(cautioned || said.code == Some(1), "{file}: {said:?}");
             let told = format!("{}{}", said.out, said.err);
             let expected = fs::read_to_string(folder().join(format!("{name}.{extension}"))).unwrap_or_default();
             if told != expected {

@@ -466,6 +466,12 @@ pub enum Problem {
     /// A point in time that is none.
     #[error("{0} is not a point in time; write it as `2027-01-31T12:00:00Z`, or a date as `2027-01-31`")]
     Time(Quoted),
+    /// The same beside a key, which may have been put here.
+    #[error(
+        "what stands here (not shown: it may be a secret) is not a point in time; write it as `2027-01-31T12:00:00Z`, or a date as \
+             `2027-01-31`"
+    )]
+    TimeHidden,
     /// A place that is none, or two at once.
     #[error(
         "is not one place; write `{{ header: authorization, schemes: [Bearer] }}`, `{{ header: x-api-key }}`, \

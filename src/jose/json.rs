@@ -1,4 +1,4 @@
-//! Strict JSON: bytes to one object that every reader reads alike (RFC 8259 §4, RFC 7519 §4, RFC 7493 §2). Owns the
+//! Strict JSON: bytes to one value, mostly an object, that every reader reads alike (RFC 8259 §4, RFC 7519 §4, RFC 7493 §2). Owns the
 //! refusals; the grammar is `serde_json`'s. Knows nothing of tokens.
 
 use std::cell::Cell;
@@ -43,18 +43,26 @@ impl JsonFault {
 /// # Errors
 /// The first [`JsonFault`] found; whether a fault in the grammar or one of ours comes first depends on their place.
 pub(super) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
+    match read_json(bytes)? {
+        Value::Object(object) => Ok(object),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(JsonFault::NotAnObject)
+        }
+    }
+}
+
+/// Reads `bytes` as one JSON value of any kind, as strictly.
+///
+/// # Errors
+/// As [`read_object`], but for [`JsonFault::NotAnObject`].
+pub fn read_json(bytes: &[u8]) -> Result<Value, JsonFault> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonFault::NotUtf8)?;
     let fault = Cell::new(JsonFault::Syntax);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let strict = Strict { fault: &fault, levels_left: MAX_DEPTH };
     let value = strict.deserialize(&mut deserializer).map_err(|_| fault.get())?;
     deserializer.end().map_err(|_| JsonFault::Syntax)?;
-    match value {
-        Value::Object(object) => Ok(object),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(JsonFault::NotAnObject)
-        }
-    }
+    Ok(value)
 }
 
 /// Builds a [`Value`]. `serde_json` errors carry text only, so our own faults leave through `fault`.

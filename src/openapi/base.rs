@@ -2,10 +2,14 @@
 
 use super::finding::Finding;
 use super::walk::{At, Form, Walk};
-use crate::config::Quoted;
+use crate::config::{Quoted, Value};
+use std::collections::HashSet;
 
 /// The most bases that one operation has rules for.
 const MOST_BASES: usize = 16;
+
+/// The most ways in which the variables of one URL are filled in: many of them can come to one path.
+const MOST_FILLED: usize = 1024;
 
 /// The base of a document of version 2.0. `""` when there is none.
 pub(super) fn of_swagger(walk: &mut Walk<'_>) -> Vec<String> {
@@ -25,39 +29,72 @@ pub(super) fn of_servers<'d>(walk: &mut Walk<'d>, of: &At<'d>) -> Option<Vec<Str
             continue;
         };
         walk.expect(&url, Form::Text);
-        let base = path_of(&filled(walk, &server, &url));
-        if !bases.contains(&base) {
-            if bases.len() >= MOST_BASES {
-                walk.add(&servers, Finding::Form("servers with at most 16 different paths"));
-                break;
+        for base in filled(walk, &server, &url).iter().map(|url| path_of(url)) {
+            if !bases.contains(&base) {
+                bases.push(base);
             }
-            bases.push(base);
+        }
+        if bases.len() > MOST_BASES {
+            walk.add(&servers, Finding::Form("servers with at most 16 different paths"));
+            break;
         }
     }
     // No server is the server `/`.
     if bases.is_empty() { None } else { Some(bases) }
 }
 
-/// The URL with the defaults of its variables.
-fn filled<'d>(walk: &mut Walk<'d>, server: &At<'d>, url: &At<'d>) -> String {
-    let mut filled = String::new();
+/// The URL with each of the values that its variables can have.
+fn filled<'d>(walk: &mut Walk<'d>, server: &At<'d>, url: &At<'d>) -> Vec<String> {
+    let mut urls = vec![url.node.text().unwrap_or_default().to_owned()];
+    let mut known = HashSet::new();
     let mut rest = url.node.text().unwrap_or_default();
-    while let Some((before, after)) = rest.split_once('{') {
-        filled.push_str(before);
-        let Some((name, after)) = after.split_once('}') else {
-            rest = after;
-            continue;
-        };
-        let variable = server.member("variables").and_then(|variables| variables.member(name));
-        let default = variable.and_then(|variable| variable.member("default"));
-        match default.as_ref().and_then(|default| default.node.text()) {
-            Some(value) => filled.push_str(value),
-            None => walk.add(url, Finding::Variable(Quoted::new(name))),
-        }
+    while let Some((_, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else { break };
         rest = after;
+        if !known.insert(name) {
+            continue;
+        }
+        let values = values(walk, server, url, name);
+        if urls.len().saturating_mul(values.len()) > MOST_FILLED {
+            walk.add(url, Finding::Form("a URL with at most 1024 combinations of its variables' values"));
+            return Vec::new();
+        }
+        let written = format!("{{{name}}}");
+        urls = urls.iter().flat_map(|url| values.iter().map(|value| url.replace(&written, value))).collect();
     }
-    filled.push_str(rest);
-    filled
+    urls
+}
+
+/// The values of a variable: those of its `enum`, and its default.
+fn values<'d>(walk: &mut Walk<'d>, server: &At<'d>, url: &At<'d>, name: &str) -> Vec<String> {
+    let variable = server.member("variables").and_then(|variables| variables.member(name));
+    let Some(default) = variable.as_ref().and_then(|variable| variable.member("default")) else {
+        walk.add(url, Finding::Variable(Quoted::new(name)));
+        return vec![String::new()];
+    };
+    let listed = variable.and_then(|variable| variable.member("enum"));
+    if let Some(listed) = &listed {
+        walk.expect(listed, Form::List);
+    }
+    let mut values = Vec::new();
+    for one in std::iter::once(default).chain(listed.iter().flat_map(At::elements)) {
+        let value = match &one.node.value {
+            Value::Text(text) => text.clone(),
+            // A port or a version without quotes.
+            Value::Number(number) => number.to_string(),
+            Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => {
+                walk.add(&one, Finding::Form("a text"));
+                continue;
+            }
+        };
+        // What is filled in is not looked at for variables.
+        if value.contains(['{', '}']) {
+            walk.add(&one, Finding::Form("a text without braces"));
+        } else if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values
 }
 
 /// The path of a URL, which may be a relative one.

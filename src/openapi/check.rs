@@ -39,6 +39,7 @@ pub fn check(api: &Api, module: &Module<'_>) -> Report {
     let mut found = api.found.clone();
     name(api, module, &mut found);
     paths(api, module, &mut found);
+    readings(api, module, &mut found);
     identifiers(api, &mut found);
     security(api, &mut found);
     if api.operations.is_empty() {
@@ -81,11 +82,34 @@ fn name(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
 fn first_segments<'o>(operation: &'o Operation, module: &'o Module<'_>) -> impl Iterator<Item = String> + 'o {
     operation.bases.iter().filter_map(move |base| {
         let template = match module.prefix {
-            Some(prefix) => draft::below(base, &operation.template, prefix),
+            // As it is meant when the prefix is the gateway's: that it is the module's own, too, takes no name away.
+            Some(prefix) => below(base, &operation.template, prefix),
             None => format!("{base}{}", operation.template),
         };
         template::first_segment(&template).map(str::to_owned)
     })
+}
+
+/// The path below the prefix of the module, which the base may hold already.
+fn below(base: &str, template: &str, prefix: &ModulePrefix) -> String {
+    let own = base.strip_prefix(prefix.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    format!("{}{template}", own.unwrap_or(base))
+}
+
+/// Bases, and paths, that begin with the prefix of the module.
+fn readings(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
+    let own = module.name.and_then(|name| ModulePrefix::parse(&format!("/{name}")).ok());
+    let Some(prefix) = module.prefix.or(own.as_ref()) else { return };
+    let mut told = HashSet::new();
+    for operation in &api.operations {
+        for base in &operation.bases {
+            let written = format!("{base}{}", operation.template);
+            let two = draft::readings(&written, prefix).is_ok_and(|readings| readings.len() > 1);
+            if two && told.insert(base) {
+                found.push(operation.path.with(Finding::TwoReadings(Quoted::new(prefix.as_str()))));
+            }
+        }
+    }
 }
 
 fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {

@@ -47,6 +47,10 @@ pub(super) enum Why {
     Alternatives,
     /// Several operations.
     Merged,
+    /// Another operation of which nobody can tell whether the module takes it for some of the requests.
+    Overlapping,
+    /// Requests that several operations match, and of which nobody can tell which of them the module takes.
+    Overlap,
 }
 
 impl Why {
@@ -66,6 +70,12 @@ impl Why {
                 "the document names alternatives that a rule can't tell apart: this asks for all of them, so make it fit"
             }
             Self::Merged => "several operations are the same requests to a rule: this asks for what all of them ask",
+            Self::Overlapping => {
+                "the module may take another for some of these requests: this asks for what that asks, too"
+            }
+            Self::Overlap => {
+                "requests that several paths match: this asks for what all of them ask, whichever the module takes"
+            }
         }
     }
 }
@@ -148,6 +158,11 @@ impl Demand {
                 Self::Caller(one)
             }
         }
+    }
+
+    /// Whether nobody passes who does not pass the other.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.clone().and(other.clone()) == *self
     }
 
     /// The same for a rule that matches more than what was meant: it opens nothing.

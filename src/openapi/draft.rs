@@ -2,8 +2,10 @@
 
 use super::demand::{self, Demand, Why};
 use super::finding::Finding;
+use super::overlap;
 use super::read::{Api, Operation};
-use super::template::{self, Reach};
+use super::template::{self, Pattern, Reach, Segment, TemplateFault};
+use super::way::{Reading, Way};
 use crate::authz::ModulePrefix;
 use crate::config::{Placed, Quoted};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -21,59 +23,133 @@ pub(super) struct Draft {
     pub(super) why: BTreeSet<Why>,
     /// Whether the rule matches more than the paths that it is made from.
     pub(super) reach: Reach,
+    /// Whether its paths are meant so for certain: only [`Reading::Sole`] are.
+    pub(super) reading: Reading,
     /// The operations that it is made from, as people write them.
     pub(super) made_from: Vec<String>,
+    /// Others that some of the same requests match.
+    pub(super) beside: Vec<String>,
+    /// Says something of the first operation.
+    pub(super) here: Placed<()>,
+    /// The path of the first operation, as it is written.
+    pub(super) template: String,
 }
 
-/// The rules for a module, or why an operation can't have one.
-pub(super) fn drafts(api: &Api, module: &str, prefix: &ModulePrefix) -> Result<Vec<Draft>, Vec<Placed<Finding>>> {
+/// The rules for a module and what is to be said of them, or why an operation can't have one.
+pub(super) fn drafts(api: &Api, module: &str, prefix: &ModulePrefix) -> Result<Drafted, Vec<Placed<Finding>>> {
     let mut drafts: Vec<Draft> = Vec::new();
-    let mut known: HashMap<(&str, String), usize> = HashMap::new();
+    let mut ways: Vec<Way> = Vec::new();
+    // The rule and the way of a method and a shape.
+    let mut known: HashMap<(&str, String), (usize, usize)> = HashMap::new();
     let mut faults = Vec::new();
+    let mut cautions = Vec::new();
+    let mut doubtful = HashSet::new();
     let mut names = Names::of(api, module);
     for operation in &api.operations {
         let mut own: Option<usize> = None;
         for base in &operation.bases {
-            let template = below(base, &operation.template, prefix);
-            let pattern = match template::read(prefix.as_str(), &template) {
-                Ok(pattern) => pattern,
+            let written = format!("{base}{}", operation.template);
+            let patterns = match readings(&written, prefix) {
+                Ok(patterns) => patterns,
                 Err(fault) => {
-                    let finding = Finding::Template(Quoted::new(&template), fault);
+                    let finding = Finding::Template(Quoted::new(&written), fault);
                     faults.push(operation.path.with(finding));
                     continue;
                 }
             };
-            let key = (operation.method.as_str(), pattern.shape.clone());
-            let other = known.get(&key).copied().filter(|at| Some(*at) != own);
-            // The same requests as those of an earlier operation, or one more path of this one.
-            let at = match (other, own) {
-                (Some(at), _) | (None, Some(at)) => at,
-                (None, None) => {
-                    drafts.push(Draft::of(names.next(operation), operation));
-                    let at = drafts.len().saturating_sub(1);
-                    own = Some(at);
-                    at
-                }
-            };
-            let Some(draft) = drafts.get_mut(at) else { continue };
-            if other.is_some() {
-                draft.merge(operation);
-            } else if known.insert(key, at).is_none() {
-                draft.patterns.push(pattern.text);
+            if patterns.len() > 1 && doubtful.insert(base) {
+                cautions.push(operation.path.with(Finding::TwoReadings(Quoted::new(prefix.as_str()))));
             }
-            draft.add(format!("{} {base}{}", operation.method, operation.template), pattern.reach);
+            for (Pattern { text, shape, segments, reach }, reading) in patterns {
+                let key = (operation.method.as_str(), shape);
+                let other = known.get(&key).copied().filter(|(at, _)| Some(*at) != own);
+                // The same requests as those of an earlier operation, or one more path of this one.
+                let at = match (other, own) {
+                    (Some((at, way)), _) => {
+                        if let Some(way) = ways.get_mut(way) {
+                            way.merge(&segments, reading);
+                        }
+                        at
+                    }
+                    (None, Some(at)) => at,
+                    (None, None) => {
+                        drafts.push(Draft::of(names.next(operation), operation));
+                        let at = drafts.len().saturating_sub(1);
+                        own = Some(at);
+                        at
+                    }
+                };
+                let Some(draft) = drafts.get_mut(at) else { continue };
+                if other.is_some() {
+                    draft.merge(operation);
+                } else if known.insert(key, (at, ways.len())).is_none() {
+                    draft.patterns.push(text);
+                    ways.push(Way { draft: at, method: operation.method.clone(), segments, reading });
+                }
+                draft.add(format!("{} {written}", operation.method), reach, reading);
+            }
         }
     }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     drafts.iter_mut().for_each(Draft::close);
-    if faults.is_empty() { Ok(drafts) } else { Err(faults) }
+    let Drafted { rules, cautions: more } = overlap::settle(drafts, &ways, &mut names).map_err(|found| vec![*found])?;
+    cautions.extend(more);
+    cautions.sort_by(|one, other| one.order().cmp(&other.order()));
+    Ok(Drafted { rules, cautions })
+}
+
+/// Rules, and what somebody should look at.
+#[derive(Debug)]
+pub(super) struct Drafted {
+    pub(super) rules: Vec<Draft>,
+    pub(super) cautions: Vec<Placed<Finding>>,
+}
+
+/// A path of the description as clients send it. One that begins with the module's prefix may be meant from outside, or as the module
+/// sees it, from which Envoy has taken the prefix.
+pub(super) fn readings(written: &str, prefix: &ModulePrefix) -> Result<Vec<(Pattern, Reading)>, TemplateFault> {
+    let inside = template::read(prefix.as_str(), written)?;
+    let outside = template::read("", written)?;
+    Ok(if template::begins(&outside.segments, prefix.as_str()) {
+        vec![(outside, Reading::Outside), (inside, Reading::Inside)]
+    } else {
+        vec![(inside, Reading::Sole)]
+    })
+}
+
+impl Way {
+    /// Stands for another path of the same shape, too.
+    fn merge(&mut self, segments: &[Segment], reading: Reading) {
+        self.reading = self.reading.and(reading);
+        for (own, other) in self.segments.iter_mut().zip(segments).filter(|(own, other)| **own != **other) {
+            let piece = |segment: &Segment| match segment {
+                Segment::Part(piece) => piece.clone(),
+                Segment::Literal(_) | Segment::Parameter | Segment::Rest => "{}".to_owned(),
+            };
+            *own = Segment::Part(format!("{}|{}", piece(own), piece(other)));
+        }
+    }
 }
 
 impl Draft {
     /// A rule without a path for an operation.
     fn of(name: String, operation: &Operation) -> Self {
         let (demand, why) = demand::of(&operation.security);
-        let (method, patterns, made_from) = (operation.method.clone(), Vec::new(), Vec::new());
-        Self { name, method, patterns, demand, why, reach: Reach::Exact, made_from }
+        Self {
+            name,
+            method: operation.method.clone(),
+            patterns: Vec::new(),
+            demand,
+            why,
+            reach: Reach::Exact,
+            reading: Reading::Sole,
+            made_from: Vec::new(),
+            beside: Vec::new(),
+            here: operation.here.clone(),
+            template: operation.template.clone(),
+        }
     }
 
     /// Asks for what another operation asks, too.
@@ -85,16 +161,24 @@ impl Draft {
     }
 
     /// Notes what it is made from.
-    fn add(&mut self, made_from: String, reach: Reach) {
-        self.made_from.push(made_from);
+    fn add(&mut self, made_from: String, reach: Reach, reading: Reading) {
+        if !self.made_from.contains(&made_from) {
+            self.made_from.push(made_from);
+        }
+        self.reading = if self.reading == Reading::Sole { reading } else { self.reading };
         if reach == Reach::Wider {
             self.reach = Reach::Wider;
         }
     }
 
-    /// A rule that matches more than was meant opens nothing; and what is said of one that does not open is not that it does.
-    fn close(&mut self) {
-        if self.reach == Reach::Wider {
+    /// The first operation, for people.
+    pub(super) fn label(&self) -> &str {
+        self.made_from.first().map_or("", String::as_str)
+    }
+
+    /// A rule that may match more than was meant opens nothing; and what is said of one that does not open is not that it does.
+    pub(super) fn close(&mut self) {
+        if self.reach == Reach::Wider || self.reading != Reading::Sole {
             self.demand = std::mem::replace(&mut self.demand, Demand::Public).not_open();
         }
         match self.demand {
@@ -110,37 +194,36 @@ impl Draft {
     }
 }
 
-/// The path below the prefix of the module, which the base may hold already.
-pub(super) fn below(base: &str, template: &str, prefix: &ModulePrefix) -> String {
-    let own = base.strip_prefix(prefix.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    format!("{}{template}", own.unwrap_or(base))
-}
-
 /// Names of rules: each once.
-struct Names<'m> {
+pub(super) struct Names<'m> {
     module: &'m str,
     /// Identifiers that one operation has.
-    own: HashSet<String>,
+    ids: HashSet<String>,
     taken: HashSet<String>,
 }
 
 impl<'m> Names<'m> {
     fn of(api: &Api, module: &'m str) -> Self {
-        let (mut own, mut twice) = (HashSet::new(), HashSet::new());
+        let (mut ids, mut twice) = (HashSet::new(), HashSet::new());
         for id in api.operations.iter().filter_map(|operation| operation.id.as_deref().map(visible)) {
-            if !own.insert(id.clone()) {
+            if !ids.insert(id.clone()) {
                 twice.insert(id);
             }
         }
-        own.retain(|id| !twice.contains(id));
-        Self { module, own, taken: HashSet::new() }
+        ids.retain(|id| !twice.contains(id));
+        Self { module, ids, taken: HashSet::new() }
     }
 
     /// The operation's identifier, if it is no other's; else method and path.
     fn next(&mut self, operation: &Operation) -> String {
-        let id = operation.id.as_deref().map(visible).filter(|id| !id.is_empty() && self.own.contains(id));
+        let id = operation.id.as_deref().map(visible).filter(|id| !id.is_empty() && self.ids.contains(id));
         let own = id.unwrap_or_else(|| visible(&format!("{}{}", operation.method, operation.template)));
-        let base = fitting(&format!("{}.{own}", self.module));
+        self.own(&own)
+    }
+
+    /// A name like this one below the module's, which is no other's.
+    pub(super) fn own(&mut self, own: &str) -> String {
+        let base = fitting(&format!("{}.{}", self.module, visible(own)));
         let numbered = (2_usize..).map(|number| fitting(&format!("{base}-{number}")));
         let mut candidates = std::iter::once(base.clone()).chain(numbered);
         let name = candidates.find(|name| !self.taken.contains(name)).unwrap_or(base);

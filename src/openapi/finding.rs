@@ -55,6 +55,12 @@ pub enum Finding {
         /// The other path.
         other: Quoted,
     },
+    /// A base, or a path, that begins with the module's prefix.
+    #[error(
+        "with its base, this path begins with the module's prefix {0}, which Envoy takes off: nobody can tell whether it is meant from \
+             outside or as the module sees it, so rules are for both, and open neither"
+    )]
+    TwoReadings(Quoted),
     /// Too many paths.
     #[error("there are too many paths to compare each with each; from here on none was looked at for being ambiguous")]
     NotCompared,
@@ -138,6 +144,7 @@ impl Finding {
             Self::IdTaken(_)
             | Self::Widened(_)
             | Self::Ambiguous { .. }
+            | Self::TwoReadings(_)
             | Self::NotCompared
             | Self::Nothing
             | Self::NoDocs

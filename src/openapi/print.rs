@@ -1,26 +1,36 @@
 //! Rules as YAML to be reviewed and pasted. What a reviewer has to look at stands in a comment before the rule.
 
 use super::demand::{Demand, Entitlement, Need};
-use super::draft::{self, Draft};
+use super::draft::{self, Draft, Drafted};
 use super::finding::{Finding, Severity, Unreadable};
 use super::read::Api;
 use super::template::Reach;
+use super::way::Reading;
 use crate::authz::ModulePrefix;
 use crate::config::Placed;
 use crate::yaml;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// Rules for a module with this name and this prefix, as YAML that loads as a configuration.
+/// Rules that were made, and what somebody should look at.
+#[derive(Debug)]
+pub struct Rules {
+    /// YAML that loads as a configuration.
+    pub text: String,
+    /// In the order of the document.
+    pub cautions: Vec<Placed<Finding>>,
+}
+
+/// Rules for a module with this name and this prefix.
 ///
 /// # Errors
 /// [`Unreadable::Findings`] when the description can't be taken at its word: a rule that was left out would leave its path to a less
 /// specific one.
-pub fn rules(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> Result<String, Unreadable> {
+pub fn rules(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> Result<Rules, Unreadable> {
     let drafts = draft::drafts(api, module, prefix);
     let mut faults: Vec<Placed<Finding>> =
         api.found.iter().filter(|found| found.what().severity() == Severity::Error).cloned().collect();
-    let drafts = match drafts {
+    let Drafted { rules: drafts, cautions } = match drafts {
         Ok(drafts) if faults.is_empty() => drafts,
         Ok(_) => return Err(Unreadable::Findings(faults)),
         Err(more) => {
@@ -32,13 +42,13 @@ pub fn rules(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> Re
     let mut text = head(api, origin, module, prefix);
     if drafts.is_empty() {
         text.push_str("rules: []\n");
-        return Ok(text);
+        return Ok(Rules { text, cautions });
     }
     text.push_str("rules:\n");
     for draft in &drafts {
         rule(draft, &mut text);
     }
-    Ok(text)
+    Ok(Rules { text, cautions })
 }
 
 fn head(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> String {
@@ -56,11 +66,23 @@ fn head(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> String 
 }
 
 fn rule(draft: &Draft, text: &mut String) {
-    let Draft { name, method, patterns, demand, why, reach, made_from } = draft;
+    let Draft { name, method, patterns, demand, why, reach, reading, made_from, beside, here: _, template: _ } = draft;
     // Writing to a string does not fail.
     let _ = writeln!(text, "  # {}", comment(&made_from.join(", ")));
     if *reach == Reach::Wider {
         text.push_str("  # - matches more: a rule can't say a part of a segment\n");
+    }
+    if *reading != Reading::Sole {
+        text.push_str(
+            "  # - the path begins with the module's prefix: this is for it as meant from outside, and as the module sees it\n",
+        );
+    }
+    if !beside.is_empty() {
+        let others = comment(&beside.join(", "));
+        let _ = writeln!(
+            text,
+            "  # - AMBIGUOUS: some of these requests match others, too, and nobody can tell which the module takes: {others}"
+        );
     }
     for why in why {
         let _ = writeln!(text, "  # - {}", why.text());

@@ -93,7 +93,7 @@ impl Api {
         if let Some(paths) = walk.root.member("paths") {
             walk.expect(&paths, Form::Map);
             for entry in paths.node.members().iter().filter(|entry| !entry.key.starts_with("x-")) {
-                let inherited = Inherited { schemes: &schemes, security: &security, bases: &bases };
+                let inherited = Inherited { version: &version, schemes: &schemes, security: &security, bases: &bases };
                 path(&mut walk, &paths.of(entry), &entry.key, &inherited, &mut operations);
             }
         }
@@ -137,9 +137,32 @@ fn version(root: &At<'_>) -> Result<Version, Box<Placed<Finding>>> {
 
 /// What a path has from the document.
 struct Inherited<'w> {
+    version: &'w Version,
     schemes: &'w HashMap<String, Names>,
     security: &'w Security,
     bases: &'w [String],
+}
+
+impl Inherited<'_> {
+    /// The bases that something says for itself. Version 2.0 knows no servers.
+    fn servers<'d>(&self, walk: &mut Walk<'d>, of: &At<'d>) -> Option<Vec<String>> {
+        match self.version {
+            Version::Two => None,
+            Version::Three(_) => base::of_servers(walk, of),
+        }
+    }
+
+    /// The bases of a path: those that it says, beside a reference or where that leads. Which of the two counts is not defined when both
+    /// say some, so both do.
+    fn path_bases<'d>(&self, walk: &mut Walk<'d>, items: &[At<'d>]) -> Vec<String> {
+        let mut bases: Vec<String> = Vec::new();
+        for base in items.iter().filter_map(|item| self.servers(walk, item)).flatten() {
+            if !bases.contains(&base) {
+                bases.push(base);
+            }
+        }
+        if bases.is_empty() { self.bases.to_vec() } else { bases }
+    }
 }
 
 fn path<'d>(
@@ -150,11 +173,11 @@ fn path<'d>(
     operations: &mut Vec<Operation>,
 ) {
     walk.expect(at, Form::Map);
-    let bases = base::of_servers(walk, at).unwrap_or_else(|| inherited.bases.to_vec());
     // What stands beside a reference counts too (3.1 §4.8.9).
-    let Some(target) = walk.follow(at.clone()) else { return };
+    let Some(items) = walk.chain(at.clone()) else { return };
+    let bases = inherited.path_bases(walk, &items);
     let mut methods = Vec::new();
-    for item in [at, &target] {
+    for item in &items {
         for (key, method) in METHODS {
             if let Some(operation) = item.member(key) {
                 methods.push((method.to_owned(), operation));
@@ -168,9 +191,6 @@ fn path<'d>(
                 Err(fault) => walk.add(&operation, Finding::Method(Quoted::new(&entry.key), fault)),
             }
         }
-        if !at.node.members().iter().any(|entry| entry.key == "$ref") {
-            break;
-        }
     }
     for (method, operation) in methods {
         walk.expect(&operation, Form::Map);
@@ -182,7 +202,7 @@ fn path<'d>(
         operations.push(Operation {
             method,
             template: template.to_owned(),
-            bases: base::of_servers(walk, &operation).unwrap_or_else(|| bases.clone()),
+            bases: inherited.servers(walk, &operation).unwrap_or_else(|| bases.clone()),
             id: id.and_then(|id| id.node.text().map(str::to_owned)),
             security,
             here: operation.say(()),

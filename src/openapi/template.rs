@@ -10,8 +10,32 @@ pub(super) struct Pattern {
     pub(super) text: String,
     /// The same without the names of parameters: what can't be told apart is equal.
     pub(super) shape: String,
+    /// What it was made of.
+    pub(super) segments: Vec<Segment>,
     /// Whether it matches more than the template.
     pub(super) reach: Reach,
+}
+
+/// What stands for one segment of a path, or for all that are left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Segment {
+    Literal(String),
+    /// Any segment.
+    Parameter,
+    /// The segments that this piece of a template matches, and any other to a rule.
+    Part(String),
+    /// All segments that are left.
+    Rest,
+}
+
+/// Segments as one text: equal for those that rules can't tell apart.
+pub(super) fn shape(segments: &[Segment]) -> String {
+    let one = |segment: &Segment| match segment {
+        Segment::Literal(text) => format!("/{text}"),
+        Segment::Parameter | Segment::Part(_) => "/{}".to_owned(),
+        Segment::Rest => "/{*}".to_owned(),
+    };
+    segments.iter().map(one).collect()
 }
 
 /// Whether a pattern matches just what its template does.
@@ -59,10 +83,23 @@ pub(super) fn read(below: &str, template: &str) -> Result<Pattern, TemplateFault
             parts.push(piece, if number == pieces.len() { Place::Last } else { Place::Before })?;
         }
     }
-    let Parts { text, shape, reach, .. } = parts;
+    let Parts { text, segments: own, reach, .. } = parts;
     let text = if text.is_empty() && below.is_empty() { "/".to_owned() } else { format!("{below}{text}") };
     PathPattern::parse(&text)?;
-    Ok(Pattern { text, shape: format!("{below}{shape}"), reach })
+    let mut segments: Vec<Segment> = plain(below).map(|segment| Segment::Literal(segment.to_owned())).collect();
+    segments.extend(own);
+    Ok(Pattern { text, shape: shape(&segments), segments, reach })
+}
+
+/// The segments of a path that holds plain ones only, such as a module's prefix.
+fn plain(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|segment| !segment.is_empty())
+}
+
+/// Whether segments begin with those of a prefix.
+pub(super) fn begins(segments: &[Segment], prefix: &str) -> bool {
+    let mut segments = segments.iter();
+    plain(prefix).all(|own| matches!(segments.next(), Some(Segment::Literal(text)) if text == own))
 }
 
 /// The first segment, if it is plain text.
@@ -79,14 +116,14 @@ enum Place {
 
 struct Parts {
     text: String,
-    shape: String,
+    segments: Vec<Segment>,
     reach: Reach,
     names: Vec<String>,
 }
 
 impl Default for Parts {
     fn default() -> Self {
-        Self { text: String::new(), shape: String::new(), reach: Reach::Exact, names: Vec::new() }
+        Self { text: String::new(), segments: Vec::new(), reach: Reach::Exact, names: Vec::new() }
     }
 }
 
@@ -99,12 +136,13 @@ impl Parts {
         if names.is_empty() {
             let literal = literal(piece)?;
             self.text.extend(["/", &literal]);
-            self.shape.extend(["/", &literal]);
+            self.segments.push(Segment::Literal(literal));
             return Ok(());
         }
         let whole = piece.strip_prefix('{').and_then(|piece| piece.strip_suffix('}')).filter(|_| names.len() == 1);
         let greedy = whole.is_some_and(is_greedy);
-        if whole.is_none() || greedy || whole.is_some_and(|name| name.contains(':')) {
+        let part = whole.is_none_or(|name| name.contains(':'));
+        if part || greedy {
             self.reach = Reach::Wider;
         }
         // `{name:expression}` may hold slashes for all that is known.
@@ -113,9 +151,13 @@ impl Parts {
         }
         let bare: Vec<&str> = names.iter().map(|name| name.split(':').next().unwrap_or_default()).collect();
         let name = self.name(&bare.join("_"));
-        let (open, shape) = if greedy && place == Place::Last { ("{*", "/{*}") } else { ("{", "/{}") };
+        let (open, segment) = match (greedy && place == Place::Last, part) {
+            (true, _) => ("{*", Segment::Rest),
+            (false, true) => ("{", Segment::Part(piece.to_owned())),
+            (false, false) => ("{", Segment::Parameter),
+        };
         self.text.extend(["/", open, &name, "}"]);
-        self.shape.push_str(shape);
+        self.segments.push(segment);
         Ok(())
     }
 

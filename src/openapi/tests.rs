@@ -3,7 +3,7 @@
 use super::demand::{self, Demand, Entitlement, Need, Why};
 use super::read::{Api, Version};
 use super::security::{Requirement, Security};
-use super::template::{self, Pattern, Reach, TemplateFault};
+use super::template::{self, Reach, TemplateFault};
 use super::{Severity, rules};
 use crate::authz::{ModulePrefix, PathPattern, PatternFault};
 use crate::path::PathFault;
@@ -32,9 +32,8 @@ fn a_template_is_a_pattern_or_a_wider_one() {
         ("/files/{path+}", "/crm/files/{*path}", "/crm/files/{*}", Wider),
         ("/files/{+path}", "/crm/files/{*path}", "/crm/files/{*}", Wider),
     ] {
-        let expected = Pattern { text: pattern.to_owned(), shape: shape.to_owned(), reach };
         let read = template::read("/crm", text).unwrap();
-        assert_eq!(read, expected, "{text}");
+        assert_eq!((read.text.as_str(), read.shape.as_str(), read.reach), (pattern, shape, reach), "{text}");
         assert!(PathPattern::parse(&read.text).is_ok(), "{text}");
     }
     assert_eq!(template::read("", "/").unwrap().text, "/");
@@ -78,7 +77,7 @@ fn what_no_request_can_be_is_no_template() {
 /// The patterns of the rules that come of a document.
 fn paths(yaml: &str) -> Vec<String> {
     let api = Api::read("test", yaml).unwrap();
-    let text = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap();
+    let text = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap().text;
     // Not those of the head, which shows how to deny the rest.
     let lists = text
         .lines()
@@ -99,8 +98,8 @@ fn paths_begin_where_the_document_says() {
         ("servers: [{ url: 'https://api.example.com' }],", &["/crm/a"]),
         ("servers: [{ url: 'https://api.example.com:443/v1/b/?x#y' }],", &["/crm/v1/b/a"]),
         ("servers: [{ url: '//api.example.com/v1' }],", &["/crm/v1/a"]),
-        ("servers: [{ url: 'https://gateway.example.com/crm' }],", &["/crm/a"]),
-        ("servers: [{ url: 'https://gateway.example.com/crm/v1' }],", &["/crm/v1/a"]),
+        ("servers: [{ url: 'https://gateway.example.com/crm' }],", &["/crm/a", "/crm/crm/a"]),
+        ("servers: [{ url: 'https://gateway.example.com/crm/v1' }],", &["/crm/v1/a", "/crm/crm/v1/a"]),
         ("servers: [{ url: 'https://gateway.example.com/crmx' }],", &["/crm/crmx/a"]),
         ("servers: [{ url: 'https://a/v1' }, { url: 'https://b/v1/' }, { url: /v2 }],", &["/crm/v1/a", "/crm/v2/a"]),
         (
@@ -111,6 +110,22 @@ fn paths_begin_where_the_document_says() {
     ] {
         assert_eq!(three(servers), expected, "{servers}");
     }
+    let variables = "{ a: { default: v1, enum: [v1, v2, 3] }, b: { default: x, enum: [y] } }";
+    let enumerated = format!("servers: [{{ url: 'https://{{b}}.example.com/{{a}}/{{b}}', variables: {variables} }}],");
+    let expected = ["/crm/v1/x/a", "/crm/v2/x/a", "/crm/3/x/a", "/crm/v1/y/a", "/crm/v2/y/a", "/crm/3/y/a"];
+    assert_eq!(three(&enumerated), expected);
+    let referred = |root: &str, beside: &str, item: &str, operation: &str| {
+        paths(&format!(
+            "{{ openapi: 3.1.0, {root} paths: {{ /a: {{ $ref: '#/x-a', {beside} }} }}, \
+             x-a: {{ $ref: '#/x-b' }}, x-b: {{ {item} get: {{ {operation} }} }} }}"
+        ))
+    };
+    let at = |base: &str| format!("servers: [{{ url: {base} }}],");
+    assert_eq!(referred(&at("/v1"), "", "", ""), ["/crm/v1/a"]);
+    assert_eq!(referred(&at("/v1"), "", &at("/v2"), ""), ["/crm/v2/a"]);
+    assert_eq!(referred(&at("/v1"), &at("/v3"), "", ""), ["/crm/v3/a"]);
+    assert_eq!(referred(&at("/v1"), &at("/v3"), &at("/v2"), ""), ["/crm/v3/a", "/crm/v2/a"]);
+    assert_eq!(referred(&at("/v1"), &at("/v3"), &at("/v2"), &at("/v4")), ["/crm/v4/a"]);
     let nearer = "{ openapi: 3.1.0, servers: [{ url: /v1 }], paths: { /a: { servers: [{ url: /v2 }], get: {}, \
                   put: { servers: [{ url: /v3 }] } } } }";
     assert_eq!(paths(nearer), ["/crm/v2/a", "/crm/v3/a"]);
@@ -118,7 +133,12 @@ fn paths_begin_where_the_document_says() {
     assert_eq!(two(""), ["/crm/a"]);
     assert_eq!(two("basePath: /,"), ["/crm/a"]);
     assert_eq!(two("basePath: /api/v1/,"), ["/crm/api/v1/a"]);
-    assert_eq!(two("basePath: /crm,"), ["/crm/a"]);
+    assert_eq!(two("basePath: /crm,"), ["/crm/a", "/crm/crm/a"]);
+    // Version 2.0 knows no servers.
+    assert_eq!(
+        paths("{ swagger: '2.0', basePath: /v1, paths: { /a: { servers: [{ url: /v2 }], get: {} } } }"),
+        ["/crm/v1/a"]
+    );
 }
 
 #[test]
@@ -249,7 +269,7 @@ fn references_within_the_document_are_followed() {
                 pathItems: { 'A/b c': { get: { security: [{ o: [read] }] }, $ref: '#/x-more' } } }, x-more: { put: {} } }";
     let api = Api::read("test", yaml).unwrap();
     assert!(api.found.is_empty(), "{:?}", api.found);
-    let text = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap();
+    let text = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap().text;
     assert!(text.contains("require: { scopes: [\"read\"] }") || text.contains("methods: [PUT]"), "{text}");
 }
 
@@ -264,9 +284,13 @@ fn a_document_writes_nothing_but_its_rules() {
     }
     let methods = "{ openapi: 3.2.0, paths: { /u: { additionalOperations: { \"'DELETE'\": { security: [] } } } } }";
     let text =
-        rules(&Api::read("test", methods).unwrap(), "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap();
+        rules(&Api::read("test", methods).unwrap(), "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap().text;
     assert!(text.contains("methods: [\"'DELETE'\"]"), "{text}");
     let servers: Vec<_> = (0..17).map(|number| serde_json::json!({ "url": format!("/v{number}") })).collect();
+    let values: Vec<String> = (0..17).map(|number| format!("v{number}")).collect();
+    let server = serde_json::json!({ "url": "/{v}", "variables": { "v": { "default": "v0", "enum": values } } });
+    let one = serde_json::json!({ "openapi": "3.0.0", "servers": [server], "paths": {} }).to_string();
+    assert_eq!(Api::read("test", &one).unwrap().found.len(), 1);
     let many = serde_json::json!({ "openapi": "3.0.0", "servers": servers, "paths": {} }).to_string();
     assert_eq!(Api::read("test", &many).unwrap().found.len(), 1);
 }

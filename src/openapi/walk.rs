@@ -80,9 +80,16 @@ impl<'d> Walk<'d> {
 
     /// What a value stands for: itself, or what its `$ref` leads to; `None` when that leads nowhere.
     pub(super) fn follow(&mut self, at: At<'d>) -> Option<At<'d>> {
+        self.chain(at)?.pop()
+    }
+
+    /// A value and everything that its `$ref` leads to, one after the other; at least one. `None` when that leads nowhere.
+    pub(super) fn chain(&mut self, at: At<'d>) -> Option<Vec<At<'d>>> {
+        let mut chain = Vec::new();
         let mut target = at;
         for _ in 0..MOST_REFERENCES {
-            let Some(reference) = target.member("$ref") else { return Some(target) };
+            chain.push(target.clone());
+            let Some(reference) = target.member("$ref") else { return Some(chain) };
             let found = reference.node.text().and_then(|text| self.resolve(text));
             let Some(found) = found else {
                 self.add(&reference, Finding::Reference(Quoted::new(reference.node.text().unwrap_or_default())));

@@ -103,6 +103,27 @@ async fn a_key_that_cannot_sign_is_named() {
     assert_eq!((public.code, public.out.as_str(), public.err.as_str()), (Some(1), "", expected));
 }
 
+#[tokio::test]
+async fn a_key_without_end_is_read_to_a_bound() {
+    let endless = run(&["token", "mint", "--key", "/dev/zero"]).await;
+    let expected = "modgud: /dev/zero is larger than 64 KiB, which no key is\n";
+    assert_eq!((endless.code, endless.out.as_str(), endless.err.as_str()), (Some(1), "", expected));
+}
+
+#[tokio::test]
+async fn a_token_ends_when_a_token_can_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("key.pem"), "a-secret-that-is-long-enough-for-hs256").unwrap();
+    let with = async |lifetime: &str| mint(folder.path(), &["--lifetime".into(), lifetime.into()]).await;
+    let expected = "modgud: --lifetime: the token would expire after 9999-12-31T23:59:59Z, which is the last point in time that a token \
+                    can name\n";
+    for lifetime in ["9999y", "500000000000y"] {
+        let late = with(lifetime).await;
+        assert_eq!((late.code, late.out.as_str(), late.err.as_str()), (Some(1), "", expected), "{lifetime}");
+    }
+    assert_eq!(with("7000y").await.code, Some(0));
+}
+
 /// What `keygen` says is next is run as it stands there.
 #[tokio::test]
 async fn keys_of_every_algorithm_sign_what_pyjwt_reads() {

@@ -34,7 +34,7 @@ fn paths() -> Value {
             0 => format!("/things-{number}/{{id}}"),
             1 => format!("/things/{number}/parts/{{partId}}/"),
             2 => format!("/things-{number}/{{id}}.json"),
-            _ => format!("/{{tenant}}/things-{number}"),
+            _ => format!("/tenants/{{tenant}}/things-{number}"),
         };
         paths.insert(template, Value::Object(path));
     }

@@ -6,7 +6,7 @@ use crate::openapi::{Module, Report, check};
 use std::path::PathBuf;
 
 /// The most cautions that are shown: a description without a word about security has one for each operation.
-const MOST: usize = 100;
+pub(super) const MOST: usize = 100;
 
 /// Checks the description of a module's API: reserved names, `/docs`, operations that don't say what they ask of callers, and paths that
 /// no rule can have or that are the same requests.

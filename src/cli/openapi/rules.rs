@@ -1,9 +1,12 @@
 //! `modgud openapi rules`: rules to be reviewed and pasted, from the description of a module's API.
 
 use super::super::{Exit, fail, say};
+use super::check::MOST;
 use super::{Gateway, OpenApiError, prefix_of, read};
 use crate::authz::ModulePrefix;
-use crate::openapi::rules;
+use crate::config::Placed;
+use crate::openapi::{Finding, Rules, rules};
+use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Prints rules that ask what the description of a module's API asks: one for each operation, below the module's prefix.
@@ -26,6 +29,18 @@ pub(in crate::cli) struct Args {
     gateway: Gateway,
 }
 
+/// Says on standard error what to look at, so that what is printed can go into a file.
+fn caution(cautions: &[Placed<Finding>]) {
+    let mut errors = std::io::stderr().lock();
+    for caution in cautions.iter().take(MOST) {
+        // Whoever reads no errors is no reason to stop.
+        let _ = writeln!(errors, "modgud: caution: {caution}");
+    }
+    if let Some(more) = cautions.len().checked_sub(MOST).filter(|more| *more > 0) {
+        let _ = writeln!(errors, "modgud: caution: and {more} more");
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<Exit, OpenApiError> {
     let Args { file, module, gateway } = args;
     let config = gateway.load()?;
@@ -37,6 +52,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, OpenApiError> {
         },
     };
     let api = read(file)?;
-    say(rules(&api, &file.display().to_string(), module, &prefix)?.trim_end());
+    let Rules { text, cautions } = rules(&api, &file.display().to_string(), module, &prefix)?;
+    say(text.trim_end());
+    caution(&cautions);
     Ok(Exit::Done)
 }

@@ -1,15 +1,20 @@
-//! The messages that come in. A member that is not known means nothing; one that is missing makes it no message.
+//! The messages that come in. One with a member that is missing is no message; nor is one with a member that is not known in the request
+//! or beside it, since that may be meant to ask for more than is asked without it.
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A message, and who sends it to whom.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Message {
     pub(super) src: String,
     pub(super) dest: String,
     pub(super) body: Body,
+    /// The network's own number of the message, which some send along. Means nothing here.
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
 }
 
 /// What a message says. Has no `Debug`: it can hold a credential.
@@ -24,6 +29,7 @@ pub(super) enum Body {
 
 /// A request to the gateway.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ApiRequest {
     pub(super) msg_id: MessageId,
     pub(super) method: String,

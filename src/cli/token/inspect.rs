@@ -134,22 +134,47 @@ fn words(seconds: u64) -> String {
     all.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
-/// The JSON with every character written as an escape that a terminal would obey or that changes the order of the others.
+/// The JSON with every character written as an escape that a terminal would obey, that changes the order of the others, or that is not
+/// seen.
 fn escaped(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for character in json.chars() {
-        let reorders = matches!(
-            character,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-        );
-        if reorders || (character.is_control() && character != '\n') {
-            // Writing to a string does not fail.
-            let _ = write!(shown, "\\u{:04x}", u32::from(character));
+        if is_format(character) || (character.is_control() && character != '\n') {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
         } else {
             shown.push(character);
         }
     }
     shown
+}
+
+/// Line and paragraph separators, and what Unicode has as a format control (categories Zl, Zp and Cf).
+const fn is_format(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'..='\u{891}'
+            | '\u{8e2}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 #[cfg(test)]
@@ -182,5 +207,15 @@ mod tests {
     fn nothing_that_a_terminal_obeys_is_shown() {
         let shown = escaped("{\n  \"a\": \"é\u{7f}\u{9b}2J\u{202e}\u{feff}😀\"\n}");
         assert_eq!(shown, "{\n  \"a\": \"é\\u007f\\u009b2J\\u202e\\ufeff😀\"\n}");
+        for (character, expected) in [
+            ("\u{61c}", "\\u061c"),
+            ("\u{ad}", "\\u00ad"),
+            ("\u{200f}", "\\u200f"),
+            ("\u{2066}", "\\u2066"),
+            ("\u{206f}", "\\u206f"),
+            ("\u{e0041}", "\\udb40\\udc41"),
+        ] {
+            assert_eq!(escaped(character), expected);
+        }
     }
 }

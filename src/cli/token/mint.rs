@@ -1,11 +1,19 @@
 //! `modgud token mint`: a signed token.
 
 use super::{Exit, fail, keygen, say};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::jose::{Algorithm, KeyId, SigningKey};
 use serde_json::Value;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The largest file of a key, as in a configuration.
+const MAX_KEY_BYTES: u64 = 64 * 1024;
+
+/// The last point in time that a token can name, 9999-12-31T23:59:59Z: what is later is no date to most who read one.
+const LAST: Timestamp = Timestamp::from_secs(253_402_300_799);
 
 /// Signs a token as BiFrost does, and prints it alone on a line.
 #[derive(Debug, clap::Args)]
@@ -67,7 +75,14 @@ pub(super) fn run(mint: Mint) -> Exit {
 
 /// The key in this file. A secret is all of its text but a line end behind it, which editors add.
 fn read(file: &Path) -> Result<SigningKey, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{} can't be read: {error}", file.display()))?;
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(|open| open.take(MAX_KEY_BYTES.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(|error| format!("{} can't be read: {error}", file.display()))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_KEY_BYTES) {
+        return Err(format!("{} is larger than {} KiB, which no key is", file.display(), MAX_KEY_BYTES / 1024));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8 text", file.display()))?;
     let key = if text.contains("-----BEGIN") {
         SigningKey::from_pem(&text)
     } else {
@@ -88,9 +103,15 @@ impl Mint {
             key = key.with_id(id);
         }
         let now = Clock::System.now();
+        let expires = now.plus(lifetime);
+        if expires > LAST {
+            return Err(format!(
+                "--lifetime: the token would expire after {LAST}, which is the last point in time that a token can name"
+            ));
+        }
         let mut all: Vec<(String, Value)> = vec![
             ("iss".into(), issuer.into()),
-            ("exp".into(), now.plus(lifetime).as_secs().into()),
+            ("exp".into(), expires.as_secs().into()),
             ("iat".into(), now.as_secs().into()),
             ("core_user_uuid".into(), user.into()),
             ("organization_uuid".into(), organization.into()),

@@ -4,7 +4,7 @@
 use super::CorrelationFault;
 use super::part::{Part, PartFault};
 use crate::header::HeaderName;
-use crate::jose::{Claims, JsonFault};
+use crate::jose::{JsonFault, read_json};
 use crate::principal::Principal;
 use crate::request::{Body, Lookup, Request};
 use serde_json::{Number, Value};
@@ -36,7 +36,13 @@ pub enum BodyFault {
     /// Envoy sent its beginning only, or another length than the request says that it has.
     #[error("Envoy did not send the body along whole")]
     Partial,
-    /// It is no JSON object that can be read in one way.
+    /// A member that some readers take for the one that counts, such as `customerid` or `customer_id` for `customerId`.
+    #[error("the body has a member that some readers take for the one that says for whom the caller acts")]
+    Alike,
+    /// It is a list, of which some readers take an element for the body.
+    #[error("the body is a list in which something says for whom the caller acts")]
+    InList,
+    /// It is no JSON that can be read in one way.
     #[error("the body {0}")]
     Json(JsonFault),
 }
@@ -85,18 +91,42 @@ fn in_body(name: &str, request: &Request<'_>) -> Result<Option<Part>, Correlatio
     if bytes.is_empty() {
         return Ok(None);
     }
-    let members = match Claims::parse(bytes) {
-        Ok(members) => members,
+    let body = read_json(bytes).map_err(BodyFault::Json)?;
+    let members = match &body {
+        Value::Object(members) => members,
+        Value::Array(elements) if elements.iter().any(|element| names(element, name)) => {
+            return Err(BodyFault::InList.into());
+        }
         // JSON that has no members names nobody.
-        Err(JsonFault::NotAnObject) => return Ok(None),
-        Err(fault) => return Err(BodyFault::Json(fault).into()),
+        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Ok(None),
     };
+    if members.keys().any(|other| other != name && alike(other, name)) {
+        return Err(BodyFault::Alike.into());
+    }
     let text = match members.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => exactly(number).map_err(CorrelationFault::Impersonated)?,
         None | Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => return Ok(None),
     };
     Part::parse(&text).map(Some).map_err(CorrelationFault::Impersonated)
+}
+
+/// Whether a reader that takes an element of a list for the whole body finds the member there.
+fn names(element: &Value, name: &str) -> bool {
+    match element {
+        Value::Object(members) => members.keys().any(|other| alike(other, name)),
+        Value::Array(elements) => elements.iter().any(|element| names(element, name)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Whether some reader takes one for the other: many tell no case, and put `customerId` and `customer_id` in one place.
+fn alike(one: &str, other: &str) -> bool {
+    let folded = |name: &str| -> String {
+        let upper = name.chars().flat_map(char::to_uppercase);
+        upper.flat_map(char::to_lowercase).filter(|character| character.is_alphanumeric()).collect()
+    };
+    one == other || (folded(one) == folded(other) && !folded(one).is_empty())
 }
 
 /// The body, if it is certain that this is all of it. One that Envoy does not send along and says no length of looks like none: nobody

@@ -165,11 +165,16 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
         (r#"{"customer": {"a": 1}}"#, None),
         (r#"{"a": {"customer": "c"}}"#, None),
         (r#"["customer"]"#, None),
+        (r#"[{"a": 1}, [{"customers": {"customer": "c"}}], null]"#, None),
+        (r#"{"customer": "c", "customers": "d", "customer2": "e", "": "f", "_": "g"}"#, Some("c")),
+        (r#""customer""#, None),
+        ("7", None),
         ("", None),
     ] {
         assert_eq!(of(body), Ok(expected.map(str::to_owned)), "{body}");
     }
     let json = |fault| CorrelationFault::Body(BodyFault::Json(fault));
+    let alike = || CorrelationFault::Body(BodyFault::Alike);
     for (body, fault) in [
         (r#"{"customer": "a|b"}"#, CorrelationFault::Impersonated(PartFault::Bar)),
         (r#"{"customer": "a\nb"}"#, CorrelationFault::Impersonated(PartFault::Control)),
@@ -179,6 +184,20 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
         (r#"{"customer": "a",}"#, json(JsonFault::Syntax)),
         (r#"{"customer": "a"} {}"#, json(JsonFault::Syntax)),
         ("customer=a", json(JsonFault::Syntax)),
+        (r#"[{"customer": "a", "customer": "b"}]"#, json(JsonFault::DuplicateName)),
+        // Readers that tell no case, or put `_` and `-` aside, take these for the member.
+        (r#"{"Customer": "a"}"#, alike()),
+        (r#"{"customer": "a", "CUSTOMER": "b"}"#, alike()),
+        (r#"{"CUSTOMER": "a", "Customer": "b"}"#, alike()),
+        (r#"{"customer": "a", "customer_": null}"#, alike()),
+        (r#"{"cust_omer": "a"}"#, alike()),
+        (r#"{"cu-stomer": "a"}"#, alike()),
+        (r#"{" customer": "a"}"#, alike()),
+        (r#"{"\u0043ustomer": "a"}"#, alike()),
+        // U+017F is an `s` to those that tell no case.
+        (r#"{"cu\u017ftomer": "a"}"#, alike()),
+        (r#"[{"customer": "a"}]"#, CorrelationFault::Body(BodyFault::InList)),
+        (r#"[1, {"a": 1}, [{"Customer": null}]]"#, CorrelationFault::Body(BodyFault::InList)),
     ] {
         assert_eq!(of(body), Err(fault), "{body}");
     }

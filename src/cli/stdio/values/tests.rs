@@ -46,6 +46,17 @@ fn values_are_found_whatever_stands_between_them() {
         ("{\"x\":\n{\"a\":1}\n{\"b\":{\"c\":\"}{\"}}", vec![broken(1, What::Syntax), two()]),
         ("{\"x\"\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
         ("{\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        // The same again is told once a line.
+        (
+            "{{{x{{\n{ {{\"a\":1}{{",
+            vec![
+                broken(1, What::Syntax),
+                broken(2, What::Syntax),
+                one(),
+                broken(2, What::Syntax),
+                broken(2, What::CutOff),
+            ],
+        ),
         ("{\"a\":1} {\"b\":", vec![one(), broken(1, What::CutOff)]),
         ("{\"a\":1} \u{feff}{\"a\":1}", vec![one(), broken(1, What::NoObject), one()]),
     ] {
@@ -75,6 +86,81 @@ fn a_value_has_a_largest_size() {
         values.push("y".repeat(100_000).as_bytes());
         while values.next::<Value>().is_some() {}
         assert!(values.buffer.len() <= MOST_BYTES + 100_000);
+    }
+}
+
+/// The end of a value is where `serde_json` finds it.
+#[test]
+fn values_end_where_another_reader_says() {
+    let parts = [
+        "",
+        "0",
+        "-0",
+        "01",
+        "-",
+        "1.",
+        "1.5",
+        "1e",
+        "1e+",
+        "1E-7",
+        "-1.25e10",
+        "true",
+        "tru",
+        "truex",
+        "nul",
+        "null",
+        "[]",
+        "[1,]",
+        "[1, 2]",
+        "[",
+        "[}",
+        "{}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{,}",
+        "\"\"",
+        "\"\\u00e\"",
+        "\"\\u00E9\\\"\"",
+        "\"\\x\"",
+        "\"\u{7f}é\"",
+        "\"\t\"",
+        "1 2",
+        "[true false]",
+        "[[[[]],{}]]",
+        ",",
+        ":",
+        "'a'",
+        "+1",
+        ".5",
+        "\u{a0}1",
+        "[1\n,\t2 ]",
+    ];
+    let mut good = 0;
+    for part in parts {
+        for (before, after) in
+            [("{\"x\":", "}"), ("{\"x\" : [", "]}"), ("{\"a\":1, \"x\":", ",\"b\":[]}"), ("{", ":1}")]
+        {
+            let text = format!("{before}{part}{after}");
+            let found = read(text.as_bytes(), 1);
+            let wanted = serde_json::from_str::<Value>(&text);
+            assert_eq!(
+                found.first().is_some_and(Result::is_ok) && found.len() == 1,
+                wanted.is_ok(),
+                "{text}: {found:?}"
+            );
+            good += usize::from(wanted.is_ok());
+        }
+    }
+    assert!(good > 30, "{good}");
+}
+
+/// Runs that never come to a value, and values that come byte by byte, take no longer for each byte the more there are of them.
+#[test]
+fn no_stream_is_read_twice() {
+    for (run, expected) in [("{", 2), ("[{\"a\":", 2), ("{\n", 0), ("{\"a\":[", 1)] {
+        let text = run.repeat(MOST_BYTES / run.len());
+        let found = read(text.as_bytes(), 16);
+        assert!(expected == 0 || found.len() == expected, "{run}: {} are told", found.len());
     }
 }
 

@@ -57,7 +57,8 @@ fn keys(
         named(&at, "id", &entry.id, &mut taken, &mut found);
         let digest = ApiKeyDigest::parse(&entry.sha256).map_err(Problem::ApiKeyDigest);
         let digest = found.take(&at.key("sha256"), digest);
-        let expires = entry.expires.as_ref().map(|text| found.take(&at.key("expires"), timestamp(text)));
+        let expires = entry.expires.as_ref().map(|text| timestamp(text).map_err(|_| Problem::TimeHidden));
+        let expires = expires.map(|expires| found.take(&at.key("expires"), expires));
         let principal = found.take(&at.key("subject"), principal(entry, name, identity));
         if let (Some(digest), Some(principal)) = (digest, principal) {
             let expires = expires.unwrap_or(Some(Timestamp::NEVER)).unwrap_or(Timestamp::EPOCH);

@@ -1,0 +1,221 @@
+//! Requests that the paths of two operations match, where nobody can tell which of the two the module takes: the rule that decides them
+//! has to ask what both ask. Says it with a rule for just those requests, or where that would be many, with the rule that is there.
+
+use super::demand::{Demand, Why};
+use super::draft::{Draft, Drafted, Names};
+use super::finding::Finding;
+use super::template::{Reach, Segment, shape};
+use super::way::{Reading, Tree, Way, contains, meet, plainly_contains, rank, surely_contains};
+use crate::config::{Placed, Quoted};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+#[cfg(test)]
+mod tests;
+
+/// The most pairs that are looked at: far more than those of any description.
+const MOST_PAIRS: usize = 4_000_000;
+
+/// The most rules for what others have in common with one.
+const MOST_MEETINGS: usize = 4;
+
+/// Two ways that overlap.
+#[derive(Clone, Copy)]
+struct Pair<'w> {
+    /// The one that rules take.
+    winner: &'w Way,
+    loser: &'w Way,
+}
+
+/// What is to be done about overlaps.
+#[derive(Default)]
+struct Work<'w> {
+    /// The rules that ask for what others ask, too.
+    tighter: BTreeSet<(usize, usize)>,
+    /// What has a rule of its own, by the way that rules take.
+    meetings: BTreeMap<usize, Vec<Pair<'w>>>,
+    /// The rules that are told of others.
+    beside: BTreeSet<(usize, usize)>,
+    found: BTreeMap<usize, Placed<Finding>>,
+}
+
+/// Makes of rules such as are not looser than any operation that the module may take for a request, and says which overlap.
+///
+/// # Errors
+/// [`Finding::NotCompared`] when there are too many.
+pub(super) fn settle(
+    mut drafts: Vec<Draft>,
+    ways: &[Way],
+    names: &mut Names<'_>,
+) -> Result<Drafted, Box<Placed<Finding>>> {
+    let mut trees: HashMap<&str, Tree<'_>> = HashMap::new();
+    for (number, way) in ways.iter().enumerate() {
+        trees.entry(way.class()).or_default().add(&way.segments, number);
+    }
+    let asked: Vec<Demand> = drafts.iter().map(|draft| draft.demand.clone()).collect();
+    let work = compared(&drafts, ways, &trees, &asked)?;
+    let Work { mut tighter, meetings, beside, found } = work;
+    let mut made: HashMap<(String, String), Draft> = HashMap::new();
+    let mut order = Vec::new();
+    for pairs in meetings.values() {
+        if pairs.len() > MOST_MEETINGS {
+            tighter.extend(pairs.iter().map(|pair| (pair.winner.draft, pair.loser.draft)));
+            continue;
+        }
+        for pair in pairs {
+            let segments = meet(&pair.winner.segments, &pair.loser.segments).unwrap_or_default();
+            let key = (pair.method().to_owned(), shape(&segments));
+            if made.contains_key(&key) {
+                continue;
+            }
+            let numbers = trees.get(pair.winner.class()).and_then(|tree| tree.near(&segments)).unwrap_or_default();
+            let near = numbers.into_iter().filter_map(|number| ways.get(number));
+            let others = near.filter(|way| pair.concerns(way, &segments)).map(|way| way.draft);
+            let numbers: BTreeSet<usize> = others.chain([pair.winner.draft, pair.loser.draft]).collect();
+            if let Some(draft) = meeting(&drafts, &asked, &numbers, &segments, *pair, names) {
+                made.insert(key.clone(), draft);
+                order.push(key);
+            }
+        }
+    }
+    for (winner, loser) in tighter {
+        if let (Some(draft), Some(more)) = (drafts.get_mut(winner), asked.get(loser)) {
+            draft.demand = std::mem::replace(&mut draft.demand, Demand::Public).and(more.clone());
+            draft.why.insert(Why::Overlapping);
+        }
+    }
+    for (number, other) in beside {
+        let other = drafts.get(other).map(|other| other.label().to_owned());
+        if let (Some(draft), Some(other)) = (drafts.get_mut(number), other) {
+            draft.beside.push(other);
+        }
+    }
+    drafts.iter_mut().for_each(Draft::close);
+    drafts.extend(order.iter().filter_map(|key| made.remove(key)));
+    Ok(Drafted { rules: drafts, cautions: found.into_values().collect() })
+}
+
+/// Looks at all pairs.
+fn compared<'w>(
+    drafts: &[Draft],
+    ways: &'w [Way],
+    trees: &HashMap<&str, Tree<'_>>,
+    asked: &[Demand],
+) -> Result<Work<'w>, Box<Placed<Finding>>> {
+    let known: HashSet<(&str, String)> = ways.iter().map(|way| (way.method.as_str(), shape(&way.segments))).collect();
+    let mut work = Work::default();
+    let mut pairs = 0_usize;
+    for (number, one) in ways.iter().enumerate() {
+        let near = trees.get(one.class()).and_then(|tree| tree.near(&one.segments));
+        pairs = pairs.saturating_add(near.as_ref().map_or(0, Vec::len));
+        let Some(near) = near.filter(|_| pairs <= MOST_PAIRS) else {
+            let here = drafts.get(one.draft).map(|draft| draft.here.with(Finding::NotCompared));
+            return here.map_or_else(|| Ok(Work::default()), |found| Err(Box::new(found)));
+        };
+        let mut near: Vec<usize> = near.into_iter().filter(|other| *other < number).collect();
+        near.sort_unstable();
+        for (at, other) in near.into_iter().filter_map(|at| ways.get(at).map(|other| (at, other))) {
+            if one.draft == other.draft || surely_contains(one, other) || surely_contains(other, one) {
+                continue;
+            }
+            let first = (rank(&one.segments), one.method != "HEAD") < (rank(&other.segments), other.method != "HEAD");
+            let (pair, winner) = if first {
+                (Pair { winner: one, loser: other }, number)
+            } else {
+                (Pair { winner: other, loser: one }, at)
+            };
+            work.tell(drafts, pair);
+            let (Some(asks), Some(more)) = (asked.get(pair.winner.draft), asked.get(pair.loser.draft)) else {
+                continue;
+            };
+            let Some(segments) = meet(&one.segments, &other.segments).filter(|_| !asks.covers(more)) else { continue };
+            let own = shape(&segments);
+            if own == shape(&pair.winner.segments) || segments.last() == Some(&Segment::Rest) || pair.goes_on() {
+                work.tighter.insert((pair.winner.draft, pair.loser.draft));
+            } else if !pair.methods().iter().any(|method| known.contains(&(*method, own.clone()))) {
+                work.meetings.entry(winner).or_default().push(pair);
+            }
+        }
+    }
+    Ok(work)
+}
+
+impl Work<'_> {
+    fn tell(&mut self, drafts: &[Draft], Pair { winner, loser }: Pair<'_>) {
+        self.beside.insert((winner.draft, loser.draft));
+        // Two readings of one document are told elsewhere.
+        let (one, other) = (&winner.segments, &loser.segments);
+        if plainly_contains(one, other) || plainly_contains(other, one) {
+            return;
+        }
+        let (later, earlier) = (winner.draft.max(loser.draft), winner.draft.min(loser.draft));
+        if let (Some(draft), Some(other)) = (drafts.get(later), drafts.get(earlier)) {
+            let (method, other) = (Quoted::new(&draft.method), Quoted::new(&other.template));
+            self.found.entry(later).or_insert_with(|| draft.here.with(Finding::Ambiguous { method, other }));
+        }
+    }
+}
+
+impl<'w> Pair<'w> {
+    /// The method of the requests that both are for.
+    fn method(self) -> &'w str {
+        if self.winner.method == "HEAD" { &self.winner.method } else { &self.loser.method }
+    }
+
+    /// The methods of rules that such requests are found by.
+    fn methods(self) -> Vec<&'w str> {
+        if self.method() == "HEAD" { vec!["HEAD", "GET"] } else { vec![self.method()] }
+    }
+
+    /// Whether what rules take has no end: more rules below it could leave it nothing.
+    fn goes_on(self) -> bool {
+        self.winner.segments.last() == Some(&Segment::Rest)
+    }
+
+    /// Whether the module may take a way for requests that these two have in common.
+    fn concerns(self, way: &Way, segments: &[Segment]) -> bool {
+        let own = shape(&way.segments);
+        let less = |than: &Way| own != shape(&than.segments) && surely_contains(way, than);
+        !contains(segments, &way.segments) && !less(self.winner) && !less(self.loser)
+    }
+}
+
+/// The rule for what two have in common: it asks what all of these ask.
+fn meeting(
+    drafts: &[Draft],
+    asked: &[Demand],
+    numbers: &BTreeSet<usize>,
+    segments: &[Segment],
+    pair: Pair<'_>,
+    names: &mut Names<'_>,
+) -> Option<Draft> {
+    let mut demand = asked.get(*numbers.first()?)?.clone();
+    for more in numbers.iter().skip(1).filter_map(|number| asked.get(*number)) {
+        demand = demand.and(more.clone());
+    }
+    let method = pair.method().to_owned();
+    let first = drafts.get(pair.winner.draft)?;
+    let text = pattern(segments);
+    Some(Draft {
+        name: names.own(&format!("overlap.{method}{}", shape(segments))),
+        method,
+        patterns: vec![text],
+        demand,
+        why: [Why::Overlap].into(),
+        reach: Reach::Exact,
+        reading: Reading::Sole,
+        made_from: numbers.iter().filter_map(|number| Some(drafts.get(*number)?.label().to_owned())).collect(),
+        beside: Vec::new(),
+        here: first.here.clone(),
+        template: first.template.clone(),
+    })
+}
+
+/// As rules write it, with parameters that are called by their place.
+fn pattern(segments: &[Segment]) -> String {
+    let one = |(number, segment): (usize, &Segment)| match segment {
+        Segment::Literal(text) => format!("/{text}"),
+        Segment::Parameter | Segment::Part(_) => format!("/{{p{number}}}"),
+        Segment::Rest => "/{*rest}".to_owned(),
+    };
+    (1..).zip(segments).map(one).collect()
+}

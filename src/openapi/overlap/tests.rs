@@ -1,0 +1,183 @@
+//! That no request is decided by a rule that asks less than an operation that the module may take for it.
+
+use super::super::draft::{self, Draft};
+use super::super::finding::Finding;
+use super::super::template;
+use super::super::way::rank;
+use super::super::{Api, rules};
+use crate::authz::{ModulePrefix, PathPattern};
+use crate::path::RequestTarget;
+use serde_json::{Map, Value, json};
+
+/// A description in which each path asks for a scope of its own.
+fn document(operations: &[(&str, &str)]) -> String {
+    let mut paths = Map::new();
+    for (number, (method, path)) in operations.iter().enumerate() {
+        let item = paths.entry((*path).to_owned()).or_insert_with(|| json!({}));
+        item[*method] = json!({ "security": [{ "login": [format!("s{number}")] }] });
+    }
+    let schemes = json!({ "login": { "type": "oauth2" } });
+    json!({ "openapi": "3.0.0", "components": { "securitySchemes": schemes }, "paths": paths }).to_string()
+}
+
+fn printed(document: &str) -> (String, Vec<Finding>) {
+    let api = Api::read("test", document).unwrap();
+    let made = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap();
+    (made.text, made.cautions.iter().map(|found| found.what().clone()).collect())
+}
+
+/// The scopes that the rule for a request asks for; `None`: no rule is for it.
+fn asked<'d>(rules: &'d [Draft], method: &str, path: &str) -> Option<&'d Draft> {
+    let target = RequestTarget::parse(path.as_bytes()).unwrap();
+    let mut best: Option<(Vec<u8>, bool, &Draft)> = None;
+    for rule in rules.iter().filter(|rule| rule.method == method || (rule.method == "GET" && method == "HEAD")) {
+        for pattern in rule.patterns.iter().filter(|text| PathPattern::parse(text).unwrap().matches(&target.path)) {
+            let this = (
+                rank(&template::read("", &pattern.replace("{*", "{+")).unwrap().segments),
+                rule.method != method,
+                rule,
+            );
+            if best.as_ref().is_none_or(|best| (&this.0, this.1) < (&best.0, best.1)) {
+                best = Some(this);
+            }
+        }
+    }
+    best.map(|(_, _, rule)| rule)
+}
+
+/// How specific each segment of a template is for a request that it matches: fewer is more.
+fn matched(template: &[&str], request: &[&str]) -> Option<Vec<u8>> {
+    let mut places = Vec::new();
+    for (number, segment) in request.iter().enumerate() {
+        let place = match template.get(number).or_else(|| template.last().filter(|last| **last == "{r+}")) {
+            Some(&"{r+}") => 3,
+            Some(&"{x}") => 2,
+            Some(&"{x}.j") if segment.strip_suffix(".j").is_some() => 1,
+            Some(literal) if literal == segment => 0,
+            Some(_) | None => return None,
+        };
+        places.push(place);
+    }
+    (request.len() >= template.len()).then_some(places)
+}
+
+/// Looks at all requests: each operation that matches, and that no other is more specific than in every segment, may be taken.
+fn hold(operations: &[(&str, &str)], requests: &[Vec<&str>]) {
+    let document = document(operations);
+    let api = Api::read("test", &document).unwrap();
+    let Ok(made) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap()) else {
+        panic!("{operations:?}: no rules")
+    };
+    for (outside, method) in [(false, "GET"), (false, "HEAD"), (true, "GET"), (true, "HEAD")] {
+        for request in requests {
+            let path = format!("/{}", request.join("/"));
+            let taken: Vec<(usize, &str, Vec<u8>)> = operations
+                .iter()
+                .enumerate()
+                .filter(|(_, (own, _))| own.eq_ignore_ascii_case(method) || (*own == "get" && method == "HEAD"))
+                .filter_map(|(number, (own, template))| {
+                    let inner: Vec<&str> = template.split('/').skip(1).collect();
+                    let whole = match inner.first() {
+                        Some(&"crm") if outside => inner,
+                        Some(_) | None => [vec!["crm"], inner].concat(),
+                    };
+                    Some((number, *own, matched(&whole, request)?))
+                })
+                .collect();
+            for (number, own, places) in &taken {
+                let beaten = taken.iter().any(|(_, other, more)| {
+                    more != places && more.iter().zip(places).all(|(a, b)| a <= b)
+                        || more == places && *own == "get" && *other == "head"
+                });
+                if beaten {
+                    continue;
+                }
+                let rule =
+                    asked(&made.rules, method, &path).unwrap_or_else(|| panic!("{operations:?} {path}: no rule"));
+                let told = format!("{:?}", rule.demand);
+                assert!(told.contains(&format!("\"s{number}\"")), "{operations:?} {method} {path} {outside}: {told}");
+            }
+        }
+    }
+}
+
+fn all(first: &[&'static str], second: &[&'static str]) -> Vec<String> {
+    let two = first.iter().flat_map(|one| second.iter().map(move |other| format!("/{one}/{other}")));
+    two.chain(second.iter().map(|one| format!("/{one}"))).collect()
+}
+
+fn requests(segments: &[&'static str]) -> Vec<Vec<&'static str>> {
+    let mut requests = vec![vec!["crm"]];
+    let mut last = requests.clone();
+    for _ in 0..3 {
+        last =
+            last.iter().flat_map(|before| segments.iter().map(|one| [before.as_slice(), &[*one]].concat())).collect();
+        requests.extend(last.clone());
+    }
+    requests
+}
+
+#[test]
+fn no_rule_asks_less_than_an_operation_that_the_module_may_take() {
+    for (templates, segments) in [
+        (all(&["a", "b", "{x}", "{x}.j"], &["a", "{x}", "{x}.j", "{r+}"]), ["a", "b.j", "c"]),
+        (all(&["crm", "{x}", "a"], &["a", "crm", "{x}", "{r+}"]), ["a", "crm", "c"]),
+    ] {
+        let requests = requests(&segments);
+        for (third, one) in templates.iter().enumerate() {
+            for (second, other) in templates.iter().take(third).enumerate() {
+                for another in templates.iter().take(second) {
+                    hold(&[("get", one), ("get", other), ("get", another)], &requests);
+                }
+                hold(&[("get", one), ("head", other)], &requests);
+                hold(&[("head", one), ("get", other)], &requests);
+            }
+        }
+    }
+}
+
+#[test]
+fn three_that_differ_have_rules_for_what_they_have_in_common() {
+    let templates = ["/a/{x}/{y}", "/{x}/b/{y}", "/{x}/{y}/c"];
+    let operations: Vec<(&str, &str)> = templates.iter().map(|template| ("get", *template)).collect();
+    hold(&operations, &requests(&["a", "b", "c"]));
+    let (text, cautions) = printed(&document(&operations));
+    for (path, scopes) in [
+        ("/crm/a/b/{p4}", "\"s0\", \"s1\", \"s2\""),
+        ("/crm/a/{p3}/c", "\"s0\", \"s1\", \"s2\""),
+        ("/crm/{p2}/b/c", "\"s0\", \"s1\", \"s2\""),
+        ("/crm/a/{x}/{y}", "\"s0\""),
+    ] {
+        let rule = format!("paths: [\"{path}\"] }}\n    require: {{ scopes: [{scopes}] }}\n");
+        assert!(text.contains(&rule), "{path}: {text}");
+    }
+    assert_eq!(cautions.len(), 2, "{cautions:?}");
+    assert!(cautions.iter().all(|one| matches!(one, Finding::Ambiguous { .. })), "{cautions:?}");
+    assert!(text.contains("AMBIGUOUS"), "{text}");
+}
+
+#[test]
+fn many_overlaps_are_said_by_the_rule_itself() {
+    let templates: Vec<String> = (0..100)
+        .map(|number| format!("/a{number}/{{x}}"))
+        .chain((0..100).map(|number| format!("/{{x}}/b{number}")))
+        .collect();
+    let operations: Vec<(&str, &str)> = templates.iter().map(|template| ("get", template.as_str())).collect();
+    let (text, cautions) = printed(&document(&operations));
+    assert_eq!(text.matches("  - name: ").count(), 200);
+    assert_eq!(cautions.len(), 100);
+    hold(&operations, &[vec!["crm", "a7", "b9"], vec!["crm", "a7", "x"], vec!["crm", "x", "b9"]]);
+}
+
+/// What begins with the module's prefix is asked for in both places, and opened in none.
+#[test]
+fn a_path_that_begins_with_the_prefix_has_rules_for_both_readings() {
+    let open = json!({ "swagger": "2.0", "basePath": "/crm", "paths": { "/open": { "get": { "security": [] } } } });
+    let (text, cautions): (String, Vec<Value>) = {
+        let (text, cautions) = printed(&open.to_string());
+        (text, cautions.iter().map(|one| Value::from(one.to_string())).collect())
+    };
+    assert!(text.contains("paths: [\"/crm/open\", \"/crm/crm/open\"] }\n"), "{text}");
+    assert!(!text.contains("access: public"), "{text}");
+    assert!(cautions.len() == 1 && cautions[0].as_str().unwrap().contains("rules are for both"), "{cautions:?}");
+}
