@@ -59,7 +59,7 @@ impl Gateway {
 
     /// The reply to a message, and what its sender need not know.
     pub(super) fn answer(&mut self, message: Message, now: Timestamp) -> (Reply, Option<InitError>) {
-        let Message { src, dest, body } = message;
+        let Message { src, dest, body, .. } = message;
         let (body, noted) = match body {
             Body::Init { msg_id, jwt_public_key } => {
                 let noted = self.init(&jwt_public_key).err();
