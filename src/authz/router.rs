@@ -103,6 +103,7 @@ impl<T> Router<T> {
 impl<T> Router<T> {
     /// The entries that no request is ever decided by, each with those that come before it wherever it matches. That takes a `{*rest}`
     /// below which a more specific pattern stands for every length: one that ends at once, and one with a segment more that goes on.
+    /// Those that are tried out are looked at as if all of them counted.
     #[must_use]
     pub fn covered(&self) -> Vec<Covered<'_, T>> {
         let mut found = Vec::new();
@@ -192,26 +193,32 @@ impl Node {
 
 impl Node {
     fn covered(&self, found: &mut Vec<(usize, BTreeSet<usize>)>) {
-        for (index, methods) in self.rest.enforced.entries() {
-            let mut by = BTreeSet::new();
-            if methods.iter().all(|method| self.decides_all(*method, &mut by)) {
-                found.push((index, by));
+        let of = |layer, slots: &Slots, found: &mut Vec<_>| {
+            for (index, methods) in slots.entries() {
+                let mut by = BTreeSet::new();
+                if methods.iter().all(|method| self.decides_all(layer, *method, &mut by)) {
+                    found.push((index, by));
+                }
             }
+        };
+        of(Layer::Enforced, &self.rest.enforced, found);
+        if let Some(shadow) = &self.rest.shadow {
+            of(Layer::Shadow, shadow, found);
         }
         self.literals.values().chain(self.parameter.as_deref()).for_each(|node| node.covered(found));
     }
 
     /// Whether what begins here is decided by something more specific than a `{*rest}` here, whatever follows.
-    fn decides_all(&self, method: Option<&str>, by: &mut BTreeSet<usize>) -> bool {
-        let Some(end) = self.end.enforced.always(method) else { return false };
+    fn decides_all(&self, layer: Layer, method: Option<&str>, by: &mut BTreeSet<usize>) -> bool {
+        let Some(end) = self.end.always(layer, method) else { return false };
         by.insert(end);
         let Some(next) = self.parameter.as_deref() else { return false };
-        match next.rest.enforced.always(method) {
+        match next.rest.always(layer, method) {
             Some(rest) => {
                 by.insert(rest);
                 true
             }
-            None => next.decides_all(method, by),
+            None => next.decides_all(layer, method, by),
         }
     }
 }
@@ -256,6 +263,13 @@ impl Leaf {
         preflight.into_iter().chain(own).chain(read.filter(|read| own != Some(*read))).chain(any)
     }
 
+    /// The entry that decides every request of a method, or of any.
+    fn always(&self, layer: Layer, method: Option<&str>) -> Option<usize> {
+        let named = |method: &str| self.slot(layer, |slots| slots.named.get(method).copied());
+        let of_method = method.and_then(|method| named(method).or_else(|| named("GET").filter(|_| method == "HEAD")));
+        of_method.or_else(|| self.slot(layer, |slots| slots.any))
+    }
+
     /// Of two entries for the same requests, the one that is tried out hides the other.
     fn slot(&self, layer: Layer, of: impl Fn(&Slots) -> Option<usize>) -> Option<usize> {
         let shadow = match layer {
@@ -277,15 +291,6 @@ impl Slots {
             entries.entry(index).or_default().push(None);
         }
         entries
-    }
-
-    /// The entry that decides every request of a method, or of any.
-    fn always(&self, method: Option<&str>) -> Option<usize> {
-        let named = method.and_then(|method| {
-            let read = if method == "HEAD" { self.named.get("GET") } else { None };
-            self.named.get(method).or(read)
-        });
-        named.copied().or(self.any)
     }
 
     /// The entry that stands where another one would have to.

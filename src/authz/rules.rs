@@ -272,7 +272,7 @@ impl Rules {
     }
 
     /// The rules that never decide on some host that they are for, each with those that come before it there. Those that are tried
-    /// out are not looked at.
+    /// out, if they never would.
     #[must_use]
     pub fn covered(&self) -> Vec<Covered<'_, Arc<Rule>>> {
         self.routers.all().flat_map(Router::covered).collect()

@@ -341,9 +341,18 @@ fn an_entry_that_never_decides_is_told_with_those_that_do() {
         (&["GET /{*rest}", "* /", "* /{a}/{*rest}"], &[("GET /{*rest}", &["* /", "* /{a}/{*rest}"])]),
         (&["HEAD /{*rest}", "GET /", "* /{a}/{*rest}"], &[("HEAD /{*rest}", &["GET /", "* /{a}/{*rest}"])]),
         (&["GET,PUT /{*rest}", "GET /", "GET /{a}/{*rest}"], &[]),
+        // What is tried out takes nothing from what counts, and is looked at as if it counted.
+        (&["* /{*rest}", "^* /", "* /{a}/{*rest}"], &[]),
+        (&["^* /{*rest}", "* /", "* /{a}/{*rest}"], &[("^* /{*rest}", &["* /", "* /{a}/{*rest}"])]),
+        (&["^* /{*rest}", "* /", "^* /", "^* /{a}/{*rest}"], &[("^* /{*rest}", &["^* /", "^* /{a}/{*rest}"])]),
+        (&["^GET,PUT /{*rest}", "* /", "GET /{a}/{*rest}", "^POST /{a}/{*rest}"], &[]),
+        (
+            &["^GET,PUT /{*rest}", "* /", "GET /{a}/{*rest}", "^PUT /{a}/{*rest}"],
+            &[("^GET,PUT /{*rest}", &["* /", "GET /{a}/{*rest}", "^PUT /{a}/{*rest}"])],
+        ),
     ];
     for (entries, expected) in table {
-        let router = router(entries);
+        let router = layered(entries);
         let found: Vec<(&str, Vec<&str>)> =
             router.covered().into_iter().map(|one| (*one.entry, one.by.into_iter().copied().collect())).collect();
         let expected: Vec<(&str, Vec<&str>)> = expected.iter().map(|(entry, by)| (*entry, by.to_vec())).collect();
@@ -398,6 +407,33 @@ proptest! {
         for entry in kept.iter().filter(|entry| !covered.contains(&entry.as_str())) {
             let decides = own(entry).into_iter().any(|request| find(&router, &request) == Some(entry.as_str()));
             prop_assert!(decides, "{} of {:?}", entry, kept);
+        }
+    }
+
+    /// The same of what is tried out, beside what counts.
+    #[test]
+    fn what_is_tried_out_is_covered_when_it_would_never_decide(
+        entries in proptest::collection::vec((prop_oneof![1 => entry(), 2 => few()], any::<bool>()), 1..12),
+    ) {
+        let mut kept: Vec<(String, bool)> = Vec::new();
+        for (entry, tried) in entries {
+            if !kept.iter().any(|(earlier, other)| tried == *other && naive::collide(earlier, &entry)) {
+                kept.push((entry, tried));
+            }
+        }
+        let marked: Vec<String> =
+            kept.iter().map(|(entry, tried)| format!("{}{entry}", if *tried { "^" } else { "" })).collect();
+        let texts: Vec<&str> = marked.iter().map(String::as_str).collect();
+        let router = layered(&texts);
+        let covered: Vec<&str> = router.covered().into_iter().map(|covered| *covered.entry).collect();
+        for ((entry, tried), text) in kept.iter().zip(&texts) {
+            let layer = if *tried { Layer::Shadow } else { Layer::Enforced };
+            let decides = own(entry).into_iter().any(|request| {
+                let (method, target) = request.split_once(' ').unwrap();
+                let target = RequestTarget::parse(target.as_bytes()).unwrap();
+                router.find(layer, Method::parse(method).unwrap(), &target.path) == Some(text)
+            });
+            prop_assert_eq!(decides, !covered.contains(text), "{} of {:?}", text, texts);
         }
     }
 
