@@ -27,7 +27,8 @@ A case:
       rule: report
       set: { x-username: clerk }
       removed: [x-organization-uuid]
-    # or: expect: { decision: denied, status: 401, reason: token_expired }";
+    # or: expect: { decision: denied, status: 401, reason: token_expired }
+    # of a rule that is tried out: shadow: { decision: denied, rule: next }";
 
 /// Runs policy tests: each case is a request, the token it carries, and what has to come of it.
 ///

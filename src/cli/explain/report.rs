@@ -5,13 +5,14 @@ use crate::answer::{Answer, Denied, Seen};
 use crate::authn::{Lack, Supply};
 use crate::authz::RuleName;
 use crate::clock::Timestamp;
-use crate::decision::{Decision, Fault, Verdict};
+use crate::decision::{Decision, Fault, Tried, Verdict};
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::{read, read_headers};
 use crate::explain::{Outcome, Step, Steps};
+use crate::reason::Reason;
 use crate::request::Request;
 use crate::snapshot::{Snapshot, decide_before};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -37,13 +38,40 @@ pub(in crate::cli) struct Report {
     pub(in crate::cli) answer: Option<ToClient>,
     /// What Envoy is told for its access log and its filters, beside what stands above.
     metadata: Map<String, Value>,
+    /// What a rule that is tried out would have come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) shadow: Option<WouldBe>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// A decision that counts for nothing.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct WouldBe {
+    pub(in crate::cli) rule: String,
+    pub(in crate::cli) decision: Word,
+    pub(in crate::cli) reason: Option<&'static str>,
+}
+
+impl WouldBe {
+    fn of(tried: &Tried) -> Self {
+        let decision = if tried.fault.is_none() { Word::Allowed } else { Word::Denied };
+        Self { rule: tried.rule.as_str().to_owned(), decision, reason: tried.reason().map(Reason::code) }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::cli) enum Word {
     Allowed,
     Denied,
+}
+
+impl Word {
+    pub(in crate::cli) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -101,7 +129,7 @@ impl Report {
             Err(fault) => (Decision::refused(Fault::Request(fault)), None),
         };
         let (reason, lack) = (decision.reason(), decision.lack());
-        let Decision { verdict, rule, authenticator, principal, computed, insufficient, tried: _ } = decision;
+        let Decision { verdict, rule, authenticator, principal, computed, insufficient, tried } = decision;
         let told = snapshot.shape.metadata.told(principal.as_deref(), &computed);
         let metadata = told.map(|(name, told)| (name.to_owned(), told.to_json())).collect();
         let (word, detail, upstream, answer) = match verdict {
@@ -135,13 +163,14 @@ impl Report {
             steps: steps.into_vec(),
             lack,
             decision: word,
-            reason: reason.map(crate::reason::Reason::code),
+            reason: reason.map(Reason::code),
             detail,
             rule: rule.map(|rule| rule.as_str().to_owned()),
             authenticator: authenticator.map(|name| name.as_str().to_owned()),
             upstream,
             answer,
             metadata,
+            shadow: tried.as_deref().map(WouldBe::of),
         }
     }
 

@@ -86,7 +86,7 @@ enum Token {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Expect {
-    decision: ExpectedDecision,
+    decision: Word,
     status: Option<u16>,
     reason: Option<String>,
     rule: Option<String>,
@@ -95,13 +95,16 @@ pub(super) struct Expect {
     set: BTreeMap<String, String>,
     #[serde(default)]
     removed: Vec<String>,
+    shadow: Option<ExpectedShadow>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ExpectedDecision {
-    Allowed,
-    Denied,
+/// What has to come of a rule that is tried out.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectedShadow {
+    decision: Word,
+    reason: Option<String>,
+    rule: Option<String>,
 }
 
 /// Reads a file of cases.
@@ -205,22 +208,14 @@ fn claims(issuer: &str, laid_over: &Map<String, Value>, now: Timestamp) -> Vec<(
 impl Expect {
     /// Everything that is not as expected, a line each.
     pub(super) fn differences(&self, report: &Report) -> Vec<String> {
-        let Self { decision, status, reason, rule, authenticator, set, removed } = self;
+        let Self { decision, status, reason, rule, authenticator, set, removed, shadow } = self;
         let mut lines = Vec::new();
         let mut hold = |what: &str, expected: &str, got: &str| {
             if expected != got {
                 lines.push(format!("{what}: expected `{expected}`, got `{got}`"));
             }
         };
-        let expected = match decision {
-            ExpectedDecision::Allowed => "allowed",
-            ExpectedDecision::Denied => "denied",
-        };
-        let got = match report.decision {
-            Word::Allowed => "allowed",
-            Word::Denied => "denied",
-        };
-        hold("decision", expected, got);
+        hold("decision", decision.as_str(), report.decision.as_str());
         if let Some(status) = status {
             let got = report.answer.as_ref().map_or_else(|| "none".to_owned(), |answer| answer.status.to_string());
             hold("status", &status.to_string(), &got);
@@ -242,6 +237,18 @@ impl Expect {
         for name in removed {
             let is = report.upstream.as_ref().is_some_and(|upstream| upstream.removes(name));
             hold(&format!("header {name}"), "removed", if is { "removed" } else { "not removed" });
+        }
+        if let Some(ExpectedShadow { decision, reason, rule }) = shadow {
+            let got = report.shadow.as_ref();
+            hold("shadow decision", decision.as_str(), got.map_or("none", |got| got.decision.as_str()));
+            for (what, expected, got) in [
+                ("shadow reason", reason, got.and_then(|got| got.reason)),
+                ("shadow rule", rule, got.map(|got| got.rule.as_str())),
+            ] {
+                if let Some(expected) = expected {
+                    hold(what, expected, got.unwrap_or("none"));
+                }
+            }
         }
         lines
     }
