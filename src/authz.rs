@@ -12,6 +12,7 @@ mod pattern;
 mod preflight;
 mod requirement;
 mod router;
+mod rule;
 mod rules;
 mod selection;
 mod tenancy;
@@ -23,7 +24,8 @@ pub use module::{
 pub use pattern::{PathPattern, PatternFault, Segment};
 pub use requirement::{Entitlements, Requirement};
 pub use router::{Covered, Layer, Router, Served, Wanted};
-pub use rules::{Access, ByName, Enforcement, Fallback, Narrowing, Rule, RuleConflict, RuleName, Rules};
+pub use rule::{Access, ByName, Enforcement, Narrowing, Rule, RuleName};
+pub use rules::{Fallback, RuleConflict, Rules};
 pub use selection::{Asked, Refusal, Selection, Trial};
 pub use tenancy::{Tenancy, TenancyFault};
 

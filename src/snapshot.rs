@@ -1,19 +1,21 @@
 //! Everything that a decision reads, and the decision itself: a pure function of request, snapshot and time. No clock, no
 //! I/O, no logging. A snapshot is never changed; a new configuration is a new one.
 
+mod shape;
+
 use crate::answer::{Answers, Insufficient};
 use crate::authn::{Authentication, Authenticators, AuthnFault, Spending, Supply};
 use crate::authz::condition::Inputs;
-use crate::authz::{Access, Asked, AuthzFault, Caller, Grant, Modules, Refusal, RuleName, Rules, Selection, Trial};
+use crate::authz::{Access, Asked, AuthzFault, Caller, Modules, Refusal, RuleName, Rules, Selection, Trial};
 use crate::clock::Timestamp;
 use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Tried, Verdict};
 use crate::explain::{Nobody, Observer, Step};
-use crate::header::HeaderName;
 use crate::principal::Principal;
 use crate::request::Request;
-use crate::upstream::{Correlated, Correlation, Mutations, Shape};
+use crate::upstream::{Correlation, Shape};
 use bytes::Bytes;
+use shape::shape;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -257,57 +259,4 @@ fn authenticate<'a, 's>(
         }
     };
     Questioned { authentication, credential }
-}
-
-/// What the module is told, or why the request can't be handed on.
-fn shape(
-    grant: &Grant,
-    shown: Shown<'_, '_, '_>,
-    request: &Request<'_>,
-    rule: Option<&str>,
-    (snapshot, now): (&Snapshot, Timestamp),
-    observer: &mut impl Observer,
-) -> Verdict {
-    let mutations = snapshot.shape.mutations(grant, shown, request, rule, now);
-    observer.step(|| match &mutations {
-        Ok(mutations) => {
-            let (set, removed) = (mutations.set.len(), mutations.remove.len());
-            let dropped: Vec<&str> = mutations.dropped.iter().map(HeaderName::as_str).collect();
-            let dropped = match dropped.as_slice() {
-                [] => String::new(),
-                names => format!(", of which {} for a value that can't be written", names.join(", ")),
-            };
-            Step::passed("headers", format!("{set} written over whatever the client sent, {removed} removed{dropped}"))
-        }
-        Err(fault) => Step::failed("headers", fault.to_string()),
-    });
-    match (mutations, &snapshot.correlation) {
-        (Ok(mutations), None) => Verdict::Allow(mutations),
-        (Ok(mutations), Some(correlation)) => correlate(correlation, grant, request, now, mutations, observer),
-        (Err(fault), _) => Verdict::Deny(fault.into()),
-    }
-}
-
-/// Says who acts for whom, too.
-fn correlate(
-    correlation: &Correlation,
-    grant: &Grant,
-    request: &Request<'_>,
-    now: Timestamp,
-    mut mutations: Mutations,
-    observer: &mut impl Observer,
-) -> Verdict {
-    let correlated = correlation.write(grant, request, now, &mut mutations);
-    observer.step(|| match &correlated {
-        Ok(Correlated::Signed) => Step::passed("correlation", "written and signed for the process instance"),
-        Ok(Correlated::Unsigned) => {
-            Step::passed("correlation", "written; not signed, as no process instance is known, or no key")
-        }
-        Ok(Correlated::Nobody) => Step::noted("correlation", "none: nobody is known"),
-        Err(fault) => Step::failed("correlation", fault.to_string()),
-    });
-    match correlated {
-        Ok(_) => Verdict::Allow(mutations),
-        Err(fault) => Verdict::Deny(fault.into()),
-    }
 }

@@ -3,7 +3,8 @@
 
 use super::context::{Directions, Permissions, shown};
 use super::router::Layer;
-use super::rules::{Access, ByName, Enforcement, Fallback, Found, Rule, RuleName, Rules};
+use super::rule::{Access, ByName, Enforcement, Rule, RuleName};
+use super::rules::{Fallback, Found, Rules};
 use super::{Admission, AuthzFault, Grant, Narrowed, authorize};
 use crate::authn::Authentication;
 use crate::clock::Timestamp;
