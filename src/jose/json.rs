@@ -54,7 +54,7 @@ pub(super) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault>
 /// Reads `bytes` as one JSON value of any kind, as strictly.
 ///
 /// # Errors
-/// As [`read_object`], but for [`JsonFault::NotAnObject`].
+/// The first [`JsonFault`] found, which is never [`JsonFault::NotAnObject`].
 pub fn read_json(bytes: &[u8]) -> Result<Value, JsonFault> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonFault::NotUtf8)?;
     let fault = Cell::new(JsonFault::Syntax);

@@ -102,7 +102,7 @@ pub(super) struct Leaf {
     shadow: Option<Box<Slots>>,
 }
 
-/// Those of one layer, as indices of [`Router::values`].
+/// Those of one layer, as numbers of the entries.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     preflight: Option<usize>,
