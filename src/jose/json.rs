@@ -51,7 +51,7 @@ pub(super) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault>
     }
 }
 
-/// Reads `bytes` as one JSON value of any kind, as strictly.
+/// Reads `bytes` as one JSON value of any kind that every reader reads alike: no name twice, and no more than 32 levels.
 ///
 /// # Errors
 /// The first [`JsonFault`] found, which is never [`JsonFault::NotAnObject`].
