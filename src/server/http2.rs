@@ -8,7 +8,7 @@ mod tests;
 use super::connection::Connection;
 use super::guard::{Answer, CHECK_PATH, Guarded};
 use super::places::Calls;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
@@ -36,14 +36,16 @@ const STREAMS_PER_CONNECTION: u32 = 1_024;
 const HEADER_BYTES: u32 = 128 * 1024;
 /// How many calls of one connection may be given up before modgud has looked at them. Envoy sends the checks of all its clients over
 /// one connection, and gives one up when its client does: who opens and gives up hundreds of requests in one go must not cause more
-/// than those to fail. HTTP/2's own guard (20) would end the connection, and with it everybody's checks. What one turn can
-/// read, some megabytes, holds fewer than this many.
+/// than those to fail. HTTP/2's own guard (20) would end the connection, and with it everybody's checks. What is read
+/// before it is looked at holds fewer than this many.
 const GIVEN_UP_UNSEEN: usize = 65_536;
 /// How many calls modgud itself may reset in the life of a connection: as many as it likes. A check that is answered before its
 /// message has come, at the deadline or on overload, is one, so that their number is the clients' choice.
 const RESETS_OF_OUR_OWN: Option<usize> = None;
 /// How often a silent connection is asked whether anybody is there, and how long the answer may take.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+/// The header that says how messages are compressed.
+const ENCODING: &str = "grpc-encoding";
 /// How long the task of a connection answers before others have their turn: some hundred checks. It may find a thousand at once, and
 /// as long as it answers, its thread does not look at any other connection, and the runtime may have nobody else who does.
 const TURN: Duration = Duration::from_millis(1);
@@ -60,6 +62,7 @@ pub(super) struct Services {
 /// Serves a connection to its end. Once `closing` is closed, no new calls are taken, and those under way are answered.
 pub(super) async fn serve(connection: Connection, services: Services, mut closing: watch::Receiver<()>) {
     let mut arrived = Arrived::default();
+    let allowance = connection.allowance();
     let answering = Answering { services, calls: connection.calls() };
     let mut served = pin!(
         Builder::new(arrived.door())
@@ -87,6 +90,7 @@ pub(super) async fn serve(connection: Connection, services: Services, mut closin
             served.as_mut().graceful_shutdown();
         }
         loop {
+            allowance.renew();
             // Takes what is asked, and sends what was answered. Whoever asked is gone when it is over; how it ended makes no
             // difference to anybody: the other side sees it too.
             if served.as_mut().poll(context).is_ready() {
@@ -227,6 +231,7 @@ impl Service<Request<Incoming>> for Answering {
     type Future = OnItsWay;
 
     fn call(&self, mut request: Request<Incoming>) -> OnItsWay {
+        forget_headers(request.headers_mut());
         let Services { checks, others } = &self.services;
         if request.uri().path() == CHECK_PATH {
             self.calls.one();
@@ -234,6 +239,14 @@ impl Service<Request<Incoming>> for Answering {
         }
         request.extensions_mut().insert(self.calls.clone());
         OnItsWay::Other(Box::pin(others.clone().call(request)))
+    }
+}
+
+/// Keeps the one header that is read: how the message is compressed, which it must not be. The others would be held until the message
+/// has come, and a few bytes can stand for thousands of them (RFC 7541 §6.1).
+fn forget_headers(headers: &mut HeaderMap) {
+    if let Some(encoding) = std::mem::take(headers).remove(ENCODING) {
+        headers.insert(ENCODING, encoding);
     }
 }
 
