@@ -8,6 +8,8 @@ use super::places::{Calls, Place};
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -15,6 +17,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// How many bytes are gathered before they are sent, if nobody says so before: some ten answers. HTTP/2 writes each by itself,
 /// and sending costs more than deciding.
 const WRITTEN: usize = 16 * 1024;
+
+/// How many bytes are read before what they ask for is looked at: hundreds of checks. A few bytes can stand for thousands of headers
+/// (RFC 7541 §6.1), and all of them are in memory until then.
+const READ: usize = 128 * 1024;
 
 /// Bytes both ways: TCP, a socket in the file system, either of them under TLS.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -35,13 +41,35 @@ pub(super) struct Connection {
     stream: BufWriter<Box<dyn Stream>>,
     alarm: Option<(Due, Pin<Box<Sleep>>)>,
     place: Place,
+    unread: Allowance,
+}
+
+/// How many bytes may still be read on a connection: as many as there are, until it is renewed for the first time.
+#[derive(Clone)]
+pub(super) struct Allowance(Arc<AtomicUsize>);
+
+impl Allowance {
+    /// All that was read has been looked at.
+    pub(super) fn renew(&self) {
+        self.0.store(READ, Ordering::Relaxed);
+    }
+
+    fn left(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Connection {
     /// A connection on which something is due at a time.
     pub(super) fn new(stream: Box<dyn Stream>, place: Place, due: Due, at: Instant) -> Self {
         let stream = BufWriter::with_capacity(WRITTEN, stream);
-        Self { stream, alarm: Some((due, Box::pin(sleep_until(at)))), place }
+        let unread = Allowance(Arc::new(AtomicUsize::new(usize::MAX)));
+        Self { stream, alarm: Some((due, Box::pin(sleep_until(at)))), place, unread }
+    }
+
+    /// What bounds how much is read.
+    pub(super) fn allowance(&self) -> Allowance {
+        self.unread.clone()
     }
 
     /// The calls on it.
@@ -78,9 +106,16 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.in_time(context)?;
+        let left = self.unread.left();
+        if left == 0 {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        self.heard(buffer.filled().len().saturating_sub(before));
+        let bytes = buffer.filled().len().saturating_sub(before);
+        self.unread.0.store(left.saturating_sub(bytes), Ordering::Relaxed);
+        self.heard(bytes);
         Poll::Ready(Ok(()))
     }
 }

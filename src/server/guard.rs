@@ -98,8 +98,9 @@ impl Watch {
             Ok(Poll::Ready(Ok(response))) if !is_error(response.headers()) => return Poll::Ready(response),
             Ok(Poll::Ready(_)) | Err(_) => Fault::Internal,
             Ok(Poll::Pending) => {
-                let deadline = || self.checks.driver.snapshot().deadline;
-                let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(deadline())));
+                // It may have waited for others on its connection before it was looked at.
+                let left = || self.checks.driver.snapshot().deadline.saturating_sub(self.started.elapsed());
+                let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(left())));
                 match alarm.as_mut().poll(context) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(()) => Fault::Deadline,

@@ -8,21 +8,23 @@ mod tests;
 use super::connection::Connection;
 use super::guard::{Answer, CHECK_PATH, Guarded};
 use super::places::Calls;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service as _};
 use tonic::service::Routes;
@@ -34,14 +36,19 @@ const STREAMS_PER_CONNECTION: u32 = 1_024;
 const HEADER_BYTES: u32 = 128 * 1024;
 /// How many calls of one connection may be given up before modgud has looked at them. Envoy sends the checks of all its clients over
 /// one connection, and gives one up when its client does: who opens and gives up hundreds of requests in one go must not cause more
-/// than those to fail. HTTP/2's own guard (20) would end the connection, and with it everybody's checks. What one turn can
-/// read, some megabytes, holds fewer than this many.
+/// than those to fail. HTTP/2's own guard (20) would end the connection, and with it everybody's checks. What is read
+/// before it is looked at holds fewer than this many.
 const GIVEN_UP_UNSEEN: usize = 65_536;
 /// How many calls modgud itself may reset in the life of a connection: as many as it likes. A check that is answered before its
 /// message has come, at the deadline or on overload, is one, so that their number is the clients' choice.
 const RESETS_OF_OUR_OWN: Option<usize> = None;
 /// How often a silent connection is asked whether anybody is there, and how long the answer may take.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+/// The header that says how messages are compressed.
+const ENCODING: &str = "grpc-encoding";
+/// How long the task of a connection answers before others have their turn: some hundred checks. It may find a thousand at once, and
+/// as long as it answers, its thread does not look at any other connection, and the runtime may have nobody else who does.
+const TURN: Duration = Duration::from_millis(1);
 
 /// Who answers the calls of a connection.
 #[derive(Debug, Clone)]
@@ -54,10 +61,11 @@ pub(super) struct Services {
 
 /// Serves a connection to its end. Once `closing` is closed, no new calls are taken, and those under way are answered.
 pub(super) async fn serve(connection: Connection, services: Services, mut closing: watch::Receiver<()>) {
-    let arrived = Arrived::default();
+    let mut arrived = Arrived::default();
+    let allowance = connection.allowance();
     let answering = Answering { services, calls: connection.calls() };
     let mut served = pin!(
-        Builder::new(arrived.clone())
+        Builder::new(arrived.door())
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_PER_CONNECTION)
             .max_header_list_size(HEADER_BYTES)
@@ -73,28 +81,31 @@ pub(super) async fn serve(connection: Connection, services: Services, mut closin
     let mut is_closing = false;
     let alarm = Arc::new(Alarm::default());
     let waker = Waker::from(Arc::clone(&alarm));
-    poll_fn(|context| {
-        alarm.awake(context.waker());
+    poll_fn(|task| {
+        let mut began = None;
+        alarm.awake(task.waker());
         let context = &mut Context::from_waker(&waker);
         if !is_closing && closing.as_mut().poll(context).is_ready() {
             is_closing = true;
             served.as_mut().graceful_shutdown();
         }
         loop {
-            let is_over = served.as_mut().poll(context).is_ready();
-            let calls = arrived.take();
-            // Whoever asked is gone, if it is. How it ended makes no difference to anybody: the other side sees it too.
-            if is_over {
+            allowance.renew();
+            // Takes what is asked, and sends what was answered. Whoever asked is gone when it is over; how it ended makes no
+            // difference to anybody: the other side sees it too.
+            if served.as_mut().poll(context).is_ready() {
                 return Poll::Ready(());
             }
-            // Answers are sent when the connection is looked at again.
-            let is_something_new = !calls.is_empty();
-            for call in calls {
-                call.begin(context);
-            }
-            if !is_something_new && alarm.may_sleep() {
+            if arrived.is_empty() && alarm.may_sleep() {
                 return Poll::Pending;
             }
+            // From the first answer: however much there was to read, some are given.
+            let began = *began.get_or_insert_with(Instant::now);
+            if began.elapsed() >= TURN {
+                // Wakes the task once the runtime has looked at everybody else.
+                return pin!(yield_now()).poll(task);
+            }
+            arrived.answer(context, began);
         }
     })
     .await;
@@ -161,20 +172,51 @@ impl Call {
     }
 }
 
-/// Where HTTP/2 leaves the calls that it takes.
-#[derive(Clone, Default)]
-struct Arrived(Arc<Mutex<Vec<Call>>>);
+/// The calls that were taken and not looked at yet, the oldest first.
+#[derive(Default)]
+struct Arrived(Arc<Mutex<VecDeque<Call>>>);
 
 impl Arrived {
-    fn take(&self) -> Vec<Call> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn door(&self) -> Door {
+        Door(Arc::downgrade(&self.0))
+    }
+
+    fn is_empty(&self) -> bool {
+        lock(&self.0).is_empty()
+    }
+
+    /// Begins one after the other, until none is left or the turn that began then is over.
+    fn answer(&mut self, context: &mut Context<'_>, began: Instant) {
+        while let Some(call) = self.next() {
+            call.begin(context);
+            if began.elapsed() >= TURN {
+                return;
+            }
+        }
+    }
+
+    /// Its own step: calls may come in while one is begun.
+    fn next(&self) -> Option<Call> {
+        lock(&self.0).pop_front()
     }
 }
 
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Arrived {
+/// Where HTTP/2 leaves the calls that it takes. Each holds one of these: it must not hold the calls, which would then stay for ever
+/// if the connection came to an end in a panic.
+#[derive(Clone)]
+struct Door(Weak<Mutex<VecDeque<Call>>>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Door {
     fn execute(&self, call: F) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Call(Box::pin(call)));
+        // Otherwise its connection is over, and nobody waits for it.
+        if let Some(arrived) = self.0.upgrade() {
+            lock(&arrived).push_back(Call(Box::pin(call)));
+        }
     }
+}
+
+fn lock(calls: &Mutex<VecDeque<Call>>) -> MutexGuard<'_, VecDeque<Call>> {
+    calls.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The services on one connection.
@@ -189,6 +231,7 @@ impl Service<Request<Incoming>> for Answering {
     type Future = OnItsWay;
 
     fn call(&self, mut request: Request<Incoming>) -> OnItsWay {
+        forget_headers(request.headers_mut());
         let Services { checks, others } = &self.services;
         if request.uri().path() == CHECK_PATH {
             self.calls.one();
@@ -196,6 +239,14 @@ impl Service<Request<Incoming>> for Answering {
         }
         request.extensions_mut().insert(self.calls.clone());
         OnItsWay::Other(Box::pin(others.clone().call(request)))
+    }
+}
+
+/// Keeps the one header that is read: how the message is compressed, which it must not be. The others would be held until the message
+/// has come, and a few bytes can stand for thousands of them (RFC 7541 §6.1).
+fn forget_headers(headers: &mut HeaderMap) {
+    if let Some(encoding) = std::mem::take(headers).remove(ENCODING) {
+        headers.insert(ENCODING, encoding);
     }
 }
 

@@ -46,6 +46,13 @@ pub(crate) fn call(stream: u32, path: &str) -> Vec<u8> {
     )
 }
 
+/// The same with as many headers as one may have: each is a byte that stands for `accept-charset`, empty (RFC 7541 §6.1, appendix A).
+pub(crate) fn call_with_many_headers(stream: u32, path: &str) -> Vec<u8> {
+    let call = call(stream, path);
+    let (_, block) = call.split_at(9);
+    frame(HEADERS, END_HEADERS, stream, &[block, &[0x8f; 2_800]].concat())
+}
+
 /// A whole request without a body.
 pub(crate) fn get(stream: u32, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
     headers(END_HEADERS | END_STREAM, stream, &[&[(":method", "GET"), (":path", path)], more].concat())

@@ -1,11 +1,16 @@
 //! Many checks at once, over few connections: each gets its own answer, and the right one.
 
+use super::frames::{Connection, check as begun, last};
+use super::{frame, good};
 use crate::decisions::PATIENT;
 use crate::decisions::answer::Answer;
 use crate::decisions::counters::Counters;
 use crate::support::{Encoding, KEY, STRANGER, Sidecar, check, claims};
+use prost::Message;
 use serde_json::Value;
-use tokio::task::JoinSet;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+use tokio::task::{JoinSet, yield_now};
 
 const CHECKS: u64 = 2_000;
 const CONNECTIONS: u64 = 4;
@@ -84,4 +89,39 @@ async fn each_of_two_thousand_checks_at_once_gets_its_own_answer() {
     assert_eq!(counters.decided("allowed"), CHECKS / 5 * 2);
     assert_eq!(counters.decided("denied"), CHECKS / 5 * 3);
     assert_eq!(counters.decided("unavailable"), 0);
+}
+
+/// One thread for all: while the burst of one connection is answered, nobody else waits for the whole of it. The thread may itself
+/// have to wait for a processor now and then, so that one burst of some is enough.
+#[tokio::test]
+async fn a_burst_on_one_connection_leaves_turns_to_others() {
+    const BURST: u32 = 500;
+    let sidecar = Sidecar::with(PATIENT).await;
+    let mut connection = Connection::open(&sidecar.addresses.grpc).await;
+    let message = frame(&good().encode_to_vec());
+    let mut seen = Vec::new();
+    for first in (1..).step_by(usize::try_from(2 * BURST).unwrap()).take(5) {
+        let checks = (first..first + 2 * BURST).step_by(2);
+        let burst: Vec<u8> = checks.flat_map(|stream| [begun(stream), last(stream, &message)].concat()).collect();
+        let (tell, told) = oneshot::channel();
+        let waited = tokio::spawn(longest_wait(told));
+        let began = Instant::now();
+        connection.send(&burst).await;
+        connection.end(first + 2 * (BURST - 1)).await;
+        let took = began.elapsed();
+        tell.send(()).unwrap();
+        seen.push((waited.await.unwrap(), took));
+    }
+    assert!(seen.iter().any(|(waited, took)| *waited < *took / 4), "{seen:?}");
+}
+
+/// How long others were busy at most before it was this one's turn.
+async fn longest_wait(mut end: oneshot::Receiver<()>) -> Duration {
+    let mut longest = Duration::ZERO;
+    while end.try_recv().is_err() {
+        let before = Instant::now();
+        yield_now().await;
+        longest = longest.max(before.elapsed());
+    }
+    longest
 }

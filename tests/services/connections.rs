@@ -2,10 +2,11 @@
 
 use crate::cli::process::Serving;
 use crate::decisions::counters::Counters;
-use crate::guarantee::frames::{Connection, End, call, check as begun, last};
+use crate::guarantee::frames::{Connection, End, call, call_with_many_headers, check as begun, last};
 use crate::support::{Encoding, KEY, check};
 use modgud::envoy::proto::AuthorizationClient;
 use modgud::playground::http::Exchange;
+use modgud::server::CHECK_PATH;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use std::fs;
 use std::io::ErrorKind;
@@ -52,6 +53,12 @@ fn processor_time(process: Pid) -> Duration {
     let (_, fields) = stat.rsplit_once(") ").unwrap();
     let ticks: u64 = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
     Duration::from_millis(ticks * 10)
+}
+
+/// How much memory a process uses, in bytes: the second field of its `statm` (`proc_pid_statm(5)`), in pages of 4 KiB.
+fn memory(process: Pid) -> u64 {
+    let pages = fs::read_to_string(format!("/proc/{}/statm", process.as_raw_nonzero())).unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
 }
 
 /// Waits until the server ends a connection on which nothing was said.
@@ -222,4 +229,24 @@ async fn the_admin_listener_gets_rid_of_whoever_takes_long() {
     let mut connected = client(&serving).await;
     is_answered(&mut connected).await;
     serving.end(Signal::INT).await;
+}
+
+/// Three bytes for each KiB that they would take: nobody is to hold hundreds of megabytes by saying so little.
+#[tokio::test]
+async fn headers_of_calls_that_wait_for_their_message_are_not_held() {
+    const CALLS: u32 = 1_000;
+    let folder = TempDir::new().unwrap();
+    let serving = serve(&folder).await;
+    let before = memory(serving.id());
+    let mut connections = Vec::new();
+    for path in ["/grpc.health.v1.Health/Check", CHECK_PATH] {
+        let mut connection = Connection::open(&serving.grpc).await;
+        for stream in (1..2 * CALLS).step_by(2) {
+            connection.send(&call_with_many_headers(stream, path)).await;
+        }
+        connection.ping().await.unwrap();
+        connections.push(connection);
+    }
+    let held = memory(serving.id()).saturating_sub(before);
+    assert!(held < 64 << 20, "{held} bytes");
 }

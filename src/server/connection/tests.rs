@@ -1,5 +1,5 @@
 use super::super::places::Places;
-use super::{Connection, Due, WRITTEN};
+use super::{Connection, Due, READ, WRITTEN};
 use prometheus_client::metrics::gauge::Gauge;
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -78,6 +78,24 @@ async fn what_is_written_is_sent_together() {
         drop(far);
     });
     assert_eq!(written.unwrap_err().kind(), ErrorKind::BrokenPipe);
+}
+
+#[tokio::test]
+async fn no_more_is_read_at_once_than_somebody_looks_at() {
+    let (near, mut far) = duplex(4 * READ);
+    let place = Places::new(1, Gauge::default()).try_take().unwrap();
+    let at = Instant::now().checked_add(PATIENCE).unwrap();
+    let mut connection = Connection::new(Box::new(near), place, Due::Bytes(1), at);
+    let allowance = connection.allowance();
+    far.write_all(&vec![b'x'; 3 * READ]).await.unwrap();
+    let mut read = vec![0; READ];
+    connection.read_exact(&mut read).await.unwrap();
+    for _ in 0..2 {
+        allowance.renew();
+        connection.read_exact(&mut read).await.unwrap();
+        let more = timeout(Duration::ZERO, connection.read_u8()).await;
+        assert!(more.is_err(), "{more:?}");
+    }
 }
 
 #[tokio::test]

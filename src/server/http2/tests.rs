@@ -1,9 +1,11 @@
-use super::{Alarm, Arrived, Call};
+use super::{Alarm, Arrived, Door, TURN};
 use hyper::rt::Executor as _;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread::sleep;
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Counts how often a task is woken.
@@ -90,26 +92,58 @@ impl Wake for Unpark {
 
 #[tokio::test]
 async fn a_call_that_panics_is_given_up_and_one_that_waits_goes_on_by_itself() {
-    let arrived = Arrived::default();
+    let mut arrived = Arrived::default();
+    let door = arrived.door();
     let (tell, told) = oneshot::channel();
     let (done, is_done) = oneshot::channel();
     let at_once = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&at_once);
-    arrived.execute(async { panic!("a defect in one call") });
-    arrived.execute(async move {
+    door.execute(async { panic!("a defect in one call") });
+    door.execute(async move {
         told.await.unwrap();
         done.send(()).unwrap();
     });
-    arrived.execute(async move {
+    door.execute(async move {
         count.fetch_add(1, Ordering::Relaxed);
     });
-    poll_fn(|context: &mut Context<'_>| {
-        arrived.take().into_iter().for_each(|call: Call| call.begin(context));
-        Poll::Ready(())
-    })
-    .await;
+    turns_until_empty(&mut arrived).await;
     assert_eq!(at_once.load(Ordering::Relaxed), 1);
     tell.send(()).unwrap();
     is_done.await.unwrap();
-    assert!(arrived.take().is_empty());
+}
+
+/// How many turns it takes to look at all calls.
+async fn turns_until_empty(arrived: &mut Arrived) -> usize {
+    let mut turn = |context: &mut Context<'_>| (!arrived.is_empty()).then(|| arrived.answer(context, Instant::now()));
+    poll_fn(|context: &mut Context<'_>| Poll::Ready(std::iter::from_fn(|| turn(context)).count())).await
+}
+
+#[tokio::test]
+async fn calls_that_take_long_have_a_turn_each_in_order() {
+    let mut arrived = Arrived::default();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    for number in 0..3 {
+        let order = Arc::clone(&order);
+        arrived.door().execute(async move {
+            sleep(TURN);
+            order.lock().unwrap().push(number);
+        });
+    }
+    assert_eq!(turns_until_empty(&mut arrived).await, 3);
+    assert_eq!(*order.lock().unwrap(), [0, 1, 2]);
+}
+
+/// As it is left by a connection that panics.
+#[test]
+fn calls_that_nobody_looks_at_any_more_are_gone() {
+    let arrived = Arrived::default();
+    let door = arrived.door();
+    let held = Arc::new(());
+    let call = |door, held| async move { drop::<(Door, Arc<()>)>((door, held)) };
+    door.execute(call(door.clone(), Arc::clone(&held)));
+    assert_eq!(Arc::strong_count(&held), 2);
+    drop(arrived);
+    assert_eq!(Arc::strong_count(&held), 1);
+    door.execute(call(door.clone(), Arc::clone(&held)));
+    assert_eq!(Arc::strong_count(&held), 1);
 }
