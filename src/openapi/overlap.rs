@@ -5,7 +5,7 @@ use super::demand::{Demand, Why};
 use super::draft::{Draft, Drafted, Names};
 use super::finding::Finding;
 use super::template::{Reach, Segment, shape};
-use super::way::{Reading, Tree, Way, contains, meet, plainly_contains, rank, surely_contains};
+use super::way::{MOST_STEPS, Reading, Tree, Way, contains, meet, plainly_contains, rank, surely_contains};
 use crate::config::{Placed, Quoted};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -46,13 +46,14 @@ pub(super) fn settle(
     mut drafts: Vec<Draft>,
     ways: &[Way],
     names: &mut Names<'_>,
-) -> Result<Drafted, Box<Placed<Finding>>> {
+) -> Result<Drafted, Vec<Placed<Finding>>> {
     let mut trees: HashMap<&str, Tree<'_>> = HashMap::new();
     for (number, way) in ways.iter().enumerate() {
         trees.entry(way.class()).or_default().add(&way.segments, number);
     }
     let asked: Vec<Demand> = drafts.iter().map(|draft| draft.demand.clone()).collect();
-    let work = compared(&drafts, ways, &trees, &asked)?;
+    let mut steps = MOST_STEPS;
+    let work = compared(&drafts, ways, &trees, &asked, &mut steps)?;
     let Work { mut tighter, meetings, beside, found } = work;
     let mut made: HashMap<(String, String), Draft> = HashMap::new();
     let mut order = Vec::new();
@@ -67,8 +68,10 @@ pub(super) fn settle(
             if made.contains_key(&key) {
                 continue;
             }
-            let numbers = trees.get(pair.winner.class()).and_then(|tree| tree.near(&segments)).unwrap_or_default();
-            let near = numbers.into_iter().filter_map(|number| ways.get(number));
+            let Some(near) = trees.get(pair.winner.class()).and_then(|tree| tree.near(&segments, &mut steps)) else {
+                return Err(not_compared(&drafts, pair.winner));
+            };
+            let near = near.into_iter().filter_map(|number| ways.get(number));
             let others = near.filter(|way| pair.concerns(way, &segments)).map(|way| way.draft);
             let numbers: BTreeSet<usize> = others.chain([pair.winner.draft, pair.loser.draft]).collect();
             if let Some(draft) = meeting(&drafts, &asked, &numbers, &segments, *pair, names) {
@@ -100,17 +103,15 @@ fn compared<'w>(
     ways: &'w [Way],
     trees: &HashMap<&str, Tree<'_>>,
     asked: &[Demand],
-) -> Result<Work<'w>, Box<Placed<Finding>>> {
+    steps: &mut usize,
+) -> Result<Work<'w>, Vec<Placed<Finding>>> {
     let known: HashSet<(&str, String)> = ways.iter().map(|way| (way.method.as_str(), shape(&way.segments))).collect();
     let mut work = Work::default();
     let mut pairs = 0_usize;
     for (number, one) in ways.iter().enumerate() {
-        let near = trees.get(one.class()).and_then(|tree| tree.near(&one.segments));
+        let near = trees.get(one.class()).and_then(|tree| tree.near(&one.segments, steps));
         pairs = pairs.saturating_add(near.as_ref().map_or(0, Vec::len));
-        let Some(near) = near.filter(|_| pairs <= MOST_PAIRS) else {
-            let here = drafts.get(one.draft).map(|draft| draft.here.with(Finding::NotCompared));
-            return here.map_or_else(|| Ok(Work::default()), |found| Err(Box::new(found)));
-        };
+        let Some(near) = near.filter(|_| pairs <= MOST_PAIRS) else { return Err(not_compared(drafts, one)) };
         let mut near: Vec<usize> = near.into_iter().filter(|other| *other < number).collect();
         near.sort_unstable();
         for (at, other) in near.into_iter().filter_map(|at| ways.get(at).map(|other| (at, other))) {
@@ -129,14 +130,25 @@ fn compared<'w>(
             };
             let Some(segments) = meet(&one.segments, &other.segments).filter(|_| !asks.covers(more)) else { continue };
             let own = shape(&segments);
-            if own == shape(&pair.winner.segments) || segments.last() == Some(&Segment::Rest) || pair.goes_on() {
+            // A rule for `HEAD` leaves the winner its other requests; one that is there decides them itself.
+            let head = pair.method() == "HEAD" && pair.winner.method != "HEAD";
+            if head && known.contains(&("HEAD", own.clone())) {
+                continue;
+            }
+            let whole = own == shape(&pair.winner.segments);
+            if (whole && !head) || segments.last() == Some(&Segment::Rest) || pair.goes_on() {
                 work.tighter.insert((pair.winner.draft, pair.loser.draft));
-            } else if !pair.methods().iter().any(|method| known.contains(&(*method, own.clone()))) {
+            } else if whole || !pair.methods().iter().any(|method| known.contains(&(*method, own.clone()))) {
                 work.meetings.entry(winner).or_default().push(pair);
             }
         }
     }
     Ok(work)
+}
+
+/// There is more to compare than anybody waits for.
+fn not_compared(drafts: &[Draft], way: &Way) -> Vec<Placed<Finding>> {
+    drafts.get(way.draft).map(|draft| draft.here.with(Finding::NotCompared)).into_iter().collect()
 }
 
 impl Work<'_> {

@@ -4,8 +4,8 @@
 use super::template::Segment;
 use std::collections::HashMap;
 
-/// The most places of a tree that one search looks at.
-const MOST_STEPS: usize = 100_000;
+/// The most places of trees that all searches together look at.
+pub(super) const MOST_STEPS: usize = 20_000_000;
 
 /// One path of a rule.
 #[derive(Debug)]
@@ -73,15 +73,12 @@ impl<'s> Tree<'s> {
         }
     }
 
-    /// The ways that match a path that these segments match; `None` when there is too much to look at.
-    pub(super) fn near(&self, segments: &[Segment]) -> Option<Vec<usize>> {
-        let (mut found, mut steps) = (Vec::new(), 0_usize);
+    /// The ways that match a path that these segments match; `None` when there is more to look at than so many places.
+    pub(super) fn near(&self, segments: &[Segment], steps: &mut usize) -> Option<Vec<usize>> {
+        let mut found = Vec::new();
         let mut open = vec![(self, segments)];
         while let Some((tree, segments)) = open.pop() {
-            steps = steps.saturating_add(1);
-            if steps > MOST_STEPS {
-                return None;
-            }
+            *steps = steps.checked_sub(1)?;
             found.extend(&tree.rests);
             let (literal, after) = match segments.split_first() {
                 None => {
@@ -172,8 +169,9 @@ pub(super) fn contains(big: &[Segment], small: &[Segment]) -> bool {
 /// Whether the small one is plainly the more specific, so that no module takes the big one for a request that the rule of the small one
 /// is for.
 pub(super) fn surely_contains(big: &Way, small: &Way) -> bool {
-    // Of two for the same paths rules take, for `HEAD`, the one that names it.
-    let preferred = small.method == "HEAD" || !contains(&small.segments, &big.segments);
+    // Of two for the same paths rules take, for `HEAD`, the one that names it. One for `GET` may be none for `HEAD` to a module that has
+    // another for that.
+    let preferred = small.method == "HEAD" || (big.method != "HEAD" && !contains(&small.segments, &big.segments));
     preferred && big.reading.implies(small.reading) && plainly_contains(&big.segments, &small.segments)
 }
 
