@@ -344,6 +344,11 @@ fn a_document_writes_nothing_but_its_rules() {
     let text =
         rules(&Api::read("test", methods).unwrap(), "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap().text;
     assert!(text.contains("methods: [\"'DELETE'\"]"), "{text}");
+    // What a reviewer sees is what is there.
+    let turned = "{ openapi: 3.2.0, paths: { \"/a\\u202eb\": { get: { security: [] } } } }";
+    let text =
+        rules(&Api::read("test", turned).unwrap(), "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap().text;
+    assert!(text.contains("paths: [\"/crm/a\\u202eb\"]") && !text.contains('\u{202e}'), "{text}");
     let servers: Vec<_> = (0..17).map(|number| serde_json::json!({ "url": format!("/v{number}") })).collect();
     let values: Vec<String> = (0..17).map(|number| format!("v{number}")).collect();
     let server = serde_json::json!({ "url": "/{v}", "variables": { "v": { "default": "v0", "enum": values } } });
