@@ -172,7 +172,8 @@ pub(super) fn surely_contains(big: &Way, small: &Way) -> bool {
     // Of two for the same paths rules take, for `HEAD`, the one that names it. One for `GET` may be none for `HEAD` to a module that has
     // another for that.
     let preferred = small.method == "HEAD" || (big.method != "HEAD" && !contains(&small.segments, &big.segments));
-    preferred && big.reading.implies(small.reading) && plainly_contains(&big.segments, &small.segments)
+    let plain = big.segments == small.segments || plainly_contains(&big.segments, &small.segments);
+    preferred && plain && big.reading.implies(small.reading)
 }
 
 /// The same of paths of which it is known how they are meant.
