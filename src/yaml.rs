@@ -26,7 +26,7 @@ pub fn quoted(text: &str) -> String {
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
             ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. if !is_format(c) => {
-                quoted.push(c)
+                quoted.push(c);
             }
             // Writing to a string does not fail.
             '\u{10000}'.. => {

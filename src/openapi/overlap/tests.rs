@@ -6,6 +6,7 @@ use super::super::template;
 use super::super::way::rank;
 use super::super::{Api, rules};
 use crate::authz::{ModulePrefix, PathPattern};
+use crate::config::Placed;
 use crate::path::RequestTarget;
 use serde_json::{Map, Value, json};
 
@@ -204,7 +205,7 @@ fn many_paths_are_read_in_time() {
     let operations: Vec<(&str, &str)> = crossed.iter().map(|template| ("get", template.as_str())).collect();
     let api = Api::read("test", &document(&operations)).unwrap();
     let Err(told) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap()) else { panic!("no bound") };
-    assert!(matches!(told.first().map(|told| told.what()), Some(Finding::NotCompared)));
+    assert!(matches!(told.first().map(Placed::what), Some(Finding::NotCompared)));
 }
 
 /// What begins with the module's prefix is asked for in both places, and opened in none.

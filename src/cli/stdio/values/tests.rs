@@ -223,7 +223,7 @@ proptest! {
         let mut text = if pretty { serde_json::to_vec_pretty(&object) } else { serde_json::to_vec(&object) }.unwrap();
         for (at, kind, byte) in changes {
             // What does not begin with a brace is never looked at.
-            let at = 1 + at.index(text.len() - 1);
+            let at = at.index(text.len()).max(1);
             match kind {
                 0 => text[at] = byte,
                 1 => text.insert(at, byte),
@@ -232,7 +232,7 @@ proptest! {
         }
         text.extend(after.bytes());
         if let Some(cut) = cut {
-            text.truncate(1 + cut.index(text.len()));
+            text.truncate(cut.index(text.len()).max(1));
         }
         prop_assert_eq!(scanned(&text), parsed(&text), "{}", String::from_utf8_lossy(&text));
     }
