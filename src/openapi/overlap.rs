@@ -93,6 +93,9 @@ pub(super) fn settle(
         }
     }
     drafts.iter_mut().for_each(Draft::close);
+    let mut known = known(ways);
+    known.extend(order.iter().map(|(method, shape)| (method.as_str(), shape.clone())));
+    leave_out(&mut drafts, ways, &known);
     drafts.extend(order.iter().filter_map(|key| made.remove(key)));
     Ok(Drafted { rules: drafts, cautions: found.into_values().collect() })
 }
@@ -105,7 +108,7 @@ fn compared<'w>(
     asked: &[Demand],
     steps: &mut usize,
 ) -> Result<Work<'w>, Vec<Placed<Finding>>> {
-    let known: HashSet<(&str, String)> = ways.iter().map(|way| (way.method.as_str(), shape(&way.segments))).collect();
+    let known = known(ways);
     let mut work = Work::default();
     let mut pairs = 0_usize;
     for (number, one) in ways.iter().enumerate() {
@@ -144,6 +147,26 @@ fn compared<'w>(
         }
     }
     Ok(work)
+}
+
+/// The methods and shapes of all ways.
+fn known(ways: &[Way]) -> HashSet<(&str, String)> {
+    ways.iter().map(|way| (way.method.as_str(), shape(&way.segments))).collect()
+}
+
+/// Takes away the paths of which others, more specific ones, decide all requests: such rules do not load.
+fn leave_out(drafts: &mut [Draft], ways: &[Way], known: &HashSet<(&str, String)>) {
+    let mut decided: Vec<Vec<bool>> = vec![Vec::new(); drafts.len()];
+    for way in ways {
+        if let Some(own) = decided.get_mut(way.draft) {
+            own.push(way.is_decided_by(known));
+        }
+    }
+    for (draft, decided) in drafts.iter_mut().zip(decided) {
+        // A rule has its paths in the order of the ways.
+        let mut decided = decided.into_iter();
+        draft.patterns.retain(|_| decided.next() != Some(true));
+    }
 }
 
 /// There is more to compare than anybody waits for.

@@ -88,6 +88,10 @@ fn rule(draft: &Draft, text: &mut String) {
     for why in why {
         let _ = writeln!(text, "  # - {}", why.text());
     }
+    if patterns.is_empty() {
+        text.push_str("  # - left out: rules for more specific paths decide all of its requests\n");
+        return;
+    }
     let patterns: Vec<String> = patterns.iter().map(|pattern| yaml::quoted(pattern)).collect();
     let (name, method, patterns) = (yaml::scalar(name), yaml::scalar(method), patterns.join(", "));
     let _ = writeln!(text, "  - name: {name}\n    match: {{ methods: [{method}], paths: [{patterns}] }}");

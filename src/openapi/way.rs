@@ -1,8 +1,9 @@
 //! The path of a rule beside others: which of two a request takes, what they have in common, and whether it is sure that a module prefers
 //! the one to the other. Rules prefer what has a literal where two first differ; modules may do otherwise.
 
-use super::template::Segment;
-use std::collections::HashMap;
+use super::template::{Segment, shape};
+use crate::authz::MAX_SEGMENTS;
+use std::collections::{HashMap, HashSet};
 
 /// The most places of trees that all searches together look at.
 pub(super) const MOST_STEPS: usize = 20_000_000;
@@ -49,6 +50,24 @@ impl Way {
     /// The method by which rules are compared: one for `GET` is one for `HEAD`, too.
     pub(super) fn class(&self) -> &str {
         if self.method == "HEAD" { "GET" } else { &self.method }
+    }
+
+    /// Whether others, which are more specific, match all that this one does: `/a` and `/a/{x}/{*rest}` do for `/a/{*rest}`.
+    pub(super) fn is_decided_by(&self, known: &HashSet<(&str, String)>) -> bool {
+        let is_there = |segments: &[Segment]| {
+            let shape = shape(segments);
+            known.contains(&(self.method.as_str(), shape.clone())) || known.contains(&(self.class(), shape))
+        };
+        let Some((Segment::Rest, before)) = self.segments.split_last() else { return false };
+        let mut before = before.to_vec();
+        while before.len() < MAX_SEGMENTS && is_there(&before) {
+            before.push(Segment::Parameter);
+            let longer: Vec<Segment> = before.iter().cloned().chain([Segment::Rest]).collect();
+            if is_there(&longer) {
+                return true;
+            }
+        }
+        false
     }
 }
 

@@ -191,6 +191,14 @@ fn a_head_of_a_less_specific_path_has_a_rule_where_a_get_is() {
     }
 }
 
+/// A rule that never decides would keep the others from being loaded.
+#[test]
+fn what_others_decide_as_a_whole_has_no_rule() {
+    let (text, _) = printed(&document(&[("get", "/a/{x}"), ("get", "/a/{x}/{y}/{r+}"), ("get", "/a/{x}/{r+}")]));
+    assert!(text.contains("  # GET /a/{x}/{r+}\n") && text.contains("decide all of its requests\n"), "{text}");
+    assert!(!text.contains("paths: [\"/crm/a/{x}/{*r}\"]") && text.contains("/crm/a/{x}/{y}/{*r}"), "{text}");
+}
+
 /// Names that are alike, and literals that no search comes by, cost each rule the same, however many there are.
 #[test]
 fn many_paths_are_read_in_time() {
