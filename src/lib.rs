@@ -52,5 +52,6 @@ pub mod snapshot;
 mod spelling;
 pub mod telemetry;
 pub mod tls;
+mod unseen;
 pub mod upstream;
 pub mod yaml;

@@ -1,5 +1,6 @@
 //! How a text is written in YAML. Reading is `config`'s affair.
 
+use crate::unseen::is_format;
 use std::fmt::Write;
 
 /// A text, quoted unless nobody could take it for anything else.
@@ -14,8 +15,8 @@ pub fn scalar(text: &str) -> String {
     if word { text.to_owned() } else { quoted(text) }
 }
 
-/// A text in double quotes (YAML 1.2.2 §7.3.1). What is not printable, and what an older YAML takes for the end of a line, is
-/// escaped (§5.1, §5.7).
+/// A text in double quotes (YAML 1.2.2 §7.3.1). What is not printable, what an older YAML takes for the end of a line, and what nobody
+/// sees is escaped (§5.1, §5.7).
 #[must_use]
 pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
@@ -24,20 +25,30 @@ pub fn quoted(text: &str) -> String {
             '"' => quoted.push_str("\\\""),
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
-            ' '..='~'
-            | '\u{a0}'..='\u{2027}'
-            | '\u{202a}'..='\u{d7ff}'
-            | '\u{e000}'..='\u{fefe}'
-            | '\u{ff00}'..='\u{fffd}' => {
+            ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. if !is_format(c) => {
                 quoted.push(c);
             }
-            '\u{10000}'.. => quoted.push(c),
+            // Writing to a string does not fail.
+            '\u{10000}'.. => {
+                let _ = write!(quoted, "\\U{:08x}", u32::from(c));
+            }
             other => {
-                // Writing to a string does not fail.
                 let _ = write!(quoted, "\\u{:04x}", u32::from(other));
             }
         }
     }
     quoted.push('"');
     quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_quoted_text_shows_all_that_is_in_it() {
+        assert_eq!(quoted("a é 😀"), "\"a é 😀\"");
+        assert_eq!(quoted("\"\\\n\t\u{85}\u{2028}"), r#""\"\\\n\u0009\u0085\u2028""#);
+        assert_eq!(quoted("\u{202e}\u{200b}\u{feff}\u{e0041}"), r#""\u202e\u200b\ufeff\U000e0041""#);
+    }
 }

@@ -169,7 +169,7 @@ pub enum PatternFault {
 }
 
 /// The most segments of a pattern: how deep the tree of patterns can be, and so a look-up.
-const MAX_SEGMENTS: usize = 64;
+pub(crate) const MAX_SEGMENTS: usize = 64;
 
 #[derive(Default)]
 struct Parser<'a> {

@@ -1,5 +1,6 @@
 //! What a user wrote, as messages show it: in backticks, on one line, and not at any length.
 
+use crate::unseen::is_format;
 use std::fmt::{self, Write};
 
 /// The most that is shown of a text, in characters.
@@ -15,7 +16,7 @@ impl Quoted {
     pub fn new(text: &str) -> Self {
         let mut quoted = String::from("`");
         for c in text.chars().take(SHOWN) {
-            if c.is_control() {
+            if c.is_control() || is_format(c) {
                 quoted.extend(c.escape_default());
             } else {
                 quoted.push(c);
@@ -68,6 +69,7 @@ mod tests {
         assert_eq!(quoted(""), "``");
         assert_eq!(quoted("Grüße"), "`Grüße`");
         assert_eq!(quoted("a\r\nb\u{1b}[2J"), "`a\\r\\nb\\u{1b}[2J`");
+        assert_eq!(quoted("a\u{202e}b\u{200b}"), "`a\\u{202e}b\\u{200b}`");
         assert_eq!(quoted(&"é".repeat(80)), format!("`{}`", "é".repeat(80)));
         assert_eq!(quoted(&"é".repeat(81)), format!("`{}…`", "é".repeat(80)));
     }

@@ -8,6 +8,12 @@ use std::collections::HashSet;
 /// The most bases that one operation has rules for.
 const MOST_BASES: usize = 16;
 
+/// The longest URL with variables in it.
+const MOST_URL_BYTES: usize = 4096;
+
+/// The most URLs that are looked at in all: many paths can be references to one that has many servers.
+const MOST_URLS: usize = 1_000_000;
+
 /// The most ways in which the variables of one URL are filled in: many of them can come to one path.
 const MOST_FILLED: usize = 1024;
 
@@ -20,7 +26,7 @@ pub(super) fn of_swagger(walk: &mut Walk<'_>) -> Vec<String> {
 
 /// The bases that the servers of something (the document, a path, an operation) say; `None` when it names no server.
 pub(super) fn of_servers<'d>(walk: &mut Walk<'d>, of: &At<'d>) -> Option<Vec<String>> {
-    let servers = of.member("servers")?;
+    let servers = of.member("servers").filter(|_| walk.urls <= MOST_URLS)?;
     walk.expect(&servers, Form::List);
     let mut bases = Vec::new();
     for server in servers.elements() {
@@ -29,9 +35,23 @@ pub(super) fn of_servers<'d>(walk: &mut Walk<'d>, of: &At<'d>) -> Option<Vec<Str
             continue;
         };
         walk.expect(&url, Form::Text);
-        for base in filled(walk, &server, &url).iter().map(|url| path_of(url)) {
-            if !bases.contains(&base) {
-                bases.push(base);
+        let urls = filled(walk, &server, &url);
+        let long = url.node.text().map_or(0, |text| text.len().div_euclid(MOST_URL_BYTES));
+        walk.urls = walk.urls.saturating_add(urls.len()).saturating_add(long);
+        if walk.urls > MOST_URLS {
+            walk.add(
+                &servers,
+                Finding::Form(
+                    "less: a description has at most a million URLs of servers, with all that refers to them",
+                ),
+            );
+            break;
+        }
+        for filled in urls {
+            match path_of(&filled) {
+                Some(base) if bases.contains(&base) => {}
+                Some(base) => bases.push(base),
+                None => walk.add(&url, Finding::Form("a URL with a host, or a path")),
             }
         }
         if bases.len() > MOST_BASES {
@@ -45,9 +65,10 @@ pub(super) fn of_servers<'d>(walk: &mut Walk<'d>, of: &At<'d>) -> Option<Vec<Str
 
 /// The URL with each of the values that its variables can have.
 fn filled<'d>(walk: &mut Walk<'d>, server: &At<'d>, url: &At<'d>) -> Vec<String> {
-    let mut urls = vec![url.node.text().unwrap_or_default().to_owned()];
+    let text = url.node.text().unwrap_or_default();
+    let mut urls = vec![text.to_owned()];
     let mut known = HashSet::new();
-    let mut rest = url.node.text().unwrap_or_default();
+    let mut rest = text;
     while let Some((_, after)) = rest.split_once('{') {
         let Some((name, after)) = after.split_once('}') else { break };
         rest = after;
@@ -60,7 +81,18 @@ fn filled<'d>(walk: &mut Walk<'d>, server: &At<'d>, url: &At<'d>) -> Vec<String>
             return Vec::new();
         }
         let written = format!("{{{name}}}");
-        urls = urls.iter().flat_map(|url| values.iter().map(|value| url.replace(&written, value))).collect();
+        let with = |url: &String, value: &String| {
+            let places = url.matches(&written).count();
+            let length = places.saturating_mul(value.len()).saturating_add(url.len());
+            (length <= MOST_URL_BYTES).then(|| url.replace(&written, value))
+        };
+        let with = &with;
+        let more = urls.iter().flat_map(|url| values.iter().map(move |value| with(url, value)));
+        let Some(more) = more.collect() else {
+            walk.add(url, Finding::Form("a URL of at most 4096 bytes with its variables' values"));
+            return Vec::new();
+        };
+        urls = more;
     }
     urls
 }
@@ -93,21 +125,32 @@ fn values<'d>(walk: &mut Walk<'d>, server: &At<'d>, url: &At<'d>, name: &str) ->
         } else if !values.contains(&value) {
             values.push(value);
         }
+        // It is told of the URL.
+        if values.len() > MOST_FILLED {
+            break;
+        }
     }
     values
 }
 
-/// The path of a URL, which may be a relative one.
-fn path_of(url: &str) -> String {
+/// The path of a URL, which may be a relative one; `None` for what readers take for different ones.
+fn path_of(url: &str) -> Option<String> {
+    if url.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
+        return None;
+    }
     let url = url.split(['?', '#']).next().unwrap_or_default();
-    let path = match url.split_once("://") {
-        Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
-        None => match url.strip_prefix("//") {
-            Some(rest) => rest.split_once('/').map_or("", |(_, path)| path),
-            None => url.strip_prefix("./").unwrap_or(url),
-        },
+    // What stands before the first slash: with a colon in it, a scheme.
+    let scheme = url.split('/').next().filter(|first| first.contains(':'));
+    let host = match scheme {
+        Some(scheme) => Some(url.strip_prefix(scheme)?.strip_prefix("//")?),
+        None => url.strip_prefix("//"),
     };
-    trimmed(path)
+    let path = match host.map(|host| host.split_once('/').unwrap_or((host, ""))) {
+        Some(("", _)) => return None,
+        Some((_, path)) => path,
+        None => url.strip_prefix("./").unwrap_or(url),
+    };
+    Some(trimmed(path))
 }
 
 /// A slash before it and none behind it, or nothing at all.

@@ -66,8 +66,8 @@ pub(super) fn drafts(api: &Api, module: &str, prefix: &ModulePrefix) -> Result<D
                 // The same requests as those of an earlier operation, or one more path of this one.
                 let at = match (other, own) {
                     (Some((at, way)), _) => {
-                        if let Some(way) = ways.get_mut(way) {
-                            way.merge(&segments, reading);
+                        if let Some(merged) = ways.get_mut(way) {
+                            merged.merge(&segments, reading, way);
                         }
                         at
                     }
@@ -94,7 +94,7 @@ pub(super) fn drafts(api: &Api, module: &str, prefix: &ModulePrefix) -> Result<D
         return Err(faults);
     }
     drafts.iter_mut().for_each(Draft::close);
-    let Drafted { rules, cautions: more } = overlap::settle(drafts, &ways, &mut names).map_err(|found| vec![*found])?;
+    let Drafted { rules, cautions: more } = overlap::settle(drafts, &ways, &mut names)?;
     cautions.extend(more);
     cautions.sort_by(|one, other| one.order().cmp(&other.order()));
     Ok(Drafted { rules, cautions })
@@ -120,15 +120,11 @@ pub(super) fn readings(written: &str, prefix: &ModulePrefix) -> Result<Vec<(Patt
 }
 
 impl Way {
-    /// Stands for another path of the same shape, too.
-    fn merge(&mut self, segments: &[Segment], reading: Reading) {
+    /// Stands for another path of the same shape, too: where they differ, for a piece that is no other way's.
+    fn merge(&mut self, segments: &[Segment], reading: Reading, number: usize) {
         self.reading = self.reading.and(reading);
-        for (own, other) in self.segments.iter_mut().zip(segments).filter(|(own, other)| **own != **other) {
-            let piece = |segment: &Segment| match segment {
-                Segment::Part(piece) => piece.clone(),
-                Segment::Literal(_) | Segment::Parameter | Segment::Rest => "{}".to_owned(),
-            };
-            *own = Segment::Part(format!("{}|{}", piece(own), piece(other)));
+        for (own, _) in self.segments.iter_mut().zip(segments).filter(|(own, other)| **own != **other) {
+            *own = Segment::Part(format!("{{}}|{number}"));
         }
     }
 }
@@ -162,7 +158,8 @@ impl Draft {
 
     /// Notes what it is made from.
     fn add(&mut self, made_from: String, reach: Reach, reading: Reading) {
-        if !self.made_from.contains(&made_from) {
+        // Of the readings of one path there is one after the other.
+        if self.made_from.last() != Some(&made_from) {
             self.made_from.push(made_from);
         }
         self.reading = if self.reading == Reading::Sole { reading } else { self.reading };
@@ -199,7 +196,8 @@ pub(super) struct Names<'m> {
     module: &'m str,
     /// Identifiers that one operation has.
     ids: HashSet<String>,
-    taken: HashSet<String>,
+    /// Names that are there, each with the number that is tried next for one like it.
+    taken: HashMap<String, usize>,
 }
 
 impl<'m> Names<'m> {
@@ -211,7 +209,7 @@ impl<'m> Names<'m> {
             }
         }
         ids.retain(|id| !twice.contains(id));
-        Self { module, ids, taken: HashSet::new() }
+        Self { module, ids, taken: HashMap::new() }
     }
 
     /// The operation's identifier, if it is no other's; else method and path.
@@ -224,10 +222,13 @@ impl<'m> Names<'m> {
     /// A name like this one below the module's, which is no other's.
     pub(super) fn own(&mut self, own: &str) -> String {
         let base = fitting(&format!("{}.{}", self.module, visible(own)));
-        let numbered = (2_usize..).map(|number| fitting(&format!("{base}-{number}")));
-        let mut candidates = std::iter::once(base.clone()).chain(numbered);
-        let name = candidates.find(|name| !self.taken.contains(name)).unwrap_or(base);
-        self.taken.insert(name.clone());
+        let mut name = base.clone();
+        while self.taken.contains_key(&name) {
+            let number = self.taken.entry(base.clone()).or_insert(2);
+            name = fitting(&format!("{base}-{number}"));
+            *number = number.saturating_add(1);
+        }
+        self.taken.insert(name.clone(), 2);
         name
     }
 }

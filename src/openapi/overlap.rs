@@ -5,7 +5,7 @@ use super::demand::{Demand, Why};
 use super::draft::{Draft, Drafted, Names};
 use super::finding::Finding;
 use super::template::{Reach, Segment, shape};
-use super::way::{Reading, Tree, Way, contains, meet, plainly_contains, rank, surely_contains};
+use super::way::{MOST_STEPS, Reading, Tree, Way, contains, meet, plainly_contains, rank, surely_contains};
 use crate::config::{Placed, Quoted};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -46,13 +46,14 @@ pub(super) fn settle(
     mut drafts: Vec<Draft>,
     ways: &[Way],
     names: &mut Names<'_>,
-) -> Result<Drafted, Box<Placed<Finding>>> {
+) -> Result<Drafted, Vec<Placed<Finding>>> {
     let mut trees: HashMap<&str, Tree<'_>> = HashMap::new();
     for (number, way) in ways.iter().enumerate() {
         trees.entry(way.class()).or_default().add(&way.segments, number);
     }
     let asked: Vec<Demand> = drafts.iter().map(|draft| draft.demand.clone()).collect();
-    let work = compared(&drafts, ways, &trees, &asked)?;
+    let mut steps = MOST_STEPS;
+    let work = compared(&drafts, ways, &trees, &asked, &mut steps)?;
     let Work { mut tighter, meetings, beside, found } = work;
     let mut made: HashMap<(String, String), Draft> = HashMap::new();
     let mut order = Vec::new();
@@ -67,8 +68,10 @@ pub(super) fn settle(
             if made.contains_key(&key) {
                 continue;
             }
-            let numbers = trees.get(pair.winner.class()).and_then(|tree| tree.near(&segments)).unwrap_or_default();
-            let near = numbers.into_iter().filter_map(|number| ways.get(number));
+            let Some(near) = trees.get(pair.winner.class()).and_then(|tree| tree.near(&segments, &mut steps)) else {
+                return Err(not_compared(&drafts, pair.winner));
+            };
+            let near = near.into_iter().filter_map(|number| ways.get(number));
             let others = near.filter(|way| pair.concerns(way, &segments)).map(|way| way.draft);
             let numbers: BTreeSet<usize> = others.chain([pair.winner.draft, pair.loser.draft]).collect();
             if let Some(draft) = meeting(&drafts, &asked, &numbers, &segments, *pair, names) {
@@ -90,6 +93,9 @@ pub(super) fn settle(
         }
     }
     drafts.iter_mut().for_each(Draft::close);
+    let mut known = known(ways);
+    known.extend(order.iter().map(|(method, shape)| (method.as_str(), shape.clone())));
+    leave_out(&mut drafts, ways, &known);
     drafts.extend(order.iter().filter_map(|key| made.remove(key)));
     Ok(Drafted { rules: drafts, cautions: found.into_values().collect() })
 }
@@ -100,17 +106,15 @@ fn compared<'w>(
     ways: &'w [Way],
     trees: &HashMap<&str, Tree<'_>>,
     asked: &[Demand],
-) -> Result<Work<'w>, Box<Placed<Finding>>> {
-    let known: HashSet<(&str, String)> = ways.iter().map(|way| (way.method.as_str(), shape(&way.segments))).collect();
+    steps: &mut usize,
+) -> Result<Work<'w>, Vec<Placed<Finding>>> {
+    let known = known(ways);
     let mut work = Work::default();
     let mut pairs = 0_usize;
     for (number, one) in ways.iter().enumerate() {
-        let near = trees.get(one.class()).and_then(|tree| tree.near(&one.segments));
+        let near = trees.get(one.class()).and_then(|tree| tree.near(&one.segments, steps));
         pairs = pairs.saturating_add(near.as_ref().map_or(0, Vec::len));
-        let Some(near) = near.filter(|_| pairs <= MOST_PAIRS) else {
-            let here = drafts.get(one.draft).map(|draft| draft.here.with(Finding::NotCompared));
-            return here.map_or_else(|| Ok(Work::default()), |found| Err(Box::new(found)));
-        };
+        let Some(near) = near.filter(|_| pairs <= MOST_PAIRS) else { return Err(not_compared(drafts, one)) };
         let mut near: Vec<usize> = near.into_iter().filter(|other| *other < number).collect();
         near.sort_unstable();
         for (at, other) in near.into_iter().filter_map(|at| ways.get(at).map(|other| (at, other))) {
@@ -129,14 +133,45 @@ fn compared<'w>(
             };
             let Some(segments) = meet(&one.segments, &other.segments).filter(|_| !asks.covers(more)) else { continue };
             let own = shape(&segments);
-            if own == shape(&pair.winner.segments) || segments.last() == Some(&Segment::Rest) || pair.goes_on() {
+            // A rule for `HEAD` leaves the winner its other requests; one that is there decides them itself.
+            let head = pair.method() == "HEAD" && pair.winner.method != "HEAD";
+            if head && known.contains(&("HEAD", own.clone())) {
+                continue;
+            }
+            let whole = own == shape(&pair.winner.segments);
+            if (whole && !head) || segments.last() == Some(&Segment::Rest) || pair.goes_on() {
                 work.tighter.insert((pair.winner.draft, pair.loser.draft));
-            } else if !pair.methods().iter().any(|method| known.contains(&(*method, own.clone()))) {
+            } else if whole || !pair.methods().iter().any(|method| known.contains(&(*method, own.clone()))) {
                 work.meetings.entry(winner).or_default().push(pair);
             }
         }
     }
     Ok(work)
+}
+
+/// The methods and shapes of all ways.
+fn known(ways: &[Way]) -> HashSet<(&str, String)> {
+    ways.iter().map(|way| (way.method.as_str(), shape(&way.segments))).collect()
+}
+
+/// Takes away the paths of which others, more specific ones, decide all requests: such rules do not load.
+fn leave_out(drafts: &mut [Draft], ways: &[Way], known: &HashSet<(&str, String)>) {
+    let mut decided: Vec<Vec<bool>> = vec![Vec::new(); drafts.len()];
+    for way in ways {
+        if let Some(own) = decided.get_mut(way.draft) {
+            own.push(way.is_decided_by(known));
+        }
+    }
+    for (draft, decided) in drafts.iter_mut().zip(decided) {
+        // A rule has its paths in the order of the ways.
+        let mut decided = decided.into_iter();
+        draft.patterns.retain(|_| decided.next() != Some(true));
+    }
+}
+
+/// There is more to compare than anybody waits for.
+fn not_compared(drafts: &[Draft], way: &Way) -> Vec<Placed<Finding>> {
+    drafts.get(way.draft).map(|draft| draft.here.with(Finding::NotCompared)).into_iter().collect()
 }
 
 impl Work<'_> {

@@ -8,6 +8,7 @@ use super::template::Reach;
 use super::way::Reading;
 use crate::authz::ModulePrefix;
 use crate::config::Placed;
+use crate::unseen::is_format;
 use crate::yaml;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -87,6 +88,10 @@ fn rule(draft: &Draft, text: &mut String) {
     for why in why {
         let _ = writeln!(text, "  # - {}", why.text());
     }
+    if patterns.is_empty() {
+        text.push_str("  # - left out: rules for more specific paths decide all of its requests\n");
+        return;
+    }
     let patterns: Vec<String> = patterns.iter().map(|pattern| yaml::quoted(pattern)).collect();
     let (name, method, patterns) = (yaml::scalar(name), yaml::scalar(method), patterns.join(", "));
     let _ = writeln!(text, "  - name: {name}\n    match: {{ methods: [{method}], paths: [{patterns}] }}");
@@ -118,12 +123,11 @@ fn lists(entitlements: &BTreeSet<Entitlement>) -> Vec<String> {
     [list("scopes", &scopes), list("roles", &roles)].into_iter().flatten().collect()
 }
 
-/// A text that stays on the line of its comment, whichever characters a reader takes for the end of one.
+/// A text that stays on the line of its comment, whichever characters a reader takes for the end of one, and is what it looks like.
 fn comment(text: &str) -> String {
     const MOST: usize = 400;
     let shown = |character: char| match character {
-        '\u{2028}' | '\u{2029}' | '\u{feff}' => char::REPLACEMENT_CHARACTER,
-        other if other.is_control() => char::REPLACEMENT_CHARACTER,
+        other if other.is_control() || is_format(other) => char::REPLACEMENT_CHARACTER,
         other => other,
     };
     let cut: String = text.chars().take(MOST).map(shown).collect();

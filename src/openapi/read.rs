@@ -25,6 +25,9 @@ const METHODS: [(&str, &str); 9] = [
     ("query", "QUERY"),
 ];
 
+/// The most operations: many paths can be references to one that has many. The largest public descriptions have some ten thousand.
+const MOST_OPERATIONS: usize = 100_000;
+
 /// The version of the specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Version {
@@ -109,6 +112,9 @@ impl Api {
 }
 
 fn version(root: &At<'_>) -> Result<Version, Box<Placed<Finding>>> {
+    if let (Some(_), Some(said)) = (root.member("swagger"), root.member("openapi")) {
+        return Err(Box::new(said.say(Finding::Form("left out beside `swagger`, or that beside it"))));
+    }
     let said = root
         .member("swagger")
         .or_else(|| root.member("openapi"))
@@ -183,6 +189,12 @@ fn path<'d>(
                 methods.push((method.to_owned(), operation));
             }
         }
+        for entry in item.node.members() {
+            // Some readers take it for the method.
+            if METHODS.iter().any(|(key, _)| entry.key != *key && entry.key.eq_ignore_ascii_case(key)) {
+                walk.add(&item.of(entry), Finding::Form("written in lower case, as all methods of a path"));
+            }
+        }
         let more = item.member("additionalOperations");
         for entry in more.iter().flat_map(|more| more.node.members()) {
             let operation = item.of(entry);
@@ -192,8 +204,19 @@ fn path<'d>(
             }
         }
     }
+    if operations.len().saturating_add(methods.len()) > MOST_OPERATIONS {
+        walk.add(at, Finding::Form("among paths with at most 100,000 operations"));
+        return;
+    }
     for (method, operation) in methods {
         walk.expect(&operation, Form::Map);
+        // Only whole paths can stand elsewhere. Some readers follow it all the same, and find what is asked for there.
+        if let Some(reference) = operation.member("$ref") {
+            walk.add(
+                &reference,
+                Finding::Form("left out: an operation stands where it is, only a whole path can be a reference"),
+            );
+        }
         let security = security::of(walk, &operation, inherited.schemes).unwrap_or_else(|| inherited.security.clone());
         let id = operation.member("operationId");
         if let Some(id) = &id {

@@ -1,6 +1,6 @@
 //! From the path templates of OpenAPI to the path patterns of rules. What a pattern can't say is said by a wider one, and told.
 
-use crate::authz::{PathPattern, PatternFault};
+use crate::authz::{MAX_SEGMENTS, PathPattern, PatternFault};
 use crate::path::{PathFault, RequestTarget};
 
 /// A template as a pattern.
@@ -57,6 +57,9 @@ pub enum TemplateFault {
     /// Braces that don't belong together.
     #[error("its braces don't belong together")]
     Brace,
+    /// A brace that is text, and would be a parameter's in a pattern, which is written decoded.
+    #[error("`%7B` and `%7D` are text that no rule's path can say")]
+    EncodedBrace,
     /// A parameter that may hold slashes, or may not, and goes on.
     #[error(
         "`{{…+}}`, or an expression after a colon, stands for several segments only at the end; no rule can say where it ends"
@@ -78,6 +81,10 @@ pub(super) fn read(below: &str, template: &str) -> Result<Pattern, TemplateFault
     }
     let mut parts = Parts::default();
     let pieces: Vec<&str> = inner.strip_suffix('/').unwrap_or(inner).split('/').collect();
+    // Each parameter's name is compared with those before it.
+    if pieces.len() > MAX_SEGMENTS {
+        return Err(PatternFault::TooManySegments.into());
+    }
     if !inner.is_empty() {
         for (number, piece) in (1_usize..).zip(&pieces) {
             parts.push(piece, if number == pieces.len() { Place::Last } else { Place::Before })?;
@@ -233,5 +240,6 @@ fn literal(piece: &str) -> Result<String, TemplateFault> {
     }
     let target = format!("/{piece}");
     let RequestTarget { path, .. } = RequestTarget::parse(target.as_bytes())?;
-    Ok(path.first_segment().unwrap_or_default().to_owned())
+    let literal = path.first_segment().unwrap_or_default();
+    if literal.contains(['{', '}']) { Err(TemplateFault::EncodedBrace) } else { Ok(literal.to_owned()) }
 }

@@ -57,6 +57,10 @@ fn what_no_request_can_be_is_no_template() {
         ("/{a{b}}", TemplateFault::Brace),
         ("/}{", TemplateFault::Brace),
         ("/{a}}", TemplateFault::Brace),
+        // Text that decoded would be a parameter, and match what nobody described.
+        ("/a/%7Bid%7D", TemplateFault::EncodedBrace),
+        ("/a/%7b*rest%7D", TemplateFault::EncodedBrace),
+        ("/%7D", TemplateFault::EncodedBrace),
         ("//", TemplateFault::Pattern(PatternFault::EmptySegment)),
         ("/a//b", TemplateFault::Pattern(PatternFault::EmptySegment)),
         ("/a/../b", TemplateFault::Pattern(PatternFault::DotSegment)),
@@ -164,6 +168,61 @@ fn versions() {
         "a",
     ] {
         assert!(Api::read("test", bad).is_err(), "{bad}");
+    }
+}
+
+/// What some readers find and others don't keeps rules from being made: they would be for less than the module does.
+#[test]
+fn what_readers_take_for_different_things_is_told() {
+    let item = |item: &str| format!("{{ openapi: 3.1.0, security: [], paths: {{ /a: {item} }} }}");
+    let server =
+        |url: &str| format!("{{ openapi: 3.1.0, servers: [{{ url: '{url}' }}], paths: {{ /a: {{ get: {{}} }} }} }}");
+    for (document, expected) in [
+        (item("{ GET: {} }"), "paths.`/a`.GET: should be written in lower case"),
+        (item("{ get: {}, Trace: {} }"), "paths.`/a`.Trace: should be written in lower case"),
+        (item("{ get: { $ref: '#/x-a' } }"), "paths.`/a`.get.`$ref`: should be left out"),
+        (server("http:api.example.com/v1"), "servers[0].url: should be a URL with a host, or a path"),
+        (server("https:/api.example.com/v1"), "should be a URL with a host, or a path"),
+        (server("https:///v1"), "should be a URL with a host, or a path"),
+        (server("localhost:8080/v1"), "should be a URL with a host, or a path"),
+        (server("https://api.example.com\\v1"), "should be a URL with a host, or a path"),
+        (server("https://api.example.com/v1 "), "should be a URL with a host, or a path"),
+        (server("/v1/https://b/v2"), "a path pattern has no empty segment"),
+    ] {
+        let api = Api::read("test", &document).unwrap();
+        let told = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap_err().to_string();
+        assert!(told.contains(expected), "{document}: {told}");
+    }
+    let both = Api::read("test", "{ swagger: '2.0', openapi: 3.1.0, paths: {} }").unwrap_err().to_string();
+    assert!(both.contains("openapi: should be left out beside `swagger`"), "{both}");
+}
+
+/// What comes of many references to much, and of URLs with many values, is bounded.
+#[test]
+fn a_small_description_does_not_grow_large() {
+    let paths: Vec<String> = (0..2_000).map(|number| format!("/a{number}: {{ $ref: '#/x-a' }}")).collect();
+    let methods: Vec<String> = (0..100).map(|number| format!("M{number}: {{}}")).collect();
+    let (paths, methods) = (paths.join(","), methods.join(","));
+    let servers = "{ url: /v1 },".repeat(1_000);
+    let value = "v".repeat(4_000);
+    for (document, expected) in [
+        (
+            format!("{{ openapi: 3.2.0, x-a: {{ additionalOperations: {{ {methods} }} }}, paths: {{ {paths} }} }}"),
+            "among paths with at most 100,000 operations",
+        ),
+        (
+            format!("{{ openapi: 3.2.0, x-a: {{ servers: [{servers}], get: {{}} }}, paths: {{ {paths} }} }}"),
+            "at most a million URLs",
+        ),
+        (
+            format!(
+                "{{ openapi: 3.2.0, servers: [{{ url: '/{{v}}/{{v}}', variables: {{ v: {{ default: {value} }} }} }}] }}"
+            ),
+            "a URL of at most 4096 bytes",
+        ),
+    ] {
+        let told: Vec<String> = Api::read("test", &document).unwrap().found.iter().map(ToString::to_string).collect();
+        assert!(told.iter().any(|told| told.contains(expected)), "{expected}: {told:?}");
     }
 }
 
@@ -286,6 +345,11 @@ fn a_document_writes_nothing_but_its_rules() {
     let text =
         rules(&Api::read("test", methods).unwrap(), "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap().text;
     assert!(text.contains("methods: [\"'DELETE'\"]"), "{text}");
+    // What a reviewer sees is what is there.
+    let turned = "{ openapi: 3.2.0, paths: { \"/a\\u202eb\": { get: { security: [] } } } }";
+    let text =
+        rules(&Api::read("test", turned).unwrap(), "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap().text;
+    assert!(text.contains("paths: [\"/crm/a\\u202eb\"]") && !text.contains('\u{202e}'), "{text}");
     let servers: Vec<_> = (0..17).map(|number| serde_json::json!({ "url": format!("/v{number}") })).collect();
     let values: Vec<String> = (0..17).map(|number| format!("v{number}")).collect();
     let server = serde_json::json!({ "url": "/{v}", "variables": { "v": { "default": "v0", "enum": values } } });

@@ -58,11 +58,13 @@ impl<'d> At<'d> {
 pub(super) struct Walk<'d> {
     pub(super) root: At<'d>,
     pub(super) found: Vec<Placed<Finding>>,
+    /// How many URLs of servers have been looked at.
+    pub(super) urls: usize,
 }
 
 impl<'d> Walk<'d> {
     pub(super) const fn new(root: &'d Node) -> Self {
-        Self { root: At::root(root), found: Vec::new() }
+        Self { root: At::root(root), found: Vec::new(), urls: 0 }
     }
 
     pub(super) fn add(&mut self, at: &At<'_>, finding: Finding) {

@@ -1,11 +1,12 @@
 //! The path of a rule beside others: which of two a request takes, what they have in common, and whether it is sure that a module prefers
 //! the one to the other. Rules prefer what has a literal where two first differ; modules may do otherwise.
 
-use super::template::Segment;
-use std::collections::HashMap;
+use super::template::{Segment, shape};
+use crate::authz::MAX_SEGMENTS;
+use std::collections::{HashMap, HashSet};
 
-/// The most places of a tree that one search looks at.
-const MOST_STEPS: usize = 100_000;
+/// The most places of trees that all searches together look at.
+pub(super) const MOST_STEPS: usize = 20_000_000;
 
 /// One path of a rule.
 #[derive(Debug)]
@@ -50,6 +51,24 @@ impl Way {
     pub(super) fn class(&self) -> &str {
         if self.method == "HEAD" { "GET" } else { &self.method }
     }
+
+    /// Whether others, which are more specific, match all that this one does: `/a` and `/a/{x}/{*rest}` do for `/a/{*rest}`.
+    pub(super) fn is_decided_by(&self, known: &HashSet<(&str, String)>) -> bool {
+        let is_there = |segments: &[Segment]| {
+            let shape = shape(segments);
+            known.contains(&(self.method.as_str(), shape.clone())) || known.contains(&(self.class(), shape))
+        };
+        let Some((Segment::Rest, before)) = self.segments.split_last() else { return false };
+        let mut before = before.to_vec();
+        while before.len() < MAX_SEGMENTS && is_there(&before) {
+            before.push(Segment::Parameter);
+            let longer: Vec<Segment> = before.iter().cloned().chain([Segment::Rest]).collect();
+            if is_there(&longer) {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 /// Ways by their segments.
@@ -73,15 +92,12 @@ impl<'s> Tree<'s> {
         }
     }
 
-    /// The ways that match a path that these segments match; `None` when there is too much to look at.
-    pub(super) fn near(&self, segments: &[Segment]) -> Option<Vec<usize>> {
-        let (mut found, mut steps) = (Vec::new(), 0_usize);
+    /// The ways that match a path that these segments match; `None` when there is more to look at than so many places.
+    pub(super) fn near(&self, segments: &[Segment], steps: &mut usize) -> Option<Vec<usize>> {
+        let mut found = Vec::new();
         let mut open = vec![(self, segments)];
         while let Some((tree, segments)) = open.pop() {
-            steps = steps.saturating_add(1);
-            if steps > MOST_STEPS {
-                return None;
-            }
+            *steps = steps.checked_sub(1)?;
             found.extend(&tree.rests);
             let (literal, after) = match segments.split_first() {
                 None => {
@@ -172,9 +188,11 @@ pub(super) fn contains(big: &[Segment], small: &[Segment]) -> bool {
 /// Whether the small one is plainly the more specific, so that no module takes the big one for a request that the rule of the small one
 /// is for.
 pub(super) fn surely_contains(big: &Way, small: &Way) -> bool {
-    // Of two for the same paths rules take, for `HEAD`, the one that names it.
-    let preferred = small.method == "HEAD" || !contains(&small.segments, &big.segments);
-    preferred && big.reading.implies(small.reading) && plainly_contains(&big.segments, &small.segments)
+    // Of two for the same paths rules take, for `HEAD`, the one that names it. One for `GET` may be none for `HEAD` to a module that has
+    // another for that.
+    let preferred = small.method == "HEAD" || (big.method != "HEAD" && !contains(&small.segments, &big.segments));
+    let plain = big.segments == small.segments || plainly_contains(&big.segments, &small.segments);
+    preferred && plain && big.reading.implies(small.reading)
 }
 
 /// The same of paths of which it is known how they are meant.

@@ -33,6 +33,12 @@ impl ClaimPath {
         if good { Ok(Self(names)) } else { Err(ClaimPathFault) }
     }
 
+    /// The name of the claim at the top.
+    #[must_use]
+    pub fn first(&self) -> &str {
+        self.0.first().map_or("", |name| name)
+    }
+
     /// Puts a text there, with the objects that lead to it.
     ///
     /// # Errors

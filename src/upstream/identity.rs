@@ -25,7 +25,8 @@ pub struct IdentityHeader {
 /// What happens when a value can't be written into its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unwritable {
-    /// The request is denied: some authenticator requires the claim, or it is who the caller is, so modules rely on it.
+    /// The request is denied: some authenticator requires the claim, or it is who the caller is, or what is made of one of these, so
+    /// modules rely on it.
     Deny,
     /// The header is removed, as if the claim were missing, and that is counted.
     Drop,

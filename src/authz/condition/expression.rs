@@ -65,6 +65,18 @@ impl Expression {
         &self.text
     }
 
+    /// Whether it names this claim.
+    #[must_use]
+    pub fn names_claim(&self, name: &str) -> bool {
+        self.reads.claims.names(name)
+    }
+
+    /// Whether it names who the caller is, or for which organization.
+    #[must_use]
+    pub fn names_caller(&self) -> bool {
+        ["subject", "organization"].into_iter().any(|name| self.reads.principal.names(name))
+    }
+
     /// What it comes to, as JSON: a time as RFC 3339 has it, a duration as seconds with an `s`.
     ///
     /// # Errors

@@ -52,6 +52,14 @@ impl Names {
         }
     }
 
+    /// Whether a member of this name is spoken of by it.
+    pub(super) fn names(&self, name: &str) -> bool {
+        match self {
+            Self::Nothing | Self::All => false,
+            Self::These(names) => names.contains(name),
+        }
+    }
+
     /// Whether anything is.
     pub(super) const fn is_something(&self) -> bool {
         match self {

@@ -1,8 +1,9 @@
 //! The messages that come in. One with a member that is missing is no message; nor is one with a member that is not known in the request
 //! or beside it, since that may be meant to ask for more than is asked without it.
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use std::fmt;
 
 /// A message, and who sends it to whom.
@@ -45,9 +46,18 @@ pub(super) struct ApiRequest {
 #[serde(untagged)]
 pub(super) enum MessageId {
     /// As in most messages.
-    Number(serde_json::Number),
+    Number(#[serde(deserialize_with = "exact")] Number),
     /// Any other name.
     Text(String),
+}
+
+/// A number that is replied as it was sent: a longer one would be another.
+fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
+    /// From here on not every whole number is one (IEEE 754 binary64).
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let number = Number::deserialize(deserializer)?;
+    let rounded = number.is_f64() && number.as_f64().is_none_or(|value| value.abs() >= EXACT);
+    if rounded { Err(D::Error::custom("a number with too many digits")) } else { Ok(number) }
 }
 
 impl fmt::Display for MessageId {
@@ -83,5 +93,20 @@ impl<'de> Deserialize<'de> for HeaderList {
             }
         }
         deserializer.deserialize_map(Members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Message;
+
+    #[test]
+    fn a_number_is_replied_as_it_was_sent_or_not_at_all() {
+        let read = |id: &str| {
+            let body = format!(r#"{{ "type": "init", "msg_id": {id}, "jwt_public_key": "" }}"#);
+            serde_json::from_str::<Message>(&format!(r#"{{ "src": "a", "dest": "b", "body": {body} }}"#)).is_ok()
+        };
+        assert!(["0", "-7", "1.5", "18446744073709551615", "\"123456789012345678901234567890\""].into_iter().all(read));
+        assert!(!["123456789012345678901234567890", "-1e30", "1e400", "null", "[1]"].into_iter().any(read));
     }
 }

@@ -213,6 +213,16 @@ fn unwritable(origin: &Origin, required: &[&Claim]) -> Unwritable {
         {
             Unwritable::Deny
         }
+        // What is made of these is relied on as they are.
+        Origin::Computed(expression)
+            if expression.names_caller()
+                || required
+                    .iter()
+                    .filter_map(|claim| claim_path(claim).ok())
+                    .any(|path| expression.names_claim(path.first())) =>
+        {
+            Unwritable::Deny
+        }
         Origin::Source(
             Source::Claim(_)
             | Source::Principal(Fact::FirstRole | Fact::Roles | Fact::Permissions | Fact::Scopes | Fact::Authenticator)

@@ -6,6 +6,7 @@ use super::super::template;
 use super::super::way::rank;
 use super::super::{Api, rules};
 use crate::authz::{ModulePrefix, PathPattern};
+use crate::config::Placed;
 use crate::path::RequestTarget;
 use serde_json::{Map, Value, json};
 
@@ -86,7 +87,8 @@ fn hold(operations: &[(&str, &str)], requests: &[Vec<&str>]) {
                 .collect();
             for (number, own, places) in &taken {
                 let beaten = taken.iter().any(|(_, other, more)| {
-                    more != places && more.iter().zip(places).all(|(a, b)| a <= b)
+                    // A module that has another operation for `HEAD` need not take one for `GET`.
+                    more != places && more.iter().zip(places).all(|(a, b)| a <= b) && (*own, *other) != ("head", "get")
                         || more == places && *own == "get" && *other == "head"
                 });
                 if beaten {
@@ -167,6 +169,51 @@ fn many_overlaps_are_said_by_the_rule_itself() {
     assert_eq!(text.matches("  - name: ").count(), 200);
     assert_eq!(cautions.len(), 100);
     hold(&operations, &[vec!["crm", "a7", "b9"], vec!["crm", "a7", "x"], vec!["crm", "x", "b9"]]);
+}
+
+/// A module that has an operation for `HEAD` may take that, and not the more specific one for `GET`; who asks with `GET` does not pay for it.
+#[test]
+fn a_head_of_a_less_specific_path_has_a_rule_where_a_get_is() {
+    let (text, _) = printed(&document(&[("get", "/a/me"), ("head", "/a/{id}")]));
+    for rule in [
+        "methods: [HEAD], paths: [\"/crm/a/me\"] }\n    require: { scopes: [\"s0\", \"s1\"] }\n",
+        "methods: [GET], paths: [\"/crm/a/me\"] }\n    require: { scopes: [\"s0\"] }\n",
+    ] {
+        assert!(text.contains(rule), "{rule}: {text}");
+    }
+    for told in [
+        &[("get", "/a/me"), ("head", "/a/me"), ("head", "/a/{id}")][..],
+        &[("get", "/a/{r+}"), ("head", "/a/{r+}")],
+        &[("get", "/a/{x}.j"), ("head", "/a/{x}.j")],
+    ] {
+        let (text, cautions) = printed(&document(told));
+        assert_eq!((text.matches("  - name: ").count(), cautions.len()), (told.len(), 0), "{text}");
+    }
+}
+
+/// A rule that never decides would keep the others from being loaded.
+#[test]
+fn what_others_decide_as_a_whole_has_no_rule() {
+    let (text, _) = printed(&document(&[("get", "/a/{x}"), ("get", "/a/{x}/{y}/{r+}"), ("get", "/a/{x}/{r+}")]));
+    assert!(text.contains("  # GET /a/{x}/{r+}\n") && text.contains("decide all of its requests\n"), "{text}");
+    assert!(!text.contains("paths: [\"/crm/a/{x}/{*r}\"]") && text.contains("/crm/a/{x}/{y}/{*r}"), "{text}");
+}
+
+/// Names that are alike, and literals that no search comes by, cost each rule the same, however many there are.
+#[test]
+fn many_paths_are_read_in_time() {
+    let alike = |number: u32| char::from_u32(0x4e00 + number).unwrap();
+    let templates: Vec<String> =
+        (0..20_000).map(|number| format!("/{}{}", alike(number % 1_000), alike(number / 1_000))).collect();
+    let operations: Vec<(&str, &str)> = templates.iter().map(|template| ("get", template.as_str())).collect();
+    let (text, _) = printed(&document(&operations));
+    assert!(text.contains("name: crm.GET/---20000\n"));
+    let crossed: Vec<String> =
+        (0..6_000).flat_map(|number| [format!("/a{number}"), format!("/{{x}}/b{number}")]).collect();
+    let operations: Vec<(&str, &str)> = crossed.iter().map(|template| ("get", template.as_str())).collect();
+    let api = Api::read("test", &document(&operations)).unwrap();
+    let Err(told) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap()) else { panic!("no bound") };
+    assert!(matches!(told.first().map(Placed::what), Some(Finding::NotCompared)));
 }
 
 /// What begins with the module's prefix is asked for in both places, and opened in none.

@@ -39,6 +39,9 @@ pub enum BodyFault {
     /// A member that some readers take for the one that counts, such as `customerid` or `customer_id` for `customerId`.
     #[error("the body has a member that some readers take for the one that says for whom the caller acts")]
     Alike,
+    /// The member holds something else than a text or a number, of which some readers make one: the only element of a list.
+    #[error("the member that says for whom the caller acts is neither a text nor a number")]
+    Kind,
     /// It is a list, of which some readers take an element for the body.
     #[error("the body is a list in which something says for whom the caller acts")]
     InList,
@@ -106,7 +109,8 @@ fn in_body(name: &str, request: &Request<'_>) -> Result<Option<Part>, Correlatio
     let text = match members.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => exactly(number).map_err(CorrelationFault::Impersonated)?,
-        None | Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => return Ok(None),
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => return Err(BodyFault::Kind.into()),
+        None | Some(Value::Null) => return Ok(None),
     };
     Part::parse(&text).map(Some).map_err(CorrelationFault::Impersonated)
 }

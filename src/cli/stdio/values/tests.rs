@@ -1,7 +1,9 @@
 //! Streams that are cut, run together and broken.
 
+use super::scanner::{Scanner, Step};
 use super::{Broken, MOST_BYTES, Values, What};
 use proptest::prelude::*;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 /// Reads a stream in pieces of this many bytes: the values, and the lines of what is none.
@@ -164,7 +166,77 @@ fn no_stream_is_read_twice() {
     }
 }
 
+/// What stands at the beginning of a text: an object and its length, the beginning of one, or none.
+fn scanned(text: &[u8]) -> (Step, usize) {
+    let mut scanner = Scanner::default();
+    let steps = text.iter().map(|byte| scanner.step(*byte));
+    (1..).zip(steps).find(|(_, step)| *step != Step::On).map_or((Step::On, 0), |(length, step)| match step {
+        Step::End => (step, length),
+        Step::On | Step::Wrong => (step, 0),
+    })
+}
+
+/// The same by another reader, which does not look at what texts and numbers mean either.
+fn parsed(text: &[u8]) -> (Step, usize) {
+    let mut stream = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    match stream.next() {
+        Some(Ok(_)) => (Step::End, stream.byte_offset()),
+        Some(Err(error)) if error.is_eof() => (Step::On, 0),
+        Some(Err(_)) => (Step::Wrong, 0),
+        None => (Step::On, 0),
+    }
+}
+
+/// Any JSON, small.
+fn any_json() -> impl Strategy<Value = Value> {
+    let text = "([ -~]|\\PC|[\\x00-\\x1f]){0,6}";
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(text, inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
 proptest! {
+    /// Objects that are cut, and in which bytes are others, end where another reader says, or are none to both.
+    #[test]
+    fn mutated_objects_end_where_another_reader_says(
+        value in any_json(),
+        pretty in any::<bool>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..3, prop_oneof![
+            prop::sample::select(b"{}[],:\"\\ \n\t-+.eE019tfnu/".to_vec()),
+            any::<u8>(),
+        ]), 0..3),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+        after in "[ -~]{0,3}",
+    ) {
+        let object = json!({ "a": value });
+        let mut text = if pretty { serde_json::to_vec_pretty(&object) } else { serde_json::to_vec(&object) }.unwrap();
+        for (at, kind, byte) in changes {
+            // What does not begin with a brace is never looked at.
+            let at = at.index(text.len()).max(1);
+            match kind {
+                0 => text[at] = byte,
+                1 => text.insert(at, byte),
+                _ => text.truncate(at.max(2)),
+            }
+        }
+        text.extend(after.bytes());
+        if let Some(cut) = cut {
+            text.truncate(cut.index(text.len()).max(1));
+        }
+        prop_assert_eq!(scanned(&text), parsed(&text), "{}", String::from_utf8_lossy(&text));
+    }
+
     /// However the stream is cut, the same is found; good values after whatever rubbish are never lost when they begin a line after
     /// something that is no JSON.
     #[test]
