@@ -178,12 +178,25 @@ fn scanned(text: &[u8]) -> (Step, usize) {
 
 /// The same by another reader, which does not look at what texts and numbers mean either.
 fn parsed(text: &[u8]) -> (Step, usize) {
-    let mut stream = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
-    match stream.next() {
-        Some(Ok(_)) => (Step::End, stream.byte_offset()),
-        Some(Err(error)) if error.is_eof() => (Step::On, 0),
-        Some(Err(_)) => (Step::Wrong, 0),
-        None => (Step::On, 0),
+    let read = |text: &[u8]| {
+        let mut stream = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+        match stream.next() {
+            Some(Ok(_)) => (Step::End, stream.byte_offset()),
+            Some(Err(error)) if error.is_eof() => (Step::On, 0),
+            Some(Err(_)) => (Step::Wrong, 0),
+            None => (Step::On, 0),
+        }
+    };
+    let with_digits = |digits: &[u8]| read(&[text, digits].concat());
+    // Of backslashes side by side, the last begins an escape if their number is odd.
+    let begins = |at: usize| text[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
+    let is_cut = (text.len().saturating_sub(4)..text.len()).any(|at| text[at] == b'u' && begins(at));
+    match read(text) {
+        // It takes a number that the end cuts off, such as `-` and `1e`, for a wrong one; what is wrong stays so with a digit more.
+        (Step::Wrong, _) => with_digits(b"0"),
+        // And it reads the four digits of an escape at once, so that one that the end cuts off may be wrong.
+        (Step::On, _) if is_cut => with_digits(b"000"),
+        found => found,
     }
 }
 
