@@ -8,6 +8,7 @@ mod correlation;
 mod demo;
 mod envoy;
 mod explain;
+mod input;
 mod keygen;
 mod keys;
 mod openapi;

@@ -21,6 +21,7 @@ pub mod answer;
 pub mod app;
 pub mod authn;
 pub mod authz;
+mod bounded;
 pub mod cli;
 pub mod clock;
 pub mod config;

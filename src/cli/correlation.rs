@@ -1,6 +1,6 @@
 //! `modgud correlation`: what a worker does with the correlation that came with its work.
 
-use super::{Exit, fail, say};
+use super::{Exit, fail, input, say};
 use crate::clock::Clock;
 use crate::upstream::{IdentityCorrelation, Part, ReadFault, SigningSecret, VerifyFault};
 use std::io;
@@ -99,10 +99,6 @@ impl Verify {
 }
 
 fn read(file: &Path) -> Result<String, CorrelationError> {
-    let (name, text) = if file.as_os_str() == "-" {
-        ("standard input".to_owned(), io::read_to_string(io::stdin()))
-    } else {
-        (file.display().to_string(), std::fs::read_to_string(file))
-    };
+    let (name, text) = input::read(file);
     text.map_err(|error| CorrelationError::Unreadable { file: name, error })
 }

@@ -4,7 +4,7 @@ pub(super) mod report;
 
 use super::keys::{self, Fetched};
 use super::request::{ContextArg, HeaderArg, check_request};
-use super::{Exit, fail, runtime, say};
+use super::{Exit, fail, input, runtime, say};
 use crate::authn::{KeysAsked, Lack, Supply};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Environment, Overrides, ProfileName, load};
@@ -130,11 +130,7 @@ fn introspection(check: &CheckRequest, config: &mut Config, by: AuthenticatorInd
 fn request(args: Args) -> Result<CheckRequest, ExplainError> {
     let Args { method, path, host, headers, context, request, .. } = args;
     let Some(file) = request else { return Ok(check_request(method, path, host, headers, context)) };
-    let (name, text) = if file.as_os_str() == "-" {
-        ("standard input".to_owned(), io::read_to_string(io::stdin()))
-    } else {
-        (file.display().to_string(), std::fs::read_to_string(&file))
-    };
+    let (name, text) = input::read(&file);
     let text = text.map_err(|error| ExplainError::Read { file: name.clone(), error })?;
     json::check_request(&text).map_err(|error| ExplainError::Json { file: name, error })
 }

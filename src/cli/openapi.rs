@@ -5,10 +5,10 @@ mod rules;
 
 use super::{Exit, fail};
 use crate::authz::ModulePrefix;
+use crate::bounded;
 use crate::config::{Config, ConfigError, Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load_with_keys};
 use crate::openapi::{Api, MAX_BYTES, Unreadable};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Looks at the description of a module's API (OpenAPI 2.0 or 3.x, YAML or JSON)
@@ -72,13 +72,9 @@ fn prefix_of<'c>(config: &'c Config, name: Option<&str>) -> Option<&'c ModulePre
 
 /// Reads a description.
 fn read(file: &Path) -> Result<Api, OpenApiError> {
-    let failed = |error| OpenApiError::Read { file: file.to_path_buf(), error };
-    let mut content = Vec::new();
-    let limit = MAX_BYTES.saturating_add(1);
-    File::open(file).map_err(failed)?.take(limit).read_to_end(&mut content).map_err(failed)?;
-    if u64::try_from(content.len()).is_ok_and(|length| length > MAX_BYTES) {
-        return Err(OpenApiError::TooLarge(file.to_path_buf()));
-    }
+    let content = bounded::file(file, MAX_BYTES)
+        .map_err(|error| OpenApiError::Read { file: file.to_path_buf(), error })?
+        .ok_or_else(|| OpenApiError::TooLarge(file.to_path_buf()))?;
     let text = String::from_utf8(content).map_err(|_| OpenApiError::NotText(file.to_path_buf()))?;
     Ok(Api::read(&file.display().to_string(), &text)?)
 }

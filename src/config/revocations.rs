@@ -5,11 +5,11 @@ use super::path::Path as At;
 use super::problem::{Placed, Problem, Problems};
 use super::validate::timestamp;
 use crate::authn::{RevocationList, Revoked};
+use crate::bounded;
 use crate::clock::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The most that is read of a list in JSON: 128 MiB, which holds a million entries.
@@ -142,12 +142,9 @@ struct Before {
 /// [`RevocationsError`], with the place in the file where there is one.
 pub fn read(file: &Path) -> Result<RevocationList, RevocationsError> {
     let own = || file.to_path_buf();
-    let mut content = Vec::new();
-    let read = File::open(file).and_then(|open| open.take(MAX_JSON_BYTES.saturating_add(1)).read_to_end(&mut content));
-    let read = read.map_err(|error| RevocationsError::Read { file: own(), error })?;
-    if u64::try_from(read).is_ok_and(|read| read > MAX_JSON_BYTES) {
-        return Err(RevocationsError::TooLarge { file: own() });
-    }
+    let content = bounded::file(file, MAX_JSON_BYTES)
+        .map_err(|error| RevocationsError::Read { file: own(), error })?
+        .ok_or_else(|| RevocationsError::TooLarge { file: own() })?;
     match content.trim_ascii_start().first() {
         None => Err(RevocationsError::Empty { file: own() }),
         Some(b'{') => json(file, &content),

@@ -7,11 +7,11 @@ use super::quoted::Quoted;
 use super::throw_away::ThrowAwayKeys;
 use super::watch::Watched;
 use crate::authn::{CustomAuthenticator, CustomAuthenticators, Revocations};
+use crate::bounded;
 use crate::clock::Timestamp;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -331,11 +331,7 @@ impl Reader {
     /// The content of a file; `None` when it is larger than `limit` bytes, of which no more are read.
     pub(super) fn file(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         self.files.borrow_mut().add(path);
-        let mut content = Vec::new();
-        let read = File::open(path)
-            .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut content))
-            .inspect_err(|error| self.files.borrow_mut().unread(error))?;
-        Ok(u64::try_from(read).is_ok_and(|read| read <= limit).then_some(content))
+        bounded::file(path, limit).inspect_err(|error| self.files.borrow_mut().unread(error))
     }
 
     /// Whether the configuration is to serve with. One for policy tests is not, and has no use for the files of TLS.

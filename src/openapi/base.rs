@@ -20,21 +20,21 @@ const MOST_FILLED: usize = 1024;
 /// The base of a document of version 2.0. `""` when there is none.
 pub(super) fn of_swagger(walk: &mut Walk<'_>) -> Vec<String> {
     let Some(base) = walk.root.member("basePath") else { return vec![String::new()] };
-    walk.expect(&base, Form::Text);
+    walk.want(&base, Form::Text);
     vec![trimmed(base.node.text().unwrap_or_default())]
 }
 
 /// The bases that the servers of something (the document, a path, an operation) say; `None` when it names no server.
 pub(super) fn of_servers<'d>(walk: &mut Walk<'d>, of: &At<'d>) -> Option<Vec<String>> {
     let servers = of.member("servers").filter(|_| walk.urls <= MOST_URLS)?;
-    walk.expect(&servers, Form::List);
+    walk.want(&servers, Form::List);
     let mut bases = Vec::new();
     for server in servers.elements() {
         let Some(url) = server.member("url") else {
             walk.add(&server, Finding::Form("a map with a `url`"));
             continue;
         };
-        walk.expect(&url, Form::Text);
+        walk.want(&url, Form::Text);
         let urls = filled(walk, &server, &url);
         let long = url.node.text().map_or(0, |text| text.len().div_euclid(MOST_URL_BYTES));
         walk.urls = walk.urls.saturating_add(urls.len()).saturating_add(long);
@@ -106,7 +106,7 @@ fn values<'d>(walk: &mut Walk<'d>, server: &At<'d>, url: &At<'d>, name: &str) ->
     };
     let listed = variable.and_then(|variable| variable.member("enum"));
     if let Some(listed) = &listed {
-        walk.expect(listed, Form::List);
+        walk.want(listed, Form::List);
     }
     let mut values = Vec::new();
     for one in std::iter::once(default).chain(listed.iter().flat_map(At::elements)) {

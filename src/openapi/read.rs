@@ -94,7 +94,7 @@ impl Api {
         };
         let mut operations = Vec::new();
         if let Some(paths) = walk.root.member("paths") {
-            walk.expect(&paths, Form::Map);
+            walk.want(&paths, Form::Map);
             for entry in paths.node.members().iter().filter(|entry| !entry.key.starts_with("x-")) {
                 let inherited = Inherited { version: &version, schemes: &schemes, security: &security, bases: &bases };
                 path(&mut walk, &paths.of(entry), &entry.key, &inherited, &mut operations);
@@ -178,7 +178,7 @@ fn path<'d>(
     inherited: &Inherited<'_>,
     operations: &mut Vec<Operation>,
 ) {
-    walk.expect(at, Form::Map);
+    walk.want(at, Form::Map);
     // What stands beside a reference counts too (3.1 §4.8.9).
     let Some(items) = walk.chain(at.clone()) else { return };
     let bases = inherited.path_bases(walk, &items);
@@ -209,7 +209,7 @@ fn path<'d>(
         return;
     }
     for (method, operation) in methods {
-        walk.expect(&operation, Form::Map);
+        walk.want(&operation, Form::Map);
         // Only whole paths can stand elsewhere. Some readers follow it all the same, and find what is asked for there.
         if let Some(reference) = operation.member("$ref") {
             walk.add(
@@ -220,7 +220,7 @@ fn path<'d>(
         let security = security::of(walk, &operation, inherited.schemes).unwrap_or_else(|| inherited.security.clone());
         let id = operation.member("operationId");
         if let Some(id) = &id {
-            walk.expect(id, Form::Text);
+            walk.want(id, Form::Text);
         }
         operations.push(Operation {
             method,

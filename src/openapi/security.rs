@@ -41,7 +41,7 @@ pub(super) fn schemes(walk: &mut Walk<'_>, version: &Version) -> HashMap<String,
     };
     let mut schemes = HashMap::new();
     let Some(map) = map else { return schemes };
-    walk.expect(&map, Form::Map);
+    walk.want(&map, Form::Map);
     for entry in map.node.members() {
         let Some(scheme) = walk.follow(map.of(entry)) else { continue };
         let names = match scheme.member("type").and_then(|kind| kind.node.text()) {
@@ -60,24 +60,24 @@ pub(super) fn schemes(walk: &mut Walk<'_>, version: &Version) -> HashMap<String,
 /// What the document, or an operation, says; `None` when it says nothing.
 pub(super) fn of<'d>(walk: &mut Walk<'d>, at: &At<'d>, schemes: &HashMap<String, Names>) -> Option<Security> {
     let security = at.member("security")?;
-    walk.expect(&security, Form::List);
+    walk.want(&security, Form::List);
     let requirements = security.elements().into_iter().map(|one| requirement(walk, &one, schemes)).collect();
     Some(Security::OneOf(requirements))
 }
 
 fn requirement<'d>(walk: &mut Walk<'d>, at: &At<'d>, schemes: &HashMap<String, Names>) -> Requirement {
-    walk.expect(at, Form::Map);
+    walk.want(at, Form::Map);
     let mut requirement = Requirement::default();
     for entry in at.node.members() {
         let list = at.of(entry);
-        walk.expect(&list, Form::List);
+        walk.want(&list, Form::List);
         requirement.schemes.push(entry.key.clone());
         let Some(names) = schemes.get(&entry.key) else {
             walk.add(&list, Finding::Scheme(Quoted::new(&entry.key)));
             continue;
         };
         for one in list.elements() {
-            walk.expect(&one, Form::Text);
+            walk.want(&one, Form::Text);
             let name = one.node.text().unwrap_or_default();
             if name.is_empty() {
                 walk.add(&one, Finding::Form("a name"));

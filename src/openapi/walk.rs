@@ -74,7 +74,7 @@ impl<'d> Walk<'d> {
     }
 
     /// Notes a value that is not what it should be.
-    pub(super) fn expect(&mut self, at: &At<'_>, form: Form) {
+    pub(super) fn want(&mut self, at: &At<'_>, form: Form) {
         if !form.is(&at.node.value) {
             self.add(at, Finding::Form(form.name()));
         }

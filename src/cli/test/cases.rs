@@ -3,6 +3,7 @@
 use super::super::explain::report::{Report, Word};
 use super::super::request::{ContextArg, HeaderArg, check_request};
 use crate::authn::JwtAuthenticator;
+use crate::bounded;
 use crate::clock::Timestamp;
 use crate::config::{ConfigError, ThrowAwayKeys, read_document};
 use crate::credential::{AuthenticatorIndex, Place};
@@ -12,8 +13,7 @@ use crate::snapshot::Snapshot;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -110,12 +110,9 @@ struct ExpectedShadow {
 /// Reads a file of cases.
 pub(super) fn read(file: &Path) -> Result<Vec<Case>, CasesError> {
     let name = file.display().to_string();
-    let mut content = Vec::new();
-    let read = File::open(file).and_then(|opened| opened.take(MAX_BYTES.saturating_add(1)).read_to_end(&mut content));
-    let read = read.map_err(|error| CasesError::Read { file: name.clone(), error })?;
-    if u64::try_from(read).is_ok_and(|read| read > MAX_BYTES) {
-        return Err(CasesError::TooLarge { file: name });
-    }
+    let content = bounded::file(file, MAX_BYTES)
+        .map_err(|error| CasesError::Read { file: name.clone(), error })?
+        .ok_or_else(|| CasesError::TooLarge { file: name.clone() })?;
     let cases: Option<Vec<Case>> = read_document(&name, content)?;
     cases.filter(|cases| !cases.is_empty()).ok_or(CasesError::Empty { file: name })
 }

@@ -1,11 +1,10 @@
 //! `modgud token mint`: a signed token.
 
 use super::{Exit, fail, keygen, say};
+use crate::bounded;
 use crate::clock::{Clock, Timestamp};
 use crate::jose::{Algorithm, KeyId, SigningKey};
 use serde_json::Value;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,13 +74,9 @@ pub(super) fn run(mint: Mint) -> Exit {
 
 /// The key in this file. A secret is all of its text but a line end behind it, which editors add.
 fn read(file: &Path) -> Result<SigningKey, String> {
-    let mut bytes = Vec::new();
-    File::open(file)
-        .and_then(|open| open.take(MAX_KEY_BYTES.saturating_add(1)).read_to_end(&mut bytes))
-        .map_err(|error| format!("{} can't be read: {error}", file.display()))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_KEY_BYTES) {
-        return Err(format!("{} is larger than {} KiB, which no key is", file.display(), MAX_KEY_BYTES / 1024));
-    }
+    let bytes = bounded::file(file, MAX_KEY_BYTES)
+        .map_err(|error| format!("{} can't be read: {error}", file.display()))?
+        .ok_or_else(|| format!("{} is larger than {} KiB, which no key is", file.display(), MAX_KEY_BYTES / 1024))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8 text", file.display()))?;
     let key = if text.contains("-----BEGIN") {
         SigningKey::from_pem(&text)

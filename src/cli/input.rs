@@ -1,0 +1,24 @@
+//! Texts that commands are given: a file, or `-` for standard input, read to a bound.
+
+use crate::bounded;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// The most that is read: 4 MiB. Envoy's checks and their headers are far smaller.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What it is called in messages, and its text.
+pub(super) fn read(file: &Path) -> (String, io::Result<String>) {
+    let (name, content) = if file.as_os_str() == "-" {
+        ("standard input".to_owned(), bounded::read(io::stdin().lock(), MAX_BYTES))
+    } else {
+        (file.display().to_string(), bounded::file(file, MAX_BYTES))
+    };
+    let text = content.and_then(|content| {
+        let large =
+            || io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {} MiB", MAX_BYTES / 1024 / 1024));
+        String::from_utf8(content.ok_or_else(large)?)
+            .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
+    });
+    (name, text)
+}
