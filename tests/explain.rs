@@ -124,3 +124,22 @@ async fn a_request_can_stand_in_a_file() {
     let expected = "modgud: nope.json can't be read: No such file or directory (os error 2)\n";
     assert_eq!((missing.code, missing.err.as_str()), (Some(1), expected));
 }
+
+#[tokio::test]
+async fn what_has_no_end_or_is_no_text_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let key = KEY.public_pem().unwrap();
+    let variables = [(KEY_VARIABLE, OsStr::new(&key))];
+    fs::write(folder.path().join("latin.json"), b"{\"a\": \"\xe9\"}").unwrap();
+    for (arguments, expected) in [
+        (&["explain", "--request", "/dev/zero"][..], "modgud: /dev/zero can't be read: it is larger than 4 MiB\n"),
+        (&["explain", "--request", "latin.json"], "modgud: latin.json can't be read: it is not UTF-8 text\n"),
+        (
+            &["correlation", "verify", "--key", "/dev/zero", "latin.json"],
+            "modgud: /dev/zero can't be read: it is larger than 4 MiB\n",
+        ),
+    ] {
+        let said = run_told(folder.path(), &variables, arguments, "").await;
+        assert_eq!((said.code, said.err.as_str()), (Some(1), expected), "{arguments:?}");
+    }
+}

@@ -4,11 +4,12 @@
 use super::caution::{self, Caution};
 use super::de::{self, FormFault, Found, Seen, is_hole};
 use super::document::{Document, ProfileName, is_choice};
+use super::environment::Environment;
 use super::error::ConfigError;
 use super::key_facts::{self, KeyFacts};
 use super::path::Path as At;
 use super::problem::{MOST, Placed};
-use super::source::{Environment, Keys, Reader};
+use super::source::{Keys, Reader};
 use super::tree::{Bounds, Entry, Node, Place, SyntaxFault, Value};
 use super::watch::Watched;
 use super::{Config, print, validate};

@@ -1,15 +1,16 @@
-//! What is wrong with a configuration, and where. Shows what the user wrote, never the content of a key or secret.
+//! What is wrong with a configuration. Shows what the user wrote, never the content of a key or secret. Where it stands is told in `placed`.
 
 mod module;
+mod placed;
 
 pub use module::ModuleProblem;
+pub use placed::Placed;
+pub(super) use placed::{MOST, Problems};
 
-use super::de::{FormFault, Found, is_hole};
-use super::path::Path;
+use super::de::FormFault;
 use super::quoted::Quoted;
 use super::revocations::RevocationsError;
 use super::source::SourceFault;
-use super::tree::{Node, Place};
 use crate::address::AddressFault;
 use crate::answer::{DetailFault, ExtraHeaderFault, OwnHostFault, RealmFault, ReturnParameterFault, StatusFault};
 use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
@@ -23,144 +24,6 @@ use crate::method::MethodFault;
 use crate::principal::ClaimPathFault;
 use crate::tls::TlsFault;
 use crate::upstream::StripPatternFault;
-use std::fmt;
-
-/// The most problems that are told at once: more than anybody mends in one go.
-pub(super) const MOST: usize = 100;
-
-/// Something that is said of a configuration, a problem if not a caution, with where it stands and under which path:
-/// `file:line:column: path: what is wrong, what would be right`.
-#[derive(Debug, Clone)]
-pub struct Placed<T = Problem> {
-    place: Place,
-    path: String,
-    what: T,
-    /// Where that stands which it is wrong together with.
-    others: Vec<Place>,
-}
-
-impl Placed {
-    /// A problem of a whole document.
-    pub(super) const fn at(place: Place, problem: Problem) -> Self {
-        Self { place, path: String::new(), what: problem, others: Vec::new() }
-    }
-}
-
-impl<T> Placed<T> {
-    /// Says it of the value at this path, or, when there is none, of what is nearest around it.
-    pub(super) fn new(path: &Path, root: &Node, what: T) -> Self {
-        Self { place: path.place(root).clone(), path: path.shown(root).to_string(), what, others: Vec::new() }
-    }
-
-    /// Says it of what stands at this place, under this path.
-    pub(crate) const fn here(place: Place, path: String, what: T) -> Self {
-        Self { place, path, what, others: Vec::new() }
-    }
-
-    /// Says something else of the same value.
-    pub(crate) fn with<U>(&self, what: U) -> Placed<U> {
-        Placed { place: self.place.clone(), path: self.path.clone(), what, others: Vec::new() }
-    }
-
-    /// What is said.
-    pub(crate) const fn what(&self) -> &T {
-        &self.what
-    }
-
-    /// What they are sorted by: those of one file together, in the order in which they stand there.
-    pub(crate) fn order(&self) -> (&str, Option<(u64, u64)>) {
-        (&self.place.origin, self.place.position)
-    }
-}
-
-impl<T: fmt::Display> fmt::Display for Placed<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, path, what, others } = self;
-        match path.as_str() {
-            "" => write!(f, "{place}: {what}"),
-            path => write!(f, "{place}: {path}: {what}"),
-        }?;
-        for (number, other) in others.iter().enumerate() {
-            write!(f, "{}{other}", if number == 0 { "; see " } else { ", " })?;
-        }
-        Ok(())
-    }
-}
-
-impl From<Found> for Placed {
-    fn from(found: Found) -> Self {
-        let Found { place, shown, what } = found;
-        Self { place, path: shown, what: Problem::Form(what), others: Vec::new() }
-    }
-}
-
-/// Everything that is wrong with what a document says, each with its path.
-#[derive(Debug, Default)]
-pub(super) struct Problems {
-    here: Vec<(Path, Problem, Vec<Path>)>,
-    /// Those of other documents, which have their places already.
-    beside: Vec<Placed>,
-}
-
-impl Problems {
-    /// Notes a problem, unless there are [`MOST`] already.
-    pub(super) fn add(&mut self, path: Path, problem: impl Into<Problem>) {
-        if self.here.len() < MOST {
-            self.here.push((path, problem.into(), Vec::new()));
-        }
-    }
-
-    /// The same for what is wrong only together with what stands elsewhere.
-    pub(super) fn add_seen_with(&mut self, path: Path, problem: Problem, others: Vec<Path>) {
-        if self.here.len() < MOST {
-            self.here.push((path, problem, others));
-        }
-    }
-
-    /// Notes problems of another document, up to [`MOST`].
-    pub(super) fn add_beside(&mut self, placed: impl IntoIterator<Item = Placed>) {
-        let room = MOST.saturating_sub(self.beside.len());
-        self.beside.extend(placed.into_iter().take(room));
-    }
-
-    /// Whether nothing has been noted.
-    pub(super) fn is_empty(&self) -> bool {
-        self.here.is_empty() && self.beside.is_empty()
-    }
-
-    /// Takes a value, or notes why there is none.
-    pub(super) fn take<T, E: Into<Problem>>(&mut self, path: &Path, result: Result<T, E>) -> Option<T> {
-        result.map_err(|problem| self.add(path.clone(), problem)).ok()
-    }
-
-    /// How many there are so far.
-    pub(super) fn count(&self) -> usize {
-        self.here.len().saturating_add(self.beside.len())
-    }
-
-    /// The problems, if there are any.
-    pub(super) fn into_result(self) -> Result<(), Self> {
-        if self.is_empty() { Ok(()) } else { Err(self) }
-    }
-
-    /// The problems with their places in the tree, but for what is missing only since it was faulty and taken out.
-    pub(super) fn placed(self, root: &Node, faults: &[Found]) -> Vec<Placed> {
-        let mut placed = self.beside;
-        for (path, problem, others) in self.here {
-            let mut problem = Placed::new(&path, root, problem);
-            problem.others = others.iter().map(|other| other.place(root).clone()).collect();
-            match problem.what {
-                Problem::Empty(_)
-                | Problem::NoMatch
-                | Problem::Kind { found: 0, .. }
-                | Problem::OneSource { found: 0, .. }
-                    if is_hole(faults, &problem.path) => {}
-                _ => placed.push(problem),
-            }
-        }
-        placed
-    }
-}
 
 /// One thing that is wrong with a document.
 #[derive(Debug, thiserror::Error)]

@@ -1,202 +1,28 @@
 //! Where keys and secrets come from: an environment variable, a file, or the configuration itself. Says what was looked for
 //! and what was found, never what is in it.
 
+mod fault;
+
+pub use fault::{SourceFault, Wanted};
+
 use super::document::Source;
+use super::environment::Environment;
 use super::problem::Problem;
 use super::quoted::Quoted;
 use super::throw_away::ThrowAwayKeys;
 use super::watch::Watched;
-use crate::authn::{CustomAuthenticator, CustomAuthenticators, Revocations};
+use crate::authn::{CustomAuthenticator, Revocations};
 use crate::bounded;
 use crate::clock::Timestamp;
+use fault::{MAX_KEY_BYTES, MAX_TABLE_BYTES};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The most that is read from a key file: 64 KiB.
-const MAX_KEY_BYTES: u64 = 64 * 1024;
 /// The most that is read from a file with a JWK set: 512 KiB, as much as is taken from a provider.
 pub(super) const MOST_JWKS_BYTES: u64 = 512 * 1024;
-
-/// The most that is read from a table beside the configuration: 4 MiB.
-const MAX_TABLE_BYTES: u64 = 4 * 1024 * 1024;
-
-/// What a configuration may name beside files: environment variables, and authenticators that the program brings.
-#[derive(Debug, Clone)]
-pub struct Environment {
-    variables: Variables,
-    authenticators: CustomAuthenticators,
-}
-
-#[derive(Clone)]
-enum Variables {
-    /// Those of this process, and these in their place or beside them.
-    OfTheProcess(Arc<HashMap<String, String>>),
-    /// These and no others: for tests, which run side by side in one process.
-    Fixed(Arc<HashMap<String, String>>),
-}
-
-/// Shows no value: it may be a secret.
-impl std::fmt::Debug for Variables {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (kind, own) = match self {
-            Self::OfTheProcess(own) => ("OfTheProcess", own),
-            Self::Fixed(own) => ("Fixed", own),
-        };
-        f.debug_tuple(kind).field(&own.keys().collect::<Vec<_>>()).finish()
-    }
-}
-
-impl Environment {
-    /// That of this process.
-    #[must_use]
-    pub fn process() -> Self {
-        Self::of(Variables::OfTheProcess(Arc::default()))
-    }
-
-    /// An environment of these variables only.
-    #[must_use]
-    pub fn fixed<const N: usize>(variables: [(&str, &str); N]) -> Self {
-        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Self::of(Variables::Fixed(Arc::new(variables.into_iter().map(own).collect())))
-    }
-
-    fn of(variables: Variables) -> Self {
-        Self { variables, authenticators: CustomAuthenticators::default() }
-    }
-
-    /// The same environment with these authenticators.
-    #[must_use]
-    pub fn with_authenticators(self, authenticators: CustomAuthenticators) -> Self {
-        Self { authenticators, ..self }
-    }
-
-    /// The same environment with another value for one variable.
-    #[must_use]
-    pub fn with(&self, name: &str, value: &str) -> Self {
-        let put = |own: &Arc<HashMap<String, String>>| {
-            let mut own = HashMap::clone(own);
-            own.insert(name.to_owned(), value.to_owned());
-            Arc::new(own)
-        };
-        let variables = match &self.variables {
-            Variables::OfTheProcess(own) => Variables::OfTheProcess(put(own)),
-            Variables::Fixed(own) => Variables::Fixed(put(own)),
-        };
-        Self { variables, authenticators: self.authenticators.clone() }
-    }
-
-    fn get(&self, name: &str, wanted: Wanted) -> Result<String, SourceFault> {
-        let missing = || SourceFault::NotSet(name.to_owned(), wanted);
-        match &self.variables {
-            Variables::OfTheProcess(own) => match own.get(name) {
-                Some(value) => Ok(value.clone()),
-                None => of_the_process(name, missing),
-            },
-            Variables::Fixed(variables) => variables.get(name).cloned().ok_or_else(missing),
-        }
-    }
-}
-
-fn of_the_process(name: &str, missing: impl FnOnce() -> SourceFault) -> Result<String, SourceFault> {
-    #[expect(clippy::disallowed_methods, reason = "this is the one owner of the environment")]
-    std::env::var(name).map_err(|error| match error {
-        std::env::VarError::NotPresent => missing(),
-        std::env::VarError::NotUnicode(_) => SourceFault::VariableNotText(name.to_owned()),
-    })
-}
-
-/// Why a key or secret could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceFault {
-    /// The variable is not there.
-    #[error("the environment variable {0} is not set; set it to {1}")]
-    NotSet(String, Wanted),
-    /// The variable is there, and there is nothing in it.
-    #[error("the environment variable {0} is empty; set it to {1}")]
-    VariableEmpty(String, Wanted),
-    /// The variable does not hold text.
-    #[error("the environment variable {0} does not hold UTF-8 text")]
-    VariableNotText(String),
-    /// What stands under `env` is no name. It is not shown: it may be the key itself.
-    #[error(
-        "what stands here (not shown: it may be a secret) is not the name of an environment variable; write a name such as `JWT_PUBLIC_KEY`, without `$`"
-    )]
-    VariableName,
-    /// What stands under `file` is no path. It is not shown: it may be the key itself.
-    #[error(
-        "what stands here (not shown: it may be a secret) is not the path of a file; write a path such as `issuer.pem`"
-    )]
-    FileName,
-    /// The file is there, and does not hold text.
-    #[error(
-        "the file {0} does not hold UTF-8 text; {need}", need = .1.as_text()
-    )]
-    FileNotText(String, Wanted),
-    /// The file can't be read.
-    #[error("the file {file} can't be read: {error}")]
-    Unreadable {
-        /// The file.
-        file: String,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// The table is larger than is read.
-    #[error("the file {0} is larger than {limit} MiB, which no such table is", limit = MAX_TABLE_BYTES / 1024 / 1024)]
-    TableTooLarge(String),
-    /// The table does not hold text.
-    #[error("the file {0} does not hold UTF-8 text")]
-    TableNotText(String),
-    /// The table is there and has nothing in it: it was cut off, or not written yet.
-    #[error("the file {0} is empty; a table without an entry is written `[]`")]
-    TableEmpty(String),
-    /// The file is larger than any key.
-    #[error("the file {0} is larger than {limit} KiB, which no key is", limit = MAX_KEY_BYTES / 1024)]
-    TooLarge(String),
-    /// The file is larger than what is read of its kind.
-    #[error("the file {file} is larger than {} KiB, and no more is read", limit / 1024)]
-    LargerThan {
-        /// The file.
-        file: String,
-        /// The limit, in bytes.
-        limit: u64,
-    },
-}
-
-/// What is to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// A public key.
-    Pem,
-    /// A private key.
-    PrivateKey,
-    /// A secret.
-    Secret,
-}
-
-impl Wanted {
-    /// What a file needs to hold.
-    const fn as_text(self) -> &'static str {
-        match self {
-            Self::Pem => "a key in PEM is needed (`openssl pkey -pubin -inform DER` reads DER and writes PEM)",
-            Self::PrivateKey => "a private key in PEM is needed (`openssl pkey -inform DER` reads DER and writes PEM)",
-            Self::Secret => "a secret in letters and digits is needed (`openssl rand -hex 32` makes one)",
-        }
-    }
-}
-
-/// What to set a variable to.
-impl std::fmt::Display for Wanted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Pem => "the PEM text of the public key",
-            Self::PrivateKey => "the PEM text of the private key",
-            Self::Secret => "the secret",
-        })
-    }
-}
 
 /// Reads what a configuration names, and remembers which files that were. No `Debug`: it holds what it read.
 pub(super) struct Reader {
@@ -240,7 +66,7 @@ impl Reader {
 
     /// The authenticator that the program brings under this name.
     pub(super) fn authenticator(&self, name: &str) -> Result<Arc<dyn CustomAuthenticator>, Problem> {
-        let authenticators = &self.environment.authenticators;
+        let authenticators = self.environment.authenticators();
         authenticators.get(name).ok_or_else(|| {
             let known: Vec<String> = authenticators.names().map(|name| Quoted::new(name).to_string()).collect();
             let known = match known.as_slice() {
