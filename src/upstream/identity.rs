@@ -34,10 +34,12 @@ pub enum Unwritable {
 
 /// A value that modules rely on and that can't be written into its header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the claim `{claim}` {problem}, and so can't be written into a header")]
+#[error("the header `{}` can't be written: {origin} {problem}", .header.as_str())]
 pub struct IdentityFault {
-    /// The claim's name, or what else it is.
-    pub claim: Box<str>,
+    /// The header.
+    pub header: HeaderName,
+    /// What it carries, for people.
+    pub origin: Box<str>,
     /// What is wrong with its value.
     pub problem: Problem,
 }
@@ -77,7 +79,8 @@ impl IdentityHeaders {
                     mutations.dropped.push(header.name.clone());
                 }
                 (Err(problem), Unwritable::Deny) => {
-                    return Err(IdentityFault { claim: header.source.to_string().into(), problem });
+                    let origin = header.source.to_string().into();
+                    return Err(IdentityFault { header: header.name.clone(), origin, problem });
                 }
             }
         }

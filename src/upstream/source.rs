@@ -110,23 +110,23 @@ impl Fact {
     }
 }
 
-/// For people: a claim's name, or what else it is.
+/// For people, in a sentence.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Claim(path) => path.fmt(f),
-            Self::Principal(fact) => f.write_str(fact.name()),
-            Self::Constant(_) => f.write_str("a constant"),
+            Self::Claim(path) => write!(f, "the claim `{path}`"),
+            Self::Principal(fact) => write!(f, "the caller's {}", fact.name()),
+            Self::Constant(_) => f.write_str("the constant"),
         }
     }
 }
 
-/// For people: a claim's name, or what else it is.
+/// For people, in a sentence.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Source(source) => source.fmt(f),
-            Self::Computed(_) => f.write_str("an expression"),
+            Self::Computed(_) => f.write_str("what its expression comes to"),
         }
     }
 }

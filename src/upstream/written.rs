@@ -48,7 +48,7 @@ pub enum Problem {
     #[error("has an item that is no text, number or boolean")]
     Item,
     /// An expression that was to make it came to nothing: what it reads is of another type than it expects, say.
-    #[error("is an expression that can't be evaluated for this request")]
+    #[error("can't be told for this request")]
     Expression,
     /// It is longer than [`MOST_BYTES`] when it is written.
     #[error("is longer than {MOST_BYTES} bytes as it is written")]
