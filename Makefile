@@ -7,16 +7,17 @@ VENV := .venv
 TOOLS := .tools
 GRPCURL_VERSION := v1.9.4
 GRPCURL := $(TOOLS)/bin/grpcurl
-MODGUD := $(or $(CARGO_TARGET_DIR),target)/release/modgud
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+MODGUD := $(TARGET)/release/modgud
 
 # Cargo shares out its own jobs; with -j it would look for a job server that make does not open for it.
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt bench clean cargo grpcurl
+.PHONY: help demo test lint fmt bench bench-compare clean cargo grpcurl
 
 help: ## lists these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.installed | cargo ## key, modgud, sample modules and Envoy on this machine
 	cargo build --release --locked
@@ -38,6 +39,18 @@ fmt: | cargo ## formats the sources
 bench: | cargo ## what a check costs, beside an empty server
 	cargo bench --locked --bench check
 	cargo bench --locked --bench rules
+
+# The base is built from what git has of it, in a folder of its own; a revision that was built before is not built again.
+bench-compare: | cargo ## this tree against another revision: make bench-compare BASE=REV
+	@test -n '$(BASE)' || { echo 'modgud: name the revision to compare with, for example: make bench-compare BASE=HEAD~1' >&2; exit 2; }
+	@set -e; revision=$$(git rev-parse --verify --short=12 '$(BASE)^{commit}'); base="$(TARGET)/bench-base/$$revision"; \
+	if [ ! -x "$$base/modgud" ]; then \
+	  echo "modgud: building the base $$revision (once, some minutes)"; \
+	  rm -rf "$$base"; mkdir -p "$$base/source"; git archive "$$revision" | tar -x -C "$$base/source"; \
+	  CARGO_TARGET_DIR="$(TARGET)/bench-base/target" cargo build --release --locked --manifest-path "$$base/source/Cargo.toml"; \
+	  cp "$(TARGET)/bench-base/target/release/modgud" "$$base/modgud"; rm -rf "$$base/source"; \
+	fi; \
+	cargo bench --locked --bench check -- --base "$$base/modgud"
 
 clean: ## removes all that these targets made: target, .venv, .tools
 	rm -rf target '$(VENV)' '$(TOOLS)'

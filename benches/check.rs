@@ -1,4 +1,5 @@
-//! What a check costs, beside an empty server: `make bench`, or `cargo bench --bench check -- --quick` for a look.
+//! What a check costs, beside an empty server (`make bench`, or `cargo bench --bench check -- --quick` for a look) or beside the
+//! program of another revision (`make bench-compare BASE=REV`).
 //!
 //! This file is the plan: which checks are sent, how, and in which order. Each server runs as a process of its own and so
 //! does the load, so that CPU time can be told apart; this program starts itself again in those roles. What the figures mean
@@ -6,6 +7,8 @@
 
 #![expect(
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::indexing_slicing,
     clippy::print_stderr,
@@ -13,6 +16,8 @@
     reason = "a tool that measures: it prints, reckons with floats, and may stop where its own figures make no sense"
 )]
 
+#[path = "check/compare.rs"]
+mod compare;
 #[path = "check/empty.rs"]
 mod empty;
 #[path = "check/idle.rs"]
@@ -38,10 +43,12 @@ use clap::Parser;
 use load::{Load, Sample};
 use mimalloc::MiMalloc;
 use pace::Pace;
-use process::Server;
+use process::{MODGUD, Server};
 use report::{Progress, Report};
 use requests::{Answer, Folder, Kind};
 use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// The allocator that modgud has, so that the empty server is not dearer for want of it.
 #[global_allocator]
@@ -55,6 +62,9 @@ struct Args {
     /// A few seconds instead of two minutes; the figures are worth little
     #[arg(long)]
     quick: bool,
+    /// Compares with another modgud program instead of the empty server; exit code 1 if this tree is slower beyond the noise
+    #[arg(long, value_name = "PROGRAM")]
+    base: Option<PathBuf>,
     /// What cargo says to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -105,6 +115,13 @@ impl Extent {
         unknown_tokens: 400,
         starts: 3,
     };
+    /// Enough rounds that a difference of a few per cent shows.
+    const COMPARE: Self = Self {
+        cpu: Rounds { count: 15, seconds: 0.6 },
+        latency: Rounds { count: 15, seconds: 1.0 },
+        starts: 15,
+        ..Self::FULL
+    };
 }
 
 /// One line of the report: what is asked for, and at which pace.
@@ -125,14 +142,21 @@ const CLOSED: [(Kind, usize); 6] = [
     (Kind::BadSignature, 32),
 ];
 
-fn main() -> Outcome<()> {
-    let Args { quick, bench, role } = Args::parse();
+fn main() -> Outcome<ExitCode> {
+    let Args { quick, base, bench, role } = Args::parse();
     match role {
-        Some(Role::Empty(args)) => empty::run(&args),
-        Some(Role::Load(load)) => load.run(),
-        // Without `--bench` it is `cargo test` that runs this, to see whether it still works.
-        None => measure(&if quick || !bench { Extent::QUICK } else { Extent::FULL }),
+        Some(Role::Empty(args)) => empty::run(&args)?,
+        Some(Role::Load(load)) => load.run()?,
+        None => {
+            // Without `--bench` it is `cargo test` that runs this, to see whether it still works.
+            let quick = quick || !bench;
+            match base {
+                None => measure(if quick { &Extent::QUICK } else { &Extent::FULL })?,
+                Some(base) => return compare::run(&base, if quick { &Extent::QUICK } else { &Extent::COMPARE }),
+            }
+        }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn measure(extent: &Extent) -> Outcome<()> {
@@ -143,45 +167,69 @@ fn measure(extent: &Extent) -> Outcome<()> {
     let mut report = Report::new(folder.signature_check);
 
     progress.say("starting modgud, again and again");
-    let idle = idle::measure(&folder, extent.starts)?;
+    let idle = idle::measure(Path::new(MODGUD), &folder, extent.starts)?;
 
     for (kind, in_flight) in CLOSED {
         let case = Case { kind, pace: Pace::InFlight(in_flight), rounds: extent.cpu };
-        report.add(&case, case.measure(&folder, extent, &mut progress)?);
+        report.add(&case, case.measure(&folder, extent, Rival::Empty, &mut progress)?);
     }
     for kind in open {
-        // Half of what it can, in whole hundreds.
-        let rate = (report.capacity(kind) / 200.0).floor().max(1.0) * 100.0;
-        let case = Case { kind, pace: Pace::PerSecond(rate), rounds: extent.latency };
-        report.add(&case, case.measure(&folder, extent, &mut progress)?);
+        let case = Case { kind, pace: half_of(report.capacity(kind)), rounds: extent.latency };
+        report.add(&case, case.measure(&folder, extent, Rival::Empty, &mut progress)?);
     }
     progress.end();
     report.print(&idle);
     Ok(())
 }
 
+/// Half of what a server can, in whole hundreds.
+fn half_of(capacity: f64) -> Pace {
+    Pace::PerSecond((capacity / 200.0).floor().max(1.0) * 100.0)
+}
+
+/// The server that this tree's program is measured beside.
+#[derive(Clone, Copy)]
+enum Rival<'a> {
+    /// The empty server.
+    Empty,
+    /// The program of another revision.
+    Base(&'a Path),
+}
+
 /// What one round found.
 struct Pair {
     modgud: Sample,
-    empty: Sample,
+    rival: Sample,
 }
 
 impl Case {
-    fn measure(&self, folder: &Folder, extent: &Extent, progress: &mut Progress) -> Outcome<Vec<Pair>> {
+    fn measure(&self, folder: &Folder, extent: &Extent, rival: Rival, progress: &mut Progress) -> Outcome<Vec<Pair>> {
         let mut pairs = Vec::new();
-        let answer = folder.answer(self.kind)?;
+        let program = Path::new(MODGUD);
+        let answer = folder.answer(self.kind, program)?;
+        let rival_answer = match rival {
+            Rival::Empty => None,
+            Rival::Base(base) => Some(folder.answer(self.kind, base)?),
+        };
+        let rival_answer = rival_answer.as_ref().unwrap_or(&answer);
         for round in 0..self.rounds.count {
             progress.step(&format!("{}, {}", self.kind, self.pace));
             // A new process each time, so that no round profits or suffers from the one before: unknown tokens are unknown
             // again. One goes first in one round and the other in the next.
-            let modgud = || self.sample(&Server::modgud(folder)?, folder, extent, &answer);
-            let empty = || self.sample(&Server::empty(&answer.file)?, folder, extent, &answer);
+            let modgud = || self.sample(&Server::modgud(program, folder)?, folder, extent, &answer);
+            let rival = || {
+                let server = match rival {
+                    Rival::Empty => Server::empty(&answer.file)?,
+                    Rival::Base(base) => Server::modgud(base, folder)?,
+                };
+                self.sample(&server, folder, extent, rival_answer)
+            };
             pairs.push(if round % 2 == 0 {
                 let modgud = modgud()?;
-                Pair { modgud, empty: empty()? }
+                Pair { modgud, rival: rival()? }
             } else {
-                let empty = empty()?;
-                Pair { modgud: modgud()?, empty }
+                let rival = rival()?;
+                Pair { modgud: modgud()?, rival }
             });
         }
         Ok(pairs)
@@ -193,7 +241,7 @@ impl Case {
             pid: server.pid(),
             warm_up: folder.warm_up(self.kind),
             requests: folder.requests(self.kind),
-            answer: answer.file.clone(),
+            answer: answer.file.to_path_buf(),
             once: self.kind == Kind::Unknown,
             warm: extent.warm,
             seconds: self.rounds.seconds,

@@ -1,10 +1,11 @@
 //! What modgud takes before anybody asks: time to start, memory, size.
 
 use super::Outcome;
-use super::process::{MODGUD, Server, resident_mib};
+use super::process::{Server, resident_mib};
 use super::requests::Folder;
 use super::stats::Spread;
 use super::wire;
+use std::path::Path;
 use std::time::Instant;
 
 pub(crate) struct Idle {
@@ -16,16 +17,16 @@ pub(crate) struct Idle {
     pub(crate) binary_mib: f64,
 }
 
-pub(crate) fn measure(folder: &Folder, starts: usize) -> Outcome<Idle> {
+pub(crate) fn measure(program: &Path, folder: &Folder, starts: usize) -> Outcome<Idle> {
     let (mut millis, mut resident) = (Vec::new(), Vec::new());
     for _ in 0..starts {
         let start = Instant::now();
-        let server = Server::modgud(folder)?;
+        let server = Server::modgud(program, folder)?;
         while !serving(&server)? {}
         millis.push(start.elapsed().as_secs_f64() * 1e3);
         resident.push(resident_mib(server.pid())?);
     }
-    let bytes = std::fs::metadata(MODGUD)?.len();
+    let bytes = std::fs::metadata(program)?.len();
     Ok(Idle {
         start_millis: Spread::of(millis),
         resident_mib: Spread::of(resident),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
-/// The program under test.
+/// The program of this tree.
 pub(crate) const MODGUD: &str = env!("CARGO_BIN_EXE_modgud");
 
 /// A running server. Dropping it ends it.
@@ -21,9 +21,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// modgud with its profile `bifrost`, as it is delivered.
-    pub(crate) fn modgud(folder: &Folder) -> Outcome<Self> {
-        let mut command = Command::new(MODGUD);
+    /// Starts a modgud program with its profile `bifrost`, as it is delivered.
+    pub(crate) fn modgud(program: &Path, folder: &Folder) -> Outcome<Self> {
+        let mut command = Command::new(program);
         command.args(["serve", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &folder.public_pem);
         Self::start(command)

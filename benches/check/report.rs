@@ -84,7 +84,7 @@ impl Report {
                 );
                 println!(
                     "| {kind}, {pace} | empty server | {} |",
-                    latency_row(pairs, |pair| (pair.empty.latency, pair.empty.late))
+                    latency_row(pairs, |pair| (pair.rival.latency, pair.rival.late))
                 );
             }
         }
@@ -131,7 +131,7 @@ impl Report {
 
     /// What makes the figures less than they seem.
     fn doubts(&self) {
-        let samples = || self.cases.iter().flat_map(|(_, _, pairs)| pairs).flat_map(|pair| [&pair.modgud, &pair.empty]);
+        let samples = || self.cases.iter().flat_map(|(_, _, pairs)| pairs).flat_map(|pair| [&pair.modgud, &pair.rival]);
         let others = Spread::of(samples().map(others_share)).median;
         if others > 10.0 {
             println!("\nDoubt: other processes had {others:.0} % of the machine; run this again when it is quiet.");
@@ -157,7 +157,7 @@ impl Report {
 }
 
 /// The CPU time of a server for one check, in µs.
-fn cost(sample: &Sample) -> f64 {
+pub(crate) fn cost(sample: &Sample) -> f64 {
     sample.server_nanos as f64 / 1e3 / sample.checks as f64
 }
 
@@ -167,15 +167,15 @@ fn micros(pairs: &[Pair], of: impl Fn(&Pair) -> &Sample) -> Spread {
 
 /// How many times the empty server's CPU time modgud takes. The two of a round ran one right after the other.
 fn ratio(pairs: &[Pair]) -> Spread {
-    Spread::of(pairs.iter().map(|pair| cost(&pair.modgud) / cost(&pair.empty)))
+    Spread::of(pairs.iter().map(|pair| cost(&pair.modgud) / cost(&pair.rival)))
 }
 
 /// How many µs of CPU time modgud takes beyond the empty server.
 fn surplus(pairs: &[Pair]) -> f64 {
-    Spread::of(pairs.iter().map(|pair| cost(&pair.modgud) - cost(&pair.empty))).median
+    Spread::of(pairs.iter().map(|pair| cost(&pair.modgud) - cost(&pair.rival))).median
 }
 
-fn rate(pairs: &[Pair]) -> f64 {
+pub(crate) fn rate(pairs: &[Pair]) -> f64 {
     Spread::of(pairs.iter().map(|pair| pair.modgud.checks as f64 / pair.modgud.seconds)).median
 }
 
@@ -185,7 +185,7 @@ fn load_share(sample: &Sample) -> f64 {
 }
 
 /// How much of the machine other processes took, in per cent.
-fn others_share(sample: &Sample) -> f64 {
+pub(crate) fn others_share(sample: &Sample) -> f64 {
     sample.others_nanos as f64 / 1e7 / sample.seconds / cores()
 }
 
@@ -195,7 +195,7 @@ fn cpu_row(pairs: &[Pair]) -> String {
     format!(
         "{:.1} | {:.1} | {:.2} | {:.0} | {load:.0} % of a core | {others:.0} % of the machine |",
         micros(pairs, |pair| &pair.modgud),
-        micros(pairs, |pair| &pair.empty),
+        micros(pairs, |pair| &pair.rival),
         ratio(pairs),
         rate(pairs),
     )
@@ -222,7 +222,7 @@ fn cores() -> f64 {
 }
 
 /// The machine, as somebody who compares figures wants to know it.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     let model = cpu

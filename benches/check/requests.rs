@@ -13,7 +13,7 @@ use modgud::jose::{Algorithm, SigningKey};
 use prost::Message;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use tempfile::{TempDir, TempPath};
 
 /// The method that Envoy calls.
 pub(crate) const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -63,9 +63,9 @@ pub(crate) struct Folder {
     pub(crate) signature_check: f64,
 }
 
-/// modgud's answer to a kind of checks, in a file.
+/// A program's answer to a kind of checks, in a file.
 pub(crate) struct Answer {
-    pub(crate) file: PathBuf,
+    pub(crate) file: TempPath,
 }
 
 impl Folder {
@@ -102,9 +102,10 @@ impl Folder {
         self.requests(if kind == Kind::Unknown { Kind::Known } else { kind })
     }
 
-    /// What modgud says to checks of a kind: asked for once, and looked at.
-    pub(crate) fn answer(&self, kind: Kind) -> Outcome<Answer> {
-        let server = Server::modgud(self)?;
+    /// Returns a program's answer to a kind of checks, after one check of that kind, and verifies that it allows or denies as it
+    /// should. Two revisions may answer with different bytes, so each has its own.
+    pub(crate) fn answer(&self, kind: Kind, program: &Path) -> Outcome<Answer> {
+        let server = Server::modgud(program, self)?;
         let first = read(&self.requests(kind))?.into_iter().next().ok_or("there is no check to send")?;
         let answer = wire::call(server.address, CHECK, &first)?;
         let CheckResponse { status, http_response, .. } = CheckResponse::decode(answer.as_slice())?;
@@ -113,9 +114,9 @@ impl Folder {
         if allowed != kind.is_allowed() {
             return Err(format!("modgud's answer to \"{kind}\" is not the one to measure: its status is {code}").into());
         }
-        let file = self.requests(kind).with_extension("answer");
+        let file = tempfile::Builder::new().suffix(".answer").tempfile_in(self.files.path())?;
         std::fs::write(&file, answer)?;
-        Ok(Answer { file })
+        Ok(Answer { file: file.into_temp_path() })
     }
 }
 
