@@ -13,7 +13,7 @@
 
 use mimalloc::MiMalloc;
 use modgud::clock::{Clock, Timestamp};
-use modgud::config::{Environment, Overrides, ProfileName, load};
+use modgud::config::{Environment, Overrides, load};
 use modgud::decision::Verdict;
 use modgud::jose::{Algorithm, SigningKey};
 use modgud::request::{Field, Headers, Request};
@@ -97,7 +97,7 @@ fn time(requests: &[Request<'_>], passes: usize, call: impl Fn(&Request<'_>) -> 
 fn snapshot(size: usize, public: &str) -> Result<Snapshot, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("modgud.yaml");
-    let mut yaml = String::from("rules:\n");
+    let mut yaml = String::from("profile: bifrost\nrules:\n");
     for rule in 0..size {
         writeln!(
             yaml,
@@ -107,7 +107,7 @@ fn snapshot(size: usize, public: &str) -> Result<Snapshot, Box<dyn Error>> {
     }
     yaml.push_str("fallback: denied\n");
     std::fs::write(&file, yaml)?;
-    let overrides = Overrides { profile: Some(ProfileName::Bifrost), ..Overrides::default() };
+    let overrides = Overrides::default();
     let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", public)]);
     Ok(load(Some(&file), &overrides, &environment)?.config.snapshot)
 }

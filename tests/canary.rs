@@ -27,6 +27,7 @@ const SEEN: &str = "/crm/in-plain-sight";
 const PIECE: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(30);
 const CONFIGURATION: &str = r#"
+profile: bifrost
 mint:
   - { name: internal, algorithm: EdDSA, key: { file: signing.key }, issuer: modgud, audience: modules, claims: { name: { claim: username } } }
 upstream: { credential: { mint: internal } }

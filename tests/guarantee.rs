@@ -36,7 +36,7 @@ fn good() -> CheckRequest {
 
 #[tokio::test]
 async fn a_message_that_never_comes_is_answered_at_the_deadline() {
-    let sidecar = Sidecar::with("server: { deadline: 50ms }").await;
+    let sidecar = Sidecar::with("profile: bifrost\nserver: { deadline: 50ms }").await;
     let mut raw = Raw::connect(&sidecar).await;
     let whole = frame(&good().encode_to_vec());
     for sent in [0, 1, 5, whole.len() / 2, whole.len() - 1] {
@@ -57,7 +57,7 @@ async fn a_message_that_never_comes_is_answered_at_the_deadline() {
 /// A call that waits holds nobody up who shares its connection.
 #[tokio::test]
 async fn a_message_that_never_comes_holds_up_nobody() {
-    let sidecar = Sidecar::with("server: { deadline: 10s }").await;
+    let sidecar = Sidecar::with("profile: bifrost\nserver: { deadline: 10s }").await;
     let mut raw = Raw::connect(&sidecar).await;
     let silent = || Body::new(AnyBody::from_stream(tokio_stream::pending::<Result<Bytes, Infallible>>()));
     let waiting: Vec<_> = (0..20)
@@ -80,7 +80,7 @@ async fn a_message_that_never_comes_holds_up_nobody() {
 /// More checks than may be under way: one too many is told so at once, and there is room again when the others are gone.
 #[tokio::test]
 async fn one_check_too_many_is_denied_at_once() {
-    let sidecar = Sidecar::with("server: { deadline: 10s, max_in_flight: 2 }").await;
+    let sidecar = Sidecar::with("profile: bifrost\nserver: { deadline: 10s, max_in_flight: 2 }").await;
     let mut raw = Raw::connect(&sidecar).await;
     let before = Counters::read(&sidecar).await;
     let mut silent = tokio::task::JoinSet::new();

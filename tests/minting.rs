@@ -42,6 +42,7 @@ fn public(private: &str) -> String {
 fn minting(algorithm: Algorithm, more: &str) -> String {
     format!(
         "
+profile: bifrost
 server: {{ deadline: 10s }}
 mint:
   - name: internal

@@ -45,7 +45,7 @@ async fn load(rules: &str) -> Said {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yaml"), rules).unwrap();
     let key = KEY.public_pem().unwrap();
-    run_in(folder.path(), &[(KEY_VARIABLE, &key)], &["check", "--config", "rules.yaml"]).await
+    run_in(folder.path(), &[(KEY_VARIABLE, &key)], &["check", "--config", "rules.yaml", "--profile", "bifrost"]).await
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn what_is_printed_loads() {
 async fn the_rules_ask_what_the_description_asks() {
     let said = openapi(&folder(), &["rules", "everything.yaml", "--module", "crm"]).await;
     let folder = tempfile::tempdir().unwrap();
-    let modules = "modules: [{ name: crm, prefix: /crm, upstream: 'crm:80' }]\nfallback: denied\n";
+    let modules = "profile: bifrost\nmodules: [{ name: crm, prefix: /crm, upstream: 'crm:80' }]\nfallback: denied\n";
     fs::write(folder.path().join("modgud.yaml"), format!("{modules}{}", said.out)).unwrap();
     let key = KEY.public_pem().unwrap();
     for (method, path, rule, reason) in [

@@ -78,7 +78,7 @@ async fn files_that_can_not_be_had_are_named() {
 #[tokio::test]
 async fn tables_that_are_not_there_are_named() {
     let folder = TempDir::new().unwrap();
-    let yaml = "authenticators:\n  - { name: partners, from: [{ header: x-api-key }], api_key: { file: keys.yaml } }\n\
+    let yaml = "profile: bifrost\nauthenticators:\n  - { name: partners, from: [{ header: x-api-key }], api_key: { file: keys.yaml } }\n\
         revocations: { file: revoked.yaml }\n";
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
     let cases = "- { name: public, request: { path: /docs/ }, expect: { decision: allowed } }\n";
@@ -98,7 +98,7 @@ async fn tables_that_are_not_there_are_named() {
 #[tokio::test]
 async fn a_token_for_who_looks_for_none_is_an_error() {
     let folder = TempDir::new().unwrap();
-    let yaml = "authenticators: [{ name: peers, mtls: { principals: ['*'] } }]\n";
+    let yaml = "profile: bifrost\nauthenticators: [{ name: peers, mtls: { principals: ['*'] } }]\n";
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
     let case = "- { name: one, token: abc, authenticator: peers, expect: { decision: denied } }\n";
     fs::write(folder.path().join("cases.yaml"), case).unwrap();
@@ -116,7 +116,7 @@ async fn the_case_in_the_help_runs_as_it_is_written() {
         said.out.split_once("\nA case:\n").unwrap_or_else(|| panic!("the help shows no case:\n{}", said.out));
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("cases.yaml"), cases).unwrap();
-    let rules = "rules: [{ name: report, match: { paths: [\"/reports/{id}\"] } }]\n";
+    let rules = "profile: bifrost\nrules: [{ name: report, match: { paths: [\"/reports/{id}\"] } }]\n";
     fs::write(folder.path().join("modgud.yaml"), rules).unwrap();
     let said = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);

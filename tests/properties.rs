@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, TestRunner};
 pub(crate) fn snapshot(yaml: &str) -> Snapshot {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
-    std::fs::write(&file, format!("# a file that may say nothing\n{yaml}")).unwrap();
+    std::fs::write(&file, format!("profile: bifrost\n{yaml}")).unwrap();
     let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
     load(Some(&file), &Overrides::default(), &environment).unwrap().config.snapshot
 }

@@ -8,7 +8,7 @@ use crate::authn::{
 };
 use crate::authz::Fallback;
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Config, Environment, KeyFacts, Loaded, Overrides, ProfileName, load};
+use crate::config::{Config, Environment, KeyFacts, Loaded, OpenRule, Overrides, ProfileName, load};
 use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
 use crate::jose::Validity;
 use crate::keys::in_words;
@@ -77,6 +77,7 @@ fn summary(loaded: &Loaded, now: Timestamp) {
         Fallback::Denied => "denied",
     };
     say(format_args!("  {} path patterns lead to a rule; everything else: {fallback}", snapshot.rules.patterns()));
+    open(&loaded.open);
     gateway(&config.gateway);
     let headers: Vec<&str> = snapshot.shape.identity.headers().iter().map(|header| header.name.as_str()).collect();
     say(format_args!(
@@ -84,6 +85,18 @@ fn summary(loaded: &Loaded, now: Timestamp) {
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
     minted(&snapshot.shape.forward);
+}
+
+/// Every rule that admits requests without a credential, and its origin.
+fn open(rules: &[OpenRule]) {
+    if rules.is_empty() {
+        say("  open without a credential: nothing");
+        return;
+    }
+    say("  open without a credential:");
+    for rule in rules {
+        say(format_args!("    {rule}"));
+    }
 }
 
 /// What modules get in the place of the credential, if it is minted.

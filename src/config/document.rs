@@ -41,7 +41,7 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "modgud configuration")]
 pub(super) struct Document {
-    /// The profile that this file is laid over. Default: `bifrost`.
+    /// The profile that this file is laid over. A file has to name one, unless `--profile` does.
     #[expect(
         dead_code,
         reason = "read before the documents are laid over each other; it stands here to be known and checked"

@@ -7,8 +7,10 @@ use super::document::{Document, ProfileName, is_choice};
 use super::environment::Environment;
 use super::error::ConfigError;
 use super::key_facts::{self, KeyFacts};
+use super::open::{self, OpenRule};
 use super::path::Path as At;
-use super::problem::{MOST, Placed};
+use super::problem::{MOST, Placed, Problem};
+use super::profile::NONE;
 use super::source::{Keys, Reader};
 use super::tree::{Bounds, Entry, Node, Place, SyntaxFault, Value};
 use super::watch::Watched;
@@ -28,23 +30,6 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// What some editors put at the start of a file.
 const BYTE_ORDER_MARK: char = '\u{feff}';
-
-const BIFROST: &str = include_str!("profiles/bifrost.yaml");
-const BEARER: &str = include_str!("profiles/bearer.yaml");
-const ORCHESCALA: &str = include_str!("profiles/orchescala.yaml");
-const NONE: &str = include_str!("profiles/none.yaml");
-
-impl ProfileName {
-    /// Its name, and what it says beside the defaults.
-    const fn content(self) -> (&'static str, Option<&'static str>) {
-        match self {
-            Self::Bifrost => ("bifrost", Some(BIFROST)),
-            Self::Bearer => ("bearer", Some(BEARER)),
-            Self::Orchescala => ("orchescala", Some(ORCHESCALA)),
-            Self::None => ("none", None),
-        }
-    }
-}
 
 /// What the command line says instead of the file.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +51,8 @@ pub struct Loaded {
     pub origin: String,
     /// Tables and lists that are not there, and were taken for empty: only when keys are replaced.
     pub missing: Vec<PathBuf>,
+    /// The rules that admit requests without a credential.
+    pub open: Vec<OpenRule>,
     /// The values, each with its place.
     effective: Node,
     /// What holds at any time.
@@ -165,15 +152,19 @@ fn reader(file: Option<&Path>, environment: &Environment, keys: Keys) -> Reader 
 
 fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Result<Loaded, ConfigError> {
     let user = file.map(|file| read_file(file, reader)).transpose()?;
-    let profile = overrides.profile.or_else(|| user.as_ref().and_then(named_profile)).unwrap_or(ProfileName::Bifrost);
+    let (profile, unnamed) = match (overrides.profile, &user) {
+        (Some(profile), _) => (profile, None),
+        (None, None) => (ProfileName::Bifrost, None),
+        (None, Some(user)) => named_profile(user),
+    };
     let mut effective = read("default", NONE)?;
-    let (profile, content) = profile.content();
-    if let Some(content) = content {
-        effective = effective.overlay(read(&format!("profile {profile}"), content)?, is_choice);
+    let name = profile.name();
+    if let Some(content) = profile.content() {
+        effective = effective.overlay(read(&format!("profile {name}"), content)?, is_choice);
     }
     let origin = match file {
-        Some(file) => format!("{} on profile {profile}", file.display()),
-        None => format!("profile {profile}"),
+        Some(file) => format!("{} on profile {name}", file.display()),
+        None => format!("profile {name}"),
     };
     let below = effective.clone();
     let mut nothings = Vec::new();
@@ -181,9 +172,9 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Res
         find_nothings(&user, &At::default(), &user, &mut nothings);
         effective = effective.overlay(user, is_choice);
     }
-    effective = lay_flags(effective, overrides, profile);
-    let Checked { config, cautions, keys } = check(effective.clone(), below, nothings, reader)?;
-    Ok(Loaded { config, origin, missing: reader.missing(), effective, cautions, keys })
+    effective = lay_flags(effective, overrides, name);
+    let Checked { config, cautions, keys, open } = check(effective.clone(), below, (nothings, unnamed), reader)?;
+    Ok(Loaded { config, origin, missing: reader.missing(), open, effective, cautions, keys })
 }
 
 fn read_file(file: &Path, reader: &Reader) -> Result<Node, ConfigError> {
@@ -255,11 +246,17 @@ fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
         .map_err(|SyntaxFault { place, message }| ConfigError::Syntax { place: place.to_string(), message })
 }
 
-/// The profile that a file names; a name that is none is found when the whole is checked.
-fn named_profile(user: &Node) -> Option<ProfileName> {
-    let Value::Map(entries) = &user.value else { return None };
-    let entry = entries.iter().find(|entry| entry.key == "profile")?;
-    serde::Deserialize::deserialize(&entry.node).ok()
+/// The profile that a file names. A name that is unknown is reported when the whole is checked; none at all is a problem, which
+/// is returned beside the profile that nothing is taken from.
+fn named_profile(user: &Node) -> (ProfileName, Option<Placed>) {
+    let named = user.member("profile").map(|entry| &entry.node).filter(|node| !matches!(node.value, Value::Null));
+    match named {
+        Some(node) => (serde::Deserialize::deserialize(node).unwrap_or(ProfileName::Bifrost), None),
+        None => {
+            let problem = Placed::new(&At::root("profile"), user, Problem::ProfileMissing).from_the_start();
+            (ProfileName::None, Some(problem))
+        }
+    }
 }
 
 /// Lays the flags over the whole, and names the profile if nobody else has: what is printed says on what it lies. Where something
@@ -302,27 +299,38 @@ struct Checked {
     config: Config,
     cautions: Vec<Placed<Caution>>,
     keys: Vec<Placed<KeyFacts>>,
+    open: Vec<OpenRule>,
 }
 
 /// Checks form, then meaning, and gives every problem of both; if there is none, what is to be said besides. `below` is what the
-/// user's file was laid over.
-fn check(mut root: Node, mut below: Node, nothings: Vec<Found>, reader: &Reader) -> Result<Checked, ConfigError> {
+/// user's file was laid over. Without a named profile only the form is checked: the meaning depends on it.
+fn check(
+    mut root: Node,
+    mut below: Node,
+    (nothings, unnamed): (Vec<Found>, Option<Placed>),
+    reader: &Reader,
+) -> Result<Checked, ConfigError> {
     let (document, mut faults) = de::read::<Document>(&mut root);
     // What stands in something that is faulty, or is it, has been told.
     let told = |nothing: &Found| faults.iter().any(|fault| is_hole(slice::from_ref(nothing), &fault.shown));
     let nothings: Vec<Found> = nothings.into_iter().filter(|nothing| !told(nothing)).collect();
     faults.extend(nothings);
     let document = document.unwrap_or_default();
-    let mut problems: Vec<Placed> = match validate::config(&document, reader) {
+    let checked = match unnamed {
+        None => validate::config(&document, reader).map_err(|found| found.placed(&root, &faults)),
+        Some(unnamed) => Err(vec![unnamed]),
+    };
+    let mut problems: Vec<Placed> = match checked {
         Ok(config) if faults.is_empty() => {
             let (profile, _) = de::read::<Document>(&mut below);
             let mut cautions = caution::find(&document, &root, &profile.unwrap_or_default(), &config);
             cautions.extend(caution::jwks::find(&document, &root, reader));
             let keys = key_facts::gather(&document, &root, reader);
-            return Ok(Checked { config, cautions, keys });
+            let open = open::find(&document, &root);
+            return Ok(Checked { config, cautions, keys, open });
         }
         Ok(_) => Vec::new(),
-        Err(found) => found.placed(&root, &faults),
+        Err(problems) => problems,
     };
     problems.extend(faults.into_iter().map(Placed::from));
     problems.sort_by(|one, other| one.order().cmp(&other.order()));

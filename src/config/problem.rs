@@ -8,6 +8,7 @@ pub use placed::Placed;
 pub(super) use placed::{MOST, Problems};
 
 use super::de::FormFault;
+use super::profile::Profiles;
 use super::quoted::Quoted;
 use super::revocations::RevocationsError;
 use super::source::SourceFault;
@@ -34,6 +35,13 @@ pub enum Problem {
     /// A document beside the configuration that is no YAML.
     #[error("{0}")]
     Syntax(String),
+    /// A file that does not name its profile.
+    #[error(
+        "the file does not name its profile, and profiles differ in the paths that they open without a credential; write one of \
+             {}, or name it on the command line: `--profile` (for a shadow configuration `--shadow-profile`)",
+        Profiles
+    )]
+    ProfileMissing,
     /// A duration that is none.
     #[error("{0} is not a duration; write a number and a unit, such as `150ms`, `20s` or `5m`")]
     Duration(Quoted),

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 
 const CONFIGURATION: &str = "\
+profile: bifrost
 authenticators:
   - name: partners
     from: [{ header: x-api-key }]

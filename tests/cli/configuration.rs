@@ -59,7 +59,8 @@ async fn the_files_that_a_configuration_names_stand_beside_it() {
     let below = folder.path().join("below");
     fs::create_dir(&below).unwrap();
     fs::write(below.join("issuer.pem"), &*PUBLIC_PEM).unwrap();
-    let yaml = "authenticators:
+    let yaml = "profile: bifrost
+authenticators:
   - name: mine
     from: [{ header: authorization, schemes: [Bearer] }]
     jwt: { issuer: mine, algorithms: [RS256], keys: [{ pem: { file: issuer.pem } }] }
@@ -77,7 +78,7 @@ async fn a_port_that_is_in_use_is_named() {
     for (key, purpose) in [("grpc", "checks (server.grpc)"), ("admin", "probes and metrics (server.admin)")] {
         // The addresses on the command line would win over those in the file: `serve_in` gives free ones.
         let other = if key == "grpc" { "admin" } else { "grpc" };
-        let yaml = format!("server: {{ {key}: \"{address}\", {other}: \"127.0.0.1:0\" }}\n");
+        let yaml = format!("profile: bifrost\nserver: {{ {key}: \"{address}\", {other}: \"127.0.0.1:0\" }}\n");
         fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
         let variables = [(KEY_VARIABLE, PUBLIC_PEM.as_str())];
         let said = super::process::run_in(folder.path(), &variables, &["serve", "--config", "modgud.yaml"]).await;

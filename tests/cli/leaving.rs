@@ -28,7 +28,11 @@ async fn nothing_secret_is_said() {
     fs::write(folder.path().join("good.pem"), private_pem.expose()).unwrap();
     fs::write(folder.path().join("bad.pem"), stranger.private_text().unwrap().expose()).unwrap();
     for log in ["json", "text"] {
-        fs::write(folder.path().join("modgud.yaml"), format!("telemetry: {{ log: {log}, decisions: all }}\n")).unwrap();
+        fs::write(
+            folder.path().join("modgud.yaml"),
+            format!("profile: bifrost\ntelemetry: {{ log: {log}, decisions: all }}\n"),
+        )
+        .unwrap();
         let serving = Serving::start(folder.path(), &public_pem, &["--config", "modgud.yaml"]).await;
         let content = private_pem.expose().lines().filter(|line| !line.starts_with("--"));
         let mut secrets: Vec<String> = content.map(str::to_owned).collect();

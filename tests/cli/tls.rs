@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use std::fs;
 use tempfile::TempDir;
 
-const YAML: &str = "server: { tls: { cert: server.pem, key: server.key, client_ca: clients.pem } }\n";
+const YAML: &str = "profile: bifrost\nserver: { tls: { cert: server.pem, key: server.key, client_ca: clients.pem } }\n";
 
 #[tokio::test]
 async fn call_speaks_tls() {
@@ -65,7 +65,7 @@ async fn a_certificate_whose_time_is_over_is_told_and_serves() {
         );
         let text =
             "the certificate of server.tls expired at 1999-12-31T00:00:00Z; clients that check it will not connect";
-        let placed = format!("\ncaution: modgud.yaml:1:24: server.tls.cert: {text}\n");
+        let placed = format!("\ncaution: modgud.yaml:2:24: server.tls.cert: {text}\n");
         assert_eq!(said.out.contains(&placed), over, "{said:?}");
         let strict = ["check", "--config", "modgud.yaml", "--deny-cautions"];
         let said = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &strict).await;

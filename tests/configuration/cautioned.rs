@@ -113,7 +113,7 @@ fn the_dates_of_a_certificate_are_held_against_the_time() {
         let cautions = loaded.cautions(Timestamp::from_millis(millis));
         cautions.iter().map(|caution| caution.to_string().split(',').next().unwrap_or_default().to_owned()).collect()
     };
-    let place = "said-otherwise.yaml:9:21: authenticators[0].jwt.keys[0].pem: the certificate here";
+    let place = "said-otherwise.yaml:10:21: authenticators[0].jwt.keys[0].pem: the certificate here";
     let ends = |told: Vec<String>, what: &str| {
         let [only] = told.as_slice() else { panic!("{told:?}") };
         assert!(only.ends_with(&format!("{place} {what}")), "{only}");
@@ -148,7 +148,8 @@ async fn keys_are_shown_with_their_age() {
     }
     let certificate = serde_json::to_string(std::str::from_utf8(&certificate).unwrap()).unwrap();
     let yaml = format!(
-        "authenticators:
+        "profile: bifrost
+authenticators:
   - name: mine
     from: [{{ header: authorization, schemes: [Bearer] }}]
     jwt:
@@ -180,17 +181,17 @@ async fn a_server_warns_at_start_and_at_each_change() {
         fs::write(&beside, text).unwrap();
         fs::rename(beside, &file).unwrap();
     };
-    put("server: { deadline: 10s }\nupstream: { strip: [x-email] }\n");
+    put("profile: bifrost\nserver: { deadline: 10s }\nupstream: { strip: [x-email] }\n");
     let serving = Serving::start(folder.path(), &PUBLIC_PEM, &["--config", "modgud.yaml"]).await;
     timeout(PATIENCE, until(serving.admin, 0, 2)).await.unwrap();
-    put("denials: { status: { forbidden: 401 } }\n");
+    put("profile: bifrost\ndenials: { status: { forbidden: 401 } }\n");
     timeout(PATIENCE, until(serving.admin, 1, 1)).await.unwrap();
     // One that is refused changes nothing.
-    put("rules: [\n");
+    put("profile: bifrost\nrules: [\n");
     let refused = async { while !metrics(serving.admin).await.contains("modgud_config_reload_failures_total 1\n") {} };
     timeout(PATIENCE, refused).await.unwrap();
     timeout(PATIENCE, until(serving.admin, 1, 1)).await.unwrap();
-    put("fallback: denied\n");
+    put("profile: bifrost\nfallback: denied\n");
     timeout(PATIENCE, until(serving.admin, 2, 0)).await.unwrap();
 
     let said = serving.end(Signal::TERM).await;
@@ -202,9 +203,9 @@ async fn a_server_warns_at_start_and_at_each_change() {
         .map(|event| event["caution"].as_str().unwrap())
         .collect();
     let begins = [
-        "modgud.yaml:2:20: upstream.strip: the profile removes `x-core-*`",
-        "modgud.yaml:2:20: upstream.strip: the profile removes `x-organization-*`",
-        "modgud.yaml:1:33: denials.status.forbidden: `401` makes clients log in again",
+        "modgud.yaml:3:20: upstream.strip: the profile removes `x-core-*`",
+        "modgud.yaml:3:20: upstream.strip: the profile removes `x-organization-*`",
+        "modgud.yaml:2:33: denials.status.forbidden: `401` makes clients log in again",
     ];
     assert_eq!(told.len(), begins.len(), "{told:#?}");
     for (told, begins) in told.iter().zip(begins) {

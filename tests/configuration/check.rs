@@ -3,6 +3,7 @@
 use super::{OTHER_PEM, PUBLIC_PEM, files, folder, variables};
 use crate::cli::process::{Said, run_in};
 use modgud::jose::VerificationKey;
+use std::fs;
 
 async fn check(arguments: &[&str]) -> Said {
     run_in(&folder("good"), &variables(), &[["check"].as_slice(), arguments].concat()).await
@@ -18,6 +19,9 @@ async fn a_good_configuration_is_summed_up() {
   authenticator bifrost: issuer `bifrost`, RS256, no audience
     key {fingerprint}: RSA 2048 bits
   15 path patterns lead to a rule; everything else: authenticated
+  open without a credential:
+    core-public (public): every method; every host; /oauth/{{*rest}}, /health_check/{{*rest}}, /docs/{{*rest}}, \
+    /complete/{{*rest}}, /disconnect/{{*rest}}, /static/{{*rest}} [profile bifrost:23:5]
   identity headers: x-core-user-uuid, x-organization-uuid, x-scope, x-username
 "
     );
@@ -25,6 +29,7 @@ async fn a_good_configuration_is_summed_up() {
   checks on 0.0.0.0:9191, probes and metrics on 127.0.0.1:9192
   no authenticator: only public rules let anybody through
   0 path patterns lead to a rule; everything else: denied
+  open without a credential: nothing
   identity headers: none
 ";
     let two = format!(
@@ -35,6 +40,9 @@ async fn a_good_configuration_is_summed_up() {
   authenticator partners: issuer `https://partners.example.com`, RS256, audience not checked
     key {other}: RSA 2048 bits
   2 path patterns lead to a rule; everything else: authenticated
+  open without a credential:
+    status (public): GET, HEAD; every host; /status [two-issuers.yaml:29:5]
+    reports (optional): every method; every host; /reports/{{*rest}} [two-issuers.yaml:32:5]
   identity headers: x-user
 "
     );
@@ -43,6 +51,7 @@ async fn a_good_configuration_is_summed_up() {
   checks on 0.0.0.0:9191, probes and metrics on 127.0.0.1:9192
   no authenticator: only public rules let anybody through
   3 path patterns lead to a rule; everything else: denied
+  open without a credential: nothing
   module crm: /crm to crm:8080
   module reports: /crm/reports/v2 to [::1]:80, and an access list narrows what its callers may do
   module closed: /closed to closed.example.com:443, and an access list narrows what its callers may do
@@ -74,6 +83,75 @@ async fn every_good_file_is_called_good() {
 /// The flag wins over what the file says.
 #[tokio::test]
 async fn another_profile_can_be_laid_under_a_file() {
-    let said = check(&["--config", "nothing-but-comments.yaml", "--profile", "none"]).await;
-    assert!(said.out.starts_with("nothing-but-comments.yaml on profile none: good\n"), "{}", said.out);
+    let said = check(&["--config", "document-marks.yaml", "--profile", "none"]).await;
+    assert!(said.out.starts_with("document-marks.yaml on profile none: good\n"), "{}", said.out);
+}
+
+/// Each with what it is for and where it was written; a shadow rule admits nobody, and is not listed.
+#[tokio::test]
+async fn every_rule_that_admits_requests_without_a_credential_is_listed_with_its_origin() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = "profile: bifrost
+rules:
+  - { name: page, match: { hosts: [a.example.com, '*.b.example.com'], methods: [GET], paths: [/page, '/p/{id}'] }, access: public }
+  - { name: news, match: { paths: [/news] }, access: optional, when: 'request.method == \"GET\"' }
+  - { name: browsers, match: { paths: ['/api/{*rest}'] }, access: preflight }
+  - { name: lobby, by_name: true, access: public }
+  - { name: hooks, match: { paths: [/hooks] }, access: public, allow_by_name: true }
+  - { name: closed, match: { paths: ['/admin/{*rest}'] }, access: denied }
+  - { name: members, match: { paths: [/members] } }
+  - { name: tried, match: { paths: [/members] }, access: public, shadow: true }
+";
+    fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
+    let said = run_in(folder.path(), &variables(), &["check", "--config", "modgud.yaml"]).await;
+    let (_, open) = said.out.split_once("  open without a credential:\n").unwrap_or_else(|| panic!("{said:?}"));
+    let open: Vec<&str> = open.lines().map_while(|line| line.strip_prefix("    ")).collect();
+    let expected = [
+        "page (public): GET; a.example.com, *.b.example.com; /page, /p/{id} [modgud.yaml:3:5]",
+        "news (optional): every method; every host; /news; only if its condition holds [modgud.yaml:4:5]",
+        "browsers (preflight): OPTIONS (preflights); every host; /api/{*rest} [modgud.yaml:5:5]",
+        "lobby (public): routes that name it [modgud.yaml:6:5]",
+        "hooks (public): every method; every host; /hooks; routes that name it [modgud.yaml:7:5]",
+    ];
+    assert_eq!(open, expected);
+}
+
+/// Whatever reads a configuration file asks for its profile, and says what each of them opens; `--profile` counts.
+#[tokio::test]
+async fn every_command_asks_a_file_for_its_profile() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("modgud.yaml", "# No profile.\nmodules: [{ name: crm, prefix: /crm, upstream: 'crm:1' }]\n"),
+        ("good.yaml", "profile: none\n"),
+        ("cases.yaml", "- { name: one, request: { path: /crm }, expect: { decision: denied } }\n"),
+        ("api.yaml", "{ openapi: 3.0.3, paths: {} }"),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let commands: [&[&str]; 9] = [
+        &["check", "--offline"],
+        &["config"],
+        &["explain"],
+        &["test", "cases.yaml"],
+        &["envoy"],
+        &["openapi", "check", "api.yaml", "--module", "crm"],
+        &["openapi", "rules", "api.yaml", "--module", "crm"],
+        &["stdio"],
+        &["serve", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
+    ];
+    let unnamed = "modgud: modgud.yaml:2:1: profile: the file does not name its profile, ";
+    let opens = "`profile: bifrost` (opens `/oauth/{*rest}`, `/health_check/{*rest}`, `/docs/{*rest}`, ";
+    for command in commands {
+        let said = run_in(folder.path(), &variables(), &[command, &["--config", "modgud.yaml"]].concat()).await;
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{command:?}: {said:?}");
+        assert!(said.err.starts_with(unnamed) && said.err.contains(opens), "{command:?}: {said:?}");
+        if *command != ["stdio"] && command.first() != Some(&"serve") {
+            let arguments = [command, &["--config", "modgud.yaml", "--profile", "bearer"]].concat();
+            let said = run_in(folder.path(), &variables(), &arguments).await;
+            assert!(!said.err.contains("does not name its profile"), "{command:?}: {said:?}");
+        }
+    }
+    let shadow = ["serve", "--config", "good.yaml", "--shadow-config", "modgud.yaml"];
+    let said = run_in(folder.path(), &variables(), &[&shadow, commands[8].get(1..).unwrap()].concat()).await;
+    assert!(said.code == Some(1) && said.err.starts_with(unnamed), "{said:?}");
 }

@@ -86,11 +86,11 @@ async fn flags_are_laid_over_the_file_and_named() {
 #[tokio::test]
 async fn a_flag_does_not_hide_that_a_section_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("modgud.yaml"), "server: 127.0.0.1:9191\n").unwrap();
+    fs::write(folder.path().join("modgud.yaml"), "profile: bifrost\nserver: 127.0.0.1:9191\n").unwrap();
     let variables = [(KEY_VARIABLE, PUBLIC_PEM.as_str())];
     let arguments = ["config", "--config", "modgud.yaml", "--grpc", "127.0.0.1:7"];
     let said = run_in(folder.path(), &variables, &arguments).await;
-    let expected = "modgud: modgud.yaml:1:9: server: found the text `127.0.0.1:9191`, expected a map\n";
+    let expected = "modgud: modgud.yaml:2:9: server: found the text `127.0.0.1:9191`, expected a map\n";
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(1), "", expected));
 }
 

@@ -29,25 +29,39 @@ fn filled(head: &str, part: impl Fn(usize) -> String) -> String {
 #[test]
 fn the_largest_documents_take_bounded_time() {
     let documents = [
-        ("faulty elements", filled("rules:\n", |_| "- 1\n".to_owned())),
-        ("unknown keys", filled("", |number| format!("k{number}: 1\n"))),
+        ("faulty elements", filled("profile: bifrost\nrules:\n", |_| "- 1\n".to_owned())),
+        ("unknown keys", filled("profile: bifrost\n", |number| format!("k{number}: 1\n"))),
         (
             "header names that are none",
-            filled("upstream:\n  headers:\n", |number| format!("    \"x {number}\": {{ claim: a }}\n")),
+            filled("profile: bifrost\nupstream:\n  headers:\n", |number| {
+                format!("    \"x {number}\": {{ claim: a }}\n")
+            }),
         ),
-        ("headers", filled("upstream:\n  headers:\n", |number| format!("    x-{number}: {{ claim: a }}\n"))),
-        ("rules", filled("rules:\n", |number| format!("- {{ name: r{number}, match: {{ paths: [/r/{number}] }} }}\n"))),
+        (
+            "headers",
+            filled("profile: bifrost\nupstream:\n  headers:\n", |number| format!("    x-{number}: {{ claim: a }}\n")),
+        ),
+        (
+            "rules",
+            filled("profile: bifrost\nrules:\n", |number| {
+                format!("- {{ name: r{number}, match: {{ paths: [/r/{number}] }} }}\n")
+            }),
+        ),
         (
             "rules of one name",
-            filled("rules:\n", |number| format!("- {{ name: r, match: {{ paths: [/r/{number}] }} }}\n")),
+            filled("profile: bifrost\nrules:\n", |number| {
+                format!("- {{ name: r, match: {{ paths: [/r/{number}] }} }}\n")
+            }),
         ),
         (
             "rules in conflict",
-            filled("rules:\n", |number| format!("- {{ name: r{number}, match: {{ paths: [/r] }} }}\n")),
+            filled("profile: bifrost\nrules:\n", |number| {
+                format!("- {{ name: r{number}, match: {{ paths: [/r] }} }}\n")
+            }),
         ),
-        ("texts", filled("principal:\n  absent:\n", |number| format!("  - t{number}\n"))),
-        ("aliases", filled("a: &a [1]\nrules:\n", |_| "- *a\n".to_owned())),
-        ("anchors", filled("rules:\n", |number| format!("- &a{number} 1\n"))),
+        ("texts", filled("profile: bifrost\nprincipal:\n  absent:\n", |number| format!("  - t{number}\n"))),
+        ("aliases", filled("profile: bifrost\na: &a [1]\nrules:\n", |_| "- *a\n".to_owned())),
+        ("anchors", filled("profile: bifrost\nrules:\n", |number| format!("- &a{number} 1\n"))),
         ("comments", filled("", |_| "#\n".to_owned())),
         ("one text", filled("profile: ", |_| "a".repeat(1024))),
         ("one key", filled("", |_| "a".repeat(1024))),

@@ -9,6 +9,7 @@ use modgud::playground::http::Exchange;
 use serde::Deserialize;
 
 const RULES: &str = "
+profile: bifrost
 telemetry: { decisions: all }
 rules:
   - { name: own, match: { paths: ['/crm/orgs/{org}/{*rest}'] }, same_organization: path.org }

@@ -169,7 +169,7 @@ async fn what_was_decided_on_is_what_the_module_gets_however_odd_it_is() {
     let targets = targets();
     assert!(targets.len() > 3_000, "{} targets are not some thousand", targets.len());
     // A busy machine must not be taken for a modgud that can't decide.
-    let config = Some("server: { deadline: 10s }\ntelemetry: { decisions: all }");
+    let config = Some("profile: bifrost\nserver: { deadline: 10s }\ntelemetry: { decisions: all }");
     // A connection that Envoy refuses is closed at once, and not a second later.
     let edit: fn(&str) -> String = |yaml| {
         let server = "server_name: bifrost\n";

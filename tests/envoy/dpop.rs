@@ -11,6 +11,7 @@ use modgud::playground::{Playground, Setup};
 use serde_json::Map;
 
 const CONFIGURATION: &str = "
+profile: bifrost
 authenticators:
   - name: bound
     from: [{ header: authorization, schemes: [DPoP] }]

@@ -45,7 +45,7 @@ async fn while_it_drains_every_request_is_answered_as_before() {
 
 #[tokio::test]
 async fn a_drain_ends_also_if_the_requests_do_not() {
-    let config = Some("server: { drain: 1s }");
+    let config = Some("profile: bifrost\nserver: { drain: 1s }");
     let mut playground = playground(Setup { edit: Some(attentive), config, ..Setup::default() }).await;
     let mut load = Load::start(&playground);
     load.expect_good(ANSWERS).await;

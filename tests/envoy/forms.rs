@@ -5,6 +5,7 @@ use modgud::playground::Setup;
 use modgud::playground::http::Exchange;
 
 const CONFIG: &str = "
+profile: bifrost
 denials:
   headers: { x-frame-options: DENY }
   redirect: { to: 'https://login.example.com/', hosts: [api.example.com] }

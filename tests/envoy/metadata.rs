@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 /// Rules by which somebody who is known may not, and metadata that could do harm.
 const CONFIGURATION: &str = r#"
+profile: bifrost
 rules:
   - { name: closed, match: { paths: ["/crm/closed/{*rest}"] }, require: { roles: [chief] } }
   - { name: open, match: { paths: ["/crm/open/{*rest}"] }, access: public }

@@ -17,6 +17,7 @@ fn configuration(folder: &Path) -> &'static str {
     Box::leak(
         format!(
             "
+profile: bifrost
 mint:
   - name: internal
     algorithm: EdDSA

@@ -27,7 +27,7 @@ enum By {
 
 #[tokio::test]
 async fn what_was_decided_on_is_what_the_module_gets() {
-    let config = Some("telemetry: { decisions: all }");
+    let config = Some("profile: bifrost\ntelemetry: { decisions: all }");
     let mut playground = playground(Setup { config, ..Setup::default() }).await;
     let jwt = jwt(&sign(&playground.key, &claims()));
     for row in table::<Row>(include_str!("../data/envoy/paths.yaml")) {

@@ -10,6 +10,7 @@ use std::cell::Cell;
 
 /// Looks everywhere, and hands nothing on.
 const EVERYWHERE: &str = "
+profile: bifrost
 authenticators:
   - name: bifrost
     from:

@@ -6,6 +6,7 @@ use super::{ask, playground};
 use modgud::playground::Setup;
 
 const CONFIGURATION: &str = "
+profile: bifrost
 rules:
   - name: browsers
     match: { paths: [\"/crm/{*rest}\"] }

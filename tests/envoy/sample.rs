@@ -30,7 +30,7 @@ async fn envoy_accepts_the_sample_as_it_stands() {
 /// A name outside the sample's `decoder_header_mutation_rules`: the client reads 500, and no module is asked.
 #[tokio::test]
 async fn envoy_lets_modgud_change_no_other_header() {
-    let config = Some("upstream: { headers: { x-tenant: { claim: username } } }");
+    let config = Some("profile: bifrost\nupstream: { headers: { x-tenant: { claim: username } } }");
     let playground = playground(Setup { config, ..Setup::default() }).await;
     let token = jwt(&sign(&playground.key, &claims()));
     let written = ask(playground.gateway, "GET", "/crm/", std::slice::from_ref(&token)).await;

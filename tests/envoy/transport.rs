@@ -53,7 +53,7 @@ async fn a_socket_in_the_file_system() {
     let playground = playground(Setup { edit: Some(by_pipe), ..Setup::default() }).await;
     assert_eq!(ask(playground.gateway, "GET", "/oauth/", &[]).await.status, 503, "nobody is there yet");
     let socket = folder.path().join("check.sock");
-    let yaml = format!("server: {{ grpc: 'unix:{}', admin: '127.0.0.1:0' }}\n", socket.display());
+    let yaml = format!("profile: bifrost\nserver: {{ grpc: 'unix:{}', admin: '127.0.0.1:0' }}\n", socket.display());
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
     // Beside the one that the playground has started, and this Envoy does not ask.
     let pem = playground.key.public_pem().unwrap();
@@ -86,8 +86,9 @@ async fn tls_with_certificates_on_both_sides() {
     let authorities = folder.path().join("clients.pem");
     fs::write(&authorities, clients.pem()).unwrap();
     let at = folder.path().display();
-    let yaml =
-        format!("server: {{ tls: {{ cert: {at}/server.pem, key: {at}/server.key, client_ca: {at}/clients.pem }} }}\n");
+    let yaml = format!(
+        "profile: bifrost\nserver: {{ tls: {{ cert: {at}/server.pem, key: {at}/server.key, client_ca: {at}/clients.pem }} }}\n"
+    );
     // A setup holds what lives as long as the program.
     let config = Some(&*yaml.leak());
     let mut playground = playground(Setup { edit: Some(by_tls), config, ..Setup::default() }).await;

@@ -9,6 +9,7 @@ use modgud::playground::http::Exchange;
 
 /// Nothing listens at port 1.
 const DENY: &str = "
+profile: bifrost
 authenticators:
   - name: away
     from: [{ header: authorization, schemes: [JWT] }]
@@ -18,6 +19,7 @@ rules:
 ";
 
 const LEAVE: &str = "
+profile: bifrost
 authenticators:
   - name: away
     from: [{ header: authorization, schemes: [JWT] }]

@@ -16,6 +16,7 @@ use tokio::process::Command;
 
 /// Two modules, one inside the other, and one with a list; headers that the sample does not let modgud change.
 const CONFIGURATION: &str = "
+profile: bifrost
 modules:
   - { name: crm, prefix: /crm, upstream: '{crm}', access: [{ organization: any, allow: [read] }] }
   - { name: documents, prefix: /crm/documents, upstream: '{documents}' }
@@ -115,7 +116,7 @@ async fn envoy_accepts_what_is_written() {
     .into_iter()
     .enumerate()
     {
-        fs::write(folder.path().join("modgud.yaml"), &configuration).unwrap();
+        fs::write(folder.path().join("modgud.yaml"), format!("profile: bifrost\n{configuration}")).unwrap();
         let arguments = [["--config", "modgud.yaml"].as_slice(), arguments].concat();
         let (code, yaml, err) = envoy(folder.path(), &arguments).await;
         assert_eq!((code, err.as_str()), (Some(0), ""), "{number}");
@@ -134,24 +135,24 @@ async fn what_can_not_be_written_is_said() {
     let folder = tempfile::tempdir().unwrap();
     for (configuration, arguments, expected) in [
         (
-            "{}",
+            "{ profile: bifrost }",
             &[][..],
             "modgud: there is nothing to route to: the configuration has no `modules` and no `core.upstream`\n",
         ),
         (
-            "{ core: { upstream: 'core:1' }, server: { grpc: '127.0.0.1:0' } }",
+            "{ profile: bifrost, core: { upstream: 'core:1' }, server: { grpc: '127.0.0.1:0' } }",
             &[],
             "modgud: `server.grpc` has port 0, which is any free one: say by --modgud where Envoy reaches modgud\n",
         ),
         (
-            "{ core: { upstream: 'core:1' } }",
+            "{ profile: bifrost, core: { upstream: 'core:1' } }",
             &["--tls-ca", "ca.pem"],
             "modgud: modgud does not speak TLS: the configuration has no `server.tls`; leave out --tls-ca\n",
         ),
         (
-            "{ modules: [{ name: crm, prefix: /admin, upstream: 'crm:1' }], core: { reserved: [admin] } }",
+            "{ profile: bifrost, modules: [{ name: crm, prefix: /admin, upstream: 'crm:1' }], core: { reserved: [admin] } }",
             &[],
-            "modgud: modgud.yaml:1:34: modules[0].prefix: `admin` is reserved for the core service, so that no module can \
+            "modgud: modgud.yaml:1:52: modules[0].prefix: `admin` is reserved for the core service, so that no module can \
              begin with it; reserved are `admin`; write another one\n",
         ),
     ] {

@@ -19,7 +19,9 @@ async fn serve(folder: &TempDir, yaml: &str) -> Serving {
 async fn of_undecided(decisions: &str) -> String {
     const REFUSED: u32 = 200;
     let folder = TempDir::new().unwrap();
-    let yaml = format!("server: {{ max_in_flight: 1, deadline: 2s }}\ntelemetry: {{ decisions: {decisions} }}\n");
+    let yaml = format!(
+        "profile: bifrost\nserver: {{ max_in_flight: 1, deadline: 2s }}\ntelemetry: {{ decisions: {decisions} }}\n"
+    );
     let serving = serve(&folder, &yaml).await;
     let mut connection = Connection::open(&serving.grpc).await;
     connection.send(&check(1)).await;
@@ -50,7 +52,7 @@ async fn overload_is_logged_now_and_then() {
 #[tokio::test]
 async fn a_long_path_makes_no_long_line() {
     let folder = TempDir::new().unwrap();
-    let serving = serve(&folder, "server: { deadline: 10s }\n").await;
+    let serving = serve(&folder, "profile: bifrost\nserver: { deadline: 10s }\n").await;
     let long = format!("/crm/{}", "a".repeat(8_000));
     let mut raw = Raw::at(&serving.grpc).await;
     let denied = raw.send(&frame(&message(Encoding::Raw, "GET", &long, &[]).encode_to_vec())).await.answer().unwrap();

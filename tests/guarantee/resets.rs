@@ -24,7 +24,7 @@ fn streams(from: u32, count: u32) -> impl Iterator<Item = u32> {
 /// A client that opens requests and gives them up at once (CVE-2023-44487 is named "Rapid Reset").
 #[tokio::test]
 async fn thousands_of_checks_that_are_given_up_end_no_other() {
-    let sidecar = Sidecar::with("server: { deadline: 10s, max_in_flight: 30000 }").await;
+    let sidecar = Sidecar::with("profile: bifrost\nserver: { deadline: 10s, max_in_flight: 30000 }").await;
     let mut connection = Connection::open(&sidecar.addresses.grpc).await;
     let message = frame(&good().encode_to_vec());
     let mut live = 1;
@@ -46,7 +46,7 @@ async fn thousands_of_checks_that_are_given_up_end_no_other() {
 /// that modgud resets, and no number of them is one too many.
 #[tokio::test]
 async fn thousands_of_checks_that_find_no_place_end_no_other() {
-    let sidecar = Sidecar::with("server: { deadline: 10s, max_in_flight: 1 }").await;
+    let sidecar = Sidecar::with("profile: bifrost\nserver: { deadline: 10s, max_in_flight: 1 }").await;
     let mut connection = Connection::open(&sidecar.addresses.grpc).await;
     let message = frame(&good().encode_to_vec());
     connection.send(&check(1)).await;

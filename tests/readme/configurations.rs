@@ -108,7 +108,7 @@ fn what_the_sample_shows_in_comments_loads() {
         for name in ["bifrost.pub.pem", "bifrost-next.pub.pem"] {
             fs::write(folder.path().join(name), KEY.public_pem().unwrap()).unwrap();
         }
-        fs::write(&file, &yaml).unwrap();
+        fs::write(&file, format!("profile: bifrost\n{yaml}")).unwrap();
         if let Err(error) = load_file(&file) {
             panic!("deploy/modgud.yaml, in comments: {error}\n{yaml}");
         }

@@ -53,7 +53,7 @@ async fn removed_and_back_again() {
 async fn spoilt_and_mended() {
     let mut changing = Changing::start(&Generation(1).yaml()).await;
     for number in [2, 3] {
-        for bad in ["", "fallbak: denied\n", "rules: [\n"] {
+        for bad in ["", "profile: bifrost\nfallbak: denied\n", "rules: [\n", "fallback: denied\n"] {
             changing.write("modgud.yaml", bad);
             changing.refused().await;
             changing.serves(number - 1).await;

@@ -52,6 +52,7 @@ impl Generation {
         let (access, status, forbidden) = if even { ("public", 401, 404) } else { ("denied", 403, 403) };
         format!(
             "# Generation {number}
+profile: bifrost
 server: {{ deadline: 10s }}
 telemetry: {{ decisions: none }}
 denials: {{ realm: g{number}, status: {{ unauthenticated: {status}, forbidden: {forbidden} }} }}

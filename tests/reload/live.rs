@@ -11,7 +11,7 @@ use tonic::codegen::tokio_stream;
 
 #[tokio::test]
 async fn the_deadline_changes_and_leaves_alone_what_is_under_way() {
-    let mut changing = Changing::start("server: { deadline: 10s }\n").await;
+    let mut changing = Changing::start("profile: bifrost\nserver: { deadline: 10s }\n").await;
     let raw = Raw::connect(&changing.sidecar).await;
     let silent = |mut raw: Raw| async move {
         let body = Body::new(AnyBody::from_stream(tokio_stream::pending::<Result<Bytes, Infallible>>()));
@@ -22,7 +22,7 @@ async fn the_deadline_changes_and_leaves_alone_what_is_under_way() {
     let mut client = modgud::envoy::proto::AuthorizationClient::new(raw.channel());
     client.check(modgud::envoy::proto::CheckRequest::default()).await.unwrap();
 
-    changing.write("modgud.yaml", "server: { deadline: 1ms }\n");
+    changing.write("modgud.yaml", "profile: bifrost\nserver: { deadline: 1ms }\n");
     changing.accepted().await;
     let answer = silent(raw).await.unwrap();
     assert!(matches!(answer, Answer::Deny { status: 503, .. }), "{answer:?}");

@@ -132,7 +132,7 @@ async fn a_bad_file_is_logged_with_its_place_and_the_last_good_one_serves() {
 async fn what_can_not_change_is_named_and_the_rest_is_applied() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
-    fs::write(&file, "server: { grpc: '127.0.0.1:0', admin: '127.0.0.1:0' }\n").unwrap();
+    fs::write(&file, "profile: bifrost\nserver: { grpc: '127.0.0.1:0', admin: '127.0.0.1:0' }\n").unwrap();
     let serving = Serving::start_at(folder.path(), &KEY.public_pem().unwrap(), &["--config", "modgud.yaml"]).await;
     let process = Process { folder, serving };
     let changed = Generation(1)
@@ -147,7 +147,7 @@ async fn what_can_not_change_is_named_and_the_rest_is_applied() {
         assert!(Generation(1).gives(kind, &answer), "{answer:?}");
     }
     // Back to what it was: there is nothing to name.
-    process.accept("server: { grpc: '127.0.0.1:0', admin: '127.0.0.1:0' }\n").await;
+    process.accept("profile: bifrost\nserver: { grpc: '127.0.0.1:0', admin: '127.0.0.1:0' }\n").await;
     let events = process.end().await;
     let mut named = texts(&events, "WARN", "key");
     let keys = ["server.grpc", "server.admin", "server.drain", "telemetry.log"];
@@ -160,7 +160,8 @@ async fn what_can_not_change_is_named_and_the_rest_is_applied() {
 
 #[tokio::test]
 async fn which_decisions_are_logged_changes_at_once() {
-    let with = |decisions| format!("server: {{ deadline: 10s }}\ntelemetry: {{ decisions: {decisions} }}\n");
+    let with =
+        |decisions| format!("profile: bifrost\nserver: {{ deadline: 10s }}\ntelemetry: {{ decisions: {decisions} }}\n");
     let process = Process::start(&with("none")).await;
     process.ask(Kind::User).await;
     process.ask(Kind::Anonymous).await;

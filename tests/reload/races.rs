@@ -80,7 +80,8 @@ async fn what_is_being_written_is_not_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
     let write = |millis: usize| {
-        fs::write(&file, format!("server: {{ deadline: {millis}ms }}\n{}", "#".repeat(millis))).unwrap();
+        fs::write(&file, format!("profile: bifrost\nserver: {{ deadline: {millis}ms }}\n{}", "#".repeat(millis)))
+            .unwrap();
     };
     write(1);
     let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);

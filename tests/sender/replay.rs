@@ -2,7 +2,7 @@
 
 use super::CONFIGURATION;
 use super::holder::Holder;
-use crate::decisions::PATIENT;
+use crate::decisions::DEADLINE;
 use crate::decisions::answer::Answer;
 use crate::reload::changing::Reported;
 use crate::support::{Encoding, KEY, NOW, Sidecar};
@@ -27,7 +27,7 @@ fn refused() -> Answer {
 
 #[tokio::test]
 async fn a_proof_is_good_once() {
-    let sidecar = Sidecar::with(&format!("{PATIENT}{CONFIGURATION}")).await;
+    let sidecar = Sidecar::with(&format!("{DEADLINE}{CONFIGURATION}")).await;
     let mut client = sidecar.client().await;
     let holder = Holder::new(&KEY);
     let proof = holder.good("/a", NOW);
@@ -49,7 +49,7 @@ async fn a_proof_is_good_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_at_the_same_time_one_passes() {
-    let sidecar = Sidecar::with(&format!("{PATIENT}{CONFIGURATION}")).await;
+    let sidecar = Sidecar::with(&format!("{DEADLINE}{CONFIGURATION}")).await;
     let holder = Holder::new(&KEY);
     let client = sidecar.client().await;
     for round in 0..5 {
@@ -76,7 +76,7 @@ async fn a_changed_configuration_forgets_no_proof() {
     let holder = Holder::new(&KEY);
     let proof = holder.good("/a", NOW);
     for (configuration, passes) in [("", true), ("denials: { realm: another }\n", false), ("", false)] {
-        fs::write(&file, format!("{PATIENT}{configuration}{CONFIGURATION}")).unwrap();
+        fs::write(&file, format!("{DEADLINE}{configuration}{CONFIGURATION}")).unwrap();
         sidecar.reload();
         reported = reported.more(admin).await;
         let answer = ask(&mut client, holder.check(Encoding::Raw, "DPoP", "/a", &proof)).await;

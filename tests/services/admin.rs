@@ -13,7 +13,7 @@ async fn get(admin: SocketAddr, path: &str) -> (u16, String) {
 
 #[tokio::test]
 async fn readyz_names_what_is_not_ready() {
-    let mut running = Running::held("{}").await;
+    let mut running = Running::held("profile: bifrost\n").await;
     let admin = running.addresses.admin;
     let mut watched = Watched::new(&running.channel().await, "").await;
     watched.until(NotServing).await;
@@ -30,7 +30,7 @@ async fn readyz_names_what_is_not_ready() {
 
 #[tokio::test]
 async fn version_is_that_of_the_package() {
-    let running = Running::start("{}").await;
+    let running = Running::start("profile: bifrost\n").await;
     let expected = format!("modgud {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(get(running.addresses.admin, "/version").await, (200, expected));
     running.stop.send(Stop::Now).await.unwrap();
@@ -39,7 +39,7 @@ async fn version_is_that_of_the_package() {
 
 #[tokio::test]
 async fn other_paths_are_not_there() {
-    let running = Running::start("{}").await;
+    let running = Running::start("profile: bifrost\n").await;
     for path in ["/", "/ready", "/readyz/", "/metrics/x", "/config", "/debug", "/../livez", "/quit"] {
         let (status, body) = get(running.addresses.admin, path).await;
         assert_eq!((status, body.as_str()), (404, ""), "{path}");

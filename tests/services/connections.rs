@@ -26,7 +26,7 @@ const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const MOST: usize = 512;
 
 async fn serve(folder: &TempDir) -> Serving {
-    fs::write(folder.path().join("modgud.yaml"), "server: { deadline: 10s }\n").unwrap();
+    fs::write(folder.path().join("modgud.yaml"), "profile: bifrost\nserver: { deadline: 10s }\n").unwrap();
     Serving::start(folder.path(), &KEY.public_pem().unwrap(), &["--config", "modgud.yaml"]).await
 }
 

@@ -16,7 +16,7 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 /// Longer than any test may take: what leaves earlier does not leave because its time was over.
-const LONG: &str = "server: { drain: 10m, deadline: 10s }\n";
+const LONG: &str = "profile: bifrost\nserver: { drain: 10m, deadline: 10s }\n";
 
 fn good_check() -> CheckRequest {
     check(Encoding::Joined, "GET", "/crm/", &[("authorization", format!("JWT {}", token()).as_bytes())])
@@ -109,7 +109,7 @@ async fn a_check_under_way_is_answered_before_the_end() {
 /// Not a check, and kept open by the other side for as long as it likes: it was given the time that a check has.
 #[tokio::test]
 async fn a_call_that_never_ends_does_not_hold_up_the_end() {
-    let running = Running::start("server: { drain: 10m, deadline: 50ms }\n").await;
+    let running = Running::start("profile: bifrost\nserver: { drain: 10m, deadline: 50ms }\n").await;
     let channel = running.channel().await;
     let silent = tokio_stream::pending::<ServerReflectionRequest>();
     let _answers = ServerReflectionClient::new(channel.clone()).server_reflection_info(silent).await.unwrap();

@@ -7,7 +7,7 @@ use tonic_health::pb::health_check_response::ServingStatus::{NotServing, Serving
 
 #[tokio::test]
 async fn not_serving_until_ready_then_serving_then_not() {
-    let mut running = Running::held("{}").await;
+    let mut running = Running::held("profile: bifrost\n").await;
     let channel = running.channel().await;
     for name in HEALTH_NAMES {
         assert_eq!(health(&channel, name).await, Ok(NotServing), "`{name}` before it is ready");
@@ -35,7 +35,7 @@ async fn not_serving_until_ready_then_serving_then_not() {
 
 #[tokio::test]
 async fn other_names_are_not_known() {
-    let running = Running::held("{}").await;
+    let running = Running::held("profile: bifrost\n").await;
     let channel = running.channel().await;
     for name in ["envoy.service.auth.v3", "grpc.health.v1.Health", "authorization"] {
         assert_eq!(health(&channel, name).await, Err(Code::NotFound), "{name}");

@@ -116,7 +116,7 @@ async fn metrics_are_those_of_the_table() {
     let opaque = r#"{ name: opaque, from: [{ header: x-opaque }], introspection: { url: "http://127.0.0.1:1/", client_id: modgud, client_secret: { value: a-secret } } }"#;
     // A rule whose condition can't always be told, and one that is tried out.
     let rules = r#"{ name: told, match: { paths: [/told] }, access: public, when: "query.a == '1'" }, { name: docs, match: { paths: ["/docs/{*rest}"] }, access: public }, { name: tried, match: { paths: ["/docs/{*rest}"] }, shadow: true }"#;
-    let yaml = format!("authenticators: [{published}, {fixed}, {opaque}]\nrules: [{rules}]");
+    let yaml = format!("profile: bifrost\nauthenticators: [{published}, {fixed}, {opaque}]\nrules: [{rules}]");
     let running = Running::start_beside(&yaml, Some("profile: none\n")).await;
     let mut client = AuthorizationClient::new(running.channel().await);
     for path in ["/told?a=1", "/told", "/docs/", "/crm/"] {
@@ -167,7 +167,7 @@ async fn metrics_are_those_of_the_table() {
 
 #[tokio::test]
 async fn a_header_that_can_not_hold_its_value_is_counted() {
-    let running = Running::start("server: { deadline: 10s }").await;
+    let running = Running::start("profile: bifrost\nserver: { deadline: 10s }").await;
     let mut client = AuthorizationClient::new(running.channel().await);
     for scope in [json!("läsa"), json!("read"), json!({"a": 1})] {
         let mut claims = claims();

@@ -125,7 +125,7 @@ fn describes_envoy(pool: &DescriptorPool) {
 
 macro_rules! version {
     ($version:ident) => {{
-        let running = Running::start("{}").await;
+        let running = Running::start("profile: bifrost\n").await;
         let channel = running.channel().await;
         let mut services = $version::services(&channel).await;
         services.sort();

@@ -18,7 +18,7 @@ const MOST: usize = 256;
 
 #[tokio::test]
 async fn one_watch_too_many_is_refused() {
-    let running = Running::start("server: { deadline: 10s }\n").await;
+    let running = Running::start("profile: bifrost\nserver: { deadline: 10s }\n").await;
     let channels = [running.channel().await, running.channel().await];
     let mut held = Vec::new();
     for channel in channels.iter().cycle().take(MOST) {

@@ -16,9 +16,10 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
-const PLAIN: &str = "server: { deadline: 10s }\n";
-const TLS: &str = "server: { deadline: 10s, tls: { cert: server.pem, key: server.key } }\n";
-const MUTUAL: &str = "server: { deadline: 10s, tls: { cert: server.pem, key: server.key, client_ca: clients.pem } }\n";
+const PLAIN: &str = "profile: bifrost\nserver: { deadline: 10s }\n";
+const TLS: &str = "profile: bifrost\nserver: { deadline: 10s, tls: { cert: server.pem, key: server.key } }\n";
+const MUTUAL: &str =
+    "profile: bifrost\nserver: { deadline: 10s, tls: { cert: server.pem, key: server.key, client_ca: clients.pem } }\n";
 
 /// A sidecar of this configuration, with this pair for a certificate and this authority for clients.
 async fn sidecar(yaml: &str, pair: &Pair, clients: &Authority) -> Sidecar {

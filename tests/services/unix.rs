@@ -52,7 +52,7 @@ async fn checks_are_answered_and_the_file_goes_on_a_clean_stop() {
 #[tokio::test]
 async fn the_configuration_may_say_it_too() {
     let folder = TempDir::new().unwrap();
-    let yaml = format!("server: {{ grpc: '{}', admin: '127.0.0.1:0' }}\n", address(&folder));
+    let yaml = format!("profile: bifrost\nserver: {{ grpc: '{}', admin: '127.0.0.1:0' }}\n", address(&folder));
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
     let pem = KEY.public_pem().unwrap();
     let serving = Serving::start_at(folder.path(), &pem, &["--config", "modgud.yaml"]).await;

@@ -1,9 +1,9 @@
 //! Two configurations on the same checks: what differs is counted exactly, and nothing that the second one does, or can't do, changes an
 //! answer.
 
-use crate::decisions::PATIENT;
 use crate::decisions::answer::Answer;
 use crate::decisions::counters::Counters;
+use crate::decisions::{DEADLINE, PATIENT};
 use crate::introspection::asked::yaml;
 use crate::introspection::server::AuthorizationServer;
 use crate::sender::CONFIGURATION;
@@ -31,6 +31,7 @@ fallback: authenticated
 ";
 
 const SHADOW: &str = "
+profile: bifrost
 rules:
 - { name: same, match: { paths: [/same] } }
 - { name: stricter, match: { paths: [/stricter] }, require: { permissions: [delete] } }
@@ -146,7 +147,7 @@ async fn every_difference_is_counted_by_rule_and_reason() {
 /// Each has a memory of its own of what may be shown once.
 #[tokio::test]
 async fn a_proof_is_shown_to_each_once() {
-    let configuration = format!("{PATIENT}{CONFIGURATION}");
+    let configuration = format!("{DEADLINE}{CONFIGURATION}");
     let mut compared = Compared::start(&configuration, &configuration, &[]).await;
     let holder = Holder::new(&KEY);
     let proof = holder.good("/a", NOW);

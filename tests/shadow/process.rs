@@ -47,13 +47,16 @@ async fn ask(serving: &Serving, path: &str) -> Option<u16> {
 
 #[tokio::test]
 async fn what_is_wrong_with_it_ends_the_start() {
-    let folder = folder("fallback: authenticated\n", "fallback: nobody\nrules: [{ name: a }]\n");
+    let folder = folder(
+        "profile: bifrost\nfallback: authenticated\n",
+        "profile: bifrost\nfallback: nobody\nrules: [{ name: a }]\n",
+    );
     let key = KEY.public_pem().unwrap();
     let said = serve_in(folder.path(), &[(KEY_VARIABLE, &key)], &ARGUMENTS).await;
     let expected =
-        "modgud: shadow.yaml:1:11: fallback: `nobody` is not known here; known are `authenticated`, `denied`\n";
+        "modgud: shadow.yaml:2:11: fallback: `nobody` is not known here; known are `authenticated`, `denied`\n";
     assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
-    assert!(said.err.starts_with(expected) && said.err.contains("shadow.yaml:2:9: rules[0].match"), "{said:?}");
+    assert!(said.err.starts_with(expected) && said.err.contains("shadow.yaml:3:9: rules[0].match"), "{said:?}");
     let said = serve_in(folder.path(), &[(KEY_VARIABLE, &key)], &["--shadow-config", "nowhere.yaml"]).await;
     assert_eq!(
         (said.code, said.err.as_str()),
@@ -61,7 +64,7 @@ async fn what_is_wrong_with_it_ends_the_start() {
     );
 }
 
-const SERVES: &str = "rules: [{ name: page, match: { paths: [/page] }, access: public }]\n";
+const SERVES: &str = "profile: bifrost\nrules: [{ name: page, match: { paths: [/page] }, access: public }]\n";
 
 #[tokio::test]
 async fn a_changed_one_is_compared_and_a_bad_one_is_refused() {
@@ -77,10 +80,10 @@ async fn a_changed_one_is_compared_and_a_bad_one_is_refused() {
     until(&serving, checks, |value| value == 1).await;
     assert!(Counters::at(serving.admin).await.get("modgud_shadow_config_loaded_timestamp_seconds") > 1_700_000_000);
 
-    put("fallback: nobody\n");
+    put("profile: bifrost\nfallback: nobody\n");
     serving.signal(Signal::HUP);
     until(&serving, "modgud_shadow_config_reload_failures_total", |value| value > 0).await;
-    put("fallback: denied\nrules: [{ name: page, match: { paths: [/page] } }]\n");
+    put("profile: bifrost\nfallback: denied\nrules: [{ name: page, match: { paths: [/page] } }]\n");
     let differs = |counters: &Counters| {
         let all = counters.labelled("modgud_shadow_config_differences_total", ["rule", "enforced", "shadow"]);
         all.get(&["page".to_owned(), "allowed".to_owned(), "credential_missing".to_owned()])
@@ -109,7 +112,7 @@ async fn a_changed_one_is_compared_and_a_bad_one_is_refused() {
     else {
         panic!("{events:?}")
     };
-    assert!(refused["error"].as_str().unwrap().starts_with("shadow.yaml:1:11: fallback: "), "{refused}");
+    assert!(refused["error"].as_str().unwrap().starts_with("shadow.yaml:2:11: fallback: "), "{refused}");
     let differences = of("shadow configuration");
     let [difference] = differences[..] else { panic!("{differences:?}") };
     let mut difference = difference.as_object().unwrap().clone();

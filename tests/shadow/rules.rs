@@ -1,7 +1,7 @@
 //! What a rule that is tried out leaves alone: proofs, other servers, the answer; what is logged of it, and what `explain` says.
 
 use crate::cli::process::{KEY_VARIABLE, Serving, run_in};
-use crate::decisions::PATIENT;
+use crate::decisions::DEADLINE;
 use crate::decisions::answer::Answer;
 use crate::decisions::counters::Counters;
 use crate::introspection::asked::yaml;
@@ -36,7 +36,7 @@ async fn a_proof_is_not_spent_by_what_is_tried_out() {
                  fallback: authenticated\n";
     let configuration = CONFIGURATION.replace("fallback: authenticated\n", rules);
     assert_ne!(configuration, CONFIGURATION);
-    let sidecar = Sidecar::with(&format!("{PATIENT}{configuration}")).await;
+    let sidecar = Sidecar::with(&format!("{DEADLINE}{configuration}")).await;
     let mut client = sidecar.client().await;
     let holder = Holder::new(&KEY);
 
@@ -84,7 +84,8 @@ async fn no_server_is_asked_for_what_is_tried_out() {
     assert_eq!(Counters::read(&sidecar).await.get(name), 1);
 }
 
-const TRIED: &str = "rules:
+const TRIED: &str = "profile: bifrost
+rules:
 - { name: report, match: { paths: [/report] }, access: public }
 - { name: tried, match: { paths: [/report] }, shadow: true }
 - { name: same, match: { paths: [/same] }, shadow: true }

@@ -43,6 +43,17 @@ impl<T> Placed<T> {
         Placed { place: self.place.clone(), path: self.path.clone(), what, others: Vec::new() }
     }
 
+    /// The same at the start of the document, if the place has no position.
+    pub(in crate::config) fn from_the_start(mut self) -> Self {
+        self.place.position = self.place.position.or(Some((1, 1)));
+        self
+    }
+
+    /// The place, as messages show it.
+    pub(in crate::config) fn origin(&self) -> String {
+        self.place.to_string()
+    }
+
     /// What is said.
     pub(crate) const fn what(&self) -> &T {
         &self.what

@@ -1,0 +1,102 @@
+//! The embedded profiles, and the paths that each opens without a credential.
+
+use super::de;
+use super::document::{Access, Document, ProfileName};
+use super::tree::{Bounds, Node};
+use std::fmt;
+
+const BIFROST: &str = include_str!("profiles/bifrost.yaml");
+const BEARER: &str = include_str!("profiles/bearer.yaml");
+const ORCHESCALA: &str = include_str!("profiles/orchescala.yaml");
+
+/// The defaults, over which every profile is laid; as a profile of its own it is `none`.
+pub(super) const NONE: &str = include_str!("profiles/none.yaml");
+
+impl ProfileName {
+    /// Every profile, in the order in which messages list them.
+    pub const ALL: [Self; 4] = [Self::Bifrost, Self::Bearer, Self::Orchescala, Self::None];
+
+    /// The name that a file writes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bifrost => "bifrost",
+            Self::Bearer => "bearer",
+            Self::Orchescala => "orchescala",
+            Self::None => "none",
+        }
+    }
+
+    /// The document of this profile, without the defaults. `None` if it has none of its own.
+    pub(super) const fn content(self) -> Option<&'static str> {
+        match self {
+            Self::Bifrost => Some(BIFROST),
+            Self::Bearer => Some(BEARER),
+            Self::Orchescala => Some(ORCHESCALA),
+            Self::None => None,
+        }
+    }
+
+    /// The path patterns of this profile's rules that admit requests without a credential.
+    #[must_use]
+    pub fn opens(self) -> Vec<String> {
+        let root = self.content().and_then(|content| Node::read(self.name(), content, Bounds::CONFIGURATION).ok());
+        let document = root.and_then(|mut root| de::read::<Document>(&mut root).0).unwrap_or_default();
+        let open = document.rules.into_iter().filter(|rule| rule.access.admits_without_credential() && !rule.shadow);
+        open.flat_map(|rule| rule.matches.paths).collect()
+    }
+}
+
+impl Access {
+    /// Returns true if a request without a credential can be admitted.
+    pub(super) const fn admits_without_credential(self) -> bool {
+        match self {
+            Self::Public | Self::Optional | Self::Preflight => true,
+            Self::Authenticated | Self::Denied => false,
+        }
+    }
+
+    /// The word that a file writes.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Authenticated => "authenticated",
+            Self::Optional => "optional",
+            Self::Public => "public",
+            Self::Preflight => "preflight",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// The profiles for a sentence, each with what it opens.
+#[derive(Debug)]
+pub(super) struct Profiles;
+
+impl fmt::Display for Profiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, profile) in ProfileName::ALL.into_iter().enumerate() {
+            let separator = if number > 0 { ", " } else { "" };
+            write!(f, "{separator}`profile: {}` (opens ", profile.name())?;
+            let paths: Vec<String> = profile.opens().iter().map(|path| format!("`{path}`")).collect();
+            if paths.is_empty() { f.write_str("nothing") } else { f.write_str(&paths.join(", ")) }?;
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ProfileName, Profiles};
+
+    #[test]
+    fn each_profile_lists_what_it_opens_without_a_credential() {
+        let first = ["oauth", "health_check", "docs", "complete", "disconnect", "static"];
+        assert_eq!(ProfileName::Bifrost.opens(), first.map(|first| format!("/{first}/{{*rest}}")));
+        for profile in [ProfileName::Bearer, ProfileName::Orchescala, ProfileName::None] {
+            assert_eq!(profile.opens(), [""; 0], "{profile:?}");
+        }
+        let text = Profiles.to_string();
+        assert!(text.contains("`/static/{*rest}`), `profile: bearer` (opens nothing), "), "{text}");
+    }
+}
