@@ -7,13 +7,14 @@ VENV := .venv
 TOOLS := .tools
 GRPCURL_VERSION := v1.9.4
 GRPCURL := $(TOOLS)/bin/grpcurl
+ATTACK_SECONDS ?= 60
 MODGUD := $(or $(CARGO_TARGET_DIR),target)/release/modgud
 
 # Cargo shares out its own jobs; with -j it would look for a job server that make does not open for it.
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt bench clean cargo grpcurl
+.PHONY: help demo test attack lint fmt bench clean cargo grpcurl
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +27,9 @@ test: $(VENV)/.installed | cargo grpcurl ## all tests, those against a real Envo
 	@export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
 	if [ -x '$(GRPCURL)' ]; then export MODGUD_TEST_GRPCURL='$(CURDIR)/$(GRPCURL)'; fi; \
 	echo 'cargo test --locked' && exec cargo test --locked
+
+attack: | cargo ## one client attacks beside another: ATTACK_SECONDS (60) each, as `make test` for 4
+	MODGUD_TEST_ATTACK_SECONDS='$(ATTACK_SECONDS)' cargo test --locked --test main guarantee::attacks -- --test-threads=1 --nocapture
 
 lint: | cargo ## formatting, clippy and the documentation, warnings denied
 	cargo fmt --check

@@ -6,9 +6,7 @@ use crate::decisions::answer::Answer;
 use crate::decisions::counters::Counters;
 use crate::support::Sidecar;
 use modgud::envoy::proto::AuthorizationClient;
-use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::interval;
 use tonic::transport::Channel;
 
 const OVERLOADED: &str = "modgud_checks_total{decision=\"unavailable\",reason=\"overloaded\"}";
@@ -54,52 +52,23 @@ async fn one_check_too_many_is_denied_at_once() {
 #[tokio::test]
 async fn one_connection_does_not_use_up_the_slots_of_others() {
     let server = AuthorizationServer::of(&["other"]).await;
-    let asked = start(&server, 16).await;
+    let asked = start(&server, 6).await;
     server.hold(true);
     let greedy = asked.sidecar.client().await;
-    let mut checks = waiting(&greedy, "a", 100).await;
+    let mut checks = waiting(&greedy, "a", 20).await;
     // Two thirds wait, the others are denied.
-    for _ in 0..89 {
+    for _ in 0..16 {
         assert_eq!(checks.join_next().await.unwrap().unwrap(), Some(503));
     }
-    server.asked(11).await;
+    server.asked(4).await;
     let mut other = asked.sidecar.client().await;
     let admitted =
         tokio::spawn(async move { Answer::read(other.check(with("other")).await.unwrap().into_inner()).unwrap() });
-    server.asked(12).await;
+    server.asked(5).await;
     server.hold(false);
     assert_eq!(admitted.await.unwrap().status(), None);
-    assert_eq!(checks.join_all().await, vec![Some(401); 11]);
-    assert_eq!(counted(&asked.sidecar).await, 89);
-}
-
-/// Several that take what they get leave some too.
-#[tokio::test]
-async fn five_connections_do_not_use_up_the_slots_of_a_sixth() {
-    const EACH: usize = 128;
-    let server = AuthorizationServer::of(&["other"]).await;
-    let asked = start(&server, 256).await;
-    server.hold(true);
-    let mut all = Vec::new();
-    for name in ["a", "b", "c", "d", "e"] {
-        all.push(waiting(&asked.sidecar.client().await, name, EACH).await);
-    }
-    // All have come: each is denied, or waits.
-    let mut looks = interval(Duration::from_millis(10));
-    while counted(&asked.sidecar).await + server.count() < 5 * u64::try_from(EACH).unwrap() {
-        looks.tick().await;
-    }
-    let under_way = server.count();
-    assert!(under_way < 256, "{under_way}");
-    let mut other = asked.sidecar.client().await;
-    let sixth =
-        tokio::spawn(async move { Answer::read(other.check(with("other")).await.unwrap().into_inner()).unwrap() });
-    server.asked(under_way + 1).await;
-    server.hold(false);
-    assert_eq!(sixth.await.unwrap().status(), None);
-    for checks in all {
-        assert!(checks.join_all().await.contains(&Some(401)), "one got none");
-    }
+    assert_eq!(checks.join_all().await, vec![Some(401); 4]);
+    assert_eq!(counted(&asked.sidecar).await, 16);
 }
 
 async fn counted(sidecar: &Sidecar) -> u64 {

@@ -163,6 +163,10 @@ impl Pace {
             self.neighbours.count(Closing::Resets);
             return Next::GoAway;
         }
-        if is_leaving && self.resets > MAX_RESETS_AFTER_GOAWAY { Next::Close } else { Next::Serve }
+        if is_leaving && self.resets > MAX_RESETS_AFTER_GOAWAY {
+            self.neighbours.count(Closing::Resets);
+            return Next::Close;
+        }
+        Next::Serve
     }
 }
