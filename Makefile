@@ -9,12 +9,13 @@ GRPCURL_VERSION := v1.9.4
 GRPCURL := $(TOOLS)/bin/grpcurl
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 MODGUD := $(TARGET)/release/modgud
+ATTACK_SECONDS ?= 60
 
 # Cargo shares out its own jobs; with -j it would look for a job server that make does not open for it.
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt bench bench-compare clean cargo grpcurl
+.PHONY: help demo test attack lint fmt bench bench-compare clean cargo grpcurl
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +28,9 @@ test: $(VENV)/.installed | cargo grpcurl ## all tests, those against a real Envo
 	@export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
 	if [ -x '$(GRPCURL)' ]; then export MODGUD_TEST_GRPCURL='$(CURDIR)/$(GRPCURL)'; fi; \
 	echo 'cargo test --locked' && exec cargo test --locked
+
+attack: | cargo ## one client attacks beside another: ATTACK_SECONDS (60) each, as `make test` for 4
+	MODGUD_TEST_ATTACK_SECONDS='$(ATTACK_SECONDS)' cargo test --locked --test main guarantee::attacks -- --test-threads=1 --nocapture
 
 lint: | cargo ## formatting, clippy and the documentation, warnings denied
 	cargo fmt --check

@@ -65,6 +65,7 @@ pub struct App {
     readiness: Readiness,
     starting: Pending,
     max_in_flight: usize,
+    max_connections: usize,
     drain: Duration,
 }
 
@@ -89,6 +90,7 @@ impl App {
         let starting = readiness.hold("starting");
         let (grpc, grpc_bound) = listen(&server.grpc, "checks (server.grpc)").await?;
         let (admin, admin_bound) = listen(&server.admin.into(), "probes and metrics (server.admin)").await?;
+        let max_connections = server.max_connections();
         let now = clock.now();
         let driver = Driver::new(snapshot, key_sources, introspection_sources, clock);
         let checks = Arc::new(Checks::new(driver));
@@ -105,6 +107,7 @@ impl App {
             readiness,
             starting,
             max_in_flight: server.max_in_flight,
+            max_connections,
             drain: server.drain,
         })
     }
@@ -133,7 +136,7 @@ impl App {
     /// # Errors
     /// [`AppError`] when a server fails.
     pub async fn run(self, mut stop: mpsc::Receiver<Stop>) -> Result<(), AppError> {
-        let Self { grpc, admin, addresses: _, live, readiness, starting, max_in_flight, drain } = self;
+        let Self { grpc, admin, addresses: _, live, readiness, starting, max_in_flight, max_connections, drain } = self;
         let checks = Arc::clone(&live.checks);
         let (closing, closed) = watch::channel(());
         let wait = |mut closed: watch::Receiver<()>| async move {
@@ -141,7 +144,8 @@ impl App {
             while closed.changed().await.is_ok() {}
         };
         // Large: not to be moved about.
-        let grpc = Box::pin(grpc::serve(grpc, live, readiness.clone(), max_in_flight, wait(closed.clone())));
+        let close = wait(closed.clone());
+        let grpc = Box::pin(grpc::serve(grpc, live, readiness.clone(), max_in_flight, max_connections, close));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), wait(closed));
         let servers = async {
             // One that fails ends both: half of modgud is not to be taken for the whole.

@@ -49,6 +49,7 @@ use crate::introspection::IntrospectionSource;
 use crate::keys::KeySource;
 use crate::snapshot::Snapshot;
 use crate::tls::Tls;
+use rustix::process::{Resource, getrlimit};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -80,6 +81,28 @@ pub struct ServerConfig {
     pub drain: Duration,
     /// How many checks may be under way at once; above it each is answered with 503 at once.
     pub max_in_flight: usize,
+    /// How many connections for checks may be open at once, if the configuration says it.
+    pub max_connections: Option<usize>,
     /// The form of the log.
     pub log: LogFormat,
+}
+
+/// The largest number of connections for checks that is allowed without the configuration saying so.
+const DEFAULT_MAX_CONNECTIONS: u64 = 4_096;
+/// The smallest, whatever the process may open.
+const LEAST_MAX_CONNECTIONS: u64 = 16;
+/// How many open files are kept for everything else: the admin listener, connections to providers, files.
+const OTHER_FILES: u64 = 256;
+
+impl ServerConfig {
+    /// Returns how many connections for checks may be open at once. Where the configuration does not say it: as many as leave half of
+    /// what the process may open (`RLIMIT_NOFILE`) free, at most 4096.
+    #[must_use]
+    pub fn max_connections(&self) -> usize {
+        self.max_connections.unwrap_or_else(|| {
+            let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+            let half = files.saturating_sub(OTHER_FILES) / 2;
+            usize::try_from(half.clamp(LEAST_MAX_CONNECTIONS, DEFAULT_MAX_CONNECTIONS)).unwrap_or(usize::MAX)
+        })
+    }
 }

@@ -77,24 +77,25 @@ impl Driver {
     }
 
     /// Decides one check that began at a time, as of the time that `now` says, which is asked again after everything that is waited for;
-    /// and gives back the request that was read from it, if it could be read.
-    pub async fn decide<'a>(
+    /// and gives back the request that was read from it, if it could be read. A check that has to wait needs what `enter` gives, and holds
+    /// it until then; `None`: too many wait.
+    pub async fn decide<'a, S>(
         &self,
         check: &'a CheckRequest,
         snapshot: &Snapshot,
         began: Instant,
         now: impl Fn() -> Timestamp,
+        enter: impl FnOnce() -> Option<S>,
     ) -> (Decision, Option<Request<'a>>) {
         let request = match read(check) {
             Ok(request) => request,
             Err(fault) => return (Decision::refused(Fault::Request(fault)), None),
         };
         let decision = decide(&request, snapshot, now());
-        let supply = match decision.lack() {
-            None => return (decision, Some(request)),
-            // Boxed, since most checks never come here: the others need not carry the room for it.
-            Some(lack) => Box::pin(self.supply(lack, &request, snapshot, began)).await,
-        };
+        let Some(lack) = decision.lack() else { return (decision, Some(request)) };
+        let Some(_slot) = enter() else { return (Decision::refused(Fault::Overload), Some(request)) };
+        // Boxed, since most checks never come here: the others need not carry the room for it.
+        let supply = Box::pin(self.supply(lack, &request, snapshot, began)).await;
         (decide_with(&request, snapshot, now(), &supply), Some(request))
     }
 

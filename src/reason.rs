@@ -191,7 +191,7 @@ reasons! {
     /// The check was not done within `server.deadline`.
     DeadlineExceeded, Unavailable, "deadline_exceeded",
         "the check was not done within the deadline";
-    /// More than `server.max_in_flight` checks are under way.
+    /// More than `server.max_in_flight` checks are under way, on all connections or on this one, or too many messages are unfinished.
     Overloaded, Unavailable, "overloaded",
         "more checks are under way than `server.max_in_flight` allows";
     /// The check could not be read, or modgud failed inside.

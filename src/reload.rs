@@ -205,12 +205,13 @@ impl Place for Live {
 
 /// Says which changes wait for a restart.
 fn name_what_stays(changed: &ServerConfig, fixed: &ServerConfig) {
-    let ServerConfig { grpc, admin, drain, max_in_flight, log } = changed;
+    let ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log } = changed;
     let keys = [
         ("server.grpc", *grpc != fixed.grpc),
         ("server.admin", *admin != fixed.admin),
         ("server.drain", *drain != fixed.drain),
         ("server.max_in_flight", *max_in_flight != fixed.max_in_flight),
+        ("server.max_connections", *max_connections != fixed.max_connections),
         ("telemetry.log", *log != fixed.log),
     ];
     for (key, _) in keys.iter().filter(|(_, differs)| *differs) {

@@ -1,13 +1,16 @@
 //! The shell: listeners and services around the driver. Nothing is decided here; every check is answered, whatever happens.
 
 pub mod admin;
+mod body;
 mod check;
 mod connection;
 mod connections;
+mod frames;
 pub mod grpc;
 mod guard;
 mod http2;
 pub mod keys;
+mod limits;
 mod live;
 mod places;
 pub mod readiness;

@@ -74,7 +74,7 @@ async fn compare(
             let Answered { check, done, at, .. } = &answered;
             let snapshot = driver.snapshot();
             // As of the time when it was answered: what has expired since makes no difference.
-            let (would, _) = driver.decide(check, &snapshot, Instant::now(), || *at).await;
+            let (would, _) = driver.decide(check, &snapshot, Instant::now(), || *at, || Some(())).await;
             let difference = done.differs(would);
             Compared { answered, difference }
         }

@@ -15,6 +15,7 @@ mod client;
 mod commands;
 mod edge;
 mod flood;
+mod in_flight;
 mod outage;
 mod reload;
 pub(crate) mod server;

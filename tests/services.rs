@@ -5,7 +5,7 @@
 
 mod admin;
 pub(crate) mod authority;
-mod connections;
+pub(crate) mod connections;
 mod drain;
 mod health;
 mod metrics;

@@ -64,6 +64,7 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     let snapshot = &config.snapshot;
     say(format_args!("{origin}: good"));
     say(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
+    say(format_args!("  at most {} connections for checks", config.server.max_connections()));
     config.tls.as_ref().inspect(|tls| self::tls(tls));
     let authenticators = snapshot.authenticators.list();
     if authenticators.is_empty() {

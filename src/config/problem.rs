@@ -58,6 +58,9 @@ pub enum Problem {
     /// A limit outside its bounds.
     #[error("`{0}` is out of range; it must be from `1` to `1000000`")]
     InFlight(u32),
+    /// A number of connections outside its bounds.
+    #[error("`{0}` is out of range; it must be from `16` to `65536`")]
+    Connections(u32),
     /// An address that is none.
     #[error("{0} is not an address; write an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`")]
     Address(Quoted),

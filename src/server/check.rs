@@ -1,5 +1,6 @@
 //! The RPC: read, decide, record, answer.
 
+use super::limits::ConnectionState;
 use super::seldom::Seldom;
 use super::shadow::{Done, Queue};
 use crate::answer::Seen;
@@ -14,7 +15,7 @@ use crate::reason::{Class, Reason};
 use crate::request::{Lookup, Request};
 use crate::telemetry::metrics::Metrics;
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -28,17 +29,15 @@ pub struct Checks {
     pub driver: Driver,
     /// What is counted.
     pub metrics: Metrics,
-    /// How many checks are under way.
-    under_way: AtomicUsize,
     /// When it was last logged that there are too many.
     overload: Mutex<Seldom>,
     /// Where answered checks are handed in, if another configuration is compared with the one that serves.
     shadow: OnceLock<Queue>,
 }
 
-/// The service that Envoy calls.
+/// The service that Envoy calls on one connection.
 #[derive(Debug, Clone)]
-pub(super) struct CheckService(pub(super) Arc<Checks>);
+pub(super) struct CheckService(pub(super) Arc<ConnectionState>);
 
 #[tonic::async_trait]
 impl Authorization for CheckService {
@@ -48,7 +47,8 @@ impl Authorization for CheckService {
     ) -> Result<tonic::Response<CheckResponse>, tonic::Status> {
         let started = Instant::now();
         let check = request.into_inner();
-        Ok(tonic::Response::new(self.0.answer(check, started).await))
+        let state = &self.0;
+        Ok(tonic::Response::new(state.checks.answer(check, started, || state.enter()).await))
     }
 }
 
@@ -56,13 +56,7 @@ impl Checks {
     /// Checks by a driver; nothing has been counted yet.
     #[must_use]
     pub fn new(driver: Driver) -> Self {
-        Self {
-            driver,
-            metrics: Metrics::default(),
-            under_way: AtomicUsize::new(0),
-            overload: Mutex::default(),
-            shadow: OnceLock::new(),
-        }
+        Self { driver, metrics: Metrics::default(), overload: Mutex::default(), shadow: OnceLock::new() }
     }
 
     /// Hands in checks that are answered from now on, to be compared. Only the first queue counts.
@@ -70,21 +64,13 @@ impl Checks {
         let _ = self.shadow.set(queue);
     }
 
-    /// Whether one more check may be under way. If so, [`leave`](Self::leave) is owed when it is not any more.
-    pub(super) fn enter(&self, most: usize) -> bool {
-        let entered = self.under_way.fetch_add(1, Ordering::Relaxed) < most;
-        if !entered {
-            self.leave();
-        }
-        entered
-    }
-
-    /// A check is not under way any more.
-    pub(super) fn leave(&self) {
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    async fn answer(&self, check: CheckRequest, started: Instant) -> CheckResponse {
+    /// Decides a check whose message has arrived. One that has to wait for the network is under way until then, if `enter` gives it a slot.
+    async fn answer<S>(
+        &self,
+        check: CheckRequest,
+        started: Instant,
+        enter: impl FnOnce() -> Option<S>,
+    ) -> CheckResponse {
         let snapshot = self.driver.snapshot();
         // Noted for whoever decides it again.
         let at = AtomicU64::new(0);
@@ -93,7 +79,7 @@ impl Checks {
             at.store(now.as_millis(), Ordering::Relaxed);
             now
         };
-        let (decision, request) = self.driver.decide(&check, &snapshot, started, now).await;
+        let (decision, request) = self.driver.decide(&check, &snapshot, started, now, enter).await;
         let reason = decision.reason();
         self.metrics.record(reason, started.elapsed());
         if let (Some(Reason::ConditionError), Some(rule)) = (reason, &decision.rule) {
@@ -103,6 +89,7 @@ impl Checks {
             self.metrics.headers_dropped(&mutations.dropped);
         }
         match (snapshot.logged, &decision.verdict) {
+            (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(Fault::Overload)) => self.log_overload(),
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }

@@ -4,12 +4,13 @@
 #[cfg(test)]
 mod tests;
 
-use super::places::{Calls, Place};
+use super::frames::{Counted, FrameCounter};
+use super::places::{Calls, Neighbours, Place};
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -17,10 +18,6 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// How many bytes are gathered before they are sent, if nobody says so before: some ten answers. HTTP/2 writes each by itself,
 /// and sending costs more than deciding.
 const WRITTEN: usize = 16 * 1024;
-
-/// How many bytes are read before what they ask for is looked at: hundreds of checks. A few bytes can stand for thousands of headers
-/// (RFC 7541 §6.1), and all of them are in memory until then.
-const READ: usize = 128 * 1024;
 
 /// Bytes both ways: TCP, a socket in the file system, either of them under TLS.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -41,21 +38,104 @@ pub(super) struct Connection {
     stream: BufWriter<Box<dyn Stream>>,
     alarm: Option<(Due, Pin<Box<Sleep>>)>,
     place: Place,
-    unread: Allowance,
+    frames: FrameCounter,
+    flow: Flow,
 }
 
-/// How many bytes may still be read on a connection: as many as there are, until it is renewed for the first time.
-#[derive(Clone)]
-pub(super) struct Allowance(Arc<AtomicUsize>);
+/// How much may be read on a connection, and what was read and written; clones speak of the same connection. Only its task uses it.
+#[derive(Debug, Clone)]
+pub(super) struct Flow(Arc<Cells>);
 
-impl Allowance {
-    /// All that was read has been looked at.
-    pub(super) fn renew(&self) {
-        self.0.store(READ, Ordering::Relaxed);
+#[derive(Debug)]
+struct Cells {
+    /// How many bytes may be read.
+    bytes: AtomicUsize,
+    /// How many calls may be read.
+    calls: AtomicUsize,
+    /// Whether more was asked for than may be read.
+    was_refused: AtomicBool,
+    /// How many bytes were read.
+    read: AtomicUsize,
+    /// How many calls were reset.
+    resets: AtomicUsize,
+    /// Whether the client does not take what is written.
+    is_write_blocked: AtomicBool,
+}
+
+impl Default for Flow {
+    /// As much as there is.
+    fn default() -> Self {
+        Self(Arc::new(Cells {
+            bytes: AtomicUsize::new(usize::MAX),
+            calls: AtomicUsize::new(usize::MAX),
+            was_refused: AtomicBool::new(false),
+            read: AtomicUsize::new(0),
+            resets: AtomicUsize::new(0),
+            is_write_blocked: AtomicBool::new(false),
+        }))
+    }
+}
+
+// Relaxed, and no exchanges: one task reads and writes them.
+impl Flow {
+    /// Lets so many bytes and calls be read from now on.
+    pub(super) fn allow(&self, bytes: usize, calls: usize) {
+        self.0.bytes.store(bytes, Relaxed);
+        self.0.calls.store(calls, Relaxed);
+        self.0.was_refused.store(false, Relaxed);
     }
 
-    fn left(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+    /// Returns true if more was to be read than was allowed; nobody is woken when more arrives.
+    pub(super) fn was_refused(&self) -> bool {
+        self.0.was_refused.load(Relaxed)
+    }
+
+    /// Returns how many bytes were read.
+    pub(super) fn read_bytes(&self) -> usize {
+        self.0.read.load(Relaxed)
+    }
+
+    /// Returns how many calls were reset since this was last called.
+    pub(super) fn take_resets(&self) -> usize {
+        let resets = self.0.resets.load(Relaxed);
+        if resets > 0 {
+            self.0.resets.store(0, Relaxed);
+        }
+        resets
+    }
+
+    /// Returns true while the client does not take what is written.
+    pub(super) fn is_write_blocked(&self) -> bool {
+        self.0.is_write_blocked.load(Relaxed)
+    }
+
+    /// Returns how many bytes may be read at once, so that no more calls begin in them than may. `None` if nothing may be read.
+    fn left(&self, frames: &FrameCounter) -> Option<usize> {
+        let (bytes, calls) = (self.0.bytes.load(Relaxed), self.0.calls.load(Relaxed));
+        if bytes == 0 || calls == 0 {
+            self.0.was_refused.store(true, Relaxed);
+            return None;
+        }
+        Some(frames.bytes_for(calls).min(bytes))
+    }
+
+    /// Notes what was read.
+    fn note_read(&self, bytes: usize, counted: Counted) {
+        let less = |cell: &AtomicUsize, by: usize| cell.store(cell.load(Relaxed).saturating_sub(by), Relaxed);
+        less(&self.0.bytes, bytes);
+        self.0.read.store(self.0.read.load(Relaxed).wrapping_add(bytes), Relaxed);
+        let Counted { headers, resets } = counted;
+        if headers > 0 {
+            less(&self.0.calls, headers);
+        }
+        if resets > 0 {
+            self.0.resets.store(self.0.resets.load(Relaxed).saturating_add(resets), Relaxed);
+        }
+    }
+
+    /// Notes whether something was written.
+    fn note_write<T>(&self, polled: &Poll<io::Result<T>>) {
+        self.0.is_write_blocked.store(polled.is_pending(), Relaxed);
     }
 }
 
@@ -63,13 +143,18 @@ impl Connection {
     /// A connection on which something is due at a time.
     pub(super) fn new(stream: Box<dyn Stream>, place: Place, due: Due, at: Instant) -> Self {
         let stream = BufWriter::with_capacity(WRITTEN, stream);
-        let unread = Allowance(Arc::new(AtomicUsize::new(usize::MAX)));
-        Self { stream, alarm: Some((due, Box::pin(sleep_until(at)))), place, unread }
+        let alarm = Some((due, Box::pin(sleep_until(at))));
+        Self { stream, alarm, place, frames: FrameCounter::default(), flow: Flow::default() }
     }
 
-    /// What bounds how much is read.
-    pub(super) fn allowance(&self) -> Allowance {
-        self.unread.clone()
+    /// What bounds how much is read, and tells what was.
+    pub(super) fn flow(&self) -> Flow {
+        self.flow.clone()
+    }
+
+    /// All connections of its listener.
+    pub(super) fn neighbours(&self) -> Neighbours {
+        self.place.neighbours()
     }
 
     /// The calls on it.
@@ -106,16 +191,21 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.in_time(context)?;
-        let left = self.unread.left();
-        if left == 0 {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+        let this = &mut *self;
+        let Some(left) = this.flow.left(&this.frames) else { return Poll::Pending };
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        let bytes = buffer.filled().len().saturating_sub(before);
-        self.unread.0.store(left.saturating_sub(bytes), Ordering::Relaxed);
-        self.heard(bytes);
+        if buffer.remaining() <= left {
+            ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        } else {
+            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(left));
+            ready!(Pin::new(&mut this.stream).poll_read(context, &mut part))?;
+            let read = part.filled().len();
+            buffer.advance(read);
+        }
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        let bytes = read.len();
+        this.flow.note_read(bytes, this.frames.count(read));
+        this.heard(bytes);
         Poll::Ready(Ok(()))
     }
 }
@@ -123,7 +213,9 @@ impl AsyncRead for Connection {
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.in_time(context)?;
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.flow.note_write(&polled);
+        polled
     }
 
     fn poll_write_vectored(
@@ -132,7 +224,9 @@ impl AsyncWrite for Connection {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.in_time(context)?;
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.flow.note_write(&polled);
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -141,7 +235,9 @@ impl AsyncWrite for Connection {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.in_time(context)?;
-        Pin::new(&mut self.stream).poll_flush(context)
+        let polled = Pin::new(&mut self.stream).poll_flush(context);
+        self.flow.note_write(&polled);
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -38,8 +38,11 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// For checks: 512 connections. Envoy opens one for each of its workers, and another for each 1,024 checks under way there.
-    pub(super) const CHECKS: Self = Self { open: 512, due: Due::Bytes(PREFACE) };
+    /// For checks: `server.max_connections`. Envoy opens one for each of its workers, and another for each 1,024 checks under way there.
+    pub(super) const fn checks(open: usize) -> Self {
+        Self { open, due: Due::Bytes(PREFACE) }
+    }
+
     /// For probes and metrics: 64 connections, each for a request or a few.
     pub(super) const ADMIN: Self = Self { open: 64, due: Due::End };
 }
@@ -74,7 +77,7 @@ impl Listener {
             socket,
             name,
             bounds,
-            places: Places::new(bounds.open, metrics.connections(name)),
+            places: Places::new(bounds.open, metrics.connections(name), metrics.closed(name)),
             waiting: None,
             next_look: None,
             pause: None,
@@ -134,7 +137,7 @@ impl Listener {
                             listener,
                             open,
                             before,
-                            "as many connections are open as may be: the oldest without a call gives way, or others wait"
+                            "as many connections are open as may be: one without a check gives way, or others wait"
                         );
                     }
                     *self.next_look.insert(after(LOOK))

@@ -3,8 +3,8 @@
 
 use super::connection::Connection;
 use super::connections::{Bounds, Listener, hand_over};
-use super::guard::Guarded;
 use super::http2::{self, Services};
+use super::limits::Limits;
 use super::live::Live;
 use super::readiness::Readiness;
 use super::socket::Socket;
@@ -13,6 +13,7 @@ use crate::envoy::proto::{FILE_DESCRIPTOR_SET, SERVICE_NAME};
 use crate::telemetry::metrics::ListenerName;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tonic::service::Routes;
@@ -39,6 +40,7 @@ pub async fn serve(
     live: Live,
     readiness: Readiness,
     max_in_flight: usize,
+    max_connections: usize,
     stop: impl Future<Output = ()>,
 ) -> Result<(), GrpcError> {
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -59,12 +61,13 @@ pub async fn serve(
     };
     let streams = Streams::default();
     let (ready, incoming) = mpsc::channel(1);
-    let listener = Listener::new(socket, ListenerName::Grpc, Bounds::CHECKS, &live.checks.metrics);
+    let listener = Listener::new(socket, ListenerName::Grpc, Bounds::checks(max_connections), &live.checks.metrics);
     let others = Routes::new(streams.bound(health))
         .add_service(streams.bound(reflection().build_v1()?.max_decoding_message_size(MESSAGE_BYTES)))
         .add_service(streams.bound(reflection().build_v1alpha()?.max_decoding_message_size(MESSAGE_BYTES)))
         .prepare();
-    let services = Services { checks: Guarded::new(&live.checks, max_in_flight), others };
+    let limits = Arc::new(Limits::new(max_in_flight));
+    let services = Services { checks: Arc::clone(&live.checks), limits, others };
     // Ends, and closes the listener, once no more connections are taken.
     tokio::join!(serve_each(incoming, services, stop), hand_over(listener, live, ready));
     follower.abort();

@@ -1,16 +1,17 @@
 //! Sees to it that every check is answered with a `CheckResponse`, in time. A gRPC error, a panic or silence would hand the
 //! decision to Envoy's `failure_mode_allow`; each becomes a 503 denial here.
 
-use super::check::{CheckService, Checks};
+use super::body::RequestBody;
+use super::check::CheckService;
+use super::limits::ConnectionState;
 use crate::decision::Fault;
 use crate::envoy::proto::AuthorizationServer;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use prost::Message;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::Future as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,80 +27,47 @@ pub const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// The largest check that is read: 1 MiB. Envoy's limit for all headers of a request is 60 KiB unless it is raised.
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
-/// The authorization service, with the guarantee.
+/// The gRPC status of a message that found no room: `RESOURCE_EXHAUSTED`. A response has its status among the headers if it has no message.
+const NO_ROOM: &str = "8";
+
+/// The authorization service on one connection, with the guarantee.
 #[derive(Debug, Clone)]
-pub(super) struct Guarded {
-    inner: AuthorizationServer<CheckService>,
-    checks: Arc<Checks>,
-    max_in_flight: usize,
-}
+pub(super) struct Guarded(AuthorizationServer<CheckService>);
 
 impl Guarded {
-    pub(super) fn new(checks: &Arc<Checks>, max_in_flight: usize) -> Self {
-        let inner =
-            AuthorizationServer::new(CheckService(Arc::clone(checks))).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Self { inner, checks: Arc::clone(checks), max_in_flight }
+    pub(super) fn new(state: &Arc<ConnectionState>) -> Self {
+        let service = CheckService(Arc::clone(state));
+        Self(AuthorizationServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES))
     }
-}
 
-impl Guarded {
     /// The answer to a check: a call of [`CHECK_PATH`].
-    pub(super) fn answer(&self, request: http::Request<Incoming>) -> Answer {
-        let started = Instant::now();
-        let checks = Arc::clone(&self.checks);
-        if checks.enter(self.max_in_flight) {
-            Answer::Watched(Watch { inner: self.inner.clone().call(request), checks, started, alarm: None })
-        } else {
-            Answer::Overload(Some((checks, started)))
-        }
+    pub(super) fn answer(&self, request: http::Request<RequestBody>) -> Watch {
+        Watch { inner: self.0.clone().call(request), started: Instant::now(), alarm: None }
     }
 }
 
-/// The answer to one call, on its way.
-pub(super) enum Answer {
-    /// A check.
-    Watched(Watch),
-    /// A check for which there is no place.
-    Overload(Option<(Arc<Checks>, Instant)>),
-}
-
-/// A check under way.
+/// The answer to a check, on its way.
 pub(super) struct Watch {
     inner: BoxFuture<http::Response<Body>, Infallible>,
-    checks: Arc<Checks>,
     started: Instant,
     /// Set once the check has to wait for something, usually for its own message: most never do.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.checks.leave();
-    }
-}
-
-impl Future for Answer {
-    type Output = http::Response<Body>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Self::Watched(watch) => watch.poll(context),
-            Self::Overload(refused) => match refused.take() {
-                Some((checks, started)) => Poll::Ready(frame(&checks.undecided(Fault::Overload, started))),
-                None => Poll::Pending, // asked again after its answer, which no caller does
-            },
-        }
-    }
-}
-
 impl Watch {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<http::Response<Body>> {
+    pub(super) fn poll(&mut self, state: &ConnectionState, context: &mut Context<'_>) -> Poll<http::Response<Body>> {
+        let checks = &state.checks;
         let fault = match catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(context))) {
-            Ok(Poll::Ready(Ok(response))) if !is_error(response.headers()) => return Poll::Ready(response),
-            Ok(Poll::Ready(_)) | Err(_) => Fault::Internal,
+            Ok(Poll::Ready(Ok(response))) => match response.headers().get("grpc-status") {
+                None => return Poll::Ready(response),
+                Some(status) if status == "0" => return Poll::Ready(response),
+                Some(status) if status == NO_ROOM => Fault::Overload,
+                Some(_) => Fault::Internal,
+            },
+            Ok(Poll::Ready(Err(_))) | Err(_) => Fault::Internal,
             Ok(Poll::Pending) => {
                 // It may have waited for others on its connection before it was looked at.
-                let left = || self.checks.driver.snapshot().deadline.saturating_sub(self.started.elapsed());
+                let left = || checks.driver.snapshot().deadline.saturating_sub(self.started.elapsed());
                 let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(left())));
                 match alarm.as_mut().poll(context) {
                     Poll::Pending => return Poll::Pending,
@@ -107,13 +75,8 @@ impl Watch {
                 }
             }
         };
-        Poll::Ready(frame(&self.checks.undecided(fault, self.started)))
+        Poll::Ready(frame(&checks.undecided(fault, self.started)))
     }
-}
-
-/// Whether a response is a gRPC error. One that comes before any message has its status among the headers.
-fn is_error(headers: &HeaderMap) -> bool {
-    headers.get("grpc-status").is_some_and(|status| status != "0")
 }
 
 /// One message as a complete gRPC response: a length-prefixed frame and the trailers of success.

@@ -1,23 +1,24 @@
 //! The places for connections of one listener: how many there are, who has one, and who gives way to a newcomer when all are taken.
-//! Whoever makes calls does not; so strangers who only hold connections can't keep Envoy out. Closes nothing itself.
+//! A connection that has carried a check does not; so strangers who only hold connections, or ask about health, can't keep Envoy out.
 
 #[cfg(test)]
 mod tests;
 
+use super::limits::Limits;
+use crate::telemetry::metrics::{Closed, Closing};
 use prometheus_client::metrics::gauge::Gauge;
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
-/// How long ago the last call was of a connection that gives way although it had some. Envoy asks about health every few seconds;
-/// while there is room, a connection may be idle for as long as it likes: closed in the moment in which Envoy takes it up
-/// again, it would be a gRPC error.
+/// How long ago the last call was of a connection that gives way although it has carried a check. While there is room, a connection may be
+/// idle for as long as it likes: closed in the moment in which Envoy takes it up again, it would be a gRPC error.
 const IDLE: Duration = Duration::from_secs(300);
 
 /// The places of a listener.
@@ -28,6 +29,7 @@ pub(super) struct Places {
     /// The number of the next connection.
     next: u64,
     open: Gauge,
+    closed: Closed,
 }
 
 /// Who has a place, by number: the oldest first.
@@ -42,9 +44,9 @@ struct Holder {
 }
 
 impl Places {
-    /// So many places; how many are taken is told by `open`.
-    pub(super) fn new(most: usize, open: Gauge) -> Self {
-        Self { free: Arc::new(Semaphore::new(most)), taken: Taken::default(), next: 0, open }
+    /// So many places; how many are taken is told by `open`, and how many connections were closed by `closed`.
+    pub(super) fn new(most: usize, open: Gauge, closed: Closed) -> Self {
+        Self { free: Arc::new(Semaphore::new(most)), taken: Taken::default(), next: 0, open, closed }
     }
 
     /// A place, if there is one.
@@ -61,20 +63,19 @@ impl Places {
         }
     }
 
-    /// Tells one connection to give way, if one has to: the oldest that has had no call yet; else the one whose last call is
-    /// longest ago, if that is more than [`IDLE`] and it has none under way.
+    /// Tells one connection to give way, if one has to: the one that has been idle for longest among those that have carried no check;
+    /// if all have, the one whose last call is longest ago, if that is more than [`IDLE`] and it has none under way; else none.
     pub(super) fn make_room(&self) {
         let mut taken = lock(&self.taken);
         let may = |holder: &&mut Holder| holder.give_way.is_some();
-        let holder = match taken.values_mut().filter(may).find(|holder| holder.calls.none_yet()) {
+        let idle = |holder: &&mut Holder| holder.calls.idle();
+        // Of those that are equal the last is taken: the oldest.
+        let holder = match taken.values_mut().rev().filter(may).filter(|one| !one.calls.has_check()).max_by_key(idle) {
             Some(holder) => Some(holder),
-            None => taken
-                .values_mut()
-                .filter(may)
-                .filter(|holder| holder.calls.idle() >= IDLE)
-                .max_by_key(|holder| holder.calls.idle()),
+            None => taken.values_mut().filter(may).filter(|holder| holder.calls.idle() >= IDLE).max_by_key(idle),
         };
         if let Some(give_way) = holder.and_then(|holder| holder.give_way.take()) {
+            self.closed.count(Closing::Room);
             // Fails when it is closed already: then there is room.
             let _ = give_way.send(());
         }
@@ -93,6 +94,7 @@ impl Places {
             calls,
             told: Some(told),
             open: self.open.clone(),
+            closed: self.closed.clone(),
             _permit: permit,
         }
     }
@@ -107,6 +109,7 @@ pub(super) struct Place {
     /// `None` once it was told.
     told: Option<oneshot::Receiver<()>>,
     open: Gauge,
+    closed: Closed,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -114,6 +117,11 @@ impl Place {
     /// The calls on the connection that has this place.
     pub(super) fn calls(&self) -> Calls {
         self.calls.clone()
+    }
+
+    /// All connections of its listener.
+    pub(super) fn neighbours(&self) -> Neighbours {
+        Neighbours { taken: Arc::clone(&self.taken), closed: self.closed.clone() }
     }
 
     /// Ready once its connection has to give way, and from then on.
@@ -135,6 +143,34 @@ impl Drop for Place {
     }
 }
 
+/// All connections of a listener, for choosing one that is closed.
+#[derive(Debug, Clone)]
+pub(super) struct Neighbours {
+    taken: Taken,
+    closed: Closed,
+}
+
+impl Neighbours {
+    /// Closes the connection that has reported the most unread bytes.
+    pub(super) fn close_largest(&self, limits: &Limits) {
+        let mut taken = lock(&self.taken);
+        let may = |holder: &&mut Holder| holder.give_way.is_some();
+        let Some(holder) = taken.values_mut().filter(may).max_by_key(|holder| holder.calls.unread()) else { return };
+        if let Some(give_way) = holder.give_way.take() {
+            // What it holds is as good as free: the next one that reports is not to close another for it.
+            limits.forget_unread(&holder.calls);
+            self.closed.count(Closing::UnreadResponses);
+            // Fails when it is closed already.
+            let _ = give_way.send(());
+        }
+    }
+
+    /// Counts a connection that is closed, or asked to end.
+    pub(super) fn count(&self, why: Closing) {
+        self.closed.count(why);
+    }
+}
+
 /// The calls on one connection; clones speak of the same one.
 #[derive(Debug, Clone)]
 pub(super) struct Calls(Arc<Seen>);
@@ -146,13 +182,23 @@ struct Seen {
     last: AtomicU64,
     /// How many are open that may stay so.
     open: AtomicUsize,
+    /// Whether one of them was a check.
+    has_check: AtomicBool,
+    /// The bytes of unread responses that were reported last.
+    unread: AtomicUsize,
 }
 
 const NONE: u64 = u64::MAX;
 
 impl Default for Calls {
     fn default() -> Self {
-        Self(Arc::new(Seen { since: Instant::now(), last: AtomicU64::new(NONE), open: AtomicUsize::new(0) }))
+        Self(Arc::new(Seen {
+            since: Instant::now(),
+            last: AtomicU64::new(NONE),
+            open: AtomicUsize::new(0),
+            has_check: AtomicBool::new(false),
+            unread: AtomicUsize::new(0),
+        }))
     }
 }
 
@@ -163,6 +209,30 @@ impl Calls {
         self.0.last.store(after, Ordering::Relaxed);
     }
 
+    /// Notes a check.
+    pub(super) fn check(&self) {
+        self.one();
+        self.0.has_check.store(true, Ordering::Relaxed);
+    }
+
+    /// Replaces the bytes of unread responses; returns those before.
+    pub(super) fn replace_unread(&self, bytes: usize) -> usize {
+        self.0.unread.swap(bytes, Ordering::Relaxed)
+    }
+
+    /// Returns true if unread responses were reported.
+    pub(super) fn has_unread(&self) -> bool {
+        self.unread() > 0
+    }
+
+    fn unread(&self) -> usize {
+        self.0.unread.load(Ordering::Relaxed)
+    }
+
+    fn has_check(&self) -> bool {
+        self.0.has_check.load(Ordering::Relaxed)
+    }
+
     /// Notes a call that stays open until what this gives is dropped.
     pub(super) fn open(&self) -> OpenCall {
         self.one();
@@ -170,16 +240,14 @@ impl Calls {
         OpenCall(self.clone())
     }
 
-    fn none_yet(&self) -> bool {
-        self.0.last.load(Ordering::Relaxed) == NONE
-    }
-
     /// How long there has been none.
     fn idle(&self) -> Duration {
         if self.0.open.load(Ordering::Relaxed) > 0 {
             return Duration::ZERO;
         }
-        self.0.since.elapsed().saturating_sub(Duration::from_millis(self.0.last.load(Ordering::Relaxed)))
+        // Before the first call, since the connection was accepted.
+        let last = self.0.last.load(Ordering::Relaxed);
+        self.0.since.elapsed().saturating_sub(Duration::from_millis(if last == NONE { 0 } else { last }))
     }
 }
 

@@ -1,16 +1,19 @@
 //! Counters for `/metrics`, in Prometheus' text format (OpenMetrics 1.0). Recording costs a few atomic additions; names and
 //! labels are put together when somebody asks.
 
+mod connections;
 mod introspection;
 mod keys;
 mod shadow;
 mod shadow_config;
 
+pub use connections::{Closed, Closing};
 pub use introspection::IntrospectionMetrics;
 pub use keys::KeyMetrics;
 pub use shadow::TriedRules;
 pub use shadow_config::{Counted, ShadowConfigMetrics};
 
+use self::connections::ClosedConnections;
 use crate::authn::CacheCounts;
 use crate::clock::Timestamp;
 use crate::header::HeaderName;
@@ -91,6 +94,7 @@ pub struct Metrics {
     cautions: Gauge,
     last_reload: Gauge,
     connections: Family<OnListener, Gauge>,
+    closed: ClosedConnections,
     headers_dropped: Family<OfHeader, Counter>,
     /// What rules that are tried out would have come to.
     pub tried: TriedRules,
@@ -116,6 +120,7 @@ impl Default for Metrics {
             cautions: Gauge::default(),
             last_reload: Gauge::default(),
             connections: Family::default(),
+            closed: ClosedConnections::default(),
             headers_dropped: Family::default(),
             tried: TriedRules::default(),
             shadow_config: Arc::default(),
@@ -197,6 +202,12 @@ impl Metrics {
         self.connections.get_or_create_owned(&OnListener { listener: listener.as_str() })
     }
 
+    /// How many connections of a listener were closed by modgud, for whoever closes them.
+    #[must_use]
+    pub fn closed(&self, listener: ListenerName) -> Closed {
+        self.closed.on(listener)
+    }
+
     /// How many checks have been answered.
     #[must_use]
     pub fn checks(&self) -> u64 {
@@ -254,6 +265,7 @@ impl Metrics {
         let help = "1: the configuration that was loaded last is the one that serves; 0: it was refused";
         registry.register("config_reload_last_success", help, self.last_reload.clone());
         registry.register("connections", "Connections that are open, by listener", self.connections.clone());
+        self.closed.register(&mut registry);
         let help = "Identity headers that were removed because the value of an optional claim can't be written";
         registry.register("headers_dropped", help, self.headers_dropped.clone());
         self.tried.register(&mut registry);

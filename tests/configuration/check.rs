@@ -4,6 +4,7 @@ use super::{OTHER_PEM, PUBLIC_PEM, files, folder, variables};
 use crate::cli::process::{Said, run_in};
 use modgud::jose::VerificationKey;
 use std::fs;
+use rustix::process::{Resource, getrlimit};
 
 async fn check(arguments: &[&str]) -> Said {
     run_in(&folder("good"), &variables(), &[["check"].as_slice(), arguments].concat()).await
@@ -13,9 +14,13 @@ async fn check(arguments: &[&str]) -> Said {
 async fn a_good_configuration_is_summed_up() {
     let [fingerprint, other] =
         [PUBLIC_PEM.as_str(), OTHER_PEM].map(|pem| VerificationKey::from_pem(pem).unwrap().fingerprint());
+    // As `server.max_connections` says of its default.
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let connections = (files.saturating_sub(256) / 2).clamp(16, 4_096);
     let bifrost = format!(
         "profile bifrost: good
   checks on 0.0.0.0:9191, probes and metrics on 127.0.0.1:9192
+  at most {connections} connections for checks
   authenticator bifrost: issuer `bifrost`, RS256, no audience
     key {fingerprint}: RSA 2048 bits
   15 path patterns lead to a rule; everything else: authenticated
@@ -25,16 +30,20 @@ async fn a_good_configuration_is_summed_up() {
   identity headers: x-core-user-uuid, x-organization-uuid, x-scope, x-username
 "
     );
-    let none = "profile none: good
+    let none = format!(
+        "profile none: good
   checks on 0.0.0.0:9191, probes and metrics on 127.0.0.1:9192
+  at most {connections} connections for checks
   no authenticator: only public rules let anybody through
   0 path patterns lead to a rule; everything else: denied
   open without a credential: nothing
   identity headers: none
-";
+"
+    );
     let two = format!(
         "two-issuers.yaml on profile none: good
   checks on 127.0.0.1:7001, probes and metrics on [::1]:7002
+  at most 100 connections for checks
   authenticator staff: issuer `https://staff.example.com`, RS256, audience modules or reports
     key {fingerprint}: RSA 2048 bits
   authenticator partners: issuer `https://partners.example.com`, RS256, audience not checked
@@ -47,8 +56,10 @@ async fn a_good_configuration_is_summed_up() {
 "
     );
     // A rule of the operator's takes the place of the module's own.
-    let modules = "modules.yaml on profile none: good
+    let modules = format!(
+        "modules.yaml on profile none: good
   checks on 0.0.0.0:9191, probes and metrics on 127.0.0.1:9192
+  at most {connections} connections for checks
   no authenticator: only public rules let anybody through
   3 path patterns lead to a rule; everything else: denied
   open without a credential: nothing
@@ -57,12 +68,13 @@ async fn a_good_configuration_is_summed_up() {
   module closed: /closed to closed.example.com:443, and an access list narrows what its callers may do
   core: admin, oauth to core:8080
   identity headers: none
-";
+"
+    );
     for (arguments, expected) in [
         ([].as_slice(), bifrost.as_str()),
-        (&["--profile", "none"], none),
+        (&["--profile", "none"], &none),
         (&["--config", "two-issuers.yaml"], &two),
-        (&["--config", "modules.yaml"], modules),
+        (&["--config", "modules.yaml"], &modules),
     ] {
         let said = check(arguments).await;
         assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""), "{arguments:?}");

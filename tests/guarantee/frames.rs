@@ -3,6 +3,7 @@
 use super::raw::CHECK;
 use modgud::address::Address;
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -99,6 +100,10 @@ pub(crate) struct Connection {
     unread: Vec<u8>,
     /// What came on each stream that was not waited for yet.
     bodies: BTreeMap<u32, Vec<u8>>,
+    /// How many bytes of calls may be sent (RFC 9113 §6.9).
+    window: i64,
+    /// Whether the server asked for another connection, without an error.
+    is_leaving: bool,
 }
 
 /// How something ended.
@@ -120,24 +125,60 @@ impl Connection {
 
     /// The same on what is connected already.
     pub(crate) async fn to(stream: TcpStream) -> Self {
-        let mut new = Self { stream, unread: Vec::new(), bodies: BTreeMap::new() };
+        Self::try_with_settings(stream, &[]).await.unwrap()
+    }
+
+    /// The same with settings (RFC 9113 §6.5), on a connection that the server may close.
+    ///
+    /// # Errors
+    /// In words, why it was closed.
+    pub(crate) async fn try_with_settings(stream: TcpStream, settings: &[u8]) -> Result<Self, String> {
+        let window = i64::from(FIRST_WINDOW);
+        let mut new = Self { stream, unread: Vec::new(), bodies: BTreeMap::new(), window, is_leaving: false };
         let more = (WHOLE_WINDOW - FIRST_WINDOW).to_be_bytes();
-        new.send(
-            &[
-                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
-                frame(SETTINGS, 0, 0, &[]),
-                frame(WINDOW_UPDATE, 0, 0, &more),
-            ]
-            .concat(),
-        )
-        .await;
-        new.ping().await.unwrap();
-        new
+        let hello = [
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+            frame(SETTINGS, 0, 0, settings),
+            frame(WINDOW_UPDATE, 0, 0, &more),
+        ]
+        .concat();
+        new.try_send(&hello).await.map_err(|error| error.to_string())?;
+        new.ping().await?;
+        Ok(new)
+    }
+
+    /// Waits until the server closes the connection; what it says until then is of no interest.
+    pub(crate) async fn closed(&mut self) {
+        while self.read().await.is_ok() {}
     }
 
     /// Sends these bytes, in one go if the system lets it.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// The same on a connection that the server may have closed.
+    pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
+    /// Sends bytes of a call once the server has room for them.
+    ///
+    /// # Errors
+    /// In words, why the connection was closed.
+    pub(crate) async fn send_part(&mut self, stream: u32, bytes: &[u8]) -> Result<(), String> {
+        let length = i64::try_from(bytes.len()).unwrap();
+        while self.window < length {
+            let frame = self.next().await?;
+            self.note(frame);
+        }
+        self.window -= length;
+        self.try_send(&part(stream, bytes)).await.map_err(|error| error.to_string())
+    }
+
+    /// Whether the server has asked for another connection, without an error.
+    pub(crate) const fn is_leaving(&self) -> bool {
+        self.is_leaving
     }
 
     /// Waits until all that was sent so far has been read there.
@@ -172,10 +213,14 @@ impl Connection {
         }
     }
 
-    /// Keeps bodies; the rest is of no interest.
+    /// Keeps bodies and counts room; the rest is of no interest.
     fn note(&mut self, (kind, _, stream, payload): Frame) {
-        if kind == DATA {
-            self.bodies.entry(stream).or_default().extend(payload);
+        match (kind, stream) {
+            (DATA, _) => self.bodies.entry(stream).or_default().extend(payload),
+            (WINDOW_UPDATE, 0) => {
+                self.window += i64::from(u32::from_be_bytes(payload.as_slice().try_into().unwrap()));
+            }
+            _ => {}
         }
     }
 
@@ -186,6 +231,7 @@ impl Connection {
             match (kind, flags) {
                 (SETTINGS, 0) => drop(self.stream.write_all(&frame(SETTINGS, ACK, 0, &[])).await),
                 (PING, 0) => drop(self.stream.write_all(&frame(PING, ACK, 0, &payload)).await),
+                (GOAWAY, _) if payload.get(4..8) == Some(&[0; 4]) => self.is_leaving = true,
                 (GOAWAY, _) => return Err(format!("GOAWAY {}", payload.escape_ascii())),
                 _ => return Ok((kind, flags, stream, payload)),
             }

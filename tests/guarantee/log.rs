@@ -1,9 +1,11 @@
 //! What the log says of checks: no more than the configuration asks for, and no more than a client may make it hold.
 
-use super::frames::{Connection, End, call, check, last};
+use super::frame;
+use super::frames::{Connection, End, check, last};
 use super::raw::Raw;
-use super::{CHECK, frame};
 use crate::cli::process::Serving;
+use crate::introspection::asked::yaml as introspection;
+use crate::introspection::server::AuthorizationServer;
 use crate::support::{Encoding, KEY, check as message};
 use prost::Message;
 use rustix::process::Signal;
@@ -19,15 +21,22 @@ async fn serve(folder: &TempDir, yaml: &str) -> Serving {
 async fn of_undecided(decisions: &str) -> String {
     const REFUSED: u32 = 200;
     let folder = TempDir::new().unwrap();
-    let yaml = format!(
-        "profile: bifrost\nserver: {{ max_in_flight: 1, deadline: 2s }}\ntelemetry: {{ decisions: {decisions} }}\n"
-    );
-    let serving = serve(&folder, &yaml).await;
+    // It never answers: one check waits for it.
+    let server = AuthorizationServer::of(&[]).await;
+    server.hold(true);
+    let yaml = introspection(&server, "").replace("deadline: 10s", "deadline: 5s, max_in_flight: 1");
+    let serving = serve(&folder, &format!("{yaml}telemetry: {{ decisions: {decisions} }}\n")).await;
     let mut connection = Connection::open(&serving.grpc).await;
-    connection.send(&check(1)).await;
-    connection.ping().await.unwrap();
-    for stream in (3..).step_by(2).take(usize::try_from(REFUSED).unwrap()) {
-        connection.send(&[call(stream, CHECK), last(stream, &[0; 5])].concat()).await;
+    let with = |token: &str| {
+        let headers = [("authorization", format!("Bearer {token}"))];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_bytes()));
+        frame(&message(Encoding::Joined, "GET", "/", &headers).encode_to_vec())
+    };
+    // One without a message, too.
+    connection.send(&[check(1), check(3), last(3, &with("first"))].concat()).await;
+    server.asked(1).await;
+    for stream in (5..).step_by(2).take(usize::try_from(REFUSED).unwrap()) {
+        connection.send(&[check(stream), last(stream, &with(&stream.to_string()))].concat()).await;
         assert!(matches!(connection.end(stream).await, End::Answered(_)));
     }
     assert!(matches!(connection.end(1).await, End::Answered(_)));

@@ -22,11 +22,15 @@ use tonic::transport::Channel;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What a client of HTTP/2 begins with (RFC 9113 §3.4), and empty settings (§6.5).
 const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-/// As the documentation says.
-const MOST: usize = 512;
+/// As the configuration says.
+const MOST: usize = 300;
 
 async fn serve(folder: &TempDir) -> Serving {
-    fs::write(folder.path().join("modgud.yaml"), "profile: bifrost\nserver: { deadline: 10s }\n").unwrap();
+    fs::write(
+        folder.path().join("modgud.yaml"),
+        format!("profile: bifrost\nserver: {{ deadline: 10s, max_connections: {MOST} }}\n"),
+    )
+    .unwrap();
     Serving::start(folder.path(), &KEY.public_pem().unwrap(), &["--config", "modgud.yaml"]).await
 }
 
@@ -56,7 +60,7 @@ fn processor_time(process: Pid) -> Duration {
 }
 
 /// How much memory a process uses, in bytes: the second field of its `statm` (`proc_pid_statm(5)`), in pages of 4 KiB.
-fn memory(process: Pid) -> u64 {
+pub(crate) fn memory(process: Pid) -> u64 {
     let pages = fs::read_to_string(format!("/proc/{}/statm", process.as_raw_nonzero())).unwrap();
     pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
 }
@@ -114,13 +118,12 @@ async fn without_descriptors_who_is_connected_is_served_and_the_processor_rests(
     assert!(said.out.contains("Too many open files"), "{}", said.out);
 }
 
-/// As many connections as may be, each of which has asked about health.
+/// As many connections as may be, each of which has carried a check.
 async fn all_in_use(serving: &Serving) -> Vec<Connection> {
     let mut open = Vec::new();
     for _ in 0..MOST {
         let mut connection = Connection::open(&serving.grpc).await;
-        let asked = [call(1, "/grpc.health.v1.Health/Check"), last(1, &[0; 5])].concat();
-        connection.send(&asked).await;
+        connection.send(&[begun(1), last(1, &[0; 5])].concat()).await;
         assert!(matches!(connection.end(1).await, End::Answered(_)));
         open.push(connection);
     }
@@ -153,9 +156,9 @@ async fn no_more_are_open_than_may_be_and_the_next_one_waits() {
     assert!(said.out.contains("as many connections are open as may be"), "{}", said.out);
 }
 
-/// Whoever can connect could keep Envoy out otherwise, by saying no more than that it is there.
+/// Whoever can connect could keep Envoy out otherwise, by saying no more than that it is there, or by asking about health.
 #[tokio::test]
-async fn strangers_without_a_call_give_way() {
+async fn strangers_without_a_check_give_way() {
     let folder = TempDir::new().unwrap();
     let serving = serve(&folder).await;
     // The oldest, and the only one that has made a call: a check.
@@ -164,7 +167,10 @@ async fn strangers_without_a_call_give_way() {
     assert!(matches!(connected.end(1).await, End::Answered(_)));
     let mut strangers = Vec::new();
     for _ in 1..MOST {
-        strangers.push(Connection::open(&serving.grpc).await);
+        let mut stranger = Connection::open(&serving.grpc).await;
+        stranger.send(&[call(1, "/grpc.health.v1.Health/Check"), last(1, &[0; 5])].concat()).await;
+        assert!(matches!(stranger.end(1).await, End::Answered(_)));
+        strangers.push(stranger);
     }
     // One for each: the oldest strangers, not the one that has made a call.
     for number in 0..3 {

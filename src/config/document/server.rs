@@ -22,9 +22,13 @@ pub(in crate::config) struct Server {
     pub(in crate::config) deadline: Option<String>,
     /// How long requests are still answered after SIGTERM, at most: from `0s` to `10m`. Default: `20s`. A change needs a restart.
     pub(in crate::config) drain: Option<String>,
-    /// How many checks may be under way at once: from 1 to 1000000; above it each is answered with 503 at once. Default: 4096. A
-    /// change needs a restart.
+    /// How many checks may be under way at once, which are those that wait for the network: from 1 to 1000000; above it each is answered
+    /// with 503 at once. One connection gets at most a quarter while others have any. Default: 4096. A change needs a restart.
     pub(in crate::config) max_in_flight: Option<u32>,
+    /// How many connections to `grpc` may be open at once: from 16 to 65536; when all are taken, one that has carried no check gives
+    /// way. Default: 4096, or less where the process may open few files: (`RLIMIT_NOFILE` - 256) / 2; `modgud check` shows it. A
+    /// change needs a restart.
+    pub(in crate::config) max_connections: Option<u32>,
 }
 
 /// TLS for the listener that Envoy connects to.

@@ -25,7 +25,7 @@ pub(super) struct Checked {
 }
 
 pub(super) fn check(server: &document::Server, log: LogFormat, reader: &Reader, problems: &mut Problems) -> Checked {
-    let document::Server { grpc, admin, tls, deadline, drain, max_in_flight } = server;
+    let document::Server { grpc, admin, tls, deadline, drain, max_in_flight, max_connections } = server;
     let at = Path::root("server");
     let grpc = grpc.as_ref().and_then(|text| {
         let read = text.parse().map_err(|fault| Problem::CheckAddress { found: Quoted::new(text), fault });
@@ -45,8 +45,12 @@ pub(super) fn check(server: &document::Server, log: LogFormat, reader: &Reader, 
         problems.add(at.key("max_in_flight"), Problem::InFlight(outside));
     }
     let max_in_flight = usize::try_from(max_in_flight.unwrap_or_default()).unwrap_or(usize::MAX);
+    if let Some(outside) = max_connections.filter(|most| !(16..=65_536).contains(most)) {
+        problems.add(at.key("max_connections"), Problem::Connections(outside));
+    }
+    let max_connections = max_connections.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
     let (grpc, admin) = (grpc.unwrap_or(NOWHERE.into()), admin.unwrap_or(NOWHERE));
-    Checked { server: ServerConfig { grpc, admin, drain, max_in_flight, log }, tls, deadline }
+    Checked { server: ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log }, tls, deadline }
 }
 
 /// Reads every file, whatever is wrong with another.

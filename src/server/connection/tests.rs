@@ -1,5 +1,6 @@
 use super::super::places::Places;
-use super::{Connection, Due, READ, WRITTEN};
+use super::{Connection, Due, WRITTEN};
+use crate::telemetry::metrics::Closed;
 use prometheus_client::metrics::gauge::Gauge;
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -11,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection and its other end, with the one place that there is.
 fn connection(due: Due) -> (Connection, DuplexStream, Places) {
     let (near, far) = duplex(8);
-    let mut places = Places::new(1, Gauge::default());
+    let mut places = Places::new(1, Gauge::default(), Closed::default());
     let place = places.try_take().unwrap();
     let at = Instant::now().checked_add(PATIENCE).unwrap();
     (Connection::new(Box::new(near), place, due, at), far, places)
@@ -80,22 +81,75 @@ async fn what_is_written_is_sent_together() {
     assert_eq!(written.unwrap_err().kind(), ErrorKind::BrokenPipe);
 }
 
-#[tokio::test]
-async fn no_more_is_read_at_once_than_somebody_looks_at() {
-    let (near, mut far) = duplex(4 * READ);
-    let place = Places::new(1, Gauge::default()).try_take().unwrap();
+/// A connection whose other end holds so many bytes.
+fn roomy(bytes: usize) -> (Connection, DuplexStream) {
+    let (near, far) = duplex(bytes);
+    let place = Places::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
     let at = Instant::now().checked_add(PATIENCE).unwrap();
-    let mut connection = Connection::new(Box::new(near), place, Due::Bytes(1), at);
-    let allowance = connection.allowance();
+    (Connection::new(Box::new(near), place, Due::Bytes(1), at), far)
+}
+
+/// Returns true if nothing may be read.
+async fn is_refused(connection: &mut Connection) -> bool {
+    timeout(Duration::ZERO, connection.read_u8()).await.is_err() && connection.flow().was_refused()
+}
+
+#[tokio::test]
+async fn no_more_bytes_are_read_than_are_allowed() {
+    const READ: usize = 10_000;
+    let (mut connection, mut far) = roomy(4 * READ);
+    let flow = connection.flow();
     far.write_all(&vec![b'x'; 3 * READ]).await.unwrap();
     let mut read = vec![0; READ];
-    connection.read_exact(&mut read).await.unwrap();
     for _ in 0..2 {
-        allowance.renew();
+        flow.allow(READ, usize::MAX);
         connection.read_exact(&mut read).await.unwrap();
-        let more = timeout(Duration::ZERO, connection.read_u8()).await;
-        assert!(more.is_err(), "{more:?}");
+        assert!(is_refused(&mut connection).await);
     }
+    assert_eq!(flow.read_bytes(), 2 * READ);
+}
+
+/// However they arrive: reading ends with the header of the last call that is allowed, and resets are counted.
+#[tokio::test]
+async fn no_more_calls_are_read_than_are_allowed() {
+    const CALLS: usize = 1_000;
+    let headers = |length: u8| [&[0, 0, length, 1, 4, 0, 0, 0, 1][..], &vec![0x82; usize::from(length)]].concat();
+    let reset = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
+    for length in [0, 3, 200] {
+        let pair = [headers(length), reset.to_vec()].concat();
+        let (mut connection, mut far) = roomy(24 + CALLS * pair.len());
+        let flow = connection.flow();
+        far.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), pair.repeat(CALLS)].concat()).await.unwrap();
+        let mut calls = 0;
+        for most in [1, 2, 100, 7, 1] {
+            flow.allow(usize::MAX, most);
+            let mut buffer = vec![0; 1 << 20];
+            let before = flow.read_bytes();
+            while let Ok(read) = timeout(Duration::ZERO, connection.read(&mut buffer)).await {
+                read.unwrap();
+            }
+            assert!(flow.was_refused());
+            calls += most;
+            // The rest of the frames before is read along.
+            let header = 24 + (calls - 1) * pair.len() + 9;
+            assert_eq!(flow.read_bytes(), header, "{length}: after {calls} calls, from {before}");
+            assert_eq!(flow.take_resets(), if calls == most { calls - 1 } else { most });
+        }
+        assert_eq!(flow.take_resets(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_noticed() {
+    let (mut connection, mut far) = roomy(8);
+    let flow = connection.flow();
+    connection.write_all(b"twelve bytes").await.unwrap();
+    assert!(!flow.is_write_blocked());
+    assert!(timeout(Duration::ZERO, connection.flush()).await.is_err());
+    assert!(flow.is_write_blocked());
+    far.read_exact(&mut [0; 8]).await.unwrap();
+    connection.flush().await.unwrap();
+    assert!(!flow.is_write_blocked());
 }
 
 #[tokio::test]

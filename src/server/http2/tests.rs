@@ -1,4 +1,6 @@
-use super::{Alarm, Arrived, Door, TURN};
+use super::TURN;
+use super::alarm::Alarm;
+use super::arrived::{Arrived, Door};
 use hyper::rt::Executor as _;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};

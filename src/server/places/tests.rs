@@ -1,6 +1,8 @@
-use super::{IDLE, Place, Places};
+use super::super::limits::{Limits, Reported};
+use super::{Closed, IDLE, Place, Places};
 use prometheus_client::metrics::gauge::Gauge;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::advance;
@@ -9,7 +11,7 @@ const MOST: usize = 4;
 
 /// All places there are, taken.
 fn full() -> (Places, Vec<Place>) {
-    let mut places = Places::new(MOST, Gauge::default());
+    let mut places = Places::new(MOST, Gauge::default(), Closed::default());
     let held = (0..MOST).map(|_| places.try_take().unwrap()).collect();
     assert!(places.try_take().is_none());
     (places, held)
@@ -29,7 +31,7 @@ async fn told(held: &mut [Place]) -> Vec<usize> {
 #[tokio::test]
 async fn a_place_is_taken_for_as_long_as_it_is_held() {
     let open = Gauge::default();
-    let mut places = Places::new(1, open.clone());
+    let mut places = Places::new(1, open.clone(), Closed::default());
     let place = places.take().await;
     assert_eq!(open.get(), 1);
     assert!(places.try_take().is_none());
@@ -39,14 +41,18 @@ async fn a_place_is_taken_for_as_long_as_it_is_held() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_oldest_without_a_call_gives_way_and_each_once() {
+async fn the_longest_idle_without_a_check_gives_way_and_each_once() {
     let (places, mut held) = full();
-    held[0].calls().one();
+    held[0].calls().check();
+    advance(Duration::from_secs(1)).await;
+    // A call about health keeps no place, nor does a watch; it only comes later.
+    held[1].calls().one();
     let open = held[2].calls().open();
-    for expected in [&[1][..], &[1, 3], &[1, 3]] {
+    for expected in [&[3][..], &[1, 3], &[1, 2, 3], &[1, 2, 3]] {
         places.make_room();
         // Those that were told stay told.
         assert_eq!(told(&mut held).await, expected);
+        advance(Duration::from_secs(1)).await;
     }
     drop(open);
 }
@@ -54,14 +60,15 @@ async fn the_oldest_without_a_call_gives_way_and_each_once() {
 #[tokio::test(start_paused = true)]
 async fn one_whose_last_call_is_long_ago_gives_way_the_longest_first() {
     let (places, mut held) = full();
+    held[0].calls().check();
     let _open = held[0].calls().open();
     let later = Duration::from_secs(1);
     for place in &held[1..] {
-        place.calls().one();
+        place.calls().check();
         advance(later).await;
     }
     // Of the second, again.
-    held[1].calls().one();
+    held[1].calls().check();
     advance(IDLE.saturating_sub(later * 3)).await;
     for expected in [&[][..], &[2], &[2, 3], &[1, 2, 3]] {
         places.make_room();
@@ -77,7 +84,13 @@ async fn one_whose_last_call_is_long_ago_gives_way_the_longest_first() {
 #[tokio::test(start_paused = true)]
 async fn an_open_call_counts_until_it_ends() {
     let (places, mut held) = full();
-    let open: Vec<_> = held.iter().map(|place| place.calls().open()).collect();
+    let open: Vec<_> = held
+        .iter()
+        .map(|place| {
+            place.calls().check();
+            place.calls().open()
+        })
+        .collect();
     advance(IDLE * 2).await;
     drop(open);
     places.make_room();
@@ -96,4 +109,24 @@ async fn whoever_waits_gets_the_place_of_one_that_gave_way() {
     held.push(taken);
     places.make_room();
     assert_eq!(told(&mut held).await, [0]);
+}
+
+#[tokio::test]
+async fn the_one_with_the_most_unread_is_closed_and_its_bytes_are_forgotten() {
+    let (_, mut held) = full();
+    let limits = Arc::new(Limits::new(1));
+    let mut reported: Vec<_> = held.iter().map(|place| Reported::new(Arc::clone(&limits), place.calls())).collect();
+    const MIB: usize = 1024 * 1024;
+    for (one, unread) in reported.iter_mut().zip([50 * MIB, 70 * MIB, 0, 9 * MIB]) {
+        assert_eq!(one.update(0, unread), unread > 0);
+    }
+    assert!(limits.has_too_much_unread());
+    held[0].neighbours().close_largest(&limits);
+    assert_eq!(told(&mut held).await, [1]);
+    assert!(!limits.has_too_much_unread());
+    // It reports once more, and ends.
+    reported[1].update(0, 80 * MIB);
+    assert!(limits.has_too_much_unread());
+    reported.remove(1);
+    assert!(!limits.has_too_much_unread());
 }

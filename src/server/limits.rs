@@ -1,0 +1,216 @@
+//! The bounds that all connections for checks share, and what each connection uses of them. `docs/limits.md` lists them.
+
+#[cfg(test)]
+mod tests;
+
+use super::check::Checks;
+use super::places::Calls;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::Waker;
+
+/// The most bytes of messages that have not arrived whole, on all connections. Envoy sends a check in one piece, so few wait. Beyond it
+/// a call that has to wait for its message is answered with 503 `overloaded`.
+const MAX_UNFINISHED_BYTES: usize = 64 * 1024 * 1024;
+/// The bytes of such messages that every connection may hold even then, so that no other connection can take all of them.
+const OWN_UNFINISHED_BYTES: usize = 16 * 1024;
+/// The memory of a call that waits for its message, beside the message: HTTP/2's stream and a task.
+pub(super) const WAITING_CALL_BYTES: usize = 4 * 1024;
+
+/// The most bytes of responses that a connection's client has not read. Beyond it no more of its calls are processed until it reads, and
+/// it is closed if it does not: a response that nobody reads stays in memory.
+pub(super) const MAX_UNREAD_BYTES: usize = 1024 * 1024;
+/// The same on all connections. Beyond it the connection that holds the most is closed.
+const MAX_UNREAD_BYTES_IN_ALL: usize = 128 * 1024 * 1024;
+/// The memory of an unread response, beside its message: the encoder's buffer of 8 KiB, HTTP/2's stream and a task.
+const UNREAD_RESPONSE_BYTES: usize = 8 * 1024;
+
+/// The most calls of one connection that have arrived and are not processed. Beyond it nothing is read from the connection.
+pub(super) const MAX_ARRIVED_CALLS: usize = 1_024;
+/// The calls of all connections that have arrived and are not processed, above which each connection is read in small steps.
+const MAX_ARRIVED_CALLS_IN_ALL: usize = 16 * MAX_ARRIVED_CALLS;
+/// How many unprocessed calls a connection may have then.
+const FEW_ARRIVED_CALLS: usize = 16;
+
+/// One connection uses at most this part of a shared bound while others use it too.
+const SHARE: usize = 4;
+/// A connection uses at most this many times what is still free of a shared bound, so that some is free for the next one: one alone uses
+/// two thirds, and five that take all they can, one after the other, leave some for a sixth.
+const PER_FREE: usize = 2;
+
+/// The bounds that all connections share.
+#[derive(Debug)]
+pub(super) struct Limits {
+    max_in_flight: usize,
+    in_flight: AtomicUsize,
+    unfinished: AtomicUsize,
+    unread: AtomicUsize,
+    arrived: AtomicUsize,
+}
+
+impl Limits {
+    /// Bounds with this number of checks under way.
+    pub(super) const fn new(max_in_flight: usize) -> Self {
+        Self {
+            max_in_flight,
+            in_flight: AtomicUsize::new(0),
+            unfinished: AtomicUsize::new(0),
+            unread: AtomicUsize::new(0),
+            arrived: AtomicUsize::new(0),
+        }
+    }
+
+    /// Returns how many unprocessed calls a connection may have at present.
+    pub(super) fn arrived_calls(&self) -> usize {
+        if self.arrived.load(Relaxed) > MAX_ARRIVED_CALLS_IN_ALL { FEW_ARRIVED_CALLS } else { MAX_ARRIVED_CALLS }
+    }
+
+    /// Returns true if all connections together hold too many bytes of unread responses.
+    pub(super) fn has_too_much_unread(&self) -> bool {
+        self.unread.load(Relaxed) > MAX_UNREAD_BYTES_IN_ALL
+    }
+}
+
+/// Returns true if a connection that uses `own` of a bound, of which `all` is used, may use `more`.
+fn is_fair(own: usize, all: usize, more: usize, most: usize) -> bool {
+    let free = most.saturating_sub(all);
+    let then = own.saturating_add(more);
+    more <= free
+        && (own == all || then <= (most / SHARE).max(1))
+        && own <= free.saturating_mul(PER_FREE).saturating_sub(1)
+}
+
+/// The state that the calls of one connection share.
+#[derive(Debug)]
+pub(super) struct ConnectionState {
+    pub(super) checks: Arc<Checks>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) calls: Calls,
+    in_flight: AtomicUsize,
+    unfinished: AtomicUsize,
+    unread: AtomicUsize,
+    /// Wakes the connection's task.
+    waker: Waker,
+}
+
+impl ConnectionState {
+    /// The state of a connection on which nothing has arrived.
+    pub(super) const fn new(checks: Arc<Checks>, limits: Arc<Limits>, calls: Calls, waker: Waker) -> Self {
+        Self {
+            checks,
+            limits,
+            calls,
+            in_flight: AtomicUsize::new(0),
+            unfinished: AtomicUsize::new(0),
+            unread: AtomicUsize::new(0),
+            waker,
+        }
+    }
+
+    /// Counts one more check as under way until the slot is dropped. `None` if there is no slot for this connection.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<InFlight> {
+        let own = self.in_flight.fetch_add(1, Relaxed);
+        let all = self.limits.in_flight.fetch_add(1, Relaxed);
+        let slot = InFlight(Arc::clone(self));
+        is_fair(own, all, 1, self.limits.max_in_flight).then_some(slot)
+    }
+
+    /// Counts more bytes of messages that have not arrived whole. Returns false, and counts nothing, if there is no room for them.
+    pub(super) fn hold_unfinished(&self, more: usize) -> bool {
+        let own = self.unfinished.fetch_add(more, Relaxed);
+        let all = self.limits.unfinished.fetch_add(more, Relaxed);
+        let may = own.saturating_add(more) <= OWN_UNFINISHED_BYTES || is_fair(own, all, more, MAX_UNFINISHED_BYTES);
+        if !may {
+            self.release_unfinished(more);
+        }
+        may
+    }
+
+    /// Takes back bytes that were counted by [`hold_unfinished`](Self::hold_unfinished).
+    pub(super) fn release_unfinished(&self, bytes: usize) {
+        self.unfinished.fetch_sub(bytes, Relaxed);
+        self.limits.unfinished.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Counts a response of so many bytes as unread; returns what was counted.
+    pub(super) fn hold_unread(&self, bytes: usize) -> usize {
+        let held = bytes.saturating_add(UNREAD_RESPONSE_BYTES);
+        self.unread.fetch_add(held, Relaxed);
+        held
+    }
+
+    /// Takes back what was counted by [`hold_unread`](Self::hold_unread).
+    pub(super) fn release_unread(&self, held: usize) {
+        let before = self.unread.fetch_sub(held, Relaxed);
+        // The connection's task may sleep because of it.
+        if before >= MAX_UNREAD_BYTES && before.saturating_sub(held) < MAX_UNREAD_BYTES {
+            self.waker.wake_by_ref();
+        }
+    }
+
+    /// Returns the bytes of responses that the client has not made room for.
+    pub(super) fn unread(&self) -> usize {
+        self.unread.load(Relaxed)
+    }
+}
+
+/// A check under way.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<ConnectionState>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+        self.0.limits.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+/// What a connection's task has reported to the shared bounds; it is taken back at its end.
+#[derive(Debug)]
+pub(super) struct Reported {
+    limits: Arc<Limits>,
+    calls: Calls,
+    arrived: usize,
+}
+
+impl Reported {
+    /// Nothing reported yet.
+    pub(super) const fn new(limits: Arc<Limits>, calls: Calls) -> Self {
+        Self { limits, calls, arrived: 0 }
+    }
+
+    /// Reports the calls that are not processed and the bytes that are not read; returns true if the latter have become more. Touches what
+    /// is shared only when one of them has changed.
+    pub(super) fn update(&mut self, arrived: usize, unread: usize) -> bool {
+        exchange(&self.limits.arrived, self.arrived, arrived);
+        self.arrived = arrived;
+        if unread == 0 && !self.calls.has_unread() {
+            return false;
+        }
+        let before = self.calls.replace_unread(unread);
+        exchange(&self.limits.unread, before, unread);
+        before < unread
+    }
+}
+
+impl Drop for Reported {
+    fn drop(&mut self) {
+        self.update(0, 0);
+    }
+}
+
+/// Replaces one addend of a sum.
+fn exchange(sum: &AtomicUsize, before: usize, after: usize) {
+    match after.checked_sub(before) {
+        Some(0) => {}
+        Some(more) => drop(sum.fetch_add(more, Relaxed)),
+        None => drop(sum.fetch_sub(before.saturating_sub(after), Relaxed)),
+    }
+}
+
+impl Limits {
+    /// Forgets what a connection that is being closed has reported.
+    pub(super) fn forget_unread(&self, calls: &Calls) {
+        exchange(&self.unread, calls.replace_unread(0), 0);
+    }
+}

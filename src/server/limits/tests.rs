@@ -1,0 +1,108 @@
+use super::super::check::Checks;
+use super::super::places::Calls;
+use super::{ConnectionState, InFlight, Limits, MAX_UNFINISHED_BYTES, MAX_UNREAD_BYTES, OWN_UNFINISHED_BYTES, is_fair};
+use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::config::{Environment, Overrides, load};
+use crate::driver::Driver;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+
+fn checks() -> Arc<Checks> {
+    let overrides = Overrides { profile: Some(crate::config::ProfileName::None), ..Overrides::default() };
+    let config = load(None, &overrides, &Environment::fixed([("", "")])).unwrap().config;
+    let clock = Clock::Manual(ManualClock::new(Timestamp::from_secs(1)));
+    Arc::new(Checks::new(Driver::new(config.snapshot, Vec::new(), Vec::new(), clock)))
+}
+
+/// Connections under these bounds.
+fn connections(limits: Limits, count: usize) -> Vec<Arc<ConnectionState>> {
+    let (checks, limits) = (checks(), Arc::new(limits));
+    let state =
+        || ConnectionState::new(Arc::clone(&checks), Arc::clone(&limits), Calls::default(), Waker::noop().clone());
+    (0..count).map(|_| Arc::new(state())).collect()
+}
+
+/// As many slots as a connection gets.
+fn all_slots(of: &Arc<ConnectionState>) -> Vec<InFlight> {
+    std::iter::from_fn(|| of.enter()).collect()
+}
+
+#[test]
+fn one_connection_alone_gets_most_slots_and_leaves_some_for_the_next() {
+    for (most, expected) in [(1, 1), (2, 2), (3, 2), (9, 6), (16, 11), (4_096, 2_731)] {
+        let all = connections(Limits::new(most), 2);
+        let held = all_slots(&all[0]);
+        assert_eq!(held.len(), expected, "of {most}");
+        assert_eq!(all[1].enter().is_some(), expected < most, "of {most}");
+        drop(held);
+        assert_eq!(all_slots(&all[1]).len(), expected, "of {most}, again");
+    }
+}
+
+#[test]
+fn a_connection_gets_a_quarter_while_another_has_a_check_under_way() {
+    let all = connections(Limits::new(4_096), 2);
+    let _one = all[0].enter().unwrap();
+    assert_eq!(all_slots(&all[1]).len(), 1_024);
+}
+
+/// Each takes what it gets, in turn: the one that comes last gets some.
+#[test]
+fn several_connections_that_take_all_they_can_leave_some_for_one_more() {
+    for attackers in [1, 2, 5] {
+        let all = connections(Limits::new(4_096), attackers + 1);
+        let held: Vec<_> = all[..attackers].iter().map(all_slots).collect();
+        let last = all_slots(&all[attackers]).len();
+        assert!(last > 0, "{attackers} connections leave nothing: {:?}", held.iter().map(Vec::len).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn messages_that_are_unfinished_are_bounded_and_every_connection_may_have_some() {
+    const PART: usize = 4_096;
+    let all = connections(Limits::new(1), 50);
+    let fill = |of: &ConnectionState| std::iter::from_fn(|| of.hold_unfinished(PART).then_some(PART)).sum::<usize>();
+    let held: Vec<usize> = all.iter().map(|one| fill(one)).collect();
+    let sum: usize = held.iter().sum();
+    assert!(sum <= MAX_UNFINISHED_BYTES + all.len() * OWN_UNFINISHED_BYTES, "{held:?}");
+    assert!(held.iter().all(|held| *held >= OWN_UNFINISHED_BYTES), "{held:?}");
+    for (one, held) in all.iter().zip(&held) {
+        one.release_unfinished(*held);
+    }
+    assert!(all[0].hold_unfinished(MAX_UNFINISHED_BYTES), "all of it is free again");
+}
+
+#[test]
+fn a_share_is_fair_only_within_the_bound() {
+    assert!(!is_fair(0, 10, 1, 10));
+    assert!(!is_fair(0, usize::MAX, 1, 10));
+    assert!(is_fair(0, 9, 1, 10));
+    assert!(!is_fair(0, 9, 2, 10));
+    assert!(!is_fair(usize::MAX, usize::MAX, usize::MAX, usize::MAX));
+}
+
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_connection_is_woken_when_its_client_reads_again() {
+    let woken = Arc::new(Woken(AtomicUsize::new(0)));
+    let state =
+        ConnectionState::new(checks(), Arc::new(Limits::new(1)), Calls::default(), Waker::from(Arc::clone(&woken)));
+    let first = state.hold_unread(MAX_UNREAD_BYTES);
+    let second = state.hold_unread(1);
+    let third = state.hold_unread(1);
+    assert!(state.unread() > MAX_UNREAD_BYTES);
+    state.release_unread(second);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 0, "there is as much as before");
+    state.release_unread(first);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    state.release_unread(third);
+    assert_eq!((woken.0.load(Ordering::Relaxed), state.unread()), (1, 0));
+}

@@ -1,0 +1,73 @@
+//! Connections and calls that are held open: for the place that they take.
+
+use super::{Bench, Victim, streams};
+use crate::guarantee::frames::{End, call, last};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+const HEALTH: &str = "/grpc.health.v1.Health/Check";
+
+/// Each takes all the calls that a connection may have, and says no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_without_messages_starve_nobody() {
+    let bench = Arc::new(Bench::start("deadline: 2s").await);
+    for (name, path, connections) in [
+        ("checks without messages", crate::guarantee::raw::CHECK, 5),
+        ("questions about health without messages", HEALTH, 5),
+    ] {
+        let mut attacks = JoinSet::new();
+        for _ in 0..connections {
+            let bench = Arc::clone(&bench);
+            attacks.spawn(async move {
+                loop {
+                    let Some(mut connection) = bench.connect(&[]).await else { continue };
+                    bench.turn().await;
+                    let mut next = 1;
+                    loop {
+                        let calls: Vec<u8> = streams(next, 1_024).flat_map(|stream| call(stream, path)).collect();
+                        if connection.try_send(&calls).await.is_err() {
+                            break;
+                        }
+                        // The last one is answered when all the others are.
+                        next += 2 * 1_024;
+                        if let End::Closed(_) = connection.end(next - 2).await {
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        bench.measure(name, Victim::Connected, attacks).await;
+    }
+}
+
+/// Each asks about health once, and stays: Envoy must be able to connect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_ask_about_health_keep_nobody_out() {
+    const MOST: usize = 300;
+    let bench = Arc::new(Bench::start(&format!("deadline: 10s, max_connections: {MOST}")).await);
+    let mut open = Vec::new();
+    for _ in 0..MOST {
+        let mut connection = bench.connect(&[]).await.unwrap();
+        connection.send(&[call(1, HEALTH), last(1, &[0; 5])].concat()).await;
+        assert!(matches!(connection.end(1).await, End::Answered(_)));
+        open.push(connection);
+    }
+    let mut attacks = JoinSet::new();
+    // They come back when they are closed, and ask again.
+    let of = Arc::clone(&bench);
+    attacks.spawn(async move {
+        for number in (0..MOST).cycle() {
+            let connection = &mut open[number];
+            if connection.ping().await.is_ok() {
+                continue;
+            }
+            of.turn().await;
+            if let Some(mut fresh) = of.connect(&[]).await {
+                let _ = fresh.try_send(&[call(1, HEALTH), last(1, &[0; 5])].concat()).await;
+                *connection = fresh;
+            }
+        }
+    });
+    bench.measure("connections that ask about health", Victim::Newcomer, attacks).await;
+}

@@ -1,0 +1,90 @@
+//! Calls that make modgud hold something: responses that nobody reads, and messages of which the last byte never comes.
+
+use super::{Bench, Victim, good, streams};
+use crate::guarantee::frames::{Connection, check, last};
+use crate::guarantee::raw::{frame, framed};
+use prost::Message;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// `SETTINGS_INITIAL_WINDOW_SIZE` of 0: no byte of a response may be sent (RFC 9113 §6.5.2).
+const NO_WINDOW: [u8; 6] = [0, 4, 0, 0, 0, 0];
+
+/// Whole checks, as many as a connection may have, on so many connections; no answer is read.
+async fn unread(bench: &Arc<Bench>, settings: &'static [u8], connections: usize, calls: u32) -> JoinSet<()> {
+    let message = frame(&good().encode_to_vec());
+    let mut attacks = JoinSet::new();
+    for _ in 0..connections {
+        let (bench, message) = (Arc::clone(bench), message.clone());
+        attacks.spawn(async move {
+            loop {
+                let Some(mut connection) = bench.connect(settings).await else { continue };
+                let mut sent = Ok(());
+                for stream in streams(1, calls) {
+                    sent = connection.try_send(&[check(stream), last(stream, &message)].concat()).await;
+                    if sent.is_err() {
+                        break;
+                    }
+                }
+                // Until the server closes it.
+                if sent.is_ok() {
+                    connection.closed().await;
+                }
+                bench.turn().await;
+            }
+        });
+    }
+    attacks
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn responses_that_are_not_read_fill_no_memory() {
+    let bench = Arc::new(Bench::start("deadline: 10s").await);
+    let attacks = unread(&bench, &NO_WINDOW, 250, 1_024).await;
+    bench.measure("responses without a window", Victim::Connected, attacks).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_that_is_not_read_fills_no_memory() {
+    let bench = Arc::new(Bench::start("deadline: 10s").await);
+    let attacks = unread(&bench, &[], 60, 500_000).await;
+    bench.measure("a socket that is not read", Victim::Connected, attacks).await;
+}
+
+/// A message of all bytes but the last, on every stream that a connection may have.
+async fn unfinished(connection: &mut Connection) -> Result<(), String> {
+    const LENGTH: usize = 1_000_000;
+    let begin = framed(0, LENGTH, &[0x0a; 60_000]);
+    for stream in streams(1, 1_024) {
+        connection.try_send(&check(stream)).await.map_err(|error| error.to_string())?;
+        let mut sent = 0;
+        let mut next = begin.as_slice();
+        while sent + next.len() < LENGTH {
+            for part in next.chunks(16_384) {
+                connection.send_part(stream, part).await?;
+            }
+            sent += next.len();
+            next = &begin[5..];
+        }
+    }
+    connection.closed().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_never_end_fill_no_memory() {
+    let bench = Arc::new(Bench::start("deadline: 10s").await);
+    let mut attacks = JoinSet::new();
+    for _ in 0..8 {
+        let bench = Arc::clone(&bench);
+        attacks.spawn(async move {
+            loop {
+                if let Some(mut connection) = bench.connect(&[]).await {
+                    let _ = unfinished(&mut connection).await;
+                }
+                bench.turn().await;
+            }
+        });
+    }
+    bench.measure("messages that never end", Victim::Connected, attacks).await;
+}
