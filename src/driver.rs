@@ -85,7 +85,7 @@ impl Driver {
         began: Instant,
         now: impl Fn() -> Timestamp,
     ) -> (Decision, Option<Request<'a>>) {
-        let request = match read(check) {
+        let request = match read(check, snapshot.scheme) {
             Ok(request) => request,
             Err(fault) => return (Decision::refused(Fault::Request(fault)), None),
         };
