@@ -266,7 +266,8 @@ mod tests {
             (&[("x_forwarded_proto", "https")], ""),
         ];
         for (headers, expected) in cases {
-            let field = |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
+            let field =
+                |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
             let headers = Headers::new(headers.iter().map(field).collect());
             assert_eq!(SchemeSource::Forwarded.of(&headers), expected.as_bytes(), "{headers:?}");
             assert_eq!(SchemeSource::Https.of(&headers), b"https");

@@ -91,8 +91,19 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
         document::SchemeWord::Https => SchemeSource::Https,
         document::SchemeWord::Http => SchemeSource::Http,
     };
-    let snapshot =
-        Snapshot { scheme, places, authenticators, rules, modules, shape, published, correlation, answers, deadline, logged };
+    let snapshot = Snapshot {
+        scheme,
+        places,
+        authenticators,
+        rules,
+        modules,
+        shape,
+        published,
+        correlation,
+        answers,
+        deadline,
+        logged,
+    };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
     Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources })
 }

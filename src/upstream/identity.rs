@@ -2,8 +2,8 @@
 //! `written`'s to say.
 
 use super::Mutations;
-use super::source::{Found, Origin, computed};
 use super::removal::Removals;
+use super::source::{Found, Origin, computed};
 use super::written::{Form, Problem, write};
 use crate::authz::condition::Inputs;
 use crate::header::{HeaderName, HeaderText};

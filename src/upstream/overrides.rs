@@ -72,7 +72,8 @@ mod tests {
                 assert_eq!(OverrideHeader::of(spelling.as_bytes()), Some(header), "{spelling}");
             }
         }
-        for name in ["x-forwarded-for", "x-forwarded-proto", "x-request-id", "scriptname", "x-forwarded", "path-infos"] {
+        for name in ["x-forwarded-for", "x-forwarded-proto", "x-request-id", "scriptname", "x-forwarded", "path-infos"]
+        {
             assert_eq!(OverrideHeader::of(name.as_bytes()), None, "{name}");
         }
     }

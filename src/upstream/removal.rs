@@ -138,8 +138,9 @@ mod tests {
     /// The vector of removals has no room until something is removed.
     #[test]
     fn nothing_is_allocated_for_a_request_without_such_headers() {
-        let fields: Vec<Field<'_>> =
-            ["x-request-id", "x-forwarded-proto", "accept"].map(|name| Field { name: name.as_bytes(), value: b"" }).into();
+        let fields: Vec<Field<'_>> = ["x-request-id", "x-forwarded-proto", "accept"]
+            .map(|name| Field { name: name.as_bytes(), value: b"" })
+            .into();
         let mut removed = Vec::new();
         Removals::default().apply(&Headers::new(fields), |_| false, &mut removed);
         assert_eq!(removed.capacity(), 0);

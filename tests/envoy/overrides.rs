@@ -38,12 +38,7 @@ fn environ(answer: &Exchange) -> (String, String) {
 async fn gunicorn_serves_the_path_that_was_decided_on() {
     let (gunicorn, address) = gunicorn().await;
     let config = format!("profile: bifrost\ncore: {{ upstream: '{address}' }}\n");
-    let setup = Setup {
-        config: Some(config.leak()),
-        envoy: EnvoyYaml::Written,
-        edit: Some(open),
-        ..Setup::default()
-    };
+    let setup = Setup { config: Some(config.leak()), envoy: EnvoyYaml::Written, edit: Some(open), ..Setup::default() };
     let playground = playground(setup).await;
     let path = "/docs/admin/secret";
     let forged = ["SCRIPT_NAME: /docs".to_owned()];

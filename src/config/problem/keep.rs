@@ -6,7 +6,9 @@ use super::Quoted;
 #[derive(Debug, thiserror::Error)]
 pub enum KeepProblem {
     /// A header that is removed by nothing, or by another key.
-    #[error("{found} is no header that overrides a part of the request, so that nothing needs to keep it; write one of {list}")]
+    #[error(
+        "{found} is no header that overrides a part of the request, so that nothing needs to keep it; write one of {list}"
+    )]
     Unknown {
         /// What was written.
         found: Quoted,
@@ -17,6 +19,8 @@ pub enum KeepProblem {
     #[error("{0} is kept here and removed by {1} of `upstream.strip`; write it in one of the two")]
     Stripped(Quoted, Quoted),
     /// A header that modgud writes itself.
-    #[error("{0} is one of `upstream.headers`, where modgud writes it or removes it in any case; write it in one of the two")]
+    #[error(
+        "{0} is one of `upstream.headers`, where modgud writes it or removes it in any case; write it in one of the two"
+    )]
     Written(Quoted),
 }

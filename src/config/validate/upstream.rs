@@ -12,8 +12,8 @@ use crate::authz::condition::{Expression, Scope};
 use crate::credential::Places;
 use crate::header::{HeaderName, HeaderText, fold, same_to_a_server};
 use crate::upstream::{
-    ALWAYS_TOLD, Fact, Form, Forward, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter, Origin, OverrideHeader, Removals,
-    Shape, Source, StripPattern, Unwritable,
+    ALWAYS_TOLD, Fact, Form, Forward, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter, Origin, OverrideHeader,
+    Removals, Shape, Source, StripPattern, Unwritable,
 };
 use std::collections::{BTreeMap, HashMap};
 

@@ -16,10 +16,7 @@ enum Part {
 
 /// An expression for all these names, and for prefixes such as `x-core-*`, but for the `spared` names, which are exact and in lower
 /// case. A name that a prefix reaches is not repeated. `None` if nothing is left.
-pub(super) fn expression<'n>(
-    names: impl IntoIterator<Item = &'n str>,
-    spared: &BTreeSet<String>,
-) -> Option<String> {
+pub(super) fn expression<'n>(names: impl IntoIterator<Item = &'n str>, spared: &BTreeSet<String>) -> Option<String> {
     let folded: BTreeSet<String> = names.into_iter().map(folded).collect();
     let prefixes: Vec<&str> = folded.iter().filter_map(|name| name.strip_suffix('*')).collect();
     let reached = |name: &str| {

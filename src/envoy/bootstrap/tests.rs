@@ -43,7 +43,8 @@ fn bootstrap(gateway: &Gateway) -> Bootstrap<'_> {
 fn everything_of_the_sample_that_differs_is_replaced() {
     let gateway = gateway();
     let yaml = bootstrap(&gateway).yaml().unwrap();
-    for gone in ["crm", "documents", "0.0.0.0", "9901", "8000", "x[^a-z0-9]core", "4096", "0.25s", "graphql", "STATIC"] {
+    for gone in ["crm", "documents", "0.0.0.0", "9901", "8000", "x[^a-z0-9]core", "4096", "0.25s", "graphql", "STATIC"]
+    {
         let code = yaml.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains(gone));
         assert_eq!(code.collect::<Vec<_>>(), [""; 0], "{gone}");
         assert!(SAMPLE.contains(gone), "{gone}");
@@ -78,7 +79,10 @@ fn what_operators_name_is_not_replaced() {
         let address = "                      address: 127.0.0.1\n                      port_value: 9191\n";
         assert_eq!(yaml.matches(address).count(), there, "{yaml}");
         assert_eq!(
-            yaml.matches("- match: { path_separated_prefix: /crm }\n                          route: { cluster: documents,").count(),
+            yaml.matches(
+                "- match: { path_separated_prefix: /crm }\n                          route: { cluster: documents,"
+            )
+            .count(),
             1
         );
     }
