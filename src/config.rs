@@ -34,7 +34,7 @@ pub use error::ConfigError;
 pub use key_facts::KeyFacts;
 pub use load::{Loaded, Overrides, load, load_and_name_files, load_with_keys, read_document};
 pub use open::OpenRule;
-pub use problem::{ModuleProblem, Placed, Problem};
+pub use problem::{KeepProblem, ModuleProblem, Placed, Problem};
 pub use quoted::Quoted;
 pub use revocations::{RevocationsError, read as read_revocations};
 pub use schema::schema;

@@ -87,7 +87,7 @@ impl Driver {
         now: impl Fn() -> Timestamp,
         enter: impl FnOnce() -> Option<S>,
     ) -> (Decision, Option<Request<'a>>) {
-        let request = match read(check) {
+        let request = match read(check, snapshot.scheme) {
             Ok(request) => request,
             Err(fault) => return (Decision::refused(Fault::Request(fault)), None),
         };

@@ -12,8 +12,7 @@ use crate::reason::Reason;
 pub struct Request<'a> {
     /// The method, upper case.
     pub method: Method<'a>,
-    /// `http` or `https`, as Envoy says it: what the client used, if nothing in front of Envoy ends its TLS. Empty when Envoy says
-    /// nothing.
+    /// `http` or `https`, as [`SchemeSource`] says; empty if it is unknown.
     pub scheme: &'a [u8],
     /// The host that the client asked for, in lower case and without its port.
     pub host: Host<'a>,
@@ -157,6 +156,34 @@ impl RequestFault {
     }
 }
 
+/// Where the scheme of a request comes from. Never from `:scheme`, which is the client's choice on HTTP/2 (RFC 9113 §8.3.1).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum SchemeSource {
+    /// The header `x-forwarded-proto`: Envoy sets it to the scheme of its listener, unless it trusts hops in front of it.
+    #[default]
+    Forwarded,
+    /// The scheme is `https`, whatever headers say.
+    Https,
+    /// The scheme is `http`, whatever headers say.
+    Http,
+}
+
+impl SchemeSource {
+    /// Returns the scheme of a request with these headers, in lower case; empty if it is unknown.
+    #[must_use]
+    pub fn of(self, headers: &Headers<'_>) -> &'static [u8] {
+        match self {
+            Self::Https => b"https",
+            Self::Http => b"http",
+            Self::Forwarded => match headers.get("x-forwarded-proto") {
+                Lookup::One(proto) if proto.eq_ignore_ascii_case(b"https") => b"https",
+                Lookup::One(proto) if proto.eq_ignore_ascii_case(b"http") => b"http",
+                Lookup::One(_) | Lookup::Absent | Lookup::Repeated => b"",
+            },
+        }
+    }
+}
+
 /// The headers of a request, in the order in which they came; a name can stand there twice.
 #[derive(Debug, Default)]
 pub struct Headers<'a>(Vec<Field<'a>>);
@@ -217,5 +244,34 @@ impl<'a> Headers<'a> {
     /// Every field, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Field<'a>> {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Field, Headers, SchemeSource};
+
+    #[test]
+    fn the_scheme_is_that_of_one_x_forwarded_proto_or_unknown() {
+        let cases: [(&[(&str, &str)], &str); 10] = [
+            (&[("x-forwarded-proto", "https")], "https"),
+            (&[("X-Forwarded-Proto", "HTTP")], "http"),
+            (&[], ""),
+            (&[(":scheme", "https")], ""),
+            (&[("x-forwarded-proto", "https"), ("x-forwarded-proto", "https")], ""),
+            (&[("x-forwarded-proto", "https,http")], ""),
+            (&[("x-forwarded-proto", "")], ""),
+            (&[("x-forwarded-proto", " https")], ""),
+            (&[("x-forwarded-proto", "wss")], ""),
+            (&[("x_forwarded_proto", "https")], ""),
+        ];
+        for (headers, expected) in cases {
+            let field =
+                |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
+            let headers = Headers::new(headers.iter().map(field).collect());
+            assert_eq!(SchemeSource::Forwarded.of(&headers), expected.as_bytes(), "{headers:?}");
+            assert_eq!(SchemeSource::Https.of(&headers), b"https");
+            assert_eq!(SchemeSource::Http.of(&headers), b"http");
+        }
     }
 }

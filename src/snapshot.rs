@@ -12,7 +12,7 @@ use crate::credential::{Credential, Places, Shown};
 use crate::decision::{Decision, Fault, LoggedDecisions, Tried, Verdict};
 use crate::explain::{Nobody, Observer, Step};
 use crate::principal::Principal;
-use crate::request::Request;
+use crate::request::{Request, SchemeSource};
 use crate::upstream::{Correlation, Shape};
 use bytes::Bytes;
 use shape::shape;
@@ -22,6 +22,8 @@ use std::time::Duration;
 /// One configuration, ready to decide with.
 #[derive(Debug)]
 pub struct Snapshot {
+    /// Where the scheme of a request comes from.
+    pub scheme: SchemeSource,
     /// Where credentials stand.
     pub places: Places,
     /// Who vouches for callers.

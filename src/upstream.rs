@@ -7,6 +7,8 @@ mod identity;
 mod json;
 mod metadata;
 mod mint;
+mod overrides;
+mod removal;
 mod source;
 mod strip;
 mod written;
@@ -19,6 +21,8 @@ pub use forward::Forward;
 pub use identity::{IdentityFault, IdentityHeader, IdentityHeaders, Unwritable};
 pub use metadata::{ALWAYS_TOLD, Computed, Metadata, Told};
 pub use mint::{Mint, Minter, OUR_CLAIMS};
+pub use overrides::{OVERRIDE_HEADERS, OverrideHeader};
+pub use removal::Removals;
 pub use source::{Fact, Origin, Source};
 pub use strip::{StripPattern, StripPatternFault};
 pub use written::{Form, MOST_BYTES, Problem};
@@ -59,11 +63,11 @@ pub enum ShapeFault {
 pub struct Mutations {
     /// Headers to write over whatever is there.
     pub set: Vec<(HeaderName, HeaderText)>,
-    /// Headers to remove, in the spelling in which the client sent them, in lower case.
+    /// Headers to remove: only those that the request carries, each in the client's spelling, in lower case.
     pub remove: Vec<Bytes>,
     /// Query parameters to remove, by name.
     pub remove_query: Vec<Bytes>,
-    /// Those of the removed headers for which there is a value that can't be written: to be counted.
+    /// Identity headers that are left out, since there is a value that can't be written: to be counted.
     pub dropped: Vec<HeaderName>,
 }
 

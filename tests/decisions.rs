@@ -30,7 +30,7 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 21] = [
+const TOPICS: [&str; 22] = [
     "api-keys",
     "bearer",
     "claims-and-time",
@@ -43,6 +43,7 @@ const TOPICS: [&str; 21] = [
     "identity-headers",
     "modules",
     "mtls",
+    "overrides",
     "paths-and-hosts",
     "places",
     "preflight",

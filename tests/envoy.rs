@@ -11,6 +11,7 @@
 )]
 
 mod allowed;
+mod bodies;
 mod conditions;
 mod context;
 mod corpus;
@@ -24,14 +25,17 @@ mod identity;
 mod metadata;
 mod minted;
 mod mtls;
+mod opened;
 mod orchescala;
 mod outage;
+mod overrides;
 mod paths;
 mod places;
 mod preflight;
 mod resets;
 mod routes;
 mod sample;
+mod scheme;
 mod seen;
 mod tampered;
 mod tokens;

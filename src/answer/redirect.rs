@@ -92,13 +92,17 @@ impl Redirect {
         format!("{to}{separator}{parameter}={target}")
     }
 
-    /// Where to come back to: the request's path and query, and its host if that is the operator's. It begins with one `/` and not
+    /// Where to come back to: the request's path and query, and its host if that is the operator's and the scheme is known. It begins with one `/` and not
     /// with two, since no path that is decided on does.
     fn target(&self, request: &Request<'_>) -> String {
         let mut target = String::new();
         let host = |own: &&OwnHost| request.host.name() == Some(&*own.name) && request.port == own.port;
-        if let Some(OwnHost { name, port }) = self.hosts.iter().find(host) {
-            let scheme = if request.scheme == b"http" { "http" } else { "https" };
+        let scheme = match request.scheme {
+            b"http" => Some("http"),
+            b"https" => Some("https"),
+            _ => None,
+        };
+        if let (Some(OwnHost { name, port }), Some(scheme)) = (self.hosts.iter().find(host), scheme) {
             target = format!("{scheme}://{name}");
             if let Some(port) = port {
                 // Writing to a string does not fail.
@@ -169,8 +173,25 @@ mod tests {
     }
 
     fn location(host: &str, target: &str) -> String {
-        let request = Request::parse(b"GET", target.as_bytes(), host.as_bytes(), Headers::default()).unwrap();
+        by_scheme(b"https", host, target)
+    }
+
+    fn by_scheme(scheme: &'static [u8], host: &str, target: &str) -> String {
+        let mut request = Request::parse(b"GET", target.as_bytes(), host.as_bytes(), Headers::default()).unwrap();
+        request.scheme = scheme;
         redirect().location(&request)
+    }
+
+    #[test]
+    fn a_scheme_that_is_unknown_makes_the_way_back_a_path() {
+        let to = "https://login.example.com/in?return_to=";
+        for (scheme, expected) in [
+            (&b"https"[..], "https%3A%2F%2Fapp.example.com%2Fa"),
+            (b"http", "http%3A%2F%2Fapp.example.com%2Fa"),
+            (b"", "%2Fa"),
+        ] {
+            assert_eq!(by_scheme(scheme, "app.example.com", "/a"), format!("{to}{expected}"));
+        }
     }
 
     #[test]

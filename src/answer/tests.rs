@@ -30,7 +30,8 @@ fn answers(body: BodyStyle) -> Answers {
 fn told(answers: &Answers, reason: Reason, headers: &[(&'static str, &'static str)]) -> Answer {
     let field = |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
     let headers = Headers::new(headers.iter().map(field).collect());
-    let request = Request::parse(b"GET", b"/reports/7?a=1", b"api.example.com", headers).unwrap();
+    let mut request = Request::parse(b"GET", b"/reports/7?a=1", b"api.example.com", headers).unwrap();
+    request.scheme = b"https";
     answers.to(&Denied { reason, rule: Some("report"), insufficient: None, seen: Seen::Request(&request) })
 }
 

@@ -70,6 +70,12 @@ pub enum DpopFault {
     /// Made for another method.
     #[error("the proof's `htm` is not the method of the request")]
     OtherMethod,
+    /// The scheme of the request is unknown, and so its address.
+    #[error(
+        "the scheme of the request is unknown, so that the proof's `htu` can't be checked: Envoy sent no `x-forwarded-proto`, more than \
+             one, or another value than http or https; see `request.scheme`"
+    )]
+    SchemeUnknown,
     /// Made for another address.
     #[error("the proof's `htu` is not the address of the request, with scheme, host and port as Envoy tells them")]
     OtherAddress,
@@ -118,6 +124,9 @@ impl ProofWindow {
         let proof = proof.verify()?;
         if text(&proof, "htm")? != shown.request.method.as_str() {
             return Err(DpopFault::OtherMethod);
+        }
+        if shown.request.scheme.is_empty() {
+            return Err(DpopFault::SchemeUnknown);
         }
         if !target::is_of(text(&proof, "htu")?, shown.request) {
             return Err(DpopFault::OtherAddress);

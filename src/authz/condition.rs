@@ -36,6 +36,11 @@ impl Condition {
         }
     }
 
+    /// Returns the names of the request headers that it reads; none if it reads whichever there are.
+    pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.0.header_names()
+    }
+
     /// Holds a request against it.
     ///
     /// # Errors

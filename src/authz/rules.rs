@@ -1,5 +1,6 @@
 //! The rules of a configuration and which of them decides a request. How paths are compared belongs to `router`.
 
+use super::condition::Condition;
 use super::host::{ByHost, HostPattern};
 use super::pattern::PathPattern;
 use super::preflight::is_preflight;
@@ -127,6 +128,12 @@ impl Rules {
         let rule = Arc::new(rule);
         self.named.entry(rule.name.clone()).or_default().push(Arc::clone(&rule));
         rule
+    }
+
+    /// Returns the names of the request headers that conditions read.
+    pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        let narrowings = self.named.values().flatten().filter_map(|rule| rule.narrowing.as_ref());
+        narrowings.filter_map(|narrowing| narrowing.when.as_deref()).flat_map(Condition::header_names)
     }
 
     /// The most specific rule that is enforced and matches the request: by host, then by path, then by method.

@@ -121,7 +121,7 @@ pub(super) fn run(args: Args, environment: &Environment) -> Exit {
 /// Asks the authorization server about the token, as the server would.
 fn introspection(check: &CheckRequest, config: &mut Config, by: AuthenticatorIndex) -> io::Result<Supply> {
     // A request that can't be read lacks nothing.
-    let Ok(request) = read(check) else { return Ok(Supply::Nothing) };
+    let Ok(request) = read(check, config.snapshot.scheme) else { return Ok(Supply::Nothing) };
     let introspection = Introspection::new(Clock::System);
     introspection.follow(config.introspection_sources.clone(), &mut config.snapshot.authenticators);
     runtime().map(|runtime| runtime.block_on(introspection.supply(&request, &config.snapshot, by)))

@@ -4,6 +4,9 @@ use crate::envoy::proto::{AttributeContext, CheckRequest, ContextExtensionsEntry
 use bytes::Bytes;
 use std::str::FromStr;
 
+/// Where Envoy says which scheme its listener saw.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
 /// A header, `NAME: VALUE`. Has no `Debug`: it can be a credential.
 #[derive(Clone)]
 pub(super) struct HeaderArg(HeadersEntry);
@@ -46,7 +49,8 @@ impl ContextArg {
     }
 }
 
-/// The check that Envoy would send for a request.
+/// The check that Envoy would send for a request. Envoy always says which scheme its listener saw: `http`, unless the headers say
+/// otherwise.
 pub(super) fn check_request(
     method: String,
     path: String,
@@ -54,12 +58,16 @@ pub(super) fn check_request(
     headers: Vec<HeaderArg>,
     context: Vec<ContextArg>,
 ) -> CheckRequest {
+    let mut headers: Vec<HeadersEntry> = headers.into_iter().map(|header| header.0).collect();
+    if !headers.iter().any(|header| header.key.eq_ignore_ascii_case(FORWARDED_PROTO.as_bytes())) {
+        headers.push(HeaderArg::new(FORWARDED_PROTO, "http").0);
+    }
     let http = HttpRequest {
         method: method.into(),
         path: path.into(),
         host: host.into(),
         scheme: Bytes::from_static(b"http"),
-        headers: headers.into_iter().map(|header| header.0).collect(),
+        headers,
         ..HttpRequest::default()
     };
     let request = Request { time: None, http: Some(http) };

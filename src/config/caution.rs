@@ -103,6 +103,17 @@ pub enum Caution {
              take such headers from clients; repeat {0}, or write `strip: []` if nothing is to be removed"
     )]
     NotStrippedAnyMore(Quoted),
+    /// An override header that modules get as clients send it.
+    #[error(
+        "clients choose {header}, from which some servers take {overrides}, and modgud has decided on the request itself; keep it only \
+             if Envoy or a proxy in front of it overwrites it in every request, or no module reads it"
+    )]
+    OverrideKept {
+        /// The header.
+        header: Quoted,
+        /// What it overrides.
+        overrides: &'static str,
+    },
     /// A status upon which the request is sent again.
     #[error("`{found}` makes clients and proxies send the request again, to be turned away again; write `{right}`")]
     StatusRetried {

@@ -10,6 +10,7 @@ mod introspection;
 mod keys;
 mod mint;
 mod modules;
+mod request;
 mod rules;
 mod server;
 mod upstream;
@@ -24,6 +25,7 @@ pub(super) use introspection::{ClientAuthentication, Introspection};
 pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use mint::{Mint, ValueSource};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
+pub(super) use request::{RequestSection, SchemeWord};
 pub(super) use rules::{Access, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};
 pub(super) use upstream::{
@@ -50,6 +52,9 @@ pub(super) struct Document {
     /// Where modgud listens, and how long things may take.
     #[serde(default)]
     pub(super) server: Server,
+    /// What is believed of Envoy about the connection of a request.
+    #[serde(default)]
+    pub(super) request: RequestSection,
     /// Who vouches for callers: one entry for each issuer of tokens. The list replaces that of the profile.
     #[serde(default)]
     pub(super) authenticators: Vec<Authenticator>,

@@ -1,8 +1,10 @@
 //! What is wrong with a configuration. Shows what the user wrote, never the content of a key or secret. Where it stands is told in `placed`.
 
+mod keep;
 mod module;
 mod placed;
 
+pub use keep::KeepProblem;
 pub use module::ModuleProblem;
 pub use placed::Placed;
 pub(super) use placed::{MOST, Problems};
@@ -207,6 +209,9 @@ pub enum Problem {
              write another name"
     )]
     HeaderAboutTheRequest(Quoted),
+    /// An override header that is to be kept.
+    #[error(transparent)]
+    Keep(#[from] KeepProblem),
     /// A header whose value comes from nowhere, or from two places.
     #[error("names {found} sources and needs one; write exactly one of {of}")]
     OneSource {

@@ -27,6 +27,7 @@ use crate::decision::LoggedDecisions;
 use crate::header::HeaderName;
 use crate::jose::PublishedKey;
 use crate::method::Method;
+use crate::request::SchemeSource;
 use crate::snapshot::Snapshot;
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -38,6 +39,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let Document {
         profile: _, // has been laid under this document already
         server,
+        request,
         authenticators,
         principal,
         revocations,
@@ -63,7 +65,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let told = denials::of_rules(rules, denials, &mut problems);
     let mut rules = rules::check(rules, *fallback, &names, &mut problems);
     let (modules, mut gateway) = modules::check(modules, core, &mut rules, &mut problems);
-    gateway.filter = filter::gather(document, &places);
+    gateway.filter = filter::gather(document, &places, &rules);
     gateway.transport = filter::transport(document);
     let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
     let mint::Checked { mints, published } = mint::check(minted, &list, reader, &mut problems);
@@ -84,8 +86,24 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let answers = Answers::new(style, &told, redirect);
     let authenticators = Authenticators::new(list, revocations);
     let published = PublishedKey::set(&published).into();
-    let snapshot =
-        Snapshot { places, authenticators, rules, modules, shape, published, correlation, answers, deadline, logged };
+    let scheme = match request.scheme.unwrap_or_default() {
+        document::SchemeWord::Forwarded => SchemeSource::Forwarded,
+        document::SchemeWord::Https => SchemeSource::Https,
+        document::SchemeWord::Http => SchemeSource::Http,
+    };
+    let snapshot = Snapshot {
+        scheme,
+        places,
+        authenticators,
+        rules,
+        modules,
+        shape,
+        published,
+        correlation,
+        answers,
+        deadline,
+        logged,
+    };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
     Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources })
 }

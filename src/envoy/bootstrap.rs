@@ -3,6 +3,7 @@
 
 mod filter;
 mod modgud;
+mod names;
 mod routes;
 mod sample;
 mod scalar;

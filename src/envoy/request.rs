@@ -4,13 +4,13 @@ use super::proto::{
     self, AttributeContext, CheckRequest, ContextExtensionsEntry, HttpRequest, Request as RequestAttributes,
 };
 use crate::header::is_token_byte;
-use crate::request::{Body, Context, Field, Headers, Peer, Request, RequestFault};
+use crate::request::{Body, Context, Field, Headers, Peer, Request, RequestFault, SchemeSource};
 
-/// Reads a check. Borrows from it: no header is copied.
+/// Reads a check, with the scheme from this source. Borrows from it: no header is copied.
 ///
 /// # Errors
 /// [`RequestFault`] when the message holds no HTTP request that can be decided on.
-pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
+pub fn read(check: &CheckRequest, scheme: SchemeSource) -> Result<Request<'_>, RequestFault> {
     let CheckRequest { attributes } = check;
     // Taken apart whole, so that a new field can't be overlooked: each that is not read here is left out on purpose.
     let AttributeContext { source, destination: _, request, context_extensions, tls_session: _ } =
@@ -23,7 +23,7 @@ pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
         headers: _,
         path,
         host,
-        scheme,
+        scheme: _,   // the client's choice on HTTP/2 (RFC 9113 §8.3.1): read from `scheme` instead
         query: _,    // always empty: the query is in `path`
         fragment: _, // always empty: a path that holds a `#` is refused
         size: _,
@@ -33,7 +33,7 @@ pub fn read(check: &CheckRequest) -> Result<Request<'_>, RequestFault> {
         header_map: _,
     } = http;
     let mut request = Request::parse(method, path, host, headers(http)?)?;
-    request.scheme = scheme;
+    request.scheme = scheme.of(&request.headers);
     if let Some(proto::Peer { address: _, service: _, labels: _, principal, certificate }) = source {
         request.peer = Peer { principal, certificate };
     }

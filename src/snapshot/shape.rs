@@ -26,7 +26,7 @@ pub(super) fn shape(
             let dropped: Vec<&str> = mutations.dropped.iter().map(HeaderName::as_str).collect();
             let dropped = match dropped.as_slice() {
                 [] => String::new(),
-                names => format!(", of which {} for a value that can't be written", names.join(", ")),
+                names => format!("; without {}, whose value can't be written", names.join(", ")),
             };
             Step::passed("headers", format!("{set} written over whatever the client sent, {removed} removed{dropped}"))
         }

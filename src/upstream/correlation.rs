@@ -115,7 +115,7 @@ impl Correlation {
         let sent = request.headers.iter().map(|field| field.name);
         let sent = sent.filter(|name| ours().any(|ours| same_to_a_server(ours.bytes(), name)));
         let sent = sent.map(|name| Bytes::from(name.to_ascii_lowercase()));
-        for name in sent.chain(std::iter::once(self.header.bytes().clone())) {
+        for name in sent {
             if !mutations.remove.contains(&name) {
                 mutations.remove.push(name);
             }

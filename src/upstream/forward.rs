@@ -11,6 +11,8 @@ use bytes::Bytes;
 
 /// Where modules look for a credential.
 const AUTHORIZATION: &[u8] = b"authorization";
+/// The header of a proof (RFC 9449 §4.1).
+const DPOP: &[u8] = b"dpop";
 
 /// What the module gets to see of the credential.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ impl Forward {
         match (self, credential.place) {
             // A proof is for whoever checks it, and good once: the module can do nothing with it.
             (Self::Remove | Self::As { .. } | Self::Mint { .. }, Place::Scheme(_, shown)) if shown.is_dpop() => {
-                mutations.remove.push(Bytes::from_static(b"dpop"));
+                remove_spellings(DPOP, headers, mutations);
             }
             (Self::Keep | Self::Remove | Self::As { .. } | Self::Mint { .. }, _) => {}
         }
@@ -108,11 +110,16 @@ impl Forward {
             Self::Keep => return,
             Self::Remove | Self::As { .. } | Self::Mint { .. } => {}
         }
-        for field in headers.iter().filter(|field| same_to_a_server(field.name, AUTHORIZATION)) {
-            let name = Bytes::from(field.name.to_ascii_lowercase());
-            if !mutations.remove.contains(&name) {
-                mutations.remove.push(name);
-            }
+        remove_spellings(AUTHORIZATION, headers, mutations);
+    }
+}
+
+/// Removes every spelling of a header that the request carries.
+fn remove_spellings(header: &[u8], headers: &Headers<'_>, mutations: &mut Mutations) {
+    for field in headers.iter().filter(|field| same_to_a_server(field.name, header)) {
+        let name = Bytes::from(field.name.to_ascii_lowercase());
+        if !mutations.remove.contains(&name) {
+            mutations.remove.push(name);
         }
     }
 }

@@ -2,12 +2,11 @@
 //! `written`'s to say.
 
 use super::Mutations;
+use super::removal::Removals;
 use super::source::{Found, Origin, computed};
-use super::strip::StripPattern;
 use super::written::{Form, Problem, write};
 use crate::authz::condition::Inputs;
-use crate::header::{HeaderName, HeaderText, same_to_a_server};
-use bytes::Bytes;
+use crate::header::{HeaderName, HeaderText};
 
 /// One identity header and what it carries.
 #[derive(Debug)]
@@ -48,14 +47,14 @@ pub struct IdentityFault {
 #[derive(Debug, Default)]
 pub struct IdentityHeaders {
     headers: Vec<IdentityHeader>,
-    strip: Vec<StripPattern>,
+    removals: Removals,
 }
 
 impl IdentityHeaders {
-    /// Identity headers, and the client headers that are removed beside them.
+    /// Identity headers, and the client headers that are removed: every spelling of theirs among them.
     #[must_use]
-    pub const fn new(headers: Vec<IdentityHeader>, strip: Vec<StripPattern>) -> Self {
-        Self { headers, strip }
+    pub const fn new(headers: Vec<IdentityHeader>, removals: Removals) -> Self {
+        Self { headers, removals }
     }
 
     /// The identity headers.
@@ -64,7 +63,14 @@ impl IdentityHeaders {
         &self.headers
     }
 
-    /// Writes or removes every one of our headers, and removes every client header that could be taken for one.
+    /// Returns true if no client header of this name reaches a module.
+    #[must_use]
+    pub fn removes(&self, name: &[u8]) -> bool {
+        self.removals.is_removed(name)
+    }
+
+    /// Writes every one of our headers that has a value, and removes every client header that could be taken for one, as far as the
+    /// request carries it.
     ///
     /// # Errors
     /// [`IdentityFault`] for a value that modules rely on and that can't be written.
@@ -73,32 +79,18 @@ impl IdentityHeaders {
         for header in &self.headers {
             match (header.value(inputs), header.unwritable) {
                 (Ok(Some(value)), _) => mutations.set.push((header.name.clone(), value)),
-                (Ok(None), _) => mutations.remove.push(header.name.bytes().clone()),
-                (Err(_), Unwritable::Drop) => {
-                    mutations.remove.push(header.name.bytes().clone());
-                    mutations.dropped.push(header.name.clone());
-                }
+                (Ok(None), _) => {}
+                (Err(_), Unwritable::Drop) => mutations.dropped.push(header.name.clone()),
                 (Err(problem), Unwritable::Deny) => {
                     let origin = header.source.to_string().into();
                     return Err(IdentityFault { header: header.name.clone(), origin, problem });
                 }
             }
         }
-        let spellings = inputs.request.headers.iter().map(|field| field.name).filter(|name| self.is_spelling(name));
-        let mut spellings: Vec<Bytes> = spellings.map(|name| Bytes::from(name.to_ascii_lowercase())).collect();
-        spellings.sort_unstable();
-        spellings.dedup();
-        mutations.remove.append(&mut spellings);
+        let Mutations { set, remove, .. } = mutations;
+        let written = |name: &[u8]| set.iter().any(|(ours, _)| ours.bytes().eq_ignore_ascii_case(name));
+        self.removals.apply(&inputs.request.headers, written, remove);
         Ok(())
-    }
-
-    /// Whether a server could take a client's header of this name for one of ours, and it does not have the very name of one:
-    /// that is written or removed in any case.
-    fn is_spelling(&self, name: &[u8]) -> bool {
-        let is = |ours: &IdentityHeader| ours.name.bytes().eq_ignore_ascii_case(name);
-        let folds = |ours: &IdentityHeader| same_to_a_server(ours.name.bytes(), name);
-        let taken_for_ours = self.headers.iter().any(folds) || self.strip.iter().any(|pattern| pattern.matches(name));
-        taken_for_ours && !self.headers.iter().any(is)
     }
 }
 

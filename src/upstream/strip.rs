@@ -51,6 +51,11 @@ impl StripPattern {
         Ok(Self { stem: stem.as_str().bytes().map(fold).collect(), reach })
     }
 
+    /// The folded name, or its beginning.
+    pub(super) fn stem(&self) -> &[u8] {
+        &self.stem
+    }
+
     /// Whether a client header of this name is removed.
     #[must_use]
     pub fn matches(&self, name: &[u8]) -> bool {

@@ -31,12 +31,16 @@ fn edit(yaml: &str) -> String {
     let line = "                      typed_per_filter_config:\n";
     let mut yaml = replaced(yaml, line, &format!("{line}{}", indented(&of_host, 22)));
     for (route, more) in [
-        ("- match: { prefix: /crm/ }\n", of_crm),
-        ("- match: { path: /crm }\n", of_nobody),
-        ("- match: { prefix: /documents/ }\n", of_documents),
+        ("- match: { path_separated_prefix: /crm }\n", of_crm),
+        ("- match: { path_separated_prefix: /documents }\n", of_documents),
     ] {
         yaml = replaced(&yaml, route, &format!("{route}{more}"));
     }
+    // A route for `/crm` alone, before that of the module.
+    let route = "                        - match: { path_separated_prefix: /crm }\n";
+    let alone = "                        - match: { path: /crm }\n";
+    let rest = "                          route: { cluster: crm, prefix_rewrite: / }\n";
+    yaml = replaced(&yaml, route, &format!("{alone}{of_nobody}{rest}{route}"));
     yaml
 }
 

@@ -56,12 +56,22 @@ pub(crate) fn call_with_many_headers(stream: u32, path: &str) -> Vec<u8> {
 
 /// A whole request without a body.
 pub(crate) fn get(stream: u32, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
-    headers(END_HEADERS | END_STREAM, stream, &[&[(":method", "GET"), (":path", path)], more].concat())
+    get_by("http", stream, path, more)
 }
 
-fn headers(flags: u8, stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
+/// The same with a scheme of the client's choice.
+pub(crate) fn get_by(scheme: &str, stream: u32, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
+    let request = [(":scheme", scheme), (":method", "GET"), (":path", path)];
+    fields(END_HEADERS | END_STREAM, stream, &[&request, more].concat())
+}
+
+fn headers(flags: u8, stream: u32, more: &[(&str, &str)]) -> Vec<u8> {
+    fields(flags, stream, &[&[(":scheme", "http")], more].concat())
+}
+
+fn fields(flags: u8, stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
-    for (name, value) in [&[(":scheme", "http"), (":authority", "modgud")], fields].concat() {
+    for (name, value) in [&[(":authority", "modgud")], fields].concat() {
         block.push(0);
         for text in [name, value] {
             let length = u8::try_from(text.len()).unwrap();

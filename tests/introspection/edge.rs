@@ -9,6 +9,7 @@ use modgud::config::{Config, Environment, Overrides, load};
 use modgud::credential::AuthenticatorIndex;
 use modgud::envoy::read;
 use modgud::introspection::Introspection;
+use modgud::request::SchemeSource;
 use modgud::snapshot::Snapshot;
 
 fn introspection() -> Introspection {
@@ -29,7 +30,7 @@ fn followed(introspection: &Introspection, yaml: &str) -> Snapshot {
 /// Whether a token is known as active to whoever asks.
 async fn is_active(introspection: &Introspection, snapshot: &Snapshot, token: &str) -> bool {
     let check = with(token);
-    let request = read(&check).unwrap();
+    let request = read(&check, SchemeSource::default()).unwrap();
     let supply = introspection.supply(&request, snapshot, AuthenticatorIndex(0)).await;
     matches!(supply, Supply::Introspection(IntrospectionAsked::Answered(IntrospectionAnswer::Active(_))))
 }

@@ -70,7 +70,12 @@ impl Holder {
     /// A GET with the token after this scheme, and this proof.
     pub(crate) fn check(&self, encoding: Encoding, scheme: &str, path: &str, proof: &str) -> CheckRequest {
         let authorization = format!("{scheme} {}", self.token);
-        check(encoding, "GET", path, &[("authorization", authorization.as_bytes()), ("dpop", proof.as_bytes())])
+        let headers = [
+            ("authorization", authorization.as_bytes()),
+            ("dpop", proof.as_bytes()),
+            ("x-forwarded-proto", b"https".as_slice()),
+        ];
+        check(encoding, "GET", path, &headers)
     }
 }
 

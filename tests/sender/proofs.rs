@@ -46,7 +46,7 @@ fn snapshot(yaml: &str) -> Snapshot {
 
 /// Why a check is not let through; nothing if it is.
 fn fault(check: &CheckRequest, snapshot: &Snapshot, now: u64) -> Option<String> {
-    match decide(&read(check).unwrap(), snapshot, Timestamp::from_millis(now)).verdict {
+    match decide(&read(check, snapshot.scheme).unwrap(), snapshot, Timestamp::from_millis(now)).verdict {
         Verdict::Allow(_) => None,
         Verdict::Deny(fault) => Some(fault.to_string()),
     }
@@ -69,15 +69,16 @@ impl Row {
         let shown: Vec<String> = shown.iter().map(|value| value.replace("{proof}", &proof)).collect();
         let mut headers = vec![("authorization", authorization.as_bytes())];
         headers.extend(shown.iter().map(|value| ("DPoP", value.as_bytes())));
+        let proto = self.http.as_deref().unwrap_or("https");
+        headers.extend(proto.split(' ').filter(|one| !one.is_empty()).map(|one| ("x-forwarded-proto", one.as_bytes())));
         let (method, path) = (self.method.as_deref().unwrap_or("GET"), self.path.as_deref().unwrap_or("/reports/7"));
         let mut check = check(encoding, method, path, &headers);
         let http = check.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
         if let Some(host) = &self.host {
             http.host = host.clone().into();
         }
-        if let Some(scheme) = &self.http {
-            http.scheme = scheme.clone().into();
-        }
+        // What the client says on HTTP/2 is never read.
+        http.scheme = (if proto == "https" { "http" } else { "https" }).into();
         check
     }
 }

@@ -77,6 +77,11 @@ impl Expression {
         ["subject", "organization"].into_iter().any(|name| self.reads.principal.names(name))
     }
 
+    /// Returns the names of the request headers that it reads; none if it reads whichever there are.
+    pub(super) fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.reads.headers.named()
+    }
+
     /// What it comes to, as JSON: a time as RFC 3339 has it, a duration as seconds with an `s`.
     ///
     /// # Errors

@@ -60,6 +60,15 @@ impl Names {
         }
     }
 
+    /// Returns the members that are named; none if whichever there are is read.
+    pub(super) fn named(&self) -> impl Iterator<Item = &str> {
+        let names = match self {
+            Self::Nothing | Self::All => None,
+            Self::These(names) => Some(names),
+        };
+        names.into_iter().flatten().map(|name| &**name)
+    }
+
     /// Whether anything is.
     pub(super) const fn is_something(&self) -> bool {
         match self {

@@ -124,7 +124,7 @@ impl Report {
     /// Decides a check at a time, with what was brought for it, and keeps every step.
     pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp, supply: &Supply) -> Self {
         let mut steps = Steps::default();
-        let (decision, request) = match read(check) {
+        let (decision, request) = match read(check, snapshot.scheme) {
             Ok(request) => (decide_before(&request, snapshot, now, supply, &mut steps), Some(request)),
             Err(fault) => (Decision::refused(Fault::Request(fault)), None),
         };

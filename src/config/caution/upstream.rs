@@ -1,12 +1,18 @@
-//! Headers of clients that reach modules since a list stands in the place of the profile's.
+//! Headers of clients that reach modules: since a list stands in the place of the profile's, or since they are kept.
 
 use super::super::document::Upstream;
 use super::super::path::Path;
 use super::super::quoted::Quoted;
 use super::{Caution, Cautions};
-use crate::upstream::StripPattern;
+use crate::upstream::{OverrideHeader, StripPattern};
 
 pub(super) fn find(upstream: &Upstream, profile: &Upstream, cautions: &mut Cautions<'_>) {
+    for (number, kept) in upstream.keep.iter().enumerate() {
+        if let Some(OverrideHeader { overrides, .. }) = OverrideHeader::of(kept.as_bytes()) {
+            let at = Path::root("upstream").key("keep").position(number);
+            cautions.add(&at, Caution::OverrideKept { header: Quoted::new(kept), overrides });
+        }
+    }
     let patterns: Vec<StripPattern> = upstream.strip.iter().filter_map(|text| StripPattern::parse(text).ok()).collect();
     // Nothing at all is said on purpose.
     if patterns.is_empty() {

@@ -22,6 +22,10 @@ pub(in super::super) struct Upstream {
     /// Client headers that are removed: names such as `x-user-id`, or prefixes such as `x-user-*`. `_` and `-` are the same.
     #[serde(default)]
     pub(in super::super) strip: Vec<String>,
+    /// Override headers that modules get as clients send them, such as `x-forwarded-host`: by default those from which some servers take
+    /// another method, path, host, address or user are removed. Each in the spelling that stays. Default: none.
+    #[serde(default)]
+    pub(in super::super) keep: Vec<String>,
     /// What becomes of the credential: `keep`, `remove`, `{ forward: SCHEME }` or `{ mint: NAME }`. Default: `remove`; in the profile
     /// `bifrost`: `{ forward: JWT }`. Unless it is `keep`, no `Authorization` of a client that modgud has not checked reaches a module where a
     /// rule asks for a caller.

@@ -1,24 +1,52 @@
-//! What Envoy's filter has to show modgud and to let it change, as the rest of the configuration needs it.
+//! What Envoy has to show modgud, to let it change and to remove before, as the rest of the configuration needs it.
 
-use super::super::document::{Correlation, Document, Impersonation, Sender};
+use super::super::document::{Correlation, Document, Impersonation, ProcessInstance, Sender};
+use crate::authz::Rules;
 use crate::credential::{Place, Places};
 use crate::envoy::bootstrap::{Filter, SentAlong, Transport};
 
+/// Headers that modgud or its filter reads, or that Envoy writes, whatever the configuration says.
+const READ: [&str; 14] = [
+    "accept",
+    "access-control-request-headers",
+    "access-control-request-method",
+    "client-cert",
+    "content-length",
+    "content-type",
+    "origin",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "transfer-encoding",
+    "x-envoy-external-address",
+    "x-forwarded-client-cert",
+    "x-forwarded-proto",
+    "x-requested-with",
+];
+
 /// Gathers what the filter needs from a document that has been checked.
-pub(super) fn gather(document: &Document, places: &Places) -> Filter {
-    let mut filter = Filter { changed: vec!["authorization".to_owned()], ..Filter::default() };
+pub(super) fn gather(document: &Document, places: &Places, rules: &Rules) -> Filter {
+    let mut filter = Filter::default();
     // A star means something in a pattern only, and stands for any sign in a name.
-    filter.changed.extend(document.upstream.headers.keys().map(|name| name.replace('*', "-")));
-    filter.changed.extend(document.upstream.strip.iter().cloned());
-    if let Some(Correlation { header, impersonation, .. }) = &document.correlation {
-        filter.changed.push(header.clone());
+    filter.removed_early.extend(document.upstream.headers.keys().map(|name| name.replace('*', "-")));
+    filter.removed_early.extend(document.upstream.strip.iter().cloned());
+    let lower = |name: &str| name.to_ascii_lowercase();
+    filter.spared.extend(READ.into_iter().chain(rules.header_names()).map(lower));
+    filter.spared.extend(document.upstream.keep.iter().map(|name| lower(name)));
+    filter.spared.extend(places.headers().map(|name| name.as_str().to_owned()));
+    filter.changed.push("authorization".to_owned());
+    if let Some(Correlation { header, impersonation, process_instance, .. }) = &document.correlation {
+        filter.removed_early.push(header.replace('*', "-"));
+        let ProcessInstance { paths: _, header } = process_instance;
+        filter.spared.extend(header.iter().map(|name| lower(name)));
         if let Some(Impersonation { header, body, permission: _ }) = impersonation {
-            filter.changed.extend(header.clone());
+            filter.changed.extend(header.iter().map(|name| name.replace('*', "-")));
+            filter.spared.extend(header.iter().map(|name| lower(name)));
             if body.is_some() {
                 filter.bodies = SentAlong::Sent;
             }
         }
     }
+    filter.changed.extend(filter.removed_early.iter().cloned());
     // What a condition reads has to be there: a cookie that is held back would look like none.
     if document.rules.iter().filter_map(|rule| rule.when.as_deref()).any(|when| when.contains("cookie")) {
         filter.cookies = SentAlong::Sent;

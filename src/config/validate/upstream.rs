@@ -1,5 +1,7 @@
 //! Checks `upstream`: that every identity header is ours alone, and that nothing is removed that must arrive.
 
+mod keep;
+
 use super::super::document::{self, Claim, Encode, HeaderForm, HeaderSource, MetadataSource, PrincipalWord};
 use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
@@ -10,14 +12,14 @@ use crate::authz::condition::{Expression, Scope};
 use crate::credential::Places;
 use crate::header::{HeaderName, HeaderText, fold, same_to_a_server};
 use crate::upstream::{
-    ALWAYS_TOLD, Fact, Form, Forward, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter, Origin, Shape, Source,
-    StripPattern, Unwritable,
+    ALWAYS_TOLD, Fact, Form, Forward, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter, Origin, OverrideHeader,
+    Removals, Shape, Source, StripPattern, Unwritable,
 };
 use std::collections::{BTreeMap, HashMap};
 
 /// Headers that are somebody else's: HTTP's own framing and routing, Envoy's, and the credential. Neither written as an
 /// identity header nor removed by a strip pattern.
-const RESERVED: [&str; 25] = [
+const RESERVED: [&str; 26] = [
     "accept",
     "authorization",
     "connection",
@@ -42,22 +44,12 @@ const RESERVED: [&str; 25] = [
     "user-agent",
     "via",
     "x-forwarded-for",
+    "x-forwarded-proto",
     "x-request-id",
 ];
 
-/// Headers by which some proxies and servers take a request for another than it is, or for another's: none can hold an identity,
-/// and a client's may well be stripped.
-const ABOUT_THE_REQUEST: [&str; 8] = [
-    "forwarded",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-uri",
-    "x-original-url",
-    "x-real-ip",
-    "x-rewrite-url",
-];
-/// The same by how they begin.
+/// The beginnings of headers, beside the override headers, from which some proxies and servers read a part of the request or of its
+/// connection: none can hold an identity, and a client's may well be stripped.
 const ABOUT_THE_REQUEST_PREFIXES: [&str; 2] = ["x-envoy-", "x-forwarded-"];
 
 pub(super) fn check(
@@ -67,7 +59,7 @@ pub(super) fn check(
     (mints, written): (Vec<Mint>, &[document::Mint]),
     problems: &mut Problems,
 ) -> Shape {
-    let document::Upstream { headers, strip, credential, metadata } = upstream;
+    let document::Upstream { headers, strip, keep, credential, metadata } = upstream;
     let mut identity: Vec<IdentityHeader> = Vec::new();
     let mut taken: HashMap<Vec<u8>, &str> = HashMap::new();
     for (written, source) in headers {
@@ -104,10 +96,15 @@ pub(super) fn check(
             let header = Quoted::new(header.as_str());
             problems.add(at.clone(), Problem::StripCredential { pattern: Quoted::new(pattern), header });
         }
-        patterns.push(parsed);
+        patterns.push((pattern.as_str(), parsed));
     }
+    let kept = keep::check(keep, &identity, &patterns, problems);
+    let names: Vec<&HeaderName> = identity.iter().map(|header| &header.name).collect();
+    let credentials: Vec<&HeaderName> = places.headers().collect();
+    let patterns = patterns.into_iter().map(|(_, pattern)| pattern).collect();
+    let removals = Removals::new(&names, patterns, kept, &credentials);
     Shape {
-        identity: IdentityHeaders::new(identity, patterns),
+        identity: IdentityHeaders::new(identity, removals),
         forward: forward(credential.as_ref(), (mints, written), problems),
         metadata: self::metadata(metadata, problems),
     }
@@ -234,8 +231,10 @@ fn unwritable(origin: &Origin, required: &[&Claim]) -> Unwritable {
 
 fn is_about_the_request(name: &[u8]) -> bool {
     let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|head| same_to_a_server(prefix.as_bytes(), head));
-    ABOUT_THE_REQUEST.iter().any(|one| same_to_a_server(one.as_bytes(), name))
-        || ABOUT_THE_REQUEST_PREFIXES.iter().any(|prefix| begins(prefix))
+    match OverrideHeader::of(name) {
+        Some(header) => !header.is_identity(),
+        None => ABOUT_THE_REQUEST_PREFIXES.iter().any(|prefix| begins(prefix)),
+    }
 }
 
 /// What Envoy is told: under names that the formats of its access log can hold, and none of those that are told always.

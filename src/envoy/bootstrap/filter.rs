@@ -1,14 +1,19 @@
-//! What Envoy's filter has to show modgud of a request, and which headers it has to let modgud change: no more than the configuration
-//! needs.
+//! What Envoy has to show modgud of a request, which headers it has to let modgud change, and which it removes itself before any filter:
+//! no more than the configuration needs.
 
-use crate::header::fold;
+use super::names::expression;
+use crate::upstream::OVERRIDE_HEADERS;
 use std::collections::BTreeSet;
 
-/// What the filter that asks modgud does with requests.
+/// What Envoy does with requests for modgud.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// The headers that modgud sets or removes: names in any case, and prefixes such as `x-core-*`.
     pub changed: Vec<String>,
+    /// Those of clients that Envoy removes before any filter, on routes for which modgud is not asked too.
+    pub removed_early: Vec<String>,
+    /// Header names, in lower case, that are not removed early: modgud reads them, or `upstream.keep` names them.
+    pub spared: BTreeSet<String>,
     /// Whether modgud gets to see cookies.
     pub cookies: SentAlong,
     /// Whether modgud gets to see the certificate of the client's connection.
@@ -31,31 +36,15 @@ impl Filter {
     /// A regular expression (RE2, of the whole name) for all that modgud changes, in every spelling that a server could take for it. A
     /// name that a prefix reaches is not repeated.
     pub(super) fn expression(&self) -> String {
-        let folded: BTreeSet<String> = self.changed.iter().map(|name| folded(name)).collect();
-        let prefixes: Vec<&str> = folded.iter().filter_map(|name| name.strip_suffix('*')).collect();
-        let reached = |name: &str| {
-            let stem = name.strip_suffix('*').unwrap_or(name);
-            prefixes.iter().any(|prefix| stem.starts_with(prefix) && (*prefix != stem || !name.ends_with('*')))
-        };
-        let names: Vec<String> = folded.iter().filter(|name| !reached(name)).map(|name| pattern(name)).collect();
-        names.join("|")
+        let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
+        let changed = self.changed.iter().map(String::as_str).chain(overrides);
+        expression(changed, &BTreeSet::new()).unwrap_or_default()
     }
-}
 
-/// The one spelling of all those that servers take for one.
-fn folded(name: &str) -> String {
-    let (stem, star) = name.strip_suffix('*').map_or((name, ""), |stem| (stem, "*"));
-    stem.bytes().map(|byte| char::from(fold(byte))).chain(star.chars()).collect()
-}
-
-fn pattern(folded: &str) -> String {
-    let mut pattern = String::new();
-    for character in folded.chars() {
-        match character {
-            '-' => pattern.push_str("[^a-z0-9]"),
-            '*' => pattern.push_str(".*"),
-            other => pattern.push(other),
-        }
+    /// The same for what is removed early. Where all of it is spared it matches no name.
+    pub(super) fn early_expression(&self) -> String {
+        let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
+        let removed = self.removed_early.iter().map(String::as_str).chain(overrides);
+        expression(removed, &self.spared).unwrap_or_else(|| "[^ -~]".to_owned())
     }
-    pattern
 }

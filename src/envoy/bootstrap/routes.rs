@@ -16,15 +16,13 @@ pub(super) fn of_modules(gateway: &Gateway) -> String {
     let mut text = String::new();
     for Module { name, prefix, .. } in modules {
         let cluster = yaml::scalar(name.as_str());
-        for matched in [format!("prefix: {prefix}/"), format!("path: {prefix}")] {
-            // Writing to a string does not fail.
-            let _ = write!(
-                text,
-                "                        - match: {{ {matched} }}\n                          \
-                 route: {{ cluster: {cluster}, prefix_rewrite: / }}\n                          \
-                 request_headers_to_remove: [cookie]\n"
-            );
-        }
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "                        - match: {{ path_separated_prefix: {prefix} }}\n                          \
+             route: {{ cluster: {cluster}, prefix_rewrite: / }}\n                          \
+             request_headers_to_remove: [cookie]\n"
+        );
     }
     if text.is_empty() {
         text.push_str("                        # There is no module: `modules` of modgud's configuration is empty.\n");

@@ -57,7 +57,7 @@ pub enum BootstrapError {
 }
 
 /// The first lines of the routes and of the clusters that are replaced as a whole, up to an empty line or to the end.
-const ROUTES_OF_MODULES: &str = "                        - match: { prefix: /crm/ }\n";
+const ROUTES_OF_MODULES: &str = "                        - match: { path_separated_prefix: /crm }\n";
 const ROUTES_OF_CORE: &str = "                        - { match: { path_separated_prefix: /admin },";
 const CLUSTERS: &str = "    - name: crm\n";
 
@@ -73,8 +73,9 @@ const COOKIES_SENT: &str = "
 
 const RAW_HEADERS: &str = "                      encode_raw_headers: true\n";
 const BODIES_SENT: &str = "                      encode_raw_headers: true
-                      # `correlation.impersonation` looks into bodies: whole ones, and larger ones are 413.
-                      with_request_body: { max_request_bytes: 65536 }
+                      # `correlation.impersonation` looks into bodies: whole ones, and larger ones are 413. As bytes, so that what is
+                      # no UTF-8 arrives unchanged.
+                      with_request_body: { max_request_bytes: 65536, pack_as_bytes: true }
 ";
 
 impl Bootstrap<'_> {
@@ -112,6 +113,8 @@ impl Bootstrap<'_> {
     fn filter(filter: &Filter, text: &mut Text) -> Result<(), BootstrapError> {
         let expression = filter.expression();
         text.replace_line("                          regex: ", &format!("\"{expression}\""))?;
+        let early = filter.early_expression();
+        text.replace_line("safe_regex: { regex: ", &format!("\"{early}\" }}"))?;
         match filter.cookies {
             SentAlong::HeldBack => {}
             SentAlong::Sent => text.replace(COOKIES_HELD_BACK, COOKIES_SENT)?,

@@ -7,6 +7,7 @@ use crate::authz::RuleName;
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::read;
 use crate::reason::Reason;
+use crate::request::SchemeSource;
 use crate::telemetry::metrics::{Counted, ShadowConfigMetrics};
 use std::collections::HashMap;
 use std::future::Future;
@@ -73,7 +74,7 @@ fn tell(
     };
     let Some(before) = said.entry(kind).or_default().now() else { return };
     let (rule, shadow_rule) = (rule.as_ref().map(RuleName::as_str), shadow_rule.as_ref().map(RuleName::as_str));
-    let request = read(check).ok();
+    let request = read(check, SchemeSource::default()).ok();
     let method = request.as_ref().map(|request| request.method.as_str());
     let path = request.as_ref().map(|request| shown(request.path.as_str()));
     let (path, detail) = (path.as_deref(), detail.as_deref());

@@ -1,0 +1,35 @@
+//! Checks `upstream.keep`: that each name is an override header, and that nothing else removes it.
+
+use super::super::super::path::Path;
+use super::super::super::problem::{KeepProblem, Problem, Problems};
+use super::super::super::quoted::Quoted;
+use super::super::header_name;
+use crate::header::{HeaderName, same_to_a_server};
+use crate::upstream::{IdentityHeader, OVERRIDE_HEADERS, OverrideHeader, StripPattern};
+
+/// The kept headers. `strip` is the list as it was written, and `patterns` what became of it.
+pub(super) fn check(
+    keep: &[String],
+    identity: &[IdentityHeader],
+    patterns: &[(&str, StripPattern)],
+    problems: &mut Problems,
+) -> Vec<HeaderName> {
+    let mut kept = Vec::new();
+    for (number, written) in keep.iter().enumerate() {
+        let at = Path::root("upstream").key("keep").position(number);
+        let Some(name) = problems.take(&at, header_name(written)) else { continue };
+        let quoted = Quoted::new(written);
+        if OverrideHeader::of(name.bytes()).is_none() {
+            let names = OVERRIDE_HEADERS.iter().map(|header| format!("`{}`", header.name));
+            let list = names.collect::<Vec<_>>().join(", ");
+            problems.add(at, Problem::Keep(KeepProblem::Unknown { found: quoted, list }));
+        } else if let Some((pattern, _)) = patterns.iter().find(|(_, pattern)| pattern.matches(name.bytes())) {
+            problems.add(at, Problem::Keep(KeepProblem::Stripped(quoted, Quoted::new(pattern))));
+        } else if identity.iter().any(|header| same_to_a_server(header.name.bytes(), name.bytes())) {
+            problems.add(at, Problem::Keep(KeepProblem::Written(quoted)));
+        } else {
+            kept.push(name);
+        }
+    }
+    kept
+}

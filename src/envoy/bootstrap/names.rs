@@ -1,0 +1,142 @@
+//! Regular expressions (RE2) for header names in every spelling that servers fold into one, less some spellings that are spared.
+
+use crate::header::fold;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One character of a folded name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// This letter or digit.
+    Letter(u8),
+    /// Any punctuation.
+    Punctuation,
+    /// Anything from here on.
+    Rest,
+}
+
+/// An expression for all these names, and for prefixes such as `x-core-*`, but for the `spared` names, which are exact and in lower
+/// case. A name that a prefix reaches is not repeated. `None` if nothing is left.
+pub(super) fn expression<'n>(names: impl IntoIterator<Item = &'n str>, spared: &BTreeSet<String>) -> Option<String> {
+    let folded: BTreeSet<String> = names.into_iter().map(folded).collect();
+    let prefixes: Vec<&str> = folded.iter().filter_map(|name| name.strip_suffix('*')).collect();
+    let reached = |name: &str| {
+        let stem = name.strip_suffix('*').unwrap_or(name);
+        prefixes.iter().any(|prefix| stem.starts_with(prefix) && (*prefix != stem || !name.ends_with('*')))
+    };
+    let expressions: Vec<String> =
+        folded.iter().filter(|name| !reached(name)).filter_map(|name| expression_of(name, spared)).collect();
+    (!expressions.is_empty()).then(|| expressions.join("|"))
+}
+
+/// The one spelling of all those that servers take for one.
+fn folded(name: &str) -> String {
+    let (stem, star) = name.strip_suffix('*').map_or((name, ""), |stem| (stem, "*"));
+    stem.bytes().map(|byte| char::from(fold(byte))).chain(star.chars()).collect()
+}
+
+fn expression_of(folded: &str, spared: &BTreeSet<String>) -> Option<String> {
+    let parts: Vec<Part> = folded
+        .bytes()
+        .map(|byte| match byte {
+            b'-' => Part::Punctuation,
+            b'*' => Part::Rest,
+            letter => Part::Letter(letter),
+        })
+        .collect();
+    let (stem, is_prefix) = folded.strip_suffix('*').map_or((folded, false), |stem| (stem, true));
+    let is_spelling = |name: &&String| {
+        let head = name.as_bytes().get(..stem.len());
+        head.is_some_and(|head| head.iter().copied().map(fold).eq(stem.bytes()))
+            && (is_prefix || name.len() == stem.len())
+    };
+    less(&parts, &spared.iter().filter(is_spelling).map(String::as_bytes).collect::<Vec<_>>())
+}
+
+/// What the parts match, less these texts, all of which they match. `None` for nothing.
+fn less(parts: &[Part], spared: &[&[u8]]) -> Option<String> {
+    if spared.is_empty() {
+        return Some(parts.iter().map(|part| part.expression()).collect());
+    }
+    let (part, rest) = parts.split_first()?;
+    let is_rest = *part == Part::Rest;
+    let mut by_first: BTreeMap<u8, Vec<&[u8]>> = BTreeMap::new();
+    for (first, others) in spared.iter().filter_map(|text| text.split_first()) {
+        by_first.entry(*first).or_default().push(others);
+    }
+    let after = if is_rest { parts } else { rest };
+    let mut choices: Vec<String> = by_first
+        .iter()
+        .filter_map(|(first, others)| less(after, others).map(|rest| format!("{}{rest}", literal(*first))))
+        .collect();
+    let listed = listed(by_first.keys().copied());
+    let all_after: String = after.iter().map(|part| part.expression()).collect();
+    match part {
+        Part::Letter(_) => {}
+        Part::Punctuation => choices.push(format!("[^a-z0-9{listed}]{all_after}")),
+        Part::Rest if listed.is_empty() => choices.push(".+".to_owned()),
+        Part::Rest => choices.push(format!("[^{listed}].*")),
+    }
+    let ends_here = is_rest && !spared.iter().any(|text| text.is_empty());
+    match (choices.as_slice(), ends_here) {
+        ([], false) => None,
+        ([], true) => Some(String::new()),
+        ([only], false) => Some(only.clone()),
+        (all, false) => Some(format!("(?:{})", all.join("|"))),
+        (all, true) => Some(format!("(?:{})?", all.join("|"))),
+    }
+}
+
+impl Part {
+    fn expression(self) -> String {
+        match self {
+            Self::Letter(letter) => char::from(letter).to_string(),
+            Self::Punctuation => "[^a-z0-9]".to_owned(),
+            Self::Rest => ".*".to_owned(),
+        }
+    }
+}
+
+/// A character of a name by itself. No backslash is written, which YAML would read.
+fn literal(byte: u8) -> String {
+    let text = char::from(byte);
+    match byte {
+        b'^' => "[!^]".to_owned(), // `[^]` would be no class. A name with `!` here is removed in any case: it is not spared
+        byte if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') => text.to_string(),
+        _ => format!("[{text}]"),
+    }
+}
+
+/// Characters within a class: a `-` comes last, where it is no range.
+fn listed(bytes: impl Iterator<Item = u8>) -> String {
+    let (dash, others): (Vec<u8>, Vec<u8>) = bytes.partition(|byte| *byte == b'-');
+    others.into_iter().chain(dash).map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expression;
+    use std::collections::BTreeSet;
+
+    fn less(names: &[&str], spared: &[&str]) -> Option<String> {
+        let spared: BTreeSet<String> = spared.iter().map(|name| (*name).to_owned()).collect();
+        expression(names.iter().copied(), &spared)
+    }
+
+    #[test]
+    fn only_the_spellings_that_are_spared_are_left_out() {
+        for (names, spared, expected) in [
+            (&["X-User"][..], &[][..], Some("x[^a-z0-9]user")),
+            (&["x-user"], &["x-user"], Some("x[^a-z0-9-]user")),
+            (&["x-user"], &["x-users", "x-use", "y-user"], Some("x[^a-z0-9]user")),
+            (&["x-user"], &["x-user", "x_user"], Some("x[^a-z0-9_-]user")),
+            (&["x-a-b"], &["x-a-b"], Some("x(?:-a[^a-z0-9-]b|[^a-z0-9-]a[^a-z0-9]b)")),
+            (&["forwarded"], &["forwarded"], None),
+            (&["forwarded", "x-user"], &["forwarded"], Some("x[^a-z0-9]user")),
+            (&["x.a"], &["x.a"], Some("x[^a-z0-9.]a")),
+            (&["x-*"], &["x-ab"], Some("x(?:-(?:a(?:b.+|[^b].*)?|[^a].*)?|[^a-z0-9-].*)")),
+            (&["x-*", "x-core-a"], &[], Some("x[^a-z0-9].*")),
+        ] {
+            assert_eq!(less(names, spared).as_deref(), expected, "{names:?} less {spared:?}");
+        }
+    }
+}
