@@ -85,6 +85,7 @@ impl Bench {
     }
 
     /// Makes an attack beside a victim for as long as the variable says, and asserts what became of the victim and of the memory.
+    #[expect(clippy::disallowed_methods, reason = "the Makefile says in the environment for how long")]
     async fn measure(&self, name: &str, victim: Victim, attacks: JoinSet<()>) {
         let seconds = env::var(SECONDS).ok().and_then(|text| text.parse().ok()).unwrap_or(FEW_SECONDS);
         let (began, span) = (Instant::now(), Duration::from_secs(seconds));

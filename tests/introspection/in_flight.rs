@@ -20,7 +20,7 @@ async fn start(server: &AuthorizationServer, most: usize) -> Asked {
 }
 
 /// Checks of one client, each with a token of its own, that wait until the server answers.
-async fn waiting(client: &AuthorizationClient<Channel>, name: &str, count: usize) -> JoinSet<Option<u16>> {
+fn waiting(client: &AuthorizationClient<Channel>, name: &str, count: usize) -> JoinSet<Option<u16>> {
     let mut checks = JoinSet::new();
     for number in 0..count {
         let (mut client, check) = (client.clone(), with(&format!("{name}-{number}")));
@@ -37,7 +37,7 @@ async fn one_check_too_many_is_denied_at_once() {
     assert_eq!(asked.ask("known").await, "allowed");
     server.hold(true);
     let client = asked.sidecar.client().await;
-    let mut checks = waiting(&client, "a", 2).await;
+    let mut checks = waiting(&client, "a", 2);
     server.asked(3).await;
     let refused = asked.answer(with("late")).await;
     assert_eq!((refused.status(), asked.counters().await.get(OVERLOADED)), (Some(503), 1));
@@ -55,7 +55,7 @@ async fn one_connection_does_not_use_up_the_slots_of_others() {
     let asked = start(&server, 6).await;
     server.hold(true);
     let greedy = asked.sidecar.client().await;
-    let mut checks = waiting(&greedy, "a", 20).await;
+    let mut checks = waiting(&greedy, "a", 20);
     // Two thirds wait, the others are denied.
     for _ in 0..16 {
         assert_eq!(checks.join_next().await.unwrap().unwrap(), Some(503));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::advance;
 
 const MOST: usize = 4;
+const MIB: usize = 1024 * 1024;
 
 /// All places there are, taken.
 fn full() -> (Places, Vec<Place>) {
@@ -116,7 +117,6 @@ async fn the_one_with_the_most_unread_is_closed_and_its_bytes_are_forgotten() {
     let (_, mut held) = full();
     let limits = Arc::new(Limits::new(1));
     let mut reported: Vec<_> = held.iter().map(|place| Reported::new(Arc::clone(&limits), place.calls())).collect();
-    const MIB: usize = 1024 * 1024;
     for (one, unread) in reported.iter_mut().zip([50 * MIB, 70 * MIB, 0, 9 * MIB]) {
         assert_eq!(one.update(0, unread), unread > 0);
     }
