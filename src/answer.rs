@@ -241,7 +241,7 @@ impl Answers {
 fn answer(reason: Reason, status: Status, text: &str, form: Form, style: &Style) -> Answer {
     let mut headers = Vec::with_capacity(style.extra.len().saturating_add(6));
     headers.push(AnswerHeader::fixed("content-type", form.media_type(style.body)));
-    // For calls too: Envoy turns a denial of gRPC into HTTP 200, and grpc-web is read by browsers.
+    // For calls too: Envoy turns a denial of gRPC into HTTP 200, and browsers read grpc-web.
     headers.push(AnswerHeader::fixed("cache-control", "no-store"));
     headers.push(AnswerHeader::fixed("x-content-type-options", "nosniff"));
     if form == Form::Html {

@@ -32,7 +32,10 @@ def found(data):
     if not hasattr(data, "get"):
         return None
     value = data.get("customer")
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        # A lone surrogate can't be written in UTF-8.
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return None if value is None else json.dumps(value)
 
 
 def rest_framework(headers, body):
