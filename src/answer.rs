@@ -241,14 +241,9 @@ impl Answers {
 fn answer(reason: Reason, status: Status, text: &str, form: Form, style: &Style) -> Answer {
     let mut headers = Vec::with_capacity(style.extra.len().saturating_add(6));
     headers.push(AnswerHeader::fixed("content-type", form.media_type(style.body)));
-    match form {
-        // Neither a cache nor a browser has a part in a call.
-        Form::Grpc => {}
-        Form::Own | Form::Text | Form::Html => {
-            headers.push(AnswerHeader::fixed("cache-control", "no-store"));
-            headers.push(AnswerHeader::fixed("x-content-type-options", "nosniff"));
-        }
-    }
+    // For calls too: Envoy turns a denial of gRPC into HTTP 200, and browsers read grpc-web.
+    headers.push(AnswerHeader::fixed("cache-control", "no-store"));
+    headers.push(AnswerHeader::fixed("x-content-type-options", "nosniff"));
     if form == Form::Html {
         headers.push(AnswerHeader::fixed("content-security-policy", html::POLICY));
     }

@@ -6,7 +6,7 @@ use crate::authz::{AuthzFault, RuleName};
 use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
 use crate::request::RequestFault;
-use crate::upstream::{Computed, CorrelationFault, IdentityFault, Mutations, ShapeFault};
+use crate::upstream::{Computed, CorrelationFault, IdentityFault, MintFault, MintedClaimFault, Mutations, ShapeFault};
 use std::sync::Arc;
 
 /// The outcome of one check.
@@ -66,6 +66,9 @@ pub enum Fault {
     /// A claim that modules rely on can't be handed on.
     #[error(transparent)]
     Identity(#[from] IdentityFault),
+    /// A claim that can't be handed on in a minted token.
+    #[error(transparent)]
+    Minted(#[from] MintedClaimFault),
     /// Who acts for whom can't be told.
     #[error(transparent)]
     Correlation(#[from] CorrelationFault),
@@ -95,7 +98,8 @@ impl From<ShapeFault> for Fault {
     fn from(fault: ShapeFault) -> Self {
         match fault {
             ShapeFault::Identity(fault) => Self::Identity(fault),
-            ShapeFault::Unsigned(_) => Self::Internal,
+            ShapeFault::Unminted(MintFault::Claim(fault)) => Self::Minted(fault),
+            ShapeFault::Unminted(MintFault::Signing(_)) => Self::Internal,
         }
     }
 }
@@ -107,7 +111,7 @@ impl Fault {
         match self {
             Self::Request(fault) => fault.reason(),
             Self::Authz(fault) => fault.reason(),
-            Self::Identity(_) => Reason::ClaimInvalid,
+            Self::Identity(_) | Self::Minted(_) => Reason::ClaimInvalid,
             Self::Correlation(fault) => fault.reason(),
             Self::Deadline => Reason::DeadlineExceeded,
             Self::Overload => Reason::Overloaded,
@@ -123,7 +127,12 @@ impl Fault {
             Self::Authz(AuthzFault::Credential(AuthnFault::Lacking(Lack::Keys(_) | Lack::Introspection(_))))
             | Self::Deadline
             | Self::Overload => true,
-            Self::Request(_) | Self::Authz(_) | Self::Identity(_) | Self::Correlation(_) | Self::Internal => false,
+            Self::Request(_)
+            | Self::Authz(_)
+            | Self::Identity(_)
+            | Self::Minted(_)
+            | Self::Correlation(_)
+            | Self::Internal => false,
         }
     }
 }

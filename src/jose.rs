@@ -44,7 +44,7 @@ pub use claims::{ClaimFault, Claims, NumericDate};
 pub use compact::MAX_TOKEN_BYTES;
 pub use fault::{Part, TokenFault};
 pub use header::JoseHeader;
-pub use json::{JsonFault, read_json};
+pub use json::{JsonFault, holds_beyond_64_bits, is_beyond_64_bits, read_json};
 pub use jwk::{JwkFault, Word};
 pub use jwks::{Jwks, JwksFault, SkippedKey};
 pub use key::{Fingerprint, KeyIdentity, Thumbprint, VerificationKey};

@@ -91,6 +91,15 @@ impl<'a> CanonicalPath<'a> {
         &self.0
     }
 
+    /// The decoded path as rules see it: without a trailing slash, which makes no other path for them. `/` stays `/`.
+    #[must_use]
+    pub fn without_trailing_slash(&self) -> &str {
+        match self.0.strip_suffix('/') {
+            Some("") | None => &self.0,
+            Some(path) => path,
+        }
+    }
+
     /// The decoded segments from the left. `/` has none; a trailing slash adds none.
     pub fn segments(&self) -> impl Iterator<Item = &str> + Clone {
         // The only empty pieces stand before the first slash and after a trailing one.

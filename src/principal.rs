@@ -1,8 +1,10 @@
 //! Who is asking: the outcome of authentication in the words that rules and headers speak. Knows no token and no key.
 
 mod claim_path;
+mod identity_claims;
 
 pub use claim_path::{ClaimPath, ClaimPathFault};
+pub use identity_claims::{IdentityClaimFault, IdentityClaimProblem, IdentityClaims, JsonType};
 
 use crate::clock::Timestamp;
 use crate::jose::Claims;
@@ -159,67 +161,6 @@ impl Principal {
     }
 }
 
-/// Which claims make up an [`Identity`].
-#[derive(Debug)]
-pub struct IdentityClaims {
-    /// The claim that is the subject: a text.
-    pub subject: Option<ClaimPath>,
-    /// The claim that is the organization: a text.
-    pub organization: Option<ClaimPath>,
-    /// The claim that holds the roles: an array of texts, or one text.
-    pub roles: Option<ClaimPath>,
-    /// The claims that hold permissions: arrays of texts, or texts of words between spaces; all of them count.
-    pub permissions: Vec<ClaimPath>,
-    /// The claims that hold the token's scopes, in the same forms.
-    pub scopes: Vec<ClaimPath>,
-    /// What roles grant.
-    pub grants: Grants,
-    /// Texts that mean "no value".
-    pub absent: Arc<AbsentValues>,
-}
-
-impl IdentityClaims {
-    /// The identity that these claims say, with what its roles grant.
-    #[must_use]
-    pub fn read(&self, claims: &Claims) -> Identity {
-        let mut identity = self.claimed(claims);
-        self.grants.apply(&mut identity);
-        identity
-    }
-
-    /// The identity that these claims say, without what its roles grant. What has another type than it should have says nothing.
-    #[must_use]
-    pub fn claimed(&self, claims: &Claims) -> Identity {
-        let value = |path: &ClaimPath| self.absent.present(path.find(claims));
-        let text = |path: &Option<ClaimPath>| path.as_ref().and_then(value).and_then(Value::as_str).map(Box::from);
-        let mut roles = Vec::new();
-        match self.roles.as_ref().and_then(value) {
-            Some(Value::String(role)) => roles.push(role.as_str().into()),
-            Some(Value::Array(list)) => roles.extend(texts(list)),
-            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => {}
-        }
-        let words = |paths: &[ClaimPath]| {
-            let mut words: Vec<Box<str>> = Vec::new();
-            for found in paths.iter().filter_map(value) {
-                match found {
-                    Value::String(text) => words.extend(text.split_ascii_whitespace().map(Box::from)),
-                    Value::Array(list) => words.extend(texts(list)),
-                    Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {}
-                }
-            }
-            words
-        };
-        Identity {
-            subject: text(&self.subject),
-            organization: text(&self.organization),
-            roles,
-            permissions: words(&self.permissions),
-            scopes: words(&self.scopes),
-            reach: Reach::Named,
-        }
-    }
-}
-
 /// Which permissions roles grant.
 #[derive(Debug, Default)]
 pub struct Grants(HashMap<Box<str>, Granted>);
@@ -265,10 +206,6 @@ impl Grants {
     }
 }
 
-fn texts(list: &[Value]) -> impl Iterator<Item = Box<str>> {
-    list.iter().filter_map(Value::as_str).map(Box::from)
-}
-
 /// String values that mean "no value": `BiFrost` writes the text `None` for a user without an organization.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct AbsentValues(Vec<Box<str>>);
@@ -287,60 +224,5 @@ impl AbsentValues {
             Value::String(text) => !self.0.iter().any(|absent| **absent == **text),
             Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => true,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{AbsentValues, ClaimPath, Grants, Identity, IdentityClaims, Reach};
-    use crate::jose::Claims;
-    use serde_json::{Value, json};
-    use std::sync::Arc;
-
-    fn read(claims: Value) -> Identity {
-        let path = |text| ClaimPath::parse(text).unwrap();
-        let mapping = IdentityClaims {
-            subject: Some(path("sub")),
-            organization: Some(path("org.id")),
-            roles: Some(path("roles")),
-            permissions: vec![path("permissions"), path("scope")],
-            scopes: vec![path("scope"), path("scp")],
-            grants: Grants::new([("reader", vec!["read", "list"]), ("root", vec!["*"])]),
-            absent: Arc::new(AbsentValues::new(["None", ""])),
-        };
-        mapping.read(&Claims::of_json(claims))
-    }
-
-    #[test]
-    fn roles_grant_permissions() {
-        let may = |claims: Value, permission: &str| read(claims).may(permission);
-        assert!(may(json!({"roles": ["reader"]}), "list"));
-        assert!(!may(json!({"roles": ["reader"]}), "write"));
-        assert!(!may(json!({"roles": ["Reader"]}), "list"));
-        assert!(may(json!({"roles": ["reader", "root"]}), "whatever"));
-        assert_eq!(read(json!({"roles": "root"})).reach, Reach::Everything);
-        assert!(!may(json!({"permissions": ["*"], "scope": "*"}), "write"), "only a role can grant everything");
-        assert_eq!(read(json!({"roles": ["reader"], "scope": "read"})).permissions.len(), 2);
-    }
-
-    #[test]
-    fn an_identity_is_what_claims_of_the_right_type_say() {
-        let texts = |list: &[&str]| list.iter().map(|text| Box::from(*text)).collect::<Vec<_>>();
-        let found = read(json!({
-            "sub": "u", "org": {"id": "o"}, "roles": ["a", 1, "b"], "permissions": ["p:x", null], "scope": "read  write"
-        }));
-        assert_eq!((found.subject.as_deref(), found.organization.as_deref()), (Some("u"), Some("o")));
-        assert_eq!((found.roles, found.permissions), (texts(&["a", "b"]), texts(&["p:x", "read", "write"])));
-
-        assert_eq!(found.scopes, texts(&["read", "write"]));
-        assert_eq!(read(json!({"scope": ["a b"], "scp": "c"})).scopes, texts(&["a b", "c"]));
-        assert_eq!(read(json!({"roles": "admin of all"})).roles, texts(&["admin of all"]));
-        for nothing in [
-            json!({}),
-            json!({"sub": "None", "org": {"id": ""}, "roles": "", "permissions": "None", "scope": null}),
-            json!({"sub": 1, "org": {"id": ["o"]}, "roles": {"a": 1}, "permissions": true, "scope": 3}),
-        ] {
-            assert_eq!(read(nothing.clone()), Identity::default(), "{nothing}");
-        }
     }
 }

@@ -8,7 +8,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::spelling::{alike, read};
+use crate::spelling::{alike, is_certain, read};
 use std::collections::HashSet;
 
 /// A query as it was sent, without its `?`.
@@ -32,7 +32,8 @@ impl<'a> Query<'a> {
     /// The value of the parameter of this name, decoded; empty when it is only named; `None` when there is no such parameter.
     ///
     /// # Errors
-    /// [`Ambiguous`] when this parameter can be read in more than one way, whatever the others are.
+    /// [`Ambiguous`] when this parameter can be read in more than one way, or the name of any other could be another spelling of its
+    /// name to some server: one with a malformed escape (`%u006f`), with bytes that are no UTF-8, or with an escape in an escape.
     pub fn get(self, name: &str) -> Result<Option<String>, Ambiguous> {
         if !is_plain(name) {
             return Err(Ambiguous);
@@ -40,6 +41,10 @@ impl<'a> Query<'a> {
         let wanted = name.to_ascii_lowercase();
         let mut found = None;
         for parameter in self.parameters() {
+            // It could be another spelling of any name.
+            if !parameter.split(';').all(|part| is_certain(key(part).as_bytes())) {
+                return Err(Ambiguous);
+            }
             if !parameter.split(';').any(|part| spells(key(part), &wanted)) {
                 continue;
             }

@@ -40,8 +40,10 @@ pub enum Body<'a> {
     NotSent,
     /// Not all of it, or Envoy does not say so.
     Partial,
-    /// All of it, as Envoy says.
+    /// All of it, as Envoy says, byte for byte (`pack_as_bytes`).
     Whole(&'a [u8]),
+    /// All of it, as Envoy says, sent as text: bytes that are no UTF-8 have been replaced by `!`.
+    Text(&'a [u8]),
 }
 
 /// The other end of the connection that the request came in on, as Envoy knows it by its TLS certificate. Nothing of it comes

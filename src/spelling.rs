@@ -1,5 +1,7 @@
 //! Under which spellings servers know a name: what one server takes for the name of the credential and another does not, is refused
 //! where a decision hangs on it. Owns no credential and no query.
+//!
+//! Some spellings can't be read at all, because servers differ in what they make of them: [`is_certain`].
 
 /// What a server makes of a key: percent-encoding decoded (RFC 3986 §2.1), `+` a blank as forms have it, what stands from `[` or NUL
 /// on cut off as PHP does, blanks around it dropped.
@@ -24,6 +26,34 @@ pub(crate) fn read(key: &[u8]) -> Vec<u8> {
     decoded.trim_ascii().to_vec()
 }
 
+/// Returns true if every server makes the same bytes of this key's escapes, apart from what [`read`] forgives. A `%` without two hex
+/// digits is kept by some and is another notation to others (`%u006f` is `o`); bytes that are no UTF-8 are replaced, dropped, or taken
+/// for overlong forms (`%c1%af` is `o`); an escape within what was decoded is read by whoever decodes twice (`%256f` is `o`).
+pub(crate) fn is_certain(key: &[u8]) -> bool {
+    if !key.contains(&b'%') {
+        return true;
+    }
+    let mut rest = key;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = match (byte, after) {
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => after,
+            (b'%', _) => return false,
+            (_, after) => after,
+        };
+    }
+    let decoded = read(key);
+    let begins_an_escape = |after: &[u8]| match after {
+        [b'u' | b'U', ..] => true,
+        [high, low, ..] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
+        _ => false,
+    };
+    let twice = decoded
+        .iter()
+        .enumerate()
+        .any(|(at, byte)| *byte == b'%' && begins_an_escape(decoded.get(at.saturating_add(1)..).unwrap_or_default()));
+    !twice && std::str::from_utf8(&decoded).is_ok()
+}
+
 /// Whether both are one name to a server that makes all punctuation one, as PHP does of `.` and blanks.
 pub(crate) fn alike(one: &[u8], other: &[u8]) -> bool {
     let same = |a: u8, b: u8| a == b || !(a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric());
@@ -32,7 +62,31 @@ pub(crate) fn alike(one: &[u8], other: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{alike, read};
+    use super::{alike, is_certain, read};
+
+    #[test]
+    fn a_key_is_certain_when_every_server_decodes_it_alike() {
+        for certain in ["", "org", "o%72g", "%C3%B6rg", "100%25", "%25", "a+b", "a[]", "a%5B0%5D", "%e2%82%ac"] {
+            assert!(is_certain(certain.as_bytes()), "{certain}");
+        }
+        for uncertain in [
+            "%u006frg",
+            "%U006Frg",
+            "o%",
+            "o%7",
+            "o%7z",
+            "%zz",
+            "%c1%afrg",
+            "%ff",
+            "%e2%82",
+            "%256frg",
+            "%25u006frg",
+            "o%2572g",
+            "org%u0000",
+        ] {
+            assert!(!is_certain(uncertain.as_bytes()), "{uncertain}");
+        }
+    }
 
     #[test]
     fn keys_are_read_as_the_most_lenient_server_would() {

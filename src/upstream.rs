@@ -15,12 +15,12 @@ mod written;
 
 pub use correlation::{
     BodyFault, Correlated, Correlation, CorrelationFault, IdentityCorrelation, Impersonation, ImpersonationSource,
-    InstanceSources, PARAMETER, Part, PartFault, ReadFault, SigningSecret, VerifyFault,
+    InstanceSources, MediaTypeFault, PARAMETER, Part, PartFault, ReadFault, SigningSecret, VerifyFault,
 };
 pub use forward::Forward;
 pub use identity::{IdentityFault, IdentityHeader, IdentityHeaders, Unwritable};
 pub use metadata::{ALWAYS_TOLD, Computed, Metadata, Told};
-pub use mint::{Mint, Minter, OUR_CLAIMS};
+pub use mint::{Mint, MintFault, MintedClaimFault, Minter, OUR_CLAIMS};
 pub use overrides::{OVERRIDE_HEADERS, OverrideHeader};
 pub use removal::Removals;
 pub use source::{Fact, Origin, Source};
@@ -32,7 +32,6 @@ use crate::authz::{Caller, Grant};
 use crate::clock::Timestamp;
 use crate::credential::Shown;
 use crate::header::{HeaderName, HeaderText};
-use crate::jose::SigningFault;
 use crate::request::Request;
 use bytes::Bytes;
 
@@ -55,7 +54,7 @@ pub enum ShapeFault {
     Identity(#[from] IdentityFault),
     /// No token could be minted.
     #[error("no token could be minted for the module: {0}")]
-    Unsigned(#[from] SigningFault),
+    Unminted(#[from] MintFault),
 }
 
 /// The changes that Envoy is to make to a request that is let through. No name is in both lists: Envoy would remove it.

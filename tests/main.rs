@@ -1,5 +1,6 @@
 //! The tests through modgud's doors: one binary, a module for each topic.
 
+mod bodies;
 mod cache;
 mod canary;
 mod cli;
@@ -14,6 +15,7 @@ mod introspection;
 mod keys;
 mod matrix;
 mod minting;
+mod numbers;
 mod openapi;
 mod policy;
 mod properties;

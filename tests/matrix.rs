@@ -151,7 +151,13 @@ fn no_rule_and_no_reason_is_missing() {
     }
     let told: BTreeSet<String> = rows.iter().skip(1).flat_map(|row| cells(row)).collect();
     let of_rules = Reason::ALL.iter().filter(|reason| reason.class() == Class::Forbidden);
-    let others = [Reason::CredentialMissing, Reason::TokenExpired, Reason::IssuerUnknown, Reason::PathAmbiguous];
+    let others = [
+        Reason::ClaimInvalid,
+        Reason::CredentialMissing,
+        Reason::TokenExpired,
+        Reason::IssuerUnknown,
+        Reason::PathAmbiguous,
+    ];
     for reason in of_rules.chain(&others) {
         assert!(told.contains(reason.code()), "the reason {} is missing", reason.code());
     }

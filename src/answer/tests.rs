@@ -75,6 +75,7 @@ fn every_reason_has_the_answer_of_its_class_in_every_style_and_form() {
                 let count = names.len();
                 names.dedup();
                 assert_eq!(count, names.len(), "{at}: a header twice");
+                assert_eq!(header(&answer, "cache-control"), Some("no-store"), "{at}");
             }
         }
     }
@@ -118,7 +119,14 @@ fn forms_are_marked_as_what_they_are() {
     // The message of a call's status is the whole body: nothing but the sentence.
     let call = told(&answers, Reason::NoRule, &[("content-type", "application/grpc"), ("accept", "text/html")]);
     assert_eq!(text(&call), "You do not have permission to perform this action.");
-    assert_eq!(header(&call, "cache-control"), None);
+    for kind in
+        ["application/grpc", "application/grpc+proto", "application/grpc-web", "application/grpc-web-text+proto"]
+    {
+        let call = told(&answers, Reason::NoRule, &[("content-type", kind)]);
+        assert_eq!(text(&call), "You do not have permission to perform this action.", "{kind}");
+        assert_eq!(header(&call, "cache-control"), Some("no-store"), "{kind}");
+        assert_eq!(header(&call, "x-content-type-options"), Some("nosniff"), "{kind}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::SenderConstraint;
 use crate::clock::Timestamp;
 use crate::explain::{Observer, Step};
 use crate::jose::{self, Claims, NumericDate, VerifiedToken};
-use crate::principal::{ClaimPath, IdentityClaims};
+use crate::principal::{ClaimPath, Identity, IdentityClaimFault, IdentityClaims};
 use crate::reason::Reason;
 use std::fmt;
 use std::sync::Arc;
@@ -50,6 +50,9 @@ pub enum ClaimFault {
     /// A claim has the wrong type or is out of range.
     #[error("the token's `{0}` has a type or value that can't be used")]
     Invalid(Box<str>),
+    /// A claim that rules and revocations know the caller by has another type than it must.
+    #[error(transparent)]
+    Identity(#[from] IdentityClaimFault),
     /// `aud` does not fit.
     #[error("the token's `aud` is not one that is expected here")]
     Audience,
@@ -83,7 +86,7 @@ impl ClaimFault {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Missing(_) => Reason::ClaimMissing,
-            Self::Invalid(_) => Reason::ClaimInvalid,
+            Self::Invalid(_) | Self::Identity(_) => Reason::ClaimInvalid,
             Self::Audience => Reason::AudienceMismatch,
             Self::Type => Reason::TokenTypeNotAllowed,
             Self::Expired { .. } => Reason::TokenExpired,
@@ -140,28 +143,36 @@ impl fmt::Display for Span {
 }
 
 impl ClaimChecks {
-    /// Everything but the present time; gives the span in which the token is valid.
-    pub(super) fn of_token(&self, token: &VerifiedToken, observer: &mut impl Observer) -> Result<Span, ClaimFault> {
+    /// Everything but the present time; gives who the token speaks of, and the span in which it is valid.
+    pub(super) fn of_token(
+        &self,
+        token: &VerifiedToken,
+        observer: &mut impl Observer,
+    ) -> Result<(Identity, Span), ClaimFault> {
         let typed = self.check_type(token);
         observer.step(|| Step::of("typ", &typed, "as it has to be"));
         typed?;
         let claims = token.claims();
-        self.claims(claims, observer)?;
+        let identity = self.claims(claims, observer)?;
         let span = self.span(claims);
         observer.step(|| Step::of("dates", &span, "`exp` is there, and every date is one"));
-        span
+        Ok((identity, span?))
     }
 
     /// The same for what an authorization server says of a token, which it need not say an end of (RFC 7662 §2.2). When the token
     /// was issued is not held against the time: the server has just said that it is good.
-    pub(super) fn of_answer(&self, claims: &Claims, observer: &mut impl Observer) -> Result<Span, ClaimFault> {
-        self.claims(claims, observer)?;
+    pub(super) fn of_answer(
+        &self,
+        claims: &Claims,
+        observer: &mut impl Observer,
+    ) -> Result<(Identity, Span), ClaimFault> {
+        let identity = self.claims(claims, observer)?;
         let span = self.span_of_answer(claims);
         observer.step(|| Step::of("dates", &span, "every date is one"));
-        span
+        Ok((identity, span?))
     }
 
-    fn claims(&self, claims: &Claims, observer: &mut impl Observer) -> Result<(), ClaimFault> {
+    fn claims(&self, claims: &Claims, observer: &mut impl Observer) -> Result<Identity, ClaimFault> {
         let told = |what, result: Result<(), ClaimFault>, passed: &str, observer: &mut _| {
             Observer::step(observer, || Step::of(what, &result, passed));
             result
@@ -173,19 +184,18 @@ impl ClaimChecks {
             }
         }
         // Of another type it would say nothing, and then neither rules nor revocations would know the caller.
-        if let Some(path) = &self.identity.subject
-            && let Some(value) = self.identity.absent.present(path.find(claims))
-            && !value.is_string()
-        {
-            told("text claim", Err(ClaimFault::Invalid(path.to_string().into())), "", observer)?;
+        let identity = self.identity.read(claims);
+        if identity.is_err() {
+            observer.step(|| Step::of("identity claim", &identity, ""));
         }
+        let identity = identity?;
         for path in &self.require {
             let present = self.identity.absent.present(path.find(claims));
             let present = present.map(|_| ()).ok_or_else(|| ClaimFault::Missing(path.to_string().into()));
             observer.step(|| Step::of("required claim", &present, path.to_string()));
             present?;
         }
-        Ok(())
+        Ok(identity)
     }
 
     /// The span in which a signed token is valid, leeway included.

@@ -1,7 +1,7 @@
 //! Authenticators that a program brings which is built on this library: who they are registered as, and what becomes of what they
 //! say. Owns no authenticator.
 
-use super::AuthnFault;
+use super::{AuthnFault, ClaimFault};
 use crate::clock::Timestamp;
 use crate::credential::BearerText;
 use crate::explain::{Observer, Step};
@@ -114,7 +114,13 @@ impl RegisteredAuthenticator {
         let claimed = self.by.authenticate(token.as_str(), request, now);
         observer.step(|| Step::of("custom", &claimed, "the authenticator accepts the credential"));
         let claims = Claims::of_json(Value::Object(claimed?));
-        let identity = self.by.identity(&claims, self.identity.read(&claims));
+        // As with tokens: what rules and revocations go by has the type that they expect.
+        let read = claims.text("jti").map_err(ClaimFault::from).map(|_| ());
+        let read = read.and_then(|()| self.identity.read(&claims).map_err(ClaimFault::from));
+        if read.is_err() {
+            observer.step(|| Step::of("identity claim", &read, ""));
+        }
+        let identity = self.by.identity(&claims, read?);
         let absent = Arc::clone(&self.identity.absent);
         Ok(Arc::new(Principal::new(self.name.clone(), claims, identity, absent, Proof::Token)))
     }

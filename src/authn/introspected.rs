@@ -83,11 +83,10 @@ impl IntrospectionAuthenticator {
             observer.step(|| Step::of("issuer", &issuer, format!("`{found}`")));
             issuer?;
         }
-        let span = self.checks.of_answer(&claims, observer)?;
+        let (identity, span) = self.checks.of_answer(&claims, observer)?;
         let valid = span.holds(now);
         observer.step(|| Step::of("time", &valid, span.to_string()));
         valid?;
-        let identity = self.checks.identity.read(&claims);
         let absent = Arc::clone(&self.checks.identity.absent);
         let principal = Principal::new(self.name.clone(), claims, identity, absent, Proof::Token);
         Ok(Arc::new(principal.until(span.until())))

@@ -96,9 +96,8 @@ impl JwtAuthenticator {
         observer.step(|| Step::of("signature", &token, format!("good, {algorithm}, by a key of the issuer")));
         let token = token?;
         let key = token.key();
-        let span = self.checks.of_token(&token, observer)?;
+        let (identity, span) = self.checks.of_token(&token, observer)?;
         let claims = token.into_claims();
-        let identity = self.checks.identity.read(&claims);
         let absent = Arc::clone(&self.checks.identity.absent);
         let principal = Principal::new(self.name.clone(), claims, identity, absent, Proof::Token).until(span.until());
         let weight = principal.size().saturating_add(ENTRY_BYTES);

@@ -1,7 +1,7 @@
 //! Callers that are known by the TLS certificate of their connection, which Envoy has checked: the principal that Envoy names, held
 //! against patterns. No header is ever read for it.
 
-use super::AuthnFault;
+use super::{AuthnFault, ClaimFault};
 use crate::explain::{Observer, Step};
 use crate::jose::Claims;
 use crate::principal::{AuthenticatorName, Identity, IdentityClaims, Principal, Proof};
@@ -194,19 +194,20 @@ impl MtlsAuthenticator {
             let shown = principal.unwrap_or("(no name)");
             Step::of("peer", &found, format!("`{shown}`, by its certificate: authenticator `{}`", self.name.as_str()))
         });
-        Some(found.map(|(principal, claims)| self.principal(principal, claims)).map_err(AuthnFault::from))
+        Some(found.map_err(AuthnFault::from).and_then(|(principal, claims)| self.principal(principal, claims)))
     }
 
-    fn principal(&self, principal: &str, mut claims: Map<String, Value>) -> Arc<Principal> {
+    fn principal(&self, principal: &str, mut claims: Map<String, Value>) -> Result<Arc<Principal>, AuthnFault> {
         claims.insert("sub".to_owned(), principal.into());
         if let Some(path) = &self.identity.subject {
             // A name in the pattern may stand there already; the subject is the principal all the same.
             let _ = path.put(&mut claims, principal);
         }
         let claims = Claims::of_json(Value::Object(claims));
-        let identity = Identity { subject: Some(principal.into()), ..self.identity.read(&claims) };
+        let read = self.identity.read(&claims).map_err(ClaimFault::from)?;
+        let identity = Identity { subject: Some(principal.into()), ..read };
         let absent = Arc::clone(&self.identity.absent);
-        Arc::new(Principal::new(self.name.clone(), claims, identity, absent, Proof::Certificate))
+        Ok(Arc::new(Principal::new(self.name.clone(), claims, identity, absent, Proof::Certificate)))
     }
 }
 

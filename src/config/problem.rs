@@ -342,6 +342,12 @@ pub enum Problem {
     /// The token's id among an API key's claims.
     #[error("the claims hold `jti`, which is the entry's `id`: by it a key is revoked; leave it out")]
     TokenIdClaimed,
+    /// A claim of an API key that has another type than a token's may have.
+    #[error("{0}; as with tokens, rules and revocations would not know the caller")]
+    ApiKeyClaim(crate::principal::IdentityClaimFault),
+    /// A role or a permission of an API key without a name.
+    #[error("has an item that is empty; leave it out")]
+    ApiKeyEmptyItem,
     /// A point in time that is none.
     #[error("{0} is not a point in time; write it as `2027-01-31T12:00:00Z`, or a date as `2027-01-31`")]
     Time(Quoted),

@@ -3,7 +3,7 @@
 
 use super::authorization::bare;
 use super::{BearerText, CredentialFault};
-use crate::spelling::{alike, read};
+use crate::spelling::{alike, is_certain, read};
 
 /// The name of a query parameter; upper and lower case differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +41,13 @@ impl QueryName {
 /// The credential in the parameter of this name, if there is such a parameter. Servers differ in whether `;` separates
 /// parameters too, so one that is there only for some of them is refused.
 pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<BearerText<'a>>, CredentialFault> {
-    let mut found = None;
+    let (mut found, mut uncertain) = (None, false);
     for parameter in query.split('&') {
         for (number, part) in parameter.split(';').enumerate() {
             let (key, _) = part.split_once('=').unwrap_or((part, ""));
+            if !is_certain(key.as_bytes()) {
+                uncertain = true;
+            }
             if key == &*name.0 && number == 0 {
                 let value = parameter.split_once('=').map_or("", |(_, value)| value);
                 if found.replace(value).is_some() {
@@ -54,6 +57,10 @@ pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<Bearer
                 return Err(CredentialFault::Ambiguous);
             }
         }
+    }
+    // A name that could be another spelling of any name stands beside the credential. Without one it is nobody's to look at.
+    if found.is_some() && uncertain {
+        return Err(CredentialFault::Ambiguous);
     }
     // A `+` is a space to servers that read queries as forms do.
     found
@@ -98,6 +105,11 @@ mod tests {
             ("a=1;access_token=evil", Err(Ambiguous)),
             ("access_token=abc;access_token=evil", Err(Ambiguous)),
             ("access_token=abc;a=1", Err(Malformed)),
+            ("access_token=abc&%u0061ccess_token=evil", Err(Ambiguous)),
+            ("%c1%a1ccess_token=evil&access_token=abc", Err(Ambiguous)),
+            ("access_token=abc&%2561ccess_token=evil", Err(Ambiguous)),
+            ("access_token=abc&a=%u0061", Ok(Some("abc"))),
+            ("%u0061=1", Ok(None)),
             ("access_token", Err(Malformed)),
             ("access_token=", Err(Malformed)),
             ("access_token=a+b", Err(Malformed)),

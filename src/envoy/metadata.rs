@@ -15,6 +15,9 @@ use serde_json::Value as Json;
 /// What most answers take: four short texts and two of 36 bytes.
 const USUAL_BYTES: usize = 256;
 
+/// 2^53: up to here binary64 holds every whole number (IEEE 754).
+const MAX_EXACT: u128 = 1 << 53;
+
 /// The tags of `google.protobuf.Struct` and the messages inside it, each field number with the wire type 2: a length and so many bytes.
 const STRUCT_FIELDS: u8 = 1 << 3 | 2;
 const ENTRY_KEY: u8 = 1 << 3 | 2;
@@ -100,12 +103,20 @@ const fn value(kind: Kind) -> Value {
     Value { kind: Some(kind) }
 }
 
-/// JSON as Envoy's messages have it: numbers are binary64.
+/// JSON as Envoy's messages have it: numbers are binary64. A whole number that binary64 does not hold is told by its digits, as the JSON
+/// form of protobuf has it for those of 64 bits: as a number it would be another one.
 fn of_json(json: &Json) -> Value {
     value(match json {
         Json::Null => Kind::NullValue(0),
         Json::Bool(one) => Kind::BoolValue(*one),
-        Json::Number(one) => Kind::NumberValue(one.as_f64().unwrap_or_default()),
+        Json::Number(one) => {
+            let is_exact = one.is_f64() || one.as_i128().is_some_and(|whole| whole.unsigned_abs() <= MAX_EXACT);
+            if is_exact {
+                Kind::NumberValue(one.as_f64().unwrap_or_default())
+            } else {
+                Kind::StringValue(one.to_string())
+            }
+        }
         Json::String(text) => Kind::StringValue(text.clone()),
         Json::Array(items) => Kind::ListValue(ListValue { values: items.iter().map(of_json).collect() }),
         Json::Object(members) => {
@@ -178,6 +189,22 @@ mod tests {
             "roles": ["r", "s"], "long": long, "tree": claims["tree"], "where": "here",
         });
         assert_eq!(json(&of(&decision, &metadata)), expected);
+    }
+
+    #[test]
+    fn a_whole_number_that_binary64_does_not_hold_is_told_by_its_digits() {
+        for (number, expected) in [
+            (json!(9_007_199_254_740_992_u64), json!(9_007_199_254_740_992.0)),
+            (json!(9_007_199_254_740_993_u64), json!("9007199254740993")),
+            (json!(-9_007_199_254_740_993_i64), json!("-9007199254740993")),
+            (json!(18_446_744_073_709_551_615_u64), json!("18446744073709551615")),
+            (json!(0.1), json!(0.1)),
+            (json!([1, {"a": 9_007_199_254_740_993_u64}]), json!([1.0, {"a": "9007199254740993"}])),
+        ] {
+            let mut encoded = Encoded(Vec::new());
+            encoded.value("n", &of_json(&number));
+            assert_eq!(json(&encoded.0)["n"], expected, "{number}");
+        }
     }
 
     #[test]

@@ -47,15 +47,15 @@ pub fn read(check: &CheckRequest, scheme: SchemeSource) -> Result<Request<'_>, R
 fn body<'a>(http: &'a HttpRequest, headers: &Headers<'_>) -> Body<'a> {
     const PARTIAL: &[u8] = b"x-envoy-auth-partial-body";
     let mut said = headers.iter().filter(|field| field.name.eq_ignore_ascii_case(PARTIAL)).map(|field| field.value);
-    let bytes = match (&*http.body, &*http.raw_body) {
-        (body, []) => body,
-        ([], raw) => raw,
+    let body = match (&*http.body, &*http.raw_body) {
+        ([], raw) => Body::Whole(raw),
+        (text, []) => Body::Text(text),
         (_, _) => return Body::Partial,
     };
-    match (said.next(), bytes) {
-        (None, []) => Body::NotSent,
-        (None, bytes) => Body::Whole(bytes),
-        (Some(b"false"), bytes) if said.all(|value| value == b"false") => Body::Whole(bytes),
+    match (said.next(), body) {
+        (None, Body::Whole([])) => Body::NotSent,
+        (None, body) => body,
+        (Some(b"false"), body) if said.all(|value| value == b"false") => body,
         (Some(_), _) => Body::Partial,
     }
 }

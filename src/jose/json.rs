@@ -37,8 +37,8 @@ impl JsonFault {
         [Self::NotUtf8, Self::Syntax, Self::NotAnObject, Self::DuplicateName, Self::TooDeep];
 }
 
-/// Reads `bytes` as one JSON object, in one pass. Integers beyond 64 bits become binary64, as in every JSON reader
-/// that knows no other number.
+/// Reads `bytes` as one JSON object, in one pass. Whole numbers beyond 64 bits become binary64, many of them one and the same: whoever
+/// hands a number on asks [`is_beyond_64_bits`].
 ///
 /// # Errors
 /// The first [`JsonFault`] found; whether a fault in the grammar or one of ours comes first depends on their place.
@@ -63,6 +63,26 @@ pub fn read_json(bytes: &[u8]) -> Result<Value, JsonFault> {
     let value = strict.deserialize(&mut deserializer).map_err(|_| fault.get())?;
     deserializer.end().map_err(|_| JsonFault::Syntax)?;
     Ok(value)
+}
+
+/// Returns true if the number may have been a whole number beyond 64 bits, which was read as another one: readers with larger integers
+/// would take it for the one that was written. A number with an exponent of that size can't be told from one.
+#[must_use]
+pub fn is_beyond_64_bits(number: &Number) -> bool {
+    /// 2^63 and 2^64: smaller whole numbers are read as such.
+    const LIMITS: (f64, f64) = (-9_223_372_036_854_775_808.0, 18_446_744_073_709_551_616.0);
+    number.is_f64() && number.as_f64().is_none_or(|value| value <= LIMITS.0 || value >= LIMITS.1)
+}
+
+/// Returns true if [`is_beyond_64_bits`] of a number that the value holds, however deep.
+#[must_use]
+pub fn holds_beyond_64_bits(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+        Value::Number(number) => is_beyond_64_bits(number),
+        Value::Array(items) => items.iter().any(holds_beyond_64_bits),
+        Value::Object(members) => members.values().any(holds_beyond_64_bits),
+    }
 }
 
 /// Builds a [`Value`]. `serde_json` errors carry text only, so our own faults leave through `fault`.

@@ -23,6 +23,7 @@ fn a_parameter_that_can_be_read_in_one_way_is_read() {
         ("%6Frg=x", Some("x")),
         ("org=x&a=1;2&b=1+2&c=%zz&d=1&d=2", Some("x")),
         ("org=%2578", Some("%78")),
+        ("org=x&a=%u006f&b=%ff&%C3%B6=1&100%25=2&%5Ba%5D=3&+=4", Some("x")),
     ] {
         assert_eq!(get(query, "org"), Ok(expected.map(str::to_owned)), "{query}");
     }
@@ -56,6 +57,17 @@ fn a_parameter_that_servers_read_in_two_ways_is_not_read() {
         "org=%00",
         "org=%ff",
         "org=x&%6frg=y",
+        // Other parameters' names that are `org` to some server.
+        "org=x&%u006frg=y",
+        "org=x&%U006Frg=y",
+        "%u006frg=y",
+        "org=x&a=1;%u006frg=y",
+        "org=x&%c1%afrg=y",
+        "org=x&%256frg=y",
+        "org=x&%25u006frg=y",
+        "org=x&%zz=y",
+        "org=x&%=y",
+        "org=x&%ff=y",
     ] {
         assert_eq!(get(query, "org"), Err(Ambiguous), "{query}");
     }

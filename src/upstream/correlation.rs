@@ -3,11 +3,13 @@
 
 mod impersonation;
 mod instance;
+mod json_body;
 mod part;
 mod signed;
 
 pub use impersonation::{BodyFault, Impersonation, ImpersonationSource};
 pub use instance::{InstanceSources, PARAMETER};
+pub use json_body::MediaTypeFault;
 pub use part::{Part, PartFault};
 pub use signed::{IdentityCorrelation, ReadFault, SigningSecret, VerifyFault};
 

@@ -1,10 +1,9 @@
 //! What becomes of the credential that was accepted, on its way to the module.
 
-use super::{Minter, Mutations};
+use super::{MintFault, Minter, Mutations};
 use crate::clock::Timestamp;
 use crate::credential::{BearerText, Credential, Place, Scheme};
 use crate::header::{HeaderName, HeaderText, same_to_a_server};
-use crate::jose::SigningFault;
 use crate::principal::{Principal, Proof};
 use crate::request::Headers;
 use bytes::Bytes;
@@ -41,14 +40,14 @@ impl Forward {
     /// For a caller who has shown a credential.
     ///
     /// # Errors
-    /// [`SigningFault`] when no token could be minted.
+    /// [`MintFault`] when no token could be minted.
     pub(super) fn apply(
         &self,
         credential: &Credential<'_, '_>,
         principal: Option<&Principal>,
         (headers, now): (&Headers<'_>, Timestamp),
         mutations: &mut Mutations,
-    ) -> Result<(), SigningFault> {
+    ) -> Result<(), MintFault> {
         let proof = principal.map_or(Proof::Token, Principal::proof);
         match self {
             // No module can do anything with it but use it.
@@ -85,13 +84,13 @@ impl Forward {
     /// For a request without a credential, whose caller may be known all the same: by the certificate of its connection.
     ///
     /// # Errors
-    /// [`SigningFault`] when no token could be minted.
+    /// [`MintFault`] when no token could be minted.
     pub(super) fn nothing_shown(
         &self,
         principal: Option<&Principal>,
         (headers, now): (&Headers<'_>, Timestamp),
         mutations: &mut Mutations,
-    ) -> Result<(), SigningFault> {
+    ) -> Result<(), MintFault> {
         match (self, principal) {
             (Self::Mint { minter, header }, Some(principal)) => {
                 mutations.set.push((header.clone(), minter.authorization(principal, now)?));

@@ -3,6 +3,7 @@
 
 use super::source::{Found, Source, computed};
 use crate::authz::condition::{Expression, Inputs};
+use crate::jose::is_beyond_64_bits;
 use crate::principal::Principal;
 use serde_json::Value;
 
@@ -109,7 +110,9 @@ fn fits(value: &Value, depth: usize, count: &mut usize) -> bool {
     let Some(below) = depth.checked_sub(1) else { return false };
     *count <= MAX_VALUES
         && match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+            Value::Null | Value::Bool(_) => true,
+            // It stands for more than one number of a token.
+            Value::Number(number) => !is_beyond_64_bits(number),
             Value::String(text) => is_shown(text),
             Value::Array(items) => items.iter().all(|item| fits(item, below, count)),
             Value::Object(members) => members.iter().all(|(name, value)| is_shown(name) && fits(value, below, count)),
@@ -141,6 +144,9 @@ mod tests {
             (json!("a".repeat(MAX_TEXT_BYTES)), true),
             (json!("a".repeat(MAX_TEXT_BYTES + 1)), false),
             (json!(7), true),
+            (json!(18_446_744_073_709_551_615_u64), true),
+            (json!(18_446_744_073_709_551_616.0), false),
+            (json!({"a": [1e30]}), false),
             (json!(null), false),
             (json!([]), true),
             (json!({"a": [1, null, {"b": false}]}), true),

@@ -4,11 +4,12 @@
 mod cache;
 
 use super::source::{Found, Source};
+use super::written::Problem;
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::header::HeaderText;
-use crate::jose::{SigningFault, SigningKey, VerificationKey};
-use crate::principal::Principal;
+use crate::jose::{SigningFault, SigningKey, VerificationKey, holds_beyond_64_bits};
+use crate::principal::{JsonType, Principal};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -44,6 +45,36 @@ pub struct Mint {
     pub claims: Vec<(Box<str>, Source)>,
 }
 
+/// Why a token could not be minted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MintFault {
+    /// The signature.
+    #[error(transparent)]
+    Signing(#[from] SigningFault),
+    /// What the client's own token claims.
+    #[error(transparent)]
+    Claim(#[from] MintedClaimFault),
+}
+
+/// A claim that can't be taken over into a minted token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the claim `{claim}` of the token for the module can't be written: {problem}")]
+pub struct MintedClaimFault {
+    claim: Box<str>,
+    problem: Box<str>,
+}
+
+impl MintedClaimFault {
+    fn number(claim: &str) -> Self {
+        Self { claim: claim.into(), problem: format!("it {}", Problem::Number).into() }
+    }
+
+    fn kind(claim: &str, found: &Value, expected: &str) -> Self {
+        let problem = format!("the caller's `{claim}` is {} and has to be {expected}", JsonType::of(found));
+        Self { claim: claim.into(), problem: problem.into() }
+    }
+}
+
 /// A mint that remembers what it has minted.
 #[derive(Debug)]
 pub struct Minter {
@@ -68,9 +99,9 @@ impl Minter {
     /// have.
     ///
     /// # Errors
-    /// [`SigningFault::Library`] when the library gives no signature.
-    pub(super) fn authorization(&self, principal: &Principal, now: Timestamp) -> Result<HeaderText, SigningFault> {
-        let claims = self.mint.claims_of(principal);
+    /// [`MintedClaimFault`] for a claim that can't be taken over as it is; [`SigningFault::Library`] when the library gives no signature.
+    pub(super) fn authorization(&self, principal: &Principal, now: Timestamp) -> Result<HeaderText, MintFault> {
+        let claims = self.mint.claims_of(principal)?;
         let text = Value::Object(claims.clone()).to_string();
         let until = now.plus(self.mint.lifetime).min(principal.valid_until());
         let what = What::new(principal.valid_until(), &text);
@@ -85,10 +116,13 @@ impl Minter {
 
 impl Mint {
     /// All but what makes one token differ from the next.
-    fn claims_of(&self, principal: &Principal) -> Map<String, Value> {
+    fn claims_of(&self, principal: &Principal) -> Result<Map<String, Value>, MintedClaimFault> {
         let mut claims = Map::new();
         for (name, source) in &self.claims {
             if let Some(found) = source.find(Some(principal)) {
+                if matches!(found, Found::Json(value) if holds_beyond_64_bits(value)) {
+                    return Err(MintedClaimFault::number(name));
+                }
                 claims.insert((**name).into(), found.to_json());
             }
         }
@@ -97,10 +131,10 @@ impl Mint {
         if let Some(subject) = &principal.identity().subject {
             claims.insert("sub".to_owned(), (**subject).into());
         }
-        if let Some(actor) = actor(principal) {
+        if let Some(actor) = actor(principal)? {
             claims.insert("act".to_owned(), actor);
         }
-        claims
+        Ok(claims)
     }
 
     fn sign(
@@ -121,14 +155,28 @@ impl Mint {
 
 /// Who acts for the subject (RFC 8693 §4.1): whoever the client's own token says acts; else the client that the token was issued to,
 /// if it names one that is not the subject itself.
-fn actor(principal: &Principal) -> Option<Value> {
+///
+/// A claim of another type would say nothing, and the module would take the subject for whoever acts: it is a fault.
+fn actor(principal: &Principal) -> Result<Option<Value>, MintedClaimFault> {
     let claims = principal.claims();
-    if let Some(actor @ Value::Object(_)) = claims.get("act") {
-        return Some(actor.clone());
+    let present = |name| claims.get(name).and_then(|value| principal.present(value));
+    match present("act") {
+        None => {}
+        Some(actor @ Value::Object(_)) if holds_beyond_64_bits(actor) => return Err(MintedClaimFault::number("act")),
+        Some(actor @ Value::Object(_)) => return Ok(Some(actor.clone())),
+        Some(other) => return Err(MintedClaimFault::kind("act", other, "an object")),
     }
-    let client = ["azp", "client_id"].into_iter().find_map(|name| claims.get(name)?.as_str())?;
+    let mut client = None;
+    for name in ["azp", "client_id"] {
+        match present(name) {
+            None => {}
+            Some(Value::String(text)) => client = client.or(Some(text.as_str())),
+            Some(other) => return Err(MintedClaimFault::kind(name, other, "a text")),
+        }
+    }
     let subject = principal.identity().subject.as_deref();
-    (!client.is_empty() && subject != Some(client)).then(|| json!({ "sub": client }))
+    let client = client.filter(|client| !client.is_empty() && subject != Some(client));
+    Ok(client.map(|client| json!({ "sub": client })))
 }
 
 /// The token's name follows from what it says: two tokens have one name exactly when they say the same, and no randomness is needed.

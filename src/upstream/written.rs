@@ -4,7 +4,7 @@
 //! | value | written as |
 //! |---|---|
 //! | text | as it is; with [`Form::Percent`] percent-encoded; with [`Form::List`] as a list of one |
-//! | number | decimal digits without an exponent, the shortest that mean this number: `7`, `-0.5`; `1.0` is `1` |
+//! | number | decimal digits without an exponent, the shortest that mean this number: `7`, `-0.5`; `1.0` is `1`; not beyond 64 bits |
 //! | boolean | `true`, `false` |
 //! | list | its items, percent-encoded, with commas between; no value when it is empty |
 //! | object | not, but with [`Form::Json`] |
@@ -14,6 +14,7 @@
 use super::json::{json, number};
 use super::source::Found;
 use crate::header::{HeaderText, HeaderTextFault};
+use crate::jose::{holds_beyond_64_bits, is_beyond_64_bits};
 use serde_json::Value;
 
 /// How a value is written.
@@ -47,6 +48,9 @@ pub enum Problem {
     /// An item is `null`, a list or an object.
     #[error("has an item that is no text, number or boolean")]
     Item,
+    /// It is, or holds, a number that many numbers of a token are read as.
+    #[error("is or holds a number that 64 bits don't hold, which readers of the token may take for another one")]
+    Number,
     /// An expression that was to make it came to nothing: what it reads is of another type than it expects, say.
     #[error("can't be told for this request")]
     Expression,
@@ -65,6 +69,7 @@ pub(super) fn write(found: Found<'_>, form: Form) -> Result<Option<HeaderText>, 
             let text = match found {
                 Found::Text(text) => json(&Value::from(text)),
                 Found::Texts(texts) => json(&texts.iter().map(|text| Value::from(&**text)).collect()),
+                Found::Json(value) if holds_beyond_64_bits(value) => return Err(Problem::Number),
                 Found::Json(value) => json(value),
             };
             bounded(text.into_bytes()).map(Some)
@@ -75,10 +80,12 @@ pub(super) fn write(found: Found<'_>, form: Form) -> Result<Option<HeaderText>, 
             Value::String(one) => text(one, form).map(Some),
             Value::Array(values) => list(values.iter().map(|value| match value {
                 Value::String(text) => item(text),
+                Value::Number(one) if is_beyond_64_bits(one) => Err(Problem::Number),
                 Value::Number(one) => Ok(number(one)),
                 Value::Bool(one) => Ok(one.to_string()),
                 Value::Null | Value::Array(_) | Value::Object(_) => Err(Problem::Item),
             })),
+            Value::Number(one) if is_beyond_64_bits(one) => Err(Problem::Number),
             Value::Number(one) => bounded(number(one).into_bytes()).map(Some),
             Value::Bool(one) => bounded(one.to_string().into_bytes()).map(Some),
             Value::Null => Ok(None),
@@ -164,7 +171,9 @@ mod tests {
             (json!(1.0), Form::Plain, Some("1")),
             (json!(-0.0), Form::Plain, Some("0")),
             (json!(-0.5), Form::Plain, Some("-0.5")),
-            (json!(1e21), Form::Plain, Some("1000000000000000000000")),
+            (json!(1e19), Form::Plain, Some("10000000000000000000")),
+            (json!(9_007_199_254_740_993_u64), Form::Plain, Some("9007199254740993")),
+            (json!(-9_223_372_036_854_775_808_i64), Form::Plain, Some("-9223372036854775808")),
             (json!(1e-7), Form::Plain, Some("0.0000001")),
             (json!(18_446_744_073_709_551_615_u64), Form::Plain, Some("18446744073709551615")),
             (json!(true), Form::Percent, Some("true")),
@@ -198,6 +207,11 @@ mod tests {
             (json!([["a"]]), Form::List, Problem::Item),
             (json!([long, "a"]), Form::Plain, Problem::TooLong),
             (json!([long]), Form::Json, Problem::TooLong),
+            (json!(1e21), Form::Plain, Problem::Number),
+            (json!(18_446_744_073_709_551_616.0), Form::List, Problem::Number),
+            (json!(-9_223_372_036_854_775_808.0), Form::Percent, Problem::Number),
+            (json!(["a", 1e30]), Form::Plain, Problem::Number),
+            (json!({"a": [{"b": 1e30}]}), Form::Json, Problem::Number),
             (json!("é".repeat(200)), Form::Percent, HeaderTextFault::TooLong.into()),
         ] {
             assert_eq!(written(&value, form), Err(problem), "{form:?}");

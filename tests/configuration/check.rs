@@ -3,8 +3,8 @@
 use super::{OTHER_PEM, PUBLIC_PEM, files, folder, variables};
 use crate::cli::process::{Said, run_in};
 use modgud::jose::VerificationKey;
-use std::fs;
 use rustix::process::{Resource, getrlimit};
+use std::fs;
 
 async fn check(arguments: &[&str]) -> Said {
     run_in(&folder("good"), &variables(), &[["check"].as_slice(), arguments].concat()).await

@@ -107,13 +107,10 @@ impl Answer {
                 fixed("x-content-type-options", "nosniff")?;
                 fixed("content-security-policy", "default-src 'none';")?;
             }
-            (Some("text/plain; charset=utf-8"), _) if !body.ends_with('\n') => {} // for a gRPC client
             (Some("text/plain; charset=utf-8"), _) => fixed("x-content-type-options", "nosniff")?,
             (kind, _) => return Err(format!("a body of the type {kind:?}")),
         }
-        if kind.as_deref().is_none_or(|kind| !kind.starts_with("text/plain") || body.ends_with('\n')) {
-            fixed("cache-control", "no-store")?;
-        }
+        fixed("cache-control", "no-store")?;
         let challenge = headers.remove("www-authenticate");
         ensure(status != 401 || challenge.is_some(), "401 without a challenge (RFC 9110 §15.5.2)")?;
         ensure((status == 302) == headers.contains_key("location"), "302 without a place, or a place without 302")?;

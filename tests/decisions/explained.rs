@@ -60,7 +60,7 @@ fn in_json(check: &CheckRequest) -> Option<Value> {
     let mut json = json!({
         "method": text(&http.method)?, "path": text(&http.path)?, "host": text(&http.host)?,
         "scheme": text(&http.scheme)?, "protocol": text(&http.protocol)?, "headers": headers,
-        "body": text(&http.body)?,
+        "body": text(&http.body)?, "rawBody": STANDARD.encode(&http.raw_body),
     });
     if let Some(HeaderMap { headers }) = &http.header_map {
         let header = |header: &modgud::envoy::proto::HeaderValue| {

@@ -41,7 +41,11 @@ pub(super) fn message(case: &Case, token: &str, encoding: Encoding) -> CheckRequ
         }
     }
     if let Some(body) = &case.body {
-        http.body = bytes(body).into();
+        // As Envoy sends it without and with `pack_as_bytes`.
+        match encoding {
+            Encoding::Joined => http.body = bytes(body).into(),
+            Encoding::Raw => http.raw_body = bytes(body).into(),
+        }
     }
     http.method = bytes(case.method.as_deref().unwrap_or(METHOD)).into();
     http.path = bytes(case.path.as_deref().unwrap_or(PATH)).into();

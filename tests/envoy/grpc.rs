@@ -1,7 +1,7 @@
 //! gRPC clients are denied in gRPC's own words: HTTP 200, and the status that fits (gRPC's `http-grpc-status-mapping`).
 
-use super::playground;
 use super::tokens::{claims, sign};
+use super::{ask, body, playground, replaced};
 use modgud::envoy::proto::{AuthorizationClient, CheckRequest};
 use modgud::playground::{Playground, Setup};
 use tonic::transport::Channel;
@@ -25,12 +25,40 @@ async fn a_denied_call_gets_a_grpc_status() {
         assert_eq!(status.code(), code, "{prefix}: {status:?}");
         // With another HTTP status than 200, tonic would make a code up and say so in the message.
         assert_eq!(status.message(), text, "{prefix}");
+        let cache = status.metadata().get("cache-control").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(cache.as_deref(), Some("no-store"), "{prefix}: {status:?}");
     }
 
     playground.kill_modgud().await;
     let status = call(&playground, "/crm", Some(format!("JWT {token}"))).await;
     assert_eq!((status.code(), status.message()), (Code::Unavailable, ""), "{status:?}");
     playground.stop().await;
+}
+
+/// A browser's call is turned away with 401 and `cache-control: no-store`; an Envoy that knows grpc-web adds the status of gRPC.
+#[tokio::test]
+async fn a_denied_grpc_web_call_is_kept_in_no_cache() {
+    fn with_grpc_web(yaml: &str) -> String {
+        let cors = "                  - name: envoy.filters.http.cors\n";
+        let filter = concat!(
+            "                  - name: envoy.filters.http.grpc_web\n",
+            "                    typed_config:\n",
+            "                      \"@type\": type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb\n\n",
+        );
+        replaced(yaml, cors, &format!("{filter}{cors}"))
+    }
+    for edit in [None, Some(with_grpc_web as fn(&str) -> String)] {
+        let playground = playground(Setup { edit, ..Setup::default() }).await;
+        for kind in ["application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text"] {
+            let lines = [format!("Content-Type: {kind}"), "X-Grpc-Web: 1".to_owned(), "Content-Length: 0".to_owned()];
+            let answer = ask(playground.gateway, "POST", "/crm/a.B/C", &lines).await;
+            let at = format!("{kind}: {:?} {}", answer.headers, body(&answer));
+            assert_eq!(answer.status, 401, "{at}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{at}");
+            assert_eq!(answer.header("grpc-status"), edit.map(|_| "16"), "{at}");
+        }
+        playground.stop().await;
+    }
 }
 
 /// A call over HTTP/2 without TLS, to a method below `prefix`.

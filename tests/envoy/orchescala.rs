@@ -43,7 +43,7 @@ async fn the_service_gets_the_token_and_a_correlation_that_it_can_verify() {
     let plain = sign(&playground.key, &claims);
     let header = |token: &str, body: &str| {
         format!(
-            "Authorization: bearer {token}\r\nX-Identity-Correlation: spoofed\r\nContent-Length: {}\r\n",
+            "Authorization: bearer {token}\r\nX-Identity-Correlation: spoofed\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
             body.len()
         )
     };
@@ -71,7 +71,8 @@ async fn the_service_gets_the_token_and_a_correlation_that_it_can_verify() {
     assert_eq!(told(&cut), (400, json!(400)));
 
     // In pieces, so that nobody knows the length beforehand: Envoy has it whole all the same.
-    let lines = format!("Authorization: Bearer {plain}\r\nTransfer-Encoding: chunked\r\n");
+    let lines =
+        format!("Authorization: Bearer {plain}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n");
     let pieces = post(&playground, "/crm/process-123/complete", &lines, "7\r\n{\"a\":1}\r\n0\r\n\r\n").await;
     assert_eq!(Seen::of(&pieces).values("x-identity-correlation").len(), 1);
 
@@ -79,6 +80,49 @@ async fn the_service_gets_the_token_and_a_correlation_that_it_can_verify() {
     let nothing = post(&playground, "/crm/", &header(&plain, ""), "").await;
     assert_eq!(Seen::of(&nothing).values("x-identity-correlation").len(), 1);
     playground.stop().await;
+}
+
+fn as_bytes(yaml: &str) -> String {
+    replaced(&with_bodies(yaml), "max_request_bytes: 64,", "max_request_bytes: 64, pack_as_bytes: true,")
+}
+
+/// What is signed is byte for byte what the service reads: bytes that are no UTF-8 reach modgud as `!` where Envoy sends bodies as text.
+#[tokio::test]
+async fn a_body_that_envoy_alters_or_that_is_read_by_another_charset_names_nobody() {
+    for (edit, exclamation) in [(with_bodies as fn(&str) -> String, 400), (as_bytes, 401)] {
+        let playground = playground(Setup { config: Some(CONFIG), edit: Some(edit), ..Setup::default() }).await;
+        let claims = with(with(claims(), "preferred_username", json!("testuser")), "scope", json!("impersonate"));
+        let token = sign(&playground.key, &claims);
+        let send = async |kind: &str, body: &[u8]| {
+            let head = format!(
+                "POST /crm/ HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{kind}Content-Length: {}\r\n\r\n",
+                body.len()
+            );
+            Exchange::raw(playground.gateway, &[head.as_bytes(), body].concat()).await.unwrap()
+        };
+        let json_type = "Content-Type: application/json\r\n";
+        // The module knows no scheme but `JWT`: 401 says that it was asked.
+        let good = send(json_type, r#"{"customer":"J\u00f6rg é"}"#.as_bytes()).await;
+        assert_eq!(good.status, 401);
+        let seen = Seen::of(&good);
+        let [correlation] = seen.values("x-identity-correlation")[..] else { panic!("{:?}", seen.headers) };
+        let correlation = IdentityCorrelation::from_json(correlation.as_bytes()).unwrap();
+        assert_eq!(correlation.impersonated.unwrap().as_str(), "Jörg é");
+        assert_eq!(send(json_type, br#"{"customer":"c!"}"#).await.status, exclamation);
+        assert_eq!(send(json_type, b"{\"customer\":\"c\xe9\"}").await.status, 400);
+        assert_eq!(send(json_type, b"{\"custom\xe9er\":\"c\"}").await.status, 400);
+        for kind in [
+            "",
+            "Content-Type: application/json; charset=utf-7\r\n",
+            "Content-Type: application/x-www-form-urlencoded\r\n",
+            "Content-Type: application/json\r\nContent-Type: text/plain\r\n",
+            "Content-Type: application/json\r\nContent-Encoding: gzip\r\n",
+        ] {
+            let denied = send(kind, br#"{"+AGM-ustomer":"victim"}"#).await;
+            assert_eq!((denied.status, denied.json()["errorCode"].clone()), (400, json!(400)), "{kind}");
+        }
+        playground.stop().await;
+    }
 }
 
 /// Without `with_request_body` nobody knows what the body says: a request that says that it has one is refused.

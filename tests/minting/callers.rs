@@ -85,16 +85,25 @@ async fn whoever_acts_for_the_subject_is_named() {
         (vec![("azp", json!("portal")), ("client_id", json!("other"))], json!({"sub": "portal"})),
         (vec![("azp", json!(subject))], Value::Null),
         (vec![("azp", json!(""))], Value::Null),
-        (vec![("azp", json!(7))], Value::Null),
         (
             vec![("act", json!({"sub": "a", "act": {"sub": "b"}})), ("azp", json!("a"))],
             json!({"sub": "a", "act": {"sub": "b"}}),
         ),
-        (vec![("act", json!("portal"))], Value::Null),
+        (vec![("act", Value::Null), ("azp", Value::Null), ("client_id", json!("portal"))], json!({"sub": "portal"})),
     ] {
         let found = verified(&minted(&sidecar, with_claims(&claims)).await, &keys);
         assert_eq!(found["act"], actor, "{claims:?}");
         assert_eq!(found["sub"], subject);
+    }
+    // The module would take the subject for whoever acts.
+    for claims in [
+        ("act", json!("portal")),
+        ("act", json!({"sub": "a", "n": 1e30})),
+        ("azp", json!(7)),
+        ("client_id", json!(["portal"])),
+    ] {
+        let answer = ask(&sidecar, with_claims(std::slice::from_ref(&claims))).await;
+        assert!(matches!(answer, Answer::Deny { status: 401, .. }), "{claims:?}: {answer:?}");
     }
     sidecar.stop(Stop::Now).await;
 }

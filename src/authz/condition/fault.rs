@@ -173,6 +173,9 @@ pub enum EvaluationFault {
     /// A header or a parameter that can't be read in one way.
     #[error("the expression reads `{0}`, which stands there more than once or can be read in more than one way")]
     Ambiguous(Box<str>),
+    /// A claim with a number that stands for more than one number of the token.
+    #[error("the expression reads `{0}`, which holds a number that 64 bits don't hold")]
+    Number(Box<str>),
     /// An operator or function for values of other types.
     #[error("the expression applies `{0}` to values of types that it is not for")]
     Types(Box<str>),

@@ -6,6 +6,7 @@ use super::reads::{Names, Reads};
 use super::vocabulary::Variable;
 use crate::authz::PathPattern;
 use crate::clock::Timestamp;
+use crate::jose::is_beyond_64_bits;
 use crate::principal::Principal;
 use crate::query::Query;
 use crate::request::{Lookup, Request};
@@ -67,7 +68,7 @@ pub(super) fn bind<'v>(
         add(Variable::Query, self::query(query, inputs.request)?);
     }
     if claims.is_something() {
-        add(Variable::Claims, self::claims(claims, inputs.principal));
+        add(Variable::Claims, self::claims(claims, inputs.principal)?);
     }
     if principal.is_something() {
         add(Variable::Principal, self::principal(principal, inputs.principal));
@@ -117,7 +118,7 @@ fn request<'v>(fields: &Names, headers: &Names, request: &'v Request<'v>) -> Res
     add("scheme", scheme.map(text));
     add("host", request.host.name().map(text));
     add("port", request.port.map(|port| -> Boxed<'v> { Box::new(CelInt::from(i64::from(port))) }));
-    add("path", Some(text(request.path.as_str())));
+    add("path", Some(text(request.path.without_trailing_slash())));
     if headers.is_something() {
         members.add("headers", self::headers(headers, request)?);
     }
@@ -185,33 +186,38 @@ fn query<'v>(names: &Names, request: &Request<'v>) -> Result<Boxed<'v>, Evaluati
     Ok(members.boxed())
 }
 
-fn claims<'v>(names: &Names, principal: Option<&'v Principal>) -> Boxed<'v> {
+fn claims<'v>(names: &Names, principal: Option<&'v Principal>) -> Result<Boxed<'v>, EvaluationFault> {
     let mut members = Members::default();
     if let Some(principal) = principal {
         let mut add = |name: &'v str, value: &'v Value| {
             if let Some(value) = principal.present(value) {
-                members.add(name, json(value, principal));
+                members.add(name, json(value, principal)?);
             }
+            Some(())
         };
         match names {
             Names::Nothing => {}
             Names::These(names) => {
-                names
-                    .iter()
-                    .filter_map(|name| principal.claims().member(name))
-                    .for_each(|(name, value)| add(name, value));
+                for (name, value) in names.iter().filter_map(|name| principal.claims().member(name)) {
+                    add(name, value).ok_or_else(|| EvaluationFault::Number(format!("claims.{name}").into()))?;
+                }
             }
-            Names::All => principal.claims().iter().for_each(|(name, value)| add(name, value)),
+            Names::All => {
+                let added = principal.claims().iter().try_for_each(|(name, value)| add(name, value));
+                added.ok_or_else(|| EvaluationFault::Number("claims".into()))?;
+            }
         }
     }
-    members.boxed()
+    Ok(members.boxed())
 }
 
-/// A claim as a value. A member that stands for "no value" is left out, so that it can't be taken for one.
-fn json<'v>(value: &'v Value, principal: &Principal) -> Boxed<'v> {
-    match value {
+/// A claim as a value. A member that stands for "no value" is left out, so that it can't be taken for one. `None` if it holds a number
+/// that more than one number of a token is read as: compared, two of them would be one.
+fn json<'v>(value: &'v Value, principal: &Principal) -> Option<Boxed<'v>> {
+    Some(match value {
         Value::Null => Box::new(CelNull),
         Value::Bool(value) => Box::new(CelBool::from(*value)),
+        Value::Number(number) if is_beyond_64_bits(number) => return None,
         Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
             (Some(value), _, _) => Box::new(CelInt::from(value)),
             (None, Some(value), _) => Box::new(CelUInt::from(value)),
@@ -220,19 +226,19 @@ fn json<'v>(value: &'v Value, principal: &Principal) -> Boxed<'v> {
         },
         Value::String(value) => text(value),
         Value::Array(list) => {
-            let list: Vec<Boxed<'v>> = list.iter().map(|value| json(value, principal)).collect();
-            Box::new(CelList::from(list))
+            let list: Option<Vec<Boxed<'v>>> = list.iter().map(|value| json(value, principal)).collect();
+            Box::new(CelList::from(list?))
         }
         Value::Object(object) => {
             let mut members = Members::default();
             for (name, value) in object {
                 if let Some(value) = principal.present(value) {
-                    members.add(name.as_str(), json(value, principal));
+                    members.add(name.as_str(), json(value, principal)?);
                 }
             }
             members.boxed()
         }
-    }
+    })
 }
 
 fn principal<'v>(names: &Names, principal: Option<&'v Principal>) -> Boxed<'v> {

@@ -2,6 +2,7 @@
 //! refused, since the service behind might read it.
 
 use super::CorrelationFault;
+use super::json_body::{self, MediaTypeFault};
 use super::part::{Part, PartFault};
 use crate::header::HeaderName;
 use crate::jose::{JsonFault, read_json};
@@ -36,6 +37,14 @@ pub enum BodyFault {
     /// Envoy sent its beginning only, or another length than the request says that it has.
     #[error("Envoy did not send the body along whole")]
     Partial,
+    /// Envoy puts a `!` in the place of bytes that are no UTF-8 in what it sends as text: what stands there can't be told.
+    #[error(
+        "the body holds a `!`, which may stand for other bytes: Envoy has to send it as bytes (`pack_as_bytes: true`)"
+    )]
+    Altered,
+    /// The service reads it in another way than as JSON in UTF-8, or could.
+    #[error("the request with a body {0}")]
+    MediaType(#[from] MediaTypeFault),
     /// A member that some readers take for the one that counts, such as `customerid` or `customer_id` for `customerId`.
     #[error("the body has a member that some readers take for the one that says for whom the caller acts")]
     Alike,
@@ -94,6 +103,7 @@ fn in_body(name: &str, request: &Request<'_>) -> Result<Option<Part>, Correlatio
     if bytes.is_empty() {
         return Ok(None);
     }
+    json_body::check(&request.headers).map_err(BodyFault::MediaType)?;
     let body = read_json(bytes).map_err(BodyFault::Json)?;
     let members = match &body {
         Value::Object(members) => members,
@@ -138,22 +148,21 @@ fn alike(one: &str, other: &str) -> bool {
 fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], BodyFault> {
     let length = request.headers.get("content-length");
     match (request.body, length) {
-        (Body::Partial, _) | (Body::Whole(_), Lookup::Repeated) => Err(BodyFault::Partial),
-        (Body::Whole(bytes), Lookup::One(length)) if length != bytes.len().to_string().as_bytes() => {
+        (Body::Partial, _) | (Body::Whole(_) | Body::Text(_), Lookup::Repeated) => Err(BodyFault::Partial),
+        (Body::Whole(bytes) | Body::Text(bytes), Lookup::One(length))
+            if length != bytes.len().to_string().as_bytes() =>
+        {
             Err(BodyFault::Partial)
         }
-        (Body::Whole(bytes), Lookup::Absent | Lookup::One(_)) => Ok(bytes),
+        (Body::Text(bytes), Lookup::Absent | Lookup::One(_)) if bytes.contains(&b'!') => Err(BodyFault::Altered),
+        (Body::Whole(bytes) | Body::Text(bytes), Lookup::Absent | Lookup::One(_)) => Ok(bytes),
         (Body::NotSent, Lookup::Absent | Lookup::One(b"0")) => Ok(&[]),
         (Body::NotSent, Lookup::One(_) | Lookup::Repeated) => Err(BodyFault::NotSent),
     }
 }
 
-/// A number as it stands in the body, as far as that can be told once it has been read.
+/// A whole number of 64 bits as it stands in the body: JSON has one spelling for it. Any other number has many (`1.50`, `15e-1`, `-0`),
+/// and services write it in their own.
 fn exactly(number: &Number) -> Result<String, PartFault> {
-    /// From here on not every whole number is one (IEEE 754 binary64).
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    match number.as_f64() {
-        Some(value) if number.is_f64() && value.abs() >= EXACT => Err(PartFault::Number),
-        Some(_) | None => Ok(number.to_string()),
-    }
+    if number.is_f64() { Err(PartFault::Number) } else { Ok(number.to_string()) }
 }

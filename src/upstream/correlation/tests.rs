@@ -2,7 +2,7 @@
 
 use super::{
     BodyFault, Correlation, CorrelationFault, IdentityCorrelation, Impersonation, ImpersonationSource, InstanceSources,
-    Part, PartFault, ReadFault, SigningSecret, VerifyFault,
+    MediaTypeFault, Part, PartFault, ReadFault, SigningSecret, VerifyFault,
 };
 use crate::authz::PathPattern;
 use crate::clock::Timestamp;
@@ -132,6 +132,9 @@ fn configured(source: ImpersonationSource) -> Correlation {
     }
 }
 
+/// The header field without which no body is read.
+const JSON: (&str, &str) = ("content-type", "application/json");
+
 /// What comes of a request with this body and these headers, by a caller with these permissions.
 fn made(
     path: &str,
@@ -151,13 +154,14 @@ fn made(
 fn the_value_comes_from_a_body_that_is_there_whole() {
     let of = |body: &str| {
         let bytes = body.to_owned();
-        made("/", Body::Whole(bytes.as_bytes()), &[], &["impersonate"])
+        made("/", Body::Whole(bytes.as_bytes()), &[JSON], &["impersonate"])
             .map(|made| made.impersonated.map(|part| part.as_str().to_owned()))
     };
     for (body, expected) in [
         (r#"{"customer": "customer-456", "a": {"customer": "no"}}"#, Some("customer-456")),
         (r#"{"customer": 456}"#, Some("456")),
-        (r#"{"customer": -1.5}"#, Some("-1.5")),
+        (r#"{"customer": -7}"#, Some("-7")),
+        (r#"{"customer": 18446744073709551615}"#, Some("18446744073709551615")),
         (r#"{"customer": ""}"#, None),
         (r#"{"customer": null}"#, None),
         (r#"{"a": {"customer": "c"}}"#, None),
@@ -177,6 +181,11 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
         (r#"{"customer": "a|b"}"#, CorrelationFault::Impersonated(PartFault::Bar)),
         (r#"{"customer": "a\nb"}"#, CorrelationFault::Impersonated(PartFault::Control)),
         (r#"{"customer": 100000000000000000000}"#, CorrelationFault::Impersonated(PartFault::Number)),
+        // Each of these is one number of many spellings.
+        (r#"{"customer": -1.5}"#, CorrelationFault::Impersonated(PartFault::Number)),
+        (r#"{"customer": 1.0}"#, CorrelationFault::Impersonated(PartFault::Number)),
+        (r#"{"customer": 1e2}"#, CorrelationFault::Impersonated(PartFault::Number)),
+        (r#"{"customer": -0}"#, CorrelationFault::Impersonated(PartFault::Number)),
         (r#"{"customer": "a", "customer": "b"}"#, json(JsonFault::DuplicateName)),
         (r#"{"customer": "a", "\u0063ustomer": "b"}"#, json(JsonFault::DuplicateName)),
         (r#"{"customer": "a",}"#, json(JsonFault::Syntax)),
@@ -212,19 +221,52 @@ fn a_body_that_is_not_there_whole_names_nobody_for_certain() {
     let not_sent = Err(CorrelationFault::Body(BodyFault::NotSent));
     let of = |body, headers: &[(&'static str, &'static str)]| made("/", body, headers, &[]).map(|_| ());
     assert_eq!(of(Body::Partial, &[]), partial);
-    assert_eq!(of(Body::Whole(b"{}"), &[("content-length", "2")]), Ok(()));
-    assert_eq!(of(Body::Whole(b"{}"), &[("content-length", "3")]), partial);
-    assert_eq!(of(Body::Whole(b"{}"), &[("content-length", "02")]), partial);
+    assert_eq!(of(Body::Whole(b"{}"), &[("content-length", "2"), JSON]), Ok(()));
+    assert_eq!(of(Body::Whole(b"{}"), &[("content-length", "3"), JSON]), partial);
+    assert_eq!(of(Body::Whole(b"{}"), &[("content-length", "02"), JSON]), partial);
     assert_eq!(of(Body::NotSent, &[("content-length", "2")]), not_sent);
     assert_eq!(of(Body::NotSent, &[("content-length", "0")]), Ok(()));
     assert_eq!(of(Body::NotSent, &[]), Ok(()));
 }
 
 #[test]
+fn a_body_is_read_by_its_content_type() {
+    let of = |body, headers: &[(&'static str, &'static str)]| {
+        made("/", body, headers, &["impersonate"]).map(|made| made.impersonated.map(|part| part.as_str().to_owned()))
+    };
+    let fault = |fault| Err(CorrelationFault::Body(BodyFault::MediaType(fault)));
+    let body = Body::Whole(br#"{"customer": "c"}"#);
+    assert_eq!(of(body, &[JSON]), Ok(Some("c".to_owned())));
+    assert_eq!(of(body, &[]), fault(MediaTypeFault::Missing));
+    assert_eq!(of(body, &[JSON, JSON]), fault(MediaTypeFault::Repeated));
+    assert_eq!(of(body, &[("content-type", "application/json; charset=utf-7")]), fault(MediaTypeFault::Other));
+    assert_eq!(of(body, &[JSON, ("content-encoding", "gzip")]), fault(MediaTypeFault::Coded));
+    // In UTF-7 this is a customer, and in UTF-8 there is none.
+    let utf_7 = Body::Whole(br#"{"+AGM-ustomer": "victim"}"#);
+    assert_eq!(of(utf_7, &[("content-type", "application/json; charset=utf-7")]), fault(MediaTypeFault::Other));
+    // A form that is a JSON text too.
+    let form = Body::Whole(br#"{"a":"&customer=victim&b="}"#);
+    assert_eq!(of(form, &[("content-type", "application/x-www-form-urlencoded")]), fault(MediaTypeFault::Other));
+    // Without a body there is nothing to read.
+    assert_eq!(of(Body::Whole(b""), &[("content-type", "text/plain")]), Ok(None));
+}
+
+#[test]
+fn a_body_that_envoy_may_have_altered_is_not_read() {
+    let of = |body| made("/", body, &[JSON], &["impersonate"]).map(|made| made.impersonated.is_some());
+    assert_eq!(of(Body::Text(br#"{"customer": "c"}"#)), Ok(true));
+    let altered = Err(CorrelationFault::Body(BodyFault::Altered));
+    assert_eq!(of(Body::Text(br#"{"customer": "c!"}"#)), altered);
+    assert_eq!(of(Body::Text(br#"{"custome!r": "c"}"#)), altered);
+    assert_eq!(of(Body::Whole(br#"{"customer": "c!"}"#)), Ok(true));
+    assert_eq!(of(Body::Whole(b"{\"customer\": \"c\xe9\"}")), Err(BodyFault::Json(JsonFault::NotUtf8).into()));
+}
+
+#[test]
 fn nobody_acts_for_another_without_the_permission() {
     let body = Body::Whole(br#"{"customer": "c"}"#);
-    assert_eq!(made("/", body, &[], &["read"]), Err(CorrelationFault::NotEntitled("impersonate".into())));
-    assert_eq!(made("/", Body::Whole(b"{}"), &[], &["read"]).map(|made| made.impersonated), Ok(None));
+    assert_eq!(made("/", body, &[JSON], &["read"]), Err(CorrelationFault::NotEntitled("impersonate".into())));
+    assert_eq!(made("/", Body::Whole(b"{}"), &[JSON], &["read"]).map(|made| made.impersonated), Ok(None));
 }
 
 #[test]

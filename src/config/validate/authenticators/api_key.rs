@@ -59,7 +59,8 @@ fn keys(
         let digest = found.take(&at.key("sha256"), digest);
         let expires = entry.expires.as_ref().map(|text| timestamp(text).map_err(|_| Problem::TimeHidden));
         let expires = expires.map(|expires| found.take(&at.key("expires"), expires));
-        let principal = found.take(&at.key("subject"), principal(entry, name, identity));
+        let principal = principal(entry, name, identity);
+        let principal = principal.map_err(|(key, problem)| found.add(at.key(key), problem)).ok();
         if let (Some(digest), Some(principal)) = (digest, principal) {
             let expires = expires.unwrap_or(Some(Timestamp::NEVER)).unwrap_or(Timestamp::EPOCH);
             let key = ApiKey { id: entry.id.as_str().into(), principal: Arc::new(principal.until(expires)), expires };
@@ -72,18 +73,29 @@ fn keys(
     keys
 }
 
-/// The caller that an entry stands for: its claims, the `id` as the token's, and the subject where subjects are looked for.
-fn principal(entry: &ApiKeyEntry, name: &AuthenticatorName, mapping: &IdentityClaims) -> Result<Principal, Problem> {
+/// The caller that an entry stands for: its claims, the `id` as the token's, and the subject where subjects are looked for. A problem
+/// comes with the key that it belongs to.
+fn principal(
+    entry: &ApiKeyEntry,
+    name: &AuthenticatorName,
+    mapping: &IdentityClaims,
+) -> Result<Principal, (&'static str, Problem)> {
     let ApiKeyEntry { id, sha256: _, subject, roles, permissions, claims, expires: _ } = entry;
     let mut claims = claims.clone();
     if claims.insert(TOKEN_ID.to_owned(), Value::from(id.as_str())).is_some() {
-        return Err(Problem::TokenIdClaimed);
+        return Err(("subject", Problem::TokenIdClaimed));
     }
     if let (Some(subject), Some(path)) = (subject, &mapping.subject) {
-        path.put(&mut claims, subject).map_err(|_| Problem::SubjectTwice(Quoted::new(&path.to_string())))?;
+        let put = path.put(&mut claims, subject);
+        put.map_err(|_| ("subject", Problem::SubjectTwice(Quoted::new(&path.to_string()))))?;
+    }
+    for (key, list) in [("roles", roles), ("permissions", permissions)] {
+        if list.iter().any(String::is_empty) {
+            return Err((key, Problem::ApiKeyEmptyItem));
+        }
     }
     let claims = Claims::of_json(Value::Object(claims));
-    let claimed = mapping.claimed(&claims);
+    let claimed = mapping.claimed(&claims).map_err(|fault| ("claims", Problem::ApiKeyClaim(fault)))?;
     let own = |list: &[String], claimed: Vec<Box<str>>| match list {
         [] => claimed,
         list => list.iter().map(|text| text.as_str().into()).collect(),
