@@ -15,8 +15,7 @@ pub(super) fn find(document: &Document, cautions: &mut Cautions<'_>) {
                 cautions.add(&at, Caution::ClaimNameIsUrl { found, inside, whole: text.clone() });
             }
             Claim::Names(names) if path.is_nested() => {
-                // A URL or a URN is a name with dots of its own.
-                if let Some(dotted) = names.iter().find(|name| name.contains('.') && !name.contains([':', '/'])) {
+                if let Some(dotted) = names.iter().enumerate().find_map(|(place, name)| way(names, place, name)) {
                     let (inside, dotted) = (path.described(), Quoted::new(dotted));
                     cautions.add(&at, Caution::ClaimListIsPath { inside, dotted });
                 }
@@ -34,6 +33,14 @@ pub(super) fn find(document: &Document, cautions: &mut Cautions<'_>) {
             }
         }
     }
+}
+
+/// A name in a list that looks like a way to a claim by itself. A URL or a URN is a name with dots of its own, and so may the last
+/// name be, unless it ends like another one: `[roles, realm_access.roles]`.
+fn way<'n>(names: &[String], place: usize, name: &'n str) -> Option<&'n str> {
+    let (_, end) = name.rsplit_once('.').filter(|_| !name.contains([':', '/']))?;
+    let is_last = place.saturating_add(1) == names.len();
+    (!is_last || names.iter().any(|other| other == end)).then_some(name)
 }
 
 /// Every claim that the document names, with its place.
