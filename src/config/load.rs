@@ -252,13 +252,11 @@ fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
 /// is returned beside the profile that nothing is taken from.
 fn named_profile(user: &Node) -> (ProfileName, Option<Placed>) {
     let named = user.member("profile").map(|entry| &entry.node).filter(|node| !matches!(node.value, Value::Null));
-    match named {
-        Some(node) => (serde::Deserialize::deserialize(node).unwrap_or(ProfileName::Bifrost), None),
-        None => {
-            let problem = Placed::new(&At::root("profile"), user, Problem::ProfileMissing).from_the_start();
-            (ProfileName::None, Some(problem))
-        }
+    if let Some(node) = named {
+        return (serde::Deserialize::deserialize(node).unwrap_or(ProfileName::Bifrost), None);
     }
+    let problem = Placed::new(&At::root("profile"), user, Problem::ProfileMissing).or_at_the_start();
+    (ProfileName::None, Some(problem))
 }
 
 /// Lays the flags over the whole, and names the profile if nobody else has: what is printed says on what it lies. Where something

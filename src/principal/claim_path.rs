@@ -49,8 +49,9 @@ impl ClaimPath {
     #[must_use]
     pub fn described(&self) -> String {
         let (last, way) = self.0.split_last().map_or(("", &[][..]), |(last, way)| (&**last, way));
-        let around: String = way.iter().rev().map(|name| format!(" inside `{name}`")).collect();
-        format!("`{last}`{around}")
+        let names: Vec<String> =
+            [last].into_iter().chain(way.iter().rev().map(|name| &**name)).map(|name| format!("`{name}`")).collect();
+        names.join(" inside ")
     }
 
     /// Puts a text there, with the objects that lead to it.

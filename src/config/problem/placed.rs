@@ -44,7 +44,7 @@ impl<T> Placed<T> {
     }
 
     /// The same at the start of the document, if the place has no position.
-    pub(in crate::config) fn from_the_start(mut self) -> Self {
+    pub(in crate::config) fn or_at_the_start(mut self) -> Self {
         self.place.position = self.place.position.or(Some((1, 1)));
         self
     }
