@@ -49,6 +49,17 @@ pub enum AddressFault {
     Path,
 }
 
+impl Address {
+    /// Returns true if only this machine can reach it: a socket in the file system, or an address of the loopback interface.
+    #[must_use]
+    pub const fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
 impl FromStr for Address {
     type Err = AddressFault;
 
@@ -91,6 +102,26 @@ mod tests {
         let longest = format!("unix:/{}", "a".repeat(106));
         for text in ["127.0.0.1:9191", "[::1]:0", "unix:/run/modgud/check.sock", "unix:/a b", &longest] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn loopback_and_sockets_are_local() {
+        for (text, local) in [
+            ("127.0.0.1:9191", true),
+            ("127.255.255.254:1", true),
+            ("[::1]:9191", true),
+            ("[::ffff:127.0.0.1]:9191", true),
+            ("unix:/run/modgud/check.sock", true),
+            ("0.0.0.0:9191", false),
+            ("[::]:9191", false),
+            ("[::ffff:0.0.0.0]:9191", false),
+            ("[::ffff:10.0.0.1]:9191", false),
+            ("10.0.0.1:9191", false),
+            ("128.0.0.1:9191", false),
+            ("[fe80::1]:9191", false),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().is_local(), local, "{text}");
         }
     }
 

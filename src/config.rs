@@ -11,6 +11,7 @@ mod key_facts;
 mod load;
 mod open;
 mod path;
+mod placeholder;
 mod print;
 mod problem;
 mod profile;

@@ -47,6 +47,12 @@ pub enum ClaimFault {
     /// A required claim has no value.
     #[error("the token has no `{0}`")]
     Missing(Box<str>),
+    /// A required claim is not where its name leads: the claim and the objects around it, for a sentence.
+    #[error("the token has no {0}")]
+    MissingInside(Box<str>),
+    /// A required claim is there, and its value counts as none.
+    #[error("the token's `{0}` is `null` or a text that counts as no value")]
+    NoValue(Box<str>),
     /// A claim has the wrong type or is out of range.
     #[error("the token's `{0}` has a type or value that can't be used")]
     Invalid(Box<str>),
@@ -85,7 +91,7 @@ impl ClaimFault {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::Missing(_) => Reason::ClaimMissing,
+            Self::Missing(_) | Self::MissingInside(_) | Self::NoValue(_) => Reason::ClaimMissing,
             Self::Invalid(_) | Self::Identity(_) => Reason::ClaimInvalid,
             Self::Audience => Reason::AudienceMismatch,
             Self::Type => Reason::TokenTypeNotAllowed,
@@ -190,8 +196,8 @@ impl ClaimChecks {
         }
         let identity = identity?;
         for path in &self.require {
-            let present = self.identity.absent.present(path.find(claims));
-            let present = present.map(|_| ()).ok_or_else(|| ClaimFault::Missing(path.to_string().into()));
+            let found = path.find(claims);
+            let present = self.identity.absent.present(found).map(|_| ()).ok_or_else(|| missing(path, found.is_some()));
             observer.step(|| Step::of("required claim", &present, path.to_string()));
             present?;
         }
@@ -239,6 +245,15 @@ impl ClaimChecks {
             (AudiencePolicy::AnyOf(expected), Some(found)) if ours(expected, &found) => Ok(()),
             (AudiencePolicy::Absent, Some(_)) | (AudiencePolicy::AnyOf(_), _) => Err(ClaimFault::Audience),
         }
+    }
+}
+
+/// Why a required claim has no value. Of a nested one the way to it is told: `https://example.com/org` may be there as one name.
+fn missing(path: &ClaimPath, is_there: bool) -> ClaimFault {
+    match (is_there, path.is_nested()) {
+        (true, _) => ClaimFault::NoValue(path.to_string().into()),
+        (false, true) => ClaimFault::MissingInside(path.described().into()),
+        (false, false) => ClaimFault::Missing(path.to_string().into()),
     }
 }
 

@@ -106,7 +106,7 @@ impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for segment in &self.segments {
             match segment {
-                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Literal(text) => write!(f, "/{}", literal(text))?,
                 Segment::Parameter(name) => write!(f, "/{{{name}}}")?,
             }
         }
@@ -145,9 +145,22 @@ pub enum PatternFault {
     /// `.` or `..`.
     #[error("a path pattern has no `.` or `..` segment, as no path with one is accepted")]
     DotSegment,
-    /// `%`: literals are written decoded.
-    #[error("a path pattern is written decoded, without `%`")]
+    /// `%`: literals are written decoded, but for what is a parameter in another syntax.
+    #[error(
+        "a path pattern is written decoded, without `%`; only `%24`, `%28`, `%3A`, `%3C`, `%5B` and `%5E` may begin a segment"
+    )]
     Percent,
+    /// A segment that is a parameter in the syntax of another framework, and would be compared as it is.
+    #[error(
+        "one segment is `{{id}}`, all that follow are `{{*rest}}`; to compare a segment that really begins so, write its first \
+             character as `%24` (`$`), `%28` (`(`), `%3A` (`:`), `%3C` (`<`), `%5B` (`[`) or `%5E` (`^`)"
+    )]
+    ForeignParameter,
+    /// A parameter with a pattern of its own.
+    #[error(
+        "a parameter has no pattern of its own; write `{{id}}`, and ask for its form under `when`, or `{{*rest}}` for all that follow"
+    )]
+    Constraint,
     /// `\`, `;`, `?`, `#` or a control character.
     #[error("a path pattern holds no `\\`, `;`, `?`, `#` or control character, as no path with one is accepted")]
     IllegalCharacter,
@@ -187,7 +200,7 @@ impl<'a> Parser<'a> {
             return Err(PatternFault::RestNotLast);
         }
         let Some(inner) = piece.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')) else {
-            self.segments.push(Segment::Literal(check_literal(piece)?.into()));
+            self.segments.push(Segment::Literal(read_literal(piece)?.into()));
             return Ok(());
         };
         if let Some(name) = inner.strip_prefix('*') {
@@ -203,6 +216,9 @@ impl<'a> Parser<'a> {
         if name.contains(['{', '}']) {
             return Err(PatternFault::Brace);
         }
+        if name.contains(':') {
+            return Err(PatternFault::Constraint);
+        }
         let letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'_');
         if !name.bytes().next().is_some_and(letter) || !name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit()) {
             return Err(PatternFault::ParameterName);
@@ -215,12 +231,60 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// The first characters by which other frameworks mark a parameter or an expression, and how a literal that has one is written.
+const MARKS: [(char, &str); 6] = [('$', "%24"), ('(', "%28"), (':', "%3A"), ('<', "%3C"), ('[', "%5B"), ('^', "%5E")];
+
+/// Writes a literal segment so that it is read as the same literal.
+pub(crate) fn literal(text: &str) -> Cow<'_, str> {
+    let mark = MARKS.iter().find_map(|(mark, escape)| Some((escape, text.strip_prefix(*mark)?)));
+    match mark {
+        Some((escape, rest)) if is_foreign(text) => Cow::Owned(format!("{escape}{rest}")),
+        Some(_) | None => Cow::Borrowed(text),
+    }
+}
+
+/// Reads a literal segment, whose first character may be written as one of [`MARKS`].
+fn read_literal(piece: &str) -> Result<Cow<'_, str>, PatternFault> {
+    let escaped = MARKS.iter().find_map(|(mark, escape)| {
+        let head = piece.get(..escape.len()).filter(|head| head.eq_ignore_ascii_case(escape))?;
+        Some((*mark, piece.strip_prefix(head)?))
+    });
+    match escaped {
+        Some((mark, rest)) => {
+            if !rest.is_empty() {
+                check_characters(rest)?;
+            }
+            Ok(Cow::Owned(format!("{mark}{rest}")))
+        }
+        None if is_foreign(piece) => Err(PatternFault::ForeignParameter),
+        None => check_literal(piece).map(Cow::Borrowed),
+    }
+}
+
+/// Returns true if a segment is a parameter or an expression in another syntax: `:id`, `$id`, `<id>`, `[id]`, `(a|b)`, `^a`.
+fn is_foreign(piece: &str) -> bool {
+    let named = |rest: &str| rest.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let mut characters = piece.chars();
+    match characters.next() {
+        Some(':' | '$') => named(characters.as_str()),
+        Some('<') => piece.ends_with('>'),
+        Some('[') => piece.contains(']'),
+        Some('(') => piece.ends_with(')'),
+        Some('^') => true,
+        Some(_) | None => false,
+    }
+}
+
 fn check_literal(text: &str) -> Result<&str, PatternFault> {
     match text {
         "" => return Err(PatternFault::EmptySegment),
         "." | ".." => return Err(PatternFault::DotSegment),
         _ => {}
     }
+    check_characters(text).map(|()| text)
+}
+
+fn check_characters(text: &str) -> Result<(), PatternFault> {
     for character in text.chars() {
         match character {
             '{' | '}' => return Err(PatternFault::Brace),
@@ -231,5 +295,5 @@ fn check_literal(text: &str) -> Result<&str, PatternFault> {
             _ => {}
         }
     }
-    Ok(text)
+    Ok(())
 }

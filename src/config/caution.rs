@@ -6,9 +6,11 @@
 //! `server.admin` beyond this machine (Prometheus and probes have to get there).
 
 mod authenticators;
+mod claims;
 mod denials;
 pub(super) mod jwks;
 mod rules;
+mod server;
 mod upstream;
 
 use super::Config;
@@ -29,6 +31,8 @@ pub(super) fn find(document: &Document, root: &Node, profile: &Document, config:
     authenticators::find(document, profile, config.snapshot.authenticators.list(), &mut cautions);
     upstream::find(&document.upstream, &profile.upstream, &mut cautions);
     denials::find(document, &mut cautions);
+    server::find(&document.server, &config.server.grpc, &mut cautions);
+    claims::find(document, &mut cautions);
     cautions.found
 }
 
@@ -67,6 +71,44 @@ pub enum Caution {
         /// The rule to repeat.
         repeat: String,
     },
+    /// Checks in plaintext from other machines.
+    #[error(
+        "other machines can connect here, ask for decisions, and listen to tokens on the way, which go in plaintext; write \
+             `127.0.0.1` or a socket, such as `unix:/run/modgud/check.sock`, or add `server.tls`; `server.insecure_plaintext: true` says \
+             that something else keeps others away"
+    )]
+    Plaintext,
+    /// Leave to do without TLS, where TLS is configured.
+    #[error("has no effect beside `tls`, without which nobody can connect; leave it out")]
+    PlaintextBesideTls,
+    /// A claim's name that is a URL, read as names with dots between.
+    #[error(
+        "the name {found} is read as the claim {inside}; for a claim whose own name holds dots, write a list: `[\"{whole}\"]`"
+    )]
+    ClaimNameIsUrl {
+        /// The name.
+        found: Quoted,
+        /// The claim and the objects around it.
+        inside: String,
+        /// The list that was probably meant.
+        whole: String,
+    },
+    /// A list of names of which one looks like a way to a claim.
+    #[error(
+        "a list here is one claim, the names from the outside in: the claim {inside}; for one claim inside another write {dotted}, \
+             and of several claims name the one that counts"
+    )]
+    ClaimListIsPath {
+        /// The claim and the objects around it.
+        inside: String,
+        /// The item with dots, as a text.
+        dotted: Quoted,
+    },
+    /// A wildcard where none is.
+    #[error(
+        "`*` is no wildcard here: only a token that says {0} itself is accepted; name each, or write `audiences: any`"
+    )]
+    NoWildcard(Quoted),
     /// A rule that lets anybody through wherever no other rule says something.
     #[error(
         "{pattern} matches every path: wherever no other rule matches, rule {rule} lets callers without a credential through; \

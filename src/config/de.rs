@@ -34,9 +34,12 @@ pub(super) fn read<T: DeserializeOwned>(root: &mut Node) -> (Option<T>, Vec<Foun
         let hole = match &what {
             FormFault::Missing(key) => is_hole(&found, &path.key(key).shown(root).to_string()),
             FormFault::Type { .. } => path.is_empty_map(root) && is_hole(&found, &path.shown(root).to_string()),
-            FormFault::UnknownKey { .. } | FormFault::UnknownWord { .. } | FormFault::Nothing | FormFault::Other(_) => {
-                false
-            }
+            FormFault::UnknownKey { .. }
+            | FormFault::UnknownWord { .. }
+            | FormFault::Nothing
+            | FormFault::Placeholder(_)
+            | FormFault::PlaceholderHidden
+            | FormFault::Other(_) => false,
         };
         let remove = match &what {
             FormFault::UnknownKey { key, .. } => path.key(key),
@@ -44,6 +47,8 @@ pub(super) fn read<T: DeserializeOwned>(root: &mut Node) -> (Option<T>, Vec<Foun
             | FormFault::Missing(_)
             | FormFault::Type { .. }
             | FormFault::Nothing
+            | FormFault::Placeholder(_)
+            | FormFault::PlaceholderHidden
             | FormFault::Other(_) => path,
         };
         let shown = remove.shown(root).to_string();

@@ -9,6 +9,7 @@ use super::error::ConfigError;
 use super::key_facts::{self, KeyFacts};
 use super::open::{self, OpenRule};
 use super::path::Path as At;
+use super::placeholder;
 use super::problem::{MOST, Placed, Problem};
 use super::profile::NONE;
 use super::source::{Keys, Reader};
@@ -170,6 +171,7 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Res
     let mut nothings = Vec::new();
     if let Some(user) = user {
         find_nothings(&user, &At::default(), &user, &mut nothings);
+        placeholder::find(&user, &At::default(), &user, &mut nothings);
         effective = effective.overlay(user, is_choice);
     }
     effective = lay_flags(effective, overrides, name);
@@ -250,13 +252,11 @@ fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
 /// is returned beside the profile that nothing is taken from.
 fn named_profile(user: &Node) -> (ProfileName, Option<Placed>) {
     let named = user.member("profile").map(|entry| &entry.node).filter(|node| !matches!(node.value, Value::Null));
-    match named {
-        Some(node) => (serde::Deserialize::deserialize(node).unwrap_or(ProfileName::Bifrost), None),
-        None => {
-            let problem = Placed::new(&At::root("profile"), user, Problem::ProfileMissing).from_the_start();
-            (ProfileName::None, Some(problem))
-        }
+    if let Some(node) = named {
+        return (serde::Deserialize::deserialize(node).unwrap_or(ProfileName::Bifrost), None);
     }
+    let problem = Placed::new(&At::root("profile"), user, Problem::ProfileMissing).or_at_the_start();
+    (ProfileName::None, Some(problem))
 }
 
 /// Lays the flags over the whole, and names the profile if nobody else has: what is printed says on what it lies. Where something
@@ -330,7 +330,10 @@ fn check(
             return Ok(Checked { config, cautions, keys, open });
         }
         Ok(_) => Vec::new(),
-        Err(problems) => problems,
+        // A variable of a template is told once, and not again as what it is taken for.
+        Err(problems) => {
+            problems.into_iter().filter(|problem| !faults.iter().any(|fault| problem.is_of(fault))).collect()
+        }
     };
     problems.extend(faults.into_iter().map(Placed::from));
     problems.sort_by(|one, other| one.order().cmp(&other.order()));

@@ -60,6 +60,11 @@ impl Path {
         self.0.len() > 1
     }
 
+    /// Returns true if the last step is this key.
+    pub(super) fn ends_with(&self, key: &str) -> bool {
+        matches!(self.0.last(), Some(Step::Key(last)) if last == key)
+    }
+
     /// Whether a map without members stands here.
     pub(super) fn is_empty_map(&self, root: &Node) -> bool {
         matches!(self.find(root).map(|node| &node.value), Some(Value::Map(entries)) if entries.is_empty())

@@ -7,10 +7,13 @@ mod filter;
 mod mint;
 mod modules;
 mod principal;
+mod require;
 pub(super) mod rules;
 mod server;
 mod shared_keys;
 mod upstream;
+
+pub(super) use principal::claim_path;
 
 use super::Config;
 use super::document::{self, Document};

@@ -1,6 +1,6 @@
 //! From the path templates of OpenAPI to the path patterns of rules. What a pattern can't say is said by a wider one, and told.
 
-use crate::authz::{MAX_SEGMENTS, PathPattern, PatternFault};
+use crate::authz::{MAX_SEGMENTS, PathPattern, PatternFault, pattern_literal};
 use crate::path::{PathFault, RequestTarget};
 
 /// A template as a pattern.
@@ -142,7 +142,7 @@ impl Parts {
         let names = names(piece)?;
         if names.is_empty() {
             let literal = literal(piece)?;
-            self.text.extend(["/", &literal]);
+            self.text.extend(["/", &pattern_literal(&literal)]);
             self.segments.push(Segment::Literal(literal));
             return Ok(());
         }

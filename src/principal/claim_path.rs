@@ -39,6 +39,21 @@ impl ClaimPath {
         self.0.first().map_or("", |name| name)
     }
 
+    /// Returns true if the claim is inside another one.
+    #[must_use]
+    pub fn is_nested(&self) -> bool {
+        self.0.len() > 1
+    }
+
+    /// The claim and the objects around it for a sentence: `` `c` inside `b` inside `a` ``.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let (last, way) = self.0.split_last().map_or(("", &[][..]), |(last, way)| (&**last, way));
+        let names: Vec<String> =
+            [last].into_iter().chain(way.iter().rev().map(|name| &**name)).map(|name| format!("`{name}`")).collect();
+        names.join(" inside ")
+    }
+
     /// Puts a text there, with the objects that lead to it.
     ///
     /// # Errors
@@ -96,6 +111,18 @@ mod tests {
         let listed = |names: &[&str]| ClaimPath::of(names.iter().copied()).unwrap().find(&claims).cloned();
         assert_eq!(listed(&["a.b"]), Some(json!(1)));
         assert_eq!(listed(&["https://example.com/org"]), Some(json!("o")));
+    }
+
+    #[test]
+    fn a_nested_claim_is_described_with_what_is_around_it() {
+        for (text, described) in [
+            ("sub", "`sub`"),
+            ("a.b.c", "`c` inside `b` inside `a`"),
+            ("https://example.com/tenant", "`com/tenant` inside `https://example`"),
+        ] {
+            assert_eq!(ClaimPath::parse(text).unwrap().described(), described);
+        }
+        assert_eq!(ClaimPath::of(["https://example.com/tenant"]).unwrap().described(), "`https://example.com/tenant`");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `modgud check` of a configuration that is good: what it says, and that start-up has nothing to add.
 
 use super::{OTHER_PEM, PUBLIC_PEM, files, folder, variables};
-use crate::cli::process::{Said, run_in};
+use crate::cli::process::{Said, Serving, run_in};
+use crate::support::{KEY, NOW, claims};
 use modgud::jose::VerificationKey;
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Signal, getrlimit};
 use std::fs;
 
 async fn check(arguments: &[&str]) -> Said {
@@ -19,7 +20,7 @@ async fn a_good_configuration_is_summed_up() {
     let connections = (files.saturating_sub(256) / 2).clamp(16, 4_096);
     let bifrost = format!(
         "profile bifrost: good
-  checks on 0.0.0.0:9191, probes and metrics on 127.0.0.1:9192
+  checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
   at most {connections} connections for checks
   authenticator bifrost: issuer `bifrost`, RS256, no audience
     key {fingerprint}: RSA 2048 bits
@@ -32,7 +33,7 @@ async fn a_good_configuration_is_summed_up() {
     );
     let none = format!(
         "profile none: good
-  checks on 0.0.0.0:9191, probes and metrics on 127.0.0.1:9192
+  checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
   at most {connections} connections for checks
   no authenticator: only public rules let anybody through
   0 path patterns lead to a rule; everything else: denied
@@ -58,7 +59,7 @@ async fn a_good_configuration_is_summed_up() {
     // A rule of the operator's takes the place of the module's own.
     let modules = format!(
         "modules.yaml on profile none: good
-  checks on 0.0.0.0:9191, probes and metrics on 127.0.0.1:9192
+  checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
   at most {connections} connections for checks
   no authenticator: only public rules let anybody through
   3 path patterns lead to a rule; everything else: denied
@@ -126,6 +127,52 @@ rules:
         "hooks (public): every method; every host; /hooks; routes that name it [modgud.yaml:7:5]",
     ];
     assert_eq!(open, expected);
+}
+
+/// The flag is what is listened on, and start-up warns of it as `check` does of the file.
+#[tokio::test]
+async fn a_plaintext_address_beyond_this_machine_is_a_caution_at_start_up_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = "profile: bifrost\nserver: { grpc: '0.0.0.0:0', admin: '127.0.0.1:0' }\n";
+    fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
+    let serving = Serving::start_at(folder.path(), &PUBLIC_PEM, &["--config", "modgud.yaml"]).await;
+    let said = serving.end(Signal::INT).await;
+    assert!(said.out.contains("modgud.yaml:2:17: server.grpc: other machines can connect here"), "{said:?}");
+
+    let flag = ["--grpc", "0.0.0.0:0", "--admin", "127.0.0.1:0"];
+    let said = Serving::start_at(folder.path(), &PUBLIC_PEM, &flag).await.end(Signal::INT).await;
+    assert!(said.out.contains("--grpc: server.grpc: other machines can connect here"), "{said:?}");
+
+    let loopback = ["--config", "modgud.yaml", "--grpc", "127.0.0.1:0"];
+    let said = Serving::start_at(folder.path(), &PUBLIC_PEM, &loopback).await.end(Signal::INT).await;
+    assert!(!said.out.contains("other machines"), "{said:?}");
+}
+
+/// Of a claim whose name holds dots it is told where it was looked for: the token has a claim of that very name. One that is there
+/// without a value is not told to be missing.
+#[tokio::test]
+async fn a_denial_does_not_state_that_a_present_claim_is_missing() {
+    let mut claims = claims();
+    claims.push(("https://example.com/tenant".to_owned(), "t1".into()));
+    claims.push(("empty".to_owned(), "".into()));
+    let header = format!("Authorization: JWT {}", KEY.sign(&claims).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    for (require, told) in [
+        ("'https://example.com/tenant'", "the token has no `com/tenant` inside `https://example`"),
+        ("empty", "the token's `empty` is `null` or a text that counts as no value"),
+        ("absent", "the token has no `absent`"),
+    ] {
+        let yaml = format!(
+            "profile: bifrost\nauthenticators: [{{ name: bifrost, from: [{{ header: authorization, schemes: [JWT] }}], \
+             jwt: {{ issuer: bifrost, algorithms: [RS256], keys: [{{ pem: {{ env: GOOD_KEY }} }}], require: [{require}] }} }}]\n"
+        );
+        fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
+        let at = NOW.to_string();
+        let arguments = ["explain", "--config", "modgud.yaml", "--path", "/crm/", "--header", &header, "--at", &at];
+        let said = run_in(folder.path(), &variables(), &arguments).await;
+        assert_eq!(said.code, Some(3), "{said:?}");
+        assert!(said.out.contains(told), "{require}: {}", said.out);
+    }
 }
 
 /// Whatever reads a configuration file asks for its profile, and says what each of them opens; `--profile` counts.

@@ -39,6 +39,17 @@ pub enum FormFault {
     /// A key without a value.
     #[error("nothing stands here; write a value, or leave the key out")]
     Nothing,
+    /// A variable of a shell or a template that nothing has replaced.
+    #[error(
+        "{0} is a variable of a shell or a template, and modgud replaces none; write the value, or fill the template in before"
+    )]
+    Placeholder(Quoted),
+    /// The same where the value may be a secret.
+    #[error(
+        "what stands here (not shown) is a variable of a shell or a template, and modgud replaces none; write the \
+             value, or, for a key or a secret, `{{ env: NAME }}`"
+    )]
+    PlaceholderHidden,
     /// What serde says, when it is none of these.
     #[error("{0}")]
     Other(String),

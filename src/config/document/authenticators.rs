@@ -108,9 +108,8 @@ pub(in super::super) struct Jwt {
     pub(in super::super) leeway: Option<String>,
     /// The most that a token's `exp` may be after its `iat`: up to `365d`. Default: `0s`, which is no bound.
     pub(in super::super) max_lifetime: Option<String>,
-    /// The accepted `typ` values, such as `[JWT, at+jwt]`. Default: `[]`, with which `typ` is not looked at.
-    #[serde(default)]
-    pub(in super::super) types: Vec<String>,
+    /// The accepted `typ` values, such as `[JWT, at+jwt]`. Left out: `typ` is not looked at.
+    pub(in super::super) types: Option<Vec<String>>,
     /// What the token's holder has to prove beside having it. Default: nothing. Once it is asked for, a token that is bound to nobody
     /// is refused.
     pub(in super::super) sender_constraint: Option<Sender>,

@@ -29,8 +29,7 @@ pub(in super::super) struct Rule {
     #[serde(default)]
     pub(in super::super) shadow: bool,
     /// What it asks of the caller beside a good credential. Only with `access: authenticated`.
-    #[serde(default)]
-    pub(in super::super) require: Require,
+    pub(in super::super) require: Option<Require>,
     /// What is told to callers who are known and may not, in the place of the general answer. Who is not known is asked for a
     /// credential as everywhere.
     pub(in super::super) deny: Option<Deny>,
@@ -42,20 +41,20 @@ pub(in super::super) struct Rule {
     pub(in super::super) when: Option<String>,
 }
 
-/// What a rule asks of the caller beside a good credential: all of it.
+/// What a rule asks of the caller beside a good credential: all of it. What is here is not empty: an empty list would ask for nothing.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in super::super) struct Require {
     /// Permissions, all of them, as `principal.permissions` finds them and `principal.grants` grants them.
-    pub(in super::super) permissions: Vec<String>,
+    pub(in super::super) permissions: Option<Vec<String>>,
     /// Roles, all of them, as `principal.roles` finds them.
-    pub(in super::super) roles: Vec<String>,
+    pub(in super::super) roles: Option<Vec<String>>,
     /// Scopes of the token, all of them, as `principal.scopes` finds them.
-    pub(in super::super) scopes: Vec<String>,
+    pub(in super::super) scopes: Option<Vec<String>>,
     /// The names of the authenticators that may vouch for the caller. Default: any.
-    pub(in super::super) authenticators: Vec<String>,
+    pub(in super::super) authenticators: Option<Vec<String>>,
     /// Permissions, roles and scopes of which one is enough.
-    pub(in super::super) any: RequireAny,
+    pub(in super::super) any: Option<RequireAny>,
 }
 
 /// Permissions, roles and scopes of which one is enough.
@@ -63,11 +62,11 @@ pub(in super::super) struct Require {
 #[serde(deny_unknown_fields, default)]
 pub(in super::super) struct RequireAny {
     /// Permissions.
-    pub(in super::super) permissions: Vec<String>,
+    pub(in super::super) permissions: Option<Vec<String>>,
     /// Roles.
-    pub(in super::super) roles: Vec<String>,
+    pub(in super::super) roles: Option<Vec<String>>,
     /// Scopes of the token.
-    pub(in super::super) scopes: Vec<String>,
+    pub(in super::super) scopes: Option<Vec<String>>,
 }
 
 /// The requests that a rule decides.

@@ -9,9 +9,13 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Server {
     /// Where Envoy connects to: an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`, or a socket in the file system,
-    /// such as `unix:/run/modgud/check.sock`, to which its owner and its group may connect. Default: `0.0.0.0:9191`. A change needs
-    /// a restart.
+    /// such as `unix:/run/modgud/check.sock`, to which its owner and its group may connect. Default: `127.0.0.1:9191`. An address
+    /// beyond this machine needs `tls`, or `insecure_plaintext: true`. A change needs a restart.
     pub(in crate::config) grpc: Option<String>,
+    /// `true`: `grpc` may be an address beyond this machine without `tls`, since something else keeps others away, such as a network
+    /// policy. Default: `false`, with which such an address is a caution.
+    #[serde(default)]
+    pub(in crate::config) insecure_plaintext: bool,
     /// Where `/livez`, `/readyz`, `/metrics` and `/version` are served: an IP address and a port. Default: `127.0.0.1:9192`.
     /// A change needs a restart.
     pub(in crate::config) admin: Option<String>,

@@ -1,6 +1,6 @@
 //! Problems with where they stand, and all of them at once.
 
-use super::super::de::{Found, is_hole};
+use super::super::de::{FormFault, Found, is_hole};
 use super::super::path::Path;
 use super::super::tree::{Node, Place};
 use super::Problem;
@@ -44,9 +44,15 @@ impl<T> Placed<T> {
     }
 
     /// The same at the start of the document, if the place has no position.
-    pub(in crate::config) fn from_the_start(mut self) -> Self {
+    pub(in crate::config) fn or_at_the_start(mut self) -> Self {
         self.place.position = self.place.position.or(Some((1, 1)));
         self
+    }
+
+    /// Returns true if it is said of the same value as a variable of a template.
+    pub(in crate::config) fn is_of(&self, fault: &Found) -> bool {
+        let is_placeholder = matches!(fault.what, FormFault::Placeholder(_) | FormFault::PlaceholderHidden);
+        is_placeholder && self.place == fault.place && self.path == fault.shown
     }
 
     /// The place, as messages show it.

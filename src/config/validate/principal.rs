@@ -30,7 +30,7 @@ pub(super) fn check(principal: &document::Principal, problems: &mut Problems) ->
 }
 
 /// The way to a claim.
-pub(super) fn claim_path(claim: &Claim) -> Result<ClaimPath, Problem> {
+pub(in super::super) fn claim_path(claim: &Claim) -> Result<ClaimPath, Problem> {
     match claim {
         Claim::Text(text) => ClaimPath::parse(text).map_err(|fault| Problem::Claim { found: Quoted::new(text), fault }),
         Claim::Names(names) => ClaimPath::of(names.iter().map(String::as_str))

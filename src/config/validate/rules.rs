@@ -1,17 +1,16 @@
 //! Checks `rules`: which requests each is for, and what it asks of the caller and of the request.
 
-use super::super::document::{self, Require, RequireAny};
+use super::super::document;
 use super::super::path::Path;
 use super::super::problem::{ModuleProblem, Problem, Problems};
 use super::super::quoted::Quoted;
-use super::{method, name};
+use super::{method, name, require};
 use crate::authz::condition::{Callers, Condition, ExpressionFault, Scope};
 use crate::authz::{
-    Access, ByName, Covered, Enforcement, Entitlements, Fallback, HostPattern, Narrowing, PathPattern, Requirement,
-    Rule, RuleConflict, RuleName, Rules, Tenancy, TenancyFault,
+    Access, ByName, Covered, Enforcement, Fallback, HostPattern, Narrowing, PathPattern, Rule, RuleConflict, RuleName,
+    Rules, Tenancy, TenancyFault,
 };
 use crate::method::Method;
-use crate::principal::AuthenticatorName;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -54,7 +53,7 @@ pub(in super::super) fn check(
             document::Access::Preflight => Access::Preflight,
             document::Access::Denied => Access::Denied,
         };
-        let require = requirement(&at.key("require"), require, access, authenticators, problems);
+        let require = require::check(&at.key("require"), require.as_ref(), access, authenticators, problems);
         if *allow_by_name && access != Access::Public {
             problems.add(at.key("allow_by_name"), Problem::AllowByName(access.name()));
         }
@@ -192,41 +191,6 @@ fn methods_of<'m>(at: &Path, methods: &'m [String], problems: &mut Problems) -> 
         accepted.extend(problems.take(&at.key("methods").position(place), method(text)));
     }
     accepted
-}
-
-fn requirement(at: &Path, require: &Require, access: Access, known: &[&str], problems: &mut Problems) -> Requirement {
-    let Require { permissions, roles, scopes, authenticators, any } = require;
-    let RequireAny { permissions: any_permissions, roles: any_roles, scopes: any_scopes } = any;
-    let mut list = |key: Path, texts: &[String]| {
-        for (place, _) in texts.iter().enumerate().filter(|(_, text)| text.is_empty()) {
-            problems.add(key.position(place), Problem::Empty("nobody can have what has no name; leave it out"));
-        }
-        texts.iter().map(|text| text.as_str().into()).collect()
-    };
-    let all = Entitlements {
-        permissions: list(at.key("permissions"), permissions),
-        roles: list(at.key("roles"), roles),
-        scopes: list(at.key("scopes"), scopes),
-    };
-    let at_any = at.key("any");
-    let any = Entitlements {
-        permissions: list(at_any.key("permissions"), any_permissions),
-        roles: list(at_any.key("roles"), any_roles),
-        scopes: list(at_any.key("scopes"), any_scopes),
-    };
-    for (place, name) in authenticators.iter().enumerate().filter(|(_, name)| !known.contains(&name.as_str())) {
-        problems.add(at.key("authenticators").position(place), Problem::AuthenticatorUnknown(Quoted::new(name)));
-    }
-    let authenticators = authenticators.iter().map(|name| AuthenticatorName::new(name)).collect();
-    let requirement = Requirement { authenticators, all, any };
-    match access {
-        Access::Authenticated => {}
-        Access::Optional | Access::Public | Access::Preflight | Access::Denied if requirement.is_empty() => {}
-        Access::Optional | Access::Public | Access::Preflight | Access::Denied => {
-            problems.add(at.clone(), Problem::RequireWithoutCaller(access.name()));
-        }
-    }
-    requirement
 }
 
 /// The patterns of a rule, as far as they are any.

@@ -25,7 +25,9 @@ pub(super) struct Checked {
 }
 
 pub(super) fn check(server: &document::Server, log: LogFormat, reader: &Reader, problems: &mut Problems) -> Checked {
-    let document::Server { grpc, admin, tls, deadline, drain, max_in_flight, max_connections } = server;
+    // `insecure_plaintext` is for cautions.
+    let document::Server { grpc, insecure_plaintext: _, admin, tls, deadline, drain, max_in_flight, max_connections } =
+        server;
     let at = Path::root("server");
     let grpc = grpc.as_ref().and_then(|text| {
         let read = text.parse().map_err(|fault| Problem::CheckAddress { found: Quoted::new(text), fault });

@@ -43,6 +43,10 @@ pub(super) fn check(
             Problem::Empty("name the algorithms that tokens may be signed with, such as `RS256`"),
         );
     }
+    if types.as_ref().is_some_and(Vec::is_empty) {
+        let right = "every `typ` would be accepted; name those of the tokens, such as `JWT`, or leave the key out";
+        problems.add(at.key("types"), Problem::Empty(right));
+    }
     let mut written = Vec::new();
     for (number, algorithm) in algorithms.iter().enumerate() {
         let parsed = Algorithm::parse(algorithm).ok_or_else(|| Problem::Algorithm(Quoted::new(algorithm)));
@@ -55,7 +59,7 @@ pub(super) fn check(
     let written_checks = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
     let checks = ClaimChecks {
         max_lifetime: Some(max_lifetime).filter(|span| !span.is_zero()),
-        types: types.iter().map(|one| one.as_str().into()).collect(),
+        types: types.iter().flatten().map(|one| one.as_str().into()).collect(),
         ..claims::check(at, &written_checks, identity, problems)
     };
     let before = problems.count();
