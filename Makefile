@@ -46,7 +46,7 @@ test-envoy-versions: $(VENV)/.installed | cargo ## the sample, the demo and the 
 	  fi; \
 	  echo "modgud: Envoy $$version"; \
 	  MODGUD_TEST_ENVOY="$(CURDIR)/$$folder/bin/envoy" MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python' \
-	    cargo test --locked --test main -- envoy::sample envoy::written envoy::demo envoy::identity envoy::opened envoy::overrides \
+	    cargo test --locked --test main -- envoy::sample envoy::written::envoy_accepts envoy::written::modgud_may envoy::demo envoy::identity envoy::opened envoy::overrides \
 	    envoy::scheme envoy::bodies; \
 	done
 
