@@ -1,7 +1,7 @@
 //! Bodies are interpreted by `content-type`: whatever modgud allows is what the request parsers of Django REST framework and of aiohttp
 //! read, which are asked themselves (`data/python/body_readers.py`).
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::decisions::answer::Answer;
 use crate::support::{Encoding, KEY, Sidecar, check, claims, program};

@@ -1,7 +1,7 @@
 //! Whole numbers beyond 64 bits: what modgud writes of a claim is what PyJWT reads in the token, or it is not written. PyJWT is asked
 //! itself (`data/python/claims_of.py`).
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::decisions::answer::Answer;
 use crate::support::{Encoding, KEY, Sidecar, check, claims, program};
