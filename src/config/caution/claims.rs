@@ -15,7 +15,7 @@ pub(super) fn find(document: &Document, cautions: &mut Cautions<'_>) {
                 cautions.add(&at, Caution::ClaimNameIsUrl { found, inside, whole: text.clone() });
             }
             Claim::Names(names) if path.is_nested() => {
-                if let Some(dotted) = names.iter().enumerate().find_map(|(place, name)| way(names, place, name)) {
+                if let Some(dotted) = names.iter().find_map(|name| way(names, name)) {
                     let (inside, dotted) = (path.described(), Quoted::new(dotted));
                     cautions.add(&at, Caution::ClaimListIsPath { inside, dotted });
                 }
@@ -35,12 +35,12 @@ pub(super) fn find(document: &Document, cautions: &mut Cautions<'_>) {
     }
 }
 
-/// A name in a list that looks like a way to a claim by itself. A URL or a URN is a name with dots of its own, and so may the last
-/// name be, unless it ends like another one: `[roles, realm_access.roles]`.
-fn way<'n>(names: &[String], place: usize, name: &'n str) -> Option<&'n str> {
-    let (_, end) = name.rsplit_once('.').filter(|_| !name.contains([':', '/']))?;
-    let is_last = place.saturating_add(1) == names.len();
-    (!is_last || names.iter().any(|other| other == end)).then_some(name)
+/// A name in a list that looks like the way to a claim by itself: it ends like another one, as in `[roles, realm_access.roles]`, or
+/// begins as Keycloak's do. Other names hold dots of their own, as in `[kubernetes.io, namespace]` and URLs.
+fn way<'n>(names: &[String], name: &'n str) -> Option<&'n str> {
+    let (start, end) = name.rsplit_once('.')?;
+    let is_of_keycloak = start == "realm_access" || start.starts_with("resource_access");
+    (is_of_keycloak || names.iter().any(|other| other == end)).then_some(name)
 }
 
 /// Every claim that the document names, with its place.
