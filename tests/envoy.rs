@@ -33,6 +33,7 @@ mod resets;
 mod routes;
 mod sample;
 mod seen;
+mod spellings;
 mod tampered;
 mod tokens;
 mod transport;
