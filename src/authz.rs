@@ -10,6 +10,7 @@ mod module;
 mod naive;
 mod pattern;
 mod preflight;
+mod reading;
 mod requirement;
 mod router;
 mod rule;
@@ -23,6 +24,7 @@ pub use module::{
 };
 pub(crate) use pattern::{MAX_SEGMENTS, literal as pattern_literal};
 pub use pattern::{PathPattern, PatternFault, Segment};
+pub use reading::{Case, ModuleReading, PathReadings, ReadingFault};
 pub use requirement::{Entitlements, Requirement};
 pub use router::{Covered, Layer, Router, Served, Wanted};
 pub use rule::{Access, ByName, Enforcement, Narrowing, Rule, RuleName};
@@ -82,6 +84,9 @@ pub enum AuthzFault {
     /// No rule matches, and the fallback is `denied`.
     #[error("no rule matches and the fallback denies everybody")]
     NoRule,
+    /// The path can be read in several ways, and not all of them lead to the same.
+    #[error(transparent)]
+    Reading(#[from] ReadingFault),
     /// The route in Envoy names a rule that is not there.
     #[error("Envoy's route names the rule `{0}` (`modgud.rule`), and no rule that can be named has that name")]
     RuleUnknown(Box<str>),
@@ -150,6 +155,7 @@ impl AuthzFault {
         match self {
             Self::RuleDenied => Reason::RuleDenied,
             Self::NoRule => Reason::NoRule,
+            Self::Reading(_) => Reason::PathAmbiguous,
             Self::RuleUnknown(_) => Reason::RuleUnknown,
             Self::ContextKey(_) | Self::ContextValue(_) => Reason::ContextInvalid,
             Self::AuthenticatorNotAllowed(_) => Reason::AuthenticatorNotAllowed,

@@ -119,19 +119,20 @@ impl Fault {
         }
     }
 
-    /// Whether modgud could not decide, and not because of something that one request can say: whoever names a key that nobody
-    /// knows, or sends what nobody can read, must not get past an Envoy that lets errors pass.
+    /// Returns true if modgud could not decide because a provider is away. Everything else stays a denial, since clients can bring it
+    /// about: a key that nobody knows, too many checks or questions at once, a check that takes too long. They must not get past an
+    /// Envoy that lets errors pass.
     #[must_use]
     pub const fn is_left_to_envoy(&self) -> bool {
         match self {
-            Self::Authz(AuthzFault::Credential(AuthnFault::Lacking(Lack::Keys(_) | Lack::Introspection(_))))
-            | Self::Deadline
-            | Self::Overload => true,
+            Self::Authz(AuthzFault::Credential(AuthnFault::Lacking(Lack::Keys(_) | Lack::ServerAway(_)))) => true,
             Self::Request(_)
             | Self::Authz(_)
             | Self::Identity(_)
-            | Self::Minted(_)
             | Self::Correlation(_)
+            | Self::Deadline
+            | Self::Minted(_)
+            | Self::Overload
             | Self::Internal => false,
         }
     }
@@ -167,6 +168,31 @@ impl Decision {
         match &self.verdict {
             Verdict::Allow(_) => None,
             Verdict::Deny(fault) => Some(fault.reason()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fault;
+    use crate::authn::{AuthnFault, Lack};
+    use crate::authz::AuthzFault;
+    use crate::credential::AuthenticatorIndex;
+
+    #[test]
+    fn no_bound_of_our_own_is_left_to_envoys_failure_mode_allow() {
+        let by = AuthenticatorIndex(0);
+        let lacking = |lack: Lack| Fault::Authz(AuthzFault::Credential(AuthnFault::Lacking(lack)));
+        for (fault, left) in [
+            (lacking(Lack::Keys(by)), true),
+            (lacking(Lack::ServerAway(by)), true),
+            (lacking(Lack::NewerKeys(by)), false),
+            (lacking(Lack::Introspection(by)), false),
+            (Fault::Deadline, false),
+            (Fault::Overload, false),
+            (Fault::Internal, false),
+        ] {
+            assert_eq!(fault.is_left_to_envoy(), left, "{fault:?}");
         }
     }
 }

@@ -35,6 +35,7 @@ impl Driver {
         servers: Vec<IntrospectionSource>,
         clock: Clock,
     ) -> Self {
+        snapshot.authenticators.refuse_proofs_before(clock.now());
         let keys = KeyProviders::new(clock.clone());
         keys.follow(sources, &mut snapshot.authenticators);
         let introspection = Introspection::new(clock.clone());
@@ -108,7 +109,7 @@ impl Driver {
                 let remote = authenticator.map(|jwt| jwt.keys.remote.as_slice()).unwrap_or_default();
                 Supply::Keys(timeout(left, self.keys.ask(remote)).await.unwrap_or(KeysAsked::Failed))
             }
-            Lack::Introspection(by) => {
+            Lack::Introspection(by) | Lack::ServerAway(by) => {
                 let asked = timeout(left, self.introspection.supply(request, snapshot, by)).await;
                 asked.unwrap_or(Supply::Introspection(IntrospectionAsked::Failed))
             }

@@ -11,6 +11,7 @@ mod schedule;
 mod source;
 mod told;
 
+pub use cache_file::{CacheDistrust, distrust};
 pub use discovery::{DiscoveryFault, WELL_KNOWN};
 pub use follower::FetchCounts;
 pub use provider::KeysFault;

@@ -8,6 +8,11 @@ const MAX_BYTES: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Method<'a>(&'a str);
 
+impl Method<'static> {
+    /// `GET`: for look-ups to which the method makes no difference.
+    pub(crate) const GET: Self = Self("GET");
+}
+
 impl<'a> Method<'a> {
     /// Reads a method, from a request or from a rule.
     ///

@@ -56,7 +56,7 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 const OTHER_PEM: &str = include_str!("data/configuration/good/keys/issuer.pem");
 
 /// The variables of that environment.
-fn variables() -> [(&'static str, &'static str); 4] {
+pub(crate) fn variables() -> [(&'static str, &'static str); 4] {
     [
         ("JWT_PUBLIC_KEY_RSA_BIFROST", &PUBLIC_PEM),
         ("JWT_PUBLIC_KEY", &PUBLIC_PEM),

@@ -41,6 +41,7 @@ const TOPICS: [&str; 22] = [
     "credentials",
     "denials",
     "identity-headers",
+    "case-and-suffixes",
     "modules",
     "mtls",
     "overrides",
@@ -89,6 +90,11 @@ async fn api_keys() {
 #[tokio::test]
 async fn places() {
     run("places").await;
+}
+
+#[tokio::test]
+async fn case_and_suffixes() {
+    run("case-and-suffixes").await;
 }
 
 #[tokio::test]

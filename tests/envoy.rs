@@ -37,6 +37,7 @@ mod routes;
 mod sample;
 mod scheme;
 mod seen;
+mod spellings;
 mod tampered;
 mod tokens;
 mod transport;

@@ -30,13 +30,31 @@ impl Authenticators {
     /// or under another configuration are never taken over.
     #[must_use]
     pub fn new(list: Vec<Authenticator>, revocations: Option<Revocations>) -> Self {
-        Self { list, verified: CachedTokens::default(), revocations, spent: SpentProofs::default() }
+        let authenticators =
+            Self { list, verified: CachedTokens::default(), revocations, spent: SpentProofs::default() };
+        authenticators.remember_proofs();
+        authenticators
     }
 
     /// Takes over from the authenticators whose place these take which proofs have been shown: none is good once more because the
     /// configuration has changed.
     pub fn take_over_proofs(&mut self, before: &Self) {
         self.spent = before.spent.clone();
+        self.remember_proofs();
+    }
+
+    /// Refuses DPoP proofs that were made before a time: those that a process before this one may have accepted.
+    pub fn refuse_proofs_before(&self, start: Timestamp) {
+        self.spent.refuse_before(start);
+    }
+
+    /// Remembers each proof for the longest time that any of the authenticators would accept it.
+    fn remember_proofs(&self) {
+        let windows = self.list.iter().filter_map(|one| match one.checks()?.sender? {
+            SenderConstraint::Dpop(window) => Some(window.span()),
+            SenderConstraint::Certificate => None,
+        });
+        windows.for_each(|window| self.spent.remember_for(window));
     }
 
     /// The list of revocations, if the configuration has one.

@@ -134,7 +134,7 @@ impl ProofWindow {
         if text(&proof, "ath")? != URL_SAFE_NO_PAD.encode(digest(&SHA256, shown.token.as_str().as_bytes())) {
             return Err(DpopFault::OtherToken);
         }
-        let until = self.until(&proof, shown.now)?;
+        let made = self.made(&proof, shown.now)?;
         let name = text(&proof, "jti")?;
         if !(1..=MAX_NAME_BYTES).contains(&name.len()) {
             return Err(DpopFault::Claim("jti"));
@@ -146,23 +146,28 @@ impl ProofWindow {
             None => [authenticator, "key", bound],
         };
         Ok(match shown.spending {
-            Spending::Spend => shown.spent.spend(client, [bound, name], until, shown.now),
-            Spending::Look => shown.spent.look([bound, name]),
+            Spending::Spend => shown.spent.spend(client, [bound, name], made, shown.now),
+            Spending::Look => shown.spent.look([bound, name], made),
         }?)
     }
 
-    /// Until when the proof is good, if it is now.
-    fn until(self, proof: &Claims, now: Timestamp) -> Result<Timestamp, DpopFault> {
-        let made = proof.numeric_date("iat").ok().flatten().ok_or(DpopFault::Claim("iat"))?;
-        let from = NumericDate::ceil(made).minus(self.leeway);
-        let until = NumericDate::floor(made).plus(self.lifetime).plus(self.leeway);
+    /// How long after its `iat` a proof is good.
+    pub(super) const fn span(self) -> Duration {
+        self.lifetime.saturating_add(self.leeway)
+    }
+
+    /// When the proof was made, if it is good now: its `iat`, rounded down.
+    fn made(self, proof: &Claims, now: Timestamp) -> Result<Timestamp, DpopFault> {
+        let iat = proof.numeric_date("iat").ok().flatten().ok_or(DpopFault::Claim("iat"))?;
+        let (from, made) = (NumericDate::ceil(iat).minus(self.leeway), NumericDate::floor(iat));
+        let until = made.plus(self.span());
         if now < from {
             return Err(DpopFault::Early { from, now });
         }
         if now >= until {
             return Err(DpopFault::Old { until, now });
         }
-        Ok(until)
+        Ok(made)
     }
 }
 

@@ -47,8 +47,10 @@ pub struct AnswerLifetimes {
 pub enum IntrospectionAsked {
     /// This is what it says.
     Answered(IntrospectionAnswer),
-    /// It said nothing that can be used, or was not asked because it has been saying nothing, or not in time.
+    /// It said nothing that can be used, or not within the time that modgud gives it: a token may have brought that about.
     Failed,
+    /// It is away: there is no connection, or what stands before it says so; or it is not asked at present for that.
+    Away,
     /// It was not asked: too many questions are under way. That says nothing of the server, and whoever asks so many must not be able
     /// to keep alive what the server has ended.
     Busy,
@@ -59,7 +61,7 @@ impl IntrospectionAuthenticator {
     /// words are kept, and not what followed from them.
     ///
     /// # Errors
-    /// [`Lack::Introspection`] when nothing is known that still counts; else what is wrong with the answer.
+    /// [`Lack::Introspection`] or [`Lack::ServerAway`] when nothing is known that still counts; else what is wrong with the answer.
     pub(super) fn authenticate(
         &self,
         token: BearerText<'_>,
@@ -68,7 +70,11 @@ impl IntrospectionAuthenticator {
         supply: &Supply,
         observer: &mut impl Observer,
     ) -> Result<Arc<Principal>, AuthnFault> {
-        let answer = self.answer(token, now, supply).ok_or(Lack::Introspection(by));
+        let lack = match supply {
+            Supply::Introspection(IntrospectionAsked::Away) => Lack::ServerAway(by),
+            Supply::Introspection(_) | Supply::Nothing | Supply::Keys(_) => Lack::Introspection(by),
+        };
+        let answer = self.answer(token, now, supply).ok_or(lack);
         observer.step(|| Step::of("introspection", &answer, "the authorization server knows the token"));
         let active = match answer? {
             IntrospectionAnswer::Active(active) => Ok(active),
@@ -101,7 +107,7 @@ impl IntrospectionAuthenticator {
     fn answer(&self, token: BearerText<'_>, now: Timestamp, supply: &Supply) -> Option<IntrospectionAnswer> {
         match supply {
             Supply::Introspection(IntrospectionAsked::Answered(answer)) => Some(answer.clone()),
-            Supply::Introspection(IntrospectionAsked::Failed) => {
+            Supply::Introspection(IntrospectionAsked::Failed | IntrospectionAsked::Away) => {
                 let key = self.known.key(token);
                 self.fresh(&key, now).or_else(|| self.known.stale(&key, self.lifetimes, now))
             }

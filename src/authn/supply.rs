@@ -19,6 +19,9 @@ pub enum Lack {
     /// What the authorization server of this authenticator says of the token.
     #[error("the authorization server that knows the token can't be asked at present")]
     Introspection(AuthenticatorIndex),
+    /// The same, and the server was asked and is away. Nothing that clients send makes it so.
+    #[error("the authorization server that knows the token is away")]
+    ServerAway(AuthenticatorIndex),
 }
 
 impl Lack {
@@ -27,7 +30,7 @@ impl Lack {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Keys(_) | Self::NewerKeys(_) => Reason::KeysUnavailable,
-            Self::Introspection(_) => Reason::IntrospectionUnavailable,
+            Self::Introspection(_) | Self::ServerAway(_) => Reason::IntrospectionUnavailable,
         }
     }
 }

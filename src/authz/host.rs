@@ -59,13 +59,18 @@ pub(super) struct ByHost<T> {
     any: T,
 }
 
-impl<T: Default> ByHost<T> {
-    /// What belongs to a pattern; to no host when there is none.
-    pub(super) fn entry(&mut self, pattern: Option<&HostPattern>) -> &mut T {
+impl<T> ByHost<T> {
+    /// This for every host.
+    pub(super) fn new(any: T) -> Self {
+        Self { any, names: HashMap::new(), below: HashMap::new() }
+    }
+
+    /// What belongs to a pattern; to no host when there is none. The first time something `new`.
+    pub(super) fn entry(&mut self, pattern: Option<&HostPattern>, new: impl FnOnce() -> T) -> &mut T {
         match pattern.map(|pattern| &pattern.0) {
             None => &mut self.any,
-            Some(Form::Name(name)) => self.names.entry(name.clone()).or_default(),
-            Some(Form::Below(suffix)) => self.below.entry(suffix.clone()).or_default(),
+            Some(Form::Name(name)) => self.names.entry(name.clone()).or_insert_with(new),
+            Some(Form::Below(suffix)) => self.below.entry(suffix.clone()).or_insert_with(new),
         }
     }
 
@@ -89,11 +94,11 @@ mod tests {
 
     #[test]
     fn the_more_specific_host_comes_first() {
-        let mut by_host = ByHost::<String>::default();
+        let mut by_host = ByHost::new("any".to_owned());
         for text in ["API.example.com", "*.example.com", "*.com", "*.api.example.com", "example.com"] {
-            *by_host.entry(Some(&HostPattern::parse(text).unwrap())) = text.to_owned();
+            by_host.entry(Some(&HostPattern::parse(text).unwrap()), || text.to_owned());
         }
-        *by_host.entry(None) = "any".to_owned();
+        assert_eq!(by_host.entry(None, String::new), "any");
         for (host, expected) in [
             (Some("api.example.com"), &["API.example.com", "*.example.com", "*.com", "any"][..]),
             (Some("a.b.example.com"), &["*.example.com", "*.com", "any"]),

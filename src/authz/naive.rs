@@ -5,12 +5,14 @@
 //! through who was kept out.
 
 mod random;
+mod read;
 mod semantics;
 
 use super::condition::{Callers, Condition, Scope};
 use super::{
-    Access, Asked, ByName, Enforcement, Entitlements, Fallback, HostPattern, ModuleAccess, ModuleName, ModulePrefix,
-    Modules, Narrowing, Organizations, PathPattern, Requirement, Rights, Rule, RuleName, Rules, Tenancy,
+    Access, Asked, ByName, Case, Enforcement, Entitlements, Fallback, HostPattern, ModuleAccess, ModuleName,
+    ModulePrefix, ModuleReading, Modules, Narrowing, Organizations, PathPattern, PathReadings, Requirement, Rights,
+    Rule, RuleName, Rules, Tenancy,
 };
 use crate::authn::{Authentication, AuthnFault};
 use crate::authz::{Caller, Refusal};
@@ -70,6 +72,7 @@ fn a_second_evaluation_agrees_about_a_million_requests() {
         "credential_missing",
         "issuer_unknown",
         "no_rule",
+        "path_ambiguous",
         "permission_missing",
         "role_missing",
         "rule_denied",
@@ -118,9 +121,16 @@ fn one_more_rule_that_denies_lets_nobody_through() {
 /// The rules and access lists of a policy, as the configuration would make them.
 fn built(policy: &Policy) -> (Rules, Option<Modules>) {
     let fallback = if policy.fallback_asks { Fallback::Authenticated } else { Fallback::Denied };
-    let mut rules = Rules::new(fallback);
+    let of_module = |module: &Module| {
+        let suffixes = module.suffixes.iter().map(|suffix| (*suffix).into()).collect();
+        (ModulePrefix::parse(module.prefix).unwrap(), ModuleReading { case: case(module.folds), suffixes })
+    };
+    let a_rule_folds = policy.rules.iter().any(|rule| rule.folds);
+    let readings = PathReadings::new(policy.modules.iter().map(of_module).collect(), a_rule_folds);
+    let mut rules = Rules::reading(fallback, readings.clone());
     for rule in &policy.rules {
-        let patterns: Vec<PathPattern> = rule.paths.iter().map(|text| PathPattern::parse(text).unwrap()).collect();
+        let parsed = |text: &String| PathPattern::parse(text).unwrap().read(case(rule.folds), readings.clone());
+        let patterns: Vec<PathPattern> = rule.paths.iter().map(parsed).collect();
         let known = if patterns.is_empty() { vec![PathPattern::default()] } else { patterns.clone() };
         let callers = if rule.access == "public" { Callers::NotAsked } else { Callers::Asked };
         let scope = Scope::Rule { callers, patterns: &known };
@@ -155,6 +165,10 @@ fn built(policy: &Policy) -> (Rules, Option<Modules>) {
     }
     let modules = policy.modules.iter().map(|module| (ModulePrefix::parse(module.prefix).unwrap(), list(module)));
     (rules, Modules::new(modules.collect()))
+}
+
+const fn case(folds: bool) -> Case {
+    if folds { Case::Fold } else { Case::Exact }
 }
 
 fn list(module: &Module) -> Option<ModuleAccess> {

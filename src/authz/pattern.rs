@@ -7,16 +7,31 @@
 #[cfg(test)]
 mod tests;
 
+use super::reading::{Breadth, Case, PathReadings, Reading, folded};
 use crate::path::{CanonicalPath, MAX_TARGET_BYTES};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// A pattern that some request's path can match. The default is `/`.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone)]
 pub struct PathPattern {
     segments: Box<[Segment]>,
     rest: Option<Box<str>>,
+    case: Case,
+    /// How modules read paths; `None`: as they are.
+    readings: Option<Arc<PathReadings>>,
 }
+
+/// Two that match the same paths and name the same parameters are one, wherever they are used.
+impl PartialEq for PathPattern {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { segments, rest, case, readings: _ } = self;
+        (segments, rest, case) == (&other.segments, &other.rest, &other.case)
+    }
+}
+
+impl Eq for PathPattern {}
 
 impl PathPattern {
     /// Reads a pattern.
@@ -37,7 +52,19 @@ impl PathPattern {
                 pattern.push(piece)?;
             }
         }
-        Ok(Self { segments: pattern.segments.into(), rest: pattern.rest.map(Into::into) })
+        Ok(Self { segments: pattern.segments.into(), rest: pattern.rest.map(Into::into), ..Self::default() })
+    }
+
+    /// The same pattern, whose literals are compared in this way, with paths as modules read them.
+    #[must_use]
+    pub fn read(self, case: Case, readings: Option<Arc<PathReadings>>) -> Self {
+        Self { case, readings, ..self }
+    }
+
+    /// How its literals are compared, wherever modules say nothing.
+    #[must_use]
+    pub const fn case(&self) -> Case {
+        self.case
     }
 
     /// The segments from the left, without the `{*name}`.
@@ -74,6 +101,25 @@ impl PathPattern {
     /// Whether a path matches.
     #[must_use]
     pub fn matches(&self, path: &CanonicalPath<'_>) -> bool {
+        match &self.readings {
+            Some(readings) => self.matches_read(path, readings.of(path, Breadth::Sure)),
+            None => self.matches_as_sent(path),
+        }
+    }
+
+    /// Whether a path matches that is read in a way.
+    pub(super) fn matches_read(&self, path: &CanonicalPath<'_>, reading: Reading<'_>) -> bool {
+        let mut segments = path.segments();
+        let mut own = self.segments.iter().enumerate();
+        own.all(|(at, segment)| match (segment, segments.next()) {
+            (Segment::Literal(literal), Some(text)) => reading.is(literal, text, at, self.case),
+            (Segment::Parameter(_), Some(_)) => true,
+            (Segment::Literal(_) | Segment::Parameter(_), None) => false,
+        }) && (self.rest.is_some() || segments.next().is_none())
+    }
+
+    /// Whether a path matches letter by letter, whatever is folded.
+    pub(super) fn matches_as_sent(&self, path: &CanonicalPath<'_>) -> bool {
         let mut segments = path.segments();
         let mut pairs = self.segments.iter().map(|segment| (segment, segments.next()));
         let same = pairs.all(|(segment, text)| match (segment, text) {
@@ -84,17 +130,90 @@ impl PathPattern {
         same && (self.rest.is_some() || segments.next().is_none())
     }
 
-    /// What the parameters stand for: `{name}` for its decoded segment, `{*name}` for all that are left, with `/` between them.
+    /// In what a path that matches differs from the pattern: in the case of letters, and in a suffix that is cut off.
+    pub(super) fn differences(&self, path: &CanonicalPath<'_>, readings: &PathReadings) -> (bool, bool) {
+        let reading = readings.of(path, Breadth::Sure);
+        let (mut folds, mut cuts) = (false, false);
+        let mut own = self.segments.iter();
+        for (at, text) in path.segments().enumerate() {
+            let stem = reading.stem(at, text);
+            match own.next() {
+                Some(Segment::Literal(literal)) if **literal == *text => {}
+                Some(Segment::Literal(literal)) => {
+                    let cut = stem.filter(|_| !literal.eq_ignore_ascii_case(text));
+                    cuts |= cut.is_some();
+                    folds |= **literal != *cut.unwrap_or(text);
+                }
+                Some(Segment::Parameter(_)) | None => cuts |= stem.is_some(),
+            }
+        }
+        (folds, cuts)
+    }
+
+    /// Whether both are at the same place of a tree, and no request could tell which of them it matches.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        let folds = |at| {
+            let may = |one: &Self| {
+                one.case == Case::Fold || one.readings.as_ref().is_some_and(|readings| readings.may_fold(one, at))
+            };
+            may(self) || may(other)
+        };
+        self.places(other).all(|(at, same)| same || folds(at))
+    }
+
+    /// Whether every path that begins as the other one does begins as this one does. Both lead to the same place of a tree.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.case == Case::Fold || (other.case == Case::Exact && self.places(other).all(|(_, same)| same))
+    }
+
+    /// For each literal whether it is the other one's, letter by letter.
+    fn places<'p>(&'p self, other: &'p Self) -> impl Iterator<Item = (usize, bool)> {
+        let pairs = self.segments.iter().zip(&other.segments).enumerate();
+        pairs.filter_map(|(at, pair)| match pair {
+            (Segment::Literal(one), Segment::Literal(other)) => Some((at, one == other)),
+            (Segment::Literal(_) | Segment::Parameter(_), _) => None,
+        })
+    }
+
+    /// Whether its literals are ASCII.
+    pub(super) fn is_ascii(&self) -> bool {
+        self.segments.iter().all(|segment| match segment {
+            Segment::Literal(text) => text.is_ascii(),
+            Segment::Parameter(_) => true,
+        })
+    }
+
+    /// Whether both have the same literals, letter by letter, in the same places.
+    pub(crate) fn same_literals(&self, other: &Self) -> bool {
+        self.places(other).all(|(_, same)| same)
+    }
+
+    /// Whether a path can match both that neither has letter by letter: where one of them folds, it has the letters of the other.
+    pub(crate) fn same_literal(&self, literal: &str, other: &Self, of_other: &str) -> bool {
+        literal == of_other
+            || ((self.case == Case::Fold || other.case == Case::Fold) && folded(literal) == folded(of_other))
+    }
+
+    /// What the parameters stand for: `{name}` for its decoded segment, without a suffix that the module cuts off, `{*name}` for all that are left, with `/` between them.
     /// Nothing for a path that does not match, as when a route in Envoy names a rule for other paths.
     pub fn parameters<'p>(&'p self, path: &'p CanonicalPath<'_>) -> impl Iterator<Item = (&'p str, Cow<'p, str>)> {
         let matching = Some(self).filter(|pattern| pattern.matches(path));
-        let segments = matching.into_iter().flat_map(|pattern| pattern.segments.iter().zip(path.segments()));
+        let reading = self.readings.as_ref().filter(|_| matching.is_some()).map(|all| all.of(path, Breadth::Sure));
+        let cut = move |(at, text): (usize, &'p str)| match &reading {
+            Some(reading) => reading.stem(at, text).unwrap_or(text),
+            None => text,
+        };
+        let texts = path.segments().enumerate().map(cut);
+        let segments = matching.into_iter().flat_map({
+            let texts = texts.clone();
+            move |pattern| pattern.segments.iter().zip(texts.clone())
+        });
         let named = segments.filter_map(|(segment, text)| match segment {
             Segment::Literal(_) => None,
             Segment::Parameter(name) => Some((&**name, Cow::Borrowed(text))),
         });
-        let rest = matching.and_then(Self::rest).map(|name| {
-            let left: Vec<&str> = path.segments().skip(self.segments.len()).collect();
+        let rest = matching.and_then(Self::rest).map(move |name| {
+            let left: Vec<&str> = texts.skip(self.segments.len()).collect();
             (name, Cow::Owned(left.join("/")))
         });
         named.chain(rest)

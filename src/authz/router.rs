@@ -10,31 +10,48 @@
 //! than one for any method; one for `GET` is one for `HEAD` too, unless another names that (RFC 9110 §9.3.2). An entry for other methods does not match at all, so a less specific path that does match
 //! decides. The order of insertion plays no part.
 //!
+//! Where a rule or a module folds letters or cuts suffixes off ([`reading`](super::reading)), keys of the tree are folded, and each entry
+//! that is found is compared once more. A literal is as specific whether it folds or not; one that has the suffix itself is more
+//! specific than one that is matched without it. A router in which nothing folds is another one, which pays for none of it.
+//!
 //! A lookup goes down a tree of segments. It costs one or two hash look-ups a segment however many entries there are;
 //! going back adds to that only where a literal and a `{name}` stand side by side, and never visits a node twice.
 
+mod spelled;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
 use super::pattern::PathPattern;
+use super::reading::{Breadth, PathReadings, folded};
 use crate::method::Method;
 use crate::path::CanonicalPath;
+use spelled::{Sought, Spelled};
 use std::collections::BTreeSet;
-use tree::Node;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use tree::{Leaf, Node};
 
 /// Entries of `T`, each for a path pattern and some methods.
 #[derive(Debug)]
 pub struct Router<T> {
-    root: Node,
+    tree: Tree,
     /// What the leaves' indices mean: one value may serve several methods.
     values: Vec<T>,
 }
 
+#[derive(Debug)]
+enum Tree {
+    /// Paths are compared as they were sent.
+    AsSent(Box<Node<Leaf>>),
+    /// Paths are compared as they are read.
+    AsRead(Box<Node<Spelled>>, Arc<PathReadings>),
+}
+
 impl<T> Default for Router<T> {
     fn default() -> Self {
-        Self { root: Node::default(), values: Vec::new() }
+        Self::new(None)
     }
 }
 
@@ -66,6 +83,16 @@ pub enum Wanted<'m> {
 }
 
 impl<T> Router<T> {
+    /// No entry, for paths as modules read them; `None`: as they were sent.
+    #[must_use]
+    pub fn new(readings: Option<Arc<PathReadings>>) -> Self {
+        let tree = match readings {
+            None => Tree::AsSent(Box::default()),
+            Some(readings) => Tree::AsRead(Box::default(), readings),
+        };
+        Self { tree, values: Vec::new() }
+    }
+
     /// Adds an entry.
     ///
     /// # Errors
@@ -78,12 +105,29 @@ impl<T> Router<T> {
         pattern: &PathPattern,
         value: T,
     ) -> Result<(), Collision<'_, T>> {
-        let slots = self.root.leaf_mut(pattern).layer_mut(layer);
-        if let Some(index) = slots.taken(served) {
+        let next = self.values.len();
+        let taken = match &mut self.tree {
+            Tree::AsSent(root) => {
+                let slots = root.leaf_mut(pattern, |literal| literal.into()).layer_mut(layer);
+                let taken = slots.taken(served);
+                if taken.is_none() {
+                    slots.take(served, next);
+                }
+                taken
+            }
+            Tree::AsRead(root, _) => {
+                let spelled = root.leaf_mut(pattern, |literal| folded(literal).into());
+                let taken = spelled.taken(layer, served, pattern);
+                if taken.is_none() {
+                    spelled.take(layer, served, pattern, next);
+                }
+                taken
+            }
+        };
+        if let Some(index) = taken {
             #[expect(clippy::indexing_slicing, reason = "a leaf holds only indices that were pushed below")]
             return Err(Collision { earlier: &self.values[index] });
         }
-        slots.take(served, self.values.len());
         self.values.push(value);
         Ok(())
     }
@@ -91,14 +135,60 @@ impl<T> Router<T> {
     /// The value of the most specific entry that matches.
     #[must_use]
     pub fn find(&self, layer: Layer, method: Method<'_>, path: &CanonicalPath<'_>) -> Option<&T> {
-        self.root.find(layer, path.segments(), method).and_then(|index| self.values.get(index))
+        self.find_read(layer, method, path, Breadth::Sure)
+    }
+
+    /// The same for a path that is read in a way.
+    pub(super) fn find_read(
+        &self,
+        layer: Layer,
+        method: Method<'_>,
+        path: &CanonicalPath<'_>,
+        breadth: Breadth,
+    ) -> Option<&T> {
+        let index = match &self.tree {
+            Tree::AsSent(root) => root.find(layer, path.segments(), method),
+            Tree::AsRead(root, readings) => {
+                let reading = readings.of(path, breadth);
+                let found = root.walk(reading.pieces(&folded(path.as_str())), &mut |spelled| match spelled.find(
+                    layer,
+                    Wanted::Method(method),
+                    Sought { path, reading },
+                ) {
+                    Some(index) => ControlFlow::Break(index),
+                    None => ControlFlow::Continue(()),
+                });
+                found.break_value()
+            }
+        };
+        index.and_then(|index| self.values.get(index))
     }
 
     /// The values of all entries that match, the most specific first: [`find`](Self::find) gives the first of them.
     #[must_use]
     pub fn find_all(&self, layer: Layer, wanted: Wanted<'_>, path: &CanonicalPath<'_>) -> Vec<&T> {
+        self.find_all_read(layer, wanted, path, Breadth::Sure)
+    }
+
+    /// The same for a path that is read in a way.
+    pub(super) fn find_all_read(
+        &self,
+        layer: Layer,
+        wanted: Wanted<'_>,
+        path: &CanonicalPath<'_>,
+        breadth: Breadth,
+    ) -> Vec<&T> {
         let mut found = Vec::new();
-        self.root.find_all(layer, path.segments(), wanted, &mut found);
+        match &self.tree {
+            Tree::AsSent(root) => root.find_all(layer, path.segments(), wanted, &mut found),
+            Tree::AsRead(root, readings) => {
+                let reading = readings.of(path, breadth);
+                let _ = root.walk(reading.pieces(&folded(path.as_str())), &mut |spelled| {
+                    found.extend(spelled.all(layer, wanted, Sought { path, reading }));
+                    ControlFlow::<()>::Continue(())
+                });
+            }
+        }
         found.into_iter().filter_map(|index| self.values.get(index)).collect()
     }
 }
@@ -110,7 +200,10 @@ impl<T> Router<T> {
     #[must_use]
     pub fn covered(&self) -> Vec<Covered<'_, T>> {
         let mut found = Vec::new();
-        self.root.covered(&mut found);
+        match &self.tree {
+            Tree::AsSent(root) => root.covered(&mut found),
+            Tree::AsRead(root, _) => root.covered(&mut found),
+        }
         let value = |index: usize| self.values.get(index);
         let named = |(index, by): (usize, BTreeSet<usize>)| {
             Some(Covered { entry: value(index)?, by: by.into_iter().filter_map(value).collect() })

@@ -4,6 +4,7 @@ use super::condition::Condition;
 use super::host::{ByHost, HostPattern};
 use super::pattern::PathPattern;
 use super::preflight::is_preflight;
+use super::reading::{Breadth, PathReadings, ReadingFault};
 use super::router::{Covered, Layer, Router, Served, Wanted};
 use super::rule::{Access, Enforcement, Rule, RuleName};
 use crate::explain::Step;
@@ -39,6 +40,10 @@ pub struct Rules {
     named: HashMap<RuleName, Vec<Arc<Rule>>>,
     patterns: usize,
     fallback: Fallback,
+    /// How modules read paths; `None`: as they are.
+    readings: Option<Arc<PathReadings>>,
+    /// Whether a literal of a pattern has letters beyond ASCII, which some services fold to ASCII.
+    beyond_ascii: bool,
     /// Whether there is a rule for preflights. Without one, none is looked for.
     preflights: bool,
     /// Whether there is a rule that is tried out. Without one, none is looked for.
@@ -81,8 +86,16 @@ impl Rules {
     /// No rules: the fallback decides everything.
     #[must_use]
     pub fn new(fallback: Fallback) -> Self {
+        Self::reading(fallback, None)
+    }
+
+    /// The same, for paths as modules read them.
+    #[must_use]
+    pub fn reading(fallback: Fallback, readings: Option<Arc<PathReadings>>) -> Self {
         Self {
-            routers: ByHost::default(),
+            routers: ByHost::new(Router::new(readings.clone())),
+            readings,
+            beyond_ascii: false,
             named: HashMap::new(),
             patterns: 0,
             fallback,
@@ -114,7 +127,9 @@ impl Rules {
             Access::Authenticated | Access::Optional | Access::Public | Access::Denied => Served::Methods(methods),
         };
         self.preflights |= rule.access == Access::Preflight;
-        self.routers.entry(host).insert(layer, served, pattern, rule).map_err(|collision| {
+        self.beyond_ascii |= !pattern.is_ascii();
+        let router = self.routers.entry(host, || Router::new(self.readings.clone()));
+        router.insert(layer, served, pattern, rule).map_err(|collision| {
             let Rule { name, pattern, .. } = &**collision.earlier;
             RuleConflict { with: name.clone(), pattern: pattern.clone() }
         })?;
@@ -142,6 +157,12 @@ impl Rules {
         self.look_up(request, Layer::Enforced).rule()
     }
 
+    /// How modules read paths; `None`: as they are.
+    #[must_use]
+    pub const fn readings(&self) -> Option<&Arc<PathReadings>> {
+        self.readings.as_ref()
+    }
+
     /// The rules that never decide on some host that they are for, each with those that come before it there. Those that are tried
     /// out, if they never would.
     #[must_use]
@@ -151,28 +172,53 @@ impl Rules {
 
     /// The rule that a request is found by, of those that count.
     pub(super) fn look_up(&self, request: &Request<'_>, layer: Layer) -> Found<'_> {
+        self.look_up_read(request, layer, Breadth::Sure)
+    }
+
+    fn look_up_read(&self, request: &Request<'_>, layer: Layer, breadth: Breadth) -> Found<'_> {
         if self.preflights
             && is_preflight(request)
-            && let Some(rule) = self.of_preflight(request, layer)
+            && let Some(rule) = self.of_preflight(request, layer, breadth)
         {
             return Found::Preflight(rule);
         }
         let mut of_host = self.routers.of(request.host.name());
-        let rule = of_host.find_map(|router| router.find(layer, request.method, &request.path));
+        let rule = of_host.find_map(|router| router.find_read(layer, request.method, &request.path, breadth));
         rule.map_or(Found::None, |rule| Found::Rule(rule))
     }
 
+    /// Checks that the path of a request is read in one way only, or leads to what was found in every way.
+    pub(super) fn read_in_one_way(
+        &self,
+        request: &Request<'_>,
+        layer: Layer,
+        found: Found<'_>,
+    ) -> Result<(), ReadingFault> {
+        let Some(readings) = &self.readings else { return Ok(()) };
+        readings.check(&request.path)?;
+        if !self.beyond_ascii && !readings.can_differ(&request.path) {
+            return Ok(());
+        }
+        let same = match (found.rule(), self.look_up_read(request, layer, Breadth::Widest).rule()) {
+            (Some(found), Some(other)) => std::ptr::eq(found, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if same { Ok(()) } else { Err(ReadingFault::OtherRule) }
+    }
+
     /// What decides a preflight, if a rule for preflights matches.
-    fn of_preflight(&self, request: &Request<'_>, layer: Layer) -> Option<&Rule> {
-        let matching = self.matching(request, layer, Wanted::Preflight);
+    fn of_preflight(&self, request: &Request<'_>, layer: Layer, breadth: Breadth) -> Option<&Rule> {
+        let matching = self.matching(request, layer, Wanted::Preflight, breadth);
         matching.iter().find(|rule| rule.access == Access::Preflight)?;
         matching.into_iter().find(|rule| !rule.access.asks_for_a_caller())
     }
 
     /// Every rule that matches, the most specific first.
-    fn matching(&self, request: &Request<'_>, layer: Layer, wanted: Wanted<'_>) -> Vec<&Rule> {
+    fn matching(&self, request: &Request<'_>, layer: Layer, wanted: Wanted<'_>, breadth: Breadth) -> Vec<&Rule> {
         let of_host = self.routers.of(request.host.name());
-        of_host.flat_map(|router| router.find_all(layer, wanted, &request.path)).map(|rule| &**rule).collect()
+        let all = of_host.flat_map(|router| router.find_all_read(layer, wanted, &request.path, breadth));
+        all.map(|rule| &**rule).collect()
     }
 
     /// The rule of a name, with the most specific of its patterns that the path matches, whatever method and host it is for: that says
@@ -201,7 +247,10 @@ impl Rules {
 
     /// Which rule the request is found by, and over which less specific ones that match too.
     pub(crate) fn describe(&self, request: &Request<'_>) -> Step {
-        let show = |rule: &&Rule| format!("`{}` by `{}`", rule.name.as_str(), rule.pattern);
+        let show = |rule: &&Rule| {
+            let how = self.how_read(rule, request);
+            format!("`{}` by `{}`{how}", rule.name.as_str(), rule.pattern)
+        };
         match self.look_up(request, Layer::Enforced) {
             Found::None | Found::Rule(_) => {}
             Found::Preflight(rule) => {
@@ -212,7 +261,7 @@ impl Rules {
                 return Step::noted("rule", found);
             }
         }
-        match self.matching(request, Layer::Enforced, Wanted::Method(request.method)).as_slice() {
+        match self.matching(request, Layer::Enforced, Wanted::Method(request.method), Breadth::Sure).as_slice() {
             [] => match self.fallback {
                 Fallback::Denied => Step::failed("rule", "none matches, and the fallback is `denied`"),
                 Fallback::Authenticated => Step::noted("rule", "none matches; the fallback is `authenticated`"),
@@ -225,6 +274,17 @@ impl Rules {
                     format!("{rule}, access `{access}`; more specific than {}, which match too", others.join(", "));
                 Step::noted("rule", found)
             }
+        }
+    }
+
+    /// How a path is read where it matches the pattern of a rule, if not as it was sent.
+    fn how_read(&self, rule: &Rule, request: &Request<'_>) -> &'static str {
+        let (Some(readings), Ok(pattern)) = (&self.readings, PathPattern::parse(&rule.pattern)) else { return "" };
+        match pattern.differences(&request.path, readings) {
+            (false, false) => "",
+            (true, false) => ", matched with case folded",
+            (false, true) => ", matched with its suffix cut off",
+            (true, true) => ", matched with case folded and its suffix cut off",
         }
     }
 

@@ -79,7 +79,8 @@ impl Rules {
     /// What a request is held against.
     ///
     /// # Errors
-    /// [`Refusal`] when that is settled already: no rule and no fallback, or a route that says what is not understood.
+    /// [`Refusal`] when that is settled already: no rule and no fallback, a path that can be read in two ways, or a route that
+    /// says what is not understood.
     pub fn select<'r, 'c>(&'r self, request: &Request<'c>) -> Result<Selection<'r, 'c>, Refusal> {
         self.select_of(request, Layer::Enforced)
     }
@@ -108,6 +109,7 @@ impl Rules {
             return Ok(Selection { found: Some(alone), access, named: Named::Decides, permissions });
         }
         let found = self.look_up(request, layer);
+        self.read_in_one_way(request, layer, found).map_err(|fault| Refusal::of(None, fault.into()))?;
         let (access, named, permissions) = match (found, self.fallback()) {
             (Found::Rule(rule), _) => (rule.access, named, permissions),
             // What asks for a caller is passed over, whether it was found or named.

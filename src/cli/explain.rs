@@ -101,7 +101,7 @@ pub(super) fn run(args: Args, environment: &Environment) -> Exit {
         Fetched::NotAll => KeysAsked::Failed,
     });
     let mut report = Report::of(&check, &loaded.config.snapshot, now, &supply);
-    if let Some(Lack::Introspection(by)) = report.lack {
+    if let Some(Lack::Introspection(by) | Lack::ServerAway(by)) = report.lack {
         match introspection(&check, &mut loaded.config, by) {
             Ok(supply) => report = Report::of(&check, &loaded.config.snapshot, now, &supply),
             Err(error) => return fail(error),

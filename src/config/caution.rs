@@ -21,6 +21,7 @@ use super::quoted::Quoted;
 use super::tree::Node;
 use crate::clock::Timestamp;
 use crate::jose::SkippedKey;
+use crate::keys::CacheDistrust;
 use crate::tls::Caution as ServerCertificate;
 
 /// Everything to be said of a configuration that would serve: `document` and `root` are its two forms, `profile` is what the
@@ -120,6 +121,31 @@ pub enum Caution {
         /// Its pattern.
         pattern: Quoted,
     },
+    /// An open rule that opens every spelling.
+    #[error(
+        "rule {0} lets callers without a credential through, and folds case: every other spelling of its paths is open, too, whatever the \
+             service behind Envoy makes of it; leave `case` out, or, if that service folds case, say so of its module (`modules[].case`)"
+    )]
+    OpenInAnyCase(Quoted),
+    /// A rule that closes one spelling of what another rule decides in all of them.
+    #[error(
+        "{pattern} is compared exactly, and every other spelling of such paths is decided by rule {by}, which folds case; write \
+             `case: fold` here, too"
+    )]
+    ClosedInOneCase {
+        /// The pattern.
+        pattern: Quoted,
+        /// The rule that folds.
+        by: Quoted,
+    },
+    /// Keys that were kept for a restart and will not be used.
+    #[error("{file}: {fault}; until then a restart while the provider is down serves without them")]
+    CacheFile {
+        /// The file.
+        file: Quoted,
+        /// Why it is not trusted.
+        fault: CacheDistrust,
+    },
     /// An authenticator in the place of one of the profile's that asks for less without saying so.
     #[error(
         "this stands in the place of the profile's authenticator {authenticator}, and does not say which claims it requires: \
@@ -173,8 +199,8 @@ pub enum Caution {
     /// Nobody is kept out while modgud can't decide.
     #[error(
         "with `error`, an Envoy whose `failure_mode_allow` is `true` lets EVERYBODY pass, with any token or none that modgud could not \
-             check, whenever keys or an authorization server can't be had, a check takes too long, or too many are under way, \
-             which clients can bring about by asking a lot; write `deny`, unless being open then is worth more than being safe"
+             check, whenever an issuer's keys can't be had or an authorization server is away; write `deny`, unless being open then \
+             is worth more than being safe"
     )]
     UndecidedLeftToEnvoy,
     /// A key that can't be used, in a set whose others can.

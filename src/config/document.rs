@@ -26,7 +26,7 @@ pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use mint::{Mint, ValueSource};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
 pub(super) use request::{RequestSection, SchemeWord};
-pub(super) use rules::{Access, Fallback, Match, Require, RequireAny, Rule};
+pub(super) use rules::{Access, Case, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};
 pub(super) use upstream::{
     Encode, Forward, HeaderForm, HeaderSource, MetadataSource, PrincipalWord, Upstream, is_choice,

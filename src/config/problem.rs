@@ -506,6 +506,19 @@ pub enum Problem {
         /// The other rule.
         with: Quoted,
     },
+    /// The same but for the case of letters.
+    #[error(
+        "{pattern} is {other} of rule {with} but for the case of letters, and one of them takes both for the same (`case: fold`): no \
+             rule would be the more specific one; change or leave out one of them"
+    )]
+    RuleConflictInCase {
+        /// The pattern.
+        pattern: Quoted,
+        /// The other pattern.
+        other: Quoted,
+        /// Its rule.
+        with: Quoted,
+    },
     /// A status that would not turn anybody away.
     #[error("`{found}` is not the status of a denial: {fault}")]
     Status {

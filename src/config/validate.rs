@@ -66,7 +66,8 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     shared_keys::check(&list, reader, &mut problems);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
     let told = denials::of_rules(rules, denials, &mut problems);
-    let mut rules = rules::check(rules, *fallback, &names, &mut problems);
+    let readings = modules::readings(modules, rules);
+    let mut rules = rules::check(rules, *fallback, &names, readings, &mut problems);
     let (modules, mut gateway) = modules::check(modules, core, &mut rules, &mut problems);
     gateway.filter = filter::gather(document, &places, &rules);
     gateway.transport = filter::transport(document);

@@ -54,11 +54,54 @@ impl IntrospectionFault {
     }
 }
 
+impl IntrospectionFault {
+    /// Returns true if the server is away: there is no connection, or a proxy before it has none. A time-out is none of this: how long
+    /// is waited is a bound of modgud's own, and a flood of questions can make a server that slow. Nor is any other status: a
+    /// token can bring that about.
+    pub(super) fn is_away(&self) -> bool {
+        match self {
+            Self::Fetch(FetchFault::Unreachable(_) | FetchFault::Broken) => true,
+            Self::Fetch(FetchFault::Status { status }) => {
+                matches!(
+                    *status,
+                    StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+                )
+            }
+            Self::Fetch(FetchFault::Time { .. } | FetchFault::Redirect { .. } | FetchFault::Size { .. })
+            | Self::Refused { .. }
+            | Self::Answer(_)
+            | Self::Internal => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Health, IntrospectionFault};
     use crate::fetch::FetchFault;
     use http::StatusCode;
+    use std::time::Duration;
+
+    #[test]
+    fn only_a_server_that_is_away_is_called_so() {
+        for (status, away) in [
+            (400, false),
+            (401, false),
+            (403, false),
+            (413, false),
+            (429, false),
+            (500, false),
+            (502, true),
+            (503, true),
+            (504, true),
+        ] {
+            let fault = IntrospectionFault::from(FetchFault::Status { status: StatusCode::from_u16(status).unwrap() });
+            assert_eq!(fault.is_away(), away, "{status}");
+        }
+        assert!(IntrospectionFault::from(FetchFault::Broken).is_away());
+        assert!(!IntrospectionFault::from(FetchFault::Time { most: Duration::ZERO }).is_away());
+        assert!(!IntrospectionFault::from(FetchFault::Size { most: 1 }).is_away());
+    }
 
     #[test]
     fn what_an_odd_token_brings_about_says_nothing_of_the_server() {

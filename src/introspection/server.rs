@@ -33,6 +33,8 @@ pub(super) struct Server {
 struct State {
     flights: Flights,
     told: Told,
+    /// Whether the last failure that says something of the server says that it is away.
+    away: bool,
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +64,7 @@ pub struct AskedCounts {
 impl Server {
     pub(super) fn new(source: IntrospectionSource, known: KnownAnswers, clock: Clock, seconds: Histogram) -> Self {
         let client = HttpClient::new(source.roots.clone());
-        let state = State { flights: Flights::new(source.most), told: Told::default() };
+        let state = State { flights: Flights::new(source.most), told: Told::default(), away: false };
         Self { source, known, client, clock, state: Mutex::new(state), counters: Counters::default(), seconds }
     }
 
@@ -123,7 +125,7 @@ impl Server {
             }
             Part::Paused => {
                 self.counters.paused.fetch_add(1, Ordering::Relaxed);
-                IntrospectionAsked::Failed
+                if self.state().away { IntrospectionAsked::Away } else { IntrospectionAsked::Failed }
             }
         }
     }
@@ -155,9 +157,14 @@ impl Server {
             Err(fault) => (fault.health(), &self.counters.failed),
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        let away = outcome.as_ref().err().is_some_and(IntrospectionFault::is_away);
         let (change, tells) = {
             let mut state = self.state();
             let now = self.clock.now();
+            match health {
+                Health::Up | Health::Down => state.away = away,
+                Health::Unknown => {}
+            }
             (state.flights.ended(&key, permit, health, now), outcome.is_err() && state.told.tells(now))
         };
         if let (Err(fault), true) = (&outcome, tells) {
@@ -166,7 +173,11 @@ impl Server {
         if let Some(change) = change {
             told::changed(&self.source, change);
         }
-        outcome.map_or(IntrospectionAsked::Failed, IntrospectionAsked::Answered)
+        match outcome {
+            Ok(answer) => IntrospectionAsked::Answered(answer),
+            Err(_) if away => IntrospectionAsked::Away,
+            Err(_) => IntrospectionAsked::Failed,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

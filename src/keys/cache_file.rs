@@ -2,12 +2,13 @@
 //! change, so that keys that stay the same are not written again.
 
 use super::source::Location;
+use crate::bounded;
 use crate::clock::Timestamp;
 use bytes::Bytes;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{File, Metadata};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -41,14 +42,64 @@ pub(super) enum CacheFault {
     Ahead,
     #[error("modgud failed inside while it used the file")]
     Internal,
-    /// Something else stands in its place.
-    #[error("it is no regular file; what stands there is not read")]
+    /// Larger than any file that modgud has written. A part of it would be another text.
+    #[error("the file is larger than {MAX_BYTES} bytes, which modgud never writes; remove it")]
+    TooLarge,
+    /// Something else is in its place.
+    #[error(transparent)]
+    Untrusted(#[from] CacheDistrust),
+}
+
+/// Why the content of a cache file is not trusted: another user could have written keys of their own into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CacheDistrust {
+    /// A folder, a pipe, a device.
+    #[error("it is no regular file, and is not read; remove it")]
     NotAFile,
-    /// Others could have written keys of their own into it.
+    /// Its owner is neither the user of this process nor root.
+    #[error(
+        "the file belongs to the user with id {owner}, who could have written keys of their own into it, and modgud runs as the \
+             user with id {own}; remove it, or give it to that user (`chown {own}`)"
+    )]
+    Owner {
+        /// The file's owner. For a symbolic link that of the file it leads to.
+        owner: u32,
+        /// The effective user of this process.
+        own: u32,
+    },
+    /// Group or others may write it.
     #[error(
         "others than its owner may write it, and so could have put in keys of their own; make it writable by its owner only"
     )]
     WritableByOthers,
+}
+
+impl CacheDistrust {
+    /// The user whose files are trusted whoever runs modgud: who is root can replace modgud itself.
+    const ROOT: u32 = 0;
+
+    /// Checks a file that is open, so that what was checked is what is read.
+    fn check(data: &Metadata, own: u32) -> Result<(), Self> {
+        let owner = data.uid();
+        if !data.is_file() {
+            return Err(Self::NotAFile);
+        }
+        if owner != own && owner != Self::ROOT {
+            return Err(Self::Owner { owner, own });
+        }
+        if data.mode() & WRITABLE_BY_OTHERS != 0 {
+            return Err(Self::WritableByOthers);
+        }
+        Ok(())
+    }
+}
+
+/// Returns why the file at a path would not be trusted by a process of this user; `None` also for a file that is not there, or
+/// can't be opened.
+#[must_use]
+pub fn distrust(path: &Path) -> Option<CacheDistrust> {
+    let data = open(path, OFlags::empty()).ok()?.metadata().ok()?;
+    CacheDistrust::check(&data, own_user()).err()
 }
 
 /// Group and others may write (mode bits of POSIX).
@@ -63,29 +114,25 @@ pub(super) struct Kept {
     pub(super) had: Timestamp,
 }
 
-/// Reads the keys of this provider; `None` when there is no file.
+/// Reads the keys of this provider; `None` when there is no file. A symbolic link is followed: the file that it leads to is checked.
 pub(super) fn read(path: &Path, location: &Location, now: Timestamp) -> Result<Option<Kept>, CacheFault> {
-    // A pipe in its place would be waited for without end.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from) {
-        Ok(file) => File::from(file),
+    read_as(own_user(), path, location, now)
+}
+
+fn read_as(own: u32, path: &Path, location: &Location, now: Timestamp) -> Result<Option<Kept>, CacheFault> {
+    let file = match open(path, OFlags::empty()) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(CacheFault::Read(error)),
     };
     let data = file.metadata().map_err(CacheFault::Read)?;
-    if !data.is_file() {
-        return Err(CacheFault::NotAFile);
-    }
-    if data.mode() & WRITABLE_BY_OTHERS != 0 {
-        return Err(CacheFault::WritableByOthers);
-    }
+    CacheDistrust::check(&data, own)?;
     let changed = data.modified().map_err(CacheFault::Read)?;
     let had = changed.duration_since(UNIX_EPOCH).map_or(Timestamp::EPOCH, |since| Timestamp::EPOCH.plus(since));
     if had > now.plus(AHEAD) {
         return Err(CacheFault::Ahead);
     }
-    let mut text = Vec::new();
-    file.take(MAX_BYTES).read_to_end(&mut text).map_err(CacheFault::Read)?;
+    let text = bounded::read(file, MAX_BYTES).map_err(CacheFault::Read)?.ok_or(CacheFault::TooLarge)?;
     let Content { provider, keys } = serde_json::from_slice(&text).map_err(|_| CacheFault::Form)?;
     if provider != name(location) {
         return Err(CacheFault::Other);
@@ -93,17 +140,25 @@ pub(super) fn read(path: &Path, location: &Location, now: Timestamp) -> Result<O
     Ok(Some(Kept { text: Bytes::from(keys), had: had.min(now) }))
 }
 
+/// Opens a file for reading. A pipe in its place is opened at once, instead of waited for without end.
+fn open(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Keeps the keys that were had at a time: writes them beside and renames, so that whoever reads finds the whole or what was
-/// there before. When the file holds the very same, only its time is set.
+/// there before. When the file holds the very same, only its time is set. Never writes through a symbolic link or into the file
+/// of another user: both are replaced.
 pub(super) fn write(path: &Path, location: &Location, text: &Bytes, had: Timestamp) -> Result<(), CacheFault> {
     let keys = std::str::from_utf8(text).map_err(|_| CacheFault::Form)?.to_owned();
     let content = Content { provider: name(location), keys };
     let content = serde_json::to_vec(&content).map_err(|_| CacheFault::Form)?;
     let when = UNIX_EPOCH.checked_add(Duration::from_millis(had.as_millis())).unwrap_or(UNIX_EPOCH);
-    let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
-    let as_long = std::fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() == size);
-    if as_long && std::fs::read(path).is_ok_and(|before| before == content) {
-        let file = OpenOptions::new().write(true).open(path).map_err(CacheFault::Write)?;
+    if let Some(file) = same_file(path, &content) {
         return file.set_modified(when).map_err(CacheFault::Write);
     }
     let folder = match path.parent() {
@@ -116,6 +171,18 @@ pub(super) fn write(path: &Path, location: &Location, text: &Bytes, had: Timesta
     file.as_file().set_modified(when).map_err(CacheFault::Write)?;
     file.as_file().sync_all().map_err(CacheFault::Write)?;
     file.persist(path).map(drop).map_err(|error| CacheFault::Write(error.error))
+}
+
+/// Returns the file of this process's user that holds exactly this content.
+fn same_file(path: &Path, content: &[u8]) -> Option<File> {
+    let mut file = open(path, OFlags::NOFOLLOW).ok()?;
+    let (data, own) = (file.metadata().ok()?, own_user());
+    let size = u64::try_from(content.len()).ok()?;
+    if CacheDistrust::check(&data, own).is_err() || data.uid() != own || data.len() != size {
+        return None;
+    }
+    let before = bounded::read(&mut file, size).ok()??;
+    (before == content).then_some(file)
 }
 
 /// What a provider is called in the file. Whole, so that two that differ in a query only are told apart, and hashed, since a
@@ -133,7 +200,7 @@ fn name(location: &Location) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{CacheFault, Location, read, write};
+    use super::{CacheDistrust, CacheFault, Location, MAX_BYTES, distrust, open, own_user, read, read_as, write};
     use crate::clock::Timestamp;
     use crate::fetch::{FetchUrl, PlainHttp};
     use bytes::Bytes;
@@ -152,14 +219,93 @@ mod tests {
         write(&path, &one, &Bytes::from_static(b"{}"), now).unwrap();
         for mode in [0o620, 0o602, 0o666] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            assert!(matches!(read(&path, &one, now), Err(CacheFault::WritableByOthers)), "{mode:o}");
+            assert!(
+                matches!(read(&path, &one, now), Err(CacheFault::Untrusted(CacheDistrust::WritableByOthers))),
+                "{mode:o}"
+            );
         }
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(read(&path, &one, now).unwrap().is_some());
-        assert!(matches!(read(folder.path(), &one, now), Err(CacheFault::NotAFile)));
+        assert!(matches!(read(folder.path(), &one, now), Err(CacheFault::Untrusted(CacheDistrust::NotAFile))));
         let pipe = folder.path().join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
-        assert!(matches!(read(&pipe, &one, now), Err(CacheFault::NotAFile)));
+        assert!(matches!(read(&pipe, &one, now), Err(CacheFault::Untrusted(CacheDistrust::NotAFile))));
+    }
+
+    /// Another user's file is one whose owner is neither root nor the user of this process. Who runs the tests as root can give a file
+    /// away; otherwise the same check is asked with another own user.
+    #[test]
+    fn cache_file_of_another_owner_is_not_believed_directly_or_through_a_symlink() {
+        const STRANGER: u32 = 65_533;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("theirs.json"), folder.path().join("keys.json"));
+        let (one, now) = (location("https://a.example/keys"), Timestamp::from_secs(1_700_000_000));
+        let text = Bytes::from_static(b"{}");
+        write(&path, &one, &text, now).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(read(&link, &one, now).unwrap().is_some(), "a link to one's own file");
+        let own = own_user();
+        if own == 0 {
+            std::os::unix::fs::chown(&path, Some(STRANGER), None).unwrap();
+            for path in [&path, &link] {
+                let expected = CacheDistrust::Owner { owner: STRANGER, own };
+                assert!(matches!(read(path, &one, now), Err(CacheFault::Untrusted(found)) if found == expected));
+                assert_eq!(distrust(path), Some(expected));
+            }
+            // modgud as that user believes it, and as a third one does not.
+            assert!(read_as(STRANGER, &link, &one, now).unwrap().is_some());
+            assert!(matches!(read_as(STRANGER - 1, &link, &one, now), Err(CacheFault::Untrusted(_))));
+            // What is written takes the link's place, and leaves the other's file as it is.
+            let before = path.metadata().unwrap().modified().unwrap();
+            write(&link, &one, &text, now.plus(Duration::from_secs(9))).unwrap();
+            assert!(std::fs::symlink_metadata(&link).unwrap().is_file());
+            assert_eq!((link.metadata().unwrap().uid(), path.metadata().unwrap().uid()), (own, STRANGER));
+            assert_eq!(path.metadata().unwrap().modified().unwrap(), before);
+            // Nor is the very same content in another's file one's own.
+            std::fs::rename(&path, &link).unwrap();
+            write(&link, &one, &text, now).unwrap();
+            assert_eq!(link.metadata().unwrap().uid(), own);
+            // Root's are believed by everybody.
+            assert!(read_as(STRANGER, &link, &one, now).unwrap().is_some());
+        } else {
+            eprintln!(
+                "not run as root: no file can be given to another user, so the same check is asked with another own user"
+            );
+            for path in [&path, &link] {
+                let found = read_as(STRANGER, path, &one, now);
+                let expected = CacheDistrust::Owner { owner: own, own: STRANGER };
+                assert!(matches!(found, Err(CacheFault::Untrusted(found)) if found == expected));
+            }
+        }
+        let told = CacheDistrust::Owner { owner: 12, own: 34 }.to_string();
+        assert!(told.contains("id 12") && told.contains("id 34") && told.contains("`chown 34`"), "{told}");
+    }
+
+    #[test]
+    fn a_cache_file_above_the_bound_is_refused_not_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let (one, now) = (location("https://a.example/keys"), Timestamp::NEVER);
+        write(&path, &one, &Bytes::from_static(b"{}"), Timestamp::EPOCH).unwrap();
+        let mut content = std::fs::read(&path).unwrap();
+        content.resize(usize::try_from(MAX_BYTES).unwrap(), b' ');
+        std::fs::write(&path, &content).unwrap();
+        assert!(read(&path, &one, now).unwrap().is_some(), "white space up to the bound");
+        content.push(b' ');
+        std::fs::write(&path, &content).unwrap();
+        assert!(matches!(read(&path, &one, now), Err(CacheFault::TooLarge)));
+    }
+
+    #[test]
+    fn a_dangling_link_is_no_file_and_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("elsewhere.json"), folder.path().join("keys.json"));
+        let (one, now) = (location("https://a.example/keys"), Timestamp::from_secs(1_700_000_000));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(read(&link, &one, now).unwrap().is_none());
+        write(&link, &one, &Bytes::from_static(b"{}"), now).unwrap();
+        assert!(!target.exists() && open(&link, rustix::fs::OFlags::NOFOLLOW).is_ok());
+        assert_eq!(read(&link, &one, now).unwrap().unwrap().had, now);
     }
 
     #[test]
@@ -200,7 +346,10 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert!(matches!(read(&path, &location("https://a.example/"), now), Err(CacheFault::Form)), "{text}");
         }
-        assert!(matches!(read(folder.path(), &location("https://a.example/"), now), Err(CacheFault::NotAFile)));
+        assert!(matches!(
+            read(folder.path(), &location("https://a.example/"), now),
+            Err(CacheFault::Untrusted(CacheDistrust::NotAFile))
+        ));
         let nowhere = folder.path().join("none/keys.json");
         let text = Bytes::from_static(b"{}");
         let written = write(&nowhere, &location("https://a.example/"), &text, Timestamp::EPOCH);

@@ -130,7 +130,7 @@ async fn run(shared: Arc<Shared>) {
         shared.changes.send_replace(());
         tokio::select! {
             () = sleep(wait) => {}
-            () = shared.asking.wanted() => {}
+            () = shared.asking.wanted(&shared.clock) => {}
         }
     }
 }

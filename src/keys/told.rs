@@ -5,6 +5,7 @@ use super::provider::KeysFault;
 use super::source::Provider;
 use crate::clock::Timestamp;
 use crate::jose::{KeySet, SkippedKey, VerificationKey};
+use std::path::Path;
 
 /// What was said last.
 #[derive(Debug, Default)]
@@ -69,18 +70,23 @@ impl Told {
     /// The keys could not be kept for the next start.
     pub(super) fn not_kept(&mut self, provider: &Provider, error: &CacheFault) {
         if !self.not_kept {
-            tracing::warn!(provider = %provider.location, %error, "the provider's keys can't be kept in `cache_file`");
+            tracing::warn!(provider = %provider.location, file = %file(provider), %error, "the provider's keys can't be kept in `cache_file`");
         }
         self.not_kept = true;
     }
 
     /// What was kept from before can't be used.
     pub(super) fn kept_unusable(provider: &Provider, error: &dyn std::error::Error) {
-        tracing::warn!(provider = %provider.location, %error, "what `cache_file` holds is not used");
+        tracing::warn!(provider = %provider.location, file = %file(provider), %error, "what `cache_file` holds is not used");
     }
 
     /// What was kept from before is too old.
     pub(super) fn kept_too_old(provider: &Provider, had: Timestamp) {
-        tracing::warn!(provider = %provider.location, %had, "what `cache_file` holds is not used: it is older than `stale_if_error`");
+        tracing::warn!(provider = %provider.location, file = %file(provider), %had, "what `cache_file` holds is not used: it is older than `stale_if_error`");
     }
+}
+
+/// The path of the provider's `cache_file`.
+fn file(provider: &Provider) -> std::path::Display<'_> {
+    provider.cache_file.as_deref().unwrap_or(Path::new("")).display()
 }

@@ -4,8 +4,12 @@
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
 use super::{ask, body, playground, replaced, until};
+use crate::introspection::server::{AuthorizationServer, ID, SECRET};
+use crate::support::idp::{Idp, IdpKey, Reply};
 use modgud::playground::http::Exchange;
 use modgud::playground::{Playground, Setup};
+use serde_json::json;
+use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn without_modgud_nobody_passes_until_it_is_back() {
@@ -80,5 +84,70 @@ async fn a_denial_is_never_an_error_that_envoy_could_let_pass() {
     playground.kill_modgud().await;
     let open = ask(playground.gateway, "GET", "/crm/", &[]).await;
     assert_eq!((open.status, Seen::of(&open).module.as_str()), (200, "crm"));
+    playground.stop().await;
+}
+
+/// A configuration that leaves what nobody could decide to Envoy, with a bound that two questions reach.
+fn left_to_envoy(server: &AuthorizationServer, idp: &Idp) -> &'static str {
+    let (introspected, keys) = (server.url(), idp.url("/jwks"));
+    let text = format!(
+        "profile: bifrost
+server: {{ max_in_flight: 16 }}
+authenticators:
+  - name: opaque
+    from: [{{ header: authorization, schemes: [Bearer] }}]
+    introspection: {{ url: {introspected:?}, client_id: {ID:?}, client_secret: {{ value: {SECRET:?} }}, max_concurrent: 2 }}
+  - name: signed
+    from: [{{ header: authorization, schemes: [JWT] }}]
+    jwt: {{ issuer: idp, algorithms: [EdDSA], keys: [{{ jwks: {{ url: {keys:?}, refresh: 1h }} }}], require: [] }}
+denials: {{ unavailable: error }}
+"
+    );
+    // A playground's configuration is a constant everywhere else.
+    text.leak()
+}
+
+/// Whatever one client sends and however much of it: what it can bring about is a denial of modgud's, also where Envoy lets errors pass.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_by_one_client_never_lets_a_forged_token_through_failure_mode_allow() {
+    const FLOOD: usize = 40;
+    let server = AuthorizationServer::of(&[]).await;
+    let (key, stranger) = (IdpKey::new("key"), IdpKey::new("stranger"));
+    let idp = Idp::of(&[&key]).await;
+    let config = left_to_envoy(&server, &idp);
+    let playground = playground(Setup { config: Some(config), edit: Some(open_on_failure), ..Setup::default() }).await;
+    let gateway = playground.gateway;
+    let good = |key: &IdpKey, number: usize| {
+        let claims = [("iss", json!("idp")), ("sub", json!(number.to_string())), ("exp", json!(4_000_000_000_u64))];
+        format!("Authorization: JWT {}", key.sign(&claims.map(|(name, value)| (name.to_owned(), value))))
+    };
+    // `max_concurrent`, `deadline_exceeded` and `overloaded`: more questions than may be under way, none of which is answered.
+    // And made-up keys, of which one is fetched for.
+    server.hold(true);
+    let mut asked = JoinSet::new();
+    for number in 0..FLOOD {
+        for line in [format!("Authorization: Bearer forged-{number}"), good(&stranger, number)] {
+            asked.spawn(async move { ask(gateway, "GET", "/crm/", &[line]).await });
+        }
+    }
+    for answer in asked.join_all().await {
+        assert!(matches!(answer.status, 401 | 503), "{} {}", answer.status, body(&answer));
+        assert!(answer.json()["detail"].is_string(), "it is modgud that says so: {}", body(&answer));
+    }
+    server.hold(false);
+    until(gateway, "/crm/", &["Authorization: Bearer forged".to_owned()], 401).await;
+    // An answer that one odd token brings about is none that the server is away by.
+    server.replies("odd", Reply::Raw(b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n".to_vec()));
+    for _ in 0..8 {
+        let odd = ask(gateway, "GET", "/crm/", &["Authorization: Bearer odd".to_owned()]).await;
+        assert_eq!(odd.status, 503);
+        assert!(odd.json()["detail"].is_string(), "{}", body(&odd));
+    }
+
+    // That this Envoy would let pass what modgud leaves to it: a server that is away.
+    server.always(Some(Reply::Close));
+    until(gateway, "/crm/", &["Authorization: Bearer forged-again".to_owned()], 401).await;
+    let open = ask(gateway, "GET", "/crm/", &["Authorization: Bearer forged-again".to_owned()]).await;
+    assert_eq!(Seen::of(&open).module.as_str(), "crm");
     playground.stop().await;
 }

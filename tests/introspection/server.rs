@@ -19,9 +19,9 @@ use tokio::time::{interval, timeout};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An id with everything in it that an encoding could lose.
-pub(super) const ID: &str = "mod gud:%ü+&=/";
+pub(crate) const ID: &str = "mod gud:%ü+&=/";
 /// A secret of the same kind.
-pub(super) const SECRET: &str = "s:e%3A c+ü&=é";
+pub(crate) const SECRET: &str = "s:e%3A c+ü&=é";
 
 /// How the client has to show itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl AuthorizationServer {
         server
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/introspect", self.address)
     }
 
@@ -103,12 +103,12 @@ impl AuthorizationServer {
     }
 
     /// From now on this is the answer about a token, whatever it is.
-    pub(super) fn replies(&self, token: &str, reply: Reply) {
+    pub(crate) fn replies(&self, token: &str, reply: Reply) {
         self.shared.answers.lock().unwrap().insert(token.to_owned(), reply);
     }
 
     /// From now on this is the answer about every token; `None`: that of each.
-    pub(super) fn always(&self, reply: Option<Reply>) {
+    pub(crate) fn always(&self, reply: Option<Reply>) {
         *self.shared.all.lock().unwrap() = reply;
     }
 

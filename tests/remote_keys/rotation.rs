@@ -80,16 +80,52 @@ async fn within_the_window_an_unknown_key_is_told_by_when_it_signed() {
     assert_eq!(idp.count("/jwks"), 2);
 
     idp.publish(&[&one, &two, &three]);
-    asked.at(129);
+    asked.at(104);
     assert_eq!(asked.ask(&token(&three, NOW + 101, 0)).await, "keys_unavailable", "it may be new");
     assert_eq!(asked.ask(&token(&three, NOW + 100, 0)).await, "keys_unavailable", "or of that very second");
     assert_eq!(asked.ask(&token(&three, NOW + 99, 0)).await, "key_unknown", "it would have been there");
     assert_eq!(asked.ask(&token(&one, NOW + 101, 0)).await, "allowed");
     assert_eq!(idp.count("/jwks"), 2);
-    asked.at(130);
+    asked.at(105);
+    // Somebody came too soon: what was put off is asked for, whether anybody comes or not.
+    idp.asked("/jwks", 3).await;
     assert_eq!(asked.ask(&token(&three, NOW + 101, 0)).await, "allowed");
     assert_eq!(idp.count("/jwks"), 3);
     let stranger = IdpKey::new("4");
     asked.at(160);
     assert_eq!(asked.ask(&token(&stranger, NOW + 160, 0)).await, "key_unknown", "just asked: there is none");
+}
+
+/// An attacker who spends the fetch just before a rotation delays it by the rest of five seconds, and by no more however many come.
+#[tokio::test]
+async fn an_unknown_kid_does_not_spend_the_fetch_that_a_rotation_needs() {
+    let (old, new, stranger) = (IdpKey::new("old"), IdpKey::new("new"), IdpKey::new("stranger"));
+    let idp = Idp::of(&[&old]).await;
+    let mut asked = Asked::ready(&rarely(&idp)).await;
+    let mut fetches = 1;
+    for round in 1..=3 {
+        let at = round * 10;
+        asked.at(at);
+        // Whatever it says about itself: nothing of it can be trusted.
+        assert_eq!(asked.ask(&token(&stranger, NOW + at, round)).await, "key_unknown");
+        fetches += 1;
+        assert_eq!(idp.count("/jwks"), fetches);
+        for (number, issued) in [NOW, NOW + at, NOW + at + 1, NOW + 500_000].into_iter().enumerate() {
+            let forged = token(&stranger, issued, 100 * round + u64::try_from(number).unwrap());
+            assert_ne!(asked.ask(&forged).await, "allowed");
+        }
+        if round == 2 {
+            idp.publish(&[&old, &new]);
+            assert_eq!(asked.ask(&token(&new, NOW + at, 0)).await, "keys_unavailable", "for now");
+        }
+        assert_eq!(idp.count("/jwks"), fetches, "not one fetch more for all of them");
+        asked.at(at + 5);
+        fetches += 1;
+        idp.asked("/jwks", fetches).await;
+    }
+    for number in 0..3 {
+        assert_eq!(asked.ask(&token(&new, NOW + 20, number)).await, "allowed");
+        assert_eq!(asked.ask(&token(&old, NOW, number)).await, "allowed", "nobody else was ever turned away");
+    }
+    assert_eq!(idp.count("/jwks"), fetches);
 }

@@ -26,6 +26,10 @@ async fn a_made_up_key_is_never_an_error_that_envoy_could_let_pass() {
     idp.reply("/jwks", Reply::Close);
     // Its issuer can't be asked whether the key is new: undecided, and still a denial, since anybody can make up a key.
     assert_eq!(answer(&asked, &token(&stranger, NOW, 0)).await, (false, 503));
+    // Nor while it is too soon to ask again.
+    for number in 0..20 {
+        assert_eq!(answer(&asked, &token(&stranger, NOW + 1, number)).await, (false, 503));
+    }
     // Once no key may be used any more, nobody can be told from anybody.
     asked.at(2 * 24 * 3_600);
     assert_eq!(answer(&asked, &token(&stranger, NOW, 0)).await, (true, 503));

@@ -1,10 +1,13 @@
-//! Proofs that have been shown, so that none is good twice. Each is remembered until it would not be good any more anyway. Bounded in
-//! number: a proof that there is no room to remember is refused, and nobody can take the room of all others.
+//! DPoP proofs that have been used, so that none is accepted twice (RFC 9449 §11.1). Each is remembered by its `iat` for the longest
+//! window of any configuration that has served. What is forgotten leaves a mark that never moves back: a proof that is not newer
+//! than anything forgotten is refused, whatever the clock and the configuration are by then. Bounded in number: a proof that there
+//! is no room to remember is refused, and one client can't take the room of all others.
 
 use crate::clock::Timestamp;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The most proofs that are remembered: some 50 MiB of them.
 const MOST: usize = 1 << 19;
@@ -36,10 +39,14 @@ type Digest = [u8; 16];
 #[derive(Debug, Default)]
 struct Spent {
     proofs: HashSet<Digest>,
-    /// When each is forgotten, which it is, and whose.
-    ends: BTreeSet<(Timestamp, Digest, Digest)>,
+    /// The `iat` of each, which it is, and whose.
+    made: BTreeSet<(Timestamp, Digest, Digest)>,
     /// How many are remembered of each client.
     held: HashMap<Digest, usize>,
+    /// How long after its `iat` each is remembered. Only grows.
+    window: Duration,
+    /// The latest `iat` of anything that is not remembered any more. Only grows.
+    forgotten: Option<Timestamp>,
 }
 
 /// Why a good proof is not taken.
@@ -48,31 +55,47 @@ pub enum SpendFault {
     /// It was shown before (RFC 9449 §11.1).
     #[error("the proof has been shown before")]
     Again,
+    /// Its like have been forgotten, and it may be one of them.
+    #[error(
+        "the proof is not newer than proofs that are not remembered any more, and may have been one of them; a new one is good"
+    )]
+    Forgotten,
     /// There would be no remembering it.
     #[error("its client has shown more proofs than are remembered of one client within their lifetime")]
     TooMany,
 }
 
 impl SpentProofs {
-    /// Takes a proof, which is known by the key that made it and by its own name, and is good until `end`, from a client. Of
-    /// several that take one proof at the same time, one gets it.
+    /// Remembers proofs from now on for at least this long after their `iat`: nothing else keeps one from being accepted again.
+    pub(in crate::authn) fn remember_for(&self, window: Duration) {
+        let mut spent = self.locked();
+        spent.window = spent.window.max(window);
+    }
+
+    /// Refuses proofs of before a time, to the second, as clients write it: a process that was there before this one may have
+    /// accepted them.
+    pub(in crate::authn) fn refuse_before(&self, start: Timestamp) {
+        const INSTANT: Duration = Duration::from_millis(1);
+        self.locked().mark(Timestamp::from_secs(start.as_secs()).minus(INSTANT));
+    }
+
+    /// Takes a proof, which is known by the key that made it and by its own name, and was made at a time, from a client. Of several
+    /// that take one proof at the same time, one gets it.
     ///
     /// # Errors
-    /// [`SpendFault`] for a proof that was taken before, and for one more than a client may have remembered.
+    /// [`SpendFault`] for a proof that was taken before or may have been, and for one more than a client may have remembered.
     pub(super) fn spend(
         &self,
         client: [&str; 3],
         proof: [&str; 2],
-        end: Timestamp,
+        made: Timestamp,
         now: Timestamp,
     ) -> Result<(), SpendFault> {
         let (client, proof) = (digest(&client), digest(&proof));
         // Nothing between here and the end can fail half-way.
-        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spent = self.locked();
         spent.forget(now);
-        if spent.proofs.contains(&proof) {
-            return Err(SpendFault::Again);
-        }
+        spent.is_new(&proof, made)?;
         let free = MOST.saturating_sub(spent.proofs.len());
         let held = spent.held.get(&client).copied().unwrap_or_default();
         if held >= free / PART_OF_THE_FREE {
@@ -80,26 +103,47 @@ impl SpentProofs {
         }
         spent.held.insert(client, held.saturating_add(1));
         spent.proofs.insert(proof);
-        spent.ends.insert((end, proof, client));
+        spent.made.insert((made, proof, client));
         Ok(())
     }
 
-    /// Whether a proof could be taken, but for the bounds.
+    /// Checks that a proof could be taken, but for the bounds.
     ///
     /// # Errors
-    /// [`SpendFault::Again`] for a proof that was taken before.
-    pub(super) fn look(&self, proof: [&str; 2]) -> Result<(), SpendFault> {
-        let spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if spent.proofs.contains(&digest(&proof)) { Err(SpendFault::Again) } else { Ok(()) }
+    /// [`SpendFault`] for a proof that was taken before or may have been.
+    pub(super) fn look(&self, proof: [&str; 2], made: Timestamp) -> Result<(), SpendFault> {
+        self.locked().is_new(&digest(&proof), made)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Spent> {
+        // Nothing that could panic half-way is done under the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Spent {
+    /// Checks that a proof has never been taken.
+    fn is_new(&self, proof: &Digest, made: Timestamp) -> Result<(), SpendFault> {
+        if self.proofs.contains(proof) {
+            return Err(SpendFault::Again);
+        }
+        if self.forgotten.is_some_and(|forgotten| made <= forgotten) {
+            return Err(SpendFault::Forgotten);
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, made: Timestamp) {
+        self.forgotten = self.forgotten.max(Some(made));
+    }
+
     /// Forgets what is not good any more: not all at once, for others wait meanwhile, but many times what one adds.
     fn forget(&mut self, now: Timestamp) {
         for _ in 0..FORGOTTEN_AT_ONCE {
-            let Some((_, proof, client)) = self.ends.first().copied().filter(|(end, _, _)| *end <= now) else { return };
-            self.ends.pop_first();
+            let over = |(made, _, _): &(Timestamp, Digest, Digest)| made.plus(self.window) <= now;
+            let Some((made, proof, client)) = self.made.first().copied().filter(over) else { return };
+            self.made.pop_first();
+            self.mark(made);
             self.proofs.remove(&proof);
             match self.held.get_mut(&client) {
                 Some(held) if *held > 1 => *held = held.saturating_sub(1),
@@ -124,85 +168,4 @@ fn digest(parts: &[&str]) -> Digest {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{FORGOTTEN_AT_ONCE, MOST, PART_OF_THE_FREE, SpendFault, SpentProofs};
-    use crate::clock::Timestamp;
-    use std::sync::Barrier;
-    use std::time::Duration;
-
-    const NOW: Timestamp = Timestamp::from_secs(1_000);
-    const C: [&str; 3] = ["a", "subject", "c"];
-
-    #[test]
-    fn who_only_looks_spends_nothing() {
-        let spent = SpentProofs::default();
-        assert_eq!((spent.look(["k", "a"]), spent.look(["k", "a"])), (Ok(()), Ok(())));
-        assert_eq!(spent.spend(C, ["k", "a"], end(1), NOW), Ok(()));
-        assert_eq!((spent.look(["k", "a"]), spent.look(["k", "b"])), (Err(SpendFault::Again), Ok(())));
-    }
-
-    fn end(seconds: u64) -> Timestamp {
-        NOW.plus(Duration::from_secs(seconds))
-    }
-
-    #[test]
-    fn a_proof_is_good_once_until_it_is_forgotten() {
-        let spent = SpentProofs::default();
-        assert_eq!(spent.spend(C, ["key", "a"], end(60), NOW), Ok(()));
-        assert_eq!(spent.clone().spend(C, ["key", "a"], end(60), NOW), Err(SpendFault::Again));
-        assert_eq!(spent.spend(["a", "subject", "other"], ["key", "a"], end(90), NOW), Err(SpendFault::Again));
-        for other in [["key", "b"], ["keya", ""], ["", "keya"], ["other", "a"]] {
-            assert_eq!(spent.spend(C, other, end(30), NOW), Ok(()), "{other:?}");
-        }
-        let late = Timestamp::from_millis(1_059_999);
-        assert_eq!(spent.spend(C, ["key", "a"], end(60), late), Err(SpendFault::Again));
-        assert_eq!(spent.0.lock().unwrap().proofs.len(), 1, "those of the shorter time are forgotten");
-        assert_eq!(spent.spend(C, ["key", "a"], end(120), end(60)), Ok(()));
-    }
-
-    #[test]
-    fn of_many_at_the_same_time_one_passes() {
-        const THREADS: usize = 8;
-        let (spent, barrier) = (SpentProofs::default(), Barrier::new(THREADS));
-        for round in 0..50 {
-            let name = round.to_string();
-            let passed = std::thread::scope(|scope| {
-                let each = |_| {
-                    scope.spawn(|| {
-                        barrier.wait();
-                        spent.spend(C, ["key", &name], end(60), NOW).is_ok()
-                    })
-                };
-                let all: Vec<_> = (0..THREADS).map(each).collect();
-                all.into_iter().filter_map(|one| one.join().ok()).filter(|passed| *passed).count()
-            });
-            assert_eq!(passed, 1);
-        }
-    }
-
-    #[test]
-    fn nobody_takes_the_room_of_others() {
-        let spent = SpentProofs::default();
-        let fill = |client: &str| {
-            let taken = (0..MOST)
-                .take_while(|n| spent.spend(["a", "key", client], [client, &n.to_string()], end(60), NOW).is_ok());
-            taken.count()
-        };
-        let alone = fill("greedy");
-        assert!((MOST / (PART_OF_THE_FREE + 1)).abs_diff(alone) <= PART_OF_THE_FREE, "{alone}");
-        assert_eq!(spent.spend(["a", "key", "greedy"], ["greedy", "one more"], end(60), NOW), Err(SpendFault::TooMany));
-        assert_eq!(spent.spend(["a", "key", "greedy"], ["greedy", "0"], end(60), NOW), Err(SpendFault::Again));
-        // Twenty more of them leave room for somebody who comes after them.
-        let all: usize = (0..20).map(|number| fill(&format!("greedy-{number}"))).sum();
-        assert!(alone + all < MOST);
-        assert!(fill("modest") > 1_000);
-        assert_eq!(spent.0.lock().unwrap().held.len(), 22);
-        // When the time of all is over there is room at once, and soon nothing is left of what was.
-        let again =
-            || (0..).map(|n: usize| spent.spend(["a", "key", "new"], ["again", &n.to_string()], end(120), end(60)));
-        assert!(again().take(MOST / FORGOTTEN_AT_ONCE + 1).all(|taken| taken.is_ok()));
-        let now = spent.0.lock().unwrap();
-        let left = MOST / FORGOTTEN_AT_ONCE + 1;
-        assert_eq!((now.proofs.len(), now.ends.len(), now.held.len()), (left, left, 1));
-    }
-}
+mod tests;

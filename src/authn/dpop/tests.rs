@@ -37,6 +37,7 @@ fn shown(bound: &str, target: &str, now: u64, spent: &SpentProofs) -> Result<(),
 fn the_example_of_the_rfc_passes_once() {
     const MADE: u64 = 1_562_262_618;
     let spent = SpentProofs::default();
+    spent.remember_for(Duration::from_secs(60));
     let path = "/protectedresource";
     assert_eq!(shown("0", path, MADE, &spent), Err(DpopFault::OtherKey));
     assert_eq!(shown(BOUND, "/other", MADE, &spent), Err(DpopFault::OtherAddress));

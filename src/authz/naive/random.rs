@@ -1,5 +1,6 @@
 //! Random policies and requests: few words, so that they meet. The same seed gives the same ones.
 
+use super::read::{ODD_LETTERS, spelled_alike};
 use super::semantics::{Module, Policy, Rule, Shown, Visit, When, Who};
 
 /// A generator of numbers (`SplitMix64`).
@@ -7,7 +8,7 @@ pub(super) struct Random(u64);
 
 const HOSTS: [&str; 5] = ["a.example.com", "b.example.com", "*.example.com", "*.com", "x.a.example.com"];
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
-const SEGMENTS: [&str; 4] = ["a", "b", "acme", "crm"];
+const SEGMENTS: [&str; 5] = ["a", "b", "acme", "crm", "s"];
 const WORDS: [&str; 4] = ["read", "write", "admin", "list"];
 
 impl Random {
@@ -51,20 +52,50 @@ impl Random {
 
     pub(super) fn policy(&mut self) -> Policy {
         let mut policy = Policy { rules: Vec::new(), modules: Vec::new(), fallback_asks: self.chance(70) };
-        for number in 0..=self.below(12) {
-            let rule = self.rule(number);
-            if !policy.rules.iter().any(|other| collide(other, &rule)) && !collide(&rule, &Rule::default()) {
-                policy.rules.push(rule);
-            }
-        }
+        // In half of them every path is taken as it is.
+        let reads = self.chance(50);
         if self.chance(40) {
             for prefix in ["/crm", "/a/b", "/a"] {
                 if self.chance(60) {
-                    policy.modules.push(Module { prefix, access: self.list() });
+                    let access = self.list();
+                    let folds = reads && self.chance(50);
+                    let suffixes = if reads { self.some(&["json", "html"], 2) } else { Vec::new() };
+                    policy.modules.push(Module { prefix, folds, suffixes, access });
                 }
             }
         }
+        for number in 0..=self.below(12) {
+            let mut rule = self.rule(number);
+            if reads {
+                self.respell(&mut rule);
+            }
+            if !policy.rules.iter().any(|other| collide(&policy.modules, other, &rule))
+                && !collide(&policy.modules, &rule, &Rule::default())
+            {
+                policy.rules.push(rule);
+            }
+        }
         policy
+    }
+
+    /// Lets a rule fold, and gives some of its literals capitals or a suffix.
+    fn respell(&mut self, rule: &mut Rule) {
+        rule.folds = !rule.paths.is_empty() && self.chance(25);
+        for path in &mut rule.paths {
+            if self.chance(20) {
+                let pieces: Vec<String> = path.split('/').map(|piece| self.respelled(piece)).collect();
+                *path = pieces.join("/");
+            }
+        }
+    }
+
+    fn respelled(&mut self, piece: &str) -> String {
+        match self.below(4) {
+            _ if piece.is_empty() || piece.starts_with('{') => piece.to_owned(),
+            0 => piece.to_uppercase(),
+            1 => format!("{piece}.json"),
+            _ => piece.to_owned(),
+        }
     }
 
     /// The same policy with one more rule that denies.
@@ -79,7 +110,7 @@ impl Random {
             ..Rule::default()
         };
         let mut stricter = policy.clone();
-        let apart = !policy.rules.iter().any(|other| collide(other, &rule));
+        let apart = !policy.rules.iter().any(|other| collide(&policy.modules, other, &rule));
         stricter.rules.push(rule);
         apart.then_some(stricter)
     }
@@ -171,7 +202,7 @@ impl Random {
         let mut target = String::new();
         for _ in 0..self.below(5) {
             target.push('/');
-            target.push_str(self.one_of(&SEGMENTS));
+            target.push_str(&self.sent());
         }
         if target.is_empty() || self.chance(10) {
             target.push('/');
@@ -202,6 +233,24 @@ impl Random {
         Visit { method, host, target, headers, context, shown: self.shown() }
     }
 
+    /// A segment as some client spells it.
+    fn sent(&mut self) -> String {
+        let mut text = self.one_of(&SEGMENTS).to_owned();
+        match self.below(20) {
+            0..=1 => text = text.to_uppercase(),
+            2 => text = ODD_LETTERS[self.below(2)].0.to_owned(),
+            _ => {}
+        }
+        match self.below(30) {
+            0..=2 => text.push_str(".json"),
+            3 => text.push_str(".JSON"),
+            4 => text.push_str(".json.html"),
+            5 => ".html".clone_into(&mut text),
+            _ => {}
+        }
+        text
+    }
+
     fn shown(&mut self) -> Shown {
         match self.below(10) {
             0..=1 => Shown::Nothing,
@@ -221,25 +270,17 @@ impl Random {
 }
 
 /// Whether no request could tell two rules apart: such a policy is refused.
-fn collide(one: &Rule, other: &Rule) -> bool {
-    let shape = |path: &str| -> Vec<String> {
-        let kind = |piece: &str| match piece {
-            piece if piece.starts_with("{*") => "*".to_owned(),
-            piece if piece.starts_with('{') => "{}".to_owned(),
-            literal => format!("={literal}"),
-        };
-        path.split('/').filter(|piece| !piece.is_empty()).map(kind).collect()
-    };
+fn collide(modules: &[Module], one: &Rule, other: &Rule) -> bool {
     let meet = |one: &[&str], other: &[&str]| {
         (one.is_empty() && other.is_empty()) || one.iter().any(|word| other.contains(word))
     };
     let same_kind = (one.access == "preflight") == (other.access == "preflight");
-    let paths = |list: &Rule| -> Vec<Vec<String>> { list.paths.iter().map(|path| shape(path)).collect() };
-    let (own, others) = (paths(one), paths(other));
-    let twice = (1..own.len()).any(|at| own[..at].contains(&own[at]));
+    let alike = |path: &String, rule: &Rule, others: &String| spelled_alike(modules, (one, path), (rule, others));
+    let twice =
+        one.paths.iter().enumerate().any(|(at, path)| one.paths[..at].iter().any(|other| alike(path, one, other)));
     twice
         || same_kind
             && meet(&one.hosts, &other.hosts)
             && meet(&one.methods, &other.methods)
-            && own.iter().any(|path| others.contains(path))
+            && one.paths.iter().any(|path| other.paths.iter().any(|others| alike(path, other, others)))
 }

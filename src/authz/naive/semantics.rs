@@ -1,6 +1,7 @@
 //! What rules mean, in lists and loops. Shares no code with the real evaluation.
 
 use super::Outcome;
+use super::read::Read;
 
 /// A policy: everything that decides, as texts.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub(super) struct Rule {
     pub(super) methods: Vec<&'static str>,
     /// None: only its name leads to it.
     pub(super) paths: Vec<String>,
+    /// Whether letters of either case are one.
+    pub(super) folds: bool,
     pub(super) access: &'static str,
     pub(super) allow_by_name: bool,
     pub(super) authenticators: Vec<&'static str>,
@@ -60,9 +63,11 @@ impl When {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Module {
     pub(super) prefix: &'static str,
+    pub(super) folds: bool,
+    pub(super) suffixes: Vec<&'static str>,
     /// Masks by organization; `None` is any of them.
     pub(super) access: Option<Vec<(Option<&'static str>, u8)>>,
 }
@@ -103,7 +108,7 @@ pub(super) struct Who {
 struct Match {
     /// 0: any host; else one more than the length of what the host has to end in, and an exact one above all.
     host: usize,
-    /// For each segment 3 a literal, 2 a parameter; 1 where the path ends with the pattern, 0 where the pattern goes on with a rest.
+    /// For each segment 4 a literal, 3 one without the suffix of the request, 2 a parameter; 1 where the path ends with the pattern, 0 where the pattern goes on with a rest.
     path: Vec<u8>,
     /// 3: a preflight's own; 2: this method; 1: GET, which is for HEAD too; 0: any.
     method: u8,
@@ -123,9 +128,10 @@ impl Policy {
                 _ => {}
             }
         }
+        let read = self.read(&visit.target);
         let named = match name {
             None => None,
-            Some(name) => Some(self.named(name, visit).ok_or("rule_unknown")?),
+            Some(name) => Some(self.named(name, &read).ok_or("rule_unknown")?),
         };
         // One that opens by name decides alone.
         if let Some((rule, pattern)) = named
@@ -133,9 +139,11 @@ impl Policy {
         {
             return self.held(visit, &[(Some(rule), pattern)], &permissions);
         }
-        let own = self.matches(visit, visit.method);
-        let preflight = if is_preflight(visit) { self.preflight(visit) } else { None };
+        self.read_in_one_way(visit, &read)?;
+        let own = self.matches(visit, &read, visit.method, false);
+        let preflight = if is_preflight(visit) { self.preflight(visit, &read, false) } else { None };
         if let Some(found) = preflight {
+            let found = (Some(&self.rules[found.rule]), Some(found.pattern));
             let mut all = vec![found];
             all.extend(named.filter(|(rule, _)| !asks(rule.access)).map(|(rule, pattern)| (Some(rule), pattern)));
             return self.held(visit, &all, &[]);
@@ -151,32 +159,47 @@ impl Policy {
     }
 
     /// The rule of a name, with the most specific of its patterns that the path matches, whatever method and host it is for.
-    fn named(&self, name: &str, visit: &Visit) -> Option<(&Rule, Option<usize>)> {
+    fn named(&self, name: &str, read: &Read<'_>) -> Option<(&Rule, Option<usize>)> {
         let rule = self.rules.iter().find(|rule| rule.name == name && rule.access != "preflight")?;
-        let ranks = rule.paths.iter().enumerate().filter_map(|(at, path)| Some((path_rank(path, &visit.target)?, at)));
+        let rank = |path: &String| read.path_rank(rule, path, false);
+        let ranks = rule.paths.iter().enumerate().filter_map(|(at, path)| Some((rank(path)?, at)));
         Some((rule, ranks.max().map(|(_, at)| at)))
     }
 
     /// What decides a preflight, where there is a rule for preflights.
-    fn preflight(&self, visit: &Visit) -> Option<(Option<&Rule>, Option<usize>)> {
-        let matching = self.matches(visit, "PREFLIGHT");
+    fn preflight(&self, visit: &Visit, read: &Read<'_>, widest: bool) -> Option<Match> {
+        let matching = self.matches(visit, read, "PREFLIGHT", widest);
         let access = |one: &Match| self.rules[one.rule].access;
         if !matching.iter().any(|one| access(one) == "preflight") {
             return None;
         }
-        let found = matching.iter().rev().find(|one| !asks(access(one)))?;
-        Some((Some(&self.rules[found.rule]), Some(found.pattern)))
+        matching.into_iter().rev().find(|one| !asks(self.rules[one.rule].access))
+    }
+
+    /// Refuses what can be read in two ways.
+    fn read_in_one_way(&self, visit: &Visit, read: &Read<'_>) -> Result<(), &'static str> {
+        let plain = |module: &Module| !module.folds && module.suffixes.is_empty();
+        if self.modules.iter().all(plain) && !self.rules.iter().any(|rule| rule.folds) {
+            return Ok(());
+        }
+        let found = |widest| {
+            let preflight = if is_preflight(visit) { self.preflight(visit, read, widest) } else { None };
+            let found = preflight.or_else(|| self.matches(visit, read, visit.method, widest).pop());
+            found.map(|found| (found.host, found.rule, found.pattern))
+        };
+        let same = read.ends_in_one_way() && found(false) == found(true);
+        if same { Ok(()) } else { Err("path_ambiguous") }
     }
 
     /// Every rule that matches, the most specific last.
-    fn matches(&self, visit: &Visit, method: &str) -> Vec<Match> {
+    fn matches(&self, visit: &Visit, read: &Read<'_>, method: &str, widest: bool) -> Vec<Match> {
         let mut found = Vec::new();
         for (at, rule) in self.rules.iter().enumerate() {
             let hosts = if rule.hosts.is_empty() { vec![""] } else { rule.hosts.clone() };
             for host in hosts {
                 for (number, pattern) in rule.paths.iter().enumerate() {
-                    let ranks =
-                        (host_rank(host, visit.host), path_rank(pattern, &visit.target), method_rank(rule, method));
+                    let path = read.path_rank(rule, pattern, widest);
+                    let ranks = (host_rank(host, visit.host), path, method_rank(rule, method));
                     if let (Some(host), Some(path), Some(method)) = ranks {
                         found.push(Match { host, path, method, rule: at, pattern: number });
                     }
@@ -223,7 +246,7 @@ impl Policy {
         }
         for ((rule, pattern), who) in rules.iter().zip(&known) {
             if let Some(rule) = rule {
-                of_request(rule, *pattern, visit, *who)?;
+                self.of_request(rule, *pattern, visit, *who)?;
             }
         }
         Ok(if known.iter().any(Option::is_some) { "known" } else { "anonymous" })
@@ -231,11 +254,35 @@ impl Policy {
 
     /// The access list of the module with the longest prefix.
     fn list(&self, visit: &Visit) -> Option<&Vec<(Option<&'static str>, u8)>> {
-        let owns = |module: &&Module| {
-            let path = segments(&visit.target);
-            path.starts_with(&segments(module.prefix))
-        };
-        self.modules.iter().filter(owns).max_by_key(|module| segments(module.prefix).len())?.access.as_ref()
+        self.module(&visit.target)?.access.as_ref()
+    }
+
+    /// What a rule asks of the request: that it is about the caller's organization, and its condition.
+    fn of_request(
+        &self,
+        rule: &Rule,
+        pattern: Option<usize>,
+        visit: &Visit,
+        who: Option<&Who>,
+    ) -> Result<(), &'static str> {
+        match rule.same_organization {
+            None => {}
+            Some("path.org") => {
+                let place = pattern.and_then(|at| segments(&rule.paths[at]).iter().position(|piece| *piece == "{org}"));
+                let read = self.read(&visit.target);
+                let named = place.and_then(|place| read.parameter(place));
+                let own = who.and_then(|who| who.organization);
+                if own.is_none() || own != named {
+                    return Err("condition_false");
+                }
+            }
+            Some(other) => panic!("{other}"),
+        }
+        match rule.when.map(|when| when.holds(visit, who)) {
+            None | Some(Some(true)) => Ok(()),
+            Some(Some(false)) => Err("condition_false"),
+            Some(None) => Err("condition_error"),
+        }
     }
 }
 
@@ -257,27 +304,8 @@ fn host_rank(pattern: &str, host: &str) -> Option<usize> {
     }
 }
 
-fn segments(path: &str) -> Vec<&str> {
+pub(super) fn segments(path: &str) -> Vec<&str> {
     path.split('/').filter(|segment| !segment.is_empty()).collect()
-}
-
-fn path_rank(pattern: &str, path: &str) -> Option<Vec<u8>> {
-    let mut ranks = Vec::new();
-    let mut left = segments(path).into_iter();
-    for piece in segments(pattern) {
-        if piece.starts_with("{*") {
-            ranks.push(0);
-            return Some(ranks);
-        }
-        let segment = left.next()?;
-        ranks.push(match piece {
-            piece if piece.starts_with('{') => 2,
-            piece if piece == segment => 3,
-            _ => return None,
-        });
-    }
-    ranks.push(1);
-    left.next().is_none().then_some(ranks)
 }
 
 fn method_rank(rule: &Rule, method: &str) -> Option<u8> {
@@ -327,25 +355,4 @@ fn allowed(list: &[(Option<&'static str>, u8)], method: &str, who: &Who) -> Resu
     let of_caller = |entry: &&(Option<&str>, u8)| entry.0.is_none() || entry.0 == who.organization;
     let mask = list.iter().filter(of_caller).fold(0, |mask, (_, more)| mask | more);
     if who.everything || mask & bit != 0 { Ok(()) } else { Err("permission_missing") }
-}
-
-/// What a rule asks of the request: that it is about the caller's organization, and its condition.
-fn of_request(rule: &Rule, pattern: Option<usize>, visit: &Visit, who: Option<&Who>) -> Result<(), &'static str> {
-    match rule.same_organization {
-        None => {}
-        Some("path.org") => {
-            let place = pattern.and_then(|at| segments(&rule.paths[at]).iter().position(|piece| *piece == "{org}"));
-            let named = place.and_then(|place| segments(&visit.target).get(place).copied());
-            let own = who.and_then(|who| who.organization);
-            if own.is_none() || own != named {
-                return Err("condition_false");
-            }
-        }
-        Some(other) => panic!("{other}"),
-    }
-    match rule.when.map(|when| when.holds(visit, who)) {
-        None | Some(Some(true)) => Ok(()),
-        Some(Some(false)) => Err("condition_false"),
-        Some(None) => Err("condition_error"),
-    }
 }

@@ -2,32 +2,55 @@
 
 use super::{Layer, Served, Wanted};
 use crate::authz::pattern::{PathPattern, Segment};
+use crate::authz::reading::Piece;
 use crate::method::Method;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 
 /// What can follow one prefix of segments. A tree is as deep as its longest pattern has segments, and no deeper.
 #[derive(Debug, Default)]
-pub(super) struct Node {
-    literals: HashMap<Box<str>, Node>,
-    parameter: Option<Box<Node>>,
+pub(super) struct Node<L> {
+    literals: HashMap<Box<str>, Self>,
+    parameter: Option<Box<Self>>,
     /// Patterns that end here.
-    end: Leaf,
+    end: L,
     /// Patterns that go on with `{*rest}`.
-    rest: Leaf,
+    rest: L,
 }
 
-impl Node {
-    pub(super) fn leaf_mut(&mut self, pattern: &PathPattern) -> &mut Leaf {
+impl<L: Default> Node<L> {
+    /// The place of a pattern, with each of its literals under a key.
+    pub(super) fn leaf_mut(&mut self, pattern: &PathPattern, key: impl Fn(&str) -> Box<str>) -> &mut L {
         let mut node = self;
         for segment in pattern.segments() {
             node = match segment {
-                Segment::Literal(text) => node.literals.entry(text.clone()).or_default(),
+                Segment::Literal(text) => node.literals.entry(key(text)).or_default(),
                 Segment::Parameter(_) => node.parameter.get_or_insert_default(),
             };
         }
         if pattern.rest().is_some() { &mut node.rest } else { &mut node.end }
     }
 
+    /// Visits every place that a path may belong to, the most specific first: a literal as it was sent before one without its suffix.
+    pub(super) fn walk<'p, B>(
+        &self,
+        mut pieces: impl Iterator<Item = Piece<'p>> + Clone,
+        visit: &mut impl FnMut(&L) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        match pieces.next() {
+            None => visit(&self.end)?,
+            Some(Piece { text, stem }) => {
+                let literals = [Some(text), stem].into_iter().flatten().filter_map(|text| self.literals.get(text));
+                for node in literals.chain(self.parameter.as_deref()) {
+                    node.walk(pieces.clone(), visit)?;
+                }
+            }
+        }
+        visit(&self.rest)
+    }
+}
+
+impl Node<Leaf> {
     pub(super) fn find<'p>(
         &self,
         layer: Layer,
@@ -63,35 +86,73 @@ impl Node {
     }
 }
 
-impl Node {
+/// The entries at one place of a tree.
+pub(super) trait Ends {
+    /// What tells patterns of one place apart.
+    type Spelling;
+
+    /// Every entry with its methods, but for those for preflights; none is any method.
+    fn entries(&self) -> impl Iterator<Item = Entry<'_, Self::Spelling>>;
+
+    /// The entry that decides every request of a method, or of any, wherever a pattern of a spelling goes on.
+    fn always(&self, layer: Layer, method: Option<&str>, spelling: &Self::Spelling) -> Option<usize>;
+}
+
+/// An entry of a place.
+pub(super) struct Entry<'l, S> {
+    pub(super) layer: Layer,
+    pub(super) index: usize,
+    pub(super) methods: Vec<Option<&'l str>>,
+    pub(super) spelling: &'l S,
+}
+
+impl<L: Ends> Node<L> {
     pub(super) fn covered(&self, found: &mut Vec<(usize, BTreeSet<usize>)>) {
-        let of = |layer, slots: &Slots, found: &mut Vec<_>| {
-            for (index, methods) in slots.entries() {
-                let mut by = BTreeSet::new();
-                if methods.iter().all(|method| self.decides_all(layer, *method, &mut by)) {
-                    found.push((index, by));
-                }
+        for Entry { layer, index, methods, spelling } in self.rest.entries() {
+            let mut by = BTreeSet::new();
+            if methods.iter().all(|method| self.decides_all(layer, *method, spelling, &mut by)) {
+                found.push((index, by));
             }
-        };
-        of(Layer::Enforced, &self.rest.enforced, found);
-        if let Some(shadow) = &self.rest.shadow {
-            of(Layer::Shadow, shadow, found);
         }
         self.literals.values().chain(self.parameter.as_deref()).for_each(|node| node.covered(found));
     }
 
     /// Whether what begins here is decided by something more specific than a `{*rest}` here, whatever follows.
-    fn decides_all(&self, layer: Layer, method: Option<&str>, by: &mut BTreeSet<usize>) -> bool {
-        let Some(end) = self.end.always(layer, method) else { return false };
+    fn decides_all(
+        &self,
+        layer: Layer,
+        method: Option<&str>,
+        spelling: &L::Spelling,
+        by: &mut BTreeSet<usize>,
+    ) -> bool {
+        let Some(end) = self.end.always(layer, method, spelling) else { return false };
         by.insert(end);
         let Some(next) = self.parameter.as_deref() else { return false };
-        match next.rest.always(layer, method) {
+        match next.rest.always(layer, method, spelling) {
             Some(rest) => {
                 by.insert(rest);
                 true
             }
-            None => next.decides_all(layer, method, by),
+            None => next.decides_all(layer, method, spelling, by),
         }
+    }
+}
+
+impl Ends for Leaf {
+    type Spelling = ();
+
+    fn entries(&self) -> impl Iterator<Item = Entry<'_, ()>> {
+        let layers = [(Layer::Enforced, Some(&self.enforced)), (Layer::Shadow, self.shadow.as_deref())];
+        layers.into_iter().filter_map(|(layer, slots)| Some((layer, slots?))).flat_map(|(layer, slots)| {
+            let of_slots = slots.entries().into_iter();
+            of_slots.map(move |(index, methods)| Entry { layer, index, methods, spelling: &() })
+        })
+    }
+
+    fn always(&self, layer: Layer, method: Option<&str>, (): &()) -> Option<usize> {
+        let named = |method: &str| self.slot(layer, |slots| slots.named.get(method).copied());
+        let of_method = method.and_then(|method| named(method).or_else(|| named("GET").filter(|_| method == "HEAD")));
+        of_method.or_else(|| self.slot(layer, |slots| slots.any))
     }
 }
 
@@ -105,9 +166,9 @@ pub(super) struct Leaf {
 /// Those of one layer, as numbers of the entries.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    preflight: Option<usize>,
-    named: HashMap<Box<str>, usize>,
-    any: Option<usize>,
+    pub(super) preflight: Option<usize>,
+    pub(super) named: HashMap<Box<str>, usize>,
+    pub(super) any: Option<usize>,
 }
 
 impl Leaf {
@@ -135,11 +196,12 @@ impl Leaf {
         preflight.into_iter().chain(own).chain(read.filter(|read| own != Some(*read))).chain(any)
     }
 
-    /// The entry that decides every request of a method, or of any.
-    fn always(&self, layer: Layer, method: Option<&str>) -> Option<usize> {
-        let named = |method: &str| self.slot(layer, |slots| slots.named.get(method).copied());
-        let of_method = method.and_then(|method| named(method).or_else(|| named("GET").filter(|_| method == "HEAD")));
-        of_method.or_else(|| self.slot(layer, |slots| slots.any))
+    /// Those of one layer.
+    pub(super) fn layer(&self, layer: Layer) -> Option<&Slots> {
+        match layer {
+            Layer::Enforced => Some(&self.enforced),
+            Layer::Shadow => self.shadow.as_deref(),
+        }
     }
 
     /// Of two entries for the same requests, the one that is tried out hides the other.

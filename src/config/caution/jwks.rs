@@ -1,13 +1,16 @@
-//! Keys in a file's JWK set that can't be used. The others serve without them.
+//! Keys in a file's JWK set that can't be used: the others serve without them. And files of published keys that would not be
+//! believed when modgud starts.
 
-use super::super::document::{Document, Jwks, Key};
+use super::super::document::{Document, Jwks, Key, Oidc};
 use super::super::path::Path;
 use super::super::problem::Placed;
+use super::super::quoted::Quoted;
 use super::super::source::{MOST_JWKS_BYTES, Reader};
 use super::super::tree::Node;
 use super::Caution;
 use crate::jose;
 use crate::jose::SkippedKey;
+use crate::keys::distrust;
 
 /// What is to be said of the sets in files of a document that has been checked.
 pub(in super::super) fn find(document: &Document, root: &Node, reader: &Reader) -> Vec<Placed<Caution>> {
@@ -18,13 +21,27 @@ pub(in super::super) fn find(document: &Document, root: &Node, reader: &Reader) 
     for (number, entry) in document.authenticators.iter().enumerate() {
         let at = Path::root("authenticators").position(number).key("jwt").key("keys");
         for (number, key) in entry.jwt.iter().flat_map(|jwt| &jwt.keys).enumerate() {
+            let at = at.position(number);
+            found.extend(cache_file(key, &at, reader).map(|(at, caution)| Placed::new(&at, root, caution)));
             let Key::Jwks(jwks) = key else { continue };
-            let at = at.position(number).key("jwks").key("file");
+            let at = at.key("jwks").key("file");
             let skipped = skipped(jwks, reader).into_iter();
             found.extend(skipped.map(|key| Placed::new(&at, root, Caution::KeyLeftOut(key))));
         }
     }
     found
+}
+
+/// The file of a provider's keys, if somebody else could have written it.
+fn cache_file(key: &Key, at: &Path, reader: &Reader) -> Option<(Path, Caution)> {
+    let (kind, file) = match key {
+        Key::Jwks(jwks) => ("jwks", jwks.cache_file.as_ref()?),
+        Key::Oidc(Oidc::Provider(provider)) => ("oidc", provider.cache_file.as_ref()?),
+        Key::Oidc(Oidc::Issuer(_)) | Key::Pem(_) | Key::Secret(_) => return None,
+    };
+    let fault = distrust(&reader.path(file))?;
+    let file = Quoted::new(&file.display().to_string());
+    Some((at.key(kind).key("cache_file"), Caution::CacheFile { file, fault }))
 }
 
 fn skipped(jwks: &Jwks, reader: &Reader) -> Vec<SkippedKey> {

@@ -1,6 +1,7 @@
 //! Rules that open what was closed: by leaving out a rule of the profile that denies, or by matching everything. Asks the
 //! rules themselves, by samples of requests, and compares no texts.
 
+mod case;
 mod samples;
 
 use super::super::document::{self, Document};
@@ -14,7 +15,7 @@ use samples::{Lengths, Sample};
 use std::fmt;
 
 pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cautions: &mut Cautions<'_>) {
-    let before = validate::rules::check(&profile.rules, profile.fallback, &[], &mut Problems::default());
+    let before = validate::rules::check(&profile.rules, profile.fallback, &[], None, &mut Problems::default());
     let lengths = Lengths::of(document.rules.iter().chain(&profile.rules));
     let compared = Compared { document, before: &before, rules, lengths: &lengths };
     for rule in profile.rules.iter().filter(|rule| matches!(rule.access, document::Access::Denied)) {
@@ -31,6 +32,7 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cauti
         }
     }
     open_to_all(document, cautions);
+    case::find(document, cautions);
 }
 
 /// Rules by which everybody is let through wherever no other rule matches.
@@ -89,7 +91,7 @@ impl<'r> Compared<'r> {
     fn no_more_denied(&self, rule: &document::Rule, pattern: &str) -> Option<Decider<'r>> {
         let pattern = PathPattern::parse(pattern).ok()?;
         let of_rules = self.document.rules.iter().flat_map(|other| {
-            let patterns = other.matches.paths.iter().filter_map(|other| PathPattern::parse(other).ok());
+            let patterns = other.matches.paths.iter().filter_map(|text| parsed(text, &other.matches));
             patterns.flat_map(|laid| self.lengths.samples(&rule.matches, &pattern, &other.matches, &laid))
         });
         // What no rule matches is found by what as few rules as can be match.
@@ -116,6 +118,11 @@ impl<'r> Compared<'r> {
             .elsewhere(sample, &pattern)
             .all(|sample| sample.request().is_some_and(|request| self.before.find(&request).is_some_and(denies)))
     }
+}
+
+/// A pattern of a rule, which folds if the rule does.
+fn parsed(text: &str, matches: &document::Match) -> Option<PathPattern> {
+    Some(PathPattern::parse(text).ok()?.read(validate::rules::case(matches.case), None))
 }
 
 fn denies(rule: &Rule) -> bool {

@@ -1,5 +1,6 @@
 //! `modules` and `core`, as they are written.
 
+use super::Case;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -15,6 +16,14 @@ pub(in super::super) struct Module {
     pub(in super::super) prefix: String,
     /// Where it listens, such as `crm:8080`: for `modgud envoy`.
     pub(in super::super) upstream: String,
+    /// How it compares the letters of what is below the prefix, and so every rule there: `exact`, or `fold`, by which `/crm/Admin` is
+    /// `/crm/admin`, as Express and IIS have it. The prefix itself is compared exactly, as Envoy does. Default: `exact`.
+    #[serde(default)]
+    pub(in super::super) case: Case,
+    /// Endings that it takes for a form of the same thing, without the dot, such as `[json, html]`: `/crm/admin.json` gets the rule of
+    /// `/crm/admin`, and parameters hold no such ending. Letters, digits, `-` and `_`. Default: none.
+    #[serde(default)]
+    pub(in super::super) suffixes: Vec<String>,
     /// What organizations may do in it. What entries allow adds up; whom none is for may do nothing; `[]` lets nobody do anything.
     /// Default: every caller whom the rules let through may do everything.
     pub(in super::super) access: Option<Vec<ModuleAccess>>,

@@ -80,6 +80,22 @@ pub(in super::super) struct Match {
     /// Path patterns, such as `/reports/{id}` or `/docs/{*rest}`: `{name}` is one segment, `{*rest}` at the end is all that follow,
     /// none too. Written decoded. A trailing slash means nothing.
     pub(in super::super) paths: Vec<String>,
+    /// How the letters of `paths` are compared: `exact`, or `fold`, by which `/Admin` is `/admin`, for a service that takes both for the
+    /// same. Default: `exact`; below the prefix of a module what its own `case` says.
+    #[serde(default)]
+    pub(in super::super) case: Case,
+}
+
+/// How letters are compared.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum Case {
+    /// Each is itself.
+    #[default]
+    Exact,
+    /// `A` and `a` are one. Letters beyond ASCII are not folded; a path in which they could be, so that another rule decides, is
+    /// refused.
+    Fold,
 }
 
 impl Match {

@@ -31,6 +31,19 @@ pub enum ModuleProblem {
         /// The other module.
         of: Quoted,
     },
+    /// An ending that is none.
+    #[error(
+        "{0} is not an ending that can be cut off; write it without the dot, with letters, digits, `-` and `_`, such as `json`"
+    )]
+    Suffix(Quoted),
+    /// An ending that is there twice.
+    #[error("{suffix} is cut off already{}; leave it out", if *folds { ", since case is folded" } else { "" })]
+    SuffixTwice {
+        /// What was written.
+        suffix: Quoted,
+        /// Whether the module folds case.
+        folds: bool,
+    },
     /// A prefix that belongs to the core service.
     #[error(
         "{first} is reserved for the core service, so that no module can begin with it; reserved are {all}; write another one"

@@ -6,18 +6,30 @@ use super::super::problem::{ModuleProblem, Problem, Problems};
 use super::super::quoted::Quoted;
 use super::name;
 use crate::authz::{
-    Access, ByName, Enforcement, ModuleAccess, ModuleName, ModulePrefix, Modules, Organizations, Requirement, Right,
-    Rights, Rule, RuleName, Rules,
+    Access, ByName, Case, Enforcement, ModuleAccess, ModuleName, ModulePrefix, ModuleReading, Modules, Organizations,
+    PathReadings, Requirement, Right, Rights, Rule, RuleName, Rules,
 };
 use crate::endpoint::Endpoint;
 use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// What the names of modules' own rules begin with.
 pub(super) const RULE: &str = "module:";
 
 /// Names of clusters that are not a module's.
 const CLUSTERS: [&str; 2] = ["core", "modgud"];
+
+/// How modules read paths, and which letters rules compare; `None`: everything as it is. What is wrong is noted by [`check`].
+pub(super) fn readings(list: &[document::Module], rules: &[document::Rule]) -> Option<Arc<PathReadings>> {
+    let modules = list.iter().filter_map(|module| {
+        let suffixes = module.suffixes.iter().map(|suffix| suffix.as_str().into()).collect();
+        let reading = ModuleReading { case: super::rules::case(module.case), suffixes };
+        Some((ModulePrefix::parse(&module.prefix).ok()?, reading))
+    });
+    let a_rule_folds = rules.iter().any(|rule| rule.matches.case == document::Case::Fold);
+    PathReadings::new(modules.collect(), a_rule_folds)
+}
 
 /// What modules add to decisions, and what Envoy is to route to.
 pub(super) fn check(
@@ -31,13 +43,14 @@ pub(super) fn check(
     let mut prefixes: HashMap<String, &str> = HashMap::new();
     let (mut narrowing, mut modules) = (Vec::new(), Vec::new());
     for (number, module) in list.iter().enumerate() {
-        let document::Module { name: module_name, prefix, upstream, access } = module;
+        let document::Module { name: module_name, prefix, upstream, case, suffixes, access } = module;
         let at = Path::root("modules").position(number);
         name(&at, module_name, &mut names, problems);
         if CLUSTERS.contains(&module_name.as_str()) {
             problems.add(at.key("name"), ModuleProblem::Name(Quoted::new(module_name)));
         }
         let upstream = endpoint(&at, upstream, problems);
+        self::suffixes(&at.key("suffixes"), *case, suffixes, problems);
         let module_name = ModuleName::new(module_name);
         let access = access.as_ref().map(|list| self::access(&at.key("access"), &module_name, list, problems));
         let Some(prefix) = self::prefix(&at, prefix, &core, problems) else { continue };
@@ -66,7 +79,22 @@ fn add_rule(name: &ModuleName, prefix: &ModulePrefix, rules: &mut Rules) {
         enforcement: Enforcement::Enforced,
         by_name: ByName::Narrows,
     };
-    let _ = rules.add(rule, None, &[], prefix.pattern());
+    let pattern = prefix.pattern().clone().read(Case::Exact, rules.readings().cloned());
+    let _ = rules.add(rule, None, &[], &pattern);
+}
+
+/// Endings that modules cut off.
+fn suffixes(at: &Path, case: document::Case, list: &[String], problems: &mut Problems) {
+    let folds = case == document::Case::Fold;
+    for (place, suffix) in list.iter().enumerate() {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let same = |other: &String| other == suffix || (folds && other.eq_ignore_ascii_case(suffix));
+        if !matches!(suffix.len(), 1..=32) || !suffix.bytes().all(plain) {
+            problems.add(at.position(place), ModuleProblem::Suffix(Quoted::new(suffix)));
+        } else if list.iter().take(place).any(same) {
+            problems.add(at.position(place), ModuleProblem::SuffixTwice { suffix: Quoted::new(suffix), folds });
+        }
+    }
 }
 
 fn endpoint(at: &Path, text: &str, problems: &mut Problems) -> Option<Endpoint> {

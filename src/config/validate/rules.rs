@@ -7,25 +7,27 @@ use super::super::quoted::Quoted;
 use super::{method, name, require};
 use crate::authz::condition::{Callers, Condition, ExpressionFault, Scope};
 use crate::authz::{
-    Access, ByName, Covered, Enforcement, Fallback, HostPattern, Narrowing, PathPattern, Rule, RuleConflict, RuleName,
-    Rules, Tenancy, TenancyFault,
+    Access, ByName, Case, Covered, Enforcement, Fallback, HostPattern, Narrowing, PathPattern, PathReadings, Rule,
+    RuleConflict, RuleName, Rules, Tenancy, TenancyFault,
 };
 use crate::method::Method;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// The rules of a document, which notes what is wrong with them. `authenticators` are the names that a rule may ask for.
+/// The rules of a document, which notes what is wrong with them. `authenticators` are the names that a rule may ask for, `readings`
+/// say how modules read paths.
 pub(in super::super) fn check(
     list: &[document::Rule],
     fallback: Option<document::Fallback>,
     authenticators: &[&str],
+    readings: Option<Arc<PathReadings>>,
     problems: &mut Problems,
 ) -> Rules {
     let fallback = match fallback {
         Some(document::Fallback::Authenticated) => Fallback::Authenticated,
         Some(document::Fallback::Denied) | None => Fallback::Denied,
     };
-    let mut rules = Rules::new(fallback);
+    let mut rules = Rules::reading(fallback, readings);
     let mut taken = HashSet::new();
     for (number, rule) in list.iter().enumerate() {
         // What it tells those whom it turns away is for `denials`.
@@ -100,8 +102,9 @@ fn methods_of_preflights(at: &Path, matches: &document::Match, problems: &mut Pr
 
 /// A rule that only its name leads to matches nothing by itself, and preflights are no matter of names.
 fn by_name_only(at: &Path, matches: &document::Match, access: Access, problems: &mut Problems) {
-    let document::Match { hosts, methods, paths } = matches;
-    if hosts.is_some() || methods.is_some() || !paths.is_empty() {
+    let document::Match { hosts, methods, paths, case } = matches;
+    let folds = *case == document::Case::Fold;
+    if hosts.is_some() || methods.is_some() || !paths.is_empty() || folds {
         problems.add(at.key("match"), Problem::MatchByName);
     }
     if access == Access::Preflight {
@@ -118,7 +121,7 @@ fn add(
     rules: &mut Rules,
     problems: &mut Problems,
 ) {
-    let document::Match { hosts, methods, paths } = matches;
+    let document::Match { hosts, methods, paths, case } = matches;
     // Left out, they are every host and every method: an empty list can mean that, or nobody.
     if hosts.as_ref().is_some_and(Vec::is_empty) {
         problems.add(at.key("hosts"), Problem::Empty("name at least one host, or leave the key out for every host"));
@@ -147,13 +150,27 @@ fn add(
         let parsed =
             PathPattern::parse(pattern).map_err(|fault| Problem::Pattern { pattern: Quoted::new(pattern), fault });
         let Some(parsed) = problems.take(&path, parsed) else { continue };
+        let parsed = parsed.read(self::case(*case), rules.readings().cloned());
         for host in &patterns {
             let added = rules.add(of_pattern(pattern, &parsed), host.as_ref(), &accepted, &parsed);
             let Err(RuleConflict { with, pattern: other }) = added else { continue };
             let others = place_of(list, &with, &other).into_iter().collect();
+            let in_case = PathPattern::parse(&other).is_ok_and(|other| !parsed.same_literals(&other));
             let (pattern, with) = (Quoted::new(pattern), Quoted::new(with.as_str()));
-            problems.add_seen_with(path.clone(), Problem::RuleConflict { pattern, with }, others);
+            let problem = match in_case {
+                true => Problem::RuleConflictInCase { pattern, other: Quoted::new(&other), with },
+                false => Problem::RuleConflict { pattern, with },
+            };
+            problems.add_seen_with(path.clone(), problem, others);
         }
+    }
+}
+
+/// How letters are compared, as the word says.
+pub(in super::super) const fn case(word: document::Case) -> Case {
+    match word {
+        document::Case::Exact => Case::Exact,
+        document::Case::Fold => Case::Fold,
     }
 }
 

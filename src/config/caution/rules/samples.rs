@@ -2,7 +2,7 @@
 //! matches everything that it stands for. Decides nothing about them.
 
 use super::document::{Match, Rule};
-use crate::authz::{PathPattern, Segment};
+use crate::authz::{Case, PathPattern, Segment};
 use crate::request::{Headers, Request};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -98,8 +98,12 @@ fn target(one: &PathPattern, other: &PathPattern, length: usize) -> Option<Strin
     for at in 0..length {
         target.push('/');
         match (literal(one, at), literal(other, at)) {
-            (Some(one), Some(other)) if one != other => return None,
-            (Some(text), _) | (None, Some(text)) => push_encoded(&mut target, &text),
+            (Some(own), Some(others)) => match one.same_literal(&own, other, &others) {
+                // The letters of that which does not fold, if it is one of them.
+                true => push_encoded(&mut target, if one.case() == Case::Fold { &others } else { &own }),
+                false => return None,
+            },
+            (Some(text), None) | (None, Some(text)) => push_encoded(&mut target, &text),
             (None, None) => target.push_str(ANY_SEGMENT),
         }
     }
@@ -140,7 +144,7 @@ fn methods(one: &Match, other: &Match) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lengths, PathPattern};
+    use super::{Case, Lengths, PathPattern};
     use std::collections::BTreeSet;
 
     fn pattern(text: &str) -> PathPattern {
@@ -162,8 +166,13 @@ mod tests {
             ("/admin/{*rest}", "/", &[]),
             ("/admin/{id}", "/admin", &[]),
             ("/{a}/{b}/{c}", "/{*rest}", &[]),
+            ("/admin/{*rest}", "/Admin/login", &[]),
         ] {
             assert_eq!(lengths.targets(&pattern(one), &pattern(other)), expected, "{one} {other}");
         }
+        let folded = |text: &str| pattern(text).read(Case::Fold, None);
+        assert_eq!(lengths.targets(&pattern("/admin/{*rest}"), &folded("/ADMIN/login")), ["/admin/login"]);
+        assert_eq!(lengths.targets(&folded("/ADMIN/login"), &pattern("/admin/{*rest}")), ["/admin/login"]);
+        assert_eq!(lengths.targets(&folded("/ADMIN/login"), &folded("/admin/{*rest}")), ["/admin/login"]);
     }
 }

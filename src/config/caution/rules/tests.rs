@@ -27,7 +27,7 @@ fn found(profile: &str, yaml: &str) -> Vec<String> {
     let (profile, _) = document(profile);
     let (document, root) = document(yaml);
     let mut problems = Problems::default();
-    let rules = validate::rules::check(&document.rules, document.fallback, &[], &mut problems);
+    let rules = validate::rules::check(&document.rules, document.fallback, &[], None, &mut problems);
     problems.into_result().unwrap();
     let mut cautions = Cautions { root: &root, found: Vec::new() };
     find(&document, &profile, &rules, &mut cautions);

@@ -1,0 +1,115 @@
+//! What it means that letters fold and suffixes are cut off, in texts.
+
+use super::semantics::{Module, Policy, Rule, segments};
+
+/// Letters of which services may take one for an `s` or a `k`.
+pub(super) const ODD_LETTERS: [(&str, &str); 2] = [("%C5%BF", "ſ"), ("%E2%84%AA", "K")];
+
+/// A path as it is read, with the module that reads it and the number of segments that lead there.
+pub(super) struct Read<'p> {
+    texts: Vec<String>,
+    module: Option<(&'p Module, usize)>,
+}
+
+impl Policy {
+    /// The module with the longest prefix.
+    pub(super) fn module(&self, target: &str) -> Option<&Module> {
+        let owns = |module: &&Module| segments(target).starts_with(&segments(module.prefix));
+        self.modules.iter().filter(owns).max_by_key(|module| segments(module.prefix).len())
+    }
+
+    pub(super) fn read(&self, target: &str) -> Read<'_> {
+        let decoded = |text: &str| ODD_LETTERS.iter().fold(text.to_owned(), |text, (sent, is)| text.replace(sent, is));
+        let module = self.module(target).map(|module| (module, segments(module.prefix).len()));
+        Read { texts: segments(target).into_iter().map(decoded).collect(), module }
+    }
+}
+
+impl Read<'_> {
+    /// Whether the last segment has one suffix or none, and no other reader would find another one.
+    pub(super) fn ends_in_one_way(&self) -> bool {
+        let Some(last) = self.texts.len().checked_sub(1) else { return true };
+        match self.cut(last, &self.texts[last], true) {
+            None => true,
+            Some("") => false,
+            Some(stem) => self.cut(last, stem, true).is_none() && self.cut(last, &self.texts[last], false).is_some(),
+        }
+    }
+
+    /// What a parameter at a place stands for.
+    pub(super) fn parameter(&self, at: usize) -> Option<&str> {
+        let text = self.texts.get(at)?;
+        Some(self.stem(at, text, false).unwrap_or(text))
+    }
+
+    /// How specific a pattern is for a path; `None`: it does not match.
+    pub(super) fn path_rank(&self, rule: &Rule, pattern: &str, widest: bool) -> Option<Vec<u8>> {
+        let mut ranks = Vec::new();
+        let mut left = self.texts.iter().enumerate();
+        for piece in pattern.split('/').filter(|piece| !piece.is_empty()) {
+            if piece.starts_with("{*") {
+                ranks.push(0);
+                return Some(ranks);
+            }
+            let (at, text) = left.next()?;
+            let folds = rule.folds || self.module.is_some_and(|(module, depth)| at >= depth && module.folds);
+            let is = |text: &str| alike(piece, text, folds, widest);
+            ranks.push(match piece {
+                piece if piece.starts_with('{') => 2,
+                _ if is(text) => 4,
+                _ if self.stem(at, text, widest).is_some_and(is) => 3,
+                _ => return None,
+            });
+        }
+        ranks.push(1);
+        if left.next().is_none() { Some(ranks) } else { None }
+    }
+
+    fn stem<'t>(&self, at: usize, text: &'t str, widest: bool) -> Option<&'t str> {
+        let last = at + 1 == self.texts.len();
+        if last || widest { self.cut(at, text, widest).filter(|stem| !stem.is_empty()) } else { None }
+    }
+
+    /// A text of the path without its suffix.
+    fn cut<'t>(&self, at: usize, text: &'t str, widest: bool) -> Option<&'t str> {
+        let (module, _) = self.module.filter(|(_, depth)| at >= *depth)?;
+        let (stem, found) = text.rsplit_once('.')?;
+        let known = |known: &&str| alike(known, found, module.folds || widest, widest);
+        if module.suffixes.iter().any(|suffix| known(&suffix)) { Some(stem) } else { None }
+    }
+}
+
+fn alike(one: &str, other: &str, folds: bool, widest: bool) -> bool {
+    match (folds, widest) {
+        (false, _) => one == other,
+        (true, false) => {
+            one.bytes().map(|byte| byte.to_ascii_uppercase()).eq(other.bytes().map(|byte| byte.to_ascii_uppercase()))
+        }
+        (true, true) => one.to_uppercase() == other.to_uppercase() || one.to_lowercase() == other.to_lowercase(),
+    }
+}
+
+/// Whether some path matches two patterns of the same form, as far as letters go.
+pub(super) fn spelled_alike(modules: &[Module], one: (&Rule, &str), other: (&Rule, &str)) -> bool {
+    let folds = |(rule, pattern): (&Rule, &str), at: usize| rule.folds || a_module_folds(modules, pattern, at);
+    let (own, others) = (segments(one.1), segments(other.1));
+    own.len() == others.len()
+        && own.iter().zip(&others).enumerate().all(|(at, (own, others))| {
+            let kind = |piece: &str| if piece.starts_with("{*") { 2 } else { u8::from(piece.starts_with('{')) };
+            match (kind(own), kind(others)) {
+                (0, 0) => own == others || alike(own, others, folds(one, at) || folds(other, at), false),
+                (own, others) => own == others,
+            }
+        })
+}
+
+/// Whether some of the paths of a pattern are in a module that folds the segment at a place.
+fn a_module_folds(modules: &[Module], pattern: &str, at: usize) -> bool {
+    let pieces = segments(pattern);
+    let same = |(own, piece): (&&str, &&str)| own == piece || (piece.starts_with('{') && !piece.starts_with("{*"));
+    let below = |prefix: &[&str]| at >= prefix.len() && pieces.len() >= prefix.len();
+    modules.iter().any(|module| {
+        let prefix = segments(module.prefix);
+        module.folds && below(&prefix) && prefix.iter().zip(&pieces).all(same)
+    })
+}
