@@ -30,7 +30,7 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 22] = [
+const TOPICS: [&str; 23] = [
     "api-keys",
     "bearer",
     "claims-and-time",
