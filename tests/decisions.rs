@@ -262,7 +262,7 @@ impl Bench {
         if tried != expected_trial {
             return Err(format!("tried out: {tried:?}\n    expected {expected_trial:?}"));
         }
-        table::compare(expected, &answer, &reason, &token)
+        table::compare(expected, &answer, &reason, &token, &self.sidecar.own_headers)
     }
 
     /// The answer to a check, and the reason that was counted for it (none when it was let through).

@@ -99,7 +99,7 @@ fn outcome(case: &Case, snapshot: &Snapshot, keys: &ThrowAwayKeys, file: String)
     let now = case.at.map_or_else(|| Clock::System.now(), Timestamp::from_secs);
     let check = case.check(keys, now, snapshot)?;
     let report = Report::of(&check, snapshot, now, &Supply::Nothing);
-    let differences = case.expect.differences(&report, snapshot);
+    let differences = case.expect.differences(&report);
     let failure = (!differences.is_empty()).then(|| {
         let explained = report.to_string();
         let lines = differences.iter().map(String::as_str).chain(explained.lines());

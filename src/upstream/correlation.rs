@@ -117,7 +117,8 @@ impl Correlation {
         let sent = request.headers.iter().map(|field| field.name);
         let sent = sent.filter(|name| ours().any(|ours| same_to_a_server(ours.bytes(), name)));
         let sent = sent.map(|name| Bytes::from(name.to_ascii_lowercase()));
-        for name in sent {
+        // Its own header is removed in any case, as identity headers are.
+        for name in sent.chain(std::iter::once(self.header.bytes().clone())) {
             if !mutations.remove.contains(&name) {
                 mutations.remove.push(name);
             }

@@ -63,14 +63,9 @@ impl IdentityHeaders {
         &self.headers
     }
 
-    /// Returns true if no client header of this name reaches a module.
-    #[must_use]
-    pub fn removes(&self, name: &[u8]) -> bool {
-        self.removals.is_removed(name)
-    }
-
-    /// Writes every one of our headers that has a value, and removes every client header that could be taken for one, as far as the
-    /// request carries it.
+    /// Writes every one of our headers that has a value, and removes every other one, whether or not the request carries it: an Envoy
+    /// with `allowed_headers` does not show modgud all that it carries. Of the client headers that could be taken for one of ours, and
+    /// of the override headers, it removes those that the request carries.
     ///
     /// # Errors
     /// [`IdentityFault`] for a value that modules rely on and that can't be written.
@@ -79,17 +74,19 @@ impl IdentityHeaders {
         for header in &self.headers {
             match (header.value(inputs), header.unwritable) {
                 (Ok(Some(value)), _) => mutations.set.push((header.name.clone(), value)),
-                (Ok(None), _) => {}
-                (Err(_), Unwritable::Drop) => mutations.dropped.push(header.name.clone()),
+                (Ok(None), _) => mutations.remove.push(header.name.bytes().clone()),
+                (Err(_), Unwritable::Drop) => {
+                    mutations.remove.push(header.name.bytes().clone());
+                    mutations.dropped.push(header.name.clone());
+                }
                 (Err(problem), Unwritable::Deny) => {
                     let origin = header.source.to_string().into();
                     return Err(IdentityFault { header: header.name.clone(), origin, problem });
                 }
             }
         }
-        let Mutations { set, remove, .. } = mutations;
-        let written = |name: &[u8]| set.iter().any(|(ours, _)| ours.bytes().eq_ignore_ascii_case(name));
-        self.removals.apply(&inputs.request.headers, written, remove);
+        let is_ours = |name: &[u8]| self.headers.iter().any(|ours| ours.name.bytes().eq_ignore_ascii_case(name));
+        self.removals.apply(&inputs.request.headers, is_ours, &mut mutations.remove);
         Ok(())
     }
 }

@@ -60,22 +60,22 @@ impl Removals {
         Self { names, patterns, kept, first }
     }
 
-    /// Names the headers of a request that are removed, each spelling once and in lower case. What is `written` anyway, under this very
-    /// name, is not named. Allocates nothing if there is none.
-    pub(super) fn apply(&self, headers: &Headers<'_>, written: impl Fn(&[u8]) -> bool, removed: &mut Vec<Bytes>) {
+    /// Names the headers of a request that are removed, each spelling once and in lower case. Names for which `is_ours` returns true are
+    /// left to the caller, who writes or removes them. Allocates nothing if there is none.
+    pub(super) fn apply(&self, headers: &Headers<'_>, is_ours: impl Fn(&[u8]) -> bool, removed: &mut Vec<Bytes>) {
         let before = removed.len();
         for field in headers.iter() {
-            if self.is_removed(field.name) && !written(field.name) {
+            if self.is_removed(field.name) && !is_ours(field.name) {
                 removed.push(Bytes::from(field.name.to_ascii_lowercase()));
             }
         }
-        if removed.len().saturating_sub(before) > 1 {
-            removed.sort_unstable();
+        if let Some(spellings) = removed.get_mut(before..).filter(|spellings| spellings.len() > 1) {
+            spellings.sort_unstable();
             removed.dedup();
         }
     }
 
-    /// Returns true if a client header of this name is removed, unless it is written over.
+    /// Returns true if a client header of this name is removed, unless it is one of ours that is written.
     #[must_use]
     pub fn is_removed(&self, name: &[u8]) -> bool {
         let Some(first) = name.first() else { return false };

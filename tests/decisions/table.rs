@@ -165,14 +165,29 @@ fn same_body(expected: &str, found: &str) -> bool {
     expected == found || json(expected).is_some_and(|expected| json(found) == Some(expected))
 }
 
-/// Holds an answer, and the reason that was counted for it (none when it was let through), against what is expected.
-pub(super) fn compare(expected: Expected<'_>, answer: &Answer, counted: &str, token: &str) -> Result<(), String> {
+/// Holds an answer, and the reason that was counted for it (none when it was let through), against what is expected. An answer that
+/// allows has to set or remove each of `own` headers, so that tables say of these only which are set.
+pub(super) fn compare(
+    expected: Expected<'_>,
+    answer: &Answer,
+    counted: &str,
+    token: &str,
+    own: &BTreeSet<String>,
+) -> Result<(), String> {
     let same = match (expected, answer) {
         (Expected::Allow(allow), Answer::Allow { set: found_set, remove: found_remove, remove_query: found_query }) => {
             let Allow { set, remove, remove_query } = allow;
             let value = |text: &String| String::from_utf8(text::bytes(text, token)).unwrap();
             let set: BTreeMap<String, String> = set.iter().map(|(name, text)| (name.clone(), value(text))).collect();
-            counted.is_empty() && set == *found_set && remove == found_remove && remove_query == found_query
+            if let Some(name) = own.iter().find(|name| !found_set.contains_key(*name) && !found_remove.contains(*name))
+            {
+                return Err(format!("`{name}` is neither set nor removed: {answer:?}"));
+            }
+            let others = |names: &BTreeSet<String>| names.difference(own).cloned().collect::<BTreeSet<_>>();
+            counted.is_empty()
+                && set == *found_set
+                && others(remove) == others(found_remove)
+                && remove_query == found_query
         }
         (Expected::Deny(deny), Answer::Deny { status, body, challenge, headers }) => {
             let Deny { status: expected_status, reason, body: expected_body, www_authenticate, headers: others } = deny;

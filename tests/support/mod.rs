@@ -19,8 +19,9 @@ use modgud::envoy::proto::{
 use modgud::jose::{Algorithm, SigningKey};
 use modgud::reload::{Origin, Reloader};
 use modgud::shadow;
+use modgud::snapshot::Snapshot;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use tempfile::TempDir;
@@ -45,6 +46,12 @@ pub fn program(variable: &str) -> PathBuf {
     }
 }
 
+fn own_headers(snapshot: &Snapshot) -> BTreeSet<String> {
+    let identity = snapshot.shape.identity.headers().iter().map(|header| &header.name);
+    let names = identity.chain(snapshot.correlation.as_ref().map(|correlation| &correlation.header));
+    names.map(|name| name.as_str().to_ascii_lowercase()).collect()
+}
+
 /// A running sidecar. It ends when it is dropped.
 pub struct Sidecar {
     pub addresses: Addresses,
@@ -54,6 +61,8 @@ pub struct Sidecar {
     shadow_reload: mpsc::Sender<()>,
     running: JoinHandle<()>,
     folder: TempDir,
+    /// The headers that only modgud writes, in lower case: each answer that allows sets or removes every one.
+    pub own_headers: BTreeSet<String>,
 }
 
 impl Sidecar {
@@ -108,6 +117,7 @@ impl Sidecar {
         let origin = Origin { file, overrides: Overrides { profile: None, grpc, admin }, environment };
         let (loaded, watched) = origin.load();
         let config = loaded.unwrap().config;
+        let own_headers = own_headers(&config.snapshot);
         let reloader = Reloader::new(origin, &config, watched);
         let clock = ManualClock::new(Timestamp::from_secs(NOW));
         let app = App::bind(config, Clock::Manual(clock.clone())).await.unwrap();
@@ -123,7 +133,7 @@ impl Sidecar {
         }
         let (stop, stopped) = mpsc::channel(1);
         let running = tokio::spawn(async move { app.run(stopped).await.unwrap() });
-        Self { addresses, clock, stop, reload, shadow_reload, running, folder }
+        Self { addresses, clock, stop, reload, shadow_reload, running, folder, own_headers }
     }
 
     /// The folder of its configuration.
