@@ -40,8 +40,13 @@ async fn until(serving: &Serving, name: &str, wanted: impl Fn(u64) -> bool) -> u
 }
 
 async fn ask(serving: &Serving, path: &str) -> Option<u16> {
+    ask_with(serving, path, &[]).await
+}
+
+async fn ask_with(serving: &Serving, path: &str, more: &[(&str, &[u8])]) -> Option<u16> {
+    let headers = [&[("x-request-id", b"one".as_slice())], more].concat();
     let mut client = AuthorizationClient::connect(format!("http://{}", serving.grpc)).await.unwrap();
-    let answer = client.check(check(Encoding::Raw, "GET", path, &[("x-request-id", b"one")])).await.unwrap();
+    let answer = client.check(check(Encoding::Raw, "GET", path, &headers)).await.unwrap();
     Answer::read(answer.into_inner()).unwrap().status()
 }
 
@@ -152,11 +157,12 @@ async fn the_profile_can_be_said() {
     let folder = folder(SERVES, "rules: [{ name: page, match: { paths: [/page] }, access: public }]\n");
     let arguments = [ARGUMENTS.as_slice(), &["--shadow-profile", "none"]].concat();
     let serving = Serving::start(folder.path(), &KEY.public_pem().unwrap(), &arguments).await;
-    assert_eq!((ask(&serving, "/page").await, ask(&serving, "/other").await), (None, Some(401)));
+    assert_eq!(ask_with(&serving, "/page", &[("x-username", b"root")]).await, None);
+    assert_eq!(ask(&serving, "/other").await, Some(401));
     until(&serving, "modgud_shadow_config_checks_total", |value| value == 2).await;
     let counters = Counters::at(serving.admin).await;
     let all = counters.labelled("modgud_shadow_config_differences_total", ["rule", "enforced", "shadow"]);
-    // That profile denies what no rule is for, and removes no identity headers.
+    // That profile denies what no rule is for, and removes no identity header of a client.
     let expected = [["", "credential_missing", "no_rule"], ["page", "allowed", "headers"]];
     assert_eq!(all, expected.map(|labels| (labels.map(str::to_owned), 1)).into());
     serving.end(Signal::INT).await;
