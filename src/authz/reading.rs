@@ -197,10 +197,8 @@ impl<'r> Reading<'r> {
 /// one that is folded already.
 pub(super) fn folded(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
-        return match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => Cow::Owned(text.to_ascii_lowercase()),
-            false => Cow::Borrowed(text),
-        };
+        let has_capitals = text.bytes().any(|byte| byte.is_ascii_uppercase());
+        return if has_capitals { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) };
     }
     let small = |letter: char| match letter {
         // In small letters it is an `i` with a dot of its own, or just an `i`.

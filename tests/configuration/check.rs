@@ -51,8 +51,8 @@ async fn a_good_configuration_is_summed_up() {
     key {other}: RSA 2048 bits
   2 path patterns lead to a rule; everything else: authenticated
   open without a credential:
-    status (public): GET, HEAD; every host; /status [two-issuers.yaml:29:5]
-    reports (optional): every method; every host; /reports/{{*rest}} [two-issuers.yaml:32:5]
+    status (public): GET, HEAD; every host; /status [two-issuers.yaml:30:5]
+    reports (optional): every method; every host; /reports/{{*rest}} [two-issuers.yaml:33:5]
   identity headers: x-user
 "
     );

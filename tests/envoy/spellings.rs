@@ -49,5 +49,5 @@ async fn envoy_routes_a_folding_module_by_the_exact_prefix() {
     std::fs::write(folder.path().join("modgud.yaml"), CONFIG).unwrap();
     let said = run_in(folder.path(), &crate::configuration::variables(), &["envoy", "--config", "modgud.yaml"]).await;
     assert_eq!(said.code, Some(0), "{}", said.err);
-    assert!(said.out.contains("prefix: /crm/") && !said.out.contains("case_sensitive"), "{}", said.out);
+    assert!(said.out.contains("path_separated_prefix: /crm ") && !said.out.contains("case_sensitive"), "{}", said.out);
 }

@@ -75,7 +75,7 @@ impl Read<'_> {
         let (module, _) = self.module.filter(|(_, depth)| at >= *depth)?;
         let (stem, found) = text.rsplit_once('.')?;
         let known = |known: &&str| alike(known, found, module.folds || widest, widest);
-        if module.suffixes.iter().any(|suffix| known(&suffix)) { Some(stem) } else { None }
+        if module.suffixes.iter().any(known) { Some(stem) } else { None }
     }
 }
 

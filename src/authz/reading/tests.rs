@@ -36,21 +36,19 @@ fn rules(modules: Vec<(ModulePrefix, ModuleReading)>, patterns: &[&str]) -> Rule
 /// The rule of a target, with what the parameters of its pattern stand for, or why there is none.
 fn found(rules: &Rules, target: &str) -> String {
     let request = Request::parse(b"GET", target.as_bytes(), b"a.example", Headers::default()).unwrap();
-    match rules.select(&request) {
-        Err(refusal) => match refusal.fault {
+    if let Err(refusal) = rules.select(&request) {
+        return match refusal.fault {
             AuthzFault::NoRule => "none".to_owned(),
             AuthzFault::Reading(ReadingFault::OtherRule) => "other rule".to_owned(),
             AuthzFault::Reading(ReadingFault::Suffixes) => "suffixes".to_owned(),
             AuthzFault::Reading(ReadingFault::SuffixCase) => "suffix case".to_owned(),
             fault => panic!("{fault}"),
-        },
-        Ok(_) => {
-            let rule = rules.find(&request).unwrap();
-            let narrowing = rule.narrowing.as_ref().unwrap();
-            let values = narrowing.pattern.parameters(&request.path).map(|(name, value)| format!(" {name}={value}"));
-            format!("{}{}", rule.name.as_str(), values.collect::<String>())
-        }
+        };
     }
+    let rule = rules.find(&request).unwrap();
+    let narrowing = rule.narrowing.as_ref().unwrap();
+    let values = narrowing.pattern.parameters(&request.path).map(|(name, value)| format!(" {name}={value}"));
+    format!("{}{}", rule.name.as_str(), values.collect::<String>())
 }
 
 fn all(rules: &Rules, cases: &[(&str, &str)]) {

@@ -157,9 +157,10 @@ fn add(
             let others = place_of(list, &with, &other).into_iter().collect();
             let in_case = PathPattern::parse(&other).is_ok_and(|other| !parsed.same_literals(&other));
             let (pattern, with) = (Quoted::new(pattern), Quoted::new(with.as_str()));
-            let problem = match in_case {
-                true => Problem::RuleConflictInCase { pattern, other: Quoted::new(&other), with },
-                false => Problem::RuleConflict { pattern, with },
+            let problem = if in_case {
+                Problem::RuleConflictInCase { pattern, other: Quoted::new(&other), with }
+            } else {
+                Problem::RuleConflict { pattern, with }
             };
             problems.add_seen_with(path.clone(), problem, others);
         }

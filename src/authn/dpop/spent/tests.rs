@@ -117,11 +117,11 @@ proptest! {
         let (mut now, mut shown, mut accepted) = (1_700_000_000_i64, Vec::new(), HashSet::new());
         for event in events {
             let (number, iat) = match event {
-                Event::Fresh { number, ahead } => (number, now + ahead),
+                Event::Fresh { number, ahead } => (number, now.saturating_add(ahead)),
                 Event::Again(index) if !shown.is_empty() => shown[index.index(shown.len())],
                 Event::Again(_) => continue,
                 Event::Jump(seconds) => {
-                    now += seconds;
+                    now = now.saturating_add(seconds);
                     continue;
                 }
                 Event::Reload { lifetime, leeway } => {
@@ -149,11 +149,11 @@ proptest! {
         let spent = SpentProofs::default();
         let window = ProofWindow { lifetime: WINDOW, leeway: Duration::from_secs(5) };
         spent.remember_for(window.span());
-        let mut now = 1_700_000_000;
+        let mut now = 1_700_000_000_u64;
         for (number, (seconds, ago)) in steps.into_iter().enumerate() {
-            now += seconds;
+            now = now.saturating_add(seconds);
             let at = Timestamp::from_secs(now);
-            let proof = Claims::of_json(serde_json::json!({ "iat": now - ago }));
+            let proof = Claims::of_json(serde_json::json!({ "iat": now.saturating_sub(ago) }));
             if let Ok(made) = window.made(&proof, at) {
                 prop_assert_eq!(spent.spend(C, ["key", &number.to_string()], made, at), Ok(()));
             }

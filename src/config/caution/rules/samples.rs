@@ -98,11 +98,13 @@ fn target(one: &PathPattern, other: &PathPattern, length: usize) -> Option<Strin
     for at in 0..length {
         target.push('/');
         match (literal(one, at), literal(other, at)) {
-            (Some(own), Some(others)) => match one.same_literal(&own, other, &others) {
+            (Some(own), Some(others)) => {
+                if !one.same_literal(&own, other, &others) {
+                    return None;
+                }
                 // The letters of that which does not fold, if it is one of them.
-                true => push_encoded(&mut target, if one.case() == Case::Fold { &others } else { &own }),
-                false => return None,
-            },
+                push_encoded(&mut target, if one.case() == Case::Fold { &others } else { &own });
+            }
             (Some(text), None) | (None, Some(text)) => push_encoded(&mut target, &text),
             (None, None) => target.push_str(ANY_SEGMENT),
         }
