@@ -57,7 +57,7 @@ server: {{ deadline: 10s }}
 telemetry: {{ decisions: none }}
 denials: {{ realm: g{number}, status: {{ unauthenticated: {status}, forbidden: {forbidden} }} }}
 upstream:
-  headers: {{ x-of-{number}: {{ value: g{number} }} }}
+  headers: {{ x-of-{number}: {{ claim: username }} }}
   credential: {{ forward: G{number} }}
 rules:
   - name: mode
@@ -83,9 +83,7 @@ rules:
                 let named = challenge.as_ref().is_some_and(|challenge| challenge.contains(&realm));
                 named && *status == if even { 401 } else { 403 }
             }
-            (Kind::Mode, Answer::Allow { set, remove, .. }) => {
-                even && set.len() == 1 && set.contains_key(&name) && remove.is_empty()
-            }
+            (Kind::Mode, Answer::Allow { set, remove, .. }) => even && set.is_empty() && remove.contains(&name),
             (Kind::Mode, Answer::Deny { status, .. }) => !even && *status == 403,
             (Kind::User, Answer::Deny { .. }) | (Kind::Anonymous, Answer::Allow { .. }) => false,
         }
