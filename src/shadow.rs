@@ -114,9 +114,9 @@ impl Place for Shadow {
     }
 }
 
-/// Tells the cautions about a configuration.
+/// Logs the cautions about a configuration, except those about its listeners: a shadow configuration opens none.
 fn warn(loaded: &Loaded, clock: &Clock) {
-    for caution in loaded.cautions(clock.now()) {
+    for caution in loaded.cautions(clock.now()).into_iter().filter(|caution| !caution.what().concerns_listeners()) {
         tracing::warn!(%caution, "the shadow configuration says what it probably should not");
     }
 }

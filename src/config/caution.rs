@@ -107,7 +107,7 @@ pub enum Caution {
     },
     /// A wildcard where none is.
     #[error(
-        "`*` is no wildcard here: only a token that says {0} itself is accepted; name each, or write `audiences: any`"
+        "`*` is no wildcard here: only a token that says {0} itself is accepted; name each audience"
     )]
     NoWildcard(Quoted),
     /// A rule that lets anybody through wherever no other rule says something.
@@ -223,4 +223,11 @@ pub enum Caution {
     /// The certificate that modgud itself shows to whoever connects.
     #[error("{0}")]
     ServerCertificate(ServerCertificate),
+}
+
+impl Caution {
+    /// Returns true if the caution is about the addresses and certificates of `server`.
+    pub fn concerns_listeners(&self) -> bool {
+        matches!(self, Self::Plaintext | Self::PlaintextBesideTls | Self::ServerCertificate(_))
+    }
 }
