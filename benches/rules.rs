@@ -12,12 +12,13 @@
 )]
 
 use mimalloc::MiMalloc;
-use modgud::clock::{Clock, Timestamp};
+use modgud::clock::Clock;
 use modgud::config::{Environment, Overrides, load};
-use modgud::decision::Verdict;
-use modgud::jose::{Algorithm, SigningKey};
-use modgud::request::{Field, Headers, Request};
-use modgud::snapshot::{Snapshot, decide};
+use modgud_core::decide::Verdict;
+use modgud_core::decide::{Snapshot, decide};
+use modgud_core::http::request::{Field, Headers, Request};
+use modgud_core::jose::{Algorithm, SigningKey};
+use modgud_core::time::Timestamp;
 use serde_json::json;
 use std::error::Error;
 use std::fmt::Write;

@@ -6,11 +6,11 @@
 //!     --header "Authorization: Bearer valid-alice-1893456000"
 //! ```
 
-use modgud::authn::{CustomAuthenticator, CustomAuthenticators, CustomFault};
-use modgud::clock::Timestamp;
-use modgud::jose::Claims;
-use modgud::principal::Identity;
-use modgud::request::Request;
+use modgud_core::authn::{CustomAuthenticator, CustomAuthenticators, CustomFault};
+use modgud_core::http::request::Request;
+use modgud_core::jose::Claims;
+use modgud_core::principal::Identity;
+use modgud_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
 

@@ -5,7 +5,6 @@ mod call;
 mod check;
 mod config;
 mod correlation;
-mod demo;
 mod envoy;
 mod explain;
 mod input;
@@ -18,9 +17,9 @@ mod stdio;
 mod test;
 mod token;
 
-use crate::authn::CustomAuthenticators;
 use crate::config::Environment;
 use clap::{Parser, Subcommand};
+use modgud_core::authn::CustomAuthenticators;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -53,7 +52,6 @@ impl From<Exit> for ExitCode {
 #[derive(Parser)]
 #[command(name = "modgud", version, max_term_width = 110)]
 #[command(after_help = "Example:\n  \
-    modgud demo          (starts a real Envoy and walks through it)\n  \
     JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat key.pem)\" modgud serve")]
 struct Cli {
     #[command(subcommand)]
@@ -79,7 +77,6 @@ enum Command {
     #[command(subcommand)]
     Openapi(openapi::Command),
     Stdio(stdio::Args),
-    Demo(demo::Args),
 }
 
 /// Runs the command that the command line names.
@@ -114,7 +111,6 @@ pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
         Command::Keygen(args) => keygen::run(args),
         Command::Envoy(args) => envoy::run(args),
         Command::Openapi(command) => openapi::run(&command),
-        Command::Demo(args) => demo::run(args),
     }
 }
 

@@ -1,75 +1,9 @@
-//! Points in time and where "now" comes from. The only file that reads the system's clock; no decision is taken here.
+//! The system's clock: the only file that reads it.
 
-use std::fmt;
+use modgud_core::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// A point in time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted (RFC 7519 §2, `NumericDate`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(u64);
-
-impl Timestamp {
-    /// The earliest point that can be told.
-    pub const EPOCH: Self = Self(0);
-    /// The latest point that can be told: a bound that is never reached.
-    pub const NEVER: Self = Self(u64::MAX);
-
-    /// A point given in milliseconds since the epoch.
-    #[must_use]
-    pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
-    }
-
-    /// A point given in whole seconds since the epoch.
-    #[must_use]
-    pub const fn from_secs(seconds: u64) -> Self {
-        Self(seconds.saturating_mul(1_000))
-    }
-
-    /// Milliseconds since the epoch.
-    #[must_use]
-    pub const fn as_millis(self) -> u64 {
-        self.0
-    }
-
-    /// Whole seconds since the epoch, rounded down.
-    #[must_use]
-    pub const fn as_secs(self) -> u64 {
-        self.0 / 1_000
-    }
-
-    /// This point moved later; stops at [`Self::NEVER`].
-    #[must_use]
-    pub fn plus(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(millis(span)))
-    }
-
-    /// This point moved earlier; stops at [`Self::EPOCH`].
-    #[must_use]
-    pub fn minus(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(millis(span)))
-    }
-}
-
-/// For people: RFC 3339 where it can be written so, else seconds.
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// The end of the year 9999.
-        const LAST: u64 = 253_402_300_799;
-        match self.as_secs() {
-            0 => f.write_str("the beginning"),
-            seconds => match UNIX_EPOCH.checked_add(Duration::from_millis(self.0)) {
-                Some(time) if seconds <= LAST => humantime::format_rfc3339_seconds(time).fmt(f),
-                Some(_) | None => write!(f, "{seconds} s"),
-            },
-        }
-    }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where "now" comes from.
 #[derive(Debug, Clone)]
@@ -87,9 +21,11 @@ impl Clock {
         match self {
             #[expect(clippy::disallowed_methods, reason = "this is the one owner of the system's clock")]
             Self::System => {
-                SystemTime::now().duration_since(UNIX_EPOCH).map_or(Timestamp::EPOCH, |span| Timestamp(millis(span)))
+                SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(Timestamp::EPOCH, |since| Timestamp::EPOCH.plus(since)),
             }
-            Self::Manual(clock) => Timestamp(clock.0.load(Ordering::Relaxed)),
+            Self::Manual(clock) => Timestamp::from_millis(clock.0.load(Ordering::Relaxed)),
         }
     }
 }
@@ -102,11 +38,11 @@ impl ManualClock {
     /// A clock that shows `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self(Arc::new(AtomicU64::new(now.0)))
+        Self(Arc::new(AtomicU64::new(now.as_millis())))
     }
 
     /// Sets the clock, forward or back.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.0, Ordering::Relaxed);
+        self.0.store(now.as_millis(), Ordering::Relaxed);
     }
 }

@@ -20,12 +20,10 @@ mod revocations;
 mod schema;
 mod source;
 mod throw_away;
-mod tree;
 mod validate;
 mod watch;
 
 pub(crate) use path::ShownKey;
-pub(crate) use tree::{Bounds, Entry, Node, Place, SyntaxFault, Value};
 
 pub use caution::Caution;
 pub use de::{FormFault, Seen};
@@ -44,12 +42,12 @@ pub use throw_away::ThrowAwayKeys;
 pub use validate::timestamp;
 pub use watch::{Change, Watched};
 
-use crate::address::Address;
 use crate::envoy::bootstrap::Gateway;
 use crate::introspection::IntrospectionSource;
-use crate::keys::KeySource;
-use crate::snapshot::Snapshot;
-use crate::tls::Tls;
+use crate::jwks::KeySource;
+use crate::net::listen_addr::Address;
+use crate::net::tls::Tls;
+use modgud_core::decide::Snapshot;
 use rustix::process::{Resource, getrlimit};
 use std::net::SocketAddr;
 use std::time::Duration;

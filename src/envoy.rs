@@ -1,5 +1,5 @@
-//! Envoy's side: the only code that knows its messages. Reads a check into a [`crate::request::Request`], writes a
-//! [`crate::decision::Decision`] as an answer, and holds the sample Envoy configuration.
+//! Envoy's side: the only code that knows its messages. Reads a check into a [`modgud_core::http::request::Request`], writes a
+//! [`modgud_core::decide::Decision`] as an answer, and holds the sample Envoy configuration.
 
 pub mod bootstrap;
 pub mod json;

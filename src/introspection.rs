@@ -12,15 +12,15 @@ pub use credential::{ClientAuthentication, ClientCredential};
 pub use fault::IntrospectionFault;
 pub use server::AskedCounts;
 
-use crate::authn::{
+use crate::clock::Clock;
+use crate::http_client::{FetchUrl, Roots};
+use modgud_core::authn::{
     AnswerCounts, Authenticator, Authenticators, IntrospectionAsked, IntrospectionAuthenticator, KnownAnswers, Supply,
 };
-use crate::clock::Clock;
-use crate::credential::{AuthenticatorIndex, BearerText};
-use crate::fetch::{FetchUrl, Roots};
-use crate::principal::AuthenticatorName;
-use crate::request::Request;
-use crate::snapshot::Snapshot;
+use modgud_core::credential::{AuthenticatorIndex, BearerText};
+use modgud_core::decide::Snapshot;
+use modgud_core::http::request::Request;
+use modgud_core::principal::AuthenticatorName;
 use prometheus_client::metrics::histogram::Histogram;
 use server::Server;
 use std::mem;

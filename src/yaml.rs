@@ -1,54 +1,11 @@
-//! How a text is written in YAML. Reading is `config`'s affair.
+//! YAML documents: reading one into a tree of values with their locations, and writing text.
 
-use crate::unseen::is_format;
-use std::fmt::Write;
+mod invisible_chars;
+mod printer;
+mod reader;
+mod tree;
 
-/// A text, quoted unless nobody could take it for anything else.
-#[must_use]
-pub fn scalar(text: &str) -> String {
-    let word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
-        && !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
-        );
-    if word { text.to_owned() } else { quoted(text) }
-}
-
-/// A text in double quotes (YAML 1.2.2 §7.3.1). What is not printable, what an older YAML takes for the end of a line, and what nobody
-/// sees is escaped (§5.1, §5.7).
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. if !is_format(c) => {
-                quoted.push(c);
-            }
-            // Writing to a string does not fail.
-            '\u{10000}'.. => {
-                let _ = write!(quoted, "\\U{:08x}", u32::from(c));
-            }
-            other => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(other));
-            }
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_quoted_text_shows_all_that_is_in_it() {
-        assert_eq!(quoted("a é 😀"), "\"a é 😀\"");
-        assert_eq!(quoted("\"\\\n\t\u{85}\u{2028}"), r#""\"\\\n\u0009\u0085\u2028""#);
-        assert_eq!(quoted("\u{202e}\u{200b}\u{feff}\u{e0041}"), r#""\u202e\u200b\ufeff\U000e0041""#);
-    }
-}
+pub(crate) use invisible_chars::is_format;
+pub use printer::{quoted, scalar};
+pub(crate) use reader::{Bounds, SyntaxFault};
+pub(crate) use tree::{Entry, Item, Node, Place, Value};

@@ -7,7 +7,7 @@ use crate::decisions::answer::Answer;
 use crate::support::{Encoding, KEY, Sidecar, check, claims, program};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use modgud::app::Stop;
+use modgud::server::app::Stop;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;

@@ -6,8 +6,8 @@ use crate::decisions::PATIENT;
 use crate::decisions::answer::Answer;
 use crate::decisions::counters::Counters;
 use crate::support::{Encoding, KEY, NOW, STRANGER, Sidecar, check, claims, token};
-use modgud::clock::Timestamp;
 use modgud::envoy::proto::AuthorizationClient;
+use modgud_core::time::Timestamp;
 use serde_json::Value;
 use tonic::transport::Channel;
 

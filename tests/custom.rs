@@ -10,10 +10,10 @@ mod example;
 use crate::decisions::answer::Answer;
 use crate::decisions::counters::Counters;
 use crate::support::{Encoding, NOW, Sidecar, check};
-use modgud::authn::{CustomAuthenticator, CustomAuthenticators, CustomFault};
-use modgud::clock::Timestamp;
 use modgud::config::{Environment, Overrides, load};
-use modgud::request::Request;
+use modgud_core::authn::{CustomAuthenticator, CustomAuthenticators, CustomFault};
+use modgud_core::http::request::Request;
+use modgud_core::time::Timestamp;
 use serde_json::{Map, Value};
 use std::fs;
 

@@ -5,10 +5,10 @@
 use crate::properties::snapshot;
 use crate::readme::block;
 use crate::support::{KEY, NOW, claims, program};
-use modgud::clock::Timestamp;
-use modgud::decision::Verdict;
-use modgud::request::{Field, Headers, Request};
-use modgud::snapshot::{Snapshot, decide};
+use modgud_core::decide::Verdict;
+use modgud_core::decide::{Snapshot, decide};
+use modgud_core::http::request::{Field, Headers, Request};
+use modgud_core::time::Timestamp;
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;

@@ -15,7 +15,6 @@ mod bodies;
 mod conditions;
 mod context;
 mod corpus;
-mod demo;
 mod denied;
 mod dpop;
 mod drain;
@@ -45,8 +44,8 @@ mod undecided;
 mod written;
 
 use crate::support::program;
-use modgud::playground::http::Exchange;
-use modgud::playground::{Playground, Process, Programs, Setup};
+use modgud_testbed::http::Exchange;
+use modgud_testbed::{Process, Programs, Setup, Testbed};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -64,8 +63,8 @@ fn programs() -> Programs {
     }
 }
 
-async fn playground(setup: Setup) -> Playground {
-    Playground::start(&programs(), &setup, |_| {}).await.unwrap_or_else(|error| panic!("no gateway: {error}"))
+async fn playground(setup: Setup) -> Testbed {
+    Testbed::start(&programs(), &setup, |_| {}).await.unwrap_or_else(|error| panic!("no gateway: {error}"))
 }
 
 /// The rows of a table; an empty one would test nothing.

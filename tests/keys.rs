@@ -9,11 +9,11 @@
 )]
 
 use crate::support::{KEY, NOW, token};
-use modgud::clock::Timestamp;
 use modgud::config::{Environment, Overrides, load};
-use modgud::decision::Verdict;
-use modgud::request::{Field, Headers, Request};
-use modgud::snapshot::{Snapshot, decide};
+use modgud_core::decide::Verdict;
+use modgud_core::decide::{Snapshot, decide};
+use modgud_core::http::request::{Field, Headers, Request};
+use modgud_core::time::Timestamp;
 use pem::{EncodeConfig, LineEnding, Pem};
 use serde::Deserialize;
 use spki::SubjectPublicKeyInfoRef;

@@ -3,12 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
 use crate::support::{KEY, NOW};
-use modgud::clock::Timestamp;
 use modgud::config::{Environment, Overrides, load};
-use modgud::decision::Verdict;
-use modgud::reason::{Class, Reason};
-use modgud::request::{Context, Field, Headers, Request};
-use modgud::snapshot::{Snapshot, decide};
+use modgud_core::decide::Verdict;
+use modgud_core::decide::{Snapshot, decide};
+use modgud_core::http::request::{Context, Field, Headers, Request};
+use modgud_core::reason::{Class, Reason};
+use modgud_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;

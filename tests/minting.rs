@@ -23,8 +23,8 @@ use crate::support::{Encoding, KEY, Sidecar, check, claims};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use modgud::envoy::proto::CheckRequest;
-use modgud::jose::{Algorithm, SigningKey};
-use modgud::playground::http::Exchange;
+use modgud_core::jose::{Algorithm, SigningKey};
+use modgud_testbed::http::Exchange;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

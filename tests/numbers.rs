@@ -5,8 +5,8 @@
 
 use crate::decisions::answer::Answer;
 use crate::support::{Encoding, KEY, Sidecar, check, claims, program};
-use modgud::app::Stop;
-use modgud::jose::{Algorithm, SigningKey};
+use modgud::server::app::Stop;
+use modgud_core::jose::{Algorithm, SigningKey};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::io::Write;

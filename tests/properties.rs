@@ -8,7 +8,7 @@ mod rules;
 
 use crate::support::KEY;
 use modgud::config::{Environment, Overrides, load};
-use modgud::snapshot::Snapshot;
+use modgud_core::decide::Snapshot;
 use proptest::test_runner::{Config, TestRunner};
 
 /// The configuration of the profile `bifrost` with this file laid over it.

@@ -15,7 +15,7 @@ mod reflection;
 
 use crate::support::{Sidecar, token};
 use blocks::{Block, blocks};
-use modgud::app::Stop;
+use modgud::server::app::Stop;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

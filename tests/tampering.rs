@@ -7,7 +7,7 @@ use crate::decisions::answer::Answer;
 use crate::decisions::counters::Counters;
 use crate::support::{Encoding, Sidecar, check, claims, token};
 use modgud::envoy::proto::AuthorizationClient;
-use modgud::jose::{Algorithm, Family, SigningKey};
+use modgud_core::jose::{Algorithm, Family, SigningKey};
 use tonic::transport::Channel;
 
 /// Each this many positions, every bit is tried and not only one other character.

@@ -9,7 +9,7 @@ use modgud::envoy::proto::{
     Address, AttributeContext, CheckRequest, CheckResponse, HeaderMap, HeaderValue, HttpRequest, HttpResponse, Peer,
     PortSpecifier, Request, SocketAddress, address,
 };
-use modgud::jose::{Algorithm, SigningKey};
+use modgud_core::jose::{Algorithm, SigningKey};
 use prost::Message;
 use std::fmt;
 use std::path::{Path, PathBuf};

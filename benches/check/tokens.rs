@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud::clock::Clock;
-use modgud::jose::SigningKey;
+use modgud_core::jose::SigningKey;
 use serde_json::json;
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,10 @@
 //! `modgud apikey`: API keys, made here and stored as digests only.
 
 use super::{Exit, fail, say};
-use crate::authn::ApiKeyDigest;
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use modgud_core::authn::ApiKeyDigest;
 use serde_json::{Map, Value};
 
 /// How many random bytes a key has: 256 bits, which nobody guesses.

@@ -3,17 +3,18 @@
 
 use super::keys::{self, Fetched, Progress};
 use super::{Exit, fail, say};
-use crate::authn::{
-    AnswerLifetimes, ApiKeyAuthenticator, AudiencePolicy, Authenticator, IntrospectionAuthenticator, JwtAuthenticator,
-};
-use crate::authz::Fallback;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyFacts, Loaded, OpenRule, Overrides, ProfileName, load};
 use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
-use crate::jose::Validity;
-use crate::keys::in_words;
-use crate::tls::{Clients, Tls};
-use crate::upstream::{Forward, Mint};
+use crate::jwks::in_words;
+use crate::net::tls::{Clients, Tls};
+use modgud_core::authn::{
+    AnswerLifetimes, ApiKeyAuthenticator, AudiencePolicy, Authenticator, IntrospectionAuthenticator, JwtAuthenticator,
+};
+use modgud_core::authz::Fallback;
+use modgud_core::jose::Validity;
+use modgud_core::time::Timestamp;
+use modgud_core::upstream::{Forward, Mint};
 use std::path::PathBuf;
 
 /// Checks a configuration, with the keys and files that it names, and says what it comes to.
@@ -241,7 +242,7 @@ fn ago(then: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::ago;
-    use crate::clock::Timestamp;
+    use modgud_core::time::Timestamp;
 
     #[test]
     fn times_in_the_past_are_told_roughly() {

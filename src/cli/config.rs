@@ -1,8 +1,8 @@
 //! `modgud config`: the configuration that would serve, each value with where it comes from.
 
 use super::{Exit, fail, say};
-use crate::address::Address;
 use crate::config::{Environment, Overrides, ProfileName, load};
+use crate::net::listen_addr::Address;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

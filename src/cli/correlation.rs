@@ -2,7 +2,7 @@
 
 use super::{Exit, fail, input, say};
 use crate::clock::Clock;
-use crate::upstream::{IdentityCorrelation, Part, ReadFault, SigningSecret, VerifyFault};
+use modgud_core::upstream::{IdentityCorrelation, Part, ReadFault, SigningSecret, VerifyFault};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

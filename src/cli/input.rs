@@ -1,6 +1,6 @@
 //! Texts that commands are given: a file, or `-` for standard input, read to a bound.
 
-use crate::bounded;
+use crate::read_limit::{read_file_to_limit, read_to_limit};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -10,9 +10,9 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// What it is called in messages, and its text.
 pub(super) fn read(file: &Path) -> (String, io::Result<String>) {
     let (name, content) = if file.as_os_str() == "-" {
-        ("standard input".to_owned(), bounded::read(io::stdin().lock(), MAX_BYTES))
+        ("standard input".to_owned(), read_to_limit(io::stdin().lock(), MAX_BYTES))
     } else {
-        (file.display().to_string(), bounded::file(file, MAX_BYTES))
+        (file.display().to_string(), read_file_to_limit(file, MAX_BYTES))
     };
     let text = content.and_then(|content| {
         let large =

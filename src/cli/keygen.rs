@@ -1,8 +1,8 @@
 //! `modgud keygen`: a key pair, or a shared secret, for development.
 
 use super::{Exit, fail, say};
-use crate::jose::{Algorithm, Family, SigningKey};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use modgud_core::jose::{Algorithm, Family, SigningKey};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;

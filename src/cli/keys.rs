@@ -1,8 +1,8 @@
 //! Published keys for commands, which ask each provider once and follow none.
 
 use super::{fail, runtime, say};
-use crate::clock::Timestamp;
 use crate::config::Config;
+use modgud_core::time::Timestamp;
 use std::io;
 
 /// What is told on the way.

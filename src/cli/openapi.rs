@@ -4,10 +4,10 @@ mod check;
 mod rules;
 
 use super::{Exit, fail};
-use crate::authz::ModulePrefix;
-use crate::bounded;
 use crate::config::{Config, ConfigError, Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load_with_keys};
 use crate::openapi::{Api, MAX_BYTES, Unreadable};
+use crate::read_limit::read_file_to_limit;
+use modgud_core::authz::ModulePrefix;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -72,7 +72,7 @@ fn prefix_of<'c>(config: &'c Config, name: Option<&str>) -> Option<&'c ModulePre
 
 /// Reads a description.
 fn read(file: &Path) -> Result<Api, OpenApiError> {
-    let content = bounded::file(file, MAX_BYTES)
+    let content = read_file_to_limit(file, MAX_BYTES)
         .map_err(|error| OpenApiError::Read { file: file.to_path_buf(), error })?
         .ok_or_else(|| OpenApiError::TooLarge(file.to_path_buf()))?;
     let text = String::from_utf8(content).map_err(|_| OpenApiError::NotText(file.to_path_buf()))?;

@@ -1,15 +1,15 @@
 //! `modgud serve`: the sidecar.
 
 use super::{Exit, fail, runtime};
-use crate::address::Address;
-use crate::app::{Addresses, App, AppError, Stop};
-use crate::authn::Authenticator;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environment, Loaded, Overrides, ProfileName};
-use crate::reload::{Origin, Reloader};
-use crate::shadow;
+use crate::net::listen_addr::Address;
+use crate::server::app::{Addresses, App, AppError, Stop};
+use crate::server::reload::{Origin, Reloader};
+use crate::server::shadow_config;
 use crate::telemetry::metrics::VERSION;
 use crate::telemetry::{caution, log};
+use modgud_core::authn::Authenticator;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;

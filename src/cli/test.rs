@@ -5,11 +5,12 @@ mod junit;
 
 use super::explain::report::Report;
 use super::{Exit, fail, say};
-use crate::authn::Supply;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::config::{Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load_with_keys};
-use crate::snapshot::Snapshot;
 use cases::{Case, CasesError};
+use modgud_core::authn::Supply;
+use modgud_core::decide::Snapshot;
+use modgud_core::time::Timestamp;
 use std::path::PathBuf;
 
 /// Lines of a case are short enough not to be wrapped: what the help shows can be copied.

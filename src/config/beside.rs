@@ -2,7 +2,7 @@
 
 use super::de::{self, FormFault};
 use super::problem::{Placed, Problem, Problems};
-use super::tree::{Bounds, Node, Place, SyntaxFault};
+use crate::yaml::{Bounds, Node, Place, SyntaxFault};
 use serde::de::DeserializeOwned;
 
 /// A document that was read. What it says has still to be checked.

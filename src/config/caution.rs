@@ -18,11 +18,11 @@ use super::document::Document;
 use super::path::Path;
 use super::problem::Placed;
 use super::quoted::Quoted;
-use super::tree::Node;
-use crate::clock::Timestamp;
-use crate::jose::SkippedKey;
-use crate::keys::CacheDistrust;
-use crate::tls::Caution as ServerCertificate;
+use crate::jwks::CacheDistrust;
+use crate::net::tls::Caution as ServerCertificate;
+use crate::yaml::Node;
+use modgud_core::jose::SkippedKey;
+use modgud_core::time::Timestamp;
 
 /// Everything to be said of a configuration that would serve: `document` and `root` are its two forms, `profile` is what the
 /// user's file was laid over.
@@ -106,9 +106,7 @@ pub enum Caution {
         dotted: Quoted,
     },
     /// A wildcard where none is.
-    #[error(
-        "`*` is no wildcard here: only a token that says {0} itself is accepted; name each audience"
-    )]
+    #[error("`*` is no wildcard here: only a token that says {0} itself is accepted; name each audience")]
     NoWildcard(Quoted),
     /// A rule that lets anybody through wherever no other rule says something.
     #[error(

@@ -7,7 +7,7 @@ pub use fault::{FormFault, Seen};
 
 use super::path::Path;
 use super::problem::MOST;
-use super::tree::{Node, Place};
+use crate::yaml::{Node, Place};
 use fault::Fault;
 use serde::de::DeserializeOwned;
 

@@ -1,7 +1,7 @@
 //! What a configuration may name that no file holds: environment variables, and authenticators of the program's own. Never shows a value.
 
 use super::source::{SourceFault, Wanted};
-use crate::authn::CustomAuthenticators;
+use modgud_core::authn::CustomAuthenticators;
 use std::collections::HashMap;
 use std::sync::Arc;
 

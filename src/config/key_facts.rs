@@ -5,9 +5,9 @@ use super::document::{Document, Key};
 use super::path::Path;
 use super::problem::Placed;
 use super::source::Reader;
-use super::tree::Node;
-use crate::clock::Timestamp;
-use crate::jose::{Fingerprint, Validity, VerificationKey};
+use crate::yaml::Node;
+use modgud_core::jose::{Fingerprint, Validity, VerificationKey};
+use modgud_core::time::Timestamp;
 
 /// What is known of the age of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::document::{Document, Rule};
 use super::path::Path;
 use super::problem::Placed;
-use super::tree::Node;
+use crate::yaml::Node;
 use std::fmt;
 
 /// A rule that admits requests without a credential.

@@ -1,7 +1,7 @@
 //! The way to a value in a document: `rules[2].match.paths[0]`. Finds the value's place; knows no key by name.
 
 use super::quoted::Quoted;
-use super::tree::{Entry, Item, Node, Place, Value};
+use crate::yaml::{Entry, Item, Node, Place, Value};
 use std::fmt;
 
 /// One step: into a map, or into a list.

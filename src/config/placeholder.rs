@@ -5,7 +5,7 @@ use super::de::{FormFault, Found};
 use super::path::Path;
 use super::problem::MOST;
 use super::quoted::Quoted;
-use super::tree::{Node, Value};
+use crate::yaml::{Node, Value};
 
 /// Keys whose texts are free, or have braces of their own: conditions, texts for people, constants, and path patterns, which are
 /// checked by themselves.

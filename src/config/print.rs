@@ -1,8 +1,8 @@
 //! A tree as YAML for people: each value with a comment that says where it comes from. What is written is itself a file that
 //! can be loaded, but for secrets, which are left out.
 
-use super::tree::{Entry, Item, Node, Value};
 use crate::yaml::scalar;
+use crate::yaml::{Entry, Item, Node, Value};
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 

@@ -14,19 +14,19 @@ use super::profile::Profiles;
 use super::quoted::Quoted;
 use super::revocations::RevocationsError;
 use super::source::SourceFault;
-use crate::address::AddressFault;
-use crate::answer::{DetailFault, ExtraHeaderFault, OwnHostFault, RealmFault, ReturnParameterFault, StatusFault};
-use crate::authn::{ApiKeyDigestFault, PeerPatternFault};
-use crate::authz::condition::ExpressionFault;
-use crate::authz::{HostPatternFault, PatternFault, TenancyFault};
-use crate::credential::{CookieNameFault, QueryNameFault, SchemeFault};
-use crate::fetch::{CaFault, UrlFault};
-use crate::header::{HeaderNameFault, HeaderTextFault};
-use crate::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SigningFault};
-use crate::method::MethodFault;
-use crate::principal::ClaimPathFault;
-use crate::tls::TlsFault;
-use crate::upstream::StripPatternFault;
+use crate::http_client::{CaFault, UrlFault};
+use crate::net::listen_addr::AddressFault;
+use crate::net::tls::TlsFault;
+use modgud_core::authn::{ApiKeyDigestFault, PeerPatternFault};
+use modgud_core::authz::condition::ExpressionFault;
+use modgud_core::authz::{HostPatternFault, PatternFault, TenancyFault};
+use modgud_core::credential::{CookieNameFault, QueryNameFault, SchemeFault};
+use modgud_core::denial::{DetailFault, ExtraHeaderFault, OwnHostFault, RealmFault, ReturnParameterFault, StatusFault};
+use modgud_core::http::header::{HeaderNameFault, HeaderTextFault};
+use modgud_core::http::method::MethodFault;
+use modgud_core::jose::{Fingerprint, JwksFault, KeyFault, KeySetFault, SigningFault};
+use modgud_core::principal::ClaimPathFault;
+use modgud_core::upstream::StripPatternFault;
 
 /// One thing that is wrong with a document.
 #[derive(Debug, thiserror::Error)]
@@ -344,7 +344,7 @@ pub enum Problem {
     TokenIdClaimed,
     /// A claim of an API key that has another type than a token's may have.
     #[error("{0}; as with tokens, rules and revocations would not know the caller")]
-    ApiKeyClaim(crate::principal::IdentityClaimFault),
+    ApiKeyClaim(modgud_core::principal::IdentityClaimFault),
     /// A role or a permission of an API key without a name.
     #[error("has an item that is empty; leave it out")]
     ApiKeyEmptyItem,

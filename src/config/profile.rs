@@ -2,7 +2,7 @@
 
 use super::de;
 use super::document::{Access, Document, ProfileName};
-use super::tree::{Bounds, Node};
+use crate::yaml::{Bounds, Node};
 use std::fmt;
 
 const BIFROST: &str = include_str!("profiles/bifrost.yaml");

@@ -1,6 +1,6 @@
 //! What a user wrote, as messages show it: in backticks, on one line, and not at any length.
 
-use crate::unseen::is_format;
+use crate::yaml::is_format;
 use std::fmt::{self, Write};
 
 /// The most that is shown of a text, in characters.

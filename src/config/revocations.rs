@@ -4,9 +4,9 @@ use super::beside::Beside;
 use super::path::Path as At;
 use super::problem::{Placed, Problem, Problems};
 use super::validate::timestamp;
-use crate::authn::{RevocationList, Revoked};
-use crate::bounded;
-use crate::clock::Timestamp;
+use crate::read_limit::read_file_to_limit;
+use modgud_core::authn::{RevocationList, Revoked};
+use modgud_core::time::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
 use std::io;
@@ -142,7 +142,7 @@ struct Before {
 /// [`RevocationsError`], with the place in the file where there is one.
 pub fn read(file: &Path) -> Result<RevocationList, RevocationsError> {
     let own = || file.to_path_buf();
-    let content = bounded::file(file, MAX_JSON_BYTES)
+    let content = read_file_to_limit(file, MAX_JSON_BYTES)
         .map_err(|error| RevocationsError::Read { file: own(), error })?
         .ok_or_else(|| RevocationsError::TooLarge { file: own() })?;
     match content.trim_ascii_start().first() {

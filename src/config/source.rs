@@ -11,10 +11,10 @@ use super::problem::Problem;
 use super::quoted::Quoted;
 use super::throw_away::ThrowAwayKeys;
 use super::watch::Watched;
-use crate::authn::{CustomAuthenticator, Revocations};
-use crate::bounded;
-use crate::clock::Timestamp;
+use crate::read_limit::read_file_to_limit;
 use fault::{MAX_KEY_BYTES, MAX_TABLE_BYTES};
+use modgud_core::authn::{CustomAuthenticator, Revocations};
+use modgud_core::time::Timestamp;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -157,7 +157,7 @@ impl Reader {
     /// The content of a file; `None` when it is larger than `limit` bytes, of which no more are read.
     pub(super) fn file(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         self.files.borrow_mut().add(path);
-        bounded::file(path, limit).inspect_err(|error| self.files.borrow_mut().unread(error))
+        read_file_to_limit(path, limit).inspect_err(|error| self.files.borrow_mut().unread(error))
     }
 
     /// Whether the configuration is to serve with. One for policy tests is not, and has no use for the files of TLS.

@@ -1,7 +1,7 @@
 //! Keys that stand in the place of the configured ones while a policy is tested: made for the run, one for each family that is
 //! asked for, and gone with it.
 
-use crate::jose::{Algorithm, Family, PrivateText, SigningFault, SigningKey};
+use modgud_core::jose::{Algorithm, Family, PrivateText, SigningFault, SigningKey};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Keys for one run; clones share them.

@@ -4,7 +4,7 @@
 //! updates mounted files by swapping `..data`), an editor that renames, a file that comes late, and a network file system, all
 //! in the same way, and costs a handful of system calls twice a second.
 
-use crate::clock::Timestamp;
+use modgud_core::time::Timestamp;
 use std::fs::metadata;
 use std::io;
 use std::mem;

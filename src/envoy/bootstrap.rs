@@ -17,8 +17,8 @@ pub use modgud::{CheckCluster, Client, NoCheckCluster, UpstreamTls};
 pub use sample::{Endpoints, SAMPLE, sample};
 pub use write::{Bootstrap, BootstrapError};
 
-use crate::authz::{ModuleName, ModulePrefix};
-use crate::endpoint::Endpoint;
+use crate::net::upstream_addr::Endpoint;
+use modgud_core::authz::{ModuleName, ModulePrefix};
 
 /// What a configuration says of Envoy's.
 #[derive(Debug, Clone, Default)]

@@ -1,11 +1,11 @@
 //! Dynamic metadata: what Envoy's access log and rate limits read of a decision. Written as bytes at once, since it goes with every
 //! answer: a `google.protobuf.Struct` would cost a tree of allocations each time. What is told is `upstream::metadata`'s to say.
 
-use crate::authz::RuleName;
-use crate::decision::{Decision, Verdict};
-use crate::reason::{Class, Reason};
-use crate::upstream::{Metadata, Told};
 use bytes::Bytes;
+use modgud_core::authz::RuleName;
+use modgud_core::decide::{Decision, Verdict};
+use modgud_core::reason::{Class, Reason};
+use modgud_core::upstream::{Metadata, Told};
 use prost::Message as _;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use prost_types::value::Kind;
@@ -129,11 +129,11 @@ fn of_json(json: &Json) -> Value {
 #[cfg(test)]
 mod tests {
     use super::{Encoded, of, of_json};
-    use crate::authz::RuleName;
-    use crate::decision::{Decision, Fault};
-    use crate::jose::Claims;
-    use crate::principal::{AuthenticatorName, ClaimPath, Identity, Principal, Proof};
-    use crate::upstream::{Fact, Metadata, Source};
+    use modgud_core::authz::RuleName;
+    use modgud_core::decide::{Decision, Fault};
+    use modgud_core::jose::Claims;
+    use modgud_core::principal::{AuthenticatorName, ClaimPath, Identity, Principal, Proof};
+    use modgud_core::upstream::{Fact, Metadata, Source};
     use prost::Message as _;
     use prost_types::Struct;
     use prost_types::value::Kind;

@@ -3,8 +3,8 @@
 use super::proto::{
     self, AttributeContext, CheckRequest, ContextExtensionsEntry, HttpRequest, Request as RequestAttributes,
 };
-use crate::header::is_token_byte;
-use crate::request::{Body, Context, Field, Headers, Peer, Request, RequestFault, SchemeSource};
+use modgud_core::http::header::is_token_byte;
+use modgud_core::http::request::{Body, Context, Field, Headers, Peer, Request, RequestFault, SchemeSource};
 
 /// Reads a check, with the scheme from this source. Borrows from it: no header is copied.
 ///

@@ -6,11 +6,11 @@ use super::proto::{
     CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue, HeaderValueOption, HttpResponse, HttpStatus,
     OkHttpResponse, RpcStatus,
 };
-use crate::answer::{Answer, AnswerHeader, Answers, Denied, Seen, Undecided};
-use crate::authz::RuleName;
-use crate::decision::{Decision, Fault, Verdict};
-use crate::upstream::{Metadata, Mutations};
 use bytes::Bytes;
+use modgud_core::authz::RuleName;
+use modgud_core::decide::{Decision, Fault, Verdict};
+use modgud_core::denial::{Answer, AnswerHeader, Answers, Denied, Seen, Undecided};
+use modgud_core::upstream::{Metadata, Mutations};
 use tonic::Code;
 
 /// The answer to a check of which this was read, and what Envoy is told beside it.

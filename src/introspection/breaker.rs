@@ -1,7 +1,7 @@
 //! Leaves a server alone that does not answer: after several failures in a row nobody asks for a while, then one question is the
 //! trial. Pure: knows no server, and is told the time.
 
-use crate::clock::Timestamp;
+use modgud_core::time::Timestamp;
 use std::time::Duration;
 
 /// How many failures in a row open the breaker.
@@ -119,7 +119,7 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::{Breaker, Change, FAILURES, Health, Permit};
-    use crate::clock::Timestamp;
+    use modgud_core::time::Timestamp;
     use std::time::Duration;
 
     const START: Timestamp = Timestamp::from_secs(1_000_000);

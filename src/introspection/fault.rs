@@ -1,9 +1,9 @@
 //! Why an authorization server's answer could not be had, and what that says of the server.
 
 use super::breaker::Health;
-use crate::authn::AnswerFault;
-use crate::fetch::FetchFault;
+use crate::http_client::FetchFault;
 use http::StatusCode;
+use modgud_core::authn::AnswerFault;
 
 /// Why an authorization server's answer could not be had. Never the fault of whoever holds the token.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,7 @@ impl IntrospectionFault {
 #[cfg(test)]
 mod tests {
     use super::{Health, IntrospectionFault};
-    use crate::fetch::FetchFault;
+    use crate::http_client::FetchFault;
     use http::StatusCode;
     use std::time::Duration;
 

@@ -2,8 +2,8 @@
 //! while the server is left alone. Sends nothing itself.
 
 use super::breaker::{Breaker, Change, Health, Permit};
-use crate::authn::{AnswerKey, IntrospectionAsked};
-use crate::clock::Timestamp;
+use modgud_core::authn::{AnswerKey, IntrospectionAsked};
+use modgud_core::time::Timestamp;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use tokio::sync::watch;

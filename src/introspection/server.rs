@@ -5,10 +5,13 @@ use super::breaker::{Health, Permit};
 use super::fault::IntrospectionFault;
 use super::flights::{Flights, Part, Tells};
 use super::told::{self, Told};
-use crate::authn::{AnswerKey, IntrospectionAnswer, IntrospectionAsked, IntrospectionAuthenticator, KnownAnswers};
-use crate::clock::{Clock, Timestamp};
-use crate::credential::BearerText;
-use crate::fetch::{HttpClient, Limits, Question};
+use crate::clock::Clock;
+use crate::http_client::{HttpClient, Limits, Question};
+use modgud_core::authn::{
+    AnswerKey, IntrospectionAnswer, IntrospectionAsked, IntrospectionAuthenticator, KnownAnswers,
+};
+use modgud_core::credential::BearerText;
+use modgud_core::time::Timestamp;
 use prometheus_client::metrics::histogram::Histogram;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -4,7 +4,7 @@
 use super::IntrospectionSource;
 use super::breaker::Change;
 use super::fault::IntrospectionFault;
-use crate::clock::Timestamp;
+use modgud_core::time::Timestamp;
 use std::time::Duration;
 
 /// How long nothing more is said of failures.
@@ -47,7 +47,7 @@ pub(super) fn changed(source: &IntrospectionSource, change: Change) {
 #[cfg(test)]
 mod tests {
     use super::Told;
-    use crate::clock::Timestamp;
+    use modgud_core::time::Timestamp;
 
     #[test]
     fn failures_are_told_once_a_minute() {

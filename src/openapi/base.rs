@@ -2,7 +2,8 @@
 
 use super::finding::Finding;
 use super::walk::{At, Form, Walk};
-use crate::config::{Quoted, Value};
+use crate::config::Quoted;
+use crate::yaml::Value;
 use std::collections::HashSet;
 
 /// The most bases that one operation has rules for.

@@ -6,8 +6,8 @@ use super::finding::{Finding, Severity};
 use super::read::{Api, Operation};
 use super::security::Security;
 use super::template::{self, Reach};
-use crate::authz::ModulePrefix;
 use crate::config::{Placed, Quoted};
+use modgud_core::authz::ModulePrefix;
 use std::collections::{HashMap, HashSet};
 
 /// Where a module expects its own description, which is the one reserved name that every module has.

@@ -6,8 +6,8 @@ use super::overlap;
 use super::read::{Api, Operation};
 use super::template::{self, Pattern, Reach, Segment, TemplateFault};
 use super::way::{Reading, Way};
-use crate::authz::ModulePrefix;
 use crate::config::{Placed, Quoted};
+use modgud_core::authz::ModulePrefix;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The longest name of a rule.

@@ -2,9 +2,9 @@
 //! the gateway asks of modules; everything else is a caution.
 
 use super::template::TemplateFault;
-use crate::authz::PrefixFault;
 use crate::config::{Placed, Quoted};
-use crate::method::MethodFault;
+use modgud_core::authz::PrefixFault;
+use modgud_core::http::method::MethodFault;
 use std::fmt;
 
 /// One thing to be said.

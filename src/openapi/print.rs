@@ -6,10 +6,10 @@ use super::finding::{Finding, Severity, Unreadable};
 use super::read::Api;
 use super::template::Reach;
 use super::way::Reading;
-use crate::authz::ModulePrefix;
 use crate::config::Placed;
-use crate::unseen::is_format;
 use crate::yaml;
+use crate::yaml::is_format;
+use modgud_core::authz::ModulePrefix;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 

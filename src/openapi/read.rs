@@ -4,8 +4,9 @@ use super::base;
 use super::finding::{Finding, Unreadable};
 use super::security::{self, Names, Security};
 use super::walk::{At, Form, Walk};
-use crate::config::{Bounds, Node, Placed, Quoted, SyntaxFault, Value};
-use crate::method::Method;
+use crate::config::{Placed, Quoted};
+use crate::yaml::{Bounds, Node, SyntaxFault, Value};
+use modgud_core::http::method::Method;
 use std::collections::HashMap;
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! From the path templates of OpenAPI to the path patterns of rules. What a pattern can't say is said by a wider one, and told.
 
-use crate::authz::{MAX_SEGMENTS, PathPattern, PatternFault, pattern_literal};
-use crate::path::{PathFault, RequestTarget};
+use modgud_core::authz::{MAX_SEGMENTS, PathPattern, PatternFault, pattern_literal};
+use modgud_core::http::path::{PathFault, RequestTarget};
 
 /// A template as a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use super::read::{Api, Version};
 use super::security::{Requirement, Security};
 use super::template::{self, Reach, TemplateFault};
 use super::{Severity, rules};
-use crate::authz::{ModulePrefix, PathPattern, PatternFault};
-use crate::path::PathFault;
+use modgud_core::authz::{ModulePrefix, PathPattern, PatternFault};
+use modgud_core::http::path::PathFault;
 use std::collections::BTreeSet;
 
 #[test]

@@ -1,7 +1,8 @@
 //! A value of the description with the way to it, and what was found on the way. Follows references within the document.
 
 use super::finding::Finding;
-use crate::config::{Entry, Node, Place, Placed, Quoted, ShownKey, Value};
+use crate::config::{Placed, Quoted, ShownKey};
+use crate::yaml::{Entry, Node, Place, Value};
 
 /// The most findings of errors that are kept: more than anybody mends in one go.
 const MOST: usize = 100;

@@ -2,7 +2,7 @@
 //! the one to the other. Rules prefer what has a literal where two first differ; modules may do otherwise.
 
 use super::template::{Segment, shape};
-use crate::authz::MAX_SEGMENTS;
+use modgud_core::authz::MAX_SEGMENTS;
 use std::collections::{HashMap, HashSet};
 
 /// The most places of trees that all searches together look at.

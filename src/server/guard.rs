@@ -4,11 +4,11 @@
 use super::body::RequestBody;
 use super::check::CheckService;
 use super::limits::ConnectionState;
-use crate::decision::Fault;
 use crate::envoy::proto::AuthorizationServer;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, Full};
+use modgud_core::decide::Fault;
 use prost::Message;
 use std::convert::Infallible;
 use std::future::Future as _;

@@ -2,7 +2,7 @@
 
 use super::Checks;
 use super::readiness::{Pending, Readiness};
-use crate::authn::Authenticator;
+use modgud_core::authn::Authenticator;
 use std::sync::Arc;
 
 /// What is waited for, by the place of the authenticator in the configuration that modgud starts with.

@@ -3,10 +3,10 @@
 
 use super::check::Checks;
 use crate::introspection::IntrospectionSource;
-use crate::keys::KeySource;
-use crate::snapshot::Snapshot;
-use crate::tls::Tls;
+use crate::jwks::KeySource;
+use crate::net::tls::Tls;
 use arc_swap::ArcSwapOption;
+use modgud_core::decide::Snapshot;
 use std::sync::Arc;
 use tokio_rustls::rustls::ServerConfig;
 

@@ -5,7 +5,7 @@
 mod tests;
 
 use super::connection::Stream;
-use crate::address::{Address, SocketPath};
+use crate::net::listen_addr::{Address, SocketPath};
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

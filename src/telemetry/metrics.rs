@@ -14,10 +14,10 @@ pub use shadow::TriedRules;
 pub use shadow_config::{Counted, ShadowConfigMetrics};
 
 use self::connections::ClosedConnections;
-use crate::authn::CacheCounts;
-use crate::clock::Timestamp;
-use crate::header::HeaderName;
-use crate::reason::Reason;
+use modgud_core::authn::CacheCounts;
+use modgud_core::http::header::HeaderName;
+use modgud_core::reason::Reason;
+use modgud_core::time::Timestamp;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -344,7 +344,7 @@ impl EncodeMetric for Histogram {
 #[cfg(test)]
 mod tests {
     use super::{IntrospectionMetrics, KeyMetrics, Metrics, Reason};
-    use crate::authn::CacheCounts;
+    use modgud_core::authn::CacheCounts;
     use std::time::Duration;
 
     #[test]

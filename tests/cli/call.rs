@@ -2,7 +2,7 @@
 
 use super::process::run;
 use crate::support::{Sidecar, token};
-use modgud::app::Stop;
+use modgud::server::app::Stop;
 use tokio::net::TcpSocket;
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::process::{KEY_VARIABLE, Said, Serving, serve_in};
 use super::table;
-use modgud::jose::{Algorithm, SigningKey};
+use modgud_core::jose::{Algorithm, SigningKey};
 use rustix::process::Signal;
 use serde::Deserialize;
 use std::fs;

@@ -1,8 +1,9 @@
 //! `modgud correlation verify`.
 
 use super::process::{run_in, run_told};
-use modgud::clock::{Clock, Timestamp};
-use modgud::upstream::{IdentityCorrelation, Part, SigningSecret};
+use modgud::clock::Clock;
+use modgud_core::time::Timestamp;
+use modgud_core::upstream::{IdentityCorrelation, Part, SigningSecret};
 use std::fs;
 use std::time::Duration;
 

@@ -49,7 +49,6 @@ async fn every_command_shows_an_example_of_itself() {
             "envoy",
             "openapi",
             "stdio",
-            "demo",
             "token mint",
             "token inspect",
             "apikey new",

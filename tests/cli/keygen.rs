@@ -89,6 +89,6 @@ async fn a_pair_fits_together() {
     let made = run_in(folder.path(), &[], &["keygen", "--private", "a.pem", "--public", "b.pem"]).await;
     assert_eq!(made.code, Some(0), "{made:?}");
     let read = |file| fs::read_to_string(folder.path().join(file)).unwrap();
-    let key = modgud::jose::SigningKey::from_pem(&read("a.pem")).unwrap();
+    let key = modgud_core::jose::SigningKey::from_pem(&read("a.pem")).unwrap();
     assert_eq!(key.public_pem().unwrap(), read("b.pem"));
 }

@@ -4,7 +4,7 @@
 use super::process::{KEY_VARIABLE, Serving, run, serve_in};
 use super::table;
 use crate::support::program;
-use modgud::jose::{Algorithm, SigningKey};
+use modgud_core::jose::{Algorithm, SigningKey};
 use rustix::process::Signal;
 use serde::Deserialize;
 use std::path::Path;

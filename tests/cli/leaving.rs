@@ -1,7 +1,7 @@
 //! How a served process leaves, and that nothing which it has said by then is a secret.
 
 use super::process::{Serving, run};
-use modgud::jose::{Algorithm, SigningKey};
+use modgud_core::jose::{Algorithm, SigningKey};
 use rustix::process::Signal;
 use std::fs;
 
@@ -49,7 +49,7 @@ async fn nothing_secret_is_said() {
             secrets.extend(token.split('.').skip(1).map(str::to_owned));
         }
         secrets.push("canary".to_owned());
-        let metrics = modgud::playground::http::Exchange::get(serving.admin, "/metrics").await.unwrap();
+        let metrics = modgud_testbed::http::Exchange::get(serving.admin, "/metrics").await.unwrap();
         said.push_str(&String::from_utf8(metrics.body).unwrap());
         let ended = serving.end(Signal::TERM).await;
         assert_eq!(ended.out.matches("/crm/").count(), 2, "both decisions are logged:\n{}", ended.out);

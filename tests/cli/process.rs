@@ -1,7 +1,7 @@
 //! Runs modgud as a process: one that ends by itself, or a server that is told to leave. None outlives its test.
 
 use crate::support::KEY;
-use modgud::address::Address;
+use modgud::net::listen_addr::Address;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::net::SocketAddr;

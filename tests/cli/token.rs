@@ -4,7 +4,7 @@
 use super::process::{Said, run, run_in, run_told};
 use super::table;
 use crate::support::program;
-use modgud::jose::{Algorithm, SigningKey};
+use modgud_core::jose::{Algorithm, SigningKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs;

@@ -3,7 +3,7 @@
 use super::{OTHER_PEM, PUBLIC_PEM, files, folder, variables};
 use crate::cli::process::{Said, Serving, run_in};
 use crate::support::{KEY, NOW, claims};
-use modgud::jose::VerificationKey;
+use modgud_core::jose::VerificationKey;
 use rustix::process::{Resource, Signal, getrlimit};
 use std::fs;
 

@@ -1,7 +1,7 @@
 //! What a sidecar has counted, read where operators read it: `/metrics` on the admin listener.
 
 use crate::support::Sidecar;
-use modgud::playground::http::Exchange;
+use modgud_testbed::http::Exchange;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 

@@ -7,7 +7,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use modgud::jose::SigningKey;
+use modgud_core::jose::SigningKey;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use super::seen::Seen;
 use super::tokens::{IDENTITY, claims, jwt, object, sign, with, without};
 use super::{ask, playground};
-use modgud::playground::Setup;
+use modgud_testbed::Setup;
 use serde_json::{Value, json};
 
 #[tokio::test]

@@ -4,9 +4,9 @@
 use super::playground;
 use super::seen::Seen;
 use super::tokens::{claims, sign, with};
-use modgud::playground::http::Exchange;
-use modgud::playground::{EnvoyYaml, Setup};
-use modgud::upstream::{IdentityCorrelation, SigningSecret};
+use modgud_core::upstream::{IdentityCorrelation, SigningSecret};
+use modgud_testbed::http::Exchange;
+use modgud_testbed::{EnvoyYaml, Setup};
 use serde_json::json;
 
 const CONFIG: &str = "

@@ -4,8 +4,8 @@
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
 use super::{ask, logged, playground, replaced, table};
-use modgud::playground::Setup;
-use modgud::playground::http::Exchange;
+use modgud_testbed::Setup;
+use modgud_testbed::http::Exchange;
 use serde::Deserialize;
 
 const RULES: &str = "

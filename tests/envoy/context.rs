@@ -4,7 +4,7 @@ use super::seen::Seen;
 use super::tokens::{IDENTITY, claims, jwt, sign, with};
 use super::{ask, logged, playground, replaced};
 use crate::readme::block;
-use modgud::playground::Setup;
+use modgud_testbed::Setup;
 use serde_json::json;
 
 /// Between the name of a section and its end.

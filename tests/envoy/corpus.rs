@@ -5,9 +5,9 @@ use super::paths::module_path;
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
 use super::{PATIENCE, logged, playground, replaced};
-use modgud::path::RequestTarget;
-use modgud::playground::Setup;
-use modgud::playground::http::Exchange;
+use modgud_core::http::path::RequestTarget;
+use modgud_testbed::Setup;
+use modgud_testbed::http::Exchange;
 use serde_json::Value;
 use tokio::time::timeout;
 

@@ -2,7 +2,7 @@
 
 use super::tokens::Tokens;
 use super::{ask, body, detail, logged, playground, table};
-use modgud::playground::Setup;
+use modgud_testbed::Setup;
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use super::tokens::claims;
 use super::{ask, playground, replaced};
 use crate::sender::holder::Holder;
 use modgud::clock::Clock;
-use modgud::playground::{Playground, Setup};
+use modgud_testbed::{Setup, Testbed};
 use serde_json::Map;
 
 const CONFIGURATION: &str = "
@@ -27,13 +27,13 @@ fn changeable(yaml: &str) -> String {
 }
 
 /// Asks with a proof for this address.
-async fn shown(playground: &Playground, holder: &Holder, htu: &str) -> (String, modgud::playground::http::Exchange) {
+async fn shown(playground: &Testbed, holder: &Holder, htu: &str) -> (String, modgud_testbed::http::Exchange) {
     let proof = holder.proof(htu, Clock::System.now().as_secs(), &Map::new(), &Map::new());
     let answer = with(playground, holder, &proof).await;
     (proof, answer)
 }
 
-async fn with(playground: &Playground, holder: &Holder, proof: &str) -> modgud::playground::http::Exchange {
+async fn with(playground: &Testbed, holder: &Holder, proof: &str) -> modgud_testbed::http::Exchange {
     let lines = [format!("Authorization: DPoP {}", holder.token), format!("DPoP: {proof}")];
     ask(playground.gateway, "GET", "/crm/a?b=c", &lines).await
 }

@@ -3,8 +3,8 @@
 
 use super::tokens::{claims, jwt, sign};
 use super::{PATIENCE, ask, playground, replaced};
-use modgud::playground::http::Exchange;
-use modgud::playground::{Playground, Setup};
+use modgud_testbed::http::Exchange;
+use modgud_testbed::{Setup, Testbed};
 use rustix::process::Signal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,7 +68,7 @@ async fn a_drain_ends_also_if_the_requests_do_not() {
 }
 
 /// Waits until Envoy knows that modgud is not healthy any more.
-async fn until_unhealthy(playground: &Playground) {
+async fn until_unhealthy(playground: &Testbed) {
     let asking = async {
         loop {
             let clusters = Exchange::get(playground.envoy_admin, "/clusters").await.unwrap();
@@ -92,7 +92,7 @@ struct Load {
 }
 
 impl Load {
-    fn start(playground: &Playground) -> Self {
+    fn start(playground: &Testbed) -> Self {
         let (sender, answers) = mpsc::unbounded_channel();
         let stop = Arc::new(AtomicBool::new(false));
         let mut clients = JoinSet::new();

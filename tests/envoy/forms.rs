@@ -1,8 +1,8 @@
 //! Denials in the forms that clients read, as they come out of Envoy.
 
 use super::{ask, body, playground};
-use modgud::playground::Setup;
-use modgud::playground::http::Exchange;
+use modgud_testbed::Setup;
+use modgud_testbed::http::Exchange;
 
 const CONFIG: &str = "
 profile: bifrost

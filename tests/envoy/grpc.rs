@@ -3,7 +3,7 @@
 use super::tokens::{claims, sign};
 use super::{ask, body, playground, replaced};
 use modgud::envoy::proto::{AuthorizationClient, CheckRequest};
-use modgud::playground::{Playground, Setup};
+use modgud_testbed::{Setup, Testbed};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
@@ -62,7 +62,7 @@ async fn a_denied_grpc_web_call_is_kept_in_no_cache() {
 }
 
 /// A call over HTTP/2 without TLS, to a method below `prefix`.
-async fn call(playground: &Playground, prefix: &str, authorization: Option<String>) -> Status {
+async fn call(playground: &Testbed, prefix: &str, authorization: Option<String>) -> Status {
     let gateway = format!("http://{}", playground.gateway);
     let channel = Channel::from_shared(gateway).unwrap().connect().await.unwrap();
     let origin = format!("http://api.example.com{prefix}").parse().unwrap();

@@ -3,7 +3,7 @@
 use super::seen::Seen;
 use super::tokens::{IDENTITY, claims, jwt, sign};
 use super::{ask, playground, replaced, table};
-use modgud::playground::{Playground, Setup};
+use modgud_testbed::{Setup, Testbed};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -66,7 +66,7 @@ async fn every_name_of_the_profile_is_one_that_the_sample_lets_modgud_change() {
 }
 
 /// Sends the lines with a token and to a public route, and looks at what the module got.
-async fn check(playground: &Playground, lines: &[String], status: u16) {
+async fn check(playground: &Testbed, lines: &[String], status: u16) {
     let token = sign(&playground.key, &claims());
     let with_token: Vec<String> = lines.iter().cloned().chain([jwt(&token)]).collect();
     for (path, lines, identity) in [("/crm/", with_token.as_slice(), &IDENTITY[..]), ("/oauth/", lines, &[])] {

@@ -3,7 +3,7 @@
 use super::tokens::{claims, jwt, sign, with, without};
 use super::{PATIENCE, ask, playground, replaced};
 use crate::readme::block;
-use modgud::playground::{Playground, Setup};
+use modgud_testbed::{Setup, Testbed};
 use serde_json::{Value, json};
 
 /// Rules by which somebody who is known may not, and metadata that could do harm.
@@ -21,7 +21,7 @@ upstream:
 "#;
 
 /// The members of the access log's line about a path that tell of modgud.
-async fn logged(playground: &mut Playground, path: &str) -> Value {
+async fn logged(playground: &mut Testbed, path: &str) -> Value {
     let found = |line: &str| {
         let event: Value = serde_json::from_str(line).ok()?;
         (event["path"] == path).then_some(event)

@@ -3,9 +3,9 @@
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign, with};
 use super::{PATIENCE, ask, playground};
-use modgud::jose::{Algorithm, SigningKey};
-use modgud::playground::http::Exchange;
-use modgud::playground::{Playground, Setup, Verified};
+use modgud_core::jose::{Algorithm, SigningKey};
+use modgud_testbed::http::Exchange;
+use modgud_testbed::{Setup, Testbed, Verified};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -49,7 +49,7 @@ fn put(folder: &Path, name: &str, text: &str) {
 }
 
 /// The names of the keys that are published.
-async fn published(playground: &Playground) -> Vec<String> {
+async fn published(playground: &Testbed) -> Vec<String> {
     let answer = Exchange::get(playground.modgud_admin, "/.well-known/jwks.json").await.unwrap();
     let keys = answer.json();
     keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
@@ -57,7 +57,7 @@ async fn published(playground: &Playground) -> Vec<String> {
 
 /// Asks with this token as long as these keys are not yet the published ones; every answer has to be that of a module that has
 /// verified what it got.
-async fn until_published(playground: &Playground, token: &str, keys: &[String]) -> usize {
+async fn until_published(playground: &Testbed, token: &str, keys: &[String]) -> usize {
     let asking = async {
         let mut asked = 0;
         loop {
@@ -73,7 +73,7 @@ async fn until_published(playground: &Playground, token: &str, keys: &[String]) 
 }
 
 /// What the module made of a request with this token.
-async fn verified(playground: &Playground, token: &str) -> Seen {
+async fn verified(playground: &Testbed, token: &str) -> Seen {
     let answer = ask(playground.gateway, "GET", "/crm/", &[jwt(token)]).await;
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     Seen::of(&answer)

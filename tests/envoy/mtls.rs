@@ -9,8 +9,8 @@ use crate::services::authority::{Authority, Pair, SERVER};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use modgud::playground::http::Exchange;
-use modgud::playground::{Playground, Setup};
+use modgud_testbed::http::Exchange;
+use modgud_testbed::{Setup, Testbed};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
@@ -60,7 +60,7 @@ fn bound(yaml: &str) -> String {
 
 /// A gateway, and who issues certificates for it and for its clients.
 struct Secured {
-    playground: Playground,
+    playground: Testbed,
     gateway: Authority,
     clients: Authority,
     _folder: TempDir,

@@ -3,7 +3,7 @@
 
 use super::seen::Seen;
 use super::{ask, playground, replaced};
-use modgud::playground::{EnvoyYaml, Setup};
+use modgud_testbed::{EnvoyYaml, Setup};
 
 /// Another spelling of each kind; all of them get through an Envoy that neither removes nor refuses them.
 const FORGED: [&str; 10] = [

@@ -3,9 +3,9 @@
 use super::seen::Seen;
 use super::tokens::{claims, sign, with};
 use super::{playground, replaced};
-use modgud::playground::http::Exchange;
-use modgud::playground::{Playground, Setup};
-use modgud::upstream::{IdentityCorrelation, SigningSecret};
+use modgud_core::upstream::{IdentityCorrelation, SigningSecret};
+use modgud_testbed::http::Exchange;
+use modgud_testbed::{Setup, Testbed};
 use serde_json::json;
 
 const CONFIG: &str = "
@@ -30,7 +30,7 @@ fn with_bodies(yaml: &str) -> String {
     replaced(&yaml, "regex: \"authorization|", "regex: \"authorization|x[^a-z0-9]identity[^a-z0-9]correlation|")
 }
 
-async fn post(playground: &Playground, path: &str, lines: &str, body: &str) -> Exchange {
+async fn post(playground: &Testbed, path: &str, lines: &str, body: &str) -> Exchange {
     let request = format!("POST {path} HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n{lines}\r\n{body}");
     Exchange::raw(playground.gateway, request.as_bytes()).await.unwrap()
 }

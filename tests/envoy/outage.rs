@@ -6,8 +6,8 @@ use super::tokens::{claims, jwt, sign};
 use super::{ask, body, playground, replaced, until};
 use crate::introspection::server::{AuthorizationServer, ID, SECRET};
 use crate::support::idp::{Idp, IdpKey, Reply};
-use modgud::playground::http::Exchange;
-use modgud::playground::{Playground, Setup};
+use modgud_testbed::http::Exchange;
+use modgud_testbed::{Setup, Testbed};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -32,7 +32,7 @@ async fn without_modgud_nobody_passes_until_it_is_back() {
     playground.stop().await;
 }
 
-async fn nobody_passes(playground: &Playground, good: &[String]) {
+async fn nobody_passes(playground: &Testbed, good: &[String]) {
     for path in ["/crm/", "/oauth/", "/admin/", "/crm/a;x=1"] {
         for lines in [&[][..], good] {
             let answer = ask(playground.gateway, "GET", path, lines).await;

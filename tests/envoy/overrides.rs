@@ -3,8 +3,8 @@
 
 use super::opened::without_early_removal;
 use super::{PATIENCE, ask, playground, program, replaced};
-use modgud::playground::http::Exchange;
-use modgud::playground::{EnvoyYaml, Process, Setup};
+use modgud_testbed::http::Exchange;
+use modgud_testbed::{EnvoyYaml, Process, Setup};
 use std::net::SocketAddr;
 use std::path::Path;
 use tokio::process::Command;

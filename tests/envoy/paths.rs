@@ -3,8 +3,8 @@
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
 use super::{body, detail, logged, playground, table};
-use modgud::playground::Setup;
-use modgud::playground::http::Exchange;
+use modgud_testbed::Setup;
+use modgud_testbed::http::Exchange;
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use super::seen::Seen;
 use super::tokens::{IDENTITY, claims, sign};
 use super::{PATIENCE, ask, playground, replaced, table};
-use modgud::playground::Setup;
+use modgud_testbed::Setup;
 use serde::Deserialize;
 use std::cell::Cell;
 

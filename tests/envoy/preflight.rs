@@ -3,7 +3,7 @@
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
 use super::{ask, playground};
-use modgud::playground::Setup;
+use modgud_testbed::Setup;
 
 const CONFIGURATION: &str = "
 profile: bifrost

@@ -3,8 +3,8 @@
 
 use super::{playground, replaced};
 use crate::guarantee::frames::{Connection, End, get, give_up};
-use modgud::address::Address;
-use modgud::playground::Setup;
+use modgud::net::listen_addr::Address;
+use modgud_testbed::Setup;
 
 /// Envoy lets everybody pass when it gets no answer, and hands on all that it reads at once: not what the sample says.
 fn open_and_at_once(yaml: &str) -> String {

@@ -3,7 +3,7 @@
 use super::seen::Seen;
 use super::tokens::{IDENTITY, claims, jwt, sign};
 use super::{ask, playground, table};
-use modgud::playground::Setup;
+use modgud_testbed::Setup;
 use serde::Deserialize;
 
 #[derive(Deserialize)]

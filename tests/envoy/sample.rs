@@ -2,7 +2,7 @@
 
 use super::tokens::{claims, jwt, sign};
 use super::{ask, body, playground, programs};
-use modgud::playground::Setup;
+use modgud_testbed::Setup;
 use std::path::Path;
 use tokio::process::Command;
 

@@ -2,8 +2,8 @@
 
 use super::{ask, playground};
 use crate::guarantee::frames::{Connection, End, get_by};
-use modgud::address::Address;
-use modgud::playground::Setup;
+use modgud::net::listen_addr::Address;
+use modgud_testbed::Setup;
 
 const RULES: &str = "
 profile: bifrost

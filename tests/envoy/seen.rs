@@ -1,6 +1,6 @@
 //! What reached a module, as the module says itself.
 
-use modgud::playground::http::Exchange;
+use modgud_testbed::http::Exchange;
 use serde::Deserialize;
 use serde_json::Value;
 

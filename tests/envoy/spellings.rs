@@ -4,7 +4,7 @@ use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
 use super::{ask, playground};
 use crate::cli::process::run_in;
-use modgud::playground::Setup;
+use modgud_testbed::Setup;
 
 const CONFIG: &str = "
 profile: bifrost

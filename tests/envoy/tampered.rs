@@ -2,7 +2,7 @@
 
 use super::tokens::{claims, jwt, sign};
 use super::{ask, body, detail, playground};
-use modgud::playground::Setup;
+use modgud_testbed::Setup;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 

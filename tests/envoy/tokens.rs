@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header};
 use modgud::clock::Clock;
-use modgud::jose::SigningKey;
+use modgud_core::jose::SigningKey;
 use serde_json::{Map, Value, json};
 
 /// The identity headers that the good token stands for, sorted.

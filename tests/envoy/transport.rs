@@ -7,7 +7,7 @@ use crate::cli::process::Serving;
 use crate::readme::block;
 use crate::reload::changing::Reported;
 use crate::services::authority::{Authority, SERVER};
-use modgud::playground::{Playground, Setup};
+use modgud_testbed::{Setup, Testbed};
 use rustix::process::Signal;
 use std::fs;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ fn folder(place: &OnceLock<PathBuf>) -> TempDir {
 }
 
 /// Good requests pass, others don't, and modgud is the one that says so.
-async fn serves(playground: &Playground) {
+async fn serves(playground: &Testbed) {
     let good = [jwt(&sign(&playground.key, &claims()))];
     until(playground.gateway, "/crm/", &good, 200).await;
     let denied = ask(playground.gateway, "GET", "/crm/", &[]).await;

@@ -4,8 +4,8 @@
 use super::seen::Seen;
 use super::{ask, body, playground, replaced};
 use crate::support::{KEY, claims};
-use modgud::playground::Setup;
-use modgud::playground::http::Exchange;
+use modgud_testbed::Setup;
+use modgud_testbed::http::Exchange;
 
 /// Nothing listens at port 1.
 const DENY: &str = "

@@ -1,7 +1,7 @@
 //! HTTP/2 by hand (RFC 9113): frames in whatever order, for what no proper client does. Headers are sent as literals (RFC 7541 §6.2.2).
 
 use super::raw::CHECK;
-use modgud::address::Address;
+use modgud::net::listen_addr::Address;
 use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;

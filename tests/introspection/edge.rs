@@ -3,14 +3,15 @@
 use super::asked::{with, yaml};
 use super::server::AuthorizationServer;
 use crate::support::NOW;
-use modgud::authn::{IntrospectionAnswer, IntrospectionAsked, Supply};
-use modgud::clock::{Clock, ManualClock, Timestamp};
+use modgud::clock::{Clock, ManualClock};
 use modgud::config::{Config, Environment, Overrides, load};
-use modgud::credential::AuthenticatorIndex;
 use modgud::envoy::read;
 use modgud::introspection::Introspection;
-use modgud::request::SchemeSource;
-use modgud::snapshot::Snapshot;
+use modgud_core::authn::{IntrospectionAnswer, IntrospectionAsked, Supply};
+use modgud_core::credential::AuthenticatorIndex;
+use modgud_core::decide::Snapshot;
+use modgud_core::http::request::SchemeSource;
+use modgud_core::time::Timestamp;
 
 fn introspection() -> Introspection {
     Introspection::new(Clock::Manual(ManualClock::new(Timestamp::from_secs(NOW))))

@@ -6,10 +6,10 @@ use super::{
 use crate::decisions::answer::Answer;
 use crate::support::{NOW, Sidecar, claims, token};
 use jsonwebtoken::DecodingKey;
-use modgud::app::Stop;
-use modgud::authn::ApiKeyDigest;
 use modgud::envoy::proto::{CheckRequest, Peer};
-use modgud::jose::{Algorithm, SigningKey};
+use modgud::server::app::Stop;
+use modgud_core::authn::ApiKeyDigest;
+use modgud_core::jose::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 
 const CLAIMS: &str = r#"claims:

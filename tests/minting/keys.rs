@@ -4,9 +4,9 @@ use super::{minted, minting, private, public, published, published_ids, sidecar,
 use crate::cli::process::run_in;
 use crate::support::{KEY, Sidecar, token};
 use jsonwebtoken::decode_header;
-use modgud::app::Stop;
-use modgud::jose::Algorithm;
-use modgud::playground::http::Exchange;
+use modgud::server::app::Stop;
+use modgud_core::jose::Algorithm;
+use modgud_testbed::http::Exchange;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;

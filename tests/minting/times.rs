@@ -2,9 +2,9 @@
 
 use super::{minted, minting, private, published, sidecar, verified, with_claims};
 use crate::support::NOW;
-use modgud::app::Stop;
-use modgud::clock::Timestamp;
-use modgud::jose::Algorithm;
+use modgud::server::app::Stop;
+use modgud_core::jose::Algorithm;
+use modgud_core::time::Timestamp;
 use serde_json::json;
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 
 use super::{runner, snapshot};
 use crate::support::{KEY, NOW, claims};
-use modgud::clock::Timestamp;
-use modgud::decision::Verdict;
-use modgud::request::{Field, Headers, Request};
-use modgud::snapshot::decide;
-use modgud::upstream::Mutations;
+use modgud_core::decide::Verdict;
+use modgud_core::decide::decide;
+use modgud_core::http::request::{Field, Headers, Request};
+use modgud_core::time::Timestamp;
+use modgud_core::upstream::Mutations;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::cell::Cell;

@@ -2,12 +2,12 @@
 
 use super::{runner, snapshot};
 use crate::support::{NOW, STRANGER, claims, token};
-use modgud::authz::{Access, ByName, Enforcement, Fallback, PathPattern, Requirement, Rule, RuleName, Rules};
-use modgud::clock::Timestamp;
-use modgud::method::Method;
-use modgud::reason::Reason;
-use modgud::request::{Field, Headers, Request};
-use modgud::snapshot::{Snapshot, decide};
+use modgud_core::authz::{Access, ByName, Enforcement, Fallback, PathPattern, Requirement, Rule, RuleName, Rules};
+use modgud_core::decide::{Snapshot, decide};
+use modgud_core::http::method::Method;
+use modgud_core::http::request::{Field, Headers, Request};
+use modgud_core::reason::Reason;
+use modgud_core::time::Timestamp;
 use proptest::prelude::*;
 use std::cell::{Cell, RefCell};
 

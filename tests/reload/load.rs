@@ -12,7 +12,7 @@ use crate::guarantee::raw::{CHECK, Raw, Reply, frame};
 use crate::support::{Encoding, KEY, Sidecar, check};
 use axum::body::Body as AnyBody;
 use bytes::Bytes;
-use modgud::app::Addresses;
+use modgud::server::app::Addresses;
 use prost::Message;
 use rustix::process::Signal;
 use std::convert::Infallible;

@@ -7,7 +7,7 @@ use crate::cli::process::{Serving, Starting};
 use crate::decisions::answer::Answer;
 use crate::support::KEY;
 use modgud::envoy::proto::AuthorizationClient;
-use modgud::playground::http::Exchange;
+use modgud_testbed::http::Exchange;
 use rustix::process::Signal;
 use serde::Deserialize;
 use serde_json::Value;

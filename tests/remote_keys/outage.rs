@@ -3,7 +3,7 @@
 use super::asked::{Asked, token, yaml};
 use crate::support::NOW;
 use crate::support::idp::{Idp, IdpKey, Reply};
-use modgud::app::Stop;
+use modgud::server::app::Stop;
 use std::os::unix::fs::MetadataExt;
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud::envoy::proto::CheckRequest;
-use modgud::jose::{Algorithm, SigningKey};
+use modgud_core::jose::{Algorithm, SigningKey};
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 

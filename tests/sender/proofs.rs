@@ -3,12 +3,12 @@
 use super::CONFIGURATION;
 use super::holder::{HOST, Holder};
 use crate::support::{Encoding, KEY, NOW, STRANGER, check, claims};
-use modgud::clock::Timestamp;
 use modgud::config::{Environment, Overrides, load};
-use modgud::decision::Verdict;
 use modgud::envoy::proto::CheckRequest;
 use modgud::envoy::read;
-use modgud::snapshot::{Snapshot, decide};
+use modgud_core::decide::Verdict;
+use modgud_core::decide::{Snapshot, decide};
+use modgud_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

@@ -1,8 +1,8 @@
 //! The admin routes: `/livez`, `/readyz`, `/version`, and nothing else.
 
 use super::running::{Running, Watched};
-use modgud::app::Stop;
-use modgud::playground::http::Exchange;
+use modgud::server::app::Stop;
+use modgud_testbed::http::Exchange;
 use std::net::SocketAddr;
 use tonic_health::pb::health_check_response::ServingStatus::NotServing;
 

@@ -2,9 +2,9 @@
 
 use super::running::{Running, Watched, health};
 use crate::support::{Encoding, check, token};
-use modgud::app::Stop;
 use modgud::envoy::proto::{AuthorizationClient, CheckRequest, CheckResponse, HttpResponse};
 use modgud::server::CHECK_PATH;
+use modgud::server::app::Stop;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::oneshot;

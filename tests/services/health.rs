@@ -1,7 +1,7 @@
 //! `grpc.health.v1`: what Envoy's and Kubernetes' health checks read.
 
 use super::running::{HEALTH_NAMES, Running, Watched, health};
-use modgud::app::Stop;
+use modgud::server::app::Stop;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus::{NotServing, Serving};
 

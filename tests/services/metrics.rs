@@ -3,10 +3,10 @@
 use super::running::Running;
 use crate::decisions::counters::Counters;
 use crate::support::{Encoding, KEY, check, claims};
-use modgud::app::Stop;
 use modgud::envoy::proto::AuthorizationClient;
-use modgud::playground::http::Exchange;
-use modgud::reason::Reason;
+use modgud::server::app::Stop;
+use modgud_core::reason::Reason;
+use modgud_testbed::http::Exchange;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,7 +2,7 @@
 //! types: the generated code has other ones (see `envoy::proto`), which nobody must get to see.
 
 use super::running::Running;
-use modgud::app::Stop;
+use modgud::server::app::Stop;
 use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 use prost_types::FileDescriptorProto;
 use tonic::Code;

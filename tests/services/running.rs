@@ -1,12 +1,13 @@
 //! A sidecar that can be held back before it is ready, and told to leave without being waited for.
 
 use crate::support::KEY;
-use modgud::app::{Addresses, App, AppError, Stop};
-use modgud::clock::{Clock, ManualClock, Timestamp};
+use modgud::clock::{Clock, ManualClock};
 use modgud::config::{Environment, Overrides, load};
-use modgud::reload::{Origin, Reloader};
+use modgud::server::app::{Addresses, App, AppError, Stop};
 use modgud::server::readiness::{Pending, Readiness};
-use modgud::shadow;
+use modgud::server::reload::{Origin, Reloader};
+use modgud::server::shadow_config;
+use modgud_core::time::Timestamp;
 use std::fs;
 use std::time::Duration;
 use tokio::sync::mpsc;

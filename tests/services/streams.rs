@@ -3,8 +3,8 @@
 use super::running::{Running, Watched, health};
 use crate::guarantee::frames::{Connection, End, call, part};
 use crate::support::{Encoding, Sidecar, check};
-use modgud::app::Stop;
 use modgud::envoy::proto::AuthorizationClient;
+use modgud::server::app::Stop;
 use tonic::Code;
 use tonic::codegen::tokio_stream::pending;
 use tonic_health::pb::HealthCheckRequest;

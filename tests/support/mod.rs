@@ -10,16 +10,17 @@
 
 pub mod idp;
 
-use modgud::app::{Addresses, App, Stop};
-use modgud::clock::{Clock, ManualClock, Timestamp};
+use modgud::clock::{Clock, ManualClock};
 use modgud::config::{Environment, Overrides};
 use modgud::envoy::proto::{
     AttributeContext, AuthorizationClient, CheckRequest, HeaderMap, HeaderValue, HeadersEntry, HttpRequest, Request,
 };
-use modgud::jose::{Algorithm, SigningKey};
-use modgud::reload::{Origin, Reloader};
-use modgud::shadow;
-use modgud::snapshot::Snapshot;
+use modgud::server::app::{Addresses, App, Stop};
+use modgud::server::reload::{Origin, Reloader};
+use modgud::server::shadow_config;
+use modgud_core::decide::Snapshot;
+use modgud_core::jose::{Algorithm, SigningKey};
+use modgud_core::time::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The connection of `modgud call`: TCP or a socket in the file system, plain or under TLS.
 
-use crate::address::{Address, SocketPath};
+use crate::net::listen_addr::{Address, SocketPath};
 use hyper_util::rt::TokioIo;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,17 +1,17 @@
 //! What `modgud explain` shows: the request as it was read, the steps, the answer. For people, and as JSON for tools.
 
 use super::super::Exit;
-use crate::answer::{Answer, Denied, Seen};
-use crate::authn::{Lack, Supply};
-use crate::authz::RuleName;
-use crate::clock::Timestamp;
-use crate::decision::{Decision, Fault, Tried, Verdict};
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::{read, read_headers};
-use crate::explain::{Outcome, Step, Steps};
-use crate::reason::Reason;
-use crate::request::Request;
-use crate::snapshot::{Snapshot, decide_before};
+use modgud_core::authn::{Lack, Supply};
+use modgud_core::authz::RuleName;
+use modgud_core::decide::{Decision, Fault, Tried, Verdict};
+use modgud_core::decide::{Snapshot, decide_before};
+use modgud_core::denial::{Answer, Denied, Seen};
+use modgud_core::explain::{Outcome, Step, Steps};
+use modgud_core::http::request::Request;
+use modgud_core::reason::Reason;
+use modgud_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;

@@ -3,9 +3,9 @@
 use super::super::{Exit, fail, say};
 use super::check::MOST;
 use super::{Gateway, OpenApiError, prefix_of, read};
-use crate::authz::ModulePrefix;
 use crate::config::Placed;
 use crate::openapi::{Finding, Rules, rules};
+use modgud_core::authz::ModulePrefix;
 use std::io::Write as _;
 use std::path::PathBuf;
 

@@ -4,14 +4,14 @@
 use super::message::{ApiRequest, Body, Message, MessageId};
 use super::reply::{Reply, ReplyBody, UserContext};
 use super::services::Services;
-use crate::answer::{Answers, Denied, Insufficient, Seen};
-use crate::authz::{AuthzFault, Entitlements, Requirement, RuleName};
-use crate::clock::Timestamp;
 use crate::config::{ConfigError, Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load, load_with_keys};
-use crate::decision::{Decision, Verdict};
-use crate::request::{Field, Headers, Request};
-use crate::snapshot::{Snapshot, decide};
-use crate::upstream::IdentityHeaders;
+use modgud_core::authz::{AuthzFault, Entitlements, Requirement, RuleName};
+use modgud_core::decide::{Decision, Verdict};
+use modgud_core::decide::{Snapshot, decide};
+use modgud_core::denial::{Answers, Denied, Insufficient, Seen};
+use modgud_core::http::request::{Field, Headers, Request};
+use modgud_core::time::Timestamp;
+use modgud_core::upstream::IdentityHeaders;
 use std::path::PathBuf;
 
 /// The variable that the key of `init` stands for.

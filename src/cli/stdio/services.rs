@@ -1,6 +1,6 @@
 //! Which service a path is for.
 
-use crate::path::{CanonicalPath, RequestTarget};
+use modgud_core::http::path::{CanonicalPath, RequestTarget};
 use std::str::FromStr;
 
 /// A service and the path below which requests are for it: `PATH=NAME`.

@@ -2,14 +2,14 @@
 
 use super::super::explain::report::{Report, Word};
 use super::super::request::{ContextArg, HeaderArg, check_request};
-use crate::authn::JwtAuthenticator;
-use crate::bounded;
-use crate::clock::Timestamp;
 use crate::config::{ConfigError, ThrowAwayKeys, read_document};
-use crate::credential::{AuthenticatorIndex, Place};
 use crate::envoy::proto::CheckRequest;
-use crate::jose::{Algorithm, SigningFault};
-use crate::snapshot::Snapshot;
+use crate::read_limit::read_file_to_limit;
+use modgud_core::authn::JwtAuthenticator;
+use modgud_core::credential::{AuthenticatorIndex, Place};
+use modgud_core::decide::Snapshot;
+use modgud_core::jose::{Algorithm, SigningFault};
+use modgud_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ struct ExpectedShadow {
 /// Reads a file of cases.
 pub(super) fn read(file: &Path) -> Result<Vec<Case>, CasesError> {
     let name = file.display().to_string();
-    let content = bounded::file(file, MAX_BYTES)
+    let content = read_file_to_limit(file, MAX_BYTES)
         .map_err(|error| CasesError::Read { file: name.clone(), error })?
         .ok_or_else(|| CasesError::TooLarge { file: name.clone() })?;
     let cases: Option<Vec<Case>> = read_document(&name, content)?;

@@ -2,12 +2,13 @@
 //! which rule it breaks; proves nothing.
 
 use super::{Exit, fail, say};
-use crate::clock::{Clock, Timestamp};
-use crate::jose::{MAX_TOKEN_BYTES, UnverifiedToken};
-use crate::unseen::is_format;
+use crate::clock::Clock;
+use crate::yaml::is_format;
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use modgud_core::jose::{MAX_TOKEN_BYTES, UnverifiedToken};
+use modgud_core::time::Timestamp;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -155,7 +156,7 @@ fn escaped(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{date, escaped};
-    use crate::clock::Timestamp;
+    use modgud_core::time::Timestamp;
     use serde_json::json;
 
     #[test]

@@ -1,9 +1,10 @@
 //! `modgud token mint`: a signed token.
 
 use super::{Exit, fail, keygen, say};
-use crate::bounded;
-use crate::clock::{Clock, Timestamp};
-use crate::jose::{Algorithm, KeyId, SigningKey};
+use crate::clock::Clock;
+use crate::read_limit::read_file_to_limit;
+use modgud_core::jose::{Algorithm, KeyId, SigningKey};
+use modgud_core::time::Timestamp;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -74,7 +75,7 @@ pub(super) fn run(mint: Mint) -> Exit {
 
 /// The key in this file. A secret is all of its text but a line end behind it, which editors add.
 fn read(file: &Path) -> Result<SigningKey, String> {
-    let bytes = bounded::file(file, MAX_KEY_BYTES)
+    let bytes = read_file_to_limit(file, MAX_KEY_BYTES)
         .map_err(|error| format!("{} can't be read: {error}", file.display()))?
         .ok_or_else(|| format!("{} is larger than {} KiB, which no key is", file.display(), MAX_KEY_BYTES / 1024))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8 text", file.display()))?;

@@ -4,7 +4,7 @@ use super::super::document::{Claim, Document};
 use super::super::path::Path;
 use super::super::quoted::Quoted;
 use super::{Caution, Cautions};
-use crate::authn::Authenticator;
+use modgud_core::authn::Authenticator;
 use std::time::Duration;
 
 /// The most leeway that clocks need.

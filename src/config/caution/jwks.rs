@@ -6,11 +6,11 @@ use super::super::path::Path;
 use super::super::problem::Placed;
 use super::super::quoted::Quoted;
 use super::super::source::{MOST_JWKS_BYTES, Reader};
-use super::super::tree::Node;
 use super::Caution;
-use crate::jose;
-use crate::jose::SkippedKey;
-use crate::keys::distrust;
+use crate::jwks::distrust;
+use crate::yaml::Node;
+use modgud_core::jose;
+use modgud_core::jose::SkippedKey;
 
 /// What is to be said of the sets in files of a document that has been checked.
 pub(in super::super) fn find(document: &Document, root: &Node, reader: &Reader) -> Vec<Placed<Caution>> {

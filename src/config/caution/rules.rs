@@ -10,7 +10,7 @@ use super::super::problem::Problems;
 use super::super::quoted::Quoted;
 use super::super::validate;
 use super::{Caution, Cautions};
-use crate::authz::{Access, Fallback, PathPattern, Rule, Rules, Segment};
+use modgud_core::authz::{Access, Fallback, PathPattern, Rule, Rules, Segment};
 use samples::{Lengths, Sample};
 use std::fmt;
 

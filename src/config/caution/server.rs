@@ -3,7 +3,7 @@
 use super::super::document::Server;
 use super::super::path::Path;
 use super::{Caution, Cautions};
-use crate::address::Address;
+use crate::net::listen_addr::Address;
 
 pub(super) fn find(server: &Server, grpc: &Address, cautions: &mut Cautions<'_>) {
     let at = Path::root("server");

@@ -4,7 +4,7 @@ use super::super::document::Upstream;
 use super::super::path::Path;
 use super::super::quoted::Quoted;
 use super::{Caution, Cautions};
-use crate::upstream::{OverrideHeader, StripPattern};
+use modgud_core::upstream::{OverrideHeader, StripPattern};
 
 pub(super) fn find(upstream: &Upstream, profile: &Upstream, cautions: &mut Cautions<'_>) {
     for (number, kept) in upstream.keep.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use super::super::path::Step;
 use super::super::quoted::{Quoted, Words};
-use super::super::tree::{Place, Value};
+use crate::yaml::{Place, Value};
 use serde::de::{self, Expected, Unexpected};
 use std::fmt;
 

@@ -3,8 +3,8 @@
 use super::super::document::{KEY, SOURCE};
 use super::super::path::Step;
 use super::super::quoted::{Quoted, Words};
-use super::super::tree::{Entry, Item, Node, Value};
 use super::fault::{Fault, FormFault, Seen, nearest};
+use crate::yaml::{Entry, Item, Node, Value};
 use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,

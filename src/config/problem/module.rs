@@ -1,8 +1,8 @@
 //! What can be wrong with `modules` and `core`.
 
 use super::Quoted;
-use crate::authz::PrefixFault;
-use crate::endpoint::EndpointFault;
+use crate::net::upstream_addr::EndpointFault;
+use modgud_core::authz::PrefixFault;
 
 /// One thing that is wrong with a module, or with what belongs to none.
 #[derive(Debug, thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use super::super::de::{FormFault, Found, is_hole};
 use super::super::path::Path;
-use super::super::tree::{Node, Place};
 use super::Problem;
+use crate::yaml::{Node, Place};
 use std::fmt;
 
 /// The most problems that are told at once: more than anybody mends in one go.

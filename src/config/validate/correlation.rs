@@ -7,11 +7,11 @@ use super::super::quoted::Quoted;
 use super::super::source::Reader;
 use super::principal::claim_path;
 use super::{header_name, upstream};
-use crate::authz::{PathPattern, Segment};
-use crate::credential::Places;
-use crate::header::{HeaderName, same_to_a_server};
-use crate::principal::ClaimPath;
-use crate::upstream::{
+use modgud_core::authz::{PathPattern, Segment};
+use modgud_core::credential::Places;
+use modgud_core::http::header::{HeaderName, same_to_a_server};
+use modgud_core::principal::ClaimPath;
+use modgud_core::upstream::{
     Correlation, Impersonation as Checked, ImpersonationSource, InstanceSources, PARAMETER, Shape, SigningSecret,
 };
 

@@ -5,12 +5,12 @@ use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
 use super::header_name;
-use crate::answer::{
+use crate::http_client::{FetchUrl, PlainHttp};
+use modgud_core::credential::{Place, Places};
+use modgud_core::denial::{
     BodyStyle, ChallengeSchemes, DetailText, ExtraHeader, OwnHost, Realm, Redirect, ReturnParameter, RuleAnswer,
     Status, Style, Undecided,
 };
-use crate::credential::{Place, Places};
-use crate::fetch::{FetchUrl, PlainHttp};
 
 /// The name of the parameter that is told where to come back to.
 const RETURN_TO: &str = "return_to";

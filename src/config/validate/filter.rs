@@ -1,9 +1,9 @@
 //! What Envoy has to show modgud, to let it change and to remove before, as the rest of the configuration needs it.
 
 use super::super::document::{Correlation, Document, Impersonation, ProcessInstance, Sender};
-use crate::authz::Rules;
-use crate::credential::{Place, Places};
 use crate::envoy::bootstrap::{Filter, SentAlong, Transport};
+use modgud_core::authz::Rules;
+use modgud_core::credential::{Place, Places};
 
 /// Headers that modgud or its filter reads, or that Envoy writes, whatever the configuration says.
 const READ: [&str; 14] = [

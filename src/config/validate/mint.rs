@@ -8,10 +8,10 @@ use super::super::quoted::Quoted;
 use super::super::source::Reader;
 use super::upstream::source;
 use super::{Span, named, scheme};
-use crate::authn::Authenticator;
-use crate::credential::Scheme;
-use crate::jose::{Algorithm, Family, KeyId, PublishedKey, SigningKey, VerificationKey};
-use crate::upstream::{Mint, OUR_CLAIMS, Source};
+use modgud_core::authn::Authenticator;
+use modgud_core::credential::Scheme;
+use modgud_core::jose::{Algorithm, Family, KeyId, PublishedKey, SigningKey, VerificationKey};
+use modgud_core::upstream::{Mint, OUR_CLAIMS, Source};
 use std::collections::{BTreeMap, HashSet};
 
 /// `lifetime`, when nothing is said.

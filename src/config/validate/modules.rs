@@ -5,12 +5,12 @@ use super::super::path::Path;
 use super::super::problem::{ModuleProblem, Problem, Problems};
 use super::super::quoted::Quoted;
 use super::name;
-use crate::authz::{
+use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
+use crate::net::upstream_addr::Endpoint;
+use modgud_core::authz::{
     Access, ByName, Case, Enforcement, ModuleAccess, ModuleName, ModulePrefix, ModuleReading, Modules, Organizations,
     PathReadings, Requirement, Right, Rights, Rule, RuleName, Rules,
 };
-use crate::endpoint::Endpoint;
-use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

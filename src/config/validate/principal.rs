@@ -4,7 +4,7 @@ use super::super::document::{self, Claim};
 use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
-use crate::principal::{AbsentValues, ClaimPath, Grants, IdentityClaims};
+use modgud_core::principal::{AbsentValues, ClaimPath, Grants, IdentityClaims};
 use std::sync::Arc;
 
 pub(super) fn check(principal: &document::Principal, problems: &mut Problems) -> IdentityClaims {

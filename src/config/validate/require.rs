@@ -5,8 +5,8 @@ use super::super::document::{Require, RequireAny};
 use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
-use crate::authz::{Access, Entitlements, Requirement};
-use crate::principal::AuthenticatorName;
+use modgud_core::authz::{Access, Entitlements, Requirement};
+use modgud_core::principal::AuthenticatorName;
 
 const EMPTY_LIST: &str = "every caller with a good credential would pass; name what is asked for, or leave the key out";
 const EMPTY_ANY: &str = "every caller with a good credential would pass; name what is enough, such as `any: { roles: [staff] }`, or leave the key out";

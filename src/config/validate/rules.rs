@@ -5,12 +5,12 @@ use super::super::path::Path;
 use super::super::problem::{ModuleProblem, Problem, Problems};
 use super::super::quoted::Quoted;
 use super::{method, name, require};
-use crate::authz::condition::{Callers, Condition, ExpressionFault, Scope};
-use crate::authz::{
+use modgud_core::authz::condition::{Callers, Condition, ExpressionFault, Scope};
+use modgud_core::authz::{
     Access, ByName, Case, Covered, Enforcement, Fallback, HostPattern, Narrowing, PathPattern, PathReadings, Rule,
     RuleConflict, RuleName, Rules, Tenancy, TenancyFault,
 };
-use crate::method::Method;
+use modgud_core::http::method::Method;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 

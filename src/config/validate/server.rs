@@ -7,7 +7,7 @@ use super::super::quoted::Quoted;
 use super::super::source::Reader;
 use super::super::{LogFormat, ServerConfig};
 use super::Span;
-use crate::tls::{Chain, ClientAuthorities, PrivateKey, Tls, TlsFault};
+use crate::net::tls::{Chain, ClientAuthorities, PrivateKey, Tls, TlsFault};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path;
 use std::time::Duration;

@@ -5,8 +5,8 @@ use super::super::path::Path;
 use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
 use super::super::source::Reader;
-use crate::authn::{Authenticator, JwtAuthenticator};
-use crate::jose::{Fingerprint, VerificationKey};
+use modgud_core::authn::{Authenticator, JwtAuthenticator};
+use modgud_core::jose::{Fingerprint, VerificationKey};
 
 /// Authenticators of one issuer may share keys: they are one and the same signer's.
 pub(super) fn check(list: &[Authenticator], reader: &Reader, problems: &mut Problems) {

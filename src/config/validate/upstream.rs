@@ -8,10 +8,10 @@ use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
 use super::principal::claim_path;
 use super::{header_name, scheme};
-use crate::authz::condition::{Expression, Scope};
-use crate::credential::Places;
-use crate::header::{HeaderName, HeaderText, fold, same_to_a_server};
-use crate::upstream::{
+use modgud_core::authz::condition::{Expression, Scope};
+use modgud_core::credential::Places;
+use modgud_core::http::header::{HeaderName, HeaderText, fold, same_to_a_server};
+use modgud_core::upstream::{
     ALWAYS_TOLD, Fact, Form, Forward, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter, Origin, OverrideHeader,
     Removals, Shape, Source, StripPattern, Unwritable,
 };

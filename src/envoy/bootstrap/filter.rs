@@ -2,7 +2,7 @@
 //! no more than the configuration needs.
 
 use super::names::expression;
-use crate::upstream::OVERRIDE_HEADERS;
+use modgud_core::upstream::OVERRIDE_HEADERS;
 use std::collections::BTreeSet;
 
 /// What Envoy does with requests for modgud.

@@ -1,6 +1,6 @@
 //! Regular expressions (RE2) for header names in every spelling that servers fold into one, less some spellings that are spared.
 
-use crate::header::fold;
+use modgud_core::http::header::fold;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One character of a folded name.

@@ -2,7 +2,7 @@
 
 use super::scalar::host;
 use super::{Core, Gateway, Module};
-use crate::endpoint::Endpoint;
+use crate::net::upstream_addr::Endpoint;
 use crate::yaml;
 use std::fmt::Write as _;
 

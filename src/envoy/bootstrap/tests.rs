@@ -4,9 +4,9 @@ use super::{
     Bootstrap, BootstrapError, CheckCluster, Client, Core, Filter, Gateway, Listed, Module, SAMPLE, SentAlong,
     Transport, UpstreamTls,
 };
-use crate::address::Address;
-use crate::authz::{ModuleName, ModulePrefix};
-use crate::upstream::OVERRIDE_HEADERS;
+use crate::net::listen_addr::Address;
+use modgud_core::authz::{ModuleName, ModulePrefix};
+use modgud_core::upstream::OVERRIDE_HEADERS;
 use std::time::Duration;
 
 fn module(name: &str, prefix: &str, upstream: &str) -> Module {

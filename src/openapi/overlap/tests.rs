@@ -5,9 +5,9 @@ use super::super::finding::Finding;
 use super::super::template;
 use super::super::way::rank;
 use super::super::{Api, rules};
-use crate::authz::{ModulePrefix, PathPattern};
 use crate::config::Placed;
-use crate::path::RequestTarget;
+use modgud_core::authz::{ModulePrefix, PathPattern};
+use modgud_core::http::path::RequestTarget;
 use serde_json::{Map, Value, json};
 
 /// A description in which each path asks for a scope of its own.

@@ -1,9 +1,10 @@
 use super::super::check::Checks;
 use super::super::places::Calls;
 use super::{ConnectionState, InFlight, Limits, MAX_UNFINISHED_BYTES, MAX_UNREAD_BYTES, OWN_UNFINISHED_BYTES, is_fair};
-use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::clock::{Clock, ManualClock};
 use crate::config::{Environment, Overrides, load};
-use crate::driver::Driver;
+use crate::server::authorizer::Driver;
+use modgud_core::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};

@@ -1,5 +1,5 @@
 use super::{Socket, SocketFault};
-use crate::address::Address;
+use crate::net::listen_addr::Address;
 use std::fs::{self, File, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};

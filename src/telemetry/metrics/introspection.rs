@@ -1,9 +1,9 @@
 //! What `/metrics` says about authorization servers that are asked about tokens.
 
 use super::gauge;
-use crate::authn::{AnswerCounts, Authenticator};
 use crate::introspection::{AskedCounts, Introspection, ServerStatus};
-use crate::snapshot::Snapshot;
+use modgud_core::authn::{AnswerCounts, Authenticator};
+use modgud_core::decide::Snapshot;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

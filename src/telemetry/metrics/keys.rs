@@ -1,9 +1,9 @@
 //! What `/metrics` says about the providers of keys.
 
 use super::gauge;
-use crate::clock::Timestamp;
-use crate::keys::{FetchCounts, KeyProviders};
-use crate::snapshot::Snapshot;
+use crate::jwks::{FetchCounts, KeyProviders};
+use modgud_core::decide::Snapshot;
+use modgud_core::time::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

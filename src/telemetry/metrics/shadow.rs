@@ -1,7 +1,7 @@
 //! What `/metrics` says about rules that are tried out.
 
-use crate::authz::RuleName;
-use crate::reason::Reason;
+use modgud_core::authz::RuleName;
+use modgud_core::reason::Reason;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

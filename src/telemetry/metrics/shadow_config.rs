@@ -1,8 +1,8 @@
 //! What `/metrics` says about a whole configuration that is compared with the one that serves.
 
 use super::gauge;
-use crate::authz::RuleName;
-use crate::clock::Timestamp;
+use modgud_core::authz::RuleName;
+use modgud_core::time::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -119,7 +119,7 @@ impl ShadowConfigMetrics {
 #[cfg(test)]
 mod tests {
     use super::{Counted, ShadowConfigMetrics};
-    use crate::authz::RuleName;
+    use modgud_core::authz::RuleName;
 
     #[test]
     fn differences_beyond_so_many_kinds_are_counted_together() {

@@ -6,7 +6,7 @@ use super::super::super::path::Path;
 use super::super::super::quoted::Quoted;
 use super::super::{Caution, Cautions};
 use super::parsed;
-use crate::authz::{ModulePrefix, PathPattern, Segment};
+use modgud_core::authz::{ModulePrefix, PathPattern, Segment};
 
 pub(super) fn find(document: &Document, cautions: &mut Cautions<'_>) {
     let folding: Vec<(&Rule, PathPattern)> =

@@ -2,8 +2,8 @@
 //! matches everything that it stands for. Decides nothing about them.
 
 use super::document::{Match, Rule};
-use crate::authz::{Case, PathPattern, Segment};
-use crate::request::{Headers, Request};
+use modgud_core::authz::{Case, PathPattern, Segment};
+use modgud_core::http::request::{Headers, Request};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 

@@ -3,8 +3,8 @@ use crate::config::caution::{Caution, Cautions};
 use crate::config::de;
 use crate::config::document::Document;
 use crate::config::problem::Problems;
-use crate::config::tree::{Bounds, Node};
 use crate::config::validate;
+use crate::yaml::{Bounds, Node};
 
 /// What a profile denies in these tests, beside what it leaves to others.
 const PROFILE: &str = r#"

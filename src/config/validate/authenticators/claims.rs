@@ -6,8 +6,8 @@ use super::super::super::problem::Problems;
 use super::super::Span;
 use super::super::principal::claim_path;
 use super::sender;
-use crate::authn::{AudiencePolicy, ClaimChecks};
-use crate::principal::IdentityClaims;
+use modgud_core::authn::{AudiencePolicy, ClaimChecks};
+use modgud_core::principal::IdentityClaims;
 use std::sync::Arc;
 
 /// The keys that both kinds have.

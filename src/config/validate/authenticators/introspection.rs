@@ -7,10 +7,10 @@ use super::super::super::source::Reader;
 use super::super::Span;
 use super::claims::{self, Written};
 use super::keys::{plain, roots};
-use crate::authn::{AnswerLifetimes, IntrospectionAuthenticator, KnownAnswers};
-use crate::fetch::{FetchUrl, Roots, UrlFault};
+use crate::http_client::{FetchUrl, Roots, UrlFault};
 use crate::introspection::{ClientAuthentication, ClientCredential, IntrospectionSource};
-use crate::principal::{AuthenticatorName, IdentityClaims};
+use modgud_core::authn::{AnswerLifetimes, IntrospectionAuthenticator, KnownAnswers};
+use modgud_core::principal::{AuthenticatorName, IdentityClaims};
 use std::sync::Arc;
 
 /// `cache`, when nothing is said.

@@ -8,10 +8,10 @@ use super::super::super::source::Reader;
 use super::super::Span;
 use super::claims::{self, Written};
 use super::keys;
-use crate::authn::{ClaimChecks, IssuerKeys, JwtAuthenticator};
-use crate::jose::{Algorithm, Family};
-use crate::keys::KeySource;
-use crate::principal::{AuthenticatorName, IdentityClaims};
+use crate::jwks::KeySource;
+use modgud_core::authn::{ClaimChecks, IssuerKeys, JwtAuthenticator};
+use modgud_core::jose::{Algorithm, Family};
+use modgud_core::principal::{AuthenticatorName, IdentityClaims};
 use std::sync::Arc;
 
 pub(super) fn check(

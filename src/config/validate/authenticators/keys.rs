@@ -7,10 +7,10 @@ use super::super::super::quoted::Quoted;
 use super::super::super::source::{MOST_JWKS_BYTES, Reader};
 use super::super::super::throw_away::ThrowAwayKeys;
 use super::super::Span;
-use crate::authn::{IssuerKeys, RemoteKeys};
-use crate::fetch::{FetchUrl, PlainHttp, Roots};
-use crate::jose::{Algorithm, Jwks as Jwkset, KeyFault, KeySet, VerificationKey};
-use crate::keys::{KeySource, Location, Provider, WELL_KNOWN};
+use crate::http_client::{FetchUrl, PlainHttp, Roots};
+use crate::jwks::{KeySource, Location, Provider, WELL_KNOWN};
+use modgud_core::authn::{IssuerKeys, RemoteKeys};
+use modgud_core::jose::{Algorithm, Jwks as Jwkset, KeyFault, KeySet, VerificationKey};
 use std::path::{Path as StdPath, PathBuf};
 
 /// The most that is read of a file with authorities: all of those that browsers trust take 250 KiB.

@@ -4,8 +4,8 @@ use super::super::super::document;
 use super::super::super::path::Path;
 use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
-use crate::authn::{MtlsAuthenticator, PeerPattern};
-use crate::principal::{AuthenticatorName, IdentityClaims};
+use modgud_core::authn::{MtlsAuthenticator, PeerPattern};
+use modgud_core::principal::{AuthenticatorName, IdentityClaims};
 use std::sync::Arc;
 
 /// Everybody whose certificate Envoy's check accepts.

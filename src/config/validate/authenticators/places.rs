@@ -5,8 +5,8 @@ use super::super::super::path::Path;
 use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
 use super::super::{header_name, scheme};
-use crate::credential::{AuthenticatorIndex, CookieName, Places, QueryName, TwoForms};
-use crate::header::same_to_a_server;
+use modgud_core::credential::{AuthenticatorIndex, CookieName, Places, QueryName, TwoForms};
+use modgud_core::http::header::same_to_a_server;
 
 /// Adds the places of one authenticator to those of all.
 pub(super) fn check(at: &Path, from: &[From], who: AuthenticatorIndex, places: &mut Places, problems: &mut Problems) {

@@ -4,8 +4,8 @@ use super::super::super::document::{self, Sender};
 use super::super::super::path::Path;
 use super::super::super::problem::{Problem, Problems};
 use super::super::{Span, scheme};
-use crate::answer::ChallengeSchemes;
-use crate::authn::{Authenticator, ProofWindow, SenderConstraint};
+use modgud_core::authn::{Authenticator, ProofWindow, SenderConstraint};
+use modgud_core::denial::ChallengeSchemes;
 use std::time::Duration;
 
 /// How long a proof is good if nothing is said.

@@ -4,8 +4,8 @@ use super::super::super::path::Path;
 use super::super::super::problem::{KeepProblem, Problem, Problems};
 use super::super::super::quoted::Quoted;
 use super::super::header_name;
-use crate::header::{HeaderName, same_to_a_server};
-use crate::upstream::{IdentityHeader, OVERRIDE_HEADERS, OverrideHeader, StripPattern};
+use modgud_core::http::header::{HeaderName, same_to_a_server};
+use modgud_core::upstream::{IdentityHeader, OVERRIDE_HEADERS, OverrideHeader, StripPattern};
 
 /// The kept headers. `strip` is the list as it was written, and `patterns` what became of it.
 pub(super) fn check(

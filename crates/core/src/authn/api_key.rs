@@ -1,0 +1,185 @@
+//! API keys: long random texts, known to us by their SHA-256 only. Where the table comes from is `config`'s; how a key is made is
+//! the command's that makes it.
+
+use super::AuthnFault;
+use crate::credential::BearerText;
+use crate::explain::{Observer, Step};
+use crate::principal::{AuthenticatorName, Principal};
+use crate::time::Timestamp;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// An authenticator of API keys.
+#[derive(Debug)]
+pub struct ApiKeyAuthenticator {
+    /// Its name in the configuration.
+    pub name: AuthenticatorName,
+    /// The keys that it knows.
+    pub keys: ApiKeys,
+}
+
+/// API keys by their digests.
+#[derive(Debug, Default)]
+pub struct ApiKeys(HashMap<ApiKeyDigest, ApiKey>);
+
+/// What is known of one API key.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// Its name: for people, logs and revocations. Never a secret.
+    pub id: Box<str>,
+    /// Whoever shows it.
+    pub principal: Arc<Principal>,
+    /// From when on it is not accepted any more; [`Timestamp::NEVER`] for a key without an end.
+    pub expires: Timestamp,
+}
+
+/// The SHA-256 of an API key. Compares in constant time; where it lies in a table depends on a secret of the process, so how
+/// long a look-up takes says nothing about the digests in it.
+#[derive(Clone, Copy)]
+pub struct ApiKeyDigest([u8; SHA256_OUTPUT_LEN]);
+
+/// The text is not a SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-256 is 64 hexadecimal digits, as `modgud apikey new` and `sha256sum` write it")]
+pub struct ApiKeyDigestFault;
+
+impl ApiKeyDigest {
+    /// The digest of a key, as a client shows it.
+    #[must_use]
+    pub fn of(key: &str) -> Self {
+        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        bytes.copy_from_slice(digest(&SHA256, key.as_bytes()).as_ref());
+        Self(bytes)
+    }
+
+    /// Reads 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// [`ApiKeyDigestFault`] for any other text.
+    pub fn parse(hex: &str) -> Result<Self, ApiKeyDigestFault> {
+        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        if hex.len() != SHA256_OUTPUT_LEN.saturating_mul(2) || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(ApiKeyDigestFault);
+        }
+        for (byte, digits) in bytes.iter_mut().zip(hex.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).map_err(|_| ApiKeyDigestFault)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| ApiKeyDigestFault)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl PartialEq for ApiKeyDigest {
+    fn eq(&self, other: &Self) -> bool {
+        verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+impl Eq for ApiKeyDigest {}
+
+impl Hash for ApiKeyDigest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+/// 64 hexadecimal digits: what is stored.
+impl fmt::Display for ApiKeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Not shown: a digest of a weak key would help to guess it.
+impl fmt::Debug for ApiKeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKeyDigest(…)")
+    }
+}
+
+/// Why an API key was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiKeyFault {
+    /// It is none of the authenticator's.
+    #[error("the credential is none of the API keys of the authenticator")]
+    Unknown,
+    /// Its time is over.
+    #[error("the API key `{id}` expired at {expired} and it is {now}")]
+    Expired {
+        /// The key's name.
+        id: Box<str>,
+        /// When it expired.
+        expired: Timestamp,
+        /// When it was looked at.
+        now: Timestamp,
+    },
+}
+
+impl ApiKeys {
+    /// Adds a key; gives back the one that has the same digest, if there is one.
+    pub fn add(&mut self, digest: ApiKeyDigest, key: ApiKey) -> Option<ApiKey> {
+        self.0.insert(digest, key)
+    }
+
+    /// The keys, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &ApiKey> {
+        self.0.values()
+    }
+}
+
+impl ApiKeyAuthenticator {
+    /// Whoever shows this key.
+    ///
+    /// # Errors
+    /// [`ApiKeyFault`]: nobody's, or its time is over.
+    pub(super) fn authenticate(
+        &self,
+        key: BearerText<'_>,
+        now: Timestamp,
+        observer: &mut impl Observer,
+    ) -> Result<Arc<Principal>, AuthnFault> {
+        let known = self.keys.0.get(&ApiKeyDigest::of(key.as_str())).ok_or(ApiKeyFault::Unknown);
+        observer.step(|| {
+            let id = known.as_ref().map(|key| &*key.id).unwrap_or_default();
+            Step::of("api key", &known, format!("`{id}` of the authenticator `{}`", self.name.as_str()))
+        });
+        let ApiKey { id, principal, expires } = known?;
+        if now >= *expires {
+            let fault = ApiKeyFault::Expired { id: id.clone(), expired: *expires, now };
+            observer.step(|| Step::failed("expires", fault.to_string()));
+            return Err(fault.into());
+        }
+        Ok(Arc::clone(principal))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ApiKeyDigest, ApiKeyDigestFault};
+
+    #[test]
+    fn digests_are_those_of_sha256sum() {
+        let digest = ApiKeyDigest::of("abc");
+        let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(digest.to_string(), hex);
+        assert_eq!(ApiKeyDigest::parse(hex), Ok(digest));
+        assert_eq!(ApiKeyDigest::parse(&hex.to_uppercase()), Ok(digest));
+        assert_ne!(ApiKeyDigest::of("abd"), digest);
+        assert_eq!(format!("{digest:?}"), "ApiKeyDigest(…)");
+        for bad in [
+            "",
+            "ba78",
+            hex.trim_start_matches('b'),
+            &format!("{hex}0"),
+            &hex.replace('b', "g"),
+            &hex.replacen("ba", "+a", 1),
+            &hex.replacen("ba", "ä", 1),
+        ] {
+            assert_eq!(ApiKeyDigest::parse(bad), Err(ApiKeyDigestFault), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Every authenticator of a configuration: which of them a credential is for, and what it says.
+
+use super::authenticator::Authenticator;
+use super::cache::{CacheCounts, CachedTokens, TokenDigest};
+use super::confirmation::SenderConstraint;
+use super::dpop::{Shown, Spending, SpentProofs};
+use super::introspected::KnownAnswers;
+use super::jwt::{Accepted, JwtAuthenticator};
+use super::revocation::Revocations;
+use super::{AuthnFault, RemoteKeys, Supply};
+use crate::credential::{AuthenticatorIndex, Credential};
+use crate::explain::{Observer, Step};
+use crate::http::request::{Peer, Request};
+use crate::jose::{MAX_TOKEN_BYTES, TokenFault, UnverifiedToken};
+use crate::principal::{AuthenticatorName, Principal};
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// Every authenticator of a configuration, and the tokens that they have verified.
+#[derive(Debug)]
+pub struct Authenticators {
+    list: Vec<Authenticator>,
+    verified: CachedTokens,
+    revocations: Option<Revocations>,
+    spent: SpentProofs,
+}
+
+impl Authenticators {
+    /// The authenticators in the order of their indices, with an empty cache: tokens that were verified with other keys
+    /// or under another configuration are never taken over.
+    #[must_use]
+    pub fn new(list: Vec<Authenticator>, revocations: Option<Revocations>) -> Self {
+        let authenticators =
+            Self { list, verified: CachedTokens::default(), revocations, spent: SpentProofs::default() };
+        authenticators.remember_proofs();
+        authenticators
+    }
+
+    /// Takes over from the authenticators whose place these take which proofs have been shown: none is good once more because the
+    /// configuration has changed.
+    pub fn take_over_proofs(&mut self, before: &Self) {
+        self.spent = before.spent.clone();
+        self.remember_proofs();
+    }
+
+    /// Refuses DPoP proofs that were made before a time: those that a process before this one may have accepted.
+    pub fn refuse_proofs_before(&self, start: Timestamp) {
+        self.spent.refuse_before(start);
+    }
+
+    /// Remembers each proof for the longest time that any of the authenticators would accept it.
+    fn remember_proofs(&self) {
+        let windows = self.list.iter().filter_map(|one| match one.checks()?.sender? {
+            SenderConstraint::Dpop(window) => Some(window.span()),
+            SenderConstraint::Certificate => None,
+        });
+        windows.for_each(|window| self.spent.remember_for(window));
+    }
+
+    /// The list of revocations, if the configuration has one.
+    #[must_use]
+    pub const fn revocations(&self) -> Option<&Revocations> {
+        self.revocations.as_ref()
+    }
+
+    /// What the cache of verified tokens has done so far.
+    #[must_use]
+    pub fn cache_counts(&self) -> CacheCounts {
+        self.verified.counts()
+    }
+
+    /// The authenticators, in the order of the configuration.
+    #[must_use]
+    pub fn list(&self) -> &[Authenticator] {
+        &self.list
+    }
+
+    /// Lets every authenticator that reads `own` read `shared` in its place.
+    pub fn share_keys(&mut self, own: &RemoteKeys, shared: &RemoteKeys) {
+        for authenticator in &mut self.list {
+            match authenticator {
+                Authenticator::Jwt(jwt) => {
+                    jwt.keys.remote.iter_mut().filter(|keys| keys.is(own)).for_each(|keys| *keys = shared.clone());
+                }
+                Authenticator::Introspection(_)
+                | Authenticator::ApiKey(_)
+                | Authenticator::Mtls(_)
+                | Authenticator::Custom(_) => {}
+            }
+        }
+    }
+
+    /// Gives the authenticator of this name these answers in the place of its own.
+    pub fn share_answers(&mut self, name: &AuthenticatorName, answers: &KnownAnswers) {
+        for authenticator in &mut self.list {
+            match authenticator {
+                Authenticator::Introspection(one) if one.name == *name => one.known = answers.clone(),
+                Authenticator::Introspection(_)
+                | Authenticator::Jwt(_)
+                | Authenticator::ApiKey(_)
+                | Authenticator::Mtls(_)
+                | Authenticator::Custom(_) => {}
+            }
+        }
+    }
+
+    /// Authenticates one credential, with what the edges have brought for it. What is good once is spent if `spending` says so.
+    ///
+    /// # Errors
+    /// The fault that keeps the credential from being a principal.
+    pub fn authenticate(
+        &self,
+        credential: &Credential<'_, '_>,
+        request: &Request<'_>,
+        now: Timestamp,
+        supply: &Supply,
+        spending: Spending,
+        observer: &mut impl Observer,
+    ) -> Result<Arc<Principal>, AuthnFault> {
+        if credential.token.as_str().len() > MAX_TOKEN_BYTES {
+            // Before it is hashed: what is too large costs nothing more.
+            let fault = AuthnFault::Token(TokenFault::TooLarge);
+            observer.step(|| Step::failed("token", fault.to_string()));
+            return Err(fault);
+        }
+        let principal = match self.opaque(credential) {
+            None => self.jwt(credential, now, supply, observer),
+            Some((by, Authenticator::Introspection(server))) => {
+                server.authenticate(credential.token, by, now, supply, observer)
+            }
+            Some((_, Authenticator::ApiKey(keys))) => keys.authenticate(credential.token, now, observer),
+            Some((_, Authenticator::Custom(one))) => one.authenticate(credential.token, request, now, observer),
+            // Never chosen here.
+            Some((_, Authenticator::Jwt(_) | Authenticator::Mtls(_))) => Err(AuthnFault::IssuerUnknown),
+        }?;
+        self.not_revoked(&principal, observer)?;
+        if let Some(constraint) = self.constraint(&principal) {
+            let (token, spent) = (credential.token, &self.spent);
+            let shown = Shown { request, token, principal: &principal, now, spent, spending };
+            let held = constraint.check(&shown);
+            observer.step(|| Step::of("sender", &held, format!("bound to its sender by {}", constraint.name())));
+            held?;
+        }
+        Ok(principal)
+    }
+
+    /// The caller that is known by the certificate of its connection; `None` when nobody asks for one, or there is none.
+    ///
+    /// # Errors
+    /// The fault that keeps the certificate from being a principal.
+    pub fn authenticate_peer(
+        &self,
+        peer: Peer<'_>,
+        observer: &mut impl Observer,
+    ) -> Option<Result<Arc<Principal>, AuthnFault>> {
+        let mtls = self.list.iter().find_map(|one| match one {
+            Authenticator::Mtls(mtls) => Some(mtls),
+            Authenticator::Jwt(_)
+            | Authenticator::Introspection(_)
+            | Authenticator::ApiKey(_)
+            | Authenticator::Custom(_) => None,
+        })?;
+        let principal = mtls.authenticate(peer, observer)?;
+        Some(principal.and_then(|principal| self.not_revoked(&principal, observer).map(|()| principal)))
+    }
+
+    /// Also for a token that was verified before: that it was good says nothing about now.
+    fn not_revoked(&self, principal: &Principal, observer: &mut impl Observer) -> Result<(), AuthnFault> {
+        let Some(revocations) = &self.revocations else { return Ok(()) };
+        let revoked = revocations.now().check(principal);
+        observer.step(|| Step::of("revocations", &revoked, "neither the token nor whom it speaks of is on the list"));
+        Ok(revoked?)
+    }
+
+    /// What the holder of the principal's token has to prove.
+    fn constraint(&self, principal: &Principal) -> Option<SenderConstraint> {
+        let by = self.list.iter().find(|one| one.name() == principal.authenticator());
+        by?.checks()?.sender
+    }
+
+    /// The authenticator for what is no signed token, if the credential is for it: where one looks beside those of signed tokens,
+    /// the credential's form says which of them it is for. That is a choice by what the credential is, before anybody has looked
+    /// whether it is good; one that is refused is never tried elsewhere.
+    fn opaque(&self, credential: &Credential<'_, '_>) -> Option<(AuthenticatorIndex, &Authenticator)> {
+        let all = || credential.authenticators.iter().filter_map(|index| Some((*index, self.list.get(index.0)?)));
+        let opaque = all().find(|(_, one)| one.as_jwt().is_none())?;
+        let signed = all().any(|(_, one)| one.as_jwt().is_some()) && has_three_parts(credential.token.as_str());
+        (!signed).then_some(opaque)
+    }
+
+    /// A known token costs a hash and a look-up, and is checked again for time; an unknown one is parsed and verified.
+    fn jwt(
+        &self,
+        credential: &Credential<'_, '_>,
+        now: Timestamp,
+        supply: &Supply,
+        observer: &mut impl Observer,
+    ) -> Result<Arc<Principal>, AuthnFault> {
+        let digest = TokenDigest::of(credential.token);
+        if let Some(known) = self.verified.get(&digest)
+            && credential.authenticators.contains(&known.by())
+            && self.still_vouches(&known, now)
+        {
+            observer.step(|| {
+                Step::passed("token", "verified before, by the same configuration and a key that is still the issuer's")
+            });
+            let valid = known.span().holds(now);
+            observer.step(|| Step::of("time", &valid, known.span().to_string()));
+            return valid.map(|()| known.into_principal()).map_err(AuthnFault::from);
+        }
+        let accepted = self.verify(credential, now, supply, observer)?;
+        let valid = accepted.span().holds(now);
+        observer.step(|| Step::of("time", &valid, accepted.span().to_string()));
+        valid?;
+        self.verified.put(digest, accepted.clone());
+        Ok(accepted.into_principal())
+    }
+
+    /// Whether the key that verified a token is one that may verify tokens now.
+    fn still_vouches(&self, known: &Accepted, now: Timestamp) -> bool {
+        let authenticator = self.list.get(known.by().0).and_then(Authenticator::as_jwt);
+        authenticator.is_some_and(|authenticator| authenticator.keys.still_hold(known.key(), now))
+    }
+
+    fn verify(
+        &self,
+        credential: &Credential<'_, '_>,
+        now: Timestamp,
+        supply: &Supply,
+        observer: &mut impl Observer,
+    ) -> Result<Accepted, AuthnFault> {
+        let token = UnverifiedToken::parse(credential.token.as_str());
+        observer.step(|| {
+            Step::of("token", &token, "a well-formed signed JWT, and nothing in it that can be read in two ways")
+        });
+        let token = token?;
+        let authenticator = self.of_issuer(&token, credential);
+        observer.step(|| {
+            let issuer = token.claimed_issuer().unwrap_or_default();
+            let found = authenticator.as_ref().map(|(_, one)| one.name.as_str()).unwrap_or_default();
+            Step::of("issuer", &authenticator, format!("`{issuer}`: authenticator `{found}`"))
+        });
+        let (index, authenticator) = authenticator?;
+        authenticator.accept(token, index, now, supply, observer)
+    }
+
+    /// The authenticator of the token's issuer, among those that look where it stood.
+    fn of_issuer(
+        &self,
+        token: &UnverifiedToken<'_>,
+        credential: &Credential<'_, '_>,
+    ) -> Result<(AuthenticatorIndex, &JwtAuthenticator), AuthnFault> {
+        let issuer = token.claimed_issuer().ok_or(AuthnFault::IssuerUnknown)?;
+        credential
+            .authenticators
+            .iter()
+            .filter_map(|index| Some((*index, self.list.get(index.0)?.as_jwt()?)))
+            .find(|(_, authenticator)| authenticator.issuer() == issuer)
+            .ok_or(AuthnFault::IssuerUnknown)
+    }
+}
+
+/// Whether a token has the form of a signed one (RFC 7515 §3.1).
+fn has_three_parts(token: &str) -> bool {
+    token.bytes().filter(|byte| *byte == b'.').count() == 2
+}

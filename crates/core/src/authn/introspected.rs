@@ -1,0 +1,119 @@
+//! Tokens that only their authorization server can read (RFC 7662): what its answer must say, and for how long an answer counts.
+//! Asks nobody: an answer that is not known is a [`Lack`].
+
+mod answer;
+mod known;
+
+pub use answer::{ActiveToken, AnswerFault, IntrospectionAnswer};
+pub use known::{AnswerCounts, AnswerKey, KnownAnswers};
+
+use super::claim_checks::ClaimChecks;
+use super::{AuthnFault, Lack, Supply};
+use crate::credential::{AuthenticatorIndex, BearerText};
+use crate::explain::{Observer, Step};
+use crate::principal::{AuthenticatorName, Principal, Proof};
+use crate::time::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An authenticator of tokens that an authorization server is asked about.
+#[derive(Debug)]
+pub struct IntrospectionAuthenticator {
+    /// Its name in the configuration.
+    pub name: AuthenticatorName,
+    /// What `iss` must be if the server says one; `None` when it is not looked at.
+    pub issuer: Option<Box<str>>,
+    /// What the server must say of a token.
+    pub checks: ClaimChecks,
+    /// For how long its answers count.
+    pub lifetimes: AnswerLifetimes,
+    /// Its answers.
+    pub known: KnownAnswers,
+}
+
+/// For how long answers count, from when the server was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerLifetimes {
+    /// That a token is active; never beyond its `exp`.
+    pub active: Duration,
+    /// That it is not.
+    pub inactive: Duration,
+    /// How much longer that it is active, while the server can't be asked (RFC 5861 §4).
+    pub stale: Duration,
+}
+
+/// What became of asking an authorization server about one token.
+#[derive(Debug, Clone)]
+pub enum IntrospectionAsked {
+    /// This is what it says.
+    Answered(IntrospectionAnswer),
+    /// It said nothing that can be used, or not within the time that modgud gives it: a token may have brought that about.
+    Failed,
+    /// It is away: there is no connection, or what stands before it says so; or it is not asked at present for that.
+    Away,
+    /// It was not asked: too many questions are under way. That says nothing of the server, and whoever asks so many must not be able
+    /// to keep alive what the server has ended.
+    Busy,
+}
+
+impl IntrospectionAuthenticator {
+    /// Whoever holds this token, by what the server said of it or has just said. Looked at anew on each use: only the server's
+    /// words are kept, and not what followed from them.
+    ///
+    /// # Errors
+    /// [`Lack::Introspection`] or [`Lack::ServerAway`] when nothing is known that still counts; else what is wrong with the answer.
+    pub(super) fn authenticate(
+        &self,
+        token: BearerText<'_>,
+        by: AuthenticatorIndex,
+        now: Timestamp,
+        supply: &Supply,
+        observer: &mut impl Observer,
+    ) -> Result<Arc<Principal>, AuthnFault> {
+        let lack = match supply {
+            Supply::Introspection(IntrospectionAsked::Away) => Lack::ServerAway(by),
+            Supply::Introspection(_) | Supply::Nothing | Supply::Keys(_) => Lack::Introspection(by),
+        };
+        let answer = self.answer(token, now, supply).ok_or(lack);
+        observer.step(|| Step::of("introspection", &answer, "the authorization server knows the token"));
+        let active = match answer? {
+            IntrospectionAnswer::Active(active) => Ok(active),
+            IntrospectionAnswer::Inactive => Err(AuthnFault::Inactive),
+        };
+        observer.step(|| Step::of("active", &active, "the authorization server says so"));
+        let claims = active?.claims;
+        if let Some(expected) = &self.issuer
+            && let Some(found) = claims.text("iss").map_err(super::ClaimFault::from)?
+        {
+            let issuer = if *found == **expected { Ok(()) } else { Err(AuthnFault::IssuerUnknown) };
+            observer.step(|| Step::of("issuer", &issuer, format!("`{found}`")));
+            issuer?;
+        }
+        let (identity, span) = self.checks.of_answer(&claims, observer)?;
+        let valid = span.holds(now);
+        observer.step(|| Step::of("time", &valid, span.to_string()));
+        valid?;
+        let absent = Arc::clone(&self.checks.identity.absent);
+        let principal = Principal::new(self.name.clone(), claims, identity, absent, Proof::Token);
+        Ok(Arc::new(principal.until(span.until())))
+    }
+
+    /// What is known of a token, if it still counts: for whoever is about to ask, too.
+    #[must_use]
+    pub fn fresh(&self, key: &AnswerKey, now: Timestamp) -> Option<IntrospectionAnswer> {
+        self.known.fresh(key, self.lifetimes, now)
+    }
+
+    fn answer(&self, token: BearerText<'_>, now: Timestamp, supply: &Supply) -> Option<IntrospectionAnswer> {
+        match supply {
+            Supply::Introspection(IntrospectionAsked::Answered(answer)) => Some(answer.clone()),
+            Supply::Introspection(IntrospectionAsked::Failed | IntrospectionAsked::Away) => {
+                let key = self.known.key(token);
+                self.fresh(&key, now).or_else(|| self.known.stale(&key, self.lifetimes, now))
+            }
+            Supply::Introspection(IntrospectionAsked::Busy) | Supply::Nothing | Supply::Keys(_) => {
+                self.fresh(&self.known.key(token), now)
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What an authorization server says of a token (RFC 7662 §2.2): read strictly, and taken at its word only where it is plain.
+
+use crate::jose::{Claims, JsonFault, NumericDate};
+use crate::time::Timestamp;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What an authorization server says of a token.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IntrospectionAnswer {
+    /// It is good, and this is known of it.
+    Active(ActiveToken),
+    /// It is not, or not for whoever asks.
+    Inactive,
+}
+
+/// A token that its server calls active.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActiveToken {
+    /// The answer, but for `active`.
+    pub claims: Arc<Claims>,
+    /// Its `exp`; never, when none is told or none that can be read.
+    pub(super) expires: Timestamp,
+}
+
+/// Why an answer is none. Such an answer says nothing of the token, neither good nor bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerFault {
+    /// Not an object of strict JSON.
+    #[error("the answer {0}")]
+    Json(JsonFault),
+    /// `active` is not what it must be.
+    #[error("the answer has no `active` that is `true` or `false` (RFC 7662 §2.2)")]
+    Active,
+}
+
+impl IntrospectionAnswer {
+    /// Reads the body of an answer.
+    ///
+    /// # Errors
+    /// [`AnswerFault`], also for an `active` that is missing or anything but `true` or `false`: it is no yes, and whoever writes it
+    /// does not speak of tokens as RFC 7662 does, so that it is no "no" either.
+    pub fn parse(body: &[u8]) -> Result<Self, AnswerFault> {
+        let mut claims = Claims::parse(body).map_err(AnswerFault::Json)?;
+        match claims.take("active") {
+            Some(Value::Bool(true)) => {
+                let expires = claims.numeric_date("exp").ok().flatten();
+                let expires = expires.map_or(Timestamp::NEVER, NumericDate::floor);
+                Ok(Self::Active(ActiveToken { claims: Arc::new(claims), expires }))
+            }
+            Some(Value::Bool(false)) => Ok(Self::Inactive),
+            Some(Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) | None => {
+                Err(AnswerFault::Active)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AnswerFault, IntrospectionAnswer, JsonFault};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn only_true_is_a_yes_and_only_false_is_a_no() {
+        let Ok(IntrospectionAnswer::Active(active)) =
+            IntrospectionAnswer::parse(br#"{"active": true, "sub": "u", "exp": 12.5}"#)
+        else {
+            panic!("it is active")
+        };
+        assert_eq!((active.claims.get("active"), active.expires), (None, Timestamp::from_millis(12_500)));
+        assert_eq!(active.claims.text("sub"), Ok(Some("u")));
+        let no = IntrospectionAnswer::parse(br#"{"active": false, "sub": "u"}"#);
+        assert_eq!(no, Ok(IntrospectionAnswer::Inactive));
+        for odd in ["\"true\"", "\"false\"", "1", "0", "null", "[true]", "{}", "\"\""] {
+            let answer = IntrospectionAnswer::parse(format!("{{\"active\": {odd}}}").as_bytes());
+            assert_eq!(answer, Err(AnswerFault::Active), "{odd}");
+        }
+        assert_eq!(IntrospectionAnswer::parse(b"{}"), Err(AnswerFault::Active));
+        assert_eq!(IntrospectionAnswer::parse(br#"{"Active": true}"#), Err(AnswerFault::Active));
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_says_nothing() {
+        for (body, fault) in [
+            (r#"{"active": false, "active": true}"#, JsonFault::DuplicateName),
+            (r#"{"active": true, "\u0061ctive": false}"#, JsonFault::DuplicateName),
+            (r#"{"active": true, "a": {"b": 1, "b": 2}}"#, JsonFault::DuplicateName),
+            ("<html></html>", JsonFault::Syntax),
+            ("", JsonFault::Syntax),
+            (r#"{"active": true} {"active": true}"#, JsonFault::Syntax),
+            ("true", JsonFault::NotAnObject),
+            (r#"[{"active": true}]"#, JsonFault::NotAnObject),
+        ] {
+            assert_eq!(IntrospectionAnswer::parse(body.as_bytes()), Err(AnswerFault::Json(fault)), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_cannot_be_read_is_told_apart_later_and_bounds_nothing() {
+        for (exp, expires) in
+            [("\"soon\"", Timestamp::NEVER), ("null", Timestamp::NEVER), ("7", Timestamp::from_secs(7))]
+        {
+            let body = format!("{{\"active\": true, \"exp\": {exp}}}");
+            let Ok(IntrospectionAnswer::Active(active)) = IntrospectionAnswer::parse(body.as_bytes()) else {
+                panic!("{body}")
+            };
+            assert_eq!(active.expires, expires, "{body}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! A request, its caller and the time as the values that an expression reads: those that it names, and no others. What can be read
+//! in more than one way is a fault, and not a value that is absent.
+
+use super::fault::EvaluationFault;
+use super::reads::{Names, Reads};
+use super::vocabulary::Variable;
+use crate::authz::PathPattern;
+use crate::http::query::Query;
+use crate::http::request::{Lookup, Request};
+use crate::jose::is_beyond_64_bits;
+use crate::principal::Principal;
+use crate::time::Timestamp;
+use cel::Context;
+use cel::common::types::{
+    CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelTimestamp, CelUInt,
+};
+use cel::common::value::Val;
+use chrono::DateTime;
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// What an expression is evaluated with.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The request.
+    pub request: &'a Request<'a>,
+    /// The pattern that has matched it, where the expression belongs to a rule.
+    pub pattern: Option<&'a PathPattern>,
+    /// The name of the rule that has decided; `None` for none, and while none has.
+    pub rule: Option<&'a str>,
+    /// The caller; `None` when nobody was asked for, or nobody has shown a credential.
+    pub principal: Option<&'a Principal>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+type Boxed<'v> = Box<dyn Val + 'v>;
+
+/// The members of a map.
+#[derive(Default)]
+struct Members<'v>(HashMap<CelMapKey<'v>, Boxed<'v>>);
+
+impl<'v> Members<'v> {
+    fn add(&mut self, name: impl Into<CelMapKey<'v>>, value: Boxed<'v>) {
+        self.0.insert(name.into(), value);
+    }
+
+    fn boxed(self) -> Boxed<'v> {
+        Box::new(CelMap::from(self.0))
+    }
+}
+
+/// Binds what is read.
+pub(super) fn bind<'v>(
+    reads: &Reads,
+    inputs: &'v Inputs<'v>,
+    mut context: Context<'v, 'v>,
+) -> Result<Context<'v, 'v>, EvaluationFault> {
+    let Reads { request, headers, path, query, claims, principal, context: envoy, now, rule, never_a_bool: _ } = reads;
+    let mut add = |variable: Variable, value: Boxed<'v>| context.add_variable_as_val(variable.name(), value);
+    if request.is_something() || headers.is_something() {
+        add(Variable::Request, self::request(request, headers, inputs.request)?);
+    }
+    if path.is_something() {
+        add(Variable::Path, self::path(path, inputs));
+    }
+    if query.is_something() {
+        add(Variable::Query, self::query(query, inputs.request)?);
+    }
+    if claims.is_something() {
+        add(Variable::Claims, self::claims(claims, inputs.principal)?);
+    }
+    if principal.is_something() {
+        add(Variable::Principal, self::principal(principal, inputs.principal));
+    }
+    if envoy.is_something() {
+        let mut members = Members::default();
+        for (name, value) in inputs.request.context.iter().filter(|(name, _)| envoy.has(name)) {
+            members.add(name, text(value));
+        }
+        add(Variable::Context, members.boxed());
+    }
+    if now.is_something() {
+        add(Variable::Now, time(inputs.now));
+    }
+    if rule.is_something() {
+        add(Variable::Rule, inputs.rule.map_or_else(|| -> Boxed<'v> { Box::new(CelNull) }, text));
+    }
+    Ok(context)
+}
+
+fn text(text: &str) -> Boxed<'_> {
+    Box::new(CelString::from(text))
+}
+
+fn owned<'v>(text: String) -> Boxed<'v> {
+    Box::new(CelString::from(text))
+}
+
+/// A time that CEL can't tell is no time, and whatever reads it fails.
+fn time<'v>(now: Timestamp) -> Boxed<'v> {
+    let millis = i64::try_from(now.as_millis()).ok();
+    match millis.and_then(DateTime::from_timestamp_millis) {
+        Some(time) => Box::new(CelTimestamp::from(time.fixed_offset())),
+        None => Box::new(CelNull),
+    }
+}
+
+fn request<'v>(fields: &Names, headers: &Names, request: &'v Request<'v>) -> Result<Boxed<'v>, EvaluationFault> {
+    let mut members = Members::default();
+    let mut add = |name: &'static str, value: Option<Boxed<'v>>| {
+        if let Some(value) = value.filter(|_| fields.has(name)) {
+            members.add(name, value);
+        }
+    };
+    let scheme = std::str::from_utf8(request.scheme).ok().filter(|scheme| !scheme.is_empty());
+    add("method", Some(text(request.method.as_str())));
+    add("scheme", scheme.map(text));
+    add("host", request.host.name().map(text));
+    add("port", request.port.map(|port| -> Boxed<'v> { Box::new(CelInt::from(i64::from(port))) }));
+    add("path", Some(text(request.path.without_trailing_slash())));
+    if headers.is_something() {
+        members.add("headers", self::headers(headers, request)?);
+    }
+    Ok(members.boxed())
+}
+
+fn headers<'v>(names: &Names, request: &'v Request<'v>) -> Result<Boxed<'v>, EvaluationFault> {
+    let mut members = Members::default();
+    let mut add = |name: &str| {
+        let ambiguous = || EvaluationFault::Ambiguous(format!("request.headers['{name}']").into());
+        match request.headers.sole(name) {
+            Lookup::Absent => {}
+            Lookup::One(value) => {
+                let value = std::str::from_utf8(value).map_err(|_| ambiguous())?;
+                members.add(name.to_owned(), text(value));
+            }
+            Lookup::Repeated => return Err(ambiguous()),
+        }
+        Ok(())
+    };
+    match names {
+        Names::Nothing => {}
+        Names::These(names) => names.iter().try_for_each(|name| add(name))?,
+        Names::All => {
+            for field in request.headers.iter() {
+                // Whose name a client chose is not said.
+                let any = || EvaluationFault::Ambiguous("request.headers".into());
+                let name = std::str::from_utf8(field.name).map_err(|_| any())?.to_ascii_lowercase();
+                add(&name).map_err(|_| any())?;
+            }
+        }
+    }
+    Ok(members.boxed())
+}
+
+fn path<'v>(names: &Names, inputs: &'v Inputs<'v>) -> Boxed<'v> {
+    let mut members = Members::default();
+    let parameters = inputs.pattern.iter().flat_map(|pattern| pattern.parameters(&inputs.request.path));
+    for (name, value) in parameters.filter(|(name, _)| names.has(name)) {
+        members.add(name, owned(value.into_owned()));
+    }
+    members.boxed()
+}
+
+fn query<'v>(names: &Names, request: &Request<'v>) -> Result<Boxed<'v>, EvaluationFault> {
+    let query = Query::new(request.query);
+    let mut members = Members::default();
+    match names {
+        Names::Nothing => {}
+        Names::These(names) => {
+            for name in names {
+                let value = query.get(name);
+                let value = value.map_err(|_| EvaluationFault::Ambiguous(format!("query.{name}").into()))?;
+                if let Some(value) = value {
+                    members.add(name.to_string(), owned(value));
+                }
+            }
+        }
+        Names::All => {
+            for (name, value) in query.all().map_err(|_| EvaluationFault::Ambiguous("query".into()))? {
+                members.add(name, owned(value));
+            }
+        }
+    }
+    Ok(members.boxed())
+}
+
+fn claims<'v>(names: &Names, principal: Option<&'v Principal>) -> Result<Boxed<'v>, EvaluationFault> {
+    let mut members = Members::default();
+    if let Some(principal) = principal {
+        let mut add = |name: &'v str, value: &'v Value| {
+            if let Some(value) = principal.present(value) {
+                members.add(name, json(value, principal)?);
+            }
+            Some(())
+        };
+        match names {
+            Names::Nothing => {}
+            Names::These(names) => {
+                for (name, value) in names.iter().filter_map(|name| principal.claims().member(name)) {
+                    add(name, value).ok_or_else(|| EvaluationFault::Number(format!("claims.{name}").into()))?;
+                }
+            }
+            Names::All => {
+                let added = principal.claims().iter().try_for_each(|(name, value)| add(name, value));
+                added.ok_or_else(|| EvaluationFault::Number("claims".into()))?;
+            }
+        }
+    }
+    Ok(members.boxed())
+}
+
+/// A claim as a value. A member that stands for "no value" is left out, so that it can't be taken for one. `None` if it holds a number
+/// that more than one number of a token is read as: compared, two of them would be one.
+fn json<'v>(value: &'v Value, principal: &Principal) -> Option<Boxed<'v>> {
+    Some(match value {
+        Value::Null => Box::new(CelNull),
+        Value::Bool(value) => Box::new(CelBool::from(*value)),
+        Value::Number(number) if is_beyond_64_bits(number) => return None,
+        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(value), _, _) => Box::new(CelInt::from(value)),
+            (None, Some(value), _) => Box::new(CelUInt::from(value)),
+            (None, None, Some(value)) => Box::new(CelDouble::from(value)),
+            (None, None, None) => Box::new(CelNull),
+        },
+        Value::String(value) => text(value),
+        Value::Array(list) => {
+            let list: Option<Vec<Boxed<'v>>> = list.iter().map(|value| json(value, principal)).collect();
+            Box::new(CelList::from(list?))
+        }
+        Value::Object(object) => {
+            let mut members = Members::default();
+            for (name, value) in object {
+                if let Some(value) = principal.present(value) {
+                    members.add(name.as_str(), json(value, principal)?);
+                }
+            }
+            members.boxed()
+        }
+    })
+}
+
+fn principal<'v>(names: &Names, principal: Option<&'v Principal>) -> Boxed<'v> {
+    let mut members = Members::default();
+    if let Some(principal) = principal {
+        let identity = principal.identity();
+        let list = |texts: &'v [Box<str>]| -> Boxed<'v> {
+            let texts: Vec<Boxed<'v>> = texts.iter().map(|one| text(one)).collect();
+            Box::new(CelList::from(texts))
+        };
+        let mut add = |name: &'static str, value: &dyn Fn() -> Option<Boxed<'v>>| {
+            if let Some(value) = names.has(name).then(value).flatten() {
+                members.add(name, value);
+            }
+        };
+        add("subject", &|| identity.subject.as_deref().map(text));
+        add("organization", &|| identity.organization.as_deref().map(text));
+        add("roles", &|| Some(list(&identity.roles)));
+        add("permissions", &|| Some(list(&identity.permissions)));
+        add("scopes", &|| Some(list(&identity.scopes)));
+        add("authenticator", &|| Some(text(principal.authenticator().as_str())));
+    }
+    members.boxed()
+}

@@ -1,0 +1,109 @@
+//! What the `context_extensions` of a route in Envoy tell modgud to do. Owns the names of the keys that are modgud's; what is done
+//! about them belongs to `selection`.
+
+use super::AuthzFault;
+use crate::http::request::Context;
+
+/// What keys that are modgud's begin with, whatever comes after it: a mistake in such a key must not leave a route open.
+const OURS: &str = "modgud";
+/// Names a rule.
+const RULE: &str = "modgud.rule";
+/// Names permissions, with spaces between them.
+const REQUIRE_PERMISSION: &str = "modgud.require_permission";
+/// The most of a name that is repeated in a log.
+const SHOWN: usize = 128;
+
+/// What a route says.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Directions<'c> {
+    /// The name of a rule.
+    pub(super) rule: Option<&'c str>,
+    /// Permissions that the caller has to have.
+    pub(super) permissions: Option<Permissions<'c>>,
+}
+
+/// Permissions with spaces between them; at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Permissions<'c>(&'c str);
+
+impl<'c> Permissions<'c> {
+    pub(super) fn iter(self) -> impl Iterator<Item = &'c str> {
+        self.0.split(' ').filter(|one| !one.is_empty())
+    }
+}
+
+impl<'c> Directions<'c> {
+    /// Reads what the context says.
+    ///
+    /// # Errors
+    /// [`AuthzFault::ContextKey`] and [`AuthzFault::ContextValue`]: who says more than is understood is not to be taken for who says
+    /// less.
+    pub(super) fn read(context: &Context<'c>) -> Result<Self, AuthzFault> {
+        let mut directions = Self::default();
+        for (key, value) in context.iter() {
+            match key {
+                RULE => directions.rule = Some(value),
+                REQUIRE_PERMISSION => directions.permissions = Some(Permissions(value)),
+                _ if is_ours(key) => return Err(AuthzFault::ContextKey(shown(key))),
+                _ => {}
+            }
+        }
+        if directions.rule.is_some_and(str::is_empty) {
+            return Err(AuthzFault::ContextValue(RULE));
+        }
+        if directions.permissions.is_some_and(|permissions| permissions.iter().next().is_none()) {
+            return Err(AuthzFault::ContextValue(REQUIRE_PERMISSION));
+        }
+        Ok(directions)
+    }
+}
+
+fn is_ours(key: &str) -> bool {
+    key.trim_start().get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS))
+}
+
+/// What Envoy's configuration holds, as it can stand in a line of a log.
+pub(super) fn shown(text: &str) -> Box<str> {
+    text.chars().take(SHOWN).flat_map(char::escape_debug).collect::<String>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AuthzFault, Directions, shown};
+    use crate::http::request::Context;
+
+    type Read = Result<(Option<&'static str>, Vec<&'static str>), AuthzFault>;
+
+    #[test]
+    fn what_begins_like_ours_is_ours_or_refused() {
+        let key = |key: &str| Err(AuthzFault::ContextKey(key.into()));
+        let value = |key| Err(AuthzFault::ContextValue(key));
+        let table: [(&[(&str, &str)], Read); 13] = [
+            (&[], Ok((None, vec![]))),
+            (&[("rule", "a"), ("tenant", "b"), ("", ""), ("mod", "gud")], Ok((None, vec![]))),
+            (&[("modgud.rule", "a b")], Ok((Some("a b"), vec![]))),
+            (&[("modgud.require_permission", " read  write ")], Ok((None, vec!["read", "write"]))),
+            (&[("x", ""), ("modgud.require_permission", "a"), ("modgud.rule", "b")], Ok((Some("b"), vec!["a"]))),
+            (&[("modgud.rule", "a"), ("modgud.rules", "b")], key("modgud.rules")),
+            (&[("Modgud.Rule", "a")], key("Modgud.Rule")),
+            (&[("modgud", "a")], key("modgud")),
+            (&[("modgud_rule", "a")], key("modgud_rule")),
+            (&[("modgud.require_permission ", "a")], key("modgud.require_permission ")),
+            (&[("modgud.rule", "")], value("modgud.rule")),
+            (&[("modgud.require_permission", "  ")], value("modgud.require_permission")),
+            (&[("modgudé\n", "a")], key("modgudé\\n")),
+        ];
+        for (entries, expected) in table {
+            let read = Directions::read(&Context::new(entries.to_vec()));
+            let permissions = |read: Directions<'static>| read.permissions.map(|all| all.iter().collect());
+            let read = read.map(|read| (read.rule, permissions(read).unwrap_or_default()));
+            assert_eq!(read, expected, "{entries:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_short_and_plain() {
+        assert_eq!(&*shown("a\u{1b}[0m"), "a\\u{1b}[0m");
+        assert_eq!(shown(&"x".repeat(1_000)).len(), 128);
+    }
+}

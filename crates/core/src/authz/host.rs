@@ -1,0 +1,140 @@
+//! Which hosts a rule is for, and which of several hosts' rules come first: an exact name before `*.suffix`, a longer suffix before a
+//! shorter one, and any of them before no host at all.
+
+use crate::http::host::Host;
+use std::collections::HashMap;
+use std::fmt;
+
+/// The hosts that a rule is for: `api.example.com`, or `*.example.com`, which is every name below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPattern(Form);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Form {
+    /// This name.
+    Name(Box<str>),
+    /// Every name that ends in this, which begins with a dot, and has at least one label more.
+    Below(Box<str>),
+}
+
+/// The text is no pattern for hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a host is written as requests name it, without port, such as `api.example.com`, or `*.example.com` for every name below one"
+)]
+pub struct HostPatternFault;
+
+impl HostPattern {
+    /// Reads a pattern. Names compare without regard to case (RFC 4343).
+    ///
+    /// # Errors
+    /// [`HostPatternFault`] for what no request's host can be.
+    pub fn parse(text: &str) -> Result<Self, HostPatternFault> {
+        let (name, below) = match text.strip_prefix("*.") {
+            Some(name) => (name, true),
+            None => (text, false),
+        };
+        let read = Host::parse(name.as_bytes()).map_err(|_| HostPatternFault)?;
+        // Whatever is read otherwise than it is written, such as a port, is not what requests are found by.
+        let same = read.name().filter(|read| read.eq_ignore_ascii_case(name)).ok_or(HostPatternFault)?;
+        Ok(Self(if below { Form::Below(format!(".{same}").into()) } else { Form::Name(same.into()) }))
+    }
+}
+
+/// For people: as it is written, in lower case.
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Form::Name(name) => f.write_str(name),
+            Form::Below(suffix) => write!(f, "*{suffix}"),
+        }
+    }
+}
+
+/// Something for each host pattern, and for requests whatever their host.
+#[derive(Debug, Default)]
+pub(super) struct ByHost<T> {
+    names: HashMap<Box<str>, T>,
+    below: HashMap<Box<str>, T>,
+    any: T,
+}
+
+impl<T> ByHost<T> {
+    /// This for every host.
+    pub(super) fn new(any: T) -> Self {
+        Self { any, names: HashMap::new(), below: HashMap::new() }
+    }
+
+    /// What belongs to a pattern; to no host when there is none. The first time something `new`.
+    pub(super) fn entry(&mut self, pattern: Option<&HostPattern>, new: impl FnOnce() -> T) -> &mut T {
+        match pattern.map(|pattern| &pattern.0) {
+            None => &mut self.any,
+            Some(Form::Name(name)) => self.names.entry(name.clone()).or_insert_with(new),
+            Some(Form::Below(suffix)) => self.below.entry(suffix.clone()).or_insert_with(new),
+        }
+    }
+
+    /// Everything, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
+        self.names.values().chain(self.below.values()).chain([&self.any])
+    }
+
+    /// Everything that is for this host, the most specific first. Costs a look-up for each label, however many hosts there are.
+    pub(super) fn of(&self, host: Option<&str>) -> impl Iterator<Item = &T> {
+        let named = host.filter(|_| !self.names.is_empty()).and_then(|host| self.names.get(host));
+        let host = host.filter(|_| !self.below.is_empty()).unwrap_or_default();
+        let suffixes = host.match_indices('.').filter_map(|(at, _)| host.get(at..));
+        named.into_iter().chain(suffixes.filter_map(|suffix| self.below.get(suffix))).chain([&self.any])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ByHost, HostPattern};
+
+    #[test]
+    fn the_more_specific_host_comes_first() {
+        let mut by_host = ByHost::new("any".to_owned());
+        for text in ["API.example.com", "*.example.com", "*.com", "*.api.example.com", "example.com"] {
+            by_host.entry(Some(&HostPattern::parse(text).unwrap()), || text.to_owned());
+        }
+        assert_eq!(by_host.entry(None, String::new), "any");
+        for (host, expected) in [
+            (Some("api.example.com"), &["API.example.com", "*.example.com", "*.com", "any"][..]),
+            (Some("a.b.example.com"), &["*.example.com", "*.com", "any"]),
+            (Some("x.api.example.com"), &["*.api.example.com", "*.example.com", "*.com", "any"]),
+            (Some("example.com"), &["example.com", "*.com", "any"]),
+            (Some("badexample.com"), &["*.com", "any"]),
+            (Some("com"), &["any"]),
+            (Some("127.0.0.1"), &["any"]),
+            (None, &["any"]),
+        ] {
+            let found: Vec<&String> = by_host.of(host).collect();
+            assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{host:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_what_a_request_can_name() {
+        for (text, shown) in
+            [("API.Example.com", "api.example.com"), ("*.Example.com", "*.example.com"), ("127.0.0.1", "127.0.0.1")]
+        {
+            assert_eq!(HostPattern::parse(text).unwrap().to_string(), shown);
+        }
+        for bad in [
+            "",
+            "*",
+            "*.",
+            "*example.com",
+            "a.*.com",
+            "**.com",
+            "a b",
+            "a..b",
+            "api.example.com:80",
+            "api.example.com/",
+            "http://a",
+        ] {
+            assert!(HostPattern::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

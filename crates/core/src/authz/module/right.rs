@@ -1,0 +1,113 @@
+//! What an organization may do in a module: `BiFrost`'s four bits, and which methods ask for which.
+
+use crate::http::method::Method;
+use std::fmt;
+
+/// One thing that a request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// POST.
+    Create,
+    /// GET and HEAD.
+    Read,
+    /// PUT and PATCH.
+    Update,
+    /// DELETE.
+    Delete,
+}
+
+impl Right {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Create, Self::Read, Self::Update, Self::Delete];
+
+    /// What a method asks for; `None` for one that `BiFrost` had no bit for.
+    #[must_use]
+    pub fn of(method: Method<'_>) -> Option<Self> {
+        match method.as_str() {
+            "POST" => Some(Self::Create),
+            "GET" | "HEAD" => Some(Self::Read),
+            "PUT" | "PATCH" => Some(Self::Update),
+            "DELETE" => Some(Self::Delete),
+            _ => None,
+        }
+    }
+
+    /// The word for it in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Read => "read",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Create => 8,
+            Self::Read => 4,
+            Self::Update => 2,
+            Self::Delete => 1,
+        }
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Some of the four rights, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights(u8);
+
+impl Rights {
+    /// No right.
+    pub const NONE: Self = Self(0);
+    /// The greatest mask: every right.
+    pub const MOST: u8 = 15;
+
+    /// The rights of a mask: create 8, read 4, update 2, delete 1, added up. `None` above 15.
+    #[must_use]
+    pub fn of_mask(mask: u64) -> Option<Self> {
+        u8::try_from(mask).ok().filter(|mask| *mask <= Self::MOST).map(Self)
+    }
+
+    /// These rights.
+    #[must_use]
+    pub fn of(rights: impl IntoIterator<Item = Right>) -> Self {
+        Self(rights.into_iter().fold(0, |mask, right| mask | right.bit()))
+    }
+
+    /// These and those.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether this right is one of them.
+    #[must_use]
+    pub const fn has(self, right: Right) -> bool {
+        self.0 & right.bit() != 0
+    }
+}
+
+/// For a sentence: `` `read` and `update` ``, or `nothing`.
+impl fmt::Display for Rights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before: Option<Right> = None;
+        let mut started = false;
+        for right in Right::ALL.into_iter().filter(|right| self.has(*right)) {
+            if let Some(before) = before.replace(right) {
+                write!(f, "{}`{before}`", if started { ", " } else { "" })?;
+                started = true;
+            }
+        }
+        match before {
+            None => f.write_str("nothing"),
+            Some(last) => write!(f, "{}`{last}`", if started { " and " } else { "" }),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Prefixes, rights, and which module a request is in.
+
+use super::super::PatternFault;
+use super::{ModuleAccess, ModuleName, ModulePrefix, Modules, Organizations, PrefixFault, Right, Rights};
+use crate::http::method::Method;
+use crate::http::request::{Headers, Request};
+use std::collections::HashSet;
+
+#[test]
+fn a_prefix_is_plain_segments_in_one_spelling() {
+    for (text, shown, first, segments) in [
+        ("/crm", "/crm", "crm", 1),
+        ("/crm/", "/crm", "crm", 1),
+        ("/a/b-c/d_e.f~0", "/a/b-c/d_e.f~0", "a", 3),
+        ("/...", "/...", "...", 1),
+    ] {
+        let prefix = ModulePrefix::parse(text).unwrap();
+        assert_eq!((prefix.as_str(), prefix.first(), prefix.segments()), (shown, first, segments), "{text}");
+        assert_eq!(prefix.pattern().to_string(), format!("{shown}/{{*rest}}"));
+    }
+    let long = "/a".repeat(65);
+    for (text, fault) in [
+        ("", PrefixFault::Root),
+        ("/", PrefixFault::Root),
+        ("crm", PrefixFault::Pattern(PatternFault::NotAbsolute)),
+        ("//", PrefixFault::Pattern(PatternFault::EmptySegment)),
+        ("/crm//", PrefixFault::Pattern(PatternFault::EmptySegment)),
+        ("/a/../b", PrefixFault::Pattern(PatternFault::DotSegment)),
+        ("/.", PrefixFault::Pattern(PatternFault::DotSegment)),
+        ("/a%20b", PrefixFault::Pattern(PatternFault::Percent)),
+        ("/a*", PrefixFault::Pattern(PatternFault::Asterisk)),
+        ("/a;b", PrefixFault::Pattern(PatternFault::IllegalCharacter)),
+        ("/crm/{*rest}", PrefixFault::Parameter),
+        ("/{tenant}", PrefixFault::Parameter),
+        ("/a b", PrefixFault::Character),
+        ("/größe", PrefixFault::Character),
+        ("/a+b", PrefixFault::Character),
+        (&long, PrefixFault::Pattern(PatternFault::TooManySegments)),
+    ] {
+        assert_eq!(ModulePrefix::parse(text), Err(fault), "{text}");
+    }
+}
+
+#[test]
+fn masks_are_bifrosts() {
+    let of = |mask| -> Vec<&str> {
+        let rights = Rights::of_mask(mask).unwrap();
+        Right::ALL.into_iter().filter(|right| rights.has(*right)).map(Right::name).collect()
+    };
+    for (mask, rights, shown) in [
+        (0, &[][..], "nothing"),
+        (1, &["delete"], "`delete`"),
+        (2, &["update"], "`update`"),
+        (4, &["read"], "`read`"),
+        (8, &["create"], "`create`"),
+        (12, &["create", "read"], "`create` and `read`"),
+        (7, &["read", "update", "delete"], "`read`, `update` and `delete`"),
+        (15, &["create", "read", "update", "delete"], "`create`, `read`, `update` and `delete`"),
+    ] {
+        assert_eq!(
+            (of(mask).as_slice(), Rights::of_mask(mask).unwrap().to_string().as_str()),
+            (rights, shown),
+            "{mask}"
+        );
+    }
+    assert_eq!((Rights::of_mask(16), Rights::of_mask(256), Rights::of_mask(u64::MAX)), (None, None, None));
+    let masks: HashSet<String> = (0..16).map(|mask| Rights::of_mask(mask).unwrap().to_string()).collect();
+    assert_eq!(masks.len(), 16);
+}
+
+#[test]
+fn methods_ask_for_rights() {
+    let right = |method| Right::of(Method::parse(method).unwrap()).map(Right::name);
+    for (method, expected) in [
+        ("POST", Some("create")),
+        ("GET", Some("read")),
+        ("HEAD", Some("read")),
+        ("PUT", Some("update")),
+        ("PATCH", Some("update")),
+        ("DELETE", Some("delete")),
+        ("OPTIONS", None),
+        ("PROPFIND", None),
+        ("CONNECT", None),
+        ("QUERY", None),
+    ] {
+        assert_eq!(right(method), expected, "{method}");
+    }
+}
+
+#[test]
+fn masks_of_one_organization_and_of_any_add_up() {
+    let mut access = ModuleAccess::new(ModuleName::new("crm"));
+    assert_eq!(access.of(Some("a")), Rights::NONE);
+    access.allow(Organizations::One("a"), Rights::of([Right::Create]));
+    access.allow(Organizations::Any, Rights::of([Right::Read]));
+    access.allow(Organizations::One("a"), Rights::of([Right::Delete]));
+    access.allow(Organizations::One("b"), Rights::NONE);
+    let read = Rights::of([Right::Read]);
+    assert_eq!(access.of(Some("a")), Rights::of([Right::Create, Right::Read, Right::Delete]));
+    assert_eq!([access.of(Some("b")), access.of(Some("A")), access.of(Some("")), access.of(None)], [read; 4]);
+}
+
+#[test]
+fn the_longest_prefix_decides_which_module_a_request_is_in() {
+    let module = |name: &str, prefix: &str| {
+        (ModulePrefix::parse(prefix).unwrap(), Some(ModuleAccess::new(ModuleName::new(name))))
+    };
+    let open = (ModulePrefix::parse("/crm/open").unwrap(), None);
+    let modules = vec![module("reports", "/crm/reports"), open, module("crm", "/crm"), module("deep", "/a/b/c")];
+    let modules = Modules::new(modules).unwrap();
+    for (path, expected) in [
+        ("/crm", Some("crm")),
+        ("/crm/", Some("crm")),
+        ("/crm/a/b", Some("crm")),
+        ("/crm/reports", Some("reports")),
+        ("/crm/reports/1", Some("reports")),
+        ("/crm/reportsx", Some("crm")),
+        ("/crm/open", None),
+        ("/crm/open/a", None),
+        ("/crmx", None),
+        ("/CRM", None),
+        ("/", None),
+        ("/a", None),
+        ("/a/b/", None),
+        ("/a/b/c", Some("deep")),
+        ("/a/b/d", None),
+    ] {
+        for method in ["GET", "PROPFIND"] {
+            let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", Headers::default()).unwrap();
+            let found = modules.narrow(&request);
+            assert_eq!(found.as_ref().map(|found| found.module().as_str()), expected, "{path}");
+        }
+    }
+    assert!(Modules::new(vec![(ModulePrefix::parse("/crm").unwrap(), None)]).is_none(), "nothing to look up");
+}

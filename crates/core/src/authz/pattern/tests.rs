@@ -1,0 +1,211 @@
+//! What operators may write as a path pattern, and what is refused.
+
+use super::{PathPattern, PatternFault, Segment};
+use crate::http::path::{MAX_TARGET_BYTES, RequestTarget};
+use proptest::prelude::*;
+use std::collections::HashSet;
+
+#[test]
+fn parameters_are_what_stands_in_their_places() {
+    // pattern, path, name=value of each parameter
+    for (pattern, path, expected) in [
+        ("/", "/", ""),
+        ("/a", "/a", ""),
+        ("/orgs/{org}", "/orgs/x", "org=x"),
+        ("/orgs/{org}/", "/orgs/x/", "org=x"),
+        ("/{a}/b/{c}", "/1/b/2", "a=1 c=2"),
+        ("/{a}", "/100%25", "a=100%"),
+        ("/{a}", "/%C3%A9%20x", "a=é x"),
+        ("/a/{*rest}", "/a", "rest="),
+        ("/a/{*rest}", "/a/", "rest="),
+        ("/a/{*rest}", "/a/b/c/", "rest=b/c"),
+        ("/{a}/{*rest}", "/1/2/3", "a=1 rest=2/3"),
+    ] {
+        let (text, pattern) = (pattern, PathPattern::parse(pattern).unwrap());
+        let target = RequestTarget::parse(path.as_bytes()).unwrap();
+        let found: Vec<String> =
+            pattern.parameters(&target.path).map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(found.join(" "), expected, "{text} {path}");
+        let names: Vec<&str> = pattern.names().collect();
+        let found: Vec<&str> = found.iter().filter_map(|text| text.split_once('=')).map(|(name, _)| name).collect();
+        assert_eq!(names, found, "{text}");
+    }
+}
+
+#[test]
+fn patterns_are_read_and_written_back() {
+    // pattern, the same as it is written back, number of segments before `{*rest}`, name of `{*rest}`
+    let table = [
+        ("/", "/", 0, None),
+        ("/admin", "/admin", 1, None),
+        ("/admin/", "/admin", 1, None),
+        ("/api/users/{id}", "/api/users/{id}", 3, None),
+        ("/{org}/{id}/", "/{org}/{id}", 2, None),
+        ("/{*rest}", "/{*rest}", 0, Some("rest")),
+        ("/admin/{*rest}/", "/admin/{*rest}", 1, Some("rest")),
+        ("/{_a1}/{*b}", "/{_a1}/{*b}", 1, Some("b")),
+        ("/v1/things:cancel/me@example.com", "/v1/things:cancel/me@example.com", 3, None),
+        ("/a b/caf\u{e9}", "/a b/caf\u{e9}", 2, None),
+        ("/.well-known/...", "/.well-known/...", 2, None),
+    ];
+    for (text, written, segments, rest) in table {
+        let pattern = PathPattern::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+        assert_eq!(pattern.to_string(), written);
+        assert_eq!(PathPattern::parse(written).as_ref(), Ok(&pattern));
+        assert_eq!((pattern.segments().len(), pattern.rest()), (segments, rest), "{text}");
+    }
+}
+
+#[test]
+fn everything_else_is_refused_with_its_own_message() {
+    let long = format!("/{}", "a".repeat(MAX_TARGET_BYTES));
+    let deep = "/a".repeat(65);
+    let table = [
+        ("", PatternFault::NotAbsolute),
+        ("admin", PatternFault::NotAbsolute),
+        ("*", PatternFault::NotAbsolute),
+        ("https://example.com/", PatternFault::NotAbsolute),
+        (&long, PatternFault::TooLong),
+        (&deep, PatternFault::TooManySegments),
+        ("//", PatternFault::EmptySegment),
+        ("//admin", PatternFault::EmptySegment),
+        ("/a//b", PatternFault::EmptySegment),
+        ("/a//", PatternFault::EmptySegment),
+        ("/.", PatternFault::DotSegment),
+        ("/a/../b", PatternFault::DotSegment),
+        ("/a%20b", PatternFault::Percent),
+        ("/100%", PatternFault::Percent),
+        ("/a?b", PatternFault::IllegalCharacter),
+        ("/a#b", PatternFault::IllegalCharacter),
+        ("/a;b", PatternFault::IllegalCharacter),
+        ("/a\\b", PatternFault::IllegalCharacter),
+        ("/a\nb", PatternFault::IllegalCharacter),
+        ("/a\u{85}", PatternFault::IllegalCharacter),
+        ("/admin/*", PatternFault::Asterisk),
+        ("/admin/**", PatternFault::Asterisk),
+        ("/a{id}", PatternFault::Brace),
+        ("/{id}a", PatternFault::Brace),
+        ("/{a}{b}", PatternFault::Brace),
+        ("/{{a}}", PatternFault::Brace),
+        ("/{", PatternFault::Brace),
+        ("/}", PatternFault::Brace),
+        ("/{a/b}", PatternFault::Brace),
+        ("/{}", PatternFault::ParameterName),
+        ("/{*}", PatternFault::ParameterName),
+        ("/{**a}", PatternFault::ParameterName),
+        ("/{1a}", PatternFault::ParameterName),
+        ("/{Id}", PatternFault::ParameterName),
+        ("/{a-b}", PatternFault::ParameterName),
+        ("/{ a }", PatternFault::ParameterName),
+        ("/{a:[0-9]+}", PatternFault::Constraint),
+        ("/{rest:.*}", PatternFault::Constraint),
+        ("/{int:id}", PatternFault::Constraint),
+        ("/users/:id", PatternFault::ForeignParameter),
+        ("/users/:id?/x", PatternFault::ForeignParameter),
+        ("/users/<id>", PatternFault::ForeignParameter),
+        ("/users/<int:id>", PatternFault::ForeignParameter),
+        ("/users/[id]", PatternFault::ForeignParameter),
+        ("/users/[[...rest]]", PatternFault::ForeignParameter),
+        ("/users/[0-9]+", PatternFault::ForeignParameter),
+        ("/users/$id", PatternFault::ForeignParameter),
+        ("/users/(a|b)", PatternFault::ForeignParameter),
+        ("/^users", PatternFault::ForeignParameter),
+        ("/users/%24a%24", PatternFault::Percent),
+        ("/users/a%24", PatternFault::Percent),
+        ("/users/%2Fid", PatternFault::Percent),
+        ("/{a}/{a}", PatternFault::DuplicateName),
+        ("/{a}/{*a}", PatternFault::DuplicateName),
+        ("/{*a}/b", PatternFault::RestNotLast),
+        ("/{*a}/{*b}", PatternFault::RestNotLast),
+    ];
+    for (text, fault) in table {
+        assert_eq!(PathPattern::parse(text), Err(fault), "{text:?}");
+    }
+    let numbers: HashSet<_> = table.iter().map(|(_, fault)| number(*fault)).collect();
+    let messages: HashSet<_> = table.iter().map(|(_, fault)| fault.to_string()).collect();
+    assert_eq!((numbers.len(), messages.len()), (14, 14));
+}
+
+/// A segment that really begins with the mark of another syntax is written with that character encoded, and is then the same segment,
+/// in whichever way a client writes it.
+#[test]
+fn a_literal_with_a_foreign_mark_is_written_encoded_and_matches_in_each_form() {
+    for (written, sent) in [
+        ("/odata/%24metadata", ["/odata/$metadata", "/odata/%24metadata"]),
+        ("/users/%3Aid", ["/users/:id", "/users/%3aid"]),
+        ("/users/%3cid>", ["/users/%3Cid%3E", "/users/%3cid%3e"]),
+        ("/users/%5Bid]", ["/users/%5Bid%5D", "/users/%5bid%5d"]),
+        ("/users/%28a|b)", ["/users/(a%7Cb)", "/users/%28a%7cb%29"]),
+    ] {
+        let pattern = PathPattern::parse(written).unwrap();
+        assert_eq!(PathPattern::parse(&pattern.to_string()), Ok(pattern.clone()), "{written}");
+        for target in sent {
+            let target = RequestTarget::parse(target.as_bytes()).unwrap();
+            assert!(pattern.matches(&target.path), "{written}");
+        }
+        let other = RequestTarget::parse(b"/users/7").unwrap();
+        assert!(!pattern.matches(&other.path), "{written}");
+    }
+    // Nothing is encoded that is no mark at the start of a segment.
+    for plain in ["/things:cancel", "/a:b", "/$1", "/:", "/Products(1)", "/C++", "/a$b", "/a[0]", "/a<b"] {
+        assert_eq!(PathPattern::parse(plain).unwrap().to_string(), plain);
+    }
+}
+
+/// A new variant does not compile until it has a number, and so a row in the table above.
+const fn number(fault: PatternFault) -> u8 {
+    match fault {
+        PatternFault::NotAbsolute => 1,
+        PatternFault::TooLong => 2,
+        PatternFault::EmptySegment => 3,
+        PatternFault::DotSegment => 4,
+        PatternFault::Percent => 5,
+        PatternFault::IllegalCharacter => 6,
+        PatternFault::Asterisk => 7,
+        PatternFault::Brace => 8,
+        PatternFault::ParameterName => 9,
+        PatternFault::DuplicateName => 10,
+        PatternFault::RestNotLast => 11,
+        PatternFault::TooManySegments => 12,
+        PatternFault::ForeignParameter => 13,
+        PatternFault::Constraint => 14,
+    }
+}
+
+fn encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,=:@".contains(&byte);
+    let byte = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") };
+    text.bytes().map(byte).collect()
+}
+
+proptest! {
+    #[test]
+    fn every_literal_is_a_segment_that_a_path_can_hold(
+        text in "[^{}/]{1,3}|[ -.0-z~\u{80}-\u{a0}]{1,4}|[a-z.]{1,3}",
+    ) {
+        if PathPattern::parse(&format!("/{text}")).is_ok() {
+            let raw = format!("/{}", encode(&text));
+            let target = RequestTarget::parse(raw.as_bytes()).unwrap();
+            prop_assert_eq!(target.path.first_segment(), Some(text.as_str()));
+        }
+    }
+
+    #[test]
+    fn every_segment_that_a_path_can_hold_is_a_literal_but_for_four_characters_and_foreign_marks(
+        text in "[^/]{1,3}|[ -.0-~\u{80}-\u{a0}]{1,4}|[a-z.]{1,3}",
+    ) {
+        let raw = format!("/{}", encode(&text));
+        let is_plain = !text.contains(['%', '*', '{', '}']) && super::literal(&text) == text;
+        let possible = RequestTarget::parse(raw.as_bytes()).is_ok() && is_plain;
+        let literal = PathPattern::parse(&format!("/{text}"))
+            .is_ok_and(|pattern| pattern.segments() == [Segment::Literal(text.as_str().into())]);
+        prop_assert_eq!(literal, possible);
+    }
+
+    #[test]
+    fn no_text_panics_and_what_is_written_back_is_the_same(text in "/?([a{}*/_.1]{0,12}|\\PC{0,8})") {
+        if let Ok(pattern) = PathPattern::parse(&text) {
+            prop_assert_eq!(PathPattern::parse(&pattern.to_string()), Ok(pattern));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The entries of one place in a tree whose keys are folded: each with its own pattern, which is compared once more, since some of
+//! them take `/Admin` for `/admin` and others don't.
+
+use super::tree::{Ends, Entry, Leaf, Slots};
+use super::{Layer, Served, Wanted};
+use crate::authz::pattern::PathPattern;
+use crate::authz::reading::Reading;
+use crate::http::path::CanonicalPath;
+
+/// The entries of one place.
+#[derive(Debug, Default)]
+pub(super) struct Spelled(Vec<(PathPattern, Leaf)>);
+
+/// A path that is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sought<'p, 'a> {
+    pub(super) path: &'p CanonicalPath<'a>,
+    pub(super) reading: Reading<'p>,
+}
+
+impl Spelled {
+    /// The entry that stands where another one would have to.
+    pub(super) fn taken(&self, layer: Layer, served: Served<'_>, pattern: &PathPattern) -> Option<usize> {
+        let meeting = self.0.iter().filter(|(other, _)| other.meets(pattern));
+        meeting.filter_map(|(_, leaf)| leaf.layer(layer)).find_map(|slots| slots.taken(served))
+    }
+
+    pub(super) fn take(&mut self, layer: Layer, served: Served<'_>, pattern: &PathPattern, index: usize) {
+        let mut known = self.0.iter_mut();
+        if let Some((_, leaf)) = known.find(|(other, _)| other.case() == pattern.case() && other.covers(pattern)) {
+            leaf.layer_mut(layer).take(served, index);
+            return;
+        }
+        let mut leaf = Leaf::default();
+        leaf.layer_mut(layer).take(served, index);
+        self.0.push((pattern.clone(), leaf));
+    }
+
+    pub(super) fn find(&self, layer: Layer, wanted: Wanted<'_>, sought: Sought<'_, '_>) -> Option<usize> {
+        self.all(layer, wanted, sought).next()
+    }
+
+    /// The entries that match, the more specific first.
+    pub(super) fn all(&self, layer: Layer, wanted: Wanted<'_>, sought: Sought<'_, '_>) -> impl Iterator<Item = usize> {
+        let slot = |of: &dyn Fn(&Slots) -> Option<usize>| {
+            let in_layer = |layer| {
+                let held = self.0.iter().filter_map(move |(pattern, leaf)| Some((pattern, of(leaf.layer(layer)?)?)));
+                { held }.find(|(pattern, _)| pattern.matches_read(sought.path, sought.reading)).map(|(_, index)| index)
+            };
+            match layer {
+                Layer::Enforced => in_layer(Layer::Enforced),
+                // Of two entries for the same requests, the one that is tried out hides the other.
+                Layer::Shadow => in_layer(Layer::Shadow).or_else(|| in_layer(Layer::Enforced)),
+            }
+        };
+        let named = |method: &str| slot(&|slots: &Slots| slots.named.get(method).copied());
+        let (preflight, method) = match wanted {
+            Wanted::Method(method) => (None, method.as_str()),
+            Wanted::Preflight => (slot(&|slots: &Slots| slots.preflight), "OPTIONS"),
+        };
+        let own = named(method);
+        let read = if method == "HEAD" { named("GET") } else { None };
+        let any = slot(&|slots: &Slots| slots.any);
+        preflight.into_iter().chain(own).chain(read.filter(|read| own != Some(*read))).chain(any)
+    }
+}
+
+impl Ends for Spelled {
+    type Spelling = PathPattern;
+
+    fn entries(&self) -> impl Iterator<Item = Entry<'_, PathPattern>> {
+        self.0.iter().flat_map(|(pattern, leaf)| {
+            let of_leaf = leaf.entries();
+            of_leaf.map(move |Entry { layer, index, methods, spelling: () }| Entry {
+                layer,
+                index,
+                methods,
+                spelling: pattern,
+            })
+        })
+    }
+
+    fn always(&self, layer: Layer, method: Option<&str>, spelling: &PathPattern) -> Option<usize> {
+        let covering = self.0.iter().filter(|(pattern, _)| pattern.covers(spelling));
+        { covering }.find_map(|(_, leaf)| leaf.always(layer, method, &()))
+    }
+}

@@ -1,0 +1,248 @@
+//! The tree of segments in which entries are found, which are numbers here. What it all means is told in `router`.
+
+use super::{Layer, Served, Wanted};
+use crate::authz::pattern::{PathPattern, Segment};
+use crate::authz::reading::Piece;
+use crate::http::method::Method;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
+
+/// What can follow one prefix of segments. A tree is as deep as its longest pattern has segments, and no deeper.
+#[derive(Debug, Default)]
+pub(super) struct Node<L> {
+    literals: HashMap<Box<str>, Self>,
+    parameter: Option<Box<Self>>,
+    /// Patterns that end here.
+    end: L,
+    /// Patterns that go on with `{*rest}`.
+    rest: L,
+}
+
+impl<L: Default> Node<L> {
+    /// The place of a pattern, with each of its literals under a key.
+    pub(super) fn leaf_mut(&mut self, pattern: &PathPattern, key: impl Fn(&str) -> Box<str>) -> &mut L {
+        let mut node = self;
+        for segment in pattern.segments() {
+            node = match segment {
+                Segment::Literal(text) => node.literals.entry(key(text)).or_default(),
+                Segment::Parameter(_) => node.parameter.get_or_insert_default(),
+            };
+        }
+        if pattern.rest().is_some() { &mut node.rest } else { &mut node.end }
+    }
+
+    /// Visits every place that a path may belong to, the most specific first: a literal as it was sent before one without its suffix.
+    pub(super) fn walk<'p, B>(
+        &self,
+        mut pieces: impl Iterator<Item = Piece<'p>> + Clone,
+        visit: &mut impl FnMut(&L) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        match pieces.next() {
+            None => visit(&self.end)?,
+            Some(Piece { text, stem }) => {
+                let literals = [Some(text), stem].into_iter().flatten().filter_map(|text| self.literals.get(text));
+                for node in literals.chain(self.parameter.as_deref()) {
+                    node.walk(pieces.clone(), visit)?;
+                }
+            }
+        }
+        visit(&self.rest)
+    }
+}
+
+impl Node<Leaf> {
+    pub(super) fn find<'p>(
+        &self,
+        layer: Layer,
+        mut segments: impl Iterator<Item = &'p str> + Clone,
+        method: Method<'_>,
+    ) -> Option<usize> {
+        let exact = match segments.next() {
+            None => self.end.find(layer, method),
+            Some(segment) => self
+                .literals
+                .get(segment)
+                .and_then(|node| node.find(layer, segments.clone(), method))
+                .or_else(|| self.parameter.as_ref().and_then(|node| node.find(layer, segments, method))),
+        };
+        exact.or_else(|| self.rest.find(layer, method))
+    }
+
+    pub(super) fn find_all<'p>(
+        &self,
+        layer: Layer,
+        mut segments: impl Iterator<Item = &'p str> + Clone,
+        wanted: Wanted<'_>,
+        found: &mut Vec<usize>,
+    ) {
+        match segments.next() {
+            None => found.extend(self.end.all(layer, wanted)),
+            Some(segment) => {
+                let nodes = self.literals.get(segment).into_iter().chain(self.parameter.as_deref());
+                nodes.for_each(|node| node.find_all(layer, segments.clone(), wanted, found));
+            }
+        }
+        found.extend(self.rest.all(layer, wanted));
+    }
+}
+
+/// The entries at one place of a tree.
+pub(super) trait Ends {
+    /// What tells patterns of one place apart.
+    type Spelling;
+
+    /// Every entry with its methods, but for those for preflights; none is any method.
+    fn entries(&self) -> impl Iterator<Item = Entry<'_, Self::Spelling>>;
+
+    /// The entry that decides every request of a method, or of any, wherever a pattern of a spelling goes on.
+    fn always(&self, layer: Layer, method: Option<&str>, spelling: &Self::Spelling) -> Option<usize>;
+}
+
+/// An entry of a place.
+pub(super) struct Entry<'l, S> {
+    pub(super) layer: Layer,
+    pub(super) index: usize,
+    pub(super) methods: Vec<Option<&'l str>>,
+    pub(super) spelling: &'l S,
+}
+
+impl<L: Ends> Node<L> {
+    pub(super) fn covered(&self, found: &mut Vec<(usize, BTreeSet<usize>)>) {
+        for Entry { layer, index, methods, spelling } in self.rest.entries() {
+            let mut by = BTreeSet::new();
+            if methods.iter().all(|method| self.decides_all(layer, *method, spelling, &mut by)) {
+                found.push((index, by));
+            }
+        }
+        self.literals.values().chain(self.parameter.as_deref()).for_each(|node| node.covered(found));
+    }
+
+    /// Whether what begins here is decided by something more specific than a `{*rest}` here, whatever follows.
+    fn decides_all(
+        &self,
+        layer: Layer,
+        method: Option<&str>,
+        spelling: &L::Spelling,
+        by: &mut BTreeSet<usize>,
+    ) -> bool {
+        let Some(end) = self.end.always(layer, method, spelling) else { return false };
+        by.insert(end);
+        let Some(next) = self.parameter.as_deref() else { return false };
+        match next.rest.always(layer, method, spelling) {
+            Some(rest) => {
+                by.insert(rest);
+                true
+            }
+            None => next.decides_all(layer, method, spelling, by),
+        }
+    }
+}
+
+impl Ends for Leaf {
+    type Spelling = ();
+
+    fn entries(&self) -> impl Iterator<Item = Entry<'_, ()>> {
+        let layers = [(Layer::Enforced, Some(&self.enforced)), (Layer::Shadow, self.shadow.as_deref())];
+        layers.into_iter().filter_map(|(layer, slots)| Some((layer, slots?))).flat_map(|(layer, slots)| {
+            let of_slots = slots.entries().into_iter();
+            of_slots.map(move |(index, methods)| Entry { layer, index, methods, spelling: &() })
+        })
+    }
+
+    fn always(&self, layer: Layer, method: Option<&str>, (): &()) -> Option<usize> {
+        let named = |method: &str| self.slot(layer, |slots| slots.named.get(method).copied());
+        let of_method = method.and_then(|method| named(method).or_else(|| named("GET").filter(|_| method == "HEAD")));
+        of_method.or_else(|| self.slot(layer, |slots| slots.any))
+    }
+}
+
+/// The entries of one path pattern.
+#[derive(Debug, Default)]
+pub(super) struct Leaf {
+    enforced: Slots,
+    shadow: Option<Box<Slots>>,
+}
+
+/// Those of one layer, as numbers of the entries.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    pub(super) preflight: Option<usize>,
+    pub(super) named: HashMap<Box<str>, usize>,
+    pub(super) any: Option<usize>,
+}
+
+impl Leaf {
+    pub(super) fn layer_mut(&mut self, layer: Layer) -> &mut Slots {
+        match layer {
+            Layer::Enforced => &mut self.enforced,
+            Layer::Shadow => self.shadow.get_or_insert_default(),
+        }
+    }
+
+    fn find(&self, layer: Layer, method: Method<'_>) -> Option<usize> {
+        self.all(layer, Wanted::Method(method)).next()
+    }
+
+    /// The entries that match, the more specific first.
+    fn all(&self, layer: Layer, wanted: Wanted<'_>) -> impl Iterator<Item = usize> {
+        let named = |method: &str| self.slot(layer, |slots| slots.named.get(method).copied());
+        let (preflight, method) = match wanted {
+            Wanted::Method(method) => (None, method.as_str()),
+            Wanted::Preflight => (self.slot(layer, |slots| slots.preflight), "OPTIONS"),
+        };
+        let own = named(method);
+        let read = if method == "HEAD" { named("GET") } else { None };
+        let any = self.slot(layer, |slots| slots.any);
+        preflight.into_iter().chain(own).chain(read.filter(|read| own != Some(*read))).chain(any)
+    }
+
+    /// Those of one layer.
+    pub(super) fn layer(&self, layer: Layer) -> Option<&Slots> {
+        match layer {
+            Layer::Enforced => Some(&self.enforced),
+            Layer::Shadow => self.shadow.as_deref(),
+        }
+    }
+
+    /// Of two entries for the same requests, the one that is tried out hides the other.
+    fn slot(&self, layer: Layer, of: impl Fn(&Slots) -> Option<usize>) -> Option<usize> {
+        let shadow = match layer {
+            Layer::Enforced => None,
+            Layer::Shadow => self.shadow.as_deref().and_then(&of),
+        };
+        shadow.or_else(|| of(&self.enforced))
+    }
+}
+
+impl Slots {
+    /// Every entry with its methods, but for that for preflights; none is any method.
+    fn entries(&self) -> BTreeMap<usize, Vec<Option<&str>>> {
+        let mut entries = BTreeMap::<usize, Vec<Option<&str>>>::new();
+        for (method, index) in &self.named {
+            entries.entry(*index).or_default().push(Some(method));
+        }
+        if let Some(index) = self.any {
+            entries.entry(index).or_default().push(None);
+        }
+        entries
+    }
+
+    /// The entry that stands where another one would have to.
+    pub(super) fn taken(&self, served: Served<'_>) -> Option<usize> {
+        match served {
+            Served::Preflight => self.preflight,
+            Served::Methods([]) => self.any,
+            Served::Methods(methods) => methods.iter().find_map(|method| self.named.get(method.as_str()).copied()),
+        }
+    }
+
+    pub(super) fn take(&mut self, served: Served<'_>, index: usize) {
+        match served {
+            Served::Preflight => self.preflight = Some(index),
+            Served::Methods([]) => self.any = Some(index),
+            Served::Methods(methods) => {
+                self.named.extend(methods.iter().map(|method| (method.as_str().into(), index)));
+            }
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The rules of a configuration and which of them decides a request. How paths are compared belongs to `router`.
+
+use super::condition::Condition;
+use super::host::{ByHost, HostPattern};
+use super::pattern::PathPattern;
+use super::preflight::is_preflight;
+use super::reading::{Breadth, PathReadings, ReadingFault};
+use super::router::{Covered, Layer, Router, Served, Wanted};
+use super::rule::{Access, Enforcement, Rule, RuleName};
+use crate::explain::Step;
+use crate::http::method::Method;
+use crate::http::request::Request;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What happens to a request that no rule matches. It can't be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// A good credential is asked for.
+    Authenticated,
+    /// Nobody may.
+    Denied,
+}
+
+/// Two rules that can't be told apart: the same requests match both.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RuleConflict {
+    /// The rule that was there first.
+    pub with: RuleName,
+    /// The pattern that leads to it.
+    pub pattern: Box<str>,
+}
+
+/// All rules, found by request, or by the name that a route in Envoy gives.
+#[derive(Debug)]
+pub struct Rules {
+    routers: ByHost<Router<Arc<Rule>>>,
+    /// Each with its patterns, once for each host: at least one.
+    named: HashMap<RuleName, Vec<Arc<Rule>>>,
+    patterns: usize,
+    fallback: Fallback,
+    /// How modules read paths; `None`: as they are.
+    readings: Option<Arc<PathReadings>>,
+    /// Whether a literal of a pattern has letters beyond ASCII, which some services fold to ASCII.
+    beyond_ascii: bool,
+    /// Whether there is a rule for preflights. Without one, none is looked for.
+    preflights: bool,
+    /// Whether there is a rule that is tried out. Without one, none is looked for.
+    shadows: bool,
+}
+
+/// The rule that a request is found by.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Found<'r> {
+    /// None.
+    None,
+    /// The most specific one.
+    Rule(&'r Rule),
+    /// The most specific one of those that let preflights through or nobody: a browser sends no credential with a preflight, so
+    /// that those that ask for one are passed over where a rule is there for preflights.
+    Preflight(&'r Rule),
+}
+
+impl<'r> Found<'r> {
+    pub(super) const fn rule(self) -> Option<&'r Rule> {
+        match self {
+            Self::None => None,
+            Self::Rule(rule) | Self::Preflight(rule) => Some(rule),
+        }
+    }
+}
+
+impl Fallback {
+    /// The word for it in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authenticated => "authenticated",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+impl Rules {
+    /// No rules: the fallback decides everything.
+    #[must_use]
+    pub fn new(fallback: Fallback) -> Self {
+        Self::reading(fallback, None)
+    }
+
+    /// The same, for paths as modules read them.
+    #[must_use]
+    pub fn reading(fallback: Fallback, readings: Option<Arc<PathReadings>>) -> Self {
+        Self {
+            routers: ByHost::new(Router::new(readings.clone())),
+            readings,
+            beyond_ascii: false,
+            named: HashMap::new(),
+            patterns: 0,
+            fallback,
+            preflights: false,
+            shadows: false,
+        }
+    }
+
+    /// Adds a rule for a host (none: every host), some methods (none named: every method, and for a rule for preflights theirs) and
+    /// one path pattern. The order in which rules are added means nothing.
+    ///
+    /// # Errors
+    /// [`RuleConflict`] when a rule is there already for the same host, the same pattern and one of the methods. One that is tried
+    /// out stands beside one that is enforced.
+    pub fn add(
+        &mut self,
+        rule: Rule,
+        host: Option<&HostPattern>,
+        methods: &[Method<'_>],
+        pattern: &PathPattern,
+    ) -> Result<(), RuleConflict> {
+        let rule = self.add_named(rule);
+        let layer = match rule.enforcement {
+            Enforcement::Enforced => Layer::Enforced,
+            Enforcement::Shadow => Layer::Shadow,
+        };
+        let served = match rule.access {
+            Access::Preflight => Served::Preflight,
+            Access::Authenticated | Access::Optional | Access::Public | Access::Denied => Served::Methods(methods),
+        };
+        self.preflights |= rule.access == Access::Preflight;
+        self.beyond_ascii |= !pattern.is_ascii();
+        let router = self.routers.entry(host, || Router::new(self.readings.clone()));
+        router.insert(layer, served, pattern, rule).map_err(|collision| {
+            let Rule { name, pattern, .. } = &**collision.earlier;
+            RuleConflict { with: name.clone(), pattern: pattern.clone() }
+        })?;
+        self.patterns = self.patterns.saturating_add(1);
+        Ok(())
+    }
+
+    /// Adds a rule that is found by its name only.
+    pub fn add_named(&mut self, rule: Rule) -> Arc<Rule> {
+        self.shadows |= rule.enforcement == Enforcement::Shadow;
+        let rule = Arc::new(rule);
+        self.named.entry(rule.name.clone()).or_default().push(Arc::clone(&rule));
+        rule
+    }
+
+    /// Returns the names of the request headers that conditions read.
+    pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        let narrowings = self.named.values().flatten().filter_map(|rule| rule.narrowing.as_ref());
+        narrowings.filter_map(|narrowing| narrowing.when.as_deref()).flat_map(Condition::header_names)
+    }
+
+    /// The most specific rule that is enforced and matches the request: by host, then by path, then by method.
+    #[must_use]
+    pub fn find(&self, request: &Request<'_>) -> Option<&Rule> {
+        self.look_up(request, Layer::Enforced).rule()
+    }
+
+    /// How modules read paths; `None`: as they are.
+    #[must_use]
+    pub const fn readings(&self) -> Option<&Arc<PathReadings>> {
+        self.readings.as_ref()
+    }
+
+    /// The rules that never decide on some host that they are for, each with those that come before it there. Those that are tried
+    /// out, if they never would.
+    #[must_use]
+    pub fn covered(&self) -> Vec<Covered<'_, Arc<Rule>>> {
+        self.routers.all().flat_map(Router::covered).collect()
+    }
+
+    /// The rule that a request is found by, of those that count.
+    pub(super) fn look_up(&self, request: &Request<'_>, layer: Layer) -> Found<'_> {
+        self.look_up_read(request, layer, Breadth::Sure)
+    }
+
+    fn look_up_read(&self, request: &Request<'_>, layer: Layer, breadth: Breadth) -> Found<'_> {
+        if self.preflights
+            && is_preflight(request)
+            && let Some(rule) = self.of_preflight(request, layer, breadth)
+        {
+            return Found::Preflight(rule);
+        }
+        let mut of_host = self.routers.of(request.host.name());
+        let rule = of_host.find_map(|router| router.find_read(layer, request.method, &request.path, breadth));
+        rule.map_or(Found::None, |rule| Found::Rule(rule))
+    }
+
+    /// Checks that the path of a request is read in one way only, or leads to what was found in every way.
+    pub(super) fn read_in_one_way(
+        &self,
+        request: &Request<'_>,
+        layer: Layer,
+        found: Found<'_>,
+    ) -> Result<(), ReadingFault> {
+        let Some(readings) = &self.readings else { return Ok(()) };
+        readings.check(&request.path)?;
+        if !self.beyond_ascii && !readings.can_differ(&request.path) {
+            return Ok(());
+        }
+        let same = match (found.rule(), self.look_up_read(request, layer, Breadth::Widest).rule()) {
+            (Some(found), Some(other)) => std::ptr::eq(found, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if same { Ok(()) } else { Err(ReadingFault::OtherRule) }
+    }
+
+    /// What decides a preflight, if a rule for preflights matches.
+    fn of_preflight(&self, request: &Request<'_>, layer: Layer, breadth: Breadth) -> Option<&Rule> {
+        let matching = self.matching(request, layer, Wanted::Preflight, breadth);
+        matching.iter().find(|rule| rule.access == Access::Preflight)?;
+        matching.into_iter().find(|rule| !rule.access.asks_for_a_caller())
+    }
+
+    /// Every rule that matches, the most specific first.
+    fn matching(&self, request: &Request<'_>, layer: Layer, wanted: Wanted<'_>, breadth: Breadth) -> Vec<&Rule> {
+        let of_host = self.routers.of(request.host.name());
+        let all = of_host.flat_map(|router| router.find_all_read(layer, wanted, &request.path, breadth));
+        all.map(|rule| &**rule).collect()
+    }
+
+    /// The rule of a name, with the most specific of its patterns that the path matches, whatever method and host it is for: that says
+    /// what the path's parameters are. With any of them when none matches: there are no parameters then.
+    pub(super) fn of_name(&self, name: &str, request: &Request<'_>) -> Option<&Rule> {
+        let all = self.named.get(name)?;
+        let matching =
+            all.iter().filter(|rule| rule.parameters().is_some_and(|pattern| pattern.matches(&request.path)));
+        let found = matching.max_by(|one, other| match (one.parameters(), other.parameters()) {
+            (Some(one), Some(other)) => one.specificity().cmp(other.specificity()),
+            (Some(_) | None, _) => Ordering::Equal,
+        });
+        found.or(all.first()).map(|rule| &**rule)
+    }
+
+    /// Whether a rule of this name is tried out.
+    #[must_use]
+    pub fn is_tried(&self, name: &RuleName) -> bool {
+        self.named.get(name).and_then(|all| all.first()).is_some_and(|rule| rule.enforcement == Enforcement::Shadow)
+    }
+
+    /// Whether there is a rule that is tried out.
+    pub(super) const fn has_shadows(&self) -> bool {
+        self.shadows
+    }
+
+    /// Which rule the request is found by, and over which less specific ones that match too.
+    pub(crate) fn describe(&self, request: &Request<'_>) -> Step {
+        let show = |rule: &&Rule| {
+            let how = self.how_read(rule, request);
+            format!("`{}` by `{}`{how}", rule.name.as_str(), rule.pattern)
+        };
+        match self.look_up(request, Layer::Enforced) {
+            Found::None | Found::Rule(_) => {}
+            Found::Preflight(rule) => {
+                let (rule, access) = (show(&rule), rule.access.name());
+                let found = format!(
+                    "{rule}, access `{access}`; a CORS preflight, for which rules that ask for a caller are passed over"
+                );
+                return Step::noted("rule", found);
+            }
+        }
+        match self.matching(request, Layer::Enforced, Wanted::Method(request.method), Breadth::Sure).as_slice() {
+            [] => match self.fallback {
+                Fallback::Denied => Step::failed("rule", "none matches, and the fallback is `denied`"),
+                Fallback::Authenticated => Step::noted("rule", "none matches; the fallback is `authenticated`"),
+            },
+            [rule] => Step::noted("rule", format!("{}, access `{}`; no other matches", show(rule), rule.access.name())),
+            [rule, others @ ..] => {
+                let others: Vec<String> = others.iter().map(show).collect();
+                let (rule, access) = (show(rule), rule.access.name());
+                let found =
+                    format!("{rule}, access `{access}`; more specific than {}, which match too", others.join(", "));
+                Step::noted("rule", found)
+            }
+        }
+    }
+
+    /// How a path is read where it matches the pattern of a rule, if not as it was sent.
+    fn how_read(&self, rule: &Rule, request: &Request<'_>) -> &'static str {
+        let (Some(readings), Ok(pattern)) = (&self.readings, PathPattern::parse(&rule.pattern)) else { return "" };
+        match pattern.differences(&request.path, readings) {
+            (false, false) => "",
+            (true, false) => ", matched with case folded",
+            (false, true) => ", matched with its suffix cut off",
+            (true, true) => ", matched with case folded and its suffix cut off",
+        }
+    }
+
+    /// How many patterns lead to a rule.
+    #[must_use]
+    pub const fn patterns(&self) -> usize {
+        self.patterns
+    }
+
+    /// What decides when no rule matches.
+    #[must_use]
+    pub const fn fallback(&self) -> Fallback {
+        self.fallback
+    }
+}

@@ -1,0 +1,84 @@
+//! Organizations keep to themselves: a rule says where a request names the organization that it is about, and only callers of that
+//! organization get through. Knows no roles: being allowed a thing is not belonging to an organization.
+
+use super::{AuthzFault, PathPattern};
+use crate::http::query::{Query, is_plain};
+use crate::http::request::Request;
+use crate::principal::Principal;
+use std::fmt;
+
+/// Where a request names the organization that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tenancy {
+    /// A parameter of the path, by its name in the pattern.
+    Path(Box<str>),
+    /// A parameter of the query.
+    Query(Box<str>),
+    /// An entry of Envoy's context.
+    Context(Box<str>),
+}
+
+/// The text names no such place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TenancyFault {
+    /// It is of another form.
+    #[error("write where the request names its organization: `path.NAME`, `query.NAME` or `context.NAME`")]
+    Form,
+    /// A pattern without the parameter.
+    #[error("each of the rule's `paths` needs this parameter, and one does not have it")]
+    Parameter,
+}
+
+impl Tenancy {
+    /// Reads `path.NAME`, `query.NAME` or `context.NAME`, for a rule of these patterns.
+    ///
+    /// # Errors
+    /// [`TenancyFault`].
+    pub fn parse(text: &str, patterns: &[PathPattern]) -> Result<Self, TenancyFault> {
+        match text.split_once('.') {
+            Some((_, "")) => Err(TenancyFault::Form),
+            Some(("path", name)) => {
+                let known = |pattern: &PathPattern| pattern.names().any(|known| known == name);
+                if patterns.iter().all(known) { Ok(Self::Path(name.into())) } else { Err(TenancyFault::Parameter) }
+            }
+            Some(("query", name)) if is_plain(name) => Ok(Self::Query(name.into())),
+            Some(("context", name)) => Ok(Self::Context(name.into())),
+            Some(_) | None => Err(TenancyFault::Form),
+        }
+    }
+
+    /// Holds the caller's organization against the one that the request names: they have to be the same, byte for byte.
+    ///
+    /// # Errors
+    /// [`AuthzFault::NoOrganization`], [`AuthzFault::OrganizationUnnamed`] or [`AuthzFault::OtherOrganization`].
+    pub fn check(&self, principal: &Principal, request: &Request<'_>, pattern: &PathPattern) -> Result<(), AuthzFault> {
+        let own = principal.identity().organization.as_deref().ok_or(AuthzFault::NoOrganization)?;
+        let is_own = match self {
+            Self::Path(name) => {
+                let value = pattern.parameters(&request.path).find(|(known, _)| *known == &**name);
+                value.map(|(_, value)| value == own)
+            }
+            // A parameter that can be read in two ways names no organization.
+            Self::Query(name) => Query::new(request.query).get(name).ok().flatten().map(|value| value == own),
+            Self::Context(name) => {
+                request.context.iter().find(|(known, _)| *known == &**name).map(|(_, value)| value == own)
+            }
+        };
+        match is_own {
+            Some(true) => Ok(()),
+            Some(false) => Err(AuthzFault::OtherOrganization),
+            None => Err(AuthzFault::OrganizationUnnamed),
+        }
+    }
+}
+
+/// As it is written in a configuration.
+impl fmt::Display for Tenancy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(name) => write!(f, "path.{name}"),
+            Self::Query(name) => write!(f, "query.{name}"),
+            Self::Context(name) => write!(f, "context.{name}"),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! A credential in the query (RFC 6750 §2.3). It stands there once, in plain characters and under its plain name: whatever a
+//! server could read as a second one is refused.
+
+use super::authorization::bare;
+use super::{BearerText, CredentialFault};
+use crate::http::param_name::{alike, is_certain, read};
+
+/// The name of a query parameter; upper and lower case differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryName(Box<str>);
+
+/// The text can't be a query parameter's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a query parameter's name is 1 to 128 letters, digits, `-`, `.`, `_` and `~`")]
+pub struct QueryNameFault;
+
+impl QueryName {
+    /// Checks a parameter's name: unreserved characters only (RFC 3986 §2.3), which nobody needs to encode.
+    ///
+    /// # Errors
+    /// [`QueryNameFault`] when it is empty, too long, or holds another character.
+    pub fn parse(name: &str) -> Result<Self, QueryNameFault> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        let good = matches!(name.len(), 1..=128) && name.bytes().all(plain);
+        if good { Ok(Self(name.into())) } else { Err(QueryNameFault) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub const fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether some server finds a parameter of this name in `parameter`, a piece of a query between two `&`.
+    #[must_use]
+    pub fn is_in(&self, parameter: &str) -> bool {
+        parameter.split(';').any(|part| spells(part.split_once('=').map_or(part, |(key, _)| key), self))
+    }
+}
+
+/// The credential in the parameter of this name, if there is such a parameter. Servers differ in whether `;` separates
+/// parameters too, so one that is there only for some of them is refused.
+pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<BearerText<'a>>, CredentialFault> {
+    let (mut found, mut uncertain) = (None, false);
+    for parameter in query.split('&') {
+        for (number, part) in parameter.split(';').enumerate() {
+            let (key, _) = part.split_once('=').unwrap_or((part, ""));
+            if !is_certain(key.as_bytes()) {
+                uncertain = true;
+            }
+            if key == &*name.0 && number == 0 {
+                let value = parameter.split_once('=').map_or("", |(_, value)| value);
+                if found.replace(value).is_some() {
+                    return Err(CredentialFault::Ambiguous);
+                }
+            } else if spells(key, name) {
+                return Err(CredentialFault::Ambiguous);
+            }
+        }
+    }
+    // A name that could be another spelling of any name stands beside the credential. Without one it is nobody's to look at.
+    if found.is_some() && uncertain {
+        return Err(CredentialFault::Ambiguous);
+    }
+    // A `+` is a space to servers that read queries as forms do.
+    found
+        .map(|value| if value.contains('+') { Err(CredentialFault::Malformed) } else { bare(value.as_bytes()) })
+        .transpose()
+}
+
+/// Whether some server reads this key as the name; some tell no case.
+fn spells(key: &str, name: &QueryName) -> bool {
+    alike(&read(key.to_ascii_lowercase().as_bytes()).to_ascii_lowercase(), name.0.to_ascii_lowercase().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{QueryName, find};
+    use crate::credential::CredentialFault::{self, Ambiguous, Malformed};
+
+    #[test]
+    fn one_plain_parameter_is_a_credential() {
+        let name = QueryName::parse("access_token").unwrap();
+        let cases: &[(&str, Result<Option<&str>, CredentialFault>)] = &[
+            ("", Ok(None)),
+            ("a=1&b", Ok(None)),
+            ("xaccess_token=abc&access_tokenx=abc", Ok(None)),
+            ("a=access_token=abc", Ok(None)),
+            ("access_token=abc", Ok(Some("abc"))),
+            ("a=1&access_token=a.b-c_d~e==&b=2", Ok(Some("a.b-c_d~e=="))),
+            ("a=1;b=2&access_token=abc", Ok(Some("abc"))),
+            ("access_token=abc&access_token=abc", Err(Ambiguous)),
+            ("access_token=abc&access%5Ftoken=evil", Err(Ambiguous)),
+            ("access%5ftoken=evil", Err(Ambiguous)),
+            ("%61ccess_token=evil", Err(Ambiguous)),
+            ("+access_token=evil", Err(Ambiguous)),
+            ("Access_Token=evil", Err(Ambiguous)),
+            ("access_token=abc&Access_Token=evil", Err(Ambiguous)),
+            ("access_token=abc&access.token=evil", Err(Ambiguous)),
+            ("access_token=abc&access%20token=evil", Err(Ambiguous)),
+            ("access_token=abc&access_token[]=evil", Err(Ambiguous)),
+            ("access_token=abc&access_token%5B0%5D=evil", Err(Ambiguous)),
+            ("access_token=abc&access_token%00=evil", Err(Ambiguous)),
+            ("access_token=abc&ACCESS%5FTOKEN=evil", Err(Ambiguous)),
+            ("a=1;access_token=evil", Err(Ambiguous)),
+            ("access_token=abc;access_token=evil", Err(Ambiguous)),
+            ("access_token=abc;a=1", Err(Malformed)),
+            ("access_token=abc&%u0061ccess_token=evil", Err(Ambiguous)),
+            ("%c1%a1ccess_token=evil&access_token=abc", Err(Ambiguous)),
+            ("access_token=abc&%2561ccess_token=evil", Err(Ambiguous)),
+            ("access_token=abc&a=%u0061", Ok(Some("abc"))),
+            ("%u0061=1", Ok(None)),
+            ("access_token", Err(Malformed)),
+            ("access_token=", Err(Malformed)),
+            ("access_token=a+b", Err(Malformed)),
+            ("access_token=a%2Eb", Err(Malformed)),
+            ("access_token=a b", Err(Malformed)),
+        ];
+        for (query, expected) in cases {
+            let found = find(query, &name).map(|token| token.map(super::BearerText::as_str));
+            assert_eq!(found, *expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn names_need_no_encoding() {
+        for bad in ["", "a b", "a=b", "a%20b", "a[]", "ä"] {
+            assert!(QueryName::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! `Accept` (RFC 9110 §12.5.1), read strictly and in bounded time: what can't be read in full asks for nothing.
+
+use super::body::Form;
+use crate::http::header::is_token_byte;
+use crate::http::request::Headers;
+
+/// The longest `Accept` that is read, in bytes, all its lines together. Browsers send about 150.
+const MOST_BYTES: usize = 1_024;
+/// The most media ranges that are read.
+const MOST_RANGES: usize = 32;
+
+/// The form that the client prefers; `own` are the media types of the configured one, which is taken when nothing is preferred to it.
+pub(super) fn preferred(headers: &Headers<'_>, own: &[&str]) -> Form {
+    let lines = || headers.iter().filter(|field| field.name.eq_ignore_ascii_case(b"accept")).map(|field| field.value);
+    if lines().map(<[u8]>::len).fold(0, usize::saturating_add) > MOST_BYTES {
+        return Form::Own;
+    }
+    let mut offers = Offers { own: Weight::default(), text: Weight::default(), html: Weight::default() };
+    let mut left = MOST_RANGES;
+    for line in lines() {
+        if read(line, own, &mut offers, &mut left).is_none() {
+            return Form::Own;
+        }
+    }
+    let Offers { own, text, html } = offers;
+    if html.quality > own.quality.max(text.quality) {
+        Form::Html
+    } else if text.quality > own.quality {
+        Form::Text
+    } else {
+        Form::Own
+    }
+}
+
+/// How much the client wants each form.
+struct Offers {
+    own: Weight,
+    text: Weight,
+    html: Weight,
+}
+
+/// The quality of the most specific range that matches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Weight {
+    precision: Precision,
+    /// In thousandths.
+    quality: u16,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Precision {
+    #[default]
+    None,
+    Anything,
+    OfType,
+    Exact,
+}
+
+/// Reads one line; `None` when anything about it is not as it has to be.
+fn read(line: &[u8], own: &[&str], offers: &mut Offers, left: &mut usize) -> Option<()> {
+    let mut cursor = Cursor(line);
+    loop {
+        cursor.blank();
+        if cursor.0.is_empty() {
+            return Some(());
+        }
+        // Empty items are nothing (RFC 9110 §5.6.1.2).
+        if !cursor.eat(b',') {
+            *left = left.checked_sub(1)?;
+            let (kind, subtype, quality) = cursor.range()?;
+            let weigh = |weight: &mut Weight, offered: &[&str]| {
+                let precision = offered.iter().map(|one| precision(kind, subtype, one)).max().unwrap_or_default();
+                if precision != Precision::None {
+                    *weight = (*weight).max(Weight { precision, quality });
+                }
+            };
+            weigh(&mut offers.own, own);
+            weigh(&mut offers.text, &["text/plain"]);
+            weigh(&mut offers.html, &["text/html"]);
+            cursor.blank();
+            if !cursor.0.is_empty() && !cursor.eat(b',') {
+                return None;
+            }
+        }
+    }
+}
+
+fn precision(kind: &[u8], subtype: &[u8], offered: &str) -> Precision {
+    let (offered_kind, offered_subtype) = offered.split_once('/').unwrap_or((offered, ""));
+    match (kind, subtype) {
+        (b"*", b"*") => Precision::Anything,
+        (kind, _) if !kind.eq_ignore_ascii_case(offered_kind.as_bytes()) => Precision::None,
+        (_, b"*") => Precision::OfType,
+        (_, subtype) if subtype.eq_ignore_ascii_case(offered_subtype.as_bytes()) => Precision::Exact,
+        (_, _) => Precision::None,
+    }
+}
+
+struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    fn blank(&mut self) {
+        while let [b' ' | b'\t', rest @ ..] = self.0 {
+            self.0 = rest;
+        }
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        match self.0.split_first() {
+            Some((first, rest)) if *first == byte => {
+                self.0 = rest;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    fn token(&mut self) -> Option<&'a [u8]> {
+        let end = self.0.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(self.0.len());
+        let (token, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest;
+        (!token.is_empty()).then_some(token)
+    }
+
+    /// `type/subtype` with its parameters, of which only the quality means something here.
+    fn range(&mut self) -> Option<(&'a [u8], &'a [u8], u16)> {
+        const WHOLE: u16 = 1_000;
+        let kind = self.token()?;
+        let subtype = self.eat(b'/').then(|| self.token()).flatten()?;
+        if kind == b"*" && subtype != b"*" {
+            return None;
+        }
+        let mut weighed = None;
+        loop {
+            let before = self.0;
+            self.blank();
+            if !self.eat(b';') {
+                self.0 = before;
+                return Some((kind, subtype, weighed.unwrap_or(WHOLE)));
+            }
+            self.blank();
+            let name = self.token()?;
+            if name.eq_ignore_ascii_case(b"q") {
+                let value = self.eat(b'=').then(|| self.token()).flatten()?;
+                if weighed.replace(quality(value)?).is_some() {
+                    return None;
+                }
+            } else if self.eat(b'=') {
+                self.value()?;
+            }
+        }
+    }
+
+    /// A token or a quoted string (RFC 9110 §5.6.4).
+    fn value(&mut self) -> Option<()> {
+        if !self.eat(b'"') {
+            return self.token().map(|_| ());
+        }
+        loop {
+            match self.0 {
+                [b'"', rest @ ..] => {
+                    self.0 = rest;
+                    return Some(());
+                }
+                [b'\\', _, rest @ ..] | [b'\t' | b' '..=b'[' | b']'..=b'~', rest @ ..] => self.0 = rest,
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// `0` to `1` with at most three decimals (RFC 9110 §12.4.2), in thousandths.
+fn quality(text: &[u8]) -> Option<u16> {
+    let (whole, decimals) = match text {
+        [whole @ (b'0' | b'1')] => (whole, &[][..]),
+        [whole @ (b'0' | b'1'), b'.', decimals @ ..] if decimals.len() <= 3 => (whole, decimals),
+        _ => return None,
+    };
+    let digit = |place: usize| match decimals.get(place) {
+        None => Some(0),
+        Some(digit @ b'0'..=b'9') => Some(u16::from(digit.saturating_sub(b'0'))),
+        Some(_) => None,
+    };
+    let (tenths, hundredths, thousandths) = (digit(0)?, digit(1)?, digit(2)?);
+    let fraction = tenths.saturating_mul(100).saturating_add(hundredths.saturating_mul(10)).saturating_add(thousandths);
+    match (whole, fraction) {
+        (b'0', fraction) => Some(fraction),
+        (_, 0) => Some(1_000),
+        (_, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Form, preferred};
+    use crate::http::request::{Field, Headers};
+
+    const PROBLEM: &[&str] = &["application/problem+json", "application/json"];
+
+    fn form(lines: &[&str]) -> Form {
+        let field = |line: &&'static str| Field { name: b"Accept", value: line.as_bytes() };
+        let lines: Vec<&'static str> = lines.iter().map(|line| &*String::from(*line).leak()).collect();
+        preferred(&Headers::new(lines.iter().map(field).collect()), PROBLEM)
+    }
+
+    #[test]
+    fn the_client_s_preference_counts() {
+        let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
+        for (accept, expected) in [
+            ("", Form::Own),
+            ("*/*", Form::Own),
+            (browser, Form::Html),
+            ("text/html", Form::Html),
+            ("TEXT/Html;level=\"a,b\\\"c\" ; Q=0.5", Form::Html),
+            ("text/plain", Form::Text),
+            ("text/*", Form::Text),
+            ("text/html, text/plain", Form::Text),
+            ("text/html, application/json", Form::Own),
+            ("text/html;q=0.5, application/problem+json;q=0.5", Form::Own),
+            ("text/html;q=0.501, application/json;q=0.5", Form::Html),
+            ("application/json;q=0, */*", Form::Text),
+            ("application/json;q=0, text/plain;q=0, */*", Form::Html),
+            ("text/html;q=0, */*", Form::Own),
+            ("*/*;q=0", Form::Own),
+            ("image/png", Form::Own),
+            (" , text/html,, ", Form::Html),
+            ("text/html;q=1.000", Form::Html),
+            // Less specific ranges say nothing where a more specific one does, whatever their place.
+            ("text/*;q=1, text/html;q=0.1, text/plain;q=0, application/json;q=0.2", Form::Own),
+        ] {
+            assert_eq!(form(&[accept]), expected, "{accept}");
+        }
+        assert_eq!(form(&["text/plain;q=0.1", "text/html"]), Form::Html, "two lines are one list");
+    }
+
+    #[test]
+    fn what_can_not_be_read_asks_for_nothing() {
+        for bad in [
+            "text/html;q=2",
+            "text/html;q=1.001",
+            "text/html;q=0.1234",
+            "text/html;q=.5",
+            "text/html;q=-1",
+            "text/html;q=1e0",
+            "text/html;q=",
+            "text/html;q",
+            "text/html;q=1;q=1",
+            "text/html;",
+            "text/html text/plain",
+            "text",
+            "text/",
+            "/html",
+            "*/html",
+            "text/html;a=\"b",
+            "text/html, \u{e9}/x",
+            "text/html\0",
+            &format!("text/html{}", ",a/b".repeat(32)),
+            &format!("text/html;a={}", "b".repeat(1_024)),
+        ] {
+            assert_eq!(form(&[bad]), Form::Own, "{bad}");
+        }
+        assert_eq!(form(&[&format!("text/html{}", ",a/b".repeat(31))]), Form::Html);
+        assert_eq!(form(&["text/html", "text/plain;q=2"]), Form::Own);
+    }
+}

@@ -1,0 +1,66 @@
+//! The forms of an answer, and which of them a client reads.
+
+use super::accept;
+use super::{BodyStyle, Status, html};
+use crate::http::request::{Headers, Lookup};
+use serde_json::json;
+
+/// The form of one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The configured one.
+    Own,
+    /// Plain text.
+    Text,
+    /// A small page.
+    Html,
+    /// For a gRPC client: Envoy takes the body for the message of the status.
+    Grpc,
+}
+
+impl Form {
+    /// Every form.
+    pub(super) const ALL: [Self; 4] = [Self::Own, Self::Text, Self::Html, Self::Grpc];
+
+    pub(super) const fn media_type(self, style: BodyStyle) -> &'static str {
+        match (self, style) {
+            (Self::Own, BodyStyle::Problem) => "application/problem+json",
+            (Self::Own, BodyStyle::Detail | BodyStyle::Error | BodyStyle::Orchescala) => "application/json",
+            (Self::Text | Self::Grpc, _) => "text/plain; charset=utf-8",
+            (Self::Html, _) => "text/html; charset=utf-8",
+        }
+    }
+
+    pub(super) fn body(self, style: BodyStyle, status: Status, text: &str) -> String {
+        let code = status.code();
+        match (self, style) {
+            (Self::Own, BodyStyle::Problem) => {
+                json!({ "type": "about:blank", "title": status.in_words(), "status": code, "detail": text }).to_string()
+            }
+            (Self::Own, BodyStyle::Detail) => json!({ "detail": text }).to_string(),
+            (Self::Own, BodyStyle::Error) => json!({ "error": text }).to_string(),
+            (Self::Own, BodyStyle::Orchescala) => json!({ "errorCode": code, "errorMsg": text }).to_string(),
+            (Self::Text, _) => format!("{text}\n"),
+            (Self::Html, _) => html::page(status, text),
+            (Self::Grpc, _) => text.to_owned(),
+        }
+    }
+}
+
+/// The form that a client reads: that of gRPC for its calls, else the one that `Accept` prefers, and the configured one when that
+/// does not tell.
+pub(super) fn form(headers: &Headers<'_>, style: BodyStyle) -> Form {
+    /// The media types of gRPC begin so (gRPC over HTTP/2, "Requests").
+    const GRPC: &[u8] = b"application/grpc";
+    if let Lookup::One(kind) = headers.get("content-type")
+        && kind.get(..GRPC.len()).is_some_and(|head| head.eq_ignore_ascii_case(GRPC))
+    {
+        return Form::Grpc;
+    }
+    match style {
+        BodyStyle::Problem => accept::preferred(headers, &["application/problem+json", "application/json"]),
+        BodyStyle::Detail | BodyStyle::Error | BodyStyle::Orchescala => {
+            accept::preferred(headers, &["application/json"])
+        }
+    }
+}

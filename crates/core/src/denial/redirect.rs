@@ -1,0 +1,255 @@
+//! Sends browsers that nobody is logged in with to a login page, which is told where to send them back to. Where to is made from the
+//! request as it was read, and is a path unless the host is one of the operator's: no client can make it lead elsewhere.
+
+use crate::credential::QueryName;
+use crate::http::host::{Host, HostFault};
+use crate::http::request::{Lookup, Request, port};
+use std::fmt::Write;
+
+/// Where browsers log in.
+#[derive(Debug)]
+pub struct Redirect {
+    /// The login page.
+    to: Box<str>,
+    /// What it calls the place to send the browser back to.
+    parameter: ReturnParameter,
+    /// Hosts that may be named in it.
+    hosts: Vec<OwnHost>,
+    /// Parameters that are left out of it.
+    credentials: Vec<QueryName>,
+}
+
+/// The name of a query parameter; it needs no encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReturnParameter(Box<str>);
+
+/// The text is no parameter's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a parameter's name is 1 to 64 letters, digits, `-`, `.`, `_` and `~`, such as `return_to`")]
+pub struct ReturnParameterFault;
+
+impl ReturnParameter {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`ReturnParameterFault`] when it would need encoding.
+    pub fn parse(text: &str) -> Result<Self, ReturnParameterFault> {
+        let good = matches!(text.len(), 1..=64) && text.bytes().all(is_unreserved);
+        if good { Ok(Self(text.into())) } else { Err(ReturnParameterFault) }
+    }
+}
+
+/// A host of the operator's, with the port if clients name one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnHost {
+    name: Box<str>,
+    port: Option<u16>,
+}
+
+/// The text is no host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OwnHostFault {
+    /// Nothing is there.
+    #[error("it is empty")]
+    Empty,
+    /// What is wrong with it.
+    #[error(transparent)]
+    Host(#[from] HostFault),
+}
+
+impl OwnHost {
+    /// Reads `app.example.com` or `app.example.com:8443`.
+    ///
+    /// # Errors
+    /// [`OwnHostFault`] when it is not plainly one host.
+    pub fn parse(text: &str) -> Result<Self, OwnHostFault> {
+        let host = Host::parse(text.as_bytes())?;
+        let name = host.name().ok_or(OwnHostFault::Empty)?.into();
+        Ok(Self { name, port: port(text.as_bytes()) })
+    }
+}
+
+impl Redirect {
+    /// The longest place to come back to, in bytes, encoded: longer ones are left out, since a `Location` has to fit everywhere.
+    const MAX_TARGET: usize = 2_048;
+
+    /// A login page by its checked address; `hosts` may be named in the place to come back to, and the parameters `credentials` never
+    /// are.
+    #[must_use]
+    pub fn new(to: &str, parameter: ReturnParameter, hosts: Vec<OwnHost>, credentials: Vec<QueryName>) -> Self {
+        // An address can hold text that no header can.
+        Self { to: encoded(to, |byte| byte.is_ascii_graphic()).into(), parameter, hosts, credentials }
+    }
+
+    /// The `Location`.
+    pub(super) fn location(&self, request: &Request<'_>) -> String {
+        let Self { to, parameter: ReturnParameter(parameter), .. } = self;
+        let target = encoded(&self.target(request), is_unreserved);
+        if target.len() > Self::MAX_TARGET {
+            return (**to).to_owned();
+        }
+        let separator = if to.contains('?') { '&' } else { '?' };
+        format!("{to}{separator}{parameter}={target}")
+    }
+
+    /// Where to come back to: the request's path and query, and its host if that is the operator's and the scheme is known. It begins with one `/` and not
+    /// with two, since no path that is decided on does.
+    fn target(&self, request: &Request<'_>) -> String {
+        let mut target = String::new();
+        let host = |own: &&OwnHost| request.host.name() == Some(&*own.name) && request.port == own.port;
+        let scheme = match request.scheme {
+            b"http" => Some("http"),
+            b"https" => Some("https"),
+            _ => None,
+        };
+        if let (Some(OwnHost { name, port }), Some(scheme)) = (self.hosts.iter().find(host), scheme) {
+            target = format!("{scheme}://{name}");
+            if let Some(port) = port {
+                // Writing to a string does not fail.
+                let _ = write!(target, ":{port}");
+            }
+        }
+        target.push_str(&encoded(request.path.as_str(), may_stand_in_a_path));
+        let parameters = request.query.into_iter().flat_map(|query| query.split('&'));
+        let kept = parameters.filter(|one| !one.is_empty() && !self.credentials.iter().any(|name| name.is_in(one)));
+        for (number, parameter) in kept.enumerate() {
+            target.push(if number == 0 { '?' } else { '&' });
+            target.push_str(parameter);
+        }
+        target
+    }
+}
+
+/// Whether a request that accepts a page is one that a person waits for: somebody opens an address. What a script asks for is
+/// not sent to a login page, which it can't read (Fetch Metadata, `Sec-Fetch-Mode` and `Sec-Fetch-Dest`).
+pub(super) fn is_navigation(request: &Request<'_>) -> bool {
+    let says = |name: &str, value: &[u8]| match request.headers.get(name) {
+        Lookup::Absent => true,
+        Lookup::One(found) => found == value,
+        Lookup::Repeated => false,
+    };
+    request.method.as_str() == "GET"
+        && says("sec-fetch-mode", b"navigate")
+        && says("sec-fetch-dest", b"document")
+        && request.headers.get("x-requested-with") == Lookup::Absent
+}
+
+/// Text with everything encoded that is not `plain` (RFC 3986 §2.1).
+fn encoded(text: &str, plain: impl Fn(u8) -> bool) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if plain(byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// RFC 3986 §2.3.
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// RFC 3986 §3.3, and the slashes between segments.
+const fn may_stand_in_a_path(byte: u8) -> bool {
+    is_unreserved(byte)
+        || matches!(byte, b'/' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OwnHost, Redirect, ReturnParameter, is_navigation};
+    use crate::credential::QueryName;
+    use crate::http::request::{Field, Headers, Request};
+
+    fn redirect() -> Redirect {
+        let parameter = ReturnParameter::parse("return_to").unwrap();
+        let hosts = ["app.example.com", "dev.example.com:8443"].map(|host| OwnHost::parse(host).unwrap());
+        let credentials = vec![QueryName::parse("access_token").unwrap()];
+        Redirect::new("https://login.example.com/in", parameter, hosts.into(), credentials)
+    }
+
+    fn location(host: &str, target: &str) -> String {
+        by_scheme(b"https", host, target)
+    }
+
+    fn by_scheme(scheme: &'static [u8], host: &str, target: &str) -> String {
+        let mut request = Request::parse(b"GET", target.as_bytes(), host.as_bytes(), Headers::default()).unwrap();
+        request.scheme = scheme;
+        redirect().location(&request)
+    }
+
+    #[test]
+    fn a_scheme_that_is_unknown_makes_the_way_back_a_path() {
+        let to = "https://login.example.com/in?return_to=";
+        for (scheme, expected) in [
+            (&b"https"[..], "https%3A%2F%2Fapp.example.com%2Fa"),
+            (b"http", "http%3A%2F%2Fapp.example.com%2Fa"),
+            (b"", "%2Fa"),
+        ] {
+            assert_eq!(by_scheme(scheme, "app.example.com", "/a"), format!("{to}{expected}"));
+        }
+    }
+
+    #[test]
+    fn the_way_back_is_a_path_or_leads_to_a_host_of_the_operator_s() {
+        let to = "https://login.example.com/in?return_to=";
+        for (host, target, expected) in [
+            ("evil.example.net", "/", "%2F"),
+            ("", "/a/b?x=1", "%2Fa%2Fb%3Fx%3D1"),
+            ("evil.example.net", "/https://evil.example.net?b=//c", ""),
+            ("APP.example.com.", "/a", "https%3A%2F%2Fapp.example.com%2Fa"),
+            ("app.example.com:8443", "/a", "%2Fa"),
+            ("dev.example.com:8443", "/a", "https%3A%2F%2Fdev.example.com%3A8443%2Fa"),
+            ("dev.example.com", "/a", "%2Fa"),
+            ("app.example.com.evil.example.net", "/a", "%2Fa"),
+            ("", "/a%20b%C3%A9/%25", "%2Fa%2520b%25C3%25A9%2F%2525"),
+            ("", "/a?&access_token=secret&b=2&", "%2Fa%3Fb%3D2"),
+            ("", "/a?access_token=secret", "%2Fa"),
+            ("", "/a?b=1;access_token=secret", "%2Fa"),
+            ("", "/a?Access%5FToken=secret&b=\"<", "%2Fa%3Fb%3D%22%3C"),
+        ] {
+            if expected.is_empty() {
+                // Two slashes in a path are not decided on at all.
+                assert!(Request::parse(b"GET", target.as_bytes(), b"", Headers::default()).is_err());
+            } else {
+                assert_eq!(location(host, target), format!("{to}{expected}"), "{host} {target}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_way_back_that_is_too_long_is_left_out() {
+        assert!(location("", &format!("/{}", "a".repeat(2_045))).contains("return_to"));
+        assert_eq!(location("", &format!("/{}", "a".repeat(2_046))), "https://login.example.com/in");
+    }
+
+    #[test]
+    fn a_login_page_with_a_query_keeps_it() {
+        let parameter = ReturnParameter::parse("next").unwrap();
+        let redirect = Redirect::new("https://login.example.com/?client=a", parameter, Vec::new(), Vec::new());
+        let request = Request::parse(b"GET", b"/a", b"", Headers::default()).unwrap();
+        assert_eq!(redirect.location(&request), "https://login.example.com/?client=a&next=%2Fa");
+    }
+
+    #[test]
+    fn only_somebody_who_opens_an_address_is_sent_there() {
+        let is_for = |method: &'static str, headers: &[(&'static str, &'static str)]| {
+            let field =
+                |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
+            let headers = Headers::new(headers.iter().map(field).collect());
+            is_navigation(&Request::parse(method.as_bytes(), b"/", b"", headers).unwrap())
+        };
+        assert!(is_for("GET", &[]));
+        assert!(is_for("GET", &[("Sec-Fetch-Mode", "navigate"), ("sec-fetch-dest", "document")]));
+        assert!(!is_for("POST", &[]));
+        assert!(!is_for("HEAD", &[]));
+        assert!(!is_for("GET", &[("sec-fetch-mode", "cors")]));
+        assert!(!is_for("GET", &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")]));
+        assert!(!is_for("GET", &[("sec-fetch-mode", "navigate"), ("sec-fetch-mode", "navigate")]));
+        assert!(!is_for("GET", &[("x-requested-with", "XMLHttpRequest")]));
+    }
+}

@@ -1,0 +1,259 @@
+//! The answers of whole styles.
+
+use super::{
+    Answer, Answers, BodyStyle, ChallengeSchemes, Denied, DetailText, ExtraHeader, Insufficient, OwnHost, Realm,
+    Redirect, ReturnParameter, RuleAnswer, Seen, Status, Style, Undecided,
+};
+use crate::http::header::HeaderName;
+use crate::http::request::{Field, Headers, Request};
+use crate::reason::{Class, Reason};
+use serde_json::{Value, json};
+
+const STYLES: [BodyStyle; 4] = [BodyStyle::Problem, BodyStyle::Detail, BodyStyle::Error, BodyStyle::Orchescala];
+
+fn style(body: BodyStyle) -> Style {
+    Style {
+        body,
+        realm: Realm::default(),
+        schemes: ChallengeSchemes::Bearer,
+        unauthenticated: Status::UNAUTHENTICATED,
+        forbidden: Status::FORBIDDEN,
+        extra: Vec::new(),
+        undecided: Undecided::Deny,
+    }
+}
+
+fn answers(body: BodyStyle) -> Answers {
+    Answers::new(style(body), &[], None)
+}
+
+fn told(answers: &Answers, reason: Reason, headers: &[(&'static str, &'static str)]) -> Answer {
+    let field = |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
+    let headers = Headers::new(headers.iter().map(field).collect());
+    let mut request = Request::parse(b"GET", b"/reports/7?a=1", b"api.example.com", headers).unwrap();
+    request.scheme = b"https";
+    answers.to(&Denied { reason, rule: Some("report"), insufficient: None, seen: Seen::Request(&request) })
+}
+
+fn text(answer: &Answer) -> &str {
+    std::str::from_utf8(&answer.body).unwrap()
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.header(name).map(|value| std::str::from_utf8(value).unwrap())
+}
+
+#[test]
+fn every_reason_has_the_answer_of_its_class_in_every_style_and_form() {
+    let forms = [
+        &[][..],
+        &[("accept", "text/plain")],
+        &[("accept", "text/html")],
+        &[("content-type", "application/grpc+proto")],
+    ];
+    for body in STYLES {
+        let answers = answers(body);
+        for reason in Reason::ALL {
+            let expected = match reason.class() {
+                Class::Unauthenticated => 401,
+                Class::Forbidden => 403,
+                Class::Refused => 400,
+                Class::Unavailable => 503,
+            };
+            for form in forms {
+                let answer = told(&answers, *reason, form);
+                let at = format!("{reason} {body:?} {form:?}");
+                assert_eq!(answer.status.code(), expected, "{at}");
+                let challenge = header(&answer, "www-authenticate").is_some();
+                assert_eq!(challenge, reason.class() == Class::Unauthenticated, "{at}");
+                let retry = header(&answer, "retry-after").and_then(|seconds| seconds.parse::<u32>().ok());
+                assert_eq!(retry.is_some(), reason.class() == Class::Unavailable, "{at}");
+                let json = serde_json::from_slice::<Value>(&answer.body).is_ok_and(|value| value.is_object());
+                assert_eq!(json, form.is_empty(), "{at}");
+                let mut names: Vec<_> = answer.headers.iter().map(|header| header.name.clone()).collect();
+                names.sort();
+                let count = names.len();
+                names.dedup();
+                assert_eq!(count, names.len(), "{at}: a header twice");
+                assert_eq!(header(&answer, "cache-control"), Some("no-store"), "{at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_style_has_its_body() {
+    for (body, reason, kind, expected) in [
+        (
+            BodyStyle::Problem,
+            Reason::NoRule,
+            "application/problem+json",
+            json!({"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "This is not allowed."}),
+        ),
+        (BodyStyle::Detail, Reason::TokenExpired, "application/json", json!({"detail": "Signature has expired."})),
+        (BodyStyle::Error, Reason::TokenExpired, "application/json", json!({"error": "Token expired"})),
+        (
+            BodyStyle::Orchescala,
+            Reason::TokenExpired,
+            "application/json",
+            json!({"errorCode": 401, "errorMsg": "The token has expired."}),
+        ),
+    ] {
+        let answer = told(&answers(body), reason, &[]);
+        assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), expected);
+        assert_eq!(header(&answer, "content-type"), Some(kind));
+        assert_eq!(header(&answer, "cache-control"), Some("no-store"));
+        assert_eq!(header(&answer, "x-content-type-options"), Some("nosniff"));
+    }
+}
+
+#[test]
+fn forms_are_marked_as_what_they_are() {
+    let answers = answers(BodyStyle::Detail);
+    let page = told(&answers, Reason::NoRule, &[("accept", "text/html")]);
+    assert_eq!(header(&page, "content-type"), Some("text/html; charset=utf-8"));
+    assert!(header(&page, "content-security-policy").unwrap().starts_with("default-src 'none';"));
+    assert!(text(&page).contains("<h1>403 Forbidden</h1>"));
+    let plain = told(&answers, Reason::NoRule, &[("accept", "text/plain")]);
+    assert_eq!(text(&plain), "You do not have permission to perform this action.\n");
+    // The message of a call's status is the whole body: nothing but the sentence.
+    let call = told(&answers, Reason::NoRule, &[("content-type", "application/grpc"), ("accept", "text/html")]);
+    assert_eq!(text(&call), "You do not have permission to perform this action.");
+    for kind in
+        ["application/grpc", "application/grpc+proto", "application/grpc-web", "application/grpc-web-text+proto"]
+    {
+        let call = told(&answers, Reason::NoRule, &[("content-type", kind)]);
+        assert_eq!(text(&call), "You do not have permission to perform this action.", "{kind}");
+        assert_eq!(header(&call, "cache-control"), Some("no-store"), "{kind}");
+        assert_eq!(header(&call, "x-content-type-options"), Some("nosniff"), "{kind}");
+    }
+}
+
+#[test]
+fn what_was_not_read_is_told_in_the_configured_form() {
+    let denied = Denied { reason: Reason::Overloaded, rule: None, insufficient: None, seen: Seen::Nothing };
+    let answer = answers(BodyStyle::Error).to(&denied);
+    assert_eq!(answer.status.code(), 503);
+    assert_eq!(text(&answer), r#"{"error":"The request could not be checked. Try again later."}"#);
+    assert_eq!(header(&answer, "retry-after"), Some("1"));
+}
+
+#[test]
+fn a_client_is_told_the_schemes() {
+    let told = |schemes, reason| {
+        let answers = Answers::new(Style { schemes, ..style(BodyStyle::Problem) }, &[], None);
+        header(&told(&answers, reason, &[]), "www-authenticate").unwrap().to_owned()
+    };
+    let algs = r#"algs="RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA""#;
+    let described = r#"error_description="The token is not valid here.""#;
+    for (schemes, reason, expected) in [
+        (ChallengeSchemes::Bearer, Reason::CredentialMissing, r#"Bearer realm="modgud""#.to_owned()),
+        (ChallengeSchemes::Dpop, Reason::CredentialMissing, format!(r#"DPoP realm="modgud", {algs}"#)),
+        (
+            ChallengeSchemes::BearerAndDpop,
+            Reason::CredentialMissing,
+            format!(r#"Bearer realm="modgud", DPoP realm="modgud", {algs}"#),
+        ),
+        (
+            ChallengeSchemes::Dpop,
+            Reason::SenderUnproven,
+            format!(r#"DPoP realm="modgud", error="invalid_dpop_proof", {described}, {algs}"#),
+        ),
+        (
+            ChallengeSchemes::Dpop,
+            Reason::IssuerUnknown,
+            format!(r#"DPoP realm="modgud", error="invalid_token", {described}, {algs}"#),
+        ),
+        (
+            ChallengeSchemes::Bearer,
+            Reason::SenderUnproven,
+            format!(r#"Bearer realm="modgud", error="invalid_token", {described}"#),
+        ),
+    ] {
+        assert_eq!(told(schemes, reason), expected);
+    }
+}
+
+#[test]
+fn a_deployment_can_keep_the_old_status() {
+    let style = Style { unauthenticated: Status::client_error(403).unwrap(), ..style(BodyStyle::Detail) };
+    let answer = told(&Answers::new(style, &[], None), Reason::TokenExpired, &[]);
+    assert_eq!((answer.status.code(), text(&answer)), (403, r#"{"detail":"Signature has expired."}"#));
+}
+
+#[test]
+fn a_rule_speaks_for_itself_to_callers_who_may_not() {
+    let rule = |status, detail: Option<&str>| RuleAnswer {
+        rule: "report".into(),
+        status: Status::client_error(status).unwrap(),
+        detail: detail.map(|text| DetailText::parse(text).unwrap()),
+    };
+    let insufficient = Insufficient { required: vec!["a".into()], have: Vec::new() };
+    let answers = |rule| Answers::new(style(BodyStyle::Error), &[rule], None);
+    let hidden = answers(rule(404, None));
+    for reason in Reason::ALL {
+        let denied =
+            Denied { reason: *reason, rule: Some("report"), insufficient: Some(&insufficient), seen: Seen::Nothing };
+        let answer = hidden.to(&denied);
+        let of_rule = (answer.status.code(), text(&answer)) == (404, r#"{"error":"Not Found"}"#);
+        assert_eq!(of_rule, reason.class() == Class::Forbidden, "{reason}");
+        let elsewhere = hidden.to(&Denied { rule: Some("reports"), ..denied });
+        assert_ne!(elsewhere.status.code(), 404, "{reason}");
+    }
+    let told = told(&answers(rule(403, Some("<Members> only"))), Reason::RuleDenied, &[("accept", "text/html")]);
+    assert!(text(&told).contains("&lt;Members&gt; only"));
+}
+
+#[test]
+fn only_one_style_tells_permissions() {
+    let insufficient = Insufficient { required: vec!["delete".into()], have: vec!["read".into(), "<b>".into()] };
+    for body in STYLES {
+        let answers = answers(body);
+        let denied = Denied {
+            reason: Reason::PermissionMissing,
+            rule: None,
+            insufficient: Some(&insufficient),
+            seen: Seen::Nothing,
+        };
+        let answer = answers.to(&denied);
+        let tells = text(&answer) == r#"{"error":"Insufficient permissions: required [delete], have [read, <b>]"}"#;
+        assert_eq!(tells, body == BodyStyle::Error);
+        assert_eq!(answers.tell_permissions(), tells);
+        assert_eq!(answer.status.code(), 403);
+    }
+}
+
+#[test]
+fn an_operator_s_headers_are_in_every_answer() {
+    let header = ExtraHeader::new(HeaderName::parse("X-Frame-Options").unwrap(), "DENY").unwrap();
+    let answers = Answers::new(Style { extra: vec![header], ..style(BodyStyle::Problem) }, &[], None);
+    for reason in Reason::ALL {
+        for headers in [&[][..], &[("accept", "text/html")]] {
+            assert_eq!(super::tests::header(&told(&answers, *reason, headers), "x-frame-options"), Some("DENY"));
+        }
+    }
+}
+
+#[test]
+fn only_browsers_that_nobody_is_logged_in_with_are_sent_to_log_in() {
+    let parameter = ReturnParameter::parse("return_to").unwrap();
+    let hosts = vec![OwnHost::parse("api.example.com").unwrap()];
+    let redirect = Redirect::new("https://login.example.com/", parameter, hosts, Vec::new());
+    let answers = Answers::new(style(BodyStyle::Problem), &[], Some(redirect));
+    let location = "https://login.example.com/?return_to=https%3A%2F%2Fapi.example.com%2Freports%2F7%3Fa%3D1";
+    for reason in Reason::ALL {
+        let answer = told(&answers, *reason, &[("accept", "text/html,*/*;q=0.8")]);
+        let sent = header(&answer, "location") == Some(location);
+        assert_eq!(sent, reason.class() == Class::Unauthenticated, "{reason}");
+        assert_eq!(answer.status.code() == 302, sent, "{reason}");
+        for other in [
+            &[][..],
+            &[("accept", "*/*")],
+            &[("accept", "text/plain")],
+            &[("accept", "text/html"), ("sec-fetch-mode", "cors")],
+            &[("accept", "text/html"), ("content-type", "application/grpc")],
+        ] {
+            assert_ne!(told(&answers, *reason, other).status.code(), 302, "{reason} {other:?}");
+        }
+    }
+}

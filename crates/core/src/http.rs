@@ -1,0 +1,9 @@
+//! HTTP requests as they reach the decision: parsed strictly, ambiguous ones rejected.
+
+pub mod header;
+pub mod host;
+pub mod method;
+pub mod param_name;
+pub mod path;
+pub mod query;
+pub mod request;

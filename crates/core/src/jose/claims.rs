@@ -1,0 +1,309 @@
+//! The claims set (RFC 7519 §4) and typed access to it. Owns how a claim's JSON becomes a value; judges none of them:
+//! whether an `exp` has passed or an `aud` fits is the authenticator's to say.
+
+use std::fmt;
+
+use serde_json::{Map, Number, Value};
+
+use super::json::{JsonFault, read_object};
+use crate::time::Timestamp;
+
+/// The claims of one token: a strict JSON object, no name twice.
+#[derive(Clone, PartialEq)]
+pub struct Claims(Map<String, Value>);
+
+/// Why a claim can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimFault {
+    /// A string was expected.
+    #[error("the claim `{0}` is not a string")]
+    NotText(Box<str>),
+    /// A `NumericDate` was expected (RFC 7519 §2).
+    #[error("the claim `{0}` is not a number of seconds from 0 to {LAST_SECOND}")]
+    NotADate(Box<str>),
+    /// An `aud` was expected (RFC 7519 §4.1.3).
+    #[error("the claim `{0}` is neither a string nor a non-empty array of strings")]
+    NotAnAudience(Box<str>),
+}
+
+impl ClaimFault {
+    /// The name of the claim.
+    #[must_use]
+    pub fn claim(&self) -> &str {
+        match self {
+            Self::NotText(claim) | Self::NotADate(claim) | Self::NotAnAudience(claim) => claim,
+        }
+    }
+}
+
+/// The end of the year 9999, in seconds since the epoch: the last second that RFC 3339 can write.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// [`LAST_SECOND`] as binary64, which holds it exactly.
+const LAST_SECOND_F64: f64 = 253_402_300_799.0;
+
+impl Claims {
+    pub(super) fn new(object: Map<String, Value>) -> Self {
+        Self(object)
+    }
+
+    /// Claims from the text of an object that is no token's payload, such as an introspection response, read as strictly.
+    ///
+    /// # Errors
+    /// [`JsonFault`].
+    pub fn parse(text: &[u8]) -> Result<Self, JsonFault> {
+        read_object(text).map(Self)
+    }
+
+    /// Takes a member out.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name)
+    }
+
+    /// Claims from JSON that was not a token's payload, such as an API key's entry: what is not an
+    /// object holds no claim.
+    #[must_use]
+    pub fn of_json(value: Value) -> Self {
+        match value {
+            Value::Object(members) => Self(members),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Self(Map::new()),
+        }
+    }
+
+    /// The memory that the claims are estimated to take, in bytes: what bounds a cache of them.
+    pub(crate) fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| member(name, value)).sum()
+    }
+
+    /// The claim of that exact name at the top level, whatever its type; `null` is a value.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The claim of that name, with the name as it stands here.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<(&str, &Value)> {
+        self.0.get_key_value(name).map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Every claim at the top level.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The claim as a string; `None` if it is absent.
+    ///
+    /// # Errors
+    /// [`ClaimFault::NotText`] for any other JSON type, `null` included.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, ClaimFault> {
+        self.get(name).map(|value| value.as_str().ok_or_else(|| ClaimFault::NotText(name.into()))).transpose()
+    }
+
+    /// The claim as a point in time; `None` if it is absent.
+    ///
+    /// # Errors
+    /// [`ClaimFault::NotADate`] for any other JSON type, `null` included, and for numbers before 1970 or after 9999.
+    pub fn numeric_date(&self, name: &str) -> Result<Option<NumericDate>, ClaimFault> {
+        let read = |value: &Value| value.as_number().and_then(NumericDate::read);
+        self.get(name).map(|value| read(value).ok_or_else(|| ClaimFault::NotADate(name.into()))).transpose()
+    }
+
+    /// `aud` as the list that it stands for; `None` if it is absent. Never empty.
+    ///
+    /// # Errors
+    /// [`ClaimFault::NotAnAudience`] if it is anything but a string or a non-empty array of strings.
+    pub fn audience(&self) -> Result<Option<Vec<&str>>, ClaimFault> {
+        let names = match self.get("aud") {
+            None => return Ok(None),
+            Some(Value::String(name)) => Some(vec![name.as_str()]),
+            Some(Value::Array(names)) if !names.is_empty() => names.iter().map(Value::as_str).collect(),
+            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => None,
+        };
+        names.map(Some).ok_or_else(|| ClaimFault::NotAnAudience("aud".into()))
+    }
+}
+
+/// What one member of an object takes: its share of the tree's node, its name, and its value.
+fn member(name: &str, value: &Value) -> usize {
+    const SHARE: usize = 112;
+    SHARE.saturating_add(name.len()).saturating_add(size(value))
+}
+
+/// What a value takes beside the place that it stands in.
+fn size(value: &Value) -> usize {
+    /// An element of a list, and what an allocation costs at the least.
+    const ELEMENT: usize = size_of::<Value>() + 16;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len().saturating_add(16),
+        Value::Array(values) => values.iter().map(|value| size(value).saturating_add(ELEMENT)).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| member(name, value)).sum(),
+    }
+}
+
+impl fmt::Debug for Claims {
+    /// No names and no values: claims are about people, and logs are read by others.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claims").field("members", &self.0.len()).finish_non_exhaustive()
+    }
+}
+
+/// A date of a token (RFC 7519 §2). One that lies between two milliseconds keeps both, and the caller says which one is
+/// meant: rounding must never lengthen a token's life. (A date with a fraction is as exact as binary64 is, which is
+/// better than a microsecond until the year 2200.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NumericDate {
+    floor: Timestamp,
+    ceil: Timestamp,
+}
+
+impl NumericDate {
+    /// The last millisecond not after the date: for `exp`, so that a token never outlives it.
+    #[must_use]
+    pub const fn floor(self) -> Timestamp {
+        self.floor
+    }
+
+    /// The first millisecond not before the date: for `nbf` and `iat`, so that a token is never early.
+    #[must_use]
+    pub const fn ceil(self) -> Timestamp {
+        self.ceil
+    }
+
+    fn read(number: &Number) -> Option<Self> {
+        if let Some(seconds) = number.as_u64() {
+            let date = (seconds <= LAST_SECOND).then(|| Timestamp::from_secs(seconds))?;
+            return Some(Self { floor: date, ceil: date });
+        }
+        let seconds = number.as_f64().filter(|seconds| (0.0..=LAST_SECOND_F64).contains(seconds))?;
+        // Apart, because a date times 1000 would be rounded before it can be rounded the right way.
+        let (whole, part) = (seconds.trunc() * 1000.0, seconds.fract() * 1000.0);
+        Some(Self { floor: timestamp(whole + part.floor()), ceil: timestamp(whole + part.ceil()) })
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number from 0 to 2^48")]
+fn timestamp(millis: f64) -> Timestamp {
+    Timestamp::from_millis(millis as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::{ClaimFault, Claims, LAST_SECOND_F64};
+    use crate::jose::json::read_object;
+    use crate::jose::testing::assert_good_messages;
+
+    fn claim(name: &str, json: &str) -> Claims {
+        Claims::new(read_object(format!("{{\"{name}\":{json}}}").as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn messages_are_unique_lowercase_sentences() {
+        assert_good_messages(&[
+            ClaimFault::NotText("a".into()),
+            ClaimFault::NotADate("a".into()),
+            ClaimFault::NotAnAudience("a".into()),
+        ]);
+    }
+
+    #[test]
+    fn a_fault_names_its_claim() {
+        assert_eq!(claim("nbf", "null").numeric_date("nbf").unwrap_err().claim(), "nbf");
+        assert_eq!(claim("aud", "null").audience().unwrap_err().claim(), "aud");
+        assert_eq!(claim("sub", "null").text("sub").unwrap_err().claim(), "sub");
+    }
+
+    #[test]
+    fn debug_shows_no_claim() {
+        assert_eq!(format!("{:?}", claim("username", "\"admin\"")), "Claims { members: 1, .. }");
+    }
+
+    #[test]
+    fn absent_is_not_wrong_and_null_is_not_absent() {
+        let none = claim("x", "1");
+        assert_eq!((none.get("aud"), none.text("iss")), (None, Ok(None)));
+        assert_eq!((none.numeric_date("exp"), none.audience()), (Ok(None), Ok(None)));
+
+        assert_eq!(claim("iss", "null").get("iss"), Some(&json!(null)));
+        assert_eq!(claim("iss", "null").text("iss"), Err(ClaimFault::NotText("iss".into())));
+        assert_eq!(claim("exp", "null").numeric_date("exp"), Err(ClaimFault::NotADate("exp".into())));
+        assert_eq!(claim("aud", "null").audience(), Err(ClaimFault::NotAnAudience("aud".into())));
+    }
+
+    #[test]
+    fn text_is_a_string_of_that_exact_name() {
+        assert_eq!(claim("iss", "\"bifrost\"").text("iss"), Ok(Some("bifrost")));
+        assert_eq!(claim("Iss", "\"bifrost\"").text("iss"), Ok(None));
+        for json in ["1", "true", "[\"bifrost\"]", "{\"iss\":\"bifrost\"}"] {
+            assert_eq!(claim("iss", json).text("iss"), Err(ClaimFault::NotText("iss".into())), "{json}");
+        }
+    }
+
+    #[test]
+    fn dates_round_towards_a_shorter_life() {
+        for (json, floor, ceil) in [
+            ("0", 0, 0),
+            ("-0", 0, 0),
+            ("1560604976", 1_560_604_976_000, 1_560_604_976_000),
+            ("1560604976.0", 1_560_604_976_000, 1_560_604_976_000),
+            ("1.560604976e9", 1_560_604_976_000, 1_560_604_976_000),
+            ("1560604976.5", 1_560_604_976_500, 1_560_604_976_500),
+            ("1560604976.0005", 1_560_604_976_000, 1_560_604_976_001),
+            ("1560604976.9999", 1_560_604_976_999, 1_560_604_977_000),
+            ("1e-300", 0, 1),
+            ("253402300799", 253_402_300_799_000, 253_402_300_799_000),
+            ("253402300798.75", 253_402_300_798_750, 253_402_300_798_750),
+        ] {
+            let date = claim("exp", json).numeric_date("exp").unwrap().unwrap();
+            assert_eq!((date.floor().as_millis(), date.ceil().as_millis()), (floor, ceil), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_a_number_of_our_time() {
+        for json in [
+            "\"1560604976\"",
+            "\"2030-01-01T00:00:00Z\"",
+            "-1",
+            "-0.5",
+            "-1e300",
+            "253402300800",
+            "253402300799.5",
+            "18446744073709551615",
+            "18446744073709551616",
+            "1e300",
+            "true",
+            "false",
+            "[1560604976]",
+            "{}",
+        ] {
+            assert_eq!(claim("exp", json).numeric_date("exp"), Err(ClaimFault::NotADate("exp".into())), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_audience_is_one_or_more_strings() {
+        assert_eq!(claim("aud", "\"a\"").audience(), Ok(Some(vec!["a"])));
+        assert_eq!(claim("aud", "[\"a\"]").audience(), Ok(Some(vec!["a"])));
+        assert_eq!(claim("aud", "[\"a\",\"b\"]").audience(), Ok(Some(vec!["a", "b"])));
+        for json in ["[]", "[1]", "[\"a\",null]", "[\"a\",[\"b\"]]", "1", "true", "{}", "{\"a\":\"b\"}"] {
+            assert_eq!(claim("aud", json).audience(), Err(ClaimFault::NotAnAudience("aud".into())), "{json}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_two_roundings_enclose_the_date(seconds in 0.0..LAST_SECOND_F64) {
+            let date = claim("exp", &json!(seconds).to_string()).numeric_date("exp").unwrap().unwrap();
+            prop_assert!([0, 1].contains(&date.ceil().as_millis().checked_sub(date.floor().as_millis()).unwrap()));
+            // Whole seconds are exact, so they bound both from outside.
+            let whole = |seconds: f64| claim("exp", &json!(seconds).to_string()).numeric_date("exp").unwrap().unwrap();
+            prop_assert!(whole(seconds.floor()).floor() <= date.floor());
+            prop_assert!(date.ceil() <= whole(seconds.ceil()).ceil());
+        }
+    }
+}

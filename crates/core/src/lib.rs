@@ -1,0 +1,27 @@
+//! The decision of modgud: a request, a snapshot of the configuration and a time in, a decision out.
+//!
+//! The whole is [`decide::decide`]. Nothing here reads files, the network, the environment or a clock, and nothing waits. What only
+//! another server can tell is returned as a pending lookup, and given back by the caller. Imports point only downward:
+//!
+//! | modules | contents |
+//! |---|---|
+//! | [`decide`] | the decision and its types |
+//! | [`upstream`], [`denial`] | changes to the request for the upstream; responses to denied clients |
+//! | [`authz`] | rules, modules, conditions |
+//! | [`authn`] | authenticators: JWT, API key, introspection, mTLS, DPoP, custom |
+//! | [`credential`], [`principal`] | credentials in requests; authenticated callers |
+//! | [`jose`], [`http`] | tokens and keys; requests, paths, queries, headers |
+//! | [`reason`], [`explain`], [`time`] | reason codes, traces of decisions, points in time |
+
+pub mod authn;
+pub mod authz;
+pub mod credential;
+pub mod decide;
+pub mod denial;
+pub mod explain;
+pub mod http;
+pub mod jose;
+pub mod principal;
+pub mod reason;
+pub mod time;
+pub mod upstream;

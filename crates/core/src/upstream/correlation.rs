@@ -1,0 +1,170 @@
+//! The identity correlation: who did something in a process engine, for whom, and when, as a header that the engine's workers can
+//! verify once the process is known. Written by us or not there, as every identity header is. Owns no other header.
+
+mod impersonation;
+mod instance;
+mod json_body;
+mod part;
+mod signed;
+
+pub use impersonation::{BodyFault, Impersonation, ImpersonationSource};
+pub use instance::{InstanceSources, PARAMETER};
+pub use json_body::MediaTypeFault;
+pub use part::{Part, PartFault};
+pub use signed::{IdentityCorrelation, ReadFault, SigningSecret, VerifyFault};
+
+use super::Mutations;
+use crate::authz::{Caller, Grant};
+use crate::http::header::{HeaderName, HeaderText, same_to_a_server};
+use crate::http::request::Request;
+use crate::principal::{ClaimPath, Principal};
+use crate::reason::Reason;
+use crate::time::Timestamp;
+use bytes::Bytes;
+use serde_json::Value;
+
+/// How a configuration makes correlations.
+#[derive(Debug)]
+pub struct Correlation {
+    /// The header that carries them.
+    pub header: HeaderName,
+    /// The claim that is the user's name; a caller without it has none.
+    pub username: ClaimPath,
+    /// The claim that is the user's email address.
+    pub email: ClaimPath,
+    /// What they are signed with; `None` when they never are.
+    pub secret: Option<SigningSecret>,
+    /// For whom a caller may act, if for anybody else.
+    pub impersonation: Option<Impersonation>,
+    /// Where the process instance is named.
+    pub instance: InstanceSources,
+}
+
+/// What became of a correlation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Correlated {
+    /// There is none: nobody is known.
+    Nobody,
+    /// It is written without a signature, since no process instance is named, or there is nothing to sign with.
+    Unsigned,
+    /// It is written and signed.
+    Signed,
+}
+
+/// Why a request can't be handed on with a correlation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CorrelationFault {
+    /// A claim that can't be a part of one.
+    #[error("the claim `{claim}` {fault}, and so can't stand in a correlation")]
+    Claim {
+        /// The claim.
+        claim: Box<str>,
+        /// What is wrong with it.
+        fault: PartFault,
+    },
+    /// All of them together are more than a header holds.
+    #[error("the correlation is longer than a header may be")]
+    TooLong,
+    /// The body that may name somebody else.
+    #[error(transparent)]
+    Body(#[from] BodyFault),
+    /// The value for which the caller wants to act.
+    #[error("what the caller wants to act for {0}")]
+    Impersonated(PartFault),
+    /// The caller may not act for anybody else.
+    #[error("the caller wants to act for another and lacks the permission `{0}`")]
+    NotEntitled(Box<str>),
+    /// The process instance.
+    #[error("the process instance's id {0}")]
+    Instance(PartFault),
+    /// One place names another process instance than the other, or one place names two.
+    #[error("more than one process instance is named")]
+    Instances,
+}
+
+impl CorrelationFault {
+    /// The reason that this fault is told as.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Claim { .. } | Self::TooLong => Reason::ClaimInvalid,
+            Self::Body(_) => Reason::BodyUnreadable,
+            Self::Impersonated(_) | Self::Instance(_) | Self::Instances => Reason::RequestMalformed,
+            Self::NotEntitled(_) => Reason::PermissionMissing,
+        }
+    }
+}
+
+impl Correlation {
+    /// Writes the correlation of whoever was let through, and takes out whatever a client sends under its name.
+    ///
+    /// # Errors
+    /// [`CorrelationFault`] when something that would be signed can be read in two ways, or may not be.
+    pub fn write(
+        &self,
+        grant: &Grant,
+        request: &Request<'_>,
+        now: Timestamp,
+        mutations: &mut Mutations,
+    ) -> Result<Correlated, CorrelationFault> {
+        let made = match grant.caller() {
+            Caller::Anonymous => None,
+            Caller::Known(principal) => Some(self.make(principal, request, now)?),
+        };
+        // The value for which somebody wants to act is told by the correlation, and by nothing else.
+        let asked = self.impersonation.as_ref().and_then(|impersonation| impersonation.source.header());
+        let ours = || std::iter::once(&self.header).chain(asked);
+        let sent = request.headers.iter().map(|field| field.name);
+        let sent = sent.filter(|name| ours().any(|ours| same_to_a_server(ours.bytes(), name)));
+        let sent = sent.map(|name| Bytes::from(name.to_ascii_lowercase()));
+        // Its own header is removed in any case, as identity headers are.
+        for name in sent.chain(std::iter::once(self.header.bytes().clone())) {
+            if !mutations.remove.contains(&name) {
+                mutations.remove.push(name);
+            }
+        }
+        let Some(correlation) = made else { return Ok(Correlated::Nobody) };
+        let text = HeaderText::parse(&correlation.to_json()).map_err(|_| CorrelationFault::TooLong)?;
+        // Envoy would remove what stands in both lists.
+        mutations.remove.retain(|name| name != self.header.bytes());
+        mutations.set.push((self.header.clone(), text));
+        Ok(if correlation.is_signed() { Correlated::Signed } else { Correlated::Unsigned })
+    }
+
+    fn make(
+        &self,
+        principal: &Principal,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> Result<IdentityCorrelation, CorrelationFault> {
+        let part = |claim: &ClaimPath| {
+            let fault = |fault| CorrelationFault::Claim { claim: claim.to_string().into(), fault };
+            match principal.claim(claim) {
+                None => Ok(None),
+                Some(Value::String(text)) => Part::parse(text).map(Some).map_err(fault),
+                Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                    Err(fault(PartFault::NotText))
+                }
+            }
+        };
+        let impersonated = match &self.impersonation {
+            None => None,
+            Some(impersonation) => impersonation.of(principal, request)?,
+        };
+        let mut correlation = IdentityCorrelation {
+            username: part(&self.username)?.unwrap_or_default(),
+            email: part(&self.email)?.filter(|email| !email.as_str().is_empty()),
+            impersonated,
+            issued_at: now,
+            instance: self.instance.of(request)?,
+            signature: None,
+        };
+        if let Some(secret) = &self.secret {
+            correlation.sign(secret);
+        }
+        Ok(correlation)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! For whom a caller acts: a value in a header or in the body, and the permission to name one. What can't be read for certain is
+//! refused, since the service behind might read it.
+
+use super::CorrelationFault;
+use super::json_body::{self, MediaTypeFault};
+use super::part::{Part, PartFault};
+use crate::http::header::HeaderName;
+use crate::http::request::{Body, Lookup, Request};
+use crate::jose::{JsonFault, read_json};
+use crate::principal::Principal;
+use serde_json::{Number, Value};
+
+/// How a configuration lets callers act for others.
+#[derive(Debug)]
+pub struct Impersonation {
+    /// Where the value stands.
+    pub source: ImpersonationSource,
+    /// What a caller must have to name one.
+    pub permission: Box<str>,
+}
+
+/// Where the value stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImpersonationSource {
+    /// In this header.
+    Header(HeaderName),
+    /// In the member of this name, at the top of the JSON body.
+    Body(Box<str>),
+}
+
+/// Why a body can't be looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// Envoy was not told to send bodies along (`with_request_body`).
+    #[error("the request has a body and Envoy did not send it along")]
+    NotSent,
+    /// Envoy sent its beginning only, or another length than the request says that it has.
+    #[error("Envoy did not send the body along whole")]
+    Partial,
+    /// Envoy puts a `!` in the place of bytes that are no UTF-8 in what it sends as text: what stands there can't be told.
+    #[error(
+        "the body holds a `!`, which may stand for other bytes: Envoy has to send it as bytes (`pack_as_bytes: true`)"
+    )]
+    Altered,
+    /// The service reads it in another way than as JSON in UTF-8, or could.
+    #[error("the request with a body {0}")]
+    MediaType(#[from] MediaTypeFault),
+    /// A member that some readers take for the one that counts, such as `customerid` or `customer_id` for `customerId`.
+    #[error("the body has a member that some readers take for the one that says for whom the caller acts")]
+    Alike,
+    /// The member holds something else than a text or a number, of which some readers make one: the only element of a list.
+    #[error("the member that says for whom the caller acts is neither a text nor a number")]
+    Kind,
+    /// It is a list, of which some readers take an element for the body.
+    #[error("the body is a list in which something says for whom the caller acts")]
+    InList,
+    /// It is no JSON that can be read in one way.
+    #[error("the body {0}")]
+    Json(JsonFault),
+}
+
+impl ImpersonationSource {
+    /// The header, if it is one.
+    pub(super) const fn header(&self) -> Option<&HeaderName> {
+        match self {
+            Self::Header(name) => Some(name),
+            Self::Body(_) => None,
+        }
+    }
+}
+
+impl Impersonation {
+    /// For whom the caller acts, if for another.
+    ///
+    /// # Errors
+    /// [`CorrelationFault`] when that can't be told, or the caller may not.
+    pub(super) fn of(&self, principal: &Principal, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
+        let value = match &self.source {
+            ImpersonationSource::Header(name) => in_header(name, request),
+            ImpersonationSource::Body(name) => in_body(name, request),
+        }?;
+        match value.filter(|value| !value.as_str().is_empty()) {
+            Some(_) if !principal.identity().may(&self.permission) => {
+                Err(CorrelationFault::NotEntitled(self.permission.clone()))
+            }
+            value => Ok(value),
+        }
+    }
+}
+
+fn in_header(name: &HeaderName, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
+    let value = match request.headers.sole(name.as_str()) {
+        Lookup::Absent => return Ok(None),
+        Lookup::Repeated => return Err(CorrelationFault::Impersonated(PartFault::NotText)),
+        Lookup::One(value) => value,
+    };
+    let text = std::str::from_utf8(value).map_err(|_| CorrelationFault::Impersonated(PartFault::NotText))?;
+    Part::parse(text).map(Some).map_err(CorrelationFault::Impersonated)
+}
+
+fn in_body(name: &str, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
+    let bytes = whole(request)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    json_body::check(&request.headers).map_err(BodyFault::MediaType)?;
+    let body = read_json(bytes).map_err(BodyFault::Json)?;
+    let members = match &body {
+        Value::Object(members) => members,
+        Value::Array(elements) if elements.iter().any(|element| names(element, name)) => {
+            return Err(BodyFault::InList.into());
+        }
+        // JSON that has no members names nobody.
+        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Ok(None),
+    };
+    if members.keys().any(|other| other != name && alike(other, name)) {
+        return Err(BodyFault::Alike.into());
+    }
+    let text = match members.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => exactly(number).map_err(CorrelationFault::Impersonated)?,
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => return Err(BodyFault::Kind.into()),
+        None | Some(Value::Null) => return Ok(None),
+    };
+    Part::parse(&text).map(Some).map_err(CorrelationFault::Impersonated)
+}
+
+/// Whether a reader that takes an element of a list for the whole body finds the member there.
+fn names(element: &Value, name: &str) -> bool {
+    match element {
+        Value::Object(members) => members.keys().any(|other| alike(other, name)),
+        Value::Array(elements) => elements.iter().any(|element| names(element, name)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Whether some reader takes one for the other: many tell no case, and put `customerId` and `customer_id` in one place.
+fn alike(one: &str, other: &str) -> bool {
+    let folded = |name: &str| -> String {
+        let upper = name.chars().flat_map(char::to_uppercase);
+        upper.flat_map(char::to_lowercase).filter(|character| character.is_alphanumeric()).collect()
+    };
+    one == other || (folded(one) == folded(other) && !folded(one).is_empty())
+}
+
+/// The body, if it is certain that this is all of it. One that Envoy does not send along and says no length of looks like none: nobody
+/// is named then, which gives nobody anything.
+fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], BodyFault> {
+    let length = request.headers.get("content-length");
+    match (request.body, length) {
+        (Body::Partial, _) | (Body::Whole(_) | Body::Text(_), Lookup::Repeated) => Err(BodyFault::Partial),
+        (Body::Whole(bytes) | Body::Text(bytes), Lookup::One(length))
+            if length != bytes.len().to_string().as_bytes() =>
+        {
+            Err(BodyFault::Partial)
+        }
+        (Body::Text(bytes), Lookup::Absent | Lookup::One(_)) if bytes.contains(&b'!') => Err(BodyFault::Altered),
+        (Body::Whole(bytes) | Body::Text(bytes), Lookup::Absent | Lookup::One(_)) => Ok(bytes),
+        (Body::NotSent, Lookup::Absent | Lookup::One(b"0")) => Ok(&[]),
+        (Body::NotSent, Lookup::One(_) | Lookup::Repeated) => Err(BodyFault::NotSent),
+    }
+}
+
+/// A whole number of 64 bits as it stands in the body: JSON has one spelling for it. Any other number has many (`1.50`, `15e-1`, `-0`),
+/// and services write it in their own.
+fn exactly(number: &Number) -> Result<String, PartFault> {
+    if number.is_f64() { Err(PartFault::Number) } else { Ok(number.to_string()) }
+}

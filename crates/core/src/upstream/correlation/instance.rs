@@ -1,0 +1,66 @@
+//! Where a request names the process instance that it is about.
+
+use super::CorrelationFault;
+use super::part::{Part, PartFault};
+use crate::authz::{PathPattern, Segment};
+use crate::http::header::HeaderName;
+use crate::http::path::CanonicalPath;
+use crate::http::request::{Lookup, Request};
+
+/// What the parameter of a path is called that is the process instance's id.
+pub const PARAMETER: &str = "process_instance";
+
+/// Where the process instance is named.
+#[derive(Debug, Default)]
+pub struct InstanceSources {
+    /// Paths with a parameter that is called [`PARAMETER`].
+    pub paths: Vec<PathPattern>,
+    /// A header.
+    pub header: Option<HeaderName>,
+}
+
+impl InstanceSources {
+    /// The id, if one is named.
+    ///
+    /// # Errors
+    /// [`CorrelationFault`] when it can't be one, or two are named.
+    pub(super) fn of(&self, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
+        let in_path = self.paths.iter().find_map(|pattern| in_path(pattern, &request.path));
+        let in_header = match self.header.as_ref().map(|name| request.headers.sole(name.as_str())) {
+            None | Some(Lookup::Absent) => None,
+            Some(Lookup::Repeated) => return Err(CorrelationFault::Instances),
+            Some(Lookup::One(value)) => {
+                Some(std::str::from_utf8(value).map_err(|_| CorrelationFault::Instance(PartFault::NotText))?)
+            }
+        };
+        let text = match (in_path, in_header) {
+            (Some(one), Some(other)) if one != other => return Err(CorrelationFault::Instances),
+            (Some(text), _) | (None, Some(text)) => text,
+            (None, None) => return Ok(None),
+        };
+        match Part::parse(text) {
+            Ok(part) if part.as_str().is_empty() => Err(CorrelationFault::Instance(PartFault::Empty)),
+            Ok(part) => Ok(Some(part)),
+            Err(fault) => Err(CorrelationFault::Instance(fault)),
+        }
+    }
+}
+
+/// The parameter's value, if the whole path matches.
+fn in_path<'p>(pattern: &PathPattern, path: &'p CanonicalPath<'_>) -> Option<&'p str> {
+    let mut found = None;
+    let mut segments = path.segments();
+    for expected in pattern.segments() {
+        let segment = segments.next()?;
+        match expected {
+            Segment::Literal(text) if **text == *segment => {}
+            Segment::Literal(_) => return None,
+            Segment::Parameter(name) => {
+                if **name == *PARAMETER {
+                    found = Some(segment);
+                }
+            }
+        }
+    }
+    if pattern.rest().is_some() || segments.next().is_none() { found } else { None }
+}

@@ -1,0 +1,199 @@
+//! A correlation itself: what is signed, how, and the JSON that carries it. Used by the side that writes one and by workers.
+
+use super::part::{Part, PartFault};
+use crate::jose::{Claims, JsonFault};
+use crate::time::Timestamp;
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use std::fmt::{self, Write};
+
+/// The names of the members, in the order in which they are written.
+const USERNAME: &str = "username";
+const EMAIL: &str = "email";
+const IMPERSONATED: &str = "impersonateProcessValue";
+const ISSUED_AT: &str = "issuedAt";
+const INSTANCE: &str = "processInstanceId";
+const SIGNATURE: &str = "signature";
+
+/// What correlations are signed with: a secret that modgud and the workers share.
+pub struct SigningSecret(hmac::Key);
+
+impl SigningSecret {
+    /// The secret: its bytes are those of the text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(hmac::Key::new(HMAC_SHA256, text.as_bytes()))
+    }
+}
+
+/// Not shown.
+impl fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningSecret(…)")
+    }
+}
+
+/// Who did something, for whom, when, and in which process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityCorrelation {
+    /// The user's name; empty when it is not known.
+    pub username: Part,
+    /// The user's email address.
+    pub email: Option<Part>,
+    /// For whom the user acts.
+    pub impersonated: Option<Part>,
+    /// When it was made, to the millisecond.
+    pub issued_at: Timestamp,
+    /// The process instance, once there is one.
+    pub instance: Option<Part>,
+    /// The signature: standard base64 with padding.
+    pub signature: Option<Box<str>>,
+}
+
+/// The text is no correlation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReadFault {
+    /// It is no JSON object that can be read in one way.
+    #[error("the correlation {0}")]
+    Json(#[from] JsonFault),
+    /// A member is missing.
+    #[error("the correlation has no `{0}`")]
+    Missing(&'static str),
+    /// A member that can't be one.
+    #[error("the correlation's `{member}` {fault}")]
+    Part {
+        /// The member.
+        member: &'static str,
+        /// What is wrong with it.
+        fault: PartFault,
+    },
+    /// `issuedAt` is no time.
+    #[error("the correlation's `{ISSUED_AT}` is not a whole number of milliseconds since 1970")]
+    IssuedAt,
+}
+
+/// Why a correlation is not to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyFault {
+    /// There is no signature.
+    #[error("the correlation is not signed")]
+    Unsigned,
+    /// It names no process instance, without which nothing is signed.
+    #[error("the correlation names no process instance, so that it can't have been signed for one")]
+    NoInstance,
+    /// It is not a signature of this text with this secret.
+    #[error("the correlation's signature is not one of its content with this secret")]
+    Signature,
+}
+
+impl IdentityCorrelation {
+    /// Whether it has a signature, good or not.
+    #[must_use]
+    pub const fn is_signed(&self) -> bool {
+        self.signature.is_some()
+    }
+
+    /// Signs it, if a process instance is named: before that there is nothing to sign for.
+    pub fn sign(&mut self, secret: &SigningSecret) {
+        self.signature = self.message().map(|message| {
+            let tag = hmac::sign(&secret.0, message.as_bytes());
+            STANDARD.encode(tag.as_ref()).into()
+        });
+    }
+
+    /// Holds the signature against the content, in constant time.
+    ///
+    /// # Errors
+    /// [`VerifyFault`] when it does not prove that somebody with this secret has signed just this.
+    pub fn verify(&self, secret: &SigningSecret) -> Result<(), VerifyFault> {
+        let signature = self.signature.as_ref().ok_or(VerifyFault::Unsigned)?;
+        let message = self.message().ok_or(VerifyFault::NoInstance)?;
+        let tag = STANDARD.decode(signature.as_bytes()).map_err(|_| VerifyFault::Signature)?;
+        hmac::verify(&secret.0, message.as_bytes(), &tag).map_err(|_| VerifyFault::Signature)
+    }
+
+    /// What is signed.
+    fn message(&self) -> Option<String> {
+        let Self { username, email, impersonated, issued_at, instance, signature: _ } = self;
+        let text = |part: &Option<Part>| part.as_ref().map_or_else(String::new, |part| part.as_str().to_owned());
+        let instance = instance.as_ref()?.as_str();
+        let (email, impersonated) = (text(email), text(impersonated));
+        Some(format!("{}|{email}|{impersonated}|{}|{instance}", username.as_str(), issued_at.as_millis()))
+    }
+
+    /// The correlation as JSON on one line, visible ASCII only; what is not there is left out.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let Self { username, email, impersonated, issued_at, instance, signature } = self;
+        let part = |part: &Option<Part>| part.as_ref().map(|part| json!(part.as_str()));
+        let members = [
+            (USERNAME, Some(json!(username.as_str()))),
+            (EMAIL, part(email)),
+            (IMPERSONATED, part(impersonated)),
+            (ISSUED_AT, Some(json!(issued_at.as_millis()))),
+            (INSTANCE, part(instance)),
+            (SIGNATURE, signature.as_ref().map(|signature| json!(signature))),
+        ];
+        let mut text = String::from("{");
+        for (name, value) in members.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            let comma = if text.len() > 1 { "," } else { "" };
+            // Writing to a string does not fail.
+            let _ = write!(text, "{comma}\"{name}\":{value}");
+        }
+        text.push('}');
+        ascii(&text)
+    }
+
+    /// Reads a correlation as strictly as a token: nothing in it can be read in two ways.
+    ///
+    /// # Errors
+    /// [`ReadFault`] that says what is wrong.
+    pub fn from_json(text: &[u8]) -> Result<Self, ReadFault> {
+        let members = Claims::parse(text)?;
+        let member = |name: &'static str| match members.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str())),
+            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                Err(ReadFault::Part { member: name, fault: PartFault::NotText })
+            }
+        };
+        let part = |name: &'static str| {
+            let text = member(name)?.filter(|text| !text.is_empty());
+            text.map(|text| Part::parse(text).map_err(|fault| ReadFault::Part { member: name, fault })).transpose()
+        };
+        let issued_at = match members.get(ISSUED_AT) {
+            None => return Err(ReadFault::Missing(ISSUED_AT)),
+            Some(value) => value.as_u64().ok_or(ReadFault::IssuedAt)?,
+        };
+        if members.get(USERNAME).is_none() {
+            return Err(ReadFault::Missing(USERNAME));
+        }
+        Ok(Self {
+            username: part(USERNAME)?.unwrap_or_default(),
+            email: part(EMAIL)?,
+            impersonated: part(IMPERSONATED)?,
+            issued_at: Timestamp::from_millis(issued_at),
+            instance: part(INSTANCE)?,
+            signature: member(SIGNATURE)?.map(Box::from),
+        })
+    }
+}
+
+/// JSON with everything that is not visible ASCII escaped: it stands within texts only (RFC 8259 §7).
+fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for c in json.chars() {
+        if matches!(c, ' '..='~') {
+            text.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut units) {
+                // Writing to a string does not fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,303 @@
+//! Signatures by their vectors, and what can't be signed.
+
+use super::{
+    BodyFault, Correlation, CorrelationFault, IdentityCorrelation, Impersonation, ImpersonationSource, InstanceSources,
+    MediaTypeFault, Part, PartFault, ReadFault, SigningSecret, VerifyFault,
+};
+use crate::authz::PathPattern;
+use crate::http::header::HeaderName;
+use crate::http::request::{Body, Field, Headers, Request};
+use crate::jose::{Claims, JsonFault};
+use crate::principal::{AuthenticatorName, ClaimPath, Identity, Principal, Proof};
+use crate::time::Timestamp;
+use serde_json::{Value, json};
+
+const KEY: &str = "test-secret-key";
+const MADE: Timestamp = Timestamp::from_millis(1_701_234_567_890);
+
+/// Signatures that another implementation has made with the key `test-secret-key`.
+const VECTORS: [(&str, &str, &str, &str); 3] = [
+    ("testuser", "test@example.com", "", "Zl8xeoM40/uF0Q+RIV7Wgm47H9M52ufkgJjR16hdjZc="),
+    ("testuser", "test@example.com", "customer-456", "CjpsDAJLaSXgZ9MgTWYmMIgH+F5D4+pghjyTU1zNrKU="),
+    ("testuser", "", "", "qzNKAiaC4AChdCjOtSCDW4iuhsKhyN+rF7/TkR0Po3s="),
+];
+
+fn part(text: &str) -> Part {
+    Part::parse(text).unwrap()
+}
+
+fn correlation(username: &str, email: &str, impersonated: &str) -> IdentityCorrelation {
+    let some = |text: &str| (!text.is_empty()).then(|| part(text));
+    IdentityCorrelation {
+        username: part(username),
+        email: some(email),
+        impersonated: some(impersonated),
+        issued_at: MADE,
+        instance: some("process-123"),
+        signature: None,
+    }
+}
+
+#[test]
+fn signatures_are_those_of_the_vectors() {
+    let secret = SigningSecret::new(KEY);
+    for (username, email, impersonated, signature) in VECTORS {
+        let mut made = correlation(username, email, impersonated);
+        made.sign(&secret);
+        assert_eq!(made.signature.as_deref(), Some(signature));
+        let read = IdentityCorrelation::from_json(made.to_json().as_bytes()).unwrap();
+        assert_eq!(read, made);
+        assert_eq!(read.verify(&secret), Ok(()));
+        assert_eq!(read.verify(&SigningSecret::new("another")), Err(VerifyFault::Signature));
+    }
+}
+
+#[test]
+fn whatever_is_changed_is_noticed() {
+    let secret = SigningSecret::new(KEY);
+    let mut good = correlation("testuser", "test@example.com", "customer-456");
+    good.sign(&secret);
+    let changed = |change: fn(&mut IdentityCorrelation)| {
+        let mut changed = good.clone();
+        change(&mut changed);
+        changed.verify(&secret)
+    };
+    assert_eq!(changed(|_| {}), Ok(()));
+    for change in [
+        (|one| one.username = part("testuse")) as fn(&mut IdentityCorrelation),
+        |one| one.email = None,
+        |one| one.impersonated = Some(part("customer-457")),
+        |one| one.issued_at = Timestamp::from_millis(1_701_234_567_891),
+        |one| one.instance = Some(part("process-124")),
+        |one| one.signature = Some("".into()),
+        |one| one.signature = Some("!".into()),
+        |one| one.signature = Some("Zl8xeoM40/uF0Q+RIV7Wgm47H9M52ufkgJjR16hdjZc=".into()),
+    ] {
+        assert_eq!(changed(change), Err(VerifyFault::Signature));
+    }
+    assert_eq!(changed(|one| one.signature = None), Err(VerifyFault::Unsigned));
+    assert_eq!(changed(|one| one.instance = None), Err(VerifyFault::NoInstance));
+    let mut without = correlation("testuser", "", "");
+    without.instance = None;
+    without.sign(&secret);
+    assert_eq!(without.signature, None, "there is nothing to sign for");
+}
+
+#[test]
+fn the_header_is_ascii_and_says_what_there_is() {
+    let mut made = correlation("Jörg \"J\" 𝄞\u{2028}", "", "");
+    made.instance = None;
+    let expected = r#"{"username":"J\u00f6rg \"J\" \ud834\udd1e\u2028","issuedAt":1701234567890}"#;
+    assert_eq!(made.to_json(), expected);
+    assert_eq!(IdentityCorrelation::from_json(expected.as_bytes()).unwrap(), made);
+}
+
+#[test]
+fn what_is_no_correlation_is_not_read() {
+    let not_text = |member| ReadFault::Part { member, fault: PartFault::NotText };
+    for (text, fault) in [
+        ("", ReadFault::Json(JsonFault::Syntax)),
+        ("[]", ReadFault::Json(JsonFault::NotAnObject)),
+        (r#"{"username":"a","username":"b","issuedAt":1}"#, ReadFault::Json(JsonFault::DuplicateName)),
+        (r#"{"issuedAt":1}"#, ReadFault::Missing("username")),
+        (r#"{"username":"a"}"#, ReadFault::Missing("issuedAt")),
+        (r#"{"username":"a","issuedAt":"1"}"#, ReadFault::IssuedAt),
+        (r#"{"username":"a","issuedAt":1.5}"#, ReadFault::IssuedAt),
+        (r#"{"username":1,"issuedAt":1}"#, not_text("username")),
+        (r#"{"username":"a","issuedAt":1,"signature":{}}"#, not_text("signature")),
+        (r#"{"username":"a|b","issuedAt":1}"#, ReadFault::Part { member: "username", fault: PartFault::Bar }),
+    ] {
+        assert_eq!(IdentityCorrelation::from_json(text.as_bytes()), Err(fault), "{text}");
+    }
+}
+
+fn principal(claims: Value, permissions: &[&str]) -> Principal {
+    let permissions = permissions.iter().map(|one| Box::from(*one)).collect();
+    let identity = Identity { permissions, ..Identity::default() };
+    let name = AuthenticatorName::new("test");
+    Principal::new(name, Claims::of_json(claims), identity, std::sync::Arc::default(), Proof::Token)
+}
+
+fn configured(source: ImpersonationSource) -> Correlation {
+    Correlation {
+        header: HeaderName::parse("x-identity-correlation").unwrap(),
+        username: ClaimPath::parse("preferred_username").unwrap(),
+        email: ClaimPath::parse("email").unwrap(),
+        secret: Some(SigningSecret::new(KEY)),
+        impersonation: Some(Impersonation { source, permission: "impersonate".into() }),
+        instance: InstanceSources {
+            paths: vec![PathPattern::parse("/process/{process_instance}/{*rest}").unwrap()],
+            header: HeaderName::parse("x-process-instance-id").ok(),
+        },
+    }
+}
+
+/// The header field without which no body is read.
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// What comes of a request with this body and these headers, by a caller with these permissions.
+fn made(
+    path: &str,
+    body: Body<'_>,
+    headers: &[(&'static str, &'static str)],
+    permissions: &[&str],
+) -> Result<IdentityCorrelation, CorrelationFault> {
+    let field = |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
+    let headers = Headers::new(headers.iter().map(field).collect());
+    let mut request = Request::parse(b"POST", path.as_bytes(), b"", headers).unwrap();
+    request.body = body;
+    let caller = principal(json!({"preferred_username": "testuser", "email": "test@example.com"}), permissions);
+    configured(ImpersonationSource::Body("customer".into())).make(&caller, &request, MADE)
+}
+
+#[test]
+fn the_value_comes_from_a_body_that_is_there_whole() {
+    let of = |body: &str| {
+        let bytes = body.to_owned();
+        made("/", Body::Whole(bytes.as_bytes()), &[JSON], &["impersonate"])
+            .map(|made| made.impersonated.map(|part| part.as_str().to_owned()))
+    };
+    for (body, expected) in [
+        (r#"{"customer": "customer-456", "a": {"customer": "no"}}"#, Some("customer-456")),
+        (r#"{"customer": 456}"#, Some("456")),
+        (r#"{"customer": -7}"#, Some("-7")),
+        (r#"{"customer": 18446744073709551615}"#, Some("18446744073709551615")),
+        (r#"{"customer": ""}"#, None),
+        (r#"{"customer": null}"#, None),
+        (r#"{"a": {"customer": "c"}}"#, None),
+        (r#"["customer"]"#, None),
+        (r#"[{"a": 1}, [{"customers": {"customer": "c"}}], null]"#, None),
+        (r#"{"customer": "c", "customers": "d", "customer2": "e", "": "f", "_": "g"}"#, Some("c")),
+        (r#""customer""#, None),
+        ("7", None),
+        ("", None),
+    ] {
+        assert_eq!(of(body), Ok(expected.map(str::to_owned)), "{body}");
+    }
+    let json = |fault| CorrelationFault::Body(BodyFault::Json(fault));
+    let alike = || CorrelationFault::Body(BodyFault::Alike);
+    let kind = || CorrelationFault::Body(BodyFault::Kind);
+    for (body, fault) in [
+        (r#"{"customer": "a|b"}"#, CorrelationFault::Impersonated(PartFault::Bar)),
+        (r#"{"customer": "a\nb"}"#, CorrelationFault::Impersonated(PartFault::Control)),
+        (r#"{"customer": 100000000000000000000}"#, CorrelationFault::Impersonated(PartFault::Number)),
+        // Each of these is one number of many spellings.
+        (r#"{"customer": -1.5}"#, CorrelationFault::Impersonated(PartFault::Number)),
+        (r#"{"customer": 1.0}"#, CorrelationFault::Impersonated(PartFault::Number)),
+        (r#"{"customer": 1e2}"#, CorrelationFault::Impersonated(PartFault::Number)),
+        (r#"{"customer": -0}"#, CorrelationFault::Impersonated(PartFault::Number)),
+        (r#"{"customer": "a", "customer": "b"}"#, json(JsonFault::DuplicateName)),
+        (r#"{"customer": "a", "\u0063ustomer": "b"}"#, json(JsonFault::DuplicateName)),
+        (r#"{"customer": "a",}"#, json(JsonFault::Syntax)),
+        (r#"{"customer": "a"} {}"#, json(JsonFault::Syntax)),
+        ("customer=a", json(JsonFault::Syntax)),
+        (r#"[{"customer": "a", "customer": "b"}]"#, json(JsonFault::DuplicateName)),
+        // Readers that want a text make one of these: `a`, `true`.
+        (r#"{"customer": ["a"]}"#, kind()),
+        (r#"{"customer": []}"#, kind()),
+        (r#"{"customer": {"a": 1}}"#, kind()),
+        (r#"{"customer": true}"#, kind()),
+        // Readers that tell no case, or put `_` and `-` aside, take these for the member.
+        (r#"{"Customer": "a"}"#, alike()),
+        (r#"{"customer": "a", "CUSTOMER": "b"}"#, alike()),
+        (r#"{"CUSTOMER": "a", "Customer": "b"}"#, alike()),
+        (r#"{"customer": "a", "customer_": null}"#, alike()),
+        (r#"{"cust_omer": "a"}"#, alike()),
+        (r#"{"cu-stomer": "a"}"#, alike()),
+        (r#"{" customer": "a"}"#, alike()),
+        (r#"{"\u0043ustomer": "a"}"#, alike()),
+        // U+017F is an `s` to those that tell no case.
+        (r#"{"cu\u017ftomer": "a"}"#, alike()),
+        (r#"[{"customer": "a"}]"#, CorrelationFault::Body(BodyFault::InList)),
+        (r#"[1, {"a": 1}, [{"Customer": null}]]"#, CorrelationFault::Body(BodyFault::InList)),
+    ] {
+        assert_eq!(of(body), Err(fault), "{body}");
+    }
+}
+
+#[test]
+fn a_body_that_is_not_there_whole_names_nobody_for_certain() {
+    let partial = Err(CorrelationFault::Body(BodyFault::Partial));
+    let not_sent = Err(CorrelationFault::Body(BodyFault::NotSent));
+    let of = |body, headers: &[(&'static str, &'static str)]| made("/", body, headers, &[]).map(|_| ());
+    assert_eq!(of(Body::Partial, &[]), partial);
+    assert_eq!(of(Body::Whole(b"{}"), &[("content-length", "2"), JSON]), Ok(()));
+    assert_eq!(of(Body::Whole(b"{}"), &[("content-length", "3"), JSON]), partial);
+    assert_eq!(of(Body::Whole(b"{}"), &[("content-length", "02"), JSON]), partial);
+    assert_eq!(of(Body::NotSent, &[("content-length", "2")]), not_sent);
+    assert_eq!(of(Body::NotSent, &[("content-length", "0")]), Ok(()));
+    assert_eq!(of(Body::NotSent, &[]), Ok(()));
+}
+
+#[test]
+fn a_body_is_read_by_its_content_type() {
+    let of = |body, headers: &[(&'static str, &'static str)]| {
+        made("/", body, headers, &["impersonate"]).map(|made| made.impersonated.map(|part| part.as_str().to_owned()))
+    };
+    let fault = |fault| Err(CorrelationFault::Body(BodyFault::MediaType(fault)));
+    let body = Body::Whole(br#"{"customer": "c"}"#);
+    assert_eq!(of(body, &[JSON]), Ok(Some("c".to_owned())));
+    assert_eq!(of(body, &[]), fault(MediaTypeFault::Missing));
+    assert_eq!(of(body, &[JSON, JSON]), fault(MediaTypeFault::Repeated));
+    assert_eq!(of(body, &[("content-type", "application/json; charset=utf-7")]), fault(MediaTypeFault::Other));
+    assert_eq!(of(body, &[JSON, ("content-encoding", "gzip")]), fault(MediaTypeFault::Coded));
+    // In UTF-7 this is a customer, and in UTF-8 there is none.
+    let utf_7 = Body::Whole(br#"{"+AGM-ustomer": "victim"}"#);
+    assert_eq!(of(utf_7, &[("content-type", "application/json; charset=utf-7")]), fault(MediaTypeFault::Other));
+    // A form that is a JSON text too.
+    let form = Body::Whole(br#"{"a":"&customer=victim&b="}"#);
+    assert_eq!(of(form, &[("content-type", "application/x-www-form-urlencoded")]), fault(MediaTypeFault::Other));
+    // Without a body there is nothing to read.
+    assert_eq!(of(Body::Whole(b""), &[("content-type", "text/plain")]), Ok(None));
+}
+
+#[test]
+fn a_body_that_envoy_may_have_altered_is_not_read() {
+    let of = |body| made("/", body, &[JSON], &["impersonate"]).map(|made| made.impersonated.is_some());
+    assert_eq!(of(Body::Text(br#"{"customer": "c"}"#)), Ok(true));
+    let altered = Err(CorrelationFault::Body(BodyFault::Altered));
+    assert_eq!(of(Body::Text(br#"{"customer": "c!"}"#)), altered);
+    assert_eq!(of(Body::Text(br#"{"custome!r": "c"}"#)), altered);
+    assert_eq!(of(Body::Whole(br#"{"customer": "c!"}"#)), Ok(true));
+    assert_eq!(of(Body::Whole(b"{\"customer\": \"c\xe9\"}")), Err(BodyFault::Json(JsonFault::NotUtf8).into()));
+}
+
+#[test]
+fn nobody_acts_for_another_without_the_permission() {
+    let body = Body::Whole(br#"{"customer": "c"}"#);
+    assert_eq!(made("/", body, &[JSON], &["read"]), Err(CorrelationFault::NotEntitled("impersonate".into())));
+    assert_eq!(made("/", Body::Whole(b"{}"), &[JSON], &["read"]).map(|made| made.impersonated), Ok(None));
+}
+
+#[test]
+fn it_is_signed_once_the_process_is_known() {
+    let of = |path: &str, headers: &[(&'static str, &'static str)]| {
+        made(path, Body::NotSent, headers, &[]).map(|made| made.signature.map(String::from))
+    };
+    let header = ("X-Process-Instance-Id", "process-123");
+    assert_eq!(of("/", &[]), Ok(None));
+    for (path, headers) in
+        [("/", &[header][..]), ("/process/process-123/complete", &[]), ("/process/process-123", &[header])]
+    {
+        assert_eq!(of(path, headers), Ok(Some(VECTORS[0].3.to_owned())), "{path}");
+    }
+    assert_eq!(of("/process/process-124", &[header]), Err(CorrelationFault::Instances));
+    assert_eq!(of("/", &[header, header]), Err(CorrelationFault::Instances));
+    assert_eq!(of("/", &[("x-process-instance-id", "a|b")]), Err(CorrelationFault::Instance(PartFault::Bar)));
+    assert_eq!(of("/", &[("x-process-instance-id", "")]), Err(CorrelationFault::Instance(PartFault::Empty)));
+    assert_eq!(of("/processes/process-123", &[]), Ok(None));
+}
+
+#[test]
+fn claims_that_can_be_read_in_two_ways_are_refused() {
+    let request = Request::parse(b"GET", b"/", b"", Headers::default()).unwrap();
+    let of = |claims: Value| {
+        let made = configured(ImpersonationSource::Body("a".into())).make(&principal(claims, &[]), &request, MADE);
+        made.map(|made| (made.username.as_str().to_owned(), made.email.map(|email| email.as_str().to_owned())))
+    };
+    assert_eq!(of(json!({})), Ok((String::new(), None)));
+    let fault = |claim: &str, fault| Err(CorrelationFault::Claim { claim: claim.into(), fault });
+    assert_eq!(of(json!({"preferred_username": "a|b"})), fault("preferred_username", PartFault::Bar));
+    assert_eq!(of(json!({"preferred_username": 1})), fault("preferred_username", PartFault::NotText));
+    assert_eq!(of(json!({"email": "a\nb"})), fault("email", PartFault::Control));
+}

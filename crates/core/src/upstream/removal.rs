@@ -1,0 +1,148 @@
+//! Removes client headers from requests that are allowed: those that a server could take for one of modgud's, those of
+//! `upstream.strip`, and the override headers. Only headers that the request carries are named, since an Envoy whose mutation rules forbid
+//! a removal answers 500 even if the header is absent.
+
+use super::overrides::OVERRIDE_HEADERS;
+use super::strip::StripPattern;
+use crate::http::header::{HeaderName, fold, same_to_a_server};
+use crate::http::request::Headers;
+use bytes::Bytes;
+use std::collections::BTreeSet;
+
+/// Which client headers are removed from an allowed request.
+#[derive(Debug)]
+pub struct Removals {
+    /// Names as [`fold`] makes them, by length and then by content.
+    names: Box<[Box<[u8]>]>,
+    patterns: Vec<StripPattern>,
+    /// Override headers that stay, each in this one spelling, in lower case.
+    kept: Vec<HeaderName>,
+    /// For each first byte, whether a removed name can begin with it.
+    first: Box<[bool; 256]>,
+}
+
+impl Default for Removals {
+    fn default() -> Self {
+        Self::new(&[], Vec::new(), Vec::new(), &[])
+    }
+}
+
+impl Removals {
+    /// Removals of every spelling of these `names` and of the override headers, and of what the patterns match. `kept` are the spellings of
+    /// override headers that `upstream.keep` names; `credentials` are headers in which authenticators look, which only the
+    /// treatment of the credential removes.
+    #[must_use]
+    pub fn new(
+        names: &[&HeaderName],
+        patterns: Vec<StripPattern>,
+        kept: Vec<HeaderName>,
+        credentials: &[&HeaderName],
+    ) -> Self {
+        let folded = |name: &[u8]| -> Box<[u8]> { name.iter().copied().map(fold).collect() };
+        let is_credential =
+            |name: &str| credentials.iter().any(|header| same_to_a_server(header.bytes(), name.as_bytes()));
+        let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name).filter(|name| !is_credential(name));
+        let all: BTreeSet<(usize, Box<[u8]>)> = names
+            .iter()
+            .map(|name| folded(name.bytes()))
+            .chain(overrides.map(|name| folded(name.as_bytes())))
+            .map(|name| (name.len(), name))
+            .collect();
+        let names: Box<[Box<[u8]>]> = all.into_iter().map(|(_, name)| name).collect();
+        let begins = |byte: u8| {
+            let stems = names.iter().map(|name| &**name).chain(patterns.iter().map(StripPattern::stem));
+            stems.filter_map(<[u8]>::first).any(|first| *first == fold(byte))
+        };
+        let mut first = Box::new([false; 256]);
+        for (byte, is) in (0..=u8::MAX).zip(first.iter_mut()) {
+            *is = begins(byte);
+        }
+        Self { names, patterns, kept, first }
+    }
+
+    /// Names the headers of a request that are removed, each spelling once and in lower case. Names for which `is_ours` returns true are
+    /// left to the caller, who writes or removes them. Allocates nothing if there is none.
+    pub(super) fn apply(&self, headers: &Headers<'_>, is_ours: impl Fn(&[u8]) -> bool, removed: &mut Vec<Bytes>) {
+        let before = removed.len();
+        for field in headers.iter() {
+            if self.is_removed(field.name) && !is_ours(field.name) {
+                removed.push(Bytes::from(field.name.to_ascii_lowercase()));
+            }
+        }
+        if let Some(spellings) = removed.get_mut(before..).filter(|spellings| spellings.len() > 1) {
+            spellings.sort_unstable();
+            removed.dedup();
+        }
+    }
+
+    /// Returns true if a client header of this name is removed, unless it is one of ours that is written.
+    #[must_use]
+    pub fn is_removed(&self, name: &[u8]) -> bool {
+        let Some(first) = name.first() else { return false };
+        if !self.first.get(usize::from(*first)).copied().unwrap_or_default() {
+            return false;
+        }
+        let same_length = self.names.partition_point(|known| known.len() < name.len());
+        let candidates = self.names.get(same_length..).unwrap_or_default();
+        let mut candidates = candidates.iter().take_while(|known| known.len() == name.len());
+        let listed = candidates.any(|known| same_to_a_server(known, name));
+        (listed && !self.kept.iter().any(|kept| kept.bytes().eq_ignore_ascii_case(name)))
+            || self.patterns.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Removals;
+    use crate::http::header::HeaderName;
+    use crate::http::request::{Field, Headers};
+    use crate::upstream::StripPattern;
+
+    fn removed(removals: &Removals, sent: &[&str]) -> Vec<String> {
+        let fields = sent.iter().map(|name| Field { name: name.as_bytes(), value: b"x" }).collect();
+        let mut removed = Vec::new();
+        removals.apply(&Headers::new(fields), |name| name.eq_ignore_ascii_case(b"x-written"), &mut removed);
+        removed.iter().map(|name| String::from_utf8(name.to_vec()).unwrap()).collect()
+    }
+
+    fn name(text: &str) -> HeaderName {
+        HeaderName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn only_headers_that_the_request_carries_are_named() {
+        let (user, written) = (name("x-user"), name("x-written"));
+        let strip = vec![StripPattern::parse("y-core-*").unwrap()];
+        let removals = Removals::new(&[&user, &written], strip, Vec::new(), &[]);
+        assert_eq!(removed(&removals, &[]), [""; 0]);
+        assert_eq!(removed(&removals, &[":path", "accept", "x-users", "x", "", "y-core", "x-written"]), [""; 0]);
+        assert_eq!(
+            removed(&removals, &["X_User", "x_user", "y.core.a", "X-WRITTEN", "x_written", "SCRIPT_NAME"]),
+            ["script_name", "x_user", "x_written", "y.core.a"]
+        );
+    }
+
+    #[test]
+    fn a_kept_override_header_stays_in_the_spelling_that_is_kept() {
+        let removals = Removals::new(&[], Vec::new(), vec![name("x-forwarded-host"), name("SCRIPT_NAME")], &[]);
+        let sent = ["X-Forwarded-Host", "x_forwarded_host", "SCRIPT_NAME", "script-name", "path_info"];
+        assert_eq!(removed(&removals, &sent), ["path_info", "script-name", "x_forwarded_host"]);
+    }
+
+    #[test]
+    fn a_header_of_a_credential_is_left_to_its_treatment() {
+        let removals = Removals::new(&[], Vec::new(), Vec::new(), &[&name("X-Forwarded-User")]);
+        assert_eq!(removed(&removals, &["x-forwarded-user", "x-forwarded-uri"]), ["x-forwarded-uri"]);
+    }
+
+    /// The vector of removals has no room until something is removed.
+    #[test]
+    fn nothing_is_allocated_for_a_request_without_such_headers() {
+        let fields: Vec<Field<'_>> = ["x-request-id", "x-forwarded-proto", "accept"]
+            .map(|name| Field { name: name.as_bytes(), value: b"" })
+            .into();
+        let mut removed = Vec::new();
+        Removals::default().apply(&Headers::new(fields), |_| false, &mut removed);
+        assert_eq!(removed.capacity(), 0);
+    }
+}

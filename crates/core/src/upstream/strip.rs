@@ -1,0 +1,67 @@
+//! Client headers that are removed by name or prefix, beside those that are ours. Knows no configuration, and no header by name.
+
+use crate::http::header::{HeaderName, HeaderNameFault, fold, same_to_a_server};
+
+/// Client headers that are removed by name: a whole name, or every name with a prefix. Case does not matter, and neither
+/// does `_` for `-`.
+#[derive(Debug)]
+pub struct StripPattern {
+    stem: Box<[u8]>,
+    reach: Reach,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    Name,
+    Prefix,
+}
+
+/// What is wrong with a strip pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StripPatternFault {
+    /// It would reach headers that no module can do without.
+    #[error("a prefix needs at least three characters before its `*`, so that it can't reach every header")]
+    TooWide,
+    /// `*` elsewhere than at the end.
+    #[error("a `*` can only stand at the end")]
+    StarInside,
+    /// What stands before the `*` is not a header name.
+    #[error(transparent)]
+    Name(#[from] HeaderNameFault),
+}
+
+impl StripPattern {
+    /// Reads `x-name` or `x-prefix-*`.
+    ///
+    /// # Errors
+    /// A [`StripPatternFault`] that says what would be right.
+    pub fn parse(pattern: &str) -> Result<Self, StripPatternFault> {
+        const SHORTEST_PREFIX: usize = 3;
+        let (stem, reach) = match pattern.strip_suffix('*') {
+            Some(stem) => (stem, Reach::Prefix),
+            None => (pattern, Reach::Name),
+        };
+        if stem.contains('*') {
+            return Err(StripPatternFault::StarInside);
+        }
+        if matches!(reach, Reach::Prefix) && stem.len() < SHORTEST_PREFIX {
+            return Err(StripPatternFault::TooWide);
+        }
+        let stem = HeaderName::parse(stem)?;
+        Ok(Self { stem: stem.as_str().bytes().map(fold).collect(), reach })
+    }
+
+    /// The folded name, or its beginning.
+    pub(super) fn stem(&self) -> &[u8] {
+        &self.stem
+    }
+
+    /// Whether a client header of this name is removed.
+    #[must_use]
+    pub fn matches(&self, name: &[u8]) -> bool {
+        match self.reach {
+            Reach::Name => same_to_a_server(&self.stem, name),
+            Reach::Prefix => name.get(..self.stem.len()).is_some_and(|head| same_to_a_server(&self.stem, head)),
+        }
+    }
+}

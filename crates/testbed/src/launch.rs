@@ -1,0 +1,170 @@
+//! Starts the processes of a testbed, each on a free port, and finds out where it listens.
+
+use super::http::Exchange;
+use super::{FREE, Process, Programs, TestbedError};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::net::TcpSocket;
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
+
+/// The sample module's source.
+const MODULE: &str = include_str!("../../../examples/module/module.py");
+
+/// The names of the files.
+const MODULE_PY: &str = "module.py";
+const MODGUD_YAML: &str = "modgud.yaml";
+pub(super) const ENVOY_YAML: &str = "envoy.yaml";
+const ENVOY_ADMIN: &str = "envoy.admin";
+
+/// How long a process may take to say that it serves.
+const START: Duration = Duration::from_secs(60);
+
+/// What is needed to start a process, at first and again.
+#[derive(Debug)]
+pub(super) struct Launch {
+    programs: Programs,
+    public_pem: String,
+    /// Holds modgud's port while modgud is away: bound, never listening, so that connections are refused.
+    port: TcpSocket,
+    /// Holds the files, and removes them.
+    folder: TempDir,
+}
+
+/// The sample services, each with where it listens.
+pub(super) struct Modules {
+    pub(super) crm: (Process, SocketAddr),
+    pub(super) documents: (Process, SocketAddr),
+    pub(super) core: (Process, SocketAddr),
+}
+
+impl Modules {
+    pub(super) fn addresses(&self) -> [(&'static str, SocketAddr); 3] {
+        [("crm", self.crm.1), ("documents", self.documents.1), ("core", self.core.1)]
+    }
+}
+
+impl Launch {
+    pub(super) fn new(programs: &Programs, public_pem: String) -> Result<Self, TestbedError> {
+        let folder = tempfile::Builder::new().prefix("modgud-").tempdir()?;
+        std::fs::write(folder.path().join(MODULE_PY), MODULE)?;
+        let port = TcpSocket::new_v4()?;
+        port.set_reuseaddr(true)?; // lets modgud listen there all the same
+        port.bind(FREE)?;
+        Ok(Self { programs: programs.clone(), public_pem, port, folder })
+    }
+
+    /// Writes modgud's configuration, if there is one, with the addresses of services by name.
+    pub(super) fn configure(&self, config: Option<&str>, services: &[(&str, SocketAddr)]) -> Result<(), TestbedError> {
+        let Some(config) = config else { return Ok(()) };
+        let mut text = config.to_owned();
+        for (name, address) in services {
+            text = text.replace(&format!("{{{name}}}"), &address.to_string());
+        }
+        Ok(std::fs::write(self.file(MODGUD_YAML), text)?)
+    }
+
+    /// What `modgud envoy` writes, on free ports and for this modgud.
+    pub(super) async fn written(&self, modgud: SocketAddr) -> Result<String, TestbedError> {
+        let mut command = Command::new(&self.programs.modgud);
+        command.arg("envoy").arg("--config").arg(self.file(MODGUD_YAML)).arg("--modgud").arg(modgud.to_string());
+        command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).kill_on_drop(true);
+        let output = command.output().await?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(TestbedError::NotWritten(text(&output.stderr)))
+        }
+    }
+
+    /// A file in the testbed's folder.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts modgud; gives the addresses of its checks and of its admin interface.
+    pub(super) async fn modgud(&self) -> Result<(Process, (SocketAddr, SocketAddr)), TestbedError> {
+        let grpc = self.port.local_addr()?.to_string();
+        let mut command = Command::new(&self.programs.modgud);
+        command.args(["serve", "--grpc", &grpc, "--admin", "127.0.0.1:0"]);
+        command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &self.public_pem);
+        let config = self.file(MODGUD_YAML);
+        if config.exists() {
+            command.arg("--config").arg(config);
+        }
+        let mut modgud = Process::start("modgud", command)?;
+        let addresses = modgud.wait_for(START, serving).await?;
+        Ok((modgud, addresses))
+    }
+
+    /// Starts the core service and the two modules. They verify what modgud mints where they are told at which address it publishes
+    /// its keys, and else BiFrost's tokens.
+    pub(super) async fn modules(&self, minted: Option<SocketAddr>) -> Result<Modules, TestbedError> {
+        let module = |name| self.module(name, minted);
+        let (crm, documents, core) = tokio::try_join!(module("crm"), module("documents"), module("core"))?;
+        Ok(Modules { crm, documents, core })
+    }
+
+    async fn module(&self, name: &str, minted: Option<SocketAddr>) -> Result<(Process, SocketAddr), TestbedError> {
+        let mut command = Command::new(&self.programs.python);
+        command.arg(self.file(MODULE_PY)).args(["--name", name, "--port", "0"]);
+        match minted {
+            None => command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &self.public_pem),
+            Some(modgud) => command.env("MODGUD_JWKS", format!("http://{modgud}/.well-known/jwks.json")),
+        };
+        let mut module = Process::start(name, command)?;
+        let address = module.wait_for(START, listening).await?;
+        Ok((module, address))
+    }
+
+    /// Starts Envoy; gives the addresses of its admin interface and of its listener.
+    pub(super) async fn envoy(&self) -> Result<(Process, SocketAddr, SocketAddr), TestbedError> {
+        let mut command = Command::new(&self.programs.envoy);
+        command.arg("--config-path").arg(self.file(ENVOY_YAML)).arg("--admin-address-path").arg(self.file(ENVOY_ADMIN));
+        command.args(["--concurrency", "1", "--use-dynamic-base-id", "--disable-hot-restart"]);
+        let mut envoy = Process::start("Envoy", command)?;
+        // It listens soon after this line, and has written where its admin interface is long before.
+        envoy.wait_for(START, |line| line.contains("starting workers").then_some(())).await?;
+        let admin = std::fs::read_to_string(self.file(ENVOY_ADMIN))?;
+        let admin = admin.trim().parse().map_err(|_| TestbedError::NoListener)?;
+        timeout(START, listening_workers(admin)).await.map_err(|_| TestbedError::NoListener)??;
+        let listeners = Exchange::get(admin, "/listeners?format=json").await?;
+        Ok((envoy, admin, gateway(&listeners.body).ok_or(TestbedError::NoListener)?))
+    }
+}
+
+/// Waits until Envoy's workers accept connections.
+async fn listening_workers(admin: SocketAddr) -> Result<(), TestbedError> {
+    const LOOK: Duration = Duration::from_millis(10);
+    loop {
+        let stats = Exchange::get(admin, "/stats?filter=^listener_manager.workers_started$").await?;
+        if stats.body.trim_ascii_end().ends_with(b": 1") {
+            return Ok(());
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// The address in a module's line `NAME listening on HOST:PORT`.
+fn listening(line: &str) -> Option<SocketAddr> {
+    line.split_once(" listening on ")?.1.trim().parse().ok()
+}
+
+/// The addresses in modgud's log line `serving`.
+fn serving(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let event: serde_json::Value = serde_json::from_str(line).ok()?;
+    let address = |name: &str| event.get(name)?.as_str()?.parse().ok();
+    (event.get("message")? == "serving").then_some((address("grpc")?, address("admin")?))
+}
+
+/// The first listener's address in Envoy's answer to `/listeners?format=json`.
+fn gateway(json: &[u8]) -> Option<SocketAddr> {
+    let listeners: serde_json::Value = serde_json::from_slice(json).ok()?;
+    let socket = listeners.pointer("/listener_statuses/0/local_address/socket_address")?;
+    let ip = socket.get("address")?.as_str()?.parse().ok()?;
+    let port = socket.get("port_value")?.as_u64()?.try_into().ok()?;
+    Some(SocketAddr::new(ip, port))
+}

@@ -1,0 +1,358 @@
+//! The last good keys of a provider in a file, for a start while the provider can't be asked. How old they are is the file's time of
+//! change, so that keys that stay the same are not written again.
+
+use super::source::Location;
+use crate::read_limit::read_to_limit;
+use bytes::Bytes;
+use modgud_core::time::Timestamp;
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, Metadata};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+use tempfile::NamedTempFile;
+
+/// The most that is read: a set of the size that a provider may send, as a JSON text, and what stands around it.
+const MAX_BYTES: u64 = 2 * 1024 * 1024;
+/// How far the file's time may lie ahead of ours. Further ahead nobody can tell how old the keys are.
+const AHEAD: Duration = Duration::from_secs(300);
+
+/// What stands in the file. The provider stands there too: the keys of one never serve as those of another.
+#[derive(Serialize, Deserialize)]
+struct Content {
+    provider: String,
+    /// The set as the provider wrote it.
+    keys: String,
+}
+
+/// Why there are no keys from a file.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CacheFault {
+    #[error("the file can't be read: {0}")]
+    Read(io::Error),
+    #[error("the file can't be written: {0}")]
+    Write(io::Error),
+    #[error("the file holds no keys that modgud has written")]
+    Form,
+    #[error("the file holds the keys of another provider")]
+    Other,
+    #[error("the file's time of change lies ahead, so that nobody can tell how old the keys in it are")]
+    Ahead,
+    #[error("modgud failed inside while it used the file")]
+    Internal,
+    /// Larger than any file that modgud has written. A part of it would be another text.
+    #[error("the file is larger than {MAX_BYTES} bytes, which modgud never writes; remove it")]
+    TooLarge,
+    /// Something else is in its place.
+    #[error(transparent)]
+    Untrusted(#[from] CacheDistrust),
+}
+
+/// Why the content of a cache file is not trusted: another user could have written keys of their own into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CacheDistrust {
+    /// A folder, a pipe, a device.
+    #[error("it is no regular file, and is not read; remove it")]
+    NotAFile,
+    /// Its owner is neither the user of this process nor root.
+    #[error(
+        "the file belongs to the user with id {owner}, who could have written keys of their own into it, and modgud runs as the \
+             user with id {own}; remove it, or give it to that user (`chown {own}`)"
+    )]
+    Owner {
+        /// The file's owner. For a symbolic link that of the file it leads to.
+        owner: u32,
+        /// The effective user of this process.
+        own: u32,
+    },
+    /// Group or others may write it.
+    #[error(
+        "others than its owner may write it, and so could have put in keys of their own; make it writable by its owner only"
+    )]
+    WritableByOthers,
+}
+
+impl CacheDistrust {
+    /// The user whose files are trusted whoever runs modgud: who is root can replace modgud itself.
+    const ROOT: u32 = 0;
+
+    /// Checks a file that is open, so that what was checked is what is read.
+    fn check(data: &Metadata, own: u32) -> Result<(), Self> {
+        let owner = data.uid();
+        if !data.is_file() {
+            return Err(Self::NotAFile);
+        }
+        if owner != own && owner != Self::ROOT {
+            return Err(Self::Owner { owner, own });
+        }
+        if data.mode() & WRITABLE_BY_OTHERS != 0 {
+            return Err(Self::WritableByOthers);
+        }
+        Ok(())
+    }
+}
+
+/// Returns why the file at a path would not be trusted by a process of this user; `None` also for a file that is not there, or
+/// can't be opened.
+#[must_use]
+pub fn distrust(path: &Path) -> Option<CacheDistrust> {
+    let data = open(path, OFlags::empty()).ok()?.metadata().ok()?;
+    CacheDistrust::check(&data, own_user()).err()
+}
+
+/// Group and others may write (mode bits of POSIX).
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Keys from a file.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The text of the set.
+    pub(super) text: Bytes,
+    /// When it was had.
+    pub(super) had: Timestamp,
+}
+
+/// Reads the keys of this provider; `None` when there is no file. A symbolic link is followed: the file that it leads to is checked.
+pub(super) fn read(path: &Path, location: &Location, now: Timestamp) -> Result<Option<Kept>, CacheFault> {
+    read_as(own_user(), path, location, now)
+}
+
+fn read_as(own: u32, path: &Path, location: &Location, now: Timestamp) -> Result<Option<Kept>, CacheFault> {
+    let file = match open(path, OFlags::empty()) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(CacheFault::Read(error)),
+    };
+    let data = file.metadata().map_err(CacheFault::Read)?;
+    CacheDistrust::check(&data, own)?;
+    let changed = data.modified().map_err(CacheFault::Read)?;
+    let had = changed.duration_since(UNIX_EPOCH).map_or(Timestamp::EPOCH, |since| Timestamp::EPOCH.plus(since));
+    if had > now.plus(AHEAD) {
+        return Err(CacheFault::Ahead);
+    }
+    let text = read_to_limit(file, MAX_BYTES).map_err(CacheFault::Read)?.ok_or(CacheFault::TooLarge)?;
+    let Content { provider, keys } = serde_json::from_slice(&text).map_err(|_| CacheFault::Form)?;
+    if provider != name(location) {
+        return Err(CacheFault::Other);
+    }
+    Ok(Some(Kept { text: Bytes::from(keys), had: had.min(now) }))
+}
+
+/// Opens a file for reading. A pipe in its place is opened at once, instead of waited for without end.
+fn open(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Keeps the keys that were had at a time: writes them beside and renames, so that whoever reads finds the whole or what was
+/// there before. When the file holds the very same, only its time is set. Never writes through a symbolic link or into the file
+/// of another user: both are replaced.
+pub(super) fn write(path: &Path, location: &Location, text: &Bytes, had: Timestamp) -> Result<(), CacheFault> {
+    let keys = std::str::from_utf8(text).map_err(|_| CacheFault::Form)?.to_owned();
+    let content = Content { provider: name(location), keys };
+    let content = serde_json::to_vec(&content).map_err(|_| CacheFault::Form)?;
+    let when = UNIX_EPOCH.checked_add(Duration::from_millis(had.as_millis())).unwrap_or(UNIX_EPOCH);
+    if let Some(file) = same_file(path, &content) {
+        return file.set_modified(when).map_err(CacheFault::Write);
+    }
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_path_buf(),
+        Some(_) | None => PathBuf::from("."),
+    };
+    // Made with mode 0600.
+    let mut file = NamedTempFile::new_in(folder).map_err(CacheFault::Write)?;
+    file.write_all(&content).map_err(CacheFault::Write)?;
+    file.as_file().set_modified(when).map_err(CacheFault::Write)?;
+    file.as_file().sync_all().map_err(CacheFault::Write)?;
+    file.persist(path).map(drop).map_err(|error| CacheFault::Write(error.error))
+}
+
+/// Returns the file of this process's user that holds exactly this content.
+fn same_file(path: &Path, content: &[u8]) -> Option<File> {
+    let mut file = open(path, OFlags::NOFOLLOW).ok()?;
+    let (data, own) = (file.metadata().ok()?, own_user());
+    let size = u64::try_from(content.len()).ok()?;
+    if CacheDistrust::check(&data, own).is_err() || data.uid() != own || data.len() != size {
+        return None;
+    }
+    let before = read_to_limit(&mut file, size).ok()??;
+    (before == content).then_some(file)
+}
+
+/// What a provider is called in the file. Whole, so that two that differ in a query only are told apart, and hashed, since a
+/// query may be a secret.
+fn name(location: &Location) -> String {
+    use aws_lc_rs::digest::{SHA256, digest};
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let whole = match location {
+        Location::Jwks(url) => format!("jwks {}", url.exposed()),
+        Location::Oidc { issuer, discovery: _ } => format!("oidc {issuer}"),
+    };
+    format!("{location} {}", URL_SAFE_NO_PAD.encode(digest(&SHA256, whole.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CacheDistrust, CacheFault, Location, MAX_BYTES, distrust, open, own_user, read, read_as, write};
+    use crate::http_client::{FetchUrl, PlainHttp};
+    use bytes::Bytes;
+    use modgud_core::time::Timestamp;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::time::Duration;
+
+    fn location(url: &str) -> Location {
+        Location::Jwks(FetchUrl::parse(url, PlainHttp::Loopback).unwrap())
+    }
+
+    #[test]
+    fn what_others_could_have_written_is_not_believed_and_nothing_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let (one, now) = (location("https://a.example/keys"), Timestamp::from_secs(1_700_000_000));
+        write(&path, &one, &Bytes::from_static(b"{}"), now).unwrap();
+        for mode in [0o620, 0o602, 0o666] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert!(
+                matches!(read(&path, &one, now), Err(CacheFault::Untrusted(CacheDistrust::WritableByOthers))),
+                "{mode:o}"
+            );
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(read(&path, &one, now).unwrap().is_some());
+        assert!(matches!(read(folder.path(), &one, now), Err(CacheFault::Untrusted(CacheDistrust::NotAFile))));
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        assert!(matches!(read(&pipe, &one, now), Err(CacheFault::Untrusted(CacheDistrust::NotAFile))));
+    }
+
+    /// Another user's file is one whose owner is neither root nor the user of this process. Who runs the tests as root can give a file
+    /// away; otherwise the same check is asked with another own user.
+    #[test]
+    fn cache_file_of_another_owner_is_not_believed_directly_or_through_a_symlink() {
+        const STRANGER: u32 = 65_533;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("theirs.json"), folder.path().join("keys.json"));
+        let (one, now) = (location("https://a.example/keys"), Timestamp::from_secs(1_700_000_000));
+        let text = Bytes::from_static(b"{}");
+        write(&path, &one, &text, now).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(read(&link, &one, now).unwrap().is_some(), "a link to one's own file");
+        let own = own_user();
+        if own == 0 {
+            std::os::unix::fs::chown(&path, Some(STRANGER), None).unwrap();
+            for path in [&path, &link] {
+                let expected = CacheDistrust::Owner { owner: STRANGER, own };
+                assert!(matches!(read(path, &one, now), Err(CacheFault::Untrusted(found)) if found == expected));
+                assert_eq!(distrust(path), Some(expected));
+            }
+            // modgud as that user believes it, and as a third one does not.
+            assert!(read_as(STRANGER, &link, &one, now).unwrap().is_some());
+            assert!(matches!(read_as(STRANGER - 1, &link, &one, now), Err(CacheFault::Untrusted(_))));
+            // What is written takes the link's place, and leaves the other's file as it is.
+            let before = path.metadata().unwrap().modified().unwrap();
+            write(&link, &one, &text, now.plus(Duration::from_secs(9))).unwrap();
+            assert!(std::fs::symlink_metadata(&link).unwrap().is_file());
+            assert_eq!((link.metadata().unwrap().uid(), path.metadata().unwrap().uid()), (own, STRANGER));
+            assert_eq!(path.metadata().unwrap().modified().unwrap(), before);
+            // Nor is the very same content in another's file one's own.
+            std::fs::rename(&path, &link).unwrap();
+            write(&link, &one, &text, now).unwrap();
+            assert_eq!(link.metadata().unwrap().uid(), own);
+            // Root's are believed by everybody.
+            assert!(read_as(STRANGER, &link, &one, now).unwrap().is_some());
+        } else {
+            eprintln!(
+                "not run as root: no file can be given to another user, so the same check is asked with another own user"
+            );
+            for path in [&path, &link] {
+                let found = read_as(STRANGER, path, &one, now);
+                let expected = CacheDistrust::Owner { owner: own, own: STRANGER };
+                assert!(matches!(found, Err(CacheFault::Untrusted(found)) if found == expected));
+            }
+        }
+        let told = CacheDistrust::Owner { owner: 12, own: 34 }.to_string();
+        assert!(told.contains("id 12") && told.contains("id 34") && told.contains("`chown 34`"), "{told}");
+    }
+
+    #[test]
+    fn a_cache_file_above_the_bound_is_refused_not_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let (one, now) = (location("https://a.example/keys"), Timestamp::NEVER);
+        write(&path, &one, &Bytes::from_static(b"{}"), Timestamp::EPOCH).unwrap();
+        let mut content = std::fs::read(&path).unwrap();
+        content.resize(usize::try_from(MAX_BYTES).unwrap(), b' ');
+        std::fs::write(&path, &content).unwrap();
+        assert!(read(&path, &one, now).unwrap().is_some(), "white space up to the bound");
+        content.push(b' ');
+        std::fs::write(&path, &content).unwrap();
+        assert!(matches!(read(&path, &one, now), Err(CacheFault::TooLarge)));
+    }
+
+    #[test]
+    fn a_dangling_link_is_no_file_and_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("elsewhere.json"), folder.path().join("keys.json"));
+        let (one, now) = (location("https://a.example/keys"), Timestamp::from_secs(1_700_000_000));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(read(&link, &one, now).unwrap().is_none());
+        write(&link, &one, &Bytes::from_static(b"{}"), now).unwrap();
+        assert!(!target.exists() && open(&link, rustix::fs::OFlags::NOFOLLOW).is_ok());
+        assert_eq!(read(&link, &one, now).unwrap().unwrap().had, now);
+    }
+
+    #[test]
+    fn what_was_kept_is_found_again_with_its_age_and_only_for_its_provider() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let (one, other) = (location("https://a.example/keys?p=s3cret"), location("https://a.example/keys?p=other"));
+        let now = Timestamp::from_secs(1_700_000_000);
+        assert!(read(&path, &one, now).unwrap().is_none());
+        let text = Bytes::from_static(b"{ \"keys\": [\"a\",  2] }");
+        write(&path, &one, &text, now).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!std::fs::read_to_string(&path).unwrap().contains("s3cret"));
+
+        let later = now.plus(Duration::from_secs(7));
+        let kept = read(&path, &one, later).unwrap().unwrap();
+        assert_eq!((kept.text, kept.had), (text.clone(), now));
+        assert!(matches!(read(&path, &other, later), Err(CacheFault::Other)));
+        assert!(matches!(read(&path, &one, now.minus(Duration::from_secs(301))), Err(CacheFault::Ahead)));
+        let before = now.minus(Duration::from_secs(299));
+        assert_eq!(read(&path, &one, before).unwrap().unwrap().had, before, "no age below zero");
+
+        let inode = path.metadata().unwrap().ino();
+        write(&path, &one, &text, later).unwrap();
+        assert_eq!(path.metadata().unwrap().ino(), inode, "the same is not written again");
+        assert_eq!(read(&path, &one, later).unwrap().unwrap().had, later);
+        write(&path, &one, &Bytes::from_static(b"{}"), later).unwrap();
+        assert_ne!(path.metadata().unwrap().ino(), inode, "what differs is put in its place");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left lying around");
+    }
+
+    #[test]
+    fn what_modgud_has_not_written_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let now = Timestamp::NEVER;
+        for text in ["", "{}", "{\"keys\": \"\"}", "{\"provider\": \"x\"", "[]", "\0"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(matches!(read(&path, &location("https://a.example/"), now), Err(CacheFault::Form)), "{text}");
+        }
+        assert!(matches!(
+            read(folder.path(), &location("https://a.example/"), now),
+            Err(CacheFault::Untrusted(CacheDistrust::NotAFile))
+        ));
+        let nowhere = folder.path().join("none/keys.json");
+        let text = Bytes::from_static(b"{}");
+        let written = write(&nowhere, &location("https://a.example/"), &text, Timestamp::EPOCH);
+        assert!(matches!(written, Err(CacheFault::Write(_))));
+    }
+}

@@ -1,0 +1,231 @@
+//! TLS for checks (RFC 8446, RFC 5246): from PEM to what a listener proves itself with, and by whom it lets itself be asked.
+//! Pure: reads no file, opens no connection, and is told the time.
+
+#[cfg(test)]
+mod tests;
+
+use modgud_core::time::Timestamp;
+use std::fmt;
+use std::sync::Arc;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+/// The one protocol that is spoken on top (RFC 7301): HTTP/2.
+const ALPN: &[u8] = b"h2";
+
+/// Why TLS can't be had with what the files hold. Says nothing of a key's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TlsFault {
+    /// There is no certificate.
+    #[error("holds no certificate; PEM that starts with `-----BEGIN CERTIFICATE-----` is needed")]
+    NoCertificate,
+    /// There is something that is not a certificate that can be used.
+    #[error("holds a certificate that can't be used; X.509 version 3 is needed, in PEM that is complete")]
+    Certificate,
+    /// There is no private key.
+    #[error("holds no private key; PEM that starts with `-----BEGIN PRIVATE KEY-----` and is not encrypted is needed")]
+    NoKey,
+    /// There is a private key that TLS has no use for.
+    #[error(
+        "holds a private key that can't be used; RSA from 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519 is needed"
+    )]
+    Key,
+    /// The private key is that of another certificate.
+    #[error("holds the private key of another certificate than the first one in `cert`; replace both files together")]
+    OtherKey,
+}
+
+/// The certificate of a server, and those that lead from it to an authority that clients know.
+#[derive(Debug)]
+pub struct Chain {
+    certificates: Vec<CertificateDer<'static>>,
+    valid: Validity,
+}
+
+impl Chain {
+    /// Reads PEM (RFC 7468 §5), the server's own certificate first.
+    ///
+    /// # Errors
+    /// [`TlsFault::NoCertificate`], [`TlsFault::Certificate`].
+    pub fn from_pem(text: &[u8]) -> Result<Self, TlsFault> {
+        let certificates = certificates(text)?;
+        let mut periods = Vec::new();
+        for certificate in &certificates {
+            let parsed = Certificate::from_der(certificate).map_err(|_| TlsFault::Certificate)?;
+            let validity = parsed.tbs_certificate().validity();
+            let at = |time: x509_cert::time::Time| Timestamp::from_secs(time.to_unix_duration().as_secs());
+            periods.push(Validity { from: at(validity.not_before), until: at(validity.not_after) });
+        }
+        // The chain is good for as long as each of its certificates is.
+        let from = periods.iter().map(|period| period.from).max().ok_or(TlsFault::NoCertificate)?;
+        let until = periods.iter().map(|period| period.until).min().ok_or(TlsFault::NoCertificate)?;
+        Ok(Self { certificates, valid: Validity { from, until } })
+    }
+}
+
+/// The authorities that vouch for clients.
+#[derive(Debug)]
+pub struct ClientAuthorities(RootCertStore);
+
+impl ClientAuthorities {
+    /// Reads PEM, one certificate or more.
+    ///
+    /// # Errors
+    /// [`TlsFault::NoCertificate`], [`TlsFault::Certificate`].
+    pub fn from_pem(text: &[u8]) -> Result<Self, TlsFault> {
+        let mut store = RootCertStore::empty();
+        for certificate in certificates(text)? {
+            store.add(certificate).map_err(|_| TlsFault::Certificate)?;
+        }
+        Ok(Self(store))
+    }
+}
+
+/// A private key. Shows nothing of itself.
+pub struct PrivateKey(PrivateKeyDer<'static>);
+
+impl PrivateKey {
+    /// Reads PEM: PKCS#8 (RFC 7468 §10), SEC 1 or PKCS#1.
+    ///
+    /// # Errors
+    /// [`TlsFault::NoKey`].
+    pub fn from_pem(text: &[u8]) -> Result<Self, TlsFault> {
+        PrivateKeyDer::from_pem_slice(text).map(Self).map_err(|_| TlsFault::NoKey)
+    }
+}
+
+fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
+    let read: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(text).collect();
+    match read {
+        Ok(found) if found.is_empty() => Err(TlsFault::NoCertificate),
+        Ok(found) => Ok(found),
+        Err(_) => Err(TlsFault::Certificate),
+    }
+}
+
+/// What a listener hands out and asks for: TLS 1.2 or 1.3, with HTTP/2 on top.
+#[derive(Debug)]
+pub struct Tls {
+    server: Arc<ServerConfig>,
+    valid: Validity,
+    clients: Clients,
+}
+
+/// Which clients may connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clients {
+    /// Whoever reaches the listener.
+    Any,
+    /// Those with a certificate that an authority vouches for.
+    Certified,
+}
+
+impl Tls {
+    /// Puts the parts together; with authorities, whoever connects needs a certificate of theirs.
+    ///
+    /// # Errors
+    /// [`TlsFault::Key`], [`TlsFault::OtherKey`], [`TlsFault::Certificate`].
+    pub fn new(chain: Chain, key: PrivateKey, authorities: Option<ClientAuthorities>) -> Result<Self, TlsFault> {
+        let provider = Arc::new(default_provider());
+        let Chain { certificates, valid } = chain;
+        let signing = provider.key_provider.load_private_key(key.0).map_err(|_| TlsFault::Key)?;
+        let certified = CertifiedKey::new(certificates, signing);
+        match certified.keys_match() {
+            Ok(()) => {}
+            Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => return Err(TlsFault::OtherKey),
+            Err(_) => return Err(TlsFault::Certificate),
+        }
+        let clients = if authorities.is_some() { Clients::Certified } else { Clients::Any };
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .map_err(|_| TlsFault::Key)?;
+        let builder = match authorities {
+            None => builder.with_no_client_auth(),
+            Some(ClientAuthorities(store)) => {
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider).build();
+                builder.with_client_cert_verifier(verifier.map_err(|_| TlsFault::Certificate)?)
+            }
+        };
+        let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        server.alpn_protocols = vec![ALPN.to_vec()];
+        Ok(Self { server: Arc::new(server), valid, clients })
+    }
+
+    /// What handshakes are made with.
+    #[must_use]
+    pub fn into_server(self) -> Arc<ServerConfig> {
+        self.server
+    }
+
+    /// Which clients may connect.
+    #[must_use]
+    pub const fn clients(&self) -> Clients {
+        self.clients
+    }
+
+    /// When the certificate and those that lead from it are good.
+    #[must_use]
+    pub const fn validity(&self) -> Validity {
+        self.valid
+    }
+}
+
+/// From when to when a certificate is good (RFC 5280 §4.1.2.5), both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Validity {
+    /// What is to be said of it at this time; `None` when it is good.
+    #[must_use]
+    pub fn caution(self, now: Timestamp) -> Option<Caution> {
+        let Self { from, until } = self;
+        if now.as_secs() > until.as_secs() {
+            Some(Caution::Expired(until))
+        } else if now < from {
+            Some(Caution::NotYet(from))
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "valid from {} to {}", self.from, self.until)
+    }
+}
+
+/// A certificate that clients refuse, unless they do not look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caution {
+    /// Its time is over.
+    Expired(Timestamp),
+    /// Its time has not come.
+    NotYet(Timestamp),
+}
+
+impl fmt::Display for Caution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expired(until) => {
+                write!(f, "the certificate of server.tls expired at {until}; clients that check it will not connect")
+            }
+            Self::NotYet(from) => {
+                write!(
+                    f,
+                    "the certificate of server.tls is valid from {from} on; clients that check it will not connect until then"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+use super::{Chain, ClientAuthorities, Clients, PrivateKey, Tls, TlsFault};
+use modgud_core::time::Timestamp;
+use rcgen::{CertificateParams, KeyPair, SignatureAlgorithm, date_time_ymd};
+use std::time::Duration;
+
+/// 2020-01-01 and 2030-01-01.
+const FROM: u64 = 1_577_836_800;
+const UNTIL: u64 = 1_893_456_000;
+
+/// A self-signed certificate and its key.
+fn pair(algorithm: &'static SignatureAlgorithm) -> (String, String) {
+    let key = KeyPair::generate_for(algorithm).unwrap();
+    let mut params = CertificateParams::new(["modgud".to_owned()]).unwrap();
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2030, 1, 1);
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+fn tls(cert: &str, key: &str) -> Result<Tls, TlsFault> {
+    Tls::new(Chain::from_pem(cert.as_bytes())?, PrivateKey::from_pem(key.as_bytes())?, None)
+}
+
+#[test]
+fn every_usual_kind_of_key_will_do() {
+    for algorithm in [
+        &rcgen::PKCS_ECDSA_P256_SHA256,
+        &rcgen::PKCS_ECDSA_P384_SHA384,
+        &rcgen::PKCS_ECDSA_P521_SHA512,
+        &rcgen::PKCS_ED25519,
+        &rcgen::PKCS_RSA_SHA256,
+    ] {
+        let (cert, key) = pair(algorithm);
+        let tls = tls(&cert, &key).unwrap();
+        assert_eq!(tls.clients(), Clients::Any, "{algorithm:?}");
+        assert_eq!(tls.into_server().alpn_protocols, [b"h2"], "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_file_that_will_not_do_is_named_by_what_is_wrong_with_it() {
+    let (cert, key) = pair(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let (other, other_key) = pair(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let (_, rsa_key) = pair(&rcgen::PKCS_RSA_SHA256);
+    let half = |text: &str| text.get(..text.len() / 2).unwrap().to_owned();
+    let relabelled = |text: &str, label: &str| text.replace("PRIVATE KEY", label);
+    let no_certificate = "-----BEGIN CERTIFICATE-----\nbm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n";
+    for (what, cert, key, fault) in [
+        ("nothing", "", key.as_str(), TlsFault::NoCertificate),
+        ("a key for a certificate", &key, &key, TlsFault::NoCertificate),
+        ("half of it", &half(&cert), &key, TlsFault::Certificate),
+        ("one and a half", &format!("{cert}{}", half(&cert)), &key, TlsFault::Certificate),
+        ("other bytes", no_certificate, &key, TlsFault::Certificate),
+        ("other bytes behind a good one", &format!("{cert}{no_certificate}"), &key, TlsFault::Certificate),
+        ("no key", &cert, "", TlsFault::NoKey),
+        ("a certificate for a key", &cert, &cert, TlsFault::NoKey),
+        ("half of the key", &cert, &half(&key), TlsFault::NoKey),
+        ("an encrypted key", &cert, &relabelled(&key, "ENCRYPTED PRIVATE KEY"), TlsFault::NoKey),
+        ("a key under a wrong name", &cert, &relabelled(&key, "RSA PRIVATE KEY"), TlsFault::Key),
+        ("the key of another", &cert, &other_key, TlsFault::OtherKey),
+        ("a key of another kind", &cert, &rsa_key, TlsFault::OtherKey),
+        ("the other first", &format!("{other}{cert}"), &key, TlsFault::OtherKey),
+    ] {
+        assert_eq!(tls(cert, key).unwrap_err(), fault, "{what}");
+    }
+    tls(&format!("{cert}{other}"), &format!("{cert}{key}")).unwrap();
+}
+
+#[test]
+fn authorities_ask_clients_for_a_certificate() {
+    let (cert, key) = pair(&rcgen::PKCS_ECDSA_P256_SHA256);
+    for (text, expected) in [
+        (cert.as_str(), Ok(Clients::Certified)),
+        (&cert.repeat(2), Ok(Clients::Certified)),
+        ("", Err(TlsFault::NoCertificate)),
+        (&key, Err(TlsFault::NoCertificate)),
+        (cert.get(..cert.len() / 2).unwrap(), Err(TlsFault::Certificate)),
+    ] {
+        let found = ClientAuthorities::from_pem(text.as_bytes()).and_then(|authorities| {
+            let chain = Chain::from_pem(cert.as_bytes())?;
+            Tls::new(chain, PrivateKey::from_pem(key.as_bytes())?, Some(authorities)).map(|tls| tls.clients())
+        });
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
+fn what_clients_will_refuse_is_said() {
+    let (cert, key) = pair(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let valid = tls(&cert, &key).unwrap().validity();
+    assert_eq!(valid.to_string(), "valid from 2020-01-01T00:00:00Z to 2030-01-01T00:00:00Z");
+    let said = |seconds| valid.caution(Timestamp::from_secs(seconds)).map(|caution| caution.to_string());
+    let early = "the certificate of server.tls is valid from 2020-01-01T00:00:00Z on; clients that check it will not connect until then";
+    let late = "the certificate of server.tls expired at 2030-01-01T00:00:00Z; clients that check it will not connect";
+    assert_eq!(said(FROM - 1).as_deref(), Some(early));
+    assert_eq!(said(FROM), None);
+    assert_eq!(said(UNTIL), None);
+    assert_eq!(valid.caution(Timestamp::from_secs(UNTIL).plus(Duration::from_millis(999))), None, "within the second");
+    assert_eq!(said(UNTIL + 1).as_deref(), Some(late));
+}
+
+/// A chain is good for as long as each of its certificates.
+#[test]
+fn the_shortest_of_a_chain_counts() {
+    let (cert, key) = pair(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let authority = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new([]).unwrap();
+    params.not_before = date_time_ymd(2021, 1, 1);
+    params.not_after = date_time_ymd(2029, 1, 1);
+    let authority = params.self_signed(&authority).unwrap().pem();
+    let valid = tls(&format!("{cert}{authority}"), &key).unwrap().validity();
+    assert_eq!(valid.to_string(), "valid from 2021-01-01T00:00:00Z to 2029-01-01T00:00:00Z");
+}

@@ -1,0 +1,221 @@
+//! The composition root: from a configuration to running servers. Returns the addresses that were bound, so that port 0 can
+//! be asked for.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::net::listen_addr::Address;
+use crate::server::authorizer::Driver;
+use crate::server::grpc::{self, GrpcError};
+use crate::server::keys::KeysPending;
+use crate::server::readiness::{Pending, Readiness};
+use crate::server::revocation_watcher::{self, Followed};
+use crate::server::{Checks, Live, Socket, SocketFault, admin};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long there must be no check before a drain is taken to be complete.
+const QUIET: Duration = Duration::from_secs(1);
+/// How often it is looked whether checks still come.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long calls under way may take to end once listeners are closed, beyond the deadline of a check.
+const FINISH: Duration = Duration::from_secs(2);
+
+/// Why modgud could not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A listener can't be opened.
+    #[error("can't listen on {address} for {purpose}: {error}")]
+    Bind {
+        /// The address.
+        address: Address,
+        /// What for.
+        purpose: &'static str,
+        /// Why not.
+        error: SocketFault,
+    },
+    /// The gRPC server failed.
+    #[error(transparent)]
+    Grpc(#[from] GrpcError),
+    /// The admin server failed.
+    #[error("the admin server failed: {0}")]
+    Admin(io::Error),
+}
+
+/// How a process is asked to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Not ready at once, but go on answering while checks still come, up to the drain time: SIGTERM.
+    Drain,
+    /// Answer what is under way and leave: SIGINT, or a second signal.
+    Now,
+}
+
+/// A process that listens and does not serve yet.
+#[derive(Debug)]
+pub struct App {
+    grpc: Socket,
+    admin: Socket,
+    addresses: Addresses,
+    live: Live,
+    readiness: Readiness,
+    starting: Pending,
+    max_in_flight: usize,
+    max_connections: usize,
+    drain: Duration,
+}
+
+/// The addresses that were bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// Where Envoy connects to.
+    pub grpc: Address,
+    /// Where probes and metrics are served.
+    pub admin: SocketAddr,
+}
+
+impl App {
+    /// Opens the listeners of a configuration.
+    ///
+    /// # Errors
+    /// [`AppError::Bind`] when an address can't be had.
+    pub async fn bind(config: Config, clock: Clock) -> Result<Self, AppError> {
+        // What Envoy routes to is for `modgud envoy`.
+        let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
+        let readiness = Readiness::default();
+        let starting = readiness.hold("starting");
+        let (grpc, grpc_bound) = listen(&server.grpc, "checks (server.grpc)").await?;
+        let (admin, admin_bound) = listen(&server.admin.into(), "probes and metrics (server.admin)").await?;
+        let max_connections = server.max_connections();
+        let now = clock.now();
+        let driver = Driver::new(snapshot, key_sources, introspection_sources, clock);
+        let checks = Arc::new(Checks::new(driver));
+        checks.metrics.config_loaded(now);
+        let addresses = Addresses {
+            grpc: grpc_bound.map_or(server.grpc, Address::Tcp),
+            admin: admin_bound.unwrap_or(server.admin),
+        };
+        Ok(Self {
+            grpc,
+            admin,
+            addresses,
+            live: Live::new(checks, tls),
+            readiness,
+            starting,
+            max_in_flight: server.max_in_flight,
+            max_connections,
+            drain: server.drain,
+        })
+    }
+
+    /// The addresses that were bound.
+    #[must_use]
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// What can be replaced, for whoever puts another configuration in the place of the present one.
+    #[must_use]
+    pub const fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// The readiness of this process, for whoever has to hold it back.
+    #[must_use]
+    pub const fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    /// Serves until `stop` says how to leave, and then leaves that way. A second word while draining ends the drain; when
+    /// nobody is left to say one, modgud leaves.
+    ///
+    /// # Errors
+    /// [`AppError`] when a server fails.
+    pub async fn run(self, mut stop: mpsc::Receiver<Stop>) -> Result<(), AppError> {
+        let Self { grpc, admin, addresses: _, live, readiness, starting, max_in_flight, max_connections, drain } = self;
+        let checks = Arc::clone(&live.checks);
+        let (closing, closed) = watch::channel(());
+        let wait = |mut closed: watch::Receiver<()>| async move {
+            // The sender says nothing and is dropped when it is time.
+            while closed.changed().await.is_ok() {}
+        };
+        // Large: not to be moved about.
+        let close = wait(closed.clone());
+        let grpc = Box::pin(grpc::serve(grpc, live, readiness.clone(), max_in_flight, max_connections, close));
+        let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), wait(closed));
+        let servers = async {
+            // One that fails ends both: half of modgud is not to be taken for the whole.
+            let grpc = async { grpc.await.map_err(AppError::from) };
+            let admin = async { admin.await.map_err(AppError::Admin) };
+            tokio::try_join!(grpc, admin).map(|((), ())| ())
+        };
+        tokio::pin!(servers);
+        // Ends with this function.
+        let mut followers = JoinSet::new();
+        let (of, told) = (Arc::clone(&checks), Arc::clone(&checks));
+        followers.spawn(revocations::follow(
+            move || of.driver.snapshot().authenticators.revocations().cloned(),
+            move |followed| match followed {
+                Followed::Replaced => told.metrics.revocations_replaced(told.driver.now()),
+                Followed::Refused => told.metrics.revocations_refused(),
+            },
+        ));
+        let keys = KeysPending::hold(&checks, &readiness);
+        drop(starting);
+        followers.spawn(keys.wait());
+
+        let leaving = async {
+            let how = stop.recv().await.unwrap_or(Stop::Now);
+            let draining = readiness.hold("draining");
+            tracing::info!(?how, "leaving: not ready any more");
+            if how == Stop::Drain {
+                tokio::select! {
+                    () = quiet(&checks, drain) => {}
+                    _ = stop.recv() => {}
+                }
+            }
+            draining
+        };
+        // Held to the end: whoever asks on the way out must not hear that modgud is ready again.
+        let _draining = tokio::select! {
+            ended = &mut servers => return ended,
+            draining = leaving => draining,
+        };
+        drop(closing);
+        // A check under way is answered by its deadline at the latest.
+        let most = checks.driver.snapshot().deadline.saturating_add(FINISH);
+        match timeout(most, servers).await {
+            Ok(ended) => ended,
+            // Calls that are kept open by the other side, and are no checks.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// A socket that listens; if it is one of TCP, also where.
+async fn listen(address: &Address, purpose: &'static str) -> Result<(Socket, Option<SocketAddr>), AppError> {
+    let fail = |error| AppError::Bind { address: address.clone(), purpose, error };
+    let socket = Socket::open(address).await.map_err(fail)?;
+    let bound = socket.tcp_address().map_err(|error| fail(error.into()))?;
+    Ok((socket, bound))
+}
+
+/// Waits until no check has come for [`QUIET`], or until `most` is over.
+async fn quiet(checks: &Checks, most: Duration) {
+    let count = async {
+        let mut seen = (checks.metrics.checks(), Instant::now());
+        while seen.1.elapsed() < QUIET {
+            sleep(LOOK).await;
+            let answered = checks.metrics.checks();
+            if answered != seen.0 {
+                seen = (answered, Instant::now());
+            }
+        }
+    };
+    // Out of time is an end as good as quiet.
+    let _ = timeout(most, count).await;
+}

@@ -1,0 +1,159 @@
+//! What does not depend on a configuration: bounds, panics, hangs, what a difference is.
+
+use super::worker::{Compared, work};
+use super::{Answered, Difference, Done, MOST, MOST_BYTES, Queue, Would, queue};
+use crate::envoy::proto::{AttributeContext, CheckRequest, HttpRequest, Request};
+use crate::telemetry::metrics::ShadowConfigMetrics;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use modgud_core::authz::RuleName;
+use modgud_core::decide::{Decision, Fault, Verdict};
+use modgud_core::http::header::{HeaderName, HeaderText};
+use modgud_core::reason::Reason;
+use modgud_core::time::Timestamp;
+use modgud_core::upstream::Mutations;
+use std::cell::Cell;
+use std::future::pending;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::task::{LocalSet, yield_now};
+
+fn check(path: &str) -> CheckRequest {
+    let http = HttpRequest { path: path.to_owned().into(), ..HttpRequest::default() };
+    let request = Some(Request { time: None, http: Some(http) });
+    CheckRequest { attributes: Some(AttributeContext { request, ..AttributeContext::default() }) }
+}
+
+fn offer(queue: &Queue, path: &str) {
+    queue.offer(check(path), Done::of(&Decision::refused(Fault::Internal)), Timestamp::EPOCH);
+}
+
+#[test]
+fn what_there_is_no_room_for_is_dropped_and_counted() {
+    let metrics = Arc::new(ShadowConfigMetrics::default());
+    let (queue, mut other_end) = queue(Arc::clone(&metrics));
+    for _ in 0..MOST + 3 {
+        offer(&queue, "/");
+    }
+    assert_eq!(metrics.counts(), (0, 3, 0));
+    // Large ones fill it sooner, and what is taken out gives its room back.
+    while other_end.try_recv().is_ok() {}
+    let large = "a".repeat(MOST_BYTES / 4);
+    for _ in 0..5 {
+        offer(&queue, &large);
+    }
+    assert_eq!(metrics.counts(), (0, 5, 0));
+    drop(other_end.try_recv().unwrap());
+    offer(&queue, &large);
+    offer(&queue, &large);
+    assert_eq!(metrics.counts(), (0, 6, 0));
+    drop(other_end);
+    offer(&queue, "/");
+    assert_eq!(metrics.counts(), (0, 7, 0));
+}
+
+#[tokio::test]
+async fn one_that_panics_or_hangs_keeps_no_other_from_being_compared() {
+    let metrics = Arc::new(ShadowConfigMetrics::default());
+    let (queue, other_end) = queue(Arc::clone(&metrics));
+    let hanging = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&hanging);
+    let decide = move |answered: Answered| {
+        let hanging = Rc::clone(&counted);
+        async move {
+            let http = answered.check.attributes.as_ref().unwrap().request.as_ref().unwrap().http.as_ref().unwrap();
+            match &*http.path {
+                b"/panics" => panic!("as it is to"),
+                b"/hangs" => {
+                    hanging.set(hanging.get() + 1);
+                    pending::<()>().await;
+                }
+                _ => {}
+            }
+            Compared { answered, difference: None }
+        }
+    };
+    for _ in 0..20 {
+        for path in ["/", "/panics", "/hangs"] {
+            offer(&queue, path);
+        }
+    }
+    let local = LocalSet::new();
+    let working = local.spawn_local(work(other_end, Arc::clone(&metrics), decide));
+    local
+        .run_until(async {
+            while metrics.counts() != (20, 0, 20) {
+                yield_now().await;
+            }
+            // It ends with the last who could hand in something, whatever hangs.
+            drop(queue);
+            working.await.unwrap();
+        })
+        .await;
+    assert_eq!(hanging.get(), 20);
+}
+
+fn allow(set: &[(&str, &str)], remove: &[&'static str], remove_query: &[&'static str]) -> Decision {
+    let set = set.iter().map(|(name, value)| (HeaderName::parse(name).unwrap(), HeaderText::parse(value).unwrap()));
+    let names = |names: &[&'static str]| names.iter().map(|name| (*name).into()).collect();
+    let (remove, remove_query) = (names(remove), names(remove_query));
+    let mutations = Mutations { set: set.collect(), remove, remove_query, dropped: Vec::new() };
+    Decision { verdict: Verdict::Allow(mutations), ..Decision::refused(Fault::Internal) }
+}
+
+fn deny(fault: Fault) -> Decision {
+    Decision { rule: Some(RuleName::new("r")), ..Decision::refused(fault) }
+}
+
+#[test]
+fn when_a_token_of_ours_was_made_makes_no_difference() {
+    let token = |header: &str, claims: &str, signature: &str| {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        format!("Bearer {}.{}.{signature}", part(header), part(claims))
+    };
+    let minted = |value: &str| allow(&[("authorization", value)], &[], &[]);
+    let done = token("{\"alg\":\"ES256\"}", r#"{"iss":"modgud","sub":"a","iat":1,"exp":2,"jti":"x"}"#, "a");
+    for (would, same) in [
+        (token("{\"alg\":\"ES256\"}", r#"{"iss":"modgud","sub":"a","iat":5,"exp":6,"jti":"y"}"#, "b"), true),
+        (token("{\"alg\":\"ES256\"}", r#"{"iss":"modgud","sub":"b","iat":1,"exp":2,"jti":"x"}"#, "a"), false),
+        (token("{\"alg\":\"EdDSA\"}", r#"{"iss":"modgud","sub":"a","iat":1,"exp":2,"jti":"x"}"#, "a"), false),
+        (token("{\"alg\":\"ES256\"}", r#"{"iss":"modgud","iat":1}"#, "a"), false),
+        (done.replace("Bearer", "JWT"), false),
+        ("Bearer a.b.c".to_owned(), false),
+        ("Bearer".to_owned(), false),
+    ] {
+        let found = Done::of(&minted(&done)).differs(minted(&would));
+        assert_eq!(found.is_none(), same, "{would}");
+    }
+    // Nor is what is no token at all.
+    assert!(Done::of(&minted("Bearer a.b.c")).differs(minted("Bearer a.b.d")).is_some());
+}
+
+#[test]
+fn decision_reason_and_headers_make_a_difference() {
+    let set = || allow(&[("x-a", "1"), ("x-b", "2")], &["x-c", "x-d"], &["q"]);
+    let (overload, internal) = (Reason::Overloaded, Reason::Internal);
+    for (done, would, expected) in [
+        (set(), set(), None),
+        (set(), allow(&[("x-b", "2"), ("x-a", "1")], &["x-d", "x-c"], &["q"]), None),
+        (set(), allow(&[("x-a", "1"), ("x-b", "3")], &["x-c", "x-d"], &["q"]), Some((None, Would::Headers, "x-b"))),
+        (set(), allow(&[("x-a", "1")], &["x-b", "x-c", "x-d"], &["q"]), Some((None, Would::Headers, "x-b"))),
+        (set(), allow(&[("x-a", "1"), ("x-b", "2")], &["x-d"], &[]), Some((None, Would::Headers, "q, x-c"))),
+        (set(), deny(Fault::Overload), Some((None, Would::Deny(overload), "too many checks are under way"))),
+        (deny(Fault::Overload), set(), Some((Some(overload), Would::Allow, ""))),
+        (deny(Fault::Overload), deny(Fault::Overload), None),
+        (deny(Fault::Overload), Decision::refused(Fault::Overload), None),
+        (
+            deny(Fault::Overload),
+            deny(Fault::Internal),
+            Some((Some(overload), Would::Deny(internal), "the check can't be read, or modgud failed inside")),
+        ),
+    ] {
+        let found = Done::of(&done).differs(would).map(|found| {
+            let Difference { enforced, shadow, detail, .. } = found;
+            (enforced, shadow, detail.unwrap_or_default())
+        });
+        let expected = expected.map(|(enforced, shadow, detail)| (enforced, shadow, detail.to_owned()));
+        assert_eq!(found, expected, "{done:?}");
+    }
+}

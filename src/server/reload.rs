@@ -1,0 +1,223 @@
+//! Puts a changed configuration in the place of the present one while modgud serves. Loads it beside, whole; one with anything
+//! wrong is refused, and the present one goes on.
+
+use crate::config::{
+    Change, Config, ConfigError, Environment, Loaded, Overrides, ServerConfig, Watched, load_and_name_files,
+};
+use crate::server::Live;
+use crate::telemetry::caution;
+use modgud_core::authn::Revocations;
+use std::fmt::Display;
+use std::mem;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+/// How often the files are looked at. A change is loaded when a second look finds no further one: what is being written is
+/// left to be finished.
+const LOOK: Duration = Duration::from_millis(400);
+/// How long a load may take. One that takes longer waits for a file system that is away, or for a pipe.
+const MOST: Duration = Duration::from_secs(5);
+/// How many loads may be late at once.
+const MOST_LATE: usize = 4;
+
+/// Where a configuration comes from, to load it again.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The user's file.
+    pub file: Option<PathBuf>,
+    /// The command line.
+    pub overrides: Overrides,
+    /// The environment.
+    pub environment: Environment,
+}
+
+impl Origin {
+    /// Loads the configuration, and names the files that it is made from.
+    pub fn load(&self) -> (Result<Loaded, ConfigError>, Watched) {
+        self.load_beside(None)
+    }
+
+    /// The same beside a configuration that serves, whose list of revocations is followed already.
+    fn load_beside(&self, running: Option<Revocations>) -> (Result<Loaded, ConfigError>, Watched) {
+        load_and_name_files(self.file.as_deref(), &self.overrides, &self.environment, running)
+    }
+}
+
+/// Where a changed configuration takes effect.
+pub trait Place: Send + Sync + 'static {
+    /// The list of revocations that counts there.
+    fn revocations(&self) -> Option<Revocations>;
+
+    /// Puts a configuration in the place of the present one.
+    fn replace(&self, loaded: Loaded, fixed: &ServerConfig);
+
+    /// Tells that one was refused, and why.
+    fn refused(&self, error: &dyn Display);
+}
+
+/// Follows the files of a configuration.
+#[derive(Debug)]
+pub struct Reloader {
+    origin: Origin,
+    /// What serves now and can't be changed.
+    fixed: ServerConfig,
+    watched: Watched,
+    /// Loads that were not done in time, and may be done yet; at most [`MOST_LATE`].
+    late: Vec<JoinHandle<Read>>,
+}
+
+/// What a load gives: the configuration, the files that it is made from, and whether one of them has changed meanwhile.
+type Read = (Result<Loaded, ConfigError>, Watched, Change);
+
+/// How an attempt to load ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    /// It is settled: served, or refused.
+    Settled,
+    /// It was not done in time: to be tried again.
+    Late,
+}
+
+impl Reloader {
+    /// A reloader for a configuration that serves, made from these files.
+    #[must_use]
+    pub fn new(origin: Origin, config: &Config, watched: Watched) -> Self {
+        Self { origin, fixed: config.server.clone(), watched, late: Vec::new() }
+    }
+
+    /// Loads again whenever a file changes, and whenever `asked` says so. Ends when nobody is left to ask.
+    pub async fn run(mut self, place: impl Place, mut asked: mpsc::Receiver<()>) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut changed = false;
+        loop {
+            tokio::select! {
+                asked = asked.recv() => if asked.is_none() { return },
+                _ = looks.tick() => match (self.look().await, changed) {
+                    (Change::Some, _) => {
+                        changed = true;
+                        continue;
+                    }
+                    (Change::None, false) => continue,
+                    (Change::None, true) => {}
+                },
+            }
+            // Whatever has changed so far is in what is read now.
+            changed = self.reload(&place).await == Attempt::Late;
+        }
+    }
+
+    /// Looks whether a file has changed. Not on a thread that answers checks: a file system that is away does not answer.
+    async fn look(&mut self) -> Change {
+        let mut watched = mem::take(&mut self.watched);
+        let looked = spawn_blocking(move || {
+            let change = watched.look();
+            (change, watched)
+        });
+        match looked.await {
+            Ok((change, watched)) => {
+                self.watched = watched;
+                change
+            }
+            // Nothing is watched any more: what there is to watch is found by loading.
+            Err(_) => Change::Some,
+        }
+    }
+
+    async fn reload(&mut self, place: &impl Place) -> Attempt {
+        let refused = |error: &dyn Display| {
+            place.refused(error);
+            Attempt::Settled
+        };
+        // A late one that is done by now is as good as another. One that hangs does not keep others from being tried, since what it
+        // hangs on may have been put in order; but a file system that is away would hold a thread for each.
+        let done = self.late.iter().rposition(JoinHandle::is_finished).map(|at| self.late.swap_remove(at));
+        if done.is_none() && self.late.len() >= MOST_LATE {
+            return Attempt::Late;
+        }
+        let mut loading = done.unwrap_or_else(|| self.start_to_load(place));
+        let (loaded, watched, change) = match timeout(MOST, &mut loading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => return refused(&"modgud failed inside while it loaded it"),
+            Err(_) => {
+                // Said and counted once: those that follow are tries of the same.
+                if self.late.is_empty() {
+                    refused(&format_args!("its files could not be read in {} s; it is tried again", MOST.as_secs()));
+                }
+                self.late.push(loading);
+                return Attempt::Late;
+            }
+        };
+        self.watched = watched;
+        self.late.clear();
+        match change {
+            Change::None => {}
+            // Some of it was read before the change and some after: neither good nor bad. The next look sees the change.
+            Change::Some => return Attempt::Settled,
+        }
+        match loaded {
+            Ok(loaded) => place.replace(loaded, &self.fixed),
+            Err(error) => return refused(&error),
+        }
+        Attempt::Settled
+    }
+
+    /// Reads files: not on a thread that answers checks.
+    fn start_to_load(&self, place: &impl Place) -> JoinHandle<Read> {
+        let origin = self.origin.clone();
+        let running = place.revocations();
+        spawn_blocking(move || {
+            let (loaded, watched) = origin.load_beside(running);
+            let change = if watched.have_changed() { Change::Some } else { Change::None };
+            (loaded, watched, change)
+        })
+    }
+}
+
+/// What serves.
+impl Place for Live {
+    fn revocations(&self) -> Option<Revocations> {
+        self.checks.driver.snapshot().authenticators.revocations().cloned()
+    }
+
+    fn replace(&self, loaded: Loaded, fixed: &ServerConfig) {
+        let checks = &self.checks;
+        let now = checks.driver.now();
+        let cautions = loaded.cautions(now);
+        let Loaded { config, origin, .. } = loaded;
+        let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
+        self.put(snapshot, key_sources, introspection_sources, tls);
+        checks.metrics.tried.keep(|rule| checks.driver.snapshot().rules.is_tried(rule));
+        caution::tell(&cautions, &checks.metrics);
+        checks.metrics.config_replaced(now);
+        tracing::info!(config = origin, "the changed configuration serves");
+        name_what_stays(&server, fixed);
+    }
+
+    fn refused(&self, error: &dyn Display) {
+        self.checks.metrics.config_refused();
+        tracing::error!(%error, "the changed configuration is refused; the one before goes on serving");
+    }
+}
+
+/// Says which changes wait for a restart.
+fn name_what_stays(changed: &ServerConfig, fixed: &ServerConfig) {
+    let ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log } = changed;
+    let keys = [
+        ("server.grpc", *grpc != fixed.grpc),
+        ("server.admin", *admin != fixed.admin),
+        ("server.drain", *drain != fixed.drain),
+        ("server.max_in_flight", *max_in_flight != fixed.max_in_flight),
+        ("server.max_connections", *max_connections != fixed.max_connections),
+        ("telemetry.log", *log != fixed.log),
+    ];
+    for (key, _) in keys.iter().filter(|(_, differs)| *differs) {
+        tracing::warn!(
+            key,
+            "this key can't be changed while modgud runs: restart it; everything else has been applied"
+        );
+    }
+}

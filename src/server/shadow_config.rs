@@ -1,0 +1,122 @@
+//! A second configuration beside the one that serves: decides live checks once more, after they are answered, and tells where it
+//! would have answered otherwise. Has a thread of its own, with everything that it does in it, so that nothing of it is ever waited for.
+
+use crate::clock::Clock;
+use crate::config::{Config, Loaded, ServerConfig};
+use crate::server::Checks;
+use crate::server::authorizer::Driver;
+use crate::server::comparison::{Answered, Compared, queue, work};
+use crate::server::reload::{Place, Reloader};
+use crate::server::revocation_watcher::{self, Followed};
+use crate::telemetry::log::SHADOW_THREAD;
+use crate::telemetry::metrics::ShadowConfigMetrics;
+use modgud_core::authn::Revocations;
+use std::fmt::Display;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+/// Begins to compare: checks that `checks` answers from now on are decided by `loaded`, too, until `checks` is no more. `reloader`
+/// follows the files of that configuration, and loads them when `asked` says so.
+///
+/// # Errors
+/// What the system says when there is no thread to be had.
+pub fn start(
+    loaded: Loaded,
+    reloader: Reloader,
+    asked: mpsc::Receiver<()>,
+    clock: Clock,
+    checks: &Checks,
+) -> io::Result<()> {
+    let metrics = Arc::clone(&checks.metrics.shadow_config);
+    let (queue, answered) = queue(Arc::clone(&metrics));
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name(SHADOW_THREAD.to_owned()).spawn(move || {
+        LocalSet::new().block_on(&runtime, compare(loaded, reloader, asked, clock, metrics, answered));
+        // Does not wait for a load that hangs.
+        runtime.shutdown_background();
+    })?;
+    checks.compare_by(queue);
+    Ok(())
+}
+
+async fn compare(
+    loaded: Loaded,
+    reloader: Reloader,
+    asked: mpsc::Receiver<()>,
+    clock: Clock,
+    metrics: Arc<ShadowConfigMetrics>,
+    answered: mpsc::Receiver<Answered>,
+) {
+    warn(&loaded, &clock);
+    let Loaded { config, origin, .. } = loaded;
+    // Listeners and what they are secured with, and what clients would be told, are those of the configuration that serves.
+    let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources } = config;
+    metrics.loaded(clock.now());
+    let driver = Arc::new(Driver::new(snapshot, key_sources, introspection_sources, clock.clone()));
+    tracing::info!(config = origin, "the shadow configuration is compared with the one that serves");
+    let shadow = Shadow { driver: Arc::clone(&driver), metrics: Arc::clone(&metrics), clock };
+    let (of, told) = (shadow.clone(), Arc::clone(&metrics));
+    let following = revocations::follow(
+        move || of.revocations(),
+        move |followed| match followed {
+            Followed::Replaced => {}
+            Followed::Refused => told.refused(),
+        },
+    );
+    let decide = move |answered: Answered| {
+        let driver = Arc::clone(&driver);
+        async move {
+            let Answered { check, done, at, .. } = &answered;
+            let snapshot = driver.snapshot();
+            // As of the time when it was answered: what has expired since makes no difference.
+            let (would, _) = driver.decide(check, &snapshot, Instant::now(), || *at, || Some(())).await;
+            let difference = done.differs(would);
+            Compared { answered, difference }
+        }
+    };
+    // Both end with the runtime.
+    tokio::spawn(following);
+    tokio::spawn(reloader.run(shadow, asked));
+    work(answered, metrics, decide).await;
+}
+
+/// The configuration that is compared; clones speak of the same one.
+#[derive(Debug, Clone)]
+struct Shadow {
+    driver: Arc<Driver>,
+    metrics: Arc<ShadowConfigMetrics>,
+    clock: Clock,
+}
+
+impl Place for Shadow {
+    fn revocations(&self) -> Option<Revocations> {
+        self.driver.snapshot().authenticators.revocations().cloned()
+    }
+
+    fn replace(&self, loaded: Loaded, _: &ServerConfig) {
+        warn(&loaded, &self.clock);
+        let Loaded { config, origin, .. } = loaded;
+        let Config { server: _, tls: _, mut snapshot, gateway: _, key_sources, introspection_sources } = config;
+        snapshot.authenticators.take_over_proofs(&self.driver.snapshot().authenticators);
+        self.driver.replace(snapshot, key_sources, introspection_sources);
+        self.metrics.loaded(self.clock.now());
+        tracing::info!(config = origin, "the changed shadow configuration is compared with the one that serves");
+    }
+
+    fn refused(&self, error: &dyn Display) {
+        self.metrics.refused();
+        tracing::error!(%error, "the changed shadow configuration is refused; the one before goes on being compared");
+    }
+}
+
+/// Logs the cautions about a configuration, except those about its listeners: a shadow configuration opens none.
+fn warn(loaded: &Loaded, clock: &Clock) {
+    for caution in loaded.cautions(clock.now()).into_iter().filter(|caution| !caution.what().concerns_listeners()) {
+        tracing::warn!(%caution, "the shadow configuration says what it probably should not");
+    }
+}
