@@ -10,7 +10,7 @@ GRPCURL_VERSION := v1.9.4
 ENVOY_VERSIONS := 1.37.0 1.38.3 1.39.3 1.40.0
 GRPCURL := $(TOOLS)/bin/grpcurl
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
-MODGUD := $(TARGET)/release/modgud
+DEMO := $(TARGET)/release/modgud-demo
 ATTACK_SECONDS ?= 60
 
 # Cargo shares out its own jobs; with -j it would look for a job server that make does not open for it.
@@ -23,13 +23,13 @@ help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.installed | cargo ## key, modgud, sample modules and Envoy on this machine
-	cargo build --release --locked
-	@exec '$(MODGUD)' demo --envoy '$(VENV)/bin/envoy' --python '$(VENV)/bin/python'
+	cargo build --release --locked --package modgud --package modgud-testbed
+	@exec '$(DEMO)' --envoy '$(VENV)/bin/envoy' --python '$(VENV)/bin/python'
 
 test: $(VENV)/.installed | cargo grpcurl ## all tests, those against a real Envoy too
 	@export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
 	if [ -x '$(GRPCURL)' ]; then export MODGUD_TEST_GRPCURL='$(CURDIR)/$(GRPCURL)'; fi; \
-	echo 'cargo test --locked' && exec cargo test --locked
+	echo 'cargo test --locked --workspace' && exec cargo test --locked --workspace
 
 attack: | cargo ## one client attacks beside another: ATTACK_SECONDS (60) each, as `make test` for 4
 	MODGUD_TEST_ATTACK_SECONDS='$(ATTACK_SECONDS)' cargo test --locked --test main guarantee::attacks -- --test-threads=1 --nocapture
@@ -51,12 +51,12 @@ test-envoy-versions: $(VENV)/.installed | cargo ## the sample, the demo and the 
 	done
 
 lint: | cargo ## formatting, clippy and the documentation, warnings denied
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 
 fmt: | cargo ## formats the sources
-	cargo fmt
+	cargo fmt --all
 
 bench: | cargo ## what a check costs, beside an empty server
 	cargo bench --locked --bench check

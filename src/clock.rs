@@ -20,11 +20,9 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             #[expect(clippy::disallowed_methods, reason = "this is the one owner of the system's clock")]
-            Self::System => {
-                SystemTime::now()
+            Self::System => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(Timestamp::EPOCH, |since| Timestamp::EPOCH.plus(since)),
-            }
             Self::Manual(clock) => Timestamp::from_millis(clock.0.load(Ordering::Relaxed)),
         }
     }

@@ -1,8 +1,11 @@
 //! The shell: listeners and services around the driver. Nothing is decided here; every check is answered, whatever happens.
 
 pub mod admin;
+pub mod app;
+pub mod authorizer;
 mod body;
 mod check;
+pub mod comparison;
 mod connection;
 mod connections;
 mod frames;
@@ -14,8 +17,10 @@ mod limits;
 mod live;
 mod places;
 pub mod readiness;
+pub mod reload;
+pub mod revocation_watcher;
 mod seldom;
-pub mod shadow;
+pub mod shadow_config;
 mod socket;
 mod streams;
 

@@ -126,7 +126,7 @@ async fn serve(origin: Origin, shadow: Option<Origin>) -> Result<(), ServeError>
         }
     });
     if let Some((loaded, reloader)) = shadow {
-        shadow::start(loaded, reloader, shadow_hangup, Clock::System, &app.live().checks)
+        shadow_config::start(loaded, reloader, shadow_hangup, Clock::System, &app.live().checks)
             .map_err(ServeError::Shadow)?;
     }
     tokio::spawn(reloader.run(app.live().clone(), hangup));

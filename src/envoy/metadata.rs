@@ -129,10 +129,11 @@ fn of_json(json: &Json) -> Value {
 #[cfg(test)]
 mod tests {
     use super::{Encoded, of, of_json};
+    use modgud_core::authn::{ApiKey, ApiKeyEntry};
     use modgud_core::authz::RuleName;
     use modgud_core::decide::{Decision, Fault};
-    use modgud_core::jose::Claims;
-    use modgud_core::principal::{AuthenticatorName, ClaimPath, Identity, Principal, Proof};
+    use modgud_core::principal::{AuthenticatorName, ClaimPath, Grants, IdentityClaims};
+    use modgud_core::time::Timestamp;
     use modgud_core::upstream::{Fact, Metadata, Source};
     use prost::Message as _;
     use prost_types::Struct;
@@ -162,10 +163,25 @@ mod tests {
     fn what_is_told_is_a_struct() {
         let long = "é".repeat(500);
         let claims = json!({ "long": long, "tree": {"a": [1.5, true, null, {"": "x"}]}, "none": null });
-        let identity =
-            Identity { subject: Some("u".into()), roles: vec!["r".into(), "s".into()], ..Identity::default() };
-        let name = AuthenticatorName::new("bifrost");
-        let principal = Principal::new(name, Claims::of_json(claims.clone()), identity, Arc::default(), Proof::Token);
+        let roles = ["r".to_owned(), "s".to_owned()];
+        let entry = ApiKeyEntry {
+            id: "one",
+            subject: Some("u"),
+            roles: &roles,
+            permissions: &[],
+            claims: claims.as_object().unwrap().clone(),
+            expires: Timestamp::NEVER,
+        };
+        let mapping = IdentityClaims {
+            subject: None,
+            organization: None,
+            roles: None,
+            permissions: Vec::new(),
+            scopes: Vec::new(),
+            grants: Grants::default(),
+            absent: Arc::default(),
+        };
+        let principal = ApiKey::new(&AuthenticatorName::new("bifrost"), entry, &mapping).unwrap().principal;
         let claim = |path| Source::Claim(ClaimPath::parse(path).unwrap());
         let told = vec![
             ("subject".into(), Source::Principal(Fact::Subject)),
@@ -183,7 +199,7 @@ mod tests {
             json!({"decision": "unavailable", "reason": "internal", "where": "here"})
         );
         decision.rule = Some(RuleName::new("rule"));
-        decision.principal = Some(Arc::new(principal));
+        decision.principal = Some(principal);
         let expected = json!({
             "decision": "unavailable", "reason": "internal", "rule": "rule", "authenticator": "bifrost", "subject": "u",
             "roles": ["r", "s"], "long": long, "tree": claims["tree"], "where": "here",

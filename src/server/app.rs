@@ -157,7 +157,7 @@ impl App {
         // Ends with this function.
         let mut followers = JoinSet::new();
         let (of, told) = (Arc::clone(&checks), Arc::clone(&checks));
-        followers.spawn(revocations::follow(
+        followers.spawn(revocation_watcher::follow(
             move || of.driver.snapshot().authenticators.revocations().cloned(),
             move |followed| match followed {
                 Followed::Replaced => told.metrics.revocations_replaced(told.driver.now()),

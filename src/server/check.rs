@@ -1,8 +1,8 @@
 //! The RPC: read, decide, record, answer.
 
+use super::comparison::{Done, Queue};
 use super::limits::ConnectionState;
 use super::seldom::Seldom;
-use super::shadow::{Done, Queue};
 use crate::envoy::proto::{Authorization, CheckRequest, CheckResponse};
 use crate::envoy::{read_headers, response};
 use crate::server::authorizer::Driver;

@@ -61,7 +61,7 @@ async fn compare(
     tracing::info!(config = origin, "the shadow configuration is compared with the one that serves");
     let shadow = Shadow { driver: Arc::clone(&driver), metrics: Arc::clone(&metrics), clock };
     let (of, told) = (shadow.clone(), Arc::clone(&metrics));
-    let following = revocations::follow(
+    let following = revocation_watcher::follow(
         move || of.revocations(),
         move |followed| match followed {
             Followed::Replaced => {}

@@ -57,7 +57,7 @@ impl Running {
             let loaded = loaded.unwrap();
             let reloader = Reloader::new(origin, &loaded.config, watched);
             let (_, asked) = mpsc::channel(1);
-            shadow::start(loaded, reloader, asked, clock, &app.live().checks).unwrap();
+            shadow_config::start(loaded, reloader, asked, clock, &app.live().checks).unwrap();
         }
         let readiness = app.readiness().clone();
         let held = readiness.hold("test");

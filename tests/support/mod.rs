@@ -130,7 +130,7 @@ impl Sidecar {
             let (loaded, watched) = origin.load();
             let loaded = loaded.unwrap();
             let reloader = Reloader::new(origin, &loaded.config, watched);
-            shadow::start(loaded, reloader, asked, Clock::Manual(clock.clone()), &app.live().checks).unwrap();
+            shadow_config::start(loaded, reloader, asked, Clock::Manual(clock.clone()), &app.live().checks).unwrap();
         }
         let (stop, stopped) = mpsc::channel(1);
         let running = tokio::spawn(async move { app.run(stopped).await.unwrap() });

@@ -16,7 +16,9 @@ mod remote;
 mod revocation;
 mod supply;
 
-pub use api_key::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestFault, ApiKeyFault, ApiKeys};
+pub use api_key::{
+    ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestFault, ApiKeyEntry, ApiKeyEntryFault, ApiKeyFault, ApiKeys,
+};
 pub use authenticator::Authenticator;
 pub use authenticators::Authenticators;
 pub use cache::{CacheCounts, CachedTokens, TokenDigest};

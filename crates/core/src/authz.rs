@@ -22,7 +22,7 @@ pub use host::{HostPattern, HostPatternFault};
 pub use module::{
     ModuleAccess, ModuleFault, ModuleName, ModulePrefix, Modules, Narrowed, Organizations, PrefixFault, Right, Rights,
 };
-pub(crate) use pattern::{MAX_SEGMENTS, literal as pattern_literal};
+pub use pattern::{MAX_SEGMENTS, literal as pattern_literal};
 pub use pattern::{PathPattern, PatternFault, Segment};
 pub use reading::{Case, ModuleReading, PathReadings, ReadingFault};
 pub use requirement::{Entitlements, Requirement};

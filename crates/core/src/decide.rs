@@ -1,13 +1,15 @@
 //! Everything that a decision reads, and the decision itself: a pure function of request, snapshot and time. No clock, no
 //! I/O, no logging. A snapshot is never changed; a new configuration is a new one.
 
+mod decision;
 mod shape;
+
+pub use decision::{Decision, Fault, LoggedDecisions, Tried, Verdict};
 
 use crate::authn::{Authentication, Authenticators, AuthnFault, Spending, Supply};
 use crate::authz::condition::Inputs;
 use crate::authz::{Access, Asked, AuthzFault, Caller, Modules, Refusal, RuleName, Rules, Selection, Trial};
 use crate::credential::{Credential, Places, Shown};
-use crate::decide::{Decision, Fault, LoggedDecisions, Tried, Verdict};
 use crate::denial::{Answers, Insufficient};
 use crate::explain::{Nobody, Observer, Step};
 use crate::http::request::{Request, SchemeSource};

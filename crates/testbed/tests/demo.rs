@@ -1,11 +1,20 @@
-//! `modgud demo`: what a visitor sees first.
+//! The demo: what a visitor sees first.
 
-use super::programs;
 use rustix::process::{Pid, test_kill_process_group};
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::process::Command;
+
+const ENVOY: &str = "MODGUD_TEST_ENVOY";
+const PYTHON: &str = "MODGUD_TEST_PYTHON";
+
+/// The program that a variable names. The demo itself takes the `modgud` that cargo has built beside it.
+#[expect(clippy::disallowed_methods, reason = "the Makefile says in the environment where the programs are")]
+fn program(variable: &str) -> PathBuf {
+    env::var_os(variable).map_or_else(|| panic!("{variable} is not set: run `make test`"), PathBuf::from)
+}
 
 /// How a demo ended.
 struct Ended {
@@ -16,8 +25,7 @@ struct Ended {
 
 #[tokio::test]
 async fn the_demo_shows_what_it_promises_and_leaves_nothing_behind() {
-    let programs = programs();
-    let Ended { code, stdout, stderr } = demo(&programs.envoy, &programs.python).await;
+    let Ended { code, stdout, stderr } = demo(&program(ENVOY), &program(PYTHON)).await;
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert!(stdout.contains("All 12 as expected."), "{stdout}");
     assert!(!stdout.contains('✗'), "{stdout}");
@@ -38,9 +46,8 @@ async fn the_demo_shows_what_it_promises_and_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_demo_without_its_programs_says_which_one_it_lacks() {
-    let programs = programs();
-    let nowhere = Path::new("/nowhere/program");
-    for (envoy, python) in [(nowhere, programs.python.as_path()), (programs.envoy.as_path(), nowhere)] {
+    let (envoy, python, nowhere) = (program(ENVOY), program(PYTHON), PathBuf::from("/nowhere/program"));
+    for (envoy, python) in [(&nowhere, &python), (&envoy, &nowhere)] {
         let Ended { code, stdout, stderr } = demo(envoy, python).await;
         assert_eq!(code, Some(1), "{stdout}{stderr}");
         assert!(stderr.starts_with("modgud: /nowhere/program can't be started: "), "{stderr}");
@@ -51,8 +58,8 @@ async fn a_demo_without_its_programs_says_which_one_it_lacks() {
 /// Runs the demo to its end, and sees to it that none of its processes and none of its files is left.
 async fn demo(envoy: &Path, python: &Path) -> Ended {
     let temporary = TempDir::new().unwrap();
-    let mut command = Command::new(programs().modgud);
-    command.args(["demo", "--once", "--envoy"]).arg(envoy).arg("--python").arg(python);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_modgud-demo"));
+    command.args(["--once", "--envoy"]).arg(envoy).arg("--python").arg(python);
     command.env("TMPDIR", temporary.path()).process_group(0).kill_on_drop(true);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let group = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();

@@ -4,10 +4,12 @@
 use super::AuthnFault;
 use crate::credential::BearerText;
 use crate::explain::{Observer, Step};
-use crate::principal::{AuthenticatorName, Principal};
+use crate::jose::Claims;
+use crate::principal::{AuthenticatorName, Identity, IdentityClaimFault, IdentityClaims, Principal, Proof, Reach};
 use crate::time::Timestamp;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -35,6 +37,82 @@ pub struct ApiKey {
     pub principal: Arc<Principal>,
     /// From when on it is not accepted any more; [`Timestamp::NEVER`] for a key without an end.
     pub expires: Timestamp,
+}
+
+/// The claim that holds a key's `id`: what revocations know a token by (RFC 7519 §4.1.7).
+const TOKEN_ID: &str = "jti";
+
+/// A row of a table of API keys, without its digest.
+#[derive(Debug)]
+pub struct ApiKeyEntry<'a> {
+    /// The key's name.
+    pub id: &'a str,
+    /// The caller's subject; `None`: the claims name it, or nothing does.
+    pub subject: Option<&'a str>,
+    /// Roles, in the place of those among the claims unless empty.
+    pub roles: &'a [String],
+    /// Permissions, in the place of those among the claims unless empty.
+    pub permissions: &'a [String],
+    /// Claims, as a token would hold them.
+    pub claims: Map<String, Value>,
+    /// From when on the key is not accepted any more.
+    pub expires: Timestamp,
+}
+
+/// Why a row of a table makes no caller.
+#[derive(Debug)]
+pub enum ApiKeyEntryFault {
+    /// The claims hold `jti`, which is the key's `id`.
+    TokenIdClaimed,
+    /// The subject is given twice: here, and otherwise among the claims under this path.
+    SubjectTwice(String),
+    /// An item of `roles` or `permissions`, whichever is named, is empty.
+    EmptyItem(&'static str),
+    /// A claim that decides has an unexpected type.
+    Claim(IdentityClaimFault),
+}
+
+impl ApiKey {
+    /// Makes the caller of a row: its claims, the `id` as the token's, and the subject where subjects are looked for.
+    ///
+    /// # Errors
+    /// [`ApiKeyEntryFault`] if the row contradicts itself or a claim has the wrong type.
+    pub fn new(
+        authenticator: &AuthenticatorName,
+        entry: ApiKeyEntry<'_>,
+        mapping: &IdentityClaims,
+    ) -> Result<Self, ApiKeyEntryFault> {
+        let ApiKeyEntry { id, subject, roles, permissions, mut claims, expires } = entry;
+        if claims.insert(TOKEN_ID.to_owned(), Value::from(id)).is_some() {
+            return Err(ApiKeyEntryFault::TokenIdClaimed);
+        }
+        if let (Some(subject), Some(path)) = (subject, &mapping.subject) {
+            path.put(&mut claims, subject).map_err(|_| ApiKeyEntryFault::SubjectTwice(path.to_string()))?;
+        }
+        for (key, list) in [("roles", roles), ("permissions", permissions)] {
+            if list.iter().any(String::is_empty) {
+                return Err(ApiKeyEntryFault::EmptyItem(key));
+            }
+        }
+        let claims = Claims::of_json(Value::Object(claims));
+        let claimed = mapping.claimed(&claims).map_err(ApiKeyEntryFault::Claim)?;
+        let own = |list: &[String], claimed: Vec<Box<str>>| match list {
+            [] => claimed,
+            list => list.iter().map(|text| text.as_str().into()).collect(),
+        };
+        let mut identity = Identity {
+            subject: subject.map(Box::from).or(claimed.subject),
+            organization: claimed.organization,
+            roles: own(roles, claimed.roles),
+            permissions: own(permissions, claimed.permissions),
+            scopes: claimed.scopes,
+            reach: Reach::Named,
+        };
+        mapping.grants.apply(&mut identity);
+        let absent = Arc::clone(&mapping.absent);
+        let principal = Principal::new(authenticator.clone(), claims, identity, absent, Proof::ApiKey).until(expires);
+        Ok(Self { id: id.into(), principal: Arc::new(principal), expires })
+    }
 }
 
 /// The SHA-256 of an API key. Compares in constant time; where it lies in a table depends on a secret of the process, so how

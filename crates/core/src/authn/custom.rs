@@ -67,12 +67,12 @@ impl CustomAuthenticators {
     }
 
     /// The one of this name.
-    pub(crate) fn get(&self, name: &str) -> Option<Arc<dyn CustomAuthenticator>> {
+    pub fn get(&self, name: &str) -> Option<Arc<dyn CustomAuthenticator>> {
         self.0.get(name).cloned()
     }
 
     /// The names.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(|name| &**name)
     }
 }

@@ -184,12 +184,12 @@ impl PathPattern {
     }
 
     /// Whether both have the same literals, letter by letter, in the same places.
-    pub(crate) fn same_literals(&self, other: &Self) -> bool {
+    pub fn same_literals(&self, other: &Self) -> bool {
         self.places(other).all(|(_, same)| same)
     }
 
     /// Whether a path can match both that neither has letter by letter: where one of them folds, it has the letters of the other.
-    pub(crate) fn same_literal(&self, literal: &str, other: &Self, of_other: &str) -> bool {
+    pub fn same_literal(&self, literal: &str, other: &Self, of_other: &str) -> bool {
         literal == of_other
             || ((self.case == Case::Fold || other.case == Case::Fold) && folded(literal) == folded(of_other))
     }
@@ -301,7 +301,7 @@ pub enum PatternFault {
 }
 
 /// The most segments of a pattern: how deep the tree of patterns can be, and so a look-up.
-pub(crate) const MAX_SEGMENTS: usize = 64;
+pub const MAX_SEGMENTS: usize = 64;
 
 #[derive(Default)]
 struct Parser<'a> {
@@ -354,7 +354,7 @@ impl<'a> Parser<'a> {
 const MARKS: [(char, &str); 6] = [('$', "%24"), ('(', "%28"), (':', "%3A"), ('<', "%3C"), ('[', "%5B"), ('^', "%5E")];
 
 /// Writes a literal segment so that it is read as the same literal.
-pub(crate) fn literal(text: &str) -> Cow<'_, str> {
+pub fn literal(text: &str) -> Cow<'_, str> {
     let mark = MARKS.iter().find_map(|(mark, escape)| Some((escape, text.strip_prefix(*mark)?)));
     match mark {
         Some((escape, rest)) if is_foreign(text) => Cow::Owned(format!("{escape}{rest}")),

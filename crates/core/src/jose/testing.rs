@@ -75,6 +75,7 @@ impl Signer {
 }
 
 /// A table of `tests/data/jose`: a list of rows, which is never empty.
+#[expect(clippy::disallowed_methods, reason = "tests read their tables")]
 pub(crate) fn table<Row: DeserializeOwned>(name: &str) -> Vec<Row> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/jose").join(name);
     let rows: Vec<Row> = serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();

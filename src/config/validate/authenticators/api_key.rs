@@ -7,16 +7,11 @@ use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
 use super::super::super::source::Reader;
 use super::super::{named, timestamp};
-use modgud_core::authn::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeys};
-use modgud_core::jose::Claims;
-use modgud_core::principal::{AuthenticatorName, Identity, IdentityClaims, Principal, Proof, Reach};
+use modgud_core::authn::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyEntryFault, ApiKeys};
+use modgud_core::principal::{AuthenticatorName, IdentityClaims};
 use modgud_core::time::Timestamp;
-use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// The claim that holds a key's `id`: what revocations know a token by (RFC 7519 §4.1.7).
-const TOKEN_ID: &str = "jti";
 
 pub(super) fn check(
     at: &Path,
@@ -59,11 +54,17 @@ fn keys(
         let digest = found.take(&at.key("sha256"), digest);
         let expires = entry.expires.as_ref().map(|text| timestamp(text).map_err(|_| Problem::TimeHidden));
         let expires = expires.map(|expires| found.take(&at.key("expires"), expires));
-        let principal = principal(entry, name, identity);
-        let principal = principal.map_err(|(key, problem)| found.add(at.key(key), problem)).ok();
-        if let (Some(digest), Some(principal)) = (digest, principal) {
-            let expires = expires.unwrap_or(Some(Timestamp::NEVER)).unwrap_or(Timestamp::EPOCH);
-            let key = ApiKey { id: entry.id.as_str().into(), principal: Arc::new(principal.until(expires)), expires };
+        let row = modgud_core::authn::ApiKeyEntry {
+            id: &entry.id,
+            subject: entry.subject.as_deref(),
+            roles: &entry.roles,
+            permissions: &entry.permissions,
+            claims: entry.claims.clone(),
+            expires: expires.unwrap_or(Some(Timestamp::NEVER)).unwrap_or(Timestamp::EPOCH),
+        };
+        let key = ApiKey::new(name, row, identity).map_err(problem);
+        let key = key.map_err(|(key, problem)| found.add(at.key(key), problem)).ok();
+        if let (Some(digest), Some(key)) = (digest, key) {
             if let Some(other) = keys.add(digest, key) {
                 found.add(at.key("sha256"), Problem::ApiKeyTwice(Quoted::new(&other.id)));
             }
@@ -73,41 +74,12 @@ fn keys(
     keys
 }
 
-/// The caller that an entry stands for: its claims, the `id` as the token's, and the subject where subjects are looked for. A problem
-/// comes with the key that it belongs to.
-fn principal(
-    entry: &ApiKeyEntry,
-    name: &AuthenticatorName,
-    mapping: &IdentityClaims,
-) -> Result<Principal, (&'static str, Problem)> {
-    let ApiKeyEntry { id, sha256: _, subject, roles, permissions, claims, expires: _ } = entry;
-    let mut claims = claims.clone();
-    if claims.insert(TOKEN_ID.to_owned(), Value::from(id.as_str())).is_some() {
-        return Err(("subject", Problem::TokenIdClaimed));
+/// The problem with a row, and the key that it belongs to.
+fn problem(fault: ApiKeyEntryFault) -> (&'static str, Problem) {
+    match fault {
+        ApiKeyEntryFault::TokenIdClaimed => ("subject", Problem::TokenIdClaimed),
+        ApiKeyEntryFault::SubjectTwice(path) => ("subject", Problem::SubjectTwice(Quoted::new(&path))),
+        ApiKeyEntryFault::EmptyItem(key) => (key, Problem::ApiKeyEmptyItem),
+        ApiKeyEntryFault::Claim(fault) => ("claims", Problem::ApiKeyClaim(fault)),
     }
-    if let (Some(subject), Some(path)) = (subject, &mapping.subject) {
-        let put = path.put(&mut claims, subject);
-        put.map_err(|_| ("subject", Problem::SubjectTwice(Quoted::new(&path.to_string()))))?;
-    }
-    for (key, list) in [("roles", roles), ("permissions", permissions)] {
-        if list.iter().any(String::is_empty) {
-            return Err((key, Problem::ApiKeyEmptyItem));
-        }
-    }
-    let claims = Claims::of_json(Value::Object(claims));
-    let claimed = mapping.claimed(&claims).map_err(|fault| ("claims", Problem::ApiKeyClaim(fault)))?;
-    let own = |list: &[String], claimed: Vec<Box<str>>| match list {
-        [] => claimed,
-        list => list.iter().map(|text| text.as_str().into()).collect(),
-    };
-    let mut identity = Identity {
-        subject: subject.as_deref().map(Box::from).or(claimed.subject),
-        organization: claimed.organization,
-        roles: own(roles, claimed.roles),
-        permissions: own(permissions, claimed.permissions),
-        scopes: claimed.scopes,
-        reach: Reach::Named,
-    };
-    mapping.grants.apply(&mut identity);
-    Ok(Principal::new(name.clone(), claims, identity, Arc::clone(&mapping.absent), Proof::ApiKey))
 }
