@@ -2,28 +2,28 @@
 //! operator named. Owns every limit on the wire; knows nothing of keys or tokens, and keeps no answer.
 
 mod body;
+mod connect;
 mod fault;
 mod roots;
 mod url;
 
+pub use connect::Shown;
 pub use fault::{Cause, FetchFault};
 pub use roots::{CaFault, Roots};
 pub use url::{FetchUrl, PlainHttp, UrlFault};
 
 use bytes::Bytes;
+use connect::Connector;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::fmt;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a connection may take to come about, over all addresses of a name.
-const CONNECT: Duration = Duration::from_secs(3);
 /// How long a connection may be kept for a next question.
 const IDLE: Duration = Duration::from_secs(30);
 /// How many connections are kept for one server.
@@ -65,21 +65,17 @@ impl fmt::Debug for Question<'_> {
 
 /// A client. Clones share its connections.
 #[derive(Debug, Clone)]
-pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub struct HttpClient(Client<HttpsConnector<Connector>, Full<Bytes>>);
 
 impl HttpClient {
     /// A client that trusts servers whose certificates lead to these roots.
     #[must_use]
     pub fn new(roots: Roots) -> Self {
-        let mut http = HttpConnector::new();
-        http.set_connect_timeout(Some(CONNECT));
-        http.set_nodelay(true);
-        http.enforce_http(false);
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(roots.into_tls())
             .https_or_http()
             .enable_http1()
-            .wrap_connector(http);
+            .wrap_connector(Connector);
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())

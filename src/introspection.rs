@@ -1,6 +1,7 @@
 //! Asks authorization servers about tokens that only they can read (RFC 7662), once for all who wait for the same answer, and not at
 //! all while a server does not answer. Decides nothing about a token: what is said of it is for `authn` to judge.
 
+mod absence;
 mod breaker;
 mod credential;
 mod fault;

@@ -1,6 +1,7 @@
 //! Files and streams, read to a bound: nobody's memory is filled by what can't be what was asked for. Who reads says what is too much,
 //! and in which words.
 
+use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -17,10 +18,28 @@ pub(crate) fn read_file_to_limit(path: &Path, limit: u64) -> io::Result<Option<V
     read_to_limit(File::open(path)?, limit)
 }
 
+/// The same of a file that is read again and again, and so has to be a regular one: a pipe in its place would be waited for without end.
+pub(crate) fn regular_file(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = open_at_once(path, OFlags::empty())?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file"));
+    }
+    read(file, limit)
+}
+
+/// Opens a file for reading. A pipe in its place is opened at once, instead of waited for without end.
+pub(crate) fn open_at_once(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::read_to_limit;
+    use super::{read, regular_file};
+    use std::fs;
     use std::io::repeat;
+    use std::path::Path;
+    use std::process::Command;
 
     #[test]
     fn what_is_larger_than_the_bound_is_not_kept() {
@@ -28,5 +47,18 @@ mod tests {
         assert_eq!(read_to_limit(b"abc".as_slice(), 3).unwrap().as_deref(), Some(b"abc".as_slice()));
         assert_eq!(read_to_limit(b"abcd".as_slice(), 3).unwrap(), None);
         assert_eq!(read_to_limit(repeat(b'x'), 1_000).unwrap(), None);
+    }
+    #[test]
+    fn only_a_regular_file_is_read_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, pipe) = (folder.path().join("file"), folder.path().join("pipe"));
+        fs::write(&file, "abc").unwrap();
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(regular_file(&file, 3).unwrap().as_deref(), Some(b"abc".as_slice()));
+        assert_eq!(regular_file(&file, 2).unwrap(), None);
+        for other in [pipe.as_path(), folder.path(), Path::new("/dev/zero")] {
+            let error = regular_file(other, 3).unwrap_err();
+            assert_eq!(error.to_string(), "it is no regular file", "{}", other.display());
+        }
     }
 }

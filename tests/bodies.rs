@@ -49,6 +49,7 @@ const FIELDS: &[Fields] = &[
     &[("content-type", "application/json junk")],
     &[("content-type", "text/plain")],
     &[("content-type", "application/x-www-form-urlencoded")],
+    &[("content-type", "application/x-www-form-urlencoded+json")],
     &[("content-type", "multipart/form-data; boundary=x")],
     &[("content-type", "application/json"), ("content-type", "application/x-www-form-urlencoded")],
     &[("content-type", "application/x-www-form-urlencoded"), ("content-type", "application/json")],

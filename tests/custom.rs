@@ -10,11 +10,13 @@ mod example;
 use crate::decisions::answer::Answer;
 use crate::decisions::counters::Counters;
 use crate::support::{Encoding, NOW, Sidecar, check};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud::config::{Environment, Overrides, load};
 use modgud_core::authn::{CustomAuthenticator, CustomAuthenticators, CustomFault};
 use modgud_core::http::request::Request;
 use modgud_core::time::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fs;
 
 const YAML: &str = include_str!("../examples/custom_authenticator.yaml");
@@ -102,6 +104,58 @@ async fn whatever_it_does_the_check_is_answered() {
     ] {
         let (answer, counted) = asked.ask("GET", &format!("Bearer {credential}")).await;
         assert_eq!((answer.status(), counted.as_str()), (status, reason), "{credential}");
+    }
+}
+
+/// Says the claims that stand in the credential, as JSON in base64url.
+struct Claimed;
+
+impl CustomAuthenticator for Claimed {
+    fn authenticate(&self, credential: &str, _: &Request<'_>, _: Timestamp) -> Result<Map<String, Value>, CustomFault> {
+        let json = URL_SAFE_NO_PAD.decode(credential).map_err(|_| CustomFault::Refused)?;
+        serde_json::from_slice(&json).map_err(|_| CustomFault::Refused)
+    }
+}
+
+/// A claim that decides something is there with a type that rules, revocations and headers could not read alike.
+#[tokio::test]
+async fn a_deciding_claim_of_an_unexpected_type_is_claim_invalid() {
+    let claimed = CustomAuthenticators::default().with("valid-prefix", Claimed);
+    let principal = "principal: { subject: sub, organization: organization_uuid, roles: roles, permissions: [permissions], \
+                     scopes: [scope], absent: [None] }\nrevocations: { file: revoked.yaml }\n";
+    let yaml = YAML.replace("x-email: { claim: email }", "x-organization: { claim: organization_uuid }");
+    let asked = Asked::start(&format!("{yaml}{principal}"), claimed).await;
+    let mut rows = vec![
+        (json!({ "sub": "eve" }), "token_revoked"),
+        (json!({ "sub": ["eve"] }), "claim_invalid"),
+        (json!({ "sub": { "id": "eve" } }), "claim_invalid"),
+        (json!({ "sub": 7 }), "claim_invalid"),
+        (json!({ "jti": 7 }), "claim_invalid"),
+    ];
+    for claim in ["sub", "organization_uuid", "roles", "permissions", "scope"] {
+        rows.extend([
+            (json!({ claim: "a" }), ""),
+            (json!({ claim: null }), ""),
+            (json!({ claim: "None" }), ""),
+            (json!({ claim: 7 }), "claim_invalid"),
+            (json!({ claim: true }), "claim_invalid"),
+            (json!({ claim: { "a": "b" } }), "claim_invalid"),
+        ]);
+    }
+    rows.push((json!({ "organization_uuid": ["a"] }), "claim_invalid"));
+    for claim in ["roles", "permissions", "scope"] {
+        rows.extend([
+            (json!({ claim: ["a", "b"] }), ""),
+            (json!({ claim: ["a", 7] }), "claim_invalid"),
+            (json!({ claim: ["a", null] }), "claim_invalid"),
+            (json!({ claim: ["a", ""] }), "claim_invalid"),
+        ]);
+    }
+    for (claims, reason) in rows {
+        let credential = URL_SAFE_NO_PAD.encode(claims.to_string());
+        let (answer, counted) = asked.ask("GET", &format!("Bearer {credential}")).await;
+        let status = (!reason.is_empty()).then_some(401);
+        assert_eq!((answer.status(), counted.as_str()), (status, reason), "{claims}");
     }
 }
 

@@ -279,3 +279,42 @@ impl Bench {
         }
     }
 }
+
+/// An Envoy with `allowed_headers` does not show modgud all that a request carries: each of modgud's own headers is written or removed all the
+/// same, so that a forged one that was not shown reaches no module. (Other spellings of it, and override headers, have to be shown.)
+#[tokio::test]
+async fn forged_identity_headers_that_envoy_does_not_show_are_removed() {
+    const CONFIG: &str = "
+profile: bifrost
+server: { deadline: 10s }
+rules:
+  - { name: public, match: { paths: ['/site/{*rest}'] }, access: public }
+  - { name: optional, match: { paths: ['/news/{*rest}'] }, access: optional }
+  - { name: browsers, match: { paths: ['/app/{*rest}'] }, access: preflight }
+";
+    const OURS: [&str; 4] = ["x-core-user-uuid", "x-organization-uuid", "x-scope", "x-username"];
+    let sidecar = Sidecar::with(CONFIG).await;
+    let mut client = sidecar.client().await;
+    let mut claims = crate::support::claims();
+    claims.retain(|(name, _)| name != "organization_uuid" && name != "scope");
+    let token = format!("JWT {}", crate::support::KEY.sign(&claims).unwrap());
+    let preflight: &[(&str, &[u8])] =
+        &[("origin", b"https://app.example.com"), ("access-control-request-method", b"PUT")];
+    for (method, path, headers, written) in [
+        ("GET", "/site/a", &[][..], &[][..]),
+        ("GET", "/news/a", &[], &[]),
+        ("OPTIONS", "/app/a", preflight, &[]),
+        ("GET", "/crm/a", &[("authorization", token.as_bytes())], &["x-core-user-uuid", "x-username"]),
+    ] {
+        for encoding in Encoding::ALL {
+            let check = crate::support::check(encoding, method, path, headers);
+            let answer = Answer::read(client.check(check).await.unwrap().into_inner()).unwrap();
+            let Answer::Allow { set, remove, .. } = answer else { panic!("{path}: {answer:?}") };
+            for name in OURS {
+                assert_eq!(set.contains_key(name), written.contains(&name), "{path}: {name}");
+                assert_eq!(remove.contains(name), !written.contains(&name), "{path}: {name}");
+            }
+        }
+    }
+    sidecar.stop(modgud::server::app::Stop::Now).await;
+}

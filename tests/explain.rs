@@ -100,6 +100,11 @@ async fn requests_in_modules() {
 }
 
 #[tokio::test]
+async fn case_folded_and_suffixes_cut_off() {
+    run("readings.yaml").await;
+}
+
+#[tokio::test]
 async fn the_time_of_the_decision() {
     run("time.yaml").await;
 }

@@ -19,3 +19,4 @@ mod in_flight;
 mod outage;
 mod reload;
 pub(crate) mod server;
+mod undecided;

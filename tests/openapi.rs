@@ -161,6 +161,66 @@ async fn the_configuration_says_what_is_reserved_and_where_the_module_is() {
     assert!(unfit.err.starts_with("modgud: --module: `/c{r}m` can't be a prefix: "), "{}", unfit.err);
 }
 
+/// How the module of the configuration reads paths: what it takes for the same are the same requests here, too, and rules that are
+/// printed load beside its entry.
+#[tokio::test]
+async fn the_configuration_says_how_the_module_reads_paths() {
+    let here = tempfile::tempdir().unwrap();
+    let api = "openapi: 3.0.3
+components: { securitySchemes: { a: { type: oauth2 } } }
+paths:
+  /docs: { get: { security: [{ a: [] }] } }
+  /Pets/{id}: { get: { security: [{ a: [read] }] } }
+  /pets/{name}: { get: { security: [] }, put: { security: [] } }
+  /Owners: { get: { security: [{ a: [owners] }] } }
+  /owners.JSON: { get: { security: [] } }
+  /owners.html: { get: { security: [] } }
+";
+    fs::write(here.path().join("api.yaml"), api).unwrap();
+    let module = "profile: bifrost\nmodules: [{ name: crm, prefix: /crm, upstream: 'crm:80', ";
+    fs::write(here.path().join("folds.yaml"), format!("{module}case: fold, suffixes: [json] }}]\n")).unwrap();
+    fs::write(here.path().join("exact.yaml"), format!("{module}suffixes: [JSON] }}]\n")).unwrap();
+    let run = async |command: &str, config: &str| {
+        openapi(here.path(), &[command, "api.yaml", "--module", "crm", "--config", config]).await
+    };
+    let same = "paths.`/pets/{name}`.get: `GET` of this path is that of `/Pets/{id}`, too, but for the case of letters, which the \
+                module does not tell apart (`case: fold`): the same requests match both\n";
+    let cut = "paths.`/owners.JSON`.get: the module may take `GET` of this path for that of `/Owners`, since it cuts the suffix off \
+               (`suffixes`): see that both ask for the same\n";
+    let check = run("check", "folds.yaml").await;
+    assert_eq!((check.code, check.err), (Some(1), format!("modgud: api.yaml:6:19: {same}")), "{}", check.out);
+    assert!(check.out.contains(&format!("caution: api.yaml:8:19: {cut}")), "{}", check.out);
+    assert!(!check.out.contains("html`.get: the module"), "{}", check.out);
+    let exact = run("check", "exact.yaml").await;
+    assert_eq!((exact.code, exact.err.as_str()), (Some(0), ""), "{}", exact.out);
+    assert!(!exact.out.contains("does not tell apart") && !exact.out.contains("cuts the suffix off"), "{}", exact.out);
+
+    let rules = run("rules", "folds.yaml").await;
+    assert_eq!(rules.code, Some(0), "{}", rules.err);
+    let told = |line: &str| rules.err.contains(&format!("modgud: caution: api.yaml:{line}"));
+    assert!(told(&format!("6:19: {same}")) && told(&format!("8:19: {cut}")), "{}", rules.err);
+    for rule in [
+        // One for both, which asks for what both ask.
+        "  # GET /Pets/{id}, GET /pets/{name}\n",
+        "match: { methods: [GET], paths: [\"/crm/Pets/{id}\"] }\n    require: { scopes: [\"read\"] }\n",
+        "match: { methods: [PUT], paths: [\"/crm/pets/{name}\"] }\n    access: public\n",
+        // It may be the other for the module.
+        "match: { methods: [GET], paths: [\"/crm/owners.JSON\"] }\n    require: { scopes: [\"owners\"] }\n",
+        "match: { methods: [GET], paths: [\"/crm/owners.html\"] }\n    access: public\n",
+    ] {
+        assert!(rules.out.contains(rule), "{rule}\n{}", rules.out);
+    }
+    // They load beside the module that they are for; without its entry nothing folds, and there are two.
+    let entry = fs::read_to_string(here.path().join("folds.yaml")).unwrap();
+    let loaded = load(&format!("{entry}{}", rules.out)).await;
+    assert_eq!((loaded.code, loaded.err.as_str()), (Some(0), ""), "{}", rules.out);
+    let exact = run("rules", "exact.yaml").await;
+    assert_eq!(exact.out.matches("methods: [GET], paths: [\"/crm/Pets/{id}\"]").count(), 1, "{}", exact.out);
+    assert_eq!(exact.out.matches("methods: [GET], paths: [\"/crm/pets/{name}\"]").count(), 1, "{}", exact.out);
+    let refused = load(&format!("{entry}{}", exact.out)).await;
+    assert!(refused.code == Some(1) && refused.err.contains("but for the case of letters"), "{}", refused.err);
+}
+
 #[tokio::test]
 async fn cautions_can_be_denied() {
     let said = openapi(&folder(), &["check", "clinic.json", "--deny-cautions"]).await;

@@ -1,17 +1,24 @@
-//! The README is true: its grpcurl commands are run as they are written, its configurations load, its links lead somewhere.
+//! The README and the pages in `docs` are true: their grpcurl commands run as written, their configurations load, their links resolve,
+//! and their lists are those of the code.
 //!
-//! - `blocks`: the fenced blocks of a Markdown file.
-//! - `configurations`: the configurations, errors and cases that documents show, and the files of `deploy`.
-//! - `expected`: compares what came back with what the README shows.
-//! - `reflection`: a client like grpcurl, so that the commands are run where grpcurl is not installed, too.
+//! - `blocks`: fenced blocks, links and headings of a Markdown file.
+//! - `configurations`: the configurations, errors and cases that pages show, and the files of `deploy`.
+//! - `expected`: compares an output with the one on a page.
+//! - `layout`: the README's length, links, anchors and the index.
+//! - `lists`: reason codes and metrics.
+//! - `reflection`: a client like grpcurl, which runs the commands where grpcurl is not installed.
+//! - `sentences`: the length of sentences, and words that pages do not use.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod blocks;
 mod configurations;
 mod expected;
+mod layout;
+mod lists;
 mod print;
 mod reflection;
+mod sentences;
 
 use crate::support::{Sidecar, token};
 use blocks::{Block, blocks};
@@ -21,7 +28,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
-/// The address that the README's commands use.
+/// The page with the grpcurl commands.
+const GRPCURL: &str = "docs/grpcurl.md";
+
+/// The address that its commands use.
 const ADDRESS: &str = "127.0.0.1:9191";
 
 fn root() -> &'static Path {
@@ -51,19 +61,19 @@ struct Example {
     output: Block,
 }
 
-/// The grpcurl commands of the README.
+/// The grpcurl commands of [`GRPCURL`].
 fn examples() -> Vec<Example> {
-    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let text = fs::read_to_string(root().join(GRPCURL)).unwrap();
     let all = blocks(&text);
     let mut examples = Vec::new();
     let following = all.iter().skip(1).map(Some).chain([None]);
     for (block, next) in all.iter().zip(following).filter(|(block, _)| block.info == "sh grpcurl") {
         let output = next.filter(|next| next.info.ends_with(" output"));
-        let output = output.unwrap_or_else(|| panic!("README.md:{}: no output block follows", block.line)).clone();
-        assert!(block.text.contains(ADDRESS), "README.md:{}: not on {ADDRESS}", block.line);
+        let output = output.unwrap_or_else(|| panic!("{GRPCURL}:{}: no output block follows", block.line)).clone();
+        assert!(block.text.contains(ADDRESS), "{GRPCURL}:{}: not on {ADDRESS}", block.line);
         examples.push(Example { command: block.text.clone(), output });
     }
-    assert!(!examples.is_empty(), "README.md has no block `sh grpcurl`");
+    assert!(!examples.is_empty(), "{GRPCURL} has no block `sh grpcurl`");
     examples
 }
 
@@ -79,18 +89,17 @@ async fn output(mut shell: Command, line: usize) -> String {
     let output = shell.output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let err = text(output.stderr);
-    assert!(output.status.success(), "README.md:{line}: {err}");
-    assert_eq!(err, "", "README.md:{line}");
+    assert!(output.status.success(), "{GRPCURL}:{line}: {err}");
+    assert_eq!(err, "", "{GRPCURL}:{line}");
     text(output.stdout)
 }
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the Makefile says in the environment where grpcurl is")]
-async fn grpcurl_commands_answer_what_the_readme_shows() {
+async fn grpcurl_commands_answer_what_the_page_shows() {
     let Some(grpcurl) = std::env::var_os("MODGUD_TEST_GRPCURL").map(PathBuf::from) else {
         // Not by a macro, whose output is shown of failed tests only.
-        let said =
-            "grpcurl is not installed (MODGUD_TEST_GRPCURL): the README's commands are run by another client only";
+        let said = "grpcurl is not installed (MODGUD_TEST_GRPCURL): the commands of docs/grpcurl.md are run by another client only";
         writeln!(std::io::stderr(), "{said}").unwrap();
         return;
     };
@@ -107,7 +116,7 @@ async fn grpcurl_commands_answer_what_the_readme_shows() {
 }
 
 #[tokio::test]
-async fn another_client_is_answered_what_the_readme_shows() {
+async fn another_client_is_answered_what_the_page_shows() {
     let sidecar = Sidecar::bifrost().await;
     for Example { command, output: expected } in examples() {
         // The shell takes the command apart; what would be grpcurl hands on its arguments.
@@ -119,9 +128,9 @@ async fn another_client_is_answered_what_the_readme_shows() {
     sidecar.stop(Stop::Now).await;
 }
 
-/// The README's configuration.
+/// The configuration with nearly every key.
 pub(crate) fn example() -> String {
-    block("README.md", "yaml modgud")
+    block("docs/configuration.md", "yaml modgud")
 }
 
 /// The first block of this kind in a document.
@@ -129,16 +138,4 @@ pub(crate) fn block(document: &str, info: &str) -> String {
     let text = fs::read_to_string(root().join(document)).unwrap();
     let found = blocks(&text).into_iter().find(|block| block.info == info);
     found.unwrap_or_else(|| panic!("{document} has no block `{info}`")).text
-}
-
-#[test]
-fn links_in_the_documents_lead_somewhere() {
-    for document in documents() {
-        for target in blocks::links(&fs::read_to_string(&document).unwrap()) {
-            let file = target.split_once('#').map_or(target.as_str(), |(file, _)| file);
-            let elsewhere = ["https://", "http://", "mailto:"].iter().any(|scheme| file.starts_with(scheme));
-            let there = file.is_empty() || document.parent().unwrap().join(file).exists();
-            assert!(elsewhere || there, "{} links to {target}, which is not there", document.display());
-        }
-    }
 }

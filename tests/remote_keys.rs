@@ -9,6 +9,7 @@
 
 mod answers;
 mod asked;
+mod cache_file;
 mod commands;
 mod flood;
 mod log;

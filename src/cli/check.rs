@@ -119,7 +119,7 @@ fn minted(forward: &Forward) {
 
 fn gateway(gateway: &Gateway) {
     let Gateway { modules, core: Core { upstream, reserved }, filter: _, transport: _ } = gateway;
-    for Module { name, prefix, upstream, access } in modules {
+    for Module { name, prefix, reading: _, upstream, access } in modules {
         let access = match access {
             Listed::NoList => "",
             Listed::List => ", and an access list narrows what its callers may do",

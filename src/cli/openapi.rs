@@ -5,9 +5,9 @@ mod rules;
 
 use super::{Exit, fail};
 use crate::config::{Config, ConfigError, Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load_with_keys};
+use crate::envoy::bootstrap::Module;
 use crate::openapi::{Api, MAX_BYTES, Unreadable};
 use crate::read_limit::read_file_to_limit;
-use modgud_core::authz::ModulePrefix;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,8 @@ pub(super) enum Command {
 /// The configuration that the module is to join.
 #[derive(Debug, clap::Args)]
 struct Gateway {
-    /// The configuration that the module is to join: its reserved names and, if the module is there, its prefix
+    /// The configuration that the module is to join: its reserved names and, if the module is there, its prefix,
+    /// and how it reads paths (`case`, `suffixes`)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The profile, instead of the one that the file names
@@ -65,9 +66,9 @@ impl Gateway {
     }
 }
 
-/// The prefix that the configuration gives to a module of this name.
-fn prefix_of<'c>(config: &'c Config, name: Option<&str>) -> Option<&'c ModulePrefix> {
-    config.gateway.modules.iter().find(|module| Some(module.name.as_str()) == name).map(|module| &module.prefix)
+/// The module of this name in the configuration.
+fn module_of<'c>(config: &'c Config, name: Option<&str>) -> Option<&'c Module> {
+    config.gateway.modules.iter().find(|module| Some(module.name.as_str()) == name)
 }
 
 /// Reads a description.

@@ -1,6 +1,8 @@
 //! Documents beside the configuration that it names, such as a table of API keys: read with the same care, each fault placed.
 
 use super::de::{self, FormFault};
+use super::path::Path;
+use super::placeholder;
 use super::problem::{Placed, Problem, Problems};
 use crate::yaml::{Bounds, Node, Place, SyntaxFault};
 use serde::de::DeserializeOwned;
@@ -20,7 +22,10 @@ impl<T: DeserializeOwned + Default> Beside<T> {
     pub(super) fn read(origin: &str, text: &str) -> Result<Self, Box<Placed>> {
         let mut root = Node::read(origin, text, Bounds::CONFIGURATION)
             .map_err(|SyntaxFault { place, message }| syntax(place, message))?;
-        let (document, faults) = de::read::<T>(&mut root);
+        let mut unfilled = Vec::new();
+        placeholder::find(&root, &Path::default(), &root, &mut unfilled);
+        let (document, mut faults) = de::read::<T>(&mut root);
+        faults.extend(unfilled);
         Ok(Self { document: document.unwrap_or_default(), root, faults })
     }
 

@@ -136,6 +136,12 @@ pub enum Caution {
         /// The rule that folds.
         by: Quoted,
     },
+    /// A condition that is about other letters than those that it sees.
+    #[error(
+        "compares `request.path` with {0}, and where case is folded that path is in small letters: the two are never alike; write \
+             the text in small letters"
+    )]
+    ComparedInCapitals(Quoted),
     /// Keys that were kept for a restart and will not be used.
     #[error("{file}: {fault}; until then a restart while the provider is down serves without them")]
     CacheFile {

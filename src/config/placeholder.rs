@@ -40,7 +40,7 @@ pub(super) fn find(node: &Node, way: &Path, root: &Node, found: &mut Vec<Found>)
 }
 
 /// The first variable in a text, with its name only: what stands beside the name, such as a default, may be a secret.
-fn placeholder(text: &str) -> Option<String> {
+pub(super) fn placeholder(text: &str) -> Option<String> {
     const FORMS: [(&str, &str); 4] = [("${", "}"), ("$(", ")"), ("{{", "}}"), ("<%", "%>")];
     let starts = |rest: &&str| rest.starts_with(|first: char| first.is_ascii_alphabetic() || "_ .=".contains(first));
     FORMS.iter().find_map(|(open, close)| {

@@ -1,10 +1,12 @@
 //! The file of revocations: YAML for people, JSON for what has a million entries. Knows nothing of who follows its changes.
 
 use super::beside::Beside;
+use super::de::FormFault;
 use super::path::Path as At;
+use super::placeholder::placeholder;
 use super::problem::{Placed, Problem, Problems};
+use super::quoted::Quoted;
 use super::validate::timestamp;
-use crate::read_limit::read_file_to_limit;
 use modgud_core::authn::{RevocationList, Revoked};
 use modgud_core::time::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
@@ -89,6 +91,21 @@ struct Document {
     organizations: Items,
 }
 
+impl Document {
+    /// The first item that is a variable of a shell or a template, which would revoke nothing.
+    fn unfilled(&self) -> Option<String> {
+        let Self { tokens, subjects, organizations } = self;
+        let lists = [("tokens", tokens), ("subjects", subjects), ("organizations", organizations)];
+        lists.into_iter().find_map(|(which, Items(items))| {
+            items.iter().enumerate().find_map(|(number, item)| {
+                let (Item::Name(text) | Item::Before(Before { id: text, .. })) = item;
+                let found = FormFault::Placeholder(Quoted::new(&placeholder(text)?));
+                Some(format!("{which}[{number}]: {found}"))
+            })
+        })
+    }
+}
+
 /// The items of one list: at most [`MOST_ITEMS`], so that a file of short names can't take many times its size in memory.
 #[derive(Debug, Default)]
 struct Items(Vec<Item>);
@@ -136,13 +153,13 @@ struct Before {
     issued_before: Option<Box<str>>,
 }
 
-/// Reads a list.
+/// Reads a list. Its file is followed, and so has to be a regular one.
 ///
 /// # Errors
 /// [`RevocationsError`], with the place in the file where there is one.
 pub fn read(file: &Path) -> Result<RevocationList, RevocationsError> {
     let own = || file.to_path_buf();
-    let content = read_file_to_limit(file, MAX_JSON_BYTES)
+    let content = bounded::regular_file(file, MAX_JSON_BYTES)
         .map_err(|error| RevocationsError::Read { file: own(), error })?
         .ok_or_else(|| RevocationsError::TooLarge { file: own() })?;
     match content.trim_ascii_start().first() {
@@ -160,7 +177,7 @@ pub fn read(file: &Path) -> Result<RevocationList, RevocationsError> {
 fn json(file: &Path, content: &[u8]) -> Result<RevocationList, RevocationsError> {
     let first = match serde_json::from_slice::<Document>(content) {
         Ok(document) => {
-            let mut first = None;
+            let mut first = document.unfilled();
             let list = list(&document, |which, number, problem| {
                 first.get_or_insert_with(|| format!("{which}[{number}].issued_before: {problem}"));
             });
@@ -219,6 +236,31 @@ fn list(document: &Document, mut found: impl FnMut(&'static str, usize, Problem)
 mod tests {
     use super::{MOST_ITEMS, read};
     use std::fs;
+
+    #[test]
+    fn a_variable_that_nothing_has_replaced_revokes_nothing_and_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("revoked");
+        let long = format!("\"{}\"", "a".repeat(5 * 1024 * 1024));
+        for (text, place) in [
+            ("subjects: [a, \"${SUBJECT}\"]", "subjects[1]"),
+            ("tokens: [{ id: \"$(TOKEN)\" }]", "tokens[0].id"),
+            ("organizations: [\"{{ .Values.org }}\"]", "organizations[0]"),
+            ("{\"subjects\": [\"${SUBJECT}\"]}", "subjects[0]"),
+            ("{\"tokens\": [{\"id\": \"<%= id %>\"}]}", "tokens[0].id"),
+            // Too large to be read as YAML.
+            (&format!("{{\"tokens\": [{long}], \"subjects\": [\"${{SUBJECT}}\"]}}"), "subjects[0]"),
+        ] {
+            fs::write(&file, text).unwrap();
+            let error = read(&file).map(|_| ()).unwrap_err().to_string();
+            let expected = format!("{place}: ");
+            assert!(error.contains(&expected) && error.contains("variable of a shell"), "{place}: {error}");
+        }
+        for text in ["subjects: [a$, \"{id}\", $1]", "{\"subjects\": [\"$metadata\"]}"] {
+            fs::write(&file, text).unwrap();
+            assert!(read(&file).is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn a_list_of_more_items_than_are_read_is_refused() {

@@ -76,7 +76,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let shape = upstream::check(upstream, &required, &places, (mints, minted), &mut problems);
     let correlation = correlation
         .as_ref()
-        .and_then(|correlation| correlation::check(correlation, &places, &shape, reader, &mut problems));
+        .and_then(|correlation| correlation::check(correlation, &places, &shape, &rules, reader, &mut problems));
     let schemes = authenticators::challenge_schemes(&list);
     let style = denials::style(denials, schemes, &mut problems);
     let redirect = denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &places, &mut problems));

@@ -18,7 +18,7 @@ pub use sample::{Endpoints, SAMPLE, sample};
 pub use write::{Bootstrap, BootstrapError};
 
 use crate::net::upstream_addr::Endpoint;
-use modgud_core::authz::{ModuleName, ModulePrefix};
+use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
 
 /// What a configuration says of Envoy's.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,8 @@ pub struct Module {
     pub name: ModuleName,
     /// The segments that lead to it.
     pub prefix: ModulePrefix,
+    /// How it reads the segments below them.
+    pub reading: ModuleReading,
     /// Where it listens.
     pub upstream: Endpoint,
     /// Whether a list narrows what its callers may do.

@@ -1,8 +1,10 @@
 //! Why a server's answer could not be had. Texts name no address: whoever asked knows it, and shows it as it may be shown.
 
+use super::connect::{ConnectFault, Shown};
 use http::StatusCode;
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 /// Why a server's answer could not be had.
@@ -42,11 +44,14 @@ pub enum FetchFault {
 
 /// What kept a connection from coming about, in the words of the system or of the TLS library.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause(Box<str>);
+pub struct Cause {
+    text: Box<str>,
+    shows: Shown,
+}
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -58,11 +63,46 @@ impl FetchFault {
 
 impl Cause {
     /// The innermost error says what has happened; those around it say that it has.
-    fn of(error: &dyn Error) -> Self {
+    fn of(error: &(dyn Error + 'static)) -> Self {
         let mut innermost = error;
-        while let Some(inner) = innermost.source() {
-            innermost = inner;
+        let mut shows = Shown::Unclear;
+        loop {
+            match innermost.downcast_ref::<ConnectFault>() {
+                Some(fault) => shows = fault.shows,
+                None if is_closed(innermost) => shows = Shown::Closed,
+                None => {}
+            }
+            match inner(innermost) {
+                Some(inner) => innermost = inner,
+                None => return Self { text: innermost.to_string().into(), shows },
+            }
         }
-        Self(innermost.to_string().into())
+    }
+
+    /// What it shows of the server.
+    #[must_use]
+    pub const fn shows(&self) -> Shown {
+        self.shows
+    }
+}
+
+/// What an error is about. That of the system's errors leaves out one level.
+fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let of_system = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    of_system.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
+}
+
+/// Whether a connection that had come about was closed, before TLS was agreed upon.
+fn is_closed(error: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind.is_some_and(|kind| matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
+}
+
+#[cfg(test)]
+impl FetchFault {
+    /// No connection, for a cause that shows this.
+    pub(crate) fn unreachable(shows: Shown) -> Self {
+        Self::Unreachable(Cause { text: "a test".into(), shows })
     }
 }

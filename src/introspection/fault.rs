@@ -1,7 +1,8 @@
 //! Why an authorization server's answer could not be had, and what that says of the server.
 
+use super::absence::Sign;
 use super::breaker::Health;
-use crate::http_client::FetchFault;
+use crate::http_client::{FetchFault, Shown};
 use http::StatusCode;
 use modgud_core::authn::AnswerFault;
 
@@ -43,6 +44,8 @@ impl IntrospectionFault {
     pub(super) fn health(&self) -> Health {
         match self {
             Self::Fetch(FetchFault::Size { .. }) => Health::Unknown,
+            // Many questions can use up what this machine connects with, whatever the server does.
+            Self::Fetch(FetchFault::Unreachable(cause)) if cause.shows() == Shown::Local => Health::Unknown,
             // Also what stands before the server, such as a firewall, answers so to a token that it does not like.
             Self::Fetch(FetchFault::Status { status }) | Self::Refused { status }
                 if status.is_client_error() && *status != StatusCode::UNAUTHORIZED =>
@@ -55,52 +58,64 @@ impl IntrospectionFault {
 }
 
 impl IntrospectionFault {
-    /// Returns true if the server is away: there is no connection, or a proxy before it has none. A time-out is none of this: how long
-    /// is waited is a bound of modgud's own, and a flood of questions can make a server that slow. Nor is any other status: a
-    /// token can bring that about.
-    pub(super) fn is_away(&self) -> bool {
+    /// What it says of whether the server is away. A time-out says nothing: how long is waited is a bound of modgud's own, and a flood of
+    /// questions can make a server that slow. Nor does any other status: a token can bring that about.
+    pub(super) fn sign(&self) -> Sign {
         match self {
-            Self::Fetch(FetchFault::Unreachable(_) | FetchFault::Broken) => true,
-            Self::Fetch(FetchFault::Status { status }) => {
-                matches!(
-                    *status,
-                    StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
-                )
-            }
+            Self::Fetch(FetchFault::Unreachable(cause)) => match cause.shows() {
+                Shown::Away => Sign::Sure,
+                Shown::Closed => Sign::Likely,
+                Shown::Local | Shown::Unclear => Sign::None,
+            },
+            // A proxy or a firewall before the server can answer so to one token that it does not like.
+            Self::Fetch(FetchFault::Broken) => Sign::Likely,
+            Self::Fetch(FetchFault::Status { status }) => match *status {
+                StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Sign::Likely,
+                _ => Sign::None,
+            },
             Self::Fetch(FetchFault::Time { .. } | FetchFault::Redirect { .. } | FetchFault::Size { .. })
             | Self::Refused { .. }
             | Self::Answer(_)
-            | Self::Internal => false,
+            | Self::Internal => Sign::None,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Health, IntrospectionFault};
-    use crate::http_client::FetchFault;
+    use super::{Health, IntrospectionFault, Sign};
+    use crate::http_client::{FetchFault, Shown};
     use http::StatusCode;
     use std::time::Duration;
 
     #[test]
-    fn only_a_server_that_is_away_is_called_so() {
-        for (status, away) in [
-            (400, false),
-            (401, false),
-            (403, false),
-            (413, false),
-            (429, false),
-            (500, false),
-            (502, true),
-            (503, true),
-            (504, true),
+    fn only_a_server_that_no_client_can_make_look_so_is_surely_away() {
+        for (status, sign) in [
+            (400, Sign::None),
+            (401, Sign::None),
+            (403, Sign::None),
+            (413, Sign::None),
+            (429, Sign::None),
+            (500, Sign::None),
+            (502, Sign::Likely),
+            (503, Sign::Likely),
+            (504, Sign::Likely),
         ] {
             let fault = IntrospectionFault::from(FetchFault::Status { status: StatusCode::from_u16(status).unwrap() });
-            assert_eq!(fault.is_away(), away, "{status}");
+            assert_eq!(fault.sign(), sign, "{status}");
         }
-        assert!(IntrospectionFault::from(FetchFault::Broken).is_away());
-        assert!(!IntrospectionFault::from(FetchFault::Time { most: Duration::ZERO }).is_away());
-        assert!(!IntrospectionFault::from(FetchFault::Size { most: 1 }).is_away());
+        for (fault, sign, health) in [
+            (FetchFault::unreachable(Shown::Away), Sign::Sure, Health::Down),
+            (FetchFault::unreachable(Shown::Closed), Sign::Likely, Health::Down),
+            (FetchFault::unreachable(Shown::Unclear), Sign::None, Health::Down),
+            (FetchFault::unreachable(Shown::Local), Sign::None, Health::Unknown),
+            (FetchFault::Broken, Sign::Likely, Health::Down),
+            (FetchFault::Time { most: Duration::ZERO }, Sign::None, Health::Down),
+            (FetchFault::Size { most: 1 }, Sign::None, Health::Unknown),
+        ] {
+            let fault = IntrospectionFault::from(fault);
+            assert_eq!((fault.sign(), fault.health()), (sign, health), "{fault}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One authorization server: asks it, keeps what it says, and counts.
 
 use super::IntrospectionSource;
+use super::absence::{Absence, Sign};
 use super::breaker::{Health, Permit};
 use super::fault::IntrospectionFault;
 use super::flights::{Flights, Part, Tells};
@@ -36,8 +37,13 @@ pub(super) struct Server {
 struct State {
     flights: Flights,
     told: Told,
-    /// Whether the last failure that says something of the server says that it is away.
-    away: bool,
+    absence: Absence,
+}
+
+impl State {
+    fn is_away(&self) -> bool {
+        self.absence.is_away(self.flights.is_paused())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +73,7 @@ pub struct AskedCounts {
 impl Server {
     pub(super) fn new(source: IntrospectionSource, known: KnownAnswers, clock: Clock, seconds: Histogram) -> Self {
         let client = HttpClient::new(source.roots.clone());
-        let state = State { flights: Flights::new(source.most), told: Told::default(), away: false };
+        let state = State { flights: Flights::new(source.most), told: Told::default(), absence: Absence::default() };
         Self { source, known, client, clock, state: Mutex::new(state), counters: Counters::default(), seconds }
     }
 
@@ -128,7 +134,7 @@ impl Server {
             }
             Part::Paused => {
                 self.counters.paused.fetch_add(1, Ordering::Relaxed);
-                if self.state().away { IntrospectionAsked::Away } else { IntrospectionAsked::Failed }
+                if self.state().is_away() { IntrospectionAsked::Away } else { IntrospectionAsked::Failed }
             }
         }
     }
@@ -160,15 +166,17 @@ impl Server {
             Err(fault) => (fault.health(), &self.counters.failed),
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        let away = outcome.as_ref().err().is_some_and(IntrospectionFault::is_away);
-        let (change, tells) = {
+        let sign = outcome.as_ref().map_or_else(IntrospectionFault::sign, |_| Sign::None);
+        let (change, tells, away) = {
             let mut state = self.state();
             let now = self.clock.now();
+            let change = state.flights.ended(&key, permit, health, now);
             match health {
-                Health::Up | Health::Down => state.away = away,
+                Health::Up => state.absence.answered(),
+                Health::Down => state.absence.failed(sign, key),
                 Health::Unknown => {}
             }
-            (state.flights.ended(&key, permit, health, now), outcome.is_err() && state.told.tells(now))
+            (change, outcome.is_err() && state.told.tells(now), sign != Sign::None && state.is_away())
         };
         if let (Err(fault), true) = (&outcome, tells) {
             told::failed(&self.source, fault);

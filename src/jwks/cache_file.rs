@@ -2,10 +2,11 @@
 //! change, so that keys that stay the same are not written again.
 
 use super::source::Location;
+use crate::io::{self, open_at_once};
 use crate::read_limit::read_to_limit;
 use bytes::Bytes;
 use modgud_core::time::Timestamp;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
@@ -98,7 +99,7 @@ impl CacheDistrust {
 /// can't be opened.
 #[must_use]
 pub fn distrust(path: &Path) -> Option<CacheDistrust> {
-    let data = open(path, OFlags::empty()).ok()?.metadata().ok()?;
+    let data = open_at_once(path, OFlags::empty()).ok()?.metadata().ok()?;
     CacheDistrust::check(&data, own_user()).err()
 }
 
@@ -120,7 +121,7 @@ pub(super) fn read(path: &Path, location: &Location, now: Timestamp) -> Result<O
 }
 
 fn read_as(own: u32, path: &Path, location: &Location, now: Timestamp) -> Result<Option<Kept>, CacheFault> {
-    let file = match open(path, OFlags::empty()) {
+    let file = match open_at_once(path, OFlags::empty()) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(CacheFault::Read(error)),
@@ -138,12 +139,6 @@ fn read_as(own: u32, path: &Path, location: &Location, now: Timestamp) -> Result
         return Err(CacheFault::Other);
     }
     Ok(Some(Kept { text: Bytes::from(keys), had: had.min(now) }))
-}
-
-/// Opens a file for reading. A pipe in its place is opened at once, instead of waited for without end.
-fn open(path: &Path, flags: OFlags) -> io::Result<File> {
-    let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
 }
 
 fn own_user() -> u32 {
@@ -175,7 +170,7 @@ pub(super) fn write(path: &Path, location: &Location, text: &Bytes, had: Timesta
 
 /// Returns the file of this process's user that holds exactly this content.
 fn same_file(path: &Path, content: &[u8]) -> Option<File> {
-    let mut file = open(path, OFlags::NOFOLLOW).ok()?;
+    let mut file = open_at_once(path, OFlags::NOFOLLOW).ok()?;
     let (data, own) = (file.metadata().ok()?, own_user());
     let size = u64::try_from(content.len()).ok()?;
     if CacheDistrust::check(&data, own).is_err() || data.uid() != own || data.len() != size {
@@ -200,7 +195,9 @@ fn name(location: &Location) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{CacheDistrust, CacheFault, Location, MAX_BYTES, distrust, open, own_user, read, read_as, write};
+    use super::{
+        CacheDistrust, CacheFault, Location, MAX_BYTES, distrust, open_at_once, own_user, read, read_as, write,
+    };
     use crate::http_client::{FetchUrl, PlainHttp};
     use bytes::Bytes;
     use modgud_core::time::Timestamp;
@@ -304,7 +301,7 @@ mod tests {
         std::os::unix::fs::symlink(&target, &link).unwrap();
         assert!(read(&link, &one, now).unwrap().is_none());
         write(&link, &one, &Bytes::from_static(b"{}"), now).unwrap();
-        assert!(!target.exists() && open(&link, rustix::fs::OFlags::NOFOLLOW).is_ok());
+        assert!(!target.exists() && open_at_once(&link, rustix::fs::OFlags::NOFOLLOW).is_ok());
         assert_eq!(read(&link, &one, now).unwrap().unwrap().had, now);
     }
 

@@ -7,7 +7,7 @@ use super::read::{Api, Operation};
 use super::security::Security;
 use super::template::{self, Reach};
 use crate::config::{Placed, Quoted};
-use modgud_core::authz::ModulePrefix;
+use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::collections::{HashMap, HashSet};
 
 /// Where a module expects its own description, which is the one reserved name that every module has.
@@ -20,6 +20,8 @@ pub struct Module<'m> {
     pub name: Option<&'m str>,
     /// Its prefix, if the configuration says one.
     pub prefix: Option<&'m ModulePrefix>,
+    /// How it reads what is below its prefix.
+    pub reading: &'m ModuleReading,
     /// The names that no module may have.
     pub reserved: &'m [Box<str>],
 }
@@ -64,7 +66,7 @@ fn all(reserved: &[Box<str>]) -> String {
 }
 
 fn name(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
-    let Module { name: Some(name), prefix, reserved } = module else { return };
+    let Module { name: Some(name), prefix, reading: _, reserved } = module else { return };
     let own = ModulePrefix::parse(&format!("/{name}"));
     let first = match (*prefix, &own) {
         (Some(prefix), _) | (None, Ok(prefix)) => prefix.first(),
@@ -104,7 +106,7 @@ fn readings(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
     for operation in &api.operations {
         for base in &operation.bases {
             let written = format!("{base}{}", operation.template);
-            let two = draft::readings(&written, prefix).is_ok_and(|readings| readings.len() > 1);
+            let two = draft::readings(&written, prefix, module.reading).is_ok_and(|readings| readings.len() > 1);
             if two && told.insert(base) {
                 found.push(operation.path.with(Finding::TwoReadings(Quoted::new(prefix.as_str()))));
             }
@@ -115,7 +117,8 @@ fn readings(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
 fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
     let mut reserved = HashSet::new();
     let mut told = HashSet::new();
-    let mut known: HashMap<(&str, &str, String), &Operation> = HashMap::new();
+    let mut known: HashMap<(&str, &str, String), (&Operation, String)> = HashMap::new();
+    let mut cut = Vec::new();
     let mut compared = Paths::default();
     for operation in &api.operations {
         for first in first_segments(operation, module) {
@@ -134,6 +137,7 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
                 }
             }
             Ok(pattern) => {
+                let pattern = pattern.read_by(module.reading, 0);
                 // A wider pattern stands for several templates: these are told apart by the module.
                 if pattern.reach == Reach::Wider {
                     if told.insert(template) {
@@ -142,14 +146,29 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
                     continue;
                 }
                 compared.add(operation, &pattern);
+                let stem = template::without_suffix(&pattern.segments, module.reading, 0);
                 for base in &operation.bases {
-                    let key = (operation.method.as_str(), base.as_str(), pattern.shape.clone());
-                    if let Some(other) = known.insert(key, operation) {
+                    let of = |shape: &String| (operation.method.as_str(), base.as_str(), shape.clone());
+                    cut.extend(stem.as_ref().map(|stem| (operation, of(stem))));
+                    if let Some((other, spelled)) =
+                        known.insert(of(&pattern.shape), (operation, pattern.spelled.clone()))
+                    {
                         let (method, other) = (Quoted::new(&operation.method), Quoted::new(&other.template));
-                        found.push(operation.here.with(Finding::Collision { method, other }));
+                        let finding = if spelled == pattern.spelled {
+                            Finding::Collision { method, other }
+                        } else {
+                            Finding::SameButForCase { method, other }
+                        };
+                        found.push(operation.here.with(finding));
                     }
                 }
             }
+        }
+    }
+    for (operation, without) in cut {
+        if let Some((other, _)) = known.get(&without) {
+            let (method, other) = (Quoted::new(&operation.method), Quoted::new(&other.template));
+            found.push(operation.here.with(Finding::SameButForSuffix { method, other }));
         }
     }
     compared.tell(found);

@@ -7,7 +7,7 @@ use super::read::{Api, Operation};
 use super::template::{self, Pattern, Reach, Segment, TemplateFault};
 use super::way::{Reading, Way};
 use crate::config::{Placed, Quoted};
-use modgud_core::authz::ModulePrefix;
+use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The longest name of a rule.
@@ -36,20 +36,26 @@ pub(super) struct Draft {
 }
 
 /// The rules for a module and what is to be said of them, or why an operation can't have one.
-pub(super) fn drafts(api: &Api, module: &str, prefix: &ModulePrefix) -> Result<Drafted, Vec<Placed<Finding>>> {
+pub(super) fn drafts(
+    api: &Api,
+    module: &str,
+    prefix: &ModulePrefix,
+    reads: &ModuleReading,
+) -> Result<Drafted, Vec<Placed<Finding>>> {
     let mut drafts: Vec<Draft> = Vec::new();
     let mut ways: Vec<Way> = Vec::new();
-    // The rule and the way of a method and a shape.
-    let mut known: HashMap<(&str, String), (usize, usize)> = HashMap::new();
+    // The rule and the way of a method and a shape, and how that is spelled.
+    let mut known: HashMap<(&str, String), (usize, usize, String)> = HashMap::new();
     let mut faults = Vec::new();
     let mut cautions = Vec::new();
     let mut doubtful = HashSet::new();
     let mut names = Names::of(api, module);
     for operation in &api.operations {
         let mut own: Option<usize> = None;
+        let mut told_of_case = false;
         for base in &operation.bases {
             let written = format!("{base}{}", operation.template);
-            let patterns = match readings(&written, prefix) {
+            let patterns = match readings(&written, prefix, reads) {
                 Ok(patterns) => patterns,
                 Err(fault) => {
                     let finding = Finding::Template(Quoted::new(&written), fault);
@@ -60,9 +66,11 @@ pub(super) fn drafts(api: &Api, module: &str, prefix: &ModulePrefix) -> Result<D
             if patterns.len() > 1 && doubtful.insert(base) {
                 cautions.push(operation.path.with(Finding::TwoReadings(Quoted::new(prefix.as_str()))));
             }
-            for (Pattern { text, shape, segments, reach }, reading) in patterns {
+            for (Pattern { text, shape, spelled, segments, reach }, reading) in patterns {
                 let key = (operation.method.as_str(), shape);
-                let other = known.get(&key).copied().filter(|(at, _)| Some(*at) != own);
+                let other = known.get(&key).filter(|(at, ..)| Some(*at) != own);
+                let but_for_case = other.is_some_and(|(.., earlier)| *earlier != spelled);
+                let other = other.map(|(at, way, _)| (*at, *way));
                 // The same requests as those of an earlier operation, or one more path of this one.
                 let at = match (other, own) {
                     (Some((at, way)), _) => {
@@ -82,7 +90,11 @@ pub(super) fn drafts(api: &Api, module: &str, prefix: &ModulePrefix) -> Result<D
                 let Some(draft) = drafts.get_mut(at) else { continue };
                 if other.is_some() {
                     draft.merge(operation);
-                } else if known.insert(key, (at, ways.len())).is_none() {
+                    if but_for_case && !std::mem::replace(&mut told_of_case, true) {
+                        let (method, other) = (Quoted::new(&operation.method), Quoted::new(&draft.template));
+                        cautions.push(operation.here.with(Finding::SameButForCase { method, other }));
+                    }
+                } else if known.insert(key, (at, ways.len(), spelled)).is_none() {
                     draft.patterns.push(text);
                     ways.push(Way { draft: at, method: operation.method.clone(), segments, reading });
                 }
@@ -93,11 +105,39 @@ pub(super) fn drafts(api: &Api, module: &str, prefix: &ModulePrefix) -> Result<D
     if !faults.is_empty() {
         return Err(faults);
     }
+    for (with, without) in suffixed(&ways, &known, reads, prefix) {
+        let Some((demand, label, other)) =
+            drafts.get(without).map(|one| (one.demand.clone(), one.label().to_owned(), Quoted::new(&one.template)))
+        else {
+            continue;
+        };
+        let Some(draft) = drafts.get_mut(with) else { continue };
+        draft.demand = std::mem::replace(&mut draft.demand, Demand::Public).and(demand);
+        draft.why.insert(Why::Overlapping);
+        draft.beside.push(label);
+        let method = Quoted::new(&draft.method);
+        cautions.push(draft.here.with(Finding::SameButForSuffix { method, other }));
+    }
     drafts.iter_mut().for_each(Draft::close);
     let Drafted { rules, cautions: more } = overlap::settle(drafts, &ways, &mut names)?;
     cautions.extend(more);
     cautions.sort_by(|one, other| one.order().cmp(&other.order()));
     Ok(Drafted { rules, cautions })
+}
+
+/// The rules for paths with a suffix that the module cuts off, each with the rule for the path without.
+fn suffixed(
+    ways: &[Way],
+    known: &HashMap<(&str, String), (usize, usize, String)>,
+    reads: &ModuleReading,
+    prefix: &ModulePrefix,
+) -> BTreeSet<(usize, usize)> {
+    let pair = |way: &Way| {
+        let without = template::without_suffix(&way.segments, reads, prefix.segments())?;
+        let (other, ..) = known.get(&(way.method.as_str(), without))?;
+        (*other != way.draft).then_some((way.draft, *other))
+    };
+    ways.iter().filter_map(pair).collect()
 }
 
 /// Rules, and what somebody should look at.
@@ -109,9 +149,13 @@ pub(super) struct Drafted {
 
 /// A path of the description as clients send it. One that begins with the module's prefix may be meant from outside, or as the module
 /// sees it, from which Envoy has taken the prefix.
-pub(super) fn readings(written: &str, prefix: &ModulePrefix) -> Result<Vec<(Pattern, Reading)>, TemplateFault> {
-    let inside = template::read(prefix.as_str(), written)?;
-    let outside = template::read("", written)?;
+pub(super) fn readings(
+    written: &str,
+    prefix: &ModulePrefix,
+    reads: &ModuleReading,
+) -> Result<Vec<(Pattern, Reading)>, TemplateFault> {
+    let inside = template::read(prefix.as_str(), written)?.read_by(reads, prefix.segments());
+    let outside = template::read("", written)?.read_by(reads, prefix.segments());
     Ok(if template::begins(&outside.segments, prefix.as_str()) {
         vec![(outside, Reading::Outside), (inside, Reading::Inside)]
     } else {

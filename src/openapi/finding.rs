@@ -44,6 +44,28 @@ pub enum Finding {
         /// The path that was there first.
         other: Quoted,
     },
+    /// Two operations for the same requests of a module that folds case.
+    #[error(
+        "{method} of this path is that of {other}, too, but for the case of letters, which the module does not tell apart \
+             (`case: fold`): the same requests match both"
+    )]
+    SameButForCase {
+        /// The method.
+        method: Quoted,
+        /// The path that was there first.
+        other: Quoted,
+    },
+    /// A path with a suffix that the module cuts off, and the path without.
+    #[error(
+        "the module may take {method} of this path for that of {other}, since it cuts the suffix off (`suffixes`): see that \
+             both ask for the same"
+    )]
+    SameButForSuffix {
+        /// The method.
+        method: Quoted,
+        /// The path without the suffix.
+        other: Quoted,
+    },
     /// Requests match two paths, and it is not plain which is meant.
     #[error(
         "some requests match {method} of {other}, too, and neither path is the more specific in every segment: rules take the one \
@@ -138,12 +160,14 @@ impl Finding {
             | Self::Method(..)
             | Self::Scheme(_)
             | Self::Collision { .. }
+            | Self::SameButForCase { .. }
             | Self::Name(..)
             | Self::ReservedName { .. }
             | Self::ReservedPath { .. } => Severity::Error,
             Self::IdTaken(_)
             | Self::Widened(_)
             | Self::Ambiguous { .. }
+            | Self::SameButForSuffix { .. }
             | Self::TwoReadings(_)
             | Self::NotCompared
             | Self::Nothing

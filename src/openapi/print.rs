@@ -9,7 +9,7 @@ use super::way::Reading;
 use crate::config::Placed;
 use crate::yaml;
 use crate::yaml::is_format;
-use modgud_core::authz::ModulePrefix;
+use modgud_core::authz::{Case, ModulePrefix, ModuleReading};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -22,13 +22,19 @@ pub struct Rules {
     pub cautions: Vec<Placed<Finding>>,
 }
 
-/// Rules for a module with this name and this prefix.
+/// Rules for a module with this name and this prefix, which reads paths in this way.
 ///
 /// # Errors
 /// [`Unreadable::Findings`] when the description can't be taken at its word: a rule that was left out would leave its path to a less
 /// specific one.
-pub fn rules(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> Result<Rules, Unreadable> {
-    let drafts = draft::drafts(api, module, prefix);
+pub fn rules(
+    api: &Api,
+    origin: &str,
+    module: &str,
+    prefix: &ModulePrefix,
+    reads: &ModuleReading,
+) -> Result<Rules, Unreadable> {
+    let drafts = draft::drafts(api, module, prefix, reads);
     let mut faults: Vec<Placed<Finding>> =
         api.found.iter().filter(|found| found.what().severity() == Severity::Error).cloned().collect();
     let Drafted { rules: drafts, cautions } = match drafts {
@@ -41,6 +47,11 @@ pub fn rules(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> Re
         }
     };
     let mut text = head(api, origin, module, prefix);
+    if reads.case == Case::Fold {
+        text.push_str(
+            "# The module takes letters of either case for the same: load these rules together with its entry (`case: fold`).\n",
+        );
+    }
     if drafts.is_empty() {
         text.push_str("rules: []\n");
         return Ok(Rules { text, cautions });

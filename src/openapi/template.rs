@@ -1,6 +1,6 @@
 //! From the path templates of OpenAPI to the path patterns of rules. What a pattern can't say is said by a wider one, and told.
 
-use modgud_core::authz::{MAX_SEGMENTS, PathPattern, PatternFault, pattern_literal};
+use modgud_core::authz::{Case, MAX_SEGMENTS, ModuleReading, PathPattern, PatternFault, pattern_literal};
 use modgud_core::http::path::{PathFault, RequestTarget};
 
 /// A template as a pattern.
@@ -10,6 +10,8 @@ pub(super) struct Pattern {
     pub(super) text: String,
     /// The same without the names of parameters: what can't be told apart is equal.
     pub(super) shape: String,
+    /// The same, with the letters of the template.
+    pub(super) spelled: String,
     /// What it was made of.
     pub(super) segments: Vec<Segment>,
     /// Whether it matches more than the template.
@@ -95,7 +97,33 @@ pub(super) fn read(below: &str, template: &str) -> Result<Pattern, TemplateFault
     PathPattern::parse(&text)?;
     let mut segments: Vec<Segment> = plain(below).map(|segment| Segment::Literal(segment.to_owned())).collect();
     segments.extend(own);
-    Ok(Pattern { text, shape: shape(&segments), segments, reach })
+    let shape = shape(&segments);
+    Ok(Pattern { text, spelled: shape.clone(), shape, segments, reach })
+}
+
+impl Pattern {
+    /// As a module reads it that takes letters of either case for the same below a prefix of so many segments.
+    pub(super) fn read_by(mut self, module: &ModuleReading, depth: usize) -> Self {
+        if module.case == Case::Fold {
+            for segment in self.segments.iter_mut().skip(depth) {
+                if let Segment::Literal(text) = segment {
+                    text.make_ascii_lowercase();
+                }
+            }
+        }
+        self.shape = module.folded(&shape(&self.segments)).into_owned();
+        self
+    }
+}
+
+/// The shape of the path that a module takes for this one, which has one of the module's suffixes.
+pub(super) fn without_suffix(segments: &[Segment], module: &ModuleReading, depth: usize) -> Option<String> {
+    let (Segment::Literal(last), before) = segments.split_last().filter(|_| segments.len() > depth)? else {
+        return None;
+    };
+    let stem = Segment::Literal(module.stem(last)?.to_owned());
+    let segments: Vec<Segment> = before.iter().cloned().chain([stem]).collect();
+    Some(module.folded(&shape(&segments)).into_owned())
 }
 
 /// The segments of a path that holds plain ones only, such as a module's prefix.

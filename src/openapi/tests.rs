@@ -5,7 +5,7 @@ use super::read::{Api, Version};
 use super::security::{Requirement, Security};
 use super::template::{self, Reach, TemplateFault};
 use super::{Severity, rules};
-use modgud_core::authz::{ModulePrefix, PathPattern, PatternFault};
+use modgud_core::authz::{ModulePrefix, ModuleReading, PathPattern, PatternFault};
 use modgud_core::http::path::PathFault;
 use std::collections::BTreeSet;
 
@@ -81,7 +81,8 @@ fn what_no_request_can_be_is_no_template() {
 /// The patterns of the rules that come of a document.
 fn paths(yaml: &str) -> Vec<String> {
     let api = Api::read("test", yaml).unwrap();
-    let text = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap().text;
+    let text =
+        rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()).unwrap().text;
     // Not those of the head, which shows how to deny the rest.
     let lists = text
         .lines()
@@ -190,7 +191,9 @@ fn what_readers_take_for_different_things_is_told() {
         (server("/v1/https://b/v2"), "a path pattern has no empty segment"),
     ] {
         let api = Api::read("test", &document).unwrap();
-        let told = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap_err().to_string();
+        let told = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default())
+            .unwrap_err()
+            .to_string();
         assert!(told.contains(expected), "{document}: {told}");
     }
     let both = Api::read("test", "{ swagger: '2.0', openapi: 3.1.0, paths: {} }").unwrap_err().to_string();
@@ -317,7 +320,7 @@ fn odd_documents_are_told() {
         let api = Api::read("test", yaml).unwrap();
         let found = api.found.iter().filter(|found| found.what().severity() == Severity::Error).count();
         assert_eq!(found, errors, "{yaml}: {:?}", api.found);
-        assert_eq!(rules(&api, "test", "crm", &prefix).is_ok(), errors == 0, "{yaml}");
+        assert_eq!(rules(&api, "test", "crm", &prefix, &ModuleReading::default()).is_ok(), errors == 0, "{yaml}");
     }
 }
 
@@ -328,7 +331,8 @@ fn references_within_the_document_are_followed() {
                 pathItems: { 'A/b c': { get: { security: [{ o: [read] }] }, $ref: '#/x-more' } } }, x-more: { put: {} } }";
     let api = Api::read("test", yaml).unwrap();
     assert!(api.found.is_empty(), "{:?}", api.found);
-    let text = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap().text;
+    let text =
+        rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()).unwrap().text;
     assert!(text.contains("require: { scopes: [\"read\"] }") || text.contains("methods: [PUT]"), "{text}");
 }
 
@@ -337,18 +341,32 @@ fn references_within_the_document_are_followed() {
 fn a_document_writes_nothing_but_its_rules() {
     for version in ["3.0.3\nfallback: authenticated", "3.0.3 x", "3.0.", "3.1.0\u{85}a", "3.00", "3.0.3#"] {
         let document = serde_json::json!({ "openapi": version, "paths": {} }).to_string();
-        let taken =
-            Api::read("test", &document).map(|api| rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()));
+        let taken = Api::read("test", &document)
+            .map(|api| rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()));
         assert!(taken.is_err() || version == "3.0.", "{version:?}");
     }
     let methods = "{ openapi: 3.2.0, paths: { /u: { additionalOperations: { \"'DELETE'\": { security: [] } } } } }";
-    let text =
-        rules(&Api::read("test", methods).unwrap(), "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap().text;
+    let text = rules(
+        &Api::read("test", methods).unwrap(),
+        "test",
+        "crm",
+        &ModulePrefix::parse("/crm").unwrap(),
+        &ModuleReading::default(),
+    )
+    .unwrap()
+    .text;
     assert!(text.contains("methods: [\"'DELETE'\"]"), "{text}");
     // What a reviewer sees is what is there.
     let turned = "{ openapi: 3.2.0, paths: { \"/a\\u202eb\": { get: { security: [] } } } }";
-    let text =
-        rules(&Api::read("test", turned).unwrap(), "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap().text;
+    let text = rules(
+        &Api::read("test", turned).unwrap(),
+        "test",
+        "crm",
+        &ModulePrefix::parse("/crm").unwrap(),
+        &ModuleReading::default(),
+    )
+    .unwrap()
+    .text;
     assert!(text.contains("paths: [\"/crm/a\\u202eb\"]") && !text.contains('\u{202e}'), "{text}");
     let servers: Vec<_> = (0..17).map(|number| serde_json::json!({ "url": format!("/v{number}") })).collect();
     let values: Vec<String> = (0..17).map(|number| format!("v{number}")).collect();

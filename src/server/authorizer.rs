@@ -36,7 +36,7 @@ impl Driver {
         servers: Vec<IntrospectionSource>,
         clock: Clock,
     ) -> Self {
-        snapshot.authenticators.refuse_proofs_before(clock.now());
+        snapshot.authenticators.refuse_proofs_until(clock.now());
         let keys = KeyProviders::new(clock.clone());
         keys.follow(sources, &mut snapshot.authenticators);
         let introspection = Introspection::new(clock.clone());

@@ -1,7 +1,7 @@
 //! The bounds that all connections for checks share, and what each connection uses of them. `docs/limits.md` lists them.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::check::Checks;
 use super::places::Calls;
@@ -28,9 +28,9 @@ const UNREAD_RESPONSE_BYTES: usize = 8 * 1024;
 /// The most calls of one connection that have arrived and are not processed. Beyond it nothing is read from the connection.
 pub(super) const MAX_ARRIVED_CALLS: usize = 1_024;
 /// The calls of all connections that have arrived and are not processed, above which each connection is read in small steps.
-const MAX_ARRIVED_CALLS_IN_ALL: usize = 16 * MAX_ARRIVED_CALLS;
+pub(super) const MAX_ARRIVED_CALLS_IN_ALL: usize = 16 * MAX_ARRIVED_CALLS;
 /// How many unprocessed calls a connection may have then.
-const FEW_ARRIVED_CALLS: usize = 16;
+pub(super) const FEW_ARRIVED_CALLS: usize = 16;
 
 /// One connection uses at most this part of a shared bound while others use it too.
 const SHARE: usize = 4;

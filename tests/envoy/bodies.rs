@@ -1,9 +1,9 @@
 //! Bodies as `modgud envoy` has them sent along: byte for byte, so that what is no UTF-8 is seen, and not a text in which Envoy has
 //! written something else for it.
 
-use super::playground;
 use super::seen::Seen;
 use super::tokens::{claims, sign, with};
+use super::{playground, replaced};
 use modgud_core::upstream::{IdentityCorrelation, SigningSecret};
 use modgud_testbed::http::Exchange;
 use modgud_testbed::{EnvoyYaml, Setup};
@@ -49,4 +49,48 @@ async fn a_body_reaches_modgud_byte_for_byte() {
         assert_eq!((answer.status, &answer.json()["errorCode"]), (400, &json!(400)), "{body:?}");
     }
     playground.stop().await;
+}
+
+/// A body in pieces, without a length.
+fn in_pieces(token: &str, body: &str) -> Vec<u8> {
+    let head = format!(
+        "POST /crm/process-123/complete HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nAuthorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).into_bytes()
+}
+
+/// Envoy takes `transfer-encoding` away before it asks modgud: a body in pieces that it does not send along is known by its type.
+#[tokio::test]
+async fn a_body_in_pieces_is_read_or_refused() {
+    let written = || Setup { config: Some(CONFIG), envoy: EnvoyYaml::Written, ..Setup::default() };
+    for (setup, sent_along) in [(written(), true), (Setup { edit: Some(without_bodies), ..written() }, false)] {
+        let playground = playground(setup).await;
+        let claims = with(claims(), "preferred_username", json!("testuser"));
+        let token = sign(&playground.key, &with(claims, "scope", json!("impersonate")));
+        let ask = async |request: &[u8]| Exchange::raw(playground.gateway, request).await.unwrap();
+        let answer = ask(&in_pieces(&token, "{\"customer\":\"victim\"}")).await;
+        if sent_along {
+            assert_eq!(impersonated(&answer).as_deref(), Some("victim"));
+        } else {
+            assert_eq!((answer.status, &answer.json()["errorCode"]), (400, &json!(400)));
+        }
+        // A request without a body has neither a length nor a transfer coding.
+        let head = "GET /crm/process-123/complete HTTP/1.1\r\nHost: a\r\nConnection: close\r\n";
+        let answer = ask(format!("{head}Authorization: Bearer {token}\r\n\r\n").as_bytes()).await;
+        assert_eq!(impersonated(&answer), None);
+        playground.stop().await;
+    }
+}
+
+/// For whom the correlation says that the caller acts.
+fn impersonated(answer: &Exchange) -> Option<String> {
+    let seen = Seen::of(answer);
+    let [correlation] = seen.values("x-identity-correlation")[..] else { panic!("{:?}", seen.headers) };
+    let correlation = IdentityCorrelation::from_json(correlation.as_bytes()).unwrap();
+    correlation.impersonated.map(|part| part.as_str().to_owned())
+}
+
+fn without_bodies(yaml: &str) -> String {
+    replaced(yaml, "with_request_body: { max_request_bytes: 65536, pack_as_bytes: true }", "")
 }

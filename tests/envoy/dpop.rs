@@ -28,7 +28,8 @@ fn changeable(yaml: &str) -> String {
 
 /// Asks with a proof for this address.
 async fn shown(playground: &Testbed, holder: &Holder, htu: &str) -> (String, modgud_testbed::http::Exchange) {
-    let proof = holder.proof(htu, Clock::System.now().as_secs(), &Map::new(), &Map::new());
+    // One of the second in which modgud started is refused.
+    let proof = holder.proof(htu, Clock::System.now().as_secs() + 1, &Map::new(), &Map::new());
     let answer = with(playground, holder, &proof).await;
     (proof, answer)
 }

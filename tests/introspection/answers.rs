@@ -75,6 +75,67 @@ async fn what_is_said_of_a_token_is_held_against_what_is_asked_of_it() {
     assert_eq!(Asked::start(&leeway).await.ask("any").await, "token_expired");
 }
 
+/// A claim that decides something is there with a type that rules, revocations and headers could not read alike: no header carries
+/// what a revocation would not have seen (`claim_invalid`). `null` and the texts of `absent` are no value.
+#[tokio::test]
+async fn a_deciding_claim_of_an_unexpected_type_is_claim_invalid() {
+    const GONE: &str = "70f0d039-e3d9-427e-b161-4e95dbd9e918";
+    let server = AuthorizationServer::start().await;
+    let principal = "principal: { subject: sub, organization: organization_uuid, roles: roles, permissions: [permissions], \
+                     scopes: [scope], absent: [None] }\nrevocations: { file: revoked.yaml }\n";
+    let yaml = yaml(&server, "audiences: any").replace(
+        "x-user: { principal: subject }",
+        "x-user: { principal: subject }, x-organization: { claim: organization_uuid }",
+    );
+    let revoked = format!("organizations: [\"{GONE}\", \"77\"]\n");
+    let files = [("revoked.yaml".to_owned(), revoked)].into();
+    let mut asked = Asked::start_with(&format!("{yaml}{principal}"), &files).await;
+    let mut rows = vec![
+        (json!({ "organization_uuid": GONE }), "token_revoked"),
+        (json!({ "organization_uuid": "77" }), "token_revoked"),
+        (json!({ "organization_uuid": "another" }), "allowed"),
+        (json!({ "organization_uuid": 77 }), "claim_invalid"),
+        (json!({ "organization_uuid": [GONE] }), "claim_invalid"),
+        (json!({ "organization_uuid": { "id": GONE } }), "claim_invalid"),
+        (json!({ "organization_uuid": true }), "claim_invalid"),
+        (json!({ "organization_uuid": "None" }), "allowed"),
+        (json!({ "sub": ["u"] }), "claim_invalid"),
+        (json!({ "sub": { "id": "u" } }), "claim_invalid"),
+        (json!({ "sub": true }), "claim_invalid"),
+    ];
+    for claim in ["roles", "permissions", "scope"] {
+        rows.extend([
+            (json!({ claim: "a b" }), "allowed"),
+            (json!({ claim: ["a", "b"] }), "allowed"),
+            (json!({ claim: [] }), "allowed"),
+            (json!({ claim: "None" }), "allowed"),
+            (json!({ claim: 7 }), "claim_invalid"),
+            (json!({ claim: false }), "claim_invalid"),
+            (json!({ claim: { "a": true } }), "claim_invalid"),
+            (json!({ claim: ["a", 7] }), "claim_invalid"),
+            (json!({ claim: ["a", null] }), "claim_invalid"),
+            (json!({ claim: ["a", ["b"]] }), "claim_invalid"),
+            (json!({ claim: ["a", ""] }), "claim_invalid"),
+        ]);
+    }
+    for (number, (members, expected)) in rows.iter().enumerate() {
+        let token = format!("token-{number}");
+        server.knows(&token, &answer(members));
+        // The second time what is known is looked at.
+        for _ in 0..2 {
+            assert_eq!(asked.ask(&token).await, *expected, "{members}");
+        }
+    }
+    // `null` is no value, as if the claim were not there.
+    for claim in ["organization_uuid", "roles", "permissions", "scope"] {
+        let mut members = answer(&json!({}));
+        members.as_object_mut().unwrap().insert(claim.to_owned(), Value::Null);
+        let token = format!("null-{claim}");
+        server.knows(&token, &members);
+        assert_eq!(asked.ask(&token).await, "allowed", "{members}");
+    }
+}
+
 /// What is no answer is neither a yes nor a no, and is not remembered.
 #[tokio::test]
 async fn what_is_no_answer_says_nothing_of_the_token() {

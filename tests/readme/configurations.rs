@@ -1,4 +1,4 @@
-//! The configurations of the documents and of `deploy` load, what is shown as wrong is told as shown, and the cases pass.
+//! The configurations of the pages and of `deploy` load, errors and warnings are as shown, and the cases pass.
 
 use super::blocks::{Block, blocks};
 use super::{documents, root};
@@ -132,18 +132,18 @@ async fn what_is_shown_as_wrong_is_told_as_shown() {
 }
 
 #[tokio::test]
-async fn what_is_shown_as_cautioned_against_is_told_as_shown() {
+async fn warnings_are_as_shown() {
     let folder = TempDir::new().unwrap();
-    for Shown { block, next, place, .. } in shown("yaml modgud cautioned") {
+    for Shown { block, next, place, .. } in shown("yaml modgud warned") {
         let output =
             next.filter(|next| next.info == "text output").unwrap_or_else(|| panic!("{place}: no output follows"));
         fs::write(folder.path().join("modgud.yaml"), &block.text).unwrap();
         let key = KEY.public_pem().unwrap();
         let variables = [("JWT_PUBLIC_KEY_RSA_BIFROST", key.as_str())];
         let said = run_in(folder.path(), &variables, &["check", "--config", "modgud.yaml"]).await;
-        let cautions: String =
-            said.out.lines().skip_while(|line| !line.starts_with("caution")).flat_map(|line| [line, "\n"]).collect();
-        assert_eq!((said.code, cautions, said.err.as_str()), (Some(0), output.text, ""), "{place}");
+        let warnings: String =
+            said.out.lines().skip_while(|line| !line.starts_with("warning: ")).flat_map(|line| [line, "\n"]).collect();
+        assert_eq!((said.code, warnings, said.err.as_str()), (Some(0), output.text, ""), "{place}");
     }
 }
 

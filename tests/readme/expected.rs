@@ -1,5 +1,6 @@
-//! Compares an output with the one that the README shows, in which `…` stands for anything.
+//! Compares an output with the one that a page shows, in which `…` matches any text.
 
+use super::GRPCURL;
 use super::blocks::Block;
 use serde_json::Value;
 
@@ -9,11 +10,11 @@ pub(super) fn check(found: &str, expected: &Block) {
         "text output" => is_text(found.trim_end(), expected.text.trim_end()),
         "json output" => match (serde_json::from_str(found), serde_json::from_str(&expected.text)) {
             (Ok(found), Ok(expected)) => is_json(&found, &expected),
-            (found, shown) => panic!("README.md:{}: no JSON: {found:?}, {shown:?}", expected.line),
+            (found, shown) => panic!("{GRPCURL}:{}: no JSON: {found:?}, {shown:?}", expected.line),
         },
-        other => panic!("README.md:{}: `{other}` is no kind of output", expected.line),
+        other => panic!("{GRPCURL}:{}: `{other}` is no kind of output", expected.line),
     };
-    assert!(same, "README.md:{} shows\n{}\nand this came back:\n{found}", expected.line, expected.text);
+    assert!(same, "{GRPCURL}:{} shows\n{}\nand this came back:\n{found}", expected.line, expected.text);
 }
 
 fn is_text(found: &str, shown: &str) -> bool {

@@ -27,7 +27,7 @@ pub(super) async fn pipe(path: &Path) {
 }
 
 /// Lets go, when the test is over, of whoever still waits to read a pipe: this process could not end before.
-struct LetGo(PathBuf);
+pub(super) struct LetGo(pub(super) PathBuf);
 
 impl Drop for LetGo {
     fn drop(&mut self) {

@@ -2,6 +2,7 @@
 //! nothing.
 
 use super::changing::Changing;
+use super::races::{LetGo, pipe};
 use crate::decisions::PATIENT;
 use crate::decisions::counters::Counters;
 use crate::support::{Encoding, check, token};
@@ -102,6 +103,23 @@ async fn a_bad_list_changes_nothing() {
     until(true, &mut changing, &token).await;
     let counters = Counters::read(&changing.sidecar).await;
     assert_eq!(counters.get("modgud_config_reload_failures_total"), 0, "the configuration has nothing to do with it");
+}
+
+/// A pipe would be waited for without end.
+#[tokio::test]
+async fn a_pipe_in_place_of_the_list_is_refused_and_the_next_list_counts() {
+    let mut changing = with(&format!("subjects: [{SUBJECT}]")).await;
+    let token = token();
+    assert!(!accepted(&mut changing, &token).await);
+    pipe(&changing.path("pipe")).await;
+    fs::hard_link(changing.path("pipe"), changing.path("the same pipe")).unwrap();
+    let _let_go = LetGo(changing.path("the same pipe"));
+    fs::rename(changing.path("pipe"), changing.path("revoked.yaml")).unwrap();
+    refused(&changing, 1).await;
+    assert!(!accepted(&mut changing, &token).await);
+    fs::write(changing.path("new.yaml"), "{}").unwrap();
+    fs::rename(changing.path("new.yaml"), changing.path("revoked.yaml")).unwrap();
+    until(true, &mut changing, &token).await;
 }
 
 #[tokio::test]

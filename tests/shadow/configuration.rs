@@ -150,7 +150,7 @@ async fn a_proof_is_shown_to_each_once() {
     let configuration = format!("{DEADLINE}{CONFIGURATION}");
     let mut compared = Compared::start(&configuration, &configuration, &[]).await;
     let holder = Holder::new(&KEY);
-    let proof = holder.good("/a", NOW);
+    let proof = holder.good("/a", NOW + 1);
     assert_eq!(compared.ask(holder.check(Encoding::Raw, "DPoP", "/a", &proof)).await, None);
     let counters = compared.compared(1).await;
     assert_eq!(differences(&counters), BTreeMap::new());

@@ -40,12 +40,12 @@ async fn a_proof_is_not_spent_by_what_is_tried_out() {
     let mut client = sidecar.client().await;
     let holder = Holder::new(&KEY);
 
-    let proof = holder.good("/page", NOW);
+    let proof = holder.good("/page", NOW + 1);
     for _ in 0..3 {
         assert_eq!(ask(&mut client, holder.check(Encoding::Raw, "DPoP", "/page", &proof)).await, None);
     }
     assert_eq!(tried(&sidecar, "allowed", "").await, 3);
-    let proof = holder.good("/a", NOW);
+    let proof = holder.good("/a", NOW + 1);
     assert_eq!(ask(&mut client, holder.check(Encoding::Raw, "DPoP", "/a", &proof)).await, None);
     assert_eq!(ask(&mut client, holder.check(Encoding::Raw, "DPoP", "/a", &proof)).await, Some(401));
     let counters = Counters::read(&sidecar).await;

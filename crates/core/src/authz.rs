@@ -23,7 +23,7 @@ pub use module::{
     ModuleAccess, ModuleFault, ModuleName, ModulePrefix, Modules, Narrowed, Organizations, PrefixFault, Right, Rights,
 };
 pub use pattern::{MAX_SEGMENTS, literal as pattern_literal};
-pub use pattern::{PathPattern, PatternFault, Segment};
+pub use pattern::{OtherReading, PathPattern, PatternFault, Segment};
 pub use reading::{Case, ModuleReading, PathReadings, ReadingFault};
 pub use requirement::{Entitlements, Requirement};
 pub use router::{Covered, Layer, Router, Served, Wanted};

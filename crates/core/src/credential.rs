@@ -55,7 +55,16 @@ pub enum Place<'s> {
     Query(&'s QueryName),
 }
 
-impl Place<'_> {
+impl<'p> Place<'p> {
+    /// The header that holds the credential; `None` for a cookie and for the query.
+    #[must_use]
+    pub const fn header(self) -> Option<&'p HeaderName> {
+        match self {
+            Self::Scheme(header, _) | Self::Header(header) => Some(header),
+            Self::Cookie(_) | Self::Query(_) => None,
+        }
+    }
+
     /// The request's `Cookie` without the credential in it: nothing when no other cookie is left. `None` when the
     /// credential did not stand in a cookie.
     #[must_use]

@@ -47,7 +47,7 @@ pub use header::JoseHeader;
 pub use json::{JsonFault, holds_beyond_64_bits, is_beyond_64_bits, read_json};
 pub use jwk::{JwkFault, Word};
 pub use jwks::{Jwks, JwksFault, SkippedKey};
-pub use key::{Fingerprint, KeyIdentity, Thumbprint, VerificationKey};
+pub use key::{Fingerprint, KeyIdentity, Thumbprint, VerificationKey, Verifier};
 pub use key_fault::{CurveName, KeyFault, KeyKind, Label};
 pub use key_id::KeyId;
 pub use keyset::{KeySet, KeySetFault};

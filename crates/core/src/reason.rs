@@ -217,15 +217,4 @@ mod tests {
         assert_eq!(codes.len(), Reason::ALL.len());
         assert_eq!(texts.len(), Reason::ALL.len());
     }
-
-    #[test]
-    fn every_reason_is_documented_in_the_readme() {
-        let readme = include_str!("../../../README.md");
-        let missing: Vec<_> = Reason::ALL
-            .iter()
-            .map(|reason| reason.code())
-            .filter(|code| !readme.contains(&format!("`{code}`")))
-            .collect();
-        assert!(missing.is_empty(), "reasons that the README does not explain: {missing:?}");
-    }
 }

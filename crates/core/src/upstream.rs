@@ -89,7 +89,11 @@ impl Shape {
             Caller::Anonymous => None,
         };
         let headers = &request.headers;
-        self.identity.apply(&Inputs { request, pattern: None, rule, principal, now }, &mut mutations)?;
+        let credential = match shown {
+            Shown::Credential(credential) => credential.place.header(),
+            Shown::NotAsked | Shown::Nothing => None,
+        };
+        self.identity.apply(&Inputs { request, pattern: None, rule, principal, now }, credential, &mut mutations)?;
         match shown {
             Shown::NotAsked => {}
             Shown::Nothing => self.forward.nothing_shown(principal, (headers, now), &mut mutations)?,

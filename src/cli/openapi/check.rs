@@ -1,8 +1,9 @@
 //! `modgud openapi check`: can a module with this description join the gateway?
 
 use super::super::{Exit, fail, say};
-use super::{Gateway, OpenApiError, prefix_of, read};
+use super::{Gateway, OpenApiError, module_of, read};
 use crate::openapi::{Module, Report, check};
+use modgud_core::authz::ModuleReading;
 use std::path::PathBuf;
 
 /// The most cautions that are shown: a description without a word about security has one for each operation.
@@ -34,7 +35,13 @@ pub(super) fn run(args: &Args) -> Result<Exit, OpenApiError> {
     let config = gateway.load()?;
     let api = read(file)?;
     let name = module.as_deref();
-    let module = Module { name, prefix: prefix_of(&config, name), reserved: &config.gateway.core.reserved };
+    let (joined, plain) = (module_of(&config, name), ModuleReading::default());
+    let module = Module {
+        name,
+        prefix: joined.map(|module| &module.prefix),
+        reading: joined.map_or(&plain, |module| &module.reading),
+        reserved: &config.gateway.core.reserved,
+    };
     let Report { errors, cautions } = check(&api, &module);
     say(format_args!("{}: {}, {} operations", file.display(), api.version, api.operations()));
     for caution in cautions.iter().take(MOST) {

@@ -2,10 +2,10 @@
 
 use super::super::{Exit, fail, say};
 use super::check::MOST;
-use super::{Gateway, OpenApiError, prefix_of, read};
+use super::{Gateway, OpenApiError, module_of, read};
 use crate::config::Placed;
 use crate::openapi::{Finding, Rules, rules};
-use modgud_core::authz::ModulePrefix;
+use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -44,15 +44,15 @@ fn caution(cautions: &[Placed<Finding>]) {
 pub(super) fn run(args: &Args) -> Result<Exit, OpenApiError> {
     let Args { file, module, gateway } = args;
     let config = gateway.load()?;
-    let prefix = match prefix_of(&config, Some(module)) {
-        Some(prefix) => prefix.clone(),
+    let (prefix, reading) = match module_of(&config, Some(module)) {
+        Some(joined) => (joined.prefix.clone(), joined.reading.clone()),
         None => match ModulePrefix::parse(&format!("/{module}")) {
-            Ok(prefix) => prefix,
+            Ok(prefix) => (prefix, ModuleReading::default()),
             Err(fault) => return Ok(fail(format_args!("--module: `/{module}` can't be a prefix: {fault}"))),
         },
     };
     let api = read(file)?;
-    let Rules { text, cautions } = rules(&api, &file.display().to_string(), module, &prefix)?;
+    let Rules { text, cautions } = rules(&api, &file.display().to_string(), module, &prefix, &reading)?;
     say(text.trim_end());
     caution(&cautions);
     Ok(Exit::Done)

@@ -7,7 +7,7 @@ use super::super::quoted::Quoted;
 use super::super::source::Reader;
 use super::principal::claim_path;
 use super::{header_name, upstream};
-use modgud_core::authz::{PathPattern, Segment};
+use modgud_core::authz::{PathPattern, Rules, Segment};
 use modgud_core::credential::Places;
 use modgud_core::http::header::{HeaderName, same_to_a_server};
 use modgud_core::principal::ClaimPath;
@@ -19,6 +19,7 @@ pub(super) fn check(
     correlation: &document::Correlation,
     places: &Places,
     shape: &Shape,
+    rules: &Rules,
     reader: &Reader,
     problems: &mut Problems,
 ) -> Option<Correlation> {
@@ -50,7 +51,7 @@ pub(super) fn check(
     let impersonation = impersonation
         .as_ref()
         .and_then(|impersonation| self::impersonation(&at.key("impersonation"), impersonation, &mut headers, problems));
-    let instance = instance(&at.key("process_instance"), process_instance, &mut headers, problems);
+    let instance = instance(&at.key("process_instance"), process_instance, rules, &mut headers, problems);
     Some(Correlation { header: header?, username: username?, email: email?, secret, impersonation, instance })
 }
 
@@ -82,6 +83,7 @@ fn impersonation(
 fn instance(
     at: &Path,
     instance: &ProcessInstance,
+    rules: &Rules,
     headers: &mut Headers<'_>,
     problems: &mut Problems,
 ) -> InstanceSources {
@@ -93,7 +95,8 @@ fn instance(
         let Some(pattern) = problems.take(&at, parsed) else { continue };
         let named = |segment: &Segment| matches!(segment, Segment::Parameter(name) if **name == *PARAMETER);
         if pattern.segments().iter().any(named) {
-            patterns.push(pattern);
+            // The service that a rule or a module describes reads this path in the same way.
+            patterns.push(pattern.read(rules.widest_case(), rules.readings().cloned()));
         } else {
             problems.add(at, Problem::NoProcessInstance(Quoted::new(text)));
         }

@@ -22,13 +22,14 @@ const CLUSTERS: [&str; 2] = ["core", "modgud"];
 
 /// How modules read paths, and which letters rules compare; `None`: everything as it is. What is wrong is noted by [`check`].
 pub(super) fn readings(list: &[document::Module], rules: &[document::Rule]) -> Option<Arc<PathReadings>> {
-    let modules = list.iter().filter_map(|module| {
-        let suffixes = module.suffixes.iter().map(|suffix| suffix.as_str().into()).collect();
-        let reading = ModuleReading { case: super::rules::case(module.case), suffixes };
-        Some((ModulePrefix::parse(&module.prefix).ok()?, reading))
-    });
+    let modules = list.iter().filter_map(|module| Some((ModulePrefix::parse(&module.prefix).ok()?, reading(module))));
     let a_rule_folds = rules.iter().any(|rule| rule.matches.case == document::Case::Fold);
     PathReadings::new(modules.collect(), a_rule_folds)
+}
+
+fn reading(module: &document::Module) -> ModuleReading {
+    let suffixes = module.suffixes.iter().map(|suffix| suffix.as_str().into()).collect();
+    ModuleReading { case: super::rules::case(module.case), suffixes }
 }
 
 /// What modules add to decisions, and what Envoy is to route to.
@@ -63,7 +64,14 @@ pub(super) fn check(
         add_rule(&module_name, &prefix, rules);
         let listed = if access.is_some() { Listed::List } else { Listed::NoList };
         narrowing.push((prefix.clone(), access));
-        modules.extend(upstream.map(|upstream| Module { name: module_name, prefix, upstream, access: listed }));
+        let reading = reading(module);
+        modules.extend(upstream.map(|upstream| Module {
+            name: module_name,
+            prefix,
+            reading,
+            upstream,
+            access: listed,
+        }));
     }
     (Modules::new(narrowing), Gateway { modules, core, ..Gateway::default() })
 }

@@ -80,7 +80,8 @@ pub(in super::super) fn check(
         };
         if *by_name {
             by_name_only(&at, matches, access, problems);
-            rules.add_named(of_pattern("", &PathPattern::default()));
+            let any = PathPattern::default().read(Case::Exact, rules.readings().cloned());
+            rules.add_named(of_pattern("", &any));
             continue;
         }
         if access == Access::Preflight {

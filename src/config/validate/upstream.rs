@@ -100,9 +100,8 @@ pub(super) fn check(
     }
     let kept = keep::check(keep, &identity, &patterns, problems);
     let names: Vec<&HeaderName> = identity.iter().map(|header| &header.name).collect();
-    let credentials: Vec<&HeaderName> = places.headers().collect();
     let patterns = patterns.into_iter().map(|(_, pattern)| pattern).collect();
-    let removals = Removals::new(&names, patterns, kept, &credentials);
+    let removals = Removals::new(&names, patterns, kept);
     Shape {
         identity: IdentityHeaders::new(identity, removals),
         forward: forward(credential.as_ref(), (mints, written), problems),

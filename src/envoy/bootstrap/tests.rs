@@ -5,13 +5,14 @@ use super::{
     Transport, UpstreamTls,
 };
 use crate::net::listen_addr::Address;
-use modgud_core::authz::{ModuleName, ModulePrefix};
+use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
 use modgud_core::upstream::OVERRIDE_HEADERS;
 use std::time::Duration;
 
 fn module(name: &str, prefix: &str, upstream: &str) -> Module {
     let prefix = ModulePrefix::parse(prefix).unwrap();
-    Module { name: ModuleName::new(name), prefix, upstream: upstream.parse().unwrap(), access: Listed::NoList }
+    let (upstream, reading) = (upstream.parse().unwrap(), ModuleReading::default());
+    Module { name: ModuleName::new(name), prefix, reading, upstream, access: Listed::NoList }
 }
 
 fn filter(changed: &[&str]) -> Filter {

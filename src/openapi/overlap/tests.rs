@@ -6,7 +6,7 @@ use super::super::template;
 use super::super::way::rank;
 use super::super::{Api, rules};
 use crate::config::Placed;
-use modgud_core::authz::{ModulePrefix, PathPattern};
+use modgud_core::authz::{ModulePrefix, ModuleReading, PathPattern};
 use modgud_core::http::path::RequestTarget;
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,7 @@ fn document(operations: &[(&str, &str)]) -> String {
 
 fn printed(document: &str) -> (String, Vec<Finding>) {
     let api = Api::read("test", document).unwrap();
-    let made = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap()).unwrap();
+    let made = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()).unwrap();
     (made.text, made.cautions.iter().map(|found| found.what().clone()).collect())
 }
 
@@ -66,7 +66,7 @@ fn matched(template: &[&str], request: &[&str]) -> Option<Vec<u8>> {
 fn hold(operations: &[(&str, &str)], requests: &[Vec<&str>]) {
     let document = document(operations);
     let api = Api::read("test", &document).unwrap();
-    let Ok(made) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap()) else {
+    let Ok(made) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()) else {
         panic!("{operations:?}: no rules")
     };
     for (outside, method) in [(false, "GET"), (false, "HEAD"), (true, "GET"), (true, "HEAD")] {
@@ -212,7 +212,9 @@ fn many_paths_are_read_in_time() {
         (0..6_000).flat_map(|number| [format!("/a{number}"), format!("/{{x}}/b{number}")]).collect();
     let operations: Vec<(&str, &str)> = crossed.iter().map(|template| ("get", template.as_str())).collect();
     let api = Api::read("test", &document(&operations)).unwrap();
-    let Err(told) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap()) else { panic!("no bound") };
+    let Err(told) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()) else {
+        panic!("no bound")
+    };
     assert!(matches!(told.first().map(Placed::what), Some(Finding::NotCompared)));
 }
 

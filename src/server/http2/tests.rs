@@ -1,13 +1,31 @@
 use super::TURN;
 use super::alarm::Alarm;
 use super::arrived::{Arrived, Door};
+use super::pace::{Next, Pace};
+use crate::server::connection::{Connection, Due};
+use crate::server::limits::tests::checks;
+use crate::server::limits::{
+    ConnectionState, FEW_ARRIVED_CALLS, Limits, MAX_ARRIVED_CALLS, MAX_ARRIVED_CALLS_IN_ALL, Reported,
+};
+use crate::server::places::{Calls, Places};
+use crate::telemetry::metrics::Closed;
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
 use hyper::rt::Executor as _;
-use std::future::poll_fn;
+use hyper::server::conn::http2::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use prometheus_client::metrics::gauge::Gauge;
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::sleep;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncWriteExt, duplex};
 use tokio::sync::oneshot;
 
 /// Counts how often a task is woken.
@@ -148,4 +166,60 @@ fn calls_that_nobody_looks_at_any_more_are_gone() {
     assert_eq!(Arc::strong_count(&held), 1);
     door.execute(call(door.clone(), Arc::clone(&held)));
     assert_eq!(Arc::strong_count(&held), 1);
+}
+
+/// A frame of a client (RFC 9113 §4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// So many calls, each given up at once, so that no bound on open streams applies (CVE-2023-44487, "Rapid Reset").
+fn calls_that_are_reset(count: u32) -> Vec<u8> {
+    // `:method: POST`, `:scheme: http` and `:path: /` of the static table (RFC 7541, appendix A).
+    let call = |stream| [frame(1, 5, stream, &[0x83, 0x86, 0x84]), frame(3, 0, stream, &8_u32.to_be_bytes())].concat();
+    let hello = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &[])].concat();
+    [hello, (0..count).flat_map(|number| call(2 * number + 1)).collect()].concat()
+}
+
+/// Nothing is processed here: what has arrived is all that was taken from the connection.
+#[tokio::test]
+async fn no_more_calls_arrive_than_may_wait_on_a_connection() {
+    // Fewer than those for which the connection would end, many more than may wait.
+    const SENT: u32 = 5_000;
+    for (others, most) in [
+        (0, MAX_ARRIVED_CALLS),
+        (MAX_ARRIVED_CALLS_IN_ALL, MAX_ARRIVED_CALLS),
+        (MAX_ARRIVED_CALLS_IN_ALL + 1, FEW_ARRIVED_CALLS),
+    ] {
+        let limits = Arc::new(Limits::new(16));
+        let mut neighbours = Reported::new(Arc::clone(&limits), Calls::default());
+        neighbours.update(others, 0);
+        let (near, mut far) = duplex(1 << 20);
+        far.write_all(&calls_that_are_reset(SENT)).await.unwrap();
+        let mut places = Places::new(1, Gauge::default(), Closed::default());
+        let place = places.try_take().unwrap();
+        let due = tokio::time::Instant::now() + Duration::from_secs(600);
+        let connection = Connection::new(Box::new(near), place, Due::Bytes(0), due);
+        let state = Arc::new(ConnectionState::new(checks(), limits, connection.calls(), Waker::noop().clone()));
+        let mut arrived = Arrived::default();
+        let mut pace = Pace::new(connection.flow(), state, connection.neighbours());
+        let never = service_fn(|_| pending::<Result<Response<Full<Bytes>>, Infallible>>());
+        let mut served = pin!(
+            Builder::new(arrived.door())
+                .max_pending_accept_reset_streams(2 * MAX_ARRIVED_CALLS)
+                .serve_connection(TokioIo::new(connection), never)
+        );
+        poll_fn(|context| {
+            for _ in 0..100 {
+                pace.allow(&arrived);
+                assert!(served.as_mut().poll(context).is_pending());
+                assert_eq!(pace.look(&mut arrived, context), Next::Serve);
+                assert!(arrived.len() <= most, "{} calls wait beside {others}", arrived.len());
+            }
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!((arrived.len(), pace.may_read_on(&arrived)), (most, false), "beside {others}");
+    }
 }

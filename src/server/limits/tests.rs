@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
-fn checks() -> Arc<Checks> {
+pub(in crate::server) fn checks() -> Arc<Checks> {
     let overrides = Overrides { profile: Some(crate::config::ProfileName::None), ..Overrides::default() };
     let config = load(None, &overrides, &Environment::fixed([("", "")])).unwrap().config;
     let clock = Clock::Manual(ManualClock::new(Timestamp::from_secs(1)));

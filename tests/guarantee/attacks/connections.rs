@@ -3,6 +3,7 @@
 use super::{Bench, Victim, streams};
 use crate::guarantee::frames::{End, call, last};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::JoinSet;
 
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
@@ -39,6 +40,41 @@ async fn calls_without_messages_starve_nobody() {
         }
         bench.measure(name, Victim::Connected, attacks).await;
     }
+}
+
+/// Whole questions, each answered: as fast as they are, on several connections.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_questions_about_health_starves_nobody() {
+    const BURST: u32 = 200;
+    let bench = Arc::new(Bench::start("deadline: 10s").await);
+    let answered = Arc::new(AtomicU64::new(0));
+    let mut attacks = JoinSet::new();
+    for _ in 0..5 {
+        let (bench, answered) = (Arc::clone(&bench), Arc::clone(&answered));
+        attacks.spawn(async move {
+            loop {
+                let Some(mut connection) = bench.connect(&[]).await else { continue };
+                bench.turn().await;
+                let mut next = 1;
+                loop {
+                    let ask = |stream| [call(stream, HEALTH), last(stream, &[0; 5])].concat();
+                    let burst: Vec<u8> = streams(next, BURST).flat_map(ask).collect();
+                    next += 2 * BURST;
+                    if connection.try_send(&burst).await.is_err() {
+                        break;
+                    }
+                    match connection.end(next - 2).await {
+                        End::Answered(body) => assert_eq!(body, [0, 0, 0, 0, 2, 8, 1], "serving"),
+                        End::Reset | End::Closed(_) => break,
+                    }
+                    answered.fetch_add(BURST.into(), Ordering::Relaxed);
+                }
+            }
+        });
+    }
+    bench.measure("whole questions about health", Victim::Connected, attacks).await;
+    let answered = answered.load(Ordering::Relaxed);
+    assert!(answered >= 1_000, "no flood: {answered} answers");
 }
 
 /// Each asks about health once, and stays: Envoy must be able to connect.

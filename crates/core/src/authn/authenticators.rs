@@ -43,9 +43,9 @@ impl Authenticators {
         self.remember_proofs();
     }
 
-    /// Refuses DPoP proofs that were made before a time: those that a process before this one may have accepted.
-    pub fn refuse_proofs_before(&self, start: Timestamp) {
-        self.spent.refuse_before(start);
+    /// Refuses DPoP proofs that were made before a time or in its second: those that a process before this one may have accepted.
+    pub fn refuse_proofs_until(&self, start: Timestamp) {
+        self.spent.refuse_until(start);
     }
 
     /// Remembers each proof for the longest time that any of the authenticators would accept it.

@@ -194,6 +194,62 @@ impl PathPattern {
             || ((self.case == Case::Fold || other.case == Case::Fold) && folded(literal) == folded(of_other))
     }
 
+    /// The segment that a `{name}` matches, without a suffix that the module cuts off; `None` if the path does not match.
+    #[must_use]
+    pub fn parameter<'p>(&self, name: &str, path: &'p CanonicalPath<'_>) -> Option<&'p str> {
+        self.parameter_read(name, path, Breadth::Sure)
+    }
+
+    /// The same by the widest reading of the path. Where it differs from [`parameter`](Self::parameter), services differ.
+    #[must_use]
+    pub fn parameter_read_widely<'p>(&self, name: &str, path: &'p CanonicalPath<'_>) -> Option<&'p str> {
+        self.parameter_read(name, path, Breadth::Widest)
+    }
+
+    fn parameter_read<'p>(&self, name: &str, path: &'p CanonicalPath<'_>, breadth: Breadth) -> Option<&'p str> {
+        let reading = self.readings.as_ref().map(|readings| readings.of(path, breadth));
+        let matches = reading.map_or_else(|| self.matches_as_sent(path), |reading| self.matches_read(path, reading));
+        let named = |segment: &Segment| matches!(segment, Segment::Parameter(own) if **own == *name);
+        let at = self.segments.iter().position(named).filter(|_| matches)?;
+        let text = path.segments().nth(at)?;
+        Some(reading.and_then(|reading| reading.stem(at, text)).unwrap_or(text))
+    }
+
+    /// The path in the one form in which literals are compared with it, for conditions: without a trailing slash, without the suffix that the
+    /// module cuts off, unless the pattern's own literal has it, and in small letters wherever the module or the pattern folds them.
+    ///
+    /// # Errors
+    /// [`OtherReading`] when services that fold or cut would come to different forms.
+    pub fn compared<'p>(&self, path: &'p CanonicalPath<'_>) -> Result<Cow<'p, str>, OtherReading> {
+        let Some(readings) = &self.readings else { return Ok(Cow::Borrowed(path.without_trailing_slash())) };
+        let read = |breadth: Breadth| -> String {
+            let reading = readings.of(path, breadth);
+            let mut form = String::with_capacity(path.as_str().len());
+            for (at, text) in path.segments().enumerate() {
+                let own = match self.segments.get(at) {
+                    Some(Segment::Literal(own)) => Some(own),
+                    Some(Segment::Parameter(_)) | None => None,
+                };
+                let folds = reading.folds(at, self.case);
+                let same = |own: &str| if folds { folded(own) == folded(text) } else { own == text };
+                let cut = reading.stem(at, text).filter(|_| !own.is_some_and(|own| same(own))).unwrap_or(text);
+                form.push('/');
+                match (folds, breadth) {
+                    (false, _) => form.push_str(cut),
+                    (true, Breadth::Sure) => form.extend(cut.chars().map(|letter| letter.to_ascii_lowercase())),
+                    (true, Breadth::Widest) => form.push_str(&folded(cut)),
+                }
+            }
+            if form.is_empty() { "/".to_owned() } else { form }
+        };
+        let sure = read(Breadth::Sure);
+        if sure != read(Breadth::Widest) {
+            return Err(OtherReading);
+        }
+        let sent = path.without_trailing_slash();
+        Ok(if sure == sent { Cow::Borrowed(sent) } else { Cow::Owned(sure) })
+    }
+
     /// What the parameters stand for: `{name}` for its decoded segment, without a suffix that the module cuts off, `{*name}` for all that are left, with `/` between them.
     /// Nothing for a path that does not match, as when a route in Envoy names a rule for other paths.
     pub fn parameters<'p>(&'p self, path: &'p CanonicalPath<'_>) -> impl Iterator<Item = (&'p str, Cow<'p, str>)> {
@@ -237,6 +293,10 @@ impl fmt::Display for PathPattern {
     }
 }
 
+/// Services that fold letters or cut suffixes off come to different forms of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OtherReading;
+
 /// What one segment of a path is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
@@ -264,14 +324,14 @@ pub enum PatternFault {
     /// `.` or `..`.
     #[error("a path pattern has no `.` or `..` segment, as no path with one is accepted")]
     DotSegment,
-    /// `%`: literals are written decoded, but for what is a parameter in another syntax.
+    /// `%`: literals are written decoded, but for what marks a parameter in another syntax.
     #[error(
-        "a path pattern is written decoded, without `%`; only `%24`, `%28`, `%3A`, `%3C`, `%5B` and `%5E` may begin a segment"
+        "a path pattern is written decoded, without `%`; only `%24`, `%28`, `%3A`, `%3C`, `%5B` and `%5E` may be in one"
     )]
     Percent,
     /// A segment that is a parameter in the syntax of another framework, and would be compared as it is.
     #[error(
-        "one segment is `{{id}}`, all that follow are `{{*rest}}`; to compare a segment that really begins so, write its first \
+        "one segment is `{{id}}`, all that follow are `{{*rest}}`; to compare a segment that really holds this, write the \
              character as `%24` (`$`), `%28` (`(`), `%3A` (`:`), `%3C` (`<`), `%5B` (`[`) or `%5E` (`^`)"
     )]
     ForeignParameter,
@@ -350,48 +410,63 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The first characters by which other frameworks mark a parameter or an expression, and how a literal that has one is written.
+/// The characters by which other frameworks mark a parameter or an expression, and how a literal that has one is written.
 const MARKS: [(char, &str); 6] = [('$', "%24"), ('(', "%28"), (':', "%3A"), ('<', "%3C"), ('[', "%5B"), ('^', "%5E")];
 
 /// Writes a literal segment so that it is read as the same literal.
 pub fn literal(text: &str) -> Cow<'_, str> {
-    let mark = MARKS.iter().find_map(|(mark, escape)| Some((escape, text.strip_prefix(*mark)?)));
-    match mark {
-        Some((escape, rest)) if is_foreign(text) => Cow::Owned(format!("{escape}{rest}")),
-        Some(_) | None => Cow::Borrowed(text),
+    if !is_foreign(text) {
+        return Cow::Borrowed(text);
     }
+    Cow::Owned(MARKS.iter().fold(text.to_owned(), |text, (mark, escape)| text.replace(*mark, escape)))
 }
 
-/// Reads a literal segment, whose first character may be written as one of [`MARKS`].
+/// Reads a literal segment, in which characters may be written as in [`MARKS`].
 fn read_literal(piece: &str) -> Result<Cow<'_, str>, PatternFault> {
-    let escaped = MARKS.iter().find_map(|(mark, escape)| {
-        let head = piece.get(..escape.len()).filter(|head| head.eq_ignore_ascii_case(escape))?;
-        Some((*mark, piece.strip_prefix(head)?))
-    });
-    match escaped {
-        Some((mark, rest)) => {
-            if !rest.is_empty() {
-                check_characters(rest)?;
-            }
-            Ok(Cow::Owned(format!("{mark}{rest}")))
-        }
-        None if is_foreign(piece) => Err(PatternFault::ForeignParameter),
-        None => check_literal(piece).map(Cow::Borrowed),
+    let mut read = String::new();
+    // The same segment with what is no mark in the place of each character that is written encoded.
+    let mut unmarked = String::new();
+    let mut rest = piece;
+    while let Some((before, after)) = rest.split_once('%') {
+        let escaped = |(_, escape): &&(char, &str)| {
+            let digits = escape.get(1..).unwrap_or_default();
+            after.get(..digits.len()).is_some_and(|head| head.eq_ignore_ascii_case(digits))
+        };
+        let (mark, escape) = MARKS.iter().find(escaped).ok_or(PatternFault::Percent)?;
+        read.extend([before, mark.encode_utf8(&mut [0; 4])]);
+        unmarked.extend([before, "-"]);
+        rest = after.get(escape.len().saturating_sub(1)..).unwrap_or_default();
     }
+    unmarked.push_str(rest);
+    if is_foreign(&unmarked) {
+        return Err(PatternFault::ForeignParameter);
+    }
+    check_literal(&unmarked)?;
+    if read.is_empty() {
+        return Ok(Cow::Borrowed(piece));
+    }
+    read.push_str(rest);
+    Ok(Cow::Owned(read))
 }
 
-/// Returns true if a segment is a parameter or an expression in another syntax: `:id`, `$id`, `<id>`, `[id]`, `(a|b)`, `^a`.
+/// Returns true if a segment holds a parameter or an expression in another syntax: `:id`, `@:id`, `$id`, `$(ID)`, `<id>.json`, `v<id>`,
+/// `[id]`, `(a|b)c`, `^a`. A custom method such as `things:cancel`, and calls such as `Products(1)`, are none.
 fn is_foreign(piece: &str) -> bool {
     let named = |rest: &str| rest.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    let mut characters = piece.chars();
-    match characters.next() {
-        Some(':' | '$') => named(characters.as_str()),
-        Some('<') => piece.ends_with('>'),
-        Some('[') => piece.contains(']'),
-        Some('(') => piece.ends_with(')'),
-        Some('^') => true,
-        Some(_) | None => false,
-    }
+    piece.char_indices().any(|(at, mark)| {
+        let (before, after) =
+            (piece.get(..at).unwrap_or_default(), piece.get(at.saturating_add(1)..).unwrap_or_default());
+        let begins = !before.ends_with(char::is_alphanumeric);
+        match mark {
+            ':' => begins && named(after),
+            '$' => (before.is_empty() && named(after)) || (after.starts_with('(') && after.contains(')')),
+            '<' => after.contains('>'),
+            '[' => after.contains(']') && (before.is_empty() || named(after) || after.starts_with('.')),
+            '(' => after.contains(')') && (before.is_empty() || after.contains('|')),
+            '^' => before.is_empty(),
+            _ => false,
+        }
+    })
 }
 
 fn check_literal(text: &str) -> Result<&str, PatternFault> {

@@ -94,6 +94,24 @@ impl ModuleReading {
     fn is_plain(&self) -> bool {
         self.case == Case::Exact && self.suffixes.is_empty()
     }
+
+    /// Returns literals so that those are equal of which no request could tell which it matches.
+    pub(crate) fn folded<'t>(&self, literals: &'t str) -> Cow<'t, str> {
+        match self.case {
+            Case::Exact => Cow::Borrowed(literals),
+            Case::Fold => folded(literals),
+        }
+    }
+
+    /// Returns a last segment without its suffix, if it has one.
+    pub(crate) fn stem<'t>(&self, segment: &'t str) -> Option<&'t str> {
+        let (stem, suffix) = segment.rsplit_once('.').filter(|(stem, _)| !stem.is_empty())?;
+        let same = |known: &str| match self.case {
+            Case::Exact => known == suffix,
+            Case::Fold => known.eq_ignore_ascii_case(suffix),
+        };
+        self.suffixes.iter().any(|known| same(known)).then_some(stem)
+    }
 }
 
 impl PathReadings {
@@ -151,13 +169,18 @@ impl PathReadings {
 impl<'r> Reading<'r> {
     /// Returns true if a literal of a pattern, which is compared by its rule in this way, is the segment at a place.
     pub(super) fn is(&self, literal: &str, text: &str, at: usize, case: Case) -> bool {
-        let folds = case == Case::Fold || self.module_at(at).is_some_and(|module| module.case == Case::Fold);
+        let folds = self.folds(at, case);
         let same = |text: &str| match (folds, self.breadth) {
             (false, _) => literal == text,
             (true, Breadth::Sure) => literal.eq_ignore_ascii_case(text),
             (true, Breadth::Widest) => folded(literal) == folded(text),
         };
         same(text) || self.stem(at, text).is_some_and(same)
+    }
+
+    /// Returns true if letters of the segment at a place are folded, for a rule that compares them in this way.
+    pub(super) fn folds(&self, at: usize, case: Case) -> bool {
+        case == Case::Fold || self.module_at(at).is_some_and(|module| module.case == Case::Fold)
     }
 
     /// The segment at a place without its suffix, if that is cut off there.

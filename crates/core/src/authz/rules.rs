@@ -4,7 +4,7 @@ use super::condition::Condition;
 use super::host::{ByHost, HostPattern};
 use super::pattern::PathPattern;
 use super::preflight::is_preflight;
-use super::reading::{Breadth, PathReadings, ReadingFault};
+use super::reading::{Breadth, Case, PathReadings, ReadingFault};
 use super::router::{Covered, Layer, Router, Served, Wanted};
 use super::rule::{Access, Enforcement, Rule, RuleName};
 use crate::explain::Step;
@@ -44,6 +44,8 @@ pub struct Rules {
     readings: Option<Arc<PathReadings>>,
     /// Whether a literal of a pattern has letters beyond ASCII, which some services fold to ASCII.
     beyond_ascii: bool,
+    /// How the rule compares letters that takes most of them for the same.
+    widest_case: Case,
     /// Whether there is a rule for preflights. Without one, none is looked for.
     preflights: bool,
     /// Whether there is a rule that is tried out. Without one, none is looked for.
@@ -96,6 +98,7 @@ impl Rules {
             routers: ByHost::new(Router::new(readings.clone())),
             readings,
             beyond_ascii: false,
+            widest_case: Case::Exact,
             named: HashMap::new(),
             patterns: 0,
             fallback,
@@ -128,6 +131,9 @@ impl Rules {
         };
         self.preflights |= rule.access == Access::Preflight;
         self.beyond_ascii |= !pattern.is_ascii();
+        if pattern.case() == Case::Fold {
+            self.widest_case = Case::Fold;
+        }
         let router = self.routers.entry(host, || Router::new(self.readings.clone()));
         router.insert(layer, served, pattern, rule).map_err(|collision| {
             let Rule { name, pattern, .. } = &**collision.earlier;
@@ -161,6 +167,12 @@ impl Rules {
     #[must_use]
     pub const fn readings(&self) -> Option<&Arc<PathReadings>> {
         self.readings.as_ref()
+    }
+
+    /// Returns [`Case::Fold`] if some rule folds letters, whatever modules do.
+    #[must_use]
+    pub const fn widest_case(&self) -> Case {
+        self.widest_case
     }
 
     /// The rules that never decide on some host that they are for, each with those that come before it there. Those that are tried

@@ -56,6 +56,17 @@ impl<'a> Query<'a> {
         Ok(found)
     }
 
+    /// Returns true if some server may find a parameter here whose name `is_meant`, under whatever spelling: names are decoded as the most
+    /// lenient server would, and one that servers decode differently may be any.
+    #[must_use]
+    pub fn may_name(self, is_meant: impl Fn(&str) -> bool) -> bool {
+        let mut keys = self.parameters().flat_map(|parameter| parameter.split(';')).map(key);
+        keys.any(|key| {
+            // What is not UTF-8 is not certain.
+            !is_certain(key.as_bytes()) || is_meant(&String::from_utf8_lossy(&read(key.as_bytes())))
+        })
+    }
+
     /// Every parameter, decoded.
     ///
     /// # Errors

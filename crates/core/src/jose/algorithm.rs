@@ -8,6 +8,8 @@ use aws_lc_rs::signature::{
     VerificationAlgorithm,
 };
 
+use crate::jose::fault::TokenFault;
+
 /// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1). There is no variant for `none`, so no code path can choose
 /// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -136,6 +138,36 @@ impl Algorithm {
     }
 }
 
+/// Every algorithm here has one there.
+impl From<Algorithm> for jsonwebtoken::Algorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Rs256 => Self::RS256,
+            Algorithm::Rs384 => Self::RS384,
+            Algorithm::Rs512 => Self::RS512,
+            Algorithm::Ps256 => Self::PS256,
+            Algorithm::Ps384 => Self::PS384,
+            Algorithm::Ps512 => Self::PS512,
+            Algorithm::Es256 => Self::ES256,
+            Algorithm::Es384 => Self::ES384,
+            Algorithm::EdDsa => Self::EdDSA,
+            Algorithm::Hs256 => Self::HS256,
+            Algorithm::Hs384 => Self::HS384,
+            Algorithm::Hs512 => Self::HS512,
+        }
+    }
+}
+
+/// Fails with [`TokenFault::AlgorithmUnknown`] for an algorithm that a later version of `jsonwebtoken` adds.
+impl TryFrom<jsonwebtoken::Algorithm> for Algorithm {
+    type Error = TokenFault;
+
+    fn try_from(algorithm: jsonwebtoken::Algorithm) -> Result<Self, TokenFault> {
+        let same = |candidate: &Self| jsonwebtoken::Algorithm::from(*candidate) == algorithm;
+        Self::ALL.iter().copied().find(same).ok_or(TokenFault::AlgorithmUnknown)
+    }
+}
+
 impl Family {
     /// The family as operators know it.
     #[must_use]
@@ -158,6 +190,15 @@ impl Family {
 #[cfg(test)]
 mod tests {
     use super::Algorithm;
+
+    #[test]
+    fn jsonwebtoken_has_each_algorithm_under_the_same_name() {
+        for algorithm in Algorithm::ALL {
+            let theirs: jsonwebtoken::Algorithm = algorithm.name().parse().unwrap();
+            assert_eq!(jsonwebtoken::Algorithm::from(*algorithm), theirs);
+            assert_eq!(Algorithm::try_from(theirs), Ok(*algorithm));
+        }
+    }
 
     #[test]
     fn names_are_exact() {

@@ -5,10 +5,12 @@
 //! nothing is fetched for them and nothing is trusted because of them (RFC 8725 §3.10). Other members are ignored, as
 //! RFC 7515 §4 asks.
 
+use jsonwebtoken::Header;
 use serde_json::{Map, Value};
 
 use crate::jose::algorithm::Algorithm;
-use crate::jose::fault::TokenFault;
+use crate::jose::fault::{Part, TokenFault};
+use crate::jose::json::JsonFault;
 use crate::jose::key_id::KeyId;
 
 /// What the header says. Nothing in it is proven until the signature is.
@@ -57,6 +59,25 @@ impl JoseHeader {
     }
 }
 
+/// The strict reading again: what it refuses in a token (`crit`, `b64`, `zip`, `enc`, a long `kid`) it refuses here.
+impl TryFrom<&Header> for JoseHeader {
+    type Error = TokenFault;
+
+    fn try_from(header: &Header) -> Result<Self, TokenFault> {
+        let Ok(Value::Object(object)) = serde_json::to_value(header) else {
+            return Err(TokenFault::Json(Part::Header, JsonFault::NotAnObject));
+        };
+        Self::from_object(object)
+    }
+}
+
+impl From<&JoseHeader> for Header {
+    fn from(header: &JoseHeader) -> Self {
+        let kid = header.key_id().map(|id| id.as_str().to_owned());
+        Self { typ: header.token_type.clone(), kid, ..Self::new(header.algorithm.into()) }
+    }
+}
+
 /// Members that change what the token means in a way that is not supported. Presence is enough, whatever the value.
 const REFUSED: [(&str, TokenFault); 4] = [
     ("crit", TokenFault::CriticalExtension),
@@ -77,7 +98,7 @@ fn text(object: &mut Map<String, Value>, name: &str, otherwise: TokenFault) -> R
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{JoseHeader, KeyId};
+    use super::{Header, JoseHeader, KeyId};
     use crate::jose::algorithm::Algorithm;
     use crate::jose::fault::TokenFault;
     use crate::jose::key_id::MAX_KEY_ID_BYTES;
@@ -136,6 +157,34 @@ mod tests {
         }
         for name in ["none", "None", "NONE", "nOnE", "", "ES512", "ES256K", "EDDSA", "rs256", "RS256 ", "RS256\u{0}"] {
             assert_eq!(read(json!({"alg": name})), Err(TokenFault::AlgorithmUnknown), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_header_of_jsonwebtoken_is_read_as_strictly() {
+        type Change = fn(&mut Header);
+        let header = read(json!({"typ": "at+jwt", "alg": "ES384", "kid": "a\"b"})).unwrap();
+        let theirs = Header::from(&header);
+        assert_eq!(json!(theirs), json!({"typ": "at+jwt", "alg": "ES384", "kid": "a\"b"}));
+        assert_eq!(JoseHeader::try_from(&theirs), Ok(header));
+        let bare = read(json!({"alg": "HS256"})).unwrap();
+        assert_eq!(JoseHeader::try_from(&Header::from(&bare)), Ok(bare));
+
+        let with = |change: Change| {
+            let mut header = Header::default();
+            change(&mut header);
+            JoseHeader::try_from(&header)
+        };
+        assert!(with(|header| header.jku = Some("https://evil.example".to_owned())).is_ok());
+        let refused: [(Change, TokenFault); 5] = [
+            (|header| header.crit = Some(Vec::new()), TokenFault::CriticalExtension),
+            (|header| header.extras.insert("b64", true), TokenFault::UnencodedPayload),
+            (|header| header.extras.insert("zip", "DEF"), TokenFault::CompressedPayload),
+            (|header| header.extras.insert("enc", "A256GCM"), TokenFault::EncryptedPayload),
+            (|header| header.kid = Some("k".repeat(MAX_KEY_ID_BYTES + 1)), TokenFault::KeyIdTooLong),
+        ];
+        for (change, fault) in refused {
+            assert_eq!(with(change), Err(fault));
         }
     }
 

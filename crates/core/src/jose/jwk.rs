@@ -8,6 +8,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::Jwk;
 use serde_json::{Map, Value};
 
 use crate::jose::algorithm::{Algorithm, Family};
@@ -153,6 +154,17 @@ impl VerificationKey {
             Some(id) => key.with_id(id),
             None => key,
         })
+    }
+}
+
+/// The strict reading again, of the members that [`Jwk`] keeps. It drops others when it is read itself, private ones among them: a
+/// JWK that is JSON text is for [`VerificationKey::from_jwk`].
+impl TryFrom<&Jwk> for VerificationKey {
+    type Error = JwkFault;
+
+    fn try_from(jwk: &Jwk) -> Result<Self, JwkFault> {
+        let Ok(Value::Object(jwk)) = serde_json::to_value(jwk) else { return Err(JwkFault::NotAnObject) };
+        Self::from_jwk(&jwk)
     }
 }
 

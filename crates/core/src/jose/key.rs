@@ -1,21 +1,22 @@
-//! A key that token signatures are checked with. Owns what a key may do and the check itself; does not know where the text
-//! came from (`config` does) nor which tokens the key is for.
+//! A key that token signatures are verified with: its name, its algorithms, and a parsed form for each of them.
 
 mod identity;
 mod public;
 mod small_order;
+mod verifier;
 
 use std::fmt;
 
 use aws_lc_rs::hmac;
-use aws_lc_rs::signature::ParsedPublicKey;
 
 pub use identity::{Fingerprint, KeyIdentity, Thumbprint};
 pub(super) use public::{Curve, MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey};
+pub use verifier::Verifier;
 
 use crate::jose::algorithm::{Algorithm, Check, Family};
 use crate::jose::key_fault::KeyFault;
 use crate::jose::key_id::KeyId;
+use verifier::ParsedKey;
 
 /// The shortest secret, in bytes: that of HS256 (RFC 7518 §3.2).
 pub(super) const MIN_SECRET_BYTES: usize = 32;
@@ -33,15 +34,8 @@ pub struct VerificationKey {
     /// Hash of the key itself, without its name and use.
     material: [u8; 32],
     identity: KeyIdentity,
-    /// One checker per algorithm that the key may serve, made here because parsing a key anew adds a sixth to each check.
-    checkers: Vec<(Algorithm, Checker)>,
-}
-
-/// A key in the form in which the library checks with it.
-enum Checker {
-    Public(ParsedPublicKey),
-    /// Boxed, because it is twenty times as large as the other.
-    Secret(Box<hmac::Key>),
+    /// One verifier per algorithm that the key may serve, made here so that no key is parsed for a token.
+    verifiers: Vec<Verifier>,
 }
 
 impl VerificationKey {
@@ -67,45 +61,42 @@ impl VerificationKey {
         if secret.len() < MIN_SECRET_BYTES {
             return Err(KeyFault::SecretTooShort { bytes: secret.len() });
         }
-        let checkers = Family::Hmac.algorithms().filter_map(|algorithm| match algorithm.check() {
+        let bits = secret.len().saturating_mul(8);
+        let verifiers = Family::Hmac.algorithms().filter_map(|algorithm| match algorithm.check() {
             Check::Secret(hash) if hash.tag_len() <= secret.len() => {
-                Some((algorithm, Checker::Secret(Box::new(hmac::Key::new(hash, secret)))))
+                let key = ParsedKey::Secret(Box::new(hmac::Key::new(hash, secret)));
+                Some(Verifier::new(algorithm, bits, key))
             }
             Check::Secret(_) | Check::Public(_) => None,
         });
-        let bits = secret.len().saturating_mul(8);
-        let key = Self::new(Family::Hmac, bits, Fingerprint::Secret { bits }, secret, checkers.collect());
-        Ok(key)
+        Ok(Self::new(Family::Hmac, bits, Fingerprint::Secret { bits }, secret, verifiers.collect()))
     }
 
     /// A public key that was found good.
     pub(super) fn from_public(key: &PublicKey) -> Result<Self, KeyFault> {
-        let checkers = key.family().algorithms().filter_map(|algorithm| match algorithm.check() {
-            Check::Public(check) => Some(key.parse(check).map(|key| (algorithm, Checker::Public(key)))),
+        let bits = key.bits();
+        let verifiers = key.family().algorithms().filter_map(|algorithm| match algorithm.check() {
+            Check::Public(check) => {
+                Some(key.parse(check).map(|key| Verifier::new(algorithm, bits, ParsedKey::Public(key))))
+            }
             Check::Secret(_) => None,
         });
-        let checkers = checkers.collect::<Result<_, _>>()?;
+        let verifiers = verifiers.collect::<Result<_, _>>()?;
         let info = key.info()?;
-        let mut made = Self::new(key.family(), key.bits(), Fingerprint::of_info(&info), &info, checkers);
+        let mut made = Self::new(key.family(), bits, Fingerprint::of_info(&info), &info, verifiers);
         made.thumbprint = Some(key.thumbprint());
         Ok(made)
     }
 
-    fn new(
-        family: Family,
-        bits: usize,
-        fingerprint: Fingerprint,
-        material: &[u8],
-        checkers: Vec<(Algorithm, Checker)>,
-    ) -> Self {
+    fn new(family: Family, bits: usize, fingerprint: Fingerprint, material: &[u8], verifiers: Vec<Verifier>) -> Self {
         let material = identity::hash(&[family.name().as_bytes(), material]);
         let identity = KeyIdentity::new(&material, None, &[]);
-        Self { id: None, family, bits, fingerprint, thumbprint: None, material, identity, checkers }.identified()
+        Self { id: None, family, bits, fingerprint, thumbprint: None, material, identity, verifiers }.identified()
     }
 
     /// The identity follows from what the key is by now.
     fn identified(mut self) -> Self {
-        let algorithms: Vec<Algorithm> = self.checkers.iter().map(|(algorithm, _)| *algorithm).collect();
+        let algorithms: Vec<Algorithm> = self.verifiers.iter().map(Verifier::algorithm).collect();
         self.identity = KeyIdentity::new(&self.material, self.id.as_ref(), &algorithms);
         self
     }
@@ -121,8 +112,8 @@ impl VerificationKey {
     /// # Errors
     /// [`KeyFault::NotServing`] if it could serve none of them.
     pub fn restricted_to(mut self, algorithms: &[Algorithm]) -> Result<Self, KeyFault> {
-        self.checkers.retain(|(algorithm, _)| algorithms.contains(algorithm));
-        if self.checkers.is_empty() {
+        self.verifiers.retain(|verifier| algorithms.contains(&verifier.algorithm()));
+        if self.verifiers.is_empty() {
             return Err(KeyFault::NotServing { family: self.family });
         }
         Ok(self.identified())
@@ -170,37 +161,16 @@ impl VerificationKey {
         self.material == other.material
     }
 
-    /// Whether signatures of this algorithm can be checked with the key.
+    /// Returns true if the key serves the algorithm.
     #[must_use]
     pub fn can(&self, algorithm: Algorithm) -> bool {
-        self.checkers.iter().any(|(candidate, _)| *candidate == algorithm)
+        self.verifier(algorithm).is_some()
     }
 
-    /// The length of every signature of the algorithm that this key's other half can make, in bytes.
-    pub(super) fn signature_len(&self, algorithm: Algorithm) -> usize {
-        match algorithm {
-            // RFC 8017 §8.1.1 and §8.2.1.
-            Algorithm::Rs256
-            | Algorithm::Rs384
-            | Algorithm::Rs512
-            | Algorithm::Ps256
-            | Algorithm::Ps384
-            | Algorithm::Ps512 => self.bits.div_ceil(8),
-            // RFC 7518 §3.4, RFC 8032 §5.1.6.
-            Algorithm::Es256 | Algorithm::EdDsa | Algorithm::Hs512 => 64,
-            Algorithm::Es384 => 96,
-            Algorithm::Hs256 => 32,
-            Algorithm::Hs384 => 48,
-        }
-    }
-
-    /// Whether `signature` is this key's over `message`. A key that can't serve the algorithm verifies nothing. How long the
-    /// check of a secret's signature takes does not depend on how much of it is right.
-    pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        self.checkers.iter().find(|(candidate, _)| *candidate == algorithm).is_some_and(|(_, checker)| match checker {
-            Checker::Public(key) => key.verify_sig(message, signature).is_ok(),
-            Checker::Secret(key) => hmac::verify(key, message, signature).is_ok(),
-        })
+    /// The key, parsed for the algorithm; `None` if it does not serve it.
+    #[must_use]
+    pub fn verifier(&self, algorithm: Algorithm) -> Option<&Verifier> {
+        self.verifiers.iter().find(|verifier| verifier.algorithm() == algorithm)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use jsonwebtoken::signature::Verifier as _;
 use serde_json::Value;
 
 use crate::jose::algorithm::Algorithm;
@@ -83,14 +84,9 @@ impl<'a> UnverifiedProof<'a> {
     /// [`ProofFault::KeyUnfit`] or [`ProofFault::Signature`].
     pub fn verify(self) -> Result<Claims, ProofFault> {
         let Self { signing_input, signature, algorithm, key, claims } = self;
-        if !key.can(algorithm) {
-            return Err(ProofFault::KeyUnfit);
-        }
-        if key.verifies(algorithm, signing_input.as_bytes(), &signature) {
-            Ok(claims)
-        } else {
-            Err(ProofFault::Signature)
-        }
+        let verifier = key.verifier(algorithm).ok_or(ProofFault::KeyUnfit)?;
+        verifier.verify(signing_input.as_bytes(), &signature).map_err(|_| ProofFault::Signature)?;
+        Ok(claims)
     }
 }
 

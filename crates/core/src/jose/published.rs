@@ -1,7 +1,8 @@
 //! Public keys as we publish them ourselves: a JWK set (RFC 7517 §5) by which others verify what we sign. Made from public halves
 //! only: there is no way here from a secret, or from a private member.
 
-use serde_json::{Map, Value, json};
+use jsonwebtoken::jwk::{CommonParameters, Jwk, JwkSet, PublicKeyUse};
+use serde_json::json;
 
 use crate::jose::algorithm::{Algorithm, Family};
 use crate::jose::key::{PublicKey, VerificationKey};
@@ -12,7 +13,7 @@ use crate::jose::key_id::KeyId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedKey {
     id: KeyId,
-    jwk: Map<String, Value>,
+    jwk: Jwk,
 }
 
 impl PublishedKey {
@@ -26,14 +27,14 @@ impl PublishedKey {
         // That it is a point of its curve is found when it is parsed.
         VerificationKey::from_public(&key)?;
         let id = KeyId::from(key.thumbprint());
-        let mut jwk: Map<String, Value> =
-            key.members().iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
-        if let Some(algorithm) = served(key.family(), algorithm) {
-            jwk.insert("alg".to_owned(), algorithm.name().into());
-        }
-        jwk.insert("kid".to_owned(), id.as_str().into());
-        jwk.insert("use".to_owned(), "sig".into());
-        Ok(Self { id, jwk })
+        let algorithm = served(key.family(), algorithm).map(jsonwebtoken::Algorithm::from);
+        let common = CommonParameters {
+            public_key_use: Some(PublicKeyUse::Signature),
+            key_algorithm: algorithm.map(Into::into),
+            key_id: Some(id.as_str().to_owned()),
+            ..CommonParameters::default()
+        };
+        Ok(Self { id, jwk: Jwk { common, algorithm: key.parameters().clone() } })
     }
 
     /// Its name, as it stands in the header of tokens.
@@ -42,12 +43,18 @@ impl PublishedKey {
         &self.id
     }
 
+    /// The key as a JWK.
+    #[must_use]
+    pub const fn jwk(&self) -> &Jwk {
+        &self.jwk
+    }
+
     /// The set of these keys, each once, as JSON text.
     #[must_use]
     pub fn set(keys: &[Self]) -> String {
         let first = |(at, key): &(usize, &Self)| keys.iter().position(|other| other.id == key.id) == Some(*at);
-        let keys: Vec<&Map<String, Value>> = keys.iter().enumerate().filter(first).map(|(_, key)| &key.jwk).collect();
-        json!({ "keys": keys }).to_string()
+        let keys = keys.iter().enumerate().filter(first).map(|(_, key)| key.jwk.clone()).collect();
+        json!(JwkSet { keys }).to_string()
     }
 }
 
@@ -96,7 +103,7 @@ mod tests {
     fn a_key_of_another_family_is_for_its_own() {
         let alg = |family, algorithm| {
             let key = PublishedKey::from_pem(&Signer::new(family).public_pem(), algorithm).unwrap();
-            key.jwk.get("alg").and_then(Value::as_str).map(str::to_owned)
+            key.jwk().common.key_algorithm.map(|algorithm| algorithm.to_string())
         };
         assert_eq!(alg(Algorithm::Es256, Algorithm::EdDsa).as_deref(), Some("ES256"));
         assert_eq!(alg(Algorithm::Rs256, Algorithm::EdDsa), None);

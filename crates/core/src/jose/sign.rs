@@ -7,10 +7,13 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Header;
+use jsonwebtoken::crypto::JwtSigner;
+use jsonwebtoken::signature::{self, Signer};
 use serde_json::Value;
 
 use crate::jose::algorithm::{Algorithm, Family};
-use crate::jose::key::{MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET_BYTES, VerificationKey};
+use crate::jose::key::{MAX_RSA_BITS, MIN_RSA_BITS, VerificationKey};
 use crate::jose::key_id::KeyId;
 use private::PrivateKey;
 
@@ -112,11 +115,8 @@ impl SigningKey {
     /// # Errors
     /// [`SigningFault::SecretTooShort`].
     pub fn from_secret(secret: &str) -> Result<Self, SigningFault> {
-        let bytes = secret.len();
-        if bytes < MIN_SECRET_BYTES {
-            return Err(SigningFault::SecretTooShort { bytes, needed: MIN_SECRET_BYTES });
-        }
-        Ok(Self { algorithm: Algorithm::Hs256, id: None, key: PrivateKey::Secret(secret.to_owned()) })
+        let algorithm = Algorithm::Hs256;
+        Ok(Self { algorithm, id: None, key: PrivateKey::from_secret(secret.as_bytes(), algorithm)? })
     }
 
     /// The same key, signing with another algorithm of its family.
@@ -124,12 +124,7 @@ impl SigningKey {
     /// # Errors
     /// [`SigningFault::OtherFamily`], or [`SigningFault::SecretTooShort`] for a longer hash.
     pub fn with_algorithm(self, algorithm: Algorithm) -> Result<Self, SigningFault> {
-        let family = self.key.family();
-        if algorithm.family() != family {
-            return Err(SigningFault::OtherFamily { family, algorithm });
-        }
-        self.key.check_length(algorithm)?;
-        Ok(Self { algorithm, ..self })
+        Ok(Self { algorithm, key: self.key.for_algorithm(algorithm)?, ..self })
     }
 
     /// The same key, named in the header of its tokens.
@@ -166,7 +161,7 @@ impl SigningKey {
     /// [`SigningFault::Library`] when the library can't encode the key, or makes one that is refused.
     pub fn verification_key(&self) -> Result<VerificationKey, SigningFault> {
         let key = match &self.key {
-            PrivateKey::Secret(secret) => VerificationKey::from_secret(secret.as_bytes()),
+            PrivateKey::Secret(secret, _) => VerificationKey::from_secret(secret.as_bytes()),
             PrivateKey::Rsa(_) | PrivateKey::Ec(_) | PrivateKey::Ed25519(_) => {
                 VerificationKey::from_pem(&self.public_pem()?)
             }
@@ -194,8 +189,9 @@ impl SigningKey {
     /// # Errors
     /// [`SigningFault::Library`] when the library gives no signature.
     pub fn sign_claims(&self, claims: &str) -> Result<String, SigningFault> {
-        let id = self.id.as_ref().map(|id| format!(r#","kid":{}"#, Value::from(id.as_str()))).unwrap_or_default();
-        self.sign_raw(&format!(r#"{{"typ":"JWT","alg":"{}"{id}}}"#, self.algorithm.name()), claims)
+        let kid = self.id.as_ref().map(|id| id.as_str().to_owned());
+        let header = Header { kid, ..Header::new(self.algorithm.into()) };
+        self.sign_raw(&serde_json::to_string(&header).map_err(|_| SigningFault::Library)?, claims)
     }
 
     /// A token of this header and these claims, whatever they are: for tests of what is refused.
@@ -204,16 +200,20 @@ impl SigningKey {
     /// [`SigningFault::Library`] when the library gives no signature.
     pub fn sign_raw(&self, header: &str, claims: &str) -> Result<String, SigningFault> {
         let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-        let signature = self.signature(input.as_bytes())?;
+        let signature = self.try_sign(input.as_bytes()).map_err(|_| SigningFault::Library)?;
         Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
+}
 
-    /// The signature over these bytes.
-    ///
-    /// # Errors
-    /// [`SigningFault::Library`] when the library gives none.
-    pub(super) fn signature(&self, message: &[u8]) -> Result<Vec<u8>, SigningFault> {
-        self.key.sign(self.algorithm, message)
+impl Signer<Vec<u8>> for SigningKey {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        self.key.sign(self.algorithm, message).map_err(|_| signature::Error::new())
+    }
+}
+
+impl JwtSigner for SigningKey {
+    fn algorithm(&self) -> jsonwebtoken::Algorithm {
+        self.algorithm.into()
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::signature::Signer as _;
 use serde::de::DeserializeOwned;
 
 use crate::jose::{Algorithm, KeySet, SigningKey};
@@ -69,7 +70,7 @@ impl Signer {
     /// A token with a good signature over whatever the parts are, already encoded.
     pub(crate) fn sign_parts(&self, header: &str, payload: &str) -> String {
         let message = format!("{header}.{payload}");
-        let signature = self.0.signature(message.as_bytes()).unwrap();
+        let signature = self.0.try_sign(message.as_bytes()).unwrap();
         format!("{message}.{}", encode(signature))
     }
 }

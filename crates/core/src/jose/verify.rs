@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use jsonwebtoken::signature::Verifier as _;
+
 use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::{Claims, NumericDate};
 use crate::jose::compact::CompactToken;
@@ -101,8 +103,8 @@ impl<'a> UnverifiedToken<'a> {
         let meant = keys.meant(self.header.key_id()).ok_or(TokenFault::KeyUnknown)?;
         let mut fault = TokenFault::KeyUnfit;
         let mut tries = 0..KeySet::MAX_TRIED;
-        for key in meant.filter(|key| key.can(algorithm)) {
-            if key.signature_len(algorithm) != self.signature.len() {
+        for (key, verifier) in meant.filter_map(|key| Some((key, key.verifier(algorithm)?))) {
+            if verifier.signature_len() != self.signature.len() {
                 if fault == TokenFault::KeyUnfit {
                     fault = TokenFault::SignatureLength;
                 }
@@ -111,7 +113,7 @@ impl<'a> UnverifiedToken<'a> {
             if tries.next().is_none() {
                 break;
             }
-            if key.verifies(algorithm, self.signing_input.as_bytes(), &self.signature) {
+            if verifier.verify(self.signing_input.as_bytes(), &self.signature).is_ok() {
                 return Ok(key.identity());
             }
             fault = TokenFault::SignatureMismatch;

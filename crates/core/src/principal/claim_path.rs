@@ -81,6 +81,21 @@ impl ClaimPath {
         let (first, rest) = self.0.split_first()?;
         rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(&**name))
     }
+
+    /// The first value on the way to the claim that is no object, with its own path; `None` if objects lead to where the claim would be.
+    #[must_use]
+    pub fn obstacle<'c>(&self, claims: &'c Claims) -> Option<(Self, &'c Value)> {
+        let (first, rest) = self.0.split_first()?;
+        let mut value = claims.get(first)?;
+        for (passed, name) in rest.iter().enumerate() {
+            let Value::Object(members) = value else {
+                let way = self.0.iter().take(passed.saturating_add(1)).cloned().collect();
+                return Some((Self(way), value));
+            };
+            value = members.get(&**name)?;
+        }
+        None
+    }
 }
 
 /// For people: `a.b.c`.
@@ -111,6 +126,22 @@ mod tests {
         let listed = |names: &[&str]| ClaimPath::of(names.iter().copied()).unwrap().find(&claims).cloned();
         assert_eq!(listed(&["a.b"]), Some(json!(1)));
         assert_eq!(listed(&["https://example.com/org"]), Some(json!("o")));
+    }
+
+    #[test]
+    fn what_is_on_the_way_and_no_object_is_found() {
+        let claims = Claims::of_json(json!({"a": {"b": [{"c": 1}], "n": null, "o": {}}, "t": "x"}));
+        let found = |text: &str| {
+            let (path, value) = ClaimPath::parse(text).unwrap().obstacle(&claims)?;
+            Some((path.to_string(), value.clone()))
+        };
+        assert_eq!(found("a.b.c"), Some(("a.b".to_owned(), json!([{"c": 1}]))));
+        assert_eq!(found("a.b.c.d"), Some(("a.b".to_owned(), json!([{"c": 1}]))));
+        assert_eq!(found("a.n.c"), Some(("a.n".to_owned(), json!(null))));
+        assert_eq!(found("t.x"), Some(("t".to_owned(), json!("x"))));
+        for free in ["a", "t", "a.b", "a.o.x", "a.o.x.y", "x.y", "a.x.y"] {
+            assert_eq!(found(free), None, "{free}");
+        }
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub enum IdentityClaimProblem {
     /// An item of the list.
     #[error("has an item that is {0} and has to be a text")]
     Item(JsonType),
+    /// Members are inside an object.
+    #[error("is {0} and has to be an object, inside which a claim that decides is looked for")]
+    NotObject(JsonType),
     /// A role, a permission or a scope without a name.
     #[error("has an item that is empty")]
     EmptyItem,
@@ -94,15 +97,26 @@ impl IdentityClaims {
     /// # Errors
     /// The same as for [`IdentityClaims::read`].
     pub fn claimed(&self, claims: &Claims) -> Result<Identity, IdentityClaimFault> {
-        let value = |path: &ClaimPath| self.absent.present(path.find(claims));
-        let text = |path: &Option<ClaimPath>| match path.as_ref().and_then(|path| Some((path, value(path)?))) {
-            None => Ok(None),
-            Some((_, Value::String(text))) => Ok(Some(Box::from(text.as_str()))),
-            Some((path, other)) => Err(fault(path, IdentityClaimProblem::NotText(JsonType::of(other)))),
+        let value = |path: &ClaimPath| match path.obstacle(claims) {
+            Some((way, other)) if self.absent.present(Some(other)).is_some() => {
+                Err(fault(&way, IdentityClaimProblem::NotObject(JsonType::of(other))))
+            }
+            Some(_) => Ok(None),
+            None => Ok(self.absent.present(path.find(claims))),
+        };
+        let text = |path: &Option<ClaimPath>| {
+            let Some(path) = path else { return Ok(None) };
+            match value(path)? {
+                None => Ok(None),
+                Some(Value::String(text)) => Ok(Some(Box::from(text.as_str()))),
+                Some(other) => Err(fault(path, IdentityClaimProblem::NotText(JsonType::of(other)))),
+            }
         };
         let (subject, organization) = (text(&self.subject)?, text(&self.organization)?);
         let mut roles = Vec::new();
-        if let Some((path, found)) = self.roles.as_ref().and_then(|path| Some((path, value(path)?))) {
+        if let Some(path) = &self.roles
+            && let Some(found) = value(path)?
+        {
             // One text is one role, blanks and all.
             let one = |text: &str, roles: &mut Vec<Box<str>>| {
                 if text.is_empty() {
@@ -116,7 +130,7 @@ impl IdentityClaims {
         let words = |paths: &[ClaimPath]| {
             let mut words: Vec<Box<str>> = Vec::new();
             for path in paths {
-                let Some(found) = value(path) else { continue };
+                let Some(found) = value(path)? else { continue };
                 let split = |text: &str, words: &mut Vec<Box<str>>| {
                     words.extend(text.split_ascii_whitespace().map(Box::from));
                     Ok(())
@@ -241,6 +255,40 @@ mod tests {
             assert!(claimed(json!({ claim: [["a"]] })).unwrap_err().ends_with("is a list and has to be a text"));
             let text = claimed(json!({ claim: ["a", ""] })).unwrap_err();
             assert_eq!(text, format!("the claim `{claim}` has an item that is empty"));
+        }
+    }
+
+    /// Rules, revocations and modules would see no organization, where a service finds one in the list.
+    #[test]
+    fn a_deciding_claim_inside_something_else_than_an_object_is_a_fault() {
+        let path = |text| ClaimPath::parse(text).unwrap();
+        let mapping = IdentityClaims {
+            subject: Some(path("user.id")),
+            organization: Some(path("org.of.id")),
+            roles: Some(path("access.roles")),
+            permissions: vec![path("scope"), path("may.do")],
+            scopes: vec![path("granted.scopes")],
+            grants: Grants::default(),
+            absent: Arc::new(AbsentValues::new(["None"])),
+        };
+        let claimed = |claims: Value| mapping.read(&Claims::of_json(claims)).map_err(|fault| fault.to_string());
+        for (value, kind) in [
+            (json!([{"id": "closed"}]), "a list"),
+            (json!("closed"), "a text"),
+            (json!(4711), "a number"),
+            (json!(false), "`true` or `false`"),
+        ] {
+            for claim in ["user", "org", "access", "may", "granted"] {
+                let text = claimed(json!({ claim: value })).unwrap_err();
+                assert!(text.starts_with(&format!("the claim `{claim}` is {kind} and has to be an object")), "{text}");
+            }
+            let text = claimed(json!({"org": {"of": value}})).unwrap_err();
+            assert!(text.starts_with(&format!("the claim `org.of` is {kind} and has to be an object")), "{text}");
+        }
+        for none in
+            [json!({}), json!({"org": null, "access": "None"}), json!({"org": {}}), json!({"org": {"of": null}})]
+        {
+            assert_eq!(claimed(none.clone()), Ok(Identity::default()), "{none}");
         }
     }
 

@@ -71,6 +71,9 @@ pub enum CorrelationFault {
     /// The value for which the caller wants to act.
     #[error("what the caller wants to act for {0}")]
     Impersonated(PartFault),
+    /// The query has the member of the body that says for whom the caller acts, or a name that some server could take for it.
+    #[error("the query has a parameter that some services read instead of the body's member for whom the caller acts")]
+    ImpersonatedInQuery,
     /// The caller may not act for anybody else.
     #[error("the caller wants to act for another and lacks the permission `{0}`")]
     NotEntitled(Box<str>),
@@ -89,7 +92,9 @@ impl CorrelationFault {
         match self {
             Self::Claim { .. } | Self::TooLong => Reason::ClaimInvalid,
             Self::Body(_) => Reason::BodyUnreadable,
-            Self::Impersonated(_) | Self::Instance(_) | Self::Instances => Reason::RequestMalformed,
+            Self::Impersonated(_) | Self::ImpersonatedInQuery | Self::Instance(_) | Self::Instances => {
+                Reason::RequestMalformed
+            }
             Self::NotEntitled(_) => Reason::PermissionMissing,
         }
     }

@@ -69,7 +69,12 @@ impl IdentityHeaders {
     ///
     /// # Errors
     /// [`IdentityFault`] for a value that modules rely on and that can't be written.
-    pub(super) fn apply(&self, inputs: &Inputs<'_>, mutations: &mut Mutations) -> Result<(), IdentityFault> {
+    pub(super) fn apply(
+        &self,
+        inputs: &Inputs<'_>,
+        credential: Option<&HeaderName>,
+        mutations: &mut Mutations,
+    ) -> Result<(), IdentityFault> {
         mutations.set.reserve(self.headers.len().saturating_add(1));
         for header in &self.headers {
             match (header.value(inputs), header.unwritable) {
@@ -85,7 +90,8 @@ impl IdentityHeaders {
                 }
             }
         }
-        let is_ours = |name: &[u8]| self.headers.iter().any(|ours| ours.name.bytes().eq_ignore_ascii_case(name));
+        let ours = || self.headers.iter().map(|header| &header.name).chain(credential);
+        let is_ours = |name: &[u8]| ours().any(|ours| ours.bytes().eq_ignore_ascii_case(name));
         self.removals.apply(&inputs.request.headers, is_ours, &mut mutations.remove);
         Ok(())
     }

@@ -17,16 +17,24 @@ const PATH: &str = "the path";
 const METHOD: &str = "the method";
 const HOST: &str = "the host";
 const USER: &str = "the user";
+const CREDENTIAL: &str = "the user's credential";
 const CLIENT: &str = "the client's address";
 const CONNECTION: &str = "the client's address, the scheme and the host";
 
 /// Every override header. `x-forwarded-for`, `x-forwarded-proto` and `x-request-id` are not among them: Envoy writes those itself.
-pub const OVERRIDE_HEADERS: [OverrideHeader; 15] = [
+pub const OVERRIDE_HEADERS: [OverrideHeader; 23] = [
     OverrideHeader { name: "forwarded", overrides: CONNECTION },
     OverrideHeader { name: "path-info", overrides: PATH },
+    OverrideHeader { name: "remote-email", overrides: USER },
+    OverrideHeader { name: "remote-groups", overrides: USER },
+    OverrideHeader { name: "remote-name", overrides: USER },
     OverrideHeader { name: "remote-user", overrides: USER },
     OverrideHeader { name: "script-name", overrides: PATH },
+    OverrideHeader { name: "x-forwarded-access-token", overrides: CREDENTIAL },
+    OverrideHeader { name: "x-forwarded-email", overrides: USER },
+    OverrideHeader { name: "x-forwarded-groups", overrides: USER },
     OverrideHeader { name: "x-forwarded-host", overrides: HOST },
+    OverrideHeader { name: "x-forwarded-preferred-username", overrides: USER },
     OverrideHeader { name: "x-forwarded-prefix", overrides: PATH },
     OverrideHeader { name: "x-forwarded-uri", overrides: PATH },
     OverrideHeader { name: "x-forwarded-user", overrides: USER },
@@ -37,10 +45,20 @@ pub const OVERRIDE_HEADERS: [OverrideHeader; 15] = [
     OverrideHeader { name: "x-original-url", overrides: PATH },
     OverrideHeader { name: "x-real-ip", overrides: CLIENT },
     OverrideHeader { name: "x-rewrite-url", overrides: PATH },
+    OverrideHeader { name: "x-script-name", overrides: PATH },
 ];
 
 /// Override headers that carry a user: modgud may write these itself.
-const IDENTITY: [&str; 2] = ["remote-user", "x-forwarded-user"];
+const IDENTITY: [&str; 8] = [
+    "remote-email",
+    "remote-groups",
+    "remote-name",
+    "remote-user",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-preferred-username",
+    "x-forwarded-user",
+];
 
 impl OverrideHeader {
     /// Returns the override header that some server takes this name for; `None` if there is no such header.
@@ -72,8 +90,16 @@ mod tests {
                 assert_eq!(OverrideHeader::of(spelling.as_bytes()), Some(header), "{spelling}");
             }
         }
-        for name in ["x-forwarded-for", "x-forwarded-proto", "x-request-id", "scriptname", "x-forwarded", "path-infos"]
-        {
+        for name in [
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-request-id",
+            "scriptname",
+            "x-forwarded",
+            "path-infos",
+            "remote",
+            "remote-addr",
+        ] {
             assert_eq!(OverrideHeader::of(name.as_bytes()), None, "{name}");
         }
     }
@@ -82,6 +108,7 @@ mod tests {
     fn modgud_writes_users_only() {
         let written: Vec<&str> =
             OVERRIDE_HEADERS.iter().filter(|header| header.is_identity()).map(|header| header.name).collect();
-        assert_eq!(written, ["remote-user", "x-forwarded-user"]);
+        assert_eq!(written, super::IDENTITY);
+        assert!(OVERRIDE_HEADERS.is_sorted_by_key(|header| header.name));
     }
 }

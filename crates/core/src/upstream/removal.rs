@@ -23,25 +23,17 @@ pub struct Removals {
 
 impl Default for Removals {
     fn default() -> Self {
-        Self::new(&[], Vec::new(), Vec::new(), &[])
+        Self::new(&[], Vec::new(), Vec::new())
     }
 }
 
 impl Removals {
     /// Removals of every spelling of these `names` and of the override headers, and of what the patterns match. `kept` are the spellings of
-    /// override headers that `upstream.keep` names; `credentials` are headers in which authenticators look, which only the
-    /// treatment of the credential removes.
+    /// override headers that `upstream.keep` names.
     #[must_use]
-    pub fn new(
-        names: &[&HeaderName],
-        patterns: Vec<StripPattern>,
-        kept: Vec<HeaderName>,
-        credentials: &[&HeaderName],
-    ) -> Self {
+    pub fn new(names: &[&HeaderName], patterns: Vec<StripPattern>, kept: Vec<HeaderName>) -> Self {
         let folded = |name: &[u8]| -> Box<[u8]> { name.iter().copied().map(fold).collect() };
-        let is_credential =
-            |name: &str| credentials.iter().any(|header| same_to_a_server(header.bytes(), name.as_bytes()));
-        let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name).filter(|name| !is_credential(name));
+        let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
         let all: BTreeSet<(usize, Box<[u8]>)> = names
             .iter()
             .map(|name| folded(name.bytes()))
@@ -113,7 +105,7 @@ mod tests {
     fn only_headers_that_the_request_carries_are_named() {
         let (user, written) = (name("x-user"), name("x-written"));
         let strip = vec![StripPattern::parse("y-core-*").unwrap()];
-        let removals = Removals::new(&[&user, &written], strip, Vec::new(), &[]);
+        let removals = Removals::new(&[&user, &written], strip, Vec::new());
         assert_eq!(removed(&removals, &[]), [""; 0]);
         assert_eq!(removed(&removals, &[":path", "accept", "x-users", "x", "", "y-core", "x-written"]), [""; 0]);
         assert_eq!(
@@ -124,15 +116,9 @@ mod tests {
 
     #[test]
     fn a_kept_override_header_stays_in_the_spelling_that_is_kept() {
-        let removals = Removals::new(&[], Vec::new(), vec![name("x-forwarded-host"), name("SCRIPT_NAME")], &[]);
+        let removals = Removals::new(&[], Vec::new(), vec![name("x-forwarded-host"), name("SCRIPT_NAME")]);
         let sent = ["X-Forwarded-Host", "x_forwarded_host", "SCRIPT_NAME", "script-name", "path_info"];
         assert_eq!(removed(&removals, &sent), ["path_info", "script-name", "x_forwarded_host"]);
-    }
-
-    #[test]
-    fn a_header_of_a_credential_is_left_to_its_treatment() {
-        let removals = Removals::new(&[], Vec::new(), Vec::new(), &[&name("X-Forwarded-User")]);
-        assert_eq!(removed(&removals, &["x-forwarded-user", "x-forwarded-uri"]), ["x-forwarded-uri"]);
     }
 
     /// The vector of removals has no room until something is removed.

@@ -9,6 +9,7 @@ use super::parsed;
 use modgud_core::authz::{ModulePrefix, PathPattern, Segment};
 
 pub(super) fn find(document: &Document, cautions: &mut Cautions<'_>) {
+    compared_in_capitals(document, cautions);
     let folding: Vec<(&Rule, PathPattern)> =
         patterns(document).filter(|(_, _, rule, _)| folds(rule)).map(|(_, _, rule, pattern)| (rule, pattern)).collect();
     if folding.is_empty() {
@@ -33,6 +34,46 @@ pub(super) fn find(document: &Document, cautions: &mut Cautions<'_>) {
         cautions.add(&at, Caution::ClosedInOneCase { pattern, by });
     }
 }
+
+/// Conditions that compare the path, which is in small letters where case is folded, with a text that has capitals: never equal.
+fn compared_in_capitals(document: &Document, cautions: &mut Cautions<'_>) {
+    for (number, rule) in document.rules.iter().enumerate() {
+        let Some(when) = &rule.when else { continue };
+        let patterns: Vec<PathPattern> =
+            rule.matches.paths.iter().filter_map(|text| PathPattern::parse(text).ok()).collect();
+        let in_a_module = match patterns.as_slice() {
+            // One that only its name leads to is for every path.
+            [] => document.modules.iter().any(|module| module.case == Case::Fold),
+            patterns => patterns.iter().any(|pattern| is_below_a_module_that_folds(document, pattern)),
+        };
+        if !(folds(rule) || in_a_module) {
+            continue;
+        }
+        if let Some(text) = texts_beside_the_path(when).find(|text| text.bytes().any(|byte| byte.is_ascii_uppercase()))
+        {
+            let at = Path::root("rules").position(number).key("when");
+            cautions.add(&at, Caution::ComparedInCapitals(Quoted::new(text)));
+        }
+    }
+}
+
+/// The texts of a condition that it compares `request.path` with, as far as they stand right behind it.
+fn texts_beside_the_path(when: &str) -> impl Iterator<Item = &str> {
+    let behind = when.match_indices(PATH).filter_map(|(at, _)| when.get(at.saturating_add(PATH.len())..));
+    behind.filter_map(|behind| {
+        let quote = behind.find(['\'', '"'])?;
+        let (between, text) = behind.split_at_checked(quote)?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'.' | b'(' | b'=' | b'!' | b'[');
+        if !between.bytes().all(plain) {
+            return None;
+        }
+        let mut pieces = text.chars();
+        let closing = pieces.next()?;
+        pieces.as_str().split(closing).next()
+    })
+}
+
+const PATH: &str = "request.path";
 
 fn patterns(document: &Document) -> impl Iterator<Item = (usize, usize, &Rule, PathPattern)> {
     document.rules.iter().enumerate().filter(|(_, rule)| !rule.shadow).flat_map(|(number, rule)| {

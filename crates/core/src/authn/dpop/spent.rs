@@ -72,11 +72,11 @@ impl SpentProofs {
         spent.window = spent.window.max(window);
     }
 
-    /// Refuses proofs of before a time, to the second, as clients write it: a process that was there before this one may have
-    /// accepted them.
-    pub(in crate::authn) fn refuse_before(&self, start: Timestamp) {
-        const INSTANT: Duration = Duration::from_millis(1);
-        self.locked().mark(Timestamp::from_secs(start.as_secs()).minus(INSTANT));
+    /// Refuses proofs of up to a time, and of the rest of its second, as clients write whole seconds: a process that was there before
+    /// this one may have accepted them.
+    pub(in crate::authn) fn refuse_until(&self, start: Timestamp) {
+        const SECOND: Duration = Duration::from_millis(999);
+        self.locked().mark(Timestamp::from_secs(start.as_secs()).plus(SECOND));
     }
 
     /// Takes a proof, which is known by the key that made it and by its own name, and was made at a time, from a client. Of several

@@ -4,7 +4,7 @@
 use super::fault::EvaluationFault;
 use super::reads::{Names, Reads};
 use super::vocabulary::Variable;
-use crate::authz::PathPattern;
+use crate::authz::{OtherReading, PathPattern};
 use crate::http::query::Query;
 use crate::http::request::{Lookup, Request};
 use crate::jose::is_beyond_64_bits;
@@ -17,6 +17,7 @@ use cel::common::types::{
 use cel::common::value::Val;
 use chrono::DateTime;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// What an expression is evaluated with.
@@ -59,7 +60,7 @@ pub(super) fn bind<'v>(
     let Reads { request, headers, path, query, claims, principal, context: envoy, now, rule, never_a_bool: _ } = reads;
     let mut add = |variable: Variable, value: Boxed<'v>| context.add_variable_as_val(variable.name(), value);
     if request.is_something() || headers.is_something() {
-        add(Variable::Request, self::request(request, headers, inputs.request)?);
+        add(Variable::Request, self::request(request, headers, inputs)?);
     }
     if path.is_something() {
         add(Variable::Path, self::path(path, inputs));
@@ -106,7 +107,8 @@ fn time<'v>(now: Timestamp) -> Boxed<'v> {
     }
 }
 
-fn request<'v>(fields: &Names, headers: &Names, request: &'v Request<'v>) -> Result<Boxed<'v>, EvaluationFault> {
+fn request<'v>(fields: &Names, headers: &Names, inputs: &'v Inputs<'v>) -> Result<Boxed<'v>, EvaluationFault> {
+    let Inputs { request, pattern, .. } = *inputs;
     let mut members = Members::default();
     let mut add = |name: &'static str, value: Option<Boxed<'v>>| {
         if let Some(value) = value.filter(|_| fields.has(name)) {
@@ -118,7 +120,16 @@ fn request<'v>(fields: &Names, headers: &Names, request: &'v Request<'v>) -> Res
     add("scheme", scheme.map(text));
     add("host", request.host.name().map(text));
     add("port", request.port.map(|port| -> Boxed<'v> { Box::new(CelInt::from(i64::from(port))) }));
-    add("path", Some(text(request.path.without_trailing_slash())));
+    if fields.has("path") {
+        // A condition sees what its rule compares; what modules and Envoy are told is the path as it was sent.
+        let path = match pattern {
+            None => Cow::Borrowed(request.path.without_trailing_slash()),
+            Some(pattern) => pattern
+                .compared(&request.path)
+                .map_err(|OtherReading| EvaluationFault::Ambiguous("request.path".into()))?,
+        };
+        add("path", Some(Box::new(CelString::from(path))));
+    }
     if headers.is_something() {
         members.add("headers", self::headers(headers, request)?);
     }

@@ -101,3 +101,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_is_found_however_a_server_may_spell_it() {
+    let found = |query: &str| Query::new(Some(query)).may_name(|name| name.eq_ignore_ascii_case("customer"));
+    for named in [
+        "customer=victim",
+        "customer",
+        "customer=",
+        "a=1&Customer=victim",
+        "a=1;customer=victim",
+        "customer[]=victim",
+        "customer%5Bid%5D=victim",
+        "%63ustomer=victim",
+        "+customer=victim",
+        "customer%00x=victim",
+        "a=1&%u0063ustomer=victim",
+        "%2563ustomer=victim",
+        "a%ff=1",
+    ] {
+        assert!(found(named), "{named}");
+    }
+    for other in ["", "a=customer", "customers=1", "a=1&b=2", "customer.id=1", "x[customer]=1", "%C3%B6=1"] {
+        assert!(!found(other), "{other}");
+    }
+    assert!(!Query::new(None).may_name(|_| true));
+}

@@ -1,11 +1,14 @@
 //! What keys are told apart by: for people, for other systems, and for modgud itself. Owns the hashes; none of them gives a
 //! secret away.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::AlgorithmParameters;
+use serde_json::{Value, json};
 
 use crate::jose::algorithm::Algorithm;
 use crate::jose::key_id::KeyId;
@@ -50,11 +53,18 @@ impl fmt::Display for Fingerprint {
 pub struct Thumbprint([u8; 32]);
 
 impl Thumbprint {
-    /// That of a key whose required members are these, in the order of their names (RFC 7638 §3). No value needs escaping.
-    pub(super) fn of_members(members: &[(&'static str, String)]) -> Self {
-        let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":\"{value}\"")).collect();
+    /// The thumbprint of a key with these parameters, which are its required members and no others. `Jwk::thumbprint` makes the
+    /// same one, with the provider of the whole process.
+    pub(super) fn of_parameters(parameters: &AlgorithmParameters) -> Self {
+        // In the order of their names (RFC 7638 §3), whatever order a map of `serde_json` is in.
+        let members: BTreeMap<String, Value> = json!(parameters)
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
         let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, format!("{{{}}}", members.join(",")).as_bytes()).as_ref());
+        hash.copy_from_slice(digest(&SHA256, json!(members).to_string().as_bytes()).as_ref());
         Self(hash)
     }
 }

@@ -4,6 +4,9 @@
 use aws_lc_rs::signature::{ParsedPublicKey, VerificationAlgorithm};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, EllipticCurveKeyParameters, OctetKeyPairParameters, RSAKeyParameters,
+};
 use pkcs1::{RsaPublicKey, RsaPublicKeyRef, UintRef};
 use spki::der::asn1::{AnyRef, BitStringRef};
 use spki::der::{Decode as _, Encode as _};
@@ -73,16 +76,22 @@ impl Curve {
     }
 }
 
+impl From<Curve> for EllipticCurve {
+    fn from(curve: Curve) -> Self {
+        match curve {
+            Curve::P256 => Self::P256,
+            Curve::P384 => Self::P384,
+        }
+    }
+}
+
 /// A public key that is good enough, in the form that the library takes.
 pub(in crate::jose) struct PublicKey {
     kind: Kind,
     bits: usize,
     bytes: Vec<u8>,
-    members: Members,
+    parameters: AlgorithmParameters,
 }
-
-/// The members that a JWK of the key needs (RFC 7638 §3.2), in the order of their names.
-type Members = Vec<(&'static str, String)>;
 
 enum Kind {
     Rsa,
@@ -155,8 +164,8 @@ impl PublicKey {
             bits if bits > MAX_EXPONENT_BITS => return Err(KeyFault::ExponentTooLong { bits }),
             _ => {}
         }
-        let members = vec![("e", encode(exponent)), ("kty", "RSA".to_owned()), ("n", encode(modulus))];
-        Ok(Self { kind: Kind::Rsa, bits, bytes: der.to_vec(), members })
+        let parameters = RSAKeyParameters { n: encode(modulus), e: encode(exponent), ..RSAKeyParameters::default() };
+        Ok(Self { kind: Kind::Rsa, bits, bytes: der.to_vec(), parameters: AlgorithmParameters::RSA(parameters) })
     }
 
     /// From the two numbers of an RSA key, big-endian.
@@ -181,9 +190,13 @@ impl PublicKey {
             .and_then(|(_, coordinates)| coordinates.split_at_checked(length))
             .filter(|(_, y)| y.len() == length)
             .ok_or(KeyFault::PointForm)?;
-        let name = curve.family().name().to_owned();
-        let members = vec![("crv", name), ("kty", "EC".to_owned()), ("x", encode(x)), ("y", encode(y))];
-        Ok(Self { kind: Kind::Ec(curve), bits: length.saturating_mul(8), bytes: point.to_vec(), members })
+        let parameters = AlgorithmParameters::EllipticCurve(EllipticCurveKeyParameters {
+            curve: curve.into(),
+            x: encode(x),
+            y: encode(y),
+            ..EllipticCurveKeyParameters::default()
+        });
+        Ok(Self { kind: Kind::Ec(curve), bits: length.saturating_mul(8), bytes: point.to_vec(), parameters })
     }
 
     /// From the two coordinates of a point, each of the curve's length.
@@ -203,8 +216,12 @@ impl PublicKey {
         if is_of_small_order(point) {
             return Err(KeyFault::SmallOrder);
         }
-        let members = vec![("crv", "Ed25519".to_owned()), ("kty", "OKP".to_owned()), ("x", encode(key))];
-        Ok(Self { kind: Kind::Ed25519, bits: 256, bytes: key.to_vec(), members })
+        let parameters = AlgorithmParameters::OctetKeyPair(OctetKeyPairParameters {
+            curve: EllipticCurve::Ed25519,
+            x: encode(key),
+            ..OctetKeyPairParameters::default()
+        });
+        Ok(Self { kind: Kind::Ed25519, bits: 256, bytes: key.to_vec(), parameters })
     }
 
     pub(in crate::jose) const fn family(&self) -> Family {
@@ -220,12 +237,12 @@ impl PublicKey {
     }
 
     pub(in crate::jose) fn thumbprint(&self) -> Thumbprint {
-        Thumbprint::of_members(&self.members)
+        Thumbprint::of_parameters(&self.parameters)
     }
 
-    /// What a JWK says of the key itself.
-    pub(in crate::jose) fn members(&self) -> &[(&'static str, String)] {
-        &self.members
+    /// The members of a JWK that are the key itself (RFC 7638 §3.2).
+    pub(in crate::jose) const fn parameters(&self) -> &AlgorithmParameters {
+        &self.parameters
     }
 
     /// The key, ready for this check.

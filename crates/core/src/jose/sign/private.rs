@@ -13,6 +13,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::EncodingKey;
 
 use super::SigningFault;
 use crate::jose::algorithm::{Algorithm, Check, Family};
@@ -23,7 +24,8 @@ pub(super) enum PrivateKey {
     Rsa(RsaKeyPair),
     Ec(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
-    Secret(String),
+    /// The secret, overwritten when it is dropped, and its form for one algorithm: no key is parsed for a token.
+    Secret(EncodingKey, Box<hmac::Key>),
 }
 
 impl PrivateKey {
@@ -35,10 +37,23 @@ impl PrivateKey {
             Family::Ed25519 => Ed25519KeyPair::generate().map(Self::Ed25519),
             Family::Hmac => {
                 let mut secret = vec![0; secret_len(algorithm)];
-                fill(&mut secret).map(|()| Self::Secret(URL_SAFE_NO_PAD.encode(secret)))
+                fill(&mut secret).map_err(|_| SigningFault::Library)?;
+                return Self::from_secret(URL_SAFE_NO_PAD.encode(secret).as_bytes(), algorithm);
             }
         }
         .map_err(|_| SigningFault::Library)
+    }
+
+    pub(super) fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, SigningFault> {
+        let Check::Secret(hash) = algorithm.check() else {
+            return Err(SigningFault::OtherFamily { family: Family::Hmac, algorithm });
+        };
+        let (bytes, needed) = (secret.len(), secret_len(algorithm));
+        if bytes < needed {
+            return Err(SigningFault::SecretTooShort { bytes, needed });
+        }
+        let content = EncodingKey::from_secret(secret).map_err(|_| SigningFault::Library)?;
+        Ok(Self::Secret(content, Box::new(hmac::Key::new(hash, secret))))
     }
 
     pub(super) fn from_pem(text: &str) -> Result<Self, SigningFault> {
@@ -70,17 +85,16 @@ impl PrivateKey {
             Self::Ec(key) if *key.algorithm() == ECDSA_P256_SHA256_FIXED_SIGNING => Family::P256,
             Self::Ec(_) => Family::P384,
             Self::Ed25519(_) => Family::Ed25519,
-            Self::Secret(_) => Family::Hmac,
+            Self::Secret(..) => Family::Hmac,
         }
     }
 
-    /// Whether a secret is as long as the algorithm's hash.
-    pub(super) fn check_length(&self, algorithm: Algorithm) -> Result<(), SigningFault> {
+    /// The same key, ready to sign with another algorithm of its family.
+    pub(super) fn for_algorithm(self, algorithm: Algorithm) -> Result<Self, SigningFault> {
         match self {
-            Self::Secret(secret) if secret.len() < secret_len(algorithm) => {
-                Err(SigningFault::SecretTooShort { bytes: secret.len(), needed: secret_len(algorithm) })
-            }
-            Self::Rsa(_) | Self::Ec(_) | Self::Ed25519(_) | Self::Secret(_) => Ok(()),
+            Self::Secret(secret, _) => Self::from_secret(secret.as_bytes(), algorithm),
+            key if key.family() == algorithm.family() => Ok(key),
+            key => Err(SigningFault::OtherFamily { family: key.family(), algorithm }),
         }
     }
 
@@ -90,7 +104,7 @@ impl PrivateKey {
             Self::Rsa(key) => rsa(key).map(|der| encode("PRIVATE KEY", der.as_ref())),
             Self::Ec(key) => key.to_pkcs8v1().map(|der| encode("PRIVATE KEY", der.as_ref())),
             Self::Ed25519(key) => key.to_pkcs8v1().map(|der| encode("PRIVATE KEY", der.as_ref())),
-            Self::Secret(secret) => Ok(secret.clone()),
+            Self::Secret(secret, _) => String::from_utf8(secret.as_bytes().to_vec()).map_err(|_| Unspecified),
         };
         encoded.map_err(|_| SigningFault::Library)
     }
@@ -100,29 +114,23 @@ impl PrivateKey {
             Self::Rsa(key) => key.public_key().as_der(),
             Self::Ec(key) => key.public_key().as_der(),
             Self::Ed25519(key) => key.public_key().as_der(),
-            Self::Secret(_) => return Err(SigningFault::NoPublicHalf),
+            Self::Secret(..) => return Err(SigningFault::NoPublicHalf),
         };
         encoded.map(|der| encode("PUBLIC KEY", der.as_ref())).map_err(|_| SigningFault::Library)
     }
 
     /// The signature over these bytes. The algorithm must be one of the key's family.
-    pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, SigningFault> {
-        let signature = match self {
+    pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
+        match self {
             Self::Rsa(key) => {
                 let mut signature = vec![0; key.public_modulus_len()];
-                let encoding = rsa_encoding(algorithm).ok_or(SigningFault::Library)?;
+                let encoding = rsa_encoding(algorithm).ok_or(Unspecified)?;
                 key.sign(encoding, &SystemRandom::new(), message, &mut signature).map(|()| signature)
             }
             Self::Ec(key) => key.sign(&SystemRandom::new(), message).map(|signature| signature.as_ref().to_vec()),
             Self::Ed25519(key) => key.try_sign(message).map(|signature| signature.as_ref().to_vec()),
-            Self::Secret(secret) => match algorithm.check() {
-                Check::Secret(hash) => {
-                    Ok(hmac::sign(&hmac::Key::new(hash, secret.as_bytes()), message).as_ref().to_vec())
-                }
-                Check::Public(_) => Err(Unspecified),
-            },
-        };
-        signature.map_err(|_| SigningFault::Library)
+            Self::Secret(_, key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
+        }
     }
 }
 

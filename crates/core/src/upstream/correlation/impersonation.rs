@@ -5,6 +5,7 @@ use super::CorrelationFault;
 use super::json_body::{self, MediaTypeFault};
 use super::part::{Part, PartFault};
 use crate::http::header::HeaderName;
+use crate::http::query::Query;
 use crate::http::request::{Body, Lookup, Request};
 use crate::jose::{JsonFault, read_json};
 use crate::principal::Principal;
@@ -31,7 +32,7 @@ pub enum ImpersonationSource {
 /// Why a body can't be looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyFault {
-    /// Envoy was not told to send bodies along (`with_request_body`).
+    /// Envoy is not configured to send bodies along (`with_request_body`), or does not on this route.
     #[error("the request has a body and Envoy did not send it along")]
     NotSent,
     /// Envoy sent its beginning only, or another length than the request says that it has.
@@ -77,6 +78,10 @@ impl Impersonation {
     pub(super) fn of(&self, principal: &Principal, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
         let value = match &self.source {
             ImpersonationSource::Header(name) => in_header(name, request),
+            // Frameworks that put the parameters of the query and the members of the body into one map find it there, too.
+            ImpersonationSource::Body(name) if Query::new(request.query).may_name(|other| alike(other, name)) => {
+                Err(CorrelationFault::ImpersonatedInQuery)
+            }
             ImpersonationSource::Body(name) => in_body(name, request),
         }?;
         match value.filter(|value| !value.as_str().is_empty()) {
@@ -143,10 +148,18 @@ fn alike(one: &str, other: &str) -> bool {
     one == other || (folded(one) == folded(other) && !folded(one).is_empty())
 }
 
-/// The body, if it is certain that this is all of it. One that Envoy does not send along and says no length of looks like none: nobody
-/// is named then, which gives nobody anything.
+/// The body, if it is certain that this is all of it.
 fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], BodyFault> {
     let length = request.headers.get("content-length");
+    let nothing_seen = match request.body {
+        Body::NotSent => true,
+        // Who is not Envoy can write, too, that the body is whole.
+        Body::Whole(bytes) | Body::Text(bytes) => bytes.is_empty(),
+        Body::Partial => false,
+    };
+    if nothing_seen && says_that_it_has_one(request) {
+        return Err(BodyFault::NotSent);
+    }
     match (request.body, length) {
         (Body::Partial, _) | (Body::Whole(_) | Body::Text(_), Lookup::Repeated) => Err(BodyFault::Partial),
         (Body::Whole(bytes) | Body::Text(bytes), Lookup::One(length))
@@ -159,6 +172,16 @@ fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], BodyFault> {
         (Body::NotSent, Lookup::Absent | Lookup::One(b"0")) => Ok(&[]),
         (Body::NotSent, Lookup::One(_) | Lookup::Repeated) => Err(BodyFault::NotSent),
     }
+}
+
+/// Returns true if a request without a length says that it has a body: by a transfer coding (RFC 9112 §6.3), which Envoy takes away before it
+/// asks; or by a type, where a client without a body writes a length of 0 (RFC 9110 §8.6). In HTTP/2 and HTTP/3 a body needs none of them, and
+/// what says that there is none (the flag END_STREAM) is not shown to us.
+fn says_that_it_has_one(request: &Request<'_>) -> bool {
+    let there = |name: &str| request.headers.sole(name) != Lookup::Absent;
+    let means_content = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
+    let no_length = request.headers.get("content-length") == Lookup::Absent;
+    there("transfer-encoding") || (means_content && no_length && there("content-type"))
 }
 
 /// A whole number of 64 bits as it stands in the body: JSON has one spelling for it. Any other number has many (`1.50`, `15e-1`, `-0`),

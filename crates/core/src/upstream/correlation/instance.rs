@@ -2,7 +2,7 @@
 
 use super::CorrelationFault;
 use super::part::{Part, PartFault};
-use crate::authz::{PathPattern, Segment};
+use crate::authz::PathPattern;
 use crate::http::header::HeaderName;
 use crate::http::path::CanonicalPath;
 use crate::http::request::{Lookup, Request};
@@ -25,7 +25,7 @@ impl InstanceSources {
     /// # Errors
     /// [`CorrelationFault`] when it can't be one, or two are named.
     pub(super) fn of(&self, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
-        let in_path = self.paths.iter().find_map(|pattern| in_path(pattern, &request.path));
+        let in_path = self.in_path(&request.path)?;
         let in_header = match self.header.as_ref().map(|name| request.headers.sole(name.as_str())) {
             None | Some(Lookup::Absent) => None,
             Some(Lookup::Repeated) => return Err(CorrelationFault::Instances),
@@ -44,23 +44,11 @@ impl InstanceSources {
             Err(fault) => Err(CorrelationFault::Instance(fault)),
         }
     }
-}
 
-/// The parameter's value, if the whole path matches.
-fn in_path<'p>(pattern: &PathPattern, path: &'p CanonicalPath<'_>) -> Option<&'p str> {
-    let mut found = None;
-    let mut segments = path.segments();
-    for expected in pattern.segments() {
-        let segment = segments.next()?;
-        match expected {
-            Segment::Literal(text) if **text == *segment => {}
-            Segment::Literal(_) => return None,
-            Segment::Parameter(name) => {
-                if **name == *PARAMETER {
-                    found = Some(segment);
-                }
-            }
-        }
+    /// The id in the path as the service reads it, which is as rules do.
+    fn in_path<'p>(&self, path: &'p CanonicalPath<'_>) -> Result<Option<&'p str>, CorrelationFault> {
+        let sure = self.paths.iter().find_map(|pattern| pattern.parameter(PARAMETER, path));
+        let widest = self.paths.iter().find_map(|pattern| pattern.parameter_read_widely(PARAMETER, path));
+        if sure == widest { Ok(sure) } else { Err(CorrelationFault::Instances) }
     }
-    if pattern.rest().is_some() || segments.next().is_none() { found } else { None }
 }

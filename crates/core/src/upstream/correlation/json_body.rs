@@ -17,6 +17,9 @@ pub enum MediaTypeFault {
         "has a `content-type` other than `application/json` or `application/….+json`, without charset or with `charset=utf-8`"
     )]
     Other,
+    /// A type of JSON by its end, and another one by its beginning.
+    #[error("has a `content-type` that ends in `+json` and begins like a type of another syntax")]
+    Mixed,
     /// The bytes are not those that the service reads.
     #[error("has a `content-encoding`")]
     Coded,
@@ -34,8 +37,9 @@ pub(super) fn check(headers: &Headers<'_>) -> Result<(), MediaTypeFault> {
     match headers.sole("content-type") {
         Lookup::Absent => Err(MediaTypeFault::Missing),
         Lookup::Repeated => Err(MediaTypeFault::Repeated),
-        Lookup::One(value) if is_json(value) => Ok(()),
-        Lookup::One(_) => Err(MediaTypeFault::Other),
+        Lookup::One(value) if !is_json(value) => Err(MediaTypeFault::Other),
+        Lookup::One(value) if is_mixed(value) => Err(MediaTypeFault::Mixed),
+        Lookup::One(_) => Ok(()),
     }
 }
 
@@ -69,6 +73,68 @@ fn is_structured(subtype: &str) -> bool {
     stem.is_some_and(|(stem, suffix)| suffix.eq_ignore_ascii_case(SUFFIX) && is_plain(stem))
 }
 
+/// Returns true if some server reads another syntax than JSON by a part of this `content-type`, which [`is_json`]: by the first
+/// letters of its subtype (Undertow, RESTEasy Reactive and Vert.x ask for the beginning `application/x-www-form-urlencoded`), by one of
+/// several structured suffixes, or by a word that it holds anywhere.
+fn is_mixed(value: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(value).to_ascii_lowercase();
+    let subtype = text.get(TYPE.len()..).unwrap_or_default();
+    let subtype = subtype.split([';', ' ', '\t']).next().unwrap_or_default();
+    let stem = subtype.strip_suffix("+json").unwrap_or_default();
+    let begins = |stem: &str| OTHER_SYNTAXES.iter().any(|other| stem.starts_with(other));
+    FORMS.iter().any(|form| text.contains(form))
+        || stem.contains('+')
+        || begins(stem)
+        || stem.strip_prefix("x-").is_some_and(begins)
+}
+
+/// Words by which servers know a form, wherever they find them.
+const FORMS: [&str; 3] = ["urlencoded", "form-data", "multipart"];
+
+/// The first letters of subtypes of `application` whose syntax is not JSON, and that servers parse; each also after `x-`.
+const OTHER_SYNTAXES: [&str; 40] = [
+    "avro",
+    "bson",
+    "cbor",
+    "csv",
+    "edn",
+    "graphql",
+    "grpc",
+    "hjson",
+    "jackson-smile",
+    "java-serialized",
+    "javascript",
+    "json-lines",
+    "json-seq",
+    "json5",
+    "jsonc",
+    "jsonl",
+    "ldjson",
+    "messagepack",
+    "msgpack",
+    "n-quads",
+    "n-triples",
+    "ndjson",
+    "octet-stream",
+    "php",
+    "plist",
+    "protobuf",
+    "smile",
+    "toml",
+    "turtle",
+    "ubjson",
+    "vnd.apache.avro",
+    "vnd.apache.thrift",
+    "vnd.cbor",
+    "vnd.google.protobuf",
+    "vnd.msgpack",
+    "vnd.php",
+    "vnd.yaml",
+    "www-form",
+    "xml",
+    "yaml",
+];
+
 /// Returns true for a text that no reader takes apart.
 fn is_plain(text: &str) -> bool {
     !text.is_empty()
@@ -77,7 +143,7 @@ fn is_plain(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{MediaTypeFault, check, is_json};
+    use super::{MediaTypeFault, check, is_json, is_mixed};
     use crate::http::request::{Field, Headers};
 
     #[test]
@@ -142,6 +208,63 @@ mod tests {
             assert!(!is_json(bad.as_bytes()), "{bad}");
         }
         assert!(!is_json(b"application/json; a=\xff"));
+    }
+
+    /// Servers match types by prefix: `application/x-www-form-urlencoded+json` is a form to them.
+    #[test]
+    fn a_structured_suffix_does_not_hide_another_type() {
+        for good in [
+            "application/json",
+            "application/json; version=1",
+            "application/vnd.api+json",
+            "application/hal+json",
+            "application/problem+json",
+            "application/cloudevents+json",
+            "application/json-patch+json",
+            "application/merge-patch+json",
+            "application/vnd.example.invoice-v2+json; charset=utf-8",
+            "application/geo+json",
+            "application/ld+json",
+            "application/ion+json",
+            "application/rdf+json",
+            "application/vnd.kafka.avro.v2+json",
+            "application/vnd.formio+json",
+        ] {
+            assert!(is_json(good.as_bytes()) && !is_mixed(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "application/x-www-form-urlencoded+json",
+            "Application/X-WWW-Form-URLencoded+JSON; charset=utf-8",
+            "application/x-www-form-urlencoded.v1+json",
+            "application/vnd.x-www-form-urlencoded+json",
+            "application/json; a=x-www-form-urlencoded",
+            "application/multipart+json",
+            "application/form-data+json",
+            "application/xml+json",
+            "application/xml-dtd+json",
+            "application/soap+xml+json",
+            "application/vnd.a+xml+json",
+            "application/a+b+json",
+            "application/yaml+json",
+            "application/x-yaml+json",
+            "application/vnd.yaml+json",
+            "application/cbor+json",
+            "application/msgpack+json",
+            "application/x-msgpack+json",
+            "application/vnd.msgpack+json",
+            "application/x-ndjson+json",
+            "application/ndjson+json",
+            "application/json-seq+json",
+            "application/jsonl+json",
+            "application/json5+json",
+            "application/octet-stream+json",
+            "application/x-protobuf+json",
+            "application/graphql+json ;a=b",
+        ] {
+            assert!(is_json(bad.as_bytes()) && is_mixed(bad.as_bytes()), "{bad}");
+            let field = Field { name: b"content-type", value: bad.as_bytes() };
+            assert_eq!(check(&Headers::new(vec![field])), Err(MediaTypeFault::Mixed), "{bad}");
+        }
     }
 
     #[test]

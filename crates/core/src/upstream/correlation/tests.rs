@@ -170,7 +170,6 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
         (r#"{"customer": "c", "customers": "d", "customer2": "e", "": "f", "_": "g"}"#, Some("c")),
         (r#""customer""#, None),
         ("7", None),
-        ("", None),
     ] {
         assert_eq!(of(body), Ok(expected.map(str::to_owned)), "{body}");
     }
@@ -227,6 +226,29 @@ fn a_body_that_is_not_there_whole_names_nobody_for_certain() {
     assert_eq!(of(Body::NotSent, &[("content-length", "2")]), not_sent);
     assert_eq!(of(Body::NotSent, &[("content-length", "0")]), Ok(()));
     assert_eq!(of(Body::NotSent, &[]), Ok(()));
+    // It says that it has one. A client can also write that it is whole.
+    let chunked = ("Transfer-Encoding", "chunked");
+    for body in [Body::NotSent, Body::Whole(b""), Body::Text(b"")] {
+        assert_eq!(of(body, &[chunked]), not_sent, "{body:?}");
+        assert_eq!(of(body, &[("transfer_encoding", "")]), not_sent, "{body:?}");
+        assert_eq!(of(body, &[chunked, ("content-length", "0")]), not_sent, "{body:?}");
+        assert_eq!(of(body, &[JSON]), not_sent, "{body:?}");
+        assert_eq!(of(body, &[JSON, ("content-length", "0")]), Ok(()), "{body:?}");
+    }
+    assert_eq!(of(Body::Whole(b"{}"), &[chunked, JSON]), Ok(()));
+}
+
+#[test]
+fn the_member_in_the_query_is_ambiguous() {
+    let of = |path: &str, body| made(path, body, &[JSON], &["impersonate"]).map(|made| made.impersonated.is_some());
+    let body = Body::Whole(br#"{"customer": "c"}"#);
+    assert_eq!(of("/?a=customer&customers=1&b[customer]=2", body), Ok(true));
+    for query in ["customer=c", "Customer", "a=1&customer_=d", "a;customer[]=d", "%63ustomer=d", "%u0063ustomer=d"] {
+        for body in [body, Body::Whole(b"{}"), Body::NotSent] {
+            let path = format!("/?{query}");
+            assert_eq!(of(&path, body), Err(CorrelationFault::ImpersonatedInQuery), "{query} {body:?}");
+        }
+    }
 }
 
 #[test]
@@ -248,7 +270,7 @@ fn a_body_is_read_by_its_content_type() {
     let form = Body::Whole(br#"{"a":"&customer=victim&b="}"#);
     assert_eq!(of(form, &[("content-type", "application/x-www-form-urlencoded")]), fault(MediaTypeFault::Other));
     // Without a body there is nothing to read.
-    assert_eq!(of(Body::Whole(b""), &[("content-type", "text/plain")]), Ok(None));
+    assert_eq!(of(Body::Whole(b""), &[("content-type", "text/plain"), ("content-length", "0")]), Ok(None));
 }
 
 #[test]

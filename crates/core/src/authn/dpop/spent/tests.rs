@@ -75,10 +75,13 @@ fn a_clock_that_went_forward_and_back_makes_no_proof_good_again() {
 #[test]
 fn what_another_process_may_have_accepted_is_refused() {
     let spent = remembering();
-    spent.refuse_before(Timestamp::from_millis(1_000_700));
-    assert_eq!(spent.spend(C, ["key", "a"], Timestamp::from_millis(999_999), NOW), Err(SpendFault::Forgotten));
-    assert_eq!(spent.spend(C, ["key", "a"], NOW, NOW), Ok(()), "made in the second of the start");
-    spent.refuse_before(Timestamp::from_secs(500));
+    spent.refuse_until(Timestamp::from_millis(1_000_700));
+    for made in [999_999, 1_000_000, 1_000_999] {
+        let found = spent.spend(C, ["key", "a"], Timestamp::from_millis(made), NOW);
+        assert_eq!(found, Err(SpendFault::Forgotten), "{made}: before the start, or in its second");
+    }
+    assert_eq!(spent.spend(C, ["key", "a"], later(1), later(1)), Ok(()));
+    spent.refuse_until(Timestamp::from_secs(500));
     assert_eq!(spent.spend(C, ["key", "b"], Timestamp::from_secs(600), NOW), Err(SpendFault::Forgotten));
 }
 

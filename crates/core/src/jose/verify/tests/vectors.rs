@@ -1,5 +1,6 @@
 //! The example signatures of the standards. Some of their payloads are no claims, so these go past the reading of tokens.
 
+use jsonwebtoken::signature::Verifier as _;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -54,7 +55,8 @@ fn the_examples_of_the_standards_verify() {
         }
         let (header, key) = (header.unwrap(), key(&row).unwrap());
         let (message, mut signature) = compact.into_signed();
-        let verifies = |signature: &[u8]| key.verifies(header.algorithm(), message.as_bytes(), signature);
+        let key = key.verifier(header.algorithm()).unwrap();
+        let verifies = |signature: &Vec<u8>| key.verify(message.as_bytes(), signature).is_ok();
         assert!(verifies(&signature), "{}", row.source);
         signature[0] ^= 1;
         assert!(!verifies(&signature), "{}", row.source);

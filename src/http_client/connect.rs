@@ -1,0 +1,191 @@
+//! Connects by TCP, and tells what a failure shows: that the server is away, that this machine has nothing left to connect with, or neither.
+
+use http::Uri;
+use http::uri::Scheme;
+use hyper_util::rt::TokioIo;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tower::Service;
+
+/// How long a connection may take to come about, over all addresses of a name. Less than any question may take, so that a server that
+/// does not accept connections is always told as that.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long one address is waited for before the next is tried beside it (RFC 8305 §5).
+const NEXT: Duration = Duration::from_millis(300);
+
+/// What a failure shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// The server is away: its machine or the network says so, for each of its addresses, or its name has none.
+    Away,
+    /// The connection came about, and was closed. What was sent on it can be why.
+    Closed,
+    /// This machine has no port, descriptor or memory left. That says nothing of the server, and many questions can bring it about.
+    Local,
+    /// None of these: no answer in time, or a certificate that is not trusted.
+    Unclear,
+}
+
+impl Shown {
+    fn of(error: &io::Error) -> Self {
+        use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
+        if is_local(error) {
+            return Self::Local;
+        }
+        match error.kind() {
+            ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable => Self::Away,
+            AddrNotAvailable => Self::Local,
+            _ => Self::Unclear,
+        }
+    }
+
+    /// What the failures at two addresses of a server show together: the least of what each shows of it.
+    const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Local, _) | (_, Self::Local) => Self::Local,
+            (Self::Away, Self::Away) => Self::Away,
+            (_, _) => Self::Unclear,
+        }
+    }
+}
+
+fn is_local(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    const LOCAL: [Errno; 7] =
+        [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::ADDRINUSE, Errno::NOBUFS, Errno::NOMEM, Errno::AGAIN];
+    Errno::from_io_error(error).is_some_and(|errno| LOCAL.contains(&errno))
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub(super) struct ConnectFault {
+    error: io::Error,
+    pub(super) shows: Shown,
+}
+
+impl ConnectFault {
+    fn new(error: io::Error) -> Self {
+        let shows = Shown::of(&error);
+        Self { error, shows }
+    }
+}
+
+/// Connects to whatever stands in an address.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Connector;
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<TcpStream>;
+    type Error = ConnectFault;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectFault>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectFault>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(async move {
+            let addresses = look_up(&uri).await?;
+            let none = || ConnectFault::new(io::ErrorKind::TimedOut.into());
+            let stream = timeout(CONNECT, connect(addresses)).await.unwrap_or_else(|_| Err(none()))?;
+            // A question that goes out later is as good.
+            let _ = stream.set_nodelay(true);
+            Ok(TokioIo::new(stream))
+        })
+    }
+}
+
+/// The addresses of a server; at least one.
+async fn look_up(uri: &Uri) -> Result<Vec<SocketAddr>, ConnectFault> {
+    let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
+    let host = uri.host().unwrap_or_default();
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let away = |error| {
+        let shows = if is_local(&error) { Shown::Local } else { Shown::Away };
+        ConnectFault { error, shows }
+    };
+    let addresses: Vec<SocketAddr> = lookup_host((host, port)).await.map_err(away)?.collect();
+    if addresses.is_empty() { Err(away(io::Error::other("the name has no address"))) } else { Ok(addresses) }
+}
+
+/// Tries each address: the next when one has failed, or beside it when it takes long.
+async fn connect(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectFault> {
+    let mut rest = addresses.into_iter();
+    let mut attempts = JoinSet::new();
+    let mut fault: Option<ConnectFault> = None;
+    loop {
+        if let Some(address) = rest.next() {
+            attempts.spawn(TcpStream::connect(address));
+        }
+        let next = match timeout(NEXT, attempts.join_next()).await {
+            Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
+            Ok(Some(Ok(Err(error)))) => ConnectFault::new(error),
+            Ok(Some(Err(error))) => ConnectFault::new(error.into()),
+            Ok(None) => return Err(fault.unwrap_or_else(|| ConnectFault::new(io::ErrorKind::NotFound.into()))),
+            Err(_) => continue,
+        };
+        let shows = fault.map_or(next.shows, |before| before.shows.and(next.shows));
+        fault = Some(ConnectFault { shows, ..next });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ConnectFault, Shown, connect, look_up};
+    use rustix::io::Errno;
+    use std::io;
+    use tokio::net::TcpListener;
+
+    #[test]
+    fn only_what_no_client_brings_about_shows_that_a_server_is_away() {
+        for (errno, expected) in [
+            (Errno::CONNREFUSED, Shown::Away),
+            (Errno::HOSTUNREACH, Shown::Away),
+            (Errno::NETUNREACH, Shown::Away),
+            (Errno::NETDOWN, Shown::Away),
+            (Errno::TIMEDOUT, Shown::Unclear),
+            (Errno::CONNRESET, Shown::Unclear),
+            (Errno::ACCESS, Shown::Unclear),
+            (Errno::MFILE, Shown::Local),
+            (Errno::NFILE, Shown::Local),
+            (Errno::ADDRNOTAVAIL, Shown::Local),
+            (Errno::NOBUFS, Shown::Local),
+            (Errno::NOMEM, Shown::Local),
+        ] {
+            assert_eq!(ConnectFault::new(errno.into()).shows, expected, "{errno}");
+        }
+        assert_eq!(ConnectFault::new(io::ErrorKind::TimedOut.into()).shows, Shown::Unclear);
+    }
+
+    #[test]
+    fn one_address_that_says_otherwise_is_enough() {
+        use Shown::{Away, Local, Unclear};
+        for (one, other, expected) in
+            [(Away, Away, Away), (Away, Unclear, Unclear), (Away, Local, Local), (Unclear, Local, Local)]
+        {
+            assert_eq!((one.and(other), other.and(one)), (expected, expected), "{one:?} {other:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn each_address_is_tried() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = listener.local_addr().unwrap();
+        // Nobody listens there any more.
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        assert_eq!(connect(vec![gone, good]).await.unwrap().peer_addr().unwrap(), good);
+        assert_eq!(connect(vec![gone, gone]).await.unwrap_err().shows, Shown::Away);
+        let absent = look_up(&"https://absent.invalid/".parse().unwrap()).await.unwrap_err();
+        assert_eq!(absent.shows, Shown::Away, "{absent}");
+        let found = look_up(&"https://[::1]/".parse().unwrap()).await.unwrap();
+        assert_eq!(found, ["[::1]:443".parse().unwrap()]);
+    }
+}

@@ -1,0 +1,101 @@
+//! Whether a server is away, from how questions to it have failed. Pure: knows no server.
+//!
+//! `unavailable: error` leaves a check to Envoy while it is, which may let everybody pass: so nothing that one token brings about,
+//! or a flood, may be taken for it.
+
+use modgud_core::authn::AnswerKey;
+
+/// How many tokens must have failed in a row, when each failure may come from its token.
+const TOKENS: usize = 5;
+
+/// What a failure says of whether the server is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// It is, whatever was asked.
+    Sure,
+    /// It may be, or the token may be one that something before the server does not like.
+    Likely,
+    /// It is not, or nothing.
+    None,
+}
+
+/// The failures since the last answer.
+#[derive(Debug, Default)]
+pub(super) struct Absence {
+    sure: bool,
+    /// The different tokens whose failures were likely signs.
+    tokens: Vec<AnswerKey>,
+}
+
+impl Absence {
+    /// The server has answered.
+    pub(super) fn answered(&mut self) {
+        *self = Self::default();
+    }
+
+    /// It has not, and that says something of it.
+    pub(super) fn failed(&mut self, sign: Sign, token: AnswerKey) {
+        match sign {
+            Sign::Sure => self.sure = true,
+            Sign::Likely => {
+                self.sure = false;
+                if self.tokens.len() < TOKENS && !self.tokens.contains(&token) {
+                    self.tokens.push(token);
+                }
+            }
+            Sign::None => *self = Self::default(),
+        }
+    }
+
+    /// Whether the server is away. `paused`: it is left alone because it has failed several times in a row.
+    pub(super) const fn is_away(&self, paused: bool) -> bool {
+        self.sure || (paused && self.tokens.len() >= TOKENS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Absence, Sign, TOKENS};
+    use modgud_core::authn::{AnswerKey, KnownAnswers};
+
+    fn tokens() -> Vec<AnswerKey> {
+        let known = KnownAnswers::default();
+        (0..=TOKENS).map(|number| known.key_of(&number.to_string())).collect()
+    }
+
+    #[test]
+    fn a_sure_sign_is_enough_until_there_is_another() {
+        let tokens = tokens();
+        for (next, away) in [(Sign::Sure, true), (Sign::Likely, false), (Sign::None, false)] {
+            let mut absence = Absence::default();
+            absence.failed(Sign::Sure, tokens[0]);
+            assert!(absence.is_away(false));
+            absence.failed(next, tokens[0]);
+            assert_eq!((absence.is_away(false), absence.is_away(true)), (away, away), "{next:?}");
+        }
+    }
+
+    #[test]
+    fn likely_signs_need_several_tokens_and_a_server_that_is_left_alone() {
+        let tokens = tokens();
+        let mut absence = Absence::default();
+        for _ in 0..100 {
+            absence.failed(Sign::Likely, tokens[0]);
+            assert!(!absence.is_away(true), "one odd token");
+        }
+        for token in &tokens {
+            absence.failed(Sign::Likely, *token);
+        }
+        assert!(absence.is_away(true) && !absence.is_away(false));
+        let failed: fn(&mut Absence, AnswerKey) = |absence, token| absence.failed(Sign::None, token);
+        for reset in [failed, |absence, _| absence.answered()] {
+            let mut absence = Absence::default();
+            for token in &tokens[..TOKENS - 1] {
+                absence.failed(Sign::Likely, *token);
+            }
+            reset(&mut absence, tokens[0]);
+            absence.failed(Sign::Likely, tokens[TOKENS]);
+            assert!(!absence.is_away(true), "not in a row");
+        }
+    }
+}

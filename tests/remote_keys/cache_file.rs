@@ -1,0 +1,146 @@
+//! A `cache_file` that somebody else could have written: `modgud check` warns of it, and a server says that it does not believe it.
+
+use super::asked::yaml;
+use crate::cli::process::{Serving, run_in};
+use crate::support::idp::{Idp, IdpKey, Reply};
+use modgud_testbed::http::Exchange;
+use rustix::process::{Signal, geteuid};
+use serde_json::Value;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
+
+/// A user who is neither root nor the one who runs the tests.
+const STRANGER: u32 = 65_533;
+/// The largest file that is read.
+const BOUND: usize = 2 * 1024 * 1024;
+/// How a server begins what it says of a file that it does not believe.
+const NOT_USED: &str = "what `cache_file` holds is not used";
+
+/// Gives a file to another user. Only root can: without, it says so, and there is nothing to test.
+#[expect(clippy::print_stderr, reason = "the output says what was not tested")]
+fn given_away(file: &Path) -> bool {
+    let root = geteuid().is_root();
+    if root {
+        chown(file, Some(STRANGER), None).unwrap();
+    } else {
+        eprintln!("not run as root: no file can be given to another user, so no file of another owner is tested");
+    }
+    root
+}
+
+/// The text for a file of another owner.
+fn of_another_owner() -> String {
+    let own = geteuid().as_raw();
+    format!(
+        "the file belongs to the user with id {STRANGER}, who could have written keys of their own into it, and modgud runs as the \
+         user with id {own}; remove it, or give it to that user (`chown {own}`)"
+    )
+}
+
+const WRITABLE: &str = "others than its owner may write it, and so could have put in keys of their own; make it writable by its owner only";
+
+/// What `modgud check` warns of, for the file `keys.json` in this folder.
+async fn cautions(folder: &Path, kind: &str) -> Vec<String> {
+    let key = match kind {
+        "jwks" => "jwks: { url: 'https://login.example.com/jwks', cache_file: keys.json }",
+        _ => "oidc: { issuer: 'https://login.example.com', cache_file: keys.json }",
+    };
+    fs::write(folder.join("modgud.yaml"), yaml(key)).unwrap();
+    let said = run_in(folder, &[], &["check", "--offline", "--config", "modgud.yaml"]).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
+    let cautions = said.out.lines().filter_map(|line| line.strip_prefix("caution: "));
+    let cautions: Vec<String> = cautions.filter(|line| line.contains("cache_file")).map(str::to_owned).collect();
+    let denied = run_in(folder, &[], &["check", "--offline", "--config", "modgud.yaml", "--deny-cautions"]).await;
+    assert!(cautions.is_empty() || denied.code == Some(1), "{}", denied.out);
+    cautions
+}
+
+#[tokio::test]
+async fn check_warns_of_a_cache_file_that_would_not_be_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, target) = (folder.path().join("keys.json"), folder.path().join("elsewhere.json"));
+    for kind in ["jwks", "oidc"] {
+        let place = format!("authenticators[0].jwt.keys[0].{kind}.cache_file: `keys.json`: ");
+        let until = "; until then a restart while the provider is down serves without them";
+        let warned = async |what: &str| {
+            let [caution] = <[String; 1]>::try_from(cautions(folder.path(), kind).await).unwrap();
+            assert!(caution.ends_with(&format!("{place}{what}{until}")), "{caution}");
+            assert!(caution.starts_with("modgud.yaml:7:"), "{caution}");
+        };
+        // None is there yet; one of one's own; a link to one of one's own.
+        assert_eq!(cautions(folder.path(), kind).await, [""; 0]);
+        fs::write(&target, "").unwrap();
+        fs::set_permissions(&target, Permissions::from_mode(0o644)).unwrap();
+        symlink(&target, &path).unwrap();
+        assert_eq!(cautions(folder.path(), kind).await, [""; 0]);
+        fs::set_permissions(&target, Permissions::from_mode(0o664)).unwrap();
+        warned(WRITABLE).await;
+        fs::set_permissions(&target, Permissions::from_mode(0o644)).unwrap();
+        if given_away(&target) {
+            warned(&of_another_owner()).await;
+            fs::rename(&target, &path).unwrap();
+            warned(&of_another_owner()).await;
+        } else {
+            fs::rename(&target, &path).unwrap();
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        warned("it is no regular file, and is not read; remove it").await;
+        fs::remove_dir(&path).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_says_which_cache_file_it_does_not_believe_and_why() {
+    let key = IdpKey::new("key");
+    let idp = Idp::of(&[&key]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, target) = (folder.path().join("keys.json"), folder.path().join("elsewhere.json"));
+    let entry = format!("jwks: {{ url: {:?}, refresh: 1s, cache_file: keys.json }}", idp.url("/jwks"));
+    fs::write(folder.path().join("modgud.yaml"), yaml(&entry)).unwrap();
+    let start = async || Serving::start(folder.path(), "", &["--config", "modgud.yaml"]).await;
+    // The file is written before the next question is asked.
+    let serving = start().await;
+    idp.asked("/jwks", 2).await;
+    assert_eq!(serving.end(Signal::TERM).await.code, Some(0));
+    let written = fs::read(&path).unwrap();
+    idp.reply("/jwks", Reply::Close);
+
+    // A restart while the provider is down: whether it is ready, and what it says of the file.
+    let restart = async || {
+        let (serving, before) = (start().await, idp.count("/jwks"));
+        // The file is read before the first question, and readiness waits for its end.
+        idp.asked("/jwks", before + 2).await;
+        let ready = Exchange::get(serving.admin, "/readyz").await.unwrap().body;
+        let said = serving.end(Signal::TERM).await;
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+        let events = said.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let told = events.filter(|event| event["message"] == NOT_USED).map(|event| {
+            assert_eq!((event["level"].as_str(), event["file"].as_str()), (Some("WARN"), Some("keys.json")), "{event}");
+            event["error"].as_str().unwrap().to_owned()
+        });
+        (String::from_utf8(ready).unwrap(), told.collect::<Vec<String>>())
+    };
+    let believed = ("ready\n".to_owned(), Vec::new());
+    let not_believed = |why: &str| ("not ready: keys of idp\n".to_owned(), vec![why.to_owned()]);
+
+    assert_eq!(restart().await, believed);
+    fs::rename(&path, &target).unwrap();
+    symlink(&target, &path).unwrap();
+    assert_eq!(restart().await, believed, "a link to one's own file");
+    fs::set_permissions(&target, Permissions::from_mode(0o622)).unwrap();
+    assert_eq!(restart().await, not_believed(WRITABLE));
+    fs::set_permissions(&target, Permissions::from_mode(0o600)).unwrap();
+    let mut large = written.clone();
+    large.resize(BOUND + 1, b' ');
+    fs::write(&target, large).unwrap();
+    let too_large = format!("the file is larger than {BOUND} bytes, which modgud never writes; remove it");
+    assert_eq!(restart().await, not_believed(&too_large), "its first part is the whole set");
+    fs::write(&target, written).unwrap();
+    if given_away(&target) {
+        assert_eq!(restart().await, not_believed(&of_another_owner()), "through a link");
+        fs::rename(&target, &path).unwrap();
+        assert_eq!(restart().await, not_believed(&of_another_owner()));
+    }
+}
