@@ -19,12 +19,12 @@ pub(crate) fn read_file_to_limit(path: &Path, limit: u64) -> io::Result<Option<V
 }
 
 /// The same of a file that is read again and again, and so has to be a regular one: a pipe in its place would be waited for without end.
-pub(crate) fn regular_file(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_regular_file_to_limit(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let file = open_at_once(path, OFlags::empty())?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file"));
     }
-    read(file, limit)
+    read_to_limit(file, limit)
 }
 
 /// Opens a file for reading. A pipe in its place is opened at once, instead of waited for without end.
@@ -35,7 +35,7 @@ pub(crate) fn open_at_once(path: &Path, flags: OFlags) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use super::{read, regular_file};
+    use super::{read_regular_file_to_limit, read_to_limit};
     use std::fs;
     use std::io::repeat;
     use std::path::Path;
@@ -54,10 +54,10 @@ mod tests {
         let (file, pipe) = (folder.path().join("file"), folder.path().join("pipe"));
         fs::write(&file, "abc").unwrap();
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        assert_eq!(regular_file(&file, 3).unwrap().as_deref(), Some(b"abc".as_slice()));
-        assert_eq!(regular_file(&file, 2).unwrap(), None);
+        assert_eq!(read_regular_file_to_limit(&file, 3).unwrap().as_deref(), Some(b"abc".as_slice()));
+        assert_eq!(read_regular_file_to_limit(&file, 2).unwrap(), None);
         for other in [pipe.as_path(), folder.path(), Path::new("/dev/zero")] {
-            let error = regular_file(other, 3).unwrap_err();
+            let error = read_regular_file_to_limit(other, 3).unwrap_err();
             assert_eq!(error.to_string(), "it is no regular file", "{}", other.display());
         }
     }

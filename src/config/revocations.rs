@@ -1,5 +1,6 @@
 //! The file of revocations: YAML for people, JSON for what has a million entries. Knows nothing of who follows its changes.
 
+use crate::read_limit::read_regular_file_to_limit;
 use super::beside::Beside;
 use super::de::FormFault;
 use super::path::Path as At;
@@ -159,7 +160,7 @@ struct Before {
 /// [`RevocationsError`], with the place in the file where there is one.
 pub fn read(file: &Path) -> Result<RevocationList, RevocationsError> {
     let own = || file.to_path_buf();
-    let content = bounded::regular_file(file, MAX_JSON_BYTES)
+    let content = read_regular_file_to_limit(file, MAX_JSON_BYTES)
         .map_err(|error| RevocationsError::Read { file: own(), error })?
         .ok_or_else(|| RevocationsError::TooLarge { file: own() })?;
     match content.trim_ascii_start().first() {

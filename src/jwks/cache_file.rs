@@ -2,8 +2,7 @@
 //! change, so that keys that stay the same are not written again.
 
 use super::source::Location;
-use crate::io::{self, open_at_once};
-use crate::read_limit::read_to_limit;
+use crate::read_limit::{open_at_once, read_to_limit};
 use bytes::Bytes;
 use modgud_core::time::Timestamp;
 use rustix::fs::OFlags;

@@ -96,7 +96,7 @@ impl ModuleReading {
     }
 
     /// Returns literals so that those are equal of which no request could tell which it matches.
-    pub(crate) fn folded<'t>(&self, literals: &'t str) -> Cow<'t, str> {
+    pub fn folded<'t>(&self, literals: &'t str) -> Cow<'t, str> {
         match self.case {
             Case::Exact => Cow::Borrowed(literals),
             Case::Fold => folded(literals),
@@ -104,7 +104,7 @@ impl ModuleReading {
     }
 
     /// Returns a last segment without its suffix, if it has one.
-    pub(crate) fn stem<'t>(&self, segment: &'t str) -> Option<&'t str> {
+    pub fn stem<'t>(&self, segment: &'t str) -> Option<&'t str> {
         let (stem, suffix) = segment.rsplit_once('.').filter(|(stem, _)| !stem.is_empty())?;
         let same = |known: &str| match self.case {
             Case::Exact => known == suffix,
