@@ -3,6 +3,7 @@
 pub mod admin;
 mod body;
 mod check;
+mod codec;
 mod connection;
 mod connections;
 mod frames;
