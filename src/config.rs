@@ -87,21 +87,50 @@ pub struct ServerConfig {
 }
 
 /// The largest number of connections for checks that is allowed without the configuration saying so.
-const DEFAULT_MAX_CONNECTIONS: u64 = 4_096;
+const DEFAULT_MAX_CONNECTIONS: usize = 4_096;
 /// The smallest, whatever the process may open.
 const LEAST_MAX_CONNECTIONS: u64 = 16;
 /// How many open files are kept for everything else: the admin listener, connections to providers, files.
 const OTHER_FILES: u64 = 256;
 
 impl ServerConfig {
-    /// Returns how many connections for checks may be open at once. Where the configuration does not say it: as many as leave half of
-    /// what the process may open (`RLIMIT_NOFILE`) free, at most 4096.
+    /// Returns how many connections for checks may be open at once: what the configuration says or else 4096, but no more than leave half of
+    /// what the process may open (`RLIMIT_NOFILE`) free. Without files neither keys nor introspection answers can be fetched.
     #[must_use]
     pub fn max_connections(&self) -> usize {
-        self.max_connections.unwrap_or_else(|| {
-            let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-            let half = files.saturating_sub(OTHER_FILES) / 2;
-            usize::try_from(half.clamp(LEAST_MAX_CONNECTIONS, DEFAULT_MAX_CONNECTIONS)).unwrap_or(usize::MAX)
-        })
+        self.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS).min(connections_of(open_files()))
+    }
+
+    /// Returns the number of connections that the configuration says, and the number of files that the process may open, if these are too few
+    /// for it.
+    #[must_use]
+    pub fn lacking_files(&self) -> Option<(usize, u64)> {
+        let wanted = self.max_connections?;
+        let files = open_files();
+        (wanted > connections_of(files)).then_some((wanted, files))
+    }
+}
+
+/// How many files the process may open.
+fn open_files() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// How many connections may be open where the process may open so many files.
+fn connections_of(files: u64) -> usize {
+    let half = files.saturating_sub(OTHER_FILES) / 2;
+    usize::try_from(half.max(LEAST_MAX_CONNECTIONS)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::connections_of;
+
+    #[test]
+    fn connections_leave_half_of_the_files() {
+        for (files, connections) in [(0, 16), (256, 16), (1_024, 384), (8_448, 4_096)] {
+            assert_eq!(connections_of(files), connections, "{files}");
+        }
+        assert!(connections_of(u64::MAX) > 65_536);
     }
 }

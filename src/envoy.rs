@@ -7,6 +7,8 @@ mod metadata;
 pub mod proto;
 mod request;
 mod response;
+mod size;
 
 pub use request::{read, read_headers};
 pub use response::response;
+pub use size::{has_too_many_entries, memory};

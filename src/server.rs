@@ -5,6 +5,7 @@ pub mod app;
 pub mod authorizer;
 mod body;
 mod check;
+mod codec;
 pub mod comparison;
 mod connection;
 mod connections;

@@ -9,6 +9,7 @@
 )]
 
 mod attacks;
+mod excess;
 pub(crate) mod frames;
 mod load;
 mod log;

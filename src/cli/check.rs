@@ -66,6 +66,11 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     say(format_args!("{origin}: good"));
     say(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
     say(format_args!("  at most {} connections for checks", config.server.max_connections()));
+    if let Some((wanted, files)) = config.server.lacking_files() {
+        say(format_args!(
+            "    not {wanted}, as server.max_connections says: the process may open {files} files, and half of them, less 256, are for others"
+        ));
+    }
     config.tls.as_ref().inspect(|tls| self::tls(tls));
     let authenticators = snapshot.authenticators.list();
     if authenticators.is_empty() {

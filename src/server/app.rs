@@ -91,6 +91,14 @@ impl App {
         let (grpc, grpc_bound) = listen(&server.grpc, "checks (server.grpc)").await?;
         let (admin, admin_bound) = listen(&server.admin.into(), "probes and metrics (server.admin)").await?;
         let max_connections = server.max_connections();
+        if let Some((wanted, files)) = server.lacking_files() {
+            tracing::warn!(
+                wanted,
+                files,
+                max_connections,
+                "fewer connections than server.max_connections: too few files"
+            );
+        }
         let now = clock.now();
         let driver = Driver::new(snapshot, key_sources, introspection_sources, clock);
         let checks = Arc::new(Checks::new(driver));

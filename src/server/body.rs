@@ -1,6 +1,9 @@
 //! The bodies of calls: each counts what it keeps in memory for a client that does not send the rest, or does not read.
 
-use super::limits::{ConnectionState, WAITING_CALL_BYTES};
+#[cfg(test)]
+mod tests;
+
+use super::limits::{ConnectionState, Unread, WAITING_CALL_BYTES};
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use std::pin::Pin;
@@ -9,13 +12,12 @@ use std::task::{Context, Poll};
 use tonic::Status;
 use tonic::body::Body;
 
-/// The body of a request. Its bytes count as those of an unfinished message once more of them are waited for; a message that arrives in one
-/// piece is never counted.
+/// The body of a request. The bytes of an unfinished message count once more of them are waited for; a message that arrives in one piece
+/// is never counted, and no message is any more once it is whole.
 pub(super) struct RequestBody {
     inner: Incoming,
     state: Arc<ConnectionState>,
-    /// How much has arrived.
-    bytes: usize,
+    unfinished: Unfinished,
     /// How much of it is counted.
     counted: usize,
 }
@@ -23,18 +25,62 @@ pub(super) struct RequestBody {
 impl RequestBody {
     /// A body of which nothing has been read.
     pub(super) const fn new(inner: Incoming, state: Arc<ConnectionState>) -> Self {
-        Self { inner, state, bytes: 0, counted: 0 }
+        Self { inner, state, unfinished: Unfinished::NONE, counted: 0 }
     }
 
     /// Counts what has arrived. Returns false if there is no room for it.
     fn hold(&mut self) -> bool {
-        let wanted = self.bytes.saturating_add(WAITING_CALL_BYTES);
-        let more = wanted.saturating_sub(self.counted);
-        if more > 0 && !self.state.hold_unfinished(more) {
-            return false;
+        let wanted = self.unfinished.bytes.saturating_add(WAITING_CALL_BYTES);
+        match wanted.checked_sub(self.counted) {
+            Some(0) => {}
+            Some(more) if !self.state.hold_unfinished(more) => return false,
+            Some(_) => {}
+            None => self.state.release_unfinished(self.counted.saturating_sub(wanted)),
         }
         self.counted = wanted;
         true
+    }
+}
+
+/// The message of a request of which a part has arrived.
+#[derive(Debug)]
+struct Unfinished {
+    /// How much has arrived, its prefix included.
+    bytes: usize,
+    prefix: [u8; PREFIX_BYTES],
+}
+
+/// What a message begins with: whether it is compressed, and its length in four bytes (gRPC over HTTP/2, `Length-Prefixed-Message`).
+const PREFIX_BYTES: usize = 5;
+
+impl Unfinished {
+    const NONE: Self = Self { bytes: 0, prefix: [0; PREFIX_BYTES] };
+
+    /// Notes the bytes that follow.
+    fn note(&mut self, mut rest: &[u8]) {
+        while !rest.is_empty() {
+            let missing = self.prefix.get_mut(self.bytes..).unwrap_or_default();
+            let (now, later) = rest.split_at(missing.len().min(rest.len()));
+            missing.iter_mut().zip(now).for_each(|(to, from)| *to = *from);
+            self.bytes = self.bytes.saturating_add(now.len());
+            rest = later;
+            if self.bytes < PREFIX_BYTES {
+                return;
+            }
+            let [_, length @ ..] = self.prefix;
+            let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+            let missing = length.saturating_add(PREFIX_BYTES).saturating_sub(self.bytes);
+            match rest.split_at_checked(missing) {
+                Some((_, next)) => {
+                    self.bytes = 0;
+                    rest = next;
+                }
+                None => {
+                    self.bytes = self.bytes.saturating_add(rest.len());
+                    return;
+                }
+            }
+        }
     }
 }
 
@@ -50,8 +96,9 @@ impl HttpBody for RequestBody {
             Poll::Pending if self.hold() => Poll::Pending,
             Poll::Pending => Poll::Ready(Some(Err(Status::resource_exhausted("too many messages are unfinished")))),
             Poll::Ready(Some(Ok(frame))) => {
-                let bytes = frame.data_ref().map_or(0, Bytes::len);
-                self.bytes = self.bytes.saturating_add(bytes);
+                if let Some(data) = frame.data_ref() {
+                    self.unfinished.note(data);
+                }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(Status::from_error(Box::new(error))))),
@@ -81,18 +128,18 @@ impl Drop for RequestBody {
 pub(super) struct ResponseBody {
     inner: Body,
     state: Arc<ConnectionState>,
-    counted: usize,
+    counted: Option<Unread>,
 }
 
 impl ResponseBody {
     /// A body of which nothing has been sent.
     pub(super) const fn new(inner: Body, state: Arc<ConnectionState>) -> Self {
-        Self { inner, state, counted: 0 }
+        Self { inner, state, counted: None }
     }
 
     fn release(&mut self) {
-        if self.counted > 0 {
-            self.state.release_unread(std::mem::take(&mut self.counted));
+        if let Some(counted) = self.counted.take() {
+            self.state.release_unread(&counted);
         }
     }
 }
@@ -110,7 +157,7 @@ impl HttpBody for ResponseBody {
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
-            self.counted = self.state.hold_unread(data.len());
+            self.counted = Some(self.state.hold_unread(data.len()));
         }
         polled
     }

@@ -3,8 +3,8 @@
 use super::comparison::{Done, Queue};
 use super::limits::ConnectionState;
 use super::seldom::Seldom;
-use crate::envoy::proto::{Authorization, CheckRequest, CheckResponse};
-use crate::envoy::{read_headers, response};
+use crate::envoy::proto::{CheckRequest, CheckResponse};
+use crate::envoy::{memory, read_headers, response};
 use crate::server::authorizer::Driver;
 use crate::telemetry::metrics::Metrics;
 use modgud_core::authz::RuleName;
@@ -18,6 +18,8 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
+use tonic::codegen::BoxFuture;
+use tonic::server::UnaryService;
 
 /// How much of a path is logged, in bytes: lines wait in memory for a slow reader, and clients choose how long paths are.
 const LOGGED_PATH: usize = 256;
@@ -39,16 +41,20 @@ pub struct Checks {
 #[derive(Debug, Clone)]
 pub(super) struct CheckService(pub(super) Arc<ConnectionState>);
 
-#[tonic::async_trait]
-impl Authorization for CheckService {
-    async fn check(
-        &self,
-        request: tonic::Request<CheckRequest>,
-    ) -> Result<tonic::Response<CheckResponse>, tonic::Status> {
+impl UnaryService<CheckRequest> for CheckService {
+    type Response = CheckResponse;
+    type Future = BoxFuture<tonic::Response<CheckResponse>, tonic::Status>;
+
+    /// Answers a check whose message was decoded; only such a one counts as a check that the connection has carried.
+    fn call(&mut self, request: tonic::Request<CheckRequest>) -> Self::Future {
         let started = Instant::now();
         let check = request.into_inner();
-        let state = &self.0;
-        Ok(tonic::Response::new(state.checks.answer(check, started, || state.enter()).await))
+        let state = Arc::clone(&self.0);
+        state.calls.check();
+        Box::pin(async move {
+            let enter = |bytes| state.enter(bytes);
+            Ok(tonic::Response::new(state.checks.answer(check, started, enter).await))
+        })
     }
 }
 
@@ -64,12 +70,13 @@ impl Checks {
         let _ = self.shadow.set(queue);
     }
 
-    /// Decides a check whose message has arrived. One that has to wait for the network is under way until then, if `enter` gives it a slot.
+    /// Decides a check whose message has arrived. One that has to wait for the network is under way until then, if `enter` gives it a slot for
+    /// the bytes that it holds.
     async fn answer<S>(
         &self,
         check: CheckRequest,
         started: Instant,
-        enter: impl FnOnce() -> Option<S>,
+        enter: impl FnOnce(usize) -> Option<S>,
     ) -> CheckResponse {
         let snapshot = self.driver.snapshot();
         // Noted for whoever decides it again.
@@ -79,7 +86,7 @@ impl Checks {
             at.store(now.as_millis(), Ordering::Relaxed);
             now
         };
-        let (decision, request) = self.driver.decide(&check, &snapshot, started, now, enter).await;
+        let (decision, request) = self.driver.decide(&check, &snapshot, started, now, || enter(memory(&check))).await;
         let reason = decision.reason();
         self.metrics.record(reason, started.elapsed());
         if let (Some(Reason::ConditionError), Some(rule)) = (reason, &decision.rule) {

@@ -7,10 +7,10 @@ mod worker;
 pub use difference::{Difference, Done, Would};
 pub use worker::{Compared, work};
 
+use crate::envoy::memory;
 use crate::envoy::proto::CheckRequest;
 use crate::telemetry::metrics::ShadowConfigMetrics;
 use modgud_core::time::Timestamp;
-use prost::Message;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
@@ -64,7 +64,7 @@ pub fn queue(metrics: Arc<ShadowConfigMetrics>) -> (Queue, mpsc::Receiver<Answer
 impl Queue {
     /// Hands in a check, if there is room.
     pub(super) fn offer(&self, check: CheckRequest, done: Done, at: Timestamp) {
-        let bytes = check.encoded_len().saturating_add(OVERHEAD);
+        let bytes = memory(&check).saturating_add(OVERHEAD);
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         // From here on given back, whatever becomes of it.
         let held = Held { bytes, of: Arc::clone(&self.bytes) };

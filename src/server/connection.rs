@@ -58,9 +58,17 @@ struct Cells {
     read: AtomicUsize,
     /// How many calls were reset.
     resets: AtomicUsize,
+    /// How many `SETTINGS` frames were read.
+    settings: AtomicUsize,
+    /// How many bytes of trailers were read.
+    trailer_bytes: AtomicUsize,
+    /// The number of the header block that has not ended; [`NONE`] if there is none.
+    open_block: AtomicUsize,
     /// Whether the client does not take what is written.
     is_write_blocked: AtomicBool,
 }
+
+const NONE: usize = usize::MAX;
 
 impl Default for Flow {
     /// As much as there is.
@@ -71,6 +79,9 @@ impl Default for Flow {
             was_refused: AtomicBool::new(false),
             read: AtomicUsize::new(0),
             resets: AtomicUsize::new(0),
+            settings: AtomicUsize::new(0),
+            trailer_bytes: AtomicUsize::new(0),
+            open_block: AtomicUsize::new(NONE),
             is_write_blocked: AtomicBool::new(false),
         }))
     }
@@ -97,11 +108,22 @@ impl Flow {
 
     /// Returns how many calls were reset since this was last called.
     pub(super) fn take_resets(&self) -> usize {
-        let resets = self.0.resets.load(Relaxed);
-        if resets > 0 {
-            self.0.resets.store(0, Relaxed);
-        }
-        resets
+        take(&self.0.resets)
+    }
+
+    /// Returns how many `SETTINGS` frames were read since this was last called.
+    pub(super) fn take_settings(&self) -> usize {
+        take(&self.0.settings)
+    }
+
+    /// Returns how many bytes of trailers were read.
+    pub(super) fn trailer_bytes(&self) -> usize {
+        self.0.trailer_bytes.load(Relaxed)
+    }
+
+    /// Returns the number of the header block that has begun and not ended.
+    pub(super) fn open_block(&self) -> Option<usize> {
+        Some(self.0.open_block.load(Relaxed)).filter(|number| *number != NONE)
     }
 
     /// Returns true while the client does not take what is written.
@@ -120,23 +142,36 @@ impl Flow {
     }
 
     /// Notes what was read.
-    fn note_read(&self, bytes: usize, counted: Counted) {
+    pub(super) fn note_read(&self, bytes: usize, counted: Counted, open_block: Option<usize>) {
         let less = |cell: &AtomicUsize, by: usize| cell.store(cell.load(Relaxed).saturating_sub(by), Relaxed);
         less(&self.0.bytes, bytes);
         self.0.read.store(self.0.read.load(Relaxed).wrapping_add(bytes), Relaxed);
-        let Counted { headers, resets } = counted;
+        let Counted { headers, resets, settings, trailer_bytes } = counted;
         if headers > 0 {
             less(&self.0.calls, headers);
         }
-        if resets > 0 {
-            self.0.resets.store(self.0.resets.load(Relaxed).saturating_add(resets), Relaxed);
+        let seldom = [(&self.0.resets, resets), (&self.0.settings, settings), (&self.0.trailer_bytes, trailer_bytes)];
+        for (cell, more) in seldom {
+            if more > 0 {
+                cell.store(cell.load(Relaxed).saturating_add(more), Relaxed);
+            }
         }
+        self.0.open_block.store(open_block.unwrap_or(NONE), Relaxed);
     }
 
     /// Notes whether something was written.
     fn note_write<T>(&self, polled: &Poll<io::Result<T>>) {
         self.0.is_write_blocked.store(polled.is_pending(), Relaxed);
     }
+}
+
+/// Returns what was counted, and begins anew.
+fn take(cell: &AtomicUsize) -> usize {
+    let counted = cell.load(Relaxed);
+    if counted > 0 {
+        cell.store(0, Relaxed);
+    }
+    counted
 }
 
 impl Connection {
@@ -204,7 +239,8 @@ impl AsyncRead for Connection {
         }
         let read = buffer.filled().get(before..).unwrap_or_default();
         let bytes = read.len();
-        this.flow.note_read(bytes, this.frames.count(read));
+        let counted = this.frames.count(read);
+        this.flow.note_read(bytes, counted, this.frames.open_block());
         this.heard(bytes);
         Poll::Ready(Ok(()))
     }

@@ -12,13 +12,26 @@ const HEADERS: u8 = 1;
 /// The type of a frame that cancels a stream (RFC 9113 §6.4).
 const RST_STREAM: u8 = 3;
 
-/// The number of frames of each counted type.
+/// The type of a frame with settings, or that confirms them (RFC 9113 §6.5).
+const SETTINGS: u8 = 4;
+/// The type of a frame that continues the headers before it (RFC 9113 §6.10).
+const CONTINUATION: u8 = 9;
+/// The flag of a `SETTINGS` frame that confirms some.
+const ACK: u8 = 1;
+/// The flag of a frame with which headers end.
+const END_HEADERS: u8 = 4;
+
+/// What was counted.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counted {
-    /// `HEADERS` frames: at most so many new calls.
+    /// `HEADERS` frames that open a stream: at most so many new calls.
     pub(super) headers: usize,
     /// `RST_STREAM` frames.
     pub(super) resets: usize,
+    /// `SETTINGS` frames that have to be applied.
+    pub(super) settings: usize,
+    /// The bytes of `HEADERS` frames on streams that are open already, and of what continues them.
+    pub(super) trailer_bytes: usize,
 }
 
 /// The position in the frames of one connection.
@@ -29,11 +42,27 @@ pub(super) struct FrameCounter {
     /// A frame's header, as far as it has arrived.
     header: [u8; HEADER_BYTES],
     arrived: usize,
+    /// The last stream that was opened.
+    last_stream: u32,
+    /// The number of header blocks that have begun.
+    blocks: usize,
+    /// Whether the last one has not ended.
+    is_open: bool,
+    /// Whether it is one of trailers.
+    is_trailer: bool,
 }
 
 impl Default for FrameCounter {
     fn default() -> Self {
-        Self { skip: PREFACE_BYTES, header: [0; HEADER_BYTES], arrived: 0 }
+        Self {
+            skip: PREFACE_BYTES,
+            header: [0; HEADER_BYTES],
+            arrived: 0,
+            last_stream: 0,
+            blocks: 0,
+            is_open: false,
+            is_trailer: false,
+        }
     }
 }
 
@@ -59,14 +88,41 @@ impl FrameCounter {
                     header
                 }
             };
-            let [high, middle, low, kind, ..] = header;
+            let [high, middle, low, kind, flags, stream @ ..] = header;
             self.skip = usize::try_from(u32::from_be_bytes([0, high, middle, low])).unwrap_or(usize::MAX);
             match kind {
-                HEADERS => counted.headers = counted.headers.saturating_add(1),
-                RST_STREAM => counted.resets = counted.resets.saturating_add(1),
-                _ => {}
+                HEADERS => {
+                    self.blocks = self.blocks.saturating_add(1);
+                    // The highest bit has no meaning.
+                    let stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
+                    self.is_trailer = stream <= self.last_stream;
+                    self.last_stream = self.last_stream.max(stream);
+                    if !self.is_trailer {
+                        counted.headers = counted.headers.saturating_add(1);
+                    }
+                }
+                CONTINUATION => {}
+                RST_STREAM => {
+                    counted.resets = counted.resets.saturating_add(1);
+                    continue;
+                }
+                SETTINGS if flags & ACK == 0 => {
+                    counted.settings = counted.settings.saturating_add(1);
+                    continue;
+                }
+                _ => continue,
+            }
+            self.is_open = flags & END_HEADERS == 0;
+            if self.is_trailer {
+                let bytes = HEADER_BYTES.saturating_add(self.skip);
+                counted.trailer_bytes = counted.trailer_bytes.saturating_add(bytes);
             }
         }
+    }
+
+    /// Returns the number of the header block that has begun and not ended.
+    pub(super) const fn open_block(&self) -> Option<usize> {
+        if self.is_open { Some(self.blocks) } else { None }
     }
 
     /// Returns how many bytes may be read so that no more than this number of headers end in them.

@@ -3,15 +3,14 @@
 
 use super::body::RequestBody;
 use super::check::CheckService;
+use super::codec::CheckCodec;
 use super::limits::ConnectionState;
-use crate::envoy::proto::AuthorizationServer;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, Full};
 use modgud_core::decide::Fault;
 use prost::Message;
-use std::convert::Infallible;
-use std::future::Future as _;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::time::{Sleep, sleep};
 use tonic::body::Body;
-use tonic::codegen::{BoxFuture, Service};
+use tonic::server::Grpc;
 
 /// The path of the one method that Envoy calls.
 pub const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -32,23 +31,27 @@ const NO_ROOM: &str = "8";
 
 /// The authorization service on one connection, with the guarantee.
 #[derive(Debug, Clone)]
-pub(super) struct Guarded(AuthorizationServer<CheckService>);
+pub(super) struct Guarded(CheckService);
 
 impl Guarded {
     pub(super) fn new(state: &Arc<ConnectionState>) -> Self {
-        let service = CheckService(Arc::clone(state));
-        Self(AuthorizationServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        Self(CheckService(Arc::clone(state)))
     }
 
     /// The answer to a check: a call of [`CHECK_PATH`].
     pub(super) fn answer(&self, request: http::Request<RequestBody>) -> Watch {
-        Watch { inner: self.0.clone().call(request), started: Instant::now(), alarm: None }
+        let service = self.0.clone();
+        let answer = async move {
+            let mut grpc = Grpc::new(CheckCodec).max_decoding_message_size(MAX_MESSAGE_BYTES);
+            grpc.unary(service, request).await
+        };
+        Watch { inner: Box::pin(answer), started: Instant::now(), alarm: None }
     }
 }
 
 /// The answer to a check, on its way.
 pub(super) struct Watch {
-    inner: BoxFuture<http::Response<Body>, Infallible>,
+    inner: Pin<Box<dyn Future<Output = http::Response<Body>> + Send>>,
     started: Instant,
     /// Set once the check has to wait for something, usually for its own message: most never do.
     alarm: Option<Pin<Box<Sleep>>>,
@@ -58,13 +61,13 @@ impl Watch {
     pub(super) fn poll(&mut self, state: &ConnectionState, context: &mut Context<'_>) -> Poll<http::Response<Body>> {
         let checks = &state.checks;
         let fault = match catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(context))) {
-            Ok(Poll::Ready(Ok(response))) => match response.headers().get("grpc-status") {
+            Ok(Poll::Ready(response)) => match response.headers().get("grpc-status") {
                 None => return Poll::Ready(response),
                 Some(status) if status == "0" => return Poll::Ready(response),
                 Some(status) if status == NO_ROOM => Fault::Overload,
                 Some(_) => Fault::Internal,
             },
-            Ok(Poll::Ready(Err(_))) | Err(_) => Fault::Internal,
+            Err(_) => Fault::Internal,
             Ok(Poll::Pending) => {
                 // It may have waited for others on its connection before it was looked at.
                 let left = || checks.driver.snapshot().deadline.saturating_sub(self.started.elapsed());

@@ -4,6 +4,7 @@
 
 mod alarm;
 mod arrived;
+mod excess;
 mod pace;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ use super::check::Checks;
 use super::connection::Connection;
 use super::guard::{CHECK_PATH, Guarded, Watch};
 use super::limits::{ConnectionState, Limits, MAX_ARRIVED_CALLS};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper::service::Service;
@@ -48,8 +49,10 @@ const RESETS_OF_OUR_OWN: Option<usize> = None;
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
 /// The header that says how messages are compressed.
 const ENCODING: &str = "grpc-encoding";
-/// How long the task of a connection answers before others have their turn: some hundred checks. It may find a thousand at once, and
-/// as long as it answers, its thread does not look at any other connection, and the runtime may have nobody else who does.
+/// The longest path of a call that is looked up; those of the services here are shorter.
+const MAX_PATH_BYTES: usize = 128;
+/// How long the task of a connection reads and answers before others have their turn: some hundred checks. It may find a thousand at once, and
+/// as long as it is at it, its thread does not look at any other connection, and the runtime may have nobody else who does.
 const TURN: Duration = Duration::from_millis(1);
 
 /// Who answers the calls of a connection.
@@ -88,7 +91,8 @@ pub(super) async fn serve(connection: Connection, services: Services, mut closin
     let mut closing = pin!(async move { while closing.changed().await.is_ok() {} });
     let mut is_closing = false;
     poll_fn(|task| {
-        let mut began = None;
+        let began = Instant::now();
+        let mut is_over = false;
         alarm.awake(task.waker());
         let context = &mut Context::from_waker(&waker);
         if !is_closing && closing.as_mut().poll(context).is_ready() {
@@ -96,7 +100,7 @@ pub(super) async fn serve(connection: Connection, services: Services, mut closin
             served.as_mut().graceful_shutdown();
         }
         loop {
-            pace.allow(&arrived);
+            pace.allow(&arrived, is_over);
             // Takes what is asked, and sends what was answered. Whoever asked is gone when it is over; how it ended makes no
             // difference to anybody: the other side sees it too.
             if served.as_mut().poll(context).is_ready() {
@@ -112,20 +116,20 @@ pub(super) async fn serve(connection: Connection, services: Services, mut closin
                 Next::Close => return Poll::Ready(()),
             }
             let waits = pace.is_stalled() || arrived.is_empty();
-            if waits && !pace.may_read_on(&arrived) && alarm.may_sleep() {
+            if waits && !is_over && !pace.may_read_on(&arrived) && alarm.may_sleep() {
                 pace.report(&arrived);
                 return Poll::Pending;
             }
-            // From the first answer: however much there was to read, some are given.
-            let began = *began.get_or_insert_with(Instant::now);
-            if began.elapsed() >= TURN {
+            if is_over {
                 pace.report(&arrived);
                 // Wakes the task once the runtime has looked at everybody else.
                 return pin!(yield_now()).poll(task);
             }
             if !pace.is_stalled() {
+                // At least one, however long it took to read it.
                 arrived.answer(context, began);
             }
+            is_over = began.elapsed() >= TURN;
         }
     })
     .await;
@@ -146,13 +150,15 @@ impl Service<Request<Incoming>> for Answering {
     fn call(&self, mut request: Request<Incoming>) -> OnItsWay {
         let Self { checks, others, state } = self;
         forget_headers(request.headers_mut());
-        let is_check = request.uri().path() == CHECK_PATH;
+        *request.method_mut() = Method::POST;
+        let uri = std::mem::take(request.uri_mut());
+        let is_check = uri.path() == CHECK_PATH;
         if !is_check {
+            *request.uri_mut() = path_of(&uri);
             request.extensions_mut().insert(state.calls.clone());
         }
         let request = request.map(|body| RequestBody::new(body, Arc::clone(state)));
         let answer = if is_check {
-            state.calls.check();
             Answer::Check(checks.answer(request))
         } else {
             Answer::Other(Box::pin(others.clone().call(request)))
@@ -167,6 +173,12 @@ fn forget_headers(headers: &mut HeaderMap) {
     if let Some(encoding) = std::mem::take(headers).remove(ENCODING) {
         headers.insert(ENCODING, encoding);
     }
+}
+
+/// A copy of the path alone. The rest would be held until the message has come, as headers would: a query and an authority of 60 KB each.
+fn path_of(uri: &Uri) -> Uri {
+    let path = Some(uri.path()).filter(|path| path.len() <= MAX_PATH_BYTES);
+    path.and_then(|path| path.parse().ok()).unwrap_or_default()
 }
 
 /// The answer to one call, on its way.

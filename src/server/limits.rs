@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Waker;
 
+/// The most bytes of checks that wait for the network, on all connections. Beyond it a check is answered with 503 `overloaded`.
+const MAX_IN_FLIGHT_BYTES: usize = 128 * 1024 * 1024;
+
 /// The most bytes of messages that have not arrived whole, on all connections. Envoy sends a check in one piece, so few wait. Beyond it
 /// a call that has to wait for its message is answered with 503 `overloaded`.
 const MAX_UNFINISHED_BYTES: usize = 64 * 1024 * 1024;
@@ -19,8 +22,10 @@ pub(super) const WAITING_CALL_BYTES: usize = 4 * 1024;
 
 /// The most bytes of responses that a connection's client has not read. Beyond it no more of its calls are processed until it reads, and
 /// it is closed if it does not: a response that nobody reads stays in memory.
-pub(super) const MAX_UNREAD_BYTES: usize = 1024 * 1024;
-/// The same on all connections. Beyond it the connection that holds the most is closed.
+const MAX_UNREAD_BYTES: usize = 1024 * 1024;
+/// The same for each connection while all connections hold too many.
+const FEW_UNREAD_BYTES: usize = 64 * 1024;
+/// The same on all connections. Beyond it the connection that holds the most is closed, of those that have held some for a while.
 const MAX_UNREAD_BYTES_IN_ALL: usize = 128 * 1024 * 1024;
 /// The memory of an unread response, beside its message: the encoder's buffer of 8 KiB, HTTP/2's stream and a task.
 const UNREAD_RESPONSE_BYTES: usize = 8 * 1024;
@@ -43,6 +48,7 @@ const PER_FREE: usize = 2;
 pub(super) struct Limits {
     max_in_flight: usize,
     in_flight: AtomicUsize,
+    in_flight_bytes: AtomicUsize,
     unfinished: AtomicUsize,
     unread: AtomicUsize,
     arrived: AtomicUsize,
@@ -54,6 +60,7 @@ impl Limits {
         Self {
             max_in_flight,
             in_flight: AtomicUsize::new(0),
+            in_flight_bytes: AtomicUsize::new(0),
             unfinished: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
             arrived: AtomicUsize::new(0),
@@ -68,6 +75,11 @@ impl Limits {
     /// Returns true if all connections together hold too many bytes of unread responses.
     pub(super) fn has_too_much_unread(&self) -> bool {
         self.unread.load(Relaxed) > MAX_UNREAD_BYTES_IN_ALL
+    }
+
+    /// Returns how many bytes of unread responses a connection may hold at present.
+    pub(super) fn unread_bytes(&self) -> usize {
+        if self.has_too_much_unread() { FEW_UNREAD_BYTES } else { MAX_UNREAD_BYTES }
     }
 }
 
@@ -87,8 +99,12 @@ pub(super) struct ConnectionState {
     pub(super) limits: Arc<Limits>,
     pub(super) calls: Calls,
     in_flight: AtomicUsize,
+    in_flight_bytes: AtomicUsize,
     unfinished: AtomicUsize,
-    unread: AtomicUsize,
+    /// The bytes of responses that are not read: those from before and after the last [`begin_period`](Self::begin_period), in the place
+    /// that `period` says or the other one.
+    unread: [AtomicUsize; 2],
+    period: AtomicUsize,
     /// Wakes the connection's task.
     waker: Waker,
 }
@@ -101,18 +117,24 @@ impl ConnectionState {
             limits,
             calls,
             in_flight: AtomicUsize::new(0),
+            in_flight_bytes: AtomicUsize::new(0),
             unfinished: AtomicUsize::new(0),
-            unread: AtomicUsize::new(0),
+            unread: [AtomicUsize::new(0), AtomicUsize::new(0)],
+            period: AtomicUsize::new(0),
             waker,
         }
     }
 
-    /// Counts one more check as under way until the slot is dropped. `None` if there is no slot for this connection.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<InFlight> {
+    /// Counts one more check of so many bytes as under way until the slot is dropped. `None` if there is no slot for this connection.
+    pub(super) fn enter(self: &Arc<Self>, bytes: usize) -> Option<InFlight> {
         let own = self.in_flight.fetch_add(1, Relaxed);
         let all = self.limits.in_flight.fetch_add(1, Relaxed);
-        let slot = InFlight(Arc::clone(self));
-        is_fair(own, all, 1, self.limits.max_in_flight).then_some(slot)
+        let own_bytes = self.in_flight_bytes.fetch_add(bytes, Relaxed);
+        let all_bytes = self.limits.in_flight_bytes.fetch_add(bytes, Relaxed);
+        let slot = InFlight { of: Arc::clone(self), bytes };
+        let may = is_fair(own, all, 1, self.limits.max_in_flight)
+            && is_fair(own_bytes, all_bytes, bytes, MAX_IN_FLIGHT_BYTES);
+        may.then_some(slot)
     }
 
     /// Counts more bytes of messages that have not arrived whole. Returns false, and counts nothing, if there is no room for them.
@@ -132,36 +154,68 @@ impl ConnectionState {
         self.limits.unfinished.fetch_sub(bytes, Relaxed);
     }
 
-    /// Counts a response of so many bytes as unread; returns what was counted.
-    pub(super) fn hold_unread(&self, bytes: usize) -> usize {
-        let held = bytes.saturating_add(UNREAD_RESPONSE_BYTES);
-        self.unread.fetch_add(held, Relaxed);
-        held
+    /// Counts a response of so many bytes as unread.
+    pub(super) fn hold_unread(&self, bytes: usize) -> Unread {
+        let bytes = bytes.saturating_add(UNREAD_RESPONSE_BYTES);
+        let period = self.period.load(Relaxed);
+        self.unread_of(period).fetch_add(bytes, Relaxed);
+        Unread { bytes, period }
     }
 
     /// Takes back what was counted by [`hold_unread`](Self::hold_unread).
-    pub(super) fn release_unread(&self, held: usize) {
-        let before = self.unread.fetch_sub(held, Relaxed);
+    pub(super) fn release_unread(&self, held: &Unread) {
+        let before = self.unread();
+        self.unread_of(held.period).fetch_sub(held.bytes, Relaxed);
+        let after = before.saturating_sub(held.bytes);
         // The connection's task may sleep because of it.
-        if before >= MAX_UNREAD_BYTES && before.saturating_sub(held) < MAX_UNREAD_BYTES {
+        if [FEW_UNREAD_BYTES, MAX_UNREAD_BYTES].iter().any(|most| before >= *most && after < *most) {
             self.waker.wake_by_ref();
         }
     }
 
     /// Returns the bytes of responses that the client has not made room for.
     pub(super) fn unread(&self) -> usize {
-        self.unread.load(Relaxed)
+        let [one, other] = &self.unread;
+        one.load(Relaxed).saturating_add(other.load(Relaxed))
     }
+
+    /// Returns true if a response is still unread that was so before the present period began.
+    pub(super) fn has_old_unread(&self) -> bool {
+        self.unread_of(self.period.load(Relaxed).wrapping_add(1)).load(Relaxed) > 0
+    }
+
+    /// Begins a period, to learn at its end which responses were unread throughout. Called only when none is left from before the last one.
+    pub(super) fn begin_period(&self) {
+        self.period.fetch_add(1, Relaxed);
+    }
+
+    const fn unread_of(&self, period: usize) -> &AtomicUsize {
+        let [even, odd] = &self.unread;
+        if period & 1 == 0 { even } else { odd }
+    }
+}
+
+/// A response that counts as unread.
+#[derive(Debug)]
+pub(super) struct Unread {
+    bytes: usize,
+    period: usize,
 }
 
 /// A check under way.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<ConnectionState>);
+pub(super) struct InFlight {
+    of: Arc<ConnectionState>,
+    bytes: usize,
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
-        self.0.limits.in_flight.fetch_sub(1, Relaxed);
+        let Self { of, bytes } = self;
+        of.in_flight.fetch_sub(1, Relaxed);
+        of.limits.in_flight.fetch_sub(1, Relaxed);
+        of.in_flight_bytes.fetch_sub(*bytes, Relaxed);
+        of.limits.in_flight_bytes.fetch_sub(*bytes, Relaxed);
     }
 }
 
@@ -179,23 +233,24 @@ impl Reported {
         Self { limits, calls, arrived: 0 }
     }
 
-    /// Reports the calls that are not processed and the bytes that are not read; returns true if the latter have become more. Touches what
-    /// is shared only when one of them has changed.
-    pub(super) fn update(&mut self, arrived: usize, unread: usize) -> bool {
+    /// Reports the calls that are not processed, the bytes that are not read, and what waits because of them; returns true if those bytes
+    /// have become more. Touches what is shared only when one of them has changed.
+    pub(super) fn update(&mut self, arrived: usize, unread: usize, because: usize) -> bool {
         exchange(&self.limits.arrived, self.arrived, arrived);
         self.arrived = arrived;
         if unread == 0 && !self.calls.has_unread() {
             return false;
         }
-        let before = self.calls.replace_unread(unread);
-        exchange(&self.limits.unread, before, unread);
-        before < unread
+        let total = if unread == 0 { 0 } else { unread.saturating_add(because) };
+        let before = self.calls.replace_unread(unread, total);
+        exchange(&self.limits.unread, before, total);
+        before < total
     }
 }
 
 impl Drop for Reported {
     fn drop(&mut self) {
-        self.update(0, 0);
+        self.update(0, 0, 0);
     }
 }
 
@@ -211,6 +266,6 @@ fn exchange(sum: &AtomicUsize, before: usize, after: usize) {
 impl Limits {
     /// Forgets what a connection that is being closed has reported.
     pub(super) fn forget_unread(&self, calls: &Calls) {
-        exchange(&self.unread, calls.replace_unread(0), 0);
+        exchange(&self.unread, calls.replace_unread(0, 0), 0);
     }
 }

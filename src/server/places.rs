@@ -20,6 +20,8 @@ use tokio::time::Instant;
 /// How long ago the last call was of a connection that gives way although it has carried a check. While there is room, a connection may be
 /// idle for as long as it likes: closed in the moment in which Envoy takes it up again, it would be a gRPC error.
 const IDLE: Duration = Duration::from_secs(300);
+/// How long a connection must have held unread responses before it is closed for the sake of others. Envoy may be slow for a moment.
+const UNREAD_FOR: Duration = Duration::from_secs(2);
 
 /// The places of a listener.
 #[derive(Debug)]
@@ -151,11 +153,14 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    /// Closes the connection that has reported the most unread bytes.
+    /// Closes the connection with the most unread bytes, of those that have had some for [`UNREAD_FOR`]: one that has carried no check if
+    /// there is one. Calls that wait on a connection do not make it larger: Envoy has many of them when it is slow for a moment.
     pub(super) fn close_largest(&self, limits: &Limits) {
         let mut taken = lock(&self.taken);
-        let may = |holder: &&mut Holder| holder.give_way.is_some();
-        let Some(holder) = taken.values_mut().filter(may).max_by_key(|holder| holder.calls.unread()) else { return };
+        let may = |holder: &&mut Holder| holder.give_way.is_some() && holder.calls.unread_for() >= UNREAD_FOR;
+        let size = |holder: &&mut Holder| (!holder.calls.has_check(), holder.calls.unread());
+        // Of those that are equal the last is taken: the oldest.
+        let Some(holder) = taken.values_mut().rev().filter(may).max_by_key(size) else { return };
         if let Some(give_way) = holder.give_way.take() {
             // What it holds is as good as free: the next one that reports is not to close another for it.
             limits.forget_unread(&holder.calls);
@@ -186,6 +191,10 @@ struct Seen {
     has_check: AtomicBool,
     /// The bytes of unread responses that were reported last.
     unread: AtomicUsize,
+    /// The same with what waits because of them.
+    held: AtomicUsize,
+    /// Since when there have been some, in milliseconds after `since`; [`NONE`] if there are none.
+    unread_since: AtomicU64,
 }
 
 const NONE: u64 = u64::MAX;
@@ -198,6 +207,8 @@ impl Default for Calls {
             open: AtomicUsize::new(0),
             has_check: AtomicBool::new(false),
             unread: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            unread_since: AtomicU64::new(NONE),
         }))
     }
 }
@@ -205,8 +216,7 @@ impl Default for Calls {
 impl Calls {
     /// Notes a call.
     pub(super) fn one(&self) {
-        let after = u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(NONE);
-        self.0.last.store(after, Ordering::Relaxed);
+        self.0.last.store(self.age(), Ordering::Relaxed);
     }
 
     /// Notes a check.
@@ -215,9 +225,15 @@ impl Calls {
         self.0.has_check.store(true, Ordering::Relaxed);
     }
 
-    /// Replaces the bytes of unread responses; returns those before.
-    pub(super) fn replace_unread(&self, bytes: usize) -> usize {
-        self.0.unread.swap(bytes, Ordering::Relaxed)
+    /// Replaces the bytes of unread responses, and what is held with all that waits because of them; returns what was held before.
+    pub(super) fn replace_unread(&self, unread: usize, held: usize) -> usize {
+        if unread == 0 {
+            self.0.unread_since.store(NONE, Ordering::Relaxed);
+        } else if !self.has_unread() {
+            self.0.unread_since.store(self.age(), Ordering::Relaxed);
+        }
+        self.0.unread.store(unread, Ordering::Relaxed);
+        self.0.held.swap(held, Ordering::Relaxed)
     }
 
     /// Returns true if unread responses were reported.
@@ -227,6 +243,17 @@ impl Calls {
 
     fn unread(&self) -> usize {
         self.0.unread.load(Ordering::Relaxed)
+    }
+
+    /// How long there have been unread responses.
+    fn unread_for(&self) -> Duration {
+        let since = self.0.unread_since.load(Ordering::Relaxed);
+        if since == NONE { Duration::ZERO } else { Duration::from_millis(self.age().saturating_sub(since)) }
+    }
+
+    /// How long ago the connection was accepted, in milliseconds.
+    fn age(&self) -> u64 {
+        u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(NONE)
     }
 
     fn has_check(&self) -> bool {

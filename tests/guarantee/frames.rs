@@ -19,6 +19,9 @@ const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+/// The longest payload of a frame that a server has to take (RFC 9113 §6.5.2).
+const MAX_FRAME: usize = 16_384;
 
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
@@ -81,6 +84,42 @@ fn fields(flags: u8, stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
         }
     }
     frame(HEADERS, flags, stream, &block)
+}
+
+/// A header as a literal (RFC 7541 §6.2.2), however long it is.
+pub(crate) fn literal(name: &str, value: &[u8]) -> Vec<u8> {
+    let mut field = vec![0, u8::try_from(name.len()).unwrap()];
+    field.extend_from_slice(name.as_bytes());
+    // An integer with a prefix of seven bits (RFC 7541 §5.1).
+    field.push(127);
+    let mut rest = value.len().checked_sub(127).unwrap();
+    while rest >= 128 {
+        field.push(u8::try_from(rest % 128).unwrap() | 128);
+        rest /= 128;
+    }
+    field.push(u8::try_from(rest).unwrap());
+    field.extend_from_slice(value);
+    field
+}
+
+/// Headers of a call in as many frames as they take (RFC 9113 §6.10).
+pub(crate) fn block(stream: u32, block: &[u8]) -> Vec<u8> {
+    let count = block.chunks(MAX_FRAME).count();
+    let part = |(number, part)| {
+        let kind = if number == 0 { HEADERS } else { CONTINUATION };
+        frame(kind, if number + 1 == count { END_HEADERS } else { 0 }, stream, part)
+    };
+    block.chunks(MAX_FRAME).enumerate().flat_map(part).collect()
+}
+
+/// Trailers: each byte of them stands for `via`, empty (RFC 7541 §6.1, appendix A).
+pub(crate) fn trailers(stream: u32, count: usize) -> Vec<u8> {
+    frame(HEADERS, END_HEADERS | END_STREAM, stream, &vec![0xbc; count])
+}
+
+/// Settings that change the window of every stream (RFC 9113 §6.9.2).
+pub(crate) fn window(bytes: u32) -> Vec<u8> {
+    frame(SETTINGS, 0, 0, &[&[0, 4][..], &bytes.to_be_bytes()].concat())
 }
 
 /// What a check begins with.

@@ -41,6 +41,12 @@ const INTERNAL: (Option<u16>, &str) = (Some(503), "internal");
 const MALFORMED: (Option<u16>, &str) = (Some(400), "request_malformed");
 const ALLOWED: (Option<u16>, &str) = (None, "");
 
+/// A check that only has labels: two bytes each on the wire, and many more in memory.
+fn labels(count: usize) -> Vec<u8> {
+    let destination = Some(Peer { labels: vec![LabelsEntry::default(); count], ..Peer::default() });
+    CheckRequest { attributes: Some(AttributeContext { destination, ..AttributeContext::default() }) }.encode_to_vec()
+}
+
 #[tokio::test]
 async fn bodies_that_hold_no_message() {
     let mut bench = Bench::set_up().await;
@@ -55,6 +61,7 @@ async fn bodies_that_hold_no_message() {
         ("a prefix only", &[], framed(0, length, b"")),
         ("half a message", &[], framed(0, length, &message[..length / 2])),
         ("all but a byte", &[], framed(0, length, &message[..length - 1])),
+        ("more entries than are decoded", &[], frame(&[message.clone(), labels(3_000)].concat())),
         ("a length of 4 GiB", &[], framed(0, 0xffff_ffff, &message)),
         ("a length beyond 1 MiB", &[], framed(0, 1024 * 1024 + 1, &message)),
         ("a message beyond 1 MiB", &[], frame(&vec![0x0a; 1024 * 1024 + 1])),

@@ -113,13 +113,17 @@ async fn no_more_bytes_are_read_than_are_allowed() {
 #[tokio::test]
 async fn no_more_calls_are_read_than_are_allowed() {
     const CALLS: usize = 1_000;
-    let headers = |length: u8| [&[0, 0, length, 1, 4, 0, 0, 0, 1][..], &vec![0x82; usize::from(length)]].concat();
+    let headers = |length: u8, call: usize| {
+        let [.., high, low] = (2 * call + 1).to_be_bytes();
+        [&[0, 0, length, 1, 4, 0, 0, high, low][..], &vec![0x82; usize::from(length)]].concat()
+    };
     let reset = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
     for length in [0, 3, 200] {
-        let pair = [headers(length), reset.to_vec()].concat();
-        let (mut connection, mut far) = roomy(24 + CALLS * pair.len());
+        let pairs: Vec<u8> = (0..CALLS).flat_map(|call| [headers(length, call), reset.to_vec()].concat()).collect();
+        let pair = pairs.len() / CALLS;
+        let (mut connection, mut far) = roomy(24 + pairs.len());
         let flow = connection.flow();
-        far.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), pair.repeat(CALLS)].concat()).await.unwrap();
+        far.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), pairs].concat()).await.unwrap();
         let mut calls = 0;
         for most in [1, 2, 100, 7, 1] {
             flow.allow(usize::MAX, most);
@@ -131,7 +135,7 @@ async fn no_more_calls_are_read_than_are_allowed() {
             assert!(flow.was_refused());
             calls += most;
             // The rest of the frames before is read along.
-            let header = 24 + (calls - 1) * pair.len() + 9;
+            let header = 24 + (calls - 1) * pair + 9;
             assert_eq!(flow.read_bytes(), header, "{length}: after {calls} calls, from {before}");
             assert_eq!(flow.take_resets(), if calls == most { calls - 1 } else { most });
         }

@@ -1,9 +1,10 @@
 //! Bounds what one connection keeps waiting: calls that are not processed, responses that are not read, and resets.
 
 use super::super::connection::Flow;
-use super::super::limits::{ConnectionState, MAX_ARRIVED_CALLS, MAX_UNREAD_BYTES, Reported};
+use super::super::limits::{ConnectionState, Reported};
 use super::super::places::Neighbours;
 use super::Arrived;
+use super::excess::Excess;
 use crate::telemetry::metrics::Closing;
 use std::future::Future;
 use std::pin::Pin;
@@ -12,17 +13,15 @@ use std::task::Context;
 use std::time::{Duration, Instant};
 use tokio::time::{Sleep, sleep};
 
-/// The most bytes that are read before what they ask for is processed: hundreds of checks. A few bytes can stand for thousands of headers
-/// (RFC 7541 §6.1), and all of them are in memory until then.
-const MAX_READ_BYTES: usize = 128 * 1024;
-/// The same while many calls of other connections wait to be processed.
-const FEW_READ_BYTES: usize = 16 * 1024;
+/// The most bytes that are read before what they ask for is processed: some ten checks. A few bytes can stand for thousands of headers
+/// (RFC 7541 §6.1), all of them are in memory until then, and nothing else is done meanwhile.
+const MAX_READ_BYTES: usize = 16 * 1024;
 /// The memory of a call that has arrived and is not processed, beside its message.
 const ARRIVED_CALL_BYTES: usize = 4 * 1024;
 
-/// How long a connection may hold as many unread bytes as it may, or not take any byte from the socket, before it is closed. HTTP/2's
-/// keepalive gives up as early.
-const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a response may stay unread, at least, and how long a connection may hold as many unread bytes as it may, or not take any byte
+/// from the socket, before the connection is closed. HTTP/2's keepalive gives up as early.
+pub(super) const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The most resets in [`RESETS_WINDOW`]. Envoy gives up a check when its client goes away, so a client of Envoy can cause them, but
 /// not so many. Beyond it the client is asked to open another connection (GOAWAY, RFC 9113 §6.8), and the calls under way are answered.
@@ -56,10 +55,13 @@ pub(super) struct Pace {
     /// The bytes that were read when it stalled.
     read_before: usize,
     stall: Option<Pin<Box<Sleep>>>,
+    /// The end of the period in which no response may stay unread throughout. `None` while none is unread.
+    period: Option<Pin<Box<Sleep>>>,
     resets: usize,
     window: Option<Instant>,
     /// Set once GOAWAY was sent for too many resets.
     leaving: Option<Pin<Box<Sleep>>>,
+    excess: Excess,
 }
 
 impl Pace {
@@ -73,21 +75,22 @@ impl Pace {
             is_stalled: false,
             read_before: 0,
             stall: None,
+            period: None,
             resets: 0,
             window: None,
             leaving: None,
+            excess: Excess::default(),
         }
     }
 
-    /// Allows as much to be read as may arrive before something is processed.
-    pub(super) fn allow(&self, arrived: &Arrived) {
+    /// Allows as much to be read as may arrive before something is processed; nothing at the end of a turn.
+    pub(super) fn allow(&self, arrived: &Arrived, is_over: bool) {
         // A client that makes no room for responses is read all the same: it makes room by WINDOW_UPDATE. One that takes none is not.
-        if self.flow.is_write_blocked() {
+        if is_over || self.flow.is_write_blocked() {
             return self.flow.allow(0, 0);
         }
         let most = self.state.limits.arrived_calls();
-        let bytes = if most < MAX_ARRIVED_CALLS { FEW_READ_BYTES } else { MAX_READ_BYTES };
-        self.flow.allow(bytes, most.saturating_sub(arrived.len()));
+        self.flow.allow(MAX_READ_BYTES, most.saturating_sub(arrived.len()));
     }
 
     /// Looks at what has been read and written since [`allow`](Self::allow).
@@ -100,15 +103,23 @@ impl Pace {
                 next @ (Next::GoAway | Next::Close) => return next,
             }
         }
-        let is_over = |sleep: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>| {
-            sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready())
-        };
+        if self.excess.look(&self.flow, context) {
+            self.neighbours.count(Closing::Frames);
+            return Next::Close;
+        }
         if is_over(&mut self.leaving, context) {
             self.neighbours.count(Closing::Resets);
             return Next::Close;
         }
         let was_stalled = self.is_stalled;
-        self.is_stalled = self.flow.is_write_blocked() || self.state.unread() >= MAX_UNREAD_BYTES;
+        let unread = self.state.unread();
+        if unread == 0 {
+            self.period = None;
+        } else if self.has_stale_unread(context) {
+            self.neighbours.count(Closing::UnreadResponses);
+            return Next::Close;
+        }
+        self.is_stalled = self.flow.is_write_blocked() || unread >= self.state.limits.unread_bytes();
         if !self.is_stalled {
             self.stall = None;
             return Next::Serve;
@@ -125,6 +136,23 @@ impl Pace {
         Next::Serve
     }
 
+    /// Returns true if a response has been unread for a whole period.
+    fn has_stale_unread(&mut self, context: &mut Context<'_>) -> bool {
+        if is_over(&mut self.period, context) {
+            if self.state.has_old_unread() {
+                return true;
+            }
+            self.period = None;
+        }
+        if self.period.is_none() {
+            self.state.begin_period();
+            self.period = Some(Box::pin(sleep(UNREAD_TIMEOUT)));
+            // Wakes the task.
+            return is_over(&mut self.period, context);
+        }
+        false
+    }
+
     /// Returns true while no call is processed, because the client does not read.
     pub(super) const fn is_stalled(&self) -> bool {
         self.is_stalled
@@ -138,12 +166,13 @@ impl Pace {
     /// Reports what waits here to the bounds that all connections share, before others have their turn.
     pub(super) fn report(&mut self, arrived: &Arrived) {
         let calls = arrived.len();
-        let mut unread = self.state.unread();
-        if self.is_stalled {
+        let because = if self.is_stalled {
             let read = self.flow.read_bytes().wrapping_sub(self.read_before);
-            unread = unread.saturating_add(calls.saturating_mul(ARRIVED_CALL_BYTES)).saturating_add(read);
-        }
-        if self.reported.update(calls, unread) && self.state.limits.has_too_much_unread() {
+            calls.saturating_mul(ARRIVED_CALL_BYTES).saturating_add(read)
+        } else {
+            0
+        };
+        if self.reported.update(calls, self.state.unread(), because) && self.state.limits.has_too_much_unread() {
             self.neighbours.close_largest(&self.state.limits);
         }
     }
@@ -169,4 +198,9 @@ impl Pace {
         }
         Next::Serve
     }
+}
+
+/// Returns true if this time is over.
+fn is_over(sleep: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
+    sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready())
 }

@@ -1,16 +1,19 @@
-use super::TURN;
+use super::super::connection::Flow;
+use super::super::frames::Counted;
+use super::super::limits::{ConnectionState, Limits};
+use super::super::places::Places;
 use super::alarm::Alarm;
 use super::arrived::{Arrived, Door};
-use super::pace::{Next, Pace};
+use super::excess::{Excess, HEADERS_TIMEOUT, MAX_SETTINGS, MAX_TRAILER_BYTES, SETTINGS_WINDOW};
+use super::pace::{Next, Pace, UNREAD_TIMEOUT};
+use super::{MAX_PATH_BYTES, TURN, path_of};
 use crate::server::connection::{Connection, Due};
 use crate::server::limits::tests::checks;
-use crate::server::limits::{
-    ConnectionState, FEW_ARRIVED_CALLS, Limits, MAX_ARRIVED_CALLS, MAX_ARRIVED_CALLS_IN_ALL, Reported,
-};
-use crate::server::places::{Calls, Places};
+use crate::server::limits::{FEW_ARRIVED_CALLS, MAX_ARRIVED_CALLS, MAX_ARRIVED_CALLS_IN_ALL, Reported};
+use crate::server::places::Calls;
 use crate::telemetry::metrics::Closed;
 use bytes::Bytes;
-use http::Response;
+use http::{Response, Uri};
 use http_body_util::Full;
 use hyper::rt::Executor as _;
 use hyper::server::conn::http2::Builder;
@@ -27,6 +30,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncWriteExt, duplex};
 use tokio::sync::oneshot;
+use tokio::time::advance;
 
 /// Counts how often a task is woken.
 #[derive(Default)]
@@ -194,7 +198,7 @@ async fn no_more_calls_arrive_than_may_wait_on_a_connection() {
     ] {
         let limits = Arc::new(Limits::new(16));
         let mut neighbours = Reported::new(Arc::clone(&limits), Calls::default());
-        neighbours.update(others, 0);
+        neighbours.update(others, 0, 0);
         let (near, mut far) = duplex(1 << 20);
         far.write_all(&calls_that_are_reset(SENT)).await.unwrap();
         let mut places = Places::new(1, Gauge::default(), Closed::default());
@@ -222,4 +226,88 @@ async fn no_more_calls_arrive_than_may_wait_on_a_connection() {
         .await;
         assert_eq!((arrived.len(), pace.may_read_on(&arrived)), (most, false), "beside {others}");
     }
+}
+
+#[test]
+fn of_an_address_the_path_is_kept() {
+    for (address, kept) in [
+        ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Check"),
+        ("http://modgud/grpc.health.v1.Health/Check?query", "/grpc.health.v1.Health/Check"),
+    ] {
+        assert_eq!(path_of(&address.parse().unwrap()), kept, "{address}");
+    }
+    let long = |bytes: usize| format!("/{}", "a".repeat(bytes - 1)).parse::<Uri>().unwrap();
+    assert_eq!(path_of(&long(MAX_PATH_BYTES)), long(MAX_PATH_BYTES));
+    assert_eq!(path_of(&long(MAX_PATH_BYTES + 1)), "/");
+}
+
+/// Looks at these frames, and at whether a header block is open.
+fn look(excess: &mut Excess, counted: Counted, open_block: Option<usize>) -> bool {
+    let flow = Flow::default();
+    flow.note_read(0, counted, open_block);
+    excess.look(&flow, &mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_are_too_many_within_a_window() {
+    let mut excess = Excess::default();
+    let settings = |settings| Counted { settings, ..Counted::default() };
+    for _ in 0..3 {
+        assert!(!look(&mut excess, settings(MAX_SETTINGS), None));
+        advance(SETTINGS_WINDOW).await;
+    }
+    assert!(!look(&mut excess, settings(MAX_SETTINGS), None));
+    assert!(look(&mut excess, settings(1), None));
+}
+
+#[tokio::test]
+async fn trailers_are_few() {
+    let trailers = |trailer_bytes| Counted { trailer_bytes, ..Counted::default() };
+    assert!(!look(&mut Excess::default(), trailers(MAX_TRAILER_BYTES), None));
+    assert!(look(&mut Excess::default(), trailers(MAX_TRAILER_BYTES + 1), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_header_block_has_to_end_in_time() {
+    let mut excess = Excess::default();
+    let mut look = |block| look(&mut excess, Counted::default(), block);
+    assert!(!look(Some(1)));
+    advance(HEADERS_TIMEOUT / 2).await;
+    assert!(!look(Some(1)));
+    // Another one has all the time there is.
+    assert!(!look(Some(2)));
+    advance(HEADERS_TIMEOUT / 2).await;
+    assert!(!look(Some(2)));
+    advance(HEADERS_TIMEOUT).await;
+    assert!(!look(None));
+    assert!(!look(Some(3)));
+    advance(HEADERS_TIMEOUT + Duration::from_millis(1)).await;
+    assert!(look(Some(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_ends_when_a_response_stays_unread_however_small() {
+    let place = Places::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
+    let checks = super::super::limits::tests::checks();
+    let limits = Arc::new(Limits::new(1));
+    let state = Arc::new(ConnectionState::new(checks, limits, place.calls(), Waker::noop().clone()));
+    let mut pace = Pace::new(Flow::default(), Arc::clone(&state), place.neighbours());
+    let mut look = || pace.look(&mut Arrived::default(), &mut Context::from_waker(Waker::noop()));
+    let almost = UNREAD_TIMEOUT.saturating_sub(Duration::from_secs(1));
+    // Each is read in time.
+    for _ in 0..5 {
+        let held = state.hold_unread(1);
+        assert_eq!(look(), Next::Serve);
+        advance(almost).await;
+        assert_eq!(look(), Next::Serve);
+        state.release_unread(&held);
+        assert_eq!(look(), Next::Serve);
+    }
+    // One is not, although others are.
+    let _held = state.hold_unread(1);
+    assert_eq!(look(), Next::Serve);
+    let other = state.hold_unread(1);
+    advance(UNREAD_TIMEOUT + Duration::from_millis(1)).await;
+    state.release_unread(&other);
+    assert_eq!(look(), Next::Close);
 }

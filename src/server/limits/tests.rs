@@ -1,6 +1,9 @@
 use super::super::check::Checks;
 use super::super::places::Calls;
-use super::{ConnectionState, InFlight, Limits, MAX_UNFINISHED_BYTES, MAX_UNREAD_BYTES, OWN_UNFINISHED_BYTES, is_fair};
+use super::{
+    ConnectionState, FEW_UNREAD_BYTES, InFlight, Limits, MAX_IN_FLIGHT_BYTES, MAX_UNFINISHED_BYTES, MAX_UNREAD_BYTES,
+    OWN_UNFINISHED_BYTES, Reported, is_fair,
+};
 use crate::clock::{Clock, ManualClock};
 use crate::config::{Environment, Overrides, load};
 use crate::server::authorizer::Driver;
@@ -9,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
-pub(in crate::server) fn checks() -> Arc<Checks> {
+/// Checks by a configuration that lets nothing through.
+pub(crate) fn checks() -> Arc<Checks> {
     let overrides = Overrides { profile: Some(crate::config::ProfileName::None), ..Overrides::default() };
     let config = load(None, &overrides, &Environment::fixed([("", "")])).unwrap().config;
     let clock = Clock::Manual(ManualClock::new(Timestamp::from_secs(1)));
@@ -26,7 +30,7 @@ fn connections(limits: Limits, count: usize) -> Vec<Arc<ConnectionState>> {
 
 /// As many slots as a connection gets.
 fn all_slots(of: &Arc<ConnectionState>) -> Vec<InFlight> {
-    std::iter::from_fn(|| of.enter()).collect()
+    std::iter::from_fn(|| of.enter(0)).collect()
 }
 
 #[test]
@@ -35,7 +39,7 @@ fn one_connection_alone_gets_most_slots_and_leaves_some_for_the_next() {
         let all = connections(Limits::new(most), 2);
         let held = all_slots(&all[0]);
         assert_eq!(held.len(), expected, "of {most}");
-        assert_eq!(all[1].enter().is_some(), expected < most, "of {most}");
+        assert_eq!(all[1].enter(0).is_some(), expected < most, "of {most}");
         drop(held);
         assert_eq!(all_slots(&all[1]).len(), expected, "of {most}, again");
     }
@@ -44,7 +48,7 @@ fn one_connection_alone_gets_most_slots_and_leaves_some_for_the_next() {
 #[test]
 fn a_connection_gets_a_quarter_while_another_has_a_check_under_way() {
     let all = connections(Limits::new(4_096), 2);
-    let _one = all[0].enter().unwrap();
+    let _one = all[0].enter(0).unwrap();
     assert_eq!(all_slots(&all[1]).len(), 1_024);
 }
 
@@ -100,10 +104,51 @@ fn a_connection_is_woken_when_its_client_reads_again() {
     let second = state.hold_unread(1);
     let third = state.hold_unread(1);
     assert!(state.unread() > MAX_UNREAD_BYTES);
-    state.release_unread(second);
+    state.release_unread(&second);
     assert_eq!(woken.0.load(Ordering::Relaxed), 0, "there is as much as before");
-    state.release_unread(first);
+    state.release_unread(&first);
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
-    state.release_unread(third);
+    state.release_unread(&third);
     assert_eq!((woken.0.load(Ordering::Relaxed), state.unread()), (1, 0));
+}
+
+#[test]
+fn large_checks_that_wait_for_the_network_are_bounded_by_their_bytes() {
+    const LARGE: usize = 1024 * 1024;
+    let all = connections(Limits::new(4_096), 3);
+    let fill = |of: &Arc<ConnectionState>| std::iter::from_fn(|| of.enter(LARGE)).collect::<Vec<_>>();
+    let held: Vec<_> = all.iter().map(fill).collect();
+    let count: usize = held.iter().map(Vec::len).sum();
+    assert!(count * LARGE <= MAX_IN_FLIGHT_BYTES, "{count}");
+    assert!(held.iter().all(|held| !held.is_empty()), "{count}");
+    drop(held);
+    assert!(!fill(&all[2]).is_empty());
+}
+
+#[test]
+fn a_response_that_stays_unread_is_known_after_a_whole_period() {
+    let all = connections(Limits::new(1), 1);
+    let state = &all[0];
+    state.begin_period();
+    let first = state.hold_unread(1);
+    assert!(!state.has_old_unread(), "it came in this period");
+    state.begin_period();
+    let second = state.hold_unread(1);
+    assert!(state.has_old_unread());
+    state.release_unread(&second);
+    assert!(state.has_old_unread(), "the client reads others, but not this one");
+    state.release_unread(&first);
+    assert!(!state.has_old_unread());
+    assert_eq!(state.unread(), 0);
+}
+
+#[test]
+fn a_connection_may_have_little_unread_while_all_have_too_much() {
+    let limits = Arc::new(Limits::new(1));
+    assert_eq!(limits.unread_bytes(), MAX_UNREAD_BYTES);
+    let mut reported = Reported::new(Arc::clone(&limits), Calls::default());
+    assert!(reported.update(0, 100 * MAX_UNREAD_BYTES, 100 * MAX_UNREAD_BYTES), "with what waits because of it");
+    assert_eq!(limits.unread_bytes(), FEW_UNREAD_BYTES);
+    assert!(!reported.update(0, 0, 200 * MAX_UNREAD_BYTES), "calls alone are bounded as calls");
+    assert_eq!(limits.unread_bytes(), MAX_UNREAD_BYTES);
 }

@@ -1,5 +1,5 @@
 use super::super::limits::{Limits, Reported};
-use super::{Closed, IDLE, Place, Places};
+use super::{Closed, IDLE, Place, Places, UNREAD_FOR};
 use prometheus_client::metrics::gauge::Gauge;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -112,21 +112,49 @@ async fn whoever_waits_gets_the_place_of_one_that_gave_way() {
     assert_eq!(told(&mut held).await, [0]);
 }
 
-#[tokio::test]
+/// All places taken, each with so many unread bytes and so many of calls that wait.
+fn with_unread(held: &[Place], limits: &Arc<Limits>, bytes: [(usize, usize); MOST]) -> Vec<Reported> {
+    let report = |(place, (unread, because)): (&Place, (usize, usize))| {
+        let mut reported = Reported::new(Arc::clone(limits), place.calls());
+        assert_eq!(reported.update(0, unread, because), unread > 0);
+        reported
+    };
+    held.iter().zip(bytes).map(report).collect()
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_one_with_the_most_unread_is_closed_and_its_bytes_are_forgotten() {
     let (_, mut held) = full();
     let limits = Arc::new(Limits::new(1));
-    let mut reported: Vec<_> = held.iter().map(|place| Reported::new(Arc::clone(&limits), place.calls())).collect();
-    for (one, unread) in reported.iter_mut().zip([50 * MIB, 70 * MIB, 0, 9 * MIB]) {
-        assert_eq!(one.update(0, unread), unread > 0);
-    }
+    let mut reported = with_unread(&held, &limits, [(50 * MIB, 0), (70 * MIB, 0), (0, 0), (9 * MIB, 0)]);
     assert!(limits.has_too_much_unread());
+    advance(UNREAD_FOR).await;
     held[0].neighbours().close_largest(&limits);
     assert_eq!(told(&mut held).await, [1]);
     assert!(!limits.has_too_much_unread());
     // It reports once more, and ends.
-    reported[1].update(0, 80 * MIB);
+    reported[1].update(0, 80 * MIB, 0);
     assert!(limits.has_too_much_unread());
     reported.remove(1);
     assert!(!limits.has_too_much_unread());
+}
+
+/// Many calls that wait on a connection do not make it the largest, nor is one closed that is slow for a moment.
+#[tokio::test(start_paused = true)]
+async fn one_that_reads_is_not_closed_for_those_that_do_not() {
+    let (_, mut held) = full();
+    let limits = Arc::new(Limits::new(1));
+    let mut reported = with_unread(&held, &limits, [(MIB, 0), (MIB, 0), (0, 500 * MIB), (10 * MIB, 500 * MIB)]);
+    held[0].neighbours().close_largest(&limits);
+    assert_eq!(told(&mut held).await, Vec::<usize>::new(), "none has been slow for long");
+    advance(UNREAD_FOR / 2).await;
+    reported[3].update(0, 0, 0);
+    reported[3].update(0, 20 * MIB, 500 * MIB);
+    advance(UNREAD_FOR / 2).await;
+    // The first of the attackers has carried a check.
+    held[0].calls().check();
+    for expected in [&[1][..], &[0, 1], &[0, 1]] {
+        held[0].neighbours().close_largest(&limits);
+        assert_eq!(told(&mut held).await, expected);
+    }
 }

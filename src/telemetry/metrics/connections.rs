@@ -16,16 +16,19 @@ pub enum Closing {
     UnreadResponses,
     /// Its client reset too many calls.
     Resets,
+    /// Its client sent frames that no gRPC client sends.
+    Frames,
 }
 
 impl Closing {
-    const ALL: [Self; 3] = [Self::Room, Self::UnreadResponses, Self::Resets];
+    const ALL: [Self; 4] = [Self::Room, Self::UnreadResponses, Self::Resets, Self::Frames];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Room => "room",
             Self::UnreadResponses => "unread_responses",
             Self::Resets => "resets",
+            Self::Frames => "frames",
         }
     }
 }
@@ -50,14 +53,15 @@ impl ClosedConnections {
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
-        let help = "Connections that modgud closed: for a newcomer, for unread responses, for too many resets";
+        let help =
+            "Connections that modgud closed: for a newcomer, for unread responses, for too many resets or other frames";
         registry.register("connections_closed", help, self.0.clone());
     }
 }
 
 /// The counts of one listener.
 #[derive(Debug, Clone, Default)]
-pub struct Closed(Arc<[Counter; 3]>);
+pub struct Closed(Arc<[Counter; 4]>);
 
 impl Closed {
     /// Counts one connection.

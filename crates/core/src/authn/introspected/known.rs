@@ -79,7 +79,7 @@ impl KnownAnswers {
         self.key_of(token.as_str())
     }
 
-    pub(crate) fn key_of(&self, token: &str) -> AnswerKey {
+    pub fn key_of(&self, token: &str) -> AnswerKey {
         let mut context = Context::new(&SHA256);
         context.update(&self.server.to_be_bytes());
         context.update(token.as_bytes());
