@@ -216,7 +216,7 @@ async fn no_more_calls_arrive_than_may_wait_on_a_connection() {
         );
         poll_fn(|context| {
             for _ in 0..100 {
-                pace.allow(&arrived);
+                pace.allow(&arrived, false);
                 assert!(served.as_mut().poll(context).is_pending());
                 assert_eq!(pace.look(&mut arrived, context), Next::Serve);
                 assert!(arrived.len() <= most, "{} calls wait beside {others}", arrived.len());
@@ -288,7 +288,7 @@ async fn a_header_block_has_to_end_in_time() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_ends_when_a_response_stays_unread_however_small() {
     let place = Places::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
-    let checks = super::super::limits::tests::checks();
+    let checks = checks();
     let limits = Arc::new(Limits::new(1));
     let state = Arc::new(ConnectionState::new(checks, limits, place.calls(), Waker::noop().clone()));
     let mut pace = Pace::new(Flow::default(), Arc::clone(&state), place.neighbours());

@@ -79,6 +79,7 @@ impl KnownAnswers {
         self.key_of(token.as_str())
     }
 
+    /// The key of a token given as text.
     pub fn key_of(&self, token: &str) -> AnswerKey {
         let mut context = Context::new(&SHA256);
         context.update(&self.server.to_be_bytes());
