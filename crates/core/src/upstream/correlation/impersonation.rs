@@ -176,7 +176,7 @@ fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], BodyFault> {
 
 /// Returns true if a request without a length says that it has a body: by a transfer coding (RFC 9112 §6.3), which Envoy takes away before it
 /// asks; or by a type, where a client without a body writes a length of 0 (RFC 9110 §8.6). In HTTP/2 and HTTP/3 a body needs none of them, and
-/// what says that there is none (the flag END_STREAM) is not shown to us.
+/// what says that there is none (the flag `END_STREAM`) is not shown to us.
 fn says_that_it_has_one(request: &Request<'_>) -> bool {
     let there = |name: &str| request.headers.sole(name) != Lookup::Absent;
     let means_content = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");

@@ -74,7 +74,7 @@ fn is_structured(subtype: &str) -> bool {
 }
 
 /// Returns true if some server reads another syntax than JSON by a part of this `content-type`, which [`is_json`]: by the first
-/// letters of its subtype (Undertow, RESTEasy Reactive and Vert.x ask for the beginning `application/x-www-form-urlencoded`), by one of
+/// letters of its subtype (Undertow, Quarkus and Vert.x ask for the beginning `application/x-www-form-urlencoded`), by one of
 /// several structured suffixes, or by a word that it holds anywhere.
 fn is_mixed(value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(value).to_ascii_lowercase();
