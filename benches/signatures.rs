@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto::JwtVerifier;
 use jsonwebtoken::{DecodingKey, Validation};
 use mimalloc::MiMalloc;
-use modgud_core::jose::{Algorithm, Family, KeySet, PublishedKey, SigningKey, UnverifiedToken, VerificationKey};
+use modgud_core::jose::{Algorithm, KeySet, KeyType, PublicJwk, SigningKey, UnverifiedToken, VerificationKey};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::hint::black_box;
@@ -90,9 +90,9 @@ fn measure(algorithm: Algorithm, rounds: usize, calls: usize) -> Result<[Vec<f64
 
 fn decoding_key(key: &SigningKey) -> Result<DecodingKey, Box<dyn Error>> {
     Ok(match key.algorithm().family() {
-        Family::Hmac => DecodingKey::from_secret(key.private_text()?.expose().as_bytes())?,
-        Family::Rsa | Family::P256 | Family::P384 | Family::Ed25519 => {
-            DecodingKey::from_jwk(PublishedKey::from_pem(&key.public_pem()?, key.algorithm())?.jwk())?
+        KeyType::Hmac => DecodingKey::from_secret(key.private_text()?.expose_secret().as_bytes())?,
+        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
+            DecodingKey::from_jwk(PublicJwk::from_pem(&key.public_pem()?, key.algorithm())?.jwk())?
         }
     })
 }

@@ -6,7 +6,7 @@
 //!     --header "Authorization: Bearer valid-alice-1893456000"
 //! ```
 
-use modgud_core::authn::{CustomAuthenticator, CustomAuthenticators, CustomFault};
+use modgud_core::authn::{CustomAuthenticator, CustomAuthenticators, CustomError};
 use modgud_core::http::request::Request;
 use modgud_core::jose::Claims;
 use modgud_core::principal::Identity;
@@ -20,12 +20,12 @@ use std::process::ExitCode;
 pub struct ValidPrefix;
 
 impl CustomAuthenticator for ValidPrefix {
-    fn authenticate(&self, token: &str, _: &Request<'_>, now: Timestamp) -> Result<Map<String, Value>, CustomFault> {
-        let rest = token.strip_prefix("valid-").ok_or(CustomFault::Refused)?;
-        let (user, expiry) = rest.rsplit_once('-').filter(|(user, _)| !user.is_empty()).ok_or(CustomFault::Refused)?;
-        let expiry = expiry.parse().map(Timestamp::from_secs).map_err(|_| CustomFault::Refused)?;
+    fn authenticate(&self, token: &str, _: &Request<'_>, now: Timestamp) -> Result<Map<String, Value>, CustomError> {
+        let rest = token.strip_prefix("valid-").ok_or(CustomError::Refused)?;
+        let (user, expiry) = rest.rsplit_once('-').filter(|(user, _)| !user.is_empty()).ok_or(CustomError::Refused)?;
+        let expiry = expiry.parse().map(Timestamp::from_secs).map_err(|_| CustomError::Refused)?;
         if now >= expiry {
-            return Err(CustomFault::Expired);
+            return Err(CustomError::Expired);
         }
         let claims = json!({ "sub": user, "email": format!("{user}@example.com") });
         Ok(claims.as_object().cloned().unwrap_or_default())

@@ -1,51 +1,51 @@
 //! From a configuration file, or none, to a running configuration. Reads files and the environment; decides nothing about
 //! requests.
 
-mod beside;
-mod caution;
 mod de;
-mod document;
+mod diagnostic;
 mod environment;
+mod ephemeral_keys;
 mod error;
-mod key_facts;
+mod included;
+mod key_metadata;
+mod lint;
 mod load;
 mod open;
 mod path;
 mod placeholder;
-mod print;
-mod problem;
 mod profile;
 mod quoted;
+mod raw;
+mod render;
 mod revocations;
 mod schema;
-mod source;
-mod throw_away;
+mod secret_source;
 mod validate;
-mod watch;
+mod watcher;
 
 pub(crate) use path::ShownKey;
 
-pub use caution::Caution;
-pub use de::{FormFault, Seen};
-pub use document::{LogFormat, ProfileName};
+pub use de::{FormError, Seen};
+pub use diagnostic::{KeepProblem, Located, ModuleProblem, Problem};
 pub use environment::Environment;
+pub use ephemeral_keys::EphemeralKeys;
 pub use error::ConfigError;
-pub use key_facts::KeyFacts;
-pub use load::{Loaded, Overrides, load, load_and_name_files, load_with_keys, read_document};
+pub use key_metadata::KeyMetadata;
+pub use lint::Warning;
+pub use load::{Loaded, Overrides, load, load_watched, load_with_keys, read_document};
 pub use open::OpenRule;
-pub use problem::{KeepProblem, ModuleProblem, Placed, Problem};
 pub use quoted::Quoted;
+pub use raw::{LogFormat, ProfileName};
 pub use revocations::{RevocationsError, read as read_revocations};
 pub use schema::schema;
-pub use source::{Keys, SourceFault, Wanted};
-pub use throw_away::ThrowAwayKeys;
+pub use secret_source::{Keys, SourceError, Wanted};
 pub use validate::timestamp;
-pub use watch::{Change, Watched};
+pub use watcher::{Change, FileWatcher};
 
 use crate::envoy::bootstrap::Gateway;
 use crate::introspection::IntrospectionSource;
 use crate::jwks::KeySource;
-use crate::net::listen_addr::Address;
+use crate::net::listen_addr::ListenAddr;
 use crate::net::tls::Tls;
 use modgud_core::decide::Snapshot;
 use rustix::process::{Resource, getrlimit};
@@ -73,7 +73,7 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
     /// Where Envoy connects to.
-    pub grpc: Address,
+    pub grpc: ListenAddr,
     /// Where probes and metrics are served.
     pub admin: SocketAddr,
     /// How long requests are still answered after SIGTERM, at most.

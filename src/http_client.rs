@@ -3,14 +3,14 @@
 
 mod body;
 mod connect;
-mod fault;
-mod roots;
+mod error;
+mod trust_anchors;
 mod url;
 
 pub use connect::Shown;
-pub use fault::{Cause, FetchFault};
-pub use roots::{CaFault, Roots};
-pub use url::{FetchUrl, PlainHttp, UrlFault};
+pub use error::{Cause, FetchError};
+pub use trust_anchors::{CaError, TrustAnchors};
+pub use url::{AllowInsecure, FetchUrl, UrlError};
 
 use bytes::Bytes;
 use connect::Connector;
@@ -41,7 +41,7 @@ pub struct Limits {
 }
 
 /// What is asked.
-pub enum Question<'a> {
+pub enum FetchRequest<'a> {
     /// What stands at the address.
     Get,
     /// A form is sent there.
@@ -53,7 +53,7 @@ pub enum Question<'a> {
     },
 }
 
-impl fmt::Debug for Question<'_> {
+impl fmt::Debug for FetchRequest<'_> {
     /// Neither the credential nor what is sent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -70,7 +70,7 @@ pub struct HttpClient(Client<HttpsConnector<Connector>, Full<Bytes>>);
 impl HttpClient {
     /// A client that trusts servers whose certificates lead to these roots.
     #[must_use]
-    pub fn new(roots: Roots) -> Self {
+    pub fn new(roots: TrustAnchors) -> Self {
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(roots.into_tls())
             .https_or_http()
@@ -92,25 +92,25 @@ impl HttpClient {
     ///
     /// # Errors
     /// Everything but such an answer.
-    pub async fn ask(&self, url: &FetchUrl, question: Question<'_>, limits: Limits) -> Result<Bytes, FetchFault> {
+    pub async fn ask(&self, url: &FetchUrl, question: FetchRequest<'_>, limits: Limits) -> Result<Bytes, FetchError> {
         let Limits { bytes, time } = limits;
         let asked = async {
             let answer =
-                self.0.request(request(url, question)?).await.map_err(|error| FetchFault::of_client(&error))?;
+                self.0.request(request(url, question)?).await.map_err(|error| FetchError::of_client(&error))?;
             let status = answer.status();
             if status.is_redirection() {
-                return Err(FetchFault::Redirect { status });
+                return Err(FetchError::Redirect { status });
             }
             if status != StatusCode::OK {
-                return Err(FetchFault::Status { status });
+                return Err(FetchError::Status { status });
             }
             body::read(answer.into_body(), bytes).await
         };
-        timeout(time, asked).await.unwrap_or(Err(FetchFault::Time { most: time }))
+        timeout(time, asked).await.unwrap_or(Err(FetchError::Time { most: time }))
     }
 }
 
-fn request(url: &FetchUrl, question: Question<'_>) -> Result<Request<Full<Bytes>>, FetchFault> {
+fn request(url: &FetchUrl, question: FetchRequest<'_>) -> Result<Request<Full<Bytes>>, FetchError> {
     const AGENT: &str = concat!("modgud/", env!("CARGO_PKG_VERSION"));
     let request = Request::builder()
         .uri(url.uri().clone())
@@ -118,8 +118,8 @@ fn request(url: &FetchUrl, question: Question<'_>) -> Result<Request<Full<Bytes>
         .header(ACCEPT, "application/json")
         .header(USER_AGENT, AGENT);
     let request = match question {
-        Question::Get => request.method(Method::GET).body(Full::default()),
-        Question::PostForm { authorization, form } => {
+        FetchRequest::Get => request.method(Method::GET).body(Full::default()),
+        FetchRequest::PostForm { authorization, form } => {
             let request = match authorization {
                 Some(authorization) => request.header(AUTHORIZATION, authorization),
                 None => request,
@@ -128,7 +128,7 @@ fn request(url: &FetchUrl, question: Question<'_>) -> Result<Request<Full<Bytes>
         }
     };
     // What it is made of has been checked; were it refused nevertheless, nothing would have been sent.
-    request.map_err(|_| FetchFault::Broken)
+    request.map_err(|_| FetchError::Broken)
 }
 
 #[cfg(test)]

@@ -4,21 +4,22 @@
 mod absence;
 mod breaker;
 mod credential;
-mod fault;
-mod flights;
+mod error;
+mod log;
 mod server;
-mod told;
+mod single_flight;
 
 pub use credential::{ClientAuthentication, ClientCredential};
-pub use fault::IntrospectionFault;
+pub use error::IntrospectionError;
 pub use server::AskedCounts;
 
 use crate::clock::Clock;
-use crate::http_client::{FetchUrl, Roots};
+use crate::http_client::{FetchUrl, TrustAnchors};
 use modgud_core::authn::{
-    AnswerCounts, Authenticator, Authenticators, IntrospectionAsked, IntrospectionAuthenticator, KnownAnswers, Supply,
+    AnswerCounts, Authenticator, Authenticators, IntrospectionAuthenticator, IntrospectionCache, IntrospectionOutcome,
+    LookupResult,
 };
-use modgud_core::credential::{AuthenticatorIndex, BearerText};
+use modgud_core::credential::{AuthenticatorId, RawToken};
 use modgud_core::decide::Snapshot;
 use modgud_core::http::request::Request;
 use modgud_core::principal::AuthenticatorName;
@@ -40,7 +41,7 @@ pub struct IntrospectionSource {
     /// What modgud shows it.
     pub client: ClientCredential,
     /// Whose certificates are trusted.
-    pub roots: Roots,
+    pub roots: TrustAnchors,
     /// How many questions may be under way at once.
     pub most: usize,
 }
@@ -58,7 +59,7 @@ impl IntrospectionSource {
 pub struct Introspection {
     clock: Clock,
     /// Of all servers; those of a server that is named no more are not found any more, and make room by and by.
-    known: KnownAnswers,
+    known: IntrospectionCache,
     seconds: Histogram,
     /// Never asked for on the way of a request that lacks nothing.
     servers: Mutex<Servers>,
@@ -86,7 +87,7 @@ impl Introspection {
     /// No server is known yet.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        let (known, seconds) = (KnownAnswers::default(), Histogram::new(SECONDS));
+        let (known, seconds) = (IntrospectionCache::default(), Histogram::new(SECONDS));
         Self { clock, known, seconds, servers: Mutex::default() }
     }
 
@@ -103,20 +104,20 @@ impl Introspection {
                 Arc::new(Server::new(source.clone(), known, self.clock.clone(), self.seconds.clone()))
             });
             server.limit(source.most);
-            authenticators.share_answers(&source.authenticator, server.known());
+            authenticators.attach_cache(&source.authenticator, server.known());
             next.push(server);
         }
         servers.before = mem::replace(&mut servers.present, next);
     }
 
     /// Asks about the token of a request, for the authenticator that lacks the answer.
-    pub async fn supply(&self, request: &Request<'_>, snapshot: &Snapshot, by: AuthenticatorIndex) -> Supply {
+    pub async fn supply(&self, request: &Request<'_>, snapshot: &Snapshot, by: AuthenticatorId) -> LookupResult {
         let authenticator = snapshot.authenticators.list().get(by.0).and_then(Authenticator::as_introspection);
         let credential = snapshot.places.find(request).ok().flatten();
-        Supply::Introspection(match (authenticator, credential) {
+        LookupResult::Introspection(match (authenticator, credential) {
             (Some(authenticator), Some(credential)) => self.ask(authenticator, credential.token).await,
             // What is lacking is lacking for a token that is there.
-            (None, _) | (_, None) => IntrospectionAsked::Failed,
+            (None, _) | (_, None) => IntrospectionOutcome::Failed,
         })
     }
 
@@ -139,10 +140,10 @@ impl Introspection {
         &self.seconds
     }
 
-    async fn ask(&self, authenticator: &IntrospectionAuthenticator, token: BearerText<'_>) -> IntrospectionAsked {
+    async fn ask(&self, authenticator: &IntrospectionAuthenticator, token: RawToken<'_>) -> IntrospectionOutcome {
         match self.of(authenticator) {
             Some(server) => server.ask(authenticator, token).await,
-            None => IntrospectionAsked::Failed,
+            None => IntrospectionOutcome::Failed,
         }
     }
 

@@ -2,37 +2,37 @@
 //! provider can't be asked, asked for at once when a token names one that is not known. Verifies nothing, and keeps no request
 //! waiting that does not need it.
 
-mod asking;
+mod backoff;
 mod cache_file;
 mod discovery;
-mod follower;
+mod log;
 mod provider;
-mod schedule;
+mod refresher;
+mod single_flight;
 mod source;
-mod told;
 
 pub use cache_file::{CacheDistrust, distrust};
-pub use discovery::{DiscoveryFault, WELL_KNOWN};
-pub use follower::FetchCounts;
-pub use provider::KeysFault;
+pub use discovery::{DiscoveryError, WELL_KNOWN};
+pub use log::{Summary, in_words};
+pub use provider::KeysError;
+pub use refresher::FetchCounts;
 pub use source::{KeySource, Location, Provider};
-pub use told::{Summary, in_words};
 
 use crate::clock::Clock;
 use crate::http_client::HttpClient;
-use follower::{Changes, Follower};
-use modgud_core::authn::{Authenticators, KeysAsked, PublishedKeys, RemoteKeys};
+use modgud_core::authn::{Authenticators, JwksRefresh, JwksSnapshot, RemoteJwks};
 use modgud_core::time::Timestamp;
+use refresher::{Changes, JwksRefresher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Every provider whose keys the present configuration uses.
 #[derive(Debug)]
-pub struct KeyProviders {
+pub struct JwksRegistry {
     clock: Clock,
     /// Never asked for on the way of a request that lacks nothing.
-    followed: Mutex<Vec<Arc<Follower>>>,
+    followed: Mutex<Vec<Arc<JwksRefresher>>>,
     changes: Changes,
 }
 
@@ -45,7 +45,7 @@ pub struct ProviderStatus {
     pub fetches: FetchCounts,
 }
 
-impl KeyProviders {
+impl JwksRegistry {
     /// Nobody is followed yet.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
@@ -56,14 +56,14 @@ impl KeyProviders {
     /// and with what is known about its being down; `authenticators` get those keys in the place of their own.
     pub fn follow(&self, sources: Vec<KeySource>, authenticators: &mut Authenticators) {
         let mut followed = self.followed();
-        let mut next: Vec<Arc<Follower>> = Vec::new();
+        let mut next: Vec<Arc<JwksRefresher>> = Vec::new();
         for KeySource { keys, provider } in sources {
             let known = next.iter().chain(followed.iter()).find(|known| *known.provider() == provider).map(Arc::clone);
             let shared = known.unwrap_or_else(|| {
                 take_over(&followed, &provider, &keys);
-                Arc::new(Follower::start(provider, keys.clone(), self.clock.clone(), Arc::clone(&self.changes)))
+                Arc::new(JwksRefresher::start(provider, keys.clone(), self.clock.clone(), Arc::clone(&self.changes)))
             });
-            authenticators.share_keys(&keys, shared.keys());
+            authenticators.attach_jwks(&keys, shared.keys());
             if !next.iter().any(|one| Arc::ptr_eq(one, &shared)) {
                 next.push(shared);
             }
@@ -72,25 +72,25 @@ impl KeyProviders {
     }
 
     /// Asks for the keys of now, wherever it is not too soon, and waits for every answer.
-    pub async fn ask(&self, keys: &[RemoteKeys]) -> KeysAsked {
+    pub async fn ask(&self, keys: &[RemoteJwks]) -> JwksRefresh {
         let mut asked = JoinSet::new();
         for keys in keys {
             match self.of(keys) {
                 Some(follower) => asked.spawn(async move { follower.ask().await }),
                 // The configuration that this check began with is not the present one any more.
-                None => return KeysAsked::Failed,
+                None => return JwksRefresh::Failed,
             };
         }
-        let mut all = KeysAsked::Fetched;
+        let mut all = JwksRefresh::Refreshed;
         while let Some(one) = asked.join_next().await {
-            all = worse(all, one.unwrap_or(KeysAsked::Failed));
+            all = worse(all, one.unwrap_or(JwksRefresh::Failed));
         }
         all
     }
 
     /// How the provider of these keys is; `None` when it is not followed.
     #[must_use]
-    pub fn status(&self, keys: &RemoteKeys) -> Option<ProviderStatus> {
+    pub fn status(&self, keys: &RemoteJwks) -> Option<ProviderStatus> {
         let follower = self.of(keys)?;
         Some(ProviderStatus { name: follower.provider().location.to_string(), fetches: follower.counts() })
     }
@@ -112,39 +112,38 @@ impl KeyProviders {
         self.changes.subscribe()
     }
 
-    fn of(&self, keys: &RemoteKeys) -> Option<Arc<Follower>> {
+    fn of(&self, keys: &RemoteJwks) -> Option<Arc<JwksRefresher>> {
         self.followed().iter().find(|follower| follower.keys().is(keys)).map(Arc::clone)
     }
 
-    fn followed(&self) -> MutexGuard<'_, Vec<Arc<Follower>>> {
+    fn followed(&self) -> MutexGuard<'_, Vec<Arc<JwksRefresher>>> {
         // Nothing that could panic half-way is done under the lock.
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A provider that is asked in another way than before, or less often, is still the same one: what it last said still holds.
-fn take_over(followed: &[Arc<Follower>], provider: &Provider, keys: &RemoteKeys) {
-    let same = |known: &&Arc<Follower>| {
+fn take_over(followed: &[Arc<JwksRefresher>], provider: &Provider, keys: &RemoteJwks) {
+    let same = |known: &&Arc<JwksRefresher>| {
         let Provider { location, plain, roots, refresh: _, stale_if_error: _, cache_file: _ } = known.provider();
         (location, plain, roots) == (&provider.location, &provider.plain, &provider.roots)
     };
     if let Some(last) = followed.iter().find(same).and_then(|known| known.keys().last()) {
         let until = last.had.plus(provider.stale_if_error);
-        keys.publish(PublishedKeys { until, ..PublishedKeys::clone(&last) });
+        keys.publish(JwksSnapshot { until, ..JwksSnapshot::clone(&last) });
     }
 }
 
 /// What two providers' answers come to: a key may be that of either.
-fn worse(one: KeysAsked, other: KeysAsked) -> KeysAsked {
+fn worse(one: JwksRefresh, other: JwksRefresh) -> JwksRefresh {
     match (one, other) {
-        (KeysAsked::Failed, _) | (_, KeysAsked::Failed) => KeysAsked::Failed,
-        (KeysAsked::TooSoon { last }, KeysAsked::TooSoon { last: other }) => {
-            KeysAsked::TooSoon { last: last.min(other) }
+        (JwksRefresh::Failed, _) | (_, JwksRefresh::Failed) => JwksRefresh::Failed,
+        (JwksRefresh::RateLimited { last }, JwksRefresh::RateLimited { last: other }) => {
+            JwksRefresh::RateLimited { last: last.min(other) }
         }
-        (KeysAsked::TooSoon { last }, KeysAsked::Fetched) | (KeysAsked::Fetched, KeysAsked::TooSoon { last }) => {
-            KeysAsked::TooSoon { last }
-        }
-        (KeysAsked::Fetched, KeysAsked::Fetched) => KeysAsked::Fetched,
+        (JwksRefresh::RateLimited { last }, JwksRefresh::Refreshed)
+        | (JwksRefresh::Refreshed, JwksRefresh::RateLimited { last }) => JwksRefresh::RateLimited { last },
+        (JwksRefresh::Refreshed, JwksRefresh::Refreshed) => JwksRefresh::Refreshed,
     }
 }
 
@@ -152,14 +151,14 @@ impl KeySource {
     /// Asks the provider once and publishes its keys as those of a time, without following it: for commands.
     ///
     /// # Errors
-    /// [`KeysFault`], and nothing is published.
-    pub async fn fetch_once(&self, had: Timestamp) -> Result<Summary, KeysFault> {
+    /// [`KeysError`], and nothing is published.
+    pub async fn fetch_once(&self, had: Timestamp) -> Result<Summary, KeysError> {
         let client = HttpClient::new(self.provider.roots.clone());
         let text = provider::fetch(&client, &self.provider).await?;
         let (keys, skipped) = provider::parse(text).await?;
-        let summary = told::summary(&keys, &skipped);
+        let summary = log::summary(&keys, &skipped);
         let until = had.plus(self.provider.stale_if_error);
-        self.keys.publish(PublishedKeys { keys: Arc::new(keys), had, until });
+        self.keys.publish(JwksSnapshot { keys: Arc::new(keys), had, until });
         Ok(summary)
     }
 }

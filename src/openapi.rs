@@ -5,18 +5,18 @@
 mod ambiguous;
 mod base;
 mod check;
-mod demand;
 mod draft;
 mod finding;
 mod overlap;
+mod path_set;
 mod print;
 mod read;
+mod requirement;
+mod resolver;
 mod security;
 mod template;
 #[cfg(test)]
 mod tests;
-mod walk;
-mod way;
 
 pub use check::{Module, Report, check};
 pub use finding::{Finding, Severity, Unreadable};

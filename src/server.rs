@@ -1,5 +1,6 @@
-//! The shell: listeners and services around the driver. Nothing is decided here; every check is answered, whatever happens.
+//! The shell: listeners and services around the authorizer. Nothing is decided here; every check is answered, whatever happens.
 
+mod accept;
 pub mod admin;
 pub mod app;
 pub mod authorizer;
@@ -8,25 +9,24 @@ mod check;
 mod codec;
 pub mod comparison;
 mod connection;
-mod connections;
+mod connection_slots;
+mod fail_closed;
 mod frames;
 pub mod grpc;
-mod guard;
-mod http2;
-pub mod keys;
+mod h2;
+pub mod key_readiness;
 mod limits;
-mod live;
-mod places;
+mod log_throttle;
 pub mod readiness;
 pub mod reload;
 pub mod revocation_watcher;
-mod seldom;
 pub mod shadow_config;
+mod shared_state;
 mod socket;
-mod streams;
+mod stream_limit;
 
-pub use check::Checks;
+pub use check::CheckHandler;
+pub use fail_closed::CHECK_PATH;
 pub use grpc::GrpcError;
-pub use guard::CHECK_PATH;
-pub use live::Live;
-pub use socket::{Socket, SocketFault};
+pub use shared_state::SharedState;
+pub use socket::{Socket, SocketError};

@@ -7,5 +7,5 @@ mod tree;
 
 pub(crate) use invisible_chars::is_format;
 pub use printer::{quoted, scalar};
-pub(crate) use reader::{Bounds, SyntaxFault};
-pub(crate) use tree::{Entry, Item, Node, Place, Value};
+pub(crate) use reader::{Bounds, SyntaxError};
+pub(crate) use tree::{Element, Location, Member, Node, Value};

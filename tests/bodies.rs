@@ -7,7 +7,7 @@ use crate::decisions::answer::Answer;
 use crate::support::{Encoding, KEY, Sidecar, check, claims, program};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -160,5 +160,5 @@ async fn whatever_is_allowed_is_what_the_real_frameworks_read() {
     }
     // A test in which nobody reads anything would prove nothing.
     assert!(allowed > 40 && named > 20 && kept_out > 100, "{allowed} {named} {kept_out}");
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }

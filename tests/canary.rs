@@ -157,7 +157,7 @@ async fn no_secret_of_a_request_is_ever_told() {
     let file = folder.path().join("modgud.yaml");
     std::fs::write(&file, CONFIGURATION).unwrap();
     let private = SigningKey::generate(Algorithm::EdDsa).unwrap().private_text().unwrap();
-    std::fs::write(folder.path().join("signing.key"), private.expose()).unwrap();
+    std::fs::write(folder.path().join("signing.key"), private.expose_secret()).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_modgud"));
     command.args(["serve", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config"]).arg(&file);
     command.env("JWT_PUBLIC_KEY_RSA_BIFROST", KEY.public_pem().unwrap());
@@ -173,7 +173,7 @@ async fn no_secret_of_a_request_is_ever_told() {
     let checks = checks(Clock::System.now().as_secs());
     let mut secrets = secrets(&checks);
     // Its first bytes say no more than what kind of key it is.
-    let key: String = private.expose().lines().filter(|line| !line.starts_with("-----")).collect();
+    let key: String = private.expose_secret().lines().filter(|line| !line.starts_with("-----")).collect();
     secrets.extend(pieces(key.trim_start_matches("MC4CAQAwBQYDK2VwBCIEI")));
     let mut client = AuthorizationClient::connect(format!("http://{grpc}")).await.unwrap();
     for (check, allowed) in &checks {

@@ -13,7 +13,7 @@ use crate::support::{Encoding, NOW, Sidecar, check};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud::config::{Environment, Overrides, load};
-use modgud_core::authn::{CustomAuthenticator, CustomAuthenticators, CustomFault};
+use modgud_core::authn::{CustomAuthenticator, CustomAuthenticators, CustomError};
 use modgud_core::http::request::Request;
 use modgud_core::time::Timestamp;
 use serde_json::{Map, Value, json};
@@ -80,14 +80,14 @@ impl CustomAuthenticator for Told {
         credential: &str,
         request: &Request<'_>,
         _: Timestamp,
-    ) -> Result<Map<String, Value>, CustomFault> {
+    ) -> Result<Map<String, Value>, CustomError> {
         match credential {
-            "unavailable" => Err(CustomFault::Unavailable),
+            "unavailable" => Err(CustomError::Unavailable),
             "panic" => panic!("a fault of one's own"),
             path if request.path.as_str() == "/" => {
                 Ok(Map::from_iter([("sub".to_owned(), path.into()), ("jti".to_owned(), "one".into())]))
             }
-            _ => Err(CustomFault::Refused),
+            _ => Err(CustomError::Refused),
         }
     }
 }
@@ -111,9 +111,9 @@ async fn whatever_it_does_the_check_is_answered() {
 struct Claimed;
 
 impl CustomAuthenticator for Claimed {
-    fn authenticate(&self, credential: &str, _: &Request<'_>, _: Timestamp) -> Result<Map<String, Value>, CustomFault> {
-        let json = URL_SAFE_NO_PAD.decode(credential).map_err(|_| CustomFault::Refused)?;
-        serde_json::from_slice(&json).map_err(|_| CustomFault::Refused)
+    fn authenticate(&self, credential: &str, _: &Request<'_>, _: Timestamp) -> Result<Map<String, Value>, CustomError> {
+        let json = URL_SAFE_NO_PAD.decode(credential).map_err(|_| CustomError::Refused)?;
+        serde_json::from_slice(&json).map_err(|_| CustomError::Refused)
     }
 }
 

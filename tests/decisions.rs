@@ -326,5 +326,5 @@ rules:
             }
         }
     }
-    sidecar.stop(modgud::server::app::Stop::Now).await;
+    sidecar.stop(modgud::server::app::Shutdown::Immediate).await;
 }

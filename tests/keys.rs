@@ -81,7 +81,7 @@ fn spelled(case: &Case, text: &str, certificate: &str) -> String {
         .replace("{spki}", &spki)
         .replace("{pkcs1}", &pkcs1(&spki))
         .replace("{certificate}", &certificate_of(&spki, certificate))
-        .replace("{private}", KEY.private_text().unwrap().expose());
+        .replace("{private}", KEY.private_text().unwrap().expose_secret());
     if !case.final_line_end {
         let at = text.rfind('\n').unwrap();
         text.remove(at);

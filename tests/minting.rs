@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 
 /// A key as its owner has it in a file.
 fn private(algorithm: Algorithm) -> String {
-    SigningKey::generate(algorithm).unwrap().private_text().unwrap().expose().to_owned()
+    SigningKey::generate(algorithm).unwrap().private_text().unwrap().expose_secret().to_owned()
 }
 
 /// The public half of a private key.

@@ -5,7 +5,7 @@
 
 use crate::decisions::answer::Answer;
 use crate::support::{Encoding, KEY, Sidecar, check, claims, program};
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use modgud_core::jose::{Algorithm, SigningKey};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -91,7 +91,7 @@ fn same(written: &str, read: &str) -> bool {
 
 #[tokio::test]
 async fn a_number_is_written_as_pyjwt_reads_it_or_not_at_all() {
-    let key = SigningKey::generate(Algorithm::EdDsa).unwrap().private_text().unwrap().expose().to_owned();
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap().private_text().unwrap().expose_secret().to_owned();
     let files = BTreeMap::from([("signing.key".to_owned(), key)]);
     let keeping = Sidecar::with_files(&CONFIG.replace("CREDENTIAL", "  credential: keep"), &files).await;
     let minting = Sidecar::with_files(&CONFIG.replace("CREDENTIAL", "  credential: { mint: internal }"), &files).await;
@@ -119,6 +119,6 @@ async fn a_number_is_written_as_pyjwt_reads_it_or_not_at_all() {
         }
     }
     assert_eq!((written, refused), (12, 8));
-    keeping.stop(Stop::Now).await;
-    minting.stop(Stop::Now).await;
+    keeping.stop(Shutdown::Immediate).await;
+    minting.stop(Shutdown::Immediate).await;
 }

@@ -22,7 +22,7 @@ mod sentences;
 
 use crate::support::{Sidecar, token};
 use blocks::{Block, blocks};
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ async fn grpcurl_commands_answer_what_the_page_shows() {
         shell.env("PATH", &path);
         expected::check(&output(shell, expected.line).await, &expected);
     }
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn another_client_is_answered_what_the_page_shows() {
         let arguments: Vec<&str> = arguments.strip_suffix('\0').unwrap().split('\0').collect();
         expected::check(&reflection::run(&arguments).await, &expected);
     }
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 /// The configuration with nearly every key.

@@ -7,7 +7,7 @@ use crate::decisions::answer::Answer;
 use crate::decisions::counters::Counters;
 use crate::support::{Encoding, Sidecar, check, claims, token};
 use modgud::envoy::proto::AuthorizationClient;
-use modgud_core::jose::{Algorithm, Family, SigningKey};
+use modgud_core::jose::{Algorithm, KeyType, SigningKey};
 use tonic::transport::Channel;
 
 /// Each this many positions, every bit is tried and not only one other character.
@@ -63,7 +63,7 @@ async fn with_any_byte_changed() {
 /// Every bit is tried where the signature is checked; here, that no algorithm is wired up in another way than the first one.
 #[tokio::test]
 async fn with_any_byte_changed_whatever_the_algorithm() {
-    for algorithm in Algorithm::ALL.iter().filter(|one| **one != Algorithm::Rs256 && one.family() != Family::Hmac) {
+    for algorithm in Algorithm::ALL.iter().filter(|one| **one != Algorithm::Rs256 && one.family() != KeyType::Hmac) {
         let key = SigningKey::generate(*algorithm).unwrap();
         let pem = key.public_pem().unwrap().replace('\n', "\\n");
         let yaml = format!(

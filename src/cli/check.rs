@@ -4,12 +4,12 @@
 use super::keys::{self, Fetched, Progress};
 use super::{Exit, fail, say};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, KeyFacts, Loaded, OpenRule, Overrides, ProfileName, load};
+use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
 use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
 use crate::jwks::in_words;
 use crate::net::tls::{Clients, Tls};
 use modgud_core::authn::{
-    AnswerLifetimes, ApiKeyAuthenticator, AudiencePolicy, Authenticator, IntrospectionAuthenticator, JwtAuthenticator,
+    ApiKeyAuthenticator, AudiencePolicy, Authenticator, CacheTtl, IntrospectionAuthenticator, JwtAuthenticator,
 };
 use modgud_core::authz::Fallback;
 use modgud_core::jose::Validity;
@@ -201,7 +201,7 @@ fn introspection(authenticator: &IntrospectionAuthenticator, loaded: &Loaded) {
     let IntrospectionAuthenticator { name, issuer: _, checks, lifetimes, known: _ } = authenticator;
     let mut servers = loaded.config.introspection_sources.iter();
     let server = servers.find(|server| server.authenticator == *name).map(|server| server.url.to_string());
-    let AnswerLifetimes { active, inactive, stale } = lifetimes;
+    let CacheTtl { active, inactive, stale } = lifetimes;
     say(format_args!(
         "  authenticator {}: asks {} about tokens, {}; an answer counts for {} (not active: {}), and {} longer while the server fails",
         name.as_str(),
@@ -222,7 +222,7 @@ fn audience(audience: &AudiencePolicy) -> String {
 }
 
 /// How old a key is, as far as anything tells, behind a comma.
-fn age(facts: &KeyFacts, now: Timestamp) -> String {
+fn age(facts: &KeyMetadata, now: Timestamp) -> String {
     let dates = |Validity { from, until }| format!(", certificate, valid from {from} to {until}");
     let certificate = facts.validity.map(dates);
     let file = facts.changed.map(|changed| format!(", file changed {}", ago(changed, now)));

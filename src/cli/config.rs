@@ -2,7 +2,7 @@
 
 use super::{Exit, fail, say};
 use crate::config::{Environment, Overrides, ProfileName, load};
-use crate::net::listen_addr::Address;
+use crate::net::listen_addr::ListenAddr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ pub(super) struct Args {
     profile: Option<ProfileName>,
     /// Where Envoy connects to, instead of `server.grpc`: `IP:PORT` or `unix:/PATH`
     #[arg(long, value_name = "ADDRESS")]
-    grpc: Option<Address>,
+    grpc: Option<ListenAddr>,
     /// Where probes and metrics are served, instead of `server.admin`
     #[arg(long, value_name = "IP:PORT")]
     admin: Option<SocketAddr>,

@@ -2,7 +2,7 @@
 
 use super::{Exit, fail, input, say};
 use crate::clock::Clock;
-use modgud_core::upstream::{IdentityCorrelation, Part, ReadFault, SigningSecret, VerifyFault};
+use modgud_core::upstream::{CorrelationField, IdentityCorrelation, ReadError, SigningSecret, VerifyError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,15 +40,15 @@ pub(super) struct Verify {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum CorrelationError {
+enum VerifyCommandError {
     #[error("{file} can't be read: {error}")]
     Unreadable { file: String, error: io::Error },
     #[error("{0} holds no secret")]
     NoSecret(String),
     #[error(transparent)]
-    Read(#[from] ReadFault),
+    Read(#[from] ReadError),
     #[error(transparent)]
-    Verify(#[from] VerifyFault),
+    Verify(#[from] VerifyError),
     #[error("the correlation is good, and of another process instance")]
     Instance,
     #[error("the correlation is good, and older than {}", humantime::format_duration(*.0))]
@@ -58,7 +58,7 @@ enum CorrelationError {
 }
 
 /// How far clocks may be apart.
-const CLOCKS_APART: Duration = Duration::from_secs(60);
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 pub(super) fn run(command: Command) -> Exit {
     let Command::Verify(verify) = command;
@@ -72,33 +72,33 @@ pub(super) fn run(command: Command) -> Exit {
 }
 
 impl Verify {
-    fn run(self) -> Result<IdentityCorrelation, CorrelationError> {
+    fn run(self) -> Result<IdentityCorrelation, VerifyCommandError> {
         let Self { key, process_instance, max_age, correlation } = self;
         let secret = read(&key)?;
         let secret = secret.trim();
         if secret.is_empty() {
-            return Err(CorrelationError::NoSecret(key.display().to_string()));
+            return Err(VerifyCommandError::NoSecret(key.display().to_string()));
         }
         let correlation = IdentityCorrelation::from_json(read(&correlation)?.as_bytes())?;
         correlation.verify(&SigningSecret::new(secret))?;
-        let instance = correlation.instance.as_ref().map(Part::as_str);
+        let instance = correlation.instance.as_ref().map(CorrelationField::as_str);
         if process_instance.as_deref().is_some_and(|expected| instance != Some(expected)) {
-            return Err(CorrelationError::Instance);
+            return Err(VerifyCommandError::Instance);
         }
         let now = Clock::System.now();
         if let Some(most) = max_age {
-            if correlation.issued_at > now.plus(CLOCKS_APART) {
-                return Err(CorrelationError::Future);
+            if correlation.issued_at > now.plus(MAX_CLOCK_SKEW) {
+                return Err(VerifyCommandError::Future);
             }
             if correlation.issued_at.plus(most) < now {
-                return Err(CorrelationError::Age(most));
+                return Err(VerifyCommandError::Age(most));
             }
         }
         Ok(correlation)
     }
 }
 
-fn read(file: &Path) -> Result<String, CorrelationError> {
+fn read(file: &Path) -> Result<String, VerifyCommandError> {
     let (name, text) = input::read(file);
-    text.map_err(|error| CorrelationError::Unreadable { file: name, error })
+    text.map_err(|error| VerifyCommandError::Unreadable { file: name, error })
 }

@@ -1,7 +1,7 @@
 //! `modgud envoy`: Envoy's configuration, written from modgud's.
 
 use super::{Exit, fail, say};
-use crate::config::{Config, Environment, Keys, Overrides, ProfileName, ServerConfig, ThrowAwayKeys, load_with_keys};
+use crate::config::{Config, Environment, EphemeralKeys, Keys, Overrides, ProfileName, ServerConfig, load_with_keys};
 use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CheckCluster, Client, UpstreamTls};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ enum EnvoyError {
 
 pub(super) fn run(args: Args) -> Exit {
     let overrides = Overrides { profile: args.profile, ..Overrides::default() };
-    let keys = Keys::Replaced(ThrowAwayKeys::default());
+    let keys = Keys::Replaced(EphemeralKeys::default());
     let loaded = match load_with_keys(args.config.as_deref(), &overrides, &Environment::process(), keys) {
         Ok(loaded) => loaded,
         Err(error) => return fail(error),

@@ -11,8 +11,8 @@ use crate::envoy::json::{self, CheckJsonError};
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::read;
 use crate::introspection::Introspection;
-use modgud_core::authn::{KeysAsked, Lack, Supply};
-use modgud_core::credential::AuthenticatorIndex;
+use modgud_core::authn::{JwksRefresh, LookupResult, PendingLookup};
+use modgud_core::credential::AuthenticatorId;
 use modgud_core::time::Timestamp;
 use report::Report;
 use std::io;
@@ -97,12 +97,12 @@ pub(super) fn run(args: Args, environment: &Environment) -> Exit {
         Ok(fetched) => fetched,
         Err(error) => return fail(error),
     };
-    let supply = Supply::Keys(match fetched {
-        Fetched::All => KeysAsked::Fetched,
-        Fetched::NotAll => KeysAsked::Failed,
+    let supply = LookupResult::Jwks(match fetched {
+        Fetched::All => JwksRefresh::Refreshed,
+        Fetched::NotAll => JwksRefresh::Failed,
     });
     let mut report = Report::of(&check, &loaded.config.snapshot, now, &supply);
-    if let Some(Lack::Introspection(by) | Lack::ServerAway(by)) = report.lack {
+    if let Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) = report.lack {
         match introspection(&check, &mut loaded.config, by) {
             Ok(supply) => report = Report::of(&check, &loaded.config.snapshot, now, &supply),
             Err(error) => return fail(error),
@@ -120,9 +120,9 @@ pub(super) fn run(args: Args, environment: &Environment) -> Exit {
 }
 
 /// Asks the authorization server about the token, as the server would.
-fn introspection(check: &CheckRequest, config: &mut Config, by: AuthenticatorIndex) -> io::Result<Supply> {
+fn introspection(check: &CheckRequest, config: &mut Config, by: AuthenticatorId) -> io::Result<LookupResult> {
     // A request that can't be read lacks nothing.
-    let Ok(request) = read(check, config.snapshot.scheme) else { return Ok(Supply::Nothing) };
+    let Ok(request) = read(check, config.snapshot.scheme) else { return Ok(LookupResult::Nothing) };
     let introspection = Introspection::new(Clock::System);
     introspection.follow(config.introspection_sources.clone(), &mut config.snapshot.authenticators);
     runtime().map(|runtime| runtime.block_on(introspection.supply(&request, &config.snapshot, by)))

@@ -2,7 +2,7 @@
 
 use super::{Exit, fail, say};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use modgud_core::jose::{Algorithm, Family, SigningKey};
+use modgud_core::jose::{Algorithm, KeyType, SigningKey};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -39,8 +39,8 @@ pub(super) fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
 pub(super) fn run(args: Args) -> Exit {
     let Args { algorithm, private, public } = args;
     let made = match algorithm.family() {
-        Family::Hmac => secret(algorithm, private, public.as_deref()),
-        Family::Rsa | Family::P256 | Family::P384 | Family::Ed25519 => pair(algorithm, private, public),
+        KeyType::Hmac => secret(algorithm, private, public.as_deref()),
+        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => pair(algorithm, private, public),
     };
     match made {
         Ok(()) => Exit::Done,
@@ -54,7 +54,7 @@ fn pair(algorithm: Algorithm, private: Option<PathBuf>, public: Option<PathBuf>)
     let key = SigningKey::generate(algorithm).map_err(|fault| fault.to_string())?;
     let private_pem = key.private_text().map_err(|fault| fault.to_string())?;
     let public_pem = key.public_pem().map_err(|fault| fault.to_string())?;
-    write_new(&private, 0o600, private_pem.expose())?;
+    write_new(&private, 0o600, private_pem.expose_secret())?;
     write_new(&public, 0o644, &public_pem).inspect_err(|_| {
         // Half a pair is of no use, and would be in the way of the next try. If it can't be removed, the error that is
         // reported says enough.
@@ -86,7 +86,7 @@ fn secret(algorithm: Algorithm, private: Option<PathBuf>, public: Option<&Path>)
     let key = SigningKey::generate(algorithm).map_err(|fault| fault.to_string())?;
     let text = key.private_text().map_err(|fault| fault.to_string())?;
     // No line end: every byte of the file is the secret, however it is read.
-    write_new(&private, 0o600, text.expose())?;
+    write_new(&private, 0o600, text.expose_secret())?;
     say(format_args!("{}: the secret; whoever has it can sign, so share it with the verifier only", private.display()));
     next(algorithm, &private);
     Ok(())

@@ -4,7 +4,7 @@ mod check;
 mod rules;
 
 use super::{Exit, fail};
-use crate::config::{Config, ConfigError, Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load_with_keys};
+use crate::config::{Config, ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
 use crate::envoy::bootstrap::Module;
 use crate::openapi::{Api, MAX_BYTES, Unreadable};
 use crate::read_limit::read_file_to_limit;
@@ -61,7 +61,7 @@ impl Gateway {
     fn load(&self) -> Result<Config, OpenApiError> {
         let Self { config, profile } = self;
         let overrides = Overrides { profile: *profile, ..Overrides::default() };
-        let keys = Keys::Replaced(ThrowAwayKeys::default());
+        let keys = Keys::Replaced(EphemeralKeys::default());
         Ok(load_with_keys(config.as_deref(), &overrides, &Environment::process(), keys)?.config)
     }
 }

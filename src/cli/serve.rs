@@ -3,9 +3,9 @@
 use super::{Exit, fail, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environment, Loaded, Overrides, ProfileName};
-use crate::net::listen_addr::Address;
-use crate::server::app::{Addresses, App, AppError, Stop};
-use crate::server::reload::{Origin, Reloader};
+use crate::net::listen_addr::ListenAddr;
+use crate::server::app::{Addresses, App, AppError, Shutdown};
+use crate::server::reload::{ConfigSource, Reloader};
 use crate::server::shadow_config;
 use crate::telemetry::metrics::VERSION;
 use crate::telemetry::{caution, log};
@@ -34,7 +34,7 @@ pub(super) struct Args {
     profile: Option<ProfileName>,
     /// Where Envoy connects to, instead of `server.grpc`: `IP:PORT` or `unix:/PATH`
     #[arg(long, value_name = "ADDRESS")]
-    grpc: Option<Address>,
+    grpc: Option<ListenAddr>,
     /// Where probes and metrics are served, instead of `server.admin`
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     admin: Option<SocketAddr>,
@@ -70,10 +70,10 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
     let Args { config, profile, grpc, admin, shadow_config, shadow_profile } = args;
     let shadow = shadow_config.map(|file| {
         let overrides = Overrides { profile: shadow_profile, ..Overrides::default() };
-        Origin { file: Some(file), overrides, environment: environment.clone() }
+        ConfigSource { file: Some(file), overrides, environment: environment.clone() }
     });
     let overrides = Overrides { profile, grpc, admin };
-    let origin = Origin { file: config, overrides, environment };
+    let origin = ConfigSource { file: config, overrides, environment };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(error),
@@ -87,7 +87,7 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
     }
 }
 
-async fn serve(origin: Origin, shadow: Option<Origin>) -> Result<(), ServeError> {
+async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(), ServeError> {
     // Before all else: what comes while the configuration is loaded must not end the process, as SIGHUP does by itself.
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let mut hangup_signal = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
@@ -161,10 +161,10 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) -> Stop {
+    async fn next(&mut self) -> Shutdown {
         tokio::select! {
-            _ = self.terminate.recv() => Stop::Drain,
-            _ = self.interrupt.recv() => Stop::Now,
+            _ = self.terminate.recv() => Shutdown::Graceful,
+            _ = self.interrupt.recv() => Shutdown::Immediate,
         }
     }
 }

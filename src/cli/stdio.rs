@@ -1,25 +1,25 @@
 //! `modgud stdio`: the messages of an API gateway, as JSON values on standard input and output. The server's own evaluation decides.
 
 mod gateway;
+mod json_stream;
 mod message;
 mod reply;
 mod services;
-mod values;
 
 use super::{Exit, fail};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Environment, ProfileName};
 use gateway::{Gateway, InitError};
+use json_stream::{Broken, JsonStream};
 use message::Message;
 use services::{Service, Services};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
-use values::{Broken, Values};
 
 /// Answers `init` and `api_request` messages on standard input, in order, on standard output.
 ///
 /// `init` brings the public key (PEM) that tokens are verified with; `api_request` is decided as a request that Envoy asks about, and
-/// told which service it is for and who asks. Values may stand several on a line or one on many. What is no message is told on
+/// told which service it is for and who asks. JsonStream may stand several on a line or one on many. What is no message is told on
 /// standard error, and the next one is read.
 #[derive(clap::Args)]
 #[command(
@@ -67,7 +67,7 @@ fn serve(
 ) -> Result<(), StdioError> {
     /// How much is read at once.
     const PIECE: usize = 64 * 1024;
-    let mut values = Values::default();
+    let mut values = JsonStream::default();
     let mut piece = vec![0; PIECE];
     loop {
         let read = match input.read(&mut piece) {

@@ -6,9 +6,9 @@ mod junit;
 use super::explain::report::Report;
 use super::{Exit, fail, say};
 use crate::clock::Clock;
-use crate::config::{Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load_with_keys};
+use crate::config::{Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
 use cases::{Case, CasesError};
-use modgud_core::authn::Supply;
+use modgud_core::authn::LookupResult;
 use modgud_core::decide::Snapshot;
 use modgud_core::time::Timestamp;
 use std::path::PathBuf;
@@ -64,7 +64,7 @@ struct Outcome {
 
 pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
     let Args { config, profile, cases, junit } = args;
-    let keys = ThrowAwayKeys::default();
+    let keys = EphemeralKeys::default();
     let overrides = Overrides { profile: *profile, ..Overrides::default() };
     let replaced = Keys::Replaced(keys.clone());
     let loaded = match load_with_keys(config.as_deref(), &overrides, environment, replaced) {
@@ -96,10 +96,10 @@ pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
     tell(&outcomes)
 }
 
-fn outcome(case: &Case, snapshot: &Snapshot, keys: &ThrowAwayKeys, file: String) -> Result<Outcome, CasesError> {
+fn outcome(case: &Case, snapshot: &Snapshot, keys: &EphemeralKeys, file: String) -> Result<Outcome, CasesError> {
     let now = case.at.map_or_else(|| Clock::System.now(), Timestamp::from_secs);
     let check = case.check(keys, now, snapshot)?;
-    let report = Report::of(&check, snapshot, now, &Supply::Nothing);
+    let report = Report::of(&check, snapshot, now, &LookupResult::Nothing);
     let differences = case.expect.differences(&report);
     let failure = (!differences.is_empty()).then(|| {
         let explained = report.to_string();

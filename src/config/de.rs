@@ -3,21 +3,21 @@
 mod fault;
 mod walk;
 
-pub use fault::{FormFault, Seen};
+pub use fault::{FormError, Seen};
 
+use super::diagnostic::MOST;
 use super::path::Path;
-use super::problem::MOST;
-use crate::yaml::{Node, Place};
+use crate::yaml::{Location, Node};
 use fault::Fault;
 use serde::de::DeserializeOwned;
 
 /// One fault of a document, with its place and path.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) place: Place,
+    pub(super) place: Location,
     /// The path as people write it, with the indices of the file.
     pub(super) shown: String,
-    pub(super) what: FormFault,
+    pub(super) what: FormError,
 }
 
 /// Reads a type from a tree and finds every fault of form, up to [`MOST`]: each costs a walk through the tree. What is faulty is
@@ -32,24 +32,24 @@ pub(super) fn read<T: DeserializeOwned>(root: &mut Node) -> (Option<T>, Vec<Foun
         let Fault { what, place, steps } = fault;
         let path = Path::from_inside(steps);
         let hole = match &what {
-            FormFault::Missing(key) => is_hole(&found, &path.key(key).shown(root).to_string()),
-            FormFault::Type { .. } => path.is_empty_map(root) && is_hole(&found, &path.shown(root).to_string()),
-            FormFault::UnknownKey { .. }
-            | FormFault::UnknownWord { .. }
-            | FormFault::Nothing
-            | FormFault::Placeholder(_)
-            | FormFault::PlaceholderHidden
-            | FormFault::Other(_) => false,
+            FormError::Missing(key) => is_hole(&found, &path.key(key).shown(root).to_string()),
+            FormError::Type { .. } => path.is_empty_map(root) && is_hole(&found, &path.shown(root).to_string()),
+            FormError::UnknownKey { .. }
+            | FormError::UnknownWord { .. }
+            | FormError::Nothing
+            | FormError::Placeholder(_)
+            | FormError::PlaceholderHidden
+            | FormError::Other(_) => false,
         };
         let remove = match &what {
-            FormFault::UnknownKey { key, .. } => path.key(key),
-            FormFault::UnknownWord { .. }
-            | FormFault::Missing(_)
-            | FormFault::Type { .. }
-            | FormFault::Nothing
-            | FormFault::Placeholder(_)
-            | FormFault::PlaceholderHidden
-            | FormFault::Other(_) => path,
+            FormError::UnknownKey { key, .. } => path.key(key),
+            FormError::UnknownWord { .. }
+            | FormError::Missing(_)
+            | FormError::Type { .. }
+            | FormError::Nothing
+            | FormError::Placeholder(_)
+            | FormError::PlaceholderHidden
+            | FormError::Other(_) => path,
         };
         let shown = remove.shown(root).to_string();
         let place = place.unwrap_or_else(|| remove.place(root).clone());

@@ -1,6 +1,6 @@
 //! What a configuration may name that no file holds: environment variables, and authenticators of the program's own. Never shows a value.
 
-use super::source::{SourceFault, Wanted};
+use super::secret_source::{SourceError, Wanted};
 use modgud_core::authn::CustomAuthenticators;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -76,8 +76,8 @@ impl Environment {
     }
 
     /// The value of a variable.
-    pub(super) fn get(&self, name: &str, wanted: Wanted) -> Result<String, SourceFault> {
-        let missing = || SourceFault::NotSet(name.to_owned(), wanted);
+    pub(super) fn get(&self, name: &str, wanted: Wanted) -> Result<String, SourceError> {
+        let missing = || SourceError::NotSet(name.to_owned(), wanted);
         match &self.variables {
             Variables::OfTheProcess(own) => match own.get(name) {
                 Some(value) => Ok(value.clone()),
@@ -88,10 +88,10 @@ impl Environment {
     }
 }
 
-fn of_the_process(name: &str, missing: impl FnOnce() -> SourceFault) -> Result<String, SourceFault> {
+fn of_the_process(name: &str, missing: impl FnOnce() -> SourceError) -> Result<String, SourceError> {
     #[expect(clippy::disallowed_methods, reason = "this is the one owner of the environment")]
     std::env::var(name).map_err(|error| match error {
         std::env::VarError::NotPresent => missing(),
-        std::env::VarError::NotUnicode(_) => SourceFault::VariableNotText(name.to_owned()),
+        std::env::VarError::NotUnicode(_) => SourceError::VariableNotText(name.to_owned()),
     })
 }

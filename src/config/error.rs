@@ -1,6 +1,6 @@
 //! Why no configuration could be had, as commands and the log show it.
 
-use super::problem::{MOST, Placed};
+use super::diagnostic::{Located, MOST};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -40,10 +40,10 @@ pub enum ConfigError {
     },
     /// The document says what can't be: everything that is wrong with it, in the order of the file.
     #[error("{}", Lines(.0))]
-    Invalid(Vec<Placed>),
+    Invalid(Vec<Located>),
 }
 
-struct Lines<'a>(&'a [Placed]);
+struct Lines<'a>(&'a [Located]);
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

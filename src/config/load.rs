@@ -1,22 +1,22 @@
 //! Finds the documents of a configuration, lays the user's file over its profile, and checks the whole. The one way by which
 //! commands and the server get a configuration.
 
-use super::caution::{self, Caution};
-use super::de::{self, FormFault, Found, Seen, is_hole};
-use super::document::{Document, ProfileName, is_choice};
+use super::de::{self, FormError, Found, Seen, is_hole};
+use super::diagnostic::{Located, MOST, Problem};
 use super::environment::Environment;
 use super::error::ConfigError;
-use super::key_facts::{self, KeyFacts};
+use super::key_metadata::{self, KeyMetadata};
+use super::lint::{self, Warning};
 use super::open::{self, OpenRule};
 use super::path::Path as At;
 use super::placeholder;
-use super::problem::{MOST, Placed, Problem};
 use super::profile::NONE;
-use super::source::{Keys, Reader};
-use super::watch::Watched;
-use super::{Config, print, validate};
-use crate::net::listen_addr::Address;
-use crate::yaml::{Bounds, Entry, Node, Place, SyntaxFault, Value};
+use super::raw::{Document, ProfileName, is_choice};
+use super::secret_source::{Keys, SecretLoader};
+use super::watcher::FileWatcher;
+use super::{Config, render, validate};
+use crate::net::listen_addr::ListenAddr;
+use crate::yaml::{Bounds, Location, Member, Node, SyntaxError, Value};
 use modgud_core::authn::Revocations;
 use modgud_core::jose::Fingerprint;
 use modgud_core::time::Timestamp;
@@ -38,7 +38,7 @@ pub struct Overrides {
     /// `--profile`.
     pub profile: Option<ProfileName>,
     /// `--grpc`.
-    pub grpc: Option<Address>,
+    pub grpc: Option<ListenAddr>,
     /// `--admin`.
     pub admin: Option<SocketAddr>,
 }
@@ -57,8 +57,8 @@ pub struct Loaded {
     /// The values, each with its place.
     effective: Node,
     /// What holds at any time.
-    cautions: Vec<Placed<Caution>>,
-    keys: Vec<Placed<KeyFacts>>,
+    cautions: Vec<Located<Warning>>,
+    keys: Vec<Located<KeyMetadata>>,
 }
 
 impl Loaded {
@@ -67,19 +67,19 @@ impl Loaded {
     /// # Errors
     /// None that can happen: writing to a string does not fail.
     pub fn yaml(&self) -> Result<String, std::fmt::Error> {
-        print::yaml(&self.effective)
+        render::yaml(&self.effective)
     }
 
     /// What the configuration says but probably should not, in the order of the file. Some of it, the dates of certificates, is
     /// a matter of time.
     #[must_use]
-    pub fn cautions(&self, now: Timestamp) -> Vec<Placed<Caution>> {
+    pub fn cautions(&self, now: Timestamp) -> Vec<Located<Warning>> {
         let of_keys = self.keys.iter().filter_map(|key| key.what().caution(now).map(|caution| key.with(caution)));
         let own = self.config.tls.as_ref().and_then(|tls| tls.validity().caution(now)).map(|caution| {
             let at = At::root("server").key("tls").key("cert");
-            Placed::new(&at, &self.effective, Caution::ServerCertificate(caution))
+            Located::new(&at, &self.effective, Warning::ServerCertificate(caution))
         });
-        let mut cautions: Vec<Placed<Caution>> = self.cautions.iter().cloned().chain(of_keys).chain(own).collect();
+        let mut cautions: Vec<Located<Warning>> = self.cautions.iter().cloned().chain(of_keys).chain(own).collect();
         cautions.sort_by(|one, other| one.order().cmp(&other.order()));
         cautions
     }
@@ -87,8 +87,8 @@ impl Loaded {
     /// What is known of a key of an authenticator, which is named by its place in the list; `None` for a key that stands in no
     /// PEM text.
     #[must_use]
-    pub fn key_facts(&self, authenticator: usize, key: Fingerprint) -> Option<&KeyFacts> {
-        self.keys.iter().map(Placed::what).find(|facts| facts.are_of(authenticator, key))
+    pub fn key_facts(&self, authenticator: usize, key: Fingerprint) -> Option<&KeyMetadata> {
+        self.keys.iter().map(Located::what).find(|facts| facts.are_of(authenticator, key))
     }
 }
 
@@ -98,7 +98,7 @@ impl Loaded {
 /// # Errors
 /// Everything that is wrong, all at once, each with its place and path.
 pub fn load(file: Option<&Path>, overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
-    load_and_name_files(file, overrides, environment, None).0
+    load_watched(file, overrides, environment, None).0
 }
 
 /// The same as [`load`], with other keys than those that the configuration names.
@@ -120,12 +120,12 @@ pub fn load_with_keys(
 ///
 /// # Errors
 /// Those of [`load`].
-pub fn load_and_name_files(
+pub fn load_watched(
     file: Option<&Path>,
     overrides: &Overrides,
     environment: &Environment,
     running: Option<Revocations>,
-) -> (Result<Loaded, ConfigError>, Watched) {
+) -> (Result<Loaded, ConfigError>, FileWatcher) {
     let reader = reader(file, environment, Keys::Configured).with_running(running);
     let loaded = load_with(file, overrides, &reader);
     (loaded, reader.into_files())
@@ -141,17 +141,17 @@ pub fn read_document<T: DeserializeOwned>(origin: &str, content: Vec<u8>) -> Res
     let (document, faults) = de::read::<T>(&mut root);
     match document {
         Some(document) if faults.is_empty() => Ok(document),
-        Some(_) | None => Err(ConfigError::Invalid(faults.into_iter().map(Placed::from).collect())),
+        Some(_) | None => Err(ConfigError::Invalid(faults.into_iter().map(Located::from).collect())),
     }
 }
 
 /// Relative paths in a file start from its folder.
-fn reader(file: Option<&Path>, environment: &Environment, keys: Keys) -> Reader {
+fn reader(file: Option<&Path>, environment: &Environment, keys: Keys) -> SecretLoader {
     let base = file.and_then(Path::parent).map_or_else(PathBuf::new, Path::to_path_buf);
-    Reader::new(environment.clone(), base, keys)
+    SecretLoader::new(environment.clone(), base, keys)
 }
 
-fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Result<Loaded, ConfigError> {
+fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &SecretLoader) -> Result<Loaded, ConfigError> {
     let user = file.map(|file| read_file(file, reader)).transpose()?;
     let (profile, unnamed) = match (overrides.profile, &user) {
         (Some(profile), _) => (profile, None),
@@ -179,7 +179,7 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &Reader) -> Res
     Ok(Loaded { config, origin, missing: reader.missing(), open, effective, cautions, keys })
 }
 
-fn read_file(file: &Path, reader: &Reader) -> Result<Node, ConfigError> {
+fn read_file(file: &Path, reader: &SecretLoader) -> Result<Node, ConfigError> {
     let content = reader
         .file(file, MAX_FILE_BYTES)
         .map_err(|error| ConfigError::Read { file: file.to_path_buf(), error })?
@@ -194,7 +194,7 @@ fn read_file(file: &Path, reader: &Reader) -> Result<Node, ConfigError> {
         Value::Map(_) | Value::Null => Ok(root),
         other => {
             // What it is, is not repeated: a key file that was taken for the configuration is a text, too.
-            let what = FormFault::Type {
+            let what = FormError::Type {
                 found: Seen::from(other).hidden(),
                 expected: "a map, such as `fallback: denied`".to_owned(),
             };
@@ -236,7 +236,7 @@ fn find_nothings(node: &Node, way: &At, root: &Node, found: &mut Vec<Found>) {
             found.push(Found {
                 place: node.place.clone(),
                 shown: way.shown(root).to_string(),
-                what: FormFault::Nothing,
+                what: FormError::Nothing,
             });
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
@@ -245,17 +245,17 @@ fn find_nothings(node: &Node, way: &At, root: &Node, found: &mut Vec<Found>) {
 
 fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
     Node::read(origin, text, Bounds::CONFIGURATION)
-        .map_err(|SyntaxFault { place, message }| ConfigError::Syntax { place: place.to_string(), message })
+        .map_err(|SyntaxError { place, message }| ConfigError::Syntax { place: place.to_string(), message })
 }
 
 /// The profile that a file names. A name that is unknown is reported when the whole is checked; none at all is a problem, which
 /// is returned beside the profile that nothing is taken from.
-fn named_profile(user: &Node) -> (ProfileName, Option<Placed>) {
+fn named_profile(user: &Node) -> (ProfileName, Option<Located>) {
     let named = user.member("profile").map(|entry| &entry.node).filter(|node| !matches!(node.value, Value::Null));
     if let Some(node) = named {
         return (serde::Deserialize::deserialize(node).unwrap_or(ProfileName::Bifrost), None);
     }
-    let problem = Placed::new(&At::root("profile"), user, Problem::ProfileMissing).or_at_the_start();
+    let problem = Located::new(&At::root("profile"), user, Problem::ProfileMissing).or_at_the_start();
     (ProfileName::None, Some(problem))
 }
 
@@ -285,20 +285,20 @@ fn lay_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node 
 }
 
 /// Puts a text in the place of a member, or before all others.
-fn put(map: &mut Vec<Entry>, key: &str, origin: &str, text: String) {
-    let place = Place { origin: origin.into(), position: None };
+fn put(map: &mut Vec<Member>, key: &str, origin: &str, text: String) {
+    let place = Location { origin: origin.into(), position: None };
     let node = Node { place: place.clone(), value: Value::Text(text) };
     match map.iter_mut().find(|entry| entry.key == key) {
         Some(entry) => entry.node = node,
-        None => map.insert(0, Entry { key: key.to_owned(), key_place: place, node }),
+        None => map.insert(0, Member { key: key.to_owned(), key_place: place, node }),
     }
 }
 
 /// A configuration that would serve, and what is to be said of it.
 struct Checked {
     config: Config,
-    cautions: Vec<Placed<Caution>>,
-    keys: Vec<Placed<KeyFacts>>,
+    cautions: Vec<Located<Warning>>,
+    keys: Vec<Located<KeyMetadata>>,
     open: Vec<OpenRule>,
 }
 
@@ -307,8 +307,8 @@ struct Checked {
 fn check(
     mut root: Node,
     mut below: Node,
-    (nothings, unnamed): (Vec<Found>, Option<Placed>),
-    reader: &Reader,
+    (nothings, unnamed): (Vec<Found>, Option<Located>),
+    reader: &SecretLoader,
 ) -> Result<Checked, ConfigError> {
     let (document, mut faults) = de::read::<Document>(&mut root);
     // What stands in something that is faulty, or is it, has been told.
@@ -320,12 +320,12 @@ fn check(
         None => validate::config(&document, reader).map_err(|found| found.placed(&root, &faults)),
         Some(unnamed) => Err(vec![unnamed]),
     };
-    let mut problems: Vec<Placed> = match checked {
+    let mut problems: Vec<Located> = match checked {
         Ok(config) if faults.is_empty() => {
             let (profile, _) = de::read::<Document>(&mut below);
-            let mut cautions = caution::find(&document, &root, &profile.unwrap_or_default(), &config);
-            cautions.extend(caution::jwks::find(&document, &root, reader));
-            let keys = key_facts::gather(&document, &root, reader);
+            let mut cautions = lint::find(&document, &root, &profile.unwrap_or_default(), &config);
+            cautions.extend(lint::jwks::find(&document, &root, reader));
+            let keys = key_metadata::gather(&document, &root, reader);
             let open = open::find(&document, &root);
             return Ok(Checked { config, cautions, keys, open });
         }
@@ -335,7 +335,7 @@ fn check(
             problems.into_iter().filter(|problem| !faults.iter().any(|fault| problem.is_of(fault))).collect()
         }
     };
-    problems.extend(faults.into_iter().map(Placed::from));
+    problems.extend(faults.into_iter().map(Located::from));
     problems.sort_by(|one, other| one.order().cmp(&other.order()));
     problems.truncate(MOST);
     Err(ConfigError::Invalid(problems))

@@ -1,8 +1,8 @@
 //! The rules that admit requests without a credential, each with its origin, for `modgud check`.
 
-use super::document::{Document, Rule};
+use super::diagnostic::Located;
 use super::path::Path;
-use super::problem::Placed;
+use super::raw::{Document, Rule};
 use crate::yaml::Node;
 use std::fmt;
 
@@ -42,7 +42,7 @@ pub(super) fn find(document: &Document, root: &Node) -> Vec<OpenRule> {
             paths: matches.paths.clone(),
             is_open_by_name: *allow_by_name,
             has_condition: when.is_some(),
-            origin: Placed::new(&Path::root("rules").position(number), root, ()).origin(),
+            origin: Located::new(&Path::root("rules").position(number), root, ()).origin(),
         }
     })
     .collect()

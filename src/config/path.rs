@@ -1,7 +1,7 @@
 //! The way to a value in a document: `rules[2].match.paths[0]`. Finds the value's place; knows no key by name.
 
 use super::quoted::Quoted;
-use crate::yaml::{Entry, Item, Node, Place, Value};
+use crate::yaml::{Element, Location, Member, Node, Value};
 use std::fmt;
 
 /// One step: into a map, or into a list.
@@ -45,7 +45,7 @@ impl Path {
     }
 
     /// Where the value stands, or, when it is not there, where the nearest thing around it does.
-    pub(super) fn place<'n>(&self, root: &'n Node) -> &'n Place {
+    pub(super) fn place<'n>(&self, root: &'n Node) -> &'n Location {
         let mut place = &root.place;
         let mut node = Some(root);
         for step in &self.0 {
@@ -141,7 +141,7 @@ fn is_word(key: &str) -> bool {
 impl Node {
     fn step(&self, step: &Step) -> Option<&Self> {
         match (&self.value, step) {
-            (Value::Map(entries), Step::Key(key)) => entries.iter().find(|entry| entry.key == *key).map(Entry::node),
+            (Value::Map(entries), Step::Key(key)) => entries.iter().find(|entry| entry.key == *key).map(Member::node),
             (Value::List(_), Step::Position(at)) => self.item(*at).map(|item| &item.node),
             (_, Step::Key(_) | Step::Position(_)) => None,
         }
@@ -157,7 +157,7 @@ impl Node {
         }
     }
 
-    fn item(&self, position: usize) -> Option<&Item> {
+    fn item(&self, position: usize) -> Option<&Element> {
         match &self.value {
             Value::List(items) => items.get(position),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Map(_) => None,
@@ -165,7 +165,7 @@ impl Node {
     }
 }
 
-impl Entry {
+impl Member {
     fn node(&self) -> &Node {
         &self.node
     }

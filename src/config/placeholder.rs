@@ -1,9 +1,9 @@
 //! Variables of shells and templates that nothing has replaced: `${NAME}`, `$(NAME)`, `{{ .Values.name }}`, `<%= name %>`. Finds
 //! them in every text that can't mean one.
 
-use super::de::{FormFault, Found};
+use super::de::{FormError, Found};
+use super::diagnostic::MOST;
 use super::path::Path;
-use super::problem::MOST;
 use super::quoted::Quoted;
 use crate::yaml::{Node, Value};
 
@@ -30,8 +30,8 @@ pub(super) fn find(node: &Node, way: &Path, root: &Node, found: &mut Vec<Found>)
         Value::Text(text) => {
             let what = match placeholder(text) {
                 None => return,
-                Some(_) if way.ends_with("value") => FormFault::PlaceholderHidden,
-                Some(name) => FormFault::Placeholder(Quoted::new(&name)),
+                Some(_) if way.ends_with("value") => FormError::PlaceholderHidden,
+                Some(name) => FormError::Placeholder(Quoted::new(&name)),
             };
             found.push(Found { place: node.place.clone(), shown: way.shown(root).to_string(), what });
         }

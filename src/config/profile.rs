@@ -1,7 +1,7 @@
 //! The embedded profiles, and the paths that each opens without a credential.
 
 use super::de;
-use super::document::{Access, Document, ProfileName};
+use super::raw::{Access, Document, ProfileName};
 use crate::yaml::{Bounds, Node};
 use std::fmt;
 

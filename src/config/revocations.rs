@@ -1,13 +1,13 @@
 //! The file of revocations: YAML for people, JSON for what has a million entries. Knows nothing of who follows its changes.
 
-use crate::read_limit::read_regular_file_to_limit;
-use super::beside::Beside;
-use super::de::FormFault;
+use super::de::FormError;
+use super::diagnostic::{Located, Problem, Problems};
+use super::included::IncludedDocument;
 use super::path::Path as At;
 use super::placeholder::placeholder;
-use super::problem::{Placed, Problem, Problems};
 use super::quoted::Quoted;
 use super::validate::timestamp;
+use crate::read_limit::read_regular_file_to_limit;
 use modgud_core::authn::{RevocationList, Revoked};
 use modgud_core::time::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
@@ -71,10 +71,10 @@ pub enum RevocationsError {
     },
     /// Everything that is wrong with a list in YAML.
     #[error("{}", Lines(.0))]
-    Placed(Vec<Placed>),
+    Located(Vec<Located>),
 }
 
-struct Lines<'a>(&'a [Placed]);
+struct Lines<'a>(&'a [Located]);
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,7 +100,7 @@ impl Document {
         lists.into_iter().find_map(|(which, Items(items))| {
             items.iter().enumerate().find_map(|(number, item)| {
                 let (Item::Name(text) | Item::Before(Before { id: text, .. })) = item;
-                let found = FormFault::Placeholder(Quoted::new(&placeholder(text)?));
+                let found = FormError::Placeholder(Quoted::new(&placeholder(text)?));
                 Some(format!("{which}[{number}]: {found}"))
             })
         })
@@ -199,14 +199,14 @@ fn json(file: &Path, content: &[u8]) -> Result<RevocationList, RevocationsError>
 }
 
 fn yaml(file: &Path, text: &str) -> Result<RevocationList, RevocationsError> {
-    let read = Beside::<Document>::read(&file.display().to_string(), text);
-    let beside = read.map_err(|placed| RevocationsError::Placed(vec![*placed]))?;
+    let read = IncludedDocument::<Document>::read(&file.display().to_string(), text);
+    let beside = read.map_err(|placed| RevocationsError::Located(vec![*placed]))?;
     let mut problems = Problems::default();
     let list = list(&beside.document, |which, number, problem| {
         problems.add(At::root(which).position(number).key("issued_before"), problem);
     });
     let placed = beside.placed(problems);
-    if placed.is_empty() { Ok(list) } else { Err(RevocationsError::Placed(placed)) }
+    if placed.is_empty() { Ok(list) } else { Err(RevocationsError::Located(placed)) }
 }
 
 /// The list that a document says; what is wrong with an item is told to `found`.

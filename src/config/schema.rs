@@ -1,6 +1,6 @@
 //! The JSON Schema of the configuration file, made from the types that it is read into.
 
-use super::document::Document;
+use super::raw::Document;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 

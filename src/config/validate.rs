@@ -16,21 +16,21 @@ mod upstream;
 pub(super) use principal::claim_path;
 
 use super::Config;
-use super::document::{self, Document};
+use super::diagnostic::{Problem, Problems};
 use super::path::Path;
-use super::problem::{Problem, Problems};
 use super::quoted::Quoted;
+use super::raw::{self, Document};
 use super::revocations::RevocationsError;
-use super::source::Reader;
+use super::secret_source::SecretLoader;
 use modgud_core::authn::{Authenticators, Revocations};
 use modgud_core::credential::Scheme;
 use modgud_core::decide::LoggedDecisions;
 use modgud_core::decide::Snapshot;
-use modgud_core::denial::Answers;
+use modgud_core::denial::DenialResponses;
 use modgud_core::http::header::HeaderName;
 use modgud_core::http::method::Method;
 use modgud_core::http::request::SchemeSource;
-use modgud_core::jose::PublishedKey;
+use modgud_core::jose::PublicJwk;
 use modgud_core::time::Timestamp;
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Checks a document.
-pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Problems> {
+pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Config, Problems> {
     let Document {
         profile: _, // has been laid under this document already
         server,
@@ -71,7 +71,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let (modules, mut gateway) = modules::check(modules, core, &mut rules, &mut problems);
     gateway.filter = filter::gather(document, &places, &rules);
     gateway.transport = filter::transport(document);
-    let required: Vec<_> = authenticators.iter().flat_map(document::Authenticator::required).collect();
+    let required: Vec<_> = authenticators.iter().flat_map(raw::Authenticator::required).collect();
     let mint::Checked { mints, published } = mint::check(minted, &list, reader, &mut problems);
     let shape = upstream::check(upstream, &required, &places, (mints, minted), &mut problems);
     let correlation = correlation
@@ -81,19 +81,19 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
     let style = denials::style(denials, schemes, &mut problems);
     let redirect = denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &places, &mut problems));
     let logged = match telemetry.decisions.unwrap_or_default() {
-        document::LoggedDecisions::All => LoggedDecisions::All,
-        document::LoggedDecisions::Denied => LoggedDecisions::Denied,
-        document::LoggedDecisions::None => LoggedDecisions::None,
+        raw::LoggedDecisions::All => LoggedDecisions::All,
+        raw::LoggedDecisions::Denied => LoggedDecisions::Denied,
+        raw::LoggedDecisions::None => LoggedDecisions::None,
     };
     problems.into_result()?;
 
-    let answers = Answers::new(style, &told, redirect);
+    let answers = DenialResponses::new(style, &told, redirect);
     let authenticators = Authenticators::new(list, revocations);
-    let published = PublishedKey::set(&published).into();
+    let published = PublicJwk::set(&published).into();
     let scheme = match request.scheme.unwrap_or_default() {
-        document::SchemeWord::Forwarded => SchemeSource::Forwarded,
-        document::SchemeWord::Https => SchemeSource::Https,
-        document::SchemeWord::Http => SchemeSource::Http,
+        raw::SchemeWord::Forwarded => SchemeSource::Forwarded,
+        raw::SchemeWord::Https => SchemeSource::Https,
+        raw::SchemeWord::Http => SchemeSource::Http,
     };
     let snapshot = Snapshot {
         scheme,
@@ -113,7 +113,7 @@ pub(super) fn config(document: &Document, reader: &Reader) -> Result<Config, Pro
 }
 
 /// The list as it is now. Who follows its changes reads it again in the same way.
-fn revocations(list: &document::Revocations, reader: &Reader, problems: &mut Problems) -> Option<Revocations> {
+fn revocations(list: &raw::Revocations, reader: &SecretLoader, problems: &mut Problems) -> Option<Revocations> {
     let at = Path::root("revocations").key("file");
     let file = problems.take(&at, reader.beside(&list.file))?;
     if let Some(running) = reader.running(&file) {
@@ -127,7 +127,7 @@ fn revocations(list: &document::Revocations, reader: &Reader, problems: &mut Pro
             reader.note_missing(file);
             None
         }
-        Err(RevocationsError::Placed(placed)) => {
+        Err(RevocationsError::Located(placed)) => {
             problems.add_beside(placed);
             None
         }

@@ -1,8 +1,8 @@
 //! Envoy's configuration: what has to be known for it, and the one text that it is written from, `deploy/envoy.yaml`. That file is what
 //! [`Bootstrap`] writes for `deploy/modgud.yaml`, and any other is that file with other routes, clusters and addresses.
 
+mod ext_authz_cluster;
 mod filter;
-mod modgud;
 mod names;
 mod routes;
 mod sample;
@@ -12,12 +12,12 @@ mod tests;
 mod text;
 mod write;
 
+pub use ext_authz_cluster::{CheckCluster, Client, NoCheckCluster, UpstreamTls};
 pub use filter::{Filter, SentAlong};
-pub use modgud::{CheckCluster, Client, NoCheckCluster, UpstreamTls};
 pub use sample::{Endpoints, SAMPLE, sample};
 pub use write::{Bootstrap, BootstrapError};
 
-use crate::net::upstream_addr::Endpoint;
+use crate::net::upstream_addr::HostPort;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
 
 /// What a configuration says of Envoy's.
@@ -43,7 +43,7 @@ pub struct Module {
     /// How it reads the segments below them.
     pub reading: ModuleReading,
     /// Where it listens.
-    pub upstream: Endpoint,
+    pub upstream: HostPort,
     /// Whether a list narrows what its callers may do.
     pub access: Listed,
 }
@@ -61,7 +61,7 @@ pub enum Listed {
 #[derive(Debug, Clone, Default)]
 pub struct Core {
     /// Where it listens; `None`: the names are nobody's.
-    pub upstream: Option<Endpoint>,
+    pub upstream: Option<HostPort>,
     /// The segments.
     pub reserved: Vec<Box<str>>,
 }

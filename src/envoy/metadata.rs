@@ -5,7 +5,7 @@ use bytes::Bytes;
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, Verdict};
 use modgud_core::reason::{Class, Reason};
-use modgud_core::upstream::{Metadata, Told};
+use modgud_core::upstream::{Metadata, MetadataValue};
 use prost::Message as _;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use prost_types::value::Kind;
@@ -40,12 +40,12 @@ pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
     }
     for (name, told) in metadata.told(principal, &decision.computed) {
         match told {
-            Told::Text(text) => encoded.text(name, text),
-            Told::Texts(texts) => {
+            MetadataValue::Text(text) => encoded.text(name, text),
+            MetadataValue::Texts(texts) => {
                 let values = texts.iter().map(|text| value(Kind::StringValue(text.to_string()))).collect();
                 encoded.value(name, &value(Kind::ListValue(ListValue { values })));
             }
-            Told::Json(value) => encoded.value(name, &of_json(value)),
+            MetadataValue::Json(value) => encoded.value(name, &of_json(value)),
         }
     }
     Bytes::from(encoded.0)
@@ -59,7 +59,7 @@ impl Encoded {
     fn refused(&mut self, reason: Reason) {
         let decision = match reason.class() {
             Class::Unavailable => "unavailable",
-            Class::Unauthenticated | Class::Forbidden | Class::Refused => "denied",
+            Class::Unauthenticated | Class::Forbidden | Class::BadRequest => "denied",
         };
         self.text("decision", decision);
         self.text("reason", reason.code());
@@ -131,10 +131,10 @@ mod tests {
     use super::{Encoded, of, of_json};
     use modgud_core::authn::{ApiKey, ApiKeyEntry};
     use modgud_core::authz::RuleName;
-    use modgud_core::decide::{Decision, Fault};
-    use modgud_core::principal::{AuthenticatorName, ClaimPath, Grants, IdentityClaims};
+    use modgud_core::decide::{Decision, DecisionError};
+    use modgud_core::principal::{AuthenticatorName, ClaimMapping, ClaimPath, RolePermissions};
     use modgud_core::time::Timestamp;
-    use modgud_core::upstream::{Fact, Metadata, Source};
+    use modgud_core::upstream::{Metadata, PrincipalField, ValueSource};
     use prost::Message as _;
     use prost_types::Struct;
     use prost_types::value::Kind;
@@ -172,28 +172,28 @@ mod tests {
             claims: claims.as_object().unwrap().clone(),
             expires: Timestamp::NEVER,
         };
-        let mapping = IdentityClaims {
+        let mapping = ClaimMapping {
             subject: None,
             organization: None,
             roles: None,
             permissions: Vec::new(),
             scopes: Vec::new(),
-            grants: Grants::default(),
+            grants: RolePermissions::default(),
             absent: Arc::default(),
         };
         let principal = ApiKey::new(&AuthenticatorName::new("bifrost"), entry, &mapping).unwrap().principal;
-        let claim = |path| Source::Claim(ClaimPath::parse(path).unwrap());
+        let claim = |path| ValueSource::Claim(ClaimPath::parse(path).unwrap());
         let told = vec![
-            ("subject".into(), Source::Principal(Fact::Subject)),
-            ("organization".into(), Source::Principal(Fact::Organization)),
-            ("roles".into(), Source::Principal(Fact::Roles)),
+            ("subject".into(), ValueSource::Principal(PrincipalField::Subject)),
+            ("organization".into(), ValueSource::Principal(PrincipalField::Organization)),
+            ("roles".into(), ValueSource::Principal(PrincipalField::Roles)),
             ("long".into(), claim("long")),
             ("tree".into(), claim("tree")),
             ("none".into(), claim("none")),
-            ("where".into(), Source::Constant("here".into())),
+            ("where".into(), ValueSource::Constant("here".into())),
         ];
         let metadata = Metadata::new(told, Vec::new());
-        let mut decision = Decision::refused(Fault::Internal);
+        let mut decision = Decision::refused(DecisionError::Internal);
         assert_eq!(
             json(&of(&decision, &metadata)),
             json!({"decision": "unavailable", "reason": "internal", "where": "here"})

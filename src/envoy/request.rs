@@ -4,19 +4,19 @@ use super::proto::{
     self, AttributeContext, CheckRequest, ContextExtensionsEntry, HttpRequest, Request as RequestAttributes,
 };
 use modgud_core::http::header::is_token_byte;
-use modgud_core::http::request::{Body, Context, Field, Headers, Peer, Request, RequestFault, SchemeSource};
+use modgud_core::http::request::{Body, Context, Field, Headers, Peer, Request, RequestError, SchemeSource};
 
 /// Reads a check, with the scheme from this source. Borrows from it: no header is copied.
 ///
 /// # Errors
-/// [`RequestFault`] when the message holds no HTTP request that can be decided on.
-pub fn read(check: &CheckRequest, scheme: SchemeSource) -> Result<Request<'_>, RequestFault> {
+/// [`RequestError`] when the message holds no HTTP request that can be decided on.
+pub fn read(check: &CheckRequest, scheme: SchemeSource) -> Result<Request<'_>, RequestError> {
     let CheckRequest { attributes } = check;
     // Taken apart whole, so that a new field can't be overlooked: each that is not read here is left out on purpose.
     let AttributeContext { source, destination: _, request, context_extensions, tls_session: _ } =
-        attributes.as_ref().ok_or(RequestFault::NoHttpRequest)?;
-    let RequestAttributes { time: _, http } = request.as_ref().ok_or(RequestFault::NoHttpRequest)?;
-    let http = http.as_ref().ok_or(RequestFault::NoHttpRequest)?;
+        attributes.as_ref().ok_or(RequestError::NoHttpRequest)?;
+    let RequestAttributes { time: _, http } = request.as_ref().ok_or(RequestError::NoHttpRequest)?;
+    let http = http.as_ref().ok_or(RequestError::NoHttpRequest)?;
     let HttpRequest {
         id: _,
         method,
@@ -67,16 +67,16 @@ pub fn read_headers(check: &CheckRequest) -> Option<Headers<'_>> {
 }
 
 /// What Envoy's configuration says along. It is a map, and Envoy writes text (protobuf's `string`): anything else is not from Envoy.
-fn context(entries: &[ContextExtensionsEntry]) -> Result<Context<'_>, RequestFault> {
+fn context(entries: &[ContextExtensionsEntry]) -> Result<Context<'_>, RequestError> {
     if entries.len() > Context::MOST {
-        return Err(RequestFault::Context);
+        return Err(RequestError::Context);
     }
     let mut read = Vec::with_capacity(entries.len());
     for ContextExtensionsEntry { key, value } in entries {
-        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| RequestFault::Context);
+        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| RequestError::Context);
         let (key, value) = (text(key)?, text(value)?);
         if read.iter().any(|(earlier, _)| *earlier == key) {
-            return Err(RequestFault::Context);
+            return Err(RequestError::Context);
         }
         read.push((key, value));
     }
@@ -85,11 +85,11 @@ fn context(entries: &[ContextExtensionsEntry]) -> Result<Context<'_>, RequestFau
 
 /// The headers of both encodings, one after the other. Envoy fills one of them; a message that fills both with the same
 /// header has it twice, and whoever looks for one header is told so.
-fn headers(http: &HttpRequest) -> Result<Headers<'_>, RequestFault> {
+fn headers(http: &HttpRequest) -> Result<Headers<'_>, RequestError> {
     let listed = http.header_map.as_ref().map(|map| map.headers.as_slice()).unwrap_or_default();
     let count = http.headers.len().saturating_add(listed.len());
     if count > Headers::MOST {
-        return Err(RequestFault::TooManyHeaders);
+        return Err(RequestError::TooManyHeaders);
     }
     let mut fields = Vec::with_capacity(count);
     for entry in &http.headers {
@@ -104,10 +104,10 @@ fn headers(http: &HttpRequest) -> Result<Headers<'_>, RequestFault> {
 }
 
 /// A name is a token (RFC 9110 §5.1), or one of HTTP/2's pseudo-headers, which Envoy lists among the rest (RFC 9113 §8.3).
-fn field<'a>(name: &'a [u8], value: &'a [u8]) -> Result<Field<'a>, RequestFault> {
+fn field<'a>(name: &'a [u8], value: &'a [u8]) -> Result<Field<'a>, RequestError> {
     let token = name.strip_prefix(b":").unwrap_or(name);
     if token.is_empty() || !token.iter().copied().all(is_token_byte) {
-        return Err(RequestFault::HeaderName);
+        return Err(RequestError::HeaderName);
     }
     Ok(Field { name, value })
 }

@@ -8,21 +8,26 @@ use super::proto::{
 };
 use bytes::Bytes;
 use modgud_core::authz::RuleName;
-use modgud_core::decide::{Decision, Fault, Verdict};
-use modgud_core::denial::{Answer, AnswerHeader, Answers, Denied, Seen, Undecided};
+use modgud_core::decide::{Decision, DecisionError, Verdict};
+use modgud_core::denial::{AnswerHeader, DenialContext, DenialResponse, DenialResponses, OnError, ParsedRequest};
 use modgud_core::upstream::{Metadata, Mutations};
 use tonic::Code;
 
 /// The answer to a check of which this was read, and what Envoy is told beside it.
 #[must_use]
-pub fn response(decision: Decision, seen: Seen<'_, '_>, answers: &Answers, metadata: &Metadata) -> CheckResponse {
+pub fn response(
+    decision: Decision,
+    seen: ParsedRequest<'_, '_>,
+    answers: &DenialResponses,
+    metadata: &Metadata,
+) -> CheckResponse {
     let dynamic_metadata = metadata::of(&decision, metadata);
     let Decision { verdict, rule, authenticator: _, principal: _, computed: _, insufficient, tried: _ } = decision;
     let answer = match verdict {
         Verdict::Allow(mutations) => allow(mutations),
         Verdict::Deny(fault) => {
             let rule = rule.as_ref().map(RuleName::as_str);
-            let denied = Denied { reason: fault.reason(), rule, insufficient: insufficient.as_deref(), seen };
+            let denied = DenialContext { reason: fault.reason(), rule, insufficient: insufficient.as_deref(), seen };
             denial(&fault, answers.to(&denied), answers.undecided())
         }
     };
@@ -31,18 +36,16 @@ pub fn response(decision: Decision, seen: Seen<'_, '_>, answers: &Answers, metad
 
 /// The answer that turns a client away; an error where nobody could decide and the operator leaves that to Envoy (1.37 or later:
 /// an older one takes it for a denial).
-fn denial(fault: &Fault, told: Answer, undecided: Undecided) -> CheckResponse {
-    let Answer { status, headers, body } = told;
+fn denial(fault: &DecisionError, told: DenialResponse, undecided: OnError) -> CheckResponse {
+    let DenialResponse { status, headers, body } = told;
     let headers = headers.into_iter().map(|AnswerHeader { name, value }| overwrite(name, value)).collect();
     let denied = DeniedHttpResponse { status: Some(HttpStatus { code: i32::from(status.code()) }), headers, body };
     // Only "OK" lets through. Which other code it is makes no difference to Envoy: the HTTP status is in the body.
     match undecided {
-        Undecided::LeaveToEnvoy if fault.is_left_to_envoy() => {
+        OnError::DeferToEnvoy if fault.honours_failure_mode_allow() => {
             answer(Code::Unavailable, HttpResponse::ErrorResponse(denied))
         }
-        Undecided::LeaveToEnvoy | Undecided::Deny => {
-            answer(Code::PermissionDenied, HttpResponse::DeniedResponse(denied))
-        }
+        OnError::DeferToEnvoy | OnError::Deny => answer(Code::PermissionDenied, HttpResponse::DeniedResponse(denied)),
     }
 }
 

@@ -66,12 +66,12 @@ fn is_local(error: &io::Error) -> bool {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
-pub(super) struct ConnectFault {
+pub(super) struct ConnectError {
     error: io::Error,
     pub(super) shows: Shown,
 }
 
-impl ConnectFault {
+impl ConnectError {
     fn new(error: io::Error) -> Self {
         let shows = Shown::of(&error);
         Self { error, shows }
@@ -84,17 +84,17 @@ pub(super) struct Connector;
 
 impl Service<Uri> for Connector {
     type Response = TokioIo<TcpStream>;
-    type Error = ConnectFault;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectFault>> + Send>>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectFault>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         Box::pin(async move {
             let addresses = look_up(&uri).await?;
-            let none = || ConnectFault::new(io::ErrorKind::TimedOut.into());
+            let none = || ConnectError::new(io::ErrorKind::TimedOut.into());
             let stream = timeout(CONNECT, connect(addresses)).await.unwrap_or_else(|_| Err(none()))?;
             // A question that goes out later is as good.
             let _ = stream.set_nodelay(true);
@@ -104,42 +104,42 @@ impl Service<Uri> for Connector {
 }
 
 /// The addresses of a server; at least one.
-async fn look_up(uri: &Uri) -> Result<Vec<SocketAddr>, ConnectFault> {
+async fn look_up(uri: &Uri) -> Result<Vec<SocketAddr>, ConnectError> {
     let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
     let host = uri.host().unwrap_or_default();
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let away = |error| {
         let shows = if is_local(&error) { Shown::Local } else { Shown::Away };
-        ConnectFault { error, shows }
+        ConnectError { error, shows }
     };
     let addresses: Vec<SocketAddr> = lookup_host((host, port)).await.map_err(away)?.collect();
     if addresses.is_empty() { Err(away(io::Error::other("the name has no address"))) } else { Ok(addresses) }
 }
 
 /// Tries each address: the next when one has failed, or beside it when it takes long.
-async fn connect(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectFault> {
+async fn connect(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
     let mut rest = addresses.into_iter();
     let mut attempts = JoinSet::new();
-    let mut fault: Option<ConnectFault> = None;
+    let mut fault: Option<ConnectError> = None;
     loop {
         if let Some(address) = rest.next() {
             attempts.spawn(TcpStream::connect(address));
         }
         let next = match timeout(NEXT, attempts.join_next()).await {
             Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
-            Ok(Some(Ok(Err(error)))) => ConnectFault::new(error),
-            Ok(Some(Err(error))) => ConnectFault::new(error.into()),
-            Ok(None) => return Err(fault.unwrap_or_else(|| ConnectFault::new(io::ErrorKind::NotFound.into()))),
+            Ok(Some(Ok(Err(error)))) => ConnectError::new(error),
+            Ok(Some(Err(error))) => ConnectError::new(error.into()),
+            Ok(None) => return Err(fault.unwrap_or_else(|| ConnectError::new(io::ErrorKind::NotFound.into()))),
             Err(_) => continue,
         };
         let shows = fault.map_or(next.shows, |before| before.shows.and(next.shows));
-        fault = Some(ConnectFault { shows, ..next });
+        fault = Some(ConnectError { shows, ..next });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ConnectFault, Shown, connect, look_up};
+    use super::{ConnectError, Shown, connect, look_up};
     use rustix::io::Errno;
     use std::io;
     use tokio::net::TcpListener;
@@ -160,9 +160,9 @@ mod tests {
             (Errno::NOBUFS, Shown::Local),
             (Errno::NOMEM, Shown::Local),
         ] {
-            assert_eq!(ConnectFault::new(errno.into()).shows, expected, "{errno}");
+            assert_eq!(ConnectError::new(errno.into()).shows, expected, "{errno}");
         }
-        assert_eq!(ConnectFault::new(io::ErrorKind::TimedOut.into()).shows, Shown::Unclear);
+        assert_eq!(ConnectError::new(io::ErrorKind::TimedOut.into()).shows, Shown::Unclear);
     }
 
     #[test]

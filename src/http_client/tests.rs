@@ -1,6 +1,6 @@
 //! The client against servers that answer as they like, on loopback.
 
-use super::{FetchFault, FetchUrl, HttpClient, Limits, PlainHttp, Question, Roots};
+use super::{AllowInsecure, FetchError, FetchRequest, FetchUrl, HttpClient, Limits, TrustAnchors};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -45,11 +45,11 @@ impl Server {
     }
 
     fn url(&self, path: &str) -> FetchUrl {
-        FetchUrl::parse(&format!("http://{}{path}", self.address), PlainHttp::Loopback).unwrap()
+        FetchUrl::parse(&format!("http://{}{path}", self.address), AllowInsecure::Loopback).unwrap()
     }
 
-    async fn ask(&self, limits: Limits) -> Result<Bytes, FetchFault> {
-        HttpClient::new(Roots::public()).ask(&self.url("/"), Question::Get, limits).await
+    async fn ask(&self, limits: Limits) -> Result<Bytes, FetchError> {
+        HttpClient::new(TrustAnchors::public()).ask(&self.url("/"), FetchRequest::Get, limits).await
     }
 }
 
@@ -87,11 +87,11 @@ async fn what_is_asked_is_what_was_said_and_no_more() {
         }
         seen
     });
-    let client = HttpClient::new(Roots::public());
-    let url = FetchUrl::parse(&format!("http://{address}/a/b?c=d"), PlainHttp::Loopback).unwrap();
-    assert_eq!(client.ask(&url, Question::Get, LIMITS).await.unwrap(), "{}");
+    let client = HttpClient::new(TrustAnchors::public());
+    let url = FetchUrl::parse(&format!("http://{address}/a/b?c=d"), AllowInsecure::Loopback).unwrap();
+    assert_eq!(client.ask(&url, FetchRequest::Get, LIMITS).await.unwrap(), "{}");
     let authorization = HeaderValue::from_static("Basic c2VjcmV0");
-    let form = Question::PostForm { authorization: Some(&authorization), form: Bytes::from_static(b"token=x") };
+    let form = FetchRequest::PostForm { authorization: Some(&authorization), form: Bytes::from_static(b"token=x") };
     assert_eq!(format!("{form:?}"), "PostForm(…)");
     assert_eq!(client.ask(&url, form, LIMITS).await.unwrap(), "{}");
 
@@ -157,7 +157,7 @@ async fn no_redirect_is_followed() {
         let answer = format!("HTTP/1.1 {status} Elsewhere\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
         let told = Server::answering(answer).await.ask(LIMITS).await;
         assert!(
-            matches!(told, Err(FetchFault::Redirect { status: found }) if found == StatusCode::from_u16(status).unwrap())
+            matches!(told, Err(FetchError::Redirect { status: found }) if found == StatusCode::from_u16(status).unwrap())
         );
     }
 }
@@ -167,14 +167,14 @@ async fn whoever_is_silent_or_slow_is_not_waited_for() {
     let soon = Limits { time: Duration::from_millis(50), ..LIMITS };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let url = FetchUrl::parse(&format!("http://{address}/"), PlainHttp::Loopback).unwrap();
-    let client = HttpClient::new(Roots::public());
+    let url = FetchUrl::parse(&format!("http://{address}/"), AllowInsecure::Loopback).unwrap();
+    let client = HttpClient::new(TrustAnchors::public());
     // Accepted by the system, answered by nobody.
-    let silent = client.ask(&url, Question::Get, soon).await;
+    let silent = client.ask(&url, FetchRequest::Get, soon).await;
     assert_eq!(silent.unwrap_err().to_string(), "there was no whole answer within 50 ms");
 
-    let https = FetchUrl::parse(&format!("https://{address}/"), PlainHttp::Loopback).unwrap();
-    assert!(matches!(client.ask(&https, Question::Get, soon).await, Err(FetchFault::Time { .. })), "no handshake");
+    let https = FetchUrl::parse(&format!("https://{address}/"), AllowInsecure::Loopback).unwrap();
+    assert!(matches!(client.ask(&https, FetchRequest::Get, soon).await, Err(FetchError::Time { .. })), "no handshake");
 
     let drip = tokio::spawn(async move {
         // The two from before are there still; the third one is the next.
@@ -193,8 +193,8 @@ async fn whoever_is_silent_or_slow_is_not_waited_for() {
             written += 1;
         }
     });
-    let dripping = client.ask(&url, Question::Get, soon).await;
-    assert!(matches!(dripping, Err(FetchFault::Time { .. })), "{dripping:?}");
+    let dripping = client.ask(&url, FetchRequest::Get, soon).await;
+    assert!(matches!(dripping, Err(FetchError::Time { .. })), "{dripping:?}");
     let written = drip.await.unwrap();
     assert!((1..900).contains(&written), "{written} bytes were written before the connection was closed");
 }
@@ -202,8 +202,9 @@ async fn whoever_is_silent_or_slow_is_not_waited_for() {
 #[tokio::test]
 async fn nobody_there_is_said_in_the_words_of_the_system() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let url = FetchUrl::parse(&format!("http://{address}/?secret"), PlainHttp::Loopback).unwrap();
-    let fault = HttpClient::new(Roots::public()).ask(&url, Question::Get, LIMITS).await.unwrap_err().to_string();
+    let url = FetchUrl::parse(&format!("http://{address}/?secret"), AllowInsecure::Loopback).unwrap();
+    let fault =
+        HttpClient::new(TrustAnchors::public()).ask(&url, FetchRequest::Get, LIMITS).await.unwrap_err().to_string();
     assert_eq!(fault, "no connection could be had: Connection refused (os error 111)");
 }
 
@@ -247,17 +248,17 @@ async fn a_certificate_must_be_of_the_server_and_of_a_trusted_authority() {
     let (address, authority, serving) = tls_server("localhost").await;
     let (_, stranger, other) = tls_server("localhost").await;
     let url =
-        |host: &str| FetchUrl::parse(&format!("https://{host}:{}/", address.port()), PlainHttp::Loopback).unwrap();
-    let with = |pem: &str| HttpClient::new(Roots::from_pem(pem.as_bytes()).unwrap());
-    let good = with(&authority).ask(&url("localhost"), Question::Get, LIMITS).await;
+        |host: &str| FetchUrl::parse(&format!("https://{host}:{}/", address.port()), AllowInsecure::Loopback).unwrap();
+    let with = |pem: &str| HttpClient::new(TrustAnchors::from_pem(pem.as_bytes()).unwrap());
+    let good = with(&authority).ask(&url("localhost"), FetchRequest::Get, LIMITS).await;
     assert_eq!(good.unwrap(), "{}");
     for (client, host, expected) in [
         (with(&stranger), "localhost", "invalid peer certificate"),
-        (HttpClient::new(Roots::public()), "localhost", "invalid peer certificate: UnknownIssuer"),
+        (HttpClient::new(TrustAnchors::public()), "localhost", "invalid peer certificate: UnknownIssuer"),
         (with(&authority), "127.0.0.1", "invalid peer certificate: certificate not valid for name"),
     ] {
-        let fault = client.ask(&url(host), Question::Get, LIMITS).await.unwrap_err();
-        assert!(matches!(&fault, FetchFault::Unreachable(cause) if cause.to_string().contains(expected)), "{fault}");
+        let fault = client.ask(&url(host), FetchRequest::Get, LIMITS).await.unwrap_err();
+        assert!(matches!(&fault, FetchError::Unreachable(cause) if cause.to_string().contains(expected)), "{fault}");
     }
     serving.abort();
     other.abort();

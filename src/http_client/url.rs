@@ -11,7 +11,7 @@ const MAX_BYTES: usize = 2_048;
 
 /// Where an `http` address may lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PlainHttp {
+pub enum AllowInsecure {
     /// Nowhere.
     Nowhere,
     /// To this machine only.
@@ -26,7 +26,7 @@ pub struct FetchUrl(Uri);
 
 /// Why a text is no address that may be asked. No text repeats the address: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum UrlFault {
+pub enum UrlError {
     /// Not an absolute URL.
     #[error("is not a URL with a host; write one such as `https://login.example.com/jwks.json`")]
     NotAbsolute,
@@ -53,40 +53,40 @@ impl FetchUrl {
     /// Reads an absolute URL (RFC 9110 §4.2).
     ///
     /// # Errors
-    /// A [`UrlFault`].
-    pub fn parse(text: &str, plain: PlainHttp) -> Result<Self, UrlFault> {
+    /// A [`UrlError`].
+    pub fn parse(text: &str, plain: AllowInsecure) -> Result<Self, UrlError> {
         if text.len() > MAX_BYTES {
-            return Err(UrlFault::TooLong);
+            return Err(UrlError::TooLong);
         }
         if text.contains('#') {
-            return Err(UrlFault::Fragment);
+            return Err(UrlError::Fragment);
         }
-        let uri: Uri = text.parse().map_err(|_| UrlFault::NotAbsolute)?;
+        let uri: Uri = text.parse().map_err(|_| UrlError::NotAbsolute)?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(UrlFault::NotAbsolute);
+            return Err(UrlError::NotAbsolute);
         };
         if authority.host().is_empty() {
-            return Err(UrlFault::NotAbsolute);
+            return Err(UrlError::NotAbsolute);
         }
         if authority.as_str().contains('@') {
-            return Err(UrlFault::UserInfo);
+            return Err(UrlError::UserInfo);
         }
         let is_plain = *scheme == Scheme::HTTP;
         if !is_plain && *scheme != Scheme::HTTPS {
-            return Err(UrlFault::Scheme);
+            return Err(UrlError::Scheme);
         }
         match plain {
-            PlainHttp::Nowhere if is_plain => Err(UrlFault::Plain),
-            PlainHttp::Loopback if is_plain && !is_loopback(authority.host()) => Err(UrlFault::Plain),
-            PlainHttp::Nowhere | PlainHttp::Loopback | PlainHttp::Anywhere => Ok(Self(uri)),
+            AllowInsecure::Nowhere if is_plain => Err(UrlError::Plain),
+            AllowInsecure::Loopback if is_plain && !is_loopback(authority.host()) => Err(UrlError::Plain),
+            AllowInsecure::Nowhere | AllowInsecure::Loopback | AllowInsecure::Anywhere => Ok(Self(uri)),
         }
     }
 
     /// The same server, another path: this address, without its query, and `suffix` after it, with exactly one `/` between.
     ///
     /// # Errors
-    /// [`UrlFault::NotAbsolute`] when `suffix` can't stand in a path.
-    pub fn below(&self, suffix: &str, plain: PlainHttp) -> Result<Self, UrlFault> {
+    /// [`UrlError::NotAbsolute`] when `suffix` can't stand in a path.
+    pub fn below(&self, suffix: &str, plain: AllowInsecure) -> Result<Self, UrlError> {
         let shown = self.to_string();
         Self::parse(&format!("{}/{suffix}", shown.trim_end_matches('/')), plain)
     }
@@ -134,11 +134,11 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{FetchUrl, PlainHttp, UrlFault};
+    use super::{AllowInsecure, FetchUrl, UrlError};
 
     #[test]
     fn https_is_taken_and_plain_http_only_where_it_stays_here_or_by_name() {
-        let taken = |text| FetchUrl::parse(text, PlainHttp::Loopback).map(|url| url.to_string());
+        let taken = |text| FetchUrl::parse(text, AllowInsecure::Loopback).map(|url| url.to_string());
         for text in [
             "https://login.example.com/jwks.json",
             "https://login.example.com:8443/",
@@ -152,31 +152,31 @@ mod tests {
         }
         for text in ["http://login.example.com/", "http://127.0.0.1.example.com/", "http://10.0.0.1/", "http://[::2]/"]
         {
-            assert_eq!(taken(text), Err(UrlFault::Plain), "{text}");
-            assert!(FetchUrl::parse(text, PlainHttp::Anywhere).is_ok(), "{text}");
+            assert_eq!(taken(text), Err(UrlError::Plain), "{text}");
+            assert!(FetchUrl::parse(text, AllowInsecure::Anywhere).is_ok(), "{text}");
         }
         for (text, fault) in [
-            ("", UrlFault::NotAbsolute),
-            ("/jwks", UrlFault::NotAbsolute),
-            ("login.example.com", UrlFault::NotAbsolute),
-            ("https://", UrlFault::NotAbsolute),
-            ("https:///jwks", UrlFault::NotAbsolute),
-            ("https://a b/", UrlFault::NotAbsolute),
-            ("ftp://example.com/", UrlFault::Scheme),
-            ("file://localhost/etc/passwd", UrlFault::Scheme),
-            ("https://user:hunter2@example.com/", UrlFault::UserInfo),
-            ("https://@example.com/", UrlFault::UserInfo),
-            ("https://example.com/#keys", UrlFault::Fragment),
-            (&format!("https://example.com/{}", "a".repeat(2_048)), UrlFault::TooLong),
+            ("", UrlError::NotAbsolute),
+            ("/jwks", UrlError::NotAbsolute),
+            ("login.example.com", UrlError::NotAbsolute),
+            ("https://", UrlError::NotAbsolute),
+            ("https:///jwks", UrlError::NotAbsolute),
+            ("https://a b/", UrlError::NotAbsolute),
+            ("ftp://example.com/", UrlError::Scheme),
+            ("file://localhost/etc/passwd", UrlError::Scheme),
+            ("https://user:hunter2@example.com/", UrlError::UserInfo),
+            ("https://@example.com/", UrlError::UserInfo),
+            ("https://example.com/#keys", UrlError::Fragment),
+            (&format!("https://example.com/{}", "a".repeat(2_048)), UrlError::TooLong),
         ] {
-            assert_eq!(FetchUrl::parse(text, PlainHttp::Anywhere).map(|url| url.to_string()), Err(fault), "{text}");
+            assert_eq!(FetchUrl::parse(text, AllowInsecure::Anywhere).map(|url| url.to_string()), Err(fault), "{text}");
             assert!(!fault.to_string().contains("hunter2"));
         }
     }
 
     #[test]
     fn a_query_is_asked_with_and_not_shown() {
-        let url = FetchUrl::parse("https://example.com/keys?code=s3cret", PlainHttp::Loopback).unwrap();
+        let url = FetchUrl::parse("https://example.com/keys?code=s3cret", AllowInsecure::Loopback).unwrap();
         assert_eq!((url.to_string().as_str(), url.has_query()), ("https://example.com/keys", true));
         assert_eq!(format!("{url:?}"), "FetchUrl(https://example.com/keys)");
         assert_eq!(url.uri().query(), Some("code=s3cret"));
@@ -187,8 +187,8 @@ mod tests {
         for base in
             ["https://example.com", "https://example.com/", "https://example.com/realm", "https://example.com/realm/"]
         {
-            let url = FetchUrl::parse(base, PlainHttp::Loopback).unwrap();
-            let below = url.below(".well-known/x", PlainHttp::Loopback).unwrap().to_string();
+            let url = FetchUrl::parse(base, AllowInsecure::Loopback).unwrap();
+            let below = url.below(".well-known/x", AllowInsecure::Loopback).unwrap().to_string();
             assert_eq!(below, format!("{}/.well-known/x", base.trim_end_matches('/')));
         }
     }

@@ -3,7 +3,7 @@
 //! `unavailable: error` leaves a check to Envoy while it is, which may let everybody pass: so nothing that one token brings about,
 //! or a flood, may be taken for it.
 
-use modgud_core::authn::AnswerKey;
+use modgud_core::authn::CacheKey;
 
 /// How many tokens must have failed in a row, when each failure may come from its token.
 const TOKENS: usize = 5;
@@ -24,7 +24,7 @@ pub(super) enum Sign {
 pub(super) struct Absence {
     sure: bool,
     /// The different tokens whose failures were likely signs.
-    tokens: Vec<AnswerKey>,
+    tokens: Vec<CacheKey>,
 }
 
 impl Absence {
@@ -34,7 +34,7 @@ impl Absence {
     }
 
     /// It has not, and that says something of it.
-    pub(super) fn failed(&mut self, sign: Sign, token: AnswerKey) {
+    pub(super) fn failed(&mut self, sign: Sign, token: CacheKey) {
         match sign {
             Sign::Sure => self.sure = true,
             Sign::Likely => {
@@ -56,10 +56,10 @@ impl Absence {
 #[cfg(test)]
 mod tests {
     use super::{Absence, Sign, TOKENS};
-    use modgud_core::authn::{AnswerKey, KnownAnswers};
+    use modgud_core::authn::{CacheKey, IntrospectionCache};
 
-    fn tokens() -> Vec<AnswerKey> {
-        let known = KnownAnswers::default();
+    fn tokens() -> Vec<CacheKey> {
+        let known = IntrospectionCache::default();
         (0..=TOKENS).map(|number| known.key_of(&number.to_string())).collect()
     }
 
@@ -87,7 +87,7 @@ mod tests {
             absence.failed(Sign::Likely, *token);
         }
         assert!(absence.is_away(true) && !absence.is_away(false));
-        let failed: fn(&mut Absence, AnswerKey) = |absence, token| absence.failed(Sign::None, token);
+        let failed: fn(&mut Absence, CacheKey) = |absence, token| absence.failed(Sign::None, token);
         for reset in [failed, |absence, _| absence.answered()] {
             let mut absence = Absence::default();
             for token in &tokens[..TOKENS - 1] {

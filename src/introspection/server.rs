@@ -3,15 +3,15 @@
 use super::IntrospectionSource;
 use super::absence::{Absence, Sign};
 use super::breaker::{Health, Permit};
-use super::fault::IntrospectionFault;
-use super::flights::{Flights, Part, Tells};
-use super::told::{self, Told};
+use super::error::IntrospectionError;
+use super::log::{self, Told};
+use super::single_flight::{Flights, Part, Tells};
 use crate::clock::Clock;
-use crate::http_client::{HttpClient, Limits, Question};
+use crate::http_client::{FetchRequest, HttpClient, Limits};
 use modgud_core::authn::{
-    AnswerKey, IntrospectionAnswer, IntrospectionAsked, IntrospectionAuthenticator, KnownAnswers,
+    CacheKey, IntrospectionAuthenticator, IntrospectionCache, IntrospectionOutcome, IntrospectionResponse,
 };
-use modgud_core::credential::BearerText;
+use modgud_core::credential::RawToken;
 use modgud_core::time::Timestamp;
 use prometheus_client::metrics::histogram::Histogram;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ const LIMITS: Limits = Limits { bytes: 64 * 1024, time: Duration::from_secs(3) }
 #[derive(Debug)]
 pub(super) struct Server {
     source: IntrospectionSource,
-    known: KnownAnswers,
+    known: IntrospectionCache,
     client: HttpClient,
     clock: Clock,
     state: Mutex<State>,
@@ -71,7 +71,12 @@ pub struct AskedCounts {
 }
 
 impl Server {
-    pub(super) fn new(source: IntrospectionSource, known: KnownAnswers, clock: Clock, seconds: Histogram) -> Self {
+    pub(super) fn new(
+        source: IntrospectionSource,
+        known: IntrospectionCache,
+        clock: Clock,
+        seconds: Histogram,
+    ) -> Self {
         let client = HttpClient::new(source.roots.clone());
         let state = State { flights: Flights::new(source.most), told: Told::default(), absence: Absence::default() };
         Self { source, known, client, clock, state: Mutex::new(state), counters: Counters::default(), seconds }
@@ -81,7 +86,7 @@ impl Server {
         &self.source
     }
 
-    pub(super) const fn known(&self) -> &KnownAnswers {
+    pub(super) const fn known(&self) -> &IntrospectionCache {
         &self.known
     }
 
@@ -109,15 +114,15 @@ impl Server {
     pub(super) async fn ask(
         self: &Arc<Self>,
         authenticator: &IntrospectionAuthenticator,
-        token: BearerText<'_>,
-    ) -> IntrospectionAsked {
+        token: RawToken<'_>,
+    ) -> IntrospectionOutcome {
         let key = self.known.key(token);
         let part = {
             let mut state = self.state();
             let now = self.clock.now();
             // The question that this one would have waited for may have ended since the caller looked.
             if let Some(answer) = authenticator.fresh(&key, now) {
-                return IntrospectionAsked::Answered(answer);
+                return IntrospectionOutcome::Answered(answer);
             }
             state.flights.begin(key, now)
         };
@@ -130,43 +135,43 @@ impl Server {
             }
             Part::Busy => {
                 self.counters.busy.fetch_add(1, Ordering::Relaxed);
-                IntrospectionAsked::Busy
+                IntrospectionOutcome::Busy
             }
             Part::Paused => {
                 self.counters.paused.fetch_add(1, Ordering::Relaxed);
-                if self.state().is_away() { IntrospectionAsked::Away } else { IntrospectionAsked::Failed }
+                if self.state().is_away() { IntrospectionOutcome::Away } else { IntrospectionOutcome::Failed }
             }
         }
     }
 
-    async fn post(&self, token: &str) -> Result<IntrospectionAnswer, IntrospectionFault> {
+    async fn post(&self, token: &str) -> Result<IntrospectionResponse, IntrospectionError> {
         let client = &self.source.client;
-        let question = Question::PostForm { authorization: client.authorization(), form: client.form(token) };
+        let question = FetchRequest::PostForm { authorization: client.authorization(), form: client.form(token) };
         let answer = self.client.ask(&self.source.url, question, LIMITS).await?;
-        Ok(IntrospectionAnswer::parse(&answer)?)
+        Ok(IntrospectionResponse::parse(&answer)?)
     }
 
     /// A question has ended: what was said is known before anybody is told, so that nobody asks in between.
     fn ended(
         &self,
-        key: AnswerKey,
+        key: CacheKey,
         permit: Permit,
         asked: Timestamp,
-        outcome: Result<IntrospectionAnswer, IntrospectionFault>,
-    ) -> IntrospectionAsked {
+        outcome: Result<IntrospectionResponse, IntrospectionError>,
+    ) -> IntrospectionOutcome {
         let (health, counter) = match &outcome {
             Ok(answer) => {
                 self.known.put(key, answer, asked);
                 let counter = match answer {
-                    IntrospectionAnswer::Active(_) => &self.counters.active,
-                    IntrospectionAnswer::Inactive => &self.counters.inactive,
+                    IntrospectionResponse::Active(_) => &self.counters.active,
+                    IntrospectionResponse::Inactive => &self.counters.inactive,
                 };
                 (Health::Up, counter)
             }
             Err(fault) => (fault.health(), &self.counters.failed),
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        let sign = outcome.as_ref().map_or_else(IntrospectionFault::sign, |_| Sign::None);
+        let sign = outcome.as_ref().map_or_else(IntrospectionError::sign, |_| Sign::None);
         let (change, tells, away) = {
             let mut state = self.state();
             let now = self.clock.now();
@@ -179,15 +184,15 @@ impl Server {
             (change, outcome.is_err() && state.told.tells(now), sign != Sign::None && state.is_away())
         };
         if let (Err(fault), true) = (&outcome, tells) {
-            told::failed(&self.source, fault);
+            log::failed(&self.source, fault);
         }
         if let Some(change) = change {
-            told::changed(&self.source, change);
+            log::changed(&self.source, change);
         }
         match outcome {
-            Ok(answer) => IntrospectionAsked::Answered(answer),
-            Err(_) if away => IntrospectionAsked::Away,
-            Err(_) => IntrospectionAsked::Failed,
+            Ok(answer) => IntrospectionOutcome::Answered(answer),
+            Err(_) if away => IntrospectionOutcome::Away,
+            Err(_) => IntrospectionOutcome::Failed,
         }
     }
 
@@ -200,15 +205,15 @@ impl Server {
 /// A question under way. However it ends, also by a fault of our own, those who wait are told, and the next one may ask.
 struct Flight {
     server: Arc<Server>,
-    key: AnswerKey,
+    key: CacheKey,
     tells: Tells,
     permit: Permit,
     asked: Timestamp,
-    outcome: Option<Result<IntrospectionAnswer, IntrospectionFault>>,
+    outcome: Option<Result<IntrospectionResponse, IntrospectionError>>,
 }
 
 impl Flight {
-    fn new(server: Arc<Server>, key: AnswerKey, tells: Tells, permit: Permit) -> Self {
+    fn new(server: Arc<Server>, key: CacheKey, tells: Tells, permit: Permit) -> Self {
         let asked = server.clock.now();
         Self { server, key, tells, permit, asked, outcome: None }
     }
@@ -222,7 +227,7 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let outcome = self.outcome.take().unwrap_or(Err(IntrospectionFault::Internal));
+        let outcome = self.outcome.take().unwrap_or(Err(IntrospectionError::Internal));
         let asked = self.server.ended(self.key, self.permit, self.asked, outcome);
         self.tells.send_replace(Some(asked));
     }

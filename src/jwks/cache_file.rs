@@ -29,7 +29,7 @@ struct Content {
 
 /// Why there are no keys from a file.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CacheFault {
+pub(super) enum CacheError {
     #[error("the file can't be read: {0}")]
     Read(io::Error),
     #[error("the file can't be written: {0}")]
@@ -107,7 +107,7 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Keys from a file.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct CachedJwks {
     /// The text of the set.
     pub(super) text: Bytes,
     /// When it was had.
@@ -115,29 +115,29 @@ pub(super) struct Kept {
 }
 
 /// Reads the keys of this provider; `None` when there is no file. A symbolic link is followed: the file that it leads to is checked.
-pub(super) fn read(path: &Path, location: &Location, now: Timestamp) -> Result<Option<Kept>, CacheFault> {
+pub(super) fn read(path: &Path, location: &Location, now: Timestamp) -> Result<Option<CachedJwks>, CacheError> {
     read_as(own_user(), path, location, now)
 }
 
-fn read_as(own: u32, path: &Path, location: &Location, now: Timestamp) -> Result<Option<Kept>, CacheFault> {
+fn read_as(own: u32, path: &Path, location: &Location, now: Timestamp) -> Result<Option<CachedJwks>, CacheError> {
     let file = match open_at_once(path, OFlags::empty()) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(CacheFault::Read(error)),
+        Err(error) => return Err(CacheError::Read(error)),
     };
-    let data = file.metadata().map_err(CacheFault::Read)?;
+    let data = file.metadata().map_err(CacheError::Read)?;
     CacheDistrust::check(&data, own)?;
-    let changed = data.modified().map_err(CacheFault::Read)?;
+    let changed = data.modified().map_err(CacheError::Read)?;
     let had = changed.duration_since(UNIX_EPOCH).map_or(Timestamp::EPOCH, |since| Timestamp::EPOCH.plus(since));
     if had > now.plus(AHEAD) {
-        return Err(CacheFault::Ahead);
+        return Err(CacheError::Ahead);
     }
-    let text = read_to_limit(file, MAX_BYTES).map_err(CacheFault::Read)?.ok_or(CacheFault::TooLarge)?;
-    let Content { provider, keys } = serde_json::from_slice(&text).map_err(|_| CacheFault::Form)?;
+    let text = read_to_limit(file, MAX_BYTES).map_err(CacheError::Read)?.ok_or(CacheError::TooLarge)?;
+    let Content { provider, keys } = serde_json::from_slice(&text).map_err(|_| CacheError::Form)?;
     if provider != name(location) {
-        return Err(CacheFault::Other);
+        return Err(CacheError::Other);
     }
-    Ok(Some(Kept { text: Bytes::from(keys), had: had.min(now) }))
+    Ok(Some(CachedJwks { text: Bytes::from(keys), had: had.min(now) }))
 }
 
 fn own_user() -> u32 {
@@ -147,24 +147,24 @@ fn own_user() -> u32 {
 /// Keeps the keys that were had at a time: writes them beside and renames, so that whoever reads finds the whole or what was
 /// there before. When the file holds the very same, only its time is set. Never writes through a symbolic link or into the file
 /// of another user: both are replaced.
-pub(super) fn write(path: &Path, location: &Location, text: &Bytes, had: Timestamp) -> Result<(), CacheFault> {
-    let keys = std::str::from_utf8(text).map_err(|_| CacheFault::Form)?.to_owned();
+pub(super) fn write(path: &Path, location: &Location, text: &Bytes, had: Timestamp) -> Result<(), CacheError> {
+    let keys = std::str::from_utf8(text).map_err(|_| CacheError::Form)?.to_owned();
     let content = Content { provider: name(location), keys };
-    let content = serde_json::to_vec(&content).map_err(|_| CacheFault::Form)?;
+    let content = serde_json::to_vec(&content).map_err(|_| CacheError::Form)?;
     let when = UNIX_EPOCH.checked_add(Duration::from_millis(had.as_millis())).unwrap_or(UNIX_EPOCH);
     if let Some(file) = same_file(path, &content) {
-        return file.set_modified(when).map_err(CacheFault::Write);
+        return file.set_modified(when).map_err(CacheError::Write);
     }
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder.to_path_buf(),
         Some(_) | None => PathBuf::from("."),
     };
     // Made with mode 0600.
-    let mut file = NamedTempFile::new_in(folder).map_err(CacheFault::Write)?;
-    file.write_all(&content).map_err(CacheFault::Write)?;
-    file.as_file().set_modified(when).map_err(CacheFault::Write)?;
-    file.as_file().sync_all().map_err(CacheFault::Write)?;
-    file.persist(path).map(drop).map_err(|error| CacheFault::Write(error.error))
+    let mut file = NamedTempFile::new_in(folder).map_err(CacheError::Write)?;
+    file.write_all(&content).map_err(CacheError::Write)?;
+    file.as_file().set_modified(when).map_err(CacheError::Write)?;
+    file.as_file().sync_all().map_err(CacheError::Write)?;
+    file.persist(path).map(drop).map_err(|error| CacheError::Write(error.error))
 }
 
 /// Returns the file of this process's user that holds exactly this content.
@@ -195,16 +195,16 @@ fn name(location: &Location) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        CacheDistrust, CacheFault, Location, MAX_BYTES, distrust, open_at_once, own_user, read, read_as, write,
+        CacheDistrust, CacheError, Location, MAX_BYTES, distrust, open_at_once, own_user, read, read_as, write,
     };
-    use crate::http_client::{FetchUrl, PlainHttp};
+    use crate::http_client::{AllowInsecure, FetchUrl};
     use bytes::Bytes;
     use modgud_core::time::Timestamp;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::time::Duration;
 
     fn location(url: &str) -> Location {
-        Location::Jwks(FetchUrl::parse(url, PlainHttp::Loopback).unwrap())
+        Location::Jwks(FetchUrl::parse(url, AllowInsecure::Loopback).unwrap())
     }
 
     #[test]
@@ -216,16 +216,16 @@ mod tests {
         for mode in [0o620, 0o602, 0o666] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             assert!(
-                matches!(read(&path, &one, now), Err(CacheFault::Untrusted(CacheDistrust::WritableByOthers))),
+                matches!(read(&path, &one, now), Err(CacheError::Untrusted(CacheDistrust::WritableByOthers))),
                 "{mode:o}"
             );
         }
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(read(&path, &one, now).unwrap().is_some());
-        assert!(matches!(read(folder.path(), &one, now), Err(CacheFault::Untrusted(CacheDistrust::NotAFile))));
+        assert!(matches!(read(folder.path(), &one, now), Err(CacheError::Untrusted(CacheDistrust::NotAFile))));
         let pipe = folder.path().join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
-        assert!(matches!(read(&pipe, &one, now), Err(CacheFault::Untrusted(CacheDistrust::NotAFile))));
+        assert!(matches!(read(&pipe, &one, now), Err(CacheError::Untrusted(CacheDistrust::NotAFile))));
     }
 
     /// Another user's file is one whose owner is neither root nor the user of this process. Who runs the tests as root can give a file
@@ -245,12 +245,12 @@ mod tests {
             std::os::unix::fs::chown(&path, Some(STRANGER), None).unwrap();
             for path in [&path, &link] {
                 let expected = CacheDistrust::Owner { owner: STRANGER, own };
-                assert!(matches!(read(path, &one, now), Err(CacheFault::Untrusted(found)) if found == expected));
+                assert!(matches!(read(path, &one, now), Err(CacheError::Untrusted(found)) if found == expected));
                 assert_eq!(distrust(path), Some(expected));
             }
             // modgud as that user believes it, and as a third one does not.
             assert!(read_as(STRANGER, &link, &one, now).unwrap().is_some());
-            assert!(matches!(read_as(STRANGER - 1, &link, &one, now), Err(CacheFault::Untrusted(_))));
+            assert!(matches!(read_as(STRANGER - 1, &link, &one, now), Err(CacheError::Untrusted(_))));
             // What is written takes the link's place, and leaves the other's file as it is.
             let before = path.metadata().unwrap().modified().unwrap();
             write(&link, &one, &text, now.plus(Duration::from_secs(9))).unwrap();
@@ -270,7 +270,7 @@ mod tests {
             for path in [&path, &link] {
                 let found = read_as(STRANGER, path, &one, now);
                 let expected = CacheDistrust::Owner { owner: own, own: STRANGER };
-                assert!(matches!(found, Err(CacheFault::Untrusted(found)) if found == expected));
+                assert!(matches!(found, Err(CacheError::Untrusted(found)) if found == expected));
             }
         }
         let told = CacheDistrust::Owner { owner: 12, own: 34 }.to_string();
@@ -289,7 +289,7 @@ mod tests {
         assert!(read(&path, &one, now).unwrap().is_some(), "white space up to the bound");
         content.push(b' ');
         std::fs::write(&path, &content).unwrap();
-        assert!(matches!(read(&path, &one, now), Err(CacheFault::TooLarge)));
+        assert!(matches!(read(&path, &one, now), Err(CacheError::TooLarge)));
     }
 
     #[test]
@@ -319,8 +319,8 @@ mod tests {
         let later = now.plus(Duration::from_secs(7));
         let kept = read(&path, &one, later).unwrap().unwrap();
         assert_eq!((kept.text, kept.had), (text.clone(), now));
-        assert!(matches!(read(&path, &other, later), Err(CacheFault::Other)));
-        assert!(matches!(read(&path, &one, now.minus(Duration::from_secs(301))), Err(CacheFault::Ahead)));
+        assert!(matches!(read(&path, &other, later), Err(CacheError::Other)));
+        assert!(matches!(read(&path, &one, now.minus(Duration::from_secs(301))), Err(CacheError::Ahead)));
         let before = now.minus(Duration::from_secs(299));
         assert_eq!(read(&path, &one, before).unwrap().unwrap().had, before, "no age below zero");
 
@@ -340,15 +340,15 @@ mod tests {
         let now = Timestamp::NEVER;
         for text in ["", "{}", "{\"keys\": \"\"}", "{\"provider\": \"x\"", "[]", "\0"] {
             std::fs::write(&path, text).unwrap();
-            assert!(matches!(read(&path, &location("https://a.example/"), now), Err(CacheFault::Form)), "{text}");
+            assert!(matches!(read(&path, &location("https://a.example/"), now), Err(CacheError::Form)), "{text}");
         }
         assert!(matches!(
             read(folder.path(), &location("https://a.example/"), now),
-            Err(CacheFault::Untrusted(CacheDistrust::NotAFile))
+            Err(CacheError::Untrusted(CacheDistrust::NotAFile))
         ));
         let nowhere = folder.path().join("none/keys.json");
         let text = Bytes::from_static(b"{}");
         let written = write(&nowhere, &location("https://a.example/"), &text, Timestamp::EPOCH);
-        assert!(matches!(written, Err(CacheFault::Write(_))));
+        assert!(matches!(written, Err(CacheError::Write(_))));
     }
 }

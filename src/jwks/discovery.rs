@@ -1,6 +1,6 @@
 //! The configuration of an OpenID provider, of which only the issuer and the place of its keys are read.
 
-use crate::http_client::{FetchUrl, PlainHttp, UrlFault};
+use crate::http_client::{AllowInsecure, FetchUrl, UrlError};
 use serde::Deserialize;
 
 /// Where an issuer's configuration stands, below the issuer (OpenID Connect Discovery 1.0 §4).
@@ -8,7 +8,7 @@ pub const WELL_KNOWN: &str = ".well-known/openid-configuration";
 
 /// Why an issuer's configuration does not lead to keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DiscoveryFault {
+pub enum DiscoveryError {
     /// Not what it should be.
     #[error("the discovery document is not a JSON object with the texts `issuer` and `jwks_uri`")]
     Form,
@@ -19,7 +19,7 @@ pub enum DiscoveryFault {
     Issuer,
     /// Keys in a place that may not be asked.
     #[error("the `jwks_uri` of the discovery document {0}")]
-    Keys(UrlFault),
+    Keys(UrlError),
 }
 
 #[derive(Deserialize)]
@@ -31,33 +31,34 @@ struct Configuration {
 /// The address of the keys of `issuer`, from its configuration.
 ///
 /// # Errors
-/// [`DiscoveryFault`]; above all when it names another issuer (OpenID Connect Discovery 1.0 §4.3).
-pub(super) fn keys_of(issuer: &str, document: &[u8], plain: PlainHttp) -> Result<FetchUrl, DiscoveryFault> {
+/// [`DiscoveryError`]; above all when it names another issuer (OpenID Connect Discovery 1.0 §4.3).
+pub(super) fn keys_of(issuer: &str, document: &[u8], plain: AllowInsecure) -> Result<FetchUrl, DiscoveryError> {
     let Configuration { issuer: named, jwks_uri } =
-        serde_json::from_slice(document).map_err(|_| DiscoveryFault::Form)?;
+        serde_json::from_slice(document).map_err(|_| DiscoveryError::Form)?;
     if named != issuer {
-        return Err(DiscoveryFault::Issuer);
+        return Err(DiscoveryError::Issuer);
     }
     // Over TLS the provider is who it says; it must not lead to what anybody on the way, or on this machine, could say instead.
-    let plain = if issuer.starts_with("https:") && plain == PlainHttp::Loopback { PlainHttp::Nowhere } else { plain };
-    FetchUrl::parse(&jwks_uri, plain).map_err(DiscoveryFault::Keys)
+    let plain =
+        if issuer.starts_with("https:") && plain == AllowInsecure::Loopback { AllowInsecure::Nowhere } else { plain };
+    FetchUrl::parse(&jwks_uri, plain).map_err(DiscoveryError::Keys)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{DiscoveryFault, PlainHttp, UrlFault, keys_of};
+    use super::{AllowInsecure, DiscoveryError, UrlError, keys_of};
 
     #[test]
     fn only_the_configuration_of_the_very_issuer_leads_to_keys() {
         let of = |document: &str| {
-            let plain = PlainHttp::Loopback;
+            let plain = AllowInsecure::Loopback;
             keys_of("https://login.example.com/", document.as_bytes(), plain).map(|url| url.to_string())
         };
         let good = r#"{"issuer": "https://login.example.com/", "jwks_uri": "https://keys.example.net/a", "more": [1]}"#;
         assert_eq!(of(good), Ok("https://keys.example.net/a".to_owned()));
         for other in ["https://login.example.com", "https://LOGIN.example.com/", "https://evil.example.com/", ""] {
             let document = format!(r#"{{"issuer": "{other}", "jwks_uri": "https://keys.example.net/a"}}"#);
-            assert_eq!(of(&document), Err(DiscoveryFault::Issuer), "{other}");
+            assert_eq!(of(&document), Err(DiscoveryError::Issuer), "{other}");
         }
         for form in [
             "",
@@ -68,17 +69,17 @@ mod tests {
             r#"{"issuer": 1, "jwks_uri": "https://keys.example.net/a"}"#,
             r#"{"issuer": "https://login.example.com/", "issuer": "https://login.example.com/", "jwks_uri": "https://a/"}"#,
         ] {
-            assert_eq!(of(form), Err(DiscoveryFault::Form), "{form}");
+            assert_eq!(of(form), Err(DiscoveryError::Form), "{form}");
         }
         let plain = r#"{"issuer": "https://login.example.com/", "jwks_uri": "http://keys.example.net/a"}"#;
-        assert_eq!(of(plain), Err(DiscoveryFault::Keys(UrlFault::Plain)));
+        assert_eq!(of(plain), Err(DiscoveryError::Keys(UrlError::Plain)));
         let here = r#"{"issuer": "https://login.example.com/", "jwks_uri": "http://127.0.0.1:9901/keys"}"#;
         assert_eq!(
             of(here),
-            Err(DiscoveryFault::Keys(UrlFault::Plain)),
+            Err(DiscoveryError::Keys(UrlError::Plain)),
             "a provider far away can't lead to this machine"
         );
         let local = br#"{"issuer": "http://127.0.0.1:1", "jwks_uri": "http://127.0.0.1:1/keys"}"#;
-        assert!(keys_of("http://127.0.0.1:1", local, PlainHttp::Loopback).is_ok());
+        assert!(keys_of("http://127.0.0.1:1", local, AllowInsecure::Loopback).is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! Where keys of an authenticator are published, as the configuration says it.
 
-use crate::http_client::{FetchUrl, PlainHttp, Roots};
-use modgud_core::authn::RemoteKeys;
+use crate::http_client::{AllowInsecure, FetchUrl, TrustAnchors};
+use modgud_core::authn::RemoteJwks;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct KeySource {
     /// Where the authenticator finds them.
-    pub keys: RemoteKeys,
+    pub keys: RemoteJwks,
     /// Where they are published.
     pub provider: Provider,
 }
@@ -20,9 +20,9 @@ pub struct Provider {
     /// What is asked.
     pub location: Location,
     /// Where plain HTTP may lead.
-    pub plain: PlainHttp,
+    pub plain: AllowInsecure,
     /// Whose certificates are trusted.
-    pub roots: Roots,
+    pub roots: TrustAnchors,
     /// How often they are asked for.
     pub refresh: Duration,
     /// How long the last ones may be used while they can't be asked for.

@@ -11,7 +11,7 @@ const UNIX: &str = "unix:";
 
 /// Where the listener for checks stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub enum ListenAddr {
     /// An IP address and a port; port 0 is any free one.
     Tcp(SocketAddr),
     /// A socket in the file system.
@@ -30,9 +30,9 @@ impl SocketPath {
     }
 }
 
-/// Why a text is no [`Address`].
+/// Why a text is no [`ListenAddr`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AddressFault {
+pub enum AddressError {
     /// Neither of the forms.
     #[error(
         "write an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`, or a socket, such as `unix:/run/modgud/check.sock`"
@@ -49,7 +49,7 @@ pub enum AddressFault {
     Path,
 }
 
-impl Address {
+impl ListenAddr {
     /// Returns true if only this machine can reach it: a socket in the file system, or an address of the loopback interface.
     #[must_use]
     pub const fn is_local(&self) -> bool {
@@ -60,25 +60,25 @@ impl Address {
     }
 }
 
-impl FromStr for Address {
-    type Err = AddressFault;
+impl FromStr for ListenAddr {
+    type Err = AddressError;
 
-    fn from_str(text: &str) -> Result<Self, AddressFault> {
+    fn from_str(text: &str) -> Result<Self, AddressError> {
         match text.strip_prefix(UNIX) {
-            None => text.parse().map(Self::Tcp).map_err(|_| AddressFault::Form),
-            Some(path) if !path.starts_with('/') => Err(AddressFault::Relative),
+            None => text.parse().map(Self::Tcp).map_err(|_| AddressError::Form),
+            Some(path) if !path.starts_with('/') => Err(AddressError::Relative),
             Some(path) if path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..") => {
-                Err(AddressFault::Folder)
+                Err(AddressError::Folder)
             }
             Some(path) => match net::SocketAddr::from_pathname(path) {
                 Ok(_) => Ok(Self::Unix(SocketPath(path.into()))),
-                Err(_) => Err(AddressFault::Path),
+                Err(_) => Err(AddressError::Path),
             },
         }
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for ListenAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
@@ -87,7 +87,7 @@ impl fmt::Display for Address {
     }
 }
 
-impl From<SocketAddr> for Address {
+impl From<SocketAddr> for ListenAddr {
     fn from(address: SocketAddr) -> Self {
         Self::Tcp(address)
     }
@@ -95,13 +95,13 @@ impl From<SocketAddr> for Address {
 
 #[cfg(test)]
 mod tests {
-    use super::{Address, AddressFault};
+    use super::{AddressError, ListenAddr};
 
     #[test]
     fn addresses_read_and_write_the_same() {
         let longest = format!("unix:/{}", "a".repeat(106));
         for text in ["127.0.0.1:9191", "[::1]:0", "unix:/run/modgud/check.sock", "unix:/a b", &longest] {
-            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<ListenAddr>().unwrap().to_string(), text);
         }
     }
 
@@ -121,7 +121,7 @@ mod tests {
             ("128.0.0.1:9191", false),
             ("[fe80::1]:9191", false),
         ] {
-            assert_eq!(text.parse::<Address>().unwrap().is_local(), local, "{text}");
+            assert_eq!(text.parse::<ListenAddr>().unwrap().is_local(), local, "{text}");
         }
     }
 
@@ -129,24 +129,24 @@ mod tests {
     fn what_can_not_be_bound_is_none() {
         let longer = format!("unix:/{}", "a".repeat(107));
         for (text, fault) in [
-            ("", AddressFault::Form),
-            ("9191", AddressFault::Form),
-            ("localhost:9191", AddressFault::Form),
-            ("/run/check.sock", AddressFault::Form),
-            ("UNIX:/run/check.sock", AddressFault::Form),
-            ("http://127.0.0.1:1", AddressFault::Form),
-            ("unix:", AddressFault::Relative),
-            ("unix:check.sock", AddressFault::Relative),
-            ("unix:@check", AddressFault::Relative),
-            ("unix:./check.sock", AddressFault::Relative),
-            ("unix:/", AddressFault::Folder),
-            ("unix:/run/", AddressFault::Folder),
-            ("unix:/run/.", AddressFault::Folder),
-            ("unix:/run/..", AddressFault::Folder),
-            ("unix:/run\0/check.sock", AddressFault::Path),
-            (&longer, AddressFault::Path),
+            ("", AddressError::Form),
+            ("9191", AddressError::Form),
+            ("localhost:9191", AddressError::Form),
+            ("/run/check.sock", AddressError::Form),
+            ("UNIX:/run/check.sock", AddressError::Form),
+            ("http://127.0.0.1:1", AddressError::Form),
+            ("unix:", AddressError::Relative),
+            ("unix:check.sock", AddressError::Relative),
+            ("unix:@check", AddressError::Relative),
+            ("unix:./check.sock", AddressError::Relative),
+            ("unix:/", AddressError::Folder),
+            ("unix:/run/", AddressError::Folder),
+            ("unix:/run/.", AddressError::Folder),
+            ("unix:/run/..", AddressError::Folder),
+            ("unix:/run\0/check.sock", AddressError::Path),
+            (&longer, AddressError::Path),
         ] {
-            assert_eq!(text.parse::<Address>(), Err(fault), "{text}");
+            assert_eq!(text.parse::<ListenAddr>(), Err(fault), "{text}");
         }
     }
 }

@@ -22,7 +22,7 @@ const ALPN: &[u8] = b"h2";
 
 /// Why TLS can't be had with what the files hold. Says nothing of a key's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TlsFault {
+pub enum TlsError {
     /// There is no certificate.
     #[error("holds no certificate; PEM that starts with `-----BEGIN CERTIFICATE-----` is needed")]
     NoCertificate,
@@ -53,19 +53,19 @@ impl Chain {
     /// Reads PEM (RFC 7468 §5), the server's own certificate first.
     ///
     /// # Errors
-    /// [`TlsFault::NoCertificate`], [`TlsFault::Certificate`].
-    pub fn from_pem(text: &[u8]) -> Result<Self, TlsFault> {
+    /// [`TlsError::NoCertificate`], [`TlsError::Certificate`].
+    pub fn from_pem(text: &[u8]) -> Result<Self, TlsError> {
         let certificates = certificates(text)?;
         let mut periods = Vec::new();
         for certificate in &certificates {
-            let parsed = Certificate::from_der(certificate).map_err(|_| TlsFault::Certificate)?;
+            let parsed = Certificate::from_der(certificate).map_err(|_| TlsError::Certificate)?;
             let validity = parsed.tbs_certificate().validity();
             let at = |time: x509_cert::time::Time| Timestamp::from_secs(time.to_unix_duration().as_secs());
             periods.push(Validity { from: at(validity.not_before), until: at(validity.not_after) });
         }
         // The chain is good for as long as each of its certificates is.
-        let from = periods.iter().map(|period| period.from).max().ok_or(TlsFault::NoCertificate)?;
-        let until = periods.iter().map(|period| period.until).min().ok_or(TlsFault::NoCertificate)?;
+        let from = periods.iter().map(|period| period.from).max().ok_or(TlsError::NoCertificate)?;
+        let until = periods.iter().map(|period| period.until).min().ok_or(TlsError::NoCertificate)?;
         Ok(Self { certificates, valid: Validity { from, until } })
     }
 }
@@ -78,11 +78,11 @@ impl ClientAuthorities {
     /// Reads PEM, one certificate or more.
     ///
     /// # Errors
-    /// [`TlsFault::NoCertificate`], [`TlsFault::Certificate`].
-    pub fn from_pem(text: &[u8]) -> Result<Self, TlsFault> {
+    /// [`TlsError::NoCertificate`], [`TlsError::Certificate`].
+    pub fn from_pem(text: &[u8]) -> Result<Self, TlsError> {
         let mut store = RootCertStore::empty();
         for certificate in certificates(text)? {
-            store.add(certificate).map_err(|_| TlsFault::Certificate)?;
+            store.add(certificate).map_err(|_| TlsError::Certificate)?;
         }
         Ok(Self(store))
     }
@@ -95,18 +95,18 @@ impl PrivateKey {
     /// Reads PEM: PKCS#8 (RFC 7468 §10), SEC 1 or PKCS#1.
     ///
     /// # Errors
-    /// [`TlsFault::NoKey`].
-    pub fn from_pem(text: &[u8]) -> Result<Self, TlsFault> {
-        PrivateKeyDer::from_pem_slice(text).map(Self).map_err(|_| TlsFault::NoKey)
+    /// [`TlsError::NoKey`].
+    pub fn from_pem(text: &[u8]) -> Result<Self, TlsError> {
+        PrivateKeyDer::from_pem_slice(text).map(Self).map_err(|_| TlsError::NoKey)
     }
 }
 
-fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
+fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(text).collect();
     match read {
-        Ok(found) if found.is_empty() => Err(TlsFault::NoCertificate),
+        Ok(found) if found.is_empty() => Err(TlsError::NoCertificate),
         Ok(found) => Ok(found),
-        Err(_) => Err(TlsFault::Certificate),
+        Err(_) => Err(TlsError::Certificate),
     }
 }
 
@@ -131,26 +131,26 @@ impl Tls {
     /// Puts the parts together; with authorities, whoever connects needs a certificate of theirs.
     ///
     /// # Errors
-    /// [`TlsFault::Key`], [`TlsFault::OtherKey`], [`TlsFault::Certificate`].
-    pub fn new(chain: Chain, key: PrivateKey, authorities: Option<ClientAuthorities>) -> Result<Self, TlsFault> {
+    /// [`TlsError::Key`], [`TlsError::OtherKey`], [`TlsError::Certificate`].
+    pub fn new(chain: Chain, key: PrivateKey, authorities: Option<ClientAuthorities>) -> Result<Self, TlsError> {
         let provider = Arc::new(default_provider());
         let Chain { certificates, valid } = chain;
-        let signing = provider.key_provider.load_private_key(key.0).map_err(|_| TlsFault::Key)?;
+        let signing = provider.key_provider.load_private_key(key.0).map_err(|_| TlsError::Key)?;
         let certified = CertifiedKey::new(certificates, signing);
         match certified.keys_match() {
             Ok(()) => {}
-            Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => return Err(TlsFault::OtherKey),
-            Err(_) => return Err(TlsFault::Certificate),
+            Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => return Err(TlsError::OtherKey),
+            Err(_) => return Err(TlsError::Certificate),
         }
         let clients = if authorities.is_some() { Clients::Certified } else { Clients::Any };
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(|_| TlsFault::Key)?;
+            .map_err(|_| TlsError::Key)?;
         let builder = match authorities {
             None => builder.with_no_client_auth(),
             Some(ClientAuthorities(store)) => {
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider).build();
-                builder.with_client_cert_verifier(verifier.map_err(|_| TlsFault::Certificate)?)
+                builder.with_client_cert_verifier(verifier.map_err(|_| TlsError::Certificate)?)
             }
         };
         let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
@@ -187,12 +187,12 @@ pub struct Validity {
 impl Validity {
     /// What is to be said of it at this time; `None` when it is good.
     #[must_use]
-    pub fn caution(self, now: Timestamp) -> Option<Caution> {
+    pub fn caution(self, now: Timestamp) -> Option<Warning> {
         let Self { from, until } = self;
         if now.as_secs() > until.as_secs() {
-            Some(Caution::Expired(until))
+            Some(Warning::Expired(until))
         } else if now < from {
-            Some(Caution::NotYet(from))
+            Some(Warning::NotYet(from))
         } else {
             None
         }
@@ -207,14 +207,14 @@ impl fmt::Display for Validity {
 
 /// A certificate that clients refuse, unless they do not look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caution {
+pub enum Warning {
     /// Its time is over.
     Expired(Timestamp),
     /// Its time has not come.
     NotYet(Timestamp),
 }
 
-impl fmt::Display for Caution {
+impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Expired(until) => {

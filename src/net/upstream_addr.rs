@@ -6,20 +6,20 @@ use std::str::FromStr;
 
 /// A host and a port, such as `crm:8080`, `10.0.0.7:80` or `[::1]:8080`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
+pub struct HostPort {
     /// In its one spelling; an IPv6 address without brackets.
     host: Box<str>,
     port: u16,
 }
 
-/// The text is no [`Endpoint`].
+/// The text is no [`HostPort`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "write a host and a port from 1 to 65535, such as `crm:8080` or `[::1]:8080`, without `http://` and without a path"
 )]
-pub struct EndpointFault;
+pub struct EndpointError;
 
-impl Endpoint {
+impl HostPort {
     /// The name or the address; an IPv6 address without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -33,21 +33,21 @@ impl Endpoint {
     }
 }
 
-impl FromStr for Endpoint {
-    type Err = EndpointFault;
+impl FromStr for HostPort {
+    type Err = EndpointError;
 
-    fn from_str(text: &str) -> Result<Self, EndpointFault> {
-        let (_, port) = text.rsplit_once(':').ok_or(EndpointFault)?;
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let (_, port) = text.rsplit_once(':').ok_or(EndpointError)?;
         let digits = (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
-        let port = port.parse().ok().filter(|port| digits && *port > 0).ok_or(EndpointFault)?;
-        let host = Host::parse(text.as_bytes()).map_err(|_| EndpointFault)?;
-        let host = host.name().ok_or(EndpointFault)?;
+        let port = port.parse().ok().filter(|port| digits && *port > 0).ok_or(EndpointError)?;
+        let host = Host::parse(text.as_bytes()).map_err(|_| EndpointError)?;
+        let host = host.name().ok_or(EndpointError)?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         Ok(Self { host: host.into(), port })
     }
 }
 
-impl fmt::Display for Endpoint {
+impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port } = self;
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
@@ -56,7 +56,7 @@ impl fmt::Display for Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use super::{Endpoint, EndpointFault};
+    use super::{EndpointError, HostPort};
 
     #[test]
     fn endpoints_have_one_spelling() {
@@ -67,7 +67,7 @@ mod tests {
             ("127.0.0.1:80", "127.0.0.1", 80, "127.0.0.1:80"),
             ("[0:0::1]:80", "::1", 80, "[::1]:80"),
         ] {
-            let read: Endpoint = text.parse().unwrap();
+            let read: HostPort = text.parse().unwrap();
             assert_eq!((read.host(), read.port(), read.to_string()), (host, port, shown.to_owned()));
         }
     }
@@ -94,7 +94,7 @@ mod tests {
             "1.2.3:80",
             "unix:/run/crm.sock",
         ] {
-            assert_eq!(text.parse::<Endpoint>(), Err(EndpointFault), "{text}");
+            assert_eq!(text.parse::<HostPort>(), Err(EndpointError), "{text}");
         }
     }
 }

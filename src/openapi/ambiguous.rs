@@ -3,8 +3,8 @@
 
 use super::finding::Finding;
 use super::read::Operation;
-use super::template::{Pattern, Reach};
-use crate::config::{Placed, Quoted};
+use super::template::{MatchPrecision, Pattern};
+use crate::config::{Located, Quoted};
 use std::collections::HashMap;
 
 /// The most pairs that are compared: far more than those of any description.
@@ -24,7 +24,9 @@ impl<'o> Paths<'o> {
     pub(super) fn add(&mut self, operation: &'o Operation, pattern: &Pattern) {
         let segment = |segment: &str| (segment != "{}").then(|| segment.to_owned());
         let segments: Vec<Option<String>> = pattern.shape.split('/').skip(1).map(segment).collect();
-        if segments.iter().any(Option::is_some) && segments.iter().any(Option::is_none) && pattern.reach == Reach::Exact
+        if segments.iter().any(Option::is_some)
+            && segments.iter().any(Option::is_none)
+            && pattern.reach == MatchPrecision::Exact
         {
             let group = self.0.entry((&operation.method, segments.len())).or_default();
             group.push(Path { segments, operation });
@@ -32,7 +34,7 @@ impl<'o> Paths<'o> {
     }
 
     /// Says of each path that it is ambiguous beside another, once.
-    pub(super) fn tell(&self, found: &mut Vec<Placed<Finding>>) {
+    pub(super) fn tell(&self, found: &mut Vec<Located<Finding>>) {
         let mut pairs = 0_usize;
         for group in self.0.values() {
             for (number, one) in group.iter().enumerate() {

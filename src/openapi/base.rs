@@ -1,7 +1,7 @@
 //! Where an API's paths begin: `basePath` of 2.0, the paths of `servers` of 3.x.
 
 use super::finding::Finding;
-use super::walk::{At, Form, Walk};
+use super::resolver::{At, Form, RefResolver};
 use crate::config::Quoted;
 use crate::yaml::Value;
 use std::collections::HashSet;
@@ -19,14 +19,14 @@ const MOST_URLS: usize = 1_000_000;
 const MOST_FILLED: usize = 1024;
 
 /// The base of a document of version 2.0. `""` when there is none.
-pub(super) fn of_swagger(walk: &mut Walk<'_>) -> Vec<String> {
+pub(super) fn of_swagger(walk: &mut RefResolver<'_>) -> Vec<String> {
     let Some(base) = walk.root.member("basePath") else { return vec![String::new()] };
     walk.want(&base, Form::Text);
     vec![trimmed(base.node.text().unwrap_or_default())]
 }
 
 /// The bases that the servers of something (the document, a path, an operation) say; `None` when it names no server.
-pub(super) fn of_servers<'d>(walk: &mut Walk<'d>, of: &At<'d>) -> Option<Vec<String>> {
+pub(super) fn of_servers<'d>(walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<Vec<String>> {
     let servers = of.member("servers").filter(|_| walk.urls <= MOST_URLS)?;
     walk.want(&servers, Form::List);
     let mut bases = Vec::new();
@@ -65,7 +65,7 @@ pub(super) fn of_servers<'d>(walk: &mut Walk<'d>, of: &At<'d>) -> Option<Vec<Str
 }
 
 /// The URL with each of the values that its variables can have.
-fn filled<'d>(walk: &mut Walk<'d>, server: &At<'d>, url: &At<'d>) -> Vec<String> {
+fn filled<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>) -> Vec<String> {
     let text = url.node.text().unwrap_or_default();
     let mut urls = vec![text.to_owned()];
     let mut known = HashSet::new();
@@ -99,7 +99,7 @@ fn filled<'d>(walk: &mut Walk<'d>, server: &At<'d>, url: &At<'d>) -> Vec<String>
 }
 
 /// The values of a variable: those of its `enum`, and its default.
-fn values<'d>(walk: &mut Walk<'d>, server: &At<'d>, url: &At<'d>, name: &str) -> Vec<String> {
+fn values<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>, name: &str) -> Vec<String> {
     let variable = server.member("variables").and_then(|variables| variables.member(name));
     let Some(default) = variable.as_ref().and_then(|variable| variable.member("default")) else {
         walk.add(url, Finding::Variable(Quoted::new(name)));

@@ -5,8 +5,8 @@ use super::draft;
 use super::finding::{Finding, Severity};
 use super::read::{Api, Operation};
 use super::security::Security;
-use super::template::{self, Reach};
-use crate::config::{Placed, Quoted};
+use super::template::{self, MatchPrecision};
+use crate::config::{Located, Quoted};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::collections::{HashMap, HashSet};
 
@@ -30,9 +30,9 @@ pub struct Module<'m> {
 #[derive(Debug)]
 pub struct Report {
     /// What keeps the module from joining.
-    pub errors: Vec<Placed<Finding>>,
+    pub errors: Vec<Located<Finding>>,
     /// What somebody should look at.
-    pub cautions: Vec<Placed<Finding>>,
+    pub cautions: Vec<Located<Finding>>,
 }
 
 /// Checks a description.
@@ -65,7 +65,7 @@ fn all(reserved: &[Box<str>]) -> String {
     all.join(", ")
 }
 
-fn name(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
+fn name(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
     let Module { name: Some(name), prefix, reading: _, reserved } = module else { return };
     let own = ModulePrefix::parse(&format!("/{name}"));
     let first = match (*prefix, &own) {
@@ -99,7 +99,7 @@ fn below(base: &str, template: &str, prefix: &ModulePrefix) -> String {
 }
 
 /// Bases, and paths, that begin with the prefix of the module.
-fn readings(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
+fn readings(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
     let own = module.name.and_then(|name| ModulePrefix::parse(&format!("/{name}")).ok());
     let Some(prefix) = module.prefix.or(own.as_ref()) else { return };
     let mut told = HashSet::new();
@@ -114,7 +114,7 @@ fn readings(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
     }
 }
 
-fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
+fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
     let mut reserved = HashSet::new();
     let mut told = HashSet::new();
     let mut known: HashMap<(&str, &str, String), (&Operation, String)> = HashMap::new();
@@ -139,7 +139,7 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
             Ok(pattern) => {
                 let pattern = pattern.read_by(module.reading, 0);
                 // A wider pattern stands for several templates: these are told apart by the module.
-                if pattern.reach == Reach::Wider {
+                if pattern.reach == MatchPrecision::Wider {
                     if told.insert(template) {
                         found.push(operation.path.with(Finding::Widened(shown())));
                     }
@@ -183,7 +183,7 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Placed<Finding>>) {
     }
 }
 
-fn identifiers(api: &Api, found: &mut Vec<Placed<Finding>>) {
+fn identifiers(api: &Api, found: &mut Vec<Located<Finding>>) {
     let mut known = HashSet::new();
     for operation in &api.operations {
         if let Some(id) = operation.id.as_deref().filter(|id| !known.insert(*id)) {
@@ -192,7 +192,7 @@ fn identifiers(api: &Api, found: &mut Vec<Placed<Finding>>) {
     }
 }
 
-fn security(api: &Api, found: &mut Vec<Placed<Finding>>) {
+fn security(api: &Api, found: &mut Vec<Located<Finding>>) {
     let unsaid = api.operations.iter().filter(|operation| operation.security == Security::Unsaid).count();
     if unsaid > 1 && unsaid == api.operations.len() {
         found.push(api.whole.with(Finding::NoSecurityAtAll(unsaid)));

@@ -1,12 +1,12 @@
 //! One rule for each operation, with names that stay the same from one version of a description to the next.
 
-use super::demand::{self, Demand, Why};
 use super::finding::Finding;
 use super::overlap;
+use super::path_set::{PathSet, Reading};
 use super::read::{Api, Operation};
-use super::template::{self, Pattern, Reach, Segment, TemplateFault};
-use super::way::{Reading, Way};
-use crate::config::{Placed, Quoted};
+use super::requirement::{self, AccessRequirement, Why};
+use super::template::{self, MatchPrecision, Pattern, Segment, TemplateError};
+use crate::config::{Located, Quoted};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -19,10 +19,10 @@ pub(super) struct Draft {
     pub(super) name: String,
     pub(super) method: String,
     pub(super) patterns: Vec<String>,
-    pub(super) demand: Demand,
+    pub(super) demand: AccessRequirement,
     pub(super) why: BTreeSet<Why>,
     /// Whether the rule matches more than the paths that it is made from.
-    pub(super) reach: Reach,
+    pub(super) reach: MatchPrecision,
     /// Whether its paths are meant so for certain: only [`Reading::Sole`] are.
     pub(super) reading: Reading,
     /// The operations that it is made from, as people write them.
@@ -30,7 +30,7 @@ pub(super) struct Draft {
     /// Others that some of the same requests match.
     pub(super) beside: Vec<String>,
     /// Says something of the first operation.
-    pub(super) here: Placed<()>,
+    pub(super) here: Located<()>,
     /// The path of the first operation, as it is written.
     pub(super) template: String,
 }
@@ -41,9 +41,9 @@ pub(super) fn drafts(
     module: &str,
     prefix: &ModulePrefix,
     reads: &ModuleReading,
-) -> Result<Drafted, Vec<Placed<Finding>>> {
+) -> Result<Drafted, Vec<Located<Finding>>> {
     let mut drafts: Vec<Draft> = Vec::new();
-    let mut ways: Vec<Way> = Vec::new();
+    let mut ways: Vec<PathSet> = Vec::new();
     // The rule and the way of a method and a shape, and how that is spelled.
     let mut known: HashMap<(&str, String), (usize, usize, String)> = HashMap::new();
     let mut faults = Vec::new();
@@ -96,7 +96,7 @@ pub(super) fn drafts(
                     }
                 } else if known.insert(key, (at, ways.len(), spelled)).is_none() {
                     draft.patterns.push(text);
-                    ways.push(Way { draft: at, method: operation.method.clone(), segments, reading });
+                    ways.push(PathSet { draft: at, method: operation.method.clone(), segments, reading });
                 }
                 draft.add(format!("{} {written}", operation.method), reach, reading);
             }
@@ -112,7 +112,7 @@ pub(super) fn drafts(
             continue;
         };
         let Some(draft) = drafts.get_mut(with) else { continue };
-        draft.demand = std::mem::replace(&mut draft.demand, Demand::Public).and(demand);
+        draft.demand = std::mem::replace(&mut draft.demand, AccessRequirement::Public).and(demand);
         draft.why.insert(Why::Overlapping);
         draft.beside.push(label);
         let method = Quoted::new(&draft.method);
@@ -127,12 +127,12 @@ pub(super) fn drafts(
 
 /// The rules for paths with a suffix that the module cuts off, each with the rule for the path without.
 fn suffixed(
-    ways: &[Way],
+    ways: &[PathSet],
     known: &HashMap<(&str, String), (usize, usize, String)>,
     reads: &ModuleReading,
     prefix: &ModulePrefix,
 ) -> BTreeSet<(usize, usize)> {
-    let pair = |way: &Way| {
+    let pair = |way: &PathSet| {
         let without = template::without_suffix(&way.segments, reads, prefix.segments())?;
         let (other, ..) = known.get(&(way.method.as_str(), without))?;
         (*other != way.draft).then_some((way.draft, *other))
@@ -144,7 +144,7 @@ fn suffixed(
 #[derive(Debug)]
 pub(super) struct Drafted {
     pub(super) rules: Vec<Draft>,
-    pub(super) cautions: Vec<Placed<Finding>>,
+    pub(super) cautions: Vec<Located<Finding>>,
 }
 
 /// A path of the description as clients send it. One that begins with the module's prefix may be meant from outside, or as the module
@@ -153,7 +153,7 @@ pub(super) fn readings(
     written: &str,
     prefix: &ModulePrefix,
     reads: &ModuleReading,
-) -> Result<Vec<(Pattern, Reading)>, TemplateFault> {
+) -> Result<Vec<(Pattern, Reading)>, TemplateError> {
     let inside = template::read(prefix.as_str(), written)?.read_by(reads, prefix.segments());
     let outside = template::read("", written)?.read_by(reads, prefix.segments());
     Ok(if template::begins(&outside.segments, prefix.as_str()) {
@@ -163,7 +163,7 @@ pub(super) fn readings(
     })
 }
 
-impl Way {
+impl PathSet {
     /// Stands for another path of the same shape, too: where they differ, for a piece that is no other way's.
     fn merge(&mut self, segments: &[Segment], reading: Reading, number: usize) {
         self.reading = self.reading.and(reading);
@@ -176,14 +176,14 @@ impl Way {
 impl Draft {
     /// A rule without a path for an operation.
     fn of(name: String, operation: &Operation) -> Self {
-        let (demand, why) = demand::of(&operation.security);
+        let (demand, why) = requirement::of(&operation.security);
         Self {
             name,
             method: operation.method.clone(),
             patterns: Vec::new(),
             demand,
             why,
-            reach: Reach::Exact,
+            reach: MatchPrecision::Exact,
             reading: Reading::Sole,
             made_from: Vec::new(),
             beside: Vec::new(),
@@ -194,21 +194,21 @@ impl Draft {
 
     /// Asks for what another operation asks, too.
     fn merge(&mut self, operation: &Operation) {
-        let (demand, why) = demand::of(&operation.security);
-        self.demand = std::mem::replace(&mut self.demand, Demand::Public).and(demand);
+        let (demand, why) = requirement::of(&operation.security);
+        self.demand = std::mem::replace(&mut self.demand, AccessRequirement::Public).and(demand);
         self.why.extend(why);
         self.why.insert(Why::Merged);
     }
 
     /// Notes what it is made from.
-    fn add(&mut self, made_from: String, reach: Reach, reading: Reading) {
+    fn add(&mut self, made_from: String, reach: MatchPrecision, reading: Reading) {
         // Of the readings of one path there is one after the other.
         if self.made_from.last() != Some(&made_from) {
             self.made_from.push(made_from);
         }
         self.reading = if self.reading == Reading::Sole { reading } else { self.reading };
-        if reach == Reach::Wider {
-            self.reach = Reach::Wider;
+        if reach == MatchPrecision::Wider {
+            self.reach = MatchPrecision::Wider;
         }
     }
 
@@ -219,12 +219,12 @@ impl Draft {
 
     /// A rule that may match more than was meant opens nothing; and what is said of one that does not open is not that it does.
     pub(super) fn close(&mut self) {
-        if self.reach == Reach::Wider || self.reading != Reading::Sole {
-            self.demand = std::mem::replace(&mut self.demand, Demand::Public).not_open();
+        if self.reach == MatchPrecision::Wider || self.reading != Reading::Sole {
+            self.demand = std::mem::replace(&mut self.demand, AccessRequirement::Public).not_open();
         }
         match self.demand {
-            Demand::Public | Demand::Optional => {}
-            Demand::Caller(_) => {
+            AccessRequirement::Public | AccessRequirement::Optional => {}
+            AccessRequirement::Caller(_) => {
                 let before = self.why.len();
                 self.why.retain(|why| !matches!(why, Why::Open | Why::Optional));
                 if self.why.len() != before {

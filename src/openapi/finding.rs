@@ -1,10 +1,10 @@
 //! What is to be said of a description of an API. A finding is an error when the description can't be taken at its word, or breaks what
 //! the gateway asks of modules; everything else is a caution.
 
-use super::template::TemplateFault;
-use crate::config::{Placed, Quoted};
-use modgud_core::authz::PrefixFault;
-use modgud_core::http::method::MethodFault;
+use super::template::TemplateError;
+use crate::config::{Located, Quoted};
+use modgud_core::authz::PrefixError;
+use modgud_core::http::method::MethodError;
 use std::fmt;
 
 /// One thing to be said.
@@ -27,10 +27,10 @@ pub enum Finding {
     Variable(Quoted),
     /// A path that no rule can have.
     #[error("{0} can't be a rule's path: {1}")]
-    Template(Quoted, TemplateFault),
+    Template(Quoted, TemplateError),
     /// A method that is none.
     #[error("{0} is not a method: {1}")]
-    Method(Quoted, MethodFault),
+    Method(Quoted, MethodError),
     /// A requirement of a scheme that is not there.
     #[error("{0} is not the name of a security scheme of this document, so nobody knows what is asked for")]
     Scheme(Quoted),
@@ -88,7 +88,7 @@ pub enum Finding {
     NotCompared,
     /// The name of the module can't be a prefix.
     #[error("{0} can't be the name of a module that is found by it: {1}")]
-    Name(Quoted, PrefixFault),
+    Name(Quoted, PrefixError),
     /// The name of the module is a reserved one.
     #[error("{name} is a name that the gateway keeps for itself, so that no module can have it; reserved are {all}")]
     ReservedName {
@@ -191,7 +191,7 @@ pub enum Unreadable {
         message: String,
     },
     /// It can't be taken at its word.
-    Findings(Vec<Placed<Finding>>),
+    Findings(Vec<Located<Finding>>),
 }
 
 impl fmt::Display for Unreadable {

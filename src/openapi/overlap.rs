@@ -1,12 +1,12 @@
 //! Requests that the paths of two operations match, where nobody can tell which of the two the module takes: the rule that decides them
 //! has to ask what both ask. Says it with a rule for just those requests, or where that would be many, with the rule that is there.
 
-use super::demand::{Demand, Why};
 use super::draft::{Draft, Drafted, Names};
 use super::finding::Finding;
-use super::template::{Reach, Segment, shape};
-use super::way::{MOST_STEPS, Reading, Tree, Way, contains, meet, plainly_contains, rank, surely_contains};
-use crate::config::{Placed, Quoted};
+use super::path_set::{MOST_STEPS, PathSet, Reading, Tree, contains, meet, plainly_contains, rank, surely_contains};
+use super::requirement::{AccessRequirement, Why};
+use super::template::{MatchPrecision, Segment, shape};
+use crate::config::{Located, Quoted};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 #[cfg(test)]
@@ -22,8 +22,8 @@ const MOST_MEETINGS: usize = 4;
 #[derive(Clone, Copy)]
 struct Pair<'w> {
     /// The one that rules take.
-    winner: &'w Way,
-    loser: &'w Way,
+    winner: &'w PathSet,
+    loser: &'w PathSet,
 }
 
 /// What is to be done about overlaps.
@@ -35,7 +35,7 @@ struct Work<'w> {
     meetings: BTreeMap<usize, Vec<Pair<'w>>>,
     /// The rules that are told of others.
     beside: BTreeSet<(usize, usize)>,
-    found: BTreeMap<usize, Placed<Finding>>,
+    found: BTreeMap<usize, Located<Finding>>,
 }
 
 /// Makes of rules such as are not looser than any operation that the module may take for a request, and says which overlap.
@@ -44,14 +44,14 @@ struct Work<'w> {
 /// [`Finding::NotCompared`] when there are too many.
 pub(super) fn settle(
     mut drafts: Vec<Draft>,
-    ways: &[Way],
+    ways: &[PathSet],
     names: &mut Names<'_>,
-) -> Result<Drafted, Vec<Placed<Finding>>> {
+) -> Result<Drafted, Vec<Located<Finding>>> {
     let mut trees: HashMap<&str, Tree<'_>> = HashMap::new();
     for (number, way) in ways.iter().enumerate() {
         trees.entry(way.class()).or_default().add(&way.segments, number);
     }
-    let asked: Vec<Demand> = drafts.iter().map(|draft| draft.demand.clone()).collect();
+    let asked: Vec<AccessRequirement> = drafts.iter().map(|draft| draft.demand.clone()).collect();
     let mut steps = MOST_STEPS;
     let work = compared(&drafts, ways, &trees, &asked, &mut steps)?;
     let Work { mut tighter, meetings, beside, found } = work;
@@ -82,7 +82,7 @@ pub(super) fn settle(
     }
     for (winner, loser) in tighter {
         if let (Some(draft), Some(more)) = (drafts.get_mut(winner), asked.get(loser)) {
-            draft.demand = std::mem::replace(&mut draft.demand, Demand::Public).and(more.clone());
+            draft.demand = std::mem::replace(&mut draft.demand, AccessRequirement::Public).and(more.clone());
             draft.why.insert(Why::Overlapping);
         }
     }
@@ -103,11 +103,11 @@ pub(super) fn settle(
 /// Looks at all pairs.
 fn compared<'w>(
     drafts: &[Draft],
-    ways: &'w [Way],
+    ways: &'w [PathSet],
     trees: &HashMap<&str, Tree<'_>>,
-    asked: &[Demand],
+    asked: &[AccessRequirement],
     steps: &mut usize,
-) -> Result<Work<'w>, Vec<Placed<Finding>>> {
+) -> Result<Work<'w>, Vec<Located<Finding>>> {
     let known = known(ways);
     let mut work = Work::default();
     let mut pairs = 0_usize;
@@ -150,12 +150,12 @@ fn compared<'w>(
 }
 
 /// The methods and shapes of all ways.
-fn known(ways: &[Way]) -> HashSet<(&str, String)> {
+fn known(ways: &[PathSet]) -> HashSet<(&str, String)> {
     ways.iter().map(|way| (way.method.as_str(), shape(&way.segments))).collect()
 }
 
 /// Takes away the paths of which others, more specific ones, decide all requests: such rules do not load.
-fn leave_out(drafts: &mut [Draft], ways: &[Way], known: &HashSet<(&str, String)>) {
+fn leave_out(drafts: &mut [Draft], ways: &[PathSet], known: &HashSet<(&str, String)>) {
     let mut decided: Vec<Vec<bool>> = vec![Vec::new(); drafts.len()];
     for way in ways {
         if let Some(own) = decided.get_mut(way.draft) {
@@ -170,7 +170,7 @@ fn leave_out(drafts: &mut [Draft], ways: &[Way], known: &HashSet<(&str, String)>
 }
 
 /// There is more to compare than anybody waits for.
-fn not_compared(drafts: &[Draft], way: &Way) -> Vec<Placed<Finding>> {
+fn not_compared(drafts: &[Draft], way: &PathSet) -> Vec<Located<Finding>> {
     drafts.get(way.draft).map(|draft| draft.here.with(Finding::NotCompared)).into_iter().collect()
 }
 
@@ -207,9 +207,9 @@ impl<'w> Pair<'w> {
     }
 
     /// Whether the module may take a way for requests that these two have in common.
-    fn concerns(self, way: &Way, segments: &[Segment]) -> bool {
+    fn concerns(self, way: &PathSet, segments: &[Segment]) -> bool {
         let own = shape(&way.segments);
-        let less = |than: &Way| own != shape(&than.segments) && surely_contains(way, than);
+        let less = |than: &PathSet| own != shape(&than.segments) && surely_contains(way, than);
         !contains(segments, &way.segments) && !less(self.winner) && !less(self.loser)
     }
 }
@@ -217,7 +217,7 @@ impl<'w> Pair<'w> {
 /// The rule for what two have in common: it asks what all of these ask.
 fn meeting(
     drafts: &[Draft],
-    asked: &[Demand],
+    asked: &[AccessRequirement],
     numbers: &BTreeSet<usize>,
     segments: &[Segment],
     pair: Pair<'_>,
@@ -236,7 +236,7 @@ fn meeting(
         patterns: vec![text],
         demand,
         why: [Why::Overlap].into(),
-        reach: Reach::Exact,
+        reach: MatchPrecision::Exact,
         reading: Reading::Sole,
         made_from: numbers.iter().filter_map(|number| Some(drafts.get(*number)?.label().to_owned())).collect(),
         beside: Vec::new(),

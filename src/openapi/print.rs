@@ -1,12 +1,12 @@
 //! Rules as YAML to be reviewed and pasted. What a reviewer has to look at stands in a comment before the rule.
 
-use super::demand::{Demand, Entitlement, Need};
 use super::draft::{self, Draft, Drafted};
 use super::finding::{Finding, Severity, Unreadable};
+use super::path_set::Reading;
 use super::read::Api;
-use super::template::Reach;
-use super::way::Reading;
-use crate::config::Placed;
+use super::requirement::{AccessRequirement, Entitlement, Need};
+use super::template::MatchPrecision;
+use crate::config::Located;
 use crate::yaml;
 use crate::yaml::is_format;
 use modgud_core::authz::{Case, ModulePrefix, ModuleReading};
@@ -19,7 +19,7 @@ pub struct Rules {
     /// YAML that loads as a configuration.
     pub text: String,
     /// In the order of the document.
-    pub cautions: Vec<Placed<Finding>>,
+    pub cautions: Vec<Located<Finding>>,
 }
 
 /// Rules for a module with this name and this prefix, which reads paths in this way.
@@ -35,7 +35,7 @@ pub fn rules(
     reads: &ModuleReading,
 ) -> Result<Rules, Unreadable> {
     let drafts = draft::drafts(api, module, prefix, reads);
-    let mut faults: Vec<Placed<Finding>> =
+    let mut faults: Vec<Located<Finding>> =
         api.found.iter().filter(|found| found.what().severity() == Severity::Error).cloned().collect();
     let Drafted { rules: drafts, cautions } = match drafts {
         Ok(drafts) if faults.is_empty() => drafts,
@@ -81,7 +81,7 @@ fn rule(draft: &Draft, text: &mut String) {
     let Draft { name, method, patterns, demand, why, reach, reading, made_from, beside, here: _, template: _ } = draft;
     // Writing to a string does not fail.
     let _ = writeln!(text, "  # {}", comment(&made_from.join(", ")));
-    if *reach == Reach::Wider {
+    if *reach == MatchPrecision::Wider {
         text.push_str("  # - matches more: a rule can't say a part of a segment\n");
     }
     if *reading != Reading::Sole {
@@ -107,9 +107,9 @@ fn rule(draft: &Draft, text: &mut String) {
     let (name, method, patterns) = (yaml::scalar(name), yaml::scalar(method), patterns.join(", "));
     let _ = writeln!(text, "  - name: {name}\n    match: {{ methods: [{method}], paths: [{patterns}] }}");
     match demand {
-        Demand::Public => text.push_str("    access: public\n"),
-        Demand::Optional => text.push_str("    access: optional\n"),
-        Demand::Caller(Need { all, any }) => {
+        AccessRequirement::Public => text.push_str("    access: public\n"),
+        AccessRequirement::Optional => text.push_str("    access: optional\n"),
+        AccessRequirement::Caller(Need { all, any }) => {
             let mut parts = lists(all);
             if !any.is_empty() {
                 parts.push(format!("any: {{ {} }}", lists(any).join(", ")));

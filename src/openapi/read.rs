@@ -2,10 +2,10 @@
 
 use super::base;
 use super::finding::{Finding, Unreadable};
+use super::resolver::{At, Form, RefResolver};
 use super::security::{self, Names, Security};
-use super::walk::{At, Form, Walk};
-use crate::config::{Placed, Quoted};
-use crate::yaml::{Bounds, Node, SyntaxFault, Value};
+use crate::config::{Located, Quoted};
+use crate::yaml::{Bounds, Node, SyntaxError, Value};
 use modgud_core::http::method::Method;
 use std::collections::HashMap;
 use std::fmt;
@@ -52,12 +52,12 @@ impl fmt::Display for Version {
 #[derive(Debug)]
 pub struct Api {
     /// Says something of the whole.
-    pub(super) whole: Placed<()>,
+    pub(super) whole: Located<()>,
     /// Which specification it follows.
     pub version: Version,
     pub(super) operations: Vec<Operation>,
     /// What keeps it from being taken at its word.
-    pub(super) found: Vec<Placed<Finding>>,
+    pub(super) found: Vec<Located<Finding>>,
 }
 
 /// One method of one path.
@@ -71,9 +71,9 @@ pub(super) struct Operation {
     pub(super) id: Option<String>,
     pub(super) security: Security,
     /// Says something of the operation.
-    pub(super) here: Placed<()>,
+    pub(super) here: Located<()>,
     /// Says something of its path.
-    pub(super) path: Placed<()>,
+    pub(super) path: Located<()>,
 }
 
 impl Api {
@@ -83,8 +83,8 @@ impl Api {
     /// [`Unreadable`] when it is neither, or no description of an API. What is wrong inside is kept, to be told by `check`.
     pub fn read(origin: &str, text: &str) -> Result<Self, Unreadable> {
         let root = Node::read(origin, text, Bounds::API)
-            .map_err(|SyntaxFault { place, message }| Unreadable::Syntax { place: place.to_string(), message })?;
-        let mut walk = Walk::new(&root);
+            .map_err(|SyntaxError { place, message }| Unreadable::Syntax { place: place.to_string(), message })?;
+        let mut walk = RefResolver::new(&root);
         let version = version(&walk.root).map_err(|found| Unreadable::Findings(vec![*found]))?;
         let schemes = security::schemes(&mut walk, &version);
         let whole = walk.root.clone();
@@ -112,7 +112,7 @@ impl Api {
     }
 }
 
-fn version(root: &At<'_>) -> Result<Version, Box<Placed<Finding>>> {
+fn version(root: &At<'_>) -> Result<Version, Box<Located<Finding>>> {
     if let (Some(_), Some(said)) = (root.member("swagger"), root.member("openapi")) {
         return Err(Box::new(said.say(Finding::Form("left out beside `swagger`, or that beside it"))));
     }
@@ -152,7 +152,7 @@ struct Inherited<'w> {
 
 impl Inherited<'_> {
     /// The bases that something says for itself. Version 2.0 knows no servers.
-    fn servers<'d>(&self, walk: &mut Walk<'d>, of: &At<'d>) -> Option<Vec<String>> {
+    fn servers<'d>(&self, walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<Vec<String>> {
         match self.version {
             Version::Two => None,
             Version::Three(_) => base::of_servers(walk, of),
@@ -161,7 +161,7 @@ impl Inherited<'_> {
 
     /// The bases of a path: those that it says, beside a reference or where that leads. Which of the two counts is not defined when both
     /// say some, so both do.
-    fn path_bases<'d>(&self, walk: &mut Walk<'d>, items: &[At<'d>]) -> Vec<String> {
+    fn path_bases<'d>(&self, walk: &mut RefResolver<'d>, items: &[At<'d>]) -> Vec<String> {
         let mut bases: Vec<String> = Vec::new();
         for base in items.iter().filter_map(|item| self.servers(walk, item)).flatten() {
             if !bases.contains(&base) {
@@ -173,7 +173,7 @@ impl Inherited<'_> {
 }
 
 fn path<'d>(
-    walk: &mut Walk<'d>,
+    walk: &mut RefResolver<'d>,
     at: &At<'d>,
     template: &str,
     inherited: &Inherited<'_>,

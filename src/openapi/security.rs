@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::read::Version;
-use super::walk::{At, Form, Walk};
+use super::resolver::{At, Form, RefResolver};
 use crate::config::Quoted;
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ pub(super) struct Requirement {
 }
 
 /// The schemes of the document.
-pub(super) fn schemes(walk: &mut Walk<'_>, version: &Version) -> HashMap<String, Names> {
+pub(super) fn schemes(walk: &mut RefResolver<'_>, version: &Version) -> HashMap<String, Names> {
     let map = match version {
         Version::Two => walk.root.member("securityDefinitions"),
         Version::Three(_) => walk.root.member("components").and_then(|components| components.member("securitySchemes")),
@@ -58,14 +58,14 @@ pub(super) fn schemes(walk: &mut Walk<'_>, version: &Version) -> HashMap<String,
 }
 
 /// What the document, or an operation, says; `None` when it says nothing.
-pub(super) fn of<'d>(walk: &mut Walk<'d>, at: &At<'d>, schemes: &HashMap<String, Names>) -> Option<Security> {
+pub(super) fn of<'d>(walk: &mut RefResolver<'d>, at: &At<'d>, schemes: &HashMap<String, Names>) -> Option<Security> {
     let security = at.member("security")?;
     walk.want(&security, Form::List);
     let requirements = security.elements().into_iter().map(|one| requirement(walk, &one, schemes)).collect();
     Some(Security::OneOf(requirements))
 }
 
-fn requirement<'d>(walk: &mut Walk<'d>, at: &At<'d>, schemes: &HashMap<String, Names>) -> Requirement {
+fn requirement<'d>(walk: &mut RefResolver<'d>, at: &At<'d>, schemes: &HashMap<String, Names>) -> Requirement {
     walk.want(at, Form::Map);
     let mut requirement = Requirement::default();
     for entry in at.node.members() {

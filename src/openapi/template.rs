@@ -1,7 +1,7 @@
 //! From the path templates of OpenAPI to the path patterns of rules. What a pattern can't say is said by a wider one, and told.
 
-use modgud_core::authz::{Case, MAX_SEGMENTS, ModuleReading, PathPattern, PatternFault, pattern_literal};
-use modgud_core::http::path::{PathFault, RequestTarget};
+use modgud_core::authz::{Case, MAX_SEGMENTS, ModuleReading, PathPattern, PatternError, pattern_literal};
+use modgud_core::http::path::{PathError, RequestTarget};
 
 /// A template as a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) struct Pattern {
     /// What it was made of.
     pub(super) segments: Vec<Segment>,
     /// Whether it matches more than the template.
-    pub(super) reach: Reach,
+    pub(super) reach: MatchPrecision,
 }
 
 /// What stands for one segment of a path, or for all that are left.
@@ -42,14 +42,14 @@ pub(super) fn shape(segments: &[Segment]) -> String {
 
 /// Whether a pattern matches just what its template does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum MatchPrecision {
     Exact,
     Wider,
 }
 
 /// Why a template can't be a rule's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateFault {
+pub enum TemplateError {
     /// It doesn't begin with `/`.
     #[error("a path starts with `/`")]
     NotAbsolute,
@@ -69,23 +69,23 @@ pub enum TemplateFault {
     Greedy,
     /// Text that no request's path holds.
     #[error(transparent)]
-    Path(#[from] PathFault),
+    Path(#[from] PathError),
     /// What no pattern holds.
     #[error(transparent)]
-    Pattern(#[from] PatternFault),
+    Pattern(#[from] PatternError),
 }
 
 /// Reads a template that stands below some plain segments (such as a module's prefix), which may be none.
-pub(super) fn read(below: &str, template: &str) -> Result<Pattern, TemplateFault> {
-    let inner = template.strip_prefix('/').ok_or(TemplateFault::NotAbsolute)?;
+pub(super) fn read(below: &str, template: &str) -> Result<Pattern, TemplateError> {
+    let inner = template.strip_prefix('/').ok_or(TemplateError::NotAbsolute)?;
     if template.contains(['?', '#']) {
-        return Err(TemplateFault::QueryOrFragment);
+        return Err(TemplateError::QueryOrFragment);
     }
     let mut parts = Parts::default();
     let pieces: Vec<&str> = inner.strip_suffix('/').unwrap_or(inner).split('/').collect();
     // Each parameter's name is compared with those before it.
     if pieces.len() > MAX_SEGMENTS {
-        return Err(PatternFault::TooManySegments.into());
+        return Err(PatternError::TooManySegments.into());
     }
     if !inner.is_empty() {
         for (number, piece) in (1_usize..).zip(&pieces) {
@@ -152,20 +152,20 @@ enum Place {
 struct Parts {
     text: String,
     segments: Vec<Segment>,
-    reach: Reach,
+    reach: MatchPrecision,
     names: Vec<String>,
 }
 
 impl Default for Parts {
     fn default() -> Self {
-        Self { text: String::new(), segments: Vec::new(), reach: Reach::Exact, names: Vec::new() }
+        Self { text: String::new(), segments: Vec::new(), reach: MatchPrecision::Exact, names: Vec::new() }
     }
 }
 
 impl Parts {
-    fn push(&mut self, piece: &str, place: Place) -> Result<(), TemplateFault> {
+    fn push(&mut self, piece: &str, place: Place) -> Result<(), TemplateError> {
         if piece.is_empty() {
-            return Err(PatternFault::EmptySegment.into());
+            return Err(PatternError::EmptySegment.into());
         }
         let names = names(piece)?;
         if names.is_empty() {
@@ -178,11 +178,11 @@ impl Parts {
         let greedy = whole.is_some_and(is_greedy);
         let part = whole.is_none_or(|name| name.contains(':'));
         if part || greedy {
-            self.reach = Reach::Wider;
+            self.reach = MatchPrecision::Wider;
         }
         // `{name:expression}` may hold slashes for all that is known.
         if names.iter().any(|name| !is_plain_kind(name)) && (place != Place::Last || !greedy) {
-            return Err(TemplateFault::Greedy);
+            return Err(TemplateError::Greedy);
         }
         let bare: Vec<&str> = names.iter().map(|name| name.split(':').next().unwrap_or_default()).collect();
         let name = self.name(&bare.join("_"));
@@ -247,27 +247,27 @@ fn is_plain_kind(name: &str) -> bool {
 }
 
 /// The names in the braces of a segment.
-fn names(piece: &str) -> Result<Vec<&str>, TemplateFault> {
+fn names(piece: &str) -> Result<Vec<&str>, TemplateError> {
     let mut names = Vec::new();
     let mut rest = piece;
     while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}').ok_or(TemplateFault::Brace)?;
+        let (name, after) = after.split_once('}').ok_or(TemplateError::Brace)?;
         if before.contains('}') || name.contains('{') {
-            return Err(TemplateFault::Brace);
+            return Err(TemplateError::Brace);
         }
         names.push(name);
         rest = after;
     }
-    if rest.contains('}') { Err(TemplateFault::Brace) } else { Ok(names) }
+    if rest.contains('}') { Err(TemplateError::Brace) } else { Ok(names) }
 }
 
 /// A plain segment, decoded as a request's is.
-fn literal(piece: &str) -> Result<String, TemplateFault> {
+fn literal(piece: &str) -> Result<String, TemplateError> {
     if !piece.contains('%') {
         return Ok(piece.to_owned());
     }
     let target = format!("/{piece}");
     let RequestTarget { path, .. } = RequestTarget::parse(target.as_bytes())?;
     let literal = path.first_segment().unwrap_or_default();
-    if literal.contains(['{', '}']) { Err(TemplateFault::EncodedBrace) } else { Ok(literal.to_owned()) }
+    if literal.contains(['{', '}']) { Err(TemplateError::EncodedBrace) } else { Ok(literal.to_owned()) }
 }

@@ -1,17 +1,17 @@
 //! Templates as patterns, bases, and that no demand lets somebody pass whom the description does not.
 
-use super::demand::{self, Demand, Entitlement, Need, Why};
 use super::read::{Api, Version};
+use super::requirement::{self, AccessRequirement, Entitlement, Need, Why};
 use super::security::{Requirement, Security};
-use super::template::{self, Reach, TemplateFault};
+use super::template::{self, MatchPrecision, TemplateError};
 use super::{Severity, rules};
-use modgud_core::authz::{ModulePrefix, ModuleReading, PathPattern, PatternFault};
-use modgud_core::http::path::PathFault;
+use modgud_core::authz::{ModulePrefix, ModuleReading, PathPattern, PatternError};
+use modgud_core::http::path::PathError;
 use std::collections::BTreeSet;
 
 #[test]
 fn a_template_is_a_pattern_or_a_wider_one() {
-    use Reach::{Exact, Wider};
+    use MatchPrecision::{Exact, Wider};
     for (text, pattern, shape, reach) in [
         ("/", "/crm", "/crm", Exact),
         ("/pets", "/crm/pets", "/crm/pets", Exact),
@@ -43,36 +43,36 @@ fn a_template_is_a_pattern_or_a_wider_one() {
 fn what_no_request_can_be_is_no_template() {
     let long = "/a".repeat(70);
     for (text, fault) in [
-        ("", TemplateFault::NotAbsolute),
-        ("pets", TemplateFault::NotAbsolute),
-        ("/pets?x={y}", TemplateFault::QueryOrFragment),
-        ("/pets#a", TemplateFault::QueryOrFragment),
-        ("/files/{path*}/x", TemplateFault::Greedy),
-        ("/files/{path:.*}/x", TemplateFault::Greedy),
-        ("/files/{path:path}", TemplateFault::Greedy),
-        ("/files/{id:[^x]+}/x", TemplateFault::Greedy),
-        ("/files/a{path+}", TemplateFault::Greedy),
-        ("/{a", TemplateFault::Brace),
-        ("/a}", TemplateFault::Brace),
-        ("/{a{b}}", TemplateFault::Brace),
-        ("/}{", TemplateFault::Brace),
-        ("/{a}}", TemplateFault::Brace),
+        ("", TemplateError::NotAbsolute),
+        ("pets", TemplateError::NotAbsolute),
+        ("/pets?x={y}", TemplateError::QueryOrFragment),
+        ("/pets#a", TemplateError::QueryOrFragment),
+        ("/files/{path*}/x", TemplateError::Greedy),
+        ("/files/{path:.*}/x", TemplateError::Greedy),
+        ("/files/{path:path}", TemplateError::Greedy),
+        ("/files/{id:[^x]+}/x", TemplateError::Greedy),
+        ("/files/a{path+}", TemplateError::Greedy),
+        ("/{a", TemplateError::Brace),
+        ("/a}", TemplateError::Brace),
+        ("/{a{b}}", TemplateError::Brace),
+        ("/}{", TemplateError::Brace),
+        ("/{a}}", TemplateError::Brace),
         // Text that decoded would be a parameter, and match what nobody described.
-        ("/a/%7Bid%7D", TemplateFault::EncodedBrace),
-        ("/a/%7b*rest%7D", TemplateFault::EncodedBrace),
-        ("/%7D", TemplateFault::EncodedBrace),
-        ("//", TemplateFault::Pattern(PatternFault::EmptySegment)),
-        ("/a//b", TemplateFault::Pattern(PatternFault::EmptySegment)),
-        ("/a/../b", TemplateFault::Pattern(PatternFault::DotSegment)),
-        ("/a/*", TemplateFault::Pattern(PatternFault::Asterisk)),
-        ("/a;b", TemplateFault::Pattern(PatternFault::IllegalCharacter)),
-        ("/a\u{1}", TemplateFault::Pattern(PatternFault::IllegalCharacter)),
+        ("/a/%7Bid%7D", TemplateError::EncodedBrace),
+        ("/a/%7b*rest%7D", TemplateError::EncodedBrace),
+        ("/%7D", TemplateError::EncodedBrace),
+        ("//", TemplateError::Pattern(PatternError::EmptySegment)),
+        ("/a//b", TemplateError::Pattern(PatternError::EmptySegment)),
+        ("/a/../b", TemplateError::Pattern(PatternError::DotSegment)),
+        ("/a/*", TemplateError::Pattern(PatternError::Asterisk)),
+        ("/a;b", TemplateError::Pattern(PatternError::IllegalCharacter)),
+        ("/a\u{1}", TemplateError::Pattern(PatternError::IllegalCharacter)),
         // A pattern is written decoded, and has no `%`.
-        ("/100%25", TemplateFault::Pattern(PatternFault::Percent)),
-        ("/a%2fb", TemplateFault::Path(PathFault::EncodedSlash(2))),
-        ("/%2e%2e", TemplateFault::Path(PathFault::EncodedDot(1))),
-        ("/a%zz", TemplateFault::Path(PathFault::MalformedEscape(2))),
-        (&long, TemplateFault::Pattern(PatternFault::TooManySegments)),
+        ("/100%25", TemplateError::Pattern(PatternError::Percent)),
+        ("/a%2fb", TemplateError::Path(PathError::EncodedSlash(2))),
+        ("/%2e%2e", TemplateError::Path(PathError::EncodedDot(1))),
+        ("/a%zz", TemplateError::Path(PathError::MalformedEscape(2))),
+        (&long, TemplateError::Pattern(PatternError::TooManySegments)),
     ] {
         assert_eq!(template::read("/crm", text), Err(fault), "{text}");
     }
@@ -235,10 +235,12 @@ fn requirement(scheme: &str, scopes: u8) -> Requirement {
     Requirement { schemes: vec![scheme.to_owned()], scopes, roles: Vec::new() }
 }
 
-fn passes(demand: &Demand, caller: &BTreeSet<Entitlement>) -> bool {
+fn passes(demand: &AccessRequirement, caller: &BTreeSet<Entitlement>) -> bool {
     match demand {
-        Demand::Public | Demand::Optional => true,
-        Demand::Caller(Need { all, any }) => all.is_subset(caller) && (any.is_empty() || !any.is_disjoint(caller)),
+        AccessRequirement::Public | AccessRequirement::Optional => true,
+        AccessRequirement::Caller(Need { all, any }) => {
+            all.is_subset(caller) && (any.is_empty() || !any.is_disjoint(caller))
+        }
     }
 }
 
@@ -259,7 +261,7 @@ fn no_rule_lets_pass_whom_no_alternative_does() {
     }
     let (mut exact, mut stricter) = (0, 0);
     for list in lists.iter().filter(|list| !list.is_empty()) {
-        let (demand, why) = demand::of(&Security::OneOf(list.clone()));
+        let (demand, why) = requirement::of(&Security::OneOf(list.clone()));
         let mut same = true;
         for caller in callers() {
             let met =
@@ -278,10 +280,11 @@ fn no_rule_lets_pass_whom_no_alternative_does() {
 fn what_is_merged_asks_for_what_both_ask() {
     let need = |all: u8, any: u8| {
         let set = |scopes| requirement("", scopes).scopes.into_iter().map(Entitlement::Scope).collect();
-        Demand::Caller(Need { all: set(all), any: set(any) })
+        AccessRequirement::Caller(Need { all: set(all), any: set(any) })
     };
     let needs = (0..8).flat_map(|all| (0..8).map(move |any| need(all, any)));
-    let demands: Vec<Demand> = needs.chain([Demand::Public, Demand::Optional]).collect();
+    let demands: Vec<AccessRequirement> =
+        needs.chain([AccessRequirement::Public, AccessRequirement::Optional]).collect();
     for one in &demands {
         for other in &demands {
             let both = one.clone().and(other.clone());
@@ -291,9 +294,12 @@ fn what_is_merged_asks_for_what_both_ask() {
                     "{one:?} {other:?}"
                 );
             }
-            let known = |demand: &Demand| matches!(demand, Demand::Caller(_));
+            let known = |demand: &AccessRequirement| matches!(demand, AccessRequirement::Caller(_));
             assert_eq!(known(&both), known(one) || known(other), "{one:?} {other:?}");
-            assert!(both != Demand::Public || (*one == Demand::Public && *other == Demand::Public));
+            assert!(
+                both != AccessRequirement::Public
+                    || (*one == AccessRequirement::Public && *other == AccessRequirement::Public)
+            );
         }
     }
 }

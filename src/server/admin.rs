@@ -1,7 +1,7 @@
 //! HTTP for probes, metrics and modules: `/livez`, `/readyz`, `/metrics`, `/version`, `/.well-known/jwks.json`. Says nothing about any request or credential.
 
-use super::Checks;
-use super::connections::{Bounds, Listener};
+use super::CheckHandler;
+use super::accept::{Bounds, Listener};
 use super::readiness::Readiness;
 use super::socket::Socket;
 use crate::telemetry::metrics::ListenerName;
@@ -12,14 +12,14 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use modgud_core::upstream::Unwritable;
+use modgud_core::upstream::OnEncodeError;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
 #[derive(Debug, Clone)]
 struct Admin {
-    checks: Arc<Checks>,
+    checks: Arc<CheckHandler>,
     readiness: Readiness,
 }
 
@@ -29,7 +29,7 @@ struct Admin {
 /// What the system says when the listener fails.
 pub async fn serve(
     socket: Socket,
-    checks: Arc<Checks>,
+    checks: Arc<CheckHandler>,
     readiness: Readiness,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
@@ -55,19 +55,19 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 /// The public halves of what signs tokens for modules (RFC 7517 §8.5). Not for long: a module that comes upon a key that it does not
 /// know asks again, and must not be answered by a cache.
 async fn published(State(admin): State<Admin>) -> impl IntoResponse {
-    let published = admin.checks.driver.snapshot().published.clone();
+    let published = admin.checks.authorizer.snapshot().published.clone();
     ([(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=60")], published)
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    let driver = &admin.checks.driver;
-    let snapshot = driver.snapshot();
+    let authorizer = &admin.checks.authorizer;
+    let snapshot = authorizer.snapshot();
     let revoked = snapshot.authenticators.revocations().map_or(0, |revocations| revocations.now().len());
     let may_be_dropped =
-        snapshot.shape.identity.headers().iter().filter(|header| header.unwritable == Unwritable::Drop);
+        snapshot.shape.identity.headers().iter().filter(|header| header.unwritable == OnEncodeError::Drop);
     admin.checks.metrics.headers_may_be_dropped(may_be_dropped.map(|header| &header.name));
-    let keys = KeyMetrics::of(&snapshot, driver.keys(), driver.now());
-    let introspection = IntrospectionMetrics::of(&snapshot, driver.introspection());
+    let keys = KeyMetrics::of(&snapshot, authorizer.keys(), authorizer.now());
+    let introspection = IntrospectionMetrics::of(&snapshot, authorizer.introspection());
     match admin.checks.metrics.render(snapshot.authenticators.cache_counts(), revoked, &keys, &introspection) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -3,13 +3,13 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::net::listen_addr::Address;
-use crate::server::authorizer::Driver;
+use crate::net::listen_addr::ListenAddr;
+use crate::server::authorizer::Authorizer;
 use crate::server::grpc::{self, GrpcError};
-use crate::server::keys::KeysPending;
+use crate::server::key_readiness::KeyReadiness;
 use crate::server::readiness::{Pending, Readiness};
 use crate::server::revocation_watcher::{self, Followed};
-use crate::server::{Checks, Live, Socket, SocketFault, admin};
+use crate::server::{CheckHandler, SharedState, Socket, SocketError, admin};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long there must be no check before a drain is taken to be complete.
-const QUIET: Duration = Duration::from_secs(1);
+const DRAIN_IDLE_PERIOD: Duration = Duration::from_secs(1);
 /// How often it is looked whether checks still come.
-const LOOK: Duration = Duration::from_millis(100);
+const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long calls under way may take to end once listeners are closed, beyond the deadline of a check.
-const FINISH: Duration = Duration::from_secs(2);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
 /// Why modgud could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +32,11 @@ pub enum AppError {
     #[error("can't listen on {address} for {purpose}: {error}")]
     Bind {
         /// The address.
-        address: Address,
+        address: ListenAddr,
         /// What for.
         purpose: &'static str,
         /// Why not.
-        error: SocketFault,
+        error: SocketError,
     },
     /// The gRPC server failed.
     #[error(transparent)]
@@ -48,11 +48,11 @@ pub enum AppError {
 
 /// How a process is asked to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
+pub enum Shutdown {
     /// Not ready at once, but go on answering while checks still come, up to the drain time: SIGTERM.
-    Drain,
+    Graceful,
     /// Answer what is under way and leave: SIGINT, or a second signal.
-    Now,
+    Immediate,
 }
 
 /// A process that listens and does not serve yet.
@@ -61,7 +61,7 @@ pub struct App {
     grpc: Socket,
     admin: Socket,
     addresses: Addresses,
-    live: Live,
+    live: SharedState,
     readiness: Readiness,
     starting: Pending,
     max_in_flight: usize,
@@ -73,7 +73,7 @@ pub struct App {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
     /// Where Envoy connects to.
-    pub grpc: Address,
+    pub grpc: ListenAddr,
     /// Where probes and metrics are served.
     pub admin: SocketAddr,
 }
@@ -100,18 +100,18 @@ impl App {
             );
         }
         let now = clock.now();
-        let driver = Driver::new(snapshot, key_sources, introspection_sources, clock);
-        let checks = Arc::new(Checks::new(driver));
+        let authorizer = Authorizer::new(snapshot, key_sources, introspection_sources, clock);
+        let checks = Arc::new(CheckHandler::new(authorizer));
         checks.metrics.config_loaded(now);
         let addresses = Addresses {
-            grpc: grpc_bound.map_or(server.grpc, Address::Tcp),
+            grpc: grpc_bound.map_or(server.grpc, ListenAddr::Tcp),
             admin: admin_bound.unwrap_or(server.admin),
         };
         Ok(Self {
             grpc,
             admin,
             addresses,
-            live: Live::new(checks, tls),
+            live: SharedState::new(checks, tls),
             readiness,
             starting,
             max_in_flight: server.max_in_flight,
@@ -128,7 +128,7 @@ impl App {
 
     /// What can be replaced, for whoever puts another configuration in the place of the present one.
     #[must_use]
-    pub const fn live(&self) -> &Live {
+    pub const fn live(&self) -> &SharedState {
         &self.live
     }
 
@@ -143,7 +143,7 @@ impl App {
     ///
     /// # Errors
     /// [`AppError`] when a server fails.
-    pub async fn run(self, mut stop: mpsc::Receiver<Stop>) -> Result<(), AppError> {
+    pub async fn run(self, mut stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
         let Self { grpc, admin, addresses: _, live, readiness, starting, max_in_flight, max_connections, drain } = self;
         let checks = Arc::clone(&live.checks);
         let (closing, closed) = watch::channel(());
@@ -166,23 +166,23 @@ impl App {
         let mut followers = JoinSet::new();
         let (of, told) = (Arc::clone(&checks), Arc::clone(&checks));
         followers.spawn(revocation_watcher::follow(
-            move || of.driver.snapshot().authenticators.revocations().cloned(),
+            move || of.authorizer.snapshot().authenticators.revocations().cloned(),
             move |followed| match followed {
-                Followed::Replaced => told.metrics.revocations_replaced(told.driver.now()),
+                Followed::Replaced => told.metrics.revocations_replaced(told.authorizer.now()),
                 Followed::Refused => told.metrics.revocations_refused(),
             },
         ));
-        let keys = KeysPending::hold(&checks, &readiness);
+        let keys = KeyReadiness::hold(&checks, &readiness);
         drop(starting);
         followers.spawn(keys.wait());
 
         let leaving = async {
-            let how = stop.recv().await.unwrap_or(Stop::Now);
+            let how = stop.recv().await.unwrap_or(Shutdown::Immediate);
             let draining = readiness.hold("draining");
             tracing::info!(?how, "leaving: not ready any more");
-            if how == Stop::Drain {
+            if how == Shutdown::Graceful {
                 tokio::select! {
-                    () = quiet(&checks, drain) => {}
+                    () = wait_until_idle(&checks, drain) => {}
                     _ = stop.recv() => {}
                 }
             }
@@ -195,7 +195,7 @@ impl App {
         };
         drop(closing);
         // A check under way is answered by its deadline at the latest.
-        let most = checks.driver.snapshot().deadline.saturating_add(FINISH);
+        let most = checks.authorizer.snapshot().deadline.saturating_add(SHUTDOWN_GRACE);
         match timeout(most, servers).await {
             Ok(ended) => ended,
             // Calls that are kept open by the other side, and are no checks.
@@ -205,25 +205,25 @@ impl App {
 }
 
 /// A socket that listens; if it is one of TCP, also where.
-async fn listen(address: &Address, purpose: &'static str) -> Result<(Socket, Option<SocketAddr>), AppError> {
+async fn listen(address: &ListenAddr, purpose: &'static str) -> Result<(Socket, Option<SocketAddr>), AppError> {
     let fail = |error| AppError::Bind { address: address.clone(), purpose, error };
     let socket = Socket::open(address).await.map_err(fail)?;
     let bound = socket.tcp_address().map_err(|error| fail(error.into()))?;
     Ok((socket, bound))
 }
 
-/// Waits until no check has come for [`QUIET`], or until `most` is over.
-async fn quiet(checks: &Checks, most: Duration) {
+/// Waits until no check has come for [`DRAIN_IDLE_PERIOD`], or until `most` is over.
+async fn wait_until_idle(checks: &CheckHandler, most: Duration) {
     let count = async {
         let mut seen = (checks.metrics.checks(), Instant::now());
-        while seen.1.elapsed() < QUIET {
-            sleep(LOOK).await;
+        while seen.1.elapsed() < DRAIN_IDLE_PERIOD {
+            sleep(DRAIN_POLL_INTERVAL).await;
             let answered = checks.metrics.checks();
             if answered != seen.0 {
                 seen = (answered, Instant::now());
             }
         }
     };
-    // Out of time is an end as good as quiet.
+    // Out of time is an end as good as wait_until_idle.
     let _ = timeout(most, count).await;
 }

@@ -5,11 +5,11 @@ use crate::clock::Clock;
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::read;
 use crate::introspection::{Introspection, IntrospectionSource};
-use crate::jwks::{KeyProviders, KeySource};
+use crate::jwks::{JwksRegistry, KeySource};
 use arc_swap::{ArcSwap, Guard};
-use modgud_core::authn::{Authenticator, IntrospectionAsked, KeysAsked, Lack, Supply};
-use modgud_core::credential::AuthenticatorIndex;
-use modgud_core::decide::{Decision, Fault};
+use modgud_core::authn::{Authenticator, IntrospectionOutcome, JwksRefresh, LookupResult, PendingLookup};
+use modgud_core::credential::AuthenticatorId;
+use modgud_core::decide::{Decision, DecisionError};
 use modgud_core::decide::{Snapshot, decide, decide_with};
 use modgud_core::http::request::Request;
 use modgud_core::time::Timestamp;
@@ -19,15 +19,15 @@ use tokio::time::timeout;
 
 /// Decides checks, each on one snapshot from start to end.
 #[derive(Debug)]
-pub struct Driver {
+pub struct Authorizer {
     snapshot: ArcSwap<Snapshot>,
-    keys: KeyProviders,
+    keys: JwksRegistry,
     introspection: Introspection,
     clock: Clock,
 }
 
-impl Driver {
-    /// A driver that decides by `snapshot` until it is given another, with the keys of these sources, and asks these
+impl Authorizer {
+    /// A authorizer that decides by `snapshot` until it is given another, with the keys of these sources, and asks these
     /// authorization servers.
     #[must_use]
     pub fn new(
@@ -37,7 +37,7 @@ impl Driver {
         clock: Clock,
     ) -> Self {
         snapshot.authenticators.refuse_proofs_until(clock.now());
-        let keys = KeyProviders::new(clock.clone());
+        let keys = JwksRegistry::new(clock.clone());
         keys.follow(sources, &mut snapshot.authenticators);
         let introspection = Introspection::new(clock.clone());
         introspection.follow(servers, &mut snapshot.authenticators);
@@ -52,7 +52,7 @@ impl Driver {
 
     /// The providers of keys.
     #[must_use]
-    pub const fn keys(&self) -> &KeyProviders {
+    pub const fn keys(&self) -> &JwksRegistry {
         &self.keys
     }
 
@@ -91,28 +91,34 @@ impl Driver {
     ) -> (Decision, Option<Request<'a>>) {
         let request = match read(check, snapshot.scheme) {
             Ok(request) => request,
-            Err(fault) => return (Decision::refused(Fault::Request(fault)), None),
+            Err(fault) => return (Decision::refused(DecisionError::Request(fault)), None),
         };
         let decision = decide(&request, snapshot, now());
-        let Some(lack) = decision.lack() else { return (decision, Some(request)) };
-        let Some(_slot) = enter() else { return (Decision::refused(Fault::Overload), Some(request)) };
+        let Some(lack) = decision.pending_lookup() else { return (decision, Some(request)) };
+        let Some(_slot) = enter() else { return (Decision::refused(DecisionError::Overload), Some(request)) };
         // Boxed, since most checks never come here: the others need not carry the room for it.
         let supply = Box::pin(self.supply(lack, &request, snapshot, began)).await;
         (decide_with(&request, snapshot, now(), &supply), Some(request))
     }
 
     /// Brings what a decision lacks, or what can be said about it, in the time that the check has left.
-    async fn supply(&self, lack: Lack, request: &Request<'_>, snapshot: &Snapshot, began: Instant) -> Supply {
+    async fn supply(
+        &self,
+        lack: PendingLookup,
+        request: &Request<'_>,
+        snapshot: &Snapshot,
+        began: Instant,
+    ) -> LookupResult {
         let left = answer_by(snapshot.deadline).saturating_sub(began.elapsed());
         match lack {
-            Lack::Keys(AuthenticatorIndex(index)) | Lack::NewerKeys(AuthenticatorIndex(index)) => {
+            PendingLookup::Jwks(AuthenticatorId(index)) | PendingLookup::JwksRefresh(AuthenticatorId(index)) => {
                 let authenticator = snapshot.authenticators.list().get(index).and_then(Authenticator::as_jwt);
                 let remote = authenticator.map(|jwt| jwt.keys.remote.as_slice()).unwrap_or_default();
-                Supply::Keys(timeout(left, self.keys.ask(remote)).await.unwrap_or(KeysAsked::Failed))
+                LookupResult::Jwks(timeout(left, self.keys.ask(remote)).await.unwrap_or(JwksRefresh::Failed))
             }
-            Lack::Introspection(by) | Lack::ServerAway(by) => {
+            PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by) => {
                 let asked = timeout(left, self.introspection.supply(request, snapshot, by)).await;
-                asked.unwrap_or(Supply::Introspection(IntrospectionAsked::Failed))
+                asked.unwrap_or(LookupResult::Introspection(IntrospectionOutcome::Failed))
             }
         }
     }

@@ -2,15 +2,15 @@
 
 use super::comparison::{Done, Queue};
 use super::limits::ConnectionState;
-use super::seldom::Seldom;
+use super::log_throttle::LogThrottle;
 use crate::envoy::proto::{CheckRequest, CheckResponse};
 use crate::envoy::{memory, read_headers, response};
-use crate::server::authorizer::Driver;
+use crate::server::authorizer::Authorizer;
 use crate::telemetry::metrics::Metrics;
 use modgud_core::authz::RuleName;
-use modgud_core::decide::{Decision, Fault, LoggedDecisions, Tried, Verdict};
-use modgud_core::denial::Seen;
-use modgud_core::http::request::{Lookup, Request};
+use modgud_core::decide::{Decision, DecisionError, LoggedDecisions, ShadowOutcome, Verdict};
+use modgud_core::denial::ParsedRequest;
+use modgud_core::http::request::{HeaderLookup, Request};
 use modgud_core::principal::AuthenticatorName;
 use modgud_core::reason::{Class, Reason};
 use modgud_core::time::Timestamp;
@@ -26,13 +26,13 @@ const LOGGED_PATH: usize = 256;
 
 /// What every check needs.
 #[derive(Debug)]
-pub struct Checks {
+pub struct CheckHandler {
     /// Who decides.
-    pub driver: Driver,
+    pub authorizer: Authorizer,
     /// What is counted.
     pub metrics: Metrics,
     /// When it was last logged that there are too many.
-    overload: Mutex<Seldom>,
+    overload: Mutex<LogThrottle>,
     /// Where answered checks are handed in, if another configuration is compared with the one that serves.
     shadow: OnceLock<Queue>,
 }
@@ -58,11 +58,11 @@ impl UnaryService<CheckRequest> for CheckService {
     }
 }
 
-impl Checks {
-    /// Checks by a driver; nothing has been counted yet.
+impl CheckHandler {
+    /// CheckHandler by a authorizer; nothing has been counted yet.
     #[must_use]
-    pub fn new(driver: Driver) -> Self {
-        Self { driver, metrics: Metrics::default(), overload: Mutex::default(), shadow: OnceLock::new() }
+    pub fn new(authorizer: Authorizer) -> Self {
+        Self { authorizer, metrics: Metrics::default(), overload: Mutex::default(), shadow: OnceLock::new() }
     }
 
     /// Hands in checks that are answered from now on, to be compared. Only the first queue counts.
@@ -78,15 +78,16 @@ impl Checks {
         started: Instant,
         enter: impl FnOnce(usize) -> Option<S>,
     ) -> CheckResponse {
-        let snapshot = self.driver.snapshot();
+        let snapshot = self.authorizer.snapshot();
         // Noted for whoever decides it again.
         let at = AtomicU64::new(0);
         let now = || {
-            let now = self.driver.now();
+            let now = self.authorizer.now();
             at.store(now.as_millis(), Ordering::Relaxed);
             now
         };
-        let (decision, request) = self.driver.decide(&check, &snapshot, started, now, || enter(memory(&check))).await;
+        let (decision, request) =
+            self.authorizer.decide(&check, &snapshot, started, now, || enter(memory(&check))).await;
         let reason = decision.reason();
         self.metrics.record(reason, started.elapsed());
         if let (Some(Reason::ConditionError), Some(rule)) = (reason, &decision.rule) {
@@ -96,7 +97,9 @@ impl Checks {
             self.metrics.headers_dropped(&mutations.dropped);
         }
         match (snapshot.logged, &decision.verdict) {
-            (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(Fault::Overload)) => self.log_overload(),
+            (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(DecisionError::Overload)) => {
+                self.log_overload()
+            }
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }
@@ -111,7 +114,7 @@ impl Checks {
         }
         let done = self.shadow.get().map(|queue| (queue, Done::of(&decision)));
         let unread = if request.is_none() { read_headers(&check) } else { None };
-        let seen = Seen::of(request.as_ref(), unread.as_ref());
+        let seen = ParsedRequest::of(request.as_ref(), unread.as_ref());
         let response = response(decision, seen, &snapshot.answers, &snapshot.shape.metadata);
         if let Some((queue, done)) = done {
             queue.offer(check, done, Timestamp::from_millis(at.into_inner()));
@@ -120,16 +123,18 @@ impl Checks {
     }
 
     /// The answer to a check that did not come to a decision.
-    pub(super) fn undecided(&self, fault: Fault, started: Instant) -> CheckResponse {
+    pub(super) fn undecided(&self, fault: DecisionError, started: Instant) -> CheckResponse {
         let decision = Decision::refused(fault);
         self.metrics.record(decision.reason(), started.elapsed());
-        let snapshot = self.driver.snapshot();
+        let snapshot = self.authorizer.snapshot();
         match (snapshot.logged, &decision.verdict) {
             (LoggedDecisions::None, _) => {}
-            (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(Fault::Overload)) => self.log_overload(),
+            (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(DecisionError::Overload)) => {
+                self.log_overload()
+            }
             (LoggedDecisions::All | LoggedDecisions::Denied, _) => log(&decision, None),
         }
-        response(decision, Seen::Nothing, &snapshot.answers, &snapshot.shape.metadata)
+        response(decision, ParsedRequest::None, &snapshot.answers, &snapshot.shape.metadata)
     }
 
     /// An event for many decisions: each says the same, and a line for each would be one more burden when there are too many.
@@ -138,7 +143,7 @@ impl Checks {
         if let Some(before) = before {
             let reason = Reason::Overloaded;
             let (class, code) = (reason.class().name(), reason.code());
-            tracing::warn!(decision = "unavailable", class, reason = code, detail = %Fault::Overload, before, "check");
+            tracing::warn!(decision = "unavailable", class, reason = code, detail = %DecisionError::Overload, before, "check");
         }
     }
 }
@@ -162,7 +167,7 @@ fn log(decision: &Decision, request: Option<&Request<'_>>) {
                 Class::Unavailable => {
                     tracing::warn!(decision = "unavailable", class, reason = code, detail = %fault, rule, method, path, request_id, "check");
                 }
-                Class::Unauthenticated | Class::Forbidden | Class::Refused => {
+                Class::Unauthenticated | Class::Forbidden | Class::BadRequest => {
                     tracing::info!(decision = "denied", class, reason = code, detail = %fault, rule, method, path, request_id, "check");
                 }
             }
@@ -171,7 +176,7 @@ fn log(decision: &Decision, request: Option<&Request<'_>>) {
 }
 
 /// One event for one rule that is tried out and would have come to something else than was done.
-fn log_tried(tried: &Tried, decision: &Decision, request: Option<&Request<'_>>) {
+fn log_tried(tried: &ShadowOutcome, decision: &Decision, request: Option<&Request<'_>>) {
     let words = |reason: Option<Reason>| reason.map_or("allowed", |reason| reason.class().decision());
     let (would, done) = (words(tried.reason()), words(decision.reason()));
     let (reason, done_reason) = (tried.reason().map(Reason::code), decision.reason().map(Reason::code));
@@ -196,7 +201,7 @@ pub(super) fn shown(path: &str) -> Cow<'_, str> {
 
 /// Envoy's id of the request, to find it in Envoy's own log; only if it looks like an id.
 pub(super) fn request_id<'a>(request: &Request<'a>) -> Option<&'a str> {
-    let Lookup::One(id) = request.headers.get("x-request-id") else { return None };
+    let HeaderLookup::One(id) = request.headers.get("x-request-id") else { return None };
     let plain = id.len() <= 64 && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if plain { std::str::from_utf8(id).ok() } else { None }
 }

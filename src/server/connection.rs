@@ -4,8 +4,8 @@
 #[cfg(test)]
 mod tests;
 
+use super::connection_slots::{Calls, Neighbours, Slot};
 use super::frames::{Counted, FrameCounter};
-use super::places::{Calls, Neighbours, Place};
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -37,7 +37,7 @@ pub(super) enum Due {
 pub(super) struct Connection {
     stream: BufWriter<Box<dyn Stream>>,
     alarm: Option<(Due, Pin<Box<Sleep>>)>,
-    place: Place,
+    place: Slot,
     frames: FrameCounter,
     flow: Flow,
 }
@@ -176,7 +176,7 @@ fn take(cell: &AtomicUsize) -> usize {
 
 impl Connection {
     /// A connection on which something is due at a time.
-    pub(super) fn new(stream: Box<dyn Stream>, place: Place, due: Due, at: Instant) -> Self {
+    pub(super) fn new(stream: Box<dyn Stream>, place: Slot, due: Due, at: Instant) -> Self {
         let stream = BufWriter::with_capacity(WRITTEN, stream);
         let alarm = Some((due, Box::pin(sleep_until(at))));
         Self { stream, alarm, place, frames: FrameCounter::default(), flow: Flow::default() }

@@ -1,14 +1,14 @@
 //! The gRPC server: authorization, health and reflection, with bounds on what one peer can hold. How connections come in is told in
 //! `connections`.
 
+use super::accept::{Bounds, Listener, hand_over};
 use super::connection::Connection;
-use super::connections::{Bounds, Listener, hand_over};
-use super::http2::{self, Services};
+use super::h2::{self, Services};
 use super::limits::Limits;
-use super::live::Live;
 use super::readiness::Readiness;
+use super::shared_state::SharedState;
 use super::socket::Socket;
-use super::streams::{MESSAGE_BYTES, Streams};
+use super::stream_limit::{MESSAGE_BYTES, Streams};
 use crate::envoy::proto::{FILE_DESCRIPTOR_SET, SERVICE_NAME};
 use crate::telemetry::metrics::ListenerName;
 use std::future::Future;
@@ -37,7 +37,7 @@ pub enum GrpcError {
 /// [`GrpcError`] when the server can't be built.
 pub async fn serve(
     socket: Socket,
-    live: Live,
+    live: SharedState,
     readiness: Readiness,
     max_in_flight: usize,
     max_connections: usize,
@@ -83,7 +83,7 @@ async fn serve_each(mut incoming: mpsc::Receiver<Connection>, services: Services
         tokio::select! {
             () = &mut stop => break,
             Some(connection) = incoming.recv() => {
-                connections.spawn(http2::serve(connection, services.clone(), closed.clone()));
+                connections.spawn(h2::serve(connection, services.clone(), closed.clone()));
             }
             // Nobody keeps those that have ended.
             Some(_) = connections.join_next() => {}

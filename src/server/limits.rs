@@ -3,8 +3,8 @@
 #[cfg(test)]
 pub(super) mod tests;
 
-use super::check::Checks;
-use super::places::Calls;
+use super::check::CheckHandler;
+use super::connection_slots::Calls;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Waker;
@@ -95,7 +95,7 @@ fn is_fair(own: usize, all: usize, more: usize, most: usize) -> bool {
 /// The state that the calls of one connection share.
 #[derive(Debug)]
 pub(super) struct ConnectionState {
-    pub(super) checks: Arc<Checks>,
+    pub(super) checks: Arc<CheckHandler>,
     pub(super) limits: Arc<Limits>,
     pub(super) calls: Calls,
     in_flight: AtomicUsize,
@@ -111,7 +111,7 @@ pub(super) struct ConnectionState {
 
 impl ConnectionState {
     /// The state of a connection on which nothing has arrived.
-    pub(super) const fn new(checks: Arc<Checks>, limits: Arc<Limits>, calls: Calls, waker: Waker) -> Self {
+    pub(super) const fn new(checks: Arc<CheckHandler>, limits: Arc<Limits>, calls: Calls, waker: Waker) -> Self {
         Self {
             checks,
             limits,

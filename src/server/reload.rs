@@ -2,9 +2,9 @@
 //! wrong is refused, and the present one goes on.
 
 use crate::config::{
-    Change, Config, ConfigError, Environment, Loaded, Overrides, ServerConfig, Watched, load_and_name_files,
+    Change, Config, ConfigError, Environment, FileWatcher, Loaded, Overrides, ServerConfig, load_watched,
 };
-use crate::server::Live;
+use crate::server::SharedState;
 use crate::telemetry::caution;
 use modgud_core::authn::Revocations;
 use std::fmt::Display;
@@ -17,15 +17,15 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How often the files are looked at. A change is loaded when a second look finds no further one: what is being written is
 /// left to be finished.
-const LOOK: Duration = Duration::from_millis(400);
+const POLL_INTERVAL: Duration = Duration::from_millis(400);
 /// How long a load may take. One that takes longer waits for a file system that is away, or for a pipe.
-const MOST: Duration = Duration::from_secs(5);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many loads may be late at once.
-const MOST_LATE: usize = 4;
+const MAX_PENDING_LOADS: usize = 4;
 
 /// Where a configuration comes from, to load it again.
 #[derive(Debug, Clone)]
-pub struct Origin {
+pub struct ConfigSource {
     /// The user's file.
     pub file: Option<PathBuf>,
     /// The command line.
@@ -34,20 +34,20 @@ pub struct Origin {
     pub environment: Environment,
 }
 
-impl Origin {
+impl ConfigSource {
     /// Loads the configuration, and names the files that it is made from.
-    pub fn load(&self) -> (Result<Loaded, ConfigError>, Watched) {
+    pub fn load(&self) -> (Result<Loaded, ConfigError>, FileWatcher) {
         self.load_beside(None)
     }
 
     /// The same beside a configuration that serves, whose list of revocations is followed already.
-    fn load_beside(&self, running: Option<Revocations>) -> (Result<Loaded, ConfigError>, Watched) {
-        load_and_name_files(self.file.as_deref(), &self.overrides, &self.environment, running)
+    fn load_beside(&self, running: Option<Revocations>) -> (Result<Loaded, ConfigError>, FileWatcher) {
+        load_watched(self.file.as_deref(), &self.overrides, &self.environment, running)
     }
 }
 
 /// Where a changed configuration takes effect.
-pub trait Place: Send + Sync + 'static {
+pub trait ReloadTarget: Send + Sync + 'static {
     /// The list of revocations that counts there.
     fn revocations(&self) -> Option<Revocations>;
 
@@ -61,36 +61,36 @@ pub trait Place: Send + Sync + 'static {
 /// Follows the files of a configuration.
 #[derive(Debug)]
 pub struct Reloader {
-    origin: Origin,
+    origin: ConfigSource,
     /// What serves now and can't be changed.
     fixed: ServerConfig,
-    watched: Watched,
-    /// Loads that were not done in time, and may be done yet; at most [`MOST_LATE`].
+    watched: FileWatcher,
+    /// Loads that were not done in time, and may be done yet; at most [`MAX_PENDING_LOADS`].
     late: Vec<JoinHandle<Read>>,
 }
 
 /// What a load gives: the configuration, the files that it is made from, and whether one of them has changed meanwhile.
-type Read = (Result<Loaded, ConfigError>, Watched, Change);
+type Read = (Result<Loaded, ConfigError>, FileWatcher, Change);
 
 /// How an attempt to load ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Attempt {
+enum LoadOutcome {
     /// It is settled: served, or refused.
-    Settled,
+    Done,
     /// It was not done in time: to be tried again.
-    Late,
+    TimedOut,
 }
 
 impl Reloader {
     /// A reloader for a configuration that serves, made from these files.
     #[must_use]
-    pub fn new(origin: Origin, config: &Config, watched: Watched) -> Self {
+    pub fn new(origin: ConfigSource, config: &Config, watched: FileWatcher) -> Self {
         Self { origin, fixed: config.server.clone(), watched, late: Vec::new() }
     }
 
     /// Loads again whenever a file changes, and whenever `asked` says so. Ends when nobody is left to ask.
-    pub async fn run(mut self, place: impl Place, mut asked: mpsc::Receiver<()>) {
-        let mut looks = interval(LOOK);
+    pub async fn run(mut self, place: impl ReloadTarget, mut asked: mpsc::Receiver<()>) {
+        let mut looks = interval(POLL_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut changed = false;
         loop {
@@ -106,7 +106,7 @@ impl Reloader {
                 },
             }
             // Whatever has changed so far is in what is read now.
-            changed = self.reload(&place).await == Attempt::Late;
+            changed = self.reload(&place).await == LoadOutcome::TimedOut;
         }
     }
 
@@ -127,28 +127,31 @@ impl Reloader {
         }
     }
 
-    async fn reload(&mut self, place: &impl Place) -> Attempt {
+    async fn reload(&mut self, place: &impl ReloadTarget) -> LoadOutcome {
         let refused = |error: &dyn Display| {
             place.refused(error);
-            Attempt::Settled
+            LoadOutcome::Done
         };
         // A late one that is done by now is as good as another. One that hangs does not keep others from being tried, since what it
         // hangs on may have been put in order; but a file system that is away would hold a thread for each.
         let done = self.late.iter().rposition(JoinHandle::is_finished).map(|at| self.late.swap_remove(at));
-        if done.is_none() && self.late.len() >= MOST_LATE {
-            return Attempt::Late;
+        if done.is_none() && self.late.len() >= MAX_PENDING_LOADS {
+            return LoadOutcome::TimedOut;
         }
         let mut loading = done.unwrap_or_else(|| self.start_to_load(place));
-        let (loaded, watched, change) = match timeout(MOST, &mut loading).await {
+        let (loaded, watched, change) = match timeout(LOAD_TIMEOUT, &mut loading).await {
             Ok(Ok(read)) => read,
             Ok(Err(_)) => return refused(&"modgud failed inside while it loaded it"),
             Err(_) => {
                 // Said and counted once: those that follow are tries of the same.
                 if self.late.is_empty() {
-                    refused(&format_args!("its files could not be read in {} s; it is tried again", MOST.as_secs()));
+                    refused(&format_args!(
+                        "its files could not be read in {} s; it is tried again",
+                        LOAD_TIMEOUT.as_secs()
+                    ));
                 }
                 self.late.push(loading);
-                return Attempt::Late;
+                return LoadOutcome::TimedOut;
             }
         };
         self.watched = watched;
@@ -156,17 +159,17 @@ impl Reloader {
         match change {
             Change::None => {}
             // Some of it was read before the change and some after: neither good nor bad. The next look sees the change.
-            Change::Some => return Attempt::Settled,
+            Change::Some => return LoadOutcome::Done,
         }
         match loaded {
             Ok(loaded) => place.replace(loaded, &self.fixed),
             Err(error) => return refused(&error),
         }
-        Attempt::Settled
+        LoadOutcome::Done
     }
 
     /// Reads files: not on a thread that answers checks.
-    fn start_to_load(&self, place: &impl Place) -> JoinHandle<Read> {
+    fn start_to_load(&self, place: &impl ReloadTarget) -> JoinHandle<Read> {
         let origin = self.origin.clone();
         let running = place.revocations();
         spawn_blocking(move || {
@@ -178,23 +181,23 @@ impl Reloader {
 }
 
 /// What serves.
-impl Place for Live {
+impl ReloadTarget for SharedState {
     fn revocations(&self) -> Option<Revocations> {
-        self.checks.driver.snapshot().authenticators.revocations().cloned()
+        self.checks.authorizer.snapshot().authenticators.revocations().cloned()
     }
 
     fn replace(&self, loaded: Loaded, fixed: &ServerConfig) {
         let checks = &self.checks;
-        let now = checks.driver.now();
+        let now = checks.authorizer.now();
         let cautions = loaded.cautions(now);
         let Loaded { config, origin, .. } = loaded;
         let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
-        self.put(snapshot, key_sources, introspection_sources, tls);
-        checks.metrics.tried.keep(|rule| checks.driver.snapshot().rules.is_tried(rule));
+        self.swap(snapshot, key_sources, introspection_sources, tls);
+        checks.metrics.tried.keep(|rule| checks.authorizer.snapshot().rules.is_tried(rule));
         caution::tell(&cautions, &checks.metrics);
         checks.metrics.config_replaced(now);
         tracing::info!(config = origin, "the changed configuration serves");
-        name_what_stays(&server, fixed);
+        warn_restart_required(&server, fixed);
     }
 
     fn refused(&self, error: &dyn Display) {
@@ -204,7 +207,7 @@ impl Place for Live {
 }
 
 /// Says which changes wait for a restart.
-fn name_what_stays(changed: &ServerConfig, fixed: &ServerConfig) {
+fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
     let ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log } = changed;
     let keys = [
         ("server.grpc", *grpc != fixed.grpc),

@@ -1,7 +1,7 @@
 //! Follows the list of revocations while modgud serves: a change takes effect within a second, for known tokens too, and without a
 //! new configuration. A list that can't be read changes nothing: the one before goes on counting.
 
-use crate::config::{Change, RevocationsError, Watched, read_revocations};
+use crate::config::{Change, FileWatcher, RevocationsError, read_revocations};
 use modgud_core::authn::{RevocationList, Revocations};
 use std::path::Path;
 use std::time::Duration;
@@ -56,7 +56,7 @@ struct Follower {
 /// The file as it was when it was last looked at.
 #[derive(Debug)]
 struct Seen {
-    watched: Watched,
+    watched: FileWatcher,
     /// Whether a change was seen that has not been read yet.
     changed: bool,
 }
@@ -132,7 +132,7 @@ impl Follower {
 /// A list that has just begun to be followed is read once more: it may have changed between then and now.
 fn look(seen: Option<Seen>, file: &Path) -> (Seen, Look) {
     let mut seen = seen.unwrap_or_else(|| {
-        let mut watched = Watched::default();
+        let mut watched = FileWatcher::default();
         watched.add(file);
         Seen { watched, changed: true }
     });
@@ -157,7 +157,7 @@ fn look(seen: Option<Seen>, file: &Path) -> (Seen, Look) {
 #[cfg(test)]
 mod tests {
     use super::{Followed, Follower, Look, MOST, MOST_LATE, Seen};
-    use crate::config::Watched;
+    use crate::config::FileWatcher;
     use modgud_core::authn::{RevocationList, Revocations};
     use std::cell::RefCell;
     use std::path::Path;
@@ -168,7 +168,7 @@ mod tests {
     fn hangs_until(released: Receiver<()>) -> impl FnOnce(Option<Seen>, &Path) -> (Seen, Look) + Send + 'static {
         move |_, _| {
             let _ = released.recv();
-            (Seen { watched: Watched::default(), changed: false }, Look::Read(Ok(RevocationList::default())))
+            (Seen { watched: FileWatcher::default(), changed: false }, Look::Read(Ok(RevocationList::default())))
         }
     }
 

@@ -3,10 +3,10 @@
 
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, ServerConfig};
-use crate::server::Checks;
-use crate::server::authorizer::Driver;
+use crate::server::CheckHandler;
+use crate::server::authorizer::Authorizer;
 use crate::server::comparison::{Answered, Compared, queue, work};
-use crate::server::reload::{Place, Reloader};
+use crate::server::reload::{ReloadTarget, Reloader};
 use crate::server::revocation_watcher::{self, Followed};
 use crate::telemetry::log::SHADOW_THREAD;
 use crate::telemetry::metrics::ShadowConfigMetrics;
@@ -30,7 +30,7 @@ pub fn start(
     reloader: Reloader,
     asked: mpsc::Receiver<()>,
     clock: Clock,
-    checks: &Checks,
+    checks: &CheckHandler,
 ) -> io::Result<()> {
     let metrics = Arc::clone(&checks.metrics.shadow_config);
     let (queue, answered) = queue(Arc::clone(&metrics));
@@ -57,9 +57,9 @@ async fn compare(
     // Listeners and what they are secured with, and what clients would be told, are those of the configuration that serves.
     let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources } = config;
     metrics.loaded(clock.now());
-    let driver = Arc::new(Driver::new(snapshot, key_sources, introspection_sources, clock.clone()));
+    let authorizer = Arc::new(Authorizer::new(snapshot, key_sources, introspection_sources, clock.clone()));
     tracing::info!(config = origin, "the shadow configuration is compared with the one that serves");
-    let shadow = Shadow { driver: Arc::clone(&driver), metrics: Arc::clone(&metrics), clock };
+    let shadow = Shadow { authorizer: Arc::clone(&authorizer), metrics: Arc::clone(&metrics), clock };
     let (of, told) = (shadow.clone(), Arc::clone(&metrics));
     let following = revocation_watcher::follow(
         move || of.revocations(),
@@ -69,12 +69,12 @@ async fn compare(
         },
     );
     let decide = move |answered: Answered| {
-        let driver = Arc::clone(&driver);
+        let authorizer = Arc::clone(&authorizer);
         async move {
             let Answered { check, done, at, .. } = &answered;
-            let snapshot = driver.snapshot();
+            let snapshot = authorizer.snapshot();
             // As of the time when it was answered: what has expired since makes no difference.
-            let (would, _) = driver.decide(check, &snapshot, Instant::now(), || *at, || Some(())).await;
+            let (would, _) = authorizer.decide(check, &snapshot, Instant::now(), || *at, || Some(())).await;
             let difference = done.differs(would);
             Compared { answered, difference }
         }
@@ -88,22 +88,22 @@ async fn compare(
 /// The configuration that is compared; clones speak of the same one.
 #[derive(Debug, Clone)]
 struct Shadow {
-    driver: Arc<Driver>,
+    authorizer: Arc<Authorizer>,
     metrics: Arc<ShadowConfigMetrics>,
     clock: Clock,
 }
 
-impl Place for Shadow {
+impl ReloadTarget for Shadow {
     fn revocations(&self) -> Option<Revocations> {
-        self.driver.snapshot().authenticators.revocations().cloned()
+        self.authorizer.snapshot().authenticators.revocations().cloned()
     }
 
     fn replace(&self, loaded: Loaded, _: &ServerConfig) {
         warn(&loaded, &self.clock);
         let Loaded { config, origin, .. } = loaded;
         let Config { server: _, tls: _, mut snapshot, gateway: _, key_sources, introspection_sources } = config;
-        snapshot.authenticators.take_over_proofs(&self.driver.snapshot().authenticators);
-        self.driver.replace(snapshot, key_sources, introspection_sources);
+        snapshot.authenticators.inherit_replay_cache(&self.authorizer.snapshot().authenticators);
+        self.authorizer.replace(snapshot, key_sources, introspection_sources);
         self.metrics.loaded(self.clock.now());
         tracing::info!(config = origin, "the changed shadow configuration is compared with the one that serves");
     }

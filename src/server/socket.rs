@@ -5,7 +5,7 @@
 mod tests;
 
 use super::connection::Stream;
-use crate::net::listen_addr::{Address, SocketPath};
+use crate::net::listen_addr::{ListenAddr, SocketPath};
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ const TRIES: (u32, Duration) = (30, Duration::from_millis(100));
 
 /// Why a socket can't be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum SocketFault {
+pub enum SocketError {
     /// The system says no.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -55,11 +55,11 @@ impl Socket {
     /// Opens the socket of an address.
     ///
     /// # Errors
-    /// [`SocketFault`] when it can't be had.
-    pub async fn open(address: &Address) -> Result<Self, SocketFault> {
+    /// [`SocketError`] when it can't be had.
+    pub async fn open(address: &ListenAddr) -> Result<Self, SocketError> {
         match address {
-            Address::Tcp(address) => Ok(Self::tcp(*address).await?),
-            Address::Unix(path) => Self::unix(path).await,
+            ListenAddr::Tcp(address) => Ok(Self::tcp(*address).await?),
+            ListenAddr::Unix(path) => Self::unix(path).await,
         }
     }
 
@@ -72,7 +72,7 @@ impl Socket {
     }
 
     /// Opens a socket in the file system, in the place of one that nobody serves any more.
-    async fn unix(path: &SocketPath) -> Result<Self, SocketFault> {
+    async fn unix(path: &SocketPath) -> Result<Self, SocketError> {
         let path = path.as_path();
         // Two that start at once must not take each other's fresh socket for one that was left behind. Freed when it is dropped.
         let _folder = locked(path.parent().unwrap_or(path)).await?;
@@ -114,7 +114,7 @@ impl Socket {
 }
 
 /// A folder that is locked as long as it is held.
-async fn locked(folder: &Path) -> Result<File, SocketFault> {
+async fn locked(folder: &Path) -> Result<File, SocketError> {
     let folder = File::open(folder)?;
     let (tries, between) = TRIES;
     for _ in 0..tries {
@@ -124,19 +124,19 @@ async fn locked(folder: &Path) -> Result<File, SocketFault> {
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
     }
-    Err(SocketFault::Locked)
+    Err(SocketError::Locked)
 }
 
 /// Removes a socket that nobody serves any more.
-fn clear(path: &Path) -> Result<(), SocketFault> {
+fn clear(path: &Path) -> Result<(), SocketError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error.into()),
-        Ok(data) if !data.file_type().is_socket() => return Err(SocketFault::NotASocket),
+        Ok(data) if !data.file_type().is_socket() => return Err(SocketError::NotASocket),
         Ok(_) => {}
     }
     match UnixStream::connect(path) {
-        Ok(_) => Err(SocketFault::InUse),
+        Ok(_) => Err(SocketError::InUse),
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(fs::remove_file(path)?),
         Err(error) => Err(error.into()),
     }

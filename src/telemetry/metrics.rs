@@ -14,7 +14,7 @@ pub use shadow::TriedRules;
 pub use shadow_config::{Counted, ShadowConfigMetrics};
 
 use self::connections::ClosedConnections;
-use modgud_core::authn::CacheCounts;
+use modgud_core::authn::CacheStats;
 use modgud_core::http::header::HeaderName;
 use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
@@ -220,12 +220,12 @@ impl Metrics {
     /// None that can happen: writing to a string does not fail.
     pub fn render(
         &self,
-        cache: CacheCounts,
+        cache: CacheStats,
         revocations: usize,
         keys: &KeyMetrics,
         introspection: &IntrospectionMetrics,
     ) -> Result<String, fmt::Error> {
-        let CacheCounts { hits, misses, entries, bytes } = cache;
+        let CacheStats { hits, misses, entries, bytes } = cache;
         let mut registry = Registry::with_prefix("modgud");
         registry.register("checks", "Checks answered, by outcome and reason", self.checks.clone());
         let help = "Checks denied because a rule's condition could not be evaluated, by rule";
@@ -344,7 +344,7 @@ impl EncodeMetric for Histogram {
 #[cfg(test)]
 mod tests {
     use super::{IntrospectionMetrics, KeyMetrics, Metrics, Reason};
-    use modgud_core::authn::CacheCounts;
+    use modgud_core::authn::CacheStats;
     use std::time::Duration;
 
     #[test]
@@ -355,7 +355,7 @@ mod tests {
         metrics.record(Some(Reason::Internal), Duration::from_secs(3));
         let text = metrics
             .render(
-                CacheCounts { hits: 3, misses: 2, entries: 1, bytes: 1_500 },
+                CacheStats { hits: 3, misses: 2, entries: 1, bytes: 1_500 },
                 0,
                 &KeyMetrics::default(),
                 &IntrospectionMetrics::default(),

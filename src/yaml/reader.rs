@@ -1,6 +1,6 @@
 //! How YAML is read: the bounds on what a document can make us do, and what is said of one that can't be read.
 
-use super::tree::{Entry, Item, Node, Place, Value};
+use super::tree::{Element, Location, Member, Node, Value};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 use serde_saphyr::budget::BudgetBreach;
@@ -77,18 +77,18 @@ fn too_deep(Bounds { depth, kind, .. }: Bounds) -> String {
 
 /// The text is no YAML document that can be read.
 #[derive(Debug)]
-pub(crate) struct SyntaxFault {
-    pub(crate) place: Place,
+pub(crate) struct SyntaxError {
+    pub(crate) place: Location,
     pub(crate) message: String,
 }
 
 impl Node {
     /// Reads a document within bounds. An empty one is a map without members.
-    pub(crate) fn read(origin: &str, text: &str, bounds: Bounds) -> Result<Self, SyntaxFault> {
+    pub(crate) fn read(origin: &str, text: &str, bounds: Bounds) -> Result<Self, SyntaxError> {
         let origin: Arc<str> = Arc::from(origin);
         let raw: Raw = serde_saphyr::from_str_with_options(text, options(bounds)).map_err(|error| {
             let position = error.location().map(|at| (at.line(), at.column()));
-            SyntaxFault { place: Place { origin: Arc::clone(&origin), position }, message: message(&error, bounds) }
+            SyntaxError { place: Location { origin: Arc::clone(&origin), position }, message: message(&error, bounds) }
         })?;
         Ok(raw.located(&origin))
     }
@@ -105,7 +105,7 @@ enum RawValue {
 
 impl Raw {
     fn located(self, origin: &Arc<str>) -> Node {
-        let place = |at: serde_saphyr::Location| Place {
+        let place = |at: serde_saphyr::Location| Location {
             origin: Arc::clone(origin),
             position: (at.line() > 0).then_some((at.line(), at.column())),
         };
@@ -113,11 +113,11 @@ impl Raw {
         let value = match value {
             RawValue::Plain(value) => value,
             RawValue::List(items) => {
-                let item = |(index, raw): (usize, Self)| Item { index, node: raw.located(origin) };
+                let item = |(index, raw): (usize, Self)| Element { index, node: raw.located(origin) };
                 Value::List(items.into_iter().enumerate().map(item).collect())
             }
             RawValue::Map(entries) => {
-                let entry = |(key, raw): (Spanned<String>, Self)| Entry {
+                let entry = |(key, raw): (Spanned<String>, Self)| Member {
                     key_place: place(key.referenced),
                     key: key.value,
                     node: raw.located(origin),

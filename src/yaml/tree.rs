@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 /// Where a value was written: a file, a profile or the command line, and the place in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     /// The file's name, `profile NAME`, or a flag.
     pub(crate) origin: Arc<str>,
     /// Line and column, from 1; `None` where there are none.
     pub(crate) position: Option<(u64, u64)>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.position {
             Some((line, column)) => write!(f, "{}:{line}:{column}", self.origin),
@@ -26,7 +26,7 @@ impl fmt::Display for Place {
 /// A value and its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    pub(crate) place: Place,
+    pub(crate) place: Location,
     pub(crate) value: Value,
 }
 
@@ -37,33 +37,33 @@ pub(crate) enum Value {
     Bool(bool),
     Number(Number),
     Text(String),
-    List(Vec<Item>),
-    Map(Vec<Entry>),
+    List(Vec<Element>),
+    Map(Vec<Member>),
 }
 
 /// An element of a list. Its index is that of the file, also when elements before it were taken out.
 #[derive(Debug, Clone)]
-pub(crate) struct Item {
+pub(crate) struct Element {
     pub(crate) index: usize,
     pub(crate) node: Node,
 }
 
 /// A member of a map.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub(crate) struct Member {
     pub(crate) key: String,
-    pub(crate) key_place: Place,
+    pub(crate) key_place: Location,
     pub(crate) node: Node,
 }
 
 impl Node {
     /// The member of a map; `None` when it is not there, or when this is no map.
-    pub(crate) fn member(&self, key: &str) -> Option<&Entry> {
+    pub(crate) fn member(&self, key: &str) -> Option<&Member> {
         self.members().iter().find(|entry| entry.key == key)
     }
 
     /// The members of a map; of anything else none.
-    pub(crate) fn members(&self) -> &[Entry] {
+    pub(crate) fn members(&self) -> &[Member] {
         match &self.value {
             Value::Map(entries) => entries,
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => &[],
@@ -96,7 +96,7 @@ impl Node {
                             let known = below.remove(at);
                             let way = [way, &[known.key.as_str()]].concat();
                             let node = known.node.overlay_at(&way, entry.node, is_choice);
-                            below.insert(at, Entry { key: entry.key, key_place: known.key_place, node });
+                            below.insert(at, Member { key: entry.key, key_place: known.key_place, node });
                         }
                         None => below.push(entry),
                     }

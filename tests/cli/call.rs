@@ -2,7 +2,7 @@
 
 use super::process::run;
 use crate::support::{Sidecar, token};
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use tokio::net::TcpSocket;
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn an_allow_ends_with_0_and_shows_what_the_module_is_told() {
         let said = run(&["call", &address, "--path", "/crm/?page=1", "--header", &header]).await;
         assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected.as_str(), ""));
     }
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ upstream:
     assert_eq!(host.code, Some(2), "an option that is given twice: {host:?}");
     let host = run(&["call", &address, "--method", "PUT", "--path", "/page", "--host", "a b"]).await;
     assert_eq!((host.code, host.out.lines().next()), (Some(3), Some("denied 400")), "{host:?}");
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn a_denial_ends_with_3_and_shows_what_the_client_is_told() {
   body {"detail":"Authentication credentials were not provided."}
 "#;
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(3), expected, ""));
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 #[tokio::test]
@@ -97,5 +97,5 @@ async fn an_answer_that_is_no_decision_ends_with_1() {
     let said = run(&["call", &sidecar.addresses.admin.to_string()]).await;
     assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
     assert!(said.err.starts_with("modgud: "), "{said:?}");
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }

@@ -3,7 +3,7 @@
 use super::process::{run_in, run_told};
 use modgud::clock::Clock;
 use modgud_core::time::Timestamp;
-use modgud_core::upstream::{IdentityCorrelation, Part, SigningSecret};
+use modgud_core::upstream::{CorrelationField, IdentityCorrelation, SigningSecret};
 use std::fs;
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ async fn a_worker_verifies_what_came_with_its_work() {
     let unsigned = r#"{"username":"testuser","issuedAt":1701234567890,"processInstanceId":"process-123"}"#;
     let future = {
         let mut made = IdentityCorrelation {
-            username: Part::parse("testuser").unwrap(),
+            username: CorrelationField::parse("testuser").unwrap(),
             email: None,
             impersonated: None,
             issued_at: Timestamp::from_millis(Clock::System.now().plus(Duration::from_secs(3_600)).as_millis()),
-            instance: Part::parse("process-123").ok(),
+            instance: CorrelationField::parse("process-123").ok(),
             signature: None,
         };
         made.sign(&SigningSecret::new("test-secret-key"));

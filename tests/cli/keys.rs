@@ -37,7 +37,7 @@ impl Refused {
                 Some(std::fs::read_to_string(folder.join(file)).unwrap())
             }
             (None, None, Some(Fresh::Private)) => {
-                Some(SigningKey::generate(Algorithm::Rs256).unwrap().private_text().unwrap().expose().to_owned())
+                Some(SigningKey::generate(Algorithm::Rs256).unwrap().private_text().unwrap().expose_secret().to_owned())
             }
             (None, None, None) => None,
             _ => panic!("{}: one of key, file and fresh", self.what),
@@ -83,7 +83,7 @@ async fn a_key_can_be_written_in_many_ways() {
     let folder = tempfile::tempdir().unwrap();
     let key = SigningKey::generate(Algorithm::Rs256).unwrap();
     let file = folder.path().join("private.pem");
-    std::fs::write(&file, key.private_text().unwrap().expose()).unwrap();
+    std::fs::write(&file, key.private_text().unwrap().expose_secret()).unwrap();
     let minted = run(&["token", "mint", "--key", file.to_str().unwrap()]).await;
     let credential = format!("Authorization: JWT {}", minted.out.trim_end());
     let spki = key.public_pem().unwrap();
@@ -120,7 +120,7 @@ async fn certificate(key: &SigningKey) -> String {
     python.args(["-c", include_str!("certificate.py")]).kill_on_drop(true);
     let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(key.private_text().unwrap().expose().as_bytes()).await.unwrap();
+    stdin.write_all(key.private_text().unwrap().expose_secret().as_bytes()).await.unwrap();
     drop(stdin);
     let output = child.wait_with_output().await.unwrap();
     assert!(output.status.success(), "certificate.py failed");

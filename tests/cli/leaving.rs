@@ -25,8 +25,8 @@ async fn nothing_secret_is_said() {
     let key = SigningKey::generate(Algorithm::Rs256).unwrap();
     let stranger = SigningKey::generate(Algorithm::Rs256).unwrap();
     let (private_pem, public_pem) = (key.private_text().unwrap(), key.public_pem().unwrap());
-    fs::write(folder.path().join("good.pem"), private_pem.expose()).unwrap();
-    fs::write(folder.path().join("bad.pem"), stranger.private_text().unwrap().expose()).unwrap();
+    fs::write(folder.path().join("good.pem"), private_pem.expose_secret()).unwrap();
+    fs::write(folder.path().join("bad.pem"), stranger.private_text().unwrap().expose_secret()).unwrap();
     for log in ["json", "text"] {
         fs::write(
             folder.path().join("modgud.yaml"),
@@ -34,7 +34,7 @@ async fn nothing_secret_is_said() {
         )
         .unwrap();
         let serving = Serving::start(folder.path(), &public_pem, &["--config", "modgud.yaml"]).await;
-        let content = private_pem.expose().lines().filter(|line| !line.starts_with("--"));
+        let content = private_pem.expose_secret().lines().filter(|line| !line.starts_with("--"));
         let mut secrets: Vec<String> = content.map(str::to_owned).collect();
         let mut said = String::new();
         for (file, code) in [("good.pem", 0), ("bad.pem", 3)] {

@@ -1,7 +1,7 @@
 //! Runs modgud as a process: one that ends by itself, or a server that is told to leave. None outlives its test.
 
 use crate::support::KEY;
-use modgud::net::listen_addr::Address;
+use modgud::net::listen_addr::ListenAddr;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -129,7 +129,7 @@ pub(crate) struct Serving {
     lines: BufReader<ChildStdout>,
     said: String,
     /// Where checks are answered.
-    pub(crate) grpc: Address,
+    pub(crate) grpc: ListenAddr,
     /// Where probes are.
     pub(crate) admin: SocketAddr,
 }
@@ -171,7 +171,7 @@ impl Serving {
 }
 
 /// The addresses in the log line `serving`, which is JSON or text.
-fn addresses(line: &str) -> Option<(Address, SocketAddr)> {
+fn addresses(line: &str) -> Option<(ListenAddr, SocketAddr)> {
     Some((address(line, "grpc")?, address(line, "admin")?))
 }
 

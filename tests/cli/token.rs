@@ -56,7 +56,7 @@ async fn decode(key: &str, algorithm: Algorithm, tokens: &[String]) -> Vec<Decod
 async fn pyjwt_reads_what_is_minted() {
     let folder = tempfile::tempdir().unwrap();
     let key = SigningKey::generate(Algorithm::Rs256).unwrap();
-    fs::write(folder.path().join("key.pem"), key.private_text().unwrap().expose()).unwrap();
+    fs::write(folder.path().join("key.pem"), key.private_text().unwrap().expose_secret()).unwrap();
     let rows = table::<Row>("mint.yaml");
     let mut tokens = Vec::new();
     for row in &rows {
@@ -155,7 +155,7 @@ async fn a_key_signs_with_what_it_can() {
     let folder = tempfile::tempdir().unwrap();
     let write = |text: &str| fs::write(folder.path().join("key.pem"), text).unwrap();
     let flag = |algorithm: &str| ["--algorithm".to_owned(), algorithm.to_owned()];
-    write(SigningKey::generate(Algorithm::Es256).unwrap().private_text().unwrap().expose());
+    write(SigningKey::generate(Algorithm::Es256).unwrap().private_text().unwrap().expose_secret());
     let said = mint(folder.path(), &flag("RS256")).await;
     assert_eq!(
         (said.code, said.err.as_str()),

@@ -1,7 +1,7 @@
 //! Any document loads, or is refused with a place that lies in it: documents made of the known keys with any values, and the
 //! README's example and the profiles, changed at random. Never a panic, never without end.
 
-use super::bad::{Placed, place};
+use super::bad::{Located, place};
 use super::load_file;
 use crate::properties::runner;
 use crate::readme::example;
@@ -195,7 +195,7 @@ fn assert_loads_or_is_refused_with_a_place(document: &[u8]) {
     // YAML ends a line with CR, too.
     let lines: Vec<&str> = text.split('\n').flat_map(|line| line.split('\r')).collect();
     for problem in error.lines().filter(|line| !line.starts_with("there may be more: ")) {
-        let Placed { origin, at: (line, column), what } =
+        let Located { origin, at: (line, column), what } =
             place(problem).unwrap_or_else(|| panic!("no place: {problem}"));
         assert!(!what.is_empty(), "nothing is said: {problem}");
         if origin.starts_with("profile ") || origin == "default" {

@@ -57,7 +57,7 @@ fn every_text_has_the_documented_form() {
         }
         let mut before = ("", (0, 0));
         for line in text.lines().filter(|line| !line.starts_with("there may be more: ")) {
-            let Placed { origin, at, .. } = place(line).unwrap_or_else(|| panic!("{name}: no place: {line}"));
+            let Located { origin, at, .. } = place(line).unwrap_or_else(|| panic!("{name}: no place: {line}"));
             let known = origin == name || origin.starts_with("profile ") || origin.starts_with("tables/");
             assert!(known, "{name}: {line}");
             assert!(before <= (origin, at), "{name}: not in the order of the file: {line}");
@@ -67,7 +67,7 @@ fn every_text_has_the_documented_form() {
 }
 
 /// A problem as it is told: `origin:line:column: what`.
-pub(super) struct Placed<'a> {
+pub(super) struct Located<'a> {
     pub(super) origin: &'a str,
     /// Line and column.
     pub(super) at: (usize, usize),
@@ -75,9 +75,9 @@ pub(super) struct Placed<'a> {
 }
 
 /// Takes a line apart.
-pub(super) fn place(text: &str) -> Option<Placed<'_>> {
+pub(super) fn place(text: &str) -> Option<Located<'_>> {
     let (place, what) = text.split_once(": ")?;
     let (origin_and_line, column) = place.rsplit_once(':')?;
     let (origin, line) = origin_and_line.rsplit_once(':')?;
-    Some(Placed { origin, at: (line.parse().ok()?, column.parse().ok()?), what })
+    Some(Located { origin, at: (line.parse().ok()?, column.parse().ok()?), what })
 }

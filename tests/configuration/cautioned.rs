@@ -1,12 +1,12 @@
 //! Files that load and should probably say something else: what `check` and the server say of them. How the folder is written is
 //! told in its README.
 
-use super::bad::{Placed, place};
+use super::bad::{Located, place};
 use super::{PUBLIC_PEM, files, folder, load_file, variables};
 use crate::cli::process::{Said, Serving, run_in};
 use crate::support::NOW;
 use modgud::clock::Clock;
-use modgud::config::{Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load, load_with_keys};
+use modgud::config::{Environment, EphemeralKeys, Keys, Overrides, ProfileName, load, load_with_keys};
 use modgud_core::time::Timestamp;
 use modgud_testbed::http::Exchange;
 use rustix::process::Signal;
@@ -68,7 +68,7 @@ fn every_text_has_the_documented_form() {
         let mut before = (0, 0);
         for line in fs::read_to_string(&file).unwrap().lines() {
             let line = line.strip_prefix("caution: ").unwrap_or_else(|| panic!("{name}: {line}"));
-            let Placed { origin, at, what } = place(line).unwrap_or_else(|| panic!("{name}: no place: {line}"));
+            let Located { origin, at, what } = place(line).unwrap_or_else(|| panic!("{name}: no place: {line}"));
             assert_eq!(origin, name);
             assert!(before <= at, "{name}: not in the order of the file: {line}");
             assert!(what.contains(": "), "{name}: no path: {line}");
@@ -129,7 +129,7 @@ fn the_dates_of_a_certificate_are_held_against_the_time() {
 #[test]
 fn keys_that_are_replaced_are_not_cautioned_against() {
     let file = folder("cautioned").join("certificates.yaml");
-    let keys = Keys::Replaced(ThrowAwayKeys::default());
+    let keys = Keys::Replaced(EphemeralKeys::default());
     let loaded = load_with_keys(Some(&file), &Overrides::default(), &Environment::fixed([]), keys).unwrap();
     assert!(loaded.cautions(Timestamp::from_secs(NOW)).is_empty());
 }

@@ -2,7 +2,7 @@
 
 use super::{environment, files, folder, load_file, meaning};
 use crate::properties::runner;
-use modgud::config::{Keys, Loaded, Overrides, ProfileName, ThrowAwayKeys, load, load_with_keys};
+use modgud::config::{EphemeralKeys, Keys, Loaded, Overrides, ProfileName, load, load_with_keys};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::sample::select;
@@ -15,7 +15,7 @@ fn again(printed: &str) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("printed.yaml");
     fs::write(&file, printed).unwrap();
-    let keys = Keys::Replaced(ThrowAwayKeys::default());
+    let keys = Keys::Replaced(EphemeralKeys::default());
     load_with_keys(Some(&file), &Overrides::default(), &environment(), keys)
         .unwrap_or_else(|error| panic!("what was printed does not load: {error}\n{printed}"))
 }

@@ -100,7 +100,7 @@ fn sign(pair: &RsaKeyPair, input: &str) -> String {
 
 /// The key as the library's own, which signs whatever bytes it is given.
 fn pair(key: &SigningKey) -> RsaKeyPair {
-    let pem = pem::parse(key.private_text().unwrap().expose()).unwrap();
+    let pem = pem::parse(key.private_text().unwrap().expose_secret()).unwrap();
     RsaKeyPair::from_pkcs8(pem.contents()).unwrap()
 }
 

@@ -83,7 +83,7 @@ async fn verified(playground: &Testbed, token: &str) -> Seen {
 async fn a_module_believes_one_issuer_and_keys_rotate_under_it() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (key(), key());
-    put(folder.path(), "signing.key", old.private_text().unwrap().expose());
+    put(folder.path(), "signing.key", old.private_text().unwrap().expose_secret());
     put(folder.path(), "other.pub.pem", &new.public_pem().unwrap());
     let config = Some(configuration(folder.path()));
     let playground = playground(Setup { config, modules: Verified::Minted, ..Setup::default() }).await;
@@ -111,7 +111,7 @@ async fn a_module_believes_one_issuer_and_keys_rotate_under_it() {
     let ids = published(&playground).await;
     assert_eq!(ids.len(), 2);
     put(folder.path(), "other.pub.pem", &old.public_pem().unwrap());
-    put(folder.path(), "signing.key", new.private_text().unwrap().expose());
+    put(folder.path(), "signing.key", new.private_text().unwrap().expose_secret());
     let swapped = [ids[1].clone(), ids[0].clone()];
     assert!(until_published(&playground, &token, &swapped).await > 0);
     put(folder.path(), "other.pub.pem", &new.public_pem().unwrap());

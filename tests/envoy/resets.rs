@@ -3,7 +3,7 @@
 
 use super::{playground, replaced};
 use crate::guarantee::frames::{Connection, End, get, give_up};
-use modgud::net::listen_addr::Address;
+use modgud::net::listen_addr::ListenAddr;
 use modgud_testbed::Setup;
 
 /// Envoy lets everybody pass when it gets no answer, and hands on all that it reads at once: not what the sample says.
@@ -15,7 +15,7 @@ fn open_and_at_once(yaml: &str) -> String {
 #[tokio::test]
 async fn whoever_gives_up_many_requests_lets_nobody_pass() {
     let playground = playground(Setup { edit: Some(open_and_at_once), ..Setup::default() }).await;
-    let gateway = Address::Tcp(playground.gateway);
+    let gateway = ListenAddr::Tcp(playground.gateway);
     for round in 0..20 {
         let mut connection = Connection::open(&gateway).await;
         let spoofed = [("x-core-user-uuid", "root")];

@@ -2,7 +2,7 @@
 
 use super::{ask, playground};
 use crate::guarantee::frames::{Connection, End, get_by};
-use modgud::net::listen_addr::Address;
+use modgud::net::listen_addr::ListenAddr;
 use modgud_testbed::Setup;
 
 const RULES: &str = "
@@ -15,7 +15,7 @@ rules:
 #[tokio::test]
 async fn a_client_on_http_2_does_not_choose_the_scheme() {
     let playground = playground(Setup { config: Some(RULES), ..Setup::default() }).await;
-    let mut connection = Connection::open(&Address::Tcp(playground.gateway)).await;
+    let mut connection = Connection::open(&ListenAddr::Tcp(playground.gateway)).await;
     let denied = super::detail("You do not have permission to perform this action.");
     for (stream, scheme, path, allowed) in [
         (1, "https", "/crm/https", false),

@@ -1,7 +1,7 @@
 //! HTTP/2 by hand (RFC 9113): frames in whatever order, for what no proper client does. Headers are sent as literals (RFC 7541 §6.2.2).
 
 use super::raw::CHECK;
-use modgud::net::listen_addr::Address;
+use modgud::net::listen_addr::ListenAddr;
 use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
@@ -168,7 +168,7 @@ pub(crate) enum End {
 
 impl Connection {
     /// A connection on which hands have been shaken.
-    pub(crate) async fn open(address: &Address) -> Self {
+    pub(crate) async fn open(address: &ListenAddr) -> Self {
         Self::to(TcpStream::connect(address.to_string()).await.unwrap()).await
     }
 

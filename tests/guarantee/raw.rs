@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use modgud::envoy::proto::CheckResponse;
-use modgud::net::listen_addr::Address;
+use modgud::net::listen_addr::ListenAddr;
 use prost::Message;
 use std::future::poll_fn;
 use tonic::body::Body;
@@ -35,7 +35,7 @@ impl Raw {
     }
 
     /// A connection to whoever listens there.
-    pub(crate) async fn at(address: &Address) -> Self {
+    pub(crate) async fn at(address: &ListenAddr) -> Self {
         Self(Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap())
     }
 

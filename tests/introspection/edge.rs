@@ -7,8 +7,8 @@ use modgud::clock::{Clock, ManualClock};
 use modgud::config::{Config, Environment, Overrides, load};
 use modgud::envoy::read;
 use modgud::introspection::Introspection;
-use modgud_core::authn::{IntrospectionAnswer, IntrospectionAsked, Supply};
-use modgud_core::credential::AuthenticatorIndex;
+use modgud_core::authn::{IntrospectionOutcome, IntrospectionResponse, LookupResult};
+use modgud_core::credential::AuthenticatorId;
 use modgud_core::decide::Snapshot;
 use modgud_core::http::request::SchemeSource;
 use modgud_core::time::Timestamp;
@@ -32,8 +32,8 @@ fn followed(introspection: &Introspection, yaml: &str) -> Snapshot {
 async fn is_active(introspection: &Introspection, snapshot: &Snapshot, token: &str) -> bool {
     let check = with(token);
     let request = read(&check, SchemeSource::default()).unwrap();
-    let supply = introspection.supply(&request, snapshot, AuthenticatorIndex(0)).await;
-    matches!(supply, Supply::Introspection(IntrospectionAsked::Answered(IntrospectionAnswer::Active(_))))
+    let supply = introspection.supply(&request, snapshot, AuthenticatorId(0)).await;
+    matches!(supply, LookupResult::Introspection(IntrospectionOutcome::Answered(IntrospectionResponse::Active(_))))
 }
 
 /// Between the look at what is known and the question, the answer may have come.

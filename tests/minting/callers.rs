@@ -7,7 +7,7 @@ use crate::decisions::answer::Answer;
 use crate::support::{NOW, Sidecar, claims, token};
 use jsonwebtoken::DecodingKey;
 use modgud::envoy::proto::{CheckRequest, Peer};
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use modgud_core::authn::ApiKeyDigest;
 use modgud_core::jose::{Algorithm, SigningKey};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ async fn a_token_of_each_algorithm_says_who_it_is() {
         let sidecar = sidecar(&minting(algorithm, ""), &private(algorithm)).await;
         let token = minted(&sidecar, with_claims(&[])).await;
         assert_eq!(without_id(verified(&token, &published(&sidecar).await)), usual(NOW), "{}", algorithm.name());
-        sidecar.stop(Stop::Now).await;
+        sidecar.stop(Shutdown::Immediate).await;
     }
     for (algorithm, theirs) in
         [(Algorithm::Hs256, jsonwebtoken::Algorithm::HS256), (Algorithm::Hs512, jsonwebtoken::Algorithm::HS512)]
@@ -43,7 +43,7 @@ async fn a_token_of_each_algorithm_says_who_it_is() {
         // A secret is never published, nor is there a name for it.
         assert_eq!(published(&sidecar).await, json!({ "keys": [] }));
         assert_eq!(jsonwebtoken::decode_header(&token).unwrap().kid, None);
-        sidecar.stop(Stop::Now).await;
+        sidecar.stop(Shutdown::Immediate).await;
     }
 }
 
@@ -71,7 +71,7 @@ async fn claims_are_taken_over_as_they_are() {
     });
     expected.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     assert_eq!(without_id(verified(&token, &published(&sidecar).await)), expected);
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn whoever_acts_for_the_subject_is_named() {
         let answer = ask(&sidecar, with_claims(std::slice::from_ref(&claims))).await;
         assert!(matches!(answer, Answer::Deny { status: 401, .. }), "{claims:?}: {answer:?}");
     }
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 const EVERYBODY: &str = r#"
@@ -181,7 +181,7 @@ async fn whatever_the_client_has_shown_the_module_gets_one_form() {
     assert_eq!(outcome(&sidecar, asking("/open/", &[("authorization", &forged)])).await, (None, vec![]));
     assert_eq!(ask(&sidecar, asking("/crm/", &[])).await.status(), Some(401));
     assert_eq!(ask(&sidecar, asking("/news/", &[("authorization", &forged)])).await.status(), Some(401));
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 /// Where no authenticator looks into `Authorization`, what a client writes there is nobody's word.
@@ -211,6 +211,6 @@ async fn an_authorization_that_nobody_has_checked_reaches_no_module() {
                 );
             }
         }
-        sidecar.stop(Stop::Now).await;
+        sidecar.stop(Shutdown::Immediate).await;
     }
 }

@@ -4,7 +4,7 @@ use super::{minted, minting, private, public, published, published_ids, sidecar,
 use crate::cli::process::run_in;
 use crate::support::{KEY, Sidecar, token};
 use jsonwebtoken::decode_header;
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use modgud_core::jose::Algorithm;
 use modgud_testbed::http::Exchange;
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ async fn a_key_is_announced_used_and_taken_back_without_a_token_that_nobody_can_
     write("other.pub.pem", &public(&new));
     assert_eq!(until_published(&sidecar, 1, &ids[1]).await, [ids[1].clone()]);
     assert_eq!(key_id(&minted(&sidecar, with_claims(&[])).await), ids[1]);
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 #[tokio::test]
@@ -76,14 +76,14 @@ async fn keys_of_other_families_are_published_beside_our_own() {
     assert_eq!(told("kty"), [json!("OKP"), json!("RSA"), json!("EC")]);
     assert_eq!(told("alg"), [json!("EdDSA"), Value::Null, json!("ES256")]);
     assert_eq!(told("use"), [json!("sig"), json!("sig"), json!("sig")]);
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 #[tokio::test]
 async fn without_a_mint_nothing_is_published() {
     let sidecar = Sidecar::bifrost().await;
     assert_eq!(published(&sidecar).await, json!({ "keys": [] }));
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 /// Every piece of 12 characters of the key's lines, as they stand in PEM and as a JWK would have them.
@@ -111,7 +111,7 @@ async fn no_command_and_no_answer_tells_a_private_key() {
             let answer = Exchange::get(admin, path).await.unwrap();
             told.push_str(&String::from_utf8_lossy(&answer.body));
         }
-        sidecar.stop(Stop::Now).await;
+        sidecar.stop(Shutdown::Immediate).await;
 
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("signing.key"), &private).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{minted, minting, private, published, sidecar, verified, with_claims};
 use crate::support::NOW;
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use modgud_core::jose::Algorithm;
 use modgud_core::time::Timestamp;
 use serde_json::json;
@@ -26,7 +26,7 @@ async fn a_token_is_used_again_while_half_of_its_time_is_left() {
     // A clock that is set back: none of the future is handed on.
     at(10);
     assert_eq!(verified(&minted(&sidecar, with_claims(&[])).await, &keys)["iat"], json!(NOW + 10));
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn callers_share_no_token() {
     // Of whom the same is to be said, gets the same, whatever else their tokens say.
     let one = minted(&sidecar, with_claims(&[("jti", json!("1"))])).await;
     assert_eq!(minted(&sidecar, with_claims(&[("jti", json!("2"))])).await, one);
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }
 
 #[tokio::test]
@@ -58,5 +58,5 @@ async fn no_token_outlives_the_clients_own() {
     let first = minted(&sidecar, with_claims(&[("exp", json!(NOW + 20))])).await;
     sidecar.clock.set(Timestamp::from_secs(NOW + 19));
     assert_eq!(minted(&sidecar, with_claims(&[("exp", json!(NOW + 20))])).await, first);
-    sidecar.stop(Stop::Now).await;
+    sidecar.stop(Shutdown::Immediate).await;
 }

@@ -2,7 +2,9 @@
 
 use super::{runner, snapshot};
 use crate::support::{NOW, STRANGER, claims, token};
-use modgud_core::authz::{Access, ByName, Enforcement, Fallback, PathPattern, Requirement, Rule, RuleName, Rules};
+use modgud_core::authz::{
+    Access, Enforcement, Fallback, PathPattern, Requirement, RouteReference, Rule, RuleName, Rules,
+};
 use modgud_core::decide::{Snapshot, decide};
 use modgud_core::http::method::Method;
 use modgud_core::http::request::{Field, Headers, Request};
@@ -54,7 +56,7 @@ fn add(rules: &mut Rules, name: &str, draft: &Draft) -> bool {
         narrowing: None,
         pattern: draft.pattern.as_str().into(),
         enforcement: Enforcement::Enforced,
-        by_name: ByName::Narrows,
+        by_name: RouteReference::Require,
     };
     rules.add(rule, None, &methods, &PathPattern::parse(&draft.pattern).unwrap()).is_ok()
 }

@@ -53,7 +53,7 @@ fn beside(document: &Path) -> TempDir {
     let pem = rcgen::generate_simple_self_signed(["ca.example.com".to_owned()]).unwrap().cert.pem();
     fs::write(folder.path().join("ca.crt"), pem).unwrap();
     let signing = SigningKey::generate(Algorithm::EdDsa).unwrap();
-    fs::write(folder.path().join("signing.key"), signing.private_text().unwrap().expose()).unwrap();
+    fs::write(folder.path().join("signing.key"), signing.private_text().unwrap().expose_secret()).unwrap();
     for block in blocks(&fs::read_to_string(document).unwrap()) {
         if let Some(name) = block.info.strip_prefix("yaml beside ") {
             fs::write(folder.path().join(name), &block.text).unwrap();

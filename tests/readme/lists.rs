@@ -28,7 +28,7 @@ fn status(reason: Reason) -> &'static str {
     match reason.class() {
         Class::Unauthenticated => "401",
         Class::Forbidden => "403",
-        Class::Refused => "400",
+        Class::BadRequest => "400",
         Class::Unavailable => "503",
     }
 }

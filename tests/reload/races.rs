@@ -6,9 +6,9 @@ use super::generation::Generation;
 use crate::support::{KEY, NOW};
 use modgud::clock::{Clock, ManualClock};
 use modgud::config::{Environment, Overrides};
-use modgud::server::authorizer::Driver;
-use modgud::server::reload::{Origin, Reloader};
-use modgud::server::{Checks, Live};
+use modgud::server::authorizer::Authorizer;
+use modgud::server::reload::{ConfigSource, Reloader};
+use modgud::server::{CheckHandler, SharedState};
 use modgud_core::time::Timestamp;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -86,26 +86,26 @@ async fn what_is_being_written_is_not_loaded() {
     };
     write(1);
     let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
-    let origin = Origin { file: Some(file.clone()), overrides: Overrides::default(), environment };
+    let origin = ConfigSource { file: Some(file.clone()), overrides: Overrides::default(), environment };
     let (loaded, watched) = origin.load();
     let config = loaded.unwrap().config;
     let reloader = Reloader::new(origin, &config, watched);
-    let driver = Driver::new(
+    let authorizer = Authorizer::new(
         config.snapshot,
         config.key_sources,
         config.introspection_sources,
         Clock::Manual(ManualClock::new(Timestamp::from_secs(NOW))),
     );
-    let checks = Arc::new(Checks::new(driver));
+    let checks = Arc::new(CheckHandler::new(authorizer));
     let (_asking, asked) = mpsc::channel(1);
-    tokio::spawn(reloader.run(Live::new(Arc::clone(&checks), None), asked));
+    tokio::spawn(reloader.run(SharedState::new(Arc::clone(&checks), None), asked));
     // This is not the time of the machine: it goes on when everybody waits.
     sleep(OFTEN).await;
     for millis in 2..=20 {
         write(millis);
         sleep(OFTEN).await;
-        assert_eq!(checks.driver.snapshot().deadline, Duration::from_millis(1), "while {millis} is written");
+        assert_eq!(checks.authorizer.snapshot().deadline, Duration::from_millis(1), "while {millis} is written");
     }
     sleep(10 * OFTEN).await;
-    assert_eq!(checks.driver.snapshot().deadline, Duration::from_millis(20));
+    assert_eq!(checks.authorizer.snapshot().deadline, Duration::from_millis(20));
 }

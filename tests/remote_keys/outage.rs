@@ -3,7 +3,7 @@
 use super::asked::{Asked, token, yaml};
 use crate::support::NOW;
 use crate::support::idp::{Idp, IdpKey, Reply};
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use std::os::unix::fs::MetadataExt;
 
 #[tokio::test]
@@ -66,13 +66,13 @@ async fn a_restart_serves_with_what_was_kept_and_not_without() {
     idp.asked("/jwks", 4).await;
     assert_eq!(file.metadata().unwrap().ino(), inode, "the same keys are not written again");
     idp.reply("/jwks", Reply::Close);
-    asked.sidecar.stop(Stop::Now).await;
+    asked.sidecar.stop(Shutdown::Immediate).await;
 
     let mut asked = Asked::ready(&keeping).await;
     assert_eq!(asked.ask(&token(&key, NOW, 1)).await, "allowed");
     asked.at(3_600);
     assert_eq!(asked.ask(&token(&key, NOW, 1)).await, "keys_unavailable", "its age counts");
-    asked.sidecar.stop(Stop::Now).await;
+    asked.sidecar.stop(Shutdown::Immediate).await;
 
     let mut without = Asked::start(&yaml(&format!("jwks: {{ url: {url:?} }}"))).await;
     let before = idp.count("/jwks");
@@ -82,7 +82,7 @@ async fn a_restart_serves_with_what_was_kept_and_not_without() {
     idp.asked("/jwks", before + 1).await;
     without.until("ready\n").await;
     assert_eq!(without.ask(&token(&new, NOW, 2)).await, "allowed");
-    without.sidecar.stop(Stop::Now).await;
+    without.sidecar.stop(Shutdown::Immediate).await;
 
     // What another provider's file holds is not taken.
     let other = yaml(&format!("jwks: {{ url: {:?}, cache_file: {file:?} }}", idp.url("/other")));

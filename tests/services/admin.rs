@@ -1,7 +1,7 @@
 //! The admin routes: `/livez`, `/readyz`, `/version`, and nothing else.
 
 use super::running::{Running, Watched};
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use modgud_testbed::http::Exchange;
 use std::net::SocketAddr;
 use tonic_health::pb::health_check_response::ServingStatus::NotServing;
@@ -21,7 +21,7 @@ async fn readyz_names_what_is_not_ready() {
     assert_eq!(get(admin, "/livez").await, (200, "live\n".to_owned()), "not ready, but alive");
     running.ready();
     assert_eq!(get(admin, "/readyz").await, (200, "ready\n".to_owned()));
-    running.stop.send(Stop::Drain).await.unwrap();
+    running.stop.send(Shutdown::Graceful).await.unwrap();
     watched.until(NotServing).await;
     assert_eq!(get(admin, "/readyz").await, (503, "not ready: draining\n".to_owned()));
     assert_eq!(get(admin, "/livez").await, (200, "live\n".to_owned()), "draining, but alive");
@@ -33,7 +33,7 @@ async fn version_is_that_of_the_package() {
     let running = Running::start("profile: bifrost\n").await;
     let expected = format!("modgud {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(get(running.addresses.admin, "/version").await, (200, expected));
-    running.stop.send(Stop::Now).await.unwrap();
+    running.stop.send(Shutdown::Immediate).await.unwrap();
     running.left().await;
 }
 
@@ -48,6 +48,6 @@ async fn other_paths_are_not_there() {
         let answer = Exchange::send(running.addresses.admin, "POST", path, &[("content-length", "0")]).await.unwrap();
         assert_eq!(answer.status, 405, "POST {path}");
     }
-    running.stop.send(Stop::Now).await.unwrap();
+    running.stop.send(Shutdown::Immediate).await.unwrap();
     running.left().await;
 }

@@ -4,7 +4,7 @@ use super::running::{Running, Watched, health};
 use crate::support::{Encoding, check, token};
 use modgud::envoy::proto::{AuthorizationClient, CheckRequest, CheckResponse, HttpResponse};
 use modgud::server::CHECK_PATH;
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::oneshot;
@@ -35,13 +35,13 @@ async fn is_answered(channel: &Channel) -> bool {
 #[tokio::test]
 async fn without_traffic_a_drain_ends_before_its_time() {
     let running = Running::start(LONG).await;
-    running.stop.send(Stop::Drain).await.unwrap();
+    running.stop.send(Shutdown::Graceful).await.unwrap();
     running.left().await;
 }
 
 #[tokio::test]
 async fn an_idle_connection_and_a_watch_do_not_hold_up_the_end() {
-    for how in [Stop::Drain, Stop::Now] {
+    for how in [Shutdown::Graceful, Shutdown::Immediate] {
         let running = Running::start(LONG).await;
         let idle = running.channel().await;
         assert!(is_answered(&idle).await);
@@ -64,7 +64,7 @@ async fn checks_are_answered_while_draining_and_a_second_word_ends_it() {
     let running = Running::start(LONG).await;
     let channel = running.channel().await;
     let mut watched = Watched::new(&channel, "").await;
-    running.stop.send(Stop::Drain).await.unwrap();
+    running.stop.send(Shutdown::Graceful).await.unwrap();
     watched.until(NotServing).await;
     // More often than a drain looks for quiet, so that only the second word can end it.
     for _ in 0..200 {
@@ -74,7 +74,7 @@ async fn checks_are_answered_while_draining_and_a_second_word_ends_it() {
     let fresh = running.channel().await;
     assert!(is_answered(&fresh).await, "a check on a new connection while draining");
     let traffic = tokio::spawn(async move { while is_answered(&channel).await {} });
-    running.stop.send(Stop::Drain).await.unwrap();
+    running.stop.send(Shutdown::Graceful).await.unwrap();
     running.left().await;
     traffic.await.unwrap();
 }
@@ -96,7 +96,7 @@ async fn a_check_under_way_is_answered_before_the_end() {
     let stop = async {
         // Sent after the call on the same connection, and answered: the call has arrived too.
         assert_eq!(health(&channel, "").await, Ok(Serving));
-        running.stop.send(Stop::Now).await.unwrap();
+        running.stop.send(Shutdown::Immediate).await.unwrap();
         while watched.next().await.is_some() {}
         assert_eq!(running.readiness.pending(), ["draining"], "not ready again on the way out");
         send_message.send(good_check()).unwrap_or_else(|_| panic!("the call has ended"));
@@ -113,7 +113,7 @@ async fn a_call_that_never_ends_does_not_hold_up_the_end() {
     let channel = running.channel().await;
     let silent = tokio_stream::pending::<ServerReflectionRequest>();
     let _answers = ServerReflectionClient::new(channel.clone()).server_reflection_info(silent).await.unwrap();
-    running.stop.send(Stop::Now).await.unwrap();
+    running.stop.send(Shutdown::Immediate).await.unwrap();
     running.left().await;
 }
 

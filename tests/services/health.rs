@@ -1,7 +1,7 @@
 //! `grpc.health.v1`: what Envoy's and Kubernetes' health checks read.
 
 use super::running::{HEALTH_NAMES, Running, Watched, health};
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus::{NotServing, Serving};
 
@@ -25,7 +25,7 @@ async fn not_serving_until_ready_then_serving_then_not() {
     for name in HEALTH_NAMES {
         assert_eq!(health(&channel, name).await, Ok(Serving), "`{name}` when it is ready");
     }
-    running.stop.send(Stop::Drain).await.unwrap();
+    running.stop.send(Shutdown::Graceful).await.unwrap();
     for one in &mut watched {
         assert_eq!(one.next().await, Some(NotServing), "told to drain");
         assert_eq!(one.next().await, None, "a watch does not hold up the end");
@@ -40,6 +40,6 @@ async fn other_names_are_not_known() {
     for name in ["envoy.service.auth.v3", "grpc.health.v1.Health", "authorization"] {
         assert_eq!(health(&channel, name).await, Err(Code::NotFound), "{name}");
     }
-    running.stop.send(Stop::Now).await.unwrap();
+    running.stop.send(Shutdown::Immediate).await.unwrap();
     running.left().await;
 }

@@ -4,7 +4,7 @@ use super::running::Running;
 use crate::decisions::counters::Counters;
 use crate::support::{Encoding, KEY, check, claims};
 use modgud::envoy::proto::AuthorizationClient;
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use modgud_core::reason::Reason;
 use modgud_testbed::http::Exchange;
 use serde::Deserialize;
@@ -161,7 +161,7 @@ async fn metrics_are_those_of_the_table() {
     let errors = samples("modgud_condition_errors");
     let errors: Vec<_> = errors.iter().map(|one| (label(one, "rule"), one.value.to_string())).collect();
     assert_eq!(errors, [("told".to_owned(), "1".to_owned())]);
-    running.stop.send(Stop::Now).await.unwrap();
+    running.stop.send(Shutdown::Immediate).await.unwrap();
     running.left().await;
 }
 
@@ -186,6 +186,6 @@ async fn a_header_that_can_not_hold_its_value_is_counted() {
     // Those that deny are not counted here; those that have never been dropped are there.
     let expected = [("x-organization-uuid", "0"), ("x-scope", "2")];
     assert_eq!(counted, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    running.stop.send(Stop::Now).await.unwrap();
+    running.stop.send(Shutdown::Immediate).await.unwrap();
     running.left().await;
 }

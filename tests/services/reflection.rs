@@ -2,7 +2,7 @@
 //! types: the generated code has other ones (see `envoy::proto`), which nobody must get to see.
 
 use super::running::Running;
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 use prost_types::FileDescriptorProto;
 use tonic::Code;
@@ -138,7 +138,7 @@ macro_rules! version {
         }
         let strange = $version::file(&channel, Wanted::Symbol("envoy.service.auth.v2.Authorization")).await;
         assert_eq!(strange.unwrap_err(), Code::NotFound);
-        running.stop.send(Stop::Now).await.unwrap();
+        running.stop.send(Shutdown::Immediate).await.unwrap();
         running.left().await;
     }};
 }

@@ -3,9 +3,9 @@
 use crate::support::KEY;
 use modgud::clock::{Clock, ManualClock};
 use modgud::config::{Environment, Overrides, load};
-use modgud::server::app::{Addresses, App, AppError, Stop};
+use modgud::server::app::{Addresses, App, AppError, Shutdown};
 use modgud::server::readiness::{Pending, Readiness};
-use modgud::server::reload::{Origin, Reloader};
+use modgud::server::reload::{ConfigSource, Reloader};
 use modgud::server::shadow_config;
 use modgud_core::time::Timestamp;
 use std::fs;
@@ -27,7 +27,7 @@ pub(super) const HEALTH_NAMES: [&str; 2] = ["", "envoy.service.auth.v3.Authoriza
 /// A server that runs until it is told to leave.
 pub(super) struct Running {
     pub(super) addresses: Addresses,
-    pub(super) stop: mpsc::Sender<Stop>,
+    pub(super) stop: mpsc::Sender<Shutdown>,
     held: Option<Pending>,
     pub(super) readiness: Readiness,
     ended: JoinHandle<Result<(), AppError>>,
@@ -52,7 +52,7 @@ impl Running {
         let app = App::bind(loaded.config, clock.clone()).await.unwrap();
         if let Some(shadow) = shadow {
             fs::write(&file, shadow).unwrap();
-            let origin = Origin { file: Some(file), overrides: Overrides::default(), environment };
+            let origin = ConfigSource { file: Some(file), overrides: Overrides::default(), environment };
             let (loaded, watched) = origin.load();
             let loaded = loaded.unwrap();
             let reloader = Reloader::new(origin, &loaded.config, watched);

@@ -4,7 +4,7 @@ use super::running::{Running, Watched, health};
 use crate::guarantee::frames::{Connection, End, call, part};
 use crate::support::{Encoding, Sidecar, check};
 use modgud::envoy::proto::AuthorizationClient;
-use modgud::server::app::Stop;
+use modgud::server::app::Shutdown;
 use tonic::Code;
 use tonic::codegen::tokio_stream::pending;
 use tonic_health::pb::HealthCheckRequest;
@@ -48,7 +48,7 @@ async fn one_watch_too_many_is_refused() {
         assert!(tries < 10_000, "there is no room again");
     }
     drop(held);
-    running.stop.send(Stop::Now).await.unwrap();
+    running.stop.send(Shutdown::Immediate).await.unwrap();
     running.left().await;
 }
 

@@ -15,8 +15,8 @@ use modgud::config::{Environment, Overrides};
 use modgud::envoy::proto::{
     AttributeContext, AuthorizationClient, CheckRequest, HeaderMap, HeaderValue, HeadersEntry, HttpRequest, Request,
 };
-use modgud::server::app::{Addresses, App, Stop};
-use modgud::server::reload::{Origin, Reloader};
+use modgud::server::app::{Addresses, App, Shutdown};
+use modgud::server::reload::{ConfigSource, Reloader};
 use modgud::server::shadow_config;
 use modgud_core::decide::Snapshot;
 use modgud_core::jose::{Algorithm, SigningKey};
@@ -57,7 +57,7 @@ fn own_headers(snapshot: &Snapshot) -> BTreeSet<String> {
 pub struct Sidecar {
     pub addresses: Addresses,
     pub clock: ManualClock,
-    stop: mpsc::Sender<Stop>,
+    stop: mpsc::Sender<Shutdown>,
     reload: mpsc::Sender<()>,
     shadow_reload: mpsc::Sender<()>,
     running: JoinHandle<()>,
@@ -110,12 +110,12 @@ impl Sidecar {
         shadow: Option<PathBuf>,
     ) -> Self {
         let (grpc, admin) = ("127.0.0.1:0".parse().ok(), "127.0.0.1:0".parse().ok());
-        let shadow = shadow.map(|file| Origin {
+        let shadow = shadow.map(|file| ConfigSource {
             file: Some(file),
             overrides: Overrides::default(),
             environment: environment.clone(),
         });
-        let origin = Origin { file, overrides: Overrides { profile: None, grpc, admin }, environment };
+        let origin = ConfigSource { file, overrides: Overrides { profile: None, grpc, admin }, environment };
         let (loaded, watched) = origin.load();
         let config = loaded.unwrap().config;
         let own_headers = own_headers(&config.snapshot);
@@ -154,7 +154,7 @@ impl Sidecar {
     }
 
     /// Asks it to leave, and waits until it has left.
-    pub async fn stop(self, how: Stop) {
+    pub async fn stop(self, how: Shutdown) {
         self.stop.send(how).await.unwrap();
         self.running.await.unwrap();
     }

@@ -5,39 +5,39 @@ mod api_key;
 mod authenticator;
 mod authenticators;
 mod cache;
-mod claim_checks;
-mod confirmation;
+mod claims_policy;
 mod custom;
 mod dpop;
-mod introspected;
+mod introspection;
+mod jwks;
 mod jwt;
+mod lookup;
 mod mtls;
-mod remote;
 mod revocation;
-mod supply;
+mod sender_constraint;
 
 pub use api_key::{
-    ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestFault, ApiKeyEntry, ApiKeyEntryFault, ApiKeyFault, ApiKeys,
+    ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestError, ApiKeyEntry, ApiKeyEntryError, ApiKeyError, ApiKeys,
 };
 pub use authenticator::Authenticator;
 pub use authenticators::Authenticators;
-pub use cache::{CacheCounts, CachedTokens, TokenDigest};
-pub use claim_checks::{AudiencePolicy, ClaimChecks, ClaimFault, Span};
-pub use confirmation::{ConfirmationFault, SenderConstraint};
-pub use custom::{CustomAuthenticator, CustomAuthenticators, CustomFault, RegisteredAuthenticator};
-pub use dpop::{DpopFault, ProofWindow, SpendFault, Spending, SpentProofs};
-pub use introspected::{
-    ActiveToken, AnswerCounts, AnswerFault, AnswerKey, AnswerLifetimes, IntrospectionAnswer, IntrospectionAsked,
-    IntrospectionAuthenticator, KnownAnswers,
+pub use cache::{CacheStats, TokenCache, TokenDigest};
+pub use claims_policy::{AudiencePolicy, ClaimError, ClaimsPolicy, ValidityPeriod};
+pub use custom::{CustomAuthenticator, CustomAuthenticators, CustomError, RegisteredAuthenticator};
+pub use dpop::{DpopError, DpopPolicy, ReplayCache, ReplayError, ReplayMode};
+pub use introspection::{
+    ActiveToken, AnswerCounts, CacheKey, CacheTtl, IntrospectionAuthenticator, IntrospectionCache,
+    IntrospectionOutcome, IntrospectionResponse, IntrospectionResponseError,
 };
-pub use jwt::{Accepted, JwtAuthenticator};
-pub use mtls::{MtlsAuthenticator, PeerFault, PeerPattern, PeerPatternFault};
-pub use remote::{Completeness, IssuerKeys, KeysAt, PublishedKeys, RemoteKeys};
-pub use revocation::{RevocationFault, RevocationList, Revocations, Revoked};
-pub use supply::{KeysAsked, Lack, Supply};
+pub use jwks::{ActiveKeys, IssuerKeys, JwksSnapshot, KeyCoverage, RemoteJwks};
+pub use jwt::{JwtAuthenticator, VerifiedJwt};
+pub use lookup::{JwksRefresh, LookupResult, PendingLookup};
+pub use mtls::{CertificateError, MtlsAuthenticator, PrincipalPattern, PrincipalPatternError};
+pub use revocation::{RevocationError, RevocationList, Revocations, Revoked};
+pub use sender_constraint::{ConfirmationError, SenderConstraint};
 
-use crate::credential::CredentialFault;
-use crate::jose::TokenFault;
+use crate::credential::CredentialError;
+use crate::jose::TokenError;
 use crate::principal::Principal;
 use crate::reason::Reason;
 use std::sync::Arc;
@@ -46,55 +46,55 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub enum Authentication {
     /// The rule did not ask.
-    NotAsked,
+    NotRequired,
     /// There is no credential.
-    Absent,
+    Missing,
     /// The credential is good.
-    Accepted(Arc<Principal>),
+    Authenticated(Arc<Principal>),
     /// There is a credential, and it is not good.
-    Rejected(AuthnFault),
+    Failed(AuthnError),
 }
 
 /// Why a credential was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AuthnFault {
+pub enum AuthnError {
     /// What stands in a credential's place is not one credential.
     #[error(transparent)]
-    Credential(CredentialFault),
+    Credential(CredentialError),
     /// The token itself, its algorithm or its signature.
     #[error(transparent)]
-    Token(#[from] TokenFault),
+    Token(#[from] TokenError),
     /// `iss` is not that of an authenticator that looks where this token stood.
     #[error("the token's `iss` is missing or is not that of an authenticator that looks there")]
     IssuerUnknown,
     /// What the token claims.
     #[error(transparent)]
-    Claim(#[from] ClaimFault),
+    Claim(#[from] ClaimError),
     /// Its authorization server says so.
     #[error("the authorization server says that the token is not active")]
     Inactive,
     /// The API key.
     #[error(transparent)]
-    ApiKey(#[from] ApiKeyFault),
+    ApiKey(#[from] ApiKeyError),
     /// What an authenticator of one's own says.
     #[error(transparent)]
-    Custom(#[from] CustomFault),
+    Custom(#[from] CustomError),
     /// The certificate of the connection.
     #[error(transparent)]
-    Peer(#[from] PeerFault),
+    Peer(#[from] CertificateError),
     /// The token is good, and whoever shows it is not the one that it was given to.
     #[error(transparent)]
-    Confirmation(#[from] ConfirmationFault),
+    Confirmation(#[from] ConfirmationError),
     /// It was good once.
     #[error(transparent)]
-    Revoked(#[from] RevocationFault),
+    Revoked(#[from] RevocationError),
     /// Whether the credential is good can't be told without what is lacking. Nobody is let through for it: unless the driver
     /// brings what is lacking and asks again, the client is told that modgud could not decide.
     #[error(transparent)]
-    Lacking(#[from] Lack),
+    LookupRequired(#[from] PendingLookup),
 }
 
-impl AuthnFault {
+impl AuthnError {
     /// The reason that this fault is told as.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -104,15 +104,15 @@ impl AuthnFault {
             Self::IssuerUnknown => Reason::IssuerUnknown,
             Self::Claim(fault) => fault.reason(),
             Self::Inactive => Reason::TokenInactive,
-            Self::ApiKey(ApiKeyFault::Unknown) => Reason::ApiKeyUnknown,
-            Self::ApiKey(ApiKeyFault::Expired { .. }) => Reason::ApiKeyExpired,
-            Self::Custom(CustomFault::Refused) => Reason::CredentialRefused,
-            Self::Custom(CustomFault::Expired) => Reason::TokenExpired,
-            Self::Custom(CustomFault::Unavailable) => Reason::AuthenticatorUnavailable,
-            Self::Peer(PeerFault) => Reason::CertificateNotAccepted,
+            Self::ApiKey(ApiKeyError::Unknown) => Reason::ApiKeyUnknown,
+            Self::ApiKey(ApiKeyError::Expired { .. }) => Reason::ApiKeyExpired,
+            Self::Custom(CustomError::Refused) => Reason::CredentialRefused,
+            Self::Custom(CustomError::Expired) => Reason::TokenExpired,
+            Self::Custom(CustomError::Unavailable) => Reason::AuthenticatorUnavailable,
+            Self::Peer(CertificateError) => Reason::CertificateNotAccepted,
             Self::Confirmation(_) => Reason::SenderUnproven,
             Self::Revoked(_) => Reason::TokenRevoked,
-            Self::Lacking(lack) => lack.reason(),
+            Self::LookupRequired(lack) => lack.reason(),
         }
     }
 }

@@ -1,54 +1,55 @@
-//! May they? Finds the rule of a request and holds the caller against it. A [`Grant`] can be made nowhere else, so nothing
+//! May they? Finds the rule of a request and holds the caller against it. A [`Permit`] can be made nowhere else, so nothing
 //! is let through that has not passed here.
 
 pub mod condition;
 mod context;
 mod host;
+mod matched;
 mod module;
-#[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "a test: it reckons with small numbers, and fails by panicking")]
-mod naive;
 mod pattern;
 mod preflight;
 mod reading;
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test: it reckons with small numbers, and fails by panicking")]
+mod reference_model;
 mod requirement;
 mod router;
 mod rule;
 mod rules;
-mod selection;
 mod tenancy;
 
-pub use host::{HostPattern, HostPatternFault};
+pub use host::{HostPattern, HostPatternError};
+pub use matched::{AuthzContext, Denial, MatchedPolicy, ShadowMatch};
 pub use module::{
-    ModuleAccess, ModuleFault, ModuleName, ModulePrefix, Modules, Narrowed, Organizations, PrefixFault, Right, Rights,
+    ModuleAccess, ModuleConstraint, ModuleError, ModuleName, ModulePrefix, Modules, Organizations, PrefixError, Right,
+    Rights,
 };
 pub use pattern::{MAX_SEGMENTS, literal as pattern_literal};
-pub use pattern::{OtherReading, PathPattern, PatternFault, Segment};
-pub use reading::{Case, ModuleReading, PathReadings, ReadingFault};
+pub use pattern::{OtherReading, PathPattern, PatternError, Segment};
+pub use reading::{Case, ModuleReading, PathReadings, ReadingError};
 pub use requirement::{Entitlements, Requirement};
-pub use router::{Covered, Layer, Router, Served, Wanted};
-pub use rule::{Access, ByName, Enforcement, Narrowing, Rule, RuleName};
+pub use router::{Layer, MethodMatcher, MethodQuery, Router, Unreachable};
+pub use rule::{Access, Enforcement, RequestConstraints, RouteReference, Rule, RuleName};
 pub use rules::{Fallback, RuleConflict, Rules};
-pub use selection::{Asked, Refusal, Selection, Trial};
-pub use tenancy::{Tenancy, TenancyFault};
+pub use tenancy::{TenancyError, TenantSource};
 
-use crate::authn::{Authentication, AuthnFault};
+use crate::authn::{Authentication, AuthnError};
 use crate::explain::{Observer, Step};
 use crate::http::request::Request;
 use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
 use crate::time::Timestamp;
-use condition::{EvaluationFault, Inputs};
-use context::{Permissions, shown};
+use condition::{EvaluationError, Inputs};
+use context::{RequiredPermissions, shown};
 use std::sync::Arc;
 
 /// The permission to go on: proof that a rule let this caller through.
 #[derive(Debug)]
-pub struct Grant(Caller);
+pub struct Permit(Caller);
 
 /// A caller who meets what the rule asks of callers. Whether the request itself is as the rule wants it has still to be looked at.
 #[derive(Debug)]
-pub struct Admission(Caller);
+pub struct CallerPermit(Caller);
 
 /// Who was let through.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ pub enum Caller {
     Anonymous,
 }
 
-impl Grant {
+impl Permit {
     /// Who was let through.
     #[must_use]
     pub const fn caller(&self) -> &Caller {
@@ -77,7 +78,7 @@ impl Grant {
 
 /// Why a request was not let through.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AuthzFault {
+pub enum AuthzError {
     /// The rule's access is `denied`.
     #[error("the rule denies everybody")]
     RuleDenied,
@@ -86,7 +87,7 @@ pub enum AuthzFault {
     NoRule,
     /// The path can be read in several ways, and not all of them lead to the same.
     #[error(transparent)]
-    Reading(#[from] ReadingFault),
+    Reading(#[from] ReadingError),
     /// The route in Envoy names a rule that is not there.
     #[error("Envoy's route names the rule `{0}` (`modgud.rule`), and no rule that can be named has that name")]
     RuleUnknown(Box<str>),
@@ -119,7 +120,7 @@ pub enum AuthzFault {
     NoneOfThePermissions,
     /// The module's access list does not let the caller's organization do this.
     #[error(transparent)]
-    Module(Box<ModuleFault>),
+    Module(Box<ModuleError>),
     /// The module has an access list, and nobody showed a credential.
     #[error("module `{0}` has an access list, which asks for a credential, and there is none")]
     ModuleAsks(ModuleName),
@@ -139,16 +140,16 @@ pub enum AuthzFault {
     ConditionFalse,
     /// The rule's condition can't be evaluated.
     #[error("the rule's condition can't be told: {0}")]
-    ConditionError(EvaluationFault),
+    ConditionError(EvaluationError),
     /// The rule asks for a caller, and nobody showed a credential.
     #[error("the rule asks for a credential and there is none")]
     CredentialMissing,
     /// The rule asks for a caller, and the credential is refused.
     #[error(transparent)]
-    Credential(AuthnFault),
+    Credential(AuthnError),
 }
 
-impl AuthzFault {
+impl AuthzError {
     /// The reason that this fault is told as.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -182,39 +183,37 @@ impl AuthzFault {
 fn authorize(
     access: Access,
     requirement: Option<&Requirement>,
-    permissions: Option<Permissions<'_>>,
-    module: Option<&Narrowed<'_, '_>>,
+    permissions: Option<RequiredPermissions<'_>>,
+    module: Option<&ModuleConstraint<'_, '_>>,
     authentication: Authentication,
-) -> Result<Admission, AuthzFault> {
+) -> Result<CallerPermit, AuthzError> {
     match (access, authentication) {
-        (Access::Denied, _) => Err(AuthzFault::RuleDenied),
-        (Access::Public | Access::Preflight, _) => Ok(Admission(Caller::Anonymous)),
-        (Access::Optional, Authentication::Absent) => match module {
-            Some(module) => Err(AuthzFault::ModuleAsks(module.module().clone())),
-            None => Ok(Admission(Caller::Anonymous)),
+        (Access::Denied, _) => Err(AuthzError::RuleDenied),
+        (Access::Public | Access::Preflight, _) => Ok(CallerPermit(Caller::Anonymous)),
+        (Access::Optional, Authentication::Missing) => match module {
+            Some(module) => Err(AuthzError::ModuleAsks(module.module().clone())),
+            None => Ok(CallerPermit(Caller::Anonymous)),
         },
-        (Access::Authenticated | Access::Optional, Authentication::Accepted(principal)) => {
+        (Access::Authenticated | Access::Optional, Authentication::Authenticated(principal)) => {
             requirement.map_or(Ok(()), |requirement| requirement.check(&principal))?;
             permissions.map_or(Ok(()), |permissions| has_all(&principal, permissions))?;
             module.map_or(Ok(()), |module| module.check(&principal))?;
-            Ok(Admission(Caller::Known(principal)))
+            Ok(CallerPermit(Caller::Known(principal)))
         }
-        (Access::Authenticated | Access::Optional, Authentication::Rejected(fault)) => {
-            Err(AuthzFault::Credential(fault))
-        }
-        (Access::Authenticated, Authentication::Absent)
-        | (Access::Authenticated | Access::Optional, Authentication::NotAsked) => Err(AuthzFault::CredentialMissing),
+        (Access::Authenticated | Access::Optional, Authentication::Failed(fault)) => Err(AuthzError::Credential(fault)),
+        (Access::Authenticated, Authentication::Missing)
+        | (Access::Authenticated | Access::Optional, Authentication::NotRequired) => Err(AuthzError::CredentialMissing),
     }
 }
 
-fn has_all(principal: &Principal, permissions: Permissions<'_>) -> Result<(), AuthzFault> {
-    match permissions.iter().find(|one| !principal.identity().may(one)) {
+fn has_all(principal: &Principal, permissions: RequiredPermissions<'_>) -> Result<(), AuthzError> {
+    match permissions.iter().find(|one| !principal.identity().has_permission(one)) {
         None => Ok(()),
-        Some(missing) => Err(AuthzFault::PermissionMissing(shown(missing))),
+        Some(missing) => Err(AuthzError::PermissionMissing(shown(missing))),
     }
 }
 
-impl Admission {
+impl CallerPermit {
     /// Holds the request against what the rule asks of it: that it is about the caller's organization, and `when`. A rule that asks
     /// nothing of requests, and the fallback, let it through as it is.
     ///
@@ -226,16 +225,18 @@ impl Admission {
         request: &Request<'_>,
         now: Timestamp,
         observer: &mut impl Observer,
-    ) -> Result<Grant, AuthzFault> {
-        let Some(Narrowing { pattern, same_organization, when }) = rule.and_then(|rule| rule.narrowing.as_ref()) else {
-            return Ok(Grant(self.0));
+    ) -> Result<Permit, AuthzError> {
+        let Some(RequestConstraints { pattern, same_organization, when }) =
+            rule.and_then(|rule| rule.narrowing.as_ref())
+        else {
+            return Ok(Permit(self.0));
         };
         let principal = match &self.0 {
             Caller::Known(principal) => Some(&**principal),
             Caller::Anonymous => None,
         };
         if let Some(tenancy) = same_organization {
-            let principal = principal.ok_or(AuthzFault::NoOrganization);
+            let principal = principal.ok_or(AuthzError::NoOrganization);
             let outcome = principal.and_then(|principal| tenancy.check(principal, request, pattern));
             observer.step(|| Step::of("organization", &outcome, format!("`{tenancy}` is the caller's")));
             outcome?;
@@ -246,6 +247,6 @@ impl Admission {
             observer.step(|| condition.describe(&inputs, &outcome));
             outcome?;
         }
-        Ok(Grant(self.0))
+        Ok(Permit(self.0))
     }
 }

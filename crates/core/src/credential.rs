@@ -3,13 +3,13 @@
 
 mod authorization;
 mod cookie;
-mod places;
+mod extractor;
 mod query;
 
-pub use authorization::{BearerText, Scheme, SchemeFault};
-pub use cookie::{CookieName, CookieNameFault};
-pub use places::{Places, TwoForms};
-pub use query::{QueryName, QueryNameFault};
+pub use authorization::{RawToken, Scheme, SchemeError};
+pub use cookie::{CookieName, CookieNameError};
+pub use extractor::{ConflictingFormat, CredentialExtractor};
+pub use query::{QueryName, QueryNameError};
 
 use crate::http::header::HeaderName;
 use crate::http::request::Headers;
@@ -18,33 +18,33 @@ use std::fmt;
 
 /// Which authenticator of a snapshot, by its place in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AuthenticatorIndex(pub usize);
+pub struct AuthenticatorId(pub usize);
 
 /// One credential, found in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credential<'a, 's> {
     /// The token, checked only for its characters.
-    pub token: BearerText<'a>,
+    pub token: RawToken<'a>,
     /// Where it stood.
-    pub place: Place<'s>,
+    pub place: CredentialLocation<'s>,
     /// The authenticators that look there. Never empty.
-    pub authenticators: &'s [AuthenticatorIndex],
+    pub authenticators: &'s [AuthenticatorId],
 }
 
 /// What a request has shown to a rule.
 #[derive(Debug, Clone, Copy)]
-pub enum Shown<'c, 'a, 's> {
+pub enum PresentedCredential<'c, 'a, 's> {
     /// The rule did not look.
-    NotAsked,
+    NotRequired,
     /// No credential.
-    Nothing,
+    None,
     /// This one.
-    Credential(&'c Credential<'a, 's>),
+    Some(&'c Credential<'a, 's>),
 }
 
 /// Where a credential stood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place<'s> {
+pub enum CredentialLocation<'s> {
     /// In a header, after a scheme.
     Scheme(&'s HeaderName, &'s Scheme),
     /// In a header, by itself.
@@ -55,7 +55,7 @@ pub enum Place<'s> {
     Query(&'s QueryName),
 }
 
-impl<'p> Place<'p> {
+impl<'p> CredentialLocation<'p> {
     /// The header that holds the credential; `None` for a cookie and for the query.
     #[must_use]
     pub const fn header(self) -> Option<&'p HeaderName> {
@@ -70,14 +70,14 @@ impl<'p> Place<'p> {
     #[must_use]
     pub fn other_cookies(&self, headers: &Headers<'_>) -> Option<Vec<u8>> {
         match self {
-            Self::Cookie(name) => Some(cookie::without(headers, name)),
+            Self::Cookie(name) => Some(cookie::remove_cookie(headers, name)),
             Self::Scheme(..) | Self::Header(_) | Self::Query(_) => None,
         }
     }
 }
 
 /// For people: ``the header `authorization` (Bearer)``.
-impl fmt::Display for Place<'_> {
+impl fmt::Display for CredentialLocation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Scheme(header, scheme) => write!(f, "the header `{}` ({})", header.as_str(), scheme.as_str()),
@@ -90,7 +90,7 @@ impl fmt::Display for Place<'_> {
 
 /// Why what stands in a credential's place is not one credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CredentialFault {
+pub enum CredentialError {
     /// A place holds two, or two places hold one each.
     #[error("more than one credential is there")]
     Ambiguous,
@@ -102,7 +102,7 @@ pub enum CredentialFault {
     SchemeUnknown,
 }
 
-impl CredentialFault {
+impl CredentialError {
     /// The reason that this fault is told as.
     #[must_use]
     pub const fn reason(self) -> Reason {

@@ -2,22 +2,24 @@
 //! I/O, no logging. A snapshot is never changed; a new configuration is a new one.
 
 mod decision;
-mod shape;
+mod mutate;
 
-pub use decision::{Decision, Fault, LoggedDecisions, Tried, Verdict};
+pub use decision::{Decision, DecisionError, LoggedDecisions, ShadowOutcome, Verdict};
 
-use crate::authn::{Authentication, Authenticators, AuthnFault, Spending, Supply};
+use crate::authn::{Authentication, Authenticators, AuthnError, LookupResult, ReplayMode};
 use crate::authz::condition::Inputs;
-use crate::authz::{Access, Asked, AuthzFault, Caller, Modules, Refusal, RuleName, Rules, Selection, Trial};
-use crate::credential::{Credential, Places, Shown};
-use crate::denial::{Answers, Insufficient};
-use crate::explain::{Nobody, Observer, Step};
+use crate::authz::{
+    Access, AuthzContext, AuthzError, Caller, Denial, MatchedPolicy, Modules, RuleName, Rules, ShadowMatch,
+};
+use crate::credential::{Credential, CredentialExtractor, PresentedCredential};
+use crate::denial::{DenialResponses, Insufficient};
+use crate::explain::{NoopObserver, Observer, Step};
 use crate::http::request::{Request, SchemeSource};
 use crate::principal::Principal;
 use crate::time::Timestamp;
-use crate::upstream::{Correlation, Shape};
+use crate::upstream::{Correlation, RequestMutator};
 use bytes::Bytes;
-use shape::shape;
+use mutate::shape;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ pub struct Snapshot {
     /// Where the scheme of a request comes from.
     pub scheme: SchemeSource,
     /// Where credentials stand.
-    pub places: Places,
+    pub places: CredentialExtractor,
     /// Who vouches for callers.
     pub authenticators: Authenticators,
     /// Who may do what.
@@ -35,13 +37,13 @@ pub struct Snapshot {
     /// What organizations may do in modules; `None` where no module narrows anything.
     pub modules: Option<Modules>,
     /// What modules are told.
-    pub shape: Shape,
+    pub shape: RequestMutator,
     /// The public keys of what is minted for modules, as a JWK set.
     pub published: Bytes,
     /// Who acts for whom, for a process engine; `None` where nobody asks.
     pub correlation: Option<Correlation>,
     /// What clients are told when they are turned away.
-    pub answers: Answers,
+    pub answers: DenialResponses,
     /// How long one check may take, network and all.
     pub deadline: Duration,
     /// Which decisions are logged.
@@ -55,40 +57,40 @@ pub struct Snapshot {
 /// [`decide_with`] is given it.
 #[must_use]
 pub fn decide(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> Decision {
-    decide_with(request, snapshot, now, &Supply::Nothing)
+    decide_with(request, snapshot, now, &LookupResult::Nothing)
 }
 
-/// Decides one request again, with what the edges have brought for what [`Decision::lack`] said.
+/// Decides one request again, with what the edges have brought for what [`Decision::pending_lookup`] said.
 #[must_use]
-pub fn decide_with(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp, supply: &Supply) -> Decision {
-    decide_before(request, snapshot, now, supply, &mut Nobody)
+pub fn decide_with(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp, supply: &LookupResult) -> Decision {
+    decide_traced(request, snapshot, now, supply, &mut NoopObserver)
 }
 
 /// Decides one request before an observer, who is told every step. There is no other evaluation than this one.
 #[must_use]
-pub fn decide_before(
+pub fn decide_traced(
     request: &Request<'_>,
     snapshot: &Snapshot,
     now: Timestamp,
-    supply: &Supply,
+    supply: &LookupResult,
     observer: &mut impl Observer,
 ) -> Decision {
     let selection = snapshot.rules.select(request);
     observer.step(|| {
-        let alone = selection.as_ref().ok().and_then(Selection::describe_alone);
+        let alone = selection.as_ref().ok().and_then(MatchedPolicy::describe_alone);
         alone.unwrap_or_else(|| snapshot.rules.describe(request))
     });
-    let trial = snapshot.rules.select_trial(request);
+    let trial = snapshot.rules.select_shadow(request);
     let (mut decision, asked) = match selection {
-        Err(refusal) => (refused(refusal, observer), Questioned::NOBODY),
+        Err(refusal) => (refused(refusal, observer), AuthnResult::NOBODY),
         Ok(selection) => {
             if selection.is_narrowed() {
                 observer.step(|| selection.describe_route());
             }
-            let asked = authenticate(selection.access(), request, snapshot, now, supply, Spending::Spend, observer);
+            let asked = authenticate(selection.access(), request, snapshot, now, supply, ReplayMode::Record, observer);
             // What was asked for once is not asked for again: a proof can't be shown twice.
-            let again = if trial.is_some() { asked.clone() } else { Questioned::NOBODY };
-            (conclude(&selection, asked, request, snapshot, now, observer), again)
+            let again = if trial.is_some() { asked.clone() } else { AuthnResult::NOBODY };
+            (authorize_and_mutate(&selection, asked, request, snapshot, now, observer), again)
         }
     };
     let inputs = Inputs {
@@ -107,44 +109,44 @@ pub fn decide_before(
 
 /// What became of the question who is there, and what it was asked about.
 #[derive(Debug, Clone)]
-struct Questioned<'a, 's> {
+struct AuthnResult<'a, 's> {
     authentication: Authentication,
     credential: Option<Credential<'a, 's>>,
 }
 
-impl Questioned<'_, '_> {
-    const NOBODY: Self = Self { authentication: Authentication::NotAsked, credential: None };
+impl AuthnResult<'_, '_> {
+    const NOBODY: Self = Self { authentication: Authentication::NotRequired, credential: None };
 }
 
 /// Holds whoever is there against what is asked for.
-fn conclude(
-    selection: &Selection<'_, '_>,
-    asked: Questioned<'_, '_>,
+fn authorize_and_mutate(
+    selection: &MatchedPolicy<'_, '_>,
+    asked: AuthnResult<'_, '_>,
     request: &Request<'_>,
     snapshot: &Snapshot,
     now: Timestamp,
     observer: &mut impl Observer,
 ) -> Decision {
-    let Questioned { authentication, credential } = asked;
-    let mut decision = Decision::refused(Fault::Internal);
+    let AuthnResult { authentication, credential } = asked;
+    let mut decision = Decision::refused(DecisionError::Internal);
     decision.rule = selection.rule().cloned();
 
     let access = selection.access();
-    if let Authentication::Accepted(principal) = &authentication {
+    if let Authentication::Authenticated(principal) = &authentication {
         decision.principal = Some(Arc::clone(principal));
     }
     let module = snapshot.modules.as_ref().and_then(|modules| modules.narrow(request));
     if let Some(module) = &module {
         observer.step(|| module.describe(&authentication));
     }
-    let against = Asked { module: module.as_ref(), request, now };
-    let granted = selection.authorize(&against, authentication, observer).map_err(|Refusal { fault, rule }| {
+    let against = AuthzContext { module: module.as_ref(), request, now };
+    let granted = selection.authorize(&against, authentication, observer).map_err(|Denial { fault, rule }| {
         decision.rule = rule;
         fault
     });
     decision.verdict = match granted {
         Err(fault) => {
-            let told = decision.principal.as_deref().filter(|_| snapshot.answers.tell_permissions());
+            let told = decision.principal.as_deref().filter(|_| snapshot.answers.discloses_permissions());
             decision.insufficient = told.and_then(|caller| insufficient(caller, selection, &fault));
             Verdict::Deny(fault.into())
         }
@@ -153,9 +155,9 @@ fn conclude(
                 decision.authenticator = Some(principal.authenticator().clone());
             }
             let shown = match (access, &credential) {
-                (Access::Public | Access::Preflight | Access::Denied, _) => Shown::NotAsked,
-                (Access::Authenticated | Access::Optional, None) => Shown::Nothing,
-                (Access::Authenticated | Access::Optional, Some(credential)) => Shown::Credential(credential),
+                (Access::Public | Access::Preflight | Access::Denied, _) => PresentedCredential::NotRequired,
+                (Access::Authenticated | Access::Optional, None) => PresentedCredential::None,
+                (Access::Authenticated | Access::Optional, Some(credential)) => PresentedCredential::Some(credential),
             };
             let rule = decision.rule.as_ref().map(RuleName::as_str);
             shape(&grant, shown, request, rule, (snapshot, now), observer)
@@ -167,22 +169,22 @@ fn conclude(
 /// What a rule that is tried out would come to, for whoever was found to be there. Where nobody was asked for, it looks by itself, and
 /// neither spends what it finds nor waits for what is lacking.
 fn tried(
-    trial: &Trial<'_, '_>,
-    asked: Questioned<'_, '_>,
+    trial: &ShadowMatch<'_, '_>,
+    asked: AuthnResult<'_, '_>,
     request: &Request<'_>,
     snapshot: &Snapshot,
     now: Timestamp,
-    supply: &Supply,
+    supply: &LookupResult,
     observer: &mut impl Observer,
-) -> Tried {
-    let Trial { selection, rule } = trial;
+) -> ShadowOutcome {
+    let ShadowMatch { selection, rule } = trial;
     let asked = match asked.authentication {
-        Authentication::NotAsked => {
-            authenticate(selection.access(), request, snapshot, now, supply, Spending::Look, &mut Nobody)
+        Authentication::NotRequired => {
+            authenticate(selection.access(), request, snapshot, now, supply, ReplayMode::Peek, &mut NoopObserver)
         }
-        Authentication::Absent | Authentication::Accepted(_) | Authentication::Rejected(_) => asked,
+        Authentication::Missing | Authentication::Authenticated(_) | Authentication::Failed(_) => asked,
     };
-    let fault = match conclude(selection, asked, request, snapshot, now, &mut Nobody).verdict {
+    let fault = match authorize_and_mutate(selection, asked, request, snapshot, now, &mut NoopObserver).verdict {
         Verdict::Allow(_) => None,
         Verdict::Deny(fault) => Some(fault),
     };
@@ -198,23 +200,27 @@ fn tried(
             },
         )
     });
-    Tried { rule: (*rule).clone(), fault }
+    ShadowOutcome { rule: (*rule).clone(), fault }
 }
 
 /// What is settled before anybody is asked for.
-fn refused(refusal: Refusal, observer: &mut impl Observer) -> Decision {
-    let Refusal { fault, rule } = refusal;
+fn refused(refusal: Denial, observer: &mut impl Observer) -> Decision {
+    let Denial { fault, rule } = refusal;
     match &fault {
         // Has been told with the rules that match.
-        AuthzFault::NoRule => {}
+        AuthzError::NoRule => {}
         fault => observer.step(|| Step::failed("route", fault.to_string())),
     }
     Decision { rule, ..Decision::refused(fault.into()) }
 }
 
 /// What a caller lacks, if it is permissions.
-fn insufficient(caller: &Principal, selection: &Selection<'_, '_>, fault: &AuthzFault) -> Option<Box<Insufficient>> {
-    let AuthzFault::PermissionMissing(missing) = fault else { return None };
+fn insufficient(
+    caller: &Principal,
+    selection: &MatchedPolicy<'_, '_>,
+    fault: &AuthzError,
+) -> Option<Box<Insufficient>> {
+    let AuthzError::PermissionMissing(missing) = fault else { return None };
     let mut required = selection.required_permissions();
     if !required.contains(missing) {
         required.push(missing.clone());
@@ -228,14 +234,14 @@ fn authenticate<'a, 's>(
     request: &Request<'a>,
     snapshot: &'s Snapshot,
     now: Timestamp,
-    supply: &Supply,
-    spending: Spending,
+    supply: &LookupResult,
+    replay_mode: ReplayMode,
     observer: &mut impl Observer,
-) -> Questioned<'a, 's> {
+) -> AuthnResult<'a, 's> {
     match access {
         Access::Public | Access::Preflight | Access::Denied => {
             observer.step(|| Step::noted("credential", "not looked for: the rule does not ask who is there"));
-            return Questioned::NOBODY;
+            return AuthnResult::NOBODY;
         }
         Access::Authenticated | Access::Optional => {}
     }
@@ -243,24 +249,24 @@ fn authenticate<'a, 's>(
     let (authentication, credential) = match snapshot.places.find(request) {
         Err(fault) => {
             observer.step(|| Step::failed("credential", fault.to_string()));
-            (Authentication::Rejected(AuthnFault::Credential(fault)), None)
+            (Authentication::Failed(AuthnError::Credential(fault)), None)
         }
         Ok(None) => {
             observer.step(|| Step::noted("credential", "there is none"));
             // The certificate belongs to the connection and not to the request: it speaks where no credential does.
             match snapshot.authenticators.authenticate_peer(request.peer, observer) {
-                None => (Authentication::Absent, None),
-                Some(Ok(principal)) => (Authentication::Accepted(principal), None),
-                Some(Err(fault)) => (Authentication::Rejected(fault), None),
+                None => (Authentication::Missing, None),
+                Some(Ok(principal)) => (Authentication::Authenticated(principal), None),
+                Some(Err(fault)) => (Authentication::Failed(fault), None),
             }
         }
         Ok(Some(credential)) => {
             observer.step(|| Step::passed("credential", format!("one, in {}", credential.place)));
-            match snapshot.authenticators.authenticate(&credential, request, now, supply, spending, observer) {
-                Ok(principal) => (Authentication::Accepted(principal), Some(credential)),
-                Err(fault) => (Authentication::Rejected(fault), None),
+            match snapshot.authenticators.authenticate(&credential, request, now, supply, replay_mode, observer) {
+                Ok(principal) => (Authentication::Authenticated(principal), Some(credential)),
+                Err(fault) => (Authentication::Failed(fault), None),
             }
         }
     };
-    Questioned { authentication, credential }
+    AuthnResult { authentication, credential }
 }

@@ -5,11 +5,11 @@
 mod accept;
 mod body;
 mod challenge;
-mod extra;
+mod custom_headers;
 mod html;
 mod permissions;
 mod redirect;
-mod retry;
+mod retry_after;
 mod status;
 mod style;
 mod text;
@@ -17,22 +17,22 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use extra::{ExtraHeader, ExtraHeaderFault};
+pub use custom_headers::{ExtraHeader, ExtraHeaderError};
 pub use permissions::Insufficient;
-pub use redirect::{OwnHost, OwnHostFault, Redirect, ReturnParameter, ReturnParameterFault};
-pub use status::{Status, StatusFault};
-pub use style::{BodyStyle, ChallengeSchemes, Realm, RealmFault, Style, Undecided};
-pub use text::{DetailFault, DetailText};
+pub use redirect::{OwnHost, OwnHostError, Redirect, ReturnParameter, ReturnParameterError};
+pub use status::{Status, StatusError};
+pub use style::{BodyStyle, ChallengeSchemes, OnError, Realm, RealmError, Style};
+pub use text::{DetailError, DetailText};
 
 use crate::http::request::{Headers, Request};
 use crate::reason::{Class, Reason};
-use body::Form;
+use body::Representation;
 use bytes::Bytes;
 use std::collections::HashMap;
 
 /// A complete answer to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct DenialResponse {
     /// The HTTP status: 400, 401, 403 or 503, what the operator says instead of 401 and 403, or 302 to log in.
     pub status: Status,
     /// The headers, each once, with names in lower case.
@@ -60,7 +60,7 @@ impl AnswerHeader {
     }
 }
 
-impl Answer {
+impl DenialResponse {
     /// The value of a header, by its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
@@ -70,43 +70,43 @@ impl Answer {
 
 /// Who is turned away, and for what.
 #[derive(Debug, Clone, Copy)]
-pub struct Denied<'d, 'r> {
+pub struct DenialContext<'d, 'r> {
     /// Why.
     pub reason: Reason,
     /// The name of the rule that decided; `None` when none did.
     pub rule: Option<&'d str>,
-    /// What the caller lacks, where [`Answers::tell_permissions`].
+    /// What the caller lacks, where [`DenialResponses::discloses_permissions`].
     pub insufficient: Option<&'d Insufficient>,
     /// What is known of the request.
-    pub seen: Seen<'d, 'r>,
+    pub seen: ParsedRequest<'d, 'r>,
 }
 
 /// What is known of a request that is turned away.
 #[derive(Debug, Clone, Copy)]
-pub enum Seen<'d, 'r> {
+pub enum ParsedRequest<'d, 'r> {
     /// Nothing: it was not read.
-    Nothing,
+    None,
     /// Its headers; the rest can't be decided on.
-    Headers(&'d Headers<'r>),
+    HeadersOnly(&'d Headers<'r>),
     /// All of it.
-    Request(&'d Request<'r>),
+    Full(&'d Request<'r>),
 }
 
-impl<'d, 'r> Seen<'d, 'r> {
+impl<'d, 'r> ParsedRequest<'d, 'r> {
     /// What was read of a request: itself, or its headers at least.
     #[must_use]
     pub const fn of(request: Option<&'d Request<'r>>, headers: Option<&'d Headers<'r>>) -> Self {
         match (request, headers) {
-            (Some(request), _) => Self::Request(request),
-            (None, Some(headers)) => Self::Headers(headers),
-            (None, None) => Self::Nothing,
+            (Some(request), _) => Self::Full(request),
+            (None, Some(headers)) => Self::HeadersOnly(headers),
+            (None, None) => Self::None,
         }
     }
 }
 
 /// The answers of a configuration.
 #[derive(Debug)]
-pub struct Answers {
+pub struct DenialResponses {
     style: Style,
     by_reason: Vec<Forms>,
     by_rule: HashMap<Box<str>, Forms>,
@@ -126,26 +126,26 @@ pub struct RuleAnswer {
 
 /// One answer in each form.
 #[derive(Debug)]
-struct Forms([Answer; Form::ALL.len()]);
+struct Forms([DenialResponse; Representation::ALL.len()]);
 
 impl Forms {
     /// `reason` gives the headers, `status` and `text` are what is told.
     fn new(reason: Reason, status: Status, text: &str, style: &Style) -> Self {
-        Self(Form::ALL.map(|form| answer(reason, status, text, form, style)))
+        Self(Representation::ALL.map(|form| answer(reason, status, text, form, style)))
     }
 
-    const fn get(&self, form: Form) -> &Answer {
+    const fn get(&self, form: Representation) -> &DenialResponse {
         let Self([own, text, html, grpc]) = self;
         match form {
-            Form::Own => own,
-            Form::Text => text,
-            Form::Html => html,
-            Form::Grpc => grpc,
+            Representation::Own => own,
+            Representation::Text => text,
+            Representation::Html => html,
+            Representation::Grpc => grpc,
         }
     }
 }
 
-impl Answers {
+impl DenialResponses {
     /// Makes the answers in a style, those of rules that have their own, and a way to log in if there is one.
     #[must_use]
     pub fn new(style: Style, rules: &[RuleAnswer], redirect: Option<Redirect>) -> Self {
@@ -153,7 +153,7 @@ impl Answers {
             |reason: &Reason| Forms::new(*reason, style.status(reason.class()), text::of(*reason, style.body), &style);
         let by_reason = Reason::ALL.iter().map(general).collect();
         let of_rule = |RuleAnswer { rule, status, detail }: &RuleAnswer| {
-            let text = detail.as_ref().map_or_else(|| status.in_words(), DetailText::as_str);
+            let text = detail.as_ref().map_or_else(|| status.canonical_reason(), DetailText::as_str);
             (rule.clone(), Forms::new(Reason::RuleDenied, *status, text, &style))
         };
         let by_rule = rules.iter().map(of_rule).collect();
@@ -162,13 +162,13 @@ impl Answers {
 
     /// What becomes of a check that could not be decided.
     #[must_use]
-    pub const fn undecided(&self) -> Undecided {
+    pub const fn undecided(&self) -> OnError {
         self.style.undecided
     }
 
     /// Whether whoever lacks permissions is told which.
     #[must_use]
-    pub const fn tell_permissions(&self) -> bool {
+    pub const fn discloses_permissions(&self) -> bool {
         match self.style.body {
             BodyStyle::Error => true,
             BodyStyle::Problem | BodyStyle::Detail | BodyStyle::Orchescala => false,
@@ -177,13 +177,13 @@ impl Answers {
 
     /// The answer to whoever is turned away.
     #[must_use]
-    pub fn to(&self, denied: &Denied<'_, '_>) -> Answer {
+    pub fn to(&self, denied: &DenialContext<'_, '_>) -> DenialResponse {
         let form = match denied.seen {
-            Seen::Nothing => Form::Own,
-            Seen::Headers(headers) => body::form(headers, self.style.body),
-            Seen::Request(request) => body::form(&request.headers, self.style.body),
+            ParsedRequest::None => Representation::Own,
+            ParsedRequest::HeadersOnly(headers) => body::form(headers, self.style.body),
+            ParsedRequest::Full(request) => body::form(&request.headers, self.style.body),
         };
-        if let (Some(redirect), Form::Html, Seen::Request(request), Class::Unauthenticated) =
+        if let (Some(redirect), Representation::Html, ParsedRequest::Full(request), Class::Unauthenticated) =
             (&self.redirect, form, denied.seen, denied.reason.class())
             && redirect::is_navigation(request)
         {
@@ -194,14 +194,14 @@ impl Answers {
 
     /// The status and the sentence alone, for whoever is told in another way than by HTTP.
     #[must_use]
-    pub fn sentence(&self, denied: &Denied<'_, '_>) -> (Status, String) {
+    pub fn sentence(&self, denied: &DenialContext<'_, '_>) -> (Status, String) {
         // A gRPC client is told the sentence and nothing else.
-        let Answer { status, headers: _, body } = self.in_form(denied, Form::Grpc);
+        let DenialResponse { status, headers: _, body } = self.in_form(denied, Representation::Grpc);
         (status, String::from_utf8_lossy(&body).into_owned())
     }
 
-    fn in_form(&self, denied: &Denied<'_, '_>, form: Form) -> Answer {
-        let Denied { reason, rule, insufficient, seen: _ } = denied;
+    fn in_form(&self, denied: &DenialContext<'_, '_>, form: Representation) -> DenialResponse {
+        let DenialContext { reason, rule, insufficient, seen: _ } = denied;
         match reason.class() {
             Class::Forbidden => {
                 // What a rule says of itself comes before what is said of permissions.
@@ -209,17 +209,17 @@ impl Answers {
                 if let Some(forms) = of_rule {
                     return forms.get(form).clone();
                 }
-                if let (true, Some(insufficient)) = (self.tell_permissions(), insufficient) {
+                if let (true, Some(insufficient)) = (self.discloses_permissions(), insufficient) {
                     let status = self.style.status(Class::Forbidden);
                     return answer(*reason, status, &insufficient.to_string(), form, &self.style);
                 }
             }
-            Class::Unauthenticated | Class::Refused | Class::Unavailable => {}
+            Class::Unauthenticated | Class::BadRequest | Class::Unavailable => {}
         }
         self.general(*reason, form)
     }
 
-    fn general(&self, reason: Reason, form: Form) -> Answer {
+    fn general(&self, reason: Reason, form: Representation) -> DenialResponse {
         // `Reason::ALL` is in the order of declaration, so the number of a variant is its place.
         let made = self.by_reason.get(reason as usize).map(|forms| forms.get(form).clone());
         made.unwrap_or_else(|| {
@@ -228,28 +228,28 @@ impl Answers {
         })
     }
 
-    fn redirected(&self, redirect: &Redirect, request: &Request<'_>) -> Answer {
+    fn redirected(&self, redirect: &Redirect, request: &Request<'_>) -> DenialResponse {
         let mut headers = vec![
             AnswerHeader::made("location", redirect.location(request)),
             AnswerHeader::fixed("cache-control", "no-store"),
         ];
         headers.extend(self.style.extra.iter().map(ExtraHeader::header));
-        Answer { status: Status::FOUND, headers, body: Bytes::new() }
+        DenialResponse { status: Status::FOUND, headers, body: Bytes::new() }
     }
 }
 
-fn answer(reason: Reason, status: Status, text: &str, form: Form, style: &Style) -> Answer {
+fn answer(reason: Reason, status: Status, text: &str, form: Representation, style: &Style) -> DenialResponse {
     let mut headers = Vec::with_capacity(style.extra.len().saturating_add(6));
     headers.push(AnswerHeader::fixed("content-type", form.media_type(style.body)));
     // For calls too: Envoy turns a denial of gRPC into HTTP 200, and browsers read grpc-web.
     headers.push(AnswerHeader::fixed("cache-control", "no-store"));
     headers.push(AnswerHeader::fixed("x-content-type-options", "nosniff"));
-    if form == Form::Html {
+    if form == Representation::Html {
         headers.push(AnswerHeader::fixed("content-security-policy", html::POLICY));
     }
     headers.extend(challenge::of(reason, style).map(|value| AnswerHeader::made("www-authenticate", value)));
-    headers.extend(retry::after(reason).map(|seconds| AnswerHeader::made("retry-after", seconds.to_string())));
+    headers.extend(retry_after::after(reason).map(|seconds| AnswerHeader::made("retry-after", seconds.to_string())));
     headers.extend(style.extra.iter().map(ExtraHeader::header));
     let body = form.body(style.body, status, text);
-    Answer { status, headers, body: Bytes::from(body) }
+    DenialResponse { status, headers, body: Bytes::from(body) }
 }

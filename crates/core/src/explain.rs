@@ -9,11 +9,11 @@ pub trait Observer {
     fn step(&mut self, step: impl FnOnce() -> Step);
 }
 
-/// Nobody listens: costs nothing.
+/// NoopObserver listens: costs nothing.
 #[derive(Debug, Clone, Copy)]
-pub struct Nobody;
+pub struct NoopObserver;
 
-impl Observer for Nobody {
+impl Observer for NoopObserver {
     fn step(&mut self, _: impl FnOnce() -> Step) {}
 }
 

@@ -15,23 +15,23 @@
 //!   reached without it.
 //! - `proof`: tokens that bring the key along that they are signed with, for those who hold the right key against it.
 //!
-//! Everything that goes wrong with a token is a [`TokenFault`], with a key a [`KeyFault`] or a [`JwkFault`], with a set of
-//! keys a [`JwksFault`]. None holds a byte of the token or of the key.
+//! Everything that goes wrong with a token is a [`TokenError`], with a key a [`KeyError`] or a [`JwkError`], with a set of
+//! keys a [`JwksError`]. None holds a byte of the token or of the key.
 
 mod algorithm;
 mod claims;
 mod compact;
-mod fault;
+mod dpop_proof;
+mod error;
 mod header;
 mod json;
 mod jwk;
 mod jwks;
 mod key;
-mod key_fault;
+mod key_error;
 mod key_id;
 mod keyset;
 mod pem;
-mod proof;
 mod published;
 mod sign;
 #[cfg(test)]
@@ -39,20 +39,20 @@ pub(crate) mod testing;
 mod validity;
 mod verify;
 
-pub use algorithm::{Algorithm, Family};
-pub use claims::{ClaimFault, Claims, NumericDate};
+pub use algorithm::{Algorithm, KeyType};
+pub use claims::{ClaimError, Claims, NumericDate};
 pub use compact::MAX_TOKEN_BYTES;
-pub use fault::{Part, TokenFault};
+pub use dpop_proof::{ProofError, UnverifiedDpopProof};
+pub use error::{Part, TokenError};
 pub use header::JoseHeader;
-pub use json::{JsonFault, holds_beyond_64_bits, is_beyond_64_bits, read_json};
-pub use jwk::{JwkFault, Word};
-pub use jwks::{Jwks, JwksFault, SkippedKey};
+pub use json::{JsonError, holds_beyond_64_bits, is_beyond_64_bits, read_json};
+pub use jwk::{JwkError, SafeToken};
+pub use jwks::{Jwks, JwksError, SkippedKey};
 pub use key::{Fingerprint, KeyIdentity, Thumbprint, VerificationKey, Verifier};
-pub use key_fault::{CurveName, KeyFault, KeyKind, Label};
+pub use key_error::{CurveName, KeyError, KeyKind, Label};
 pub use key_id::KeyId;
-pub use keyset::{KeySet, KeySetFault};
-pub use proof::{ProofFault, UnverifiedProof};
-pub use published::PublishedKey;
-pub use sign::{PrivateText, SigningFault, SigningKey};
+pub use keyset::{KeySet, KeySetError};
+pub use published::PublicJwk;
+pub use sign::{SecretString, SigningError, SigningKey};
 pub use validity::Validity;
 pub use verify::{UnverifiedToken, VerifiedToken};

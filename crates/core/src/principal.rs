@@ -1,10 +1,10 @@
 //! Who is asking: the outcome of authentication in the words that rules and headers speak. Knows no token and no key.
 
+mod claim_mapping;
 mod claim_path;
-mod identity_claims;
 
-pub use claim_path::{ClaimPath, ClaimPathFault};
-pub use identity_claims::{IdentityClaimFault, IdentityClaimProblem, IdentityClaims, JsonType};
+pub use claim_mapping::{ClaimMapping, IdentityClaimError, IdentityClaimProblem, JsonType};
+pub use claim_path::{ClaimPath, ClaimPathError};
 
 use crate::jose::Claims;
 use crate::time::Timestamp;
@@ -36,14 +36,14 @@ pub struct Principal {
     authenticator: AuthenticatorName,
     claims: Arc<Claims>,
     identity: Identity,
-    absent: Arc<AbsentValues>,
-    proof: Proof,
+    absent: Arc<NullStrings>,
+    proof: AuthMethod,
     valid_until: Timestamp,
 }
 
 /// What a caller has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub enum AuthMethod {
     /// A token, which says itself for how long and for whom it is good.
     Token,
     /// A secret that is good for as long as we say, and for whoever has it: nobody else is to see it.
@@ -66,26 +66,26 @@ pub struct Identity {
     /// The scopes of its token (RFC 6749 §3.3).
     pub scopes: Vec<Box<str>>,
     /// Whether one of its roles grants everything.
-    pub reach: Reach,
+    pub reach: PermissionScope,
 }
 
 /// How far permissions reach.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum PermissionScope {
     /// As far as they are named.
     #[default]
-    Named,
+    Listed,
     /// Everywhere: a role grants `*`. No claim says this by itself.
-    Everything,
+    All,
 }
 
 impl Identity {
     /// Whether the caller has a permission.
     #[must_use]
-    pub fn may(&self, permission: &str) -> bool {
+    pub fn has_permission(&self, permission: &str) -> bool {
         match self.reach {
-            Reach::Everything => true,
-            Reach::Named => self.permissions.iter().any(|one| **one == *permission),
+            PermissionScope::All => true,
+            PermissionScope::Listed => self.permissions.iter().any(|one| **one == *permission),
         }
     }
 }
@@ -95,8 +95,8 @@ impl Principal {
         authenticator: AuthenticatorName,
         claims: impl Into<Arc<Claims>>,
         identity: Identity,
-        absent: Arc<AbsentValues>,
-        proof: Proof,
+        absent: Arc<NullStrings>,
+        proof: AuthMethod,
     ) -> Self {
         let valid_until = Timestamp::NEVER;
         Self { authenticator, claims: claims.into(), identity, absent, proof, valid_until }
@@ -132,7 +132,7 @@ impl Principal {
 
     /// What it has shown.
     #[must_use]
-    pub const fn proof(&self) -> Proof {
+    pub const fn proof(&self) -> AuthMethod {
         self.proof
     }
 
@@ -163,23 +163,23 @@ impl Principal {
 
 /// Which permissions roles grant.
 #[derive(Debug, Default)]
-pub struct Grants(HashMap<Box<str>, Granted>);
+pub struct RolePermissions(HashMap<Box<str>, RoleGrant>);
 
 /// What one role grants.
 #[derive(Debug)]
-enum Granted {
+enum RoleGrant {
     Everything,
     These(Vec<Box<str>>),
 }
 
-impl Grants {
+impl RolePermissions {
     /// What each role grants; `*` is everything.
     pub fn new<'t>(grants: impl IntoIterator<Item = (&'t str, Vec<&'t str>)>) -> Self {
         let granted = |list: Vec<&str>| {
             if list.contains(&"*") {
-                Granted::Everything
+                RoleGrant::Everything
             } else {
-                Granted::These(list.into_iter().map(Box::from).collect())
+                RoleGrant::These(list.into_iter().map(Box::from).collect())
             }
         };
         Self(grants.into_iter().map(|(role, list)| (role.into(), granted(list))).collect())
@@ -193,8 +193,8 @@ impl Grants {
         let Identity { roles, permissions, reach, .. } = identity;
         for granted in roles.iter().filter_map(|role| self.0.get(role)) {
             match granted {
-                Granted::Everything => *reach = Reach::Everything,
-                Granted::These(list) => {
+                RoleGrant::Everything => *reach = PermissionScope::All,
+                RoleGrant::These(list) => {
                     for permission in list {
                         if !permissions.contains(permission) {
                             permissions.push(permission.clone());
@@ -208,9 +208,9 @@ impl Grants {
 
 /// String values that mean "no value": `BiFrost` writes the text `None` for a user without an organization.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct AbsentValues(Vec<Box<str>>);
+pub struct NullStrings(Vec<Box<str>>);
 
-impl AbsentValues {
+impl NullStrings {
     /// The texts that stand for "no value".
     pub fn new(texts: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
         Self(texts.into_iter().map(Into::into).collect())

@@ -11,7 +11,7 @@ pub enum Class {
     /// The caller is known, or need not be, and may not do this: 403 (RFC 9110 §15.5.4).
     Forbidden,
     /// The request itself can be read in more than one way: 400 (RFC 9110 §15.5.1).
-    Refused,
+    BadRequest,
     /// modgud could not decide: 503 (RFC 9110 §15.6.4).
     Unavailable,
 }
@@ -21,7 +21,7 @@ impl Class {
     #[must_use]
     pub const fn decision(self) -> &'static str {
         match self {
-            Self::Unauthenticated | Self::Forbidden | Self::Refused => "denied",
+            Self::Unauthenticated | Self::Forbidden | Self::BadRequest => "denied",
             Self::Unavailable => "unavailable",
         }
     }
@@ -32,7 +32,7 @@ impl Class {
         match self {
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden => "forbidden",
-            Self::Refused => "refused",
+            Self::BadRequest => "refused",
             Self::Unavailable => "unavailable",
         }
     }
@@ -168,16 +168,16 @@ reasons! {
     ConditionError, Forbidden, "condition_error",
         "the rule's `when` can't be evaluated for this request";
     /// The request lacks what every HTTP request has, or holds what none may.
-    RequestMalformed, Refused, "request_malformed",
+    RequestMalformed, BadRequest, "request_malformed",
         "the request's method, headers or attributes are not those of an HTTP request";
     /// The path can be read in more than one way.
-    PathAmbiguous, Refused, "path_ambiguous",
+    PathAmbiguous, BadRequest, "path_ambiguous",
         "the request's path can be read in more than one way";
     /// The host can be read in more than one way.
-    HostAmbiguous, Refused, "host_ambiguous",
+    HostAmbiguous, BadRequest, "host_ambiguous",
         "the request's host can be read in more than one way";
     /// The body may say something that matters, and can't be read for certain.
-    BodyUnreadable, Refused, "body_unreadable",
+    BodyUnreadable, BadRequest, "body_unreadable",
         "the request's body, which may name somebody to act for, is not there whole or can be read in more than one way";
     /// The keys that would prove the token can't be had.
     KeysUnavailable, Unavailable, "keys_unavailable",

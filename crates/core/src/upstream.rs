@@ -3,33 +3,33 @@
 
 mod correlation;
 mod forward;
+mod header_encoding;
 mod identity;
 mod json;
 mod metadata;
 mod mint;
 mod overrides;
 mod removal;
-mod source;
 mod strip;
-mod written;
+mod value;
 
 pub use correlation::{
-    BodyFault, Correlated, Correlation, CorrelationFault, IdentityCorrelation, Impersonation, ImpersonationSource,
-    InstanceSources, MediaTypeFault, PARAMETER, Part, PartFault, ReadFault, SigningSecret, VerifyFault,
+    BodyError, Correlation, CorrelationError, CorrelationField, CorrelationOutcome, IdentityCorrelation, Impersonation,
+    ImpersonationSource, InstanceSources, MediaTypeError, PARAMETER, PartError, ReadError, SigningSecret, VerifyError,
 };
 pub use forward::Forward;
-pub use identity::{IdentityFault, IdentityHeader, IdentityHeaders, Unwritable};
-pub use metadata::{ALWAYS_TOLD, Computed, Metadata, Told};
-pub use mint::{Mint, MintFault, MintedClaimFault, Minter, OUR_CLAIMS};
+pub use header_encoding::{EncodeError, HeaderEncoding, MOST_BYTES};
+pub use identity::{IdentityError, IdentityHeader, IdentityHeaders, OnEncodeError};
+pub use metadata::{BUILTIN_KEYS, Computed, Metadata, MetadataValue};
+pub use mint::{Mint, MintError, MintedClaimError, Minter, RESERVED_CLAIMS};
 pub use overrides::{OVERRIDE_HEADERS, OverrideHeader};
 pub use removal::Removals;
-pub use source::{Fact, Origin, Source};
-pub use strip::{StripPattern, StripPatternFault};
-pub use written::{Form, MOST_BYTES, Problem};
+pub use strip::{StripPattern, StripPatternError};
+pub use value::{HeaderValueSource, PrincipalField, ValueSource};
 
 use crate::authz::condition::Inputs;
-use crate::authz::{Caller, Grant};
-use crate::credential::Shown;
+use crate::authz::{Caller, Permit};
+use crate::credential::PresentedCredential;
 use crate::http::header::{HeaderName, HeaderText};
 use crate::http::request::Request;
 use crate::time::Timestamp;
@@ -37,7 +37,7 @@ use bytes::Bytes;
 
 /// How a configuration shapes requests.
 #[derive(Debug)]
-pub struct Shape {
+pub struct RequestMutator {
     /// The identity headers.
     pub identity: IdentityHeaders,
     /// What becomes of the credential.
@@ -48,13 +48,13 @@ pub struct Shape {
 
 /// Why a request can't be handed on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ShapeFault {
+pub enum ShapeError {
     /// A value that modules rely on can't be written into its header.
     #[error(transparent)]
-    Identity(#[from] IdentityFault),
+    Identity(#[from] IdentityError),
     /// No token could be minted.
     #[error("no token could be minted for the module: {0}")]
-    Unminted(#[from] MintFault),
+    Unminted(#[from] MintError),
 }
 
 /// The changes that Envoy is to make to a request that is let through. No name is in both lists: Envoy would remove it.
@@ -70,19 +70,19 @@ pub struct Mutations {
     pub dropped: Vec<HeaderName>,
 }
 
-impl Shape {
+impl RequestMutator {
     /// The changes for one request, and for what it has shown to its rule.
     ///
     /// # Errors
-    /// [`ShapeFault`] when what the module relies on can't be written.
+    /// [`ShapeError`] when what the module relies on can't be written.
     pub fn mutations(
         &self,
-        grant: &Grant,
-        shown: Shown<'_, '_, '_>,
+        grant: &Permit,
+        shown: PresentedCredential<'_, '_, '_>,
         request: &Request<'_>,
         rule: Option<&str>,
         now: Timestamp,
-    ) -> Result<Mutations, ShapeFault> {
+    ) -> Result<Mutations, ShapeError> {
         let mut mutations = Mutations::default();
         let principal = match grant.caller() {
             Caller::Known(principal) => Some(&**principal),
@@ -90,14 +90,16 @@ impl Shape {
         };
         let headers = &request.headers;
         let credential = match shown {
-            Shown::Credential(credential) => credential.place.header(),
-            Shown::NotAsked | Shown::Nothing => None,
+            PresentedCredential::Some(credential) => credential.place.header(),
+            PresentedCredential::NotRequired | PresentedCredential::None => None,
         };
         self.identity.apply(&Inputs { request, pattern: None, rule, principal, now }, credential, &mut mutations)?;
         match shown {
-            Shown::NotAsked => {}
-            Shown::Nothing => self.forward.nothing_shown(principal, (headers, now), &mut mutations)?,
-            Shown::Credential(credential) => {
+            PresentedCredential::NotRequired => {}
+            PresentedCredential::None => {
+                self.forward.apply_without_credential(principal, (headers, now), &mut mutations)?
+            }
+            PresentedCredential::Some(credential) => {
                 self.forward.apply(credential, principal, (headers, now), &mut mutations)?;
             }
         }

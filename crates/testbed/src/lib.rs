@@ -10,7 +10,7 @@ pub use process::Process;
 use http::HttpError;
 use launch::{ENVOY_YAML, Launch, Modules};
 use modgud::envoy::bootstrap::{Endpoints, sample};
-use modgud_core::jose::{Algorithm, SigningFault, SigningKey};
+use modgud_core::jose::{Algorithm, SigningError, SigningKey};
 use rustix::process::Signal;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -54,7 +54,7 @@ pub enum TestbedError {
     Folder(#[from] io::Error),
     /// No key could be made.
     #[error(transparent)]
-    Key(#[from] SigningFault),
+    Key(#[from] SigningError),
     /// Envoy's admin interface does not answer as expected.
     #[error("Envoy's admin interface: {0}")]
     Http(#[from] HttpError),

@@ -1,6 +1,6 @@
 //! The steps of the walk: what is sent, what has to come back, and what is worth showing of it.
 
-use modgud_core::jose::{Algorithm, SigningFault, SigningKey};
+use modgud_core::jose::{Algorithm, SigningError, SigningKey};
 use modgud_core::time::Timestamp;
 use modgud_testbed::http::Exchange;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ pub(super) struct Step {
 /// The steps can't be made.
 #[derive(Debug, thiserror::Error)]
 #[error("the tokens for the walk can't be signed: {0}")]
-pub(super) struct StepError(#[from] SigningFault);
+pub(super) struct StepError(#[from] SigningError);
 
 impl Step {
     fn new(title: &'static str, path: &'static str, expected: u16) -> Self {

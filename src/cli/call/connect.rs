@@ -1,6 +1,6 @@
 //! The connection of `modgud call`: TCP or a socket in the file system, plain or under TLS.
 
-use crate::net::listen_addr::{Address, SocketPath};
+use crate::net::listen_addr::{ListenAddr, SocketPath};
 use hyper_util::rt::TokioIo;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -54,8 +54,8 @@ fn root(error: &dyn std::error::Error) -> String {
 pub(super) async fn connect(address: &str, tls: Tls) -> Result<Channel, ConnectError> {
     let failed = |error| ConnectError::Transport { address: address.to_owned(), error };
     let socket = match address.parse() {
-        Ok(Address::Unix(path)) => Some(path),
-        Ok(Address::Tcp(_)) | Err(_) => None,
+        Ok(ListenAddr::Unix(path)) => Some(path),
+        Ok(ListenAddr::Tcp(_)) | Err(_) => None,
     };
     let host = if socket.is_some() { LOCAL } else { address };
     let scheme = if tls.ca.is_some() { "https" } else { "http" };

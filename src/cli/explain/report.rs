@@ -3,11 +3,11 @@
 use super::super::Exit;
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::{read, read_headers};
-use modgud_core::authn::{Lack, Supply};
+use modgud_core::authn::{LookupResult, PendingLookup};
 use modgud_core::authz::RuleName;
-use modgud_core::decide::{Decision, Fault, Tried, Verdict};
-use modgud_core::decide::{Snapshot, decide_before};
-use modgud_core::denial::{Answer, Denied, Seen};
+use modgud_core::decide::{Decision, DecisionError, ShadowOutcome, Verdict};
+use modgud_core::decide::{Snapshot, decide_traced};
+use modgud_core::denial::{DenialContext, DenialResponse, ParsedRequest};
 use modgud_core::explain::{Outcome, Step, Steps};
 use modgud_core::http::request::Request;
 use modgud_core::reason::Reason;
@@ -26,7 +26,7 @@ pub(in crate::cli) struct Report {
     steps: Vec<Step>,
     /// What the decision could not be made without.
     #[serde(skip)]
-    pub(in crate::cli) lack: Option<Lack>,
+    pub(in crate::cli) lack: Option<PendingLookup>,
     pub(in crate::cli) decision: Word,
     pub(in crate::cli) reason: Option<&'static str>,
     detail: Option<String>,
@@ -52,7 +52,7 @@ pub(in crate::cli) struct WouldBe {
 }
 
 impl WouldBe {
-    fn of(tried: &Tried) -> Self {
+    fn of(tried: &ShadowOutcome) -> Self {
         let decision = if tried.fault.is_none() { Word::Allowed } else { Word::Denied };
         Self { rule: tried.rule.as_str().to_owned(), decision, reason: tried.reason().map(Reason::code) }
     }
@@ -122,13 +122,13 @@ impl Upstream {
 
 impl Report {
     /// Decides a check at a time, with what was brought for it, and keeps every step.
-    pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp, supply: &Supply) -> Self {
+    pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp, supply: &LookupResult) -> Self {
         let mut steps = Steps::default();
         let (decision, request) = match read(check, snapshot.scheme) {
-            Ok(request) => (decide_before(&request, snapshot, now, supply, &mut steps), Some(request)),
-            Err(fault) => (Decision::refused(Fault::Request(fault)), None),
+            Ok(request) => (decide_traced(&request, snapshot, now, supply, &mut steps), Some(request)),
+            Err(fault) => (Decision::refused(DecisionError::Request(fault)), None),
         };
-        let (reason, lack) = (decision.reason(), decision.lack());
+        let (reason, lack) = (decision.reason(), decision.pending_lookup());
         let Decision { verdict, rule, authenticator, principal, computed, insufficient, tried } = decision;
         let told = snapshot.shape.metadata.told(principal.as_deref(), &computed);
         let metadata = told.map(|(name, told)| (name.to_owned(), told.to_json())).collect();
@@ -148,9 +148,10 @@ impl Report {
             Verdict::Deny(fault) => {
                 let rule = rule.as_ref().map(RuleName::as_str);
                 let unread = if request.is_none() { read_headers(check) } else { None };
-                let seen = Seen::of(request.as_ref(), unread.as_ref());
-                let denied = Denied { reason: fault.reason(), rule, insufficient: insufficient.as_deref(), seen };
-                let Answer { status, headers, body } = snapshot.answers.to(&denied);
+                let seen = ParsedRequest::of(request.as_ref(), unread.as_ref());
+                let denied =
+                    DenialContext { reason: fault.reason(), rule, insufficient: insufficient.as_deref(), seen };
+                let DenialResponse { status, headers, body } = snapshot.answers.to(&denied);
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let headers = headers.iter().map(|header| (text(&header.name), text(&header.value))).collect();
                 let answer = ToClient { status: status.code(), headers, body: text(&body) };

@@ -3,7 +3,7 @@
 use super::super::{Exit, fail, say};
 use super::check::MOST;
 use super::{Gateway, OpenApiError, module_of, read};
-use crate::config::Placed;
+use crate::config::Located;
 use crate::openapi::{Finding, Rules, rules};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::io::Write as _;
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Args {
 }
 
 /// Says on standard error what to look at, so that what is printed can go into a file.
-fn caution(cautions: &[Placed<Finding>]) {
+fn caution(cautions: &[Located<Finding>]) {
     let mut errors = std::io::stderr().lock();
     for caution in cautions.iter().take(MOST) {
         // Whoever reads no errors is no reason to stop.

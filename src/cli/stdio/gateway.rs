@@ -1,14 +1,14 @@
-//! Answers messages by what the core decides. The one thing beside it is which permission a message asks for, which is held against
+//! DenialResponses messages by what the core decides. The one thing beside it is which permission a message asks for, which is held against
 //! the caller as that of a rule is.
 
 use super::message::{ApiRequest, Body, Message, MessageId};
 use super::reply::{Reply, ReplyBody, UserContext};
 use super::services::Services;
-use crate::config::{ConfigError, Environment, Keys, Overrides, ProfileName, ThrowAwayKeys, load, load_with_keys};
-use modgud_core::authz::{AuthzFault, Entitlements, Requirement, RuleName};
+use crate::config::{ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load, load_with_keys};
+use modgud_core::authz::{AuthzError, Entitlements, Requirement, RuleName};
 use modgud_core::decide::{Decision, Verdict};
 use modgud_core::decide::{Snapshot, decide};
-use modgud_core::denial::{Answers, Denied, Insufficient, Seen};
+use modgud_core::denial::{DenialContext, DenialResponses, Insufficient, ParsedRequest};
 use modgud_core::http::request::{Field, Headers, Request};
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::IdentityHeaders;
@@ -53,7 +53,7 @@ impl Gateway {
         // Without a file there is nobody else to name a profile.
         let profile = profile.or_else(|| file.is_none().then_some(ProfileName::Bearer));
         let overrides = Overrides { profile, ..Overrides::default() };
-        load_with_keys(file.as_deref(), &overrides, &environment, Keys::Replaced(ThrowAwayKeys::default()))?;
+        load_with_keys(file.as_deref(), &overrides, &environment, Keys::Replaced(EphemeralKeys::default()))?;
         Ok(Self { file, overrides, environment, services, snapshot: None })
     }
 
@@ -107,7 +107,7 @@ impl Gateway {
     ) -> Result<(String, UserContext), Refusal> {
         let told = |reason, rule: Option<&RuleName>, insufficient: Option<&Insufficient>| {
             let rule = rule.map(RuleName::as_str);
-            refusal(&snapshot.answers, &Denied { reason, rule, insufficient, seen: Seen::Nothing })
+            refusal(&snapshot.answers, &DenialContext { reason, rule, insufficient, seen: ParsedRequest::None })
         };
         let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", headers)
             .map_err(|fault| told(fault.reason(), None, None))?;
@@ -118,7 +118,7 @@ impl Gateway {
         }
         let caller = caller.as_deref();
         if let Some(permission) = permission {
-            let caller = caller.ok_or_else(|| told(AuthzFault::CredentialMissing.reason(), rule.as_ref(), None))?;
+            let caller = caller.ok_or_else(|| told(AuthzError::CredentialMissing.reason(), rule.as_ref(), None))?;
             let all = Entitlements { permissions: vec![permission.into()], ..Entitlements::default() };
             let required = Requirement { all, ..Requirement::default() };
             required.check(caller).map_err(|fault| {
@@ -140,7 +140,7 @@ impl Gateway {
     }
 }
 
-fn refusal(answers: &Answers, denied: &Denied<'_, '_>) -> Refusal {
+fn refusal(answers: &DenialResponses, denied: &DenialContext<'_, '_>) -> Refusal {
     let (status, text) = answers.sentence(denied);
     (status.code(), text)
 }

@@ -2,13 +2,13 @@
 
 use super::super::explain::report::{Report, Word};
 use super::super::request::{ContextArg, HeaderArg, check_request};
-use crate::config::{ConfigError, ThrowAwayKeys, read_document};
+use crate::config::{ConfigError, EphemeralKeys, read_document};
 use crate::envoy::proto::CheckRequest;
 use crate::read_limit::read_file_to_limit;
 use modgud_core::authn::JwtAuthenticator;
-use modgud_core::credential::{AuthenticatorIndex, Place};
+use modgud_core::credential::{AuthenticatorId, CredentialLocation};
 use modgud_core::decide::Snapshot;
-use modgud_core::jose::{Algorithm, SigningFault};
+use modgud_core::jose::{Algorithm, SigningError};
 use modgud_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -32,7 +32,7 @@ pub(super) enum CasesError {
     #[error(transparent)]
     Form(#[from] ConfigError),
     #[error("the token of the case `{case}` can't be signed: {fault}")]
-    Sign { case: String, fault: SigningFault },
+    Sign { case: String, fault: SigningError },
     #[error(
         "the case `{case}` names the authenticator `{name}`, and the configuration has none of that name for signed tokens"
     )]
@@ -121,7 +121,7 @@ impl Case {
     /// The check of this case. A token goes where its authenticator looks first.
     pub(super) fn check(
         &self,
-        keys: &ThrowAwayKeys,
+        keys: &EphemeralKeys,
         now: Timestamp,
         snapshot: &Snapshot,
     ) -> Result<CheckRequest, CasesError> {
@@ -145,12 +145,14 @@ impl Case {
         if let Some(token) = token {
             let place = snapshot.places.of(who).ok_or_else(|| CasesError::NoPlace { case: self.name.clone() })?;
             match place {
-                Place::Scheme(header, scheme) => {
+                CredentialLocation::Scheme(header, scheme) => {
                     all.push(HeaderArg::new(header.as_str(), &format!("{} {token}", scheme.as_str())));
                 }
-                Place::Header(header) => all.push(HeaderArg::new(header.as_str(), &token)),
-                Place::Cookie(name) => all.push(HeaderArg::new("cookie", &format!("{}={token}", name.as_str()))),
-                Place::Query(name) => {
+                CredentialLocation::Header(header) => all.push(HeaderArg::new(header.as_str(), &token)),
+                CredentialLocation::Cookie(name) => {
+                    all.push(HeaderArg::new("cookie", &format!("{}={token}", name.as_str())))
+                }
+                CredentialLocation::Query(name) => {
                     let separator = if path.contains('?') { '&' } else { '?' };
                     path = format!("{path}{separator}{}={token}", name.as_str());
                 }
@@ -164,7 +166,7 @@ impl Case {
     fn signer<'s>(
         &self,
         snapshot: &'s Snapshot,
-    ) -> Result<(AuthenticatorIndex, Option<&'s JwtAuthenticator>), CasesError> {
+    ) -> Result<(AuthenticatorId, Option<&'s JwtAuthenticator>), CasesError> {
         let mut list = snapshot.authenticators.list().iter().enumerate();
         let found = match (self.authenticator.as_deref(), &self.token) {
             (Some(wanted), Some(Token::Claims(_))) => {
@@ -174,8 +176,8 @@ impl Case {
             (None, _) => list.find(|(_, one)| one.as_jwt().is_some()),
         };
         match (found, &self.authenticator) {
-            (Some((number, one)), _) => Ok((AuthenticatorIndex(number), one.as_jwt())),
-            (None, None) => Ok((AuthenticatorIndex(0), None)),
+            (Some((number, one)), _) => Ok((AuthenticatorId(number), one.as_jwt())),
+            (None, None) => Ok((AuthenticatorId(0), None)),
             (None, Some(name)) => Err(CasesError::NoAuthenticator { case: self.name.clone(), name: name.clone() }),
         }
     }

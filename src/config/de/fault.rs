@@ -2,13 +2,13 @@
 
 use super::super::path::Step;
 use super::super::quoted::{Quoted, Words};
-use crate::yaml::{Place, Value};
+use crate::yaml::{Location, Value};
 use serde::de::{self, Expected, Unexpected};
 use std::fmt;
 
 /// What is wrong with the form of a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FormFault {
+pub enum FormError {
     /// A key that nobody reads.
     #[error("unknown key {}{}", Quoted::new(key), Instead(key, .known))]
     UnknownKey {
@@ -154,23 +154,23 @@ impl fmt::Display for Instead<'_> {
 /// A fault, on its way out of the tree.
 #[derive(Debug)]
 pub(crate) struct Fault {
-    pub(super) what: FormFault,
+    pub(super) what: FormError,
     /// Where: set by the innermost value that knows.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<Location>,
     /// The way, innermost step first.
     pub(super) steps: Vec<Step>,
 }
 
 impl Fault {
-    pub(super) fn new(what: FormFault) -> Self {
+    pub(super) fn new(what: FormError) -> Self {
         Self { what, place: None, steps: Vec::new() }
     }
 
     pub(super) fn of_type(found: Seen, expected: impl Into<String>) -> Self {
-        Self::new(FormFault::Type { found, expected: expected.into() })
+        Self::new(FormError::Type { found, expected: expected.into() })
     }
 
-    pub(super) fn at(mut self, place: &Place) -> Self {
+    pub(super) fn at(mut self, place: &Location) -> Self {
         self.place.get_or_insert_with(|| place.clone());
         self
     }
@@ -182,8 +182,8 @@ impl Fault {
 
     /// The same without what was found, which may be a secret.
     pub(super) fn hidden(mut self) -> Self {
-        if let FormFault::Type { found, expected } = self.what {
-            self.what = FormFault::Type { found: found.hidden(), expected };
+        if let FormError::Type { found, expected } = self.what {
+            self.what = FormError::Type { found: found.hidden(), expected };
         }
         self
     }
@@ -199,7 +199,7 @@ impl std::error::Error for Fault {}
 
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(FormFault::Other(message.to_string()))
+        Self::new(FormError::Other(message.to_string()))
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -222,15 +222,15 @@ impl de::Error for Fault {
     }
 
     fn unknown_field(key: &str, known: &'static [&'static str]) -> Self {
-        Self::new(FormFault::UnknownKey { key: key.to_owned(), known })
+        Self::new(FormError::UnknownKey { key: key.to_owned(), known })
     }
 
     fn unknown_variant(word: &str, known: &'static [&'static str]) -> Self {
-        Self::new(FormFault::UnknownWord { word: word.to_owned(), known })
+        Self::new(FormError::UnknownWord { word: word.to_owned(), known })
     }
 
     fn missing_field(key: &'static str) -> Self {
-        Self::new(FormFault::Missing(key))
+        Self::new(FormError::Missing(key))
     }
 }
 

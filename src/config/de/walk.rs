@@ -1,10 +1,10 @@
 //! Hands a tree to serde, and sees to it that each fault knows its place and shows no secret.
 
-use super::super::document::{KEY, SOURCE};
 use super::super::path::Step;
 use super::super::quoted::{Quoted, Words};
-use super::fault::{Fault, FormFault, Seen, nearest};
-use crate::yaml::{Entry, Item, Node, Value};
+use super::super::raw::{KEY, SOURCE};
+use super::fault::{Fault, FormError, Seen, nearest};
+use crate::yaml::{Element, Member, Node, Value};
 use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
@@ -89,7 +89,7 @@ impl<'de> Deserializer<'de> for &'de Node {
 }
 
 /// The elements of a list.
-struct Items<'de>(std::iter::Enumerate<std::slice::Iter<'de, Item>>);
+struct Items<'de>(std::iter::Enumerate<std::slice::Iter<'de, Element>>);
 
 impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = Fault;
@@ -103,8 +103,8 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 
 /// The members of a map.
 struct Entries<'de> {
-    rest: std::slice::Iter<'de, Entry>,
-    current: Option<&'de Entry>,
+    rest: std::slice::Iter<'de, Member>,
+    current: Option<&'de Member>,
 }
 
 impl<'de> MapAccess<'de> for Entries<'de> {
@@ -119,12 +119,12 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
         match self.current {
             Some(entry) => member(entry, seed),
-            None => Err(Fault::new(FormFault::Other("a value was asked for before its key".to_owned()))),
+            None => Err(Fault::new(FormError::Other("a value was asked for before its key".to_owned()))),
         }
     }
 }
 
-fn member<'de, S: DeserializeSeed<'de>>(entry: &'de Entry, seed: S) -> Result<S::Value, Fault> {
+fn member<'de, S: DeserializeSeed<'de>>(entry: &'de Member, seed: S) -> Result<S::Value, Fault> {
     let under = |fault: Fault| fault.at(&entry.node.place).under(Step::Key(entry.key.clone()));
     seed.deserialize(&entry.node).map_err(under)
 }
@@ -172,7 +172,7 @@ impl<'de> VariantAccess<'de> for Word<'de> {
 }
 
 /// A map with one member, taken for a variant and what belongs to it.
-struct OneOf<'de>(&'de Entry);
+struct OneOf<'de>(&'de Member);
 
 impl<'de> EnumAccess<'de> for OneOf<'de> {
     type Error = Fault;
@@ -207,7 +207,7 @@ impl<'de> VariantAccess<'de> for OneOf<'de> {
 }
 
 /// The same where a key or secret is named: nothing that stands there is repeated.
-struct Source<'de>(&'de Entry, &'static [&'static str]);
+struct Source<'de>(&'de Member, &'static [&'static str]);
 
 impl<'de> EnumAccess<'de> for Source<'de> {
     type Error = Fault;

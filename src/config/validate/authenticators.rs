@@ -9,17 +9,17 @@ mod mtls;
 mod places;
 mod sender;
 
-use super::super::document::{self};
+use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
-use super::super::source::Reader;
+use super::super::raw::{self};
+use super::super::secret_source::SecretLoader;
 use super::name;
 use crate::introspection::IntrospectionSource;
 use crate::jwks::KeySource;
 use modgud_core::authn::{Authenticator, RegisteredAuthenticator};
-use modgud_core::credential::{AuthenticatorIndex, Places};
-use modgud_core::principal::{AuthenticatorName, IdentityClaims};
+use modgud_core::credential::{AuthenticatorId, CredentialExtractor};
+use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 pub(super) use sender::challenge_schemes;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -35,21 +35,21 @@ pub(super) struct Sources {
 }
 
 pub(super) fn check(
-    list: &[document::Authenticator],
-    identity: &Arc<IdentityClaims>,
-    reader: &Reader,
+    list: &[raw::Authenticator],
+    identity: &Arc<ClaimMapping>,
+    reader: &SecretLoader,
     problems: &mut Problems,
-) -> (Vec<Authenticator>, Places, Sources) {
+) -> (Vec<Authenticator>, CredentialExtractor, Sources) {
     let mut sources = Sources::default();
     let mut authenticators = Vec::new();
-    let mut places = Places::default();
+    let mut places = CredentialExtractor::default();
     let mut taken = HashSet::new();
     for (number, entry) in list.iter().enumerate() {
-        let document::Authenticator { name: entry_name, from, jwt, introspection, api_key, mtls, custom } = entry;
+        let raw::Authenticator { name: entry_name, from, jwt, introspection, api_key, mtls, custom } = entry;
         let at = Path::root("authenticators").position(number);
         name(&at, entry_name, &mut taken, problems);
         match (mtls, from.is_empty()) {
-            (None, _) => places::check(&at, from, AuthenticatorIndex(number), &mut places, problems),
+            (None, _) => places::check(&at, from, AuthenticatorId(number), &mut places, problems),
             (Some(_), true) => {}
             (Some(_), false) => problems.add(at.key("from"), Problem::MtlsFrom),
         }
@@ -90,7 +90,7 @@ pub(super) fn check(
 }
 
 /// Of the authenticators that look in one place at most one is for what is no signed token.
-fn sole_opaque(list: &[document::Authenticator], places: &Places, problems: &mut Problems) {
+fn sole_opaque(list: &[raw::Authenticator], places: &CredentialExtractor, problems: &mut Problems) {
     for (place, who) in places.all() {
         let mut opaque =
             who.iter().filter_map(|index| Some((index.0, list.get(index.0)?))).filter(|(_, entry)| entry.jwt.is_none());
@@ -104,10 +104,10 @@ fn sole_opaque(list: &[document::Authenticator], places: &Places, problems: &mut
 }
 
 /// Tokens of one issuer that stand in one place belong to one authenticator.
-fn sole_issuer(at: &Path, list: &[document::Authenticator], number: usize, problems: &mut Problems) {
-    let issuer_of = |entry: &document::Authenticator| entry.jwt.as_ref().map(|jwt| jwt.issuer.clone());
+fn sole_issuer(at: &Path, list: &[raw::Authenticator], number: usize, problems: &mut Problems) {
+    let issuer_of = |entry: &raw::Authenticator| entry.jwt.as_ref().map(|jwt| jwt.issuer.clone());
     let Some((entry, issuer)) = list.get(number).and_then(|entry| Some((entry, issuer_of(entry)?))) else { return };
-    let same = |other: &&document::Authenticator| {
+    let same = |other: &&raw::Authenticator| {
         issuer_of(other).as_ref() == Some(&issuer) && places::share(&other.from, &entry.from)
     };
     if let Some(other) = list.iter().take(number).find(same) {

@@ -1,29 +1,30 @@
 //! Checks `correlation`: that its headers are free, and that it can be signed.
 
-use super::super::document::{self, Claim, Impersonation, ProcessInstance};
+use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
-use super::super::source::Reader;
+use super::super::raw::{self, Claim, Impersonation, ProcessInstance};
+use super::super::secret_source::SecretLoader;
 use super::principal::claim_path;
 use super::{header_name, upstream};
 use modgud_core::authz::{PathPattern, Rules, Segment};
-use modgud_core::credential::Places;
-use modgud_core::http::header::{HeaderName, same_to_a_server};
+use modgud_core::credential::CredentialExtractor;
+use modgud_core::http::header::{HeaderName, folds_to_same_name};
 use modgud_core::principal::ClaimPath;
 use modgud_core::upstream::{
-    Correlation, Impersonation as Checked, ImpersonationSource, InstanceSources, PARAMETER, Shape, SigningSecret,
+    Correlation, Impersonation as Checked, ImpersonationSource, InstanceSources, PARAMETER, RequestMutator,
+    SigningSecret,
 };
 
 pub(super) fn check(
-    correlation: &document::Correlation,
-    places: &Places,
-    shape: &Shape,
+    correlation: &raw::Correlation,
+    places: &CredentialExtractor,
+    shape: &RequestMutator,
     rules: &Rules,
-    reader: &Reader,
+    reader: &SecretLoader,
     problems: &mut Problems,
 ) -> Option<Correlation> {
-    let document::Correlation { header, username, email, key, impersonation, process_instance } = correlation;
+    let raw::Correlation { header, username, email, key, impersonation, process_instance } = correlation;
     let at = Path::root("correlation");
     let mut headers = Headers { places, shape, taken: Vec::new() };
     let header = headers.take(&at.key("header"), header, problems);
@@ -107,8 +108,8 @@ fn instance(
 
 /// The headers that are somebody's already.
 struct Headers<'c> {
-    places: &'c Places,
-    shape: &'c Shape,
+    places: &'c CredentialExtractor,
+    shape: &'c RequestMutator,
     taken: Vec<HeaderName>,
 }
 
@@ -120,7 +121,7 @@ impl Headers<'_> {
         }
         let identity = self.shape.identity.headers().iter().map(|header| &header.name);
         let mut others = identity.chain(&self.taken);
-        if let Some(other) = others.find(|other| same_to_a_server(other.bytes(), name.bytes())) {
+        if let Some(other) = others.find(|other| folds_to_same_name(other.bytes(), name.bytes())) {
             problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other.as_str()), Quoted::new(written)));
         }
         self.taken.push(name.clone());

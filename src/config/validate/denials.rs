@@ -1,15 +1,15 @@
 //! Checks `denials`, and `deny` of rules: that whatever a client is told turns it away, and leads it nowhere but where the operator says.
 
-use super::super::document::{self, Body, Denials, Deny, Statuses, Unavailable};
+use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
+use super::super::raw::{self, Body, Denials, Deny, Statuses, Unavailable};
 use super::header_name;
-use crate::http_client::{FetchUrl, PlainHttp};
-use modgud_core::credential::{Place, Places};
+use crate::http_client::{AllowInsecure, FetchUrl};
+use modgud_core::credential::{CredentialExtractor, CredentialLocation};
 use modgud_core::denial::{
-    BodyStyle, ChallengeSchemes, DetailText, ExtraHeader, OwnHost, Realm, Redirect, ReturnParameter, RuleAnswer,
-    Status, Style, Undecided,
+    BodyStyle, ChallengeSchemes, DetailText, ExtraHeader, OnError, OwnHost, Realm, Redirect, ReturnParameter,
+    RuleAnswer, Status, Style,
 };
 
 /// The name of the parameter that is told where to come back to.
@@ -45,8 +45,8 @@ pub(super) fn style(denials: &Denials, schemes: ChallengeSchemes, problems: &mut
         }
     }
     let undecided = match unavailable {
-        Unavailable::Deny => Undecided::Deny,
-        Unavailable::Error => Undecided::LeaveToEnvoy,
+        Unavailable::Deny => OnError::Deny,
+        Unavailable::Error => OnError::DeferToEnvoy,
     };
     Style { body, realm, schemes, unauthenticated, forbidden, extra, undecided }
 }
@@ -67,7 +67,7 @@ fn status(code: u16) -> Result<Status, Problem> {
 }
 
 /// What rules tell those who may not.
-pub(super) fn of_rules(rules: &[document::Rule], denials: &Denials, problems: &mut Problems) -> Vec<RuleAnswer> {
+pub(super) fn of_rules(rules: &[raw::Rule], denials: &Denials, problems: &mut Problems) -> Vec<RuleAnswer> {
     let (_, unset) = statuses(&denials.status, &mut Problems::default());
     let mut told = Vec::new();
     for (number, rule) in rules.iter().enumerate() {
@@ -75,9 +75,9 @@ pub(super) fn of_rules(rules: &[document::Rule], denials: &Denials, problems: &m
         let at = Path::root("rules").position(number).key("deny");
         match rule.access {
             // With a condition it turns somebody away.
-            document::Access::Public if rule.when.is_some() => {}
-            document::Access::Public | document::Access::Preflight => problems.add(at.clone(), Problem::DenyOfPublic),
-            document::Access::Authenticated | document::Access::Optional | document::Access::Denied => {}
+            raw::Access::Public if rule.when.is_some() => {}
+            raw::Access::Public | raw::Access::Preflight => problems.add(at.clone(), Problem::DenyOfPublic),
+            raw::Access::Authenticated | raw::Access::Optional | raw::Access::Denied => {}
         }
         if code.is_none() && detail.is_none() {
             problems.add(at.clone(), Problem::Empty("name a `status` or a `detail`, or leave it out"));
@@ -93,10 +93,14 @@ pub(super) fn of_rules(rules: &[document::Rule], denials: &Denials, problems: &m
 }
 
 /// Where browsers log in. What stands in a query as a credential is never told there.
-pub(super) fn redirect(redirect: &document::Redirect, places: &Places, problems: &mut Problems) -> Option<Redirect> {
-    let document::Redirect { to, parameter, hosts } = redirect;
+pub(super) fn redirect(
+    redirect: &raw::Redirect,
+    places: &CredentialExtractor,
+    problems: &mut Problems,
+) -> Option<Redirect> {
+    let raw::Redirect { to, parameter, hosts } = redirect;
     let at = Path::root("denials").key("redirect");
-    let to = problems.take(&at.key("to"), FetchUrl::parse(to, PlainHttp::Loopback).map_err(|_| Problem::LoginPage));
+    let to = problems.take(&at.key("to"), FetchUrl::parse(to, AllowInsecure::Loopback).map_err(|_| Problem::LoginPage));
     let parameter = parameter.as_deref().unwrap_or(RETURN_TO);
     let parsed = ReturnParameter::parse(parameter)
         .map_err(|fault| Problem::ReturnParameter { found: Quoted::new(parameter), fault });
@@ -107,8 +111,8 @@ pub(super) fn redirect(redirect: &document::Redirect, places: &Places, problems:
         own.extend(problems.take(&at.key("hosts").position(number), parsed));
     }
     let credentials = places.all().filter_map(|(place, _)| match place {
-        Place::Query(name) => Some(name.clone()),
-        Place::Scheme(..) | Place::Header(_) | Place::Cookie(_) => None,
+        CredentialLocation::Query(name) => Some(name.clone()),
+        CredentialLocation::Scheme(..) | CredentialLocation::Header(_) | CredentialLocation::Cookie(_) => None,
     });
     Some(Redirect::new(&to?.exposed(), parameter?, own, credentials.collect()))
 }

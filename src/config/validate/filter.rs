@@ -1,9 +1,9 @@
 //! What Envoy has to show modgud, to let it change and to remove before, as the rest of the configuration needs it.
 
-use super::super::document::{Correlation, Document, Impersonation, ProcessInstance, Sender};
+use super::super::raw::{Correlation, Document, Impersonation, ProcessInstance, Sender};
 use crate::envoy::bootstrap::{Filter, SentAlong, Transport};
 use modgud_core::authz::Rules;
-use modgud_core::credential::{Place, Places};
+use modgud_core::credential::{CredentialExtractor, CredentialLocation};
 
 /// Headers that modgud or its filter reads, or that Envoy writes, whatever the configuration says.
 const READ: [&str; 14] = [
@@ -24,7 +24,7 @@ const READ: [&str; 14] = [
 ];
 
 /// Gathers what the filter needs from a document that has been checked.
-pub(super) fn gather(document: &Document, places: &Places, rules: &Rules) -> Filter {
+pub(super) fn gather(document: &Document, places: &CredentialExtractor, rules: &Rules) -> Filter {
     let mut filter = Filter::default();
     // A star means something in a pattern only, and stands for any sign in a name.
     filter.removed_early.extend(document.upstream.headers.keys().map(|name| name.replace('*', "-")));
@@ -53,18 +53,18 @@ pub(super) fn gather(document: &Document, places: &Places, rules: &Rules) -> Fil
     }
     for (place, _) in places.all() {
         match place {
-            Place::Scheme(header, scheme) => {
+            CredentialLocation::Scheme(header, scheme) => {
                 filter.changed.push(header.as_str().to_owned());
                 if scheme.is_dpop() {
                     filter.changed.push("dpop".to_owned());
                 }
             }
-            Place::Header(header) => filter.changed.push(header.as_str().to_owned()),
-            Place::Cookie(_) => {
+            CredentialLocation::Header(header) => filter.changed.push(header.as_str().to_owned()),
+            CredentialLocation::Cookie(_) => {
                 filter.cookies = SentAlong::Sent;
                 filter.changed.push("cookie".to_owned());
             }
-            Place::Query(_) => {}
+            CredentialLocation::Query(_) => {}
         }
     }
     let by_certificate = document.authenticators.iter().any(|one| {

@@ -1,17 +1,17 @@
 //! Checks `mint`: that each key is good enough to sign with, that nobody else signs with it, and that no claim of ours is another's to
 //! write. Gathers the public halves that are published.
 
-use super::super::document::{self, ValueSource};
+use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
-use super::super::source::Reader;
+use super::super::raw::{self, MintClaim};
+use super::super::secret_source::SecretLoader;
 use super::upstream::source;
 use super::{Span, named, scheme};
 use modgud_core::authn::Authenticator;
 use modgud_core::credential::Scheme;
-use modgud_core::jose::{Algorithm, Family, KeyId, PublishedKey, SigningKey, VerificationKey};
-use modgud_core::upstream::{Mint, OUR_CLAIMS, Source};
+use modgud_core::jose::{Algorithm, KeyId, KeyType, PublicJwk, SigningKey, VerificationKey};
+use modgud_core::upstream::{Mint, RESERVED_CLAIMS, ValueSource};
 use std::collections::{BTreeMap, HashSet};
 
 /// `lifetime`, when nothing is said.
@@ -23,13 +23,13 @@ const SCHEME: &str = "Bearer";
 #[derive(Default)]
 pub(super) struct Checked {
     pub(super) mints: Vec<Mint>,
-    pub(super) published: Vec<PublishedKey>,
+    pub(super) published: Vec<PublicJwk>,
 }
 
 pub(super) fn check(
-    list: &[document::Mint],
+    list: &[raw::Mint],
     authenticators: &[Authenticator],
-    reader: &Reader,
+    reader: &SecretLoader,
     problems: &mut Problems,
 ) -> Checked {
     let mut checked = Checked::default();
@@ -50,12 +50,12 @@ pub(super) fn check(
 
 fn mint(
     at: &Path,
-    one: &document::Mint,
-    reader: &Reader,
-    published: &mut Vec<PublishedKey>,
+    one: &raw::Mint,
+    reader: &SecretLoader,
+    published: &mut Vec<PublicJwk>,
     problems: &mut Problems,
 ) -> Option<Mint> {
-    let document::Mint { name, algorithm, key, also_published, issuer, audience, lifetime, scheme, claims } = one;
+    let raw::Mint { name, algorithm, key, also_published, issuer, audience, lifetime, scheme, claims } = one;
     for (key, text, right) in [
         ("issuer", issuer, "write the `iss` that modules ask for, such as `modgud`"),
         ("audience", audience, "write the `aud` that modules ask for, such as `modules`"),
@@ -74,8 +74,8 @@ fn mint(
     let (key, verification) = problems.take(&at.key("key"), signing_key(key, algorithm, reader))?;
     let public = self::published(at, also_published, algorithm, reader, problems);
     let key = match algorithm.family() {
-        Family::Hmac => key,
-        Family::Rsa | Family::P256 | Family::P384 | Family::Ed25519 => {
+        KeyType::Hmac => key,
+        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
             let pem = key.public_pem().map_err(Problem::from).and_then(|pem| own(&pem, algorithm));
             let own = problems.take(&at.key("key"), pem)?;
             let id: KeyId = own.id().clone();
@@ -89,16 +89,16 @@ fn mint(
     Some(Mint { name, key, verification, issuer, audience, lifetime, scheme, claims })
 }
 
-fn own(pem: &str, algorithm: Algorithm) -> Result<PublishedKey, Problem> {
+fn own(pem: &str, algorithm: Algorithm) -> Result<PublicJwk, Problem> {
     let origin = || "the public half of this key".to_owned();
-    PublishedKey::from_pem(pem, algorithm).map_err(|fault| Problem::Key { origin: origin(), fault })
+    PublicJwk::from_pem(pem, algorithm).map_err(|fault| Problem::Key { origin: origin(), fault })
 }
 
 /// What signs, and what verifies it: read as any other key that verifies, so that what is too weak there is too weak here.
 fn signing_key(
-    source: &document::Source,
+    source: &raw::SecretSource,
     algorithm: Algorithm,
-    reader: &Reader,
+    reader: &SecretLoader,
 ) -> Result<(SigningKey, VerificationKey), Problem> {
     if let Some(throw_away) = reader.replaced() {
         let key = throw_away.signing(algorithm)?;
@@ -106,7 +106,7 @@ fn signing_key(
         return Ok((key, verification));
     }
     match algorithm.family() {
-        Family::Hmac => {
+        KeyType::Hmac => {
             let (text, origin) = reader.read_secret(source)?;
             let verification = VerificationKey::from_secret(text.as_bytes());
             let verification = verification.map_err(|fault| Problem::Key { origin: origin.clone(), fault })?;
@@ -114,7 +114,7 @@ fn signing_key(
             let key = key.map_err(|fault| Problem::PrivateKey { origin, fault })?;
             Ok((key, verification))
         }
-        Family::Rsa | Family::P256 | Family::P384 | Family::Ed25519 => {
+        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
             let (text, origin) = reader.read_private_key(source)?;
             let key = SigningKey::from_pem(&text).and_then(|key| key.with_algorithm(algorithm));
             let key = key.map_err(|fault| Problem::PrivateKey { origin: origin.clone(), fault })?;
@@ -128,13 +128,13 @@ fn signing_key(
 /// The public keys beside our own.
 fn published(
     at: &Path,
-    list: &[document::Source],
+    list: &[raw::SecretSource],
     algorithm: Algorithm,
-    reader: &Reader,
+    reader: &SecretLoader,
     problems: &mut Problems,
-) -> Vec<PublishedKey> {
+) -> Vec<PublicJwk> {
     let at = at.key("also_published");
-    if algorithm.family() == Family::Hmac {
+    if algorithm.family() == KeyType::Hmac {
         if !list.is_empty() {
             problems.add(at, Problem::NothingToPublish(algorithm.name()));
         }
@@ -146,23 +146,23 @@ fn published(
     let mut keys = Vec::new();
     for (number, source) in list.iter().enumerate() {
         let key = reader.read_pem(source).map_err(Problem::from).and_then(|(text, origin)| {
-            PublishedKey::from_pem(&text, algorithm).map_err(|fault| Problem::Key { origin, fault })
+            PublicJwk::from_pem(&text, algorithm).map_err(|fault| Problem::Key { origin, fault })
         });
         keys.extend(problems.take(&at.position(number), key));
     }
     keys
 }
 
-fn claims(at: &Path, list: &BTreeMap<String, ValueSource>, problems: &mut Problems) -> Vec<(Box<str>, Source)> {
+fn claims(at: &Path, list: &BTreeMap<String, MintClaim>, problems: &mut Problems) -> Vec<(Box<str>, ValueSource)> {
     let mut claims = Vec::new();
     for (name, written) in list {
         let at = at.key(name);
         if name.is_empty() {
             problems.add(at.clone(), Problem::ClaimUnnamed);
-        } else if OUR_CLAIMS.contains(&name.as_str()) {
+        } else if RESERVED_CLAIMS.contains(&name.as_str()) {
             problems.add(at.clone(), Problem::ClaimOfOurs(Quoted::new(name)));
         }
-        let ValueSource { claim, principal, value } = written;
+        let MintClaim { claim, principal, value } = written;
         let source = source(&at, (claim.as_ref(), *principal, value.as_ref()), problems);
         claims.extend(source.map(|source| (name.as_str().into(), source)));
     }
@@ -172,7 +172,7 @@ fn claims(at: &Path, list: &BTreeMap<String, ValueSource>, problems: &mut Proble
 /// A key with which an issuer of clients' tokens signs, under another `iss`, would let it sign for us, and us for it.
 fn not_an_issuers(at: &Path, mint: &Mint, authenticators: &[Authenticator], problems: &mut Problems) {
     for jwt in authenticators.iter().filter_map(Authenticator::as_jwt).filter(|jwt| jwt.issuer != mint.issuer) {
-        if jwt.keys.fixed.keys().iter().any(|key| key.is_the_same_as(&mint.verification)) {
+        if jwt.keys.fixed.keys().iter().any(|key| key.same_key_material(&mint.verification)) {
             let fingerprint = mint.verification.fingerprint();
             let (of, issuer) = (Quoted::new(jwt.name.as_str()), Quoted::new(&jwt.issuer));
             problems.add(at.clone(), Problem::KeyShared { fingerprint, of, issuer });

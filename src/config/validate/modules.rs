@@ -1,15 +1,15 @@
 //! Checks `modules` and `core`: that each path belongs to one of them, and adds the rule that each module is by itself.
 
-use super::super::document::{self, Allow, AnyRight};
+use super::super::diagnostic::{ModuleProblem, Problem, Problems};
 use super::super::path::Path;
-use super::super::problem::{ModuleProblem, Problem, Problems};
 use super::super::quoted::Quoted;
+use super::super::raw::{self, Allow, AnyRight};
 use super::name;
 use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
-use crate::net::upstream_addr::Endpoint;
+use crate::net::upstream_addr::HostPort;
 use modgud_core::authz::{
-    Access, ByName, Case, Enforcement, ModuleAccess, ModuleName, ModulePrefix, ModuleReading, Modules, Organizations,
-    PathReadings, Requirement, Right, Rights, Rule, RuleName, Rules,
+    Access, Case, Enforcement, ModuleAccess, ModuleName, ModulePrefix, ModuleReading, Modules, Organizations,
+    PathReadings, Requirement, Right, Rights, RouteReference, Rule, RuleName, Rules,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,21 +21,21 @@ pub(super) const RULE: &str = "module:";
 const CLUSTERS: [&str; 2] = ["core", "modgud"];
 
 /// How modules read paths, and which letters rules compare; `None`: everything as it is. What is wrong is noted by [`check`].
-pub(super) fn readings(list: &[document::Module], rules: &[document::Rule]) -> Option<Arc<PathReadings>> {
+pub(super) fn readings(list: &[raw::Module], rules: &[raw::Rule]) -> Option<Arc<PathReadings>> {
     let modules = list.iter().filter_map(|module| Some((ModulePrefix::parse(&module.prefix).ok()?, reading(module))));
-    let a_rule_folds = rules.iter().any(|rule| rule.matches.case == document::Case::Fold);
+    let a_rule_folds = rules.iter().any(|rule| rule.matches.case == raw::Case::Fold);
     PathReadings::new(modules.collect(), a_rule_folds)
 }
 
-fn reading(module: &document::Module) -> ModuleReading {
+fn reading(module: &raw::Module) -> ModuleReading {
     let suffixes = module.suffixes.iter().map(|suffix| suffix.as_str().into()).collect();
     ModuleReading { case: super::rules::case(module.case), suffixes }
 }
 
 /// What modules add to decisions, and what Envoy is to route to.
 pub(super) fn check(
-    list: &[document::Module],
-    core: &document::Core,
+    list: &[raw::Module],
+    core: &raw::Core,
     rules: &mut Rules,
     problems: &mut Problems,
 ) -> (Option<Modules>, Gateway) {
@@ -44,7 +44,7 @@ pub(super) fn check(
     let mut prefixes: HashMap<String, &str> = HashMap::new();
     let (mut narrowing, mut modules) = (Vec::new(), Vec::new());
     for (number, module) in list.iter().enumerate() {
-        let document::Module { name: module_name, prefix, upstream, case, suffixes, access } = module;
+        let raw::Module { name: module_name, prefix, upstream, case, suffixes, access } = module;
         let at = Path::root("modules").position(number);
         name(&at, module_name, &mut names, problems);
         if CLUSTERS.contains(&module_name.as_str()) {
@@ -85,15 +85,15 @@ fn add_rule(name: &ModuleName, prefix: &ModulePrefix, rules: &mut Rules) {
         narrowing: None,
         pattern: prefix.pattern().to_string().into(),
         enforcement: Enforcement::Enforced,
-        by_name: ByName::Narrows,
+        by_name: RouteReference::Require,
     };
     let pattern = prefix.pattern().clone().read(Case::Exact, rules.readings().cloned());
     let _ = rules.add(rule, None, &[], &pattern);
 }
 
 /// Endings that modules cut off.
-fn suffixes(at: &Path, case: document::Case, list: &[String], problems: &mut Problems) {
-    let folds = case == document::Case::Fold;
+fn suffixes(at: &Path, case: raw::Case, list: &[String], problems: &mut Problems) {
+    let folds = case == raw::Case::Fold;
     for (place, suffix) in list.iter().enumerate() {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let same = |other: &String| other == suffix || (folds && other.eq_ignore_ascii_case(suffix));
@@ -105,7 +105,7 @@ fn suffixes(at: &Path, case: document::Case, list: &[String], problems: &mut Pro
     }
 }
 
-fn endpoint(at: &Path, text: &str, problems: &mut Problems) -> Option<Endpoint> {
+fn endpoint(at: &Path, text: &str, problems: &mut Problems) -> Option<HostPort> {
     let read = text.parse().map_err(|fault| ModuleProblem::Upstream { found: Quoted::new(text), fault });
     problems.take(&at.key("upstream"), read)
 }
@@ -122,8 +122,8 @@ fn prefix(at: &Path, text: &str, core: &Core, problems: &mut Problems) -> Option
     Some(prefix)
 }
 
-fn core(core: &document::Core, problems: &mut Problems) -> Core {
-    let document::Core { upstream, reserved } = core;
+fn core(core: &raw::Core, problems: &mut Problems) -> Core {
+    let raw::Core { upstream, reserved } = core;
     let at = Path::root("core");
     let mut names: Vec<Box<str>> = Vec::new();
     for (place, name) in reserved.iter().enumerate() {
@@ -145,9 +145,9 @@ fn core(core: &document::Core, problems: &mut Problems) -> Core {
     Core { upstream, reserved: names }
 }
 
-fn access(at: &Path, module: &ModuleName, list: &[document::ModuleAccess], problems: &mut Problems) -> ModuleAccess {
+fn access(at: &Path, module: &ModuleName, list: &[raw::ModuleAccess], problems: &mut Problems) -> ModuleAccess {
     let mut access = ModuleAccess::new(module.clone());
-    for (place, document::ModuleAccess { organization, allow }) in list.iter().enumerate() {
+    for (place, raw::ModuleAccess { organization, allow }) in list.iter().enumerate() {
         let at = at.position(place);
         let who = match organization.as_str() {
             "any" => Organizations::Any,

@@ -1,14 +1,14 @@
 //! Checks `principal`: which claims make up a caller's identity.
 
-use super::super::document::{self, Claim};
+use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
-use modgud_core::principal::{AbsentValues, ClaimPath, Grants, IdentityClaims};
+use super::super::raw::{self, Claim};
+use modgud_core::principal::{ClaimMapping, ClaimPath, NullStrings, RolePermissions};
 use std::sync::Arc;
 
-pub(super) fn check(principal: &document::Principal, problems: &mut Problems) -> IdentityClaims {
-    let document::Principal { subject, organization, roles, permissions, scopes, grants, absent } = principal;
+pub(super) fn check(principal: &raw::Principal, problems: &mut Problems) -> ClaimMapping {
+    let raw::Principal { subject, organization, roles, permissions, scopes, grants, absent } = principal;
     let at = Path::root("principal");
     let mut one = |key: &str, claim: &Option<Claim>| {
         claim.as_ref().and_then(|claim| problems.take(&at.key(key), claim_path(claim)))
@@ -24,9 +24,9 @@ pub(super) fn check(principal: &document::Principal, problems: &mut Problems) ->
     };
     let (permissions, scopes) = (list("permissions", permissions), list("scopes", scopes));
     let grants = grants.iter().map(|(role, list)| (role.as_str(), list.iter().map(String::as_str).collect()));
-    let grants = Grants::new(grants);
-    let absent = Arc::new(AbsentValues::new(absent.iter().map(String::as_str)));
-    IdentityClaims { subject, organization, roles, permissions, scopes, grants, absent }
+    let grants = RolePermissions::new(grants);
+    let absent = Arc::new(NullStrings::new(absent.iter().map(String::as_str)));
+    ClaimMapping { subject, organization, roles, permissions, scopes, grants, absent }
 }
 
 /// The way to a claim.

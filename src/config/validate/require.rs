@@ -1,10 +1,10 @@
 //! Checks `require` of a rule: what it asks of the caller beside a good credential. An empty list or map, as an empty variable of a
 //! template leaves it behind, would admit every caller with a good credential, and is a problem.
 
-use super::super::document::{Require, RequireAny};
+use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
+use super::super::raw::{Require, RequireAny};
 use modgud_core::authz::{Access, Entitlements, Requirement};
 use modgud_core::principal::AuthenticatorName;
 

@@ -1,14 +1,14 @@
 //! Checks `rules`: which requests each is for, and what it asks of the caller and of the request.
 
-use super::super::document;
+use super::super::diagnostic::{ModuleProblem, Problem, Problems};
 use super::super::path::Path;
-use super::super::problem::{ModuleProblem, Problem, Problems};
 use super::super::quoted::Quoted;
+use super::super::raw;
 use super::{method, name, require};
-use modgud_core::authz::condition::{Callers, Condition, ExpressionFault, Scope};
+use modgud_core::authz::condition::{CallerPresence, Condition, Env, ExpressionError};
 use modgud_core::authz::{
-    Access, ByName, Case, Covered, Enforcement, Fallback, HostPattern, Narrowing, PathPattern, PathReadings, Rule,
-    RuleConflict, RuleName, Rules, Tenancy, TenancyFault,
+    Access, Case, Enforcement, Fallback, HostPattern, PathPattern, PathReadings, RequestConstraints, RouteReference,
+    Rule, RuleConflict, RuleName, Rules, TenancyError, TenantSource, Unreachable,
 };
 use modgud_core::http::method::Method;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -17,21 +17,21 @@ use std::sync::Arc;
 /// The rules of a document, which notes what is wrong with them. `authenticators` are the names that a rule may ask for, `readings`
 /// say how modules read paths.
 pub(in super::super) fn check(
-    list: &[document::Rule],
-    fallback: Option<document::Fallback>,
+    list: &[raw::Rule],
+    fallback: Option<raw::Fallback>,
     authenticators: &[&str],
     readings: Option<Arc<PathReadings>>,
     problems: &mut Problems,
 ) -> Rules {
     let fallback = match fallback {
-        Some(document::Fallback::Authenticated) => Fallback::Authenticated,
-        Some(document::Fallback::Denied) | None => Fallback::Denied,
+        Some(raw::Fallback::Authenticated) => Fallback::Authenticated,
+        Some(raw::Fallback::Denied) | None => Fallback::Denied,
     };
     let mut rules = Rules::reading(fallback, readings);
     let mut taken = HashSet::new();
     for (number, rule) in list.iter().enumerate() {
         // What it tells those whom it turns away is for `denials`.
-        let document::Rule {
+        let raw::Rule {
             name: rule_name,
             matches,
             by_name,
@@ -49,11 +49,11 @@ pub(in super::super) fn check(
             problems.add(at.key("name"), ModuleProblem::RuleName(Quoted::new(rule_name)));
         }
         let access = match access {
-            document::Access::Authenticated => Access::Authenticated,
-            document::Access::Optional => Access::Optional,
-            document::Access::Public => Access::Public,
-            document::Access::Preflight => Access::Preflight,
-            document::Access::Denied => Access::Denied,
+            raw::Access::Authenticated => Access::Authenticated,
+            raw::Access::Optional => Access::Optional,
+            raw::Access::Public => Access::Public,
+            raw::Access::Preflight => Access::Preflight,
+            raw::Access::Denied => Access::Denied,
         };
         let require = require::check(&at.key("require"), require.as_ref(), access, authenticators, problems);
         if *allow_by_name && access != Access::Public {
@@ -69,14 +69,14 @@ pub(in super::super) fn check(
             name: RuleName::new(rule_name),
             access,
             require: require.clone(),
-            narrowing: narrows.then(|| Narrowing {
+            narrowing: narrows.then(|| RequestConstraints {
                 pattern: pattern.clone(),
                 same_organization: same_organization.clone(),
                 when: when.clone(),
             }),
             pattern: text.into(),
             enforcement: if *shadow { Enforcement::Shadow } else { Enforcement::Enforced },
-            by_name: if *allow_by_name { ByName::Decides } else { ByName::Narrows },
+            by_name: if *allow_by_name { RouteReference::Override } else { RouteReference::Require },
         };
         if *by_name {
             by_name_only(&at, matches, access, problems);
@@ -89,12 +89,12 @@ pub(in super::super) fn check(
         }
         add(&at.key("match"), list, matches, of_pattern, &mut rules, problems);
     }
-    covered(list, &rules, problems);
+    unreachable_rules(list, &rules, problems);
     rules
 }
 
 /// A rule for preflights is for no other method than theirs.
-fn methods_of_preflights(at: &Path, matches: &document::Match, problems: &mut Problems) {
+fn methods_of_preflights(at: &Path, matches: &raw::Match, problems: &mut Problems) {
     let others = |text: &str| method(text).is_ok_and(|method| method.as_str() != "OPTIONS");
     for (place, text) in matches.methods().iter().enumerate().filter(|(_, text)| others(text)) {
         problems.add(at.position(place), Problem::MethodOfPreflights(Quoted::new(text)));
@@ -102,9 +102,9 @@ fn methods_of_preflights(at: &Path, matches: &document::Match, problems: &mut Pr
 }
 
 /// A rule that only its name leads to matches nothing by itself, and preflights are no matter of names.
-fn by_name_only(at: &Path, matches: &document::Match, access: Access, problems: &mut Problems) {
-    let document::Match { hosts, methods, paths, case } = matches;
-    let folds = *case == document::Case::Fold;
+fn by_name_only(at: &Path, matches: &raw::Match, access: Access, problems: &mut Problems) {
+    let raw::Match { hosts, methods, paths, case } = matches;
+    let folds = *case == raw::Case::Fold;
     if hosts.is_some() || methods.is_some() || !paths.is_empty() || folds {
         problems.add(at.key("match"), Problem::MatchByName);
     }
@@ -116,13 +116,13 @@ fn by_name_only(at: &Path, matches: &document::Match, access: Access, problems: 
 /// Adds a rule for each of its hosts and patterns.
 fn add(
     at: &Path,
-    list: &[document::Rule],
-    matches: &document::Match,
+    list: &[raw::Rule],
+    matches: &raw::Match,
     of_pattern: impl Fn(&str, &PathPattern) -> Rule,
     rules: &mut Rules,
     problems: &mut Problems,
 ) {
-    let document::Match { hosts, methods, paths, case } = matches;
+    let raw::Match { hosts, methods, paths, case } = matches;
     // Left out, they are every host and every method: an empty list can mean that, or nobody.
     if hosts.as_ref().is_some_and(Vec::is_empty) {
         problems.add(at.key("hosts"), Problem::Empty("name at least one host, or leave the key out for every host"));
@@ -169,17 +169,17 @@ fn add(
 }
 
 /// How letters are compared, as the word says.
-pub(in super::super) const fn case(word: document::Case) -> Case {
+pub(in super::super) const fn case(word: raw::Case) -> Case {
     match word {
-        document::Case::Exact => Case::Exact,
-        document::Case::Fold => Case::Fold,
+        raw::Case::Exact => Case::Exact,
+        raw::Case::Fold => Case::Fold,
     }
 }
 
 /// Patterns of rules that never decide, on whatever host.
-fn covered(list: &[document::Rule], rules: &Rules, problems: &mut Problems) {
-    let mut found = BTreeMap::<(&str, &str), Vec<Covered<'_, Arc<Rule>>>>::new();
-    for covered in rules.covered() {
+fn unreachable_rules(list: &[raw::Rule], rules: &Rules, problems: &mut Problems) {
+    let mut found = BTreeMap::<(&str, &str), Vec<Unreachable<'_, Arc<Rule>>>>::new();
+    for covered in rules.unreachable_rules() {
         found.entry((covered.entry.name.as_str(), &covered.entry.pattern)).or_default().push(covered);
     }
     for ((name, pattern), covered) in found {
@@ -198,7 +198,7 @@ fn covered(list: &[document::Rule], rules: &Rules, problems: &mut Problems) {
 }
 
 /// Where a rule's pattern stands.
-fn place_of(list: &[document::Rule], name: &RuleName, pattern: &str) -> Option<Path> {
+fn place_of(list: &[raw::Rule], name: &RuleName, pattern: &str) -> Option<Path> {
     let (number, rule) = list.iter().enumerate().find(|(_, rule)| rule.name == name.as_str())?;
     let place = rule.matches.paths.iter().position(|one| one == pattern)?;
     Some(Path::root("rules").position(number).key("match").key("paths").position(place))
@@ -220,7 +220,7 @@ struct Paths {
 }
 
 impl Paths {
-    fn of(matches: &document::Match) -> Self {
+    fn of(matches: &raw::Match) -> Self {
         let mut patterns: Vec<_> = matches.paths.iter().filter_map(|text| PathPattern::parse(text).ok()).collect();
         let unknown = matches.paths.len().saturating_sub(patterns.len());
         if matches.paths.is_empty() {
@@ -231,16 +231,16 @@ impl Paths {
     }
 }
 
-fn tenancy(at: &Path, text: &str, access: Access, paths: &Paths, problems: &mut Problems) -> Option<Tenancy> {
+fn tenancy(at: &Path, text: &str, access: Access, paths: &Paths, problems: &mut Problems) -> Option<TenantSource> {
     match access {
         Access::Authenticated => {}
         Access::Optional | Access::Public | Access::Preflight | Access::Denied => {
             problems.add(at.clone(), Problem::RequireWithoutCaller(access.name()));
         }
     }
-    match Tenancy::parse(text, &paths.patterns) {
+    match TenantSource::parse(text, &paths.patterns) {
         Ok(tenancy) => Some(tenancy),
-        Err(TenancyFault::Parameter) if paths.unknown > 0 => None,
+        Err(TenancyError::Parameter) if paths.unknown > 0 => None,
         Err(fault) => {
             problems.add(at.clone(), Problem::Tenancy { found: Quoted::new(text), fault });
             None
@@ -250,19 +250,19 @@ fn tenancy(at: &Path, text: &str, access: Access, paths: &Paths, problems: &mut 
 
 fn condition(at: &Path, text: &str, access: Access, paths: &Paths, problems: &mut Problems) -> Option<Arc<Condition>> {
     let callers = match access {
-        Access::Authenticated | Access::Optional => Callers::Asked,
-        Access::Public | Access::Preflight => Callers::NotAsked,
+        Access::Authenticated | Access::Optional => CallerPresence::Asked,
+        Access::Public | Access::Preflight => CallerPresence::NotAsked,
         Access::Denied => {
             problems.add(at.clone(), Problem::ConditionDenied);
             return None;
         }
     };
-    match Condition::compile(text, &Scope::Rule { callers, patterns: &paths.patterns }) {
+    match Condition::compile(text, &Env::Rule { callers, patterns: &paths.patterns }) {
         Ok(condition) => Some(Arc::new(condition)),
         Err(faults) => {
             // What a pattern that is none would have named is not known.
             let consequence =
-                |fault: &ExpressionFault| paths.unknown > 0 && matches!(fault, ExpressionFault::NoParameter { .. });
+                |fault: &ExpressionError| paths.unknown > 0 && matches!(fault, ExpressionError::NoParameter { .. });
             faults.into_iter().filter(|fault| !consequence(fault)).for_each(|fault| {
                 problems.add(at.clone(), Problem::Expression(fault));
             });

@@ -1,13 +1,13 @@
 //! Checks `server`: addresses, times, bounds, and that TLS can be had with the files that are named.
 
-use super::super::document;
+use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
-use super::super::source::Reader;
+use super::super::raw;
+use super::super::secret_source::SecretLoader;
 use super::super::{LogFormat, ServerConfig};
 use super::Span;
-use crate::net::tls::{Chain, ClientAuthorities, PrivateKey, Tls, TlsFault};
+use crate::net::tls::{Chain, ClientAuthorities, PrivateKey, Tls, TlsError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path;
 use std::time::Duration;
@@ -24,9 +24,9 @@ pub(super) struct Checked {
     pub(super) deadline: Duration,
 }
 
-pub(super) fn check(server: &document::Server, log: LogFormat, reader: &Reader, problems: &mut Problems) -> Checked {
+pub(super) fn check(server: &raw::Server, log: LogFormat, reader: &SecretLoader, problems: &mut Problems) -> Checked {
     // `insecure_plaintext` is for cautions.
-    let document::Server { grpc, insecure_plaintext: _, admin, tls, deadline, drain, max_in_flight, max_connections } =
+    let raw::Server { grpc, insecure_plaintext: _, admin, tls, deadline, drain, max_in_flight, max_connections } =
         server;
     let at = Path::root("server");
     let grpc = grpc.as_ref().and_then(|text| {
@@ -56,8 +56,8 @@ pub(super) fn check(server: &document::Server, log: LogFormat, reader: &Reader, 
 }
 
 /// Reads every file, whatever is wrong with another.
-fn tls(at: &Path, tls: &document::Tls, reader: &Reader, problems: &mut Problems) -> Option<Tls> {
-    let document::Tls { cert, key, client_ca } = tls;
+fn tls(at: &Path, tls: &raw::Tls, reader: &SecretLoader, problems: &mut Problems) -> Option<Tls> {
+    let raw::Tls { cert, key, client_ca } = tls;
     let chain = read(&at.key("cert"), cert, Chain::from_pem, reader, problems);
     let private = read(&at.key("key"), key, PrivateKey::from_pem, reader, problems);
     let authorities = match client_ca {
@@ -72,8 +72,8 @@ fn tls(at: &Path, tls: &document::Tls, reader: &Reader, problems: &mut Problems)
     Tls::new(chain, private, authorities)
         .map_err(|fault| {
             let (key, origin) = match fault {
-                TlsFault::NoCertificate | TlsFault::Certificate => ("cert", cert_origin),
-                TlsFault::NoKey | TlsFault::Key | TlsFault::OtherKey => ("key", key_origin),
+                TlsError::NoCertificate | TlsError::Certificate => ("cert", cert_origin),
+                TlsError::NoKey | TlsError::Key | TlsError::OtherKey => ("key", key_origin),
             };
             problems.add(at.key(key), Problem::Tls { origin, fault });
         })
@@ -84,8 +84,8 @@ fn tls(at: &Path, tls: &document::Tls, reader: &Reader, problems: &mut Problems)
 fn read<T>(
     at: &Path,
     file: &path::Path,
-    parse: impl Fn(&[u8]) -> Result<T, TlsFault>,
-    reader: &Reader,
+    parse: impl Fn(&[u8]) -> Result<T, TlsError>,
+    reader: &SecretLoader,
     problems: &mut Problems,
 ) -> Option<(T, String)> {
     let (content, origin) = problems.take(at, reader.read_tls_file(file))?;

@@ -1,15 +1,15 @@
 //! Sees to it that no two issuers share a key: whoever holds its private half could sign in the name of both, and `iss` would
 //! tell nothing. Keys are read in `authenticators`.
 
+use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
-use super::super::source::Reader;
+use super::super::secret_source::SecretLoader;
 use modgud_core::authn::{Authenticator, JwtAuthenticator};
 use modgud_core::jose::{Fingerprint, VerificationKey};
 
 /// Authenticators of one issuer may share keys: they are one and the same signer's.
-pub(super) fn check(list: &[Authenticator], reader: &Reader, problems: &mut Problems) {
+pub(super) fn check(list: &[Authenticator], reader: &SecretLoader, problems: &mut Problems) {
     if reader.replaces_keys() {
         return;
     }
@@ -26,6 +26,6 @@ pub(super) fn check(list: &[Authenticator], reader: &Reader, problems: &mut Prob
 
 /// A key that both have.
 fn shared(one: &JwtAuthenticator, other: &JwtAuthenticator) -> Option<Fingerprint> {
-    let of_other = |key: &&VerificationKey| other.keys.fixed.keys().iter().any(|known| known.is_the_same_as(key));
+    let of_other = |key: &&VerificationKey| other.keys.fixed.keys().iter().any(|known| known.same_key_material(key));
     one.keys.fixed.keys().iter().find(of_other).map(VerificationKey::fingerprint)
 }

@@ -2,18 +2,18 @@
 
 mod keep;
 
-use super::super::document::{self, Claim, Encode, HeaderForm, HeaderSource, MetadataSource, PrincipalWord};
+use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::problem::{Problem, Problems};
 use super::super::quoted::Quoted;
+use super::super::raw::{self, Claim, Encode, HeaderForm, HeaderSource, MetadataSource, PrincipalWord};
 use super::principal::claim_path;
 use super::{header_name, scheme};
-use modgud_core::authz::condition::{Expression, Scope};
-use modgud_core::credential::Places;
-use modgud_core::http::header::{HeaderName, HeaderText, fold, same_to_a_server};
+use modgud_core::authz::condition::{Env, Expression};
+use modgud_core::credential::CredentialExtractor;
+use modgud_core::http::header::{HeaderName, HeaderText, fold, folds_to_same_name};
 use modgud_core::upstream::{
-    ALWAYS_TOLD, Fact, Form, Forward, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter, Origin, OverrideHeader,
-    Removals, Shape, Source, StripPattern, Unwritable,
+    BUILTIN_KEYS, Forward, HeaderEncoding, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter,
+    OnEncodeError, OverrideHeader, PrincipalField, Removals, RequestMutator, StripPattern, ValueSource,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -53,13 +53,13 @@ const RESERVED: [&str; 26] = [
 const ABOUT_THE_REQUEST_PREFIXES: [&str; 2] = ["x-envoy-", "x-forwarded-"];
 
 pub(super) fn check(
-    upstream: &document::Upstream,
+    upstream: &raw::Upstream,
     required: &[&Claim],
-    places: &Places,
-    (mints, written): (Vec<Mint>, &[document::Mint]),
+    places: &CredentialExtractor,
+    (mints, written): (Vec<Mint>, &[raw::Mint]),
     problems: &mut Problems,
-) -> Shape {
-    let document::Upstream { headers, strip, keep, credential, metadata } = upstream;
+) -> RequestMutator {
+    let raw::Upstream { headers, strip, keep, credential, metadata } = upstream;
     let mut identity: Vec<IdentityHeader> = Vec::new();
     let mut taken: HashMap<Vec<u8>, &str> = HashMap::new();
     for (written, source) in headers {
@@ -76,7 +76,7 @@ pub(super) fn check(
         let form = form(&at, source, problems);
         let source = origin(&at, (claim.as_ref(), *principal, value.as_ref(), cel.as_deref()), problems);
         let Some(source) = source else { continue };
-        if let Origin::Source(Source::Constant(text)) = &source
+        if let HeaderValueSource::Source(ValueSource::Constant(text)) = &source
             && let Err(fault) = HeaderText::parse(text)
         {
             problems.add(at.key("value"), Problem::HeaderValue(fault));
@@ -102,7 +102,7 @@ pub(super) fn check(
     let names: Vec<&HeaderName> = identity.iter().map(|header| &header.name).collect();
     let patterns = patterns.into_iter().map(|(_, pattern)| pattern).collect();
     let removals = Removals::new(&names, patterns, kept);
-    Shape {
+    RequestMutator {
         identity: IdentityHeaders::new(identity, removals),
         forward: forward(credential.as_ref(), (mints, written), problems),
         metadata: self::metadata(metadata, problems),
@@ -110,9 +110,9 @@ pub(super) fn check(
 }
 
 /// What keeps a header from being ours, if something does.
-pub(super) fn refused(written: &str, name: &HeaderName, places: &Places) -> Option<Problem> {
+pub(super) fn refused(written: &str, name: &HeaderName, places: &CredentialExtractor) -> Option<Problem> {
     let bytes = name.as_str().as_bytes();
-    if RESERVED.iter().any(|reserved| same_to_a_server(reserved.as_bytes(), bytes)) || places.looks_in(name) {
+    if RESERVED.iter().any(|reserved| folds_to_same_name(reserved.as_bytes(), bytes)) || places.looks_in(name) {
         Some(Problem::HeaderReserved(Quoted::new(written)))
     } else if is_about_the_request(bytes) {
         Some(Problem::HeaderAboutTheRequest(Quoted::new(written)))
@@ -124,13 +124,13 @@ pub(super) fn refused(written: &str, name: &HeaderName, places: &Places) -> Opti
 /// Where a value comes from that is named by exactly one of three keys.
 pub(super) fn source(
     at: &Path,
-    written: (Option<&Claim>, Option<PrincipalWord>, Option<&document::Text>),
+    written: (Option<&Claim>, Option<PrincipalWord>, Option<&raw::Text>),
     problems: &mut Problems,
-) -> Option<Source> {
+) -> Option<ValueSource> {
     match written {
-        (Some(claim), None, None) => Some(Source::Claim(problems.take(&at.key("claim"), claim_path(claim))?)),
-        (None, Some(word), None) => Some(Source::Principal(fact(word))),
-        (None, None, Some(text)) => Some(Source::Constant(text.0.as_str().into())),
+        (Some(claim), None, None) => Some(ValueSource::Claim(problems.take(&at.key("claim"), claim_path(claim))?)),
+        (None, Some(word), None) => Some(ValueSource::Principal(fact(word))),
+        (None, None, Some(text)) => Some(ValueSource::Constant(text.0.as_str().into())),
         (claim, principal, value) => {
             let written = [claim.is_some(), principal.is_some(), value.is_some()];
             let found = written.into_iter().filter(|is| *is).count();
@@ -143,18 +143,18 @@ pub(super) fn source(
 /// The same by one of four.
 fn origin(
     at: &Path,
-    (claim, principal, value, cel): (Option<&Claim>, Option<PrincipalWord>, Option<&document::Text>, Option<&str>),
+    (claim, principal, value, cel): (Option<&Claim>, Option<PrincipalWord>, Option<&raw::Text>, Option<&str>),
     problems: &mut Problems,
-) -> Option<Origin> {
+) -> Option<HeaderValueSource> {
     let written = [claim.is_some(), principal.is_some(), value.is_some(), cel.is_some()];
     let found = written.into_iter().filter(|is| *is).count();
     if found != 1 {
         problems.add(at.clone(), Problem::OneSource { found, of: "`claim`, `principal`, `value`, `cel`" });
         return None;
     }
-    let Some(text) = cel else { return source(at, (claim, principal, value), problems).map(Origin::Source) };
-    match Expression::compile(text, &Scope::Told) {
-        Ok(expression) => Some(Origin::Computed(Box::new(expression))),
+    let Some(text) = cel else { return source(at, (claim, principal, value), problems).map(HeaderValueSource::Source) };
+    match Expression::compile(text, &Env::Told) {
+        Ok(expression) => Some(HeaderValueSource::Computed(Box::new(expression))),
         Err(faults) => {
             for fault in faults {
                 problems.add(at.key("cel"), Problem::Expression(fault));
@@ -164,72 +164,81 @@ fn origin(
     }
 }
 
-const fn fact(word: PrincipalWord) -> Fact {
+const fn fact(word: PrincipalWord) -> PrincipalField {
     match word {
-        PrincipalWord::Subject => Fact::Subject,
-        PrincipalWord::Organization => Fact::Organization,
-        PrincipalWord::Role => Fact::FirstRole,
-        PrincipalWord::Roles => Fact::Roles,
-        PrincipalWord::Permissions => Fact::Permissions,
-        PrincipalWord::Scopes => Fact::Scopes,
-        PrincipalWord::Authenticator => Fact::Authenticator,
+        PrincipalWord::Subject => PrincipalField::Subject,
+        PrincipalWord::Organization => PrincipalField::Organization,
+        PrincipalWord::Role => PrincipalField::FirstRole,
+        PrincipalWord::Roles => PrincipalField::Roles,
+        PrincipalWord::Permissions => PrincipalField::Permissions,
+        PrincipalWord::Scopes => PrincipalField::Scopes,
+        PrincipalWord::Authenticator => PrincipalField::Authenticator,
     }
 }
 
-fn form(at: &Path, source: &HeaderSource, problems: &mut Problems) -> Form {
+fn form(at: &Path, source: &HeaderSource, problems: &mut Problems) -> HeaderEncoding {
     let HeaderSource { claim: _, principal: _, cel: _, value, form, encode } = source;
     if value.is_some() {
         let written = [("as", form.is_some()), ("encode", encode.is_some())];
         for (key, _) in written.into_iter().filter(|(_, written)| *written) {
             problems.add(at.key(key), Problem::FormOfConstant);
         }
-        return Form::Plain;
+        return HeaderEncoding::Plain;
     }
     match (form, encode) {
-        (None, None) => Form::Plain,
-        (None, Some(Encode::Percent)) => Form::Percent,
+        (None, None) => HeaderEncoding::Plain,
+        (None, Some(Encode::Percent)) => HeaderEncoding::Percent,
         (Some(form), encode) => {
             if encode.is_some() {
                 problems.add(at.key("encode"), Problem::EncodedAlready);
             }
             match form {
-                HeaderForm::List => Form::List,
-                HeaderForm::Json => Form::Json,
+                HeaderForm::List => HeaderEncoding::List,
+                HeaderForm::Json => HeaderEncoding::Json,
             }
         }
     }
 }
 
-fn unwritable(origin: &Origin, required: &[&Claim]) -> Unwritable {
+fn unwritable(origin: &HeaderValueSource, required: &[&Claim]) -> OnEncodeError {
     match origin {
         // Who the caller is, is never left out: nobody is handed on as nobody.
-        Origin::Source(Source::Principal(Fact::Subject | Fact::Organization)) => Unwritable::Deny,
-        Origin::Source(Source::Claim(path))
+        HeaderValueSource::Source(ValueSource::Principal(PrincipalField::Subject | PrincipalField::Organization)) => {
+            OnEncodeError::Deny
+        }
+        HeaderValueSource::Source(ValueSource::Claim(path))
             if required.iter().any(|claim| claim_path(claim).as_ref().ok() == Some(path)) =>
         {
-            Unwritable::Deny
+            OnEncodeError::Deny
         }
         // What is made of these is relied on as they are.
-        Origin::Computed(expression)
+        HeaderValueSource::Computed(expression)
             if expression.names_caller()
                 || required
                     .iter()
                     .filter_map(|claim| claim_path(claim).ok())
                     .any(|path| expression.names_claim(path.first())) =>
         {
-            Unwritable::Deny
+            OnEncodeError::Deny
         }
-        Origin::Source(
-            Source::Claim(_)
-            | Source::Principal(Fact::FirstRole | Fact::Roles | Fact::Permissions | Fact::Scopes | Fact::Authenticator)
-            | Source::Constant(_),
+        HeaderValueSource::Source(
+            ValueSource::Claim(_)
+            | ValueSource::Principal(
+                PrincipalField::FirstRole
+                | PrincipalField::Roles
+                | PrincipalField::Permissions
+                | PrincipalField::Scopes
+                | PrincipalField::Authenticator,
+            )
+            | ValueSource::Constant(_),
         )
-        | Origin::Computed(_) => Unwritable::Drop,
+        | HeaderValueSource::Computed(_) => OnEncodeError::Drop,
     }
 }
 
 fn is_about_the_request(name: &[u8]) -> bool {
-    let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|head| same_to_a_server(prefix.as_bytes(), head));
+    let begins =
+        |prefix: &str| name.get(..prefix.len()).is_some_and(|head| folds_to_same_name(prefix.as_bytes(), head));
     match OverrideHeader::of(name) {
         Some(header) => !header.is_identity(),
         None => ABOUT_THE_REQUEST_PREFIXES.iter().any(|prefix| begins(prefix)),
@@ -242,15 +251,15 @@ fn metadata(list: &BTreeMap<String, MetadataSource>, problems: &mut Problems) ->
     let (mut known, mut computed) = (Vec::new(), Vec::new());
     for (name, written) in list {
         let at = Path::root("upstream").key("metadata").key(name);
-        if ALWAYS_TOLD.contains(&name.as_str()) {
+        if BUILTIN_KEYS.contains(&name.as_str()) {
             problems.add(at.clone(), Problem::ToldAlways(Quoted::new(name)));
         } else if !matches!(name.len(), 1..=64) || !name.bytes().all(plain) {
             problems.add(at.clone(), Problem::MetadataName(Quoted::new(name)));
         }
         let MetadataSource { claim, principal, value, cel } = written;
         match origin(&at, (claim.as_ref(), *principal, value.as_ref(), cel.as_deref()), problems) {
-            Some(Origin::Source(source)) => known.push((name.as_str().into(), source)),
-            Some(Origin::Computed(expression)) => computed.push((name.as_str().into(), *expression)),
+            Some(HeaderValueSource::Source(source)) => known.push((name.as_str().into(), source)),
+            Some(HeaderValueSource::Computed(expression)) => computed.push((name.as_str().into(), *expression)),
             None => {}
         }
     }
@@ -258,22 +267,22 @@ fn metadata(list: &BTreeMap<String, MetadataSource>, problems: &mut Problems) ->
 }
 
 fn forward(
-    credential: Option<&document::Forward>,
-    (mints, written): (Vec<Mint>, &[document::Mint]),
+    credential: Option<&raw::Forward>,
+    (mints, written): (Vec<Mint>, &[raw::Mint]),
     problems: &mut Problems,
 ) -> Forward {
     let at = Path::root("upstream").key("credential");
     match credential {
-        Some(document::Forward::Keep) => Forward::Keep,
-        Some(document::Forward::Remove) | None => Forward::Remove,
-        Some(document::Forward::As(text)) => {
+        Some(raw::Forward::Keep) => Forward::Keep,
+        Some(raw::Forward::Remove) | None => Forward::Remove,
+        Some(raw::Forward::As(text)) => {
             let scheme = problems.take(&at.key("forward"), scheme(text));
             match (scheme, HeaderName::parse("authorization")) {
                 (Some(scheme), Ok(header)) => Forward::As { scheme, header },
                 (None, _) | (_, Err(_)) => Forward::Remove,
             }
         }
-        Some(document::Forward::Mint(name)) => {
+        Some(raw::Forward::Mint(name)) => {
             if !written.iter().any(|mint| mint.name == *name) {
                 problems.add(at.key("mint"), Problem::MintUnknown(Quoted::new(name)));
             }

@@ -2,7 +2,7 @@
 
 use super::scalar::host;
 use super::{Core, Gateway, Module};
-use crate::net::upstream_addr::Endpoint;
+use crate::net::upstream_addr::HostPort;
 use crate::yaml;
 use std::fmt::Write as _;
 
@@ -51,7 +51,7 @@ pub(super) fn clusters(gateway: &Gateway) -> String {
     of_modules.chain(of_core).collect::<Vec<_>>().join("\n")
 }
 
-fn cluster(name: &str, upstream: &Endpoint) -> String {
+fn cluster(name: &str, upstream: &HostPort) -> String {
     let (name, host, port) = (yaml::scalar(name), host(upstream.host()), upstream.port());
     format!(
         "    - name: {name}

@@ -4,7 +4,7 @@ use super::{
     Bootstrap, BootstrapError, CheckCluster, Client, Core, Filter, Gateway, Listed, Module, SAMPLE, SentAlong,
     Transport, UpstreamTls,
 };
-use crate::net::listen_addr::Address;
+use crate::net::listen_addr::ListenAddr;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
 use modgud_core::upstream::OVERRIDE_HEADERS;
 use std::time::Duration;
@@ -175,7 +175,7 @@ fn modgud_is_reached_where_it_listens() {
         ("unix:/run/check.sock", Some("unix:/run/check.sock")),
         ("127.0.0.1:0", None),
     ] {
-        let listener: Address = listener.parse().unwrap();
+        let listener: ListenAddr = listener.parse().unwrap();
         assert_eq!(CheckCluster::of(&listener), reached.map(|text| text.parse().unwrap()), "{listener}");
     }
     let gateway = gateway();

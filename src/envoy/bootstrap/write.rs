@@ -1,7 +1,7 @@
 //! Writes Envoy's configuration: the text of `deploy/envoy.yaml`, with what differs replaced. Each replaced text stands there once, which
 //! a test sees to.
 
-use super::modgud::{self, CheckCluster, UpstreamTls};
+use super::ext_authz_cluster::{self, CheckCluster, UpstreamTls};
 use super::scalar::host;
 use super::text::Text;
 use super::{Filter, Gateway, SAMPLE, SentAlong, routes};
@@ -98,8 +98,8 @@ impl Bootstrap<'_> {
         text.replace("max_pending_requests: 4096", &format!("max_pending_requests: {max_in_flight}"))?;
         text.replace("max_requests: 4096", &format!("max_requests: {max_in_flight}"))?;
         Self::filter(&gateway.filter, &mut text)?;
-        modgud::cluster(modgud, &mut text)?;
-        if let Some(tls) = modgud::transport(gateway.transport, tls.as_ref(), modgud)? {
+        ext_authz_cluster::cluster(modgud, &mut text)?;
+        if let Some(tls) = ext_authz_cluster::transport(gateway.transport, tls.as_ref(), modgud)? {
             let end = "      circuit_breakers:\n";
             text.replace(end, &format!("{tls}{end}"))?;
         }

@@ -1,4 +1,4 @@
-use super::{Chain, ClientAuthorities, Clients, PrivateKey, Tls, TlsFault};
+use super::{Chain, ClientAuthorities, Clients, PrivateKey, Tls, TlsError};
 use modgud_core::time::Timestamp;
 use rcgen::{CertificateParams, KeyPair, SignatureAlgorithm, date_time_ymd};
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn pair(algorithm: &'static SignatureAlgorithm) -> (String, String) {
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
-fn tls(cert: &str, key: &str) -> Result<Tls, TlsFault> {
+fn tls(cert: &str, key: &str) -> Result<Tls, TlsError> {
     Tls::new(Chain::from_pem(cert.as_bytes())?, PrivateKey::from_pem(key.as_bytes())?, None)
 }
 
@@ -45,20 +45,20 @@ fn a_file_that_will_not_do_is_named_by_what_is_wrong_with_it() {
     let relabelled = |text: &str, label: &str| text.replace("PRIVATE KEY", label);
     let no_certificate = "-----BEGIN CERTIFICATE-----\nbm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n";
     for (what, cert, key, fault) in [
-        ("nothing", "", key.as_str(), TlsFault::NoCertificate),
-        ("a key for a certificate", &key, &key, TlsFault::NoCertificate),
-        ("half of it", &half(&cert), &key, TlsFault::Certificate),
-        ("one and a half", &format!("{cert}{}", half(&cert)), &key, TlsFault::Certificate),
-        ("other bytes", no_certificate, &key, TlsFault::Certificate),
-        ("other bytes behind a good one", &format!("{cert}{no_certificate}"), &key, TlsFault::Certificate),
-        ("no key", &cert, "", TlsFault::NoKey),
-        ("a certificate for a key", &cert, &cert, TlsFault::NoKey),
-        ("half of the key", &cert, &half(&key), TlsFault::NoKey),
-        ("an encrypted key", &cert, &relabelled(&key, "ENCRYPTED PRIVATE KEY"), TlsFault::NoKey),
-        ("a key under a wrong name", &cert, &relabelled(&key, "RSA PRIVATE KEY"), TlsFault::Key),
-        ("the key of another", &cert, &other_key, TlsFault::OtherKey),
-        ("a key of another kind", &cert, &rsa_key, TlsFault::OtherKey),
-        ("the other first", &format!("{other}{cert}"), &key, TlsFault::OtherKey),
+        ("nothing", "", key.as_str(), TlsError::NoCertificate),
+        ("a key for a certificate", &key, &key, TlsError::NoCertificate),
+        ("half of it", &half(&cert), &key, TlsError::Certificate),
+        ("one and a half", &format!("{cert}{}", half(&cert)), &key, TlsError::Certificate),
+        ("other bytes", no_certificate, &key, TlsError::Certificate),
+        ("other bytes behind a good one", &format!("{cert}{no_certificate}"), &key, TlsError::Certificate),
+        ("no key", &cert, "", TlsError::NoKey),
+        ("a certificate for a key", &cert, &cert, TlsError::NoKey),
+        ("half of the key", &cert, &half(&key), TlsError::NoKey),
+        ("an encrypted key", &cert, &relabelled(&key, "ENCRYPTED PRIVATE KEY"), TlsError::NoKey),
+        ("a key under a wrong name", &cert, &relabelled(&key, "RSA PRIVATE KEY"), TlsError::Key),
+        ("the key of another", &cert, &other_key, TlsError::OtherKey),
+        ("a key of another kind", &cert, &rsa_key, TlsError::OtherKey),
+        ("the other first", &format!("{other}{cert}"), &key, TlsError::OtherKey),
     ] {
         assert_eq!(tls(cert, key).unwrap_err(), fault, "{what}");
     }
@@ -71,9 +71,9 @@ fn authorities_ask_clients_for_a_certificate() {
     for (text, expected) in [
         (cert.as_str(), Ok(Clients::Certified)),
         (&cert.repeat(2), Ok(Clients::Certified)),
-        ("", Err(TlsFault::NoCertificate)),
-        (&key, Err(TlsFault::NoCertificate)),
-        (cert.get(..cert.len() / 2).unwrap(), Err(TlsFault::Certificate)),
+        ("", Err(TlsError::NoCertificate)),
+        (&key, Err(TlsError::NoCertificate)),
+        (cert.get(..cert.len() / 2).unwrap(), Err(TlsError::Certificate)),
     ] {
         let found = ClientAuthorities::from_pem(text.as_bytes()).and_then(|authorities| {
             let chain = Chain::from_pem(cert.as_bytes())?;

@@ -2,10 +2,10 @@
 
 use super::super::draft::{self, Draft};
 use super::super::finding::Finding;
+use super::super::path_set::rank;
 use super::super::template;
-use super::super::way::rank;
 use super::super::{Api, rules};
-use crate::config::Placed;
+use crate::config::Located;
 use modgud_core::authz::{ModulePrefix, ModuleReading, PathPattern};
 use modgud_core::http::path::RequestTarget;
 use serde_json::{Map, Value, json};
@@ -215,7 +215,7 @@ fn many_paths_are_read_in_time() {
     let Err(told) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()) else {
         panic!("no bound")
     };
-    assert!(matches!(told.first().map(Placed::what), Some(Finding::NotCompared)));
+    assert!(matches!(told.first().map(Located::what), Some(Finding::NotCompared)));
 }
 
 /// What begins with the module's prefix is asked for in both places, and opened in none.

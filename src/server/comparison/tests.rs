@@ -7,7 +7,7 @@ use crate::telemetry::metrics::ShadowConfigMetrics;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud_core::authz::RuleName;
-use modgud_core::decide::{Decision, Fault, Verdict};
+use modgud_core::decide::{Decision, DecisionError, Verdict};
 use modgud_core::http::header::{HeaderName, HeaderText};
 use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
@@ -25,7 +25,7 @@ fn check(path: &str) -> CheckRequest {
 }
 
 fn offer(queue: &Queue, path: &str) {
-    queue.offer(check(path), Done::of(&Decision::refused(Fault::Internal)), Timestamp::EPOCH);
+    queue.offer(check(path), Done::of(&Decision::refused(DecisionError::Internal)), Timestamp::EPOCH);
 }
 
 #[test]
@@ -98,10 +98,10 @@ fn allow(set: &[(&str, &str)], remove: &[&'static str], remove_query: &[&'static
     let names = |names: &[&'static str]| names.iter().map(|name| (*name).into()).collect();
     let (remove, remove_query) = (names(remove), names(remove_query));
     let mutations = Mutations { set: set.collect(), remove, remove_query, dropped: Vec::new() };
-    Decision { verdict: Verdict::Allow(mutations), ..Decision::refused(Fault::Internal) }
+    Decision { verdict: Verdict::Allow(mutations), ..Decision::refused(DecisionError::Internal) }
 }
 
-fn deny(fault: Fault) -> Decision {
+fn deny(fault: DecisionError) -> Decision {
     Decision { rule: Some(RuleName::new("r")), ..Decision::refused(fault) }
 }
 
@@ -139,13 +139,13 @@ fn decision_reason_and_headers_make_a_difference() {
         (set(), allow(&[("x-a", "1"), ("x-b", "3")], &["x-c", "x-d"], &["q"]), Some((None, Would::Headers, "x-b"))),
         (set(), allow(&[("x-a", "1")], &["x-b", "x-c", "x-d"], &["q"]), Some((None, Would::Headers, "x-b"))),
         (set(), allow(&[("x-a", "1"), ("x-b", "2")], &["x-d"], &[]), Some((None, Would::Headers, "q, x-c"))),
-        (set(), deny(Fault::Overload), Some((None, Would::Deny(overload), "too many checks are under way"))),
-        (deny(Fault::Overload), set(), Some((Some(overload), Would::Allow, ""))),
-        (deny(Fault::Overload), deny(Fault::Overload), None),
-        (deny(Fault::Overload), Decision::refused(Fault::Overload), None),
+        (set(), deny(DecisionError::Overload), Some((None, Would::Deny(overload), "too many checks are under way"))),
+        (deny(DecisionError::Overload), set(), Some((Some(overload), Would::Allow, ""))),
+        (deny(DecisionError::Overload), deny(DecisionError::Overload), None),
+        (deny(DecisionError::Overload), Decision::refused(DecisionError::Overload), None),
         (
-            deny(Fault::Overload),
-            deny(Fault::Internal),
+            deny(DecisionError::Overload),
+            deny(DecisionError::Internal),
             Some((Some(overload), Would::Deny(internal), "the check can't be read, or modgud failed inside")),
         ),
     ] {

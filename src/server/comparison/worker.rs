@@ -1,7 +1,7 @@
 //! Decides answered checks again and counts and logs what differs. Whatever becomes of one, a panic too, the next one is decided.
 
 use super::super::check::{request_id, shown};
-use super::super::seldom::Seldom;
+use super::super::log_throttle::LogThrottle;
 use super::{Answered, Difference};
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::read;
@@ -63,7 +63,7 @@ fn tell(
     difference: &Difference,
     check: &CheckRequest,
     metrics: &ShadowConfigMetrics,
-    said: &mut HashMap<Kind, Seldom>,
+    said: &mut HashMap<Kind, LogThrottle>,
 ) {
     let Difference { rule, enforced, shadow, shadow_rule, detail } = difference;
     let (enforced, shadow) = (enforced.map_or("allowed", Reason::code), shadow.code());

@@ -1,4 +1,4 @@
-use super::super::places::Places;
+use super::super::connection_slots::ConnectionSlots;
 use super::{Connection, Due, WRITTEN};
 use crate::telemetry::metrics::Closed;
 use prometheus_client::metrics::gauge::Gauge;
@@ -10,9 +10,9 @@ use tokio::time::{Instant, advance, timeout};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection and its other end, with the one place that there is.
-fn connection(due: Due) -> (Connection, DuplexStream, Places) {
+fn connection(due: Due) -> (Connection, DuplexStream, ConnectionSlots) {
     let (near, far) = duplex(8);
-    let mut places = Places::new(1, Gauge::default(), Closed::default());
+    let mut places = ConnectionSlots::new(1, Gauge::default(), Closed::default());
     let place = places.try_take().unwrap();
     let at = Instant::now().checked_add(PATIENCE).unwrap();
     (Connection::new(Box::new(near), place, due, at), far, places)
@@ -84,7 +84,7 @@ async fn what_is_written_is_sent_together() {
 /// A connection whose other end holds so many bytes.
 fn roomy(bytes: usize) -> (Connection, DuplexStream) {
     let (near, far) = duplex(bytes);
-    let place = Places::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
+    let place = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
     let at = Instant::now().checked_add(PATIENCE).unwrap();
     (Connection::new(Box::new(near), place, Due::Bytes(1), at), far)
 }
@@ -159,7 +159,7 @@ async fn a_client_that_does_not_read_is_noticed() {
 #[tokio::test]
 async fn one_that_has_to_give_way_ends_at_once_and_leaves_its_place() {
     let (mut connection, _far, mut places) = connection(Due::Bytes(4));
-    let (ended, ()) = tokio::join!(connection.read_u8(), async { places.make_room() });
+    let (ended, ()) = tokio::join!(connection.read_u8(), async { places.evict_idle() });
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionAborted);
     assert_eq!(connection.write_all(b"PRI").await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
     assert!(places.try_take().is_none());

@@ -1,23 +1,23 @@
-use super::super::check::Checks;
-use super::super::places::Calls;
+use super::super::check::CheckHandler;
+use super::super::connection_slots::Calls;
 use super::{
     ConnectionState, FEW_UNREAD_BYTES, InFlight, Limits, MAX_IN_FLIGHT_BYTES, MAX_UNFINISHED_BYTES, MAX_UNREAD_BYTES,
     OWN_UNFINISHED_BYTES, Reported, is_fair,
 };
 use crate::clock::{Clock, ManualClock};
 use crate::config::{Environment, Overrides, load};
-use crate::server::authorizer::Driver;
+use crate::server::authorizer::Authorizer;
 use modgud_core::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
-/// Checks by a configuration that lets nothing through.
-pub(crate) fn checks() -> Arc<Checks> {
+/// CheckHandler by a configuration that lets nothing through.
+pub(crate) fn checks() -> Arc<CheckHandler> {
     let overrides = Overrides { profile: Some(crate::config::ProfileName::None), ..Overrides::default() };
     let config = load(None, &overrides, &Environment::fixed([("", "")])).unwrap().config;
     let clock = Clock::Manual(ManualClock::new(Timestamp::from_secs(1)));
-    Arc::new(Checks::new(Driver::new(config.snapshot, Vec::new(), Vec::new(), clock)))
+    Arc::new(CheckHandler::new(Authorizer::new(config.snapshot, Vec::new(), Vec::new(), clock)))
 }
 
 /// Connections under these bounds.

@@ -1,5 +1,5 @@
-use super::{Socket, SocketFault};
-use crate::net::listen_addr::Address;
+use super::{Socket, SocketError};
+use crate::net::listen_addr::ListenAddr;
 use std::fs::{self, File, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
@@ -13,8 +13,8 @@ fn folder() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-async fn open(path: &Path) -> Result<Socket, SocketFault> {
-    let address: Address = format!("unix:{}", path.display()).parse().unwrap();
+async fn open(path: &Path) -> Result<Socket, SocketError> {
+    let address: ListenAddr = format!("unix:{}", path.display()).parse().unwrap();
     Socket::open(&address).await
 }
 
@@ -44,7 +44,7 @@ async fn what_a_dead_process_left_is_replaced() {
 async fn what_somebody_serves_is_left_alone() {
     let (_folder, path) = folder();
     let other = UnixListener::bind(&path).unwrap();
-    assert!(matches!(open(&path).await, Err(SocketFault::InUse)));
+    assert!(matches!(open(&path).await, Err(SocketError::InUse)));
     UnixStream::connect(&path).unwrap();
     drop(other);
 }
@@ -53,19 +53,19 @@ async fn what_somebody_serves_is_left_alone() {
 async fn what_is_no_socket_is_left_alone() {
     let (folder, path) = folder();
     fs::write(&path, "mine").unwrap();
-    assert!(matches!(open(&path).await, Err(SocketFault::NotASocket)));
+    assert!(matches!(open(&path).await, Err(SocketError::NotASocket)));
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     fs::remove_file(&path).unwrap();
 
     fs::create_dir(&path).unwrap();
-    assert!(matches!(open(&path).await, Err(SocketFault::NotASocket)));
+    assert!(matches!(open(&path).await, Err(SocketError::NotASocket)));
     fs::remove_dir(&path).unwrap();
 
     // Also when it leads to a socket that was left behind: the link is somebody's.
     let left = folder.path().join("left.sock");
     drop(UnixListener::bind(&left).unwrap());
     symlink(&left, &path).unwrap();
-    assert!(matches!(open(&path).await, Err(SocketFault::NotASocket)));
+    assert!(matches!(open(&path).await, Err(SocketError::NotASocket)));
     assert!(path.is_symlink() && left.exists());
 }
 
@@ -74,7 +74,7 @@ async fn a_folder_that_is_not_there_is_not_made() {
     let (folder, _) = folder();
     let below = folder.path().join("below/check.sock");
     let error = open(&below).await.unwrap_err();
-    assert!(matches!(&error, SocketFault::Io(error) if error.kind() == ErrorKind::NotFound), "{error}");
+    assert!(matches!(&error, SocketError::Io(error) if error.kind() == ErrorKind::NotFound), "{error}");
     assert!(!folder.path().join("below").exists());
 }
 
@@ -103,7 +103,7 @@ async fn one_of_many_gets_it() {
         let opened = opening.join_all().await;
         assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1, "{opened:?}");
         let refused = opened.iter().filter_map(|opened| opened.as_ref().err());
-        assert!(refused.into_iter().all(|fault| matches!(fault, SocketFault::InUse)), "{opened:?}");
+        assert!(refused.into_iter().all(|fault| matches!(fault, SocketError::InUse)), "{opened:?}");
         UnixStream::connect(&path).unwrap();
     }
 }
@@ -115,7 +115,7 @@ async fn a_socket_that_may_not_be_asked_is_no_dead_one() {
     fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     // Root may ask all the same, and hears that somebody serves there.
     let fault = open(&path).await.unwrap_err();
-    assert!(matches!(fault, SocketFault::InUse | SocketFault::Io(_)), "{fault}");
+    assert!(matches!(fault, SocketError::InUse | SocketError::Io(_)), "{fault}");
     assert!(path.exists());
     drop(other);
 }

@@ -1,7 +1,7 @@
 //! What `/metrics` says about the providers of keys.
 
 use super::gauge;
-use crate::jwks::{FetchCounts, KeyProviders};
+use crate::jwks::{FetchCounts, JwksRegistry};
 use modgud_core::decide::Snapshot;
 use modgud_core::time::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -36,7 +36,7 @@ pub struct KeyMetrics {
 impl KeyMetrics {
     /// Those whose keys a snapshot uses.
     #[must_use]
-    pub fn of(snapshot: &Snapshot, providers: &KeyProviders, now: Timestamp) -> Self {
+    pub fn of(snapshot: &Snapshot, providers: &JwksRegistry, now: Timestamp) -> Self {
         let metrics = Self::default();
         for authenticator in snapshot.authenticators.list() {
             let name = authenticator.name().as_str();

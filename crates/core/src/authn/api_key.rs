@@ -1,11 +1,13 @@
 //! API keys: long random texts, known to us by their SHA-256 only. Where the table comes from is `config`'s; how a key is made is
 //! the command's that makes it.
 
-use super::AuthnFault;
-use crate::credential::BearerText;
+use super::AuthnError;
+use crate::credential::RawToken;
 use crate::explain::{Observer, Step};
 use crate::jose::Claims;
-use crate::principal::{AuthenticatorName, Identity, IdentityClaimFault, IdentityClaims, Principal, Proof, Reach};
+use crate::principal::{
+    AuthMethod, AuthenticatorName, ClaimMapping, Identity, IdentityClaimError, PermissionScope, Principal,
+};
 use crate::time::Timestamp;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
@@ -61,7 +63,7 @@ pub struct ApiKeyEntry<'a> {
 
 /// Why a row of a table makes no caller.
 #[derive(Debug)]
-pub enum ApiKeyEntryFault {
+pub enum ApiKeyEntryError {
     /// The claims hold `jti`, which is the key's `id`.
     TokenIdClaimed,
     /// The subject is given twice: here, and otherwise among the claims under this path.
@@ -69,33 +71,33 @@ pub enum ApiKeyEntryFault {
     /// An item of `roles` or `permissions`, whichever is named, is empty.
     EmptyItem(&'static str),
     /// A claim that decides has an unexpected type.
-    Claim(IdentityClaimFault),
+    Claim(IdentityClaimError),
 }
 
 impl ApiKey {
     /// Makes the caller of a row: its claims, the `id` as the token's, and the subject where subjects are looked for.
     ///
     /// # Errors
-    /// [`ApiKeyEntryFault`] if the row contradicts itself or a claim has the wrong type.
+    /// [`ApiKeyEntryError`] if the row contradicts itself or a claim has the wrong type.
     pub fn new(
         authenticator: &AuthenticatorName,
         entry: ApiKeyEntry<'_>,
-        mapping: &IdentityClaims,
-    ) -> Result<Self, ApiKeyEntryFault> {
+        mapping: &ClaimMapping,
+    ) -> Result<Self, ApiKeyEntryError> {
         let ApiKeyEntry { id, subject, roles, permissions, mut claims, expires } = entry;
         if claims.insert(TOKEN_ID.to_owned(), Value::from(id)).is_some() {
-            return Err(ApiKeyEntryFault::TokenIdClaimed);
+            return Err(ApiKeyEntryError::TokenIdClaimed);
         }
         if let (Some(subject), Some(path)) = (subject, &mapping.subject) {
-            path.put(&mut claims, subject).map_err(|_| ApiKeyEntryFault::SubjectTwice(path.to_string()))?;
+            path.put(&mut claims, subject).map_err(|_| ApiKeyEntryError::SubjectTwice(path.to_string()))?;
         }
         for (key, list) in [("roles", roles), ("permissions", permissions)] {
             if list.iter().any(String::is_empty) {
-                return Err(ApiKeyEntryFault::EmptyItem(key));
+                return Err(ApiKeyEntryError::EmptyItem(key));
             }
         }
-        let claims = Claims::of_json(Value::Object(claims));
-        let claimed = mapping.claimed(&claims).map_err(ApiKeyEntryFault::Claim)?;
+        let claims = Claims::from_json(Value::Object(claims));
+        let claimed = mapping.extract(&claims).map_err(ApiKeyEntryError::Claim)?;
         let own = |list: &[String], claimed: Vec<Box<str>>| match list {
             [] => claimed,
             list => list.iter().map(|text| text.as_str().into()).collect(),
@@ -106,11 +108,12 @@ impl ApiKey {
             roles: own(roles, claimed.roles),
             permissions: own(permissions, claimed.permissions),
             scopes: claimed.scopes,
-            reach: Reach::Named,
+            reach: PermissionScope::Listed,
         };
         mapping.grants.apply(&mut identity);
         let absent = Arc::clone(&mapping.absent);
-        let principal = Principal::new(authenticator.clone(), claims, identity, absent, Proof::ApiKey).until(expires);
+        let principal =
+            Principal::new(authenticator.clone(), claims, identity, absent, AuthMethod::ApiKey).until(expires);
         Ok(Self { id: id.into(), principal: Arc::new(principal), expires })
     }
 }
@@ -123,7 +126,7 @@ pub struct ApiKeyDigest([u8; SHA256_OUTPUT_LEN]);
 /// The text is not a SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 is 64 hexadecimal digits, as `modgud apikey new` and `sha256sum` write it")]
-pub struct ApiKeyDigestFault;
+pub struct ApiKeyDigestError;
 
 impl ApiKeyDigest {
     /// The digest of a key, as a client shows it.
@@ -137,15 +140,15 @@ impl ApiKeyDigest {
     /// Reads 64 hexadecimal digits.
     ///
     /// # Errors
-    /// [`ApiKeyDigestFault`] for any other text.
-    pub fn parse(hex: &str) -> Result<Self, ApiKeyDigestFault> {
+    /// [`ApiKeyDigestError`] for any other text.
+    pub fn parse(hex: &str) -> Result<Self, ApiKeyDigestError> {
         let mut bytes = [0; SHA256_OUTPUT_LEN];
         if hex.len() != SHA256_OUTPUT_LEN.saturating_mul(2) || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(ApiKeyDigestFault);
+            return Err(ApiKeyDigestError);
         }
         for (byte, digits) in bytes.iter_mut().zip(hex.as_bytes().chunks(2)) {
-            let digits = std::str::from_utf8(digits).map_err(|_| ApiKeyDigestFault)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| ApiKeyDigestFault)?;
+            let digits = std::str::from_utf8(digits).map_err(|_| ApiKeyDigestError)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| ApiKeyDigestError)?;
         }
         Ok(Self(bytes))
     }
@@ -181,7 +184,7 @@ impl fmt::Debug for ApiKeyDigest {
 
 /// Why an API key was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ApiKeyFault {
+pub enum ApiKeyError {
     /// It is none of the authenticator's.
     #[error("the credential is none of the API keys of the authenticator")]
     Unknown,
@@ -213,21 +216,21 @@ impl ApiKeyAuthenticator {
     /// Whoever shows this key.
     ///
     /// # Errors
-    /// [`ApiKeyFault`]: nobody's, or its time is over.
+    /// [`ApiKeyError`]: nobody's, or its time is over.
     pub(super) fn authenticate(
         &self,
-        key: BearerText<'_>,
+        key: RawToken<'_>,
         now: Timestamp,
         observer: &mut impl Observer,
-    ) -> Result<Arc<Principal>, AuthnFault> {
-        let known = self.keys.0.get(&ApiKeyDigest::of(key.as_str())).ok_or(ApiKeyFault::Unknown);
+    ) -> Result<Arc<Principal>, AuthnError> {
+        let known = self.keys.0.get(&ApiKeyDigest::of(key.as_str())).ok_or(ApiKeyError::Unknown);
         observer.step(|| {
             let id = known.as_ref().map(|key| &*key.id).unwrap_or_default();
             Step::of("api key", &known, format!("`{id}` of the authenticator `{}`", self.name.as_str()))
         });
         let ApiKey { id, principal, expires } = known?;
         if now >= *expires {
-            let fault = ApiKeyFault::Expired { id: id.clone(), expired: *expires, now };
+            let fault = ApiKeyError::Expired { id: id.clone(), expired: *expires, now };
             observer.step(|| Step::failed("expires", fault.to_string()));
             return Err(fault.into());
         }
@@ -237,7 +240,7 @@ impl ApiKeyAuthenticator {
 
 #[cfg(test)]
 mod tests {
-    use super::{ApiKeyDigest, ApiKeyDigestFault};
+    use super::{ApiKeyDigest, ApiKeyDigestError};
 
     #[test]
     fn digests_are_those_of_sha256sum() {
@@ -257,7 +260,7 @@ mod tests {
             &hex.replacen("ba", "+a", 1),
             &hex.replacen("ba", "ä", 1),
         ] {
-            assert_eq!(ApiKeyDigest::parse(bad), Err(ApiKeyDigestFault), "{bad}");
+            assert_eq!(ApiKeyDigest::parse(bad), Err(ApiKeyDigestError), "{bad}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! One authenticator, of whatever kind.
 
 use super::api_key::ApiKeyAuthenticator;
-use super::claim_checks::ClaimChecks;
+use super::claims_policy::ClaimsPolicy;
 use super::custom::RegisteredAuthenticator;
-use super::introspected::IntrospectionAuthenticator;
+use super::introspection::IntrospectionAuthenticator;
 use super::jwt::JwtAuthenticator;
 use super::mtls::MtlsAuthenticator;
 use crate::principal::AuthenticatorName;
@@ -39,7 +39,7 @@ impl Authenticator {
 
     /// Whether it can vouch for anybody at a time: one of signed tokens can't without a key.
     #[must_use]
-    pub fn can_vouch(&self, now: Timestamp) -> bool {
+    pub fn has_usable_keys(&self, now: Timestamp) -> bool {
         match self {
             Self::Jwt(authenticator) => authenticator.keys.at(now).sets().any(|keys| !keys.keys().is_empty()),
             Self::Introspection(_) | Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => true,
@@ -66,7 +66,7 @@ impl Authenticator {
 
     /// What it asks of tokens.
     #[must_use]
-    pub const fn checks(&self) -> Option<&ClaimChecks> {
+    pub const fn checks(&self) -> Option<&ClaimsPolicy> {
         match self {
             Self::Jwt(authenticator) => Some(&authenticator.checks),
             Self::Introspection(authenticator) => Some(&authenticator.checks),

@@ -1,17 +1,17 @@
 //! Every authenticator of a configuration: which of them a credential is for, and what it says.
 
 use super::authenticator::Authenticator;
-use super::cache::{CacheCounts, CachedTokens, TokenDigest};
-use super::confirmation::SenderConstraint;
-use super::dpop::{Shown, Spending, SpentProofs};
-use super::introspected::KnownAnswers;
-use super::jwt::{Accepted, JwtAuthenticator};
+use super::cache::{CacheStats, TokenCache, TokenDigest};
+use super::dpop::{PopContext, ReplayCache, ReplayMode};
+use super::introspection::IntrospectionCache;
+use super::jwt::{JwtAuthenticator, VerifiedJwt};
 use super::revocation::Revocations;
-use super::{AuthnFault, RemoteKeys, Supply};
-use crate::credential::{AuthenticatorIndex, Credential};
+use super::sender_constraint::SenderConstraint;
+use super::{AuthnError, LookupResult, RemoteJwks};
+use crate::credential::{AuthenticatorId, Credential};
 use crate::explain::{Observer, Step};
 use crate::http::request::{Peer, Request};
-use crate::jose::{MAX_TOKEN_BYTES, TokenFault, UnverifiedToken};
+use crate::jose::{MAX_TOKEN_BYTES, TokenError, UnverifiedToken};
 use crate::principal::{AuthenticatorName, Principal};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Authenticators {
     list: Vec<Authenticator>,
-    verified: CachedTokens,
+    verified: TokenCache,
     revocations: Option<Revocations>,
-    spent: SpentProofs,
+    spent: ReplayCache,
 }
 
 impl Authenticators {
@@ -30,15 +30,14 @@ impl Authenticators {
     /// or under another configuration are never taken over.
     #[must_use]
     pub fn new(list: Vec<Authenticator>, revocations: Option<Revocations>) -> Self {
-        let authenticators =
-            Self { list, verified: CachedTokens::default(), revocations, spent: SpentProofs::default() };
+        let authenticators = Self { list, verified: TokenCache::default(), revocations, spent: ReplayCache::default() };
         authenticators.remember_proofs();
         authenticators
     }
 
     /// Takes over from the authenticators whose place these take which proofs have been shown: none is good once more because the
     /// configuration has changed.
-    pub fn take_over_proofs(&mut self, before: &Self) {
+    pub fn inherit_replay_cache(&mut self, before: &Self) {
         self.spent = before.spent.clone();
         self.remember_proofs();
     }
@@ -65,7 +64,7 @@ impl Authenticators {
 
     /// What the cache of verified tokens has done so far.
     #[must_use]
-    pub fn cache_counts(&self) -> CacheCounts {
+    pub fn cache_counts(&self) -> CacheStats {
         self.verified.counts()
     }
 
@@ -76,7 +75,7 @@ impl Authenticators {
     }
 
     /// Lets every authenticator that reads `own` read `shared` in its place.
-    pub fn share_keys(&mut self, own: &RemoteKeys, shared: &RemoteKeys) {
+    pub fn attach_jwks(&mut self, own: &RemoteJwks, shared: &RemoteJwks) {
         for authenticator in &mut self.list {
             match authenticator {
                 Authenticator::Jwt(jwt) => {
@@ -91,7 +90,7 @@ impl Authenticators {
     }
 
     /// Gives the authenticator of this name these answers in the place of its own.
-    pub fn share_answers(&mut self, name: &AuthenticatorName, answers: &KnownAnswers) {
+    pub fn attach_cache(&mut self, name: &AuthenticatorName, answers: &IntrospectionCache) {
         for authenticator in &mut self.list {
             match authenticator {
                 Authenticator::Introspection(one) if one.name == *name => one.known = answers.clone(),
@@ -104,7 +103,7 @@ impl Authenticators {
         }
     }
 
-    /// Authenticates one credential, with what the edges have brought for it. What is good once is spent if `spending` says so.
+    /// Authenticates one credential, with what the edges have brought for it. What is good once is spent if `replay_mode` says so.
     ///
     /// # Errors
     /// The fault that keeps the credential from being a principal.
@@ -113,17 +112,17 @@ impl Authenticators {
         credential: &Credential<'_, '_>,
         request: &Request<'_>,
         now: Timestamp,
-        supply: &Supply,
-        spending: Spending,
+        supply: &LookupResult,
+        replay_mode: ReplayMode,
         observer: &mut impl Observer,
-    ) -> Result<Arc<Principal>, AuthnFault> {
+    ) -> Result<Arc<Principal>, AuthnError> {
         if credential.token.as_str().len() > MAX_TOKEN_BYTES {
             // Before it is hashed: what is too large costs nothing more.
-            let fault = AuthnFault::Token(TokenFault::TooLarge);
+            let fault = AuthnError::Token(TokenError::TooLarge);
             observer.step(|| Step::failed("token", fault.to_string()));
             return Err(fault);
         }
-        let principal = match self.opaque(credential) {
+        let principal = match self.select_opaque(credential) {
             None => self.jwt(credential, now, supply, observer),
             Some((by, Authenticator::Introspection(server))) => {
                 server.authenticate(credential.token, by, now, supply, observer)
@@ -131,12 +130,12 @@ impl Authenticators {
             Some((_, Authenticator::ApiKey(keys))) => keys.authenticate(credential.token, now, observer),
             Some((_, Authenticator::Custom(one))) => one.authenticate(credential.token, request, now, observer),
             // Never chosen here.
-            Some((_, Authenticator::Jwt(_) | Authenticator::Mtls(_))) => Err(AuthnFault::IssuerUnknown),
+            Some((_, Authenticator::Jwt(_) | Authenticator::Mtls(_))) => Err(AuthnError::IssuerUnknown),
         }?;
-        self.not_revoked(&principal, observer)?;
+        self.ensure_not_revoked(&principal, observer)?;
         if let Some(constraint) = self.constraint(&principal) {
             let (token, spent) = (credential.token, &self.spent);
-            let shown = Shown { request, token, principal: &principal, now, spent, spending };
+            let shown = PopContext { request, token, principal: &principal, now, spent, replay_mode };
             let held = constraint.check(&shown);
             observer.step(|| Step::of("sender", &held, format!("bound to its sender by {}", constraint.name())));
             held?;
@@ -152,7 +151,7 @@ impl Authenticators {
         &self,
         peer: Peer<'_>,
         observer: &mut impl Observer,
-    ) -> Option<Result<Arc<Principal>, AuthnFault>> {
+    ) -> Option<Result<Arc<Principal>, AuthnError>> {
         let mtls = self.list.iter().find_map(|one| match one {
             Authenticator::Mtls(mtls) => Some(mtls),
             Authenticator::Jwt(_)
@@ -161,11 +160,11 @@ impl Authenticators {
             | Authenticator::Custom(_) => None,
         })?;
         let principal = mtls.authenticate(peer, observer)?;
-        Some(principal.and_then(|principal| self.not_revoked(&principal, observer).map(|()| principal)))
+        Some(principal.and_then(|principal| self.ensure_not_revoked(&principal, observer).map(|()| principal)))
     }
 
     /// Also for a token that was verified before: that it was good says nothing about now.
-    fn not_revoked(&self, principal: &Principal, observer: &mut impl Observer) -> Result<(), AuthnFault> {
+    fn ensure_not_revoked(&self, principal: &Principal, observer: &mut impl Observer) -> Result<(), AuthnError> {
         let Some(revocations) = &self.revocations else { return Ok(()) };
         let revoked = revocations.now().check(principal);
         observer.step(|| Step::of("revocations", &revoked, "neither the token nor whom it speaks of is on the list"));
@@ -181,7 +180,7 @@ impl Authenticators {
     /// The authenticator for what is no signed token, if the credential is for it: where one looks beside those of signed tokens,
     /// the credential's form says which of them it is for. That is a choice by what the credential is, before anybody has looked
     /// whether it is good; one that is refused is never tried elsewhere.
-    fn opaque(&self, credential: &Credential<'_, '_>) -> Option<(AuthenticatorIndex, &Authenticator)> {
+    fn select_opaque(&self, credential: &Credential<'_, '_>) -> Option<(AuthenticatorId, &Authenticator)> {
         let all = || credential.authenticators.iter().filter_map(|index| Some((*index, self.list.get(index.0)?)));
         let opaque = all().find(|(_, one)| one.as_jwt().is_none())?;
         let signed = all().any(|(_, one)| one.as_jwt().is_some()) && has_three_parts(credential.token.as_str());
@@ -193,9 +192,9 @@ impl Authenticators {
         &self,
         credential: &Credential<'_, '_>,
         now: Timestamp,
-        supply: &Supply,
+        supply: &LookupResult,
         observer: &mut impl Observer,
-    ) -> Result<Arc<Principal>, AuthnFault> {
+    ) -> Result<Arc<Principal>, AuthnError> {
         let digest = TokenDigest::of(credential.token);
         if let Some(known) = self.verified.get(&digest)
             && credential.authenticators.contains(&known.by())
@@ -206,7 +205,7 @@ impl Authenticators {
             });
             let valid = known.span().holds(now);
             observer.step(|| Step::of("time", &valid, known.span().to_string()));
-            return valid.map(|()| known.into_principal()).map_err(AuthnFault::from);
+            return valid.map(|()| known.into_principal()).map_err(AuthnError::from);
         }
         let accepted = self.verify(credential, now, supply, observer)?;
         let valid = accepted.span().holds(now);
@@ -217,18 +216,18 @@ impl Authenticators {
     }
 
     /// Whether the key that verified a token is one that may verify tokens now.
-    fn still_vouches(&self, known: &Accepted, now: Timestamp) -> bool {
+    fn still_vouches(&self, known: &VerifiedJwt, now: Timestamp) -> bool {
         let authenticator = self.list.get(known.by().0).and_then(Authenticator::as_jwt);
-        authenticator.is_some_and(|authenticator| authenticator.keys.still_hold(known.key(), now))
+        authenticator.is_some_and(|authenticator| authenticator.keys.contains(known.key(), now))
     }
 
     fn verify(
         &self,
         credential: &Credential<'_, '_>,
         now: Timestamp,
-        supply: &Supply,
+        supply: &LookupResult,
         observer: &mut impl Observer,
-    ) -> Result<Accepted, AuthnFault> {
+    ) -> Result<VerifiedJwt, AuthnError> {
         let token = UnverifiedToken::parse(credential.token.as_str());
         observer.step(|| {
             Step::of("token", &token, "a well-formed signed JWT, and nothing in it that can be read in two ways")
@@ -249,14 +248,14 @@ impl Authenticators {
         &self,
         token: &UnverifiedToken<'_>,
         credential: &Credential<'_, '_>,
-    ) -> Result<(AuthenticatorIndex, &JwtAuthenticator), AuthnFault> {
-        let issuer = token.claimed_issuer().ok_or(AuthnFault::IssuerUnknown)?;
+    ) -> Result<(AuthenticatorId, &JwtAuthenticator), AuthnError> {
+        let issuer = token.claimed_issuer().ok_or(AuthnError::IssuerUnknown)?;
         credential
             .authenticators
             .iter()
             .filter_map(|index| Some((*index, self.list.get(index.0)?.as_jwt()?)))
             .find(|(_, authenticator)| authenticator.issuer() == issuer)
-            .ok_or(AuthnFault::IssuerUnknown)
+            .ok_or(AuthnError::IssuerUnknown)
     }
 }
 

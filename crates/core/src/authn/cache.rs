@@ -1,8 +1,8 @@
 //! Tokens that have been verified, so that the next request with the same one need not be. Holds outcomes, never tokens;
 //! never decides whether one is still valid.
 
-use super::jwt::Accepted;
-use crate::credential::BearerText;
+use super::jwt::VerifiedJwt;
+use crate::credential::RawToken;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -14,7 +14,7 @@ pub struct TokenDigest([u8; SHA256_OUTPUT_LEN]);
 impl TokenDigest {
     /// The digest of a token.
     #[must_use]
-    pub fn of(token: BearerText<'_>) -> Self {
+    pub fn of(token: RawToken<'_>) -> Self {
         let mut bytes = [0; SHA256_OUTPUT_LEN];
         bytes.copy_from_slice(digest(&SHA256, token.as_str().as_bytes()).as_ref());
         Self(bytes)
@@ -23,7 +23,7 @@ impl TokenDigest {
 
 /// What the cache has done so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CacheCounts {
+pub struct CacheStats {
     /// Look-ups that found the token.
     pub hits: u64,
     /// Look-ups that did not.
@@ -36,9 +36,9 @@ pub struct CacheCounts {
 
 /// Verified tokens by digest. Bounded by [`Self::MAX_BYTES`]; what was used least goes first.
 #[derive(Debug)]
-pub struct CachedTokens(Cache<TokenDigest, Accepted, ByBytes>);
+pub struct TokenCache(Cache<TokenDigest, VerifiedJwt, ByteWeighter>);
 
-impl CachedTokens {
+impl TokenCache {
     /// The most memory that the cached tokens may take, estimated: 64 MiB, some 25,000 `BiFrost` tokens.
     pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -47,35 +47,35 @@ impl CachedTokens {
 
     /// The outcome for this token, if it is known.
     #[must_use]
-    pub fn get(&self, digest: &TokenDigest) -> Option<Accepted> {
+    pub fn get(&self, digest: &TokenDigest) -> Option<VerifiedJwt> {
         self.0.get(digest)
     }
 
     /// Remembers a token.
-    pub fn put(&self, digest: TokenDigest, accepted: Accepted) {
+    pub fn put(&self, digest: TokenDigest, accepted: VerifiedJwt) {
         self.0.insert(digest, accepted);
     }
 
     /// What the cache has done so far.
     #[must_use]
-    pub fn counts(&self) -> CacheCounts {
+    pub fn counts(&self) -> CacheStats {
         let entries = u64::try_from(self.0.len()).unwrap_or(u64::MAX);
-        CacheCounts { hits: self.0.hits(), misses: self.0.misses(), entries, bytes: self.0.weight() }
+        CacheStats { hits: self.0.hits(), misses: self.0.misses(), entries, bytes: self.0.weight() }
     }
 }
 
-impl Default for CachedTokens {
+impl Default for TokenCache {
     fn default() -> Self {
-        Self(Cache::with_weighter(Self::EXPECTED, Self::MAX_BYTES, ByBytes))
+        Self(Cache::with_weighter(Self::EXPECTED, Self::MAX_BYTES, ByteWeighter))
     }
 }
 
 /// Weighs an entry by the memory that it is estimated to take.
 #[derive(Debug, Clone, Copy)]
-struct ByBytes;
+struct ByteWeighter;
 
-impl Weighter<TokenDigest, Accepted> for ByBytes {
-    fn weight(&self, _: &TokenDigest, accepted: &Accepted) -> u64 {
+impl Weighter<TokenDigest, VerifiedJwt> for ByteWeighter {
+    fn weight(&self, _: &TokenDigest, accepted: &VerifiedJwt) -> u64 {
         accepted.weight()
     }
 }

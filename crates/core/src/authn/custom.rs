@@ -1,12 +1,12 @@
 //! Authenticators that a program brings which is built on this library: who they are registered as, and what becomes of what they
 //! say. Owns no authenticator.
 
-use super::{AuthnFault, ClaimFault};
-use crate::credential::BearerText;
+use super::{AuthnError, ClaimError};
+use crate::credential::RawToken;
 use crate::explain::{Observer, Step};
 use crate::http::request::Request;
 use crate::jose::Claims;
-use crate::principal::{AuthenticatorName, Identity, IdentityClaims, Principal, Proof};
+use crate::principal::{AuthMethod, AuthenticatorName, ClaimMapping, Identity, Principal};
 use crate::time::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -24,13 +24,13 @@ pub trait CustomAuthenticator: Send + Sync {
     /// `token68`.
     ///
     /// # Errors
-    /// [`CustomFault`] when the credential is not good, or nobody can tell.
+    /// [`CustomError`] when the credential is not good, or nobody can tell.
     fn authenticate(
         &self,
         credential: &str,
         request: &Request<'_>,
         now: Timestamp,
-    ) -> Result<Map<String, Value>, CustomFault>;
+    ) -> Result<Map<String, Value>, CustomError>;
 
     /// Who the caller is, by its claims: `extractCorrelation` of other gateways. `read` is what `principal` of the configuration makes
     /// of them, which is returned as it is unless this is written.
@@ -42,7 +42,7 @@ pub trait CustomAuthenticator: Send + Sync {
 
 /// Why an authenticator of one's own does not vouch for a caller. Says nothing of the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CustomFault {
+pub enum CustomError {
     /// The credential is not good.
     #[error("the authenticator does not accept the credential")]
     Refused,
@@ -88,7 +88,7 @@ pub struct RegisteredAuthenticator {
     /// Its name in the configuration.
     pub name: AuthenticatorName,
     /// Which claims make up an identity.
-    pub identity: Arc<IdentityClaims>,
+    pub identity: Arc<ClaimMapping>,
     /// The authenticator.
     pub by: Arc<dyn CustomAuthenticator>,
 }
@@ -106,22 +106,22 @@ impl RegisteredAuthenticator {
     /// What the authenticator says.
     pub(super) fn authenticate(
         &self,
-        token: BearerText<'_>,
+        token: RawToken<'_>,
         request: &Request<'_>,
         now: Timestamp,
         observer: &mut impl Observer,
-    ) -> Result<Arc<Principal>, AuthnFault> {
+    ) -> Result<Arc<Principal>, AuthnError> {
         let claimed = self.by.authenticate(token.as_str(), request, now);
         observer.step(|| Step::of("custom", &claimed, "the authenticator accepts the credential"));
-        let claims = Claims::of_json(Value::Object(claimed?));
+        let claims = Claims::from_json(Value::Object(claimed?));
         // As with tokens: what rules and revocations go by has the type that they expect.
-        let read = claims.text("jti").map_err(ClaimFault::from).map(|_| ());
-        let read = read.and_then(|()| self.identity.read(&claims).map_err(ClaimFault::from));
+        let read = claims.text("jti").map_err(ClaimError::from).map(|_| ());
+        let read = read.and_then(|()| self.identity.read(&claims).map_err(ClaimError::from));
         if read.is_err() {
             observer.step(|| Step::of("identity claim", &read, ""));
         }
         let identity = self.by.identity(&claims, read?);
         let absent = Arc::clone(&self.identity.absent);
-        Ok(Arc::new(Principal::new(self.name.clone(), claims, identity, absent, Proof::Token)))
+        Ok(Arc::new(Principal::new(self.name.clone(), claims, identity, absent, AuthMethod::Token)))
     }
 }

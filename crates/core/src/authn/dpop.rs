@@ -1,14 +1,14 @@
 //! Tokens that are good only beside a proof that their holder has the key that they are bound to: `DPoP` (RFC 9449 §4.3). How a proof
 //! is taken apart and how its signature is checked belongs to `jose`. Asks for no nonce.
 
-mod spent;
-mod target;
+mod htu;
+mod replay_cache;
 
-pub use spent::{SpendFault, Spending, SpentProofs};
+pub use replay_cache::{ReplayCache, ReplayError, ReplayMode};
 
-use crate::credential::BearerText;
-use crate::http::request::{Lookup, Request};
-use crate::jose::{Claims, NumericDate, ProofFault, UnverifiedProof};
+use crate::credential::RawToken;
+use crate::http::request::{HeaderLookup, Request};
+use crate::jose::{Claims, NumericDate, ProofError, UnverifiedDpopProof};
 use crate::principal::Principal;
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -25,7 +25,7 @@ const MAX_NAME_BYTES: usize = 256;
 
 /// When a proof is good: from `iat` on, less the leeway, and for its lifetime, more the leeway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProofWindow {
+pub struct DpopPolicy {
     /// How long a proof is good.
     pub lifetime: Duration,
     /// How far the client's clock may be from ours.
@@ -34,21 +34,21 @@ pub struct ProofWindow {
 
 /// What a token was shown with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shown<'r, 'a> {
+pub(super) struct PopContext<'r, 'a> {
     pub(super) request: &'r Request<'a>,
-    pub(super) token: BearerText<'r>,
+    pub(super) token: RawToken<'r>,
     /// Whom the token speaks of.
     pub(super) principal: &'r Principal,
     pub(super) now: Timestamp,
     /// The proofs that were shown before.
-    pub(super) spent: &'r SpentProofs,
+    pub(super) spent: &'r ReplayCache,
     /// Whether this one is spent.
-    pub(super) spending: Spending,
+    pub(super) replay_mode: ReplayMode,
 }
 
 /// Why the holder of a token has not proven to have its key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DpopFault {
+pub enum DpopError {
     /// The token is bound to no key.
     #[error("the token has no `cnf.jkt` that binds it to a key, and one is required")]
     Unbound,
@@ -60,7 +60,7 @@ pub enum DpopFault {
     Proofs,
     /// It is not of a proof's form, or not signed by the key that it brings along.
     #[error(transparent)]
-    Proof(#[from] ProofFault),
+    Proof(#[from] ProofError),
     /// It is somebody else's.
     #[error("the token is bound to another key than that of the proof")]
     OtherKey,
@@ -100,44 +100,44 @@ pub enum DpopFault {
     },
     /// Good, and can't be taken.
     #[error(transparent)]
-    Spent(#[from] SpendFault),
+    Spent(#[from] ReplayError),
 }
 
-impl ProofWindow {
+impl DpopPolicy {
     /// Holds a token against the proof that it was shown with. A proof that is good is good once: it is spent with this, unless whoever
     /// asks only looks.
     ///
     /// # Errors
-    /// The first [`DpopFault`]: a proof of another key costs no check of its signature.
-    pub(super) fn check(self, shown: &Shown<'_, '_>) -> Result<(), DpopFault> {
+    /// The first [`DpopError`]: a proof of another key costs no check of its signature.
+    pub(super) fn check(self, shown: &PopContext<'_, '_>) -> Result<(), DpopError> {
         let bound = shown.principal.claims().get("cnf").and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
-        let bound = bound.ok_or(DpopFault::Unbound)?;
+        let bound = bound.ok_or(DpopError::Unbound)?;
         let proof = match shown.request.headers.sole(HEADER) {
-            Lookup::Absent => return Err(DpopFault::NoProof),
-            Lookup::Repeated => return Err(DpopFault::Proofs),
+            HeaderLookup::Absent => return Err(DpopError::NoProof),
+            HeaderLookup::Repeated => return Err(DpopError::Proofs),
             // What is no text can't be one: it is refused as one that is empty.
-            Lookup::One(value) => UnverifiedProof::parse(std::str::from_utf8(value).unwrap_or_default())?,
+            HeaderLookup::One(value) => UnverifiedDpopProof::parse(std::str::from_utf8(value).unwrap_or_default())?,
         };
         if proof.thumbprint().is_none_or(|own| own.to_string() != bound) {
-            return Err(DpopFault::OtherKey);
+            return Err(DpopError::OtherKey);
         }
         let proof = proof.verify()?;
         if text(&proof, "htm")? != shown.request.method.as_str() {
-            return Err(DpopFault::OtherMethod);
+            return Err(DpopError::OtherMethod);
         }
         if shown.request.scheme.is_empty() {
-            return Err(DpopFault::SchemeUnknown);
+            return Err(DpopError::SchemeUnknown);
         }
-        if !target::is_of(text(&proof, "htu")?, shown.request) {
-            return Err(DpopFault::OtherAddress);
+        if !htu::matches(text(&proof, "htu")?, shown.request) {
+            return Err(DpopError::OtherAddress);
         }
         if text(&proof, "ath")? != URL_SAFE_NO_PAD.encode(digest(&SHA256, shown.token.as_str().as_bytes())) {
-            return Err(DpopFault::OtherToken);
+            return Err(DpopError::OtherToken);
         }
         let made = self.made(&proof, shown.now)?;
         let name = text(&proof, "jti")?;
         if !(1..=MAX_NAME_BYTES).contains(&name.len()) {
-            return Err(DpopFault::Claim("jti"));
+            return Err(DpopError::Claim("jti"));
         }
         // Last, so that what is refused for anything else is not spent.
         let authenticator = shown.principal.authenticator().as_str();
@@ -145,9 +145,9 @@ impl ProofWindow {
             Some(subject) => [authenticator, "subject", subject],
             None => [authenticator, "key", bound],
         };
-        Ok(match shown.spending {
-            Spending::Spend => shown.spent.spend(client, [bound, name], made, shown.now),
-            Spending::Look => shown.spent.look([bound, name], made),
+        Ok(match shown.replay_mode {
+            ReplayMode::Record => shown.spent.spend(client, [bound, name], made, shown.now),
+            ReplayMode::Peek => shown.spent.look([bound, name], made),
         }?)
     }
 
@@ -157,22 +157,22 @@ impl ProofWindow {
     }
 
     /// When the proof was made, if it is good now: its `iat`, rounded down.
-    fn made(self, proof: &Claims, now: Timestamp) -> Result<Timestamp, DpopFault> {
-        let iat = proof.numeric_date("iat").ok().flatten().ok_or(DpopFault::Claim("iat"))?;
+    fn made(self, proof: &Claims, now: Timestamp) -> Result<Timestamp, DpopError> {
+        let iat = proof.numeric_date("iat").ok().flatten().ok_or(DpopError::Claim("iat"))?;
         let (from, made) = (NumericDate::ceil(iat).minus(self.leeway), NumericDate::floor(iat));
         let until = made.plus(self.span());
         if now < from {
-            return Err(DpopFault::Early { from, now });
+            return Err(DpopError::Early { from, now });
         }
         if now >= until {
-            return Err(DpopFault::Old { until, now });
+            return Err(DpopError::Old { until, now });
         }
         Ok(made)
     }
 }
 
-fn text<'p>(proof: &'p Claims, name: &'static str) -> Result<&'p str, DpopFault> {
-    proof.text(name).ok().flatten().ok_or(DpopFault::Claim(name))
+fn text<'p>(proof: &'p Claims, name: &'static str) -> Result<&'p str, DpopError> {
+    proof.text(name).ok().flatten().ok_or(DpopError::Claim(name))
 }
 
 #[cfg(test)]

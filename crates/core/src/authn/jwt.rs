@@ -1,13 +1,13 @@
 //! JWTs of one issuer: which keys and algorithms verify them, and who is named by them (RFC 7519, RFC 8725). How a token is
 //! taken apart and how a signature is checked belongs to `jose`.
 
-use super::claim_checks::{ClaimChecks, Span};
-use super::remote::{Completeness, IssuerKeys, KeysAt};
-use super::{AuthnFault, Lack, Supply};
-use crate::credential::AuthenticatorIndex;
+use super::claims_policy::{ClaimsPolicy, ValidityPeriod};
+use super::jwks::{ActiveKeys, IssuerKeys, KeyCoverage};
+use super::{AuthnError, LookupResult, PendingLookup};
+use crate::credential::AuthenticatorId;
 use crate::explain::{Observer, Step};
-use crate::jose::{Algorithm, KeyIdentity, TokenFault, UnverifiedToken, VerifiedToken};
-use crate::principal::{AuthenticatorName, Principal, Proof};
+use crate::jose::{Algorithm, KeyIdentity, TokenError, UnverifiedToken, VerifiedToken};
+use crate::principal::{AuthMethod, AuthenticatorName, Principal};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -23,23 +23,23 @@ pub struct JwtAuthenticator {
     /// The keys that verify them.
     pub keys: IssuerKeys,
     /// What they must claim.
-    pub checks: ClaimChecks,
+    pub checks: ClaimsPolicy,
 }
 
 /// A token whose signature and claims are good; whether its time is right is asked on each use.
 #[derive(Debug, Clone)]
-pub struct Accepted {
-    by: AuthenticatorIndex,
+pub struct VerifiedJwt {
+    by: AuthenticatorId,
     key: KeyIdentity,
     principal: Arc<Principal>,
-    span: Span,
+    span: ValidityPeriod,
     weight: u32,
 }
 
-impl Accepted {
+impl VerifiedJwt {
     /// The authenticator that accepted it.
     #[must_use]
-    pub const fn by(&self) -> AuthenticatorIndex {
+    pub const fn by(&self) -> AuthenticatorId {
         self.by
     }
 
@@ -63,7 +63,7 @@ impl Accepted {
 
     /// The span in which it is valid: from the later of `nbf` and `iat` on, and before `exp`.
     #[must_use]
-    pub const fn span(&self) -> Span {
+    pub const fn span(&self) -> ValidityPeriod {
         self.span
     }
 }
@@ -78,16 +78,16 @@ impl JwtAuthenticator {
     /// Verifies a token and checks everything that it claims but its time, which is the caller's to check on each use.
     ///
     /// # Errors
-    /// The first fault: signature, type, audience, required claims, and dates that are no dates. [`Lack::Keys`] or [`Lack::NewerKeys`] when
+    /// The first fault: signature, type, audience, required claims, and dates that are no dates. [`PendingLookup::Jwks`] or [`PendingLookup::JwksRefresh`] when
     /// keys that are not there could still make the token a good one.
     pub(super) fn accept(
         &self,
         token: UnverifiedToken<'_>,
-        by: AuthenticatorIndex,
+        by: AuthenticatorId,
         now: Timestamp,
-        supply: &Supply,
+        supply: &LookupResult,
         observer: &mut impl Observer,
-    ) -> Result<Accepted, AuthnFault> {
+    ) -> Result<VerifiedJwt, AuthnError> {
         /// What an entry takes beside its claims.
         const ENTRY_BYTES: usize = 512;
 
@@ -96,39 +96,40 @@ impl JwtAuthenticator {
         observer.step(|| Step::of("signature", &token, format!("good, {algorithm}, by a key of the issuer")));
         let token = token?;
         let key = token.key();
-        let (identity, span) = self.checks.of_token(&token, observer)?;
+        let (identity, span) = self.checks.validate_jwt(&token, observer)?;
         let claims = token.into_claims();
         let absent = Arc::clone(&self.checks.identity.absent);
-        let principal = Principal::new(self.name.clone(), claims, identity, absent, Proof::Token).until(span.until());
+        let principal =
+            Principal::new(self.name.clone(), claims, identity, absent, AuthMethod::Token).until(span.until());
         let weight = principal.size().saturating_add(ENTRY_BYTES);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
-        Ok(Accepted { by, key, principal: Arc::new(principal), span, weight })
+        Ok(VerifiedJwt { by, key, principal: Arc::new(principal), span, weight })
     }
 
     /// Checks the signature with the keys of now. That none of them fits settles it only when there can be no other.
     fn verify(
         &self,
         token: UnverifiedToken<'_>,
-        by: AuthenticatorIndex,
+        by: AuthenticatorId,
         now: Timestamp,
-        supply: &Supply,
-    ) -> Result<VerifiedToken, AuthnFault> {
+        supply: &LookupResult,
+    ) -> Result<VerifiedToken, AuthnError> {
         let keys = self.keys.at(now);
         let lack = match keys.completeness() {
-            Completeness::Fixed => None,
-            Completeness::Missing => Some(Lack::Keys(by)),
-            Completeness::AsLastHad => {
+            KeyCoverage::Fixed => None,
+            KeyCoverage::Missing => Some(PendingLookup::Jwks(by)),
+            KeyCoverage::AsLastHad => {
                 let settled = names_a_published_key(&token, &keys)
-                    || supply.settles_unknown_key(token.claimed_issue(), self.checks.leeway);
-                if settled { None } else { Some(Lack::NewerKeys(by)) }
+                    || supply.proves_key_unknown(token.claimed_issue(), self.checks.leeway);
+                if settled { None } else { Some(PendingLookup::JwksRefresh(by)) }
             }
         };
         token.verify_by_any(keys.sets(), &self.algorithms).map_err(|fault| match (fault, lack) {
             (
-                TokenFault::KeyUnknown
-                | TokenFault::KeyUnfit
-                | TokenFault::SignatureLength
-                | TokenFault::SignatureMismatch,
+                TokenError::KeyUnknown
+                | TokenError::KeyUnfit
+                | TokenError::SignatureLength
+                | TokenError::SignatureMismatch,
                 Some(lack),
             ) => lack.into(),
             (fault, _) => fault.into(),
@@ -138,6 +139,6 @@ impl JwtAuthenticator {
 
 /// Whether a provider publishes a key of the name that the token gives. A token without one is tried with every key, and asking for
 /// more of them for each forged one would be asking without end.
-fn names_a_published_key(token: &UnverifiedToken<'_>, keys: &KeysAt<'_>) -> bool {
+fn names_a_published_key(token: &UnverifiedToken<'_>, keys: &ActiveKeys<'_>) -> bool {
     token.header().key_id().is_none_or(|id| keys.published().any(|key| key.id() == Some(id)))
 }

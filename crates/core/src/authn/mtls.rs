@@ -1,11 +1,11 @@
 //! Callers that are known by the TLS certificate of their connection, which Envoy has checked: the principal that Envoy names, held
 //! against patterns. No header is ever read for it.
 
-use super::{AuthnFault, ClaimFault};
+use super::{AuthnError, ClaimError};
 use crate::explain::{Observer, Step};
 use crate::http::request::Peer;
 use crate::jose::Claims;
-use crate::principal::{AuthenticatorName, Identity, IdentityClaims, Principal, Proof};
+use crate::principal::{AuthMethod, AuthenticatorName, ClaimMapping, Identity, Principal};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ pub struct MtlsAuthenticator {
     /// Its name in the configuration.
     pub name: AuthenticatorName,
     /// Who is accepted; nobody when there is none.
-    pub principals: Vec<PeerPattern>,
+    pub principals: Vec<PrincipalPattern>,
     /// Where the subject stands among the claims.
-    pub identity: Arc<IdentityClaims>,
+    pub identity: Arc<ClaimMapping>,
 }
 
 /// Which principals are accepted: `spiffe://example.org/ns/{namespace}/sa/{account}`, `api.example.com`, `*.example.com`, or `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PeerPattern(Form);
+pub struct PrincipalPattern(Form);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
@@ -50,7 +50,7 @@ enum Segment {
 
 /// The text is no pattern for principals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PeerPatternFault {
+pub enum PrincipalPatternError {
     /// It is none of the forms.
     #[error(
         "a principal is written `spiffe://example.org/ns/{{namespace}}/sa/{{account}}`, `api.example.com`, `*.example.com`, or `*` for any"
@@ -64,14 +64,14 @@ pub enum PeerPatternFault {
 /// Nobody is accepted under this principal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the principal of the peer's certificate is none of those that are accepted")]
-pub struct PeerFault;
+pub struct CertificateError;
 
-impl PeerPattern {
+impl PrincipalPattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// [`PeerPatternFault`] that says what would be right.
-    pub fn parse(text: &str) -> Result<Self, PeerPatternFault> {
+    /// [`PrincipalPatternError`] that says what would be right.
+    pub fn parse(text: &str) -> Result<Self, PrincipalPatternError> {
         if text == "*" {
             return Ok(Self(Form::Any));
         }
@@ -84,9 +84,9 @@ impl PeerPattern {
                         names.push(name);
                         Segment::Named(name.into())
                     }
-                    Some(_) => return Err(PeerPatternFault::Name),
+                    Some(_) => return Err(PrincipalPatternError::Name),
                     None if is_segment(segment) => Segment::Literal(segment.into()),
-                    None => return Err(PeerPatternFault::Form),
+                    None => return Err(PrincipalPatternError::Form),
                 });
             }
             return Ok(Self(Form::Uri { authority, segments }));
@@ -96,7 +96,7 @@ impl PeerPattern {
                 Ok(Self(Form::OneLabel(suffix.to_ascii_lowercase().into())))
             }
             None if is_dns_name(text) => Ok(Self(Form::Name(text.to_ascii_lowercase().into()))),
-            Some(_) | None => Err(PeerPatternFault::Form),
+            Some(_) | None => Err(PrincipalPatternError::Form),
         }
     }
 
@@ -172,13 +172,13 @@ impl MtlsAuthenticator {
     /// The peer, if it has a certificate; `None` when it has none.
     ///
     /// # Errors
-    /// [`PeerFault`] when nobody is accepted under the principal of its certificate, nor one without a name at all: whoever shows a
+    /// [`CertificateError`] when nobody is accepted under the principal of its certificate, nor one without a name at all: whoever shows a
     /// certificate is not taken for somebody who shows none.
     pub(super) fn authenticate(
         &self,
         peer: Peer<'_>,
         observer: &mut impl Observer,
-    ) -> Option<Result<Arc<Principal>, AuthnFault>> {
+    ) -> Option<Result<Arc<Principal>, AuthnError>> {
         if peer.principal.is_empty() && peer.certificate.is_empty() {
             return None;
         }
@@ -189,31 +189,31 @@ impl MtlsAuthenticator {
             let claims = self.principals.iter().find_map(|pattern| pattern.claims(principal))?;
             Some((principal, claims))
         });
-        let found = found.ok_or(PeerFault);
+        let found = found.ok_or(CertificateError);
         observer.step(|| {
             let shown = principal.unwrap_or("(no name)");
             Step::of("peer", &found, format!("`{shown}`, by its certificate: authenticator `{}`", self.name.as_str()))
         });
-        Some(found.map_err(AuthnFault::from).and_then(|(principal, claims)| self.principal(principal, claims)))
+        Some(found.map_err(AuthnError::from).and_then(|(principal, claims)| self.principal(principal, claims)))
     }
 
-    fn principal(&self, principal: &str, mut claims: Map<String, Value>) -> Result<Arc<Principal>, AuthnFault> {
+    fn principal(&self, principal: &str, mut claims: Map<String, Value>) -> Result<Arc<Principal>, AuthnError> {
         claims.insert("sub".to_owned(), principal.into());
         if let Some(path) = &self.identity.subject {
             // A name in the pattern may stand there already; the subject is the principal all the same.
             let _ = path.put(&mut claims, principal);
         }
-        let claims = Claims::of_json(Value::Object(claims));
-        let read = self.identity.read(&claims).map_err(ClaimFault::from)?;
+        let claims = Claims::from_json(Value::Object(claims));
+        let read = self.identity.read(&claims).map_err(ClaimError::from)?;
         let identity = Identity { subject: Some(principal.into()), ..read };
         let absent = Arc::clone(&self.identity.absent);
-        Ok(Arc::new(Principal::new(self.name.clone(), claims, identity, absent, Proof::Certificate)))
+        Ok(Arc::new(Principal::new(self.name.clone(), claims, identity, absent, AuthMethod::Certificate)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{PeerPattern, PeerPatternFault, normal};
+    use super::{PrincipalPattern, PrincipalPatternError, normal};
     use serde_json::{Value, json};
 
     #[test]
@@ -261,7 +261,7 @@ mod tests {
             ("*.example.com", "*.example.com", None),
         ];
         for (pattern, principal, expected) in cases {
-            let claims = PeerPattern::parse(pattern).unwrap().claims(principal).map(Value::Object);
+            let claims = PrincipalPattern::parse(pattern).unwrap().claims(principal).map(Value::Object);
             assert_eq!(claims, expected, "{pattern} {principal}");
         }
     }
@@ -283,10 +283,10 @@ mod tests {
             "CN=a",
             "a b",
         ] {
-            assert_eq!(PeerPattern::parse(text), Err(PeerPatternFault::Form), "{text}");
+            assert_eq!(PrincipalPattern::parse(text), Err(PrincipalPatternError::Form), "{text}");
         }
         for text in ["spiffe://a/{}", "spiffe://a/{b}/{b}", "spiffe://a/{b-c}"] {
-            assert_eq!(PeerPattern::parse(text), Err(PeerPatternFault::Name), "{text}");
+            assert_eq!(PrincipalPattern::parse(text), Err(PrincipalPatternError::Name), "{text}");
         }
     }
 }

@@ -35,7 +35,7 @@ pub struct Revoked(HashMap<Box<str>, Timestamp>);
 
 /// What of a caller is revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RevocationFault {
+pub enum RevocationError {
     /// The token itself.
     #[error("the token's id is on the list of revocations")]
     Token,
@@ -89,7 +89,7 @@ impl RevocationList {
     ///
     /// # Errors
     /// The first that is found of token, subject and organization.
-    pub fn check(&self, principal: &Principal) -> Result<(), RevocationFault> {
+    pub fn check(&self, principal: &Principal) -> Result<(), RevocationError> {
         if self.is_empty() {
             return Ok(());
         }
@@ -99,9 +99,9 @@ impl RevocationList {
         // The earlier of the two that a date with a fraction lies between: when in doubt it is revoked.
         let issued = claims.numeric_date("iat").ok().flatten().map(NumericDate::floor);
         let found = [
-            (self.tokens.holds(token, issued), RevocationFault::Token),
-            (self.subjects.holds(subject.as_deref(), issued), RevocationFault::Subject),
-            (self.organizations.holds(organization.as_deref(), issued), RevocationFault::Organization),
+            (self.tokens.holds(token, issued), RevocationError::Token),
+            (self.subjects.holds(subject.as_deref(), issued), RevocationError::Subject),
+            (self.organizations.holds(organization.as_deref(), issued), RevocationError::Organization),
         ];
         found.into_iter().find(|(revoked, _)| *revoked).map_or(Ok(()), |(_, fault)| Err(fault))
     }
@@ -134,9 +134,9 @@ impl Revocations {
 
 #[cfg(test)]
 mod tests {
-    use super::{RevocationFault, RevocationList};
+    use super::{RevocationError, RevocationList};
     use crate::jose::Claims;
-    use crate::principal::{AuthenticatorName, Identity, Principal, Proof};
+    use crate::principal::{AuthMethod, AuthenticatorName, Identity, Principal};
     use crate::time::Timestamp;
     use serde_json::{Value, json};
     use std::sync::Arc;
@@ -144,7 +144,13 @@ mod tests {
     fn principal(claims: Value, subject: &str, organization: &str) -> Principal {
         let identity =
             Identity { subject: Some(subject.into()), organization: Some(organization.into()), ..Identity::default() };
-        Principal::new(AuthenticatorName::new("a"), Claims::of_json(claims), identity, Arc::default(), Proof::Token)
+        Principal::new(
+            AuthenticatorName::new("a"),
+            Claims::from_json(claims),
+            identity,
+            Arc::default(),
+            AuthMethod::Token,
+        )
     }
 
     #[test]
@@ -157,12 +163,12 @@ mod tests {
         list.organizations.add("o".into(), Timestamp::NEVER);
         assert_eq!(list.len(), 3);
         for (claims, subject, organization, expected) in [
-            (json!({"jti": "t", "iat": 4_000_000_000_u64}), "x", "x", Err(RevocationFault::Token)),
-            (json!({"jti": "x", "iat": 99}), "s", "x", Err(RevocationFault::Subject)),
-            (json!({"iat": 99.999}), "s", "x", Err(RevocationFault::Subject)),
+            (json!({"jti": "t", "iat": 4_000_000_000_u64}), "x", "x", Err(RevocationError::Token)),
+            (json!({"jti": "x", "iat": 99}), "s", "x", Err(RevocationError::Subject)),
+            (json!({"iat": 99.999}), "s", "x", Err(RevocationError::Subject)),
             (json!({"iat": 100}), "s", "x", Ok(())),
-            (json!({}), "s", "x", Err(RevocationFault::Subject)),
-            (json!({"iat": 100}), "s", "o", Err(RevocationFault::Organization)),
+            (json!({}), "s", "x", Err(RevocationError::Subject)),
+            (json!({"iat": 100}), "s", "o", Err(RevocationError::Organization)),
             (json!({"jti": "s", "iat": 1}), "t", "t", Ok(())),
             (json!({"iat": 1}), "S", "O", Ok(())),
         ] {

@@ -1,7 +1,7 @@
 //! What the `context_extensions` of a route in Envoy tell modgud to do. Owns the names of the keys that are modgud's; what is done
 //! about them belongs to `selection`.
 
-use super::AuthzFault;
+use super::AuthzError;
 use crate::http::request::Context;
 
 /// What keys that are modgud's begin with, whatever comes after it: a mistake in such a key must not leave a route open.
@@ -15,44 +15,44 @@ const SHOWN: usize = 128;
 
 /// What a route says.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Directions<'c> {
+pub(super) struct RouteOverrides<'c> {
     /// The name of a rule.
     pub(super) rule: Option<&'c str>,
-    /// Permissions that the caller has to have.
-    pub(super) permissions: Option<Permissions<'c>>,
+    /// RequiredPermissions that the caller has to have.
+    pub(super) permissions: Option<RequiredPermissions<'c>>,
 }
 
-/// Permissions with spaces between them; at least one.
+/// RequiredPermissions with spaces between them; at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Permissions<'c>(&'c str);
+pub(super) struct RequiredPermissions<'c>(&'c str);
 
-impl<'c> Permissions<'c> {
+impl<'c> RequiredPermissions<'c> {
     pub(super) fn iter(self) -> impl Iterator<Item = &'c str> {
         self.0.split(' ').filter(|one| !one.is_empty())
     }
 }
 
-impl<'c> Directions<'c> {
+impl<'c> RouteOverrides<'c> {
     /// Reads what the context says.
     ///
     /// # Errors
-    /// [`AuthzFault::ContextKey`] and [`AuthzFault::ContextValue`]: who says more than is understood is not to be taken for who says
+    /// [`AuthzError::ContextKey`] and [`AuthzError::ContextValue`]: who says more than is understood is not to be taken for who says
     /// less.
-    pub(super) fn read(context: &Context<'c>) -> Result<Self, AuthzFault> {
+    pub(super) fn read(context: &Context<'c>) -> Result<Self, AuthzError> {
         let mut directions = Self::default();
         for (key, value) in context.iter() {
             match key {
                 RULE => directions.rule = Some(value),
-                REQUIRE_PERMISSION => directions.permissions = Some(Permissions(value)),
-                _ if is_ours(key) => return Err(AuthzFault::ContextKey(shown(key))),
+                REQUIRE_PERMISSION => directions.permissions = Some(RequiredPermissions(value)),
+                _ if is_ours(key) => return Err(AuthzError::ContextKey(shown(key))),
                 _ => {}
             }
         }
         if directions.rule.is_some_and(str::is_empty) {
-            return Err(AuthzFault::ContextValue(RULE));
+            return Err(AuthzError::ContextValue(RULE));
         }
         if directions.permissions.is_some_and(|permissions| permissions.iter().next().is_none()) {
-            return Err(AuthzFault::ContextValue(REQUIRE_PERMISSION));
+            return Err(AuthzError::ContextValue(REQUIRE_PERMISSION));
         }
         Ok(directions)
     }
@@ -69,15 +69,15 @@ pub(super) fn shown(text: &str) -> Box<str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AuthzFault, Directions, shown};
+    use super::{AuthzError, RouteOverrides, shown};
     use crate::http::request::Context;
 
-    type Read = Result<(Option<&'static str>, Vec<&'static str>), AuthzFault>;
+    type Read = Result<(Option<&'static str>, Vec<&'static str>), AuthzError>;
 
     #[test]
     fn what_begins_like_ours_is_ours_or_refused() {
-        let key = |key: &str| Err(AuthzFault::ContextKey(key.into()));
-        let value = |key| Err(AuthzFault::ContextValue(key));
+        let key = |key: &str| Err(AuthzError::ContextKey(key.into()));
+        let value = |key| Err(AuthzError::ContextValue(key));
         let table: [(&[(&str, &str)], Read); 13] = [
             (&[], Ok((None, vec![]))),
             (&[("rule", "a"), ("tenant", "b"), ("", ""), ("mod", "gud")], Ok((None, vec![]))),
@@ -94,8 +94,8 @@ mod tests {
             (&[("modgudé\n", "a")], key("modgudé\\n")),
         ];
         for (entries, expected) in table {
-            let read = Directions::read(&Context::new(entries.to_vec()));
-            let permissions = |read: Directions<'static>| read.permissions.map(|all| all.iter().collect());
+            let read = RouteOverrides::read(&Context::new(entries.to_vec()));
+            let permissions = |read: RouteOverrides<'static>| read.permissions.map(|all| all.iter().collect());
             let read = read.map(|read| (read.rule, permissions(read).unwrap_or_default()));
             assert_eq!(read, expected, "{entries:?}");
         }

@@ -22,21 +22,21 @@ enum Form {
 #[error(
     "a host is written as requests name it, without port, such as `api.example.com`, or `*.example.com` for every name below one"
 )]
-pub struct HostPatternFault;
+pub struct HostPatternError;
 
 impl HostPattern {
     /// Reads a pattern. Names compare without regard to case (RFC 4343).
     ///
     /// # Errors
-    /// [`HostPatternFault`] for what no request's host can be.
-    pub fn parse(text: &str) -> Result<Self, HostPatternFault> {
+    /// [`HostPatternError`] for what no request's host can be.
+    pub fn parse(text: &str) -> Result<Self, HostPatternError> {
         let (name, below) = match text.strip_prefix("*.") {
             Some(name) => (name, true),
             None => (text, false),
         };
-        let read = Host::parse(name.as_bytes()).map_err(|_| HostPatternFault)?;
+        let read = Host::parse(name.as_bytes()).map_err(|_| HostPatternError)?;
         // Whatever is read otherwise than it is written, such as a port, is not what requests are found by.
-        let same = read.name().filter(|read| read.eq_ignore_ascii_case(name)).ok_or(HostPatternFault)?;
+        let same = read.name().filter(|read| read.eq_ignore_ascii_case(name)).ok_or(HostPatternError)?;
         Ok(Self(if below { Form::Below(format!(".{same}").into()) } else { Form::Name(same.into()) }))
     }
 }
@@ -53,13 +53,13 @@ impl fmt::Display for HostPattern {
 
 /// Something for each host pattern, and for requests whatever their host.
 #[derive(Debug, Default)]
-pub(super) struct ByHost<T> {
+pub(super) struct HostMap<T> {
     names: HashMap<Box<str>, T>,
     below: HashMap<Box<str>, T>,
     any: T,
 }
 
-impl<T> ByHost<T> {
+impl<T> HostMap<T> {
     /// This for every host.
     pub(super) fn new(any: T) -> Self {
         Self { any, names: HashMap::new(), below: HashMap::new() }
@@ -90,11 +90,11 @@ impl<T> ByHost<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ByHost, HostPattern};
+    use super::{HostMap, HostPattern};
 
     #[test]
     fn the_more_specific_host_comes_first() {
-        let mut by_host = ByHost::new("any".to_owned());
+        let mut by_host = HostMap::new("any".to_owned());
         for text in ["API.example.com", "*.example.com", "*.com", "*.api.example.com", "example.com"] {
             by_host.entry(Some(&HostPattern::parse(text).unwrap()), || text.to_owned());
         }

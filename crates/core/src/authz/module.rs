@@ -6,16 +6,16 @@ mod right;
 #[cfg(test)]
 mod tests;
 
-pub use prefix::{ModulePrefix, PrefixFault};
+pub use prefix::{ModulePrefix, PrefixError};
 pub use right::{Right, Rights};
 
-use super::AuthzFault;
-use super::router::{Layer, Router, Served};
+use super::AuthzError;
+use super::router::{Layer, MethodMatcher, Router};
 use crate::authn::Authentication;
 use crate::explain::Step;
 use crate::http::method::Method;
 use crate::http::request::Request;
-use crate::principal::{Principal, Reach};
+use crate::principal::{PermissionScope, Principal};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -83,24 +83,24 @@ impl ModuleAccess {
         own.map_or(self.any, |own| own.and(self.any))
     }
 
-    fn check(&self, method: Method<'_>, principal: &Principal) -> Result<(), ModuleFault> {
+    fn check(&self, method: Method<'_>, principal: &Principal) -> Result<(), ModuleError> {
         let identity = principal.identity();
         match identity.reach {
-            Reach::Everything => return Ok(()),
-            Reach::Named => {}
+            PermissionScope::All => return Ok(()),
+            PermissionScope::Listed => {}
         }
         let module = || self.module.clone();
         let Some(asked) = Right::of(method) else {
-            return Err(ModuleFault::Method { module: module(), method: method.as_str().into() });
+            return Err(ModuleError::Method { module: module(), method: method.as_str().into() });
         };
         let may = self.of(identity.organization.as_deref());
-        if may.has(asked) { Ok(()) } else { Err(ModuleFault::Right { module: module(), asked, may }) }
+        if may.has(asked) { Ok(()) } else { Err(ModuleError::Right { module: module(), asked, may }) }
     }
 }
 
 /// Why the access list of a module keeps a caller from doing something. For operators.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ModuleFault {
+pub enum ModuleError {
     /// The organization may not do this.
     #[error("in module `{module}` the request asks for `{asked}`, and the caller's organization may {may}")]
     Right {
@@ -133,7 +133,7 @@ impl Modules {
             let mut router = Router::default();
             for (prefix, access) in modules {
                 // A prefix that is there twice leads to the first of them; `config::validate` lets none be.
-                let _ = router.insert(Layer::Enforced, Served::Methods(&[]), prefix.pattern(), access);
+                let _ = router.insert(Layer::Enforced, MethodMatcher::Methods(&[]), prefix.pattern(), access);
             }
             Self(router)
         })
@@ -141,20 +141,20 @@ impl Modules {
 
     /// The list that narrows a request: that of the module with the longest prefix, if this one has one.
     #[must_use]
-    pub fn narrow<'s, 'a>(&'s self, request: &Request<'a>) -> Option<Narrowed<'s, 'a>> {
+    pub fn narrow<'s, 'a>(&'s self, request: &Request<'a>) -> Option<ModuleConstraint<'s, 'a>> {
         let access = self.0.find(Layer::Enforced, request.method, &request.path)?.as_ref()?;
-        Some(Narrowed { access, method: request.method })
+        Some(ModuleConstraint { access, method: request.method })
     }
 }
 
 /// A request in a module that has an access list.
 #[derive(Debug, Clone, Copy)]
-pub struct Narrowed<'s, 'a> {
+pub struct ModuleConstraint<'s, 'a> {
     access: &'s ModuleAccess,
     method: Method<'a>,
 }
 
-impl Narrowed<'_, '_> {
+impl ModuleConstraint<'_, '_> {
     /// The module.
     pub(super) const fn module(&self) -> &ModuleName {
         &self.access.module
@@ -163,9 +163,9 @@ impl Narrowed<'_, '_> {
     /// Holds a caller against the list. One whose role grants everything passes.
     ///
     /// # Errors
-    /// [`AuthzFault::Module`] when it may not do what the request's method asks for.
-    pub(super) fn check(&self, principal: &Principal) -> Result<(), AuthzFault> {
-        self.access.check(self.method, principal).map_err(|fault| AuthzFault::Module(Box::new(fault)))
+    /// [`AuthzError::Module`] when it may not do what the request's method asks for.
+    pub(super) fn check(&self, principal: &Principal) -> Result<(), AuthzError> {
+        self.access.check(self.method, principal).map_err(|fault| AuthzError::Module(Box::new(fault)))
     }
 
     /// What the list says of whoever is there.
@@ -173,19 +173,19 @@ impl Narrowed<'_, '_> {
         const WHAT: &str = "module";
         let Self { access: ModuleAccess { module, .. }, method } = self;
         match authentication {
-            Authentication::Accepted(principal) => {
+            Authentication::Authenticated(principal) => {
                 let passed = match principal.identity().reach {
-                    Reach::Everything => {
+                    PermissionScope::All => {
                         format!("the access list of `{module}`: a role of the caller grants everything")
                     }
-                    Reach::Named => format!("the access list of `{module}` allows {}", method.as_str()),
+                    PermissionScope::Listed => format!("the access list of `{module}` allows {}", method.as_str()),
                 };
                 Step::of(WHAT, &self.access.check(*method, principal), passed)
             }
-            Authentication::NotAsked => {
+            Authentication::NotRequired => {
                 Step::noted(WHAT, format!("`{module}` has an access list, which the rule's access passes over"))
             }
-            Authentication::Absent | Authentication::Rejected(_) => {
+            Authentication::Missing | Authentication::Failed(_) => {
                 Step::noted(WHAT, format!("`{module}` has an access list, and nobody is known to hold against it"))
             }
         }

@@ -37,13 +37,13 @@ impl PathPattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// What [`PatternFault`] names: bad syntax, and literals that no [`CanonicalPath`] holds,
+    /// What [`PatternError`] names: bad syntax, and literals that no [`CanonicalPath`] holds,
     /// since a rule that can never match protects nothing.
-    pub fn parse(text: &str) -> Result<Self, PatternFault> {
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
         if text.len() > MAX_TARGET_BYTES {
-            return Err(PatternFault::TooLong);
+            return Err(PatternError::TooLong);
         }
-        let inner = text.strip_prefix('/').ok_or(PatternFault::NotAbsolute)?;
+        let inner = text.strip_prefix('/').ok_or(PatternError::NotAbsolute)?;
         let inner = inner.strip_suffix('/').unwrap_or(inner);
         let mut pattern = Parser::default();
         // `/` alone is the path without segments; any other empty piece is a double slash.
@@ -308,7 +308,7 @@ pub enum Segment {
 
 /// Why a pattern is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PatternFault {
+pub enum PatternError {
     /// It doesn't begin with `/`.
     #[error("a path pattern starts with `/`")]
     NotAbsolute,
@@ -371,12 +371,12 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn push(&mut self, piece: &'a str) -> Result<(), PatternFault> {
+    fn push(&mut self, piece: &'a str) -> Result<(), PatternError> {
         if self.segments.len() >= MAX_SEGMENTS {
-            return Err(PatternFault::TooManySegments);
+            return Err(PatternError::TooManySegments);
         }
         if self.rest.is_some() {
-            return Err(PatternFault::RestNotLast);
+            return Err(PatternError::RestNotLast);
         }
         let Some(inner) = piece.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')) else {
             self.segments.push(Segment::Literal(read_literal(piece)?.into()));
@@ -391,19 +391,19 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn new_name(&mut self, name: &'a str) -> Result<&'a str, PatternFault> {
+    fn new_name(&mut self, name: &'a str) -> Result<&'a str, PatternError> {
         if name.contains(['{', '}']) {
-            return Err(PatternFault::Brace);
+            return Err(PatternError::Brace);
         }
         if name.contains(':') {
-            return Err(PatternFault::Constraint);
+            return Err(PatternError::Constraint);
         }
         let letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'_');
         if !name.bytes().next().is_some_and(letter) || !name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit()) {
-            return Err(PatternFault::ParameterName);
+            return Err(PatternError::ParameterName);
         }
         if self.names.contains(&name) {
-            return Err(PatternFault::DuplicateName);
+            return Err(PatternError::DuplicateName);
         }
         self.names.push(name);
         Ok(name)
@@ -422,7 +422,7 @@ pub fn literal(text: &str) -> Cow<'_, str> {
 }
 
 /// Reads a literal segment, in which characters may be written as in [`MARKS`].
-fn read_literal(piece: &str) -> Result<Cow<'_, str>, PatternFault> {
+fn read_literal(piece: &str) -> Result<Cow<'_, str>, PatternError> {
     let mut read = String::new();
     // The same segment with what is no mark in the place of each character that is written encoded.
     let mut unmarked = String::new();
@@ -432,14 +432,14 @@ fn read_literal(piece: &str) -> Result<Cow<'_, str>, PatternFault> {
             let digits = escape.get(1..).unwrap_or_default();
             after.get(..digits.len()).is_some_and(|head| head.eq_ignore_ascii_case(digits))
         };
-        let (mark, escape) = MARKS.iter().find(escaped).ok_or(PatternFault::Percent)?;
+        let (mark, escape) = MARKS.iter().find(escaped).ok_or(PatternError::Percent)?;
         read.extend([before, mark.encode_utf8(&mut [0; 4])]);
         unmarked.extend([before, "-"]);
         rest = after.get(escape.len().saturating_sub(1)..).unwrap_or_default();
     }
     unmarked.push_str(rest);
     if is_foreign(&unmarked) {
-        return Err(PatternFault::ForeignParameter);
+        return Err(PatternError::ForeignParameter);
     }
     check_literal(&unmarked)?;
     if read.is_empty() {
@@ -469,23 +469,23 @@ fn is_foreign(piece: &str) -> bool {
     })
 }
 
-fn check_literal(text: &str) -> Result<&str, PatternFault> {
+fn check_literal(text: &str) -> Result<&str, PatternError> {
     match text {
-        "" => return Err(PatternFault::EmptySegment),
-        "." | ".." => return Err(PatternFault::DotSegment),
+        "" => return Err(PatternError::EmptySegment),
+        "." | ".." => return Err(PatternError::DotSegment),
         _ => {}
     }
     check_characters(text).map(|()| text)
 }
 
-fn check_characters(text: &str) -> Result<(), PatternFault> {
+fn check_characters(text: &str) -> Result<(), PatternError> {
     for character in text.chars() {
         match character {
-            '{' | '}' => return Err(PatternFault::Brace),
-            '%' => return Err(PatternFault::Percent),
-            '*' => return Err(PatternFault::Asterisk),
-            '\\' | ';' | '?' | '#' => return Err(PatternFault::IllegalCharacter),
-            other if other.is_control() => return Err(PatternFault::IllegalCharacter),
+            '{' | '}' => return Err(PatternError::Brace),
+            '%' => return Err(PatternError::Percent),
+            '*' => return Err(PatternError::Asterisk),
+            '\\' | ';' | '?' | '#' => return Err(PatternError::IllegalCharacter),
+            other if other.is_control() => return Err(PatternError::IllegalCharacter),
             _ => {}
         }
     }

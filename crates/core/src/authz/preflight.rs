@@ -1,15 +1,15 @@
 //! Which requests are CORS preflights. Knows nothing of which origins may do what: that is told by whoever answers them.
 
 use crate::http::header::is_token_byte;
-use crate::http::request::{Lookup, Request};
+use crate::http::request::{HeaderLookup, Request};
 
 /// Whether a browser would have sent this request to ask whether it may send another one (Fetch standard, "CORS-preflight
 /// request"): `OPTIONS` with exactly one `Origin` and exactly one `Access-Control-Request-Method`, both with a value that a browser
 /// writes.
 pub(super) fn is_preflight(request: &Request<'_>) -> bool {
     let one = |name: &str| match request.headers.sole(name) {
-        Lookup::One(value) if !value.is_empty() => Some(value),
-        Lookup::One(_) | Lookup::Absent | Lookup::Repeated => None,
+        HeaderLookup::One(value) if !value.is_empty() => Some(value),
+        HeaderLookup::One(_) | HeaderLookup::Absent | HeaderLookup::Repeated => None,
     };
     request.method.as_str() == "OPTIONS"
         && one("origin").is_some_and(|value| value.iter().copied().all(is_of_origin))

@@ -12,7 +12,7 @@ mod tests;
 
 use super::module::ModulePrefix;
 use super::pattern::{PathPattern, Segment};
-use super::router::{Layer, Router, Served};
+use super::router::{Layer, MethodMatcher, Router};
 use crate::http::method::Method;
 use crate::http::path::CanonicalPath;
 use std::borrow::Cow;
@@ -46,7 +46,7 @@ pub struct PathReadings {
 
 /// Why a path is refused that services read in more than one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ReadingFault {
+pub enum ReadingError {
     /// Two rules.
     #[error(
         "the path can be read in two ways that lead to different rules: letters beyond ASCII may be folded or not \
@@ -124,7 +124,7 @@ impl PathReadings {
             for (prefix, reading) in &modules {
                 // A prefix that is there twice leads to the first of them; `config::validate` lets none be.
                 let value = (prefix.segments(), reading.clone());
-                let _ = router.insert(Layer::Enforced, Served::Methods(&[]), prefix.pattern(), value);
+                let _ = router.insert(Layer::Enforced, MethodMatcher::Methods(&[]), prefix.pattern(), value);
             }
             Arc::new(Self { modules: router, list: modules })
         })
@@ -136,14 +136,14 @@ impl PathReadings {
     }
 
     /// Checks that a path ends in one way.
-    pub(super) fn check(&self, path: &CanonicalPath<'_>) -> Result<(), ReadingFault> {
+    pub(super) fn check(&self, path: &CanonicalPath<'_>) -> Result<(), ReadingError> {
         let (sure, widest) = (self.of(path, Breadth::Sure), self.of(path, Breadth::Widest));
         let Some(text) = path.segments().last() else { return Ok(()) };
         let Some((stem, _)) = widest.split(sure.last, text) else { return Ok(()) };
         if stem.is_empty() || widest.split(sure.last, stem).is_some() {
-            return Err(ReadingFault::Suffixes);
+            return Err(ReadingError::Suffixes);
         }
-        if sure.split(sure.last, text).is_none() { Err(ReadingFault::SuffixCase) } else { Ok(()) }
+        if sure.split(sure.last, text).is_none() { Err(ReadingError::SuffixCase) } else { Ok(()) }
     }
 
     /// Returns true if the widest reading of a path can be another one than the sure reading.

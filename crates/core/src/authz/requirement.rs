@@ -1,6 +1,6 @@
 //! What a rule asks of a caller beside being known: permissions, roles, scopes, and who vouches. Knows nothing of requests.
 
-use super::AuthzFault;
+use super::AuthzError;
 use crate::principal::{AuthenticatorName, Identity, Principal};
 
 /// What a rule asks of a caller. Everything in it has to be met; the default asks for nothing.
@@ -35,7 +35,7 @@ impl Entitlements {
 
     /// Whether the caller has at least one.
     fn any(&self, identity: &Identity) -> bool {
-        self.permissions.iter().any(|one| identity.may(one))
+        self.permissions.iter().any(|one| identity.has_permission(one))
             || self.roles.iter().any(|one| identity.roles.contains(one))
             || self.scopes.iter().any(|one| identity.scopes.contains(one))
     }
@@ -53,26 +53,26 @@ impl Requirement {
     ///
     /// # Errors
     /// The first that is not met: who vouches, then roles, then permissions and scopes, then those of which one is enough.
-    pub fn check(&self, principal: &Principal) -> Result<(), AuthzFault> {
+    pub fn check(&self, principal: &Principal) -> Result<(), AuthzError> {
         let Self { authenticators, all: Entitlements { permissions, roles, scopes }, any } = self;
         if !authenticators.is_empty() && !authenticators.contains(principal.authenticator()) {
-            return Err(AuthzFault::AuthenticatorNotAllowed(principal.authenticator().clone()));
+            return Err(AuthzError::AuthenticatorNotAllowed(principal.authenticator().clone()));
         }
         let identity = principal.identity();
         if let Some(role) = roles.iter().find(|role| !identity.roles.contains(role)) {
-            return Err(AuthzFault::RoleMissing(role.clone()));
+            return Err(AuthzError::RoleMissing(role.clone()));
         }
-        if let Some(permission) = permissions.iter().find(|permission| !identity.may(permission)) {
-            return Err(AuthzFault::PermissionMissing(permission.clone()));
+        if let Some(permission) = permissions.iter().find(|permission| !identity.has_permission(permission)) {
+            return Err(AuthzError::PermissionMissing(permission.clone()));
         }
         if let Some(scope) = scopes.iter().find(|scope| !identity.scopes.contains(scope)) {
-            return Err(AuthzFault::ScopeMissing(scope.clone()));
+            return Err(AuthzError::ScopeMissing(scope.clone()));
         }
         if any.is_empty() || any.any(identity) {
             return Ok(());
         }
         // Told as what is easiest to be given.
         let only_roles = any.permissions.is_empty() && any.scopes.is_empty();
-        Err(if only_roles { AuthzFault::NoneOfTheRoles } else { AuthzFault::NoneOfThePermissions })
+        Err(if only_roles { AuthzError::NoneOfTheRoles } else { AuthzError::NoneOfThePermissions })
     }
 }

@@ -66,7 +66,7 @@ pub enum Layer {
 
 /// For which requests to the paths of its pattern an entry is.
 #[derive(Debug, Clone, Copy)]
-pub enum Served<'m> {
+pub enum MethodMatcher<'m> {
     /// Those of these methods; none: of any.
     Methods(&'m [Method<'m>]),
     /// CORS preflights.
@@ -75,7 +75,7 @@ pub enum Served<'m> {
 
 /// What kind of request is looked for.
 #[derive(Debug, Clone, Copy)]
-pub enum Wanted<'m> {
+pub enum MethodQuery<'m> {
     /// One of this method.
     Method(Method<'m>),
     /// A CORS preflight, which is one of the method `OPTIONS` too.
@@ -101,10 +101,10 @@ impl<T> Router<T> {
     pub fn insert(
         &mut self,
         layer: Layer,
-        served: Served<'_>,
+        served: MethodMatcher<'_>,
         pattern: &PathPattern,
         value: T,
-    ) -> Result<(), Collision<'_, T>> {
+    ) -> Result<(), InsertError<'_, T>> {
         let next = self.values.len();
         let taken = match &mut self.tree {
             Tree::AsSent(root) => {
@@ -126,7 +126,7 @@ impl<T> Router<T> {
         };
         if let Some(index) = taken {
             #[expect(clippy::indexing_slicing, reason = "a leaf holds only indices that were pushed below")]
-            return Err(Collision { earlier: &self.values[index] });
+            return Err(InsertError { earlier: &self.values[index] });
         }
         self.values.push(value);
         Ok(())
@@ -152,7 +152,7 @@ impl<T> Router<T> {
                 let reading = readings.of(path, breadth);
                 let found = root.walk(reading.pieces(&folded(path.as_str())), &mut |spelled| match spelled.find(
                     layer,
-                    Wanted::Method(method),
+                    MethodQuery::Method(method),
                     Sought { path, reading },
                 ) {
                     Some(index) => ControlFlow::Break(index),
@@ -166,7 +166,7 @@ impl<T> Router<T> {
 
     /// The values of all entries that match, the most specific first: [`find`](Self::find) gives the first of them.
     #[must_use]
-    pub fn find_all(&self, layer: Layer, wanted: Wanted<'_>, path: &CanonicalPath<'_>) -> Vec<&T> {
+    pub fn find_all(&self, layer: Layer, wanted: MethodQuery<'_>, path: &CanonicalPath<'_>) -> Vec<&T> {
         self.find_all_read(layer, wanted, path, Breadth::Sure)
     }
 
@@ -174,7 +174,7 @@ impl<T> Router<T> {
     pub(super) fn find_all_read(
         &self,
         layer: Layer,
-        wanted: Wanted<'_>,
+        wanted: MethodQuery<'_>,
         path: &CanonicalPath<'_>,
         breadth: Breadth,
     ) -> Vec<&T> {
@@ -198,15 +198,15 @@ impl<T> Router<T> {
     /// below which a more specific pattern stands for every length: one that ends at once, and one with a segment more that goes on.
     /// Those that are tried out are looked at as if all of them counted.
     #[must_use]
-    pub fn covered(&self) -> Vec<Covered<'_, T>> {
+    pub fn unreachable_rules(&self) -> Vec<Unreachable<'_, T>> {
         let mut found = Vec::new();
         match &self.tree {
-            Tree::AsSent(root) => root.covered(&mut found),
-            Tree::AsRead(root, _) => root.covered(&mut found),
+            Tree::AsSent(root) => root.unreachable_rules(&mut found),
+            Tree::AsRead(root, _) => root.unreachable_rules(&mut found),
         }
         let value = |index: usize| self.values.get(index);
         let named = |(index, by): (usize, BTreeSet<usize>)| {
-            Some(Covered { entry: value(index)?, by: by.into_iter().filter_map(value).collect() })
+            Some(Unreachable { entry: value(index)?, by: by.into_iter().filter_map(value).collect() })
         };
         found.into_iter().filter_map(named).collect()
     }
@@ -214,7 +214,7 @@ impl<T> Router<T> {
 
 /// An entry that no request is ever decided by.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Covered<'a, T> {
+pub struct Unreachable<'a, T> {
     /// The value of the entry.
     pub entry: &'a T,
     /// The values of those that come before it, in the order in which they were added.
@@ -224,7 +224,7 @@ pub struct Covered<'a, T> {
 /// Two entries that no request could tell apart.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an earlier entry has the same path pattern and a method in common")]
-pub struct Collision<'a, T> {
+pub struct InsertError<'a, T> {
     /// The value of the entry that was there first.
     pub earlier: &'a T,
 }

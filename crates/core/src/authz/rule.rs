@@ -4,7 +4,7 @@
 use super::condition::Condition;
 use super::pattern::PathPattern;
 use super::requirement::Requirement;
-use super::tenancy::Tenancy;
+use super::tenancy::TenantSource;
 use std::borrow::Borrow;
 use std::sync::Arc;
 
@@ -59,11 +59,11 @@ pub enum Enforcement {
 
 /// What it means for a request that its route in Envoy names a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ByName {
+pub enum RouteReference {
     /// The rule has to let the request through, too.
-    Narrows,
+    Require,
     /// The rule decides alone.
-    Decides,
+    Override,
 }
 
 /// One rule, without the patterns that lead to it.
@@ -76,22 +76,22 @@ pub struct Rule {
     /// What it asks of a caller who is known.
     pub require: Requirement,
     /// What it asks of the request itself, if anything.
-    pub narrowing: Option<Narrowing>,
+    pub narrowing: Option<RequestConstraints>,
     /// The pattern that leads to it, as the operator wrote it. Empty when only its name does.
     pub pattern: Box<str>,
     /// Whether what it says is done.
     pub enforcement: Enforcement,
     /// What it means that a route names it.
-    pub by_name: ByName,
+    pub by_name: RouteReference,
 }
 
 /// What a rule asks of a request that its pattern matches. All of it has to be met.
 #[derive(Debug, Clone)]
-pub struct Narrowing {
+pub struct RequestConstraints {
     /// The pattern, which says what the path's parameters are.
     pub pattern: PathPattern,
     /// That the caller belongs to the organization that the request names here.
-    pub same_organization: Option<Tenancy>,
+    pub same_organization: Option<TenantSource>,
     /// A condition.
     pub when: Option<Arc<Condition>>,
 }

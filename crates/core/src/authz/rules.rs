@@ -1,11 +1,11 @@
 //! The rules of a configuration and which of them decides a request. How paths are compared belongs to `router`.
 
 use super::condition::Condition;
-use super::host::{ByHost, HostPattern};
+use super::host::{HostMap, HostPattern};
 use super::pattern::PathPattern;
 use super::preflight::is_preflight;
-use super::reading::{Breadth, Case, PathReadings, ReadingFault};
-use super::router::{Covered, Layer, Router, Served, Wanted};
+use super::reading::{Breadth, Case, PathReadings, ReadingError};
+use super::router::{Layer, MethodMatcher, MethodQuery, Router, Unreachable};
 use super::rule::{Access, Enforcement, Rule, RuleName};
 use crate::explain::Step;
 use crate::http::method::Method;
@@ -35,7 +35,7 @@ pub struct RuleConflict {
 /// All rules, found by request, or by the name that a route in Envoy gives.
 #[derive(Debug)]
 pub struct Rules {
-    routers: ByHost<Router<Arc<Rule>>>,
+    routers: HostMap<Router<Arc<Rule>>>,
     /// Each with its patterns, once for each host: at least one.
     named: HashMap<RuleName, Vec<Arc<Rule>>>,
     patterns: usize,
@@ -54,7 +54,7 @@ pub struct Rules {
 
 /// The rule that a request is found by.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Found<'r> {
+pub(super) enum RuleMatch<'r> {
     /// None.
     None,
     /// The most specific one.
@@ -64,7 +64,7 @@ pub(super) enum Found<'r> {
     Preflight(&'r Rule),
 }
 
-impl<'r> Found<'r> {
+impl<'r> RuleMatch<'r> {
     pub(super) const fn rule(self) -> Option<&'r Rule> {
         match self {
             Self::None => None,
@@ -95,7 +95,7 @@ impl Rules {
     #[must_use]
     pub fn reading(fallback: Fallback, readings: Option<Arc<PathReadings>>) -> Self {
         Self {
-            routers: ByHost::new(Router::new(readings.clone())),
+            routers: HostMap::new(Router::new(readings.clone())),
             readings,
             beyond_ascii: false,
             widest_case: Case::Exact,
@@ -126,8 +126,10 @@ impl Rules {
             Enforcement::Shadow => Layer::Shadow,
         };
         let served = match rule.access {
-            Access::Preflight => Served::Preflight,
-            Access::Authenticated | Access::Optional | Access::Public | Access::Denied => Served::Methods(methods),
+            Access::Preflight => MethodMatcher::Preflight,
+            Access::Authenticated | Access::Optional | Access::Public | Access::Denied => {
+                MethodMatcher::Methods(methods)
+            }
         };
         self.preflights |= rule.access == Access::Preflight;
         self.beyond_ascii |= !pattern.is_ascii();
@@ -178,25 +180,25 @@ impl Rules {
     /// The rules that never decide on some host that they are for, each with those that come before it there. Those that are tried
     /// out, if they never would.
     #[must_use]
-    pub fn covered(&self) -> Vec<Covered<'_, Arc<Rule>>> {
-        self.routers.all().flat_map(Router::covered).collect()
+    pub fn unreachable_rules(&self) -> Vec<Unreachable<'_, Arc<Rule>>> {
+        self.routers.all().flat_map(Router::unreachable_rules).collect()
     }
 
     /// The rule that a request is found by, of those that count.
-    pub(super) fn look_up(&self, request: &Request<'_>, layer: Layer) -> Found<'_> {
+    pub(super) fn look_up(&self, request: &Request<'_>, layer: Layer) -> RuleMatch<'_> {
         self.look_up_read(request, layer, Breadth::Sure)
     }
 
-    fn look_up_read(&self, request: &Request<'_>, layer: Layer, breadth: Breadth) -> Found<'_> {
+    fn look_up_read(&self, request: &Request<'_>, layer: Layer, breadth: Breadth) -> RuleMatch<'_> {
         if self.preflights
             && is_preflight(request)
             && let Some(rule) = self.of_preflight(request, layer, breadth)
         {
-            return Found::Preflight(rule);
+            return RuleMatch::Preflight(rule);
         }
         let mut of_host = self.routers.of(request.host.name());
         let rule = of_host.find_map(|router| router.find_read(layer, request.method, &request.path, breadth));
-        rule.map_or(Found::None, |rule| Found::Rule(rule))
+        rule.map_or(RuleMatch::None, |rule| RuleMatch::Rule(rule))
     }
 
     /// Checks that the path of a request is read in one way only, or leads to what was found in every way.
@@ -204,8 +206,8 @@ impl Rules {
         &self,
         request: &Request<'_>,
         layer: Layer,
-        found: Found<'_>,
-    ) -> Result<(), ReadingFault> {
+        found: RuleMatch<'_>,
+    ) -> Result<(), ReadingError> {
         let Some(readings) = &self.readings else { return Ok(()) };
         readings.check(&request.path)?;
         if !self.beyond_ascii && !readings.can_differ(&request.path) {
@@ -216,18 +218,18 @@ impl Rules {
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        if same { Ok(()) } else { Err(ReadingFault::OtherRule) }
+        if same { Ok(()) } else { Err(ReadingError::OtherRule) }
     }
 
     /// What decides a preflight, if a rule for preflights matches.
     fn of_preflight(&self, request: &Request<'_>, layer: Layer, breadth: Breadth) -> Option<&Rule> {
-        let matching = self.matching(request, layer, Wanted::Preflight, breadth);
+        let matching = self.matching(request, layer, MethodQuery::Preflight, breadth);
         matching.iter().find(|rule| rule.access == Access::Preflight)?;
         matching.into_iter().find(|rule| !rule.access.asks_for_a_caller())
     }
 
     /// Every rule that matches, the most specific first.
-    fn matching(&self, request: &Request<'_>, layer: Layer, wanted: Wanted<'_>, breadth: Breadth) -> Vec<&Rule> {
+    fn matching(&self, request: &Request<'_>, layer: Layer, wanted: MethodQuery<'_>, breadth: Breadth) -> Vec<&Rule> {
         let of_host = self.routers.of(request.host.name());
         let all = of_host.flat_map(|router| router.find_all_read(layer, wanted, &request.path, breadth));
         all.map(|rule| &**rule).collect()
@@ -264,8 +266,8 @@ impl Rules {
             format!("`{}` by `{}`{how}", rule.name.as_str(), rule.pattern)
         };
         match self.look_up(request, Layer::Enforced) {
-            Found::None | Found::Rule(_) => {}
-            Found::Preflight(rule) => {
+            RuleMatch::None | RuleMatch::Rule(_) => {}
+            RuleMatch::Preflight(rule) => {
                 let (rule, access) = (show(&rule), rule.access.name());
                 let found = format!(
                     "{rule}, access `{access}`; a CORS preflight, for which rules that ask for a caller are passed over"
@@ -273,7 +275,7 @@ impl Rules {
                 return Step::noted("rule", found);
             }
         }
-        match self.matching(request, Layer::Enforced, Wanted::Method(request.method), Breadth::Sure).as_slice() {
+        match self.matching(request, Layer::Enforced, MethodQuery::Method(request.method), Breadth::Sure).as_slice() {
             [] => match self.fallback {
                 Fallback::Denied => Step::failed("rule", "none matches, and the fallback is `denied`"),
                 Fallback::Authenticated => Step::noted("rule", "none matches; the fallback is `authenticated`"),

@@ -1,7 +1,7 @@
 //! Organizations keep to themselves: a rule says where a request names the organization that it is about, and only callers of that
 //! organization get through. Knows no roles: being allowed a thing is not belonging to an organization.
 
-use super::{AuthzFault, PathPattern};
+use super::{AuthzError, PathPattern};
 use crate::http::query::{Query, is_plain};
 use crate::http::request::Request;
 use crate::principal::Principal;
@@ -9,7 +9,7 @@ use std::fmt;
 
 /// Where a request names the organization that it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tenancy {
+pub enum TenantSource {
     /// A parameter of the path, by its name in the pattern.
     Path(Box<str>),
     /// A parameter of the query.
@@ -20,7 +20,7 @@ pub enum Tenancy {
 
 /// The text names no such place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TenancyFault {
+pub enum TenancyError {
     /// It is of another form.
     #[error("write where the request names its organization: `path.NAME`, `query.NAME` or `context.NAME`")]
     Form,
@@ -29,30 +29,30 @@ pub enum TenancyFault {
     Parameter,
 }
 
-impl Tenancy {
+impl TenantSource {
     /// Reads `path.NAME`, `query.NAME` or `context.NAME`, for a rule of these patterns.
     ///
     /// # Errors
-    /// [`TenancyFault`].
-    pub fn parse(text: &str, patterns: &[PathPattern]) -> Result<Self, TenancyFault> {
+    /// [`TenancyError`].
+    pub fn parse(text: &str, patterns: &[PathPattern]) -> Result<Self, TenancyError> {
         match text.split_once('.') {
-            Some((_, "")) => Err(TenancyFault::Form),
+            Some((_, "")) => Err(TenancyError::Form),
             Some(("path", name)) => {
                 let known = |pattern: &PathPattern| pattern.names().any(|known| known == name);
-                if patterns.iter().all(known) { Ok(Self::Path(name.into())) } else { Err(TenancyFault::Parameter) }
+                if patterns.iter().all(known) { Ok(Self::Path(name.into())) } else { Err(TenancyError::Parameter) }
             }
             Some(("query", name)) if is_plain(name) => Ok(Self::Query(name.into())),
             Some(("context", name)) => Ok(Self::Context(name.into())),
-            Some(_) | None => Err(TenancyFault::Form),
+            Some(_) | None => Err(TenancyError::Form),
         }
     }
 
     /// Holds the caller's organization against the one that the request names: they have to be the same, byte for byte.
     ///
     /// # Errors
-    /// [`AuthzFault::NoOrganization`], [`AuthzFault::OrganizationUnnamed`] or [`AuthzFault::OtherOrganization`].
-    pub fn check(&self, principal: &Principal, request: &Request<'_>, pattern: &PathPattern) -> Result<(), AuthzFault> {
-        let own = principal.identity().organization.as_deref().ok_or(AuthzFault::NoOrganization)?;
+    /// [`AuthzError::NoOrganization`], [`AuthzError::OrganizationUnnamed`] or [`AuthzError::OtherOrganization`].
+    pub fn check(&self, principal: &Principal, request: &Request<'_>, pattern: &PathPattern) -> Result<(), AuthzError> {
+        let own = principal.identity().organization.as_deref().ok_or(AuthzError::NoOrganization)?;
         let is_own = match self {
             Self::Path(name) => {
                 let value = pattern.parameters(&request.path).find(|(known, _)| *known == &**name);
@@ -66,14 +66,14 @@ impl Tenancy {
         };
         match is_own {
             Some(true) => Ok(()),
-            Some(false) => Err(AuthzFault::OtherOrganization),
-            None => Err(AuthzFault::OrganizationUnnamed),
+            Some(false) => Err(AuthzError::OtherOrganization),
+            None => Err(AuthzError::OrganizationUnnamed),
         }
     }
 }
 
 /// As it is written in a configuration.
-impl fmt::Display for Tenancy {
+impl fmt::Display for TenantSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(name) => write!(f, "path.{name}"),

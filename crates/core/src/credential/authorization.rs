@@ -1,6 +1,6 @@
 //! The forms `SCHEME token` and `token` of a credential (RFC 9110 §11.6.2, with a `token68`). Looks at characters only.
 
-use super::CredentialFault;
+use super::CredentialError;
 
 /// An authentication scheme, such as `JWT` or `Bearer`; compares without regard to case (RFC 9110 §11.1).
 #[derive(Debug, Clone)]
@@ -9,15 +9,15 @@ pub struct Scheme(Box<str>);
 /// What is wrong with a scheme's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a scheme is a word of letters, digits and `-`, such as `Bearer`")]
-pub struct SchemeFault;
+pub struct SchemeError;
 
 impl Scheme {
     /// Checks a scheme's name. Its case is kept for writing.
     ///
     /// # Errors
-    /// [`SchemeFault`] when it is empty or has other characters than letters, digits and `-`.
-    pub fn parse(name: &str) -> Result<Self, SchemeFault> {
-        if is_scheme(name.as_bytes()) { Ok(Self(name.into())) } else { Err(SchemeFault) }
+    /// [`SchemeError`] when it is empty or has other characters than letters, digits and `-`.
+    pub fn parse(name: &str) -> Result<Self, SchemeError> {
+        if is_scheme(name.as_bytes()) { Ok(Self(name.into())) } else { Err(SchemeError) }
     }
 
     /// Whether it is the scheme of tokens that are good beside a proof only, `DPoP` (RFC 9449 §7.1).
@@ -48,9 +48,9 @@ impl Eq for Scheme {}
 /// The token of a credential: one or more `token68` characters (RFC 9110 §11.2), so nothing in it needs quoting. It is a
 /// secret: it has no `Display`, and its `Debug` shows only its length.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct BearerText<'a>(&'a str);
+pub struct RawToken<'a>(&'a str);
 
-impl<'a> BearerText<'a> {
+impl<'a> RawToken<'a> {
     /// The token itself, for the layers that verify or forward it.
     #[must_use]
     pub const fn as_str(self) -> &'a str {
@@ -58,38 +58,38 @@ impl<'a> BearerText<'a> {
     }
 }
 
-impl std::fmt::Debug for BearerText<'_> {
+impl std::fmt::Debug for RawToken<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "BearerText({} bytes)", self.0.len())
+        write!(f, "RawToken({} bytes)", self.0.len())
     }
 }
 
 /// Splits `SCHEME token`: one or more spaces between, nothing before and nothing after. A comma means that several
 /// headers were joined on the way (RFC 9110 §5.3), so there is more than one credential.
-pub(super) fn split(value: &[u8]) -> Result<(&[u8], BearerText<'_>), CredentialFault> {
+pub(super) fn split(value: &[u8]) -> Result<(&[u8], RawToken<'_>), CredentialError> {
     let end = value.iter().position(|byte| *byte == b' ').ok_or_else(|| fault_of(value))?;
     let (scheme, rest) = value.split_at(end);
     let token = skip_spaces(rest);
     if !is_scheme(scheme) || token.is_empty() || !is_token(token) {
         return Err(fault_of(value));
     }
-    std::str::from_utf8(token).map(|token| (scheme, BearerText(token))).map_err(|_| CredentialFault::Malformed)
+    std::str::from_utf8(token).map(|token| (scheme, RawToken(token))).map_err(|_| CredentialError::Malformed)
 }
 
 /// A token by itself, nothing before and nothing after.
-pub(super) fn bare(value: &[u8]) -> Result<BearerText<'_>, CredentialFault> {
+pub(super) fn bare(value: &[u8]) -> Result<RawToken<'_>, CredentialError> {
     if value.is_empty() || !is_token(value) {
         return Err(fault_of(value));
     }
-    std::str::from_utf8(value).map(BearerText).map_err(|_| CredentialFault::Malformed)
+    std::str::from_utf8(value).map(RawToken).map_err(|_| CredentialError::Malformed)
 }
 
 fn is_scheme(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
 }
 
-fn fault_of(value: &[u8]) -> CredentialFault {
-    if value.contains(&b',') { CredentialFault::Ambiguous } else { CredentialFault::Malformed }
+fn fault_of(value: &[u8]) -> CredentialError {
+    if value.contains(&b',') { CredentialError::Ambiguous } else { CredentialError::Malformed }
 }
 
 /// Looks at every byte whatever the ones before were: tokens are long and nearly always good, and without an early end the

@@ -2,9 +2,9 @@
 //! server reads differs from server to server.
 
 use super::authorization::bare;
-use super::{BearerText, CredentialFault};
+use super::{CredentialError, RawToken};
 use crate::http::header::is_token_byte;
-use crate::http::param_name::{alike, read};
+use crate::http::param_name::{canonicalize, equivalent};
 use crate::http::request::Headers;
 
 /// The name of a cookie; upper and lower case differ (RFC 6265 §4.1.1).
@@ -14,16 +14,16 @@ pub struct CookieName(Box<str>);
 /// The text can't be a cookie's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a cookie's name is 1 to 128 letters, digits and characters such as `-` and `_`")]
-pub struct CookieNameFault;
+pub struct CookieNameError;
 
 impl CookieName {
     /// Checks a cookie's name: a token (RFC 9110 §5.6.2).
     ///
     /// # Errors
-    /// [`CookieNameFault`] when it is empty, too long, or holds another character.
-    pub fn parse(name: &str) -> Result<Self, CookieNameFault> {
+    /// [`CookieNameError`] when it is empty, too long, or holds another character.
+    pub fn parse(name: &str) -> Result<Self, CookieNameError> {
         let good = matches!(name.len(), 1..=128) && name.bytes().all(is_token_byte);
-        if good { Ok(Self(name.into())) } else { Err(CookieNameFault) }
+        if good { Ok(Self(name.into())) } else { Err(CookieNameError) }
     }
 
     /// The name.
@@ -35,23 +35,23 @@ impl CookieName {
 
 /// The credential in the cookie of this name, if there is such a cookie. One that is there only for servers which decode names, or
 /// take a blank or a comma for the end of a cookie (RFC 2109), is refused.
-pub(super) fn find<'a>(headers: &Headers<'a>, name: &CookieName) -> Result<Option<BearerText<'a>>, CredentialFault> {
-    if pairs(headers).any(|pair| spells(pair, name)) {
-        return Err(CredentialFault::Ambiguous);
+pub(super) fn find<'a>(headers: &Headers<'a>, name: &CookieName) -> Result<Option<RawToken<'a>>, CredentialError> {
+    if pairs(headers).any(|pair| could_be_read_as(pair, name)) {
+        return Err(CredentialError::Ambiguous);
     }
-    let mut values = pairs(headers).filter(|pair| is(pair, name));
+    let mut values = pairs(headers).filter(|pair| has_name(pair, name));
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(pair), None) => bare(value(pair)).map(Some),
-        (Some(_), Some(_)) => Err(CredentialFault::Ambiguous),
+        (Some(_), Some(_)) => Err(CredentialError::Ambiguous),
     }
 }
 
 /// Every other cookie, as one header's value. One with a byte that is no visible ASCII is left out: nothing that a client sent
 /// is written by us unless it is harmless.
-pub(super) fn without(headers: &Headers<'_>, name: &CookieName) -> Vec<u8> {
+pub(super) fn remove_cookie(headers: &Headers<'_>, name: &CookieName) -> Vec<u8> {
     let visible = |pair: &&[u8]| !pair.is_empty() && pair.iter().all(|byte| matches!(byte, 0x20..=0x7e));
-    let others: Vec<&[u8]> = pairs(headers).filter(|pair| !is(pair, name)).filter(visible).collect();
+    let others: Vec<&[u8]> = pairs(headers).filter(|pair| !has_name(pair, name)).filter(visible).collect();
     others.join(&b"; "[..])
 }
 
@@ -61,17 +61,17 @@ fn pairs<'a>(headers: &Headers<'a>) -> impl Iterator<Item = &'a [u8]> {
     cookies.flat_map(|field| field.value.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii)
 }
 
-fn is(pair: &[u8], name: &CookieName) -> bool {
+fn has_name(pair: &[u8], name: &CookieName) -> bool {
     let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
     pair.get(..end).is_some_and(|found| found.trim_ascii() == name.0.as_bytes())
 }
 
 /// Whether some server finds a cookie of the name in this pair, and it is not plainly that.
-fn spells(pair: &[u8], name: &CookieName) -> bool {
-    let key = |part: &[u8]| part.split(|byte| *byte == b'=').next().map(read).unwrap_or_default();
+fn could_be_read_as(pair: &[u8], name: &CookieName) -> bool {
+    let key = |part: &[u8]| part.split(|byte| *byte == b'=').next().map(canonicalize).unwrap_or_default();
     let mut parts = pair.split(|byte| matches!(byte, b',' | b' ' | b'\t'));
-    let first = parts.next().is_some_and(|_| !is(pair, name) && alike(&key(pair), name.0.as_bytes()));
-    first || parts.any(|part| part.contains(&b'=') && alike(&key(part), name.0.as_bytes()))
+    let first = parts.next().is_some_and(|_| !has_name(pair, name) && equivalent(&key(pair), name.0.as_bytes()));
+    first || parts.any(|part| part.contains(&b'=') && equivalent(&key(part), name.0.as_bytes()))
 }
 
 fn value(pair: &[u8]) -> &[u8] {
@@ -81,8 +81,8 @@ fn value(pair: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{CookieName, find, without};
-    use crate::credential::CredentialFault::{self, Ambiguous, Malformed};
+    use super::{CookieName, find, remove_cookie};
+    use crate::credential::CredentialError::{self, Ambiguous, Malformed};
     use crate::http::request::{Field, Headers};
 
     fn headers<'a>(cookies: &[&'a [u8]]) -> Headers<'a> {
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn one_cookie_of_the_name_is_a_credential() {
-        type Case<'a> = (&'a [&'a [u8]], Result<Option<&'a str>, CredentialFault>);
+        type Case<'a> = (&'a [&'a [u8]], Result<Option<&'a str>, CredentialError>);
         let name = CookieName::parse("session").unwrap();
         let cases: &[Case<'_>] = &[
             (&[], Ok(None)),
@@ -124,7 +124,7 @@ mod tests {
             (&[b"session=abc; Session=other; a=session; b=1 2"], Ok(Some("abc"))),
         ];
         for (cookies, expected) in cases {
-            let found = find(&headers(cookies), &name).map(|token| token.map(super::BearerText::as_str));
+            let found = find(&headers(cookies), &name).map(|token| token.map(super::RawToken::as_str));
             assert_eq!(found, *expected, "{cookies:?}");
         }
     }
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn the_other_cookies_stay() {
         let name = CookieName::parse("session").unwrap();
-        let rest = |cookies: &[&'static [u8]]| String::from_utf8(without(&headers(cookies), &name)).unwrap();
+        let rest = |cookies: &[&'static [u8]]| String::from_utf8(remove_cookie(&headers(cookies), &name)).unwrap();
         assert_eq!(rest(&[b"a=1; session=abc; b=\"2\""]), "a=1; b=\"2\"");
         assert_eq!(rest(&[b"session=abc", b"a=1"]), "a=1");
         assert_eq!(rest(&[b"session=abc"]), "");

@@ -2,8 +2,8 @@
 //! server could read as a second one is refused.
 
 use super::authorization::bare;
-use super::{BearerText, CredentialFault};
-use crate::http::param_name::{alike, is_certain, read};
+use super::{CredentialError, RawToken};
+use crate::http::param_name::{canonicalize, equivalent, is_certain};
 
 /// The name of a query parameter; upper and lower case differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,17 +12,17 @@ pub struct QueryName(Box<str>);
 /// The text can't be a query parameter's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a query parameter's name is 1 to 128 letters, digits, `-`, `.`, `_` and `~`")]
-pub struct QueryNameFault;
+pub struct QueryNameError;
 
 impl QueryName {
     /// Checks a parameter's name: unreserved characters only (RFC 3986 §2.3), which nobody needs to encode.
     ///
     /// # Errors
-    /// [`QueryNameFault`] when it is empty, too long, or holds another character.
-    pub fn parse(name: &str) -> Result<Self, QueryNameFault> {
+    /// [`QueryNameError`] when it is empty, too long, or holds another character.
+    pub fn parse(name: &str) -> Result<Self, QueryNameError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         let good = matches!(name.len(), 1..=128) && name.bytes().all(plain);
-        if good { Ok(Self(name.into())) } else { Err(QueryNameFault) }
+        if good { Ok(Self(name.into())) } else { Err(QueryNameError) }
     }
 
     /// The name.
@@ -40,7 +40,7 @@ impl QueryName {
 
 /// The credential in the parameter of this name, if there is such a parameter. Servers differ in whether `;` separates
 /// parameters too, so one that is there only for some of them is refused.
-pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<BearerText<'a>>, CredentialFault> {
+pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<RawToken<'a>>, CredentialError> {
     let (mut found, mut uncertain) = (None, false);
     for parameter in query.split('&') {
         for (number, part) in parameter.split(';').enumerate() {
@@ -51,37 +51,40 @@ pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<Bearer
             if key == &*name.0 && number == 0 {
                 let value = parameter.split_once('=').map_or("", |(_, value)| value);
                 if found.replace(value).is_some() {
-                    return Err(CredentialFault::Ambiguous);
+                    return Err(CredentialError::Ambiguous);
                 }
             } else if spells(key, name) {
-                return Err(CredentialFault::Ambiguous);
+                return Err(CredentialError::Ambiguous);
             }
         }
     }
     // A name that could be another spelling of any name stands beside the credential. Without one it is nobody's to look at.
     if found.is_some() && uncertain {
-        return Err(CredentialFault::Ambiguous);
+        return Err(CredentialError::Ambiguous);
     }
     // A `+` is a space to servers that read queries as forms do.
     found
-        .map(|value| if value.contains('+') { Err(CredentialFault::Malformed) } else { bare(value.as_bytes()) })
+        .map(|value| if value.contains('+') { Err(CredentialError::Malformed) } else { bare(value.as_bytes()) })
         .transpose()
 }
 
 /// Whether some server reads this key as the name; some tell no case.
 fn spells(key: &str, name: &QueryName) -> bool {
-    alike(&read(key.to_ascii_lowercase().as_bytes()).to_ascii_lowercase(), name.0.to_ascii_lowercase().as_bytes())
+    equivalent(
+        &canonicalize(key.to_ascii_lowercase().as_bytes()).to_ascii_lowercase(),
+        name.0.to_ascii_lowercase().as_bytes(),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::{QueryName, find};
-    use crate::credential::CredentialFault::{self, Ambiguous, Malformed};
+    use crate::credential::CredentialError::{self, Ambiguous, Malformed};
 
     #[test]
     fn one_plain_parameter_is_a_credential() {
         let name = QueryName::parse("access_token").unwrap();
-        let cases: &[(&str, Result<Option<&str>, CredentialFault>)] = &[
+        let cases: &[(&str, Result<Option<&str>, CredentialError>)] = &[
             ("", Ok(None)),
             ("a=1&b", Ok(None)),
             ("xaccess_token=abc&access_tokenx=abc", Ok(None)),
@@ -117,7 +120,7 @@ mod tests {
             ("access_token=a b", Err(Malformed)),
         ];
         for (query, expected) in cases {
-            let found = find(query, &name).map(|token| token.map(super::BearerText::as_str));
+            let found = find(query, &name).map(|token| token.map(super::RawToken::as_str));
             assert_eq!(found, *expected, "{query}");
         }
     }

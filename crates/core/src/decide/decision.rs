@@ -1,12 +1,12 @@
 //! What was decided about one request, and what it was decided on. Says nothing about how the answer looks on the wire.
 
-use crate::authn::{AuthnFault, Lack};
-use crate::authz::{AuthzFault, RuleName};
+use crate::authn::{AuthnError, PendingLookup};
+use crate::authz::{AuthzError, RuleName};
 use crate::denial::Insufficient;
-use crate::http::request::RequestFault;
+use crate::http::request::RequestError;
 use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
-use crate::upstream::{Computed, CorrelationFault, IdentityFault, MintFault, MintedClaimFault, Mutations, ShapeFault};
+use crate::upstream::{Computed, CorrelationError, IdentityError, MintError, MintedClaimError, Mutations, ShapeError};
 use std::sync::Arc;
 
 /// The outcome of one check.
@@ -25,23 +25,23 @@ pub struct Decision {
     /// Which permissions the caller lacks, where clients are told.
     pub insufficient: Option<Box<Insufficient>>,
     /// What a rule that is tried out would have come to, if one is for this request.
-    pub tried: Option<Box<Tried>>,
+    pub tried: Option<Box<ShadowOutcome>>,
 }
 
 /// What a rule that is tried out would have come to. Nothing is done about it.
 #[derive(Debug)]
-pub struct Tried {
+pub struct ShadowOutcome {
     /// The rule.
     pub rule: RuleName,
     /// Why the request would not have been let through; `None`: it would have been.
-    pub fault: Option<Fault>,
+    pub fault: Option<DecisionError>,
 }
 
-impl Tried {
+impl ShadowOutcome {
     /// The reason, when the request would not have been let through.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
-        self.fault.as_ref().map(Fault::reason)
+        self.fault.as_ref().map(DecisionError::reason)
     }
 }
 
@@ -51,27 +51,27 @@ pub enum Verdict {
     /// Envoy routes the request on, changed so.
     Allow(Mutations),
     /// Envoy answers the client itself.
-    Deny(Fault),
+    Deny(DecisionError),
 }
 
 /// Why a request was not let through, with the facts of this very request. For operators: never sent to a client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum DecisionError {
     /// The request can't be decided on.
     #[error(transparent)]
-    Request(#[from] RequestFault),
+    Request(#[from] RequestError),
     /// The rule, or the credential that it asked for.
     #[error(transparent)]
-    Authz(#[from] AuthzFault),
+    Authz(#[from] AuthzError),
     /// A claim that modules rely on can't be handed on.
     #[error(transparent)]
-    Identity(#[from] IdentityFault),
+    Identity(#[from] IdentityError),
     /// A claim that can't be handed on in a minted token.
     #[error(transparent)]
-    Minted(#[from] MintedClaimFault),
+    Minted(#[from] MintedClaimError),
     /// Who acts for whom can't be told.
     #[error(transparent)]
-    Correlation(#[from] CorrelationFault),
+    Correlation(#[from] CorrelationError),
     /// The check was not done in time.
     #[error("the check was not done in time")]
     Deadline,
@@ -94,17 +94,17 @@ pub enum LoggedDecisions {
     None,
 }
 
-impl From<ShapeFault> for Fault {
-    fn from(fault: ShapeFault) -> Self {
+impl From<ShapeError> for DecisionError {
+    fn from(fault: ShapeError) -> Self {
         match fault {
-            ShapeFault::Identity(fault) => Self::Identity(fault),
-            ShapeFault::Unminted(MintFault::Claim(fault)) => Self::Minted(fault),
-            ShapeFault::Unminted(MintFault::Signing(_)) => Self::Internal,
+            ShapeError::Identity(fault) => Self::Identity(fault),
+            ShapeError::Unminted(MintError::Claim(fault)) => Self::Minted(fault),
+            ShapeError::Unminted(MintError::Signing(_)) => Self::Internal,
         }
     }
 }
 
-impl Fault {
+impl DecisionError {
     /// The reason that this fault is told as.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -123,9 +123,11 @@ impl Fault {
     /// about: a key that nobody knows, too many checks or questions at once, a check that takes too long. They must not get past an
     /// Envoy that lets errors pass.
     #[must_use]
-    pub const fn is_left_to_envoy(&self) -> bool {
+    pub const fn honours_failure_mode_allow(&self) -> bool {
         match self {
-            Self::Authz(AuthzFault::Credential(AuthnFault::Lacking(Lack::Keys(_) | Lack::ServerAway(_)))) => true,
+            Self::Authz(AuthzError::Credential(AuthnError::LookupRequired(
+                PendingLookup::Jwks(_) | PendingLookup::ServerUnavailable(_),
+            ))) => true,
             Self::Request(_)
             | Self::Authz(_)
             | Self::Identity(_)
@@ -141,7 +143,7 @@ impl Fault {
 impl Decision {
     /// A decision that no rule was asked for.
     #[must_use]
-    pub const fn refused(fault: Fault) -> Self {
+    pub const fn refused(fault: DecisionError) -> Self {
         Self {
             verdict: Verdict::Deny(fault),
             rule: None,
@@ -155,9 +157,11 @@ impl Decision {
 
     /// What the decision could not be made without, and the edges can bring.
     #[must_use]
-    pub const fn lack(&self) -> Option<Lack> {
+    pub const fn pending_lookup(&self) -> Option<PendingLookup> {
         match &self.verdict {
-            Verdict::Deny(Fault::Authz(AuthzFault::Credential(AuthnFault::Lacking(lack)))) => Some(*lack),
+            Verdict::Deny(DecisionError::Authz(AuthzError::Credential(AuthnError::LookupRequired(lack)))) => {
+                Some(*lack)
+            }
             Verdict::Deny(_) | Verdict::Allow(_) => None,
         }
     }
@@ -174,25 +178,26 @@ impl Decision {
 
 #[cfg(test)]
 mod tests {
-    use super::Fault;
-    use crate::authn::{AuthnFault, Lack};
-    use crate::authz::AuthzFault;
-    use crate::credential::AuthenticatorIndex;
+    use super::DecisionError;
+    use crate::authn::{AuthnError, PendingLookup};
+    use crate::authz::AuthzError;
+    use crate::credential::AuthenticatorId;
 
     #[test]
     fn no_bound_of_our_own_is_left_to_envoys_failure_mode_allow() {
-        let by = AuthenticatorIndex(0);
-        let lacking = |lack: Lack| Fault::Authz(AuthzFault::Credential(AuthnFault::Lacking(lack)));
+        let by = AuthenticatorId(0);
+        let lacking =
+            |lack: PendingLookup| DecisionError::Authz(AuthzError::Credential(AuthnError::LookupRequired(lack)));
         for (fault, left) in [
-            (lacking(Lack::Keys(by)), true),
-            (lacking(Lack::ServerAway(by)), true),
-            (lacking(Lack::NewerKeys(by)), false),
-            (lacking(Lack::Introspection(by)), false),
-            (Fault::Deadline, false),
-            (Fault::Overload, false),
-            (Fault::Internal, false),
+            (lacking(PendingLookup::Jwks(by)), true),
+            (lacking(PendingLookup::ServerUnavailable(by)), true),
+            (lacking(PendingLookup::JwksRefresh(by)), false),
+            (lacking(PendingLookup::Introspection(by)), false),
+            (DecisionError::Deadline, false),
+            (DecisionError::Overload, false),
+            (DecisionError::Internal, false),
         ] {
-            assert_eq!(fault.is_left_to_envoy(), left, "{fault:?}");
+            assert_eq!(fault.honours_failure_mode_allow(), left, "{fault:?}");
         }
     }
 }

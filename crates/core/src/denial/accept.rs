@@ -1,6 +1,6 @@
 //! `Accept` (RFC 9110 §12.5.1), read strictly and in bounded time: what can't be read in full asks for nothing.
 
-use super::body::Form;
+use super::body::Representation;
 use crate::http::header::is_token_byte;
 use crate::http::request::Headers;
 
@@ -10,45 +10,45 @@ const MOST_BYTES: usize = 1_024;
 const MOST_RANGES: usize = 32;
 
 /// The form that the client prefers; `own` are the media types of the configured one, which is taken when nothing is preferred to it.
-pub(super) fn preferred(headers: &Headers<'_>, own: &[&str]) -> Form {
+pub(super) fn preferred(headers: &Headers<'_>, own: &[&str]) -> Representation {
     let lines = || headers.iter().filter(|field| field.name.eq_ignore_ascii_case(b"accept")).map(|field| field.value);
     if lines().map(<[u8]>::len).fold(0, usize::saturating_add) > MOST_BYTES {
-        return Form::Own;
+        return Representation::Own;
     }
-    let mut offers = Offers { own: Weight::default(), text: Weight::default(), html: Weight::default() };
+    let mut offers = Offers { own: QValue::default(), text: QValue::default(), html: QValue::default() };
     let mut left = MOST_RANGES;
     for line in lines() {
         if read(line, own, &mut offers, &mut left).is_none() {
-            return Form::Own;
+            return Representation::Own;
         }
     }
     let Offers { own, text, html } = offers;
     if html.quality > own.quality.max(text.quality) {
-        Form::Html
+        Representation::Html
     } else if text.quality > own.quality {
-        Form::Text
+        Representation::Text
     } else {
-        Form::Own
+        Representation::Own
     }
 }
 
 /// How much the client wants each form.
 struct Offers {
-    own: Weight,
-    text: Weight,
-    html: Weight,
+    own: QValue,
+    text: QValue,
+    html: QValue,
 }
 
 /// The quality of the most specific range that matches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Weight {
-    precision: Precision,
+struct QValue {
+    precision: Specificity,
     /// In thousandths.
     quality: u16,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Precision {
+enum Specificity {
     #[default]
     None,
     Anything,
@@ -68,10 +68,10 @@ fn read(line: &[u8], own: &[&str], offers: &mut Offers, left: &mut usize) -> Opt
         if !cursor.eat(b',') {
             *left = left.checked_sub(1)?;
             let (kind, subtype, quality) = cursor.range()?;
-            let weigh = |weight: &mut Weight, offered: &[&str]| {
+            let weigh = |weight: &mut QValue, offered: &[&str]| {
                 let precision = offered.iter().map(|one| precision(kind, subtype, one)).max().unwrap_or_default();
-                if precision != Precision::None {
-                    *weight = (*weight).max(Weight { precision, quality });
+                if precision != Specificity::None {
+                    *weight = (*weight).max(QValue { precision, quality });
                 }
             };
             weigh(&mut offers.own, own);
@@ -85,14 +85,14 @@ fn read(line: &[u8], own: &[&str], offers: &mut Offers, left: &mut usize) -> Opt
     }
 }
 
-fn precision(kind: &[u8], subtype: &[u8], offered: &str) -> Precision {
+fn precision(kind: &[u8], subtype: &[u8], offered: &str) -> Specificity {
     let (offered_kind, offered_subtype) = offered.split_once('/').unwrap_or((offered, ""));
     match (kind, subtype) {
-        (b"*", b"*") => Precision::Anything,
-        (kind, _) if !kind.eq_ignore_ascii_case(offered_kind.as_bytes()) => Precision::None,
-        (_, b"*") => Precision::OfType,
-        (_, subtype) if subtype.eq_ignore_ascii_case(offered_subtype.as_bytes()) => Precision::Exact,
-        (_, _) => Precision::None,
+        (b"*", b"*") => Specificity::Anything,
+        (kind, _) if !kind.eq_ignore_ascii_case(offered_kind.as_bytes()) => Specificity::None,
+        (_, b"*") => Specificity::OfType,
+        (_, subtype) if subtype.eq_ignore_ascii_case(offered_subtype.as_bytes()) => Specificity::Exact,
+        (_, _) => Specificity::None,
     }
 }
 
@@ -192,12 +192,12 @@ fn quality(text: &[u8]) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Form, preferred};
+    use super::{Representation, preferred};
     use crate::http::request::{Field, Headers};
 
     const PROBLEM: &[&str] = &["application/problem+json", "application/json"];
 
-    fn form(lines: &[&str]) -> Form {
+    fn form(lines: &[&str]) -> Representation {
         let field = |line: &&'static str| Field { name: b"Accept", value: line.as_bytes() };
         let lines: Vec<&'static str> = lines.iter().map(|line| &*String::from(*line).leak()).collect();
         preferred(&Headers::new(lines.iter().map(field).collect()), PROBLEM)
@@ -207,30 +207,30 @@ mod tests {
     fn the_client_s_preference_counts() {
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
         for (accept, expected) in [
-            ("", Form::Own),
-            ("*/*", Form::Own),
-            (browser, Form::Html),
-            ("text/html", Form::Html),
-            ("TEXT/Html;level=\"a,b\\\"c\" ; Q=0.5", Form::Html),
-            ("text/plain", Form::Text),
-            ("text/*", Form::Text),
-            ("text/html, text/plain", Form::Text),
-            ("text/html, application/json", Form::Own),
-            ("text/html;q=0.5, application/problem+json;q=0.5", Form::Own),
-            ("text/html;q=0.501, application/json;q=0.5", Form::Html),
-            ("application/json;q=0, */*", Form::Text),
-            ("application/json;q=0, text/plain;q=0, */*", Form::Html),
-            ("text/html;q=0, */*", Form::Own),
-            ("*/*;q=0", Form::Own),
-            ("image/png", Form::Own),
-            (" , text/html,, ", Form::Html),
-            ("text/html;q=1.000", Form::Html),
+            ("", Representation::Own),
+            ("*/*", Representation::Own),
+            (browser, Representation::Html),
+            ("text/html", Representation::Html),
+            ("TEXT/Html;level=\"a,b\\\"c\" ; Q=0.5", Representation::Html),
+            ("text/plain", Representation::Text),
+            ("text/*", Representation::Text),
+            ("text/html, text/plain", Representation::Text),
+            ("text/html, application/json", Representation::Own),
+            ("text/html;q=0.5, application/problem+json;q=0.5", Representation::Own),
+            ("text/html;q=0.501, application/json;q=0.5", Representation::Html),
+            ("application/json;q=0, */*", Representation::Text),
+            ("application/json;q=0, text/plain;q=0, */*", Representation::Html),
+            ("text/html;q=0, */*", Representation::Own),
+            ("*/*;q=0", Representation::Own),
+            ("image/png", Representation::Own),
+            (" , text/html,, ", Representation::Html),
+            ("text/html;q=1.000", Representation::Html),
             // Less specific ranges say nothing where a more specific one does, whatever their place.
-            ("text/*;q=1, text/html;q=0.1, text/plain;q=0, application/json;q=0.2", Form::Own),
+            ("text/*;q=1, text/html;q=0.1, text/plain;q=0, application/json;q=0.2", Representation::Own),
         ] {
             assert_eq!(form(&[accept]), expected, "{accept}");
         }
-        assert_eq!(form(&["text/plain;q=0.1", "text/html"]), Form::Html, "two lines are one list");
+        assert_eq!(form(&["text/plain;q=0.1", "text/html"]), Representation::Html, "two lines are one list");
     }
 
     #[test]
@@ -257,9 +257,9 @@ mod tests {
             &format!("text/html{}", ",a/b".repeat(32)),
             &format!("text/html;a={}", "b".repeat(1_024)),
         ] {
-            assert_eq!(form(&[bad]), Form::Own, "{bad}");
+            assert_eq!(form(&[bad]), Representation::Own, "{bad}");
         }
-        assert_eq!(form(&[&format!("text/html{}", ",a/b".repeat(31))]), Form::Html);
-        assert_eq!(form(&["text/html", "text/plain;q=2"]), Form::Own);
+        assert_eq!(form(&[&format!("text/html{}", ",a/b".repeat(31))]), Representation::Html);
+        assert_eq!(form(&["text/html", "text/plain;q=2"]), Representation::Own);
     }
 }

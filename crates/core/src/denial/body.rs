@@ -2,12 +2,12 @@
 
 use super::accept;
 use super::{BodyStyle, Status, html};
-use crate::http::request::{Headers, Lookup};
+use crate::http::request::{HeaderLookup, Headers};
 use serde_json::json;
 
 /// The form of one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum Representation {
     /// The configured one.
     Own,
     /// Plain text.
@@ -18,7 +18,7 @@ pub(super) enum Form {
     Grpc,
 }
 
-impl Form {
+impl Representation {
     /// Every form.
     pub(super) const ALL: [Self; 4] = [Self::Own, Self::Text, Self::Html, Self::Grpc];
 
@@ -35,7 +35,8 @@ impl Form {
         let code = status.code();
         match (self, style) {
             (Self::Own, BodyStyle::Problem) => {
-                json!({ "type": "about:blank", "title": status.in_words(), "status": code, "detail": text }).to_string()
+                json!({ "type": "about:blank", "title": status.canonical_reason(), "status": code, "detail": text })
+                    .to_string()
             }
             (Self::Own, BodyStyle::Detail) => json!({ "detail": text }).to_string(),
             (Self::Own, BodyStyle::Error) => json!({ "error": text }).to_string(),
@@ -49,13 +50,13 @@ impl Form {
 
 /// The form that a client reads: that of gRPC for its calls, else the one that `Accept` prefers, and the configured one when that
 /// does not tell.
-pub(super) fn form(headers: &Headers<'_>, style: BodyStyle) -> Form {
+pub(super) fn form(headers: &Headers<'_>, style: BodyStyle) -> Representation {
     /// The media types of gRPC begin so (gRPC over HTTP/2, "Requests").
     const GRPC: &[u8] = b"application/grpc";
-    if let Lookup::One(kind) = headers.get("content-type")
+    if let HeaderLookup::One(kind) = headers.get("content-type")
         && kind.get(..GRPC.len()).is_some_and(|head| head.eq_ignore_ascii_case(GRPC))
     {
-        return Form::Grpc;
+        return Representation::Grpc;
     }
     match style {
         BodyStyle::Problem => accept::preferred(headers, &["application/problem+json", "application/json"]),

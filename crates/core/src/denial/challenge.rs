@@ -2,7 +2,7 @@
 
 use super::style::{ChallengeSchemes, Style};
 use super::text::public;
-use crate::jose::{Algorithm, Family};
+use crate::jose::{Algorithm, KeyType};
 use crate::reason::{Class, Reason};
 
 /// The challenge of a reason. A request without a credential is told no error code; one with a bad token is told which it is and a
@@ -11,13 +11,13 @@ use crate::reason::{Class, Reason};
 pub(super) fn of(reason: Reason, style: &Style) -> Option<String> {
     match reason.class() {
         Class::Unauthenticated => {}
-        Class::Forbidden | Class::Refused | Class::Unavailable => return None,
+        Class::Forbidden | Class::BadRequest | Class::Unavailable => return None,
     }
     let realm = style.realm.as_str();
     let bearer = || format!("Bearer realm=\"{realm}\"{}", error(reason, "invalid_token"));
     let dpop = || {
         let code = if reason == Reason::SenderUnproven { "invalid_dpop_proof" } else { "invalid_token" };
-        let signed = Algorithm::ALL.iter().filter(|algorithm| algorithm.family() != Family::Hmac);
+        let signed = Algorithm::ALL.iter().filter(|algorithm| algorithm.family() != KeyType::Hmac);
         let algorithms: Vec<&str> = signed.map(|algorithm| algorithm.name()).collect();
         format!("DPoP realm=\"{realm}\"{}, algs=\"{}\"", error(reason, code), algorithms.join(" "))
     };

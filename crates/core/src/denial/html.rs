@@ -6,7 +6,7 @@ use super::Status;
 pub(super) const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) fn page(status: Status, text: &str) -> String {
-    let title = format!("{} {}", status.code(), escaped(status.in_words()));
+    let title = format!("{} {}", status.code(), escaped(status.canonical_reason()));
     let text = escaped(text);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

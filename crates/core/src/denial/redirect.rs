@@ -2,8 +2,8 @@
 //! request as it was read, and is a path unless the host is one of the operator's: no client can make it lead elsewhere.
 
 use crate::credential::QueryName;
-use crate::http::host::{Host, HostFault};
-use crate::http::request::{Lookup, Request, port};
+use crate::http::host::{Host, HostError};
+use crate::http::request::{HeaderLookup, Request, port};
 use std::fmt::Write;
 
 /// Where browsers log in.
@@ -26,16 +26,16 @@ pub struct ReturnParameter(Box<str>);
 /// The text is no parameter's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a parameter's name is 1 to 64 letters, digits, `-`, `.`, `_` and `~`, such as `return_to`")]
-pub struct ReturnParameterFault;
+pub struct ReturnParameterError;
 
 impl ReturnParameter {
     /// Checks a name.
     ///
     /// # Errors
-    /// [`ReturnParameterFault`] when it would need encoding.
-    pub fn parse(text: &str) -> Result<Self, ReturnParameterFault> {
+    /// [`ReturnParameterError`] when it would need encoding.
+    pub fn parse(text: &str) -> Result<Self, ReturnParameterError> {
         let good = matches!(text.len(), 1..=64) && text.bytes().all(is_unreserved);
-        if good { Ok(Self(text.into())) } else { Err(ReturnParameterFault) }
+        if good { Ok(Self(text.into())) } else { Err(ReturnParameterError) }
     }
 }
 
@@ -48,23 +48,23 @@ pub struct OwnHost {
 
 /// The text is no host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OwnHostFault {
+pub enum OwnHostError {
     /// Nothing is there.
     #[error("it is empty")]
     Empty,
     /// What is wrong with it.
     #[error(transparent)]
-    Host(#[from] HostFault),
+    Host(#[from] HostError),
 }
 
 impl OwnHost {
     /// Reads `app.example.com` or `app.example.com:8443`.
     ///
     /// # Errors
-    /// [`OwnHostFault`] when it is not plainly one host.
-    pub fn parse(text: &str) -> Result<Self, OwnHostFault> {
+    /// [`OwnHostError`] when it is not plainly one host.
+    pub fn parse(text: &str) -> Result<Self, OwnHostError> {
         let host = Host::parse(text.as_bytes())?;
-        let name = host.name().ok_or(OwnHostFault::Empty)?.into();
+        let name = host.name().ok_or(OwnHostError::Empty)?.into();
         Ok(Self { name, port: port(text.as_bytes()) })
     }
 }
@@ -124,14 +124,14 @@ impl Redirect {
 /// not sent to a login page, which it can't read (Fetch Metadata, `Sec-Fetch-Mode` and `Sec-Fetch-Dest`).
 pub(super) fn is_navigation(request: &Request<'_>) -> bool {
     let says = |name: &str, value: &[u8]| match request.headers.get(name) {
-        Lookup::Absent => true,
-        Lookup::One(found) => found == value,
-        Lookup::Repeated => false,
+        HeaderLookup::Absent => true,
+        HeaderLookup::One(found) => found == value,
+        HeaderLookup::Repeated => false,
     };
     request.method.as_str() == "GET"
         && says("sec-fetch-mode", b"navigate")
         && says("sec-fetch-dest", b"document")
-        && request.headers.get("x-requested-with") == Lookup::Absent
+        && request.headers.get("x-requested-with") == HeaderLookup::Absent
 }
 
 /// Text with everything encoded that is not `plain` (RFC 3986 §2.1).

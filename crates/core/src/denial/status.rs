@@ -7,7 +7,7 @@ pub struct Status(u16);
 /// The status is not one that turns a client away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a denial's status is between 400 and 499")]
-pub struct StatusFault;
+pub struct StatusError;
 
 impl Status {
     /// For callers that did not prove who they are (RFC 9110 §15.5.2).
@@ -24,11 +24,11 @@ impl Status {
     /// Checks a status that an operator chose.
     ///
     /// # Errors
-    /// [`StatusFault`] outside 400 to 499.
-    pub const fn client_error(code: u16) -> Result<Self, StatusFault> {
+    /// [`StatusError`] outside 400 to 499.
+    pub const fn client_error(code: u16) -> Result<Self, StatusError> {
         match code {
             400..=499 => Ok(Self(code)),
-            _ => Err(StatusFault),
+            _ => Err(StatusError),
         }
     }
 
@@ -40,7 +40,7 @@ impl Status {
 
     /// The status in words, as it is registered.
     #[must_use]
-    pub fn in_words(self) -> &'static str {
+    pub fn canonical_reason(self) -> &'static str {
         let known = http::StatusCode::from_u16(self.0).ok().and_then(|status| status.canonical_reason());
         known.unwrap_or("Denied")
     }
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_status_has_words() {
-        let words = |code| Status::client_error(code).unwrap().in_words();
+        let words = |code| Status::client_error(code).unwrap().canonical_reason();
         assert_eq!([words(403), words(404), words(499)], ["Forbidden", "Not Found", "Denied"]);
     }
 }

@@ -19,7 +19,7 @@ pub struct Style {
     /// Headers that every answer has beside its own.
     pub extra: Vec<ExtraHeader>,
     /// What becomes of a check that could not be decided.
-    pub undecided: Undecided,
+    pub undecided: OnError,
 }
 
 impl Style {
@@ -28,7 +28,7 @@ impl Style {
         match class {
             Class::Unauthenticated => self.unauthenticated,
             Class::Forbidden => self.forbidden,
-            Class::Refused => Status::BAD_REQUEST,
+            Class::BadRequest => Status::BAD_REQUEST,
             Class::Unavailable => Status::UNAVAILABLE,
         }
     }
@@ -49,11 +49,11 @@ pub enum BodyStyle {
 
 /// What becomes of a check that could not be decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Undecided {
+pub enum OnError {
     /// A denial with 503, whatever Envoy does with errors.
     Deny,
     /// An error, which Envoy's `failure_mode_allow` decides about.
-    LeaveToEnvoy,
+    DeferToEnvoy,
 }
 
 /// The schemes by which clients may show their tokens.
@@ -74,7 +74,7 @@ pub struct Realm(Box<str>);
 /// The text can't be a realm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a realm is 1 to 64 visible ASCII characters or spaces, without `\"` and `\\`")]
-pub struct RealmFault;
+pub struct RealmError;
 
 impl Default for Realm {
     fn default() -> Self {
@@ -86,10 +86,10 @@ impl Realm {
     /// Checks a realm.
     ///
     /// # Errors
-    /// [`RealmFault`] when it would need escaping.
-    pub fn parse(text: &str) -> Result<Self, RealmFault> {
+    /// [`RealmError`] when it would need escaping.
+    pub fn parse(text: &str) -> Result<Self, RealmError> {
         let plain = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\'));
-        if plain && matches!(text.len(), 1..=64) { Ok(Self(text.into())) } else { Err(RealmFault) }
+        if plain && matches!(text.len(), 1..=64) { Ok(Self(text.into())) } else { Err(RealmError) }
     }
 
     /// The text.

@@ -1,8 +1,8 @@
 //! The answers of whole styles.
 
 use super::{
-    Answer, Answers, BodyStyle, ChallengeSchemes, Denied, DetailText, ExtraHeader, Insufficient, OwnHost, Realm,
-    Redirect, ReturnParameter, RuleAnswer, Seen, Status, Style, Undecided,
+    BodyStyle, ChallengeSchemes, DenialContext, DenialResponse, DenialResponses, DetailText, ExtraHeader, Insufficient,
+    OnError, OwnHost, ParsedRequest, Realm, Redirect, ReturnParameter, RuleAnswer, Status, Style,
 };
 use crate::http::header::HeaderName;
 use crate::http::request::{Field, Headers, Request};
@@ -19,27 +19,27 @@ fn style(body: BodyStyle) -> Style {
         unauthenticated: Status::UNAUTHENTICATED,
         forbidden: Status::FORBIDDEN,
         extra: Vec::new(),
-        undecided: Undecided::Deny,
+        undecided: OnError::Deny,
     }
 }
 
-fn answers(body: BodyStyle) -> Answers {
-    Answers::new(style(body), &[], None)
+fn answers(body: BodyStyle) -> DenialResponses {
+    DenialResponses::new(style(body), &[], None)
 }
 
-fn told(answers: &Answers, reason: Reason, headers: &[(&'static str, &'static str)]) -> Answer {
+fn told(answers: &DenialResponses, reason: Reason, headers: &[(&'static str, &'static str)]) -> DenialResponse {
     let field = |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
     let headers = Headers::new(headers.iter().map(field).collect());
     let mut request = Request::parse(b"GET", b"/reports/7?a=1", b"api.example.com", headers).unwrap();
     request.scheme = b"https";
-    answers.to(&Denied { reason, rule: Some("report"), insufficient: None, seen: Seen::Request(&request) })
+    answers.to(&DenialContext { reason, rule: Some("report"), insufficient: None, seen: ParsedRequest::Full(&request) })
 }
 
-fn text(answer: &Answer) -> &str {
+fn text(answer: &DenialResponse) -> &str {
     std::str::from_utf8(&answer.body).unwrap()
 }
 
-fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+fn header<'a>(answer: &'a DenialResponse, name: &str) -> Option<&'a str> {
     answer.header(name).map(|value| std::str::from_utf8(value).unwrap())
 }
 
@@ -57,7 +57,7 @@ fn every_reason_has_the_answer_of_its_class_in_every_style_and_form() {
             let expected = match reason.class() {
                 Class::Unauthenticated => 401,
                 Class::Forbidden => 403,
-                Class::Refused => 400,
+                Class::BadRequest => 400,
                 Class::Unavailable => 503,
             };
             for form in forms {
@@ -131,7 +131,8 @@ fn forms_are_marked_as_what_they_are() {
 
 #[test]
 fn what_was_not_read_is_told_in_the_configured_form() {
-    let denied = Denied { reason: Reason::Overloaded, rule: None, insufficient: None, seen: Seen::Nothing };
+    let denied =
+        DenialContext { reason: Reason::Overloaded, rule: None, insufficient: None, seen: ParsedRequest::None };
     let answer = answers(BodyStyle::Error).to(&denied);
     assert_eq!(answer.status.code(), 503);
     assert_eq!(text(&answer), r#"{"error":"The request could not be checked. Try again later."}"#);
@@ -141,7 +142,7 @@ fn what_was_not_read_is_told_in_the_configured_form() {
 #[test]
 fn a_client_is_told_the_schemes() {
     let told = |schemes, reason| {
-        let answers = Answers::new(Style { schemes, ..style(BodyStyle::Problem) }, &[], None);
+        let answers = DenialResponses::new(Style { schemes, ..style(BodyStyle::Problem) }, &[], None);
         header(&told(&answers, reason, &[]), "www-authenticate").unwrap().to_owned()
     };
     let algs = r#"algs="RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA""#;
@@ -177,7 +178,7 @@ fn a_client_is_told_the_schemes() {
 #[test]
 fn a_deployment_can_keep_the_old_status() {
     let style = Style { unauthenticated: Status::client_error(403).unwrap(), ..style(BodyStyle::Detail) };
-    let answer = told(&Answers::new(style, &[], None), Reason::TokenExpired, &[]);
+    let answer = told(&DenialResponses::new(style, &[], None), Reason::TokenExpired, &[]);
     assert_eq!((answer.status.code(), text(&answer)), (403, r#"{"detail":"Signature has expired."}"#));
 }
 
@@ -189,15 +190,19 @@ fn a_rule_speaks_for_itself_to_callers_who_may_not() {
         detail: detail.map(|text| DetailText::parse(text).unwrap()),
     };
     let insufficient = Insufficient { required: vec!["a".into()], have: Vec::new() };
-    let answers = |rule| Answers::new(style(BodyStyle::Error), &[rule], None);
+    let answers = |rule| DenialResponses::new(style(BodyStyle::Error), &[rule], None);
     let hidden = answers(rule(404, None));
     for reason in Reason::ALL {
-        let denied =
-            Denied { reason: *reason, rule: Some("report"), insufficient: Some(&insufficient), seen: Seen::Nothing };
+        let denied = DenialContext {
+            reason: *reason,
+            rule: Some("report"),
+            insufficient: Some(&insufficient),
+            seen: ParsedRequest::None,
+        };
         let answer = hidden.to(&denied);
         let of_rule = (answer.status.code(), text(&answer)) == (404, r#"{"error":"Not Found"}"#);
         assert_eq!(of_rule, reason.class() == Class::Forbidden, "{reason}");
-        let elsewhere = hidden.to(&Denied { rule: Some("reports"), ..denied });
+        let elsewhere = hidden.to(&DenialContext { rule: Some("reports"), ..denied });
         assert_ne!(elsewhere.status.code(), 404, "{reason}");
     }
     let told = told(&answers(rule(403, Some("<Members> only"))), Reason::RuleDenied, &[("accept", "text/html")]);
@@ -209,16 +214,16 @@ fn only_one_style_tells_permissions() {
     let insufficient = Insufficient { required: vec!["delete".into()], have: vec!["read".into(), "<b>".into()] };
     for body in STYLES {
         let answers = answers(body);
-        let denied = Denied {
+        let denied = DenialContext {
             reason: Reason::PermissionMissing,
             rule: None,
             insufficient: Some(&insufficient),
-            seen: Seen::Nothing,
+            seen: ParsedRequest::None,
         };
         let answer = answers.to(&denied);
         let tells = text(&answer) == r#"{"error":"Insufficient permissions: required [delete], have [read, <b>]"}"#;
         assert_eq!(tells, body == BodyStyle::Error);
-        assert_eq!(answers.tell_permissions(), tells);
+        assert_eq!(answers.discloses_permissions(), tells);
         assert_eq!(answer.status.code(), 403);
     }
 }
@@ -226,7 +231,7 @@ fn only_one_style_tells_permissions() {
 #[test]
 fn an_operator_s_headers_are_in_every_answer() {
     let header = ExtraHeader::new(HeaderName::parse("X-Frame-Options").unwrap(), "DENY").unwrap();
-    let answers = Answers::new(Style { extra: vec![header], ..style(BodyStyle::Problem) }, &[], None);
+    let answers = DenialResponses::new(Style { extra: vec![header], ..style(BodyStyle::Problem) }, &[], None);
     for reason in Reason::ALL {
         for headers in [&[][..], &[("accept", "text/html")]] {
             assert_eq!(super::tests::header(&told(&answers, *reason, headers), "x-frame-options"), Some("DENY"));
@@ -239,7 +244,7 @@ fn only_browsers_that_nobody_is_logged_in_with_are_sent_to_log_in() {
     let parameter = ReturnParameter::parse("return_to").unwrap();
     let hosts = vec![OwnHost::parse("api.example.com").unwrap()];
     let redirect = Redirect::new("https://login.example.com/", parameter, hosts, Vec::new());
-    let answers = Answers::new(style(BodyStyle::Problem), &[], Some(redirect));
+    let answers = DenialResponses::new(style(BodyStyle::Problem), &[], Some(redirect));
     let location = "https://login.example.com/?return_to=https%3A%2F%2Fapi.example.com%2Freports%2F7%3Fa%3D1";
     for reason in Reason::ALL {
         let answer = told(&answers, *reason, &[("accept", "text/html,*/*;q=0.8")]);

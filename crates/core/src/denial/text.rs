@@ -10,7 +10,7 @@ pub struct DetailText(Box<str>);
 /// The text can't be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a text for clients is 1 to {} bytes on one line, without control characters", DetailText::MAX_BYTES)]
-pub struct DetailFault;
+pub struct DetailError;
 
 impl DetailText {
     /// The longest text.
@@ -19,10 +19,10 @@ impl DetailText {
     /// Checks a text.
     ///
     /// # Errors
-    /// [`DetailFault`] when it is empty, too long or more than one line.
-    pub fn parse(text: &str) -> Result<Self, DetailFault> {
+    /// [`DetailError`] when it is empty, too long or more than one line.
+    pub fn parse(text: &str) -> Result<Self, DetailError> {
         let told = matches!(text.len(), 1..=Self::MAX_BYTES) && !text.chars().any(char::is_control);
-        if told { Ok(Self(text.into())) } else { Err(DetailFault) }
+        if told { Ok(Self(text.into())) } else { Err(DetailError) }
     }
 
     /// The text.
@@ -98,7 +98,7 @@ const fn detail(reason: Reason) -> &'static str {
         Class::Unauthenticated if matches!(reason, Reason::SignatureInvalid) => "Error decoding signature.",
         Class::Unauthenticated => "Incorrect authentication credentials.",
         Class::Forbidden => "You do not have permission to perform this action.",
-        Class::Refused | Class::Unavailable => public(reason),
+        Class::BadRequest | Class::Unavailable => public(reason),
     }
 }
 
@@ -111,7 +111,7 @@ const fn error(reason: Reason) -> &'static str {
             "Insufficient permissions"
         }
         Class::Forbidden => "Forbidden",
-        Class::Refused | Class::Unavailable => public(reason),
+        Class::BadRequest | Class::Unavailable => public(reason),
     }
 }
 

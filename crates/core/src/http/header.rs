@@ -8,7 +8,7 @@ pub struct HeaderName(Bytes);
 
 /// What is wrong with a header name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HeaderNameFault {
+pub enum HeaderNameError {
     /// Nothing is there.
     #[error("a header name is empty")]
     Empty,
@@ -27,16 +27,16 @@ impl HeaderName {
     /// Checks and lower-cases a name.
     ///
     /// # Errors
-    /// A [`HeaderNameFault`] when it is not a header name.
-    pub fn parse(name: &str) -> Result<Self, HeaderNameFault> {
+    /// A [`HeaderNameError`] when it is not a header name.
+    pub fn parse(name: &str) -> Result<Self, HeaderNameError> {
         if name.is_empty() {
-            return Err(HeaderNameFault::Empty);
+            return Err(HeaderNameError::Empty);
         }
         if name.len() > Self::MAX_BYTES {
-            return Err(HeaderNameFault::TooLong);
+            return Err(HeaderNameError::TooLong);
         }
         if !name.bytes().all(is_token_byte) {
-            return Err(HeaderNameFault::Character);
+            return Err(HeaderNameError::Character);
         }
         Ok(Self(Bytes::from(name.to_ascii_lowercase())))
     }
@@ -81,7 +81,7 @@ pub const fn fold(byte: u8) -> u8 {
 
 /// Whether two header names are one and the same to some server behind Envoy.
 #[must_use]
-pub fn same_to_a_server(one: &[u8], other: &[u8]) -> bool {
+pub fn folds_to_same_name(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(a, b)| fold(*a) == fold(*b))
 }
 
@@ -92,7 +92,7 @@ pub struct HeaderText(Bytes);
 
 /// What keeps a text from being a header value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HeaderTextFault {
+pub enum HeaderTextError {
     /// No characters: modgud removes a header rather than sending it empty.
     #[error("is empty")]
     Empty,
@@ -114,13 +114,13 @@ impl HeaderText {
     /// Checks a text and copies it.
     ///
     /// # Errors
-    /// A [`HeaderTextFault`] when it may not be a header value.
-    pub fn parse(text: &str) -> Result<Self, HeaderTextFault> {
+    /// A [`HeaderTextError`] when it may not be a header value.
+    pub fn parse(text: &str) -> Result<Self, HeaderTextError> {
         match text.as_bytes() {
-            [] => Err(HeaderTextFault::Empty),
-            bytes if bytes.len() > Self::MAX_BYTES => Err(HeaderTextFault::TooLong),
-            bytes if !bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e)) => Err(HeaderTextFault::Character),
-            [b' ', ..] | [.., b' '] => Err(HeaderTextFault::OuterSpace),
+            [] => Err(HeaderTextError::Empty),
+            bytes if bytes.len() > Self::MAX_BYTES => Err(HeaderTextError::TooLong),
+            bytes if !bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e)) => Err(HeaderTextError::Character),
+            [b' ', ..] | [.., b' '] => Err(HeaderTextError::OuterSpace),
             bytes => Ok(Self(Bytes::copy_from_slice(bytes))),
         }
     }
@@ -146,7 +146,7 @@ impl HeaderText {
 
 #[cfg(test)]
 mod tests {
-    use super::{HeaderName, HeaderNameFault, HeaderText, HeaderTextFault, same_to_a_server};
+    use super::{HeaderName, HeaderNameError, HeaderText, HeaderTextError, folds_to_same_name};
 
     #[test]
     fn names_are_lower_cased_tokens() {
@@ -154,19 +154,19 @@ mod tests {
             HeaderName::parse("X-Core-User-UUID").map(|name| name.as_str().to_owned()),
             Ok("x-core-user-uuid".into())
         );
-        assert_eq!(HeaderName::parse(""), Err(HeaderNameFault::Empty));
+        assert_eq!(HeaderName::parse(""), Err(HeaderNameError::Empty));
         for bad in ["a b", "a:b", "a\r\n", "ä", "a\0"] {
-            assert_eq!(HeaderName::parse(bad), Err(HeaderNameFault::Character), "{bad:?}");
+            assert_eq!(HeaderName::parse(bad), Err(HeaderNameError::Character), "{bad:?}");
         }
-        assert_eq!(HeaderName::parse(&"a".repeat(129)), Err(HeaderNameFault::TooLong));
+        assert_eq!(HeaderName::parse(&"a".repeat(129)), Err(HeaderNameError::TooLong));
     }
 
     #[test]
     fn servers_fold_case_and_punctuation() {
-        assert!(same_to_a_server(b"X_Core-user_UUID", b"x-core-user-uuid"));
-        assert!(!same_to_a_server(b"x-core-user-uuidx", b"x-core-user-uuid"));
-        assert!(same_to_a_server(b"x.core+user~uuid", b"x-core-user-uuid"));
-        assert!(!same_to_a_server(b"xcore-user-uuid", b"x-core-user-uuid"));
+        assert!(folds_to_same_name(b"X_Core-user_UUID", b"x-core-user-uuid"));
+        assert!(!folds_to_same_name(b"x-core-user-uuidx", b"x-core-user-uuid"));
+        assert!(folds_to_same_name(b"x.core+user~uuid", b"x-core-user-uuid"));
+        assert!(!folds_to_same_name(b"xcore-user-uuid", b"x-core-user-uuid"));
     }
 
     #[test]
@@ -174,19 +174,19 @@ mod tests {
         let cases = [
             ("read write", Ok(())),
             ("82bdb6a3-2119-418f-8c2d-caab7ebb8975", Ok(())),
-            ("", Err(HeaderTextFault::Empty)),
-            (" a", Err(HeaderTextFault::OuterSpace)),
-            ("a ", Err(HeaderTextFault::OuterSpace)),
-            ("a\r\nx-admin: 1", Err(HeaderTextFault::Character)),
-            ("a\0", Err(HeaderTextFault::Character)),
-            ("a\tb", Err(HeaderTextFault::Character)),
-            ("José", Err(HeaderTextFault::Character)),
-            ("a\u{7f}", Err(HeaderTextFault::Character)),
+            ("", Err(HeaderTextError::Empty)),
+            (" a", Err(HeaderTextError::OuterSpace)),
+            ("a ", Err(HeaderTextError::OuterSpace)),
+            ("a\r\nx-admin: 1", Err(HeaderTextError::Character)),
+            ("a\0", Err(HeaderTextError::Character)),
+            ("a\tb", Err(HeaderTextError::Character)),
+            ("José", Err(HeaderTextError::Character)),
+            ("a\u{7f}", Err(HeaderTextError::Character)),
         ];
         for (text, expected) in cases {
             assert_eq!(HeaderText::parse(text).map(|_| ()), expected, "{text:?}");
         }
-        assert_eq!(HeaderText::parse(&"a".repeat(1025)), Err(HeaderTextFault::TooLong));
+        assert_eq!(HeaderText::parse(&"a".repeat(1025)), Err(HeaderTextError::TooLong));
         assert!(HeaderText::parse(&"a".repeat(1024)).is_ok());
     }
 }

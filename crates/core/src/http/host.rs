@@ -21,13 +21,13 @@ impl<'a> Host<'a> {
     /// Reads a `:authority` or `Host` value (RFC 9110 §7.2). An empty one is the host that [`Self::name`] has none of.
     ///
     /// # Errors
-    /// What [`HostFault`] names: whatever is not plainly one name or one address, with or without a port.
-    pub fn parse(raw: &'a [u8]) -> Result<Self, HostFault> {
+    /// What [`HostError`] names: whatever is not plainly one name or one address, with or without a port.
+    pub fn parse(raw: &'a [u8]) -> Result<Self, HostError> {
         if raw.is_empty() {
             return Ok(Self(None));
         }
         if raw.len() > MAX_BYTES {
-            return Err(HostFault::TooLong);
+            return Err(HostError::TooLong);
         }
         let text = check_bytes(raw)?;
         if text.starts_with('[') {
@@ -52,7 +52,7 @@ impl<'a> Host<'a> {
 
 /// Why a host is refused. The numbers are offsets in bytes from 0. No message repeats what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HostFault {
+pub enum HostError {
     /// More than 255 bytes.
     #[error("the host is longer than {MAX_BYTES} bytes")]
     TooLong,
@@ -82,49 +82,49 @@ pub enum HostFault {
     Ipv6,
 }
 
-fn check_bytes(raw: &[u8]) -> Result<&str, HostFault> {
+fn check_bytes(raw: &[u8]) -> Result<&str, HostError> {
     for (at, byte) in raw.iter().enumerate() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' | b'[' | b']' => {}
-            b'@' => return Err(HostFault::UserInfo(at)),
-            b',' => return Err(HostFault::List(at)),
-            _ => return Err(HostFault::IllegalByte(at)),
+            b'@' => return Err(HostError::UserInfo(at)),
+            b',' => return Err(HostError::List(at)),
+            _ => return Err(HostError::IllegalByte(at)),
         }
     }
-    str::from_utf8(raw).map_err(|error| HostFault::IllegalByte(error.valid_up_to()))
+    str::from_utf8(raw).map_err(|error| HostError::IllegalByte(error.valid_up_to()))
 }
 
-fn check_port(port: &str) -> Result<(), HostFault> {
+fn check_port(port: &str) -> Result<(), HostError> {
     let digits = (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
-    if digits && port.parse::<u16>().is_ok() { Ok(()) } else { Err(HostFault::Port) }
+    if digits && port.parse::<u16>().is_ok() { Ok(()) } else { Err(HostError::Port) }
 }
 
-fn parse_ipv6(text: &str) -> Result<Cow<'_, str>, HostFault> {
-    let (address, after) = text.strip_prefix('[').and_then(|text| text.split_once(']')).ok_or(HostFault::Ipv6)?;
+fn parse_ipv6(text: &str) -> Result<Cow<'_, str>, HostError> {
+    let (address, after) = text.strip_prefix('[').and_then(|text| text.split_once(']')).ok_or(HostError::Ipv6)?;
     match after.strip_prefix(':') {
         Some(port) => check_port(port)?,
         None if after.is_empty() => {}
-        None => return Err(HostFault::Ipv6),
+        None => return Err(HostError::Ipv6),
     }
-    let address: Ipv6Addr = address.parse().map_err(|_| HostFault::Ipv6)?;
+    let address: Ipv6Addr = address.parse().map_err(|_| HostError::Ipv6)?;
     Ok(Cow::Owned(format!("[{address}]")))
 }
 
-fn parse_name(text: &str) -> Result<Cow<'_, str>, HostFault> {
+fn parse_name(text: &str) -> Result<Cow<'_, str>, HostError> {
     if text.contains(['[', ']']) {
-        return Err(HostFault::Ipv6);
+        return Err(HostError::Ipv6);
     }
     let name = text.strip_suffix('.').unwrap_or(text);
     for label in name.split('.') {
         match label.len() {
-            0 => return Err(HostFault::EmptyLabel),
+            0 => return Err(HostError::EmptyLabel),
             1..=MAX_LABEL_BYTES => {}
-            _ => return Err(HostFault::LabelTooLong),
+            _ => return Err(HostError::LabelTooLong),
         }
     }
     let last = name.rsplit('.').next().unwrap_or(name);
     if is_number(last) && name.parse::<Ipv4Addr>().is_err() {
-        return Err(HostFault::Ipv4);
+        return Err(HostError::Ipv4);
     }
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Ok(Cow::Owned(name.to_ascii_lowercase()));

@@ -17,19 +17,19 @@ impl<'a> Method<'a> {
     /// Reads a method, from a request or from a rule.
     ///
     /// # Errors
-    /// What [`MethodFault`] names.
-    pub fn parse(raw: &'a str) -> Result<Self, MethodFault> {
+    /// What [`MethodError`] names.
+    pub fn parse(raw: &'a str) -> Result<Self, MethodError> {
         if raw.is_empty() {
-            return Err(MethodFault::Empty);
+            return Err(MethodError::Empty);
         }
         if raw.len() > MAX_BYTES {
-            return Err(MethodFault::TooLong);
+            return Err(MethodError::TooLong);
         }
         for (at, byte) in raw.bytes().enumerate() {
             match byte {
-                b'a'..=b'z' => return Err(MethodFault::LowerCase(at)),
+                b'a'..=b'z' => return Err(MethodError::LowerCase(at)),
                 byte if is_token_byte(byte) => {}
-                _ => return Err(MethodFault::NotAToken(at)),
+                _ => return Err(MethodError::NotAToken(at)),
             }
         }
         Ok(Self(raw))
@@ -44,7 +44,7 @@ impl<'a> Method<'a> {
 
 /// Why a method is refused. The numbers are offsets in bytes from 0. No message repeats what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum MethodFault {
+pub enum MethodError {
     /// No method at all.
     #[error("the method is empty")]
     Empty,
@@ -70,7 +70,7 @@ const fn is_token_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Method, MethodFault};
+    use super::{Method, MethodError};
     use std::collections::HashSet;
 
     #[test]
@@ -83,20 +83,20 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         let table = [
-            ("", MethodFault::Empty),
-            (&"X".repeat(33), MethodFault::TooLong),
-            ("get", MethodFault::LowerCase(0)),
-            ("GeT", MethodFault::LowerCase(1)),
-            ("GET ", MethodFault::NotAToken(3)),
-            (" GET", MethodFault::NotAToken(0)),
-            ("GET,POST", MethodFault::NotAToken(3)),
-            ("GET\r\n", MethodFault::NotAToken(3)),
-            ("G\0T", MethodFault::NotAToken(1)),
-            ("G\u{ca}T", MethodFault::NotAToken(1)),
-            ("GET/", MethodFault::NotAToken(3)),
-            ("GET:", MethodFault::NotAToken(3)),
-            ("(GET)", MethodFault::NotAToken(0)),
-            ("GET\x7f", MethodFault::NotAToken(3)),
+            ("", MethodError::Empty),
+            (&"X".repeat(33), MethodError::TooLong),
+            ("get", MethodError::LowerCase(0)),
+            ("GeT", MethodError::LowerCase(1)),
+            ("GET ", MethodError::NotAToken(3)),
+            (" GET", MethodError::NotAToken(0)),
+            ("GET,POST", MethodError::NotAToken(3)),
+            ("GET\r\n", MethodError::NotAToken(3)),
+            ("G\0T", MethodError::NotAToken(1)),
+            ("G\u{ca}T", MethodError::NotAToken(1)),
+            ("GET/", MethodError::NotAToken(3)),
+            ("GET:", MethodError::NotAToken(3)),
+            ("(GET)", MethodError::NotAToken(0)),
+            ("GET\x7f", MethodError::NotAToken(3)),
         ];
         for (raw, fault) in table {
             assert_eq!(Method::parse(raw), Err(fault), "{raw:?}");
@@ -105,19 +105,19 @@ mod tests {
 
     #[test]
     fn messages_are_unique() {
-        let all = [MethodFault::Empty, MethodFault::TooLong, MethodFault::LowerCase(7), MethodFault::NotAToken(7)];
+        let all = [MethodError::Empty, MethodError::TooLong, MethodError::LowerCase(7), MethodError::NotAToken(7)];
         let numbers: HashSet<_> = all.into_iter().map(number).collect();
         let messages: HashSet<_> = all.iter().map(ToString::to_string).collect();
         assert_eq!((numbers.len(), messages.len()), (4, 4));
     }
 
     /// A new variant does not compile until it has a number, and so a place in the list above.
-    const fn number(fault: MethodFault) -> u8 {
+    const fn number(fault: MethodError) -> u8 {
         match fault {
-            MethodFault::Empty => 1,
-            MethodFault::TooLong => 2,
-            MethodFault::LowerCase(_) => 3,
-            MethodFault::NotAToken(_) => 4,
+            MethodError::Empty => 1,
+            MethodError::TooLong => 2,
+            MethodError::LowerCase(_) => 3,
+            MethodError::NotAToken(_) => 4,
         }
     }
 }

@@ -5,7 +5,7 @@
 
 /// What a server makes of a key: percent-encoding decoded (RFC 3986 §2.1), `+` a blank as forms have it, what stands from `[` or NUL
 /// on cut off as PHP does, blanks around it dropped.
-pub(crate) fn read(key: &[u8]) -> Vec<u8> {
+pub(crate) fn canonicalize(key: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(key.len());
     let mut rest = key;
     while let Some((byte, after)) = rest.split_first() {
@@ -41,7 +41,7 @@ pub(crate) fn is_certain(key: &[u8]) -> bool {
             (_, after) => after,
         };
     }
-    let decoded = read(key);
+    let decoded = canonicalize(key);
     let begins_an_escape = |after: &[u8]| match after {
         [b'u' | b'U', ..] => true,
         [high, low, ..] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
@@ -55,14 +55,14 @@ pub(crate) fn is_certain(key: &[u8]) -> bool {
 }
 
 /// Whether both are one name to a server that makes all punctuation one, as PHP does of `.` and blanks.
-pub(crate) fn alike(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn equivalent(one: &[u8], other: &[u8]) -> bool {
     let same = |a: u8, b: u8| a == b || !(a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric());
     one.len() == other.len() && one.iter().zip(other).all(|(a, b)| same(*a, *b))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{alike, is_certain, read};
+    use super::{canonicalize, equivalent, is_certain};
 
     #[test]
     fn a_key_is_certain_when_every_server_decodes_it_alike() {
@@ -99,10 +99,10 @@ mod tests {
             ("access_token%00x", "access_token"),
             ("%zz%4", "%zz%4"),
         ] {
-            assert_eq!(read(key.as_bytes()), expected.as_bytes(), "{key}");
+            assert_eq!(canonicalize(key.as_bytes()), expected.as_bytes(), "{key}");
         }
-        assert!(alike(b"access.token", b"access_token") && alike(b"access token", b"access_token"));
-        assert!(!alike(b"accesstoken", b"access_token") && !alike(b"access_tokenx", b"access_token"));
-        assert!(!alike(b"Access_token", b"access_token") && !alike(b"access1token", b"access_token"));
+        assert!(equivalent(b"access.token", b"access_token") && equivalent(b"access token", b"access_token"));
+        assert!(!equivalent(b"accesstoken", b"access_token") && !equivalent(b"access_tokenx", b"access_token"));
+        assert!(!equivalent(b"Access_token", b"access_token") && !equivalent(b"access1token", b"access_token"));
     }
 }

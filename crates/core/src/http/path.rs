@@ -6,24 +6,24 @@
 //!
 //! | in the target | what happens | why |
 //! |---|---|---|
-//! | nothing | [`PathFault::Empty`] | there is no path to decide on |
-//! | more than 8,192 bytes | [`PathFault::TooLong`] | bounds the work and the memory of a check |
-//! | absolute form, authority form, `*` | [`PathFault::NotOriginForm`] | the host would stand in two places (RFC 9112 §3.2) |
-//! | `//` | [`PathFault::EmptySegment`] | some merge slashes, some read `//name` as an authority |
-//! | segment `.` or `..` | [`PathFault::DotSegment`] | some resolve it, some don't (RFC 3986 §5.2.4) |
-//! | `%2e` anywhere | [`PathFault::EncodedDot`] | a dot segment, or a needless escape |
-//! | `\`, `%5c` | [`PathFault::Backslash`] | some read it as `/` |
-//! | `%2f` | [`PathFault::EncodedSlash`] | one segment or two |
-//! | `;`, `%3b` | [`PathFault::Semicolon`] | some cut matrix parameters off, even from `..;` |
-//! | `#`, `%23`; in the query only `#` | [`PathFault::NumberSign`] | some cut a fragment off; a request target has none |
-//! | `%3f` | [`PathFault::EncodedQuestionMark`] | a second decoder finds a query |
-//! | any other byte that is not a `pchar` (RFC 3986 §3.3) | [`PathFault::IllegalByte`] | controls, space, non-ASCII, `"<>[]^{}` and so on have to be encoded |
-//! | `%` without two hex digits | [`PathFault::MalformedEscape`] | kept, dropped or refused, as each reader likes |
-//! | `%25` before two hex digits | [`PathFault::DoubleEncoding`] | whoever decodes twice sees another path |
-//! | `%41`, `%7E`: an encoded unreserved character | [`PathFault::EncodedUnreserved`] | must not be made (RFC 3986 §2.3); some compare undecoded |
-//! | `%00`-`%1f`, `%7f`, encoded U+0080-U+009F | [`PathFault::EncodedControl`] | ends, splits or hides text |
-//! | escapes that are not UTF-8, overlong forms too | [`PathFault::InvalidUtf8`] | decoders guess (RFC 3629 §3) |
-//! | in the query: a byte outside `0x21`-`0x7e` | [`PathFault::IllegalQueryByte`] | not to be forwarded by anybody |
+//! | nothing | [`PathError::Empty`] | there is no path to decide on |
+//! | more than 8,192 bytes | [`PathError::TooLong`] | bounds the work and the memory of a check |
+//! | absolute form, authority form, `*` | [`PathError::NotOriginForm`] | the host would stand in two places (RFC 9112 §3.2) |
+//! | `//` | [`PathError::EmptySegment`] | some merge slashes, some read `//name` as an authority |
+//! | segment `.` or `..` | [`PathError::DotSegment`] | some resolve it, some don't (RFC 3986 §5.2.4) |
+//! | `%2e` anywhere | [`PathError::EncodedDot`] | a dot segment, or a needless escape |
+//! | `\`, `%5c` | [`PathError::Backslash`] | some read it as `/` |
+//! | `%2f` | [`PathError::EncodedSlash`] | one segment or two |
+//! | `;`, `%3b` | [`PathError::Semicolon`] | some cut matrix parameters off, even from `..;` |
+//! | `#`, `%23`; in the query only `#` | [`PathError::NumberSign`] | some cut a fragment off; a request target has none |
+//! | `%3f` | [`PathError::EncodedQuestionMark`] | a second decoder finds a query |
+//! | any other byte that is not a `pchar` (RFC 3986 §3.3) | [`PathError::IllegalByte`] | controls, space, non-ASCII, `"<>[]^{}` and so on have to be encoded |
+//! | `%` without two hex digits | [`PathError::MalformedEscape`] | kept, dropped or refused, as each reader likes |
+//! | `%25` before two hex digits | [`PathError::DoubleEncoding`] | whoever decodes twice sees another path |
+//! | `%41`, `%7E`: an encoded unreserved character | [`PathError::EncodedUnreserved`] | must not be made (RFC 3986 §2.3); some compare undecoded |
+//! | `%00`-`%1f`, `%7f`, encoded U+0080-U+009F | [`PathError::EncodedControl`] | ends, splits or hides text |
+//! | escapes that are not UTF-8, overlong forms too | [`PathError::InvalidUtf8`] | decoders guess (RFC 3629 §3) |
+//! | in the query: a byte outside `0x21`-`0x7e` | [`PathError::IllegalQueryByte`] | not to be forwarded by anybody |
 //! | `/` at the end | accepted, makes no other path for rules | `/a/` and `/a` have the same segments |
 //! | any other `%25` | accepted, decoded to `%` | `/100%25` can only be read in one way |
 //! | an encoded ``!$&'()*+,:=@`` | accepted, decoded | most clients encode some of them, and modules decode them |
@@ -56,12 +56,12 @@ impl<'a> RequestTarget<'a> {
     ///
     /// # Errors
     /// One fault, of the path before the query; see the table of this module.
-    pub fn parse(raw: &'a [u8]) -> Result<Self, PathFault> {
+    pub fn parse(raw: &'a [u8]) -> Result<Self, PathError> {
         match raw.first() {
-            None => return Err(PathFault::Empty),
-            Some(_) if raw.len() > MAX_TARGET_BYTES => return Err(PathFault::TooLong),
+            None => return Err(PathError::Empty),
+            Some(_) if raw.len() > MAX_TARGET_BYTES => return Err(PathError::TooLong),
             Some(b'/') => {}
-            Some(_) => return Err(PathFault::NotOriginForm),
+            Some(_) => return Err(PathError::NotOriginForm),
         }
         let mut parts = raw.splitn(2, |byte| *byte == b'?');
         let path = CanonicalPath::parse(parts.next().unwrap_or_default())?;
@@ -113,7 +113,7 @@ impl<'a> CanonicalPath<'a> {
     }
 
     /// `raw` starts with `/` and holds no `?`.
-    fn parse(raw: &'a [u8]) -> Result<Self, PathFault> {
+    fn parse(raw: &'a [u8]) -> Result<Self, PathError> {
         let mut escaped = false;
         for (at, byte) in raw.iter().enumerate() {
             match byte {
@@ -123,10 +123,10 @@ impl<'a> CanonicalPath<'a> {
                     check_escape(raw.get(at..).unwrap_or_default(), at)?;
                     escaped = true;
                 }
-                b'\\' => return Err(PathFault::Backslash(at)),
-                b';' => return Err(PathFault::Semicolon(at)),
-                b'#' => return Err(PathFault::NumberSign(at)),
-                _ => return Err(PathFault::IllegalByte(at)),
+                b'\\' => return Err(PathError::Backslash(at)),
+                b';' => return Err(PathError::Semicolon(at)),
+                b'#' => return Err(PathError::NumberSign(at)),
+                _ => return Err(PathError::IllegalByte(at)),
             }
         }
         if escaped {
@@ -134,7 +134,7 @@ impl<'a> CanonicalPath<'a> {
         }
         match str::from_utf8(raw) {
             Ok(text) => Ok(Self(Cow::Borrowed(text))),
-            Err(error) => Err(PathFault::InvalidUtf8(error.valid_up_to())),
+            Err(error) => Err(PathError::InvalidUtf8(error.valid_up_to())),
         }
     }
 }
@@ -142,7 +142,7 @@ impl<'a> CanonicalPath<'a> {
 /// Why a request target is refused. The numbers are offsets in the target, in bytes from 0. No message repeats what
 /// was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PathFault {
+pub enum PathError {
     /// No target at all, as CONNECT sends none (RFC 9113 §8.5).
     #[error("the request target is empty")]
     Empty,
@@ -210,28 +210,28 @@ const fn is_reserved_and_harmless(byte: u8) -> bool {
 }
 
 /// `tail` is the rest of the path from a slash on.
-fn check_segment_start(tail: &[u8], at: usize) -> Result<(), PathFault> {
+fn check_segment_start(tail: &[u8], at: usize) -> Result<(), PathError> {
     match tail {
-        [_, b'/', ..] => Err(PathFault::EmptySegment(at)),
-        [_, b'.'] | [_, b'.', b'/', ..] | [_, b'.', b'.'] | [_, b'.', b'.', b'/', ..] => Err(PathFault::DotSegment(at)),
+        [_, b'/', ..] => Err(PathError::EmptySegment(at)),
+        [_, b'.'] | [_, b'.', b'/', ..] | [_, b'.', b'.'] | [_, b'.', b'.', b'/', ..] => Err(PathError::DotSegment(at)),
         _ => Ok(()),
     }
 }
 
 /// `tail` is the rest of the path from a percent sign on.
-fn check_escape(tail: &[u8], at: usize) -> Result<(), PathFault> {
-    let [_, high, low, after @ ..] = tail else { return Err(PathFault::MalformedEscape(at)) };
-    match unescape(*high, *low).ok_or(PathFault::MalformedEscape(at))? {
-        b'.' => Err(PathFault::EncodedDot(at)),
-        byte if is_unreserved(byte) => Err(PathFault::EncodedUnreserved(at)),
-        b'/' => Err(PathFault::EncodedSlash(at)),
-        b'\\' => Err(PathFault::Backslash(at)),
-        b';' => Err(PathFault::Semicolon(at)),
-        b'#' => Err(PathFault::NumberSign(at)),
-        b'?' => Err(PathFault::EncodedQuestionMark(at)),
+fn check_escape(tail: &[u8], at: usize) -> Result<(), PathError> {
+    let [_, high, low, after @ ..] = tail else { return Err(PathError::MalformedEscape(at)) };
+    match unescape(*high, *low).ok_or(PathError::MalformedEscape(at))? {
+        b'.' => Err(PathError::EncodedDot(at)),
+        byte if is_unreserved(byte) => Err(PathError::EncodedUnreserved(at)),
+        b'/' => Err(PathError::EncodedSlash(at)),
+        b'\\' => Err(PathError::Backslash(at)),
+        b';' => Err(PathError::Semicolon(at)),
+        b'#' => Err(PathError::NumberSign(at)),
+        b'?' => Err(PathError::EncodedQuestionMark(at)),
         // An encoded hex digit is refused on its own, so it is enough to look at the digits as they were sent.
         b'%' => match after {
-            [high, low, ..] if unescape(*high, *low).is_some() => Err(PathFault::DoubleEncoding(at)),
+            [high, low, ..] if unescape(*high, *low).is_some() => Err(PathError::DoubleEncoding(at)),
             _ => Ok(()),
         },
         _ => Ok(()),
@@ -246,7 +246,7 @@ fn unescape(high: u8, low: u8) -> Option<u8> {
 }
 
 /// Decodes a path whose escapes are well-formed.
-fn decode(raw: &[u8]) -> Result<String, PathFault> {
+fn decode(raw: &[u8]) -> Result<String, PathError> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut rest = raw;
     while let Some((byte, after)) = take_decoded(rest) {
@@ -254,10 +254,10 @@ fn decode(raw: &[u8]) -> Result<String, PathFault> {
         rest = after;
     }
     let text = String::from_utf8(decoded)
-        .map_err(|error| PathFault::InvalidUtf8(raw_offset(raw, error.utf8_error().valid_up_to())))?;
+        .map_err(|error| PathError::InvalidUtf8(raw_offset(raw, error.utf8_error().valid_up_to())))?;
     // Not sooner: U+0080-U+009F only show once the UTF-8 has been put together.
     match text.find(char::is_control) {
-        Some(offset) => Err(PathFault::EncodedControl(raw_offset(raw, offset))),
+        Some(offset) => Err(PathError::EncodedControl(raw_offset(raw, offset))),
         None => Ok(text),
     }
 }
@@ -278,14 +278,14 @@ fn raw_offset(raw: &[u8], decoded_offset: usize) -> usize {
 }
 
 /// `query` is the end of `raw`.
-fn parse_query<'a>(raw: &[u8], query: &'a [u8]) -> Result<&'a str, PathFault> {
+fn parse_query<'a>(raw: &[u8], query: &'a [u8]) -> Result<&'a str, PathError> {
     let start = raw.len().saturating_sub(query.len());
     for (at, byte) in raw.iter().enumerate().skip(start) {
         match byte {
-            b'#' => return Err(PathFault::NumberSign(at)),
+            b'#' => return Err(PathError::NumberSign(at)),
             0x21..=0x7e => {}
-            _ => return Err(PathFault::IllegalQueryByte(at)),
+            _ => return Err(PathError::IllegalQueryByte(at)),
         }
     }
-    str::from_utf8(query).map_err(|error| PathFault::IllegalQueryByte(start.saturating_add(error.valid_up_to())))
+    str::from_utf8(query).map_err(|error| PathError::IllegalQueryByte(start.saturating_add(error.valid_up_to())))
 }

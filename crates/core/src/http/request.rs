@@ -1,10 +1,10 @@
 //! The request that is decided on, as every layer sees it: canonical, borrowed, free of Envoy's types. Who fills it in is
 //! `envoy::request`.
 
-use crate::http::header::same_to_a_server;
-use crate::http::host::{Host, HostFault};
-use crate::http::method::{Method, MethodFault};
-use crate::http::path::{CanonicalPath, PathFault, RequestTarget};
+use crate::http::header::folds_to_same_name;
+use crate::http::host::{Host, HostError};
+use crate::http::method::{Method, MethodError};
+use crate::http::path::{CanonicalPath, PathError, RequestTarget};
 use crate::reason::Reason;
 
 /// One HTTP request, read once and checked. Borrows from the message that it came in.
@@ -87,8 +87,8 @@ impl<'a> Request<'a> {
         target: &'a [u8],
         host: &'a [u8],
         headers: Headers<'a>,
-    ) -> Result<Self, RequestFault> {
-        let text = std::str::from_utf8(method).map_err(|fault| MethodFault::NotAToken(fault.valid_up_to()))?;
+    ) -> Result<Self, RequestError> {
+        let text = std::str::from_utf8(method).map_err(|fault| MethodError::NotAToken(fault.valid_up_to()))?;
         let method = Method::parse(text)?;
         let RequestTarget { path, query } = RequestTarget::parse(target)?;
         let port = port(host);
@@ -117,19 +117,19 @@ pub(crate) fn port(authority: &[u8]) -> Option<u16> {
 
 /// What keeps a request from being decided on at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RequestFault {
+pub enum RequestError {
     /// The message holds no HTTP request.
     #[error("the check carries no HTTP request")]
     NoHttpRequest,
     /// The method is not one.
     #[error(transparent)]
-    Method(#[from] MethodFault),
+    Method(#[from] MethodError),
     /// The path can be read in more than one way.
     #[error(transparent)]
-    Path(#[from] PathFault),
+    Path(#[from] PathError),
     /// The host can be read in more than one way.
     #[error(transparent)]
-    Host(#[from] HostFault),
+    Host(#[from] HostError),
     /// More headers than are read.
     #[error("there are more than {} headers", Headers::MOST)]
     TooManyHeaders,
@@ -144,7 +144,7 @@ pub enum RequestFault {
     Context,
 }
 
-impl RequestFault {
+impl RequestError {
     /// The reason that this fault is told as.
     #[must_use]
     pub const fn reason(&self) -> Reason {
@@ -178,9 +178,9 @@ impl SchemeSource {
             Self::Https => b"https",
             Self::Http => b"http",
             Self::Forwarded => match headers.get("x-forwarded-proto") {
-                Lookup::One(proto) if proto.eq_ignore_ascii_case(b"https") => b"https",
-                Lookup::One(proto) if proto.eq_ignore_ascii_case(b"http") => b"http",
-                Lookup::One(_) | Lookup::Absent | Lookup::Repeated => b"",
+                HeaderLookup::One(proto) if proto.eq_ignore_ascii_case(b"https") => b"https",
+                HeaderLookup::One(proto) if proto.eq_ignore_ascii_case(b"http") => b"http",
+                HeaderLookup::One(_) | HeaderLookup::Absent | HeaderLookup::Repeated => b"",
             },
         }
     }
@@ -201,7 +201,7 @@ pub struct Field<'a> {
 
 /// What stands under a header name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lookup<'a> {
+pub enum HeaderLookup<'a> {
     /// No such header.
     Absent,
     /// Exactly one.
@@ -223,23 +223,23 @@ impl<'a> Headers<'a> {
     /// The header of this name. A second one, and one under another name that some server takes for this one, count as
     /// repeated: who reads which of them can't be known.
     #[must_use]
-    pub fn sole(&self, name: &str) -> Lookup<'a> {
-        let mut like = self.0.iter().filter(|field| same_to_a_server(field.name, name.as_bytes()));
+    pub fn sole(&self, name: &str) -> HeaderLookup<'a> {
+        let mut like = self.0.iter().filter(|field| folds_to_same_name(field.name, name.as_bytes()));
         match (like.next(), like.next()) {
-            (None, _) => Lookup::Absent,
-            (Some(field), None) if field.name.eq_ignore_ascii_case(name.as_bytes()) => Lookup::One(field.value),
-            (Some(_), _) => Lookup::Repeated,
+            (None, _) => HeaderLookup::Absent,
+            (Some(field), None) if field.name.eq_ignore_ascii_case(name.as_bytes()) => HeaderLookup::One(field.value),
+            (Some(_), _) => HeaderLookup::Repeated,
         }
     }
 
     /// The header of this name; names compare without regard to case (RFC 9110 §5.1).
     #[must_use]
-    pub fn get(&self, name: &str) -> Lookup<'a> {
+    pub fn get(&self, name: &str) -> HeaderLookup<'a> {
         let mut values = self.0.iter().filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()));
         match (values.next(), values.next()) {
-            (None, _) => Lookup::Absent,
-            (Some(field), None) => Lookup::One(field.value),
-            (Some(_), Some(_)) => Lookup::Repeated,
+            (None, _) => HeaderLookup::Absent,
+            (Some(field), None) => HeaderLookup::One(field.value),
+            (Some(_), Some(_)) => HeaderLookup::Repeated,
         }
     }
 

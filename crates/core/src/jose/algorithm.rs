@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
     VerificationAlgorithm,
 };
 
-use crate::jose::fault::TokenFault;
+use crate::jose::error::TokenError;
 
 /// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1). There is no variant for `none`, so no code path can choose
 /// it.
@@ -43,7 +43,7 @@ pub enum Algorithm {
 /// A kind of key. One key belongs to one family, and an algorithm is only ever tried with keys of its own: that is
 /// what stops a public key from serving as an HMAC secret (RFC 8725 §2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Family {
+pub enum KeyType {
     /// RSA (RFC 8017).
     Rsa,
     /// Elliptic curve P-256 (FIPS 186-4).
@@ -108,13 +108,13 @@ impl Algorithm {
 
     /// The kind of key that the algorithm takes.
     #[must_use]
-    pub const fn family(self) -> Family {
+    pub const fn family(self) -> KeyType {
         match self {
-            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => Family::Rsa,
-            Self::Es256 => Family::P256,
-            Self::Es384 => Family::P384,
-            Self::EdDsa => Family::Ed25519,
-            Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Hmac,
+            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => KeyType::Rsa,
+            Self::Es256 => KeyType::P256,
+            Self::Es384 => KeyType::P384,
+            Self::EdDsa => KeyType::Ed25519,
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => KeyType::Hmac,
         }
     }
 
@@ -158,17 +158,17 @@ impl From<Algorithm> for jsonwebtoken::Algorithm {
     }
 }
 
-/// Fails with [`TokenFault::AlgorithmUnknown`] for an algorithm that a later version of `jsonwebtoken` adds.
+/// Fails with [`TokenError::AlgorithmUnknown`] for an algorithm that a later version of `jsonwebtoken` adds.
 impl TryFrom<jsonwebtoken::Algorithm> for Algorithm {
-    type Error = TokenFault;
+    type Error = TokenError;
 
-    fn try_from(algorithm: jsonwebtoken::Algorithm) -> Result<Self, TokenFault> {
+    fn try_from(algorithm: jsonwebtoken::Algorithm) -> Result<Self, TokenError> {
         let same = |candidate: &Self| jsonwebtoken::Algorithm::from(*candidate) == algorithm;
-        Self::ALL.iter().copied().find(same).ok_or(TokenFault::AlgorithmUnknown)
+        Self::ALL.iter().copied().find(same).ok_or(TokenError::AlgorithmUnknown)
     }
 }
 
-impl Family {
+impl KeyType {
     /// The family as operators know it.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Number, Value};
 
-use super::json::{JsonFault, read_object};
+use super::json::{JsonError, read_object};
 use crate::time::Timestamp;
 
 /// The claims of one token: a strict JSON object, no name twice.
@@ -14,7 +14,7 @@ pub struct Claims(Map<String, Value>);
 
 /// Why a claim can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClaimFault {
+pub enum ClaimError {
     /// A string was expected.
     #[error("the claim `{0}` is not a string")]
     NotText(Box<str>),
@@ -26,7 +26,7 @@ pub enum ClaimFault {
     NotAnAudience(Box<str>),
 }
 
-impl ClaimFault {
+impl ClaimError {
     /// The name of the claim.
     #[must_use]
     pub fn claim(&self) -> &str {
@@ -50,8 +50,8 @@ impl Claims {
     /// Claims from the text of an object that is no token's payload, such as an introspection response, read as strictly.
     ///
     /// # Errors
-    /// [`JsonFault`].
-    pub fn parse(text: &[u8]) -> Result<Self, JsonFault> {
+    /// [`JsonError`].
+    pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
         read_object(text).map(Self)
     }
 
@@ -63,7 +63,7 @@ impl Claims {
     /// Claims from JSON that was not a token's payload, such as an API key's entry: what is not an
     /// object holds no claim.
     #[must_use]
-    pub fn of_json(value: Value) -> Self {
+    pub fn from_json(value: Value) -> Self {
         match value {
             Value::Object(members) => Self(members),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Self(Map::new()),
@@ -95,32 +95,32 @@ impl Claims {
     /// The claim as a string; `None` if it is absent.
     ///
     /// # Errors
-    /// [`ClaimFault::NotText`] for any other JSON type, `null` included.
-    pub fn text(&self, name: &str) -> Result<Option<&str>, ClaimFault> {
-        self.get(name).map(|value| value.as_str().ok_or_else(|| ClaimFault::NotText(name.into()))).transpose()
+    /// [`ClaimError::NotText`] for any other JSON type, `null` included.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, ClaimError> {
+        self.get(name).map(|value| value.as_str().ok_or_else(|| ClaimError::NotText(name.into()))).transpose()
     }
 
     /// The claim as a point in time; `None` if it is absent.
     ///
     /// # Errors
-    /// [`ClaimFault::NotADate`] for any other JSON type, `null` included, and for numbers before 1970 or after 9999.
-    pub fn numeric_date(&self, name: &str) -> Result<Option<NumericDate>, ClaimFault> {
+    /// [`ClaimError::NotADate`] for any other JSON type, `null` included, and for numbers before 1970 or after 9999.
+    pub fn numeric_date(&self, name: &str) -> Result<Option<NumericDate>, ClaimError> {
         let read = |value: &Value| value.as_number().and_then(NumericDate::read);
-        self.get(name).map(|value| read(value).ok_or_else(|| ClaimFault::NotADate(name.into()))).transpose()
+        self.get(name).map(|value| read(value).ok_or_else(|| ClaimError::NotADate(name.into()))).transpose()
     }
 
     /// `aud` as the list that it stands for; `None` if it is absent. Never empty.
     ///
     /// # Errors
-    /// [`ClaimFault::NotAnAudience`] if it is anything but a string or a non-empty array of strings.
-    pub fn audience(&self) -> Result<Option<Vec<&str>>, ClaimFault> {
+    /// [`ClaimError::NotAnAudience`] if it is anything but a string or a non-empty array of strings.
+    pub fn audience(&self) -> Result<Option<Vec<&str>>, ClaimError> {
         let names = match self.get("aud") {
             None => return Ok(None),
             Some(Value::String(name)) => Some(vec![name.as_str()]),
             Some(Value::Array(names)) if !names.is_empty() => names.iter().map(Value::as_str).collect(),
             Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => None,
         };
-        names.map(Some).ok_or_else(|| ClaimFault::NotAnAudience("aud".into()))
+        names.map(Some).ok_or_else(|| ClaimError::NotAnAudience("aud".into()))
     }
 }
 
@@ -193,7 +193,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::{ClaimFault, Claims, LAST_SECOND_F64};
+    use super::{ClaimError, Claims, LAST_SECOND_F64};
     use crate::jose::json::read_object;
     use crate::jose::testing::assert_good_messages;
 
@@ -204,9 +204,9 @@ mod tests {
     #[test]
     fn messages_are_unique_lowercase_sentences() {
         assert_good_messages(&[
-            ClaimFault::NotText("a".into()),
-            ClaimFault::NotADate("a".into()),
-            ClaimFault::NotAnAudience("a".into()),
+            ClaimError::NotText("a".into()),
+            ClaimError::NotADate("a".into()),
+            ClaimError::NotAnAudience("a".into()),
         ]);
     }
 
@@ -229,9 +229,9 @@ mod tests {
         assert_eq!((none.numeric_date("exp"), none.audience()), (Ok(None), Ok(None)));
 
         assert_eq!(claim("iss", "null").get("iss"), Some(&json!(null)));
-        assert_eq!(claim("iss", "null").text("iss"), Err(ClaimFault::NotText("iss".into())));
-        assert_eq!(claim("exp", "null").numeric_date("exp"), Err(ClaimFault::NotADate("exp".into())));
-        assert_eq!(claim("aud", "null").audience(), Err(ClaimFault::NotAnAudience("aud".into())));
+        assert_eq!(claim("iss", "null").text("iss"), Err(ClaimError::NotText("iss".into())));
+        assert_eq!(claim("exp", "null").numeric_date("exp"), Err(ClaimError::NotADate("exp".into())));
+        assert_eq!(claim("aud", "null").audience(), Err(ClaimError::NotAnAudience("aud".into())));
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(claim("iss", "\"bifrost\"").text("iss"), Ok(Some("bifrost")));
         assert_eq!(claim("Iss", "\"bifrost\"").text("iss"), Ok(None));
         for json in ["1", "true", "[\"bifrost\"]", "{\"iss\":\"bifrost\"}"] {
-            assert_eq!(claim("iss", json).text("iss"), Err(ClaimFault::NotText("iss".into())), "{json}");
+            assert_eq!(claim("iss", json).text("iss"), Err(ClaimError::NotText("iss".into())), "{json}");
         }
     }
 
@@ -281,7 +281,7 @@ mod tests {
             "[1560604976]",
             "{}",
         ] {
-            assert_eq!(claim("exp", json).numeric_date("exp"), Err(ClaimFault::NotADate("exp".into())), "{json}");
+            assert_eq!(claim("exp", json).numeric_date("exp"), Err(ClaimError::NotADate("exp".into())), "{json}");
         }
     }
 
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(claim("aud", "[\"a\"]").audience(), Ok(Some(vec!["a"])));
         assert_eq!(claim("aud", "[\"a\",\"b\"]").audience(), Ok(Some(vec!["a", "b"])));
         for json in ["[]", "[1]", "[\"a\",null]", "[\"a\",[\"b\"]]", "1", "true", "{}", "{\"a\":\"b\"}"] {
-            assert_eq!(claim("aud", json).audience(), Err(ClaimFault::NotAnAudience("aud".into())), "{json}");
+            assert_eq!(claim("aud", json).audience(), Err(ClaimError::NotAnAudience("aud".into())), "{json}");
         }
     }
 

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::jose::fault::{Part, TokenFault};
+use crate::jose::error::{Part, TokenError};
 
 /// The longest token that is read, in bytes. Envoy's own limit for all headers together is 60 KiB.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -22,16 +22,16 @@ impl<'a> CompactToken<'a> {
     /// Splits and decodes `token`. The length comes first, so that no other work depends on the sender's generosity.
     ///
     /// # Errors
-    /// [`TokenFault::TooLarge`], [`TokenFault::Encrypted`], [`TokenFault::PartCount`], [`TokenFault::EmptyPart`] or
-    /// [`TokenFault::Encoding`].
-    pub(super) fn parse(token: &'a str) -> Result<Self, TokenFault> {
+    /// [`TokenError::TooLarge`], [`TokenError::Encrypted`], [`TokenError::PartCount`], [`TokenError::EmptyPart`] or
+    /// [`TokenError::Encoding`].
+    pub(super) fn parse(token: &'a str) -> Result<Self, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenFault::TooLarge);
+            return Err(TokenError::TooLarge);
         }
         // Over bytes and not by `split`, which takes twenty times as long for a token that is all dots.
         let miscounted = || match token.bytes().filter(|byte| *byte == b'.').count().saturating_add(1) {
-            5 => TokenFault::Encrypted,
-            found => TokenFault::PartCount { found },
+            5 => TokenError::Encrypted,
+            found => TokenError::PartCount { found },
         };
         let (signing_input, signature) = token.rsplit_once('.').ok_or_else(miscounted)?;
         let (header, payload) = signing_input.split_once('.').ok_or_else(miscounted)?;
@@ -64,19 +64,19 @@ impl<'a> CompactToken<'a> {
 
 /// The engine refuses padding, foreign characters and unused bits that are not zero: one byte string has one spelling
 /// (RFC 4648 §3.5), so a token can't be re-spelled to pass a revocation list or a cache.
-fn decode(part: Part, text: &str) -> Result<Vec<u8>, TokenFault> {
+fn decode(part: Part, text: &str) -> Result<Vec<u8>, TokenError> {
     if text.is_empty() {
-        return Err(TokenFault::EmptyPart(part));
+        return Err(TokenError::EmptyPart(part));
     }
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenFault::Encoding(part))
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Encoding(part))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{CompactToken, MAX_TOKEN_BYTES};
-    use crate::jose::fault::{Part, TokenFault};
+    use crate::jose::error::{Part, TokenError};
 
-    fn fault(token: &str) -> TokenFault {
+    fn fault(token: &str) -> TokenError {
         CompactToken::parse(token).err().unwrap_or_else(|| panic!("`{token:.60}` was read"))
     }
 
@@ -90,17 +90,17 @@ mod tests {
     #[test]
     fn the_number_of_parts_is_three() {
         for (token, expected) in [
-            ("", TokenFault::PartCount { found: 1 }),
-            ("e30", TokenFault::PartCount { found: 1 }),
-            ("e30.e30", TokenFault::PartCount { found: 2 }),
-            ("e30.e30.AA.AA", TokenFault::PartCount { found: 4 }),
-            ("e30.AA.AA.AA.AA", TokenFault::Encrypted),
-            ("....", TokenFault::Encrypted),
-            ("e30.AA.AA.AA.AA.AA", TokenFault::PartCount { found: 6 }),
-            (".e30.AA", TokenFault::EmptyPart(Part::Header)),
-            ("e30..AA", TokenFault::EmptyPart(Part::Payload)),
-            ("e30.e30.", TokenFault::EmptyPart(Part::Signature)),
-            ("..", TokenFault::EmptyPart(Part::Header)),
+            ("", TokenError::PartCount { found: 1 }),
+            ("e30", TokenError::PartCount { found: 1 }),
+            ("e30.e30", TokenError::PartCount { found: 2 }),
+            ("e30.e30.AA.AA", TokenError::PartCount { found: 4 }),
+            ("e30.AA.AA.AA.AA", TokenError::Encrypted),
+            ("....", TokenError::Encrypted),
+            ("e30.AA.AA.AA.AA.AA", TokenError::PartCount { found: 6 }),
+            (".e30.AA", TokenError::EmptyPart(Part::Header)),
+            ("e30..AA", TokenError::EmptyPart(Part::Payload)),
+            ("e30.e30.", TokenError::EmptyPart(Part::Signature)),
+            ("..", TokenError::EmptyPart(Part::Header)),
         ] {
             assert_eq!(fault(token), expected, "{token}");
         }
@@ -130,9 +130,9 @@ mod tests {
             ("last character with unused bits, three of four", "AAB"),
         ];
         for (what, text) in bad {
-            assert_eq!(fault(&format!("{text}.e30.AA")), TokenFault::Encoding(Part::Header), "{what}");
-            assert_eq!(fault(&format!("e30.{text}.AA")), TokenFault::Encoding(Part::Payload), "{what}");
-            assert_eq!(fault(&format!("e30.e30.{text}")), TokenFault::Encoding(Part::Signature), "{what}");
+            assert_eq!(fault(&format!("{text}.e30.AA")), TokenError::Encoding(Part::Header), "{what}");
+            assert_eq!(fault(&format!("e30.{text}.AA")), TokenError::Encoding(Part::Payload), "{what}");
+            assert_eq!(fault(&format!("e30.e30.{text}")), TokenError::Encoding(Part::Signature), "{what}");
         }
     }
 
@@ -140,11 +140,11 @@ mod tests {
     fn the_size_is_looked_at_before_anything_else() {
         let of_size = |size: usize| format!("e30.{}.AA", "A".repeat(size - 7));
         // 16377 characters of payload are an impossible length; the point is that the size was not the objection.
-        assert_eq!(fault(&of_size(MAX_TOKEN_BYTES)), TokenFault::Encoding(Part::Payload));
+        assert_eq!(fault(&of_size(MAX_TOKEN_BYTES)), TokenError::Encoding(Part::Payload));
         assert!(CompactToken::parse(&of_size(MAX_TOKEN_BYTES - 1)).is_ok());
-        assert_eq!(fault(&of_size(MAX_TOKEN_BYTES + 1)), TokenFault::TooLarge);
-        assert_eq!(fault(&of_size(64 * 1024)), TokenFault::TooLarge);
-        assert_eq!(fault(&".".repeat(1 << 20)), TokenFault::TooLarge);
-        assert_eq!(fault(&".".repeat(MAX_TOKEN_BYTES)), TokenFault::PartCount { found: MAX_TOKEN_BYTES + 1 });
+        assert_eq!(fault(&of_size(MAX_TOKEN_BYTES + 1)), TokenError::TooLarge);
+        assert_eq!(fault(&of_size(64 * 1024)), TokenError::TooLarge);
+        assert_eq!(fault(&".".repeat(1 << 20)), TokenError::TooLarge);
+        assert_eq!(fault(&".".repeat(MAX_TOKEN_BYTES)), TokenError::PartCount { found: MAX_TOKEN_BYTES + 1 });
     }
 }

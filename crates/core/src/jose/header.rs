@@ -9,8 +9,8 @@ use jsonwebtoken::Header;
 use serde_json::{Map, Value};
 
 use crate::jose::algorithm::Algorithm;
-use crate::jose::fault::{Part, TokenFault};
-use crate::jose::json::JsonFault;
+use crate::jose::error::{Part, TokenError};
+use crate::jose::json::JsonError;
 use crate::jose::key_id::KeyId;
 
 /// What the header says. Nothing in it is proven until the signature is.
@@ -26,17 +26,17 @@ impl JoseHeader {
     ///
     /// # Errors
     /// A member that is refused in any form, or one that is read and has the wrong type.
-    pub(super) fn from_object(mut object: Map<String, Value>) -> Result<Self, TokenFault> {
+    pub(super) fn from_object(mut object: Map<String, Value>) -> Result<Self, TokenError> {
         for (name, fault) in REFUSED {
             if object.contains_key(name) {
                 return Err(fault);
             }
         }
-        let algorithm = text(&mut object, "alg", TokenFault::AlgorithmNotText)?.ok_or(TokenFault::AlgorithmMissing)?;
-        let algorithm = Algorithm::parse(&algorithm).ok_or(TokenFault::AlgorithmUnknown)?;
-        let key_id = text(&mut object, "kid", TokenFault::KeyIdNotText)?;
-        let key_id = key_id.map(|id| KeyId::new(&id).ok_or(TokenFault::KeyIdTooLong)).transpose()?;
-        let token_type = text(&mut object, "typ", TokenFault::TypeNotText)?;
+        let algorithm = text(&mut object, "alg", TokenError::AlgorithmNotText)?.ok_or(TokenError::AlgorithmMissing)?;
+        let algorithm = Algorithm::parse(&algorithm).ok_or(TokenError::AlgorithmUnknown)?;
+        let key_id = text(&mut object, "kid", TokenError::KeyIdNotText)?;
+        let key_id = key_id.map(|id| KeyId::new(&id).ok_or(TokenError::KeyIdTooLong)).transpose()?;
+        let token_type = text(&mut object, "typ", TokenError::TypeNotText)?;
         Ok(Self { algorithm, key_id, token_type })
     }
 
@@ -61,11 +61,11 @@ impl JoseHeader {
 
 /// The strict reading again: what it refuses in a token (`crit`, `b64`, `zip`, `enc`, a long `kid`) it refuses here.
 impl TryFrom<&Header> for JoseHeader {
-    type Error = TokenFault;
+    type Error = TokenError;
 
-    fn try_from(header: &Header) -> Result<Self, TokenFault> {
+    fn try_from(header: &Header) -> Result<Self, TokenError> {
         let Ok(Value::Object(object)) = serde_json::to_value(header) else {
-            return Err(TokenFault::Json(Part::Header, JsonFault::NotAnObject));
+            return Err(TokenError::Json(Part::Header, JsonError::NotAnObject));
         };
         Self::from_object(object)
     }
@@ -79,14 +79,14 @@ impl From<&JoseHeader> for Header {
 }
 
 /// Members that change what the token means in a way that is not supported. Presence is enough, whatever the value.
-const REFUSED: [(&str, TokenFault); 4] = [
-    ("crit", TokenFault::CriticalExtension),
-    ("b64", TokenFault::UnencodedPayload),
-    ("zip", TokenFault::CompressedPayload),
-    ("enc", TokenFault::EncryptedPayload),
+const REFUSED: [(&str, TokenError); 4] = [
+    ("crit", TokenError::CriticalExtension),
+    ("b64", TokenError::UnencodedPayload),
+    ("zip", TokenError::CompressedPayload),
+    ("enc", TokenError::EncryptedPayload),
 ];
 
-fn text(object: &mut Map<String, Value>, name: &str, otherwise: TokenFault) -> Result<Option<String>, TokenFault> {
+fn text(object: &mut Map<String, Value>, name: &str, otherwise: TokenError) -> Result<Option<String>, TokenError> {
     match object.remove(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -100,10 +100,10 @@ mod tests {
 
     use super::{Header, JoseHeader, KeyId};
     use crate::jose::algorithm::Algorithm;
-    use crate::jose::fault::TokenFault;
+    use crate::jose::error::TokenError;
     use crate::jose::key_id::MAX_KEY_ID_BYTES;
 
-    fn read(header: Value) -> Result<JoseHeader, TokenFault> {
+    fn read(header: Value) -> Result<JoseHeader, TokenError> {
         let Value::Object(object) = header else { panic!("a header is an object") };
         JoseHeader::from_object(object)
     }
@@ -150,13 +150,13 @@ mod tests {
 
     #[test]
     fn alg_is_one_exact_name() {
-        assert_eq!(read(json!({})), Err(TokenFault::AlgorithmMissing));
-        assert_eq!(read(json!({"Alg": "RS256"})), Err(TokenFault::AlgorithmMissing));
+        assert_eq!(read(json!({})), Err(TokenError::AlgorithmMissing));
+        assert_eq!(read(json!({"Alg": "RS256"})), Err(TokenError::AlgorithmMissing));
         for value in [json!({"name": "RS256"}), json!(["RS256"]), json!(null), json!(256), json!(true)] {
-            assert_eq!(read(json!({"alg": value})), Err(TokenFault::AlgorithmNotText));
+            assert_eq!(read(json!({"alg": value})), Err(TokenError::AlgorithmNotText));
         }
         for name in ["none", "None", "NONE", "nOnE", "", "ES512", "ES256K", "EDDSA", "rs256", "RS256 ", "RS256\u{0}"] {
-            assert_eq!(read(json!({"alg": name})), Err(TokenFault::AlgorithmUnknown), "{name}");
+            assert_eq!(read(json!({"alg": name})), Err(TokenError::AlgorithmUnknown), "{name}");
         }
     }
 
@@ -176,12 +176,12 @@ mod tests {
             JoseHeader::try_from(&header)
         };
         assert!(with(|header| header.jku = Some("https://evil.example".to_owned())).is_ok());
-        let refused: [(Change, TokenFault); 5] = [
-            (|header| header.crit = Some(Vec::new()), TokenFault::CriticalExtension),
-            (|header| header.extras.insert("b64", true), TokenFault::UnencodedPayload),
-            (|header| header.extras.insert("zip", "DEF"), TokenFault::CompressedPayload),
-            (|header| header.extras.insert("enc", "A256GCM"), TokenFault::EncryptedPayload),
-            (|header| header.kid = Some("k".repeat(MAX_KEY_ID_BYTES + 1)), TokenFault::KeyIdTooLong),
+        let refused: [(Change, TokenError); 5] = [
+            (|header| header.crit = Some(Vec::new()), TokenError::CriticalExtension),
+            (|header| header.extras.insert("b64", true), TokenError::UnencodedPayload),
+            (|header| header.extras.insert("zip", "DEF"), TokenError::CompressedPayload),
+            (|header| header.extras.insert("enc", "A256GCM"), TokenError::EncryptedPayload),
+            (|header| header.kid = Some("k".repeat(MAX_KEY_ID_BYTES + 1)), TokenError::KeyIdTooLong),
         ];
         for (change, fault) in refused {
             assert_eq!(with(change), Err(fault));
@@ -191,12 +191,12 @@ mod tests {
     #[test]
     fn kid_and_typ_are_strings() {
         for value in [json!(null), json!(1), json!(["a"]), json!({"a": "b"}), json!(false)] {
-            assert_eq!(read(json!({"alg": "RS256", "kid": value})), Err(TokenFault::KeyIdNotText));
-            assert_eq!(read(json!({"alg": "RS256", "typ": value})), Err(TokenFault::TypeNotText));
+            assert_eq!(read(json!({"alg": "RS256", "kid": value})), Err(TokenError::KeyIdNotText));
+            assert_eq!(read(json!({"alg": "RS256", "typ": value})), Err(TokenError::TypeNotText));
         }
         let of_size = |size| read(json!({"alg": "RS256", "kid": "k".repeat(size)}));
         assert!(of_size(MAX_KEY_ID_BYTES).is_ok());
-        assert_eq!(of_size(MAX_KEY_ID_BYTES + 1), Err(TokenFault::KeyIdTooLong));
-        assert_eq!(of_size(8 * 1024), Err(TokenFault::KeyIdTooLong));
+        assert_eq!(of_size(MAX_KEY_ID_BYTES + 1), Err(TokenError::KeyIdTooLong));
+        assert_eq!(of_size(8 * 1024), Err(TokenError::KeyIdTooLong));
     }
 }

@@ -13,7 +13,7 @@ const MAX_DEPTH: u8 = 32;
 
 /// Why bytes are not a strict JSON object. Each text continues the name of what was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum JsonFault {
+pub enum JsonError {
     /// Invalid UTF-8, surrogates written as bytes included (RFC 8259 §8.1).
     #[error("is not UTF-8")]
     NotUtf8,
@@ -32,7 +32,7 @@ pub enum JsonFault {
 }
 
 #[cfg(test)]
-impl JsonFault {
+impl JsonError {
     pub(super) const ALL: [Self; 5] =
         [Self::NotUtf8, Self::Syntax, Self::NotAnObject, Self::DuplicateName, Self::TooDeep];
 }
@@ -41,12 +41,12 @@ impl JsonFault {
 /// hands a number on asks [`is_beyond_64_bits`].
 ///
 /// # Errors
-/// The first [`JsonFault`] found; whether a fault in the grammar or one of ours comes first depends on their place.
-pub(super) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
+/// The first [`JsonError`] found; whether a fault in the grammar or one of ours comes first depends on their place.
+pub(super) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     match read_json(bytes)? {
         Value::Object(object) => Ok(object),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(JsonFault::NotAnObject)
+            Err(JsonError::NotAnObject)
         }
     }
 }
@@ -54,14 +54,14 @@ pub(super) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault>
 /// Reads `bytes` as one JSON value of any kind that every reader reads alike: no name twice, and no more than 32 levels.
 ///
 /// # Errors
-/// The first [`JsonFault`] found, which is never [`JsonFault::NotAnObject`].
-pub fn read_json(bytes: &[u8]) -> Result<Value, JsonFault> {
-    let text = std::str::from_utf8(bytes).map_err(|_| JsonFault::NotUtf8)?;
-    let fault = Cell::new(JsonFault::Syntax);
+/// The first [`JsonError`] found, which is never [`JsonError::NotAnObject`].
+pub fn read_json(bytes: &[u8]) -> Result<Value, JsonError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::NotUtf8)?;
+    let fault = Cell::new(JsonError::Syntax);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let strict = Strict { fault: &fault, levels_left: MAX_DEPTH };
     let value = strict.deserialize(&mut deserializer).map_err(|_| fault.get())?;
-    deserializer.end().map_err(|_| JsonFault::Syntax)?;
+    deserializer.end().map_err(|_| JsonError::Syntax)?;
     Ok(value)
 }
 
@@ -88,12 +88,12 @@ pub fn holds_beyond_64_bits(value: &Value) -> bool {
 /// Builds a [`Value`]. `serde_json` errors carry text only, so our own faults leave through `fault`.
 #[derive(Clone, Copy)]
 struct Strict<'a> {
-    fault: &'a Cell<JsonFault>,
+    fault: &'a Cell<JsonError>,
     levels_left: u8,
 }
 
 impl Strict<'_> {
-    fn refuse<E: serde::de::Error>(self, fault: JsonFault) -> E {
+    fn refuse<E: serde::de::Error>(self, fault: JsonError) -> E {
         self.fault.set(fault);
         E::custom(fault)
     }
@@ -102,7 +102,7 @@ impl Strict<'_> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         match self.levels_left.checked_sub(1) {
             Some(levels_left) => Ok(Self { levels_left, ..self }),
-            None => Err(self.refuse(JsonFault::TooDeep)),
+            None => Err(self.refuse(JsonError::TooDeep)),
         }
     }
 }
@@ -139,7 +139,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| self.refuse(JsonFault::Syntax))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| self.refuse(JsonError::Syntax))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -168,7 +168,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
                 Entry::Vacant(member) => {
                     member.insert(members.next_value_seed(inner)?);
                 }
-                Entry::Occupied(_) => return Err(self.refuse(JsonFault::DuplicateName)),
+                Entry::Occupied(_) => return Err(self.refuse(JsonError::DuplicateName)),
             }
         }
         Ok(Value::Object(object))

@@ -11,14 +11,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::Jwk;
 use serde_json::{Map, Value};
 
-use crate::jose::algorithm::{Algorithm, Family};
+use crate::jose::algorithm::{Algorithm, KeyType};
 use crate::jose::key::{Curve, PublicKey, VerificationKey};
-use crate::jose::key_fault::KeyFault;
+use crate::jose::key_error::KeyError;
 use crate::jose::key_id::{KeyId, MAX_KEY_ID_BYTES};
 
 /// Why a JWK is not a key that tokens are verified with. No text shows more of it than a short word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum JwkFault {
+pub enum JwkError {
     /// Not an object at all.
     #[error("the key is not a JSON object")]
     NotAnObject,
@@ -57,13 +57,13 @@ pub enum JwkFault {
     },
     /// A `kty` that nothing here is checked with.
     #[error("the key's `kty` is {0}, and `RSA`, `EC` or `OKP` is needed")]
-    UnknownType(Word),
+    UnknownType(SafeToken),
     /// A `crv` that nothing here is checked with.
     #[error("the key's `crv` is {0}, and `P-256` or `P-384` (`EC`) or `Ed25519` (`OKP`) is needed")]
-    UnknownCurve(Word),
+    UnknownCurve(SafeToken),
     /// `use` is something else than `sig` (RFC 7517 §4.2).
     #[error("the key's `use` is {0}, and tokens are verified with keys for `sig` only")]
-    OtherUse(Word),
+    OtherUse(SafeToken),
     /// `key_ops` of another JSON type (RFC 7517 §4.3).
     #[error("the key's `key_ops` is not an array of strings")]
     OperationsMistyped,
@@ -72,36 +72,36 @@ pub enum JwkFault {
     OtherOperations,
     /// `alg` is none of the signature algorithms (RFC 7517 §4.4).
     #[error("the key's `alg` is {0}, which is not a supported signature algorithm")]
-    UnknownAlgorithm(Word),
+    UnknownAlgorithm(SafeToken),
     /// `alg` needs a key of another kind.
     #[error("the key's `alg` is {}, which a key of type {} does not serve", algorithm.name(), family.name())]
     AlgorithmMisfit {
         /// What `alg` says.
         algorithm: Algorithm,
         /// What the key is.
-        family: Family,
+        family: KeyType,
     },
     /// A `kid` that no token could name.
     #[error("the key's `kid` is longer than {MAX_KEY_ID_BYTES} bytes")]
     KeyIdTooLong,
     /// The key itself is not good enough.
     #[error(transparent)]
-    Key(#[from] KeyFault),
+    Key(#[from] KeyError),
 }
 
 /// A word that somebody wrote, if it looks like one: at most 16 letters, digits and `-`, `_`, `+` or `.`. What is longer could
 /// be content in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word(Option<Box<str>>);
+pub struct SafeToken(Option<Box<str>>);
 
-impl Word {
+impl SafeToken {
     fn new(text: &str) -> Self {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+.".contains(&byte);
         Self(((1..=16).contains(&text.len()) && text.bytes().all(plain)).then(|| text.into()))
     }
 }
 
-impl fmt::Display for Word {
+impl fmt::Display for SafeToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(word) => write!(f, "`{word}`"),
@@ -117,38 +117,38 @@ impl VerificationKey {
     /// Reads a public key from a JWK. A private one is refused, whatever else it says.
     ///
     /// # Errors
-    /// The first [`JwkFault`] found.
-    pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, JwkFault> {
+    /// The first [`JwkError`] found.
+    pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, JwkError> {
         let kind = text(jwk, "kty");
         // Before all else, so that a secret that got out is told as that.
         if kind == Ok(Some("oct")) {
-            return Err(JwkFault::Symmetric);
+            return Err(JwkError::Symmetric);
         }
         if let Some(member) = PRIVATE.into_iter().find(|member| jwk.contains_key(*member)) {
-            return Err(JwkFault::Private(member));
+            return Err(JwkError::Private(member));
         }
         check_use(jwk)?;
         let algorithm = text(jwk, "alg")?
-            .map(|name| Algorithm::parse(name).ok_or_else(|| JwkFault::UnknownAlgorithm(Word::new(name))))
+            .map(|name| Algorithm::parse(name).ok_or_else(|| JwkError::UnknownAlgorithm(SafeToken::new(name))))
             .transpose()?;
-        let id = text(jwk, "kid")?.map(|id| KeyId::new(id).ok_or(JwkFault::KeyIdTooLong)).transpose()?;
-        let key = match kind?.ok_or(JwkFault::Missing("kty"))? {
+        let id = text(jwk, "kid")?.map(|id| KeyId::new(id).ok_or(JwkError::KeyIdTooLong)).transpose()?;
+        let key = match kind?.ok_or(JwkError::Missing("kty"))? {
             "RSA" => PublicKey::rsa_of(&number(jwk, "n")?, &number(jwk, "e")?)?,
             "EC" => {
                 let name = needed(jwk, "crv")?;
-                let curve = Curve::parse(name).ok_or_else(|| JwkFault::UnknownCurve(Word::new(name)))?;
+                let curve = Curve::parse(name).ok_or_else(|| JwkError::UnknownCurve(SafeToken::new(name)))?;
                 PublicKey::ec_of(curve, &coordinate(jwk, "x", curve)?, &coordinate(jwk, "y", curve)?)?
             }
             "OKP" => match needed(jwk, "crv")? {
                 "Ed25519" => PublicKey::ed25519(&bytes(jwk, "x")?)?,
-                other => return Err(JwkFault::UnknownCurve(Word::new(other))),
+                other => return Err(JwkError::UnknownCurve(SafeToken::new(other))),
             },
-            other => return Err(JwkFault::UnknownType(Word::new(other))),
+            other => return Err(JwkError::UnknownType(SafeToken::new(other))),
         };
         let mut key = Self::from_public(&key)?;
         if let Some(algorithm) = algorithm {
             let family = key.family();
-            key = key.restricted_to(&[algorithm]).map_err(|_| JwkFault::AlgorithmMisfit { algorithm, family })?;
+            key = key.restricted_to(&[algorithm]).map_err(|_| JwkError::AlgorithmMisfit { algorithm, family })?;
         }
         Ok(match id {
             Some(id) => key.with_id(id),
@@ -160,49 +160,49 @@ impl VerificationKey {
 /// The strict reading again, of the members that [`Jwk`] keeps. It drops others when it is read itself, private ones among them: a
 /// JWK that is JSON text is for [`VerificationKey::from_jwk`].
 impl TryFrom<&Jwk> for VerificationKey {
-    type Error = JwkFault;
+    type Error = JwkError;
 
-    fn try_from(jwk: &Jwk) -> Result<Self, JwkFault> {
-        let Ok(Value::Object(jwk)) = serde_json::to_value(jwk) else { return Err(JwkFault::NotAnObject) };
+    fn try_from(jwk: &Jwk) -> Result<Self, JwkError> {
+        let Ok(Value::Object(jwk)) = serde_json::to_value(jwk) else { return Err(JwkError::NotAnObject) };
         Self::from_jwk(&jwk)
     }
 }
 
 /// What the key is published for; a key that says nothing is for everything (RFC 7517 §4.2, §4.3).
-fn check_use(jwk: &Map<String, Value>) -> Result<(), JwkFault> {
+fn check_use(jwk: &Map<String, Value>) -> Result<(), JwkError> {
     if let Some(other) = text(jwk, "use")?.filter(|purpose| *purpose != "sig") {
-        return Err(JwkFault::OtherUse(Word::new(other)));
+        return Err(JwkError::OtherUse(SafeToken::new(other)));
     }
     let Some(operations) = jwk.get("key_ops") else { return Ok(()) };
     let operations: Option<Vec<&str>> = operations.as_array().and_then(|all| all.iter().map(Value::as_str).collect());
-    let operations = operations.ok_or(JwkFault::OperationsMistyped)?;
-    if operations.contains(&"verify") { Ok(()) } else { Err(JwkFault::OtherOperations) }
+    let operations = operations.ok_or(JwkError::OperationsMistyped)?;
+    if operations.contains(&"verify") { Ok(()) } else { Err(JwkError::OtherOperations) }
 }
 
-fn text<'a>(jwk: &'a Map<String, Value>, member: &'static str) -> Result<Option<&'a str>, JwkFault> {
-    jwk.get(member).map(|value| value.as_str().ok_or(JwkFault::NotText(member))).transpose()
+fn text<'a>(jwk: &'a Map<String, Value>, member: &'static str) -> Result<Option<&'a str>, JwkError> {
+    jwk.get(member).map(|value| value.as_str().ok_or(JwkError::NotText(member))).transpose()
 }
 
-fn needed<'a>(jwk: &'a Map<String, Value>, member: &'static str) -> Result<&'a str, JwkFault> {
-    text(jwk, member)?.ok_or(JwkFault::Missing(member))
+fn needed<'a>(jwk: &'a Map<String, Value>, member: &'static str) -> Result<&'a str, JwkError> {
+    text(jwk, member)?.ok_or(JwkError::Missing(member))
 }
 
-fn bytes(jwk: &Map<String, Value>, member: &'static str) -> Result<Vec<u8>, JwkFault> {
-    URL_SAFE_NO_PAD.decode(needed(jwk, member)?).map_err(|_| JwkFault::Encoding(member))
+fn bytes(jwk: &Map<String, Value>, member: &'static str) -> Result<Vec<u8>, JwkError> {
+    URL_SAFE_NO_PAD.decode(needed(jwk, member)?).map_err(|_| JwkError::Encoding(member))
 }
 
 /// One key has one spelling, so that it has one thumbprint.
-fn number(jwk: &Map<String, Value>, member: &'static str) -> Result<Vec<u8>, JwkFault> {
+fn number(jwk: &Map<String, Value>, member: &'static str) -> Result<Vec<u8>, JwkError> {
     let bytes = bytes(jwk, member)?;
-    if bytes.first().is_none_or(|first| *first == 0) { Err(JwkFault::NotShortest(member)) } else { Ok(bytes) }
+    if bytes.first().is_none_or(|first| *first == 0) { Err(JwkError::NotShortest(member)) } else { Ok(bytes) }
 }
 
-fn coordinate(jwk: &Map<String, Value>, member: &'static str, curve: Curve) -> Result<Vec<u8>, JwkFault> {
+fn coordinate(jwk: &Map<String, Value>, member: &'static str, curve: Curve) -> Result<Vec<u8>, JwkError> {
     let (coordinate, needed) = (bytes(jwk, member)?, curve.coordinate_len());
     if coordinate.len() == needed {
         Ok(coordinate)
     } else {
-        Err(JwkFault::CoordinateLength { member, bytes: coordinate.len(), needed })
+        Err(JwkError::CoordinateLength { member, bytes: coordinate.len(), needed })
     }
 }
 

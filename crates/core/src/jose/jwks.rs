@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::jose::json::{JsonFault, read_object};
-use crate::jose::jwk::JwkFault;
+use crate::jose::json::{JsonError, read_object};
+use crate::jose::jwk::JwkError;
 use crate::jose::key::VerificationKey;
 use crate::jose::key_id::KeyId;
 
@@ -23,18 +23,18 @@ pub struct Jwks {
 pub struct SkippedKey {
     position: usize,
     id: Option<KeyId>,
-    fault: JwkFault,
+    fault: JwkError,
 }
 
 /// Why bytes are not a set of keys that could serve.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum JwksFault {
+pub enum JwksError {
     /// More text than is ever read.
     #[error("the key set is longer than {} bytes", Jwks::MAX_BYTES)]
     TooLarge,
     /// Not strict JSON.
     #[error("the key set {0}")]
-    Json(JsonFault),
+    Json(JsonError),
     /// No `keys` (RFC 7517 §5.1).
     #[error("the key set has no `keys`, which is an array of keys")]
     NoKeys,
@@ -61,19 +61,19 @@ impl Jwks {
     /// Reads a set.
     ///
     /// # Errors
-    /// A [`JwksFault`]; also when no key can be used, so that a good set is never replaced by one that verifies nothing.
-    pub fn parse(bytes: &[u8]) -> Result<Self, JwksFault> {
+    /// A [`JwksError`]; also when no key can be used, so that a good set is never replaced by one that verifies nothing.
+    pub fn parse(bytes: &[u8]) -> Result<Self, JwksError> {
         if bytes.len() > Self::MAX_BYTES {
-            return Err(JwksFault::TooLarge);
+            return Err(JwksError::TooLarge);
         }
-        let set = read_object(bytes).map_err(JwksFault::Json)?;
-        let list = set.get("keys").ok_or(JwksFault::NoKeys)?.as_array().ok_or(JwksFault::NotAnArray)?;
+        let set = read_object(bytes).map_err(JwksError::Json)?;
+        let list = set.get("keys").ok_or(JwksError::NoKeys)?.as_array().ok_or(JwksError::NotAnArray)?;
         if list.len() > Self::MAX_KEYS {
-            return Err(JwksFault::TooMany { found: list.len() });
+            return Err(JwksError::TooMany { found: list.len() });
         }
         let (mut keys, mut skipped) = (Vec::new(), Vec::new());
         for (position, value) in list.iter().enumerate() {
-            match value.as_object().ok_or(JwkFault::NotAnObject).and_then(VerificationKey::from_jwk) {
+            match value.as_object().ok_or(JwkError::NotAnObject).and_then(VerificationKey::from_jwk) {
                 Ok(key) => keys.push(key),
                 Err(fault) => {
                     let id = value.get("kid").and_then(Value::as_str).and_then(KeyId::new);
@@ -81,7 +81,7 @@ impl Jwks {
                 }
             }
         }
-        if keys.is_empty() { Err(JwksFault::NoneUsable(skipped)) } else { Ok(Self { keys, skipped }) }
+        if keys.is_empty() { Err(JwksError::NoneUsable(skipped)) } else { Ok(Self { keys, skipped }) }
     }
 
     /// The keys that can be used, and what is wrong with the others.
@@ -94,7 +94,7 @@ impl Jwks {
 impl SkippedKey {
     /// What is wrong with it.
     #[must_use]
-    pub const fn fault(&self) -> &JwkFault {
+    pub const fn fault(&self) -> &JwkError {
         &self.fault
     }
 }

@@ -13,8 +13,8 @@ pub use identity::{Fingerprint, KeyIdentity, Thumbprint};
 pub(super) use public::{Curve, MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey};
 pub use verifier::Verifier;
 
-use crate::jose::algorithm::{Algorithm, Check, Family};
-use crate::jose::key_fault::KeyFault;
+use crate::jose::algorithm::{Algorithm, Check, KeyType};
+use crate::jose::key_error::KeyError;
 use crate::jose::key_id::KeyId;
 use verifier::ParsedKey;
 
@@ -27,7 +27,7 @@ const PEM_BEGIN: &[u8] = b"-----BEGIN";
 /// A public key or a shared secret, parsed once and ready for use.
 pub struct VerificationKey {
     id: Option<KeyId>,
-    family: Family,
+    family: KeyType,
     bits: usize,
     fingerprint: Fingerprint,
     thumbprint: Option<Thumbprint>,
@@ -44,8 +44,8 @@ impl VerificationKey {
     /// names, its issuer and its signature say nothing here, because whoever configured it vouches for it.
     ///
     /// # Errors
-    /// A [`KeyFault`] that names what was found and what is needed, and shows no content.
-    pub fn from_pem(text: &str) -> Result<Self, KeyFault> {
+    /// A [`KeyError`] that names what was found and what is needed, and shows no content.
+    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         Self::from_public(&PublicKey::from_pem(text)?)
     }
 
@@ -53,27 +53,27 @@ impl VerificationKey {
     /// §3.2): one of 32 bytes HS256 only, one of 64 bytes HS256, HS384 and HS512.
     ///
     /// # Errors
-    /// [`KeyFault::SecretTooShort`], or [`KeyFault::SecretIsPem`]: what everybody may read is no secret (RFC 8725 §2.1).
-    pub fn from_secret(secret: &[u8]) -> Result<Self, KeyFault> {
+    /// [`KeyError::SecretTooShort`], or [`KeyError::SecretIsPem`]: what everybody may read is no secret (RFC 8725 §2.1).
+    pub fn from_secret(secret: &[u8]) -> Result<Self, KeyError> {
         if secret.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN) {
-            return Err(KeyFault::SecretIsPem);
+            return Err(KeyError::SecretIsPem);
         }
         if secret.len() < MIN_SECRET_BYTES {
-            return Err(KeyFault::SecretTooShort { bytes: secret.len() });
+            return Err(KeyError::SecretTooShort { bytes: secret.len() });
         }
         let bits = secret.len().saturating_mul(8);
-        let verifiers = Family::Hmac.algorithms().filter_map(|algorithm| match algorithm.check() {
+        let verifiers = KeyType::Hmac.algorithms().filter_map(|algorithm| match algorithm.check() {
             Check::Secret(hash) if hash.tag_len() <= secret.len() => {
                 let key = ParsedKey::Secret(Box::new(hmac::Key::new(hash, secret)));
                 Some(Verifier::new(algorithm, bits, key))
             }
             Check::Secret(_) | Check::Public(_) => None,
         });
-        Ok(Self::new(Family::Hmac, bits, Fingerprint::Secret { bits }, secret, verifiers.collect()))
+        Ok(Self::new(KeyType::Hmac, bits, Fingerprint::Secret { bits }, secret, verifiers.collect()))
     }
 
     /// A public key that was found good.
-    pub(super) fn from_public(key: &PublicKey) -> Result<Self, KeyFault> {
+    pub(super) fn from_public(key: &PublicKey) -> Result<Self, KeyError> {
         let bits = key.bits();
         let verifiers = key.family().algorithms().filter_map(|algorithm| match algorithm.check() {
             Check::Public(check) => {
@@ -88,14 +88,14 @@ impl VerificationKey {
         Ok(made)
     }
 
-    fn new(family: Family, bits: usize, fingerprint: Fingerprint, material: &[u8], verifiers: Vec<Verifier>) -> Self {
+    fn new(family: KeyType, bits: usize, fingerprint: Fingerprint, material: &[u8], verifiers: Vec<Verifier>) -> Self {
         let material = identity::hash(&[family.name().as_bytes(), material]);
         let identity = KeyIdentity::new(&material, None, &[]);
-        Self { id: None, family, bits, fingerprint, thumbprint: None, material, identity, verifiers }.identified()
+        Self { id: None, family, bits, fingerprint, thumbprint: None, material, identity, verifiers }.with_identity()
     }
 
     /// The identity follows from what the key is by now.
-    fn identified(mut self) -> Self {
+    fn with_identity(mut self) -> Self {
         let algorithms: Vec<Algorithm> = self.verifiers.iter().map(Verifier::algorithm).collect();
         self.identity = KeyIdentity::new(&self.material, self.id.as_ref(), &algorithms);
         self
@@ -104,19 +104,19 @@ impl VerificationKey {
     /// The same key with a name, by which tokens can ask for it.
     #[must_use]
     pub fn with_id(self, id: KeyId) -> Self {
-        Self { id: Some(id), ..self }.identified()
+        Self { id: Some(id), ..self }.with_identity()
     }
 
     /// The same key, for these algorithms and no others.
     ///
     /// # Errors
-    /// [`KeyFault::NotServing`] if it could serve none of them.
-    pub fn restricted_to(mut self, algorithms: &[Algorithm]) -> Result<Self, KeyFault> {
+    /// [`KeyError::NotServing`] if it could serve none of them.
+    pub fn restricted_to(mut self, algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         self.verifiers.retain(|verifier| algorithms.contains(&verifier.algorithm()));
         if self.verifiers.is_empty() {
-            return Err(KeyFault::NotServing { family: self.family });
+            return Err(KeyError::NotServing { family: self.family });
         }
-        Ok(self.identified())
+        Ok(self.with_identity())
     }
 
     /// The name by which tokens ask for the key; a key from PEM has none unless it was given one.
@@ -127,7 +127,7 @@ impl VerificationKey {
 
     /// The kind of key.
     #[must_use]
-    pub fn family(&self) -> Family {
+    pub fn family(&self) -> KeyType {
         self.family
     }
 
@@ -157,7 +157,7 @@ impl VerificationKey {
 
     /// Whether both are one key, whatever their names and whatever they are for.
     #[must_use]
-    pub fn is_the_same_as(&self, other: &Self) -> bool {
+    pub fn same_key_material(&self, other: &Self) -> bool {
         self.material == other.material
     }
 

@@ -15,7 +15,7 @@ pub struct KeySet {
 
 /// Why keys don't make a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeySetFault {
+pub enum KeySetError {
     /// More than are kept.
     #[error("there are {found} keys, and an issuer can have at most {}", KeySet::MAX_KEYS)]
     TooMany {
@@ -42,17 +42,17 @@ impl KeySet {
     /// A set of these keys, tried in this order.
     ///
     /// # Errors
-    /// A [`KeySetFault`] that says which bound is not met.
-    pub fn new(keys: Vec<VerificationKey>) -> Result<Self, KeySetFault> {
+    /// A [`KeySetError`] that says which bound is not met.
+    pub fn new(keys: Vec<VerificationKey>) -> Result<Self, KeySetError> {
         let found = keys.len();
         if found > Self::MAX_KEYS {
-            return Err(KeySetFault::TooMany { found });
+            return Err(KeySetError::TooMany { found });
         }
         let unnamed =
             |algorithm: &Algorithm| keys.iter().filter(|key| key.id().is_none() && key.can(*algorithm)).count();
         let found = Algorithm::ALL.iter().map(unnamed).max().unwrap_or_default();
         if found > Self::MAX_TRIED {
-            return Err(KeySetFault::TooManyUnnamed { found });
+            return Err(KeySetError::TooManyUnnamed { found });
         }
         let mut identities: Vec<KeyIdentity> = keys.iter().map(VerificationKey::identity).collect();
         identities.sort_unstable();
@@ -74,7 +74,7 @@ impl KeySet {
 
     /// The keys that a token may mean: without a `kid` all of them, else first those of that name, then those that have none.
     /// `None` if there is no such key, whatever it could do: the token names a key that the set doesn't know.
-    pub(super) fn meant<'a>(&'a self, id: Option<&'a KeyId>) -> Option<impl Iterator<Item = &'a VerificationKey>> {
+    pub(super) fn candidates<'a>(&'a self, id: Option<&'a KeyId>) -> Option<impl Iterator<Item = &'a VerificationKey>> {
         let named = self.keys.iter().filter(move |key| id.is_none() || key.id() == id);
         let unnamed = self.keys.iter().filter(move |key| id.is_some() && key.id().is_none());
         let mut meant = named.chain(unnamed).peekable();

@@ -3,7 +3,7 @@
 
 use pem::PemError;
 
-use crate::jose::key_fault::{KeyFault, Label};
+use crate::jose::key_error::{KeyError, Label};
 
 /// What a block says it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,30 +20,30 @@ pub(super) enum Contents {
 /// what stands around the block, quotes or the words of a tool, is ignored (RFC 7468 §2).
 ///
 /// # Errors
-/// A [`KeyFault`] that says what was found instead of one public block.
-pub(super) fn read(text: &str) -> Result<(Contents, Vec<u8>), KeyFault> {
+/// A [`KeyError`] that says what was found instead of one public block.
+pub(super) fn read(text: &str) -> Result<(Contents, Vec<u8>), KeyError> {
     let line = one_line(text);
     if line.is_empty() {
-        return Err(KeyFault::Empty);
+        return Err(KeyError::Empty);
     }
     // Before all else: whoever pasted a private key must hear of that, not of a missing end line.
     if line.contains("PRIVATE KEY-----") {
-        return Err(KeyFault::PrivateKey);
+        return Err(KeyError::PrivateKey);
     }
     match line.matches("-----BEGIN ").count() {
-        0 => return Err(KeyFault::NoBlock),
+        0 => return Err(KeyError::NoBlock),
         1 => {}
-        found => return Err(KeyFault::SeveralBlocks { found }),
+        found => return Err(KeyError::SeveralBlocks { found }),
     }
     let block = pem::parse(&line).map_err(|error| match error {
-        PemError::InvalidData(_) => KeyFault::NotBase64,
-        _ => KeyFault::Unfinished,
+        PemError::InvalidData(_) => KeyError::NotBase64,
+        _ => KeyError::Unfinished,
     })?;
     let contents = match block.tag() {
         "PUBLIC KEY" => Contents::PublicKey,
         "RSA PUBLIC KEY" => Contents::RsaPublicKey,
         "CERTIFICATE" => Contents::Certificate,
-        other => return Err(KeyFault::OtherLabel { found: Label::new(other) }),
+        other => return Err(KeyError::OtherLabel { found: Label::new(other) }),
     };
     Ok((contents, block.into_contents()))
 }
@@ -58,7 +58,7 @@ pub(super) fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Contents, read};
-    use crate::jose::key_fault::{KeyFault, Label};
+    use crate::jose::key_error::{KeyError, Label};
     use crate::jose::testing::SPKI_PEM;
 
     #[test]
@@ -93,27 +93,27 @@ mod tests {
     fn anything_but_one_public_block_is_named() {
         let private = SPKI_PEM.replace("PUBLIC", "PRIVATE");
         let label = |name: &str| SPKI_PEM.replace("PUBLIC KEY", name);
-        let other = |name: &str| KeyFault::OtherLabel { found: Label::new(name) };
+        let other = |name: &str| KeyError::OtherLabel { found: Label::new(name) };
         for (what, text, expected) in [
-            ("nothing", String::new(), KeyFault::Empty),
-            ("white space", " \n\\n ".to_owned(), KeyFault::Empty),
-            ("a word", "changeme".to_owned(), KeyFault::NoBlock),
-            ("a path", "/etc/modgud/key.pem".to_owned(), KeyFault::NoBlock),
-            ("an OpenSSH key", "ssh-rsa AAAAB3NzaC1yc2E= me".to_owned(), KeyFault::NoBlock),
-            ("a JWK", "{\"kty\":\"RSA\"}".to_owned(), KeyFault::NoBlock),
-            ("a bundle", SPKI_PEM.repeat(3), KeyFault::SeveralBlocks { found: 3 }),
-            ("PKCS#8", private.clone(), KeyFault::PrivateKey),
-            ("PKCS#1 private", label("RSA PRIVATE KEY"), KeyFault::PrivateKey),
-            ("SEC1", label("EC PRIVATE KEY"), KeyFault::PrivateKey),
-            ("encrypted", label("ENCRYPTED PRIVATE KEY"), KeyFault::PrivateKey),
-            ("OpenSSH private", label("OPENSSH PRIVATE KEY"), KeyFault::PrivateKey),
-            ("private, unfinished", private.split_once("-----END").unwrap().0.to_owned(), KeyFault::PrivateKey),
-            ("private and public", format!("{private}{SPKI_PEM}"), KeyFault::PrivateKey),
-            ("no end", SPKI_PEM.split_once("-----END").unwrap().0.to_owned(), KeyFault::Unfinished),
-            ("other end", SPKI_PEM.replace("END PUBLIC", "END RSA PUBLIC"), KeyFault::Unfinished),
-            ("not base64", SPKI_PEM.replace("MIIB", "MI*B"), KeyFault::NotBase64),
-            ("base64url", SPKI_PEM.replace("MIIB", "MI_B"), KeyFault::NotBase64),
-            ("a character lost", SPKI_PEM.replace("MIIB", "MIB"), KeyFault::NotBase64),
+            ("nothing", String::new(), KeyError::Empty),
+            ("white space", " \n\\n ".to_owned(), KeyError::Empty),
+            ("a word", "changeme".to_owned(), KeyError::NoBlock),
+            ("a path", "/etc/modgud/key.pem".to_owned(), KeyError::NoBlock),
+            ("an OpenSSH key", "ssh-rsa AAAAB3NzaC1yc2E= me".to_owned(), KeyError::NoBlock),
+            ("a JWK", "{\"kty\":\"RSA\"}".to_owned(), KeyError::NoBlock),
+            ("a bundle", SPKI_PEM.repeat(3), KeyError::SeveralBlocks { found: 3 }),
+            ("PKCS#8", private.clone(), KeyError::PrivateKey),
+            ("PKCS#1 private", label("RSA PRIVATE KEY"), KeyError::PrivateKey),
+            ("SEC1", label("EC PRIVATE KEY"), KeyError::PrivateKey),
+            ("encrypted", label("ENCRYPTED PRIVATE KEY"), KeyError::PrivateKey),
+            ("OpenSSH private", label("OPENSSH PRIVATE KEY"), KeyError::PrivateKey),
+            ("private, unfinished", private.split_once("-----END").unwrap().0.to_owned(), KeyError::PrivateKey),
+            ("private and public", format!("{private}{SPKI_PEM}"), KeyError::PrivateKey),
+            ("no end", SPKI_PEM.split_once("-----END").unwrap().0.to_owned(), KeyError::Unfinished),
+            ("other end", SPKI_PEM.replace("END PUBLIC", "END RSA PUBLIC"), KeyError::Unfinished),
+            ("not base64", SPKI_PEM.replace("MIIB", "MI*B"), KeyError::NotBase64),
+            ("base64url", SPKI_PEM.replace("MIIB", "MI_B"), KeyError::NotBase64),
+            ("a character lost", SPKI_PEM.replace("MIIB", "MIB"), KeyError::NotBase64),
             ("a request", label("CERTIFICATE REQUEST"), other("CERTIFICATE REQUEST")),
             ("parameters", label("EC PARAMETERS"), other("EC PARAMETERS")),
             ("lower case", label("public key"), other("public key")),

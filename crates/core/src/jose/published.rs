@@ -4,25 +4,25 @@
 use jsonwebtoken::jwk::{CommonParameters, Jwk, JwkSet, PublicKeyUse};
 use serde_json::json;
 
-use crate::jose::algorithm::{Algorithm, Family};
+use crate::jose::algorithm::{Algorithm, KeyType};
 use crate::jose::key::{PublicKey, VerificationKey};
-use crate::jose::key_fault::KeyFault;
+use crate::jose::key_error::KeyError;
 use crate::jose::key_id::KeyId;
 
 /// One public key, named by its thumbprint (RFC 7638).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublishedKey {
+pub struct PublicJwk {
     id: KeyId,
     jwk: Jwk,
 }
 
-impl PublishedKey {
+impl PublicJwk {
     /// Reads a public key from PEM, for signatures of `algorithm`; one that `algorithm` does not take, for its own family's, where that
     /// has only one.
     ///
     /// # Errors
-    /// A [`KeyFault`] that names what was found and what is needed; a private key is one.
-    pub fn from_pem(text: &str, algorithm: Algorithm) -> Result<Self, KeyFault> {
+    /// A [`KeyError`] that names what was found and what is needed; a private key is one.
+    pub fn from_pem(text: &str, algorithm: Algorithm) -> Result<Self, KeyError> {
         let key = PublicKey::from_pem(text)?;
         // That it is a point of its curve is found when it is parsed.
         VerificationKey::from_public(&key)?;
@@ -59,7 +59,7 @@ impl PublishedKey {
 }
 
 /// What a key of this family is published for.
-fn served(family: Family, algorithm: Algorithm) -> Option<Algorithm> {
+fn served(family: KeyType, algorithm: Algorithm) -> Option<Algorithm> {
     if algorithm.family() == family {
         return Some(algorithm);
     }
@@ -69,9 +69,9 @@ fn served(family: Family, algorithm: Algorithm) -> Option<Algorithm> {
 
 #[cfg(test)]
 mod tests {
-    use super::PublishedKey;
+    use super::PublicJwk;
     use crate::jose::testing::Signer;
-    use crate::jose::{Algorithm, Jwks, KeyFault, KeySet, UnverifiedToken};
+    use crate::jose::{Algorithm, Jwks, KeyError, KeySet, UnverifiedToken};
     use serde_json::Value;
 
     #[test]
@@ -84,8 +84,8 @@ mod tests {
             (Algorithm::EdDsa, &["alg", "crv", "kid", "kty", "use", "x"]),
         ] {
             let signer = Signer::new(algorithm);
-            let published = PublishedKey::from_pem(&signer.public_pem(), algorithm).unwrap();
-            let set = PublishedKey::set(&[published.clone(), published.clone()]);
+            let published = PublicJwk::from_pem(&signer.public_pem(), algorithm).unwrap();
+            let set = PublicJwk::set(&[published.clone(), published.clone()]);
             let (keys, skipped) = Jwks::parse(set.as_bytes()).unwrap().into_parts();
             assert_eq!((keys.len(), skipped.len()), (1, 0), "{set}");
             assert_eq!(keys[0].id(), Some(published.id()));
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_key_of_another_family_is_for_its_own() {
         let alg = |family, algorithm| {
-            let key = PublishedKey::from_pem(&Signer::new(family).public_pem(), algorithm).unwrap();
+            let key = PublicJwk::from_pem(&Signer::new(family).public_pem(), algorithm).unwrap();
             key.jwk().common.key_algorithm.map(|algorithm| algorithm.to_string())
         };
         assert_eq!(alg(Algorithm::Es256, Algorithm::EdDsa).as_deref(), Some("ES256"));
@@ -114,9 +114,9 @@ mod tests {
     fn neither_a_private_key_nor_a_secret_is_published() {
         for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
             let private = Signer::new(algorithm).key().private_text().unwrap();
-            assert_eq!(PublishedKey::from_pem(private.expose(), algorithm), Err(KeyFault::PrivateKey));
+            assert_eq!(PublicJwk::from_pem(private.expose_secret(), algorithm), Err(KeyError::PrivateKey));
         }
         let secret = Signer::new(Algorithm::Hs256).key().private_text().unwrap();
-        assert_eq!(PublishedKey::from_pem(secret.expose(), Algorithm::Hs256), Err(KeyFault::NoBlock));
+        assert_eq!(PublicJwk::from_pem(secret.expose_secret(), Algorithm::Hs256), Err(KeyError::NoBlock));
     }
 }

@@ -12,7 +12,7 @@ use jsonwebtoken::crypto::JwtSigner;
 use jsonwebtoken::signature::{self, Signer};
 use serde_json::Value;
 
-use crate::jose::algorithm::{Algorithm, Family};
+use crate::jose::algorithm::{Algorithm, KeyType};
 use crate::jose::key::{MAX_RSA_BITS, MIN_RSA_BITS, VerificationKey};
 use crate::jose::key_id::KeyId;
 use private::PrivateKey;
@@ -26,7 +26,7 @@ pub struct SigningKey {
 
 /// Why there is no key, or no signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SigningFault {
+pub enum SigningError {
     /// The text is not a PEM of a private key.
     #[error(
         "not the PEM of a private key of RSA, EC (P-256 or P-384) or Ed25519 in PKCS#8 (`PRIVATE KEY`), PKCS#1 \
@@ -56,7 +56,7 @@ pub enum SigningFault {
     #[error("a key of type {} can't sign with {}", family.name(), algorithm.name())]
     OtherFamily {
         /// What the key is.
-        family: Family,
+        family: KeyType,
         /// What was asked for.
         algorithm: Algorithm,
     },
@@ -69,12 +69,12 @@ pub enum SigningFault {
 }
 
 /// A private key as PEM, or a secret as it is: shown only on purpose.
-pub struct PrivateText(String);
+pub struct SecretString(String);
 
-impl PrivateText {
+impl SecretString {
     /// The text, to be written where only its owner reads it.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub fn expose_secret(&self) -> &str {
         &self.0
     }
 }
@@ -85,9 +85,9 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-impl fmt::Debug for PrivateText {
+impl fmt::Debug for SecretString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PrivateText(…)")
+        f.write_str("SecretString(…)")
     }
 }
 
@@ -95,26 +95,26 @@ impl SigningKey {
     /// A new key: RSA of 2048 bits, or a secret as long as the algorithm's hash, drawn at random and written in base64url.
     ///
     /// # Errors
-    /// [`SigningFault::Library`] when the system gives no random numbers.
-    pub fn generate(algorithm: Algorithm) -> Result<Self, SigningFault> {
+    /// [`SigningError::Library`] when the system gives no random numbers.
+    pub fn generate(algorithm: Algorithm) -> Result<Self, SigningError> {
         Ok(Self { algorithm, id: None, key: PrivateKey::generate(algorithm)? })
     }
 
     /// Reads a private key. It signs with its family's first algorithm: an RSA key with RS256, until it is told another.
     ///
     /// # Errors
-    /// A [`SigningFault`] that says what was found in its place.
-    pub fn from_pem(text: &str) -> Result<Self, SigningFault> {
+    /// A [`SigningError`] that says what was found in its place.
+    pub fn from_pem(text: &str) -> Result<Self, SigningError> {
         let key = PrivateKey::from_pem(text)?;
-        let algorithm = key.family().algorithms().next().ok_or(SigningFault::NotAPrivateKey)?;
+        let algorithm = key.family().algorithms().next().ok_or(SigningError::NotAPrivateKey)?;
         Ok(Self { algorithm, id: None, key })
     }
 
     /// Takes a secret, every byte of it. It signs with HS256 until it is told another algorithm.
     ///
     /// # Errors
-    /// [`SigningFault::SecretTooShort`].
-    pub fn from_secret(secret: &str) -> Result<Self, SigningFault> {
+    /// [`SigningError::SecretTooShort`].
+    pub fn from_secret(secret: &str) -> Result<Self, SigningError> {
         let algorithm = Algorithm::Hs256;
         Ok(Self { algorithm, id: None, key: PrivateKey::from_secret(secret.as_bytes(), algorithm)? })
     }
@@ -122,8 +122,8 @@ impl SigningKey {
     /// The same key, signing with another algorithm of its family.
     ///
     /// # Errors
-    /// [`SigningFault::OtherFamily`], or [`SigningFault::SecretTooShort`] for a longer hash.
-    pub fn with_algorithm(self, algorithm: Algorithm) -> Result<Self, SigningFault> {
+    /// [`SigningError::OtherFamily`], or [`SigningError::SecretTooShort`] for a longer hash.
+    pub fn with_algorithm(self, algorithm: Algorithm) -> Result<Self, SigningError> {
         Ok(Self { algorithm, key: self.key.for_algorithm(algorithm)?, ..self })
     }
 
@@ -142,31 +142,31 @@ impl SigningKey {
     /// The private key as PKCS#8 PEM, or the secret.
     ///
     /// # Errors
-    /// [`SigningFault::Library`] when the library can't encode it.
-    pub fn private_text(&self) -> Result<PrivateText, SigningFault> {
-        self.key.text().map(PrivateText)
+    /// [`SigningError::Library`] when the library can't encode it.
+    pub fn private_text(&self) -> Result<SecretString, SigningError> {
+        self.key.text().map(SecretString)
     }
 
     /// The public key as SPKI PEM, as `JWT_PUBLIC_KEY_RSA_BIFROST` carries it.
     ///
     /// # Errors
-    /// [`SigningFault::NoPublicHalf`] for a secret, [`SigningFault::Library`] when the library can't encode it.
-    pub fn public_pem(&self) -> Result<String, SigningFault> {
+    /// [`SigningError::NoPublicHalf`] for a secret, [`SigningError::Library`] when the library can't encode it.
+    pub fn public_pem(&self) -> Result<String, SigningError> {
         self.key.public_pem()
     }
 
     /// What verifies its tokens, under its name and with its algorithm only.
     ///
     /// # Errors
-    /// [`SigningFault::Library`] when the library can't encode the key, or makes one that is refused.
-    pub fn verification_key(&self) -> Result<VerificationKey, SigningFault> {
+    /// [`SigningError::Library`] when the library can't encode the key, or makes one that is refused.
+    pub fn verification_key(&self) -> Result<VerificationKey, SigningError> {
         let key = match &self.key {
             PrivateKey::Secret(secret, _) => VerificationKey::from_secret(secret.as_bytes()),
             PrivateKey::Rsa(_) | PrivateKey::Ec(_) | PrivateKey::Ed25519(_) => {
                 VerificationKey::from_pem(&self.public_pem()?)
             }
         };
-        let key = key.and_then(|key| key.restricted_to(&[self.algorithm])).map_err(|_| SigningFault::Library)?;
+        let key = key.and_then(|key| key.restricted_to(&[self.algorithm])).map_err(|_| SigningError::Library)?;
         Ok(match &self.id {
             Some(id) => key.with_id(id.clone()),
             None => key,
@@ -177,8 +177,8 @@ impl SigningKey {
     /// this key's algorithm and, if the key has one, its `kid`.
     ///
     /// # Errors
-    /// [`SigningFault::Library`] when the library gives no signature.
-    pub fn sign(&self, claims: &[(String, Value)]) -> Result<String, SigningFault> {
+    /// [`SigningError::Library`] when the library gives no signature.
+    pub fn sign(&self, claims: &[(String, Value)]) -> Result<String, SigningError> {
         let members: Vec<String> =
             claims.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
         self.sign_claims(&format!("{{{}}}", members.join(",")))
@@ -187,20 +187,20 @@ impl SigningKey {
     /// The same for claims that are JSON text already.
     ///
     /// # Errors
-    /// [`SigningFault::Library`] when the library gives no signature.
-    pub fn sign_claims(&self, claims: &str) -> Result<String, SigningFault> {
+    /// [`SigningError::Library`] when the library gives no signature.
+    pub fn sign_claims(&self, claims: &str) -> Result<String, SigningError> {
         let kid = self.id.as_ref().map(|id| id.as_str().to_owned());
         let header = Header { kid, ..Header::new(self.algorithm.into()) };
-        self.sign_raw(&serde_json::to_string(&header).map_err(|_| SigningFault::Library)?, claims)
+        self.sign_raw(&serde_json::to_string(&header).map_err(|_| SigningError::Library)?, claims)
     }
 
     /// A token of this header and these claims, whatever they are: for tests of what is refused.
     ///
     /// # Errors
-    /// [`SigningFault::Library`] when the library gives no signature.
-    pub fn sign_raw(&self, header: &str, claims: &str) -> Result<String, SigningFault> {
+    /// [`SigningError::Library`] when the library gives no signature.
+    pub fn sign_raw(&self, header: &str, claims: &str) -> Result<String, SigningError> {
         let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-        let signature = self.try_sign(input.as_bytes()).map_err(|_| SigningFault::Library)?;
+        let signature = self.try_sign(input.as_bytes()).map_err(|_| SigningError::Library)?;
         Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 }

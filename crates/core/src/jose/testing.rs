@@ -31,7 +31,7 @@ impl Signer {
     /// The same key with another algorithm of its family.
     pub(crate) fn with(&self, algorithm: Algorithm) -> Self {
         let text = self.0.private_text().unwrap();
-        let key = SigningKey::from_pem(text.expose()).or_else(|_| SigningKey::from_secret(text.expose()));
+        let key = SigningKey::from_pem(text.expose_secret()).or_else(|_| SigningKey::from_secret(text.expose_secret()));
         Self(key.unwrap().with_algorithm(algorithm).unwrap())
     }
 

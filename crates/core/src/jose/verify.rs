@@ -8,7 +8,7 @@ use jsonwebtoken::signature::Verifier as _;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::{Claims, NumericDate};
 use crate::jose::compact::CompactToken;
-use crate::jose::fault::{Part, TokenFault};
+use crate::jose::error::{Part, TokenError};
 use crate::jose::header::JoseHeader;
 use crate::jose::json::read_object;
 use crate::jose::key::KeyIdentity;
@@ -29,12 +29,12 @@ impl<'a> UnverifiedToken<'a> {
     /// Parses a compact JWS whose header and payload are strict JSON objects. No cryptography yet.
     ///
     /// # Errors
-    /// A [`TokenFault`] of any kind but those of the signature.
-    pub fn parse(token: &'a str) -> Result<Self, TokenFault> {
+    /// A [`TokenError`] of any kind but those of the signature.
+    pub fn parse(token: &'a str) -> Result<Self, TokenError> {
         let compact = CompactToken::parse(token)?;
-        let header = read_object(compact.header()).map_err(|fault| TokenFault::Json(Part::Header, fault))?;
+        let header = read_object(compact.header()).map_err(|fault| TokenError::Json(Part::Header, fault))?;
         let header = JoseHeader::from_object(header)?;
-        let claims = read_object(compact.payload()).map_err(|fault| TokenFault::Json(Part::Payload, fault))?;
+        let claims = read_object(compact.payload()).map_err(|fault| TokenError::Json(Part::Payload, fault))?;
         let (signing_input, signature) = compact.into_signed();
         Ok(Self { len: token.len(), signing_input, signature, header, claims: Claims::new(claims) })
     }
@@ -68,10 +68,10 @@ impl<'a> UnverifiedToken<'a> {
     /// those of [`claimed_issuer`](Self::claimed_issuer), and `allowed` the algorithms of the same issuer (RFC 8725 §3.1).
     ///
     /// # Errors
-    /// The algorithm is looked at first ([`TokenFault::AlgorithmNotAllowed`]), then which keys there are
-    /// ([`TokenFault::KeyUnknown`], [`TokenFault::KeyUnfit`]), then the signature ([`TokenFault::SignatureLength`],
-    /// [`TokenFault::SignatureMismatch`]).
-    pub fn verify(self, keys: &KeySet, allowed: &[Algorithm]) -> Result<VerifiedToken, TokenFault> {
+    /// The algorithm is looked at first ([`TokenError::AlgorithmNotAllowed`]), then which keys there are
+    /// ([`TokenError::KeyUnknown`], [`TokenError::KeyUnfit`]), then the signature ([`TokenError::SignatureLength`],
+    /// [`TokenError::SignatureMismatch`]).
+    pub fn verify(self, keys: &KeySet, allowed: &[Algorithm]) -> Result<VerifiedToken, TokenError> {
         self.verify_by_any(std::iter::once(keys), allowed)
     }
 
@@ -83,30 +83,30 @@ impl<'a> UnverifiedToken<'a> {
         self,
         sets: impl IntoIterator<Item = &'k KeySet>,
         allowed: &[Algorithm],
-    ) -> Result<VerifiedToken, TokenFault> {
-        let mut fault = TokenFault::KeyUnknown;
+    ) -> Result<VerifiedToken, TokenError> {
+        let mut fault = TokenError::KeyUnknown;
         for keys in sets {
-            match self.prove(keys, allowed) {
+            match self.verify_signature(keys, allowed) {
                 Ok(key) => return Ok(VerifiedToken { header: self.header, claims: self.claims, key }),
-                Err(found) => fault = further(fault, found),
+                Err(found) => fault = more_specific(fault, found),
             }
         }
         Err(fault)
     }
 
     /// The key that verifies the signature.
-    fn prove(&self, keys: &KeySet, allowed: &[Algorithm]) -> Result<KeyIdentity, TokenFault> {
+    fn verify_signature(&self, keys: &KeySet, allowed: &[Algorithm]) -> Result<KeyIdentity, TokenError> {
         let algorithm = self.header.algorithm();
         if !allowed.contains(&algorithm) {
-            return Err(TokenFault::AlgorithmNotAllowed);
+            return Err(TokenError::AlgorithmNotAllowed);
         }
-        let meant = keys.meant(self.header.key_id()).ok_or(TokenFault::KeyUnknown)?;
-        let mut fault = TokenFault::KeyUnfit;
+        let meant = keys.candidates(self.header.key_id()).ok_or(TokenError::KeyUnknown)?;
+        let mut fault = TokenError::KeyUnfit;
         let mut tries = 0..KeySet::MAX_TRIED;
         for (key, verifier) in meant.filter_map(|key| Some((key, key.verifier(algorithm)?))) {
             if verifier.signature_len() != self.signature.len() {
-                if fault == TokenFault::KeyUnfit {
-                    fault = TokenFault::SignatureLength;
+                if fault == TokenError::KeyUnfit {
+                    fault = TokenError::SignatureLength;
                 }
                 continue;
             }
@@ -116,18 +116,18 @@ impl<'a> UnverifiedToken<'a> {
             if verifier.verify(self.signing_input.as_bytes(), &self.signature).is_ok() {
                 return Ok(key.identity());
             }
-            fault = TokenFault::SignatureMismatch;
+            fault = TokenError::SignatureMismatch;
         }
         Err(fault)
     }
 }
 
 /// Of two faults of one token with two sets of keys, the one that says more.
-fn further(one: TokenFault, other: TokenFault) -> TokenFault {
-    const ORDER: [TokenFault; 4] =
-        [TokenFault::SignatureMismatch, TokenFault::SignatureLength, TokenFault::KeyUnfit, TokenFault::KeyUnknown];
+fn more_specific(one: TokenError, other: TokenError) -> TokenError {
+    const ORDER: [TokenError; 4] =
+        [TokenError::SignatureMismatch, TokenError::SignatureLength, TokenError::KeyUnfit, TokenError::KeyUnknown];
     // What is not in the order is the same for every set.
-    let place = |fault: &TokenFault| ORDER.iter().position(|known| known == fault);
+    let place = |fault: &TokenError| ORDER.iter().position(|known| known == fault);
     if place(&one) < place(&other) { one } else { other }
 }
 

@@ -12,25 +12,25 @@ pub struct ClaimPath(Vec<Box<str>>);
 /// The text or list is no way to a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a claim is named like `sub` or `realm_access.roles`, or by a list of such names; none of them is empty")]
-pub struct ClaimPathFault;
+pub struct ClaimPathError;
 
 impl ClaimPath {
     /// Reads `a.b.c`.
     ///
     /// # Errors
-    /// [`ClaimPathFault`] when a name is empty.
-    pub fn parse(text: &str) -> Result<Self, ClaimPathFault> {
+    /// [`ClaimPathError`] when a name is empty.
+    pub fn parse(text: &str) -> Result<Self, ClaimPathError> {
         Self::of(text.split('.'))
     }
 
     /// Takes the names as they are, dots and all.
     ///
     /// # Errors
-    /// [`ClaimPathFault`] when there is no name, or an empty one.
-    pub fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, ClaimPathFault> {
+    /// [`ClaimPathError`] when there is no name, or an empty one.
+    pub fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, ClaimPathError> {
         let names: Vec<Box<str>> = names.into_iter().map(Into::into).collect();
         let good = !names.is_empty() && names.iter().all(|name| !name.is_empty());
-        if good { Ok(Self(names)) } else { Err(ClaimPathFault) }
+        if good { Ok(Self(names)) } else { Err(ClaimPathError) }
     }
 
     /// The name of the claim at the top.
@@ -58,12 +58,12 @@ impl ClaimPath {
     ///
     /// # Errors
     /// The path's own fault, when something else stands there or on the way: nothing is replaced.
-    pub(crate) fn put(&self, claims: &mut Map<String, Value>, text: &str) -> Result<(), ClaimPathFault> {
-        let (last, way) = self.0.split_last().ok_or(ClaimPathFault)?;
+    pub(crate) fn put(&self, claims: &mut Map<String, Value>, text: &str) -> Result<(), ClaimPathError> {
+        let (last, way) = self.0.split_last().ok_or(ClaimPathError)?;
         let mut object = claims;
         for name in way {
             let next = object.entry(&**name).or_insert_with(|| Value::Object(Map::new()));
-            object = next.as_object_mut().ok_or(ClaimPathFault)?;
+            object = next.as_object_mut().ok_or(ClaimPathError)?;
         }
         match object.get(&**last) {
             None => {
@@ -71,7 +71,7 @@ impl ClaimPath {
                 Ok(())
             }
             Some(there) if there.as_str() == Some(text) => Ok(()),
-            Some(_) => Err(ClaimPathFault),
+            Some(_) => Err(ClaimPathError),
         }
     }
 
@@ -107,13 +107,13 @@ impl fmt::Display for ClaimPath {
 
 #[cfg(test)]
 mod tests {
-    use super::{ClaimPath, ClaimPathFault};
+    use super::{ClaimPath, ClaimPathError};
     use crate::jose::Claims;
     use serde_json::json;
 
     #[test]
     fn a_path_leads_through_objects_only() {
-        let claims = Claims::of_json(json!({
+        let claims = Claims::from_json(json!({
             "sub": "u", "realm_access": {"roles": ["a"], "n": null}, "a.b": 1, "list": [{"x": 1}], "https://example.com/org": "o"
         }));
         let find = |text: &str| ClaimPath::parse(text).unwrap().find(&claims).cloned();
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_on_the_way_and_no_object_is_found() {
-        let claims = Claims::of_json(json!({"a": {"b": [{"c": 1}], "n": null, "o": {}}, "t": "x"}));
+        let claims = Claims::from_json(json!({"a": {"b": [{"c": 1}], "n": null, "o": {}}, "t": "x"}));
         let found = |text: &str| {
             let (path, value) = ClaimPath::parse(text).unwrap().obstacle(&claims)?;
             Some((path.to_string(), value.clone()))
@@ -159,10 +159,10 @@ mod tests {
     #[test]
     fn no_name_is_empty() {
         for text in ["", ".", "a.", ".a", "a..b"] {
-            assert_eq!(ClaimPath::parse(text), Err(ClaimPathFault), "{text:?}");
+            assert_eq!(ClaimPath::parse(text), Err(ClaimPathError), "{text:?}");
         }
-        assert_eq!(ClaimPath::of([]), Err(ClaimPathFault));
-        assert_eq!(ClaimPath::of(["a", ""]), Err(ClaimPathFault));
+        assert_eq!(ClaimPath::of([]), Err(ClaimPathError));
+        assert_eq!(ClaimPath::of(["a", ""]), Err(ClaimPathError));
         assert_eq!(ClaimPath::of(["a", "b"]).unwrap().to_string(), "a.b");
     }
 }

@@ -1,21 +1,21 @@
 //! The identity correlation: who did something in a process engine, for whom, and when, as a header that the engine's workers can
 //! verify once the process is known. Written by us or not there, as every identity header is. Owns no other header.
 
+mod field;
 mod impersonation;
 mod instance;
 mod json_body;
-mod part;
 mod signed;
 
-pub use impersonation::{BodyFault, Impersonation, ImpersonationSource};
+pub use field::{CorrelationField, PartError};
+pub use impersonation::{BodyError, Impersonation, ImpersonationSource};
 pub use instance::{InstanceSources, PARAMETER};
-pub use json_body::MediaTypeFault;
-pub use part::{Part, PartFault};
-pub use signed::{IdentityCorrelation, ReadFault, SigningSecret, VerifyFault};
+pub use json_body::MediaTypeError;
+pub use signed::{IdentityCorrelation, ReadError, SigningSecret, VerifyError};
 
 use super::Mutations;
-use crate::authz::{Caller, Grant};
-use crate::http::header::{HeaderName, HeaderText, same_to_a_server};
+use crate::authz::{Caller, Permit};
+use crate::http::header::{HeaderName, HeaderText, folds_to_same_name};
 use crate::http::request::Request;
 use crate::principal::{ClaimPath, Principal};
 use crate::reason::Reason;
@@ -42,9 +42,9 @@ pub struct Correlation {
 
 /// What became of a correlation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Correlated {
+pub enum CorrelationOutcome {
     /// There is none: nobody is known.
-    Nobody,
+    Anonymous,
     /// It is written without a signature, since no process instance is named, or there is nothing to sign with.
     Unsigned,
     /// It is written and signed.
@@ -53,24 +53,24 @@ pub enum Correlated {
 
 /// Why a request can't be handed on with a correlation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CorrelationFault {
+pub enum CorrelationError {
     /// A claim that can't be a part of one.
     #[error("the claim `{claim}` {fault}, and so can't stand in a correlation")]
     Claim {
         /// The claim.
         claim: Box<str>,
         /// What is wrong with it.
-        fault: PartFault,
+        fault: PartError,
     },
     /// All of them together are more than a header holds.
     #[error("the correlation is longer than a header may be")]
     TooLong,
     /// The body that may name somebody else.
     #[error(transparent)]
-    Body(#[from] BodyFault),
+    Body(#[from] BodyError),
     /// The value for which the caller wants to act.
     #[error("what the caller wants to act for {0}")]
-    Impersonated(PartFault),
+    Impersonated(PartError),
     /// The query has the member of the body that says for whom the caller acts, or a name that some server could take for it.
     #[error("the query has a parameter that some services read instead of the body's member for whom the caller acts")]
     ImpersonatedInQuery,
@@ -79,13 +79,13 @@ pub enum CorrelationFault {
     NotEntitled(Box<str>),
     /// The process instance.
     #[error("the process instance's id {0}")]
-    Instance(PartFault),
+    Instance(PartError),
     /// One place names another process instance than the other, or one place names two.
     #[error("more than one process instance is named")]
     Instances,
 }
 
-impl CorrelationFault {
+impl CorrelationError {
     /// The reason that this fault is told as.
     #[must_use]
     pub const fn reason(&self) -> Reason {
@@ -104,14 +104,14 @@ impl Correlation {
     /// Writes the correlation of whoever was let through, and takes out whatever a client sends under its name.
     ///
     /// # Errors
-    /// [`CorrelationFault`] when something that would be signed can be read in two ways, or may not be.
+    /// [`CorrelationError`] when something that would be signed can be read in two ways, or may not be.
     pub fn write(
         &self,
-        grant: &Grant,
+        grant: &Permit,
         request: &Request<'_>,
         now: Timestamp,
         mutations: &mut Mutations,
-    ) -> Result<Correlated, CorrelationFault> {
+    ) -> Result<CorrelationOutcome, CorrelationError> {
         let made = match grant.caller() {
             Caller::Anonymous => None,
             Caller::Known(principal) => Some(self.make(principal, request, now)?),
@@ -120,7 +120,7 @@ impl Correlation {
         let asked = self.impersonation.as_ref().and_then(|impersonation| impersonation.source.header());
         let ours = || std::iter::once(&self.header).chain(asked);
         let sent = request.headers.iter().map(|field| field.name);
-        let sent = sent.filter(|name| ours().any(|ours| same_to_a_server(ours.bytes(), name)));
+        let sent = sent.filter(|name| ours().any(|ours| folds_to_same_name(ours.bytes(), name)));
         let sent = sent.map(|name| Bytes::from(name.to_ascii_lowercase()));
         // Its own header is removed in any case, as identity headers are.
         for name in sent.chain(std::iter::once(self.header.bytes().clone())) {
@@ -128,12 +128,12 @@ impl Correlation {
                 mutations.remove.push(name);
             }
         }
-        let Some(correlation) = made else { return Ok(Correlated::Nobody) };
-        let text = HeaderText::parse(&correlation.to_json()).map_err(|_| CorrelationFault::TooLong)?;
+        let Some(correlation) = made else { return Ok(CorrelationOutcome::Anonymous) };
+        let text = HeaderText::parse(&correlation.to_json()).map_err(|_| CorrelationError::TooLong)?;
         // Envoy would remove what stands in both lists.
         mutations.remove.retain(|name| name != self.header.bytes());
         mutations.set.push((self.header.clone(), text));
-        Ok(if correlation.is_signed() { Correlated::Signed } else { Correlated::Unsigned })
+        Ok(if correlation.is_signed() { CorrelationOutcome::Signed } else { CorrelationOutcome::Unsigned })
     }
 
     fn make(
@@ -141,14 +141,14 @@ impl Correlation {
         principal: &Principal,
         request: &Request<'_>,
         now: Timestamp,
-    ) -> Result<IdentityCorrelation, CorrelationFault> {
+    ) -> Result<IdentityCorrelation, CorrelationError> {
         let part = |claim: &ClaimPath| {
-            let fault = |fault| CorrelationFault::Claim { claim: claim.to_string().into(), fault };
+            let fault = |fault| CorrelationError::Claim { claim: claim.to_string().into(), fault };
             match principal.claim(claim) {
                 None => Ok(None),
-                Some(Value::String(text)) => Part::parse(text).map(Some).map_err(fault),
+                Some(Value::String(text)) => CorrelationField::parse(text).map(Some).map_err(fault),
                 Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                    Err(fault(PartFault::NotText))
+                    Err(fault(PartError::NotText))
                 }
             }
         };

@@ -1,10 +1,10 @@
 //! What becomes of the credential that was accepted, on its way to the module.
 
-use super::{MintFault, Minter, Mutations};
-use crate::credential::{BearerText, Credential, Place, Scheme};
-use crate::http::header::{HeaderName, HeaderText, same_to_a_server};
+use super::{MintError, Minter, Mutations};
+use crate::credential::{Credential, CredentialLocation, RawToken, Scheme};
+use crate::http::header::{HeaderName, HeaderText, folds_to_same_name};
 use crate::http::request::Headers;
-use crate::principal::{Principal, Proof};
+use crate::principal::{AuthMethod, Principal};
 use crate::time::Timestamp;
 use bytes::Bytes;
 
@@ -40,23 +40,25 @@ impl Forward {
     /// For a caller who has shown a credential.
     ///
     /// # Errors
-    /// [`MintFault`] when no token could be minted.
+    /// [`MintError`] when no token could be minted.
     pub(super) fn apply(
         &self,
         credential: &Credential<'_, '_>,
         principal: Option<&Principal>,
         (headers, now): (&Headers<'_>, Timestamp),
         mutations: &mut Mutations,
-    ) -> Result<(), MintFault> {
-        let proof = principal.map_or(Proof::Token, Principal::proof);
+    ) -> Result<(), MintError> {
+        let proof = principal.map_or(AuthMethod::Token, Principal::proof);
         match self {
             // No module can do anything with it but use it.
-            Self::As { .. } if proof == Proof::ApiKey => {
+            Self::As { .. } if proof == AuthMethod::ApiKey => {
                 remove(credential.place, headers, mutations);
                 self.nothing(headers, mutations);
             }
             // What stands in a query ends in logs and histories, so it goes no further than here in any case.
-            Self::Keep if matches!(credential.place, Place::Query(_)) => remove(credential.place, headers, mutations),
+            Self::Keep if matches!(credential.place, CredentialLocation::Query(_)) => {
+                remove(credential.place, headers, mutations)
+            }
             Self::Keep => {}
             Self::Remove => {
                 remove(credential.place, headers, mutations);
@@ -68,12 +70,14 @@ impl Forward {
             }
             Self::Mint { minter: _, header } => {
                 remove_unless_written_over(credential.place, header, headers, mutations);
-                self.nothing_shown(principal, (headers, now), mutations)?;
+                self.apply_without_credential(principal, (headers, now), mutations)?;
             }
         }
         match (self, credential.place) {
             // A proof is for whoever checks it, and good once: the module can do nothing with it.
-            (Self::Remove | Self::As { .. } | Self::Mint { .. }, Place::Scheme(_, shown)) if shown.is_dpop() => {
+            (Self::Remove | Self::As { .. } | Self::Mint { .. }, CredentialLocation::Scheme(_, shown))
+                if shown.is_dpop() =>
+            {
                 remove_spellings(DPOP, headers, mutations);
             }
             (Self::Keep | Self::Remove | Self::As { .. } | Self::Mint { .. }, _) => {}
@@ -84,13 +88,13 @@ impl Forward {
     /// For a request without a credential, whose caller may be known all the same: by the certificate of its connection.
     ///
     /// # Errors
-    /// [`MintFault`] when no token could be minted.
-    pub(super) fn nothing_shown(
+    /// [`MintError`] when no token could be minted.
+    pub(super) fn apply_without_credential(
         &self,
         principal: Option<&Principal>,
         (headers, now): (&Headers<'_>, Timestamp),
         mutations: &mut Mutations,
-    ) -> Result<(), MintFault> {
+    ) -> Result<(), MintError> {
         match (self, principal) {
             (Self::Mint { minter, header }, Some(principal)) => {
                 mutations.set.push((header.clone(), minter.authorization(principal, now)?));
@@ -115,7 +119,7 @@ impl Forward {
 
 /// Removes every spelling of a header that the request carries.
 fn remove_spellings(header: &[u8], headers: &Headers<'_>, mutations: &mut Mutations) {
-    for field in headers.iter().filter(|field| same_to_a_server(field.name, header)) {
+    for field in headers.iter().filter(|field| folds_to_same_name(field.name, header)) {
         let name = Bytes::from(field.name.to_ascii_lowercase());
         if !mutations.remove.contains(&name) {
             mutations.remove.push(name);
@@ -125,25 +129,32 @@ fn remove_spellings(header: &[u8], headers: &Headers<'_>, mutations: &mut Mutati
 
 /// Takes the credential out of its place, unless what is written stands there.
 fn remove_unless_written_over(
-    place: Place<'_>,
+    place: CredentialLocation<'_>,
     written: &HeaderName,
     headers: &Headers<'_>,
     mutations: &mut Mutations,
 ) {
     match place {
-        Place::Scheme(header, _) | Place::Header(header) if header == written => {}
-        place @ (Place::Scheme(..) | Place::Header(_) | Place::Cookie(_) | Place::Query(_)) => {
+        CredentialLocation::Scheme(header, _) | CredentialLocation::Header(header) if header == written => {}
+        place @ (CredentialLocation::Scheme(..)
+        | CredentialLocation::Header(_)
+        | CredentialLocation::Cookie(_)
+        | CredentialLocation::Query(_)) => {
             remove(place, headers, mutations);
         }
     }
 }
 
 /// Takes the credential out of its place, and nothing else with it.
-fn remove(place: Place<'_>, headers: &Headers<'_>, mutations: &mut Mutations) {
+fn remove(place: CredentialLocation<'_>, headers: &Headers<'_>, mutations: &mut Mutations) {
     match place {
-        Place::Scheme(header, _) | Place::Header(header) => mutations.remove.push(header.bytes().clone()),
-        Place::Query(name) => mutations.remove_query.push(Bytes::copy_from_slice(name.as_str().as_bytes())),
-        Place::Cookie(_) => match (place.other_cookies(headers), HeaderName::parse("cookie")) {
+        CredentialLocation::Scheme(header, _) | CredentialLocation::Header(header) => {
+            mutations.remove.push(header.bytes().clone())
+        }
+        CredentialLocation::Query(name) => {
+            mutations.remove_query.push(Bytes::copy_from_slice(name.as_str().as_bytes()))
+        }
+        CredentialLocation::Cookie(_) => match (place.other_cookies(headers), HeaderName::parse("cookie")) {
             (Some(others), Ok(header)) if !others.is_empty() => {
                 mutations.set.push((header, HeaderText::from_checked(others)));
             }
@@ -153,7 +164,7 @@ fn remove(place: Place<'_>, headers: &Headers<'_>, mutations: &mut Mutations) {
 }
 
 /// `SCHEME token`. Both are made of token characters already, so the value needs no check.
-fn value(scheme: &Scheme, token: BearerText<'_>) -> HeaderText {
+fn value(scheme: &Scheme, token: RawToken<'_>) -> HeaderText {
     let (scheme, token) = (scheme.as_str(), token.as_str());
     let mut value = Vec::with_capacity(scheme.len().saturating_add(token.len()).saturating_add(1));
     value.extend_from_slice(scheme.as_bytes());

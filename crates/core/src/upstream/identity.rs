@@ -2,9 +2,9 @@
 //! `written`'s to say.
 
 use super::Mutations;
+use super::header_encoding::{EncodeError, HeaderEncoding, write};
 use super::removal::Removals;
-use super::source::{Found, Origin, computed};
-use super::written::{Form, Problem, write};
+use super::value::{FieldValue, HeaderValueSource, computed};
 use crate::authz::condition::Inputs;
 use crate::http::header::{HeaderName, HeaderText};
 
@@ -14,16 +14,16 @@ pub struct IdentityHeader {
     /// The header's name.
     pub name: HeaderName,
     /// Where its value comes from.
-    pub source: Origin,
+    pub source: HeaderValueSource,
     /// How the value is written.
-    pub form: Form,
+    pub form: HeaderEncoding,
     /// What happens when it can't be.
-    pub unwritable: Unwritable,
+    pub unwritable: OnEncodeError,
 }
 
 /// What happens when a value can't be written into its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unwritable {
+pub enum OnEncodeError {
     /// The request is denied: some authenticator requires the claim, or it is who the caller is, or what is made of one of these, so
     /// modules rely on it.
     Deny,
@@ -34,13 +34,13 @@ pub enum Unwritable {
 /// A value that modules rely on and that can't be written into its header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the header `{}` can't be written: {origin} {problem}", .header.as_str())]
-pub struct IdentityFault {
+pub struct IdentityError {
     /// The header.
     pub header: HeaderName,
     /// What it carries, for people.
     pub origin: Box<str>,
     /// What is wrong with its value.
-    pub problem: Problem,
+    pub problem: EncodeError,
 }
 
 /// All identity headers of a configuration.
@@ -68,25 +68,25 @@ impl IdentityHeaders {
     /// of the override headers, it removes those that the request carries.
     ///
     /// # Errors
-    /// [`IdentityFault`] for a value that modules rely on and that can't be written.
+    /// [`IdentityError`] for a value that modules rely on and that can't be written.
     pub(super) fn apply(
         &self,
         inputs: &Inputs<'_>,
         credential: Option<&HeaderName>,
         mutations: &mut Mutations,
-    ) -> Result<(), IdentityFault> {
+    ) -> Result<(), IdentityError> {
         mutations.set.reserve(self.headers.len().saturating_add(1));
         for header in &self.headers {
             match (header.value(inputs), header.unwritable) {
                 (Ok(Some(value)), _) => mutations.set.push((header.name.clone(), value)),
                 (Ok(None), _) => mutations.remove.push(header.name.bytes().clone()),
-                (Err(_), Unwritable::Drop) => {
+                (Err(_), OnEncodeError::Drop) => {
                     mutations.remove.push(header.name.bytes().clone());
                     mutations.dropped.push(header.name.clone());
                 }
-                (Err(problem), Unwritable::Deny) => {
+                (Err(problem), OnEncodeError::Deny) => {
                     let origin = header.source.to_string().into();
-                    return Err(IdentityFault { header: header.name.clone(), origin, problem });
+                    return Err(IdentityError { header: header.name.clone(), origin, problem });
                 }
             }
         }
@@ -98,11 +98,13 @@ impl IdentityHeaders {
 }
 
 impl IdentityHeader {
-    fn value(&self, inputs: &Inputs<'_>) -> Result<Option<HeaderText>, Problem> {
+    fn value(&self, inputs: &Inputs<'_>) -> Result<Option<HeaderText>, EncodeError> {
         match &self.source {
-            Origin::Source(source) => source.find(inputs.principal).map_or(Ok(None), |found| write(found, self.form)),
-            Origin::Computed(expression) => {
-                computed(expression, inputs)?.map_or(Ok(None), |value| write(Found::Json(&value), self.form))
+            HeaderValueSource::Source(source) => {
+                source.find(inputs.principal).map_or(Ok(None), |found| write(found, self.form))
+            }
+            HeaderValueSource::Computed(expression) => {
+                computed(expression, inputs)?.map_or(Ok(None), |value| write(FieldValue::Json(&value), self.form))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Facts about a decision for Envoy itself: its access log, rate limits and later filters. Says what is told under which name, on
 //! denials too; how Envoy wants it written is `envoy`'s.
 
-use super::source::{Found, Source, computed};
+use super::value::{FieldValue, ValueSource, computed};
 use crate::authz::condition::{Expression, Inputs};
 use crate::jose::is_beyond_64_bits;
 use crate::principal::Principal;
@@ -15,12 +15,12 @@ const MAX_DEPTH: usize = 8;
 const MAX_VALUES: usize = 100;
 
 /// What is told in every case, so that nothing else can be told under these names.
-pub const ALWAYS_TOLD: [&str; 4] = ["decision", "reason", "rule", "authenticator"];
+pub const BUILTIN_KEYS: [&str; 4] = ["decision", "reason", "rule", "authenticator"];
 
 /// What is told beside that, by name.
 #[derive(Debug, Default)]
 pub struct Metadata {
-    known: Vec<(Box<str>, Source)>,
+    known: Vec<(Box<str>, ValueSource)>,
     computed: Vec<(Box<str>, Expression)>,
 }
 
@@ -35,7 +35,7 @@ impl Computed {
 
 /// A value that is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Told<'a> {
+pub enum MetadataValue<'a> {
     /// A text.
     Text(&'a str),
     /// Texts in their order.
@@ -44,7 +44,7 @@ pub enum Told<'a> {
     Json(&'a Value),
 }
 
-impl Told<'_> {
+impl MetadataValue<'_> {
     /// The same for tools.
     #[must_use]
     pub fn to_json(self) -> Value {
@@ -59,7 +59,7 @@ impl Told<'_> {
 impl Metadata {
     /// Names, each with where its value comes from: what is known of the caller, and expressions.
     #[must_use]
-    pub const fn new(known: Vec<(Box<str>, Source)>, computed: Vec<(Box<str>, Expression)>) -> Self {
+    pub const fn new(known: Vec<(Box<str>, ValueSource)>, computed: Vec<(Box<str>, Expression)>) -> Self {
         Self { known, computed }
     }
 
@@ -75,7 +75,7 @@ impl Metadata {
         &'a self,
         principal: Option<&'a Principal>,
         computed: &'a Computed,
-    ) -> impl Iterator<Item = (&'a str, Told<'a>)> {
+    ) -> impl Iterator<Item = (&'a str, MetadataValue<'a>)> {
         let known =
             self.known.iter().filter_map(move |(name, source)| Some((&**name, known(source.find(principal)?)?)));
         let computed = self.computed.iter().zip(&computed.0);
@@ -83,20 +83,19 @@ impl Metadata {
     }
 }
 
-fn known(found: Found<'_>) -> Option<Told<'_>> {
+fn known(found: FieldValue<'_>) -> Option<MetadataValue<'_>> {
     match found {
-        Found::Text(text) => is_shown(text).then_some(Told::Text(text)),
-        Found::Texts(texts) => {
-            (texts.len() <= MAX_VALUES && texts.iter().all(|text| is_shown(text))).then_some(Told::Texts(texts))
-        }
-        Found::Json(value) => json(value),
+        FieldValue::Text(text) => is_shown(text).then_some(MetadataValue::Text(text)),
+        FieldValue::Texts(texts) => (texts.len() <= MAX_VALUES && texts.iter().all(|text| is_shown(text)))
+            .then_some(MetadataValue::Texts(texts)),
+        FieldValue::Json(value) => json(value),
     }
 }
 
-fn json(value: &Value) -> Option<Told<'_>> {
+fn json(value: &Value) -> Option<MetadataValue<'_>> {
     match value {
-        Value::String(text) => is_shown(text).then_some(Told::Text(text)),
-        value => fits(value, MAX_DEPTH, &mut 0).then_some(Told::Json(value)),
+        Value::String(text) => is_shown(text).then_some(MetadataValue::Text(text)),
+        value => fits(value, MAX_DEPTH, &mut 0).then_some(MetadataValue::Json(value)),
     }
 }
 
@@ -121,21 +120,27 @@ fn fits(value: &Value, depth: usize, count: &mut usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Computed, MAX_TEXT_BYTES, Metadata, Told};
+    use super::{Computed, MAX_TEXT_BYTES, Metadata, MetadataValue};
     use crate::jose::Claims;
-    use crate::principal::{AuthenticatorName, ClaimPath, Identity, Principal, Proof};
-    use crate::upstream::{Fact, Source};
+    use crate::principal::{AuthMethod, AuthenticatorName, ClaimPath, Identity, Principal};
+    use crate::upstream::{PrincipalField, ValueSource};
     use serde_json::{Value, json};
     use std::sync::Arc;
 
     fn principal(claims: Value) -> Principal {
         let identity = Identity { roles: vec!["a".into(), "b".into()], ..Identity::default() };
-        Principal::new(AuthenticatorName::new("x"), Claims::of_json(claims), identity, Arc::default(), Proof::Token)
+        Principal::new(
+            AuthenticatorName::new("x"),
+            Claims::from_json(claims),
+            identity,
+            Arc::default(),
+            AuthMethod::Token,
+        )
     }
 
     #[test]
     fn what_has_no_value_or_one_out_of_bounds_is_left_out() {
-        let source = || Source::Claim(ClaimPath::parse("claim").unwrap());
+        let source = || ValueSource::Claim(ClaimPath::parse("claim").unwrap());
         let metadata = Metadata::new(vec![("claim".into(), source())], Vec::new());
         let nested = |depth: usize| (1..depth).fold(json!("x"), |inner, _| json!([inner]));
         for (value, is_told) in [
@@ -165,15 +170,22 @@ mod tests {
     #[test]
     fn a_constant_is_told_of_nobody_too() {
         let told = vec![
-            ("where".into(), Source::Constant("here".into())),
-            ("roles".into(), Source::Principal(Fact::Roles)),
-            ("via".into(), Source::Principal(Fact::Authenticator)),
+            ("where".into(), ValueSource::Constant("here".into())),
+            ("roles".into(), ValueSource::Principal(PrincipalField::Roles)),
+            ("via".into(), ValueSource::Principal(PrincipalField::Authenticator)),
         ];
         let metadata = Metadata::new(told, Vec::new());
-        assert_eq!(metadata.told(None, &Computed::NOTHING).collect::<Vec<_>>(), [("where", Told::Text("here"))]);
+        assert_eq!(
+            metadata.told(None, &Computed::NOTHING).collect::<Vec<_>>(),
+            [("where", MetadataValue::Text("here"))]
+        );
         let principal = principal(json!({}));
         let roles = principal.identity().roles.as_slice();
-        let expected = [("where", Told::Text("here")), ("roles", Told::Texts(roles)), ("via", Told::Text("x"))];
+        let expected = [
+            ("where", MetadataValue::Text("here")),
+            ("roles", MetadataValue::Texts(roles)),
+            ("via", MetadataValue::Text("x")),
+        ];
         assert_eq!(metadata.told(Some(&principal), &Computed::NOTHING).collect::<Vec<_>>(), expected);
     }
 }

@@ -3,35 +3,35 @@
 
 mod cache;
 
-use super::source::{Found, Source};
-use super::written::Problem;
+use super::header_encoding::EncodeError;
+use super::value::{FieldValue, ValueSource};
 use crate::credential::Scheme;
 use crate::http::header::HeaderText;
-use crate::jose::{SigningFault, SigningKey, VerificationKey, holds_beyond_64_bits};
+use crate::jose::{SigningError, SigningKey, VerificationKey, holds_beyond_64_bits};
 use crate::principal::{JsonType, Principal};
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cache::{MintedTokens, What};
+use cache::{CacheKey, MintedTokens};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// The claims that every minted token has, or can have, of ours: nothing else can be written under their names. `cnf` is among them
 /// because a minted token is bound to nobody.
-pub const OUR_CLAIMS: [&str; 9] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "act", "cnf"];
+pub const RESERVED_CLAIMS: [&str; 9] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "act", "cnf"];
 
 /// The bytes of a `jti`: enough that no two tokens ever share one.
 const TOKEN_ID_BYTES: usize = 16;
 
-/// What is minted.
+/// CacheKey is minted.
 #[derive(Debug)]
 pub struct Mint {
     /// Its name in the configuration.
     pub name: Box<str>,
-    /// What signs, with its name if it has a public half.
+    /// CacheKey signs, with its name if it has a public half.
     pub key: SigningKey,
-    /// What verifies what it signs.
+    /// CacheKey verifies what it signs.
     pub verification: VerificationKey,
     /// `iss`.
     pub issuer: Box<str>,
@@ -42,31 +42,31 @@ pub struct Mint {
     /// The scheme before the token in `Authorization`.
     pub scheme: Scheme,
     /// Claims beside ours, each with where its value comes from.
-    pub claims: Vec<(Box<str>, Source)>,
+    pub claims: Vec<(Box<str>, ValueSource)>,
 }
 
 /// Why a token could not be minted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MintFault {
+pub enum MintError {
     /// The signature.
     #[error(transparent)]
-    Signing(#[from] SigningFault),
-    /// What the client's own token claims.
+    Signing(#[from] SigningError),
+    /// CacheKey the client's own token claims.
     #[error(transparent)]
-    Claim(#[from] MintedClaimFault),
+    Claim(#[from] MintedClaimError),
 }
 
 /// A claim that can't be taken over into a minted token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the claim `{claim}` of the token for the module can't be written: {problem}")]
-pub struct MintedClaimFault {
+pub struct MintedClaimError {
     claim: Box<str>,
     problem: Box<str>,
 }
 
-impl MintedClaimFault {
+impl MintedClaimError {
     fn number(claim: &str) -> Self {
-        Self { claim: claim.into(), problem: format!("it {}", Problem::Number).into() }
+        Self { claim: claim.into(), problem: format!("it {}", EncodeError::Number).into() }
     }
 
     fn kind(claim: &str, found: &Value, expected: &str) -> Self {
@@ -89,7 +89,7 @@ impl Minter {
         Self { mint, minted: MintedTokens::default() }
     }
 
-    /// What is minted.
+    /// CacheKey is minted.
     #[must_use]
     pub const fn mint(&self) -> &Mint {
         &self.mint
@@ -99,12 +99,12 @@ impl Minter {
     /// have.
     ///
     /// # Errors
-    /// [`MintedClaimFault`] for a claim that can't be taken over as it is; [`SigningFault::Library`] when the library gives no signature.
-    pub(super) fn authorization(&self, principal: &Principal, now: Timestamp) -> Result<HeaderText, MintFault> {
+    /// [`MintedClaimError`] for a claim that can't be taken over as it is; [`SigningError::Library`] when the library gives no signature.
+    pub(super) fn authorization(&self, principal: &Principal, now: Timestamp) -> Result<HeaderText, MintError> {
         let claims = self.mint.claims_of(principal)?;
         let text = Value::Object(claims.clone()).to_string();
         let until = now.plus(self.mint.lifetime).min(principal.valid_until());
-        let what = What::new(principal.valid_until(), &text);
+        let what = CacheKey::new(principal.valid_until(), &text);
         if let Some(known) = self.minted.get(&what, now, until) {
             return Ok(known);
         }
@@ -116,12 +116,12 @@ impl Minter {
 
 impl Mint {
     /// All but what makes one token differ from the next.
-    fn claims_of(&self, principal: &Principal) -> Result<Map<String, Value>, MintedClaimFault> {
+    fn claims_of(&self, principal: &Principal) -> Result<Map<String, Value>, MintedClaimError> {
         let mut claims = Map::new();
         for (name, source) in &self.claims {
             if let Some(found) = source.find(Some(principal)) {
-                if matches!(found, Found::Json(value) if holds_beyond_64_bits(value)) {
-                    return Err(MintedClaimFault::number(name));
+                if matches!(found, FieldValue::Json(value) if holds_beyond_64_bits(value)) {
+                    return Err(MintedClaimError::number(name));
                 }
                 claims.insert((**name).into(), found.to_json());
             }
@@ -143,7 +143,7 @@ impl Mint {
         text: &str,
         now: Timestamp,
         until: Timestamp,
-    ) -> Result<HeaderText, SigningFault> {
+    ) -> Result<HeaderText, SigningError> {
         let (issued, expires) = (now.as_secs(), until.as_secs());
         claims.insert("iat".to_owned(), issued.into());
         claims.insert("exp".to_owned(), expires.into());
@@ -157,21 +157,21 @@ impl Mint {
 /// if it names one that is not the subject itself.
 ///
 /// A claim of another type would say nothing, and the module would take the subject for whoever acts: it is a fault.
-fn actor(principal: &Principal) -> Result<Option<Value>, MintedClaimFault> {
+fn actor(principal: &Principal) -> Result<Option<Value>, MintedClaimError> {
     let claims = principal.claims();
     let present = |name| claims.get(name).and_then(|value| principal.present(value));
     match present("act") {
         None => {}
-        Some(actor @ Value::Object(_)) if holds_beyond_64_bits(actor) => return Err(MintedClaimFault::number("act")),
+        Some(actor @ Value::Object(_)) if holds_beyond_64_bits(actor) => return Err(MintedClaimError::number("act")),
         Some(actor @ Value::Object(_)) => return Ok(Some(actor.clone())),
-        Some(other) => return Err(MintedClaimFault::kind("act", other, "an object")),
+        Some(other) => return Err(MintedClaimError::kind("act", other, "an object")),
     }
     let mut client = None;
     for name in ["azp", "client_id"] {
         match present(name) {
             None => {}
             Some(Value::String(text)) => client = client.or(Some(text.as_str())),
-            Some(other) => return Err(MintedClaimFault::kind(name, other, "a text")),
+            Some(other) => return Err(MintedClaimError::kind(name, other, "a text")),
         }
     }
     let subject = principal.identity().subject.as_deref();
@@ -185,7 +185,7 @@ fn token_id(text: &str, issued: u64, expires: u64) -> String {
     URL_SAFE_NO_PAD.encode(hash.as_ref().get(..TOKEN_ID_BYTES).unwrap_or_default())
 }
 
-impl Found<'_> {
+impl FieldValue<'_> {
     /// The value as a claim; none of a header's bounds is one of a claim's.
     fn to_json(self) -> Value {
         match self {

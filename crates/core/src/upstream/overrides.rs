@@ -2,7 +2,7 @@
 //! than the request itself has. Envoy and modgud decide on the request itself, so that none of these reaches a module, unless
 //! `upstream.keep` names it.
 
-use crate::http::header::same_to_a_server;
+use crate::http::header::folds_to_same_name;
 
 /// A request header that overrides a part of the request in some servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl OverrideHeader {
     /// Returns the override header that some server takes this name for; `None` if there is no such header.
     #[must_use]
     pub fn of(name: &[u8]) -> Option<Self> {
-        OVERRIDE_HEADERS.into_iter().find(|header| same_to_a_server(header.name.as_bytes(), name))
+        OVERRIDE_HEADERS.into_iter().find(|header| folds_to_same_name(header.name.as_bytes(), name))
     }
 
     /// Returns true if modgud may write its own value into this header.

@@ -4,7 +4,7 @@
 
 use super::overrides::OVERRIDE_HEADERS;
 use super::strip::StripPattern;
-use crate::http::header::{HeaderName, fold, same_to_a_server};
+use crate::http::header::{HeaderName, fold, folds_to_same_name};
 use crate::http::request::Headers;
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -77,7 +77,7 @@ impl Removals {
         let same_length = self.names.partition_point(|known| known.len() < name.len());
         let candidates = self.names.get(same_length..).unwrap_or_default();
         let mut candidates = candidates.iter().take_while(|known| known.len() == name.len());
-        let listed = candidates.any(|known| same_to_a_server(known, name));
+        let listed = candidates.any(|known| folds_to_same_name(known, name));
         (listed && !self.kept.iter().any(|kept| kept.bytes().eq_ignore_ascii_case(name)))
             || self.patterns.iter().any(|pattern| pattern.matches(name))
     }

@@ -1,6 +1,6 @@
 //! Client headers that are removed by name or prefix, beside those that are ours. Knows no configuration, and no header by name.
 
-use crate::http::header::{HeaderName, HeaderNameFault, fold, same_to_a_server};
+use crate::http::header::{HeaderName, HeaderNameError, fold, folds_to_same_name};
 
 /// Client headers that are removed by name: a whole name, or every name with a prefix. Case does not matter, and neither
 /// does `_` for `-`.
@@ -18,7 +18,7 @@ enum Reach {
 
 /// What is wrong with a strip pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum StripPatternFault {
+pub enum StripPatternError {
     /// It would reach headers that no module can do without.
     #[error("a prefix needs at least three characters before its `*`, so that it can't reach every header")]
     TooWide,
@@ -27,25 +27,25 @@ pub enum StripPatternFault {
     StarInside,
     /// What stands before the `*` is not a header name.
     #[error(transparent)]
-    Name(#[from] HeaderNameFault),
+    Name(#[from] HeaderNameError),
 }
 
 impl StripPattern {
     /// Reads `x-name` or `x-prefix-*`.
     ///
     /// # Errors
-    /// A [`StripPatternFault`] that says what would be right.
-    pub fn parse(pattern: &str) -> Result<Self, StripPatternFault> {
+    /// A [`StripPatternError`] that says what would be right.
+    pub fn parse(pattern: &str) -> Result<Self, StripPatternError> {
         const SHORTEST_PREFIX: usize = 3;
         let (stem, reach) = match pattern.strip_suffix('*') {
             Some(stem) => (stem, Reach::Prefix),
             None => (pattern, Reach::Name),
         };
         if stem.contains('*') {
-            return Err(StripPatternFault::StarInside);
+            return Err(StripPatternError::StarInside);
         }
         if matches!(reach, Reach::Prefix) && stem.len() < SHORTEST_PREFIX {
-            return Err(StripPatternFault::TooWide);
+            return Err(StripPatternError::TooWide);
         }
         let stem = HeaderName::parse(stem)?;
         Ok(Self { stem: stem.as_str().bytes().map(fold).collect(), reach })
@@ -60,8 +60,8 @@ impl StripPattern {
     #[must_use]
     pub fn matches(&self, name: &[u8]) -> bool {
         match self.reach {
-            Reach::Name => same_to_a_server(&self.stem, name),
-            Reach::Prefix => name.get(..self.stem.len()).is_some_and(|head| same_to_a_server(&self.stem, head)),
+            Reach::Name => folds_to_same_name(&self.stem, name),
+            Reach::Prefix => name.get(..self.stem.len()).is_some_and(|head| folds_to_same_name(&self.stem, head)),
         }
     }
 }

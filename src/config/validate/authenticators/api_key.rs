@@ -1,14 +1,14 @@
 //! Checks `api_key`: reads the table of keys, and makes of each entry the caller that it stands for.
 
-use super::super::super::beside::Beside;
-use super::super::super::document::{self, ApiKeyEntry};
+use super::super::super::diagnostic::{Problem, Problems};
+use super::super::super::included::IncludedDocument;
 use super::super::super::path::Path;
-use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
-use super::super::super::source::Reader;
+use super::super::super::raw::{self, ApiKeyEntry};
+use super::super::super::secret_source::SecretLoader;
 use super::super::{named, timestamp};
-use modgud_core::authn::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyEntryFault, ApiKeys};
-use modgud_core::principal::{AuthenticatorName, IdentityClaims};
+use modgud_core::authn::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyEntryError, ApiKeys};
+use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use modgud_core::time::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use std::sync::Arc;
 pub(super) fn check(
     at: &Path,
     name: &str,
-    api_key: &document::ApiKey,
-    identity: &Arc<IdentityClaims>,
-    reader: &Reader,
+    api_key: &raw::ApiKey,
+    identity: &Arc<ClaimMapping>,
+    reader: &SecretLoader,
     problems: &mut Problems,
 ) -> ApiKeyAuthenticator {
     let name = AuthenticatorName::new(name);
@@ -34,10 +34,10 @@ fn keys(
     origin: &str,
     text: &str,
     name: &AuthenticatorName,
-    identity: &Arc<IdentityClaims>,
+    identity: &Arc<ClaimMapping>,
     problems: &mut Problems,
 ) -> ApiKeys {
-    let table = match Beside::<Vec<ApiKeyEntry>>::read(origin, text) {
+    let table = match IncludedDocument::<Vec<ApiKeyEntry>>::read(origin, text) {
         Ok(table) => table,
         Err(placed) => {
             problems.add_beside([*placed]);
@@ -75,11 +75,11 @@ fn keys(
 }
 
 /// The problem with a row, and the key that it belongs to.
-fn problem(fault: ApiKeyEntryFault) -> (&'static str, Problem) {
+fn problem(fault: ApiKeyEntryError) -> (&'static str, Problem) {
     match fault {
-        ApiKeyEntryFault::TokenIdClaimed => ("subject", Problem::TokenIdClaimed),
-        ApiKeyEntryFault::SubjectTwice(path) => ("subject", Problem::SubjectTwice(Quoted::new(&path))),
-        ApiKeyEntryFault::EmptyItem(key) => (key, Problem::ApiKeyEmptyItem),
-        ApiKeyEntryFault::Claim(fault) => ("claims", Problem::ApiKeyClaim(fault)),
+        ApiKeyEntryError::TokenIdClaimed => ("subject", Problem::TokenIdClaimed),
+        ApiKeyEntryError::SubjectTwice(path) => ("subject", Problem::SubjectTwice(Quoted::new(&path))),
+        ApiKeyEntryError::EmptyItem(key) => (key, Problem::ApiKeyEmptyItem),
+        ApiKeyEntryError::Claim(fault) => ("claims", Problem::ApiKeyClaim(fault)),
     }
 }

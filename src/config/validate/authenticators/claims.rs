@@ -1,13 +1,13 @@
 //! Checks what tokens must claim, as it is written alike for signed tokens and for those that a server is asked about.
 
-use super::super::super::document::{AnyWord, Audiences, Claim, Sender};
+use super::super::super::diagnostic::Problems;
 use super::super::super::path::Path;
-use super::super::super::problem::Problems;
+use super::super::super::raw::{AnyWord, Audiences, Claim, Sender};
 use super::super::Span;
 use super::super::principal::claim_path;
 use super::sender;
-use modgud_core::authn::{AudiencePolicy, ClaimChecks};
-use modgud_core::principal::IdentityClaims;
+use modgud_core::authn::{AudiencePolicy, ClaimsPolicy};
+use modgud_core::principal::ClaimMapping;
 use std::sync::Arc;
 
 /// The keys that both kinds have.
@@ -23,9 +23,9 @@ pub(super) struct Written<'a> {
 pub(super) fn check(
     at: &Path,
     written: &Written<'_>,
-    identity: &Arc<IdentityClaims>,
+    identity: &Arc<ClaimMapping>,
     problems: &mut Problems,
-) -> ClaimChecks {
+) -> ClaimsPolicy {
     let Written { audiences, require, leeway, sender_constraint, proof_lifetime } = written;
     let span = Span { least: ("0s", 0), most: ("5m", 300_000) };
     let leeway = span.read(&at.key("leeway"), *leeway, problems);
@@ -33,7 +33,7 @@ pub(super) fn check(
     for (number, claim) in require.iter().enumerate() {
         required.extend(problems.take(&at.key("require").position(number), claim_path(claim)));
     }
-    ClaimChecks {
+    ClaimsPolicy {
         audience: match audiences {
             Audiences::List(list) if list.is_empty() => AudiencePolicy::Absent,
             Audiences::List(list) => AudiencePolicy::AnyOf(list.iter().map(|one| one.as_str().into()).collect()),

@@ -1,16 +1,16 @@
 //! Checks `introspection`: which server is asked about tokens, and what it must say.
 
-use super::super::super::document;
+use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
-use super::super::super::problem::{Problem, Problems};
-use super::super::super::source::Reader;
+use super::super::super::raw;
+use super::super::super::secret_source::SecretLoader;
 use super::super::Span;
 use super::claims::{self, Written};
 use super::keys::{plain, roots};
-use crate::http_client::{FetchUrl, Roots, UrlFault};
+use crate::http_client::{FetchUrl, TrustAnchors, UrlError};
 use crate::introspection::{ClientAuthentication, ClientCredential, IntrospectionSource};
-use modgud_core::authn::{AnswerLifetimes, IntrospectionAuthenticator, KnownAnswers};
-use modgud_core::principal::{AuthenticatorName, IdentityClaims};
+use modgud_core::authn::{CacheTtl, IntrospectionAuthenticator, IntrospectionCache};
+use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;
 
 /// `cache`, when nothing is said.
@@ -25,12 +25,12 @@ const MOST_CONCURRENT: u32 = 10_000;
 pub(super) fn check(
     at: &Path,
     name: &str,
-    introspection: &document::Introspection,
-    identity: &Arc<IdentityClaims>,
-    (reader, sources): (&Reader, &mut Vec<IntrospectionSource>),
+    introspection: &raw::Introspection,
+    identity: &Arc<ClaimMapping>,
+    (reader, sources): (&SecretLoader, &mut Vec<IntrospectionSource>),
     problems: &mut Problems,
 ) -> IntrospectionAuthenticator {
-    let document::Introspection {
+    let raw::Introspection {
         url: _,
         client_id: _,
         client_secret: _,
@@ -57,7 +57,7 @@ pub(super) fn check(
         |key: &str, text: Option<&String>, most| Span { least: ("0s", 0), most }.read(&at.key(key), text, problems);
     let (hour, day) = (("1h", 3_600_000), ("24h", 86_400_000));
     let or = |text: &Option<String>, unset: &str| text.clone().unwrap_or_else(|| unset.to_owned());
-    let lifetimes = AnswerLifetimes {
+    let lifetimes = CacheTtl {
         active: span("cache", Some(&or(cache, CACHE)), hour),
         inactive: span("negative_cache", Some(&or(negative_cache, NEGATIVE_CACHE)), hour),
         stale: span("stale_if_error", stale_if_error.as_ref(), day),
@@ -66,18 +66,18 @@ pub(super) fn check(
     let written = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
     let checks = claims::check(at, &written, identity, problems);
     let issuer = issuer.as_deref().map(Box::from);
-    IntrospectionAuthenticator { name, issuer, checks, lifetimes, known: KnownAnswers::default() }
+    IntrospectionAuthenticator { name, issuer, checks, lifetimes, known: IntrospectionCache::default() }
 }
 
 /// The server, and what it is shown.
 fn source(
     at: &Path,
     name: &AuthenticatorName,
-    introspection: &document::Introspection,
-    reader: &Reader,
+    introspection: &raw::Introspection,
+    reader: &SecretLoader,
     problems: &mut Problems,
 ) -> Option<IntrospectionSource> {
-    let document::Introspection {
+    let raw::Introspection {
         url,
         client_id,
         client_secret,
@@ -88,8 +88,8 @@ fn source(
         ..
     } = introspection;
     let url = FetchUrl::parse(url, plain(*insecure_http)).map_err(|fault| match fault {
-        UrlFault::Plain => Problem::PlainIntrospection,
-        UrlFault::NotAbsolute => Problem::IntrospectionUrl,
+        UrlError::Plain => Problem::PlainIntrospection,
+        UrlError::NotAbsolute => Problem::IntrospectionUrl,
         fault => Problem::Url(fault),
     });
     let url = problems.take(&at.key("url"), url);
@@ -102,7 +102,7 @@ fn source(
     }
     let (secret, roots) = if reader.replaces_keys() {
         // In a policy test nobody is asked.
-        (Some(String::new()), Some(Roots::public()))
+        (Some(String::new()), Some(TrustAnchors::public()))
     } else {
         let secret = reader.read_secret(client_secret).map(|(secret, _)| secret).map_err(Problem::from);
         let secret = secret.and_then(|secret| match secret.as_str() {
@@ -113,8 +113,8 @@ fn source(
         (secret, problems.take(&at.key("ca"), roots(reader, ca.as_deref())))
     };
     let how = match client_authentication.unwrap_or_default() {
-        document::ClientAuthentication::Basic => ClientAuthentication::Basic,
-        document::ClientAuthentication::Post => ClientAuthentication::Post,
+        raw::ClientAuthentication::Basic => ClientAuthentication::Basic,
+        raw::ClientAuthentication::Post => ClientAuthentication::Post,
     };
     Some(IntrospectionSource {
         authenticator: name.clone(),

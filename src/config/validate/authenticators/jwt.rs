@@ -1,28 +1,28 @@
 //! Checks `jwt`: the keys and the checks of one issuer's tokens.
 
-use super::super::super::document;
+use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
-use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
-use super::super::super::source::Reader;
+use super::super::super::raw;
+use super::super::super::secret_source::SecretLoader;
 use super::super::Span;
 use super::claims::{self, Written};
 use super::keys;
 use crate::jwks::KeySource;
-use modgud_core::authn::{ClaimChecks, IssuerKeys, JwtAuthenticator};
-use modgud_core::jose::{Algorithm, Family};
-use modgud_core::principal::{AuthenticatorName, IdentityClaims};
+use modgud_core::authn::{ClaimsPolicy, IssuerKeys, JwtAuthenticator};
+use modgud_core::jose::{Algorithm, KeyType};
+use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;
 
 pub(super) fn check(
     at: &Path,
     name: &str,
-    jwt: &document::Jwt,
-    identity: &Arc<IdentityClaims>,
-    (reader, sources): (&Reader, &mut Vec<KeySource>),
+    jwt: &raw::Jwt,
+    identity: &Arc<ClaimMapping>,
+    (reader, sources): (&SecretLoader, &mut Vec<KeySource>),
     problems: &mut Problems,
 ) -> JwtAuthenticator {
-    let document::Jwt {
+    let raw::Jwt {
         issuer,
         algorithms,
         keys,
@@ -57,7 +57,7 @@ pub(super) fn check(
     let max_lifetime = lifetime_span.read(&at.key("max_lifetime"), max_lifetime.as_ref(), problems);
     let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
     let written_checks = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
-    let checks = ClaimChecks {
+    let checks = ClaimsPolicy {
         max_lifetime: Some(max_lifetime).filter(|span| !span.is_zero()),
         types: types.iter().flatten().map(|one| one.as_str().into()).collect(),
         ..claims::check(at, &written_checks, identity, problems)
@@ -79,7 +79,7 @@ fn each_has_a_key(at: &Path, written: &[Option<Algorithm>], keys: &IssuerKeys, p
     for (number, algorithm) in written.iter().enumerate() {
         let Some(algorithm) = algorithm else { continue };
         let served = keys.fixed.keys().iter().any(|key| key.can(*algorithm));
-        let may_be_published = !keys.remote.is_empty() && algorithm.family() != Family::Hmac;
+        let may_be_published = !keys.remote.is_empty() && algorithm.family() != KeyType::Hmac;
         if !served && !may_be_published {
             problems.add(at.position(number), Problem::AlgorithmWithoutKey(algorithm.name()));
         }

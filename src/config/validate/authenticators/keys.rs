@@ -1,16 +1,16 @@
 //! Checks `keys` of an authenticator: those that are read now, and where the others will be asked for.
 
-use super::super::super::document::{Jwks, Key, Oidc, OidcProvider};
+use super::super::super::diagnostic::{Problem, Problems};
+use super::super::super::ephemeral_keys::EphemeralKeys;
 use super::super::super::path::Path;
-use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
-use super::super::super::source::{MOST_JWKS_BYTES, Reader};
-use super::super::super::throw_away::ThrowAwayKeys;
+use super::super::super::raw::{Jwks, Key, Oidc, OidcProvider};
+use super::super::super::secret_source::{MOST_JWKS_BYTES, SecretLoader};
 use super::super::Span;
-use crate::http_client::{FetchUrl, PlainHttp, Roots};
+use crate::http_client::{AllowInsecure, FetchUrl, TrustAnchors};
 use crate::jwks::{KeySource, Location, Provider, WELL_KNOWN};
-use modgud_core::authn::{IssuerKeys, RemoteKeys};
-use modgud_core::jose::{Algorithm, Jwks as Jwkset, KeyFault, KeySet, VerificationKey};
+use modgud_core::authn::{IssuerKeys, RemoteJwks};
+use modgud_core::jose::{Algorithm, Jwks as Jwkset, KeyError, KeySet, VerificationKey};
 use std::path::{Path as StdPath, PathBuf};
 
 /// The most that is read of a file with authorities: all of those that browsers trust take 250 KiB.
@@ -25,7 +25,7 @@ const STALE_IF_ERROR: &str = "24h";
 pub(super) struct Context<'a> {
     pub(super) issuer: &'a str,
     pub(super) algorithms: &'a [Algorithm],
-    pub(super) reader: &'a Reader,
+    pub(super) reader: &'a SecretLoader,
     pub(super) sources: &'a mut Vec<KeySource>,
     pub(super) problems: &'a mut Problems,
 }
@@ -36,7 +36,7 @@ struct Manner<'a> {
     stale_if_error: Option<&'a String>,
     cache_file: Option<&'a PathBuf>,
     ca: Option<&'a PathBuf>,
-    plain: PlainHttp,
+    plain: AllowInsecure,
 }
 
 impl Context<'_> {
@@ -64,7 +64,7 @@ impl Context<'_> {
         IssuerKeys { fixed, remote }
     }
 
-    fn key(&mut self, at: &Path, key: &Key, keys: &mut Vec<VerificationKey>, remote: &mut Vec<RemoteKeys>) {
+    fn key(&mut self, at: &Path, key: &Key, keys: &mut Vec<VerificationKey>, remote: &mut Vec<RemoteJwks>) {
         match key {
             Key::Pem(source) => {
                 let read = self.reader.read_pem(source).map_err(Problem::from);
@@ -90,7 +90,7 @@ impl Context<'_> {
     }
 
     /// The key, for the allowed algorithms; for any if none of those that are written is one, which is told where it stands.
-    fn serving(&self, key: Result<VerificationKey, KeyFault>, origin: String) -> Result<VerificationKey, Problem> {
+    fn serving(&self, key: Result<VerificationKey, KeyError>, origin: String) -> Result<VerificationKey, Problem> {
         let allowed = if self.algorithms.is_empty() { Algorithm::ALL } else { self.algorithms };
         key.and_then(|key| key.restricted_to(allowed)).map_err(|fault| Problem::Key { origin, fault })
     }
@@ -116,7 +116,7 @@ impl Context<'_> {
         self.problems.take(&at.key("file"), keys).unwrap_or_default()
     }
 
-    fn jwks_url(&mut self, at: &Path, url: &str, jwks: &Jwks) -> Option<RemoteKeys> {
+    fn jwks_url(&mut self, at: &Path, url: &str, jwks: &Jwks) -> Option<RemoteJwks> {
         let Jwks { file: _, url: _, refresh, stale_if_error, cache_file, ca, insecure_http } = jwks;
         let manner = Manner {
             refresh: refresh.as_ref(),
@@ -130,9 +130,9 @@ impl Context<'_> {
         self.provider(at, location, &manner)
     }
 
-    fn oidc(&mut self, at: &Path, oidc: &Oidc) -> Option<RemoteKeys> {
+    fn oidc(&mut self, at: &Path, oidc: &Oidc) -> Option<RemoteJwks> {
         let none =
-            Manner { refresh: None, stale_if_error: None, cache_file: None, ca: None, plain: PlainHttp::Loopback };
+            Manner { refresh: None, stale_if_error: None, cache_file: None, ca: None, plain: AllowInsecure::Loopback };
         let (issuer, issuer_at, manner) = match oidc {
             Oidc::Issuer(issuer) => (issuer, at.clone(), none),
             Oidc::Provider(provider) => {
@@ -152,7 +152,7 @@ impl Context<'_> {
     }
 
     /// An issuer is a URL without a query (OpenID Connect Discovery 1.0 §3), and that of the tokens.
-    fn discovery(&self, issuer: &str, plain: PlainHttp) -> Result<Location, Problem> {
+    fn discovery(&self, issuer: &str, plain: AllowInsecure) -> Result<Location, Problem> {
         let url = FetchUrl::parse(issuer, plain).map_err(Problem::Url)?;
         if url.has_query() {
             return Err(Problem::IssuerQuery);
@@ -164,7 +164,7 @@ impl Context<'_> {
         Ok(Location::Oidc { issuer: issuer.into(), discovery })
     }
 
-    fn provider(&mut self, at: &Path, location: Option<Location>, manner: &Manner<'_>) -> Option<RemoteKeys> {
+    fn provider(&mut self, at: &Path, location: Option<Location>, manner: &Manner<'_>) -> Option<RemoteJwks> {
         let Manner { refresh, stale_if_error, cache_file, ca, plain } = manner;
         let or = |text: Option<&String>, unset: &str| text.map_or_else(|| unset.to_owned(), Clone::clone);
         let span = Span { least: ("1s", 1_000), most: ("1d", 86_400_000) };
@@ -189,24 +189,24 @@ impl Context<'_> {
         if self.sources.iter().any(file_taken) {
             self.problems.add(at.key("cache_file"), Problem::CacheFileTaken);
         }
-        let keys = RemoteKeys::default();
+        let keys = RemoteJwks::default();
         self.sources.push(KeySource { keys: keys.clone(), provider });
         Some(keys)
     }
 }
 
 /// The authorities of a file; the public ones without one.
-pub(super) fn roots(reader: &Reader, ca: Option<&StdPath>) -> Result<Roots, Problem> {
-    let Some(file) = ca else { return Ok(Roots::public()) };
+pub(super) fn roots(reader: &SecretLoader, ca: Option<&StdPath>) -> Result<TrustAnchors, Problem> {
+    let Some(file) = ca else { return Ok(TrustAnchors::public()) };
     let (text, origin) = reader.read_file(file, MOST_CA_BYTES)?;
-    Roots::from_pem(&text).map_err(|fault| Problem::Ca { origin, fault })
+    TrustAnchors::from_pem(&text).map_err(|fault| Problem::Ca { origin, fault })
 }
 
-fn replaced(keys: &ThrowAwayKeys, algorithm: Algorithm) -> Result<VerificationKey, Problem> {
+fn replaced(keys: &EphemeralKeys, algorithm: Algorithm) -> Result<VerificationKey, Problem> {
     Ok(keys.signing(algorithm).and_then(|key| key.verification_key())?)
 }
 
 /// Where plain HTTP may lead.
-pub(super) const fn plain(insecure_http: bool) -> PlainHttp {
-    if insecure_http { PlainHttp::Anywhere } else { PlainHttp::Loopback }
+pub(super) const fn plain(insecure_http: bool) -> AllowInsecure {
+    if insecure_http { AllowInsecure::Anywhere } else { AllowInsecure::Loopback }
 }

@@ -1,11 +1,11 @@
 //! Checks `mtls`: whose certificates are accepted.
 
-use super::super::super::document;
+use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
-use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
-use modgud_core::authn::{MtlsAuthenticator, PeerPattern};
-use modgud_core::principal::{AuthenticatorName, IdentityClaims};
+use super::super::super::raw;
+use modgud_core::authn::{MtlsAuthenticator, PrincipalPattern};
+use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;
 
 /// Everybody whose certificate Envoy's check accepts.
@@ -14,8 +14,8 @@ const ANYBODY: &str = "*";
 pub(super) fn check(
     at: &Path,
     name: &str,
-    mtls: &document::Mtls,
-    identity: &Arc<IdentityClaims>,
+    mtls: &raw::Mtls,
+    identity: &Arc<ClaimMapping>,
     problems: &mut Problems,
 ) -> MtlsAuthenticator {
     let anybody = [ANYBODY.to_owned()];
@@ -26,7 +26,7 @@ pub(super) fn check(
     }
     let mut principals = Vec::new();
     for (number, text) in written.iter().enumerate() {
-        let pattern = PeerPattern::parse(text).map_err(|fault| Problem::Peer { found: Quoted::new(text), fault });
+        let pattern = PrincipalPattern::parse(text).map_err(|fault| Problem::Peer { found: Quoted::new(text), fault });
         principals.extend(problems.take(&at.position(number), pattern));
     }
     MtlsAuthenticator { name: AuthenticatorName::new(name), principals, identity: Arc::clone(identity) }

@@ -1,15 +1,21 @@
 //! Checks `from`: where an authenticator looks for its credentials.
 
-use super::super::super::document::From;
+use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
-use super::super::super::problem::{Problem, Problems};
 use super::super::super::quoted::Quoted;
+use super::super::super::raw::From;
 use super::super::{header_name, scheme};
-use modgud_core::credential::{AuthenticatorIndex, CookieName, Places, QueryName, TwoForms};
-use modgud_core::http::header::same_to_a_server;
+use modgud_core::credential::{AuthenticatorId, ConflictingFormat, CookieName, CredentialExtractor, QueryName};
+use modgud_core::http::header::folds_to_same_name;
 
 /// Adds the places of one authenticator to those of all.
-pub(super) fn check(at: &Path, from: &[From], who: AuthenticatorIndex, places: &mut Places, problems: &mut Problems) {
+pub(super) fn check(
+    at: &Path,
+    from: &[From],
+    who: AuthenticatorId,
+    places: &mut CredentialExtractor,
+    problems: &mut Problems,
+) {
     if from.is_empty() {
         let what = "say where the credential stands, such as `{ header: authorization, schemes: [Bearer] }`";
         problems.add(at.key("from"), Problem::Empty(what));
@@ -29,7 +35,7 @@ pub(super) fn share(one: &[From], other: &[From]) -> bool {
     one.iter().any(|one| other.iter().any(|other| same(one, other)))
 }
 
-fn look(at: &Path, from: &From, who: AuthenticatorIndex, places: &mut Places, problems: &mut Problems) {
+fn look(at: &Path, from: &From, who: AuthenticatorId, places: &mut CredentialExtractor, problems: &mut Problems) {
     let From { header, schemes, cookie, query } = from;
     match (header, schemes, cookie, query) {
         (Some(header), schemes, None, None) => {
@@ -57,8 +63,8 @@ fn in_header(
     at: &Path,
     header: &str,
     schemes: Option<&[String]>,
-    who: AuthenticatorIndex,
-    places: &mut Places,
+    who: AuthenticatorId,
+    places: &mut CredentialExtractor,
     problems: &mut Problems,
 ) {
     let mut accepted = Vec::new();
@@ -69,12 +75,12 @@ fn in_header(
         problems.add(at.key("schemes"), Problem::Empty("name at least one scheme, such as `Bearer`"));
     }
     let Some(name) = problems.take(&at.key("header"), header_name(header)) else { return };
-    if same_to_a_server(name.as_str().as_bytes(), b"cookie") {
+    if folds_to_same_name(name.as_str().as_bytes(), b"cookie") {
         return problems.add(at.key("header"), Problem::CookieHeader);
     }
     let added = match schemes {
         Some(_) => places.add_schemes(&name, &accepted, who),
-        None => places.add_bare(&name, who),
+        None => places.add_raw(&name, who),
     };
-    problems.take(&at.key("header"), added.map_err(|TwoForms| Problem::TwoForms(Quoted::new(header))));
+    problems.take(&at.key("header"), added.map_err(|ConflictingFormat| Problem::TwoForms(Quoted::new(header))));
 }

@@ -1,10 +1,10 @@
 //! Checks `sender_constraint` and what belongs to it: that proofs are asked for exactly where the scheme says so.
 
-use super::super::super::document::{self, Sender};
+use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
-use super::super::super::problem::{Problem, Problems};
+use super::super::super::raw::{self, Sender};
 use super::super::{Span, scheme};
-use modgud_core::authn::{Authenticator, ProofWindow, SenderConstraint};
+use modgud_core::authn::{Authenticator, DpopPolicy, SenderConstraint};
 use modgud_core::denial::ChallengeSchemes;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(super) fn constraint(
     match (constraint, lifetime) {
         (Some(Sender::Dpop), lifetime) => {
             let lifetime = lifetime.map_or(LIFETIME, |text| span.read(&at, Some(text), problems));
-            return Some(SenderConstraint::Dpop(ProofWindow { lifetime, leeway: leeway.max(LEAST_LEEWAY) }));
+            return Some(SenderConstraint::Dpop(DpopPolicy { lifetime, leeway: leeway.max(LEAST_LEEWAY) }));
         }
         (Some(Sender::Certificate) | None, Some(_)) => problems.add(at, Problem::ProofLifetime),
         (Some(Sender::Certificate) | None, None) => {}
@@ -47,8 +47,8 @@ pub(in super::super) fn challenge_schemes(list: &[Authenticator]) -> ChallengeSc
 
 /// Tokens that need a proof stand after the scheme `DPoP` and nowhere else (RFC 9449 §7.1, §7.2); others never do, since their holder
 /// would take them for tokens that do nobody else any good.
-pub(super) fn places(at: &Path, entry: &document::Authenticator, problems: &mut Problems) {
-    let document::Authenticator { jwt, introspection, .. } = entry;
+pub(super) fn places(at: &Path, entry: &raw::Authenticator, problems: &mut Problems) {
+    let raw::Authenticator { jwt, introspection, .. } = entry;
     let of_jwt = jwt.as_ref().and_then(|jwt| jwt.sender_constraint);
     let bound = introspection.as_ref().and_then(|one| one.sender_constraint).or(of_jwt) == Some(Sender::Dpop);
     for (number, from) in entry.from.iter().enumerate() {

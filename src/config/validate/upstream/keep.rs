@@ -1,10 +1,10 @@
 //! Checks `upstream.keep`: that each name is an override header, and that nothing else removes it.
 
+use super::super::super::diagnostic::{KeepProblem, Problem, Problems};
 use super::super::super::path::Path;
-use super::super::super::problem::{KeepProblem, Problem, Problems};
 use super::super::super::quoted::Quoted;
 use super::super::header_name;
-use modgud_core::http::header::{HeaderName, same_to_a_server};
+use modgud_core::http::header::{HeaderName, folds_to_same_name};
 use modgud_core::upstream::{IdentityHeader, OVERRIDE_HEADERS, OverrideHeader, StripPattern};
 
 /// The kept headers. `strip` is the list as it was written, and `patterns` what became of it.
@@ -25,7 +25,7 @@ pub(super) fn check(
             problems.add(at, Problem::Keep(KeepProblem::Unknown { found: quoted, list }));
         } else if let Some((pattern, _)) = patterns.iter().find(|(_, pattern)| pattern.matches(name.bytes())) {
             problems.add(at, Problem::Keep(KeepProblem::Stripped(quoted, Quoted::new(pattern))));
-        } else if identity.iter().any(|header| same_to_a_server(header.name.bytes(), name.bytes())) {
+        } else if identity.iter().any(|header| folds_to_same_name(header.name.bytes(), name.bytes())) {
             problems.add(at, Problem::Keep(KeepProblem::Written(quoted)));
         } else {
             kept.push(name);

@@ -1,9 +1,9 @@
-use super::{DpopFault, ProofWindow, Shown, SpendFault, Spending, SpentProofs};
-use crate::credential::{AuthenticatorIndex, Places, Scheme};
+use super::{DpopError, DpopPolicy, PopContext, ReplayCache, ReplayError, ReplayMode};
+use crate::credential::{AuthenticatorId, CredentialExtractor, Scheme};
 use crate::http::header::HeaderName;
 use crate::http::request::{Field, Headers, Request};
 use crate::jose::Claims;
-use crate::principal::{AuthenticatorName, Identity, Principal, Proof};
+use crate::principal::{AuthMethod, AuthenticatorName, Identity, Principal};
 use crate::time::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
@@ -16,33 +16,33 @@ const PROOF: &str = include_str!("../../../../../tests/data/sender/rfc9449.txt")
 const BOUND: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
 /// What comes of showing the request's token, which is bound to this key, with its proof.
-fn shown(bound: &str, target: &str, now: u64, spent: &SpentProofs) -> Result<(), DpopFault> {
+fn shown(bound: &str, target: &str, now: u64, spent: &ReplayCache) -> Result<(), DpopError> {
     let field = |name: &'static str, value: &'static str| Field { name: name.as_bytes(), value: value.as_bytes() };
     let headers = Headers::new(vec![field("Authorization", AUTHORIZATION), field("DPoP", PROOF.trim_end())]);
     let mut request = Request::parse(b"GET", target.as_bytes(), b"resource.example.org", headers).unwrap();
     request.scheme = b"https";
-    let mut places = Places::default();
+    let mut places = CredentialExtractor::default();
     let header = HeaderName::parse("authorization").unwrap();
-    places.add_schemes(&header, &[Scheme::parse("DPoP").unwrap()], AuthenticatorIndex(0)).unwrap();
+    places.add_schemes(&header, &[Scheme::parse("DPoP").unwrap()], AuthenticatorId(0)).unwrap();
     let token = places.find(&request).unwrap().unwrap().token;
-    let claims = Claims::of_json(json!({ "cnf": { "jkt": bound } }));
+    let claims = Claims::from_json(json!({ "cnf": { "jkt": bound } }));
     let (name, absent) = (AuthenticatorName::new("a"), Arc::default());
-    let principal = &Principal::new(name, claims, Identity::default(), absent, Proof::Token);
-    let window = ProofWindow { lifetime: Duration::from_secs(60), leeway: Duration::ZERO };
-    let (now, spending) = (Timestamp::from_secs(now), Spending::Spend);
-    window.check(&Shown { request: &request, token, principal, now, spent, spending })
+    let principal = &Principal::new(name, claims, Identity::default(), absent, AuthMethod::Token);
+    let window = DpopPolicy { lifetime: Duration::from_secs(60), leeway: Duration::ZERO };
+    let (now, replay_mode) = (Timestamp::from_secs(now), ReplayMode::Record);
+    window.check(&PopContext { request: &request, token, principal, now, spent, replay_mode })
 }
 
 #[test]
 fn the_example_of_the_rfc_passes_once() {
     const MADE: u64 = 1_562_262_618;
-    let spent = SpentProofs::default();
+    let spent = ReplayCache::default();
     spent.remember_for(Duration::from_secs(60));
     let path = "/protectedresource";
-    assert_eq!(shown("0", path, MADE, &spent), Err(DpopFault::OtherKey));
-    assert_eq!(shown(BOUND, "/other", MADE, &spent), Err(DpopFault::OtherAddress));
-    assert!(matches!(shown(BOUND, path, MADE - 1, &spent), Err(DpopFault::Early { .. })));
-    assert!(matches!(shown(BOUND, path, MADE + 60, &spent), Err(DpopFault::Old { .. })));
+    assert_eq!(shown("0", path, MADE, &spent), Err(DpopError::OtherKey));
+    assert_eq!(shown(BOUND, "/other", MADE, &spent), Err(DpopError::OtherAddress));
+    assert!(matches!(shown(BOUND, path, MADE - 1, &spent), Err(DpopError::Early { .. })));
+    assert!(matches!(shown(BOUND, path, MADE + 60, &spent), Err(DpopError::Old { .. })));
     assert_eq!(shown(BOUND, path, MADE + 59, &spent), Ok(()));
-    assert_eq!(shown(BOUND, path, MADE, &spent), Err(DpopFault::Spent(SpendFault::Again)));
+    assert_eq!(shown(BOUND, path, MADE, &spent), Err(DpopError::Spent(ReplayError::Replayed)));
 }

@@ -1,8 +1,8 @@
 //! CEL's own part: its functions, its parser behind the bounds that it lacks, and the counting of the elements that loops go
 //! through. Knows no variable.
 
-use super::fault::ExpressionFault;
-use super::vocabulary::{MAX_BYTES, MAX_DEPTH, MAX_STEPS};
+use super::declarations::{MAX_BYTES, MAX_DEPTH, MAX_STEPS};
+use super::error::ExpressionError;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, SourceInfo};
 use cel::common::types::DYN_TYPE;
 use cel::common::value::CowVal;
@@ -57,12 +57,12 @@ fn bounded<'b, 'v>(mut arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>,
 }
 
 /// Reads an expression, on a stack of its own. The list of each loop in it is wrapped, so that its elements are counted.
-pub(super) fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), ExpressionFault> {
+pub(super) fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), ExpressionError> {
     if text.trim().is_empty() {
-        return Err(ExpressionFault::Empty);
+        return Err(ExpressionError::Empty);
     }
     if text.len() > MAX_BYTES {
-        return Err(ExpressionFault::TooLong(text.len()));
+        return Err(ExpressionError::TooLong(text.len()));
     }
     thread::scope(|scope| {
         let parser = thread::Builder::new().stack_size(PARSER_STACK).spawn_scoped(scope, || {
@@ -70,18 +70,18 @@ pub(super) fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), ExpressionFaul
             let (mut expression, source) = parsed.map_err(|errors| syntax(text, &errors))?;
             bound_loops(&mut expression);
             // What is refused is dropped here too, where there is room for it.
-            if is_deeper(&expression, MAX_DEPTH) { Err(ExpressionFault::TooDeep) } else { Ok((expression, source)) }
+            if is_deeper(&expression, MAX_DEPTH) { Err(ExpressionError::TooDeep) } else { Ok((expression, source)) }
         });
         // A thread that can't be had, or a parser that panics, is no expression either.
-        parser.ok().and_then(|parser| parser.join().ok()).unwrap_or(Err(ExpressionFault::Parser))
+        parser.ok().and_then(|parser| parser.join().ok()).unwrap_or(Err(ExpressionError::Parser))
     })
 }
 
 /// Where the parser stopped, without what it says there: that speaks of its grammar.
-fn syntax(text: &str, errors: &ParseErrors) -> ExpressionFault {
-    let Some(error) = errors.errors.first() else { return ExpressionFault::Parser };
+fn syntax(text: &str, errors: &ParseErrors) -> ExpressionError {
+    let Some(error) = errors.errors.first() else { return ExpressionError::Parser };
     if errors.errors.iter().any(|error| error.msg.contains("Recursion limit")) {
-        return ExpressionFault::TooDeep;
+        return ExpressionError::TooDeep;
     }
     let (line, column) = error.pos;
     let before = usize::try_from(line).unwrap_or(1).saturating_sub(1);
@@ -93,7 +93,7 @@ fn syntax(text: &str, errors: &ParseErrors) -> ExpressionFault {
         "" => String::new(),
         rest => format!(", at `{rest}`"),
     };
-    ExpressionFault::Syntax { at, near }
+    ExpressionError::Syntax { at, near }
 }
 
 /// Whether there are more levels than this.

@@ -1,13 +1,13 @@
 //! An expression, compiled at load and evaluated for a request. Owns what it may speak of; whether its value lets anybody through
 //! is `condition`'s to say.
 
+use super::declarations::Variable;
 use super::environment::{self, ENVIRONMENT, begin, is_bound};
-use super::fault::{EvaluationFault, ExpressionFault};
+use super::error::{EvaluationError, ExpressionError};
 use super::names;
-use super::reads::Reads;
-use super::shown;
+use super::references::References;
+use super::trace;
 use super::values::{self, Inputs};
-use super::vocabulary::Variable;
 use crate::authz::PathPattern;
 use cel::common::ast::IdedExpr;
 use cel::common::types::CelBool;
@@ -21,16 +21,16 @@ use std::sync::Arc;
 pub struct Expression {
     text: Box<str>,
     compiled: IdedExpr,
-    reads: Reads,
+    reads: References,
 }
 
 /// What an expression may speak of, where it stands.
 #[derive(Debug, Clone, Copy)]
-pub enum Scope<'p> {
+pub enum Env<'p> {
     /// A rule's condition.
     Rule {
         /// Whether there can be a caller.
-        callers: Callers,
+        callers: CallerPresence,
         /// The patterns of which one has matched: a path parameter has to be one of each. None where there are no parameters.
         patterns: &'p [PathPattern],
     },
@@ -41,7 +41,7 @@ pub enum Scope<'p> {
 
 /// Whether there can be a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Callers {
+pub enum CallerPresence {
     /// There is one, or could be one.
     Asked,
     /// Nobody is asked who they are: `claims` and `principal` say nothing.
@@ -49,11 +49,11 @@ pub enum Callers {
 }
 
 impl Expression {
-    /// Reads an expression.
+    /// References an expression.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn compile(text: &str, scope: &Scope<'_>) -> Result<Self, Vec<ExpressionFault>> {
+    pub fn compile(text: &str, scope: &Env<'_>) -> Result<Self, Vec<ExpressionError>> {
         let (compiled, source) = environment::parse(text).map_err(|fault| vec![fault])?;
         let reads = names::check(&compiled, &source, scope)?;
         Ok(Self { text: text.into(), compiled, reads })
@@ -85,16 +85,16 @@ impl Expression {
     /// What it comes to, as JSON: a time as RFC 3339 has it, a duration as seconds with an `s`.
     ///
     /// # Errors
-    /// [`EvaluationFault`]: a value that is not there, of another type, ambiguous, or too much work. A fault in a part that `&&`,
+    /// [`EvaluationError`]: a value that is not there, of another type, ambiguous, or too much work. A fault in a part that `&&`,
     /// `||` or `?:` does not depend on is none, as CEL has it.
-    pub fn evaluate(&self, inputs: &Inputs<'_>) -> Result<serde_json::Value, EvaluationFault> {
-        self.with_result(inputs, |value| json(&Value::try_from(value).map_err(|_| EvaluationFault::Result)?))
+    pub fn evaluate(&self, inputs: &Inputs<'_>) -> Result<serde_json::Value, EvaluationError> {
+        self.with_result(inputs, |value| json(&Value::try_from(value).map_err(|_| EvaluationError::Result)?))
     }
 
     /// Whether it is true.
-    pub(super) fn is_true(&self, inputs: &Inputs<'_>) -> Result<bool, EvaluationFault> {
+    pub(super) fn is_true(&self, inputs: &Inputs<'_>) -> Result<bool, EvaluationError> {
         let bool = |value: &dyn Val| value.downcast_ref::<CelBool>().map(|value| *value.inner());
-        self.with_result(inputs, |value| bool(value).ok_or(EvaluationFault::Result))
+        self.with_result(inputs, |value| bool(value).ok_or(EvaluationError::Result))
     }
 
     /// What it comes to, if that is certainly neither true nor false.
@@ -105,25 +105,25 @@ impl Expression {
     /// What it reads, for people.
     ///
     /// # Errors
-    /// [`EvaluationFault::Ambiguous`].
-    pub(super) fn read(&self, inputs: &Inputs<'_>) -> Result<Vec<String>, EvaluationFault> {
+    /// [`EvaluationError::Ambiguous`].
+    pub(super) fn read(&self, inputs: &Inputs<'_>) -> Result<Vec<String>, EvaluationError> {
         let context = self.context(inputs)?;
         let value = |variable: Variable| {
             let value = context.get_variable(variable.name())?;
             Value::try_from(value.as_ref()).ok().and_then(|value| json(&value).ok())
         };
-        Ok(shown::shown(&self.reads, value))
+        Ok(trace::shown(&self.reads, value))
     }
 
-    fn context<'v>(&self, inputs: &'v Inputs<'v>) -> Result<Context<'v, 'v>, EvaluationFault> {
+    fn context<'v>(&self, inputs: &'v Inputs<'v>) -> Result<Context<'v, 'v>, EvaluationError> {
         values::bind(&self.reads, inputs, Context::with_env(Arc::clone(&ENVIRONMENT)))
     }
 
     fn with_result<T>(
         &self,
         inputs: &Inputs<'_>,
-        read: impl FnOnce(&dyn Val) -> Result<T, EvaluationFault>,
-    ) -> Result<T, EvaluationFault> {
+        read: impl FnOnce(&dyn Val) -> Result<T, EvaluationError>,
+    ) -> Result<T, EvaluationError> {
         let context = self.context(inputs)?;
         begin();
         let value = Value::resolve_val(&self.compiled, &context).map_err(|fault| self.fault(fault))?;
@@ -131,25 +131,25 @@ impl Expression {
     }
 
     /// The same fault without any value.
-    fn fault(&self, fault: ExecutionError) -> EvaluationFault {
+    fn fault(&self, fault: ExecutionError) -> EvaluationError {
         match fault {
             // What is named in the expression is no secret; a name that comes from the request or a claim could be.
             ExecutionError::NoSuchKey(name) if self.text.contains(name.as_str()) => {
-                EvaluationFault::Missing(name.as_str().into())
+                EvaluationError::Missing(name.as_str().into())
             }
-            ExecutionError::NoSuchKey(_) => EvaluationFault::MissingMember,
-            ExecutionError::NoSuchOverload(fault) => EvaluationFault::Types(operator(fault.function()).into()),
-            ExecutionError::UnsupportedBinaryOperator(operator, ..) => EvaluationFault::Types(operator.into()),
+            ExecutionError::NoSuchKey(_) => EvaluationError::MissingMember,
+            ExecutionError::NoSuchOverload(fault) => EvaluationError::Types(operator(fault.function()).into()),
+            ExecutionError::UnsupportedBinaryOperator(operator, ..) => EvaluationError::Types(operator.into()),
             ExecutionError::UnexpectedType { .. }
             | ExecutionError::ValuesNotComparable(..)
-            | ExecutionError::UnsupportedKeyType(_) => EvaluationFault::Types("an operator".into()),
-            ExecutionError::FunctionError { function, .. } if is_bound(&function) => EvaluationFault::TooManySteps,
-            ExecutionError::FunctionError { function, .. } => EvaluationFault::Conversion(function.into()),
+            | ExecutionError::UnsupportedKeyType(_) => EvaluationError::Types("an operator".into()),
+            ExecutionError::FunctionError { function, .. } if is_bound(&function) => EvaluationError::TooManySteps,
+            ExecutionError::FunctionError { function, .. } => EvaluationError::Conversion(function.into()),
             ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) | ExecutionError::Overflow(..) => {
-                EvaluationFault::Arithmetic
+                EvaluationError::Arithmetic
             }
-            ExecutionError::IndexOutOfBounds(_) => EvaluationFault::Index,
-            _ => EvaluationFault::Other,
+            ExecutionError::IndexOutOfBounds(_) => EvaluationError::Index,
+            _ => EvaluationError::Other,
         }
     }
 }
@@ -166,7 +166,7 @@ fn operator(name: &str) -> &str {
 }
 
 /// A value as JSON.
-fn json(value: &Value) -> Result<serde_json::Value, EvaluationFault> {
+fn json(value: &Value) -> Result<serde_json::Value, EvaluationError> {
     Ok(match value {
         Value::Null => serde_json::Value::Null,
         Value::Bool(value) => (*value).into(),
@@ -183,7 +183,7 @@ fn json(value: &Value) -> Result<serde_json::Value, EvaluationFault> {
         Value::Timestamp(time) => time.to_utc().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true).into(),
         Value::Duration(span) => format!("{}s", span.as_seconds_f64()).into(),
         Value::Float(_) | Value::Bytes(_) | Value::Function(..) | Value::Opaque(_) | Value::Struct(_) => {
-            return Err(EvaluationFault::Result);
+            return Err(EvaluationError::Result);
         }
     })
 }

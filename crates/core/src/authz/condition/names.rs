@@ -3,11 +3,11 @@
 
 mod members;
 
+use super::declarations::{FUNCTIONS, MAX_GROWTH, MAX_LOOPS, TYPES, Variable};
 use super::environment::parts;
-use super::expression::{Callers, Scope};
-use super::fault::ExpressionFault;
-use super::reads::{Names, Reads};
-use super::vocabulary::{FUNCTIONS, MAX_GROWTH, MAX_LOOPS, TYPES, Variable};
+use super::error::ExpressionError;
+use super::expression::{CallerPresence, Env};
+use super::references::{Names, References};
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 
 /// What is known of a part of an expression before it is evaluated.
@@ -35,9 +35,10 @@ enum Key<'e> {
 pub(super) fn check(
     expression: &IdedExpr,
     source: &SourceInfo,
-    scope: &Scope<'_>,
-) -> Result<Reads, Vec<ExpressionFault>> {
-    let mut walk = Walk { scope, source, reads: Reads::default(), faults: Vec::new(), locals: Vec::new(), growth: 1 };
+    scope: &Env<'_>,
+) -> Result<References, Vec<ExpressionError>> {
+    let mut walk =
+        Walk { scope, source, reads: References::default(), faults: Vec::new(), locals: Vec::new(), growth: 1 };
     let kind = walk.kind(expression);
     walk.whole(kind);
     walk.no_client_speaks(expression);
@@ -51,10 +52,10 @@ pub(super) fn check(
 }
 
 struct Walk<'w, 'e> {
-    scope: &'w Scope<'w>,
+    scope: &'w Env<'w>,
     source: &'w SourceInfo,
-    reads: Reads,
-    faults: Vec<ExpressionFault>,
+    reads: References,
+    faults: Vec<ExpressionError>,
     /// The names that the loops around this place give to elements.
     locals: Vec<&'e str>,
     /// How many times larger than what it begins with a list can get that loops make.
@@ -90,11 +91,11 @@ impl<'e> Walk<'_, 'e> {
     /// Where others are told what modgud knows, no header of a client's is read.
     fn no_client_speaks(&mut self, expression: &IdedExpr) {
         match self.scope {
-            Scope::Told if self.reads.headers.is_something() => {
+            Env::Told if self.reads.headers.is_something() => {
                 let at = self.at(expression);
-                self.faults.push(ExpressionFault::ClientsOwn { name: "request.headers", at });
+                self.faults.push(ExpressionError::ClientsOwn { name: "request.headers", at });
             }
-            Scope::Told | Scope::Rule { .. } => {}
+            Env::Told | Env::Rule { .. } => {}
         }
     }
 
@@ -141,7 +142,7 @@ impl<'e> Walk<'_, 'e> {
             }
             Expr::Struct(_) => {
                 let at = self.at(expression);
-                self.faults.push(ExpressionFault::NotTaken { what: "a message (`Name{…}`)", at });
+                self.faults.push(ExpressionError::NotTaken { what: "a message (`Name{…}`)", at });
                 Kind::Anything
             }
             Expr::Comprehension(list) => {
@@ -158,22 +159,24 @@ impl<'e> Walk<'_, 'e> {
         }
         let at = self.at(expression);
         let variables: &[Variable] = match self.scope {
-            Scope::Rule { .. } => &Variable::OF_RULES,
-            Scope::Told => &Variable::TOLD,
+            Env::Rule { .. } => &Variable::OF_RULES,
+            Env::Told => &Variable::TOLD,
         };
         let variable = match (Variable::of(name), self.scope) {
-            (Some(variable), Scope::Rule { callers: Callers::NotAsked, patterns: _ }) if variable.is_of_callers() => {
-                self.faults.push(ExpressionFault::NoCaller { name: variable.name(), at });
+            (Some(variable), Env::Rule { callers: CallerPresence::NotAsked, patterns: _ })
+                if variable.is_of_callers() =>
+            {
+                self.faults.push(ExpressionError::NoCaller { name: variable.name(), at });
                 variable
             }
             (Some(variable), _) if variables.contains(&variable) => variable,
-            (Some(Variable::Query), Scope::Told) => {
-                self.faults.push(ExpressionFault::ClientsOwn { name: "query", at });
+            (Some(Variable::Query), Env::Told) => {
+                self.faults.push(ExpressionError::ClientsOwn { name: "query", at });
                 return Kind::Anything;
             }
             (Some(_) | None, _) => {
                 let known = Variable::names(variables);
-                self.faults.push(ExpressionFault::UnknownVariable { name: name.into(), at, known });
+                self.faults.push(ExpressionError::UnknownVariable { name: name.into(), at, known });
                 return Kind::Anything;
             }
         };
@@ -214,12 +217,12 @@ impl<'e> Walk<'_, 'e> {
     fn function(&mut self, name: &str, is_member: bool, arguments: usize, expression: &IdedExpr) {
         let at = self.at(expression);
         let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
-            self.faults.push(ExpressionFault::UnknownFunction { name: name.into(), at });
+            self.faults.push(ExpressionError::UnknownFunction { name: name.into(), at });
             return;
         };
         let counts = if is_member { &function.member } else { &function.alone };
         if !counts.as_ref().is_some_and(|counts| counts.contains(&arguments)) {
-            self.faults.push(ExpressionFault::Arguments { name: name.into(), at, form: function.form });
+            self.faults.push(ExpressionError::Arguments { name: name.into(), at, form: function.form });
         }
     }
 
@@ -229,15 +232,15 @@ impl<'e> Walk<'_, 'e> {
         let at = self.at(expression);
         let name = list.iter_var.as_str();
         if Variable::of(name).is_some() || TYPES.contains(&name) {
-            self.faults.push(ExpressionFault::Shadowed { name: name.into(), at });
+            self.faults.push(ExpressionError::Shadowed { name: name.into(), at });
         }
         if self.locals.len() >= MAX_LOOPS {
-            self.faults.push(ExpressionFault::Loops { at });
+            self.faults.push(ExpressionError::Loops { at });
         }
         if matches!(list.accu_init.expr, Expr::List(_)) {
             self.growth = self.growth.saturating_mul(uses(name, &list.loop_step).max(1));
             if self.growth > MAX_GROWTH {
-                self.faults.push(ExpressionFault::Growth { at });
+                self.faults.push(ExpressionError::Growth { at });
             }
         }
         self.locals.push(name);

@@ -5,11 +5,11 @@ mod random;
 mod refused;
 mod table;
 
-use super::{Callers, Condition, EvaluationFault, Expression, ExpressionFault, Inputs, Scope};
-use crate::authz::{AuthzFault, PathPattern};
+use super::{CallerPresence, Condition, Env, EvaluationError, Expression, ExpressionError, Inputs};
+use crate::authz::{AuthzError, PathPattern};
 use crate::http::request::{Context, Field, Headers, Request};
 use crate::jose::Claims;
-use crate::principal::{AbsentValues, AuthenticatorName, Identity, Principal, Proof, Reach};
+use crate::principal::{AuthMethod, AuthenticatorName, Identity, NullStrings, PermissionScope, Principal};
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -20,9 +20,9 @@ const TARGET: &[u8] = b"/orgs/acme/reports/7?debug&q=a%20b&n=7&two=1&two=2&bad=%
 /// 2023-11-14T22:13:20.500Z.
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_500);
 
-pub(super) fn compile(text: &str) -> Result<Expression, Vec<ExpressionFault>> {
+pub(super) fn compile(text: &str) -> Result<Expression, Vec<ExpressionError>> {
     let patterns = [PathPattern::parse(PATTERN).unwrap()];
-    Expression::compile(text, &Scope::Rule { callers: Callers::Asked, patterns: &patterns })
+    Expression::compile(text, &Env::Rule { callers: CallerPresence::Asked, patterns: &patterns })
 }
 
 pub(super) fn principal() -> Principal {
@@ -39,10 +39,10 @@ pub(super) fn principal() -> Principal {
         roles: texts(&["reader", "editor"]),
         permissions: texts(&["read"]),
         scopes: vec![],
-        reach: Reach::Everything,
+        reach: PermissionScope::All,
     };
-    let absent = Arc::new(AbsentValues::new(["None", ""]));
-    Principal::new(AuthenticatorName::new("bifrost"), Claims::of_json(claims), identity, absent, Proof::Token)
+    let absent = Arc::new(NullStrings::new(["None", ""]));
+    Principal::new(AuthenticatorName::new("bifrost"), Claims::from_json(claims), identity, absent, AuthMethod::Token)
 }
 
 /// Does something with the inputs of these tests, with a caller or without.
@@ -64,7 +64,7 @@ pub(super) fn with_inputs<T>(caller: Option<&Principal>, act: impl FnOnce(&Input
     act(&Inputs { request: &request, pattern: Some(&pattern), rule: None, principal: caller, now: NOW })
 }
 
-pub(super) fn evaluate(text: &str) -> Result<Value, EvaluationFault> {
+pub(super) fn evaluate(text: &str) -> Result<Value, EvaluationError> {
     let expression = compile(text).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
     with_inputs(Some(&principal()), |inputs| expression.evaluate(inputs))
 }
@@ -114,12 +114,12 @@ fn conditions_are_true_or_false_or_neither() {
     let mut wrong = Vec::new();
     for (text, expected) in CONDITIONS {
         let patterns = [PathPattern::parse(PATTERN).unwrap()];
-        let found = match Condition::compile(text, &Scope::Rule { callers: Callers::Asked, patterns: &patterns }) {
+        let found = match Condition::compile(text, &Env::Rule { callers: CallerPresence::Asked, patterns: &patterns }) {
             Err(faults) => format!("{faults:?}"),
             Ok(condition) => match with_inputs(Some(&caller), |inputs| condition.check(inputs)) {
                 Ok(()) => "true".to_owned(),
-                Err(AuthzFault::ConditionFalse) => "false".to_owned(),
-                Err(AuthzFault::ConditionError(fault)) => format!("{fault:?}"),
+                Err(AuthzError::ConditionFalse) => "false".to_owned(),
+                Err(AuthzError::ConditionError(fault)) => format!("{fault:?}"),
                 Err(fault) => panic!("{text}: {fault:?}"),
             },
         };
@@ -136,9 +136,9 @@ fn of_nobody_nothing_is_known() {
         ("has(principal.subject)", Ok(json!(false))),
         ("has(claims.org) || 'org' in claims", Ok(json!(false))),
         ("size(principal) + size(claims)", Ok(json!(0))),
-        ("principal.subject == ''", Err(EvaluationFault::Missing("subject".into()))),
-        ("size(principal.roles) == 0", Err(EvaluationFault::Missing("roles".into()))),
-        ("claims.org == path.org", Err(EvaluationFault::Missing("org".into()))),
+        ("principal.subject == ''", Err(EvaluationError::Missing("subject".into()))),
+        ("size(principal.roles) == 0", Err(EvaluationError::Missing("roles".into()))),
+        ("claims.org == path.org", Err(EvaluationError::Missing("org".into()))),
     ] {
         let found = with_inputs(None, |inputs| compile(text).unwrap().evaluate(inputs));
         assert_eq!(found, expected, "{text}");
@@ -177,7 +177,7 @@ fn no_fault_tells_a_value() {
 fn what_was_read_is_told_to_the_one_who_asks() {
     let condition = |text: &str| {
         let patterns = [PathPattern::parse(PATTERN).unwrap()];
-        Condition::compile(text, &Scope::Rule { callers: Callers::Asked, patterns: &patterns }).unwrap()
+        Condition::compile(text, &Env::Rule { callers: CallerPresence::Asked, patterns: &patterns }).unwrap()
     };
     for (text, expected) in [
         ("claims.org == path.org", "`claims.org == path.org` is true: path.org = \"acme\", claims.org = \"acme\""),
@@ -216,10 +216,10 @@ fn what_was_read_is_told_to_the_one_who_asks() {
 /// What one request brings must not become gigabytes: loops that make more of it are bounded, one after the other and in each other.
 #[test]
 fn loops_that_make_more_and_more_are_refused() {
-    let scope = Scope::Rule { callers: Callers::NotAsked, patterns: &[] };
+    let scope = Env::Rule { callers: CallerPresence::NotAsked, patterns: &[] };
     let grown = |text: &str| match Condition::compile(text, &scope) {
         Ok(_) => false,
-        Err(faults) => faults.iter().all(|fault| matches!(fault, ExpressionFault::Growth { .. })),
+        Err(faults) => faults.iter().all(|fault| matches!(fault, ExpressionError::Growth { .. })),
     };
     let eight = ["x"; 8].join("+");
     let list = ["x"; 8].join(", ");

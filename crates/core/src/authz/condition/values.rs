@@ -1,12 +1,12 @@
 //! A request, its caller and the time as the values that an expression reads: those that it names, and no others. What can be read
 //! in more than one way is a fault, and not a value that is absent.
 
-use super::fault::EvaluationFault;
-use super::reads::{Names, Reads};
-use super::vocabulary::Variable;
+use super::declarations::Variable;
+use super::error::EvaluationError;
+use super::references::{Names, References};
 use crate::authz::{OtherReading, PathPattern};
 use crate::http::query::Query;
-use crate::http::request::{Lookup, Request};
+use crate::http::request::{HeaderLookup, Request};
 use crate::jose::is_beyond_64_bits;
 use crate::principal::Principal;
 use crate::time::Timestamp;
@@ -53,11 +53,12 @@ impl<'v> Members<'v> {
 
 /// Binds what is read.
 pub(super) fn bind<'v>(
-    reads: &Reads,
+    reads: &References,
     inputs: &'v Inputs<'v>,
     mut context: Context<'v, 'v>,
-) -> Result<Context<'v, 'v>, EvaluationFault> {
-    let Reads { request, headers, path, query, claims, principal, context: envoy, now, rule, never_a_bool: _ } = reads;
+) -> Result<Context<'v, 'v>, EvaluationError> {
+    let References { request, headers, path, query, claims, principal, context: envoy, now, rule, never_a_bool: _ } =
+        reads;
     let mut add = |variable: Variable, value: Boxed<'v>| context.add_variable_as_val(variable.name(), value);
     if request.is_something() || headers.is_something() {
         add(Variable::Request, self::request(request, headers, inputs)?);
@@ -107,7 +108,7 @@ fn time<'v>(now: Timestamp) -> Boxed<'v> {
     }
 }
 
-fn request<'v>(fields: &Names, headers: &Names, inputs: &'v Inputs<'v>) -> Result<Boxed<'v>, EvaluationFault> {
+fn request<'v>(fields: &Names, headers: &Names, inputs: &'v Inputs<'v>) -> Result<Boxed<'v>, EvaluationError> {
     let Inputs { request, pattern, .. } = *inputs;
     let mut members = Members::default();
     let mut add = |name: &'static str, value: Option<Boxed<'v>>| {
@@ -126,7 +127,7 @@ fn request<'v>(fields: &Names, headers: &Names, inputs: &'v Inputs<'v>) -> Resul
             None => Cow::Borrowed(request.path.without_trailing_slash()),
             Some(pattern) => pattern
                 .compared(&request.path)
-                .map_err(|OtherReading| EvaluationFault::Ambiguous("request.path".into()))?,
+                .map_err(|OtherReading| EvaluationError::Ambiguous("request.path".into()))?,
         };
         add("path", Some(Box::new(CelString::from(path))));
     }
@@ -136,17 +137,17 @@ fn request<'v>(fields: &Names, headers: &Names, inputs: &'v Inputs<'v>) -> Resul
     Ok(members.boxed())
 }
 
-fn headers<'v>(names: &Names, request: &'v Request<'v>) -> Result<Boxed<'v>, EvaluationFault> {
+fn headers<'v>(names: &Names, request: &'v Request<'v>) -> Result<Boxed<'v>, EvaluationError> {
     let mut members = Members::default();
     let mut add = |name: &str| {
-        let ambiguous = || EvaluationFault::Ambiguous(format!("request.headers['{name}']").into());
+        let ambiguous = || EvaluationError::Ambiguous(format!("request.headers['{name}']").into());
         match request.headers.sole(name) {
-            Lookup::Absent => {}
-            Lookup::One(value) => {
+            HeaderLookup::Absent => {}
+            HeaderLookup::One(value) => {
                 let value = std::str::from_utf8(value).map_err(|_| ambiguous())?;
                 members.add(name.to_owned(), text(value));
             }
-            Lookup::Repeated => return Err(ambiguous()),
+            HeaderLookup::Repeated => return Err(ambiguous()),
         }
         Ok(())
     };
@@ -156,7 +157,7 @@ fn headers<'v>(names: &Names, request: &'v Request<'v>) -> Result<Boxed<'v>, Eva
         Names::All => {
             for field in request.headers.iter() {
                 // Whose name a client chose is not said.
-                let any = || EvaluationFault::Ambiguous("request.headers".into());
+                let any = || EvaluationError::Ambiguous("request.headers".into());
                 let name = std::str::from_utf8(field.name).map_err(|_| any())?.to_ascii_lowercase();
                 add(&name).map_err(|_| any())?;
             }
@@ -174,7 +175,7 @@ fn path<'v>(names: &Names, inputs: &'v Inputs<'v>) -> Boxed<'v> {
     members.boxed()
 }
 
-fn query<'v>(names: &Names, request: &Request<'v>) -> Result<Boxed<'v>, EvaluationFault> {
+fn query<'v>(names: &Names, request: &Request<'v>) -> Result<Boxed<'v>, EvaluationError> {
     let query = Query::new(request.query);
     let mut members = Members::default();
     match names {
@@ -182,14 +183,14 @@ fn query<'v>(names: &Names, request: &Request<'v>) -> Result<Boxed<'v>, Evaluati
         Names::These(names) => {
             for name in names {
                 let value = query.get(name);
-                let value = value.map_err(|_| EvaluationFault::Ambiguous(format!("query.{name}").into()))?;
+                let value = value.map_err(|_| EvaluationError::Ambiguous(format!("query.{name}").into()))?;
                 if let Some(value) = value {
                     members.add(name.to_string(), owned(value));
                 }
             }
         }
         Names::All => {
-            for (name, value) in query.all().map_err(|_| EvaluationFault::Ambiguous("query".into()))? {
+            for (name, value) in query.all().map_err(|_| EvaluationError::Ambiguous("query".into()))? {
                 members.add(name, owned(value));
             }
         }
@@ -197,7 +198,7 @@ fn query<'v>(names: &Names, request: &Request<'v>) -> Result<Boxed<'v>, Evaluati
     Ok(members.boxed())
 }
 
-fn claims<'v>(names: &Names, principal: Option<&'v Principal>) -> Result<Boxed<'v>, EvaluationFault> {
+fn claims<'v>(names: &Names, principal: Option<&'v Principal>) -> Result<Boxed<'v>, EvaluationError> {
     let mut members = Members::default();
     if let Some(principal) = principal {
         let mut add = |name: &'v str, value: &'v Value| {
@@ -210,12 +211,12 @@ fn claims<'v>(names: &Names, principal: Option<&'v Principal>) -> Result<Boxed<'
             Names::Nothing => {}
             Names::These(names) => {
                 for (name, value) in names.iter().filter_map(|name| principal.claims().member(name)) {
-                    add(name, value).ok_or_else(|| EvaluationFault::Number(format!("claims.{name}").into()))?;
+                    add(name, value).ok_or_else(|| EvaluationError::Number(format!("claims.{name}").into()))?;
                 }
             }
             Names::All => {
                 let added = principal.claims().iter().try_for_each(|(name, value)| add(name, value));
-                added.ok_or_else(|| EvaluationFault::Number("claims".into()))?;
+                added.ok_or_else(|| EvaluationError::Number("claims".into()))?;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The prefix of a module: the segments by which Envoy finds it, and which the module itself does not see.
 
-use super::super::pattern::{PathPattern, PatternFault, Segment};
+use super::super::pattern::{PathPattern, PatternError, Segment};
 use std::fmt;
 
 /// One or more literal segments, each in the one spelling that Envoy and modgud see alike.
@@ -13,7 +13,7 @@ pub struct ModulePrefix {
 
 /// Why a prefix is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PrefixFault {
+pub enum PrefixError {
     /// `/`, which would be everything.
     #[error("a module owns at least one segment, such as `/crm`")]
     Root,
@@ -29,27 +29,27 @@ pub enum PrefixFault {
     Character,
     /// What no path pattern can be.
     #[error(transparent)]
-    Pattern(#[from] PatternFault),
+    Pattern(#[from] PatternError),
 }
 
 impl ModulePrefix {
     /// Reads a prefix. A trailing slash means nothing.
     ///
     /// # Errors
-    /// What [`PrefixFault`] names.
-    pub fn parse(text: &str) -> Result<Self, PrefixFault> {
+    /// What [`PrefixError`] names.
+    pub fn parse(text: &str) -> Result<Self, PrefixError> {
         let text = text.strip_suffix('/').unwrap_or(text);
         if text.is_empty() {
-            return Err(PrefixFault::Root);
+            return Err(PrefixError::Root);
         }
         if text.contains(['{', '}']) {
-            return Err(PrefixFault::Parameter);
+            return Err(PrefixError::Parameter);
         }
         let below = PathPattern::parse(&format!("{text}/{{*rest}}"))?;
         let plain =
             |character: char| character.is_ascii_alphanumeric() || matches!(character, '/' | '-' | '.' | '_' | '~');
         if !text.chars().all(plain) {
-            return Err(PrefixFault::Character);
+            return Err(PrefixError::Character);
         }
         Ok(Self { below, text: text.into() })
     }

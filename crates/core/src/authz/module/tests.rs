@@ -1,7 +1,7 @@
 //! Prefixes, rights, and which module a request is in.
 
-use super::super::PatternFault;
-use super::{ModuleAccess, ModuleName, ModulePrefix, Modules, Organizations, PrefixFault, Right, Rights};
+use super::super::PatternError;
+use super::{ModuleAccess, ModuleName, ModulePrefix, Modules, Organizations, PrefixError, Right, Rights};
 use crate::http::method::Method;
 use crate::http::request::{Headers, Request};
 use std::collections::HashSet;
@@ -20,22 +20,22 @@ fn a_prefix_is_plain_segments_in_one_spelling() {
     }
     let long = "/a".repeat(65);
     for (text, fault) in [
-        ("", PrefixFault::Root),
-        ("/", PrefixFault::Root),
-        ("crm", PrefixFault::Pattern(PatternFault::NotAbsolute)),
-        ("//", PrefixFault::Pattern(PatternFault::EmptySegment)),
-        ("/crm//", PrefixFault::Pattern(PatternFault::EmptySegment)),
-        ("/a/../b", PrefixFault::Pattern(PatternFault::DotSegment)),
-        ("/.", PrefixFault::Pattern(PatternFault::DotSegment)),
-        ("/a%20b", PrefixFault::Pattern(PatternFault::Percent)),
-        ("/a*", PrefixFault::Pattern(PatternFault::Asterisk)),
-        ("/a;b", PrefixFault::Pattern(PatternFault::IllegalCharacter)),
-        ("/crm/{*rest}", PrefixFault::Parameter),
-        ("/{tenant}", PrefixFault::Parameter),
-        ("/a b", PrefixFault::Character),
-        ("/größe", PrefixFault::Character),
-        ("/a+b", PrefixFault::Character),
-        (&long, PrefixFault::Pattern(PatternFault::TooManySegments)),
+        ("", PrefixError::Root),
+        ("/", PrefixError::Root),
+        ("crm", PrefixError::Pattern(PatternError::NotAbsolute)),
+        ("//", PrefixError::Pattern(PatternError::EmptySegment)),
+        ("/crm//", PrefixError::Pattern(PatternError::EmptySegment)),
+        ("/a/../b", PrefixError::Pattern(PatternError::DotSegment)),
+        ("/.", PrefixError::Pattern(PatternError::DotSegment)),
+        ("/a%20b", PrefixError::Pattern(PatternError::Percent)),
+        ("/a*", PrefixError::Pattern(PatternError::Asterisk)),
+        ("/a;b", PrefixError::Pattern(PatternError::IllegalCharacter)),
+        ("/crm/{*rest}", PrefixError::Parameter),
+        ("/{tenant}", PrefixError::Parameter),
+        ("/a b", PrefixError::Character),
+        ("/größe", PrefixError::Character),
+        ("/a+b", PrefixError::Character),
+        (&long, PrefixError::Pattern(PatternError::TooManySegments)),
     ] {
         assert_eq!(ModulePrefix::parse(text), Err(fault), "{text}");
     }

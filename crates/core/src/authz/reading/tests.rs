@@ -1,7 +1,7 @@
-use super::{Case, ModuleReading, PathReadings, ReadingFault, folded};
+use super::{Case, ModuleReading, PathReadings, ReadingError, folded};
 use crate::authz::{
-    Access, AuthzFault, ByName, Enforcement, Fallback, ModulePrefix, Narrowing, PathPattern, Requirement, Rule,
-    RuleName, Rules,
+    Access, AuthzError, Enforcement, Fallback, ModulePrefix, PathPattern, RequestConstraints, Requirement,
+    RouteReference, Rule, RuleName, Rules,
 };
 use crate::http::request::{Headers, Request};
 use std::borrow::Cow;
@@ -23,10 +23,10 @@ fn rules(modules: Vec<(ModulePrefix, ModuleReading)>, patterns: &[&str]) -> Rule
             name: RuleName::new(text),
             access: Access::Public,
             require: Requirement::default(),
-            narrowing: Some(Narrowing { pattern: pattern.clone(), same_organization: None, when: None }),
+            narrowing: Some(RequestConstraints { pattern: pattern.clone(), same_organization: None, when: None }),
             pattern: text.trim_start_matches('~').into(),
             enforcement: Enforcement::Enforced,
-            by_name: ByName::Narrows,
+            by_name: RouteReference::Require,
         };
         rules.add(rule, None, &[], &pattern).unwrap();
     }
@@ -38,10 +38,10 @@ fn found(rules: &Rules, target: &str) -> String {
     let request = Request::parse(b"GET", target.as_bytes(), b"a.example", Headers::default()).unwrap();
     if let Err(refusal) = rules.select(&request) {
         return match refusal.fault {
-            AuthzFault::NoRule => "none".to_owned(),
-            AuthzFault::Reading(ReadingFault::OtherRule) => "other rule".to_owned(),
-            AuthzFault::Reading(ReadingFault::Suffixes) => "suffixes".to_owned(),
-            AuthzFault::Reading(ReadingFault::SuffixCase) => "suffix case".to_owned(),
+            AuthzError::NoRule => "none".to_owned(),
+            AuthzError::Reading(ReadingError::OtherRule) => "other rule".to_owned(),
+            AuthzError::Reading(ReadingError::Suffixes) => "suffixes".to_owned(),
+            AuthzError::Reading(ReadingError::SuffixCase) => "suffix case".to_owned(),
             fault => panic!("{fault}"),
         };
     }

@@ -2,7 +2,7 @@
 //! them take `/Admin` for `/admin` and others don't.
 
 use super::tree::{Ends, Entry, Leaf, Slots};
-use super::{Layer, Served, Wanted};
+use super::{Layer, MethodMatcher, MethodQuery};
 use crate::authz::pattern::PathPattern;
 use crate::authz::reading::Reading;
 use crate::http::path::CanonicalPath;
@@ -20,12 +20,12 @@ pub(super) struct Sought<'p, 'a> {
 
 impl Spelled {
     /// The entry that stands where another one would have to.
-    pub(super) fn taken(&self, layer: Layer, served: Served<'_>, pattern: &PathPattern) -> Option<usize> {
+    pub(super) fn taken(&self, layer: Layer, served: MethodMatcher<'_>, pattern: &PathPattern) -> Option<usize> {
         let meeting = self.0.iter().filter(|(other, _)| other.meets(pattern));
         meeting.filter_map(|(_, leaf)| leaf.layer(layer)).find_map(|slots| slots.taken(served))
     }
 
-    pub(super) fn take(&mut self, layer: Layer, served: Served<'_>, pattern: &PathPattern, index: usize) {
+    pub(super) fn take(&mut self, layer: Layer, served: MethodMatcher<'_>, pattern: &PathPattern, index: usize) {
         let mut known = self.0.iter_mut();
         if let Some((_, leaf)) = known.find(|(other, _)| other.case() == pattern.case() && other.covers(pattern)) {
             leaf.layer_mut(layer).take(served, index);
@@ -36,12 +36,17 @@ impl Spelled {
         self.0.push((pattern.clone(), leaf));
     }
 
-    pub(super) fn find(&self, layer: Layer, wanted: Wanted<'_>, sought: Sought<'_, '_>) -> Option<usize> {
+    pub(super) fn find(&self, layer: Layer, wanted: MethodQuery<'_>, sought: Sought<'_, '_>) -> Option<usize> {
         self.all(layer, wanted, sought).next()
     }
 
     /// The entries that match, the more specific first.
-    pub(super) fn all(&self, layer: Layer, wanted: Wanted<'_>, sought: Sought<'_, '_>) -> impl Iterator<Item = usize> {
+    pub(super) fn all(
+        &self,
+        layer: Layer,
+        wanted: MethodQuery<'_>,
+        sought: Sought<'_, '_>,
+    ) -> impl Iterator<Item = usize> {
         let slot = |of: &dyn Fn(&Slots) -> Option<usize>| {
             let in_layer = |layer| {
                 let held = self.0.iter().filter_map(move |(pattern, leaf)| Some((pattern, of(leaf.layer(layer)?)?)));
@@ -55,8 +60,8 @@ impl Spelled {
         };
         let named = |method: &str| slot(&|slots: &Slots| slots.named.get(method).copied());
         let (preflight, method) = match wanted {
-            Wanted::Method(method) => (None, method.as_str()),
-            Wanted::Preflight => (slot(&|slots: &Slots| slots.preflight), "OPTIONS"),
+            MethodQuery::Method(method) => (None, method.as_str()),
+            MethodQuery::Preflight => (slot(&|slots: &Slots| slots.preflight), "OPTIONS"),
         };
         let own = named(method);
         let read = if method == "HEAD" { named("GET") } else { None };

@@ -2,7 +2,7 @@
 
 mod naive;
 
-use super::{Collision, Layer, Router, Served, Wanted};
+use super::{InsertError, Layer, MethodMatcher, MethodQuery, Router};
 use crate::authz::pattern::PathPattern;
 use crate::http::method::Method;
 use crate::http::path::RequestTarget;
@@ -21,7 +21,7 @@ fn router<S: AsRef<str>>(entries: &[S]) -> Router<&str> {
     for entry in entries.iter().map(AsRef::as_ref) {
         let (methods, pattern) = parse(entry);
         router
-            .insert(Layer::Enforced, Served::Methods(&methods), &pattern, entry)
+            .insert(Layer::Enforced, MethodMatcher::Methods(&methods), &pattern, entry)
             .unwrap_or_else(|error| panic!("{entry}: {error}"));
     }
     router
@@ -135,8 +135,8 @@ fn entries_that_no_request_tells_apart_collide() {
         let entries = ["* /other", earlier];
         let mut router = router(&entries);
         let (methods, pattern) = parse(later);
-        let expected = if collide { Err(Collision { earlier: &earlier }) } else { Ok(()) };
-        let served = Served::Methods(&methods);
+        let expected = if collide { Err(InsertError { earlier: &earlier }) } else { Ok(()) };
+        let served = MethodMatcher::Methods(&methods);
         assert_eq!(router.insert(Layer::Enforced, served, &pattern, later), expected, "{earlier} and {later}");
     }
 }
@@ -145,7 +145,7 @@ fn entries_that_no_request_tells_apart_collide() {
 fn a_refused_entry_leaves_nothing_behind() {
     let mut router = router(&["GET /a"]);
     let (methods, pattern) = parse("PUT,GET /a");
-    assert!(router.insert(Layer::Enforced, Served::Methods(&methods), &pattern, "refused").is_err());
+    assert!(router.insert(Layer::Enforced, MethodMatcher::Methods(&methods), &pattern, "refused").is_err());
     assert_eq!(find(&router, "PUT /a"), None);
     assert_eq!(find(&router, "GET /a"), Some("GET /a"));
 }
@@ -162,7 +162,7 @@ fn layered<'a>(entries: &[&'a str]) -> Router<&'a str> {
         let plain = entry.trim_start_matches(['^', '~']);
         let (methods, pattern) = parse(plain);
         let layer = if entry.starts_with('^') { Layer::Shadow } else { Layer::Enforced };
-        let served = if entry.contains('~') { Served::Preflight } else { Served::Methods(&methods) };
+        let served = if entry.contains('~') { MethodMatcher::Preflight } else { MethodMatcher::Methods(&methods) };
         router.insert(layer, served, &pattern, *entry).unwrap_or_else(|error| panic!("{entry}: {error}"));
     }
     router
@@ -197,12 +197,12 @@ fn what_is_tried_out_hides_what_counts_for_the_same_requests_only() {
 fn what_is_tried_out_collides_with_its_own_kind_only() {
     let mut router = layered(&["GET /a", "^PUT /a", "~* /a"]);
     let (methods, pattern) = parse("GET,PUT /{x}");
-    let served = Served::Methods(&methods);
+    let served = MethodMatcher::Methods(&methods);
     let (_, same) = parse("* /a");
     assert!(router.insert(Layer::Shadow, served, &same, "new").is_err());
     assert!(router.insert(Layer::Enforced, served, &same, "new").is_err());
-    assert!(router.insert(Layer::Enforced, Served::Preflight, &same, "new").is_err());
-    assert!(router.insert(Layer::Shadow, Served::Preflight, &same, "new").is_ok());
+    assert!(router.insert(Layer::Enforced, MethodMatcher::Preflight, &same, "new").is_err());
+    assert!(router.insert(Layer::Shadow, MethodMatcher::Preflight, &same, "new").is_ok());
     assert!(router.insert(Layer::Shadow, served, &pattern, "new").is_ok());
 }
 
@@ -211,12 +211,12 @@ fn a_preflight_is_more_specific_than_its_method() {
     let router = layered(&["* /{*rest}", "~* /{*rest}", "OPTIONS /a", "~* /a", "* /a", "GET /a", "^~* /a"]);
     let target = RequestTarget::parse(b"/a").unwrap();
     let all = |layer, wanted| router.find_all(layer, wanted, &target.path).into_iter().copied().collect::<Vec<_>>();
-    let options = Wanted::Method(Method::parse("OPTIONS").unwrap());
+    let options = MethodQuery::Method(Method::parse("OPTIONS").unwrap());
     assert_eq!(all(Layer::Enforced, options), ["OPTIONS /a", "* /a", "* /{*rest}"]);
     let preflight = ["~* /a", "OPTIONS /a", "* /a", "~* /{*rest}", "* /{*rest}"];
-    assert_eq!(all(Layer::Enforced, Wanted::Preflight), preflight);
-    assert_eq!(all(Layer::Shadow, Wanted::Preflight).first(), Some(&"^~* /a"));
-    assert_eq!(all(Layer::Shadow, Wanted::Preflight).len(), preflight.len());
+    assert_eq!(all(Layer::Enforced, MethodQuery::Preflight), preflight);
+    assert_eq!(all(Layer::Shadow, MethodQuery::Preflight).first(), Some(&"^~* /a"));
+    assert_eq!(all(Layer::Shadow, MethodQuery::Preflight).len(), preflight.len());
 }
 
 /// `GET,PUT /a/{p1}/{*rest}`: few texts and few methods, so that entries meet.
@@ -297,8 +297,11 @@ fn an_entry_that_never_decides_is_told_with_those_that_do() {
     ];
     for (entries, expected) in table {
         let router = layered(entries);
-        let found: Vec<(&str, Vec<&str>)> =
-            router.covered().into_iter().map(|one| (*one.entry, one.by.into_iter().copied().collect())).collect();
+        let found: Vec<(&str, Vec<&str>)> = router
+            .unreachable_rules()
+            .into_iter()
+            .map(|one| (*one.entry, one.by.into_iter().copied().collect()))
+            .collect();
         let expected: Vec<(&str, Vec<&str>)> = expected.iter().map(|(entry, by)| (*entry, by.to_vec())).collect();
         assert_eq!(found, expected, "{entries:?}");
     }
@@ -343,7 +346,7 @@ proptest! {
             }
         }
         let router = router(&kept);
-        let covered: Vec<&str> = router.covered().into_iter().map(|covered| *covered.entry).collect();
+        let covered: Vec<&str> = router.unreachable_rules().into_iter().map(|covered| *covered.entry).collect();
         for (method, path) in &requests {
             let found = find(&router, &format!("{method} {path}"));
             prop_assert!(found.is_none_or(|found| !covered.contains(&found)), "{} {}", method, path);
@@ -369,7 +372,7 @@ proptest! {
             kept.iter().map(|(entry, tried)| format!("{}{entry}", if *tried { "^" } else { "" })).collect();
         let texts: Vec<&str> = marked.iter().map(String::as_str).collect();
         let router = layered(&texts);
-        let covered: Vec<&str> = router.covered().into_iter().map(|covered| *covered.entry).collect();
+        let covered: Vec<&str> = router.unreachable_rules().into_iter().map(|covered| *covered.entry).collect();
         for ((entry, tried), text) in kept.iter().zip(&texts) {
             let layer = if *tried { Layer::Shadow } else { Layer::Enforced };
             let decides = own(entry).into_iter().any(|request| {
@@ -386,7 +389,7 @@ proptest! {
         let entries = [&one];
         let mut router = router(&entries);
         let (methods, pattern) = parse(&other);
-        let served = Served::Methods(&methods);
+        let served = MethodMatcher::Methods(&methods);
         prop_assert_eq!(router.insert(Layer::Enforced, served, &pattern, &other).is_err(), naive::collide(&one, &other));
     }
 }

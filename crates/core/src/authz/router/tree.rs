@@ -1,6 +1,6 @@
 //! The tree of segments in which entries are found, which are numbers here. What it all means is told in `router`.
 
-use super::{Layer, Served, Wanted};
+use super::{Layer, MethodMatcher, MethodQuery};
 use crate::authz::pattern::{PathPattern, Segment};
 use crate::authz::reading::Piece;
 use crate::http::method::Method;
@@ -72,7 +72,7 @@ impl Node<Leaf> {
         &self,
         layer: Layer,
         mut segments: impl Iterator<Item = &'p str> + Clone,
-        wanted: Wanted<'_>,
+        wanted: MethodQuery<'_>,
         found: &mut Vec<usize>,
     ) {
         match segments.next() {
@@ -107,14 +107,14 @@ pub(super) struct Entry<'l, S> {
 }
 
 impl<L: Ends> Node<L> {
-    pub(super) fn covered(&self, found: &mut Vec<(usize, BTreeSet<usize>)>) {
+    pub(super) fn unreachable_rules(&self, found: &mut Vec<(usize, BTreeSet<usize>)>) {
         for Entry { layer, index, methods, spelling } in self.rest.entries() {
             let mut by = BTreeSet::new();
             if methods.iter().all(|method| self.decides_all(layer, *method, spelling, &mut by)) {
                 found.push((index, by));
             }
         }
-        self.literals.values().chain(self.parameter.as_deref()).for_each(|node| node.covered(found));
+        self.literals.values().chain(self.parameter.as_deref()).for_each(|node| node.unreachable_rules(found));
     }
 
     /// Whether what begins here is decided by something more specific than a `{*rest}` here, whatever follows.
@@ -180,15 +180,15 @@ impl Leaf {
     }
 
     fn find(&self, layer: Layer, method: Method<'_>) -> Option<usize> {
-        self.all(layer, Wanted::Method(method)).next()
+        self.all(layer, MethodQuery::Method(method)).next()
     }
 
     /// The entries that match, the more specific first.
-    fn all(&self, layer: Layer, wanted: Wanted<'_>) -> impl Iterator<Item = usize> {
+    fn all(&self, layer: Layer, wanted: MethodQuery<'_>) -> impl Iterator<Item = usize> {
         let named = |method: &str| self.slot(layer, |slots| slots.named.get(method).copied());
         let (preflight, method) = match wanted {
-            Wanted::Method(method) => (None, method.as_str()),
-            Wanted::Preflight => (self.slot(layer, |slots| slots.preflight), "OPTIONS"),
+            MethodQuery::Method(method) => (None, method.as_str()),
+            MethodQuery::Preflight => (self.slot(layer, |slots| slots.preflight), "OPTIONS"),
         };
         let own = named(method);
         let read = if method == "HEAD" { named("GET") } else { None };
@@ -228,19 +228,21 @@ impl Slots {
     }
 
     /// The entry that stands where another one would have to.
-    pub(super) fn taken(&self, served: Served<'_>) -> Option<usize> {
+    pub(super) fn taken(&self, served: MethodMatcher<'_>) -> Option<usize> {
         match served {
-            Served::Preflight => self.preflight,
-            Served::Methods([]) => self.any,
-            Served::Methods(methods) => methods.iter().find_map(|method| self.named.get(method.as_str()).copied()),
+            MethodMatcher::Preflight => self.preflight,
+            MethodMatcher::Methods([]) => self.any,
+            MethodMatcher::Methods(methods) => {
+                methods.iter().find_map(|method| self.named.get(method.as_str()).copied())
+            }
         }
     }
 
-    pub(super) fn take(&mut self, served: Served<'_>, index: usize) {
+    pub(super) fn take(&mut self, served: MethodMatcher<'_>, index: usize) {
         match served {
-            Served::Preflight => self.preflight = Some(index),
-            Served::Methods([]) => self.any = Some(index),
-            Served::Methods(methods) => {
+            MethodMatcher::Preflight => self.preflight = Some(index),
+            MethodMatcher::Methods([]) => self.any = Some(index),
+            MethodMatcher::Methods(methods) => {
                 self.named.extend(methods.iter().map(|method| (method.as_str().into(), index)));
             }
         }

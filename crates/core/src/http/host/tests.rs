@@ -1,6 +1,6 @@
 //! Which spellings are one host, and which are refused.
 
-use super::{Host, HostFault};
+use super::{Host, HostError};
 use proptest::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -50,58 +50,58 @@ fn a_host_in_its_one_spelling_is_borrowed() {
 
 #[test]
 fn ambiguous_hosts_are_refused() {
-    let table: &[(&[u8], HostFault)] = &[
-        (b"user@example.com", HostFault::UserInfo(4)),
-        (b"user:pass@example.com", HostFault::UserInfo(9)),
-        (b"a.example,b.example", HostFault::List(9)),
-        (b" example.com", HostFault::IllegalByte(0)),
-        (b"example.com ", HostFault::IllegalByte(11)),
-        (b"example.com/", HostFault::IllegalByte(11)),
-        (b"example.com?", HostFault::IllegalByte(11)),
-        (b"example.com#", HostFault::IllegalByte(11)),
-        (b"example.com\\", HostFault::IllegalByte(11)),
-        (b"example%2ecom", HostFault::IllegalByte(7)),
-        (b"[fe80::1%25eth0]", HostFault::IllegalByte(8)),
-        (b"ex\xc3\xa4mple.com", HostFault::IllegalByte(2)),
-        (b"example.com\0", HostFault::IllegalByte(11)),
-        (b"example.com\r\n", HostFault::IllegalByte(11)),
-        (b"example.com\x7f", HostFault::IllegalByte(11)),
-        (b"*.example.com", HostFault::IllegalByte(0)),
-        (b"example.com:", HostFault::Port),
-        (b"example.com:x", HostFault::Port),
-        (b"example.com:+80", HostFault::IllegalByte(12)),
-        (b"example.com:-80", HostFault::Port),
-        (b"example.com:65536", HostFault::Port),
-        (b"example.com:000080", HostFault::Port),
-        (b"example.com:80:80", HostFault::Port),
-        (b"example.com:80.", HostFault::Port),
-        (b"::1", HostFault::Port),
-        (b"[::1]:", HostFault::Port),
-        (b".", HostFault::EmptyLabel),
-        (b":443", HostFault::EmptyLabel),
-        (b".example.com", HostFault::EmptyLabel),
-        (b"example..com", HostFault::EmptyLabel),
-        (b"example.com..", HostFault::EmptyLabel),
-        (b"10.0.1", HostFault::Ipv4),
-        (b"167772161", HostFault::Ipv4),
-        (b"010.0.0.1", HostFault::Ipv4),
-        (b"10.0.0.256", HostFault::Ipv4),
-        (b"10.0.0.1.1", HostFault::Ipv4),
-        (b"0x0a.0.0.0x1", HostFault::Ipv4),
-        (b"0X0A000001", HostFault::Ipv4),
-        (b"example.1.", HostFault::Ipv4),
-        (b"example.0x", HostFault::Ipv4),
-        (b"[]", HostFault::Ipv6),
-        (b"[::1", HostFault::Ipv6),
-        (b"::1]", HostFault::Port),
-        (b"[::1]]", HostFault::Ipv6),
-        (b"[::1].", HostFault::Ipv6),
-        (b"[::1]443", HostFault::Ipv6),
-        (b"[10.0.0.1]", HostFault::Ipv6),
-        (b"[v1.x]", HostFault::Ipv6),
-        (b"[example.com]", HostFault::Ipv6),
-        (b"a[::1]", HostFault::Port),
-        (b"a]", HostFault::Ipv6),
+    let table: &[(&[u8], HostError)] = &[
+        (b"user@example.com", HostError::UserInfo(4)),
+        (b"user:pass@example.com", HostError::UserInfo(9)),
+        (b"a.example,b.example", HostError::List(9)),
+        (b" example.com", HostError::IllegalByte(0)),
+        (b"example.com ", HostError::IllegalByte(11)),
+        (b"example.com/", HostError::IllegalByte(11)),
+        (b"example.com?", HostError::IllegalByte(11)),
+        (b"example.com#", HostError::IllegalByte(11)),
+        (b"example.com\\", HostError::IllegalByte(11)),
+        (b"example%2ecom", HostError::IllegalByte(7)),
+        (b"[fe80::1%25eth0]", HostError::IllegalByte(8)),
+        (b"ex\xc3\xa4mple.com", HostError::IllegalByte(2)),
+        (b"example.com\0", HostError::IllegalByte(11)),
+        (b"example.com\r\n", HostError::IllegalByte(11)),
+        (b"example.com\x7f", HostError::IllegalByte(11)),
+        (b"*.example.com", HostError::IllegalByte(0)),
+        (b"example.com:", HostError::Port),
+        (b"example.com:x", HostError::Port),
+        (b"example.com:+80", HostError::IllegalByte(12)),
+        (b"example.com:-80", HostError::Port),
+        (b"example.com:65536", HostError::Port),
+        (b"example.com:000080", HostError::Port),
+        (b"example.com:80:80", HostError::Port),
+        (b"example.com:80.", HostError::Port),
+        (b"::1", HostError::Port),
+        (b"[::1]:", HostError::Port),
+        (b".", HostError::EmptyLabel),
+        (b":443", HostError::EmptyLabel),
+        (b".example.com", HostError::EmptyLabel),
+        (b"example..com", HostError::EmptyLabel),
+        (b"example.com..", HostError::EmptyLabel),
+        (b"10.0.1", HostError::Ipv4),
+        (b"167772161", HostError::Ipv4),
+        (b"010.0.0.1", HostError::Ipv4),
+        (b"10.0.0.256", HostError::Ipv4),
+        (b"10.0.0.1.1", HostError::Ipv4),
+        (b"0x0a.0.0.0x1", HostError::Ipv4),
+        (b"0X0A000001", HostError::Ipv4),
+        (b"example.1.", HostError::Ipv4),
+        (b"example.0x", HostError::Ipv4),
+        (b"[]", HostError::Ipv6),
+        (b"[::1", HostError::Ipv6),
+        (b"::1]", HostError::Port),
+        (b"[::1]]", HostError::Ipv6),
+        (b"[::1].", HostError::Ipv6),
+        (b"[::1]443", HostError::Ipv6),
+        (b"[10.0.0.1]", HostError::Ipv6),
+        (b"[v1.x]", HostError::Ipv6),
+        (b"[example.com]", HostError::Ipv6),
+        (b"a[::1]", HostError::Port),
+        (b"a]", HostError::Ipv6),
     ];
     for (raw, fault) in table {
         assert_eq!(Host::parse(raw), Err(*fault), "{}", raw.escape_ascii());
@@ -114,22 +114,22 @@ fn lengths_are_bounded() {
     let longest = format!("{label}.{label}.{label}.{label}");
     assert_eq!(longest.len(), 255);
     assert_eq!(Host::parse(longest.as_bytes()).unwrap().name(), Some(longest.as_str()));
-    assert_eq!(Host::parse(format!("{longest}.").as_bytes()), Err(HostFault::TooLong));
-    assert_eq!(Host::parse(format!("{label}a.example").as_bytes()), Err(HostFault::LabelTooLong));
+    assert_eq!(Host::parse(format!("{longest}.").as_bytes()), Err(HostError::TooLong));
+    assert_eq!(Host::parse(format!("{label}a.example").as_bytes()), Err(HostError::LabelTooLong));
 }
 
 #[test]
 fn messages_are_unique() {
     let all = [
-        HostFault::TooLong,
-        HostFault::UserInfo(7),
-        HostFault::List(7),
-        HostFault::IllegalByte(7),
-        HostFault::Port,
-        HostFault::EmptyLabel,
-        HostFault::LabelTooLong,
-        HostFault::Ipv4,
-        HostFault::Ipv6,
+        HostError::TooLong,
+        HostError::UserInfo(7),
+        HostError::List(7),
+        HostError::IllegalByte(7),
+        HostError::Port,
+        HostError::EmptyLabel,
+        HostError::LabelTooLong,
+        HostError::Ipv4,
+        HostError::Ipv6,
     ];
     let numbers: HashSet<_> = all.into_iter().map(number).collect();
     let messages: HashSet<_> = all.iter().map(ToString::to_string).collect();
@@ -137,17 +137,17 @@ fn messages_are_unique() {
 }
 
 /// A new variant does not compile until it has a number, and so a place in the list above.
-const fn number(fault: HostFault) -> u8 {
+const fn number(fault: HostError) -> u8 {
     match fault {
-        HostFault::TooLong => 1,
-        HostFault::UserInfo(_) => 2,
-        HostFault::List(_) => 3,
-        HostFault::IllegalByte(_) => 4,
-        HostFault::Port => 5,
-        HostFault::EmptyLabel => 6,
-        HostFault::LabelTooLong => 7,
-        HostFault::Ipv4 => 8,
-        HostFault::Ipv6 => 9,
+        HostError::TooLong => 1,
+        HostError::UserInfo(_) => 2,
+        HostError::List(_) => 3,
+        HostError::IllegalByte(_) => 4,
+        HostError::Port => 5,
+        HostError::EmptyLabel => 6,
+        HostError::LabelTooLong => 7,
+        HostError::Ipv4 => 8,
+        HostError::Ipv6 => 9,
     }
 }
 

@@ -1,16 +1,16 @@
 //! What is accepted as a path and what is refused, spelling by spelling, and what holds for all of them.
 
-use super::{CanonicalPath, MAX_TARGET_BYTES, PathFault, RequestTarget};
+use super::{CanonicalPath, MAX_TARGET_BYTES, PathError, RequestTarget};
 use proptest::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write;
 
-fn fault(raw: &[u8]) -> Option<PathFault> {
+fn fault(raw: &[u8]) -> Option<PathError> {
     RequestTarget::parse(raw).err()
 }
 
-fn assert_refused(table: &[(&[u8], PathFault)]) {
+fn assert_refused(table: &[(&[u8], PathError)]) {
     for (raw, expected) in table {
         assert_eq!(fault(raw), Some(*expected), "{}", raw.escape_ascii());
     }
@@ -52,111 +52,111 @@ fn plain_and_encoded_paths_are_read() {
 #[test]
 fn ambiguous_structure_is_refused() {
     assert_refused(&[
-        (b"", PathFault::Empty),
-        (b"*", PathFault::NotOriginForm),
-        (b"?x=1", PathFault::NotOriginForm),
-        (b"admin", PathFault::NotOriginForm),
-        (b" /admin", PathFault::NotOriginForm),
-        (b"http://example.com/admin", PathFault::NotOriginForm),
-        (b"example.com:443", PathFault::NotOriginForm),
-        (b"%2fadmin", PathFault::NotOriginForm),
-        (b"\\admin", PathFault::NotOriginForm),
-        (b"//", PathFault::EmptySegment(0)),
-        (b"//admin", PathFault::EmptySegment(0)),
-        (b"//example.com/admin", PathFault::EmptySegment(0)),
-        (b"/public//admin", PathFault::EmptySegment(7)),
-        (b"/admin//", PathFault::EmptySegment(6)),
-        (b"/.", PathFault::DotSegment(0)),
-        (b"/..", PathFault::DotSegment(0)),
-        (b"/./admin", PathFault::DotSegment(0)),
-        (b"/public/../admin", PathFault::DotSegment(7)),
-        (b"/public/..", PathFault::DotSegment(7)),
-        (b"/public/.?x", PathFault::DotSegment(7)),
-        (b"/public/..?x", PathFault::DotSegment(7)),
-        (b"/public/%2e%2E/admin", PathFault::EncodedDot(8)),
-        (b"/public/.%2E/admin", PathFault::EncodedDot(9)),
-        (b"/public/%2e./admin", PathFault::EncodedDot(8)),
-        (b"/public/%2e", PathFault::EncodedDot(8)),
-        (b"/a%2Ejson", PathFault::EncodedDot(2)),
-        (b"/public\\..\\admin", PathFault::Backslash(7)),
-        (b"/\\admin", PathFault::Backslash(1)),
-        (b"/public%5c..%5Cadmin", PathFault::Backslash(7)),
-        (b"/a%5Cb", PathFault::Backslash(2)),
-        (b"/public%2fadmin", PathFault::EncodedSlash(7)),
-        (b"/public%2Fadmin", PathFault::EncodedSlash(7)),
-        (b"/public/..%2fadmin", PathFault::EncodedSlash(10)),
-        (b"/admin;x=1", PathFault::Semicolon(6)),
-        (b"/public/..;/admin", PathFault::Semicolon(10)),
-        (b"/;/admin", PathFault::Semicolon(1)),
-        (b"/admin%3bx", PathFault::Semicolon(6)),
-        (b"/admin%3Bx", PathFault::Semicolon(6)),
-        (b"/admin#x", PathFault::NumberSign(6)),
-        (b"/admin%23x", PathFault::NumberSign(6)),
-        (b"/admin?x#y", PathFault::NumberSign(8)),
-        (b"/admin%3fx", PathFault::EncodedQuestionMark(6)),
-        (b"/admin%3Fx", PathFault::EncodedQuestionMark(6)),
-        (b"/a?b c", PathFault::IllegalQueryByte(4)),
-        (b"/a?\0", PathFault::IllegalQueryByte(3)),
-        (b"/a?b\r\n", PathFault::IllegalQueryByte(4)),
-        (b"/a?\xc3\xa9", PathFault::IllegalQueryByte(3)),
-        (b"/a?\x7f", PathFault::IllegalQueryByte(3)),
+        (b"", PathError::Empty),
+        (b"*", PathError::NotOriginForm),
+        (b"?x=1", PathError::NotOriginForm),
+        (b"admin", PathError::NotOriginForm),
+        (b" /admin", PathError::NotOriginForm),
+        (b"http://example.com/admin", PathError::NotOriginForm),
+        (b"example.com:443", PathError::NotOriginForm),
+        (b"%2fadmin", PathError::NotOriginForm),
+        (b"\\admin", PathError::NotOriginForm),
+        (b"//", PathError::EmptySegment(0)),
+        (b"//admin", PathError::EmptySegment(0)),
+        (b"//example.com/admin", PathError::EmptySegment(0)),
+        (b"/public//admin", PathError::EmptySegment(7)),
+        (b"/admin//", PathError::EmptySegment(6)),
+        (b"/.", PathError::DotSegment(0)),
+        (b"/..", PathError::DotSegment(0)),
+        (b"/./admin", PathError::DotSegment(0)),
+        (b"/public/../admin", PathError::DotSegment(7)),
+        (b"/public/..", PathError::DotSegment(7)),
+        (b"/public/.?x", PathError::DotSegment(7)),
+        (b"/public/..?x", PathError::DotSegment(7)),
+        (b"/public/%2e%2E/admin", PathError::EncodedDot(8)),
+        (b"/public/.%2E/admin", PathError::EncodedDot(9)),
+        (b"/public/%2e./admin", PathError::EncodedDot(8)),
+        (b"/public/%2e", PathError::EncodedDot(8)),
+        (b"/a%2Ejson", PathError::EncodedDot(2)),
+        (b"/public\\..\\admin", PathError::Backslash(7)),
+        (b"/\\admin", PathError::Backslash(1)),
+        (b"/public%5c..%5Cadmin", PathError::Backslash(7)),
+        (b"/a%5Cb", PathError::Backslash(2)),
+        (b"/public%2fadmin", PathError::EncodedSlash(7)),
+        (b"/public%2Fadmin", PathError::EncodedSlash(7)),
+        (b"/public/..%2fadmin", PathError::EncodedSlash(10)),
+        (b"/admin;x=1", PathError::Semicolon(6)),
+        (b"/public/..;/admin", PathError::Semicolon(10)),
+        (b"/;/admin", PathError::Semicolon(1)),
+        (b"/admin%3bx", PathError::Semicolon(6)),
+        (b"/admin%3Bx", PathError::Semicolon(6)),
+        (b"/admin#x", PathError::NumberSign(6)),
+        (b"/admin%23x", PathError::NumberSign(6)),
+        (b"/admin?x#y", PathError::NumberSign(8)),
+        (b"/admin%3fx", PathError::EncodedQuestionMark(6)),
+        (b"/admin%3Fx", PathError::EncodedQuestionMark(6)),
+        (b"/a?b c", PathError::IllegalQueryByte(4)),
+        (b"/a?\0", PathError::IllegalQueryByte(3)),
+        (b"/a?b\r\n", PathError::IllegalQueryByte(4)),
+        (b"/a?\xc3\xa9", PathError::IllegalQueryByte(3)),
+        (b"/a?\x7f", PathError::IllegalQueryByte(3)),
     ]);
 }
 
 #[test]
 fn ambiguous_characters_are_refused() {
     assert_refused(&[
-        (b"/admin\0", PathFault::IllegalByte(6)),
-        (b"/admin\t", PathFault::IllegalByte(6)),
-        (b"/admin\r\n", PathFault::IllegalByte(6)),
-        (b"/admin\x1f", PathFault::IllegalByte(6)),
-        (b"/admin ", PathFault::IllegalByte(6)),
-        (b"/admin\x7f", PathFault::IllegalByte(6)),
-        (b"/caf\xc3\xa9", PathFault::IllegalByte(4)),
-        (b"/admin\xff", PathFault::IllegalByte(6)),
-        (b"/%", PathFault::MalformedEscape(1)),
-        (b"/%4", PathFault::MalformedEscape(1)),
-        (b"/%zz", PathFault::MalformedEscape(1)),
-        (b"/%4g", PathFault::MalformedEscape(1)),
-        (b"/%+4", PathFault::MalformedEscape(1)),
-        (b"/%u002e", PathFault::MalformedEscape(1)),
-        (b"/a%2?f", PathFault::MalformedEscape(2)),
-        (b"/%%32%65", PathFault::MalformedEscape(1)),
-        (b"/public/%252e%252e/admin", PathFault::DoubleEncoding(8)),
-        (b"/a%252fb", PathFault::DoubleEncoding(2)),
-        (b"/a%25252fb", PathFault::DoubleEncoding(2)),
-        (b"/a%25%252e", PathFault::DoubleEncoding(5)),
-        (b"/a%25%32%66", PathFault::EncodedUnreserved(5)),
-        (b"/a%252%66", PathFault::EncodedUnreserved(6)),
-        (b"/%41dmin", PathFault::EncodedUnreserved(1)),
-        (b"/%61dmin", PathFault::EncodedUnreserved(1)),
-        (b"/%30", PathFault::EncodedUnreserved(1)),
-        (b"/%7Eme", PathFault::EncodedUnreserved(1)),
-        (b"/a%2Db", PathFault::EncodedUnreserved(2)),
-        (b"/a%5Fb", PathFault::EncodedUnreserved(2)),
-        (b"/admin%00", PathFault::EncodedControl(6)),
-        (b"/admin%0d%0a", PathFault::EncodedControl(6)),
-        (b"/admin%1F", PathFault::EncodedControl(6)),
-        (b"/admin%7f", PathFault::EncodedControl(6)),
-        (b"/%20admin%C2%85", PathFault::EncodedControl(9)),
-        (b"/%C2%80", PathFault::EncodedControl(1)),
-        (b"/%C2%9F", PathFault::EncodedControl(1)),
+        (b"/admin\0", PathError::IllegalByte(6)),
+        (b"/admin\t", PathError::IllegalByte(6)),
+        (b"/admin\r\n", PathError::IllegalByte(6)),
+        (b"/admin\x1f", PathError::IllegalByte(6)),
+        (b"/admin ", PathError::IllegalByte(6)),
+        (b"/admin\x7f", PathError::IllegalByte(6)),
+        (b"/caf\xc3\xa9", PathError::IllegalByte(4)),
+        (b"/admin\xff", PathError::IllegalByte(6)),
+        (b"/%", PathError::MalformedEscape(1)),
+        (b"/%4", PathError::MalformedEscape(1)),
+        (b"/%zz", PathError::MalformedEscape(1)),
+        (b"/%4g", PathError::MalformedEscape(1)),
+        (b"/%+4", PathError::MalformedEscape(1)),
+        (b"/%u002e", PathError::MalformedEscape(1)),
+        (b"/a%2?f", PathError::MalformedEscape(2)),
+        (b"/%%32%65", PathError::MalformedEscape(1)),
+        (b"/public/%252e%252e/admin", PathError::DoubleEncoding(8)),
+        (b"/a%252fb", PathError::DoubleEncoding(2)),
+        (b"/a%25252fb", PathError::DoubleEncoding(2)),
+        (b"/a%25%252e", PathError::DoubleEncoding(5)),
+        (b"/a%25%32%66", PathError::EncodedUnreserved(5)),
+        (b"/a%252%66", PathError::EncodedUnreserved(6)),
+        (b"/%41dmin", PathError::EncodedUnreserved(1)),
+        (b"/%61dmin", PathError::EncodedUnreserved(1)),
+        (b"/%30", PathError::EncodedUnreserved(1)),
+        (b"/%7Eme", PathError::EncodedUnreserved(1)),
+        (b"/a%2Db", PathError::EncodedUnreserved(2)),
+        (b"/a%5Fb", PathError::EncodedUnreserved(2)),
+        (b"/admin%00", PathError::EncodedControl(6)),
+        (b"/admin%0d%0a", PathError::EncodedControl(6)),
+        (b"/admin%1F", PathError::EncodedControl(6)),
+        (b"/admin%7f", PathError::EncodedControl(6)),
+        (b"/%20admin%C2%85", PathError::EncodedControl(9)),
+        (b"/%C2%80", PathError::EncodedControl(1)),
+        (b"/%C2%9F", PathError::EncodedControl(1)),
         // Overlong `/`, `.`, `\` and NUL, a surrogate, too large, cut short, a lone continuation, Latin-1.
-        (b"/a%C0%AFb", PathFault::InvalidUtf8(2)),
-        (b"/%40%c0%ae", PathFault::InvalidUtf8(4)),
-        (b"/%E0%80%AF", PathFault::InvalidUtf8(1)),
-        (b"/%F0%80%80%AF", PathFault::InvalidUtf8(1)),
-        (b"/%C1%9C", PathFault::InvalidUtf8(1)),
-        (b"/%C0%80", PathFault::InvalidUtf8(1)),
-        (b"/%ED%A0%80", PathFault::InvalidUtf8(1)),
-        (b"/%F4%90%80%80", PathFault::InvalidUtf8(1)),
-        (b"/%C3", PathFault::InvalidUtf8(1)),
-        (b"/%C3/%A9", PathFault::InvalidUtf8(1)),
-        (b"/%A9", PathFault::InvalidUtf8(1)),
-        (b"/caf%E9", PathFault::InvalidUtf8(4)),
+        (b"/a%C0%AFb", PathError::InvalidUtf8(2)),
+        (b"/%40%c0%ae", PathError::InvalidUtf8(4)),
+        (b"/%E0%80%AF", PathError::InvalidUtf8(1)),
+        (b"/%F0%80%80%AF", PathError::InvalidUtf8(1)),
+        (b"/%C1%9C", PathError::InvalidUtf8(1)),
+        (b"/%C0%80", PathError::InvalidUtf8(1)),
+        (b"/%ED%A0%80", PathError::InvalidUtf8(1)),
+        (b"/%F4%90%80%80", PathError::InvalidUtf8(1)),
+        (b"/%C3", PathError::InvalidUtf8(1)),
+        (b"/%C3/%A9", PathError::InvalidUtf8(1)),
+        (b"/%A9", PathError::InvalidUtf8(1)),
+        (b"/caf%E9", PathError::InvalidUtf8(4)),
     ]);
     for byte in b"\"<>[]^`{|}" {
-        assert_eq!(fault(&[b'/', *byte]), Some(PathFault::IllegalByte(1)), "{}", char::from(*byte));
+        assert_eq!(fault(&[b'/', *byte]), Some(PathError::IllegalByte(1)), "{}", char::from(*byte));
     }
 }
 
@@ -164,10 +164,10 @@ fn ambiguous_characters_are_refused() {
 fn the_bound_counts_path_and_query() {
     let path = format!("/{}", "a".repeat(MAX_TARGET_BYTES - 1));
     assert_eq!(fault(path.as_bytes()), None);
-    assert_eq!(fault(format!("{path}a").as_bytes()), Some(PathFault::TooLong));
+    assert_eq!(fault(format!("{path}a").as_bytes()), Some(PathError::TooLong));
     let query = format!("/?{}", "a".repeat(MAX_TARGET_BYTES - 2));
     assert_eq!(fault(query.as_bytes()), None);
-    assert_eq!(fault(format!("{query}a").as_bytes()), Some(PathFault::TooLong));
+    assert_eq!(fault(format!("{query}a").as_bytes()), Some(PathError::TooLong));
 }
 
 #[test]
@@ -186,24 +186,24 @@ fn debug_does_not_show_the_query() {
 #[test]
 fn messages_are_unique() {
     let all = [
-        PathFault::Empty,
-        PathFault::TooLong,
-        PathFault::NotOriginForm,
-        PathFault::EmptySegment(7),
-        PathFault::DotSegment(7),
-        PathFault::EncodedDot(7),
-        PathFault::Backslash(7),
-        PathFault::EncodedSlash(7),
-        PathFault::Semicolon(7),
-        PathFault::NumberSign(7),
-        PathFault::EncodedQuestionMark(7),
-        PathFault::IllegalByte(7),
-        PathFault::MalformedEscape(7),
-        PathFault::DoubleEncoding(7),
-        PathFault::EncodedUnreserved(7),
-        PathFault::EncodedControl(7),
-        PathFault::InvalidUtf8(7),
-        PathFault::IllegalQueryByte(7),
+        PathError::Empty,
+        PathError::TooLong,
+        PathError::NotOriginForm,
+        PathError::EmptySegment(7),
+        PathError::DotSegment(7),
+        PathError::EncodedDot(7),
+        PathError::Backslash(7),
+        PathError::EncodedSlash(7),
+        PathError::Semicolon(7),
+        PathError::NumberSign(7),
+        PathError::EncodedQuestionMark(7),
+        PathError::IllegalByte(7),
+        PathError::MalformedEscape(7),
+        PathError::DoubleEncoding(7),
+        PathError::EncodedUnreserved(7),
+        PathError::EncodedControl(7),
+        PathError::InvalidUtf8(7),
+        PathError::IllegalQueryByte(7),
     ];
     let numbers: HashSet<_> = all.into_iter().map(number).collect();
     let messages: HashSet<_> = all.iter().map(ToString::to_string).collect();
@@ -211,26 +211,26 @@ fn messages_are_unique() {
 }
 
 /// A new variant does not compile until it has a number, and so a place in the list above.
-const fn number(fault: PathFault) -> u8 {
+const fn number(fault: PathError) -> u8 {
     match fault {
-        PathFault::Empty => 1,
-        PathFault::TooLong => 2,
-        PathFault::NotOriginForm => 3,
-        PathFault::EmptySegment(_) => 4,
-        PathFault::DotSegment(_) => 5,
-        PathFault::EncodedDot(_) => 6,
-        PathFault::Backslash(_) => 7,
-        PathFault::EncodedSlash(_) => 8,
-        PathFault::Semicolon(_) => 9,
-        PathFault::NumberSign(_) => 10,
-        PathFault::EncodedQuestionMark(_) => 11,
-        PathFault::IllegalByte(_) => 12,
-        PathFault::MalformedEscape(_) => 13,
-        PathFault::DoubleEncoding(_) => 14,
-        PathFault::EncodedUnreserved(_) => 15,
-        PathFault::EncodedControl(_) => 16,
-        PathFault::InvalidUtf8(_) => 17,
-        PathFault::IllegalQueryByte(_) => 18,
+        PathError::Empty => 1,
+        PathError::TooLong => 2,
+        PathError::NotOriginForm => 3,
+        PathError::EmptySegment(_) => 4,
+        PathError::DotSegment(_) => 5,
+        PathError::EncodedDot(_) => 6,
+        PathError::Backslash(_) => 7,
+        PathError::EncodedSlash(_) => 8,
+        PathError::Semicolon(_) => 9,
+        PathError::NumberSign(_) => 10,
+        PathError::EncodedQuestionMark(_) => 11,
+        PathError::IllegalByte(_) => 12,
+        PathError::MalformedEscape(_) => 13,
+        PathError::DoubleEncoding(_) => 14,
+        PathError::EncodedUnreserved(_) => 15,
+        PathError::EncodedControl(_) => 16,
+        PathError::InvalidUtf8(_) => 17,
+        PathError::IllegalQueryByte(_) => 18,
     }
 }
 

@@ -1,12 +1,12 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{JsonFault, MAX_DEPTH, read_object};
+use super::{JsonError, MAX_DEPTH, read_object};
 use crate::jose::testing::assert_good_messages;
 
 #[test]
 fn messages_are_unique_lowercase_sentences() {
-    assert_good_messages(&JsonFault::ALL);
+    assert_good_messages(&JsonError::ALL);
 }
 
 #[test]
@@ -27,59 +27,59 @@ fn the_names_that_serde_json_uses_inside_mean_nothing() {
 
 #[test]
 fn whatever_two_readers_could_read_differently_is_refused() {
-    let table: &[(&str, &[u8], JsonFault)] = &[
-        ("nothing", b"", JsonFault::Syntax),
-        ("spaces", b"  ", JsonFault::Syntax),
-        ("no object: array", b"[]", JsonFault::NotAnObject),
-        ("no object: string", b"\"{}\"", JsonFault::NotAnObject),
-        ("no object: null", b"null", JsonFault::NotAnObject),
-        ("no object: number", b"1", JsonFault::NotAnObject),
-        ("no object: boolean", b"true", JsonFault::NotAnObject),
-        ("name twice", br#"{"a":1,"a":1}"#, JsonFault::DuplicateName),
-        ("name twice, not in a row", br#"{"a":1,"b":2,"a":3}"#, JsonFault::DuplicateName),
-        ("name twice, once escaped", br#"{"iss":"a","\u0069ss":"b"}"#, JsonFault::DuplicateName),
-        ("name twice, first escaped", br#"{"is\u0073":"a","iss":"b"}"#, JsonFault::DuplicateName),
-        ("name twice, both escaped", br#"{"\u00e9":1,"\u00E9":2}"#, JsonFault::DuplicateName),
+    let table: &[(&str, &[u8], JsonError)] = &[
+        ("nothing", b"", JsonError::Syntax),
+        ("spaces", b"  ", JsonError::Syntax),
+        ("no object: array", b"[]", JsonError::NotAnObject),
+        ("no object: string", b"\"{}\"", JsonError::NotAnObject),
+        ("no object: null", b"null", JsonError::NotAnObject),
+        ("no object: number", b"1", JsonError::NotAnObject),
+        ("no object: boolean", b"true", JsonError::NotAnObject),
+        ("name twice", br#"{"a":1,"a":1}"#, JsonError::DuplicateName),
+        ("name twice, not in a row", br#"{"a":1,"b":2,"a":3}"#, JsonError::DuplicateName),
+        ("name twice, once escaped", br#"{"iss":"a","\u0069ss":"b"}"#, JsonError::DuplicateName),
+        ("name twice, first escaped", br#"{"is\u0073":"a","iss":"b"}"#, JsonError::DuplicateName),
+        ("name twice, both escaped", br#"{"\u00e9":1,"\u00E9":2}"#, JsonError::DuplicateName),
         (
             "name twice, beyond the first plane",
             "{\"\u{1f600}\":1,\"\\ud83d\\ude00\":2}".as_bytes(),
-            JsonFault::DuplicateName,
+            JsonError::DuplicateName,
         ),
-        ("name twice, slash", br#"{"a/b":1,"a\/b":2}"#, JsonFault::DuplicateName),
-        ("name twice, empty", br#"{"":1,"":2}"#, JsonFault::DuplicateName),
-        ("name twice, one level in", br#"{"a":{"b":1,"b":2}}"#, JsonFault::DuplicateName),
-        ("name twice, in an array", br#"{"a":[0,{"b":1,"b":2}]}"#, JsonFault::DuplicateName),
-        ("byte order mark", b"\xef\xbb\xbf{}", JsonFault::Syntax),
-        ("UTF-16", b"{\0}\0", JsonFault::Syntax),
-        ("invalid UTF-8 in a string", b"{\"a\":\"\xff\"}", JsonFault::NotUtf8),
-        ("invalid UTF-8 in a name", b"{\"\xc3\":1}", JsonFault::NotUtf8),
-        ("overlong UTF-8", b"{\"a\":\"\xc0\xaf\"}", JsonFault::NotUtf8),
-        ("surrogate as bytes", b"{\"a\":\"\xed\xa0\x80\"}", JsonFault::NotUtf8),
-        ("lone leading surrogate", br#"{"a":"\ud800"}"#, JsonFault::Syntax),
-        ("lone trailing surrogate", br#"{"a":"\udc00"}"#, JsonFault::Syntax),
-        ("surrogates in the wrong order", br#"{"a":"\ude00\ud83d"}"#, JsonFault::Syntax),
-        ("lone surrogate in a name", br#"{"\ud800":1}"#, JsonFault::Syntax),
-        ("number beyond binary64", br#"{"exp":1e400}"#, JsonFault::Syntax),
-        ("negative number beyond binary64", br#"{"exp":-1e400}"#, JsonFault::Syntax),
-        ("a thousand digits", &[b"{\"exp\":1", &[b'0'; 1000][..], b"}"].concat(), JsonFault::Syntax),
-        ("NaN", br#"{"exp":NaN}"#, JsonFault::Syntax),
-        ("Infinity", br#"{"exp":Infinity}"#, JsonFault::Syntax),
-        ("leading zero", br#"{"exp":01}"#, JsonFault::Syntax),
-        ("plus sign", br#"{"exp":+1}"#, JsonFault::Syntax),
-        ("hexadecimal", br#"{"exp":0x1}"#, JsonFault::Syntax),
-        ("bare point", br#"{"exp":1.}"#, JsonFault::Syntax),
-        ("a second object", b"{}{}", JsonFault::Syntax),
-        ("a letter after the end", b"{}x", JsonFault::Syntax),
-        ("NUL after the end", b"{}\0", JsonFault::Syntax),
-        ("a dot after the end", b"{}.", JsonFault::Syntax),
-        ("trailing comma", br#"{"a":1,}"#, JsonFault::Syntax),
-        ("comment", b"{/**/}", JsonFault::Syntax),
-        ("single quotes", b"{'a':1}", JsonFault::Syntax),
-        ("name without quotes", b"{a:1}", JsonFault::Syntax),
-        ("newline in a string", b"{\"a\":\"\n\"}", JsonFault::Syntax),
-        ("NUL in a string", b"{\"a\":\"\0\"}", JsonFault::Syntax),
-        ("unfinished", br#"{"a":1"#, JsonFault::Syntax),
-        ("no-break space", "{\u{a0}}".as_bytes(), JsonFault::Syntax),
+        ("name twice, slash", br#"{"a/b":1,"a\/b":2}"#, JsonError::DuplicateName),
+        ("name twice, empty", br#"{"":1,"":2}"#, JsonError::DuplicateName),
+        ("name twice, one level in", br#"{"a":{"b":1,"b":2}}"#, JsonError::DuplicateName),
+        ("name twice, in an array", br#"{"a":[0,{"b":1,"b":2}]}"#, JsonError::DuplicateName),
+        ("byte order mark", b"\xef\xbb\xbf{}", JsonError::Syntax),
+        ("UTF-16", b"{\0}\0", JsonError::Syntax),
+        ("invalid UTF-8 in a string", b"{\"a\":\"\xff\"}", JsonError::NotUtf8),
+        ("invalid UTF-8 in a name", b"{\"\xc3\":1}", JsonError::NotUtf8),
+        ("overlong UTF-8", b"{\"a\":\"\xc0\xaf\"}", JsonError::NotUtf8),
+        ("surrogate as bytes", b"{\"a\":\"\xed\xa0\x80\"}", JsonError::NotUtf8),
+        ("lone leading surrogate", br#"{"a":"\ud800"}"#, JsonError::Syntax),
+        ("lone trailing surrogate", br#"{"a":"\udc00"}"#, JsonError::Syntax),
+        ("surrogates in the wrong order", br#"{"a":"\ude00\ud83d"}"#, JsonError::Syntax),
+        ("lone surrogate in a name", br#"{"\ud800":1}"#, JsonError::Syntax),
+        ("number beyond binary64", br#"{"exp":1e400}"#, JsonError::Syntax),
+        ("negative number beyond binary64", br#"{"exp":-1e400}"#, JsonError::Syntax),
+        ("a thousand digits", &[b"{\"exp\":1", &[b'0'; 1000][..], b"}"].concat(), JsonError::Syntax),
+        ("NaN", br#"{"exp":NaN}"#, JsonError::Syntax),
+        ("Infinity", br#"{"exp":Infinity}"#, JsonError::Syntax),
+        ("leading zero", br#"{"exp":01}"#, JsonError::Syntax),
+        ("plus sign", br#"{"exp":+1}"#, JsonError::Syntax),
+        ("hexadecimal", br#"{"exp":0x1}"#, JsonError::Syntax),
+        ("bare point", br#"{"exp":1.}"#, JsonError::Syntax),
+        ("a second object", b"{}{}", JsonError::Syntax),
+        ("a letter after the end", b"{}x", JsonError::Syntax),
+        ("NUL after the end", b"{}\0", JsonError::Syntax),
+        ("a dot after the end", b"{}.", JsonError::Syntax),
+        ("trailing comma", br#"{"a":1,}"#, JsonError::Syntax),
+        ("comment", b"{/**/}", JsonError::Syntax),
+        ("single quotes", b"{'a':1}", JsonError::Syntax),
+        ("name without quotes", b"{a:1}", JsonError::Syntax),
+        ("newline in a string", b"{\"a\":\"\n\"}", JsonError::Syntax),
+        ("NUL in a string", b"{\"a\":\"\0\"}", JsonError::Syntax),
+        ("unfinished", br#"{"a":1"#, JsonError::Syntax),
+        ("no-break space", "{\u{a0}}".as_bytes(), JsonError::Syntax),
     ];
     for (what, bytes, expected) in table {
         assert_eq!(read_object(bytes), Err(*expected), "{what}");
@@ -93,10 +93,10 @@ fn nesting_has_a_bound() {
     let limit = usize::from(MAX_DEPTH);
     for nested in [arrays, objects] {
         assert!(read_object(nested(limit).as_bytes()).is_ok());
-        assert_eq!(read_object(nested(limit + 1).as_bytes()), Err(JsonFault::TooDeep));
-        assert_eq!(read_object(nested(5_000).as_bytes()), Err(JsonFault::TooDeep));
+        assert_eq!(read_object(nested(limit + 1).as_bytes()), Err(JsonError::TooDeep));
+        assert_eq!(read_object(nested(5_000).as_bytes()), Err(JsonError::TooDeep));
     }
-    assert_eq!(read_object("[".repeat(5_000).as_bytes()), Err(JsonFault::TooDeep));
+    assert_eq!(read_object("[".repeat(5_000).as_bytes()), Err(JsonError::TooDeep));
     // Wide is not deep.
     assert!(read_object(format!("{{\"a\":[{}0]}}", "[],".repeat(5_000)).as_bytes()).is_ok());
 }
@@ -120,7 +120,7 @@ proptest! {
         match (read_object(text.as_bytes()), serde_json::from_str::<Value>(&text)) {
             (Ok(ours), Ok(theirs)) => prop_assert_eq!(Value::Object(ours), theirs),
             (Ok(_), Err(_)) => prop_assert!(false, "accepted what is not JSON: {}", text),
-            (Err(fault), Ok(_)) => prop_assert_eq!(fault, JsonFault::DuplicateName),
+            (Err(fault), Ok(_)) => prop_assert_eq!(fault, JsonError::DuplicateName),
             (Err(_), Err(_)) => {}
         }
     }

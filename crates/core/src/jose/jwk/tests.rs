@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{JwkFault, VerificationKey, Word};
-use crate::jose::algorithm::{Algorithm, Family};
+use super::{JwkError, SafeToken, VerificationKey};
+use crate::jose::algorithm::{Algorithm, KeyType};
 use crate::jose::key_id::KeyId;
 use crate::jose::testing::{assert_good_messages, table};
 
@@ -60,7 +60,7 @@ fn object(value: Value) -> Map<String, Value> {
     object
 }
 
-fn with(base: &Base, member: &str, value: Value) -> Result<VerificationKey, JwkFault> {
+fn with(base: &Base, member: &str, value: Value) -> Result<VerificationKey, JwkError> {
     let mut jwk = good(base);
     jwk.insert(member.to_owned(), value);
     VerificationKey::from_jwk(&jwk)
@@ -95,14 +95,14 @@ fn thumbprints_are_those_of_the_standards() {
 #[test]
 fn a_key_is_read_with_its_name_and_its_algorithm() {
     let key = VerificationKey::from_jwk(&good(&Base::Rsa)).unwrap();
-    assert_eq!((key.family(), key.bits(), key.id()), (Family::Rsa, 2048, KeyId::new("2011-04-29").as_ref()));
+    assert_eq!((key.family(), key.bits(), key.id()), (KeyType::Rsa, 2048, KeyId::new("2011-04-29").as_ref()));
     let served: Vec<_> = Algorithm::ALL.iter().filter(|algorithm| key.can(**algorithm)).collect();
     assert_eq!(served, [&Algorithm::Rs256]);
 
     let key = VerificationKey::from_jwk(&good(&Base::Okp)).unwrap();
-    assert_eq!((key.family(), key.bits(), key.id()), (Family::Ed25519, 256, None));
+    assert_eq!((key.family(), key.bits(), key.id()), (KeyType::Ed25519, 256, None));
     let key = VerificationKey::from_jwk(&good(&Base::Ec)).unwrap();
-    assert_eq!((key.family(), key.bits(), key.id()), (Family::P256, 256, None));
+    assert_eq!((key.family(), key.bits(), key.id()), (KeyType::P256, 256, None));
 }
 
 #[test]
@@ -132,21 +132,21 @@ fn a_key_for_signatures_is_taken_however_it_says_so() {
 #[test]
 fn messages_are_unique_lowercase_sentences() {
     assert_good_messages(&[
-        JwkFault::NotAnObject,
-        JwkFault::Private("d"),
-        JwkFault::Symmetric,
-        JwkFault::Missing("kty"),
-        JwkFault::NotText("kty"),
-        JwkFault::Encoding("n"),
-        JwkFault::NotShortest("n"),
-        JwkFault::CoordinateLength { member: "x", bytes: 31, needed: 32 },
-        JwkFault::UnknownType(Word::new("AKP")),
-        JwkFault::UnknownCurve(Word::new("P-521")),
-        JwkFault::OtherUse(Word::new("enc")),
-        JwkFault::OperationsMistyped,
-        JwkFault::OtherOperations,
-        JwkFault::UnknownAlgorithm(Word::new("RSA-OAEP")),
-        JwkFault::AlgorithmMisfit { algorithm: Algorithm::Es256, family: Family::Rsa },
-        JwkFault::KeyIdTooLong,
+        JwkError::NotAnObject,
+        JwkError::Private("d"),
+        JwkError::Symmetric,
+        JwkError::Missing("kty"),
+        JwkError::NotText("kty"),
+        JwkError::Encoding("n"),
+        JwkError::NotShortest("n"),
+        JwkError::CoordinateLength { member: "x", bytes: 31, needed: 32 },
+        JwkError::UnknownType(SafeToken::new("AKP")),
+        JwkError::UnknownCurve(SafeToken::new("P-521")),
+        JwkError::OtherUse(SafeToken::new("enc")),
+        JwkError::OperationsMistyped,
+        JwkError::OtherOperations,
+        JwkError::UnknownAlgorithm(SafeToken::new("RSA-OAEP")),
+        JwkError::AlgorithmMisfit { algorithm: Algorithm::Es256, family: KeyType::Rsa },
+        JwkError::KeyIdTooLong,
     ]);
 }

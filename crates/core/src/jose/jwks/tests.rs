@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Jwks, JwksFault, SkippedKey};
-use crate::jose::jwk::JwkFault;
+use super::{Jwks, JwksError, SkippedKey};
+use crate::jose::jwk::JwkError;
 use crate::jose::key_id::KeyId;
 use crate::jose::testing::assert_good_messages;
 
@@ -12,7 +12,7 @@ fn key(id: &str) -> Value {
     json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": id})
 }
 
-fn parse(set: &Value) -> Result<(Vec<String>, Vec<String>), JwksFault> {
+fn parse(set: &Value) -> Result<(Vec<String>, Vec<String>), JwksError> {
     let (keys, skipped) = Jwks::parse(set.to_string().as_bytes())?.into_parts();
     let ids = keys.iter().map(|key| key.id().map(KeyId::as_str).unwrap_or_default().to_owned()).collect();
     Ok((ids, skipped.iter().map(SkippedKey::to_string).collect()))
@@ -45,9 +45,9 @@ fn an_odd_key_is_skipped_and_named() {
 
 #[test]
 fn a_set_that_verifies_nothing_is_refused() {
-    assert_eq!(parse(&json!({})), Err(JwksFault::NoKeys));
+    assert_eq!(parse(&json!({})), Err(JwksError::NoKeys));
     for other in [json!(null), json!({}), json!("keys"), json!(1)] {
-        assert_eq!(parse(&json!({"keys": other})), Err(JwksFault::NotAnArray));
+        assert_eq!(parse(&json!({"keys": other})), Err(JwksError::NotAnArray));
     }
     let empty = parse(&json!({"keys": []})).unwrap_err();
     assert_eq!(empty.to_string(), "the key set has no key that tokens could be verified with");
@@ -57,8 +57,8 @@ fn a_set_that_verifies_nothing_is_refused() {
         "the key set has no key that tokens could be verified with: keys[0]: the key is not a JSON object; keys[1]: the key's \
          `kty` is `AKP`, and `RSA`, `EC` or `OKP` is needed; keys[2]: the key has no `kty`; and 2 more"
     );
-    let JwksFault::NoneUsable(skipped) = odd else { panic!("another fault") };
-    assert_eq!(skipped[2].fault(), &JwkFault::Missing("kty"));
+    let JwksError::NoneUsable(skipped) = odd else { panic!("another fault") };
+    assert_eq!(skipped[2].fault(), &JwkError::Missing("kty"));
 }
 
 #[test]
@@ -81,22 +81,22 @@ fn a_set_is_strict_json() {
 fn a_set_has_bounds() {
     let of = |size: usize| json!({"keys": vec![key("a"); size]});
     assert_eq!(parse(&of(Jwks::MAX_KEYS)).unwrap().0.len(), Jwks::MAX_KEYS);
-    assert_eq!(parse(&of(Jwks::MAX_KEYS + 1)), Err(JwksFault::TooMany { found: Jwks::MAX_KEYS + 1 }));
+    assert_eq!(parse(&of(Jwks::MAX_KEYS + 1)), Err(JwksError::TooMany { found: Jwks::MAX_KEYS + 1 }));
 
     let text = of(1).to_string();
     let padded = |size: usize| Jwks::parse(format!("{text}{}", " ".repeat(size - text.len())).as_bytes());
     assert!(padded(Jwks::MAX_BYTES).is_ok());
-    assert_eq!(padded(Jwks::MAX_BYTES + 1).err(), Some(JwksFault::TooLarge));
+    assert_eq!(padded(Jwks::MAX_BYTES + 1).err(), Some(JwksError::TooLarge));
 }
 
 #[test]
 fn messages_are_unique_lowercase_sentences() {
     assert_good_messages(&[
-        JwksFault::TooLarge,
-        JwksFault::NoKeys,
-        JwksFault::NotAnArray,
-        JwksFault::TooMany { found: 101 },
-        JwksFault::NoneUsable(Vec::new()),
+        JwksError::TooLarge,
+        JwksError::NoKeys,
+        JwksError::NotAnArray,
+        JwksError::TooMany { found: 101 },
+        JwksError::NoneUsable(Vec::new()),
     ]);
 }
 
@@ -135,7 +135,7 @@ proptest! {
                 prop_assert!(!keys.is_empty());
                 prop_assert_eq!(keys.len().checked_add(skipped.len()), Some(list.len()));
             }
-            Err(JwksFault::NoneUsable(skipped)) => prop_assert_eq!(skipped.len(), list.len()),
+            Err(JwksError::NoneUsable(skipped)) => prop_assert_eq!(skipped.len(), list.len()),
             Err(other) => prop_assert!(false, "{}", other),
         }
     }

@@ -15,8 +15,8 @@ use x509_cert::Certificate;
 
 use super::Thumbprint;
 use super::small_order::is_of_small_order;
-use crate::jose::algorithm::Family;
-use crate::jose::key_fault::{CurveName, KeyFault, KeyKind};
+use crate::jose::algorithm::KeyType;
+use crate::jose::key_error::{CurveName, KeyError, KeyKind};
 use crate::jose::pem::{self, Contents};
 
 /// The shortest RSA modulus, in bits (RFC 7518 §3.3).
@@ -52,10 +52,10 @@ impl Curve {
         Self::ALL.into_iter().find(|curve| curve.family().name() == name)
     }
 
-    const fn family(self) -> Family {
+    const fn family(self) -> KeyType {
         match self {
-            Self::P256 => Family::P256,
-            Self::P384 => Family::P384,
+            Self::P256 => KeyType::P256,
+            Self::P384 => KeyType::P384,
         }
     }
 
@@ -103,20 +103,20 @@ impl PublicKey {
     /// From PEM: `PUBLIC KEY`, `RSA PUBLIC KEY`, or `CERTIFICATE`, of which only the key is read.
     ///
     /// # Errors
-    /// A [`KeyFault`] that names what was found and what is needed.
-    pub(in crate::jose) fn from_pem(text: &str) -> Result<Self, KeyFault> {
+    /// A [`KeyError`] that names what was found and what is needed.
+    pub(in crate::jose) fn from_pem(text: &str) -> Result<Self, KeyError> {
         let (contents, der) = pem::read(text)?;
         let of_info = |der: &[u8]| {
-            let info = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyFault::NotDer)?;
+            let info = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyError::NotDer)?;
             Self::from_info(&info)
         };
         match contents {
             Contents::RsaPublicKey => Self::rsa(&der),
             Contents::PublicKey => of_info(&der),
             Contents::Certificate => {
-                let certificate = Certificate::from_der(&der).map_err(|_| KeyFault::NotDer)?;
+                let certificate = Certificate::from_der(&der).map_err(|_| KeyError::NotDer)?;
                 let info = certificate.tbs_certificate().subject_public_key_info().to_der();
-                of_info(&info.map_err(|_| KeyFault::NotDer)?)
+                of_info(&info.map_err(|_| KeyError::NotDer)?)
             }
         }
     }
@@ -124,44 +124,44 @@ impl PublicKey {
     /// From a `SubjectPublicKeyInfo`.
     ///
     /// # Errors
-    /// A [`KeyFault`] that names the family found, or what is wrong with the key.
-    pub(in crate::jose) fn from_info(info: &SubjectPublicKeyInfoRef<'_>) -> Result<Self, KeyFault> {
+    /// A [`KeyError`] that names the family found, or what is wrong with the key.
+    pub(in crate::jose) fn from_info(info: &SubjectPublicKeyInfoRef<'_>) -> Result<Self, KeyError> {
         let key = info.subject_public_key.as_bytes();
         match info.algorithm.oid {
-            pkcs1::ALGORITHM_OID => Self::rsa(key.ok_or(KeyFault::NotDer)?),
+            pkcs1::ALGORITHM_OID => Self::rsa(key.ok_or(KeyError::NotDer)?),
             EC => {
                 // Parameters that are no name describe a curve, and nobody may bring one along (RFC 5480 §2.1.1).
-                let named = info.algorithm.parameters_oid().map_err(|_| KeyFault::CurveNotNamed)?;
+                let named = info.algorithm.parameters_oid().map_err(|_| KeyError::CurveNotNamed)?;
                 let curve = Curve::ALL.into_iter().find(|curve| curve.oid() == named);
-                let curve = curve.ok_or(KeyFault::OtherCurve { found: CurveName(named) })?;
-                Self::ec(curve, key.ok_or(KeyFault::NotDer)?)
+                let curve = curve.ok_or(KeyError::OtherCurve { found: CurveName(named) })?;
+                Self::ec(curve, key.ok_or(KeyError::NotDer)?)
             }
-            ED25519 if info.algorithm.parameters.is_some() => Err(KeyFault::NotDer),
-            ED25519 => Self::ed25519(key.ok_or(KeyFault::NotDer)?),
+            ED25519 if info.algorithm.parameters.is_some() => Err(KeyError::NotDer),
+            ED25519 => Self::ed25519(key.ok_or(KeyError::NotDer)?),
             // RSASSA-PSS keys have their own identifier and must not serve PKCS#1 v1.5 signatures (RFC 4055 §1.2).
-            other => Err(KeyFault::OtherType { found: KeyKind(other) }),
+            other => Err(KeyError::OtherType { found: KeyKind(other) }),
         }
     }
 
     /// From the DER of an `RSAPublicKey` (RFC 8017 appendix A.1.1).
     ///
     /// # Errors
-    /// A [`KeyFault`] that says which bound is not met.
-    pub(in crate::jose) fn rsa(der: &[u8]) -> Result<Self, KeyFault> {
-        let key = RsaPublicKeyRef::from_der(der).map_err(|_| KeyFault::NotDer)?;
+    /// A [`KeyError`] that says which bound is not met.
+    pub(in crate::jose) fn rsa(der: &[u8]) -> Result<Self, KeyError> {
+        let key = RsaPublicKeyRef::from_der(der).map_err(|_| KeyError::NotDer)?;
         let (modulus, exponent) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
         let bits = bit_length(modulus);
         if bits < MIN_RSA_BITS {
-            return Err(KeyFault::TooShort { bits });
+            return Err(KeyError::TooShort { bits });
         }
         if bits > MAX_RSA_BITS {
-            return Err(KeyFault::TooLong { bits });
+            return Err(KeyError::TooLong { bits });
         }
         let odd = exponent.last().is_some_and(|byte| byte & 1 == 1);
         match bit_length(exponent) {
-            0 | 1 => return Err(KeyFault::ExponentUnsafe),
-            _ if !odd => return Err(KeyFault::ExponentUnsafe),
-            bits if bits > MAX_EXPONENT_BITS => return Err(KeyFault::ExponentTooLong { bits }),
+            0 | 1 => return Err(KeyError::ExponentUnsafe),
+            _ if !odd => return Err(KeyError::ExponentUnsafe),
+            bits if bits > MAX_EXPONENT_BITS => return Err(KeyError::ExponentTooLong { bits }),
             _ => {}
         }
         let parameters = RSAKeyParameters { n: encode(modulus), e: encode(exponent), ..RSAKeyParameters::default() };
@@ -172,24 +172,24 @@ impl PublicKey {
     ///
     /// # Errors
     /// As [`Self::rsa`].
-    pub(in crate::jose) fn rsa_of(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyFault> {
-        let number = |bytes| UintRef::new(bytes).map_err(|_| KeyFault::NotDer);
+    pub(in crate::jose) fn rsa_of(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
+        let number = |bytes| UintRef::new(bytes).map_err(|_| KeyError::NotDer);
         let key = RsaPublicKey { modulus: number(modulus)?, public_exponent: number(exponent)? };
-        Self::rsa(&key.to_der().map_err(|_| KeyFault::NotDer)?)
+        Self::rsa(&key.to_der().map_err(|_| KeyError::NotDer)?)
     }
 
     /// From a point in its uncompressed form (SEC 1 §2.3.3). Whether it lies on the curve is found when it is parsed.
     ///
     /// # Errors
-    /// [`KeyFault::PointForm`].
-    pub(in crate::jose) fn ec(curve: Curve, point: &[u8]) -> Result<Self, KeyFault> {
+    /// [`KeyError::PointForm`].
+    pub(in crate::jose) fn ec(curve: Curve, point: &[u8]) -> Result<Self, KeyError> {
         let length = curve.coordinate_len();
         let (x, y) = point
             .split_first()
             .filter(|(form, _)| **form == UNCOMPRESSED)
             .and_then(|(_, coordinates)| coordinates.split_at_checked(length))
             .filter(|(_, y)| y.len() == length)
-            .ok_or(KeyFault::PointForm)?;
+            .ok_or(KeyError::PointForm)?;
         let parameters = AlgorithmParameters::EllipticCurve(EllipticCurveKeyParameters {
             curve: curve.into(),
             x: encode(x),
@@ -203,18 +203,18 @@ impl PublicKey {
     ///
     /// # Errors
     /// As [`Self::ec`].
-    pub(in crate::jose) fn ec_of(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyFault> {
+    pub(in crate::jose) fn ec_of(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyError> {
         Self::ec(curve, &[&[UNCOMPRESSED], x, y].concat())
     }
 
     /// From the 32 bytes of an Ed25519 key (RFC 8032 §5.1.5).
     ///
     /// # Errors
-    /// [`KeyFault::Ed25519Length`] or [`KeyFault::SmallOrder`].
-    pub(in crate::jose) fn ed25519(key: &[u8]) -> Result<Self, KeyFault> {
-        let point: &[u8; ED25519_BYTES] = key.try_into().map_err(|_| KeyFault::Ed25519Length { bytes: key.len() })?;
+    /// [`KeyError::Ed25519Length`] or [`KeyError::SmallOrder`].
+    pub(in crate::jose) fn ed25519(key: &[u8]) -> Result<Self, KeyError> {
+        let point: &[u8; ED25519_BYTES] = key.try_into().map_err(|_| KeyError::Ed25519Length { bytes: key.len() })?;
         if is_of_small_order(point) {
-            return Err(KeyFault::SmallOrder);
+            return Err(KeyError::SmallOrder);
         }
         let parameters = AlgorithmParameters::OctetKeyPair(OctetKeyPairParameters {
             curve: EllipticCurve::Ed25519,
@@ -224,11 +224,11 @@ impl PublicKey {
         Ok(Self { kind: Kind::Ed25519, bits: 256, bytes: key.to_vec(), parameters })
     }
 
-    pub(in crate::jose) const fn family(&self) -> Family {
+    pub(in crate::jose) const fn family(&self) -> KeyType {
         match self.kind {
-            Kind::Rsa => Family::Rsa,
+            Kind::Rsa => KeyType::Rsa,
             Kind::Ec(curve) => curve.family(),
-            Kind::Ed25519 => Family::Ed25519,
+            Kind::Ed25519 => KeyType::Ed25519,
         }
     }
 
@@ -246,15 +246,15 @@ impl PublicKey {
     }
 
     /// The key, ready for this check.
-    pub(super) fn parse(&self, check: &'static dyn VerificationAlgorithm) -> Result<ParsedPublicKey, KeyFault> {
+    pub(super) fn parse(&self, check: &'static dyn VerificationAlgorithm) -> Result<ParsedPublicKey, KeyError> {
         ParsedPublicKey::new(check, &self.bytes).map_err(|_| match self.kind {
-            Kind::Rsa | Kind::Ed25519 => KeyFault::Refused,
-            Kind::Ec(curve) => KeyFault::NotOnCurve { curve: curve.family() },
+            Kind::Rsa | Kind::Ed25519 => KeyError::Refused,
+            Kind::Ec(curve) => KeyError::NotOnCurve { curve: curve.family() },
         })
     }
 
     /// The DER of the key's `SubjectPublicKeyInfo` in its usual form, whatever form it came in.
-    pub(super) fn info(&self) -> Result<Vec<u8>, KeyFault> {
+    pub(super) fn info(&self) -> Result<Vec<u8>, KeyError> {
         let curve = match self.kind {
             Kind::Ec(curve) => Some(curve.oid()),
             Kind::Rsa | Kind::Ed25519 => None,
@@ -266,7 +266,7 @@ impl PublicKey {
         };
         BitStringRef::from_bytes(&self.bytes)
             .and_then(|key| SubjectPublicKeyInfoRef { algorithm, subject_public_key: key }.to_der())
-            .map_err(|_| KeyFault::NotDer)
+            .map_err(|_| KeyError::NotDer)
     }
 }
 

@@ -8,7 +8,7 @@ use pkcs1::{RsaPublicKey, UintRef};
 use serde::Deserialize;
 use spki::der::Encode as _;
 
-use super::{Algorithm, KeyFault, KeyId, VerificationKey};
+use super::{Algorithm, KeyError, KeyId, VerificationKey};
 use crate::jose::testing::{PKCS1_PEM, SPKI_PEM, table};
 
 #[derive(Deserialize)]
@@ -52,7 +52,7 @@ fn served(key: &VerificationKey) -> Vec<&'static str> {
 }
 
 /// The fault of an RSA key with this modulus and exponent, big-endian.
-fn fault(modulus: &[u8], exponent: &[u8]) -> Option<KeyFault> {
+fn fault(modulus: &[u8], exponent: &[u8]) -> Option<KeyError> {
     let (modulus, public_exponent) = (UintRef::new(modulus).unwrap(), UintRef::new(exponent).unwrap());
     let der = RsaPublicKey { modulus, public_exponent }.to_der().unwrap();
     VerificationKey::from_pem(&pem::encode(&Pem::new("RSA PUBLIC KEY", der))).err()
@@ -73,31 +73,31 @@ fn modulus(bits: usize) -> Vec<u8> {
 #[test]
 fn the_modulus_has_2048_to_8192_bits() {
     const E: &[u8] = &[1, 0, 1];
-    assert_eq!(fault(&modulus(1024), E), Some(KeyFault::TooShort { bits: 1024 }));
-    assert_eq!(fault(&modulus(2047), E), Some(KeyFault::TooShort { bits: 2047 }));
+    assert_eq!(fault(&modulus(1024), E), Some(KeyError::TooShort { bits: 1024 }));
+    assert_eq!(fault(&modulus(2047), E), Some(KeyError::TooShort { bits: 2047 }));
     for good in [2048, 2049, 3072, 4095, 4096, 8192] {
         assert_eq!(fault(&modulus(good), E), None, "{good}");
     }
-    assert_eq!(fault(&modulus(8193), E), Some(KeyFault::TooLong { bits: 8193 }));
-    assert_eq!(fault(&modulus(16384), E), Some(KeyFault::TooLong { bits: 16384 }));
-    assert_eq!(fault(&[0], E), Some(KeyFault::TooShort { bits: 0 }));
+    assert_eq!(fault(&modulus(8193), E), Some(KeyError::TooLong { bits: 8193 }));
+    assert_eq!(fault(&modulus(16384), E), Some(KeyError::TooLong { bits: 16384 }));
+    assert_eq!(fault(&[0], E), Some(KeyError::TooShort { bits: 0 }));
 
     let mut even = modulus(2048);
     even[255] = 0xfe;
-    assert_eq!(fault(&even, E), Some(KeyFault::Refused));
+    assert_eq!(fault(&even, E), Some(KeyError::Refused));
 }
 
 #[test]
 fn the_exponent_is_odd_and_from_3_to_33_bits() {
     let exponent = |e: &[u8]| fault(&modulus(2048), e);
     for unsafe_one in [&[0][..], &[1], &[2], &[4], &[1, 0, 0], &[1, 0, 0, 0, 0]] {
-        assert_eq!(exponent(unsafe_one), Some(KeyFault::ExponentUnsafe), "{unsafe_one:?}");
+        assert_eq!(exponent(unsafe_one), Some(KeyError::ExponentUnsafe), "{unsafe_one:?}");
     }
     for good in [&[3][..], &[17], &[1, 0, 1], &[0xff; 4], &[1, 0xff, 0xff, 0xff, 0xff]] {
         assert_eq!(exponent(good), None, "{good:?}");
     }
-    assert_eq!(exponent(&[2, 0, 0, 0, 1]), Some(KeyFault::ExponentTooLong { bits: 34 }));
-    assert_eq!(exponent(&modulus(2048)), Some(KeyFault::ExponentTooLong { bits: 2048 }));
+    assert_eq!(exponent(&[2, 0, 0, 0, 1]), Some(KeyError::ExponentTooLong { bits: 34 }));
+    assert_eq!(exponent(&modulus(2048)), Some(KeyError::ExponentTooLong { bits: 2048 }));
 }
 
 #[test]
@@ -131,8 +131,8 @@ fn the_library_takes_a_made_up_signature_of_a_key_of_small_order() {
 #[test]
 fn a_secret_serves_the_hashes_that_are_not_longer() {
     let served = |bytes: usize| VerificationKey::from_secret(&vec![7; bytes]).map(|key| (served(&key), key.bits()));
-    assert_eq!(served(0), Err(KeyFault::SecretTooShort { bytes: 0 }));
-    assert_eq!(served(31), Err(KeyFault::SecretTooShort { bytes: 31 }));
+    assert_eq!(served(0), Err(KeyError::SecretTooShort { bytes: 0 }));
+    assert_eq!(served(31), Err(KeyError::SecretTooShort { bytes: 31 }));
     assert_eq!(served(32), Ok((vec!["HS256"], 256)));
     assert_eq!(served(47), Ok((vec!["HS256"], 376)));
     assert_eq!(served(48), Ok((vec!["HS256", "HS384"], 384)));
@@ -144,7 +144,7 @@ fn a_secret_serves_the_hashes_that_are_not_longer() {
 #[test]
 fn what_everybody_may_read_is_no_secret() {
     for text in [SPKI_PEM.to_owned(), PKCS1_PEM.to_owned(), format!("  {SPKI_PEM}"), SPKI_PEM.replace('\n', "\\n")] {
-        assert_eq!(VerificationKey::from_secret(text.as_bytes()).err(), Some(KeyFault::SecretIsPem));
+        assert_eq!(VerificationKey::from_secret(text.as_bytes()).err(), Some(KeyError::SecretIsPem));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Bounds, and which keys a token may mean.
 
-use super::{KeySet, KeySetFault};
+use super::{KeySet, KeySetError};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::key::VerificationKey;
 use crate::jose::key_id::KeyId;
@@ -11,7 +11,7 @@ fn id(text: &str) -> KeyId {
 }
 
 /// Secrets, which are cheap to make: each of its own byte, with this name or none.
-fn set(names: &[Option<&str>]) -> Result<KeySet, KeySetFault> {
+fn set(names: &[Option<&str>]) -> Result<KeySet, KeySetError> {
     let keys = names.iter().zip(0_u8..).map(|(name, byte)| {
         let key = VerificationKey::from_secret(&[byte; 32]).unwrap();
         match name {
@@ -26,12 +26,12 @@ fn set(names: &[Option<&str>]) -> Result<KeySet, KeySetFault> {
 fn meant(set: &KeySet, name: Option<&str>) -> Option<Vec<usize>> {
     let position = |key: &VerificationKey| set.keys().iter().position(|one| one.identity() == key.identity()).unwrap();
     let id = name.map(id);
-    set.meant(id.as_ref()).map(|keys| keys.map(position).collect())
+    set.candidates(id.as_ref()).map(|keys| keys.map(position).collect())
 }
 
 #[test]
 fn messages_are_unique_lowercase_sentences() {
-    assert_good_messages(&[KeySetFault::TooMany { found: 101 }, KeySetFault::TooManyUnnamed { found: 17 }]);
+    assert_good_messages(&[KeySetError::TooMany { found: 101 }, KeySetError::TooManyUnnamed { found: 17 }]);
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_set_has_at_most_a_hundred_keys() {
     let named = |size: usize| set(&vec![Some("a"); size]);
     assert!(named(0).unwrap().keys().is_empty());
     assert_eq!(named(KeySet::MAX_KEYS).unwrap().keys().len(), KeySet::MAX_KEYS);
-    assert_eq!(named(KeySet::MAX_KEYS + 1).err(), Some(KeySetFault::TooMany { found: KeySet::MAX_KEYS + 1 }));
+    assert_eq!(named(KeySet::MAX_KEYS + 1).err(), Some(KeySetError::TooMany { found: KeySet::MAX_KEYS + 1 }));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn no_key_is_kept_that_could_never_be_tried() {
     let unnamed = |size: usize| vec![None; size];
     assert!(set(&unnamed(KeySet::MAX_TRIED)).is_ok());
     assert!(set(&[unnamed(KeySet::MAX_TRIED), vec![Some("a"); 9]].concat()).is_ok());
-    assert_eq!(set(&unnamed(KeySet::MAX_TRIED + 1)).err(), Some(KeySetFault::TooManyUnnamed { found: 17 }));
+    assert_eq!(set(&unnamed(KeySet::MAX_TRIED + 1)).err(), Some(KeySetError::TooManyUnnamed { found: 17 }));
 
     let rsa = |algorithm| VerificationKey::from_pem(SPKI_PEM).unwrap().restricted_to(&[algorithm]).unwrap();
     let of = |algorithm| (0..KeySet::MAX_TRIED).map(move |_| rsa(algorithm));

@@ -15,8 +15,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::EncodingKey;
 
-use super::SigningFault;
-use crate::jose::algorithm::{Algorithm, Check, Family};
+use super::SigningError;
+use crate::jose::algorithm::{Algorithm, Check, KeyType};
 use crate::jose::pem::one_line;
 
 /// A private key or a secret.
@@ -29,35 +29,35 @@ pub(super) enum PrivateKey {
 }
 
 impl PrivateKey {
-    pub(super) fn generate(algorithm: Algorithm) -> Result<Self, SigningFault> {
+    pub(super) fn generate(algorithm: Algorithm) -> Result<Self, SigningError> {
         match algorithm.family() {
-            Family::Rsa => RsaKeyPair::generate(KeySize::Rsa2048).map(Self::Rsa),
-            Family::P256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Self::Ec),
-            Family::P384 => EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map(Self::Ec),
-            Family::Ed25519 => Ed25519KeyPair::generate().map(Self::Ed25519),
-            Family::Hmac => {
+            KeyType::Rsa => RsaKeyPair::generate(KeySize::Rsa2048).map(Self::Rsa),
+            KeyType::P256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Self::Ec),
+            KeyType::P384 => EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map(Self::Ec),
+            KeyType::Ed25519 => Ed25519KeyPair::generate().map(Self::Ed25519),
+            KeyType::Hmac => {
                 let mut secret = vec![0; secret_len(algorithm)];
-                fill(&mut secret).map_err(|_| SigningFault::Library)?;
+                fill(&mut secret).map_err(|_| SigningError::Library)?;
                 return Self::from_secret(URL_SAFE_NO_PAD.encode(secret).as_bytes(), algorithm);
             }
         }
-        .map_err(|_| SigningFault::Library)
+        .map_err(|_| SigningError::Library)
     }
 
-    pub(super) fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, SigningFault> {
+    pub(super) fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, SigningError> {
         let Check::Secret(hash) = algorithm.check() else {
-            return Err(SigningFault::OtherFamily { family: Family::Hmac, algorithm });
+            return Err(SigningError::OtherFamily { family: KeyType::Hmac, algorithm });
         };
         let (bytes, needed) = (secret.len(), secret_len(algorithm));
         if bytes < needed {
-            return Err(SigningFault::SecretTooShort { bytes, needed });
+            return Err(SigningError::SecretTooShort { bytes, needed });
         }
-        let content = EncodingKey::from_secret(secret).map_err(|_| SigningFault::Library)?;
+        let content = EncodingKey::from_secret(secret).map_err(|_| SigningError::Library)?;
         Ok(Self::Secret(content, Box::new(hmac::Key::new(hash, secret))))
     }
 
-    pub(super) fn from_pem(text: &str) -> Result<Self, SigningFault> {
-        let pem = pem::parse(one_line(text)).map_err(|_| SigningFault::NotAPrivateKey)?;
+    pub(super) fn from_pem(text: &str) -> Result<Self, SigningError> {
+        let pem = pem::parse(one_line(text)).map_err(|_| SigningError::NotAPrivateKey)?;
         let der = pem.contents();
         let rsa = || RsaKeyPair::from_pkcs8(der).map(Self::Rsa);
         let ed25519 = || Ed25519KeyPair::from_pkcs8(der).map(Self::Ed25519);
@@ -72,33 +72,33 @@ impl PrivateKey {
             }
             "RSA PRIVATE KEY" => RsaKeyPair::from_der(der).map(Self::Rsa),
             "EC PRIVATE KEY" => ec(),
-            "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE" => return Err(SigningFault::PublicHalf),
-            "ENCRYPTED PRIVATE KEY" => return Err(SigningFault::Encrypted),
-            _ => return Err(SigningFault::NotAPrivateKey),
+            "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE" => return Err(SigningError::PublicHalf),
+            "ENCRYPTED PRIVATE KEY" => return Err(SigningError::Encrypted),
+            _ => return Err(SigningError::NotAPrivateKey),
         }
-        .map_err(|fault| if is_of_length(&fault) { SigningFault::RsaLength } else { SigningFault::NotAPrivateKey })
+        .map_err(|fault| if is_of_length(&fault) { SigningError::RsaLength } else { SigningError::NotAPrivateKey })
     }
 
-    pub(super) fn family(&self) -> Family {
+    pub(super) fn family(&self) -> KeyType {
         match self {
-            Self::Rsa(_) => Family::Rsa,
-            Self::Ec(key) if *key.algorithm() == ECDSA_P256_SHA256_FIXED_SIGNING => Family::P256,
-            Self::Ec(_) => Family::P384,
-            Self::Ed25519(_) => Family::Ed25519,
-            Self::Secret(..) => Family::Hmac,
+            Self::Rsa(_) => KeyType::Rsa,
+            Self::Ec(key) if *key.algorithm() == ECDSA_P256_SHA256_FIXED_SIGNING => KeyType::P256,
+            Self::Ec(_) => KeyType::P384,
+            Self::Ed25519(_) => KeyType::Ed25519,
+            Self::Secret(..) => KeyType::Hmac,
         }
     }
 
     /// The same key, ready to sign with another algorithm of its family.
-    pub(super) fn for_algorithm(self, algorithm: Algorithm) -> Result<Self, SigningFault> {
+    pub(super) fn for_algorithm(self, algorithm: Algorithm) -> Result<Self, SigningError> {
         match self {
             Self::Secret(secret, _) => Self::from_secret(secret.as_bytes(), algorithm),
             key if key.family() == algorithm.family() => Ok(key),
-            key => Err(SigningFault::OtherFamily { family: key.family(), algorithm }),
+            key => Err(SigningError::OtherFamily { family: key.family(), algorithm }),
         }
     }
 
-    pub(super) fn text(&self) -> Result<String, SigningFault> {
+    pub(super) fn text(&self) -> Result<String, SigningError> {
         let rsa = |key: &RsaKeyPair| -> Result<Pkcs8V1Der<'static>, Unspecified> { key.as_der() };
         let encoded = match self {
             Self::Rsa(key) => rsa(key).map(|der| encode("PRIVATE KEY", der.as_ref())),
@@ -106,17 +106,17 @@ impl PrivateKey {
             Self::Ed25519(key) => key.to_pkcs8v1().map(|der| encode("PRIVATE KEY", der.as_ref())),
             Self::Secret(secret, _) => String::from_utf8(secret.as_bytes().to_vec()).map_err(|_| Unspecified),
         };
-        encoded.map_err(|_| SigningFault::Library)
+        encoded.map_err(|_| SigningError::Library)
     }
 
-    pub(super) fn public_pem(&self) -> Result<String, SigningFault> {
+    pub(super) fn public_pem(&self) -> Result<String, SigningError> {
         let encoded: Result<PublicKeyX509Der<'static>, Unspecified> = match self {
             Self::Rsa(key) => key.public_key().as_der(),
             Self::Ec(key) => key.public_key().as_der(),
             Self::Ed25519(key) => key.public_key().as_der(),
-            Self::Secret(..) => return Err(SigningFault::NoPublicHalf),
+            Self::Secret(..) => return Err(SigningError::NoPublicHalf),
         };
-        encoded.map(|der| encode("PUBLIC KEY", der.as_ref())).map_err(|_| SigningFault::Library)
+        encoded.map(|der| encode("PUBLIC KEY", der.as_ref())).map_err(|_| SigningError::Library)
     }
 
     /// The signature over these bytes. The algorithm must be one of the key's family.

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{SigningFault, SigningKey};
-use crate::jose::algorithm::{Algorithm, Family};
+use super::{SigningError, SigningKey};
+use crate::jose::algorithm::{Algorithm, KeyType};
 use crate::jose::key_id::KeyId;
 use crate::jose::testing::{assert_good_messages, table};
 use crate::jose::{KeySet, UnverifiedToken, VerificationKey};
@@ -46,8 +46,10 @@ fn a_key_of_each_algorithm_is_made_written_and_read_again() {
         let key = SigningKey::generate(*algorithm).unwrap();
         let text = key.private_text().unwrap();
         let again = match algorithm.family() {
-            Family::Hmac => SigningKey::from_secret(text.expose()),
-            Family::Rsa | Family::P256 | Family::P384 | Family::Ed25519 => SigningKey::from_pem(text.expose()),
+            KeyType::Hmac => SigningKey::from_secret(text.expose_secret()),
+            KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
+                SigningKey::from_pem(text.expose_secret())
+            }
         };
         let again = again.unwrap().with_algorithm(*algorithm).unwrap();
         let token = again.sign(&[("iss".to_owned(), json!("bifrost"))]).unwrap();
@@ -55,7 +57,7 @@ fn a_key_of_each_algorithm_is_made_written_and_read_again() {
         assert!(!verifies(&SigningKey::generate(*algorithm).unwrap(), &token), "{}", algorithm.name());
         match key.public_pem() {
             Ok(pem) => assert_eq!(VerificationKey::from_pem(&pem).unwrap().family(), algorithm.family()),
-            Err(fault) => assert_eq!((fault, algorithm.family()), (SigningFault::NoPublicHalf, Family::Hmac)),
+            Err(fault) => assert_eq!((fault, algorithm.family()), (SigningError::NoPublicHalf, KeyType::Hmac)),
         }
     }
 }
@@ -66,25 +68,25 @@ fn a_key_signs_with_the_algorithms_of_its_family_only() {
         Algorithm::ALL.iter().flat_map(|one| Algorithm::ALL.iter().map(move |other| (*one, *other)))
     {
         // RSA keys take long to make, and one of them stands for all.
-        if algorithm.family() == Family::Rsa && algorithm != Algorithm::Rs256 {
+        if algorithm.family() == KeyType::Rsa && algorithm != Algorithm::Rs256 {
             continue;
         }
         let family = algorithm.family();
         let result = SigningKey::generate(algorithm).unwrap().with_algorithm(other).map(|key| key.algorithm());
         match (family == other.family(), algorithm, other) {
-            (false, ..) => assert_eq!(result, Err(SigningFault::OtherFamily { family, algorithm: other })),
+            (false, ..) => assert_eq!(result, Err(SigningError::OtherFamily { family, algorithm: other })),
             // A secret that was made for HS256 is 43 characters long.
             (true, Algorithm::Hs256, Algorithm::Hs384) => {
-                assert_eq!(result, Err(SigningFault::SecretTooShort { bytes: 43, needed: 48 }));
+                assert_eq!(result, Err(SigningError::SecretTooShort { bytes: 43, needed: 48 }));
             }
             (true, Algorithm::Hs256, Algorithm::Hs512) => {
-                assert_eq!(result, Err(SigningFault::SecretTooShort { bytes: 43, needed: 64 }));
+                assert_eq!(result, Err(SigningError::SecretTooShort { bytes: 43, needed: 64 }));
             }
             (true, ..) => assert_eq!(result, Ok(other)),
         }
     }
     let short = SigningKey::from_secret(&"s".repeat(31)).err();
-    assert_eq!(short, Some(SigningFault::SecretTooShort { bytes: 31, needed: 32 }));
+    assert_eq!(short, Some(SigningError::SecretTooShort { bytes: 31, needed: 32 }));
 }
 
 #[test]
@@ -110,13 +112,13 @@ fn debug_shows_nothing() {
 #[test]
 fn messages_are_unique_lowercase_sentences() {
     assert_good_messages(&[
-        SigningFault::NotAPrivateKey,
-        SigningFault::PublicHalf,
-        SigningFault::Encrypted,
-        SigningFault::RsaLength,
-        SigningFault::SecretTooShort { bytes: 31, needed: 32 },
-        SigningFault::OtherFamily { family: Family::Rsa, algorithm: Algorithm::Es256 },
-        SigningFault::NoPublicHalf,
-        SigningFault::Library,
+        SigningError::NotAPrivateKey,
+        SigningError::PublicHalf,
+        SigningError::Encrypted,
+        SigningError::RsaLength,
+        SigningError::SecretTooShort { bytes: 31, needed: 32 },
+        SigningError::OtherFamily { family: KeyType::Rsa, algorithm: Algorithm::Es256 },
+        SigningError::NoPublicHalf,
+        SigningError::Library,
     ]);
 }

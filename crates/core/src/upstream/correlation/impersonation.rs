@@ -1,13 +1,13 @@
 //! For whom a caller acts: a value in a header or in the body, and the permission to name one. What can't be read for certain is
 //! refused, since the service behind might read it.
 
-use super::CorrelationFault;
-use super::json_body::{self, MediaTypeFault};
-use super::part::{Part, PartFault};
+use super::CorrelationError;
+use super::field::{CorrelationField, PartError};
+use super::json_body::{self, MediaTypeError};
 use crate::http::header::HeaderName;
 use crate::http::query::Query;
-use crate::http::request::{Body, Lookup, Request};
-use crate::jose::{JsonFault, read_json};
+use crate::http::request::{Body, HeaderLookup, Request};
+use crate::jose::{JsonError, read_json};
 use crate::principal::Principal;
 use serde_json::{Number, Value};
 
@@ -31,7 +31,7 @@ pub enum ImpersonationSource {
 
 /// Why a body can't be looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BodyFault {
+pub enum BodyError {
     /// Envoy is not configured to send bodies along (`with_request_body`), or does not on this route.
     #[error("the request has a body and Envoy did not send it along")]
     NotSent,
@@ -45,7 +45,7 @@ pub enum BodyFault {
     Altered,
     /// The service reads it in another way than as JSON in UTF-8, or could.
     #[error("the request with a body {0}")]
-    MediaType(#[from] MediaTypeFault),
+    MediaType(#[from] MediaTypeError),
     /// A member that some readers take for the one that counts, such as `customerid` or `customer_id` for `customerId`.
     #[error("the body has a member that some readers take for the one that says for whom the caller acts")]
     Alike,
@@ -57,7 +57,7 @@ pub enum BodyFault {
     InList,
     /// It is no JSON that can be read in one way.
     #[error("the body {0}")]
-    Json(JsonFault),
+    Json(JsonError),
 }
 
 impl ImpersonationSource {
@@ -74,60 +74,64 @@ impl Impersonation {
     /// For whom the caller acts, if for another.
     ///
     /// # Errors
-    /// [`CorrelationFault`] when that can't be told, or the caller may not.
-    pub(super) fn of(&self, principal: &Principal, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
+    /// [`CorrelationError`] when that can't be told, or the caller may not.
+    pub(super) fn of(
+        &self,
+        principal: &Principal,
+        request: &Request<'_>,
+    ) -> Result<Option<CorrelationField>, CorrelationError> {
         let value = match &self.source {
             ImpersonationSource::Header(name) => in_header(name, request),
             // Frameworks that put the parameters of the query and the members of the body into one map find it there, too.
             ImpersonationSource::Body(name) if Query::new(request.query).may_name(|other| alike(other, name)) => {
-                Err(CorrelationFault::ImpersonatedInQuery)
+                Err(CorrelationError::ImpersonatedInQuery)
             }
             ImpersonationSource::Body(name) => in_body(name, request),
         }?;
         match value.filter(|value| !value.as_str().is_empty()) {
-            Some(_) if !principal.identity().may(&self.permission) => {
-                Err(CorrelationFault::NotEntitled(self.permission.clone()))
+            Some(_) if !principal.identity().has_permission(&self.permission) => {
+                Err(CorrelationError::NotEntitled(self.permission.clone()))
             }
             value => Ok(value),
         }
     }
 }
 
-fn in_header(name: &HeaderName, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
+fn in_header(name: &HeaderName, request: &Request<'_>) -> Result<Option<CorrelationField>, CorrelationError> {
     let value = match request.headers.sole(name.as_str()) {
-        Lookup::Absent => return Ok(None),
-        Lookup::Repeated => return Err(CorrelationFault::Impersonated(PartFault::NotText)),
-        Lookup::One(value) => value,
+        HeaderLookup::Absent => return Ok(None),
+        HeaderLookup::Repeated => return Err(CorrelationError::Impersonated(PartError::NotText)),
+        HeaderLookup::One(value) => value,
     };
-    let text = std::str::from_utf8(value).map_err(|_| CorrelationFault::Impersonated(PartFault::NotText))?;
-    Part::parse(text).map(Some).map_err(CorrelationFault::Impersonated)
+    let text = std::str::from_utf8(value).map_err(|_| CorrelationError::Impersonated(PartError::NotText))?;
+    CorrelationField::parse(text).map(Some).map_err(CorrelationError::Impersonated)
 }
 
-fn in_body(name: &str, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
+fn in_body(name: &str, request: &Request<'_>) -> Result<Option<CorrelationField>, CorrelationError> {
     let bytes = whole(request)?;
     if bytes.is_empty() {
         return Ok(None);
     }
-    json_body::check(&request.headers).map_err(BodyFault::MediaType)?;
-    let body = read_json(bytes).map_err(BodyFault::Json)?;
+    json_body::check(&request.headers).map_err(BodyError::MediaType)?;
+    let body = read_json(bytes).map_err(BodyError::Json)?;
     let members = match &body {
         Value::Object(members) => members,
         Value::Array(elements) if elements.iter().any(|element| names(element, name)) => {
-            return Err(BodyFault::InList.into());
+            return Err(BodyError::InList.into());
         }
         // JSON that has no members names nobody.
         Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Ok(None),
     };
     if members.keys().any(|other| other != name && alike(other, name)) {
-        return Err(BodyFault::Alike.into());
+        return Err(BodyError::Alike.into());
     }
     let text = match members.get(name) {
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => exactly(number).map_err(CorrelationFault::Impersonated)?,
-        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => return Err(BodyFault::Kind.into()),
+        Some(Value::Number(number)) => exactly(number).map_err(CorrelationError::Impersonated)?,
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => return Err(BodyError::Kind.into()),
         None | Some(Value::Null) => return Ok(None),
     };
-    Part::parse(&text).map(Some).map_err(CorrelationFault::Impersonated)
+    CorrelationField::parse(&text).map(Some).map_err(CorrelationError::Impersonated)
 }
 
 /// Whether a reader that takes an element of a list for the whole body finds the member there.
@@ -149,7 +153,7 @@ fn alike(one: &str, other: &str) -> bool {
 }
 
 /// The body, if it is certain that this is all of it.
-fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], BodyFault> {
+fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], BodyError> {
     let length = request.headers.get("content-length");
     let nothing_seen = match request.body {
         Body::NotSent => true,
@@ -158,19 +162,21 @@ fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], BodyFault> {
         Body::Partial => false,
     };
     if nothing_seen && says_that_it_has_one(request) {
-        return Err(BodyFault::NotSent);
+        return Err(BodyError::NotSent);
     }
     match (request.body, length) {
-        (Body::Partial, _) | (Body::Whole(_) | Body::Text(_), Lookup::Repeated) => Err(BodyFault::Partial),
-        (Body::Whole(bytes) | Body::Text(bytes), Lookup::One(length))
+        (Body::Partial, _) | (Body::Whole(_) | Body::Text(_), HeaderLookup::Repeated) => Err(BodyError::Partial),
+        (Body::Whole(bytes) | Body::Text(bytes), HeaderLookup::One(length))
             if length != bytes.len().to_string().as_bytes() =>
         {
-            Err(BodyFault::Partial)
+            Err(BodyError::Partial)
         }
-        (Body::Text(bytes), Lookup::Absent | Lookup::One(_)) if bytes.contains(&b'!') => Err(BodyFault::Altered),
-        (Body::Whole(bytes) | Body::Text(bytes), Lookup::Absent | Lookup::One(_)) => Ok(bytes),
-        (Body::NotSent, Lookup::Absent | Lookup::One(b"0")) => Ok(&[]),
-        (Body::NotSent, Lookup::One(_) | Lookup::Repeated) => Err(BodyFault::NotSent),
+        (Body::Text(bytes), HeaderLookup::Absent | HeaderLookup::One(_)) if bytes.contains(&b'!') => {
+            Err(BodyError::Altered)
+        }
+        (Body::Whole(bytes) | Body::Text(bytes), HeaderLookup::Absent | HeaderLookup::One(_)) => Ok(bytes),
+        (Body::NotSent, HeaderLookup::Absent | HeaderLookup::One(b"0")) => Ok(&[]),
+        (Body::NotSent, HeaderLookup::One(_) | HeaderLookup::Repeated) => Err(BodyError::NotSent),
     }
 }
 
@@ -178,14 +184,14 @@ fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], BodyFault> {
 /// asks; or by a type, where a client without a body writes a length of 0 (RFC 9110 §8.6). In HTTP/2 and HTTP/3 a body needs none of them, and
 /// what says that there is none (the flag `END_STREAM`) is not shown to us.
 fn says_that_it_has_one(request: &Request<'_>) -> bool {
-    let there = |name: &str| request.headers.sole(name) != Lookup::Absent;
+    let there = |name: &str| request.headers.sole(name) != HeaderLookup::Absent;
     let means_content = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
-    let no_length = request.headers.get("content-length") == Lookup::Absent;
+    let no_length = request.headers.get("content-length") == HeaderLookup::Absent;
     there("transfer-encoding") || (means_content && no_length && there("content-type"))
 }
 
 /// A whole number of 64 bits as it stands in the body: JSON has one spelling for it. Any other number has many (`1.50`, `15e-1`, `-0`),
 /// and services write it in their own.
-fn exactly(number: &Number) -> Result<String, PartFault> {
-    if number.is_f64() { Err(PartFault::Number) } else { Ok(number.to_string()) }
+fn exactly(number: &Number) -> Result<String, PartError> {
+    if number.is_f64() { Err(PartError::Number) } else { Ok(number.to_string()) }
 }

@@ -1,11 +1,11 @@
 //! Where a request names the process instance that it is about.
 
-use super::CorrelationFault;
-use super::part::{Part, PartFault};
+use super::CorrelationError;
+use super::field::{CorrelationField, PartError};
 use crate::authz::PathPattern;
 use crate::http::header::HeaderName;
 use crate::http::path::CanonicalPath;
-use crate::http::request::{Lookup, Request};
+use crate::http::request::{HeaderLookup, Request};
 
 /// What the parameter of a path is called that is the process instance's id.
 pub const PARAMETER: &str = "process_instance";
@@ -23,32 +23,32 @@ impl InstanceSources {
     /// The id, if one is named.
     ///
     /// # Errors
-    /// [`CorrelationFault`] when it can't be one, or two are named.
-    pub(super) fn of(&self, request: &Request<'_>) -> Result<Option<Part>, CorrelationFault> {
+    /// [`CorrelationError`] when it can't be one, or two are named.
+    pub(super) fn of(&self, request: &Request<'_>) -> Result<Option<CorrelationField>, CorrelationError> {
         let in_path = self.in_path(&request.path)?;
         let in_header = match self.header.as_ref().map(|name| request.headers.sole(name.as_str())) {
-            None | Some(Lookup::Absent) => None,
-            Some(Lookup::Repeated) => return Err(CorrelationFault::Instances),
-            Some(Lookup::One(value)) => {
-                Some(std::str::from_utf8(value).map_err(|_| CorrelationFault::Instance(PartFault::NotText))?)
+            None | Some(HeaderLookup::Absent) => None,
+            Some(HeaderLookup::Repeated) => return Err(CorrelationError::Instances),
+            Some(HeaderLookup::One(value)) => {
+                Some(std::str::from_utf8(value).map_err(|_| CorrelationError::Instance(PartError::NotText))?)
             }
         };
         let text = match (in_path, in_header) {
-            (Some(one), Some(other)) if one != other => return Err(CorrelationFault::Instances),
+            (Some(one), Some(other)) if one != other => return Err(CorrelationError::Instances),
             (Some(text), _) | (None, Some(text)) => text,
             (None, None) => return Ok(None),
         };
-        match Part::parse(text) {
-            Ok(part) if part.as_str().is_empty() => Err(CorrelationFault::Instance(PartFault::Empty)),
+        match CorrelationField::parse(text) {
+            Ok(part) if part.as_str().is_empty() => Err(CorrelationError::Instance(PartError::Empty)),
             Ok(part) => Ok(Some(part)),
-            Err(fault) => Err(CorrelationFault::Instance(fault)),
+            Err(fault) => Err(CorrelationError::Instance(fault)),
         }
     }
 
     /// The id in the path as the service reads it, which is as rules do.
-    fn in_path<'p>(&self, path: &'p CanonicalPath<'_>) -> Result<Option<&'p str>, CorrelationFault> {
+    fn in_path<'p>(&self, path: &'p CanonicalPath<'_>) -> Result<Option<&'p str>, CorrelationError> {
         let sure = self.paths.iter().find_map(|pattern| pattern.parameter(PARAMETER, path));
         let widest = self.paths.iter().find_map(|pattern| pattern.parameter_read_widely(PARAMETER, path));
-        if sure == widest { Ok(sure) } else { Err(CorrelationFault::Instances) }
+        if sure == widest { Ok(sure) } else { Err(CorrelationError::Instances) }
     }
 }

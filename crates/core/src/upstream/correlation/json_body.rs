@@ -1,11 +1,11 @@
 //! The header fields that say how a body is to be read. A service reads a body by its `content-type`, in charsets and as forms that we
 //! don't read: only what every reader takes for JSON in UTF-8 passes.
 
-use crate::http::request::{Headers, Lookup};
+use crate::http::request::{HeaderLookup, Headers};
 
 /// Why a body is not certainly JSON in UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum MediaTypeFault {
+pub enum MediaTypeError {
     /// Without `content-type` a service guesses.
     #[error("has no `content-type`")]
     Missing,
@@ -28,18 +28,18 @@ pub enum MediaTypeFault {
 /// Checks that every service reads a body with these header fields as JSON in UTF-8, or not at all.
 ///
 /// # Errors
-/// [`MediaTypeFault`].
-pub(super) fn check(headers: &Headers<'_>) -> Result<(), MediaTypeFault> {
+/// [`MediaTypeError`].
+pub(super) fn check(headers: &Headers<'_>) -> Result<(), MediaTypeError> {
     match headers.sole("content-encoding") {
-        Lookup::Absent => {}
-        Lookup::One(_) | Lookup::Repeated => return Err(MediaTypeFault::Coded),
+        HeaderLookup::Absent => {}
+        HeaderLookup::One(_) | HeaderLookup::Repeated => return Err(MediaTypeError::Coded),
     }
     match headers.sole("content-type") {
-        Lookup::Absent => Err(MediaTypeFault::Missing),
-        Lookup::Repeated => Err(MediaTypeFault::Repeated),
-        Lookup::One(value) if !is_json(value) => Err(MediaTypeFault::Other),
-        Lookup::One(value) if is_mixed(value) => Err(MediaTypeFault::Mixed),
-        Lookup::One(_) => Ok(()),
+        HeaderLookup::Absent => Err(MediaTypeError::Missing),
+        HeaderLookup::Repeated => Err(MediaTypeError::Repeated),
+        HeaderLookup::One(value) if !is_json(value) => Err(MediaTypeError::Other),
+        HeaderLookup::One(value) if is_mixed(value) => Err(MediaTypeError::Mixed),
+        HeaderLookup::One(_) => Ok(()),
     }
 }
 
@@ -143,7 +143,7 @@ fn is_plain(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{MediaTypeFault, check, is_json, is_mixed};
+    use super::{MediaTypeError, check, is_json, is_mixed};
     use crate::http::request::{Field, Headers};
 
     #[test]
@@ -263,7 +263,7 @@ mod tests {
         ] {
             assert!(is_json(bad.as_bytes()) && is_mixed(bad.as_bytes()), "{bad}");
             let field = Field { name: b"content-type", value: bad.as_bytes() };
-            assert_eq!(check(&Headers::new(vec![field])), Err(MediaTypeFault::Mixed), "{bad}");
+            assert_eq!(check(&Headers::new(vec![field])), Err(MediaTypeError::Mixed), "{bad}");
         }
     }
 
@@ -276,14 +276,14 @@ mod tests {
         };
         let json = ("Content-Type", "application/json");
         assert_eq!(of(&[json]), Ok(()));
-        assert_eq!(of(&[]), Err(MediaTypeFault::Missing));
-        assert_eq!(of(&[("content-type", "")]), Err(MediaTypeFault::Other));
-        assert_eq!(of(&[json, json]), Err(MediaTypeFault::Repeated));
-        assert_eq!(of(&[json, ("content_type", "text/plain")]), Err(MediaTypeFault::Repeated));
-        assert_eq!(of(&[("content_type", "application/json")]), Err(MediaTypeFault::Repeated));
+        assert_eq!(of(&[]), Err(MediaTypeError::Missing));
+        assert_eq!(of(&[("content-type", "")]), Err(MediaTypeError::Other));
+        assert_eq!(of(&[json, json]), Err(MediaTypeError::Repeated));
+        assert_eq!(of(&[json, ("content_type", "text/plain")]), Err(MediaTypeError::Repeated));
+        assert_eq!(of(&[("content_type", "application/json")]), Err(MediaTypeError::Repeated));
         for coding in ["gzip", "identity", ""] {
-            assert_eq!(of(&[json, ("content-encoding", coding)]), Err(MediaTypeFault::Coded), "{coding}");
+            assert_eq!(of(&[json, ("content-encoding", coding)]), Err(MediaTypeError::Coded), "{coding}");
         }
-        assert_eq!(of(&[json, ("Content_Encoding", "gzip")]), Err(MediaTypeFault::Coded));
+        assert_eq!(of(&[json, ("Content_Encoding", "gzip")]), Err(MediaTypeError::Coded));
     }
 }

@@ -1,7 +1,7 @@
 //! A correlation itself: what is signed, how, and the JSON that carries it. Used by the side that writes one and by workers.
 
-use super::part::{Part, PartFault};
-use crate::jose::{Claims, JsonFault};
+use super::field::{CorrelationField, PartError};
+use crate::jose::{Claims, JsonError};
 use crate::time::Timestamp;
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine;
@@ -39,25 +39,25 @@ impl fmt::Debug for SigningSecret {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityCorrelation {
     /// The user's name; empty when it is not known.
-    pub username: Part,
+    pub username: CorrelationField,
     /// The user's email address.
-    pub email: Option<Part>,
+    pub email: Option<CorrelationField>,
     /// For whom the user acts.
-    pub impersonated: Option<Part>,
+    pub impersonated: Option<CorrelationField>,
     /// When it was made, to the millisecond.
     pub issued_at: Timestamp,
     /// The process instance, once there is one.
-    pub instance: Option<Part>,
+    pub instance: Option<CorrelationField>,
     /// The signature: standard base64 with padding.
     pub signature: Option<Box<str>>,
 }
 
 /// The text is no correlation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ReadFault {
+pub enum ReadError {
     /// It is no JSON object that can be read in one way.
     #[error("the correlation {0}")]
-    Json(#[from] JsonFault),
+    Json(#[from] JsonError),
     /// A member is missing.
     #[error("the correlation has no `{0}`")]
     Missing(&'static str),
@@ -67,7 +67,7 @@ pub enum ReadFault {
         /// The member.
         member: &'static str,
         /// What is wrong with it.
-        fault: PartFault,
+        fault: PartError,
     },
     /// `issuedAt` is no time.
     #[error("the correlation's `{ISSUED_AT}` is not a whole number of milliseconds since 1970")]
@@ -76,7 +76,7 @@ pub enum ReadFault {
 
 /// Why a correlation is not to be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum VerifyFault {
+pub enum VerifyError {
     /// There is no signature.
     #[error("the correlation is not signed")]
     Unsigned,
@@ -106,18 +106,19 @@ impl IdentityCorrelation {
     /// Holds the signature against the content, in constant time.
     ///
     /// # Errors
-    /// [`VerifyFault`] when it does not prove that somebody with this secret has signed just this.
-    pub fn verify(&self, secret: &SigningSecret) -> Result<(), VerifyFault> {
-        let signature = self.signature.as_ref().ok_or(VerifyFault::Unsigned)?;
-        let message = self.message().ok_or(VerifyFault::NoInstance)?;
-        let tag = STANDARD.decode(signature.as_bytes()).map_err(|_| VerifyFault::Signature)?;
-        hmac::verify(&secret.0, message.as_bytes(), &tag).map_err(|_| VerifyFault::Signature)
+    /// [`VerifyError`] when it does not prove that somebody with this secret has signed just this.
+    pub fn verify(&self, secret: &SigningSecret) -> Result<(), VerifyError> {
+        let signature = self.signature.as_ref().ok_or(VerifyError::Unsigned)?;
+        let message = self.message().ok_or(VerifyError::NoInstance)?;
+        let tag = STANDARD.decode(signature.as_bytes()).map_err(|_| VerifyError::Signature)?;
+        hmac::verify(&secret.0, message.as_bytes(), &tag).map_err(|_| VerifyError::Signature)
     }
 
     /// What is signed.
     fn message(&self) -> Option<String> {
         let Self { username, email, impersonated, issued_at, instance, signature: _ } = self;
-        let text = |part: &Option<Part>| part.as_ref().map_or_else(String::new, |part| part.as_str().to_owned());
+        let text =
+            |part: &Option<CorrelationField>| part.as_ref().map_or_else(String::new, |part| part.as_str().to_owned());
         let instance = instance.as_ref()?.as_str();
         let (email, impersonated) = (text(email), text(impersonated));
         Some(format!("{}|{email}|{impersonated}|{}|{instance}", username.as_str(), issued_at.as_millis()))
@@ -127,7 +128,7 @@ impl IdentityCorrelation {
     #[must_use]
     pub fn to_json(&self) -> String {
         let Self { username, email, impersonated, issued_at, instance, signature } = self;
-        let part = |part: &Option<Part>| part.as_ref().map(|part| json!(part.as_str()));
+        let part = |part: &Option<CorrelationField>| part.as_ref().map(|part| json!(part.as_str()));
         let members = [
             (USERNAME, Some(json!(username.as_str()))),
             (EMAIL, part(email)),
@@ -149,26 +150,27 @@ impl IdentityCorrelation {
     /// Reads a correlation as strictly as a token: nothing in it can be read in two ways.
     ///
     /// # Errors
-    /// [`ReadFault`] that says what is wrong.
-    pub fn from_json(text: &[u8]) -> Result<Self, ReadFault> {
+    /// [`ReadError`] that says what is wrong.
+    pub fn from_json(text: &[u8]) -> Result<Self, ReadError> {
         let members = Claims::parse(text)?;
         let member = |name: &'static str| match members.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),
             Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                Err(ReadFault::Part { member: name, fault: PartFault::NotText })
+                Err(ReadError::Part { member: name, fault: PartError::NotText })
             }
         };
         let part = |name: &'static str| {
             let text = member(name)?.filter(|text| !text.is_empty());
-            text.map(|text| Part::parse(text).map_err(|fault| ReadFault::Part { member: name, fault })).transpose()
+            text.map(|text| CorrelationField::parse(text).map_err(|fault| ReadError::Part { member: name, fault }))
+                .transpose()
         };
         let issued_at = match members.get(ISSUED_AT) {
-            None => return Err(ReadFault::Missing(ISSUED_AT)),
-            Some(value) => value.as_u64().ok_or(ReadFault::IssuedAt)?,
+            None => return Err(ReadError::Missing(ISSUED_AT)),
+            Some(value) => value.as_u64().ok_or(ReadError::IssuedAt)?,
         };
         if members.get(USERNAME).is_none() {
-            return Err(ReadFault::Missing(USERNAME));
+            return Err(ReadError::Missing(USERNAME));
         }
         Ok(Self {
             username: part(USERNAME)?.unwrap_or_default(),

@@ -1,14 +1,14 @@
 //! Signatures by their vectors, and what can't be signed.
 
 use super::{
-    BodyFault, Correlation, CorrelationFault, IdentityCorrelation, Impersonation, ImpersonationSource, InstanceSources,
-    MediaTypeFault, Part, PartFault, ReadFault, SigningSecret, VerifyFault,
+    BodyError, Correlation, CorrelationError, CorrelationField, IdentityCorrelation, Impersonation,
+    ImpersonationSource, InstanceSources, MediaTypeError, PartError, ReadError, SigningSecret, VerifyError,
 };
 use crate::authz::PathPattern;
 use crate::http::header::HeaderName;
 use crate::http::request::{Body, Field, Headers, Request};
-use crate::jose::{Claims, JsonFault};
-use crate::principal::{AuthenticatorName, ClaimPath, Identity, Principal, Proof};
+use crate::jose::{Claims, JsonError};
+use crate::principal::{AuthMethod, AuthenticatorName, ClaimPath, Identity, Principal};
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -22,8 +22,8 @@ const VECTORS: [(&str, &str, &str, &str); 3] = [
     ("testuser", "", "", "qzNKAiaC4AChdCjOtSCDW4iuhsKhyN+rF7/TkR0Po3s="),
 ];
 
-fn part(text: &str) -> Part {
-    Part::parse(text).unwrap()
+fn part(text: &str) -> CorrelationField {
+    CorrelationField::parse(text).unwrap()
 }
 
 fn correlation(username: &str, email: &str, impersonated: &str) -> IdentityCorrelation {
@@ -48,7 +48,7 @@ fn signatures_are_those_of_the_vectors() {
         let read = IdentityCorrelation::from_json(made.to_json().as_bytes()).unwrap();
         assert_eq!(read, made);
         assert_eq!(read.verify(&secret), Ok(()));
-        assert_eq!(read.verify(&SigningSecret::new("another")), Err(VerifyFault::Signature));
+        assert_eq!(read.verify(&SigningSecret::new("another")), Err(VerifyError::Signature));
     }
 }
 
@@ -73,10 +73,10 @@ fn whatever_is_changed_is_noticed() {
         |one| one.signature = Some("!".into()),
         |one| one.signature = Some("Zl8xeoM40/uF0Q+RIV7Wgm47H9M52ufkgJjR16hdjZc=".into()),
     ] {
-        assert_eq!(changed(change), Err(VerifyFault::Signature));
+        assert_eq!(changed(change), Err(VerifyError::Signature));
     }
-    assert_eq!(changed(|one| one.signature = None), Err(VerifyFault::Unsigned));
-    assert_eq!(changed(|one| one.instance = None), Err(VerifyFault::NoInstance));
+    assert_eq!(changed(|one| one.signature = None), Err(VerifyError::Unsigned));
+    assert_eq!(changed(|one| one.instance = None), Err(VerifyError::NoInstance));
     let mut without = correlation("testuser", "", "");
     without.instance = None;
     without.sign(&secret);
@@ -94,18 +94,18 @@ fn the_header_is_ascii_and_says_what_there_is() {
 
 #[test]
 fn what_is_no_correlation_is_not_read() {
-    let not_text = |member| ReadFault::Part { member, fault: PartFault::NotText };
+    let not_text = |member| ReadError::Part { member, fault: PartError::NotText };
     for (text, fault) in [
-        ("", ReadFault::Json(JsonFault::Syntax)),
-        ("[]", ReadFault::Json(JsonFault::NotAnObject)),
-        (r#"{"username":"a","username":"b","issuedAt":1}"#, ReadFault::Json(JsonFault::DuplicateName)),
-        (r#"{"issuedAt":1}"#, ReadFault::Missing("username")),
-        (r#"{"username":"a"}"#, ReadFault::Missing("issuedAt")),
-        (r#"{"username":"a","issuedAt":"1"}"#, ReadFault::IssuedAt),
-        (r#"{"username":"a","issuedAt":1.5}"#, ReadFault::IssuedAt),
+        ("", ReadError::Json(JsonError::Syntax)),
+        ("[]", ReadError::Json(JsonError::NotAnObject)),
+        (r#"{"username":"a","username":"b","issuedAt":1}"#, ReadError::Json(JsonError::DuplicateName)),
+        (r#"{"issuedAt":1}"#, ReadError::Missing("username")),
+        (r#"{"username":"a"}"#, ReadError::Missing("issuedAt")),
+        (r#"{"username":"a","issuedAt":"1"}"#, ReadError::IssuedAt),
+        (r#"{"username":"a","issuedAt":1.5}"#, ReadError::IssuedAt),
         (r#"{"username":1,"issuedAt":1}"#, not_text("username")),
         (r#"{"username":"a","issuedAt":1,"signature":{}}"#, not_text("signature")),
-        (r#"{"username":"a|b","issuedAt":1}"#, ReadFault::Part { member: "username", fault: PartFault::Bar }),
+        (r#"{"username":"a|b","issuedAt":1}"#, ReadError::Part { member: "username", fault: PartError::Bar }),
     ] {
         assert_eq!(IdentityCorrelation::from_json(text.as_bytes()), Err(fault), "{text}");
     }
@@ -115,7 +115,7 @@ fn principal(claims: Value, permissions: &[&str]) -> Principal {
     let permissions = permissions.iter().map(|one| Box::from(*one)).collect();
     let identity = Identity { permissions, ..Identity::default() };
     let name = AuthenticatorName::new("test");
-    Principal::new(name, Claims::of_json(claims), identity, std::sync::Arc::default(), Proof::Token)
+    Principal::new(name, Claims::from_json(claims), identity, std::sync::Arc::default(), AuthMethod::Token)
 }
 
 fn configured(source: ImpersonationSource) -> Correlation {
@@ -141,7 +141,7 @@ fn made(
     body: Body<'_>,
     headers: &[(&'static str, &'static str)],
     permissions: &[&str],
-) -> Result<IdentityCorrelation, CorrelationFault> {
+) -> Result<IdentityCorrelation, CorrelationError> {
     let field = |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
     let headers = Headers::new(headers.iter().map(field).collect());
     let mut request = Request::parse(b"POST", path.as_bytes(), b"", headers).unwrap();
@@ -173,24 +173,24 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
     ] {
         assert_eq!(of(body), Ok(expected.map(str::to_owned)), "{body}");
     }
-    let json = |fault| CorrelationFault::Body(BodyFault::Json(fault));
-    let alike = || CorrelationFault::Body(BodyFault::Alike);
-    let kind = || CorrelationFault::Body(BodyFault::Kind);
+    let json = |fault| CorrelationError::Body(BodyError::Json(fault));
+    let alike = || CorrelationError::Body(BodyError::Alike);
+    let kind = || CorrelationError::Body(BodyError::Kind);
     for (body, fault) in [
-        (r#"{"customer": "a|b"}"#, CorrelationFault::Impersonated(PartFault::Bar)),
-        (r#"{"customer": "a\nb"}"#, CorrelationFault::Impersonated(PartFault::Control)),
-        (r#"{"customer": 100000000000000000000}"#, CorrelationFault::Impersonated(PartFault::Number)),
+        (r#"{"customer": "a|b"}"#, CorrelationError::Impersonated(PartError::Bar)),
+        (r#"{"customer": "a\nb"}"#, CorrelationError::Impersonated(PartError::Control)),
+        (r#"{"customer": 100000000000000000000}"#, CorrelationError::Impersonated(PartError::Number)),
         // Each of these is one number of many spellings.
-        (r#"{"customer": -1.5}"#, CorrelationFault::Impersonated(PartFault::Number)),
-        (r#"{"customer": 1.0}"#, CorrelationFault::Impersonated(PartFault::Number)),
-        (r#"{"customer": 1e2}"#, CorrelationFault::Impersonated(PartFault::Number)),
-        (r#"{"customer": -0}"#, CorrelationFault::Impersonated(PartFault::Number)),
-        (r#"{"customer": "a", "customer": "b"}"#, json(JsonFault::DuplicateName)),
-        (r#"{"customer": "a", "\u0063ustomer": "b"}"#, json(JsonFault::DuplicateName)),
-        (r#"{"customer": "a",}"#, json(JsonFault::Syntax)),
-        (r#"{"customer": "a"} {}"#, json(JsonFault::Syntax)),
-        ("customer=a", json(JsonFault::Syntax)),
-        (r#"[{"customer": "a", "customer": "b"}]"#, json(JsonFault::DuplicateName)),
+        (r#"{"customer": -1.5}"#, CorrelationError::Impersonated(PartError::Number)),
+        (r#"{"customer": 1.0}"#, CorrelationError::Impersonated(PartError::Number)),
+        (r#"{"customer": 1e2}"#, CorrelationError::Impersonated(PartError::Number)),
+        (r#"{"customer": -0}"#, CorrelationError::Impersonated(PartError::Number)),
+        (r#"{"customer": "a", "customer": "b"}"#, json(JsonError::DuplicateName)),
+        (r#"{"customer": "a", "\u0063ustomer": "b"}"#, json(JsonError::DuplicateName)),
+        (r#"{"customer": "a",}"#, json(JsonError::Syntax)),
+        (r#"{"customer": "a"} {}"#, json(JsonError::Syntax)),
+        ("customer=a", json(JsonError::Syntax)),
+        (r#"[{"customer": "a", "customer": "b"}]"#, json(JsonError::DuplicateName)),
         // Readers that want a text make one of these: `a`, `true`.
         (r#"{"customer": ["a"]}"#, kind()),
         (r#"{"customer": []}"#, kind()),
@@ -207,8 +207,8 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
         (r#"{"\u0043ustomer": "a"}"#, alike()),
         // U+017F is an `s` to those that tell no case.
         (r#"{"cu\u017ftomer": "a"}"#, alike()),
-        (r#"[{"customer": "a"}]"#, CorrelationFault::Body(BodyFault::InList)),
-        (r#"[1, {"a": 1}, [{"Customer": null}]]"#, CorrelationFault::Body(BodyFault::InList)),
+        (r#"[{"customer": "a"}]"#, CorrelationError::Body(BodyError::InList)),
+        (r#"[1, {"a": 1}, [{"Customer": null}]]"#, CorrelationError::Body(BodyError::InList)),
     ] {
         assert_eq!(of(body), Err(fault), "{body}");
     }
@@ -216,8 +216,8 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
 
 #[test]
 fn a_body_that_is_not_there_whole_names_nobody_for_certain() {
-    let partial = Err(CorrelationFault::Body(BodyFault::Partial));
-    let not_sent = Err(CorrelationFault::Body(BodyFault::NotSent));
+    let partial = Err(CorrelationError::Body(BodyError::Partial));
+    let not_sent = Err(CorrelationError::Body(BodyError::NotSent));
     let of = |body, headers: &[(&'static str, &'static str)]| made("/", body, headers, &[]).map(|_| ());
     assert_eq!(of(Body::Partial, &[]), partial);
     assert_eq!(of(Body::Whole(b"{}"), &[("content-length", "2"), JSON]), Ok(()));
@@ -246,7 +246,7 @@ fn the_member_in_the_query_is_ambiguous() {
     for query in ["customer=c", "Customer", "a=1&customer_=d", "a;customer[]=d", "%63ustomer=d", "%u0063ustomer=d"] {
         for body in [body, Body::Whole(b"{}"), Body::NotSent] {
             let path = format!("/?{query}");
-            assert_eq!(of(&path, body), Err(CorrelationFault::ImpersonatedInQuery), "{query} {body:?}");
+            assert_eq!(of(&path, body), Err(CorrelationError::ImpersonatedInQuery), "{query} {body:?}");
         }
     }
 }
@@ -256,19 +256,19 @@ fn a_body_is_read_by_its_content_type() {
     let of = |body, headers: &[(&'static str, &'static str)]| {
         made("/", body, headers, &["impersonate"]).map(|made| made.impersonated.map(|part| part.as_str().to_owned()))
     };
-    let fault = |fault| Err(CorrelationFault::Body(BodyFault::MediaType(fault)));
+    let fault = |fault| Err(CorrelationError::Body(BodyError::MediaType(fault)));
     let body = Body::Whole(br#"{"customer": "c"}"#);
     assert_eq!(of(body, &[JSON]), Ok(Some("c".to_owned())));
-    assert_eq!(of(body, &[]), fault(MediaTypeFault::Missing));
-    assert_eq!(of(body, &[JSON, JSON]), fault(MediaTypeFault::Repeated));
-    assert_eq!(of(body, &[("content-type", "application/json; charset=utf-7")]), fault(MediaTypeFault::Other));
-    assert_eq!(of(body, &[JSON, ("content-encoding", "gzip")]), fault(MediaTypeFault::Coded));
+    assert_eq!(of(body, &[]), fault(MediaTypeError::Missing));
+    assert_eq!(of(body, &[JSON, JSON]), fault(MediaTypeError::Repeated));
+    assert_eq!(of(body, &[("content-type", "application/json; charset=utf-7")]), fault(MediaTypeError::Other));
+    assert_eq!(of(body, &[JSON, ("content-encoding", "gzip")]), fault(MediaTypeError::Coded));
     // In UTF-7 this is a customer, and in UTF-8 there is none.
     let utf_7 = Body::Whole(br#"{"+AGM-ustomer": "victim"}"#);
-    assert_eq!(of(utf_7, &[("content-type", "application/json; charset=utf-7")]), fault(MediaTypeFault::Other));
+    assert_eq!(of(utf_7, &[("content-type", "application/json; charset=utf-7")]), fault(MediaTypeError::Other));
     // A form that is a JSON text too.
     let form = Body::Whole(br#"{"a":"&customer=victim&b="}"#);
-    assert_eq!(of(form, &[("content-type", "application/x-www-form-urlencoded")]), fault(MediaTypeFault::Other));
+    assert_eq!(of(form, &[("content-type", "application/x-www-form-urlencoded")]), fault(MediaTypeError::Other));
     // Without a body there is nothing to read.
     assert_eq!(of(Body::Whole(b""), &[("content-type", "text/plain"), ("content-length", "0")]), Ok(None));
 }
@@ -277,17 +277,17 @@ fn a_body_is_read_by_its_content_type() {
 fn a_body_that_envoy_may_have_altered_is_not_read() {
     let of = |body| made("/", body, &[JSON], &["impersonate"]).map(|made| made.impersonated.is_some());
     assert_eq!(of(Body::Text(br#"{"customer": "c"}"#)), Ok(true));
-    let altered = Err(CorrelationFault::Body(BodyFault::Altered));
+    let altered = Err(CorrelationError::Body(BodyError::Altered));
     assert_eq!(of(Body::Text(br#"{"customer": "c!"}"#)), altered);
     assert_eq!(of(Body::Text(br#"{"custome!r": "c"}"#)), altered);
     assert_eq!(of(Body::Whole(br#"{"customer": "c!"}"#)), Ok(true));
-    assert_eq!(of(Body::Whole(b"{\"customer\": \"c\xe9\"}")), Err(BodyFault::Json(JsonFault::NotUtf8).into()));
+    assert_eq!(of(Body::Whole(b"{\"customer\": \"c\xe9\"}")), Err(BodyError::Json(JsonError::NotUtf8).into()));
 }
 
 #[test]
 fn nobody_acts_for_another_without_the_permission() {
     let body = Body::Whole(br#"{"customer": "c"}"#);
-    assert_eq!(made("/", body, &[JSON], &["read"]), Err(CorrelationFault::NotEntitled("impersonate".into())));
+    assert_eq!(made("/", body, &[JSON], &["read"]), Err(CorrelationError::NotEntitled("impersonate".into())));
     assert_eq!(made("/", Body::Whole(b"{}"), &[JSON], &["read"]).map(|made| made.impersonated), Ok(None));
 }
 
@@ -303,10 +303,10 @@ fn it_is_signed_once_the_process_is_known() {
     {
         assert_eq!(of(path, headers), Ok(Some(VECTORS[0].3.to_owned())), "{path}");
     }
-    assert_eq!(of("/process/process-124", &[header]), Err(CorrelationFault::Instances));
-    assert_eq!(of("/", &[header, header]), Err(CorrelationFault::Instances));
-    assert_eq!(of("/", &[("x-process-instance-id", "a|b")]), Err(CorrelationFault::Instance(PartFault::Bar)));
-    assert_eq!(of("/", &[("x-process-instance-id", "")]), Err(CorrelationFault::Instance(PartFault::Empty)));
+    assert_eq!(of("/process/process-124", &[header]), Err(CorrelationError::Instances));
+    assert_eq!(of("/", &[header, header]), Err(CorrelationError::Instances));
+    assert_eq!(of("/", &[("x-process-instance-id", "a|b")]), Err(CorrelationError::Instance(PartError::Bar)));
+    assert_eq!(of("/", &[("x-process-instance-id", "")]), Err(CorrelationError::Instance(PartError::Empty)));
     assert_eq!(of("/processes/process-123", &[]), Ok(None));
 }
 
@@ -318,8 +318,8 @@ fn claims_that_can_be_read_in_two_ways_are_refused() {
         made.map(|made| (made.username.as_str().to_owned(), made.email.map(|email| email.as_str().to_owned())))
     };
     assert_eq!(of(json!({})), Ok((String::new(), None)));
-    let fault = |claim: &str, fault| Err(CorrelationFault::Claim { claim: claim.into(), fault });
-    assert_eq!(of(json!({"preferred_username": "a|b"})), fault("preferred_username", PartFault::Bar));
-    assert_eq!(of(json!({"preferred_username": 1})), fault("preferred_username", PartFault::NotText));
-    assert_eq!(of(json!({"email": "a\nb"})), fault("email", PartFault::Control));
+    let fault = |claim: &str, fault| Err(CorrelationError::Claim { claim: claim.into(), fault });
+    assert_eq!(of(json!({"preferred_username": "a|b"})), fault("preferred_username", PartError::Bar));
+    assert_eq!(of(json!({"preferred_username": 1})), fault("preferred_username", PartError::NotText));
+    assert_eq!(of(json!({"email": "a\nb"})), fault("email", PartError::Control));
 }

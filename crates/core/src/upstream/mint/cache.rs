@@ -8,12 +8,12 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::fmt;
 
-/// What is minted: a hash of what the token says but for its times, and of when the caller's own credential ends. Callers of whom the
+/// CacheKey is minted: a hash of what the token says but for its times, and of when the caller's own credential ends. Callers of whom the
 /// same is to be said for as long share a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct What([u8; SHA256_OUTPUT_LEN]);
+pub(super) struct CacheKey([u8; SHA256_OUTPUT_LEN]);
 
-impl What {
+impl CacheKey {
     pub(super) fn new(until: Timestamp, claims: &str) -> Self {
         let mut context = Context::new(&SHA256);
         // Of one length always, so that no claims can be taken for another time.
@@ -34,7 +34,7 @@ struct Minted {
 }
 
 /// Tokens by what they say. Bounded by [`Self::MAX_BYTES`]; what was used least goes first.
-pub(super) struct MintedTokens(Cache<What, Minted, ByBytes>);
+pub(super) struct MintedTokens(Cache<CacheKey, Minted, ByteWeighter>);
 
 impl MintedTokens {
     /// The most memory that the tokens may take, estimated: 16 MiB, some 20,000 of them.
@@ -45,7 +45,7 @@ impl MintedTokens {
 
     /// The token that says this, if one is known that is good for at least half as long as one would be that is minted now, until
     /// `until`.
-    pub(super) fn get(&self, what: &What, now: Timestamp, until: Timestamp) -> Option<HeaderText> {
+    pub(super) fn get(&self, what: &CacheKey, now: Timestamp, until: Timestamp) -> Option<HeaderText> {
         let Minted { authorization, issued, until: known } = self.0.get(what)?;
         let left = |end: Timestamp| end.as_millis().saturating_sub(now.as_millis());
         // A clock that was set back would make it one of the future, which nobody accepts.
@@ -53,14 +53,14 @@ impl MintedTokens {
     }
 
     /// Remembers a token.
-    pub(super) fn put(&self, what: What, authorization: HeaderText, issued: Timestamp, until: Timestamp) {
+    pub(super) fn put(&self, what: CacheKey, authorization: HeaderText, issued: Timestamp, until: Timestamp) {
         self.0.insert(what, Minted { authorization, issued, until });
     }
 }
 
 impl Default for MintedTokens {
     fn default() -> Self {
-        Self(Cache::with_weighter(Self::EXPECTED, Self::MAX_BYTES, ByBytes))
+        Self(Cache::with_weighter(Self::EXPECTED, Self::MAX_BYTES, ByteWeighter))
     }
 }
 
@@ -73,11 +73,11 @@ impl fmt::Debug for MintedTokens {
 
 /// Weighs an entry by the memory that it is estimated to take.
 #[derive(Debug, Clone, Copy)]
-struct ByBytes;
+struct ByteWeighter;
 
-impl Weighter<What, Minted> for ByBytes {
-    fn weight(&self, _: &What, minted: &Minted) -> u64 {
-        /// What an entry takes beside its token.
+impl Weighter<CacheKey, Minted> for ByteWeighter {
+    fn weight(&self, _: &CacheKey, minted: &Minted) -> u64 {
+        /// CacheKey an entry takes beside its token.
         const ENTRY_BYTES: usize = 256;
         u64::try_from(minted.authorization.bytes().len().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
     }

@@ -2,10 +2,10 @@
 
 use super::{Key, Kind, Walk};
 use crate::authz::PathPattern;
-use crate::authz::condition::expression::Scope;
-use crate::authz::condition::fault::ExpressionFault;
-use crate::authz::condition::reads::Names;
-use crate::authz::condition::vocabulary::{Holds, PRINCIPAL, REQUEST, Variable, listed};
+use crate::authz::condition::declarations::{Holds, PRINCIPAL, REQUEST, Variable, listed};
+use crate::authz::condition::error::ExpressionError;
+use crate::authz::condition::expression::Env;
+use crate::authz::condition::references::Names;
 use crate::http::header::HeaderName;
 use crate::http::query::is_plain;
 use cel::common::ast::IdedExpr;
@@ -16,11 +16,11 @@ impl<'e> Walk<'_, 'e> {
         match (of, key) {
             (Kind::Anything, _) | (Kind::List, Key::Any) => Kind::Anything,
             (Kind::Whole(Variable::Now | Variable::Rule) | Kind::Scalar | Kind::List, Key::Named(name)) => {
-                self.faults.push(ExpressionFault::NoMembers { name: name.into(), at });
+                self.faults.push(ExpressionError::NoMembers { name: name.into(), at });
                 Kind::Anything
             }
             (Kind::Whole(Variable::Now | Variable::Rule) | Kind::Scalar, Key::Any) => {
-                self.faults.push(ExpressionFault::NoMembers { name: "[…]".into(), at });
+                self.faults.push(ExpressionError::NoMembers { name: "[…]".into(), at });
                 Kind::Anything
             }
             (Kind::Headers, Key::Any) => {
@@ -33,7 +33,7 @@ impl<'e> Walk<'_, 'e> {
             }
             (Kind::Headers, Key::Named(name)) => {
                 if HeaderName::parse(name).is_err() || name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                    self.faults.push(ExpressionFault::HeaderName { name: name.into(), at });
+                    self.faults.push(ExpressionError::HeaderName { name: name.into(), at });
                 }
                 self.reads.headers.add(name);
                 Kind::Scalar
@@ -45,18 +45,18 @@ impl<'e> Walk<'_, 'e> {
             (Kind::Whole(Variable::Path), Key::Named(name)) => {
                 let everywhere = |pattern: &PathPattern| pattern.names().any(|known| known == name);
                 let patterns = match *self.scope {
-                    Scope::Rule { callers: _, patterns } => patterns,
-                    Scope::Told => &[],
+                    Env::Rule { callers: _, patterns } => patterns,
+                    Env::Told => &[],
                 };
                 if patterns.is_empty() || !patterns.iter().all(everywhere) {
-                    self.faults.push(ExpressionFault::NoParameter { name: name.into(), at });
+                    self.faults.push(ExpressionError::NoParameter { name: name.into(), at });
                 }
                 self.reads.path.add(name);
                 Kind::Scalar
             }
             (Kind::Whole(Variable::Query), Key::Named(name)) => {
                 if !is_plain(name) {
-                    self.faults.push(ExpressionFault::QueryName { name: name.into(), at });
+                    self.faults.push(ExpressionError::QueryName { name: name.into(), at });
                 }
                 self.reads.query.add(name);
                 Kind::Scalar
@@ -75,7 +75,7 @@ impl<'e> Walk<'_, 'e> {
     fn field(&mut self, of: Variable, fields: &[(&'static str, Holds)], name: &str, at: usize) -> Kind {
         let Some((field, holds)) = fields.iter().find(|(field, _)| *field == name) else {
             let known = listed(fields.iter().map(|(field, _)| *field));
-            self.faults.push(ExpressionFault::UnknownField { of: of.name(), name: name.into(), at, known });
+            self.faults.push(ExpressionError::UnknownField { of: of.name(), name: name.into(), at, known });
             return Kind::Anything;
         };
         match holds {

@@ -1,11 +1,11 @@
 //! No expression takes the process with it: neither its parser's stack, nor that of an evaluation.
 
 use super::{compile, evaluate};
-use crate::authz::condition::ExpressionFault::{self, TooDeep, TooLong};
-use crate::authz::condition::vocabulary::{MAX_BYTES, MAX_DEPTH};
+use crate::authz::condition::ExpressionError::{self, TooDeep, TooLong};
+use crate::authz::condition::declarations::{MAX_BYTES, MAX_DEPTH};
 use std::thread;
 
-fn refused(text: &str) -> Option<ExpressionFault> {
+fn refused(text: &str) -> Option<ExpressionError> {
     compile(text).err().and_then(|faults| faults.into_iter().next())
 }
 
@@ -15,7 +15,7 @@ fn long_expressions_are_not_parsed() {
         let long = text.repeat(100_000);
         assert_eq!(refused(&long), Some(TooLong(long.len())), "{text}");
     }
-    assert_eq!(refused(&" ".repeat(MAX_BYTES)), Some(ExpressionFault::Empty));
+    assert_eq!(refused(&" ".repeat(MAX_BYTES)), Some(ExpressionError::Empty));
     assert_eq!(refused(&format!("true{}", " ".repeat(MAX_BYTES - 4))), None);
 }
 

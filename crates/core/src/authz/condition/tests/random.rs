@@ -4,8 +4,8 @@
 mod simple;
 
 use super::{PATTERN, compile, principal, with_inputs};
-use crate::authz::condition::{Callers, Condition, ExpressionFault, Scope};
-use crate::authz::{AuthzFault, PathPattern};
+use crate::authz::condition::{CallerPresence, Condition, Env, ExpressionError};
+use crate::authz::{AuthzError, PathPattern};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use simple::{Nothing, V, any_expression};
@@ -23,23 +23,24 @@ fn every_expression_comes_to_what_it_says() {
     let tried = runner(600).run(&any_expression(), |expression| {
         let text = expression.text();
         let patterns = [PathPattern::parse(PATTERN).unwrap()];
-        let condition = match Condition::compile(&text, &Scope::Rule { callers: Callers::Asked, patterns: &patterns }) {
-            Ok(condition) => condition,
-            Err(faults) => {
-                let known = |fault: &ExpressionFault| {
-                    use ExpressionFault::{Growth, Loops, NeverABool, TooDeep};
-                    matches!(fault, NeverABool(_) | TooDeep | Loops { .. } | Growth { .. })
-                };
-                prop_assert!(faults.iter().all(known), "{text}: {faults:?}");
-                return Ok(());
-            }
-        };
+        let condition =
+            match Condition::compile(&text, &Env::Rule { callers: CallerPresence::Asked, patterns: &patterns }) {
+                Ok(condition) => condition,
+                Err(faults) => {
+                    let known = |fault: &ExpressionError| {
+                        use ExpressionError::{Growth, Loops, NeverABool, TooDeep};
+                        matches!(fault, NeverABool(_) | TooDeep | Loops { .. } | Growth { .. })
+                    };
+                    prop_assert!(faults.iter().all(known), "{text}: {faults:?}");
+                    return Ok(());
+                }
+            };
         let found = with_inputs(Some(&caller), |inputs| condition.check(inputs));
         let expected = if expression.names("query.two") { Err(Nothing) } else { expression.value(None) };
         match (&found, expected) {
             (Ok(()), Ok(V::Bool(true))) => count(&met),
-            (Err(AuthzFault::ConditionFalse), Ok(V::Bool(false))) => count(&unmet),
-            (Err(AuthzFault::ConditionError(_)), Ok(V::Int(_) | V::Text(_) | V::List(_)) | Err(Nothing)) => {
+            (Err(AuthzError::ConditionFalse), Ok(V::Bool(false))) => count(&unmet),
+            (Err(AuthzError::ConditionError(_)), Ok(V::Int(_) | V::Text(_) | V::List(_)) | Err(Nothing)) => {
                 count(&errors);
             }
             (found, expected) => {
@@ -158,7 +159,7 @@ fn nothing_that_is_written_panics() {
                 let value = with_inputs(Some(&caller), |inputs| expression.evaluate(inputs));
                 drop(value);
             }
-            Err(faults) => prop_assert!(!faults.contains(&ExpressionFault::Parser), "the parser panics: {text:?}"),
+            Err(faults) => prop_assert!(!faults.contains(&ExpressionError::Parser), "the parser panics: {text:?}"),
         }
         Ok(())
     });

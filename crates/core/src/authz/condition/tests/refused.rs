@@ -2,7 +2,7 @@
 
 use super::compile;
 use crate::authz::PathPattern;
-use crate::authz::condition::{Callers, Condition, Expression, Scope};
+use crate::authz::condition::{CallerPresence, Condition, Env, Expression};
 
 fn told(text: &str) -> String {
     let faults = compile(text).err().unwrap_or_default();
@@ -11,7 +11,7 @@ fn told(text: &str) -> String {
 
 #[test]
 fn what_is_not_known_is_refused_with_its_place() {
-    let functions = format!("there are {}", super::super::vocabulary::functions());
+    let functions = format!("there are {}", super::super::declarations::functions());
     assert!(functions.contains("`size`, `contains`, ") && functions.ends_with("`filter`"));
     let variables = "there are `request`, `path`, `query`, `claims`, `principal`, `context`, `now`";
     for (text, expected) in [
@@ -79,7 +79,7 @@ fn what_is_not_known_is_refused_with_its_place() {
 #[test]
 fn what_can_be_neither_true_nor_false_is_no_condition() {
     let patterns = [PathPattern::parse(super::PATTERN).unwrap()];
-    let scope = Scope::Rule { callers: Callers::Asked, patterns: &patterns };
+    let scope = Env::Rule { callers: CallerPresence::Asked, patterns: &patterns };
     for (text, what) in [
         ("'x'", "a text, a number or a time"),
         ("1", "a text, a number or a time"),
@@ -102,7 +102,7 @@ fn what_can_be_neither_true_nor_false_is_no_condition() {
 
 #[test]
 fn where_nobody_is_asked_nobody_is_spoken_of() {
-    let scope = Scope::Rule { callers: Callers::NotAsked, patterns: &[] };
+    let scope = Env::Rule { callers: CallerPresence::NotAsked, patterns: &[] };
     for (text, expected) in [
         (
             "claims.a == 1",
@@ -139,13 +139,13 @@ fn what_others_are_told_is_what_modgud_knows() {
         ("dyn(request)['head' + 'ers']", clients_own("request.headers", 13)),
         ("rule.name", "what stands before `.name`, at character 5, has no members".to_owned()),
     ] {
-        let faults = Expression::compile(text, &Scope::Told).unwrap_err();
+        let faults = Expression::compile(text, &Env::Told).unwrap_err();
         assert_eq!(faults.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected], "{text}");
     }
     for text in
         ["rule", "rule == 'a' ? 1 : 2", "principal.roles.filter(r, r != 'x')", "request.host", "context.a", "now"]
     {
-        assert!(Expression::compile(text, &Scope::Told).is_ok(), "{text}");
+        assert!(Expression::compile(text, &Env::Told).is_ok(), "{text}");
     }
 }
 
@@ -153,7 +153,8 @@ fn what_others_are_told_is_what_modgud_knows() {
 fn a_path_parameter_is_one_of_every_pattern() {
     let compile = |patterns: &[&str]| {
         let patterns: Vec<PathPattern> = patterns.iter().map(|text| PathPattern::parse(text).unwrap()).collect();
-        Expression::compile("path.org == ''", &Scope::Rule { callers: Callers::Asked, patterns: &patterns }).is_ok()
+        Expression::compile("path.org == ''", &Env::Rule { callers: CallerPresence::Asked, patterns: &patterns })
+            .is_ok()
     };
     assert!(compile(&["/{org}", "/a/{x}/{*org}"]));
     assert!(!compile(&["/{org}", "/a/{x}"]));

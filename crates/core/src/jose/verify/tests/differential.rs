@@ -18,11 +18,11 @@ use proptest::sample::Index;
 use serde_json::Value;
 
 use super::{CLAIMS, HEADER};
-use crate::jose::algorithm::{Algorithm, Family};
-use crate::jose::fault::TokenFault;
+use crate::jose::algorithm::{Algorithm, KeyType};
+use crate::jose::error::TokenError;
 use crate::jose::header::JoseHeader;
 use crate::jose::key::VerificationKey;
-use crate::jose::published::PublishedKey;
+use crate::jose::published::PublicJwk;
 use crate::jose::testing::{ISSUER, STRANGER, Signer, encode};
 use crate::jose::verify::UnverifiedToken;
 
@@ -49,11 +49,11 @@ fn second_opinion(signer: &Signer, token: &str) -> Option<TokenData<Value>> {
 fn decoding_key(signer: &Signer) -> DecodingKey {
     let algorithm = signer.key().algorithm();
     match algorithm.family() {
-        Family::Rsa | Family::P256 | Family::P384 | Family::Ed25519 => {
-            let published = PublishedKey::from_pem(&signer.public_pem(), algorithm).unwrap();
+        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
+            let published = PublicJwk::from_pem(&signer.public_pem(), algorithm).unwrap();
             DecodingKey::from_jwk(published.jwk())
         }
-        Family::Hmac => DecodingKey::from_secret(signer.key().private_text().unwrap().expose().as_bytes()),
+        KeyType::Hmac => DecodingKey::from_secret(signer.key().private_text().unwrap().expose_secret().as_bytes()),
     }
     .unwrap()
 }
@@ -61,20 +61,20 @@ fn decoding_key(signer: &Signer) -> DecodingKey {
 /// The key that signs, as `jsonwebtoken` takes it.
 fn encoding_key(signer: &Signer) -> EncodingKey {
     let text = signer.key().private_text().unwrap();
-    let der = || pem::parse(text.expose()).unwrap().into_contents();
+    let der = || pem::parse(text.expose_secret()).unwrap().into_contents();
     match signer.key().algorithm().family() {
         // PKCS#8 has 26 bytes before the PKCS#1 form of 2048 bits, which is the one taken here.
-        Family::Rsa => EncodingKey::from_rsa_der(&der()[26..]),
-        Family::P256 | Family::P384 => EncodingKey::from_ec_der(&der()),
-        Family::Ed25519 => EncodingKey::from_ed_der(&der()),
-        Family::Hmac => EncodingKey::from_secret(text.expose().as_bytes()).unwrap(),
+        KeyType::Rsa => EncodingKey::from_rsa_der(&der()[26..]),
+        KeyType::P256 | KeyType::P384 => EncodingKey::from_ec_der(&der()),
+        KeyType::Ed25519 => EncodingKey::from_ed_der(&der()),
+        KeyType::Hmac => EncodingKey::from_secret(text.expose_secret().as_bytes()).unwrap(),
     }
 }
 
 /// Whether we accept, having made sure that the second opinion does too and reads the same claims.
 fn agreed(signer: &Signer, token: &str) -> bool {
     let verify = || UnverifiedToken::parse(token)?.verify(&signer.key_set(), &[signer.key().algorithm()]);
-    let verified: Result<_, TokenFault> = verify();
+    let verified: Result<_, TokenError> = verify();
     let Ok(verified) = verified else { return false };
     let theirs = second_opinion(signer, token).unwrap_or_else(|| panic!("accepted by us alone: {token}"));
     assert_eq!(JoseHeader::try_from(&theirs.header).as_ref(), Ok(verified.header()), "{token}");
@@ -151,8 +151,8 @@ fn with_unused_bit(token: &str) -> String {
 /// A signer and a stranger.
 fn signers(algorithm: Algorithm) -> (Signer, Signer) {
     match algorithm.family() {
-        Family::Rsa => (ISSUER.with(algorithm), STRANGER.with(algorithm)),
-        Family::P256 | Family::P384 | Family::Ed25519 | Family::Hmac => {
+        KeyType::Rsa => (ISSUER.with(algorithm), STRANGER.with(algorithm)),
+        KeyType::P256 | KeyType::P384 | KeyType::Ed25519 | KeyType::Hmac => {
             (Signer::new(algorithm), Signer::new(algorithm))
         }
     }
@@ -188,8 +188,8 @@ fn each_library_verifies_what_the_other_signs() {
 
 #[test]
 fn a_published_key_is_read_back_with_the_thumbprint_of_jsonwebtoken() {
-    for algorithm in Algorithm::ALL.iter().filter(|algorithm| algorithm.family() != Family::Hmac) {
-        let published = PublishedKey::from_pem(&signers(*algorithm).0.public_pem(), *algorithm).unwrap();
+    for algorithm in Algorithm::ALL.iter().filter(|algorithm| algorithm.family() != KeyType::Hmac) {
+        let published = PublicJwk::from_pem(&signers(*algorithm).0.public_pem(), *algorithm).unwrap();
         assert_eq!(published.jwk().thumbprint(ThumbprintHash::SHA256).unwrap(), published.id().as_str());
         let key = VerificationKey::try_from(published.jwk()).unwrap();
         assert_eq!(key.id(), Some(published.id()));

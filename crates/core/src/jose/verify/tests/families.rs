@@ -10,8 +10,8 @@ use aws_lc_rs::signature::{
 use jsonwebtoken::signature::Signer as _;
 
 use super::CLAIMS;
-use crate::jose::algorithm::{Algorithm, Family};
-use crate::jose::fault::TokenFault;
+use crate::jose::algorithm::{Algorithm, KeyType};
+use crate::jose::error::TokenError;
 use crate::jose::key::VerificationKey;
 use crate::jose::key_id::KeyId;
 use crate::jose::keyset::KeySet;
@@ -21,8 +21,8 @@ use crate::jose::verify::{UnverifiedToken, VerifiedToken};
 /// The issuer's key and a stranger's for each algorithm, in the order of [`Algorithm::ALL`].
 static SIGNERS: LazyLock<Vec<(Signer, Signer)>> = LazyLock::new(|| {
     let signer = |shared: &Signer, algorithm: Algorithm| match algorithm.family() {
-        Family::Rsa => shared.with(algorithm),
-        Family::P256 | Family::P384 | Family::Ed25519 | Family::Hmac => Signer::new(algorithm),
+        KeyType::Rsa => shared.with(algorithm),
+        KeyType::P256 | KeyType::P384 | KeyType::Ed25519 | KeyType::Hmac => Signer::new(algorithm),
     };
     Algorithm::ALL.iter().map(|algorithm| (signer(&ISSUER, *algorithm), signer(&STRANGER, *algorithm))).collect()
 });
@@ -33,7 +33,7 @@ fn each() -> impl Iterator<Item = (Algorithm, &'static Signer, &'static Signer)>
 }
 
 /// Verifies where every algorithm is allowed: what refuses is the key.
-fn verify(keys: &KeySet, token: &str) -> Result<VerifiedToken, TokenFault> {
+fn verify(keys: &KeySet, token: &str) -> Result<VerifiedToken, TokenError> {
     UnverifiedToken::parse(token)?.verify(keys, Algorithm::ALL)
 }
 
@@ -41,8 +41,10 @@ fn verify(keys: &KeySet, token: &str) -> Result<VerifiedToken, TokenFault> {
 fn unrestricted(signer: &Signer) -> KeySet {
     let text = signer.key().private_text().unwrap();
     let key = match signer.key().algorithm().family() {
-        Family::Hmac => VerificationKey::from_secret(text.expose().as_bytes()),
-        Family::Rsa | Family::P256 | Family::P384 | Family::Ed25519 => VerificationKey::from_pem(&signer.public_pem()),
+        KeyType::Hmac => VerificationKey::from_secret(text.expose_secret().as_bytes()),
+        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
+            VerificationKey::from_pem(&signer.public_pem())
+        }
     };
     KeySet::new(vec![key.unwrap()]).unwrap()
 }
@@ -57,7 +59,7 @@ fn the_issuers_key_verifies_and_a_strangers_does_not() {
             assert_eq!(verified.key(), keys.keys()[0].identity(), "{name}");
             assert!(keys.holds(verified.key()), "{name}");
         }
-        assert_eq!(verify(&stranger.key_set(), &token).err(), Some(TokenFault::SignatureMismatch), "{name}");
+        assert_eq!(verify(&stranger.key_set(), &token).err(), Some(TokenError::SignatureMismatch), "{name}");
     }
 }
 
@@ -67,7 +69,7 @@ fn a_key_of_another_family_is_not_tried() {
         let token = issuer.sign(issuer.header(), CLAIMS);
         for (other, signer, _) in each().filter(|(other, ..)| other.family() != algorithm.family()) {
             let fault = verify(&unrestricted(signer), &token).err();
-            assert_eq!(fault, Some(TokenFault::KeyUnfit), "{} with a key for {}", algorithm.name(), other.name());
+            assert_eq!(fault, Some(TokenError::KeyUnfit), "{} with a key for {}", algorithm.name(), other.name());
         }
     }
 }
@@ -81,13 +83,13 @@ fn a_signature_of_one_algorithm_is_none_of_another() {
             let token = signer.sign(issuer.header(), CLAIMS);
             for keys in [issuer.key_set(), unrestricted(issuer)] {
                 let fault = verify(&keys, &token).err();
-                let expected = [Some(TokenFault::SignatureMismatch), Some(TokenFault::SignatureLength)];
+                let expected = [Some(TokenError::SignatureMismatch), Some(TokenError::SignatureLength)];
                 assert!(expected.contains(&fault), "{what}: {fault:?}");
             }
             // Rightly named, by a key that is for `algorithm` only.
-            if algorithm.family() == other.family() && algorithm.family() != Family::Hmac {
+            if algorithm.family() == other.family() && algorithm.family() != KeyType::Hmac {
                 let token = signer.sign(signer.header(), CLAIMS);
-                assert_eq!(verify(&issuer.key_set(), &token).err(), Some(TokenFault::KeyUnfit), "{what}");
+                assert_eq!(verify(&issuer.key_set(), &token).err(), Some(TokenError::KeyUnfit), "{what}");
             }
         }
     }
@@ -105,11 +107,11 @@ fn a_changed_signature_is_refused() {
         let longer = [&good[..], &[0]].concat();
         let shifted = [&[0], &good[..]].concat();
         for other in [&good[..good.len() - 1], &good[1..], &good[..good.len() / 2], &longer, &shifted, &doubled, &[0]] {
-            assert_eq!(with(other), Err(TokenFault::SignatureLength), "{name}, {} bytes", other.len());
+            assert_eq!(with(other), Err(TokenError::SignatureLength), "{name}, {} bytes", other.len());
         }
         let halves = [&good[good.len() / 2..], &good[..good.len() / 2]].concat();
         for other in [vec![0; good.len()], vec![0xff; good.len()], vec![1; good.len()], halves] {
-            assert_eq!(with(&other), Err(TokenFault::SignatureMismatch), "{name}");
+            assert_eq!(with(&other), Err(TokenError::SignatureMismatch), "{name}");
         }
     }
 }
@@ -124,7 +126,7 @@ fn a_token_said_to_be_unsigned_is_refused() {
             let message = format!("{}.{}", encode(&header), encode(CLAIMS));
             for token in [issuer.sign(&header, CLAIMS), format!("{message}.{signature}"), format!("{message}.AA")] {
                 let fault = verify(&issuer.key_set(), &token).err();
-                assert_eq!(fault, Some(TokenFault::AlgorithmUnknown), "{}", algorithm.name());
+                assert_eq!(fault, Some(TokenError::AlgorithmUnknown), "{}", algorithm.name());
             }
             assert!(verify(&issuer.key_set(), &format!("{message}.")).is_err());
         }
@@ -133,13 +135,13 @@ fn a_token_said_to_be_unsigned_is_refused() {
 
 #[test]
 fn a_public_key_is_no_secret_whatever_its_family() {
-    for (algorithm, issuer, _) in each().filter(|(algorithm, ..)| algorithm.family() != Family::Hmac) {
+    for (algorithm, issuer, _) in each().filter(|(algorithm, ..)| algorithm.family() != KeyType::Hmac) {
         let (name, pem, bytes) = (algorithm.name(), issuer.public_pem(), issuer.public_bytes());
         let message = format!("{}.{}", encode(r#"{"alg":"HS256"}"#), encode(CLAIMS));
         for secret in [pem.as_bytes(), pem.trim_end().as_bytes(), &bytes] {
             let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret);
             let token = format!("{message}.{}", encode(aws_lc_rs::hmac::sign(&key, message.as_bytes())));
-            assert_eq!(verify(&unrestricted(issuer), &token).err(), Some(TokenFault::KeyUnfit), "{name}");
+            assert_eq!(verify(&unrestricted(issuer), &token).err(), Some(TokenError::KeyUnfit), "{name}");
         }
         assert!(VerificationKey::from_secret(pem.as_bytes()).is_err(), "{name}");
     }
@@ -149,20 +151,20 @@ fn a_public_key_is_no_secret_whatever_its_family() {
 fn signatures_of_ecdsa_are_not_der() {
     let asn1 = |family| -> Option<&'static EcdsaSigningAlgorithm> {
         match family {
-            Family::P256 => Some(&ECDSA_P256_SHA256_ASN1_SIGNING),
-            Family::P384 => Some(&ECDSA_P384_SHA384_ASN1_SIGNING),
-            Family::Rsa | Family::Ed25519 | Family::Hmac => None,
+            KeyType::P256 => Some(&ECDSA_P256_SHA256_ASN1_SIGNING),
+            KeyType::P384 => Some(&ECDSA_P384_SHA384_ASN1_SIGNING),
+            KeyType::Rsa | KeyType::Ed25519 | KeyType::Hmac => None,
         }
     };
     let mut tried = 0;
     for (algorithm, issuer, _) in each() {
         let Some(asn1) = asn1(algorithm.family()) else { continue };
-        let pem = pem::parse(issuer.key().private_text().unwrap().expose()).unwrap();
+        let pem = pem::parse(issuer.key().private_text().unwrap().expose_secret()).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(asn1, pem.contents()).unwrap();
         let message = format!("{}.{}", encode(issuer.header()), encode(CLAIMS));
         let signature = pair.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
         let fault = verify(&issuer.key_set(), &format!("{message}.{}", encode(signature))).err();
-        assert_eq!(fault, Some(TokenFault::SignatureLength), "{}", algorithm.name());
+        assert_eq!(fault, Some(TokenError::SignatureLength), "{}", algorithm.name());
         tried += 1;
     }
     assert_eq!(tried, 2);
@@ -205,7 +207,7 @@ fn token_of(position: u8, kid: Option<&str>) -> String {
 fn sixteen_keys_are_tried_and_not_one_more() {
     let keys = secrets([Some("a"); 40]);
     for kid in [None, Some("a")] {
-        for (position, expected) in [(0, None), (15, None), (16, Some(TokenFault::SignatureMismatch))] {
+        for (position, expected) in [(0, None), (15, None), (16, Some(TokenError::SignatureMismatch))] {
             assert_eq!(verify(&keys, &token_of(position, kid)).err(), expected, "{position} {kid:?}");
         }
     }
@@ -217,7 +219,7 @@ fn a_key_of_the_tokens_name_comes_before_those_without() {
     assert!(verify(&keys, &token_of(16, Some("a"))).is_ok());
     assert!(verify(&keys, &token_of(14, Some("a"))).is_ok());
     assert!(verify(&keys, &token_of(3, Some("nobody"))).is_ok());
-    assert_eq!(verify(&keys, &token_of(16, None)).err(), Some(TokenFault::SignatureMismatch));
+    assert_eq!(verify(&keys, &token_of(16, None)).err(), Some(TokenError::SignatureMismatch));
 }
 
 #[test]
@@ -226,10 +228,10 @@ fn both_keys_of_one_name_are_tried_and_no_key_of_another() {
     for (position, kid, expected) in [
         (0, "a", None),
         (2, "a", None),
-        (1, "a", Some(TokenFault::SignatureMismatch)),
+        (1, "a", Some(TokenError::SignatureMismatch)),
         (1, "b", None),
-        (0, "b", Some(TokenFault::SignatureMismatch)),
-        (0, "c", Some(TokenFault::KeyUnknown)),
+        (0, "b", Some(TokenError::SignatureMismatch)),
+        (0, "c", Some(TokenError::KeyUnknown)),
     ] {
         assert_eq!(verify(&keys, &token_of(position, Some(kid))).err(), expected, "{position} {kid}");
     }
@@ -249,6 +251,6 @@ fn the_allow_list_comes_before_the_keys() {
     let fault = |allowed: &[Algorithm]| {
         UnverifiedToken::parse(&token).unwrap().verify(&secrets([Some("a")]), allowed).unwrap_err()
     };
-    assert_eq!(fault(&[Algorithm::Rs256, Algorithm::Hs512]), TokenFault::AlgorithmNotAllowed);
-    assert_eq!(fault(&[Algorithm::Hs256]), TokenFault::KeyUnknown);
+    assert_eq!(fault(&[Algorithm::Rs256, Algorithm::Hs512]), TokenError::AlgorithmNotAllowed);
+    assert_eq!(fault(&[Algorithm::Hs256]), TokenError::KeyUnknown);
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::jose::algorithm::Algorithm;
 use crate::jose::compact::CompactToken;
-use crate::jose::fault::TokenFault;
+use crate::jose::error::TokenError;
 use crate::jose::header::JoseHeader;
 use crate::jose::json::read_object;
 use crate::jose::key::VerificationKey;
@@ -49,7 +49,7 @@ fn the_examples_of_the_standards_verify() {
         let compact = CompactToken::parse(&token).unwrap();
         let header = JoseHeader::from_object(read_object(compact.header()).unwrap());
         if row.outcome == Outcome::AlgorithmUnknown {
-            assert_eq!(header, Err(TokenFault::AlgorithmUnknown), "{}", row.source);
+            assert_eq!(header, Err(TokenError::AlgorithmUnknown), "{}", row.source);
             assert!(key(&row).is_none(), "{}: the key is taken", row.source);
             continue;
         }

@@ -1,0 +1,202 @@
+//! What authorization servers have said: answers by token, bounded. That a token is good and that it is not are kept apart, so that
+//! made-up tokens can't push good ones out. Holds neither tokens nor what follows from an answer.
+
+use super::CacheTtl;
+use super::response::{ActiveToken, IntrospectionResponse};
+use crate::credential::RawToken;
+use crate::time::Timestamp;
+use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What names a token of one server: the SHA-256 of the server's number, which has a fixed length, and the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CacheKey([u8; SHA256_OUTPUT_LEN]);
+
+/// The answers of one server, in the caches of all. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct IntrospectionCache {
+    caches: Arc<Caches>,
+    server: u64,
+}
+
+/// How many answers are held.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerCounts {
+    /// Those that say that a token is active.
+    pub active: u64,
+    /// Those that say that it is not.
+    pub inactive: u64,
+}
+
+#[derive(Debug)]
+struct Caches {
+    active: Cache<CacheKey, Entry, ByteWeighter>,
+    inactive: Cache<CacheKey, Timestamp>,
+}
+
+/// What a server said, and when it was asked.
+#[derive(Debug, Clone)]
+struct Entry {
+    token: ActiveToken,
+    asked: Timestamp,
+}
+
+impl Default for Caches {
+    fn default() -> Self {
+        Self {
+            active: Cache::with_weighter(IntrospectionCache::EXPECTED, IntrospectionCache::MAX_BYTES, ByteWeighter),
+            inactive: Cache::new(IntrospectionCache::MAX_INACTIVE),
+        }
+    }
+}
+
+impl IntrospectionCache {
+    /// The most memory that what is known of active tokens may take, estimated: 64 MiB, some 50,000 answers of ten members.
+    pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
+    /// The most tokens that are remembered as not active: some 10 MiB.
+    pub const MAX_INACTIVE: usize = 65_536;
+    /// How many tokens room is made for at the start.
+    const EXPECTED: usize = 1_024;
+
+    /// The answers of another server, in the same caches. A number belongs to one server and is never given again.
+    #[must_use]
+    pub fn of_server(&self, server: u64) -> Self {
+        Self { caches: Arc::clone(&self.caches), server }
+    }
+
+    /// Whether both are the answers of one and the same server.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.caches, &other.caches) && self.server == other.server
+    }
+
+    /// What names a token here.
+    #[must_use]
+    pub fn key(&self, token: RawToken<'_>) -> CacheKey {
+        self.key_of(token.as_str())
+    }
+
+    /// The key of a token given as text.
+    pub fn key_of(&self, token: &str) -> CacheKey {
+        let mut context = Context::new(&SHA256);
+        context.update(&self.server.to_be_bytes());
+        context.update(token.as_bytes());
+        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        bytes.copy_from_slice(context.finish().as_ref());
+        CacheKey(bytes)
+    }
+
+    /// Remembers what the server said when it was asked at a time, in the place of what it said before.
+    pub fn put(&self, key: CacheKey, answer: &IntrospectionResponse, asked: Timestamp) {
+        match answer {
+            IntrospectionResponse::Active(token) => {
+                self.caches.active.insert(key, Entry { token: token.clone(), asked });
+                self.caches.inactive.remove(&key);
+            }
+            IntrospectionResponse::Inactive => {
+                // In this order: at no time is a token that is not good any more known as nothing but a good one.
+                self.caches.inactive.insert(key, asked);
+                self.caches.active.remove(&key);
+            }
+        }
+    }
+
+    /// What the server said, if it still counts.
+    #[must_use]
+    pub(super) fn fresh(&self, key: &CacheKey, spans: CacheTtl, now: Timestamp) -> Option<IntrospectionResponse> {
+        let active = self.active(key, spans.active, now);
+        active.or_else(|| {
+            let asked = self.caches.inactive.get(key)?;
+            within(asked, asked.plus(spans.inactive), now).then_some(IntrospectionResponse::Inactive)
+        })
+    }
+
+    /// That the token is active, if that counts while the server can't be asked.
+    #[must_use]
+    pub(super) fn stale(&self, key: &CacheKey, spans: CacheTtl, now: Timestamp) -> Option<IntrospectionResponse> {
+        self.active(key, spans.active.saturating_add(spans.stale), now).filter(|_| !spans.stale.is_zero())
+    }
+
+    /// How many answers of all servers are held.
+    #[must_use]
+    pub fn counts(&self) -> AnswerCounts {
+        let count = |entries: usize| u64::try_from(entries).unwrap_or(u64::MAX);
+        AnswerCounts { active: count(self.caches.active.len()), inactive: count(self.caches.inactive.len()) }
+    }
+
+    fn active(&self, key: &CacheKey, span: Duration, now: Timestamp) -> Option<IntrospectionResponse> {
+        let Entry { token, asked } = self.caches.active.get(key)?;
+        let until = asked.plus(span).min(token.expires);
+        within(asked, until, now).then_some(IntrospectionResponse::Active(token))
+    }
+}
+
+/// A clock that went back makes nothing count for longer.
+fn within(from: Timestamp, until: Timestamp, now: Timestamp) -> bool {
+    from <= now && now < until
+}
+
+/// Weighs an entry by the memory that it is estimated to take.
+#[derive(Debug, Clone, Copy)]
+struct ByteWeighter;
+
+impl Weighter<CacheKey, Entry> for ByteWeighter {
+    fn weight(&self, _: &CacheKey, known: &Entry) -> u64 {
+        /// What an entry takes beside its claims.
+        const ENTRY_BYTES: usize = 256;
+        u64::try_from(known.token.claims.size().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CacheKey, CacheTtl, IntrospectionCache, IntrospectionResponse};
+    use crate::time::Timestamp;
+    use std::time::Duration;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+    const SPANS: CacheTtl =
+        CacheTtl { active: Duration::from_secs(30), inactive: Duration::from_secs(5), stale: Duration::ZERO };
+
+    fn numbered(number: u64) -> CacheKey {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        CacheKey(bytes)
+    }
+
+    #[test]
+    fn bounds_hold_and_what_is_not_good_pushes_nothing_good_out() {
+        let known = IntrospectionCache::default();
+        let body = format!(r#"{{"active": true, "sub": "u", "pad": "{}"}}"#, "x".repeat(60_000));
+        let good = IntrospectionResponse::parse(body.as_bytes()).unwrap();
+        for number in 0..500 {
+            known.put(numbered(number), &good, NOW);
+        }
+        let held =
+            |count: u64| (0..count).filter(|number| known.fresh(&numbered(*number), SPANS, NOW).is_some()).count();
+        assert_eq!(held(500), 500);
+        for number in 1_000..201_000 {
+            known.put(numbered(number), &IntrospectionResponse::Inactive, NOW);
+        }
+        assert_eq!(held(500), 500, "good answers are still known");
+        assert!(known.counts().inactive <= 65_536, "{:?}", known.counts());
+        for number in 0..5_000 {
+            known.put(numbered(number), &good, NOW);
+        }
+        let active = known.counts().active;
+        assert!((500..=64 * 1024 / 58).contains(&active), "{active} answers of 60 KB in 64 MiB");
+    }
+
+    #[test]
+    fn one_token_of_two_servers_is_two() {
+        let known = IntrospectionCache::default();
+        let (one, other) = (known.of_server(1), known.of_server(2));
+        assert!(one.is(&known.of_server(1)) && !one.is(&other) && !one.is(&IntrospectionCache::default().of_server(1)));
+        one.put(one.key_of("token"), &IntrospectionResponse::Inactive, NOW);
+        assert!(one.fresh(&one.key_of("token"), SPANS, NOW).is_some());
+        assert!(other.fresh(&other.key_of("token"), SPANS, NOW).is_none());
+    }
+}

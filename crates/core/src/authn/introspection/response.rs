@@ -1,0 +1,115 @@
+//! What an authorization server says of a token (RFC 7662 §2.2): read strictly, and taken at its word only where it is plain.
+
+use crate::jose::{Claims, JsonError, NumericDate};
+use crate::time::Timestamp;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What an authorization server says of a token.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IntrospectionResponse {
+    /// It is good, and this is known of it.
+    Active(ActiveToken),
+    /// It is not, or not for whoever asks.
+    Inactive,
+}
+
+/// A token that its server calls active.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActiveToken {
+    /// The answer, but for `active`.
+    pub claims: Arc<Claims>,
+    /// Its `exp`; never, when none is told or none that can be read.
+    pub(super) expires: Timestamp,
+}
+
+/// Why an answer is none. Such an answer says nothing of the token, neither good nor bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IntrospectionResponseError {
+    /// Not an object of strict JSON.
+    #[error("the answer {0}")]
+    Json(JsonError),
+    /// `active` is not what it must be.
+    #[error("the answer has no `active` that is `true` or `false` (RFC 7662 §2.2)")]
+    Active,
+}
+
+impl IntrospectionResponse {
+    /// Reads the body of an answer.
+    ///
+    /// # Errors
+    /// [`IntrospectionResponseError`], also for an `active` that is missing or anything but `true` or `false`: it is no yes, and whoever writes it
+    /// does not speak of tokens as RFC 7662 does, so that it is no "no" either.
+    pub fn parse(body: &[u8]) -> Result<Self, IntrospectionResponseError> {
+        let mut claims = Claims::parse(body).map_err(IntrospectionResponseError::Json)?;
+        match claims.take("active") {
+            Some(Value::Bool(true)) => {
+                let expires = claims.numeric_date("exp").ok().flatten();
+                let expires = expires.map_or(Timestamp::NEVER, NumericDate::floor);
+                Ok(Self::Active(ActiveToken { claims: Arc::new(claims), expires }))
+            }
+            Some(Value::Bool(false)) => Ok(Self::Inactive),
+            Some(Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) | None => {
+                Err(IntrospectionResponseError::Active)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IntrospectionResponse, IntrospectionResponseError, JsonError};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn only_true_is_a_yes_and_only_false_is_a_no() {
+        let Ok(IntrospectionResponse::Active(active)) =
+            IntrospectionResponse::parse(br#"{"active": true, "sub": "u", "exp": 12.5}"#)
+        else {
+            panic!("it is active")
+        };
+        assert_eq!((active.claims.get("active"), active.expires), (None, Timestamp::from_millis(12_500)));
+        assert_eq!(active.claims.text("sub"), Ok(Some("u")));
+        let no = IntrospectionResponse::parse(br#"{"active": false, "sub": "u"}"#);
+        assert_eq!(no, Ok(IntrospectionResponse::Inactive));
+        for odd in ["\"true\"", "\"false\"", "1", "0", "null", "[true]", "{}", "\"\""] {
+            let answer = IntrospectionResponse::parse(format!("{{\"active\": {odd}}}").as_bytes());
+            assert_eq!(answer, Err(IntrospectionResponseError::Active), "{odd}");
+        }
+        assert_eq!(IntrospectionResponse::parse(b"{}"), Err(IntrospectionResponseError::Active));
+        assert_eq!(IntrospectionResponse::parse(br#"{"Active": true}"#), Err(IntrospectionResponseError::Active));
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_says_nothing() {
+        for (body, fault) in [
+            (r#"{"active": false, "active": true}"#, JsonError::DuplicateName),
+            (r#"{"active": true, "\u0061ctive": false}"#, JsonError::DuplicateName),
+            (r#"{"active": true, "a": {"b": 1, "b": 2}}"#, JsonError::DuplicateName),
+            ("<html></html>", JsonError::Syntax),
+            ("", JsonError::Syntax),
+            (r#"{"active": true} {"active": true}"#, JsonError::Syntax),
+            ("true", JsonError::NotAnObject),
+            (r#"[{"active": true}]"#, JsonError::NotAnObject),
+        ] {
+            assert_eq!(
+                IntrospectionResponse::parse(body.as_bytes()),
+                Err(IntrospectionResponseError::Json(fault)),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_end_that_cannot_be_read_is_told_apart_later_and_bounds_nothing() {
+        for (exp, expires) in
+            [("\"soon\"", Timestamp::NEVER), ("null", Timestamp::NEVER), ("7", Timestamp::from_secs(7))]
+        {
+            let body = format!("{{\"active\": true, \"exp\": {exp}}}");
+            let Ok(IntrospectionResponse::Active(active)) = IntrospectionResponse::parse(body.as_bytes()) else {
+                panic!("{body}")
+            };
+            assert_eq!(active.expires, expires, "{body}");
+        }
+    }
+}

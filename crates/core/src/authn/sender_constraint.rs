@@ -1,0 +1,96 @@
+//! Tokens that are good only in the hands of whom they were given to: `cnf` (RFC 7800), held against the certificate of the
+//! connection (RFC 8705 §3). What is held against a proof is `dpop`'s.
+
+use super::dpop::{DpopError, DpopPolicy, PopContext};
+use crate::http::request::Peer;
+use crate::jose::Claims;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+/// What a token's holder has to prove beside having it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SenderConstraint {
+    /// That it holds the key of the certificate that the token names (RFC 8705).
+    Certificate,
+    /// That it holds the key that the token names, by a proof for each request (RFC 9449).
+    Dpop(DpopPolicy),
+}
+
+/// Why the holder of a token is not the one that it was given to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfirmationError {
+    /// The token is bound to nobody.
+    #[error("the token has no `cnf` that binds it to a certificate, and one is required")]
+    Unbound,
+    /// There is no certificate to hold it against.
+    #[error(
+        "the token is bound to a certificate, and Envoy sent none along; `include_peer_certificate` makes it do so"
+    )]
+    NoCertificate,
+    /// There is one that can't be read.
+    #[error("the token is bound to a certificate, and the one that Envoy sent along can't be read")]
+    UnreadableCertificate,
+    /// It is another one.
+    #[error("the token is bound to another certificate than that of the connection")]
+    OtherCertificate,
+    /// The proof does not prove it.
+    #[error(transparent)]
+    Proof(#[from] DpopError),
+}
+
+impl SenderConstraint {
+    /// The constraint as operators write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Dpop(_) => "dpop",
+        }
+    }
+
+    /// Holds a token against what it was shown with.
+    ///
+    /// # Errors
+    /// [`ConfirmationError`]: a token that is bound to nobody is refused like one that is bound to somebody else.
+    pub(super) fn check(self, shown: &PopContext<'_, '_>) -> Result<(), ConfirmationError> {
+        match self {
+            Self::Certificate => certificate(shown.principal.claims(), shown.request.peer),
+            Self::Dpop(window) => Ok(window.check(shown)?),
+        }
+    }
+}
+
+fn certificate(claims: &Claims, peer: Peer<'_>) -> Result<(), ConfirmationError> {
+    let bound = claims.get("cnf").and_then(|cnf| cnf.get("x5t#S256")).and_then(Value::as_str);
+    let bound = bound.ok_or(ConfirmationError::Unbound)?;
+    if peer.certificate.is_empty() {
+        return Err(ConfirmationError::NoCertificate);
+    }
+    let der = certificate_der(peer.certificate).ok_or(ConfirmationError::UnreadableCertificate)?;
+    let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &der));
+    // Both are public: nothing is to be learned from how long this takes.
+    if thumbprint == bound { Ok(()) } else { Err(ConfirmationError::OtherCertificate) }
+}
+
+/// The certificate itself, out of the percent-encoded PEM that Envoy sends: one, and no second one that it could be taken for.
+fn certificate_der(encoded: &[u8]) -> Option<Vec<u8>> {
+    let mut pem = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let Some((byte, after)) = rest.split_first() {
+        let (byte, after) = match (byte, after) {
+            (b'%', [high, low, after @ ..]) => ((hex(*high)? << 4) | hex(*low)?, after),
+            (b'%', _) => return None,
+            (byte, after) => (*byte, after),
+        };
+        pem.push(byte);
+        rest = after;
+    }
+    let [block] = <[pem::Pem; 1]>::try_from(pem::parse_many(&pem).ok()?).ok()?;
+    (block.tag() == "CERTIFICATE").then(|| block.into_contents())
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    u8::try_from(char::from(digit).to_digit(16)?).ok()
+}

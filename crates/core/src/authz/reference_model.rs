@@ -1,0 +1,263 @@
+//! The meaning of rules, written down a second time: lists instead of trees, texts instead of types, and no thought of speed. A
+//! million random requests are decided by both, and a request that they don't agree about is a mistake in one of them.
+//!
+//! Also what follows from that meaning whatever the rules are: their order says nothing, and one more rule that denies lets nobody
+//! through who was kept out.
+
+mod random;
+mod read;
+mod semantics;
+
+use super::condition::{CallerPresence, Condition, Env};
+use super::{
+    Access, AuthzContext, Case, Enforcement, Entitlements, Fallback, HostPattern, ModuleAccess, ModuleName,
+    ModulePrefix, ModuleReading, Modules, Organizations, PathPattern, PathReadings, RequestConstraints, Requirement,
+    Rights, RouteReference, Rule, RuleName, Rules, TenantSource,
+};
+use crate::authn::{Authentication, AuthnError};
+use crate::authz::{Caller, Denial};
+use crate::explain::NoopObserver;
+use crate::http::method::Method;
+use crate::http::request::{Context, Field, Headers, Request};
+use crate::jose::Claims;
+use crate::principal::{AuthMethod, AuthenticatorName, Identity, NullStrings, PermissionScope, Principal};
+use crate::time::Timestamp;
+use random::Random;
+use semantics::{Module, Policy, Shown, Visit, Who};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many policies, and requests of each: a million decisions.
+const POLICIES: u64 = 500;
+const VISITS: usize = 2_000;
+/// How many threads share them.
+const THREADS: usize = 2;
+
+/// What came of a request: who was let through, or the reason why nobody was.
+type Outcome = Result<&'static str, &'static str>;
+
+#[test]
+fn a_second_evaluation_agrees_about_a_million_requests() {
+    let share = |thread: usize| {
+        let mut counts = BTreeMap::<&str, u64>::new();
+        for seed in (0..POLICIES).skip(thread).step_by(THREADS) {
+            let mut random = Random::new(seed);
+            let policy = random.policy();
+            let (rules, modules) = built(&policy);
+            for _ in 0..VISITS {
+                let visit = random.visit(&policy);
+                let (own, naive) = (decided(&rules, modules.as_ref(), &visit), policy.decide(&visit));
+                assert_eq!(own, naive, "seed {seed}: {visit:#?}\n{policy:#?}");
+                *counts.entry(own.map_or_else(|reason| reason, |_| "allowed")).or_default() += 1;
+            }
+        }
+        counts
+    };
+    let mut reasons = BTreeMap::<&str, u64>::new();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || share(thread))).collect();
+        for (reason, count) in threads.into_iter().flat_map(|thread| thread.join().unwrap()) {
+            *reasons.entry(reason).or_default() += count;
+        }
+    });
+    let allowed = reasons.get("allowed").copied().unwrap_or_default();
+    // A generator that never comes to a reason would prove nothing about it.
+    let all = POLICIES * VISITS as u64;
+    assert!(allowed > all / 20, "{allowed} of {all} were let through");
+    for reason in [
+        "authenticator_not_allowed",
+        "condition_error",
+        "condition_false",
+        "context_invalid",
+        "credential_missing",
+        "issuer_unknown",
+        "no_rule",
+        "path_ambiguous",
+        "permission_missing",
+        "role_missing",
+        "rule_denied",
+        "rule_unknown",
+    ] {
+        let count = reasons.get(reason).copied().unwrap_or_default();
+        assert!(count > all / 5_000, "{reason}: {count} of {all}; {reasons:?}");
+    }
+}
+
+#[test]
+fn the_order_of_rules_says_nothing() {
+    for seed in 0..POLICIES / 5 {
+        let mut random = Random::new(seed);
+        let policy = random.policy();
+        let mut shuffled = policy.clone();
+        random.shuffle(&mut shuffled.rules);
+        let (one, other) = (built(&policy), built(&shuffled));
+        for _ in 0..VISITS / 20 {
+            let visit = random.visit(&policy);
+            let outcomes = (decided(&one.0, one.1.as_ref(), &visit), decided(&other.0, other.1.as_ref(), &visit));
+            assert_eq!(outcomes.0, outcomes.1, "seed {seed}: {visit:#?}\n{policy:#?}");
+        }
+    }
+}
+
+#[test]
+fn one_more_rule_that_denies_lets_nobody_through() {
+    let mut denied = 0;
+    for seed in 0..POLICIES / 5 {
+        let mut random = Random::new(seed);
+        let policy = random.policy();
+        let Some(stricter) = random.with_a_denial(&policy) else { continue };
+        let (before, after) = (built(&policy), built(&stricter));
+        for _ in 0..VISITS / 20 {
+            let visit = random.visit(&stricter);
+            let outcomes = (decided(&before.0, before.1.as_ref(), &visit), decided(&after.0, after.1.as_ref(), &visit));
+            // A request whose route names the new rule was refused before, since there was none.
+            assert!(outcomes.0.is_ok() || outcomes.1.is_err(), "seed {seed}: {outcomes:?} {visit:#?}\n{stricter:#?}");
+            denied += u64::from(outcomes.0.is_ok() && outcomes.1.is_err());
+        }
+    }
+    assert!(denied > 100, "{denied} were denied by one more rule");
+}
+
+/// The rules and access lists of a policy, as the configuration would make them.
+fn built(policy: &Policy) -> (Rules, Option<Modules>) {
+    let fallback = if policy.fallback_asks { Fallback::Authenticated } else { Fallback::Denied };
+    let of_module = |module: &Module| {
+        let suffixes = module.suffixes.iter().map(|suffix| (*suffix).into()).collect();
+        (ModulePrefix::parse(module.prefix).unwrap(), ModuleReading { case: case(module.folds), suffixes })
+    };
+    let a_rule_folds = policy.rules.iter().any(|rule| rule.folds);
+    let readings = PathReadings::new(policy.modules.iter().map(of_module).collect(), a_rule_folds);
+    let mut rules = Rules::reading(fallback, readings.clone());
+    for rule in &policy.rules {
+        let parsed = |text: &String| PathPattern::parse(text).unwrap().read(case(rule.folds), readings.clone());
+        let patterns: Vec<PathPattern> = rule.paths.iter().map(parsed).collect();
+        let known = if patterns.is_empty() { vec![PathPattern::default()] } else { patterns.clone() };
+        let callers = if rule.access == "public" { CallerPresence::NotAsked } else { CallerPresence::Asked };
+        let scope = Env::Rule { callers, patterns: &known };
+        let when = rule.when.map(|when| Arc::new(Condition::compile(when.text(), &scope).unwrap()));
+        let same_organization = rule.same_organization.map(|place| TenantSource::parse(place, &known).unwrap());
+        let made = |text: &str, pattern: &PathPattern| Rule {
+            name: RuleName::new(&rule.name),
+            access: access(rule.access),
+            require: requirement(rule),
+            narrowing: Some(RequestConstraints {
+                pattern: pattern.clone(),
+                same_organization: same_organization.clone(),
+                when: when.clone(),
+            }),
+            pattern: text.into(),
+            enforcement: Enforcement::Enforced,
+            by_name: if rule.allow_by_name { RouteReference::Override } else { RouteReference::Require },
+        };
+        let methods: Vec<Method<'_>> = rule.methods.iter().map(|text| Method::parse(text).unwrap()).collect();
+        for (text, pattern) in rule.paths.iter().zip(&patterns) {
+            let hosts: Vec<HostPattern> = rule.hosts.iter().map(|text| HostPattern::parse(text).unwrap()).collect();
+            for host in &hosts {
+                rules.add(made(text, pattern), Some(host), &methods, pattern).unwrap();
+            }
+            if hosts.is_empty() {
+                rules.add(made(text, pattern), None, &methods, pattern).unwrap();
+            }
+        }
+        if rule.paths.is_empty() {
+            rules.add_named(made("", &PathPattern::default()));
+        }
+    }
+    let modules = policy.modules.iter().map(|module| (ModulePrefix::parse(module.prefix).unwrap(), list(module)));
+    (rules, Modules::new(modules.collect()))
+}
+
+const fn case(folds: bool) -> Case {
+    if folds { Case::Fold } else { Case::Exact }
+}
+
+fn list(module: &Module) -> Option<ModuleAccess> {
+    let entries = module.access.as_ref()?;
+    let mut access = ModuleAccess::new(ModuleName::new(module.prefix));
+    for (organization, mask) in entries {
+        let who = organization.map_or(Organizations::Any, Organizations::One);
+        access.allow(who, Rights::of_mask(u64::from(*mask)).unwrap());
+    }
+    Some(access)
+}
+
+fn access(word: &str) -> Access {
+    match word {
+        "authenticated" => Access::Authenticated,
+        "optional" => Access::Optional,
+        "public" => Access::Public,
+        "preflight" => Access::Preflight,
+        "denied" => Access::Denied,
+        other => panic!("{other}"),
+    }
+}
+
+fn texts(words: &[&str]) -> Vec<Box<str>> {
+    words.iter().map(|word| (*word).into()).collect()
+}
+
+fn requirement(rule: &semantics::Rule) -> Requirement {
+    let entitlements = |permissions: &[&str], roles: &[&str], scopes: &[&str]| Entitlements {
+        permissions: texts(permissions),
+        roles: texts(roles),
+        scopes: texts(scopes),
+    };
+    Requirement {
+        authenticators: rule.authenticators.iter().map(|name| AuthenticatorName::new(name)).collect(),
+        all: entitlements(&rule.permissions, &rule.roles, &rule.scopes),
+        any: entitlements(&rule.any_permissions, &rule.any_roles, &[]),
+    }
+}
+
+/// What the real rules say.
+fn decided(rules: &Rules, modules: Option<&Modules>, visit: &Visit) -> Outcome {
+    let field = |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
+    let headers = Headers::new(visit.headers.iter().map(field).collect());
+    let (method, target, host) = (visit.method.as_bytes(), visit.target.as_bytes(), visit.host.as_bytes());
+    let mut request = Request::parse(method, target, host, headers).unwrap();
+    request.context = Context::new(visit.context.iter().map(|(key, value)| (*key, value.as_str())).collect());
+    let outcome = rules.select(&request).and_then(|selection| {
+        let authentication = match selection.access() {
+            Access::Public | Access::Preflight | Access::Denied => Authentication::NotRequired,
+            Access::Authenticated | Access::Optional => shown(&visit.shown),
+        };
+        let module = modules.and_then(|modules| modules.narrow(&request));
+        let asked = AuthzContext { module: module.as_ref(), request: &request, now: Timestamp::EPOCH };
+        selection.authorize(&asked, authentication, &mut NoopObserver)
+    });
+    match outcome {
+        Ok(grant) => Ok(match grant.caller() {
+            Caller::Known(_) => "known",
+            Caller::Anonymous => "anonymous",
+        }),
+        Err(Denial { fault, .. }) => Err(fault.reason().code()),
+    }
+}
+
+fn shown(shown: &Shown) -> Authentication {
+    match shown {
+        Shown::Nothing => Authentication::Missing,
+        Shown::Bad => Authentication::Failed(AuthnError::IssuerUnknown),
+        Shown::Good(who) => Authentication::Authenticated(Arc::new(principal(who))),
+    }
+}
+
+fn principal(who: &Who) -> Principal {
+    let claims = who.level.map_or_else(|| serde_json::json!({}), |level| serde_json::json!({ "level": level }));
+    let identity = Identity {
+        subject: Some(who.subject.into()),
+        organization: who.organization.map(Into::into),
+        roles: texts(&who.roles),
+        permissions: texts(&who.permissions),
+        scopes: texts(&who.scopes),
+        reach: if who.everything { PermissionScope::All } else { PermissionScope::Listed },
+    };
+    let absent = Arc::new(NullStrings::new([""]));
+    Principal::new(
+        AuthenticatorName::new(who.authenticator),
+        Claims::from_json(claims),
+        identity,
+        absent,
+        AuthMethod::Token,
+    )
+}

@@ -1,0 +1,198 @@
+//! All the places where the authenticators of a configuration look, and the look itself.
+
+use super::{
+    AuthenticatorId, CookieName, Credential, CredentialError, CredentialLocation, QueryName, RawToken, Scheme,
+};
+use super::{authorization, cookie, query};
+use crate::http::header::{HeaderName, folds_to_same_name};
+use crate::http::request::{HeaderLookup, Request};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// AuthenticatorSet looks in one place.
+type AuthenticatorSet = Vec<AuthenticatorId>;
+
+/// All the places where a credential can stand, and who looks there.
+#[derive(Debug, Default)]
+pub struct CredentialExtractor {
+    headers: BTreeMap<HeaderName, HeaderFormat>,
+    cookies: Vec<(CookieName, AuthenticatorSet)>,
+    queries: Vec<(QueryName, AuthenticatorSet)>,
+}
+
+/// The form that a header's credential has.
+#[derive(Debug)]
+enum HeaderFormat {
+    /// After one of these schemes.
+    Scheme(Vec<(Scheme, AuthenticatorSet)>),
+    /// By itself.
+    Raw(AuthenticatorSet),
+}
+
+/// A header can hold a credential after a scheme or by itself, and not now one and now the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConflictingFormat;
+
+impl CredentialExtractor {
+    /// Lets an authenticator look for `schemes` in `header`.
+    ///
+    /// # Errors
+    /// [`ConflictingFormat`] when another looks there for a credential without a scheme.
+    pub fn add_schemes(
+        &mut self,
+        header: &HeaderName,
+        schemes: &[Scheme],
+        who: AuthenticatorId,
+    ) -> Result<(), ConflictingFormat> {
+        let form = self.headers.entry(header.clone()).or_insert_with(|| HeaderFormat::Scheme(Vec::new()));
+        let HeaderFormat::Scheme(accepted) = form else { return Err(ConflictingFormat) };
+        for scheme in schemes {
+            match accepted.iter_mut().find(|(known, _)| known == scheme) {
+                Some((_, all)) => all.push(who),
+                None => accepted.push((scheme.clone(), vec![who])),
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets an authenticator look for a credential without a scheme in `header`.
+    ///
+    /// # Errors
+    /// [`ConflictingFormat`] when another looks there for schemes.
+    pub fn add_raw(&mut self, header: &HeaderName, who: AuthenticatorId) -> Result<(), ConflictingFormat> {
+        match self.headers.entry(header.clone()).or_insert_with(|| HeaderFormat::Raw(Vec::new())) {
+            HeaderFormat::Raw(all) => all.push(who),
+            HeaderFormat::Scheme(_) => return Err(ConflictingFormat),
+        }
+        Ok(())
+    }
+
+    /// Lets an authenticator look into a cookie.
+    pub fn add_cookie(&mut self, name: &CookieName, who: AuthenticatorId) {
+        match self.cookies.iter_mut().find(|(known, _)| known == name) {
+            Some((_, all)) => all.push(who),
+            None => self.cookies.push((name.clone(), vec![who])),
+        }
+    }
+
+    /// Lets an authenticator look into a parameter of the query.
+    pub fn add_query(&mut self, name: &QueryName, who: AuthenticatorId) {
+        match self.queries.iter_mut().find(|(known, _)| known == name) {
+            Some((_, all)) => all.push(who),
+            None => self.queries.push((name.clone(), vec![who])),
+        }
+    }
+
+    /// Whether any authenticator looks into this header, or into one that a server can't tell from it.
+    #[must_use]
+    pub fn looks_in(&self, header: &HeaderName) -> bool {
+        self.headers.keys().any(|place| folds_to_same_name(place.as_str().as_bytes(), header.as_str().as_bytes()))
+    }
+
+    /// Every header into which an authenticator looks.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.headers.keys()
+    }
+
+    /// The first place into which an authenticator looks; `None` for one that looks nowhere.
+    #[must_use]
+    pub fn of(&self, who: AuthenticatorId) -> Option<CredentialLocation<'_>> {
+        self.all().find(|(_, all)| all.contains(&who)).map(|(place, _)| place)
+    }
+
+    /// Every place with those who look there, the authenticators in the order of the configuration.
+    pub fn all(&self) -> impl Iterator<Item = (CredentialLocation<'_>, &[AuthenticatorId])> {
+        let in_headers = self.headers.iter().flat_map(|(header, form)| {
+            let (schemes, bare) = match form {
+                HeaderFormat::Scheme(schemes) => (schemes.as_slice(), None),
+                HeaderFormat::Raw(who) => (&[][..], Some(who)),
+            };
+            let schemes =
+                schemes.iter().map(move |(scheme, who)| (CredentialLocation::Scheme(header, scheme), who.as_slice()));
+            schemes.chain(bare.map(|who| (CredentialLocation::Header(header), who.as_slice())))
+        });
+        let cookies = self.cookies.iter().map(|(name, who)| (CredentialLocation::Cookie(name), who.as_slice()));
+        let queries = self.queries.iter().map(|(name, who)| (CredentialLocation::Query(name), who.as_slice()));
+        in_headers.chain(cookies).chain(queries)
+    }
+
+    /// The one credential of a request, or none.
+    ///
+    /// # Errors
+    /// Two credentials are a refusal and not a choice; so is anything in a credential's place that is not one.
+    pub fn find<'a, 's>(&'s self, request: &Request<'a>) -> Result<Option<Credential<'a, 's>>, CredentialError> {
+        let mut sole = AtMostOne(None);
+        for (header, form) in &self.headers {
+            let value = match request.headers.sole(header.as_str()) {
+                HeaderLookup::Absent => continue,
+                HeaderLookup::Repeated => return Err(CredentialError::Ambiguous),
+                HeaderLookup::One(value) => value,
+            };
+            match form {
+                HeaderFormat::Scheme(schemes) => {
+                    let (scheme, token) = authorization::split(value)?;
+                    let (scheme, who) = schemes
+                        .iter()
+                        .find(|(accepted, _)| accepted.matches(scheme))
+                        .ok_or(CredentialError::SchemeUnknown)?;
+                    sole.put(token, CredentialLocation::Scheme(header, scheme), who)?;
+                }
+                HeaderFormat::Raw(who) => {
+                    sole.put(authorization::bare(value)?, CredentialLocation::Header(header), who)?
+                }
+            }
+        }
+        for (name, who) in &self.cookies {
+            if let Some(token) = cookie::find(&request.headers, name)? {
+                sole.put(token, CredentialLocation::Cookie(name), who)?;
+            }
+        }
+        for (name, who) in &self.queries {
+            if let Some(token) = request.query.map(|query| query::find(query, name)).transpose()?.flatten() {
+                sole.put(token, CredentialLocation::Query(name), who)?;
+            }
+        }
+        Ok(sole.0)
+    }
+}
+
+/// At most one credential.
+struct AtMostOne<'a, 's>(Option<Credential<'a, 's>>);
+
+impl<'a, 's> AtMostOne<'a, 's> {
+    fn put(
+        &mut self,
+        token: RawToken<'a>,
+        place: CredentialLocation<'s>,
+        authenticators: &'s [AuthenticatorId],
+    ) -> Result<(), CredentialError> {
+        match self.0.replace(Credential { token, place, authenticators }) {
+            None => Ok(()),
+            Some(_) => Err(CredentialError::Ambiguous),
+        }
+    }
+}
+
+/// For people: ``the header `authorization` (JWT, Bearer), the cookie `session` ``.
+impl fmt::Display for CredentialExtractor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers = self.headers.iter().map(|(header, form)| match form {
+            HeaderFormat::Scheme(schemes) => {
+                let schemes: Vec<&str> = schemes.iter().map(|(scheme, _)| scheme.as_str()).collect();
+                format!("the header `{}` ({})", header.as_str(), schemes.join(", "))
+            }
+            HeaderFormat::Raw(_) => CredentialLocation::Header(header).to_string(),
+        });
+        let cookies = self.cookies.iter().map(|(name, _)| CredentialLocation::Cookie(name).to_string());
+        let queries = self.queries.iter().map(|(name, _)| CredentialLocation::Query(name).to_string());
+        let all: Vec<String> = headers.chain(cookies).chain(queries).collect();
+        if all.is_empty() {
+            f.write_str("no place: no authenticator looks for one")
+        } else {
+            f.write_str(&all.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

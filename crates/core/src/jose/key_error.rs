@@ -1,0 +1,245 @@
+//! Everything that can be wrong with a key. Owns the texts: each says what was found and what is
+//! needed, and none shows key content. Detects nothing itself.
+
+use std::fmt;
+
+use spki::ObjectIdentifier;
+
+use crate::jose::algorithm::{Algorithm, KeyType};
+use crate::jose::key::{MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET_BYTES};
+
+/// Why a text is not a key that tokens are verified with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Nothing, or white space.
+    #[error("the text is empty, and a public key in PEM is needed")]
+    Empty,
+    /// No `-----BEGIN`.
+    #[error("the text has no PEM block, and one that starts with `-----BEGIN PUBLIC KEY-----` is needed")]
+    NoBlock,
+    /// A bundle: which of the keys would count?
+    #[error("the text has {found} PEM blocks, and one is needed")]
+    SeveralBlocks {
+        /// How many there are.
+        found: usize,
+    },
+    /// The half that must not be here.
+    #[error("the PEM block is a private key, and its public half is needed (`openssl pkey -pubout` writes it)")]
+    PrivateKey,
+    /// No end line, or one that names something else.
+    #[error("the PEM block has no `-----END` line that matches its `-----BEGIN` line")]
+    Unfinished,
+    /// The lines between are not base64.
+    #[error("the PEM block's content is not base64")]
+    NotBase64,
+    /// PEM, but of something else.
+    #[error("the PEM block is {found}, and `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE` is needed")]
+    OtherLabel {
+        /// What its begin line says.
+        found: Label,
+    },
+    /// The base64 decodes, but not to what the label promises.
+    #[error("the PEM block's content is not the DER structure that its label names")]
+    NotDer,
+    /// A key of a type that nothing here is checked with.
+    #[error("the key is of type {found}, and one of RSA, EC (P-256 or P-384) or Ed25519 is needed")]
+    OtherType {
+        /// The type found.
+        found: KeyKind,
+    },
+    /// A key that serves none of the algorithms that are wanted.
+    #[error("the key is of type {}, and none of the allowed algorithms takes such a key; it serves {}", family.name(), Served(*family))]
+    NotServing {
+        /// The family found.
+        family: KeyType,
+    },
+    /// RFC 7518 §3.3 asks for 2048 bits; shorter keys can be factored.
+    #[error("the RSA key has {bits} bits, and at least {MIN_RSA_BITS} are needed")]
+    TooShort {
+        /// Size of the modulus.
+        bits: usize,
+    },
+    /// One check would cost too much, and the cryptographic library refuses it.
+    #[error("the RSA key has {bits} bits, and at most {MAX_RSA_BITS} are supported")]
+    TooLong {
+        /// Size of the modulus.
+        bits: usize,
+    },
+    /// With exponent 1 a signature is the message itself (RFC 8017 §3.1).
+    #[error("the RSA key's public exponent is even or less than 3, and 65537 is usual")]
+    ExponentUnsafe,
+    /// Larger than any key generator makes, and refused by the cryptographic library.
+    #[error("the RSA key's public exponent has {bits} bits, and at most {MAX_EXPONENT_BITS} are supported")]
+    ExponentTooLong {
+        /// Size of the exponent.
+        bits: usize,
+    },
+    /// An EC key on a curve that nothing here is checked with.
+    #[error("the EC key is on the curve {found}, and P-256 or P-384 is needed")]
+    OtherCurve {
+        /// The curve found.
+        found: CurveName,
+    },
+    /// An EC key that brings its own curve along, or none (RFC 5480 §2.1.1).
+    #[error("the EC key does not name its curve, and P-256 or P-384 is needed")]
+    CurveNotNamed,
+    /// A point that is compressed, or of another length than its curve's.
+    #[error("the EC key's point is not of its curve's length in the uncompressed form, which starts with the byte 04")]
+    PointForm,
+    /// A point that is none of the curve: no private key belongs to it, and a check with it proves nothing.
+    #[error("the EC key's point is not on the curve {}", curve.name())]
+    NotOnCurve {
+        /// The curve that the key names.
+        curve: KeyType,
+    },
+    /// An Ed25519 key of another length (RFC 8032 §5.1.5).
+    #[error("the Ed25519 key has {bytes} bytes, and 32 are needed")]
+    Ed25519Length {
+        /// How many there are.
+        bytes: usize,
+    },
+    /// One of the few Ed25519 points with which anybody can sign.
+    #[error("the Ed25519 key is a point of small order, with which signatures can be made up")]
+    SmallOrder,
+    /// A secret that could be guessed (RFC 7518 §3.2).
+    #[error("the secret has {bytes} bytes, and at least {MIN_SECRET_BYTES} are needed, drawn at random")]
+    SecretTooShort {
+        /// How many there are.
+        bytes: usize,
+    },
+    /// A key that others may read, where a secret is needed (RFC 8725 §2.1).
+    #[error(
+        "the secret is a PEM block, which is a key of another kind; a secret is random and known to signer and verifier only"
+    )]
+    SecretIsPem,
+    /// Well-formed, but not a key after all, for example because the modulus is even.
+    #[error("the cryptographic library refuses the key")]
+    Refused,
+}
+
+/// The label of a PEM block, if it looks like one: what stands there was typed by somebody and may be anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label(Option<String>);
+
+impl Label {
+    /// Labels are short and in upper case; base64 of any length has lower case, so no content passes for a label.
+    pub(super) fn new(text: &str) -> Self {
+        let plausible =
+            text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_uppercase() || b" 0123456789".contains(&byte));
+        Self(plausible.then(|| text.to_owned()))
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(text) => write!(f, "`{text}`"),
+            None => f.write_str("of an unknown kind"),
+        }
+    }
+}
+
+/// The type of a public key, by its object identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyKind(pub(super) ObjectIdentifier);
+
+/// A curve, by its object identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurveName(pub(super) ObjectIdentifier);
+
+/// The curves that other systems use (RFC 5480 §2.1.1.1, SEC 2, RFC 5639).
+const CURVES: [(&str, &str); 5] = [
+    ("1.3.132.0.35", "P-521"),
+    ("1.3.132.0.33", "P-224"),
+    ("1.2.840.10045.3.1.1", "P-192"),
+    ("1.3.132.0.10", "secp256k1"),
+    ("1.3.36.3.3.2.8.1.1.7", "brainpoolP256r1"),
+];
+
+/// The key types that people paste by mistake (RFC 3279 §2.3, RFC 4055 §1.2, RFC 8410 §3).
+const KNOWN: [(&str, &str); 6] = [
+    ("1.3.101.113", "Ed448"),
+    ("1.3.101.110", "X25519"),
+    ("1.3.101.111", "X448"),
+    ("1.2.840.113549.1.1.10", "RSASSA-PSS"),
+    ("1.2.840.10040.4.1", "DSA"),
+    ("1.2.840.113549.1.3.1", "DH"),
+];
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(f, self.0, &KNOWN)
+    }
+}
+
+impl fmt::Display for CurveName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(f, self.0, &CURVES)
+    }
+}
+
+fn write_name(f: &mut fmt::Formatter<'_>, oid: ObjectIdentifier, names: &[(&str, &str)]) -> fmt::Result {
+    let oid = oid.to_string();
+    f.write_str(names.iter().find(|(known, _)| *known == oid).map_or(oid.as_str(), |(_, name)| name))
+}
+
+/// The algorithms that a family serves, for people.
+struct Served(KeyType);
+
+impl fmt::Display for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.0.algorithms().map(Algorithm::name).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use spki::ObjectIdentifier;
+
+    use super::{CurveName, KeyError, KeyKind, Label};
+    use crate::jose::algorithm::KeyType;
+    use crate::jose::testing::assert_good_messages;
+
+    #[test]
+    fn messages_are_unique_lowercase_sentences() {
+        assert_good_messages(&[
+            KeyError::Empty,
+            KeyError::NoBlock,
+            KeyError::SeveralBlocks { found: 2 },
+            KeyError::PrivateKey,
+            KeyError::Unfinished,
+            KeyError::NotBase64,
+            KeyError::OtherLabel { found: Label::new("EC PARAMETERS") },
+            KeyError::OtherLabel { found: Label::new("MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A") },
+            KeyError::NotDer,
+            KeyError::OtherType { found: KeyKind(ObjectIdentifier::new_unwrap("1.3.101.113")) },
+            KeyError::NotServing { family: KeyType::P256 },
+            KeyError::OtherCurve { found: CurveName(ObjectIdentifier::new_unwrap("1.3.132.0.35")) },
+            KeyError::CurveNotNamed,
+            KeyError::PointForm,
+            KeyError::NotOnCurve { curve: KeyType::P384 },
+            KeyError::Ed25519Length { bytes: 31 },
+            KeyError::SmallOrder,
+            KeyError::SecretTooShort { bytes: 31 },
+            KeyError::SecretIsPem,
+            KeyError::TooShort { bits: 512 },
+            KeyError::TooLong { bits: 16384 },
+            KeyError::ExponentUnsafe,
+            KeyError::ExponentTooLong { bits: 34 },
+            KeyError::Refused,
+        ]);
+    }
+
+    #[test]
+    fn what_was_found_is_named_unless_it_could_be_content() {
+        let label = |text: &str| Label::new(text).to_string();
+        assert_eq!(label("CERTIFICATE REQUEST"), "`CERTIFICATE REQUEST`");
+        assert_eq!(label("MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A"), "of an unknown kind");
+        assert_eq!(label(&"A".repeat(33)), "of an unknown kind");
+
+        let kind = |oid| KeyKind(ObjectIdentifier::new_unwrap(oid)).to_string();
+        assert_eq!(kind("1.2.840.113549.1.1.10"), "RSASSA-PSS");
+        assert_eq!(kind("1.2.3.4"), "1.2.3.4");
+    }
+}

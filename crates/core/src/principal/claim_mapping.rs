@@ -1,0 +1,310 @@
+//! The claims that make up an [`Identity`], read by their types: rules, revocations and headers must all see the same caller, so that
+//! a claim of another type is a fault, and never a caller without it. Knows no token.
+
+use super::{ClaimPath, Identity, NullStrings, PermissionScope, RolePermissions};
+use crate::jose::Claims;
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+
+/// The claims that make up an [`Identity`].
+#[derive(Debug)]
+pub struct ClaimMapping {
+    /// The claim that is the subject: a text.
+    pub subject: Option<ClaimPath>,
+    /// The claim that is the organization: a text.
+    pub organization: Option<ClaimPath>,
+    /// The claim that holds the roles: an array of texts, or one text.
+    pub roles: Option<ClaimPath>,
+    /// The claims that hold permissions: arrays of texts, or texts of words between spaces; all of them count.
+    pub permissions: Vec<ClaimPath>,
+    /// The claims that hold the token's scopes, in the same forms.
+    pub scopes: Vec<ClaimPath>,
+    /// The permissions that roles grant.
+    pub grants: RolePermissions,
+    /// Texts that mean "no value".
+    pub absent: Arc<NullStrings>,
+}
+
+/// A claim that makes up an identity, and that is there with a value of another type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the claim `{claim}` {problem}")]
+pub struct IdentityClaimError {
+    /// The claim.
+    pub claim: Box<str>,
+    /// The fault of its value, without the value.
+    pub problem: IdentityClaimProblem,
+}
+
+/// The fault of a claim's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityClaimProblem {
+    /// Neither subject nor organization can be anything but a text.
+    #[error("is {0} and has to be a text")]
+    NotText(JsonType),
+    /// Roles, permissions and scopes are a text or a list.
+    #[error("is {0} and has to be a text or a list of texts")]
+    NotTexts(JsonType),
+    /// An item of the list.
+    #[error("has an item that is {0} and has to be a text")]
+    Item(JsonType),
+    /// Members are inside an object.
+    #[error("is {0} and has to be an object, inside which a claim that decides is looked for")]
+    NotObject(JsonType),
+    /// A role, a permission or a scope without a name.
+    #[error("has an item that is empty")]
+    EmptyItem,
+}
+
+/// A type of JSON (RFC 8259 §3), for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JsonType(&'static str);
+
+impl JsonType {
+    /// The type of a value.
+    #[must_use]
+    pub const fn of(value: &Value) -> Self {
+        Self(match value {
+            Value::Null => "`null`",
+            Value::Bool(_) => "`true` or `false`",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        })
+    }
+}
+
+impl fmt::Display for JsonType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl ClaimMapping {
+    /// Reads the identity that these claims say, with what its roles grant.
+    ///
+    /// # Errors
+    /// [`IdentityClaimError`] for the first claim that has another type than it must.
+    pub fn read(&self, claims: &Claims) -> Result<Identity, IdentityClaimError> {
+        let mut identity = self.extract(claims)?;
+        self.grants.apply(&mut identity);
+        Ok(identity)
+    }
+
+    /// Reads the identity that these claims say, without what its roles grant.
+    ///
+    /// # Errors
+    /// The same as for [`ClaimMapping::read`].
+    pub fn extract(&self, claims: &Claims) -> Result<Identity, IdentityClaimError> {
+        let value = |path: &ClaimPath| match path.obstacle(claims) {
+            Some((way, other)) if self.absent.present(Some(other)).is_some() => {
+                Err(fault(&way, IdentityClaimProblem::NotObject(JsonType::of(other))))
+            }
+            Some(_) => Ok(None),
+            None => Ok(self.absent.present(path.find(claims))),
+        };
+        let text = |path: &Option<ClaimPath>| {
+            let Some(path) = path else { return Ok(None) };
+            match value(path)? {
+                None => Ok(None),
+                Some(Value::String(text)) => Ok(Some(Box::from(text.as_str()))),
+                Some(other) => Err(fault(path, IdentityClaimProblem::NotText(JsonType::of(other)))),
+            }
+        };
+        let (subject, organization) = (text(&self.subject)?, text(&self.organization)?);
+        let mut roles = Vec::new();
+        if let Some(path) = &self.roles
+            && let Some(found) = value(path)?
+        {
+            // One text is one role, blanks and all.
+            let one = |text: &str, roles: &mut Vec<Box<str>>| {
+                if text.is_empty() {
+                    return Err(IdentityClaimProblem::EmptyItem);
+                }
+                roles.push(text.into());
+                Ok(())
+            };
+            add(found, &mut roles, one).map_err(|problem| fault(path, problem))?;
+        }
+        let words = |paths: &[ClaimPath]| {
+            let mut words: Vec<Box<str>> = Vec::new();
+            for path in paths {
+                let Some(found) = value(path)? else { continue };
+                let split = |text: &str, words: &mut Vec<Box<str>>| {
+                    words.extend(text.split_ascii_whitespace().map(Box::from));
+                    Ok(())
+                };
+                add(found, &mut words, split).map_err(|problem| fault(path, problem))?;
+            }
+            Ok(words)
+        };
+        let (permissions, scopes) = (words(&self.permissions)?, words(&self.scopes)?);
+        Ok(Identity { subject, organization, roles, permissions, scopes, reach: PermissionScope::Listed })
+    }
+}
+
+fn fault(path: &ClaimPath, problem: IdentityClaimProblem) -> IdentityClaimError {
+    IdentityClaimError { claim: path.to_string().into(), problem }
+}
+
+/// Adds the items of a text, as `of_text` takes it apart, or of a list of texts.
+fn add(
+    found: &Value,
+    into: &mut Vec<Box<str>>,
+    of_text: impl Fn(&str, &mut Vec<Box<str>>) -> Result<(), IdentityClaimProblem>,
+) -> Result<(), IdentityClaimProblem> {
+    match found {
+        Value::String(text) => of_text(text, into),
+        Value::Array(list) => {
+            into.reserve(list.len());
+            for item in list {
+                match item {
+                    Value::String(text) if text.is_empty() => return Err(IdentityClaimProblem::EmptyItem),
+                    Value::String(text) => into.push(text.as_str().into()),
+                    other => return Err(IdentityClaimProblem::Item(JsonType::of(other))),
+                }
+            }
+            Ok(())
+        }
+        other => Err(IdentityClaimProblem::NotTexts(JsonType::of(other))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ClaimMapping;
+    use crate::jose::Claims;
+    use crate::principal::{ClaimPath, Identity, NullStrings, PermissionScope, RolePermissions};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    fn claimed(claims: Value) -> Result<Identity, String> {
+        let path = |text| ClaimPath::parse(text).unwrap();
+        let mapping = ClaimMapping {
+            subject: Some(path("sub")),
+            organization: Some(path("org.id")),
+            roles: Some(path("roles")),
+            permissions: vec![path("permissions"), path("scope")],
+            scopes: vec![path("scope"), path("scp")],
+            grants: RolePermissions::new([("reader", vec!["read", "list"]), ("root", vec!["*"])]),
+            absent: Arc::new(NullStrings::new(["None", ""])),
+        };
+        mapping.read(&Claims::from_json(claims)).map_err(|fault| fault.to_string())
+    }
+
+    fn read(claims: Value) -> Identity {
+        claimed(claims).unwrap()
+    }
+
+    #[test]
+    fn roles_grant_permissions() {
+        let may = |claims: Value, permission: &str| read(claims).has_permission(permission);
+        assert!(may(json!({"roles": ["reader"]}), "list"));
+        assert!(!may(json!({"roles": ["reader"]}), "write"));
+        assert!(!may(json!({"roles": ["Reader"]}), "list"));
+        assert!(may(json!({"roles": ["reader", "root"]}), "whatever"));
+        assert_eq!(read(json!({"roles": "root"})).reach, PermissionScope::All);
+        assert!(!may(json!({"permissions": ["*"], "scope": "*"}), "write"), "only a role can grant everything");
+        assert_eq!(read(json!({"roles": ["reader"], "scope": "read"})).permissions.len(), 2);
+    }
+
+    #[test]
+    fn an_identity_is_what_claims_of_the_right_type_say() {
+        let texts = |list: &[&str]| list.iter().map(|text| Box::from(*text)).collect::<Vec<_>>();
+        let found = read(json!({
+            "sub": "u", "org": {"id": "o"}, "roles": ["a", "b"], "permissions": ["p:x"], "scope": "read  write"
+        }));
+        assert_eq!((found.subject.as_deref(), found.organization.as_deref()), (Some("u"), Some("o")));
+        assert_eq!((found.roles, found.permissions), (texts(&["a", "b"]), texts(&["p:x", "read", "write"])));
+
+        assert_eq!(found.scopes, texts(&["read", "write"]));
+        assert_eq!(read(json!({"scope": ["a b"], "scp": "c"})).scopes, texts(&["a b", "c"]));
+        assert_eq!(read(json!({"roles": "admin of all"})).roles, texts(&["admin of all"]));
+        for nothing in [
+            json!({}),
+            json!({"sub": null, "org": null, "roles": null, "permissions": null, "scope": null, "scp": null}),
+            json!({"sub": "None", "org": {"id": ""}, "roles": "", "permissions": "None", "scope": " "}),
+            json!({"roles": [], "permissions": [], "scope": []}),
+        ] {
+            assert_eq!(read(nothing.clone()), Identity::default(), "{nothing}");
+        }
+    }
+
+    /// A deciding claim of another type is a fault that names the claim and both types, and never its value.
+    #[test]
+    fn a_deciding_claim_of_another_type_is_a_fault() {
+        let others =
+            [(json!(4711), "a number"), (json!(true), "`true` or `false`"), (json!({"id": "4711"}), "an object")];
+        let list = (json!(["4711"]), "a list");
+        for (path, claim) in [("sub", "sub"), ("org.id", "org")] {
+            for (value, kind) in others.iter().chain([&list]) {
+                let claims = if claim == "org" { json!({"org": {"id": value}}) } else { json!({ claim: value }) };
+                let text = claimed(claims).unwrap_err();
+                assert_eq!(text, format!("the claim `{path}` is {kind} and has to be a text"));
+            }
+        }
+        for claim in ["roles", "permissions", "scope", "scp"] {
+            for (value, kind) in &others {
+                let text = claimed(json!({ claim: value })).unwrap_err();
+                assert_eq!(text, format!("the claim `{claim}` is {kind} and has to be a text or a list of texts"));
+                let text = claimed(json!({ claim: ["a", value] })).unwrap_err();
+                assert_eq!(text, format!("the claim `{claim}` has an item that is {kind} and has to be a text"));
+            }
+            assert!(claimed(json!({ claim: [null] })).unwrap_err().ends_with("is `null` and has to be a text"));
+            assert!(claimed(json!({ claim: [["a"]] })).unwrap_err().ends_with("is a list and has to be a text"));
+            let text = claimed(json!({ claim: ["a", ""] })).unwrap_err();
+            assert_eq!(text, format!("the claim `{claim}` has an item that is empty"));
+        }
+    }
+
+    /// Rules, revocations and modules would see no organization, where a service finds one in the list.
+    #[test]
+    fn a_deciding_claim_inside_something_else_than_an_object_is_a_fault() {
+        let path = |text| ClaimPath::parse(text).unwrap();
+        let mapping = ClaimMapping {
+            subject: Some(path("user.id")),
+            organization: Some(path("org.of.id")),
+            roles: Some(path("access.roles")),
+            permissions: vec![path("scope"), path("may.do")],
+            scopes: vec![path("granted.scopes")],
+            grants: RolePermissions::default(),
+            absent: Arc::new(NullStrings::new(["None"])),
+        };
+        let claimed = |claims: Value| mapping.read(&Claims::from_json(claims)).map_err(|fault| fault.to_string());
+        for (value, kind) in [
+            (json!([{"id": "closed"}]), "a list"),
+            (json!("closed"), "a text"),
+            (json!(4711), "a number"),
+            (json!(false), "`true` or `false`"),
+        ] {
+            for claim in ["user", "org", "access", "may", "granted"] {
+                let text = claimed(json!({ claim: value })).unwrap_err();
+                assert!(text.starts_with(&format!("the claim `{claim}` is {kind} and has to be an object")), "{text}");
+            }
+            let text = claimed(json!({"org": {"of": value}})).unwrap_err();
+            assert!(text.starts_with(&format!("the claim `org.of` is {kind} and has to be an object")), "{text}");
+        }
+        for none in
+            [json!({}), json!({"org": null, "access": "None"}), json!({"org": {}}), json!({"org": {"of": null}})]
+        {
+            assert_eq!(claimed(none.clone()), Ok(Identity::default()), "{none}");
+        }
+    }
+
+    /// Without a text for "no value", an empty one is a role without a name.
+    #[test]
+    fn an_empty_role_is_a_fault_unless_it_means_no_value() {
+        let mapping = ClaimMapping {
+            subject: None,
+            organization: None,
+            roles: Some(ClaimPath::parse("roles").unwrap()),
+            permissions: vec![ClaimPath::parse("scope").unwrap()],
+            scopes: Vec::new(),
+            grants: RolePermissions::default(),
+            absent: Arc::default(),
+        };
+        assert!(mapping.read(&Claims::from_json(json!({"roles": ""}))).is_err());
+        assert_eq!(mapping.read(&Claims::from_json(json!({"scope": ""}))), Ok(Identity::default()));
+    }
+}

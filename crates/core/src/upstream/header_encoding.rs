@@ -1,0 +1,233 @@
+//! How a value is written into a header, so that the module reads back what was there and nothing else: visible ASCII with inner
+//! spaces, and one text for one value. Knows no header and no claim by name.
+//!
+//! | value | written as |
+//! |---|---|
+//! | text | as it is; with [`HeaderEncoding::Percent`] percent-encoded; with [`HeaderEncoding::List`] as a list of one |
+//! | number | decimal digits without an exponent, the shortest that mean this number: `7`, `-0.5`; `1.0` is `1`; not beyond 64 bits |
+//! | boolean | `true`, `false` |
+//! | list | its items, percent-encoded, with commas between; no value when it is empty |
+//! | object | not, but with [`HeaderEncoding::Json`] |
+//!
+//! What can't be written is a [`EncodeError`], and never a part of the value.
+
+use super::json::{json, number};
+use super::value::FieldValue;
+use crate::http::header::{HeaderText, HeaderTextError};
+use crate::jose::{holds_beyond_64_bits, is_beyond_64_bits};
+use serde_json::Value;
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderEncoding {
+    /// A text as it is.
+    Plain,
+    /// A text percent-encoded: every byte of its UTF-8 that is not visible ASCII, and `%` and `,`, as `%XX`.
+    Percent,
+    /// A list always: a text is its only item.
+    List,
+    /// Compact JSON, the members of objects in the order of their names, every character beyond ASCII as `\uXXXX`.
+    Json,
+}
+
+/// What keeps a value from being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// It is an object, and nobody asked for JSON.
+    #[error("is an object, which is written with `as: json` only")]
+    Object,
+    /// It is a text that may not be a header's value.
+    #[error(transparent)]
+    Text(#[from] HeaderTextError),
+    /// It is a text, or has an item, that holds CR, LF, NUL or the like: no encoding makes that harmless for whoever decodes it.
+    #[error("holds a control character")]
+    Control,
+    /// An item could not be seen among the others.
+    #[error("has an item that is empty")]
+    EmptyItem,
+    /// An item is `null`, a list or an object.
+    #[error("has an item that is no text, number or boolean")]
+    Item,
+    /// It is, or holds, a number that many numbers of a token are read as.
+    #[error("is or holds a number that 64 bits don't hold, which readers of the token may take for another one")]
+    Number,
+    /// An expression that was to make it came to nothing: what it reads is of another type than it expects, say.
+    #[error("can't be told for this request")]
+    Expression,
+    /// It is longer than [`MOST_BYTES`] when it is written.
+    #[error("is longer than {MOST_BYTES} bytes as it is written")]
+    TooLong,
+}
+
+/// The longest list or JSON text that is written: 4 KiB. A single text is shorter: [`HeaderText::MAX_BYTES`].
+pub const MOST_BYTES: usize = 4096;
+
+/// Writes a value; `None` for a list without items.
+pub(super) fn write(found: FieldValue<'_>, form: HeaderEncoding) -> Result<Option<HeaderText>, EncodeError> {
+    match (form, found) {
+        (HeaderEncoding::Json, found) => {
+            let text = match found {
+                FieldValue::Text(text) => json(&Value::from(text)),
+                FieldValue::Texts(texts) => json(&texts.iter().map(|text| Value::from(&**text)).collect()),
+                FieldValue::Json(value) if holds_beyond_64_bits(value) => return Err(EncodeError::Number),
+                FieldValue::Json(value) => json(value),
+            };
+            bounded(text.into_bytes()).map(Some)
+        }
+        (_, FieldValue::Texts(texts)) => list(texts.iter().map(|text| item(text))),
+        (form, FieldValue::Text(one)) => text(one, form).map(Some),
+        (form, FieldValue::Json(value)) => match value {
+            Value::String(one) => text(one, form).map(Some),
+            Value::Array(values) => list(values.iter().map(|value| match value {
+                Value::String(text) => item(text),
+                Value::Number(one) if is_beyond_64_bits(one) => Err(EncodeError::Number),
+                Value::Number(one) => Ok(number(one)),
+                Value::Bool(one) => Ok(one.to_string()),
+                Value::Null | Value::Array(_) | Value::Object(_) => Err(EncodeError::Item),
+            })),
+            Value::Number(one) if is_beyond_64_bits(one) => Err(EncodeError::Number),
+            Value::Number(one) => bounded(number(one).into_bytes()).map(Some),
+            Value::Bool(one) => bounded(one.to_string().into_bytes()).map(Some),
+            Value::Null => Ok(None),
+            Value::Object(_) => Err(EncodeError::Object),
+        },
+    }
+}
+
+fn text(text: &str, form: HeaderEncoding) -> Result<HeaderText, EncodeError> {
+    match form {
+        HeaderEncoding::Plain | HeaderEncoding::Json => Ok(HeaderText::parse(text)?),
+        HeaderEncoding::Percent => Ok(HeaderText::parse(&encoded(text)?)?),
+        HeaderEncoding::List => bounded(item(text)?.into_bytes()),
+    }
+}
+
+fn list(items: impl Iterator<Item = Result<String, EncodeError>>) -> Result<Option<HeaderText>, EncodeError> {
+    let mut all = String::new();
+    for item in items {
+        if !all.is_empty() {
+            all.push(',');
+        }
+        all.push_str(&item?);
+        if all.len() > MOST_BYTES {
+            return Err(EncodeError::TooLong);
+        }
+    }
+    if all.is_empty() { Ok(None) } else { bounded(all.into_bytes()).map(Some) }
+}
+
+fn item(text: &str) -> Result<String, EncodeError> {
+    if text.is_empty() { Err(EncodeError::EmptyItem) } else { encoded(text) }
+}
+
+/// A text of visible ASCII without `,`, from which its UTF-8 can be had back (RFC 3986 §2.1).
+fn encoded(text: &str) -> Result<String, EncodeError> {
+    if text.chars().any(char::is_control) {
+        return Err(EncodeError::Control);
+    }
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'%' | b',' => escape(byte, &mut encoded),
+            0x21..=0x7e => encoded.push(char::from(byte)),
+            _ => escape(byte, &mut encoded),
+        }
+    }
+    Ok(encoded)
+}
+
+fn escape(byte: u8, into: &mut String) {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase();
+    into.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
+}
+
+/// All of it is visible ASCII already, with spaces inside of JSON texts only.
+fn bounded(text: Vec<u8>) -> Result<HeaderText, EncodeError> {
+    if text.len() > MOST_BYTES { Err(EncodeError::TooLong) } else { Ok(HeaderText::from_checked(text)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EncodeError, FieldValue, HeaderEncoding, MOST_BYTES, write};
+    use crate::http::header::HeaderTextError;
+    use serde_json::{Value, json};
+
+    fn written(value: &Value, form: HeaderEncoding) -> Result<Option<String>, EncodeError> {
+        write(FieldValue::Json(value), form).map(|text| text.map(|text| text.as_str().to_owned()))
+    }
+
+    #[test]
+    fn one_value_has_one_text() {
+        let object = json!({"b": [1.0, "é\n\u{7f}😀"], "a": {"d": null, "c": true}});
+        for (value, form, expected) in [
+            (json!("a b"), HeaderEncoding::Plain, Some("a b")),
+            (json!("a,b%"), HeaderEncoding::Plain, Some("a,b%")),
+            (json!("José A,b%"), HeaderEncoding::Percent, Some("Jos%C3%A9%20A%2Cb%25")),
+            (json!(" a "), HeaderEncoding::Percent, Some("%20a%20")),
+            (json!("a,b"), HeaderEncoding::List, Some("a%2Cb")),
+            (json!(7), HeaderEncoding::Plain, Some("7")),
+            (json!(7), HeaderEncoding::List, Some("7")),
+            (json!(-7), HeaderEncoding::Plain, Some("-7")),
+            (json!(1.0), HeaderEncoding::Plain, Some("1")),
+            (json!(-0.0), HeaderEncoding::Plain, Some("0")),
+            (json!(-0.5), HeaderEncoding::Plain, Some("-0.5")),
+            (json!(1e19), HeaderEncoding::Plain, Some("10000000000000000000")),
+            (json!(9_007_199_254_740_993_u64), HeaderEncoding::Plain, Some("9007199254740993")),
+            (json!(-9_223_372_036_854_775_808_i64), HeaderEncoding::Plain, Some("-9223372036854775808")),
+            (json!(1e-7), HeaderEncoding::Plain, Some("0.0000001")),
+            (json!(18_446_744_073_709_551_615_u64), HeaderEncoding::Plain, Some("18446744073709551615")),
+            (json!(true), HeaderEncoding::Percent, Some("true")),
+            (json!(["a", "b,c", "d%2C", " ", "ü"]), HeaderEncoding::Plain, Some("a,b%2Cc,d%252C,%20,%C3%BC")),
+            (json!(["a", 1, false]), HeaderEncoding::List, Some("a,1,false")),
+            (json!([]), HeaderEncoding::Plain, None),
+            (json!(null), HeaderEncoding::Plain, None),
+            (object, HeaderEncoding::Json, Some(r#"{"a":{"c":true,"d":null},"b":[1,"\u00e9\n\u007f\ud83d\ude00"]}"#)),
+            (json!("a\"b"), HeaderEncoding::Json, Some(r#""a\"b""#)),
+            (json!([]), HeaderEncoding::Json, Some("[]")),
+        ] {
+            assert_eq!(written(&value, form), Ok(expected.map(str::to_owned)), "{value} {form:?}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_written_is_not_written_in_part() {
+        let long = "a".repeat(MOST_BYTES);
+        for (value, form, problem) in [
+            (json!({}), HeaderEncoding::Plain, EncodeError::Object),
+            (json!({}), HeaderEncoding::List, EncodeError::Object),
+            (json!("é"), HeaderEncoding::Plain, HeaderTextError::Character.into()),
+            (json!("a\r\nb"), HeaderEncoding::Plain, HeaderTextError::Character.into()),
+            (json!("a\r\nb"), HeaderEncoding::Percent, EncodeError::Control),
+            (json!("a\u{85}"), HeaderEncoding::Percent, EncodeError::Control),
+            (json!(["a", "\0"]), HeaderEncoding::Plain, EncodeError::Control),
+            (json!(""), HeaderEncoding::Percent, HeaderTextError::Empty.into()),
+            (json!(""), HeaderEncoding::List, EncodeError::EmptyItem),
+            (json!(["", "a"]), HeaderEncoding::Plain, EncodeError::EmptyItem),
+            (json!(["a", null]), HeaderEncoding::Plain, EncodeError::Item),
+            (json!([["a"]]), HeaderEncoding::List, EncodeError::Item),
+            (json!([long, "a"]), HeaderEncoding::Plain, EncodeError::TooLong),
+            (json!([long]), HeaderEncoding::Json, EncodeError::TooLong),
+            (json!(1e21), HeaderEncoding::Plain, EncodeError::Number),
+            (json!(18_446_744_073_709_551_616.0), HeaderEncoding::List, EncodeError::Number),
+            (json!(-9_223_372_036_854_775_808.0), HeaderEncoding::Percent, EncodeError::Number),
+            (json!(["a", 1e30]), HeaderEncoding::Plain, EncodeError::Number),
+            (json!({"a": [{"b": 1e30}]}), HeaderEncoding::Json, EncodeError::Number),
+            (json!("é".repeat(200)), HeaderEncoding::Percent, HeaderTextError::TooLong.into()),
+        ] {
+            assert_eq!(written(&value, form), Err(problem), "{form:?}");
+        }
+        assert!(written(&json!([long]), HeaderEncoding::Plain).is_ok());
+    }
+
+    #[test]
+    fn what_a_principal_holds_is_a_list_also_when_it_is_one() {
+        let texts = |texts: &[&str], form| {
+            let texts: Vec<Box<str>> = texts.iter().map(|text| Box::from(*text)).collect();
+            write(FieldValue::Texts(&texts), form).map(|text| text.map(|text| text.as_str().to_owned()))
+        };
+        assert_eq!(texts(&["a,b"], HeaderEncoding::Plain), Ok(Some("a%2Cb".to_owned())));
+        assert_eq!(texts(&["a", "b c"], HeaderEncoding::Percent), Ok(Some("a,b%20c".to_owned())));
+        assert_eq!(texts(&["a", "é"], HeaderEncoding::Json), Ok(Some(r#"["a","\u00e9"]"#.to_owned())));
+        assert_eq!(texts(&["a", ""], HeaderEncoding::Plain), Err(EncodeError::EmptyItem));
+    }
+}

@@ -1,0 +1,132 @@
+//! Where what is told about a caller comes from: one vocabulary for identity headers, minted tokens and metadata. Finds values;
+//! does not write them.
+
+use super::header_encoding::EncodeError;
+use crate::authz::condition::{EvaluationError, Expression, Inputs};
+use crate::principal::{ClaimPath, Identity, Principal};
+use serde_json::Value;
+use std::fmt;
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValueSource {
+    /// A claim of the caller's.
+    Claim(ClaimPath),
+    /// What is known of the caller, whichever authenticator vouches for it.
+    Principal(PrincipalField),
+    /// Always this text, whoever asks.
+    Constant(Box<str>),
+}
+
+/// Where a value comes from that need not be known of the caller alone.
+#[derive(Debug)]
+pub enum HeaderValueSource {
+    /// The caller, or a constant.
+    Source(ValueSource),
+    /// What an expression comes to.
+    Computed(Box<Expression>),
+}
+
+/// What is known of a caller, whichever authenticator vouches for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrincipalField {
+    /// Who it is.
+    Subject,
+    /// The organization that it acts for.
+    Organization,
+    /// The first of its roles.
+    FirstRole,
+    /// Its roles.
+    Roles,
+    /// Its permissions, those that its roles grant among them.
+    Permissions,
+    /// The scopes of its token.
+    Scopes,
+    /// The name of the authenticator that vouches for it.
+    Authenticator,
+}
+
+/// A value that was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum FieldValue<'a> {
+    /// A text.
+    Text(&'a str),
+    /// Texts in their order; none is no value.
+    Texts(&'a [Box<str>]),
+    /// A claim or what was computed, of whatever type; never `null`.
+    Json(&'a Value),
+}
+
+impl ValueSource {
+    /// The value; `None` when there is none.
+    pub(super) fn find<'a>(&'a self, principal: Option<&'a Principal>) -> Option<FieldValue<'a>> {
+        match self {
+            Self::Constant(text) => Some(FieldValue::Text(text)),
+            Self::Claim(path) => principal?.claim(path).map(FieldValue::Json),
+            Self::Principal(fact) => fact.find(principal?),
+        }
+    }
+}
+
+/// What an expression comes to: nothing for `null`, and where it reads what is not there, as with a claim that is not there.
+///
+/// # Errors
+/// [`EncodeError::Expression`] when it comes to nothing for another reason.
+pub(super) fn computed(expression: &Expression, inputs: &Inputs<'_>) -> Result<Option<Value>, EncodeError> {
+    match expression.evaluate(inputs) {
+        Ok(Value::Null) | Err(EvaluationError::Missing(_) | EvaluationError::MissingMember) => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(_) => Err(EncodeError::Expression),
+    }
+}
+
+impl PrincipalField {
+    fn find(self, principal: &Principal) -> Option<FieldValue<'_>> {
+        let Identity { subject, organization, roles, permissions, scopes, reach: _ } = principal.identity();
+        let texts = |list| Some(FieldValue::Texts(list)).filter(|_| !list.is_empty());
+        match self {
+            Self::Subject => subject.as_deref().map(FieldValue::Text),
+            Self::Organization => organization.as_deref().map(FieldValue::Text),
+            Self::FirstRole => roles.first().map(|role| FieldValue::Text(role)),
+            Self::Roles => texts(roles),
+            Self::Permissions => texts(permissions),
+            Self::Scopes => texts(scopes),
+            Self::Authenticator => Some(FieldValue::Text(principal.authenticator().as_str())),
+        }
+    }
+
+    /// The word for it in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Organization => "organization",
+            Self::FirstRole => "role",
+            Self::Roles => "roles",
+            Self::Permissions => "permissions",
+            Self::Scopes => "scopes",
+            Self::Authenticator => "authenticator",
+        }
+    }
+}
+
+/// For people, in a sentence.
+impl fmt::Display for ValueSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claim(path) => write!(f, "the claim `{path}`"),
+            Self::Principal(fact) => write!(f, "the caller's {}", fact.name()),
+            Self::Constant(_) => f.write_str("the constant"),
+        }
+    }
+}
+
+/// For people, in a sentence.
+impl fmt::Display for HeaderValueSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(source) => source.fmt(f),
+            Self::Computed(_) => f.write_str("what its expression comes to"),
+        }
+    }
+}

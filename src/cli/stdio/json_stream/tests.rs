@@ -1,0 +1,259 @@
+//! Streams that are cut, run together and broken.
+
+use super::scanner::{Scanner, Step};
+use super::{Broken, JsonStream, MOST_BYTES, What};
+use proptest::prelude::*;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+
+/// Reads a stream in pieces of this many bytes: the values, and the lines of what is none.
+fn read(text: &[u8], piece: usize) -> Vec<Result<Value, Broken>> {
+    let mut values = JsonStream::default();
+    let mut found = Vec::new();
+    for piece in text.chunks(piece) {
+        values.push(piece);
+        while let Some(value) = values.next() {
+            found.push(value);
+        }
+    }
+    values.end();
+    while let Some(value) = values.next() {
+        found.push(value);
+    }
+    found
+}
+
+fn broken(line: usize, what: What) -> Result<Value, Broken> {
+    Err(Broken { line, what })
+}
+
+#[test]
+fn values_are_found_whatever_stands_between_them() {
+    let one = || Ok(json!({"a": 1}));
+    let two = || Ok(json!({"b": {"c": "}{"}}));
+    for (text, expected) in [
+        ("", vec![]),
+        (" \r\n\t ", vec![]),
+        (r#"{"a":1}{"b":{"c":"}{"}}"#, vec![one(), two()]),
+        ("{\n \"a\"\n:\n1}\n\n{\"b\":\n{\"c\":\"}{\"}} ", vec![one(), two()]),
+        ("{\"a\":1}\nrubbish\nand more\n{\"b\":{\"c\":\"}{\"}}", vec![one(), broken(2, What::NoObject), two()]),
+        ("[{\"a\":1}, 2]", vec![broken(1, What::NoObject), one(), broken(1, What::NoObject)]),
+        // Broken inside: told once, and the next one is read, on the same line or a later one.
+        ("{\"x\":} {\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        ("{\"x\": nul}\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        ("{\"x\": \"a\nb\"}\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        ("\n{'x': 1}\n{\"a\":1}", vec![broken(2, What::Syntax), one()]),
+        // Cut off, and another one follows.
+        ("{\"x\": 1\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        ("{\"x\":\n{\"a\":1}\n{\"b\":{\"c\":\"}{\"}}", vec![broken(1, What::Syntax), two()]),
+        ("{\"x\"\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        ("{\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        // The same again is told once a line.
+        (
+            "{{{x{{\n{ {{\"a\":1}{{",
+            vec![
+                broken(1, What::Syntax),
+                broken(2, What::Syntax),
+                one(),
+                broken(2, What::Syntax),
+                broken(2, What::CutOff),
+            ],
+        ),
+        ("{\"a\":1} {\"b\":", vec![one(), broken(1, What::CutOff)]),
+        ("{\"a\":1} \u{feff}{\"a\":1}", vec![one(), broken(1, What::NoObject), one()]),
+    ] {
+        for piece in [1, 2, 3, 7, 1_000] {
+            assert_eq!(read(text.as_bytes(), piece), expected, "{text:?} in pieces of {piece}");
+        }
+    }
+    // Not text, between braces that fit.
+    assert_eq!(read(b"{\"x\": \"\xff\"} {\"a\":1}", 5), [broken(1, What::NoMessage), Ok(json!({"a": 1}))]);
+}
+
+#[test]
+fn a_value_has_a_largest_size() {
+    let text = |length: usize| format!("{{\"x\":\"{}\"}}", "y".repeat(length - 8));
+    for piece in [4_096, 10 * MOST_BYTES] {
+        let fits = read(text(MOST_BYTES).as_bytes(), piece);
+        assert!(fits.len() == 1 && fits[0].is_ok());
+        let stream = format!("{}{{\n{{\"a\":1}}", text(MOST_BYTES + 1));
+        let found = read(stream.as_bytes(), piece);
+        assert_eq!(found.first(), Some(&broken(1, What::TooLarge)));
+        assert_eq!(found.last(), Some(&Ok(json!({"a": 1}))));
+    }
+    // One that never ends takes no more than its size.
+    let mut values = JsonStream::default();
+    values.push(b"{\"x\":\"");
+    for _ in 0..40 {
+        values.push("y".repeat(100_000).as_bytes());
+        while values.next::<Value>().is_some() {}
+        assert!(values.buffer.len() <= MOST_BYTES + 100_000);
+    }
+}
+
+/// The end of a value is where `serde_json` finds it.
+#[test]
+fn values_end_where_another_reader_says() {
+    let parts = [
+        "",
+        "0",
+        "-0",
+        "01",
+        "-",
+        "1.",
+        "1.5",
+        "1e",
+        "1e+",
+        "1E-7",
+        "-1.25e10",
+        "true",
+        "tru",
+        "truex",
+        "nul",
+        "null",
+        "[]",
+        "[1,]",
+        "[1, 2]",
+        "[",
+        "[}",
+        "{}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{,}",
+        "\"\"",
+        "\"\\u00e\"",
+        "\"\\u00E9\\\"\"",
+        "\"\\x\"",
+        "\"\u{7f}é\"",
+        "\"\t\"",
+        "1 2",
+        "[true false]",
+        "[[[[]],{}]]",
+        ",",
+        ":",
+        "'a'",
+        "+1",
+        ".5",
+        "\u{a0}1",
+        "[1\n,\t2 ]",
+    ];
+    let mut good = 0;
+    for part in parts {
+        for (before, after) in
+            [("{\"x\":", "}"), ("{\"x\" : [", "]}"), ("{\"a\":1, \"x\":", ",\"b\":[]}"), ("{", ":1}")]
+        {
+            let text = format!("{before}{part}{after}");
+            let found = read(text.as_bytes(), 1);
+            let wanted = serde_json::from_str::<Value>(&text);
+            assert_eq!(
+                found.first().is_some_and(Result::is_ok) && found.len() == 1,
+                wanted.is_ok(),
+                "{text}: {found:?}"
+            );
+            good += usize::from(wanted.is_ok());
+        }
+    }
+    assert!(good > 30, "{good}");
+}
+
+/// Runs that never come to a value, and values that come byte by byte, take no longer for each byte the more there are of them.
+#[test]
+fn no_stream_is_read_twice() {
+    for (run, expected) in [("{", 2), ("[{\"a\":", 2), ("{\n", 0), ("{\"a\":[", 1)] {
+        let text = run.repeat(MOST_BYTES / run.len());
+        let found = read(text.as_bytes(), 16);
+        assert!(expected == 0 || found.len() == expected, "{run}: {} are told", found.len());
+    }
+}
+
+/// What stands at the beginning of a text: an object and its length, the beginning of one, or none.
+fn scanned(text: &[u8]) -> (Step, usize) {
+    let mut scanner = Scanner::default();
+    let steps = text.iter().map(|byte| scanner.step(*byte));
+    (1..).zip(steps).find(|(_, step)| *step != Step::On).map_or((Step::On, 0), |(length, step)| match step {
+        Step::End => (step, length),
+        Step::On | Step::Wrong => (step, 0),
+    })
+}
+
+/// The same by another reader, which does not look at what texts and numbers mean either.
+fn parsed(text: &[u8]) -> (Step, usize) {
+    let read = |text: &[u8]| {
+        let mut stream = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+        match stream.next() {
+            Some(Ok(_)) => (Step::End, stream.byte_offset()),
+            Some(Err(error)) if error.is_eof() => (Step::On, 0),
+            Some(Err(_)) => (Step::Wrong, 0),
+            None => (Step::On, 0),
+        }
+    };
+    let with_digits = |digits: &[u8]| read(&[text, digits].concat());
+    // Of backslashes side by side, the last begins an escape if their number is odd.
+    let begins = |at: usize| text[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
+    let is_cut = (text.len().saturating_sub(4)..text.len()).any(|at| text[at] == b'u' && begins(at));
+    match read(text) {
+        // It takes a number that the end cuts off, such as `-` and `1e`, for a wrong one; what is wrong stays so with a digit more.
+        (Step::Wrong, _) => with_digits(b"0"),
+        // And it reads the four digits of an escape at once, so that one that the end cuts off may be wrong.
+        (Step::On, _) if is_cut => with_digits(b"000"),
+        found => found,
+    }
+}
+
+/// Any JSON, small.
+fn any_json() -> impl Strategy<Value = Value> {
+    let text = "([ -~]|\\PC|[\\x00-\\x1f]){0,6}";
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(text, inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    /// Objects that are cut, and in which bytes are others, end where another reader says, or are none to both.
+    #[test]
+    fn mutated_objects_end_where_another_reader_says(
+        value in any_json(),
+        pretty in any::<bool>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..3, prop_oneof![
+            prop::sample::select(b"{}[],:\"\\ \n\t-+.eE019tfnu/".to_vec()),
+            any::<u8>(),
+        ]), 0..3),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+        after in "[ -~]{0,3}",
+    ) {
+        let object = json!({ "a": value });
+        let mut text = if pretty { serde_json::to_vec_pretty(&object) } else { serde_json::to_vec(&object) }.unwrap();
+        for (at, kind, byte) in changes {
+            // What does not begin with a brace is never looked at.
+            let at = at.index(text.len()).max(1);
+            match kind {
+                0 => text[at] = byte,
+                1 => text.insert(at, byte),
+                _ => text.truncate(at.max(2)),
+            }
+        }
+        text.extend(after.bytes());
+        if let Some(cut) = cut {
+            text.truncate(cut.index(text.len()).max(1));
+        }
+        prop_assert_eq!(scanned(&text), parsed(&text), "{}", String::from_utf8_lossy(&text));
+    }
+
+    /// However the stream is cut, the same is found; good values after whatever rubbish are never lost when they begin a line after
+    /// something that is no JSON.
+    #[test]
+    fn cuts_change_nothing(text in "([ -~\\n]|\\{\"a\":1\\}\\n){0,60}", piece in 1_usize..20) {
+        prop_assert_eq!(read(text.as_bytes(), piece), read(text.as_bytes(), 1_000_000));
+    }
+}

@@ -1,0 +1,43 @@
+//! Keys that stand in the place of the configured ones while a policy is tested: made for the run, one for each family that is
+//! asked for, and gone with it.
+
+use modgud_core::jose::{Algorithm, KeyType, SecretString, SigningError, SigningKey};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Keys for one run; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct EphemeralKeys(Arc<Mutex<Vec<Made>>>);
+
+/// The private half of a family's key.
+type Made = (KeyType, Arc<SecretString>);
+
+impl EphemeralKeys {
+    /// The key that signs with this algorithm.
+    ///
+    /// # Errors
+    /// [`SigningError`] when the system gives no random numbers.
+    pub fn signing(&self, algorithm: Algorithm) -> Result<SigningKey, SigningError> {
+        let family = algorithm.family();
+        let text = self.text(family)?;
+        let key = match family {
+            KeyType::Hmac => SigningKey::from_secret(text.expose_secret()),
+            KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
+                SigningKey::from_pem(text.expose_secret())
+            }
+        };
+        key?.with_algorithm(algorithm)
+    }
+
+    /// The private half of a family's key, made when it is first asked for.
+    fn text(&self, family: KeyType) -> Result<Arc<SecretString>, SigningError> {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, text)) = made.iter().find(|(known, _)| *known == family) {
+            return Ok(Arc::clone(text));
+        }
+        // The last of a family has the longest hash, and a secret has to be as long as that.
+        let algorithm = family.algorithms().last().ok_or(SigningError::Library)?;
+        let text = Arc::new(SigningKey::generate(algorithm)?.private_text()?);
+        made.push((family, Arc::clone(&text)));
+        Ok(text)
+    }
+}

@@ -1,0 +1,51 @@
+//! Documents beside the configuration that it names, such as a table of API keys: read with the same care, each fault placed.
+
+use super::de::{self, FormError};
+use super::diagnostic::{Located, Problem, Problems};
+use super::path::Path;
+use super::placeholder;
+use crate::yaml::{Bounds, Location, Node, SyntaxError};
+use serde::de::DeserializeOwned;
+
+/// A document that was read. What it says has still to be checked.
+pub(super) struct IncludedDocument<T> {
+    pub(super) document: T,
+    root: Node,
+    faults: Vec<de::Found>,
+}
+
+impl<T: DeserializeOwned + Default> IncludedDocument<T> {
+    /// Reads a document, as far as its form allows.
+    ///
+    /// # Errors
+    /// When it is no YAML.
+    pub(super) fn read(origin: &str, text: &str) -> Result<Self, Box<Located>> {
+        let mut root = Node::read(origin, text, Bounds::CONFIGURATION)
+            .map_err(|SyntaxError { place, message }| syntax(place, message))?;
+        let mut unfilled = Vec::new();
+        placeholder::find(&root, &Path::default(), &root, &mut unfilled);
+        let (document, mut faults) = de::read::<T>(&mut root);
+        faults.extend(unfilled);
+        Ok(Self { document: document.unwrap_or_default(), root, faults })
+    }
+
+    /// Everything that is wrong with it: its form, and what was found when its meaning was checked.
+    pub(super) fn placed(self, problems: Problems) -> Vec<Located> {
+        let mut placed = problems.placed(&self.root, &self.faults);
+        placed.extend(self.faults.into_iter().map(without_content).map(Located::from));
+        placed.sort_by(|one, other| one.order().cmp(&other.order()));
+        placed
+    }
+}
+
+/// What stands in the place of something else is not repeated: in a table of digests it may be the key itself.
+fn without_content(mut fault: de::Found) -> de::Found {
+    if let FormError::Type { found, expected } = fault.what {
+        fault.what = FormError::Type { found: found.hidden(), expected };
+    }
+    fault
+}
+
+fn syntax(place: Location, message: String) -> Box<Located> {
+    Box::new(Located::at(place, Problem::Syntax(message)))
+}

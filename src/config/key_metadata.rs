@@ -1,0 +1,61 @@
+//! What can be told of a configured key beside the key itself: how old it is. Decides nothing, and holds no key.
+
+use super::diagnostic::Located;
+use super::lint::Warning;
+use super::path::Path;
+use super::raw::{Document, Key};
+use super::secret_source::SecretLoader;
+use crate::yaml::Node;
+use modgud_core::jose::{Fingerprint, Validity, VerificationKey};
+use modgud_core::time::Timestamp;
+
+/// What is known of the age of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyMetadata {
+    /// Which authenticator it belongs to, by its place in the list.
+    authenticator: usize,
+    fingerprint: Fingerprint,
+    /// The dates of the certificate that it stands in.
+    pub validity: Option<Validity>,
+    /// When the file that it stands in was last changed.
+    pub changed: Option<Timestamp>,
+}
+
+impl KeyMetadata {
+    /// Whether these are of this key of this authenticator.
+    pub(super) fn are_of(&self, authenticator: usize, fingerprint: Fingerprint) -> bool {
+        self.authenticator == authenticator && self.fingerprint == fingerprint
+    }
+
+    /// What is to be said of the key at this time.
+    pub(super) fn caution(&self, now: Timestamp) -> Option<Warning> {
+        let Validity { from, until } = self.validity?;
+        if now < from {
+            return Some(Warning::CertificateNotYetValid(from));
+        }
+        // `notAfter` is a whole second, all of which is included.
+        (now.as_secs() > until.as_secs()).then_some(Warning::CertificateExpired(until))
+    }
+}
+
+/// The facts of every key of a document that has been checked: what was read for that is not read again.
+pub(super) fn gather(document: &Document, root: &Node, reader: &SecretLoader) -> Vec<Located<KeyMetadata>> {
+    let mut facts = Vec::new();
+    if reader.replaces_keys() {
+        return facts;
+    }
+    for (authenticator, entry) in document.authenticators.iter().enumerate() {
+        let at = Path::root("authenticators").position(authenticator).key("jwt").key("keys");
+        let keys = entry.jwt.iter().flat_map(|jwt| &jwt.keys);
+        for (number, key) in keys.enumerate() {
+            let Key::Pem(pem) = key else { continue };
+            let Ok((text, _)) = reader.read_pem(pem) else { continue };
+            let Ok(key) = VerificationKey::from_pem(&text) else { continue };
+            let validity = Validity::of_pem(&text);
+            let changed = reader.changed(pem);
+            let of_this = KeyMetadata { authenticator, fingerprint: key.fingerprint(), validity, changed };
+            facts.push(Located::new(&at.position(number).key("pem"), root, of_this));
+        }
+    }
+    facts
+}

@@ -1,0 +1,237 @@
+//! What a configuration may say but probably should not. A caution never keeps a configuration from serving: that is what
+//! problems do (`validate`). Each can be heeded, or answered by writing what is meant in so many words: a caution that stays
+//! teaches people not to read any.
+//!
+//! What is not cautioned against, because it has no other purpose than to be chosen: `audiences: any`, no `max_lifetime`,
+//! `server.admin` beyond this machine (Prometheus and probes have to get there).
+
+mod authenticators;
+mod claims;
+mod denials;
+pub(super) mod jwks;
+mod rules;
+mod server;
+mod upstream;
+
+use super::Config;
+use super::diagnostic::Located;
+use super::path::Path;
+use super::quoted::Quoted;
+use super::raw::Document;
+use crate::jwks::CacheDistrust;
+use crate::net::tls::Warning as ServerCertificate;
+use crate::yaml::Node;
+use modgud_core::jose::SkippedKey;
+use modgud_core::time::Timestamp;
+
+/// Everything to be said of a configuration that would serve: `document` and `root` are its two forms, `profile` is what the
+/// user's file was laid over.
+pub(super) fn find(document: &Document, root: &Node, profile: &Document, config: &Config) -> Vec<Located<Warning>> {
+    let mut cautions = Warnings { root, found: Vec::new() };
+    rules::find(document, profile, &config.snapshot.rules, &mut cautions);
+    authenticators::find(document, profile, config.snapshot.authenticators.list(), &mut cautions);
+    upstream::find(&document.upstream, &profile.upstream, &mut cautions);
+    denials::find(document, &mut cautions);
+    server::find(&document.server, &config.server.grpc, &mut cautions);
+    claims::find(document, &mut cautions);
+    cautions.found
+}
+
+/// The cautions that were found, placed.
+struct Warnings<'a> {
+    root: &'a Node,
+    found: Vec<Located<Warning>>,
+}
+
+impl Warnings<'_> {
+    fn add(&mut self, path: &Path, caution: Warning) {
+        self.found.push(Located::new(path, self.root, caution));
+    }
+
+    /// Whether the configuration says something here.
+    fn is_said(&self, path: &Path) -> bool {
+        path.is_said(self.root)
+    }
+}
+
+/// One thing that a configuration says and probably should not.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Warning {
+    /// What a rule of the profile denied is not denied any more, and no rule is there that is about it.
+    #[error(
+        "the profile's rule {rule} denies {pattern}, and the rules here stand in the place of the profile's: such requests are \
+             now decided by {by}; repeat that rule, `{repeat}`, or write one for these paths that says what they ask for"
+    )]
+    NotDeniedAnyMore {
+        /// The rule of the profile.
+        rule: Quoted,
+        /// Its pattern.
+        pattern: Quoted,
+        /// What decides now.
+        by: String,
+        /// The rule to repeat.
+        repeat: String,
+    },
+    /// Checks in plaintext from other machines.
+    #[error(
+        "other machines can connect here, ask for decisions, and listen to tokens on the way, which go in plaintext; write \
+             `127.0.0.1` or a socket, such as `unix:/run/modgud/check.sock`, or add `server.tls`; `server.insecure_plaintext: true` says \
+             that something else keeps others away"
+    )]
+    Plaintext,
+    /// Leave to do without TLS, where TLS is configured.
+    #[error("has no effect beside `tls`, without which nobody can connect; leave it out")]
+    PlaintextBesideTls,
+    /// A claim's name that is a URL, read as names with dots between.
+    #[error(
+        "the name {found} is read as the claim {inside}; for a claim whose own name holds dots, write a list: `[\"{whole}\"]`"
+    )]
+    ClaimNameIsUrl {
+        /// The name.
+        found: Quoted,
+        /// The claim and the objects around it.
+        inside: String,
+        /// The list that was probably meant.
+        whole: String,
+    },
+    /// A list of names of which one looks like a way to a claim.
+    #[error(
+        "a list here is one claim, the names from the outside in: the claim {inside}; for one claim inside another write {dotted}, \
+             and of several claims name the one that counts"
+    )]
+    ClaimListIsPath {
+        /// The claim and the objects around it.
+        inside: String,
+        /// The item with dots, as a text.
+        dotted: Quoted,
+    },
+    /// A wildcard where none is.
+    #[error("`*` is no wildcard here: only a token that says {0} itself is accepted; name each audience")]
+    NoWildcard(Quoted),
+    /// A rule that lets anybody through wherever no other rule says something.
+    #[error(
+        "{pattern} matches every path: wherever no other rule matches, rule {rule} lets callers without a credential through; \
+             name the paths that are open, and leave the rest to `fallback`"
+    )]
+    OpenToAll {
+        /// The rule.
+        rule: Quoted,
+        /// Its pattern.
+        pattern: Quoted,
+    },
+    /// An open rule that opens every spelling.
+    #[error(
+        "rule {0} lets callers without a credential through, and folds case: every other spelling of its paths is open, too, whatever the \
+             service behind Envoy makes of it; leave `case` out, or, if that service folds case, say so of its module (`modules[].case`)"
+    )]
+    OpenInAnyCase(Quoted),
+    /// A rule that closes one spelling of what another rule decides in all of them.
+    #[error(
+        "{pattern} is compared exactly, and every other spelling of such paths is decided by rule {by}, which folds case; write \
+             `case: fold` here, too"
+    )]
+    ClosedInOneCase {
+        /// The pattern.
+        pattern: Quoted,
+        /// The rule that folds.
+        by: Quoted,
+    },
+    /// A condition that is about other letters than those that it sees.
+    #[error(
+        "compares `request.path` with {0}, and where case is folded that path is in small letters: the two are never alike; write \
+             the text in small letters"
+    )]
+    ComparedInCapitals(Quoted),
+    /// Keys that were kept for a restart and will not be used.
+    #[error("{file}: {fault}; until then a restart while the provider is down serves without them")]
+    CacheFile {
+        /// The file.
+        file: Quoted,
+        /// Why it is not trusted.
+        fault: CacheDistrust,
+    },
+    /// An authenticator in the place of one of the profile's that asks for less without saying so.
+    #[error(
+        "this stands in the place of the profile's authenticator {authenticator}, and does not say which claims it requires: \
+             tokens without {claims} are accepted; repeat `require: [{list}]`, or write `require: []` if no claim is needed"
+    )]
+    RequireLeftOut {
+        /// The authenticator of the profile.
+        authenticator: Quoted,
+        /// The claims, for a sentence.
+        claims: String,
+        /// The claims, for the list.
+        list: String,
+    },
+    /// More tolerance than clocks need.
+    #[error(
+        "{0} is more than clocks that are kept in time are apart, and every token is accepted for that long after it has \
+             expired; write `60s` or less"
+    )]
+    Leeway(Quoted),
+    /// Headers that the profile removes and the file does not.
+    #[error(
+        "the profile removes {0} from what clients send, and the list here stands in the place of the profile's: modules would \
+             take such headers from clients; repeat {0}, or write `strip: []` if nothing is to be removed"
+    )]
+    NotStrippedAnyMore(Quoted),
+    /// An override header that modules get as clients send it.
+    #[error(
+        "clients choose {header}, from which some servers take {overrides}, and modgud has decided on the request itself; keep it only \
+             if Envoy or a proxy in front of it overwrites it in every request, or no module reads it"
+    )]
+    OverrideKept {
+        /// The header.
+        header: Quoted,
+        /// What it overrides.
+        overrides: &'static str,
+    },
+    /// A status upon which the request is sent again.
+    #[error("`{found}` makes clients and proxies send the request again, to be turned away again; write `{right}`")]
+    StatusRetried {
+        /// The status.
+        found: u16,
+        /// What would be right.
+        right: u16,
+    },
+    /// 401 for callers who are known.
+    #[error(
+        "`401` makes clients log in again, which does not help a caller who is known and may not; write `403`, or `404` to hide \
+             that something is there"
+    )]
+    ForbiddenAsUnknown,
+    /// Nobody is kept out while modgud can't decide.
+    #[error(
+        "with `error`, an Envoy whose `failure_mode_allow` is `true` lets EVERYBODY pass, with any token or none that modgud could not \
+             check, whenever an issuer's keys can't be had or an authorization server is away; write `deny`, unless being open then \
+             is worth more than being safe"
+    )]
+    UndecidedLeftToEnvoy,
+    /// A key that can't be used, in a set whose others can.
+    #[error("the set holds a key that can't be used, {0}; the others serve without it; take it out")]
+    KeyLeftOut(SkippedKey),
+    /// A certificate whose dates are over.
+    #[error(
+        "the certificate here was valid until {0}, and its key goes on verifying tokens, since nothing else is taken from a \
+             certificate; write the issuer's present one, or, if the key is still the issuer's, the key alone \
+             (`openssl x509 -pubkey -noout` writes it)"
+    )]
+    CertificateExpired(Timestamp),
+    /// A certificate whose dates have not begun.
+    #[error(
+        "the certificate here is valid from {0} only, and its key verifies tokens already, since nothing else is taken from a \
+             certificate; write the issuer's present one, or, if the key is the issuer's already, the key alone \
+             (`openssl x509 -pubkey -noout` writes it)"
+    )]
+    CertificateNotYetValid(Timestamp),
+    /// The certificate that modgud itself shows to whoever connects.
+    #[error("{0}")]
+    ServerCertificate(ServerCertificate),
+}
+
+impl Warning {
+    /// Returns true if the caution is about the addresses and certificates of `server`.
+    pub fn concerns_listeners(&self) -> bool {
+        matches!(self, Self::Plaintext | Self::PlaintextBesideTls | Self::ServerCertificate(_))
+    }
+}

@@ -1,0 +1,51 @@
+//! Keys in a file's JWK set that can't be used: the others serve without them. And files of published keys that would not be
+//! believed when modgud starts.
+
+use super::super::diagnostic::Located;
+use super::super::path::Path;
+use super::super::quoted::Quoted;
+use super::super::raw::{Document, Jwks, Key, Oidc};
+use super::super::secret_source::{MOST_JWKS_BYTES, SecretLoader};
+use super::Warning;
+use crate::jwks::distrust;
+use crate::yaml::Node;
+use modgud_core::jose;
+use modgud_core::jose::SkippedKey;
+
+/// What is to be said of the sets in files of a document that has been checked.
+pub(in super::super) fn find(document: &Document, root: &Node, reader: &SecretLoader) -> Vec<Located<Warning>> {
+    let mut found = Vec::new();
+    if reader.replaced().is_some() {
+        return found;
+    }
+    for (number, entry) in document.authenticators.iter().enumerate() {
+        let at = Path::root("authenticators").position(number).key("jwt").key("keys");
+        for (number, key) in entry.jwt.iter().flat_map(|jwt| &jwt.keys).enumerate() {
+            let at = at.position(number);
+            found.extend(cache_file(key, &at, reader).map(|(at, caution)| Located::new(&at, root, caution)));
+            let Key::Jwks(jwks) = key else { continue };
+            let at = at.key("jwks").key("file");
+            let skipped = skipped(jwks, reader).into_iter();
+            found.extend(skipped.map(|key| Located::new(&at, root, Warning::KeyLeftOut(key))));
+        }
+    }
+    found
+}
+
+/// The file of a provider's keys, if somebody else could have written it.
+fn cache_file(key: &Key, at: &Path, reader: &SecretLoader) -> Option<(Path, Warning)> {
+    let (kind, file) = match key {
+        Key::Jwks(jwks) => ("jwks", jwks.cache_file.as_ref()?),
+        Key::Oidc(Oidc::Provider(provider)) => ("oidc", provider.cache_file.as_ref()?),
+        Key::Oidc(Oidc::Issuer(_)) | Key::Pem(_) | Key::Secret(_) => return None,
+    };
+    let fault = distrust(&reader.path(file))?;
+    let file = Quoted::new(&file.display().to_string());
+    Some((at.key(kind).key("cache_file"), Warning::CacheFile { file, fault }))
+}
+
+fn skipped(jwks: &Jwks, reader: &SecretLoader) -> Vec<SkippedKey> {
+    let read = jwks.file.as_ref().and_then(|file| reader.read_file(file, MOST_JWKS_BYTES).ok());
+    let set = read.and_then(|(text, _)| jose::Jwks::parse(&text).ok());
+    set.map(|set| set.into_parts().1).unwrap_or_default()
+}

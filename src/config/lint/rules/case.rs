@@ -1,0 +1,118 @@
+//! Rules in which case is folded and that open more than they look like: every spelling of an open path, and every other spelling of
+//! what a more specific rule closes that does not fold.
+
+use super::super::super::path::Path;
+use super::super::super::quoted::Quoted;
+use super::super::super::raw::{Access, Case, Document, Rule};
+use super::super::{Warning, Warnings};
+use super::parsed;
+use modgud_core::authz::{ModulePrefix, PathPattern, Segment};
+
+pub(super) fn find(document: &Document, cautions: &mut Warnings<'_>) {
+    compared_in_capitals(document, cautions);
+    let folding: Vec<(&Rule, PathPattern)> =
+        patterns(document).filter(|(_, _, rule, _)| folds(rule)).map(|(_, _, rule, pattern)| (rule, pattern)).collect();
+    if folding.is_empty() {
+        return;
+    }
+    for (number, rule) in
+        document.rules.iter().enumerate().filter(|(_, rule)| folds(rule) && is_open(rule) && !rule.shadow)
+    {
+        let at = Path::root("rules").position(number).key("match").key("case");
+        cautions.add(&at, Warning::OpenInAnyCase(Quoted::new(&rule.name)));
+    }
+    for (number, place, rule, pattern) in patterns(document).filter(|(_, _, rule, _)| !folds(rule) && !is_open(rule)) {
+        if is_below_a_module_that_folds(document, &pattern) {
+            continue;
+        }
+        let Some((other, _)) = folding.iter().find(|(_, other)| decides_other_spellings(other, &pattern)) else {
+            continue;
+        };
+        let at = Path::root("rules").position(number).key("match").key("paths").position(place);
+        let text = rule.matches.paths.get(place).map(String::as_str).unwrap_or_default();
+        let (pattern, by) = (Quoted::new(text), Quoted::new(&other.name));
+        cautions.add(&at, Warning::ClosedInOneCase { pattern, by });
+    }
+}
+
+/// Conditions that compare the path, which is in small letters where case is folded, with a text that has capitals: never equal.
+fn compared_in_capitals(document: &Document, cautions: &mut Warnings<'_>) {
+    for (number, rule) in document.rules.iter().enumerate() {
+        let Some(when) = &rule.when else { continue };
+        let patterns: Vec<PathPattern> =
+            rule.matches.paths.iter().filter_map(|text| PathPattern::parse(text).ok()).collect();
+        let in_a_module = match patterns.as_slice() {
+            // One that only its name leads to is for every path.
+            [] => document.modules.iter().any(|module| module.case == Case::Fold),
+            patterns => patterns.iter().any(|pattern| is_below_a_module_that_folds(document, pattern)),
+        };
+        if !(folds(rule) || in_a_module) {
+            continue;
+        }
+        if let Some(text) = texts_beside_the_path(when).find(|text| text.bytes().any(|byte| byte.is_ascii_uppercase()))
+        {
+            let at = Path::root("rules").position(number).key("when");
+            cautions.add(&at, Warning::ComparedInCapitals(Quoted::new(text)));
+        }
+    }
+}
+
+/// The texts of a condition that it compares `request.path` with, as far as they stand right behind it.
+fn texts_beside_the_path(when: &str) -> impl Iterator<Item = &str> {
+    let behind = when.match_indices(PATH).filter_map(|(at, _)| when.get(at.saturating_add(PATH.len())..));
+    behind.filter_map(|behind| {
+        let quote = behind.find(['\'', '"'])?;
+        let (between, text) = behind.split_at_checked(quote)?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'.' | b'(' | b'=' | b'!' | b'[');
+        if !between.bytes().all(plain) {
+            return None;
+        }
+        let mut pieces = text.chars();
+        let closing = pieces.next()?;
+        pieces.as_str().split(closing).next()
+    })
+}
+
+const PATH: &str = "request.path";
+
+fn patterns(document: &Document) -> impl Iterator<Item = (usize, usize, &Rule, PathPattern)> {
+    document.rules.iter().enumerate().filter(|(_, rule)| !rule.shadow).flat_map(|(number, rule)| {
+        let texts = rule.matches.paths.iter().enumerate();
+        texts.filter_map(move |(place, text)| Some((number, place, rule, parsed(text, &rule.matches)?)))
+    })
+}
+
+/// Whether the module of all that a pattern matches folds case.
+fn is_below_a_module_that_folds(document: &Document, pattern: &PathPattern) -> bool {
+    let folding = document.modules.iter().filter(|module| module.case == Case::Fold);
+    folding
+        .filter_map(|module| ModulePrefix::parse(&module.prefix).ok())
+        .any(|prefix| pattern.segments().starts_with(prefix.pattern().segments()))
+}
+
+fn folds(rule: &Rule) -> bool {
+    rule.matches.case == Case::Fold
+}
+
+const fn is_open(rule: &Rule) -> bool {
+    match rule.access {
+        Access::Public | Access::Optional => true,
+        Access::Authenticated | Access::Preflight | Access::Denied => false,
+    }
+}
+
+/// Whether a pattern that folds matches other spellings of what one that does not fold matches more specifically.
+fn decides_other_spellings(folding: &PathPattern, exact: &PathPattern) -> bool {
+    let (own, others) = (folding.segments(), exact.segments());
+    let reaches = own.len() <= others.len() && (folding.rest().is_some() || own.len() == others.len());
+    let meets = own.iter().zip(others).all(|(own, other)| match (own, other) {
+        (Segment::Literal(one), Segment::Literal(other)) => folding.same_literal(one, exact, other),
+        (Segment::Literal(_), Segment::Parameter(_)) => false,
+        (Segment::Parameter(_), _) => true,
+    });
+    let has_letters = others.iter().any(|segment| match segment {
+        Segment::Literal(text) => text.chars().any(char::is_alphabetic),
+        Segment::Parameter(_) => false,
+    });
+    reaches && meets && has_letters
+}

@@ -1,0 +1,180 @@
+//! Requests that stand for all those that rules can tell apart. Each is matched by as few rules as can be: whatever else matches it
+//! matches everything that it stands for. Decides nothing about them.
+
+use super::raw::{Match, Rule};
+use modgud_core::authz::{Case, PathPattern, Segment};
+use modgud_core::http::request::{Headers, Request};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// A segment that no literal of a pattern can be.
+const ANY_SEGMENT: &str = "*";
+/// A host, or the first label of one, that no rule names.
+const ANY_HOST: &str = "any-other-host";
+/// A method that no rule names.
+const ANY_METHOD: &str = "ANY-OTHER-METHOD";
+
+/// A request, without what rules do not look at.
+#[derive(Debug)]
+pub(super) struct Sample {
+    host: String,
+    method: String,
+    target: String,
+}
+
+impl Sample {
+    /// `None`: no request can be made of that, since it is too long when it is encoded.
+    pub(super) fn request(&self) -> Option<Request<'_>> {
+        let Self { host, method, target } = self;
+        Request::parse(method.as_bytes(), target.as_bytes(), host.as_bytes(), Headers::default()).ok()
+    }
+}
+
+/// The numbers of segments that stand for all numbers of them: those of the patterns, and for each one more, which stands for
+/// what lies between it and the next.
+#[derive(Debug)]
+pub(super) struct Lengths(BTreeSet<usize>);
+
+impl Lengths {
+    pub(super) fn of<'d>(rules: impl Iterator<Item = &'d Rule>) -> Self {
+        let patterns = rules.flat_map(|rule| &rule.matches.paths).filter_map(|text| PathPattern::parse(text).ok());
+        let lengths = patterns.map(|pattern| pattern.segments().len());
+        Self(lengths.flat_map(|length| [length, length.saturating_add(1)]).collect())
+    }
+
+    /// Requests that stand for all those that both match, each with one of its patterns.
+    pub(super) fn samples(
+        &self,
+        one: &Match,
+        pattern: &PathPattern,
+        other: &Match,
+        laid: &PathPattern,
+    ) -> impl Iterator<Item = Sample> + use<> {
+        let targets = self.targets(pattern, laid);
+        // Nothing matches both: that is so for most pairs, and costs nothing more.
+        let hosts = if targets.is_empty() { Vec::new() } else { hosts(one, other) };
+        let methods = methods(one, other);
+        hosts.into_iter().flat_map(move |host| {
+            let samples: Vec<Sample> = methods
+                .iter()
+                .flat_map(|method| targets.iter().map(move |target| (method, target)))
+                .map(|(method, target)| Sample { host: host.clone(), method: method.clone(), target: target.clone() })
+                .collect();
+            samples
+        })
+    }
+
+    /// The same for everything that a pattern matches, with a sample's host and method.
+    pub(super) fn elsewhere<'s>(
+        &self,
+        sample: &'s Sample,
+        pattern: &PathPattern,
+    ) -> impl Iterator<Item = Sample> + use<'s> {
+        let Sample { host, method, target: _ } = sample;
+        let with = |target| Sample { host: host.clone(), method: method.clone(), target };
+        self.targets(pattern, pattern).into_iter().map(with)
+    }
+
+    /// Request targets that stand for all those that both patterns match.
+    pub(super) fn targets(&self, one: &PathPattern, other: &PathPattern) -> Vec<String> {
+        let matched = self.0.iter().filter(|length| reaches(one, **length) && reaches(other, **length));
+        matched.filter_map(|length| target(one, other, *length)).collect()
+    }
+}
+
+/// Whether the pattern matches a path of so many segments.
+fn reaches(pattern: &PathPattern, length: usize) -> bool {
+    let named = pattern.segments().len();
+    if pattern.rest().is_some() { named <= length } else { named == length }
+}
+
+/// A target of so many segments that has the literals of both patterns; `None` if they contradict each other.
+fn target(one: &PathPattern, other: &PathPattern, length: usize) -> Option<String> {
+    let literal = |pattern: &PathPattern, at| match pattern.segments().get(at) {
+        Some(Segment::Literal(text)) => Some(text.clone()),
+        Some(Segment::Parameter(_)) | None => None,
+    };
+    let mut target = String::new();
+    for at in 0..length {
+        target.push('/');
+        match (literal(one, at), literal(other, at)) {
+            (Some(own), Some(others)) => {
+                if !one.same_literal(&own, other, &others) {
+                    return None;
+                }
+                // The letters of that which does not fold, if it is one of them.
+                push_encoded(&mut target, if one.case() == Case::Fold { &others } else { &own });
+            }
+            (Some(text), None) | (None, Some(text)) => push_encoded(&mut target, &text),
+            (None, None) => target.push_str(ANY_SEGMENT),
+        }
+    }
+    Some(if target.is_empty() { "/".to_owned() } else { target })
+}
+
+/// A literal is written decoded.
+fn push_encoded(target: &mut String, literal: &str) {
+    for byte in literal.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => target.push(char::from(byte)),
+            // Writing to a string does not fail.
+            byte => drop(write!(target, "%{byte:02X}")),
+        }
+    }
+}
+
+/// Hosts that stand for all those that both are for, and perhaps for some of one of them only.
+fn hosts(one: &Match, other: &Match) -> Vec<String> {
+    let named: BTreeSet<&String> = one.hosts().iter().chain(other.hosts()).collect();
+    let any = if named.is_empty() { Some(ANY_HOST.to_owned()) } else { None };
+    let samples = named.into_iter().map(|host| match host.strip_prefix('*') {
+        Some(suffix) => format!("{ANY_HOST}{suffix}"),
+        None => host.clone(),
+    });
+    any.into_iter().chain(samples).collect()
+}
+
+/// Methods that stand for all those that both are for, and perhaps for some of one of them only. One for `GET` is one for `HEAD`
+/// too, unless another rule names that.
+fn methods(one: &Match, other: &Match) -> Vec<String> {
+    let named: BTreeSet<&str> = one.methods().iter().chain(other.methods()).map(String::as_str).collect();
+    let head = if named.contains("GET") { Some("HEAD") } else { None };
+    let any = if named.is_empty() { Some(ANY_METHOD) } else { None };
+    let all: BTreeSet<&str> = named.into_iter().chain(head).chain(any).collect();
+    all.into_iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Case, Lengths, PathPattern};
+    use std::collections::BTreeSet;
+
+    fn pattern(text: &str) -> PathPattern {
+        PathPattern::parse(text).unwrap()
+    }
+
+    #[test]
+    fn targets_stand_for_what_both_patterns_match() {
+        let lengths = Lengths(BTreeSet::from([0, 1, 2, 4]));
+        for (one, other, expected) in [
+            ("/", "/", ["/"].as_slice()),
+            ("/{*rest}", "/{*rest}", &["/", "/*", "/*/*", "/*/*/*/*"]),
+            ("/a/{id}/", "/a/{id}", &["/a/*"]),
+            ("/a b/ü/{*rest}", "/{*all}", &["/a%20b/%C3%BC", "/a%20b/%C3%BC/*/*"]),
+            ("/admin/{*rest}", "/{service}/login", &["/admin/login"]),
+            ("/{service}/login", "/admin/{*rest}", &["/admin/login"]),
+            ("/admin/{*rest}", "/{a}/{b}/{c}/new", &["/admin/*/*/new"]),
+            ("/admin/{*rest}", "/users/{*rest}", &[]),
+            ("/admin/{*rest}", "/", &[]),
+            ("/admin/{id}", "/admin", &[]),
+            ("/{a}/{b}/{c}", "/{*rest}", &[]),
+            ("/admin/{*rest}", "/Admin/login", &[]),
+        ] {
+            assert_eq!(lengths.targets(&pattern(one), &pattern(other)), expected, "{one} {other}");
+        }
+        let folded = |text: &str| pattern(text).read(Case::Fold, None);
+        assert_eq!(lengths.targets(&pattern("/admin/{*rest}"), &folded("/ADMIN/login")), ["/admin/login"]);
+        assert_eq!(lengths.targets(&folded("/ADMIN/login"), &pattern("/admin/{*rest}")), ["/admin/login"]);
+        assert_eq!(lengths.targets(&folded("/ADMIN/login"), &folded("/admin/{*rest}")), ["/admin/login"]);
+    }
+}

@@ -1,0 +1,181 @@
+use super::{PathPattern, find, matches_everything};
+use crate::config::de;
+use crate::config::diagnostic::Problems;
+use crate::config::lint::{Warning, Warnings};
+use crate::config::raw::Document;
+use crate::config::validate;
+use crate::yaml::{Bounds, Node};
+
+/// What a profile denies in these tests, beside what it leaves to others.
+const PROFILE: &str = r#"
+rules:
+  - { name: admin, match: { paths: ["/admin/{*rest}", "/a b/{id}"] }, access: denied }
+  - { name: help, match: { paths: ["/admin/help"] }, access: public }
+  - { name: writes, match: { methods: [PUT, DELETE], paths: [/files] }, access: denied }
+fallback: authenticated
+"#;
+
+fn document(yaml: &str) -> (Document, Node) {
+    let mut root = Node::read("test", yaml, Bounds::CONFIGURATION).unwrap();
+    let (document, faults) = de::read::<Document>(&mut root);
+    assert!(faults.is_empty(), "{faults:?}");
+    (document.unwrap(), root)
+}
+
+/// The patterns that are not denied any more, each with what decides instead, and the patterns that are open to all.
+fn found(profile: &str, yaml: &str) -> Vec<String> {
+    let (profile, _) = document(profile);
+    let (document, root) = document(yaml);
+    let mut problems = Problems::default();
+    let rules = validate::rules::check(&document.rules, document.fallback, &[], None, &mut problems);
+    problems.into_result().unwrap();
+    let mut cautions = Warnings { root: &root, found: Vec::new() };
+    find(&document, &profile, &rules, &mut cautions);
+    let told = |caution: &Warning| match caution {
+        Warning::NotDeniedAnyMore { pattern, by, .. } => format!("{pattern}: {by}"),
+        Warning::OpenToAll { pattern, .. } => format!("{pattern} is open"),
+        other => panic!("{other}"),
+    };
+    cautions.found.iter().map(|placed| told(placed.what())).collect()
+}
+
+/// Rules that keep everything denied that was, but for the pattern of the test.
+fn with_the_others(rule: &str) -> String {
+    format!(
+        "fallback: authenticated\nrules:\n  - {rule}\n  - {{ name: rest, match: {{ paths: [\"/a b/{{id}}\", /files] }}, access: denied }}\n"
+    )
+}
+
+#[test]
+fn what_was_denied_and_is_decided_by_something_else_is_found() {
+    const FALLBACK: &str = "`/admin/{*rest}`: the fallback, which is `authenticated`";
+    let rule = |access: &str| format!("`/admin/{{*rest}}`: rule `one`, whose access is `{access}`");
+    for (rule, expected) in [
+        // Denied still, or by something that covers it.
+        ("{ name: one, match: { paths: ['/admin/{*rest}'] }, access: denied }", None),
+        ("{ name: one, match: { paths: ['/{*rest}'] }, access: denied }", None),
+        ("{ name: one, match: { paths: ['/{first}', '/{first}/{*rest}'] }, access: denied }", None),
+        ("{ name: one, match: { paths: ['/admin', '/admin/{one}', '/admin/{one}/{*rest}'] }, access: denied }", None),
+        // Opened on purpose: the rule is about nothing else.
+        ("{ name: one, match: { paths: ['/admin/{*rest}'] } }", None),
+        ("{ name: one, match: { paths: ['/admin/{*other}'] }, access: public }", None),
+        // Nothing is said of it, or not of all of it.
+        ("{ name: one, match: { paths: ['/other'] } }", Some(FALLBACK.to_owned())),
+        ("{ name: one, match: { paths: ['/admin'] }, access: denied }", Some(FALLBACK.to_owned())),
+        ("{ name: one, match: { paths: ['/admin/{id}'] }, access: denied }", Some(FALLBACK.to_owned())),
+        ("{ name: one, match: { paths: ['/admins/{*rest}'] }, access: denied }", Some(FALLBACK.to_owned())),
+        (
+            "{ name: one, match: { methods: [GET, POST], paths: ['/admin/{*rest}'] }, access: denied }",
+            Some(FALLBACK.to_owned()),
+        ),
+        ("{ name: one, match: { paths: ['/admin/help'] } }", Some(FALLBACK.to_owned())),
+        // A rule about something wider has it in passing.
+        ("{ name: one, match: { paths: ['/{first}/{*rest}'] } }", Some(rule("authenticated"))),
+        ("{ name: one, match: { paths: ['/{first}'] }, access: optional }", Some(rule("optional"))),
+    ] {
+        let expected: Vec<String> = expected.into_iter().collect();
+        assert_eq!(found(PROFILE, &with_the_others(rule)), expected, "{rule}");
+    }
+    // With a fallback that denies there is nothing to repeat.
+    assert_eq!(found(PROFILE, "fallback: denied\nrules: []\n"), [""; 0]);
+    assert_eq!(found(PROFILE, PROFILE), [""; 0]);
+}
+
+/// A rule can reach into what was denied by a method, a host, a word or a length that no other rule has.
+#[test]
+fn what_a_wider_rule_opens_in_passing_is_found() {
+    let all = ["/admin/{*rest}", "/a b/{id}", "/files"];
+    for (rule, opened) in [
+        ("{ methods: [GET], paths: ['/{service}/{id}'] }, access: public", &all[..2]),
+        ("{ methods: [PROPFIND], paths: ['/{service}/{id}'] }, access: public", &all[..2]),
+        ("{ paths: ['/{service}/login'] }, access: public", &all[..2]),
+        ("{ paths: ['/{service}/{model}/login'] }, access: public", &all[..1]),
+        ("{ paths: ['/{service}/help'] }, access: public", &all[1..2]),
+        ("{ methods: [GET], paths: ['/{*rest}'] }", &all[..2]),
+        ("{ methods: [GET, DELETE], paths: ['/{*rest}'] }", &all),
+        ("{ methods: [PUT], paths: ['/{file}'] }, access: optional", &[all[0], all[2]]),
+        ("{ hosts: [a.example.com], paths: ['/{service}/{id}'] }", &all[..2]),
+        ("{ hosts: ['*.example.com'], paths: ['/{service}/login'] }", &all[..2]),
+        ("{ paths: ['/{a}/{b}/{c}/{d}/{e}'] }", &all[..1]),
+        ("{ paths: ['/{a}/{b}/{c}/{d}/{e}/{*rest}'] }", &all[..1]),
+        // Nothing of what was denied, or all of it on purpose.
+        ("{ methods: [GET], paths: ['/{file}/{*rest}'] }, access: denied", &[]),
+        ("{ methods: [POST], paths: ['/{file}'] }, access: public", &all[..1]),
+        ("{ paths: ['/reports/login', '/{a}/help/{c}/{d}'] }, access: public", &all[..1]),
+        ("{ paths: ['/admin/login', '/a b/login'] }, access: public", &[]),
+    ] {
+        let expected: Vec<String> = opened.iter().map(|pattern| format!("`{pattern}`")).collect();
+        let yaml = format!("fallback: denied\nrules: [{{ name: one, match: {rule} }}]\n");
+        let told = found(PROFILE, &yaml);
+        let patterns: Vec<&str> = told.iter().filter_map(|told| told.split(": rule `one`").next()).collect();
+        let patterns: Vec<&str> = patterns.into_iter().filter(|told| !told.ends_with("is open")).collect();
+        assert_eq!(patterns, expected, "{rule}");
+    }
+}
+
+/// What denies `GET` denies `HEAD`, until a rule for that is there.
+#[test]
+fn a_rule_for_head_opens_what_one_for_get_denied() {
+    const READS: &str =
+        "{ rules: [{ name: reads, match: { methods: [GET], paths: ['/admin/{*rest}'] }, access: denied }] }";
+    let with = |rule: &str| {
+        format!(
+            "fallback: denied\nrules:\n  - {rule}\n  \
+             - {{ name: reads, match: {{ methods: [GET], paths: ['/admin/{{*rest}}'] }}, access: denied }}\n"
+        )
+    };
+    let head = with("{ name: one, match: { methods: [HEAD], paths: ['/{service}/{*rest}'] }, access: public }");
+    assert_eq!(found(READS, &head), ["`/{service}/{*rest}` is open"]);
+    let head = with("{ name: one, match: { methods: [HEAD], paths: ['/admin/{id}', '/{a}/{b}'] } }");
+    assert_eq!(found(READS, &head), [""; 0]);
+    let head = with("{ name: one, match: { methods: [HEAD], paths: ['/admin/{*rest}'] } }");
+    assert_eq!(found(READS, &head), [""; 0]);
+    let opened = "fallback: denied\nrules: [{ name: one, match: { methods: [HEAD], paths: ['/{a}/{b}'] } }]\n";
+    assert_eq!(found(READS, opened), ["`/admin/{*rest}`: rule `one`, whose access is `authenticated`"]);
+}
+
+#[test]
+fn each_pattern_and_each_method_counts() {
+    let all = ["/admin/{*rest}", "/a b/{id}", "/files"]
+        .map(|pattern| format!("`{pattern}`: the fallback, which is `authenticated`"));
+    assert_eq!(found(PROFILE, "rules: []\nfallback: authenticated\n"), all);
+    let denied = |methods: &str| {
+        format!(
+            "fallback: authenticated\nrules:\n  - {{ name: one, match: {{ paths: ['/admin/{{*rest}}', '/a b/{{name}}'] }}, access: denied }}\n  \
+             - {{ name: files, match: {{ {methods}paths: [/files] }}, access: denied }}\n"
+        )
+    };
+    assert_eq!(found(PROFILE, &denied("methods: [DELETE, PUT], ")), [""; 0]);
+    assert_eq!(found(PROFILE, &denied("")), [""; 0]);
+    assert_eq!(found(PROFILE, &denied("methods: [PUT], ")), all[2..]);
+}
+
+/// Of two rules that denied a request, the one that decided is told.
+#[test]
+fn the_rule_is_named_that_decided_before() {
+    const DENIED_BY_TWO: &str = r#"
+rules:
+  - { name: all, match: { paths: ["/x/{*rest}"] }, access: denied }
+  - { name: one, match: { paths: ["/x/{id}"] }, access: denied }
+"#;
+    let yaml = "fallback: authenticated\nrules:\n  - { name: most, match: { paths: [/x, '/x/{a}/{b}/{*rest}'] }, access: denied }\n";
+    assert_eq!(found(DENIED_BY_TWO, yaml), ["`/x/{id}`: the fallback, which is `authenticated`"]);
+}
+
+#[test]
+fn rules_that_match_everything_are_open_only_if_they_ask_for_nothing() {
+    let rule = |path: &str, access: &str| {
+        format!("rules:\n  - {{ name: one, match: {{ paths: [/one, '{path}'] }}, access: {access} }}\n")
+    };
+    for path in ["/{*rest}", "/{*all}/", "/{one}/{*rest}", "/{one}/{two}/{*rest}"] {
+        let open = [format!("`{path}` is open")];
+        assert_eq!(found("{}", &rule(path, "public")), open);
+        assert_eq!(found("{}", &rule(path, "optional")), open);
+        assert_eq!(found("{}", &rule(path, "authenticated")), [""; 0]);
+        assert_eq!(found("{}", &rule(path, "denied")), [""; 0]);
+    }
+    for path in ["/", "/{one}", "/static/{*rest}", "/{one}/static/{*rest}"] {
+        assert_eq!(found("{}", &rule(path, "public")), [""; 0], "{path}");
+        assert!(!matches_everything(&PathPattern::parse(path).unwrap()));
+    }
+}

@@ -1,0 +1,137 @@
+//! Why an authorization server's answer could not be had, and what that says of the server.
+
+use super::absence::Sign;
+use super::breaker::Health;
+use crate::http_client::{FetchError, Shown};
+use http::StatusCode;
+use modgud_core::authn::IntrospectionResponseError;
+
+/// Why an authorization server's answer could not be had. Never the fault of whoever holds the token.
+#[derive(Debug, thiserror::Error)]
+pub enum IntrospectionError {
+    /// No answer.
+    #[error(transparent)]
+    Fetch(FetchError),
+    /// The server does not answer modgud.
+    #[error(
+        "the server does not let modgud ask (status {}); `client_id`, `client_secret` and `client_authentication` must be \
+             as the server has them, and the client must be allowed to introspect", status.as_u16()
+    )]
+    Refused {
+        /// The status.
+        status: StatusCode,
+    },
+    /// An answer that is none.
+    #[error(transparent)]
+    Answer(#[from] IntrospectionResponseError),
+    /// The question came to no end.
+    #[error("modgud failed inside while it asked")]
+    Internal,
+}
+
+impl From<FetchError> for IntrospectionError {
+    fn from(fault: FetchError) -> Self {
+        match fault {
+            FetchError::Status { status } if matches!(status.as_u16(), 401 | 403) => Self::Refused { status },
+            fault => Self::Fetch(fault),
+        }
+    }
+}
+
+impl IntrospectionError {
+    /// What it says of the server. What a single odd token can bring about says nothing: else whoever sends some could have good
+    /// ones turned away.
+    pub(super) fn health(&self) -> Health {
+        match self {
+            Self::Fetch(FetchError::Size { .. }) => Health::Unknown,
+            // Many questions can use up what this machine connects with, whatever the server does.
+            Self::Fetch(FetchError::Unreachable(cause)) if cause.shows() == Shown::Local => Health::Unknown,
+            // Also what stands before the server, such as a firewall, answers so to a token that it does not like.
+            Self::Fetch(FetchError::Status { status }) | Self::Refused { status }
+                if status.is_client_error() && *status != StatusCode::UNAUTHORIZED =>
+            {
+                Health::Unknown
+            }
+            Self::Fetch(_) | Self::Refused { .. } | Self::Answer(_) | Self::Internal => Health::Down,
+        }
+    }
+}
+
+impl IntrospectionError {
+    /// What it says of whether the server is away. A time-out says nothing: how long is waited is a bound of modgud's own, and a flood of
+    /// questions can make a server that slow. Nor does any other status: a token can bring that about.
+    pub(super) fn sign(&self) -> Sign {
+        match self {
+            Self::Fetch(FetchError::Unreachable(cause)) => match cause.shows() {
+                Shown::Away => Sign::Sure,
+                Shown::Closed => Sign::Likely,
+                Shown::Local | Shown::Unclear => Sign::None,
+            },
+            // A proxy or a firewall before the server can answer so to one token that it does not like.
+            Self::Fetch(FetchError::Broken) => Sign::Likely,
+            Self::Fetch(FetchError::Status { status }) => match *status {
+                StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Sign::Likely,
+                _ => Sign::None,
+            },
+            Self::Fetch(FetchError::Time { .. } | FetchError::Redirect { .. } | FetchError::Size { .. })
+            | Self::Refused { .. }
+            | Self::Answer(_)
+            | Self::Internal => Sign::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Health, IntrospectionError, Sign};
+    use crate::http_client::{FetchError, Shown};
+    use http::StatusCode;
+    use std::time::Duration;
+
+    #[test]
+    fn only_a_server_that_no_client_can_make_look_so_is_surely_away() {
+        for (status, sign) in [
+            (400, Sign::None),
+            (401, Sign::None),
+            (403, Sign::None),
+            (413, Sign::None),
+            (429, Sign::None),
+            (500, Sign::None),
+            (502, Sign::Likely),
+            (503, Sign::Likely),
+            (504, Sign::Likely),
+        ] {
+            let fault = IntrospectionError::from(FetchError::Status { status: StatusCode::from_u16(status).unwrap() });
+            assert_eq!(fault.sign(), sign, "{status}");
+        }
+        for (fault, sign, health) in [
+            (FetchError::unreachable(Shown::Away), Sign::Sure, Health::Down),
+            (FetchError::unreachable(Shown::Closed), Sign::Likely, Health::Down),
+            (FetchError::unreachable(Shown::Unclear), Sign::None, Health::Down),
+            (FetchError::unreachable(Shown::Local), Sign::None, Health::Unknown),
+            (FetchError::Broken, Sign::Likely, Health::Down),
+            (FetchError::Time { most: Duration::ZERO }, Sign::None, Health::Down),
+            (FetchError::Size { most: 1 }, Sign::None, Health::Unknown),
+        ] {
+            let fault = IntrospectionError::from(fault);
+            assert_eq!((fault.sign(), fault.health()), (sign, health), "{fault}");
+        }
+    }
+
+    #[test]
+    fn what_an_odd_token_brings_about_says_nothing_of_the_server() {
+        for (status, expected) in [
+            (400, Health::Unknown),
+            (401, Health::Down),
+            (403, Health::Unknown),
+            (413, Health::Unknown),
+            (429, Health::Unknown),
+            (500, Health::Down),
+            (503, Health::Down),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let health = IntrospectionError::from(FetchError::Status { status }).health();
+            assert_eq!(health, expected, "{status}");
+        }
+    }
+}

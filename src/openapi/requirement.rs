@@ -1,0 +1,182 @@
+//! What a rule has to ask so that nobody passes whom the description does not let pass. Where a rule can't say it, it asks for more.
+
+use super::security::{Requirement, Security};
+use std::collections::BTreeSet;
+
+/// What a rule asks of callers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum AccessRequirement {
+    /// Nothing.
+    Public,
+    /// No credential, or a good one.
+    Optional,
+    /// A good credential, and this.
+    Caller(Need),
+}
+
+/// What a caller has to have.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Need {
+    /// All of these.
+    pub(super) all: BTreeSet<Entitlement>,
+    /// One of these, unless there is none.
+    pub(super) any: BTreeSet<Entitlement>,
+}
+
+/// Something that a caller can have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Entitlement {
+    Scope(String),
+    Role(String),
+}
+
+/// Why a rule asks for something else than the description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Why {
+    /// The description does not say.
+    Unsaid,
+    /// The description asks nothing.
+    Open,
+    /// The description asks nothing, but the rule matches other requests, too.
+    NotOpened,
+    /// A credential is taken, and not asked for.
+    Optional,
+    /// Several credentials at once.
+    Together,
+    /// Alternatives that no rule can tell apart.
+    Alternatives,
+    /// Several operations.
+    Merged,
+    /// Another operation of which nobody can tell whether the module takes it for some of the requests.
+    Overlapping,
+    /// Requests that several operations match, and of which nobody can tell which of them the module takes.
+    Overlap,
+}
+
+impl Why {
+    /// For a comment.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::Unsaid => "the document does not say what it asks of callers",
+            Self::Open => "OPEN to everybody: the document asks nothing (`security: []`)",
+            Self::NotOpened => {
+                "the document opens this to everybody; the rule does not, since it matches other requests, too"
+            }
+            Self::Optional => "OPEN to everybody, with or without a credential (`{}` in `security`)",
+            Self::Together => {
+                "the document asks for several credentials at once; modgud takes one, and asks for what all of them give"
+            }
+            Self::Alternatives => {
+                "the document names alternatives that a rule can't tell apart: this asks for all of them, so make it fit"
+            }
+            Self::Merged => "several operations are the same requests to a rule: this asks for what all of them ask",
+            Self::Overlapping => {
+                "the module may take another for some of these requests: this asks for what that asks, too"
+            }
+            Self::Overlap => {
+                "requests that several paths match: this asks for what all of them ask, whichever the module takes"
+            }
+        }
+    }
+}
+
+/// What a rule has to ask for an operation, and why that is not just what the description says.
+pub(super) fn of(security: &Security) -> (AccessRequirement, BTreeSet<Why>) {
+    let mut why = BTreeSet::new();
+    let list = match security {
+        Security::Unsaid => {
+            why.insert(Why::Unsaid);
+            return (AccessRequirement::Caller(Need::default()), why);
+        }
+        Security::OneOf(list) => list,
+    };
+    if list.is_empty() {
+        why.insert(Why::Open);
+        return (AccessRequirement::Public, why);
+    }
+    if list.iter().any(|requirement| requirement.schemes.is_empty()) {
+        why.insert(Why::Optional);
+        return (AccessRequirement::Optional, why);
+    }
+    if list.iter().any(|requirement| requirement.schemes.len() > 1) {
+        why.insert(Why::Together);
+    }
+    let need = one_of(list).unwrap_or_else(|| {
+        why.insert(Why::Alternatives);
+        Need { all: list.iter().flat_map(entitlements).collect(), any: BTreeSet::new() }
+    });
+    (AccessRequirement::Caller(need), why)
+}
+
+/// What stands for alternatives, if anything does.
+fn one_of(list: &[Requirement]) -> Option<Need> {
+    let mut sets: Vec<(&[String], BTreeSet<Entitlement>)> =
+        list.iter().map(|one| (one.schemes.as_slice(), entitlements(one).collect())).collect();
+    // Of two that ask for the same credentials, the one that asks for less is enough.
+    let weaker = |one: &(&[String], BTreeSet<Entitlement>), other: &(&[String], BTreeSet<Entitlement>)| {
+        one.0 == other.0 && one.1.is_subset(&other.1) && one.1 != other.1
+    };
+    let all = sets.clone();
+    sets.retain(|set| !all.iter().any(|other| weaker(other, set)));
+    let (_, first) = sets.first()?;
+    let common: BTreeSet<Entitlement> =
+        first.iter().filter(|one| sets.iter().all(|(_, set)| set.contains(*one))).cloned().collect();
+    if sets.iter().all(|(_, set)| *set == common) {
+        return Some(Need { all: common, any: BTreeSet::new() });
+    }
+    // All have the common part, and each one thing more.
+    let mut any = BTreeSet::new();
+    for (_, set) in &sets {
+        let mut own = set.difference(&common);
+        match (own.next(), own.next()) {
+            (Some(one), None) => any.insert(one.clone()),
+            (_, _) => return None,
+        };
+    }
+    Some(Need { all: common, any })
+}
+
+fn entitlements(requirement: &Requirement) -> impl Iterator<Item = Entitlement> {
+    let scopes = requirement.scopes.iter().cloned().map(Entitlement::Scope);
+    scopes.chain(requirement.roles.iter().cloned().map(Entitlement::Role))
+}
+
+impl AccessRequirement {
+    /// What both ask.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Public, other) | (other, Self::Public) => other,
+            (Self::Optional, Self::Optional) => Self::Optional,
+            (Self::Optional, Self::Caller(need)) | (Self::Caller(need), Self::Optional) => Self::Caller(need),
+            (Self::Caller(mut one), Self::Caller(other)) => {
+                one.all.extend(other.all);
+                if one.any.is_empty() {
+                    one.any = other.any;
+                } else if one.any != other.any {
+                    one.all.extend(other.any);
+                }
+                Self::Caller(one)
+            }
+        }
+    }
+
+    /// Whether nobody passes who does not pass the other.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::Public) | (Self::Optional | Self::Caller(_), Self::Optional) => true,
+            (Self::Public, Self::Optional | Self::Caller(_)) | (Self::Optional, Self::Caller(_)) => false,
+            (Self::Caller(one), Self::Caller(other)) => {
+                let any = other.any.is_empty() || one.any == other.any;
+                other.all.is_subset(&one.all) && (any || !one.any.is_empty() && other.any.is_subset(&one.all))
+            }
+        }
+    }
+
+    /// The same for a rule that matches more than what was meant: it opens nothing.
+    pub(super) fn not_open(self) -> Self {
+        match self {
+            Self::Public | Self::Optional => Self::Caller(Need::default()),
+            Self::Caller(need) => Self::Caller(need),
+        }
+    }
+}

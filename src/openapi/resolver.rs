@@ -1,0 +1,161 @@
+//! A value of the description with the way to it, and what was found on the way. Follows references within the document.
+
+use super::finding::Finding;
+use crate::config::{Located, Quoted, ShownKey};
+use crate::yaml::{Location, Member, Node, Value};
+
+/// The most findings of errors that are kept: more than anybody mends in one go.
+const MOST: usize = 100;
+
+/// How many references may lead to one another.
+const MOST_REFERENCES: usize = 8;
+
+/// A value, and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct At<'d> {
+    pub(super) node: &'d Node,
+    /// Where it is said: of a member where its key stands.
+    place: &'d Location,
+    /// The path as people write it.
+    path: String,
+}
+
+impl<'d> At<'d> {
+    pub(super) const fn root(node: &'d Node) -> Self {
+        Self { node, place: &node.place, path: String::new() }
+    }
+
+    /// A member of the map here.
+    pub(super) fn member(&self, key: &str) -> Option<Self> {
+        self.node.member(key).map(|entry| self.of(entry))
+    }
+
+    /// The member that an entry of the map here is.
+    pub(super) fn of(&self, entry: &'d Member) -> Self {
+        let separator = if self.path.is_empty() { "" } else { "." };
+        Self {
+            node: &entry.node,
+            place: &entry.key_place,
+            path: format!("{}{separator}{}", self.path, ShownKey(&entry.key)),
+        }
+    }
+
+    /// The elements of the list here.
+    pub(super) fn elements(&self) -> Vec<Self> {
+        let Value::List(items) = &self.node.value else { return Vec::new() };
+        let element =
+            |(at, node): (usize, &'d Node)| Self { node, place: &node.place, path: format!("{}[{at}]", self.path) };
+        items.iter().map(|item| &item.node).enumerate().map(element).collect()
+    }
+
+    /// Says something of this value.
+    pub(super) fn say<T>(&self, what: T) -> Located<T> {
+        Located::here(self.place.clone(), self.path.clone(), what)
+    }
+}
+
+/// The whole document, and what was found in it that keeps it from being understood.
+#[derive(Debug)]
+pub(super) struct RefResolver<'d> {
+    pub(super) root: At<'d>,
+    pub(super) found: Vec<Located<Finding>>,
+    /// How many URLs of servers have been looked at.
+    pub(super) urls: usize,
+}
+
+impl<'d> RefResolver<'d> {
+    pub(super) const fn new(root: &'d Node) -> Self {
+        Self { root: At::root(root), found: Vec::new(), urls: 0 }
+    }
+
+    pub(super) fn add(&mut self, at: &At<'_>, finding: Finding) {
+        if self.found.len() < MOST {
+            self.found.push(at.say(finding));
+        }
+    }
+
+    /// Notes a value that is not what it should be.
+    pub(super) fn want(&mut self, at: &At<'_>, form: Form) {
+        if !form.is(&at.node.value) {
+            self.add(at, Finding::Form(form.name()));
+        }
+    }
+
+    /// What a value stands for: itself, or what its `$ref` leads to; `None` when that leads nowhere.
+    pub(super) fn follow(&mut self, at: At<'d>) -> Option<At<'d>> {
+        self.chain(at)?.pop()
+    }
+
+    /// A value and everything that its `$ref` leads to, one after the other; at least one. `None` when that leads nowhere.
+    pub(super) fn chain(&mut self, at: At<'d>) -> Option<Vec<At<'d>>> {
+        let mut chain = Vec::new();
+        let mut target = at;
+        for _ in 0..MOST_REFERENCES {
+            chain.push(target.clone());
+            let Some(reference) = target.member("$ref") else { return Some(chain) };
+            let found = reference.node.text().and_then(|text| self.resolve(text));
+            let Some(found) = found else {
+                self.add(&reference, Finding::Reference(Quoted::new(reference.node.text().unwrap_or_default())));
+                return None;
+            };
+            target = found;
+        }
+        self.add(&target, Finding::Reference(Quoted::new("a chain of references")));
+        None
+    }
+
+    /// A JSON pointer (RFC 6901) in the fragment of a reference.
+    fn resolve(&self, reference: &str) -> Option<At<'d>> {
+        let mut at = self.root.clone();
+        for token in reference.strip_prefix("#/")?.split('/') {
+            let token = percent_decoded(token)?.replace("~1", "/").replace("~0", "~");
+            at = at.member(&token)?;
+        }
+        Some(at)
+    }
+}
+
+/// What a value should be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    Map,
+    List,
+    Text,
+}
+
+impl Form {
+    fn is(self, value: &Value) -> bool {
+        matches!(
+            (self, value),
+            (Self::Map, Value::Map(_)) | (Self::List, Value::List(_)) | (Self::Text, Value::Text(_))
+        )
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Map => "a map",
+            Self::List => "a list",
+            Self::Text => "a text",
+        }
+    }
+}
+
+/// A part of a fragment, decoded (RFC 3986 §2.1).
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    loop {
+        rest = match rest {
+            [] => return String::from_utf8(bytes).ok(),
+            [b'%', high, low, after @ ..] => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                bytes.push(u8::try_from((digit(*high)? << 4) | digit(*low)?).ok()?);
+                after
+            }
+            [byte, after @ ..] => {
+                bytes.push(*byte);
+                after
+            }
+        };
+    }
+}

@@ -1,0 +1,229 @@
+//! How connections come in: no more than a bound at once, each with little time to come to something, and without a spin when the
+//! system has no more to give. Handshakes of TLS take place here, beside each other. Who gives way when all is full is told in `places`.
+
+use super::connection::{Connection, Due, Stream};
+use super::connection_slots::{ConnectionSlots, Slot};
+use super::log_throttle::LogThrottle;
+use super::shared_state::SharedState;
+use super::socket::Socket;
+use crate::telemetry::metrics::{ListenerName, Metrics};
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+/// How long a connection has, from when it is accepted, for its handshake and the first bytes of HTTP/2; on the admin listener, for
+/// all that it wants.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long nothing is accepted after the system could not give a connection.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a newcomer waits for the place of one that was told to give way, before another one is.
+const LOOK: Duration = Duration::from_secs(1);
+/// What a client of HTTP/2 begins with, in bytes (RFC 9113 §3.4).
+const PREFACE: usize = 24;
+
+/// What one listener allows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// How many connections are open at once, at most. One more is accepted and waits; others do in the system's queue.
+    pub(super) open: usize,
+    /// What is due [`PATIENCE`] after a connection was accepted.
+    pub(super) due: Due,
+}
+
+impl Bounds {
+    /// For checks: `server.max_connections`. Envoy opens one for each of its workers, and another for each 1,024 checks under way there.
+    pub(super) const fn checks(open: usize) -> Self {
+        Self { open, due: Due::Bytes(PREFACE) }
+    }
+
+    /// For probes and metrics: 64 connections, each for a request or a few.
+    pub(super) const ADMIN: Self = Self { open: 64, due: Due::End };
+}
+
+/// Takes connections in.
+pub(super) struct Listener {
+    socket: Socket,
+    name: ListenerName,
+    bounds: Bounds,
+    places: ConnectionSlots,
+    /// Accepted, and without a place yet.
+    waiting: Option<Box<dyn Stream>>,
+    /// When somebody else is told to give way to it.
+    next_look: Option<Instant>,
+    /// Until when nothing is accepted.
+    pause: Option<Instant>,
+    full: LogThrottle,
+    failed: LogThrottle,
+}
+
+/// A connection before anything was said on it.
+pub(super) struct Accepted {
+    stream: Box<dyn Stream>,
+    place: Slot,
+    due: Due,
+    until: Instant,
+}
+
+impl Listener {
+    pub(super) fn new(socket: Socket, name: ListenerName, bounds: Bounds, metrics: &Metrics) -> Self {
+        Self {
+            socket,
+            name,
+            bounds,
+            places: ConnectionSlots::new(bounds.open, metrics.connections(name), metrics.closed(name)),
+            waiting: None,
+            next_look: None,
+            pause: None,
+            full: LogThrottle::default(),
+            failed: LogThrottle::default(),
+        }
+    }
+
+    /// Waits for a connection, and a place for it. Can be given up at any time without losing one.
+    pub(super) async fn accept(&mut self) -> Accepted {
+        loop {
+            if self.waiting.is_none() {
+                self.waiting = Some(self.newcomer().await);
+            }
+            let place = self.place().await;
+            if let Some(stream) = self.waiting.take() {
+                return Accepted { stream, place, due: self.bounds.due, until: deadline() };
+            }
+        }
+    }
+
+    /// Waits for a connection.
+    async fn newcomer(&mut self) -> Box<dyn Stream> {
+        loop {
+            if let Some(until) = self.pause {
+                sleep_until(until).await;
+                self.pause = None;
+            }
+            match self.socket.accept().await {
+                Ok(stream) => return stream,
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    self.pause = Some(after(PAUSE));
+                    if let Some(before) = self.failed.now() {
+                        let listener = self.name.as_str();
+                        tracing::warn!(listener, %error, before, "connections can't be accepted at present; those that are open are served");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for a place, which somebody else may have to give up.
+    async fn place(&mut self) -> Slot {
+        loop {
+            if let Some(place) = self.places.try_take() {
+                self.next_look = None;
+                return place;
+            }
+            let look = match self.next_look {
+                Some(at) if at > Instant::now() => at,
+                Some(_) | None => {
+                    self.places.evict_idle();
+                    if let Some(before) = self.full.now() {
+                        let (listener, open) = (self.name.as_str(), self.bounds.open);
+                        tracing::warn!(
+                            listener,
+                            open,
+                            before,
+                            "as many connections are open as may be: one without a check gives way, or others wait"
+                        );
+                    }
+                    *self.next_look.insert(after(LOOK))
+                }
+            };
+            if let Ok(place) = timeout_at(look, self.places.take()).await {
+                self.next_look = None;
+                return place;
+            }
+        }
+    }
+}
+
+impl Accepted {
+    /// The connection as it is.
+    pub(super) fn plain(self) -> Connection {
+        let Self { stream, place, due, until } = self;
+        Connection::new(stream, place, due, until)
+    }
+
+    /// The connection under TLS.
+    async fn secured(self, tls: Arc<ServerConfig>) -> io::Result<Connection> {
+        let Self { stream, mut place, due, until } = self;
+        let handshake = timeout_at(until, TlsAcceptor::from(tls).accept(stream));
+        let stream = tokio::select! {
+            done = handshake => done.map_err(|_| io::Error::from(ErrorKind::TimedOut))??,
+            () = poll_fn(|context| place.poll_give_way(context)) => return Err(ErrorKind::ConnectionAborted.into()),
+        };
+        Ok(Connection::new(Box::new(stream), place, due, until))
+    }
+}
+
+/// Hands over connections that are ready to be served, until nobody takes them any more.
+pub(super) async fn hand_over(mut listener: Listener, live: SharedState, to: mpsc::Sender<Connection>) {
+    let mut handshakes = JoinSet::new();
+    let mut failed = LogThrottle::default();
+    loop {
+        let connection = tokio::select! {
+            () = to.closed() => return,
+            accepted = listener.accept() => match live.tls() {
+                None => accepted.plain(),
+                Some(tls) => {
+                    handshakes.spawn(accepted.secured(tls));
+                    continue;
+                }
+            },
+            Some(done) = handshakes.join_next() => match done.map_err(io::Error::other).flatten() {
+                Ok(connection) => connection,
+                Err(error) => {
+                    if let Some(before) = failed.now() {
+                        tracing::warn!(%error, before, "a client could not be agreed with on TLS");
+                    }
+                    continue;
+                }
+            },
+        };
+        if to.send(connection).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl axum::serve::Listener for Listener {
+    type Io = Connection;
+    type Addr = Option<SocketAddr>;
+
+    async fn accept(&mut self) -> (Connection, Self::Addr) {
+        (Self::accept(self).await.plain(), None)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.socket.tcp_address()
+    }
+}
+
+/// Whether it was one connection that went wrong, and the next may be good (accept(2)).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    [ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted].contains(&error.kind())
+}
+
+fn deadline() -> Instant {
+    after(PATIENCE)
+}
+
+fn after(span: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(span).unwrap_or(now)
+}

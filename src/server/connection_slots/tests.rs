@@ -1,0 +1,160 @@
+use super::super::limits::{Limits, Reported};
+use super::{Closed, ConnectionSlots, IDLE, Slot, UNREAD_FOR};
+use prometheus_client::metrics::gauge::Gauge;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::time::advance;
+
+const MOST: usize = 4;
+const MIB: usize = 1024 * 1024;
+
+/// All places there are, taken.
+fn full() -> (ConnectionSlots, Vec<Slot>) {
+    let mut places = ConnectionSlots::new(MOST, Gauge::default(), Closed::default());
+    let held = (0..MOST).map(|_| places.try_take().unwrap()).collect();
+    assert!(places.try_take().is_none());
+    (places, held)
+}
+
+/// Which ones have to give way.
+async fn told(held: &mut [Slot]) -> Vec<usize> {
+    let mut told = Vec::new();
+    for (number, place) in held.iter_mut().enumerate() {
+        if poll_fn(|context| Poll::Ready(place.poll_give_way(context))).await.is_ready() {
+            told.push(number);
+        }
+    }
+    told
+}
+
+#[tokio::test]
+async fn a_place_is_taken_for_as_long_as_it_is_held() {
+    let open = Gauge::default();
+    let mut places = ConnectionSlots::new(1, open.clone(), Closed::default());
+    let place = places.take().await;
+    assert_eq!(open.get(), 1);
+    assert!(places.try_take().is_none());
+    drop(place);
+    assert_eq!(open.get(), 0);
+    assert!(places.try_take().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_idle_without_a_check_gives_way_and_each_once() {
+    let (places, mut held) = full();
+    held[0].calls().check();
+    advance(Duration::from_secs(1)).await;
+    // A call about health keeps no place, nor does a watch; it only comes later.
+    held[1].calls().one();
+    let open = held[2].calls().open();
+    for expected in [&[3][..], &[1, 3], &[1, 2, 3], &[1, 2, 3]] {
+        places.evict_idle();
+        // Those that were told stay told.
+        assert_eq!(told(&mut held).await, expected);
+        advance(Duration::from_secs(1)).await;
+    }
+    drop(open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_last_call_is_long_ago_gives_way_the_longest_first() {
+    let (places, mut held) = full();
+    held[0].calls().check();
+    let _open = held[0].calls().open();
+    let later = Duration::from_secs(1);
+    for place in &held[1..] {
+        place.calls().check();
+        advance(later).await;
+    }
+    // Of the second, again.
+    held[1].calls().check();
+    advance(IDLE.saturating_sub(later * 3)).await;
+    for expected in [&[][..], &[2], &[2, 3], &[1, 2, 3]] {
+        places.evict_idle();
+        assert_eq!(told(&mut held).await, expected);
+        advance(later).await;
+    }
+    // The one with an open call never does.
+    advance(IDLE).await;
+    places.evict_idle();
+    assert_eq!(told(&mut held).await, [1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_call_counts_until_it_ends() {
+    let (places, mut held) = full();
+    let open: Vec<_> = held
+        .iter()
+        .map(|place| {
+            place.calls().check();
+            place.calls().open()
+        })
+        .collect();
+    advance(IDLE * 2).await;
+    drop(open);
+    places.evict_idle();
+    assert_eq!(told(&mut held).await, Vec::<usize>::new());
+    advance(IDLE).await;
+    places.evict_idle();
+    assert_eq!(told(&mut held).await.len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_waits_gets_the_place_of_one_that_gave_way() {
+    let (mut places, mut held) = full();
+    places.evict_idle();
+    let first = held.remove(0);
+    let ((), taken) = tokio::join!(async { drop(first) }, places.take());
+    held.push(taken);
+    places.evict_idle();
+    assert_eq!(told(&mut held).await, [0]);
+}
+
+/// All places taken, each with so many unread bytes and so many of calls that wait.
+fn with_unread(held: &[Slot], limits: &Arc<Limits>, bytes: [(usize, usize); MOST]) -> Vec<Reported> {
+    let report = |(place, (unread, because)): (&Slot, (usize, usize))| {
+        let mut reported = Reported::new(Arc::clone(limits), place.calls());
+        assert_eq!(reported.update(0, unread, because), unread > 0);
+        reported
+    };
+    held.iter().zip(bytes).map(report).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_one_with_the_most_unread_is_closed_and_its_bytes_are_forgotten() {
+    let (_, mut held) = full();
+    let limits = Arc::new(Limits::new(1));
+    let mut reported = with_unread(&held, &limits, [(50 * MIB, 0), (70 * MIB, 0), (0, 0), (9 * MIB, 0)]);
+    assert!(limits.has_too_much_unread());
+    advance(UNREAD_FOR).await;
+    held[0].neighbours().close_largest(&limits);
+    assert_eq!(told(&mut held).await, [1]);
+    assert!(!limits.has_too_much_unread());
+    // It reports once more, and ends.
+    reported[1].update(0, 80 * MIB, 0);
+    assert!(limits.has_too_much_unread());
+    reported.remove(1);
+    assert!(!limits.has_too_much_unread());
+}
+
+/// Many calls that wait on a connection do not make it the largest, nor is one closed that is slow for a moment.
+#[tokio::test(start_paused = true)]
+async fn one_that_reads_is_not_closed_for_those_that_do_not() {
+    let (_, mut held) = full();
+    let limits = Arc::new(Limits::new(1));
+    let mut reported = with_unread(&held, &limits, [(MIB, 0), (MIB, 0), (0, 500 * MIB), (10 * MIB, 500 * MIB)]);
+    held[0].neighbours().close_largest(&limits);
+    assert_eq!(told(&mut held).await, Vec::<usize>::new(), "none has been slow for long");
+    advance(UNREAD_FOR / 2).await;
+    reported[3].update(0, 0, 0);
+    reported[3].update(0, 20 * MIB, 500 * MIB);
+    advance(UNREAD_FOR / 2).await;
+    // The first of the attackers has carried a check.
+    held[0].calls().check();
+    for expected in [&[1][..], &[0, 1], &[0, 1]] {
+        held[0].neighbours().close_largest(&limits);
+        assert_eq!(told(&mut held).await, expected);
+    }
+}

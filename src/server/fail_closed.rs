@@ -1,0 +1,100 @@
+//! Sees to it that every check is answered with a `CheckResponse`, in time. A gRPC error, a panic or silence would hand the
+//! decision to Envoy's `failure_mode_allow`; each becomes a 503 denial here.
+
+use super::body::RequestBody;
+use super::check::CheckService;
+use super::codec::CheckCodec;
+use super::limits::ConnectionState;
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, header};
+use http_body_util::{BodyExt, Full};
+use modgud_core::decide::DecisionError;
+use prost::Message;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+use tokio::time::{Sleep, sleep};
+use tonic::body::Body;
+use tonic::server::Grpc;
+
+/// The path of the one method that Envoy calls.
+pub const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
+
+/// The largest check that is read: 1 MiB. Envoy's limit for all headers of a request is 60 KiB unless it is raised.
+const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// The gRPC status of a message that found no room: `RESOURCE_EXHAUSTED`. A response has its status among the headers if it has no message.
+const NO_ROOM: &str = "8";
+
+/// The authorization service on one connection, with the guarantee.
+#[derive(Debug, Clone)]
+pub(super) struct FailClosed(CheckService);
+
+impl FailClosed {
+    pub(super) fn new(state: &Arc<ConnectionState>) -> Self {
+        Self(CheckService(Arc::clone(state)))
+    }
+
+    /// The answer to a check: a call of [`CHECK_PATH`].
+    pub(super) fn answer(&self, request: http::Request<RequestBody>) -> Watch {
+        let service = self.0.clone();
+        let answer = async move {
+            let mut grpc = Grpc::new(CheckCodec).max_decoding_message_size(MAX_MESSAGE_BYTES);
+            grpc.unary(service, request).await
+        };
+        Watch { inner: Box::pin(answer), started: Instant::now(), alarm: None }
+    }
+}
+
+/// The answer to a check, on its way.
+pub(super) struct Watch {
+    inner: Pin<Box<dyn Future<Output = http::Response<Body>> + Send>>,
+    started: Instant,
+    /// Set once the check has to wait for something, usually for its own message: most never do.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Watch {
+    pub(super) fn poll(&mut self, state: &ConnectionState, context: &mut Context<'_>) -> Poll<http::Response<Body>> {
+        let checks = &state.checks;
+        let fault = match catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(context))) {
+            Ok(Poll::Ready(response)) => match response.headers().get("grpc-status") {
+                None => return Poll::Ready(response),
+                Some(status) if status == "0" => return Poll::Ready(response),
+                Some(status) if status == NO_ROOM => DecisionError::Overload,
+                Some(_) => DecisionError::Internal,
+            },
+            Err(_) => DecisionError::Internal,
+            Ok(Poll::Pending) => {
+                // It may have waited for others on its connection before it was looked at.
+                let left = || checks.authorizer.snapshot().deadline.saturating_sub(self.started.elapsed());
+                let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(left())));
+                match alarm.as_mut().poll(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(()) => DecisionError::Deadline,
+                }
+            }
+        };
+        Poll::Ready(frame(&checks.undecided(fault, self.started)))
+    }
+}
+
+/// One message as a complete gRPC response: a length-prefixed frame and the trailers of success.
+fn frame(message: &impl Message) -> http::Response<Body> {
+    const PREFIX: usize = 5;
+    let length = message.encoded_len();
+    let mut frame = BytesMut::with_capacity(length.saturating_add(PREFIX));
+    frame.put_u8(0); // not compressed
+    frame.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    // Fails only when there is no room, and a `BytesMut` grows.
+    let _ = message.encode(&mut frame);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let body = Full::new(Bytes::from(frame)).with_trailers(std::future::ready(Some(Ok(trailers))));
+    let mut response = http::Response::new(Body::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+}
