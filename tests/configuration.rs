@@ -3,7 +3,7 @@
 //!
 //! - `bad`: each bad file beside the exact text that `modgud check` says of it.
 //! - `good`: files that load, and what `modgud config` prints of them, which loads again and means the same.
-//! - `cautioned`: files that load and should probably say something else, each beside the exact text of the cautions, and
+//! - `warned`: files that load and should probably say something else, each beside the exact text of the warnings, and
 //!   `sane`: files that give none.
 //! - `effective`: where `modgud config` says that each value comes from, and what it does not show.
 //! - `any_document`: any document loads or is refused with a place, within bounded time.
@@ -20,12 +20,12 @@
 
 mod any_document;
 mod bad;
-mod cautioned;
 mod check;
 mod effective;
 mod good;
 mod large;
 mod schema;
+mod warned;
 
 use crate::support::KEY;
 use modgud::config::{ConfigError, Environment, Loaded, Overrides, load};

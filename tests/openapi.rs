@@ -54,8 +54,8 @@ async fn descriptions_are_told_as_beside_them() {
     for (name, file) in descriptions().iter().filter(|(name, _)| name != PUBLIC) {
         for (command, extension) in [("check", "check.txt"), ("rules", "rules.txt")] {
             let said = openapi(&folder(), &[command, file, "--module", "crm"]).await;
-            let cautioned = said.err.lines().all(|line| line.starts_with("modgud: caution: "));
-            assert!(cautioned || said.code == Some(1), "{file}: {said:?}");
+            let warned = said.err.lines().all(|line| line.starts_with("modgud: warning: "));
+            assert!(warned || said.code == Some(1), "{file}: {said:?}");
             let told = format!("{}{}", said.out, said.err);
             let expected = fs::read_to_string(folder().join(format!("{name}.{extension}"))).unwrap_or_default();
             if told != expected {
@@ -189,7 +189,7 @@ paths:
                (`suffixes`): see that both ask for the same\n";
     let check = run("check", "folds.yaml").await;
     assert_eq!((check.code, check.err), (Some(1), format!("modgud: api.yaml:6:19: {same}")), "{}", check.out);
-    assert!(check.out.contains(&format!("caution: api.yaml:8:19: {cut}")), "{}", check.out);
+    assert!(check.out.contains(&format!("warning: api.yaml:8:19: {cut}")), "{}", check.out);
     assert!(!check.out.contains("html`.get: the module"), "{}", check.out);
     let exact = run("check", "exact.yaml").await;
     assert_eq!((exact.code, exact.err.as_str()), (Some(0), ""), "{}", exact.out);
@@ -197,7 +197,7 @@ paths:
 
     let rules = run("rules", "folds.yaml").await;
     assert_eq!(rules.code, Some(0), "{}", rules.err);
-    let told = |line: &str| rules.err.contains(&format!("modgud: caution: api.yaml:{line}"));
+    let told = |line: &str| rules.err.contains(&format!("modgud: warning: api.yaml:{line}"));
     assert!(told(&format!("6:19: {same}")) && told(&format!("8:19: {cut}")), "{}", rules.err);
     for rule in [
         // One for both, which asks for what both ask.
@@ -222,8 +222,8 @@ paths:
 }
 
 #[tokio::test]
-async fn cautions_can_be_denied() {
-    let said = openapi(&folder(), &["check", "clinic.json", "--deny-cautions"]).await;
+async fn warnings_can_be_denied() {
+    let said = openapi(&folder(), &["check", "clinic.json", "--deny-warnings"]).await;
     assert_eq!(said.code, Some(1));
-    assert_eq!(said.err, "modgud: there are 2 cautions, and --deny-cautions lets none pass\n");
+    assert_eq!(said.err, "modgud: there are 2 warnings, and --deny-warnings lets none pass\n");
 }

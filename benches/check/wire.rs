@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long the server may be silent while answers are owed.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many calls are under way at most: a little less than modgud lets one connection have.
-const MOST_IN_FLIGHT: i64 = 1_000;
+const MAX_IN_FLIGHT: i64 = 1_000;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -103,7 +103,7 @@ impl Asking {
     pub(crate) fn may_ask(&self, message: &[u8]) -> bool {
         let size = i64::try_from(message.len() + 5).unwrap_or(i64::MAX);
         self.account.window.load(Ordering::Acquire) >= size
-            && self.account.in_flight.load(Ordering::Acquire) < MOST_IN_FLIGHT
+            && self.account.in_flight.load(Ordering::Acquire) < MAX_IN_FLIGHT
     }
 
     /// Puts a call among those to be sent.

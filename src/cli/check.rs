@@ -21,7 +21,7 @@ use std::path::PathBuf;
 ///
 /// Every problem is shown at once, each with its place. Keys that issuers publish are fetched once, and named. Exit code 0: it
 /// would serve. 1: it would not, or keys could not be fetched. What it may say but probably should not is shown after the summary,
-/// as cautions, which change nothing unless --deny-cautions is there.
+/// as warnings, which change nothing unless --deny-warnings is there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud check --config modgud.yaml")]
 pub(super) struct Args {
@@ -34,13 +34,13 @@ pub(super) struct Args {
     /// Fetches nothing: published keys are not looked at
     #[arg(long)]
     offline: bool,
-    /// Exit code 1 if there is a caution, too: for CI
+    /// Exit code 1 if there is a warning, too: for CI
     #[arg(long)]
-    deny_cautions: bool,
+    deny_warnings: bool,
 }
 
 pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
-    let Args { config, profile, offline, deny_cautions } = args;
+    let Args { config, profile, offline, deny_warnings } = args;
     let overrides = Overrides { profile: *profile, ..Overrides::default() };
     let loaded = match load(config.as_deref(), &overrides, environment) {
         Ok(loaded) => loaded,
@@ -49,14 +49,14 @@ pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
     let now = Clock::System.now();
     summary(&loaded, now);
     let fetched = published(&loaded.config, *offline);
-    let cautions = loaded.cautions(now);
-    for caution in &cautions {
-        say(format_args!("caution: {caution}"));
+    let warnings = loaded.warnings(now);
+    for warning in &warnings {
+        say(format_args!("warning: {warning}"));
     }
-    match (cautions.len(), deny_cautions) {
+    match (warnings.len(), deny_warnings) {
         (0, _) | (_, false) => fetched,
-        (1, true) => fail("there is a caution, and --deny-cautions lets none pass"),
-        (many, true) => fail(format_args!("there are {many} cautions, and --deny-cautions lets none pass")),
+        (1, true) => fail("there is a warning, and --deny-warnings lets none pass"),
+        (many, true) => fail(format_args!("there are {many} warnings, and --deny-warnings lets none pass")),
     }
 }
 

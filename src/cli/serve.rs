@@ -8,7 +8,7 @@ use crate::server::app::{Addresses, App, AppError, Shutdown};
 use crate::server::reload::{ConfigSource, Reloader};
 use crate::server::shadow_config;
 use crate::telemetry::metrics::VERSION;
-use crate::telemetry::{caution, log};
+use crate::telemetry::{log, warning};
 use modgud_core::authn::Authenticator;
 use std::io;
 use std::net::SocketAddr;
@@ -107,7 +107,7 @@ async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(),
         }
         (Some(_) | None, _) => None,
     };
-    let cautions = loaded.cautions(Clock::System.now());
+    let warnings = loaded.warnings(Clock::System.now());
     // Held to the end: what waits in it is written then.
     let _log = log::start(loaded.config.server.log);
     let Loaded { config, origin: described, .. } = loaded;
@@ -115,7 +115,7 @@ async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(),
     introduce(&config);
     let app = App::bind(config, Clock::System).await?;
     let Addresses { grpc, admin } = app.addresses();
-    caution::tell(&cautions, &app.live().checks.metrics);
+    warning::tell(&warnings, &app.live().checks.metrics);
     tracing::info!(version = VERSION, config = described, %grpc, %admin, "serving");
     let (hangups, hangup) = mpsc::channel(1);
     let (shadow_hangups, shadow_hangup) = mpsc::channel(1);

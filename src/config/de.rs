@@ -5,7 +5,7 @@ mod walk;
 
 pub use fault::{FormError, Seen};
 
-use super::diagnostic::MOST;
+use super::diagnostic::MAX_REPORTED;
 use super::path::Path;
 use crate::yaml::{Location, Node};
 use fault::Fault;
@@ -20,11 +20,11 @@ pub(super) struct Found {
     pub(super) what: FormError,
 }
 
-/// Reads a type from a tree and finds every fault of form, up to [`MOST`]: each costs a walk through the tree. What is faulty is
+/// Reads a type from a tree and finds every fault of form, up to [`MAX_REPORTED`]: each costs a walk through the tree. What is faulty is
 /// taken out of the tree, so that the rest can be read and its meaning checked; `None` when nothing is left to read.
 pub(super) fn read<T: DeserializeOwned>(root: &mut Node) -> (Option<T>, Vec<Found>) {
     let mut found: Vec<Found> = Vec::new();
-    while found.len() < MOST {
+    while found.len() < MAX_REPORTED {
         let fault = match T::deserialize(&*root) {
             Ok(value) => return (Some(value), found),
             Err(fault) => fault,

@@ -6,7 +6,7 @@ mod module;
 
 pub use keep::KeepProblem;
 pub use located::Located;
-pub(super) use located::{MOST, Problems};
+pub(super) use located::{MAX_REPORTED, Problems};
 pub use module::ModuleProblem;
 
 use super::de::FormError;

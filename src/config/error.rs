@@ -1,6 +1,6 @@
 //! Why no configuration could be had, as commands and the log show it.
 
-use super::diagnostic::{Located, MOST};
+use super::diagnostic::{Located, MAX_REPORTED};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -52,8 +52,8 @@ impl fmt::Display for Lines<'_> {
             write!(f, "{separator}{placed}")?;
             separator = "\n";
         }
-        if self.0.len() >= MOST {
-            write!(f, "\nthere may be more: no more than {MOST} problems are told at once")?;
+        if self.0.len() >= MAX_REPORTED {
+            write!(f, "\nthere may be more: no more than {MAX_REPORTED} problems are told at once")?;
         }
         Ok(())
     }

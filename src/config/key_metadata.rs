@@ -28,7 +28,7 @@ impl KeyMetadata {
     }
 
     /// What is to be said of the key at this time.
-    pub(super) fn caution(&self, now: Timestamp) -> Option<Warning> {
+    pub(super) fn warning(&self, now: Timestamp) -> Option<Warning> {
         let Validity { from, until } = self.validity?;
         if now < from {
             return Some(Warning::CertificateNotYetValid(from));

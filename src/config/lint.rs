@@ -1,8 +1,8 @@
-//! What a configuration may say but probably should not. A caution never keeps a configuration from serving: that is what
-//! problems do (`validate`). Each can be heeded, or answered by writing what is meant in so many words: a caution that stays
+//! What a configuration may say but probably should not. A warning never keeps a configuration from serving: that is what
+//! problems do (`validate`). Each can be heeded, or answered by writing what is meant in so many words: a warning that stays
 //! teaches people not to read any.
 //!
-//! What is not cautioned against, because it has no other purpose than to be chosen: `audiences: any`, no `max_lifetime`,
+//! What is not warned of, because it has no other purpose than to be chosen: `audiences: any`, no `max_lifetime`,
 //! `server.admin` beyond this machine (Prometheus and probes have to get there).
 
 mod authenticators;
@@ -27,25 +27,25 @@ use modgud_core::time::Timestamp;
 /// Everything to be said of a configuration that would serve: `document` and `root` are its two forms, `profile` is what the
 /// user's file was laid over.
 pub(super) fn find(document: &Document, root: &Node, profile: &Document, config: &Config) -> Vec<Located<Warning>> {
-    let mut cautions = Warnings { root, found: Vec::new() };
-    rules::find(document, profile, &config.snapshot.rules, &mut cautions);
-    authenticators::find(document, profile, config.snapshot.authenticators.list(), &mut cautions);
-    upstream::find(&document.upstream, &profile.upstream, &mut cautions);
-    denials::find(document, &mut cautions);
-    server::find(&document.server, &config.server.grpc, &mut cautions);
-    claims::find(document, &mut cautions);
-    cautions.found
+    let mut warnings = Warnings { root, found: Vec::new() };
+    rules::find(document, profile, &config.snapshot.rules, &mut warnings);
+    authenticators::find(document, profile, config.snapshot.authenticators.list(), &mut warnings);
+    upstream::find(&document.upstream, &profile.upstream, &mut warnings);
+    denials::find(document, &mut warnings);
+    server::find(&document.server, &config.server.grpc, &mut warnings);
+    claims::find(document, &mut warnings);
+    warnings.found
 }
 
-/// The cautions that were found, placed.
+/// The warnings that were found, placed.
 struct Warnings<'a> {
     root: &'a Node,
     found: Vec<Located<Warning>>,
 }
 
 impl Warnings<'_> {
-    fn add(&mut self, path: &Path, caution: Warning) {
-        self.found.push(Located::new(path, self.root, caution));
+    fn add(&mut self, path: &Path, warning: Warning) {
+        self.found.push(Located::new(path, self.root, warning));
     }
 
     /// Whether the configuration says something here.
@@ -230,7 +230,7 @@ pub enum Warning {
 }
 
 impl Warning {
-    /// Returns true if the caution is about the addresses and certificates of `server`.
+    /// Returns true if the warning is about the addresses and certificates of `server`.
     pub fn concerns_listeners(&self) -> bool {
         matches!(self, Self::Plaintext | Self::PlaintextBesideTls | Self::ServerCertificate(_))
     }

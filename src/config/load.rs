@@ -2,7 +2,7 @@
 //! commands and the server get a configuration.
 
 use super::de::{self, FormError, Found, Seen, is_hole};
-use super::diagnostic::{Located, MOST, Problem};
+use super::diagnostic::{Located, MAX_REPORTED, Problem};
 use super::environment::Environment;
 use super::error::ConfigError;
 use super::key_metadata::{self, KeyMetadata};
@@ -57,7 +57,7 @@ pub struct Loaded {
     /// The values, each with its place.
     effective: Node,
     /// What holds at any time.
-    cautions: Vec<Located<Warning>>,
+    warnings: Vec<Located<Warning>>,
     keys: Vec<Located<KeyMetadata>>,
 }
 
@@ -73,15 +73,15 @@ impl Loaded {
     /// What the configuration says but probably should not, in the order of the file. Some of it, the dates of certificates, is
     /// a matter of time.
     #[must_use]
-    pub fn cautions(&self, now: Timestamp) -> Vec<Located<Warning>> {
-        let of_keys = self.keys.iter().filter_map(|key| key.what().caution(now).map(|caution| key.with(caution)));
-        let own = self.config.tls.as_ref().and_then(|tls| tls.validity().caution(now)).map(|caution| {
+    pub fn warnings(&self, now: Timestamp) -> Vec<Located<Warning>> {
+        let of_keys = self.keys.iter().filter_map(|key| key.what().warning(now).map(|warning| key.with(warning)));
+        let own = self.config.tls.as_ref().and_then(|tls| tls.validity().warning(now)).map(|warning| {
             let at = At::root("server").key("tls").key("cert");
-            Located::new(&at, &self.effective, Warning::ServerCertificate(caution))
+            Located::new(&at, &self.effective, Warning::ServerCertificate(warning))
         });
-        let mut cautions: Vec<Located<Warning>> = self.cautions.iter().cloned().chain(of_keys).chain(own).collect();
-        cautions.sort_by(|one, other| one.order().cmp(&other.order()));
-        cautions
+        let mut warnings: Vec<Located<Warning>> = self.warnings.iter().cloned().chain(of_keys).chain(own).collect();
+        warnings.sort_by(|one, other| one.order().cmp(&other.order()));
+        warnings
     }
 
     /// What is known of a key of an authenticator, which is named by its place in the list; `None` for a key that stands in no
@@ -175,8 +175,8 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &SecretLoader) 
         effective = effective.overlay(user, is_choice);
     }
     effective = lay_flags(effective, overrides, name);
-    let Checked { config, cautions, keys, open } = check(effective.clone(), below, (nothings, unnamed), reader)?;
-    Ok(Loaded { config, origin, missing: reader.missing(), open, effective, cautions, keys })
+    let Checked { config, warnings, keys, open } = check(effective.clone(), below, (nothings, unnamed), reader)?;
+    Ok(Loaded { config, origin, missing: reader.missing(), open, effective, warnings, keys })
 }
 
 fn read_file(file: &Path, reader: &SecretLoader) -> Result<Node, ConfigError> {
@@ -218,7 +218,7 @@ fn not_text(origin: &str, error: &FromUtf8Error) -> ConfigError {
 /// that turned out to be empty; taken for left out, it could loosen a check. A whole section may be empty: all of it is then as the
 /// profile says.
 fn find_nothings(node: &Node, way: &At, root: &Node, found: &mut Vec<Found>) {
-    if found.len() >= MOST {
+    if found.len() >= MAX_REPORTED {
         return;
     }
     match &node.value {
@@ -297,7 +297,7 @@ fn put(map: &mut Vec<Member>, key: &str, origin: &str, text: String) {
 /// A configuration that would serve, and what is to be said of it.
 struct Checked {
     config: Config,
-    cautions: Vec<Located<Warning>>,
+    warnings: Vec<Located<Warning>>,
     keys: Vec<Located<KeyMetadata>>,
     open: Vec<OpenRule>,
 }
@@ -323,11 +323,11 @@ fn check(
     let mut problems: Vec<Located> = match checked {
         Ok(config) if faults.is_empty() => {
             let (profile, _) = de::read::<Document>(&mut below);
-            let mut cautions = lint::find(&document, &root, &profile.unwrap_or_default(), &config);
-            cautions.extend(lint::jwks::find(&document, &root, reader));
+            let mut warnings = lint::find(&document, &root, &profile.unwrap_or_default(), &config);
+            warnings.extend(lint::jwks::find(&document, &root, reader));
             let keys = key_metadata::gather(&document, &root, reader);
             let open = open::find(&document, &root);
-            return Ok(Checked { config, cautions, keys, open });
+            return Ok(Checked { config, warnings, keys, open });
         }
         Ok(_) => Vec::new(),
         // A variable of a template is told once, and not again as what it is taken for.
@@ -337,6 +337,6 @@ fn check(
     };
     problems.extend(faults.into_iter().map(Located::from));
     problems.sort_by(|one, other| one.order().cmp(&other.order()));
-    problems.truncate(MOST);
+    problems.truncate(MAX_REPORTED);
     Err(ConfigError::Invalid(problems))
 }

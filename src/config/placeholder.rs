@@ -2,7 +2,7 @@
 //! them in every text that can't mean one.
 
 use super::de::{FormError, Found};
-use super::diagnostic::MOST;
+use super::diagnostic::MAX_REPORTED;
 use super::path::Path;
 use super::quoted::Quoted;
 use crate::yaml::{Node, Value};
@@ -13,7 +13,7 @@ const FREE: [&str; 6] = ["when", "detail", "expression", "cel", "paths", "absent
 
 /// Finds them in the document of a user, which is `root`, from `node` on.
 pub(super) fn find(node: &Node, way: &Path, root: &Node, found: &mut Vec<Found>) {
-    if found.len() >= MOST {
+    if found.len() >= MAX_REPORTED {
         return;
     }
     match &node.value {

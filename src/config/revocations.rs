@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// The most that is read of a list in JSON: 128 MiB, which holds a million entries.
 const MAX_JSON_BYTES: u64 = 128 * 1024 * 1024;
 /// The most items of one of the three lists.
-const MOST_ITEMS: usize = 1_000_000;
+const MAX_ITEMS: usize = 1_000_000;
 /// The most that is read of a list in YAML: 4 MiB. Reading YAML, with the place of each value, costs ten times as much.
 const MAX_YAML_BYTES: usize = 4 * 1024 * 1024;
 
@@ -107,7 +107,7 @@ impl Document {
     }
 }
 
-/// The items of one list: at most [`MOST_ITEMS`], so that a file of short names can't take many times its size in memory.
+/// The items of one list: at most [`MAX_ITEMS`], so that a file of short names can't take many times its size in memory.
 #[derive(Debug, Default)]
 struct Items(Vec<Item>);
 
@@ -129,9 +129,9 @@ impl<'de> Visitor<'de> for Bounded {
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Items, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = access.next_element()? {
-            if items.len() >= MOST_ITEMS {
+            if items.len() >= MAX_ITEMS {
                 return Err(A::Error::custom(format_args!(
-                    "there are more than {MOST_ITEMS} items, the most that are read"
+                    "there are more than {MAX_ITEMS} items, the most that are read"
                 )));
             }
             items.push(item);
@@ -235,7 +235,7 @@ fn list(document: &Document, mut found: impl FnMut(&'static str, usize, Problem)
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_ITEMS, read};
+    use super::{MAX_ITEMS, read};
     use std::fs;
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
     fn a_list_of_more_items_than_are_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("revoked.json");
-        for (items, refused) in [(MOST_ITEMS, false), (MOST_ITEMS + 1, true)] {
+        for (items, refused) in [(MAX_ITEMS, false), (MAX_ITEMS + 1, true)] {
             let list = vec!["\"abcd\""; items].join(",");
             fs::write(&file, format!("{{\"subjects\":[{list}]}}")).unwrap();
             let said = read(&file).map_err(|error| error.to_string());

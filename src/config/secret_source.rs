@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The most that is read from a file with a JWK set: 512 KiB, as much as is taken from a provider.
-pub(super) const MOST_JWKS_BYTES: u64 = 512 * 1024;
+pub(super) const MAX_JWKS_BYTES: u64 = 512 * 1024;
 
 /// Reads what a configuration names, and remembers which files that were. No `Debug`: it holds what it read.
 pub(super) struct SecretLoader {

@@ -68,7 +68,7 @@ pub fn read_headers(check: &CheckRequest) -> Option<Headers<'_>> {
 
 /// What Envoy's configuration says along. It is a map, and Envoy writes text (protobuf's `string`): anything else is not from Envoy.
 fn context(entries: &[ContextExtensionsEntry]) -> Result<Context<'_>, RequestError> {
-    if entries.len() > Context::MOST {
+    if entries.len() > Context::MAX_ENTRIES {
         return Err(RequestError::Context);
     }
     let mut read = Vec::with_capacity(entries.len());
@@ -88,7 +88,7 @@ fn context(entries: &[ContextExtensionsEntry]) -> Result<Context<'_>, RequestErr
 fn headers(http: &HttpRequest) -> Result<Headers<'_>, RequestError> {
     let listed = http.header_map.as_ref().map(|map| map.headers.as_slice()).unwrap_or_default();
     let count = http.headers.len().saturating_add(listed.len());
-    if count > Headers::MOST {
+    if count > Headers::MAX_HEADERS {
         return Err(RequestError::TooManyHeaders);
     }
     let mut fields = Vec::with_capacity(count);

@@ -16,9 +16,9 @@ use tower::Service;
 
 /// How long a connection may take to come about, over all addresses of a name. Less than any question may take, so that a server that
 /// does not accept connections is always told as that.
-const CONNECT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long one address is waited for before the next is tried beside it (RFC 8305 §5).
-const NEXT: Duration = Duration::from_millis(300);
+const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(300);
 
 /// What a failure shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let addresses = look_up(&uri).await?;
             let none = || ConnectError::new(io::ErrorKind::TimedOut.into());
-            let stream = timeout(CONNECT, connect(addresses)).await.unwrap_or_else(|_| Err(none()))?;
+            let stream = timeout(CONNECT_TIMEOUT, connect(addresses)).await.unwrap_or_else(|_| Err(none()))?;
             // A question that goes out later is as good.
             let _ = stream.set_nodelay(true);
             Ok(TokioIo::new(stream))
@@ -125,7 +125,7 @@ async fn connect(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> 
         if let Some(address) = rest.next() {
             attempts.spawn(TcpStream::connect(address));
         }
-        let next = match timeout(NEXT, attempts.join_next()).await {
+        let next = match timeout(NEXT_ADDRESS_DELAY, attempts.join_next()).await {
             Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
             Ok(Some(Ok(Err(error)))) => ConnectError::new(error),
             Ok(Some(Err(error))) => ConnectError::new(error.into()),

@@ -6,7 +6,7 @@
 use modgud_core::authn::CacheKey;
 
 /// How many tokens must have failed in a row, when each failure may come from its token.
-const TOKENS: usize = 5;
+const FAILED_TOKENS: usize = 5;
 
 /// What a failure says of whether the server is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Absence {
             Sign::Sure => self.sure = true,
             Sign::Likely => {
                 self.sure = false;
-                if self.tokens.len() < TOKENS && !self.tokens.contains(&token) {
+                if self.tokens.len() < FAILED_TOKENS && !self.tokens.contains(&token) {
                     self.tokens.push(token);
                 }
             }
@@ -49,18 +49,18 @@ impl Absence {
 
     /// Whether the server is away. `paused`: it is left alone because it has failed several times in a row.
     pub(super) const fn is_away(&self, paused: bool) -> bool {
-        self.sure || (paused && self.tokens.len() >= TOKENS)
+        self.sure || (paused && self.tokens.len() >= FAILED_TOKENS)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Absence, Sign, TOKENS};
+    use super::{Absence, FAILED_TOKENS, Sign};
     use modgud_core::authn::{CacheKey, IntrospectionCache};
 
     fn tokens() -> Vec<CacheKey> {
         let known = IntrospectionCache::default();
-        (0..=TOKENS).map(|number| known.key_of(&number.to_string())).collect()
+        (0..=FAILED_TOKENS).map(|number| known.key_of(&number.to_string())).collect()
     }
 
     #[test]
@@ -90,11 +90,11 @@ mod tests {
         let failed: fn(&mut Absence, CacheKey) = |absence, token| absence.failed(Sign::None, token);
         for reset in [failed, |absence, _| absence.answered()] {
             let mut absence = Absence::default();
-            for token in &tokens[..TOKENS - 1] {
+            for token in &tokens[..FAILED_TOKENS - 1] {
                 absence.failed(Sign::Likely, *token);
             }
             reset(&mut absence, tokens[0]);
-            absence.failed(Sign::Likely, tokens[TOKENS]);
+            absence.failed(Sign::Likely, tokens[FAILED_TOKENS]);
             assert!(!absence.is_away(true), "not in a row");
         }
     }

@@ -5,11 +5,11 @@ use modgud_core::time::Timestamp;
 use std::time::Duration;
 
 /// How many failures in a row open the breaker.
-const FAILURES: u32 = 5;
+const FAILURE_THRESHOLD: u32 = 5;
 /// How long it is open first.
-const FIRST: Duration = Duration::from_secs(1);
+const INITIAL_OPEN_TIME: Duration = Duration::from_secs(1);
 /// How long it is open at most.
-const LONGEST: Duration = Duration::from_secs(30);
+const MAX_OPEN_TIME: Duration = Duration::from_secs(30);
 
 /// Whether a server is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,15 +85,15 @@ impl Breaker {
             }
             (Self::Closed(failures), _, Health::Down) => {
                 let failures = failures.saturating_add(1);
-                if failures < FAILURES {
+                if failures < FAILURE_THRESHOLD {
                     *self = Self::Closed(failures);
                     return None;
                 }
-                *self = Self::Open { since: now, span: FIRST };
+                *self = Self::Open { since: now, span: INITIAL_OPEN_TIME };
                 Some(Change::Opened)
             }
             (Self::Trial { span }, Permit::Trial, Health::Down) => {
-                *self = Self::Open { since: now, span: span.saturating_mul(2).min(LONGEST) };
+                *self = Self::Open { since: now, span: span.saturating_mul(2).min(MAX_OPEN_TIME) };
                 None
             }
             // A trial that tried nothing: the next question is one, at once.
@@ -118,7 +118,7 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
-    use super::{Breaker, Change, FAILURES, Health, Permit};
+    use super::{Breaker, Change, FAILURE_THRESHOLD, Health, Permit};
     use modgud_core::time::Timestamp;
     use std::time::Duration;
 
@@ -131,7 +131,7 @@ mod tests {
     /// A breaker that has just opened, at [`START`].
     fn opened() -> Breaker {
         let mut breaker = Breaker::new();
-        for failure in 1..=FAILURES {
+        for failure in 1..=FAILURE_THRESHOLD {
             assert_eq!(breaker.permit(START), Some(Permit::Usual), "before failure {failure}");
             let change = breaker.ended(Permit::Usual, Health::Down, START);
             assert_eq!(change, (failure == 5).then_some(Change::Opened), "failure {failure}");

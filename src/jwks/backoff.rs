@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// The first wait after a failure.
-const FIRST: Duration = Duration::from_secs(1);
+const INITIAL_DELAY: Duration = Duration::from_secs(1);
 /// How many lengths a wait can have, a tenth of a per cent apart: from 10 % shorter to 10 % longer.
 const STEPS: u32 = 201;
 
@@ -18,12 +18,12 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn new(refresh: Duration) -> Self {
-        Self { refresh, retry: FIRST.min(refresh) }
+        Self { refresh, retry: INITIAL_DELAY.min(refresh) }
     }
 
     /// How long to wait after an answer with keys.
     pub(super) fn after_success(&mut self, chance: u32) -> Duration {
-        self.retry = FIRST.min(self.refresh);
+        self.retry = INITIAL_DELAY.min(self.refresh);
         spread(self.refresh, chance)
     }
 

@@ -1,6 +1,6 @@
 //! Who asks a provider when: one question at a time, whose end everybody who waits hears of; and only so often because of a key
 //! that is not known, whoever brings it. Nothing in a token that is not verified can be trusted, so that all of them share one
-//! budget, and one that comes too soon puts a question off to the end of the window: a rotation is found within [`WINDOW`], whatever
+//! budget, and one that comes too soon puts a question off to the end of the window: a rotation is found within [`UNKNOWN_KID_INTERVAL`], whatever
 //! made-up keys have spent before.
 
 use crate::clock::Clock;
@@ -11,10 +11,10 @@ use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 /// How long after one question for the sake of an unknown key the next may be asked: twelve in a minute at most.
-pub(super) const WINDOW: Duration = Duration::from_secs(5);
+pub(super) const UNKNOWN_KID_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often the clock is looked at while a question is put off: it may jump.
-const LOOK: Duration = Duration::from_secs(1);
+const CLOCK_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The questions to one provider.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl State {
     /// How much is left of the window; `None` when a question may be asked. A clock that went back makes nobody wait for longer.
     fn left(&self, now: Timestamp) -> Option<Duration> {
         let asked = self.asked.filter(|asked| *asked <= now)?;
-        let left = asked.plus(WINDOW).as_millis().saturating_sub(now.as_millis());
+        let left = asked.plus(UNKNOWN_KID_INTERVAL).as_millis().saturating_sub(now.as_millis());
         (left > 0).then(|| Duration::from_millis(left))
     }
 
@@ -159,7 +159,7 @@ impl SingleFlight {
                 Next::Now => return,
                 Next::In(left) => {
                     tokio::select! {
-                        () = sleep(left.min(LOOK)) => {}
+                        () = sleep(left.min(CLOCK_POLL_INTERVAL)) => {}
                         () = self.wanted.notified() => {}
                     }
                 }
@@ -176,7 +176,7 @@ impl SingleFlight {
 
 #[cfg(test)]
 mod tests {
-    use super::{Join, SingleFlight, WINDOW};
+    use super::{Join, SingleFlight, UNKNOWN_KID_INTERVAL};
     use crate::clock::{Clock, ManualClock};
     use modgud_core::time::Timestamp;
     use std::time::Duration;
@@ -199,10 +199,10 @@ mod tests {
         asking.ended(Ok(()));
         assert_eq!((first.ended().await, second.ended().await), (Ok(()), Ok(())));
 
-        let almost = Timestamp::from_millis(NOW.plus(WINDOW).as_millis() - 1);
+        let almost = Timestamp::from_millis(NOW.plus(UNKNOWN_KID_INTERVAL).as_millis() - 1);
         assert!(matches!(asking.begin(NOW), Join::RateLimited));
         assert!(matches!(asking.begin(almost), Join::RateLimited));
-        assert!(matches!(asking.begin(NOW.plus(WINDOW)), Join::Leader(_)));
+        assert!(matches!(asking.begin(NOW.plus(UNKNOWN_KID_INTERVAL)), Join::Leader(_)));
         asking.started(NOW);
         asking.ended(Err(()));
         assert!(matches!(asking.begin(NOW), Join::Leader(_)), "the clock went back");
@@ -212,7 +212,9 @@ mod tests {
     async fn a_usual_question_is_joined_and_does_not_count() {
         let asking = SingleFlight::default();
         asking.started(NOW);
-        let Join::Follower { began, waiting } = asking.begin(NOW.plus(WINDOW)) else { panic!("it joins") };
+        let Join::Follower { began, waiting } = asking.begin(NOW.plus(UNKNOWN_KID_INTERVAL)) else {
+            panic!("it joins")
+        };
         assert_eq!(began, NOW);
         asking.ended(Err(()));
         assert_eq!(waiting.ended().await, Err(()));
@@ -244,7 +246,8 @@ mod tests {
             () = moved => panic!("it is put off for ever"),
         }
         assert!(
-            (WINDOW..=WINDOW.saturating_add(Duration::from_secs(2))).contains(&began.elapsed()),
+            (UNKNOWN_KID_INTERVAL..=UNKNOWN_KID_INTERVAL.saturating_add(Duration::from_secs(2)))
+                .contains(&began.elapsed()),
             "{:?}",
             began.elapsed()
         );

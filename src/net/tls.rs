@@ -187,7 +187,7 @@ pub struct Validity {
 impl Validity {
     /// What is to be said of it at this time; `None` when it is good.
     #[must_use]
-    pub fn caution(self, now: Timestamp) -> Option<Warning> {
+    pub fn warning(self, now: Timestamp) -> Option<Warning> {
         let Self { from, until } = self;
         if now.as_secs() > until.as_secs() {
             Some(Warning::Expired(until))

@@ -8,7 +8,7 @@ use crate::config::{Located, Quoted};
 use std::collections::HashMap;
 
 /// The most pairs that are compared: far more than those of any description.
-const MOST_PAIRS: usize = 4_000_000;
+const MAX_PAIRS: usize = 4_000_000;
 
 /// Paths with a literal and a parameter, by method and number of segments: no other pairs can be ambiguous.
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl<'o> Paths<'o> {
         for group in self.0.values() {
             for (number, one) in group.iter().enumerate() {
                 pairs = pairs.saturating_add(number);
-                if pairs > MOST_PAIRS {
+                if pairs > MAX_PAIRS {
                     found.push(one.operation.path.with(Finding::NotCompared));
                     return;
                 }

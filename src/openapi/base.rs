@@ -7,16 +7,16 @@ use crate::yaml::Value;
 use std::collections::HashSet;
 
 /// The most bases that one operation has rules for.
-const MOST_BASES: usize = 16;
+const MAX_BASES: usize = 16;
 
 /// The longest URL with variables in it.
-const MOST_URL_BYTES: usize = 4096;
+const MAX_URL_BYTES: usize = 4096;
 
 /// The most URLs that are looked at in all: many paths can be references to one that has many servers.
-const MOST_URLS: usize = 1_000_000;
+const MAX_URLS: usize = 1_000_000;
 
 /// The most ways in which the variables of one URL are filled in: many of them can come to one path.
-const MOST_FILLED: usize = 1024;
+const MAX_FILLED: usize = 1024;
 
 /// The base of a document of version 2.0. `""` when there is none.
 pub(super) fn of_swagger(walk: &mut RefResolver<'_>) -> Vec<String> {
@@ -27,7 +27,7 @@ pub(super) fn of_swagger(walk: &mut RefResolver<'_>) -> Vec<String> {
 
 /// The bases that the servers of something (the document, a path, an operation) say; `None` when it names no server.
 pub(super) fn of_servers<'d>(walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<Vec<String>> {
-    let servers = of.member("servers").filter(|_| walk.urls <= MOST_URLS)?;
+    let servers = of.member("servers").filter(|_| walk.urls <= MAX_URLS)?;
     walk.want(&servers, Form::List);
     let mut bases = Vec::new();
     for server in servers.elements() {
@@ -37,9 +37,9 @@ pub(super) fn of_servers<'d>(walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<
         };
         walk.want(&url, Form::Text);
         let urls = filled(walk, &server, &url);
-        let long = url.node.text().map_or(0, |text| text.len().div_euclid(MOST_URL_BYTES));
+        let long = url.node.text().map_or(0, |text| text.len().div_euclid(MAX_URL_BYTES));
         walk.urls = walk.urls.saturating_add(urls.len()).saturating_add(long);
-        if walk.urls > MOST_URLS {
+        if walk.urls > MAX_URLS {
             walk.add(
                 &servers,
                 Finding::Form(
@@ -55,7 +55,7 @@ pub(super) fn of_servers<'d>(walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<
                 None => walk.add(&url, Finding::Form("a URL with a host, or a path")),
             }
         }
-        if bases.len() > MOST_BASES {
+        if bases.len() > MAX_BASES {
             walk.add(&servers, Finding::Form("servers with at most 16 different paths"));
             break;
         }
@@ -77,7 +77,7 @@ fn filled<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>) -> Vec<
             continue;
         }
         let values = values(walk, server, url, name);
-        if urls.len().saturating_mul(values.len()) > MOST_FILLED {
+        if urls.len().saturating_mul(values.len()) > MAX_FILLED {
             walk.add(url, Finding::Form("a URL with at most 1024 combinations of its variables' values"));
             return Vec::new();
         }
@@ -85,7 +85,7 @@ fn filled<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>) -> Vec<
         let with = |url: &String, value: &String| {
             let places = url.matches(&written).count();
             let length = places.saturating_mul(value.len()).saturating_add(url.len());
-            (length <= MOST_URL_BYTES).then(|| url.replace(&written, value))
+            (length <= MAX_URL_BYTES).then(|| url.replace(&written, value))
         };
         let with = &with;
         let more = urls.iter().flat_map(|url| values.iter().map(move |value| with(url, value)));
@@ -127,7 +127,7 @@ fn values<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>, name: &
             values.push(value);
         }
         // It is told of the URL.
-        if values.len() > MOST_FILLED {
+        if values.len() > MAX_FILLED {
             break;
         }
     }

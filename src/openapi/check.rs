@@ -32,7 +32,7 @@ pub struct Report {
     /// What keeps the module from joining.
     pub errors: Vec<Located<Finding>>,
     /// What somebody should look at.
-    pub cautions: Vec<Located<Finding>>,
+    pub warnings: Vec<Located<Finding>>,
 }
 
 /// Checks a description.
@@ -55,8 +55,8 @@ pub fn check(api: &Api, module: &Module<'_>) -> Report {
         found.push(api.whole.with(Finding::NoDocs));
     }
     found.sort_by(|one, other| one.order().cmp(&other.order()));
-    let (errors, cautions) = found.into_iter().partition(|found| found.what().severity() == Severity::Error);
-    Report { errors, cautions }
+    let (errors, warnings) = found.into_iter().partition(|found| found.what().severity() == Severity::Error);
+    Report { errors, warnings }
 }
 
 /// For a sentence.

@@ -47,7 +47,7 @@ pub(super) fn drafts(
     // The rule and the way of a method and a shape, and how that is spelled.
     let mut known: HashMap<(&str, String), (usize, usize, String)> = HashMap::new();
     let mut faults = Vec::new();
-    let mut cautions = Vec::new();
+    let mut warnings = Vec::new();
     let mut doubtful = HashSet::new();
     let mut names = Names::of(api, module);
     for operation in &api.operations {
@@ -64,7 +64,7 @@ pub(super) fn drafts(
                 }
             };
             if patterns.len() > 1 && doubtful.insert(base) {
-                cautions.push(operation.path.with(Finding::TwoReadings(Quoted::new(prefix.as_str()))));
+                warnings.push(operation.path.with(Finding::TwoReadings(Quoted::new(prefix.as_str()))));
             }
             for (Pattern { text, shape, spelled, segments, reach }, reading) in patterns {
                 let key = (operation.method.as_str(), shape);
@@ -92,7 +92,7 @@ pub(super) fn drafts(
                     draft.merge(operation);
                     if but_for_case && !std::mem::replace(&mut told_of_case, true) {
                         let (method, other) = (Quoted::new(&operation.method), Quoted::new(&draft.template));
-                        cautions.push(operation.here.with(Finding::SameButForCase { method, other }));
+                        warnings.push(operation.here.with(Finding::SameButForCase { method, other }));
                     }
                 } else if known.insert(key, (at, ways.len(), spelled)).is_none() {
                     draft.patterns.push(text);
@@ -116,13 +116,13 @@ pub(super) fn drafts(
         draft.why.insert(Why::Overlapping);
         draft.beside.push(label);
         let method = Quoted::new(&draft.method);
-        cautions.push(draft.here.with(Finding::SameButForSuffix { method, other }));
+        warnings.push(draft.here.with(Finding::SameButForSuffix { method, other }));
     }
     drafts.iter_mut().for_each(Draft::close);
-    let Drafted { rules, cautions: more } = overlap::settle(drafts, &ways, &mut names)?;
-    cautions.extend(more);
-    cautions.sort_by(|one, other| one.order().cmp(&other.order()));
-    Ok(Drafted { rules, cautions })
+    let Drafted { rules, warnings: more } = overlap::settle(drafts, &ways, &mut names)?;
+    warnings.extend(more);
+    warnings.sort_by(|one, other| one.order().cmp(&other.order()));
+    Ok(Drafted { rules, warnings })
 }
 
 /// The rules for paths with a suffix that the module cuts off, each with the rule for the path without.
@@ -144,7 +144,7 @@ fn suffixed(
 #[derive(Debug)]
 pub(super) struct Drafted {
     pub(super) rules: Vec<Draft>,
-    pub(super) cautions: Vec<Located<Finding>>,
+    pub(super) warnings: Vec<Located<Finding>>,
 }
 
 /// A path of the description as clients send it. One that begins with the module's prefix may be meant from outside, or as the module

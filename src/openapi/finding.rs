@@ -1,5 +1,5 @@
 //! What is to be said of a description of an API. A finding is an error when the description can't be taken at its word, or breaks what
-//! the gateway asks of modules; everything else is a caution.
+//! the gateway asks of modules; everything else is a warning.
 
 use super::template::TemplateError;
 use crate::config::{Located, Quoted};
@@ -143,7 +143,7 @@ pub enum Severity {
     /// It keeps the module from joining, or the description from being understood.
     Error,
     /// Somebody should look at it.
-    Caution,
+    Warning,
 }
 
 impl Finding {
@@ -175,7 +175,7 @@ impl Finding {
             | Self::NoSecurityAtAll(_)
             | Self::NoSecurity
             | Self::Open
-            | Self::Optional => Severity::Caution,
+            | Self::Optional => Severity::Warning,
         }
     }
 }

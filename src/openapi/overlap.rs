@@ -3,7 +3,7 @@
 
 use super::draft::{Draft, Drafted, Names};
 use super::finding::Finding;
-use super::path_set::{MOST_STEPS, PathSet, Reading, Tree, contains, meet, plainly_contains, rank, surely_contains};
+use super::path_set::{MAX_STEPS, PathSet, Reading, Tree, contains, meet, plainly_contains, rank, surely_contains};
 use super::requirement::{AccessRequirement, Why};
 use super::template::{MatchPrecision, Segment, shape};
 use crate::config::{Located, Quoted};
@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 mod tests;
 
 /// The most pairs that are looked at: far more than those of any description.
-const MOST_PAIRS: usize = 4_000_000;
+const MAX_PAIRS: usize = 4_000_000;
 
 /// The most rules for what others have in common with one.
-const MOST_MEETINGS: usize = 4;
+const MAX_MEETINGS: usize = 4;
 
 /// Two ways that overlap.
 #[derive(Clone, Copy)]
@@ -52,13 +52,13 @@ pub(super) fn settle(
         trees.entry(way.class()).or_default().add(&way.segments, number);
     }
     let asked: Vec<AccessRequirement> = drafts.iter().map(|draft| draft.demand.clone()).collect();
-    let mut steps = MOST_STEPS;
+    let mut steps = MAX_STEPS;
     let work = compared(&drafts, ways, &trees, &asked, &mut steps)?;
     let Work { mut tighter, meetings, beside, found } = work;
     let mut made: HashMap<(String, String), Draft> = HashMap::new();
     let mut order = Vec::new();
     for pairs in meetings.values() {
-        if pairs.len() > MOST_MEETINGS {
+        if pairs.len() > MAX_MEETINGS {
             tighter.extend(pairs.iter().map(|pair| (pair.winner.draft, pair.loser.draft)));
             continue;
         }
@@ -97,7 +97,7 @@ pub(super) fn settle(
     known.extend(order.iter().map(|(method, shape)| (method.as_str(), shape.clone())));
     leave_out(&mut drafts, ways, &known);
     drafts.extend(order.iter().filter_map(|key| made.remove(key)));
-    Ok(Drafted { rules: drafts, cautions: found.into_values().collect() })
+    Ok(Drafted { rules: drafts, warnings: found.into_values().collect() })
 }
 
 /// Looks at all pairs.
@@ -114,7 +114,7 @@ fn compared<'w>(
     for (number, one) in ways.iter().enumerate() {
         let near = trees.get(one.class()).and_then(|tree| tree.near(&one.segments, steps));
         pairs = pairs.saturating_add(near.as_ref().map_or(0, Vec::len));
-        let Some(near) = near.filter(|_| pairs <= MOST_PAIRS) else { return Err(not_compared(drafts, one)) };
+        let Some(near) = near.filter(|_| pairs <= MAX_PAIRS) else { return Err(not_compared(drafts, one)) };
         let mut near: Vec<usize> = near.into_iter().filter(|other| *other < number).collect();
         near.sort_unstable();
         for (at, other) in near.into_iter().filter_map(|at| ways.get(at).map(|other| (at, other))) {

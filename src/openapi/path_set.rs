@@ -6,7 +6,7 @@ use modgud_core::authz::MAX_SEGMENTS;
 use std::collections::{HashMap, HashSet};
 
 /// The most places of trees that all searches together look at.
-pub(super) const MOST_STEPS: usize = 20_000_000;
+pub(super) const MAX_STEPS: usize = 20_000_000;
 
 /// One path of a rule.
 #[derive(Debug)]

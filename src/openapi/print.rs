@@ -19,7 +19,7 @@ pub struct Rules {
     /// YAML that loads as a configuration.
     pub text: String,
     /// In the order of the document.
-    pub cautions: Vec<Located<Finding>>,
+    pub warnings: Vec<Located<Finding>>,
 }
 
 /// Rules for a module with this name and this prefix, which reads paths in this way.
@@ -37,7 +37,7 @@ pub fn rules(
     let drafts = draft::drafts(api, module, prefix, reads);
     let mut faults: Vec<Located<Finding>> =
         api.found.iter().filter(|found| found.what().severity() == Severity::Error).cloned().collect();
-    let Drafted { rules: drafts, cautions } = match drafts {
+    let Drafted { rules: drafts, warnings } = match drafts {
         Ok(drafts) if faults.is_empty() => drafts,
         Ok(_) => return Err(Unreadable::Findings(faults)),
         Err(more) => {
@@ -54,13 +54,13 @@ pub fn rules(
     }
     if drafts.is_empty() {
         text.push_str("rules: []\n");
-        return Ok(Rules { text, cautions });
+        return Ok(Rules { text, warnings });
     }
     text.push_str("rules:\n");
     for draft in &drafts {
         rule(draft, &mut text);
     }
-    Ok(Rules { text, cautions })
+    Ok(Rules { text, warnings })
 }
 
 fn head(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> String {
@@ -136,11 +136,11 @@ fn lists(entitlements: &BTreeSet<Entitlement>) -> Vec<String> {
 
 /// A text that stays on the line of its comment, whichever characters a reader takes for the end of one, and is what it looks like.
 fn comment(text: &str) -> String {
-    const MOST: usize = 400;
+    const MAX_COMMENT_CHARS: usize = 400;
     let shown = |character: char| match character {
         other if other.is_control() || is_format(other) => char::REPLACEMENT_CHARACTER,
         other => other,
     };
-    let cut: String = text.chars().take(MOST).map(shown).collect();
-    if text.chars().nth(MOST).is_some() { format!("{cut}…") } else { cut }
+    let cut: String = text.chars().take(MAX_COMMENT_CHARS).map(shown).collect();
+    if text.chars().nth(MAX_COMMENT_CHARS).is_some() { format!("{cut}…") } else { cut }
 }

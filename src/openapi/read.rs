@@ -27,7 +27,7 @@ const METHODS: [(&str, &str); 9] = [
 ];
 
 /// The most operations: many paths can be references to one that has many. The largest public descriptions have some ten thousand.
-const MOST_OPERATIONS: usize = 100_000;
+const MAX_OPERATIONS: usize = 100_000;
 
 /// The version of the specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,7 +205,7 @@ fn path<'d>(
             }
         }
     }
-    if operations.len().saturating_add(methods.len()) > MOST_OPERATIONS {
+    if operations.len().saturating_add(methods.len()) > MAX_OPERATIONS {
         walk.add(at, Finding::Form("among paths with at most 100,000 operations"));
         return;
     }

@@ -5,10 +5,10 @@ use crate::config::{Located, Quoted, ShownKey};
 use crate::yaml::{Location, Member, Node, Value};
 
 /// The most findings of errors that are kept: more than anybody mends in one go.
-const MOST: usize = 100;
+const MAX_REPORTED: usize = 100;
 
 /// How many references may lead to one another.
-const MOST_REFERENCES: usize = 8;
+const MAX_REFERENCES: usize = 8;
 
 /// A value, and where it stands.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ impl<'d> RefResolver<'d> {
     }
 
     pub(super) fn add(&mut self, at: &At<'_>, finding: Finding) {
-        if self.found.len() < MOST {
+        if self.found.len() < MAX_REPORTED {
             self.found.push(at.say(finding));
         }
     }
@@ -90,7 +90,7 @@ impl<'d> RefResolver<'d> {
     pub(super) fn chain(&mut self, at: At<'d>) -> Option<Vec<At<'d>>> {
         let mut chain = Vec::new();
         let mut target = at;
-        for _ in 0..MOST_REFERENCES {
+        for _ in 0..MAX_REFERENCES {
             chain.push(target.clone());
             let Some(reference) = target.member("$ref") else { return Some(chain) };
             let found = reference.node.text().and_then(|text| self.resolve(text));

@@ -20,27 +20,27 @@ use tokio_rustls::rustls::ServerConfig;
 
 /// How long a connection has, from when it is accepted, for its handshake and the first bytes of HTTP/2; on the admin listener, for
 /// all that it wants.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long nothing is accepted after the system could not give a connection.
-const PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// How long a newcomer waits for the place of one that was told to give way, before another one is.
-const LOOK: Duration = Duration::from_secs(1);
+const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a client of HTTP/2 begins with, in bytes (RFC 9113 §3.4).
-const PREFACE: usize = 24;
+const PREFACE_BYTES: usize = 24;
 
 /// What one listener allows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     /// How many connections are open at once, at most. One more is accepted and waits; others do in the system's queue.
     pub(super) open: usize,
-    /// What is due [`PATIENCE`] after a connection was accepted.
+    /// What is due [`HANDSHAKE_TIMEOUT`] after a connection was accepted.
     pub(super) due: Due,
 }
 
 impl Bounds {
     /// For checks: `server.max_connections`. Envoy opens one for each of its workers, and another for each 1,024 checks under way there.
     pub(super) const fn checks(open: usize) -> Self {
-        Self { open, due: Due::Bytes(PREFACE) }
+        Self { open, due: Due::Bytes(PREFACE_BYTES) }
     }
 
     /// For probes and metrics: 64 connections, each for a request or a few.
@@ -110,7 +110,7 @@ impl Listener {
                 Ok(stream) => return stream,
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    self.pause = Some(after(PAUSE));
+                    self.pause = Some(after(ACCEPT_RETRY_DELAY));
                     if let Some(before) = self.failed.now() {
                         let listener = self.name.as_str();
                         tracing::warn!(listener, %error, before, "connections can't be accepted at present; those that are open are served");
@@ -140,7 +140,7 @@ impl Listener {
                             "as many connections are open as may be: one without a check gives way, or others wait"
                         );
                     }
-                    *self.next_look.insert(after(LOOK))
+                    *self.next_look.insert(after(EVICTION_TIMEOUT))
                 }
             };
             if let Ok(place) = timeout_at(look, self.places.take()).await {
@@ -220,7 +220,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 fn deadline() -> Instant {
-    after(PATIENCE)
+    after(HANDSHAKE_TIMEOUT)
 }
 
 fn after(span: Duration) -> Instant {

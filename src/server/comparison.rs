@@ -16,9 +16,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 
 /// How many checks wait, at most.
-const MOST: usize = 4_096;
+const MAX_QUEUED: usize = 4_096;
 /// How many bytes the checks that wait or are being decided hold, at most: a client chooses how large one is.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
+const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
 /// What a check costs beside what it says.
 const OVERHEAD: usize = 1_024;
 
@@ -57,7 +57,7 @@ impl Drop for Held {
 /// A queue, and its other end.
 #[must_use]
 pub fn queue(metrics: Arc<ShadowConfigMetrics>) -> (Queue, mpsc::Receiver<Answered>) {
-    let (sender, receiver) = mpsc::channel(MOST);
+    let (sender, receiver) = mpsc::channel(MAX_QUEUED);
     (Queue { sender, bytes: Arc::default(), metrics }, receiver)
 }
 
@@ -68,7 +68,7 @@ impl Queue {
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         // From here on given back, whatever becomes of it.
         let held = Held { bytes, of: Arc::clone(&self.bytes) };
-        let room = before.saturating_add(bytes) <= MOST_BYTES;
+        let room = before.saturating_add(bytes) <= MAX_QUEUED_BYTES;
         if !room || self.sender.try_send(Answered { check, done, at, _held: held }).is_err() {
             self.metrics.dropped();
         }

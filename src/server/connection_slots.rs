@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 /// How long ago the last call was of a connection that gives way although it has carried a check. While there is room, a connection may be
 /// idle for as long as it likes: closed in the moment in which Envoy takes it up again, it would be a gRPC error.
-const IDLE: Duration = Duration::from_secs(300);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a connection must have held unread responses before it is closed for the sake of others. Envoy may be slow for a moment.
 const UNREAD_FOR: Duration = Duration::from_secs(2);
 
@@ -66,7 +66,7 @@ impl ConnectionSlots {
     }
 
     /// Tells one connection to give way, if one has to: the one that has been idle for longest among those that have carried no check;
-    /// if all have, the one whose last call is longest ago, if that is more than [`IDLE`] and it has none under way; else none.
+    /// if all have, the one whose last call is longest ago, if that is more than [`IDLE_TIMEOUT`] and it has none under way; else none.
     pub(super) fn evict_idle(&self) {
         let mut taken = lock(&self.taken);
         let may = |holder: &&mut Holder| holder.give_way.is_some();
@@ -74,7 +74,9 @@ impl ConnectionSlots {
         // Of those that are equal the last is taken: the oldest.
         let holder = match taken.values_mut().rev().filter(may).filter(|one| !one.calls.has_check()).max_by_key(idle) {
             Some(holder) => Some(holder),
-            None => taken.values_mut().filter(may).filter(|holder| holder.calls.idle() >= IDLE).max_by_key(idle),
+            None => {
+                taken.values_mut().filter(may).filter(|holder| holder.calls.idle() >= IDLE_TIMEOUT).max_by_key(idle)
+            }
         };
         if let Some(give_way) = holder.and_then(|holder| holder.give_way.take()) {
             self.closed.count(Closing::Room);

@@ -53,7 +53,7 @@ const ENCODING: &str = "grpc-encoding";
 const MAX_PATH_BYTES: usize = 128;
 /// How long the task of a connection reads and answers before others have their turn: some hundred checks. It may find a thousand at once, and
 /// as long as it is at it, its thread does not look at any other connection, and the runtime may have nobody else who does.
-const TURN: Duration = Duration::from_millis(1);
+const POLL_BUDGET: Duration = Duration::from_millis(1);
 
 /// Who answers the calls of a connection.
 #[derive(Debug, Clone)]
@@ -129,7 +129,7 @@ pub(super) async fn serve(connection: Connection, services: Services, mut closin
                 // At least one, however long it took to read it.
                 arrived.answer(context, began);
             }
-            is_over = began.elapsed() >= TURN;
+            is_over = began.elapsed() >= POLL_BUDGET;
         }
     })
     .await;

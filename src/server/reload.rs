@@ -5,7 +5,7 @@ use crate::config::{
     Change, Config, ConfigError, Environment, FileWatcher, Loaded, Overrides, ServerConfig, load_watched,
 };
 use crate::server::SharedState;
-use crate::telemetry::caution;
+use crate::telemetry::warning;
 use modgud_core::authn::Revocations;
 use std::fmt::Display;
 use std::mem;
@@ -189,12 +189,12 @@ impl ReloadTarget for SharedState {
     fn replace(&self, loaded: Loaded, fixed: &ServerConfig) {
         let checks = &self.checks;
         let now = checks.authorizer.now();
-        let cautions = loaded.cautions(now);
+        let warnings = loaded.warnings(now);
         let Loaded { config, origin, .. } = loaded;
         let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
         self.swap(snapshot, key_sources, introspection_sources, tls);
         checks.metrics.tried.keep(|rule| checks.authorizer.snapshot().rules.is_tried(rule));
-        caution::tell(&cautions, &checks.metrics);
+        warning::tell(&warnings, &checks.metrics);
         checks.metrics.config_replaced(now);
         tracing::info!(config = origin, "the changed configuration serves");
         warn_restart_required(&server, fixed);

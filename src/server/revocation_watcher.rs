@@ -10,11 +10,11 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How often the file is looked at. A change is read when a second look finds no further one: what is being written is left to be
 /// finished.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// How long a look may take. One that takes longer waits for a file system that is away.
-const MOST: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many looks may be late at once.
-const MOST_LATE: usize = 4;
+const MAX_LATE_READS: usize = 4;
 
 /// What became of a list that has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Followed {
 
 /// Follows the list of the configuration that serves, for as long as it is asked.
 pub async fn follow(present: impl Fn() -> Option<Revocations>, told: impl Fn(Followed)) {
-    let mut looks = interval(LOOK);
+    let mut looks = interval(POLL_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut follower: Option<Follower> = None;
     loop {
@@ -49,7 +49,7 @@ struct Follower {
     list: Revocations,
     /// `None` before the first look, and after one that was late or failed inside: the file is read again then.
     seen: Option<Seen>,
-    /// Looks that were not done in time, and may be done yet; at most [`MOST_LATE`].
+    /// Looks that were not done in time, and may be done yet; at most [`MAX_LATE_READS`].
     late: Vec<JoinHandle<(Seen, Look)>>,
 }
 
@@ -84,7 +84,7 @@ impl Follower {
         // A late one that is done by now is as good as another. One that hangs does not keep others from being tried, since what it
         // hangs on may have been put in order; but a file system that is away would hold a thread for each.
         let done = self.late.iter().rposition(JoinHandle::is_finished).map(|at| self.late.swap_remove(at));
-        if done.is_none() && self.late.len() >= MOST_LATE {
+        if done.is_none() && self.late.len() >= MAX_LATE_READS {
             return;
         }
         let mut looking = done.unwrap_or_else(|| {
@@ -93,7 +93,7 @@ impl Follower {
             spawn_blocking(move || look(seen, &file))
         });
         let file = self.list.file.display();
-        let look = match timeout(MOST, &mut looking).await {
+        let look = match timeout(READ_TIMEOUT, &mut looking).await {
             Ok(Ok((seen, look))) => {
                 self.seen = Some(seen);
                 look
@@ -106,7 +106,7 @@ impl Follower {
                     tracing::error!(
                         %file,
                         "the list of revocations could not be read in {} s; it is tried again, and the one before goes on counting",
-                        MOST.as_secs()
+                        READ_TIMEOUT.as_secs()
                     );
                 }
                 self.late.push(looking);
@@ -156,7 +156,7 @@ fn look(seen: Option<Seen>, file: &Path) -> (Seen, Look) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Followed, Follower, Look, MOST, MOST_LATE, Seen};
+    use super::{Followed, Follower, Look, MAX_LATE_READS, READ_TIMEOUT, Seen};
     use crate::config::FileWatcher;
     use modgud_core::authn::{RevocationList, Revocations};
     use std::cell::RefCell;
@@ -178,14 +178,14 @@ mod tests {
         let tell = |followed| told.borrow_mut().push(followed);
         let mut follower = Follower::new(Revocations::new("list".into(), RevocationList::default()));
         let mut releases = Vec::new();
-        for _ in 0..MOST_LATE {
+        for _ in 0..MAX_LATE_READS {
             let (release, released) = channel();
             releases.push(release);
-            tokio::join!(follower.look(&tell, hangs_until(released)), advance(MOST));
+            tokio::join!(follower.look(&tell, hangs_until(released)), advance(READ_TIMEOUT));
         }
         assert_eq!(*told.borrow(), [Followed::Refused]);
         follower.look(&tell, |_, _| panic!("one thread more")).await;
-        assert_eq!(follower.late.len(), MOST_LATE);
+        assert_eq!(follower.late.len(), MAX_LATE_READS);
 
         // What it hung on is put in order for one of them.
         releases.remove(1).send(()).unwrap();

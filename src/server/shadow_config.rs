@@ -114,9 +114,9 @@ impl ReloadTarget for Shadow {
     }
 }
 
-/// Logs the cautions about a configuration, except those about its listeners: a shadow configuration opens none.
+/// Logs the warnings about a configuration, except those about its listeners: a shadow configuration opens none.
 fn warn(loaded: &Loaded, clock: &Clock) {
-    for caution in loaded.cautions(clock.now()).into_iter().filter(|caution| !caution.what().concerns_listeners()) {
-        tracing::warn!(%caution, "the shadow configuration says what it probably should not");
+    for warning in loaded.warnings(clock.now()).into_iter().filter(|warning| !warning.what().concerns_listeners()) {
+        tracing::warn!(%warning, "the shadow configuration says what it probably should not");
     }
 }

@@ -21,7 +21,7 @@ const OPEN: usize = 256;
 /// The largest message of theirs that is read, in bytes: a service's name, or a symbol's.
 pub(super) const MESSAGE_BYTES: usize = 4 * 1024;
 /// How long the answer may take to begin, and with it the one message that health waits for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const STREAM_TIMEOUT: Duration = Duration::from_secs(10);
 /// The one call of these services that ends by itself.
 const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
@@ -98,12 +98,12 @@ async fn in_time(
     answer: impl Future<Output = Result<Response<Body>, Infallible>>,
 ) -> Result<Response<Body>, Infallible> {
     let late = |_| Ok(Status::deadline_exceeded("the message of this call has not come").into_http());
-    timeout(PATIENCE, answer).await.unwrap_or_else(late)
+    timeout(STREAM_TIMEOUT, answer).await.unwrap_or_else(late)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HEALTH_CHECK, NamedService, PATIENCE, Streams};
+    use super::{HEALTH_CHECK, NamedService, STREAM_TIMEOUT, Streams};
     use http::{Request, Response};
     use std::convert::Infallible;
     use std::future::pending;
@@ -141,7 +141,7 @@ mod tests {
             let request = Request::builder().uri(path).body(Body::empty()).unwrap();
             let answer = streams.bound(Waits).call(request).await.unwrap();
             assert_eq!(answer.headers().get("grpc-status").unwrap(), "4", "{path}: DEADLINE_EXCEEDED");
-            assert_eq!(began.elapsed(), PATIENCE, "{path}");
+            assert_eq!(began.elapsed(), STREAM_TIMEOUT, "{path}");
         }
         assert_eq!(streams.0.available_permits(), super::OPEN);
     }

@@ -91,7 +91,7 @@ pub struct Metrics {
     reload_failures: Counter,
     revocations_loaded: AtomicU64,
     revocations_failures: Counter,
-    cautions: Gauge,
+    warnings: Gauge,
     last_reload: Gauge,
     connections: Family<OnListener, Gauge>,
     closed: ClosedConnections,
@@ -117,7 +117,7 @@ impl Default for Metrics {
             reload_failures: Counter::default(),
             revocations_loaded: AtomicU64::new(0),
             revocations_failures: Counter::default(),
-            cautions: Gauge::default(),
+            warnings: Gauge::default(),
             last_reload: Gauge::default(),
             connections: Family::default(),
             closed: ClosedConnections::default(),
@@ -159,9 +159,9 @@ impl Metrics {
         self.reloads.inc();
     }
 
-    /// Notes how many cautions there are about the configuration that serves.
-    pub fn config_cautions(&self, cautions: usize) {
-        self.cautions.set(i64::try_from(cautions).unwrap_or(i64::MAX));
+    /// Notes how many warnings there are about the configuration that serves.
+    pub fn config_warnings(&self, warnings: usize) {
+        self.warnings.set(i64::try_from(warnings).unwrap_or(i64::MAX));
     }
 
     /// Counts a configuration that was refused.
@@ -257,9 +257,9 @@ impl Metrics {
         );
         let help = "Changed lists of revocations that were refused; the one before goes on counting";
         registry.register("revocations_reload_failures", help, self.revocations_failures.clone());
-        let help = "Cautions about the configuration that serves, as of when it was loaded; `modgud check` tells them";
-        // Read when it is written, which is after `config_reloads`: whoever sees a new configuration counted sees its cautions.
-        registry.register("config_cautions", help, self.cautions.clone());
+        let help = "Warnings about the configuration that serves, as of when it was loaded; `modgud check` tells them";
+        // Read when it is written, which is after `config_reloads`: whoever sees a new configuration counted sees its warnings.
+        registry.register("config_warnings", help, self.warnings.clone());
         keys.register(&mut registry);
         introspection.register(&mut registry);
         let help = "1: the configuration that was loaded last is the one that serves; 0: it was refused";

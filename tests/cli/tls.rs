@@ -65,9 +65,9 @@ async fn a_certificate_whose_time_is_over_is_told_and_serves() {
         );
         let text =
             "the certificate of server.tls expired at 1999-12-31T00:00:00Z; clients that check it will not connect";
-        let placed = format!("\ncaution: modgud.yaml:2:24: server.tls.cert: {text}\n");
+        let placed = format!("\nwarning: modgud.yaml:2:24: server.tls.cert: {text}\n");
         assert_eq!(said.out.contains(&placed), over, "{said:?}");
-        let strict = ["check", "--config", "modgud.yaml", "--deny-cautions"];
+        let strict = ["check", "--config", "modgud.yaml", "--deny-warnings"];
         let said = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &strict).await;
         assert_eq!(said.code, Some(i32::from(over)), "{said:?}");
         let serving = Serving::start(folder.path(), &pem, &["--config", "modgud.yaml"]).await;

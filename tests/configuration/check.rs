@@ -131,7 +131,7 @@ rules:
 
 /// The flag is what is listened on, and start-up warns of it as `check` does of the file.
 #[tokio::test]
-async fn a_plaintext_address_beyond_this_machine_is_a_caution_at_start_up_too() {
+async fn a_plaintext_address_beyond_this_machine_is_a_warning_at_start_up_too() {
     let folder = tempfile::tempdir().unwrap();
     let yaml = "profile: bifrost\nserver: { grpc: '0.0.0.0:0', admin: '127.0.0.1:0' }\n";
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();

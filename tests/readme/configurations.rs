@@ -15,9 +15,9 @@ fn load_file(file: &Path) -> Result<Loaded, ConfigError> {
     let pem = KEY.public_pem().unwrap();
     let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem), ("JWT_PUBLIC_KEY", &pem)]);
     let loaded = load(Some(file), &Overrides::default(), &environment)?;
-    // What is shown is to be taken over: nothing in it may be something to be cautioned against.
-    let cautions: Vec<String> = loaded.cautions(Timestamp::from_secs(NOW)).iter().map(ToString::to_string).collect();
-    assert_eq!(cautions, [""; 0]);
+    // What is shown is to be taken over: nothing in it may be something to be warned of.
+    let warnings: Vec<String> = loaded.warnings(Timestamp::from_secs(NOW)).iter().map(ToString::to_string).collect();
+    assert_eq!(warnings, [""; 0]);
     Ok(loaded)
 }
 

@@ -41,7 +41,7 @@ fn of_another_owner() -> String {
 const WRITABLE: &str = "others than its owner may write it, and so could have put in keys of their own; make it writable by its owner only";
 
 /// What `modgud check` warns of, for the file `keys.json` in this folder.
-async fn cautions(folder: &Path, kind: &str) -> Vec<String> {
+async fn warnings(folder: &Path, kind: &str) -> Vec<String> {
     let key = match kind {
         "jwks" => "jwks: { url: 'https://login.example.com/jwks', cache_file: keys.json }",
         _ => "oidc: { issuer: 'https://login.example.com', cache_file: keys.json }",
@@ -49,11 +49,11 @@ async fn cautions(folder: &Path, kind: &str) -> Vec<String> {
     fs::write(folder.join("modgud.yaml"), yaml(key)).unwrap();
     let said = run_in(folder, &[], &["check", "--offline", "--config", "modgud.yaml"]).await;
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
-    let cautions = said.out.lines().filter_map(|line| line.strip_prefix("caution: "));
-    let cautions: Vec<String> = cautions.filter(|line| line.contains("cache_file")).map(str::to_owned).collect();
-    let denied = run_in(folder, &[], &["check", "--offline", "--config", "modgud.yaml", "--deny-cautions"]).await;
-    assert!(cautions.is_empty() || denied.code == Some(1), "{}", denied.out);
-    cautions
+    let warnings = said.out.lines().filter_map(|line| line.strip_prefix("warning: "));
+    let warnings: Vec<String> = warnings.filter(|line| line.contains("cache_file")).map(str::to_owned).collect();
+    let denied = run_in(folder, &[], &["check", "--offline", "--config", "modgud.yaml", "--deny-warnings"]).await;
+    assert!(warnings.is_empty() || denied.code == Some(1), "{}", denied.out);
+    warnings
 }
 
 #[tokio::test]
@@ -64,16 +64,16 @@ async fn check_warns_of_a_cache_file_that_would_not_be_believed() {
         let place = format!("authenticators[0].jwt.keys[0].{kind}.cache_file: `keys.json`: ");
         let until = "; until then a restart while the provider is down serves without them";
         let warned = async |what: &str| {
-            let [caution] = <[String; 1]>::try_from(cautions(folder.path(), kind).await).unwrap();
-            assert!(caution.ends_with(&format!("{place}{what}{until}")), "{caution}");
-            assert!(caution.starts_with("modgud.yaml:7:"), "{caution}");
+            let [warning] = <[String; 1]>::try_from(warnings(folder.path(), kind).await).unwrap();
+            assert!(warning.ends_with(&format!("{place}{what}{until}")), "{warning}");
+            assert!(warning.starts_with("modgud.yaml:7:"), "{warning}");
         };
         // None is there yet; one of one's own; a link to one of one's own.
-        assert_eq!(cautions(folder.path(), kind).await, [""; 0]);
+        assert_eq!(warnings(folder.path(), kind).await, [""; 0]);
         fs::write(&target, "").unwrap();
         fs::set_permissions(&target, Permissions::from_mode(0o644)).unwrap();
         symlink(&target, &path).unwrap();
-        assert_eq!(cautions(folder.path(), kind).await, [""; 0]);
+        assert_eq!(warnings(folder.path(), kind).await, [""; 0]);
         fs::set_permissions(&target, Permissions::from_mode(0o664)).unwrap();
         warned(WRITABLE).await;
         fs::set_permissions(&target, Permissions::from_mode(0o644)).unwrap();

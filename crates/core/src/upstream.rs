@@ -18,7 +18,7 @@ pub use correlation::{
     ImpersonationSource, InstanceSources, MediaTypeError, PARAMETER, PartError, ReadError, SigningSecret, VerifyError,
 };
 pub use forward::Forward;
-pub use header_encoding::{EncodeError, HeaderEncoding, MOST_BYTES};
+pub use header_encoding::{EncodeError, HeaderEncoding, MAX_BYTES};
 pub use identity::{IdentityError, IdentityHeader, IdentityHeaders, OnEncodeError};
 pub use metadata::{BUILTIN_KEYS, Computed, Metadata, MetadataValue};
 pub use mint::{Mint, MintError, MintedClaimError, Minter, RESERVED_CLAIMS};

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
 
 /// How long an exchange may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most that is read of an answer.
 const MAX_ANSWER: u64 = 4 * 1024 * 1024;
 
@@ -30,7 +30,7 @@ pub enum HttpError {
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
     /// The answer did not come in time.
-    #[error("no answer within {} s", PATIENCE.as_secs())]
+    #[error("no answer within {} s", EXCHANGE_TIMEOUT.as_secs())]
     Timeout,
     /// What came is not an HTTP/1.1 answer that this client understands.
     #[error("what came back is not a plain HTTP/1.1 answer")]
@@ -77,7 +77,7 @@ impl Exchange {
             stream.take(MAX_ANSWER).read_to_end(&mut answer).await?;
             parse(&answer)
         };
-        timeout(PATIENCE, exchange).await.unwrap_or(Err(HttpError::Timeout))
+        timeout(EXCHANGE_TIMEOUT, exchange).await.unwrap_or(Err(HttpError::Timeout))
     }
 
     /// The first header of this name.

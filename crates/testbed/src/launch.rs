@@ -20,7 +20,7 @@ pub(super) const ENVOY_YAML: &str = "envoy.yaml";
 const ENVOY_ADMIN: &str = "envoy.admin";
 
 /// How long a process may take to say that it serves.
-const START: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is needed to start a process, at first and again.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Launch {
             command.arg("--config").arg(config);
         }
         let mut modgud = Process::start("modgud", command)?;
-        let addresses = modgud.wait_for(START, serving).await?;
+        let addresses = modgud.wait_for(START_TIMEOUT, serving).await?;
         Ok((modgud, addresses))
     }
 
@@ -116,7 +116,7 @@ impl Launch {
             Some(modgud) => command.env("MODGUD_JWKS", format!("http://{modgud}/.well-known/jwks.json")),
         };
         let mut module = Process::start(name, command)?;
-        let address = module.wait_for(START, listening).await?;
+        let address = module.wait_for(START_TIMEOUT, listening).await?;
         Ok((module, address))
     }
 
@@ -127,10 +127,10 @@ impl Launch {
         command.args(["--concurrency", "1", "--use-dynamic-base-id", "--disable-hot-restart"]);
         let mut envoy = Process::start("Envoy", command)?;
         // It listens soon after this line, and has written where its admin interface is long before.
-        envoy.wait_for(START, |line| line.contains("starting workers").then_some(())).await?;
+        envoy.wait_for(START_TIMEOUT, |line| line.contains("starting workers").then_some(())).await?;
         let admin = std::fs::read_to_string(self.file(ENVOY_ADMIN))?;
         let admin = admin.trim().parse().map_err(|_| TestbedError::NoListener)?;
-        timeout(START, listening_workers(admin)).await.map_err(|_| TestbedError::NoListener)??;
+        timeout(START_TIMEOUT, listening_workers(admin)).await.map_err(|_| TestbedError::NoListener)??;
         let listeners = Exchange::get(admin, "/listeners?format=json").await?;
         Ok((envoy, admin, gateway(&listeners.body).ok_or(TestbedError::NoListener)?))
     }
@@ -138,13 +138,13 @@ impl Launch {
 
 /// Waits until Envoy's workers accept connections.
 async fn listening_workers(admin: SocketAddr) -> Result<(), TestbedError> {
-    const LOOK: Duration = Duration::from_millis(10);
+    const POLL_INTERVAL: Duration = Duration::from_millis(10);
     loop {
         let stats = Exchange::get(admin, "/stats?filter=^listener_manager.workers_started$").await?;
         if stats.body.trim_ascii_end().ends_with(b": 1") {
             return Ok(());
         }
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 

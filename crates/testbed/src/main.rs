@@ -43,7 +43,7 @@ struct Args {
 }
 
 /// How long modgud's log line of a denial may take to come.
-const LOGGED: Duration = Duration::from_secs(5);
+const LOG_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 enum DemoError {
@@ -117,7 +117,7 @@ async fn walk(testbed: &mut Testbed) -> Result<ExitCode, DemoError> {
         say(format_args!("      → {}  {}", answer.status, show(&answer)));
         if answer.status != 200 {
             // modgud logs each denial on a line, and nobody else sends requests: the next one is this step's.
-            let says = testbed.modgud.wait_for(LOGGED, steps::modgud_says).await;
+            let says = testbed.modgud.wait_for(LOG_TIMEOUT, steps::modgud_says).await;
             say(format_args!("      modgud: {}", says.unwrap_or_else(|_| "logged nothing".to_owned())));
         }
     }

@@ -107,14 +107,14 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        const LOOK: Duration = Duration::from_millis(1);
+        const POLL_INTERVAL: Duration = Duration::from_millis(1);
         let since = Instant::now();
         // Fails when the process is gone and has been waited for already.
         let mut waiting = self.child.start_kill().is_ok();
         while waiting && since.elapsed() < GONE {
             waiting = matches!(self.child.try_wait(), Ok(None));
             if waiting {
-                std::thread::sleep(LOOK);
+                std::thread::sleep(POLL_INTERVAL);
             }
         }
     }

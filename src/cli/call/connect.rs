@@ -10,7 +10,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tower::service_fn;
 
 /// How long the server may take, connecting included.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The name that a server on a socket in the file system has, unless it is said.
 const LOCAL: &str = "localhost";
@@ -61,8 +61,8 @@ pub(super) async fn connect(address: &str, tls: Tls) -> Result<Channel, ConnectE
     let scheme = if tls.ca.is_some() { "https" } else { "http" };
     let mut endpoint = Endpoint::from_shared(format!("{scheme}://{host}"))
         .map_err(failed)?
-        .connect_timeout(PATIENCE)
-        .timeout(PATIENCE);
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CONNECT_TIMEOUT);
     if let Some(config) = config(tls)? {
         endpoint = endpoint.tls_config(config).map_err(failed)?;
     }

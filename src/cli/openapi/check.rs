@@ -6,14 +6,14 @@ use crate::openapi::{Module, Report, check};
 use modgud_core::authz::ModuleReading;
 use std::path::PathBuf;
 
-/// The most cautions that are shown: a description without a word about security has one for each operation.
-pub(super) const MOST: usize = 100;
+/// The most warnings that are shown: a description without a word about security has one for each operation.
+pub(super) const MAX_WARNINGS: usize = 100;
 
 /// Checks the description of a module's API: reserved names, `/docs`, operations that don't say what they ask of callers, and paths that
 /// no rule can have or that are the same requests.
 ///
-/// Each finding is shown with its place. Exit code 0: the module can join. 1: there is an error, or the file can't be read. Cautions
-/// change nothing, unless --deny-cautions is there.
+/// Each finding is shown with its place. Exit code 0: the module can join. 1: there is an error, or the file can't be read. Warnings
+/// change nothing, unless --deny-warnings is there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud openapi check swagger.json --module crm --config modgud.yaml")]
 pub(in crate::cli) struct Args {
@@ -25,13 +25,13 @@ pub(in crate::cli) struct Args {
     module: Option<String>,
     #[command(flatten)]
     gateway: Gateway,
-    /// Exit code 1 if there is a caution, too: for CI
+    /// Exit code 1 if there is a warning, too: for CI
     #[arg(long)]
-    deny_cautions: bool,
+    deny_warnings: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, OpenApiError> {
-    let Args { file, module, gateway, deny_cautions } = args;
+    let Args { file, module, gateway, deny_warnings } = args;
     let config = gateway.load()?;
     let api = read(file)?;
     let name = module.as_deref();
@@ -42,21 +42,21 @@ pub(super) fn run(args: &Args) -> Result<Exit, OpenApiError> {
         reading: joined.map_or(&plain, |module| &module.reading),
         reserved: &config.gateway.core.reserved,
     };
-    let Report { errors, cautions } = check(&api, &module);
+    let Report { errors, warnings } = check(&api, &module);
     say(format_args!("{}: {}, {} operations", file.display(), api.version, api.operations()));
-    for caution in cautions.iter().take(MOST) {
-        say(format_args!("caution: {caution}"));
+    for warning in warnings.iter().take(MAX_WARNINGS) {
+        say(format_args!("warning: {warning}"));
     }
-    if let Some(more) = cautions.len().checked_sub(MOST).filter(|more| *more > 0) {
-        say(format_args!("caution: and {more} more"));
+    if let Some(more) = warnings.len().checked_sub(MAX_WARNINGS).filter(|more| *more > 0) {
+        say(format_args!("warning: and {more} more"));
     }
     if !errors.is_empty() {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         return Ok(fail(lines.join("\n")));
     }
-    Ok(match (cautions.len(), deny_cautions) {
+    Ok(match (warnings.len(), deny_warnings) {
         (0, _) | (_, false) => Exit::Done,
-        (1, true) => fail("there is a caution, and --deny-cautions lets none pass"),
-        (many, true) => fail(format_args!("there are {many} cautions, and --deny-cautions lets none pass")),
+        (1, true) => fail("there is a warning, and --deny-warnings lets none pass"),
+        (many, true) => fail(format_args!("there are {many} warnings, and --deny-warnings lets none pass")),
     })
 }

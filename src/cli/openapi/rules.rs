@@ -1,7 +1,7 @@
 //! `modgud openapi rules`: rules to be reviewed and pasted, from the description of a module's API.
 
 use super::super::{Exit, fail, say};
-use super::check::MOST;
+use super::check::MAX_WARNINGS;
 use super::{Gateway, OpenApiError, module_of, read};
 use crate::config::Located;
 use crate::openapi::{Finding, Rules, rules};
@@ -30,14 +30,14 @@ pub(in crate::cli) struct Args {
 }
 
 /// Says on standard error what to look at, so that what is printed can go into a file.
-fn caution(cautions: &[Located<Finding>]) {
+fn warning(warnings: &[Located<Finding>]) {
     let mut errors = std::io::stderr().lock();
-    for caution in cautions.iter().take(MOST) {
+    for warning in warnings.iter().take(MAX_WARNINGS) {
         // Whoever reads no errors is no reason to stop.
-        let _ = writeln!(errors, "modgud: caution: {caution}");
+        let _ = writeln!(errors, "modgud: warning: {warning}");
     }
-    if let Some(more) = cautions.len().checked_sub(MOST).filter(|more| *more > 0) {
-        let _ = writeln!(errors, "modgud: caution: and {more} more");
+    if let Some(more) = warnings.len().checked_sub(MAX_WARNINGS).filter(|more| *more > 0) {
+        let _ = writeln!(errors, "modgud: warning: and {more} more");
     }
 }
 
@@ -52,8 +52,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, OpenApiError> {
         },
     };
     let api = read(file)?;
-    let Rules { text, cautions } = rules(&api, &file.display().to_string(), module, &prefix, &reading)?;
+    let Rules { text, warnings } = rules(&api, &file.display().to_string(), module, &prefix, &reading)?;
     say(text.trim_end());
-    caution(&cautions);
+    warning(&warnings);
     Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use scanner::{Scanner, Step};
 use serde::de::DeserializeOwned;
 
 /// The largest value that is read: 1 MiB.
-const MOST_BYTES: usize = 1024 * 1024;
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// What has been read of a stream and not been given on yet.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub(super) enum What {
     Syntax,
     #[error("the JSON value that begins here is cut off by the end of the input")]
     CutOff,
-    #[error("the JSON value that begins here is larger than {} MiB; reading goes on in the next line", MOST_BYTES / 1024 / 1024)]
+    #[error("the JSON value that begins here is larger than {} MiB; reading goes on in the next line", MAX_BYTES / 1024 / 1024)]
     TooLarge,
     #[error(
         "the JSON value that begins here is no message: `src`, `dest`, and a `body` of the type `init` (`msg_id`, `jwt_public_key`) or \
@@ -118,7 +118,7 @@ impl JsonStream {
                     self.skipping = Skipping::Broken;
                     return broken(What::Syntax);
                 }
-                Step::On | Step::End if self.seen >= MOST_BYTES => {
+                Step::On | Step::End if self.seen >= MAX_BYTES => {
                     self.leave(self.seen);
                     self.skipping = Skipping::Line;
                     return broken(What::TooLarge);

@@ -7,9 +7,9 @@ use crate::yaml::{Location, Node};
 use std::fmt;
 
 /// The most problems that are told at once: more than anybody mends in one go.
-pub(in crate::config) const MOST: usize = 100;
+pub(in crate::config) const MAX_REPORTED: usize = 100;
 
-/// Something that is said of a configuration, a problem if not a caution, with where it stands and under which path:
+/// Something that is said of a configuration, a problem if not a warning, with where it stands and under which path:
 /// `file:line:column: path: what is wrong, what would be right`.
 #[derive(Debug, Clone)]
 pub struct Located<T = Problem> {
@@ -101,23 +101,23 @@ pub(in crate::config) struct Problems {
 }
 
 impl Problems {
-    /// Notes a problem, unless there are [`MOST`] already.
+    /// Notes a problem, unless there are [`MAX_REPORTED`] already.
     pub(in crate::config) fn add(&mut self, path: Path, problem: impl Into<Problem>) {
-        if self.here.len() < MOST {
+        if self.here.len() < MAX_REPORTED {
             self.here.push((path, problem.into(), Vec::new()));
         }
     }
 
     /// The same for what is wrong only together with what stands elsewhere.
     pub(in crate::config) fn add_seen_with(&mut self, path: Path, problem: Problem, others: Vec<Path>) {
-        if self.here.len() < MOST {
+        if self.here.len() < MAX_REPORTED {
             self.here.push((path, problem, others));
         }
     }
 
-    /// Notes problems of another document, up to [`MOST`].
+    /// Notes problems of another document, up to [`MAX_REPORTED`].
     pub(in crate::config) fn add_beside(&mut self, placed: impl IntoIterator<Item = Located>) {
-        let room = MOST.saturating_sub(self.beside.len());
+        let room = MAX_REPORTED.saturating_sub(self.beside.len());
         self.beside.extend(placed.into_iter().take(room));
     }
 

@@ -8,9 +8,9 @@ use modgud_core::authn::Authenticator;
 use std::time::Duration;
 
 /// The most leeway that clocks need.
-const MOST_LEEWAY: Duration = Duration::from_secs(60);
+const MAX_LEEWAY_WITHOUT_WARNING: Duration = Duration::from_secs(60);
 
-pub(super) fn find(document: &Document, profile: &Document, checked: &[Authenticator], cautions: &mut Warnings<'_>) {
+pub(super) fn find(document: &Document, profile: &Document, checked: &[Authenticator], warnings: &mut Warnings<'_>) {
     for (number, (entry, checked)) in document.authenticators.iter().zip(checked).enumerate() {
         let (Some(jwt), Some(checked)) = (&entry.jwt, checked.as_jwt()) else { continue };
         let at = Path::root("authenticators").position(number).key("jwt");
@@ -21,20 +21,20 @@ pub(super) fn find(document: &Document, profile: &Document, checked: &[Authentic
             .find(|(name, known)| **name == entry.name || known.issuer == jwt.issuer)
             .filter(|(_, known)| !known.require.is_empty());
         if let Some((name, known)) = of_the_profile
-            && !cautions.is_said(&at.key("require"))
+            && !warnings.is_said(&at.key("require"))
         {
             let claims: Vec<String> = known.require.iter().map(Claim::to_string).collect();
             let quoted: Vec<String> = claims.iter().map(|claim| Quoted::new(claim).to_string()).collect();
-            let caution = Warning::RequireLeftOut {
+            let warning = Warning::RequireLeftOut {
                 authenticator: Quoted::new(name),
                 claims: quoted.join(" or "),
                 list: claims.join(", "),
             };
-            cautions.add(&at, caution);
+            warnings.add(&at, warning);
         }
-        if checked.checks.leeway > MOST_LEEWAY {
+        if checked.checks.leeway > MAX_LEEWAY_WITHOUT_WARNING {
             let written = jwt.leeway.as_deref().unwrap_or_default();
-            cautions.add(&at.key("leeway"), Warning::Leeway(Quoted::new(written)));
+            warnings.add(&at.key("leeway"), Warning::Leeway(Quoted::new(written)));
         }
     }
 }

@@ -6,18 +6,18 @@ use super::super::raw::{Audiences, Claim, Document};
 use super::super::validate::claim_path;
 use super::{Warning, Warnings};
 
-pub(super) fn find(document: &Document, cautions: &mut Warnings<'_>) {
+pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {
     for (at, claim) in claims(document) {
         let Ok(path) = claim_path(claim) else { continue };
         match claim {
             Claim::Text(text) if text.contains("://") && path.is_nested() => {
                 let (found, inside) = (Quoted::new(text), path.described());
-                cautions.add(&at, Warning::ClaimNameIsUrl { found, inside, whole: text.clone() });
+                warnings.add(&at, Warning::ClaimNameIsUrl { found, inside, whole: text.clone() });
             }
             Claim::Names(names) if path.is_nested() => {
                 if let Some(dotted) = names.iter().find_map(|name| way(names, name)) {
                     let (inside, dotted) = (path.described(), Quoted::new(dotted));
-                    cautions.add(&at, Warning::ClaimListIsPath { inside, dotted });
+                    warnings.add(&at, Warning::ClaimListIsPath { inside, dotted });
                 }
             }
             Claim::Text(_) | Claim::Names(_) => {}
@@ -29,7 +29,7 @@ pub(super) fn find(document: &Document, cautions: &mut Warnings<'_>) {
         for (key, audiences) in jwt.chain(one.introspection.iter().map(|one| ("introspection", &one.audiences))) {
             let Audiences::List(list) = audiences else { continue };
             for (place, text) in list.iter().enumerate().filter(|(_, text)| text.contains('*')) {
-                cautions.add(&at.key(key).key("audiences").position(place), Warning::NoWildcard(Quoted::new(text)));
+                warnings.add(&at.key(key).key("audiences").position(place), Warning::NoWildcard(Quoted::new(text)));
             }
         }
     }

@@ -5,7 +5,7 @@ use super::super::diagnostic::Located;
 use super::super::path::Path;
 use super::super::quoted::Quoted;
 use super::super::raw::{Document, Jwks, Key, Oidc};
-use super::super::secret_source::{MOST_JWKS_BYTES, SecretLoader};
+use super::super::secret_source::{MAX_JWKS_BYTES, SecretLoader};
 use super::Warning;
 use crate::jwks::distrust;
 use crate::yaml::Node;
@@ -22,7 +22,7 @@ pub(in super::super) fn find(document: &Document, root: &Node, reader: &SecretLo
         let at = Path::root("authenticators").position(number).key("jwt").key("keys");
         for (number, key) in entry.jwt.iter().flat_map(|jwt| &jwt.keys).enumerate() {
             let at = at.position(number);
-            found.extend(cache_file(key, &at, reader).map(|(at, caution)| Located::new(&at, root, caution)));
+            found.extend(cache_file(key, &at, reader).map(|(at, warning)| Located::new(&at, root, warning)));
             let Key::Jwks(jwks) = key else { continue };
             let at = at.key("jwks").key("file");
             let skipped = skipped(jwks, reader).into_iter();
@@ -45,7 +45,7 @@ fn cache_file(key: &Key, at: &Path, reader: &SecretLoader) -> Option<(Path, Warn
 }
 
 fn skipped(jwks: &Jwks, reader: &SecretLoader) -> Vec<SkippedKey> {
-    let read = jwks.file.as_ref().and_then(|file| reader.read_file(file, MOST_JWKS_BYTES).ok());
+    let read = jwks.file.as_ref().and_then(|file| reader.read_file(file, MAX_JWKS_BYTES).ok());
     let set = read.and_then(|(text, _)| jose::Jwks::parse(&text).ok());
     set.map(|set| set.into_parts().1).unwrap_or_default()
 }

@@ -14,7 +14,7 @@ use modgud_core::authz::{Access, Fallback, PathPattern, Rule, Rules, Segment};
 use samples::{Lengths, Sample};
 use std::fmt;
 
-pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cautions: &mut Warnings<'_>) {
+pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, warnings: &mut Warnings<'_>) {
     let before = validate::rules::check(&profile.rules, profile.fallback, &[], None, &mut Problems::default());
     let lengths = Lengths::of(document.rules.iter().chain(&profile.rules));
     let compared = Compared { document, before: &before, rules, lengths: &lengths };
@@ -28,15 +28,15 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, cauti
                 if methods.is_empty() { String::new() } else { format!("methods: [{}], ", methods.join(", ")) };
             let repeat = format!("{{ name: {name}, match: {{ {methods}paths: [\"{pattern}\"] }}, access: denied }}");
             let (rule, pattern) = (Quoted::new(name), Quoted::new(pattern));
-            cautions.add(&Path::root("rules"), Warning::NotDeniedAnyMore { rule, pattern, by, repeat });
+            warnings.add(&Path::root("rules"), Warning::NotDeniedAnyMore { rule, pattern, by, repeat });
         }
     }
-    open_to_all(document, cautions);
-    case::find(document, cautions);
+    open_to_all(document, warnings);
+    case::find(document, warnings);
 }
 
 /// Rules by which everybody is let through wherever no other rule matches.
-fn open_to_all(document: &Document, cautions: &mut Warnings<'_>) {
+fn open_to_all(document: &Document, warnings: &mut Warnings<'_>) {
     for (number, rule) in document.rules.iter().enumerate().filter(|(_, rule)| !rule.shadow) {
         match rule.access {
             raw::Access::Public | raw::Access::Optional => {}
@@ -48,7 +48,7 @@ fn open_to_all(document: &Document, cautions: &mut Warnings<'_>) {
             if PathPattern::parse(pattern).is_ok_and(|pattern| matches_everything(&pattern)) {
                 let at = Path::root("rules").position(number).key("match").key("paths").position(place);
                 let (rule, pattern) = (Quoted::new(&rule.name), Quoted::new(pattern));
-                cautions.add(&at, Warning::OpenToAll { rule, pattern });
+                warnings.add(&at, Warning::OpenToAll { rule, pattern });
             }
         }
     }

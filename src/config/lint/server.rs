@@ -5,11 +5,11 @@ use super::super::raw::Server;
 use super::{Warning, Warnings};
 use crate::net::listen_addr::ListenAddr;
 
-pub(super) fn find(server: &Server, grpc: &ListenAddr, cautions: &mut Warnings<'_>) {
+pub(super) fn find(server: &Server, grpc: &ListenAddr, warnings: &mut Warnings<'_>) {
     let at = Path::root("server");
     match (&server.tls, server.insecure_plaintext) {
-        (None, false) if !grpc.is_local() => cautions.add(&at.key("grpc"), Warning::Plaintext),
-        (Some(_), true) => cautions.add(&at.key("insecure_plaintext"), Warning::PlaintextBesideTls),
+        (None, false) if !grpc.is_local() => warnings.add(&at.key("grpc"), Warning::Plaintext),
+        (Some(_), true) => warnings.add(&at.key("insecure_plaintext"), Warning::PlaintextBesideTls),
         (None | Some(_), _) => {}
     }
 }

@@ -6,11 +6,11 @@ use super::super::raw::Upstream;
 use super::{Warning, Warnings};
 use modgud_core::upstream::{OverrideHeader, StripPattern};
 
-pub(super) fn find(upstream: &Upstream, profile: &Upstream, cautions: &mut Warnings<'_>) {
+pub(super) fn find(upstream: &Upstream, profile: &Upstream, warnings: &mut Warnings<'_>) {
     for (number, kept) in upstream.keep.iter().enumerate() {
         if let Some(OverrideHeader { overrides, .. }) = OverrideHeader::of(kept.as_bytes()) {
             let at = Path::root("upstream").key("keep").position(number);
-            cautions.add(&at, Warning::OverrideKept { header: Quoted::new(kept), overrides });
+            warnings.add(&at, Warning::OverrideKept { header: Quoted::new(kept), overrides });
         }
     }
     let patterns: Vec<StripPattern> = upstream.strip.iter().filter_map(|text| StripPattern::parse(text).ok()).collect();
@@ -27,7 +27,7 @@ pub(super) fn find(upstream: &Upstream, profile: &Upstream, cautions: &mut Warni
         let removed = |pattern: &StripPattern| names.iter().all(|name| pattern.matches(name.as_bytes()));
         if !patterns.iter().any(removed) {
             let at = Path::root("upstream").key("strip");
-            cautions.add(&at, Warning::NotStrippedAnyMore(Quoted::new(known)));
+            warnings.add(&at, Warning::NotStrippedAnyMore(Quoted::new(known)));
         }
     }
 }

@@ -13,7 +13,7 @@ pub(in crate::config) struct Server {
     /// beyond this machine needs `tls`, or `insecure_plaintext: true`. A change needs a restart.
     pub(in crate::config) grpc: Option<String>,
     /// `true`: `grpc` may be an address beyond this machine without `tls`, since something else keeps others away, such as a network
-    /// policy. Default: `false`, with which such an address is a caution.
+    /// policy. Default: `false`, with which such an address is a warning.
     #[serde(default)]
     pub(in crate::config) insecure_plaintext: bool,
     /// Where `/livez`, `/readyz`, `/metrics` and `/version` are served: an IP address and a port. Default: `127.0.0.1:9192`.

@@ -25,7 +25,7 @@ pub(super) struct Checked {
 }
 
 pub(super) fn check(server: &raw::Server, log: LogFormat, reader: &SecretLoader, problems: &mut Problems) -> Checked {
-    // `insecure_plaintext` is for cautions.
+    // `insecure_plaintext` is for warnings.
     let raw::Server { grpc, insecure_plaintext: _, admin, tls, deadline, drain, max_in_flight, max_connections } =
         server;
     let at = Path::root("server");

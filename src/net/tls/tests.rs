@@ -88,13 +88,13 @@ fn what_clients_will_refuse_is_said() {
     let (cert, key) = pair(&rcgen::PKCS_ECDSA_P256_SHA256);
     let valid = tls(&cert, &key).unwrap().validity();
     assert_eq!(valid.to_string(), "valid from 2020-01-01T00:00:00Z to 2030-01-01T00:00:00Z");
-    let said = |seconds| valid.caution(Timestamp::from_secs(seconds)).map(|caution| caution.to_string());
+    let said = |seconds| valid.warning(Timestamp::from_secs(seconds)).map(|warning| warning.to_string());
     let early = "the certificate of server.tls is valid from 2020-01-01T00:00:00Z on; clients that check it will not connect until then";
     let late = "the certificate of server.tls expired at 2030-01-01T00:00:00Z; clients that check it will not connect";
     assert_eq!(said(FROM - 1).as_deref(), Some(early));
     assert_eq!(said(FROM), None);
     assert_eq!(said(UNTIL), None);
-    assert_eq!(valid.caution(Timestamp::from_secs(UNTIL).plus(Duration::from_millis(999))), None, "within the second");
+    assert_eq!(valid.warning(Timestamp::from_secs(UNTIL).plus(Duration::from_millis(999))), None, "within the second");
     assert_eq!(said(UNTIL + 1).as_deref(), Some(late));
 }
 

@@ -24,7 +24,7 @@ fn document(operations: &[(&str, &str)]) -> String {
 fn printed(document: &str) -> (String, Vec<Finding>) {
     let api = Api::read("test", document).unwrap();
     let made = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()).unwrap();
-    (made.text, made.cautions.iter().map(|found| found.what().clone()).collect())
+    (made.text, made.warnings.iter().map(|found| found.what().clone()).collect())
 }
 
 /// The scopes that the rule for a request asks for; `None`: no rule is for it.
@@ -143,7 +143,7 @@ fn three_that_differ_have_rules_for_what_they_have_in_common() {
     let templates = ["/a/{x}/{y}", "/{x}/b/{y}", "/{x}/{y}/c"];
     let operations: Vec<(&str, &str)> = templates.iter().map(|template| ("get", *template)).collect();
     hold(&operations, &requests(&["a", "b", "c"]));
-    let (text, cautions) = printed(&document(&operations));
+    let (text, warnings) = printed(&document(&operations));
     for (path, scopes) in [
         ("/crm/a/b/{p4}", "\"s0\", \"s1\", \"s2\""),
         ("/crm/a/{p3}/c", "\"s0\", \"s1\", \"s2\""),
@@ -153,8 +153,8 @@ fn three_that_differ_have_rules_for_what_they_have_in_common() {
         let rule = format!("paths: [\"{path}\"] }}\n    require: {{ scopes: [{scopes}] }}\n");
         assert!(text.contains(&rule), "{path}: {text}");
     }
-    assert_eq!(cautions.len(), 2, "{cautions:?}");
-    assert!(cautions.iter().all(|one| matches!(one, Finding::Ambiguous { .. })), "{cautions:?}");
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings.iter().all(|one| matches!(one, Finding::Ambiguous { .. })), "{warnings:?}");
     assert!(text.contains("AMBIGUOUS"), "{text}");
 }
 
@@ -165,9 +165,9 @@ fn many_overlaps_are_said_by_the_rule_itself() {
         .chain((0..100).map(|number| format!("/{{x}}/b{number}")))
         .collect();
     let operations: Vec<(&str, &str)> = templates.iter().map(|template| ("get", template.as_str())).collect();
-    let (text, cautions) = printed(&document(&operations));
+    let (text, warnings) = printed(&document(&operations));
     assert_eq!(text.matches("  - name: ").count(), 200);
-    assert_eq!(cautions.len(), 100);
+    assert_eq!(warnings.len(), 100);
     hold(&operations, &[vec!["crm", "a7", "b9"], vec!["crm", "a7", "x"], vec!["crm", "x", "b9"]]);
 }
 
@@ -186,8 +186,8 @@ fn a_head_of_a_less_specific_path_has_a_rule_where_a_get_is() {
         &[("get", "/a/{r+}"), ("head", "/a/{r+}")],
         &[("get", "/a/{x}.j"), ("head", "/a/{x}.j")],
     ] {
-        let (text, cautions) = printed(&document(told));
-        assert_eq!((text.matches("  - name: ").count(), cautions.len()), (told.len(), 0), "{text}");
+        let (text, warnings) = printed(&document(told));
+        assert_eq!((text.matches("  - name: ").count(), warnings.len()), (told.len(), 0), "{text}");
     }
 }
 
@@ -222,11 +222,11 @@ fn many_paths_are_read_in_time() {
 #[test]
 fn a_path_that_begins_with_the_prefix_has_rules_for_both_readings() {
     let open = json!({ "swagger": "2.0", "basePath": "/crm", "paths": { "/open": { "get": { "security": [] } } } });
-    let (text, cautions): (String, Vec<Value>) = {
-        let (text, cautions) = printed(&open.to_string());
-        (text, cautions.iter().map(|one| Value::from(one.to_string())).collect())
+    let (text, warnings): (String, Vec<Value>) = {
+        let (text, warnings) = printed(&open.to_string());
+        (text, warnings.iter().map(|one| Value::from(one.to_string())).collect())
     };
     assert!(text.contains("paths: [\"/crm/open\", \"/crm/crm/open\"] }\n"), "{text}");
     assert!(!text.contains("access: public"), "{text}");
-    assert!(cautions.len() == 1 && cautions[0].as_str().unwrap().contains("rules are for both"), "{cautions:?}");
+    assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().contains("rules are for both"), "{warnings:?}");
 }

@@ -1,7 +1,7 @@
 //! What does not depend on a configuration: bounds, panics, hangs, what a difference is.
 
 use super::worker::{Compared, work};
-use super::{Answered, Difference, Done, MOST, MOST_BYTES, Queue, Would, queue};
+use super::{Answered, Difference, Done, MAX_QUEUED, MAX_QUEUED_BYTES, Queue, Would, queue};
 use crate::envoy::proto::{AttributeContext, CheckRequest, HttpRequest, Request};
 use crate::telemetry::metrics::ShadowConfigMetrics;
 use base64::Engine;
@@ -32,13 +32,13 @@ fn offer(queue: &Queue, path: &str) {
 fn what_there_is_no_room_for_is_dropped_and_counted() {
     let metrics = Arc::new(ShadowConfigMetrics::default());
     let (queue, mut other_end) = queue(Arc::clone(&metrics));
-    for _ in 0..MOST + 3 {
+    for _ in 0..MAX_QUEUED + 3 {
         offer(&queue, "/");
     }
     assert_eq!(metrics.counts(), (0, 3, 0));
     // Large ones fill it sooner, and what is taken out gives its room back.
     while other_end.try_recv().is_ok() {}
-    let large = "a".repeat(MOST_BYTES / 4);
+    let large = "a".repeat(MAX_QUEUED_BYTES / 4);
     for _ in 0..5 {
         offer(&queue, &large);
     }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// How many checks are decided at once, at most: those that wait for another server do not keep the others waiting.
-const MOST_AT_ONCE: usize = 256;
+const MAX_CONCURRENT: usize = 256;
 
 /// A check that was decided again. Has no `Debug`, as what it holds has none.
 pub struct Compared {
@@ -37,7 +37,7 @@ where
     let mut deciding = JoinSet::new();
     loop {
         tokio::select! {
-            answered = queue.recv(), if deciding.len() < MOST_AT_ONCE => match answered {
+            answered = queue.recv(), if deciding.len() < MAX_CONCURRENT => match answered {
                 Some(answered) => {
                     deciding.spawn_local(decide(answered));
                 }

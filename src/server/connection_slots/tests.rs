@@ -1,5 +1,5 @@
 use super::super::limits::{Limits, Reported};
-use super::{Closed, ConnectionSlots, IDLE, Slot, UNREAD_FOR};
+use super::{Closed, ConnectionSlots, IDLE_TIMEOUT, Slot, UNREAD_FOR};
 use prometheus_client::metrics::gauge::Gauge;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::time::advance;
 
-const MOST: usize = 4;
+const MAX_CONNECTIONS: usize = 4;
 const MIB: usize = 1024 * 1024;
 
 /// All places there are, taken.
 fn full() -> (ConnectionSlots, Vec<Slot>) {
-    let mut places = ConnectionSlots::new(MOST, Gauge::default(), Closed::default());
-    let held = (0..MOST).map(|_| places.try_take().unwrap()).collect();
+    let mut places = ConnectionSlots::new(MAX_CONNECTIONS, Gauge::default(), Closed::default());
+    let held = (0..MAX_CONNECTIONS).map(|_| places.try_take().unwrap()).collect();
     assert!(places.try_take().is_none());
     (places, held)
 }
@@ -70,14 +70,14 @@ async fn one_whose_last_call_is_long_ago_gives_way_the_longest_first() {
     }
     // Of the second, again.
     held[1].calls().check();
-    advance(IDLE.saturating_sub(later * 3)).await;
+    advance(IDLE_TIMEOUT.saturating_sub(later * 3)).await;
     for expected in [&[][..], &[2], &[2, 3], &[1, 2, 3]] {
         places.evict_idle();
         assert_eq!(told(&mut held).await, expected);
         advance(later).await;
     }
     // The one with an open call never does.
-    advance(IDLE).await;
+    advance(IDLE_TIMEOUT).await;
     places.evict_idle();
     assert_eq!(told(&mut held).await, [1, 2, 3]);
 }
@@ -92,11 +92,11 @@ async fn an_open_call_counts_until_it_ends() {
             place.calls().open()
         })
         .collect();
-    advance(IDLE * 2).await;
+    advance(IDLE_TIMEOUT * 2).await;
     drop(open);
     places.evict_idle();
     assert_eq!(told(&mut held).await, Vec::<usize>::new());
-    advance(IDLE).await;
+    advance(IDLE_TIMEOUT).await;
     places.evict_idle();
     assert_eq!(told(&mut held).await.len(), 1);
 }
@@ -113,7 +113,7 @@ async fn whoever_waits_gets_the_place_of_one_that_gave_way() {
 }
 
 /// All places taken, each with so many unread bytes and so many of calls that wait.
-fn with_unread(held: &[Slot], limits: &Arc<Limits>, bytes: [(usize, usize); MOST]) -> Vec<Reported> {
+fn with_unread(held: &[Slot], limits: &Arc<Limits>, bytes: [(usize, usize); MAX_CONNECTIONS]) -> Vec<Reported> {
     let report = |(place, (unread, because)): (&Slot, (usize, usize))| {
         let mut reported = Reported::new(Arc::clone(limits), place.calls());
         assert_eq!(reported.update(0, unread, because), unread > 0);

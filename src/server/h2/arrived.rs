@@ -1,6 +1,6 @@
 //! The calls of a connection that have arrived and are not processed yet.
 
-use super::TURN;
+use super::POLL_BUDGET;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -80,7 +80,7 @@ impl Arrived {
             } else {
                 call.begin(context);
             }
-            if began.elapsed() >= TURN {
+            if began.elapsed() >= POLL_BUDGET {
                 return;
             }
         }

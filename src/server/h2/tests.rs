@@ -6,7 +6,7 @@ use super::alarm::Alarm;
 use super::arrived::{Arrived, Door};
 use super::excess::{Excess, HEADERS_TIMEOUT, MAX_SETTINGS, MAX_TRAILER_BYTES, SETTINGS_WINDOW};
 use super::pace::{Next, Pace, UNREAD_TIMEOUT};
-use super::{MAX_PATH_BYTES, TURN, path_of};
+use super::{MAX_PATH_BYTES, POLL_BUDGET, path_of};
 use crate::server::connection::{Connection, Due};
 use crate::server::connection_slots::Calls;
 use crate::server::limits::tests::checks;
@@ -149,7 +149,7 @@ async fn calls_that_take_long_have_a_turn_each_in_order() {
     for number in 0..3 {
         let order = Arc::clone(&order);
         arrived.door().execute(async move {
-            sleep(TURN);
+            sleep(POLL_BUDGET);
             order.lock().unwrap().push(number);
         });
     }

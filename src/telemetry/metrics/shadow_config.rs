@@ -43,7 +43,7 @@ pub enum Counted {
 
 impl ShadowConfigMetrics {
     /// How many kinds of differences are counted one by one. More than anybody reads, and less than would be a burden.
-    pub const MOST_KINDS: usize = 2_000;
+    pub const MAX_KINDS: usize = 2_000;
     /// What stands for the rules of all others. No rule has a space in its name.
     const OTHERS: &'static str = "(other rules)";
 
@@ -67,7 +67,7 @@ impl ShadowConfigMetrics {
         let rule = rule.map(RuleName::as_str).unwrap_or_default().to_owned();
         let mut difference = Difference { rule, enforced, shadow };
         let mut differences = self.differences.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = differences.len() < Self::MOST_KINDS || differences.contains_key(&difference);
+        let room = differences.len() < Self::MAX_KINDS || differences.contains_key(&difference);
         let counted = if room { Counted::AsItself } else { Counted::WithOthers };
         if !room {
             Self::OTHERS.clone_into(&mut difference.rule);
@@ -126,17 +126,17 @@ mod tests {
         let metrics = ShadowConfigMetrics::default();
         let differs =
             |number: usize| metrics.differs(Some(&RuleName::new(&format!("rule-{number}"))), "allowed", "no_rule");
-        for number in 0..ShadowConfigMetrics::MOST_KINDS {
+        for number in 0..ShadowConfigMetrics::MAX_KINDS {
             assert_eq!(differs(number), Counted::AsItself);
         }
-        for number in ShadowConfigMetrics::MOST_KINDS..ShadowConfigMetrics::MOST_KINDS + 10 {
+        for number in ShadowConfigMetrics::MAX_KINDS..ShadowConfigMetrics::MAX_KINDS + 10 {
             assert_eq!((differs(number), differs(0)), (Counted::WithOthers, Counted::AsItself));
         }
         let differences = metrics.differences.lock().unwrap();
         let of = |rule: &str| *differences.iter().find(|(one, _)| one.rule == rule).unwrap().1;
         assert_eq!(
             (differences.len(), of("rule-0"), of("(other rules)")),
-            (ShadowConfigMetrics::MOST_KINDS + 1, 11, 10)
+            (ShadowConfigMetrics::MAX_KINDS + 1, 11, 10)
         );
     }
 }

@@ -5,18 +5,18 @@ use crate::http::header::is_token_byte;
 use crate::http::request::Headers;
 
 /// The longest `Accept` that is read, in bytes, all its lines together. Browsers send about 150.
-const MOST_BYTES: usize = 1_024;
+const MAX_BYTES: usize = 1_024;
 /// The most media ranges that are read.
-const MOST_RANGES: usize = 32;
+const MAX_RANGES: usize = 32;
 
 /// The form that the client prefers; `own` are the media types of the configured one, which is taken when nothing is preferred to it.
 pub(super) fn preferred(headers: &Headers<'_>, own: &[&str]) -> Representation {
     let lines = || headers.iter().filter(|field| field.name.eq_ignore_ascii_case(b"accept")).map(|field| field.value);
-    if lines().map(<[u8]>::len).fold(0, usize::saturating_add) > MOST_BYTES {
+    if lines().map(<[u8]>::len).fold(0, usize::saturating_add) > MAX_BYTES {
         return Representation::Own;
     }
     let mut offers = Offers { own: QValue::default(), text: QValue::default(), html: QValue::default() };
-    let mut left = MOST_RANGES;
+    let mut left = MAX_RANGES;
     for line in lines() {
         if read(line, own, &mut offers, &mut left).is_none() {
             return Representation::Own;

@@ -63,7 +63,7 @@ pub struct Context<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Context<'a> {
     /// The most entries that are read.
-    pub const MOST: usize = 100;
+    pub const MAX_ENTRIES: usize = 100;
 
     /// A context from its entries.
     #[must_use]
@@ -131,7 +131,7 @@ pub enum RequestError {
     #[error(transparent)]
     Host(#[from] HostError),
     /// More headers than are read.
-    #[error("there are more than {} headers", Headers::MOST)]
+    #[error("there are more than {} headers", Headers::MAX_HEADERS)]
     TooManyHeaders,
     /// A header has a name that HTTP doesn't allow.
     #[error("a header's name is not one that HTTP allows")]
@@ -139,7 +139,7 @@ pub enum RequestError {
     /// Envoy's context holds what is no text, one name twice, or too much.
     #[error(
         "the check's `context_extensions` hold a name twice, what is no text, or more than {} entries",
-        Context::MOST
+        Context::MAX_ENTRIES
     )]
     Context,
 }
@@ -212,7 +212,7 @@ pub enum HeaderLookup<'a> {
 
 impl<'a> Headers<'a> {
     /// The most headers that a request may have. Envoy's own limit is 100 unless it is raised.
-    pub const MOST: usize = 1_000;
+    pub const MAX_HEADERS: usize = 1_000;
 
     /// Headers from their fields.
     #[must_use]

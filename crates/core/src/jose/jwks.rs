@@ -110,17 +110,17 @@ impl fmt::Display for SkippedKey {
 }
 
 /// How many skipped keys an error text names.
-const MOST_NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 /// The first of the skipped keys, for the end of a sentence.
 struct Skipped<'a>(&'a [SkippedKey]);
 
 impl fmt::Display for Skipped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, key) in self.0.iter().take(MOST_NAMED).enumerate() {
+        for (number, key) in self.0.iter().take(MAX_NAMED).enumerate() {
             write!(f, "{}{key}", if number == 0 { ": " } else { "; " })?;
         }
-        match self.0.len().saturating_sub(MOST_NAMED) {
+        match self.0.len().saturating_sub(MAX_NAMED) {
             0 => Ok(()),
             more => write!(f, "; and {more} more"),
         }

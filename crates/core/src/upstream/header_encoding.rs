@@ -54,13 +54,13 @@ pub enum EncodeError {
     /// An expression that was to make it came to nothing: what it reads is of another type than it expects, say.
     #[error("can't be told for this request")]
     Expression,
-    /// It is longer than [`MOST_BYTES`] when it is written.
-    #[error("is longer than {MOST_BYTES} bytes as it is written")]
+    /// It is longer than [`MAX_BYTES`] when it is written.
+    #[error("is longer than {MAX_BYTES} bytes as it is written")]
     TooLong,
 }
 
 /// The longest list or JSON text that is written: 4 KiB. A single text is shorter: [`HeaderText::MAX_BYTES`].
-pub const MOST_BYTES: usize = 4096;
+pub const MAX_BYTES: usize = 4096;
 
 /// Writes a value; `None` for a list without items.
 pub(super) fn write(found: FieldValue<'_>, form: HeaderEncoding) -> Result<Option<HeaderText>, EncodeError> {
@@ -109,7 +109,7 @@ fn list(items: impl Iterator<Item = Result<String, EncodeError>>) -> Result<Opti
             all.push(',');
         }
         all.push_str(&item?);
-        if all.len() > MOST_BYTES {
+        if all.len() > MAX_BYTES {
             return Err(EncodeError::TooLong);
         }
     }
@@ -143,12 +143,12 @@ fn escape(byte: u8, into: &mut String) {
 
 /// All of it is visible ASCII already, with spaces inside of JSON texts only.
 fn bounded(text: Vec<u8>) -> Result<HeaderText, EncodeError> {
-    if text.len() > MOST_BYTES { Err(EncodeError::TooLong) } else { Ok(HeaderText::from_checked(text)) }
+    if text.len() > MAX_BYTES { Err(EncodeError::TooLong) } else { Ok(HeaderText::from_checked(text)) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{EncodeError, FieldValue, HeaderEncoding, MOST_BYTES, write};
+    use super::{EncodeError, FieldValue, HeaderEncoding, MAX_BYTES, write};
     use crate::http::header::HeaderTextError;
     use serde_json::{Value, json};
 
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_can_not_be_written_is_not_written_in_part() {
-        let long = "a".repeat(MOST_BYTES);
+        let long = "a".repeat(MAX_BYTES);
         for (value, form, problem) in [
             (json!({}), HeaderEncoding::Plain, EncodeError::Object),
             (json!({}), HeaderEncoding::List, EncodeError::Object),

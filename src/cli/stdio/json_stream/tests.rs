@@ -1,7 +1,7 @@
 //! Streams that are cut, run together and broken.
 
 use super::scanner::{Scanner, Step};
-use super::{Broken, JsonStream, MOST_BYTES, What};
+use super::{Broken, JsonStream, MAX_BYTES, What};
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -73,10 +73,10 @@ fn values_are_found_whatever_stands_between_them() {
 #[test]
 fn a_value_has_a_largest_size() {
     let text = |length: usize| format!("{{\"x\":\"{}\"}}", "y".repeat(length - 8));
-    for piece in [4_096, 10 * MOST_BYTES] {
-        let fits = read(text(MOST_BYTES).as_bytes(), piece);
+    for piece in [4_096, 10 * MAX_BYTES] {
+        let fits = read(text(MAX_BYTES).as_bytes(), piece);
         assert!(fits.len() == 1 && fits[0].is_ok());
-        let stream = format!("{}{{\n{{\"a\":1}}", text(MOST_BYTES + 1));
+        let stream = format!("{}{{\n{{\"a\":1}}", text(MAX_BYTES + 1));
         let found = read(stream.as_bytes(), piece);
         assert_eq!(found.first(), Some(&broken(1, What::TooLarge)));
         assert_eq!(found.last(), Some(&Ok(json!({"a": 1}))));
@@ -87,7 +87,7 @@ fn a_value_has_a_largest_size() {
     for _ in 0..40 {
         values.push("y".repeat(100_000).as_bytes());
         while values.next::<Value>().is_some() {}
-        assert!(values.buffer.len() <= MOST_BYTES + 100_000);
+        assert!(values.buffer.len() <= MAX_BYTES + 100_000);
     }
 }
 
@@ -160,7 +160,7 @@ fn values_end_where_another_reader_says() {
 #[test]
 fn no_stream_is_read_twice() {
     for (run, expected) in [("{", 2), ("[{\"a\":", 2), ("{\n", 0), ("{\"a\":[", 1)] {
-        let text = run.repeat(MOST_BYTES / run.len());
+        let text = run.repeat(MAX_BYTES / run.len());
         let found = read(text.as_bytes(), 16);
         assert!(expected == 0 || found.len() == expected, "{run}: {} are told", found.len());
     }

@@ -8,8 +8,8 @@ use super::super::{Warning, Warnings};
 use super::parsed;
 use modgud_core::authz::{ModulePrefix, PathPattern, Segment};
 
-pub(super) fn find(document: &Document, cautions: &mut Warnings<'_>) {
-    compared_in_capitals(document, cautions);
+pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {
+    compared_in_capitals(document, warnings);
     let folding: Vec<(&Rule, PathPattern)> =
         patterns(document).filter(|(_, _, rule, _)| folds(rule)).map(|(_, _, rule, pattern)| (rule, pattern)).collect();
     if folding.is_empty() {
@@ -19,7 +19,7 @@ pub(super) fn find(document: &Document, cautions: &mut Warnings<'_>) {
         document.rules.iter().enumerate().filter(|(_, rule)| folds(rule) && is_open(rule) && !rule.shadow)
     {
         let at = Path::root("rules").position(number).key("match").key("case");
-        cautions.add(&at, Warning::OpenInAnyCase(Quoted::new(&rule.name)));
+        warnings.add(&at, Warning::OpenInAnyCase(Quoted::new(&rule.name)));
     }
     for (number, place, rule, pattern) in patterns(document).filter(|(_, _, rule, _)| !folds(rule) && !is_open(rule)) {
         if is_below_a_module_that_folds(document, &pattern) {
@@ -31,12 +31,12 @@ pub(super) fn find(document: &Document, cautions: &mut Warnings<'_>) {
         let at = Path::root("rules").position(number).key("match").key("paths").position(place);
         let text = rule.matches.paths.get(place).map(String::as_str).unwrap_or_default();
         let (pattern, by) = (Quoted::new(text), Quoted::new(&other.name));
-        cautions.add(&at, Warning::ClosedInOneCase { pattern, by });
+        warnings.add(&at, Warning::ClosedInOneCase { pattern, by });
     }
 }
 
 /// Conditions that compare the path, which is in small letters where case is folded, with a text that has capitals: never equal.
-fn compared_in_capitals(document: &Document, cautions: &mut Warnings<'_>) {
+fn compared_in_capitals(document: &Document, warnings: &mut Warnings<'_>) {
     for (number, rule) in document.rules.iter().enumerate() {
         let Some(when) = &rule.when else { continue };
         let patterns: Vec<PathPattern> =
@@ -52,7 +52,7 @@ fn compared_in_capitals(document: &Document, cautions: &mut Warnings<'_>) {
         if let Some(text) = texts_beside_the_path(when).find(|text| text.bytes().any(|byte| byte.is_ascii_uppercase()))
         {
             let at = Path::root("rules").position(number).key("when");
-            cautions.add(&at, Warning::ComparedInCapitals(Quoted::new(text)));
+            warnings.add(&at, Warning::ComparedInCapitals(Quoted::new(text)));
         }
     }
 }

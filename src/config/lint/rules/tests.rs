@@ -29,14 +29,14 @@ fn found(profile: &str, yaml: &str) -> Vec<String> {
     let mut problems = Problems::default();
     let rules = validate::rules::check(&document.rules, document.fallback, &[], None, &mut problems);
     problems.into_result().unwrap();
-    let mut cautions = Warnings { root: &root, found: Vec::new() };
-    find(&document, &profile, &rules, &mut cautions);
-    let told = |caution: &Warning| match caution {
+    let mut warnings = Warnings { root: &root, found: Vec::new() };
+    find(&document, &profile, &rules, &mut warnings);
+    let told = |warning: &Warning| match warning {
         Warning::NotDeniedAnyMore { pattern, by, .. } => format!("{pattern}: {by}"),
         Warning::OpenToAll { pattern, .. } => format!("{pattern} is open"),
         other => panic!("{other}"),
     };
-    cautions.found.iter().map(|placed| told(placed.what())).collect()
+    warnings.found.iter().map(|placed| told(placed.what())).collect()
 }
 
 /// Rules that keep everything denied that was, but for the pattern of the test.

@@ -18,9 +18,9 @@ const CACHE: &str = "30s";
 /// `negative_cache`, when nothing is said.
 const NEGATIVE_CACHE: &str = "5s";
 /// `max_concurrent`, when nothing is said.
-const MAX_CONCURRENT: u32 = 64;
+const DEFAULT_MAX_CONCURRENT: u32 = 64;
 /// The most that `max_concurrent` can be.
-const MOST_CONCURRENT: u32 = 10_000;
+const MAX_MAX_CONCURRENT: u32 = 10_000;
 
 pub(super) fn check(
     at: &Path,
@@ -96,8 +96,8 @@ fn source(
     if client_id.is_empty() {
         problems.add(at.key("client_id"), Problem::Empty("write the id by which the server knows modgud"));
     }
-    let most = max_concurrent.unwrap_or(MAX_CONCURRENT);
-    if !(1..=MOST_CONCURRENT).contains(&most) {
+    let most = max_concurrent.unwrap_or(DEFAULT_MAX_CONCURRENT);
+    if !(1..=MAX_MAX_CONCURRENT).contains(&most) {
         problems.add(at.key("max_concurrent"), Problem::Concurrent(most));
     }
     let (secret, roots) = if reader.replaces_keys() {

@@ -5,7 +5,7 @@ use super::super::super::ephemeral_keys::EphemeralKeys;
 use super::super::super::path::Path;
 use super::super::super::quoted::Quoted;
 use super::super::super::raw::{Jwks, Key, Oidc, OidcProvider};
-use super::super::super::secret_source::{MOST_JWKS_BYTES, SecretLoader};
+use super::super::super::secret_source::{MAX_JWKS_BYTES, SecretLoader};
 use super::super::Span;
 use crate::http_client::{AllowInsecure, FetchUrl, TrustAnchors};
 use crate::jwks::{KeySource, Location, Provider, WELL_KNOWN};
@@ -14,7 +14,7 @@ use modgud_core::jose::{Algorithm, Jwks as Jwkset, KeyError, KeySet, Verificatio
 use std::path::{Path as StdPath, PathBuf};
 
 /// The most that is read of a file with authorities: all of those that browsers trust take 250 KiB.
-const MOST_CA_BYTES: u64 = 1024 * 1024;
+const MAX_CA_BYTES: u64 = 1024 * 1024;
 
 /// `refresh`, when nothing is said.
 const REFRESH: &str = "5m";
@@ -107,8 +107,8 @@ impl Context<'_> {
         for (key, _) in of_url.into_iter().filter(|(_, written)| *written) {
             self.problems.add(at.key(key), Problem::OfUrlOnly);
         }
-        let read = self.reader.read_file(file, MOST_JWKS_BYTES).map_err(Problem::from);
-        // Keys that can't be used keep no others from serving (RFC 7517 §5); they are told as cautions.
+        let read = self.reader.read_file(file, MAX_JWKS_BYTES).map_err(Problem::from);
+        // Keys that can't be used keep no others from serving (RFC 7517 §5); they are told as warnings.
         let keys = read.and_then(|(text, origin)| match Jwkset::parse(&text) {
             Ok(set) => Ok(set.into_parts().0),
             Err(fault) => Err(Problem::Jwks { origin, fault }),
@@ -198,7 +198,7 @@ impl Context<'_> {
 /// The authorities of a file; the public ones without one.
 pub(super) fn roots(reader: &SecretLoader, ca: Option<&StdPath>) -> Result<TrustAnchors, Problem> {
     let Some(file) = ca else { return Ok(TrustAnchors::public()) };
-    let (text, origin) = reader.read_file(file, MOST_CA_BYTES)?;
+    let (text, origin) = reader.read_file(file, MAX_CA_BYTES)?;
     TrustAnchors::from_pem(&text).map_err(|fault| Problem::Ca { origin, fault })
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The most proofs that are remembered: some 50 MiB of them.
-const MOST: usize = 1 << 19;
+const MAX_PROOFS: usize = 1 << 19;
 
 /// Whoever holds as much as this part of what is free gets no more until some of theirs are forgotten. One alone can take a ninth of
 /// all, and so each after it of what is left: about a hundred would have to take all they can within one lifetime of proofs before
@@ -96,7 +96,7 @@ impl ReplayCache {
         let mut spent = self.locked();
         spent.forget(now);
         spent.is_new(&proof, made)?;
-        let free = MOST.saturating_sub(spent.proofs.len());
+        let free = MAX_PROOFS.saturating_sub(spent.proofs.len());
         let held = spent.held.get(&client).copied().unwrap_or_default();
         if held >= free / PER_CLIENT_SHARE {
             return Err(ReplayError::CapacityExceeded);

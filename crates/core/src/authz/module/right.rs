@@ -67,12 +67,12 @@ impl Rights {
     /// No right.
     pub const NONE: Self = Self(0);
     /// The greatest mask: every right.
-    pub const MOST: u8 = 15;
+    pub const MAX_MASK: u8 = 15;
 
     /// The rights of a mask: create 8, read 4, update 2, delete 1, added up. `None` above 15.
     #[must_use]
     pub fn of_mask(mask: u64) -> Option<Self> {
-        u8::try_from(mask).ok().filter(|mask| *mask <= Self::MOST).map(Self)
+        u8::try_from(mask).ok().filter(|mask| *mask <= Self::MAX_MASK).map(Self)
     }
 
     /// These rights.

@@ -1,4 +1,4 @@
-use super::{EVICT_BATCH, MOST, PER_CLIENT_SHARE, ReplayCache, ReplayError};
+use super::{EVICT_BATCH, MAX_PROOFS, PER_CLIENT_SHARE, ReplayCache, ReplayError};
 use crate::authn::dpop::{DpopError, DpopPolicy};
 use crate::jose::Claims;
 use crate::time::Timestamp;
@@ -188,12 +188,12 @@ fn of_many_at_the_same_time_one_passes() {
 fn nobody_takes_the_room_of_others() {
     let spent = remembering();
     let fill = |client: &str| {
-        let taken =
-            (0..MOST).take_while(|n| spent.spend(["a", "key", client], [client, &n.to_string()], NOW, NOW).is_ok());
+        let taken = (0..MAX_PROOFS)
+            .take_while(|n| spent.spend(["a", "key", client], [client, &n.to_string()], NOW, NOW).is_ok());
         taken.count()
     };
     let alone = fill("greedy");
-    assert!((MOST / (PER_CLIENT_SHARE + 1)).abs_diff(alone) <= PER_CLIENT_SHARE, "{alone}");
+    assert!((MAX_PROOFS / (PER_CLIENT_SHARE + 1)).abs_diff(alone) <= PER_CLIENT_SHARE, "{alone}");
     assert_eq!(
         spent.spend(["a", "key", "greedy"], ["greedy", "one more"], NOW, NOW),
         Err(ReplayError::CapacityExceeded)
@@ -201,14 +201,14 @@ fn nobody_takes_the_room_of_others() {
     assert_eq!(spent.spend(["a", "key", "greedy"], ["greedy", "0"], NOW, NOW), Err(ReplayError::Replayed));
     // Twenty more of them leave room for somebody who comes after them.
     let all: usize = (0..20).map(|number| fill(&format!("greedy-{number}"))).sum();
-    assert!(alone + all < MOST);
+    assert!(alone + all < MAX_PROOFS);
     assert!(fill("modest") > 1_000);
     assert_eq!(spent.0.lock().unwrap().held.len(), 22);
     // When the time of all is over there is room at once, and soon nothing is left of what was.
     let again =
         || (0..).map(|n: usize| spent.spend(["a", "key", "new"], ["again", &n.to_string()], later(60), later(60)));
-    assert!(again().take(MOST / EVICT_BATCH + 1).all(|taken| taken.is_ok()));
+    assert!(again().take(MAX_PROOFS / EVICT_BATCH + 1).all(|taken| taken.is_ok()));
     let now = spent.0.lock().unwrap();
-    let left = MOST / EVICT_BATCH + 1;
+    let left = MAX_PROOFS / EVICT_BATCH + 1;
     assert_eq!((now.proofs.len(), now.made.len(), now.held.len()), (left, left, 1));
 }

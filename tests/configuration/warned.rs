@@ -22,30 +22,30 @@ async fn check(folder: &Path, arguments: &[&str]) -> Said {
     run_in(folder, &variables(), &[["check"].as_slice(), arguments].concat()).await
 }
 
-/// What a file's configuration is cautioned against at the tests' time.
-fn cautions(file: &Path) -> Vec<String> {
+/// What a file's configuration is warned of at the tests' time.
+fn warnings(file: &Path) -> Vec<String> {
     let loaded = load_file(file).unwrap_or_else(|error| panic!("{error}"));
-    loaded.cautions(Timestamp::from_secs(NOW)).iter().map(ToString::to_string).collect()
+    loaded.warnings(Timestamp::from_secs(NOW)).iter().map(ToString::to_string).collect()
 }
 
 #[tokio::test]
-async fn each_file_is_cautioned_against_with_the_text_beside_it() {
-    let folder = folder("cautioned");
+async fn each_file_is_warned_of_with_the_text_beside_it() {
+    let folder = folder("warned");
     let mut wrong = Vec::new();
     for file in files(&folder, "yaml") {
         let name = file.file_name().unwrap().to_str().unwrap();
         let expected = fs::read_to_string(file.with_extension("txt")).unwrap_or_default();
         let said = check(&folder, &["--config", name]).await;
-        let (summary, told) = said.out.split_at(said.out.find("caution: ").unwrap_or(said.out.len()));
+        let (summary, told) = said.out.split_at(said.out.find("warning: ").unwrap_or(said.out.len()));
         if (said.code, told, said.err.as_str()) != (Some(0), expected.as_str(), "") || told.is_empty() {
             wrong.push(format!("--- {name}: exit code {:?}\n{told}{}--- expected 0\n{expected}", said.code, said.err));
         }
         assert!(summary.starts_with(&format!("{name} on profile ")), "{name}: {summary}");
 
-        let denied = check(&folder, &["--config", name, "--deny-cautions"]).await;
+        let denied = check(&folder, &["--config", name, "--deny-warnings"]).await;
         let why = match expected.lines().count() {
-            1 => "modgud: there is a caution, and --deny-cautions lets none pass\n".to_owned(),
-            many => format!("modgud: there are {many} cautions, and --deny-cautions lets none pass\n"),
+            1 => "modgud: there is a warning, and --deny-warnings lets none pass\n".to_owned(),
+            many => format!("modgud: there are {many} warnings, and --deny-warnings lets none pass\n"),
         };
         assert_eq!((denied.code, denied.out, denied.err), (Some(1), said.out, why), "{name}");
     }
@@ -55,7 +55,7 @@ async fn each_file_is_cautioned_against_with_the_text_beside_it() {
 #[test]
 fn each_text_belongs_to_a_file() {
     let names = |extension| -> BTreeSet<_> {
-        files(&folder("cautioned"), extension).iter().map(|file| file.file_stem().unwrap().to_owned()).collect()
+        files(&folder("warned"), extension).iter().map(|file| file.file_stem().unwrap().to_owned()).collect()
     };
     assert_eq!(names("yaml"), names("txt"));
 }
@@ -63,11 +63,11 @@ fn each_text_belongs_to_a_file() {
 /// As problems do: `file:line:column: path: what is wrong`, in the order of the file.
 #[test]
 fn every_text_has_the_documented_form() {
-    for file in files(&folder("cautioned"), "txt") {
+    for file in files(&folder("warned"), "txt") {
         let name = file.with_extension("yaml").file_name().unwrap().to_str().unwrap().to_owned();
         let mut before = (0, 0);
         for line in fs::read_to_string(&file).unwrap().lines() {
-            let line = line.strip_prefix("caution: ").unwrap_or_else(|| panic!("{name}: {line}"));
+            let line = line.strip_prefix("warning: ").unwrap_or_else(|| panic!("{name}: {line}"));
             let Located { origin, at, what } = place(line).unwrap_or_else(|| panic!("{name}: no place: {line}"));
             assert_eq!(origin, name);
             assert!(before <= at, "{name}: not in the order of the file: {line}");
@@ -78,30 +78,30 @@ fn every_text_has_the_documented_form() {
 }
 
 #[tokio::test]
-async fn sane_files_and_profiles_are_not_cautioned_against() {
+async fn sane_files_and_profiles_are_not_warned_of() {
     let folder = folder("sane");
     for file in files(&folder, "yaml") {
-        assert_eq!(cautions(&file), [""; 0], "{}", file.display());
+        assert_eq!(warnings(&file), [""; 0], "{}", file.display());
         let name = file.file_name().unwrap().to_str().unwrap();
-        let said = check(&folder, &["--config", name, "--deny-cautions"]).await;
+        let said = check(&folder, &["--config", name, "--deny-warnings"]).await;
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{name}");
-        assert!(!said.out.contains("caution"), "{name}: {}", said.out);
+        assert!(!said.out.contains("warning"), "{name}: {}", said.out);
     }
     for profile in [ProfileName::Bifrost, ProfileName::Bearer, ProfileName::Orchescala, ProfileName::None] {
         let overrides = Overrides { profile: Some(profile), ..Overrides::default() };
         let loaded = load(None, &overrides, &Environment::fixed(variables())).unwrap();
-        assert!(loaded.cautions(Timestamp::from_secs(NOW)).is_empty(), "{profile:?}");
+        assert!(loaded.warnings(Timestamp::from_secs(NOW)).is_empty(), "{profile:?}");
     }
 }
 
 /// A profile that is printed as a file of its own says everything that it said.
 #[test]
-fn what_config_prints_of_a_profile_is_not_cautioned_against() {
+fn what_config_prints_of_a_profile_is_not_warned_of() {
     let loaded = load(None, &Overrides::default(), &Environment::fixed(variables())).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("printed.yaml");
     fs::write(&file, loaded.yaml().unwrap()).unwrap();
-    assert_eq!(cautions(&file), [""; 0]);
+    assert_eq!(warnings(&file), [""; 0]);
 }
 
 /// Whether a certificate is of today is a matter of the time, to the second.
@@ -111,8 +111,8 @@ fn the_dates_of_a_certificate_are_held_against_the_time() {
     const UNTIL: u64 = 4_733_510_400;
     let loaded = load_file(&folder("sane").join("said-otherwise.yaml")).unwrap();
     let told = |millis| -> Vec<String> {
-        let cautions = loaded.cautions(Timestamp::from_millis(millis));
-        cautions.iter().map(|caution| caution.to_string().split(',').next().unwrap_or_default().to_owned()).collect()
+        let warnings = loaded.warnings(Timestamp::from_millis(millis));
+        warnings.iter().map(|warning| warning.to_string().split(',').next().unwrap_or_default().to_owned()).collect()
     };
     let place = "said-otherwise.yaml:10:21: authenticators[0].jwt.keys[0].pem: the certificate here";
     let ends = |told: Vec<String>, what: &str| {
@@ -127,11 +127,11 @@ fn the_dates_of_a_certificate_are_held_against_the_time() {
 
 /// With keys in the place of those that the file names, nothing is said of those.
 #[test]
-fn keys_that_are_replaced_are_not_cautioned_against() {
-    let file = folder("cautioned").join("certificates.yaml");
+fn keys_that_are_replaced_are_not_warned_of() {
+    let file = folder("warned").join("certificates.yaml");
     let keys = Keys::Replaced(EphemeralKeys::default());
     let loaded = load_with_keys(Some(&file), &Overrides::default(), &Environment::fixed([]), keys).unwrap();
-    assert!(loaded.cautions(Timestamp::from_secs(NOW)).is_empty());
+    assert!(loaded.warnings(Timestamp::from_secs(NOW)).is_empty());
 }
 
 /// A key by itself, in a file, in the variable; each has the age that can be known.
@@ -201,7 +201,7 @@ async fn a_server_warns_at_start_and_at_each_change() {
     let warnings = events.iter().filter(|event| event["level"] == "WARN");
     let told: Vec<&str> = warnings
         .inspect(|event| assert_eq!(event["message"], "the configuration says what it probably should not"))
-        .map(|event| event["caution"].as_str().unwrap())
+        .map(|event| event["warning"].as_str().unwrap())
         .collect();
     let begins = [
         "modgud.yaml:3:20: upstream.strip: the profile removes `x-core-*`",
@@ -214,12 +214,12 @@ async fn a_server_warns_at_start_and_at_each_change() {
     }
 }
 
-/// Waits until so many changes serve, and looks how many cautions there are then.
-async fn until(admin: SocketAddr, reloads: u64, cautions: u64) {
+/// Waits until so many changes serve, and looks how many warnings there are then.
+async fn until(admin: SocketAddr, reloads: u64, warnings: u64) {
     loop {
         let metrics = metrics(admin).await;
         if metrics.contains(&format!("modgud_config_reloads_total {reloads}\n")) {
-            let expected = format!("modgud_config_cautions {cautions}\n");
+            let expected = format!("modgud_config_warnings {warnings}\n");
             assert!(metrics.contains(&expected), "not {expected}{metrics}");
             return;
         }
