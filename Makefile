@@ -61,6 +61,7 @@ fmt: | cargo ## formats the sources
 bench: | cargo ## what a check costs, beside an empty server
 	cargo bench --locked --bench check
 	cargo bench --locked --bench rules
+	cargo bench --locked --bench signatures
 
 # The base is built from what git has of it, in a folder of its own; a revision that was built before is not built again.
 bench-compare: | cargo ## this tree against another revision: make bench-compare BASE=REV
