@@ -1,5 +1,5 @@
-//! May they? Finds the rule of a request and holds the caller against it. A [`Permit`] can be made nowhere else, so nothing
-//! is let through that has not passed here.
+//! Authorization: selects the rule of a request and checks the caller against it. Only this module creates a [`Permit`], so every
+//! allowed request has passed it.
 
 pub mod condition;
 mod context;
@@ -43,31 +43,31 @@ use condition::{EvaluationError, Inputs};
 use context::{RequiredPermissions, shown};
 use std::sync::Arc;
 
-/// The permission to go on: proof that a rule let this caller through.
+/// The proof that a rule allowed the request of this caller.
 #[derive(Debug)]
 pub struct Permit(Caller);
 
-/// A caller who meets what the rule asks of callers. Whether the request itself is as the rule wants it has still to be looked at.
+/// The proof that a caller meets a rule's requirements. The constraints on the request are still to check.
 #[derive(Debug)]
 pub struct CallerPermit(Caller);
 
-/// Who was let through.
+/// The caller of an allowed request.
 #[derive(Debug)]
 pub enum Caller {
     /// A principal whose credential was verified.
     Known(Arc<Principal>),
-    /// Nobody was asked for: the rule is open, or optional and no credential was there.
+    /// No known caller: the rule is public, or it is optional and the request has no credential.
     Anonymous,
 }
 
 impl Permit {
-    /// Who was let through.
+    /// Returns the caller of the allowed request.
     #[must_use]
     pub const fn caller(&self) -> &Caller {
         &self.0
     }
 
-    /// The permission of two rules that both let the request through: the caller is known if one of them asked.
+    /// Combines the permits of two rules: the caller is known if one of the rules requires it.
     fn and(self, other: Self) -> Self {
         match &self.0 {
             Caller::Known(_) => self,
@@ -76,7 +76,7 @@ impl Permit {
     }
 }
 
-/// Why a request was not let through.
+/// The reason why a request is not authorized.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthzError {
     /// The rule's access is `denied`.
@@ -85,28 +85,28 @@ pub enum AuthzError {
     /// No rule matches, and the fallback is `denied`.
     #[error("no rule matches and the fallback denies everybody")]
     NoRule,
-    /// The path can be read in several ways, and not all of them lead to the same.
+    /// The path has several readings, which lead to different rules or suffixes.
     #[error(transparent)]
     Reading(#[from] ReadingError),
-    /// The route in Envoy names a rule that is not there.
+    /// The Envoy route names a rule that does not exist.
     #[error("Envoy's route names the rule `{0}` (`modgud.rule`), and no rule that can be named has that name")]
     RuleUnknown(Box<str>),
-    /// The route in Envoy says something to modgud that is not understood.
+    /// The Envoy route sends an unknown context extension of modgud.
     #[error(
         "Envoy's `context_extensions` hold the key `{0}`, which looks like modgud's and is none of `modgud.rule` and \
              `modgud.require_permission`"
     )]
     ContextKey(Box<str>),
-    /// The route in Envoy leaves open what it wants.
+    /// The Envoy route sends a context extension without a value.
     #[error("Envoy's `context_extensions` hold `{0}` with nothing in it")]
     ContextValue(&'static str),
-    /// The rule asks for somebody whom another authenticator vouches for.
+    /// The rule requires another authenticator.
     #[error("the rule does not accept callers of the authenticator `{}`", .0.as_str())]
     AuthenticatorNotAllowed(AuthenticatorName),
     /// The caller lacks a role.
     #[error("the caller lacks the role `{0}`")]
     RoleMissing(Box<str>),
-    /// The caller has none of the roles of which one is enough.
+    /// The caller has none of the alternative roles.
     #[error("the caller has none of the roles of which the rule asks for one")]
     NoneOfTheRoles,
     /// The caller lacks a permission.
@@ -115,13 +115,13 @@ pub enum AuthzError {
     /// The caller's token lacks a scope.
     #[error("the caller's token lacks the scope `{0}`")]
     ScopeMissing(Box<str>),
-    /// The caller has none of the permissions, roles and scopes of which one is enough.
+    /// The caller has none of the alternative permissions, roles and scopes.
     #[error("the caller has none of the permissions, roles and scopes of which the rule asks for one")]
     NoneOfThePermissions,
-    /// The module's access list does not let the caller's organization do this.
+    /// The module's access list does not allow this for the caller's organization.
     #[error(transparent)]
     Module(Box<ModuleError>),
-    /// The module has an access list, and nobody showed a credential.
+    /// The module has an access list, and the request has no credential.
     #[error("module `{0}` has an access list, which asks for a credential, and there is none")]
     ModuleAsks(ModuleName),
     /// The rule is for callers of the request's organization, and the caller has none.
@@ -141,16 +141,16 @@ pub enum AuthzError {
     /// The rule's condition can't be evaluated.
     #[error("the rule's condition can't be told: {0}")]
     ConditionError(EvaluationError),
-    /// The rule asks for a caller, and nobody showed a credential.
+    /// The rule requires a caller, and the request has no credential.
     #[error("the rule asks for a credential and there is none")]
     CredentialMissing,
-    /// The rule asks for a caller, and the credential is refused.
+    /// The rule requires a caller, and the credential is rejected.
     #[error(transparent)]
     Credential(AuthnError),
 }
 
 impl AuthzError {
-    /// The reason that this fault is told as.
+    /// Returns the reason code of this error.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
@@ -174,12 +174,13 @@ impl AuthzError {
     }
 }
 
-/// Holds the outcome of authentication against what one rule asks for, and against the permissions that the route in Envoy adds to
-/// it. Nobody who is not known meets a requirement: a rule that has one asks for a caller. So does the access list of the module,
-/// where there is one: else whoever drops their credential could do more than before.
+/// Checks the outcome of authentication against a rule's requirements and the permissions that the Envoy route adds.
+///
+/// A requirement or an access list of the module requires a caller. Otherwise a client could widen its access by omitting its
+/// credential.
 ///
 /// # Errors
-/// The fault that keeps the request from being let through. A refused credential is never taken for none.
+/// The first unmet requirement. A rejected credential never counts as a missing one.
 fn authorize(
     access: Access,
     requirement: Option<&Requirement>,
@@ -214,11 +215,11 @@ fn has_all(principal: &Principal, permissions: RequiredPermissions<'_>) -> Resul
 }
 
 impl CallerPermit {
-    /// Holds the request against what the rule asks of it: that it is about the caller's organization, and `when`. A rule that asks
-    /// nothing of requests, and the fallback, let it through as it is.
+    /// Checks the constraints of a rule on the request: the caller's organization, then `when`. A rule without constraints, and the
+    /// fallback, allow the request.
     ///
     /// # Errors
-    /// The first that is not met.
+    /// The first constraint that is not met.
     fn narrow(
         self,
         rule: Option<&Rule>,

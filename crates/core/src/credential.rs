@@ -1,5 +1,4 @@
-//! Finding the credential: where each authenticator looks, and exactly one credential or none. Nothing here knows whether
-//! a credential is good.
+//! Extraction of the credential from a request: exactly one or none, from the credential locations of all authenticators.
 
 mod authorization;
 mod cookie;
@@ -16,47 +15,47 @@ use crate::http::request::Headers;
 use crate::reason::Reason;
 use std::fmt;
 
-/// Which authenticator of a snapshot, by its place in the list.
+/// The index of an authenticator in the snapshot's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuthenticatorId(pub usize);
 
-/// One credential, found in one place.
+/// A credential, found in one credential location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credential<'a, 's> {
-    /// The token, checked only for its characters.
+    /// The token, of which only the characters have been checked.
     pub token: RawToken<'a>,
-    /// Where it stood.
+    /// The location of the credential.
     pub place: CredentialLocation<'s>,
-    /// The authenticators that look there. Never empty.
+    /// The authenticators that use this location. Never empty.
     pub authenticators: &'s [AuthenticatorId],
 }
 
-/// What a request has shown to a rule.
+/// The credential that a request presents to a rule.
 #[derive(Debug, Clone, Copy)]
 pub enum PresentedCredential<'c, 'a, 's> {
-    /// The rule did not look.
+    /// The rule requires no credential, so none was extracted.
     NotRequired,
     /// No credential.
     None,
-    /// This one.
+    /// This credential.
     Some(&'c Credential<'a, 's>),
 }
 
-/// Where a credential stood.
+/// The location of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialLocation<'s> {
-    /// In a header, after a scheme.
+    /// A header, after a scheme.
     Scheme(&'s HeaderName, &'s Scheme),
-    /// In a header, by itself.
+    /// A header, without a scheme.
     Header(&'s HeaderName),
-    /// In a cookie.
+    /// A cookie.
     Cookie(&'s CookieName),
-    /// In the query.
+    /// A query parameter.
     Query(&'s QueryName),
 }
 
 impl<'p> CredentialLocation<'p> {
-    /// The header that holds the credential; `None` for a cookie and for the query.
+    /// Returns the header that holds the credential; `None` for a cookie or a query parameter.
     #[must_use]
     pub const fn header(self) -> Option<&'p HeaderName> {
         match self {
@@ -65,8 +64,8 @@ impl<'p> CredentialLocation<'p> {
         }
     }
 
-    /// The request's `Cookie` without the credential in it: nothing when no other cookie is left. `None` when the
-    /// credential did not stand in a cookie.
+    /// Returns the request's `Cookie` without the credential: empty if no other cookie is left. `None` if the location is not a
+    /// cookie.
     #[must_use]
     pub fn other_cookies(&self, headers: &Headers<'_>) -> Option<Vec<u8>> {
         match self {
@@ -88,22 +87,22 @@ impl fmt::Display for CredentialLocation<'_> {
     }
 }
 
-/// Why what stands in a credential's place is not one credential.
+/// The reason why no single credential could be extracted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
-    /// A place holds two, or two places hold one each.
+    /// One location holds two credentials, or two locations hold one each.
     #[error("more than one credential is there")]
     Ambiguous,
     /// The value is not `SCHEME token`, or not a token.
     #[error("what stands there does not have the form of a credential")]
     Malformed,
-    /// The scheme is one that no authenticator accepts.
+    /// No authenticator accepts the scheme.
     #[error("no authenticator accepts the credential's scheme")]
     SchemeUnknown,
 }
 
 impl CredentialError {
-    /// The reason that this fault is told as.
+    /// Returns the reason code of this error.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {

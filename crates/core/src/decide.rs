@@ -1,5 +1,5 @@
-//! Everything that a decision reads, and the decision itself: a pure function of request, snapshot and time. No clock, no
-//! I/O, no logging. A snapshot is never changed; a new configuration is a new one.
+//! The decision and its inputs: a pure function of request, snapshot and time, without clock, I/O or logging. A snapshot is
+//! immutable; a new configuration is a new snapshot.
 
 mod decision;
 mod mutate;
@@ -23,50 +23,50 @@ use mutate::shape;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One configuration, ready to decide with.
+/// A complete configuration, ready for decisions.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Where the scheme of a request comes from.
+    /// The source of a request's scheme.
     pub scheme: SchemeSource,
-    /// Where credentials stand.
+    /// The credential locations.
     pub places: CredentialExtractor,
-    /// Who vouches for callers.
+    /// The authenticators.
     pub authenticators: Authenticators,
-    /// Who may do what.
+    /// The rules.
     pub rules: Rules,
-    /// What organizations may do in modules; `None` where no module narrows anything.
+    /// The access lists of modules; `None` if no module has one.
     pub modules: Option<Modules>,
-    /// What modules are told.
+    /// The changes to allowed requests for modules.
     pub shape: RequestMutator,
-    /// The public keys of what is minted for modules, as a JWK set.
+    /// The JWKS of the keys that sign minted tokens.
     pub published: Bytes,
-    /// Who acts for whom, for a process engine; `None` where nobody asks.
+    /// The identity correlation for a process engine (actor and impersonated user); `None` if not configured.
     pub correlation: Option<Correlation>,
-    /// What clients are told when they are turned away.
+    /// The responses to denied clients.
     pub answers: DenialResponses,
-    /// How long one check may take, network and all.
+    /// The time limit of one check, including network requests.
     pub deadline: Duration,
-    /// Which decisions are logged.
+    /// The decisions that are logged.
     pub logged: LoggedDecisions,
 }
 
 /// Decides one request.
 ///
-/// The rule is found first, since it says whether anybody is to be asked for at all; then the credential, then the caller,
-/// then what the module is told. Whatever goes wrong on the way is a denial; so is what only the network could tell, unless
-/// [`decide_with`] is given it.
+/// The rule is selected first, because it determines if a credential is required. Then follow the credential, the caller and the
+/// changes to the request. Every error on the way is a denial, and so is a pending lookup unless [`decide_with`] receives its
+/// result.
 #[must_use]
 pub fn decide(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> Decision {
     decide_with(request, snapshot, now, &LookupResult::Nothing)
 }
 
-/// Decides one request again, with what the edges have brought for what [`Decision::pending_lookup`] said.
+/// Decides one request again, with the result of the lookup that [`Decision::pending_lookup`] returned.
 #[must_use]
 pub fn decide_with(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp, supply: &LookupResult) -> Decision {
     decide_traced(request, snapshot, now, supply, &mut NoopObserver)
 }
 
-/// Decides one request before an observer, who is told every step. There is no other evaluation than this one.
+/// Decides one request and reports every step to an observer. All other entry points use this evaluation.
 #[must_use]
 pub fn decide_traced(
     request: &Request<'_>,
@@ -88,7 +88,7 @@ pub fn decide_traced(
                 observer.step(|| selection.describe_route());
             }
             let asked = authenticate(selection.access(), request, snapshot, now, supply, ReplayMode::Record, observer);
-            // What was asked for once is not asked for again: a proof can't be shown twice.
+            // The shadow rule reuses this authentication, because a proof is valid only once.
             let again = if trial.is_some() { asked.clone() } else { AuthnResult::NOBODY };
             (authorize_and_mutate(&selection, asked, request, snapshot, now, observer), again)
         }
@@ -107,7 +107,7 @@ pub fn decide_traced(
     decision
 }
 
-/// What became of the question who is there, and what it was asked about.
+/// The outcome of authentication and the credential it came from.
 #[derive(Debug, Clone)]
 struct AuthnResult<'a, 's> {
     authentication: Authentication,
@@ -118,7 +118,7 @@ impl AuthnResult<'_, '_> {
     const NOBODY: Self = Self { authentication: Authentication::NotRequired, credential: None };
 }
 
-/// Holds whoever is there against what is asked for.
+/// Authorizes the caller and computes the changes to the request.
 fn authorize_and_mutate(
     selection: &MatchedPolicy<'_, '_>,
     asked: AuthnResult<'_, '_>,
@@ -166,8 +166,8 @@ fn authorize_and_mutate(
     decision
 }
 
-/// What a rule that is tried out would come to, for whoever was found to be there. Where nobody was asked for, it looks by itself, and
-/// neither spends what it finds nor waits for what is lacking.
+/// Evaluates a shadow rule for the authenticated caller. If the enforced rule required no authentication, it authenticates
+/// separately, without recording proofs as used and without waiting for pending lookups.
 fn tried(
     trial: &ShadowMatch<'_, '_>,
     asked: AuthnResult<'_, '_>,
@@ -203,18 +203,18 @@ fn tried(
     ShadowOutcome { rule: (*rule).clone(), fault }
 }
 
-/// What is settled before anybody is asked for.
+/// Builds the decision for a request that is denied before authentication.
 fn refused(refusal: Denial, observer: &mut impl Observer) -> Decision {
     let Denial { fault, rule } = refusal;
     match &fault {
-        // Has been told with the rules that match.
+        // The step of the matching rules has reported this already.
         AuthzError::NoRule => {}
         fault => observer.step(|| Step::failed("route", fault.to_string())),
     }
     Decision { rule, ..Decision::refused(fault.into()) }
 }
 
-/// What a caller lacks, if it is permissions.
+/// Returns the required and existing permissions; `None` if the denial has another reason.
 fn insufficient(
     caller: &Principal,
     selection: &MatchedPolicy<'_, '_>,
@@ -228,7 +228,7 @@ fn insufficient(
     Some(Box::new(Insufficient { required, have: caller.identity().permissions.clone() }))
 }
 
-/// Looks for a credential and asks whose it is, if the rule wants to know.
+/// Extracts and verifies the credential, if the rule requires it.
 fn authenticate<'a, 's>(
     access: Access,
     request: &Request<'a>,
@@ -253,7 +253,7 @@ fn authenticate<'a, 's>(
         }
         Ok(None) => {
             observer.step(|| Step::noted("credential", "there is none"));
-            // The certificate belongs to the connection and not to the request: it speaks where no credential does.
+            // The certificate belongs to the connection, not to the request, so it is used only without another credential.
             match snapshot.authenticators.authenticate_peer(request.peer, observer) {
                 None => (Authentication::Missing, None),
                 Some(Ok(principal)) => (Authentication::Authenticated(principal), None),

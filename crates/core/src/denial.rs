@@ -1,6 +1,7 @@
-//! What a client is told when it is turned away: status, headers and body for each reason, in the form that the client reads.
-//! Everything but what speaks of one request (a redirect, a list of permissions) is made once for a configuration. No claim, no key
-//! name and no configuration is ever in an answer, but where an operator has chosen a form that says so.
+//! The responses to denied clients: status, headers and body for each reason, in the representation that the client accepts.
+//!
+//! All parts are built once per configuration, except a redirect and a list of permissions, which depend on the request. A response
+//! holds no claim, key name or configuration, unless the operator has chosen a style that discloses it.
 
 mod accept;
 mod body;
@@ -30,10 +31,10 @@ use body::Representation;
 use bytes::Bytes;
 use std::collections::HashMap;
 
-/// A complete answer to a client.
+/// A complete response to a denied client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DenialResponse {
-    /// The HTTP status: 400, 401, 403 or 503, what the operator says instead of 401 and 403, or 302 to log in.
+    /// The HTTP status: 400, 401, 403 or 503, the operator's replacement for 401 and 403, or 302 to log in.
     pub status: Status,
     /// The headers, each once, with names in lower case.
     pub headers: Vec<AnswerHeader>,
@@ -41,7 +42,7 @@ pub struct DenialResponse {
     pub body: Bytes,
 }
 
-/// One header of an answer.
+/// One header of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerHeader {
     /// The name, in lower case.
@@ -61,39 +62,39 @@ impl AnswerHeader {
 }
 
 impl DenialResponse {
-    /// The value of a header, by its name in lower case.
+    /// Returns the value of a header, by its name in lower case; `None` if it is missing.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|header| header.name == name.as_bytes()).map(|header| &*header.value)
     }
 }
 
-/// Who is turned away, and for what.
+/// The facts that a denial response depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct DenialContext<'d, 'r> {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// The name of the rule that decided; `None` when none did.
+    /// The name of the rule that decided; `None` if no rule did.
     pub rule: Option<&'d str>,
-    /// What the caller lacks, where [`DenialResponses::discloses_permissions`].
+    /// The permissions that the caller lacks, if [`DenialResponses::discloses_permissions`].
     pub insufficient: Option<&'d Insufficient>,
-    /// What is known of the request.
+    /// The parsed parts of the request.
     pub seen: ParsedRequest<'d, 'r>,
 }
 
-/// What is known of a request that is turned away.
+/// The parsed parts of a denied request.
 #[derive(Debug, Clone, Copy)]
 pub enum ParsedRequest<'d, 'r> {
-    /// Nothing: it was not read.
+    /// Nothing: the request was not read.
     None,
-    /// Its headers; the rest can't be decided on.
+    /// The headers; the rest is invalid.
     HeadersOnly(&'d Headers<'r>),
-    /// All of it.
+    /// The whole request.
     Full(&'d Request<'r>),
 }
 
 impl<'d, 'r> ParsedRequest<'d, 'r> {
-    /// What was read of a request: itself, or its headers at least.
+    /// Returns the request if it was parsed, otherwise its headers if they were.
     #[must_use]
     pub const fn of(request: Option<&'d Request<'r>>, headers: Option<&'d Headers<'r>>) -> Self {
         match (request, headers) {
@@ -104,7 +105,7 @@ impl<'d, 'r> ParsedRequest<'d, 'r> {
     }
 }
 
-/// The answers of a configuration.
+/// The denial responses of a configuration.
 #[derive(Debug)]
 pub struct DenialResponses {
     style: Style,
@@ -113,23 +114,23 @@ pub struct DenialResponses {
     redirect: Option<Redirect>,
 }
 
-/// What a rule tells those who may not, in the place of the general answer.
+/// The denial of a rule that replaces the general one.
 #[derive(Debug, Clone)]
 pub struct RuleAnswer {
     /// The rule's name.
     pub rule: Box<str>,
     /// The status.
     pub status: Status,
-    /// The text; the status in words if there is none.
+    /// The text; `None` for the canonical reason phrase of the status.
     pub detail: Option<DetailText>,
 }
 
-/// One answer in each form.
+/// One denial in each representation.
 #[derive(Debug)]
 struct Forms([DenialResponse; Representation::ALL.len()]);
 
 impl Forms {
-    /// `reason` gives the headers, `status` and `text` are what is told.
+    /// Builds the representations: `reason` determines the headers; `status` and `text` are sent.
     fn new(reason: Reason, status: Status, text: &str, style: &Style) -> Self {
         Self(Representation::ALL.map(|form| answer(reason, status, text, form, style)))
     }
@@ -146,7 +147,7 @@ impl Forms {
 }
 
 impl DenialResponses {
-    /// Makes the answers in a style, those of rules that have their own, and a way to log in if there is one.
+    /// Builds the denials in a style, including those of rules with their own, and the optional redirect to a login page.
     #[must_use]
     pub fn new(style: Style, rules: &[RuleAnswer], redirect: Option<Redirect>) -> Self {
         let general =
@@ -160,13 +161,13 @@ impl DenialResponses {
         Self { style, by_reason, by_rule, redirect }
     }
 
-    /// What becomes of a check that could not be decided.
+    /// Returns the handling of a check that could not be decided.
     #[must_use]
     pub const fn undecided(&self) -> OnError {
         self.style.undecided
     }
 
-    /// Whether whoever lacks permissions is told which.
+    /// Returns true if a response lists the permissions that the caller lacks.
     #[must_use]
     pub const fn discloses_permissions(&self) -> bool {
         match self.style.body {
@@ -175,7 +176,7 @@ impl DenialResponses {
         }
     }
 
-    /// The answer to whoever is turned away.
+    /// Returns the response to a denied client.
     #[must_use]
     pub fn to(&self, denied: &DenialContext<'_, '_>) -> DenialResponse {
         let form = match denied.seen {
@@ -192,10 +193,10 @@ impl DenialResponses {
         self.in_form(denied, form)
     }
 
-    /// The status and the sentence alone, for whoever is told in another way than by HTTP.
+    /// Returns the status and the sentence alone, for a denial that is not an HTTP response.
     #[must_use]
     pub fn sentence(&self, denied: &DenialContext<'_, '_>) -> (Status, String) {
-        // A gRPC client is told the sentence and nothing else.
+        // The body for a gRPC client is the sentence and nothing else.
         let DenialResponse { status, headers: _, body } = self.in_form(denied, Representation::Grpc);
         (status, String::from_utf8_lossy(&body).into_owned())
     }
@@ -204,7 +205,7 @@ impl DenialResponses {
         let DenialContext { reason, rule, insufficient, seen: _ } = denied;
         match reason.class() {
             Class::Forbidden => {
-                // What a rule says of itself comes before what is said of permissions.
+                // A rule's own denial takes precedence over the list of permissions.
                 let of_rule = rule.filter(|_| !self.by_rule.is_empty()).and_then(|rule| self.by_rule.get(rule));
                 if let Some(forms) = of_rule {
                     return forms.get(form).clone();
@@ -220,7 +221,7 @@ impl DenialResponses {
     }
 
     fn general(&self, reason: Reason, form: Representation) -> DenialResponse {
-        // `Reason::ALL` is in the order of declaration, so the number of a variant is its place.
+        // `Reason::ALL` is in the order of declaration, so a variant's discriminant is its index.
         let made = self.by_reason.get(reason as usize).map(|forms| forms.get(form).clone());
         made.unwrap_or_else(|| {
             let status = self.style.status(reason.class());
@@ -241,7 +242,7 @@ impl DenialResponses {
 fn answer(reason: Reason, status: Status, text: &str, form: Representation, style: &Style) -> DenialResponse {
     let mut headers = Vec::with_capacity(style.extra.len().saturating_add(6));
     headers.push(AnswerHeader::fixed("content-type", form.media_type(style.body)));
-    // For calls too: Envoy turns a denial of gRPC into HTTP 200, and browsers read grpc-web.
+    // For gRPC too: Envoy turns a denial of gRPC into HTTP 200, and browsers read grpc-web.
     headers.push(AnswerHeader::fixed("cache-control", "no-store"));
     headers.push(AnswerHeader::fixed("x-content-type-options", "nosniff"));
     if form == Representation::Html {

@@ -1,15 +1,15 @@
-//! The steps of one decision, told as they are taken. The server decides without an audience; `modgud explain` listens to the
-//! same evaluation. Owns no decision and no text but what the steps say.
+//! The steps of one decision, reported as they are taken. The server decides with `NoopObserver`; `modgud explain` observes the
+//! same evaluation.
 
 use serde::Serialize;
 
-/// Listens to a decision.
+/// A receiver of the steps of a decision.
 pub trait Observer {
-    /// A step was taken. What it says is put together only for somebody who listens.
+    /// Receives a step. An observer calls the closure only if it keeps the step, so unused texts are never built.
     fn step(&mut self, step: impl FnOnce() -> Step);
 }
 
-/// NoopObserver listens: costs nothing.
+/// An observer that discards every step at no cost.
 #[derive(Debug, Clone, Copy)]
 pub struct NoopObserver;
 
@@ -17,7 +17,7 @@ impl Observer for NoopObserver {
     fn step(&mut self, _: impl FnOnce() -> Step) {}
 }
 
-/// Keeps every step, in order.
+/// An observer that keeps every step, in order.
 #[derive(Debug, Default)]
 pub struct Steps(Vec<Step>);
 
@@ -28,7 +28,7 @@ impl Observer for Steps {
 }
 
 impl Steps {
-    /// The steps, in the order in which they were taken.
+    /// Returns the steps in the order in which they were taken.
     #[must_use]
     pub fn into_vec(self) -> Vec<Step> {
         self.0
@@ -38,46 +38,46 @@ impl Steps {
 /// One step of a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// What was looked at: `rule`, `credential`, `signature`, `exp` and so on.
+    /// The subject of the step: `rule`, `credential`, `signature`, `exp` and so on.
     pub what: &'static str,
-    /// How it ended.
+    /// The result of the step.
     pub outcome: Outcome,
-    /// What was found. May hold what a client sent, and claims: for the operator's own eyes.
+    /// The details. They may hold client data and claims, so only the operator sees them.
     pub found: String,
 }
 
-/// How a step ended.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// It is as it has to be.
+    /// The requirement is met.
     Passed,
-    /// It is not, and the request is turned away for it.
+    /// The requirement is not met, and the request is denied for it.
     Failed,
-    /// Nothing was asked of it.
+    /// Information without a requirement.
     Noted,
 }
 
 impl Step {
-    /// A step that is as it has to be.
+    /// Creates a step whose requirement is met.
     #[must_use]
     pub fn passed(what: &'static str, found: impl Into<String>) -> Self {
         Self { what, outcome: Outcome::Passed, found: found.into() }
     }
 
-    /// A step that the request is turned away for.
+    /// Creates a step for which the request is denied.
     #[must_use]
     pub fn failed(what: &'static str, found: impl Into<String>) -> Self {
         Self { what, outcome: Outcome::Failed, found: found.into() }
     }
 
-    /// A step that only says something.
+    /// Creates a step that only informs.
     #[must_use]
     pub fn noted(what: &'static str, found: impl Into<String>) -> Self {
         Self { what, outcome: Outcome::Noted, found: found.into() }
     }
 
-    /// A step that passed or failed.
+    /// Creates a step that passed or failed, from a result. The error is the text of a failed step.
     #[must_use]
     pub fn of<T, E: std::fmt::Display>(what: &'static str, result: &Result<T, E>, passed: impl Into<String>) -> Self {
         match result {

@@ -1,7 +1,8 @@
-//! The decision of modgud: a request, a snapshot of the configuration and a time in, a decision out.
+//! The decision function of modgud: maps a request, a snapshot of the configuration and a time to a decision.
 //!
-//! The whole is [`decide::decide`]. Nothing here reads files, the network, the environment or a clock, and nothing waits. What only
-//! another server can tell is returned as a pending lookup, and given back by the caller. Imports point only downward:
+//! The entry point is [`decide::decide`]. The crate is free of I/O: it reads no file, network, environment or clock, and never
+//! waits. Data that only another server has is returned as a pending lookup; the calling code supplies the result. Imports point
+//! only downward:
 //!
 //! | modules | contents |
 //! |---|---|

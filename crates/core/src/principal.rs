@@ -1,4 +1,4 @@
-//! Who is asking: the outcome of authentication in the words that rules and headers speak. Knows no token and no key.
+//! The authenticated caller, as rules and headers see it.
 
 mod claim_mapping;
 mod claim_path;
@@ -17,20 +17,20 @@ use std::sync::Arc;
 pub struct AuthenticatorName(Arc<str>);
 
 impl AuthenticatorName {
-    /// Takes a name; `config::validate` has checked that it is not empty and not taken.
+    /// Creates a name; `config::validate` has checked that it is not empty and unique.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(Arc::from(name))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// An authenticated caller. Only `authn` makes one.
+/// An authenticated caller. Only `authn` creates one.
 #[derive(Debug)]
 pub struct Principal {
     authenticator: AuthenticatorName,
@@ -41,46 +41,46 @@ pub struct Principal {
     valid_until: Timestamp,
 }
 
-/// What a caller has shown.
+/// The kind of credential that a caller was authenticated by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMethod {
-    /// A token, which says itself for how long and for whom it is good.
+    /// A token, which limits its own lifetime and audience.
     Token,
-    /// A secret that is good for as long as we say, and for whoever has it: nobody else is to see it.
+    /// An API key, valid for as long as the configuration defines and for any holder, so it must stay secret.
     ApiKey,
-    /// The key of the connection's certificate: there is nothing that could be handed on.
+    /// The certificate of the connection; it holds no credential that could be forwarded.
     Certificate,
 }
 
-/// What a caller is known as and may do, whichever authenticator vouches for it.
+/// The identity and the permissions of a caller, independent of the authenticator.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Who it is.
+    /// The id of the user or service.
     pub subject: Option<Box<str>>,
-    /// The organization that it acts for.
+    /// The organization that the caller acts for.
     pub organization: Option<Box<str>>,
-    /// Its roles, in the order in which they were given.
+    /// The roles, in the order in which they were given.
     pub roles: Vec<Box<str>>,
-    /// Its permissions, in the order in which they were given, those that its roles grant among them.
+    /// The permissions, in the order in which they were given, including those that roles grant.
     pub permissions: Vec<Box<str>>,
-    /// The scopes of its token (RFC 6749 §3.3).
+    /// The scopes of the token (RFC 6749 §3.3).
     pub scopes: Vec<Box<str>>,
-    /// Whether one of its roles grants everything.
+    /// The extent of the permissions: `All` if one of the roles grants everything.
     pub reach: PermissionScope,
 }
 
-/// How far permissions reach.
+/// The extent of a caller's permissions.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum PermissionScope {
-    /// As far as they are named.
+    /// The listed permissions only.
     #[default]
     Listed,
-    /// Everywhere: a role grants `*`. No claim says this by itself.
+    /// Every permission: a role grants `*`. A claim alone can't grant this.
     All,
 }
 
 impl Identity {
-    /// Whether the caller has a permission.
+    /// Returns true if the caller has the permission.
     #[must_use]
     pub fn has_permission(&self, permission: &str) -> bool {
         match self.reach {
@@ -102,70 +102,70 @@ impl Principal {
         Self { authenticator, claims: claims.into(), identity, absent, proof, valid_until }
     }
 
-    /// The same caller, whose credential is not accepted any more from this time on.
+    /// Returns the caller with this expiry of its credential.
     #[must_use]
     pub(crate) fn until(self, valid_until: Timestamp) -> Self {
         Self { valid_until, ..self }
     }
 
-    /// From when on its credential is not accepted any more; [`Timestamp::NEVER`] when nothing says so. Whoever makes something that
-    /// lives on of it has to end that by then.
+    /// Returns the time from which the credential is no longer accepted; [`Timestamp::NEVER`] without a limit. Anything derived
+    /// from the credential has to expire by then.
     #[must_use]
     pub const fn valid_until(&self) -> Timestamp {
         self.valid_until
     }
 
-    /// The memory that the caller is estimated to take, in bytes.
+    /// Estimates the memory that the caller takes, in bytes.
     pub(crate) fn size(&self) -> usize {
-        /// A text of a list, and what its allocation costs at the least.
+        /// The estimated minimum overhead of one text in a list, with its allocation.
         const ELEMENT: usize = 32;
         let Identity { subject, organization, roles, permissions, scopes, reach: _ } = &self.identity;
         let texts = subject.iter().chain(organization).chain(roles).chain(permissions).chain(scopes);
         self.claims.size().saturating_add(texts.map(|text| text.len().saturating_add(ELEMENT)).sum())
     }
 
-    /// Which authenticator vouches for this caller.
+    /// Returns the authenticator that verified the credential.
     #[must_use]
     pub const fn authenticator(&self) -> &AuthenticatorName {
         &self.authenticator
     }
 
-    /// What it has shown.
+    /// Returns the kind of credential.
     #[must_use]
     pub const fn proof(&self) -> AuthMethod {
         self.proof
     }
 
-    /// What it is known as and may do.
+    /// Returns the identity and the permissions.
     #[must_use]
     pub const fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Everything that was claimed.
+    /// Returns all claims.
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// The value, unless it is `null` or one of the texts that stand for "no value".
+    /// Returns the value; `None` if it is `null` or one of the null strings.
     #[must_use]
     pub fn present<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         self.absent.present(Some(value))
     }
 
-    /// The value of a claim; `None` when it is missing, `null`, or one of the texts that stand for "no value".
+    /// Returns the value of a claim; `None` if it is missing, `null` or one of the null strings.
     #[must_use]
     pub fn claim(&self, path: &ClaimPath) -> Option<&Value> {
         self.absent.present(path.find(&self.claims))
     }
 }
 
-/// Which permissions roles grant.
+/// The permissions that each role grants.
 #[derive(Debug, Default)]
 pub struct RolePermissions(HashMap<Box<str>, RoleGrant>);
 
-/// What one role grants.
+/// The permissions that one role grants.
 #[derive(Debug)]
 enum RoleGrant {
     Everything,
@@ -173,7 +173,7 @@ enum RoleGrant {
 }
 
 impl RolePermissions {
-    /// What each role grants; `*` is everything.
+    /// Creates the mapping from roles to permissions; `*` grants everything.
     pub fn new<'t>(grants: impl IntoIterator<Item = (&'t str, Vec<&'t str>)>) -> Self {
         let granted = |list: Vec<&str>| {
             if list.contains(&"*") {
@@ -185,7 +185,7 @@ impl RolePermissions {
         Self(grants.into_iter().map(|(role, list)| (role.into(), granted(list))).collect())
     }
 
-    /// Gives a caller what its roles grant.
+    /// Adds the permissions of the caller's roles to the identity.
     pub fn apply(&self, identity: &mut Identity) {
         if self.0.is_empty() {
             return;
@@ -211,12 +211,12 @@ impl RolePermissions {
 pub struct NullStrings(Vec<Box<str>>);
 
 impl NullStrings {
-    /// The texts that stand for "no value".
+    /// Creates the list of null strings.
     pub fn new(texts: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
         Self(texts.into_iter().map(Into::into).collect())
     }
 
-    /// The value, unless it stands for "no value". `null` always does.
+    /// Returns the value; `None` if it is `null` or one of the null strings.
     #[must_use]
     pub fn present<'v>(&self, value: Option<&'v Value>) -> Option<&'v Value> {
         value.filter(|value| match value {

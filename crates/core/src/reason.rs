@@ -1,14 +1,13 @@
-//! Why a request was not allowed: stable codes for operators, one class each. Owns no text that a client sees
-//! (that is `answer`), and takes no decision.
+//! Stable reason codes of denials for operators, each with one class. The texts for clients are in `denial`.
 
 use std::fmt;
 
-/// What kind of refusal a [`Reason`] is; it fixes the HTTP status family of the answer.
+/// The class of a [`Reason`], which determines the HTTP status of the denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// The caller did not prove who they are: 401 (RFC 9110 §15.5.2).
+    /// The caller did not prove their identity: 401 (RFC 9110 §15.5.2).
     Unauthenticated,
-    /// The caller is known, or need not be, and may not do this: 403 (RFC 9110 §15.5.4).
+    /// The caller is known, or need not be, and lacks access: 403 (RFC 9110 §15.5.4).
     Forbidden,
     /// The request itself can be read in more than one way: 400 (RFC 9110 §15.5.1).
     BadRequest,
@@ -17,7 +16,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// What a decision is called that ends so, in logs and metrics.
+    /// Returns the name of a decision of this class in logs and metrics.
     #[must_use]
     pub const fn decision(self) -> &'static str {
         match self {
@@ -26,7 +25,7 @@ impl Class {
         }
     }
 
-    /// The class as it stands in logs and metrics.
+    /// Returns the name of the class in logs and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -41,7 +40,7 @@ impl Class {
 /// Declares the reasons as one table, so that no reason can lack a class, a code or an explanation.
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident, $class:ident, $code:literal, $explanation:literal;)+) => {
-        /// Why a request was not allowed. The code is public contract; the explanation is for operators only.
+        /// The reason for a denial. The code is a public contract; the explanation is for operators only.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Reason { $($(#[$doc])* $variant,)+ }
 
@@ -49,19 +48,19 @@ macro_rules! reasons {
             /// Every reason, in the order of their declaration.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The stable `snake_case` code, as it stands in logs, metrics and documents.
+            /// Returns the stable `snake_case` code, as used in logs, metrics and documents.
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$variant => $code,)+ }
             }
 
-            /// The class, which fixes the status of the answer.
+            /// Returns the class, which determines the status of the denial.
             #[must_use]
             pub const fn class(self) -> Class {
                 match self { $(Self::$variant => Class::$class,)+ }
             }
 
-            /// One sentence for the operator. It is never sent to a client.
+            /// Returns one sentence for the operator, never sent to a client.
             #[must_use]
             pub const fn explanation(self) -> &'static str {
                 match self { $(Self::$variant => $explanation,)+ }
@@ -71,28 +70,28 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// No credential where an authenticator looks for one.
+    /// No credential in any of the authenticators' credential locations.
     CredentialMissing, Unauthenticated, "credential_missing",
         "the rule needs an authenticated caller and the request carries no credential";
-    /// Something stands where the credential is looked for, and it is not one.
+    /// A credential location holds a value that is not a well-formed credential.
     CredentialMalformed, Unauthenticated, "credential_malformed",
         "the request carries a credential that is not of the form `SCHEME token`, or of a scheme that nobody accepts";
-    /// More than one credential, or one header twice.
+    /// More than one credential, or a repeated header.
     CredentialAmbiguous, Unauthenticated, "credential_ambiguous",
         "the request carries more than one credential, and choosing one would be guessing";
     /// The token is not a JWS in compact serialisation with strict JSON inside (RFC 7515 §3.1).
     TokenMalformed, Unauthenticated, "token_malformed",
         "the token is not a well-formed signed JWT";
-    /// The token is larger than is ever read.
+    /// The token is larger than the size limit.
     TokenTooLarge, Unauthenticated, "token_too_large",
         "the token is larger than the limit";
-    /// `alg` is missing from the authenticator's allow-list (RFC 8725 §3.1).
+    /// `alg` is not in the authenticator's allow-list (RFC 8725 §3.1).
     AlgorithmNotAllowed, Unauthenticated, "algorithm_not_allowed",
         "the token's `alg` is not one that the authenticator allows";
-    /// `iss` is not that of any authenticator.
+    /// `iss` is not the issuer of any authenticator.
     IssuerUnknown, Unauthenticated, "issuer_unknown",
         "the token's `iss` is not that of any authenticator";
-    /// `kid` names a key that the issuer is not known to have (RFC 7515 §4.1.4).
+    /// `kid` is not the id of any known key of the issuer (RFC 7515 §4.1.4).
     KeyUnknown, Unauthenticated, "key_unknown",
         "the token's `kid` is not that of any key of its issuer";
     /// The signature does not verify with any of the issuer's keys.
@@ -104,70 +103,70 @@ reasons! {
     /// `nbf` or `iat` lies in the future (RFC 7519 §4.1.5, §4.1.6).
     TokenNotYetValid, Unauthenticated, "token_not_yet_valid",
         "the token's `nbf` or `iat` lies in the future";
-    /// The token lives longer than `max_lifetime`.
+    /// The token's lifetime exceeds `max_lifetime`.
     TokenTooOld, Unauthenticated, "token_too_old",
         "the token's `exp` minus its `iat` is more than `max_lifetime`";
-    /// `aud` names somebody else, is missing, or is there where none is expected (RFC 7519 §4.1.3).
+    /// `aud` names another audience, is missing, or is present where none is expected (RFC 7519 §4.1.3).
     AudienceMismatch, Unauthenticated, "audience_mismatch",
         "the token's `aud` does not name an audience of the authenticator";
     /// A claim that the authenticator requires is missing.
     ClaimMissing, Unauthenticated, "claim_missing",
         "the token lacks a claim that the authenticator requires";
-    /// A claim has a type or a value that can't be used.
+    /// A claim has an unusable type or value.
     ClaimInvalid, Unauthenticated, "claim_invalid",
         "a claim of the token has a type or a value that can't be used";
     /// `typ` is not one of the accepted types (RFC 8725 §3.11).
     TokenTypeNotAllowed, Unauthenticated, "token_type_not_allowed",
         "the token's `typ` is not one that the authenticator accepts";
-    /// The certificate of the connection is nobody's whom the authenticator accepts.
+    /// No entry of the authenticator accepts the certificate of the connection.
     CertificateNotAccepted, Unauthenticated, "certificate_not_accepted",
         "the certificate of the client's connection is none of those that the authenticator accepts";
-    /// The token is bound to a key, and whoever shows it has not proven to hold that key (RFC 8705, RFC 9449).
+    /// The token is bound to a key, and the client did not prove possession of that key (RFC 8705, RFC 9449).
     SenderUnproven, Unauthenticated, "sender_unproven",
         "the token must be bound to its sender, and whoever shows it has not proven to be that sender";
-    /// The token, its subject or its organization is on the list of revocations.
+    /// The token, its subject or its organization is on the revocation list.
     TokenRevoked, Unauthenticated, "token_revoked",
         "the token, its subject or its organization has been revoked";
-    /// No API key of the authenticator is this one.
+    /// The credential is none of the authenticator's API keys.
     ApiKeyUnknown, Unauthenticated, "api_key_unknown",
         "the credential is none of the authenticator's API keys";
     /// The API key's `expires` has been reached.
     ApiKeyExpired, Unauthenticated, "api_key_expired",
         "the API key's `expires` has been reached";
-    /// The authorization server says that the token is not active (RFC 7662 §2.2).
+    /// The authorization server reports the token as inactive (RFC 7662 §2.2).
     TokenInactive, Unauthenticated, "token_inactive",
         "the authorization server says that the token is not active";
-    /// An authenticator of a program's own does not accept it.
+    /// A custom authenticator rejects the credential.
     CredentialRefused, Unauthenticated, "credential_refused",
         "an authenticator that this program brings does not accept the credential";
-    /// The rule denies everybody.
+    /// The rule denies all callers.
     RuleDenied, Forbidden, "rule_denied",
         "the rule denies this request to everybody";
     /// No rule matches and the fallback is `denied`.
     NoRule, Forbidden, "no_rule",
         "no rule matches and the fallback denies";
-    /// The route in Envoy names a rule that does not exist.
+    /// The Envoy route names a rule that does not exist.
     RuleUnknown, Forbidden, "rule_unknown",
         "Envoy's route names a rule (`modgud.rule`) that does not exist";
-    /// The route in Envoy says something to modgud that modgud does not understand.
+    /// The Envoy route sends a context extension that modgud does not understand.
     ContextInvalid, Forbidden, "context_invalid",
         "Envoy's `context_extensions` hold a key of modgud's that does not exist, or one without a value";
-    /// The caller lacks a permission, or a scope.
+    /// The caller lacks a permission or a scope.
     PermissionMissing, Forbidden, "permission_missing",
         "the caller lacks a permission or scope that the rule requires";
     /// The caller lacks a role.
     RoleMissing, Forbidden, "role_missing",
         "the caller lacks a role that the rule requires";
-    /// Another authenticator than those that the rule names vouches for the caller.
+    /// The caller's authenticator is none of those that the rule names.
     AuthenticatorNotAllowed, Forbidden, "authenticator_not_allowed",
         "the rule does not accept callers of the authenticator that vouches for this one";
-    /// What the rule asks of the request is not so, or it is about another organization than the caller's.
+    /// The rule's condition is false, or the request is about another organization than the caller's.
     ConditionFalse, Forbidden, "condition_false",
         "the rule's `when` is false, or the request is about another organization than the caller's";
-    /// What the rule asks of the request can't be told.
+    /// The rule's condition can't be evaluated.
     ConditionError, Forbidden, "condition_error",
         "the rule's `when` can't be evaluated for this request";
-    /// The request lacks what every HTTP request has, or holds what none may.
+    /// The request lacks a part that every HTTP request has, or holds a forbidden part.
     RequestMalformed, BadRequest, "request_malformed",
         "the request's method, headers or attributes are not those of an HTTP request";
     /// The path can be read in more than one way.
@@ -176,25 +175,26 @@ reasons! {
     /// The host can be read in more than one way.
     HostAmbiguous, BadRequest, "host_ambiguous",
         "the request's host can be read in more than one way";
-    /// The body may say something that matters, and can't be read for certain.
+    /// The body may hold a relevant value and can't be read reliably.
     BodyUnreadable, BadRequest, "body_unreadable",
         "the request's body, which may name somebody to act for, is not there whole or can be read in more than one way";
-    /// The keys that would prove the token can't be had.
+    /// The issuer's keys are unavailable.
     KeysUnavailable, Unavailable, "keys_unavailable",
         "the keys that would prove the token can't be had from their provider at present";
-    /// The authorization server can't be asked about the token (RFC 7662).
+    /// The authorization server is unavailable for introspection (RFC 7662).
     IntrospectionUnavailable, Unavailable, "introspection_unavailable",
         "the authorization server can't be asked about the token at present";
-    /// An authenticator of a program's own can't tell.
+    /// A custom authenticator is unavailable.
     AuthenticatorUnavailable, Unavailable, "authenticator_unavailable",
         "an authenticator that this program brings can't tell at present whether the credential is good";
-    /// The check was not done within `server.deadline`.
+    /// The check did not finish within `server.deadline`.
     DeadlineExceeded, Unavailable, "deadline_exceeded",
         "the check was not done within the deadline";
-    /// More than `server.max_in_flight` checks are under way, on all connections or on this one, or too many messages are unfinished.
+    /// More than `server.max_in_flight` checks are in progress, in total or on this connection, or too many messages are
+    /// incomplete.
     Overloaded, Unavailable, "overloaded",
         "more checks are under way than `server.max_in_flight` allows";
-    /// The check could not be read, or modgud failed inside.
+    /// The check could not be read, or modgud failed internally.
     Internal, Unavailable, "internal",
         "the check could not be read, or modgud failed inside";
 }

@@ -1,4 +1,4 @@
-//! Points in time. Where "now" comes from is the caller's affair.
+//! Points in time. The calling code supplies the current time.
 
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
@@ -8,49 +8,49 @@ use std::time::{Duration, UNIX_EPOCH};
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The earliest point that can be told.
+    /// The earliest representable point.
     pub const EPOCH: Self = Self(0);
-    /// The latest point that can be told: a bound that is never reached.
+    /// The latest representable point, used as an expiry that is never reached.
     pub const NEVER: Self = Self(u64::MAX);
 
-    /// A point given in milliseconds since the epoch.
+    /// Creates a point from milliseconds since the epoch.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// A point given in whole seconds since the epoch.
+    /// Creates a point from whole seconds since the epoch. Saturates.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1_000))
     }
 
-    /// Milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// Whole seconds since the epoch, rounded down.
+    /// Returns the whole seconds since the epoch, rounded down.
     #[must_use]
     pub const fn as_secs(self) -> u64 {
         self.0 / 1_000
     }
 
-    /// This point moved later; stops at [`Self::NEVER`].
+    /// Returns this point moved later. Saturates at [`Self::NEVER`].
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(millis(span)))
     }
 
-    /// This point moved earlier; stops at [`Self::EPOCH`].
+    /// Returns this point moved earlier. Saturates at [`Self::EPOCH`].
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(millis(span)))
     }
 }
 
-/// For people: RFC 3339 where it can be written so, else seconds.
+/// For people: RFC 3339 up to the year 9999, otherwise seconds.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// The end of the year 9999.

@@ -1,5 +1,5 @@
-//! What a rule asks of a request in the words of CEL: `when`. Owns that anything but true lets nobody through. How expressions are
-//! read and evaluated belongs to `expression`, which others use too.
+//! The condition of a rule, `when`: a CEL expression. Any result but true denies the request. Parsing and evaluation are in
+//! `expression`, which other modules share.
 
 mod declarations;
 mod environment;
@@ -19,15 +19,15 @@ pub use values::Inputs;
 use super::AuthzError;
 use crate::explain::Step;
 
-/// An expression that has to be true.
+/// An expression that must be true.
 #[derive(Debug)]
 pub struct Condition(Expression);
 
 impl Condition {
-    /// Reads a condition.
+    /// Compiles a condition.
     ///
     /// # Errors
-    /// Everything that is wrong with it; also an expression that can be neither true nor false.
+    /// All errors of the expression, and `ExpressionError::NeverABool` for one that can't be true or false.
     pub fn compile(text: &str, scope: &Env<'_>) -> Result<Self, Vec<ExpressionError>> {
         let expression = Expression::compile(text, scope)?;
         match expression.never_a_bool() {
@@ -36,16 +36,16 @@ impl Condition {
         }
     }
 
-    /// Returns the names of the request headers that it reads; none if it reads whichever there are.
+    /// Returns the names of the request headers that it reads; none if it may read any header.
     pub fn header_names(&self) -> impl Iterator<Item = &str> {
         self.0.header_names()
     }
 
-    /// Holds a request against it.
+    /// Evaluates the condition for a request.
     ///
     /// # Errors
-    /// [`AuthzError::ConditionFalse`] when it is false, [`AuthzError::ConditionError`] when it comes to nothing, or to something
-    /// that is neither true nor false.
+    /// [`AuthzError::ConditionFalse`] if it is false, [`AuthzError::ConditionError`] if the evaluation fails or its result is
+    /// neither true nor false.
     pub fn check(&self, inputs: &Inputs<'_>) -> Result<(), AuthzError> {
         match self.0.is_true(inputs) {
             Ok(true) => Ok(()),
@@ -54,7 +54,7 @@ impl Condition {
         }
     }
 
-    /// The same for people, with what it has read.
+    /// Describes the outcome for people, with the values that the condition read.
     pub(super) fn describe(&self, inputs: &Inputs<'_>, outcome: &Result<(), AuthzError>) -> Step {
         let text = self.0.text().lines().map(str::trim).collect::<Vec<_>>().join(" ");
         let read = self.0.read(inputs).unwrap_or_default();

@@ -1,28 +1,27 @@
-//! What the `context_extensions` of a route in Envoy tell modgud to do. Owns the names of the keys that are modgud's; what is done
-//! about them belongs to `selection`.
+//! The `context_extensions` of an Envoy route that are for modgud. Their names are defined here; `matched` applies them.
 
 use super::AuthzError;
 use crate::http::request::Context;
 
-/// What keys that are modgud's begin with, whatever comes after it: a mistake in such a key must not leave a route open.
+/// The prefix of modgud's keys. Any key with it must be known, because a typo in a key must not leave a route open.
 const OURS: &str = "modgud";
-/// Names a rule.
+/// The key for the name of a rule.
 const RULE: &str = "modgud.rule";
-/// Names permissions, with spaces between them.
+/// The key for permissions, separated by spaces.
 const REQUIRE_PERMISSION: &str = "modgud.require_permission";
-/// The most of a name that is repeated in a log.
+/// The maximum length of a name in a log, in characters. The rest is cut off.
 const SHOWN: usize = 128;
 
-/// What a route says.
+/// The context extensions of a route for modgud.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RouteOverrides<'c> {
     /// The name of a rule.
     pub(super) rule: Option<&'c str>,
-    /// RequiredPermissions that the caller has to have.
+    /// The permissions that the caller must have.
     pub(super) permissions: Option<RequiredPermissions<'c>>,
 }
 
-/// RequiredPermissions with spaces between them; at least one.
+/// Permissions separated by spaces; at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RequiredPermissions<'c>(&'c str);
 
@@ -33,11 +32,10 @@ impl<'c> RequiredPermissions<'c> {
 }
 
 impl<'c> RouteOverrides<'c> {
-    /// Reads what the context says.
+    /// Reads the context extensions.
     ///
     /// # Errors
-    /// [`AuthzError::ContextKey`] and [`AuthzError::ContextValue`]: who says more than is understood is not to be taken for who says
-    /// less.
+    /// [`AuthzError::ContextKey`] and [`AuthzError::ContextValue`]: an unknown restriction must not count as a missing one.
     pub(super) fn read(context: &Context<'c>) -> Result<Self, AuthzError> {
         let mut directions = Self::default();
         for (key, value) in context.iter() {
@@ -62,7 +60,7 @@ fn is_ours(key: &str) -> bool {
     key.trim_start().get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS))
 }
 
-/// What Envoy's configuration holds, as it can stand in a line of a log.
+/// Shortens and escapes a text of Envoy's configuration for one line of a log.
 pub(super) fn shown(text: &str) -> Box<str> {
     text.chars().take(SHOWN).flat_map(char::escape_debug).collect::<String>().into()
 }

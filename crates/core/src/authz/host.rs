@@ -1,23 +1,23 @@
-//! Which hosts a rule is for, and which of several hosts' rules come first: an exact name before `*.suffix`, a longer suffix before a
-//! shorter one, and any of them before no host at all.
+//! The hosts of rules, and their precedence. An exact name comes before `*.suffix`, a longer suffix before a shorter one, and a
+//! rule without hosts last.
 
 use crate::http::host::Host;
 use std::collections::HashMap;
 use std::fmt;
 
-/// The hosts that a rule is for: `api.example.com`, or `*.example.com`, which is every name below it.
+/// The hosts of a rule: `api.example.com`, or `*.example.com` for every name below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPattern(Form);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
-    /// This name.
+    /// Exactly this name.
     Name(Box<str>),
-    /// Every name that ends in this, which begins with a dot, and has at least one label more.
+    /// Every name that ends in this text, which begins with a dot, and has at least one more label.
     Below(Box<str>),
 }
 
-/// The text is no pattern for hosts.
+/// A text that is not a valid host pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a host is written as requests name it, without port, such as `api.example.com`, or `*.example.com` for every name below one"
@@ -25,23 +25,23 @@ enum Form {
 pub struct HostPatternError;
 
 impl HostPattern {
-    /// Reads a pattern. Names compare without regard to case (RFC 4343).
+    /// Parses a pattern. Names compare case-insensitively (RFC 4343).
     ///
     /// # Errors
-    /// [`HostPatternError`] for what no request's host can be.
+    /// [`HostPatternError`] for a text that can't be the host of a request.
     pub fn parse(text: &str) -> Result<Self, HostPatternError> {
         let (name, below) = match text.strip_prefix("*.") {
             Some(name) => (name, true),
             None => (text, false),
         };
         let read = Host::parse(name.as_bytes()).map_err(|_| HostPatternError)?;
-        // Whatever is read otherwise than it is written, such as a port, is not what requests are found by.
+        // A name with further parts, such as a port, can't match the host that requests are looked up by.
         let same = read.name().filter(|read| read.eq_ignore_ascii_case(name)).ok_or(HostPatternError)?;
         Ok(Self(if below { Form::Below(format!(".{same}").into()) } else { Form::Name(same.into()) }))
     }
 }
 
-/// For people: as it is written, in lower case.
+/// For people: the pattern in lower case.
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -51,7 +51,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// Something for each host pattern, and for requests whatever their host.
+/// A map with a value for each host pattern, and one for every other host.
 #[derive(Debug, Default)]
 pub(super) struct HostMap<T> {
     names: HashMap<Box<str>, T>,
@@ -60,12 +60,12 @@ pub(super) struct HostMap<T> {
 }
 
 impl<T> HostMap<T> {
-    /// This for every host.
+    /// Creates a map with one value for every host.
     pub(super) fn new(any: T) -> Self {
         Self { any, names: HashMap::new(), below: HashMap::new() }
     }
 
-    /// What belongs to a pattern; to no host when there is none. The first time something `new`.
+    /// Returns the value of a pattern, or of every host without a pattern. A missing value is created by `new`.
     pub(super) fn entry(&mut self, pattern: Option<&HostPattern>, new: impl FnOnce() -> T) -> &mut T {
         match pattern.map(|pattern| &pattern.0) {
             None => &mut self.any,
@@ -74,12 +74,12 @@ impl<T> HostMap<T> {
         }
     }
 
-    /// Everything, in no order.
+    /// Returns all values, in no order.
     pub(super) fn all(&self) -> impl Iterator<Item = &T> {
         self.names.values().chain(self.below.values()).chain([&self.any])
     }
 
-    /// Everything that is for this host, the most specific first. Costs a look-up for each label, however many hosts there are.
+    /// Returns all values for this host, the most specific first. It costs one lookup per label, regardless of the number of hosts.
     pub(super) fn of(&self, host: Option<&str>) -> impl Iterator<Item = &T> {
         let named = host.filter(|_| !self.names.is_empty()).and_then(|host| self.names.get(host));
         let host = host.filter(|_| !self.below.is_empty()).unwrap_or_default();

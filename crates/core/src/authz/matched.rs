@@ -1,5 +1,5 @@
-//! What one request is held against: the rule that it is found by, and what its route in Envoy adds, which can only narrow. Which
-//! rule a request is found by belongs to `rules`, and what a rule asks for to `authorize`.
+//! The rule selected for a request, combined with the route's `context_extensions`, which can only restrict access. `rules` selects
+//! the rule, and `authorize` checks its requirements.
 
 use super::context::{RequiredPermissions, RouteOverrides, shown};
 use super::router::Layer;
@@ -11,33 +11,33 @@ use crate::explain::{Observer, Step};
 use crate::http::request::Request;
 use crate::time::Timestamp;
 
-/// What a request is held against.
+/// The policy that a request must meet.
 #[derive(Debug)]
 pub struct MatchedPolicy<'r, 'c> {
-    /// The rule that the request is found by; `None`: the fallback.
+    /// The matching rule; `None` for the fallback.
     found: Option<&'r Rule>,
-    /// What that asks of the caller, with what the route adds.
+    /// The access of that rule, combined with the permissions of the route.
     access: Access,
     named: RouteRule<'r>,
-    /// What the route adds.
+    /// The permissions that the route requires.
     permissions: Option<RequiredPermissions<'c>>,
 }
 
-/// The rule that the route in Envoy names.
+/// The rule that the Envoy route names.
 #[derive(Debug, Clone, Copy)]
 enum RouteRule<'r> {
-    /// None.
+    /// No rule.
     None,
-    /// One that has to let the request through, too.
+    /// A rule that must also allow the request.
     AlsoRequired(&'r Rule),
-    /// That by which the request is found, since it decides alone.
+    /// The matched rule itself, which decides alone.
     Overrides,
 }
 
-/// What a request is about, beside who is asking.
+/// The facts of a request, apart from its caller.
 #[derive(Debug, Clone, Copy)]
 pub struct AuthzContext<'q, 'a> {
-    /// What the module asks of callers there.
+    /// The module's access list for this request; `None` without one.
     pub module: Option<&'q ModuleConstraint<'q, 'a>>,
     /// The request.
     pub request: &'q Request<'a>,
@@ -45,27 +45,27 @@ pub struct AuthzContext<'q, 'a> {
     pub now: Timestamp,
 }
 
-/// A caller who meets what each rule asks of callers.
+/// The proof that a caller meets each rule's requirements on callers.
 struct Admitted {
     found: CallerPermit,
     named: Option<CallerPermit>,
 }
 
-/// Who did not let a request through, and why.
+/// The denial of a request, with its rule and error.
 #[derive(Debug)]
 pub struct Denial {
-    /// Why.
+    /// The error.
     pub fault: AuthzError,
-    /// Which rule; `None`: it was none.
+    /// The rule that denied; `None` if no rule did.
     pub rule: Option<RuleName>,
 }
 
-/// What a request would be held against if the rules that are tried out counted.
+/// The policy that a request would have to meet if shadow rules were enforced.
 #[derive(Debug)]
 pub struct ShadowMatch<'r, 'c> {
-    /// That.
+    /// The policy.
     pub selection: MatchedPolicy<'r, 'c>,
-    /// The rule that is tried out.
+    /// The shadow rule.
     pub rule: &'r RuleName,
 }
 
@@ -76,16 +76,16 @@ impl Denial {
 }
 
 impl Rules {
-    /// What a request is held against.
+    /// Selects the policy that a request must meet.
     ///
     /// # Errors
-    /// [`Denial`] when that is settled already: no rule and no fallback, a path that can be read in two ways, or a route that
-    /// says what is not understood.
+    /// [`Denial`] if no authentication is needed for it: no rule and no fallback, an ambiguous path, or a route with an invalid
+    /// context extension.
     pub fn select<'r, 'c>(&'r self, request: &Request<'c>) -> Result<MatchedPolicy<'r, 'c>, Denial> {
         self.select_of(request, Layer::Enforced)
     }
 
-    /// What the request would be held against if the rules that are tried out counted; `None` when that makes no difference.
+    /// Selects the policy that would apply if shadow rules were enforced; `None` if that makes no difference.
     #[must_use]
     pub fn select_shadow<'r, 'c>(&'r self, request: &Request<'c>) -> Option<ShadowMatch<'r, 'c>> {
         if !self.has_shadows() {
@@ -114,7 +114,7 @@ impl Rules {
         self.read_in_one_way(request, layer, found).map_err(|fault| Denial::of(None, fault.into()))?;
         let (access, named, permissions) = match (found, self.fallback()) {
             (RuleMatch::Rule(rule), _) => (rule.access, named, permissions),
-            // What asks for a caller is passed over, whether it was found or named.
+            // Rules that require a caller are skipped, both matched and named ones.
             (RuleMatch::Preflight(rule), _) => {
                 (rule.access, named.filter(|rule| !rule.access.asks_for_a_caller()), None)
             }
@@ -127,20 +127,20 @@ impl Rules {
         Ok(MatchedPolicy { found, access: with(access, permissions), named, permissions })
     }
 
-    /// The rule of a name, for a route that names it; `None` when it is one that does not count in this layer.
+    /// Finds the rule that a route names; `None` for a shadow rule in the enforced layer.
     fn named(&self, name: &str, request: &Request<'_>, layer: Layer) -> Result<Option<&Rule>, AuthzError> {
         let unknown = || AuthzError::RuleUnknown(shown(name));
         let rule = self.of_name(name, request).ok_or_else(unknown)?;
         match (rule.enforcement, layer, rule.access) {
             (Enforcement::Shadow, Layer::Enforced, _) => Ok(None),
-            // One for preflights is there for nothing else, and narrows none.
+            // A preflight rule serves only preflights, so a route can't name it.
             (_, _, Access::Preflight) => Err(unknown()),
             (Enforcement::Enforced, _, _) | (Enforcement::Shadow, Layer::Shadow, _) => Ok(Some(rule)),
         }
     }
 }
 
-/// Nobody has permissions who is not known.
+/// Requires a caller if the route requires permissions, because only known callers have permissions.
 fn with(access: Access, permissions: Option<RequiredPermissions<'_>>) -> Access {
     if permissions.is_some() { access.stricter(Access::Authenticated) } else { access }
 }
@@ -153,22 +153,22 @@ impl<'r> MatchedPolicy<'r, '_> {
         }
     }
 
-    /// What is asked of the caller, by whoever asks for most.
+    /// Returns the strictest access of all rules.
     #[must_use]
     pub fn access(&self) -> Access {
         self.narrowing().map_or(self.access, |named| self.access.stricter(named.access))
     }
 
-    /// The rule that decides if nothing is refused; `None`: the fallback.
+    /// Returns the rule that decides if the request is allowed; `None` for the fallback.
     #[must_use]
     pub fn rule(&self) -> Option<&RuleName> {
         self.found.or(self.narrowing()).map(|rule| &rule.name)
     }
 
-    /// Holds the outcome of authentication, then the request, against everything that is asked for.
+    /// Checks the outcome of authentication, then the request, against the whole policy.
     ///
     /// # Errors
-    /// [`Denial`]: the first thing that is not as it has to be.
+    /// [`Denial`] for the first unmet requirement.
     pub fn authorize(
         &self,
         asked: &AuthzContext<'_, '_>,
@@ -189,7 +189,7 @@ impl<'r> MatchedPolicy<'r, '_> {
         Ok(first.and(second.map_err(|fault| Denial::of(self.narrowing(), fault))?))
     }
 
-    /// Holds the outcome of authentication against what each rule asks of callers.
+    /// Checks the outcome of authentication against each rule's requirements on callers.
     fn admit(
         &self,
         module: Option<&ModuleConstraint<'_, '_>>,
@@ -202,7 +202,7 @@ impl<'r> MatchedPolicy<'r, '_> {
             let found = admitted.map_err(|fault| Denial::of(found, fault))?;
             return Ok(Admitted { found, named: None });
         };
-        // Nobody has been asked for then.
+        // Authentication was skipped if a rule denies all callers, so denials are checked first.
         for (rule, access) in [(found, access), (Some(named), named.access)] {
             if access == Access::Denied {
                 return Err(Denial::of(rule, AuthzError::RuleDenied));
@@ -215,7 +215,7 @@ impl<'r> MatchedPolicy<'r, '_> {
         Ok(Admitted { found: first, named: Some(second) })
     }
 
-    /// Every permission that is asked for by name, each once.
+    /// Returns every permission that is required by name, each once.
     #[must_use]
     pub fn required_permissions(&self) -> Vec<Box<str>> {
         let rules = self.found.into_iter().chain(self.narrowing());
@@ -230,12 +230,12 @@ impl<'r> MatchedPolicy<'r, '_> {
         all
     }
 
-    /// Whether the route in Envoy adds something that is to be told.
+    /// Returns true if the Envoy route adds a requirement.
     pub(crate) const fn is_narrowed(&self) -> bool {
         self.narrowing().is_some() || self.permissions.is_some()
     }
 
-    /// What it adds.
+    /// Describes the requirements that the route adds.
     pub(crate) fn describe_route(&self) -> Step {
         let named = self.narrowing().map(|rule| {
             let (name, access) = (rule.name.as_str(), rule.access.name());
@@ -249,7 +249,7 @@ impl<'r> MatchedPolicy<'r, '_> {
         Step::noted("route", format!("in Envoy {}", all.join(", and ")))
     }
 
-    /// The rule that decides alone because the route in Envoy names it.
+    /// Describes the rule that decides alone because the Envoy route names it; `None` without one.
     pub(crate) fn describe_alone(&self) -> Option<Step> {
         match (self.named, self.found) {
             (RouteRule::Overrides, Some(rule)) => {

@@ -1,5 +1,5 @@
-//! What the modules behind Envoy add to rules: a list of which organizations may do what in a module. Owns how the module of a
-//! request is found and what its list says; the rule that a module is by itself is one like any other (`rules`).
+//! The access lists of the modules behind Envoy: the rights of organizations in each module. The rule that a module implies is a
+//! normal rule (see `rules`).
 
 mod prefix;
 mod right;
@@ -25,13 +25,13 @@ use std::sync::Arc;
 pub struct ModuleName(Arc<str>);
 
 impl ModuleName {
-    /// Takes a name; `config::validate` has checked that it is not empty and not taken.
+    /// Creates a name; `config::validate` has checked that it is not empty and unique.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(Arc::from(name))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -44,7 +44,7 @@ impl fmt::Display for ModuleName {
     }
 }
 
-/// Which organizations may do what in one module. Masks of one organization, and those for any, are one.
+/// The access list of one module. Masks of the same organization, and masks for any, are combined.
 #[derive(Debug)]
 pub struct ModuleAccess {
     module: ModuleName,
@@ -52,23 +52,23 @@ pub struct ModuleAccess {
     organizations: HashMap<Box<str>, Rights>,
 }
 
-/// Whom an entry of an access list is for.
+/// The organizations of an entry in an access list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Organizations<'a> {
-    /// Every caller, those of no organization too.
+    /// Every caller, including callers without an organization.
     Any,
-    /// Callers of this one.
+    /// Callers of this organization.
     One(&'a str),
 }
 
 impl ModuleAccess {
-    /// Nobody may do anything.
+    /// Creates a list that denies everything.
     #[must_use]
     pub fn new(module: ModuleName) -> Self {
         Self { module, any: Rights::NONE, organizations: HashMap::new() }
     }
 
-    /// Lets organizations do more than what they may already.
+    /// Adds rights for organizations to their existing ones.
     pub fn allow(&mut self, who: Organizations<'_>, rights: Rights) {
         let known = match who {
             Organizations::Any => &mut self.any,
@@ -77,7 +77,7 @@ impl ModuleAccess {
         *known = known.and(rights);
     }
 
-    /// What a caller of this organization, or of none, may do.
+    /// Returns the rights of callers of this organization, or without an organization.
     fn of(&self, organization: Option<&str>) -> Rights {
         let own = organization.and_then(|name| self.organizations.get(name)).copied();
         own.map_or(self.any, |own| own.and(self.any))
@@ -98,20 +98,20 @@ impl ModuleAccess {
     }
 }
 
-/// Why the access list of a module keeps a caller from doing something. For operators.
+/// The reason why a module's access list denies a request. For operators.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModuleError {
-    /// The organization may not do this.
+    /// The organization lacks the right.
     #[error("in module `{module}` the request asks for `{asked}`, and the caller's organization may {may}")]
     Right {
         /// The module.
         module: ModuleName,
-        /// What the request's method asks for.
+        /// The right that the request's method requires.
         asked: Right,
-        /// What the organization may do.
+        /// The rights of the organization.
         may: Rights,
     },
-    /// The method is none that a list can allow.
+    /// No list can allow the method.
     #[error("module `{module}` has an access list, and `{method}` is none of the methods that one can allow")]
     Method {
         /// The module.
@@ -121,25 +121,25 @@ pub enum ModuleError {
     },
 }
 
-/// The access lists of all modules. There is none where no module has a list: then nothing is looked up.
+/// The access lists of all modules. It exists only if a module has a list, so other configurations need no lookup.
 #[derive(Debug)]
 pub struct Modules(Router<Option<ModuleAccess>>);
 
 impl Modules {
-    /// The modules with their prefixes, which differ; `None` when no module has a list.
+    /// Creates the lists of modules by their prefixes, which must differ; `None` if no module has a list.
     #[must_use]
     pub fn new(modules: Vec<(ModulePrefix, Option<ModuleAccess>)>) -> Option<Self> {
         modules.iter().any(|(_, access)| access.is_some()).then(|| {
             let mut router = Router::default();
             for (prefix, access) in modules {
-                // A prefix that is there twice leads to the first of them; `config::validate` lets none be.
+                // A repeated prefix keeps its first module; `config::validate` rejects repeated prefixes.
                 let _ = router.insert(Layer::Enforced, MethodMatcher::Methods(&[]), prefix.pattern(), access);
             }
             Self(router)
         })
     }
 
-    /// The list that narrows a request: that of the module with the longest prefix, if this one has one.
+    /// Returns the access list of a request: that of the module with the longest prefix. `None` if this module has no list.
     #[must_use]
     pub fn narrow<'s, 'a>(&'s self, request: &Request<'a>) -> Option<ModuleConstraint<'s, 'a>> {
         let access = self.0.find(Layer::Enforced, request.method, &request.path)?.as_ref()?;
@@ -155,20 +155,20 @@ pub struct ModuleConstraint<'s, 'a> {
 }
 
 impl ModuleConstraint<'_, '_> {
-    /// The module.
+    /// Returns the module.
     pub(super) const fn module(&self) -> &ModuleName {
         &self.access.module
     }
 
-    /// Holds a caller against the list. One whose role grants everything passes.
+    /// Checks a caller against the list. A caller whose role grants everything passes.
     ///
     /// # Errors
-    /// [`AuthzError::Module`] when it may not do what the request's method asks for.
+    /// [`AuthzError::Module`] if the caller lacks the right for the request's method.
     pub(super) fn check(&self, principal: &Principal) -> Result<(), AuthzError> {
         self.access.check(self.method, principal).map_err(|fault| AuthzError::Module(Box::new(fault)))
     }
 
-    /// What the list says of whoever is there.
+    /// Describes the result of the list for the outcome of authentication.
     pub(crate) fn describe(&self, authentication: &Authentication) -> Step {
         const WHAT: &str = "module";
         let Self { access: ModuleAccess { module, .. }, method } = self;

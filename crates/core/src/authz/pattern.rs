@@ -1,8 +1,8 @@
-//! Path patterns as operators write them in rules. Owns their syntax; which of several wins is `router`'s matter.
+//! The syntax of path patterns as operators write them in rules. `router` selects the most specific of several patterns.
 //!
-//! A segment is a literal, `{name}` (exactly one segment, whatever it is), or, at the end, `{*name}` (all the segments
-//! that are left, none too: `/admin/{*rest}` covers `/admin`, `/admin/` and everything below). Literals are decoded text
-//! and compared exactly. A trailing slash means nothing.
+//! A segment is a literal, `{name}` (exactly one segment, with any text), or, at the end, `{*name}` (all remaining segments,
+//! possibly none). `/admin/{*rest}` covers `/admin`, `/admin/` and everything below. Literals are decoded text and compared
+//! exactly. A trailing slash is ignored.
 
 #[cfg(test)]
 mod tests;
@@ -13,17 +13,17 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-/// A pattern that some request's path can match. The default is `/`.
+/// A pattern that a request's path can match. The default is `/`.
 #[derive(Debug, Default, Clone)]
 pub struct PathPattern {
     segments: Box<[Segment]>,
     rest: Option<Box<str>>,
     case: Case,
-    /// How modules read paths; `None`: as they are.
+    /// The path readings of modules; `None` means as sent.
     readings: Option<Arc<PathReadings>>,
 }
 
-/// Two that match the same paths and name the same parameters are one, wherever they are used.
+/// Two patterns that match the same paths and name the same parameters are equal, regardless of their readings.
 impl PartialEq for PathPattern {
     fn eq(&self, other: &Self) -> bool {
         let Self { segments, rest, case, readings: _ } = self;
@@ -34,11 +34,11 @@ impl PartialEq for PathPattern {
 impl Eq for PathPattern {}
 
 impl PathPattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// What [`PatternError`] names: bad syntax, and literals that no [`CanonicalPath`] holds,
-    /// since a rule that can never match protects nothing.
+    /// [`PatternError`] for invalid syntax, and for literals that no [`CanonicalPath`] holds, because a rule that can never match
+    /// protects nothing.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         if text.len() > MAX_TARGET_BYTES {
             return Err(PatternError::TooLong);
@@ -55,31 +55,31 @@ impl PathPattern {
         Ok(Self { segments: pattern.segments.into(), rest: pattern.rest.map(Into::into), ..Self::default() })
     }
 
-    /// The same pattern, whose literals are compared in this way, with paths as modules read them.
+    /// Returns the pattern with this comparison of literals, for paths as modules read them.
     #[must_use]
     pub fn read(self, case: Case, readings: Option<Arc<PathReadings>>) -> Self {
         Self { case, readings, ..self }
     }
 
-    /// How its literals are compared, wherever modules say nothing.
+    /// Returns the comparison of literals that applies outside of modules.
     #[must_use]
     pub const fn case(&self) -> Case {
         self.case
     }
 
-    /// The segments from the left, without the `{*name}`.
+    /// Returns the segments from the left, without the `{*name}`.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
-    /// The name in `{*name}`, if the pattern ends in one.
+    /// Returns the name in `{*name}`; `None` if the pattern does not end in one.
     #[must_use]
     pub fn rest(&self) -> Option<&str> {
         self.rest.as_deref()
     }
 
-    /// The names of the parameters, from the left.
+    /// Returns the names of the parameters, from the left.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let named = self.segments.iter().filter_map(|segment| match segment {
             Segment::Literal(_) => None,
@@ -88,8 +88,8 @@ impl PathPattern {
         named.chain(self.rest())
     }
 
-    /// How specific it is, to be compared with another pattern that the same path matches: segment by segment from the left, a literal
-    /// before a parameter, and both, as is the path's end, before `{*rest}`.
+    /// Returns a rank to compare with other patterns that match the same path. Segments rank from the left: a literal before a
+    /// parameter, and both, like the path's end, before `{*rest}`.
     pub(super) fn specificity(&self) -> impl Iterator<Item = u8> {
         let segments = self.segments.iter().map(|segment| match segment {
             Segment::Literal(_) => 3,
@@ -98,7 +98,7 @@ impl PathPattern {
         segments.chain([u8::from(self.rest.is_none())])
     }
 
-    /// Whether a path matches.
+    /// Returns true if a path matches.
     #[must_use]
     pub fn matches(&self, path: &CanonicalPath<'_>) -> bool {
         match &self.readings {
@@ -107,7 +107,7 @@ impl PathPattern {
         }
     }
 
-    /// Whether a path matches that is read in a way.
+    /// Returns true if a path matches in this reading.
     pub(super) fn matches_read(&self, path: &CanonicalPath<'_>, reading: Reading<'_>) -> bool {
         let mut segments = path.segments();
         let mut own = self.segments.iter().enumerate();
@@ -118,7 +118,7 @@ impl PathPattern {
         }) && (self.rest.is_some() || segments.next().is_none())
     }
 
-    /// Whether a path matches letter by letter, whatever is folded.
+    /// Returns true if a path matches letter by letter, without any folding.
     pub(super) fn matches_as_sent(&self, path: &CanonicalPath<'_>) -> bool {
         let mut segments = path.segments();
         let mut pairs = self.segments.iter().map(|segment| (segment, segments.next()));
@@ -130,7 +130,7 @@ impl PathPattern {
         same && (self.rest.is_some() || segments.next().is_none())
     }
 
-    /// In what a path that matches differs from the pattern: in the case of letters, and in a suffix that is cut off.
+    /// Returns the differences between a matching path and the pattern: a flag for the case of letters, and one for a cut suffix.
     pub(super) fn differences(&self, path: &CanonicalPath<'_>, readings: &PathReadings) -> (bool, bool) {
         let reading = readings.of(path, Breadth::Sure);
         let (mut folds, mut cuts) = (false, false);
@@ -150,7 +150,7 @@ impl PathPattern {
         (folds, cuts)
     }
 
-    /// Whether both are at the same place of a tree, and no request could tell which of them it matches.
+    /// Returns true if no request distinguishes two patterns at the same node of a tree.
     pub(super) fn meets(&self, other: &Self) -> bool {
         let folds = |at| {
             let may = |one: &Self| {
@@ -161,12 +161,13 @@ impl PathPattern {
         self.places(other).all(|(at, same)| same || folds(at))
     }
 
-    /// Whether every path that begins as the other one does begins as this one does. Both lead to the same place of a tree.
+    /// Returns true if this pattern matches every beginning of a path that the other one matches. Both lead to the same node of a
+    /// tree.
     pub(super) fn covers(&self, other: &Self) -> bool {
         self.case == Case::Fold || (other.case == Case::Exact && self.places(other).all(|(_, same)| same))
     }
 
-    /// For each literal whether it is the other one's, letter by letter.
+    /// Compares the literals of both patterns, letter by letter, with their indices.
     fn places<'p>(&'p self, other: &'p Self) -> impl Iterator<Item = (usize, bool)> {
         let pairs = self.segments.iter().zip(&other.segments).enumerate();
         pairs.filter_map(|(at, pair)| match pair {
@@ -175,7 +176,7 @@ impl PathPattern {
         })
     }
 
-    /// Whether its literals are ASCII.
+    /// Returns true if all literals are ASCII.
     pub(super) fn is_ascii(&self) -> bool {
         self.segments.iter().all(|segment| match segment {
             Segment::Literal(text) => text.is_ascii(),
@@ -183,24 +184,26 @@ impl PathPattern {
         })
     }
 
-    /// Whether both have the same literals, letter by letter, in the same places.
+    /// Returns true if both have the same literals, letter by letter, at the same indices.
     pub fn same_literals(&self, other: &Self) -> bool {
         self.places(other).all(|(_, same)| same)
     }
 
-    /// Whether a path can match both that neither has letter by letter: where one of them folds, it has the letters of the other.
+    /// Returns true if a path can match both literals, although they differ: one of the patterns folds, and the letters are the
+    /// same.
     pub fn same_literal(&self, literal: &str, other: &Self, of_other: &str) -> bool {
         literal == of_other
             || ((self.case == Case::Fold || other.case == Case::Fold) && folded(literal) == folded(of_other))
     }
 
-    /// The segment that a `{name}` matches, without a suffix that the module cuts off; `None` if the path does not match.
+    /// Returns the segment that a `{name}` matches, without a suffix that the module cuts off; `None` if the path does not match.
     #[must_use]
     pub fn parameter<'p>(&self, name: &str, path: &'p CanonicalPath<'_>) -> Option<&'p str> {
         self.parameter_read(name, path, Breadth::Sure)
     }
 
-    /// The same by the widest reading of the path. Where it differs from [`parameter`](Self::parameter), services differ.
+    /// Returns the parameter in the widest reading of the path. If it differs from [`parameter`](Self::parameter), services
+    /// disagree.
     #[must_use]
     pub fn parameter_read_widely<'p>(&self, name: &str, path: &'p CanonicalPath<'_>) -> Option<&'p str> {
         self.parameter_read(name, path, Breadth::Widest)
@@ -215,11 +218,12 @@ impl PathPattern {
         Some(reading.and_then(|reading| reading.stem(at, text)).unwrap_or(text))
     }
 
-    /// The path in the one form in which literals are compared with it, for conditions: without a trailing slash, without the suffix that the
-    /// module cuts off, unless the pattern's own literal has it, and in small letters wherever the module or the pattern folds them.
+    /// Returns the path in the form that literals are compared with, for conditions. It has no trailing slash, and no suffix that
+    /// the module cuts off, unless the pattern's literal contains it. Letters are in lower case where the module or the pattern
+    /// folds them.
     ///
     /// # Errors
-    /// [`OtherReading`] when services that fold or cut would come to different forms.
+    /// [`OtherReading`] if services that fold or cut would read different forms.
     pub fn compared<'p>(&self, path: &'p CanonicalPath<'_>) -> Result<Cow<'p, str>, OtherReading> {
         let Some(readings) = &self.readings else { return Ok(Cow::Borrowed(path.without_trailing_slash())) };
         let read = |breadth: Breadth| -> String {
@@ -250,8 +254,9 @@ impl PathPattern {
         Ok(if sure == sent { Cow::Borrowed(sent) } else { Cow::Owned(sure) })
     }
 
-    /// What the parameters stand for: `{name}` for its decoded segment, without a suffix that the module cuts off, `{*name}` for all that are left, with `/` between them.
-    /// Nothing for a path that does not match, as when a route in Envoy names a rule for other paths.
+    /// Returns the values of the parameters. `{name}` is its decoded segment, without a suffix that the module cuts off. `{*name}`
+    /// is all remaining segments, joined with `/`. Empty for a path that does not match, as when an Envoy route names a rule for
+    /// other paths.
     pub fn parameters<'p>(&'p self, path: &'p CanonicalPath<'_>) -> impl Iterator<Item = (&'p str, Cow<'p, str>)> {
         let matching = Some(self).filter(|pattern| pattern.matches(path));
         let reading = self.readings.as_ref().filter(|_| matching.is_some()).map(|all| all.of(path, Breadth::Sure));
@@ -276,7 +281,7 @@ impl PathPattern {
     }
 }
 
-/// Writes the pattern without a trailing slash; reading that gives the same pattern.
+/// Writes the pattern without a trailing slash; parsing the text returns the same pattern.
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for segment in &self.segments {
@@ -293,29 +298,29 @@ impl fmt::Display for PathPattern {
     }
 }
 
-/// Services that fold letters or cut suffixes off come to different forms of a path.
+/// The error of a path that services read in different forms, because they fold letters or cut suffixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OtherReading;
 
-/// What one segment of a path is compared with.
+/// A segment of a pattern, which matches one segment of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
-    /// This text, exactly.
+    /// This text, compared exactly.
     Literal(Box<str>),
     /// `{name}`: any text, which is never empty.
     Parameter(Box<str>),
 }
 
-/// Why a pattern is refused.
+/// The reason why a pattern is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// It doesn't begin with `/`.
+    /// It does not begin with `/`.
     #[error("a path pattern starts with `/`")]
     NotAbsolute,
-    /// Longer than any request target.
+    /// It is longer than any request target.
     #[error("a path pattern is at most {MAX_TARGET_BYTES} bytes long, as no longer path is accepted")]
     TooLong,
-    /// More segments than a tree is deep.
+    /// It has more segments than `MAX_SEGMENTS`.
     #[error("a path pattern has at most {MAX_SEGMENTS} segments")]
     TooManySegments,
     /// `//`.
@@ -324,18 +329,18 @@ pub enum PatternError {
     /// `.` or `..`.
     #[error("a path pattern has no `.` or `..` segment, as no path with one is accepted")]
     DotSegment,
-    /// `%`: literals are written decoded, but for what marks a parameter in another syntax.
+    /// `%`: literals are written decoded, except for characters that mark a parameter in another syntax.
     #[error(
         "a path pattern is written decoded, without `%`; only `%24`, `%28`, `%3A`, `%3C`, `%5B` and `%5E` may be in one"
     )]
     Percent,
-    /// A segment that is a parameter in the syntax of another framework, and would be compared as it is.
+    /// A segment that is a parameter in the syntax of another framework, and would be compared literally.
     #[error(
         "one segment is `{{id}}`, all that follow are `{{*rest}}`; to compare a segment that really holds this, write the \
              character as `%24` (`$`), `%28` (`(`), `%3A` (`:`), `%3C` (`<`), `%5B` (`[`) or `%5E` (`^`)"
     )]
     ForeignParameter,
-    /// A parameter with a pattern of its own.
+    /// A parameter with its own pattern.
     #[error(
         "a parameter has no pattern of its own; write `{{id}}`, and ask for its form under `when`, or `{{*rest}}` for all that follow"
     )]
@@ -343,24 +348,24 @@ pub enum PatternError {
     /// `\`, `;`, `?`, `#` or a control character.
     #[error("a path pattern holds no `\\`, `;`, `?`, `#` or control character, as no path with one is accepted")]
     IllegalCharacter,
-    /// `*` outside braces, which would look like a wildcard and be none.
+    /// `*` outside of braces, which resembles a wildcard but is not one.
     #[error("`*` is no wildcard: one segment is `{{name}}`, all that follow are `{{*rest}}`")]
     Asterisk,
-    /// A brace that is not around a whole segment.
+    /// A brace that does not enclose a whole segment.
     #[error("braces stand around a whole segment: `{{name}}` or `{{*rest}}`")]
     Brace,
-    /// A parameter's name with other characters, or none.
+    /// A parameter's name that is empty or has other characters.
     #[error("a parameter's name is made of `a`-`z`, `0`-`9` and `_`, and does not start with a digit")]
     ParameterName,
-    /// One name twice.
+    /// A repeated parameter name.
     #[error("each parameter of a path pattern has a name of its own")]
     DuplicateName,
-    /// Something after `{*rest}`.
+    /// A segment after `{*rest}`.
     #[error("`{{*rest}}` stands at the end of a path pattern")]
     RestNotLast,
 }
 
-/// The most segments of a pattern: how deep the tree of patterns can be, and so a look-up.
+/// The maximum number of segments of a pattern. It bounds the depth of the tree and of a lookup; a longer pattern is rejected.
 pub const MAX_SEGMENTS: usize = 64;
 
 #[derive(Default)]
@@ -410,10 +415,10 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The characters by which other frameworks mark a parameter or an expression, and how a literal that has one is written.
+/// The characters that mark a parameter or an expression in other frameworks, with their escapes in a literal.
 const MARKS: [(char, &str); 6] = [('$', "%24"), ('(', "%28"), (':', "%3A"), ('<', "%3C"), ('[', "%5B"), ('^', "%5E")];
 
-/// Writes a literal segment so that it is read as the same literal.
+/// Writes a literal segment so that parsing returns the same literal.
 pub fn literal(text: &str) -> Cow<'_, str> {
     if !is_foreign(text) {
         return Cow::Borrowed(text);
@@ -421,10 +426,10 @@ pub fn literal(text: &str) -> Cow<'_, str> {
     Cow::Owned(MARKS.iter().fold(text.to_owned(), |text, (mark, escape)| text.replace(*mark, escape)))
 }
 
-/// Reads a literal segment, in which characters may be written as in [`MARKS`].
+/// Parses a literal segment, in which characters may be escaped as in [`MARKS`].
 fn read_literal(piece: &str) -> Result<Cow<'_, str>, PatternError> {
     let mut read = String::new();
-    // The same segment with what is no mark in the place of each character that is written encoded.
+    // The segment with a placeholder, which marks nothing, for each escaped character.
     let mut unmarked = String::new();
     let mut rest = piece;
     while let Some((before, after)) = rest.split_once('%') {
@@ -449,8 +454,9 @@ fn read_literal(piece: &str) -> Result<Cow<'_, str>, PatternError> {
     Ok(Cow::Owned(read))
 }
 
-/// Returns true if a segment holds a parameter or an expression in another syntax: `:id`, `@:id`, `$id`, `$(ID)`, `<id>.json`, `v<id>`,
-/// `[id]`, `(a|b)c`, `^a`. A custom method such as `things:cancel`, and calls such as `Products(1)`, are none.
+/// Returns true if a segment holds a parameter or an expression in another syntax. Examples: `:id`, `@:id`, `$id`, `$(ID)`,
+/// `<id>.json`, `v<id>`, `[id]`, `(a|b)c`, `^a`. A custom method such as `things:cancel`, and a call such as `Products(1)`, are
+/// plain literals.
 fn is_foreign(piece: &str) -> bool {
     let named = |rest: &str| rest.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     piece.char_indices().any(|(at, mark)| {

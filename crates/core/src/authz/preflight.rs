@@ -1,10 +1,11 @@
-//! Which requests are CORS preflights. Knows nothing of which origins may do what: that is told by whoever answers them.
+//! Detection of CORS preflights. The service that responds to a preflight knows the permitted origins.
 
 use crate::http::header::is_token_byte;
 use crate::http::request::{HeaderLookup, Request};
 
-/// Whether a browser would have sent this request to ask whether it may send another one (Fetch standard, "CORS-preflight
-/// request"): `OPTIONS` with exactly one `Origin` and exactly one `Access-Control-Request-Method`, both with a value that a browser
+/// Returns true if a browser could have sent this request as a CORS preflight (Fetch standard, "CORS-preflight request").
+///
+/// That is `OPTIONS` with exactly one `Origin` and exactly one `Access-Control-Request-Method`, both with values that a browser
 /// writes.
 pub(super) fn is_preflight(request: &Request<'_>) -> bool {
     let one = |name: &str| match request.headers.sole(name) {
@@ -16,7 +17,7 @@ pub(super) fn is_preflight(request: &Request<'_>) -> bool {
         && one("access-control-request-method").is_some_and(|value| value.iter().copied().all(is_token_byte))
 }
 
-/// Whether a byte can stand in a serialised origin. A comma can't: it is what Envoy writes between two headers that it joins.
+/// Returns true if a byte may occur in a serialized origin. A comma may not: Envoy writes it between two headers that it joins.
 const fn is_of_origin(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b','
 }

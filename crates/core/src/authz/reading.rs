@@ -1,11 +1,12 @@
-//! How services behind Envoy read paths where they take more than one spelling for the same: letters of either case (Express, IIS), and
-//! a suffix that names a form of the same thing (`/admin.json` in Rails, Spring and Django REST framework). Rules are held against
-//! what the service reads. Owns what is folded and what is cut off; which rule decides is `router`'s matter.
+//! The readings of paths by services behind Envoy that treat several spellings as equal. Some ignore the case of letters (Express,
+//! IIS). Others ignore a suffix that names a format of the resource (`/admin.json` in Rails, Spring and Django REST framework).
+//! Rules are compared with the path that the service reads; `router` selects the rule.
 //!
-//! Letters fold as ASCII does, and one suffix is cut off the last segment: that is the sure reading. Services differ about the
-//! rest: letters beyond ASCII, some of which fold to ASCII (`K` U+212A, `ı` U+0131), and suffixes within a path. So there is a
-//! widest reading, too, and a path that leads to different rules by the two is refused: a wider one alone would open more than
-//! the service serves, and a narrower one would close less.
+//! The sure reading folds ASCII letters and cuts one suffix off the last segment. Services differ about the rest: letters beyond
+//! ASCII, some of which fold to ASCII (`K` U+212A, `ı` U+0131), and suffixes within a path. So there is also a widest reading.
+//!
+//! A path that leads to different rules in the two readings is denied. A wider reading alone would open more than the service
+//! serves, and a narrower one would close less.
 
 #[cfg(test)]
 mod tests;
@@ -18,75 +19,75 @@ use crate::http::path::CanonicalPath;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// How letters are compared.
+/// The comparison of letters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Case {
-    /// Each is itself.
+    /// Case-sensitive.
     #[default]
     Exact,
-    /// `A` and `a` are one.
+    /// Case-insensitive: `A` and `a` are equal.
     Fold,
 }
 
-/// How a module reads the segments below its prefix.
+/// A module's reading of the segments below its prefix.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModuleReading {
-    /// How it compares letters.
+    /// The comparison of letters.
     pub case: Case,
-    /// What it cuts off the last segment together with the dot before it, such as `json`. Without a dot in it.
+    /// The suffixes that are cut off the last segment with the dot before them, such as `json`. They contain no dot.
     pub suffixes: Box<[Box<str>]>,
 }
 
-/// How every module of a configuration reads paths.
+/// The path readings of all modules of a configuration.
 #[derive(Debug)]
 pub struct PathReadings {
     modules: Router<(usize, ModuleReading)>,
     list: Vec<(ModulePrefix, ModuleReading)>,
 }
 
-/// Why a path is refused that services read in more than one way.
+/// The reason why a path with several readings is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReadingError {
-    /// Two rules.
+    /// The readings lead to different rules.
     #[error(
         "the path can be read in two ways that lead to different rules: letters beyond ASCII may be folded or not \
              (`case: fold`), and suffixes within the path cut off or not (`suffixes`)"
     )]
     OtherRule,
-    /// More than one suffix, or nothing but one.
+    /// The path ends in more than one suffix, or its last segment is only a suffix.
     #[error("the path ends in several of the module's `suffixes`, or in one that nothing stands before")]
     Suffixes,
-    /// A suffix in other letters.
+    /// The path ends in a suffix in another case.
     #[error(
         "the path ends in one of the module's `suffixes`, but for the case of its letters, and the module's `case` is `exact`"
     )]
     SuffixCase,
 }
 
-/// How much is taken for the same.
+/// The breadth of a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Breadth {
-    /// What every service that folds or cuts takes for the same.
+    /// The spellings that every service with folding or suffixes treats as equal.
     Sure,
-    /// What any of them may.
+    /// The spellings that any such service may treat as equal.
     Widest,
 }
 
-/// How one path is read.
+/// The reading of one path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading<'r> {
     /// The module of the path, with the number of segments of its prefix.
     module: Option<&'r (usize, ModuleReading)>,
     breadth: Breadth,
-    /// The place of the last segment.
+    /// The index of the last segment.
     last: usize,
 }
 
-/// A segment as it is looked for: every letter folded as widely as can be.
+/// A segment for the lookup, with every letter folded as widely as possible.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece<'p> {
     pub(super) text: &'p str,
-    /// Without its suffix, if it has one.
+    /// The segment without its suffix; `None` without a suffix.
     pub(super) stem: Option<&'p str>,
 }
 
@@ -95,7 +96,7 @@ impl ModuleReading {
         self.case == Case::Exact && self.suffixes.is_empty()
     }
 
-    /// Returns literals so that those are equal of which no request could tell which it matches.
+    /// Folds literals so that indistinguishable ones become equal.
     pub fn folded<'t>(&self, literals: &'t str) -> Cow<'t, str> {
         match self.case {
             Case::Exact => Cow::Borrowed(literals),
@@ -103,7 +104,7 @@ impl ModuleReading {
         }
     }
 
-    /// Returns a last segment without its suffix, if it has one.
+    /// Returns a last segment without its suffix; `None` if it has none.
     pub fn stem<'t>(&self, segment: &'t str) -> Option<&'t str> {
         let (stem, suffix) = segment.rsplit_once('.').filter(|(stem, _)| !stem.is_empty())?;
         let same = |known: &str| match self.case {
@@ -115,14 +116,14 @@ impl ModuleReading {
 }
 
 impl PathReadings {
-    /// How these modules read paths; `None` when each of them, and every rule, takes paths as they are.
+    /// Creates the readings of these modules; `None` if every module and every rule uses paths as sent.
     #[must_use]
     pub fn new(modules: Vec<(ModulePrefix, ModuleReading)>, a_rule_folds: bool) -> Option<Arc<Self>> {
         let plain = modules.iter().all(|(_, reading)| reading.is_plain());
         (a_rule_folds || !plain).then(|| {
             let mut router = Router::default();
             for (prefix, reading) in &modules {
-                // A prefix that is there twice leads to the first of them; `config::validate` lets none be.
+                // A repeated prefix keeps its first module; `config::validate` rejects repeated prefixes.
                 let value = (prefix.segments(), reading.clone());
                 let _ = router.insert(Layer::Enforced, MethodMatcher::Methods(&[]), prefix.pattern(), value);
             }
@@ -135,7 +136,7 @@ impl PathReadings {
         Reading { module, breadth, last: path.segments().count().saturating_sub(1) }
     }
 
-    /// Checks that a path ends in one way.
+    /// Checks that the end of a path has only one reading.
     pub(super) fn check(&self, path: &CanonicalPath<'_>) -> Result<(), ReadingError> {
         let (sure, widest) = (self.of(path, Breadth::Sure), self.of(path, Breadth::Widest));
         let Some(text) = path.segments().last() else { return Ok(()) };
@@ -146,14 +147,14 @@ impl PathReadings {
         if sure.split(sure.last, text).is_none() { Err(ReadingError::SuffixCase) } else { Ok(()) }
     }
 
-    /// Returns true if the widest reading of a path can be another one than the sure reading.
+    /// Returns true if the widest reading of a path can differ from the sure reading.
     pub(super) fn can_differ(&self, path: &CanonicalPath<'_>) -> bool {
         let widest = self.of(path, Breadth::Widest);
         let within = |(at, text)| at < widest.last && widest.split(at, text).is_some();
         !path.as_str().is_ascii() || path.segments().enumerate().any(within)
     }
 
-    /// Returns true if some module folds the segment of a pattern at a place, for some of the paths that match the pattern.
+    /// Returns true if a module folds the segment of a pattern at this index, for some of the paths that match the pattern.
     pub(super) fn may_fold(&self, pattern: &PathPattern, at: usize) -> bool {
         self.list.iter().any(|(prefix, reading)| {
             let depth = prefix.segments();
@@ -167,7 +168,7 @@ impl PathReadings {
 }
 
 impl<'r> Reading<'r> {
-    /// Returns true if a literal of a pattern, which is compared by its rule in this way, is the segment at a place.
+    /// Returns true if a pattern's literal equals the segment at this index, for a rule with this comparison.
     pub(super) fn is(&self, literal: &str, text: &str, at: usize, case: Case) -> bool {
         let folds = self.folds(at, case);
         let same = |text: &str| match (folds, self.breadth) {
@@ -178,28 +179,28 @@ impl<'r> Reading<'r> {
         same(text) || self.stem(at, text).is_some_and(same)
     }
 
-    /// Returns true if letters of the segment at a place are folded, for a rule that compares them in this way.
+    /// Returns true if letters of the segment at this index are folded, for a rule with this comparison.
     pub(super) fn folds(&self, at: usize, case: Case) -> bool {
         case == Case::Fold || self.module_at(at).is_some_and(|module| module.case == Case::Fold)
     }
 
-    /// The segment at a place without its suffix, if that is cut off there.
+    /// Returns the segment at this index without its suffix; `None` if no suffix is cut off there.
     pub(super) fn stem<'t>(&self, at: usize, text: &'t str) -> Option<&'t str> {
         let cut = at == self.last || self.breadth == Breadth::Widest;
         let (stem, _) = self.split(at, text).filter(|(stem, _)| cut && !stem.is_empty())?;
         Some(stem)
     }
 
-    /// The segments of a path whose letters have been folded.
+    /// Returns the segments of a path whose letters have been folded.
     pub(super) fn pieces<'p>(self, folded: &'p str) -> impl Iterator<Item = Piece<'p>> + Clone + use<'p, 'r> {
-        // What is found by a folded text is compared once more: here as much as can be is taken for a suffix.
+        // An entry found by a folded text is compared once more, so here the suffix is cut as widely as possible.
         let widest = Self { breadth: Breadth::Widest, ..self };
         let cut = move |at: usize| at == self.last || self.breadth == Breadth::Widest;
         let segments = folded.split('/').filter(|segment| !segment.is_empty()).enumerate();
         segments.map(move |(at, text)| Piece { text, stem: widest.stem(at, text).filter(|_| cut(at)) })
     }
 
-    /// A segment below the prefix of its module, and the suffix that it has, without the dot between them.
+    /// Splits a segment below the prefix of its module into stem and suffix, without the dot; `None` without a known suffix.
     fn split<'t>(&self, at: usize, text: &'t str) -> Option<(&'t str, &'t str)> {
         let module = self.module_at(at).filter(|module| !module.suffixes.is_empty())?;
         let (stem, suffix) = text.rsplit_once('.')?;
@@ -216,18 +217,18 @@ impl<'r> Reading<'r> {
     }
 }
 
-/// A text with every letter folded as widely as any service may: through small letters and capitals to small letters. Nothing is allocated for
-/// one that is folded already.
+/// Folds every letter as widely as any service may: to lower case, upper case and lower case again. A text that is folded already
+/// needs no allocation.
 pub(super) fn folded(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         let has_capitals = text.bytes().any(|byte| byte.is_ascii_uppercase());
         return if has_capitals { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) };
     }
     let small = |letter: char| match letter {
-        // In small letters it is an `i` with a dot of its own, or just an `i`.
+        // Services lower it to `i` with a combining dot, or just to `i`.
         'İ' => 'i'.to_lowercase(),
         letter => letter.to_lowercase(),
     };
-    // `ẞ` is `ß` in small letters, which is `SS` in capitals.
+    // The lower case of `ẞ` is `ß`, whose upper case is `SS`.
     Cow::Owned(text.chars().flat_map(small).flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect())
 }

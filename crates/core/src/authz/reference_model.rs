@@ -1,8 +1,8 @@
-//! The meaning of rules, written down a second time: lists instead of trees, texts instead of types, and no thought of speed. A
-//! million random requests are decided by both, and a request that they don't agree about is a mistake in one of them.
+//! A reference model of rules: lists instead of trees, texts instead of types, without regard to speed. Both evaluations decide a
+//! million random requests, and every difference is an error in one of them.
 //!
-//! Also what follows from that meaning whatever the rules are: their order says nothing, and one more rule that denies lets nobody
-//! through who was kept out.
+//! The tests also cover general properties: the order of rules is irrelevant, and a further rule that denies never allows a request
+//! that was denied.
 
 mod random;
 mod read;
@@ -27,13 +27,13 @@ use semantics::{Module, Policy, Shown, Visit, Who};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many policies, and requests of each: a million decisions.
+/// The number of policies, and of requests for each: a million decisions.
 const POLICIES: u64 = 500;
 const VISITS: usize = 2_000;
-/// How many threads share them.
+/// The number of threads that share them.
 const THREADS: usize = 2;
 
-/// What came of a request: who was let through, or the reason why nobody was.
+/// The outcome of a request: the allowed caller, or the reason of the denial.
 type Outcome = Result<&'static str, &'static str>;
 
 #[test]
@@ -61,7 +61,7 @@ fn a_second_evaluation_agrees_about_a_million_requests() {
         }
     });
     let allowed = reasons.get("allowed").copied().unwrap_or_default();
-    // A generator that never comes to a reason would prove nothing about it.
+    // A generator that never produces a reason would prove nothing about it.
     let all = POLICIES * VISITS as u64;
     assert!(allowed > all / 20, "{allowed} of {all} were let through");
     for reason in [
@@ -110,7 +110,7 @@ fn one_more_rule_that_denies_lets_nobody_through() {
         for _ in 0..VISITS / 20 {
             let visit = random.visit(&stricter);
             let outcomes = (decided(&before.0, before.1.as_ref(), &visit), decided(&after.0, after.1.as_ref(), &visit));
-            // A request whose route names the new rule was refused before, since there was none.
+            // A request whose route names the new rule was denied before, because the rule did not exist.
             assert!(outcomes.0.is_ok() || outcomes.1.is_err(), "seed {seed}: {outcomes:?} {visit:#?}\n{stricter:#?}");
             denied += u64::from(outcomes.0.is_ok() && outcomes.1.is_err());
         }
@@ -118,7 +118,7 @@ fn one_more_rule_that_denies_lets_nobody_through() {
     assert!(denied > 100, "{denied} were denied by one more rule");
 }
 
-/// The rules and access lists of a policy, as the configuration would make them.
+/// Builds the rules and access lists of a policy, as the configuration would.
 fn built(policy: &Policy) -> (Rules, Option<Modules>) {
     let fallback = if policy.fallback_asks { Fallback::Authenticated } else { Fallback::Denied };
     let of_module = |module: &Module| {
@@ -209,7 +209,7 @@ fn requirement(rule: &semantics::Rule) -> Requirement {
     }
 }
 
-/// What the real rules say.
+/// Returns the outcome of the real rules.
 fn decided(rules: &Rules, modules: Option<&Modules>, visit: &Visit) -> Outcome {
     let field = |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
     let headers = Headers::new(visit.headers.iter().map(field).collect());

@@ -1,23 +1,23 @@
-//! What a rule asks of a caller beside being known: permissions, roles, scopes, and who vouches. Knows nothing of requests.
+//! The requirements of a rule on an authenticated caller: permissions, roles, scopes and the authenticator.
 
 use super::AuthzError;
 use crate::principal::{AuthenticatorName, Identity, Principal};
 
-/// What a rule asks of a caller. Everything in it has to be met; the default asks for nothing.
+/// The requirements of a rule on a caller. All of them must be met; the default is always met.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Requirement {
-    /// One of these vouches for the caller; anybody may when there is none.
+    /// The accepted authenticators; empty accepts all.
     pub authenticators: Vec<AuthenticatorName>,
-    /// All of these.
+    /// The entitlements of which all are required.
     pub all: Entitlements,
-    /// At least one of these, unless there is none.
+    /// The entitlements of which at least one is required; empty requires none.
     pub any: Entitlements,
 }
 
 /// Permissions, roles and scopes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Entitlements {
-    /// Permissions, which roles can grant, too.
+    /// Permissions, which roles can also grant.
     pub permissions: Vec<Box<str>>,
     /// Roles.
     pub roles: Vec<Box<str>>,
@@ -26,14 +26,14 @@ pub struct Entitlements {
 }
 
 impl Entitlements {
-    /// Whether there is none.
+    /// Returns true if there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let Self { permissions, roles, scopes } = self;
         permissions.is_empty() && roles.is_empty() && scopes.is_empty()
     }
 
-    /// Whether the caller has at least one.
+    /// Returns true if the caller has at least one.
     fn any(&self, identity: &Identity) -> bool {
         self.permissions.iter().any(|one| identity.has_permission(one))
             || self.roles.iter().any(|one| identity.roles.contains(one))
@@ -42,17 +42,17 @@ impl Entitlements {
 }
 
 impl Requirement {
-    /// Whether it asks for nothing.
+    /// Returns true if every caller meets the requirement.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let Self { authenticators, all, any } = self;
         authenticators.is_empty() && all.is_empty() && any.is_empty()
     }
 
-    /// Holds a caller against it.
+    /// Checks a caller.
     ///
     /// # Errors
-    /// The first that is not met: who vouches, then roles, then permissions and scopes, then those of which one is enough.
+    /// The first unmet requirement: the authenticator, then roles, then permissions and scopes, then the alternatives.
     pub fn check(&self, principal: &Principal) -> Result<(), AuthzError> {
         let Self { authenticators, all: Entitlements { permissions, roles, scopes }, any } = self;
         if !authenticators.is_empty() && !authenticators.contains(principal.authenticator()) {
@@ -71,7 +71,7 @@ impl Requirement {
         if any.is_empty() || any.any(identity) {
             return Ok(());
         }
-        // Told as what is easiest to be given.
+        // The error names the kind that is easiest to grant.
         let only_roles = any.permissions.is_empty() && any.scopes.is_empty();
         Err(if only_roles { AuthzError::NoneOfTheRoles } else { AuthzError::NoneOfThePermissions })
     }

@@ -1,21 +1,20 @@
-//! From method and path to the one entry that decides. Owns which of several matching entries is the most specific; knows
-//! nothing of rules or access. Hosts are not looked at here: who tells them apart keeps one router for each. What a CORS preflight
-//! is, is told by whoever asks: here it is one more method, more specific than `OPTIONS`.
+//! The lookup of the most specific entry for a method and a path. Hosts have one router each. A CORS preflight, as the calling code
+//! detects it, is one more method, more specific than `OPTIONS`.
 //!
-//! Entries of the layer that is tried out ([`Layer::Shadow`]) are seen only by who looks for them. They may stand where an entry
-//! stands that counts, and then hide it.
+//! A lookup in the layer [`Layer::Shadow`] also finds shadow entries. One for the same requests as an enforced entry hides that
+//! entry.
 //!
-//! Paths are compared segment by segment from the left: a literal is more specific than `{name}`, and both are, as is the
-//! path's end, more specific than `{*rest}`. Among entries of one path pattern, one that names the method is more specific
-//! than one for any method; one for `GET` is one for `HEAD` too, unless another names that (RFC 9110 §9.3.2). An entry for other methods does not match at all, so a less specific path that does match
-//! decides. The order of insertion plays no part.
+//! Paths are compared segment by segment from the left. A literal is more specific than `{name}`; both, and the path's end, are
+//! more specific than `{*rest}`. Among entries of one path pattern, one that names the method is more specific than one for any
+//! method. One for `GET` is also one for `HEAD`, unless another entry names `HEAD` (RFC 9110 §9.3.2). An entry for other methods
+//! does not match at all, so a less specific path that does match decides. The order of insertion is irrelevant.
 //!
-//! Where a rule or a module folds letters or cuts suffixes off ([`reading`](super::reading)), keys of the tree are folded, and each entry
-//! that is found is compared once more. A literal is as specific whether it folds or not; one that has the suffix itself is more
-//! specific than one that is matched without it. A router in which nothing folds is another one, which pays for none of it.
+//! For a rule or module that folds letters or cuts suffixes ([`reading`](super::reading)), the tree's keys are folded, and each
+//! entry found is compared once more. A literal is equally specific with and without folding. One that contains the suffix is more
+//! specific than one that matches without it. A router without folding uses a separate tree and has none of these costs.
 //!
-//! A lookup goes down a tree of segments. It costs one or two hash look-ups a segment however many entries there are;
-//! going back adds to that only where a literal and a `{name}` stand side by side, and never visits a node twice.
+//! A lookup descends a tree of segments. It costs one or two hash lookups per segment, regardless of the number of entries.
+//! Backtracking adds to that only at nodes with both a literal and a `{name}`, and never visits a node twice.
 
 mod spelled;
 mod tree;
@@ -33,19 +32,19 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use tree::{Leaf, Node};
 
-/// Entries of `T`, each for a path pattern and some methods.
+/// A router to entries of `T`, each for a path pattern and some methods.
 #[derive(Debug)]
 pub struct Router<T> {
     tree: Tree,
-    /// What the leaves' indices mean: one value may serve several methods.
+    /// The values behind the leaves' indices: one value may serve several methods.
     values: Vec<T>,
 }
 
 #[derive(Debug)]
 enum Tree {
-    /// Paths are compared as they were sent.
+    /// A tree that compares paths as sent.
     AsSent(Box<Node<Leaf>>),
-    /// Paths are compared as they are read.
+    /// A tree that compares paths as read.
     AsRead(Box<Node<Spelled>>, Arc<PathReadings>),
 }
 
@@ -55,35 +54,35 @@ impl<T> Default for Router<T> {
     }
 }
 
-/// Which entries count.
+/// The entries that a lookup considers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layer {
-    /// Those that are enforced, and no others.
+    /// Enforced entries only.
     Enforced,
-    /// Those that are tried out too, each in the place of one for the same requests.
+    /// Enforced and shadow entries; a shadow entry replaces an enforced one for the same requests.
     Shadow,
 }
 
-/// For which requests to the paths of its pattern an entry is.
+/// The requests that an entry is for, among those to the paths of its pattern.
 #[derive(Debug, Clone, Copy)]
 pub enum MethodMatcher<'m> {
-    /// Those of these methods; none: of any.
+    /// Requests of these methods; an empty list means any method.
     Methods(&'m [Method<'m>]),
     /// CORS preflights.
     Preflight,
 }
 
-/// What kind of request is looked for.
+/// The kind of request to find entries for.
 #[derive(Debug, Clone, Copy)]
 pub enum MethodQuery<'m> {
-    /// One of this method.
+    /// A request of this method.
     Method(Method<'m>),
-    /// A CORS preflight, which is one of the method `OPTIONS` too.
+    /// A CORS preflight, which is also a request of the method `OPTIONS`.
     Preflight,
 }
 
 impl<T> Router<T> {
-    /// No entry, for paths as modules read them; `None`: as they were sent.
+    /// Creates an empty router for paths as modules read them; `None` means as sent.
     #[must_use]
     pub fn new(readings: Option<Arc<PathReadings>>) -> Self {
         let tree = match readings {
@@ -96,8 +95,8 @@ impl<T> Router<T> {
     /// Adds an entry.
     ///
     /// # Errors
-    /// When no request could tell the entry from an earlier one of its layer: the same pattern, whatever its parameters are called,
-    /// and a method in common, or both for any method. The router is then as it was.
+    /// `InsertError` if no request distinguishes the entry from an earlier one of its layer. That is the same pattern, regardless
+    /// of parameter names, and a common method, or any method for both. The router is then unchanged.
     pub fn insert(
         &mut self,
         layer: Layer,
@@ -132,13 +131,13 @@ impl<T> Router<T> {
         Ok(())
     }
 
-    /// The value of the most specific entry that matches.
+    /// Returns the value of the most specific matching entry; `None` if no entry matches.
     #[must_use]
     pub fn find(&self, layer: Layer, method: Method<'_>, path: &CanonicalPath<'_>) -> Option<&T> {
         self.find_read(layer, method, path, Breadth::Sure)
     }
 
-    /// The same for a path that is read in a way.
+    /// Finds the most specific matching entry for this reading of the path.
     pub(super) fn find_read(
         &self,
         layer: Layer,
@@ -164,13 +163,13 @@ impl<T> Router<T> {
         index.and_then(|index| self.values.get(index))
     }
 
-    /// The values of all entries that match, the most specific first: [`find`](Self::find) gives the first of them.
+    /// Returns the values of all matching entries, the most specific first. The first one is the result of [`find`](Self::find).
     #[must_use]
     pub fn find_all(&self, layer: Layer, wanted: MethodQuery<'_>, path: &CanonicalPath<'_>) -> Vec<&T> {
         self.find_all_read(layer, wanted, path, Breadth::Sure)
     }
 
-    /// The same for a path that is read in a way.
+    /// Finds all matching entries for this reading of the path.
     pub(super) fn find_all_read(
         &self,
         layer: Layer,
@@ -194,9 +193,10 @@ impl<T> Router<T> {
 }
 
 impl<T> Router<T> {
-    /// The entries that no request is ever decided by, each with those that come before it wherever it matches. That takes a `{*rest}`
-    /// below which a more specific pattern stands for every length: one that ends at once, and one with a segment more that goes on.
-    /// Those that are tried out are looked at as if all of them counted.
+    /// Returns the entries that never decide a request, each with the more specific entries that match in its place.
+    ///
+    /// This requires more specific patterns for every length of path below a `{*rest}`: one ends at once, and one continues after a
+    /// further segment. Shadow entries are checked as if all of them were enforced.
     #[must_use]
     pub fn unreachable_rules(&self) -> Vec<Unreachable<'_, T>> {
         let mut found = Vec::new();
@@ -212,19 +212,19 @@ impl<T> Router<T> {
     }
 }
 
-/// An entry that no request is ever decided by.
+/// An entry that never decides a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unreachable<'a, T> {
     /// The value of the entry.
     pub entry: &'a T,
-    /// The values of those that come before it, in the order in which they were added.
+    /// The values of the entries that take precedence, in the order of insertion.
     pub by: Vec<&'a T>,
 }
 
-/// Two entries that no request could tell apart.
+/// The error of an entry that no request distinguishes from an earlier one.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an earlier entry has the same path pattern and a method in common")]
 pub struct InsertError<'a, T> {
-    /// The value of the entry that was there first.
+    /// The value of the earlier entry.
     pub earlier: &'a T,
 }

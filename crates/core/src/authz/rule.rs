@@ -1,5 +1,4 @@
-//! One rule: its name, what it asks of callers and of requests, and what is done about it. Which rule decides a request is told in
-//! `rules`.
+//! A rule: its name, its requirements on callers and requests, and its enforcement. `rules` selects the rule of a request.
 
 use super::condition::Condition;
 use super::pattern::PathPattern;
@@ -13,91 +12,91 @@ use std::sync::Arc;
 pub struct RuleName(Arc<str>);
 
 impl RuleName {
-    /// Takes a name; `config::validate` has checked that it is not empty and not taken.
+    /// Creates a name; `config::validate` has checked that it is not empty and unique.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(Arc::from(name))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// So that a name is found by its text.
+/// Allows lookups of a name by its text.
 impl Borrow<str> for RuleName {
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
-/// What a rule asks of the caller.
+/// The access that a rule defines for callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// A good credential.
+    /// A valid credential is required.
     Authenticated,
-    /// A good credential or none; a bad one is refused.
+    /// A valid credential or none; an invalid one is rejected.
     Optional,
-    /// Nothing: credentials are neither looked at nor changed.
+    /// No requirement: credentials are neither read nor changed.
     Public,
-    /// The same, and the rule is there for CORS preflights only.
+    /// As `Public`, for CORS preflights only.
     Preflight,
-    /// Nobody may.
+    /// All callers are denied.
     Denied,
 }
 
-/// Whether what a rule says is done.
+/// The enforcement mode of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enforcement {
-    /// It is.
+    /// The rule is enforced.
     Enforced,
-    /// It is only told what would have been done.
+    /// The rule is evaluated and logged, never enforced.
     Shadow,
 }
 
-/// What it means for a request that its route in Envoy names a rule.
+/// The effect of an Envoy route that names a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteReference {
-    /// The rule has to let the request through, too.
+    /// The named rule must also allow the request.
     Require,
-    /// The rule decides alone.
+    /// The named rule decides alone.
     Override,
 }
 
 /// One rule, without the patterns that lead to it.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// Its name.
+    /// The name.
     pub name: RuleName,
-    /// What it asks of the caller.
+    /// The access for callers.
     pub access: Access,
-    /// What it asks of a caller who is known.
+    /// The requirements on an authenticated caller.
     pub require: Requirement,
-    /// What it asks of the request itself, if anything.
+    /// The constraints on the request; `None` without any.
     pub narrowing: Option<RequestConstraints>,
-    /// The pattern that leads to it, as the operator wrote it. Empty when only its name does.
+    /// The pattern that leads to the rule, as the operator wrote it. Empty if only its name leads to it.
     pub pattern: Box<str>,
-    /// Whether what it says is done.
+    /// The enforcement mode.
     pub enforcement: Enforcement,
-    /// What it means that a route names it.
+    /// The effect of an Envoy route that names it.
     pub by_name: RouteReference,
 }
 
-/// What a rule asks of a request that its pattern matches. All of it has to be met.
+/// The constraints of a rule on a request that its pattern matches. All of them must be met.
 #[derive(Debug, Clone)]
 pub struct RequestConstraints {
-    /// The pattern, which says what the path's parameters are.
+    /// The pattern, which defines the path parameters.
     pub pattern: PathPattern,
-    /// That the caller belongs to the organization that the request names here.
+    /// The location of the organization that the caller must belong to; `None` allows any.
     pub same_organization: Option<TenantSource>,
-    /// A condition.
+    /// The condition; `None` without one.
     pub when: Option<Arc<Condition>>,
 }
 
 impl Access {
-    /// The word for it in a configuration.
+    /// Returns the name in a configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -109,7 +108,7 @@ impl Access {
         }
     }
 
-    /// Whether somebody has to be asked for. Nobody has to where nobody is let through.
+    /// Returns true if a caller is required or accepted. A rule that denies all callers authenticates none.
     pub(super) const fn asks_for_a_caller(self) -> bool {
         match self {
             Self::Authenticated | Self::Optional => true,
@@ -117,7 +116,7 @@ impl Access {
         }
     }
 
-    /// That which lets fewer through.
+    /// Returns the access that allows fewer callers.
     pub(super) const fn stricter(self, other: Self) -> Self {
         if self.strictness() < other.strictness() { other } else { self }
     }
@@ -133,7 +132,7 @@ impl Access {
 }
 
 impl Rule {
-    /// The pattern that says what the path's parameters are, where somebody asks for them.
+    /// Returns the pattern that defines the path parameters; `None` if the rule has no constraints.
     pub(super) fn parameters(&self) -> Option<&PathPattern> {
         self.narrowing.as_ref().map(|narrowing| &narrowing.pattern)
     }

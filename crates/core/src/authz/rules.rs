@@ -1,4 +1,4 @@
-//! The rules of a configuration and which of them decides a request. How paths are compared belongs to `router`.
+//! The rules of a configuration, and the selection of the rule for a request. `router` compares paths.
 
 use super::condition::Condition;
 use super::host::{HostMap, HostPattern};
@@ -14,53 +14,53 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What happens to a request that no rule matches. It can't be open.
+/// The access for a request that no rule matches. It is never public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallback {
-    /// A good credential is asked for.
+    /// A valid credential is required.
     Authenticated,
-    /// Nobody may.
+    /// All callers are denied.
     Denied,
 }
 
-/// Two rules that can't be told apart: the same requests match both.
+/// The error of two indistinguishable rules, which match the same requests.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RuleConflict {
-    /// The rule that was there first.
+    /// The rule that was added earlier.
     pub with: RuleName,
-    /// The pattern that leads to it.
+    /// The pattern of the earlier rule.
     pub pattern: Box<str>,
 }
 
-/// All rules, found by request, or by the name that a route in Envoy gives.
+/// All rules, looked up by request, or by the name that an Envoy route gives.
 #[derive(Debug)]
 pub struct Rules {
     routers: HostMap<Router<Arc<Rule>>>,
-    /// Each with its patterns, once for each host: at least one.
+    /// Each name with its rules: one per pattern and host, at least one.
     named: HashMap<RuleName, Vec<Arc<Rule>>>,
     patterns: usize,
     fallback: Fallback,
-    /// How modules read paths; `None`: as they are.
+    /// The path readings of modules; `None` means as sent.
     readings: Option<Arc<PathReadings>>,
-    /// Whether a literal of a pattern has letters beyond ASCII, which some services fold to ASCII.
+    /// True if a pattern's literal has letters beyond ASCII, which some services fold to ASCII.
     beyond_ascii: bool,
-    /// How the rule compares letters that takes most of them for the same.
+    /// The broadest comparison of letters among all rules.
     widest_case: Case,
-    /// Whether there is a rule for preflights. Without one, none is looked for.
+    /// True if there is a rule for preflights. Without one, preflights need no lookup.
     preflights: bool,
-    /// Whether there is a rule that is tried out. Without one, none is looked for.
+    /// True if there is a shadow rule. Without one, the shadow layer needs no lookup.
     shadows: bool,
 }
 
-/// The rule that a request is found by.
+/// The rule that a request matches.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RuleMatch<'r> {
-    /// None.
+    /// No rule.
     None,
-    /// The most specific one.
+    /// The most specific rule.
     Rule(&'r Rule),
-    /// The most specific one of those that let preflights through or nobody: a browser sends no credential with a preflight, so
-    /// that those that ask for one are passed over where a rule is there for preflights.
+    /// The most specific rule that allows preflights or denies all callers. A browser sends no credential with a preflight, so
+    /// rules that require one are skipped if a preflight rule matches.
     Preflight(&'r Rule),
 }
 
@@ -74,7 +74,7 @@ impl<'r> RuleMatch<'r> {
 }
 
 impl Fallback {
-    /// The word for it in a configuration.
+    /// Returns the name in a configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -85,13 +85,13 @@ impl Fallback {
 }
 
 impl Rules {
-    /// No rules: the fallback decides everything.
+    /// Creates an empty set: the fallback decides everything.
     #[must_use]
     pub fn new(fallback: Fallback) -> Self {
         Self::reading(fallback, None)
     }
 
-    /// The same, for paths as modules read them.
+    /// Creates an empty set, for paths as modules read them.
     #[must_use]
     pub fn reading(fallback: Fallback, readings: Option<Arc<PathReadings>>) -> Self {
         Self {
@@ -107,12 +107,12 @@ impl Rules {
         }
     }
 
-    /// Adds a rule for a host (none: every host), some methods (none named: every method, and for a rule for preflights theirs) and
-    /// one path pattern. The order in which rules are added means nothing.
+    /// Adds a rule for a host, some methods and one path pattern. `None` means every host. An empty list of methods means every
+    /// method, or that of preflights for a preflight rule. The order of insertion is irrelevant.
     ///
     /// # Errors
-    /// [`RuleConflict`] when a rule is there already for the same host, the same pattern and one of the methods. One that is tried
-    /// out stands beside one that is enforced.
+    /// [`RuleConflict`] if an earlier rule has the same host, the same pattern and a common method. A shadow rule does not conflict
+    /// with an enforced one.
     pub fn add(
         &mut self,
         rule: Rule,
@@ -145,7 +145,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Adds a rule that is found by its name only.
+    /// Adds a rule that only its name leads to.
     pub fn add_named(&mut self, rule: Rule) -> Arc<Rule> {
         self.shadows |= rule.enforcement == Enforcement::Shadow;
         let rule = Arc::new(rule);
@@ -159,32 +159,33 @@ impl Rules {
         narrowings.filter_map(|narrowing| narrowing.when.as_deref()).flat_map(Condition::header_names)
     }
 
-    /// The most specific rule that is enforced and matches the request: by host, then by path, then by method.
+    /// Returns the most specific enforced rule that matches the request, by host, then path, then method; `None` if no rule
+    /// matches.
     #[must_use]
     pub fn find(&self, request: &Request<'_>) -> Option<&Rule> {
         self.look_up(request, Layer::Enforced).rule()
     }
 
-    /// How modules read paths; `None`: as they are.
+    /// Returns the path readings of modules; `None` means as sent.
     #[must_use]
     pub const fn readings(&self) -> Option<&Arc<PathReadings>> {
         self.readings.as_ref()
     }
 
-    /// Returns [`Case::Fold`] if some rule folds letters, whatever modules do.
+    /// Returns [`Case::Fold`] if a rule folds letters, regardless of modules.
     #[must_use]
     pub const fn widest_case(&self) -> Case {
         self.widest_case
     }
 
-    /// The rules that never decide on some host that they are for, each with those that come before it there. Those that are tried
-    /// out, if they never would.
+    /// Returns the rules that never decide on some host that they are for, each with the rules that take precedence there. Shadow
+    /// rules are included if they never would decide.
     #[must_use]
     pub fn unreachable_rules(&self) -> Vec<Unreachable<'_, Arc<Rule>>> {
         self.routers.all().flat_map(Router::unreachable_rules).collect()
     }
 
-    /// The rule that a request is found by, of those that count.
+    /// Finds the rule of a request in a layer.
     pub(super) fn look_up(&self, request: &Request<'_>, layer: Layer) -> RuleMatch<'_> {
         self.look_up_read(request, layer, Breadth::Sure)
     }
@@ -201,7 +202,7 @@ impl Rules {
         rule.map_or(RuleMatch::None, |rule| RuleMatch::Rule(rule))
     }
 
-    /// Checks that the path of a request is read in one way only, or leads to what was found in every way.
+    /// Checks that the path of a request has only one reading, or leads to the rule found in every reading.
     pub(super) fn read_in_one_way(
         &self,
         request: &Request<'_>,
@@ -221,22 +222,22 @@ impl Rules {
         if same { Ok(()) } else { Err(ReadingError::OtherRule) }
     }
 
-    /// What decides a preflight, if a rule for preflights matches.
+    /// Returns the rule that decides a preflight; `None` if no preflight rule matches.
     fn of_preflight(&self, request: &Request<'_>, layer: Layer, breadth: Breadth) -> Option<&Rule> {
         let matching = self.matching(request, layer, MethodQuery::Preflight, breadth);
         matching.iter().find(|rule| rule.access == Access::Preflight)?;
         matching.into_iter().find(|rule| !rule.access.asks_for_a_caller())
     }
 
-    /// Every rule that matches, the most specific first.
+    /// Returns every matching rule, the most specific first.
     fn matching(&self, request: &Request<'_>, layer: Layer, wanted: MethodQuery<'_>, breadth: Breadth) -> Vec<&Rule> {
         let of_host = self.routers.of(request.host.name());
         let all = of_host.flat_map(|router| router.find_all_read(layer, wanted, &request.path, breadth));
         all.map(|rule| &**rule).collect()
     }
 
-    /// The rule of a name, with the most specific of its patterns that the path matches, whatever method and host it is for: that says
-    /// what the path's parameters are. With any of them when none matches: there are no parameters then.
+    /// Returns the rule of a name, with its most specific pattern that matches the path, regardless of method and host. The pattern
+    /// defines the path parameters. If none matches, any pattern is returned, and there are no parameters.
     pub(super) fn of_name(&self, name: &str, request: &Request<'_>) -> Option<&Rule> {
         let all = self.named.get(name)?;
         let matching =
@@ -248,18 +249,18 @@ impl Rules {
         found.or(all.first()).map(|rule| &**rule)
     }
 
-    /// Whether a rule of this name is tried out.
+    /// Returns true if the rule of this name is a shadow rule.
     #[must_use]
     pub fn is_tried(&self, name: &RuleName) -> bool {
         self.named.get(name).and_then(|all| all.first()).is_some_and(|rule| rule.enforcement == Enforcement::Shadow)
     }
 
-    /// Whether there is a rule that is tried out.
+    /// Returns true if there is a shadow rule.
     pub(super) const fn has_shadows(&self) -> bool {
         self.shadows
     }
 
-    /// Which rule the request is found by, and over which less specific ones that match too.
+    /// Describes the rule that the request matches, and the less specific ones that also match.
     pub(crate) fn describe(&self, request: &Request<'_>) -> Step {
         let show = |rule: &&Rule| {
             let how = self.how_read(rule, request);
@@ -291,7 +292,7 @@ impl Rules {
         }
     }
 
-    /// How a path is read where it matches the pattern of a rule, if not as it was sent.
+    /// Describes the differences between the path as sent and the rule's pattern; empty without any.
     fn how_read(&self, rule: &Rule, request: &Request<'_>) -> &'static str {
         let (Some(readings), Ok(pattern)) = (&self.readings, PathPattern::parse(&rule.pattern)) else { return "" };
         match pattern.differences(&request.path, readings) {
@@ -302,13 +303,13 @@ impl Rules {
         }
     }
 
-    /// How many patterns lead to a rule.
+    /// Returns the number of patterns that lead to a rule.
     #[must_use]
     pub const fn patterns(&self) -> usize {
         self.patterns
     }
 
-    /// What decides when no rule matches.
+    /// Returns the fallback, which decides if no rule matches.
     #[must_use]
     pub const fn fallback(&self) -> Fallback {
         self.fallback

@@ -1,5 +1,5 @@
-//! Organizations keep to themselves: a rule says where a request names the organization that it is about, and only callers of that
-//! organization get through. Knows no roles: being allowed a thing is not belonging to an organization.
+//! Tenant isolation: a rule defines where a request names its organization, and only callers of that organization are allowed.
+//! Roles are irrelevant here, because a permission does not imply membership.
 
 use super::{AuthzError, PathPattern};
 use crate::http::query::{Query, is_plain};
@@ -7,30 +7,30 @@ use crate::http::request::Request;
 use crate::principal::Principal;
 use std::fmt;
 
-/// Where a request names the organization that it is about.
+/// The location in a request that names its organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TenantSource {
-    /// A parameter of the path, by its name in the pattern.
+    /// A path parameter, by its name in the pattern.
     Path(Box<str>),
-    /// A parameter of the query.
+    /// A query parameter.
     Query(Box<str>),
-    /// An entry of Envoy's context.
+    /// A context extension of Envoy.
     Context(Box<str>),
 }
 
-/// The text names no such place.
+/// The error of a text that names no valid location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TenancyError {
-    /// It is of another form.
+    /// The text has another format.
     #[error("write where the request names its organization: `path.NAME`, `query.NAME` or `context.NAME`")]
     Form,
-    /// A pattern without the parameter.
+    /// A pattern lacks the parameter.
     #[error("each of the rule's `paths` needs this parameter, and one does not have it")]
     Parameter,
 }
 
 impl TenantSource {
-    /// Reads `path.NAME`, `query.NAME` or `context.NAME`, for a rule of these patterns.
+    /// Parses `path.NAME`, `query.NAME` or `context.NAME`, for a rule with these patterns.
     ///
     /// # Errors
     /// [`TenancyError`].
@@ -47,7 +47,7 @@ impl TenantSource {
         }
     }
 
-    /// Holds the caller's organization against the one that the request names: they have to be the same, byte for byte.
+    /// Checks that the caller's organization and the one that the request names are equal, byte for byte.
     ///
     /// # Errors
     /// [`AuthzError::NoOrganization`], [`AuthzError::OrganizationUnnamed`] or [`AuthzError::OtherOrganization`].
@@ -58,7 +58,7 @@ impl TenantSource {
                 let value = pattern.parameters(&request.path).find(|(known, _)| *known == &**name);
                 value.map(|(_, value)| value == own)
             }
-            // A parameter that can be read in two ways names no organization.
+            // An ambiguous parameter names no organization.
             Self::Query(name) => Query::new(request.query).get(name).ok().flatten().map(|value| value == own),
             Self::Context(name) => {
                 request.context.iter().find(|(known, _)| *known == &**name).map(|(_, value)| value == own)
@@ -72,7 +72,7 @@ impl TenantSource {
     }
 }
 
-/// As it is written in a configuration.
+/// The text, as written in a configuration.
 impl fmt::Display for TenantSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,32 +1,32 @@
-//! The forms `SCHEME token` and `token` of a credential (RFC 9110 §11.6.2, with a `token68`). Looks at characters only.
+//! The formats `SCHEME token` and `token` of a credential (RFC 9110 §11.6.2, with a `token68`). Only characters are checked.
 
 use super::CredentialError;
 
-/// An authentication scheme, such as `JWT` or `Bearer`; compares without regard to case (RFC 9110 §11.1).
+/// An authentication scheme, such as `JWT` or `Bearer`; compares case-insensitively (RFC 9110 §11.1).
 #[derive(Debug, Clone)]
 pub struct Scheme(Box<str>);
 
-/// What is wrong with a scheme's name.
+/// A text that is not a valid scheme name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a scheme is a word of letters, digits and `-`, such as `Bearer`")]
 pub struct SchemeError;
 
 impl Scheme {
-    /// Checks a scheme's name. Its case is kept for writing.
+    /// Parses a scheme's name. Its case is kept for output.
     ///
     /// # Errors
-    /// [`SchemeError`] when it is empty or has other characters than letters, digits and `-`.
+    /// [`SchemeError`] if it is empty or has other characters than letters, digits and `-`.
     pub fn parse(name: &str) -> Result<Self, SchemeError> {
         if is_scheme(name.as_bytes()) { Ok(Self(name.into())) } else { Err(SchemeError) }
     }
 
-    /// Whether it is the scheme of tokens that are good beside a proof only, `DPoP` (RFC 9449 §7.1).
+    /// Returns true if it is `DPoP`, the scheme of tokens that are valid only with a proof (RFC 9449 §7.1).
     #[must_use]
     pub fn is_dpop(&self) -> bool {
         self.matches(b"dpop")
     }
 
-    /// The name, in the case in which the operator wrote it.
+    /// Returns the name, in the case that the operator wrote.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.0
@@ -45,13 +45,13 @@ impl PartialEq for Scheme {
 
 impl Eq for Scheme {}
 
-/// The token of a credential: one or more `token68` characters (RFC 9110 §11.2), so nothing in it needs quoting. It is a
-/// secret: it has no `Display`, and its `Debug` shows only its length.
+/// The token of a credential: one or more `token68` characters (RFC 9110 §11.2), so no part needs quoting. It is a secret: it has
+/// no `Display`, and its `Debug` shows only its length.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RawToken<'a>(&'a str);
 
 impl<'a> RawToken<'a> {
-    /// The token itself, for the layers that verify or forward it.
+    /// Returns the token itself, for the layers that verify or forward it.
     #[must_use]
     pub const fn as_str(self) -> &'a str {
         self.0
@@ -64,8 +64,8 @@ impl std::fmt::Debug for RawToken<'_> {
     }
 }
 
-/// Splits `SCHEME token`: one or more spaces between, nothing before and nothing after. A comma means that several
-/// headers were joined on the way (RFC 9110 §5.3), so there is more than one credential.
+/// Splits `SCHEME token`: one or more spaces between, no other characters before or after. A comma means that an intermediary
+/// joined several headers (RFC 9110 §5.3), so there is more than one credential.
 pub(super) fn split(value: &[u8]) -> Result<(&[u8], RawToken<'_>), CredentialError> {
     let end = value.iter().position(|byte| *byte == b' ').ok_or_else(|| fault_of(value))?;
     let (scheme, rest) = value.split_at(end);
@@ -76,7 +76,7 @@ pub(super) fn split(value: &[u8]) -> Result<(&[u8], RawToken<'_>), CredentialErr
     std::str::from_utf8(token).map(|token| (scheme, RawToken(token))).map_err(|_| CredentialError::Malformed)
 }
 
-/// A token by itself, nothing before and nothing after.
+/// Parses a token without a scheme, with no other characters before or after.
 pub(super) fn bare(value: &[u8]) -> Result<RawToken<'_>, CredentialError> {
     if value.is_empty() || !is_token(value) {
         return Err(fault_of(value));
@@ -92,8 +92,7 @@ fn fault_of(value: &[u8]) -> CredentialError {
     if value.contains(&b',') { CredentialError::Ambiguous } else { CredentialError::Malformed }
 }
 
-/// Looks at every byte whatever the ones before were: tokens are long and nearly always good, and without an early end the
-/// bytes are compared many at a time.
+/// Checks every byte without an early end: tokens are long and nearly always valid, and the compiler vectorizes the comparison.
 fn is_token(token: &[u8]) -> bool {
     token.iter().fold(true, |good, byte| good & is_token68(*byte))
 }
@@ -102,7 +101,7 @@ const fn is_token68(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
 }
 
-/// Only spaces are skipped: a tab or another blank in a credential is somebody trying something.
+/// Skips spaces only: a tab or another blank in a credential indicates an attack.
 fn skip_spaces(value: &[u8]) -> &[u8] {
     let start = value.iter().position(|byte| *byte != b' ').unwrap_or(value.len());
     value.get(start..).unwrap_or_default()

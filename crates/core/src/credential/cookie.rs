@@ -1,5 +1,5 @@
-//! A credential in a cookie (RFC 6265 §4.2, §5.4). A cookie of its name that stands there twice is refused: which of them a
-//! server reads differs from server to server.
+//! A credential in a cookie (RFC 6265 §4.2, §5.4). A repeated cookie of its name is rejected, because servers differ in which one
+//! they read.
 
 use super::authorization::bare;
 use super::{CredentialError, RawToken};
@@ -7,34 +7,34 @@ use crate::http::header::is_token_byte;
 use crate::http::param_name::{canonicalize, equivalent};
 use crate::http::request::Headers;
 
-/// The name of a cookie; upper and lower case differ (RFC 6265 §4.1.1).
+/// The name of a cookie, case-sensitive (RFC 6265 §4.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CookieName(Box<str>);
 
-/// The text can't be a cookie's name.
+/// A text that is not a valid cookie name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a cookie's name is 1 to 128 letters, digits and characters such as `-` and `_`")]
 pub struct CookieNameError;
 
 impl CookieName {
-    /// Checks a cookie's name: a token (RFC 9110 §5.6.2).
+    /// Parses a cookie's name: a token (RFC 9110 §5.6.2).
     ///
     /// # Errors
-    /// [`CookieNameError`] when it is empty, too long, or holds another character.
+    /// [`CookieNameError`] if it is empty, longer than 128 characters, or holds another character.
     pub fn parse(name: &str) -> Result<Self, CookieNameError> {
         let good = matches!(name.len(), 1..=128) && name.bytes().all(is_token_byte);
         if good { Ok(Self(name.into())) } else { Err(CookieNameError) }
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The credential in the cookie of this name, if there is such a cookie. One that is there only for servers which decode names, or
-/// take a blank or a comma for the end of a cookie (RFC 2109), is refused.
+/// Returns the credential in the cookie of this name; `None` without such a cookie. Some servers decode names, or end a cookie at a
+/// blank or comma (RFC 2109). A cookie of this name for such servers only is rejected.
 pub(super) fn find<'a>(headers: &Headers<'a>, name: &CookieName) -> Result<Option<RawToken<'a>>, CredentialError> {
     if pairs(headers).any(|pair| could_be_read_as(pair, name)) {
         return Err(CredentialError::Ambiguous);
@@ -47,15 +47,15 @@ pub(super) fn find<'a>(headers: &Headers<'a>, name: &CookieName) -> Result<Optio
     }
 }
 
-/// Every other cookie, as one header's value. One with a byte that is no visible ASCII is left out: nothing that a client sent
-/// is written by us unless it is harmless.
+/// Returns every other cookie, as the value of one header. A cookie with a byte that is not visible ASCII is left out: modgud
+/// writes client data only if it is harmless.
 pub(super) fn remove_cookie(headers: &Headers<'_>, name: &CookieName) -> Vec<u8> {
     let visible = |pair: &&[u8]| !pair.is_empty() && pair.iter().all(|byte| matches!(byte, 0x20..=0x7e));
     let others: Vec<&[u8]> = pairs(headers).filter(|pair| !has_name(pair, name)).filter(visible).collect();
     others.join(&b"; "[..])
 }
 
-/// What stands between the `;` of every `Cookie` header; HTTP/2 may send several (RFC 9113 §8.2.3).
+/// Returns the parts between `;` of every `Cookie` header; HTTP/2 may send several (RFC 9113 §8.2.3).
 fn pairs<'a>(headers: &Headers<'a>) -> impl Iterator<Item = &'a [u8]> {
     let cookies = headers.iter().filter(|field| field.name.eq_ignore_ascii_case(b"cookie"));
     cookies.flat_map(|field| field.value.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii)
@@ -66,7 +66,7 @@ fn has_name(pair: &[u8], name: &CookieName) -> bool {
     pair.get(..end).is_some_and(|found| found.trim_ascii() == name.0.as_bytes())
 }
 
-/// Whether some server finds a cookie of the name in this pair, and it is not plainly that.
+/// Returns true if some server finds a cookie of this name in this pair, although it is not plainly that cookie.
 fn could_be_read_as(pair: &[u8], name: &CookieName) -> bool {
     let key = |part: &[u8]| part.split(|byte| *byte == b'=').next().map(canonicalize).unwrap_or_default();
     let mut parts = pair.split(|byte| matches!(byte, b',' | b' ' | b'\t'));

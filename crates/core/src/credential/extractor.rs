@@ -1,4 +1,4 @@
-//! All the places where the authenticators of a configuration look, and the look itself.
+//! The credential locations of a configuration, and the extraction of a credential from them.
 
 use super::{
     AuthenticatorId, CookieName, Credential, CredentialError, CredentialLocation, QueryName, RawToken, Scheme,
@@ -9,10 +9,10 @@ use crate::http::request::{HeaderLookup, Request};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// AuthenticatorSet looks in one place.
+/// The authenticators that use one location.
 type AuthenticatorSet = Vec<AuthenticatorId>;
 
-/// All the places where a credential can stand, and who looks there.
+/// All credential locations, with the authenticators that use them.
 #[derive(Debug, Default)]
 pub struct CredentialExtractor {
     headers: BTreeMap<HeaderName, HeaderFormat>,
@@ -20,24 +20,24 @@ pub struct CredentialExtractor {
     queries: Vec<(QueryName, AuthenticatorSet)>,
 }
 
-/// The form that a header's credential has.
+/// The format of a header's credential.
 #[derive(Debug)]
 enum HeaderFormat {
     /// After one of these schemes.
     Scheme(Vec<(Scheme, AuthenticatorSet)>),
-    /// By itself.
+    /// Without a scheme.
     Raw(AuthenticatorSet),
 }
 
-/// A header can hold a credential after a scheme or by itself, and not now one and now the other.
+/// The error of a header that is configured both with and without a scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConflictingFormat;
 
 impl CredentialExtractor {
-    /// Lets an authenticator look for `schemes` in `header`.
+    /// Adds the location `header` with `schemes` for an authenticator.
     ///
     /// # Errors
-    /// [`ConflictingFormat`] when another looks there for a credential without a scheme.
+    /// [`ConflictingFormat`] if another authenticator reads this header without a scheme.
     pub fn add_schemes(
         &mut self,
         header: &HeaderName,
@@ -55,10 +55,10 @@ impl CredentialExtractor {
         Ok(())
     }
 
-    /// Lets an authenticator look for a credential without a scheme in `header`.
+    /// Adds the location `header` without a scheme for an authenticator.
     ///
     /// # Errors
-    /// [`ConflictingFormat`] when another looks there for schemes.
+    /// [`ConflictingFormat`] if another authenticator reads this header with schemes.
     pub fn add_raw(&mut self, header: &HeaderName, who: AuthenticatorId) -> Result<(), ConflictingFormat> {
         match self.headers.entry(header.clone()).or_insert_with(|| HeaderFormat::Raw(Vec::new())) {
             HeaderFormat::Raw(all) => all.push(who),
@@ -67,7 +67,7 @@ impl CredentialExtractor {
         Ok(())
     }
 
-    /// Lets an authenticator look into a cookie.
+    /// Adds a cookie as a location for an authenticator.
     pub fn add_cookie(&mut self, name: &CookieName, who: AuthenticatorId) {
         match self.cookies.iter_mut().find(|(known, _)| known == name) {
             Some((_, all)) => all.push(who),
@@ -75,7 +75,7 @@ impl CredentialExtractor {
         }
     }
 
-    /// Lets an authenticator look into a parameter of the query.
+    /// Adds a query parameter as a location for an authenticator.
     pub fn add_query(&mut self, name: &QueryName, who: AuthenticatorId) {
         match self.queries.iter_mut().find(|(known, _)| known == name) {
             Some((_, all)) => all.push(who),
@@ -83,24 +83,24 @@ impl CredentialExtractor {
         }
     }
 
-    /// Whether any authenticator looks into this header, or into one that a server can't tell from it.
+    /// Returns true if an authenticator reads this header, or one that a server can't distinguish from it.
     #[must_use]
     pub fn looks_in(&self, header: &HeaderName) -> bool {
         self.headers.keys().any(|place| folds_to_same_name(place.as_str().as_bytes(), header.as_str().as_bytes()))
     }
 
-    /// Every header into which an authenticator looks.
+    /// Returns every header that an authenticator reads.
     pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.headers.keys()
     }
 
-    /// The first place into which an authenticator looks; `None` for one that looks nowhere.
+    /// Returns the first location of an authenticator; `None` if it has none.
     #[must_use]
     pub fn of(&self, who: AuthenticatorId) -> Option<CredentialLocation<'_>> {
         self.all().find(|(_, all)| all.contains(&who)).map(|(place, _)| place)
     }
 
-    /// Every place with those who look there, the authenticators in the order of the configuration.
+    /// Returns every location with its authenticators, in the order of the configuration.
     pub fn all(&self) -> impl Iterator<Item = (CredentialLocation<'_>, &[AuthenticatorId])> {
         let in_headers = self.headers.iter().flat_map(|(header, form)| {
             let (schemes, bare) = match form {
@@ -116,10 +116,10 @@ impl CredentialExtractor {
         in_headers.chain(cookies).chain(queries)
     }
 
-    /// The one credential of a request, or none.
+    /// Extracts the credential of a request; `None` if there is none.
     ///
     /// # Errors
-    /// Two credentials are a refusal and not a choice; so is anything in a credential's place that is not one.
+    /// `CredentialError` for two credentials, of which none is chosen, and for a location's value that is not a credential.
     pub fn find<'a, 's>(&'s self, request: &Request<'a>) -> Result<Option<Credential<'a, 's>>, CredentialError> {
         let mut sole = AtMostOne(None);
         for (header, form) in &self.headers {

@@ -1,45 +1,45 @@
-//! A credential in the query (RFC 6750 §2.3). It stands there once, in plain characters and under its plain name: whatever a
-//! server could read as a second one is refused.
+//! A credential in the query (RFC 6750 §2.3). It occurs once, in plain characters and under its plain name. Anything that a server
+//! could read as a second one is rejected.
 
 use super::authorization::bare;
 use super::{CredentialError, RawToken};
 use crate::http::param_name::{canonicalize, equivalent, is_certain};
 
-/// The name of a query parameter; upper and lower case differ.
+/// The name of a query parameter, case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryName(Box<str>);
 
-/// The text can't be a query parameter's name.
+/// A text that is not a valid name of a query parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a query parameter's name is 1 to 128 letters, digits, `-`, `.`, `_` and `~`")]
 pub struct QueryNameError;
 
 impl QueryName {
-    /// Checks a parameter's name: unreserved characters only (RFC 3986 §2.3), which nobody needs to encode.
+    /// Parses a parameter's name: unreserved characters only (RFC 3986 §2.3), which need no encoding.
     ///
     /// # Errors
-    /// [`QueryNameError`] when it is empty, too long, or holds another character.
+    /// [`QueryNameError`] if it is empty, longer than 128 characters, or holds another character.
     pub fn parse(name: &str) -> Result<Self, QueryNameError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         let good = matches!(name.len(), 1..=128) && name.bytes().all(plain);
         if good { Ok(Self(name.into())) } else { Err(QueryNameError) }
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether some server finds a parameter of this name in `parameter`, a piece of a query between two `&`.
+    /// Returns true if some server finds a parameter of this name in `parameter`, a piece of a query between two `&`.
     #[must_use]
     pub fn is_in(&self, parameter: &str) -> bool {
         parameter.split(';').any(|part| spells(part.split_once('=').map_or(part, |(key, _)| key), self))
     }
 }
 
-/// The credential in the parameter of this name, if there is such a parameter. Servers differ in whether `;` separates
-/// parameters too, so one that is there only for some of them is refused.
+/// Returns the credential in the parameter of this name; `None` without such a parameter. Servers differ in treating `;` as a
+/// separator, so a parameter that only some of them find is rejected.
 pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<RawToken<'a>>, CredentialError> {
     let (mut found, mut uncertain) = (None, false);
     for parameter in query.split('&') {
@@ -58,17 +58,18 @@ pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<RawTok
             }
         }
     }
-    // A name that could be another spelling of any name stands beside the credential. Without one it is nobody's to look at.
+    // An uncertain name, which could be another spelling of any name, makes the credential ambiguous. Without a credential it is
+    // ignored.
     if found.is_some() && uncertain {
         return Err(CredentialError::Ambiguous);
     }
-    // A `+` is a space to servers that read queries as forms do.
+    // A `+` is a space to servers that parse queries as forms.
     found
         .map(|value| if value.contains('+') { Err(CredentialError::Malformed) } else { bare(value.as_bytes()) })
         .transpose()
 }
 
-/// Whether some server reads this key as the name; some tell no case.
+/// Returns true if some server reads this key as the name; some ignore case.
 fn spells(key: &str, name: &QueryName) -> bool {
     equivalent(
         &canonicalize(key.to_ascii_lowercase().as_bytes()).to_ascii_lowercase(),

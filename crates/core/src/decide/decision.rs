@@ -1,4 +1,4 @@
-//! What was decided about one request, and what it was decided on. Says nothing about how the answer looks on the wire.
+//! The decision about one request, and the facts that it is based on.
 
 use crate::authn::{AuthnError, PendingLookup};
 use crate::authz::{AuthzError, RuleName};
@@ -12,83 +12,83 @@ use std::sync::Arc;
 /// The outcome of one check.
 #[derive(Debug)]
 pub struct Decision {
-    /// Let through or not.
+    /// The outcome: allowed or denied.
     pub verdict: Verdict,
-    /// The rule that decided; `None` when the fallback did, or when the request could not be read.
+    /// The rule that decided; `None` for the fallback, or if the request could not be read.
     pub rule: Option<RuleName>,
-    /// The authenticator that vouches for the caller; `None` when nobody was asked for or nobody was accepted.
+    /// The authenticator of the allowed caller; `None` if the request was denied or has no caller.
     pub authenticator: Option<AuthenticatorName>,
-    /// Who asked, as far as somebody vouches for it: also when it may not.
+    /// The authenticated caller, also of a denied request; `None` if unauthenticated.
     pub principal: Option<Arc<Principal>>,
-    /// What Envoy is told beside that and had to be computed.
+    /// The computed values for Envoy's dynamic metadata.
     pub computed: Computed,
-    /// Which permissions the caller lacks, where clients are told.
+    /// The permissions that the caller lacks; `None` unless the denial discloses them.
     pub insufficient: Option<Box<Insufficient>>,
-    /// What a rule that is tried out would have come to, if one is for this request.
+    /// The outcome of the shadow rule; `None` if shadow rules make no difference.
     pub tried: Option<Box<ShadowOutcome>>,
 }
 
-/// What a rule that is tried out would have come to. Nothing is done about it.
+/// The outcome of a shadow rule. It is logged, never enforced.
 #[derive(Debug)]
 pub struct ShadowOutcome {
     /// The rule.
     pub rule: RuleName,
-    /// Why the request would not have been let through; `None`: it would have been.
+    /// The error for which the request would have been denied; `None` if it would have been allowed.
     pub fault: Option<DecisionError>,
 }
 
 impl ShadowOutcome {
-    /// The reason, when the request would not have been let through.
+    /// Returns the reason for which the request would have been denied; `None` if it would have been allowed.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         self.fault.as_ref().map(DecisionError::reason)
     }
 }
 
-/// Let through, with these changes to the request, or not, and why.
+/// The outcome of a check: allowed with changes to the request, or denied with an error.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Envoy routes the request on, changed so.
+    /// Envoy routes the request with these changes.
     Allow(Mutations),
-    /// Envoy answers the client itself.
+    /// Envoy sends a denial to the client.
     Deny(DecisionError),
 }
 
-/// Why a request was not let through, with the facts of this very request. For operators: never sent to a client.
+/// The error of a denied request, with the details of this request. It is for operators and never sent to a client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecisionError {
-    /// The request can't be decided on.
+    /// The request can't be read.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The rule, or the credential that it asked for.
+    /// The rule denies the request, or the required credential is missing or invalid.
     #[error(transparent)]
     Authz(#[from] AuthzError),
-    /// A claim that modules rely on can't be handed on.
+    /// A claim for modules can't be written as a header.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// A claim that can't be handed on in a minted token.
+    /// A claim can't be written in a minted token.
     #[error(transparent)]
     Minted(#[from] MintedClaimError),
-    /// Who acts for whom can't be told.
+    /// The identity correlation can't be determined.
     #[error(transparent)]
     Correlation(#[from] CorrelationError),
-    /// The check was not done in time.
+    /// The check exceeded its deadline.
     #[error("the check was not done in time")]
     Deadline,
-    /// Too many checks are under way.
+    /// Too many checks are in progress.
     #[error("too many checks are under way")]
     Overload,
-    /// The check can't be read, or modgud failed inside.
+    /// The check can't be read, or modgud failed internally.
     #[error("the check can't be read, or modgud failed inside")]
     Internal,
 }
 
-/// Which decisions are logged.
+/// The decisions that are logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoggedDecisions {
     /// Every one.
     All,
-    /// Those that turn somebody away.
+    /// Denials only.
     Denied,
     /// None.
     None,
@@ -105,7 +105,7 @@ impl From<ShapeError> for DecisionError {
 }
 
 impl DecisionError {
-    /// The reason that this fault is told as.
+    /// Returns the reason code of this error.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
@@ -119,9 +119,10 @@ impl DecisionError {
         }
     }
 
-    /// Returns true if modgud could not decide because a provider is away. Everything else stays a denial, since clients can bring it
-    /// about: a key that nobody knows, too many checks or questions at once, a check that takes too long. They must not get past an
-    /// Envoy that lets errors pass.
+    /// Returns true if modgud could not decide because a provider or authorization server is unavailable.
+    ///
+    /// Every other error stays a denial, because clients can cause it: an unknown key, too many concurrent checks or lookups, a
+    /// slow check. Such requests must not pass an Envoy that allows requests on errors.
     #[must_use]
     pub const fn honours_failure_mode_allow(&self) -> bool {
         match self {
@@ -141,7 +142,7 @@ impl DecisionError {
 }
 
 impl Decision {
-    /// A decision that no rule was asked for.
+    /// Creates the decision of a request that is denied before a rule is selected.
     #[must_use]
     pub const fn refused(fault: DecisionError) -> Self {
         Self {
@@ -155,7 +156,7 @@ impl Decision {
         }
     }
 
-    /// What the decision could not be made without, and the edges can bring.
+    /// Returns the lookup that the decision needs from the calling code; `None` if it needs none.
     #[must_use]
     pub const fn pending_lookup(&self) -> Option<PendingLookup> {
         match &self.verdict {
@@ -166,7 +167,7 @@ impl Decision {
         }
     }
 
-    /// The reason, when the request was not let through.
+    /// Returns the reason of a denial; `None` if the request is allowed.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         match &self.verdict {

@@ -1,4 +1,4 @@
-//! What comes of a request that rules let through: what the module is told, if that can be written.
+//! The changes to an allowed request, for the module.
 
 use super::Snapshot;
 use crate::authz::Permit;
@@ -10,7 +10,7 @@ use crate::http::request::Request;
 use crate::time::Timestamp;
 use crate::upstream::{Correlation, CorrelationOutcome, Mutations};
 
-/// What the module is told, or why the request can't be handed on.
+/// Computes the changes to the request; a denial if a value can't be written.
 pub(super) fn shape(
     grant: &Permit,
     shown: PresentedCredential<'_, '_, '_>,
@@ -39,7 +39,7 @@ pub(super) fn shape(
     }
 }
 
-/// Says who acts for whom, too.
+/// Adds the identity correlation.
 fn correlate(
     correlation: &Correlation,
     grant: &Permit,

@@ -1,15 +1,17 @@
-//! `Accept` (RFC 9110 §12.5.1), read strictly and in bounded time: what can't be read in full asks for nothing.
+//! `Accept` (RFC 9110 §12.5.1), parsed strictly and in bounded time. An invalid or oversized field is ignored.
 
 use super::body::Representation;
 use crate::http::header::is_token_byte;
 use crate::http::request::Headers;
 
-/// The longest `Accept` that is read, in bytes, all its lines together. Browsers send about 150.
+/// The maximum size of `Accept`, all its lines together. Browsers send about 150 bytes. A larger one is ignored, which bounds the
+/// time.
 const MAX_BYTES: usize = 1_024;
-/// The most media ranges that are read.
+/// The maximum number of media ranges. An `Accept` with more is ignored, which bounds the time.
 const MAX_RANGES: usize = 32;
 
-/// The form that the client prefers; `own` are the media types of the configured one, which is taken when nothing is preferred to it.
+/// Returns the representation that the client prefers. `own` holds the media types of the configured one, which is used unless
+/// another is preferred.
 pub(super) fn preferred(headers: &Headers<'_>, own: &[&str]) -> Representation {
     let lines = || headers.iter().filter(|field| field.name.eq_ignore_ascii_case(b"accept")).map(|field| field.value);
     if lines().map(<[u8]>::len).fold(0, usize::saturating_add) > MAX_BYTES {
@@ -32,7 +34,7 @@ pub(super) fn preferred(headers: &Headers<'_>, own: &[&str]) -> Representation {
     }
 }
 
-/// How much the client wants each form.
+/// The client's preference for each representation.
 struct Offers {
     own: QValue,
     text: QValue,
@@ -56,7 +58,7 @@ enum Specificity {
     Exact,
 }
 
-/// Reads one line; `None` when anything about it is not as it has to be.
+/// Parses one line; `None` if it is invalid.
 fn read(line: &[u8], own: &[&str], offers: &mut Offers, left: &mut usize) -> Option<()> {
     let mut cursor = Cursor(line);
     loop {
@@ -64,7 +66,7 @@ fn read(line: &[u8], own: &[&str], offers: &mut Offers, left: &mut usize) -> Opt
         if cursor.0.is_empty() {
             return Some(());
         }
-        // Empty items are nothing (RFC 9110 §5.6.1.2).
+        // Empty items are ignored (RFC 9110 §5.6.1.2).
         if !cursor.eat(b',') {
             *left = left.checked_sub(1)?;
             let (kind, subtype, quality) = cursor.range()?;
@@ -122,7 +124,7 @@ impl<'a> Cursor<'a> {
         (!token.is_empty()).then_some(token)
     }
 
-    /// `type/subtype` with its parameters, of which only the quality means something here.
+    /// Parses `type/subtype` with its parameters, of which only the quality is used.
     fn range(&mut self) -> Option<(&'a [u8], &'a [u8], u16)> {
         const WHOLE: u16 = 1_000;
         let kind = self.token()?;
@@ -151,7 +153,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A token or a quoted string (RFC 9110 §5.6.4).
+    /// Skips a token or a quoted string (RFC 9110 §5.6.4).
     fn value(&mut self) -> Option<()> {
         if !self.eat(b'"') {
             return self.token().map(|_| ());
@@ -169,7 +171,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// `0` to `1` with at most three decimals (RFC 9110 §12.4.2), in thousandths.
+/// Parses `0` to `1` with at most three decimals (RFC 9110 §12.4.2), in thousandths.
 fn quality(text: &[u8]) -> Option<u16> {
     let (whole, decimals) = match text {
         [whole @ (b'0' | b'1')] => (whole, &[][..]),
@@ -225,7 +227,7 @@ mod tests {
             ("image/png", Representation::Own),
             (" , text/html,, ", Representation::Html),
             ("text/html;q=1.000", Representation::Html),
-            // Less specific ranges say nothing where a more specific one does, whatever their place.
+            // A more specific range overrides less specific ones, in any order.
             ("text/*;q=1, text/html;q=0.1, text/plain;q=0, application/json;q=0.2", Representation::Own),
         ] {
             assert_eq!(form(&[accept]), expected, "{accept}");

@@ -1,25 +1,25 @@
-//! The forms of an answer, and which of them a client reads.
+//! The representations of a denial, and the choice for a client.
 
 use super::accept;
 use super::{BodyStyle, Status, html};
 use crate::http::request::{HeaderLookup, Headers};
 use serde_json::json;
 
-/// The form of one answer.
+/// The representation of a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Representation {
-    /// The configured one.
+    /// The configured body style.
     Own,
     /// Plain text.
     Text,
-    /// A small page.
+    /// A small HTML page.
     Html,
-    /// For a gRPC client: Envoy takes the body for the message of the status.
+    /// For a gRPC client: Envoy uses the body as the message of the status.
     Grpc,
 }
 
 impl Representation {
-    /// Every form.
+    /// Every representation.
     pub(super) const ALL: [Self; 4] = [Self::Own, Self::Text, Self::Html, Self::Grpc];
 
     pub(super) const fn media_type(self, style: BodyStyle) -> &'static str {
@@ -48,10 +48,10 @@ impl Representation {
     }
 }
 
-/// The form that a client reads: that of gRPC for its calls, else the one that `Accept` prefers, and the configured one when that
-/// does not tell.
+/// Returns the representation for a client: gRPC for its calls, otherwise the one that `Accept` prefers, by default the configured
+/// one.
 pub(super) fn form(headers: &Headers<'_>, style: BodyStyle) -> Representation {
-    /// The media types of gRPC begin so (gRPC over HTTP/2, "Requests").
+    /// The prefix of gRPC media types (gRPC over HTTP/2, "Requests").
     const GRPC: &[u8] = b"application/grpc";
     if let HeaderLookup::One(kind) = headers.get("content-type")
         && kind.get(..GRPC.len()).is_some_and(|head| head.eq_ignore_ascii_case(GRPC))

@@ -5,9 +5,11 @@ use super::text::public;
 use crate::jose::{Algorithm, KeyType};
 use crate::reason::{Class, Reason};
 
-/// The challenge of a reason. A request without a credential is told no error code; one with a bad token is told which it is and a
-/// sentence that helps the client and not an attacker. Owed with every 401; sent with the class whatever its status, so that a
-/// client that is told 403 for the sake of an old contract can still see what is meant.
+/// Returns the challenge for a reason; `None` if the class is not "unauthenticated".
+///
+/// A request without a credential gets no error code. One with an invalid token gets its code and a sentence that helps the client
+/// but not an attacker. Every 401 requires a challenge. It is sent for the class, whatever its status: a client that gets 403
+/// because of an old contract still sees the meaning.
 pub(super) fn of(reason: Reason, style: &Style) -> Option<String> {
     match reason.class() {
         Class::Unauthenticated => {}

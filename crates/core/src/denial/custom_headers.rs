@@ -1,30 +1,30 @@
-//! Headers that an operator adds to every denial.
+//! Custom headers that an operator adds to every denial.
 
 use super::AnswerHeader;
 use crate::http::header::{HeaderName, HeaderText, HeaderTextError};
 
-/// A header that every denial has beside its own.
+/// A custom header of every denial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtraHeader {
     name: HeaderName,
     value: HeaderText,
 }
 
-/// What keeps a header from being added.
+/// The reason why a custom header is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ExtraHeaderError {
-    /// HTTP's own: about one connection, or about the length of the message.
+    /// A header of HTTP itself: about one connection, or about the length of the message.
     #[error("it is HTTP's own, and Envoy's to write")]
     OfTheConnection,
-    /// One that an answer has already.
+    /// A header that modgud writes itself.
     #[error("modgud writes it itself, as each denial needs it")]
     Ours,
-    /// Not a header's value.
+    /// An invalid header value.
     #[error("its value {0}")]
     Value(#[from] HeaderTextError),
 }
 
-/// Headers of one connection or one message (RFC 9110 §7.6.1, §8.6), or of gRPC's own answers.
+/// Headers of one connection or one message (RFC 9110 §7.6.1, §8.6), or of gRPC responses.
 const HOP_BY_HOP: [&str; 15] = [
     "connection",
     "content-encoding",
@@ -43,7 +43,7 @@ const HOP_BY_HOP: [&str; 15] = [
     "upgrade",
 ];
 
-/// Headers that answers have already.
+/// Headers that modgud writes itself.
 const RESERVED: [&str; 7] = [
     "cache-control",
     "content-security-policy",
@@ -55,10 +55,10 @@ const RESERVED: [&str; 7] = [
 ];
 
 impl ExtraHeader {
-    /// Checks a header.
+    /// Creates a header.
     ///
     /// # Errors
-    /// [`ExtraHeaderError`] when it is not an operator's to add, or its value is none.
+    /// [`ExtraHeaderError`] if the name is reserved, or the value is invalid.
     pub fn new(name: HeaderName, value: &str) -> Result<Self, ExtraHeaderError> {
         if HOP_BY_HOP.contains(&name.as_str()) {
             return Err(ExtraHeaderError::OfTheConnection);
@@ -69,7 +69,7 @@ impl ExtraHeader {
         Ok(Self { name, value: HeaderText::parse(value)? })
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub const fn name(&self) -> &HeaderName {
         &self.name

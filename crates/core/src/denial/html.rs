@@ -1,8 +1,8 @@
-//! The page for people who meet a denial in a browser: no script, no style, nothing from elsewhere.
+//! The page for a denial in a browser, without scripts, styles or external content.
 
 use super::Status;
 
-/// What the page may do: nothing, not even be shown inside another one (CSP Level 3).
+/// The content security policy of the page: it may load nothing and can't be framed (CSP Level 3).
 pub(super) const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) fn page(status: Status, text: &str) -> String {
@@ -15,7 +15,7 @@ pub(super) fn page(status: Status, text: &str) -> String {
     )
 }
 
-/// Text that can begin no markup.
+/// Escapes text so that it can't start markup.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

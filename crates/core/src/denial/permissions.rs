@@ -1,17 +1,17 @@
-//! What a caller lacks, in words, for clients that are to be told (`denials.body: error`).
+//! The permissions that a caller lacks, for clients that may see them (`denials.body: error`).
 
 use std::fmt;
 
-/// The permissions that are required, and those that are there.
+/// The required and the existing permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Insufficient {
-    /// What is required.
+    /// The required permissions.
     pub required: Vec<Box<str>>,
-    /// What the caller has.
+    /// The caller's permissions.
     pub have: Vec<Box<str>>,
 }
 
-/// `Insufficient permissions: required [delete], have [read]`; no list is shown at any length.
+/// `Insufficient permissions: required [delete], have [read]`; long lists are truncated.
 impl fmt::Display for Insufficient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { required, have } = self;
@@ -23,7 +23,7 @@ struct List<'l>(&'l [Box<str>]);
 
 impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// How much of a list is shown, in bytes.
+        /// The maximum length of a displayed list, in bytes. An item beyond it is replaced by `…`, which ends the list.
         const SHOWN: usize = 1_024;
         let mut left = SHOWN;
         for (number, item) in self.0.iter().enumerate() {
@@ -34,7 +34,7 @@ impl fmt::Display for List<'_> {
                 None => return f.write_str("…"),
                 Some(rest) => left = rest,
             }
-            // A claim can hold anything; a line break in a body of text would be a second line.
+            // A claim can hold any character; a line break would start a second line in a text body.
             item.chars().filter(|c| !c.is_control()).try_for_each(|c| fmt::Write::write_char(f, c))?;
         }
         Ok(())

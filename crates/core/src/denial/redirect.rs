@@ -1,21 +1,21 @@
-//! Sends browsers that nobody is logged in with to a login page, which is told where to send them back to. Where to is made from the
-//! request as it was read, and is a path unless the host is one of the operator's: no client can make it lead elsewhere.
+//! The redirect of unauthenticated browsers to a login page, with the address to return to. The address is built from the parsed
+//! request. It is a path, unless the host is one of the operator's, so a client can't redirect elsewhere.
 
 use crate::credential::QueryName;
 use crate::http::host::{Host, HostError};
 use crate::http::request::{HeaderLookup, Request, port};
 use std::fmt::Write;
 
-/// Where browsers log in.
+/// The redirect to the login page.
 #[derive(Debug)]
 pub struct Redirect {
     /// The login page.
     to: Box<str>,
-    /// What it calls the place to send the browser back to.
+    /// The login page's parameter for the return address.
     parameter: ReturnParameter,
-    /// Hosts that may be named in it.
+    /// Hosts that the return address may contain.
     hosts: Vec<OwnHost>,
-    /// Parameters that are left out of it.
+    /// Query parameters with credentials, which the return address leaves out.
     credentials: Vec<QueryName>,
 }
 
@@ -23,45 +23,45 @@ pub struct Redirect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReturnParameter(Box<str>);
 
-/// The text is no parameter's name.
+/// A text that is not a valid parameter name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a parameter's name is 1 to 64 letters, digits, `-`, `.`, `_` and `~`, such as `return_to`")]
 pub struct ReturnParameterError;
 
 impl ReturnParameter {
-    /// Checks a name.
+    /// Parses a name.
     ///
     /// # Errors
-    /// [`ReturnParameterError`] when it would need encoding.
+    /// [`ReturnParameterError`] if it is empty, too long, or would need encoding.
     pub fn parse(text: &str) -> Result<Self, ReturnParameterError> {
         let good = matches!(text.len(), 1..=64) && text.bytes().all(is_unreserved);
         if good { Ok(Self(text.into())) } else { Err(ReturnParameterError) }
     }
 }
 
-/// A host of the operator's, with the port if clients name one.
+/// A host of the operator, with the port if clients send one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnHost {
     name: Box<str>,
     port: Option<u16>,
 }
 
-/// The text is no host.
+/// The error of a text that is not a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OwnHostError {
-    /// Nothing is there.
+    /// The text is empty.
     #[error("it is empty")]
     Empty,
-    /// What is wrong with it.
+    /// The host is invalid.
     #[error(transparent)]
     Host(#[from] HostError),
 }
 
 impl OwnHost {
-    /// Reads `app.example.com` or `app.example.com:8443`.
+    /// Parses `app.example.com` or `app.example.com:8443`.
     ///
     /// # Errors
-    /// [`OwnHostError`] when it is not plainly one host.
+    /// [`OwnHostError`] if the text is not exactly one host.
     pub fn parse(text: &str) -> Result<Self, OwnHostError> {
         let host = Host::parse(text.as_bytes())?;
         let name = host.name().ok_or(OwnHostError::Empty)?.into();
@@ -70,18 +70,19 @@ impl OwnHost {
 }
 
 impl Redirect {
-    /// The longest place to come back to, in bytes, encoded: longer ones are left out, since a `Location` has to fit everywhere.
+    /// The maximum size of the encoded return address, in bytes. A longer one is left out, so that `Location` stays within common
+    /// limits.
     const MAX_TARGET: usize = 2_048;
 
-    /// A login page by its checked address; `hosts` may be named in the place to come back to, and the parameters `credentials` never
-    /// are.
+    /// Creates a redirect to the validated address of a login page. The return address may contain `hosts` and never contains the
+    /// parameters `credentials`.
     #[must_use]
     pub fn new(to: &str, parameter: ReturnParameter, hosts: Vec<OwnHost>, credentials: Vec<QueryName>) -> Self {
-        // An address can hold text that no header can.
+        // An address can hold characters that are invalid in a header.
         Self { to: encoded(to, |byte| byte.is_ascii_graphic()).into(), parameter, hosts, credentials }
     }
 
-    /// The `Location`.
+    /// Returns the value of `Location`.
     pub(super) fn location(&self, request: &Request<'_>) -> String {
         let Self { to, parameter: ReturnParameter(parameter), .. } = self;
         let target = encoded(&self.target(request), is_unreserved);
@@ -92,8 +93,8 @@ impl Redirect {
         format!("{to}{separator}{parameter}={target}")
     }
 
-    /// Where to come back to: the request's path and query, and its host if that is the operator's and the scheme is known. It begins with one `/` and not
-    /// with two, since no path that is decided on does.
+    /// Returns the return address: path and query of the request, with the host if it is the operator's and the scheme is known. A
+    /// path begins with exactly one `/`, because requests with `//` are rejected.
     fn target(&self, request: &Request<'_>) -> String {
         let mut target = String::new();
         let host = |own: &&OwnHost| request.host.name() == Some(&*own.name) && request.port == own.port;
@@ -105,7 +106,7 @@ impl Redirect {
         if let (Some(OwnHost { name, port }), Some(scheme)) = (self.hosts.iter().find(host), scheme) {
             target = format!("{scheme}://{name}");
             if let Some(port) = port {
-                // Writing to a string does not fail.
+                // Writing to a string can't fail.
                 let _ = write!(target, ":{port}");
             }
         }
@@ -120,8 +121,8 @@ impl Redirect {
     }
 }
 
-/// Whether a request that accepts a page is one that a person waits for: somebody opens an address. What a script asks for is
-/// not sent to a login page, which it can't read (Fetch Metadata, `Sec-Fetch-Mode` and `Sec-Fetch-Dest`).
+/// Returns true if a request that accepts HTML is the navigation of a person. A script's request is not redirected, because the
+/// script can't read a login page (Fetch Metadata, `Sec-Fetch-Mode` and `Sec-Fetch-Dest`).
 pub(super) fn is_navigation(request: &Request<'_>) -> bool {
     let says = |name: &str, value: &[u8]| match request.headers.get(name) {
         HeaderLookup::Absent => true,
@@ -134,26 +135,26 @@ pub(super) fn is_navigation(request: &Request<'_>) -> bool {
         && request.headers.get("x-requested-with") == HeaderLookup::Absent
 }
 
-/// Text with everything encoded that is not `plain` (RFC 3986 §2.1).
+/// Percent-encodes every byte that is not `plain` (RFC 3986 §2.1).
 fn encoded(text: &str, plain: impl Fn(u8) -> bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if plain(byte) {
             encoded.push(char::from(byte));
         } else {
-            // Writing to a string does not fail.
+            // Writing to a string can't fail.
             let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded
 }
 
-/// RFC 3986 §2.3.
+/// Returns true for unreserved characters (RFC 3986 §2.3).
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// RFC 3986 §3.3, and the slashes between segments.
+/// Returns true for characters of a path (RFC 3986 §3.3), including the slashes between segments.
 const fn may_stand_in_a_path(byte: u8) -> bool {
     is_unreserved(byte)
         || matches!(byte, b'/' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
@@ -213,7 +214,7 @@ mod tests {
             ("", "/a?Access%5FToken=secret&b=\"<", "%2Fa%3Fb%3D%22%3C"),
         ] {
             if expected.is_empty() {
-                // Two slashes in a path are not decided on at all.
+                // Paths with two slashes are rejected before.
                 assert!(Request::parse(b"GET", target.as_bytes(), b"", Headers::default()).is_err());
             } else {
                 assert_eq!(location(host, target), format!("{to}{expected}"), "{host} {target}");

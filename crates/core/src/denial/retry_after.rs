@@ -1,12 +1,12 @@
-//! `Retry-After` (RFC 9110 §10.2.3): when it is worth while to ask again.
+//! `Retry-After` (RFC 9110 §10.2.3): the delay after which a retry is useful.
 
 use crate::reason::{Class, Reason};
 
-/// Seconds from now; `None` when asking again changes nothing.
+/// Returns the delay in seconds; `None` if a retry changes nothing.
 ///
-/// They are constants, so that answers can be made beforehand. A provider that is away is asked again after a second, then after
-/// twice as long each time, up to 30 s (`keys::schedule`, `introspection::breaker`): in ten seconds it has been asked again, or is away
-/// for good. Places and time come back as soon as others are done.
+/// The values are constants, so that responses can be built in advance. Requests to an unavailable provider are repeated after a
+/// second, then after twice as long each time, up to 30 s (`keys::schedule`, `introspection::breaker`). Within ten seconds the
+/// provider has received another request, or the outage lasts. Capacity and time are free again as soon as other checks finish.
 pub(super) const fn after(reason: Reason) -> Option<u32> {
     match reason.class() {
         Class::Unauthenticated | Class::Forbidden | Class::BadRequest => None,

@@ -1,27 +1,27 @@
-//! The status of an answer. Which one a denial gets is said by `style`.
+//! The status of a denial. `style` determines the status of each class.
 
-/// An HTTP status that turns a client away: 400 to 599, or 302 to log in. An answer can't have another one.
+/// An HTTP status of a denial: 400 to 599, or 302 to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status(u16);
 
-/// The status is not one that turns a client away.
+/// The error of a status that no denial can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a denial's status is between 400 and 499")]
 pub struct StatusError;
 
 impl Status {
-    /// For callers that did not prove who they are (RFC 9110 §15.5.2).
+    /// The caller did not prove their identity (RFC 9110 §15.5.2).
     pub const UNAUTHENTICATED: Self = Self(401);
-    /// For callers that may not (RFC 9110 §15.5.4).
+    /// The caller lacks access (RFC 9110 §15.5.4).
     pub const FORBIDDEN: Self = Self(403);
-    /// For requests that can be read in more than one way (RFC 9110 §15.5.1).
+    /// The request can be read in more than one way (RFC 9110 §15.5.1).
     pub(super) const BAD_REQUEST: Self = Self(400);
-    /// For checks that could not be decided (RFC 9110 §15.6.4).
+    /// The check could not be decided (RFC 9110 §15.6.4).
     pub(super) const UNAVAILABLE: Self = Self(503);
-    /// For browsers that are to log in (RFC 9110 §15.4.3).
+    /// The browser is redirected to log in (RFC 9110 §15.4.3).
     pub(super) const FOUND: Self = Self(302);
 
-    /// Checks a status that an operator chose.
+    /// Creates a status that an operator chose.
     ///
     /// # Errors
     /// [`StatusError`] outside 400 to 499.
@@ -32,13 +32,13 @@ impl Status {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn code(self) -> u16 {
         self.0
     }
 
-    /// The status in words, as it is registered.
+    /// Returns the registered reason phrase of the status.
     #[must_use]
     pub fn canonical_reason(self) -> &'static str {
         let known = http::StatusCode::from_u16(self.0).ok().and_then(|status| status.canonical_reason());

@@ -1,29 +1,29 @@
-//! How denials look: what an operator can choose about them.
+//! The configurable style of denials.
 
 use super::{ExtraHeader, Status};
 use crate::reason::Class;
 
-/// How denials look.
+/// The style of denials.
 #[derive(Debug, Clone)]
 pub struct Style {
-    /// The form of the body.
+    /// The style of the body.
     pub body: BodyStyle,
-    /// The protection space that `WWW-Authenticate` names (RFC 9110 §11.5).
+    /// The protection space in `WWW-Authenticate` (RFC 9110 §11.5).
     pub realm: Realm,
-    /// The schemes that `WWW-Authenticate` names.
+    /// The schemes in `WWW-Authenticate`.
     pub schemes: ChallengeSchemes,
     /// The status of the class "unauthenticated"; 401 unless a deployment must keep another.
     pub unauthenticated: Status,
     /// The status of the class "forbidden"; 403 unless a deployment must keep another.
     pub forbidden: Status,
-    /// Headers that every answer has beside its own.
+    /// The custom headers of every denial.
     pub extra: Vec<ExtraHeader>,
-    /// What becomes of a check that could not be decided.
+    /// The handling of a check that could not be decided.
     pub undecided: OnError,
 }
 
 impl Style {
-    /// The status of a class.
+    /// Returns the status of a class.
     pub(super) const fn status(&self, class: Class) -> Status {
         match class {
             Class::Unauthenticated => self.unauthenticated,
@@ -34,44 +34,44 @@ impl Style {
     }
 }
 
-/// The form of a denial's body, for whoever asks for no other.
+/// The style of a denial's body, unless the client prefers another representation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyStyle {
     /// `{"type": …, "title": …, "status": …}` (RFC 9457).
     Problem,
-    /// `{"detail": …}`, as `BiFrost` answers.
+    /// `{"detail": …}`, the format of `BiFrost`.
     Detail,
-    /// `{"error": …}`. Whoever lacks a permission is told which are required and which are there.
+    /// `{"error": …}`. If a permission is missing, it lists the required and the existing ones.
     Error,
-    /// `{"errorCode": …, "errorMsg": …}`, as Orchescala's gateway answers.
+    /// `{"errorCode": …, "errorMsg": …}`, the format of Orchescala's gateway.
     Orchescala,
 }
 
-/// What becomes of a check that could not be decided.
+/// The handling of a check that could not be decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnError {
-    /// A denial with 503, whatever Envoy does with errors.
+    /// A denial with 503, regardless of Envoy's handling of errors.
     Deny,
-    /// An error, which Envoy's `failure_mode_allow` decides about.
+    /// An error, for which Envoy's `failure_mode_allow` decides.
     DeferToEnvoy,
 }
 
-/// The schemes by which clients may show their tokens.
+/// The authentication schemes that clients may use for their tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChallengeSchemes {
-    /// `Bearer`, whatever else stands for it (RFC 6750).
+    /// `Bearer`, also if authenticators accept other schemes for the same tokens (RFC 6750).
     Bearer,
-    /// `DPoP`: every token needs a proof (RFC 9449).
+    /// `DPoP`: every token requires a proof (RFC 9449).
     Dpop,
-    /// Some tokens need one.
+    /// Both: some tokens require a proof.
     BearerAndDpop,
 }
 
-/// A realm: text that can stand between quotes as it is.
+/// A realm: text that needs no escaping between quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Realm(Box<str>);
 
-/// The text can't be a realm.
+/// A text that is not a valid realm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a realm is 1 to 64 visible ASCII characters or spaces, without `\"` and `\\`")]
 pub struct RealmError;
@@ -83,16 +83,16 @@ impl Default for Realm {
 }
 
 impl Realm {
-    /// Checks a realm.
+    /// Parses a realm.
     ///
     /// # Errors
-    /// [`RealmError`] when it would need escaping.
+    /// [`RealmError`] if it is empty, too long, or would need escaping.
     pub fn parse(text: &str) -> Result<Self, RealmError> {
         let plain = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\'));
         if plain && matches!(text.len(), 1..=64) { Ok(Self(text.into())) } else { Err(RealmError) }
     }
 
-    /// The text.
+    /// Returns the text.
     pub(super) const fn as_str(&self) -> &str {
         &self.0
     }

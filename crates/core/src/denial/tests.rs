@@ -1,4 +1,4 @@
-//! The answers of whole styles.
+//! Tests of the denials of complete styles.
 
 use super::{
     BodyStyle, ChallengeSchemes, DenialContext, DenialResponse, DenialResponses, DetailText, ExtraHeader, Insufficient,
@@ -116,7 +116,7 @@ fn forms_are_marked_as_what_they_are() {
     assert!(text(&page).contains("<h1>403 Forbidden</h1>"));
     let plain = told(&answers, Reason::NoRule, &[("accept", "text/plain")]);
     assert_eq!(text(&plain), "You do not have permission to perform this action.\n");
-    // The message of a call's status is the whole body: nothing but the sentence.
+    // The body is the message of the gRPC status: only the sentence.
     let call = told(&answers, Reason::NoRule, &[("content-type", "application/grpc"), ("accept", "text/html")]);
     assert_eq!(text(&call), "You do not have permission to perform this action.");
     for kind in

@@ -1,38 +1,38 @@
-//! The text of each reason, in the words that a style's clients know. The one place that maps a reason to public text.
+//! The text of each reason, in the words that a style's clients know. Only this file maps a reason to public text.
 
 use super::BodyStyle;
 use crate::reason::{Class, Reason};
 
-/// A text that an operator wrote for clients: one line that no form has to cut.
+/// A text for clients that an operator wrote: one line that every representation can hold uncut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DetailText(Box<str>);
 
-/// The text can't be told.
+/// A text that is invalid for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a text for clients is 1 to {} bytes on one line, without control characters", DetailText::MAX_BYTES)]
 pub struct DetailError;
 
 impl DetailText {
-    /// The longest text.
+    /// The maximum size of a text, in bytes. A longer one is rejected.
     pub const MAX_BYTES: usize = 512;
 
-    /// Checks a text.
+    /// Parses a text.
     ///
     /// # Errors
-    /// [`DetailError`] when it is empty, too long or more than one line.
+    /// [`DetailError`] if it is empty, too long or more than one line.
     pub fn parse(text: &str) -> Result<Self, DetailError> {
         let told = matches!(text.len(), 1..=Self::MAX_BYTES) && !text.chars().any(char::is_control);
         if told { Ok(Self(text.into())) } else { Err(DetailError) }
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The text of a reason in a style.
+/// Returns the text of a reason in a style.
 pub(super) const fn of(reason: Reason, style: BodyStyle) -> &'static str {
     match style {
         BodyStyle::Problem | BodyStyle::Orchescala => public(reason),
@@ -41,7 +41,7 @@ pub(super) const fn of(reason: Reason, style: BodyStyle) -> &'static str {
     }
 }
 
-/// The generic text of a reason: what a client can do about it, and no more.
+/// Returns the generic text of a reason: only the facts that help a client to react.
 pub(super) const fn public(reason: Reason) -> &'static str {
     match reason {
         Reason::CredentialMissing => "A credential is required.",
@@ -88,7 +88,7 @@ pub(super) const fn public(reason: Reason) -> &'static str {
     }
 }
 
-/// `BiFrost`'s own texts, which its clients know; ours where it had none.
+/// Returns `BiFrost`'s own text, which its clients know; the generic text if it had none.
 const fn detail(reason: Reason) -> &'static str {
     match reason.class() {
         Class::Unauthenticated if matches!(reason, Reason::CredentialMissing) => {
@@ -102,7 +102,7 @@ const fn detail(reason: Reason) -> &'static str {
     }
 }
 
-/// The texts of the gateway that the profile `bearer` stands for: it tells an expired token from a bad one, and nothing else apart.
+/// Returns the text of the gateway that the profile `bearer` reproduces. It distinguishes only expired from invalid tokens.
 const fn error(reason: Reason) -> &'static str {
     match reason.class() {
         Class::Unauthenticated if matches!(reason, Reason::TokenExpired) => "Token expired",

@@ -1,5 +1,5 @@
-//! The claims that make up an [`Identity`], read by their types: rules, revocations and headers must all see the same caller, so that
-//! a claim of another type is a fault, and never a caller without it. Knows no token.
+//! The mapping of claims to an [`Identity`]. Rules, revocation and headers must see the same caller, so a claim of another type is
+//! an error and never treated as absent.
 
 use super::{ClaimPath, Identity, NullStrings, PermissionScope, RolePermissions};
 use crate::jose::Claims;
@@ -7,61 +7,61 @@ use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 
-/// The claims that make up an [`Identity`].
+/// The claims that form an [`Identity`].
 #[derive(Debug)]
 pub struct ClaimMapping {
-    /// The claim that is the subject: a text.
+    /// The claim of the subject: a text.
     pub subject: Option<ClaimPath>,
-    /// The claim that is the organization: a text.
+    /// The claim of the organization: a text.
     pub organization: Option<ClaimPath>,
-    /// The claim that holds the roles: an array of texts, or one text.
+    /// The claim of the roles: an array of texts, or one text.
     pub roles: Option<ClaimPath>,
-    /// The claims that hold permissions: arrays of texts, or texts of words between spaces; all of them count.
+    /// The claims of permissions: arrays of texts, or texts of words separated by spaces. All claims are combined.
     pub permissions: Vec<ClaimPath>,
-    /// The claims that hold the token's scopes, in the same forms.
+    /// The claims of the token's scopes, in the same formats.
     pub scopes: Vec<ClaimPath>,
     /// The permissions that roles grant.
     pub grants: RolePermissions,
-    /// Texts that mean "no value".
+    /// The null strings, which mean "no value".
     pub absent: Arc<NullStrings>,
 }
 
-/// A claim that makes up an identity, and that is there with a value of another type.
+/// A claim of the identity that has a value of another type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the claim `{claim}` {problem}")]
 pub struct IdentityClaimError {
     /// The claim.
     pub claim: Box<str>,
-    /// The fault of its value, without the value.
+    /// The error of its value, without the value.
     pub problem: IdentityClaimProblem,
 }
 
-/// The fault of a claim's value.
+/// The error of a claim's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityClaimProblem {
-    /// Neither subject nor organization can be anything but a text.
+    /// A subject or organization that is not a text.
     #[error("is {0} and has to be a text")]
     NotText(JsonType),
-    /// Roles, permissions and scopes are a text or a list.
+    /// Roles, permissions or scopes that are neither a text nor a list.
     #[error("is {0} and has to be a text or a list of texts")]
     NotTexts(JsonType),
-    /// An item of the list.
+    /// A list item that is not a text.
     #[error("has an item that is {0} and has to be a text")]
     Item(JsonType),
-    /// Members are inside an object.
+    /// A parent of a nested claim that is not an object.
     #[error("is {0} and has to be an object, inside which a claim that decides is looked for")]
     NotObject(JsonType),
-    /// A role, a permission or a scope without a name.
+    /// An empty role, permission or scope.
     #[error("has an item that is empty")]
     EmptyItem,
 }
 
-/// A type of JSON (RFC 8259 §3), for people.
+/// A JSON type (RFC 8259 §3), named for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonType(&'static str);
 
 impl JsonType {
-    /// The type of a value.
+    /// Returns the type of a value.
     #[must_use]
     pub const fn of(value: &Value) -> Self {
         Self(match value {
@@ -82,20 +82,20 @@ impl fmt::Display for JsonType {
 }
 
 impl ClaimMapping {
-    /// Reads the identity that these claims say, with what its roles grant.
+    /// Reads the identity from claims, including the permissions that its roles grant.
     ///
     /// # Errors
-    /// [`IdentityClaimError`] for the first claim that has another type than it must.
+    /// [`IdentityClaimError`] for the first claim of another type.
     pub fn read(&self, claims: &Claims) -> Result<Identity, IdentityClaimError> {
         let mut identity = self.extract(claims)?;
         self.grants.apply(&mut identity);
         Ok(identity)
     }
 
-    /// Reads the identity that these claims say, without what its roles grant.
+    /// Reads the identity from claims, without the permissions that its roles grant.
     ///
     /// # Errors
-    /// The same as for [`ClaimMapping::read`].
+    /// See [`ClaimMapping::read`].
     pub fn extract(&self, claims: &Claims) -> Result<Identity, IdentityClaimError> {
         let value = |path: &ClaimPath| match path.obstacle(claims) {
             Some((way, other)) if self.absent.present(Some(other)).is_some() => {
@@ -117,7 +117,7 @@ impl ClaimMapping {
         if let Some(path) = &self.roles
             && let Some(found) = value(path)?
         {
-            // One text is one role, blanks and all.
+            // One text is one role, including its spaces.
             let one = |text: &str, roles: &mut Vec<Box<str>>| {
                 if text.is_empty() {
                     return Err(IdentityClaimProblem::EmptyItem);
@@ -148,7 +148,7 @@ fn fault(path: &ClaimPath, problem: IdentityClaimProblem) -> IdentityClaimError 
     IdentityClaimError { claim: path.to_string().into(), problem }
 }
 
-/// Adds the items of a text, as `of_text` takes it apart, or of a list of texts.
+/// Adds the items of a text, split by `of_text`, or of a list of texts.
 fn add(
     found: &Value,
     into: &mut Vec<Box<str>>,
@@ -231,7 +231,7 @@ mod tests {
         }
     }
 
-    /// A deciding claim of another type is a fault that names the claim and both types, and never its value.
+    /// A claim of another type is an error that names the claim and both types, and never its value.
     #[test]
     fn a_deciding_claim_of_another_type_is_a_fault() {
         let others =
@@ -258,7 +258,7 @@ mod tests {
         }
     }
 
-    /// Rules, revocations and modules would see no organization, where a service finds one in the list.
+    /// Otherwise rules, revocation and modules would see no organization, while a service finds one in the list.
     #[test]
     fn a_deciding_claim_inside_something_else_than_an_object_is_a_fault() {
         let path = |text| ClaimPath::parse(text).unwrap();
@@ -292,7 +292,7 @@ mod tests {
         }
     }
 
-    /// Without a text for "no value", an empty one is a role without a name.
+    /// Without a null string, an empty text is a role without a name.
     #[test]
     fn an_empty_role_is_a_fault_unless_it_means_no_value() {
         let mapping = ClaimMapping {

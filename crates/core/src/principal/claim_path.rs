@@ -1,51 +1,51 @@
-//! Where a claim stands among the claims of a caller, nested ones too. Finds values; judges none.
+//! The location of a claim, including nested claims.
 
 use crate::jose::Claims;
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// The way to a claim: its name, or the names of the objects that it is nested in and its own, from the outside in.
-/// Written `a.b.c`, or as a list of names where a name itself holds a dot.
+/// The path of a claim: the names of the objects that contain it, from the outside in, and its own name. Written `a.b.c`, or as a
+/// list of names if a name contains a dot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClaimPath(Vec<Box<str>>);
 
-/// The text or list is no way to a claim.
+/// A text or list that is not a valid claim path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a claim is named like `sub` or `realm_access.roles`, or by a list of such names; none of them is empty")]
 pub struct ClaimPathError;
 
 impl ClaimPath {
-    /// Reads `a.b.c`.
+    /// Parses `a.b.c`.
     ///
     /// # Errors
-    /// [`ClaimPathError`] when a name is empty.
+    /// [`ClaimPathError`] if a name is empty.
     pub fn parse(text: &str) -> Result<Self, ClaimPathError> {
         Self::of(text.split('.'))
     }
 
-    /// Takes the names as they are, dots and all.
+    /// Creates a path from names, which may contain dots.
     ///
     /// # Errors
-    /// [`ClaimPathError`] when there is no name, or an empty one.
+    /// [`ClaimPathError`] without a name, or with an empty name.
     pub fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, ClaimPathError> {
         let names: Vec<Box<str>> = names.into_iter().map(Into::into).collect();
         let good = !names.is_empty() && names.iter().all(|name| !name.is_empty());
         if good { Ok(Self(names)) } else { Err(ClaimPathError) }
     }
 
-    /// The name of the claim at the top.
+    /// Returns the name of the top-level claim.
     #[must_use]
     pub fn first(&self) -> &str {
         self.0.first().map_or("", |name| name)
     }
 
-    /// Returns true if the claim is inside another one.
+    /// Returns true if the claim is inside another claim.
     #[must_use]
     pub fn is_nested(&self) -> bool {
         self.0.len() > 1
     }
 
-    /// The claim and the objects around it for a sentence: `` `c` inside `b` inside `a` ``.
+    /// Returns the claim and its parent objects for a sentence: `` `c` inside `b` inside `a` ``.
     #[must_use]
     pub fn described(&self) -> String {
         let (last, way) = self.0.split_last().map_or(("", &[][..]), |(last, way)| (&**last, way));
@@ -54,10 +54,10 @@ impl ClaimPath {
         names.join(" inside ")
     }
 
-    /// Puts a text there, with the objects that lead to it.
+    /// Inserts a text at this path and creates missing parent objects.
     ///
     /// # Errors
-    /// The path's own fault, when something else stands there or on the way: nothing is replaced.
+    /// `ClaimPathError` if another value exists at the path or at a parent; existing values are never replaced.
     pub(crate) fn put(&self, claims: &mut Map<String, Value>, text: &str) -> Result<(), ClaimPathError> {
         let (last, way) = self.0.split_last().ok_or(ClaimPathError)?;
         let mut object = claims;
@@ -75,14 +75,14 @@ impl ClaimPath {
         }
     }
 
-    /// What stands there, whatever its type; `None` when there is nothing, or when something else than an object is on the way.
+    /// Returns the value at this path, of any type; `None` if it is missing or a parent is not an object.
     #[must_use]
     pub fn find<'c>(&self, claims: &'c Claims) -> Option<&'c Value> {
         let (first, rest) = self.0.split_first()?;
         rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(&**name))
     }
 
-    /// The first value on the way to the claim that is no object, with its own path; `None` if objects lead to where the claim would be.
+    /// Returns the first parent that is not an object, with its path; `None` if every existing parent is an object.
     #[must_use]
     pub fn obstacle<'c>(&self, claims: &'c Claims) -> Option<(Self, &'c Value)> {
         let (first, rest) = self.0.split_first()?;

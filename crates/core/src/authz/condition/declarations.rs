@@ -1,23 +1,23 @@
-//! What expressions can name: variables, their fields, functions; and how large they can be.
+//! The declarations for expressions: variables, their fields, functions, and size limits.
 
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
-/// The longest expression, in bytes.
+/// The maximum size of an expression, in bytes. A longer one is rejected, because the parser's stack grows with it.
 pub(super) const MAX_BYTES: usize = 4_096;
-/// The most levels of an expression, `a.b` being two: what bounds the stack that an evaluation takes,
-/// which is 40 KiB a level without optimisation.
+/// The maximum nesting depth of an expression; `a.b` has two levels. It bounds the stack of an evaluation, which is 40 KiB per
+/// level without optimization. A deeper expression is rejected.
 pub(super) const MAX_DEPTH: usize = 24;
-/// How many loops may go into each other: what bounds the time that an evaluation takes.
+/// The maximum nesting depth of loops. It bounds the time of an evaluation; deeper loops are rejected.
 pub(super) const MAX_LOOPS: usize = 2;
-/// The most elements that one evaluation goes through, in all loops together.
+/// The maximum number of elements that all loops of one evaluation visit together. Beyond it the evaluation fails.
 pub(super) const MAX_STEPS: usize = 1_000;
 
-/// How many times larger than what they begin with the lists may get that loops make, one after the other: what bounds the memory of an
-/// evaluation.
+/// The maximum factor by which successive loops can enlarge a list. It bounds the memory of an evaluation; an expression beyond it
+/// is rejected.
 pub(super) const MAX_GROWTH: usize = 64;
 
-/// What an expression speaks of.
+/// A variable of expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Variable {
     Request,
@@ -31,19 +31,19 @@ pub(super) enum Variable {
 }
 
 impl Variable {
-    /// Those of a rule's condition.
+    /// The variables of a rule's condition.
     pub(super) const OF_RULES: [Self; 7] =
         [Self::Request, Self::Path, Self::Query, Self::Claims, Self::Principal, Self::Context, Self::Now];
-    /// Those of what modules and Envoy are told.
+    /// The variables of values for modules and Envoy.
     pub(super) const TOLD: [Self; 6] =
         [Self::Request, Self::Claims, Self::Principal, Self::Context, Self::Now, Self::Rule];
 
-    /// The variable of a name, among these or not.
+    /// Returns the variable of a name, in any environment; `None` if there is none.
     pub(super) fn of(name: &str) -> Option<Self> {
         Self::OF_RULES.into_iter().chain([Self::Rule]).find(|variable| variable.name() == name)
     }
 
-    /// Whether it speaks of the caller.
+    /// Returns true if its value depends on the caller.
     pub(super) const fn is_of_callers(self) -> bool {
         match self {
             Self::Claims | Self::Principal => true,
@@ -64,13 +64,13 @@ impl Variable {
         }
     }
 
-    /// These, for a sentence.
+    /// Lists the names of these variables for a sentence.
     pub(super) fn names(these: &[Self]) -> String {
         listed(these.iter().map(|variable| variable.name()))
     }
 }
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
     /// A text, a number or a time.
@@ -105,15 +105,15 @@ pub(super) const PRINCIPAL: [(&str, Holds); 6] = [
 pub(super) const TYPES: [&str; 10] =
     ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 
-/// How a function is called.
+/// A function and its calling conventions.
 #[derive(Debug)]
 pub(super) struct Function {
     pub(super) name: &'static str,
-    /// With how many arguments as `f(x)`, if ever.
+    /// The number of arguments as `f(x)`; `None` if it can't be called so.
     pub(super) alone: Option<RangeInclusive<usize>>,
-    /// With how many as `x.f()`, if ever.
+    /// The number of arguments as `x.f()`; `None` if it can't be called so.
     pub(super) member: Option<RangeInclusive<usize>>,
-    /// The same for people.
+    /// The calling conventions for people.
     pub(super) form: &'static str,
 }
 
@@ -130,7 +130,7 @@ const fn of_time(name: &'static str) -> Function {
     Function { name, alone: None, member: Some(0..=1), form }
 }
 
-/// CEL's macros. Those that are called as they should be are no calls any more when names are looked at.
+/// Creates the entry of a CEL macro. The parser expands correct macro calls, so only wrong ones are left when names are checked.
 const fn of_list(name: &'static str, form: &'static str) -> Function {
     Function { name, alone: None, member: None, form }
 }
@@ -169,12 +169,12 @@ pub(super) static FUNCTIONS: [Function; 30] = [
     of_list("filter", "`list.filter(x, condition on x)`"),
 ];
 
-/// All functions, for a sentence.
+/// Lists all functions for a sentence.
 pub(super) fn functions() -> String {
     listed(FUNCTIONS.iter().map(|function| function.name))
 }
 
-/// `` `a`, `b`, `c` ``.
+/// Lists names as `` `a`, `b`, `c` ``.
 pub(super) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     names.enumerate().fold(String::new(), |mut text, (number, name)| {
         let separator = if number == 0 { "" } else { ", " };

@@ -1,5 +1,4 @@
-//! CEL's own part: its functions, its parser behind the bounds that it lacks, and the counting of the elements that loops go
-//! through. Knows no variable.
+//! The CEL environment: its functions, its parser with additional limits, and the count of the elements that loops visit.
 
 use super::declarations::{MAX_BYTES, MAX_DEPTH, MAX_STEPS};
 use super::error::ExpressionError;
@@ -12,11 +11,11 @@ use std::cell::Cell;
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
-/// The stack on which an expression is parsed. The parser goes down a level for each operator of a chain, and [`MAX_BYTES`] hold
-/// thousands: without optimisation each takes tens of kilobytes. Only what is used of it takes memory.
+/// The stack size of the parser. The parser descends one level per operator of a chain, and [`MAX_BYTES`] holds thousands. Without
+/// optimization each level takes tens of kilobytes. Only the used part takes memory.
 const PARSER_STACK: usize = if cfg!(debug_assertions) { 512 << 20 } else { 32 << 20 };
 
-/// What a loop's list is wrapped into. Nobody can write this name.
+/// The function that wraps a loop's list. No expression can contain this name.
 const BOUNDED: &str = "@bounded";
 
 /// The functions and macros of CEL, without optional values, and with [`BOUNDED`].
@@ -28,27 +27,27 @@ pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
 });
 
 thread_local! {
-    /// How many more elements the evaluation under way on this thread may go through.
+    /// The number of elements that the current evaluation on this thread may still visit.
     static STEPS_LEFT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Begins to count for a new evaluation.
+/// Resets the count for a new evaluation.
 pub(super) fn begin() {
     STEPS_LEFT.set(MAX_STEPS);
 }
 
-/// Whether a fault is that of [`BOUNDED`].
+/// Returns true if the failed function is [`BOUNDED`].
 pub(super) fn is_bound(function: &str) -> bool {
     function == BOUNDED
 }
 
-/// Lets a list through, if what is left to be gone through suffices for it.
+/// Returns a list, if the remaining steps suffice for it.
 fn bounded<'b, 'v>(mut arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let list = arguments.pop().ok_or_else(ExecutionError::missing_argument_or_target)?;
     let size = list.as_sizer().map_or(0, |sizer| *sizer.size().inner());
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let Some(left) = STEPS_LEFT.get().checked_sub(size) else {
-        // What comes after must not go on with what this left over.
+        // Later loops must not continue with the remainder.
         STEPS_LEFT.set(0);
         return Err(ExecutionError::function_error(BOUNDED, "too many steps"));
     };
@@ -56,7 +55,7 @@ fn bounded<'b, 'v>(mut arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>,
     Ok(list)
 }
 
-/// Reads an expression, on a stack of its own. The list of each loop in it is wrapped, so that its elements are counted.
+/// Parses an expression on a separate stack. The list of each loop is wrapped, so that its elements are counted.
 pub(super) fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), ExpressionError> {
     if text.trim().is_empty() {
         return Err(ExpressionError::Empty);
@@ -69,15 +68,15 @@ pub(super) fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), ExpressionErro
             let parsed = ENVIRONMENT.parser().parse_with_source_info(text);
             let (mut expression, source) = parsed.map_err(|errors| syntax(text, &errors))?;
             bound_loops(&mut expression);
-            // What is refused is dropped here too, where there is room for it.
+            // A rejected expression is dropped here too, where the stack is large enough.
             if is_deeper(&expression, MAX_DEPTH) { Err(ExpressionError::TooDeep) } else { Ok((expression, source)) }
         });
-        // A thread that can't be had, or a parser that panics, is no expression either.
+        // A failed thread start or a panic of the parser is also an error.
         parser.ok().and_then(|parser| parser.join().ok()).unwrap_or(Err(ExpressionError::Parser))
     })
 }
 
-/// Where the parser stopped, without what it says there: that speaks of its grammar.
+/// Returns the position where the parser stopped, without its message, which refers to its grammar.
 fn syntax(text: &str, errors: &ParseErrors) -> ExpressionError {
     let Some(error) = errors.errors.first() else { return ExpressionError::Parser };
     if errors.errors.iter().any(|error| error.msg.contains("Recursion limit")) {
@@ -96,13 +95,13 @@ fn syntax(text: &str, errors: &ParseErrors) -> ExpressionError {
     ExpressionError::Syntax { at, near }
 }
 
-/// Whether there are more levels than this.
+/// Returns true if the expression has more levels than this.
 fn is_deeper(expression: &IdedExpr, levels: usize) -> bool {
     let Some(levels) = levels.checked_sub(1) else { return true };
     parts(expression).into_iter().any(|part| is_deeper(part, levels))
 }
 
-/// The expressions that one is made of.
+/// Returns the direct subexpressions.
 pub(super) fn parts(expression: &IdedExpr) -> Vec<&IdedExpr> {
     match &expression.expr {
         Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),

@@ -1,11 +1,11 @@
-//! What is wrong with an expression, at load and when it is evaluated. No text of it holds a value of a request or a claim.
+//! The errors of an expression at load and during evaluation. Their texts hold no value of a request or a claim.
 
 use super::declarations::{MAX_BYTES, MAX_DEPTH, MAX_GROWTH, MAX_LOOPS, MAX_STEPS, functions};
 
-/// Why an expression is refused. Positions are characters of the expression, counted from 1.
+/// The reason why an expression is rejected. Positions are characters of the expression, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpressionError {
-    /// Nothing but white space.
+    /// White space only.
     #[error("an expression is empty; write one such as `claims.organization == path.org`")]
     Empty,
     /// Too many bytes.
@@ -16,33 +16,33 @@ pub enum ExpressionError {
     /// Too many levels.
     #[error("an expression is nested more than {MAX_DEPTH} levels deep; write it flatter, lists with `in`")]
     TooDeep,
-    /// Not CEL.
+    /// Invalid CEL syntax.
     #[error("is not an expression of CEL from character {at} on{near}")]
     Syntax {
-        /// Where it stops being one.
+        /// The position of the error.
         at: usize,
-        /// `` , at `text` ``: what stands there, if anything does.
+        /// `` , at `text` ``: the text at the position; empty at the end.
         near: String,
     },
-    /// Something that CEL has and that is not taken.
+    /// A feature of CEL that is not supported.
     #[error("{what}, at character {at}, is not taken here")]
     NotTaken {
-        /// What it is.
+        /// The feature.
         what: &'static str,
-        /// Where it stands.
+        /// The position.
         at: usize,
     },
-    /// A variable that is not there.
+    /// An unknown variable.
     #[error("`{name}`, at character {at}, is not a variable; there are {known}")]
     UnknownVariable {
-        /// What was written.
+        /// The unknown name.
         name: Box<str>,
-        /// Where it stands.
+        /// The position.
         at: usize,
-        /// What there is.
+        /// The available variables.
         known: String,
     },
-    /// What a client writes, where others are told what modgud knows.
+    /// A client-controlled variable in a value that asserts facts to modules or Envoy.
     #[error(
         "`{name}`, at character {at}, is what the client says, and whoever reads this takes it for what modgud says; leave it out, \
              the module sees it anyway"
@@ -50,10 +50,10 @@ pub enum ExpressionError {
     ClientsOwn {
         /// The variable.
         name: &'static str,
-        /// Where it stands.
+        /// The position.
         at: usize,
     },
-    /// The caller, where nobody is asked who they are.
+    /// The caller, where the request has no authentication.
     #[error(
         "`{name}`, at character {at}, says something of the caller, and nobody is asked for here; leave it out, or ask for one with \
              `access: optional`"
@@ -61,122 +61,122 @@ pub enum ExpressionError {
     NoCaller {
         /// The variable.
         name: &'static str,
-        /// Where it stands.
+        /// The position.
         at: usize,
     },
     /// A path parameter that not every pattern has.
     #[error("`path.{name}`, at character {at}, is not a parameter of each of the rule's `paths`")]
     NoParameter {
-        /// What was written.
+        /// The unknown name.
         name: Box<str>,
-        /// Where it stands.
+        /// The position.
         at: usize,
     },
-    /// A field that a variable does not have.
+    /// An unknown field of a variable.
     #[error("`{of}` has no `{name}` (character {at}); it has {known}")]
     UnknownField {
         /// The variable.
         of: &'static str,
-        /// What was written.
+        /// The unknown name.
         name: Box<str>,
-        /// Where it stands.
+        /// The position.
         at: usize,
-        /// What there is.
+        /// The available fields.
         known: String,
     },
-    /// A member of something that has none.
+    /// A member of a value without members.
     #[error("what stands before `.{name}`, at character {at}, has no members")]
     NoMembers {
-        /// What was written.
+        /// The name of the member.
         name: Box<str>,
-        /// Where it stands.
+        /// The position.
         at: usize,
     },
-    /// A header that no request can have under this name.
+    /// An invalid name of a header.
     #[error("`{name}`, at character {at}, is not the name of a header in lower case")]
     HeaderName {
-        /// What was written.
+        /// The invalid name.
         name: Box<str>,
-        /// Where it stands.
+        /// The position.
         at: usize,
     },
-    /// A parameter of the query that can't be read in one way.
+    /// An ambiguous name of a query parameter.
     #[error(
         "`{name}`, at character {at}, is not a parameter that servers read alike; its name has to be made of letters, digits, `-`, \
              `.`, `_` and `~`"
     )]
     QueryName {
-        /// What was written.
+        /// The ambiguous name.
         name: Box<str>,
-        /// Where it stands.
+        /// The position.
         at: usize,
     },
-    /// A function that is not there.
+    /// An unknown function.
     #[error("`{name}`, at character {at}, is not a function; there are {}", functions())]
     UnknownFunction {
-        /// What was written.
+        /// The unknown name.
         name: Box<str>,
-        /// Where it stands.
+        /// The position.
         at: usize,
     },
-    /// A function that is called otherwise.
+    /// A function call with other arguments or in another form.
     #[error("`{name}`, at character {at}, is written {form}")]
     Arguments {
         /// The function.
         name: Box<str>,
-        /// Where it stands.
+        /// The position.
         at: usize,
-        /// How it is called.
+        /// The calling convention.
         form: &'static str,
     },
-    /// A loop's own name that is a variable's.
+    /// A loop variable with the name of a variable.
     #[error("`{name}`, at character {at}, is a variable's name; give what the list's elements are called another one")]
     Shadowed {
         /// The name.
         name: Box<str>,
-        /// Where it stands.
+        /// The position.
         at: usize,
     },
-    /// Loops in loops.
+    /// Loops that are nested too deeply.
     #[error(
         "the list that is gone through at character {at} stands inside {MAX_LOOPS} others; at most {MAX_LOOPS} go into each other"
     )]
     Loops {
-        /// Where the innermost stands.
+        /// The position of the innermost loop.
         at: usize,
     },
-    /// Loops that make more and more of what they are given.
+    /// Loops that enlarge their lists too much.
     #[error(
         "the loops up to character {at} could make what they are given more than {MAX_GROWTH} times as large; say what stands for an element less often"
     )]
     Growth {
-        /// Where the last one stands.
+        /// The position of the last loop.
         at: usize,
     },
-    /// A condition that can't be met or not met.
+    /// A condition that can't be true or false.
     #[error("comes to {0}, and a condition comes to true or false; compare it with something")]
     NeverABool(&'static str),
-    /// The parser failed inside.
+    /// The parser failed internally.
     #[error("can't be read: CEL's parser fails on it; write it in another way")]
     Parser,
 }
 
-/// Why an expression came to nothing.
+/// The reason why an evaluation failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluationError {
-    /// A member that is not there.
+    /// A missing member.
     #[error("the expression reads `{0}`, which is not there")]
     Missing(Box<str>),
-    /// A member that is not there, whose name the request or a claim says.
+    /// A missing member whose name comes from the request or a claim.
     #[error("the expression reads a member that is not there")]
     MissingMember,
-    /// A header or a parameter that can't be read in one way.
+    /// An ambiguous header or parameter.
     #[error("the expression reads `{0}`, which stands there more than once or can be read in more than one way")]
     Ambiguous(Box<str>),
-    /// A claim with a number that stands for more than one number of the token.
+    /// A claim with a number that represents more than one number of the token.
     #[error("the expression reads `{0}`, which holds a number that 64 bits don't hold")]
     Number(Box<str>),
-    /// An operator or function for values of other types.
+    /// An operator or function that does not support the types of its arguments.
     #[error("the expression applies `{0}` to values of types that it is not for")]
     Types(Box<str>),
     /// A conversion that fails.
@@ -191,10 +191,10 @@ pub enum EvaluationError {
     /// Too much work.
     #[error("the expression goes through more than {MAX_STEPS} elements")]
     TooManySteps,
-    /// A result that can't be handed on.
+    /// A result of an unsupported type.
     #[error("the expression comes to a value of a type that can't be used here")]
     Result,
-    /// Anything else.
+    /// Any other error.
     #[error("the expression can't be evaluated")]
     Other,
 }

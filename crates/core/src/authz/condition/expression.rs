@@ -1,5 +1,4 @@
-//! An expression, compiled at load and evaluated for a request. Owns what it may speak of; whether its value lets anybody through
-//! is `condition`'s to say.
+//! An expression, compiled at load and evaluated per request. `condition` decides if its value allows the request.
 
 use super::declarations::Variable;
 use super::environment::{self, ENVIRONMENT, begin, is_bound};
@@ -16,7 +15,7 @@ use cel::{Context, ExecutionError, Value};
 use serde_json::Map;
 use std::sync::Arc;
 
-/// An expression of CEL, of which every name is known.
+/// A CEL expression in which every name is known.
 #[derive(Debug)]
 pub struct Expression {
     text: Box<str>,
@@ -24,85 +23,85 @@ pub struct Expression {
     reads: References,
 }
 
-/// What an expression may speak of, where it stands.
+/// The environment of an expression, which determines the available names.
 #[derive(Debug, Clone, Copy)]
 pub enum Env<'p> {
     /// A rule's condition.
     Rule {
-        /// Whether there can be a caller.
+        /// The presence of a caller.
         callers: CallerPresence,
-        /// The patterns of which one has matched: a path parameter has to be one of each. None where there are no parameters.
+        /// The patterns of the rule. A path parameter must be in each of them. Empty without parameters.
         patterns: &'p [PathPattern],
     },
-    /// What modules and Envoy are told, whichever rule has decided. It can name the rule; it has no path parameters, and reads nothing
-    /// that a client can write as it likes: headers and the query.
+    /// A value for modules or Envoy, after any rule. It can use the rule's name, but neither path parameters nor data that a client
+    /// controls: headers and the query.
     Told,
 }
 
-/// Whether there can be a caller.
+/// The presence of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallerPresence {
-    /// There is one, or could be one.
+    /// A caller is required or optional.
     Asked,
-    /// Nobody is asked who they are: `claims` and `principal` say nothing.
+    /// The caller is not authenticated: `claims` and `principal` hold no data.
     NotAsked,
 }
 
 impl Expression {
-    /// References an expression.
+    /// Compiles an expression.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// All errors of the expression.
     pub fn compile(text: &str, scope: &Env<'_>) -> Result<Self, Vec<ExpressionError>> {
         let (compiled, source) = environment::parse(text).map_err(|fault| vec![fault])?;
         let reads = names::check(&compiled, &source, scope)?;
         Ok(Self { text: text.into(), compiled, reads })
     }
 
-    /// The expression as it was written.
+    /// Returns the expression as written.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether it names this claim.
+    /// Returns true if the expression names this claim.
     #[must_use]
     pub fn names_claim(&self, name: &str) -> bool {
         self.reads.claims.names(name)
     }
 
-    /// Whether it names who the caller is, or for which organization.
+    /// Returns true if the expression names the caller's subject or organization.
     #[must_use]
     pub fn names_caller(&self) -> bool {
         ["subject", "organization"].into_iter().any(|name| self.reads.principal.names(name))
     }
 
-    /// Returns the names of the request headers that it reads; none if it reads whichever there are.
+    /// Returns the names of the request headers that the expression reads; none if it may read any header.
     pub(super) fn header_names(&self) -> impl Iterator<Item = &str> {
         self.reads.headers.named()
     }
 
-    /// What it comes to, as JSON: a time as RFC 3339 has it, a duration as seconds with an `s`.
+    /// Evaluates the expression to JSON: a time in RFC 3339 format, a duration in seconds with an `s`.
     ///
     /// # Errors
-    /// [`EvaluationError`]: a value that is not there, of another type, ambiguous, or too much work. A fault in a part that `&&`,
-    /// `||` or `?:` does not depend on is none, as CEL has it.
+    /// [`EvaluationError`]: a missing value, another type, an ambiguous value, or too much work. As CEL defines, an error in a part
+    /// that doesn't affect `&&`, `||` or `?:` is ignored.
     pub fn evaluate(&self, inputs: &Inputs<'_>) -> Result<serde_json::Value, EvaluationError> {
         self.with_result(inputs, |value| json(&Value::try_from(value).map_err(|_| EvaluationError::Result)?))
     }
 
-    /// Whether it is true.
+    /// Returns true if the expression is true.
     pub(super) fn is_true(&self, inputs: &Inputs<'_>) -> Result<bool, EvaluationError> {
         let bool = |value: &dyn Val| value.downcast_ref::<CelBool>().map(|value| *value.inner());
         self.with_result(inputs, |value| bool(value).ok_or(EvaluationError::Result))
     }
 
-    /// What it comes to, if that is certainly neither true nor false.
+    /// Returns a name for the result if it can't be true or false; `None` if it can be.
     pub(super) const fn never_a_bool(&self) -> Option<&'static str> {
         self.reads.never_a_bool
     }
 
-    /// What it reads, for people.
+    /// Lists the values that the expression reads, for people.
     ///
     /// # Errors
     /// [`EvaluationError::Ambiguous`].
@@ -130,10 +129,10 @@ impl Expression {
         read(value.as_ref())
     }
 
-    /// The same fault without any value.
+    /// Converts an error and removes its values.
     fn fault(&self, fault: ExecutionError) -> EvaluationError {
         match fault {
-            // What is named in the expression is no secret; a name that comes from the request or a claim could be.
+            // A name in the expression is no secret; a name from the request or a claim could be.
             ExecutionError::NoSuchKey(name) if self.text.contains(name.as_str()) => {
                 EvaluationError::Missing(name.as_str().into())
             }
@@ -154,7 +153,7 @@ impl Expression {
     }
 }
 
-/// An operator as it is written: CEL's `_==_` is `==`.
+/// Returns an operator as written: CEL's `_==_` is `==`.
 fn operator(name: &str) -> &str {
     match name {
         "_?_:_" => "?:",
@@ -165,14 +164,14 @@ fn operator(name: &str) -> &str {
     }
 }
 
-/// A value as JSON.
+/// Converts a value to JSON.
 fn json(value: &Value) -> Result<serde_json::Value, EvaluationError> {
     Ok(match value {
         Value::Null => serde_json::Value::Null,
         Value::Bool(value) => (*value).into(),
         Value::Int(value) => (*value).into(),
         Value::UInt(value) => (*value).into(),
-        // What is no number in JSON would become `null`.
+        // A value that is not a number in JSON would become `null`.
         Value::Float(value) if value.is_finite() => (*value).into(),
         Value::String(text) => text.as_str().into(),
         Value::List(list) => list.iter().map(json).collect::<Result<_, _>>()?,

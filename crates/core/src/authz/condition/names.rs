@@ -1,5 +1,5 @@
-//! Looks at every name of an expression: is there such a variable, field, function? Notes what is read, so that nothing else has
-//! to be made ready when the expression is evaluated. Evaluates nothing.
+//! The check of all names in an expression: variables, fields and functions. It records the names that are read, so that an
+//! evaluation prepares only these.
 
 mod members;
 
@@ -10,7 +10,7 @@ use super::expression::{CallerPresence, Env};
 use super::references::{Names, References};
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 
-/// What is known of a part of an expression before it is evaluated.
+/// The static type of a part of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Anything,
@@ -20,18 +20,18 @@ enum Kind {
     Scalar,
 }
 
-/// Which member is read.
+/// The member that is read.
 #[derive(Clone, Copy)]
 enum Key<'e> {
     Named(&'e str),
-    /// What it is called is not known before.
+    /// A member whose name is known only at evaluation.
     Any,
 }
 
-/// Looks at every name.
+/// Checks every name and returns the names that are read.
 ///
 /// # Errors
-/// Everything that is wrong.
+/// All errors of the expression.
 pub(super) fn check(
     expression: &IdedExpr,
     source: &SourceInfo,
@@ -56,9 +56,9 @@ struct Walk<'w, 'e> {
     source: &'w SourceInfo,
     reads: References,
     faults: Vec<ExpressionError>,
-    /// The names that the loops around this place give to elements.
+    /// The variables of the enclosing loops.
     locals: Vec<&'e str>,
-    /// How many times larger than what it begins with a list can get that loops make.
+    /// The maximum factor by which the enclosing loops can enlarge a list.
     growth: usize,
 }
 
@@ -68,13 +68,13 @@ impl<'e> Walk<'_, 'e> {
         usize::try_from(start).unwrap_or_default().saturating_add(1)
     }
 
-    /// A part whose value is used as it is.
+    /// Checks a part whose value is used as a whole.
     fn value(&mut self, expression: &'e IdedExpr) {
         let kind = self.kind(expression);
         self.whole(kind);
     }
 
-    /// A variable that is used with all its members.
+    /// Records a variable as read with all its members.
     fn whole(&mut self, kind: Kind) {
         match kind {
             Kind::Whole(variable) => {
@@ -88,7 +88,7 @@ impl<'e> Walk<'_, 'e> {
         }
     }
 
-    /// Where others are told what modgud knows, no header of a client's is read.
+    /// Rejects client headers in a value that asserts facts to modules or Envoy.
     fn no_client_speaks(&mut self, expression: &IdedExpr) {
         match self.scope {
             Env::Told if self.reads.headers.is_something() => {
@@ -120,7 +120,7 @@ impl<'e> Walk<'_, 'e> {
             Expr::Select(select) => {
                 let of = self.kind(&select.operand);
                 let found = self.member(of, Key::Named(&select.field), expression);
-                // `has` tells whether it is there.
+                // `has` returns a boolean.
                 if select.test { Kind::Anything } else { found }
             }
             Expr::Call(call) => self.call(call, expression),
@@ -153,7 +153,7 @@ impl<'e> Walk<'_, 'e> {
     }
 
     fn ident(&mut self, name: &'e str, expression: &IdedExpr) -> Kind {
-        // What CEL's macros make is called so.
+        // Names of this form come from the expansion of CEL's macros.
         if name.starts_with('@') || self.locals.contains(&name) || TYPES.contains(&name) {
             return Kind::Anything;
         }
@@ -202,7 +202,7 @@ impl<'e> Walk<'_, 'e> {
                 Kind::Anything
             }
             (name, target, arguments) => {
-                // Operators are no names.
+                // Operators are not names.
                 if name.starts_with(|first: char| first.is_ascii_alphabetic()) {
                     self.function(name, target.is_some(), arguments.len(), expression);
                 }
@@ -227,7 +227,7 @@ impl<'e> Walk<'_, 'e> {
     }
 
     fn comprehension(&mut self, list: &'e ComprehensionExpr, expression: &IdedExpr) {
-        // The list itself is gone through outside of the loop.
+        // The list itself is evaluated outside of the loop.
         self.value(&list.iter_range);
         let at = self.at(expression);
         let name = list.iter_var.as_str();
@@ -251,13 +251,13 @@ impl<'e> Walk<'_, 'e> {
     }
 }
 
-/// How often an expression says a name.
+/// Counts the occurrences of a name in an expression.
 fn uses(name: &str, expression: &IdedExpr) -> usize {
     let own = usize::from(matches!(&expression.expr, Expr::Ident(said) if said == name));
     parts(expression).into_iter().map(|part| uses(name, part)).fold(own, usize::saturating_add)
 }
 
-/// The text that an expression is, if it is written out.
+/// Returns the text of a string literal; `None` for any other expression.
 fn text(expression: &IdedExpr) -> Option<&str> {
     match &expression.expr {
         Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),

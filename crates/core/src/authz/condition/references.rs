@@ -1,8 +1,8 @@
-//! What an expression reads: found out once, when it is compiled, so that nothing else has to be made ready for it.
+//! The names that an expression reads. They are determined when it is compiled, so that an evaluation prepares only these.
 
 use std::collections::BTreeSet;
 
-/// What an expression reads.
+/// The names that an expression reads.
 #[derive(Debug, Default)]
 pub(super) struct References {
     pub(super) request: Names,
@@ -14,21 +14,21 @@ pub(super) struct References {
     pub(super) context: Names,
     /// The time; it has no members.
     pub(super) now: Names,
-    /// The rule that has decided; it has no members.
+    /// The name of the deciding rule; it has no members.
     pub(super) rule: Names,
-    /// What it comes to, if that is certainly neither true nor false.
+    /// A name for the result if it can't be true or false; `None` if it can be.
     pub(super) never_a_bool: Option<&'static str>,
 }
 
-/// Which members of a variable.
+/// The members of a variable that are read.
 #[derive(Debug, Default)]
 pub(super) enum Names {
-    /// The variable is not spoken of.
+    /// None: the variable is not used.
     #[default]
     Nothing,
-    /// These, and no others.
+    /// Only these members.
     These(BTreeSet<Box<str>>),
-    /// Whichever there are: the expression goes through them, or the request says which.
+    /// Any member: the expression iterates over them, or the request determines the name.
     All,
 }
 
@@ -43,7 +43,7 @@ impl Names {
         }
     }
 
-    /// Whether a member of this name is read.
+    /// Returns true if the member of this name is read.
     pub(super) fn has(&self, name: &str) -> bool {
         match self {
             Self::Nothing => false,
@@ -52,7 +52,7 @@ impl Names {
         }
     }
 
-    /// Whether a member of this name is spoken of by it.
+    /// Returns true if the member of this name is read by its name.
     pub(super) fn names(&self, name: &str) -> bool {
         match self {
             Self::Nothing | Self::All => false,
@@ -60,7 +60,7 @@ impl Names {
         }
     }
 
-    /// Returns the members that are named; none if whichever there are is read.
+    /// Returns the members that are read by name; none if any member may be read.
     pub(super) fn named(&self) -> impl Iterator<Item = &str> {
         let names = match self {
             Self::Nothing | Self::All => None,
@@ -69,7 +69,7 @@ impl Names {
         names.into_iter().flatten().map(|name| &**name)
     }
 
-    /// Whether anything is.
+    /// Returns true if the variable is used.
     pub(super) const fn is_something(&self) -> bool {
         match self {
             Self::Nothing => false,

@@ -1,4 +1,4 @@
-//! Which expressions are taken, and what they come to.
+//! Tests of valid expressions and their results.
 
 mod bounds;
 mod random;
@@ -45,7 +45,7 @@ pub(super) fn principal() -> Principal {
     Principal::new(AuthenticatorName::new("bifrost"), Claims::from_json(claims), identity, absent, AuthMethod::Token)
 }
 
-/// Does something with the inputs of these tests, with a caller or without.
+/// Calls a function with the inputs of these tests, with or without a caller.
 pub(super) fn with_inputs<T>(caller: Option<&Principal>, act: impl FnOnce(&Inputs<'_>) -> T) -> T {
     let fields: &[(&[u8], &[u8])] = &[
         (b"x-one", b"1"),
@@ -213,7 +213,7 @@ fn what_was_read_is_told_to_the_one_who_asks() {
     }
 }
 
-/// What one request brings must not become gigabytes: loops that make more of it are bounded, one after the other and in each other.
+/// The data of one request must not grow to gigabytes: successive and nested loops that enlarge it are bounded.
 #[test]
 fn loops_that_make_more_and_more_are_refused() {
     let scope = Env::Rule { callers: CallerPresence::NotAsked, patterns: &[] };

@@ -1,17 +1,17 @@
-//! What an expression has read, for the one who asks why. Only `explain` tells it.
+//! The values that an expression reads, for `explain` only.
 
 use super::declarations::Variable;
 use super::references::{Names, References};
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
-/// The most that is shown of a value, in characters.
+/// The maximum length of a displayed value, in characters. The rest is cut off.
 const SHOWN: usize = 80;
 
 /// Headers whose values are credentials.
 const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "dpop"];
 
-/// Each name that is read, with what stands there.
+/// Lists each name that is read, with its value.
 pub(super) fn shown(reads: &References, value: impl Fn(Variable) -> Option<Value>) -> Vec<String> {
     let References { request, headers, path, query, claims, principal, context, now, rule, never_a_bool: _ } = reads;
     let mut list = Vec::new();

@@ -1,5 +1,5 @@
-//! A request, its caller and the time as the values that an expression reads: those that it names, and no others. What can be read
-//! in more than one way is a fault, and not a value that is absent.
+//! The request, its caller and the time as values of an expression, limited to the names that it reads. An ambiguous value is an
+//! error, not an absent value.
 
 use super::declarations::Variable;
 use super::error::EvaluationError;
@@ -20,16 +20,16 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// What an expression is evaluated with.
+/// The inputs of an evaluation.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// The request.
     pub request: &'a Request<'a>,
-    /// The pattern that has matched it, where the expression belongs to a rule.
+    /// The pattern that has matched; `None` if the expression does not belong to a rule.
     pub pattern: Option<&'a PathPattern>,
-    /// The name of the rule that has decided; `None` for none, and while none has.
+    /// The name of the deciding rule; `None` for the fallback, and before a rule has decided.
     pub rule: Option<&'a str>,
-    /// The caller; `None` when nobody was asked for, or nobody has shown a credential.
+    /// The caller; `None` if no credential was required or presented.
     pub principal: Option<&'a Principal>,
     /// The time.
     pub now: Timestamp,
@@ -51,7 +51,7 @@ impl<'v> Members<'v> {
     }
 }
 
-/// Binds what is read.
+/// Binds the values that are read to their variables.
 pub(super) fn bind<'v>(
     reads: &References,
     inputs: &'v Inputs<'v>,
@@ -99,7 +99,7 @@ fn owned<'v>(text: String) -> Boxed<'v> {
     Box::new(CelString::from(text))
 }
 
-/// A time that CEL can't tell is no time, and whatever reads it fails.
+/// Converts a time. One beyond CEL's range becomes `null`, so every use of it fails.
 fn time<'v>(now: Timestamp) -> Boxed<'v> {
     let millis = i64::try_from(now.as_millis()).ok();
     match millis.and_then(DateTime::from_timestamp_millis) {
@@ -122,7 +122,7 @@ fn request<'v>(fields: &Names, headers: &Names, inputs: &'v Inputs<'v>) -> Resul
     add("host", request.host.name().map(text));
     add("port", request.port.map(|port| -> Boxed<'v> { Box::new(CelInt::from(i64::from(port))) }));
     if fields.has("path") {
-        // A condition sees what its rule compares; what modules and Envoy are told is the path as it was sent.
+        // A condition sees the path that its rule compares; values for modules and Envoy use the path as sent.
         let path = match pattern {
             None => Cow::Borrowed(request.path.without_trailing_slash()),
             Some(pattern) => pattern
@@ -156,7 +156,7 @@ fn headers<'v>(names: &Names, request: &'v Request<'v>) -> Result<Boxed<'v>, Eva
         Names::These(names) => names.iter().try_for_each(|name| add(name))?,
         Names::All => {
             for field in request.headers.iter() {
-                // Whose name a client chose is not said.
+                // The error must not repeat a name that a client chose.
                 let any = || EvaluationError::Ambiguous("request.headers".into());
                 let name = std::str::from_utf8(field.name).map_err(|_| any())?.to_ascii_lowercase();
                 add(&name).map_err(|_| any())?;
@@ -223,8 +223,10 @@ fn claims<'v>(names: &Names, principal: Option<&'v Principal>) -> Result<Boxed<'
     Ok(members.boxed())
 }
 
-/// A claim as a value. A member that stands for "no value" is left out, so that it can't be taken for one. `None` if it holds a number
-/// that more than one number of a token is read as: compared, two of them would be one.
+/// Converts a claim. A member that is a null string is left out, so that it can't count as a value.
+///
+/// `None` if the claim holds a number that represents more than one number of a token, because different numbers would compare as
+/// equal.
 fn json<'v>(value: &'v Value, principal: &Principal) -> Option<Boxed<'v>> {
     Some(match value {
         Value::Null => Box::new(CelNull),

@@ -1,42 +1,42 @@
-//! The prefix of a module: the segments by which Envoy finds it, and which the module itself does not see.
+//! The prefix of a module: the segments that Envoy routes by and removes for the module.
 
 use super::super::pattern::{PathPattern, PatternError, Segment};
 use std::fmt;
 
-/// One or more literal segments, each in the one spelling that Envoy and modgud see alike.
+/// One or more literal segments, each in the only spelling that Envoy and modgud read identically.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModulePrefix {
-    /// The segments with `{*rest}` behind them.
+    /// The segments, followed by `{*rest}`.
     below: PathPattern,
     text: Box<str>,
 }
 
-/// Why a prefix is refused.
+/// The reason why a prefix is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
-    /// `/`, which would be everything.
+    /// `/`, which would match everything.
     #[error("a module owns at least one segment, such as `/crm`")]
     Root,
-    /// Braces.
+    /// Braces of a parameter.
     #[error(
         "a prefix is made of plain segments, such as `/crm`, without `{{…}}`; everything below it is the module's anyhow"
     )]
     Parameter,
-    /// What clients have to encode, or may.
+    /// Characters that clients must or may encode.
     #[error(
         "a prefix holds letters, digits, `-`, `.`, `_` and `~` only, which are written in one way; Envoy compares what was sent"
     )]
     Character,
-    /// What no path pattern can be.
+    /// A text that is not a valid path pattern.
     #[error(transparent)]
     Pattern(#[from] PatternError),
 }
 
 impl ModulePrefix {
-    /// Reads a prefix. A trailing slash means nothing.
+    /// Parses a prefix. A trailing slash is ignored.
     ///
     /// # Errors
-    /// What [`PrefixError`] names.
+    /// The [`PrefixError`] of the text.
     pub fn parse(text: &str) -> Result<Self, PrefixError> {
         let text = text.strip_suffix('/').unwrap_or(text);
         if text.is_empty() {
@@ -54,13 +54,13 @@ impl ModulePrefix {
         Ok(Self { below, text: text.into() })
     }
 
-    /// `/crm`: without a slash at the end.
+    /// Returns the prefix without a trailing slash, such as `/crm`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The first segment, by which it is told from the names that are reserved.
+    /// Returns the first segment, which is compared with the reserved names.
     #[must_use]
     pub fn first(&self) -> &str {
         match self.below.segments().first() {
@@ -69,13 +69,13 @@ impl ModulePrefix {
         }
     }
 
-    /// How many segments it has.
+    /// Returns the number of segments.
     #[must_use]
     pub fn segments(&self) -> usize {
         self.below.segments().len()
     }
 
-    /// The prefix and everything below it: `/crm/{*rest}`.
+    /// Returns the pattern of the prefix and everything below it: `/crm/{*rest}`.
     #[must_use]
     pub const fn pattern(&self) -> &PathPattern {
         &self.below

@@ -1,9 +1,9 @@
-//! What an organization may do in a module: `BiFrost`'s four bits, and which methods ask for which.
+//! The rights of an organization in a module: `BiFrost`'s four bits, and the methods that require them.
 
 use crate::http::method::Method;
 use std::fmt;
 
-/// One thing that a request does.
+/// A right, for one kind of operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
     /// POST.
@@ -17,10 +17,10 @@ pub enum Right {
 }
 
 impl Right {
-    /// All of them.
+    /// All rights.
     pub const ALL: [Self; 4] = [Self::Create, Self::Read, Self::Update, Self::Delete];
 
-    /// What a method asks for; `None` for one that `BiFrost` had no bit for.
+    /// Returns the right that a method requires; `None` for a method without a bit in `BiFrost`.
     #[must_use]
     pub fn of(method: Method<'_>) -> Option<Self> {
         match method.as_str() {
@@ -32,7 +32,7 @@ impl Right {
         }
     }
 
-    /// The word for it in a configuration.
+    /// Returns the name in a configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -59,35 +59,35 @@ impl fmt::Display for Right {
     }
 }
 
-/// Some of the four rights, or none.
+/// A set of the four rights, possibly empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rights(u8);
 
 impl Rights {
     /// No right.
     pub const NONE: Self = Self(0);
-    /// The greatest mask: every right.
+    /// The largest mask: all rights. A larger one is rejected.
     pub const MAX_MASK: u8 = 15;
 
-    /// The rights of a mask: create 8, read 4, update 2, delete 1, added up. `None` above 15.
+    /// Creates the rights of a mask: create 8, read 4, update 2, delete 1, added up. `None` above 15.
     #[must_use]
     pub fn of_mask(mask: u64) -> Option<Self> {
         u8::try_from(mask).ok().filter(|mask| *mask <= Self::MAX_MASK).map(Self)
     }
 
-    /// These rights.
+    /// Creates a set of these rights.
     #[must_use]
     pub fn of(rights: impl IntoIterator<Item = Right>) -> Self {
         Self(rights.into_iter().fold(0, |mask, right| mask | right.bit()))
     }
 
-    /// These and those.
+    /// Returns the union of both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether this right is one of them.
+    /// Returns true if the set contains this right.
     #[must_use]
     pub const fn has(self, right: Right) -> bool {
         self.0 & right.bit() != 0

@@ -1,4 +1,4 @@
-//! Prefixes, rights, and which module a request is in.
+//! Tests of prefixes, rights and the module of a request.
 
 use super::super::PatternError;
 use super::{ModuleAccess, ModuleName, ModulePrefix, Modules, Organizations, PrefixError, Right, Rights};

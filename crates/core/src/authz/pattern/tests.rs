@@ -1,4 +1,4 @@
-//! What operators may write as a path pattern, and what is refused.
+//! Tests of valid and invalid path patterns.
 
 use super::{PathPattern, PatternError, Segment};
 use crate::http::path::{MAX_TARGET_BYTES, RequestTarget};
@@ -34,7 +34,7 @@ fn parameters_are_what_stands_in_their_places() {
 
 #[test]
 fn patterns_are_read_and_written_back() {
-    // pattern, the same as it is written back, number of segments before `{*rest}`, name of `{*rest}`
+    // pattern, the text that it is written back as, number of segments before `{*rest}`, name of `{*rest}`
     let table = [
         ("/", "/", 0, None),
         ("/admin", "/admin", 1, None),
@@ -140,8 +140,8 @@ fn everything_else_is_refused_with_its_own_message() {
     assert_eq!((numbers.len(), messages.len()), (14, 14));
 }
 
-/// A segment that really begins with the mark of another syntax is written with that character encoded, and is then the same segment,
-/// in whichever way a client writes it.
+/// A segment that begins with the mark of another syntax is written with that character escaped. It then equals the same segment in
+/// every spelling of a client.
 #[test]
 fn a_literal_with_a_foreign_mark_is_written_encoded_and_matches_in_each_form() {
     for (written, sent) in [
@@ -165,13 +165,13 @@ fn a_literal_with_a_foreign_mark_is_written_encoded_and_matches_in_each_form() {
         let other = RequestTarget::parse(b"/users/7").unwrap();
         assert!(!pattern.matches(&other.path), "{written}");
     }
-    // Nothing is encoded that marks nothing.
+    // A character that marks nothing is not escaped.
     for plain in ["/things:cancel", "/a:b", "/$1", "/:", "/Products(1)", "/C++", "/a$b", "/a[0]", "/a<b", "/f(a=1)"] {
         assert_eq!(PathPattern::parse(plain).unwrap().to_string(), plain);
     }
 }
 
-/// A new variant does not compile until it has a number, and so a row in the table above.
+/// A new variant does not compile until it has a number here, and so a row in the table above.
 const fn number(fault: PatternError) -> u8 {
     match fault {
         PatternError::NotAbsolute => 1,

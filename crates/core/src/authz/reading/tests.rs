@@ -12,7 +12,7 @@ fn module(prefix: &str, case: Case, suffixes: &[&str]) -> (ModulePrefix, ModuleR
     (ModulePrefix::parse(prefix).unwrap(), ModuleReading { case, suffixes })
 }
 
-/// Rules, each of its pattern, which is its name; one that begins with `~` folds.
+/// Builds a rule per pattern, which is also its name; a pattern that begins with `~` folds.
 fn rules(modules: Vec<(ModulePrefix, ModuleReading)>, patterns: &[&str]) -> Rules {
     let readings = PathReadings::new(modules, patterns.iter().any(|text| text.starts_with('~')));
     let mut rules = Rules::reading(Fallback::Denied, readings.clone());
@@ -33,7 +33,7 @@ fn rules(modules: Vec<(ModulePrefix, ModuleReading)>, patterns: &[&str]) -> Rule
     rules
 }
 
-/// The rule of a target, with what the parameters of its pattern stand for, or why there is none.
+/// Returns the rule of a target with the values of its parameters, or the reason of the denial.
 fn found(rules: &Rules, target: &str) -> String {
     let request = Request::parse(b"GET", target.as_bytes(), b"a.example", Headers::default()).unwrap();
     if let Err(refusal) = rules.select(&request) {
@@ -74,7 +74,7 @@ fn case_fold_of_a_rule_takes_every_spelling_and_of_others_none() {
     );
 }
 
-/// A literal that folds is as specific as one that does not: what is deeper decides.
+/// A literal that folds is as specific as one that does not: the deeper pattern decides.
 #[test]
 fn a_rule_that_folds_is_not_less_specific_for_it() {
     let rules = rules(Vec::new(), &["/admin/{*rest}", "~/ADMIN/secret/{*rest}", "/{any}/secret/open"]);
@@ -125,7 +125,7 @@ fn case_fold_of_a_module_is_for_what_is_below_its_prefix_and_for_every_rule_ther
             ("/other/7/Close", "/{module}/{id}/Close module=other id=7"),
             ("/crm/old/admin", "/{*rest} rest=crm/old/admin"),
             ("/crm/old/Admin", "/crm/old/Admin"),
-            // Not of the module below: the one above reads it so.
+            // The inner module does not contain this path, so the outer one reads it.
             ("/crm/OLD/admin", "/crm/old/Admin"),
         ],
     );
@@ -149,14 +149,14 @@ fn suffixes_of_a_module_are_cut_off_the_last_segment() {
             ("/crm/data.json", "/crm/data.json"),
             ("/crm/data", "/crm/{*rest} rest=data"),
             ("/crm/data.html", "/crm/{*rest} rest=data"),
-            // What a service makes of these is anybody's guess.
+            // Services differ unpredictably in their reading of these.
             ("/crm/admin.json.html", "suffixes"),
             ("/crm/.json", "suffixes"),
             ("/crm/admin.JSON", "suffix case"),
             ("/crm/admin.j%C5%BFon", "suffix case"),
             ("/crm/admin.json/x", "other rule"),
             ("/crm/files.json/x", "/crm/{*rest} rest=files.json/x"),
-            // Not below the prefix.
+            // Outside of the prefix.
             ("/crm.json", "/{*rest} rest=crm.json"),
             ("/other/admin.json.html", "/{*rest} rest=other/admin.json.html"),
             ("/app/ADMIN.JSON", "/app/Admin"),

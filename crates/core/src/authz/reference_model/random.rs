@@ -1,9 +1,9 @@
-//! Random policies and requests: few words, so that they meet. The same seed gives the same ones.
+//! Random policies and requests from a small vocabulary, so that they often match. A seed is reproducible.
 
 use super::read::{ODD_LETTERS, spelled_alike};
 use super::semantics::{Module, Policy, Rule, Shown, Visit, When, Who};
 
-/// A generator of numbers (`SplitMix64`).
+/// A random number generator (`SplitMix64`).
 pub(super) struct Random(u64);
 
 const HOSTS: [&str; 5] = ["a.example.com", "b.example.com", "*.example.com", "*.com", "x.a.example.com"];
@@ -28,7 +28,7 @@ impl Random {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
 
-    /// True in so many of a hundred cases.
+    /// Returns true in this percentage of cases.
     fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
@@ -52,7 +52,7 @@ impl Random {
 
     pub(super) fn policy(&mut self) -> Policy {
         let mut policy = Policy { rules: Vec::new(), modules: Vec::new(), fallback_asks: self.chance(70) };
-        // In half of them every path is taken as it is.
+        // In half of the policies every path is used as sent.
         let reads = self.chance(50);
         if self.chance(40) {
             for prefix in ["/crm", "/a/b", "/a"] {
@@ -78,7 +78,7 @@ impl Random {
         policy
     }
 
-    /// Lets a rule fold, and gives some of its literals capitals or a suffix.
+    /// Sometimes makes a rule fold, and gives some of its literals capitals or a suffix.
     fn respell(&mut self, rule: &mut Rule) {
         rule.folds = !rule.paths.is_empty() && self.chance(25);
         for path in &mut rule.paths {
@@ -98,7 +98,7 @@ impl Random {
         }
     }
 
-    /// The same policy with one more rule that denies.
+    /// Returns the policy with one more rule that denies; `None` if it would collide with another.
     pub(super) fn with_a_denial(&mut self, policy: &Policy) -> Option<Policy> {
         let drawn = self.rule(99);
         let rule = Rule {
@@ -167,7 +167,7 @@ impl Random {
         rule
     }
 
-    /// A pattern of at most so many segments.
+    /// Returns a pattern with at most this number of segments.
     fn path(&mut self, most: usize) -> String {
         let mut path = String::new();
         let mut organization = false;
@@ -233,7 +233,7 @@ impl Random {
         Visit { method, host, target, headers, context, shown: self.shown() }
     }
 
-    /// A segment as some client spells it.
+    /// Returns a segment in the spelling of some client.
     fn sent(&mut self) -> String {
         let mut text = self.one_of(&SEGMENTS).to_owned();
         match self.below(20) {
@@ -269,7 +269,7 @@ impl Random {
     }
 }
 
-/// Whether no request could tell two rules apart: such a policy is refused.
+/// Returns true if no request distinguishes the two rules: such a policy is invalid.
 fn collide(modules: &[Module], one: &Rule, other: &Rule) -> bool {
     let meet = |one: &[&str], other: &[&str]| {
         (one.is_empty() && other.is_empty()) || one.iter().any(|word| other.contains(word))

@@ -1,18 +1,18 @@
-//! What it means that letters fold and suffixes are cut off, in texts.
+//! The semantics of folded letters and cut suffixes, on texts.
 
 use super::semantics::{Module, Policy, Rule, segments};
 
-/// Letters of which services may take one for an `s` or a `k`.
+/// Letters that some services read as `s` or `k`.
 pub(super) const ODD_LETTERS: [(&str, &str); 2] = [("%C5%BF", "ſ"), ("%E2%84%AA", "K")];
 
-/// A path as it is read, with the module that reads it and the number of segments that lead there.
+/// A path as read, with its module and the number of segments of the module's prefix.
 pub(super) struct Read<'p> {
     texts: Vec<String>,
     module: Option<(&'p Module, usize)>,
 }
 
 impl Policy {
-    /// The module with the longest prefix.
+    /// Returns the module with the longest prefix.
     pub(super) fn module(&self, target: &str) -> Option<&Module> {
         let owns = |module: &&Module| segments(target).starts_with(&segments(module.prefix));
         self.modules.iter().filter(owns).max_by_key(|module| segments(module.prefix).len())
@@ -26,7 +26,7 @@ impl Policy {
 }
 
 impl Read<'_> {
-    /// Whether the last segment has one suffix or none, and no other reader would find another one.
+    /// Returns true if the last segment has at most one suffix, and no other reader would find another one.
     pub(super) fn ends_in_one_way(&self) -> bool {
         let Some(last) = self.texts.len().checked_sub(1) else { return true };
         match self.cut(last, &self.texts[last], true) {
@@ -36,13 +36,13 @@ impl Read<'_> {
         }
     }
 
-    /// What a parameter at a place stands for.
+    /// Returns the value of the parameter at this index.
     pub(super) fn parameter(&self, at: usize) -> Option<&str> {
         let text = self.texts.get(at)?;
         Some(self.stem(at, text, false).unwrap_or(text))
     }
 
-    /// How specific a pattern is for a path; `None`: it does not match.
+    /// Returns the specificity of a pattern for a path; `None` if it does not match.
     pub(super) fn path_rank(&self, rule: &Rule, pattern: &str, widest: bool) -> Option<Vec<u8>> {
         let mut ranks = Vec::new();
         let mut left = self.texts.iter().enumerate();
@@ -70,7 +70,7 @@ impl Read<'_> {
         if last || widest { self.cut(at, text, widest).filter(|stem| !stem.is_empty()) } else { None }
     }
 
-    /// A text of the path without its suffix.
+    /// Returns a text of the path without its suffix; `None` without one.
     fn cut<'t>(&self, at: usize, text: &'t str, widest: bool) -> Option<&'t str> {
         let (module, _) = self.module.filter(|(_, depth)| at >= *depth)?;
         let (stem, found) = text.rsplit_once('.')?;
@@ -89,7 +89,7 @@ fn alike(one: &str, other: &str, folds: bool, widest: bool) -> bool {
     }
 }
 
-/// Whether some path matches two patterns of the same form, as far as letters go.
+/// Returns true if a path matches two patterns of the same form, as far as their letters are concerned.
 pub(super) fn spelled_alike(modules: &[Module], one: (&Rule, &str), other: (&Rule, &str)) -> bool {
     let folds = |(rule, pattern): (&Rule, &str), at: usize| rule.folds || a_module_folds(modules, pattern, at);
     let (own, others) = (segments(one.1), segments(other.1));
@@ -103,7 +103,7 @@ pub(super) fn spelled_alike(modules: &[Module], one: (&Rule, &str), other: (&Rul
         })
 }
 
-/// Whether some of the paths of a pattern are in a module that folds the segment at a place.
+/// Returns true if some paths of a pattern are in a module that folds the segment at this index.
 fn a_module_folds(modules: &[Module], pattern: &str, at: usize) -> bool {
     let pieces = segments(pattern);
     let same = |(own, piece): (&&str, &&str)| own == piece || (piece.starts_with('{') && !piece.starts_with("{*"));

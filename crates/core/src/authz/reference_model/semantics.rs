@@ -1,9 +1,9 @@
-//! What rules mean, in lists and loops. Shares no code with the real evaluation.
+//! The semantics of rules, in lists and loops. It shares no code with the real evaluation.
 
 use super::Outcome;
 use super::read::Read;
 
-/// A policy: everything that decides, as texts.
+/// A policy: everything that affects a decision, as texts.
 #[derive(Debug, Clone)]
 pub(super) struct Policy {
     pub(super) rules: Vec<Rule>,
@@ -17,9 +17,9 @@ pub(super) struct Rule {
     pub(super) name: String,
     pub(super) hosts: Vec<&'static str>,
     pub(super) methods: Vec<&'static str>,
-    /// None: only its name leads to it.
+    /// Empty if only its name leads to it.
     pub(super) paths: Vec<String>,
-    /// Whether letters of either case are one.
+    /// True if the rule ignores the case of letters.
     pub(super) folds: bool,
     pub(super) access: &'static str,
     pub(super) allow_by_name: bool,
@@ -33,7 +33,7 @@ pub(super) struct Rule {
     pub(super) when: Option<When>,
 }
 
-/// Some conditions, and what they mean.
+/// Some conditions with their semantics.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum When {
     MethodIsGet,
@@ -52,7 +52,7 @@ impl When {
         }
     }
 
-    /// `None`: there is nothing to tell it by.
+    /// Evaluates the condition; `None` if its input is missing.
     fn holds(self, visit: &Visit, who: Option<&Who>) -> Option<bool> {
         match self {
             Self::MethodIsGet => Some(visit.method == "GET"),
@@ -68,7 +68,7 @@ pub(super) struct Module {
     pub(super) prefix: &'static str,
     pub(super) folds: bool,
     pub(super) suffixes: Vec<&'static str>,
-    /// Masks by organization; `None` is any of them.
+    /// Masks by organization; `None` means any.
     pub(super) access: Option<Vec<(Option<&'static str>, u8)>>,
 }
 
@@ -83,7 +83,7 @@ pub(super) struct Visit {
     pub(super) shown: Shown,
 }
 
-/// What the client shows.
+/// The credential that the client presents.
 #[derive(Debug)]
 pub(super) enum Shown {
     Nothing,
@@ -103,16 +103,17 @@ pub(super) struct Who {
     pub(super) level: Option<i64>,
 }
 
-/// A rule where one of its hosts and one of its paths match. What ranks higher is more specific, and comes later.
+/// A rule with one of its matching hosts and paths. Matches with higher ranks are more specific and sort last.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Match {
-    /// 0: any host; else one more than the length of what the host has to end in, and an exact one above all.
+    /// 0 for any host, otherwise one more than the length of the required suffix; an exact host ranks above all.
     host: usize,
-    /// For each segment 4 a literal, 3 one without the suffix of the request, 2 a parameter; 1 where the path ends with the pattern, 0 where the pattern goes on with a rest.
+    /// The rank of each segment: 4 for a literal, 3 for one without the suffix of the request, 2 for a parameter. The end ranks 1
+    /// if the path ends with the pattern, and 0 if the pattern continues with a rest.
     path: Vec<u8>,
-    /// 3: a preflight's own; 2: this method; 1: GET, which is for HEAD too; 0: any.
+    /// 3 for a preflight's own method, 2 for this method, 1 for GET, which also serves HEAD, 0 for any.
     method: u8,
-    /// Where it stands in the policy: never asked, since no two rank alike.
+    /// The index in the policy. It never decides, because no two matches have the same rank.
     rule: usize,
     pattern: usize,
 }
@@ -133,7 +134,7 @@ impl Policy {
             None => None,
             Some(name) => Some(self.named(name, &read).ok_or("rule_unknown")?),
         };
-        // One that opens by name decides alone.
+        // A rule that opens by name decides alone.
         if let Some((rule, pattern)) = named
             && rule.allow_by_name
         {
@@ -158,7 +159,7 @@ impl Policy {
         self.held(visit, &all, &permissions)
     }
 
-    /// The rule of a name, with the most specific of its patterns that the path matches, whatever method and host it is for.
+    /// Returns the rule of a name, with its most specific matching pattern, regardless of method and host.
     fn named(&self, name: &str, read: &Read<'_>) -> Option<(&Rule, Option<usize>)> {
         let rule = self.rules.iter().find(|rule| rule.name == name && rule.access != "preflight")?;
         let rank = |path: &String| read.path_rank(rule, path, false);
@@ -166,7 +167,7 @@ impl Policy {
         Some((rule, ranks.max().map(|(_, at)| at)))
     }
 
-    /// What decides a preflight, where there is a rule for preflights.
+    /// Returns the match that decides a preflight; `None` without a preflight rule.
     fn preflight(&self, visit: &Visit, read: &Read<'_>, widest: bool) -> Option<Match> {
         let matching = self.matches(visit, read, "PREFLIGHT", widest);
         let access = |one: &Match| self.rules[one.rule].access;
@@ -176,7 +177,7 @@ impl Policy {
         matching.into_iter().rev().find(|one| !asks(self.rules[one.rule].access))
     }
 
-    /// Refuses what can be read in two ways.
+    /// Denies an ambiguous path.
     fn read_in_one_way(&self, visit: &Visit, read: &Read<'_>) -> Result<(), &'static str> {
         let plain = |module: &Module| !module.folds && module.suffixes.is_empty();
         if self.modules.iter().all(plain) && !self.rules.iter().any(|rule| rule.folds) {
@@ -191,7 +192,7 @@ impl Policy {
         if same { Ok(()) } else { Err("path_ambiguous") }
     }
 
-    /// Every rule that matches, the most specific last.
+    /// Returns every matching rule, the most specific last.
     fn matches(&self, visit: &Visit, read: &Read<'_>, method: &str, widest: bool) -> Vec<Match> {
         let mut found = Vec::new();
         for (at, rule) in self.rules.iter().enumerate() {
@@ -210,10 +211,10 @@ impl Policy {
         found
     }
 
-    /// Holds a request against all of these rules: first what each asks of the caller, then of the request.
+    /// Checks a request against all of these rules: first the requirements on the caller, then the constraints on the request.
     fn held(&self, visit: &Visit, rules: &[(Option<&Rule>, Option<usize>)], permissions: &[&str]) -> Outcome {
         let word = |rule: Option<&Rule>| rule.map_or("authenticated", |rule| rule.access);
-        // A route that asks for permissions asks for a caller.
+        // A route that requires permissions requires a caller.
         let first = |at: usize, access: &'static str| match access {
             "public" | "optional" | "preflight" if at == 0 && !permissions.is_empty() => "authenticated",
             access => access,
@@ -252,12 +253,12 @@ impl Policy {
         Ok(if known.iter().any(Option::is_some) { "known" } else { "anonymous" })
     }
 
-    /// The access list of the module with the longest prefix.
+    /// Returns the access list of the module with the longest prefix; `None` without one.
     fn list(&self, visit: &Visit) -> Option<&Vec<(Option<&'static str>, u8)>> {
         self.module(&visit.target)?.access.as_ref()
     }
 
-    /// What a rule asks of the request: that it is about the caller's organization, and its condition.
+    /// Checks a rule's constraints on the request: the caller's organization, then the condition.
     fn of_request(
         &self,
         rule: &Rule,

@@ -1,5 +1,5 @@
-//! The entries of one place in a tree whose keys are folded: each with its own pattern, which is compared once more, since some of
-//! them take `/Admin` for `/admin` and others don't.
+//! The entries of one node in a tree with folded keys. Each keeps its own pattern, which is compared once more, because some
+//! entries match `/Admin` for `/admin` and others don't.
 
 use super::tree::{Ends, Entry, Leaf, Slots};
 use super::{Layer, MethodMatcher, MethodQuery};
@@ -7,11 +7,11 @@ use crate::authz::pattern::PathPattern;
 use crate::authz::reading::Reading;
 use crate::http::path::CanonicalPath;
 
-/// The entries of one place.
+/// The entries of one node.
 #[derive(Debug, Default)]
 pub(super) struct Spelled(Vec<(PathPattern, Leaf)>);
 
-/// A path that is looked for.
+/// A path to look up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sought<'p, 'a> {
     pub(super) path: &'p CanonicalPath<'a>,
@@ -19,7 +19,7 @@ pub(super) struct Sought<'p, 'a> {
 }
 
 impl Spelled {
-    /// The entry that stands where another one would have to.
+    /// Returns the existing entry that conflicts with a new one; `None` without a conflict.
     pub(super) fn taken(&self, layer: Layer, served: MethodMatcher<'_>, pattern: &PathPattern) -> Option<usize> {
         let meeting = self.0.iter().filter(|(other, _)| other.meets(pattern));
         meeting.filter_map(|(_, leaf)| leaf.layer(layer)).find_map(|slots| slots.taken(served))
@@ -40,7 +40,7 @@ impl Spelled {
         self.all(layer, wanted, sought).next()
     }
 
-    /// The entries that match, the more specific first.
+    /// Returns the matching entries, the more specific first.
     pub(super) fn all(
         &self,
         layer: Layer,
@@ -54,7 +54,7 @@ impl Spelled {
             };
             match layer {
                 Layer::Enforced => in_layer(Layer::Enforced),
-                // Of two entries for the same requests, the one that is tried out hides the other.
+                // A shadow entry hides an enforced one for the same requests.
                 Layer::Shadow => in_layer(Layer::Shadow).or_else(|| in_layer(Layer::Enforced)),
             }
         };

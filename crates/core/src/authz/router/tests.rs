@@ -1,4 +1,4 @@
-//! Which entry wins: a table that reads as one, and a second, naive router that every answer is compared with.
+//! Tests of the precedence of entries: a readable table, and a comparison of every result with a second, naive router.
 
 mod naive;
 
@@ -9,7 +9,7 @@ use crate::http::path::RequestTarget;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
-/// `GET,POST /a`, or `* /a` for any method: as entries are written in these tests.
+/// Parses an entry of these tests: `GET,POST /a`, or `* /a` for any method.
 fn parse(entry: &str) -> (Vec<Method<'_>>, PathPattern) {
     let (methods, pattern) = entry.split_once(' ').unwrap();
     let methods = methods.split(',').filter(|method| *method != "*").map(|method| Method::parse(method).unwrap());
@@ -37,7 +37,7 @@ type Request = (&'static str, &'static str);
 
 #[test]
 fn the_most_specific_entry_that_matches_wins() {
-    // entries, then requests, each with the entry that wins
+    // entries, then requests, each with the entry that decides
     let none = "";
     let table: &[(&[&str], &[Request])] = &[
         (&[], &[("GET /", none), ("GET /a", none)]),
@@ -46,7 +46,7 @@ fn the_most_specific_entry_that_matches_wins() {
         (&["* /a/"], &[("GET /a", "* /a/"), ("GET /a/", "* /a/")]),
         (&["* /{*rest}"], &[("GET /", "* /{*rest}"), ("GET /a/b/c/", "* /{*rest}")]),
         (&["* /{x}"], &[("GET /a", "* /{x}"), ("GET /", none), ("GET /a/b", none)]),
-        // Segments are compared whole and with case, and the query plays no part.
+        // Segments are compared whole and case-sensitively; the query is ignored.
         (
             &["* /public/{*rest}"],
             &[
@@ -62,7 +62,7 @@ fn the_most_specific_entry_that_matches_wins() {
         // Literals are decoded text.
         (&["* /a b/caf\u{e9}"], &[("GET /a%20b/caf%c3%A9", "* /a b/caf\u{e9}"), ("GET /a+b/caf%C3%A9", none)]),
         (&["* /@me", "* /{id}"], &[("GET /%40me", "* /@me"), ("GET /@me", "* /@me"), ("GET /@you", "* /{id}")]),
-        // Literal over parameter over rest; the end of the path over rest.
+        // A literal comes before a parameter, and that before a rest; the path's end comes before a rest.
         (
             &["* /users/me", "* /users/{id}", "* /users/{*rest}", "* /users"],
             &[
@@ -73,18 +73,18 @@ fn the_most_specific_entry_that_matches_wins() {
                 ("GET /users/", "* /users"),
             ],
         ),
-        // The leftmost difference decides, however specific the rest is.
+        // The leftmost difference decides, even if the remaining segments are more specific.
         (&["* /a/{*rest}", "* /{x}/b"], &[("GET /a/b", "* /a/{*rest}"), ("GET /c/b", "* /{x}/b"), ("GET /c/c", none)]),
         (&["* /a/{y}/{*rest}", "* /a/{*rest}", "* /{x}/b/c"], &[("GET /a/b/c", "* /a/{y}/{*rest}")]),
-        // Back to the parameter when the literal leads nowhere.
+        // Backtracking to the parameter if the literal leads to no entry.
         (&["* /a/b/c", "* /{x}/b/d"], &[("GET /a/b/d", "* /{x}/b/d"), ("GET /a/b/c", "* /a/b/c"), ("GET /a/b", none)]),
         (&["* /a/b/c", "* /a/{x}/d", "* /{*rest}"], &[("GET /a/b/d", "* /a/{x}/d"), ("GET /a/b/e", "* /{*rest}")]),
-        // A named method over any, for one pattern only.
+        // A named method comes before any method, for the same pattern only.
         (&["* /a", "GET /a"], &[("GET /a", "GET /a"), ("POST /a", "* /a")]),
         (&["GET /{x}", "* /a"], &[("GET /a", "* /a"), ("GET /b", "GET /{x}"), ("POST /b", none)]),
         (&["* /{x}", "GET /{y}"], &[("GET /a", "GET /{y}"), ("PUT /a", "* /{x}")]),
         (&["GET /a/{*rest}", "* /a"], &[("GET /a", "* /a"), ("GET /a/b", "GET /a/{*rest}")]),
-        // What may be read may be asked for its head, unless somebody names that.
+        // A GET entry also serves HEAD, unless another entry names HEAD.
         (&["GET /a", "* /{x}"], &[("HEAD /a", "GET /a"), ("POST /a", "* /{x}"), ("HEAD /b", "* /{x}")]),
         (&["GET /a", "HEAD /a", "* /a"], &[("HEAD /a", "HEAD /a"), ("GET /a", "GET /a"), ("PUT /a", "* /a")]),
         (&["HEAD /a"], &[("GET /a", none)]),
@@ -113,7 +113,7 @@ fn the_most_specific_entry_that_matches_wins() {
 
 #[test]
 fn entries_that_no_request_tells_apart_collide() {
-    // earlier, later, whether they collide
+    // earlier, later, true if they collide
     let table = [
         ("* /a", "* /a", true),
         ("* /a", "* /a/", true),
@@ -155,7 +155,7 @@ fn one_entry_may_name_a_method_twice() {
     assert_eq!(find(&router(&["GET,GET /a"]), "GET /a"), Some("GET,GET /a"));
 }
 
-/// A router with some entries that count, and others that are tried out (`^`) or for preflights (`~`).
+/// Builds a router of enforced entries, shadow entries (`^`) and preflight entries (`~`).
 fn layered<'a>(entries: &[&'a str]) -> Router<&'a str> {
     let mut router = Router::default();
     for entry in entries {
@@ -219,7 +219,7 @@ fn a_preflight_is_more_specific_than_its_method() {
     assert_eq!(all(Layer::Shadow, MethodQuery::Preflight).len(), preflight.len());
 }
 
-/// `GET,PUT /a/{p1}/{*rest}`: few texts and few methods, so that entries meet.
+/// Generates entries such as `GET,PUT /a/{p1}/{*rest}` from few texts and methods, so that they often match.
 fn entry() -> impl Strategy<Value = String> {
     let methods = subsequence(vec!["GET", "PUT", "POST"], 0..3);
     let segments = proptest::collection::vec(prop_oneof![3 => Just("a"), 2 => Just("b"), 3 => Just("{}")], 0..4);
@@ -241,14 +241,15 @@ fn request() -> impl Strategy<Value = (&'static str, String)> {
     (method, "(/[abc]){1,5}/?|/")
 }
 
-/// Entries of which some cover others.
+/// Generates entries of which some cover others.
 fn few() -> impl Strategy<Value = String> {
     const PATHS: [&str; 6] = ["/", "/{*rest}", "/{p}", "/{p}/{*rest}", "/{p}/{q}", "/{p}/{q}/{*rest}"];
     let methods = prop_oneof![Just("*"), Just("GET"), Just("GET,PUT"), Just("HEAD")];
     (methods, proptest::sample::select(&PATHS[..])).prop_map(|(methods, path)| format!("{methods} {path}"))
 }
 
-/// Requests that an entry decides if any does: nothing else names their segments, and their method only if the entry does.
+/// Returns requests that an entry decides if it decides any: only this entry names their segments, and their method if it names
+/// one.
 fn own(entry: &str) -> Vec<String> {
     let (methods, pattern) = entry.split_once(' ').unwrap();
     let methods = methods.replace('*', "PROPFIND");
@@ -267,7 +268,7 @@ fn own(entry: &str) -> Vec<String> {
     paths.flat_map(|path| methods.iter().map(move |method| format!("{method} {path}")).collect::<Vec<_>>()).collect()
 }
 
-/// An entry, and those that decide all that it covers.
+/// An entry, and the entries that decide all of its requests.
 type Covered = (&'static str, &'static [&'static str]);
 
 #[test]
@@ -285,7 +286,7 @@ fn an_entry_that_never_decides_is_told_with_those_that_do() {
         (&["GET /{*rest}", "* /", "* /{a}/{*rest}"], &[("GET /{*rest}", &["* /", "* /{a}/{*rest}"])]),
         (&["HEAD /{*rest}", "GET /", "* /{a}/{*rest}"], &[("HEAD /{*rest}", &["GET /", "* /{a}/{*rest}"])]),
         (&["GET,PUT /{*rest}", "GET /", "GET /{a}/{*rest}"], &[]),
-        // What is tried out takes nothing from what counts, and is looked at as if it counted.
+        // A shadow entry takes no request from an enforced one, and is checked as if it were enforced.
         (&["* /{*rest}", "^* /", "* /{a}/{*rest}"], &[]),
         (&["^* /{*rest}", "* /", "* /{a}/{*rest}"], &[("^* /{*rest}", &["* /", "* /{a}/{*rest}"])]),
         (&["^* /{*rest}", "* /", "^* /", "^* /{a}/{*rest}"], &[("^* /{*rest}", &["^* /", "^* /{a}/{*rest}"])]),
@@ -333,7 +334,7 @@ proptest! {
         }
     }
 
-    /// What is said never to decide never does; of everything else, some request is decided by it.
+    /// An entry reported as unreachable never decides; every other entry decides some request.
     #[test]
     fn an_entry_is_covered_when_it_never_decides(
         entries in proptest::collection::vec(prop_oneof![1 => entry(), 2 => few()], 1..12),
@@ -357,7 +358,7 @@ proptest! {
         }
     }
 
-    /// The same of what is tried out, beside what counts.
+    /// The property also holds for shadow entries among enforced ones.
     #[test]
     fn what_is_tried_out_is_covered_when_it_would_never_decide(
         entries in proptest::collection::vec((prop_oneof![1 => entry(), 2 => few()], any::<bool>()), 1..12),

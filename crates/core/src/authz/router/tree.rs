@@ -1,4 +1,4 @@
-//! The tree of segments in which entries are found, which are numbers here. What it all means is told in `router`.
+//! The tree of segments that holds the entries, here as indices. `router` defines their meaning.
 
 use super::{Layer, MethodMatcher, MethodQuery};
 use crate::authz::pattern::{PathPattern, Segment};
@@ -7,19 +7,19 @@ use crate::http::method::Method;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
-/// What can follow one prefix of segments. A tree is as deep as its longest pattern has segments, and no deeper.
+/// A node: the possible continuations of one prefix of segments. A tree is at most as deep as its longest pattern.
 #[derive(Debug, Default)]
 pub(super) struct Node<L> {
     literals: HashMap<Box<str>, Self>,
     parameter: Option<Box<Self>>,
     /// Patterns that end here.
     end: L,
-    /// Patterns that go on with `{*rest}`.
+    /// Patterns that continue with `{*rest}`.
     rest: L,
 }
 
 impl<L: Default> Node<L> {
-    /// The place of a pattern, with each of its literals under a key.
+    /// Returns the leaf of a pattern and creates missing nodes. `key` maps each of its literals to a key.
     pub(super) fn leaf_mut(&mut self, pattern: &PathPattern, key: impl Fn(&str) -> Box<str>) -> &mut L {
         let mut node = self;
         for segment in pattern.segments() {
@@ -31,7 +31,7 @@ impl<L: Default> Node<L> {
         if pattern.rest().is_some() { &mut node.rest } else { &mut node.end }
     }
 
-    /// Visits every place that a path may belong to, the most specific first: a literal as it was sent before one without its suffix.
+    /// Visits every leaf that a path may match, the most specific first: a literal as sent before one without its suffix.
     pub(super) fn walk<'p, B>(
         &self,
         mut pieces: impl Iterator<Item = Piece<'p>> + Clone,
@@ -86,19 +86,19 @@ impl Node<Leaf> {
     }
 }
 
-/// The entries at one place of a tree.
+/// The entries at one node of a tree.
 pub(super) trait Ends {
-    /// What tells patterns of one place apart.
+    /// The property that distinguishes patterns at one node.
     type Spelling;
 
-    /// Every entry with its methods, but for those for preflights; none is any method.
+    /// Returns every entry with its methods, except those for preflights. `None` as a method means any.
     fn entries(&self) -> impl Iterator<Item = Entry<'_, Self::Spelling>>;
 
-    /// The entry that decides every request of a method, or of any, wherever a pattern of a spelling goes on.
+    /// Returns the entry that decides every request of a method, or of any, where a pattern of this spelling continues.
     fn always(&self, layer: Layer, method: Option<&str>, spelling: &Self::Spelling) -> Option<usize>;
 }
 
-/// An entry of a place.
+/// An entry of a node.
 pub(super) struct Entry<'l, S> {
     pub(super) layer: Layer,
     pub(super) index: usize,
@@ -117,7 +117,7 @@ impl<L: Ends> Node<L> {
         self.literals.values().chain(self.parameter.as_deref()).for_each(|node| node.unreachable_rules(found));
     }
 
-    /// Whether what begins here is decided by something more specific than a `{*rest}` here, whatever follows.
+    /// Returns true if a more specific entry than a `{*rest}` here decides every path below this node.
     fn decides_all(
         &self,
         layer: Layer,
@@ -163,7 +163,7 @@ pub(super) struct Leaf {
     shadow: Option<Box<Slots>>,
 }
 
-/// Those of one layer, as numbers of the entries.
+/// The entries of one layer, as indices.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     pub(super) preflight: Option<usize>,
@@ -183,7 +183,7 @@ impl Leaf {
         self.all(layer, MethodQuery::Method(method)).next()
     }
 
-    /// The entries that match, the more specific first.
+    /// Returns the matching entries, the more specific first.
     fn all(&self, layer: Layer, wanted: MethodQuery<'_>) -> impl Iterator<Item = usize> {
         let named = |method: &str| self.slot(layer, |slots| slots.named.get(method).copied());
         let (preflight, method) = match wanted {
@@ -196,7 +196,7 @@ impl Leaf {
         preflight.into_iter().chain(own).chain(read.filter(|read| own != Some(*read))).chain(any)
     }
 
-    /// Those of one layer.
+    /// Returns the entries of one layer; `None` if it has none.
     pub(super) fn layer(&self, layer: Layer) -> Option<&Slots> {
         match layer {
             Layer::Enforced => Some(&self.enforced),
@@ -204,7 +204,7 @@ impl Leaf {
         }
     }
 
-    /// Of two entries for the same requests, the one that is tried out hides the other.
+    /// Returns an entry of this layer; a shadow entry hides an enforced one for the same requests.
     fn slot(&self, layer: Layer, of: impl Fn(&Slots) -> Option<usize>) -> Option<usize> {
         let shadow = match layer {
             Layer::Enforced => None,
@@ -215,7 +215,7 @@ impl Leaf {
 }
 
 impl Slots {
-    /// Every entry with its methods, but for that for preflights; none is any method.
+    /// Returns every entry with its methods, except the one for preflights. `None` as a method means any.
     fn entries(&self) -> BTreeMap<usize, Vec<Option<&str>>> {
         let mut entries = BTreeMap::<usize, Vec<Option<&str>>>::new();
         for (method, index) in &self.named {
@@ -227,7 +227,7 @@ impl Slots {
         entries
     }
 
-    /// The entry that stands where another one would have to.
+    /// Returns the existing entry that conflicts with a new one; `None` without a conflict.
     pub(super) fn taken(&self, served: MethodMatcher<'_>) -> Option<usize> {
         match served {
             MethodMatcher::Preflight => self.preflight,

@@ -1,4 +1,4 @@
-//! Where credentials are found, and what is refused instead of guessed.
+//! Tests of credential locations, and of requests that are rejected as ambiguous.
 
 use super::{AuthenticatorId, ConflictingFormat, CredentialError, CredentialExtractor, Scheme};
 use crate::credential::{CookieName, CredentialLocation, QueryName};
@@ -13,7 +13,7 @@ fn places() -> CredentialExtractor {
     places
 }
 
-/// A request with these headers.
+/// Builds a request with these headers.
 fn request<'a>(target: &'a str, fields: &[(&'a str, &'a [u8])]) -> Request<'a> {
     let headers = Headers::new(fields.iter().map(|(name, value)| Field { name: name.as_bytes(), value }).collect());
     Request::parse(b"GET", target.as_bytes(), b"api.example.com", headers).unwrap()

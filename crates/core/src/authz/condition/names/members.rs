@@ -1,4 +1,4 @@
-//! The members of variables: which there are, and which are read.
+//! The members of variables: the available ones, and those that an expression reads.
 
 use super::{Key, Kind, Walk};
 use crate::authz::PathPattern;
@@ -79,7 +79,7 @@ impl<'e> Walk<'_, 'e> {
             return Kind::Anything;
         };
         match holds {
-            // Which of them is said by what stands around this.
+            // The enclosing expression determines the header.
             Holds::Headers => Kind::Headers,
             Holds::List => {
                 self.names(of).add(field);

@@ -1,4 +1,4 @@
-//! No expression takes the process with it: neither its parser's stack, nor that of an evaluation.
+//! No expression crashes the process: neither the stack of the parser nor that of an evaluation overflows.
 
 use super::{compile, evaluate};
 use crate::authz::condition::ExpressionError::{self, TooDeep, TooLong};
@@ -19,7 +19,7 @@ fn long_expressions_are_not_parsed() {
     assert_eq!(refused(&format!("true{}", " ".repeat(MAX_BYTES - 4))), None);
 }
 
-/// Whatever is written as deep as it goes within the length.
+/// Each construct is nested as deeply as the maximum length permits.
 #[test]
 fn deep_expressions_are_refused_and_nothing_worse() {
     let most = |begin: &str, middle: &str, end: &str| {
@@ -48,7 +48,7 @@ fn deep_expressions_are_refused_and_nothing_worse() {
         let shown: String = text.chars().take(30).collect();
         assert_eq!(refused(&text), Some(TooDeep), "{shown}");
     }
-    // These end somewhere, or are no levels.
+    // These are incomplete or have no levels.
     for text in [most("(", "", ""), most("[", "", ""), most("{", "", ""), most("a.", "", ""), most("\"", "", "")] {
         assert!(refused(&text).is_some());
     }
@@ -58,7 +58,7 @@ fn deep_expressions_are_refused_and_nothing_worse() {
     assert_eq!(refused(&format!("1 in [{}]", vec!["1"; 2_000].join(","))), None);
 }
 
-/// The deepest that is taken is evaluated on less stack than any thread of the server has.
+/// The deepest valid expression is evaluated on a smaller stack than any server thread has.
 #[test]
 fn what_is_taken_fits_on_the_stack() {
     let deepest = |begin: &str, middle: &str, end: &str| {
@@ -81,7 +81,7 @@ fn what_is_taken_fits_on_the_stack() {
             deepest("", "[1]", ".map(x,x)"),
             deepest("", "'a'", ".size()"),
         ] {
-            // What it comes to is no matter.
+            // The result is irrelevant.
             let value = evaluate(&text);
             drop(value);
         }

@@ -1,5 +1,5 @@
-//! Expressions that nobody wrote: none panics, and each comes to what a second, simple evaluation says. So none that meets an error
-//! lets anybody through.
+//! Random expressions: none panics, and each has the result of a second, simple evaluation. So an expression with an error never
+//! allows a request.
 
 mod simple;
 
@@ -54,7 +54,7 @@ fn every_expression_comes_to_what_it_says() {
     assert!(counts.iter().all(|count| *count > 20), "hardly anything was tried: {counts:?}");
 }
 
-/// What expressions are written with, and what they are not.
+/// Parts of valid and invalid expressions.
 const PIECES: &[&str] = &[
     "claims",
     "path",
@@ -145,7 +145,7 @@ const PIECES: &[&str] = &[
     "$",
 ];
 
-/// Neither the parser nor an evaluation panics, whatever is written.
+/// Neither the parser nor an evaluation panics on any text.
 #[test]
 fn nothing_that_is_written_panics() {
     let caller = principal();
@@ -155,7 +155,7 @@ fn nothing_that_is_written_panics() {
         match compile(&text) {
             Ok(expression) => {
                 compiled.set(compiled.get() + 1);
-                // What it comes to is no matter.
+                // The result is irrelevant.
                 let value = with_inputs(Some(&caller), |inputs| expression.evaluate(inputs));
                 drop(value);
             }

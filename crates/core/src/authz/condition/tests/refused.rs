@@ -1,4 +1,4 @@
-//! Expressions that are refused at load.
+//! Expressions that are rejected at load.
 
 use super::compile;
 use crate::authz::PathPattern;

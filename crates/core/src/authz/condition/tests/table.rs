@@ -1,8 +1,8 @@
-//! Conditions and what they come to: `true`, `false`, or the fault.
+//! Conditions and their results: `true`, `false`, or the error.
 
-/// The request and its caller are those of the tests around this.
+/// The conditions, for the request and the caller of the parent module.
 pub(super) const CONDITIONS: &[(&str, &str)] = &[
-    // What is there.
+    // Present values.
     ("true", "true"),
     ("!true", "false"),
     ("claims.org == path.org", "true"),
@@ -14,7 +14,7 @@ pub(super) const CONDITIONS: &[(&str, &str)] = &[
     ("principal.organization == path.org", "true"),
     ("'editor' in principal.roles", "true"),
     ("'Editor' in principal.roles", "false"),
-    // What a role grants by `*` is not listed.
+    // Permissions that a role grants by `*` are not listed.
     ("'write' in principal.permissions", "false"),
     ("path.rest.startsWith('reports/') && path.rest.endsWith('7') && path.rest.contains('s/')", "true"),
     ("request.method in ['GET', 'HEAD']", "true"),
@@ -30,7 +30,7 @@ pub(super) const CONDITIONS: &[(&str, &str)] = &[
     ("type(claims.roles) == list && type(claims.level) == int", "true"),
     ("'tier' in context && context.tier == 'gold'", "true"),
     ("claims.some.all(a, claims.roles.all(b, string(a) != b))", "true"),
-    // What is not there.
+    // Missing values.
     ("has(claims.org) && !has(claims.organization)", "true"),
     ("has(claims.nested.deep.er) && !has(claims.nested.other)", "true"),
     ("has(request.headers.nope) || 'nope' in query || has(context.nope)", "false"),
@@ -41,11 +41,11 @@ pub(super) const CONDITIONS: &[(&str, &str)] = &[
     ("query.none == ''", "Missing(\"none\")"),
     ("context[claims.org] == ''", "MissingMember"),
     ("claims[query.q] == ''", "MissingMember"),
-    // `null` and what stands for no value are not there.
+    // `null` and null strings are missing.
     ("has(claims.nothing) || has(claims.none) || has(claims.nested.none) || ('null' in claims.nested)", "false"),
     ("claims.none == 'None'", "Missing(\"none\")"),
     ("claims.nothing == null", "Missing(\"nothing\")"),
-    // What can be read in two ways is neither there nor not there, whatever stands around it.
+    // An ambiguous value is neither present nor missing, in any expression.
     ("query.two == '1'", "Ambiguous(\"query.two\")"),
     ("!has(query.two)", "Ambiguous(\"query.two\")"),
     ("'two' in query", "Ambiguous(\"query.two\")"),
@@ -86,7 +86,7 @@ pub(super) const CONDITIONS: &[(&str, &str)] = &[
     ("claims.org && true", "Types(\"&&\")"),
     ("claims.level ? true : false", "Types(\"an operator\")"),
     ("claims.org.all(c, true)", "Types(\"an operator\")"),
-    // `false && error` is false, and `true || error` is true: what a part comes to that nothing depends on is no matter.
+    // `false && error` is false, and `true || error` is true: an error in a part that doesn't affect the result is ignored.
     ("claims.nope == 1 && false", "false"),
     ("claims.nope == 1 || true", "true"),
     ("claims.nope == 1 && true", "Missing(\"nope\")"),

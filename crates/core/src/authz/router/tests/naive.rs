@@ -1,6 +1,6 @@
-//! The second opinion: works on the text of entries and requests, looks at all of them, and takes the best rank.
+//! The second, naive router: works on the texts of entries and requests, compares all of them, and selects the best rank.
 
-/// Smaller is more specific: one digit for each segment from the left, then one for the method.
+/// A rank, of which a smaller one is more specific: one digit per segment from the left, then one for the method.
 type Rank = (Vec<u8>, u8);
 
 fn pieces(path: &str) -> Vec<&str> {

@@ -1,8 +1,9 @@
-//! Expressions of a part of the language, with an evaluation of their own: as simple as can be, and sharing nothing with the real one.
+//! Expressions of a subset of the language with their own evaluation, which is as simple as possible and shares no code with the
+//! real one.
 
 use proptest::prelude::*;
 
-/// An expression of a part of the language.
+/// An expression of a subset of the language.
 #[derive(Debug, Clone)]
 pub(super) enum E {
     Value(V),
@@ -24,10 +25,10 @@ pub(super) enum V {
     List(Vec<V>),
 }
 
-/// What comes to nothing.
+/// The error of an evaluation.
 pub(super) struct Nothing;
 
-/// What can be read, by its name in an expression. The last is never there, and the one before it can be read in two ways.
+/// The readable values, by their names in an expression. The last is always missing, and the one before it is ambiguous.
 const READABLE: [&str; 9] = [
     "claims.org",
     "claims.level",
@@ -69,7 +70,7 @@ impl E {
         }
     }
 
-    /// What it comes to, with this element of the loop around it.
+    /// Returns the value, with this element of the enclosing loop.
     pub(super) fn value(&self, element: Option<&V>) -> Result<V, Nothing> {
         let bool = |of: &Self, element| match of.value(element) {
             Ok(V::Bool(value)) => Ok(value),
@@ -149,7 +150,7 @@ pub(super) fn any_expression() -> impl Strategy<Value = E> {
         prop::sample::select(vec!["", "acme", "a", "editor"]).prop_map(|text| V::Text(text.to_owned())),
     ];
     let name = || prop::sample::select(READABLE.to_vec());
-    // Ambiguity ends everything, and would be most of what is tried.
+    // Ambiguity always fails, and would dominate the samples.
     let common = || prop::sample::select(READABLE.into_iter().filter(|name| *name != "query.two").collect::<Vec<_>>());
     let leaf = prop_oneof![
         4 => value.prop_map(E::Value),
