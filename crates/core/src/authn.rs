@@ -1,5 +1,5 @@
-//! Who is asking? From a credential to a [`Principal`], or to the fault that keeps it from being one. A credential that is
-//! refused here never becomes "anonymous", and never goes on to another authenticator.
+//! Authentication: from a credential to a [`Principal`], or to the error that prevents it. A rejected credential never becomes "anonymous",
+//! and never goes to another authenticator.
 
 mod api_key;
 mod authenticator;
@@ -42,60 +42,60 @@ use crate::principal::Principal;
 use crate::reason::Reason;
 use std::sync::Arc;
 
-/// What became of the question who is asking. Absent and wrong are two things, and stay two.
+/// The outcome of authentication. A missing credential and an invalid one are distinct.
 #[derive(Debug, Clone)]
 pub enum Authentication {
-    /// The rule did not ask.
+    /// The rule requires no authentication.
     NotRequired,
-    /// There is no credential.
+    /// The request has no credential.
     Missing,
-    /// The credential is good.
+    /// The credential is valid.
     Authenticated(Arc<Principal>),
-    /// There is a credential, and it is not good.
+    /// The credential is invalid.
     Failed(AuthnError),
 }
 
-/// Why a credential was refused.
+/// The reason why a credential was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthnError {
-    /// What stands in a credential's place is not one credential.
+    /// No single credential could be extracted.
     #[error(transparent)]
     Credential(CredentialError),
-    /// The token itself, its algorithm or its signature.
+    /// The token itself, its algorithm or its signature is invalid.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// `iss` is not that of an authenticator that looks where this token stood.
+    /// No authenticator for the token's location has this `iss`.
     #[error("the token's `iss` is missing or is not that of an authenticator that looks there")]
     IssuerUnknown,
-    /// What the token claims.
+    /// A claim of the token is missing or has an unaccepted value.
     #[error(transparent)]
     Claim(#[from] ClaimError),
-    /// Its authorization server says so.
+    /// The authorization server reports the token as inactive.
     #[error("the authorization server says that the token is not active")]
     Inactive,
-    /// The API key.
+    /// The API key is unknown or expired.
     #[error(transparent)]
     ApiKey(#[from] ApiKeyError),
-    /// What an authenticator of one's own says.
+    /// A custom authenticator rejects the credential.
     #[error(transparent)]
     Custom(#[from] CustomError),
-    /// The certificate of the connection.
+    /// The certificate of the connection is not accepted.
     #[error(transparent)]
     Peer(#[from] CertificateError),
-    /// The token is good, and whoever shows it is not the one that it was given to.
+    /// The token is valid, and its sender is not the one that it was issued to.
     #[error(transparent)]
     Confirmation(#[from] ConfirmationError),
-    /// It was good once.
+    /// The token, its subject or its organization is revoked.
     #[error(transparent)]
     Revoked(#[from] RevocationError),
-    /// Whether the credential is good can't be told without what is lacking. Nobody is let through for it: unless the driver
-    /// brings what is lacking and asks again, the client is told that modgud could not decide.
+    /// The decision needs a lookup. Until the driver supplies the result and repeats the check, access is denied: the client learns that
+    /// modgud could not decide.
     #[error(transparent)]
     LookupRequired(#[from] PendingLookup),
 }
 
 impl AuthnError {
-    /// The reason that this fault is told as.
+    /// Returns the reason code of this error.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {

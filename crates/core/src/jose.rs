@@ -1,22 +1,21 @@
-//! Signed tokens and the keys that prove them (RFC 7515, 7519, 8725): text in, proven claims out. Owns no clock, no
-//! issuer, no policy, and fetches nothing: which keys apply and whether the claims suffice is the caller's to say.
+//! Signed tokens and the keys that verify them (RFC 7515, 7519, 8725): text in, verified claims out. The calling function chooses the keys,
+//! and checks the claims and the time.
 //!
 //! A tour, in the order in which a token passes:
-//! - `compact`: at most 16 KiB of text become three parts of canonical base64url;
-//! - `json`: bytes become one JSON object, and nothing that two readers could read differently does;
-//! - `header`, `algorithm`: the protected header says how the token is signed, never with which key to trust it;
+//! - `compact`: splits at most 16 KiB of text into three parts of canonical base64url;
+//! - `json`: parses bytes as one JSON object, and rejects any that two readers could read differently;
+//! - `header`, `algorithm`: the protected header names the algorithm, never the key to trust;
 //! - `claims`: typed access to the payload;
-//! - `pem`, `jwk`, `jwks`: the forms in which public keys come;
-//! - `key`, `keyset`: keys that are good enough, and which of them a token may mean;
-//! - `validity`: the dates of a certificate, to be shown;
-//! - `sign`, `published`: tokens of our own, and the public halves of the keys that sign them;
-//! - `verify`: [`UnverifiedToken`] shows its header and its claimed issuer, so that the caller can choose the keys;
-//!   [`VerifiedToken`] has one constructor, which is the signature check. Code that asks for a `VerifiedToken` can't be
-//!   reached without it.
-//! - `proof`: tokens that bring the key along that they are signed with, for those who hold the right key against it.
+//! - `pem`, `jwk`, `jwks`: the formats of public keys;
+//! - `key`, `keyset`: the keys that are strong enough, and the candidates for a token;
+//! - `validity`: the dates of a certificate, for display;
+//! - `sign`, `published`: minted tokens, and the public keys that verify them;
+//! - `verify`: [`UnverifiedToken`] shows its header and its claimed issuer, so that the calling function can choose the keys.
+//!   [`VerifiedToken`] has one constructor, which is the signature check. Code that requires a `VerifiedToken` is unreachable without it.
+//! - `dpop_proof`: tokens that contain their own verification key, which the calling function compares with the expected one.
 //!
-//! Everything that goes wrong with a token is a [`TokenError`], with a key a [`KeyError`] or a [`JwkError`], with a set of
-//! keys a [`JwksError`]. None holds a byte of the token or of the key.
+//! Every error of a token is a [`TokenError`], of a key a [`KeyError`] or a [`JwkError`], of a set of keys a [`JwksError`]. None contains a
+//! byte of the token or of the key.
 
 mod algorithm;
 mod claims;

@@ -1,5 +1,5 @@
-//! What the module behind Envoy is told: identity headers, and the credential in the form that it expects. Everything
-//! under our names is written by us or removed, on every request that is let through.
+//! The mutations of an allowed request for the module behind Envoy: identity headers, and the credential in the form that the module
+//! expects. On every allowed request, modgud writes or removes all headers of its own names.
 
 mod correlation;
 mod forward;
@@ -35,21 +35,21 @@ use crate::http::request::Request;
 use crate::time::Timestamp;
 use bytes::Bytes;
 
-/// How a configuration shapes requests.
+/// The request mutations of a configuration.
 #[derive(Debug)]
 pub struct RequestMutator {
     /// The identity headers.
     pub identity: IdentityHeaders,
-    /// What becomes of the credential.
+    /// The handling of the credential.
     pub forward: Forward,
-    /// What Envoy is told beside that.
+    /// The other values that modgud returns to Envoy.
     pub metadata: Metadata,
 }
 
-/// Why a request can't be handed on.
+/// The reason why a request can't be forwarded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
-    /// A value that modules rely on can't be written into its header.
+    /// A value that modules rely on can't be encoded in its header.
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// No token could be minted.
@@ -57,24 +57,24 @@ pub enum ShapeError {
     Unminted(#[from] MintError),
 }
 
-/// The changes that Envoy is to make to a request that is let through. No name is in both lists: Envoy would remove it.
+/// The mutations of an allowed request. No name is in both lists of headers: Envoy would remove it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Mutations {
-    /// Headers to write over whatever is there.
+    /// Headers to write; they replace all present ones of the name.
     pub set: Vec<(HeaderName, HeaderText)>,
     /// Headers to remove: only those that the request carries, each in the client's spelling, in lower case.
     pub remove: Vec<Bytes>,
     /// Query parameters to remove, by name.
     pub remove_query: Vec<Bytes>,
-    /// Identity headers that are left out, since there is a value that can't be written: to be counted.
+    /// Identity headers that are omitted, since their values can't be encoded; for the metrics.
     pub dropped: Vec<HeaderName>,
 }
 
 impl RequestMutator {
-    /// The changes for one request, and for what it has shown to its rule.
+    /// Returns the mutations of one request, according to its permit and its credential.
     ///
     /// # Errors
-    /// [`ShapeError`] when what the module relies on can't be written.
+    /// [`ShapeError`] if a value that the module relies on can't be encoded.
     pub fn mutations(
         &self,
         grant: &Permit,

@@ -1,5 +1,4 @@
-//! API keys: long random texts, known to us by their SHA-256 only. Where the table comes from is `config`'s; how a key is made is
-//! the command's that makes it.
+//! API keys: long random texts, of which modgud knows only the SHA-256. `config` loads the table; a command generates the keys.
 
 use super::AuthnError;
 use crate::credential::RawToken;
@@ -22,26 +21,26 @@ use std::sync::Arc;
 pub struct ApiKeyAuthenticator {
     /// Its name in the configuration.
     pub name: AuthenticatorName,
-    /// The keys that it knows.
+    /// The keys that it accepts.
     pub keys: ApiKeys,
 }
 
-/// API keys by their digests.
+/// API keys by digest.
 #[derive(Debug, Default)]
 pub struct ApiKeys(HashMap<ApiKeyDigest, ApiKey>);
 
-/// What is known of one API key.
+/// One API key and its caller.
 #[derive(Debug, Clone)]
 pub struct ApiKey {
-    /// Its name: for people, logs and revocations. Never a secret.
+    /// The name of the key for people, logs and revocations. Never a secret.
     pub id: Box<str>,
-    /// Whoever shows it.
+    /// The caller that presents the key.
     pub principal: Arc<Principal>,
-    /// From when on it is not accepted any more; [`Timestamp::NEVER`] for a key without an end.
+    /// The time from which the key is rejected; [`Timestamp::NEVER`] for a key without an end.
     pub expires: Timestamp,
 }
 
-/// The claim that holds a key's `id`: what revocations know a token by (RFC 7519 §4.1.7).
+/// The claim that holds a key's `id`. Revocations identify a token by it (RFC 7519 §4.1.7).
 const TOKEN_ID: &str = "jti";
 
 /// A row of a table of API keys, without its digest.
@@ -49,33 +48,33 @@ const TOKEN_ID: &str = "jti";
 pub struct ApiKeyEntry<'a> {
     /// The key's name.
     pub id: &'a str,
-    /// The caller's subject; `None`: the claims name it, or nothing does.
+    /// The caller's subject; `None` if the claims name it, or nothing does.
     pub subject: Option<&'a str>,
-    /// Roles, in the place of those among the claims unless empty.
+    /// Roles. They replace those of the claims unless empty.
     pub roles: &'a [String],
-    /// Permissions, in the place of those among the claims unless empty.
+    /// Permissions. They replace those of the claims unless empty.
     pub permissions: &'a [String],
     /// Claims, as a token would hold them.
     pub claims: Map<String, Value>,
-    /// From when on the key is not accepted any more.
+    /// The time from which the key is rejected.
     pub expires: Timestamp,
 }
 
-/// Why a row of a table makes no caller.
+/// The reason why a row of a table defines no caller.
 #[derive(Debug)]
 pub enum ApiKeyEntryError {
     /// The claims hold `jti`, which is the key's `id`.
     TokenIdClaimed,
-    /// The subject is given twice: here, and otherwise among the claims under this path.
+    /// The row gives the subject, and the claims have another value at this path or on the way to it.
     SubjectTwice(String),
-    /// An item of `roles` or `permissions`, whichever is named, is empty.
+    /// An item of `roles` or `permissions`, as named here, is empty.
     EmptyItem(&'static str),
-    /// A claim that decides has an unexpected type.
+    /// A claim that decides on access has an unexpected type.
     Claim(IdentityClaimError),
 }
 
 impl ApiKey {
-    /// Makes the caller of a row: its claims, the `id` as the token's, and the subject where subjects are looked for.
+    /// Builds the caller of a row from its claims. The `id` becomes the token id; the subject is added at the claim path for subjects.
     ///
     /// # Errors
     /// [`ApiKeyEntryError`] if the row contradicts itself or a claim has the wrong type.
@@ -118,18 +117,18 @@ impl ApiKey {
     }
 }
 
-/// The SHA-256 of an API key. Compares in constant time; where it lies in a table depends on a secret of the process, so how
-/// long a look-up takes says nothing about the digests in it.
+/// The SHA-256 of an API key. It compares in constant time. Its position in a table depends on a secret of the process, so the duration of
+/// a look-up reveals nothing about the stored digests.
 #[derive(Clone, Copy)]
 pub struct ApiKeyDigest([u8; SHA256_OUTPUT_LEN]);
 
-/// The text is not a SHA-256.
+/// The error for a text that is not a SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 is 64 hexadecimal digits, as `modgud apikey new` and `sha256sum` write it")]
 pub struct ApiKeyDigestError;
 
 impl ApiKeyDigest {
-    /// The digest of a key, as a client shows it.
+    /// Computes the digest of a key, as a client presents it.
     #[must_use]
     pub fn of(key: &str) -> Self {
         let mut bytes = [0; SHA256_OUTPUT_LEN];
@@ -137,7 +136,7 @@ impl ApiKeyDigest {
         Self(bytes)
     }
 
-    /// Reads 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits.
     ///
     /// # Errors
     /// [`ApiKeyDigestError`] for any other text.
@@ -168,55 +167,55 @@ impl Hash for ApiKeyDigest {
     }
 }
 
-/// 64 hexadecimal digits: what is stored.
+/// 64 hexadecimal digits, the stored form.
 impl fmt::Display for ApiKeyDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-/// Not shown: a digest of a weak key would help to guess it.
+/// Hidden: a digest of a weak key would help to guess it.
 impl fmt::Debug for ApiKeyDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ApiKeyDigest(…)")
     }
 }
 
-/// Why an API key was refused.
+/// The reason why an API key was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiKeyError {
-    /// It is none of the authenticator's.
+    /// The authenticator does not know the key.
     #[error("the credential is none of the API keys of the authenticator")]
     Unknown,
-    /// Its time is over.
+    /// The key has expired.
     #[error("the API key `{id}` expired at {expired} and it is {now}")]
     Expired {
         /// The key's name.
         id: Box<str>,
-        /// When it expired.
+        /// The time of expiry.
         expired: Timestamp,
-        /// When it was looked at.
+        /// The time of the check.
         now: Timestamp,
     },
 }
 
 impl ApiKeys {
-    /// Adds a key; gives back the one that has the same digest, if there is one.
+    /// Adds a key. Returns the replaced key with the same digest, `None` if there was none.
     pub fn add(&mut self, digest: ApiKeyDigest, key: ApiKey) -> Option<ApiKey> {
         self.0.insert(digest, key)
     }
 
-    /// The keys, in no order.
+    /// Returns the keys, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &ApiKey> {
         self.0.values()
     }
 }
 
 impl ApiKeyAuthenticator {
-    /// Whoever shows this key.
+    /// Returns the caller of this key.
     ///
     /// # Errors
-    /// [`ApiKeyError`]: nobody's, or its time is over.
+    /// [`ApiKeyError`] if the key is unknown or expired.
     pub(super) fn authenticate(
         &self,
         key: RawToken<'_>,

@@ -1,4 +1,4 @@
-//! One authenticator, of whatever kind.
+//! One authenticator of any kind.
 
 use super::api_key::ApiKeyAuthenticator;
 use super::claims_policy::ClaimsPolicy;
@@ -9,23 +9,23 @@ use super::mtls::MtlsAuthenticator;
 use crate::principal::AuthenticatorName;
 use crate::time::Timestamp;
 
-/// Somebody who vouches for callers.
+/// An authenticator: it verifies one kind of credential.
 #[derive(Debug)]
 pub enum Authenticator {
-    /// By signed tokens of one issuer.
+    /// Verifies signed tokens of one issuer.
     Jwt(JwtAuthenticator),
-    /// By what an authorization server says of tokens.
+    /// Verifies opaque tokens by introspection.
     Introspection(IntrospectionAuthenticator),
-    /// By API keys.
+    /// Verifies API keys.
     ApiKey(ApiKeyAuthenticator),
-    /// By the certificate of the connection.
+    /// Verifies the certificate of the connection.
     Mtls(MtlsAuthenticator),
-    /// In a way that a program brings which is built on this library.
+    /// Verifies credentials in a program that is built on this library.
     Custom(RegisteredAuthenticator),
 }
 
 impl Authenticator {
-    /// Its name in the configuration.
+    /// Returns its name in the configuration.
     #[must_use]
     pub const fn name(&self) -> &AuthenticatorName {
         match self {
@@ -37,7 +37,7 @@ impl Authenticator {
         }
     }
 
-    /// Whether it can vouch for anybody at a time: one of signed tokens can't without a key.
+    /// Returns true if it can authenticate callers at this time: a JWT authenticator needs a key.
     #[must_use]
     pub fn has_usable_keys(&self, now: Timestamp) -> bool {
         match self {
@@ -46,7 +46,7 @@ impl Authenticator {
         }
     }
 
-    /// The authenticator, if it is one of signed tokens.
+    /// Returns the JWT authenticator; `None` if this is another kind.
     #[must_use]
     pub const fn as_jwt(&self) -> Option<&JwtAuthenticator> {
         match self {
@@ -55,7 +55,7 @@ impl Authenticator {
         }
     }
 
-    /// The authenticator, if it is one that asks an authorization server.
+    /// Returns the introspection authenticator; `None` if this is another kind.
     #[must_use]
     pub const fn as_introspection(&self) -> Option<&IntrospectionAuthenticator> {
         match self {
@@ -64,7 +64,7 @@ impl Authenticator {
         }
     }
 
-    /// What it asks of tokens.
+    /// Returns the checks of its tokens' claims; `None` if it has none.
     #[must_use]
     pub const fn checks(&self) -> Option<&ClaimsPolicy> {
         match self {

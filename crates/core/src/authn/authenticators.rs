@@ -1,4 +1,4 @@
-//! Every authenticator of a configuration: which of them a credential is for, and what it says.
+//! All authenticators of a configuration: selects the one for a credential, and authenticates it.
 
 use super::authenticator::Authenticator;
 use super::cache::{CacheStats, TokenCache, TokenDigest};
@@ -16,7 +16,7 @@ use crate::principal::{AuthenticatorName, Principal};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
-/// Every authenticator of a configuration, and the tokens that they have verified.
+/// All authenticators of a configuration, and the cache of the tokens that they have verified.
 #[derive(Debug)]
 pub struct Authenticators {
     list: Vec<Authenticator>,
@@ -26,8 +26,8 @@ pub struct Authenticators {
 }
 
 impl Authenticators {
-    /// The authenticators in the order of their indices, with an empty cache: tokens that were verified with other keys
-    /// or under another configuration are never taken over.
+    /// Builds the authenticators, in the order of their indices, with an empty cache. Tokens verified with other keys or under another
+    /// configuration are never inherited.
     #[must_use]
     pub fn new(list: Vec<Authenticator>, revocations: Option<Revocations>) -> Self {
         let authenticators = Self { list, verified: TokenCache::default(), revocations, spent: ReplayCache::default() };
@@ -35,19 +35,18 @@ impl Authenticators {
         authenticators
     }
 
-    /// Takes over from the authenticators whose place these take which proofs have been shown: none is good once more because the
-    /// configuration has changed.
+    /// Inherits the replay cache of the replaced authenticators, so that a reload makes no proof acceptable again.
     pub fn inherit_replay_cache(&mut self, before: &Self) {
         self.spent = before.spent.clone();
         self.remember_proofs();
     }
 
-    /// Refuses DPoP proofs that were made before a time or in its second: those that a process before this one may have accepted.
+    /// Rejects DPoP proofs that were made before this time or in its second: a previous process may have accepted them.
     pub fn refuse_proofs_until(&self, start: Timestamp) {
         self.spent.refuse_until(start);
     }
 
-    /// Remembers each proof for the longest time that any of the authenticators would accept it.
+    /// Extends the replay window to the longest time that any authenticator accepts a proof.
     fn remember_proofs(&self) {
         let windows = self.list.iter().filter_map(|one| match one.checks()?.sender? {
             SenderConstraint::Dpop(window) => Some(window.span()),
@@ -56,25 +55,25 @@ impl Authenticators {
         windows.for_each(|window| self.spent.remember_for(window));
     }
 
-    /// The list of revocations, if the configuration has one.
+    /// Returns the revocation list; `None` if the configuration has none.
     #[must_use]
     pub const fn revocations(&self) -> Option<&Revocations> {
         self.revocations.as_ref()
     }
 
-    /// What the cache of verified tokens has done so far.
+    /// Returns the statistics of the cache of verified tokens.
     #[must_use]
     pub fn cache_counts(&self) -> CacheStats {
         self.verified.counts()
     }
 
-    /// The authenticators, in the order of the configuration.
+    /// Returns the authenticators, in the order of the configuration.
     #[must_use]
     pub fn list(&self) -> &[Authenticator] {
         &self.list
     }
 
-    /// Lets every authenticator that reads `own` read `shared` in its place.
+    /// Replaces `own` by `shared` in every authenticator that reads it.
     pub fn attach_jwks(&mut self, own: &RemoteJwks, shared: &RemoteJwks) {
         for authenticator in &mut self.list {
             match authenticator {
@@ -89,7 +88,7 @@ impl Authenticators {
         }
     }
 
-    /// Gives the authenticator of this name these answers in the place of its own.
+    /// Replaces the introspection cache of the authenticator of this name.
     pub fn attach_cache(&mut self, name: &AuthenticatorName, answers: &IntrospectionCache) {
         for authenticator in &mut self.list {
             match authenticator {
@@ -103,10 +102,11 @@ impl Authenticators {
         }
     }
 
-    /// Authenticates one credential, with what the edges have brought for it. What is good once is spent if `replay_mode` says so.
+    /// Authenticates a credential. `supply` holds the results of remote lookups; DPoP proofs are recorded as used when `replay_mode` is
+    /// `Record`.
     ///
     /// # Errors
-    /// The fault that keeps the credential from being a principal.
+    /// `AuthnError` with the reason why the credential yields no principal.
     pub fn authenticate(
         &self,
         credential: &Credential<'_, '_>,
@@ -117,7 +117,7 @@ impl Authenticators {
         observer: &mut impl Observer,
     ) -> Result<Arc<Principal>, AuthnError> {
         if credential.token.as_str().len() > MAX_TOKEN_BYTES {
-            // Before it is hashed: what is too large costs nothing more.
+            // Before it is hashed: an oversized token costs nothing more.
             let fault = AuthnError::Token(TokenError::TooLarge);
             observer.step(|| Step::failed("token", fault.to_string()));
             return Err(fault);
@@ -129,7 +129,7 @@ impl Authenticators {
             }
             Some((_, Authenticator::ApiKey(keys))) => keys.authenticate(credential.token, now, observer),
             Some((_, Authenticator::Custom(one))) => one.authenticate(credential.token, request, now, observer),
-            // Never chosen here.
+            // Unreachable: `select_opaque` selects neither.
             Some((_, Authenticator::Jwt(_) | Authenticator::Mtls(_))) => Err(AuthnError::IssuerUnknown),
         }?;
         self.ensure_not_revoked(&principal, observer)?;
@@ -143,10 +143,10 @@ impl Authenticators {
         Ok(principal)
     }
 
-    /// The caller that is known by the certificate of its connection; `None` when nobody asks for one, or there is none.
+    /// Authenticates the caller by the certificate of its connection. `None` if no authenticator uses certificates, or the peer has none.
     ///
     /// # Errors
-    /// The fault that keeps the certificate from being a principal.
+    /// `AuthnError` with the reason why the certificate yields no principal.
     pub fn authenticate_peer(
         &self,
         peer: Peer<'_>,
@@ -163,7 +163,7 @@ impl Authenticators {
         Some(principal.and_then(|principal| self.ensure_not_revoked(&principal, observer).map(|()| principal)))
     }
 
-    /// Also for a token that was verified before: that it was good says nothing about now.
+    /// Checks the revocation list, also for a cached token: it may have been revoked since it was verified.
     fn ensure_not_revoked(&self, principal: &Principal, observer: &mut impl Observer) -> Result<(), AuthnError> {
         let Some(revocations) = &self.revocations else { return Ok(()) };
         let revoked = revocations.now().check(principal);
@@ -171,15 +171,15 @@ impl Authenticators {
         Ok(revoked?)
     }
 
-    /// What the holder of the principal's token has to prove.
+    /// Returns the sender constraint of the principal's token; `None` if its authenticator has none.
     fn constraint(&self, principal: &Principal) -> Option<SenderConstraint> {
         let by = self.list.iter().find(|one| one.name() == principal.authenticator());
         by?.checks()?.sender
     }
 
-    /// The authenticator for what is no signed token, if the credential is for it: where one looks beside those of signed tokens,
-    /// the credential's form says which of them it is for. That is a choice by what the credential is, before anybody has looked
-    /// whether it is good; one that is refused is never tried elsewhere.
+    /// Returns the authenticator for an opaque credential, if the credential is for it. Where JWT authenticators read the same location,
+    /// the credential's form decides between them. The form alone decides, before any verification; a rejected credential is never tried
+    /// elsewhere.
     fn select_opaque(&self, credential: &Credential<'_, '_>) -> Option<(AuthenticatorId, &Authenticator)> {
         let all = || credential.authenticators.iter().filter_map(|index| Some((*index, self.list.get(index.0)?)));
         let opaque = all().find(|(_, one)| one.as_jwt().is_none())?;
@@ -187,7 +187,8 @@ impl Authenticators {
         (!signed).then_some(opaque)
     }
 
-    /// A known token costs a hash and a look-up, and is checked again for time; an unknown one is parsed and verified.
+    /// Authenticates a JWT. A cached token costs a hash and a look-up, and its validity period is checked again; an unknown one is parsed
+    /// and verified.
     fn jwt(
         &self,
         credential: &Credential<'_, '_>,
@@ -215,7 +216,7 @@ impl Authenticators {
         Ok(accepted.into_principal())
     }
 
-    /// Whether the key that verified a token is one that may verify tokens now.
+    /// Returns true if the key that verified a token is still active.
     fn still_vouches(&self, known: &VerifiedJwt, now: Timestamp) -> bool {
         let authenticator = self.list.get(known.by().0).and_then(Authenticator::as_jwt);
         authenticator.is_some_and(|authenticator| authenticator.keys.contains(known.key(), now))
@@ -243,7 +244,7 @@ impl Authenticators {
         authenticator.accept(token, index, now, supply, observer)
     }
 
-    /// The authenticator of the token's issuer, among those that look where it stood.
+    /// Returns the authenticator of the token's issuer, among those for the token's location.
     fn of_issuer(
         &self,
         token: &UnverifiedToken<'_>,
@@ -259,7 +260,7 @@ impl Authenticators {
     }
 }
 
-/// Whether a token has the form of a signed one (RFC 7515 §3.1).
+/// Returns true if a token has the form of a signed one (RFC 7515 §3.1).
 fn has_three_parts(token: &str) -> bool {
     token.bytes().filter(|byte| *byte == b'.').count() == 2
 }

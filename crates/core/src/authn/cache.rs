@@ -1,5 +1,5 @@
-//! Tokens that have been verified, so that the next request with the same one need not be. Holds outcomes, never tokens;
-//! never decides whether one is still valid.
+//! A cache of verified tokens, which saves verification for repeated tokens. It holds outcomes, never tokens; its users check the validity
+//! period.
 
 use super::jwt::VerifiedJwt;
 use crate::credential::RawToken;
@@ -7,12 +7,12 @@ use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-/// What names a token in the cache: its SHA-256. Two tokens can't share one, and the token itself is not kept.
+/// The cache key of a token: its SHA-256. No two tokens share one, and the token itself is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenDigest([u8; SHA256_OUTPUT_LEN]);
 
 impl TokenDigest {
-    /// The digest of a token.
+    /// Computes the digest of a token.
     #[must_use]
     pub fn of(token: RawToken<'_>) -> Self {
         let mut bytes = [0; SHA256_OUTPUT_LEN];
@@ -21,7 +21,7 @@ impl TokenDigest {
     }
 }
 
-/// What the cache has done so far.
+/// Statistics of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheStats {
     /// Look-ups that found the token.
@@ -34,29 +34,29 @@ pub struct CacheStats {
     pub bytes: u64,
 }
 
-/// Verified tokens by digest. Bounded by [`Self::MAX_BYTES`]; what was used least goes first.
+/// Verified tokens by digest. Limited by [`Self::MAX_BYTES`]; the least used entries are evicted first.
 #[derive(Debug)]
 pub struct TokenCache(Cache<TokenDigest, VerifiedJwt, ByteWeighter>);
 
 impl TokenCache {
-    /// The most memory that the cached tokens may take, estimated: 64 MiB, some 25,000 `BiFrost` tokens.
+    /// The most memory for cached tokens, estimated: 64 MiB, some 25,000 `BiFrost` tokens. Beyond it, the least used tokens are evicted.
     pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-    /// How many tokens room is made for at the start; the cache grows beyond it up to its bound.
+    /// The initial capacity in tokens; the cache grows beyond it up to its limit.
     const EXPECTED: usize = 1_024;
 
-    /// The outcome for this token, if it is known.
+    /// Returns the outcome for this token; `None` if it is not cached.
     #[must_use]
     pub fn get(&self, digest: &TokenDigest) -> Option<VerifiedJwt> {
         self.0.get(digest)
     }
 
-    /// Remembers a token.
+    /// Caches a token.
     pub fn put(&self, digest: TokenDigest, accepted: VerifiedJwt) {
         self.0.insert(digest, accepted);
     }
 
-    /// What the cache has done so far.
+    /// Returns the statistics so far.
     #[must_use]
     pub fn counts(&self) -> CacheStats {
         let entries = u64::try_from(self.0.len()).unwrap_or(u64::MAX);
@@ -70,7 +70,7 @@ impl Default for TokenCache {
     }
 }
 
-/// Weighs an entry by the memory that it is estimated to take.
+/// Weighs an entry by its estimated memory.
 #[derive(Debug, Clone, Copy)]
 struct ByteWeighter;
 

@@ -1,5 +1,5 @@
-//! What credentials must claim, whoever says so: audience, required claims, dates (RFC 7519 §4.1). Whether the time is right is
-//! asked on each use, and by whoever holds the span.
+//! The claims policy of credentials: audience, required claims, dates (RFC 7519 §4.1). It returns the validity period; its caller compares
+//! that with the present time on each use.
 
 use super::SenderConstraint;
 use crate::explain::{Observer, Step};
@@ -11,83 +11,83 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What must be claimed, beside `iss` and `exp`, which a signed token always must.
+/// The required claims. A signed token must also have `iss` and `exp`.
 #[derive(Debug)]
 pub struct ClaimsPolicy {
-    /// Who the token must be meant for.
+    /// The accepted audience.
     pub audience: AudiencePolicy,
-    /// Claims that must be there with a value.
+    /// Claims that must be present with a value.
     pub require: Vec<ClaimPath>,
-    /// How far clocks may be apart.
+    /// The tolerated clock skew.
     pub leeway: Duration,
-    /// The longest life, `exp` minus `iat`; `None` is no bound.
+    /// The longest lifetime, `exp` minus `iat`; `None` for no limit.
     pub max_lifetime: Option<Duration>,
-    /// The accepted `typ` values, without regard to case; empty when `typ` is not looked at.
+    /// The accepted `typ` values, without regard to case; if empty, `typ` is ignored.
     pub types: Vec<Box<str>>,
-    /// What the token's holder has to prove beside having it.
+    /// The proof that the token's holder must present in addition.
     pub sender: Option<SenderConstraint>,
-    /// Which claims make up the caller's identity, and which texts mean "no value".
+    /// The claims that form the caller's identity, and the texts that mean "no value".
     pub identity: Arc<ClaimMapping>,
 }
 
-/// Who a token must be meant for (RFC 7519 §4.1.3).
+/// The audience policy of a token (RFC 7519 §4.1.3).
 #[derive(Debug, PartialEq, Eq)]
 pub enum AudiencePolicy {
-    /// For nobody in particular: a token that carries `aud` is meant for somebody else.
+    /// No audience: a token with `aud` is rejected, as it is meant for another recipient.
     Absent,
-    /// For at least one of these.
+    /// At least one of these must be in `aud`.
     AnyOf(Vec<Box<str>>),
-    /// For whomever: `aud` is not looked at.
+    /// `aud` is ignored.
     Unchecked,
 }
 
-/// What is wrong with what a token claims.
+/// The reason why a token's claims are rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
-    /// A required claim has no value.
+    /// A required claim is missing.
     #[error("the token has no `{0}`")]
     Missing(Box<str>),
-    /// A required claim is not where its name leads: the claim and the objects around it, for a sentence.
+    /// A required nested claim is missing. The text names the claim and the objects around it, for a sentence.
     #[error("the token has no {0}")]
     MissingInside(Box<str>),
-    /// A required claim is there, and its value counts as none.
+    /// A required claim is present, and its value counts as none.
     #[error("the token's `{0}` is `null` or a text that counts as no value")]
     NoValue(Box<str>),
     /// A claim has the wrong type or is out of range.
     #[error("the token's `{0}` has a type or value that can't be used")]
     Invalid(Box<str>),
-    /// A claim that rules and revocations know the caller by has another type than it must.
+    /// A claim that rules and revocations identify the caller by has an unexpected type.
     #[error(transparent)]
     Identity(#[from] IdentityClaimError),
-    /// `aud` does not fit.
+    /// `aud` is not an accepted one.
     #[error("the token's `aud` is not one that is expected here")]
     Audience,
-    /// `typ` does not fit.
+    /// `typ` is not an accepted one.
     #[error("the token's `typ` is not one that is accepted here")]
     Type,
-    /// `exp` is reached.
+    /// The token has expired.
     #[error("the token expired at {expired} and it is {now}")]
     Expired {
-        /// When the token stopped being valid, leeway included.
+        /// The end of the validity period, leeway included.
         expired: Timestamp,
-        /// When it was looked at.
+        /// The time of the check.
         now: Timestamp,
     },
-    /// `nbf` or `iat` is not reached.
+    /// `nbf` or `iat` is in the future.
     #[error("the token is valid from {from} and it is {now}")]
     NotYetValid {
-        /// When the token starts being valid, leeway included.
+        /// The start of the validity period, leeway included.
         from: Timestamp,
-        /// When it was looked at.
+        /// The time of the check.
         now: Timestamp,
     },
-    /// The token lives too long.
+    /// The token's lifetime is too long.
     #[error("the token's `exp` is further from its `iat` than the longest life that is accepted")]
     LivesTooLong,
 }
 
 impl ClaimError {
-    /// The reason that this fault is told as.
+    /// Returns the reason code of this error.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -108,7 +108,7 @@ impl From<jose::ClaimError> for ClaimError {
     }
 }
 
-/// From when until before when something is valid, leeway included.
+/// The half-open period in which a token is valid, leeway included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ValidityPeriod {
     from: Timestamp,
@@ -116,16 +116,16 @@ pub struct ValidityPeriod {
 }
 
 impl ValidityPeriod {
-    /// Before when.
+    /// Returns its end, which is excluded.
     #[must_use]
     pub const fn until(self) -> Timestamp {
         self.until
     }
 
-    /// Whether a time lies in it.
+    /// Checks that a time lies in the period.
     ///
     /// # Errors
-    /// `Expired` from the very second of `exp` (RFC 7519 §4.1.4), `NotYetValid` before its beginning.
+    /// `Expired` from the very second of `exp` (RFC 7519 §4.1.4), `NotYetValid` before the start.
     pub fn holds(self, now: Timestamp) -> Result<(), ClaimError> {
         if now < self.from {
             return Err(ClaimError::NotYetValid { from: self.from, now });
@@ -137,7 +137,7 @@ impl ValidityPeriod {
     }
 }
 
-/// For people.
+/// The text for people.
 impl fmt::Display for ValidityPeriod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, until } = self;
@@ -149,7 +149,7 @@ impl fmt::Display for ValidityPeriod {
 }
 
 impl ClaimsPolicy {
-    /// Everything but the present time; gives who the token speaks of, and the span in which it is valid.
+    /// Validates a signed token except for the present time. Returns the caller's identity and the validity period.
     pub(super) fn validate_jwt(
         &self,
         token: &VerifiedToken,
@@ -165,8 +165,8 @@ impl ClaimsPolicy {
         Ok((identity, span?))
     }
 
-    /// The same for what an authorization server says of a token, which it need not say an end of (RFC 7662 §2.2). When the token
-    /// was issued is not held against the time: the server has just said that it is good.
+    /// Validates an introspection response, which may lack `exp` (RFC 7662 §2.2). `iat` is not compared with the present time: the server
+    /// has just confirmed that the token is active.
     pub(super) fn validate_introspection(
         &self,
         claims: &Claims,
@@ -189,7 +189,7 @@ impl ClaimsPolicy {
                 told("text claim", Err(fault.into()), name, observer)?;
             }
         }
-        // Of another type it would say nothing, and then neither rules nor revocations would know the caller.
+        // With another type, rules and revocations would not recognize the caller.
         let identity = self.identity.read(claims);
         if identity.is_err() {
             observer.step(|| Step::of("identity claim", &identity, ""));
@@ -204,7 +204,7 @@ impl ClaimsPolicy {
         Ok(identity)
     }
 
-    /// The span in which a signed token is valid, leeway included.
+    /// Computes the validity period of a signed token, leeway included.
     fn span(&self, claims: &Claims) -> Result<ValidityPeriod, ClaimError> {
         // Rounded so that a fraction of a second never lengthens a token's life.
         let expires = claims.numeric_date("exp")?.ok_or_else(|| ClaimError::Missing("exp".into()))?.floor();
@@ -220,7 +220,7 @@ impl ClaimsPolicy {
         Ok(ValidityPeriod { from: from.minus(self.leeway), until: expires.plus(self.leeway) })
     }
 
-    /// The span in which a token is valid that a server speaks of, leeway included.
+    /// Computes the validity period of an introspection response, leeway included.
     fn span_of_answer(&self, claims: &Claims) -> Result<ValidityPeriod, ClaimError> {
         let expires = claims.numeric_date("exp")?.map_or(Timestamp::NEVER, NumericDate::floor);
         let not_before = claims.numeric_date("nbf")?.map_or(Timestamp::EPOCH, NumericDate::ceil);
@@ -248,7 +248,8 @@ impl ClaimsPolicy {
     }
 }
 
-/// Why a required claim has no value. Of a nested one the way to it is told: `https://example.com/org` may be there as one name.
+/// Returns the error for a required claim without a value. For a nested claim it names the path: `https://example.com/org` may also be a
+/// single name.
 fn missing(path: &ClaimPath, is_there: bool) -> ClaimError {
     match (is_there, path.is_nested()) {
         (true, _) => ClaimError::NoValue(path.to_string().into()),
@@ -257,7 +258,7 @@ fn missing(path: &ClaimPath, is_there: bool) -> ClaimError {
     }
 }
 
-/// A type without `application/`, which may be left out where nothing else has a `/` (RFC 7515 §4.1.9).
+/// Returns a type without `application/`. RFC 7515 §4.1.9 allows omitting that prefix if the rest has no `/`.
 fn media_type(text: &str) -> &str {
     let prefix = "application/";
     match text.split_at_checked(prefix.len()) {

@@ -1,5 +1,4 @@
-//! Authenticators that a program brings which is built on this library: who they are registered as, and what becomes of what they
-//! say. Owns no authenticator.
+//! Custom authenticators, which a program that is built on this library provides: their registration, and the use of their results.
 
 use super::{AuthnError, ClaimError};
 use crate::credential::RawToken;
@@ -13,18 +12,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Who vouches for callers in a way of its own: `validateToken` of other gateways.
+/// An authenticator that a program implements: `validateToken` of other gateways.
 ///
-/// It is asked on the thread that answers the check, so it must answer at once, from memory: whoever has to ask another server for
-/// each token is served by `introspection`. It is asked about every request; nothing that it says is kept. A panic in it is a 503 for that
-/// check.
+/// It runs on the thread that answers the check, so it must return at once, from memory. Use `introspection` to ask another server about
+/// each token. It runs for every request, and its results are not cached. A panic in it denies that check with 503.
 pub trait CustomAuthenticator: Send + Sync {
-    /// What is claimed of whoever shows this credential: the claims that rules, headers and `principal` of the configuration speak of.
-    /// `credential` is what stands in one of the places under `from`, without its scheme: 1 to 16,384 characters of RFC 9110's
+    /// Returns the claims of the caller that presents this credential: those that rules, headers and `principal` of the configuration refer
+    /// to. `credential` is the value at one of the locations under `from`, without its scheme: 1 to 16,384 characters of RFC 9110's
     /// `token68`.
     ///
     /// # Errors
-    /// [`CustomError`] when the credential is not good, or nobody can tell.
+    /// [`CustomError`] when the credential is invalid, or can't be checked.
     fn authenticate(
         &self,
         credential: &str,
@@ -32,46 +30,46 @@ pub trait CustomAuthenticator: Send + Sync {
         now: Timestamp,
     ) -> Result<Map<String, Value>, CustomError>;
 
-    /// Who the caller is, by its claims: `extractCorrelation` of other gateways. `read` is what `principal` of the configuration makes
-    /// of them, which is returned as it is unless this is written.
+    /// Returns the caller's identity, by its claims: `extractCorrelation` of other gateways. `read` is the identity according to
+    /// `principal` of the configuration; the default implementation returns it unchanged.
     fn identity(&self, claims: &Claims, read: Identity) -> Identity {
         let _ = claims;
         read
     }
 }
 
-/// Why an authenticator of one's own does not vouch for a caller. Says nothing of the credential.
+/// The reason why a custom authenticator rejects a credential. It reveals nothing of the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CustomError {
-    /// The credential is not good.
+    /// The credential is invalid.
     #[error("the authenticator does not accept the credential")]
     Refused,
-    /// It was good, and its time is over.
+    /// The credential has expired.
     #[error("the authenticator says that the credential has expired")]
     Expired,
-    /// Nobody can tell at present: 503.
+    /// The credential can't be checked at present: 503.
     #[error("the authenticator can't tell at present whether the credential is good")]
     Unavailable,
 }
 
-/// Authenticators by the names under which a configuration speaks of them (`custom: NAME`).
+/// Custom authenticators by the names that a configuration uses for them (`custom: NAME`).
 #[derive(Clone, Default)]
 pub struct CustomAuthenticators(BTreeMap<Box<str>, Arc<dyn CustomAuthenticator>>);
 
 impl CustomAuthenticators {
-    /// These, and one more; one of the same name takes the place of the one before.
+    /// Adds one; it replaces an earlier one of the same name.
     #[must_use]
     pub fn with(mut self, name: &str, authenticator: impl CustomAuthenticator + 'static) -> Self {
         self.0.insert(name.into(), Arc::new(authenticator));
         self
     }
 
-    /// The one of this name.
+    /// Returns the one of this name; `None` if it is unknown.
     pub fn get(&self, name: &str) -> Option<Arc<dyn CustomAuthenticator>> {
         self.0.get(name).cloned()
     }
 
-    /// The names.
+    /// Returns the names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(|name| &**name)
     }
@@ -83,13 +81,13 @@ impl fmt::Debug for CustomAuthenticators {
     }
 }
 
-/// An authenticator of one's own, in a configuration.
+/// A custom authenticator in a configuration.
 pub struct RegisteredAuthenticator {
     /// Its name in the configuration.
     pub name: AuthenticatorName,
-    /// Which claims make up an identity.
+    /// The claims that form an identity.
     pub identity: Arc<ClaimMapping>,
-    /// The authenticator.
+    /// The implementation.
     pub by: Arc<dyn CustomAuthenticator>,
 }
 
@@ -100,10 +98,10 @@ impl fmt::Debug for RegisteredAuthenticator {
 }
 
 impl RegisteredAuthenticator {
-    /// Whoever shows this credential.
+    /// Returns the caller that presents this credential.
     ///
     /// # Errors
-    /// What the authenticator says.
+    /// The error of the custom authenticator, or a `ClaimError` for a claim of the wrong type.
     pub(super) fn authenticate(
         &self,
         token: RawToken<'_>,
@@ -114,7 +112,7 @@ impl RegisteredAuthenticator {
         let claimed = self.by.authenticate(token.as_str(), request, now);
         observer.step(|| Step::of("custom", &claimed, "the authenticator accepts the credential"));
         let claims = Claims::from_json(Value::Object(claimed?));
-        // As with tokens: what rules and revocations go by has the type that they expect.
+        // As with tokens: the claims that identify the caller have the type that rules and revocations expect.
         let read = claims.text("jti").map_err(ClaimError::from).map(|_| ());
         let read = read.and_then(|()| self.identity.read(&claims).map_err(ClaimError::from));
         if read.is_err() {

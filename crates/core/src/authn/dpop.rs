@@ -1,5 +1,5 @@
-//! Tokens that are good only beside a proof that their holder has the key that they are bound to: `DPoP` (RFC 9449 §4.3). How a proof
-//! is taken apart and how its signature is checked belongs to `jose`. Asks for no nonce.
+//! DPoP (RFC 9449 §4.3): tokens that require a proof that their holder has the key that they are bound to. `jose` parses a proof and
+//! verifies its signature. modgud uses no nonces.
 
 mod htu;
 mod replay_cache;
@@ -17,105 +17,105 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use std::time::Duration;
 
-/// The header that a proof stands in (RFC 9449 §4.1).
+/// The header that carries a proof (RFC 9449 §4.1).
 const HEADER: &str = "dpop";
 
-/// The longest name of a proof that is read, in bytes; those that clients make have some 40.
+/// The longest `jti` of a proof that is accepted, in bytes; those that clients create have some 40. A proof with a longer one is rejected.
 const MAX_NAME_BYTES: usize = 256;
 
-/// When a proof is good: from `iat` on, less the leeway, and for its lifetime, more the leeway.
+/// The validity period of a proof: from `iat` minus the leeway, for the lifetime plus the leeway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DpopPolicy {
-    /// How long a proof is good.
+    /// The lifetime of a proof.
     pub lifetime: Duration,
-    /// How far the client's clock may be from ours.
+    /// The tolerated clock skew of the client.
     pub leeway: Duration,
 }
 
-/// What a token was shown with.
+/// The circumstances in which a token was presented.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PopContext<'r, 'a> {
     pub(super) request: &'r Request<'a>,
     pub(super) token: RawToken<'r>,
-    /// Whom the token speaks of.
+    /// The caller that the token identifies.
     pub(super) principal: &'r Principal,
     pub(super) now: Timestamp,
-    /// The proofs that were shown before.
+    /// The proofs that were used before.
     pub(super) spent: &'r ReplayCache,
-    /// Whether this one is spent.
+    /// The mode in which this proof is checked.
     pub(super) replay_mode: ReplayMode,
 }
 
-/// Why the holder of a token has not proven to have its key.
+/// The reason why the holder of a token has not proven possession of its key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DpopError {
-    /// The token is bound to no key.
+    /// The token is not bound to a key.
     #[error("the token has no `cnf.jkt` that binds it to a key, and one is required")]
     Unbound,
-    /// There is no proof.
+    /// The request has no proof.
     #[error("the token is bound to a key, and the request has no header `DPoP` with a proof")]
     NoProof,
-    /// There are two (RFC 9449 §4.3, check 1).
+    /// The request has more than one proof (RFC 9449 §4.3, check 1).
     #[error("the request has more than one header `DPoP`")]
     Proofs,
-    /// It is not of a proof's form, or not signed by the key that it brings along.
+    /// The proof is malformed, or not signed by the key in its header.
     #[error(transparent)]
     Proof(#[from] ProofError),
-    /// It is somebody else's.
+    /// The proof is of another key than the token is bound to.
     #[error("the token is bound to another key than that of the proof")]
     OtherKey,
-    /// A claim of the proof that has no value, or one of another type.
+    /// A claim of the proof is missing, or has an unusable value or type.
     #[error("the proof's `{0}` is missing, or has a type or value that can't be used")]
     Claim(&'static str),
-    /// Made for another method.
+    /// The proof is for another method.
     #[error("the proof's `htm` is not the method of the request")]
     OtherMethod,
-    /// The scheme of the request is unknown, and so its address.
+    /// The scheme of the request is unknown, so its address is too.
     #[error(
         "the scheme of the request is unknown, so that the proof's `htu` can't be checked: Envoy sent no `x-forwarded-proto`, more than \
              one, or another value than http or https; see `request.scheme`"
     )]
     SchemeUnknown,
-    /// Made for another address.
+    /// The proof is for another address.
     #[error("the proof's `htu` is not the address of the request, with scheme, host and port as Envoy tells them")]
     OtherAddress,
-    /// Made for another token.
+    /// The proof is for another token.
     #[error("the proof's `ath` is not the SHA-256 of the token")]
     OtherToken,
-    /// Made too long ago.
+    /// The proof has expired.
     #[error("the proof was good until {until} and it is {now}")]
     Old {
-        /// When it stopped being good.
+        /// The end of its validity period.
         until: Timestamp,
-        /// When it was looked at.
+        /// The time of the check.
         now: Timestamp,
     },
-    /// Not made yet.
+    /// The proof is not valid yet.
     #[error("the proof is good from {from} and it is {now}")]
     Early {
-        /// When it starts being good.
+        /// The start of its validity period.
         from: Timestamp,
-        /// When it was looked at.
+        /// The time of the check.
         now: Timestamp,
     },
-    /// Good, and can't be taken.
+    /// The proof is valid, and can't be recorded as used.
     #[error(transparent)]
     Spent(#[from] ReplayError),
 }
 
 impl DpopPolicy {
-    /// Holds a token against the proof that it was shown with. A proof that is good is good once: it is spent with this, unless whoever
-    /// asks only looks.
+    /// Checks the proof that a token was presented with. A valid proof is valid once: this records it as used, unless the replay mode is
+    /// `Peek`.
     ///
     /// # Errors
-    /// The first [`DpopError`]: a proof of another key costs no check of its signature.
+    /// The first [`DpopError`]: a proof of another key costs no signature verification.
     pub(super) fn check(self, shown: &PopContext<'_, '_>) -> Result<(), DpopError> {
         let bound = shown.principal.claims().get("cnf").and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
         let bound = bound.ok_or(DpopError::Unbound)?;
         let proof = match shown.request.headers.sole(HEADER) {
             HeaderLookup::Absent => return Err(DpopError::NoProof),
             HeaderLookup::Repeated => return Err(DpopError::Proofs),
-            // What is no text can't be one: it is refused as one that is empty.
+            // A value that is not UTF-8 is rejected like an empty one.
             HeaderLookup::One(value) => UnverifiedDpopProof::parse(std::str::from_utf8(value).unwrap_or_default())?,
         };
         if proof.thumbprint().is_none_or(|own| own.to_string() != bound) {
@@ -139,7 +139,7 @@ impl DpopPolicy {
         if !(1..=MAX_NAME_BYTES).contains(&name.len()) {
             return Err(DpopError::Claim("jti"));
         }
-        // Last, so that what is refused for anything else is not spent.
+        // Last, so that a proof that is rejected for another reason is not recorded as used.
         let authenticator = shown.principal.authenticator().as_str();
         let client = match shown.principal.identity().subject.as_deref() {
             Some(subject) => [authenticator, "subject", subject],
@@ -151,12 +151,12 @@ impl DpopPolicy {
         }?)
     }
 
-    /// How long after its `iat` a proof is good.
+    /// Returns the validity of a proof after its `iat`.
     pub(super) const fn span(self) -> Duration {
         self.lifetime.saturating_add(self.leeway)
     }
 
-    /// When the proof was made, if it is good now: its `iat`, rounded down.
+    /// Returns the `iat` of a proof that is valid now, rounded down.
     fn made(self, proof: &Claims, now: Timestamp) -> Result<Timestamp, DpopError> {
         let iat = proof.numeric_date("iat").ok().flatten().ok_or(DpopError::Claim("iat"))?;
         let (from, made) = (NumericDate::ceil(iat).minus(self.leeway), NumericDate::floor(iat));

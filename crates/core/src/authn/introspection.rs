@@ -1,5 +1,5 @@
-//! Tokens that only their authorization server can read (RFC 7662): what its answer must say, and for how long an answer counts.
-//! Asks nobody: an answer that is not known is a [`PendingLookup`].
+//! Opaque tokens (RFC 7662): checks of introspection responses, and their lifetimes in the cache. A response that is not cached is a
+//! [`PendingLookup`].
 
 mod cache;
 mod response;
@@ -16,52 +16,52 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An authenticator of tokens that an authorization server is asked about.
+/// An authenticator of opaque tokens, by introspection.
 #[derive(Debug)]
 pub struct IntrospectionAuthenticator {
     /// Its name in the configuration.
     pub name: AuthenticatorName,
-    /// What `iss` must be if the server says one; `None` when it is not looked at.
+    /// The `iss` that a response must have if it has one; `None` if `iss` is ignored.
     pub issuer: Option<Box<str>>,
-    /// What the server must say of a token.
+    /// The claims policy for responses.
     pub checks: ClaimsPolicy,
-    /// For how long its answers count.
+    /// The cache lifetimes of its responses.
     pub lifetimes: CacheTtl,
-    /// Its answers.
+    /// Its cached responses.
     pub known: IntrospectionCache,
 }
 
-/// For how long answers count, from when the server was asked.
+/// Cache lifetimes of responses, from the time of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheTtl {
-    /// That a token is active; never beyond its `exp`.
+    /// The lifetime of an active response; it never exceeds the token's `exp`.
     pub active: Duration,
-    /// That it is not.
+    /// The lifetime of an inactive response.
     pub inactive: Duration,
-    /// How much longer that it is active, while the server can't be asked (RFC 5861 §4).
+    /// The additional lifetime of an active response while the server is unavailable (RFC 5861 §4).
     pub stale: Duration,
 }
 
-/// What became of asking an authorization server about one token.
+/// The outcome of an introspection request about one token.
 #[derive(Debug, Clone)]
 pub enum IntrospectionOutcome {
-    /// This is what it says.
+    /// The server sent this response.
     Answered(IntrospectionResponse),
-    /// It said nothing that can be used, or not within the time that modgud gives it: a token may have brought that about.
+    /// The response is unusable, or did not arrive within the timeout: the token itself may have caused that.
     Failed,
-    /// It is away: there is no connection, or what stands before it says so; or it is not asked at present for that.
+    /// The server is unavailable: there is no connection, or a proxy before it reports so, or the circuit breaker is open for that reason.
     Away,
-    /// It was not asked: too many questions are under way. That says nothing of the server, and whoever asks so many must not be able
-    /// to keep alive what the server has ended.
+    /// No request was sent, because too many are in progress. That says nothing about the server. A client that causes so many must not
+    /// extend tokens that the server has ended.
     Busy,
 }
 
 impl IntrospectionAuthenticator {
-    /// Whoever holds this token, by what the server said of it or has just said. Looked at anew on each use: only the server's
-    /// words are kept, and not what followed from them.
+    /// Returns the caller of this token, by the cached or the fresh response. Only the response is cached; each use evaluates it anew.
     ///
     /// # Errors
-    /// [`PendingLookup::Introspection`] or [`PendingLookup::ServerUnavailable`] when nothing is known that still counts; else what is wrong with the answer.
+    /// [`PendingLookup::Introspection`] or [`PendingLookup::ServerUnavailable`] when no usable response is cached; otherwise the reason why
+    /// the response is rejected.
     pub(super) fn authenticate(
         &self,
         token: RawToken<'_>,
@@ -100,7 +100,7 @@ impl IntrospectionAuthenticator {
         Ok(Arc::new(principal.until(span.until())))
     }
 
-    /// What is known of a token, if it still counts: for whoever is about to ask, too.
+    /// Returns the cached response while it is fresh; `None` if there is none. It also serves as a check before a request is sent.
     #[must_use]
     pub fn fresh(&self, key: &CacheKey, now: Timestamp) -> Option<IntrospectionResponse> {
         self.known.fresh(key, self.lifetimes, now)

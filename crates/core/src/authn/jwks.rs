@@ -1,5 +1,5 @@
-//! The keys of an authenticator: those that its configuration holds, and those that a provider publishes and may change at any
-//! time. Says which may be used now; brings none.
+//! The keys of an authenticator: those in its configuration, and those that providers publish and may change at any time. It determines
+//! which are usable now.
 
 use crate::jose::{KeyIdentity, KeySet, VerificationKey};
 use crate::time::Timestamp;
@@ -7,44 +7,44 @@ use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a provider publishes, as it was last had. Clones show the same, also when it changes.
+/// The last fetched JWKS of a provider. Clones share it, and see its updates.
 #[derive(Debug, Clone, Default)]
 pub struct RemoteJwks(Arc<ArcSwapOption<JwksSnapshot>>);
 
-/// A provider's keys at one point in time.
+/// A provider's JWKS at one point in time.
 #[derive(Debug, Clone)]
 pub struct JwksSnapshot {
     /// The keys.
     pub keys: Arc<KeySet>,
-    /// When they were asked for: a key that the provider had published before then is among them.
+    /// The time of the request: the JWKS contains every key that the provider had published before.
     pub had: Timestamp,
-    /// From when on they may not be used any more, because nobody knows whether they are still the provider's.
+    /// Expiry: from then on the keys are not used, because the provider may have withdrawn them.
     pub until: Timestamp,
 }
 
-/// How far the clock may go back without the keys being taken for those of another time.
+/// The tolerated step back of the clock; beyond it, the keys count as fetched in the future.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 impl RemoteJwks {
-    /// What was last had; `None` when nothing ever was.
+    /// Returns the last JWKS; `None` if none was ever fetched.
     #[must_use]
     pub fn last(&self) -> Option<Arc<JwksSnapshot>> {
         self.0.load_full()
     }
 
-    /// What was last had, if it may be used now.
+    /// Returns the last JWKS; `None` if there is none or it is not usable now.
     #[must_use]
     pub fn at(&self, now: Timestamp) -> Option<Arc<JwksSnapshot>> {
-        // Had at a time that is yet to come: the clock was ahead then, and nobody knows how old they are.
+        // Fetched in the future: the clock was ahead then, so the age of the keys is unknown.
         self.last().filter(|published| published.had <= now.plus(MAX_CLOCK_SKEW) && now < published.until)
     }
 
-    /// Puts what was just had in the place of what was had before.
+    /// Replaces the JWKS by a newly fetched one.
     pub fn publish(&self, published: JwksSnapshot) {
         self.0.store(Some(Arc::new(published)));
     }
 
-    /// Whether both show what the same provider publishes.
+    /// Returns true if both share one JWKS.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -58,29 +58,29 @@ impl RemoteJwks {
 /// The keys of one authenticator.
 #[derive(Debug, Default)]
 pub struct IssuerKeys {
-    /// Those that the configuration holds.
+    /// The keys of the configuration.
     pub fixed: KeySet,
-    /// Those that providers publish.
+    /// The keys that providers publish.
     pub remote: Vec<RemoteJwks>,
 }
 
 impl IssuerKeys {
-    /// The keys that may be used now.
+    /// Returns the keys that are usable now.
     #[must_use]
     pub fn at(&self, now: Timestamp) -> ActiveKeys<'_> {
         let published: Vec<_> = self.remote.iter().filter_map(|remote| remote.at(now)).collect();
         ActiveKeys { fixed: &self.fixed, providers: self.remote.len(), published }
     }
 
-    /// Whether a key that verified a token before may still do so. Without providers it may: such keys change with the whole
-    /// configuration only, and nothing that was verified under another one is kept.
+    /// Returns true if a key that verified a token before may still do so. Without providers it may: static keys change only with the whole
+    /// configuration, and a reload keeps no verified token.
     #[must_use]
     pub fn contains(&self, key: KeyIdentity, now: Timestamp) -> bool {
         self.remote.is_empty() || self.fixed.holds(key) || self.remote.iter().any(|remote| remote.hold(key, now))
     }
 }
 
-/// The keys that may be used at one point in time.
+/// The keys that are usable at one point in time.
 #[derive(Debug)]
 pub struct ActiveKeys<'a> {
     fixed: &'a KeySet,
@@ -89,17 +89,17 @@ pub struct ActiveKeys<'a> {
 }
 
 impl ActiveKeys<'_> {
-    /// The keys.
+    /// Returns the key sets.
     pub fn sets(&self) -> impl Iterator<Item = &KeySet> {
         std::iter::once(self.fixed).chain(self.published.iter().map(|published| &*published.keys))
     }
 
-    /// The keys that providers publish.
+    /// Returns the keys that providers publish.
     pub fn published(&self) -> impl Iterator<Item = &VerificationKey> {
         self.published.iter().flat_map(|published| published.keys.keys())
     }
 
-    /// Whether these are all the keys that there could be.
+    /// Returns the coverage of these keys.
     #[must_use]
     pub fn completeness(&self) -> KeyCoverage {
         match (self.providers, self.published.len()) {
@@ -110,13 +110,13 @@ impl ActiveKeys<'_> {
     }
 }
 
-/// Whether keys are all that there could be.
+/// The coverage of a set of keys: complete or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyCoverage {
-    /// They are: nobody publishes any.
+    /// The keys are complete: they are all static.
     Fixed,
-    /// They were when they were last had.
+    /// The keys were complete when they were last fetched.
     AsLastHad,
-    /// They are not: those of one provider at least were never had, or too long ago.
+    /// The keys are incomplete: those of at least one provider were never fetched, or too long ago.
     Missing,
 }

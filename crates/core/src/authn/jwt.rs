@@ -1,5 +1,5 @@
-//! JWTs of one issuer: which keys and algorithms verify them, and who is named by them (RFC 7519, RFC 8725). How a token is
-//! taken apart and how a signature is checked belongs to `jose`.
+//! JWTs of one issuer (RFC 7519, RFC 8725): the keys and algorithms that verify them, and the caller that they identify. `jose` parses
+//! tokens and verifies signatures.
 
 use super::claims_policy::{ClaimsPolicy, ValidityPeriod};
 use super::jwks::{ActiveKeys, IssuerKeys, KeyCoverage};
@@ -22,11 +22,11 @@ pub struct JwtAuthenticator {
     pub algorithms: Vec<Algorithm>,
     /// The keys that verify them.
     pub keys: IssuerKeys,
-    /// What they must claim.
+    /// The claims policy.
     pub checks: ClaimsPolicy,
 }
 
-/// A token whose signature and claims are good; whether its time is right is asked on each use.
+/// A token with a valid signature and valid claims; the validity period is checked on each use.
 #[derive(Debug, Clone)]
 pub struct VerifiedJwt {
     by: AuthenticatorId,
@@ -37,31 +37,31 @@ pub struct VerifiedJwt {
 }
 
 impl VerifiedJwt {
-    /// The authenticator that accepted it.
+    /// Returns the authenticator that verified it.
     #[must_use]
     pub const fn by(&self) -> AuthenticatorId {
         self.by
     }
 
-    /// The key that verified it.
+    /// Returns the key that verified it.
     #[must_use]
     pub const fn key(&self) -> KeyIdentity {
         self.key
     }
 
-    /// The caller.
+    /// Returns the caller.
     #[must_use]
     pub fn into_principal(self) -> Arc<Principal> {
         self.principal
     }
 
-    /// The memory that this entry is estimated to take, in bytes.
+    /// Returns the estimated memory of this entry, in bytes.
     #[must_use]
     pub fn weight(&self) -> u64 {
         u64::from(self.weight)
     }
 
-    /// The span in which it is valid: from the later of `nbf` and `iat` on, and before `exp`.
+    /// Returns its validity period: from the later of `nbf` and `iat` on, and before `exp`.
     #[must_use]
     pub const fn span(&self) -> ValidityPeriod {
         self.span
@@ -69,17 +69,17 @@ impl VerifiedJwt {
 }
 
 impl JwtAuthenticator {
-    /// The exact `iss` of its tokens.
+    /// Returns the exact `iss` of its tokens.
     #[must_use]
     pub const fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Verifies a token and checks everything that it claims but its time, which is the caller's to check on each use.
+    /// Verifies a token and checks all its claims except for the validity period, which the calling function checks on each use.
     ///
     /// # Errors
-    /// The first fault: signature, type, audience, required claims, and dates that are no dates. [`PendingLookup::Jwks`] or [`PendingLookup::JwksRefresh`] when
-    /// keys that are not there could still make the token a good one.
+    /// The first error: signature, type, audience, required claims, and malformed dates. [`PendingLookup::Jwks`] or
+    /// [`PendingLookup::JwksRefresh`] if keys that are not available could still verify the token.
     pub(super) fn accept(
         &self,
         token: UnverifiedToken<'_>,
@@ -88,7 +88,7 @@ impl JwtAuthenticator {
         supply: &LookupResult,
         observer: &mut impl Observer,
     ) -> Result<VerifiedJwt, AuthnError> {
-        /// What an entry takes beside its claims.
+        /// The memory of an entry without its claims.
         const ENTRY_BYTES: usize = 512;
 
         let algorithm = token.header().algorithm().name();
@@ -106,7 +106,7 @@ impl JwtAuthenticator {
         Ok(VerifiedJwt { by, key, principal: Arc::new(principal), span, weight })
     }
 
-    /// Checks the signature with the keys of now. That none of them fits settles it only when there can be no other.
+    /// Verifies the signature with the active keys. A mismatch is final only if no other key can exist.
     fn verify(
         &self,
         token: UnverifiedToken<'_>,
@@ -137,8 +137,8 @@ impl JwtAuthenticator {
     }
 }
 
-/// Whether a provider publishes a key of the name that the token gives. A token without one is tried with every key, and asking for
-/// more of them for each forged one would be asking without end.
+/// Returns true if a provider publishes a key with the `kid` of the token. A token without one is tried with every key: a refresh for each
+/// such forged token would never end.
 fn names_a_published_key(token: &UnverifiedToken<'_>, keys: &ActiveKeys<'_>) -> bool {
     token.header().key_id().is_none_or(|id| keys.published().any(|key| key.id() == Some(id)))
 }

@@ -1,5 +1,5 @@
-//! What a decision can lack, and what the edges bring for it. The core asks for nothing itself: it says what it lacks, and is
-//! asked again with what there is then.
+//! The lookups that a decision can need, and their results. The core does no I/O: it returns the pending lookup, and is called again with
+//! the result.
 
 use super::introspection::IntrospectionOutcome;
 use crate::credential::AuthenticatorId;
@@ -7,25 +7,25 @@ use crate::reason::Reason;
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// What only the network can give.
+/// A lookup that needs the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PendingLookup {
-    /// Keys of this authenticator: those of one of its providers were never had, or too long ago.
+    /// The JWKS of this authenticator: that of one of its providers was never fetched, or too long ago.
     #[error("the keys of the token's issuer can't be had at present")]
     Jwks(AuthenticatorId),
-    /// Keys that a provider may have brought since they were last had: none of those fits the token.
+    /// A refreshed JWKS: no key of the last one fits the token, and the provider may have published others since.
     #[error("the token names a key that is not known, and its issuer can't be asked at present whether it is new")]
     JwksRefresh(AuthenticatorId),
-    /// What the authorization server of this authenticator says of the token.
+    /// The introspection response of this authenticator's authorization server.
     #[error("the authorization server that knows the token can't be asked at present")]
     Introspection(AuthenticatorId),
-    /// The same, and the server was asked and is away. Nothing that clients send makes it so.
+    /// The introspection response of a server that proved unavailable. No request of a client causes that.
     #[error("the authorization server that knows the token is away")]
     ServerUnavailable(AuthenticatorId),
 }
 
 impl PendingLookup {
-    /// The reason that a request is denied for when nobody brings what is lacking.
+    /// Returns the reason code of the denial when no result is supplied.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -35,43 +35,43 @@ impl PendingLookup {
     }
 }
 
-/// What the edges bring for one request.
+/// The result of the lookup for one request.
 #[derive(Debug, Clone, Default)]
 pub enum LookupResult {
-    /// Nothing: nobody has been asked.
+    /// No lookup has been done.
     #[default]
     Nothing,
-    /// The provider of the keys was asked, or can't be.
+    /// The JWKS was requested, or the request was not possible.
     Jwks(JwksRefresh),
-    /// The authorization server was asked about the token, or can't be.
+    /// Introspection was requested, or the request was not possible.
     Introspection(IntrospectionOutcome),
 }
 
 impl LookupResult {
-    /// Whether a key that nobody knows can be told not to exist, for a token that says that it was issued at a time, or doesn't
-    /// say. `leeway` is how far the issuer's clock may be from ours.
+    /// Returns true if the JWKS is recent enough to conclude that an unknown `kid` does not exist. `issued` is the token's `iat`, `leeway`
+    /// the tolerated clock skew of the issuer.
     #[must_use]
     pub fn proves_key_unknown(&self, issued: Option<Timestamp>, leeway: Duration) -> bool {
         match self {
             Self::Jwks(JwksRefresh::Refreshed) => true,
-            // A key that signed before the keys were had was among them, or is none.
+            // A key that signed before the JWKS was fetched was in it, or does not exist.
             Self::Jwks(JwksRefresh::RateLimited { last }) => issued.is_some_and(|issued| issued.plus(leeway) < *last),
-            // The key may be one that the provider has brought since.
+            // The provider may have published the key since.
             Self::Jwks(JwksRefresh::Failed) | Self::Introspection(_) | Self::Nothing => false,
         }
     }
 }
 
-/// What became of asking for keys.
+/// The outcome of a JWKS request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JwksRefresh {
-    /// They are those of just now: a key that is not among them does not exist.
+    /// The JWKS was just fetched: a key that it lacks does not exist.
     Refreshed,
-    /// The provider did not answer, or not with keys.
+    /// The provider sent no response, or no JWKS.
     Failed,
-    /// It is too soon to ask again. A key that a token from before `last` names does not exist; a later one may.
+    /// The rate limit prevents another request. An unknown key of a token from before `last` does not exist; that of a later token may.
     RateLimited {
-        /// When the keys were last had.
+        /// The time of the last fetch.
         last: Timestamp,
     },
 }

@@ -1,5 +1,5 @@
-//! Callers that are known by the TLS certificate of their connection, which Envoy has checked: the principal that Envoy names, held
-//! against patterns. No header is ever read for it.
+//! Callers by the TLS certificate of their connection. Envoy has verified the certificate; patterns match the principal that Envoy names.
+//! No header is ever read for it.
 
 use super::{AuthnError, ClaimError};
 use crate::explain::{Observer, Step};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The longest principal that is read, in bytes: what SPIFFE allows for an id (SPIFFE-ID §2.3).
+/// The longest principal that is accepted, in bytes: the maximum of a SPIFFE id (SPIFFE-ID §2.3). A longer one is rejected.
 const MAX_BYTES: usize = 2048;
 
 /// An authenticator of peers by their certificates.
@@ -18,25 +18,25 @@ const MAX_BYTES: usize = 2048;
 pub struct MtlsAuthenticator {
     /// Its name in the configuration.
     pub name: AuthenticatorName,
-    /// Who is accepted; nobody when there is none.
+    /// The accepted principals; if empty, every certificate is rejected.
     pub principals: Vec<PrincipalPattern>,
-    /// Where the subject stands among the claims.
+    /// The claim path of the subject.
     pub identity: Arc<ClaimMapping>,
 }
 
-/// Which principals are accepted: `spiffe://example.org/ns/{namespace}/sa/{account}`, `api.example.com`, `*.example.com`, or `*`.
+/// A pattern of principals: `spiffe://example.org/ns/{namespace}/sa/{account}`, `api.example.com`, `*.example.com`, or `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrincipalPattern(Form);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
-    /// A URI: what stands before its path, in lower case, and its segments.
+    /// A URI: its scheme and authority in lower case, and its path segments.
     Uri { authority: Box<str>, segments: Vec<Segment> },
     /// A DNS name in lower case.
     Name(Box<str>),
-    /// Any name of one label more than this suffix, which begins with a dot.
+    /// Any name of one more label than this suffix, which begins with a dot.
     OneLabel(Box<str>),
-    /// Whatever Envoy has checked.
+    /// Any principal that Envoy has verified.
     Any,
 }
 
@@ -44,33 +44,33 @@ enum Form {
 enum Segment {
     /// This text.
     Literal(Box<str>),
-    /// Any text, which becomes the claim of this name.
+    /// Any text; it becomes the claim of this name.
     Named(Box<str>),
 }
 
-/// The text is no pattern for principals.
+/// The reason why a text is not a pattern of principals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PrincipalPatternError {
-    /// It is none of the forms.
+    /// The text has none of the forms.
     #[error(
         "a principal is written `spiffe://example.org/ns/{{namespace}}/sa/{{account}}`, `api.example.com`, `*.example.com`, or `*` for any"
     )]
     Form,
-    /// A name in braces that stands there twice, or is none.
+    /// A name in braces is repeated or malformed.
     #[error("a name in braces is made of letters, digits and `_`, and stands there once")]
     Name,
 }
 
-/// Nobody is accepted under this principal.
+/// The error for a principal that no pattern accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the principal of the peer's certificate is none of those that are accepted")]
 pub struct CertificateError;
 
 impl PrincipalPattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// [`PrincipalPatternError`] that says what would be right.
+    /// [`PrincipalPatternError`] that names the right form.
     pub fn parse(text: &str) -> Result<Self, PrincipalPatternError> {
         if text == "*" {
             return Ok(Self(Form::Any));
@@ -100,7 +100,7 @@ impl PrincipalPattern {
         }
     }
 
-    /// The claims that a principal comes with; `None` when it is not one of these.
+    /// Returns the claims of a principal; `None` if it does not match.
     fn claims(&self, principal: &str) -> Option<Map<String, Value>> {
         let mut claims = Map::new();
         let fits = match &self.0 {
@@ -128,7 +128,7 @@ impl PrincipalPattern {
     }
 }
 
-/// What stands before the path of a URI, in lower case, and the segments of its path.
+/// Returns the scheme and authority of a URI in lower case, and the segments of its path. `None` for other texts.
 fn split_uri(text: &str) -> Option<(Box<str>, std::str::Split<'_, char>)> {
     let (scheme, rest) = text.split_once("://")?;
     let (host, path) = rest.split_once('/')?;
@@ -139,7 +139,7 @@ fn split_uri(text: &str) -> Option<(Box<str>, std::str::Split<'_, char>)> {
     (plain(scheme) && plain(host)).then(|| (format!("{scheme}://{host}").to_ascii_lowercase().into(), path.split('/')))
 }
 
-/// The one form of a principal, so that all its spellings are one subject: in lower case what is read without regard to case.
+/// Returns the normalized form of a principal, so that all its spellings are one subject: case-insensitive parts are in lower case.
 fn normal(principal: &str) -> Cow<'_, str> {
     match split_uri(principal) {
         Some((authority, segments)) => {
@@ -151,7 +151,7 @@ fn normal(principal: &str) -> Cow<'_, str> {
     }
 }
 
-/// A segment of a SPIFFE id's path (SPIFFE-ID §2.2): nothing in it needs decoding, and it leads nowhere else.
+/// Returns true for a segment of a SPIFFE id's path (SPIFFE-ID §2.2): it needs no decoding, and is no dot segment.
 fn is_segment(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     !text.is_empty() && text != "." && text != ".." && text.bytes().all(plain)
@@ -169,11 +169,11 @@ fn is_dns_name(text: &str) -> bool {
 }
 
 impl MtlsAuthenticator {
-    /// The peer, if it has a certificate; `None` when it has none.
+    /// Authenticates the peer; `None` if it has no certificate.
     ///
     /// # Errors
-    /// [`CertificateError`] when nobody is accepted under the principal of its certificate, nor one without a name at all: whoever shows a
-    /// certificate is not taken for somebody who shows none.
+    /// [`CertificateError`] when no pattern accepts the principal of the certificate, or the certificate names none. A peer with a
+    /// certificate never counts as one without.
     pub(super) fn authenticate(
         &self,
         peer: Peer<'_>,
@@ -200,7 +200,7 @@ impl MtlsAuthenticator {
     fn principal(&self, principal: &str, mut claims: Map<String, Value>) -> Result<Arc<Principal>, AuthnError> {
         claims.insert("sub".to_owned(), principal.into());
         if let Some(path) = &self.identity.subject {
-            // A name in the pattern may stand there already; the subject is the principal all the same.
+            // A name in the pattern may be a claim there already; the subject is the principal all the same.
             let _ = path.put(&mut claims, principal);
         }
         let claims = Claims::from_json(Value::Object(claims));

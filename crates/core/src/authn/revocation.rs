@@ -1,5 +1,5 @@
-//! Who is not to be accepted any more, whatever a credential says: tokens by their ids, subjects, organizations. Asked on every
-//! check, for known tokens too. Where the list comes from is `revocations`' to know.
+//! Revocation of tokens by id, of subjects and of organizations, whatever a credential claims. It applies to every check, also for cached
+//! tokens. `revocations` loads the list.
 
 use crate::jose::NumericDate;
 use crate::principal::{Identity, Principal};
@@ -9,63 +9,63 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The list of revocations of a configuration; clones share it. It changes while the configuration serves.
+/// The revocation list of a configuration; clones share it. It changes at runtime.
 #[derive(Debug, Clone)]
 pub struct Revocations {
-    /// The file that it is read from.
+    /// The file of the list.
     pub file: PathBuf,
     list: Arc<ArcSwap<RevocationList>>,
 }
 
-/// What is revoked, as one file says it.
+/// The revocations of one file.
 #[derive(Debug, Default)]
 pub struct RevocationList {
-    /// By the token's `jti`, or the API key's `id`.
+    /// Tokens by `jti`, and API keys by `id`.
     pub tokens: Revoked,
-    /// By the subject, as `principal.subject` finds it.
+    /// Subjects, as `principal.subject` finds them.
     pub subjects: Revoked,
-    /// By the organization, as `principal.organization` finds it.
+    /// Organizations, as `principal.organization` finds them.
     pub organizations: Revoked,
 }
 
-/// Names that are revoked, each with the time before which what was issued to it counts no more: [`Timestamp::NEVER`] for all
-/// times. The cost of a look-up does not depend on how many there are.
+/// Revoked names, each with the time before which tokens were issued that it rejects: [`Timestamp::NEVER`] for all. The cost of a look-up
+/// does not depend on their number.
 #[derive(Debug, Default)]
 pub struct Revoked(HashMap<Box<str>, Timestamp>);
 
-/// What of a caller is revoked.
+/// The reason why a caller is revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RevocationError {
-    /// The token itself.
+    /// The token is revoked.
     #[error("the token's id is on the list of revocations")]
     Token,
-    /// Everything of this subject.
+    /// The subject is revoked.
     #[error("the token's subject is on the list of revocations")]
     Subject,
-    /// Everything of this organization.
+    /// The organization is revoked.
     #[error("the token's organization is on the list of revocations")]
     Organization,
 }
 
 impl Revoked {
-    /// Revokes a name; of two times the later one counts.
+    /// Revokes a name; if it is revoked already, the later time counts.
     pub fn add(&mut self, name: Box<str>, before: Timestamp) {
         self.0.entry(name).and_modify(|known| *known = before.max(*known)).or_insert(before);
     }
 
-    /// How many names there are.
+    /// Returns the number of names.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether what was issued then to this name is revoked. What does not say when it was issued may be from any time.
+    /// Returns true if this name is revoked for tokens issued at this time. A token without `iat` may be of any time, so it is revoked.
     fn holds(&self, name: Option<&str>, issued: Option<Timestamp>) -> bool {
         let before = || name.and_then(|name| self.0.get(name));
         !self.0.is_empty() && before().is_some_and(|before| issued.is_none_or(|issued| issued < *before))
@@ -73,22 +73,22 @@ impl Revoked {
 }
 
 impl RevocationList {
-    /// How many names there are in all.
+    /// Returns the number of all names.
     #[must_use]
     pub fn len(&self) -> usize {
         self.tokens.len().saturating_add(self.subjects.len()).saturating_add(self.organizations.len())
     }
 
-    /// Whether nothing is revoked.
+    /// Returns true if nothing is revoked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether a caller is revoked.
+    /// Checks that a caller is not revoked.
     ///
     /// # Errors
-    /// The first that is found of token, subject and organization.
+    /// The first error of token, subject and organization.
     pub fn check(&self, principal: &Principal) -> Result<(), RevocationError> {
         if self.is_empty() {
             return Ok(());
@@ -96,7 +96,7 @@ impl RevocationList {
         let claims = principal.claims();
         let Identity { subject, organization, .. } = principal.identity();
         let token = claims.text("jti").ok().flatten();
-        // The earlier of the two that a date with a fraction lies between: when in doubt it is revoked.
+        // Rounded down: in doubt, a date with a fraction of a second counts as the earlier one and is revoked.
         let issued = claims.numeric_date("iat").ok().flatten().map(NumericDate::floor);
         let found = [
             (self.tokens.holds(token, issued), RevocationError::Token),
@@ -108,25 +108,25 @@ impl RevocationList {
 }
 
 impl Revocations {
-    /// A list that was read from a file.
+    /// Builds the list that was read from a file.
     #[must_use]
     pub fn new(file: PathBuf, list: RevocationList) -> Self {
         Self { file, list: Arc::new(ArcSwap::from_pointee(list)) }
     }
 
-    /// Whether both are one list, and not two of one file.
+    /// Returns true if both share one list; two lists of one file differ.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.list, &other.list)
     }
 
-    /// The list as it is now.
+    /// Returns the present list.
     #[must_use]
     pub fn now(&self) -> arc_swap::Guard<Arc<RevocationList>> {
         self.list.load()
     }
 
-    /// Puts another list in the place of the present one, for every check that comes after.
+    /// Replaces the list, for all checks from now on.
     pub fn replace(&self, list: RevocationList) {
         self.list.store(Arc::new(list));
     }

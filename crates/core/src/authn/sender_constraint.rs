@@ -1,5 +1,4 @@
-//! Tokens that are good only in the hands of whom they were given to: `cnf` (RFC 7800), held against the certificate of the
-//! connection (RFC 8705 §3). What is held against a proof is `dpop`'s.
+//! Sender-constrained tokens: `cnf` (RFC 7800) is compared with the certificate of the connection (RFC 8705 §3). `dpop` checks proofs.
 
 use super::dpop::{DpopError, DpopPolicy, PopContext};
 use crate::http::request::Peer;
@@ -9,39 +8,39 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-/// What a token's holder has to prove beside having it.
+/// The proof of possession that a token requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SenderConstraint {
-    /// That it holds the key of the certificate that the token names (RFC 8705).
+    /// The key of the certificate that the token names (RFC 8705).
     Certificate,
-    /// That it holds the key that the token names, by a proof for each request (RFC 9449).
+    /// The key that the token names, by a proof for each request (RFC 9449).
     Dpop(DpopPolicy),
 }
 
-/// Why the holder of a token is not the one that it was given to.
+/// The reason why the sender of a token is not its rightful holder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfirmationError {
-    /// The token is bound to nobody.
+    /// The token is bound to no certificate.
     #[error("the token has no `cnf` that binds it to a certificate, and one is required")]
     Unbound,
-    /// There is no certificate to hold it against.
+    /// The connection has no certificate to compare.
     #[error(
         "the token is bound to a certificate, and Envoy sent none along; `include_peer_certificate` makes it do so"
     )]
     NoCertificate,
-    /// There is one that can't be read.
+    /// The certificate can't be parsed.
     #[error("the token is bound to a certificate, and the one that Envoy sent along can't be read")]
     UnreadableCertificate,
-    /// It is another one.
+    /// The certificate is another one.
     #[error("the token is bound to another certificate than that of the connection")]
     OtherCertificate,
-    /// The proof does not prove it.
+    /// The DPoP proof is rejected.
     #[error(transparent)]
     Proof(#[from] DpopError),
 }
 
 impl SenderConstraint {
-    /// The constraint as operators write it.
+    /// Returns the constraint as operators write it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,10 +49,10 @@ impl SenderConstraint {
         }
     }
 
-    /// Holds a token against what it was shown with.
+    /// Checks a token with the certificate or proof that it was presented with.
     ///
     /// # Errors
-    /// [`ConfirmationError`]: a token that is bound to nobody is refused like one that is bound to somebody else.
+    /// [`ConfirmationError`]: an unbound token is rejected like one that is bound to another sender.
     pub(super) fn check(self, shown: &PopContext<'_, '_>) -> Result<(), ConfirmationError> {
         match self {
             Self::Certificate => certificate(shown.principal.claims(), shown.request.peer),
@@ -70,11 +69,12 @@ fn certificate(claims: &Claims, peer: Peer<'_>) -> Result<(), ConfirmationError>
     }
     let der = certificate_der(peer.certificate).ok_or(ConfirmationError::UnreadableCertificate)?;
     let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &der));
-    // Both are public: nothing is to be learned from how long this takes.
+    // Both values are public, so the duration of the comparison reveals nothing.
     if thumbprint == bound { Ok(()) } else { Err(ConfirmationError::OtherCertificate) }
 }
 
-/// The certificate itself, out of the percent-encoded PEM that Envoy sends: one, and no second one that it could be taken for.
+/// Extracts the certificate from the percent-encoded PEM that Envoy sends. `None` unless it is exactly one, as a second one could be taken
+/// for it.
 fn certificate_der(encoded: &[u8]) -> Option<Vec<u8>> {
     let mut pem = Vec::with_capacity(encoded.len());
     let mut rest = encoded;

@@ -1,4 +1,4 @@
-//! HTTP header names and values as modgud writes them, and how names are compared. Knows no particular header.
+//! HTTP header names and values as modgud writes them, and the comparison of names.
 
 use bytes::Bytes;
 
@@ -6,28 +6,28 @@ use bytes::Bytes;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HeaderName(Bytes);
 
-/// What is wrong with a header name.
+/// The reason why a text is not a header name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderNameError {
-    /// Nothing is there.
+    /// The name is empty.
     #[error("a header name is empty")]
     Empty,
-    /// A character that RFC 9110 §5.6.2 doesn't allow in a token.
+    /// The name has a character that RFC 9110 §5.6.2 excludes from tokens.
     #[error("a header name holds a character that is not allowed in one")]
     Character,
-    /// Longer than [`HeaderName::MAX_BYTES`].
+    /// The name is longer than [`HeaderName::MAX_BYTES`].
     #[error("a header name is longer than {} bytes", HeaderName::MAX_BYTES)]
     TooLong,
 }
 
 impl HeaderName {
-    /// The longest name that is accepted.
+    /// The longest name that is accepted, in bytes; a longer one is an error.
     pub const MAX_BYTES: usize = 128;
 
-    /// Checks and lower-cases a name.
+    /// Parses a name, and converts it to lower case.
     ///
     /// # Errors
-    /// A [`HeaderNameError`] when it is not a header name.
+    /// A [`HeaderNameError`] if it is not a header name.
     pub fn parse(name: &str) -> Result<Self, HeaderNameError> {
         if name.is_empty() {
             return Err(HeaderNameError::Empty);
@@ -41,26 +41,26 @@ impl HeaderName {
         Ok(Self(Bytes::from(name.to_ascii_lowercase())))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The name as shared bytes: cloning them copies nothing.
+    /// Returns the name as shared bytes: cloning them copies nothing.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.0
     }
 }
 
-/// Whether a byte may stand in a token (RFC 9110 §5.6.2).
+/// Returns true for a token character (RFC 9110 §5.6.2).
 #[must_use]
 pub fn is_token_byte(byte: u8) -> bool {
     TOKEN_BYTES.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-/// [`is_token_byte`] for every byte: each header's name is looked at in each check.
+/// [`is_token_byte`] for every byte, as each check tests each header's name.
 #[expect(clippy::indexing_slicing, reason = "checked when it is compiled")]
 const TOKEN_BYTES: [bool; 256] = {
     let mut table = [false; 256];
@@ -72,49 +72,49 @@ const TOKEN_BYTES: [bool; 256] = {
     table
 };
 
-/// Folds what servers fold: letters to lower case, and every other character of a name but digits to `-`. CGI and WSGI make
-/// `-` and `_` into one variable (RFC 3875 §4.1.18), and some servers `.` and others too.
+/// Folds a byte as some servers do: letters to lower case, and every other character of a name except digits to `-`. CGI and WSGI map `-`
+/// and `_` to one variable (RFC 3875 §4.1.18), and some servers `.` and others too.
 #[must_use]
 pub const fn fold(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
-/// Whether two header names are one and the same to some server behind Envoy.
+/// Returns true if some server behind Envoy takes both names for the same header.
 #[must_use]
 pub fn folds_to_same_name(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(a, b)| fold(*a) == fold(*b))
 }
 
-/// A value that may be written into a header: visible ASCII with inner spaces, nothing else. No CR, LF, NUL, tab or
-/// byte above 0x7e can be in one, so nothing can be smuggled in it (RFC 9110 §5.5).
+/// A valid header value: visible ASCII with inner spaces. It has no CR, LF, NUL, tab or byte above 0x7e, so it can't smuggle other content
+/// (RFC 9110 §5.5).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HeaderText(Bytes);
 
-/// What keeps a text from being a header value.
+/// The reason why a text is not a header value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderTextError {
-    /// No characters: modgud removes a header rather than sending it empty.
+    /// The text is empty: modgud removes a header instead of sending it empty.
     #[error("is empty")]
     Empty,
-    /// Longer than [`HeaderText::MAX_BYTES`].
+    /// The text is longer than [`HeaderText::MAX_BYTES`].
     #[error("is longer than {} bytes", HeaderText::MAX_BYTES)]
     TooLong,
-    /// A control character, or one outside ASCII.
+    /// The text has a control character, or one outside ASCII.
     #[error("holds a character that is not visible ASCII")]
     Character,
-    /// A space at the start or the end, which the next hop would drop.
+    /// The text begins or ends with a space, which the next hop would drop.
     #[error("starts or ends with a space")]
     OuterSpace,
 }
 
 impl HeaderText {
-    /// The longest identity value that is written: 1 KiB.
+    /// The longest identity value that is written: 1 KiB. A longer one is an error.
     pub const MAX_BYTES: usize = 1024;
 
     /// Checks a text and copies it.
     ///
     /// # Errors
-    /// A [`HeaderTextError`] when it may not be a header value.
+    /// A [`HeaderTextError`] if it is not a header value.
     pub fn parse(text: &str) -> Result<Self, HeaderTextError> {
         match text.as_bytes() {
             [] => Err(HeaderTextError::Empty),
@@ -125,19 +125,19 @@ impl HeaderText {
         }
     }
 
-    /// A value that is made of token characters and spaces already, such as a credential.
+    /// Builds a value from token characters and spaces, such as a credential, without a check.
     #[must_use]
     pub(crate) fn from_checked(value: Vec<u8>) -> Self {
         Self(Bytes::from(value))
     }
 
-    /// The value as text.
+    /// Returns the value as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The value as shared bytes.
+    /// Returns the value as shared bytes.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.0

@@ -1,5 +1,5 @@
-//! The host that a request is for. Owns which spellings mean the same host and which mean none for certain; the port is
-//! checked and dropped, since rules speak of hosts only.
+//! The host of a request: normalized, and rejected where its spelling is ambiguous. The port is checked and dropped, since rules match
+//! hosts only.
 
 #[cfg(test)]
 mod tests;
@@ -7,21 +7,21 @@ mod tests;
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The longest authority that is read, port and all, in bytes.
+/// The longest authority that is read, port included, in bytes. A longer one is rejected.
 const MAX_BYTES: usize = 255;
-/// The longest label (RFC 1035 §2.3.4), in bytes.
+/// The longest label (RFC 1035 §2.3.4), in bytes. A longer one is rejected.
 const MAX_LABEL_BYTES: usize = 63;
 
-/// A host in its one spelling, so that two spellings of a host are equal: lower case, no port, no trailing dot, an IPv6
-/// address in brackets as RFC 5952 writes it. Or no host at all, as HTTP/1.0 requests may have.
+/// A normalized host: lower case, no port, no trailing dot, an IPv6 address in brackets as RFC 5952 writes it. So two spellings of a host
+/// are equal. An HTTP/1.0 request may have none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Host<'a>(Option<Cow<'a, str>>);
 
 impl<'a> Host<'a> {
-    /// Reads a `:authority` or `Host` value (RFC 9110 §7.2). An empty one is the host that [`Self::name`] has none of.
+    /// Parses a `:authority` or `Host` value (RFC 9110 §7.2). An empty one gives the host without a [`Self::name`].
     ///
     /// # Errors
-    /// What [`HostError`] names: whatever is not plainly one name or one address, with or without a port.
+    /// [`HostError`] for any value that is not plainly one name or one address, with or without a port.
     pub fn parse(raw: &'a [u8]) -> Result<Self, HostError> {
         if raw.is_empty() {
             return Ok(Self(None));
@@ -43,41 +43,41 @@ impl<'a> Host<'a> {
         parse_name(name).map(|name| Self(Some(name)))
     }
 
-    /// The host in its one spelling; `None` when the request names none.
+    /// Returns the normalized host; `None` if the request names none.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.as_deref()
     }
 }
 
-/// Why a host is refused. The numbers are offsets in bytes from 0. No message repeats what was sent.
+/// The reason why a host is rejected. The numbers are offsets in bytes from 0. No message repeats the client's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// More than 255 bytes.
     #[error("the host is longer than {MAX_BYTES} bytes")]
     TooLong,
-    /// `@`: what stands before it is not the host (RFC 9110 §4.2.4).
+    /// `@`: the text before it is not the host (RFC 9110 §4.2.4).
     #[error("the host has user information before the `@` at byte {0}")]
     UserInfo(usize),
     /// `,`: two Host headers that were joined.
     #[error("the host is a list, with a comma at byte {0}")]
     List(usize),
-    /// Anything but letters, digits, `-`, `_`, `.`, and what ports and IPv6 addresses need.
+    /// A byte other than letters, digits, `-`, `_`, `.`, and the characters of ports and IPv6 addresses.
     #[error("the host's byte {0} is not one of a host name")]
     IllegalByte(usize),
     /// Not 1 to 5 digits, or above 65535.
     #[error("what follows the host's colon is not a port")]
     Port,
-    /// A leading dot, two dots in a row, more than one trailing dot, or nothing before the port.
+    /// A leading dot, two dots in a row, more than one trailing dot, or an empty name before the port.
     #[error("the host has an empty label")]
     EmptyLabel,
     /// A label of more than 63 bytes.
     #[error("the host has a label of more than {MAX_LABEL_BYTES} bytes")]
     LabelTooLong,
-    /// A last label that is a number, in a host that is not four decimal numbers: some read it as an IPv4 address.
+    /// A numeric last label in a host that is not four decimal numbers: some parsers read it as an IPv4 address.
     #[error("the host ends in a number and is not an IPv4 address in its usual form")]
     Ipv4,
-    /// Brackets around something else than an IPv6 address (RFC 3986 §3.2.2), or brackets elsewhere.
+    /// Brackets around a text other than an IPv6 address (RFC 3986 §3.2.2), or brackets elsewhere.
     #[error("the host's brackets do not hold an IPv6 address")]
     Ipv6,
 }
@@ -132,7 +132,7 @@ fn parse_name(text: &str) -> Result<Cow<'_, str>, HostError> {
     Ok(Cow::Borrowed(name))
 }
 
-/// Whether some address parsers take a label for a number: decimal, octal, or hex after `0x` (WHATWG URL, IPv4 parser).
+/// Returns true if some address parsers take a label for a number: decimal, octal, or hex after `0x` (WHATWG URL, IPv4 parser).
 fn is_number(label: &str) -> bool {
     match label.strip_prefix("0x").or_else(|| label.strip_prefix("0X")) {
         Some(hex) => hex.bytes().all(|byte| byte.is_ascii_hexdigit()),

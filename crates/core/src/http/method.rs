@@ -1,23 +1,23 @@
-//! The request method. Owns which words are one; knows no list of methods and no meaning of any.
+//! The request method: any uppercase token, without a list of known ones.
 
-/// The longest method that is read, in bytes. The longest registered one has 17 (IANA HTTP Method Registry).
+/// The longest method that is read, in bytes. The longest registered one has 17 (IANA HTTP Method Registry). A longer one is rejected.
 const MAX_BYTES: usize = 32;
 
-/// A method as RFC 9110 §9.1 has it: a case-sensitive token. One with lower-case letters is not accepted, because a
-/// module that folds case would read another method than the one that was decided on.
+/// A method according to RFC 9110 §9.1: a case-sensitive token. Lower-case letters are rejected, because a module that folds case would
+/// read another method than the checked one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Method<'a>(&'a str);
 
 impl Method<'static> {
-    /// `GET`: for look-ups to which the method makes no difference.
+    /// `GET`, for look-ups that do not depend on the method.
     pub(crate) const GET: Self = Self("GET");
 }
 
 impl<'a> Method<'a> {
-    /// Reads a method, from a request or from a rule.
+    /// Parses a method of a request or a rule.
     ///
     /// # Errors
-    /// What [`MethodError`] names.
+    /// [`MethodError`] with the reason.
     pub fn parse(raw: &'a str) -> Result<Self, MethodError> {
         if raw.is_empty() {
             return Err(MethodError::Empty);
@@ -35,17 +35,17 @@ impl<'a> Method<'a> {
         Ok(Self(raw))
     }
 
-    /// The method, as it was sent.
+    /// Returns the method, as it was sent.
     #[must_use]
     pub const fn as_str(self) -> &'a str {
         self.0
     }
 }
 
-/// Why a method is refused. The numbers are offsets in bytes from 0. No message repeats what was sent.
+/// The reason why a method is rejected. The numbers are offsets in bytes from 0. No message repeats the client's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MethodError {
-    /// No method at all.
+    /// The method is empty.
     #[error("the method is empty")]
     Empty,
     /// More than 32 bytes.
@@ -54,12 +54,12 @@ pub enum MethodError {
     /// A letter from `a` to `z`.
     #[error("the method has a lower-case letter at byte {0}, and methods are case-sensitive")]
     LowerCase(usize),
-    /// A byte that no token holds (RFC 9110 §5.6.2).
+    /// A byte that is not a token character (RFC 9110 §5.6.2).
     #[error("the method's byte {0} is not one of a token")]
     NotAToken(usize),
 }
 
-/// `tchar` of RFC 9110 §5.6.2.
+/// Returns true for a `tchar` of RFC 9110 §5.6.2.
 const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!((numbers.len(), messages.len()), (4, 4));
     }
 
-    /// A new variant does not compile until it has a number, and so a place in the list above.
+    /// Returns a number for each variant. A new one does not compile until it has a number, and thus an entry in the list above.
     const fn number(fault: MethodError) -> u8 {
         match fault {
             MethodError::Empty => 1,

@@ -1,10 +1,10 @@
-//! Under which spellings servers know a name: what one server takes for the name of the credential and another does not, is refused
-//! where a decision hangs on it. Owns no credential and no query.
+//! Canonicalization of parameter names, against parser differentials. A name that some server reads as that of the credential is rejected
+//! where a decision depends on it.
 //!
-//! Some spellings can't be read at all, because servers differ in what they make of them: [`is_certain`].
+//! Some spellings are ambiguous, because servers decode them differently: [`is_certain`].
 
-/// What a server makes of a key: percent-encoding decoded (RFC 3986 §2.1), `+` a blank as forms have it, what stands from `[` or NUL
-/// on cut off as PHP does, blanks around it dropped.
+/// Decodes a key as the most lenient servers do. It decodes percent-encoding (RFC 3986 §2.1), and `+` as a space as in forms. It cuts the
+/// key at `[` or NUL as PHP does, and trims spaces.
 pub(crate) fn canonicalize(key: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(key.len());
     let mut rest = key;
@@ -26,9 +26,10 @@ pub(crate) fn canonicalize(key: &[u8]) -> Vec<u8> {
     decoded.trim_ascii().to_vec()
 }
 
-/// Returns true if every server makes the same bytes of this key's escapes, apart from what [`read`] forgives. A `%` without two hex
-/// digits is kept by some and is another notation to others (`%u006f` is `o`); bytes that are no UTF-8 are replaced, dropped, or taken
-/// for overlong forms (`%c1%af` is `o`); an escape within what was decoded is read by whoever decodes twice (`%256f` is `o`).
+/// Returns true if every server decodes the escapes of this key to the same bytes, apart from the differences that [`canonicalize`]
+/// removes. Some servers keep a `%` without two hex digits, and others know another notation (`%u006f` is `o`). Bytes that are not UTF-8
+/// are replaced, dropped, or read as overlong forms (`%c1%af` is `o`). A server that decodes twice reads an escape in the decoded text
+/// (`%256f` is `o`).
 pub(crate) fn is_certain(key: &[u8]) -> bool {
     if !key.contains(&b'%') {
         return true;
@@ -54,7 +55,7 @@ pub(crate) fn is_certain(key: &[u8]) -> bool {
     !twice && std::str::from_utf8(&decoded).is_ok()
 }
 
-/// Whether both are one name to a server that makes all punctuation one, as PHP does of `.` and blanks.
+/// Returns true if both are one name to a server that treats all punctuation alike, as PHP does `.` and spaces.
 pub(crate) fn equivalent(one: &[u8], other: &[u8]) -> bool {
     let same = |a: u8, b: u8| a == b || !(a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric());
     one.len() == other.len() && one.iter().zip(other).all(|(a, b)| same(*a, *b))

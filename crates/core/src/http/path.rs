@@ -1,14 +1,14 @@
-//! The request target: the one canonical path that rules are compared with, and the query beside it. Owns what is
-//! refused as ambiguous. Compares with no rule (that is `authz::router`) and never looks into the query.
+//! The request target: the one canonical path that `authz::router` matches with rules, and the uninterpreted query. Ambiguous targets are
+//! rejected.
 //!
-//! The path that is decided on has to be the path that Envoy forwards and that every module understands in the same
-//! way. So nothing is repaired: what two readers could read in two ways is refused.
+//! The path of the decision must be the path that Envoy forwards and that every module understands in the same way. So nothing is repaired:
+//! a target that two readers could read differently is rejected.
 //!
-//! | in the target | what happens | why |
+//! | in the target | result | reason |
 //! |---|---|---|
 //! | nothing | [`PathError::Empty`] | there is no path to decide on |
-//! | more than 8,192 bytes | [`PathError::TooLong`] | bounds the work and the memory of a check |
-//! | absolute form, authority form, `*` | [`PathError::NotOriginForm`] | the host would stand in two places (RFC 9112 §3.2) |
+//! | more than 8,192 bytes | [`PathError::TooLong`] | limits the work and the memory of a check |
+//! | absolute form, authority form, `*` | [`PathError::NotOriginForm`] | the request would name the host twice (RFC 9112 §3.2) |
 //! | `//` | [`PathError::EmptySegment`] | some merge slashes, some read `//name` as an authority |
 //! | segment `.` or `..` | [`PathError::DotSegment`] | some resolve it, some don't (RFC 3986 §5.2.4) |
 //! | `%2e` anywhere | [`PathError::EncodedDot`] | a dot segment, or a needless escape |
@@ -17,21 +17,20 @@
 //! | `;`, `%3b` | [`PathError::Semicolon`] | some cut matrix parameters off, even from `..;` |
 //! | `#`, `%23`; in the query only `#` | [`PathError::NumberSign`] | some cut a fragment off; a request target has none |
 //! | `%3f` | [`PathError::EncodedQuestionMark`] | a second decoder finds a query |
-//! | any other byte that is not a `pchar` (RFC 3986 §3.3) | [`PathError::IllegalByte`] | controls, space, non-ASCII, `"<>[]^{}` and so on have to be encoded |
-//! | `%` without two hex digits | [`PathError::MalformedEscape`] | kept, dropped or refused, as each reader likes |
-//! | `%25` before two hex digits | [`PathError::DoubleEncoding`] | whoever decodes twice sees another path |
+//! | any other byte that is not a `pchar` (RFC 3986 §3.3) | [`PathError::IllegalByte`] | controls, space, non-ASCII, `"<>[]^{}` and so on must be encoded |
+//! | `%` without two hex digits | [`PathError::MalformedEscape`] | readers keep, drop or reject it |
+//! | `%25` before two hex digits | [`PathError::DoubleEncoding`] | a reader that decodes twice sees another path |
 //! | `%41`, `%7E`: an encoded unreserved character | [`PathError::EncodedUnreserved`] | must not be made (RFC 3986 §2.3); some compare undecoded |
 //! | `%00`-`%1f`, `%7f`, encoded U+0080-U+009F | [`PathError::EncodedControl`] | ends, splits or hides text |
 //! | escapes that are not UTF-8, overlong forms too | [`PathError::InvalidUtf8`] | decoders guess (RFC 3629 §3) |
-//! | in the query: a byte outside `0x21`-`0x7e` | [`PathError::IllegalQueryByte`] | not to be forwarded by anybody |
-//! | `/` at the end | accepted, makes no other path for rules | `/a/` and `/a` have the same segments |
+//! | in the query: a byte outside `0x21`-`0x7e` | [`PathError::IllegalQueryByte`] | no hop should forward it |
+//! | `/` at the end | accepted, is the same path for rules | `/a/` and `/a` have the same segments |
 //! | any other `%25` | accepted, decoded to `%` | `/100%25` can only be read in one way |
 //! | an encoded ``!$&'()*+,:=@`` | accepted, decoded | most clients encode some of them, and modules decode them |
-//! | any other encoded text, also bidirectional and zero-width characters | accepted, decoded | honest names use them; text is compared exactly, with no case folding and no Unicode normalisation |
+//! | any other encoded text, also bidirectional and zero-width characters | accepted, decoded | legitimate names use them; text is compared exactly, with no case folding and no Unicode normalisation |
 //!
-//! Two accepted targets with the same [`CanonicalPath::as_str`] differ only in the case of hex digits and in which of
-//! ``!$&'()*+,:=@`` are encoded; encoding it again gives the path that was sent, but for these. A path without escapes
-//! is its own canonical form.
+//! Two accepted targets with the same [`CanonicalPath::as_str`] differ only in the case of hex digits, and in which of ``!$&'()*+,:=@`` are
+//! encoded. Encoding it again gives the original path except for these. A path without escapes is its own canonical form.
 
 #[cfg(test)]
 mod tests;
@@ -39,23 +38,23 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The longest request target that is read, in bytes, query and all.
+/// The longest request target that is read, in bytes, query included. A longer one is rejected.
 pub const MAX_TARGET_BYTES: usize = 8192;
 
-/// A request target in origin form (RFC 9112 §3.2.1), taken apart.
+/// A parsed request target in origin form (RFC 9112 §3.2.1).
 #[derive(Clone)]
 pub struct RequestTarget<'a> {
-    /// What rules are compared with.
+    /// The path that rules match.
     pub path: CanonicalPath<'a>,
-    /// What follows the first `?`, as it was sent. `Some("")` when nothing follows, `None` when there is no `?`.
+    /// The text after the first `?`, as it was sent. `Some("")` if it is empty, `None` without a `?`.
     pub query: Option<&'a str>,
 }
 
 impl<'a> RequestTarget<'a> {
-    /// Reads a target as Envoy sends it: undecoded, with its query.
+    /// Parses a target as Envoy sends it: undecoded, with its query.
     ///
     /// # Errors
-    /// One fault, of the path before the query; see the table of this module.
+    /// One `PathError`, of the path before the query; see the table of this module.
     pub fn parse(raw: &'a [u8]) -> Result<Self, PathError> {
         match raw.first() {
             None => return Err(PathError::Empty),
@@ -70,7 +69,7 @@ impl<'a> RequestTarget<'a> {
     }
 }
 
-/// Shows how long the query is and not what it says: it may carry a credential.
+/// Shows the length of the query only: its content may include a credential.
 impl fmt::Debug for RequestTarget<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestTarget")
@@ -80,18 +79,18 @@ impl fmt::Debug for RequestTarget<'_> {
     }
 }
 
-/// A path that can be read in one way only, percent-decoded. Its segments hold no `/`, and none is empty, `.` or `..`.
+/// A percent-decoded path with only one reading. Its segments have no `/`, and none is empty, `.` or `..`.
 #[derive(Debug, Clone)]
 pub struct CanonicalPath<'a>(Cow<'a, str>);
 
 impl<'a> CanonicalPath<'a> {
-    /// The decoded path, with the trailing slash if one was sent.
+    /// Returns the decoded path, with the trailing slash if one was sent.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The decoded path as rules see it: without a trailing slash, which makes no other path for them. `/` stays `/`.
+    /// Returns the decoded path as rules match it: without a trailing slash, which they ignore. `/` stays `/`.
     #[must_use]
     pub fn without_trailing_slash(&self) -> &str {
         match self.0.strip_suffix('/') {
@@ -100,19 +99,19 @@ impl<'a> CanonicalPath<'a> {
         }
     }
 
-    /// The decoded segments from the left. `/` has none; a trailing slash adds none.
+    /// Returns the decoded segments from the left. `/` has none; a trailing slash adds none.
     pub fn segments(&self) -> impl Iterator<Item = &str> + Clone {
-        // The only empty pieces stand before the first slash and after a trailing one.
+        // The only empty pieces are before the first slash and after a trailing one.
         self.0.split('/').filter(|segment| !segment.is_empty())
     }
 
-    /// The first decoded segment: what names the module, or a reserved place. `None` for `/`.
+    /// Returns the first decoded segment, which names the module or a reserved path. `None` for `/`.
     #[must_use]
     pub fn first_segment(&self) -> Option<&str> {
         self.segments().next()
     }
 
-    /// `raw` starts with `/` and holds no `?`.
+    /// Parses a path; `raw` starts with `/` and has no `?`.
     fn parse(raw: &'a [u8]) -> Result<Self, PathError> {
         let mut escaped = false;
         for (at, byte) in raw.iter().enumerate() {
@@ -139,11 +138,11 @@ impl<'a> CanonicalPath<'a> {
     }
 }
 
-/// Why a request target is refused. The numbers are offsets in the target, in bytes from 0. No message repeats what
-/// was sent.
+/// The reason why a request target is rejected. The numbers are offsets in the target, in bytes from 0. No message repeats the client's
+/// input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// No target at all, as CONNECT sends none (RFC 9113 §8.5).
+    /// The target is empty, as with CONNECT (RFC 9113 §8.5).
     #[error("the request target is empty")]
     Empty,
     /// More than [`MAX_TARGET_BYTES`].
@@ -176,13 +175,13 @@ pub enum PathError {
     /// `%3f`.
     #[error("a percent-encoded question mark stands at byte {0}")]
     EncodedQuestionMark(usize),
-    /// A byte that may only stand in a path when it is encoded.
+    /// A byte that must be encoded in a path.
     #[error("the path's byte {0} is one that a path may only hold percent-encoded")]
     IllegalByte(usize),
     /// `%` without two hex digits.
     #[error("the percent sign at byte {0} is not followed by two hex digits")]
     MalformedEscape(usize),
-    /// A path that is still an escape when it has been decoded.
+    /// A path that is still an escape after decoding.
     #[error("the text at byte {0} is percent-encoded twice")]
     DoubleEncoding(usize),
     /// A letter, a digit, `-`, `_` or `~` that was encoded; the dot has [`Self::EncodedDot`].
@@ -199,17 +198,17 @@ pub enum PathError {
     IllegalQueryByte(usize),
 }
 
-/// RFC 3986 §2.3.
+/// Returns true for an unreserved character (RFC 3986 §2.3).
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// What RFC 3986 §3.3 allows in a segment beside unreserved characters and escapes, without the semicolon.
+/// Returns true for the other characters of a segment (RFC 3986 §3.3), without the semicolon.
 const fn is_reserved_and_harmless(byte: u8) -> bool {
     matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b':' | b'=' | b'@')
 }
 
-/// `tail` is the rest of the path from a slash on.
+/// Checks the start of a segment; `tail` is the rest of the path from a slash on.
 fn check_segment_start(tail: &[u8], at: usize) -> Result<(), PathError> {
     match tail {
         [_, b'/', ..] => Err(PathError::EmptySegment(at)),
@@ -218,7 +217,7 @@ fn check_segment_start(tail: &[u8], at: usize) -> Result<(), PathError> {
     }
 }
 
-/// `tail` is the rest of the path from a percent sign on.
+/// Checks an escape; `tail` is the rest of the path from a percent sign on.
 fn check_escape(tail: &[u8], at: usize) -> Result<(), PathError> {
     let [_, high, low, after @ ..] = tail else { return Err(PathError::MalformedEscape(at)) };
     match unescape(*high, *low).ok_or(PathError::MalformedEscape(at))? {
@@ -229,7 +228,7 @@ fn check_escape(tail: &[u8], at: usize) -> Result<(), PathError> {
         b';' => Err(PathError::Semicolon(at)),
         b'#' => Err(PathError::NumberSign(at)),
         b'?' => Err(PathError::EncodedQuestionMark(at)),
-        // An encoded hex digit is refused on its own, so it is enough to look at the digits as they were sent.
+        // An encoded hex digit is rejected on its own, so it is enough to check the digits as sent.
         b'%' => match after {
             [high, low, ..] if unescape(*high, *low).is_some() => Err(PathError::DoubleEncoding(at)),
             _ => Ok(()),
@@ -238,7 +237,7 @@ fn check_escape(tail: &[u8], at: usize) -> Result<(), PathError> {
     }
 }
 
-/// The byte that two hex digits stand for.
+/// Returns the byte of two hex digits; `None` if one is not a hex digit.
 fn unescape(high: u8, low: u8) -> Option<u8> {
     let high = char::from(high).to_digit(16)?;
     let low = char::from(low).to_digit(16)?;
@@ -255,14 +254,14 @@ fn decode(raw: &[u8]) -> Result<String, PathError> {
     }
     let text = String::from_utf8(decoded)
         .map_err(|error| PathError::InvalidUtf8(raw_offset(raw, error.utf8_error().valid_up_to())))?;
-    // Not sooner: U+0080-U+009F only show once the UTF-8 has been put together.
+    // Not sooner: U+0080-U+009F become visible only in the decoded UTF-8.
     match text.find(char::is_control) {
         Some(offset) => Err(PathError::EncodedControl(raw_offset(raw, offset))),
         None => Ok(text),
     }
 }
 
-/// The next decoded byte, and what follows it.
+/// Returns the next decoded byte, and the rest; `None` at the end.
 fn take_decoded(raw: &[u8]) -> Option<(u8, &[u8])> {
     match raw {
         [b'%', high, low, after @ ..] => Some((unescape(*high, *low)?, after)),
@@ -271,13 +270,13 @@ fn take_decoded(raw: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// Where in `raw` the decoded byte `decoded_offset` stands. Only for messages.
+/// Returns the offset in `raw` of the byte at `decoded_offset`. Only for messages.
 fn raw_offset(raw: &[u8], decoded_offset: usize) -> usize {
     let rest = (0..decoded_offset).try_fold(raw, |rest, _| take_decoded(rest).map(|(_, after)| after));
     raw.len().saturating_sub(rest.unwrap_or_default().len())
 }
 
-/// `query` is the end of `raw`.
+/// Parses a query, which is the end of `raw`.
 fn parse_query<'a>(raw: &[u8], query: &'a [u8]) -> Result<&'a str, PathError> {
     let start = raw.len().saturating_sub(query.len());
     for (at, byte) in raw.iter().enumerate().skip(start) {

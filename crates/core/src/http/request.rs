@@ -1,5 +1,4 @@
-//! The request that is decided on, as every layer sees it: canonical, borrowed, free of Envoy's types. Who fills it in is
-//! `envoy::request`.
+//! The request under decision, as every layer sees it: canonical, borrowed, free of Envoy's types. `envoy::request` builds it.
 
 use crate::http::header::folds_to_same_name;
 use crate::http::host::{Host, HostError};
@@ -7,81 +6,80 @@ use crate::http::method::{Method, MethodError};
 use crate::http::path::{CanonicalPath, PathError, RequestTarget};
 use crate::reason::Reason;
 
-/// One HTTP request, read once and checked. Borrows from the message that it came in.
+/// One HTTP request, parsed once and checked. Borrows from the message of the check.
 #[derive(Debug)]
 pub struct Request<'a> {
     /// The method, upper case.
     pub method: Method<'a>,
-    /// `http` or `https`, as [`SchemeSource`] says; empty if it is unknown.
+    /// `http` or `https`, according to [`SchemeSource`]; empty if it is unknown.
     pub scheme: &'a [u8],
-    /// The host that the client asked for, in lower case and without its port.
+    /// The requested host, in lower case and without its port.
     pub host: Host<'a>,
-    /// The port that the client asked for, if it named one.
+    /// The requested port; `None` if the client named none.
     pub port: Option<u16>,
-    /// The path, in the one form that it can be read in.
+    /// The canonical path.
     pub path: CanonicalPath<'a>,
-    /// The query after the first `?`, not interpreted.
+    /// The query after the first `?`, not interpreted; `None` without a `?`.
     pub query: Option<&'a str>,
-    /// Every header that Envoy sent along.
+    /// All headers that Envoy sent.
     pub headers: Headers<'a>,
-    /// The other end of the connection, as Envoy knows it.
+    /// The peer of the connection, as Envoy knows it.
     pub peer: Peer<'a>,
-    /// What Envoy's configuration says along with the request.
+    /// The context extensions of Envoy's route.
     pub context: Context<'a>,
-    /// The body, as far as Envoy sent it along.
+    /// The body, as far as Envoy sent it.
     pub body: Body<'a>,
 }
 
-/// The body of a request, as far as Envoy sent it along. It sends none unless it is told to (`with_request_body`).
+/// The body of a request, as far as Envoy sent it. It sends none unless it is configured to (`with_request_body`).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Body<'a> {
-    /// Nothing was sent along, whether there is one or not.
+    /// No body was sent to modgud, whether the request has one or not.
     #[default]
     NotSent,
-    /// Not all of it, or Envoy does not say so.
+    /// The body is incomplete, or Envoy does not report that it is complete.
     Partial,
-    /// All of it, as Envoy says, byte for byte (`pack_as_bytes`).
+    /// The complete body, according to Envoy, byte for byte (`pack_as_bytes`).
     Whole(&'a [u8]),
-    /// All of it, as Envoy says, sent as text: bytes that are no UTF-8 have been replaced by `!`.
+    /// The complete body, according to Envoy, as text: `!` replaces bytes that are not UTF-8.
     Text(&'a [u8]),
 }
 
-/// The other end of the connection that the request came in on, as Envoy knows it by its TLS certificate. Nothing of it comes
-/// from a header. It is worth as much as the check of certificates that Envoy is configured to make.
+/// The peer of the connection, as Envoy knows it by its TLS certificate, and never by a header. It is as reliable as the certificate
+/// validation that Envoy is configured with.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Peer<'a> {
-    /// Who the certificate says that it is: its first URI, else its first DNS name, else its subject. Empty without a certificate.
+    /// The principal of the certificate: its first URI, else its first DNS name, else its subject. Empty without a certificate.
     pub principal: &'a [u8],
-    /// The certificate, as PEM in percent-encoding. Empty unless Envoy is told to send it (`include_peer_certificate`).
+    /// The certificate, as percent-encoded PEM. Empty unless Envoy is configured to send it (`include_peer_certificate`).
     pub certificate: &'a [u8],
 }
 
-/// What Envoy's configuration says along with a request: the `context_extensions` of its route or virtual host. No client can write
-/// there.
+/// The context extensions of a request: the `context_extensions` of its route or virtual host in Envoy. No client can write them.
 #[derive(Debug, Default)]
 pub struct Context<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Context<'a> {
-    /// The most entries that are read.
+    /// The most entries; a context with more is rejected, to limit the work of a check.
     pub const MAX_ENTRIES: usize = 100;
 
-    /// A context from its entries.
+    /// Builds a context from its entries.
     #[must_use]
     pub const fn new(entries: Vec<(&'a str, &'a str)>) -> Self {
         Self(entries)
     }
 
-    /// Every entry, in no order.
+    /// Returns every entry, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.0.iter().copied()
     }
 }
 
 impl<'a> Request<'a> {
-    /// Checks the parts of a request and puts them together. Nothing is known of its scheme, its peer and its context yet.
+    /// Builds a request from its parts, which it checks. Scheme, peer and context are still empty.
     ///
     /// # Errors
-    /// The first fault that is found, in the order method, path, host.
+    /// The first error, in the order method, path, host.
     pub fn parse(
         method: &'a [u8],
         target: &'a [u8],
@@ -108,20 +106,20 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The port of an authority that is one: [`Host::parse`] says so.
+/// Returns the port of an authority that [`Host::parse`] accepted; `None` if it has none.
 pub(crate) fn port(authority: &[u8]) -> Option<u16> {
-    // Within the brackets of an IPv6 address no colon is followed by nothing but digits.
+    // In the brackets of an IPv6 address no colon is followed by digits only.
     let (_, port) = std::str::from_utf8(authority).ok()?.rsplit_once(':')?;
     port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok()).flatten()
 }
 
-/// What keeps a request from being decided on at all.
+/// The reason why no decision on a request is possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// The message holds no HTTP request.
+    /// The message has no HTTP request.
     #[error("the check carries no HTTP request")]
     NoHttpRequest,
-    /// The method is not one.
+    /// The method is malformed.
     #[error(transparent)]
     Method(#[from] MethodError),
     /// The path can be read in more than one way.
@@ -130,13 +128,13 @@ pub enum RequestError {
     /// The host can be read in more than one way.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// More headers than are read.
+    /// The request has more headers than the limit.
     #[error("there are more than {} headers", Headers::MAX_HEADERS)]
     TooManyHeaders,
-    /// A header has a name that HTTP doesn't allow.
+    /// A header name is illegal in HTTP.
     #[error("a header's name is not one that HTTP allows")]
     HeaderName,
-    /// Envoy's context holds what is no text, one name twice, or too much.
+    /// Envoy's context has a value that is not text, a duplicate name, or too many entries.
     #[error(
         "the check's `context_extensions` hold a name twice, what is no text, or more than {} entries",
         Context::MAX_ENTRIES
@@ -145,7 +143,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The reason that this fault is told as.
+    /// Returns the reason code of this error.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -158,15 +156,15 @@ impl RequestError {
     }
 }
 
-/// Where the scheme of a request comes from. Never from `:scheme`, which is the client's choice on HTTP/2 (RFC 9113 §8.3.1).
+/// The source of a request's scheme. Never `:scheme`, which is the client's choice on HTTP/2 (RFC 9113 §8.3.1).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum SchemeSource {
     /// The header `x-forwarded-proto`: Envoy sets it to the scheme of its listener, unless it trusts hops in front of it.
     #[default]
     Forwarded,
-    /// The scheme is `https`, whatever headers say.
+    /// Always `https`, whatever the headers.
     Https,
-    /// The scheme is `http`, whatever headers say.
+    /// Always `http`, whatever the headers.
     Http,
 }
 
@@ -186,42 +184,42 @@ impl SchemeSource {
     }
 }
 
-/// The headers of a request, in the order in which they came; a name can stand there twice.
+/// The headers of a request, in the order of arrival; a name can be repeated.
 #[derive(Debug, Default)]
 pub struct Headers<'a>(Vec<Field<'a>>);
 
 /// One header of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Field<'a> {
-    /// The name, in whatever case it came.
+    /// The name, in the original case.
     pub name: &'a [u8],
-    /// The value, which can hold any byte.
+    /// The value, which can have any byte.
     pub value: &'a [u8],
 }
 
-/// What stands under a header name.
+/// The result of a look-up by header name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderLookup<'a> {
-    /// No such header.
+    /// There is no such header.
     Absent,
-    /// Exactly one.
+    /// There is exactly one.
     One(&'a [u8]),
-    /// The name stands there more than once.
+    /// The header is repeated.
     Repeated,
 }
 
 impl<'a> Headers<'a> {
-    /// The most headers that a request may have. Envoy's own limit is 100 unless it is raised.
+    /// The most headers of a request; one with more is rejected. Envoy's own limit is 100 unless it is raised.
     pub const MAX_HEADERS: usize = 1_000;
 
-    /// Headers from their fields.
+    /// Builds headers from their fields.
     #[must_use]
     pub const fn new(fields: Vec<Field<'a>>) -> Self {
         Self(fields)
     }
 
-    /// The header of this name. A second one, and one under another name that some server takes for this one, count as
-    /// repeated: who reads which of them can't be known.
+    /// Looks up the header of this name. A second one counts as repeated, also under another name that some server takes for this one:
+    /// servers differ in which they read.
     #[must_use]
     pub fn sole(&self, name: &str) -> HeaderLookup<'a> {
         let mut like = self.0.iter().filter(|field| folds_to_same_name(field.name, name.as_bytes()));
@@ -232,7 +230,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// The header of this name; names compare without regard to case (RFC 9110 §5.1).
+    /// Looks up the header of this name, without regard to case (RFC 9110 §5.1).
     #[must_use]
     pub fn get(&self, name: &str) -> HeaderLookup<'a> {
         let mut values = self.0.iter().filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()));
@@ -243,7 +241,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Every field, in order.
+    /// Returns every field, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Field<'a>> {
         self.0.iter()
     }

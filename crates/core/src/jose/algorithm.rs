@@ -1,5 +1,4 @@
-//! The signature algorithms and which kind of key each one takes. Owns the names; allows nothing by itself: every
-//! check passes its own allow-list.
+//! The signature algorithms, and the kind of key for each. Every check passes its own list of allowed ones.
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512};
 use aws_lc_rs::signature::{
@@ -30,7 +29,7 @@ pub enum Algorithm {
     Es256,
     /// ECDSA on P-384 with SHA-384 (RFC 7518 §3.4).
     Es384,
-    /// Ed25519 (RFC 8037 §3.1); Ed448, which has the same name, is not among what is checked.
+    /// Ed25519 (RFC 8037 §3.1). Ed448, which has the same name, is unsupported.
     EdDsa,
     /// HMAC with SHA-256 (RFC 7518 §3.2).
     Hs256,
@@ -40,8 +39,8 @@ pub enum Algorithm {
     Hs512,
 }
 
-/// A kind of key. One key belongs to one family, and an algorithm is only ever tried with keys of its own: that is
-/// what stops a public key from serving as an HMAC secret (RFC 8725 §2.1).
+/// A kind of key. One key belongs to one family, and an algorithm is only ever tried with keys of its own. This prevents the use of a
+/// public key as an HMAC secret (RFC 8725 §2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyType {
     /// RSA (RFC 8017).
@@ -56,11 +55,11 @@ pub enum KeyType {
     Hmac,
 }
 
-/// What checks a signature, in the library that does it.
+/// The implementation of a signature check.
 pub(super) enum Check {
-    /// With a public key.
+    /// A check with a public key.
     Public(&'static dyn VerificationAlgorithm),
-    /// With a shared secret.
+    /// A check with a shared secret.
     Secret(hmac::Algorithm),
 }
 
@@ -81,13 +80,13 @@ impl Algorithm {
         Self::Hs512,
     ];
 
-    /// The algorithm of that exact name; names are case-sensitive (RFC 7515 §4.1.1).
+    /// Parses an exact name; names are case-sensitive (RFC 7515 §4.1.1). `None` if it is unknown.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|algorithm| algorithm.name() == name)
     }
 
-    /// The name as it stands in `alg`.
+    /// Returns its name in `alg`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -106,7 +105,7 @@ impl Algorithm {
         }
     }
 
-    /// The kind of key that the algorithm takes.
+    /// Returns the kind of key that the algorithm takes.
     #[must_use]
     pub const fn family(self) -> KeyType {
         match self {
@@ -118,8 +117,8 @@ impl Algorithm {
         }
     }
 
-    /// The check itself. Signatures of ECDSA are `r` and `s` side by side, each as long as the curve's order (RFC 7518
-    /// §3.4); the DER form that other protocols use is refused.
+    /// Returns the signature check. ECDSA signatures are `r` and `s` concatenated, each as long as the curve's order (RFC 7518 §3.4). The
+    /// DER form of other protocols is rejected.
     pub(super) fn check(self) -> Check {
         match self {
             Self::Rs256 => Check::Public(&RSA_PKCS1_2048_8192_SHA256),
@@ -138,7 +137,7 @@ impl Algorithm {
     }
 }
 
-/// Every algorithm here has one there.
+/// Total: `jsonwebtoken` has every algorithm of this type.
 impl From<Algorithm> for jsonwebtoken::Algorithm {
     fn from(algorithm: Algorithm) -> Self {
         match algorithm {
@@ -169,7 +168,7 @@ impl TryFrom<jsonwebtoken::Algorithm> for Algorithm {
 }
 
 impl KeyType {
-    /// The family as operators know it.
+    /// Returns the family's name for operators.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -181,7 +180,7 @@ impl KeyType {
         }
     }
 
-    /// The algorithms that take a key of this family, in the order of documents; the first one is the usual one.
+    /// Returns the algorithms for keys of this family, in the order of documents; the first one is the default.
     pub fn algorithms(self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL.iter().copied().filter(move |algorithm| algorithm.family() == self)
     }

@@ -1,5 +1,4 @@
-//! The claims set (RFC 7519 §4) and typed access to it. Owns how a claim's JSON becomes a value; judges none of them:
-//! whether an `exp` has passed or an `aud` fits is the authenticator's to say.
+//! The claims set (RFC 7519 §4) and typed access to it. The authenticator checks the values, such as `exp` and `aud`.
 
 use std::fmt;
 
@@ -8,26 +7,26 @@ use serde_json::{Map, Number, Value};
 use super::json::{JsonError, read_object};
 use crate::time::Timestamp;
 
-/// The claims of one token: a strict JSON object, no name twice.
+/// The claims of one token: a strict JSON object without duplicate names.
 #[derive(Clone, PartialEq)]
 pub struct Claims(Map<String, Value>);
 
-/// Why a claim can't be used.
+/// The reason why a claim is unusable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
-    /// A string was expected.
+    /// The claim is not a string.
     #[error("the claim `{0}` is not a string")]
     NotText(Box<str>),
-    /// A `NumericDate` was expected (RFC 7519 §2).
+    /// The claim is not a `NumericDate` (RFC 7519 §2).
     #[error("the claim `{0}` is not a number of seconds from 0 to {LAST_SECOND}")]
     NotADate(Box<str>),
-    /// An `aud` was expected (RFC 7519 §4.1.3).
+    /// The claim is not an `aud` (RFC 7519 §4.1.3).
     #[error("the claim `{0}` is neither a string nor a non-empty array of strings")]
     NotAnAudience(Box<str>),
 }
 
 impl ClaimError {
-    /// The name of the claim.
+    /// Returns the name of the claim.
     #[must_use]
     pub fn claim(&self) -> &str {
         match self {
@@ -36,7 +35,7 @@ impl ClaimError {
     }
 }
 
-/// The end of the year 9999, in seconds since the epoch: the last second that RFC 3339 can write.
+/// The end of the year 9999, in seconds since the epoch: the last second that RFC 3339 can express. A later date is rejected.
 const LAST_SECOND: u64 = 253_402_300_799;
 
 /// [`LAST_SECOND`] as binary64, which holds it exactly.
@@ -47,7 +46,7 @@ impl Claims {
         Self(object)
     }
 
-    /// Claims from the text of an object that is no token's payload, such as an introspection response, read as strictly.
+    /// Parses an object that is not a token's payload, such as an introspection response, as strictly as one.
     ///
     /// # Errors
     /// [`JsonError`].
@@ -55,13 +54,12 @@ impl Claims {
         read_object(text).map(Self)
     }
 
-    /// Takes a member out.
+    /// Removes and returns a member; `None` if it is absent.
     pub fn take(&mut self, name: &str) -> Option<Value> {
         self.0.remove(name)
     }
 
-    /// Claims from JSON that was not a token's payload, such as an API key's entry: what is not an
-    /// object holds no claim.
+    /// Builds claims from JSON that is not a token's payload, such as an API key's entry. A value that is not an object has no claims.
     #[must_use]
     pub fn from_json(value: Value) -> Self {
         match value {
@@ -70,29 +68,29 @@ impl Claims {
         }
     }
 
-    /// The memory that the claims are estimated to take, in bytes: what bounds a cache of them.
+    /// Returns the estimated memory of the claims, in bytes, which limits a cache of them.
     pub(crate) fn size(&self) -> usize {
         self.0.iter().map(|(name, value)| member(name, value)).sum()
     }
 
-    /// The claim of that exact name at the top level, whatever its type; `null` is a value.
+    /// Returns the claim of that exact name at the top level, whatever its type; `null` is a value. `None` if it is absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
-    /// The claim of that name, with the name as it stands here.
+    /// Returns the claim of that name, with the name as stored here. `None` if it is absent.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<(&str, &Value)> {
         self.0.get_key_value(name).map(|(name, value)| (name.as_str(), value))
     }
 
-    /// Every claim at the top level.
+    /// Returns every claim at the top level.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The claim as a string; `None` if it is absent.
+    /// Returns the claim as a string; `None` if it is absent.
     ///
     /// # Errors
     /// [`ClaimError::NotText`] for any other JSON type, `null` included.
@@ -100,7 +98,7 @@ impl Claims {
         self.get(name).map(|value| value.as_str().ok_or_else(|| ClaimError::NotText(name.into()))).transpose()
     }
 
-    /// The claim as a point in time; `None` if it is absent.
+    /// Returns the claim as a point in time; `None` if it is absent.
     ///
     /// # Errors
     /// [`ClaimError::NotADate`] for any other JSON type, `null` included, and for numbers before 1970 or after 9999.
@@ -109,7 +107,7 @@ impl Claims {
         self.get(name).map(|value| read(value).ok_or_else(|| ClaimError::NotADate(name.into()))).transpose()
     }
 
-    /// `aud` as the list that it stands for; `None` if it is absent. Never empty.
+    /// Returns `aud` as a list, also if it is a single string; `None` if it is absent. The list is never empty.
     ///
     /// # Errors
     /// [`ClaimError::NotAnAudience`] if it is anything but a string or a non-empty array of strings.
@@ -124,15 +122,15 @@ impl Claims {
     }
 }
 
-/// What one member of an object takes: its share of the tree's node, its name, and its value.
+/// Estimates the memory of one member of an object: its share of the tree's node, its name, and its value.
 fn member(name: &str, value: &Value) -> usize {
     const SHARE: usize = 112;
     SHARE.saturating_add(name.len()).saturating_add(size(value))
 }
 
-/// What a value takes beside the place that it stands in.
+/// Estimates the memory of a value without its own slot.
 fn size(value: &Value) -> usize {
-    /// An element of a list, and what an allocation costs at the least.
+    /// An element of a list, and the minimum cost of an allocation.
     const ELEMENT: usize = size_of::<Value>() + 16;
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
@@ -143,15 +141,14 @@ fn size(value: &Value) -> usize {
 }
 
 impl fmt::Debug for Claims {
-    /// No names and no values: claims are about people, and logs are read by others.
+    /// Omits names and values: claims are personal data, and logs have other readers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims").field("members", &self.0.len()).finish_non_exhaustive()
     }
 }
 
-/// A date of a token (RFC 7519 §2). One that lies between two milliseconds keeps both, and the caller says which one is
-/// meant: rounding must never lengthen a token's life. (A date with a fraction is as exact as binary64 is, which is
-/// better than a microsecond until the year 2200.)
+/// A date of a token (RFC 7519 §2). A date between two milliseconds keeps both, and the calling function chooses: rounding must never
+/// lengthen a token's life. (A date with a fraction is as exact as binary64, which is better than a microsecond until the year 2200.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumericDate {
     floor: Timestamp,
@@ -159,13 +156,13 @@ pub struct NumericDate {
 }
 
 impl NumericDate {
-    /// The last millisecond not after the date: for `exp`, so that a token never outlives it.
+    /// Returns the last millisecond that is not after the date: for `exp`, so that a token never outlives it.
     #[must_use]
     pub const fn floor(self) -> Timestamp {
         self.floor
     }
 
-    /// The first millisecond not before the date: for `nbf` and `iat`, so that a token is never early.
+    /// Returns the first millisecond that is not before the date: for `nbf` and `iat`, so that a token is never early.
     #[must_use]
     pub const fn ceil(self) -> Timestamp {
         self.ceil
@@ -177,7 +174,7 @@ impl NumericDate {
             return Some(Self { floor: date, ceil: date });
         }
         let seconds = number.as_f64().filter(|seconds| (0.0..=LAST_SECOND_F64).contains(seconds))?;
-        // Apart, because a date times 1000 would be rounded before it can be rounded the right way.
+        // Separately, because the product of a date and 1000 would be rounded before the intended rounding.
         let (whole, part) = (seconds.trunc() * 1000.0, seconds.fract() * 1000.0);
         Some(Self { floor: timestamp(whole + part.floor()), ceil: timestamp(whole + part.ceil()) })
     }
@@ -300,7 +297,7 @@ mod tests {
         fn the_two_roundings_enclose_the_date(seconds in 0.0..LAST_SECOND_F64) {
             let date = claim("exp", &json!(seconds).to_string()).numeric_date("exp").unwrap().unwrap();
             prop_assert!([0, 1].contains(&date.ceil().as_millis().checked_sub(date.floor().as_millis()).unwrap()));
-            // Whole seconds are exact, so they bound both from outside.
+            // Whole seconds are exact, so they enclose both.
             let whole = |seconds: f64| claim("exp", &json!(seconds).to_string()).numeric_date("exp").unwrap().unwrap();
             prop_assert!(whole(seconds.floor()).floor() <= date.floor());
             prop_assert!(date.ceil() <= whole(seconds.ceil()).ceil());

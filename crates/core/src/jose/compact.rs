@@ -1,16 +1,15 @@
-//! JWS compact serialisation (RFC 7515 §3.1, §7.1): text to its three decoded parts. Owns the size limit and the
-//! base64url alphabet; does not know what the parts mean.
+//! JWS compact serialisation (RFC 7515 §3.1, §7.1): splits a text into its three decoded parts, within the size limit and the base64url
+//! alphabet.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::jose::error::{Part, TokenError};
 
-/// The longest token that is read, in bytes. Envoy's own limit for all headers together is 60 KiB.
+/// The longest token that is read, in bytes. Envoy's own limit for all headers together is 60 KiB. A longer token is rejected.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// The parts of a compact JWS: three, none empty, each canonical base64url. Nothing is known to be true of their
-/// content yet.
+/// The parts of a compact JWS: three, none empty, each canonical base64url. Their content is unverified.
 pub(super) struct CompactToken<'a> {
     signing_input: &'a str,
     header: Vec<u8>,
@@ -19,7 +18,7 @@ pub(super) struct CompactToken<'a> {
 }
 
 impl<'a> CompactToken<'a> {
-    /// Splits and decodes `token`. The length comes first, so that no other work depends on the sender's generosity.
+    /// Splits and decodes `token`. It checks the length first, so that no other work depends on what the sender sent.
     ///
     /// # Errors
     /// [`TokenError::TooLarge`], [`TokenError::Encrypted`], [`TokenError::PartCount`], [`TokenError::EmptyPart`] or
@@ -28,7 +27,7 @@ impl<'a> CompactToken<'a> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLarge);
         }
-        // Over bytes and not by `split`, which takes twenty times as long for a token that is all dots.
+        // Counts bytes instead of using `split`, which takes twenty times as long for a token that is all dots.
         let miscounted = || match token.bytes().filter(|byte| *byte == b'.').count().saturating_add(1) {
             5 => TokenError::Encrypted,
             found => TokenError::PartCount { found },
@@ -46,24 +45,24 @@ impl<'a> CompactToken<'a> {
         })
     }
 
-    /// The JOSE header, decoded.
+    /// Returns the decoded JOSE header.
     pub(super) fn header(&self) -> &[u8] {
         &self.header
     }
 
-    /// The payload, decoded.
+    /// Returns the decoded payload.
     pub(super) fn payload(&self) -> &[u8] {
         &self.payload
     }
 
-    /// What was signed, as it was sent (RFC 7515 §5.2 step 8), and the decoded signature.
+    /// Returns the signing input as received (RFC 7515 §5.2 step 8), and the decoded signature.
     pub(super) fn into_signed(self) -> (&'a str, Vec<u8>) {
         (self.signing_input, self.signature)
     }
 }
 
-/// The engine refuses padding, foreign characters and unused bits that are not zero: one byte string has one spelling
-/// (RFC 4648 §3.5), so a token can't be re-spelled to pass a revocation list or a cache.
+/// Decodes strictly: the engine rejects padding, foreign characters and unused bits that are not zero. One byte string has one spelling
+/// (RFC 4648 §3.5), so re-encoding a token can't evade a revocation list or a cache.
 fn decode(part: Part, text: &str) -> Result<Vec<u8>, TokenError> {
     if text.is_empty() {
         return Err(TokenError::EmptyPart(part));
@@ -139,7 +138,7 @@ mod tests {
     #[test]
     fn the_size_is_looked_at_before_anything_else() {
         let of_size = |size: usize| format!("e30.{}.AA", "A".repeat(size - 7));
-        // 16377 characters of payload are an impossible length; the point is that the size was not the objection.
+        // 16377 characters of payload are an impossible length; the point is that the size was accepted.
         assert_eq!(fault(&of_size(MAX_TOKEN_BYTES)), TokenError::Encoding(Part::Payload));
         assert!(CompactToken::parse(&of_size(MAX_TOKEN_BYTES - 1)).is_ok());
         assert_eq!(fault(&of_size(MAX_TOKEN_BYTES + 1)), TokenError::TooLarge);

@@ -1,5 +1,5 @@
-//! Proofs that somebody holds a key: signed tokens that bring along the key that they are signed with (RFC 9449 §4.2). The only
-//! place where a key in a header is read; that the key is the right one is the caller's to see. Judges no claim.
+//! DPoP proofs: signed tokens whose header contains their own verification key (RFC 9449 §4.2). Only here is a key in a header read. The
+//! calling function checks that it is the right one, and validates the claims.
 
 use std::fmt;
 
@@ -15,11 +15,10 @@ use crate::jose::json::read_object;
 use crate::jose::jwk::JwkError;
 use crate::jose::key::{Thumbprint, VerificationKey};
 
-/// The `typ` of every proof (RFC 9449 §4.2), in any case, as media types are.
+/// The `typ` of every proof (RFC 9449 §4.2), in any case, as for media types.
 const TYPE: &str = "dpop+jwt";
 
-/// A proof that is well-formed and brings a public key along. Nothing of what it says is proven; it shows just enough to see
-/// whether it is the key that is asked for.
+/// A well-formed proof with a public key. Nothing in it is verified; it shows just enough to check that the key is the expected one.
 pub struct UnverifiedDpopProof<'a> {
     signing_input: &'a str,
     signature: Vec<u8>,
@@ -28,35 +27,35 @@ pub struct UnverifiedDpopProof<'a> {
     claims: Claims,
 }
 
-/// Why a proof proves nothing. Holds no byte of it.
+/// The reason why a proof is rejected. It contains no byte of the proof.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
-    /// It is not a strict signed token.
+    /// The proof is not a strict signed token.
     #[error("the proof can't be read: {0}")]
     Token(#[from] TokenError),
-    /// It is another kind of token (RFC 8725 §3.11).
+    /// The proof is another kind of token (RFC 8725 §3.11).
     #[error("the proof's `typ` is not `{TYPE}`")]
     Type,
-    /// It brings no key along.
+    /// The proof has no key.
     #[error("the proof's header has no `jwk` that is an object")]
     KeyMissing,
-    /// It brings along what is no good public key.
+    /// The key in the proof is not an acceptable public key.
     #[error("the proof's `jwk` can't be used: {0}")]
     Key(#[from] JwkError),
-    /// The key does not serve the algorithm; none serves one of secrets.
+    /// The key does not fit the algorithm; none fits an HMAC algorithm.
     #[error("the proof's `alg` is not one that the key in its `jwk` serves")]
     KeyUnfit,
-    /// The signature is not the key's.
+    /// The signature is not of this key.
     #[error("the proof's signature does not verify with the key in its `jwk`")]
     Signature,
 }
 
 impl<'a> UnverifiedDpopProof<'a> {
-    /// Parses a compact JWS whose header and payload are strict JSON objects, and the public key in its header. No check of the
-    /// signature yet.
+    /// Parses a compact JWS whose header and payload are strict JSON objects, and the public key in its header. The signature is not
+    /// checked yet.
     ///
     /// # Errors
-    /// Any [`ProofError`] but those of the signature.
+    /// Any [`ProofError`] except those of the signature.
     pub fn parse(proof: &'a str) -> Result<Self, ProofError> {
         let compact = CompactToken::parse(proof)?;
         let mut header = read_object(compact.header()).map_err(|fault| TokenError::Json(Part::Header, fault))?;
@@ -72,13 +71,13 @@ impl<'a> UnverifiedDpopProof<'a> {
         Ok(Self { signing_input, signature, algorithm, key, claims })
     }
 
-    /// What the key is known by (RFC 7638).
+    /// Returns the thumbprint of the key (RFC 7638); `None` if it has none.
     #[must_use]
     pub fn thumbprint(&self) -> Option<Thumbprint> {
         self.key.thumbprint()
     }
 
-    /// Checks the signature, and gives what its maker says.
+    /// Verifies the signature, and returns the claims.
     ///
     /// # Errors
     /// [`ProofError::KeyUnfit`] or [`ProofError::Signature`].
@@ -91,7 +90,7 @@ impl<'a> UnverifiedDpopProof<'a> {
 }
 
 impl fmt::Debug for UnverifiedDpopProof<'_> {
-    /// Neither claims nor signature.
+    /// Omits claims and signature.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnverifiedDpopProof").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }

@@ -1,5 +1,5 @@
-//! Everything that can be wrong with a token before its claims are judged. Owns the texts and their mapping to a
-//! [`Reason`]; detects nothing itself, and holds no byte of the token, so a fault can be logged as it is.
+//! The errors of a token before its claims are validated, their texts and their mapping to a [`Reason`]. They contain no byte of the token,
+//! so they can be logged as they are.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::reason::Reason;
 pub enum Part {
     /// The JOSE header.
     Header,
-    /// The JWS payload, which is the claims set.
+    /// The JWS payload: the claims set.
     Payload,
     /// The JWS signature.
     Signature,
@@ -29,70 +29,70 @@ impl fmt::Display for Part {
     }
 }
 
-/// Why a token was not accepted. The text is for operators; it is never sent to a client.
+/// The reason why a token was rejected. The text is for operators; it is never sent to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// More text than is ever read.
+    /// The token is larger than the limit.
     #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
     TooLarge,
-    /// Five parts: a JWE (RFC 7516 §3.1).
+    /// A token with five parts: a JWE (RFC 7516 §3.1).
     #[error("the token has five parts, so it is encrypted (JWE), and only signed tokens (JWS) are read")]
     Encrypted,
-    /// Any other number of parts than three.
+    /// A token with any other number of parts than three.
     #[error("the token has {found} parts between its dots, and a signed token has three")]
     PartCount {
-        /// How many parts there are.
+        /// The number of parts.
         found: usize,
     },
-    /// Nothing between two dots. An empty signature is what an unsecured JWS has (RFC 7515 appendix A.5).
+    /// A part is empty. An unsecured JWS has an empty signature (RFC 7515 appendix A.5).
     #[error("the token's {0} is empty")]
     EmptyPart(Part),
     /// Padding, `+`, `/`, whitespace, a foreign character, an impossible length, or unused bits that are not zero.
     #[error("the token's {0} is not canonical base64url without padding")]
     Encoding(Part),
-    /// The part decodes, but not to strict JSON.
+    /// The decoded part is not strict JSON.
     #[error("the token's {0} {1}")]
     Json(Part, JsonError),
-    /// No `alg` (RFC 7515 §4.1.1).
+    /// `alg` is missing (RFC 7515 §4.1.1).
     #[error("the header has no `alg`")]
     AlgorithmMissing,
-    /// `alg` of another JSON type.
+    /// `alg` has another JSON type.
     #[error("the header's `alg` is not a string")]
     AlgorithmNotText,
-    /// `none`, another case, or an algorithm that is not implemented.
+    /// `alg` is `none`, in another case, or not implemented.
     #[error("the header's `alg` is not the name of a supported signature algorithm")]
     AlgorithmUnknown,
-    /// `kid` of another JSON type (RFC 7515 §4.1.4).
+    /// `kid` has another JSON type (RFC 7515 §4.1.4).
     #[error("the header's `kid` is not a string")]
     KeyIdNotText,
-    /// A `kid` that no sane issuer writes.
+    /// `kid` is longer than any sane issuer writes it.
     #[error("the header's `kid` is longer than {MAX_KEY_ID_BYTES} bytes")]
     KeyIdTooLong,
-    /// `typ` of another JSON type (RFC 7515 §4.1.9).
+    /// `typ` has another JSON type (RFC 7515 §4.1.9).
     #[error("the header's `typ` is not a string")]
     TypeNotText,
-    /// `crit` in any form: no extension is understood, so each one must be refused (RFC 7515 §4.1.11).
+    /// `crit` is present, in any form. modgud supports no extension, so it must reject each one (RFC 7515 §4.1.11).
     #[error("the header has `crit`, and no extension is understood")]
     CriticalExtension,
-    /// `b64` in any form: the payload would be read differently (RFC 7797 §3).
+    /// `b64` is present, in any form: it changes how the payload is read (RFC 7797 §3).
     #[error("the header has `b64`, and only base64url payloads are read")]
     UnencodedPayload,
-    /// `zip`: what is signed would not be what is read (RFC 7516 §4.1.3).
+    /// `zip` is present: the signed bytes would differ from those that are read (RFC 7516 §4.1.3).
     #[error("the header has `zip`, and compressed payloads are not read")]
     CompressedPayload,
-    /// `enc`: a JWE header in a JWS (RFC 7516 §4.1.2).
+    /// `enc` is present: a JWE header in a JWS (RFC 7516 §4.1.2).
     #[error("the header has `enc`, and encrypted payloads are not read")]
     EncryptedPayload,
-    /// A known algorithm that the caller does not allow (RFC 8725 §3.1).
+    /// A known algorithm that this issuer's list does not allow (RFC 8725 §3.1).
     #[error("the header's `alg` is not one that is allowed for this issuer")]
     AlgorithmNotAllowed,
-    /// `kid` names a key that the issuer doesn't have, as far as is known (RFC 7515 §4.1.4).
+    /// `kid` names no known key of the issuer (RFC 7515 §4.1.4).
     #[error("the header's `kid` is not that of any key of the issuer")]
     KeyUnknown,
-    /// There are keys, but none that takes the token's algorithm.
+    /// None of the possible keys takes the token's algorithm.
     #[error("no key of the issuer that the token may mean takes the header's `alg`")]
     KeyUnfit,
-    /// No key could have made a signature of this length (RFC 8017 §8.2.2 step 1).
+    /// No key makes signatures of this length (RFC 8017 §8.2.2 step 1).
     #[error("the signature's length is not that of any key of the issuer")]
     SignatureLength,
     /// No key verifies the signature.
@@ -101,7 +101,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// The stable reason that operators see in logs and metrics.
+    /// Returns the stable reason code that operators see in logs and metrics.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {

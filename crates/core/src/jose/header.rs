@@ -1,9 +1,7 @@
-//! The JOSE header (RFC 7515 §4): how the token is signed. Owns which members are read, which are refused and which
-//! are ignored; chooses no key.
+//! The JOSE header (RFC 7515 §4): members that are read, rejected or ignored.
 //!
-//! `jwk`, `jku`, `x5u`, `x5c` and `x5t` are never read. They let the sender name the key that vouches for the sender:
-//! nothing is fetched for them and nothing is trusted because of them (RFC 8725 §3.10). Other members are ignored, as
-//! RFC 7515 §4 asks.
+//! `jwk`, `jku`, `x5u`, `x5c` and `x5t` are never read. With them the sender would name the key that authenticates it. modgud fetches
+//! nothing for them and trusts nothing because of them (RFC 8725 §3.10). Other members are ignored, as RFC 7515 §4 requires.
 
 use jsonwebtoken::Header;
 use serde_json::{Map, Value};
@@ -13,7 +11,7 @@ use crate::jose::error::{Part, TokenError};
 use crate::jose::json::JsonError;
 use crate::jose::key_id::KeyId;
 
-/// What the header says. Nothing in it is proven until the signature is.
+/// The content of the header, unverified until the signature is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoseHeader {
     algorithm: Algorithm,
@@ -22,10 +20,10 @@ pub struct JoseHeader {
 }
 
 impl JoseHeader {
-    /// Reads the header from its JSON object.
+    /// Parses the header from its JSON object.
     ///
     /// # Errors
-    /// A member that is refused in any form, or one that is read and has the wrong type.
+    /// `TokenError` for a rejected member, whatever its value, and for one of the wrong type.
     pub(super) fn from_object(mut object: Map<String, Value>) -> Result<Self, TokenError> {
         for (name, fault) in REFUSED {
             if object.contains_key(name) {
@@ -40,26 +38,27 @@ impl JoseHeader {
         Ok(Self { algorithm, key_id, token_type })
     }
 
-    /// `alg` (RFC 7515 §4.1.1).
+    /// Returns `alg` (RFC 7515 §4.1.1).
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// `kid` (RFC 7515 §4.1.4).
+    /// Returns `kid` (RFC 7515 §4.1.4); `None` if it is absent.
     #[must_use]
     pub fn key_id(&self) -> Option<&KeyId> {
         self.key_id.as_ref()
     }
 
-    /// `typ` as it is spelled (RFC 7515 §4.1.9): a media type, usually without its `application/`, in any case.
+    /// Returns `typ` as it is spelled (RFC 7515 §4.1.9): a media type, usually without its `application/`, in any case. `None` if it is
+    /// absent.
     #[must_use]
     pub fn token_type(&self) -> Option<&str> {
         self.token_type.as_deref()
     }
 }
 
-/// The strict reading again: what it refuses in a token (`crit`, `b64`, `zip`, `enc`, a long `kid`) it refuses here.
+/// Applies the same strict parsing as for a token: it rejects `crit`, `b64`, `zip`, `enc` and a long `kid`.
 impl TryFrom<&Header> for JoseHeader {
     type Error = TokenError;
 
@@ -78,7 +77,7 @@ impl From<&JoseHeader> for Header {
     }
 }
 
-/// Members that change what the token means in a way that is not supported. Presence is enough, whatever the value.
+/// Members that change the token's meaning in an unsupported way. Presence is enough, whatever the value.
 const REFUSED: [(&str, TokenError); 4] = [
     ("crit", TokenError::CriticalExtension),
     ("b64", TokenError::UnencodedPayload),

@@ -1,5 +1,5 @@
-//! Strict JSON: bytes to one value, mostly an object, that every reader reads alike (RFC 8259 §4, RFC 7519 §4, RFC 7493 §2). Owns the
-//! refusals; the grammar is `serde_json`'s. Knows nothing of tokens.
+//! Strict JSON: one value, mostly an object, that every reader reads alike (RFC 8259 §4, RFC 7519 §4, RFC 7493 §2). `serde_json` implements
+//! the grammar; this module adds the restrictions.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,25 +8,25 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
-/// How deep objects and arrays may nest, the outermost counted. Claims of real issuers need four.
+/// The maximum nesting of objects and arrays, the outermost included. Claims of real issuers need four; deeper ones are rejected.
 const MAX_DEPTH: u8 = 32;
 
-/// Why bytes are not a strict JSON object. Each text continues the name of what was read.
+/// The reason why bytes are not a strict JSON object. Each text continues the name of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// Invalid UTF-8, surrogates written as bytes included (RFC 8259 §8.1).
+    /// The bytes are not UTF-8, for example surrogates written as bytes (RFC 8259 §8.1).
     #[error("is not UTF-8")]
     NotUtf8,
-    /// Outside the grammar: also a byte order mark, a lone surrogate, a number beyond binary64, bytes after the end.
+    /// The text violates the grammar: also a byte order mark, a lone surrogate, a number beyond binary64, bytes after the end.
     #[error("is not well-formed JSON")]
     Syntax,
-    /// JSON, but not an object.
+    /// The text is JSON, but not an object.
     #[error("is not a JSON object")]
     NotAnObject,
-    /// One name twice in one object, however it is written. Readers differ on which of the two counts.
+    /// A name is repeated in one object, also in another spelling. Readers differ on which of the two counts.
     #[error("has an object with one name twice")]
     DuplicateName,
-    /// Nested deeper than is read.
+    /// The nesting is too deep.
     #[error("nests deeper than {MAX_DEPTH} levels")]
     TooDeep,
 }
@@ -37,11 +37,11 @@ impl JsonError {
         [Self::NotUtf8, Self::Syntax, Self::NotAnObject, Self::DuplicateName, Self::TooDeep];
 }
 
-/// Reads `bytes` as one JSON object, in one pass. Whole numbers beyond 64 bits become binary64, many of them one and the same: whoever
-/// hands a number on asks [`is_beyond_64_bits`].
+/// Parses `bytes` as one JSON object, in one pass. Whole numbers beyond 64 bits become binary64, and many of them the same one: check a
+/// number with [`is_beyond_64_bits`] before passing it on.
 ///
 /// # Errors
-/// The first [`JsonError`] found; whether a fault in the grammar or one of ours comes first depends on their place.
+/// The first [`JsonError`] found. The position in the text decides between an error of the grammar and one of these restrictions.
 pub(super) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     match read_json(bytes)? {
         Value::Object(object) => Ok(object),
@@ -51,7 +51,7 @@ pub(super) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError>
     }
 }
 
-/// Reads `bytes` as one JSON value of any kind that every reader reads alike: no name twice, and no more than 32 levels.
+/// Parses `bytes` as one JSON value of any kind that every reader reads alike: without duplicate names, and with at most 32 levels.
 ///
 /// # Errors
 /// The first [`JsonError`] found, which is never [`JsonError::NotAnObject`].
@@ -65,16 +65,16 @@ pub fn read_json(bytes: &[u8]) -> Result<Value, JsonError> {
     Ok(value)
 }
 
-/// Returns true if the number may have been a whole number beyond 64 bits, which was read as another one: readers with larger integers
-/// would take it for the one that was written. A number with an exponent of that size can't be told from one.
+/// Returns true if the number may have been a whole number beyond 64 bits that was rounded. Readers with larger integers would mistake it
+/// for the original. A number with an exponent of that size is indistinguishable from one.
 #[must_use]
 pub fn is_beyond_64_bits(number: &Number) -> bool {
-    /// 2^63 and 2^64: smaller whole numbers are read as such.
+    /// 2^63 and 2^64: smaller whole numbers are read exactly.
     const LIMITS: (f64, f64) = (-9_223_372_036_854_775_808.0, 18_446_744_073_709_551_616.0);
     number.is_f64() && number.as_f64().is_none_or(|value| value <= LIMITS.0 || value >= LIMITS.1)
 }
 
-/// Returns true if [`is_beyond_64_bits`] of a number that the value holds, however deep.
+/// Returns true if [`is_beyond_64_bits`] of a number anywhere in the value.
 #[must_use]
 pub fn holds_beyond_64_bits(value: &Value) -> bool {
     match value {
@@ -85,7 +85,7 @@ pub fn holds_beyond_64_bits(value: &Value) -> bool {
     }
 }
 
-/// Builds a [`Value`]. `serde_json` errors carry text only, so our own faults leave through `fault`.
+/// A builder of a [`Value`]. `serde_json` errors carry text only, so errors of this module leave through `fault`.
 #[derive(Clone, Copy)]
 struct Strict<'a> {
     fault: &'a Cell<JsonError>,
@@ -98,7 +98,7 @@ impl Strict<'_> {
         E::custom(fault)
     }
 
-    /// One level further in. Checked here and not left to `serde_json`, whose limit is four times ours.
+    /// Enters a level. Checked here and not left to `serde_json`, whose limit is four times as high.
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         match self.levels_left.checked_sub(1) {
             Some(levels_left) => Ok(Self { levels_left, ..self }),

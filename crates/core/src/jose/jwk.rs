@@ -1,8 +1,7 @@
-//! Public keys as JSON (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2): one object to one key. Owns which members are read and what is
-//! wrong with them; which keys are good enough is `key`'s to say.
+//! Public keys as JSON (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2): one object to one key. `key` checks the strength of keys.
 //!
-//! `x5u`, `x5c` and `x5t` are never read: nothing is fetched for a key, and no certificate beside it makes it trusted. Other
-//! members are ignored, as RFC 7517 §4 asks.
+//! `x5u`, `x5c` and `x5t` are never read: modgud fetches nothing for a key, and no certificate makes it trusted. Other members are ignored,
+//! as RFC 7517 §4 requires.
 
 use std::fmt;
 
@@ -16,13 +15,13 @@ use crate::jose::key::{Curve, PublicKey, VerificationKey};
 use crate::jose::key_error::KeyError;
 use crate::jose::key_id::{KeyId, MAX_KEY_ID_BYTES};
 
-/// Why a JWK is not a key that tokens are verified with. No text shows more of it than a short word.
+/// The reason why a JWK is unusable for verification. No text contains more of it than a short word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwkError {
-    /// Not an object at all.
+    /// The JWK is not an object.
     #[error("the key is not a JSON object")]
     NotAnObject,
-    /// The half that must not be here (RFC 7518 §6.2.2, §6.3.2; RFC 8037 §2).
+    /// The JWK contains a private key, which must not be here (RFC 7518 §6.2.2, §6.3.2; RFC 8037 §2).
     #[error(
         "the key has the PRIVATE member `{0}`: whoever can read it can sign tokens; replace the key, and publish its public \
          half only"
@@ -33,64 +32,64 @@ pub enum JwkError {
         "the key is a shared secret (`kty` is `oct`), and only public keys are read here; if it is in use, replace it"
     )]
     Symmetric,
-    /// A member that the key can't be without.
+    /// A required member is missing.
     #[error("the key has no `{0}`")]
     Missing(&'static str),
-    /// A member of another JSON type.
+    /// A member has another JSON type.
     #[error("the key's `{0}` is not a string")]
     NotText(&'static str),
-    /// Padding, a foreign character, an impossible length, or unused bits that are not zero.
+    /// A member has padding, a foreign character, an impossible length, or unused bits that are not zero.
     #[error("the key's `{0}` is not canonical base64url without padding")]
     Encoding(&'static str),
-    /// A number with zero bytes before it, or none at all (RFC 7518 §2, `Base64urlUInt`).
+    /// A number is empty or has leading zero bytes (RFC 7518 §2, `Base64urlUInt`).
     #[error("the key's `{0}` is not a number in as few bytes as it takes")]
     NotShortest(&'static str),
-    /// A coordinate of another length than the curve's (RFC 7518 §6.2.1.2).
+    /// A coordinate has another length than the curve's (RFC 7518 §6.2.1.2).
     #[error("the key's `{member}` has {bytes} bytes, and its curve needs {needed}")]
     CoordinateLength {
         /// `x` or `y`.
         member: &'static str,
-        /// How many there are.
+        /// The number of bytes.
         bytes: usize,
-        /// How many there have to be.
+        /// The required number of bytes.
         needed: usize,
     },
-    /// A `kty` that nothing here is checked with.
+    /// An unsupported `kty`.
     #[error("the key's `kty` is {0}, and `RSA`, `EC` or `OKP` is needed")]
     UnknownType(SafeToken),
-    /// A `crv` that nothing here is checked with.
+    /// An unsupported `crv`.
     #[error("the key's `crv` is {0}, and `P-256` or `P-384` (`EC`) or `Ed25519` (`OKP`) is needed")]
     UnknownCurve(SafeToken),
-    /// `use` is something else than `sig` (RFC 7517 §4.2).
+    /// `use` is not `sig` (RFC 7517 §4.2).
     #[error("the key's `use` is {0}, and tokens are verified with keys for `sig` only")]
     OtherUse(SafeToken),
-    /// `key_ops` of another JSON type (RFC 7517 §4.3).
+    /// `key_ops` has another JSON type (RFC 7517 §4.3).
     #[error("the key's `key_ops` is not an array of strings")]
     OperationsMistyped,
-    /// `key_ops` without `verify`.
+    /// `key_ops` lacks `verify`.
     #[error("the key's `key_ops` does not list `verify`")]
     OtherOperations,
-    /// `alg` is none of the signature algorithms (RFC 7517 §4.4).
+    /// `alg` is not a supported signature algorithm (RFC 7517 §4.4).
     #[error("the key's `alg` is {0}, which is not a supported signature algorithm")]
     UnknownAlgorithm(SafeToken),
     /// `alg` needs a key of another kind.
     #[error("the key's `alg` is {}, which a key of type {} does not serve", algorithm.name(), family.name())]
     AlgorithmMisfit {
-        /// What `alg` says.
+        /// The value of `alg`.
         algorithm: Algorithm,
-        /// What the key is.
+        /// The kind of the key.
         family: KeyType,
     },
-    /// A `kid` that no token could name.
+    /// `kid` is longer than that of any token.
     #[error("the key's `kid` is longer than {MAX_KEY_ID_BYTES} bytes")]
     KeyIdTooLong,
-    /// The key itself is not good enough.
+    /// The key itself is malformed or too weak.
     #[error(transparent)]
     Key(#[from] KeyError),
 }
 
-/// A word that somebody wrote, if it looks like one: at most 16 letters, digits and `-`, `_`, `+` or `.`. What is longer could
-/// be content in the wrong place.
+/// A word from the input, if it looks like one: at most 16 letters, digits and `-`, `_`, `+` or `.`. A longer text could be content in the
+/// wrong place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SafeToken(Option<Box<str>>);
 
@@ -110,17 +109,17 @@ impl fmt::Display for SafeToken {
     }
 }
 
-/// Members that only a private or a secret key has (RFC 7518 §6.2.2, §6.3.2, §6.4.1; `priv` is that of newer key types).
+/// Members of private and secret keys (RFC 7518 §6.2.2, §6.3.2, §6.4.1; `priv` is that of newer key types).
 const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 impl VerificationKey {
-    /// Reads a public key from a JWK. A private one is refused, whatever else it says.
+    /// Parses a public key from a JWK. A private one is rejected, whatever its other members.
     ///
     /// # Errors
     /// The first [`JwkError`] found.
     pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, JwkError> {
         let kind = text(jwk, "kty");
-        // Before all else, so that a secret that got out is told as that.
+        // Before all else, so that a leaked secret is reported as such.
         if kind == Ok(Some("oct")) {
             return Err(JwkError::Symmetric);
         }
@@ -157,8 +156,8 @@ impl VerificationKey {
     }
 }
 
-/// The strict reading again, of the members that [`Jwk`] keeps. It drops others when it is read itself, private ones among them: a
-/// JWK that is JSON text is for [`VerificationKey::from_jwk`].
+/// Applies the same strict parsing to the members that [`Jwk`] keeps. `Jwk` drops others when it is parsed, private ones among them: use
+/// [`VerificationKey::from_jwk`] for JSON text.
 impl TryFrom<&Jwk> for VerificationKey {
     type Error = JwkError;
 
@@ -168,7 +167,7 @@ impl TryFrom<&Jwk> for VerificationKey {
     }
 }
 
-/// What the key is published for; a key that says nothing is for everything (RFC 7517 §4.2, §4.3).
+/// Checks that the key is published for signatures; a key without `use` and `key_ops` is for everything (RFC 7517 §4.2, §4.3).
 fn check_use(jwk: &Map<String, Value>) -> Result<(), JwkError> {
     if let Some(other) = text(jwk, "use")?.filter(|purpose| *purpose != "sig") {
         return Err(JwkError::OtherUse(SafeToken::new(other)));
@@ -191,7 +190,7 @@ fn bytes(jwk: &Map<String, Value>, member: &'static str) -> Result<Vec<u8>, JwkE
     URL_SAFE_NO_PAD.decode(needed(jwk, member)?).map_err(|_| JwkError::Encoding(member))
 }
 
-/// One key has one spelling, so that it has one thumbprint.
+/// Decodes a number in its only spelling, so that one key has one thumbprint.
 fn number(jwk: &Map<String, Value>, member: &'static str) -> Result<Vec<u8>, JwkError> {
     let bytes = bytes(jwk, member)?;
     if bytes.first().is_none_or(|first| *first == 0) { Err(JwkError::NotShortest(member)) } else { Ok(bytes) }

@@ -1,5 +1,4 @@
-//! Sets of public keys as JSON (RFC 7517 §5): bytes to the keys that can be used, and the names of the others. Owns the bounds
-//! of a set; fetches none, and what one key must be is `jwk`'s to say.
+//! JSON Web Key Sets (RFC 7517 §5): the usable keys of a set, and the names of the others. `jwk` checks the single keys.
 
 use std::fmt;
 
@@ -10,15 +9,15 @@ use crate::jose::jwk::JwkError;
 use crate::jose::key::VerificationKey;
 use crate::jose::key_id::KeyId;
 
-/// The keys of a JWK set that can be used: at least one, in the set's order. Two of one name are both there.
+/// The usable keys of a JWKS: at least one, in the set's order. Keys with the same `kid` are all kept.
 #[derive(Debug)]
 pub struct Jwks {
     keys: Vec<VerificationKey>,
     skipped: Vec<SkippedKey>,
 }
 
-/// A key of a set that can't be used. It does not keep the others from being used: providers publish keys for encryption, and
-/// of kinds that are newer than modgud, in the same set (RFC 7517 §5).
+/// An unusable key of a set. The others stay usable: providers publish encryption keys, and kinds that are newer than modgud, in the same
+/// set (RFC 7517 §5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedKey {
     position: usize,
@@ -26,42 +25,42 @@ pub struct SkippedKey {
     fault: JwkError,
 }
 
-/// Why bytes are not a set of keys that could serve.
+/// The reason why a JWKS is unusable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwksError {
-    /// More text than is ever read.
+    /// The set is larger than the limit.
     #[error("the key set is longer than {} bytes", Jwks::MAX_BYTES)]
     TooLarge,
-    /// Not strict JSON.
+    /// The set is not strict JSON.
     #[error("the key set {0}")]
     Json(JsonError),
-    /// No `keys` (RFC 7517 §5.1).
+    /// `keys` is missing (RFC 7517 §5.1).
     #[error("the key set has no `keys`, which is an array of keys")]
     NoKeys,
-    /// `keys` of another JSON type.
+    /// `keys` has another JSON type.
     #[error("the key set's `keys` is not an array")]
     NotAnArray,
-    /// More keys than are ever kept.
+    /// The set has too many keys.
     #[error("the key set has {found} keys, and at most {} are read", Jwks::MAX_KEYS)]
     TooMany {
-        /// How many there are.
+        /// The number of keys.
         found: usize,
     },
-    /// Nothing in it to verify a token with.
+    /// No key of the set is usable for verification.
     #[error("the key set has no key that tokens could be verified with{}", Skipped(_0))]
     NoneUsable(Vec<SkippedKey>),
 }
 
 impl Jwks {
-    /// The longest set that is read, in bytes.
+    /// The longest set that is read, in bytes. A longer one is rejected, to limit memory.
     pub const MAX_BYTES: usize = 512 * 1024;
-    /// The most keys that a set may have, those that are skipped among them.
+    /// The most keys of a set, skipped ones included. A set with more is rejected.
     pub const MAX_KEYS: usize = 100;
 
-    /// Reads a set.
+    /// Parses a set.
     ///
     /// # Errors
-    /// A [`JwksError`]; also when no key can be used, so that a good set is never replaced by one that verifies nothing.
+    /// A [`JwksError`]; also if no key is usable, so that a good set is never replaced by one that verifies nothing.
     pub fn parse(bytes: &[u8]) -> Result<Self, JwksError> {
         if bytes.len() > Self::MAX_BYTES {
             return Err(JwksError::TooLarge);
@@ -84,7 +83,7 @@ impl Jwks {
         if keys.is_empty() { Err(JwksError::NoneUsable(skipped)) } else { Ok(Self { keys, skipped }) }
     }
 
-    /// The keys that can be used, and what is wrong with the others.
+    /// Returns the usable keys, and the skipped ones with their errors.
     #[must_use]
     pub fn into_parts(self) -> (Vec<VerificationKey>, Vec<SkippedKey>) {
         (self.keys, self.skipped)
@@ -92,7 +91,7 @@ impl Jwks {
 }
 
 impl SkippedKey {
-    /// What is wrong with it.
+    /// Returns the reason why it was skipped.
     #[must_use]
     pub const fn fault(&self) -> &JwkError {
         &self.fault
@@ -109,10 +108,10 @@ impl fmt::Display for SkippedKey {
     }
 }
 
-/// How many skipped keys an error text names.
+/// The most skipped keys that an error text names; of the others it gives the number.
 const MAX_NAMED: usize = 3;
 
-/// The first of the skipped keys, for the end of a sentence.
+/// The first skipped keys, for the end of a sentence.
 struct Skipped<'a>(&'a [SkippedKey]);
 
 impl fmt::Display for Skipped<'_> {

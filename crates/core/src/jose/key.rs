@@ -1,4 +1,4 @@
-//! A key that token signatures are verified with: its name, its algorithms, and a parsed form for each of them.
+//! A key that verifies token signatures: its name, its algorithms, and a parsed form for each of them.
 
 mod identity;
 mod public;
@@ -21,7 +21,7 @@ use verifier::ParsedKey;
 /// The shortest secret, in bytes: that of HS256 (RFC 7518 §3.2).
 pub(super) const MIN_SECRET_BYTES: usize = 32;
 
-/// What every PEM block has, and no secret.
+/// The start of every PEM block, and of no secret.
 const PEM_BEGIN: &[u8] = b"-----BEGIN";
 
 /// A public key or a shared secret, parsed once and ready for use.
@@ -31,17 +31,17 @@ pub struct VerificationKey {
     bits: usize,
     fingerprint: Fingerprint,
     thumbprint: Option<Thumbprint>,
-    /// Hash of the key itself, without its name and use.
+    /// The hash of the key itself, without its name and use.
     material: [u8; 32],
     identity: KeyIdentity,
-    /// One verifier per algorithm that the key may serve, made here so that no key is parsed for a token.
+    /// One verifier for each algorithm of the key, built here so that no key is parsed for a token.
     verifiers: Vec<Verifier>,
 }
 
 impl VerificationKey {
-    /// Reads a public key of RSA, P-256, P-384 or Ed25519 from PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`, in any
-    /// of the spellings that environment variables give it. Of a certificate only the public key is used: its dates, its
-    /// names, its issuer and its signature say nothing here, because whoever configured it vouches for it.
+    /// Parses a public key of RSA, P-256, P-384 or Ed25519 from PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It accepts any
+    /// spelling that environment variables give it. Of a certificate only the public key is used. Its dates, names, issuer and signature
+    /// are ignored, because the operator who configured it trusts it.
     ///
     /// # Errors
     /// A [`KeyError`] that names what was found and what is needed, and shows no content.
@@ -49,11 +49,11 @@ impl VerificationKey {
         Self::from_public(&PublicKey::from_pem(text)?)
     }
 
-    /// A secret that signer and verifier share. It serves the algorithms whose hash is not longer than the secret (RFC 7518
-    /// §3.2): one of 32 bytes HS256 only, one of 64 bytes HS256, HS384 and HS512.
+    /// Builds a key from a secret that signer and verifier share. It fits the algorithms whose hash is not longer than the secret (RFC 7518
+    /// §3.2). 32 bytes fit HS256 only, 64 bytes fit HS256, HS384 and HS512.
     ///
     /// # Errors
-    /// [`KeyError::SecretTooShort`], or [`KeyError::SecretIsPem`]: what everybody may read is no secret (RFC 8725 §2.1).
+    /// [`KeyError::SecretTooShort`], or [`KeyError::SecretIsPem`]: a public text is no secret (RFC 8725 §2.1).
     pub fn from_secret(secret: &[u8]) -> Result<Self, KeyError> {
         if secret.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN) {
             return Err(KeyError::SecretIsPem);
@@ -72,7 +72,7 @@ impl VerificationKey {
         Ok(Self::new(KeyType::Hmac, bits, Fingerprint::Secret { bits }, secret, verifiers.collect()))
     }
 
-    /// A public key that was found good.
+    /// Builds a key from a public key that passed the checks.
     pub(super) fn from_public(key: &PublicKey) -> Result<Self, KeyError> {
         let bits = key.bits();
         let verifiers = key.family().algorithms().filter_map(|algorithm| match algorithm.check() {
@@ -94,23 +94,23 @@ impl VerificationKey {
         Self { id: None, family, bits, fingerprint, thumbprint: None, material, identity, verifiers }.with_identity()
     }
 
-    /// The identity follows from what the key is by now.
+    /// Sets the identity according to the present state of the key.
     fn with_identity(mut self) -> Self {
         let algorithms: Vec<Algorithm> = self.verifiers.iter().map(Verifier::algorithm).collect();
         self.identity = KeyIdentity::new(&self.material, self.id.as_ref(), &algorithms);
         self
     }
 
-    /// The same key with a name, by which tokens can ask for it.
+    /// Sets the name by which tokens refer to the key.
     #[must_use]
     pub fn with_id(self, id: KeyId) -> Self {
         Self { id: Some(id), ..self }.with_identity()
     }
 
-    /// The same key, for these algorithms and no others.
+    /// Restricts the key to these algorithms.
     ///
     /// # Errors
-    /// [`KeyError::NotServing`] if it could serve none of them.
+    /// [`KeyError::NotServing`] if it fits none of them.
     pub fn restricted_to(mut self, algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         self.verifiers.retain(|verifier| algorithms.contains(&verifier.algorithm()));
         if self.verifiers.is_empty() {
@@ -119,55 +119,55 @@ impl VerificationKey {
         Ok(self.with_identity())
     }
 
-    /// The name by which tokens ask for the key; a key from PEM has none unless it was given one.
+    /// Returns the name by which tokens refer to the key. `None` for a key from PEM unless one was set.
     #[must_use]
     pub fn id(&self) -> Option<&KeyId> {
         self.id.as_ref()
     }
 
-    /// The kind of key.
+    /// Returns the kind of key.
     #[must_use]
     pub fn family(&self) -> KeyType {
         self.family
     }
 
-    /// The size, in bits: of an RSA modulus, of a curve's field, or of a secret.
+    /// Returns the size, in bits: of an RSA modulus, of a curve's field, or of a secret.
     #[must_use]
     pub fn bits(&self) -> usize {
         self.bits
     }
 
-    /// A short name by which people tell keys apart.
+    /// Returns a short name by which people distinguish keys.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
 
-    /// The thumbprint of a public key (RFC 7638); a secret shows none.
+    /// Returns the thumbprint of a public key (RFC 7638); `None` for a secret.
     #[must_use]
     pub fn thumbprint(&self) -> Option<Thumbprint> {
         self.thumbprint
     }
 
-    /// What tells this key, with its name and its algorithms, from every other.
+    /// Returns the identity of this key with its name and its algorithms.
     #[must_use]
     pub fn identity(&self) -> KeyIdentity {
         self.identity
     }
 
-    /// Whether both are one key, whatever their names and whatever they are for.
+    /// Returns true if both are the same key, whatever their names and uses.
     #[must_use]
     pub fn same_key_material(&self, other: &Self) -> bool {
         self.material == other.material
     }
 
-    /// Returns true if the key serves the algorithm.
+    /// Returns true if the key fits the algorithm.
     #[must_use]
     pub fn can(&self, algorithm: Algorithm) -> bool {
         self.verifier(algorithm).is_some()
     }
 
-    /// The key, parsed for the algorithm; `None` if it does not serve it.
+    /// Returns the key, parsed for the algorithm; `None` if it does not fit.
     #[must_use]
     pub fn verifier(&self, algorithm: Algorithm) -> Option<&Verifier> {
         self.verifiers.iter().find(|verifier| verifier.algorithm() == algorithm)

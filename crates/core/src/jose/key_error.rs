@@ -1,5 +1,4 @@
-//! Everything that can be wrong with a key. Owns the texts: each says what was found and what is
-//! needed, and none shows key content. Detects nothing itself.
+//! The errors of a key and their texts: each names what was found and what is needed, and none contains key content.
 
 use std::fmt;
 
@@ -8,121 +7,121 @@ use spki::ObjectIdentifier;
 use crate::jose::algorithm::{Algorithm, KeyType};
 use crate::jose::key::{MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET_BYTES};
 
-/// Why a text is not a key that tokens are verified with.
+/// The reason why a text is not a usable verification key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Nothing, or white space.
+    /// The text is empty, or white space.
     #[error("the text is empty, and a public key in PEM is needed")]
     Empty,
-    /// No `-----BEGIN`.
+    /// The text has no `-----BEGIN`.
     #[error("the text has no PEM block, and one that starts with `-----BEGIN PUBLIC KEY-----` is needed")]
     NoBlock,
-    /// A bundle: which of the keys would count?
+    /// The text contains several keys, so the choice is ambiguous.
     #[error("the text has {found} PEM blocks, and one is needed")]
     SeveralBlocks {
-        /// How many there are.
+        /// The number of keys.
         found: usize,
     },
-    /// The half that must not be here.
+    /// The text contains a private key, which must not be here.
     #[error("the PEM block is a private key, and its public half is needed (`openssl pkey -pubout` writes it)")]
     PrivateKey,
-    /// No end line, or one that names something else.
+    /// The end line is missing, or has another label.
     #[error("the PEM block has no `-----END` line that matches its `-----BEGIN` line")]
     Unfinished,
     /// The lines between are not base64.
     #[error("the PEM block's content is not base64")]
     NotBase64,
-    /// PEM, but of something else.
+    /// The PEM block contains something else.
     #[error("the PEM block is {found}, and `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE` is needed")]
     OtherLabel {
-        /// What its begin line says.
+        /// The label of its begin line.
         found: Label,
     },
-    /// The base64 decodes, but not to what the label promises.
+    /// The decoded bytes do not match the label.
     #[error("the PEM block's content is not the DER structure that its label names")]
     NotDer,
-    /// A key of a type that nothing here is checked with.
+    /// The type of the key is unsupported.
     #[error("the key is of type {found}, and one of RSA, EC (P-256 or P-384) or Ed25519 is needed")]
     OtherType {
         /// The type found.
         found: KeyKind,
     },
-    /// A key that serves none of the algorithms that are wanted.
+    /// The key fits none of the required algorithms.
     #[error("the key is of type {}, and none of the allowed algorithms takes such a key; it serves {}", family.name(), Served(*family))]
     NotServing {
         /// The family found.
         family: KeyType,
     },
-    /// RFC 7518 §3.3 asks for 2048 bits; shorter keys can be factored.
+    /// The modulus is too short: RFC 7518 §3.3 requires 2048 bits, as shorter keys can be factored.
     #[error("the RSA key has {bits} bits, and at least {MIN_RSA_BITS} are needed")]
     TooShort {
-        /// Size of the modulus.
+        /// The size of the modulus.
         bits: usize,
     },
-    /// One check would cost too much, and the cryptographic library refuses it.
+    /// The modulus is too long: a check would cost too much, and the cryptographic library rejects it.
     #[error("the RSA key has {bits} bits, and at most {MAX_RSA_BITS} are supported")]
     TooLong {
-        /// Size of the modulus.
+        /// The size of the modulus.
         bits: usize,
     },
-    /// With exponent 1 a signature is the message itself (RFC 8017 §3.1).
+    /// The exponent is 1, with which a signature is the message itself (RFC 8017 §3.1).
     #[error("the RSA key's public exponent is even or less than 3, and 65537 is usual")]
     ExponentUnsafe,
-    /// Larger than any key generator makes, and refused by the cryptographic library.
+    /// The exponent is larger than any key generator makes it, and the cryptographic library rejects it.
     #[error("the RSA key's public exponent has {bits} bits, and at most {MAX_EXPONENT_BITS} are supported")]
     ExponentTooLong {
-        /// Size of the exponent.
+        /// The size of the exponent.
         bits: usize,
     },
-    /// An EC key on a curve that nothing here is checked with.
+    /// The curve of the EC key is unsupported.
     #[error("the EC key is on the curve {found}, and P-256 or P-384 is needed")]
     OtherCurve {
         /// The curve found.
         found: CurveName,
     },
-    /// An EC key that brings its own curve along, or none (RFC 5480 §2.1.1).
+    /// The EC key describes its own curve, or has none (RFC 5480 §2.1.1).
     #[error("the EC key does not name its curve, and P-256 or P-384 is needed")]
     CurveNotNamed,
-    /// A point that is compressed, or of another length than its curve's.
+    /// The point is compressed, or its length differs from the curve's.
     #[error("the EC key's point is not of its curve's length in the uncompressed form, which starts with the byte 04")]
     PointForm,
-    /// A point that is none of the curve: no private key belongs to it, and a check with it proves nothing.
+    /// The point is not on the curve: it has no private key, and a check with it proves nothing.
     #[error("the EC key's point is not on the curve {}", curve.name())]
     NotOnCurve {
-        /// The curve that the key names.
+        /// The curve of the key.
         curve: KeyType,
     },
-    /// An Ed25519 key of another length (RFC 8032 §5.1.5).
+    /// An Ed25519 key has another length (RFC 8032 §5.1.5).
     #[error("the Ed25519 key has {bytes} bytes, and 32 are needed")]
     Ed25519Length {
-        /// How many there are.
+        /// The number of bytes.
         bytes: usize,
     },
-    /// One of the few Ed25519 points with which anybody can sign.
+    /// The key is one of the few Ed25519 points for which anyone can forge signatures.
     #[error("the Ed25519 key is a point of small order, with which signatures can be made up")]
     SmallOrder,
-    /// A secret that could be guessed (RFC 7518 §3.2).
+    /// The secret is short enough to guess (RFC 7518 §3.2).
     #[error("the secret has {bytes} bytes, and at least {MIN_SECRET_BYTES} are needed, drawn at random")]
     SecretTooShort {
-        /// How many there are.
+        /// The number of bytes.
         bytes: usize,
     },
-    /// A key that others may read, where a secret is needed (RFC 8725 §2.1).
+    /// The secret is a PEM block, and possibly public (RFC 8725 §2.1).
     #[error(
         "the secret is a PEM block, which is a key of another kind; a secret is random and known to signer and verifier only"
     )]
     SecretIsPem,
-    /// Well-formed, but not a key after all, for example because the modulus is even.
+    /// The key is well-formed but invalid, for example because the modulus is even.
     #[error("the cryptographic library refuses the key")]
     Refused,
 }
 
-/// The label of a PEM block, if it looks like one: what stands there was typed by somebody and may be anything.
+/// The label of a PEM block, if it looks like one. It is user input and may be anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label(Option<String>);
 
 impl Label {
-    /// Labels are short and in upper case; base64 of any length has lower case, so no content passes for a label.
+    /// Accepts short labels in upper case. Base64 of any length has lower case, so no content passes for a label.
     pub(super) fn new(text: &str) -> Self {
         let plausible =
             text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_uppercase() || b" 0123456789".contains(&byte));
@@ -147,7 +146,7 @@ pub struct KeyKind(pub(super) ObjectIdentifier);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurveName(pub(super) ObjectIdentifier);
 
-/// The curves that other systems use (RFC 5480 §2.1.1.1, SEC 2, RFC 5639).
+/// The curves of other systems (RFC 5480 §2.1.1.1, SEC 2, RFC 5639).
 const CURVES: [(&str, &str); 5] = [
     ("1.3.132.0.35", "P-521"),
     ("1.3.132.0.33", "P-224"),
@@ -183,7 +182,7 @@ fn write_name(f: &mut fmt::Formatter<'_>, oid: ObjectIdentifier, names: &[(&str,
     f.write_str(names.iter().find(|(known, _)| *known == oid).map_or(oid.as_str(), |(_, name)| name))
 }
 
-/// The algorithms that a family serves, for people.
+/// The algorithms of a family, for people.
 struct Served(KeyType);
 
 impl fmt::Display for Served {

@@ -1,39 +1,39 @@
-//! Names of keys. Owns their bound and how they are shown; finds no key by one.
+//! Key ids, their limit and their display.
 
 use std::fmt;
 
 use crate::jose::key::Thumbprint;
 
-/// The longest `kid` that is read, in bytes.
+/// The longest `kid` that is read, in bytes; a longer one is rejected.
 pub(super) const MAX_KEY_ID_BYTES: usize = 256;
 
-/// A `kid` (RFC 7515 §4.1.4, RFC 7517 §4.5): an opaque name of at most 256 bytes. It is compared and nothing else; above all
-/// it is never a path, a URL or part of a query.
+/// A `kid` (RFC 7515 §4.1.4, RFC 7517 §4.5): an opaque name of at most 256 bytes. It is only compared, and never a path, a URL or part of a
+/// query.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyId(String);
 
 impl KeyId {
-    /// A name; `None` if it is longer than 256 bytes.
+    /// Builds a key id; `None` if the text is longer than 256 bytes.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         (text.len() <= MAX_KEY_ID_BYTES).then(|| Self(text.to_owned()))
     }
 
-    /// The name as it is spelled, which may hold any character.
+    /// Returns the name as it is spelled. It may contain any character.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The name of a key to which nobody has given another: others come to the same one (RFC 7638).
+/// The default name of a key. Other systems compute the same one (RFC 7638).
 impl From<Thumbprint> for KeyId {
     fn from(thumbprint: Thumbprint) -> Self {
         Self(thumbprint.to_string())
     }
 }
 
-/// For people: the name between backticks, or only its length when showing it could mislead them.
+/// The text for people: the name between backticks, or only its length if showing it could mislead them.
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let printable = !self.0.is_empty() && self.0.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());

@@ -1,11 +1,10 @@
-//! PEM armour (RFC 7468) in the spellings in which environment variables and YAML carry it: text to one labelled block
-//! of bytes. Owns the spellings; does not know what the bytes are.
+//! PEM armour (RFC 7468) in the spellings of environment variables and YAML: parses one labelled block of bytes.
 
 use pem::PemError;
 
 use crate::jose::key_error::{KeyError, Label};
 
-/// What a block says it is.
+/// The content type of a block, according to its label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Contents {
     /// `SubjectPublicKeyInfo` (RFC 7468 §13).
@@ -16,17 +15,17 @@ pub(super) enum Contents {
     Certificate,
 }
 
-/// Reads the one block in `text`. Lines may end as they like, also in `\n` written as two characters or in a space;
-/// what stands around the block, quotes or the words of a tool, is ignored (RFC 7468 §2).
+/// Parses the one block in `text`. Any line ending is accepted, also `\n` written as two characters, or a space. Text around the block,
+/// such as quotes or a tool's output, is ignored (RFC 7468 §2).
 ///
 /// # Errors
-/// A [`KeyError`] that says what was found instead of one public block.
+/// A [`KeyError`] that names what was found instead of one public block.
 pub(super) fn read(text: &str) -> Result<(Contents, Vec<u8>), KeyError> {
     let line = one_line(text);
     if line.is_empty() {
         return Err(KeyError::Empty);
     }
-    // Before all else: whoever pasted a private key must hear of that, not of a missing end line.
+    // Before all else: an operator who pasted a private key must learn that first, not of a missing end line.
     if line.contains("PRIVATE KEY-----") {
         return Err(KeyError::PrivateKey);
     }
@@ -48,9 +47,9 @@ pub(super) fn read(text: &str) -> Result<(Contents, Vec<u8>), KeyError> {
     Ok((contents, block.into_contents()))
 }
 
-/// The text with a space for whatever ended its lines.
+/// Replaces every line ending with a space.
 pub(super) fn one_line(text: &str) -> String {
-    // A backslash is no base64, so these can only be line ends; and base64 ignores how its lines are broken.
+    // Base64 has no backslash, so these can only be line ends; and base64 ignores line breaks.
     let spaced = text.replace("\\r", " ").replace("\\n", " ");
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,5 +1,5 @@
-//! Public keys as we publish them ourselves: a JWK set (RFC 7517 §5) by which others verify what we sign. Made from public halves
-//! only: there is no way here from a secret, or from a private member.
+//! Public keys as modgud publishes them: a JWKS (RFC 7517 §5) that verifies minted tokens. It is built from public keys only: no function
+//! here accepts a secret or a private member.
 
 use jsonwebtoken::jwk::{CommonParameters, Jwk, JwkSet, PublicKeyUse};
 use serde_json::json;
@@ -17,14 +17,14 @@ pub struct PublicJwk {
 }
 
 impl PublicJwk {
-    /// Reads a public key from PEM, for signatures of `algorithm`; one that `algorithm` does not take, for its own family's, where that
-    /// has only one.
+    /// Parses a public key from PEM, for signatures of `algorithm`. If the key does not fit it, the only algorithm of its own family
+    /// applies, if there is just one.
     ///
     /// # Errors
-    /// A [`KeyError`] that names what was found and what is needed; a private key is one.
+    /// A [`KeyError`] that names what was found and what is needed, also for a private key.
     pub fn from_pem(text: &str, algorithm: Algorithm) -> Result<Self, KeyError> {
         let key = PublicKey::from_pem(text)?;
-        // That it is a point of its curve is found when it is parsed.
+        // Parsing checks that the point is on its curve.
         VerificationKey::from_public(&key)?;
         let id = KeyId::from(key.thumbprint());
         let algorithm = served(key.family(), algorithm).map(jsonwebtoken::Algorithm::from);
@@ -37,19 +37,19 @@ impl PublicJwk {
         Ok(Self { id, jwk: Jwk { common, algorithm: key.parameters().clone() } })
     }
 
-    /// Its name, as it stands in the header of tokens.
+    /// Returns its name, as in the header of tokens.
     #[must_use]
     pub const fn id(&self) -> &KeyId {
         &self.id
     }
 
-    /// The key as a JWK.
+    /// Returns the key as a JWK.
     #[must_use]
     pub const fn jwk(&self) -> &Jwk {
         &self.jwk
     }
 
-    /// The set of these keys, each once, as JSON text.
+    /// Returns the JWKS of these keys, each once, as JSON text.
     #[must_use]
     pub fn set(keys: &[Self]) -> String {
         let first = |(at, key): &(usize, &Self)| keys.iter().position(|other| other.id == key.id) == Some(*at);
@@ -58,7 +58,7 @@ impl PublicJwk {
     }
 }
 
-/// What a key of this family is published for.
+/// Returns the algorithm that a key of this family is published for; `None` if there is none.
 fn served(family: KeyType, algorithm: Algorithm) -> Option<Algorithm> {
     if algorithm.family() == family {
         return Some(algorithm);

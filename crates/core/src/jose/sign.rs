@@ -1,5 +1,4 @@
-//! Signing tokens of our own: those that are minted for modules, and those for development, the demo and tests. Knows no claim by
-//! name.
+//! Signing of tokens: those minted for modules, and those for development, the demo and tests.
 
 mod private;
 
@@ -17,14 +16,14 @@ use crate::jose::key::{MAX_RSA_BITS, MIN_RSA_BITS, VerificationKey};
 use crate::jose::key_id::KeyId;
 use private::PrivateKey;
 
-/// A private key or a shared secret, and the algorithm that it signs with. Its `Debug` shows nothing of it.
+/// A private key or a shared secret, and its signature algorithm. Its `Debug` output contains no secret.
 pub struct SigningKey {
     algorithm: Algorithm,
     id: Option<KeyId>,
     key: PrivateKey,
 }
 
-/// Why there is no key, or no signature.
+/// The reason why a key or a signature can't be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SigningError {
     /// The text is not a PEM of a private key.
@@ -33,46 +32,46 @@ pub enum SigningError {
          (`RSA PRIVATE KEY`) or SEC1 (`EC PRIVATE KEY`)"
     )]
     NotAPrivateKey,
-    /// The text is the half that signs nothing.
+    /// The text is a public key, which can't sign.
     #[error("the PEM block is a public key, and the private key is needed, which signs")]
     PublicHalf,
-    /// Nobody is there to say the passphrase.
+    /// The private key is encrypted, and modgud has no passphrase.
     #[error(
         "the private key is encrypted, and nobody is there to say its passphrase (`openssl pkey` writes it without)"
     )]
     Encrypted,
-    /// A key that could be factored, or one that the library does not take (RFC 7518 §3.3).
+    /// The RSA key is short enough to factor, or of a length that the library rejects (RFC 7518 §3.3).
     #[error("the RSA key has fewer bits than {MIN_RSA_BITS}, or more than {MAX_RSA_BITS}")]
     RsaLength,
-    /// A secret that could be guessed (RFC 7518 §3.2).
+    /// The secret is short enough to guess (RFC 7518 §3.2).
     #[error("the secret has {bytes} bytes, and at least {needed} are needed")]
     SecretTooShort {
-        /// How many there are.
+        /// The number of bytes.
         bytes: usize,
-        /// How many there have to be.
+        /// The required number of bytes.
         needed: usize,
     },
-    /// An algorithm that the key can't sign with.
+    /// The key does not fit the algorithm.
     #[error("a key of type {} can't sign with {}", family.name(), algorithm.name())]
     OtherFamily {
-        /// What the key is.
+        /// The kind of the key.
         family: KeyType,
-        /// What was asked for.
+        /// The requested algorithm.
         algorithm: Algorithm,
     },
-    /// A shared secret, of which nothing can be published.
+    /// The key is a shared secret, which has no public half.
     #[error("a shared secret has no public half")]
     NoPublicHalf,
-    /// The system gave no key or no signature.
+    /// The library returned no key or no signature.
     #[error("the cryptographic library failed")]
     Library,
 }
 
-/// A private key as PEM, or a secret as it is: shown only on purpose.
+/// A private key as PEM, or a secret as it is. Only an explicit call reveals it.
 pub struct SecretString(String);
 
 impl SecretString {
-    /// The text, to be written where only its owner reads it.
+    /// Returns the text, to be written where only its owner reads it.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
         &self.0
@@ -92,25 +91,25 @@ impl fmt::Debug for SecretString {
 }
 
 impl SigningKey {
-    /// A new key: RSA of 2048 bits, or a secret as long as the algorithm's hash, drawn at random and written in base64url.
+    /// Generates a key: RSA of 2048 bits, or a random secret as long as the algorithm's hash, in base64url.
     ///
     /// # Errors
-    /// [`SigningError::Library`] when the system gives no random numbers.
+    /// [`SigningError::Library`] if the system returns no random numbers.
     pub fn generate(algorithm: Algorithm) -> Result<Self, SigningError> {
         Ok(Self { algorithm, id: None, key: PrivateKey::generate(algorithm)? })
     }
 
-    /// Reads a private key. It signs with its family's first algorithm: an RSA key with RS256, until it is told another.
+    /// Parses a private key. It signs with its family's first algorithm until another is set: an RSA key with RS256.
     ///
     /// # Errors
-    /// A [`SigningError`] that says what was found in its place.
+    /// A [`SigningError`] that names what was found instead.
     pub fn from_pem(text: &str) -> Result<Self, SigningError> {
         let key = PrivateKey::from_pem(text)?;
         let algorithm = key.family().algorithms().next().ok_or(SigningError::NotAPrivateKey)?;
         Ok(Self { algorithm, id: None, key })
     }
 
-    /// Takes a secret, every byte of it. It signs with HS256 until it is told another algorithm.
+    /// Builds a key from a secret, of which every byte counts. It signs with HS256 until another algorithm is set.
     ///
     /// # Errors
     /// [`SigningError::SecretTooShort`].
@@ -119,7 +118,7 @@ impl SigningKey {
         Ok(Self { algorithm, id: None, key: PrivateKey::from_secret(secret.as_bytes(), algorithm)? })
     }
 
-    /// The same key, signing with another algorithm of its family.
+    /// Sets another algorithm of the key's family.
     ///
     /// # Errors
     /// [`SigningError::OtherFamily`], or [`SigningError::SecretTooShort`] for a longer hash.
@@ -127,38 +126,38 @@ impl SigningKey {
         Ok(Self { algorithm, key: self.key.for_algorithm(algorithm)?, ..self })
     }
 
-    /// The same key, named in the header of its tokens.
+    /// Sets the `kid` in the header of its tokens.
     #[must_use]
     pub fn with_id(self, id: KeyId) -> Self {
         Self { id: Some(id), ..self }
     }
 
-    /// What it signs with.
+    /// Returns the signature algorithm.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The private key as PKCS#8 PEM, or the secret.
+    /// Returns the private key as PKCS#8 PEM, or the secret.
     ///
     /// # Errors
-    /// [`SigningError::Library`] when the library can't encode it.
+    /// [`SigningError::Library`] if the library can't encode it.
     pub fn private_text(&self) -> Result<SecretString, SigningError> {
         self.key.text().map(SecretString)
     }
 
-    /// The public key as SPKI PEM, as `JWT_PUBLIC_KEY_RSA_BIFROST` carries it.
+    /// Returns the public key as SPKI PEM, as `JWT_PUBLIC_KEY_RSA_BIFROST` carries it.
     ///
     /// # Errors
-    /// [`SigningError::NoPublicHalf`] for a secret, [`SigningError::Library`] when the library can't encode it.
+    /// [`SigningError::NoPublicHalf`] for a secret, [`SigningError::Library`] if the library can't encode it.
     pub fn public_pem(&self) -> Result<String, SigningError> {
         self.key.public_pem()
     }
 
-    /// What verifies its tokens, under its name and with its algorithm only.
+    /// Returns the key that verifies its tokens, under its name and for its algorithm only.
     ///
     /// # Errors
-    /// [`SigningError::Library`] when the library can't encode the key, or makes one that is refused.
+    /// [`SigningError::Library`] if the library can't encode the key, or makes one that is rejected.
     pub fn verification_key(&self) -> Result<VerificationKey, SigningError> {
         let key = match &self.key {
             PrivateKey::Secret(secret, _) => VerificationKey::from_secret(secret.as_bytes()),
@@ -173,31 +172,31 @@ impl SigningKey {
         })
     }
 
-    /// A token with these claims, in this order, under the header that `BiFrost` writes, `{"typ":"JWT","alg":"RS256"}`, with
-    /// this key's algorithm and, if the key has one, its `kid`.
+    /// Signs a token with these claims, in this order. Its header is that of `BiFrost`, `{"typ":"JWT","alg":"RS256"}`, with this key's
+    /// algorithm and, if it has one, its `kid`.
     ///
     /// # Errors
-    /// [`SigningError::Library`] when the library gives no signature.
+    /// [`SigningError::Library`] if the library returns no signature.
     pub fn sign(&self, claims: &[(String, Value)]) -> Result<String, SigningError> {
         let members: Vec<String> =
             claims.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
         self.sign_claims(&format!("{{{}}}", members.join(",")))
     }
 
-    /// The same for claims that are JSON text already.
+    /// Signs a token with claims that are JSON text already, under the same header as `sign`.
     ///
     /// # Errors
-    /// [`SigningError::Library`] when the library gives no signature.
+    /// [`SigningError::Library`] if the library returns no signature.
     pub fn sign_claims(&self, claims: &str) -> Result<String, SigningError> {
         let kid = self.id.as_ref().map(|id| id.as_str().to_owned());
         let header = Header { kid, ..Header::new(self.algorithm.into()) };
         self.sign_raw(&serde_json::to_string(&header).map_err(|_| SigningError::Library)?, claims)
     }
 
-    /// A token of this header and these claims, whatever they are: for tests of what is refused.
+    /// Signs a token of this header and these claims, even invalid ones: for tests of rejection.
     ///
     /// # Errors
-    /// [`SigningError::Library`] when the library gives no signature.
+    /// [`SigningError::Library`] if the library returns no signature.
     pub fn sign_raw(&self, header: &str, claims: &str) -> Result<String, SigningError> {
         let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let signature = self.try_sign(input.as_bytes()).map_err(|_| SigningError::Library)?;

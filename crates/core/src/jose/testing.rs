@@ -1,5 +1,5 @@
-//! What the tests of this layer and of those above it share: one signer per process, tokens made of any text, and keys
-//! in PEM. Compiled for tests only.
+//! Shared test helpers of this layer and of those above it: one signer per process, tokens of any text, and keys in PEM. Compiled for tests
+//! only.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -13,61 +13,61 @@ use serde::de::DeserializeOwned;
 
 use crate::jose::{Algorithm, KeySet, SigningKey};
 
-/// A key that signs with one algorithm and exists as long as the test process.
+/// A key for one algorithm that exists as long as the test process.
 pub(crate) struct Signer(SigningKey);
 
 /// The issuer of the tests.
 pub(crate) static ISSUER: LazyLock<Signer> = LazyLock::new(|| Signer::new(Algorithm::Rs256));
 
-/// Somebody else.
+/// Another issuer.
 pub(crate) static STRANGER: LazyLock<Signer> = LazyLock::new(|| Signer::new(Algorithm::Rs256));
 
 impl Signer {
-    /// A new key.
+    /// Generates a key.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         Self(SigningKey::generate(algorithm).unwrap())
     }
 
-    /// The same key with another algorithm of its family.
+    /// Returns the same key with another algorithm of its family.
     pub(crate) fn with(&self, algorithm: Algorithm) -> Self {
         let text = self.0.private_text().unwrap();
         let key = SigningKey::from_pem(text.expose_secret()).or_else(|_| SigningKey::from_secret(text.expose_secret()));
         Self(key.unwrap().with_algorithm(algorithm).unwrap())
     }
 
-    /// The key itself.
+    /// Returns the key itself.
     pub(crate) fn key(&self) -> &SigningKey {
         &self.0
     }
 
-    /// The public key as PEM.
+    /// Returns the public key as PEM.
     pub(crate) fn public_pem(&self) -> String {
         self.0.public_pem().unwrap()
     }
 
-    /// The public key as the library holds it: the content of a `SubjectPublicKeyInfo`.
+    /// Returns the public key as the library holds it: the content of a `SubjectPublicKeyInfo`.
     pub(crate) fn public_bytes(&self) -> Vec<u8> {
         let pem = pem::parse(self.public_pem()).unwrap();
         let info = spki::SubjectPublicKeyInfoRef::try_from(pem.contents()).unwrap();
         info.subject_public_key.as_bytes().unwrap().to_vec()
     }
 
-    /// A set of this key only, for its algorithm only.
+    /// Returns a set of this key only, for its algorithm only.
     pub(crate) fn key_set(&self) -> KeySet {
         KeySet::new(vec![self.0.verification_key().unwrap()]).unwrap()
     }
 
-    /// The header that says how this key signs.
+    /// Returns the header for this key's algorithm.
     pub(crate) fn header(&self) -> String {
         format!(r#"{{"alg":"{}"}}"#, self.0.algorithm().name())
     }
 
-    /// A token with a good signature over whatever the parts are, in plain bytes.
+    /// Signs a token with a valid signature over any parts, given in plain bytes.
     pub(crate) fn sign(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
         self.sign_parts(&encode(header), &encode(payload))
     }
 
-    /// A token with a good signature over whatever the parts are, already encoded.
+    /// Signs a token with a valid signature over any parts, given encoded.
     pub(crate) fn sign_parts(&self, header: &str, payload: &str) -> String {
         let message = format!("{header}.{payload}");
         let signature = self.0.try_sign(message.as_bytes()).unwrap();
@@ -75,7 +75,7 @@ impl Signer {
     }
 }
 
-/// A table of `tests/data/jose`: a list of rows, which is never empty.
+/// Loads a table of `tests/data/jose`: a list of rows, which is never empty.
 #[expect(clippy::disallowed_methods, reason = "tests read their tables")]
 pub(crate) fn table<Row: DeserializeOwned>(name: &str) -> Vec<Row> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/jose").join(name);
@@ -84,12 +84,12 @@ pub(crate) fn table<Row: DeserializeOwned>(name: &str) -> Vec<Row> {
     rows
 }
 
-/// Base64url without padding.
+/// Encodes base64url without padding.
 pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Each message is one lowercase sentence without a full stop, and no two are alike.
+/// Asserts that each message is one lowercase sentence without a full stop, and that all differ.
 pub(crate) fn assert_good_messages(faults: &[impl Display]) {
     let mut seen = HashSet::new();
     for message in faults.iter().map(ToString::to_string) {

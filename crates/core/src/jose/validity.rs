@@ -1,5 +1,5 @@
-//! From when to when a certificate says that it is valid. Nothing is decided by it: a key is trusted because it is configured,
-//! whatever its certificate says (see `key`); it is there to be shown to people.
+//! The validity dates of a certificate, for display to people. They decide nothing: a key is trusted because it is configured, whatever its
+//! certificate says (see `key`).
 
 use spki::der::Decode as _;
 use x509_cert::Certificate;
@@ -17,7 +17,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// The dates of the certificate in a PEM text; `None` when that holds something else.
+    /// Returns the dates of the certificate in a PEM text; `None` if that contains something else.
     #[must_use]
     pub fn of_pem(text: &str) -> Option<Self> {
         let (contents, der) = pem::read(text).ok()?;

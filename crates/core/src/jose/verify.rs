@@ -1,5 +1,5 @@
-//! From text to proven claims, in two steps (RFC 7515 §5.2, RFC 8725 §3). Owns the order of the checks and the type
-//! that proves them; does not judge claims, and which issuer's keys apply is the caller's to say.
+//! Verification of tokens, from text to verified claims, in two steps (RFC 7515 §5.2, RFC 8725 §3). The calling function chooses the
+//! issuer's keys and validates the claims.
 
 use std::fmt;
 
@@ -15,8 +15,7 @@ use crate::jose::key::KeyIdentity;
 use crate::jose::keyset::KeySet;
 use crate::time::Timestamp;
 
-/// A token that is well-formed and says who issued it. Nothing of what it says is proven; it shows just enough to
-/// choose the keys that could prove it.
+/// A well-formed token with a claimed issuer. Nothing in it is verified; it shows just enough to choose the keys.
 pub struct UnverifiedToken<'a> {
     len: usize,
     signing_input: &'a str,
@@ -26,10 +25,10 @@ pub struct UnverifiedToken<'a> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Parses a compact JWS whose header and payload are strict JSON objects. No cryptography yet.
+    /// Parses a compact JWS whose header and payload are strict JSON objects, without any cryptography.
     ///
     /// # Errors
-    /// A [`TokenError`] of any kind but those of the signature.
+    /// A [`TokenError`] of any kind except those of the signature.
     pub fn parse(token: &'a str) -> Result<Self, TokenError> {
         let compact = CompactToken::parse(token)?;
         let header = read_object(compact.header()).map_err(|fault| TokenError::Json(Part::Header, fault))?;
@@ -39,46 +38,45 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { len: token.len(), signing_input, signature, header, claims: Claims::new(claims) })
     }
 
-    /// `iss`, which serves to look up keys and proves nothing; `None` if it is absent or not a string.
+    /// Returns `iss`, which selects keys and proves nothing; `None` if it is absent or not a string.
     #[must_use]
     pub fn claimed_issuer(&self) -> Option<&str> {
         self.claims.text("iss").ok().flatten()
     }
 
-    /// `iat` rounded up, which proves nothing; `None` if it is absent or no date.
+    /// Returns `iat`, rounded up, which proves nothing; `None` if it is absent or not a date.
     #[must_use]
     pub fn claimed_issue(&self) -> Option<Timestamp> {
         self.claims.numeric_date("iat").ok().flatten().map(NumericDate::ceil)
     }
 
-    /// The header.
+    /// Returns the header.
     #[must_use]
     pub fn header(&self) -> &JoseHeader {
         &self.header
     }
 
-    /// The length of the token, in bytes.
+    /// Returns the length of the token, in bytes.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a token that was parsed is never empty")]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Checks the signature with the keys that the token may mean, at most [`KeySet::MAX_TRIED`] of them. `keys` must be
-    /// those of [`claimed_issuer`](Self::claimed_issuer), and `allowed` the algorithms of the same issuer (RFC 8725 §3.1).
+    /// Verifies the signature with the candidate keys, at most [`KeySet::MAX_TRIED`] of them. `keys` must be those of
+    /// [`claimed_issuer`](Self::claimed_issuer), and `allowed` the algorithms of the same issuer (RFC 8725 §3.1).
     ///
     /// # Errors
-    /// The algorithm is looked at first ([`TokenError::AlgorithmNotAllowed`]), then which keys there are
-    /// ([`TokenError::KeyUnknown`], [`TokenError::KeyUnfit`]), then the signature ([`TokenError::SignatureLength`],
-    /// [`TokenError::SignatureMismatch`]).
+    /// First of the algorithm ([`TokenError::AlgorithmNotAllowed`]), then of the keys ([`TokenError::KeyUnknown`],
+    /// [`TokenError::KeyUnfit`]), then of the signature ([`TokenError::SignatureLength`], [`TokenError::SignatureMismatch`]).
     pub fn verify(self, keys: &KeySet, allowed: &[Algorithm]) -> Result<VerifiedToken, TokenError> {
         self.verify_by_any(std::iter::once(keys), allowed)
     }
 
-    /// The same as [`verify`](Self::verify) with several sets of keys of one issuer, of which any may have the key.
+    /// Verifies like [`verify`](Self::verify), with several sets of keys of one issuer, of which any may contain the key.
     ///
     /// # Errors
-    /// Those of [`verify`](Self::verify); when the sets differ, the one that came furthest.
+    /// Those of [`verify`](Self::verify); if the sets differ, the error of the latest step.
     pub fn verify_by_any<'k>(
         self,
         sets: impl IntoIterator<Item = &'k KeySet>,
@@ -94,7 +92,7 @@ impl<'a> UnverifiedToken<'a> {
         Err(fault)
     }
 
-    /// The key that verifies the signature.
+    /// Returns the key that verifies the signature.
     fn verify_signature(&self, keys: &KeySet, allowed: &[Algorithm]) -> Result<KeyIdentity, TokenError> {
         let algorithm = self.header.algorithm();
         if !allowed.contains(&algorithm) {
@@ -122,24 +120,24 @@ impl<'a> UnverifiedToken<'a> {
     }
 }
 
-/// Of two faults of one token with two sets of keys, the one that says more.
+/// Returns the more specific of two errors of one token with two sets of keys.
 fn more_specific(one: TokenError, other: TokenError) -> TokenError {
     const ORDER: [TokenError; 4] =
         [TokenError::SignatureMismatch, TokenError::SignatureLength, TokenError::KeyUnfit, TokenError::KeyUnknown];
-    // What is not in the order is the same for every set.
+    // Errors that are missing in the order are the same for every set.
     let place = |fault: &TokenError| ORDER.iter().position(|known| known == fault);
     if place(&one) < place(&other) { one } else { other }
 }
 
 impl fmt::Debug for UnverifiedToken<'_> {
-    /// Neither claims nor signature: an unproven token is somebody's credential, or an attacker's text.
+    /// Omits claims and signature: an unverified token is a client's credential, or an attacker's text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnverifiedToken").field("header", &self.header).finish_non_exhaustive()
     }
 }
 
-/// A token whose signature was checked. [`UnverifiedToken::verify`] is the only place that makes one, so having it is
-/// the proof. It says nothing about time, audience or any other claim.
+/// A token with a verified signature. Only [`UnverifiedToken::verify`] constructs one, so its existence is the proof. Time, audience and
+/// all other claims are not validated.
 #[derive(Debug, Clone)]
 pub struct VerifiedToken {
     header: JoseHeader,
@@ -148,25 +146,25 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
-    /// The header, now covered by the signature.
+    /// Returns the header, which the signature covers.
     #[must_use]
     pub fn header(&self) -> &JoseHeader {
         &self.header
     }
 
-    /// The claims, vouched for by the key's owner.
+    /// Returns the claims, which the key's owner signed.
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// The key that verified it: whoever keeps the claims keeps this, to ask [`KeySet::holds`] before each use of them.
+    /// Returns the key that verified it. Code that caches the claims keeps this, and checks [`KeySet::holds`] before each use of them.
     #[must_use]
     pub const fn key(&self) -> KeyIdentity {
         self.key
     }
 
-    /// The claims, to keep.
+    /// Returns the owned claims.
     #[must_use]
     pub fn into_claims(self) -> Claims {
         self.claims

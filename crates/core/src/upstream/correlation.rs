@@ -1,5 +1,5 @@
-//! The identity correlation: who did something in a process engine, for whom, and when, as a header that the engine's workers can
-//! verify once the process is known. Written by us or not there, as every identity header is. Owns no other header.
+//! The identity correlation: the user of a process engine, the impersonated person and the time, as a header. The engine's workers can
+//! verify it once the process instance is known. modgud writes or removes it, like every identity header.
 
 mod field;
 mod impersonation;
@@ -23,70 +23,70 @@ use crate::time::Timestamp;
 use bytes::Bytes;
 use serde_json::Value;
 
-/// How a configuration makes correlations.
+/// The correlation settings of a configuration.
 #[derive(Debug)]
 pub struct Correlation {
     /// The header that carries them.
     pub header: HeaderName,
-    /// The claim that is the user's name; a caller without it has none.
+    /// The claim with the user's name; empty in the correlation if the caller lacks it.
     pub username: ClaimPath,
-    /// The claim that is the user's email address.
+    /// The claim with the user's email address.
     pub email: ClaimPath,
-    /// What they are signed with; `None` when they never are.
+    /// The signing secret; `None` if correlations are never signed.
     pub secret: Option<SigningSecret>,
-    /// For whom a caller may act, if for anybody else.
+    /// The impersonation settings; `None` if no caller may impersonate.
     pub impersonation: Option<Impersonation>,
-    /// Where the process instance is named.
+    /// The sources of the process instance.
     pub instance: InstanceSources,
 }
 
-/// What became of a correlation.
+/// The outcome for a correlation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CorrelationOutcome {
-    /// There is none: nobody is known.
+    /// No correlation, as the caller is anonymous.
     Anonymous,
-    /// It is written without a signature, since no process instance is named, or there is nothing to sign with.
+    /// A correlation without a signature, since there is no process instance or no signing secret.
     Unsigned,
-    /// It is written and signed.
+    /// A signed correlation.
     Signed,
 }
 
-/// Why a request can't be handed on with a correlation.
+/// The reason why a request can't be forwarded with a correlation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CorrelationError {
-    /// A claim that can't be a part of one.
+    /// A claim is not a valid field.
     #[error("the claim `{claim}` {fault}, and so can't stand in a correlation")]
     Claim {
         /// The claim.
         claim: Box<str>,
-        /// What is wrong with it.
+        /// The error of its value.
         fault: PartError,
     },
-    /// All of them together are more than a header holds.
+    /// All fields together exceed the limit of a header value.
     #[error("the correlation is longer than a header may be")]
     TooLong,
-    /// The body that may name somebody else.
+    /// The body that may name an impersonated person is unreadable.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// The value for which the caller wants to act.
+    /// The impersonated person is not a valid field.
     #[error("what the caller wants to act for {0}")]
     Impersonated(PartError),
-    /// The query has the member of the body that says for whom the caller acts, or a name that some server could take for it.
+    /// The query has the body's impersonation member, or a name that some server could take for it.
     #[error("the query has a parameter that some services read instead of the body's member for whom the caller acts")]
     ImpersonatedInQuery,
-    /// The caller may not act for anybody else.
+    /// The caller lacks the permission to impersonate.
     #[error("the caller wants to act for another and lacks the permission `{0}`")]
     NotEntitled(Box<str>),
-    /// The process instance.
+    /// The process instance is not a valid field.
     #[error("the process instance's id {0}")]
     Instance(PartError),
-    /// One place names another process instance than the other, or one place names two.
+    /// The request names two process instances, in two sources or in one.
     #[error("more than one process instance is named")]
     Instances,
 }
 
 impl CorrelationError {
-    /// The reason that this fault is told as.
+    /// Returns the reason code of this error.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -101,10 +101,10 @@ impl CorrelationError {
 }
 
 impl Correlation {
-    /// Writes the correlation of whoever was let through, and takes out whatever a client sends under its name.
+    /// Writes the correlation of an allowed caller, and removes all client headers of its name.
     ///
     /// # Errors
-    /// [`CorrelationError`] when something that would be signed can be read in two ways, or may not be.
+    /// [`CorrelationError`] if a field that would be signed is ambiguous or not permitted.
     pub fn write(
         &self,
         grant: &Permit,
@@ -116,7 +116,7 @@ impl Correlation {
             Caller::Anonymous => None,
             Caller::Known(principal) => Some(self.make(principal, request, now)?),
         };
-        // The value for which somebody wants to act is told by the correlation, and by nothing else.
+        // Only the correlation may carry the impersonated person to the module.
         let asked = self.impersonation.as_ref().and_then(|impersonation| impersonation.source.header());
         let ours = || std::iter::once(&self.header).chain(asked);
         let sent = request.headers.iter().map(|field| field.name);
@@ -130,7 +130,7 @@ impl Correlation {
         }
         let Some(correlation) = made else { return Ok(CorrelationOutcome::Anonymous) };
         let text = HeaderText::parse(&correlation.to_json()).map_err(|_| CorrelationError::TooLong)?;
-        // Envoy would remove what stands in both lists.
+        // Envoy would remove a header that is in both lists.
         mutations.remove.retain(|name| name != self.header.bytes());
         mutations.set.push((self.header.clone(), text));
         Ok(if correlation.is_signed() { CorrelationOutcome::Signed } else { CorrelationOutcome::Unsigned })

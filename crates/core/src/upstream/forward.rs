@@ -1,4 +1,4 @@
-//! What becomes of the credential that was accepted, on its way to the module.
+//! The handling of the verified credential on its way to the module.
 
 use super::{MintError, Minter, Mutations};
 use crate::credential::{Credential, CredentialLocation, RawToken, Scheme};
@@ -8,39 +8,39 @@ use crate::principal::{AuthMethod, Principal};
 use crate::time::Timestamp;
 use bytes::Bytes;
 
-/// Where modules look for a credential.
+/// The header in which modules look for a credential.
 const AUTHORIZATION: &[u8] = b"authorization";
 /// The header of a proof (RFC 9449 §4.1).
 const DPOP: &[u8] = b"dpop";
 
-/// What the module gets to see of the credential.
+/// The credential that the module receives.
 #[derive(Debug)]
 pub enum Forward {
-    /// What the client sent, where the client sent it; but never a credential in the query.
+    /// The client's credential at its original location, but never one in the query.
     Keep,
-    /// Nothing, and no `Authorization` that nobody has looked at either.
+    /// None, and no unverified `Authorization` either.
     Remove,
-    /// `Authorization: SCHEME token`, whatever scheme and place the client used. An API key is removed.
+    /// `Authorization: SCHEME token`, whatever the client's scheme and location. An API key is removed.
     As {
         /// The scheme that the module expects.
         scheme: Scheme,
-        /// The header's name, kept here so that it is made once.
+        /// The header's name, built once.
         header: HeaderName,
     },
-    /// A token of our own in `Authorization`, for every caller who is known, whatever it has shown.
+    /// A minted token in `Authorization`, for every known caller, whatever its credential.
     Mint {
-        /// What makes them.
+        /// The minter of the tokens.
         minter: Box<Minter>,
-        /// The header's name, kept here so that it is made once.
+        /// The header's name, built once.
         header: HeaderName,
     },
 }
 
 impl Forward {
-    /// For a caller who has shown a credential.
+    /// Adds the mutations for a caller with a credential.
     ///
     /// # Errors
-    /// [`MintError`] when no token could be minted.
+    /// [`MintError`] if no token could be minted.
     pub(super) fn apply(
         &self,
         credential: &Credential<'_, '_>,
@@ -50,12 +50,12 @@ impl Forward {
     ) -> Result<(), MintError> {
         let proof = principal.map_or(AuthMethod::Token, Principal::proof);
         match self {
-            // No module can do anything with it but use it.
+            // A module could only use it, to act as the caller.
             Self::As { .. } if proof == AuthMethod::ApiKey => {
                 remove(credential.place, headers, mutations);
                 self.nothing(headers, mutations);
             }
-            // What stands in a query ends in logs and histories, so it goes no further than here in any case.
+            // A credential in a query ends in logs and histories, so it is removed in any case.
             Self::Keep if matches!(credential.place, CredentialLocation::Query(_)) => {
                 remove(credential.place, headers, mutations)
             }
@@ -74,7 +74,7 @@ impl Forward {
             }
         }
         match (self, credential.place) {
-            // A proof is for whoever checks it, and good once: the module can do nothing with it.
+            // A proof is for the server that verifies it, and valid once: the module has no use for it.
             (Self::Remove | Self::As { .. } | Self::Mint { .. }, CredentialLocation::Scheme(_, shown))
                 if shown.is_dpop() =>
             {
@@ -85,10 +85,10 @@ impl Forward {
         Ok(())
     }
 
-    /// For a request without a credential, whose caller may be known all the same: by the certificate of its connection.
+    /// Adds the mutations for a request without a credential. Its caller may still be known, by the certificate of its connection.
     ///
     /// # Errors
-    /// [`MintError`] when no token could be minted.
+    /// [`MintError`] if no token could be minted.
     pub(super) fn apply_without_credential(
         &self,
         principal: Option<&Principal>,
@@ -106,8 +106,8 @@ impl Forward {
 }
 
 impl Forward {
-    /// Where nothing is handed on, a client's own `Authorization` is removed: what modules read there came from us or is not there,
-    /// unless the operator says [`Forward::Keep`].
+    /// Removes a client's own `Authorization` if modgud writes none. Unless the operator chose [`Forward::Keep`], modules read there only a
+    /// value of modgud.
     fn nothing(&self, headers: &Headers<'_>, mutations: &mut Mutations) {
         match self {
             Self::Keep => return,
@@ -127,7 +127,7 @@ fn remove_spellings(header: &[u8], headers: &Headers<'_>, mutations: &mut Mutati
     }
 }
 
-/// Takes the credential out of its place, unless what is written stands there.
+/// Removes the credential from its location, unless modgud overwrites that header.
 fn remove_unless_written_over(
     place: CredentialLocation<'_>,
     written: &HeaderName,
@@ -145,7 +145,7 @@ fn remove_unless_written_over(
     }
 }
 
-/// Takes the credential out of its place, and nothing else with it.
+/// Removes only the credential from its location.
 fn remove(place: CredentialLocation<'_>, headers: &Headers<'_>, mutations: &mut Mutations) {
     match place {
         CredentialLocation::Scheme(header, _) | CredentialLocation::Header(header) => {
@@ -163,7 +163,7 @@ fn remove(place: CredentialLocation<'_>, headers: &Headers<'_>, mutations: &mut 
     }
 }
 
-/// `SCHEME token`. Both are made of token characters already, so the value needs no check.
+/// Returns `SCHEME token`. Both consist of token characters, so the value needs no check.
 fn value(scheme: &Scheme, token: RawToken<'_>) -> HeaderText {
     let (scheme, token) = (scheme.as_str(), token.as_str());
     let mut value = Vec::with_capacity(scheme.len().saturating_add(token.len()).saturating_add(1));

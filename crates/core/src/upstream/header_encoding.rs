@@ -1,15 +1,15 @@
-//! How a value is written into a header, so that the module reads back what was there and nothing else: visible ASCII with inner
-//! spaces, and one text for one value. Knows no header and no claim by name.
+//! The encoding of values in headers, from which the module decodes exactly the original: visible ASCII with inner spaces, and one text for
+//! each value.
 //!
 //! | value | written as |
 //! |---|---|
 //! | text | as it is; with [`HeaderEncoding::Percent`] percent-encoded; with [`HeaderEncoding::List`] as a list of one |
-//! | number | decimal digits without an exponent, the shortest that mean this number: `7`, `-0.5`; `1.0` is `1`; not beyond 64 bits |
+//! | number | decimal digits without an exponent, the shortest for this number: `7`, `-0.5`; `1.0` is `1`; not beyond 64 bits |
 //! | boolean | `true`, `false` |
-//! | list | its items, percent-encoded, with commas between; no value when it is empty |
-//! | object | not, but with [`HeaderEncoding::Json`] |
+//! | list | its items, percent-encoded, with commas between; no value if it is empty |
+//! | object | only with [`HeaderEncoding::Json`] |
 //!
-//! What can't be written is a [`EncodeError`], and never a part of the value.
+//! A value that can't be encoded is an [`EncodeError`], and never written in part.
 
 use super::json::{json, number};
 use super::value::FieldValue;
@@ -17,52 +17,52 @@ use crate::http::header::{HeaderText, HeaderTextError};
 use crate::jose::{holds_beyond_64_bits, is_beyond_64_bits};
 use serde_json::Value;
 
-/// How a value is written.
+/// The encoding of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderEncoding {
     /// A text as it is.
     Plain,
     /// A text percent-encoded: every byte of its UTF-8 that is not visible ASCII, and `%` and `,`, as `%XX`.
     Percent,
-    /// A list always: a text is its only item.
+    /// Always a list: a text is its only item.
     List,
     /// Compact JSON, the members of objects in the order of their names, every character beyond ASCII as `\uXXXX`.
     Json,
 }
 
-/// What keeps a value from being written.
+/// The reason why a value can't be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// It is an object, and nobody asked for JSON.
+    /// The value is an object, and the encoding is not JSON.
     #[error("is an object, which is written with `as: json` only")]
     Object,
-    /// It is a text that may not be a header's value.
+    /// The text is not a header value.
     #[error(transparent)]
     Text(#[from] HeaderTextError),
-    /// It is a text, or has an item, that holds CR, LF, NUL or the like: no encoding makes that harmless for whoever decodes it.
+    /// The text or an item has CR, LF, NUL or the like: no encoding protects a reader that decodes it.
     #[error("holds a control character")]
     Control,
-    /// An item could not be seen among the others.
+    /// An item is empty, and would be invisible among the others.
     #[error("has an item that is empty")]
     EmptyItem,
     /// An item is `null`, a list or an object.
     #[error("has an item that is no text, number or boolean")]
     Item,
-    /// It is, or holds, a number that many numbers of a token are read as.
+    /// The value is or contains a rounded number: a token could have had another one.
     #[error("is or holds a number that 64 bits don't hold, which readers of the token may take for another one")]
     Number,
-    /// An expression that was to make it came to nothing: what it reads is of another type than it expects, say.
+    /// The expression has no result: it reads a value of an unexpected type, for example.
     #[error("can't be told for this request")]
     Expression,
-    /// It is longer than [`MAX_BYTES`] when it is written.
+    /// The encoded value is longer than [`MAX_BYTES`].
     #[error("is longer than {MAX_BYTES} bytes as it is written")]
     TooLong,
 }
 
-/// The longest list or JSON text that is written: 4 KiB. A single text is shorter: [`HeaderText::MAX_BYTES`].
+/// The longest list or JSON text that is written: 4 KiB; a longer one is an error. A single text is shorter: [`HeaderText::MAX_BYTES`].
 pub const MAX_BYTES: usize = 4096;
 
-/// Writes a value; `None` for a list without items.
+/// Encodes a value; `None` for a list without items.
 pub(super) fn write(found: FieldValue<'_>, form: HeaderEncoding) -> Result<Option<HeaderText>, EncodeError> {
     match (form, found) {
         (HeaderEncoding::Json, found) => {
@@ -120,7 +120,7 @@ fn item(text: &str) -> Result<String, EncodeError> {
     if text.is_empty() { Err(EncodeError::EmptyItem) } else { encoded(text) }
 }
 
-/// A text of visible ASCII without `,`, from which its UTF-8 can be had back (RFC 3986 §2.1).
+/// Percent-encodes a text as visible ASCII without `,`, from which its UTF-8 can be decoded (RFC 3986 §2.1).
 fn encoded(text: &str) -> Result<String, EncodeError> {
     if text.chars().any(char::is_control) {
         return Err(EncodeError::Control);
@@ -141,7 +141,7 @@ fn escape(byte: u8, into: &mut String) {
     into.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
 }
 
-/// All of it is visible ASCII already, with spaces inside of JSON texts only.
+/// Checks the length only. The text is already visible ASCII, with spaces inside of JSON texts only.
 fn bounded(text: Vec<u8>) -> Result<HeaderText, EncodeError> {
     if text.len() > MAX_BYTES { Err(EncodeError::TooLong) } else { Ok(HeaderText::from_checked(text)) }
 }

@@ -1,5 +1,4 @@
-//! Identity headers: what goes into which header, and that nobody but us can have written them. How a value is written is
-//! `written`'s to say.
+//! Identity headers: the value of each, and the guarantee that only modgud writes them. `header_encoding` encodes the values.
 
 use super::Mutations;
 use super::header_encoding::{EncodeError, HeaderEncoding, write};
@@ -8,38 +7,38 @@ use super::value::{FieldValue, HeaderValueSource, computed};
 use crate::authz::condition::Inputs;
 use crate::http::header::{HeaderName, HeaderText};
 
-/// One identity header and what it carries.
+/// One identity header and its value.
 #[derive(Debug)]
 pub struct IdentityHeader {
     /// The header's name.
     pub name: HeaderName,
-    /// Where its value comes from.
+    /// The source of its value.
     pub source: HeaderValueSource,
-    /// How the value is written.
+    /// The encoding of the value.
     pub form: HeaderEncoding,
-    /// What happens when it can't be.
+    /// The behaviour for a value that can't be encoded.
     pub unwritable: OnEncodeError,
 }
 
-/// What happens when a value can't be written into its header.
+/// The behaviour for a value that can't be encoded in its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnEncodeError {
-    /// The request is denied: some authenticator requires the claim, or it is who the caller is, or what is made of one of these, so
-    /// modules rely on it.
+    /// The request is denied. This applies to required claims, to the caller's identity, and to values that are derived from these, as
+    /// modules rely on them.
     Deny,
     /// The header is removed, as if the claim were missing, and that is counted.
     Drop,
 }
 
-/// A value that modules rely on and that can't be written into its header.
+/// The error for a value that modules rely on and that can't be encoded in its header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the header `{}` can't be written: {origin} {problem}", .header.as_str())]
 pub struct IdentityError {
     /// The header.
     pub header: HeaderName,
-    /// What it carries, for people.
+    /// The source of its value, for people.
     pub origin: Box<str>,
-    /// What is wrong with its value.
+    /// The reason why it can't be encoded.
     pub problem: EncodeError,
 }
 
@@ -51,24 +50,24 @@ pub struct IdentityHeaders {
 }
 
 impl IdentityHeaders {
-    /// Identity headers, and the client headers that are removed: every spelling of theirs among them.
+    /// Builds the identity headers, and the removals of client headers, which include every spelling of the identity headers.
     #[must_use]
     pub const fn new(headers: Vec<IdentityHeader>, removals: Removals) -> Self {
         Self { headers, removals }
     }
 
-    /// The identity headers.
+    /// Returns the identity headers.
     #[must_use]
     pub fn headers(&self) -> &[IdentityHeader] {
         &self.headers
     }
 
-    /// Writes every one of our headers that has a value, and removes every other one, whether or not the request carries it: an Envoy
-    /// with `allowed_headers` does not show modgud all that it carries. Of the client headers that could be taken for one of ours, and
-    /// of the override headers, it removes those that the request carries.
+    /// Writes every identity header that has a value, and removes every other one. It removes them even if the request seems to lack them:
+    /// an Envoy with `allowed_headers` does not send modgud all of its headers. It also removes override headers and client headers that a
+    /// server could take for identity headers, if the request carries them.
     ///
     /// # Errors
-    /// [`IdentityError`] for a value that modules rely on and that can't be written.
+    /// [`IdentityError`] for a value that modules rely on and that can't be encoded.
     pub(super) fn apply(
         &self,
         inputs: &Inputs<'_>,

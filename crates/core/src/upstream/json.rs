@@ -1,17 +1,17 @@
-//! JSON in one spelling, made of visible ASCII: what goes into headers. Reads nothing.
+//! JSON in one spelling of visible ASCII, for headers.
 
 use serde_json::{Number, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// The value as compact JSON. Members are in the order of their names, so that equal objects have equal texts.
+/// Returns the value as compact JSON. Members are in the order of their names, so that equal objects have equal texts.
 pub(super) fn json(value: &Value) -> String {
     let mut text = String::new();
     put(value, &mut text);
     text
 }
 
-/// A number in decimal digits without an exponent: the shortest that mean it.
+/// Returns a number as the shortest decimal digits without an exponent.
 pub(super) fn number(number: &Number) -> String {
     match (number.as_u64(), number.as_i64()) {
         (Some(whole), _) => whole.to_string(),
@@ -57,7 +57,7 @@ fn separate(at: usize, into: &mut String) {
     }
 }
 
-/// A text in quotes (RFC 8259 §7); what is not visible ASCII or a space is escaped.
+/// Writes a text in quotes (RFC 8259 §7); characters other than visible ASCII and spaces are escaped.
 fn put_text(text: &str, into: &mut String) {
     into.push('"');
     for c in text.chars() {

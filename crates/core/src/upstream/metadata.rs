@@ -1,5 +1,4 @@
-//! Facts about a decision for Envoy itself: its access log, rate limits and later filters. Says what is told under which name, on
-//! denials too; how Envoy wants it written is `envoy`'s.
+//! Dynamic metadata: facts about a decision, also a denial, for Envoy's access log, rate limits and later filters. `envoy` encodes them.
 
 use super::value::{FieldValue, ValueSource, computed};
 use crate::authz::condition::{Expression, Inputs};
@@ -7,45 +6,45 @@ use crate::jose::is_beyond_64_bits;
 use crate::principal::Principal;
 use serde_json::Value;
 
-/// The longest text that is told, in bytes.
+/// The longest text, in bytes; a longer one is omitted.
 const MAX_TEXT_BYTES: usize = 1024;
-/// How deep lists and objects may be nested: Envoy's parser has a bound, and what it can't parse would be no answer at all.
+/// The maximum nesting of lists and objects; a deeper value is omitted. Envoy's parser has a limit, and can't read a response beyond it.
 const MAX_DEPTH: usize = 8;
-/// How many values a list or an object may hold in all.
+/// The most values of a list or an object in total; one with more is omitted.
 const MAX_VALUES: usize = 100;
 
-/// What is told in every case, so that nothing else can be told under these names.
+/// The keys that are always present, and reserved for that reason.
 pub const BUILTIN_KEYS: [&str; 4] = ["decision", "reason", "rule", "authenticator"];
 
-/// What is told beside that, by name.
+/// The additional metadata, by name.
 #[derive(Debug, Default)]
 pub struct Metadata {
     known: Vec<(Box<str>, ValueSource)>,
     computed: Vec<(Box<str>, Expression)>,
 }
 
-/// What the expressions came to for one request, each in its place. The answer is built when the request is gone.
+/// The results of the expressions for one request, in their order. The response is built after the request is gone.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Computed(Vec<Option<Value>>);
 
 impl Computed {
-    /// For requests that nobody could read.
+    /// The result for requests that could not be read.
     pub const NOTHING: Self = Self(Vec::new());
 }
 
-/// A value that is told.
+/// A value of the metadata.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MetadataValue<'a> {
     /// A text.
     Text(&'a str),
     /// Texts in their order.
     Texts(&'a [Box<str>]),
-    /// JSON of whatever type, within bounds.
+    /// JSON of any type, within limits.
     Json(&'a Value),
 }
 
 impl MetadataValue<'_> {
-    /// The same for tools.
+    /// Returns the value as JSON, for tools.
     #[must_use]
     pub fn to_json(self) -> Value {
         match self {
@@ -57,20 +56,20 @@ impl MetadataValue<'_> {
 }
 
 impl Metadata {
-    /// Names, each with where its value comes from: what is known of the caller, and expressions.
+    /// Builds metadata from names with their sources: facts about the caller, and expressions.
     #[must_use]
     pub const fn new(known: Vec<(Box<str>, ValueSource)>, computed: Vec<(Box<str>, Expression)>) -> Self {
         Self { known, computed }
     }
 
-    /// What the expressions come to. One that comes to nothing is left out, as is what has no value.
+    /// Evaluates the expressions. One without a result or value is omitted.
     #[must_use]
     pub fn compute(&self, inputs: &Inputs<'_>) -> Computed {
         Computed(self.computed.iter().map(|(_, expression)| computed(expression, inputs).unwrap_or_default()).collect())
     }
 
-    /// What is told about a caller, if there is one, and about the request. What has no value, or one out of bounds, is left out: no
-    /// decision depends on it.
+    /// Returns the metadata about the caller, if it is known, and about the request. Entries without a value or beyond a limit are omitted,
+    /// as no decision depends on them.
     pub fn told<'a>(
         &'a self,
         principal: Option<&'a Principal>,
@@ -99,7 +98,7 @@ fn json(value: &Value) -> Option<MetadataValue<'_>> {
     }
 }
 
-/// Whether a text can be shown in a log: it is of a sane length, and ends no line.
+/// Returns true if a text is safe in a log: short enough, and without line ends.
 fn is_shown(text: &str) -> bool {
     text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control)
 }
@@ -110,7 +109,7 @@ fn fits(value: &Value, depth: usize, count: &mut usize) -> bool {
     *count <= MAX_VALUES
         && match value {
             Value::Null | Value::Bool(_) => true,
-            // It stands for more than one number of a token.
+            // Rounded: a token could have had another number.
             Value::Number(number) => !is_beyond_64_bits(number),
             Value::String(text) => is_shown(text),
             Value::Array(items) => items.iter().all(|item| fits(item, below, count)),

@@ -1,5 +1,5 @@
-//! Tokens of our own for modules: one issuer and one form, whatever the client has shown (RFC 7519, RFC 8693). Owns what stands in
-//! them and for how long they are used again; how they are signed is `jose`'s, how their keys are read `config`'s.
+//! Minted tokens for modules: one issuer and one form, whatever the client's credential (RFC 7519, RFC 8693). This module determines their
+//! claims and their reuse; `jose` signs them, `config` reads their keys.
 
 mod cache;
 
@@ -17,46 +17,46 @@ use cache::{CacheKey, MintedTokens};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// The claims that every minted token has, or can have, of ours: nothing else can be written under their names. `cnf` is among them
-/// because a minted token is bound to nobody.
+/// The claims that only modgud sets in a minted token, whether every token has them or not. `cnf` is among them because a minted token is
+/// not bound to a sender.
 pub const RESERVED_CLAIMS: [&str; 9] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "act", "cnf"];
 
-/// The bytes of a `jti`: enough that no two tokens ever share one.
+/// The bytes of a `jti`: enough that two tokens never share one.
 const TOKEN_ID_BYTES: usize = 16;
 
-/// CacheKey is minted.
+/// The settings of minted tokens.
 #[derive(Debug)]
 pub struct Mint {
     /// Its name in the configuration.
     pub name: Box<str>,
-    /// CacheKey signs, with its name if it has a public half.
+    /// The signing key, with its name if it has a public half.
     pub key: SigningKey,
-    /// CacheKey verifies what it signs.
+    /// The key that verifies the tokens.
     pub verification: VerificationKey,
     /// `iss`.
     pub issuer: Box<str>,
     /// `aud`.
     pub audience: Box<str>,
-    /// From `iat` to `exp`, at the most.
+    /// The longest time from `iat` to `exp`.
     pub lifetime: Duration,
     /// The scheme before the token in `Authorization`.
     pub scheme: Scheme,
-    /// Claims beside ours, each with where its value comes from.
+    /// Additional claims, each with the source of its value.
     pub claims: Vec<(Box<str>, ValueSource)>,
 }
 
-/// Why a token could not be minted.
+/// The reason why a token could not be minted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MintError {
-    /// The signature.
+    /// The signature failed.
     #[error(transparent)]
     Signing(#[from] SigningError),
-    /// CacheKey the client's own token claims.
+    /// A claim of the client's own token can't be copied.
     #[error(transparent)]
     Claim(#[from] MintedClaimError),
 }
 
-/// A claim that can't be taken over into a minted token.
+/// The error for a claim that can't be copied into a minted token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the claim `{claim}` of the token for the module can't be written: {problem}")]
 pub struct MintedClaimError {
@@ -75,7 +75,7 @@ impl MintedClaimError {
     }
 }
 
-/// A mint that remembers what it has minted.
+/// A minter with a cache of its tokens.
 #[derive(Debug)]
 pub struct Minter {
     mint: Mint,
@@ -83,23 +83,22 @@ pub struct Minter {
 }
 
 impl Minter {
-    /// A minter that has minted nothing yet: what was minted with another key or another configuration is never used again.
+    /// Builds a minter with an empty cache: a token of another key or configuration is never reused.
     #[must_use]
     pub fn new(mint: Mint) -> Self {
         Self { mint, minted: MintedTokens::default() }
     }
 
-    /// CacheKey is minted.
+    /// Returns the settings of its tokens.
     #[must_use]
     pub const fn mint(&self) -> &Mint {
         &self.mint
     }
 
-    /// `SCHEME token` for a caller who is known. The same token again, while at least half of the time is left that a new one would
-    /// have.
+    /// Returns `SCHEME token` for a known caller. A token is reused while it has at least half of the remaining lifetime of a new one.
     ///
     /// # Errors
-    /// [`MintedClaimError`] for a claim that can't be taken over as it is; [`SigningError::Library`] when the library gives no signature.
+    /// [`MintedClaimError`] for a claim that can't be copied unchanged; [`SigningError::Library`] if the library returns no signature.
     pub(super) fn authorization(&self, principal: &Principal, now: Timestamp) -> Result<HeaderText, MintError> {
         let claims = self.mint.claims_of(principal)?;
         let text = Value::Object(claims.clone()).to_string();
@@ -115,7 +114,7 @@ impl Minter {
 }
 
 impl Mint {
-    /// All but what makes one token differ from the next.
+    /// Returns all claims except those that distinguish one token from the next.
     fn claims_of(&self, principal: &Principal) -> Result<Map<String, Value>, MintedClaimError> {
         let mut claims = Map::new();
         for (name, source) in &self.claims {
@@ -153,10 +152,11 @@ impl Mint {
     }
 }
 
-/// Who acts for the subject (RFC 8693 §4.1): whoever the client's own token says acts; else the client that the token was issued to,
-/// if it names one that is not the subject itself.
+/// Returns the actor that acts for the subject (RFC 8693 §4.1): the `act` of the client's own token. Otherwise it is the client that the
+/// token was issued to, if the token names one other than the subject.
 ///
-/// A claim of another type would say nothing, and the module would take the subject for whoever acts: it is a fault.
+/// # Errors
+/// `MintedClaimError` for a claim of another type: if it were ignored, the module would take the subject for the actor.
 fn actor(principal: &Principal) -> Result<Option<Value>, MintedClaimError> {
     let claims = principal.claims();
     let present = |name| claims.get(name).and_then(|value| principal.present(value));
@@ -179,14 +179,14 @@ fn actor(principal: &Principal) -> Result<Option<Value>, MintedClaimError> {
     Ok(client.map(|client| json!({ "sub": client })))
 }
 
-/// The token's name follows from what it says: two tokens have one name exactly when they say the same, and no randomness is needed.
+/// Computes the `jti` from the content. Two tokens have the same one exactly when their content is the same, and no randomness is needed.
 fn token_id(text: &str, issued: u64, expires: u64) -> String {
     let hash = digest(&SHA256, format!("{issued} {expires} {text}").as_bytes());
     URL_SAFE_NO_PAD.encode(hash.as_ref().get(..TOKEN_ID_BYTES).unwrap_or_default())
 }
 
 impl FieldValue<'_> {
-    /// The value as a claim; none of a header's bounds is one of a claim's.
+    /// Returns the value as a claim; the limits of headers do not apply.
     fn to_json(self) -> Value {
         match self {
             Self::Text(text) => text.into(),

@@ -1,6 +1,5 @@
-//! Override headers: request headers from which some servers and frameworks take another method, path, host, client address or user
-//! than the request itself has. Envoy and modgud decide on the request itself, so that none of these reaches a module, unless
-//! `upstream.keep` names it.
+//! Override headers: some servers and frameworks take another method, path, host, client address or user from them than the request itself
+//! has. Envoy and modgud decide on the request itself, so none of these reaches a module, unless `upstream.keep` names it.
 
 use crate::http::header::folds_to_same_name;
 
@@ -21,7 +20,7 @@ const CREDENTIAL: &str = "the user's credential";
 const CLIENT: &str = "the client's address";
 const CONNECTION: &str = "the client's address, the scheme and the host";
 
-/// Every override header. `x-forwarded-for`, `x-forwarded-proto` and `x-request-id` are not among them: Envoy writes those itself.
+/// Every override header except for `x-forwarded-for`, `x-forwarded-proto` and `x-request-id`, which Envoy writes itself.
 pub const OVERRIDE_HEADERS: [OverrideHeader; 23] = [
     OverrideHeader { name: "forwarded", overrides: CONNECTION },
     OverrideHeader { name: "path-info", overrides: PATH },

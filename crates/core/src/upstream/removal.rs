@@ -1,6 +1,6 @@
-//! Removes client headers from requests that are allowed: those that a server could take for one of modgud's, those of
-//! `upstream.strip`, and the override headers. Only headers that the request carries are named, since an Envoy whose mutation rules forbid
-//! a removal answers 500 even if the header is absent.
+//! Removal of client headers from allowed requests: those that a server could take for one of modgud's, those of `upstream.strip`, and the
+//! override headers. It names only headers that the request carries. An Envoy whose mutation rules forbid a removal answers 500 even if the
+//! header is absent.
 
 use super::overrides::OVERRIDE_HEADERS;
 use super::strip::StripPattern;
@@ -9,15 +9,15 @@ use crate::http::request::Headers;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
-/// Which client headers are removed from an allowed request.
+/// The client headers that are removed from an allowed request.
 #[derive(Debug)]
 pub struct Removals {
-    /// Names as [`fold`] makes them, by length and then by content.
+    /// Names in the form of [`fold`], by length and then by content.
     names: Box<[Box<[u8]>]>,
     patterns: Vec<StripPattern>,
     /// Override headers that stay, each in this one spelling, in lower case.
     kept: Vec<HeaderName>,
-    /// For each first byte, whether a removed name can begin with it.
+    /// For each first byte, true if a removed name can begin with it.
     first: Box<[bool; 256]>,
 }
 
@@ -28,8 +28,8 @@ impl Default for Removals {
 }
 
 impl Removals {
-    /// Removals of every spelling of these `names` and of the override headers, and of what the patterns match. `kept` are the spellings of
-    /// override headers that `upstream.keep` names.
+    /// Builds removals of every spelling of these `names` and of the override headers, and of the names that the patterns match. `kept` are
+    /// the spellings of override headers that `upstream.keep` names.
     #[must_use]
     pub fn new(names: &[&HeaderName], patterns: Vec<StripPattern>, kept: Vec<HeaderName>) -> Self {
         let folded = |name: &[u8]| -> Box<[u8]> { name.iter().copied().map(fold).collect() };
@@ -52,8 +52,8 @@ impl Removals {
         Self { names, patterns, kept, first }
     }
 
-    /// Names the headers of a request that are removed, each spelling once and in lower case. Names for which `is_ours` returns true are
-    /// left to the caller, who writes or removes them. Allocates nothing if there is none.
+    /// Adds the headers of a request that are removed, each spelling once and in lower case. Names for which `is_ours` returns true are
+    /// left to the calling function, which writes or removes them. Allocates nothing if there are none.
     pub(super) fn apply(&self, headers: &Headers<'_>, is_ours: impl Fn(&[u8]) -> bool, removed: &mut Vec<Bytes>) {
         let before = removed.len();
         for field in headers.iter() {
@@ -67,7 +67,7 @@ impl Removals {
         }
     }
 
-    /// Returns true if a client header of this name is removed, unless it is one of ours that is written.
+    /// Returns true if a client header of this name is removed, unless modgud writes it.
     #[must_use]
     pub fn is_removed(&self, name: &[u8]) -> bool {
         let Some(first) = name.first() else { return false };
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(removed(&removals, &sent), ["path_info", "script-name", "x_forwarded_host"]);
     }
 
-    /// The vector of removals has no room until something is removed.
+    /// Checks that the vector has no capacity without a removal.
     #[test]
     fn nothing_is_allocated_for_a_request_without_such_headers() {
         let fields: Vec<Field<'_>> = ["x-request-id", "x-forwarded-proto", "accept"]

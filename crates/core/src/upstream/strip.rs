@@ -1,9 +1,8 @@
-//! Client headers that are removed by name or prefix, beside those that are ours. Knows no configuration, and no header by name.
+//! Client headers that the operator has removed by name or prefix, in addition to those of modgud.
 
 use crate::http::header::{HeaderName, HeaderNameError, fold, folds_to_same_name};
 
-/// Client headers that are removed by name: a whole name, or every name with a prefix. Case does not matter, and neither
-/// does `_` for `-`.
+/// A pattern of client headers to remove: a whole name, or every name with a prefix. It ignores case, and the difference of `_` and `-`.
 #[derive(Debug)]
 pub struct StripPattern {
     stem: Box<[u8]>,
@@ -16,25 +15,25 @@ enum Reach {
     Prefix,
 }
 
-/// What is wrong with a strip pattern.
+/// The reason why a text is not a strip pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StripPatternError {
-    /// It would reach headers that no module can do without.
+    /// The pattern would match headers that every module needs.
     #[error("a prefix needs at least three characters before its `*`, so that it can't reach every header")]
     TooWide,
     /// `*` elsewhere than at the end.
     #[error("a `*` can only stand at the end")]
     StarInside,
-    /// What stands before the `*` is not a header name.
+    /// The text before the `*` is not a header name.
     #[error(transparent)]
     Name(#[from] HeaderNameError),
 }
 
 impl StripPattern {
-    /// Reads `x-name` or `x-prefix-*`.
+    /// Parses `x-name` or `x-prefix-*`.
     ///
     /// # Errors
-    /// A [`StripPatternError`] that says what would be right.
+    /// A [`StripPatternError`] that names the right form.
     pub fn parse(pattern: &str) -> Result<Self, StripPatternError> {
         const SHORTEST_PREFIX: usize = 3;
         let (stem, reach) = match pattern.strip_suffix('*') {
@@ -51,12 +50,12 @@ impl StripPattern {
         Ok(Self { stem: stem.as_str().bytes().map(fold).collect(), reach })
     }
 
-    /// The folded name, or its beginning.
+    /// Returns the folded name or prefix.
     pub(super) fn stem(&self) -> &[u8] {
         &self.stem
     }
 
-    /// Whether a client header of this name is removed.
+    /// Returns true if a client header of this name is removed.
     #[must_use]
     pub fn matches(&self, name: &[u8]) -> bool {
         match self.reach {

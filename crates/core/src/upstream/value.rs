@@ -1,5 +1,4 @@
-//! Where what is told about a caller comes from: one vocabulary for identity headers, minted tokens and metadata. Finds values;
-//! does not write them.
+//! The sources of values about a caller: one vocabulary for identity headers, minted tokens and metadata.
 
 use super::header_encoding::EncodeError;
 use crate::authz::condition::{EvaluationError, Expression, Inputs};
@@ -7,30 +6,30 @@ use crate::principal::{ClaimPath, Identity, Principal};
 use serde_json::Value;
 use std::fmt;
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueSource {
-    /// A claim of the caller's.
+    /// A claim of the caller.
     Claim(ClaimPath),
-    /// What is known of the caller, whichever authenticator vouches for it.
+    /// A fact about the caller, whichever authenticator verified it.
     Principal(PrincipalField),
-    /// Always this text, whoever asks.
+    /// This text for every caller.
     Constant(Box<str>),
 }
 
-/// Where a value comes from that need not be known of the caller alone.
+/// The source of a header value, which may also depend on the request.
 #[derive(Debug)]
 pub enum HeaderValueSource {
     /// The caller, or a constant.
     Source(ValueSource),
-    /// What an expression comes to.
+    /// The result of an expression.
     Computed(Box<Expression>),
 }
 
-/// What is known of a caller, whichever authenticator vouches for it.
+/// A fact about a caller, whichever authenticator verified it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrincipalField {
-    /// Who it is.
+    /// Its subject.
     Subject,
     /// The organization that it acts for.
     Organization,
@@ -42,23 +41,23 @@ pub enum PrincipalField {
     Permissions,
     /// The scopes of its token.
     Scopes,
-    /// The name of the authenticator that vouches for it.
+    /// The name of the authenticator that verified it.
     Authenticator,
 }
 
-/// A value that was found.
+/// The value of a source.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum FieldValue<'a> {
     /// A text.
     Text(&'a str),
-    /// Texts in their order; none is no value.
+    /// Texts in their order; an empty list is no value.
     Texts(&'a [Box<str>]),
-    /// A claim or what was computed, of whatever type; never `null`.
+    /// A claim or a result of an expression, of any type; never `null`.
     Json(&'a Value),
 }
 
 impl ValueSource {
-    /// The value; `None` when there is none.
+    /// Returns the value; `None` if there is none.
     pub(super) fn find<'a>(&'a self, principal: Option<&'a Principal>) -> Option<FieldValue<'a>> {
         match self {
             Self::Constant(text) => Some(FieldValue::Text(text)),
@@ -68,10 +67,10 @@ impl ValueSource {
     }
 }
 
-/// What an expression comes to: nothing for `null`, and where it reads what is not there, as with a claim that is not there.
+/// Returns the result of an expression. `None` for `null`, and if it reads a missing value, as for a missing claim.
 ///
 /// # Errors
-/// [`EncodeError::Expression`] when it comes to nothing for another reason.
+/// [`EncodeError::Expression`] if the evaluation fails for another reason.
 pub(super) fn computed(expression: &Expression, inputs: &Inputs<'_>) -> Result<Option<Value>, EncodeError> {
     match expression.evaluate(inputs) {
         Ok(Value::Null) | Err(EvaluationError::Missing(_) | EvaluationError::MissingMember) => Ok(None),
@@ -95,7 +94,7 @@ impl PrincipalField {
         }
     }
 
-    /// The word for it in a configuration.
+    /// Returns its name in a configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -110,7 +109,7 @@ impl PrincipalField {
     }
 }
 
-/// For people, in a sentence.
+/// The text for people, in a sentence.
 impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -121,7 +120,7 @@ impl fmt::Display for ValueSource {
     }
 }
 
-/// For people, in a sentence.
+/// The text for people, in a sentence.
 impl fmt::Display for HeaderValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,11 +1,11 @@
-//! The address that a proof is made for, `htu`, held against that of a request (RFC 9449 §4.3, check 9): scheme, host, port and path,
-//! each in its one spelling (RFC 3986 §6.2.2, §6.2.3). Query and fragment say nothing.
+//! Comparison of `htu`, the address that a proof is for, with that of the request (RFC 9449 §4.3, check 9). It compares scheme, host, port
+//! and path, each normalized (RFC 3986 §6.2.2, §6.2.3), and ignores query and fragment.
 
 use crate::http::host::Host;
 use crate::http::path::RequestTarget;
 use crate::http::request::{Request, port};
 
-/// Whether this is the address of the request.
+/// Returns true if `htu` is the address of the request.
 pub(super) fn matches(htu: &str, request: &Request<'_>) -> bool {
     let Some((scheme, rest)) = htu.split_once("://") else { return false };
     let (rest, _) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
@@ -22,7 +22,7 @@ pub(super) fn matches(htu: &str, request: &Request<'_>) -> bool {
         && target.path.as_str() == request.path.as_str()
 }
 
-/// The port of an address that names none.
+/// Returns the default port of a scheme; `None` if it is neither `http` nor `https`.
 fn default_port(scheme: &[u8]) -> Option<u16> {
     match () {
         () if scheme.eq_ignore_ascii_case(b"http") => Some(80),

@@ -1,7 +1,7 @@
-//! DPoP proofs that have been used, so that none is accepted twice (RFC 9449 §11.1). Each is remembered by its `iat` for the longest
-//! window of any configuration that has served. What is forgotten leaves a mark that never moves back: a proof that is not newer
-//! than anything forgotten is refused, whatever the clock and the configuration are by then. Bounded in number: a proof that there
-//! is no room to remember is refused, and one client can't take the room of all others.
+//! The replay cache: no DPoP proof is accepted twice (RFC 9449 §11.1). It remembers each by its `iat` for the longest window of any
+//! configuration that has been active. An evicted proof leaves a mark that never moves back. A proof that is not newer than the mark is
+//! rejected, whatever the clock and the configuration are by then. The number of proofs is limited: a proof beyond the limit is rejected,
+//! and one client can't use up the capacity of all others.
 
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -9,81 +9,81 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The most proofs that are remembered: some 50 MiB of them.
+/// The most proofs that are remembered: some 50 MiB. A proof beyond them is rejected.
 const MAX_PROOFS: usize = 1 << 19;
 
-/// Whoever holds as much as this part of what is free gets no more until some of theirs are forgotten. One alone can take a ninth of
-/// all, and so each after it of what is left: about a hundred would have to take all they can within one lifetime of proofs before
-/// somebody else finds no room.
+/// The divisor of the free capacity that gives one client's share. A client that holds as much is rejected until some of its proofs are
+/// evicted. One client alone can take a ninth of all, and each further one a ninth of the rest. About a hundred clients would have to use
+/// their shares within one lifetime of proofs before another client finds no capacity.
 const PER_CLIENT_SHARE: usize = 8;
 
-/// The most that are forgotten when one is remembered: some tenths of a millisecond.
+/// The most proofs that one recording evicts: some tenths of a millisecond. The others are evicted with the next one.
 const EVICT_BATCH: usize = 512;
 
-/// Proofs that have been shown. Clones share them.
+/// The used proofs. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct ReplayCache(Arc<Mutex<Spent>>);
 
-/// Whether a proof that is good is good no more after it was looked at.
+/// The effect of a check on a valid proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplayMode {
-    /// It is not: somebody is let through for it.
+    /// The proof is recorded as used: the request is allowed for it.
     Record,
-    /// It still is: nobody is.
+    /// The proof stays unused: no request is allowed for it.
     Peek,
 }
 
-/// The first 16 bytes of a SHA-256: whoever finds two names with one digest has made a proof that is refused.
+/// The first 16 bytes of a SHA-256. A client that finds a collision has only made a proof that is rejected.
 type Digest = [u8; 16];
 
 #[derive(Debug, Default)]
 struct Spent {
     proofs: HashSet<Digest>,
-    /// The `iat` of each, which it is, and whose.
+    /// `iat`, digest and client of each proof.
     made: BTreeSet<(Timestamp, Digest, Digest)>,
-    /// How many are remembered of each client.
+    /// The number of proofs per client.
     held: HashMap<Digest, usize>,
-    /// How long after its `iat` each is remembered. Only grows.
+    /// The time after its `iat` for which a proof is remembered. Only grows.
     window: Duration,
-    /// The latest `iat` of anything that is not remembered any more. Only grows.
+    /// The latest `iat` of all evicted proofs. Only grows.
     forgotten: Option<Timestamp>,
 }
 
-/// Why a good proof is not taken.
+/// The reason why a valid proof is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
-    /// It was shown before (RFC 9449 §11.1).
+    /// The proof was used before (RFC 9449 §11.1).
     #[error("the proof has been shown before")]
     Replayed,
-    /// Its like have been forgotten, and it may be one of them.
+    /// Proofs as old as this one were evicted, and it may be one of them.
     #[error(
         "the proof is not newer than proofs that are not remembered any more, and may have been one of them; a new one is good"
     )]
     Forgotten,
-    /// There would be no remembering it.
+    /// The client's share is exhausted.
     #[error("its client has shown more proofs than are remembered of one client within their lifetime")]
     CapacityExceeded,
 }
 
 impl ReplayCache {
-    /// Remembers proofs from now on for at least this long after their `iat`: nothing else keeps one from being accepted again.
+    /// Extends the window: proofs are remembered for at least this long after their `iat`. Nothing else prevents a second use.
     pub(in crate::authn) fn remember_for(&self, window: Duration) {
         let mut spent = self.locked();
         spent.window = spent.window.max(window);
     }
 
-    /// Refuses proofs of up to a time, and of the rest of its second, as clients write whole seconds: a process that was there before
-    /// this one may have accepted them.
+    /// Rejects proofs up to a time, and of the rest of its second, as clients write whole seconds: a previous process may have accepted
+    /// them.
     pub(in crate::authn) fn refuse_until(&self, start: Timestamp) {
         const SECOND: Duration = Duration::from_millis(999);
         self.locked().mark(Timestamp::from_secs(start.as_secs()).plus(SECOND));
     }
 
-    /// Takes a proof, which is known by the key that made it and by its own name, and was made at a time, from a client. Of several
-    /// that take one proof at the same time, one gets it.
+    /// Records a client's proof as used. `proof` is the key and the `jti`, `made` the `iat`. If several calls record one proof
+    /// concurrently, one succeeds.
     ///
     /// # Errors
-    /// [`ReplayError`] for a proof that was taken before or may have been, and for one more than a client may have remembered.
+    /// [`ReplayError`] for a proof that was used or may have been, and for one beyond the client's share.
     pub(super) fn spend(
         &self,
         client: [&str; 3],
@@ -92,7 +92,7 @@ impl ReplayCache {
         now: Timestamp,
     ) -> Result<(), ReplayError> {
         let (client, proof) = (digest(&client), digest(&proof));
-        // Nothing between here and the end can fail half-way.
+        // No step between here and the end can fail half-way.
         let mut spent = self.locked();
         spent.forget(now);
         spent.is_new(&proof, made)?;
@@ -107,22 +107,22 @@ impl ReplayCache {
         Ok(())
     }
 
-    /// Checks that a proof could be taken, but for the bounds.
+    /// Checks that a proof is unused, without regard to the limits.
     ///
     /// # Errors
-    /// [`ReplayError`] for a proof that was taken before or may have been.
+    /// [`ReplayError`] for a proof that was used or may have been.
     pub(super) fn look(&self, proof: [&str; 2], made: Timestamp) -> Result<(), ReplayError> {
         self.locked().is_new(&digest(&proof), made)
     }
 
     fn locked(&self) -> MutexGuard<'_, Spent> {
-        // Nothing that could panic half-way is done under the lock.
+        // No code under the lock can panic half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Spent {
-    /// Checks that a proof has never been taken.
+    /// Checks that a proof was never used.
     fn is_new(&self, proof: &Digest, made: Timestamp) -> Result<(), ReplayError> {
         if self.proofs.contains(proof) {
             return Err(ReplayError::Replayed);
@@ -137,7 +137,7 @@ impl Spent {
         self.forgotten = self.forgotten.max(Some(made));
     }
 
-    /// Forgets what is not good any more: not all at once, for others wait meanwhile, but many times what one adds.
+    /// Evicts expired proofs: at most a batch, as other calls wait meanwhile, but many times the one that is added.
     fn forget(&mut self, now: Timestamp) {
         for _ in 0..EVICT_BATCH {
             let over = |(made, _, _): &(Timestamp, Digest, Digest)| made.plus(self.window) <= now;
@@ -155,7 +155,7 @@ impl Spent {
     }
 }
 
-/// Each part with its length before it, so that no two lists of parts are read alike.
+/// Hashes each part with its length before it, so that no two lists of parts have the same input.
 fn digest(parts: &[&str]) -> Digest {
     let mut context = Context::new(&SHA256);
     for part in parts {

@@ -12,10 +12,10 @@ use std::time::Duration;
 /// The request of RFC 9449 §7.1, figure 13.
 const AUTHORIZATION: &str = "DPoP Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
 const PROOF: &str = include_str!("../../../../../tests/data/sender/rfc9449.txt");
-/// What its token is bound to: §6.1, figure 9.
+/// The key that its token is bound to: §6.1, figure 9.
 const BOUND: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
-/// What comes of showing the request's token, which is bound to this key, with its proof.
+/// Checks the request's token, which is bound to this key, with its proof.
 fn shown(bound: &str, target: &str, now: u64, spent: &ReplayCache) -> Result<(), DpopError> {
     let field = |name: &'static str, value: &'static str| Field { name: name.as_bytes(), value: value.as_bytes() };
     let headers = Headers::new(vec![field("Authorization", AUTHORIZATION), field("DPoP", PROOF.trim_end())]);

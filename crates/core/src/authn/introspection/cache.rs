@@ -1,5 +1,5 @@
-//! What authorization servers have said: answers by token, bounded. That a token is good and that it is not are kept apart, so that
-//! made-up tokens can't push good ones out. Holds neither tokens nor what follows from an answer.
+//! A cache of introspection responses by token, with limits. Active and inactive ones have separate caches, so that invented tokens can't
+//! evict active ones. It holds neither tokens nor principals.
 
 use super::CacheTtl;
 use super::response::{ActiveToken, IntrospectionResponse};
@@ -11,23 +11,23 @@ use quick_cache::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What names a token of one server: the SHA-256 of the server's number, which has a fixed length, and the token.
+/// The cache key of a token of one server: the SHA-256 of the server's number, which has a fixed length, and the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CacheKey([u8; SHA256_OUTPUT_LEN]);
 
-/// The answers of one server, in the caches of all. Clones are the same.
+/// The responses of one server, in caches that all servers share. Clones share them too.
 #[derive(Debug, Clone, Default)]
 pub struct IntrospectionCache {
     caches: Arc<Caches>,
     server: u64,
 }
 
-/// How many answers are held.
+/// The numbers of cached responses.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct AnswerCounts {
-    /// Those that say that a token is active.
+    /// Active responses.
     pub active: u64,
-    /// Those that say that it is not.
+    /// Inactive responses.
     pub inactive: u64,
 }
 
@@ -37,7 +37,7 @@ struct Caches {
     inactive: Cache<CacheKey, Timestamp>,
 }
 
-/// What a server said, and when it was asked.
+/// An active response, and the time of the request.
 #[derive(Debug, Clone)]
 struct Entry {
     token: ActiveToken,
@@ -54,32 +54,32 @@ impl Default for Caches {
 }
 
 impl IntrospectionCache {
-    /// The most memory that what is known of active tokens may take, estimated: 64 MiB, some 50,000 answers of ten members.
+    /// The most memory for active responses, estimated: 64 MiB, some 50,000 responses of ten members. Beyond it, entries are evicted.
     pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
-    /// The most tokens that are remembered as not active: some 10 MiB.
+    /// The most tokens that are cached as inactive: some 10 MiB. Beyond it, entries are evicted.
     pub const MAX_INACTIVE: usize = 65_536;
-    /// How many tokens room is made for at the start.
+    /// The initial capacity in tokens.
     const EXPECTED: usize = 1_024;
 
-    /// The answers of another server, in the same caches. A number belongs to one server and is never given again.
+    /// Returns the view of another server on the same caches. A number belongs to one server and is never reused.
     #[must_use]
     pub fn of_server(&self, server: u64) -> Self {
         Self { caches: Arc::clone(&self.caches), server }
     }
 
-    /// Whether both are the answers of one and the same server.
+    /// Returns true if both are views of the same server on the same caches.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.caches, &other.caches) && self.server == other.server
     }
 
-    /// What names a token here.
+    /// Computes the cache key of a token.
     #[must_use]
     pub fn key(&self, token: RawToken<'_>) -> CacheKey {
         self.key_of(token.as_str())
     }
 
-    /// The key of a token given as text.
+    /// Computes the cache key of a token given as text.
     pub fn key_of(&self, token: &str) -> CacheKey {
         let mut context = Context::new(&SHA256);
         context.update(&self.server.to_be_bytes());
@@ -89,7 +89,7 @@ impl IntrospectionCache {
         CacheKey(bytes)
     }
 
-    /// Remembers what the server said when it was asked at a time, in the place of what it said before.
+    /// Caches the response to a request sent at this time; it replaces the previous one.
     pub fn put(&self, key: CacheKey, answer: &IntrospectionResponse, asked: Timestamp) {
         match answer {
             IntrospectionResponse::Active(token) => {
@@ -97,14 +97,14 @@ impl IntrospectionCache {
                 self.caches.inactive.remove(&key);
             }
             IntrospectionResponse::Inactive => {
-                // In this order: at no time is a token that is not good any more known as nothing but a good one.
+                // In this order: at no time is a token that has become inactive cached as active only.
                 self.caches.inactive.insert(key, asked);
                 self.caches.active.remove(&key);
             }
         }
     }
 
-    /// What the server said, if it still counts.
+    /// Returns the response while it is fresh; `None` if there is none.
     #[must_use]
     pub(super) fn fresh(&self, key: &CacheKey, spans: CacheTtl, now: Timestamp) -> Option<IntrospectionResponse> {
         let active = self.active(key, spans.active, now);
@@ -114,13 +114,13 @@ impl IntrospectionCache {
         })
     }
 
-    /// That the token is active, if that counts while the server can't be asked.
+    /// Returns an active response that is usable while the server is unavailable; `None` if there is none.
     #[must_use]
     pub(super) fn stale(&self, key: &CacheKey, spans: CacheTtl, now: Timestamp) -> Option<IntrospectionResponse> {
         self.active(key, spans.active.saturating_add(spans.stale), now).filter(|_| !spans.stale.is_zero())
     }
 
-    /// How many answers of all servers are held.
+    /// Returns the numbers of cached responses of all servers.
     #[must_use]
     pub fn counts(&self) -> AnswerCounts {
         let count = |entries: usize| u64::try_from(entries).unwrap_or(u64::MAX);
@@ -134,18 +134,18 @@ impl IntrospectionCache {
     }
 }
 
-/// A clock that went back makes nothing count for longer.
+/// Returns true within the period. A clock that went back extends no response.
 fn within(from: Timestamp, until: Timestamp, now: Timestamp) -> bool {
     from <= now && now < until
 }
 
-/// Weighs an entry by the memory that it is estimated to take.
+/// Weighs an entry by its estimated memory.
 #[derive(Debug, Clone, Copy)]
 struct ByteWeighter;
 
 impl Weighter<CacheKey, Entry> for ByteWeighter {
     fn weight(&self, _: &CacheKey, known: &Entry) -> u64 {
-        /// What an entry takes beside its claims.
+        /// The memory of an entry without its claims.
         const ENTRY_BYTES: usize = 256;
         u64::try_from(known.token.claims.size().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
     }

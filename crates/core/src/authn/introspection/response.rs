@@ -1,45 +1,45 @@
-//! What an authorization server says of a token (RFC 7662 §2.2): read strictly, and taken at its word only where it is plain.
+//! The introspection response (RFC 7662 §2.2): parsed strictly, and accepted only where it is unambiguous.
 
 use crate::jose::{Claims, JsonError, NumericDate};
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// What an authorization server says of a token.
+/// An introspection response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IntrospectionResponse {
-    /// It is good, and this is known of it.
+    /// The token is active, with these claims.
     Active(ActiveToken),
-    /// It is not, or not for whoever asks.
+    /// The token is inactive, or is not for this client.
     Inactive,
 }
 
-/// A token that its server calls active.
+/// A token that its server reports as active.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActiveToken {
-    /// The answer, but for `active`.
+    /// The members of the response without `active`.
     pub claims: Arc<Claims>,
-    /// Its `exp`; never, when none is told or none that can be read.
+    /// Its `exp`; `Timestamp::NEVER` if that is missing or unreadable.
     pub(super) expires: Timestamp,
 }
 
-/// Why an answer is none. Such an answer says nothing of the token, neither good nor bad.
+/// The reason why a response is unusable. Such a response says nothing about the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IntrospectionResponseError {
-    /// Not an object of strict JSON.
+    /// The response is not an object of strict JSON.
     #[error("the answer {0}")]
     Json(JsonError),
-    /// `active` is not what it must be.
+    /// `active` is neither `true` nor `false`.
     #[error("the answer has no `active` that is `true` or `false` (RFC 7662 §2.2)")]
     Active,
 }
 
 impl IntrospectionResponse {
-    /// Reads the body of an answer.
+    /// Parses the body of a response.
     ///
     /// # Errors
-    /// [`IntrospectionResponseError`], also for an `active` that is missing or anything but `true` or `false`: it is no yes, and whoever writes it
-    /// does not speak of tokens as RFC 7662 does, so that it is no "no" either.
+    /// [`IntrospectionResponseError`], also if `active` is missing or anything but `true` or `false`. Such a server does not follow RFC
+    /// 7662, so the response means neither active nor inactive.
     pub fn parse(body: &[u8]) -> Result<Self, IntrospectionResponseError> {
         let mut claims = Claims::parse(body).map_err(IntrospectionResponseError::Json)?;
         match claims.take("active") {

@@ -1,4 +1,4 @@
-//! Which spellings are one host, and which are refused.
+//! Spellings of one host, and rejected ones.
 
 use super::{Host, HostError};
 use proptest::prelude::*;
@@ -136,7 +136,7 @@ fn messages_are_unique() {
     assert_eq!((numbers.len(), messages.len()), (9, 9));
 }
 
-/// A new variant does not compile until it has a number, and so a place in the list above.
+/// Returns a number for each variant. A new one does not compile until it has a number, and thus an entry in the list above.
 const fn number(fault: HostError) -> u8 {
     match fault {
         HostError::TooLong => 1,

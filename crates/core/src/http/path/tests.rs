@@ -1,4 +1,4 @@
-//! What is accepted as a path and what is refused, spelling by spelling, and what holds for all of them.
+//! Accepted and rejected paths, spelling by spelling, and properties of all of them.
 
 use super::{CanonicalPath, MAX_TARGET_BYTES, PathError, RequestTarget};
 use proptest::prelude::*;
@@ -210,7 +210,7 @@ fn messages_are_unique() {
     assert_eq!((numbers.len(), messages.len()), (18, 18));
 }
 
-/// A new variant does not compile until it has a number, and so a place in the list above.
+/// Returns a number for each variant. A new one does not compile until it has a number, and thus an entry in the list above.
 const fn number(fault: PathError) -> u8 {
     match fault {
         PathError::Empty => 1,
@@ -234,10 +234,10 @@ const fn number(fault: PathError) -> u8 {
     }
 }
 
-/// The bytes that may stand in a path as they are, beside `/`.
+/// The bytes other than `/` that are legal unencoded in a path.
 const PLAIN: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@";
 
-/// Encodes no more than has to be.
+/// Encodes only the required characters.
 fn encode(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
@@ -254,8 +254,8 @@ fn push_escape(text: &mut String, byte: u8) {
     write!(text, "%{byte:02X}").unwrap();
 }
 
-/// Undoes what the module's documents name as the only differences between two spellings of one path: hex digits in
-/// lower case, and needless escapes of reserved characters.
+/// Undoes the only differences that the module documentation allows between spellings of a path: hex digits in lower case, and needless
+/// escapes of reserved characters.
 fn undo_permitted_differences(path: &str) -> String {
     let mut pieces = path.split('%');
     let mut plain = pieces.next().unwrap_or_default().to_owned();
@@ -272,7 +272,7 @@ fn undo_permitted_differences(path: &str) -> String {
     plain
 }
 
-/// Targets that are mostly accepted, or nearly.
+/// Generates targets that are mostly accepted, or nearly.
 fn likely_target() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         8 => "[a-z./]",

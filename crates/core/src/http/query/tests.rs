@@ -1,4 +1,4 @@
-//! Which parameters can be read, and which can't.
+//! Readable parameters, and ambiguous ones.
 
 use super::{AmbiguousParameter, Query};
 use proptest::prelude::*;
@@ -57,7 +57,7 @@ fn a_parameter_that_servers_read_in_two_ways_is_not_read() {
         "org=%00",
         "org=%ff",
         "org=x&%6frg=y",
-        // Other parameters' names that are `org` to some server.
+        // Names of other parameters that are `org` to some server.
         "org=x&%u006frg=y",
         "org=x&%U006Frg=y",
         "%u006frg=y",
@@ -72,7 +72,7 @@ fn a_parameter_that_servers_read_in_two_ways_is_not_read() {
         assert_eq!(get(query, "org"), Err(AmbiguousParameter), "{query}");
     }
     assert_eq!(get("a=1", "a[]"), Err(AmbiguousParameter), "a name that some server reads more into");
-    // PHP makes one name of these.
+    // PHP maps these to one name.
     assert_eq!(get("a_b=1&a.b=2", "a.b"), Err(AmbiguousParameter));
     assert_eq!(get("a_b=1", "a.b"), Err(AmbiguousParameter));
 }
@@ -91,7 +91,7 @@ fn all_parameters_are_read_or_none() {
 }
 
 proptest! {
-    /// What is read one by one is what is read at once.
+    /// Checks that reading single parameters and reading all of them agree.
     #[test]
     fn the_two_ways_to_read_agree(query in "([abA._%;+=&\\[]|%61|%5B){0,24}") {
         if let Ok(all) = Query::new(Some(&query)).all() {

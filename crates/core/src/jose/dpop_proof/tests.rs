@@ -11,7 +11,7 @@ fn claims(proof: &str) -> Result<Value, ProofError> {
     Ok(claims.get("jti").cloned().unwrap_or_default())
 }
 
-/// The public half of a key on a curve, as a JWK.
+/// Returns the public half of a key on a curve, as a JWK.
 fn jwk(signer: &Signer) -> Value {
     let point = signer.public_bytes();
     let (x, y) = point[1..].split_at(point.len() / 2);
@@ -90,7 +90,7 @@ fn a_header_is_that_of_a_proof_with_a_public_key() {
     for (header, expected) in cases {
         assert_eq!(claims(&signer.sign(header.to_string(), r#"{"jti":"a"}"#)), expected, "{header}");
     }
-    // A member that stands there twice could be two keys.
+    // A repeated member could be two keys.
     let twice = format!(r#"{{"typ":"dpop+jwt","alg":"ES256","jwk":{good},"jwk":{good}}}"#);
     assert!(matches!(claims(&signer.sign(twice, "{}")), Err(ProofError::Token(TokenError::Json(..)))));
 }

@@ -97,7 +97,7 @@ fn nesting_has_a_bound() {
         assert_eq!(read_object(nested(5_000).as_bytes()), Err(JsonError::TooDeep));
     }
     assert_eq!(read_object("[".repeat(5_000).as_bytes()), Err(JsonError::TooDeep));
-    // Wide is not deep.
+    // Width does not count as depth.
     assert!(read_object(format!("{{\"a\":[{}0]}}", "[],".repeat(5_000)).as_bytes()).is_ok());
 }
 

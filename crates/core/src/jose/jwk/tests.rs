@@ -1,4 +1,4 @@
-//! One JWK: what is taken, and what is said about the others.
+//! Single JWKs: accepted ones, and the errors for the others.
 
 use std::collections::HashSet;
 
@@ -39,7 +39,7 @@ struct Named {
     thumbprint: String,
 }
 
-/// Good keys: those of RFC 7638 §3.1, RFC 7515 appendix A.3 and RFC 8037 appendix A.2.
+/// Returns valid keys: those of RFC 7638 §3.1, RFC 7515 appendix A.3 and RFC 8037 appendix A.2.
 fn good(base: &Base) -> Map<String, Value> {
     let vectors = table::<Named>("thumbprints.yaml");
     let of = |source: &str| vectors.iter().find(|row| row.source.contains(source)).unwrap().key.clone();

@@ -1,4 +1,4 @@
-//! Sets: bounds, and that one odd key does not take the others with it.
+//! Sets: limits, and one bad key that leaves the others usable.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -100,7 +100,7 @@ fn messages_are_unique_lowercase_sentences() {
     ]);
 }
 
-/// JSON in which the names and words of JWKs are frequent.
+/// Generates JSON in which the names and words of JWKS are frequent.
 fn any_json() -> impl Strategy<Value = Value> {
     let names = "kty|crv|x|y|n|e|d|k|use|alg|kid|key_ops|keys|x5c";
     let words =

@@ -1,5 +1,4 @@
-//! What keys are told apart by: for people, for other systems, and for modgud itself. Owns the hashes; none of them gives a
-//! secret away.
+//! Identities of keys: for people, for other systems, and for modgud itself. No hash here reveals a secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,14 +14,14 @@ use crate::jose::key_id::KeyId;
 
 /// A short name for people, not for decisions.
 ///
-/// Of a public key: the first eight bytes of the SHA-256 of its `SubjectPublicKeyInfo`, shown as 16 lowercase hexadecimal
-/// digits. The same key has the same one however it is wrapped: `openssl pkey -pubin -outform DER | sha256sum` begins with
-/// it. Of a secret: its size only, since a hash of a weak secret is a way to guess it.
+/// For a public key: the first eight bytes of the SHA-256 of its `SubjectPublicKeyInfo`, shown as 16 lowercase hexadecimal digits. It does
+/// not depend on the format: `openssl pkey -pubin -outform DER | sha256sum` begins with it. For a secret: its size only, since a hash of a
+/// weak secret helps to guess it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fingerprint {
-    /// Of a public key.
+    /// The fingerprint of a public key.
     Public([u8; 8]),
-    /// Of a secret.
+    /// The fingerprint of a secret.
     Secret {
         /// Its size, in bits.
         bits: usize,
@@ -30,7 +29,7 @@ pub enum Fingerprint {
 }
 
 impl Fingerprint {
-    /// That of a public key, from the DER of its `SubjectPublicKeyInfo`.
+    /// Computes that of a public key, from the DER of its `SubjectPublicKeyInfo`.
     pub(super) fn of_info(der: &[u8]) -> Self {
         let mut first = [0; 8];
         first.iter_mut().zip(digest(&SHA256, der).as_ref()).for_each(|(to, from)| *to = *from);
@@ -47,16 +46,16 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// The name that RFC 7638 gives a public key: the SHA-256 of its required JWK members, shown in base64url. Two systems that
-/// never met call a key by the same one.
+/// The RFC 7638 thumbprint of a public key: the SHA-256 of its required JWK members, shown in base64url. Independent systems compute the
+/// same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Thumbprint([u8; 32]);
 
 impl Thumbprint {
-    /// The thumbprint of a key with these parameters, which are its required members and no others. `Jwk::thumbprint` makes the
-    /// same one, with the provider of the whole process.
+    /// Computes the thumbprint of a key with these parameters, which are exactly its required members. `Jwk::thumbprint` returns the same
+    /// one, but depends on the provider of the whole process.
     pub(super) fn of_parameters(parameters: &AlgorithmParameters) -> Self {
-        // In the order of their names (RFC 7638 §3), whatever order a map of `serde_json` is in.
+        // In the order of their names (RFC 7638 §3), whatever the order of a `serde_json` map.
         let members: BTreeMap<String, Value> = json!(parameters)
             .as_object()
             .into_iter()
@@ -75,8 +74,8 @@ impl fmt::Display for Thumbprint {
     }
 }
 
-/// What modgud tells keys apart by: equal for two keys exactly when they are the same key, under the same name, for the same
-/// algorithms. It is compared and never shown, because it is made from secrets too.
+/// The identity of a key in modgud. Two are equal exactly when key, name and algorithms are the same. It is compared and never shown,
+/// because it is derived from secrets too.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyIdentity([u8; 32]);
 
@@ -84,7 +83,7 @@ impl KeyIdentity {
     pub(super) fn new(material: &[u8; 32], id: Option<&KeyId>, algorithms: &[Algorithm]) -> Self {
         let mut parts = vec![material.as_slice()];
         parts.extend(algorithms.iter().map(|algorithm| algorithm.name().as_bytes()));
-        // Behind the algorithms, so that no name can be taken for one of them: a name stands behind an empty part.
+        // After the algorithms, and after an empty part, so that no name can be mistaken for an algorithm.
         parts.extend(id.into_iter().flat_map(|id| [b"".as_slice(), id.as_str().as_bytes()]));
         Self(hash(&parts))
     }
@@ -96,7 +95,7 @@ impl fmt::Debug for KeyIdentity {
     }
 }
 
-/// The SHA-256 of the parts, each with its length before it, so that no two lists of parts are read alike.
+/// Computes the SHA-256 of the parts, each with its length before it, so that no two lists of parts have the same input.
 pub(super) fn hash(parts: &[&[u8]]) -> [u8; 32] {
     let mut text = Vec::new();
     for part in parts {

@@ -1,5 +1,4 @@
-//! Which public keys are good enough, and the forms in which they come: PEM, DER, and the numbers of a JWK. Owns the bounds; knows
-//! no JSON, and checks no signature.
+//! Public keys: the formats PEM, DER and the numbers of a JWK, and the required strength.
 
 use aws_lc_rs::signature::{ParsedPublicKey, VerificationAlgorithm};
 use base64::Engine as _;
@@ -19,18 +18,18 @@ use crate::jose::algorithm::KeyType;
 use crate::jose::key_error::{CurveName, KeyError, KeyKind};
 use crate::jose::pem::{self, Contents};
 
-/// The shortest RSA modulus, in bits (RFC 7518 §3.3).
+/// The shortest RSA modulus, in bits (RFC 7518 §3.3); shorter ones can be factored and are rejected.
 pub(in crate::jose) const MIN_RSA_BITS: usize = 2048;
-/// The longest RSA modulus, in bits: the cryptographic library's bound, at about 16 times the cost of 2048 bits.
+/// The longest RSA modulus, in bits: the cryptographic library's limit, at about 16 times the cost of 2048 bits. Longer ones are rejected.
 pub(in crate::jose) const MAX_RSA_BITS: usize = 8192;
-/// The longest public exponent, in bits: the cryptographic library's bound.
+/// The longest public exponent, in bits: the cryptographic library's limit. Longer ones are rejected.
 pub(in crate::jose) const MAX_EXPONENT_BITS: usize = 33;
 
 /// `id-ecPublicKey` (RFC 5480 §2.1.1).
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 /// `id-Ed25519` (RFC 8410 §3).
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-/// What an uncompressed point begins with (SEC 1 §2.3.3).
+/// The first byte of an uncompressed point (SEC 1 §2.3.3).
 const UNCOMPRESSED: u8 = 4;
 /// The length of an Ed25519 key, in bytes (RFC 8032 §5.1.5).
 const ED25519_BYTES: usize = 32;
@@ -47,7 +46,7 @@ pub(in crate::jose) enum Curve {
 impl Curve {
     const ALL: [Self; 2] = [Self::P256, Self::P384];
 
-    /// The curve of that name in a JWK (RFC 7518 §6.2.1.1).
+    /// Parses the name of a curve in a JWK (RFC 7518 §6.2.1.1). `None` if it is unsupported.
     pub(in crate::jose) fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|curve| curve.family().name() == name)
     }
@@ -59,7 +58,7 @@ impl Curve {
         }
     }
 
-    /// RFC 5480 §2.1.1.1.
+    /// Returns the object identifier (RFC 5480 §2.1.1.1).
     const fn oid(self) -> ObjectIdentifier {
         match self {
             Self::P256 => ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"),
@@ -67,7 +66,7 @@ impl Curve {
         }
     }
 
-    /// The length of a coordinate, in bytes (RFC 7518 §6.2.1.2).
+    /// Returns the length of a coordinate, in bytes (RFC 7518 §6.2.1.2).
     pub(in crate::jose) const fn coordinate_len(self) -> usize {
         match self {
             Self::P256 => 32,
@@ -85,7 +84,7 @@ impl From<Curve> for EllipticCurve {
     }
 }
 
-/// A public key that is good enough, in the form that the library takes.
+/// A public key that passed the checks, in the form that the library takes.
 pub(in crate::jose) struct PublicKey {
     kind: Kind,
     bits: usize,
@@ -100,7 +99,7 @@ enum Kind {
 }
 
 impl PublicKey {
-    /// From PEM: `PUBLIC KEY`, `RSA PUBLIC KEY`, or `CERTIFICATE`, of which only the key is read.
+    /// Parses PEM: `PUBLIC KEY`, `RSA PUBLIC KEY`, or `CERTIFICATE`, of which only the key is read.
     ///
     /// # Errors
     /// A [`KeyError`] that names what was found and what is needed.
@@ -121,16 +120,16 @@ impl PublicKey {
         }
     }
 
-    /// From a `SubjectPublicKeyInfo`.
+    /// Converts a `SubjectPublicKeyInfo`.
     ///
     /// # Errors
-    /// A [`KeyError`] that names the family found, or what is wrong with the key.
+    /// A [`KeyError`] that names the family found, or the reason why the key is rejected.
     pub(in crate::jose) fn from_info(info: &SubjectPublicKeyInfoRef<'_>) -> Result<Self, KeyError> {
         let key = info.subject_public_key.as_bytes();
         match info.algorithm.oid {
             pkcs1::ALGORITHM_OID => Self::rsa(key.ok_or(KeyError::NotDer)?),
             EC => {
-                // Parameters that are no name describe a curve, and nobody may bring one along (RFC 5480 §2.1.1).
+                // Parameters that are not a name describe a curve, and a key may not bring its own (RFC 5480 §2.1.1).
                 let named = info.algorithm.parameters_oid().map_err(|_| KeyError::CurveNotNamed)?;
                 let curve = Curve::ALL.into_iter().find(|curve| curve.oid() == named);
                 let curve = curve.ok_or(KeyError::OtherCurve { found: CurveName(named) })?;
@@ -138,15 +137,15 @@ impl PublicKey {
             }
             ED25519 if info.algorithm.parameters.is_some() => Err(KeyError::NotDer),
             ED25519 => Self::ed25519(key.ok_or(KeyError::NotDer)?),
-            // RSASSA-PSS keys have their own identifier and must not serve PKCS#1 v1.5 signatures (RFC 4055 §1.2).
+            // RSASSA-PSS keys have their own identifier and must not verify PKCS#1 v1.5 signatures (RFC 4055 §1.2).
             other => Err(KeyError::OtherType { found: KeyKind(other) }),
         }
     }
 
-    /// From the DER of an `RSAPublicKey` (RFC 8017 appendix A.1.1).
+    /// Parses the DER of an `RSAPublicKey` (RFC 8017 appendix A.1.1).
     ///
     /// # Errors
-    /// A [`KeyError`] that says which bound is not met.
+    /// A [`KeyError`] that names the limit.
     pub(in crate::jose) fn rsa(der: &[u8]) -> Result<Self, KeyError> {
         let key = RsaPublicKeyRef::from_der(der).map_err(|_| KeyError::NotDer)?;
         let (modulus, exponent) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
@@ -168,7 +167,7 @@ impl PublicKey {
         Ok(Self { kind: Kind::Rsa, bits, bytes: der.to_vec(), parameters: AlgorithmParameters::RSA(parameters) })
     }
 
-    /// From the two numbers of an RSA key, big-endian.
+    /// Builds a key from the two numbers of an RSA key, big-endian.
     ///
     /// # Errors
     /// As [`Self::rsa`].
@@ -178,7 +177,7 @@ impl PublicKey {
         Self::rsa(&key.to_der().map_err(|_| KeyError::NotDer)?)
     }
 
-    /// From a point in its uncompressed form (SEC 1 §2.3.3). Whether it lies on the curve is found when it is parsed.
+    /// Builds a key from a point in its uncompressed form (SEC 1 §2.3.3). Parsing the key checks later that the point is on the curve.
     ///
     /// # Errors
     /// [`KeyError::PointForm`].
@@ -199,7 +198,7 @@ impl PublicKey {
         Ok(Self { kind: Kind::Ec(curve), bits: length.saturating_mul(8), bytes: point.to_vec(), parameters })
     }
 
-    /// From the two coordinates of a point, each of the curve's length.
+    /// Builds a key from the two coordinates of a point, each of the curve's length.
     ///
     /// # Errors
     /// As [`Self::ec`].
@@ -207,7 +206,7 @@ impl PublicKey {
         Self::ec(curve, &[&[UNCOMPRESSED], x, y].concat())
     }
 
-    /// From the 32 bytes of an Ed25519 key (RFC 8032 §5.1.5).
+    /// Builds a key from the 32 bytes of an Ed25519 key (RFC 8032 §5.1.5).
     ///
     /// # Errors
     /// [`KeyError::Ed25519Length`] or [`KeyError::SmallOrder`].
@@ -240,12 +239,12 @@ impl PublicKey {
         Thumbprint::of_parameters(&self.parameters)
     }
 
-    /// The members of a JWK that are the key itself (RFC 7638 §3.2).
+    /// Returns the JWK members that define the key (RFC 7638 §3.2).
     pub(in crate::jose) const fn parameters(&self) -> &AlgorithmParameters {
         &self.parameters
     }
 
-    /// The key, ready for this check.
+    /// Parses the key for this check.
     pub(super) fn parse(&self, check: &'static dyn VerificationAlgorithm) -> Result<ParsedPublicKey, KeyError> {
         ParsedPublicKey::new(check, &self.bytes).map_err(|_| match self.kind {
             Kind::Rsa | Kind::Ed25519 => KeyError::Refused,
@@ -253,7 +252,7 @@ impl PublicKey {
         })
     }
 
-    /// The DER of the key's `SubjectPublicKeyInfo` in its usual form, whatever form it came in.
+    /// Returns the DER of the key's `SubjectPublicKeyInfo` in its usual form, whatever format it was read from.
     pub(super) fn info(&self) -> Result<Vec<u8>, KeyError> {
         let curve = match self.kind {
             Kind::Ec(curve) => Some(curve.oid()),
@@ -274,7 +273,7 @@ fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The number of bits of a big-endian unsigned integer without leading zero bytes.
+/// Returns the number of bits of a big-endian unsigned integer without leading zero bytes.
 fn bit_length(bytes: &[u8]) -> usize {
     let unused = bytes.first().map_or(0, |byte| byte.leading_zeros() as usize);
     bytes.len().saturating_mul(8).saturating_sub(unused)

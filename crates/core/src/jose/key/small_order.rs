@@ -1,10 +1,10 @@
-//! The Ed25519 keys with which anybody can sign. Owns the list; whether a key has the right length is `public`'s to say.
+//! The Ed25519 keys for which anyone can forge signatures.
 
 /// The length of a point, in bytes (RFC 8032 §5.1.2).
 const BYTES: usize = 32;
 
-/// The Ed25519 points whose order divides 8, without their sign bit, in both spellings of those that have two: with such a
-/// key a signature can be made up that fits any message (RFC 8032 §5.1.7 does not ask for the check that would find it).
+/// The Ed25519 points whose order divides 8, without their sign bit, in both spellings of those that have two. With such a key, one forged
+/// signature fits any message; RFC 8032 §5.1.7 does not require the check that would find it.
 const POINTS: [[u8; BYTES]; 7] = [
     with_ends(0x00, 0x00, 0x00),
     with_ends(0x01, 0x00, 0x00),
@@ -28,9 +28,9 @@ const fn with_ends(first: u8, middle: u8, last: u8) -> [u8; BYTES] {
     bytes
 }
 
-/// Whether the point's order divides 8.
+/// Returns true if the point's order divides 8.
 pub(super) fn is_of_small_order(point: &[u8; BYTES]) -> bool {
     let [first @ .., last] = point;
-    // The highest bit is the sign; both points that differ in it only are of one order.
+    // The highest bit is the sign; two points that differ only in it have the same order.
     POINTS.iter().any(|known| known.split_last() == Some((&(last & 0x7f), first)))
 }

@@ -1,4 +1,4 @@
-//! What keys are taken, what they may do, and what they are told apart by.
+//! Accepted keys, their uses and their identities.
 
 use std::collections::HashSet;
 
@@ -51,14 +51,14 @@ fn served(key: &VerificationKey) -> Vec<&'static str> {
     Algorithm::ALL.iter().filter(|algorithm| key.can(**algorithm)).map(|algorithm| algorithm.name()).collect()
 }
 
-/// The fault of an RSA key with this modulus and exponent, big-endian.
+/// Returns the error for an RSA key with this modulus and exponent, big-endian.
 fn fault(modulus: &[u8], exponent: &[u8]) -> Option<KeyError> {
     let (modulus, public_exponent) = (UintRef::new(modulus).unwrap(), UintRef::new(exponent).unwrap());
     let der = RsaPublicKey { modulus, public_exponent }.to_der().unwrap();
     VerificationKey::from_pem(&pem::encode(&Pem::new("RSA PUBLIC KEY", der))).err()
 }
 
-/// An odd modulus of that many bits: not a product of two primes that anybody knows, but a number of the right form.
+/// Returns an odd modulus of that many bits: not a product of two known primes, but a number of the right form.
 fn modulus(bits: usize) -> Vec<u8> {
     let mut bytes = vec![0xff; bits.div_ceil(8)];
     bytes[0] = match bits % 8 {
@@ -119,7 +119,7 @@ fn content_that_is_not_what_the_label_says_is_refused() {
     }
 }
 
-/// Why keys of small order are refused: with the neutral element as the key, one signature fits every message.
+/// Shows why keys of small order are rejected: with the neutral element as the key, one signature fits every message.
 #[test]
 fn the_library_takes_a_made_up_signature_of_a_key_of_small_order() {
     let neutral = |size: usize| -> Vec<u8> { (0..size).map(|at| u8::from(at == 0)).collect() };

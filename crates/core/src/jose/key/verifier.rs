@@ -7,7 +7,7 @@ use jsonwebtoken::signature;
 
 use crate::jose::algorithm::Algorithm;
 
-/// A key, parsed once, with one of the algorithms that it serves.
+/// A key, parsed once, with one of its algorithms.
 pub struct Verifier {
     algorithm: Algorithm,
     signature_len: usize,
@@ -22,7 +22,7 @@ pub(super) enum ParsedKey {
 }
 
 impl Verifier {
-    /// A verifier with a key of the algorithm's family that has that many bits.
+    /// Builds a verifier with a key of the algorithm's family that has that many bits.
     pub(super) fn new(algorithm: Algorithm, bits: usize, key: ParsedKey) -> Self {
         let signature_len = match algorithm {
             // RFC 8017 §8.1.1 and §8.2.1.
@@ -41,27 +41,26 @@ impl Verifier {
         Self { algorithm, signature_len, key }
     }
 
-    /// The algorithm.
+    /// Returns the algorithm.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The length of every signature that the key's private half makes with the algorithm, in bytes.
+    /// Returns the length of every signature of this key and algorithm, in bytes.
     pub(in crate::jose) const fn signature_len(&self) -> usize {
         self.signature_len
     }
 }
 
-/// Parses nothing and allocates nothing. The time that the check of a secret's signature takes does not depend on how much of
-/// the signature is right.
+/// Parses nothing and allocates nothing. For a secret, the duration of the check does not depend on how much of the signature is right.
 impl signature::Verifier<Vec<u8>> for Verifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
         match &self.key {
             ParsedKey::Public(key) => key.verify_sig(message, signature),
             ParsedKey::Secret(key) => hmac::verify(key, message, signature),
         }
-        // Without a source: one would be an allocation, and there is nothing to tell about a signature that does not verify.
+        // Without a source: one would be an allocation, and a signature that does not verify has no details.
         .map_err(|_| signature::Error::new())
     }
 }

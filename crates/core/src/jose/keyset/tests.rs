@@ -1,4 +1,4 @@
-//! Bounds, and which keys a token may mean.
+//! Limits, and the candidate keys for a token.
 
 use super::{KeySet, KeySetError};
 use crate::jose::algorithm::Algorithm;
@@ -10,7 +10,7 @@ fn id(text: &str) -> KeyId {
     KeyId::new(text).unwrap()
 }
 
-/// Secrets, which are cheap to make: each of its own byte, with this name or none.
+/// Builds a set of secrets, which are cheap to make: each of its own byte, with this name or none.
 fn set(names: &[Option<&str>]) -> Result<KeySet, KeySetError> {
     let keys = names.iter().zip(0_u8..).map(|(name, byte)| {
         let key = VerificationKey::from_secret(&[byte; 32]).unwrap();
@@ -22,7 +22,7 @@ fn set(names: &[Option<&str>]) -> Result<KeySet, KeySetError> {
     KeySet::new(keys.collect())
 }
 
-/// The positions of the keys that a token of this name may mean.
+/// Returns the positions of the candidate keys for a token of this `kid`.
 fn meant(set: &KeySet, name: Option<&str>) -> Option<Vec<usize>> {
     let position = |key: &VerificationKey| set.keys().iter().position(|one| one.identity() == key.identity()).unwrap();
     let id = name.map(id);

@@ -1,5 +1,4 @@
-//! Private keys of every family: their forms, and the signature itself. Owns what the library needs to know; chooses no
-//! algorithm, and knows nothing of tokens.
+//! Private keys of every family: their formats, and the signature itself.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::error::{KeyRejected, Unspecified};
@@ -89,7 +88,7 @@ impl PrivateKey {
         }
     }
 
-    /// The same key, ready to sign with another algorithm of its family.
+    /// Prepares the key for another algorithm of its family.
     pub(super) fn for_algorithm(self, algorithm: Algorithm) -> Result<Self, SigningError> {
         match self {
             Self::Secret(secret, _) => Self::from_secret(secret.as_bytes(), algorithm),
@@ -119,7 +118,7 @@ impl PrivateKey {
         encoded.map(|der| encode("PUBLIC KEY", der.as_ref())).map_err(|_| SigningError::Library)
     }
 
-    /// The signature over these bytes. The algorithm must be one of the key's family.
+    /// Signs these bytes. The algorithm must be one of the key's family.
     pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         match self {
             Self::Rsa(key) => {
@@ -134,12 +133,12 @@ impl PrivateKey {
     }
 }
 
-/// Whether it is the length of an RSA key that the library refuses.
+/// Returns true if the library rejects the length of an RSA key.
 fn is_of_length(fault: &KeyRejected) -> bool {
     ["TooSmall", "TooLarge"].contains(&fault.description_())
 }
 
-/// The least length of a secret, in bytes: that of the algorithm's hash (RFC 7518 §3.2).
+/// Returns the minimum length of a secret, in bytes: that of the algorithm's hash (RFC 7518 §3.2).
 fn secret_len(algorithm: Algorithm) -> usize {
     match algorithm.check() {
         Check::Secret(hash) => hash.tag_len(),

@@ -1,4 +1,4 @@
-//! Private keys and secrets: their forms, and that what they sign is verified by what they publish.
+//! Private keys and secrets: their formats, and the verification of their signatures by their public halves.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -15,7 +15,7 @@ struct Row {
     name: String,
     text: String,
     algorithm: Option<String>,
-    /// Why it is refused, by the beginning of what is said.
+    /// The beginning of the expected error text, if the key is rejected.
     refused: Option<String>,
 }
 
@@ -67,7 +67,7 @@ fn a_key_signs_with_the_algorithms_of_its_family_only() {
     for (algorithm, other) in
         Algorithm::ALL.iter().flat_map(|one| Algorithm::ALL.iter().map(move |other| (*one, *other)))
     {
-        // RSA keys take long to make, and one of them stands for all.
+        // RSA keys take long to generate, and one of them represents all.
         if algorithm.family() == KeyType::Rsa && algorithm != Algorithm::Rs256 {
             continue;
         }

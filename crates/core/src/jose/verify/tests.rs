@@ -67,7 +67,7 @@ fn any_key_of_the_set_may_verify_and_no_other() {
     assert!(verify_with(&keys(&[&theirs, SPKI_PEM, &ours]), &token).is_ok());
     assert_eq!(verify_with(&keys(&[&theirs, PKCS1_PEM]), &token).err(), Some(TokenError::SignatureMismatch));
     assert_eq!(verify_with(&KeySet::default(), &token).err(), Some(TokenError::KeyUnfit));
-    // A `kid` names a key; it does not make one trusted, and a key without an id is tried whatever it says.
+    // A `kid` names a key and does not make it trusted; a key without a `kid` is tried for every `kid`.
     let named = STRANGER.sign(r#"{"alg":"RS256","kid":"/dev/null"}"#, CLAIMS);
     assert_eq!(verify(&named).err(), Some(TokenError::SignatureMismatch));
 }
@@ -94,7 +94,7 @@ fn an_unproven_token_shows_its_issuer_and_nothing_else() {
     assert!(!shown.contains("admin") && !shown.contains("bifrost"), "{shown}");
 }
 
-/// Every one of these is signed by the issuer, so that only the strict reading stands between it and acceptance.
+/// Tests tokens with a valid signature of the issuer, so that only the strict parsing prevents acceptance.
 #[test]
 fn a_good_signature_does_not_help_a_bad_token() {
     const HEAD: Part = Part::Header;
@@ -233,7 +233,7 @@ fn a_signature_has_the_length_of_the_modulus() {
     assert_eq!(with(&bytes), Err(TokenError::SignatureMismatch));
 }
 
-/// The token with one bit of one byte flipped, if that is still text; the gRPC layer refuses the rest.
+/// Returns the token with one bit of one byte flipped, if that is still text; the gRPC layer rejects the rest.
 fn flipped(token: &str, byte: usize, bit: u8) -> Option<String> {
     let mut bytes = token.as_bytes().to_vec();
     bytes[byte] ^= 1 << bit;
@@ -246,7 +246,7 @@ proptest! {
         let token = ISSUER.sign(HEADER, json!({"iss": "bifrost", "username": name}).to_string());
         let verified = verify(&token).unwrap();
         prop_assert_eq!(verified.claims().text("username"), Ok(Some(name.as_str())));
-        // Seven bits: the eighth makes a byte that is not ASCII, which no token has room for.
+        // Seven bits: the eighth makes a byte that is not ASCII, which is impossible in a token.
         let changed = flipped(&token, byte.index(token.len()), bit).unwrap();
         prop_assert!(verify(&changed).is_err(), "{}", changed);
     }

@@ -1,40 +1,40 @@
-//! One part of what is signed. Parts stand between `|` without escaping, so none may hold one.
+//! One field of the signed text. Fields are joined by `|` without escaping, so none may contain one.
 
-/// A part of a correlation.
+/// A field of a correlation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CorrelationField(Box<str>);
 
-/// What keeps a text from being a part.
+/// The reason why a value is not a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PartError {
-    /// It is none at all.
+    /// The value is not text.
     #[error("is not a text")]
     NotText,
-    /// It would be read as two parts.
+    /// The text has a `|`, so it would be read as two fields.
     #[error("holds a `|`, which stands between the parts of what is signed")]
     Bar,
-    /// A control character.
+    /// The text has a control character.
     #[error("holds a control character")]
     Control,
-    /// Longer than [`CorrelationField::MAX_BYTES`].
+    /// The text is longer than [`CorrelationField::MAX_BYTES`].
     #[error("is longer than {} bytes", CorrelationField::MAX_BYTES)]
     TooLong,
-    /// A number that readers write in more than one way.
+    /// The value is a number that readers write in more than one way.
     #[error("is a number that can't be written exactly")]
     Number,
-    /// Nothing, where something has to be.
+    /// The text is empty where a value is required.
     #[error("is empty")]
     Empty,
 }
 
 impl CorrelationField {
-    /// The longest part.
+    /// The longest field, in bytes; a longer one is an error.
     pub const MAX_BYTES: usize = 256;
 
     /// Checks a text, which may be empty.
     ///
     /// # Errors
-    /// [`PartError`] when what is signed could be read in two ways with it.
+    /// [`PartError`] if the text would make the signed text ambiguous.
     pub fn parse(text: &str) -> Result<Self, PartError> {
         if text.len() > Self::MAX_BYTES {
             return Err(PartError::TooLong);
@@ -46,7 +46,7 @@ impl CorrelationField {
         }
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.0

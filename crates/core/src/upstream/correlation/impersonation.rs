@@ -1,5 +1,5 @@
-//! For whom a caller acts: a value in a header or in the body, and the permission to name one. What can't be read for certain is
-//! refused, since the service behind might read it.
+//! Impersonation: the person that a caller acts for, named in a header or in the body, and the permission for it. An ambiguous value is
+//! rejected, since the service behind Envoy might read it differently.
 
 use super::CorrelationError;
 use super::field::{CorrelationField, PartError};
@@ -11,57 +11,57 @@ use crate::jose::{JsonError, read_json};
 use crate::principal::Principal;
 use serde_json::{Number, Value};
 
-/// How a configuration lets callers act for others.
+/// The impersonation settings of a configuration.
 #[derive(Debug)]
 pub struct Impersonation {
-    /// Where the value stands.
+    /// The source of the value.
     pub source: ImpersonationSource,
-    /// What a caller must have to name one.
+    /// The required permission.
     pub permission: Box<str>,
 }
 
-/// Where the value stands.
+/// The source of the impersonated person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImpersonationSource {
-    /// In this header.
+    /// This header.
     Header(HeaderName),
-    /// In the member of this name, at the top of the JSON body.
+    /// The member of this name, at the top of the JSON body.
     Body(Box<str>),
 }
 
-/// Why a body can't be looked into.
+/// The reason why a body is unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// Envoy is not configured to send bodies along (`with_request_body`), or does not on this route.
+    /// Envoy is not configured to send bodies (`with_request_body`), or not on this route.
     #[error("the request has a body and Envoy did not send it along")]
     NotSent,
-    /// Envoy sent its beginning only, or another length than the request says that it has.
+    /// Envoy sent only the beginning, or another length than the request declares.
     #[error("Envoy did not send the body along whole")]
     Partial,
-    /// Envoy puts a `!` in the place of bytes that are no UTF-8 in what it sends as text: what stands there can't be told.
+    /// Envoy replaces bytes that are not UTF-8 by `!` in a body that it sends as text, so the original is unknown.
     #[error(
         "the body holds a `!`, which may stand for other bytes: Envoy has to send it as bytes (`pack_as_bytes: true`)"
     )]
     Altered,
-    /// The service reads it in another way than as JSON in UTF-8, or could.
+    /// The service does not read the body as JSON in UTF-8, or might not.
     #[error("the request with a body {0}")]
     MediaType(#[from] MediaTypeError),
-    /// A member that some readers take for the one that counts, such as `customerid` or `customer_id` for `customerId`.
+    /// A member has a name that some readers take for the configured one, such as `customerid` or `customer_id` for `customerId`.
     #[error("the body has a member that some readers take for the one that says for whom the caller acts")]
     Alike,
-    /// The member holds something else than a text or a number, of which some readers make one: the only element of a list.
+    /// The member is neither a text nor a number, and some readers convert it to one: the only element of a list.
     #[error("the member that says for whom the caller acts is neither a text nor a number")]
     Kind,
-    /// It is a list, of which some readers take an element for the body.
+    /// The body is a list, and some readers take an element for the body.
     #[error("the body is a list in which something says for whom the caller acts")]
     InList,
-    /// It is no JSON that can be read in one way.
+    /// The body is not unambiguous JSON.
     #[error("the body {0}")]
     Json(JsonError),
 }
 
 impl ImpersonationSource {
-    /// The header, if it is one.
+    /// Returns the header; `None` for another source.
     pub(super) const fn header(&self) -> Option<&HeaderName> {
         match self {
             Self::Header(name) => Some(name),
@@ -71,10 +71,10 @@ impl ImpersonationSource {
 }
 
 impl Impersonation {
-    /// For whom the caller acts, if for another.
+    /// Returns the person that the caller acts for; `None` if it acts for itself.
     ///
     /// # Errors
-    /// [`CorrelationError`] when that can't be told, or the caller may not.
+    /// [`CorrelationError`] if the person is ambiguous, or the caller lacks the permission.
     pub(super) fn of(
         &self,
         principal: &Principal,
@@ -82,7 +82,7 @@ impl Impersonation {
     ) -> Result<Option<CorrelationField>, CorrelationError> {
         let value = match &self.source {
             ImpersonationSource::Header(name) => in_header(name, request),
-            // Frameworks that put the parameters of the query and the members of the body into one map find it there, too.
+            // Frameworks that merge the query parameters and the members of the body into one map find it there, too.
             ImpersonationSource::Body(name) if Query::new(request.query).may_name(|other| alike(other, name)) => {
                 Err(CorrelationError::ImpersonatedInQuery)
             }
@@ -119,7 +119,7 @@ fn in_body(name: &str, request: &Request<'_>) -> Result<Option<CorrelationField>
         Value::Array(elements) if elements.iter().any(|element| names(element, name)) => {
             return Err(BodyError::InList.into());
         }
-        // JSON that has no members names nobody.
+        // JSON without members names no person.
         Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Ok(None),
     };
     if members.keys().any(|other| other != name && alike(other, name)) {
@@ -134,7 +134,7 @@ fn in_body(name: &str, request: &Request<'_>) -> Result<Option<CorrelationField>
     CorrelationField::parse(&text).map(Some).map_err(CorrelationError::Impersonated)
 }
 
-/// Whether a reader that takes an element of a list for the whole body finds the member there.
+/// Returns true if a reader that takes an element of a list for the whole body finds the member there.
 fn names(element: &Value, name: &str) -> bool {
     match element {
         Value::Object(members) => members.keys().any(|other| alike(other, name)),
@@ -143,7 +143,7 @@ fn names(element: &Value, name: &str) -> bool {
     }
 }
 
-/// Whether some reader takes one for the other: many tell no case, and put `customerId` and `customer_id` in one place.
+/// Returns true if some reader takes one for the other: many ignore case, and map `customerId` and `customer_id` to one field.
 fn alike(one: &str, other: &str) -> bool {
     let folded = |name: &str| -> String {
         let upper = name.chars().flat_map(char::to_uppercase);
@@ -152,12 +152,12 @@ fn alike(one: &str, other: &str) -> bool {
     one == other || (folded(one) == folded(other) && !folded(one).is_empty())
 }
 
-/// The body, if it is certain that this is all of it.
+/// Returns the body, if it is certainly complete.
 fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], BodyError> {
     let length = request.headers.get("content-length");
     let nothing_seen = match request.body {
         Body::NotSent => true,
-        // Who is not Envoy can write, too, that the body is whole.
+        // A client, too, can claim that the body is complete.
         Body::Whole(bytes) | Body::Text(bytes) => bytes.is_empty(),
         Body::Partial => false,
     };
@@ -180,9 +180,9 @@ fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], BodyError> {
     }
 }
 
-/// Returns true if a request without a length says that it has a body: by a transfer coding (RFC 9112 §6.3), which Envoy takes away before it
-/// asks; or by a type, where a client without a body writes a length of 0 (RFC 9110 §8.6). In HTTP/2 and HTTP/3 a body needs none of them, and
-/// what says that there is none (the flag `END_STREAM`) is not shown to us.
+/// Returns true if a request without a length indicates a body. A transfer coding does (RFC 9112 §6.3), which Envoy removes before the
+/// check. A type does, as a client without a body writes a length of 0 (RFC 9110 §8.6). In HTTP/2 and HTTP/3 a body needs neither, and
+/// modgud can't see the flag `END_STREAM`, which marks its absence.
 fn says_that_it_has_one(request: &Request<'_>) -> bool {
     let there = |name: &str| request.headers.sole(name) != HeaderLookup::Absent;
     let means_content = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
@@ -190,8 +190,8 @@ fn says_that_it_has_one(request: &Request<'_>) -> bool {
     there("transfer-encoding") || (means_content && no_length && there("content-type"))
 }
 
-/// A whole number of 64 bits as it stands in the body: JSON has one spelling for it. Any other number has many (`1.50`, `15e-1`, `-0`),
-/// and services write it in their own.
+/// Returns a whole number of 64 bits as in the body: JSON has one spelling for it. Any other number has many (`1.50`, `15e-1`, `-0`), and
+/// services use their own.
 fn exactly(number: &Number) -> Result<String, PartError> {
     if number.is_f64() { Err(PartError::Number) } else { Ok(number.to_string()) }
 }

@@ -1,4 +1,4 @@
-//! Where a request names the process instance that it is about.
+//! The process instance that a request names.
 
 use super::CorrelationError;
 use super::field::{CorrelationField, PartError};
@@ -7,23 +7,23 @@ use crate::http::header::HeaderName;
 use crate::http::path::CanonicalPath;
 use crate::http::request::{HeaderLookup, Request};
 
-/// What the parameter of a path is called that is the process instance's id.
+/// The name of the path parameter with the process instance's id.
 pub const PARAMETER: &str = "process_instance";
 
-/// Where the process instance is named.
+/// The sources of the process instance.
 #[derive(Debug, Default)]
 pub struct InstanceSources {
-    /// Paths with a parameter that is called [`PARAMETER`].
+    /// Paths with a parameter of the name [`PARAMETER`].
     pub paths: Vec<PathPattern>,
     /// A header.
     pub header: Option<HeaderName>,
 }
 
 impl InstanceSources {
-    /// The id, if one is named.
+    /// Returns the id; `None` if the request names none.
     ///
     /// # Errors
-    /// [`CorrelationError`] when it can't be one, or two are named.
+    /// [`CorrelationError`] if the id is not a valid field, or the request names two.
     pub(super) fn of(&self, request: &Request<'_>) -> Result<Option<CorrelationField>, CorrelationError> {
         let in_path = self.in_path(&request.path)?;
         let in_header = match self.header.as_ref().map(|name| request.headers.sole(name.as_str())) {
@@ -45,7 +45,7 @@ impl InstanceSources {
         }
     }
 
-    /// The id in the path as the service reads it, which is as rules do.
+    /// Returns the id in the path. The service reads the path as rules do.
     fn in_path<'p>(&self, path: &'p CanonicalPath<'_>) -> Result<Option<&'p str>, CorrelationError> {
         let sure = self.paths.iter().find_map(|pattern| pattern.parameter(PARAMETER, path));
         let widest = self.paths.iter().find_map(|pattern| pattern.parameter_read_widely(PARAMETER, path));

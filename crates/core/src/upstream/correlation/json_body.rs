@@ -1,26 +1,26 @@
-//! The header fields that say how a body is to be read. A service reads a body by its `content-type`, in charsets and as forms that we
-//! don't read: only what every reader takes for JSON in UTF-8 passes.
+//! The header fields that determine how a service reads a body. By its `content-type` a service reads charsets and forms that modgud does
+//! not read. So only a body that every reader takes for JSON in UTF-8 passes.
 
 use crate::http::request::{HeaderLookup, Headers};
 
-/// Why a body is not certainly JSON in UTF-8.
+/// The reason why a body is not certainly JSON in UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MediaTypeError {
-    /// Without `content-type` a service guesses.
+    /// Without a `content-type` a service guesses.
     #[error("has no `content-type`")]
     Missing,
-    /// Of two fields a service reads the one or the other; `content_type` is one to some.
+    /// Services differ in which of two fields they read; `content_type` is one to some.
     #[error("has more than one `content-type`, or one under another spelling of that name")]
     Repeated,
-    /// Another type, another charset, or a field that is written in a way that readers differ about.
+    /// The field has another type or another charset, or a spelling that readers differ on.
     #[error(
         "has a `content-type` other than `application/json` or `application/….+json`, without charset or with `charset=utf-8`"
     )]
     Other,
-    /// A type of JSON by its end, and another one by its beginning.
+    /// The type is JSON by its end, and another one by its beginning.
     #[error("has a `content-type` that ends in `+json` and begins like a type of another syntax")]
     Mixed,
-    /// The bytes are not those that the service reads.
+    /// The content is encoded: the service reads other bytes.
     #[error("has a `content-encoding`")]
     Coded,
 }
@@ -43,8 +43,8 @@ pub(super) fn check(headers: &Headers<'_>) -> Result<(), MediaTypeError> {
     }
 }
 
-/// Returns true for `application/json` and `application/….+json`, with plain parameters of which a charset is `utf-8` and stands there
-/// once. Narrower than RFC 9110 §5.6.6: readers differ about quotes, blanks around `=`, empty parameters, and `charset*` (RFC 8187).
+/// Returns true for `application/json` and `application/….+json` with plain parameters, if there is at most one charset and it is `utf-8`.
+/// It is narrower than RFC 9110 §5.6.6: readers differ about quotes, blanks around `=`, empty parameters, and `charset*` (RFC 8187).
 fn is_json(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(value) else { return false };
     let mut parts = text.split(';').map(|part| part.trim_matches([' ', '\t']));
@@ -58,12 +58,12 @@ fn is_json(value: &[u8]) -> bool {
             let utf_8 = value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("\"utf-8\"");
             return utf_8 && !std::mem::replace(&mut charset, true);
         }
-        // Nobody may take it for a charset, as some do of `char-set`.
+        // No reader may take it for a charset, as some do `char-set`.
         is_plain(name) && is_plain(value) && !name.to_ascii_lowercase().contains("char")
     })
 }
 
-/// What comes before the subtype. Services go by a type alone, of `multipart/…` and `text/…`.
+/// The text before the subtype. Services recognize `multipart/…` and `text/…` by the type alone.
 const TYPE: &str = "application/";
 
 /// Returns true for a subtype of JSON's syntax (RFC 6839 §3.1).
@@ -73,9 +73,9 @@ fn is_structured(subtype: &str) -> bool {
     stem.is_some_and(|(stem, suffix)| suffix.eq_ignore_ascii_case(SUFFIX) && is_plain(stem))
 }
 
-/// Returns true if some server reads another syntax than JSON by a part of this `content-type`, which [`is_json`]: by the first
-/// letters of its subtype (Undertow, Quarkus and Vert.x ask for the beginning `application/x-www-form-urlencoded`), by one of
-/// several structured suffixes, or by a word that it holds anywhere.
+/// Returns true if some server reads another syntax than JSON because of a part of this `content-type`, which [`is_json`]. That part is the
+/// start of the subtype: Undertow, Quarkus and Vert.x test for the beginning `application/x-www-form-urlencoded`. Or it is one of several
+/// structured suffixes, or a word anywhere in it.
 fn is_mixed(value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(value).to_ascii_lowercase();
     let subtype = text.get(TYPE.len()..).unwrap_or_default();
@@ -88,10 +88,10 @@ fn is_mixed(value: &[u8]) -> bool {
         || stem.strip_prefix("x-").is_some_and(begins)
 }
 
-/// Words by which servers know a form, wherever they find them.
+/// Words by which servers recognize a form, wherever they find them.
 const FORMS: [&str; 3] = ["urlencoded", "form-data", "multipart"];
 
-/// The first letters of subtypes of `application` whose syntax is not JSON, and that servers parse; each also after `x-`.
+/// The beginnings of subtypes of `application` whose syntax is not JSON, and that servers parse; each also after `x-`.
 const OTHER_SYNTAXES: [&str; 40] = [
     "avro",
     "bson",
@@ -135,7 +135,7 @@ const OTHER_SYNTAXES: [&str; 40] = [
     "yaml",
 ];
 
-/// Returns true for a text that no reader takes apart.
+/// Returns true for a text that no reader splits.
 fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'+'))
@@ -210,7 +210,7 @@ mod tests {
         assert!(!is_json(b"application/json; a=\xff"));
     }
 
-    /// Servers match types by prefix: `application/x-www-form-urlencoded+json` is a form to them.
+    /// Shows that servers match types by prefix: `application/x-www-form-urlencoded+json` is a form to them.
     #[test]
     fn a_structured_suffix_does_not_hide_another_type() {
         for good in [

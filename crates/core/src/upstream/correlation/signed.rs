@@ -1,4 +1,4 @@
-//! A correlation itself: what is signed, how, and the JSON that carries it. Used by the side that writes one and by workers.
+//! The correlation itself: the signed text, the signature, and the JSON that carries it. Writers and workers use it.
 
 use super::field::{CorrelationField, PartError};
 use crate::jose::{Claims, JsonError};
@@ -17,85 +17,85 @@ const ISSUED_AT: &str = "issuedAt";
 const INSTANCE: &str = "processInstanceId";
 const SIGNATURE: &str = "signature";
 
-/// What correlations are signed with: a secret that modgud and the workers share.
+/// The signing secret of correlations, which modgud and the workers share.
 pub struct SigningSecret(hmac::Key);
 
 impl SigningSecret {
-    /// The secret: its bytes are those of the text.
+    /// Builds the secret from the bytes of the text.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(hmac::Key::new(HMAC_SHA256, text.as_bytes()))
     }
 }
 
-/// Not shown.
+/// Hides the secret.
 impl fmt::Debug for SigningSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningSecret(…)")
     }
 }
 
-/// Who did something, for whom, when, and in which process.
+/// The user, the impersonated person, the time and the process instance of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityCorrelation {
-    /// The user's name; empty when it is not known.
+    /// The user's name; empty if it is unknown.
     pub username: CorrelationField,
-    /// The user's email address.
+    /// The user's email address; `None` if it is unknown.
     pub email: Option<CorrelationField>,
-    /// For whom the user acts.
+    /// The impersonated person; `None` if the user acts for itself.
     pub impersonated: Option<CorrelationField>,
-    /// When it was made, to the millisecond.
+    /// The time of issue, to the millisecond.
     pub issued_at: Timestamp,
-    /// The process instance, once there is one.
+    /// The process instance; `None` until there is one.
     pub instance: Option<CorrelationField>,
-    /// The signature: standard base64 with padding.
+    /// The signature, in standard base64 with padding; `None` if it is unsigned.
     pub signature: Option<Box<str>>,
 }
 
-/// The text is no correlation.
+/// The reason why a text is not a correlation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// It is no JSON object that can be read in one way.
+    /// The text is not an unambiguous JSON object.
     #[error("the correlation {0}")]
     Json(#[from] JsonError),
     /// A member is missing.
     #[error("the correlation has no `{0}`")]
     Missing(&'static str),
-    /// A member that can't be one.
+    /// A member is not a valid field.
     #[error("the correlation's `{member}` {fault}")]
     Part {
         /// The member.
         member: &'static str,
-        /// What is wrong with it.
+        /// The error of its value.
         fault: PartError,
     },
-    /// `issuedAt` is no time.
+    /// `issuedAt` is not a time.
     #[error("the correlation's `{ISSUED_AT}` is not a whole number of milliseconds since 1970")]
     IssuedAt,
 }
 
-/// Why a correlation is not to be believed.
+/// The reason why a correlation is not trustworthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// There is no signature.
     #[error("the correlation is not signed")]
     Unsigned,
-    /// It names no process instance, without which nothing is signed.
+    /// The correlation has no process instance, without which nothing is signed.
     #[error("the correlation names no process instance, so that it can't have been signed for one")]
     NoInstance,
-    /// It is not a signature of this text with this secret.
+    /// The signature is not of this text with this secret.
     #[error("the correlation's signature is not one of its content with this secret")]
     Signature,
 }
 
 impl IdentityCorrelation {
-    /// Whether it has a signature, good or not.
+    /// Returns true if it has a signature, valid or not.
     #[must_use]
     pub const fn is_signed(&self) -> bool {
         self.signature.is_some()
     }
 
-    /// Signs it, if a process instance is named: before that there is nothing to sign for.
+    /// Signs it if it has a process instance: without one there is no text to sign.
     pub fn sign(&mut self, secret: &SigningSecret) {
         self.signature = self.message().map(|message| {
             let tag = hmac::sign(&secret.0, message.as_bytes());
@@ -103,10 +103,10 @@ impl IdentityCorrelation {
         });
     }
 
-    /// Holds the signature against the content, in constant time.
+    /// Verifies the signature of the content, in constant time.
     ///
     /// # Errors
-    /// [`VerifyError`] when it does not prove that somebody with this secret has signed just this.
+    /// [`VerifyError`] if it does not prove that an owner of this secret has signed exactly this content.
     pub fn verify(&self, secret: &SigningSecret) -> Result<(), VerifyError> {
         let signature = self.signature.as_ref().ok_or(VerifyError::Unsigned)?;
         let message = self.message().ok_or(VerifyError::NoInstance)?;
@@ -114,7 +114,7 @@ impl IdentityCorrelation {
         hmac::verify(&secret.0, message.as_bytes(), &tag).map_err(|_| VerifyError::Signature)
     }
 
-    /// What is signed.
+    /// Returns the text to sign; `None` without a process instance.
     fn message(&self) -> Option<String> {
         let Self { username, email, impersonated, issued_at, instance, signature: _ } = self;
         let text =
@@ -124,7 +124,7 @@ impl IdentityCorrelation {
         Some(format!("{}|{email}|{impersonated}|{}|{instance}", username.as_str(), issued_at.as_millis()))
     }
 
-    /// The correlation as JSON on one line, visible ASCII only; what is not there is left out.
+    /// Returns the correlation as JSON on one line, in visible ASCII; absent members are omitted.
     #[must_use]
     pub fn to_json(&self) -> String {
         let Self { username, email, impersonated, issued_at, instance, signature } = self;
@@ -147,10 +147,10 @@ impl IdentityCorrelation {
         ascii(&text)
     }
 
-    /// Reads a correlation as strictly as a token: nothing in it can be read in two ways.
+    /// Parses a correlation as strictly as a token: an ambiguous text is an error.
     ///
     /// # Errors
-    /// [`ReadError`] that says what is wrong.
+    /// [`ReadError`] that names what is wrong.
     pub fn from_json(text: &[u8]) -> Result<Self, ReadError> {
         let members = Claims::parse(text)?;
         let member = |name: &'static str| match members.get(name) {
@@ -183,7 +183,7 @@ impl IdentityCorrelation {
     }
 }
 
-/// JSON with everything that is not visible ASCII escaped: it stands within texts only (RFC 8259 §7).
+/// Escapes all characters that are not visible ASCII in JSON; they occur in texts only (RFC 8259 §7).
 fn ascii(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     let mut units = [0; 2];

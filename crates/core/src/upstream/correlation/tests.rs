@@ -1,4 +1,4 @@
-//! Signatures by their vectors, and what can't be signed.
+//! Signatures and their vectors, and values that can't be signed.
 
 use super::{
     BodyError, Correlation, CorrelationError, CorrelationField, IdentityCorrelation, Impersonation,
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const KEY: &str = "test-secret-key";
 const MADE: Timestamp = Timestamp::from_millis(1_701_234_567_890);
 
-/// Signatures that another implementation has made with the key `test-secret-key`.
+/// Signatures of another implementation with the key `test-secret-key`.
 const VECTORS: [(&str, &str, &str, &str); 3] = [
     ("testuser", "test@example.com", "", "Zl8xeoM40/uF0Q+RIV7Wgm47H9M52ufkgJjR16hdjZc="),
     ("testuser", "test@example.com", "customer-456", "CjpsDAJLaSXgZ9MgTWYmMIgH+F5D4+pghjyTU1zNrKU="),
@@ -132,10 +132,10 @@ fn configured(source: ImpersonationSource) -> Correlation {
     }
 }
 
-/// The header field without which no body is read.
+/// The header field that is required to read a body.
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// What comes of a request with this body and these headers, by a caller with these permissions.
+/// Returns the outcome of a request with this body and these headers, by a caller with these permissions.
 fn made(
     path: &str,
     body: Body<'_>,
@@ -180,7 +180,7 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
         (r#"{"customer": "a|b"}"#, CorrelationError::Impersonated(PartError::Bar)),
         (r#"{"customer": "a\nb"}"#, CorrelationError::Impersonated(PartError::Control)),
         (r#"{"customer": 100000000000000000000}"#, CorrelationError::Impersonated(PartError::Number)),
-        // Each of these is one number of many spellings.
+        // Each of these is one number with many spellings.
         (r#"{"customer": -1.5}"#, CorrelationError::Impersonated(PartError::Number)),
         (r#"{"customer": 1.0}"#, CorrelationError::Impersonated(PartError::Number)),
         (r#"{"customer": 1e2}"#, CorrelationError::Impersonated(PartError::Number)),
@@ -191,12 +191,12 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
         (r#"{"customer": "a"} {}"#, json(JsonError::Syntax)),
         ("customer=a", json(JsonError::Syntax)),
         (r#"[{"customer": "a", "customer": "b"}]"#, json(JsonError::DuplicateName)),
-        // Readers that want a text make one of these: `a`, `true`.
+        // Readers that expect a text convert these to one: `a`, `true`.
         (r#"{"customer": ["a"]}"#, kind()),
         (r#"{"customer": []}"#, kind()),
         (r#"{"customer": {"a": 1}}"#, kind()),
         (r#"{"customer": true}"#, kind()),
-        // Readers that tell no case, or put `_` and `-` aside, take these for the member.
+        // Readers that ignore case, or `_` and `-`, take these for the member.
         (r#"{"Customer": "a"}"#, alike()),
         (r#"{"customer": "a", "CUSTOMER": "b"}"#, alike()),
         (r#"{"CUSTOMER": "a", "Customer": "b"}"#, alike()),
@@ -205,7 +205,7 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
         (r#"{"cu-stomer": "a"}"#, alike()),
         (r#"{" customer": "a"}"#, alike()),
         (r#"{"\u0043ustomer": "a"}"#, alike()),
-        // U+017F is an `s` to those that tell no case.
+        // U+017F is an `s` to readers that ignore case.
         (r#"{"cu\u017ftomer": "a"}"#, alike()),
         (r#"[{"customer": "a"}]"#, CorrelationError::Body(BodyError::InList)),
         (r#"[1, {"a": 1}, [{"Customer": null}]]"#, CorrelationError::Body(BodyError::InList)),
@@ -226,7 +226,7 @@ fn a_body_that_is_not_there_whole_names_nobody_for_certain() {
     assert_eq!(of(Body::NotSent, &[("content-length", "2")]), not_sent);
     assert_eq!(of(Body::NotSent, &[("content-length", "0")]), Ok(()));
     assert_eq!(of(Body::NotSent, &[]), Ok(()));
-    // It says that it has one. A client can also write that it is whole.
+    // It indicates a body. A client can also claim that the body is complete.
     let chunked = ("Transfer-Encoding", "chunked");
     for body in [Body::NotSent, Body::Whole(b""), Body::Text(b"")] {
         assert_eq!(of(body, &[chunked]), not_sent, "{body:?}");
@@ -266,7 +266,7 @@ fn a_body_is_read_by_its_content_type() {
     // In UTF-7 this is a customer, and in UTF-8 there is none.
     let utf_7 = Body::Whole(br#"{"+AGM-ustomer": "victim"}"#);
     assert_eq!(of(utf_7, &[("content-type", "application/json; charset=utf-7")]), fault(MediaTypeError::Other));
-    // A form that is a JSON text too.
+    // A form that is also a JSON text.
     let form = Body::Whole(br#"{"a":"&customer=victim&b="}"#);
     assert_eq!(of(form, &[("content-type", "application/x-www-form-urlencoded")]), fault(MediaTypeError::Other));
     // Without a body there is nothing to read.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
 const C: [&str; 3] = ["a", "subject", "c"];
-/// How long proofs are remembered here.
+/// The replay window of these tests.
 const WINDOW: Duration = Duration::from_secs(60);
 
 fn remembering() -> ReplayCache {
@@ -58,7 +58,7 @@ fn a_dpop_proof_is_not_good_again_after_a_reload_that_lengthens_proof_lifetime()
     for (name, made, fault) in [("early", NOW, ReplayError::Forgotten), ("late", later(50), ReplayError::Replayed)] {
         assert_eq!(spent.spend(C, ["key", name], made, later(200)), Err(fault), "{name}");
     }
-    // A shorter window afterwards forgets nothing sooner.
+    // A shorter window afterwards evicts nothing sooner.
     spent.remember_for(Duration::from_secs(1));
     assert_eq!(spent.spend(C, ["key", "late"], later(50), later(349)), Err(ReplayError::Replayed));
 }
@@ -85,16 +85,16 @@ fn what_another_process_may_have_accepted_is_refused() {
     assert_eq!(spent.spend(C, ["key", "b"], Timestamp::from_secs(600), NOW), Err(ReplayError::Forgotten));
 }
 
-/// What happens to a memory of proofs.
+/// An event for a replay cache.
 #[derive(Debug, Clone)]
 enum Event {
-    /// A proof of this number, made so many seconds from now, is shown.
+    /// A proof of this number, made so many seconds from now, is presented.
     Fresh { number: u8, ahead: i64 },
-    /// One that was shown before is shown again, as it was.
+    /// A proof that was presented before is presented again, unchanged.
     Again(prop::sample::Index),
     /// The clock jumps by so many seconds.
     Jump(i64),
-    /// A configuration with another window serves.
+    /// A configuration with another window becomes active.
     Reload { lifetime: u64, leeway: u64 },
 }
 
@@ -111,7 +111,8 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever proofs, clocks and configurations there are, no proof is accepted twice. The reference is the set of all that were.
+    /// Checks that no proof is accepted twice, whatever the proofs, clocks and configurations. The reference is the set of all accepted
+    /// ones.
     #[test]
     fn no_proof_is_accepted_twice(events in prop::collection::vec(event(), 1..80)) {
         let spent = ReplayCache::default();
@@ -146,7 +147,7 @@ proptest! {
         }
     }
 
-    /// While clock and configuration stay as they are, nobody is refused for what others have shown.
+    /// Checks that no valid proof is rejected for those of others while clock and configuration do not change.
     #[test]
     fn what_was_forgotten_costs_nobody_a_good_proof(steps in prop::collection::vec((0..20_u64, 0..70_u64), 1..80)) {
         let spent = ReplayCache::default();
@@ -199,12 +200,12 @@ fn nobody_takes_the_room_of_others() {
         Err(ReplayError::CapacityExceeded)
     );
     assert_eq!(spent.spend(["a", "key", "greedy"], ["greedy", "0"], NOW, NOW), Err(ReplayError::Replayed));
-    // Twenty more of them leave room for somebody who comes after them.
+    // Twenty more of them leave capacity for a later client.
     let all: usize = (0..20).map(|number| fill(&format!("greedy-{number}"))).sum();
     assert!(alone + all < MAX_PROOFS);
     assert!(fill("modest") > 1_000);
     assert_eq!(spent.0.lock().unwrap().held.len(), 22);
-    // When the time of all is over there is room at once, and soon nothing is left of what was.
+    // When all have expired there is capacity at once, and soon none of them is left.
     let again =
         || (0..).map(|n: usize| spent.spend(["a", "key", "new"], ["again", &n.to_string()], later(60), later(60)));
     assert!(again().take(MAX_PROOFS / EVICT_BATCH + 1).all(|taken| taken.is_ok()));

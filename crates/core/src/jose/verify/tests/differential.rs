@@ -1,8 +1,8 @@
-//! The second opinion: whatever this layer accepts, `jsonwebtoken` accepts and reads alike, for every algorithm. The other way
-//! round we are meant to be the stricter ones, and every way in which we are is listed. Headers in which only `jsonwebtoken`
-//! looks at members that are ignored here (a `jku` that is no string) are left out.
+//! Differential tests against `jsonwebtoken`: it accepts and reads alike whatever this layer accepts, for every algorithm. In the other
+//! direction this layer is meant to be stricter, and every such difference is listed. Excluded are headers in which only `jsonwebtoken`
+//! reads members that are ignored here (a `jku` that is not a string).
 //!
-//! The provider of these tests is `jsonwebtoken`'s own, which the product is built without.
+//! These tests use the provider of `jsonwebtoken`, without which the product is built.
 
 #![expect(clippy::disallowed_methods, reason = "the second opinion is what the product must not call")]
 
@@ -26,7 +26,7 @@ use crate::jose::published::PublicJwk;
 use crate::jose::testing::{ISSUER, STRANGER, Signer, encode};
 use crate::jose::verify::UnverifiedToken;
 
-/// What we refuse of what is signed well and `jsonwebtoken` accepts.
+/// The tokens with a valid signature that `jsonwebtoken` accepts and this layer rejects.
 const STRICTER: [&str; 6] = [
     "header with b64",
     "header with enc",
@@ -36,7 +36,7 @@ const STRICTER: [&str; 6] = [
     "payload with a claim twice, escaped",
 ];
 
-/// What `jsonwebtoken` says, with every check off but that of the signature.
+/// Returns the result of `jsonwebtoken`, with every check off except that of the signature.
 fn second_opinion(signer: &Signer, token: &str) -> Option<TokenData<Value>> {
     let algorithm = signer.key().algorithm();
     let mut validation = Validation::new(algorithm.name().parse().unwrap());
@@ -45,7 +45,7 @@ fn second_opinion(signer: &Signer, token: &str) -> Option<TokenData<Value>> {
     jsonwebtoken::decode(token, &decoding_key(signer), &validation).ok()
 }
 
-/// The key that verifies, as `jsonwebtoken` reads it: from the JWK that we publish, or from the secret.
+/// Returns the verification key, as `jsonwebtoken` reads it: from the published JWK, or from the secret.
 fn decoding_key(signer: &Signer) -> DecodingKey {
     let algorithm = signer.key().algorithm();
     match algorithm.family() {
@@ -58,7 +58,7 @@ fn decoding_key(signer: &Signer) -> DecodingKey {
     .unwrap()
 }
 
-/// The key that signs, as `jsonwebtoken` takes it.
+/// Returns the signing key, as `jsonwebtoken` takes it.
 fn encoding_key(signer: &Signer) -> EncodingKey {
     let text = signer.key().private_text().unwrap();
     let der = || pem::parse(text.expose_secret()).unwrap().into_contents();
@@ -71,7 +71,7 @@ fn encoding_key(signer: &Signer) -> EncodingKey {
     }
 }
 
-/// Whether we accept, having made sure that the second opinion does too and reads the same claims.
+/// Returns true if this layer accepts the token, and asserts that `jsonwebtoken` does too and reads the same claims.
 fn agreed(signer: &Signer, token: &str) -> bool {
     let verify = || UnverifiedToken::parse(token)?.verify(&signer.key_set(), &[signer.key().algorithm()]);
     let verified: Result<_, TokenError> = verify();
@@ -85,7 +85,7 @@ fn agreed(signer: &Signer, token: &str) -> bool {
     true
 }
 
-/// Tokens that are odd in one way each, with a name for it; those that begin with `good` are in order.
+/// Returns tokens that are odd in one way each, with a name; those that begin with `good` are valid.
 fn tokens(signer: &Signer, stranger: &Signer) -> Vec<(&'static str, String)> {
     let alg = signer.key().algorithm().name();
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(40), "]".repeat(40));
@@ -140,7 +140,7 @@ fn tokens(signer: &Signer, stranger: &Signer) -> Vec<(&'static str, String)> {
     tokens
 }
 
-/// The same bytes to a lenient decoder, where the last character has bits that belong to no byte.
+/// Sets unused bits of the last character; a lenient decoder reads the same bytes.
 fn with_unused_bit(token: &str) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (last, rest) = token.as_bytes().split_last().unwrap();
@@ -148,7 +148,7 @@ fn with_unused_bit(token: &str) -> String {
     format!("{}{}", std::str::from_utf8(rest).unwrap(), char::from(ALPHABET[at ^ 1]))
 }
 
-/// A signer and a stranger.
+/// Returns a signer and a stranger.
 fn signers(algorithm: Algorithm) -> (Signer, Signer) {
     match algorithm.family() {
         KeyType::Rsa => (ISSUER.with(algorithm), STRANGER.with(algorithm)),
@@ -158,7 +158,7 @@ fn signers(algorithm: Algorithm) -> (Signer, Signer) {
     }
 }
 
-/// Behind `JwtSigner` and `JwtVerifier` our keys and those of `jsonwebtoken` make and verify the same signatures.
+/// Checks that behind `JwtSigner` and `JwtVerifier` both libraries make and verify the same signatures.
 #[test]
 fn each_library_verifies_what_the_other_signs() {
     const MESSAGE: &[u8] = b"header.payload";

@@ -1,5 +1,5 @@
-//! The same table for each algorithm: which keys verify its tokens, and that no other key, no other algorithm and no changed
-//! signature does. And which keys of a set are tried.
+//! One table for all algorithms: the keys that verify their tokens. No other key, no other algorithm and no changed signature passes. Also
+//! the keys of a set that are tried.
 
 use std::sync::LazyLock;
 
@@ -32,12 +32,12 @@ fn each() -> impl Iterator<Item = (Algorithm, &'static Signer, &'static Signer)>
     Algorithm::ALL.iter().zip(SIGNERS.iter()).map(|(algorithm, (issuer, stranger))| (*algorithm, issuer, stranger))
 }
 
-/// Verifies where every algorithm is allowed: what refuses is the key.
+/// Verifies with every algorithm allowed, so that only the key can reject.
 fn verify(keys: &KeySet, token: &str) -> Result<VerifiedToken, TokenError> {
     UnverifiedToken::parse(token)?.verify(keys, Algorithm::ALL)
 }
 
-/// A set of this key, for every algorithm that it could serve.
+/// Returns a set of this key, for every algorithm of its family.
 fn unrestricted(signer: &Signer) -> KeySet {
     let text = signer.key().private_text().unwrap();
     let key = match signer.key().algorithm().family() {
@@ -78,7 +78,7 @@ fn a_key_of_another_family_is_not_tried() {
 fn a_signature_of_one_algorithm_is_none_of_another() {
     for (algorithm, issuer, _) in each() {
         for (other, signer, _) in each().filter(|(other, ..)| *other != algorithm) {
-            // Said to be `algorithm`, signed with `other`, by a key of whichever family that takes.
+            // Labelled `algorithm`, signed with `other`, by a key of the family that takes it.
             let what = format!("{} said to be {}", other.name(), algorithm.name());
             let token = signer.sign(issuer.header(), CLAIMS);
             for keys in [issuer.key_set(), unrestricted(issuer)] {
@@ -86,7 +86,7 @@ fn a_signature_of_one_algorithm_is_none_of_another() {
                 let expected = [Some(TokenError::SignatureMismatch), Some(TokenError::SignatureLength)];
                 assert!(expected.contains(&fault), "{what}: {fault:?}");
             }
-            // Rightly named, by a key that is for `algorithm` only.
+            // Labelled correctly, by a key that is for `algorithm` only.
             if algorithm.family() == other.family() && algorithm.family() != KeyType::Hmac {
                 let token = signer.sign(signer.header(), CLAIMS);
                 assert_eq!(verify(&issuer.key_set(), &token).err(), Some(TokenError::KeyUnfit), "{what}");
@@ -183,7 +183,7 @@ fn no_flipped_bit_of_a_token_verifies() {
     }
 }
 
-/// Secrets of one name or none, each of its own byte.
+/// Returns secrets of one name or none, each of its own byte.
 fn secrets(names: impl IntoIterator<Item = Option<&'static str>>) -> KeySet {
     let keys = names.into_iter().zip(b'A'..).map(|(name, byte)| {
         let key = VerificationKey::from_secret(&[byte; 32]).unwrap();
@@ -195,7 +195,7 @@ fn secrets(names: impl IntoIterator<Item = Option<&'static str>>) -> KeySet {
     KeySet::new(keys.collect()).unwrap()
 }
 
-/// A token by the secret at that position, with this `kid`.
+/// Signs a token with the secret at that position, with this `kid`.
 fn token_of(position: u8, kid: Option<&str>) -> String {
     let secret = String::from_utf8(vec![b'A'.checked_add(position).unwrap(); 32]).unwrap();
     let key = crate::jose::SigningKey::from_secret(&secret).unwrap();

@@ -1,4 +1,4 @@
-//! The example signatures of the standards. Some of their payloads are no claims, so these go past the reading of tokens.
+//! The example signatures of the standards. Some of their payloads are not claims, so these tests bypass the token parser.
 
 use jsonwebtoken::signature::Verifier as _;
 use serde::Deserialize;
