@@ -34,8 +34,8 @@ pub fn response(
     CheckResponse { dynamic_metadata, ..answer }
 }
 
-/// Builds a denial. It is an error response if modgud could not decide and the operator defers that to Envoy (1.37 or
-/// later: an older one treats it as a denial).
+/// Builds a denial. It is an error response if modgud could not decide and the operator defers that to Envoy. Envoy
+/// before 1.37 treats it as a denial.
 fn denial(fault: &DecisionError, told: DenialResponse, undecided: OnError) -> CheckResponse {
     let DenialResponse { status, headers, body } = told;
     let headers = headers.into_iter().map(|AnswerHeader { name, value }| overwrite(name, value)).collect();
