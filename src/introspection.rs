@@ -1,5 +1,5 @@
-//! Introspection of opaque tokens at authorization servers (RFC 7662): one request for all checks that wait for the
-//! same token, and none while the circuit breaker is open. `authn` judges the responses.
+//! Introspection of opaque tokens at authorization servers (RFC 7662). All checks that wait for the same token share
+//! one request; while the circuit breaker is open, none is sent. `authn` judges the responses.
 
 mod absence;
 mod breaker;

@@ -1,5 +1,5 @@
-//! The requests in flight to one server: one per token for all callers that wait, up to a limit, and none while the
-//! circuit breaker is open.
+//! The requests in flight to one server: one per token for all callers that wait for it, up to a limit. While the
+//! circuit breaker is open, there are none.
 
 use super::breaker::{Breaker, Change, Health, Permit};
 use modgud_core::authn::{CacheKey, IntrospectionOutcome};
