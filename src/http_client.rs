@@ -90,7 +90,7 @@ impl HttpClient {
     /// be closed before anything was sent on it. Returns the body of a response with status 200 unchanged.
     ///
     /// # Errors
-    /// [`FetchError`] in every other case.
+    /// `FetchError` in every other case.
     pub async fn ask(&self, url: &FetchUrl, question: FetchRequest<'_>, limits: Limits) -> Result<Bytes, FetchError> {
         let Limits { bytes, time } = limits;
         let asked = async {

@@ -34,7 +34,7 @@ pub(crate) fn measure(program: &Path, folder: &Folder, starts: usize) -> Outcome
     })
 }
 
-/// Returns true if the server is healthy; asked as by Envoy's health checks and Kubernetes' gRPC probes.
+/// Returns true if the server is healthy, by the call of Envoy's health checks and Kubernetes' gRPC probes.
 fn serving(server: &Server) -> Outcome<bool> {
     /// `HealthCheckResponse { status: SERVING }`.
     const SERVING: [u8; 2] = [0x08, 1];

@@ -50,7 +50,7 @@ impl ContextArg {
 }
 
 /// Builds the check that Envoy would send for a request. Envoy always reports its listener's scheme: `http`, unless the
-/// headers say otherwise.
+/// headers name another one.
 pub(super) fn check_request(
     method: String,
     path: String,

@@ -1,5 +1,5 @@
 //! Conversion of a [`Decision`] to Envoy's message, the one place that builds a response. Each function below sets
-//! status and body together: Envoy allows a request if the status is OK, whatever the body says (tested with 1.40).
+//! status and body together: Envoy allows a request if the status is OK, whatever the body contains (tested with 1.40).
 
 use super::metadata;
 use super::proto::{

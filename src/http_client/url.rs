@@ -1,4 +1,4 @@
-//! URLs that modgud may request: `https`, or plain `http` where [`AllowInsecure`] permits it. User names and passwords
+//! URLs that modgud may request: `https`, or plain `http` where `AllowInsecure` permits it. User names and passwords
 //! are invalid; queries are never shown.
 
 use http::Uri;

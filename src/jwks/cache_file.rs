@@ -230,8 +230,8 @@ mod tests {
         assert!(matches!(read(&pipe, &one, now), Err(CacheError::Untrusted(CacheDistrust::NotAFile))));
     }
 
-    /// The cache of another user is rejected. If root runs this test, it gives a file away with `chown`; otherwise it
-    /// checks with another own user.
+    /// Checks that another user's cache is rejected. If root runs this test, it gives a file away with `chown`;
+    /// otherwise it checks with another own user.
     #[test]
     fn cache_file_of_another_owner_is_not_believed_directly_or_through_a_symlink() {
         const STRANGER: u32 = 65_533;

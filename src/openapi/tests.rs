@@ -172,7 +172,7 @@ fn versions() {
     }
 }
 
-/// Input that parsers read differently prevents rules, which would cover less than the module serves.
+/// Checks that input which parsers read differently prevents rules: they would cover less than the module serves.
 #[test]
 fn what_readers_take_for_different_things_is_told() {
     let item = |item: &str| format!("{{ openapi: 3.1.0, security: [], paths: {{ /a: {item} }} }}");
@@ -200,7 +200,7 @@ fn what_readers_take_for_different_things_is_told() {
     assert!(both.contains("openapi: should be left out beside `swagger`"), "{both}");
 }
 
-/// The expansion of references and of URLs with many values is bounded.
+/// Checks that the expansion of references and of URLs with many values is bounded.
 #[test]
 fn a_small_description_does_not_grow_large() {
     let paths: Vec<String> = (0..2_000).map(|number| format!("/a{number}: {{ $ref: '#/x-a' }}")).collect();
@@ -304,7 +304,7 @@ fn what_is_merged_asks_for_what_both_ask() {
     }
 }
 
-/// For odd documents, a finding is reported, and no invalid rules are printed.
+/// Checks that odd documents yield findings, and no invalid rules.
 #[test]
 fn odd_documents_are_told() {
     let prefix = ModulePrefix::parse("/crm").unwrap();
@@ -342,7 +342,7 @@ fn references_within_the_document_are_followed() {
     assert!(text.contains("require: { scopes: [\"read\"] }") || text.contains("methods: [PUT]"), "{text}");
 }
 
-/// Text from a document goes into a configuration; none of it may become its own line.
+/// Checks that no text from a document becomes its own line in the configuration.
 #[test]
 fn a_document_writes_nothing_but_its_rules() {
     for version in ["3.0.3\nfallback: authenticated", "3.0.3 x", "3.0.", "3.1.0\u{85}a", "3.00", "3.0.3#"] {

@@ -41,7 +41,7 @@ pub(super) enum ConnectError {
     File { file: PathBuf, error: io::Error },
 }
 
-/// Returns the root cause of an error: the transport's own message says only that it failed.
+/// Returns the root cause of an error: the transport's own message only reports a failure.
 fn root(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {

@@ -173,7 +173,8 @@ fn many_overlaps_are_said_by_the_rule_itself() {
     hold(&operations, &[vec!["crm", "a7", "b9"], vec!["crm", "a7", "x"], vec!["crm", "x", "b9"]]);
 }
 
-/// A module may choose its `HEAD` operation over a more specific `GET`. That must not make `GET` requests stricter.
+/// Checks overlaps of `HEAD` and `GET`. A module may choose its `HEAD` operation over a more specific `GET`, which must
+/// not make `GET` requests stricter.
 #[test]
 fn a_head_of_a_less_specific_path_has_a_rule_where_a_get_is() {
     let (text, _) = printed(&document(&[("get", "/a/me"), ("head", "/a/{id}")]));
@@ -193,7 +194,7 @@ fn a_head_of_a_less_specific_path_has_a_rule_where_a_get_is() {
     }
 }
 
-/// A rule that never decides would make the configuration invalid.
+/// Checks that a path without requests of its own gets no rule: such a rule would make the configuration invalid.
 #[test]
 fn what_others_decide_as_a_whole_has_no_rule() {
     let (text, _) = printed(&document(&[("get", "/a/{x}"), ("get", "/a/{x}/{y}/{r+}"), ("get", "/a/{x}/{r+}")]));
@@ -201,7 +202,7 @@ fn what_others_decide_as_a_whole_has_no_rule() {
     assert!(!text.contains("paths: [\"/crm/a/{x}/{*r}\"]") && text.contains("/crm/a/{x}/{y}/{*r}"), "{text}");
 }
 
-/// Similar names, and literals that no lookup reaches, must cost constant time per rule.
+/// Checks that similar names, and literals that no lookup reaches, cost constant time per rule.
 #[test]
 fn many_paths_are_read_in_time() {
     let alike = |number: u32| char::from_u32(0x4e00 + number).unwrap();
@@ -220,7 +221,7 @@ fn many_paths_are_read_in_time() {
     assert!(matches!(told.first().map(Located::what), Some(Finding::NotCompared)));
 }
 
-/// A path that begins with the module's prefix requires a credential in both places.
+/// Checks that a path which begins with the module's prefix requires a credential in both places.
 #[test]
 fn a_path_that_begins_with_the_prefix_has_rules_for_both_readings() {
     let open = json!({ "swagger": "2.0", "basePath": "/crm", "paths": { "/open": { "get": { "security": [] } } } });
