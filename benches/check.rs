@@ -1,9 +1,9 @@
-//! What a check costs, beside an empty server (`make bench`, or `cargo bench --bench check -- --quick` for a look) or beside the
-//! program of another revision (`make bench-compare BASE=REV`).
+//! The cost of a check, compared with an empty server: `make bench`, or for a rough look
+//! `cargo bench --bench check -- --quick`. `make bench-compare BASE=REV` compares with the program of another revision.
 //!
-//! This file is the plan: which checks are sent, how, and in which order. Each server runs as a process of its own and so
-//! does the load, so that CPU time can be told apart; this program starts itself again in those roles. What the figures mean
-//! is in `docs/benchmarks.md`.
+//! This file is the plan: it defines the checks, their pace and their order. Each server and the load run as separate
+//! processes, so that CPU time can be attributed; this program starts itself again in those roles. `docs/benchmarks.md`
+//! explains the figures.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -50,22 +50,23 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The allocator that modgud has, so that the empty server is not dearer for want of it.
+/// modgud's allocator, so that the empty server has no disadvantage.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Measures what a check costs, beside an empty server.
+/// Measures the cost of a check, compared with an empty server.
 #[derive(Parser)]
 struct Args {
-    /// A few seconds instead of two minutes; the figures are worth little
+    /// Run for a few seconds instead of two minutes; the figures are rough
     #[arg(long)]
     quick: bool,
-    /// Compares with another modgud program instead of the empty server; exit code 1 if this tree is slower beyond the noise
+    /// Compare with another modgud program instead of the empty server; exit code 1 if this tree is slower beyond the
+    /// noise
     #[arg(long, value_name = "PROGRAM")]
     base: Option<PathBuf>,
-    /// What cargo says to every benchmark
+    /// The flag that cargo passes to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
     #[command(subcommand)]
@@ -75,25 +76,25 @@ struct Args {
 #[derive(clap::Subcommand)]
 #[command(hide = true)]
 enum Role {
-    /// The server that looks at nothing
+    /// The empty server
     Empty(empty::Args),
     /// The load
     Load(Load),
 }
 
-/// How much is measured.
+/// The extent of a run.
 struct Extent {
-    /// How long a server is asked before the clock starts, in seconds.
+    /// Warm-up time of a server before the clock starts, in seconds.
     warm: f64,
-    /// CPU time: many short rounds, so that the two of a pair meet the same weather.
+    /// CPU time: many short rounds, so that both servers of a pair see the same machine conditions.
     cpu: Rounds,
-    /// Latency: fewer and longer ones, so that a round has a thousandth worst.
+    /// Latency: fewer and longer rounds, so that each has a 99.9th percentile.
     latency: Rounds,
     unknown_tokens: usize,
     starts: usize,
 }
 
-/// How often a case is measured, and for how many seconds. A round of unknown tokens ends when they are used up.
+/// Number and duration in seconds of a case's rounds. A round of unknown tokens ends when they are used up.
 #[derive(Clone, Copy)]
 struct Rounds {
     count: usize,
@@ -115,7 +116,7 @@ impl Extent {
         unknown_tokens: 400,
         starts: 3,
     };
-    /// Enough rounds that a difference of a few per cent shows.
+    /// Enough rounds to show a difference of a few percent.
     const COMPARE: Self = Self {
         cpu: Rounds { count: 15, seconds: 0.6 },
         latency: Rounds { count: 15, seconds: 1.0 },
@@ -124,15 +125,15 @@ impl Extent {
     };
 }
 
-/// One line of the report: what is asked for, and at which pace.
+/// One line of the report: a kind of checks at a pace.
 struct Case {
     kind: Kind,
     pace: Pace,
     rounds: Rounds,
 }
 
-/// The cases of a fixed number of checks in flight, which tell CPU time; those at a fixed rate, which tell latency, come after
-/// them, since half of what was reached here is their rate.
+/// The cases with a fixed number of checks in flight, which measure CPU time. Those at a fixed rate, which measure
+/// latency, follow: their rate is half of the throughput measured here.
 const CLOSED: [(Kind, usize); 6] = [
     (Kind::Known, 1),
     (Kind::Known, 32),
@@ -148,7 +149,7 @@ fn main() -> Outcome<ExitCode> {
         Some(Role::Empty(args)) => empty::run(&args)?,
         Some(Role::Load(load)) => load.run()?,
         None => {
-            // Without `--bench` it is `cargo test` that runs this, to see whether it still works.
+            // Without `--bench`, `cargo test` runs this as a smoke test.
             let quick = quick || !bench;
             match base {
                 None => measure(if quick { &Extent::QUICK } else { &Extent::FULL })?,
@@ -182,12 +183,12 @@ fn measure(extent: &Extent) -> Outcome<()> {
     Ok(())
 }
 
-/// Half of what a server can, in whole hundreds.
+/// Returns half of a server's throughput, rounded down to hundreds.
 fn half_of(capacity: f64) -> Pace {
     Pace::PerSecond((capacity / 200.0).floor().max(1.0) * 100.0)
 }
 
-/// The server that this tree's program is measured beside.
+/// The server to compare with.
 #[derive(Clone, Copy)]
 enum Rival<'a> {
     /// The empty server.
@@ -196,7 +197,7 @@ enum Rival<'a> {
     Base(&'a Path),
 }
 
-/// What one round found.
+/// The result of one round.
 struct Pair {
     modgud: Sample,
     rival: Sample,
@@ -214,8 +215,8 @@ impl Case {
         let rival_answer = rival_answer.as_ref().unwrap_or(&answer);
         for round in 0..self.rounds.count {
             progress.step(&format!("{}, {}", self.kind, self.pace));
-            // A new process each time, so that no round profits or suffers from the one before: unknown tokens are unknown
-            // again. One goes first in one round and the other in the next.
+            // A new process each time, so that rounds are independent: unknown tokens are unknown again. The order
+            // alternates between rounds.
             let modgud = || self.sample(&Server::modgud(program, folder)?, folder, extent, &answer);
             let rival = || {
                 let server = match rival {

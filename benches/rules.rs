@@ -1,7 +1,8 @@
-//! What a decision costs with ten, a thousand and ten thousand rules: `cargo bench --bench rules`, the second half of `make bench`.
+//! The cost of a decision with ten, a thousand and ten thousand rules: `cargo bench --bench rules`, the second half of
+//! `make bench`.
 //!
-//! In this process and without a network, since it is the rules alone that are compared: the same requests with the same known
-//! tokens, each decided by another rule. What the figures mean is in `docs/benchmarks.md`.
+//! It runs in one process without a network, to compare the rules alone. The same requests with the same known tokens
+//! are each decided by another rule. `docs/benchmarks.md` explains the figures.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -25,19 +26,19 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// The allocator that modgud has.
+/// modgud's allocator.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// How many rules there are.
+/// The numbers of rules.
 const SIZES: [usize; 3] = [10, 1_000, 10_000];
-/// How many different rules decide, at most: each by a request of its own.
+/// Maximum number of different rules that decide, each for its own request.
 const ASKED: usize = 1_000;
-/// Names of services, so that the tree of rules is one and not a list.
+/// Number of service names, so that the rules form a tree rather than a list.
 const SERVICES: usize = 97;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Without `--bench` it is `cargo test` that runs this, to see whether it still works.
+    // Without `--bench`, `cargo test` runs this as a smoke test.
     let full = std::env::args().any(|argument| argument == "--bench");
     let (rounds, passes) = if full { (31, 40) } else { (3, 2) };
     let key = SigningKey::generate(Algorithm::Rs256)?;
@@ -53,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut found = vec![Vec::new(); SIZES.len()];
     for round in 0..=rounds {
         for at in 0..SIZES.len() {
-            // Each size comes first, second and last equally often.
+            // Each size is first, second and last equally often.
             let size = (at + round) % SIZES.len();
             let requests: Vec<Request<'_>> =
                 targets[size].iter().map(|target| request(target, &authorization)).collect::<Result<_, _>>()?;
@@ -81,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The time of one call in nanoseconds; every call has to succeed.
+/// Returns the time of one call in nanoseconds; every call must succeed.
 fn time(requests: &[Request<'_>], passes: usize, call: impl Fn(&Request<'_>) -> bool) -> Result<f64, &'static str> {
     let start = Instant::now();
     let mut good = true;
@@ -94,7 +95,7 @@ fn time(requests: &[Request<'_>], passes: usize, call: impl Fn(&Request<'_>) -> 
     if good { Ok(took / (requests.len() * passes) as f64) } else { Err("a request is not let through by a rule") }
 }
 
-/// A rule for each of `size` resources, and what a caller of each needs.
+/// Builds a snapshot with `size` rules: one for each resource, requiring a scope.
 fn snapshot(size: usize, public: &str) -> Result<Snapshot, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("modgud.yaml");
@@ -117,7 +118,8 @@ fn path(rule: usize) -> String {
     format!("/s{}/resource{rule}", rule % SERVICES)
 }
 
-/// Targets, each decided by another rule, spread over all of them; as many whatever the number of rules.
+/// Returns targets that different rules decide, spread over all rules. Their number is independent of the number of
+/// rules.
 fn targets(size: usize) -> Vec<String> {
     (0..ASKED).map(|number| format!("{}/{number}?page=2", path(number * size / ASKED))).collect()
 }

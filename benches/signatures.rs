@@ -1,8 +1,8 @@
-//! What the verification of a signature costs: `cargo bench --bench signatures`. The figures are in
+//! The cost of verifying a signature: `cargo bench --bench signatures`. The figures are in
 //! `docs/decisions/0001-signatures-through-aws-lc.md`.
 //!
-//! Our parsed key behind `JwtVerifier` and `jsonwebtoken` with a `DecodingKey` made beforehand, in turn, on the same tokens: the
-//! signature alone, and the whole way from a token's text to its claims.
+//! It compares modgud's parsed key behind `JwtVerifier` with `jsonwebtoken` and a prebuilt `DecodingKey`, alternating
+//! on the same tokens. It measures the signature alone, and everything from a token's text to its claims.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -24,15 +24,15 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::Instant;
 
-/// The allocator that modgud has.
+/// modgud's allocator.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// One of each family that is common.
+/// One algorithm of each common family.
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa, Algorithm::Hs256];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Without `--bench` `cargo test` runs it, to see whether it still works.
+    // Without `--bench`, `cargo test` runs this as a smoke test.
     let full = std::env::args().any(|argument| argument == "--bench");
     let (rounds, calls) = if full { (51, 500) } else { (3, 2) };
     println!("One verification, in µs: median of {rounds} rounds of {calls} calls (least–most)\n");
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The times of each way, one for each round.
+/// Returns the times of each variant, one per round.
 fn measure(algorithm: Algorithm, rounds: usize, calls: usize) -> Result<[Vec<f64>; 4], Box<dyn Error>> {
     let signing = SigningKey::generate(algorithm)?;
     let token = signing.sign(&claims())?;
@@ -71,7 +71,7 @@ fn measure(algorithm: Algorithm, rounds: usize, calls: usize) -> Result<[Vec<f64
     let mut micros: [Vec<f64>; 4] = Default::default();
     for round in 0..=rounds {
         for at in 0..ways.len() {
-            // Each way comes first, second, third and last equally often.
+            // Each variant is first, second, third and last equally often.
             let way = (at + round) % ways.len();
             let start = Instant::now();
             let good = (0..calls).all(|_| ways[way]());
@@ -97,7 +97,7 @@ fn decoding_key(key: &SigningKey) -> Result<DecodingKey, Box<dyn Error>> {
     })
 }
 
-/// The claims of a BiFrost token, valid until 2100.
+/// Returns the claims of a BiFrost token, valid until 2100.
 fn claims() -> Vec<(String, Value)> {
     let claims = [
         ("iss", json!("bifrost")),

@@ -1,4 +1,4 @@
-//! modgud with an authenticator of one's own: everything that the command `modgud` does, and tokens of a form that it does not know.
+//! modgud with a custom authenticator: all of the command `modgud`, and tokens in a format that it does not know.
 //!
 //! ```sh
 //! cargo run --example custom_authenticator -- check --config examples/custom_authenticator.yaml
@@ -14,8 +14,8 @@ use modgud_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
 
-/// Tokens of the form `valid-USER-EXPIRY`, with the time in seconds since 1970. A real one would look into a table, or check a MAC:
-/// anybody can write these.
+/// An authenticator for tokens of the form `valid-USER-EXPIRY`, with the time in seconds since 1970. A real one would
+/// look into a table, or verify a MAC: these tokens are trivial to forge.
 #[derive(Debug)]
 pub struct ValidPrefix;
 
@@ -31,7 +31,7 @@ impl CustomAuthenticator for ValidPrefix {
         Ok(claims.as_object().cloned().unwrap_or_default())
     }
 
-    /// The configuration's `principal` says who the caller is; on top of that, Alice may do everything that she may ask for by name.
+    /// Extends the identity from the configuration's `principal`: Alice gets the permission `delete`.
     fn identity(&self, _: &Claims, mut read: Identity) -> Identity {
         if read.subject.as_deref() == Some("alice") {
             read.permissions.push("delete".into());
@@ -40,13 +40,13 @@ impl CustomAuthenticator for ValidPrefix {
     }
 }
 
-/// What `custom: NAME` in a configuration stands for.
+/// Returns the authenticators that a configuration can name by `custom: NAME`.
 #[must_use]
 pub fn authenticators() -> CustomAuthenticators {
     CustomAuthenticators::default().with("valid-prefix", ValidPrefix)
 }
 
-/// The whole command `modgud`, with these authenticators.
+/// Runs the command `modgud` with these authenticators.
 fn main() -> ExitCode {
     modgud::cli::run_with(authenticators()).into()
 }

@@ -1,4 +1,4 @@
-//! The command line: one file per command. Prints what people read; decides nothing itself.
+//! The command line: one file per command. Commands print what people read; decisions come from the core.
 
 mod apikey;
 mod call;
@@ -23,12 +23,12 @@ use modgud_core::authn::CustomAuthenticators;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// How a command ended. The numbers are public contract.
+/// The outcome of a command. The numbers are public contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// 0: done.
     Done,
-    /// 1: failed, and said why.
+    /// 1: failed; the error is on standard error.
     Failed,
     /// 2: the command line was wrong.
     Usage,
@@ -47,8 +47,8 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The authorization sidecar for Envoy (`ext_authz`): finds out who asks, decides whether they may, and tells the module
-/// behind Envoy who it was.
+/// The authorization sidecar for Envoy (`ext_authz`): authenticates the caller, decides whether the request is allowed,
+/// and passes the caller's identity to the module behind Envoy.
 #[derive(Parser)]
 #[command(name = "modgud", version, max_term_width = 110)]
 #[command(after_help = "Example:\n  \
@@ -85,13 +85,13 @@ pub fn run() -> Exit {
     run_with(CustomAuthenticators::default())
 }
 
-/// The same for a program that brings authenticators of its own, which its configuration names by `custom`.
+/// Runs a program with its own authenticators, which its configuration names by `custom`.
 #[must_use]
 pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are "errors" to clap, too; they go to standard output and are no failure.
+            // clap reports help and version as "errors", too; they go to standard output and are successes.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };
         }
@@ -114,18 +114,18 @@ pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
     }
 }
 
-/// Writes a line on standard output. A reader that has gone away is no failure of ours.
+/// Writes a line on standard output. A closed reader is not an error.
 fn say(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Writes an error on standard error and gives the exit code for it.
+/// Writes an error on standard error and returns the exit code for it.
 fn fail(error: impl std::fmt::Display) -> Exit {
     let _ = writeln!(std::io::stderr().lock(), "modgud: {error}");
     Exit::Failed
 }
 
-/// The runtime of a command.
+/// Creates the runtime of a command.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }

@@ -1,5 +1,6 @@
-//! Envoy's side: the only code that knows its messages. Reads a check into a [`modgud_core::http::request::Request`], writes a
-//! [`modgud_core::decide::Decision`] as an answer, and holds the sample Envoy configuration.
+//! Envoy's messages and configuration. Only this module knows them: it converts a check into a
+//! [`modgud_core::http::request::Request`] and a [`modgud_core::decide::Decision`] into a response, and writes Envoy's
+//! configuration.
 
 pub mod bootstrap;
 pub mod json;

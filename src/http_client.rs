@@ -1,5 +1,5 @@
-//! The one HTTP client that modgud asks other servers with: small answers, in bounded time, from exactly the server that the
-//! operator named. Owns every limit on the wire; knows nothing of keys or tokens, and keeps no answer.
+//! modgud's only HTTP client for other servers: small responses, in bounded time, from exactly the server that the
+//! operator named. It enforces every limit on the wire.
 
 mod body;
 mod connect;
@@ -24,29 +24,29 @@ use std::fmt;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a connection may be kept for a next question.
+/// Time to keep an idle connection for the next request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many connections are kept for one server.
+/// Maximum number of idle connections kept for one server; further ones are closed.
 const IDLE_CONNECTIONS: usize = 4;
-/// The most that is read of an answer's head: 32 KiB.
+/// Maximum size of a response head, 32 KiB: it bounds memory. Beyond it the request fails.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// What one question may cost.
+/// Limits of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most bytes of an answer's body.
+    /// Maximum size of a response body.
     pub bytes: usize,
-    /// How long the whole may take: the name, the connection, the question and the answer.
+    /// Timeout of the whole: DNS lookup, connection, request and response.
     pub time: Duration,
 }
 
-/// What is asked.
+/// The method and content of a request.
 pub enum FetchRequest<'a> {
-    /// What stands at the address.
+    /// Gets the resource.
     Get,
-    /// A form is sent there.
+    /// Posts a form.
     PostForm {
-        /// The credential of modgud itself, as `Authorization`; `None` when it stands among the fields.
+        /// modgud's own credential, as `Authorization`; `None` if it is among the fields.
         authorization: Option<&'a HeaderValue>,
         /// The fields, as `application/x-www-form-urlencoded`.
         form: Bytes,
@@ -54,7 +54,7 @@ pub enum FetchRequest<'a> {
 }
 
 impl fmt::Debug for FetchRequest<'_> {
-    /// Neither the credential nor what is sent.
+    /// Omits the credential and the content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Get => f.write_str("Get"),
@@ -63,12 +63,12 @@ impl fmt::Debug for FetchRequest<'_> {
     }
 }
 
-/// A client. Clones share its connections.
+/// An HTTP client. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct HttpClient(Client<HttpsConnector<Connector>, Full<Bytes>>);
 
 impl HttpClient {
-    /// A client that trusts servers whose certificates lead to these roots.
+    /// Creates a client that trusts servers with certificates from these trust anchors.
     #[must_use]
     pub fn new(roots: TrustAnchors) -> Self {
         let https = HttpsConnectorBuilder::new()
@@ -86,12 +86,11 @@ impl HttpClient {
         Self(client)
     }
 
-    /// Asks once: no redirect is followed, no proxy is used, and the question is put again only when a connection that had been
-    /// kept turns out to be closed before anything was sent on it. The body of an answer with status
-    /// 200 is given as it came.
+    /// Sends one request. It follows no redirect and uses no proxy. It retries only if an idle connection turns out to
+    /// be closed before anything was sent on it. Returns the body of a response with status 200 unchanged.
     ///
     /// # Errors
-    /// Everything but such an answer.
+    /// `FetchError` in every other case.
     pub async fn ask(&self, url: &FetchUrl, question: FetchRequest<'_>, limits: Limits) -> Result<Bytes, FetchError> {
         let Limits { bytes, time } = limits;
         let asked = async {
@@ -127,7 +126,7 @@ fn request(url: &FetchUrl, question: FetchRequest<'_>) -> Result<Request<Full<By
             request.method(Method::POST).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(Full::new(form))
         }
     };
-    // What it is made of has been checked; were it refused nevertheless, nothing would have been sent.
+    // The parts are validated already; if the library rejected them nevertheless, nothing would have been sent.
     request.map_err(|_| FetchError::Broken)
 }
 

@@ -1,5 +1,5 @@
-//! Asks authorization servers about tokens that only they can read (RFC 7662), once for all who wait for the same answer, and not at
-//! all while a server does not answer. Decides nothing about a token: what is said of it is for `authn` to judge.
+//! Introspection of opaque tokens at authorization servers (RFC 7662). All checks that wait for the same token share
+//! one request; while the circuit breaker is open, none is sent. `authn` judges the responses.
 
 mod absence;
 mod breaker;
@@ -28,71 +28,70 @@ use server::Server;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How long an answer may take, in seconds: where the histogram of answers has its bounds.
+/// Bucket bounds of the response time histogram, in seconds.
 const SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 3.0];
 
-/// An authorization server as an authenticator's configuration names it.
+/// The authorization server of an authenticator, as configured.
 #[derive(Debug, Clone)]
 pub struct IntrospectionSource {
     /// The authenticator.
     pub authenticator: AuthenticatorName,
-    /// Where the server is asked.
+    /// The introspection endpoint.
     pub url: FetchUrl,
-    /// What modgud shows it.
+    /// modgud's credential as a client.
     pub client: ClientCredential,
-    /// Whose certificates are trusted.
+    /// Trust anchors for its certificate.
     pub roots: TrustAnchors,
-    /// How many questions may be under way at once.
+    /// Maximum number of concurrent requests; a further check counts as busy.
     pub most: usize,
 }
 
 impl IntrospectionSource {
-    /// Whether this is the same server, asked by the same client: its answers are those of the other one.
+    /// Returns true if server and client are the same, so that cached responses stay valid.
     fn asks_as(&self, other: &Self) -> bool {
         let Self { authenticator, url, client, roots, most: _ } = self;
         (authenticator, url, client, roots) == (&other.authenticator, &other.url, &other.client, &other.roots)
     }
 }
 
-/// Every authorization server that the present configuration names.
+/// The authorization servers of the active configuration.
 #[derive(Debug)]
 pub struct Introspection {
     clock: Clock,
-    /// Of all servers; those of a server that is named no more are not found any more, and make room by and by.
+    /// Responses of all servers. Those of a removed server become unreachable, and are evicted over time.
     known: IntrospectionCache,
     seconds: Histogram,
-    /// Never asked for on the way of a request that lacks nothing.
+    /// Not locked by checks that need no lookup.
     servers: Mutex<Servers>,
 }
 
 #[derive(Debug, Default)]
 struct Servers {
     present: Vec<Arc<Server>>,
-    /// Those of the configuration before: for checks that began with it.
+    /// The servers of the previous configuration: for checks that began with it.
     before: Vec<Arc<Server>>,
-    /// How many numbers have been given.
+    /// The last server number assigned.
     numbers: u64,
 }
 
-/// A server as it is now, for operators.
+/// The current state of a server, for operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerStatus {
-    /// What became of each token that it was to be asked about.
+    /// Outcomes per token.
     pub asked: AskedCounts,
-    /// Whether it is not asked at present because it does not answer.
+    /// True while the circuit breaker is open.
     pub paused: bool,
 }
 
 impl Introspection {
-    /// No server is known yet.
+    /// Creates a client without servers.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         let (known, seconds) = (IntrospectionCache::default(), Histogram::new(SECONDS));
         Self { clock, known, seconds, servers: Mutex::default() }
     }
 
-    /// Asks these servers from now on. One that is known keeps its answers, and what is known about its being down; `authenticators`
-    /// get the answers.
+    /// Replaces the servers. A known server keeps its cache and its circuit breaker; `authenticators` get the caches.
     pub fn follow(&self, sources: Vec<IntrospectionSource>, authenticators: &mut Authenticators) {
         let mut servers = self.servers();
         let mut next = Vec::new();
@@ -110,31 +109,31 @@ impl Introspection {
         servers.before = mem::replace(&mut servers.present, next);
     }
 
-    /// Asks about the token of a request, for the authenticator that lacks the answer.
+    /// Introspects the token of a request, for the authenticator that lacks the response.
     pub async fn supply(&self, request: &Request<'_>, snapshot: &Snapshot, by: AuthenticatorId) -> LookupResult {
         let authenticator = snapshot.authenticators.list().get(by.0).and_then(Authenticator::as_introspection);
         let credential = snapshot.places.find(request).ok().flatten();
         LookupResult::Introspection(match (authenticator, credential) {
             (Some(authenticator), Some(credential)) => self.ask(authenticator, credential.token).await,
-            // What is lacking is lacking for a token that is there.
+            // A pending lookup implies that there is a token.
             (None, _) | (_, None) => IntrospectionOutcome::Failed,
         })
     }
 
-    /// How the server of an authenticator is; `None` when the authenticator is not of the present configuration.
+    /// Returns the state of an authenticator's server; `None` if the authenticator is not in the active configuration.
     #[must_use]
     pub fn status(&self, authenticator: &IntrospectionAuthenticator) -> Option<ServerStatus> {
         let server = self.of(authenticator)?;
         Some(ServerStatus { asked: server.counts(), paused: server.is_paused() })
     }
 
-    /// How many answers are held.
+    /// Returns the number of cached responses.
     #[must_use]
     pub fn known(&self) -> AnswerCounts {
         self.known.counts()
     }
 
-    /// How long answers took, for `/metrics`.
+    /// Returns the response time histogram, for `/metrics`.
     #[must_use]
     pub const fn seconds(&self) -> &Histogram {
         &self.seconds
@@ -154,7 +153,7 @@ impl Introspection {
     }
 
     fn servers(&self) -> MutexGuard<'_, Servers> {
-        // Nothing that could panic half-way is done under the lock.
+        // Code under the lock never panics half-way.
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,5 @@
-//! Where the keys of an authenticator come from when somebody else publishes them: asked for in the background, kept when the
-//! provider can't be asked, asked for at once when a token names one that is not known. Verifies nothing, and keeps no request
-//! waiting that does not need it.
+//! JWKS of remote providers: fetched in the background, cached while a provider is unreachable, and refreshed at once
+//! for an unknown `kid`. Checks that need no refresh never wait.
 
 mod backoff;
 mod cache_file;
@@ -27,33 +26,33 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Every provider whose keys the present configuration uses.
+/// The providers of the active configuration.
 #[derive(Debug)]
 pub struct JwksRegistry {
     clock: Clock,
-    /// Never asked for on the way of a request that lacks nothing.
+    /// Not locked by checks that need no lookup.
     followed: Mutex<Vec<Arc<JwksRefresher>>>,
     changes: Changes,
 }
 
-/// A provider as it is now, for operators.
+/// The current state of a provider, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderStatus {
-    /// Its name: an address without a query, or an issuer.
+    /// Its name: a URL without query, or an issuer.
     pub name: String,
-    /// How often it was asked.
+    /// Numbers of fetches.
     pub fetches: FetchCounts,
 }
 
 impl JwksRegistry {
-    /// Nobody is followed yet.
+    /// Creates an empty registry.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self { clock, followed: Mutex::default(), changes: Arc::new(watch::Sender::new(())) }
     }
 
-    /// Follows these providers and no others. One that is followed already goes on being followed, with the keys that were had
-    /// and with what is known about its being down; `authenticators` get those keys in the place of their own.
+    /// Replaces the providers. A known provider keeps its refresher, its JWKS and its failure state; `authenticators`
+    /// get that JWKS instead of their own.
     pub fn follow(&self, sources: Vec<KeySource>, authenticators: &mut Authenticators) {
         let mut followed = self.followed();
         let mut next: Vec<Arc<JwksRefresher>> = Vec::new();
@@ -71,13 +70,13 @@ impl JwksRegistry {
         *followed = next;
     }
 
-    /// Asks for the keys of now, wherever it is not too soon, and waits for every answer.
+    /// Refreshes the JWKS of these providers, subject to the rate limit, and waits for all results.
     pub async fn ask(&self, keys: &[RemoteJwks]) -> JwksRefresh {
         let mut asked = JoinSet::new();
         for keys in keys {
             match self.of(keys) {
                 Some(follower) => asked.spawn(async move { follower.ask().await }),
-                // The configuration that this check began with is not the present one any more.
+                // The configuration of this check is no longer active.
                 None => return JwksRefresh::Failed,
             };
         }
@@ -88,25 +87,25 @@ impl JwksRegistry {
         all
     }
 
-    /// How the provider of these keys is; `None` when it is not followed.
+    /// Returns the state of the provider of this JWKS; `None` if no refresher has it.
     #[must_use]
     pub fn status(&self, keys: &RemoteJwks) -> Option<ProviderStatus> {
         let follower = self.of(keys)?;
         Some(ProviderStatus { name: follower.provider().location.to_string(), fetches: follower.counts() })
     }
 
-    /// Whether every provider has been asked once, however that ended.
+    /// Returns true if every provider was fetched from at least once, with or without success.
     #[must_use]
     pub fn all_asked_once(&self) -> bool {
         self.followed().iter().all(|follower| follower.asked_once())
     }
 
-    /// Lets those who hear of changes look again: the configuration is another.
+    /// Notifies subscribers of a new configuration.
     pub fn told(&self) {
         self.changes.send_replace(());
     }
 
-    /// Hears of every answer, of every failure to get one, and of another configuration.
+    /// Subscribes to fetches, successful or not, and to new configurations.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
@@ -117,12 +116,12 @@ impl JwksRegistry {
     }
 
     fn followed(&self) -> MutexGuard<'_, Vec<Arc<JwksRefresher>>> {
-        // Nothing that could panic half-way is done under the lock.
+        // Code under the lock never panics half-way.
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A provider that is asked in another way than before, or less often, is still the same one: what it last said still holds.
+/// Adopts the last JWKS of the same provider: other transport or refresh settings don't invalidate it.
 fn take_over(followed: &[Arc<JwksRefresher>], provider: &Provider, keys: &RemoteJwks) {
     let same = |known: &&Arc<JwksRefresher>| {
         let Provider { location, plain, roots, refresh: _, stale_if_error: _, cache_file: _ } = known.provider();
@@ -134,7 +133,7 @@ fn take_over(followed: &[Arc<JwksRefresher>], provider: &Provider, keys: &Remote
     }
 }
 
-/// What two providers' answers come to: a key may be that of either.
+/// Combines the results of two providers: either may have the key.
 fn worse(one: JwksRefresh, other: JwksRefresh) -> JwksRefresh {
     match (one, other) {
         (JwksRefresh::Failed, _) | (_, JwksRefresh::Failed) => JwksRefresh::Failed,
@@ -148,7 +147,7 @@ fn worse(one: JwksRefresh, other: JwksRefresh) -> JwksRefresh {
 }
 
 impl KeySource {
-    /// Asks the provider once and publishes its keys as those of a time, without following it: for commands.
+    /// Fetches the JWKS once and publishes it as of `had`, without a refresher: for commands.
     ///
     /// # Errors
     /// [`KeysError`], and nothing is published.

@@ -1,6 +1,6 @@
-//! Descriptions of modules' APIs, OpenAPI 2.0 and 3.x: what keeps one from joining the gateway ([`check()`]), and rules to be reviewed
-//! that ask what it says ([`rules()`]). Reads one document and what it refers to within itself; sends and fetches nothing, and looks
-//! at no schema.
+//! API descriptions of modules, OpenAPI 2.0 and 3.x. [`check()`] finds obstacles to joining the gateway. [`rules()`]
+//! generates rules for review that require what the description requires. Both read one document with its internal
+//! references, without schemas.
 
 mod ambiguous;
 mod base;

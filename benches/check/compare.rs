@@ -1,4 +1,4 @@
-//! This tree's program against that of another revision, in turn, and whether a difference exceeds the noise.
+//! Comparison of this tree's program with that of another revision, in alternating rounds.
 
 use super::idle::{self, Idle};
 use super::load::Sample;
@@ -11,14 +11,14 @@ use super::{CLOSED, Case, Extent, Outcome, Pair, Rival, half_of};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Above this share of the machine in other hands, the report doubts its figures, in per cent.
+/// Maximum share of the machine that other processes may use, in percent; above it, the report doubts its figures.
 const MAX_OTHERS_SHARE: f64 = 10.0;
 
-/// A difference between the two programs in one figure.
+/// The difference between the two programs in one figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Better,
-    /// The interval holds the ratio 1: the difference does not exceed the noise.
+    /// The interval contains the ratio 1: the difference does not exceed the noise.
     Same,
     Worse,
 }
@@ -93,7 +93,7 @@ pub(crate) fn run(base: &Path, extent: &Extent) -> Outcome<ExitCode> {
 /// A figure of one round.
 type Figure = fn(&Sample) -> f64;
 
-/// The percentiles of latency that are compared, in µs.
+/// The compared percentiles of latency, in µs.
 const PERCENTILES: [(&str, Figure); 2] =
     [("p50", |sample| sample.latency.p50 as f64 / 1e3), ("p99", |sample| sample.latency.p99 as f64 / 1e3)];
 
@@ -107,7 +107,7 @@ fn print(name: &str, pairs: &[Pair], of: Figure) -> Verdict {
     verdict
 }
 
-/// These are not paired: each start is a process of its own.
+/// Prints idle figures. They are not paired: each start is a separate process.
 fn print_idle(tree: &Idle, base: &Idle) {
     println!("| start, ms | {:.1} | {:.1} | | |", tree.start_millis, base.start_millis);
     println!("| resident when idle, MiB | {:.1} | {:.1} | | |", tree.resident_mib, base.resident_mib);

@@ -1,5 +1,5 @@
-//! The server to compare with: modgud's own generated service on modgud's transport settings, which reads each check, looks at
-//! nothing, and says the same thing every time. What it costs is gRPC's share of a check.
+//! The empty server: modgud's own generated service on modgud's transport settings, with a constant response to each
+//! decoded check. Its cost is gRPC's share of a check.
 
 use super::Outcome;
 use modgud::envoy::proto::{Authorization, AuthorizationServer, CheckRequest, CheckResponse};
@@ -9,12 +9,12 @@ use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
-/// What modgud lets one connection have under way.
+/// Maximum number of concurrent calls per connection, as in modgud.
 const STREAMS_PER_CONNECTION: u32 = 1_024;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The message that every check is answered with
+    /// The response to every check
     #[arg(long)]
     answer: PathBuf,
 }
@@ -29,7 +29,7 @@ impl Authorization for Empty {
     }
 }
 
-/// Serves until it is killed. Says where on standard output, in the form in which modgud's log says it.
+/// Serves until killed. Prints its address on standard output, in the format of modgud's log.
 pub(crate) fn run(args: &Args) -> Outcome<()> {
     let answer = CheckResponse::decode(std::fs::read(&args.answer)?.as_slice())?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {

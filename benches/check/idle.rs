@@ -1,4 +1,4 @@
-//! What modgud takes before anybody asks: time to start, memory, size.
+//! modgud's idle figures: start time, memory, size.
 
 use super::Outcome;
 use super::process::{Server, resident_mib};
@@ -9,11 +9,11 @@ use std::path::Path;
 use std::time::Instant;
 
 pub(crate) struct Idle {
-    /// From the start of the process to health "SERVING", in milliseconds.
+    /// Time from process start to health "SERVING", in milliseconds.
     pub(crate) start_millis: Spread,
-    /// In RAM once it serves, in MiB.
+    /// Resident memory once it serves, in MiB.
     pub(crate) resident_mib: Spread,
-    /// The program's file, in MiB.
+    /// Size of the program's file, in MiB.
     pub(crate) binary_mib: f64,
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn measure(program: &Path, folder: &Folder, starts: usize) -> Outcome
     })
 }
 
-/// Asks as Envoy's health checks and Kubernetes' gRPC probes do.
+/// Returns true if the server is healthy, by the call of Envoy's health checks and Kubernetes' gRPC probes.
 fn serving(server: &Server) -> Outcome<bool> {
     /// `HealthCheckResponse { status: SERVING }`.
     const SERVING: [u8; 2] = [0x08, 1];

@@ -1,4 +1,4 @@
-//! The load: one process that asks one server over one connection, and tells what it saw.
+//! The load: one process that sends checks to one server over one connection, and reports its measurements.
 
 use super::Outcome;
 use super::pace::{Expected, Pace, Schedule, in_turn, on_schedule};
@@ -12,23 +12,23 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// What is asked of whom, as the command line of the process that asks.
+/// The target and content of a load, as the command line of its process.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Load {
     #[arg(long)]
     pub(crate) server: SocketAddr,
     #[arg(long)]
     pub(crate) pid: u32,
-    /// The checks that are sent before the clock starts, all of them at least once
+    /// The checks for the warm-up, each sent at least once
     #[arg(long)]
     pub(crate) warm_up: PathBuf,
-    /// The checks that are sent then
+    /// The checks for the measurement
     #[arg(long)]
     pub(crate) requests: PathBuf,
-    /// The answer that is expected: others must have its length and its beginning
+    /// The expected response: others must have its length and its beginning
     #[arg(long)]
     pub(crate) answer: PathBuf,
-    /// Each check is sent once, instead of all of them in turn
+    /// Send each check once, instead of all of them in turn
     #[arg(long)]
     pub(crate) once: bool,
     #[arg(long)]
@@ -39,7 +39,7 @@ pub(crate) struct Load {
     pub(crate) pace: Pace,
 }
 
-/// What one round found.
+/// The result of one round.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Sample {
     pub(crate) checks: usize,
@@ -48,16 +48,16 @@ pub(crate) struct Sample {
     pub(crate) server_nanos: u64,
     /// CPU time of the load itself.
     pub(crate) load_nanos: u64,
-    /// CPU time of everybody else on this machine.
+    /// CPU time of all other processes on this machine.
     pub(crate) others_nanos: u64,
-    /// From the time when a check was due to its answer; only at a fixed rate.
+    /// Time from a check's due time to its response; only at a fixed rate.
     pub(crate) latency: Percentiles,
-    /// How late checks were sent; only at a fixed rate.
+    /// Delay of sending; only at a fixed rate.
     pub(crate) late: Percentiles,
 }
 
 impl Load {
-    /// Runs this load in a process of its own.
+    /// Runs this load in a separate process.
     pub(crate) fn start(&self) -> Outcome<Sample> {
         let Self { server, pid, warm_up, requests, answer, once, warm, seconds, pace } = self;
         let mut command = Command::new(std::env::current_exe()?);
@@ -84,10 +84,10 @@ impl Load {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    /// Is this load, and tells on standard output what it found.
+    /// Runs this load in this process, and prints its result on standard output.
     pub(crate) fn run(&self) -> Outcome<()> {
-        // Without this the system lets a sleeping thread oversleep by 50 µs, to save wake-ups. Where it may not be set, checks
-        // are sent that much later, and the report shows it.
+        // By default the system lets a sleeping thread oversleep by 50 µs, to save wake-ups. Where this can't be set,
+        // checks are sent that much later, and the report shows it.
         let _ = std::fs::write("/proc/self/timerslack_ns", "1");
         let warm_up = requests::read(&self.warm_up)?;
         let requests = requests::read(&self.requests)?;

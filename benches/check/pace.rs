@@ -1,8 +1,8 @@
-//! The two ways in which checks follow each other.
+//! The two paces of checks.
 //!
-//! With a fixed number of checks in flight, the next is sent when one is answered: this keeps the server busy, and tells CPU
-//! time per check. At a fixed rate, checks are sent when their time has come, whether or not others are answered, and latency
-//! is counted from that time: a server that stalls is charged for all that should have been sent meanwhile.
+//! With a fixed number of checks in flight, each response triggers the next check. This keeps the server busy, and
+//! measures CPU time per check. At a fixed rate, checks are sent at their due time, even if earlier ones are
+//! unanswered. Latency counts from that time: a stalled server is charged for all checks due meanwhile.
 
 use super::Outcome;
 use super::wire::{Asking, Event, Listening};
@@ -10,12 +10,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How checks follow each other.
+/// The pace of checks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
-    /// So many at a time.
+    /// This many checks in flight.
     InFlight(usize),
-    /// So many in a second.
+    /// This many checks per second.
     PerSecond(f64),
 }
 
@@ -39,8 +39,8 @@ impl std::str::FromStr for Pace {
     }
 }
 
-/// The answer that was looked at. Other tokens are forwarded in other answers, but all are of one length, and begin alike with
-/// the status, which is what Envoy goes by.
+/// The expected response. Responses to other tokens differ, but have the same length and begin with the same status,
+/// which decides for Envoy.
 pub(crate) struct Expected(pub(crate) Vec<u8>);
 
 impl Expected {
@@ -50,7 +50,7 @@ impl Expected {
     }
 }
 
-/// Sends until there is no next one, so many at a time, and gives back how many were answered.
+/// Sends checks until none is left, `width` at a time. Returns the number of responses.
 pub(crate) fn in_turn<'a>(
     asking: &mut Asking,
     listening: &mut Listening,
@@ -74,7 +74,7 @@ pub(crate) fn in_turn<'a>(
     if good == sent { Ok(sent) } else { Err(format!("{} answers of {sent} were not as expected", sent - good).into()) }
 }
 
-/// When checks are due.
+/// The due times of checks.
 #[derive(Clone, Copy)]
 pub(crate) struct Schedule {
     pub(crate) start: Instant,
@@ -87,8 +87,7 @@ impl Schedule {
     }
 }
 
-/// Sends each check when it is due, and gives back, in nanoseconds, how long after that it was answered and how long after that
-/// it was sent.
+/// Sends each check when it is due. Returns, in nanoseconds after that time, when it was answered and when it was sent.
 pub(crate) fn on_schedule(
     mut asking: Asking,
     listening: &mut Listening,

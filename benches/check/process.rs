@@ -1,4 +1,4 @@
-//! The servers as processes of their own, and what the system says about a process: CPU time, memory.
+//! Server processes, and process statistics of the system: CPU time, memory.
 
 use super::Outcome;
 use super::requests::Folder;
@@ -10,10 +10,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
-/// The program of this tree.
+/// This tree's program.
 pub(crate) const MODGUD: &str = env!("CARGO_BIN_EXE_modgud");
 
-/// A running server. Dropping it ends it.
+/// A running server. Its drop ends it.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -21,7 +21,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a modgud program with its profile `bifrost`, as it is delivered.
+    /// Starts a modgud program with its profile `bifrost` and default settings.
     pub(crate) fn modgud(program: &Path, folder: &Folder) -> Outcome<Self> {
         let mut command = Command::new(program);
         command.args(["serve", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
@@ -29,14 +29,14 @@ impl Server {
         Self::start(command)
     }
 
-    /// The server that looks at nothing.
+    /// Starts the empty server.
     pub(crate) fn empty(answer: &Path) -> Outcome<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("empty").arg("--answer").arg(answer);
         Self::start(command)
     }
 
-    /// Starts a server and waits for the line that says where it listens.
+    /// Starts a server and waits for the line with its address.
     fn start(mut command: Command) -> Outcome<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("a child process has no standard output")?;
@@ -48,7 +48,7 @@ impl Server {
             let event: Option<Value> = serde_json::from_str(&line).ok();
             if let Some(address) = event.as_ref().and_then(|event| event.get("grpc")).and_then(Value::as_str) {
                 server.address = address.parse()?;
-                // Its log goes on, and somebody has to read it: a container runtime does no less.
+                // Its log must be read, as a container runtime does.
                 server.reading = Some(std::thread::spawn(move || {
                     let _ = io::copy(&mut lines, &mut io::sink());
                 }));
@@ -74,7 +74,7 @@ impl Drop for Server {
     }
 }
 
-/// The CPU time that a process has used, in nanoseconds: the sum over its threads of what the scheduler has counted.
+/// Returns the CPU time of a process in nanoseconds: the scheduler's counts, summed over its threads.
 pub(crate) fn cpu_nanos(pid: u32) -> Outcome<u64> {
     let mut sum = 0_u64;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -84,17 +84,17 @@ pub(crate) fn cpu_nanos(pid: u32) -> Outcome<u64> {
     Ok(sum)
 }
 
-/// The time that the machine's cores have been busy for anybody, in nanoseconds, to a hundredth of a second.
+/// Returns the busy time of the machine's cores for all processes, in nanoseconds, to a hundredth of a second.
 pub(crate) fn busy_nanos() -> Outcome<u64> {
     const NANOS_PER_TICK: u64 = 10_000_000;
-    /// Of the columns user, nice, system, idle, iowait, irq, softirq, steal.
+    /// Indexes into the columns user, nice, system, idle, iowait, irq, softirq, steal.
     const BUSY: [usize; 6] = [0, 1, 2, 5, 6, 7];
     let stat = fs::read_to_string("/proc/stat")?;
     let columns: Vec<u64> = stat.split_whitespace().skip(1).map_while(|column| column.parse().ok()).collect();
     Ok(BUSY.iter().filter_map(|column| columns.get(*column)).sum::<u64>() * NANOS_PER_TICK)
 }
 
-/// The memory of a process that is in RAM, in MiB.
+/// Returns the resident memory of a process, in MiB.
 pub(crate) fn resident_mib(pid: u32) -> Outcome<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("VmRSS is not told")?;

@@ -1,4 +1,4 @@
-//! What people read: a line of progress while it runs, and tables in Markdown, as `docs/benchmarks.md` has them.
+//! Output for people: a progress line, and tables in Markdown as in `docs/benchmarks.md`.
 
 use super::idle::Idle;
 use super::load::Sample;
@@ -8,7 +8,7 @@ use super::stats::{Percentiles, Spread};
 use super::{Case, Pair};
 use std::io::{IsTerminal, Write};
 
-/// The line of progress. Nothing is written where nobody looks.
+/// The progress line, shown on a terminal only.
 pub(crate) struct Progress {
     done: usize,
     all: usize,
@@ -39,9 +39,9 @@ impl Progress {
     }
 }
 
-/// What was found.
+/// The results.
 pub(crate) struct Report {
-    /// What one signature check takes by itself, in microseconds.
+    /// Time of one signature check alone, in microseconds.
     signature: f64,
     cases: Vec<(Kind, Pace, Vec<Pair>)>,
 }
@@ -55,7 +55,7 @@ impl Report {
         self.cases.push((case.kind, case.pace, pairs));
     }
 
-    /// The most checks of a kind that modgud answered in a second, so far; half of it is what latency is measured at.
+    /// Returns modgud's highest throughput for a kind of checks so far. Latency is measured at half of it.
     pub(crate) fn capacity(&self, kind: Kind) -> f64 {
         let of_kind = self.cases.iter().filter(|(one, _, _)| *one == kind);
         of_kind.map(|(_, _, pairs)| rate(pairs)).fold(0.0, f64::max)
@@ -108,7 +108,7 @@ impl Report {
                 .iter()
                 .find(|(kind, known, _)| *kind == Kind::Known && known.to_string() == pace.to_string());
             if let (Kind::Unknown, Pace::InFlight(width), Some((_, _, known))) = (kind, pace, known) {
-                // Each beside the empty server of its own rounds, since the two cases had their turns minutes apart.
+                // Each compares with the empty server of its own rounds, since the two cases ran minutes apart.
                 let more = surplus(pairs) - surplus(known);
                 println!(
                     "| an unknown one costs one signature check ({:.1} µs) and 5 µs more, {width} in flight | {more:.1} µs more, so {:.1} µs beside the signature |",
@@ -129,7 +129,7 @@ impl Report {
         println!("| a binary under 20 MiB | {binary_mib:.1} MiB |");
     }
 
-    /// What makes the figures less than they seem.
+    /// Prints reasons to doubt the figures.
     fn doubts(&self) {
         let samples = || self.cases.iter().flat_map(|(_, _, pairs)| pairs).flat_map(|pair| [&pair.modgud, &pair.rival]);
         let others = Spread::of(samples().map(others_share)).median;
@@ -156,7 +156,7 @@ impl Report {
     }
 }
 
-/// The CPU time of a server for one check, in µs.
+/// Returns the CPU time of a server for one check, in µs.
 pub(crate) fn cost(sample: &Sample) -> f64 {
     sample.server_nanos as f64 / 1e3 / sample.checks as f64
 }
@@ -165,12 +165,12 @@ fn micros(pairs: &[Pair], of: impl Fn(&Pair) -> &Sample) -> Spread {
     Spread::of(pairs.iter().map(of).map(cost))
 }
 
-/// How many times the empty server's CPU time modgud takes. The two of a round ran one right after the other.
+/// Returns modgud's CPU time as a multiple of the empty server's. The two of a round ran one after the other.
 fn ratio(pairs: &[Pair]) -> Spread {
     Spread::of(pairs.iter().map(|pair| cost(&pair.modgud) / cost(&pair.rival)))
 }
 
-/// How many µs of CPU time modgud takes beyond the empty server.
+/// Returns modgud's CPU time beyond the empty server's, in µs.
 fn surplus(pairs: &[Pair]) -> f64 {
     Spread::of(pairs.iter().map(|pair| cost(&pair.modgud) - cost(&pair.rival))).median
 }
@@ -179,12 +179,12 @@ pub(crate) fn rate(pairs: &[Pair]) -> f64 {
     Spread::of(pairs.iter().map(|pair| pair.modgud.checks as f64 / pair.modgud.seconds)).median
 }
 
-/// How much of one core the load took, in per cent.
+/// Returns the load's share of one core, in percent.
 fn load_share(sample: &Sample) -> f64 {
     sample.load_nanos as f64 / 1e7 / sample.seconds
 }
 
-/// How much of the machine other processes took, in per cent.
+/// Returns the share of the machine that other processes used, in percent.
 pub(crate) fn others_share(sample: &Sample) -> f64 {
     sample.others_nanos as f64 / 1e7 / sample.seconds / cores()
 }
@@ -221,7 +221,7 @@ fn cores() -> f64 {
     std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64)
 }
 
-/// The machine, as somebody who compares figures wants to know it.
+/// Describes the machine, for comparisons of figures.
 pub(crate) fn machine() -> String {
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");

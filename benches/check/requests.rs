@@ -1,5 +1,5 @@
-//! What is sent: checks of browser requests as Envoy writes them with `encode_raw_headers`, with 20 headers and a `BiFrost`
-//! token of some 700 bytes, encoded before any clock starts; and what modgud says to them.
+//! Benchmark checks: browser requests as Envoy encodes them with `encode_raw_headers`, with 20 headers and a `BiFrost`
+//! token of some 700 bytes. They are encoded before any clock starts. Also modgud's responses to them.
 
 use super::Outcome;
 use super::process::Server;
@@ -17,24 +17,24 @@ use tempfile::{TempDir, TempPath};
 
 /// The method that Envoy calls.
 pub(crate) const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
-/// How many tokens are known to a server before its clock starts. The load goes through them in turn.
+/// Number of tokens known to a server before its clock starts. The load cycles through them.
 const KNOWN_TOKENS: usize = 1_000;
 
-/// What kind of checks is sent.
+/// A kind of checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Good tokens that the server has seen before.
+    /// Valid tokens that the server has seen before.
     Known,
-    /// Good tokens, each of them new to the server.
+    /// Valid tokens that are new to the server.
     Unknown,
-    /// No token at all: denied.
+    /// No token: denied.
     NoToken,
-    /// A token whose signature is wrong: verified and denied each time.
+    /// A token with a wrong signature: verified and denied each time.
     BadSignature,
 }
 
 impl Kind {
-    /// How modgud decides on these.
+    /// Returns true if modgud allows these.
     const fn is_allowed(self) -> bool {
         match self {
             Self::Known | Self::Unknown => true,
@@ -54,16 +54,16 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Everything that is sent, in files, for the processes that send it.
+/// The files of the checks, for the processes that send them.
 pub(crate) struct Folder {
     files: TempDir,
-    /// The public key that modgud is given.
+    /// modgud's public key.
     pub(crate) public_pem: String,
-    /// What one signature check takes by itself, in microseconds.
+    /// Time of one signature check alone, in microseconds.
     pub(crate) signature_check: f64,
 }
 
-/// A program's answer to a kind of checks, in a file.
+/// A program's response to a kind of checks, in a file.
 pub(crate) struct Answer {
     pub(crate) file: TempPath,
 }
@@ -92,18 +92,18 @@ impl Folder {
         Ok(Self { files, public_pem, signature_check })
     }
 
-    /// The file of checks of a kind.
+    /// Returns the file of checks of a kind.
     pub(crate) fn requests(&self, kind: Kind) -> PathBuf {
         file(self.files.path(), kind)
     }
 
-    /// The file of checks that a server is warmed up with.
+    /// Returns the file of checks for the warm-up.
     pub(crate) fn warm_up(&self, kind: Kind) -> PathBuf {
         self.requests(if kind == Kind::Unknown { Kind::Known } else { kind })
     }
 
-    /// Returns a program's answer to a kind of checks, after one check of that kind, and verifies that it allows or denies as it
-    /// should. Two revisions may answer with different bytes, so each has its own.
+    /// Returns a program's response to a check of this kind, after verifying that it allows or denies as expected. Two
+    /// revisions may respond with different bytes, so each has its own.
     pub(crate) fn answer(&self, kind: Kind, program: &Path) -> Outcome<Answer> {
         let server = Server::modgud(program, self)?;
         let first = read(&self.requests(kind))?.into_iter().next().ok_or("there is no check to send")?;
@@ -124,7 +124,7 @@ fn file(folder: &Path, kind: Kind) -> PathBuf {
     folder.join(format!("{kind:?}.checks"))
 }
 
-/// A check as Envoy 1.40 sends it, with `encode_raw_headers`.
+/// Encodes a check as Envoy 1.40 does with `encode_raw_headers`.
 fn check(token: Option<&String>) -> Vec<u8> {
     let text = |value: &str| Bytes::copy_from_slice(value.as_bytes());
     let authorization = token.map(|token| format!("JWT {token}"));
@@ -163,7 +163,7 @@ fn check(token: Option<&String>) -> Vec<u8> {
     CheckRequest { attributes: Some(attributes) }.encode_to_vec()
 }
 
-/// What a browser sends through Envoy; `authorization` is the twentieth.
+/// A browser's headers behind Envoy; `authorization` is the twentieth.
 const HEADERS: [(&str, &str); 19] = [
     (":authority", "api.example.com"),
     (":path", "/crm/appointment/?page=2"),
@@ -189,7 +189,7 @@ const HEADERS: [(&str, &str); 19] = [
     ("x-request-id", "3f2b8c1e-6a5d-4f0b-9c7e-2d1a4b6c8e90"),
 ];
 
-/// Writes messages to a file, each with its length before it.
+/// Writes messages to a file, each prefixed by its length.
 fn write(file: &Path, messages: impl IntoIterator<Item = Vec<u8>>) -> Outcome<()> {
     let mut bytes = Vec::new();
     for message in messages {

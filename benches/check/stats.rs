@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The percentiles that are told, and the worst, in nanoseconds.
+/// The reported percentiles and the maximum, in nanoseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Percentiles {
     pub(crate) p50: u64,
@@ -14,7 +14,7 @@ pub(crate) struct Percentiles {
 }
 
 impl Percentiles {
-    /// Of all values: nothing is estimated.
+    /// Computes the exact percentiles of all values.
     pub(crate) fn of(mut nanos: Vec<u64>) -> Self {
         nanos.sort_unstable();
         let Some(last) = nanos.len().checked_sub(1) else { return Self::default() };
@@ -43,7 +43,8 @@ impl Spread {
     }
 }
 
-/// A confidence interval of a median: with 15 values, 99 % or more of such intervals hold the true one, whatever the distribution.
+/// A confidence interval of a median: with 15 values, at least 99 % of such intervals contain the true one, for any
+/// distribution.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Interval {
     pub(crate) low: f64,
@@ -52,11 +53,11 @@ pub(crate) struct Interval {
 }
 
 impl Interval {
-    /// The share of intervals that may miss the true median, on each side: half of one in a hundred.
+    /// The share of intervals that may miss the true median, on each side: half a percent.
     const MISSED: f64 = 0.005;
 
-    /// Returns the interval between two order statistics: the tightest pair whose binomial tails stay below [`Self::MISSED`], or the
-    /// whole range when there are too few values for that.
+    /// Returns the interval between two order statistics: the tightest pair whose binomial tails stay below
+    /// [`Self::MISSED`]. With too few values it is the whole range.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -77,7 +78,7 @@ impl Interval {
     }
 }
 
-/// `median (min–max)`, with the digits that are asked for.
+/// Formats as `median (min–max)`, with the requested precision.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(1);

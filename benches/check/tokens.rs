@@ -1,4 +1,4 @@
-//! Tokens: many of them, signed before any clock starts, and what one signature check takes by itself.
+//! Tokens, signed before any clock starts, and the time of one signature check alone.
 
 use super::Outcome;
 use super::stats::Spread;
@@ -10,10 +10,10 @@ use modgud_core::jose::SigningKey;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// How long tokens are valid: longer than any run.
+/// Lifetime of the tokens: longer than any run.
 const LIFETIME: Duration = Duration::from_secs(36_000);
 
-/// Tokens of different users, all of one length, so that all answers are of one length too.
+/// Signs tokens of different users, all of one length, so that all responses have one length too.
 pub(crate) fn sign(key: &SigningKey, count: usize) -> Outcome<Vec<String>> {
     let now = Clock::System.now();
     let (issued, expires) = (now.as_secs(), now.plus(LIFETIME).as_secs());
@@ -41,7 +41,7 @@ pub(crate) fn sign(key: &SigningKey, count: usize) -> Outcome<Vec<String>> {
     Ok(tokens.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// What one signature check takes by itself, in microseconds: the median of many, one after the other.
+/// Returns the time of one signature check alone, in microseconds: the median of many, one after the other.
 pub(crate) fn signature_check(public_pem: &str, tokens: &[String]) -> Outcome<f64> {
     let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pem::parse(public_pem)?.contents())?;
     let mut micros = Vec::new();

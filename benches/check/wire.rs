@@ -1,5 +1,5 @@
-//! Just enough of an HTTP/2 client (RFC 9113) to ask for gRPC calls at next to no cost: one connection, requests without
-//! Huffman coding, answers whose headers nobody reads. Whatever it does not expect is an error, never skipped.
+//! A minimal HTTP/2 client (RFC 9113) for gRPC calls at almost no cost: one connection, requests without Huffman
+//! coding, ignored response headers. Anything unexpected is an error, never skipped.
 
 use super::Outcome;
 use std::io::{Read, Write};
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-/// How long the server may be silent while answers are owed.
+/// Timeout for the server's next byte while responses are pending; beyond it the run fails.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How many calls are under way at most: a little less than modgud lets one connection have.
+/// Maximum number of concurrent calls: slightly less than modgud allows on one connection.
 const MAX_IN_FLIGHT: i64 = 1_000;
 
 const DATA: u8 = 0;
@@ -21,19 +21,19 @@ const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const FRAME_HEAD: usize = 9;
-/// The flow-control window of a connection before anybody says otherwise (RFC 9113 §6.9.2).
+/// The initial flow-control window of a connection (RFC 9113 §6.9.2).
 const FIRST_WINDOW: i64 = 65_535;
-/// Room for more answers than any round brings, so that the client never has to make more.
+/// A window larger than all responses of a round, so that the client never has to extend it.
 const LARGEST_WINDOW: u32 = 0x7fff_ffff;
 
-/// What is under way, as both halves know it.
+/// The calls in flight, shared by both halves.
 #[derive(Default)]
 struct Account {
     window: AtomicI64,
     in_flight: AtomicI64,
 }
 
-/// The half that asks.
+/// The sending half.
 pub(crate) struct Asking {
     socket: TcpStream,
     out: Vec<u8>,
@@ -43,7 +43,7 @@ pub(crate) struct Asking {
     account: Arc<Account>,
 }
 
-/// The half that listens.
+/// The receiving half.
 pub(crate) struct Listening {
     socket: TcpStream,
     buffer: Vec<u8>,
@@ -51,11 +51,11 @@ pub(crate) struct Listening {
     account: Arc<Account>,
 }
 
-/// What the server said about a call, counted from 0.
+/// An event of a call; calls count from 0.
 pub(crate) enum Event<'a> {
-    /// Its answer, a gRPC message with its five bytes of prefix.
+    /// The response, a gRPC message with its five-byte prefix.
     Message(&'a [u8]),
-    /// It is over.
+    /// The end of the call.
     End(u32),
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn connect(address: SocketAddr, method: &str) -> Outcome<(Asking, Lis
     Ok((Asking { socket, out: Vec::new(), calls: 0, first_block, later_block, account }, listening))
 }
 
-/// One call, and its answer without the prefix.
+/// Makes one call. Returns its response without the prefix.
 pub(crate) fn call(address: SocketAddr, method: &str, message: &[u8]) -> Outcome<Vec<u8>> {
     let (mut asking, mut listening) = connect(address, method)?;
     asking.ask(message);
@@ -99,14 +99,14 @@ pub(crate) fn call(address: SocketAddr, method: &str, message: &[u8]) -> Outcome
 }
 
 impl Asking {
-    /// Whether another message of this size may be sent now.
+    /// Returns true if another message of this size may be sent now.
     pub(crate) fn may_ask(&self, message: &[u8]) -> bool {
         let size = i64::try_from(message.len() + 5).unwrap_or(i64::MAX);
         self.account.window.load(Ordering::Acquire) >= size
             && self.account.in_flight.load(Ordering::Acquire) < MAX_IN_FLIGHT
     }
 
-    /// Puts a call among those to be sent.
+    /// Queues a call.
     pub(crate) fn ask(&mut self, message: &[u8]) {
         let stream = self.calls * 2 + 1;
         let block = if self.calls == 0 { &self.first_block } else { &self.later_block };
@@ -122,21 +122,21 @@ impl Asking {
         self.account.in_flight.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Sends what waits, in one piece.
+    /// Sends the queued calls in one piece.
     pub(crate) fn flush(&mut self) -> Outcome<()> {
         self.socket.write_all(&self.out)?;
         self.out.clear();
         Ok(())
     }
 
-    /// How many calls were asked for.
+    /// Returns the number of calls so far.
     pub(crate) fn calls(&self) -> u32 {
         self.calls
     }
 }
 
 impl Listening {
-    /// Waits until the server says something, and takes in all that is there.
+    /// Waits for the server and processes everything received.
     pub(crate) fn listen(&mut self, mut on: impl FnMut(Event<'_>)) -> Outcome<()> {
         let read = self.socket.read(&mut self.buffer[self.filled..])?;
         if read == 0 {
@@ -158,7 +158,8 @@ impl Listening {
                 (DATA, 1..) => on(Event::Message(payload)),
                 (HEADERS, 1..) if flags & END_HEADERS != 0 => {}
                 (SETTINGS, 0) if flags & ACK != 0 => {}
-                // Its settings come once, before its first answer, and change nothing here: the limits kept are lower.
+                // The server's settings come once, before its first response. They change nothing: this client's limits
+                // are lower.
                 (SETTINGS, 0) => {
                     let mut acknowledgement = Vec::new();
                     frame(&mut acknowledgement, SETTINGS, ACK, 0, 0);
@@ -190,16 +191,16 @@ fn frame(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, length: usize) {
     out.extend_from_slice(&stream.to_be_bytes());
 }
 
-/// The headers that Envoy sends with a check, as HPACK (RFC 7541): written out and remembered in the first call, named by their
-/// numbers in every other, as Envoy does it too.
+/// Returns the headers that Envoy sends with a check, as HPACK (RFC 7541). The first call has literals that enter the
+/// table, every other has their indexes, as with Envoy.
 fn header_blocks(method: &str, authority: &str) -> (Vec<u8>, Vec<u8>) {
     const POST_HTTP: [u8; 2] = [0x83, 0x86];
-    /// Name by number in the static table, value written out, both remembered (RFC 7541 §6.2.1).
+    /// A literal value with an indexed name from the static table, added to the dynamic table (RFC 7541 §6.2.1).
     const AUTHORITY: u8 = 0x41;
     const PATH: u8 = 0x44;
     const CONTENT_TYPE: u8 = 0x5f;
     const NEW_NAME: u8 = 0x40;
-    /// The newest entry of the table of what was remembered; older ones count up from it.
+    /// The newest entry of the dynamic table; older ones count up from it.
     const NEWEST: u8 = 0x80 + 62;
     let mut first = POST_HTTP.to_vec();
     let fields: [(u8, &str, &str); 7] = [

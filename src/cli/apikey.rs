@@ -1,4 +1,4 @@
-//! `modgud apikey`: API keys, made here and stored as digests only.
+//! `modgud apikey`: generates API keys, which are stored as digests only.
 
 use super::{Exit, fail, say};
 use aws_lc_rs::rand;
@@ -7,9 +7,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud_core::authn::ApiKeyDigest;
 use serde_json::{Map, Value};
 
-/// How many random bytes a key has: 256 bits, which nobody guesses.
+/// Random bytes of a key: 256 bits, which are beyond guessing.
 const KEY_BYTES: usize = 32;
-/// What a key begins with, so that people and scanners of leaked secrets know one when they see one.
+/// The prefix of a key: people and scanners of leaked secrets recognize it.
 const PREFIX: &str = "mgk_";
 
 /// Makes API keys.
@@ -19,21 +19,21 @@ pub(super) enum Command {
     New(New),
 }
 
-/// Makes a key: prints it, and the line to store for it.
+/// Makes an API key, and prints it with the line to store for it.
 ///
-/// The key is shown this once and stored nowhere: give it to the client. The line goes into the table that the configuration names
-/// (`api_key: { file: … }`); it holds the key's SHA-256 only. To rotate, add the line of a new key beside the old one, and take the
-/// old one out when nobody uses it any more.
+/// The key is shown only this once and stored nowhere: give it to the client. The line goes into the table that the
+/// configuration names (`api_key: { file: … }`); it holds only the SHA-256 of the key. To rotate, add the line of a new
+/// key. Remove the old line when no client uses the old key any more.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  modgud apikey new --id partner-a --subject partner --role reader --expires 2027-06-30\n  \
     modgud apikey new --id partner-b --subject partner --claim organization_uuid=70f0d039-e3d9-427e-b161-4e95dbd9e918"
 )]
 pub(super) struct New {
-    /// The key's name, no other key's: for people, logs and revocations
+    /// The unique name of the key, for people, logs and revocations
     #[arg(long, value_parser = id)]
     id: String,
-    /// Who shows it
+    /// The subject: the caller that the key identifies
     #[arg(long)]
     subject: Option<String>,
     /// A role; can be given more than once
@@ -42,10 +42,11 @@ pub(super) struct New {
     /// A permission; can be given more than once
     #[arg(long = "permission", value_name = "PERMISSION")]
     permissions: Vec<String>,
-    /// What a token would claim, for identity headers: JSON, or text if it is no JSON; can be given more than once
+    /// A claim for identity headers, as a token would have it: JSON, or text if it is not JSON; can be given more than
+    /// once
     #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = super::token::mint::claim)]
     claims: Vec<(String, Value)>,
-    /// From when on it is not accepted any more: `2027-06-30T12:00:00Z`, or a date, which begins at midnight UTC
+    /// The time from which the key is rejected: `2027-06-30T12:00:00Z`, or a date, which begins at midnight UTC
     #[arg(long, value_name = "TIME", value_parser = expires)]
     expires: Option<String>,
 }
@@ -72,7 +73,7 @@ pub(super) fn run(command: Command) -> Exit {
 }
 
 impl New {
-    /// The entry of a table: JSON, which is YAML too.
+    /// Returns the entry for the table: JSON, which is YAML too.
     fn entry(self, key: &str) -> Value {
         let Self { id, subject, roles, permissions, claims, expires } = self;
         let mut entry = Map::new();

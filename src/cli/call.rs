@@ -9,15 +9,15 @@ use crate::envoy::proto::{
 };
 use connect::{ConnectError, Tls, connect};
 
-/// Asks a running modgud about one request, as Envoy would, and shows the answer.
+/// Sends one check to a running modgud, as Envoy would, and shows the response.
 ///
-/// Exit code 0: allowed. 3: denied. 1: no answer.
+/// Exit code 0: allowed. 3: denied. 1: no response.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\"\n  modgud call unix:/run/modgud/check.sock --path /crm/\n  modgud call modgud:9191 --tls-ca ca.pem --tls-cert envoy.pem --tls-key envoy.key"
 )]
 pub(super) struct Args {
-    /// Where modgud serves checks: `HOST:PORT` or `unix:/PATH`
+    /// The address where modgud serves checks: `HOST:PORT` or `unix:/PATH`
     #[arg(value_name = "ADDRESS")]
     address: String,
     /// The request's method
@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// A header of the request; can be given more than once
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
     headers: Vec<HeaderArg>,
-    /// What the route in Envoy says along (`context_extensions`); can be given more than once
+    /// A context extension of the Envoy route (`context_extensions`); can be given more than once
     #[arg(long = "context", value_name = "KEY=VALUE")]
     context: Vec<ContextArg>,
     #[command(flatten)]
@@ -69,7 +69,7 @@ async fn call(args: Args) -> Result<CheckResponse, CallError> {
     Ok(response.into_inner())
 }
 
-/// Shows an answer as Envoy would read it.
+/// Prints a response as Envoy would read it.
 fn show(response: CheckResponse) -> Result<Exit, CallError> {
     let code = response.status.map_or(0, |status| status.code);
     match (code, response.http_response) {
@@ -101,13 +101,13 @@ fn show_headers(what: &str, options: &[HeaderValueOption]) {
     }
 }
 
-/// A credential by its scheme and length: output gets into tickets and build logs, where tokens must not be.
+/// Returns a credential's scheme and length only: output ends up in tickets and build logs, where tokens must not be.
 fn without_credential(value: &str) -> String {
     let (scheme, credential) = value.split_once(' ').unwrap_or(("", value));
     format!("{scheme} … ({} characters)", credential.chars().count())
 }
 
-/// Bytes from the network as text that can't do anything to a terminal.
+/// Returns bytes from the network as text, with control characters replaced: a terminal would act on them.
 fn plain(bytes: &[u8]) -> String {
     let harmless = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
     String::from_utf8_lossy(bytes).chars().map(harmless).collect()

@@ -1,5 +1,4 @@
-//! `modgud check`: is this configuration one that would serve? Runs the code of start-up, and nothing else; says what it comes
-//! to, and what it probably should not say.
+//! `modgud check`: validates a configuration with the code that runs at startup. Prints a summary and the warnings.
 
 use super::keys::{self, Fetched, Progress};
 use super::{Exit, fail, say};
@@ -17,11 +16,11 @@ use modgud_core::time::Timestamp;
 use modgud_core::upstream::{Forward, Mint};
 use std::path::PathBuf;
 
-/// Checks a configuration, with the keys and files that it names, and says what it comes to.
+/// Checks a configuration, with the keys and files that it names, and prints a summary.
 ///
-/// Every problem is shown at once, each with its place. Keys that issuers publish are fetched once, and named. Exit code 0: it
-/// would serve. 1: it would not, or keys could not be fetched. What it may say but probably should not is shown after the summary,
-/// as warnings, which change nothing unless --deny-warnings is there.
+/// All problems are shown together, each with its place. Published keys of issuers are fetched once and listed.
+/// Warnings about valid but risky settings follow the summary; they affect the exit code only with --deny-warnings.
+/// Exit code 0: the configuration is valid. 1: it is invalid, or keys could not be fetched.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud check --config modgud.yaml")]
 pub(super) struct Args {
@@ -31,10 +30,10 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// Fetches nothing: published keys are not looked at
+    /// Fetch nothing: skip the published keys
     #[arg(long)]
     offline: bool,
-    /// Exit code 1 if there is a warning, too: for CI
+    /// Exit with code 1 if there is a warning, too: for CI
     #[arg(long)]
     deny_warnings: bool,
 }
@@ -94,7 +93,7 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     minted(&snapshot.shape.forward);
 }
 
-/// Every rule that admits requests without a credential, and its origin.
+/// Prints every rule that admits requests without a credential, and its origin.
 fn open(rules: &[OpenRule]) {
     if rules.is_empty() {
         say("  open without a credential: nothing");
@@ -106,7 +105,7 @@ fn open(rules: &[OpenRule]) {
     }
 }
 
-/// What modules get in the place of the credential, if it is minted.
+/// Prints the minted token that modules receive instead of the credential, if there is one.
 fn minted(forward: &Forward) {
     match forward {
         Forward::Keep | Forward::Remove | Forward::As { .. } => {}
@@ -136,7 +135,7 @@ fn gateway(gateway: &Gateway) {
     }
 }
 
-/// Fetches the keys that are published, and names them.
+/// Fetches the published keys and lists them.
 fn published(config: &Config, offline: bool) -> Exit {
     let count = config.key_sources.len();
     if count == 0 {
@@ -196,7 +195,7 @@ fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Ti
     }
 }
 
-/// The server is not asked: it is shown tokens only.
+/// Prints an introspection authenticator. The authorization server gets no request: it answers about tokens only.
 fn introspection(authenticator: &IntrospectionAuthenticator, loaded: &Loaded) {
     let IntrospectionAuthenticator { name, issuer: _, checks, lifetimes, known: _ } = authenticator;
     let mut servers = loaded.config.introspection_sources.iter();
@@ -221,7 +220,7 @@ fn audience(audience: &AudiencePolicy) -> String {
     }
 }
 
-/// How old a key is, as far as anything tells, behind a comma.
+/// Returns the known dates of a key, each after a comma.
 fn age(facts: &KeyMetadata, now: Timestamp) -> String {
     let dates = |Validity { from, until }| format!(", certificate, valid from {from} to {until}");
     let certificate = facts.validity.map(dates);
@@ -229,7 +228,7 @@ fn age(facts: &KeyMetadata, now: Timestamp) -> String {
     [certificate, file].into_iter().flatten().collect()
 }
 
-/// A time in the past, roughly; one in the future is given as it is.
+/// Formats a past time as its rough age; a future one exactly.
 fn ago(then: Timestamp, now: Timestamp) -> String {
     if now < then {
         return format!("at {then}, which is in the future");

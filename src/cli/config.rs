@@ -1,4 +1,4 @@
-//! `modgud config`: the configuration that would serve, each value with where it comes from.
+//! `modgud config`: the effective configuration, each value with its origin.
 
 use super::{Exit, fail, say};
 use crate::config::{Environment, Overrides, ProfileName, load};
@@ -6,10 +6,9 @@ use crate::net::listen_addr::ListenAddr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Shows the effective configuration: defaults, profile, file and flags, one laid over the other.
+/// Shows the effective configuration: defaults, profile, file and flags, merged in this order.
 ///
-/// Each value carries a comment that says where it comes from. What may be a secret is left out. What is printed is itself a
-/// configuration file.
+/// A comment on each value names its origin. Possible secrets are omitted. The output is itself a configuration file.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  modgud config --config modgud.yaml\n  modgud config --profile bifrost     # what the profile says"
@@ -21,10 +20,10 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// Where Envoy connects to, instead of `server.grpc`: `IP:PORT` or `unix:/PATH`
+    /// The address that Envoy connects to, instead of `server.grpc`: `IP:PORT` or `unix:/PATH`
     #[arg(long, value_name = "ADDRESS")]
     grpc: Option<ListenAddr>,
-    /// Where probes and metrics are served, instead of `server.admin`
+    /// The address of probes and metrics, instead of `server.admin`
     #[arg(long, value_name = "IP:PORT")]
     admin: Option<SocketAddr>,
     /// Show the JSON Schema of the file instead, for editors

@@ -1,4 +1,4 @@
-//! `modgud correlation`: what a worker does with the correlation that came with its work.
+//! `modgud correlation`: the worker's side of identity correlations.
 
 use super::{Exit, fail, input, say};
 use crate::clock::Clock;
@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Looks at identity correlations, as workers do.
+/// Verifies identity correlations, as workers do.
 #[derive(clap::Subcommand)]
 #[command(
     after_help = "Example:\n  modgud correlation verify --key identity.key --process-instance 4711 correlation.json"
@@ -18,23 +18,24 @@ pub(super) enum Command {
 
 /// Verifies a correlation, and prints it.
 ///
-/// Exit code 0: it was signed with this key, and for this process instance if one is given. 1: it was not, or is no correlation.
+/// Exit code 0: it was signed with this key and, if a process instance is given, for that one. 1: it was not, or it is
+/// malformed.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  modgud correlation verify --key identity.key --process-instance 4711 correlation.json\n  \
     echo \"$CORRELATION\" | modgud correlation verify --key identity.key --max-age 1h -"
 )]
 pub(super) struct Verify {
-    /// The secret, without a line end behind it
+    /// The file of the secret; whitespace around it is ignored
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// The process instance that it has to be of
+    /// The expected process instance
     #[arg(long, value_name = "ID")]
     process_instance: Option<String>,
-    /// How old it may be; any age if it is not given
+    /// The maximum age; unlimited by default
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     max_age: Option<Duration>,
-    /// The file that holds it, as JSON; `-` reads standard input
+    /// The file of the correlation (JSON); `-` reads standard input
     #[arg(value_name = "FILE")]
     correlation: PathBuf,
 }
@@ -57,7 +58,7 @@ enum VerifyCommandError {
     Future,
 }
 
-/// How far clocks may be apart.
+/// Maximum clock skew between the signer and this machine; a correlation from further in the future is rejected.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 pub(super) fn run(command: Command) -> Exit {

@@ -1,4 +1,4 @@
-//! `modgud envoy`: Envoy's configuration, written from modgud's.
+//! `modgud envoy`: Envoy's configuration, derived from modgud's.
 
 use super::{Exit, fail, say};
 use crate::config::{Config, Environment, EphemeralKeys, Keys, Overrides, ProfileName, ServerConfig, load_with_keys};
@@ -6,10 +6,10 @@ use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CheckCluster, Client, U
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Writes a complete, hardened configuration of Envoy on standard output: routes and clusters for `modules` and `core`, and a filter
-/// that asks modgud, with just the rights that this configuration needs.
+/// Writes a complete, hardened configuration of Envoy on standard output.
 ///
-/// No key is read, and no variable has to be set.
+/// It has routes and clusters for `modules` and `core`. Its `ext_authz` filter calls modgud, with only the rights that
+/// this configuration needs. No key is read, and no variable has to be set.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:80"
@@ -21,29 +21,30 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// Where Envoy listens for clients
+    /// The address on which Envoy listens for clients
     #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:8000")]
     listen: SocketAddr,
-    /// Where Envoy's own admin interface listens: it can end the process, so not beyond this machine
+    /// The address of Envoy's own admin interface: it can end the process, so keep it on this machine
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9901")]
     admin: SocketAddr,
-    /// Where Envoy reaches modgud, instead of `server.grpc` on this machine: `HOST:PORT` or `unix:/PATH`
+    /// The address at which Envoy reaches modgud, instead of `server.grpc` on this machine: `HOST:PORT` or `unix:/PATH`
     #[arg(long, value_name = "ADDRESS")]
     modgud: Option<CheckCluster>,
     #[command(flatten)]
     tls: Tls,
 }
 
-/// With `server.tls`: what Envoy checks modgud by.
+/// TLS options, with `server.tls`: how Envoy verifies modgud.
 #[derive(Debug, clap::Args)]
 struct Tls {
-    /// With `server.tls`: the file, as Envoy finds it, of the authorities (PEM) that vouch for modgud
+    /// With `server.tls`: the path, on Envoy's machine, of the certificate authorities (PEM) that issue modgud's
+    /// certificate
     #[arg(long = "tls-ca", value_name = "FILE")]
     ca: Option<String>,
-    /// The name in modgud's certificate; without it, that of the address
+    /// The name in modgud's certificate; by default that of the address
     #[arg(long = "tls-name", value_name = "NAME", requires = "ca")]
     name: Option<String>,
-    /// With `server.tls.client_ca`: the file of Envoy's own certificate (PEM)
+    /// With `server.tls.client_ca`: the file of Envoy's client certificate (PEM)
     #[arg(long = "tls-cert", value_name = "FILE", requires_all = ["ca", "key"])]
     cert: Option<String>,
     /// The file of its private key (PEM)
@@ -51,7 +52,7 @@ struct Tls {
     key: Option<String>,
 }
 
-/// Why there is no configuration of Envoy.
+/// Errors of writing Envoy's configuration.
 #[derive(Debug, thiserror::Error)]
 enum EnvoyError {
     #[error("`server.grpc` has port 0, which is any free one: say by --modgud where Envoy reaches modgud")]

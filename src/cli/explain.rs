@@ -1,4 +1,4 @@
-//! `modgud explain`: one decision, step by step. The server's own evaluation, listened to.
+//! `modgud explain`: one decision, step by step, observed in the server's own evaluation.
 
 pub(super) mod report;
 
@@ -19,10 +19,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
-/// Explains one decision, step by step: what matched, what was checked, what failed, and what the module would see.
+/// Explains one decision, step by step: which rule matched, which checks ran, which one failed, and what the module
+/// would receive.
 ///
-/// It is the evaluation that the server runs, with the configuration, the keys and the time given. Shows claims and header values:
-/// for your own eyes. Exit code 0: allowed. 3: denied. 1: failed.
+/// The evaluation is the server's own, with the configuration, the keys and the time given. The output shows claims and
+/// header values: don't share it. Exit code 0: allowed. 3: denied. 1: failed.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  modgud explain --config modgud.yaml --path /crm/ --header \"Authorization: JWT $TOKEN\"\n  \
@@ -47,16 +48,16 @@ pub(super) struct Args {
     /// A header of the request; can be given more than once
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
     headers: Vec<HeaderArg>,
-    /// What the route in Envoy says along (`context_extensions`); can be given more than once
+    /// A context extension of the Envoy route (`context_extensions`); can be given more than once
     #[arg(long = "context", value_name = "KEY=VALUE")]
     context: Vec<ContextArg>,
-    /// A CheckRequest in JSON, as grpcurl takes it, instead of the flags; `-` reads standard input
+    /// A CheckRequest in JSON, as grpcurl accepts it, instead of the flags; `-` reads standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "path", "host", "headers", "context"])]
     request: Option<PathBuf>,
-    /// The time of the decision: RFC 3339, or seconds since 1970; now if it is not given
+    /// The time of the decision: RFC 3339, or seconds since 1970; now by default
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
-    /// JSON, for tools
+    /// Print JSON, for tools
     #[arg(long)]
     json: bool,
 }
@@ -119,9 +120,9 @@ pub(super) fn run(args: Args, environment: &Environment) -> Exit {
     report.exit()
 }
 
-/// Asks the authorization server about the token, as the server would.
+/// Introspects the token at the authorization server, as the server would.
 fn introspection(check: &CheckRequest, config: &mut Config, by: AuthenticatorId) -> io::Result<LookupResult> {
-    // A request that can't be read lacks nothing.
+    // An unreadable request is denied without a lookup.
     let Ok(request) = read(check, config.snapshot.scheme) else { return Ok(LookupResult::Nothing) };
     let introspection = Introspection::new(Clock::System);
     introspection.follow(config.introspection_sources.clone(), &mut config.snapshot.authenticators);

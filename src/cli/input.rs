@@ -1,13 +1,13 @@
-//! Texts that commands are given: a file, or `-` for standard input, read to a bound.
+//! Input of commands: a file, or `-` for standard input, read up to a limit.
 
 use crate::read_limit::{read_file_to_limit, read_to_limit};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// The most that is read: 4 MiB. Envoy's checks and their headers are far smaller.
+/// Maximum size of an input, 4 MiB: Envoy's checks and their headers are far smaller. A larger input is an error.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What it is called in messages, and its text.
+/// Reads a file, or standard input. Returns its name for messages, and its text.
 pub(super) fn read(file: &Path) -> (String, io::Result<String>) {
     let (name, content) = if file.as_os_str() == "-" {
         ("standard input".to_owned(), read_to_limit(io::stdin().lock(), MAX_BYTES))

@@ -1,4 +1,4 @@
-//! `modgud keygen`: a key pair, or a shared secret, for development.
+//! `modgud keygen`: generates a key pair, or a shared secret, for development.
 
 use super::{Exit, fail, say};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -8,29 +8,29 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Makes a key pair for development: a private key that signs tokens, and the public key that modgud and modules verify them
-/// with. For HS256, HS384 and HS512 it makes one secret, which does both.
+/// Makes a key pair for development: a private key that signs tokens, and the public key with which modgud and modules
+/// verify them.
 ///
-/// Existing files are not overwritten.
+/// For HS256, HS384 and HS512 it makes one secret, which does both. Existing files are not overwritten.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud keygen --private dev.key.pem --public dev.pub.pem\n  \
     JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat dev.pub.pem)\" modgud serve\n  \
     modgud keygen --algorithm ES256\n  \
     modgud keygen --algorithm HS256 --private dev.secret")]
 pub(super) struct Args {
-    /// What the key signs with
+    /// The algorithm of the key
     #[arg(long, value_name = "ALGORITHM", default_value = "RS256", value_parser = algorithm())]
     algorithm: Algorithm,
-    /// Where the private key is written (PKCS#8 PEM, or the secret as one line of text; readable by you alone) [default:
-    /// modgud-dev.key.pem, for a secret modgud-dev.secret]
+    /// The file to write the private key to (PKCS#8 PEM, or the secret as one line of text; readable by you alone)
+    /// [default: modgud-dev.key.pem, for a secret modgud-dev.secret]
     #[arg(long, value_name = "FILE")]
     private: Option<PathBuf>,
-    /// Where the public key is written (SPKI PEM) [default: modgud-dev.pub.pem; a secret has none]
+    /// The file to write the public key to (SPKI PEM) [default: modgud-dev.pub.pem; a secret has none]
     #[arg(long, value_name = "FILE")]
     public: Option<PathBuf>,
 }
 
-/// Reads the name of an algorithm.
+/// Returns a parser of algorithm names.
 pub(super) fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
     let names = PossibleValuesParser::new(Algorithm::ALL.iter().map(|algorithm| algorithm.name()));
     names.try_map(|name| Algorithm::parse(&name).ok_or("no such algorithm"))
@@ -56,8 +56,7 @@ fn pair(algorithm: Algorithm, private: Option<PathBuf>, public: Option<PathBuf>)
     let public_pem = key.public_pem().map_err(|fault| fault.to_string())?;
     write_new(&private, 0o600, private_pem.expose_secret())?;
     write_new(&public, 0o644, &public_pem).inspect_err(|_| {
-        // Half a pair is of no use, and would be in the way of the next try. If it can't be removed, the error that is
-        // reported says enough.
+        // Half a pair is useless, and would block the next attempt. If removal fails, the reported error is sufficient.
         let _ = std::fs::remove_file(&private);
     })?;
     say(format_args!("{}: the private key; it signs, keep it to yourself", private.display()));
@@ -85,21 +84,21 @@ fn secret(algorithm: Algorithm, private: Option<PathBuf>, public: Option<&Path>)
     let private = private.unwrap_or_else(|| "modgud-dev.secret".into());
     let key = SigningKey::generate(algorithm).map_err(|fault| fault.to_string())?;
     let text = key.private_text().map_err(|fault| fault.to_string())?;
-    // No line end: every byte of the file is the secret, however it is read.
+    // No line end: every byte of the file is part of the secret, for every reader.
     write_new(&private, 0o600, text.expose_secret())?;
     say(format_args!("{}: the secret; whoever has it can sign, so share it with the verifier only", private.display()));
     next(algorithm, &private);
     Ok(())
 }
 
-/// Names the command that signs with the key; it has to be told the algorithm where the key doesn't say it.
+/// Prints the command that signs with the key; it needs the algorithm if the key doesn't imply it.
 fn next(algorithm: Algorithm, private: &Path) {
     let usual = algorithm.family().algorithms().next();
     let flag = if usual == Some(algorithm) { String::new() } else { format!(" --algorithm {}", algorithm.name()) };
     say(format_args!("next: modgud token mint --key {}{flag}", private.display()));
 }
 
-/// Writes a file that must not be there yet.
+/// Writes a new file; an existing one is an error.
 fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), String> {
     let write = || -> io::Result<()> {
         OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?.write_all(text.as_bytes())

@@ -1,32 +1,32 @@
-//! Published keys for commands, which ask each provider once and follow none.
+//! Published keys for commands, which fetch from each provider once and don't refresh.
 
 use super::{fail, runtime, say};
 use crate::config::Config;
 use modgud_core::time::Timestamp;
 use std::io;
 
-/// What is told on the way.
+/// Verbosity of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Every provider, with its keys: on standard output.
+    /// Every provider and its keys, on standard output.
     Everything,
-    /// Those that could not be asked only: on standard error.
+    /// Failed providers only, on standard error.
     Failures,
 }
 
-/// Whether every provider gave keys.
+/// The outcome of fetching from all providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fetched {
-    /// Each did, or there is none.
+    /// Every provider returned keys, or there are no providers.
     All,
-    /// One at least did not.
+    /// At least one provider failed.
     NotAll,
 }
 
-/// Asks every provider of a configuration for its keys, which its authenticators then have as those of `now`.
+/// Fetches the keys of every provider of a configuration, and hands them to its authenticators as of `now`.
 ///
 /// # Errors
-/// What the system says when there is no runtime to ask with.
+/// The system's error if no runtime can be created.
 pub(super) fn fetch(config: &Config, now: Timestamp, progress: Progress) -> io::Result<Fetched> {
     if config.key_sources.is_empty() {
         return Ok(Fetched::All);

@@ -1,4 +1,4 @@
-//! `modgud openapi`: descriptions of modules' APIs, checked and made into rules.
+//! `modgud openapi`: checks descriptions of modules' APIs and generates rules from them.
 
 mod check;
 mod rules;
@@ -11,7 +11,7 @@ use crate::read_limit::read_file_to_limit;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Looks at the description of a module's API (OpenAPI 2.0 or 3.x, YAML or JSON)
+/// Checks the description of a module's API (OpenAPI 2.0 or 3.x, YAML or JSON), or generates rules from it
 #[derive(Debug, clap::Subcommand)]
 #[command(
     after_help = "Example:\n  modgud openapi check swagger.json --module crm\n  modgud openapi rules swagger.json --module crm"
@@ -21,11 +21,11 @@ pub(super) enum Command {
     Rules(rules::Args),
 }
 
-/// The configuration that the module is to join.
+/// The configuration of the gateway that the module joins.
 #[derive(Debug, clap::Args)]
 struct Gateway {
-    /// The configuration that the module is to join: its reserved names and, if the module is there, its prefix,
-    /// and how it reads paths (`case`, `suffixes`)
+    /// The configuration of the gateway that the module joins. It provides reserved names, path options (`case`,
+    /// `suffixes`) and, if the module is configured, its prefix
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The profile, instead of the one that the file names
@@ -33,7 +33,7 @@ struct Gateway {
     profile: Option<ProfileName>,
 }
 
-/// Why a description can't be looked at.
+/// Errors of reading a description.
 #[derive(Debug, thiserror::Error)]
 enum OpenApiError {
     #[error("{}: {error}", .file.display())]
@@ -57,7 +57,7 @@ pub(super) fn run(command: &Command) -> Exit {
 }
 
 impl Gateway {
-    /// The configuration; no key is read for it.
+    /// Loads the configuration without its keys.
     fn load(&self) -> Result<Config, OpenApiError> {
         let Self { config, profile } = self;
         let overrides = Overrides { profile: *profile, ..Overrides::default() };
@@ -66,7 +66,7 @@ impl Gateway {
     }
 }
 
-/// The module of this name in the configuration.
+/// Returns the module of this name; `None` if the configuration has none.
 fn module_of<'c>(config: &'c Config, name: Option<&str>) -> Option<&'c Module> {
     config.gateway.modules.iter().find(|module| Some(module.name.as_str()) == name)
 }

@@ -1,10 +1,10 @@
-//! A request as it is written on the command line.
+//! A request described on the command line.
 
 use crate::envoy::proto::{AttributeContext, CheckRequest, ContextExtensionsEntry, HeadersEntry, HttpRequest, Request};
 use bytes::Bytes;
 use std::str::FromStr;
 
-/// Where Envoy says which scheme its listener saw.
+/// The header in which Envoy reports the scheme of its listener.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// A header, `NAME: VALUE`. Has no `Debug`: it can be a credential.
@@ -21,14 +21,14 @@ impl FromStr for HeaderArg {
 }
 
 impl HeaderArg {
-    /// A header of these parts.
+    /// Creates a header from a name and a value.
     pub(super) fn new(name: &str, value: &str) -> Self {
         let copy = |part: &str| Bytes::copy_from_slice(part.as_bytes());
         Self(HeadersEntry { key: copy(name), value: copy(value) })
     }
 }
 
-/// What the route in Envoy says along, `KEY=VALUE`.
+/// A context extension of the Envoy route, `KEY=VALUE`.
 #[derive(Clone)]
 pub(super) struct ContextArg(ContextExtensionsEntry);
 
@@ -42,15 +42,15 @@ impl FromStr for ContextArg {
 }
 
 impl ContextArg {
-    /// An entry of these parts.
+    /// Creates an entry from a key and a value.
     pub(super) fn new(key: &str, value: &str) -> Self {
         let copy = |part: &str| Bytes::copy_from_slice(part.as_bytes());
         Self(ContextExtensionsEntry { key: copy(key), value: copy(value) })
     }
 }
 
-/// The check that Envoy would send for a request. Envoy always says which scheme its listener saw: `http`, unless the headers say
-/// otherwise.
+/// Builds the check that Envoy would send for a request. Envoy always reports its listener's scheme: `http`, unless the
+/// headers name another one.
 pub(super) fn check_request(
     method: String,
     path: String,

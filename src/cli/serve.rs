@@ -19,31 +19,30 @@ use tokio::task::{JoinError, spawn_blocking};
 
 /// Serves Envoy's authorization checks.
 ///
-/// With no file, the profile `bifrost` serves, and its key in `JWT_PUBLIC_KEY_RSA_BIFROST` is all that has to be set.
-/// Changes to the file, to the files that it names, and SIGHUP: the configuration is loaded again, and replaces the present one
-/// if nothing is wrong with it. SIGTERM: not ready any more, goes on answering while checks still come, leaves. SIGINT: leaves
-/// at once.
+/// Without a file it serves the profile `bifrost`, which needs only its key in `JWT_PUBLIC_KEY_RSA_BIFROST`. A change
+/// to the file or to the files that it names, or SIGHUP, reloads the configuration; a valid one replaces the active
+/// one. SIGTERM: reports not ready, answers checks while they still arrive, then stops. SIGINT: stops at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat key.pem)\" modgud serve --grpc 127.0.0.1:9191")]
 pub(super) struct Args {
-    /// The configuration file (YAML); it is laid over the profile
+    /// The configuration file (YAML), merged onto the profile
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// Where Envoy connects to, instead of `server.grpc`: `IP:PORT` or `unix:/PATH`
+    /// The address that Envoy connects to, instead of `server.grpc`: `IP:PORT` or `unix:/PATH`
     #[arg(long, value_name = "ADDRESS")]
     grpc: Option<ListenAddr>,
-    /// Where probes and metrics are served, instead of `server.admin`
+    /// The address of probes and metrics, instead of `server.admin`
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     admin: Option<SocketAddr>,
-    /// A second configuration (YAML), to be compared with the one that serves: each check is decided by it once more after it is
-    /// answered, and where it would have been answered otherwise is counted (`modgud_shadow_config_differences_total`) and logged. Its
-    /// files are followed. What it says of listeners, denials and telemetry is checked and means nothing
+    /// A shadow configuration (YAML): it decides each check again after the response. Differences are counted
+    /// (`modgud_shadow_config_differences_total`) and logged. Its files are watched for changes. Its listeners, denials
+    /// and telemetry are validated but have no effect
     #[arg(long, value_name = "FILE")]
     shadow_config: Option<PathBuf>,
-    /// The profile of that configuration, instead of the one that its file names
+    /// The profile of the shadow configuration, instead of the one that its file names
     #[arg(long, value_enum, requires = "shadow_config")]
     shadow_profile: Option<ProfileName>,
 }
@@ -79,7 +78,7 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
         Err(error) => return fail(error),
     };
     let served = runtime.block_on(serve(origin, shadow));
-    // Does not wait for a load that hangs.
+    // A load that hangs must not delay the exit.
     runtime.shutdown_background();
     match served {
         Ok(()) => Exit::Done,
@@ -88,14 +87,14 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
 }
 
 async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(), ServeError> {
-    // Before all else: what comes while the configuration is loaded must not end the process, as SIGHUP does by itself.
+    // First of all: a signal during the load must not end the process, as SIGHUP does by default.
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let mut hangup_signal = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
     let loading = (origin.clone(), shadow.clone());
     let load = move || (loading.0.load(), loading.1.map(|shadow| shadow.load()));
     let ((loaded, watched), shadow_loaded) = tokio::select! {
         loaded = spawn_blocking(load) => loaded.map_err(ServeError::Load)?,
-        // Nobody was served yet: there is nothing to drain.
+        // No check was served yet, so there is nothing to drain.
         _ = signals.next() => return Ok(()),
     };
     let loaded = loaded?;
@@ -108,7 +107,7 @@ async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(),
         (Some(_) | None, _) => None,
     };
     let warnings = loaded.warnings(Clock::System.now());
-    // Held to the end: what waits in it is written then.
+    // Kept until the end: its drop writes the buffered log lines.
     let _log = log::start(loaded.config.server.log);
     let Loaded { config, origin: described, .. } = loaded;
     let reloader = Reloader::new(origin, &config, watched);
@@ -121,7 +120,7 @@ async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(),
     let (shadow_hangups, shadow_hangup) = mpsc::channel(1);
     tokio::spawn(async move {
         while hangup_signal.recv().await.is_some() {
-            // One that waits already stands for this one too.
+            // A pending signal covers this one too.
             let _ = (hangups.try_send(()), shadow_hangups.try_send(()));
         }
     });
@@ -137,7 +136,7 @@ async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(),
     Ok(())
 }
 
-/// Logs what the configuration comes to.
+/// Logs the authenticators of the configuration.
 fn introduce(config: &Config) {
     for authenticator in config.snapshot.authenticators.list().iter().filter_map(Authenticator::as_jwt) {
         let keys: Vec<String> = authenticator.keys.fixed.keys().iter().map(|key| format!("{key:?}")).collect();
@@ -150,7 +149,7 @@ fn introduce(config: &Config) {
     }
 }
 
-/// The signals that ask a process to leave.
+/// The signals that stop the process.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,

@@ -1,4 +1,5 @@
-//! `modgud stdio`: the messages of an API gateway, as JSON values on standard input and output. The server's own evaluation decides.
+//! `modgud stdio`: an API gateway's messages, as JSON values on standard input and output, decided by the server's
+//! evaluation.
 
 mod gateway;
 mod json_stream;
@@ -18,21 +19,21 @@ use std::path::PathBuf;
 
 /// Answers `init` and `api_request` messages on standard input, in order, on standard output.
 ///
-/// `init` brings the public key (PEM) that tokens are verified with; `api_request` is decided as a request that Envoy asks about, and
-/// told which service it is for and who asks. JsonStream may stand several on a line or one on many. What is no message is told on
-/// standard error, and the next one is read.
+/// `init` brings the public key (PEM) that verifies tokens. `api_request` is decided like a request of Envoy; the reply
+/// names its service and caller. A line may hold several values, and a value may span lines. Anything else is reported
+/// on standard error, and reading goes on at the next message.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  modgud stdio < messages.jsonl\n  modgud stdio --config modgud.yaml --service /api/users=users-service --service /api/bills=billing"
 )]
 pub(super) struct Args {
-    /// The configuration file (YAML), laid over the profile; the key of `init` stands for the variable `JWT_PUBLIC_KEY`
+    /// The configuration file (YAML), merged onto the profile; the key of `init` replaces the variable `JWT_PUBLIC_KEY`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The profile, instead of the one that the file names; `bearer` without a file
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// Which service the requests below a path are for, instead of the usual ones; can be given more than once
+    /// The service for requests below a path; replaces the default services; can be given more than once
     #[arg(long = "service", value_name = "PATH=NAME")]
     services: Vec<Service>,
 }
@@ -65,7 +66,7 @@ fn serve(
     output: &mut impl Write,
     errors: &mut impl Write,
 ) -> Result<(), StdioError> {
-    /// How much is read at once.
+    /// Size of one read.
     const PIECE: usize = 64 * 1024;
     let mut values = JsonStream::default();
     let mut piece = vec![0; PIECE];
@@ -85,7 +86,7 @@ fn serve(
                 Ok(message) => {
                     let (reply, noted) = gateway.answer(message, Clock::System.now());
                     if let Some(InitError { id, error }) = noted {
-                        // Whoever reads no errors is no reason to stop.
+                        // A closed standard error is no reason to stop.
                         let _ = writeln!(
                             errors,
                             "modgud: the key of message {id} can't be used, so that no token is good: {error}"
@@ -93,7 +94,7 @@ fn serve(
                     }
                     let mut line = reply.line();
                     line.push(b'\n');
-                    // A reader that waits for the answer gets it now.
+                    // A client that waits for this reply must get it now.
                     output.write_all(&line).and_then(|()| output.flush()).map_err(StdioError::Write)?;
                 }
                 Err(Broken { line, what }) => {

@@ -1,4 +1,4 @@
-//! `modgud test`: a team's own policy table against its own configuration.
+//! `modgud test`: policy tests of a configuration.
 
 mod cases;
 mod junit;
@@ -13,7 +13,7 @@ use modgud_core::decide::Snapshot;
 use modgud_core::time::Timestamp;
 use std::path::PathBuf;
 
-/// Lines of a case are short enough not to be wrapped: what the help shows can be copied.
+/// The lines of a case are short enough not to wrap, so that users can copy them from the help.
 const EXAMPLE: &str = "\
 Example:
   modgud test --config modgud.yaml cases.yaml --junit report.xml
@@ -31,12 +31,12 @@ A case:
     # or: expect: { decision: denied, status: 401, reason: token_expired }
     # of a rule that is tried out: shadow: { decision: denied, rule: next }";
 
-/// Runs policy tests: each case is a request, the token it carries, and what has to come of it.
+/// Runs policy tests: each case is a request, its token, and the expected result.
 ///
-/// Tokens are signed with keys that are made for the run and stand in the place of every configured one, so no secret and no
-/// environment variable is needed; tables of API keys and lists of revocations are read if they are there, and named if they are not.
-/// A failed case is shown with what was expected, what came, and the explanation. Exit code 0:
-/// all passed. 1: at least one failed, or the files can't be read.
+/// Tokens are signed with keys made for the run, which replace every configured one. So no secret and no environment
+/// variable is needed. Tables of API keys and revocation lists are read if they exist, and named if not. A failed case
+/// shows the expected and the actual result, and the explanation. Exit code 0: all passed. 1: at least one failed, or a
+/// file can't be read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {
@@ -49,16 +49,16 @@ pub(super) struct Args {
     /// The cases (YAML: a list of cases)
     #[arg(value_name = "CASES", required = true)]
     cases: Vec<PathBuf>,
-    /// Also writes the outcome as JUnit XML
+    /// Also write the outcome as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 }
 
-/// A case that was run.
+/// The outcome of a case.
 struct Outcome {
     file: String,
     name: String,
-    /// What differs from what was expected, and the explanation; nothing when it passed.
+    /// The differences from the expected result, and the explanation; `None` if the case passed.
     failure: Option<String>,
 }
 

@@ -1,11 +1,11 @@
-//! `modgud token`: tokens for development, and a look into one.
+//! `modgud token`: makes tokens for development, and inspects tokens.
 
 mod inspect;
 pub(super) mod mint;
 
 use super::{Exit, fail, keygen, say};
 
-/// Makes tokens for development, and shows what one says.
+/// Makes tokens for development, and shows the content of a token.
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "Example:\n  modgud token mint --key modgud-dev.key.pem\n  \
     modgud token mint --key modgud-dev.key.pem | modgud token inspect -")]

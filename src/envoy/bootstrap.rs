@@ -1,5 +1,5 @@
-//! Envoy's configuration: what has to be known for it, and the one text that it is written from, `deploy/envoy.yaml`. That file is what
-//! [`Bootstrap`] writes for `deploy/modgud.yaml`, and any other is that file with other routes, clusters and addresses.
+//! Envoy's configuration: its inputs, and [`Bootstrap`], which writes it. All output derives from `deploy/envoy.yaml`,
+//! which is the output for `deploy/modgud.yaml`; other output differs in routes, clusters and addresses.
 
 mod ext_authz_cluster;
 mod filter;
@@ -20,60 +20,60 @@ pub use write::{Bootstrap, BootstrapError};
 use crate::net::upstream_addr::HostPort;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
 
-/// What a configuration says of Envoy's.
+/// The parts of modgud's configuration that Envoy's depends on.
 #[derive(Debug, Clone, Default)]
 pub struct Gateway {
     /// The modules, in the order of the configuration. Their prefixes differ.
     pub modules: Vec<Module>,
     /// The service behind the reserved names.
     pub core: Core,
-    /// What the filter that asks modgud has to show it, and to let it change.
+    /// The needs of the filter that calls modgud.
     pub filter: Filter,
-    /// How modgud is to be spoken to.
+    /// Transport security of connections to modgud.
     pub transport: Transport,
 }
 
-/// A service that owns what stands below its prefix.
+/// A service behind a path prefix.
 #[derive(Debug, Clone)]
 pub struct Module {
-    /// Its name, which is that of its cluster.
+    /// Its name, also that of its cluster.
     pub name: ModuleName,
-    /// The segments that lead to it.
+    /// Its path prefix.
     pub prefix: ModulePrefix,
-    /// How it reads the segments below them.
+    /// Its interpretation of paths below the prefix.
     pub reading: ModuleReading,
-    /// Where it listens.
+    /// Its address.
     pub upstream: HostPort,
-    /// Whether a list narrows what its callers may do.
+    /// Presence of an access list, which restricts its callers further.
     pub access: Listed,
 }
 
-/// Whether a module has an access list.
+/// Presence of an access list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listed {
-    /// It has none: what rules let through may do everything.
+    /// No list: rules alone decide.
     NoList,
-    /// It has one.
+    /// The module has a list.
     List,
 }
 
-/// The service that owns some first segments, which are no module's.
+/// The service behind the reserved names: first segments that no module may have.
 #[derive(Debug, Clone, Default)]
 pub struct Core {
-    /// Where it listens; `None`: the names are nobody's.
+    /// Its address; `None` if no service has the names.
     pub upstream: Option<HostPort>,
-    /// The segments.
+    /// The reserved names.
     pub reserved: Vec<Box<str>>,
 }
 
-/// How modgud is to be spoken to (`server.tls`).
+/// Transport security of connections to modgud (`server.tls`).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// Without TLS.
     #[default]
     Plain,
-    /// Under TLS.
+    /// With TLS.
     Tls,
-    /// Under TLS, by clients with a certificate.
+    /// With TLS; clients need a certificate.
     MutualTls,
 }

@@ -1,30 +1,31 @@
-//! A check in protobuf's JSON form, as grpcurl takes and prints it. Only for commands: the server never reads JSON.
+//! A check in protobuf's JSON format, as grpcurl reads and prints it. Only commands use it: the server never reads
+//! JSON.
 
 use super::proto::{CheckRequest, FILE_DESCRIPTOR_SET};
 use prost::Message;
 use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage};
 
-/// The text is not a check.
+/// An error of reading a check from JSON.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckJsonError {
-    /// Not JSON, or not of the message's fields.
+    /// Invalid JSON, or unknown fields.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// The description of our own messages is not one.
+    /// The descriptor of modgud's messages is invalid.
     #[error("{0}")]
     Descriptor(#[from] DescriptorError),
-    /// The description lacks the message.
+    /// The descriptor lacks the message.
     #[error("the message is not described")]
     NotDescribed,
-    /// What was read can't be taken over.
+    /// The JSON message can't be converted.
     #[error("{0}")]
     Decode(#[from] prost::DecodeError),
 }
 
-/// Reads a `CheckRequest` (`ProtoJSON` format: both `headerMap` and `header_map` are understood).
+/// Parses a `CheckRequest` in `ProtoJSON` format, with both `headerMap` and `header_map`.
 ///
 /// # Errors
-/// [`CheckJsonError`] with line and column where it is not one.
+/// [`CheckJsonError`] with line and column if the text is no check.
 pub fn check_request(text: &str) -> Result<CheckRequest, CheckJsonError> {
     let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)?;
     let message = pool.get_message_by_name("envoy.service.auth.v3.CheckRequest").ok_or(CheckJsonError::NotDescribed)?;

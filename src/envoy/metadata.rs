@@ -1,5 +1,6 @@
-//! Dynamic metadata: what Envoy's access log and rate limits read of a decision. Written as bytes at once, since it goes with every
-//! answer: a `google.protobuf.Struct` would cost a tree of allocations each time. What is told is `upstream::metadata`'s to say.
+//! Dynamic metadata: the parts of a decision that Envoy's access log and rate limits read. `upstream::metadata` defines
+//! its content. It is encoded directly, because every response has it and a `google.protobuf.Struct` would allocate a
+//! tree each time.
 
 use bytes::Bytes;
 use modgud_core::authz::RuleName;
@@ -12,19 +13,19 @@ use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use serde_json::Value as Json;
 
-/// What most answers take: four short texts and two of 36 bytes.
+/// Size of most metadata: four short texts and two of 36 bytes.
 const USUAL_BYTES: usize = 256;
 
-/// 2^53: up to here binary64 holds every whole number (IEEE 754).
+/// 2^53: up to here binary64 (IEEE 754) represents every whole number.
 const MAX_EXACT: u128 = 1 << 53;
 
-/// The tags of `google.protobuf.Struct` and the messages inside it, each field number with the wire type 2: a length and so many bytes.
+/// The tags of `google.protobuf.Struct` and its messages: each field number with wire type 2, length-delimited.
 const STRUCT_FIELDS: u8 = 1 << 3 | 2;
 const ENTRY_KEY: u8 = 1 << 3 | 2;
 const ENTRY_VALUE: u8 = 2 << 3 | 2;
 const VALUE_STRING: u8 = 3 << 3 | 2;
 
-/// The metadata of a decision: a `google.protobuf.Struct`, encoded.
+/// Encodes the metadata of a decision as a `google.protobuf.Struct`.
 pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
     let mut encoded = Encoded(Vec::with_capacity(USUAL_BYTES));
     let principal = decision.principal.as_deref();
@@ -51,11 +52,11 @@ pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
     Bytes::from(encoded.0)
 }
 
-/// The members of a `Struct`, one after the other.
+/// The encoded members of a `Struct`.
 struct Encoded(Vec<u8>);
 
 impl Encoded {
-    /// A request that was not let through, in the words of the log.
+    /// Adds a denial, in the terms of the log.
     fn refused(&mut self, reason: Reason) {
         let decision = match reason.class() {
             Class::Unavailable => "unavailable",
@@ -76,7 +77,7 @@ impl Encoded {
         let _ = value.encode(&mut self.0);
     }
 
-    /// All of a member but its value, which has so many bytes and comes next.
+    /// Writes a member up to its value; `value_len` bytes of value must follow.
     fn member(&mut self, name: &str, value_len: usize) {
         self.head(STRUCT_FIELDS, field_len(name.len()).saturating_add(field_len(value_len)));
         self.field(ENTRY_KEY, name.as_bytes());
@@ -94,7 +95,7 @@ impl Encoded {
     }
 }
 
-/// The length of a field of so many bytes, with its tag and its length.
+/// Returns the length of a field with `len` bytes of content, including tag and length.
 fn field_len(len: usize) -> usize {
     encoded_len_varint(len as u64).saturating_add(1).saturating_add(len)
 }
@@ -103,8 +104,8 @@ const fn value(kind: Kind) -> Value {
     Value { kind: Some(kind) }
 }
 
-/// JSON as Envoy's messages have it: numbers are binary64. A whole number that binary64 does not hold is told by its digits, as the JSON
-/// form of protobuf has it for those of 64 bits: as a number it would be another one.
+/// Converts JSON to a protobuf `Value`, whose numbers are binary64. A whole number beyond binary64's precision becomes
+/// a text of its digits, as protobuf's JSON format writes 64-bit integers. As a number it would change.
 fn of_json(json: &Json) -> Value {
     value(match json {
         Json::Null => Kind::NullValue(0),
@@ -141,7 +142,7 @@ mod tests {
     use serde_json::json;
     use std::sync::Arc;
 
-    /// What is read back, as JSON.
+    /// Decodes metadata to JSON.
     fn json(encoded: &[u8]) -> serde_json::Value {
         fn value(one: &prost_types::Value) -> serde_json::Value {
             match one.kind.as_ref().unwrap() {

@@ -1,4 +1,4 @@
-//! From Envoy's message to a [`Request`]. Both encodings of headers are read; nothing is decided here.
+//! Conversion of Envoy's message to a [`Request`], in both encodings of headers.
 
 use super::proto::{
     self, AttributeContext, CheckRequest, ContextExtensionsEntry, HttpRequest, Request as RequestAttributes,
@@ -6,13 +6,13 @@ use super::proto::{
 use modgud_core::http::header::is_token_byte;
 use modgud_core::http::request::{Body, Context, Field, Headers, Peer, Request, RequestError, SchemeSource};
 
-/// Reads a check, with the scheme from this source. Borrows from it: no header is copied.
+/// Reads a check, with the scheme from this source. The request borrows from the check: no header is copied.
 ///
 /// # Errors
-/// [`RequestError`] when the message holds no HTTP request that can be decided on.
+/// [`RequestError`] if the check holds no well-formed HTTP request.
 pub fn read(check: &CheckRequest, scheme: SchemeSource) -> Result<Request<'_>, RequestError> {
     let CheckRequest { attributes } = check;
-    // Taken apart whole, so that a new field can't be overlooked: each that is not read here is left out on purpose.
+    // A full destructuring, so that no new field is overlooked: each one ignored here is ignored on purpose.
     let AttributeContext { source, destination: _, request, context_extensions, tls_session: _ } =
         attributes.as_ref().ok_or(RequestError::NoHttpRequest)?;
     let RequestAttributes { time: _, http } = request.as_ref().ok_or(RequestError::NoHttpRequest)?;
@@ -25,11 +25,11 @@ pub fn read(check: &CheckRequest, scheme: SchemeSource) -> Result<Request<'_>, R
         host,
         scheme: _,   // the client's choice on HTTP/2 (RFC 9113 §8.3.1): read from `scheme` instead
         query: _,    // always empty: the query is in `path`
-        fragment: _, // always empty: a path that holds a `#` is refused
+        fragment: _, // always empty: a path with a `#` is rejected
         size: _,
         protocol: _,
-        body: _,     // looked at below, with the headers that say whether it is whole
-        raw_body: _, // the same
+        body: _,     // read below, with the header that reports if it is complete
+        raw_body: _, // like `body`
         header_map: _,
     } = http;
     let mut request = Request::parse(method, path, host, headers(http)?)?;
@@ -42,8 +42,8 @@ pub fn read(check: &CheckRequest, scheme: SchemeSource) -> Result<Request<'_>, R
     Ok(request)
 }
 
-/// The body, which Envoy sends in one field or the other, and says of in a header whether it is whole. A client can send that header
-/// too; whatever it says, one that is not `false` means that the body may have been cut.
+/// Returns the body. Envoy sends it in one of two fields, and reports in a header if it is complete. A client can send
+/// that header too; any value but `false` means that the body may be cut.
 fn body<'a>(http: &'a HttpRequest, headers: &Headers<'_>) -> Body<'a> {
     const PARTIAL: &[u8] = b"x-envoy-auth-partial-body";
     let mut said = headers.iter().filter(|field| field.name.eq_ignore_ascii_case(PARTIAL)).map(|field| field.value);
@@ -60,13 +60,15 @@ fn body<'a>(http: &'a HttpRequest, headers: &Headers<'_>) -> Body<'a> {
     }
 }
 
-/// The headers of a check that could not be read as a request, if they can be read at least: how a client is told so depends on them.
+/// Returns the headers of a check that is no valid request, since the denial's form depends on them. `None` if they are
+/// invalid, too.
 #[must_use]
 pub fn read_headers(check: &CheckRequest) -> Option<Headers<'_>> {
     headers(check.attributes.as_ref()?.request.as_ref()?.http.as_ref()?).ok()
 }
 
-/// What Envoy's configuration says along. It is a map, and Envoy writes text (protobuf's `string`): anything else is not from Envoy.
+/// Reads the context extensions. Envoy's map has unique keys and text (protobuf's `string`): anything else is not from
+/// Envoy.
 fn context(entries: &[ContextExtensionsEntry]) -> Result<Context<'_>, RequestError> {
     if entries.len() > Context::MAX_ENTRIES {
         return Err(RequestError::Context);
@@ -83,8 +85,8 @@ fn context(entries: &[ContextExtensionsEntry]) -> Result<Context<'_>, RequestErr
     Ok(Context::new(read))
 }
 
-/// The headers of both encodings, one after the other. Envoy fills one of them; a message that fills both with the same
-/// header has it twice, and whoever looks for one header is told so.
+/// Returns the headers of both encodings, one after the other. Envoy fills one of them; a message with a header in both
+/// has it twice, and a lookup of a single header then fails.
 fn headers(http: &HttpRequest) -> Result<Headers<'_>, RequestError> {
     let listed = http.header_map.as_ref().map(|map| map.headers.as_slice()).unwrap_or_default();
     let count = http.headers.len().saturating_add(listed.len());
@@ -103,7 +105,8 @@ fn headers(http: &HttpRequest) -> Result<Headers<'_>, RequestError> {
     Ok(Headers::new(fields))
 }
 
-/// A name is a token (RFC 9110 §5.1), or one of HTTP/2's pseudo-headers, which Envoy lists among the rest (RFC 9113 §8.3).
+/// Checks a header. Its name is a token (RFC 9110 §5.1), or a pseudo-header of HTTP/2, which Envoy lists among the rest
+/// (RFC 9113 §8.3).
 fn field<'a>(name: &'a [u8], value: &'a [u8]) -> Result<Field<'a>, RequestError> {
     let token = name.strip_prefix(b":").unwrap_or(name);
     if token.is_empty() || !token.iter().copied().all(is_token_byte) {

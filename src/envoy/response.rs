@@ -1,5 +1,5 @@
-//! From a [`Decision`] to Envoy's message: the one place that builds an answer. Each function below fixes status and body
-//! together, because Envoy lets a request through when the status is OK, whatever the body says (tried on 1.40).
+//! Conversion of a [`Decision`] to Envoy's message, the one place that builds a response. Each function below sets
+//! status and body together: Envoy allows a request if the status is OK, whatever the body contains (tested with 1.40).
 
 use super::metadata;
 use super::proto::{
@@ -13,7 +13,7 @@ use modgud_core::denial::{AnswerHeader, DenialContext, DenialResponse, DenialRes
 use modgud_core::upstream::{Metadata, Mutations};
 use tonic::Code;
 
-/// The answer to a check of which this was read, and what Envoy is told beside it.
+/// Builds the response to a check, with its dynamic metadata. `seen` is the parsed part of the request.
 #[must_use]
 pub fn response(
     decision: Decision,
@@ -34,13 +34,13 @@ pub fn response(
     CheckResponse { dynamic_metadata, ..answer }
 }
 
-/// The answer that turns a client away; an error where nobody could decide and the operator leaves that to Envoy (1.37 or later:
-/// an older one takes it for a denial).
+/// Builds a denial. It is an error response if modgud could not decide and the operator defers that to Envoy. Envoy
+/// before 1.37 treats it as a denial.
 fn denial(fault: &DecisionError, told: DenialResponse, undecided: OnError) -> CheckResponse {
     let DenialResponse { status, headers, body } = told;
     let headers = headers.into_iter().map(|AnswerHeader { name, value }| overwrite(name, value)).collect();
     let denied = DeniedHttpResponse { status: Some(HttpStatus { code: i32::from(status.code()) }), headers, body };
-    // Only "OK" lets through. Which other code it is makes no difference to Envoy: the HTTP status is in the body.
+    // Only "OK" allows. Envoy treats all other codes alike: the HTTP status is in the body.
     match undecided {
         OnError::DeferToEnvoy if fault.honours_failure_mode_allow() => {
             answer(Code::Unavailable, HttpResponse::ErrorResponse(denied))
@@ -66,7 +66,8 @@ fn answer(code: Code, http_response: HttpResponse) -> CheckResponse {
     CheckResponse { status: Some(status), http_response: Some(http_response), dynamic_metadata: Bytes::new() }
 }
 
-/// Writes a header over whatever is there. Both forms are set, as some versions of Envoy read one and some the other.
+/// Returns a header that replaces any existing one. Both forms are set, because Envoy versions differ in the one they
+/// read.
 fn overwrite(key: Bytes, value: Bytes) -> HeaderValueOption {
     HeaderValueOption {
         header: Some(HeaderValue { key, value, raw_value: Bytes::new() }),

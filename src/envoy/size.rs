@@ -1,4 +1,4 @@
-//! What a check weighs in memory, which can be fifty times its encoding: an entry of a list is two bytes on the wire if it is empty.
+//! The memory size of a check, up to fifty times its encoding: an empty list entry is two bytes on the wire.
 
 #[cfg(test)]
 mod tests;
@@ -8,20 +8,20 @@ use prost::Message;
 use prost::encoding::{WireType, decode_key, decode_varint};
 use std::mem::size_of_val;
 
-/// The most entries that the lists of a check have together: headers, labels, context extensions. Envoy lets a request have 100 headers
-/// unless it is configured otherwise.
+/// Maximum number of entries in all lists of a check: headers, labels, context extensions. By default Envoy allows a
+/// request 100 headers. A check with more is not decoded.
 const MAX_ENTRIES: usize = 2_048;
-/// The fewest bytes that an entry takes.
+/// Minimum size of an encoded entry.
 const LEAST_ENTRY_BYTES: usize = 2;
 
-/// Returns true if an encoded check has more entries in its lists than are decoded.
+/// Returns true if an encoded check has more list entries than modgud decodes.
 #[must_use]
 pub fn has_too_many_entries(check: &[u8]) -> bool {
-    // Most checks are shorter, and need not be looked through.
+    // Most checks are shorter, and need no scan.
     check.len() > MAX_ENTRIES.saturating_mul(LEAST_ENTRY_BYTES) && !count(Part::Check, check, &mut MAX_ENTRIES.clone())
 }
 
-/// Returns how much memory a check holds, in bytes.
+/// Returns the memory that a check holds, in bytes.
 #[must_use]
 pub fn memory(check: &CheckRequest) -> usize {
     let encoded = check.encoded_len();
@@ -38,7 +38,7 @@ pub fn memory(check: &CheckRequest) -> usize {
     lists.into_iter().fold(encoded, usize::saturating_add)
 }
 
-/// A message within a check that has lists, or messages that have some.
+/// A message within a check that has lists, or that has messages with lists.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Check,
@@ -49,7 +49,7 @@ enum Part {
     HeaderMap,
 }
 
-/// What a field of such a message is.
+/// The kind of a field in such a message.
 enum Field {
     Part(Part),
     Entry,
@@ -57,7 +57,7 @@ enum Field {
 }
 
 impl Part {
-    /// The field of a number, as in `proto/`.
+    /// Returns the kind of a field by its number in `proto/`.
     const fn field(self, number: u32) -> Field {
         match (self, number) {
             (Self::Check, 1) => Field::Part(Self::Attributes),
@@ -71,7 +71,8 @@ impl Part {
     }
 }
 
-/// Counts entries down. Returns false if there are more. What is malformed ends the count: decoding fails in the same place.
+/// Counts entries down. Returns false if there are more. Malformed input ends the count: decoding fails in the same
+/// place.
 fn count(part: Part, mut rest: &[u8], left: &mut usize) -> bool {
     while !rest.is_empty() {
         let Ok((number, wire_type)) = decode_key(&mut rest) else { return true };
@@ -82,7 +83,7 @@ fn count(part: Part, mut rest: &[u8], left: &mut usize) -> bool {
             },
             WireType::SixtyFourBit => 8,
             WireType::ThirtyTwoBit => 4,
-            // What is in a group is taken for fields of this message: too many rather than too few are counted.
+            // Group content counts as fields of this message, which counts too many rather than too few.
             WireType::StartGroup | WireType::EndGroup => 0,
             WireType::LengthDelimited => match decode_varint(&mut rest).map(usize::try_from) {
                 Ok(Ok(length)) => length,

@@ -1,4 +1,4 @@
-//! Connects by TCP, and tells what a failure shows: that the server is away, that this machine has nothing left to connect with, or neither.
+//! TCP connections. A failure shows that the server is away, that this machine is out of resources, or neither.
 
 use http::Uri;
 use http::uri::Scheme;
@@ -14,22 +14,23 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower::Service;
 
-/// How long a connection may take to come about, over all addresses of a name. Less than any question may take, so that a server that
-/// does not accept connections is always told as that.
+/// Timeout of connecting, over all addresses of a name. It is less than any request's timeout, so that a server that
+/// accepts no connection is always reported as such.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long one address is waited for before the next is tried beside it (RFC 8305 §5).
+/// Delay until the next address is tried in parallel (RFC 8305 §5).
 const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(300);
 
-/// What a failure shows.
+/// Evidence from a failed connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
-    /// The server is away: its machine or the network says so, for each of its addresses, or its name has none.
+    /// The server is away: its machine or the network reports so for each of its addresses, or its name has none.
     Away,
-    /// The connection came about, and was closed. What was sent on it can be why.
+    /// The connection was established and then closed. The sent data can be the cause.
     Closed,
-    /// This machine has no port, descriptor or memory left. That says nothing of the server, and many questions can bring it about.
+    /// This machine is out of ports, descriptors or memory. That is no evidence about the server, and many requests can
+    /// cause it.
     Local,
-    /// None of these: no answer in time, or a certificate that is not trusted.
+    /// Anything else: a timeout, or an untrusted certificate.
     Unclear,
 }
 
@@ -46,7 +47,7 @@ impl Shown {
         }
     }
 
-    /// What the failures at two addresses of a server show together: the least of what each shows of it.
+    /// Combines failures at two addresses of a server: the weaker evidence counts.
     const fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Local, _) | (_, Self::Local) => Self::Local,
@@ -63,7 +64,7 @@ fn is_local(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| LOCAL.contains(&errno))
 }
 
-/// Why there is no connection.
+/// An error of connecting.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub(super) struct ConnectError {
@@ -78,7 +79,7 @@ impl ConnectError {
     }
 }
 
-/// Connects to whatever stands in an address.
+/// A connector to the host of a URI.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Connector;
 
@@ -96,14 +97,14 @@ impl Service<Uri> for Connector {
             let addresses = look_up(&uri).await?;
             let none = || ConnectError::new(io::ErrorKind::TimedOut.into());
             let stream = timeout(CONNECT_TIMEOUT, connect(addresses)).await.unwrap_or_else(|_| Err(none()))?;
-            // A question that goes out later is as good.
+            // Failure only delays requests.
             let _ = stream.set_nodelay(true);
             Ok(TokioIo::new(stream))
         })
     }
 }
 
-/// The addresses of a server; at least one.
+/// Resolves the addresses of a server; at least one.
 async fn look_up(uri: &Uri) -> Result<Vec<SocketAddr>, ConnectError> {
     let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
     let host = uri.host().unwrap_or_default();
@@ -116,7 +117,7 @@ async fn look_up(uri: &Uri) -> Result<Vec<SocketAddr>, ConnectError> {
     if addresses.is_empty() { Err(away(io::Error::other("the name has no address"))) } else { Ok(addresses) }
 }
 
-/// Tries each address: the next when one has failed, or beside it when it takes long.
+/// Tries each address in turn: the next one after a failure, or in parallel after a delay.
 async fn connect(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
     let mut rest = addresses.into_iter();
     let mut attempts = JoinSet::new();
@@ -179,7 +180,7 @@ mod tests {
     async fn each_address_is_tried() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = listener.local_addr().unwrap();
-        // Nobody listens there any more.
+        // A port without a listener.
         let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         assert_eq!(connect(vec![gone, good]).await.unwrap().peer_addr().unwrap(), good);
         assert_eq!(connect(vec![gone, gone]).await.unwrap_err().shows, Shown::Away);

@@ -1,4 +1,5 @@
-//! Why a server's answer could not be had. Texts name no address: whoever asked knows it, and shows it as it may be shown.
+//! Errors of requests to other servers. Texts name no address: the caller knows it, and which part of it is fit to
+//! show.
 
 use super::connect::{ConnectError, Shown};
 use http::StatusCode;
@@ -7,42 +8,42 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// Why a server's answer could not be had.
+/// An error of a request to another server.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No connection, or none that can be trusted.
+    /// No connection, or no trusted one.
     #[error("no connection could be had: {0}")]
     Unreachable(Cause),
-    /// The connection broke, or what came is no HTTP.
+    /// The connection broke, or the response is not HTTP.
     #[error("the answer broke off or is no HTTP")]
     Broken,
-    /// Not all of it came in time.
+    /// The response was incomplete at the timeout.
     #[error("there was no whole answer within {} ms", most.as_millis())]
     Time {
-        /// How long was waited.
+        /// The timeout.
         most: Duration,
     },
-    /// The server sends on to somewhere else.
+    /// The server redirects elsewhere.
     #[error("the answer is a redirect (status {}), and none is followed; name the address that it leads to", status.as_u16())]
     Redirect {
         /// The status.
         status: StatusCode,
     },
-    /// The server did not answer with 200.
+    /// The status is not 200.
     #[error("the answer has status {}, and 200 is needed", status.as_u16())]
     Status {
         /// The status.
         status: StatusCode,
     },
-    /// More than is read.
+    /// The response exceeds the limit.
     #[error("the answer is larger than {} KiB", most / 1024)]
     Size {
-        /// The most bytes that would have been read.
+        /// Maximum size in bytes.
         most: usize,
     },
 }
 
-/// What kept a connection from coming about, in the words of the system or of the TLS library.
+/// The cause of a failed connection, in the words of the system or of the TLS library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     text: Box<str>,
@@ -62,7 +63,7 @@ impl FetchError {
 }
 
 impl Cause {
-    /// The innermost error says what has happened; those around it say that it has.
+    /// Takes the text of the innermost error: it names the cause, and the outer ones only report a failure.
     fn of(error: &(dyn Error + 'static)) -> Self {
         let mut innermost = error;
         let mut shows = Shown::Unclear;
@@ -79,20 +80,20 @@ impl Cause {
         }
     }
 
-    /// What it shows of the server.
+    /// Returns the evidence about the server.
     #[must_use]
     pub const fn shows(&self) -> Shown {
         self.shows
     }
 }
 
-/// What an error is about. That of the system's errors leaves out one level.
+/// Returns the inner error. For an I/O error, `source()` skips one level.
 fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     let of_system = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     of_system.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
 }
 
-/// Whether a connection that had come about was closed, before TLS was agreed upon.
+/// Returns true if an established connection was closed before the TLS handshake ended.
 fn is_closed(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
@@ -101,7 +102,7 @@ fn is_closed(error: &(dyn Error + 'static)) -> bool {
 
 #[cfg(test)]
 impl FetchError {
-    /// No connection, for a cause that shows this.
+    /// Returns a connection error with this evidence.
     pub(crate) fn unreachable(shows: Shown) -> Self {
         Self::Unreachable(Cause { text: "a test".into(), shows })
     }

@@ -1,4 +1,4 @@
-//! The client against servers that answer as they like, on loopback.
+//! Tests of the client against servers with arbitrary responses, on loopback.
 
 use super::{AllowInsecure, FetchError, FetchRequest, FetchUrl, HttpClient, Limits, TrustAnchors};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 const LIMITS: Limits = Limits { bytes: 1_000, time: Duration::from_secs(30) };
 
-/// A server that reads one question on each connection, and writes these bytes.
+/// A server that reads one request on each connection, and writes these bytes.
 struct Server {
     address: SocketAddr,
     serving: AbortHandle,
@@ -37,7 +37,7 @@ impl Server {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 question(&mut stream).await;
-                // The client may have had enough.
+                // The client may have closed the connection.
                 let _ = stream.write_all(&answer).await;
             }
         });
@@ -53,7 +53,7 @@ impl Server {
     }
 }
 
-/// Reads one question without a body, or with one whose length is told.
+/// Reads one request without a body, or with a `content-length`.
 async fn question(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut read = Vec::new();
     loop {
@@ -129,7 +129,7 @@ async fn an_answer_is_whole_or_none() {
     let chunks = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}", "2\r\nab\r\n".repeat(501));
     for (answer, expected) in [
         (ok(&"x".repeat(1_001)), size),
-        // More is announced than memory has, and nothing of it sent.
+        // The announced size exceeds any memory, and no body follows.
         ("HTTP/1.1 200 OK\r\ncontent-length: 99999999999999\r\n\r\n".to_owned(), size),
         (chunks, size),
         (format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(5_000)), size),
@@ -169,7 +169,7 @@ async fn whoever_is_silent_or_slow_is_not_waited_for() {
     let address = listener.local_addr().unwrap();
     let url = FetchUrl::parse(&format!("http://{address}/"), AllowInsecure::Loopback).unwrap();
     let client = HttpClient::new(TrustAnchors::public());
-    // Accepted by the system, answered by nobody.
+    // Accepted by the system, never answered.
     let silent = client.ask(&url, FetchRequest::Get, soon).await;
     assert_eq!(silent.unwrap_err().to_string(), "there was no whole answer within 50 ms");
 
@@ -177,12 +177,12 @@ async fn whoever_is_silent_or_slow_is_not_waited_for() {
     assert!(matches!(client.ask(&https, FetchRequest::Get, soon).await, Err(FetchError::Time { .. })), "no handshake");
 
     let drip = tokio::spawn(async move {
-        // The two from before are there still; the third one is the next.
+        // The two earlier connections come first; the third one is next.
         let _silent = (listener.accept().await.unwrap(), listener.accept().await.unwrap());
         let (mut stream, _) = listener.accept().await.unwrap();
         question(&mut stream).await;
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n").await.unwrap();
-        // Every byte comes in time, the whole never does.
+        // Every byte comes in time, the whole response never.
         let mut bytes = tokio::time::interval(Duration::from_millis(10));
         let mut written = 0;
         loop {
@@ -208,7 +208,7 @@ async fn nobody_there_is_said_in_the_words_of_the_system() {
     assert_eq!(fault, "no connection could be had: Connection refused (os error 111)");
 }
 
-/// A server with a certificate of `name`, and the authority that made it, in PEM.
+/// Starts a server with a certificate for `name`. Returns its address, its certificate authority in PEM, and its task.
 async fn tls_server(name: &str) -> (SocketAddr, String, AbortHandle) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -229,7 +229,7 @@ async fn tls_server(name: &str) -> (SocketAddr, String, AbortHandle) {
     let serving = tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            // A client that does not trust it breaks the handshake off.
+            // A client that does not trust it aborts the handshake.
             let Ok(stream) = acceptor.accept(stream).await else { continue };
             answer_once(stream).await;
         }

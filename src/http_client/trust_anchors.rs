@@ -1,15 +1,15 @@
-//! Whose signature makes a server's certificate good: the public authorities that browsers trust, or an operator's own.
+//! Trust anchors for servers' certificates: the public authorities that browsers trust, or an operator's own.
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
-/// The authorities that are trusted.
+/// The trusted certificate authorities.
 #[derive(Debug, Clone)]
 pub struct TrustAnchors(Arc<RootCertStore>);
 
-/// The same authorities, in the same order.
+/// Equal if they have equal authorities in equal order.
 impl PartialEq for TrustAnchors {
     fn eq(&self, other: &Self) -> bool {
         self.0.roots == other.0.roots
@@ -18,31 +18,31 @@ impl PartialEq for TrustAnchors {
 
 impl Eq for TrustAnchors {}
 
-/// Why a text is no bundle of authorities.
+/// Errors in a bundle of certificate authorities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CaError {
-    /// There is none in it.
+    /// It has no certificate.
     #[error("holds no certificate; PEM with one or more `CERTIFICATE` is needed")]
     Empty,
-    /// One is broken.
+    /// A certificate is broken.
     #[error("holds a certificate that can't be read or used (number {number} in it); leave it out or mend it")]
     Unusable {
-        /// Which one, from 1.
+        /// Its position, from 1.
         number: usize,
     },
 }
 
 impl TrustAnchors {
-    /// The authorities that browsers trust, as of this build (Mozilla's list).
+    /// Returns the authorities that browsers trust, as of this build (Mozilla's list).
     #[must_use]
     pub fn public() -> Self {
         Self(Arc::new(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }))
     }
 
-    /// These authorities and no others, as PEM.
+    /// Parses a PEM bundle; only its authorities are trusted.
     ///
     /// # Errors
-    /// [`CaError`]. One certificate that can't be used refuses all of them: what was meant is not guessed.
+    /// [`CaError`]. One unusable certificate invalidates the whole bundle, because the operator's intent is unclear.
     pub fn from_pem(text: &[u8]) -> Result<Self, CaError> {
         let mut store = RootCertStore::empty();
         for (index, certificate) in CertificateDer::pem_slice_iter(text).enumerate() {
@@ -52,7 +52,7 @@ impl TrustAnchors {
         if store.is_empty() { Err(CaError::Empty) } else { Ok(Self(Arc::new(store))) }
     }
 
-    /// TLS 1.2 and 1.3 as the library has them by default, with no certificate of our own.
+    /// Returns a TLS client configuration: TLS 1.2 and 1.3 with the library's defaults, without a client certificate.
     pub(super) fn into_tls(self) -> ClientConfig {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         #[expect(

@@ -1,30 +1,30 @@
-//! Addresses that modgud may ask: `https`, or plain `http` where that can't be listened in on. Never shows a query, and takes no
-//! user name or password.
+//! URLs that modgud may request: `https`, or plain `http` where `AllowInsecure` permits it. User names and passwords
+//! are invalid; queries are never shown.
 
 use http::Uri;
 use http::uri::Scheme;
 use std::fmt;
 use std::net::IpAddr;
 
-/// The longest address that is taken, in bytes.
+/// Maximum length of a URL, in bytes; it bounds messages and memory. A longer one is invalid.
 const MAX_BYTES: usize = 2_048;
 
-/// Where an `http` address may lead.
+/// Permitted targets of plain `http`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AllowInsecure {
-    /// Nowhere.
+    /// None.
     Nowhere,
-    /// To this machine only.
+    /// This machine only.
     Loopback,
-    /// Anywhere: whoever is on the way can read and change what is answered.
+    /// Any host: an attacker on the network can read and change the responses.
     Anywhere,
 }
 
-/// An address that may be asked. Shown without its query.
+/// A URL that modgud may request. Shown without its query.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct FetchUrl(Uri);
 
-/// Why a text is no address that may be asked. No text repeats the address: it may hold a password.
+/// Errors in a URL. Their texts never repeat the URL: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Not an absolute URL.
@@ -33,7 +33,7 @@ pub enum UrlError {
     /// Too long.
     #[error("is longer than {MAX_BYTES} bytes; write a shorter URL")]
     TooLong,
-    /// A scheme that is not spoken.
+    /// An unsupported scheme.
     #[error("has another scheme than `https`; write a URL that begins with `https://`")]
     Scheme,
     /// Plain HTTP over a network.
@@ -50,10 +50,10 @@ pub enum UrlError {
 }
 
 impl FetchUrl {
-    /// Reads an absolute URL (RFC 9110 §4.2).
+    /// Parses an absolute URL (RFC 9110 §4.2).
     ///
     /// # Errors
-    /// A [`UrlError`].
+    /// [`UrlError`] if it is malformed, or not permitted.
     pub fn parse(text: &str, plain: AllowInsecure) -> Result<Self, UrlError> {
         if text.len() > MAX_BYTES {
             return Err(UrlError::TooLong);
@@ -82,22 +82,22 @@ impl FetchUrl {
         }
     }
 
-    /// The same server, another path: this address, without its query, and `suffix` after it, with exactly one `/` between.
+    /// Returns this URL without its query, extended by `suffix`, with exactly one `/` between them.
     ///
     /// # Errors
-    /// [`UrlError::NotAbsolute`] when `suffix` can't stand in a path.
+    /// [`UrlError::NotAbsolute`] if `suffix` is invalid in a path.
     pub fn below(&self, suffix: &str, plain: AllowInsecure) -> Result<Self, UrlError> {
         let shown = self.to_string();
         Self::parse(&format!("{}/{suffix}", shown.trim_end_matches('/')), plain)
     }
 
-    /// Whether it has a query.
+    /// Returns true if it has a query.
     #[must_use]
     pub fn has_query(&self) -> bool {
         self.0.query().is_some()
     }
 
-    /// The whole address, query and all, which may hold a secret: to compare, not to show.
+    /// Returns the whole URL with its query, which may hold a secret: compare it, never show it.
     #[must_use]
     pub fn exposed(&self) -> String {
         self.0.to_string()
@@ -107,13 +107,13 @@ impl FetchUrl {
         &self.0
     }
 
-    /// What `Host` is to say.
+    /// Returns the value of the `Host` header.
     pub(super) fn authority(&self) -> &str {
         self.0.authority().map(http::uri::Authority::as_str).unwrap_or_default()
     }
 }
 
-/// For people: without the query, which may hold a secret.
+/// Shows the URL without its query, which may hold a secret.
 impl fmt::Display for FetchUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}{}", self.0.scheme_str().unwrap_or_default(), self.authority(), self.0.path())
@@ -126,7 +126,8 @@ impl fmt::Debug for FetchUrl {
     }
 }
 
-/// `localhost` never leaves the machine (RFC 6761 §6.3), nor do the addresses of RFC 1122 §3.2.1.3 and RFC 4291 §2.5.3.
+/// Returns true for hosts that never leave the machine: `localhost` (RFC 6761 §6.3) and the addresses of RFC 1122
+/// §3.2.1.3 and RFC 4291 §2.5.3.
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -1,39 +1,39 @@
-//! Whether a server is away, from how questions to it have failed. Pure: knows no server.
+//! Detection of an absent server from failed requests. Pure logic without I/O.
 //!
-//! `unavailable: error` leaves a check to Envoy while it is, which may let everybody pass: so nothing that one token brings about,
-//! or a flood, may be taken for it.
+//! While a server is away, `unavailable: error` defers checks to Envoy, which may allow all of them. So neither a
+//! single token nor a flood may make a server count as away.
 
 use modgud_core::authn::CacheKey;
 
-/// How many tokens must have failed in a row, when each failure may come from its token.
+/// Number of tokens that must fail in a row if each failure may come from its token.
 const FAILED_TOKENS: usize = 5;
 
-/// What a failure says of whether the server is away.
+/// Evidence in a failure that the server is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
-    /// It is, whatever was asked.
+    /// It is away for any request.
     Sure,
-    /// It may be, or the token may be one that something before the server does not like.
+    /// It may be away, or a device before the server may reject the token.
     Likely,
-    /// It is not, or nothing.
+    /// No evidence, or evidence that it is there.
     None,
 }
 
-/// The failures since the last answer.
+/// The failures since the last response.
 #[derive(Debug, Default)]
 pub(super) struct Absence {
     sure: bool,
-    /// The different tokens whose failures were likely signs.
+    /// The distinct tokens with likely evidence.
     tokens: Vec<CacheKey>,
 }
 
 impl Absence {
-    /// The server has answered.
+    /// Records a response.
     pub(super) fn answered(&mut self) {
         *self = Self::default();
     }
 
-    /// It has not, and that says something of it.
+    /// Records a failure.
     pub(super) fn failed(&mut self, sign: Sign, token: CacheKey) {
         match sign {
             Sign::Sure => self.sure = true,
@@ -47,7 +47,7 @@ impl Absence {
         }
     }
 
-    /// Whether the server is away. `paused`: it is left alone because it has failed several times in a row.
+    /// Returns true if the server is away. `paused` is true while the circuit breaker is open.
     pub(super) const fn is_away(&self, paused: bool) -> bool {
         self.sure || (paused && self.tokens.len() >= FAILED_TOKENS)
     }

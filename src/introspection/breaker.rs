@@ -1,67 +1,67 @@
-//! Leaves a server alone that does not answer: after several failures in a row nobody asks for a while, then one question is the
-//! trial. Pure: knows no server, and is told the time.
+//! A circuit breaker: opens after several failures in a row, then allows one probe per interval. Pure logic without
+//! I/O; callers pass the time.
 
 use modgud_core::time::Timestamp;
 use std::time::Duration;
 
-/// How many failures in a row open the breaker.
+/// Number of failures in a row that opens the breaker.
 const FAILURE_THRESHOLD: u32 = 5;
-/// How long it is open first.
+/// The first open interval; it doubles after each failed probe.
 const INITIAL_OPEN_TIME: Duration = Duration::from_secs(1);
-/// How long it is open at most.
+/// The longest open interval: it bounds the time until a recovered server is used again.
 const MAX_OPEN_TIME: Duration = Duration::from_secs(30);
 
-/// Whether a server is asked.
+/// The state of a circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Breaker {
-    /// It is, and this many failures in a row there have been.
+    /// Closed: requests go out. Holds the number of failures in a row.
     Closed(u32),
-    /// It is not, for a span of time from a point on.
+    /// Open: no request goes out for an interval.
     Open { since: Timestamp, span: Duration },
-    /// It is asked once, after it was left alone for a span.
+    /// Half-open: one probe is in flight, after an open interval.
     Trial { span: Duration },
 }
 
-/// A question that may be asked.
+/// A permission to send a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Permit {
-    /// One like any other.
+    /// An ordinary request.
     Usual,
-    /// One upon which it depends whether there are others.
+    /// The probe, which decides if the breaker closes.
     Trial,
 }
 
-/// What the end of a question says of the server.
+/// Evidence about the server from a finished request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Health {
-    /// It answers.
+    /// It responds.
     Up,
-    /// It does not, or nothing that can be used.
+    /// It does not respond, or not usably.
     Down,
-    /// Nothing: the end may come from the question.
+    /// None: the outcome may come from the request.
     Unknown,
 }
 
-/// What has changed, for the log.
+/// A state change, for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    /// The server is left alone from now on.
+    /// The breaker opened.
     Opened,
-    /// It is asked again.
+    /// The breaker closed.
     Closed,
 }
 
 impl Breaker {
-    /// A breaker for a server that has not failed.
+    /// Creates a closed breaker.
     pub(super) const fn new() -> Self {
         Self::Closed(0)
     }
 
-    /// Whether somebody may ask now; `None`: nobody.
+    /// Returns a permit for a request; `None` if the breaker allows none now.
     pub(super) fn permit(&mut self, now: Timestamp) -> Option<Permit> {
         match *self {
             Self::Closed(_) => Some(Permit::Usual),
-            // A clock that went back opens it for no longer.
+            // A clock that went back must not extend the open interval.
             Self::Open { since, span } if since <= now && now < since.plus(span) => None,
             Self::Open { since: _, span } => {
                 *self = Self::Trial { span };
@@ -71,14 +71,14 @@ impl Breaker {
         }
     }
 
-    /// A question has ended.
+    /// Records the end of a request. Returns the state change; `None` if there is none.
     pub(super) fn ended(&mut self, permit: Permit, health: Health, now: Timestamp) -> Option<Change> {
         match (*self, permit, health) {
             (Self::Closed(_), _, Health::Up) => {
                 *self = Self::Closed(0);
                 None
             }
-            // Also from one that was asked before it was left alone.
+            // This includes requests from before it opened.
             (Self::Open { .. } | Self::Trial { .. }, _, Health::Up) => {
                 *self = Self::Closed(0);
                 Some(Change::Closed)
@@ -96,7 +96,7 @@ impl Breaker {
                 *self = Self::Open { since: now, span: span.saturating_mul(2).min(MAX_OPEN_TIME) };
                 None
             }
-            // A trial that tried nothing: the next question is one, at once.
+            // An inconclusive probe: the next request becomes a probe at once.
             (Self::Trial { span }, Permit::Trial, Health::Unknown) => {
                 *self = Self::Open { since: now.minus(span), span };
                 None
@@ -107,7 +107,7 @@ impl Breaker {
         }
     }
 
-    /// Whether the server is left alone, but for a trial.
+    /// Returns true if the breaker is open or half-open.
     pub(super) const fn is_open(self) -> bool {
         match self {
             Self::Closed(_) => false,
@@ -128,7 +128,7 @@ mod tests {
         START.plus(Duration::from_millis(millis))
     }
 
-    /// A breaker that has just opened, at [`START`].
+    /// Returns a breaker that has just opened, at [`START`].
     fn opened() -> Breaker {
         let mut breaker = Breaker::new();
         for failure in 1..=FAILURE_THRESHOLD {

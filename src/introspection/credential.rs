@@ -1,5 +1,5 @@
-//! What modgud shows to an authorization server to be answered (RFC 6749 §2.3.1), and the form that a token is sent in (RFC 7662
-//! §2.1). Never shown to anybody else.
+//! modgud's credential for an authorization server (RFC 6749 §2.3.1), and the form that carries a token (RFC 7662
+//! §2.1). Other servers never get it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,33 +7,33 @@ use bytes::Bytes;
 use http::HeaderValue;
 use std::fmt::{self, Write};
 
-/// How a client shows who it is.
+/// Client authentication methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientAuthentication {
-    /// In the header `Authorization`, by the scheme `Basic`.
+    /// `client_secret_basic`: in the header `Authorization`, with the scheme `Basic`.
     Basic,
-    /// In the form, beside the token.
+    /// `client_secret_post`: in the form, with the token.
     Post,
 }
 
-/// Who asks, and the secret that proves it.
+/// A client id and secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientCredential {
-    /// By `Basic`; `None` when it stands in the form.
+    /// The `Basic` header; `None` if the credential is in the form.
     authorization: Option<HeaderValue>,
-    /// What stands in the form before the token.
+    /// The form fields before the token.
     fields: String,
 }
 
 impl ClientCredential {
-    /// A client's id and secret, shown in a way. Both are encoded as a form is, in `Basic` too, so that any character may stand in them.
+    /// Creates a credential. Id and secret are form-encoded, for `Basic` too, so any character is valid in them.
     #[must_use]
     pub fn new(id: &str, secret: &str, how: ClientAuthentication) -> Self {
         let (id, secret) = (encoded(id), encoded(secret));
         match how {
             ClientAuthentication::Basic => {
                 let pair = STANDARD.encode(format!("{id}:{secret}"));
-                // Made of letters, digits, `+`, `/` and `=`: always a header's value.
+                // Letters, digits, `+`, `/` and `=` always form a valid header value.
                 let mut authorization = HeaderValue::try_from(format!("Basic {pair}")).ok();
                 if let Some(value) = &mut authorization {
                     value.set_sensitive(true);
@@ -46,12 +46,12 @@ impl ClientCredential {
         }
     }
 
-    /// The header, if it is shown there.
+    /// Returns the header; `None` if the credential is in the form.
     pub(super) const fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()
     }
 
-    /// The form that asks about a token.
+    /// Returns the form for a token.
     pub(super) fn form(&self, token: &str) -> Bytes {
         format!("{}token={}&token_type_hint=access_token", self.fields, encoded(token)).into()
     }
@@ -63,7 +63,7 @@ impl fmt::Debug for ClientCredential {
     }
 }
 
-/// A text as `application/x-www-form-urlencoded` has it (RFC 6749 appendix B).
+/// Encodes a text as `application/x-www-form-urlencoded` (RFC 6749 appendix B).
 fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -71,7 +71,7 @@ fn encoded(text: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
             b' ' => encoded.push('+'),
             other => {
-                // Writing to a text does not fail.
+                // Writing to a string does not fail.
                 let _ = write!(encoded, "%{other:02X}");
             }
         }
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn any_character_may_stand_in_id_and_secret() {
-        // The example of RFC 6749 appendix B, and what separates the two in `Basic`.
+        // The example of RFC 6749 appendix B, and the separator of `Basic`.
         let (id, secret) = (" %&+£€", "a:b c%ü");
         let basic = ClientCredential::new(id, secret, ClientAuthentication::Basic);
         let expected = "Basic KyUyNSUyNiUyQiVDMiVBMyVFMiU4MiVBQzphJTNBYitjJTI1JUMzJUJD";

@@ -1,4 +1,4 @@
-//! Why an authorization server's answer could not be had, and what that says of the server.
+//! Errors of introspection, and their evidence about the server.
 
 use super::absence::Sign;
 use super::breaker::Health;
@@ -6,13 +6,13 @@ use crate::http_client::{FetchError, Shown};
 use http::StatusCode;
 use modgud_core::authn::IntrospectionResponseError;
 
-/// Why an authorization server's answer could not be had. Never the fault of whoever holds the token.
+/// An error of introspection. The holder of the token is never at fault.
 #[derive(Debug, thiserror::Error)]
 pub enum IntrospectionError {
-    /// No answer.
+    /// No response.
     #[error(transparent)]
     Fetch(FetchError),
-    /// The server does not answer modgud.
+    /// The server rejects modgud as a client.
     #[error(
         "the server does not let modgud ask (status {}); `client_id`, `client_secret` and `client_authentication` must be \
              as the server has them, and the client must be allowed to introspect", status.as_u16()
@@ -21,10 +21,10 @@ pub enum IntrospectionError {
         /// The status.
         status: StatusCode,
     },
-    /// An answer that is none.
+    /// An unusable response.
     #[error(transparent)]
     Answer(#[from] IntrospectionResponseError),
-    /// The question came to no end.
+    /// The request was aborted by an internal error.
     #[error("modgud failed inside while it asked")]
     Internal,
 }
@@ -39,14 +39,14 @@ impl From<FetchError> for IntrospectionError {
 }
 
 impl IntrospectionError {
-    /// What it says of the server. What a single odd token can bring about says nothing: else whoever sends some could have good
-    /// ones turned away.
+    /// Returns the evidence about the server. A failure that one odd token can cause is no evidence: otherwise a client
+    /// that sends such tokens could get valid ones denied.
     pub(super) fn health(&self) -> Health {
         match self {
             Self::Fetch(FetchError::Size { .. }) => Health::Unknown,
-            // Many questions can use up what this machine connects with, whatever the server does.
+            // Many requests can exhaust this machine's ports or descriptors, whatever the server does.
             Self::Fetch(FetchError::Unreachable(cause)) if cause.shows() == Shown::Local => Health::Unknown,
-            // Also what stands before the server, such as a firewall, answers so to a token that it does not like.
+            // A firewall before the server may also respond so to a token that it rejects.
             Self::Fetch(FetchError::Status { status }) | Self::Refused { status }
                 if status.is_client_error() && *status != StatusCode::UNAUTHORIZED =>
             {
@@ -58,8 +58,8 @@ impl IntrospectionError {
 }
 
 impl IntrospectionError {
-    /// What it says of whether the server is away. A time-out says nothing: how long is waited is a bound of modgud's own, and a flood of
-    /// questions can make a server that slow. Nor does any other status: a token can bring that about.
+    /// Returns the evidence that the server is away. A timeout is none: modgud chooses the time limit, and a flood of
+    /// requests can slow a server down. Nor is a status other than 502, 503 and 504, since a token can cause it.
     pub(super) fn sign(&self) -> Sign {
         match self {
             Self::Fetch(FetchError::Unreachable(cause)) => match cause.shows() {
@@ -67,7 +67,7 @@ impl IntrospectionError {
                 Shown::Closed => Sign::Likely,
                 Shown::Local | Shown::Unclear => Sign::None,
             },
-            // A proxy or a firewall before the server can answer so to one token that it does not like.
+            // A proxy or a firewall before the server can respond so to a single token that it rejects.
             Self::Fetch(FetchError::Broken) => Sign::Likely,
             Self::Fetch(FetchError::Status { status }) => match *status {
                 StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Sign::Likely,

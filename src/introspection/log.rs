@@ -1,5 +1,5 @@
-//! What the log says about an authorization server: that it fails, once a minute at the most, and when it is left alone and asked
-//! again. Never a token, and never what a server answered.
+//! Log messages about an authorization server: failures, at most once a minute, and circuit breaker changes. They
+//! contain no tokens and no responses.
 
 use super::IntrospectionSource;
 use super::breaker::Change;
@@ -7,17 +7,17 @@ use super::error::IntrospectionError;
 use modgud_core::time::Timestamp;
 use std::time::Duration;
 
-/// How long nothing more is said of failures.
+/// Minimum interval between two messages about failures; those in between are not logged.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// What was said last.
+/// The last message.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     failure: Option<Timestamp>,
 }
 
 impl Told {
-    /// Whether a failure at a time is to be told.
+    /// Returns true if a failure at this time should be logged.
     pub(super) fn tells(&mut self, now: Timestamp) -> bool {
         let quiet = self.failure.is_some_and(|told| told <= now && now < told.plus(QUIET));
         if !quiet {
@@ -27,13 +27,13 @@ impl Told {
     }
 }
 
-/// A question has failed.
+/// Logs a failed request.
 pub(super) fn failed(source: &IntrospectionSource, error: &IntrospectionError) {
     let (authenticator, server) = (source.authenticator.as_str(), &source.url);
     tracing::warn!(authenticator, %server, %error, "the authorization server gave no answer about a token; further failures are counted and told once a minute");
 }
 
-/// The server is left alone, or asked again.
+/// Logs a circuit breaker change.
 pub(super) fn changed(source: &IntrospectionSource, change: Change) {
     let (authenticator, server) = (source.authenticator.as_str(), &source.url);
     match change {

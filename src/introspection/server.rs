@@ -1,4 +1,4 @@
-//! One authorization server: asks it, keeps what it says, and counts.
+//! One authorization server: requests, cache and counters.
 
 use super::IntrospectionSource;
 use super::absence::{Absence, Sign};
@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What one question may cost: 64 KiB and 3 s.
+/// Limits of one request: 64 KiB and 3 s.
 const LIMITS: Limits = Limits { bytes: 64 * 1024, time: Duration::from_secs(3) };
 
-/// One authorization server, asked by one client.
+/// One authorization server, with modgud as one client.
 #[derive(Debug)]
 pub(super) struct Server {
     source: IntrospectionSource,
@@ -55,18 +55,18 @@ struct Counters {
     paused: AtomicU64,
 }
 
-/// What became of each token that a server was to be asked about.
+/// Outcomes of introspection, per token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AskedCounts {
-    /// It was called active.
+    /// The token is active.
     pub active: u64,
-    /// It was called not active.
+    /// The token is not active.
     pub inactive: u64,
-    /// There was no answer that can be used.
+    /// There was no usable response.
     pub failed: u64,
-    /// It was not asked about: too many questions were under way.
+    /// No request: too many were in flight.
     pub busy: u64,
-    /// It was not asked about: the server does not answer.
+    /// No request: the circuit breaker was open.
     pub paused: u64,
 }
 
@@ -110,7 +110,8 @@ impl Server {
         }
     }
 
-    /// What the server says of a token: asked now, or by somebody else who asks now. Whoever stops waiting stops nothing.
+    /// Introspects a token, by a new request or by one in flight. A caller that stops waiting does not cancel the
+    /// request.
     pub(super) async fn ask(
         self: &Arc<Self>,
         authenticator: &IntrospectionAuthenticator,
@@ -120,7 +121,7 @@ impl Server {
         let part = {
             let mut state = self.state();
             let now = self.clock.now();
-            // The question that this one would have waited for may have ended since the caller looked.
+            // A request in flight may have ended since the caller looked in the cache.
             if let Some(answer) = authenticator.fresh(&key, now) {
                 return IntrospectionOutcome::Answered(answer);
             }
@@ -151,7 +152,8 @@ impl Server {
         Ok(IntrospectionResponse::parse(&answer)?)
     }
 
-    /// A question has ended: what was said is known before anybody is told, so that nobody asks in between.
+    /// Records the end of a request. The response is cached before waiting callers get it, so that no duplicate request
+    /// starts in between.
     fn ended(
         &self,
         key: CacheKey,
@@ -197,12 +199,13 @@ impl Server {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that could panic half-way is done under the lock.
+        // Code under the lock never panics half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A question under way. However it ends, also by a fault of our own, those who wait are told, and the next one may ask.
+/// A request in flight. However it ends, even by an internal error, its drop notifies the waiting callers and allows
+/// the next request.
 struct Flight {
     server: Arc<Server>,
     key: CacheKey,

@@ -1,5 +1,5 @@
-//! The questions to one server that are under way: one for a token, however many wait for its answer; so many at once; and none
-//! while the server is left alone. Sends nothing itself.
+//! The requests in flight to one server: one per token for all callers that wait for it, up to a limit. While the
+//! circuit breaker is open, there are none.
 
 use super::breaker::{Breaker, Change, Health, Permit};
 use modgud_core::authn::{CacheKey, IntrospectionOutcome};
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use tokio::sync::watch;
 
-/// The questions to one server.
+/// The requests in flight to one server.
 #[derive(Debug)]
 pub(super) struct Flights {
     most: usize,
@@ -18,26 +18,26 @@ pub(super) struct Flights {
 
 type Hears = watch::Receiver<Option<IntrospectionOutcome>>;
 
-/// Tells how a question ended.
+/// The sender of a request's outcome.
 pub(super) type Tells = watch::Sender<Option<IntrospectionOutcome>>;
 
-/// What becomes of somebody who wants an answer.
+/// The role of a caller that needs a response.
 pub(super) enum Part {
-    /// It is under way.
+    /// Follower: a request for the token is in flight.
     Waits(Waiting),
-    /// They ask, for whoever else wants it, too.
+    /// Leader: the caller sends the request, for all followers too.
     Asks(Waiting, Tells, Permit),
-    /// Too many questions are under way.
+    /// Rejected: too many requests are in flight.
     Busy,
-    /// The server is left alone.
+    /// Rejected: the circuit breaker is open.
     Paused,
 }
 
-/// Waits for the end of a question.
+/// A receiver of a request's outcome.
 pub(super) struct Waiting(Hears);
 
 impl Waiting {
-    /// What became of it.
+    /// Waits for the outcome.
     pub(super) async fn ended(mut self) -> IntrospectionOutcome {
         let told = self.0.wait_for(Option::is_some).await;
         told.ok().and_then(|told| told.clone()).unwrap_or(IntrospectionOutcome::Failed)
@@ -45,17 +45,17 @@ impl Waiting {
 }
 
 impl Flights {
-    /// Nothing is under way.
+    /// Creates an empty set of requests.
     pub(super) fn new(most: usize) -> Self {
         Self { most, under_way: HashMap::new(), breaker: Breaker::new() }
     }
 
-    /// How many questions may be under way at once, from now on.
+    /// Sets the maximum number of concurrent requests.
     pub(super) const fn limit(&mut self, most: usize) {
         self.most = most;
     }
 
-    /// Somebody wants the answer for a token.
+    /// Assigns a role to a caller that needs the response for a token.
     pub(super) fn begin(&mut self, key: CacheKey, now: Timestamp) -> Part {
         let full = self.under_way.len() >= self.most;
         match self.under_way.entry(key) {
@@ -72,13 +72,13 @@ impl Flights {
         }
     }
 
-    /// A question has ended, before anybody is told.
+    /// Removes a finished request, before its callers get the outcome.
     pub(super) fn ended(&mut self, key: &CacheKey, permit: Permit, health: Health, now: Timestamp) -> Option<Change> {
         self.under_way.remove(key);
         self.breaker.ended(permit, health, now)
     }
 
-    /// Whether the server is left alone.
+    /// Returns true if the circuit breaker is open.
     pub(super) const fn is_paused(&self) -> bool {
         self.breaker.is_open()
     }

@@ -1,18 +1,18 @@
-//! When a provider is asked next: after the time that the operator chose, or sooner when it could not be asked. Spread a little, so
-//! that many sidecars that start together don't ask together for ever.
+//! The schedule of fetches: after the operator's interval, or sooner after a failure. It has jitter, so that sidecars
+//! that start together don't stay synchronized.
 
 use std::time::Duration;
 
-/// The first wait after a failure.
+/// The first delay after a failure.
 const INITIAL_DELAY: Duration = Duration::from_secs(1);
-/// How many lengths a wait can have, a tenth of a per cent apart: from 10 % shorter to 10 % longer.
+/// Number of jitter steps, a tenth of a percent apart: from 10 % shorter to 10 % longer.
 const STEPS: u32 = 201;
 
-/// When a provider is asked next.
+/// The schedule of fetches from one provider.
 #[derive(Debug)]
 pub(super) struct Schedule {
     refresh: Duration,
-    /// The wait after the next failure.
+    /// The delay after the next failure.
     retry: Duration,
 }
 
@@ -21,13 +21,13 @@ impl Schedule {
         Self { refresh, retry: INITIAL_DELAY.min(refresh) }
     }
 
-    /// How long to wait after an answer with keys.
+    /// Returns the delay after a success.
     pub(super) fn after_success(&mut self, chance: u32) -> Duration {
         self.retry = INITIAL_DELAY.min(self.refresh);
         spread(self.refresh, chance)
     }
 
-    /// How long to wait after a failure: twice as long each time, up to the usual time.
+    /// Returns the delay after a failure: doubled each time, up to the refresh interval.
     pub(super) fn after_failure(&mut self, chance: u32) -> Duration {
         let wait = self.retry;
         self.retry = wait.saturating_mul(2).min(self.refresh);
@@ -35,7 +35,7 @@ impl Schedule {
     }
 }
 
-/// The wait, up to 10 % shorter or longer.
+/// Adds jitter of up to 10 % in both directions.
 fn spread(wait: Duration, chance: u32) -> Duration {
     // 900 to 1100 thousandths.
     let thousandths = 900_u32.saturating_add(chance.checked_rem(STEPS).unwrap_or_default());
@@ -47,7 +47,7 @@ mod tests {
     use super::Schedule;
     use std::time::Duration;
 
-    /// The chance that leaves a wait as it is.
+    /// The random number without effect on a delay.
     const MIDDLE: u32 = 100;
 
     #[test]

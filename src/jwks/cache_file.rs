@@ -1,5 +1,5 @@
-//! The last good keys of a provider in a file, for a start while the provider can't be asked. How old they are is the file's time of
-//! change, so that keys that stay the same are not written again.
+//! The last valid JWKS of a provider in a file, for a start while the provider is unreachable. The file's modification
+//! time is the fetch time, so an unchanged JWKS is not rewritten.
 
 use super::source::Location;
 use crate::read_limit::{open_at_once, read_to_limit};
@@ -14,20 +14,22 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 use tempfile::NamedTempFile;
 
-/// The most that is read: a set of the size that a provider may send, as a JSON text, and what stands around it.
+/// Maximum size of a cache file: a JWKS of the maximum size as a JSON string, and its wrapper. A larger file is an
+/// error.
 const MAX_BYTES: u64 = 2 * 1024 * 1024;
-/// How far the file's time may lie ahead of ours. Further ahead nobody can tell how old the keys are.
+/// Maximum lead of the file's time over the clock. With a larger lead the age of the keys is unknown, and the file is
+/// unused.
 const AHEAD: Duration = Duration::from_secs(300);
 
-/// What stands in the file. The provider stands there too: the keys of one never serve as those of another.
+/// The content of the file. It names the provider, so that its keys never serve for another one.
 #[derive(Serialize, Deserialize)]
 struct Content {
     provider: String,
-    /// The set as the provider wrote it.
+    /// The JWKS as the provider wrote it.
     keys: String,
 }
 
-/// Why there are no keys from a file.
+/// Errors of the cache file.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CacheError {
     #[error("the file can't be read: {0}")]
@@ -42,32 +44,32 @@ pub(super) enum CacheError {
     Ahead,
     #[error("modgud failed inside while it used the file")]
     Internal,
-    /// Larger than any file that modgud has written. A part of it would be another text.
+    /// Larger than any file that modgud writes. Truncated, it would be another text.
     #[error("the file is larger than {MAX_BYTES} bytes, which modgud never writes; remove it")]
     TooLarge,
-    /// Something else is in its place.
+    /// The file is not trusted.
     #[error(transparent)]
     Untrusted(#[from] CacheDistrust),
 }
 
-/// Why the content of a cache file is not trusted: another user could have written keys of their own into it.
+/// Reasons to distrust a cache file: another user could have written keys into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CacheDistrust {
-    /// A folder, a pipe, a device.
+    /// A directory, a pipe, or a device.
     #[error("it is no regular file, and is not read; remove it")]
     NotAFile,
-    /// Its owner is neither the user of this process nor root.
+    /// Its owner is neither this process's user nor root.
     #[error(
         "the file belongs to the user with id {owner}, who could have written keys of their own into it, and modgud runs as the \
              user with id {own}; remove it, or give it to that user (`chown {own}`)"
     )]
     Owner {
-        /// The file's owner. For a symbolic link that of the file it leads to.
+        /// The file's owner. For a symbolic link, that of its target.
         owner: u32,
         /// The effective user of this process.
         own: u32,
     },
-    /// Group or others may write it.
+    /// Group or others can write it.
     #[error(
         "others than its owner may write it, and so could have put in keys of their own; make it writable by its owner only"
     )]
@@ -75,10 +77,10 @@ pub enum CacheDistrust {
 }
 
 impl CacheDistrust {
-    /// The user whose files are trusted whoever runs modgud: who is root can replace modgud itself.
+    /// The user whose files are always trusted: root can replace modgud itself.
     const ROOT: u32 = 0;
 
-    /// Checks a file that is open, so that what was checked is what is read.
+    /// Checks an open file, so that the checked file is the one read.
     fn check(data: &Metadata, own: u32) -> Result<(), Self> {
         let owner = data.uid();
         if !data.is_file() {
@@ -94,27 +96,27 @@ impl CacheDistrust {
     }
 }
 
-/// Returns why the file at a path would not be trusted by a process of this user; `None` also for a file that is not there, or
-/// can't be opened.
+/// Returns why a process of this user would distrust the file at a path. `None` if it trusts the file, or can't open
+/// it.
 #[must_use]
 pub fn distrust(path: &Path) -> Option<CacheDistrust> {
     let data = open_at_once(path, OFlags::empty()).ok()?.metadata().ok()?;
     CacheDistrust::check(&data, own_user()).err()
 }
 
-/// Group and others may write (mode bits of POSIX).
+/// Write permission of group and others (POSIX mode bits).
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Keys from a file.
+/// A JWKS from a file.
 #[derive(Debug)]
 pub(super) struct CachedJwks {
-    /// The text of the set.
+    /// The text of the JWKS.
     pub(super) text: Bytes,
-    /// When it was had.
+    /// The fetch time.
     pub(super) had: Timestamp,
 }
 
-/// Reads the keys of this provider; `None` when there is no file. A symbolic link is followed: the file that it leads to is checked.
+/// Reads the JWKS of this provider; `None` if there is no file. A symbolic link is followed, and its target is checked.
 pub(super) fn read(path: &Path, location: &Location, now: Timestamp) -> Result<Option<CachedJwks>, CacheError> {
     read_as(own_user(), path, location, now)
 }
@@ -144,9 +146,9 @@ fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Keeps the keys that were had at a time: writes them beside and renames, so that whoever reads finds the whole or what was
-/// there before. When the file holds the very same, only its time is set. Never writes through a symbolic link or into the file
-/// of another user: both are replaced.
+/// Writes a JWKS with its fetch time. A temporary file and a rename ensure that readers find the old or the new
+/// content. If the content is unchanged, only the time is set. Symbolic links and files of other users are replaced,
+/// never written to.
 pub(super) fn write(path: &Path, location: &Location, text: &Bytes, had: Timestamp) -> Result<(), CacheError> {
     let keys = std::str::from_utf8(text).map_err(|_| CacheError::Form)?.to_owned();
     let content = Content { provider: name(location), keys };
@@ -159,7 +161,7 @@ pub(super) fn write(path: &Path, location: &Location, text: &Bytes, had: Timesta
         Some(folder) if folder != Path::new("") => folder.to_path_buf(),
         Some(_) | None => PathBuf::from("."),
     };
-    // Made with mode 0600.
+    // Created with mode 0600.
     let mut file = NamedTempFile::new_in(folder).map_err(CacheError::Write)?;
     file.write_all(&content).map_err(CacheError::Write)?;
     file.as_file().set_modified(when).map_err(CacheError::Write)?;
@@ -167,7 +169,7 @@ pub(super) fn write(path: &Path, location: &Location, text: &Bytes, had: Timesta
     file.persist(path).map(drop).map_err(|error| CacheError::Write(error.error))
 }
 
-/// Returns the file of this process's user that holds exactly this content.
+/// Returns the file if this process's user owns it and it holds exactly this content; else `None`.
 fn same_file(path: &Path, content: &[u8]) -> Option<File> {
     let mut file = open_at_once(path, OFlags::NOFOLLOW).ok()?;
     let (data, own) = (file.metadata().ok()?, own_user());
@@ -179,8 +181,8 @@ fn same_file(path: &Path, content: &[u8]) -> Option<File> {
     (before == content).then_some(file)
 }
 
-/// What a provider is called in the file. Whole, so that two that differ in a query only are told apart, and hashed, since a
-/// query may be a secret.
+/// Returns the provider's name in the file. It contains a hash of the whole URL: providers may differ only in the
+/// query, and a query may be a secret.
 fn name(location: &Location) -> String {
     use aws_lc_rs::digest::{SHA256, digest};
     use base64::Engine;
@@ -228,8 +230,8 @@ mod tests {
         assert!(matches!(read(&pipe, &one, now), Err(CacheError::Untrusted(CacheDistrust::NotAFile))));
     }
 
-    /// Another user's file is one whose owner is neither root nor the user of this process. Who runs the tests as root can give a file
-    /// away; otherwise the same check is asked with another own user.
+    /// Checks that another user's cache is rejected. If root runs this test, it gives a file away with `chown`;
+    /// otherwise it checks with another own user.
     #[test]
     fn cache_file_of_another_owner_is_not_believed_directly_or_through_a_symlink() {
         const STRANGER: u32 = 65_533;
@@ -248,20 +250,20 @@ mod tests {
                 assert!(matches!(read(path, &one, now), Err(CacheError::Untrusted(found)) if found == expected));
                 assert_eq!(distrust(path), Some(expected));
             }
-            // modgud as that user believes it, and as a third one does not.
+            // A modgud of that user trusts it, and one of a third user does not.
             assert!(read_as(STRANGER, &link, &one, now).unwrap().is_some());
             assert!(matches!(read_as(STRANGER - 1, &link, &one, now), Err(CacheError::Untrusted(_))));
-            // What is written takes the link's place, and leaves the other's file as it is.
+            // The new file replaces the link, and leaves the other user's file unchanged.
             let before = path.metadata().unwrap().modified().unwrap();
             write(&link, &one, &text, now.plus(Duration::from_secs(9))).unwrap();
             assert!(std::fs::symlink_metadata(&link).unwrap().is_file());
             assert_eq!((link.metadata().unwrap().uid(), path.metadata().unwrap().uid()), (own, STRANGER));
             assert_eq!(path.metadata().unwrap().modified().unwrap(), before);
-            // Nor is the very same content in another's file one's own.
+            // Equal content in another user's file does not make the file one's own.
             std::fs::rename(&path, &link).unwrap();
             write(&link, &one, &text, now).unwrap();
             assert_eq!(link.metadata().unwrap().uid(), own);
-            // Root's are believed by everybody.
+            // Every user trusts root's files.
             assert!(read_as(STRANGER, &link, &one, now).unwrap().is_some());
         } else {
             eprintln!(

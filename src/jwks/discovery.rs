@@ -1,23 +1,23 @@
-//! The configuration of an OpenID provider, of which only the issuer and the place of its keys are read.
+//! OpenID discovery documents, of which modgud reads only the issuer and the JWKS URL.
 
 use crate::http_client::{AllowInsecure, FetchUrl, UrlError};
 use serde::Deserialize;
 
-/// Where an issuer's configuration stands, below the issuer (OpenID Connect Discovery 1.0 §4).
+/// The path of the discovery document, relative to the issuer (OpenID Connect Discovery 1.0 §4).
 pub const WELL_KNOWN: &str = ".well-known/openid-configuration";
 
-/// Why an issuer's configuration does not lead to keys.
+/// Errors of a discovery document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryError {
-    /// Not what it should be.
+    /// It is malformed.
     #[error("the discovery document is not a JSON object with the texts `issuer` and `jwks_uri`")]
     Form,
-    /// The configuration of somebody else.
+    /// It belongs to another issuer.
     #[error(
         "the discovery document is that of another issuer; its `issuer` must be the configured one, character for character"
     )]
     Issuer,
-    /// Keys in a place that may not be asked.
+    /// Its JWKS URL is not permitted.
     #[error("the `jwks_uri` of the discovery document {0}")]
     Keys(UrlError),
 }
@@ -28,17 +28,18 @@ struct Configuration {
     jwks_uri: String,
 }
 
-/// The address of the keys of `issuer`, from its configuration.
+/// Returns the JWKS URL of `issuer` from its discovery document.
 ///
 /// # Errors
-/// [`DiscoveryError`]; above all when it names another issuer (OpenID Connect Discovery 1.0 §4.3).
+/// [`DiscoveryError`], above all if the document names another issuer (OpenID Connect Discovery 1.0 §4.3).
 pub(super) fn keys_of(issuer: &str, document: &[u8], plain: AllowInsecure) -> Result<FetchUrl, DiscoveryError> {
     let Configuration { issuer: named, jwks_uri } =
         serde_json::from_slice(document).map_err(|_| DiscoveryError::Form)?;
     if named != issuer {
         return Err(DiscoveryError::Issuer);
     }
-    // Over TLS the provider is who it says; it must not lead to what anybody on the way, or on this machine, could say instead.
+    // TLS authenticates the provider; its JWKS URL must not be one that an attacker on the network or this machine can
+    // answer.
     let plain =
         if issuer.starts_with("https:") && plain == AllowInsecure::Loopback { AllowInsecure::Nowhere } else { plain };
     FetchUrl::parse(&jwks_uri, plain).map_err(DiscoveryError::Keys)

@@ -1,4 +1,4 @@
-//! What the log says about a provider: each change once, not each time that it is asked.
+//! Log messages about a provider: one per change, not one per fetch.
 
 use super::cache_file::CacheError;
 use super::provider::KeysError;
@@ -7,7 +7,7 @@ use modgud_core::jose::{KeySet, SkippedKey, VerificationKey};
 use modgud_core::time::Timestamp;
 use std::path::Path;
 
-/// What was said last.
+/// The last logged state.
 #[derive(Debug, Default)]
 pub(super) struct StateLog {
     failing: bool,
@@ -15,22 +15,22 @@ pub(super) struct StateLog {
     keys: Option<Summary>,
 }
 
-/// Keys in words: those that can be used, and those that can't.
+/// Descriptions of usable and unusable keys.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Those that can be used.
+    /// The usable keys.
     pub usable: Vec<String>,
-    /// Those that can't, and why.
+    /// The unusable keys, and why.
     pub skipped: Vec<String>,
 }
 
-/// A set in words.
+/// Describes a JWKS.
 pub(super) fn summary(keys: &KeySet, skipped: &[SkippedKey]) -> Summary {
     let usable = keys.keys().iter().map(in_words).collect();
     Summary { usable, skipped: skipped.iter().map(ToString::to_string).collect() }
 }
 
-/// A key in words, for people.
+/// Describes a key for people.
 #[must_use]
 pub fn in_words(key: &VerificationKey) -> String {
     let id = key.id().map(|id| format!(", id {id}")).unwrap_or_default();
@@ -38,7 +38,7 @@ pub fn in_words(key: &VerificationKey) -> String {
 }
 
 impl StateLog {
-    /// The provider's keys are these.
+    /// Logs the provider's keys.
     pub(super) fn keys(&mut self, provider: &Provider, keys: Summary) {
         if self.keys.as_ref() == Some(&keys) {
             return;
@@ -54,7 +54,7 @@ impl StateLog {
         self.keys = Some(keys);
     }
 
-    /// The provider was asked.
+    /// Logs the outcome of a fetch.
     pub(super) fn outcome(&mut self, provider: &Provider, outcome: &Result<(), KeysError>) {
         let location = &provider.location;
         match (outcome, self.failing) {
@@ -67,7 +67,7 @@ impl StateLog {
         self.failing = outcome.is_err();
     }
 
-    /// The keys could not be kept for the next start.
+    /// Logs that the cache file could not be written.
     pub(super) fn not_kept(&mut self, provider: &Provider, error: &CacheError) {
         if !self.not_kept {
             tracing::warn!(provider = %provider.location, file = %file(provider), %error, "the provider's keys can't be kept in `cache_file`");
@@ -75,18 +75,18 @@ impl StateLog {
         self.not_kept = true;
     }
 
-    /// What was kept from before can't be used.
+    /// Logs that the cache file is unusable.
     pub(super) fn kept_unusable(provider: &Provider, error: &dyn std::error::Error) {
         tracing::warn!(provider = %provider.location, file = %file(provider), %error, "what `cache_file` holds is not used");
     }
 
-    /// What was kept from before is too old.
+    /// Logs that the cache file is too old.
     pub(super) fn kept_too_old(provider: &Provider, had: Timestamp) {
         tracing::warn!(provider = %provider.location, file = %file(provider), %had, "what `cache_file` holds is not used: it is older than `stale_if_error`");
     }
 }
 
-/// The path of the provider's `cache_file`.
+/// Returns the path of the provider's `cache_file`.
 fn file(provider: &Provider) -> std::path::Display<'_> {
     provider.cache_file.as_deref().unwrap_or(Path::new("")).display()
 }

@@ -1,4 +1,4 @@
-//! Asks a provider for its keys, once. Knows neither when nor what becomes of them.
+//! A single fetch of a provider's JWKS.
 
 use super::discovery::{self, DiscoveryError};
 use super::source::{Location, Provider};
@@ -8,33 +8,33 @@ use modgud_core::jose::{Jwks, JwksError, KeySet, KeySetError, SkippedKey};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 
-/// What one question to a provider may cost.
+/// Limits of one request to a provider; beyond them the fetch fails.
 const LIMITS: Limits = Limits { bytes: 512 * 1024, time: Duration::from_secs(5) };
 
-/// Why a provider's keys could not be had. Texts name no address: whoever tells one names the provider.
+/// Errors of fetching a JWKS. Texts name no URL, because their users name the provider.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    /// The set could not be fetched.
+    /// The JWKS could not be fetched.
     #[error("its keys can't be fetched: {0}")]
     Fetch(#[from] FetchError),
     /// The discovery document could not be fetched.
     #[error("its discovery document can't be fetched: {0}")]
     Discovery(FetchError),
-    /// The discovery document leads nowhere.
+    /// The discovery document is invalid.
     #[error(transparent)]
     Document(#[from] DiscoveryError),
-    /// What was fetched is no set, or has no key that can be used.
+    /// The response is no JWKS, or has no usable key.
     #[error("its keys can't be used: {0}")]
     Jwks(#[from] JwksError),
-    /// The set has more keys than can be told apart.
+    /// Keys of the JWKS are ambiguous.
     #[error("its keys can't be used: {0}")]
     Set(#[from] KeySetError),
-    /// modgud failed inside.
+    /// An internal error.
     #[error("modgud failed inside while it read its keys")]
     Internal,
 }
 
-/// The text of the provider's set, of at most 512 KiB, in at most five seconds for each of the one or two questions.
+/// Fetches the provider's JWKS, of at most 512 KiB, by one or two requests of at most five seconds each.
 pub(super) async fn fetch(client: &HttpClient, provider: &Provider) -> Result<Bytes, KeysError> {
     let url = match &provider.location {
         Location::Jwks(url) => url.clone(),
@@ -46,7 +46,7 @@ pub(super) async fn fetch(client: &HttpClient, provider: &Provider) -> Result<By
     Ok(client.ask(&url, FetchRequest::Get, LIMITS).await?)
 }
 
-/// Reads a set. Takes milliseconds when there are many keys: not on a thread that answers checks.
+/// Parses a JWKS. With many keys it takes milliseconds, so it runs off the threads that answer checks.
 pub(super) async fn parse(text: Bytes) -> Result<(KeySet, Vec<SkippedKey>), KeysError> {
     let parsed = spawn_blocking(move || {
         let (keys, skipped) = Jwks::parse(&text)?.into_parts();

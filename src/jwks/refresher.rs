@@ -1,5 +1,5 @@
-//! Follows one provider: asks it for its keys at the start, every so often, and when somebody meets a key that is not known;
-//! publishes what it says. Never gives keys up for an answer without any.
+//! The refresher of one provider: fetches its JWKS at startup, periodically, and for an unknown `kid`, and publishes
+//! it. A failed fetch never removes keys.
 
 use super::backoff::Schedule;
 use super::cache_file::{self, CacheError, CachedJwks};
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::sleep;
 
-/// Follows one provider while it lives.
+/// The refresher of one provider; its drop stops it.
 #[derive(Debug)]
 pub(super) struct JwksRefresher {
     shared: Arc<Shared>,
@@ -32,7 +32,7 @@ impl Drop for JwksRefresher {
     }
 }
 
-/// What the task and those who ask share.
+/// State shared by the task and its callers.
 #[derive(Debug)]
 struct Shared {
     provider: Provider,
@@ -41,24 +41,24 @@ struct Shared {
     asking: SingleFlight,
     successes: AtomicU64,
     failures: AtomicU64,
-    /// StateLog whenever something may have come of a question.
+    /// Notified after each fetch and publication.
     changes: Changes,
 }
 
-/// Tells whoever waits for keys that there may be some.
+/// A notification that there may be new keys.
 pub(super) type Changes = Arc<watch::Sender<()>>;
 
-/// How often a provider was asked.
+/// Numbers of fetches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchCounts {
-    /// With keys for an answer.
+    /// Fetches with usable keys.
     pub successes: u64,
-    /// Without.
+    /// Failed fetches.
     pub failures: u64,
 }
 
 impl JwksRefresher {
-    /// Begins to follow a provider, and publishes its keys in `keys`.
+    /// Starts a refresher that publishes the JWKS in `keys`.
     pub(super) fn start(provider: Provider, keys: RemoteJwks, clock: Clock, changes: Changes) -> Self {
         let (successes, failures) = (AtomicU64::new(0), AtomicU64::new(0));
         let shared =
@@ -80,13 +80,13 @@ impl JwksRefresher {
         FetchCounts { successes: count(&self.shared.successes), failures: count(&self.shared.failures) }
     }
 
-    /// Whether the provider has been asked once, however that ended.
+    /// Returns true after the first fetch, successful or not.
     pub(super) fn asked_once(&self) -> bool {
         let FetchCounts { successes, failures } = self.counts();
         successes.saturating_add(failures) > 0
     }
 
-    /// Asks for the keys of now, if that is not too soon, and waits for the answer.
+    /// Refreshes the JWKS, subject to the rate limit, and waits for the result.
     pub(super) async fn ask(&self) -> JwksRefresh {
         let Shared { keys, clock, asking, .. } = &*self.shared;
         match asking.begin(clock.now()) {
@@ -95,7 +95,7 @@ impl JwksRefresher {
                 Err(()) => JwksRefresh::Failed,
             },
             Join::Follower { began, waiting } => match waiting.ended().await {
-                // The provider may have answered before the key that is looked for came into being.
+                // The provider may have responded before the wanted key existed.
                 Ok(()) => JwksRefresh::RateLimited { last: began },
                 Err(()) => JwksRefresh::Failed,
             },
@@ -107,7 +107,7 @@ impl JwksRefresher {
     }
 }
 
-/// Asks again and again, until the follower is dropped.
+/// Fetches repeatedly until the refresher is dropped.
 async fn run(shared: Arc<Shared>) {
     let client = HttpClient::new(shared.provider.roots.clone());
     let mut schedule = Schedule::new(shared.provider.refresh);
@@ -136,7 +136,7 @@ async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// The text that was last read, and what it holds.
+/// The last parsed text and its keys.
 type Last = Option<(Bytes, Arc<KeySet>)>;
 
 impl Shared {
@@ -155,7 +155,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Publishes what a text holds.
+    /// Publishes the keys of a text.
     async fn take(&self, text: Bytes, had: Timestamp, told: &mut StateLog, last: &mut Last) -> Result<(), KeysError> {
         let keys = match last {
             Some((before, keys)) if *before == text => Arc::clone(keys),
@@ -173,7 +173,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Publishes what was kept from before, if it may still be used.
+    /// Publishes the cached JWKS if it is not too old.
     async fn read_kept(&self, told: &mut StateLog, last: &mut Last) {
         let Some(path) = self.provider.cache_file.clone() else { return };
         let (location, now) = (self.provider.location.clone(), self.clock.now());
@@ -190,7 +190,7 @@ impl Shared {
         }
     }
 
-    /// Keeps what was had for the next start.
+    /// Writes the JWKS to the cache file for the next start.
     async fn keep(&self, text: Bytes, had: Timestamp) -> Result<(), CacheError> {
         let Some(path) = self.provider.cache_file.clone() else { return Ok(()) };
         let location = self.provider.location.clone();
@@ -199,10 +199,10 @@ impl Shared {
     }
 }
 
-/// A number that differs from one sidecar to the next.
+/// Returns a random number, which differs between sidecars.
 fn chance() -> u32 {
     let mut bytes = [0; 4];
-    // Without one, waits are the shortest: nothing worse.
+    // On failure it is zero: delays are then the shortest, which does no harm.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     u32::from_le_bytes(bytes)
 }

@@ -1,7 +1,6 @@
-//! Who asks a provider when: one question at a time, whose end everybody who waits hears of; and only so often because of a key
-//! that is not known, whoever brings it. Nothing in a token that is not verified can be trusted, so that all of them share one
-//! budget, and one that comes too soon puts a question off to the end of the window: a rotation is found within [`UNKNOWN_KID_INTERVAL`], whatever
-//! made-up keys have spent before.
+//! Single-flight JWKS requests to one provider, with a rate limit on refreshes for unknown `kid`s. All callers share
+//! one limit, because an unverified token deserves no trust. A refresh beyond the limit runs at the end of the window.
+//! So a key rotation is found within [`UNKNOWN_KID_INTERVAL`], however many invented `kid`s arrive.
 
 use crate::clock::Clock;
 use modgud_core::time::Timestamp;
@@ -10,17 +9,17 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
-/// How long after one question for the sake of an unknown key the next may be asked: twelve in a minute at most.
+/// Minimum interval between refreshes for unknown `kid`s: at most twelve a minute. Beyond it a refresh is deferred.
 pub(super) const UNKNOWN_KID_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How often the clock is looked at while a question is put off: it may jump.
+/// Polling interval of the clock while a refresh is deferred, because the clock may jump.
 const CLOCK_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The questions to one provider.
+/// The state of requests to one provider.
 #[derive(Debug)]
 pub(super) struct SingleFlight {
     state: Mutex<State>,
-    /// How the last question ended.
+    /// The outcome of the last request.
     ends: watch::Sender<Result<(), ()>>,
     wanted: Notify,
 }
@@ -28,13 +27,13 @@ pub(super) struct SingleFlight {
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// When somebody last asked for the sake of an unknown key.
+    /// The time of the last refresh for an unknown `kid`.
     asked: Option<Timestamp>,
-    /// Whether somebody came too soon since the last question began.
+    /// True if a refresh was deferred since the last request began.
     put_off: bool,
 }
 
-/// When the next question is to be asked for the sake of an unknown key.
+/// The time of the next refresh for an unknown `kid`.
 enum Next {
     Now,
     In(Duration),
@@ -43,34 +42,34 @@ enum Next {
 
 #[derive(Debug, Clone, Copy)]
 enum Phase {
-    /// Nothing is under way.
+    /// No request is in flight.
     Idle,
-    /// A question is under way that nobody waited for when it began.
+    /// A scheduled request is in flight; no caller waited for it at its start.
     Usual { began: Timestamp },
-    /// A question is under way, or about to be, because somebody waits for its answer.
+    /// A request is in flight, or about to start, because a caller waits for it.
     Wanted,
 }
 
-/// What becomes of somebody who wants the keys of now.
+/// The role of a caller that needs the current JWKS.
 pub(super) enum Join {
-    /// The question is asked after they came.
+    /// The request starts after the call.
     Leader(Waiting),
-    /// They hear the end of one that was under way before.
+    /// A request was in flight before the call.
     Follower {
-        /// Since when.
+        /// The start of that request.
         began: Timestamp,
-        /// Its end.
+        /// A receiver of its outcome.
         waiting: Waiting,
     },
-    /// The last question of this kind was too short a time ago. The next one is asked without anybody waiting for it.
+    /// The rate limit applies. The next request is deferred; no caller waits for it.
     RateLimited,
 }
 
-/// Waits for the end of a question.
+/// A receiver of a request's outcome.
 pub(super) struct Waiting(watch::Receiver<Result<(), ()>>);
 
 impl Waiting {
-    /// How it ended. A provider that is not followed any more gives no keys.
+    /// Waits for the outcome. It is an error if the refresher was dropped.
     pub(super) async fn ended(mut self) -> Result<(), ()> {
         self.0.changed().await.map_err(|_| ())?;
         *self.0.borrow()
@@ -88,7 +87,7 @@ impl Default for SingleFlight {
 }
 
 impl State {
-    /// How much is left of the window; `None` when a question may be asked. A clock that went back makes nobody wait for longer.
+    /// Returns the rest of the window; `None` if a refresh may start. A clock that went back never extends it.
     fn left(&self, now: Timestamp) -> Option<Duration> {
         let asked = self.asked.filter(|asked| *asked <= now)?;
         let left = asked.plus(UNKNOWN_KID_INTERVAL).as_millis().saturating_sub(now.as_millis());
@@ -110,10 +109,10 @@ impl State {
 }
 
 impl SingleFlight {
-    /// Somebody wants the keys of now.
+    /// Assigns a role to a caller that needs the current JWKS.
     pub(super) fn begin(&self, now: Timestamp) -> Join {
         let mut state = self.state();
-        // Under the lock: an end that comes after it is heard.
+        // Subscribes under the lock, so that no later end is missed.
         let waiting = Waiting(self.ends.subscribe());
         match state.phase {
             Phase::Wanted => Join::Leader(waiting),
@@ -134,7 +133,7 @@ impl SingleFlight {
         }
     }
 
-    /// A question begins.
+    /// Records the start of a request.
     pub(super) fn started(&self, now: Timestamp) {
         let mut state = self.state();
         state.put_off = false;
@@ -144,14 +143,14 @@ impl SingleFlight {
         }
     }
 
-    /// It has ended.
+    /// Records the end of a request.
     pub(super) fn ended(&self, how: Result<(), ()>) {
         let mut state = self.state();
         state.phase = Phase::Idle;
         self.ends.send_modify(|last| *last = how);
     }
 
-    /// Waits until somebody wants the keys of now, or until the end of the window if somebody wanted them too soon.
+    /// Waits until a caller needs the JWKS, or for a deferred refresh until the end of the window.
     pub(super) async fn wanted(&self, clock: &Clock) {
         loop {
             let next = self.state().next(clock.now());
@@ -169,7 +168,7 @@ impl SingleFlight {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that could panic is done under the lock.
+        // Code under the lock never panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -221,7 +220,7 @@ mod tests {
         assert!(matches!(asking.begin(NOW), Join::Leader(_)));
     }
 
-    /// The time here is tokio's own, which stands still while there is something to do.
+    /// Uses tokio's clock, which does not advance while tasks are ready.
     #[tokio::test(start_paused = true)]
     async fn who_comes_too_soon_puts_the_question_off_to_the_end_of_the_window() {
         let asking = SingleFlight::default();
@@ -235,7 +234,7 @@ mod tests {
         let began = Instant::now();
         let moved = async {
             for second in 0..20 {
-                // As many as like.
+                // Any number of callers.
                 assert!(second >= 5 || matches!(asking.begin(clock.now()), Join::RateLimited), "{second}");
                 sleep(Duration::from_secs(1)).await;
                 hands.set(NOW.plus(began.elapsed()));
@@ -255,13 +254,13 @@ mod tests {
         assert!(matches!(asking.begin(clock.now()), Join::Follower { .. }));
         asking.ended(Ok(()));
         assert!(matches!(asking.begin(clock.now()), Join::RateLimited), "it began a window of its own");
-        // Any question that begins after that is as good.
+        // Any later request serves as well.
         asking.started(clock.now());
         asking.ended(Ok(()));
         assert!(timeout(hour, asking.wanted(&clock)).await.is_err());
     }
 
-    /// Whatever is asked for and whenever, there are twelve questions in a minute at most.
+    /// Checks that no load causes more than twelve requests a minute.
     #[tokio::test(start_paused = true)]
     async fn a_flood_asks_twelve_times_a_minute_at_most() {
         const MINUTES: u64 = 10;

@@ -1,51 +1,51 @@
-//! Where keys of an authenticator are published, as the configuration says it.
+//! Providers of JWKS, as configured.
 
 use crate::http_client::{AllowInsecure, FetchUrl, TrustAnchors};
 use modgud_core::authn::RemoteJwks;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A provider whose keys an authenticator uses.
+/// A provider and the JWKS that authenticators read.
 #[derive(Debug, Clone)]
 pub struct KeySource {
-    /// Where the authenticator finds them.
+    /// The published JWKS.
     pub keys: RemoteJwks,
-    /// Where they are published.
+    /// The provider.
     pub provider: Provider,
 }
 
-/// Where keys are published, and how they are asked for. Two that are equal are one and the same.
+/// A provider of a JWKS, and its fetch settings. Equal values share one refresher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
-    /// What is asked.
+    /// The location of the JWKS.
     pub location: Location,
-    /// Where plain HTTP may lead.
+    /// Permitted targets of plain HTTP.
     pub plain: AllowInsecure,
-    /// Whose certificates are trusted.
+    /// Trust anchors for its certificate.
     pub roots: TrustAnchors,
-    /// How often they are asked for.
+    /// Refresh interval.
     pub refresh: Duration,
-    /// How long the last ones may be used while they can't be asked for.
+    /// Maximum age of the JWKS while the provider is unreachable.
     pub stale_if_error: Duration,
-    /// Where the last ones are kept for the next start.
+    /// The cache file for the next start; `None` if there is none.
     pub cache_file: Option<PathBuf>,
 }
 
-/// What is asked for keys.
+/// The location of a JWKS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// The address of a JWK set (RFC 7517 §5).
+    /// The URL of a JWKS (RFC 7517 §5).
     Jwks(FetchUrl),
-    /// An issuer, whose configuration says where its JWK set is (OpenID Connect Discovery 1.0 §4).
+    /// An issuer, whose discovery document names its JWKS URL (OpenID Connect Discovery 1.0 §4).
     Oidc {
         /// The issuer, exactly as it names itself.
         issuer: Box<str>,
-        /// The address of its configuration.
+        /// The URL of its discovery document.
         discovery: FetchUrl,
     },
 }
 
-/// For people: the address of the set, or the issuer. Never a query.
+/// Shows the URL of the JWKS, or the issuer, never a query.
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

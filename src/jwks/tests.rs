@@ -1,4 +1,4 @@
-//! What several providers' answers come to.
+//! Tests of results combined from several providers.
 
 use super::worse;
 use modgud_core::authn::JwksRefresh::{Failed, RateLimited, Refreshed};

@@ -1,5 +1,6 @@
-//! Paths of which a request can match two, and neither is plainly the more specific one, such as `/{entity}/me` and `/books/{id}`. Rules
-//! take the one that has a literal where they first differ; a module may take the other, and would then do what another rule let through.
+//! Ambiguous paths: a request matches both, and neither is clearly more specific, such as `/{entity}/me` and
+//! `/books/{id}`. Rules prefer the one with a literal where they first differ. A module may choose the other one, and
+//! would then execute a request that the wrong rule allowed.
 
 use super::finding::Finding;
 use super::read::Operation;
@@ -7,15 +8,15 @@ use super::template::{MatchPrecision, Pattern};
 use crate::config::{Located, Quoted};
 use std::collections::HashMap;
 
-/// The most pairs that are compared: far more than those of any description.
+/// Maximum number of compared pairs: far more than any real description has. Beyond it the check stops with a finding.
 const MAX_PAIRS: usize = 4_000_000;
 
-/// Paths with a literal and a parameter, by method and number of segments: no other pairs can be ambiguous.
+/// Paths with a literal and a parameter, by method and number of segments. Only such pairs can be ambiguous.
 #[derive(Default)]
 pub(super) struct Paths<'o>(HashMap<(&'o str, usize), Vec<Path<'o>>>);
 
 struct Path<'o> {
-    /// `None`: a parameter.
+    /// The segments; `None` is a parameter.
     segments: Vec<Option<String>>,
     operation: &'o Operation,
 }
@@ -33,7 +34,7 @@ impl<'o> Paths<'o> {
         }
     }
 
-    /// Says of each path that it is ambiguous beside another, once.
+    /// Reports each path that is ambiguous with an earlier one, once.
     pub(super) fn tell(&self, found: &mut Vec<Located<Finding>>) {
         let mut pairs = 0_usize;
         for group in self.0.values() {

@@ -1,4 +1,4 @@
-//! Where an API's paths begin: `basePath` of 2.0, the paths of `servers` of 3.x.
+//! Base paths of an API: `basePath` in 2.0, the paths of `servers` in 3.x.
 
 use super::finding::Finding;
 use super::resolver::{At, Form, RefResolver};
@@ -6,26 +6,26 @@ use crate::config::Quoted;
 use crate::yaml::Value;
 use std::collections::HashSet;
 
-/// The most bases that one operation has rules for.
+/// Maximum number of bases of one operation, since each multiplies its patterns. More are an error.
 const MAX_BASES: usize = 16;
 
-/// The longest URL with variables in it.
+/// Maximum length of a URL with its variables filled in; it bounds memory. A longer one is an error.
 const MAX_URL_BYTES: usize = 4096;
 
-/// The most URLs that are looked at in all: many paths can be references to one that has many servers.
+/// Maximum number of URLs in total, because many paths can refer to one that has many servers. More are an error.
 const MAX_URLS: usize = 1_000_000;
 
-/// The most ways in which the variables of one URL are filled in: many of them can come to one path.
+/// Maximum number of variable combinations of one URL, because many can yield the same path. More are an error.
 const MAX_FILLED: usize = 1024;
 
-/// The base of a document of version 2.0. `""` when there is none.
+/// Returns the base of a 2.0 document, `""` if there is none.
 pub(super) fn of_swagger(walk: &mut RefResolver<'_>) -> Vec<String> {
     let Some(base) = walk.root.member("basePath") else { return vec![String::new()] };
     walk.want(&base, Form::Text);
     vec![trimmed(base.node.text().unwrap_or_default())]
 }
 
-/// The bases that the servers of something (the document, a path, an operation) say; `None` when it names no server.
+/// Returns the bases from the servers of a document, path or operation; `None` if it names no server.
 pub(super) fn of_servers<'d>(walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<Vec<String>> {
     let servers = of.member("servers").filter(|_| walk.urls <= MAX_URLS)?;
     walk.want(&servers, Form::List);
@@ -60,11 +60,11 @@ pub(super) fn of_servers<'d>(walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<
             break;
         }
     }
-    // No server is the server `/`.
+    // Without servers, the default is `/`.
     if bases.is_empty() { None } else { Some(bases) }
 }
 
-/// The URL with each of the values that its variables can have.
+/// Returns the URL with every combination of its variables' values.
 fn filled<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>) -> Vec<String> {
     let text = url.node.text().unwrap_or_default();
     let mut urls = vec![text.to_owned()];
@@ -98,7 +98,7 @@ fn filled<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>) -> Vec<
     urls
 }
 
-/// The values of a variable: those of its `enum`, and its default.
+/// Returns the values of a variable: its default, and those of its `enum`.
 fn values<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>, name: &str) -> Vec<String> {
     let variable = server.member("variables").and_then(|variables| variables.member(name));
     let Some(default) = variable.as_ref().and_then(|variable| variable.member("default")) else {
@@ -113,20 +113,20 @@ fn values<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>, name: &
     for one in std::iter::once(default).chain(listed.iter().flat_map(At::elements)) {
         let value = match &one.node.value {
             Value::Text(text) => text.clone(),
-            // A port or a version without quotes.
+            // An unquoted port or version.
             Value::Number(number) => number.to_string(),
             Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => {
                 walk.add(&one, Finding::Form("a text"));
                 continue;
             }
         };
-        // What is filled in is not looked at for variables.
+        // A value is not expanded again.
         if value.contains(['{', '}']) {
             walk.add(&one, Finding::Form("a text without braces"));
         } else if !values.contains(&value) {
             values.push(value);
         }
-        // It is told of the URL.
+        // The caller reports it for the URL.
         if values.len() > MAX_FILLED {
             break;
         }
@@ -134,13 +134,13 @@ fn values<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>, name: &
     values
 }
 
-/// The path of a URL, which may be a relative one; `None` for what readers take for different ones.
+/// Returns the path of a URL, which may be relative; `None` if parsers disagree on the URL.
 fn path_of(url: &str) -> Option<String> {
     if url.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
         return None;
     }
     let url = url.split(['?', '#']).next().unwrap_or_default();
-    // What stands before the first slash: with a colon in it, a scheme.
+    // The part before the first slash is a scheme if it has a colon.
     let scheme = url.split('/').next().filter(|first| first.contains(':'));
     let host = match scheme {
         Some(scheme) => Some(url.strip_prefix(scheme)?.strip_prefix("//")?),
@@ -154,7 +154,7 @@ fn path_of(url: &str) -> Option<String> {
     Some(trimmed(path))
 }
 
-/// A slash before it and none behind it, or nothing at all.
+/// Normalizes a base: a leading slash and no trailing one, or an empty text.
 fn trimmed(path: &str) -> String {
     let path = path.strip_suffix('/').unwrap_or(path);
     match path.strip_prefix('/').unwrap_or(path) {

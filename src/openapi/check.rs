@@ -1,4 +1,4 @@
-//! Whether a module with this description can join the gateway, and what its operators should look at.
+//! The check of an API description: obstacles to joining the gateway, and warnings for the module's operators.
 
 use super::ambiguous::Paths;
 use super::draft;
@@ -10,28 +10,28 @@ use crate::config::{Located, Quoted};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::collections::{HashMap, HashSet};
 
-/// Where a module expects its own description, which is the one reserved name that every module has.
+/// The path of a module's own description, a reserved name that every module has.
 const DOCS: &str = "docs";
 
-/// The module that the description is of.
+/// The module with this description.
 #[derive(Debug, Clone)]
 pub struct Module<'m> {
-    /// Its name, if it is said.
+    /// Its name; `None` if it is not given.
     pub name: Option<&'m str>,
-    /// Its prefix, if the configuration says one.
+    /// Its prefix; `None` if it is not configured.
     pub prefix: Option<&'m ModulePrefix>,
-    /// How it reads what is below its prefix.
+    /// Its interpretation of paths below the prefix.
     pub reading: &'m ModuleReading,
-    /// The names that no module may have.
+    /// The reserved names.
     pub reserved: &'m [Box<str>],
 }
 
-/// Everything to be said of a description, in the order of the document.
+/// The findings in a description, in document order.
 #[derive(Debug)]
 pub struct Report {
-    /// What keeps the module from joining.
+    /// Findings that keep the module from joining.
     pub errors: Vec<Located<Finding>>,
-    /// What somebody should look at.
+    /// Findings to review.
     pub warnings: Vec<Located<Finding>>,
 }
 
@@ -59,7 +59,7 @@ pub fn check(api: &Api, module: &Module<'_>) -> Report {
     Report { errors, warnings }
 }
 
-/// For a sentence.
+/// Lists the reserved names for a message.
 fn all(reserved: &[Box<str>]) -> String {
     let all: Vec<String> = reserved.iter().map(|name| format!("`{name}`")).collect();
     all.join(", ")
@@ -80,11 +80,11 @@ fn name(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
     }
 }
 
-/// The first plain segments of an operation's path, where it begins.
+/// Returns the first literal segments of an operation's paths, one per base.
 fn first_segments<'o>(operation: &'o Operation, module: &'o Module<'_>) -> impl Iterator<Item = String> + 'o {
     operation.bases.iter().filter_map(move |base| {
         let template = match module.prefix {
-            // As it is meant when the prefix is the gateway's: that it is the module's own, too, takes no name away.
+            // This assumes that the prefix is the gateway's; if it is the module's own too, no name is missed.
             Some(prefix) => below(base, &operation.template, prefix),
             None => format!("{base}{}", operation.template),
         };
@@ -92,13 +92,13 @@ fn first_segments<'o>(operation: &'o Operation, module: &'o Module<'_>) -> impl 
     })
 }
 
-/// The path below the prefix of the module, which the base may hold already.
+/// Returns the path below the module's prefix, which the base may already contain.
 fn below(base: &str, template: &str, prefix: &ModulePrefix) -> String {
     let own = base.strip_prefix(prefix.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     format!("{}{template}", own.unwrap_or(base))
 }
 
-/// Bases, and paths, that begin with the prefix of the module.
+/// Reports bases and paths that begin with the module's prefix.
 fn readings(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
     let own = module.name.and_then(|name| ModulePrefix::parse(&format!("/{name}")).ok());
     let Some(prefix) = module.prefix.or(own.as_ref()) else { return };
@@ -138,7 +138,7 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
             }
             Ok(pattern) => {
                 let pattern = pattern.read_by(module.reading, 0);
-                // A wider pattern stands for several templates: these are told apart by the module.
+                // A wider pattern covers several templates, which the module distinguishes.
                 if pattern.reach == MatchPrecision::Wider {
                     if told.insert(template) {
                         found.push(operation.path.with(Finding::Widened(shown())));
@@ -172,7 +172,7 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
         }
     }
     compared.tell(found);
-    // A base that is no path is one of every operation.
+    // An invalid base applies to every operation, so it is reported once.
     let mut bases = HashSet::new();
     for operation in &api.operations {
         for base in operation.bases.iter().filter(|base| !base.is_empty() && bases.insert(base.as_str())) {

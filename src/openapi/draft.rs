@@ -1,4 +1,4 @@
-//! One rule for each operation, with names that stay the same from one version of a description to the next.
+//! Rules under construction: one per operation, with names that are stable across versions of a description.
 
 use super::finding::Finding;
 use super::overlap;
@@ -10,10 +10,10 @@ use crate::config::{Located, Quoted};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// The longest name of a rule.
+/// Maximum length of a rule's name, as in a configuration. A longer name ends in a digest.
 const MAX_NAME: usize = 128;
 
-/// A rule that is not written yet.
+/// A rule under construction.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) name: String,
@@ -21,21 +21,21 @@ pub(super) struct Draft {
     pub(super) patterns: Vec<String>,
     pub(super) demand: AccessRequirement,
     pub(super) why: BTreeSet<Why>,
-    /// Whether the rule matches more than the paths that it is made from.
+    /// Precision of the rule compared with its paths.
     pub(super) reach: MatchPrecision,
-    /// Whether its paths are meant so for certain: only [`Reading::Sole`] are.
+    /// Interpretation of its paths; only [`Reading::Sole`] is certain.
     pub(super) reading: Reading,
-    /// The operations that it is made from, as people write them.
+    /// The source operations, as method and path.
     pub(super) made_from: Vec<String>,
-    /// Others that some of the same requests match.
+    /// Other operations that match some of the same requests.
     pub(super) beside: Vec<String>,
-    /// Says something of the first operation.
+    /// The location of the first operation.
     pub(super) here: Located<()>,
-    /// The path of the first operation, as it is written.
+    /// The path of the first operation, as written.
     pub(super) template: String,
 }
 
-/// The rules for a module and what is to be said of them, or why an operation can't have one.
+/// Returns the rules for a module with their warnings, or errors if an operation can't have a rule.
 pub(super) fn drafts(
     api: &Api,
     module: &str,
@@ -44,7 +44,7 @@ pub(super) fn drafts(
 ) -> Result<Drafted, Vec<Located<Finding>>> {
     let mut drafts: Vec<Draft> = Vec::new();
     let mut ways: Vec<PathSet> = Vec::new();
-    // The rule and the way of a method and a shape, and how that is spelled.
+    // By method and shape: the rule, the path set, and the spelling.
     let mut known: HashMap<(&str, String), (usize, usize, String)> = HashMap::new();
     let mut faults = Vec::new();
     let mut warnings = Vec::new();
@@ -71,7 +71,7 @@ pub(super) fn drafts(
                 let other = known.get(&key).filter(|(at, ..)| Some(*at) != own);
                 let but_for_case = other.is_some_and(|(.., earlier)| *earlier != spelled);
                 let other = other.map(|(at, way, _)| (*at, *way));
-                // The same requests as those of an earlier operation, or one more path of this one.
+                // The requests of an earlier operation, or a further path of this one.
                 let at = match (other, own) {
                     (Some((at, way)), _) => {
                         if let Some(merged) = ways.get_mut(way) {
@@ -125,7 +125,7 @@ pub(super) fn drafts(
     Ok(Drafted { rules, warnings })
 }
 
-/// The rules for paths with a suffix that the module cuts off, each with the rule for the path without.
+/// Returns pairs of rules: one for a path with a suffix that the module strips, and one for the path without.
 fn suffixed(
     ways: &[PathSet],
     known: &HashMap<(&str, String), (usize, usize, String)>,
@@ -140,15 +140,15 @@ fn suffixed(
     ways.iter().filter_map(pair).collect()
 }
 
-/// Rules, and what somebody should look at.
+/// Rules and their warnings.
 #[derive(Debug)]
 pub(super) struct Drafted {
     pub(super) rules: Vec<Draft>,
     pub(super) warnings: Vec<Located<Finding>>,
 }
 
-/// A path of the description as clients send it. One that begins with the module's prefix may be meant from outside, or as the module
-/// sees it, from which Envoy has taken the prefix.
+/// Returns the patterns of a path as clients send it. A path with the module's prefix is ambiguous: it may be external,
+/// or internal, after Envoy removed the prefix.
 pub(super) fn readings(
     written: &str,
     prefix: &ModulePrefix,
@@ -164,7 +164,8 @@ pub(super) fn readings(
 }
 
 impl PathSet {
-    /// Stands for another path of the same shape, too: where they differ, for a piece that is no other way's.
+    /// Merges another path of the same shape. Where they differ, the segment becomes a part unlike that of any other
+    /// path set.
     fn merge(&mut self, segments: &[Segment], reading: Reading, number: usize) {
         self.reading = self.reading.and(reading);
         for (own, _) in self.segments.iter_mut().zip(segments).filter(|(own, other)| **own != **other) {
@@ -174,7 +175,7 @@ impl PathSet {
 }
 
 impl Draft {
-    /// A rule without a path for an operation.
+    /// Creates a rule for an operation, without paths.
     fn of(name: String, operation: &Operation) -> Self {
         let (demand, why) = requirement::of(&operation.security);
         Self {
@@ -192,7 +193,7 @@ impl Draft {
         }
     }
 
-    /// Asks for what another operation asks, too.
+    /// Adds the requirements of another operation.
     fn merge(&mut self, operation: &Operation) {
         let (demand, why) = requirement::of(&operation.security);
         self.demand = std::mem::replace(&mut self.demand, AccessRequirement::Public).and(demand);
@@ -200,9 +201,9 @@ impl Draft {
         self.why.insert(Why::Merged);
     }
 
-    /// Notes what it is made from.
+    /// Adds a source operation.
     fn add(&mut self, made_from: String, reach: MatchPrecision, reading: Reading) {
-        // Of the readings of one path there is one after the other.
+        // The interpretations of one path are consecutive.
         if self.made_from.last() != Some(&made_from) {
             self.made_from.push(made_from);
         }
@@ -212,12 +213,12 @@ impl Draft {
         }
     }
 
-    /// The first operation, for people.
+    /// Returns the first operation, for people.
     pub(super) fn label(&self) -> &str {
         self.made_from.first().map_or("", String::as_str)
     }
 
-    /// A rule that may match more than was meant opens nothing; and what is said of one that does not open is not that it does.
+    /// Requires a credential if the rule may match too much, and corrects the rationale of rules that are not open.
     pub(super) fn close(&mut self) {
         if self.reach == MatchPrecision::Wider || self.reading != Reading::Sole {
             self.demand = std::mem::replace(&mut self.demand, AccessRequirement::Public).not_open();
@@ -235,12 +236,12 @@ impl Draft {
     }
 }
 
-/// Names of rules: each once.
+/// Unique names of rules.
 pub(super) struct Names<'m> {
     module: &'m str,
-    /// Identifiers that one operation has.
+    /// The `operationId`s that are unique.
     ids: HashSet<String>,
-    /// Names that are there, each with the number that is tried next for one like it.
+    /// Names in use, each with the next number for a duplicate.
     taken: HashMap<String, usize>,
 }
 
@@ -256,14 +257,14 @@ impl<'m> Names<'m> {
         Self { module, ids, taken: HashMap::new() }
     }
 
-    /// The operation's identifier, if it is no other's; else method and path.
+    /// Returns a name from the `operationId` if it is unique, else from method and path.
     fn next(&mut self, operation: &Operation) -> String {
         let id = operation.id.as_deref().map(visible).filter(|id| !id.is_empty() && self.ids.contains(id));
         let own = id.unwrap_or_else(|| visible(&format!("{}{}", operation.method, operation.template)));
         self.own(&own)
     }
 
-    /// A name like this one below the module's, which is no other's.
+    /// Returns a unique name below the module's name.
     pub(super) fn own(&mut self, own: &str) -> String {
         let base = fitting(&format!("{}.{}", self.module, visible(own)));
         let mut name = base.clone();
@@ -277,12 +278,12 @@ impl<'m> Names<'m> {
     }
 }
 
-/// Visible ASCII; `-` for everything else.
+/// Replaces all but visible ASCII by `-`.
 fn visible(text: &str) -> String {
     text.chars().map(|character| if character.is_ascii_graphic() { character } else { '-' }).collect()
 }
 
-/// A name that is short enough: what is cut off is still told apart by a digest.
+/// Shortens a name to the maximum length; a digest keeps it unique.
 fn fitting(name: &str) -> String {
     const DIGITS: usize = 16;
     if name.len() <= MAX_NAME {

@@ -1,5 +1,5 @@
-//! What is to be said of a description of an API. A finding is an error when the description can't be taken at its word, or breaks what
-//! the gateway asks of modules; everything else is a warning.
+//! Findings in an API description. A finding is an error if the description is invalid or violates the gateway's
+//! requirements for modules. All others are warnings.
 
 use super::template::TemplateError;
 use crate::config::{Located, Quoted};
@@ -7,31 +7,31 @@ use modgud_core::authz::PrefixError;
 use modgud_core::http::method::MethodError;
 use std::fmt;
 
-/// One thing to be said.
+/// A finding.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Finding {
     /// No version.
     #[error("is no description of an API: it says neither `swagger: \"2.0\"` nor `openapi: 3.x`")]
     NoVersion,
-    /// Another version.
+    /// An unsupported version.
     #[error("{0} is not a version that is known here; those are `2.0`, `3.0`, `3.1` and `3.2`")]
     Version(Quoted),
-    /// Something else than the specification has there.
+    /// A value that violates the specification.
     #[error("should be {0}")]
     Form(&'static str),
-    /// A reference that leads nowhere that can be looked at.
+    /// An unresolvable reference.
     #[error("{0} does not lead anywhere in this document; nothing outside of it is read")]
     Reference(Quoted),
-    /// A variable of a server without a value.
+    /// A server variable without a value.
     #[error("the variable {0} of the server's URL has no default")]
     Variable(Quoted),
-    /// A path that no rule can have.
+    /// A path that no rule can express.
     #[error("{0} can't be a rule's path: {1}")]
     Template(Quoted, TemplateError),
-    /// A method that is none.
+    /// An invalid method.
     #[error("{0} is not a method: {1}")]
     Method(Quoted, MethodError),
-    /// A requirement of a scheme that is not there.
+    /// A requirement of an undefined scheme.
     #[error("{0} is not the name of a security scheme of this document, so nobody knows what is asked for")]
     Scheme(Quoted),
     /// Two operations for the same requests.
@@ -41,7 +41,7 @@ pub enum Finding {
     Collision {
         /// The method.
         method: Quoted,
-        /// The path that was there first.
+        /// The earlier path.
         other: Quoted,
     },
     /// Two operations for the same requests of a module that folds case.
@@ -52,10 +52,10 @@ pub enum Finding {
     SameButForCase {
         /// The method.
         method: Quoted,
-        /// The path that was there first.
+        /// The earlier path.
         other: Quoted,
     },
-    /// A path with a suffix that the module cuts off, and the path without.
+    /// A path with a suffix that the module strips, and the path without it.
     #[error(
         "the module may take {method} of this path for that of {other}, since it cuts the suffix off (`suffixes`): see that \
              both ask for the same"
@@ -66,7 +66,7 @@ pub enum Finding {
         /// The path without the suffix.
         other: Quoted,
     },
-    /// Requests match two paths, and it is not plain which is meant.
+    /// Two paths that match the same request, without a clearly more specific one.
     #[error(
         "some requests match {method} of {other}, too, and neither path is the more specific in every segment: rules take the one \
              that has a literal where they first differ; see that the module does, too"
@@ -77,7 +77,7 @@ pub enum Finding {
         /// The other path.
         other: Quoted,
     },
-    /// A base, or a path, that begins with the module's prefix.
+    /// A base or path that begins with the module's prefix.
     #[error(
         "with its base, this path begins with the module's prefix {0}, which Envoy takes off: nobody can tell whether it is meant from \
              outside or as the module sees it, so rules are for both, and open neither"
@@ -86,68 +86,68 @@ pub enum Finding {
     /// Too many paths.
     #[error("there are too many paths to compare each with each; from here on none was looked at for being ambiguous")]
     NotCompared,
-    /// The name of the module can't be a prefix.
+    /// A module name that is invalid as a prefix.
     #[error("{0} can't be the name of a module that is found by it: {1}")]
     Name(Quoted, PrefixError),
-    /// The name of the module is a reserved one.
+    /// A reserved module name.
     #[error("{name} is a name that the gateway keeps for itself, so that no module can have it; reserved are {all}")]
     ReservedName {
         /// The name.
         name: Quoted,
-        /// All that are reserved.
+        /// All reserved names.
         all: String,
     },
-    /// A path of the module that begins with a reserved name.
+    /// A path that begins with a reserved name.
     #[error(
         "{name} is a name that the gateway keeps for itself, and may not begin a path of a module's API; reserved are {all}"
     )]
     ReservedPath {
         /// The first segment.
         name: Quoted,
-        /// All that are reserved.
+        /// All reserved names.
         all: String,
     },
-    /// An identifier that two operations have.
+    /// A duplicate `operationId`.
     #[error("{0} is the `operationId` of another operation, too; rules are named after method and path instead")]
     IdTaken(Quoted),
-    /// A path that rules say less exactly.
+    /// A path that a rule can only widen.
     #[error("{0} has a parameter within a segment: a rule matches the whole segment, and so more than this path")]
     Widened(Quoted),
-    /// No operation at all.
+    /// No operation.
     #[error("describes no operation")]
     Nothing,
-    /// Nothing about where the description itself is served.
+    /// No path for the description itself.
     #[error(
         "describes no `/docs`: the gateway asks each module for its `swagger.json` there; see that the module serves it"
     )]
     NoDocs,
-    /// No operation says what it asks of callers.
+    /// No operation has a security requirement.
     #[error(
         "none of its {0} operations has a `security` requirement, nor has the whole; rules ask for a good credential"
     )]
     NoSecurityAtAll(usize),
-    /// An operation that does not say what it asks of callers.
+    /// An operation without a security requirement.
     #[error("has no `security` requirement, nor has the whole; its rule asks for a good credential")]
     NoSecurity,
-    /// An operation for everybody.
+    /// An operation without any requirement (`security: []`).
     #[error("asks nothing of anybody (`security: []`)")]
     Open,
-    /// An operation for everybody, and for callers.
+    /// An operation with an optional credential.
     #[error("takes a credential and does not ask for one (`{{}}` in `security`)")]
     Optional,
 }
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// It keeps the module from joining, or the description from being understood.
+    /// The module can't join, or the description is invalid.
     Error,
-    /// Somebody should look at it.
+    /// The finding needs a review.
     Warning,
 }
 
 impl Finding {
-    /// How much it matters.
+    /// Returns the severity.
     #[must_use]
     pub const fn severity(&self) -> Severity {
         match self {
@@ -180,17 +180,17 @@ impl Finding {
     }
 }
 
-/// The description can't be understood.
+/// An invalid description.
 #[derive(Debug)]
 pub enum Unreadable {
-    /// It is not YAML, and so not JSON either, or breaks the bounds on it.
+    /// It is not YAML, and so not JSON either, or exceeds a limit.
     Syntax {
-        /// The place, as far as it is known.
+        /// The location, as far as it is known.
         place: String,
-        /// What is wrong, from the parser.
+        /// The parser's message.
         message: String,
     },
-    /// It can't be taken at its word.
+    /// It has errors.
     Findings(Vec<Located<Finding>>),
 }
 

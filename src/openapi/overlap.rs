@@ -1,5 +1,5 @@
-//! Requests that the paths of two operations match, where nobody can tell which of the two the module takes: the rule that decides them
-//! has to ask what both ask. Says it with a rule for just those requests, or where that would be many, with the rule that is there.
+//! Overlaps: requests that match two operations, where the module's choice is unknown. The rule that decides them must
+//! require what both require. For few overlaps this is a separate rule; for many, the existing rule becomes stricter.
 
 use super::draft::{Draft, Drafted, Names};
 use super::finding::Finding;
@@ -12,36 +12,37 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 #[cfg(test)]
 mod tests;
 
-/// The most pairs that are looked at: far more than those of any description.
+/// Maximum number of compared pairs: far more than any real description has. Beyond it no rules are generated.
 const MAX_PAIRS: usize = 4_000_000;
 
-/// The most rules for what others have in common with one.
+/// Maximum number of separate rules for the overlaps of one path. With more overlaps, its rule becomes stricter
+/// instead.
 const MAX_MEETINGS: usize = 4;
 
-/// Two ways that overlap.
+/// Two overlapping path sets.
 #[derive(Clone, Copy)]
 struct Pair<'w> {
-    /// The one that rules take.
+    /// The one that rules prefer.
     winner: &'w PathSet,
     loser: &'w PathSet,
 }
 
-/// What is to be done about overlaps.
+/// The resolution of overlaps.
 #[derive(Default)]
 struct Work<'w> {
-    /// The rules that ask for what others ask, too.
+    /// Rules that also require what another requires.
     tighter: BTreeSet<(usize, usize)>,
-    /// What has a rule of its own, by the way that rules take.
+    /// Overlaps with a separate rule, by the path set that rules prefer.
     meetings: BTreeMap<usize, Vec<Pair<'w>>>,
-    /// The rules that are told of others.
+    /// Rules whose comment names another.
     beside: BTreeSet<(usize, usize)>,
     found: BTreeMap<usize, Located<Finding>>,
 }
 
-/// Makes of rules such as are not looser than any operation that the module may take for a request, and says which overlap.
+/// Makes each rule at least as strict as every operation that the module may choose, and reports overlaps.
 ///
 /// # Errors
-/// [`Finding::NotCompared`] when there are too many.
+/// [`Finding::NotCompared`] if there are too many pairs.
 pub(super) fn settle(
     mut drafts: Vec<Draft>,
     ways: &[PathSet],
@@ -100,7 +101,7 @@ pub(super) fn settle(
     Ok(Drafted { rules: drafts, warnings: found.into_values().collect() })
 }
 
-/// Looks at all pairs.
+/// Compares all pairs.
 fn compared<'w>(
     drafts: &[Draft],
     ways: &'w [PathSet],
@@ -133,7 +134,7 @@ fn compared<'w>(
             };
             let Some(segments) = meet(&one.segments, &other.segments).filter(|_| !asks.covers(more)) else { continue };
             let own = shape(&segments);
-            // A rule for `HEAD` leaves the winner its other requests; one that is there decides them itself.
+            // A rule for `HEAD` leaves the winner's other requests alone; an existing one decides them anyway.
             let head = pair.method() == "HEAD" && pair.winner.method != "HEAD";
             if head && known.contains(&("HEAD", own.clone())) {
                 continue;
@@ -149,12 +150,12 @@ fn compared<'w>(
     Ok(work)
 }
 
-/// The methods and shapes of all ways.
+/// Returns the methods and shapes of all path sets.
 fn known(ways: &[PathSet]) -> HashSet<(&str, String)> {
     ways.iter().map(|way| (way.method.as_str(), shape(&way.segments))).collect()
 }
 
-/// Takes away the paths of which others, more specific ones, decide all requests: such rules do not load.
+/// Removes paths whose requests are all decided by more specific ones: such rules are rejected on load.
 fn leave_out(drafts: &mut [Draft], ways: &[PathSet], known: &HashSet<(&str, String)>) {
     let mut decided: Vec<Vec<bool>> = vec![Vec::new(); drafts.len()];
     for way in ways {
@@ -163,13 +164,13 @@ fn leave_out(drafts: &mut [Draft], ways: &[PathSet], known: &HashSet<(&str, Stri
         }
     }
     for (draft, decided) in drafts.iter_mut().zip(decided) {
-        // A rule has its paths in the order of the ways.
+        // The rule's paths are in the order of its path sets.
         let mut decided = decided.into_iter();
         draft.patterns.retain(|_| decided.next() != Some(true));
     }
 }
 
-/// There is more to compare than anybody waits for.
+/// Returns the finding for too many pairs.
 fn not_compared(drafts: &[Draft], way: &PathSet) -> Vec<Located<Finding>> {
     drafts.get(way.draft).map(|draft| draft.here.with(Finding::NotCompared)).into_iter().collect()
 }
@@ -177,7 +178,7 @@ fn not_compared(drafts: &[Draft], way: &PathSet) -> Vec<Located<Finding>> {
 impl Work<'_> {
     fn tell(&mut self, drafts: &[Draft], Pair { winner, loser }: Pair<'_>) {
         self.beside.insert((winner.draft, loser.draft));
-        // Two readings of one document are told elsewhere.
+        // Two interpretations of one document are reported elsewhere.
         let (one, other) = (&winner.segments, &loser.segments);
         if plainly_contains(one, other) || plainly_contains(other, one) {
             return;
@@ -191,22 +192,22 @@ impl Work<'_> {
 }
 
 impl<'w> Pair<'w> {
-    /// The method of the requests that both are for.
+    /// Returns the method of the common requests.
     fn method(self) -> &'w str {
         if self.winner.method == "HEAD" { &self.winner.method } else { &self.loser.method }
     }
 
-    /// The methods of rules that such requests are found by.
+    /// Returns the methods of rules that match such requests.
     fn methods(self) -> Vec<&'w str> {
         if self.method() == "HEAD" { vec!["HEAD", "GET"] } else { vec![self.method()] }
     }
 
-    /// Whether what rules take has no end: more rules below it could leave it nothing.
+    /// Returns true if the preferred path ends in a wildcard: further rules below it could leave it no requests.
     fn goes_on(self) -> bool {
         self.winner.segments.last() == Some(&Segment::Rest)
     }
 
-    /// Whether the module may take a way for requests that these two have in common.
+    /// Returns true if the module may choose a path set for the common requests of this pair.
     fn concerns(self, way: &PathSet, segments: &[Segment]) -> bool {
         let own = shape(&way.segments);
         let less = |than: &PathSet| own != shape(&than.segments) && surely_contains(way, than);
@@ -214,7 +215,7 @@ impl<'w> Pair<'w> {
     }
 }
 
-/// The rule for what two have in common: it asks what all of these ask.
+/// Returns the rule for an overlap: it requires what all these operations require.
 fn meeting(
     drafts: &[Draft],
     asked: &[AccessRequirement],
@@ -245,7 +246,7 @@ fn meeting(
     })
 }
 
-/// As rules write it, with parameters that are called by their place.
+/// Formats a pattern as in rules, with parameters named by position.
 fn pattern(segments: &[Segment]) -> String {
     let one = |(number, segment): (usize, &Segment)| match segment {
         Segment::Literal(text) => format!("/{text}"),

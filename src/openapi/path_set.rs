@@ -1,38 +1,38 @@
-//! The path of a rule beside others: which of two a request takes, what they have in common, and whether it is sure that a module prefers
-//! the one to the other. Rules prefer what has a literal where two first differ; modules may do otherwise.
+//! Path sets: precedence, intersection and containment of rules' paths. Rules prefer a literal where two paths first
+//! differ; modules may choose differently.
 
 use super::template::{Segment, shape};
 use modgud_core::authz::MAX_SEGMENTS;
 use std::collections::{HashMap, HashSet};
 
-/// The most places of trees that all searches together look at.
+/// Maximum number of tree nodes visited by all searches: it bounds time. Beyond it no rules are generated.
 pub(super) const MAX_STEPS: usize = 20_000_000;
 
 /// One path of a rule.
 #[derive(Debug)]
 pub(super) struct PathSet {
-    /// The rule, by number.
+    /// The index of the rule.
     pub(super) draft: usize,
     pub(super) method: String,
     pub(super) segments: Vec<Segment>,
     pub(super) reading: Reading,
 }
 
-/// What a path that begins with the module's prefix is meant to be.
+/// Interpretation of a path that may begin with the module's prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// It does not begin so.
+    /// Unprefixed: it does not.
     Sole,
-    /// What clients send.
+    /// External: the path that clients send.
     Outside,
-    /// What the module sees, which has no prefix before it any more.
+    /// Internal: the path that the module sees, after Envoy removed the prefix.
     Inside,
-    /// One operation's is the one, and another's the other.
+    /// Mixed: external for one operation, internal for another.
     Mixed,
 }
 
 impl Reading {
-    /// Whether, however such a path is meant, the other is there too when it is.
+    /// Returns true if the other path exists under every interpretation under which this one does.
     const fn implies(self, other: Self) -> bool {
         matches!(
             (self, other),
@@ -40,19 +40,19 @@ impl Reading {
         )
     }
 
-    /// That of a path that is of two operations.
+    /// Returns the interpretation of a path that two operations share.
     pub(super) fn and(self, other: Self) -> Self {
         if self == other { self } else { Self::Mixed }
     }
 }
 
 impl PathSet {
-    /// The method by which rules are compared: one for `GET` is one for `HEAD`, too.
+    /// Returns the method class for comparisons: rules for `GET` also match `HEAD`.
     pub(super) fn class(&self) -> &str {
         if self.method == "HEAD" { "GET" } else { &self.method }
     }
 
-    /// Whether others, which are more specific, match all that this one does: `/a` and `/a/{x}/{*rest}` do for `/a/{*rest}`.
+    /// Returns true if more specific paths match all of its requests, as `/a` and `/a/{x}/{*rest}` do for `/a/{*rest}`.
     pub(super) fn is_decided_by(&self, known: &HashSet<(&str, String)>) -> bool {
         let is_there = |segments: &[Segment]| {
             let shape = shape(segments);
@@ -71,7 +71,7 @@ impl PathSet {
     }
 }
 
-/// Ways by their segments.
+/// A tree of path sets by segment.
 #[derive(Default)]
 pub(super) struct Tree<'s> {
     literals: HashMap<&'s str, Self>,
@@ -92,7 +92,7 @@ impl<'s> Tree<'s> {
         }
     }
 
-    /// The ways that match a path that these segments match; `None` when there is more to look at than so many places.
+    /// Returns the path sets that overlap with these segments; `None` if the search exceeds `steps`.
     pub(super) fn near(&self, segments: &[Segment], steps: &mut usize) -> Option<Vec<usize>> {
         let mut found = Vec::new();
         let mut open = vec![(self, segments)];
@@ -121,7 +121,7 @@ impl<'s> Tree<'s> {
     }
 }
 
-/// Smaller is more specific to rules.
+/// Returns the precedence for rules: smaller is more specific.
 pub(super) fn rank(segments: &[Segment]) -> Vec<u8> {
     let one = |segment: &Segment| match segment {
         Segment::Literal(_) => 0,
@@ -131,7 +131,7 @@ pub(super) fn rank(segments: &[Segment]) -> Vec<u8> {
     segments.iter().map(one).chain([2]).collect()
 }
 
-/// What both match, if there is anything.
+/// Returns the intersection; `None` if it is empty.
 pub(super) fn meet(one: &[Segment], other: &[Segment]) -> Option<Vec<Segment>> {
     let mut both = Vec::new();
     let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
@@ -168,7 +168,7 @@ pub(super) fn meet(one: &[Segment], other: &[Segment]) -> Option<Vec<Segment>> {
     }
 }
 
-/// Whether, to rules, one matches all that another does.
+/// Returns true if `big`, as a rule, matches everything that `small` matches.
 pub(super) fn contains(big: &[Segment], small: &[Segment]) -> bool {
     let mut small = small.iter();
     for segment in big {
@@ -185,17 +185,17 @@ pub(super) fn contains(big: &[Segment], small: &[Segment]) -> bool {
     small.next().is_none()
 }
 
-/// Whether the small one is plainly the more specific, so that no module takes the big one for a request that the rule of the small one
-/// is for.
+/// Returns true if `small` is clearly more specific: no module chooses `big` for a request that the rule of `small`
+/// matches.
 pub(super) fn surely_contains(big: &PathSet, small: &PathSet) -> bool {
-    // Of two for the same paths rules take, for `HEAD`, the one that names it. One for `GET` may be none for `HEAD` to a module that has
-    // another for that.
+    // Of two rules with equal paths, the one for `HEAD` decides `HEAD`. A module with a `HEAD` operation may not use
+    // one for `GET`.
     let preferred = small.method == "HEAD" || (big.method != "HEAD" && !contains(&small.segments, &big.segments));
     let plain = big.segments == small.segments || plainly_contains(&big.segments, &small.segments);
     preferred && plain && big.reading.implies(small.reading)
 }
 
-/// The same of paths of which it is known how they are meant.
+/// Returns true if `small` is clearly more specific, for paths with a known interpretation.
 pub(super) fn plainly_contains(big: &[Segment], small: &[Segment]) -> bool {
     let mut rest = small;
     for segment in big {
@@ -203,13 +203,13 @@ pub(super) fn plainly_contains(big: &[Segment], small: &[Segment]) -> bool {
         match (segment, own) {
             (Segment::Rest, _) => break,
             (Segment::Part(a), Segment::Part(b)) if a == b => {}
-            // Not every segment is such a part.
+            // A part does not match every segment.
             (_, Segment::Part(_)) | (Segment::Part(_), Segment::Parameter) => return false,
             (_, _) => {}
         }
         rest = after;
     }
-    // What is left stands for itself: a module may want a segment where a rule's rest can be empty.
+    // The remaining segments must be complete: a module may require a segment where a rule's wildcard can be empty.
     let plain = rest.iter().all(|segment| matches!(segment, Segment::Literal(_) | Segment::Parameter));
     plain && contains(big, small)
 }

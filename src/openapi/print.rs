@@ -1,4 +1,4 @@
-//! Rules as YAML to be reviewed and pasted. What a reviewer has to look at stands in a comment before the rule.
+//! Rules as YAML to review and paste. A comment before each rule names what needs review.
 
 use super::draft::{self, Draft, Drafted};
 use super::finding::{Finding, Severity, Unreadable};
@@ -13,19 +13,19 @@ use modgud_core::authz::{Case, ModulePrefix, ModuleReading};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// Rules that were made, and what somebody should look at.
+/// Generated rules and their warnings.
 #[derive(Debug)]
 pub struct Rules {
     /// YAML that loads as a configuration.
     pub text: String,
-    /// In the order of the document.
+    /// The warnings, in document order.
     pub warnings: Vec<Located<Finding>>,
 }
 
-/// Rules for a module with this name and this prefix, which reads paths in this way.
+/// Generates rules for a module with this name, prefix and interpretation of paths.
 ///
 /// # Errors
-/// [`Unreadable::Findings`] when the description can't be taken at its word: a rule that was left out would leave its path to a less
+/// [`Unreadable::Findings`] if the description has errors: without its rule, an operation would fall under a less
 /// specific one.
 pub fn rules(
     api: &Api,
@@ -121,7 +121,7 @@ fn rule(draft: &Draft, text: &mut String) {
     }
 }
 
-/// `scopes: […]` and `roles: […]`, each if there is one.
+/// Formats `scopes: […]` and `roles: […]`, each only if it has entries.
 fn lists(entitlements: &BTreeSet<Entitlement>) -> Vec<String> {
     let (mut scopes, mut roles) = (Vec::new(), Vec::new());
     for entitlement in entitlements {
@@ -134,7 +134,7 @@ fn lists(entitlements: &BTreeSet<Entitlement>) -> Vec<String> {
     [list("scopes", &scopes), list("roles", &roles)].into_iter().flatten().collect()
 }
 
-/// A text that stays on the line of its comment, whichever characters a reader takes for the end of one, and is what it looks like.
+/// Makes a text safe for a comment: without any kind of line end, and without invisible characters.
 fn comment(text: &str) -> String {
     const MAX_COMMENT_CHARS: usize = 400;
     let shown = |character: char| match character {

@@ -1,4 +1,4 @@
-//! From the text of a description to its operations. Looks at nothing but paths, methods, names and what is asked of callers.
+//! The parser of an API description. It reads paths, methods, names and security requirements only.
 
 use super::base;
 use super::finding::{Finding, Unreadable};
@@ -10,10 +10,10 @@ use modgud_core::http::method::Method;
 use std::collections::HashMap;
 use std::fmt;
 
-/// The most that is read of a description: 16 MiB.
+/// Maximum size of a description, 16 MiB: it bounds memory. A larger one is an error.
 pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The methods that a path can have as keys.
+/// The method keys of a path.
 const METHODS: [(&str, &str); 9] = [
     ("get", "GET"),
     ("put", "PUT"),
@@ -26,19 +26,20 @@ const METHODS: [(&str, &str); 9] = [
     ("query", "QUERY"),
 ];
 
-/// The most operations: many paths can be references to one that has many. The largest public descriptions have some ten thousand.
+/// Maximum number of operations, because many paths can refer to one that has many. Large public descriptions have
+/// about 10,000. More are an error.
 const MAX_OPERATIONS: usize = 100_000;
 
-/// The version of the specification.
+/// A version of the specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Version {
     /// Swagger 2.0.
     Two,
-    /// OpenAPI 3.x, as it is written.
+    /// OpenAPI 3.x, as written.
     Three(String),
 }
 
-/// For people.
+/// The name of the specification, for people.
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -48,15 +49,15 @@ impl fmt::Display for Version {
     }
 }
 
-/// A description that was read.
+/// A parsed description.
 #[derive(Debug)]
 pub struct Api {
-    /// Says something of the whole.
+    /// The location of the document.
     pub(super) whole: Located<()>,
-    /// Which specification it follows.
+    /// The version of the specification.
     pub version: Version,
     pub(super) operations: Vec<Operation>,
-    /// What keeps it from being taken at its word.
+    /// Errors in the description.
     pub(super) found: Vec<Located<Finding>>,
 }
 
@@ -64,23 +65,23 @@ pub struct Api {
 #[derive(Debug)]
 pub(super) struct Operation {
     pub(super) method: String,
-    /// The path as it is written.
+    /// The path template, as written.
     pub(super) template: String,
-    /// Where it begins: at least one.
+    /// Its base paths, at least one.
     pub(super) bases: Vec<String>,
     pub(super) id: Option<String>,
     pub(super) security: Security,
-    /// Says something of the operation.
+    /// The location of the operation.
     pub(super) here: Located<()>,
-    /// Says something of its path.
+    /// The location of its path.
     pub(super) path: Located<()>,
 }
 
 impl Api {
-    /// Reads a description: YAML, or JSON, which is YAML too.
+    /// Parses a description in YAML, or JSON, which is YAML too.
     ///
     /// # Errors
-    /// [`Unreadable`] when it is neither, or no description of an API. What is wrong inside is kept, to be told by `check`.
+    /// [`Unreadable`] if it is neither, or no API description. Errors inside are kept for `check`.
     pub fn read(origin: &str, text: &str) -> Result<Self, Unreadable> {
         let root = Node::read(origin, text, Bounds::API)
             .map_err(|SyntaxError { place, message }| Unreadable::Syntax { place: place.to_string(), message })?;
@@ -105,7 +106,7 @@ impl Api {
         Ok(Self { whole: whole.say(()), version, operations, found })
     }
 
-    /// How many operations it describes.
+    /// Returns the number of operations.
     #[must_use]
     pub const fn operations(&self) -> usize {
         self.operations.len()
@@ -122,13 +123,13 @@ fn version(root: &At<'_>) -> Result<Version, Box<Located<Finding>>> {
         .ok_or_else(|| Box::new(root.say(Finding::NoVersion)))?;
     let text = match &said.node.value {
         Value::Text(text) => text.clone(),
-        // `swagger: 2.0` without quotes is a number.
+        // An unquoted `swagger: 2.0` is a number.
         Value::Number(number) => number.to_string(),
         Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => {
             return Err(Box::new(said.say(Finding::Form("a text, such as `\"3.0.3\"`"))));
         }
     };
-    // It is repeated to people: nothing but what versions are made of.
+    // Messages repeat it, so it may only contain the characters of versions.
     let plain = |rest: &str| {
         rest.len() <= 32 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte))
     };
@@ -142,7 +143,7 @@ fn version(root: &At<'_>) -> Result<Version, Box<Located<Finding>>> {
     }
 }
 
-/// What a path has from the document.
+/// The defaults of a path from its document.
 struct Inherited<'w> {
     version: &'w Version,
     schemes: &'w HashMap<String, Names>,
@@ -151,7 +152,7 @@ struct Inherited<'w> {
 }
 
 impl Inherited<'_> {
-    /// The bases that something says for itself. Version 2.0 knows no servers.
+    /// Returns an item's own bases. Version 2.0 has no servers.
     fn servers<'d>(&self, walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<Vec<String>> {
         match self.version {
             Version::Two => None,
@@ -159,8 +160,8 @@ impl Inherited<'_> {
         }
     }
 
-    /// The bases of a path: those that it says, beside a reference or where that leads. Which of the two counts is not defined when both
-    /// say some, so both do.
+    /// Returns the bases of a path, next to a reference and at its target. If both have some, the precedence is
+    /// undefined, so both count.
     fn path_bases<'d>(&self, walk: &mut RefResolver<'d>, items: &[At<'d>]) -> Vec<String> {
         let mut bases: Vec<String> = Vec::new();
         for base in items.iter().filter_map(|item| self.servers(walk, item)).flatten() {
@@ -180,7 +181,7 @@ fn path<'d>(
     operations: &mut Vec<Operation>,
 ) {
     walk.want(at, Form::Map);
-    // What stands beside a reference counts too (3.1 §4.8.9).
+    // The members next to a reference count too (3.1 §4.8.9).
     let Some(items) = walk.chain(at.clone()) else { return };
     let bases = inherited.path_bases(walk, &items);
     let mut methods = Vec::new();
@@ -191,7 +192,7 @@ fn path<'d>(
             }
         }
         for entry in item.node.members() {
-            // Some readers take it for the method.
+            // Some parsers accept it as the method.
             if METHODS.iter().any(|(key, _)| entry.key != *key && entry.key.eq_ignore_ascii_case(key)) {
                 walk.add(&item.of(entry), Finding::Form("written in lower case, as all methods of a path"));
             }
@@ -211,7 +212,8 @@ fn path<'d>(
     }
     for (method, operation) in methods {
         walk.want(&operation, Form::Map);
-        // Only whole paths can stand elsewhere. Some readers follow it all the same, and find what is asked for there.
+        // Only whole paths can be references. Some parsers follow one here nevertheless, and find its requirements
+        // there.
         if let Some(reference) = operation.member("$ref") {
             walk.add(
                 &reference,

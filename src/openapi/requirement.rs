@@ -1,60 +1,61 @@
-//! What a rule has to ask so that nobody passes whom the description does not let pass. Where a rule can't say it, it asks for more.
+//! The requirements of a rule, at least as strict as those of the description. If no rule can express them, it requires
+//! more.
 
 use super::security::{Requirement, Security};
 use std::collections::BTreeSet;
 
-/// What a rule asks of callers.
+/// The access that a rule requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum AccessRequirement {
-    /// Nothing.
+    /// No credential.
     Public,
-    /// No credential, or a good one.
+    /// No credential, or a valid one.
     Optional,
-    /// A good credential, and this.
+    /// A valid credential with these entitlements.
     Caller(Need),
 }
 
-/// What a caller has to have.
+/// The entitlements that a caller needs.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Need {
     /// All of these.
     pub(super) all: BTreeSet<Entitlement>,
-    /// One of these, unless there is none.
+    /// One of these; empty means no such requirement.
     pub(super) any: BTreeSet<Entitlement>,
 }
 
-/// Something that a caller can have.
+/// An entitlement of a caller.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Entitlement {
     Scope(String),
     Role(String),
 }
 
-/// Why a rule asks for something else than the description.
+/// Reasons why a rule differs from the description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Why {
-    /// The description does not say.
+    /// The description has no requirement.
     Unsaid,
-    /// The description asks nothing.
+    /// The description requires nothing.
     Open,
-    /// The description asks nothing, but the rule matches other requests, too.
+    /// The description requires nothing, but the rule matches other requests, too.
     NotOpened,
-    /// A credential is taken, and not asked for.
+    /// A credential is optional.
     Optional,
     /// Several credentials at once.
     Together,
-    /// Alternatives that no rule can tell apart.
+    /// Alternatives that no rule can distinguish.
     Alternatives,
     /// Several operations.
     Merged,
-    /// Another operation of which nobody can tell whether the module takes it for some of the requests.
+    /// The module may choose another operation for some of the requests.
     Overlapping,
-    /// Requests that several operations match, and of which nobody can tell which of them the module takes.
+    /// Requests that match several operations; the module's choice is unknown.
     Overlap,
 }
 
 impl Why {
-    /// For a comment.
+    /// Returns the text of a comment.
     pub(super) const fn text(self) -> &'static str {
         match self {
             Self::Unsaid => "the document does not say what it asks of callers",
@@ -80,7 +81,7 @@ impl Why {
     }
 }
 
-/// What a rule has to ask for an operation, and why that is not just what the description says.
+/// Returns the requirements for an operation, and the reasons why they differ from the description.
 pub(super) fn of(security: &Security) -> (AccessRequirement, BTreeSet<Why>) {
     let mut why = BTreeSet::new();
     let list = match security {
@@ -108,11 +109,11 @@ pub(super) fn of(security: &Security) -> (AccessRequirement, BTreeSet<Why>) {
     (AccessRequirement::Caller(need), why)
 }
 
-/// What stands for alternatives, if anything does.
+/// Returns entitlements equivalent to alternatives; `None` if there are none.
 fn one_of(list: &[Requirement]) -> Option<Need> {
     let mut sets: Vec<(&[String], BTreeSet<Entitlement>)> =
         list.iter().map(|one| (one.schemes.as_slice(), entitlements(one).collect())).collect();
-    // Of two that ask for the same credentials, the one that asks for less is enough.
+    // Of two alternatives with the same credentials, the weaker one suffices.
     let weaker = |one: &(&[String], BTreeSet<Entitlement>), other: &(&[String], BTreeSet<Entitlement>)| {
         one.0 == other.0 && one.1.is_subset(&other.1) && one.1 != other.1
     };
@@ -124,7 +125,7 @@ fn one_of(list: &[Requirement]) -> Option<Need> {
     if sets.iter().all(|(_, set)| *set == common) {
         return Some(Need { all: common, any: BTreeSet::new() });
     }
-    // All have the common part, and each one thing more.
+    // All share the common part, and each has one more entitlement.
     let mut any = BTreeSet::new();
     for (_, set) in &sets {
         let mut own = set.difference(&common);
@@ -142,7 +143,7 @@ fn entitlements(requirement: &Requirement) -> impl Iterator<Item = Entitlement> 
 }
 
 impl AccessRequirement {
-    /// What both ask.
+    /// Returns the requirement that satisfies both.
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Public, other) | (other, Self::Public) => other,
@@ -160,7 +161,7 @@ impl AccessRequirement {
         }
     }
 
-    /// Whether nobody passes who does not pass the other.
+    /// Returns true if every request that passes this one also passes the other.
     pub(super) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (_, Self::Public) | (Self::Optional | Self::Caller(_), Self::Optional) => true,
@@ -172,7 +173,7 @@ impl AccessRequirement {
         }
     }
 
-    /// The same for a rule that matches more than what was meant: it opens nothing.
+    /// Returns the requirement of a rule that matches more than intended: at least a credential.
     pub(super) fn not_open(self) -> Self {
         match self {
             Self::Public | Self::Optional => Self::Caller(Need::default()),

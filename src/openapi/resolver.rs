@@ -1,22 +1,22 @@
-//! A value of the description with the way to it, and what was found on the way. Follows references within the document.
+//! A resolver of references within the document, which collects findings with their locations.
 
 use super::finding::Finding;
 use crate::config::{Located, Quoted, ShownKey};
 use crate::yaml::{Location, Member, Node, Value};
 
-/// The most findings of errors that are kept: more than anybody mends in one go.
+/// Maximum number of errors kept: more than people fix in one pass. Further ones are dropped.
 const MAX_REPORTED: usize = 100;
 
-/// How many references may lead to one another.
+/// Maximum length of a chain of references, which may be a cycle. A longer one is an error.
 const MAX_REFERENCES: usize = 8;
 
-/// A value, and where it stands.
+/// A value with its location.
 #[derive(Debug, Clone)]
 pub(super) struct At<'d> {
     pub(super) node: &'d Node,
-    /// Where it is said: of a member where its key stands.
+    /// The location in the text; for a member, that of its key.
     place: &'d Location,
-    /// The path as people write it.
+    /// The path of keys, for people.
     path: String,
 }
 
@@ -25,12 +25,12 @@ impl<'d> At<'d> {
         Self { node, place: &node.place, path: String::new() }
     }
 
-    /// A member of the map here.
+    /// Returns a member of this map; `None` if it is absent.
     pub(super) fn member(&self, key: &str) -> Option<Self> {
         self.node.member(key).map(|entry| self.of(entry))
     }
 
-    /// The member that an entry of the map here is.
+    /// Returns the value of an entry of this map.
     pub(super) fn of(&self, entry: &'d Member) -> Self {
         let separator = if self.path.is_empty() { "" } else { "." };
         Self {
@@ -40,7 +40,7 @@ impl<'d> At<'d> {
         }
     }
 
-    /// The elements of the list here.
+    /// Returns the elements of this list.
     pub(super) fn elements(&self) -> Vec<Self> {
         let Value::List(items) = &self.node.value else { return Vec::new() };
         let element =
@@ -48,18 +48,18 @@ impl<'d> At<'d> {
         items.iter().map(|item| &item.node).enumerate().map(element).collect()
     }
 
-    /// Says something of this value.
+    /// Attaches this location to a finding.
     pub(super) fn say<T>(&self, what: T) -> Located<T> {
         Located::here(self.place.clone(), self.path.clone(), what)
     }
 }
 
-/// The whole document, and what was found in it that keeps it from being understood.
+/// The document and its errors.
 #[derive(Debug)]
 pub(super) struct RefResolver<'d> {
     pub(super) root: At<'d>,
     pub(super) found: Vec<Located<Finding>>,
-    /// How many URLs of servers have been looked at.
+    /// Number of server URLs so far.
     pub(super) urls: usize,
 }
 
@@ -74,19 +74,19 @@ impl<'d> RefResolver<'d> {
         }
     }
 
-    /// Notes a value that is not what it should be.
+    /// Reports a value that has the wrong form.
     pub(super) fn want(&mut self, at: &At<'_>, form: Form) {
         if !form.is(&at.node.value) {
             self.add(at, Finding::Form(form.name()));
         }
     }
 
-    /// What a value stands for: itself, or what its `$ref` leads to; `None` when that leads nowhere.
+    /// Resolves a value: itself, or the target of its `$ref`. `None` if the target does not exist.
     pub(super) fn follow(&mut self, at: At<'d>) -> Option<At<'d>> {
         self.chain(at)?.pop()
     }
 
-    /// A value and everything that its `$ref` leads to, one after the other; at least one. `None` when that leads nowhere.
+    /// Returns a value and the chain of its `$ref` targets; at least one. `None` if a target does not exist.
     pub(super) fn chain(&mut self, at: At<'d>) -> Option<Vec<At<'d>>> {
         let mut chain = Vec::new();
         let mut target = at;
@@ -104,7 +104,7 @@ impl<'d> RefResolver<'d> {
         None
     }
 
-    /// A JSON pointer (RFC 6901) in the fragment of a reference.
+    /// Resolves a JSON pointer (RFC 6901) in the fragment of a reference.
     fn resolve(&self, reference: &str) -> Option<At<'d>> {
         let mut at = self.root.clone();
         for token in reference.strip_prefix("#/")?.split('/') {
@@ -115,7 +115,7 @@ impl<'d> RefResolver<'d> {
     }
 }
 
-/// What a value should be.
+/// The expected form of a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Form {
     Map,
@@ -140,7 +140,7 @@ impl Form {
     }
 }
 
-/// A part of a fragment, decoded (RFC 3986 §2.1).
+/// Decodes a part of a fragment (RFC 3986 §2.1).
 fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();

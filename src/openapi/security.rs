@@ -1,4 +1,4 @@
-//! What operations say that they ask of callers: security schemes, and requirements that name them.
+//! Security schemes, and the requirements of operations that name them.
 
 use super::finding::Finding;
 use super::read::Version;
@@ -6,25 +6,25 @@ use super::resolver::{At, Form, RefResolver};
 use crate::config::Quoted;
 use std::collections::HashMap;
 
-/// What the list behind a scheme's name in a requirement means.
+/// The meaning of the names that a requirement lists for a scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Names {
     /// Scopes of the token: `oauth2`, `openIdConnect`.
     Scopes,
-    /// Roles (3.1 §4.8.30): every other kind.
+    /// Roles (3.1 §4.8.30): all other kinds.
     Roles,
 }
 
-/// What an operation asks of callers.
+/// The security requirement of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Security {
-    /// It does not say, and neither does the document.
+    /// Neither the operation nor the document has one.
     Unsaid,
-    /// One of these is enough. None: nothing is asked.
+    /// One of these suffices. An empty list requires nothing.
     OneOf(Vec<Requirement>),
 }
 
-/// What is to be met as a whole. Nothing: nobody has to be known.
+/// One alternative, required as a whole. Empty means that anonymous requests pass.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Requirement {
     /// The names of the schemes, sorted.
@@ -33,7 +33,7 @@ pub(super) struct Requirement {
     pub(super) roles: Vec<String>,
 }
 
-/// The schemes of the document.
+/// Returns the schemes of the document.
 pub(super) fn schemes(walk: &mut RefResolver<'_>, version: &Version) -> HashMap<String, Names> {
     let map = match version {
         Version::Two => walk.root.member("securityDefinitions"),
@@ -57,7 +57,7 @@ pub(super) fn schemes(walk: &mut RefResolver<'_>, version: &Version) -> HashMap<
     schemes
 }
 
-/// What the document, or an operation, says; `None` when it says nothing.
+/// Returns the requirement of the document or an operation; `None` if it has none.
 pub(super) fn of<'d>(walk: &mut RefResolver<'d>, at: &At<'d>, schemes: &HashMap<String, Names>) -> Option<Security> {
     let security = at.member("security")?;
     walk.want(&security, Form::List);

@@ -1,4 +1,5 @@
-//! From the path templates of OpenAPI to the path patterns of rules. What a pattern can't say is said by a wider one, and told.
+//! Conversion of OpenAPI path templates to the path patterns of rules. If no pattern is exact, a wider one is used and
+//! reported.
 
 use modgud_core::authz::{Case, MAX_SEGMENTS, ModuleReading, PathPattern, PatternError, pattern_literal};
 use modgud_core::http::path::{PathError, RequestTarget};
@@ -6,31 +7,31 @@ use modgud_core::http::path::{PathError, RequestTarget};
 /// A template as a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
-    /// The pattern as rules write it.
+    /// The pattern as in rules.
     pub(super) text: String,
-    /// The same without the names of parameters: what can't be told apart is equal.
+    /// The pattern without parameter names: equal for patterns that match the same requests.
     pub(super) shape: String,
-    /// The same, with the letters of the template.
+    /// The shape with the letter case of the template.
     pub(super) spelled: String,
-    /// What it was made of.
+    /// The segments of the template.
     pub(super) segments: Vec<Segment>,
-    /// Whether it matches more than the template.
+    /// Precision of the pattern compared with the template.
     pub(super) reach: MatchPrecision,
 }
 
-/// What stands for one segment of a path, or for all that are left.
+/// A segment of a path, or all that are left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Segment {
     Literal(String),
     /// Any segment.
     Parameter,
-    /// The segments that this piece of a template matches, and any other to a rule.
+    /// A part of a segment: a rule matches any segment, the template only some.
     Part(String),
-    /// All segments that are left.
+    /// All remaining segments.
     Rest,
 }
 
-/// Segments as one text: equal for those that rules can't tell apart.
+/// Formats segments as a text that is equal for those that rules can't distinguish.
 pub(super) fn shape(segments: &[Segment]) -> String {
     let one = |segment: &Segment| match segment {
         Segment::Literal(text) => format!("/{text}"),
@@ -40,42 +41,42 @@ pub(super) fn shape(segments: &[Segment]) -> String {
     segments.iter().map(one).collect()
 }
 
-/// Whether a pattern matches just what its template does.
+/// Precision of a pattern compared with its template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MatchPrecision {
     Exact,
     Wider,
 }
 
-/// Why a template can't be a rule's path.
+/// Reasons why a template can't be a rule's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// It doesn't begin with `/`.
+    /// It does not begin with `/`.
     #[error("a path starts with `/`")]
     NotAbsolute,
     /// A query or a fragment.
     #[error("a path has no `?` and no `#`; a query is described by parameters")]
     QueryOrFragment,
-    /// Braces that don't belong together.
+    /// Unbalanced braces.
     #[error("its braces don't belong together")]
     Brace,
-    /// A brace that is text, and would be a parameter's in a pattern, which is written decoded.
+    /// A literal brace: decoded, as patterns are, it would begin or end a parameter.
     #[error("`%7B` and `%7D` are text that no rule's path can say")]
     EncodedBrace,
-    /// A parameter that may hold slashes, or may not, and goes on.
+    /// A parameter that may contain slashes before the end of the path.
     #[error(
         "`{{…+}}`, or an expression after a colon, stands for several segments only at the end; no rule can say where it ends"
     )]
     Greedy,
-    /// Text that no request's path holds.
+    /// Text that is invalid in a request's path.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// What no pattern holds.
+    /// Text that is invalid in a pattern.
     #[error(transparent)]
     Pattern(#[from] PatternError),
 }
 
-/// Reads a template that stands below some plain segments (such as a module's prefix), which may be none.
+/// Parses a template below some literal segments, such as a module's prefix; they may be empty.
 pub(super) fn read(below: &str, template: &str) -> Result<Pattern, TemplateError> {
     let inner = template.strip_prefix('/').ok_or(TemplateError::NotAbsolute)?;
     if template.contains(['?', '#']) {
@@ -83,7 +84,7 @@ pub(super) fn read(below: &str, template: &str) -> Result<Pattern, TemplateError
     }
     let mut parts = Parts::default();
     let pieces: Vec<&str> = inner.strip_suffix('/').unwrap_or(inner).split('/').collect();
-    // Each parameter's name is compared with those before it.
+    // Bounds the quadratic comparison of parameter names.
     if pieces.len() > MAX_SEGMENTS {
         return Err(PatternError::TooManySegments.into());
     }
@@ -102,7 +103,7 @@ pub(super) fn read(below: &str, template: &str) -> Result<Pattern, TemplateError
 }
 
 impl Pattern {
-    /// As a module reads it that takes letters of either case for the same below a prefix of so many segments.
+    /// Applies a module's case folding below a prefix of `depth` segments.
     pub(super) fn read_by(mut self, module: &ModuleReading, depth: usize) -> Self {
         if module.case == Case::Fold {
             for segment in self.segments.iter_mut().skip(depth) {
@@ -116,7 +117,7 @@ impl Pattern {
     }
 }
 
-/// The shape of the path that a module takes for this one, which has one of the module's suffixes.
+/// Returns the shape of the path without the module's suffix; `None` if it has none.
 pub(super) fn without_suffix(segments: &[Segment], module: &ModuleReading, depth: usize) -> Option<String> {
     let (Segment::Literal(last), before) = segments.split_last().filter(|_| segments.len() > depth)? else {
         return None;
@@ -126,18 +127,18 @@ pub(super) fn without_suffix(segments: &[Segment], module: &ModuleReading, depth
     Some(module.folded(&shape(&segments)).into_owned())
 }
 
-/// The segments of a path that holds plain ones only, such as a module's prefix.
+/// Returns the segments of a literal path, such as a module's prefix.
 fn plain(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
 }
 
-/// Whether segments begin with those of a prefix.
+/// Returns true if the segments begin with a prefix.
 pub(super) fn begins(segments: &[Segment], prefix: &str) -> bool {
     let mut segments = segments.iter();
     plain(prefix).all(|own| matches!(segments.next(), Some(Segment::Literal(text)) if text == own))
 }
 
-/// The first segment, if it is plain text.
+/// Returns the first segment; `None` if it is not literal.
 pub(super) fn first_segment(template: &str) -> Option<&str> {
     let first = template.strip_prefix('/')?.split('/').next()?;
     (!first.is_empty() && !first.contains(['{', '}'])).then_some(first)
@@ -180,7 +181,7 @@ impl Parts {
         if part || greedy {
             self.reach = MatchPrecision::Wider;
         }
-        // `{name:expression}` may hold slashes for all that is known.
+        // `{name:expression}` may match slashes: modgud can't know.
         if names.iter().any(|name| !is_plain_kind(name)) && (place != Place::Last || !greedy) {
             return Err(TemplateError::Greedy);
         }
@@ -196,7 +197,7 @@ impl Parts {
         Ok(())
     }
 
-    /// A name that rules can have, and that is not there yet.
+    /// Returns a valid and unique parameter name.
     fn name(&mut self, written: &str) -> String {
         let mut name = String::new();
         let mut before = ' ';
@@ -225,7 +226,8 @@ impl Parts {
     }
 }
 
-/// Whether a parameter is meant to hold slashes, as some write it: `{path+}`, `{+path}`, `{path*}`, `{path:.*}`.
+/// Returns true if a parameter is meant to contain slashes, in one of its spellings: `{path+}`, `{+path}`, `{path*}`,
+/// `{path:.*}`.
 fn is_greedy(name: &str) -> bool {
     match name.split_once(':') {
         Some((_, expression)) => matches!(expression, ".*" | ".+" | "*"),
@@ -233,7 +235,7 @@ fn is_greedy(name: &str) -> bool {
     }
 }
 
-/// Whether a parameter is one segment at the most, or a part of one: without an expression, or with one that can't match a slash.
+/// Returns true if a parameter is at most one segment: without an expression, or with one that can't match a slash.
 fn is_plain_kind(name: &str) -> bool {
     match name.split_once(':') {
         Some((_, expression)) => {
@@ -246,7 +248,7 @@ fn is_plain_kind(name: &str) -> bool {
     }
 }
 
-/// The names in the braces of a segment.
+/// Returns the names in the braces of a segment.
 fn names(piece: &str) -> Result<Vec<&str>, TemplateError> {
     let mut names = Vec::new();
     let mut rest = piece;
@@ -261,7 +263,7 @@ fn names(piece: &str) -> Result<Vec<&str>, TemplateError> {
     if rest.contains('}') { Err(TemplateError::Brace) } else { Ok(names) }
 }
 
-/// A plain segment, decoded as a request's is.
+/// Decodes a literal segment as in a request.
 fn literal(piece: &str) -> Result<String, TemplateError> {
     if !piece.contains('%') {
         return Ok(piece.to_owned());

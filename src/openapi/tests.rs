@@ -1,4 +1,4 @@
-//! Templates as patterns, bases, and that no demand lets somebody pass whom the description does not.
+//! Tests of templates as patterns, of bases, and that no rule is more lenient than the description.
 
 use super::read::{Api, Version};
 use super::requirement::{self, AccessRequirement, Entitlement, Need, Why};
@@ -57,7 +57,7 @@ fn what_no_request_can_be_is_no_template() {
         ("/{a{b}}", TemplateError::Brace),
         ("/}{", TemplateError::Brace),
         ("/{a}}", TemplateError::Brace),
-        // Text that decoded would be a parameter, and match what nobody described.
+        // Decoded, this text would be a parameter, and match undescribed paths.
         ("/a/%7Bid%7D", TemplateError::EncodedBrace),
         ("/a/%7b*rest%7D", TemplateError::EncodedBrace),
         ("/%7D", TemplateError::EncodedBrace),
@@ -78,12 +78,12 @@ fn what_no_request_can_be_is_no_template() {
     }
 }
 
-/// The patterns of the rules that come of a document.
+/// Returns the patterns of the rules for a document.
 fn paths(yaml: &str) -> Vec<String> {
     let api = Api::read("test", yaml).unwrap();
     let text =
         rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()).unwrap().text;
-    // Not those of the head, which shows how to deny the rest.
+    // Skips the head, which shows how to deny the rest.
     let lists = text
         .lines()
         .filter_map(|line| line.strip_prefix("    match: ")?.split_once("paths: [\"")?.1.strip_suffix("\"] }"));
@@ -139,7 +139,7 @@ fn paths_begin_where_the_document_says() {
     assert_eq!(two("basePath: /,"), ["/crm/a"]);
     assert_eq!(two("basePath: /api/v1/,"), ["/crm/api/v1/a"]);
     assert_eq!(two("basePath: /crm,"), ["/crm/a", "/crm/crm/a"]);
-    // Version 2.0 knows no servers.
+    // Version 2.0 has no servers.
     assert_eq!(
         paths("{ swagger: '2.0', basePath: /v1, paths: { /a: { servers: [{ url: /v2 }], get: {} } } }"),
         ["/crm/v1/a"]
@@ -172,7 +172,7 @@ fn versions() {
     }
 }
 
-/// What some readers find and others don't keeps rules from being made: they would be for less than the module does.
+/// Checks that input which parsers read differently prevents rules: they would cover less than the module serves.
 #[test]
 fn what_readers_take_for_different_things_is_told() {
     let item = |item: &str| format!("{{ openapi: 3.1.0, security: [], paths: {{ /a: {item} }} }}");
@@ -200,7 +200,7 @@ fn what_readers_take_for_different_things_is_told() {
     assert!(both.contains("openapi: should be left out beside `swagger`"), "{both}");
 }
 
-/// What comes of many references to much, and of URLs with many values, is bounded.
+/// Checks that the expansion of references and of URLs with many values is bounded.
 #[test]
 fn a_small_description_does_not_grow_large() {
     let paths: Vec<String> = (0..2_000).map(|number| format!("/a{number}: {{ $ref: '#/x-a' }}")).collect();
@@ -248,7 +248,7 @@ fn callers() -> Vec<BTreeSet<Entitlement>> {
     (0..8).map(|scopes| requirement("", scopes).scopes.into_iter().map(Entitlement::Scope).collect()).collect()
 }
 
-/// All alternatives of up to three requirements over three scopes and two schemes, against all callers.
+/// Checks all alternatives of up to three requirements over three scopes and two schemes, against all callers.
 #[test]
 fn no_rule_lets_pass_whom_no_alternative_does() {
     let ones: Vec<Requirement> =
@@ -304,7 +304,7 @@ fn what_is_merged_asks_for_what_both_ask() {
     }
 }
 
-/// Whatever stands there, something is said and nothing is printed that would not load.
+/// Checks that odd documents yield findings, and no invalid rules.
 #[test]
 fn odd_documents_are_told() {
     let prefix = ModulePrefix::parse("/crm").unwrap();
@@ -342,7 +342,7 @@ fn references_within_the_document_are_followed() {
     assert!(text.contains("require: { scopes: [\"read\"] }") || text.contains("methods: [PUT]"), "{text}");
 }
 
-/// What a document says goes into a configuration: nothing of it may become a line of its own.
+/// Checks that no text from a document becomes its own line in the configuration.
 #[test]
 fn a_document_writes_nothing_but_its_rules() {
     for version in ["3.0.3\nfallback: authenticated", "3.0.3 x", "3.0.", "3.1.0\u{85}a", "3.00", "3.0.3#"] {
@@ -362,7 +362,7 @@ fn a_document_writes_nothing_but_its_rules() {
     .unwrap()
     .text;
     assert!(text.contains("methods: [\"'DELETE'\"]"), "{text}");
-    // What a reviewer sees is what is there.
+    // The reviewer must see the actual text.
     let turned = "{ openapi: 3.2.0, paths: { \"/a\\u202eb\": { get: { security: [] } } } }";
     let text = rules(
         &Api::read("test", turned).unwrap(),

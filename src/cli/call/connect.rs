@@ -1,4 +1,4 @@
-//! The connection of `modgud call`: TCP or a socket in the file system, plain or under TLS.
+//! The connection of `modgud call`: TCP or a Unix socket, plain or with TLS.
 
 use crate::net::listen_addr::{ListenAddr, SocketPath};
 use hyper_util::rt::TokioIo;
@@ -9,22 +9,22 @@ use tokio::net::UnixStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tower::service_fn;
 
-/// How long the server may take, connecting included.
+/// Timeout of connecting, and of the call; beyond it the command fails.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The name that a server on a socket in the file system has, unless it is said.
+/// The default server name on a Unix socket.
 const LOCAL: &str = "localhost";
 
-/// TLS, as it is asked for on the command line.
+/// TLS options of the command line.
 #[derive(Debug, clap::Args)]
 pub(super) struct Tls {
-    /// Speak TLS: the file of the authorities (PEM) that vouch for the server
+    /// Use TLS: the file of the certificate authorities (PEM) that issue the server's certificate
     #[arg(long = "tls-ca", value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// The name in the server's certificate; without it, that of the address
+    /// The name in the server's certificate; by default that of the address
     #[arg(long = "tls-name", value_name = "NAME", requires = "ca")]
     name: Option<String>,
-    /// The file of the own certificate (PEM), where the server asks for one
+    /// The file of the client certificate (PEM), if the server requires one
     #[arg(long = "tls-cert", value_name = "FILE", requires_all = ["ca", "key"])]
     cert: Option<PathBuf>,
     /// The file of its private key (PEM)
@@ -32,7 +32,7 @@ pub(super) struct Tls {
     key: Option<PathBuf>,
 }
 
-/// Why there is no connection.
+/// Errors of connecting.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
     #[error("can't reach {address}: {}; is `modgud serve` running there?", root(.error))]
@@ -41,7 +41,7 @@ pub(super) enum ConnectError {
     File { file: PathBuf, error: io::Error },
 }
 
-/// The first cause of an error: the transport itself says no more than that it failed.
+/// Returns the root cause of an error: the transport's own message only reports a failure.
 fn root(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
@@ -50,7 +50,7 @@ fn root(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// Connects.
+/// Connects to the server.
 pub(super) async fn connect(address: &str, tls: Tls) -> Result<Channel, ConnectError> {
     let failed = |error| ConnectError::Transport { address: address.to_owned(), error };
     let socket = match address.parse() {
@@ -76,7 +76,7 @@ async fn open(path: SocketPath) -> io::Result<TokioIo<UnixStream>> {
     UnixStream::connect(path.as_path()).await.map(TokioIo::new)
 }
 
-/// What TLS is spoken with, if it is.
+/// Returns the TLS settings; `None` if the connection is plain.
 fn config(tls: Tls) -> Result<Option<ClientTlsConfig>, ConnectError> {
     let Tls { ca, name, cert, key } = tls;
     let Some(ca) = ca else { return Ok(None) };

@@ -1,4 +1,5 @@
-//! What `modgud explain` shows: the request as it was read, the steps, the answer. For people, and as JSON for tools.
+//! The output of `modgud explain`: the request as modgud read it, the steps, the response. As text, and as JSON for
+//! tools.
 
 use super::super::Exit;
 use crate::envoy::proto::CheckRequest;
@@ -21,10 +22,10 @@ use std::fmt;
 pub(in crate::cli) struct Report {
     /// The time of the decision (RFC 3339).
     at: String,
-    /// The request in the form that it was decided on; nothing when it could not be read.
+    /// The request in canonical form; `None` if modgud could not read it.
     request: Option<ReadRequest>,
     steps: Vec<Step>,
-    /// What the decision could not be made without.
+    /// The lookup that the decision lacks; `None` if it is complete.
     #[serde(skip)]
     pub(in crate::cli) lack: Option<PendingLookup>,
     pub(in crate::cli) decision: Word,
@@ -32,18 +33,18 @@ pub(in crate::cli) struct Report {
     detail: Option<String>,
     pub(in crate::cli) rule: Option<String>,
     pub(in crate::cli) authenticator: Option<String>,
-    /// What the module sees, when the request is let through.
+    /// Changes to the request for the module; `None` if it is denied.
     pub(in crate::cli) upstream: Option<Upstream>,
-    /// What the client sees, when it is not.
+    /// The response to the client; `None` if the request is allowed.
     pub(in crate::cli) answer: Option<ToClient>,
-    /// What Envoy is told for its access log and its filters, beside what stands above.
+    /// Other dynamic metadata for Envoy's access log and filters.
     metadata: Map<String, Value>,
-    /// What a rule that is tried out would have come to.
+    /// The outcome of a shadow rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) shadow: Option<WouldBe>,
 }
 
-/// A decision that counts for nothing.
+/// A decision that is never enforced.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct WouldBe {
     pub(in crate::cli) rule: String,
@@ -109,19 +110,19 @@ pub(in crate::cli) struct ToClient {
 }
 
 impl Upstream {
-    /// What a header is set to; names compare without regard to case.
+    /// Returns the value that a header is set to. Names compare case-insensitively.
     pub(in crate::cli) fn value(&self, name: &str) -> Option<&str> {
         self.set.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a header is removed.
+    /// Returns true if a header is removed.
     pub(in crate::cli) fn removes(&self, name: &str) -> bool {
         self.remove.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 }
 
 impl Report {
-    /// Decides a check at a time, with what was brought for it, and keeps every step.
+    /// Decides a check at a time, with a lookup result, and records every step.
     pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp, supply: &LookupResult) -> Self {
         let mut steps = Steps::default();
         let (decision, request) = match read(check, snapshot.scheme) {
@@ -175,12 +176,12 @@ impl Report {
         }
     }
 
-    /// The report for tools.
+    /// Returns the report as JSON, for tools.
     pub(in crate::cli) fn json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self)
     }
 
-    /// How the command ends.
+    /// Returns the command's exit code.
     pub(in crate::cli) const fn exit(&self) -> Exit {
         match self.decision {
             Word::Allowed => Exit::Done,
@@ -220,7 +221,7 @@ impl fmt::Display for Report {
                 write!(f, "denied      {reason}: {}\n  status    {status}", plain(detail))?;
                 for (name, value) in headers.iter().map(|(name, value)| (name.as_str(), plain(value))) {
                     match name {
-                        // In every answer, and nothing to learn from.
+                        // These are in every response and explain nothing.
                         "cache-control" | "content-security-policy" | "content-type" | "x-content-type-options" => {}
                         "www-authenticate" => write!(f, "\n  challenge {value}")?,
                         name => write!(f, "\n  header    {name}: {value}")?,
@@ -237,7 +238,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The beginning of a text: enough to tell an identity, too little of a token to use it.
+/// Returns the beginning of a text: enough to recognize an identity, too little of a token to use it.
 fn short(text: &str) -> String {
     const SHOWN: usize = 64;
     match text.char_indices().nth(SHOWN) {
@@ -246,7 +247,7 @@ fn short(text: &str) -> String {
     }
 }
 
-/// Text that can't do anything to a terminal.
+/// Returns a text with control characters replaced: a terminal would act on them.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! `modgud openapi check`: can a module with this description join the gateway?
+//! `modgud openapi check`: checks if a module with this description can join the gateway.
 
 use super::super::{Exit, fail, say};
 use super::{Gateway, OpenApiError, module_of, read};
@@ -6,26 +6,27 @@ use crate::openapi::{Module, Report, check};
 use modgud_core::authz::ModuleReading;
 use std::path::PathBuf;
 
-/// The most warnings that are shown: a description without a word about security has one for each operation.
+/// Maximum number of warnings shown: a description without any security has one for each operation. Further ones are
+/// counted.
 pub(super) const MAX_WARNINGS: usize = 100;
 
-/// Checks the description of a module's API: reserved names, `/docs`, operations that don't say what they ask of callers, and paths that
-/// no rule can have or that are the same requests.
+/// Checks the description of a module's API.
 ///
-/// Each finding is shown with its place. Exit code 0: the module can join. 1: there is an error, or the file can't be read. Warnings
-/// change nothing, unless --deny-warnings is there.
+/// It reports reserved names, `/docs`, operations without security requirements, paths that no rule can express, and
+/// paths that match the same requests. Each finding has its place. Exit code 0: the module can join. 1: there is an
+/// error, or the file can't be read. Warnings affect the exit code only with --deny-warnings.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud openapi check swagger.json --module crm --config modgud.yaml")]
 pub(in crate::cli) struct Args {
     /// The description (OpenAPI 2.0 or 3.x, YAML or JSON)
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The name that the module has, or is to have
+    /// The name of the module, present or planned
     #[arg(long, value_name = "NAME")]
     module: Option<String>,
     #[command(flatten)]
     gateway: Gateway,
-    /// Exit code 1 if there is a warning, too: for CI
+    /// Exit with code 1 if there is a warning, too: for CI
     #[arg(long)]
     deny_warnings: bool,
 }

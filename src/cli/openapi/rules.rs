@@ -1,4 +1,4 @@
-//! `modgud openapi rules`: rules to be reviewed and pasted, from the description of a module's API.
+//! `modgud openapi rules`: generates rules to review and paste, from the description of a module's API.
 
 use super::super::{Exit, fail, say};
 use super::check::MAX_WARNINGS;
@@ -9,11 +9,12 @@ use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::io::Write as _;
 use std::path::PathBuf;
 
-/// Prints rules that ask what the description of a module's API asks: one for each operation, below the module's prefix.
+/// Prints rules that require what the description of a module's API requires: one for each operation, below the
+/// module's prefix.
 ///
-/// They are to be reviewed: comments say what is open, what the description does not say, and where a rule asks for more because it
-/// can't say the same. Nothing is printed when an operation can't have a rule. The prefix is that of the module in the configuration,
-/// else `/NAME`.
+/// Review them: comments mark open operations, missing requirements, and rules that are stricter than the description
+/// because no rule can express it exactly. If an operation can't have a rule, nothing is printed. The prefix is that of
+/// the module in the configuration, else `/NAME`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  modgud openapi rules swagger.json --module crm > crm-rules.yaml && modgud check --config crm-rules.yaml"
@@ -29,11 +30,11 @@ pub(in crate::cli) struct Args {
     gateway: Gateway,
 }
 
-/// Says on standard error what to look at, so that what is printed can go into a file.
+/// Writes the warnings on standard error, so that standard output can go into a file.
 fn warning(warnings: &[Located<Finding>]) {
     let mut errors = std::io::stderr().lock();
     for warning in warnings.iter().take(MAX_WARNINGS) {
-        // Whoever reads no errors is no reason to stop.
+        // A closed standard error is no reason to stop.
         let _ = writeln!(errors, "modgud: warning: {warning}");
     }
     if let Some(more) = warnings.len().checked_sub(MAX_WARNINGS).filter(|more| *more > 0) {

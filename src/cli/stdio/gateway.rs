@@ -1,5 +1,5 @@
-//! DenialResponses messages by what the core decides. The one thing beside it is which permission a message asks for, which is held against
-//! the caller as that of a rule is.
+//! Replies to messages from the core's decisions. A message's own permission is checked against the caller like that of
+//! a rule.
 
 use super::message::{ApiRequest, Body, Message, MessageId};
 use super::reply::{Reply, ReplyBody, UserContext};
@@ -14,14 +14,14 @@ use modgud_core::time::Timestamp;
 use modgud_core::upstream::IdentityHeaders;
 use std::path::PathBuf;
 
-/// The variable that the key of `init` stands for.
+/// The variable that the key of `init` replaces.
 const KEY: &str = "JWT_PUBLIC_KEY";
-/// What is told while there is no key, so that no token is good.
+/// The response while there is no key to verify tokens.
 const NO_KEY: (u16, &str) = (401, "Invalid or expired token");
-/// What is told of a path that no service has.
+/// The response for a path without a service.
 const NO_SERVICE: (u16, &str) = (404, "No service for this path");
 
-/// A gateway: nobody is let through before it has a key.
+/// A gateway: it denies all requests until it has a key.
 pub(super) struct Gateway {
     file: Option<PathBuf>,
     overrides: Overrides,
@@ -30,34 +30,34 @@ pub(super) struct Gateway {
     snapshot: Option<Snapshot>,
 }
 
-/// The key of a message can't be used.
+/// An unusable key of a message.
 pub(super) struct InitError {
     pub(super) id: MessageId,
     pub(super) error: ConfigError,
 }
 
-/// A status and what is told with it.
+/// A status and its text.
 type Refusal = (u16, String);
 
 impl Gateway {
-    /// A gateway by this configuration.
+    /// Creates a gateway from a configuration.
     ///
     /// # Errors
-    /// What is wrong with the configuration, whatever the key will be.
+    /// `ConfigError` if the configuration is invalid with any key.
     pub(super) fn new(
         file: Option<PathBuf>,
         profile: Option<ProfileName>,
         environment: Environment,
         services: Services,
     ) -> Result<Self, ConfigError> {
-        // Without a file there is nobody else to name a profile.
+        // Without a file, nothing else names a profile.
         let profile = profile.or_else(|| file.is_none().then_some(ProfileName::Bearer));
         let overrides = Overrides { profile, ..Overrides::default() };
         load_with_keys(file.as_deref(), &overrides, &environment, Keys::Replaced(EphemeralKeys::default()))?;
         Ok(Self { file, overrides, environment, services, snapshot: None })
     }
 
-    /// The reply to a message, and what its sender need not know.
+    /// Returns the reply to a message, and an error that its sender need not know.
     pub(super) fn answer(&mut self, message: Message, now: Timestamp) -> (Reply, Option<InitError>) {
         let Message { src, dest, body, .. } = message;
         let (body, noted) = match body {
@@ -71,13 +71,13 @@ impl Gateway {
         (Reply { src: dest, dest: src, body }, noted)
     }
 
-    /// Takes another key in the place of the one before. One that can't be used leaves none: whoever changes a key does not want the
-    /// old one to be good any longer.
+    /// Replaces the key. An unusable key leaves none, because a sender that replaces a key wants the old one to be
+    /// invalid.
     fn init(&mut self, key: &str) -> Result<(), ConfigError> {
         self.snapshot = None;
         let environment = self.environment.with(KEY, key);
         let mut snapshot = load(self.file.as_deref(), &self.overrides, &environment)?.config.snapshot;
-        // Nobody is told by headers here: a name that none can hold is no reason to turn its bearer away.
+        // This protocol has no identity headers: a name that no header can hold is no reason to deny the request.
         snapshot.shape.identity = IdentityHeaders::default();
         self.snapshot = Some(snapshot);
         Ok(())
@@ -97,7 +97,7 @@ impl Gateway {
         }
     }
 
-    /// The service that a request is for, and who asks.
+    /// Returns the service of a request and its caller.
     fn outcome(
         &self,
         snapshot: &Snapshot,

@@ -1,40 +1,41 @@
-//! Takes JSON values out of a stream, whatever stands between them. What is no value costs itself and not the next one: reading
-//! goes on at the next `{`. Every byte is looked at a fixed number of times, whatever stands there. Nothing of what was sent is repeated
-//! in a message about it, since it may be a credential.
+//! A reader of JSON values in a stream with arbitrary text between them. Invalid text costs only itself: reading goes
+//! on at the next `{`. Each byte is scanned a fixed number of times, whatever the input. Messages never repeat input,
+//! since it may be a credential.
 
 mod scanner;
 
 use scanner::{Scanner, Step};
 use serde::de::DeserializeOwned;
 
-/// The largest value that is read: 1 MiB.
+/// Maximum size of a value, 1 MiB: it bounds the buffer. Beyond it the value is an error, and the rest of its line is
+/// skipped.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// What has been read of a stream and not been given on yet.
+/// The unconsumed input of a stream.
 #[derive(Debug)]
 pub(super) struct JsonStream {
     buffer: Vec<u8>,
-    /// How much of the buffer has been left behind.
+    /// Consumed bytes of the buffer.
     left: usize,
-    /// How much of the value that begins there has been looked at.
+    /// Scanned bytes of the current value.
     seen: usize,
     scanner: Scanner,
-    /// What was told last, unless a value came after it.
+    /// The last error reported, unless a value followed it.
     told: Option<Broken>,
-    /// How many line ends have been left behind.
+    /// Consumed line ends.
     lines: usize,
     skipping: Skipping,
     end: End,
 }
 
-/// What is being passed over.
+/// The kind of input to skip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Skipping {
     /// Blanks.
     Blanks,
-    /// The rest of something broken, which has been told, up to the next `{`.
+    /// The rest of something broken and reported, up to the next `{`.
     Broken,
-    /// The same up to the end of the line.
+    /// The rest of something broken and reported, up to the end of the line.
     Line,
 }
 
@@ -44,14 +45,14 @@ enum End {
     Reached,
 }
 
-/// Something that is no value, or not the wanted one, and the line in which it was found.
+/// Invalid input, and its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Broken {
     pub(super) line: usize,
     pub(super) what: What,
 }
 
-/// What is wrong.
+/// Kinds of invalid input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum What {
     #[error("what stands here is no JSON object; reading goes on at the next one")]
@@ -77,19 +78,19 @@ impl Default for JsonStream {
 }
 
 impl JsonStream {
-    /// More of the stream.
+    /// Adds input.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..std::mem::take(&mut self.left));
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// There is no more.
+    /// Marks the end of the input.
     pub(super) fn end(&mut self) {
         self.end = End::Reached;
     }
 
-    /// The next value, or the next thing that is none; `None` when more of the stream is needed. Of the same kind of rubbish one after
-    /// the other on a line only the first is told.
+    /// Returns the next value or error; `None` if it needs more input. Of consecutive errors of one kind on a line,
+    /// only the first is returned.
     pub(super) fn next<T: DeserializeOwned>(&mut self) -> Option<Result<T, Broken>> {
         loop {
             let found = self.found()?;
@@ -112,7 +113,7 @@ impl JsonStream {
         let broken = |what| Some(Err(Broken { line, what }));
         while let Some(byte) = self.ahead().get(self.seen).copied() {
             match self.scanner.step(byte) {
-                // At least the beginning of this value is left behind: the next one begins later.
+                // Consumes at least the beginning of this value: the next one begins later.
                 Step::Wrong => {
                     self.leave(self.seen);
                     self.skipping = Skipping::Broken;
@@ -139,7 +140,7 @@ impl JsonStream {
         None
     }
 
-    /// Passes over what is before the next value. Something there that is no blank is told once.
+    /// Skips to the next value. Returns an error once if there is anything but blanks.
     fn skip(&mut self) -> Option<Broken> {
         if self.skipping == Skipping::Line {
             let end = self.ahead().iter().position(|byte| *byte == b'\n');
@@ -167,17 +168,17 @@ impl JsonStream {
         }
     }
 
-    /// What has not been left behind.
+    /// Returns the unconsumed bytes.
     fn ahead(&self) -> &[u8] {
         self.buffer.get(self.left..).unwrap_or_default()
     }
 
-    /// The line in which that begins, from 1.
+    /// Returns the line of the next unconsumed byte, from 1.
     const fn line(&self) -> usize {
         self.lines.saturating_add(1)
     }
 
-    /// Leaves so many bytes behind, or all that there are.
+    /// Consumes `length` bytes, or all if there are fewer.
     fn leave(&mut self, length: usize) {
         let ahead = self.ahead();
         let behind = ahead.get(..length).unwrap_or(ahead);

@@ -1,30 +1,30 @@
-//! The messages that come in. One with a member that is missing is no message; nor is one with a member that is not known in the request
-//! or beside it, since that may be meant to ask for more than is asked without it.
+//! Incoming messages. A missing member makes a message invalid. So does an unknown member in the request or next to it:
+//! the sender may mean it as a further restriction.
 
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use std::fmt;
 
-/// A message, and who sends it to whom.
+/// A message with its sender and recipient.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Message {
     pub(super) src: String,
     pub(super) dest: String,
     pub(super) body: Body,
-    /// The network's own number of the message, which some send along. Means nothing here.
+    /// The network's own number of the message, which some senders add; ignored.
     #[serde(default, rename = "id")]
     _id: IgnoredAny,
 }
 
-/// What a message says. Has no `Debug`: it can hold a credential.
+/// The content of a message. Has no `Debug`: it can hold a credential.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Body {
-    /// From now on, tokens are verified with this key.
+    /// A new key to verify tokens.
     Init { msg_id: MessageId, jwt_public_key: String },
-    /// May this be done?
+    /// A request to decide.
     ApiRequest(ApiRequest),
 }
 
@@ -34,26 +34,26 @@ pub(super) enum Body {
 pub(super) struct ApiRequest {
     pub(super) msg_id: MessageId,
     pub(super) method: String,
-    /// With its query, if it has one.
+    /// The path, with its query if there is one.
     pub(super) path: String,
     #[serde(default)]
     pub(super) headers: HeaderList,
     pub(super) required_permission: Option<String>,
 }
 
-/// What a reply refers to.
+/// The id of a message, which its reply repeats.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged)]
 pub(super) enum MessageId {
-    /// As in most messages.
+    /// A number, as in most messages.
     Number(#[serde(deserialize_with = "exact")] Number),
-    /// Any other name.
+    /// Any other id.
     Text(String),
 }
 
-/// A number that is replied as it was sent: a longer one would be another.
+/// Deserializes a number that the reply repeats unchanged: more digits than this would be another number.
 fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
-    /// From here on not every whole number is one (IEEE 754 binary64).
+    /// From here on, binary64 (IEEE 754) can't represent every whole number.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let number = Number::deserialize(deserializer)?;
     let rounded = number.is_f64() && number.as_f64().is_none_or(|value| value.abs() >= EXACT);
@@ -64,13 +64,13 @@ impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => number.fmt(f),
-            // Not more of it than a line holds, and nothing that does something to a terminal.
+            // At most what fits on a line, without control characters, which a terminal would act on.
             Self::Text(text) => text.chars().filter(|c| !c.is_control()).take(64).try_for_each(|c| write!(f, "{c}")),
         }
     }
 }
 
-/// Headers in the order in which they stand there: a name that is there twice is there twice.
+/// Headers in their order, duplicates included.
 #[derive(Default)]
 pub(super) struct HeaderList(pub(super) Vec<(String, String)>);
 

@@ -1,11 +1,11 @@
-//! The replies that go out, written as Python's `json.dumps` writes: a space after `:` and `,`, and ASCII only.
+//! Outgoing replies in the format of Python's `json.dumps`: a space after `:` and `,`, and ASCII only.
 
 use super::message::MessageId;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, Serializer};
 use std::io::{self, Write};
 
-/// A reply, and who sends it to whom.
+/// A reply with its sender and recipient.
 #[derive(Serialize)]
 pub(super) struct Reply {
     pub(super) src: String,
@@ -13,22 +13,22 @@ pub(super) struct Reply {
     pub(super) body: ReplyBody,
 }
 
-/// What a reply says.
+/// The content of a reply.
 #[derive(Serialize)]
 #[serde(tag = "type")]
 pub(super) enum ReplyBody {
-    /// A key is there.
+    /// The answer to a key.
     #[serde(rename = "init_ok")]
     InitOk { in_reply_to: MessageId },
-    /// Let through.
+    /// The response to an allowed request.
     #[serde(rename = "api_response")]
     Allowed { in_reply_to: MessageId, status: u16, service: String, user_context: UserContext },
-    /// Turned away.
+    /// The response to a denied request.
     #[serde(rename = "api_response")]
     Refused { in_reply_to: MessageId, status: u16, error: String },
 }
 
-/// Who asks, as the service is told.
+/// The caller, as the service sees it.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct UserContext {
     pub(super) user_id: Option<Box<str>>,
@@ -37,16 +37,16 @@ pub(super) struct UserContext {
 }
 
 impl Reply {
-    /// The reply on one line, without its end.
+    /// Returns the reply on one line, without a line end.
     pub(super) fn line(&self) -> Vec<u8> {
         let mut line = Vec::new();
-        // A reply is made of texts and numbers, which can all be written.
+        // A reply consists of strings and numbers, so it always serializes.
         let _ = self.serialize(&mut Serializer::with_formatter(&mut line, Spaced));
         line
     }
 }
 
-/// The form of `json.dumps`.
+/// The format of `json.dumps`.
 struct Spaced;
 
 impl Formatter for Spaced {
@@ -76,7 +76,7 @@ impl Formatter for Spaced {
 
     fn write_char_escape<W: ?Sized + Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
         match escape {
-            // Python leaves it as it is.
+            // Python does not escape it.
             CharEscape::Solidus => writer.write_all(b"/"),
             CharEscape::Quote => writer.write_all(b"\\\""),
             CharEscape::ReverseSolidus => writer.write_all(b"\\\\"),

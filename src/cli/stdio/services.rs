@@ -1,9 +1,9 @@
-//! Which service a path is for.
+//! The services, by path prefix.
 
 use modgud_core::http::path::{CanonicalPath, RequestTarget};
 use std::str::FromStr;
 
-/// A service and the path below which requests are for it: `PATH=NAME`.
+/// A service and the path prefix of its requests: `PATH=NAME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Service {
     below: Vec<Box<str>>,
@@ -29,13 +29,13 @@ impl FromStr for Service {
 pub(super) struct Services(Vec<Service>);
 
 impl Services {
-    /// These; the longest path decides, and of two of the same path the first.
+    /// Creates the list: the longest path wins, and of equal paths the first.
     pub(super) fn new(mut services: Vec<Service>) -> Self {
         services.sort_by_key(|service| std::cmp::Reverse(service.below.len()));
         Self(services)
     }
 
-    /// Those of the exercise that the messages come from.
+    /// Returns the services of the exercise that the messages come from.
     pub(super) fn usual() -> Self {
         const USUAL: [(&[&str], &str); 5] = [
             (&["api", "users"], "users-service"),
@@ -51,7 +51,7 @@ impl Services {
         Self::new(USUAL.map(service).into())
     }
 
-    /// The service of a path.
+    /// Returns the service of a path; `None` if there is none.
     pub(super) fn of(&self, path: &CanonicalPath<'_>) -> Option<&str> {
         let is_below = |service: &&Service| {
             let mut segments = path.segments();

@@ -1,4 +1,4 @@
-//! The cases of a policy table: how they are written, what request each makes, and how its outcome is held against it.
+//! The cases of a policy test: their format, the request that each makes, and the comparison with the outcome.
 
 use super::super::explain::report::{Report, Word};
 use super::super::request::{ContextArg, HeaderArg, check_request};
@@ -17,10 +17,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// The most that is read from a file of cases: 4 MiB.
+/// Maximum size of a file of cases, 4 MiB: it bounds memory. A larger file is an error.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Why the cases can't be run.
+/// Errors of reading and running cases.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CasesError {
     #[error("{file} can't be read: {error}")]
@@ -41,7 +41,7 @@ pub(super) enum CasesError {
     NoPlace { case: String },
 }
 
-/// One case.
+/// A test case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
@@ -49,9 +49,9 @@ pub(super) struct Case {
     #[serde(default)]
     request: Request,
     token: Option<Token>,
-    /// The authenticator that the token is for: it has its issuer, and stands where it looks. The first if it is not given.
+    /// The authenticator of the token, which determines its issuer and location; `None` means the first.
     authenticator: Option<String>,
-    /// The time of the decision, in seconds since 1970; now if it is not given.
+    /// The time of the decision, in seconds since 1970; `None` means now.
     pub(super) at: Option<u64>,
     pub(super) expect: Expect,
 }
@@ -63,7 +63,7 @@ struct Request {
     path: String,
     host: String,
     headers: BTreeMap<String, String>,
-    /// What the route in Envoy says along.
+    /// The context extensions of the Envoy route.
     context: BTreeMap<String, String>,
 }
 
@@ -74,7 +74,7 @@ impl Default for Request {
     }
 }
 
-/// A token: claims laid over those of a good one, or a text as it is.
+/// A token: claims merged over those of a valid one, or a verbatim text.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "expected a map of claims, or the text of a token")]
 enum Token {
@@ -82,7 +82,7 @@ enum Token {
     Text(String),
 }
 
-/// What has to come of a case. What is not named is not looked at.
+/// The expected result of a case. Absent members are not compared.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Expect {
@@ -98,7 +98,7 @@ pub(super) struct Expect {
     shadow: Option<ExpectedShadow>,
 }
 
-/// What has to come of a rule that is tried out.
+/// The expected outcome of a shadow rule.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExpectedShadow {
@@ -118,7 +118,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Case>, CasesError> {
 }
 
 impl Case {
-    /// The check of this case. A token goes where its authenticator looks first.
+    /// Returns the check of this case. The token goes to the first location of its authenticator.
     pub(super) fn check(
         &self,
         keys: &EphemeralKeys,
@@ -162,7 +162,8 @@ impl Case {
         Ok(check_request(method.clone(), path, host.clone(), all, context))
     }
 
-    /// The authenticator that a credential is for: the one that is named, or the first of signed tokens, which alone are made here.
+    /// Returns the authenticator of a credential: the named one, or the first JWT authenticator, since only JWTs are
+    /// made here.
     fn signer<'s>(
         &self,
         snapshot: &'s Snapshot,
@@ -183,7 +184,7 @@ impl Case {
     }
 }
 
-/// The claims of a good token, with those of a case laid over them; `null` leaves one out.
+/// Returns the claims of a valid token, merged with those of a case; `null` removes a claim.
 fn claims(issuer: &str, laid_over: &Map<String, Value>, now: Timestamp) -> Vec<(String, Value)> {
     const LIFETIME: Duration = Duration::from_secs(3_600);
     let good: [(&str, Value); 7] = [
@@ -205,7 +206,7 @@ fn claims(issuer: &str, laid_over: &Map<String, Value>, now: Timestamp) -> Vec<(
 }
 
 impl Expect {
-    /// Everything that is not as expected, a line each.
+    /// Returns all differences from the expected result, a line each.
     pub(super) fn differences(&self, report: &Report) -> Vec<String> {
         let Self { decision, status, reason, rule, authenticator, set, removed, shadow } = self;
         let mut lines = Vec::new();

@@ -1,9 +1,9 @@
-//! The outcome of policy tests as JUnit XML, which CI systems show.
+//! Policy test results as JUnit XML, which CI systems show.
 
 use super::Outcome;
 use std::fmt::Write;
 
-/// The report.
+/// Formats the report.
 pub(super) fn xml(outcomes: &[Outcome]) -> String {
     let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
@@ -23,7 +23,7 @@ pub(super) fn xml(outcomes: &[Outcome]) -> String {
     xml
 }
 
-/// Text that can stand in an attribute or an element. Control characters that XML 1.0 can't hold are replaced.
+/// Escapes text for an attribute or an element. Control characters that XML 1.0 forbids are replaced.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,5 +1,5 @@
-//! `modgud token inspect`: what a token says, for people. Reads leniently, so that an odd token can be looked at, then says
-//! which rule it breaks; proves nothing.
+//! `modgud token inspect`: shows a token's content to people, without verification. Decodes leniently, to show
+//! malformed tokens too, then names the rule that the token breaks.
 
 use super::{Exit, fail, say};
 use crate::clock::Clock;
@@ -14,13 +14,13 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::time::Duration;
 
-/// The most that is read from standard input, in bytes: enough to say of a token that it is too large.
+/// Maximum bytes read from standard input: enough to report that a token is too large.
 const MAX_INPUT_BYTES: u64 = 1024 * 1024;
 
 /// The claims that are points in time (RFC 7519 §4.1, `OpenID` Connect Core §2).
 const DATES: [&str; 4] = ["iat", "nbf", "exp", "auth_time"];
 
-/// Base64url in whatever spelling.
+/// Base64url, with or without padding and with any trailing bits.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new()
@@ -28,9 +28,9 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Shows what a token says. Nothing is verified: no signature, no key, no claim.
+/// Shows the content of a token. It verifies neither signature nor key nor claims.
 ///
-/// Ends with 1 if modgud would refuse the token whoever signed it, and says which rule it breaks.
+/// Ends with 1 if modgud would reject the token with any signature, and names the rule that it breaks.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  modgud token inspect -          (paste the token, then Ctrl-D: it stays out of the \
@@ -77,7 +77,7 @@ fn read() -> Result<String, String> {
         .map_err(|_| "refused, whoever signed it: the token is not UTF-8 (token_malformed)".to_owned())
 }
 
-/// Shows the parts as far as they can be read.
+/// Prints the parts as far as they are readable.
 fn show(token: &str, now: Timestamp) {
     let mut parts = token.split('.');
     part("header", parts.next());
@@ -93,7 +93,7 @@ fn show(token: &str, now: Timestamp) {
     }
 }
 
-/// Shows one part; its members, if it has any.
+/// Prints one part. Returns its members; `None` if it is no JSON object.
 fn part(name: &str, text: Option<&str>) -> Option<Map<String, Value>> {
     let Some(text) = text else {
         say(format_args!("\n{name}: missing"));
@@ -111,7 +111,7 @@ fn part(name: &str, text: Option<&str>) -> Option<Map<String, Value>> {
     value.as_object().cloned()
 }
 
-/// A date in words, if the claim is there.
+/// Describes a date; `None` if the claim is absent.
 fn date(name: &str, claims: &Map<String, Value>, now: Timestamp) -> Option<String> {
     let value = claims.get(name)?;
     let Some(at) = value.as_f64().filter(|seconds| (0.0..=253_402_300_799.0).contains(seconds)) else {
@@ -130,14 +130,13 @@ fn date(name: &str, claims: &Map<String, Value>, now: Timestamp) -> Option<Strin
     Some(format!("{name}: {at}, {meaning}"))
 }
 
-/// A span in its two largest units.
+/// Formats a duration in its two largest units.
 fn words(seconds: u64) -> String {
     let all = humantime::format_duration(Duration::from_secs(seconds)).to_string();
     all.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
-/// The JSON with every character written as an escape that a terminal would obey, that changes the order of the others, or that is not
-/// seen.
+/// Escapes every character that a terminal would act on, that reorders others, or that is invisible.
 fn escaped(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for character in json.chars() {

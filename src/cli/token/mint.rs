@@ -9,10 +9,10 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The largest file of a key, as in a configuration.
+/// Maximum size of a key file, as in a configuration. A larger file is an error.
 const MAX_KEY_BYTES: u64 = 64 * 1024;
 
-/// The last point in time that a token can name, 9999-12-31T23:59:59Z: what is later is no date to most who read one.
+/// The last time that a token can name, 9999-12-31T23:59:59Z: most readers reject a later one as a date.
 const LAST: Timestamp = Timestamp::from_secs(253_402_300_799);
 
 /// Signs a token as BiFrost does, and prints it alone on a line.
@@ -24,16 +24,16 @@ pub(in crate::cli) struct Mint {
     /// The private key (PEM) or the secret, such as `modgud keygen` makes
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// What to sign with, where the key can do more than one [default: RS256 for RSA, HS256 for a secret]
+    /// The signature algorithm, if the key supports several [default: RS256 for RSA, HS256 for a secret]
     #[arg(long, value_name = "ALGORITHM", value_parser = keygen::algorithm())]
     algorithm: Option<Algorithm>,
-    /// `kid`, the name of the key; without it the header has none
+    /// `kid`, the key id; by default the header has none
     #[arg(long, value_name = "ID", value_parser = key_id)]
     kid: Option<KeyId>,
     /// `iss`
     #[arg(long, default_value = "bifrost")]
     issuer: String,
-    /// How long the token is valid, from now
+    /// The lifetime of the token, from now
     #[arg(long, value_name = "DURATION", default_value = "10h", value_parser = humantime::parse_duration)]
     lifetime: Duration,
     /// `core_user_uuid`
@@ -48,12 +48,12 @@ pub(in crate::cli) struct Mint {
     /// `username`
     #[arg(long, default_value = "admin")]
     username: String,
-    /// Another claim, or another value for one above: JSON, or text if it is no JSON; `null` leaves the claim out
+    /// Another claim, or another value for one above: JSON, or text if it is not JSON; `null` removes the claim
     #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = claim)]
     claims: Vec<(String, Value)>,
 }
 
-/// `NAME=VALUE`: a claim.
+/// Parses a claim, `NAME=VALUE`.
 pub(in crate::cli) fn claim(text: &str) -> Result<(String, Value), &'static str> {
     let (name, value) = text.split_once('=').ok_or("write it as `NAME=VALUE`")?;
     Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()))))
@@ -73,7 +73,7 @@ pub(super) fn run(mint: Mint) -> Exit {
     }
 }
 
-/// The key in this file. A secret is all of its text but a line end behind it, which editors add.
+/// Reads the key in this file. A secret is the whole text without a trailing line end, which editors add.
 fn read(file: &Path) -> Result<SigningKey, String> {
     let bytes = read_file_to_limit(file, MAX_KEY_BYTES)
         .map_err(|error| format!("{} can't be read: {error}", file.display()))?

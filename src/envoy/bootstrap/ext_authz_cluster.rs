@@ -1,4 +1,4 @@
-//! Where Envoy reaches modgud, and what it needs to speak TLS with it.
+//! Envoy's cluster for modgud: its address and TLS settings.
 
 use super::Transport;
 use super::scalar::host;
@@ -11,27 +11,27 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-/// Where modgud answers checks, as Envoy reaches it.
+/// The address of modgud's checks, as Envoy reaches it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckCluster {
     /// A host and a port.
     Network(HostPort),
-    /// A socket in the file system.
+    /// A Unix socket.
     Socket(SocketPath),
 }
 
-/// The files that Envoy speaks TLS with modgud by, as Envoy finds them.
+/// The files for TLS from Envoy to modgud, as paths on Envoy's machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamTls {
-    /// The authorities that vouch for modgud (PEM).
+    /// The certificate authorities (PEM) that issue modgud's certificate.
     pub ca: String,
-    /// The name in modgud's certificate, unless it is that of its address.
+    /// The name in modgud's certificate; `None` if it is that of its address.
     pub name: Option<String>,
-    /// Envoy's own certificate.
+    /// Envoy's client certificate; `None` if it has none.
     pub client: Option<Client>,
 }
 
-/// Envoy's own certificate, as Envoy finds it.
+/// Envoy's client certificate, as paths on Envoy's machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
     /// The certificate (PEM).
@@ -40,7 +40,7 @@ pub struct Client {
     pub key: String,
 }
 
-/// The text names no place where Envoy could reach modgud.
+/// The text is not an address of modgud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "write a host and a port, such as `modgud:9191` or `127.0.0.1:9191`, or a socket, such as `unix:/run/modgud/check.sock`"
@@ -48,7 +48,7 @@ pub struct Client {
 pub struct NoCheckCluster;
 
 impl CheckCluster {
-    /// Where somebody on this machine reaches a listener; `None` when its port is any free one.
+    /// Returns the address of a listener from this machine; `None` if its port is 0, which means any free one.
     #[must_use]
     pub fn of(listener: &ListenAddr) -> Option<Self> {
         match listener {
@@ -76,7 +76,7 @@ impl FromStr for CheckCluster {
     }
 }
 
-/// Puts the address in its place.
+/// Replaces the address of modgud's cluster.
 pub(super) fn cluster(modgud: &CheckCluster, text: &mut Text) -> Result<(), BootstrapError> {
     const ADDRESS: &str = "                    socket_address:
                       address: 127.0.0.1
@@ -102,7 +102,7 @@ pub(super) fn cluster(modgud: &CheckCluster, text: &mut Text) -> Result<(), Boot
     }
 }
 
-/// What the cluster of modgud needs to speak TLS, if modgud does.
+/// Returns the TLS settings of modgud's cluster; `None` without TLS.
 pub(super) fn transport(
     transport: Transport,
     tls: Option<&UpstreamTls>,

@@ -1,47 +1,47 @@
-//! What Envoy has to show modgud of a request, which headers it has to let modgud change, and which it removes itself before any filter:
-//! no more than the configuration needs.
+//! The needs of modgud's filter in Envoy: request data that it sees, headers that it may change, and headers that Envoy
+//! removes before any filter. They are no more than the configuration needs.
 
 use super::names::expression;
 use modgud_core::upstream::OVERRIDE_HEADERS;
 use std::collections::BTreeSet;
 
-/// What Envoy does with requests for modgud.
+/// Envoy's handling of requests for modgud.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// The headers that modgud sets or removes: names in any case, and prefixes such as `x-core-*`.
     pub changed: Vec<String>,
-    /// Those of clients that Envoy removes before any filter, on routes for which modgud is not asked too.
+    /// Client headers that Envoy removes before any filter, also on routes without modgud.
     pub removed_early: Vec<String>,
     /// Header names, in lower case, that are not removed early: modgud reads them, or `upstream.keep` names them.
     pub spared: BTreeSet<String>,
-    /// Whether modgud gets to see cookies.
+    /// Modgud's access to cookies.
     pub cookies: SentAlong,
-    /// Whether modgud gets to see the certificate of the client's connection.
+    /// Modgud's access to the certificate of the client's connection.
     pub certificate: SentAlong,
-    /// Whether modgud gets to see bodies.
+    /// Modgud's access to bodies.
     pub bodies: SentAlong,
 }
 
-/// Whether modgud gets to see something.
+/// Modgud's access to a part of the request.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum SentAlong {
-    /// It does not: no authenticator reads it.
+    /// Withheld: no authenticator reads it.
     #[default]
     HeldBack,
-    /// It does.
+    /// Sent to modgud.
     Sent,
 }
 
 impl Filter {
-    /// A regular expression (RE2, of the whole name) for all that modgud changes, in every spelling that a server could take for it. A
-    /// name that a prefix reaches is not repeated.
+    /// Returns a regular expression (RE2, anchored) for all headers that modgud changes, in every spelling that a
+    /// server folds into them. It omits names that a prefix covers.
     pub(super) fn expression(&self) -> String {
         let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
         let changed = self.changed.iter().map(String::as_str).chain(overrides);
         expression(changed, &BTreeSet::new()).unwrap_or_default()
     }
 
-    /// The same for what is removed early. Where all of it is spared it matches no name.
+    /// Returns the expression for headers that are removed early. If all are spared, it matches no name.
     pub(super) fn early_expression(&self) -> String {
         let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
         let removed = self.removed_early.iter().map(String::as_str).chain(overrides);

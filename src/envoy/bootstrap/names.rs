@@ -1,4 +1,4 @@
-//! Regular expressions (RE2) for header names in every spelling that servers fold into one, less some spellings that are spared.
+//! Regular expressions (RE2) for header names in every spelling that servers fold into one, except spared spellings.
 
 use modgud_core::http::header::fold;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One character of a folded name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// This letter or digit.
+    /// A letter or digit.
     Letter(u8),
     /// Any punctuation.
     Punctuation,
-    /// Anything from here on.
+    /// Any characters to the end.
     Rest,
 }
 
-/// An expression for all these names, and for prefixes such as `x-core-*`, but for the `spared` names, which are exact and in lower
-/// case. A name that a prefix reaches is not repeated. `None` if nothing is left.
+/// Returns an expression for these names and prefixes, such as `x-core-*`, without the exact, lower-case `spared`
+/// names. It omits names that a prefix covers. `None` if nothing is left.
 pub(super) fn expression<'n>(names: impl IntoIterator<Item = &'n str>, spared: &BTreeSet<String>) -> Option<String> {
     let folded: BTreeSet<String> = names.into_iter().map(folded).collect();
     let prefixes: Vec<&str> = folded.iter().filter_map(|name| name.strip_suffix('*')).collect();
@@ -28,7 +28,7 @@ pub(super) fn expression<'n>(names: impl IntoIterator<Item = &'n str>, spared: &
     (!expressions.is_empty()).then(|| expressions.join("|"))
 }
 
-/// The one spelling of all those that servers take for one.
+/// Returns the folded spelling of a name.
 fn folded(name: &str) -> String {
     let (stem, star) = name.strip_suffix('*').map_or((name, ""), |stem| (stem, "*"));
     stem.bytes().map(|byte| char::from(fold(byte))).chain(star.chars()).collect()
@@ -52,7 +52,7 @@ fn expression_of(folded: &str, spared: &BTreeSet<String>) -> Option<String> {
     less(&parts, &spared.iter().filter(is_spelling).map(String::as_bytes).collect::<Vec<_>>())
 }
 
-/// What the parts match, less these texts, all of which they match. `None` for nothing.
+/// Returns an expression for `parts` without the `spared` texts, all of which match it. `None` if nothing is left.
 fn less(parts: &[Part], spared: &[&[u8]]) -> Option<String> {
     if spared.is_empty() {
         return Some(parts.iter().map(|part| part.expression()).collect());
@@ -96,17 +96,17 @@ impl Part {
     }
 }
 
-/// A character of a name by itself. No backslash is written, which YAML would read.
+/// Returns an expression for one character of a name, without a backslash, which YAML would interpret.
 fn literal(byte: u8) -> String {
     let text = char::from(byte);
     match byte {
-        b'^' => "[!^]".to_owned(), // `[^]` would be no class. A name with `!` here is removed in any case: it is not spared
+        b'^' => "[!^]".to_owned(), // `[^]` is no class. A name with `!` here is removed anyway, because it is not spared
         byte if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') => text.to_string(),
         _ => format!("[{text}]"),
     }
 }
 
-/// Characters within a class: a `-` comes last, where it is no range.
+/// Returns characters for a class: a `-` comes last, where it is no range.
 fn listed(bytes: impl Iterator<Item = u8>) -> String {
     let (dash, others): (Vec<u8>, Vec<u8>) = bytes.partition(|byte| *byte == b'-');
     others.into_iter().chain(dash).map(char::from).collect()

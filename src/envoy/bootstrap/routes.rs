@@ -6,10 +6,10 @@ use crate::net::upstream_addr::HostPort;
 use crate::yaml;
 use std::fmt::Write as _;
 
-/// The name of the core service's cluster. No module is called so.
+/// The name of the core service's cluster. No module can have this name.
 const CORE: &str = "core";
 
-/// The routes of modules. Envoy takes the first that matches, so those with more segments come first.
+/// Returns the routes of modules. Envoy takes the first match, so routes with more segments come first.
 pub(super) fn of_modules(gateway: &Gateway) -> String {
     let mut modules: Vec<&Module> = gateway.modules.iter().collect();
     modules.sort_by_key(|module| std::cmp::Reverse(module.prefix.segments()));
@@ -30,7 +30,7 @@ pub(super) fn of_modules(gateway: &Gateway) -> String {
     text
 }
 
-/// The routes of the reserved names.
+/// Returns the routes of the reserved names.
 pub(super) fn of_core(core: &Core) -> String {
     if core.upstream.is_none() {
         return "                        # They are nobody's: modgud's configuration says no `core.upstream`.\n"
@@ -44,7 +44,7 @@ pub(super) fn of_core(core: &Core) -> String {
     core.reserved.iter().map(|name| route(name)).collect()
 }
 
-/// The clusters of modules and of the core service, with an empty line between.
+/// Returns the clusters of modules and of the core service, separated by an empty line.
 pub(super) fn clusters(gateway: &Gateway) -> String {
     let of_modules = gateway.modules.iter().map(|module| cluster(module.name.as_str(), &module.upstream));
     let of_core = gateway.core.upstream.iter().map(|upstream| cluster(CORE, upstream));

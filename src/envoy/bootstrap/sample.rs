@@ -1,15 +1,15 @@
-//! The sample Envoy configuration, `deploy/envoy.yaml`, with its addresses replaced: for the demo and for tests, so that what
-//! is shown and tested is the very file that users start from.
+//! The sample Envoy configuration, `deploy/envoy.yaml`, with other addresses, for the demo and for tests. So both use
+//! the very file that users start from.
 
 use std::net::SocketAddr;
 
-/// The sample as it is in the repository.
+/// The sample of the repository.
 pub const SAMPLE: &str = include_str!("../../../deploy/envoy.yaml");
 
-/// What takes the places of the sample's addresses.
+/// Replacements for the sample's addresses.
 #[derive(Debug, Clone, Copy)]
 pub struct Endpoints {
-    /// Where Envoy listens for clients; 0.0.0.0:8000 in the sample.
+    /// Envoy's listener for clients; 0.0.0.0:8000 in the sample.
     pub listener: SocketAddr,
     /// Envoy's own admin listener; 127.0.0.1:9901 in the sample.
     pub admin: SocketAddr,
@@ -23,7 +23,7 @@ pub struct Endpoints {
     pub core: SocketAddr,
 }
 
-/// The sample with these addresses.
+/// Returns the sample with these addresses.
 #[must_use]
 pub fn sample(endpoints: &Endpoints) -> String {
     let Endpoints { listener, admin, modgud, crm, documents, core } = endpoints;
@@ -42,7 +42,7 @@ pub fn sample(endpoints: &Endpoints) -> String {
     yaml
 }
 
-/// Replaces one address: `address: HOST` and `port_value: PORT` on lines that follow each other.
+/// Replaces one address: `address: HOST` and `port_value: PORT` on consecutive lines.
 fn replace(yaml: &str, (host, port): (&str, &str), new: &SocketAddr) -> String {
     let (old_host, old_port) = (format!("address: {host}"), format!("port_value: {port}"));
     let mut lines: Vec<String> = yaml.lines().map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! What is written is the sample with what differs replaced, and nothing of the sample's own is left where something else belongs.
+//! Tests that the output is the sample with its replacements, and that no sample value remains in their place.
 
 use super::{
     Bootstrap, BootstrapError, CheckCluster, Client, Core, Filter, Gateway, Listed, Module, SAMPLE, SentAlong,
@@ -69,7 +69,7 @@ fn everything_of_the_sample_that_differs_is_replaced() {
     }
 }
 
-/// A module may listen where the sample's modgud does, and be called as something that is replaced.
+/// Checks that a module may have the address of the sample's modgud, and the name of a replaced part.
 #[test]
 fn what_operators_name_is_not_replaced() {
     let mut gateway = gateway();
@@ -89,13 +89,13 @@ fn what_operators_name_is_not_replaced() {
     }
 }
 
-/// Envoy takes the first route that matches.
+/// Checks the order of routes: Envoy takes the first match.
 #[test]
 fn longer_prefixes_come_first() {
     let gateway = gateway();
     let yaml = bootstrap(&gateway).yaml().unwrap();
     let routes: Vec<&str> = yaml.lines().filter_map(|line| line.trim().strip_prefix("- match: ")).collect();
-    // `prefix: /a` would be the route of `/ab` too, which no rule of the module is about.
+    // `prefix: /a` would also match `/ab`, which no rule of the module covers.
     assert_eq!(routes, ["/a/b/c", "/a/b", "/a"].map(|prefix| format!("{{ path_separated_prefix: {prefix} }}")));
 }
 

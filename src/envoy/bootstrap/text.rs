@@ -1,19 +1,19 @@
-//! A text in which some parts are replaced, each of which has to be there once.
+//! A text with replaceable parts, each of which must occur exactly once.
 
 use super::write::BootstrapError;
 
-/// The text that is changed.
+/// The text to change.
 pub(super) struct Text(pub(super) String);
 
 impl Text {
-    /// Puts a text in the place of one that has to be there once.
+    /// Replaces a text.
     pub(super) fn replace(&mut self, old: &'static str, new: &str) -> Result<(), BootstrapError> {
         let (before, after) = self.around(old)?;
         self.0 = format!("{before}{new}{after}");
         Ok(())
     }
 
-    /// Puts a text in the place of the rest of a line.
+    /// Replaces the rest of a line.
     pub(super) fn replace_line(&mut self, start: &'static str, new: &str) -> Result<(), BootstrapError> {
         let (before, after) = self.around(start)?;
         let rest = after.split_once('\n').map_or("", |(_, rest)| rest);
@@ -21,7 +21,7 @@ impl Text {
         Ok(())
     }
 
-    /// Puts lines in the place of all those up to an empty one.
+    /// Replaces the lines up to an empty one.
     pub(super) fn replace_block(&mut self, start: &'static str, new: &str) -> Result<(), BootstrapError> {
         let (before, after) = self.around(start)?;
         let rest = after.split_once("\n\n").map_or("", |(_, rest)| rest);
@@ -29,7 +29,7 @@ impl Text {
         Ok(())
     }
 
-    /// Puts lines in the place of all that follow.
+    /// Replaces all lines that follow.
     pub(super) fn replace_to_end(&mut self, start: &'static str, new: &str) -> Result<(), BootstrapError> {
         let (before, _) = self.around(start)?;
         self.0 = format!("{before}{new}");

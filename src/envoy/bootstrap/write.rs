@@ -1,5 +1,5 @@
-//! Writes Envoy's configuration: the text of `deploy/envoy.yaml`, with what differs replaced. Each replaced text stands there once, which
-//! a test sees to.
+//! The writer of Envoy's configuration: it replaces parts of `deploy/envoy.yaml`. A test ensures that each replaced
+//! text occurs once.
 
 use super::ext_authz_cluster::{self, CheckCluster, UpstreamTls};
 use super::scalar::host;
@@ -8,55 +8,55 @@ use super::{Filter, Gateway, SAMPLE, SentAlong, routes};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// All that Envoy's configuration is written from.
+/// The inputs of Envoy's configuration.
 #[derive(Debug, Clone)]
 pub struct Bootstrap<'c> {
-    /// Modules, core service, and what modgud needs of the filter.
+    /// Modules, core service, and the needs of modgud's filter.
     pub gateway: &'c Gateway,
-    /// Where Envoy listens for clients.
+    /// Envoy's listener for clients.
     pub listener: SocketAddr,
     /// Envoy's own admin listener.
     pub admin: SocketAddr,
-    /// Where modgud answers checks.
+    /// The address of modgud's checks.
     pub modgud: CheckCluster,
-    /// What Envoy needs to speak TLS with modgud.
+    /// TLS settings for connections to modgud; `None` without TLS.
     pub tls: Option<UpstreamTls>,
-    /// How long modgud takes for one check at most.
+    /// Modgud's deadline for one check.
     pub deadline: Duration,
-    /// How many checks modgud has under way at most.
+    /// Maximum number of concurrent checks in modgud.
     pub max_in_flight: usize,
 }
 
-/// Why there is no configuration of Envoy.
+/// Errors of writing Envoy's configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BootstrapError {
     /// Neither a module nor a core service.
     #[error("there is nothing to route to: the configuration has no `modules` and no `core.upstream`")]
     Nothing,
-    /// TLS without the authorities.
+    /// TLS without certificate authorities.
     #[error(
         "modgud speaks TLS (`server.tls`): say by --tls-ca where Envoy finds the authorities that vouch for its certificate"
     )]
     NoAuthorities,
-    /// TLS with modgud's name unknown.
+    /// TLS with an unknown server name.
     #[error(
         "modgud speaks TLS (`server.tls`) on an address that is no name: say by --tls-name which name its certificate has"
     )]
     NoName,
-    /// Mutual TLS without Envoy's certificate.
+    /// Mutual TLS without a client certificate.
     #[error(
         "modgud asks for a certificate (`server.tls.client_ca`): say by --tls-cert and --tls-key where Envoy finds its own"
     )]
     NoClient,
-    /// TLS where modgud speaks none.
+    /// TLS for a modgud that serves plain connections.
     #[error("modgud does not speak TLS: the configuration has no `server.tls`; leave out --tls-ca")]
     Plain,
-    /// The text that everything is written from is not as this code knows it.
+    /// A replaced text does not occur exactly once in the sample.
     #[error("the sample of Envoy's configuration has changed: this does not stand there once: {0}")]
     Sample(&'static str),
 }
 
-/// The first lines of the routes and of the clusters that are replaced as a whole, up to an empty line or to the end.
+/// The first lines of routes and clusters that are replaced as a block, up to an empty line or to the end.
 const ROUTES_OF_MODULES: &str = "                        - match: { path_separated_prefix: /crm }\n";
 const ROUTES_OF_CORE: &str = "                        - { match: { path_separated_prefix: /admin },";
 const CLUSTERS: &str = "    - name: crm\n";
@@ -79,10 +79,10 @@ const BODIES_SENT: &str = "                      encode_raw_headers: true
 ";
 
 impl Bootstrap<'_> {
-    /// The configuration as YAML.
+    /// Returns the configuration as YAML.
     ///
     /// # Errors
-    /// What [`BootstrapError`] names.
+    /// [`BootstrapError`] if an input is missing or contradicts modgud's configuration.
     pub fn yaml(&self) -> Result<String, BootstrapError> {
         let Self { gateway, listener, admin, modgud, tls, deadline, max_in_flight } = self;
         if gateway.modules.is_empty() && gateway.core.upstream.is_none() {
@@ -103,7 +103,7 @@ impl Bootstrap<'_> {
             let end = "      circuit_breakers:\n";
             text.replace(end, &format!("{tls}{end}"))?;
         }
-        // What operators name comes last: nothing of it is taken for what is replaced.
+        // Names that operators choose come last, so no later replacement can match in them.
         text.replace_block(ROUTES_OF_MODULES, &routes::of_modules(gateway))?;
         text.replace_block(ROUTES_OF_CORE, &routes::of_core(&gateway.core))?;
         text.replace_to_end(CLUSTERS, &routes::clusters(gateway))?;
@@ -135,7 +135,7 @@ fn socket_address(address: SocketAddr, indent: usize) -> String {
     format!("address: {host}\n{:indent$}port_value: {port}\n", "")
 }
 
-/// Modgud's deadline and a tenth of a second, in Envoy's form of a duration.
+/// Returns Envoy's timeout in its duration format: modgud's deadline plus 100 ms.
 fn timeout(deadline: Duration) -> String {
     const BEYOND: Duration = Duration::from_millis(100);
     let all = deadline.saturating_add(BEYOND);

@@ -5,7 +5,7 @@ use super::super::proto::{
 use super::{MAX_ENTRIES, has_too_many_entries, memory};
 use prost::Message;
 
-/// Checks with so many empty entries, each in another list.
+/// Returns checks with this many empty entries, each in another list.
 fn checks(entries: usize) -> Vec<CheckRequest> {
     let http =
         |http| AttributeContext { request: Some(Request { http: Some(http), time: None }), ..Default::default() };
@@ -38,14 +38,14 @@ fn entries_of_every_list_are_counted() {
 fn entries_of_all_lists_are_counted_together_and_of_messages_in_pieces() {
     let all: Vec<u8> = checks(MAX_ENTRIES / 5 + 1).iter().flat_map(Message::encode_to_vec).collect();
     assert!(has_too_many_entries(&all));
-    // As decoding does, which joins them.
+    // Decoding joins the pieces, too.
     let pieces: Vec<u8> = (0..=MAX_ENTRIES).flat_map(|_| checks(1).swap_remove(4).encode_to_vec()).collect();
     let decoded = CheckRequest::decode(pieces.as_slice()).unwrap();
     assert!(memory(&decoded) > 96 * MAX_ENTRIES);
     assert!(has_too_many_entries(&pieces));
 }
 
-/// Whatever the bytes: a list that is decoded has no more entries than were counted.
+/// Checks for arbitrary bytes that no decoded list has more entries than counted.
 #[test]
 fn long_bodies_and_malformed_bytes_have_no_entries() {
     let body = HttpRequest { raw_body: vec![0x0a; 900_000].into(), ..Default::default() };

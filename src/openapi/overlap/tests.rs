@@ -1,4 +1,4 @@
-//! That no request is decided by a rule that asks less than an operation that the module may take for it.
+//! Tests that no rule is more lenient than an operation that the module may choose for the request.
 
 use super::super::draft::{self, Draft};
 use super::super::finding::Finding;
@@ -10,7 +10,7 @@ use modgud_core::authz::{ModulePrefix, ModuleReading, PathPattern};
 use modgud_core::http::path::RequestTarget;
 use serde_json::{Map, Value, json};
 
-/// A description in which each path asks for a scope of its own.
+/// Returns a description in which each path requires its own scope.
 fn document(operations: &[(&str, &str)]) -> String {
     let mut paths = Map::new();
     for (number, (method, path)) in operations.iter().enumerate() {
@@ -27,7 +27,7 @@ fn printed(document: &str) -> (String, Vec<Finding>) {
     (made.text, made.warnings.iter().map(|found| found.what().clone()).collect())
 }
 
-/// The scopes that the rule for a request asks for; `None`: no rule is for it.
+/// Returns the rule that decides a request; `None` if there is none.
 fn asked<'d>(rules: &'d [Draft], method: &str, path: &str) -> Option<&'d Draft> {
     let target = RequestTarget::parse(path.as_bytes()).unwrap();
     let mut best: Option<(Vec<u8>, bool, &Draft)> = None;
@@ -46,7 +46,8 @@ fn asked<'d>(rules: &'d [Draft], method: &str, path: &str) -> Option<&'d Draft> 
     best.map(|(_, _, rule)| rule)
 }
 
-/// How specific each segment of a template is for a request that it matches: fewer is more.
+/// Returns how specific each segment of a template is for a request; lower is more specific. `None` if it does not
+/// match.
 fn matched(template: &[&str], request: &[&str]) -> Option<Vec<u8>> {
     let mut places = Vec::new();
     for (number, segment) in request.iter().enumerate() {
@@ -62,7 +63,8 @@ fn matched(template: &[&str], request: &[&str]) -> Option<Vec<u8>> {
     (request.len() >= template.len()).then_some(places)
 }
 
-/// Looks at all requests: each operation that matches, and that no other is more specific than in every segment, may be taken.
+/// Checks all requests: the module may choose any matching operation that no other one is more specific than in every
+/// segment.
 fn hold(operations: &[(&str, &str)], requests: &[Vec<&str>]) {
     let document = document(operations);
     let api = Api::read("test", &document).unwrap();
@@ -87,7 +89,7 @@ fn hold(operations: &[(&str, &str)], requests: &[Vec<&str>]) {
                 .collect();
             for (number, own, places) in &taken {
                 let beaten = taken.iter().any(|(_, other, more)| {
-                    // A module that has another operation for `HEAD` need not take one for `GET`.
+                    // A module with another operation for `HEAD` need not choose the one for `GET`.
                     more != places && more.iter().zip(places).all(|(a, b)| a <= b) && (*own, *other) != ("head", "get")
                         || more == places && *own == "get" && *other == "head"
                 });
@@ -171,7 +173,8 @@ fn many_overlaps_are_said_by_the_rule_itself() {
     hold(&operations, &[vec!["crm", "a7", "b9"], vec!["crm", "a7", "x"], vec!["crm", "x", "b9"]]);
 }
 
-/// A module that has an operation for `HEAD` may take that, and not the more specific one for `GET`; who asks with `GET` does not pay for it.
+/// Checks overlaps of `HEAD` and `GET`. A module may choose its `HEAD` operation over a more specific `GET`, which must
+/// not make `GET` requests stricter.
 #[test]
 fn a_head_of_a_less_specific_path_has_a_rule_where_a_get_is() {
     let (text, _) = printed(&document(&[("get", "/a/me"), ("head", "/a/{id}")]));
@@ -191,7 +194,7 @@ fn a_head_of_a_less_specific_path_has_a_rule_where_a_get_is() {
     }
 }
 
-/// A rule that never decides would keep the others from being loaded.
+/// Checks that a path without requests of its own gets no rule: such a rule would make the configuration invalid.
 #[test]
 fn what_others_decide_as_a_whole_has_no_rule() {
     let (text, _) = printed(&document(&[("get", "/a/{x}"), ("get", "/a/{x}/{y}/{r+}"), ("get", "/a/{x}/{r+}")]));
@@ -199,7 +202,7 @@ fn what_others_decide_as_a_whole_has_no_rule() {
     assert!(!text.contains("paths: [\"/crm/a/{x}/{*r}\"]") && text.contains("/crm/a/{x}/{y}/{*r}"), "{text}");
 }
 
-/// Names that are alike, and literals that no search comes by, cost each rule the same, however many there are.
+/// Checks that similar names, and literals that no lookup reaches, cost constant time per rule.
 #[test]
 fn many_paths_are_read_in_time() {
     let alike = |number: u32| char::from_u32(0x4e00 + number).unwrap();
@@ -218,7 +221,7 @@ fn many_paths_are_read_in_time() {
     assert!(matches!(told.first().map(Located::what), Some(Finding::NotCompared)));
 }
 
-/// What begins with the module's prefix is asked for in both places, and opened in none.
+/// Checks that a path which begins with the module's prefix requires a credential in both places.
 #[test]
 fn a_path_that_begins_with_the_prefix_has_rules_for_both_readings() {
     let open = json!({ "swagger": "2.0", "basePath": "/crm", "paths": { "/open": { "get": { "security": [] } } } });

@@ -1,22 +1,22 @@
-//! Where a JSON object ends (RFC 8259), byte by byte: whatever pieces it comes in, each byte is looked at once. Owns the grammar; builds
-//! nothing, and does not look at whether texts are UTF-8.
+//! A byte-by-byte scanner for the end of a JSON object (RFC 8259). It sees each byte once, however the input is cut. It
+//! checks the grammar only: it builds no value and does not check UTF-8.
 
-/// What has been seen of one object.
+/// The scan state of one object.
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
     state: State,
-    /// What is open, the innermost last.
+    /// Open objects and lists, the innermost last.
     open: Vec<Inside>,
 }
 
-/// What came of a byte.
+/// The outcome of one byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The object goes on.
+    /// The object continues.
     On,
     /// The object ends here.
     End,
-    /// No object goes on like this.
+    /// No object continues like this.
     Wrong,
 }
 
@@ -26,7 +26,7 @@ enum Inside {
     List,
 }
 
-/// What may come next.
+/// The next expected input.
 #[derive(Debug, Default, Clone, Copy)]
 enum State {
     #[default]
@@ -38,11 +38,11 @@ enum State {
     Value,
     /// A value, or the end of a list.
     ValueOrEnd,
-    /// `,`, or the end of what is open.
+    /// `,`, or the end of the innermost object or list.
     CommaOrEnd,
-    /// More of a text, then this.
+    /// The rest of a string, then this.
     Text(Text, After),
-    /// The digits of a number.
+    /// The rest of a number.
     Number(Number),
     /// The rest of `true`, `false` or `null`.
     Word(&'static [u8]),
@@ -52,11 +52,11 @@ enum State {
 enum Text {
     Plain,
     Escape,
-    /// So many hexadecimal digits.
+    /// This many hexadecimal digits.
     Digits(u8),
 }
 
-/// What a text was.
+/// The role of a string.
 #[derive(Debug, Clone, Copy)]
 enum After {
     Name,
@@ -76,7 +76,7 @@ enum Number {
 }
 
 impl Scanner {
-    /// Takes the next byte.
+    /// Scans the next byte.
     pub(super) fn step(&mut self, byte: u8) -> Step {
         let blank = matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
         let next = match self.state {
@@ -125,7 +125,7 @@ impl Scanner {
         if self.open.is_empty() { Step::End } else { Step::On }
     }
 
-    /// What follows a value.
+    /// Scans the byte after a value.
     fn close(&mut self, byte: u8) -> Step {
         match (byte, self.open.last()) {
             (b'}', _) => return self.leave(Inside::Object),
@@ -181,7 +181,7 @@ impl Text {
 }
 
 impl Number {
-    /// The number with one more byte; `None` when that is none of it.
+    /// Returns the number with one more byte; `None` if the byte can't continue it.
     const fn step(self, byte: u8) -> Option<Self> {
         Some(match (self, byte) {
             (Self::Sign, b'0') => Self::Zero,

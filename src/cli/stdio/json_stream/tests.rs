@@ -1,4 +1,4 @@
-//! Streams that are cut, run together and broken.
+//! Streams that are cut, joined and broken.
 
 use super::scanner::{Scanner, Step};
 use super::{Broken, JsonStream, MAX_BYTES, What};
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-/// Reads a stream in pieces of this many bytes: the values, and the lines of what is none.
+/// Reads a stream in pieces of this many bytes. Returns the values, and the lines of invalid input.
 fn read(text: &[u8], piece: usize) -> Vec<Result<Value, Broken>> {
     let mut values = JsonStream::default();
     let mut found = Vec::new();
@@ -38,17 +38,17 @@ fn values_are_found_whatever_stands_between_them() {
         ("{\n \"a\"\n:\n1}\n\n{\"b\":\n{\"c\":\"}{\"}} ", vec![one(), two()]),
         ("{\"a\":1}\nrubbish\nand more\n{\"b\":{\"c\":\"}{\"}}", vec![one(), broken(2, What::NoObject), two()]),
         ("[{\"a\":1}, 2]", vec![broken(1, What::NoObject), one(), broken(1, What::NoObject)]),
-        // Broken inside: told once, and the next one is read, on the same line or a later one.
+        // Broken inside: reported once; the next value is read, on the same line or a later one.
         ("{\"x\":} {\"a\":1}", vec![broken(1, What::Syntax), one()]),
         ("{\"x\": nul}\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
         ("{\"x\": \"a\nb\"}\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
         ("\n{'x': 1}\n{\"a\":1}", vec![broken(2, What::Syntax), one()]),
-        // Cut off, and another one follows.
+        // Cut off, then another value.
         ("{\"x\": 1\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
         ("{\"x\":\n{\"a\":1}\n{\"b\":{\"c\":\"}{\"}}", vec![broken(1, What::Syntax), two()]),
         ("{\"x\"\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
         ("{\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
-        // The same again is told once a line.
+        // The same error again is reported once a line.
         (
             "{{{x{{\n{ {{\"a\":1}{{",
             vec![
@@ -66,7 +66,7 @@ fn values_are_found_whatever_stands_between_them() {
             assert_eq!(read(text.as_bytes(), piece), expected, "{text:?} in pieces of {piece}");
         }
     }
-    // Not text, between braces that fit.
+    // Not UTF-8, between matching braces.
     assert_eq!(read(b"{\"x\": \"\xff\"} {\"a\":1}", 5), [broken(1, What::NoMessage), Ok(json!({"a": 1}))]);
 }
 
@@ -81,7 +81,7 @@ fn a_value_has_a_largest_size() {
         assert_eq!(found.first(), Some(&broken(1, What::TooLarge)));
         assert_eq!(found.last(), Some(&Ok(json!({"a": 1}))));
     }
-    // One that never ends takes no more than its size.
+    // A value without an end takes no more than its maximum size.
     let mut values = JsonStream::default();
     values.push(b"{\"x\":\"");
     for _ in 0..40 {
@@ -91,7 +91,7 @@ fn a_value_has_a_largest_size() {
     }
 }
 
-/// The end of a value is where `serde_json` finds it.
+/// Checks that a value ends where `serde_json` finds its end.
 #[test]
 fn values_end_where_another_reader_says() {
     let parts = [
@@ -156,7 +156,7 @@ fn values_end_where_another_reader_says() {
     assert!(good > 30, "{good}");
 }
 
-/// Runs that never come to a value, and values that come byte by byte, take no longer for each byte the more there are of them.
+/// Checks that endless runs without a value, and values byte by byte, take linear time.
 #[test]
 fn no_stream_is_read_twice() {
     for (run, expected) in [("{", 2), ("[{\"a\":", 2), ("{\n", 0), ("{\"a\":[", 1)] {
@@ -166,7 +166,7 @@ fn no_stream_is_read_twice() {
     }
 }
 
-/// What stands at the beginning of a text: an object and its length, the beginning of one, or none.
+/// Scans the beginning of a text: an object and its length, an incomplete object, or none.
 fn scanned(text: &[u8]) -> (Step, usize) {
     let mut scanner = Scanner::default();
     let steps = text.iter().map(|byte| scanner.step(*byte));
@@ -176,7 +176,7 @@ fn scanned(text: &[u8]) -> (Step, usize) {
     })
 }
 
-/// The same by another reader, which does not look at what texts and numbers mean either.
+/// Parses the same with `serde_json`, which ignores the meaning of strings and numbers, too.
 fn parsed(text: &[u8]) -> (Step, usize) {
     let read = |text: &[u8]| {
         let mut stream = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
@@ -188,19 +188,20 @@ fn parsed(text: &[u8]) -> (Step, usize) {
         }
     };
     let with_digits = |digits: &[u8]| read(&[text, digits].concat());
-    // Of backslashes side by side, the last begins an escape if their number is odd.
+    // In a run of backslashes, the last one begins an escape if their number is odd.
     let begins = |at: usize| text[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
     let is_cut = (text.len().saturating_sub(4)..text.len()).any(|at| text[at] == b'u' && begins(at));
     match read(text) {
-        // It takes a number that the end cuts off, such as `-` and `1e`, for a wrong one; what is wrong stays so with a digit more.
+        // `serde_json` rejects a number that the end cuts off, such as `-` and `1e`; a real error remains with one more
+        // digit.
         (Step::Wrong, _) => with_digits(b"0"),
-        // And it reads the four digits of an escape at once, so that one that the end cuts off may be wrong.
+        // It reads the four digits of an escape at once, so it may reject one that the end cuts off.
         (Step::On, _) if is_cut => with_digits(b"000"),
         found => found,
     }
 }
 
-/// Any JSON, small.
+/// Generates small JSON values.
 fn any_json() -> impl Strategy<Value = Value> {
     let text = "([ -~]|\\PC|[\\x00-\\x1f]){0,6}";
     let leaf = prop_oneof![
@@ -220,7 +221,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// Objects that are cut, and in which bytes are others, end where another reader says, or are none to both.
+    /// Checks that mutated and cut objects end where `serde_json` finds their end, or are invalid to both.
     #[test]
     fn mutated_objects_end_where_another_reader_says(
         value in any_json(),
@@ -235,7 +236,7 @@ proptest! {
         let object = json!({ "a": value });
         let mut text = if pretty { serde_json::to_vec_pretty(&object) } else { serde_json::to_vec(&object) }.unwrap();
         for (at, kind, byte) in changes {
-            // What does not begin with a brace is never looked at.
+            // The scanner only sees input that begins with a brace.
             let at = at.index(text.len()).max(1);
             match kind {
                 0 => text[at] = byte,
@@ -250,8 +251,8 @@ proptest! {
         prop_assert_eq!(scanned(&text), parsed(&text), "{}", String::from_utf8_lossy(&text));
     }
 
-    /// However the stream is cut, the same is found; good values after whatever rubbish are never lost when they begin a line after
-    /// something that is no JSON.
+    /// Checks that the result does not depend on how the stream is cut. After invalid text, a value that begins a line
+    /// is never lost.
     #[test]
     fn cuts_change_nothing(text in "([ -~\\n]|\\{\"a\":1\\}\\n){0,60}", piece in 1_usize..20) {
         prop_assert_eq!(read(text.as_bytes(), piece), read(text.as_bytes(), 1_000_000));
