@@ -45,9 +45,10 @@ test-envoy-versions: $(VENV)/.installed | cargo ## the sample, the demo and the 
 	    touch "$$folder/.installed"; \
 	  fi; \
 	  echo "modgud: Envoy $$version"; \
-	  MODGUD_TEST_ENVOY="$(CURDIR)/$$folder/bin/envoy" MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python' \
-	    cargo test --locked --test main -- envoy::sample envoy::written::envoy_accepts envoy::written::modgud_may envoy::demo envoy::identity envoy::opened envoy::overrides \
+	  export MODGUD_TEST_ENVOY="$(CURDIR)/$$folder/bin/envoy" MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
+	  cargo test --locked --test main -- envoy::sample envoy::written::envoy_accepts envoy::written::modgud_may envoy::identity envoy::opened envoy::overrides \
 	    envoy::scheme envoy::bodies; \
+	  cargo test --locked --package modgud-testbed --test demo; \
 	done
 
 lint: | cargo ## formatting, clippy and the documentation, warnings denied

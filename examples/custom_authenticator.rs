@@ -5,6 +5,8 @@
 //! cargo run --example custom_authenticator -- explain --config examples/custom_authenticator.yaml \
 //!     --header "Authorization: Bearer valid-alice-1893456000"
 //! ```
+//!
+//! `modgud-core` has the trait and its types, `modgud` the commands. docs/custom.md shows the `Cargo.toml` of such a program.
 
 use modgud_core::authn::{CustomAuthenticator, CustomAuthenticators, CustomError};
 use modgud_core::http::request::Request;
