@@ -21,8 +21,8 @@ mod tenancy;
 pub use host::{HostPattern, HostPatternError};
 pub use matched::{AuthzContext, Denial, MatchedPolicy, ShadowMatch};
 pub use module::{
-    ModuleAccess, ModuleConstraint, ModuleError, ModuleName, ModulePrefix, Modules, Organizations, PrefixError, Right,
-    Rights,
+    CrudPermissions, ModuleAccess, ModuleConstraint, ModuleError, ModuleName, ModulePrefix, Modules, Organizations,
+    PrefixError,
 };
 pub use pattern::{MAX_SEGMENTS, literal as pattern_literal};
 pub use pattern::{OtherReading, PathPattern, PatternError, Segment};

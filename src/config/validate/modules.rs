@@ -8,8 +8,8 @@ use super::name;
 use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
 use crate::net::upstream_addr::HostPort;
 use modgud_core::authz::{
-    Access, Case, Enforcement, ModuleAccess, ModuleName, ModulePrefix, ModuleReading, Modules, Organizations,
-    PathReadings, Requirement, Right, Rights, RouteReference, Rule, RuleName, Rules,
+    Access, Case, CrudPermissions, Enforcement, ModuleAccess, ModuleName, ModulePrefix, ModuleReading, Modules,
+    Organizations, PathReadings, Requirement, RouteReference, Rule, RuleName, Rules,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -157,8 +157,8 @@ fn access(at: &Path, module: &ModuleName, list: &[raw::ModuleAccess], problems: 
             problems.add(at.key("organization"), Problem::Empty("name an organization, or write `any`"));
         }
         let rights = match allow {
-            Allow::Mask(mask) => Rights::of_mask(*mask).ok_or(ModuleProblem::Mask(*mask)),
-            Allow::Rights(list) => Ok(Rights::of(list.iter().copied().map(right))),
+            Allow::Mask(mask) => CrudPermissions::from_mask(*mask).ok_or(ModuleProblem::Mask(*mask)),
+            Allow::Rights(list) => Ok(list.iter().copied().map(permission).collect()),
         };
         if let Some(rights) = problems.take(&at.key("allow"), rights) {
             access.allow(who, rights);
@@ -167,11 +167,11 @@ fn access(at: &Path, module: &ModuleName, list: &[raw::ModuleAccess], problems: 
     access
 }
 
-const fn right(word: AnyRight) -> Right {
+const fn permission(word: AnyRight) -> CrudPermissions {
     match word {
-        AnyRight::Create => Right::Create,
-        AnyRight::Read => Right::Read,
-        AnyRight::Update => Right::Update,
-        AnyRight::Delete => Right::Delete,
+        AnyRight::Create => CrudPermissions::CREATE,
+        AnyRight::Read => CrudPermissions::READ,
+        AnyRight::Update => CrudPermissions::UPDATE,
+        AnyRight::Delete => CrudPermissions::DELETE,
     }
 }

@@ -1,13 +1,13 @@
 //! The access lists of the modules behind Envoy: the rights of organizations in each module. The rule that a module implies is a
 //! normal rule (see `rules`).
 
+mod crud;
 mod prefix;
-mod right;
 #[cfg(test)]
 mod tests;
 
+pub use crud::CrudPermissions;
 pub use prefix::{ModulePrefix, PrefixError};
-pub use right::{Right, Rights};
 
 use super::AuthzError;
 use super::router::{Layer, MethodMatcher, Router};
@@ -48,8 +48,8 @@ impl fmt::Display for ModuleName {
 #[derive(Debug)]
 pub struct ModuleAccess {
     module: ModuleName,
-    any: Rights,
-    organizations: HashMap<Box<str>, Rights>,
+    any: CrudPermissions,
+    organizations: HashMap<Box<str>, CrudPermissions>,
 }
 
 /// The organizations of an entry in an access list.
@@ -65,22 +65,22 @@ impl ModuleAccess {
     /// Creates a list that denies everything.
     #[must_use]
     pub fn new(module: ModuleName) -> Self {
-        Self { module, any: Rights::NONE, organizations: HashMap::new() }
+        Self { module, any: CrudPermissions::empty(), organizations: HashMap::new() }
     }
 
-    /// Adds rights for organizations to their existing ones.
-    pub fn allow(&mut self, who: Organizations<'_>, rights: Rights) {
+    /// Adds permissions for organizations to their existing ones.
+    pub fn allow(&mut self, who: Organizations<'_>, permissions: CrudPermissions) {
         let known = match who {
             Organizations::Any => &mut self.any,
-            Organizations::One(name) => self.organizations.entry(name.into()).or_insert(Rights::NONE),
+            Organizations::One(name) => self.organizations.entry(name.into()).or_insert(CrudPermissions::empty()),
         };
-        *known = known.and(rights);
+        known.insert(permissions);
     }
 
-    /// Returns the rights of callers of this organization, or without an organization.
-    fn of(&self, organization: Option<&str>) -> Rights {
+    /// Returns the permissions of callers of this organization, or without an organization.
+    fn of(&self, organization: Option<&str>) -> CrudPermissions {
         let own = organization.and_then(|name| self.organizations.get(name)).copied();
-        own.map_or(self.any, |own| own.and(self.any))
+        own.map_or(self.any, |own| own.union(self.any))
     }
 
     fn check(&self, method: Method<'_>, principal: &Principal) -> Result<(), ModuleError> {
@@ -90,26 +90,26 @@ impl ModuleAccess {
             PermissionScope::Listed => {}
         }
         let module = || self.module.clone();
-        let Some(asked) = Right::of(method) else {
+        let Some(asked) = CrudPermissions::of_method(method) else {
             return Err(ModuleError::Method { module: module(), method: method.as_str().into() });
         };
         let may = self.of(identity.organization.as_deref());
-        if may.has(asked) { Ok(()) } else { Err(ModuleError::Right { module: module(), asked, may }) }
+        if may.contains(asked) { Ok(()) } else { Err(ModuleError::Permission { module: module(), asked, may }) }
     }
 }
 
 /// The reason why a module's access list denies a request. For operators.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModuleError {
-    /// The organization lacks the right.
-    #[error("in module `{module}` the request asks for `{asked}`, and the caller's organization may {may}")]
-    Right {
+    /// The organization lacks the permission.
+    #[error("in module `{module}` the request asks for {asked}, and the caller's organization may {may}")]
+    Permission {
         /// The module.
         module: ModuleName,
-        /// The right that the request's method requires.
-        asked: Right,
-        /// The rights of the organization.
-        may: Rights,
+        /// The permission that the request's method requires.
+        asked: CrudPermissions,
+        /// The permissions of the organization.
+        may: CrudPermissions,
     },
     /// No list can allow the method.
     #[error("module `{module}` has an access list, and `{method}` is none of the methods that one can allow")]

@@ -10,9 +10,9 @@ mod semantics;
 
 use super::condition::{CallerPresence, Condition, Env};
 use super::{
-    Access, AuthzContext, Case, Enforcement, Entitlements, Fallback, HostPattern, ModuleAccess, ModuleName,
-    ModulePrefix, ModuleReading, Modules, Organizations, PathPattern, PathReadings, RequestConstraints, Requirement,
-    Rights, RouteReference, Rule, RuleName, Rules, TenantSource,
+    Access, AuthzContext, Case, CrudPermissions, Enforcement, Entitlements, Fallback, HostPattern, ModuleAccess,
+    ModuleName, ModulePrefix, ModuleReading, Modules, Organizations, PathPattern, PathReadings, RequestConstraints,
+    Requirement, RouteReference, Rule, RuleName, Rules, TenantSource,
 };
 use crate::authn::{Authentication, AuthnError};
 use crate::authz::{Caller, Denial};
@@ -176,7 +176,7 @@ fn list(module: &Module) -> Option<ModuleAccess> {
     let mut access = ModuleAccess::new(ModuleName::new(module.prefix));
     for (organization, mask) in entries {
         let who = organization.map_or(Organizations::Any, Organizations::One);
-        access.allow(who, Rights::of_mask(u64::from(*mask)).unwrap());
+        access.allow(who, CrudPermissions::from_mask(u64::from(*mask)).unwrap());
     }
     Some(access)
 }

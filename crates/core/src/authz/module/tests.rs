@@ -1,7 +1,7 @@
 //! Tests of prefixes, rights and the module of a request.
 
 use super::super::PatternError;
-use super::{ModuleAccess, ModuleName, ModulePrefix, Modules, Organizations, PrefixError, Right, Rights};
+use super::{CrudPermissions, ModuleAccess, ModuleName, ModulePrefix, Modules, Organizations, PrefixError};
 use crate::http::method::Method;
 use crate::http::request::{Headers, Request};
 use std::collections::HashSet;
@@ -44,8 +44,8 @@ fn a_prefix_is_plain_segments_in_one_spelling() {
 #[test]
 fn masks_are_bifrosts() {
     let of = |mask| -> Vec<&str> {
-        let rights = Rights::of_mask(mask).unwrap();
-        Right::ALL.into_iter().filter(|right| rights.has(*right)).map(Right::name).collect()
+        let rights = CrudPermissions::from_mask(mask).unwrap();
+        rights.names().collect()
     };
     for (mask, rights, shown) in [
         (0, &[][..], "nothing"),
@@ -58,19 +58,22 @@ fn masks_are_bifrosts() {
         (15, &["create", "read", "update", "delete"], "`create`, `read`, `update` and `delete`"),
     ] {
         assert_eq!(
-            (of(mask).as_slice(), Rights::of_mask(mask).unwrap().to_string().as_str()),
+            (of(mask).as_slice(), CrudPermissions::from_mask(mask).unwrap().to_string().as_str()),
             (rights, shown),
             "{mask}"
         );
     }
-    assert_eq!((Rights::of_mask(16), Rights::of_mask(256), Rights::of_mask(u64::MAX)), (None, None, None));
-    let masks: HashSet<String> = (0..16).map(|mask| Rights::of_mask(mask).unwrap().to_string()).collect();
+    assert_eq!(
+        (CrudPermissions::from_mask(16), CrudPermissions::from_mask(256), CrudPermissions::from_mask(u64::MAX)),
+        (None, None, None)
+    );
+    let masks: HashSet<String> = (0..16).map(|mask| CrudPermissions::from_mask(mask).unwrap().to_string()).collect();
     assert_eq!(masks.len(), 16);
 }
 
 #[test]
 fn methods_ask_for_rights() {
-    let right = |method| Right::of(Method::parse(method).unwrap()).map(Right::name);
+    let right = |method| CrudPermissions::OF(Method::parse(method).unwrap()).map(CrudPermissions::NAME);
     for (method, expected) in [
         ("POST", Some("create")),
         ("GET", Some("read")),
@@ -90,13 +93,13 @@ fn methods_ask_for_rights() {
 #[test]
 fn masks_of_one_organization_and_of_any_add_up() {
     let mut access = ModuleAccess::new(ModuleName::new("crm"));
-    assert_eq!(access.of(Some("a")), Rights::NONE);
-    access.allow(Organizations::One("a"), Rights::of([Right::Create]));
-    access.allow(Organizations::Any, Rights::of([Right::Read]));
-    access.allow(Organizations::One("a"), Rights::of([Right::Delete]));
-    access.allow(Organizations::One("b"), Rights::NONE);
-    let read = Rights::of([Right::Read]);
-    assert_eq!(access.of(Some("a")), Rights::of([Right::Create, Right::Read, Right::Delete]));
+    assert_eq!(access.of(Some("a")), CrudPermissions::empty());
+    access.allow(Organizations::One("a"), CrudPermissions::CREATE);
+    access.allow(Organizations::Any, CrudPermissions::READ);
+    access.allow(Organizations::One("a"), CrudPermissions::DELETE);
+    access.allow(Organizations::One("b"), CrudPermissions::empty());
+    let read = CrudPermissions::READ;
+    assert_eq!(access.of(Some("a")), CrudPermissions::CREATE | CrudPermissions::READ | CrudPermissions::DELETE);
     assert_eq!([access.of(Some("b")), access.of(Some("A")), access.of(Some("")), access.of(None)], [read; 4]);
 }
 
