@@ -1,9 +1,8 @@
-//! Turns `proto/` into Rust: owns how messages are mapped to types, not what they mean (see `proto/README.md`).
-//! No `protoc` is needed.
+//! Generates Rust types from `proto/`, without `protoc`. `proto/README.md` documents the meaning of the messages.
 //!
-//! Two descriptions of the same bytes come out of it:
-//! - the true one, Envoy's names and types, for gRPC reflection and for the tests of the wire;
-//! - one for code generation, changed by [`for_codegen`] so that decoding neither copies, nor hashes, nor fails on text.
+//! It produces two descriptions of the same bytes:
+//! - the original, with Envoy's names and types, for gRPC reflection and for the tests of the wire;
+//! - one for code generation, which [`for_codegen`] changes so that decoding neither copies, nor hashes, nor fails on text.
 
 use std::error::Error;
 use std::fs;
@@ -12,19 +11,19 @@ use std::path::PathBuf;
 use prost_types::field_descriptor_proto::Type;
 use prost_types::{DescriptorProto, FileDescriptorSet};
 
-/// Where the messages are, from the package root.
+/// The folder of the messages, from the package root.
 const ROOT: &str = "proto";
-/// The file from which all others are imported.
+/// The file that imports all others.
 const ENTRY: &str = "envoy/service/auth/v3/external_auth.proto";
-/// The message and its field that we write as bytes, and the message that these are an encoding of.
+/// A message, and its field that is generated as bytes instead of a message.
 const ENCODED: (&str, &str) = ("CheckResponse", "dynamic_metadata");
-/// The package whose messages are `prost-types`' own, and so stay as they are.
+/// The package whose messages are those of `prost-types`, and so stay as they are.
 const WELL_KNOWN: &str = "google.protobuf";
-/// The true descriptor set, in `OUT_DIR`.
+/// The original descriptor set, in `OUT_DIR`.
 const DESCRIPTOR_FILE: &str = "modgud_descriptor.bin";
-/// The generated modules, nested as their packages, in `OUT_DIR`.
+/// The generated modules, nested like their packages, in `OUT_DIR`.
 const MODULES_FILE: &str = "modgud_messages.rs";
-/// The packages whose messages hold credentials, or what contains them: their types can't be printed.
+/// The packages whose messages hold credentials, or what contains them: their types have no `Debug`.
 const SECRET_PACKAGES: [&str; 2] = [".envoy.service.auth.v3", ".envoy.config.core.v3"];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -51,14 +50,14 @@ fn out_dir() -> Result<PathBuf, String> {
     std::env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| "OUT_DIR is not set: run by cargo only".to_owned())
 }
 
-/// The description that Rust types are generated from. It differs from the true one in three ways, none of which is
-/// visible on the wire (<https://protobuf.dev/programming-guides/encoding/>):
-/// - `string` becomes `bytes`, which is encoded alike. A value is then a slice of the network buffer instead of a copy, and
-///   text that is not UTF-8 reaches our own checks, which deny it, instead of failing as a gRPC error, which Envoy's
-///   `failure_mode_allow` would let pass.
-/// - A map becomes the repeated entries that it is encoded as. Order and duplicates are kept, so that a header that is there
-///   twice can be seen, and nothing is hashed.
-/// - The metadata of an answer is `bytes`: a message in a message is encoded as its length and its bytes. Every answer has some, and a
+/// Returns the description that Rust types are generated from. It differs from the original in three ways, none of them visible on the wire
+/// (<https://protobuf.dev/programming-guides/encoding/>):
+/// - `string` becomes `bytes`, which is encoded alike. A value is then a slice of the network buffer instead of a copy. Text that is not
+///   UTF-8 reaches modgud's own checks, which deny it. Otherwise it would fail as a gRPC error, which Envoy's `failure_mode_allow` would
+///   let pass.
+/// - A map becomes the repeated entries that it is encoded as. Order and duplicates are kept, so that a repeated header is visible, and
+///   nothing is hashed.
+/// - The metadata of a response is `bytes`: a message in a message is encoded as its length and its bytes. Every response has some, and a
 ///   `Struct` would be a tree of allocations.
 ///
 /// Comments are left out: the entries of maps have none, which the generator can't take. They are in `proto/`.
@@ -71,7 +70,7 @@ fn for_codegen(mut set: FileDescriptorSet) -> FileDescriptorSet {
     set
 }
 
-/// Makes a field that is a message the bytes of that message.
+/// Changes a message field to the bytes of that message.
 fn keep_encoded(message: &mut DescriptorProto) {
     for field in message.field.iter_mut().filter(|field| field.name() == ENCODED.1) {
         field.set_type(Type::Bytes);

@@ -1,21 +1,21 @@
-//! The system's clock: the only file that reads it.
+//! The system clock, which only this file reads.
 
 use modgud_core::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Where "now" comes from.
+/// A source of the present time.
 #[derive(Debug, Clone)]
 pub enum Clock {
     /// The system's wall clock.
     System,
-    /// A clock that stands still until it is set: for tests.
+    /// A clock that changes only when it is set, for tests.
     Manual(ManualClock),
 }
 
 impl Clock {
-    /// The present point in time. A system clock before 1970 reads as the epoch.
+    /// Returns the present time. A system clock before 1970 reads as the epoch.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match self {
@@ -28,12 +28,12 @@ impl Clock {
     }
 }
 
-/// The hands of a [`Clock::Manual`]; clones share them.
+/// The handle of a [`Clock::Manual`]; clones share it.
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self(Arc::new(AtomicU64::new(now.as_millis())))

@@ -1,8 +1,8 @@
 //! modgud: an authorization sidecar for Envoy (`ext_authz`).
 //!
-//! Envoy asks about every request. modgud authenticates the caller, authorizes the request, and sets the headers that the module
-//! behind Envoy relies on. The decision itself is pure and lives in [`modgud_core`]; this crate is the process around it.
-//! A module imports only from those below it:
+//! Envoy sends a check for every request. modgud authenticates the caller, authorizes the request, and sets the headers that the module
+//! behind Envoy relies on. The decision itself is pure and lives in [`modgud_core`]; this crate is the process around it. A module imports
+//! only from those below it:
 //!
 //! | modules | contents |
 //! |---|---|
@@ -10,11 +10,11 @@
 //! | [`server`] | listeners, shutdown, reload, shadow configuration, and the authorizer, which completes decisions with remote lookups |
 //! | [`openapi`], [`telemetry`] | rules from API descriptions; log and metrics |
 //! | [`config`] | configuration files: reading, validation, warnings |
-//! | [`envoy`], [`jwks`], [`introspection`] | Envoy's messages and bootstrap file; keys and token introspection of other servers |
-//! | [`yaml`], [`http_client`], [`net`], [`clock`] | what those are built on |
+//! | [`envoy`], [`jwks`], [`introspection`] | Envoy's messages and bootstrap file; clients of JWKS providers and authorization servers |
+//! | [`yaml`], [`http_client`], [`net`], [`clock`] | the foundations of the others |
 //!
-//! A program with an authenticator of its own is [`cli::run_with`] and a [`modgud_core::authn::CustomAuthenticator`]:
-//! `examples/custom_authenticator.rs`.
+//! A program with a custom authenticator uses [`cli::run_with`] and a [`modgud_core::authn::CustomAuthenticator`];
+//! `examples/custom_authenticator.rs` is one.
 
 pub mod cli;
 pub mod clock;

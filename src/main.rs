@@ -1,4 +1,4 @@
-//! The command `modgud`: hands the command line to `cli` and turns the outcome into an exit code.
+//! The command `modgud`: passes the command line to `cli` and turns the outcome into an exit code.
 
 use mimalloc::MiMalloc;
 use std::process::ExitCode;

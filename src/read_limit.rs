@@ -1,24 +1,24 @@
-//! Files and streams, read to a bound: nobody's memory is filled by what can't be what was asked for. Who reads says what is too much,
-//! and in which words.
+//! Reads files and streams up to a limit, so that unexpected input can't fill the memory. The caller defines the limit and the error
+//! message.
 
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// All of a stream; `None` when it is larger than `limit` bytes, of which one more is read at most.
+/// Reads a stream; `None` if it is larger than `limit` bytes, of which one more is read at most.
 pub(crate) fn read_to_limit(from: impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut content = Vec::new();
     let read = from.take(limit.saturating_add(1)).read_to_end(&mut content)?;
     Ok(u64::try_from(read).is_ok_and(|read| read <= limit).then_some(content))
 }
 
-/// The same of a file.
+/// Reads a file; `None` if it is larger than `limit` bytes.
 pub(crate) fn read_file_to_limit(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     read_to_limit(File::open(path)?, limit)
 }
 
-/// The same of a file that is read again and again, and so has to be a regular one: a pipe in its place would be waited for without end.
+/// Reads a regular file; `None` if it is larger than `limit` bytes. For files that are read again and again: a pipe would block for ever.
 pub(crate) fn read_regular_file_to_limit(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let file = open_at_once(path, OFlags::empty())?;
     if !file.metadata()?.is_file() {
@@ -27,7 +27,7 @@ pub(crate) fn read_regular_file_to_limit(path: &Path, limit: u64) -> io::Result<
     read_to_limit(file, limit)
 }
 
-/// Opens a file for reading. A pipe in its place is opened at once, instead of waited for without end.
+/// Opens a file for reading. A pipe is opened at once, instead of blocking for ever.
 pub(crate) fn open_at_once(path: &Path, flags: OFlags) -> io::Result<File> {
     let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))

@@ -1,4 +1,4 @@
-//! The shell: listeners and services around the authorizer. Nothing is decided here; every check is answered, whatever happens.
+//! Listeners and services around the authorizer. Every check gets a response, even after a panic or at the deadline.
 
 mod accept;
 pub mod admin;

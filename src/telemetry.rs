@@ -1,4 +1,4 @@
-//! What operators are told: the log and the metrics. Never a token, a key or the value of a claim.
+//! The log and the metrics for operators. Neither ever contains a token, a key or the value of a claim.
 
 pub mod log;
 pub mod metrics;

@@ -1,5 +1,5 @@
-//! How connections come in: no more than a bound at once, each with little time to come to something, and without a spin when the
-//! system has no more to give. Handshakes of TLS take place here, beside each other. Who gives way when all is full is told in `places`.
+//! Accepts connections: at most a fixed number at once, each with a deadline, and without a busy loop when the system has no more
+//! resources. TLS handshakes run concurrently. `connection_slots` chooses the connection that is closed when all slots are taken.
 
 use super::connection::{Connection, Due, Stream};
 use super::connection_slots::{ConnectionSlots, Slot};
@@ -18,52 +18,53 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-/// How long a connection has, from when it is accepted, for its handshake and the first bytes of HTTP/2; on the admin listener, for
-/// all that it wants.
+/// Time from acceptance to the first bytes of HTTP/2, the handshake included; on the admin listener, to the end of the connection. Beyond
+/// it the connection is closed, so that a silent client holds no slot for long.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long nothing is accepted after the system could not give a connection.
+/// Pause after the system could not provide a connection, so that the loop does not spin.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
-/// How long a newcomer waits for the place of one that was told to give way, before another one is.
+/// Time that a new connection waits for the slot of an evicted one, before another one is evicted.
 const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
-/// What a client of HTTP/2 begins with, in bytes (RFC 9113 §3.4).
+/// Length of the preface of an HTTP/2 client (RFC 9113 §3.4).
 const PREFACE_BYTES: usize = 24;
 
-/// What one listener allows.
+/// The limits of one listener.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// How many connections are open at once, at most. One more is accepted and waits; others do in the system's queue.
+    /// Maximum number of open connections. One more is accepted and waits for a slot; others wait in the system's queue.
     pub(super) open: usize,
-    /// What is due [`HANDSHAKE_TIMEOUT`] after a connection was accepted.
+    /// The progress that is due [`HANDSHAKE_TIMEOUT`] after a connection was accepted.
     pub(super) due: Due,
 }
 
 impl Bounds {
-    /// For checks: `server.max_connections`. Envoy opens one for each of its workers, and another for each 1,024 checks under way there.
+    /// Returns the limits for checks; `open` is `server.max_connections`. Envoy opens a connection for each of its workers, and another one
+    /// for each 1,024 concurrent checks of a worker.
     pub(super) const fn checks(open: usize) -> Self {
         Self { open, due: Due::Bytes(PREFACE_BYTES) }
     }
 
-    /// For probes and metrics: 64 connections, each for a request or a few.
+    /// The limits for probes and metrics: 64 connections, each for a few requests.
     pub(super) const ADMIN: Self = Self { open: 64, due: Due::End };
 }
 
-/// Takes connections in.
+/// A listener that accepts connections and gives each a slot.
 pub(super) struct Listener {
     socket: Socket,
     name: ListenerName,
     bounds: Bounds,
     places: ConnectionSlots,
-    /// Accepted, and without a place yet.
+    /// An accepted connection without a slot yet.
     waiting: Option<Box<dyn Stream>>,
-    /// When somebody else is told to give way to it.
+    /// Time at which another connection is evicted for it.
     next_look: Option<Instant>,
-    /// Until when nothing is accepted.
+    /// Time before which nothing is accepted.
     pause: Option<Instant>,
     full: LogThrottle,
     failed: LogThrottle,
 }
 
-/// A connection before anything was said on it.
+/// An accepted connection, before its first byte.
 pub(super) struct Accepted {
     stream: Box<dyn Stream>,
     place: Slot,
@@ -86,7 +87,7 @@ impl Listener {
         }
     }
 
-    /// Waits for a connection, and a place for it. Can be given up at any time without losing one.
+    /// Waits for a connection and a slot for it. Cancel-safe: no connection is lost.
     pub(super) async fn accept(&mut self) -> Accepted {
         loop {
             if self.waiting.is_none() {
@@ -120,7 +121,7 @@ impl Listener {
         }
     }
 
-    /// Waits for a place, which somebody else may have to give up.
+    /// Waits for a slot, and evicts another connection if necessary.
     async fn place(&mut self) -> Slot {
         loop {
             if let Some(place) = self.places.try_take() {
@@ -152,13 +153,13 @@ impl Listener {
 }
 
 impl Accepted {
-    /// The connection as it is.
+    /// Returns the connection without TLS.
     pub(super) fn plain(self) -> Connection {
         let Self { stream, place, due, until } = self;
         Connection::new(stream, place, due, until)
     }
 
-    /// The connection under TLS.
+    /// Performs the TLS handshake and returns the connection.
     async fn secured(self, tls: Arc<ServerConfig>) -> io::Result<Connection> {
         let Self { stream, mut place, due, until } = self;
         let handshake = timeout_at(until, TlsAcceptor::from(tls).accept(stream));
@@ -170,7 +171,7 @@ impl Accepted {
     }
 }
 
-/// Hands over connections that are ready to be served, until nobody takes them any more.
+/// Sends connections that are ready to `to`, until its receiver is closed.
 pub(super) async fn hand_over(mut listener: Listener, live: SharedState, to: mpsc::Sender<Connection>) {
     let mut handshakes = JoinSet::new();
     let mut failed = LogThrottle::default();
@@ -213,7 +214,7 @@ impl axum::serve::Listener for Listener {
     }
 }
 
-/// Whether it was one connection that went wrong, and the next may be good (accept(2)).
+/// Returns true if the error concerns one connection, and the next one may succeed (accept(2)).
 fn is_of_one_connection(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     [ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted].contains(&error.kind())

@@ -1,4 +1,5 @@
-//! HTTP for probes, metrics and modules: `/livez`, `/readyz`, `/metrics`, `/version`, `/.well-known/jwks.json`. Says nothing about any request or credential.
+//! HTTP for probes, metrics and modules: `/livez`, `/readyz`, `/metrics`, `/version`, `/.well-known/jwks.json`. Responses contain nothing
+//! from requests or credentials.
 
 use super::CheckHandler;
 use super::accept::{Bounds, Listener};
@@ -23,10 +24,10 @@ struct Admin {
     readiness: Readiness,
 }
 
-/// Serves until `stop` is done.
+/// Serves until `stop` completes.
 ///
 /// # Errors
-/// What the system says when the listener fails.
+/// `io::Error` if the listener fails.
 pub async fn serve(
     socket: Socket,
     checks: Arc<CheckHandler>,
@@ -44,7 +45,7 @@ pub async fn serve(
     axum::serve(listener, routes).with_graceful_shutdown(stop).await
 }
 
-/// 200 when ready; else 503 and the names of what is not.
+/// Responds with 200 if ready; else with 503 and the names of what is pending.
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
     match admin.readiness.pending().as_slice() {
         [] => (StatusCode::OK, "ready\n".to_owned()),
@@ -52,8 +53,8 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
     }
 }
 
-/// The public halves of what signs tokens for modules (RFC 7517 §8.5). Not for long: a module that comes upon a key that it does not
-/// know asks again, and must not be answered by a cache.
+/// Responds with the public keys of minted tokens (RFC 7517 §8.5). The cache lifetime is short: a module that sees an unknown key fetches
+/// the JWKS again, and a cache must not answer then.
 async fn published(State(admin): State<Admin>) -> impl IntoResponse {
     let published = admin.checks.authorizer.snapshot().published.clone();
     ([(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=60")], published)

@@ -1,5 +1,4 @@
-//! The composition root: from a configuration to running servers. Returns the addresses that were bound, so that port 0 can
-//! be asked for.
+//! The composition root: from a configuration to running servers. Returns the bound addresses, so that port 0 can be configured.
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -18,14 +17,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long there must be no check before a drain is taken to be complete.
+/// Period without checks after which a drain is complete.
 const DRAIN_IDLE_PERIOD: Duration = Duration::from_secs(1);
-/// How often it is looked whether checks still come.
+/// Interval at which a drain looks for new checks.
 const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// How long calls under way may take to end once listeners are closed, beyond the deadline of a check.
+/// Time beyond a check's deadline for open calls to end, once the listeners are closed. Then modgud exits all the same.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
-/// Why modgud could not start, or stopped.
+/// An error that ends modgud, at startup or later.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// A listener can't be opened.
@@ -33,9 +32,9 @@ pub enum AppError {
     Bind {
         /// The address.
         address: ListenAddr,
-        /// What for.
+        /// Its purpose.
         purpose: &'static str,
-        /// Why not.
+        /// The cause.
         error: SocketError,
     },
     /// The gRPC server failed.
@@ -46,16 +45,16 @@ pub enum AppError {
     Admin(io::Error),
 }
 
-/// How a process is asked to leave.
+/// The way in which a process stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shutdown {
-    /// Not ready at once, but go on answering while checks still come, up to the drain time: SIGTERM.
+    /// Report not ready at once, and answer checks until none come or the drain time is over: SIGTERM.
     Graceful,
-    /// Answer what is under way and leave: SIGINT, or a second signal.
+    /// Answer the calls under way and exit: SIGINT, or a second signal.
     Immediate,
 }
 
-/// A process that listens and does not serve yet.
+/// A process that listens but does not serve yet.
 #[derive(Debug)]
 pub struct App {
     grpc: Socket,
@@ -72,9 +71,9 @@ pub struct App {
 /// The addresses that were bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
-    /// Where Envoy connects to.
+    /// The address that Envoy connects to.
     pub grpc: ListenAddr,
-    /// Where probes and metrics are served.
+    /// The address of probes and metrics.
     pub admin: SocketAddr,
 }
 
@@ -82,9 +81,9 @@ impl App {
     /// Opens the listeners of a configuration.
     ///
     /// # Errors
-    /// [`AppError::Bind`] when an address can't be had.
+    /// [`AppError::Bind`] if an address can't be bound.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, AppError> {
-        // What Envoy routes to is for `modgud envoy`.
+        // Only `modgud envoy` uses the gateway's settings.
         let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
         let readiness = Readiness::default();
         let starting = readiness.hold("starting");
@@ -120,49 +119,49 @@ impl App {
         })
     }
 
-    /// The addresses that were bound.
+    /// Returns the bound addresses.
     #[must_use]
     pub const fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
-    /// What can be replaced, for whoever puts another configuration in the place of the present one.
+    /// Returns the state that a reload replaces.
     #[must_use]
     pub const fn live(&self) -> &SharedState {
         &self.live
     }
 
-    /// The readiness of this process, for whoever has to hold it back.
+    /// Returns the readiness of this process, so that others can delay it.
     #[must_use]
     pub const fn readiness(&self) -> &Readiness {
         &self.readiness
     }
 
-    /// Serves until `stop` says how to leave, and then leaves that way. A second word while draining ends the drain; when
-    /// nobody is left to say one, modgud leaves.
+    /// Serves until `stop` receives a `Shutdown`, and stops in that way. A second one ends a drain. If all senders are gone, modgud stops
+    /// immediately.
     ///
     /// # Errors
-    /// [`AppError`] when a server fails.
+    /// [`AppError`] if a server fails.
     pub async fn run(self, mut stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
         let Self { grpc, admin, addresses: _, live, readiness, starting, max_in_flight, max_connections, drain } = self;
         let checks = Arc::clone(&live.checks);
         let (closing, closed) = watch::channel(());
         let wait = |mut closed: watch::Receiver<()>| async move {
-            // The sender says nothing and is dropped when it is time.
+            // Nothing is ever sent: dropping the sender is the signal.
             while closed.changed().await.is_ok() {}
         };
-        // Large: not to be moved about.
+        // Boxed, since moving so large a future is expensive.
         let close = wait(closed.clone());
         let grpc = Box::pin(grpc::serve(grpc, live, readiness.clone(), max_in_flight, max_connections, close));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), wait(closed));
         let servers = async {
-            // One that fails ends both: half of modgud is not to be taken for the whole.
+            // One server that fails ends both: half of modgud must not look like the whole.
             let grpc = async { grpc.await.map_err(AppError::from) };
             let admin = async { admin.await.map_err(AppError::Admin) };
             tokio::try_join!(grpc, admin).map(|((), ())| ())
         };
         tokio::pin!(servers);
-        // Ends with this function.
+        // Aborted when this function returns.
         let mut followers = JoinSet::new();
         let (of, told) = (Arc::clone(&checks), Arc::clone(&checks));
         followers.spawn(revocation_watcher::follow(
@@ -188,7 +187,7 @@ impl App {
             }
             draining
         };
-        // Held to the end: whoever asks on the way out must not hear that modgud is ready again.
+        // Held to the end: a probe during shutdown must not see modgud as ready again.
         let _draining = tokio::select! {
             ended = &mut servers => return ended,
             draining = leaving => draining,
@@ -198,13 +197,13 @@ impl App {
         let most = checks.authorizer.snapshot().deadline.saturating_add(SHUTDOWN_GRACE);
         match timeout(most, servers).await {
             Ok(ended) => ended,
-            // Calls that are kept open by the other side, and are no checks.
+            // The remaining calls are kept open by their clients, and are no checks.
             Err(_) => Ok(()),
         }
     }
 }
 
-/// A socket that listens; if it is one of TCP, also where.
+/// Opens a listening socket; for TCP, also returns its address.
 async fn listen(address: &ListenAddr, purpose: &'static str) -> Result<(Socket, Option<SocketAddr>), AppError> {
     let fail = |error| AppError::Bind { address: address.clone(), purpose, error };
     let socket = Socket::open(address).await.map_err(fail)?;
@@ -224,6 +223,6 @@ async fn wait_until_idle(checks: &CheckHandler, most: Duration) {
             }
         }
     };
-    // Out of time is an end as good as wait_until_idle.
+    // A timeout ends the wait just as well.
     let _ = timeout(most, count).await;
 }

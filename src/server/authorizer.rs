@@ -1,5 +1,5 @@
-//! Gives a request to the core with what the core has to be given: the present snapshot, the present time, and what it says that
-//! it lacks. Only a check that lacks something waits for it.
+//! Decides requests with the core, and supplies its inputs: the active snapshot, the present time, and the lookups that it requests. Only a
+//! check that needs a lookup waits.
 
 use crate::clock::Clock;
 use crate::envoy::proto::CheckRequest;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// Decides checks, each on one snapshot from start to end.
+/// The authorizer of checks. Each check uses one snapshot from start to end.
 #[derive(Debug)]
 pub struct Authorizer {
     snapshot: ArcSwap<Snapshot>,
@@ -27,8 +27,8 @@ pub struct Authorizer {
 }
 
 impl Authorizer {
-    /// A authorizer that decides by `snapshot` until it is given another, with the keys of these sources, and asks these
-    /// authorization servers.
+    /// Creates an authorizer that decides by `snapshot` until that is replaced. Keys come from `sources`, introspection responses from
+    /// `servers`.
     #[must_use]
     pub fn new(
         mut snapshot: Snapshot,
@@ -44,43 +44,42 @@ impl Authorizer {
         Self { snapshot: ArcSwap::from_pointee(snapshot), keys, introspection, clock }
     }
 
-    /// The present snapshot. Holding it does not keep a newer one from being put in its place.
+    /// Returns the active snapshot. Holding it does not block its replacement.
     #[must_use]
     pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
     }
 
-    /// The providers of keys.
+    /// Returns the registry of JWKS providers.
     #[must_use]
     pub const fn keys(&self) -> &JwksRegistry {
         &self.keys
     }
 
-    /// The authorization servers.
+    /// Returns the introspection state of the authorization servers.
     #[must_use]
     pub const fn introspection(&self) -> &Introspection {
         &self.introspection
     }
 
-    /// The present time.
+    /// Returns the present time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Puts another snapshot in the place of the present one, with the keys of these sources; what was had from a provider or an
-    /// authorization server that stays is kept. Checks under way end on the one that they began with.
+    /// Replaces the snapshot, the JWKS sources and the authorization servers. Data from a provider or authorization server that stays is
+    /// kept. Checks under way end on the snapshot that they began with.
     pub fn replace(&self, mut snapshot: Snapshot, sources: Vec<KeySource>, servers: Vec<IntrospectionSource>) {
         self.keys.follow(sources, &mut snapshot.authenticators);
         self.introspection.follow(servers, &mut snapshot.authenticators);
         self.snapshot.store(Arc::new(snapshot));
-        // Whoever waits for keys may not have to any more.
+        // Wakes those that wait for keys: they may not need them any more.
         self.keys.told();
     }
 
-    /// Decides one check that began at a time, as of the time that `now` says, which is asked again after everything that is waited for;
-    /// and gives back the request that was read from it, if it could be read. A check that has to wait needs what `enter` gives, and holds
-    /// it until then; `None`: too many wait.
+    /// Decides one check that began at `began`, and returns its request; `None` if it could not be read. `now` is called again after every
+    /// wait. A check that has to wait needs a slot from `enter`, and holds it meanwhile; without one it is denied as overload.
     pub async fn decide<'a, S>(
         &self,
         check: &'a CheckRequest,
@@ -96,12 +95,12 @@ impl Authorizer {
         let decision = decide(&request, snapshot, now());
         let Some(lack) = decision.pending_lookup() else { return (decision, Some(request)) };
         let Some(_slot) = enter() else { return (Decision::refused(DecisionError::Overload), Some(request)) };
-        // Boxed, since most checks never come here: the others need not carry the room for it.
+        // Boxed, since most checks never get here and need not carry the space for it.
         let supply = Box::pin(self.supply(lack, &request, snapshot, began)).await;
         (decide_with(&request, snapshot, now(), &supply), Some(request))
     }
 
-    /// Brings what a decision lacks, or what can be said about it, in the time that the check has left.
+    /// Performs a pending lookup, or reports its failure, in the time that the check has left.
     async fn supply(
         &self,
         lack: PendingLookup,
@@ -124,8 +123,8 @@ impl Authorizer {
     }
 }
 
-/// When a check that waits is to be answered: a fifth of its time before its deadline, but not more than 50 ms, so that it is told
-/// what was lacking, and not only that there was no time.
+/// Returns the time after which a waiting check is answered: a fifth of the deadline before it, but at most 50 ms. The denial then names
+/// the missing lookup, instead of a mere timeout.
 fn answer_by(deadline: Duration) -> Duration {
     const SHARE: u32 = 5;
     let kept = deadline.checked_div(SHARE).unwrap_or_default();

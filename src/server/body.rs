@@ -12,18 +12,18 @@ use std::task::{Context, Poll};
 use tonic::Status;
 use tonic::body::Body;
 
-/// The body of a request. The bytes of an unfinished message count once more of them are waited for; a message that arrives in one piece
-/// is never counted, and no message is any more once it is whole.
+/// The body of a request. The bytes of an unfinished message count while the call waits for more of them. A message that arrives in one
+/// piece never counts, nor does one that is complete.
 pub(super) struct RequestBody {
     inner: Incoming,
     state: Arc<ConnectionState>,
     unfinished: Unfinished,
-    /// How much of it is counted.
+    /// The bytes that are counted now.
     counted: usize,
 }
 
 impl RequestBody {
-    /// A body of which nothing has been read.
+    /// Creates a body of which nothing has been read.
     pub(super) const fn new(inner: Incoming, state: Arc<ConnectionState>) -> Self {
         Self { inner, state, unfinished: Unfinished::NONE, counted: 0 }
     }
@@ -42,21 +42,21 @@ impl RequestBody {
     }
 }
 
-/// The message of a request of which a part has arrived.
+/// A message of which only a part has arrived.
 #[derive(Debug)]
 struct Unfinished {
-    /// How much has arrived, its prefix included.
+    /// Bytes that have arrived, including the prefix.
     bytes: usize,
     prefix: [u8; PREFIX_BYTES],
 }
 
-/// What a message begins with: whether it is compressed, and its length in four bytes (gRPC over HTTP/2, `Length-Prefixed-Message`).
+/// Bytes before a message: a flag for compression, and the length in four bytes (gRPC over HTTP/2, `Length-Prefixed-Message`).
 const PREFIX_BYTES: usize = 5;
 
 impl Unfinished {
     const NONE: Self = Self { bytes: 0, prefix: [0; PREFIX_BYTES] };
 
-    /// Notes the bytes that follow.
+    /// Records the bytes that follow.
     fn note(&mut self, mut rest: &[u8]) {
         while !rest.is_empty() {
             let missing = self.prefix.get_mut(self.bytes..).unwrap_or_default();
@@ -123,8 +123,7 @@ impl Drop for RequestBody {
     }
 }
 
-/// The body of a response. A message that it has given out counts as unread until the client has made room for it: HTTP/2 then asks for what
-/// follows it, or drops the body.
+/// The body of a response. A message counts as unread until the client has made room for it: HTTP/2 then polls for more, or drops the body.
 pub(super) struct ResponseBody {
     inner: Body,
     state: Arc<ConnectionState>,
@@ -132,7 +131,7 @@ pub(super) struct ResponseBody {
 }
 
 impl ResponseBody {
-    /// A body of which nothing has been sent.
+    /// Creates a body of which nothing has been sent.
     pub(super) const fn new(inner: Body, state: Arc<ConnectionState>) -> Self {
         Self { inner, state, counted: None }
     }

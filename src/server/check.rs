@@ -1,4 +1,4 @@
-//! The RPC: read, decide, record, answer.
+//! The `Check` RPC: reads, decides, records and responds.
 
 use super::comparison::{Done, Queue};
 use super::limits::ConnectionState;
@@ -21,19 +21,19 @@ use std::time::Instant;
 use tonic::codegen::BoxFuture;
 use tonic::server::UnaryService;
 
-/// How much of a path is logged, in bytes: lines wait in memory for a slow reader, and clients choose how long paths are.
+/// Maximum bytes of a path in the log; longer ones are cut. Lines wait in memory for a slow reader, and clients choose the length of paths.
 const LOGGED_PATH: usize = 256;
 
-/// What every check needs.
+/// The state that all checks share.
 #[derive(Debug)]
 pub struct CheckHandler {
-    /// Who decides.
+    /// The authorizer that decides.
     pub authorizer: Authorizer,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Metrics,
-    /// When it was last logged that there are too many.
+    /// Throttle of the message about overload.
     overload: Mutex<LogThrottle>,
-    /// Where answered checks are handed in, if another configuration is compared with the one that serves.
+    /// Queue of answered checks, if a shadow configuration is compared with the active one.
     shadow: OnceLock<Queue>,
 }
 
@@ -45,7 +45,7 @@ impl UnaryService<CheckRequest> for CheckService {
     type Response = CheckResponse;
     type Future = BoxFuture<tonic::Response<CheckResponse>, tonic::Status>;
 
-    /// Answers a check whose message was decoded; only such a one counts as a check that the connection has carried.
+    /// Answers a check whose message was decoded. Only such a call counts as a check that the connection has carried.
     fn call(&mut self, request: tonic::Request<CheckRequest>) -> Self::Future {
         let started = Instant::now();
         let check = request.into_inner();
@@ -59,19 +59,19 @@ impl UnaryService<CheckRequest> for CheckService {
 }
 
 impl CheckHandler {
-    /// CheckHandler by a authorizer; nothing has been counted yet.
+    /// Creates a handler with this authorizer and empty metrics.
     #[must_use]
     pub fn new(authorizer: Authorizer) -> Self {
         Self { authorizer, metrics: Metrics::default(), overload: Mutex::default(), shadow: OnceLock::new() }
     }
 
-    /// Hands in checks that are answered from now on, to be compared. Only the first queue counts.
+    /// Sends each check that is answered from now on to `queue`, for comparison. Only the first queue is used.
     pub fn compare_by(&self, queue: Queue) {
         let _ = self.shadow.set(queue);
     }
 
-    /// Decides a check whose message has arrived. One that has to wait for the network is under way until then, if `enter` gives it a slot for
-    /// the bytes that it holds.
+    /// Decides a check whose message has arrived. One that waits for the network counts as under way meanwhile, and needs a slot from
+    /// `enter` for its bytes.
     async fn answer<S>(
         &self,
         check: CheckRequest,
@@ -79,7 +79,7 @@ impl CheckHandler {
         enter: impl FnOnce(usize) -> Option<S>,
     ) -> CheckResponse {
         let snapshot = self.authorizer.snapshot();
-        // Noted for whoever decides it again.
+        // Recorded for the shadow configuration, which decides as of the same time.
         let at = AtomicU64::new(0);
         let now = || {
             let now = self.authorizer.now();
@@ -122,7 +122,7 @@ impl CheckHandler {
         response
     }
 
-    /// The answer to a check that did not come to a decision.
+    /// Denies a check that could not be decided, and records it.
     pub(super) fn undecided(&self, fault: DecisionError, started: Instant) -> CheckResponse {
         let decision = Decision::refused(fault);
         self.metrics.record(decision.reason(), started.elapsed());
@@ -137,7 +137,7 @@ impl CheckHandler {
         response(decision, ParsedRequest::None, &snapshot.answers, &snapshot.shape.metadata)
     }
 
-    /// An event for many decisions: each says the same, and a line for each would be one more burden when there are too many.
+    /// Logs many decisions as one event: all are alike, and a line for each would add load during an overload.
     fn log_overload(&self) {
         let before = self.overload.lock().unwrap_or_else(PoisonError::into_inner).now();
         if let Some(before) = before {
@@ -148,7 +148,7 @@ impl CheckHandler {
     }
 }
 
-/// One event for one decision. The path is logged without its query, and only if it could be read: it is then plain.
+/// Logs one decision. The path is logged without its query, and only if it could be read: it is plain text then.
 fn log(decision: &Decision, request: Option<&Request<'_>>) {
     let rule = decision.rule.as_ref().map(RuleName::as_str);
     let method = request.map(|request| request.method.as_str());
@@ -175,7 +175,7 @@ fn log(decision: &Decision, request: Option<&Request<'_>>) {
     }
 }
 
-/// One event for one rule that is tried out and would have come to something else than was done.
+/// Logs a shadow rule whose outcome differs from the enforced one.
 fn log_tried(tried: &ShadowOutcome, decision: &Decision, request: Option<&Request<'_>>) {
     let words = |reason: Option<Reason>| reason.map_or("allowed", |reason| reason.class().decision());
     let (would, done) = (words(tried.reason()), words(decision.reason()));
@@ -189,7 +189,7 @@ fn log_tried(tried: &ShadowOutcome, decision: &Decision, request: Option<&Reques
     tracing::info!(rule, would, reason, detail, done, done_reason, done_rule, method, path, request_id, "shadow");
 }
 
-/// A path as it is logged: its beginning, and a mark where it was cut.
+/// Returns a path for the log: its beginning, and a mark if it was cut.
 pub(super) fn shown(path: &str) -> Cow<'_, str> {
     if path.len() <= LOGGED_PATH {
         return Cow::Borrowed(path);
@@ -199,7 +199,7 @@ pub(super) fn shown(path: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{beginning}…"))
 }
 
-/// Envoy's id of the request, to find it in Envoy's own log; only if it looks like an id.
+/// Returns Envoy's id of the request, to find it in Envoy's own log; `None` unless it looks like an id.
 pub(super) fn request_id<'a>(request: &Request<'a>) -> Option<&'a str> {
     let HeaderLookup::One(id) = request.headers.get("x-request-id") else { return None };
     let plain = id.len() <= 64 && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));

@@ -1,4 +1,4 @@
-//! Decodes checks, but for those that would be far larger in memory than on the wire.
+//! Decodes checks, except those that would be far larger in memory than on the wire.
 
 use crate::envoy::has_too_many_entries;
 use crate::envoy::proto::{CheckRequest, CheckResponse};
@@ -8,7 +8,7 @@ use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder};
 use tonic_prost::ProstEncoder;
 
-/// How the messages of a check are read and written.
+/// The codec of checks.
 pub(super) struct CheckCodec;
 
 impl Codec for CheckCodec {
@@ -26,7 +26,7 @@ impl Codec for CheckCodec {
     }
 }
 
-/// How a check is read.
+/// The decoder of checks.
 pub(super) struct CheckDecoder;
 
 impl Decoder for CheckDecoder {

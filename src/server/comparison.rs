@@ -1,5 +1,5 @@
-//! Compares a second configuration with the one that serves: hands each check that was answered to whoever decides it again. Never
-//! waits: what there is no room for is dropped and counted.
+//! Compares a shadow configuration with the active one: queues each answered check for a second decision. Never waits: a check for which
+//! there is no room is dropped and counted.
 
 mod difference;
 mod worker;
@@ -15,25 +15,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 
-/// How many checks wait, at most.
+/// Maximum number of waiting checks. Beyond it checks are dropped and counted.
 const MAX_QUEUED: usize = 4_096;
-/// How many bytes the checks that wait or are being decided hold, at most: a client chooses how large one is.
+/// Maximum bytes of checks that wait or are being decided: clients choose the size of a check. Beyond it checks are dropped and counted.
 const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
-/// What a check costs beside what it says.
+/// Bytes of a check in addition to its content.
 const OVERHEAD: usize = 1_024;
 
-/// A check that was answered. Has no `Debug`: it can hold a credential.
+/// An answered check. Has no `Debug`, since it can hold a credential.
 pub struct Answered {
-    /// What was asked.
+    /// The check.
     pub check: CheckRequest,
-    /// What was answered.
+    /// The enforced outcome.
     pub done: Done,
-    /// When.
+    /// The time of the decision.
     pub at: Timestamp,
     _held: Held,
 }
 
-/// Where answered checks are handed in.
+/// The queue of answered checks.
 #[derive(Debug)]
 pub struct Queue {
     sender: mpsc::Sender<Answered>,
@@ -41,7 +41,7 @@ pub struct Queue {
     metrics: Arc<ShadowConfigMetrics>,
 }
 
-/// Bytes that are given back when it is dropped.
+/// Bytes in the queue, released on drop.
 #[derive(Debug)]
 struct Held {
     bytes: usize,
@@ -54,7 +54,7 @@ impl Drop for Held {
     }
 }
 
-/// A queue, and its other end.
+/// Creates a queue and its receiver.
 #[must_use]
 pub fn queue(metrics: Arc<ShadowConfigMetrics>) -> (Queue, mpsc::Receiver<Answered>) {
     let (sender, receiver) = mpsc::channel(MAX_QUEUED);
@@ -62,11 +62,11 @@ pub fn queue(metrics: Arc<ShadowConfigMetrics>) -> (Queue, mpsc::Receiver<Answer
 }
 
 impl Queue {
-    /// Hands in a check, if there is room.
+    /// Queues a check if there is room; else counts it as dropped.
     pub(super) fn offer(&self, check: CheckRequest, done: Done, at: Timestamp) {
         let bytes = memory(&check).saturating_add(OVERHEAD);
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        // From here on given back, whatever becomes of it.
+        // From here on released on drop, whatever happens to the check.
         let held = Held { bytes, of: Arc::clone(&self.bytes) };
         let room = before.saturating_add(bytes) <= MAX_QUEUED_BYTES;
         if !room || self.sender.try_send(Answered { check, done, at, _held: held }).is_err() {

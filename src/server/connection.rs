@@ -1,5 +1,4 @@
-//! One accepted connection: its bytes, its end when it has to give way to another, and the time by which it must have come to
-//! something. Knows nothing of what is spoken on it.
+//! One accepted connection: its bytes, its deadline, and its end when it is evicted.
 
 #[cfg(test)]
 mod tests;
@@ -15,25 +14,25 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How many bytes are gathered before they are sent, if nobody says so before: some ten answers. HTTP/2 writes each by itself,
-/// and sending costs more than deciding.
+/// Size of the write buffer: some ten responses are sent together, unless a flush comes first. HTTP/2 writes each of them separately, and
+/// sending costs more than deciding.
 const WRITTEN: usize = 16 * 1024;
 
-/// Bytes both ways: TCP, a socket in the file system, either of them under TLS.
+/// A byte stream: TCP or a Unix socket, either of them with or without TLS.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// What a connection has to have come to in time.
+/// The progress that a connection must make by its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// So many bytes from the client.
+    /// This number of bytes from the client.
     Bytes(usize),
     /// Its end.
     End,
 }
 
-/// A connection, which ends in an error when its time is over or it has to give way.
+/// A connection, which fails when its deadline has passed or it is evicted.
 pub(super) struct Connection {
     stream: BufWriter<Box<dyn Stream>>,
     alarm: Option<(Due, Pin<Box<Sleep>>)>,
@@ -42,36 +41,36 @@ pub(super) struct Connection {
     flow: Flow,
 }
 
-/// How much may be read on a connection, and what was read and written; clones speak of the same connection. Only its task uses it.
+/// The read budget of a connection, and the counts of what was read and written. Clones share them; only the connection's task uses them.
 #[derive(Debug, Clone)]
 pub(super) struct Flow(Arc<Cells>);
 
 #[derive(Debug)]
 struct Cells {
-    /// How many bytes may be read.
+    /// Bytes that may be read.
     bytes: AtomicUsize,
-    /// How many calls may be read.
+    /// Calls that may be read.
     calls: AtomicUsize,
-    /// Whether more was asked for than may be read.
+    /// True if a read was refused for lack of budget.
     was_refused: AtomicBool,
-    /// How many bytes were read.
+    /// Bytes that were read.
     read: AtomicUsize,
-    /// How many calls were reset.
+    /// Calls that were reset.
     resets: AtomicUsize,
-    /// How many `SETTINGS` frames were read.
+    /// `SETTINGS` frames that were read.
     settings: AtomicUsize,
-    /// How many bytes of trailers were read.
+    /// Bytes of trailers that were read.
     trailer_bytes: AtomicUsize,
-    /// The number of the header block that has not ended; [`NONE`] if there is none.
+    /// Number of the header block that has not ended; [`NONE`] if there is none.
     open_block: AtomicUsize,
-    /// Whether the client does not take what is written.
+    /// True while the client does not take what is written.
     is_write_blocked: AtomicBool,
 }
 
 const NONE: usize = usize::MAX;
 
 impl Default for Flow {
-    /// As much as there is.
+    /// Returns a budget without limits.
     fn default() -> Self {
         Self(Arc::new(Cells {
             bytes: AtomicUsize::new(usize::MAX),
@@ -87,16 +86,16 @@ impl Default for Flow {
     }
 }
 
-// Relaxed, and no exchanges: one task reads and writes them.
+// Relaxed, and without exchanges: a single task reads and writes them.
 impl Flow {
-    /// Lets so many bytes and calls be read from now on.
+    /// Sets how many bytes and calls may be read from now on.
     pub(super) fn allow(&self, bytes: usize, calls: usize) {
         self.0.bytes.store(bytes, Relaxed);
         self.0.calls.store(calls, Relaxed);
         self.0.was_refused.store(false, Relaxed);
     }
 
-    /// Returns true if more was to be read than was allowed; nobody is woken when more arrives.
+    /// Returns true if a read was refused for lack of budget; no wake-up follows when more data arrives.
     pub(super) fn was_refused(&self) -> bool {
         self.0.was_refused.load(Relaxed)
     }
@@ -121,7 +120,7 @@ impl Flow {
         self.0.trailer_bytes.load(Relaxed)
     }
 
-    /// Returns the number of the header block that has begun and not ended.
+    /// Returns the number of the header block that has not ended; `None` if there is none.
     pub(super) fn open_block(&self) -> Option<usize> {
         Some(self.0.open_block.load(Relaxed)).filter(|number| *number != NONE)
     }
@@ -131,7 +130,7 @@ impl Flow {
         self.0.is_write_blocked.load(Relaxed)
     }
 
-    /// Returns how many bytes may be read at once, so that no more calls begin in them than may. `None` if nothing may be read.
+    /// Returns how many bytes may be read at once without exceeding the budget of calls. `None` if nothing may be read.
     fn left(&self, frames: &FrameCounter) -> Option<usize> {
         let (bytes, calls) = (self.0.bytes.load(Relaxed), self.0.calls.load(Relaxed));
         if bytes == 0 || calls == 0 {
@@ -141,7 +140,7 @@ impl Flow {
         Some(frames.bytes_for(calls).min(bytes))
     }
 
-    /// Notes what was read.
+    /// Records what was read.
     pub(super) fn note_read(&self, bytes: usize, counted: Counted, open_block: Option<usize>) {
         let less = |cell: &AtomicUsize, by: usize| cell.store(cell.load(Relaxed).saturating_sub(by), Relaxed);
         less(&self.0.bytes, bytes);
@@ -159,13 +158,13 @@ impl Flow {
         self.0.open_block.store(open_block.unwrap_or(NONE), Relaxed);
     }
 
-    /// Notes whether something was written.
+    /// Records whether a write is blocked.
     fn note_write<T>(&self, polled: &Poll<io::Result<T>>) {
         self.0.is_write_blocked.store(polled.is_pending(), Relaxed);
     }
 }
 
-/// Returns what was counted, and begins anew.
+/// Returns a counter's value and resets it.
 fn take(cell: &AtomicUsize) -> usize {
     let counted = cell.load(Relaxed);
     if counted > 0 {
@@ -175,29 +174,29 @@ fn take(cell: &AtomicUsize) -> usize {
 }
 
 impl Connection {
-    /// A connection on which something is due at a time.
+    /// Creates a connection that must have made this progress at this time.
     pub(super) fn new(stream: Box<dyn Stream>, place: Slot, due: Due, at: Instant) -> Self {
         let stream = BufWriter::with_capacity(WRITTEN, stream);
         let alarm = Some((due, Box::pin(sleep_until(at))));
         Self { stream, alarm, place, frames: FrameCounter::default(), flow: Flow::default() }
     }
 
-    /// What bounds how much is read, and tells what was.
+    /// Returns the read budget and the counts.
     pub(super) fn flow(&self) -> Flow {
         self.flow.clone()
     }
 
-    /// All connections of its listener.
+    /// Returns all connections of its listener.
     pub(super) fn neighbours(&self) -> Neighbours {
         self.place.neighbours()
     }
 
-    /// The calls on it.
+    /// Returns the calls on this connection.
     pub(super) fn calls(&self) -> Calls {
         self.place.calls()
     }
 
-    /// Fails when the time is over, or the place is another's.
+    /// Fails if the deadline has passed or the connection is evicted.
     fn in_time(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         if self.place.poll_give_way(context).is_ready() {
             return Err(ErrorKind::ConnectionAborted.into());
@@ -209,7 +208,7 @@ impl Connection {
         }
     }
 
-    /// Notes that bytes have come.
+    /// Records received bytes, which may meet the deadline.
     fn heard(&mut self, bytes: usize) {
         self.alarm = match self.alarm.take() {
             Some((Due::Bytes(missing), _)) if missing <= bytes => None,

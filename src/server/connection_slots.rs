@@ -1,5 +1,6 @@
-//! The places for connections of one listener: how many there are, who has one, and who gives way to a newcomer when all are taken.
-//! A connection that has carried a check does not; so strangers who only hold connections, or ask about health, can't keep Envoy out.
+//! The connection slots of one listener, and the choice of the connection that is closed for a new one when all are taken. A connection
+//! that has carried a check is kept unless it is idle for long. So clients that only hold connections, or only check health, can't lock
+//! Envoy out.
 
 #[cfg(test)]
 mod tests;
@@ -17,13 +18,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
-/// How long ago the last call was of a connection that gives way although it has carried a check. While there is room, a connection may be
-/// idle for as long as it likes: closed in the moment in which Envoy takes it up again, it would be a gRPC error.
+/// Time since the last call after which a connection may be evicted although it has carried a check. While slots are free, it may be idle
+/// for any time: closing it just as Envoy reuses it would be a gRPC error.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
-/// How long a connection must have held unread responses before it is closed for the sake of others. Envoy may be slow for a moment.
+/// Time that a connection must have held unread responses before it is closed for the sake of others. Envoy may be slow for a moment.
 const UNREAD_FOR: Duration = Duration::from_secs(2);
 
-/// The places of a listener.
+/// The slots of a listener.
 #[derive(Debug)]
 pub(super) struct ConnectionSlots {
     free: Arc<Semaphore>,
@@ -34,44 +35,44 @@ pub(super) struct ConnectionSlots {
     closed: Closed,
 }
 
-/// Who has a place, by number: the oldest first.
+/// The connections that hold a slot, by number: the oldest first.
 type Taken = Arc<Mutex<BTreeMap<u64, Holder>>>;
 
-/// One who has a place.
+/// A connection that holds a slot.
 #[derive(Debug)]
 struct Holder {
     calls: Calls,
-    /// Gone once it was told to give way.
+    /// `None` once the connection is evicted.
     give_way: Option<oneshot::Sender<()>>,
 }
 
 impl ConnectionSlots {
-    /// So many places; how many are taken is told by `open`, and how many connections were closed by `closed`.
+    /// Creates `most` slots. `open` shows how many are taken, `closed` counts the connections that modgud closes.
     pub(super) fn new(most: usize, open: Gauge, closed: Closed) -> Self {
         Self { free: Arc::new(Semaphore::new(most)), taken: Taken::default(), next: 0, open, closed }
     }
 
-    /// A place, if there is one.
+    /// Takes a slot; `None` if none is free.
     pub(super) fn try_take(&mut self) -> Option<Slot> {
         Arc::clone(&self.free).try_acquire_owned().ok().map(|permit| self.give(permit))
     }
 
-    /// A place, once there is one. Can be given up at any time.
+    /// Waits for a free slot and takes it. Cancel-safe.
     pub(super) async fn take(&mut self) -> Slot {
         match Arc::clone(&self.free).acquire_owned().await {
             Ok(permit) => self.give(permit),
-            // Nobody closes it.
+            // Unreachable: the semaphore is never closed.
             Err(_) => pending().await,
         }
     }
 
-    /// Tells one connection to give way, if one has to: the one that has been idle for longest among those that have carried no check;
-    /// if all have, the one whose last call is longest ago, if that is more than [`IDLE_TIMEOUT`] and it has none under way; else none.
+    /// Evicts one connection, if one qualifies: of those that have carried no check, the one that is idle for longest. If all have carried
+    /// one, it is the one whose last call is longest ago. That call must be at least [`IDLE_TIMEOUT`] ago, and none may be under way.
     pub(super) fn evict_idle(&self) {
         let mut taken = lock(&self.taken);
         let may = |holder: &&mut Holder| holder.give_way.is_some();
         let idle = |holder: &&mut Holder| holder.calls.idle();
-        // Of those that are equal the last is taken: the oldest.
+        // The last of equals is taken: the oldest.
         let holder = match taken.values_mut().rev().filter(may).filter(|one| !one.calls.has_check()).max_by_key(idle) {
             Some(holder) => Some(holder),
             None => {
@@ -80,7 +81,7 @@ impl ConnectionSlots {
         };
         if let Some(give_way) = holder.and_then(|holder| holder.give_way.take()) {
             self.closed.count(Closing::Room);
-            // Fails when it is closed already: then there is room.
+            // Fails if the connection is closed already: a slot is free then.
             let _ = give_way.send(());
         }
     }
@@ -104,13 +105,13 @@ impl ConnectionSlots {
     }
 }
 
-/// A place among the connections that may be open, for as long as it is held.
+/// A slot among the open connections, released on drop.
 #[derive(Debug)]
 pub(super) struct Slot {
     number: u64,
     taken: Taken,
     calls: Calls,
-    /// `None` once it was told.
+    /// `None` once the eviction was seen.
     told: Option<oneshot::Receiver<()>>,
     open: Gauge,
     closed: Closed,
@@ -118,17 +119,17 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// The calls on the connection that has this place.
+    /// Returns the calls on the connection that holds this slot.
     pub(super) fn calls(&self) -> Calls {
         self.calls.clone()
     }
 
-    /// All connections of its listener.
+    /// Returns all connections of its listener.
     pub(super) fn neighbours(&self) -> Neighbours {
         Neighbours { taken: Arc::clone(&self.taken), closed: self.closed.clone() }
     }
 
-    /// Ready once its connection has to give way, and from then on.
+    /// Returns `Ready` once the connection is evicted, and from then on.
     pub(super) fn poll_give_way(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Some(told) = &mut self.told
             && Pin::new(told).poll(context).is_pending()
@@ -147,7 +148,7 @@ impl Drop for Slot {
     }
 }
 
-/// All connections of a listener, for choosing one that is closed.
+/// All connections of a listener, from which one can be closed.
 #[derive(Debug, Clone)]
 pub(super) struct Neighbours {
     taken: Taken,
@@ -155,19 +156,19 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    /// Closes the connection with the most unread bytes, of those that have had some for [`UNREAD_FOR`]: one that has carried no check if
-    /// there is one. Calls that wait on a connection do not make it larger: Envoy has many of them when it is slow for a moment.
+    /// Closes the connection with the most unread bytes, of those that have held some for [`UNREAD_FOR`]. Connections that have carried no
+    /// check go first. Calls that wait on a connection do not make it larger: Envoy has many of them when it is slow for a moment.
     pub(super) fn close_largest(&self, limits: &Limits) {
         let mut taken = lock(&self.taken);
         let may = |holder: &&mut Holder| holder.give_way.is_some() && holder.calls.unread_for() >= UNREAD_FOR;
         let size = |holder: &&mut Holder| (!holder.calls.has_check(), holder.calls.unread());
-        // Of those that are equal the last is taken: the oldest.
+        // The last of equals is taken: the oldest.
         let Some(holder) = taken.values_mut().rev().filter(may).max_by_key(size) else { return };
         if let Some(give_way) = holder.give_way.take() {
-            // What it holds is as good as free: the next one that reports is not to close another for it.
+            // Its bytes are as good as free: the next report must not close another connection for them.
             limits.forget_unread(&holder.calls);
             self.closed.count(Closing::UnreadResponses);
-            // Fails when it is closed already.
+            // Fails if the connection is closed already.
             let _ = give_way.send(());
         }
     }
@@ -178,24 +179,24 @@ impl Neighbours {
     }
 }
 
-/// The calls on one connection; clones speak of the same one.
+/// The calls on one connection; clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Calls(Arc<ConnectionActivity>);
 
 #[derive(Debug)]
 struct ConnectionActivity {
     since: Instant,
-    /// When the last one began or ended, in milliseconds after `since`; [`NONE`] before the first.
+    /// Start or end of the last call, in milliseconds after `since`; [`NONE`] before the first.
     last: AtomicU64,
-    /// How many are open that may stay so.
+    /// Number of open calls of a kind that may stay open.
     open: AtomicUsize,
-    /// Whether one of them was a check.
+    /// True if one of the calls was a check.
     has_check: AtomicBool,
-    /// The bytes of unread responses that were reported last.
+    /// Bytes of unread responses, as last reported.
     unread: AtomicUsize,
-    /// The same with what waits because of them.
+    /// These bytes, and those that wait because of them.
     held: AtomicUsize,
-    /// Since when there have been some, in milliseconds after `since`; [`NONE`] if there are none.
+    /// Start of the period with unread responses, in milliseconds after `since`; [`NONE`] if there are none.
     unread_since: AtomicU64,
 }
 
@@ -216,18 +217,18 @@ impl Default for Calls {
 }
 
 impl Calls {
-    /// Notes a call.
+    /// Records a call.
     pub(super) fn one(&self) {
         self.0.last.store(self.age(), Ordering::Relaxed);
     }
 
-    /// Notes a check.
+    /// Records a check.
     pub(super) fn check(&self) {
         self.one();
         self.0.has_check.store(true, Ordering::Relaxed);
     }
 
-    /// Replaces the bytes of unread responses, and what is held with all that waits because of them; returns what was held before.
+    /// Replaces the bytes of unread responses, and `held`, which includes those that wait because of them. Returns the previous `held`.
     pub(super) fn replace_unread(&self, unread: usize, held: usize) -> usize {
         if unread == 0 {
             self.0.unread_since.store(NONE, Ordering::Relaxed);
@@ -247,13 +248,13 @@ impl Calls {
         self.0.unread.load(Ordering::Relaxed)
     }
 
-    /// How long there have been unread responses.
+    /// Returns how long there have been unread responses.
     fn unread_for(&self) -> Duration {
         let since = self.0.unread_since.load(Ordering::Relaxed);
         if since == NONE { Duration::ZERO } else { Duration::from_millis(self.age().saturating_sub(since)) }
     }
 
-    /// How long ago the connection was accepted, in milliseconds.
+    /// Returns the age of the connection in milliseconds.
     fn age(&self) -> u64 {
         u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(NONE)
     }
@@ -262,25 +263,25 @@ impl Calls {
         self.0.has_check.load(Ordering::Relaxed)
     }
 
-    /// Notes a call that stays open until what this gives is dropped.
+    /// Records a call that is open until the returned value is dropped.
     pub(super) fn open(&self) -> OpenCall {
         self.one();
         self.0.open.fetch_add(1, Ordering::Relaxed);
         OpenCall(self.clone())
     }
 
-    /// How long there has been none.
+    /// Returns the time since the last call; zero while one is open.
     fn idle(&self) -> Duration {
         if self.0.open.load(Ordering::Relaxed) > 0 {
             return Duration::ZERO;
         }
-        // Before the first call, since the connection was accepted.
+        // Before the first call, the time since the connection was accepted.
         let last = self.0.last.load(Ordering::Relaxed);
         self.0.since.elapsed().saturating_sub(Duration::from_millis(if last == NONE { 0 } else { last }))
     }
 }
 
-/// A call that is open.
+/// An open call.
 #[derive(Debug)]
 pub(super) struct OpenCall(Calls);
 
@@ -291,7 +292,7 @@ impl Drop for OpenCall {
     }
 }
 
-/// What one panicked over is whole all the same: each change is one step.
+/// Locks the map. It is consistent even after a panic, since each change is one step.
 fn lock(taken: &Taken) -> MutexGuard<'_, BTreeMap<u64, Holder>> {
     taken.lock().unwrap_or_else(PoisonError::into_inner)
 }

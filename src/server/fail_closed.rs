@@ -1,5 +1,5 @@
-//! Sees to it that every check is answered with a `CheckResponse`, in time. A gRPC error, a panic or silence would hand the
-//! decision to Envoy's `failure_mode_allow`; each becomes a 503 denial here.
+//! Guarantees that every check gets a `CheckResponse` in time. A gRPC error, a panic or silence would leave the decision to Envoy's
+//! `failure_mode_allow`; each becomes a 503 denial here.
 
 use super::body::RequestBody;
 use super::check::CheckService;
@@ -23,13 +23,14 @@ use tonic::server::Grpc;
 /// The path of the one method that Envoy calls.
 pub const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
 
-/// The largest check that is read: 1 MiB. Envoy's limit for all headers of a request is 60 KiB unless it is raised.
+/// Maximum size of a check: 1 MiB. Beyond it the check is denied with 503. Envoy's limit for all headers of a request is 60 KiB by default.
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
-/// The gRPC status of a message that found no room: `RESOURCE_EXHAUSTED`. A response has its status among the headers if it has no message.
+/// The gRPC status `RESOURCE_EXHAUSTED`, of a message for which there was no room. A response without a message has its status among the
+/// headers.
 const NO_ROOM: &str = "8";
 
-/// The authorization service on one connection, with the guarantee.
+/// The authorization service on one connection, with the guarantee of a response.
 #[derive(Debug, Clone)]
 pub(super) struct FailClosed(CheckService);
 
@@ -38,7 +39,7 @@ impl FailClosed {
         Self(CheckService(Arc::clone(state)))
     }
 
-    /// The answer to a check: a call of [`CHECK_PATH`].
+    /// Answers a check: a call of [`CHECK_PATH`].
     pub(super) fn answer(&self, request: http::Request<RequestBody>) -> Watch {
         let service = self.0.clone();
         let answer = async move {
@@ -49,11 +50,11 @@ impl FailClosed {
     }
 }
 
-/// The answer to a check, on its way.
+/// The future of a check's response.
 pub(super) struct Watch {
     inner: Pin<Box<dyn Future<Output = http::Response<Body>> + Send>>,
     started: Instant,
-    /// Set once the check has to wait for something, usually for its own message: most never do.
+    /// Timer of the deadline. Set once the check has to wait, usually for its own message: most never do.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
@@ -69,7 +70,7 @@ impl Watch {
             },
             Err(_) => DecisionError::Internal,
             Ok(Poll::Pending) => {
-                // It may have waited for others on its connection before it was looked at.
+                // The check may have waited for others on its connection before its first poll.
                 let left = || checks.authorizer.snapshot().deadline.saturating_sub(self.started.elapsed());
                 let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(left())));
                 match alarm.as_mut().poll(context) {
@@ -82,14 +83,14 @@ impl Watch {
     }
 }
 
-/// One message as a complete gRPC response: a length-prefixed frame and the trailers of success.
+/// Encodes a message as a complete gRPC response: a length-prefixed frame and the trailers of success.
 fn frame(message: &impl Message) -> http::Response<Body> {
     const PREFIX: usize = 5;
     let length = message.encoded_len();
     let mut frame = BytesMut::with_capacity(length.saturating_add(PREFIX));
     frame.put_u8(0); // not compressed
     frame.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
-    // Fails only when there is no room, and a `BytesMut` grows.
+    // Fails only without room, and a `BytesMut` grows.
     let _ = message.encode(&mut frame);
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));

@@ -3,52 +3,52 @@
 #[cfg(test)]
 mod tests;
 
-/// The first bytes of a connection, which are no frame (RFC 9113 §3.4).
+/// Length of the preface, which is no frame (RFC 9113 §3.4).
 const PREFACE_BYTES: usize = 24;
-/// The bytes of a frame before its payload (RFC 9113 §4.1).
+/// Length of a frame's header (RFC 9113 §4.1).
 const HEADER_BYTES: usize = 9;
 /// The type of a frame that opens a stream, or ends one with trailers (RFC 9113 §6.2).
 const HEADERS: u8 = 1;
 /// The type of a frame that cancels a stream (RFC 9113 §6.4).
 const RST_STREAM: u8 = 3;
 
-/// The type of a frame with settings, or that confirms them (RFC 9113 §6.5).
+/// The type of a frame with settings, or that acknowledges them (RFC 9113 §6.5).
 const SETTINGS: u8 = 4;
 /// The type of a frame that continues the headers before it (RFC 9113 §6.10).
 const CONTINUATION: u8 = 9;
-/// The flag of a `SETTINGS` frame that confirms some.
+/// The flag of a `SETTINGS` frame that acknowledges some.
 const ACK: u8 = 1;
-/// The flag of a frame with which headers end.
+/// The flag of a frame that ends a header block.
 const END_HEADERS: u8 = 4;
 
-/// What was counted.
+/// The counts of frames.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counted {
-    /// `HEADERS` frames that open a stream: at most so many new calls.
+    /// `HEADERS` frames that open a stream: an upper bound of new calls.
     pub(super) headers: usize,
     /// `RST_STREAM` frames.
     pub(super) resets: usize,
     /// `SETTINGS` frames that have to be applied.
     pub(super) settings: usize,
-    /// The bytes of `HEADERS` frames on streams that are open already, and of what continues them.
+    /// Bytes of `HEADERS` frames on streams that are open already, and of their continuations.
     pub(super) trailer_bytes: usize,
 }
 
 /// The position in the frames of one connection.
 #[derive(Debug)]
 pub(super) struct FrameCounter {
-    /// The bytes that are left of the preface or of a payload.
+    /// Bytes that are left of the preface or of a payload.
     skip: usize,
-    /// A frame's header, as far as it has arrived.
+    /// The part of a frame's header that has arrived.
     header: [u8; HEADER_BYTES],
     arrived: usize,
     /// The last stream that was opened.
     last_stream: u32,
     /// The number of header blocks that have begun.
     blocks: usize,
-    /// Whether the last one has not ended.
+    /// True if the last one has not ended.
     is_open: bool,
-    /// Whether it is one of trailers.
+    /// True if the last one holds trailers.
     is_trailer: bool,
 }
 
@@ -93,7 +93,7 @@ impl FrameCounter {
             match kind {
                 HEADERS => {
                     self.blocks = self.blocks.saturating_add(1);
-                    // The highest bit has no meaning.
+                    // The highest bit is reserved.
                     let stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
                     self.is_trailer = stream <= self.last_stream;
                     self.last_stream = self.last_stream.max(stream);
@@ -120,18 +120,18 @@ impl FrameCounter {
         }
     }
 
-    /// Returns the number of the header block that has begun and not ended.
+    /// Returns the number of the header block that has not ended; `None` if there is none.
     pub(super) const fn open_block(&self) -> Option<usize> {
         if self.is_open { Some(self.blocks) } else { None }
     }
 
-    /// Returns how many bytes may be read so that no more than this number of headers end in them.
+    /// Returns how many bytes may be read so that at most this number of frame headers end in them.
     pub(super) fn bytes_for(&self, headers: usize) -> usize {
         let bytes = headers.saturating_mul(HEADER_BYTES).saturating_sub(self.arrived);
         self.skip.saturating_add(bytes)
     }
 
-    /// Takes the bytes that are missing from a header. `None` if it is not complete with them.
+    /// Completes a partial header with these bytes. `None` if more are missing.
     fn complete(&mut self, rest: &mut &[u8]) -> Option<[u8; HEADER_BYTES]> {
         let missing = self.header.get_mut(self.arrived..)?;
         let taken = missing.len().min(rest.len());

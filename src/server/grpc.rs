@@ -1,5 +1,4 @@
-//! The gRPC server: authorization, health and reflection, with bounds on what one peer can hold. How connections come in is told in
-//! `connections`.
+//! The gRPC server: authorization, health and reflection, with limits on what one peer can hold. `accept` takes the connections in.
 
 use super::accept::{Bounds, Listener, hand_over};
 use super::connection::Connection;
@@ -20,21 +19,21 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-/// The names that health is reported for: the server as a whole, and the one service that it is there for.
+/// The names in health reports: the server as a whole, and the authorization service.
 const REPORTED: [&str; 2] = ["", SERVICE_NAME];
 
-/// Why the gRPC server stopped, or did not start.
+/// An error that ends the gRPC server, or prevents its start.
 #[derive(Debug, thiserror::Error)]
 pub enum GrpcError {
-    /// The description of our own messages is not one.
+    /// The embedded description of the messages is invalid.
     #[error("the gRPC reflection service can't be built: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves until `stop` is done and the calls under way are answered.
+/// Serves until `stop` completes and the calls under way are answered.
 ///
 /// # Errors
-/// [`GrpcError`] when the server can't be built.
+/// [`GrpcError`] if the server can't be built.
 pub async fn serve(
     socket: Socket,
     live: SharedState,
@@ -68,13 +67,13 @@ pub async fn serve(
         .prepare();
     let limits = Arc::new(Limits::new(max_in_flight));
     let services = Services { checks: Arc::clone(&live.checks), limits, others };
-    // Ends, and closes the listener, once no more connections are taken.
+    // `hand_over` ends, and closes the listener, once no more connections are taken.
     tokio::join!(serve_each(incoming, services, stop), hand_over(listener, live, ready));
     follower.abort();
     Ok(())
 }
 
-/// Serves connections, each in a task of its own, until `stop` is done and all of them have ended.
+/// Serves connections, each in a task of its own, until `stop` completes and all of them have ended.
 async fn serve_each(mut incoming: mpsc::Receiver<Connection>, services: Services, stop: impl Future<Output = ()>) {
     let (closing, closed) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -85,7 +84,7 @@ async fn serve_each(mut incoming: mpsc::Receiver<Connection>, services: Services
             Some(connection) = incoming.recv() => {
                 connections.spawn(h2::serve(connection, services.clone(), closed.clone()));
             }
-            // Nobody keeps those that have ended.
+            // Removes connections that have ended.
             Some(_) = connections.join_next() => {}
         }
     }
@@ -106,7 +105,7 @@ async fn follow(readiness: Readiness, reporter: HealthReporter) {
     }
 }
 
-/// Tells those who watch that it is over. A watch does not end by itself, and the server waits for every call.
+/// Ends the health watches. They do not end on their own, and the server waits for every call.
 async fn end_watches(mut reporter: HealthReporter) {
     report(&reporter, ServingStatus::NotServing).await;
     for service in REPORTED {
@@ -114,7 +113,7 @@ async fn end_watches(mut reporter: HealthReporter) {
     }
 }
 
-/// The status of every name that is reported.
+/// Sets the status of every reported name.
 async fn report(reporter: &HealthReporter, status: ServingStatus) {
     for service in REPORTED {
         reporter.set_service_status(service, status).await;

@@ -1,6 +1,5 @@
-//! HTTP/2 on one connection: what is asked there, and who answers it. A call that can be answered at once is answered by the
-//! connection's own task: handing it to another one costs more than most checks do. One that has to wait, for the rest of its message or
-//! for the network, gets a task of its own.
+//! HTTP/2 on one connection. The connection's own task answers calls that need not wait: handing them to another task costs more than most
+//! checks. A call that waits, for the rest of its message or for the network, gets a task of its own.
 
 mod alarm;
 mod arrived;
@@ -34,39 +33,40 @@ use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service as _};
 use tonic::service::Routes;
 
-/// How many checks one connection may have under way. Envoy opens another connection beyond it.
+/// Maximum number of concurrent calls on one connection. Beyond it Envoy opens another connection.
 const STREAMS_PER_CONNECTION: u32 = 1_024;
-/// How large the headers of one call may be. Envoy hands on what clients say about tracing, up to its limit for all headers of a
-/// request (60 KiB); more than this is refused by the transport, which is a gRPC error: no client must be able to cause it.
+/// Maximum size of a call's headers. Envoy forwards what clients send about tracing, up to its limit for all headers of a request (60 KiB).
+/// Beyond it the transport fails with a gRPC error, which no client must be able to cause.
 const HEADER_BYTES: u32 = 128 * 1024;
-/// How many calls may be reset between being read and being taken, which is in the same poll: never so many, since no more are read
-/// ([`MAX_ARRIVED_CALLS`]). HTTP/2's own guard (20) would end the connection, and with it the checks of all clients of Envoy.
+/// Maximum number of calls that are reset between being read and being accepted, which happens in the same poll. It is never reached, since
+/// fewer are read ([`MAX_ARRIVED_CALLS`]). HTTP/2's own limit (20) would end the connection, and with it the checks of all clients of
+/// Envoy.
 const MAX_UNTAKEN_RESETS: usize = 2 * MAX_ARRIVED_CALLS;
-/// How many calls modgud itself may reset in the life of a connection: as many as it likes. A check that is answered before its
-/// message has come, at the deadline or on overload, is one, so that their number is the clients' choice.
+/// No limit on calls that modgud itself resets. A check that is answered before its message has arrived, at the deadline or on overload,
+/// counts as one. Clients control how often that happens.
 const RESETS_OF_OUR_OWN: Option<usize> = None;
-/// How often a silent connection is asked whether anybody is there, and how long the answer may take.
+/// Interval of keepalive pings on a silent connection, and the time that their answer may take. Beyond it the connection is closed.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
-/// The header that says how messages are compressed.
+/// The header that names the compression of messages.
 const ENCODING: &str = "grpc-encoding";
-/// The longest path of a call that is looked up; those of the services here are shorter.
+/// Maximum length of a path that is looked up: those of the services here are shorter. Beyond it the call is unknown.
 const MAX_PATH_BYTES: usize = 128;
-/// How long the task of a connection reads and answers before others have their turn: some hundred checks. It may find a thousand at once, and
-/// as long as it is at it, its thread does not look at any other connection, and the runtime may have nobody else who does.
+/// Time that a connection's task reads and answers before it yields: some hundred checks. It may find a thousand at once. Meanwhile its
+/// thread serves no other connection, and the runtime may have no other thread that does.
 const POLL_BUDGET: Duration = Duration::from_millis(1);
 
-/// Who answers the calls of a connection.
+/// The services that answer the calls of a connection.
 #[derive(Debug, Clone)]
 pub(super) struct Services {
-    /// CheckHandler.
+    /// The handler of checks.
     pub(super) checks: Arc<CheckHandler>,
-    /// What bounds them.
+    /// The limits that all connections share.
     pub(super) limits: Arc<Limits>,
-    /// Health, reflection, and that there is nothing else.
+    /// Health, reflection, and the response to unknown calls.
     pub(super) others: Routes,
 }
 
-/// Serves a connection to its end. Once `closing` is closed, no new calls are taken, and those under way are answered.
+/// Serves a connection to its end. Once `closing` is closed, no new calls are accepted, and those under way are answered.
 pub(super) async fn serve(connection: Connection, services: Services, mut closing: watch::Receiver<()>) {
     let Services { checks, limits, others } = services;
     let mut arrived = Arrived::default();
@@ -101,14 +101,13 @@ pub(super) async fn serve(connection: Connection, services: Services, mut closin
         }
         loop {
             pace.allow(&arrived, is_over);
-            // Takes what is asked, and sends what was answered. Whoever asked is gone when it is over; how it ended makes no
-            // difference to anybody: the other side sees it too.
+            // Drives the connection. `Ready` means it is closed; the result is ignored because the peer saw the same close.
             if served.as_mut().poll(context).is_ready() {
                 return Poll::Ready(());
             }
             match pace.look(&mut arrived, context) {
                 Next::Serve => {}
-                // Sent by the next poll.
+                // The next poll sends it.
                 Next::GoAway => {
                     served.as_mut().graceful_shutdown();
                     continue;
@@ -122,11 +121,11 @@ pub(super) async fn serve(connection: Connection, services: Services, mut closin
             }
             if is_over {
                 pace.report(&arrived);
-                // Wakes the task once the runtime has looked at everybody else.
+                // Wakes the task once the runtime has polled all others.
                 return pin!(yield_now()).poll(task);
             }
             if !pace.is_stalled() {
-                // At least one, however long it took to read it.
+                // Answers at least one call, however long reading took.
                 arrived.answer(context, began);
             }
             is_over = began.elapsed() >= POLL_BUDGET;
@@ -167,24 +166,25 @@ impl Service<Request<Incoming>> for Answering {
     }
 }
 
-/// Keeps the one header that is read: how the message is compressed, which it must not be. The others would be held until the message
-/// has come, and a few bytes can stand for thousands of them (RFC 7541 §6.1).
+/// Removes all headers but the one that is read: the message's compression, which must be none. The others would be held until the message
+/// has arrived, and a few bytes can represent thousands of them (RFC 7541 §6.1).
 fn forget_headers(headers: &mut HeaderMap) {
     if let Some(encoding) = std::mem::take(headers).remove(ENCODING) {
         headers.insert(ENCODING, encoding);
     }
 }
 
-/// A copy of the path alone. The rest would be held until the message has come, as headers would: a query and an authority of 60 KB each.
+/// Returns a copy of the path alone. The rest would be held until the message has arrived, as headers would: 60 KB of query, and as much of
+/// authority.
 fn path_of(uri: &Uri) -> Uri {
     let path = Some(uri.path()).filter(|path| path.len() <= MAX_PATH_BYTES);
     path.and_then(|path| path.parse().ok()).unwrap_or_default()
 }
 
-/// The answer to one call, on its way.
+/// The future of a response.
 struct OnItsWay {
     answer: Answer,
-    /// `None` once it was given.
+    /// `None` once the response was returned.
     state: Option<Arc<ConnectionState>>,
 }
 
@@ -198,7 +198,7 @@ impl Future for OnItsWay {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { answer, state } = &mut *self;
-        // Asked again after its answer, which no caller does.
+        // Polled again after its response, which no caller does.
         let Some(shared) = state.as_ref() else { return Poll::Pending };
         if is_probe() {
             return Poll::Pending;

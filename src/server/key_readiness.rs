@@ -1,11 +1,11 @@
-//! Holds readiness back until there are keys. Once ready, a process stays so: what is not known is told by each answer.
+//! Delays readiness until keys are available. Once ready, a process stays ready; each denial then reports missing keys.
 
 use super::CheckHandler;
 use super::readiness::{Pending, Readiness};
 use modgud_core::authn::Authenticator;
 use std::sync::Arc;
 
-/// What is waited for, by the place of the authenticator in the configuration that modgud starts with.
+/// The authenticators of the initial configuration that still wait for keys, by name.
 #[derive(Debug)]
 pub struct KeyReadiness {
     checks: Arc<CheckHandler>,
@@ -13,7 +13,7 @@ pub struct KeyReadiness {
 }
 
 impl KeyReadiness {
-    /// Holds `readiness` back for every authenticator that has no key yet.
+    /// Delays `readiness` for every authenticator that has no key yet.
     #[must_use]
     pub fn hold(checks: &Arc<CheckHandler>, readiness: &Readiness) -> Self {
         let wait_for = |name: &str| (Arc::from(name), readiness.hold(format!("keys of {name}")));
@@ -21,8 +21,8 @@ impl KeyReadiness {
         Self { checks: Arc::clone(checks), held }
     }
 
-    /// Lets go of each when it has keys, and of all of them when every provider has been asked and somebody can vouch: one provider
-    /// that is down must not keep the users of the others out.
+    /// Releases each authenticator once it has keys. Releases all once every provider was asked and at least one authenticator has keys.
+    /// One provider that is down must not lock out the users of the others.
     pub async fn wait(mut self) {
         let mut changes = self.checks.authorizer.keys().changes();
         loop {
@@ -40,7 +40,7 @@ impl KeyReadiness {
     }
 }
 
-/// The authenticators that can't vouch for anybody now.
+/// Returns the authenticators without usable keys.
 fn without_keys(checks: &CheckHandler) -> Vec<Arc<str>> {
     let now = checks.authorizer.now();
     let snapshot = checks.authorizer.snapshot();

@@ -1,4 +1,4 @@
-//! The bounds that all connections for checks share, and what each connection uses of them. `docs/limits.md` lists them.
+//! The limits that all connections for checks share, and each connection's use of them. `docs/limits.md` lists them.
 
 #[cfg(test)]
 pub(super) mod tests;
@@ -9,41 +9,42 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Waker;
 
-/// The most bytes of checks that wait for the network, on all connections. Beyond it a check is answered with 503 `overloaded`.
+/// Maximum bytes of checks that wait for the network, on all connections. Beyond it a check is denied with 503 `overloaded`.
 const MAX_IN_FLIGHT_BYTES: usize = 128 * 1024 * 1024;
 
-/// The most bytes of messages that have not arrived whole, on all connections. Envoy sends a check in one piece, so few wait. Beyond it
-/// a call that has to wait for its message is answered with 503 `overloaded`.
+/// Maximum bytes of incomplete messages, on all connections. Envoy sends a check in one piece, so few wait. Beyond it a call that has to
+/// wait for its message is denied with 503 `overloaded`.
 const MAX_UNFINISHED_BYTES: usize = 64 * 1024 * 1024;
-/// The bytes of such messages that every connection may hold even then, so that no other connection can take all of them.
+/// Bytes of incomplete messages that every connection may hold even then, so that no other connection can take all of them.
 const OWN_UNFINISHED_BYTES: usize = 16 * 1024;
-/// The memory of a call that waits for its message, beside the message: HTTP/2's stream and a task.
+/// Memory of a call that waits for its message, without the message: HTTP/2's stream and a task.
 pub(super) const WAITING_CALL_BYTES: usize = 4 * 1024;
 
-/// The most bytes of responses that a connection's client has not read. Beyond it no more of its calls are processed until it reads, and
-/// it is closed if it does not: a response that nobody reads stays in memory.
+/// Maximum bytes of unread responses of a connection, since they stay in memory. Beyond it no more of its calls are processed until the
+/// client reads. If the client does not, the connection is closed.
 const MAX_UNREAD_BYTES: usize = 1024 * 1024;
-/// The same for each connection while all connections hold too many.
+/// Maximum bytes of unread responses of a connection while all connections hold too many.
 const FEW_UNREAD_BYTES: usize = 64 * 1024;
-/// The same on all connections. Beyond it the connection that holds the most is closed, of those that have held some for a while.
+/// Maximum bytes of unread responses on all connections. Beyond it the connection with the most is closed, of those that have held some for
+/// a while.
 const MAX_UNREAD_BYTES_IN_ALL: usize = 128 * 1024 * 1024;
-/// The memory of an unread response, beside its message: the encoder's buffer of 8 KiB, HTTP/2's stream and a task.
+/// Memory of an unread response, without its message: the encoder's buffer of 8 KiB, HTTP/2's stream and a task.
 const UNREAD_RESPONSE_BYTES: usize = 8 * 1024;
 
-/// The most calls of one connection that have arrived and are not processed. Beyond it nothing is read from the connection.
+/// Maximum number of unprocessed calls of a connection. Beyond it nothing is read from the connection.
 pub(super) const MAX_ARRIVED_CALLS: usize = 1_024;
-/// The calls of all connections that have arrived and are not processed, above which each connection is read in small steps.
+/// Number of unprocessed calls on all connections beyond which each connection is read in small steps.
 pub(super) const MAX_ARRIVED_CALLS_IN_ALL: usize = 16 * MAX_ARRIVED_CALLS;
-/// How many unprocessed calls a connection may have then.
+/// Maximum number of unprocessed calls of a connection in that case.
 pub(super) const FEW_ARRIVED_CALLS: usize = 16;
 
-/// One connection uses at most this part of a shared bound while others use it too.
+/// Number of shares of a shared limit. A connection uses at most one share while others use the limit too.
 const SHARE: usize = 4;
-/// A connection uses at most this many times what is still free of a shared bound, so that some is free for the next one: one alone uses
-/// two thirds, and five that take all they can, one after the other, leave some for a sixth.
+/// Maximum ratio of a connection's use to the free part of a shared limit, so that some is free for the next one. One connection alone uses
+/// two thirds. Five that take all they can, one after the other, leave some for a sixth.
 const PER_FREE: usize = 2;
 
-/// The bounds that all connections share.
+/// The limits that all connections share.
 #[derive(Debug)]
 pub(super) struct Limits {
     max_in_flight: usize,
@@ -55,7 +56,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Bounds with this number of checks under way.
+    /// Creates limits with this number of checks under way.
     pub(super) const fn new(max_in_flight: usize) -> Self {
         Self {
             max_in_flight,
@@ -83,7 +84,7 @@ impl Limits {
     }
 }
 
-/// Returns true if a connection that uses `own` of a bound, of which `all` is used, may use `more`.
+/// Returns true if a connection that uses `own` of a limit may use `more`, while all connections use `all` of `most`.
 fn is_fair(own: usize, all: usize, more: usize, most: usize) -> bool {
     let free = most.saturating_sub(all);
     let then = own.saturating_add(more);
@@ -101,8 +102,8 @@ pub(super) struct ConnectionState {
     in_flight: AtomicUsize,
     in_flight_bytes: AtomicUsize,
     unfinished: AtomicUsize,
-    /// The bytes of responses that are not read: those from before and after the last [`begin_period`](Self::begin_period), in the place
-    /// that `period` says or the other one.
+    /// Bytes of unread responses: those from before and after the last [`begin_period`](Self::begin_period). The parity of `period` selects
+    /// the later ones.
     unread: [AtomicUsize; 2],
     period: AtomicUsize,
     /// Wakes the connection's task.
@@ -110,7 +111,7 @@ pub(super) struct ConnectionState {
 }
 
 impl ConnectionState {
-    /// The state of a connection on which nothing has arrived.
+    /// Creates the state of a connection on which nothing has arrived.
     pub(super) const fn new(checks: Arc<CheckHandler>, limits: Arc<Limits>, calls: Calls, waker: Waker) -> Self {
         Self {
             checks,
@@ -125,7 +126,7 @@ impl ConnectionState {
         }
     }
 
-    /// Counts one more check of so many bytes as under way until the slot is dropped. `None` if there is no slot for this connection.
+    /// Counts a check of this many bytes as under way until the slot is dropped. `None` if there is no slot for this connection.
     pub(super) fn enter(self: &Arc<Self>, bytes: usize) -> Option<InFlight> {
         let own = self.in_flight.fetch_add(1, Relaxed);
         let all = self.limits.in_flight.fetch_add(1, Relaxed);
@@ -137,7 +138,7 @@ impl ConnectionState {
         may.then_some(slot)
     }
 
-    /// Counts more bytes of messages that have not arrived whole. Returns false, and counts nothing, if there is no room for them.
+    /// Counts more bytes of incomplete messages. Returns false, and counts nothing, if there is no room for them.
     pub(super) fn hold_unfinished(&self, more: usize) -> bool {
         let own = self.unfinished.fetch_add(more, Relaxed);
         let all = self.limits.unfinished.fetch_add(more, Relaxed);
@@ -148,13 +149,13 @@ impl ConnectionState {
         may
     }
 
-    /// Takes back bytes that were counted by [`hold_unfinished`](Self::hold_unfinished).
+    /// Releases bytes that [`hold_unfinished`](Self::hold_unfinished) counted.
     pub(super) fn release_unfinished(&self, bytes: usize) {
         self.unfinished.fetch_sub(bytes, Relaxed);
         self.limits.unfinished.fetch_sub(bytes, Relaxed);
     }
 
-    /// Counts a response of so many bytes as unread.
+    /// Counts a response of this many bytes as unread.
     pub(super) fn hold_unread(&self, bytes: usize) -> Unread {
         let bytes = bytes.saturating_add(UNREAD_RESPONSE_BYTES);
         let period = self.period.load(Relaxed);
@@ -162,29 +163,30 @@ impl ConnectionState {
         Unread { bytes, period }
     }
 
-    /// Takes back what was counted by [`hold_unread`](Self::hold_unread).
+    /// Releases what [`hold_unread`](Self::hold_unread) counted.
     pub(super) fn release_unread(&self, held: &Unread) {
         let before = self.unread();
         self.unread_of(held.period).fetch_sub(held.bytes, Relaxed);
         let after = before.saturating_sub(held.bytes);
-        // The connection's task may sleep because of it.
+        // The connection's task may sleep because of the limit.
         if [FEW_UNREAD_BYTES, MAX_UNREAD_BYTES].iter().any(|most| before >= *most && after < *most) {
             self.waker.wake_by_ref();
         }
     }
 
-    /// Returns the bytes of responses that the client has not made room for.
+    /// Returns the bytes of responses for which the client has made no room.
     pub(super) fn unread(&self) -> usize {
         let [one, other] = &self.unread;
         one.load(Relaxed).saturating_add(other.load(Relaxed))
     }
 
-    /// Returns true if a response is still unread that was so before the present period began.
+    /// Returns true if a response from before the present period is still unread.
     pub(super) fn has_old_unread(&self) -> bool {
         self.unread_of(self.period.load(Relaxed).wrapping_add(1)).load(Relaxed) > 0
     }
 
-    /// Begins a period, to learn at its end which responses were unread throughout. Called only when none is left from before the last one.
+    /// Begins a period, at whose end the responses are known that were unread throughout. Called only when none is left from before the
+    /// last one.
     pub(super) fn begin_period(&self) {
         self.period.fetch_add(1, Relaxed);
     }
@@ -219,7 +221,7 @@ impl Drop for InFlight {
     }
 }
 
-/// What a connection's task has reported to the shared bounds; it is taken back at its end.
+/// A connection's contribution to the shared limits, withdrawn on drop.
 #[derive(Debug)]
 pub(super) struct Reported {
     limits: Arc<Limits>,
@@ -228,13 +230,13 @@ pub(super) struct Reported {
 }
 
 impl Reported {
-    /// Nothing reported yet.
+    /// Creates a contribution of zero.
     pub(super) const fn new(limits: Arc<Limits>, calls: Calls) -> Self {
         Self { limits, calls, arrived: 0 }
     }
 
-    /// Reports the calls that are not processed, the bytes that are not read, and what waits because of them; returns true if those bytes
-    /// have become more. Touches what is shared only when one of them has changed.
+    /// Reports the unprocessed calls, the unread bytes, and the bytes that wait because of them. Returns true if those bytes have grown.
+    /// Writes to shared counters only after a change.
     pub(super) fn update(&mut self, arrived: usize, unread: usize, because: usize) -> bool {
         exchange(&self.limits.arrived, self.arrived, arrived);
         self.arrived = arrived;
@@ -264,7 +266,7 @@ fn exchange(sum: &AtomicUsize, before: usize, after: usize) {
 }
 
 impl Limits {
-    /// Forgets what a connection that is being closed has reported.
+    /// Forgets the unread bytes that a connection has reported which is being closed.
     pub(super) fn forget_unread(&self, calls: &Calls) {
         exchange(&self.unread, calls.replace_unread(0, 0), 0);
     }

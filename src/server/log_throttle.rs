@@ -1,13 +1,12 @@
-//! When to say again what has been said already: not more often than every ten seconds. A log that an attacker can fill is one that
-//! nobody reads.
+//! Throttles a repeated log message to one per 10 s. An attacker could otherwise fill the log, and operators would stop reading it.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The least time between two lines about the same.
+/// Minimum time between two messages about the same event.
 const BETWEEN: Duration = Duration::from_secs(10);
 
-/// One thing that is said now and then.
+/// The throttle of one message.
 #[derive(Debug, Default)]
 pub(super) struct LogThrottle {
     said: Option<Instant>,
@@ -15,7 +14,7 @@ pub(super) struct LogThrottle {
 }
 
 impl LogThrottle {
-    /// Notes that it is the case once more. If it is time to say so: how often it was since it was last said.
+    /// Records one more event. Returns how many events were not logged since the last message; `None` if it is too early for another one.
     pub(super) fn now(&mut self) -> Option<u64> {
         if self.said.is_some_and(|said| said.elapsed() < BETWEEN) {
             self.unsaid = self.unsaid.saturating_add(1);

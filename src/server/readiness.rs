@@ -1,18 +1,19 @@
-//! Whether modgud is ready, and what it still waits for by name. Whoever is needed holds a guard; ready is when none is held.
+//! The readiness of modgud, and the names of what it still waits for. Each part that is not ready holds a guard; modgud is ready when none
+//! is held.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// What is waited for, by name, with how many guards are held for it.
+/// The pending names, each with its number of guards.
 type Held = BTreeMap<Arc<str>, usize>;
 
-/// The readiness of a process; clones speak of the same one.
+/// The readiness of a process; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(watch::Sender<Held>);
 
 impl Readiness {
-    /// Something is waited for, until the guard is dropped.
+    /// Delays readiness under this name until the guard is dropped.
     #[must_use]
     pub fn hold(&self, name: impl Into<Arc<str>>) -> Pending {
         let name = name.into();
@@ -23,36 +24,36 @@ impl Readiness {
         Pending { name, readiness: self.clone() }
     }
 
-    /// The names that are waited for; none when ready.
+    /// Returns the pending names; empty if ready.
     #[must_use]
     pub fn pending(&self) -> Vec<String> {
         self.0.borrow().keys().map(|name| name.as_ref().to_owned()).collect()
     }
 
-    /// Follows the changes.
+    /// Subscribes to changes.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
         Subscription(self.0.subscribe())
     }
 }
 
-/// Follows the readiness of a process.
+/// A subscription to the readiness of a process.
 #[derive(Debug)]
 pub struct Subscription(watch::Receiver<Held>);
 
 impl Subscription {
-    /// Whether it is ready now.
+    /// Returns true if the process is ready now.
     pub fn is_ready(&mut self) -> bool {
         self.0.borrow_and_update().is_empty()
     }
 
-    /// Waits for the next change; `None` when there will be none.
+    /// Waits for the next change; `None` if there will be none.
     pub async fn changed(&mut self) -> Option<()> {
         self.0.changed().await.ok()
     }
 }
 
-/// Holds readiness back while it lives.
+/// A guard that delays readiness until it is dropped.
 #[derive(Debug)]
 pub struct Pending {
     name: Arc<str>,

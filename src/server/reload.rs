@@ -1,5 +1,5 @@
-//! Puts a changed configuration in the place of the present one while modgud serves. Loads it beside, whole; one with anything
-//! wrong is refused, and the present one goes on.
+//! Reloads the configuration at runtime. A new configuration is validated completely before it replaces the active one; an invalid one is
+//! rejected.
 
 use crate::config::{
     Change, Config, ConfigError, Environment, FileWatcher, Loaded, Overrides, ServerConfig, load_watched,
@@ -15,15 +15,15 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-/// How often the files are looked at. A change is loaded when a second look finds no further one: what is being written is
-/// left to be finished.
+/// Interval at which the files are polled. A change is loaded when the next poll finds no further one, so that no file is read while it is
+/// being written.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
-/// How long a load may take. One that takes longer waits for a file system that is away, or for a pipe.
+/// Time that a load may take. One that takes longer waits for a pipe or an unavailable file system; it is rejected, and tried again.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many loads may be late at once.
+/// Maximum number of late loads, since each holds a thread. Beyond it no further load starts.
 const MAX_PENDING_LOADS: usize = 4;
 
-/// Where a configuration comes from, to load it again.
+/// The source of a configuration, from which it can be loaded again.
 #[derive(Debug, Clone)]
 pub struct ConfigSource {
     /// The user's file.
@@ -35,60 +35,60 @@ pub struct ConfigSource {
 }
 
 impl ConfigSource {
-    /// Loads the configuration, and names the files that it is made from.
+    /// Loads the configuration, and returns a watcher of its files.
     pub fn load(&self) -> (Result<Loaded, ConfigError>, FileWatcher) {
         self.load_beside(None)
     }
 
-    /// The same beside a configuration that serves, whose list of revocations is followed already.
+    /// Loads the configuration while another one is active, whose revocation list is watched already.
     fn load_beside(&self, running: Option<Revocations>) -> (Result<Loaded, ConfigError>, FileWatcher) {
         load_watched(self.file.as_deref(), &self.overrides, &self.environment, running)
     }
 }
 
-/// Where a changed configuration takes effect.
+/// The place where a changed configuration takes effect.
 pub trait ReloadTarget: Send + Sync + 'static {
-    /// The list of revocations that counts there.
+    /// Returns the active revocation list; `None` if there is none.
     fn revocations(&self) -> Option<Revocations>;
 
-    /// Puts a configuration in the place of the present one.
+    /// Replaces the active configuration. Settings that differ from `fixed` need a restart.
     fn replace(&self, loaded: Loaded, fixed: &ServerConfig);
 
-    /// Tells that one was refused, and why.
+    /// Reports a rejected configuration, and the cause.
     fn refused(&self, error: &dyn Display);
 }
 
-/// Follows the files of a configuration.
+/// The reloader, which follows the files of a configuration.
 #[derive(Debug)]
 pub struct Reloader {
     origin: ConfigSource,
-    /// What serves now and can't be changed.
+    /// The active settings that only a restart can change.
     fixed: ServerConfig,
     watched: FileWatcher,
-    /// Loads that were not done in time, and may be done yet; at most [`MAX_PENDING_LOADS`].
+    /// Loads that were late and may still finish; at most [`MAX_PENDING_LOADS`].
     late: Vec<JoinHandle<Read>>,
 }
 
-/// What a load gives: the configuration, the files that it is made from, and whether one of them has changed meanwhile.
+/// The result of a load: the configuration, the watcher of its files, and whether one of them has changed meanwhile.
 type Read = (Result<Loaded, ConfigError>, FileWatcher, Change);
 
-/// How an attempt to load ended.
+/// The outcome of an attempt to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LoadOutcome {
-    /// It is settled: served, or refused.
+    /// Replaced, rejected, or left to the next poll.
     Done,
-    /// It was not done in time: to be tried again.
+    /// Late: it is tried again.
     TimedOut,
 }
 
 impl Reloader {
-    /// A reloader for a configuration that serves, made from these files.
+    /// Creates a reloader for the active configuration, which was made from these files.
     #[must_use]
     pub fn new(origin: ConfigSource, config: &Config, watched: FileWatcher) -> Self {
         Self { origin, fixed: config.server.clone(), watched, late: Vec::new() }
     }
 
-    /// Loads again whenever a file changes, and whenever `asked` says so. Ends when nobody is left to ask.
+    /// Reloads when a file changes, and when `asked` receives a request. Ends when all senders of `asked` are gone.
     pub async fn run(mut self, place: impl ReloadTarget, mut asked: mpsc::Receiver<()>) {
         let mut looks = interval(POLL_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -105,12 +105,12 @@ impl Reloader {
                     (Change::None, true) => {}
                 },
             }
-            // Whatever has changed so far is in what is read now.
+            // The load reads all changes so far.
             changed = self.reload(&place).await == LoadOutcome::TimedOut;
         }
     }
 
-    /// Looks whether a file has changed. Not on a thread that answers checks: a file system that is away does not answer.
+    /// Checks whether a file has changed, on a thread that answers no checks: an unavailable file system does not answer.
     async fn look(&mut self) -> Change {
         let mut watched = mem::take(&mut self.watched);
         let looked = spawn_blocking(move || {
@@ -122,7 +122,7 @@ impl Reloader {
                 self.watched = watched;
                 change
             }
-            // Nothing is watched any more: what there is to watch is found by loading.
+            // The watcher is lost: a load finds again which files to watch.
             Err(_) => Change::Some,
         }
     }
@@ -132,8 +132,8 @@ impl Reloader {
             place.refused(error);
             LoadOutcome::Done
         };
-        // A late one that is done by now is as good as another. One that hangs does not keep others from being tried, since what it
-        // hangs on may have been put in order; but a file system that is away would hold a thread for each.
+        // A late load that has finished by now is as good as a new one. One that hangs does not prevent further attempts, since its cause
+        // may be gone. But an unavailable file system would hold a thread for each.
         let done = self.late.iter().rposition(JoinHandle::is_finished).map(|at| self.late.swap_remove(at));
         if done.is_none() && self.late.len() >= MAX_PENDING_LOADS {
             return LoadOutcome::TimedOut;
@@ -143,7 +143,7 @@ impl Reloader {
             Ok(Ok(read)) => read,
             Ok(Err(_)) => return refused(&"modgud failed inside while it loaded it"),
             Err(_) => {
-                // Said and counted once: those that follow are tries of the same.
+                // Reported and counted once: the next attempts are retries.
                 if self.late.is_empty() {
                     refused(&format_args!(
                         "its files could not be read in {} s; it is tried again",
@@ -158,7 +158,7 @@ impl Reloader {
         self.late.clear();
         match change {
             Change::None => {}
-            // Some of it was read before the change and some after: neither good nor bad. The next look sees the change.
+            // Some of it was read before the change and some after, so it is neither valid nor invalid. The next poll sees the change.
             Change::Some => return LoadOutcome::Done,
         }
         match loaded {
@@ -168,7 +168,7 @@ impl Reloader {
         LoadOutcome::Done
     }
 
-    /// Reads files: not on a thread that answers checks.
+    /// Starts a load on a thread that answers no checks, since it reads files.
     fn start_to_load(&self, place: &impl ReloadTarget) -> JoinHandle<Read> {
         let origin = self.origin.clone();
         let running = place.revocations();
@@ -180,7 +180,7 @@ impl Reloader {
     }
 }
 
-/// What serves.
+/// The active configuration of the process.
 impl ReloadTarget for SharedState {
     fn revocations(&self) -> Option<Revocations> {
         self.checks.authorizer.snapshot().authenticators.revocations().cloned()
@@ -206,7 +206,7 @@ impl ReloadTarget for SharedState {
     }
 }
 
-/// Says which changes wait for a restart.
+/// Logs which changed keys need a restart.
 fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
     let ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log } = changed;
     let keys = [

@@ -1,5 +1,5 @@
-//! Follows the list of revocations while modgud serves: a change takes effect within a second, for known tokens too, and without a
-//! new configuration. A list that can't be read changes nothing: the one before goes on counting.
+//! Reloads the revocation list at runtime: a change takes effect within a second, for cached tokens too, and without a new configuration. A
+//! list that can't be read is rejected, and the previous one stays active.
 
 use crate::config::{Change, FileWatcher, RevocationsError, read_revocations};
 use modgud_core::authn::{RevocationList, Revocations};
@@ -8,24 +8,24 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-/// How often the file is looked at. A change is read when a second look finds no further one: what is being written is left to be
-/// finished.
+/// Interval at which the file is polled. A change is read when the next poll finds no further one, so that no file is read while it is
+/// being written.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-/// How long a look may take. One that takes longer waits for a file system that is away.
+/// Time that a poll may take. One that takes longer waits for an unavailable file system; it is reported, and tried again.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many looks may be late at once.
+/// Maximum number of late polls, since each holds a thread. Beyond it no further poll starts.
 const MAX_LATE_READS: usize = 4;
 
-/// What became of a list that has changed.
+/// The outcome of a changed list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Followed {
-    /// It counts.
+    /// The list is active.
     Replaced,
-    /// It is refused, and the one before goes on counting.
+    /// The list is rejected, and the previous one stays active.
     Refused,
 }
 
-/// Follows the list of the configuration that serves, for as long as it is asked.
+/// Follows the revocation list of the active configuration, and reports each outcome. Runs until it is dropped.
 pub async fn follow(present: impl Fn() -> Option<Revocations>, told: impl Fn(Followed)) {
     let mut looks = interval(POLL_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -43,30 +43,30 @@ pub async fn follow(present: impl Fn() -> Option<Revocations>, told: impl Fn(Fol
     }
 }
 
-/// The list that is followed.
+/// The follower of one list.
 #[derive(Debug)]
 struct Follower {
     list: Revocations,
-    /// `None` before the first look, and after one that was late or failed inside: the file is read again then.
+    /// `None` before the first poll, and after one that was late or failed inside: the file is read again then.
     seen: Option<Seen>,
-    /// Looks that were not done in time, and may be done yet; at most [`MAX_LATE_READS`].
+    /// Polls that were late and may still finish; at most [`MAX_LATE_READS`].
     late: Vec<JoinHandle<(Seen, Look)>>,
 }
 
-/// The file as it was when it was last looked at.
+/// The state of the file at the last poll.
 #[derive(Debug)]
 struct Seen {
     watched: FileWatcher,
-    /// Whether a change was seen that has not been read yet.
+    /// True if a change was seen that has not been read yet.
     changed: bool,
 }
 
-/// What a look at the file comes to.
+/// The outcome of a poll.
 #[derive(Debug)]
 enum Look {
     /// Nothing to do, or not yet.
     Wait,
-    /// It was read.
+    /// The file was read.
     Read(Result<RevocationList, RevocationsError>),
 }
 
@@ -75,21 +75,21 @@ impl Follower {
         Self { list, seen: None, late: Vec::new() }
     }
 
-    /// Looks at the file, by a function that may take its time.
+    /// Polls the file with a function that may block.
     async fn look(
         &mut self,
         told: &impl Fn(Followed),
         look: impl FnOnce(Option<Seen>, &Path) -> (Seen, Look) + Send + 'static,
     ) {
-        // A late one that is done by now is as good as another. One that hangs does not keep others from being tried, since what it
-        // hangs on may have been put in order; but a file system that is away would hold a thread for each.
+        // A late poll that has finished by now is as good as a new one. One that hangs does not prevent further attempts, since its cause
+        // may be gone. But an unavailable file system would hold a thread for each.
         let done = self.late.iter().rposition(JoinHandle::is_finished).map(|at| self.late.swap_remove(at));
         if done.is_none() && self.late.len() >= MAX_LATE_READS {
             return;
         }
         let mut looking = done.unwrap_or_else(|| {
             let (file, seen) = (self.list.file.clone(), self.seen.take());
-            // Not on a thread that answers checks: a file system that is away does not answer, and a long list takes its time.
+            // On a thread that answers no checks: an unavailable file system does not answer, and a long list takes time.
             spawn_blocking(move || look(seen, &file))
         });
         let file = self.list.file.display();
@@ -100,7 +100,7 @@ impl Follower {
             }
             Ok(Err(_)) => Look::Wait,
             Err(_) => {
-                // Logged and counted once: those that follow are tries of the same.
+                // Logged and counted once: the next attempts are retries.
                 if self.late.is_empty() {
                     told(Followed::Refused);
                     tracing::error!(
@@ -129,7 +129,7 @@ impl Follower {
     }
 }
 
-/// A list that has just begun to be followed is read once more: it may have changed between then and now.
+/// Polls the file. A list that has just begun to be followed is read once more: it may have changed since it was loaded.
 fn look(seen: Option<Seen>, file: &Path) -> (Seen, Look) {
     let mut seen = seen.unwrap_or_else(|| {
         let mut watched = FileWatcher::default();
@@ -146,7 +146,7 @@ fn look(seen: Option<Seen>, file: &Path) -> (Seen, Look) {
             seen.changed = false;
             let read = read_revocations(file);
             if let Err(RevocationsError::Read { error, .. }) = &read {
-                // What may pass by itself, such as no descriptors left, leaves no trace in the file.
+                // A temporary failure, such as too few descriptors, leaves no trace in the file.
                 seen.watched.unread(error);
             }
             (seen, Look::Read(read))
@@ -164,7 +164,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
     use tokio::time::advance;
 
-    /// A look that takes until the test lets it go on, or ends.
+    /// Returns a poll that blocks until the test releases it, or ends.
     fn hangs_until(released: Receiver<()>) -> impl FnOnce(Option<Seen>, &Path) -> (Seen, Look) + Send + 'static {
         move |_, _| {
             let _ = released.recv();
@@ -187,7 +187,7 @@ mod tests {
         follower.look(&tell, |_, _| panic!("one thread more")).await;
         assert_eq!(follower.late.len(), MAX_LATE_READS);
 
-        // What it hung on is put in order for one of them.
+        // The cause is removed for one of them.
         releases.remove(1).send(()).unwrap();
         while !follower.late.iter().any(tokio::task::JoinHandle::is_finished) {
             tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! A second configuration beside the one that serves: decides live checks once more, after they are answered, and tells where it
-//! would have answered otherwise. Has a thread of its own, with everything that it does in it, so that nothing of it is ever waited for.
+//! Decides live checks a second time by a shadow configuration, after they are answered, and reports where the outcomes differ. All of its
+//! work runs on a thread of its own, so that no check ever waits for it.
 
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, ServerConfig};
@@ -20,11 +20,11 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-/// Begins to compare: checks that `checks` answers from now on are decided by `loaded`, too, until `checks` is no more. `reloader`
-/// follows the files of that configuration, and loads them when `asked` says so.
+/// Starts the comparison: `loaded`, too, decides the checks that `checks` answers from now on, until `checks` is dropped. `reloader`
+/// follows the files of that configuration, and loads them when `asked` receives a request.
 ///
 /// # Errors
-/// What the system says when there is no thread to be had.
+/// `io::Error` if the system provides no thread.
 pub fn start(
     loaded: Loaded,
     reloader: Reloader,
@@ -54,7 +54,7 @@ async fn compare(
 ) {
     warn(&loaded, &clock);
     let Loaded { config, origin, .. } = loaded;
-    // Listeners and what they are secured with, and what clients would be told, are those of the configuration that serves.
+    // The active configuration supplies the listeners, their TLS settings, and the texts for clients.
     let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources } = config;
     metrics.loaded(clock.now());
     let authorizer = Arc::new(Authorizer::new(snapshot, key_sources, introspection_sources, clock.clone()));
@@ -73,7 +73,7 @@ async fn compare(
         async move {
             let Answered { check, done, at, .. } = &answered;
             let snapshot = authorizer.snapshot();
-            // As of the time when it was answered: what has expired since makes no difference.
+            // As of the time of the answer: expiry since then makes no difference.
             let (would, _) = authorizer.decide(check, &snapshot, Instant::now(), || *at, || Some(())).await;
             let difference = done.differs(would);
             Compared { answered, difference }
@@ -85,7 +85,7 @@ async fn compare(
     work(answered, metrics, decide).await;
 }
 
-/// The configuration that is compared; clones speak of the same one.
+/// The shadow configuration; clones share it.
 #[derive(Debug, Clone)]
 struct Shadow {
     authorizer: Arc<Authorizer>,

@@ -1,5 +1,4 @@
-//! What of a running process can be replaced while it serves: the snapshot that checks are decided by, and what new connections
-//! are secured with.
+//! The state of a running process that a reload replaces: the snapshot that decides checks, and the TLS settings of new connections.
 
 use super::check::CheckHandler;
 use crate::introspection::IntrospectionSource;
@@ -10,22 +9,22 @@ use modgud_core::decide::Snapshot;
 use std::sync::Arc;
 use tokio_rustls::rustls::ServerConfig;
 
-/// The parts that can be replaced; clones speak of the same ones.
+/// The replaceable state; clones share it.
 #[derive(Debug, Clone)]
 pub struct SharedState {
-    /// What decides and counts.
+    /// The handler of checks, and their metrics.
     pub checks: Arc<CheckHandler>,
     tls: Arc<ArcSwapOption<ServerConfig>>,
 }
 
 impl SharedState {
-    /// The parts that a process starts with.
+    /// Creates the state that a process starts with.
     #[must_use]
     pub fn new(checks: Arc<CheckHandler>, tls: Option<Tls>) -> Self {
         Self { checks, tls: Arc::new(ArcSwapOption::new(tls.map(Tls::into_server))) }
     }
 
-    /// Puts others in their place. CheckHandler under way end on what they began with, and so do connections.
+    /// Replaces the state. Checks under way end on what they began with, and so do connections.
     pub fn swap(
         &self,
         mut snapshot: Snapshot,
@@ -38,7 +37,7 @@ impl SharedState {
         self.tls.store(tls.map(Tls::into_server));
     }
 
-    /// What the next connection is secured with, if it is.
+    /// Returns the TLS settings of the next connection; `None` without TLS.
     pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.tls.load_full()
     }

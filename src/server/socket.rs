@@ -1,5 +1,4 @@
-//! The listening sockets themselves: opened, accepted from, and, in the file system, cleared away. Knows nothing of what is spoken
-//! on a connection.
+//! The listening sockets: opened, accepted from, and, in the file system, removed.
 
 #[cfg(test)]
 mod tests;
@@ -16,38 +15,38 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener, UnixSocket};
 use tokio::time::sleep;
 
-/// How many connections wait to be accepted, at most; the system may allow fewer.
+/// Maximum number of connections that wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 1_024;
-/// Who may connect to a socket in the file system: its owner and its group.
+/// File mode of a Unix socket: its owner and its group may connect.
 const MODE: u32 = 0o660;
 
-/// How often the lock on a socket's folder is tried for, and how long after each try. One that starts holds it for a moment only;
-/// but whoever may read the folder can hold it for ever.
+/// Number of attempts to lock a socket's folder, and the pause after each. A process that starts holds the lock for a moment only, but any
+/// process that may read the folder can hold it for ever. Beyond it the socket can't be opened.
 const TRIES: (u32, Duration) = (30, Duration::from_millis(100));
 
-/// Why a socket can't be opened.
+/// A failure to open a socket.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// The system says no.
+    /// The system reports an error.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// Somebody serves there.
+    /// Another process serves there.
     #[error("another process serves there; stop it, or let this one listen elsewhere")]
     InUse,
-    /// Something stands there that is no socket.
+    /// The file there is not a socket.
     #[error("there is a file that is not a socket; remove it if it is not needed, modgud does not")]
     NotASocket,
-    /// Somebody keeps the lock on its folder.
+    /// Another process keeps the folder locked.
     #[error("another process has kept its folder locked for {} seconds; end that process, or give the socket a folder that only modgud and Envoy may read", TRIES.1.saturating_mul(TRIES.0).as_secs())]
     Locked,
 }
 
-/// A socket that listens.
+/// A listening socket.
 #[derive(Debug)]
 pub enum Socket {
     /// TCP.
     Tcp(TcpListener),
-    /// In the file system.
+    /// A Unix socket.
     Unix(UnixListener, SocketFile),
 }
 
@@ -55,7 +54,7 @@ impl Socket {
     /// Opens the socket of an address.
     ///
     /// # Errors
-    /// [`SocketError`] when it can't be had.
+    /// [`SocketError`] if it can't be opened.
     pub async fn open(address: &ListenAddr) -> Result<Self, SocketError> {
         match address {
             ListenAddr::Tcp(address) => Ok(Self::tcp(*address).await?),
@@ -63,32 +62,32 @@ impl Socket {
         }
     }
 
-    /// Opens a socket of TCP.
+    /// Opens a TCP socket.
     ///
     /// # Errors
-    /// What the system says.
+    /// `io::Error` if the address can't be bound.
     pub async fn tcp(address: SocketAddr) -> io::Result<Self> {
         TcpListener::bind(address).await.map(Self::Tcp)
     }
 
-    /// Opens a socket in the file system, in the place of one that nobody serves any more.
+    /// Opens a Unix socket, and replaces one that no process serves any more.
     async fn unix(path: &SocketPath) -> Result<Self, SocketError> {
         let path = path.as_path();
-        // Two that start at once must not take each other's fresh socket for one that was left behind. Freed when it is dropped.
+        // Two processes that start at once must not take each other's fresh socket for a stale one. Released on drop.
         let _folder = locked(path.parent().unwrap_or(path)).await?;
         clear(path)?;
         let socket = UnixSocket::new_stream()?;
         socket.bind(path)?;
-        // Before it listens: nobody who may not connect has done so.
+        // Before it listens, so that only permitted processes ever connect.
         fs::set_permissions(path, Permissions::from_mode(MODE))?;
         let file = SocketFile::at(path)?;
         Ok(Self::Unix(socket.listen(BACKLOG)?, file))
     }
 
-    /// Where it listens; for TCP with the port that was had.
+    /// Returns the address of a TCP socket, with its actual port; `None` for a Unix socket.
     ///
     /// # Errors
-    /// What the system says.
+    /// `io::Error` if the system can't report it.
     pub fn tcp_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Some),
@@ -101,7 +100,7 @@ impl Socket {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
-                // An answer is one small write: waiting for more would only delay it. Fails when the client is gone already.
+                // A response is one small write: waiting for more would only delay it. Fails if the client is gone already.
                 let _ = stream.set_nodelay(true);
                 Ok(Box::new(stream))
             }
@@ -113,7 +112,7 @@ impl Socket {
     }
 }
 
-/// A folder that is locked as long as it is held.
+/// Locks a folder until the returned file is dropped.
 async fn locked(folder: &Path) -> Result<File, SocketError> {
     let folder = File::open(folder)?;
     let (tries, between) = TRIES;
@@ -127,7 +126,7 @@ async fn locked(folder: &Path) -> Result<File, SocketError> {
     Err(SocketError::Locked)
 }
 
-/// Removes a socket that nobody serves any more.
+/// Removes a socket that no process serves any more.
 fn clear(path: &Path) -> Result<(), SocketError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -142,7 +141,7 @@ fn clear(path: &Path) -> Result<(), SocketError> {
     }
 }
 
-/// The file of a socket; removed when this is dropped, unless another one stands there by then.
+/// The file of a socket, removed on drop unless another one has replaced it.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
@@ -159,7 +158,7 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if identity(&self.path).is_ok_and(|id| id == self.id) {
-            // Fails when the folder may not be written any more; the next start clears up then.
+            // Fails if the folder is not writable any more; the next start removes the file then.
             let _ = fs::remove_file(&self.path);
         }
     }

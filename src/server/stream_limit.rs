@@ -1,5 +1,5 @@
-//! Bounds what the calls beside the checks can hold: watches of health and reflection stay open for as long as the client likes, and
-//! are few; the question about health that Envoy asks may come as often as it likes, and is soon over.
+//! Limits the calls other than checks. Health watches and reflection calls stay open for as long as the client likes, and are few. Health
+//! checks, as Envoy sends them, may come as often as it likes, and end soon.
 
 use super::connection_slots::Calls;
 use http::{Request, Response};
@@ -16,16 +16,17 @@ use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service};
 use tonic::server::NamedService;
 
-/// How many such calls are open at once on all connections, at most.
+/// Maximum number of such open calls on all connections. Beyond it a call fails with `RESOURCE_EXHAUSTED`.
 const OPEN: usize = 256;
-/// The largest message of theirs that is read, in bytes: a service's name, or a symbol's.
+/// Maximum bytes of their messages: the name of a service, or of a symbol.
 pub(super) const MESSAGE_BYTES: usize = 4 * 1024;
-/// How long the answer may take to begin, and with it the one message that health waits for.
+/// Time until the response begins, and until the one message arrives that health waits for. Beyond it the call fails with
+/// `DEADLINE_EXCEEDED`.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(10);
-/// The one call of these services that ends by itself.
+/// The one call of these services that ends on its own.
 const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
-/// The places for such calls; clones share them.
+/// The slots for such calls; clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Streams(Arc<Semaphore>);
 
@@ -36,13 +37,13 @@ impl Default for Streams {
 }
 
 impl Streams {
-    /// A service whose calls need a place.
+    /// Wraps a service, whose calls then need a slot.
     pub(super) fn bound<S>(&self, inner: S) -> Bounded<S> {
         Bounded { inner, streams: self.clone() }
     }
 }
 
-/// A service whose calls need a place.
+/// A service whose calls need a slot.
 #[derive(Debug, Clone)]
 pub(super) struct Bounded<S> {
     inner: S,
@@ -81,7 +82,7 @@ where
         let held = (place, calls.map(Calls::open));
         let answer = in_time(self.inner.call(request));
         Box::pin(async move {
-            // Held by the body, which ends with the call.
+            // The body holds the slot, and ends with the call.
             let while_held = |body: Body| {
                 Body::new(body.map_frame(move |frame| {
                     let _held = &held;
@@ -93,7 +94,7 @@ where
     }
 }
 
-/// The answer to a call, or that its message has not come.
+/// Returns the response to a call, or an error if its message has not arrived in time.
 async fn in_time(
     answer: impl Future<Output = Result<Response<Body>, Infallible>>,
 ) -> Result<Response<Body>, Infallible> {

@@ -1,5 +1,5 @@
-//! The log: one line an event on standard output, written by a thread of its own, so that a full disk or a slow reader never
-//! holds up a check. Its queue is bounded; what does not fit is dropped and counted.
+//! The log: one line per event on standard output. A thread of its own writes it, so that a full disk or a slow reader never delays a
+//! check. Its queue is limited; lines beyond it are dropped and counted.
 
 use crate::config::LogFormat;
 use std::sync::OnceLock;
@@ -9,22 +9,22 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// How many lines wait to be written, at most.
+/// Maximum number of lines that wait to be written. Beyond it lines are dropped and counted.
 const QUEUED_LINES: usize = 16 * 1024;
 
-/// The name of the thread on which another configuration is compared with the one that serves: no answer depends on it.
+/// The name of the thread that compares the shadow configuration: no response depends on it.
 pub const SHADOW_THREAD: &str = "shadow";
 
-/// Counts what was dropped. One for the process, as the log is.
+/// The counter of dropped lines. One per process, as the log is.
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// How many lines were dropped since the log of this process was started.
+/// Returns how many lines were dropped since the log of this process was started.
 #[must_use]
 pub fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |counter| u64::try_from(counter.dropped_lines()).unwrap_or(u64::MAX))
 }
 
-/// Keeps the log's writer alive; when dropped, what waits is written.
+/// A guard of the log's writer; on drop, the waiting lines are written.
 #[derive(Debug)]
 pub struct LogGuard(#[expect(dead_code, reason = "held for its `Drop`")] WorkerGuard);
 
@@ -43,11 +43,11 @@ pub fn start(format: LogFormat) -> LogGuard {
         }
         LogFormat::Text => registry.with(layer.with_ansi(false)).try_init(),
     };
-    // Fails only if this process has a log already; that one then goes on, and so does its count.
+    // Fails only if this process has a log already; that one then stays in use, and so does its counter.
     if started.is_ok() {
         let _ = DROPPED.set(dropped);
     }
-    // A panic is told by its place only: its text could hold what a client sent.
+    // Only the location of a panic is logged: its text could hold what a client sent.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         if std::thread::current().name() == Some(SHADOW_THREAD) {

@@ -1,5 +1,5 @@
-//! Counters for `/metrics`, in Prometheus' text format (OpenMetrics 1.0). Recording costs a few atomic additions; names and
-//! labels are put together when somebody asks.
+//! Counters for `/metrics`, in Prometheus' text format (OpenMetrics 1.0). Recording costs a few atomic additions; names and labels are
+//! built on request.
 
 mod connections;
 mod introspection;
@@ -33,7 +33,7 @@ use std::time::Duration;
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The labels of a check's outcome. `reason` is empty when the request was let through.
+/// The labels of a check's outcome. `reason` is empty if the request was allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     decision: &'static str,
@@ -50,7 +50,7 @@ pub enum ListenerName {
 }
 
 impl ListenerName {
-    /// Its name in the configuration, in metrics and in the log.
+    /// Returns its name in the configuration, in metrics and in the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -78,7 +78,7 @@ struct OfRule {
     rule: String,
 }
 
-/// Everything that is counted.
+/// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
     checks: Family<Outcome, Counter>,
@@ -96,9 +96,9 @@ pub struct Metrics {
     connections: Family<OnListener, Gauge>,
     closed: ClosedConnections,
     headers_dropped: Family<OfHeader, Counter>,
-    /// What rules that are tried out would have come to.
+    /// The outcomes of shadow rules.
     pub tried: TriedRules,
-    /// The configuration that is compared with the one that serves; shared with whoever compares.
+    /// The metrics of the shadow configuration, shared with the thread that compares it.
     pub shadow_config: Arc<ShadowConfigMetrics>,
 }
 
@@ -130,7 +130,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts one check: how it ended (`None`: let through) and how long it took.
+    /// Counts one check: the reason of its denial (`None` if allowed), and its duration.
     pub fn record(&self, outcome: Option<Reason>, took: Duration) {
         let counter = match outcome {
             None => Some(&self.allowed),
@@ -142,52 +142,52 @@ impl Metrics {
         self.seconds.observe(took);
     }
 
-    /// Counts a condition that could not be told, by its rule: that is a mistake in the rule, or in the tokens.
+    /// Counts a condition that could not be evaluated, by rule: a mistake in the rule, or in the tokens.
     pub fn condition_error(&self, rule: &str) {
         self.condition_errors.get_or_create_owned(&OfRule { rule: rule.to_owned() }).inc();
     }
 
-    /// Notes when the configuration that serves was loaded.
+    /// Records when the active configuration was loaded.
     pub fn config_loaded(&self, now: Timestamp) {
         self.loaded.store(now.as_secs(), Ordering::Relaxed);
         self.last_reload.set(1);
     }
 
-    /// Counts a configuration that was put in the place of another.
+    /// Counts a successful reload.
     pub fn config_replaced(&self, now: Timestamp) {
         self.config_loaded(now);
         self.reloads.inc();
     }
 
-    /// Notes how many warnings there are about the configuration that serves.
+    /// Records the number of warnings about the active configuration.
     pub fn config_warnings(&self, warnings: usize) {
         self.warnings.set(i64::try_from(warnings).unwrap_or(i64::MAX));
     }
 
-    /// Counts a configuration that was refused.
+    /// Counts a rejected configuration.
     pub fn config_refused(&self) {
         self.last_reload.set(0);
         self.reload_failures.inc();
     }
 
-    /// Notes when the list of revocations that counts was read.
+    /// Records when the active revocation list was read.
     pub fn revocations_replaced(&self, now: Timestamp) {
         self.revocations_loaded.store(now.as_secs(), Ordering::Relaxed);
     }
 
-    /// Counts a list of revocations that was refused.
+    /// Counts a rejected revocation list.
     pub fn revocations_refused(&self) {
         self.revocations_failures.inc();
     }
 
-    /// Counts identity headers that were removed because their value can't be written.
+    /// Counts identity headers that were removed because their value can't be encoded.
     pub fn headers_dropped(&self, headers: &[HeaderName]) {
         for header in headers {
             self.of_header(header).inc();
         }
     }
 
-    /// Lets counts of these headers be there from the start, so that the first of them can be seen as a change.
+    /// Creates the counts of these headers, so that the first removal is visible as a change.
     pub fn headers_may_be_dropped<'h>(&self, headers: impl IntoIterator<Item = &'h HeaderName>) {
         headers.into_iter().for_each(|header| drop(self.of_header(header)));
     }
@@ -196,28 +196,28 @@ impl Metrics {
         self.headers_dropped.get_or_create_owned(&OfHeader { header: header.as_str().to_owned() })
     }
 
-    /// How many connections are open on a listener, for whoever opens and closes them.
+    /// Returns the gauge of open connections on a listener.
     #[must_use]
     pub fn connections(&self, listener: ListenerName) -> Gauge {
         self.connections.get_or_create_owned(&OnListener { listener: listener.as_str() })
     }
 
-    /// How many connections of a listener were closed by modgud, for whoever closes them.
+    /// Returns the counts of connections on a listener that modgud closed.
     #[must_use]
     pub fn closed(&self, listener: ListenerName) -> Closed {
         self.closed.on(listener)
     }
 
-    /// How many checks have been answered.
+    /// Returns how many checks have been answered.
     #[must_use]
     pub fn checks(&self) -> u64 {
         self.seconds.0.count.load(Ordering::Relaxed)
     }
 
-    /// The text for `/metrics`.
+    /// Returns the text for `/metrics`.
     ///
     /// # Errors
-    /// None that can happen: writing to a string does not fail.
+    /// `fmt::Error` never occurs: writing to a string does not fail.
     pub fn render(
         &self,
         cache: CacheStats,
@@ -258,7 +258,7 @@ impl Metrics {
         let help = "Changed lists of revocations that were refused; the one before goes on counting";
         registry.register("revocations_reload_failures", help, self.revocations_failures.clone());
         let help = "Warnings about the configuration that serves, as of when it was loaded; `modgud check` tells them";
-        // Read when it is written, which is after `config_reloads`: whoever sees a new configuration counted sees its warnings.
+        // Read when it is encoded, which is after `config_reloads`: a reader who sees a reload counted also sees its warnings.
         registry.register("config_warnings", help, self.warnings.clone());
         keys.register(&mut registry);
         introspection.register(&mut registry);
@@ -298,7 +298,7 @@ struct Cells {
     nanos: AtomicU64,
 }
 
-/// The upper bounds of the buckets: nanoseconds, and the same in seconds.
+/// The upper bounds of the buckets, in nanoseconds and in seconds.
 const BOUNDS: [(u64, f64); 12] = [
     (2_000, 0.000_002),
     (5_000, 0.000_005),

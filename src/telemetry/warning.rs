@@ -1,9 +1,9 @@
-//! Tells operators what a configuration that serves says but probably should not: a warning each, and how many there are.
+//! Reports the warnings about the active configuration to operators: a log event for each, and their number as a metric.
 
 use super::metrics::Metrics;
 use crate::config::{Located, Warning};
 
-/// Tells the warnings about the configuration that serves from now on.
+/// Logs and counts the warnings about the configuration that is active from now on.
 pub fn tell(warnings: &[Located<Warning>], metrics: &Metrics) {
     metrics.config_warnings(warnings.len());
     for warning in warnings {

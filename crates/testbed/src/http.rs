@@ -1,5 +1,4 @@
-//! A plain HTTP/1.1 exchange that sends exactly the bytes that it is given: a well-behaved client would not let a test send
-//! what an attacker sends.
+//! A plain HTTP/1.1 exchange that sends exactly the given bytes: a well-behaved client would refuse to send what an attacker sends.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,12 +6,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
 
-/// How long an exchange may take.
+/// Maximum time of an exchange.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most that is read of an answer.
+/// Maximum bytes of a response; the rest is not read.
 const MAX_ANSWER: u64 = 4 * 1024 * 1024;
 
-/// What came back.
+/// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
     /// The status.
@@ -23,25 +22,25 @@ pub struct Exchange {
     pub body: Vec<u8>,
 }
 
-/// Why there is no answer.
+/// A failure of an exchange.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The connection failed.
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
-    /// The answer did not come in time.
+    /// The response did not arrive in time.
     #[error("no answer within {} s", EXCHANGE_TIMEOUT.as_secs())]
     Timeout,
-    /// What came is not an HTTP/1.1 answer that this client understands.
+    /// The bytes are not an HTTP/1.1 response that this client understands.
     #[error("what came back is not a plain HTTP/1.1 answer")]
     NotHttp,
 }
 
 impl Exchange {
-    /// GETs a path.
+    /// Sends a GET request.
     ///
     /// # Errors
-    /// [`HttpError`] when there is no answer.
+    /// [`HttpError`] if there is no response.
     pub async fn get(to: SocketAddr, path: &str) -> Result<Self, HttpError> {
         Self::send(to, "GET", path, &[]).await
     }
@@ -49,7 +48,7 @@ impl Exchange {
     /// Sends a request without a body.
     ///
     /// # Errors
-    /// [`HttpError`] when there is no answer.
+    /// [`HttpError`] if there is no response.
     pub async fn send(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Self, HttpError> {
         let mut request = format!("{method} {path} HTTP/1.1\r\n");
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
@@ -65,10 +64,10 @@ impl Exchange {
         Self::raw(to, request.as_bytes()).await
     }
 
-    /// Sends these bytes, and reads until the other side closes: the request has to ask for that.
+    /// Sends these bytes, and reads until the peer closes the connection: the request has to ask for that.
     ///
     /// # Errors
-    /// [`HttpError`] when there is no answer.
+    /// [`HttpError`] if there is no response.
     pub async fn raw(to: SocketAddr, request: &[u8]) -> Result<Self, HttpError> {
         let exchange = async {
             let mut stream = TcpStream::connect(to).await?;
@@ -80,13 +79,13 @@ impl Exchange {
         timeout(EXCHANGE_TIMEOUT, exchange).await.unwrap_or(Err(HttpError::Timeout))
     }
 
-    /// The first header of this name.
+    /// Returns the first header of this name; `None` if there is none.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON; `null` when it is none.
+    /// Returns the body as JSON; `null` if it is not JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
@@ -107,7 +106,7 @@ fn parse(answer: &[u8]) -> Result<Exchange, HttpError> {
     Ok(Exchange { status: head.code.ok_or(HttpError::NotHttp)?, headers, body })
 }
 
-/// The content of a chunked body (RFC 9112 §7.1).
+/// Decodes a chunked body (RFC 9112 §7.1); `None` if it is malformed.
 fn dechunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! Starts the processes of a testbed, each on a free port, and finds out where it listens.
+//! Starts the processes of a testbed, each on a free port, and finds its address.
 
 use super::http::Exchange;
 use super::{FREE, Process, Programs, TestbedError};
@@ -19,21 +19,21 @@ const MODGUD_YAML: &str = "modgud.yaml";
 pub(super) const ENVOY_YAML: &str = "envoy.yaml";
 const ENVOY_ADMIN: &str = "envoy.admin";
 
-/// How long a process may take to say that it serves.
+/// Time until a process must report that it serves.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What is needed to start a process, at first and again.
+/// The inputs for starting a process, at first and again.
 #[derive(Debug)]
 pub(super) struct Launch {
     programs: Programs,
     public_pem: String,
-    /// Holds modgud's port while modgud is away: bound, never listening, so that connections are refused.
+    /// Reserves modgud's port while modgud is down: bound, never listening, so that connections are refused.
     port: TcpSocket,
-    /// Holds the files, and removes them.
+    /// Holds the files, and removes them on drop.
     folder: TempDir,
 }
 
-/// The sample services, each with where it listens.
+/// The sample services, each with its address.
 pub(super) struct Modules {
     pub(super) crm: (Process, SocketAddr),
     pub(super) documents: (Process, SocketAddr),
@@ -66,7 +66,7 @@ impl Launch {
         Ok(std::fs::write(self.file(MODGUD_YAML), text)?)
     }
 
-    /// What `modgud envoy` writes, on free ports and for this modgud.
+    /// Returns the output of `modgud envoy`, on free ports and for this modgud.
     pub(super) async fn written(&self, modgud: SocketAddr) -> Result<String, TestbedError> {
         let mut command = Command::new(&self.programs.modgud);
         command.arg("envoy").arg("--config").arg(self.file(MODGUD_YAML)).arg("--modgud").arg(modgud.to_string());
@@ -80,12 +80,12 @@ impl Launch {
         }
     }
 
-    /// A file in the testbed's folder.
+    /// Returns the path of a file in the testbed's folder.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Starts modgud; gives the addresses of its checks and of its admin interface.
+    /// Starts modgud; returns the addresses of its checks and of its admin interface.
     pub(super) async fn modgud(&self) -> Result<(Process, (SocketAddr, SocketAddr)), TestbedError> {
         let grpc = self.port.local_addr()?.to_string();
         let mut command = Command::new(&self.programs.modgud);
@@ -100,8 +100,8 @@ impl Launch {
         Ok((modgud, addresses))
     }
 
-    /// Starts the core service and the two modules. They verify what modgud mints where they are told at which address it publishes
-    /// its keys, and else BiFrost's tokens.
+    /// Starts the core service and the two modules. They verify minted tokens if `minted` is the address of modgud's JWKS, and else
+    /// BiFrost's tokens.
     pub(super) async fn modules(&self, minted: Option<SocketAddr>) -> Result<Modules, TestbedError> {
         let module = |name| self.module(name, minted);
         let (crm, documents, core) = tokio::try_join!(module("crm"), module("documents"), module("core"))?;
@@ -120,13 +120,13 @@ impl Launch {
         Ok((module, address))
     }
 
-    /// Starts Envoy; gives the addresses of its admin interface and of its listener.
+    /// Starts Envoy; returns the addresses of its admin interface and of its listener.
     pub(super) async fn envoy(&self) -> Result<(Process, SocketAddr, SocketAddr), TestbedError> {
         let mut command = Command::new(&self.programs.envoy);
         command.arg("--config-path").arg(self.file(ENVOY_YAML)).arg("--admin-address-path").arg(self.file(ENVOY_ADMIN));
         command.args(["--concurrency", "1", "--use-dynamic-base-id", "--disable-hot-restart"]);
         let mut envoy = Process::start("Envoy", command)?;
-        // It listens soon after this line, and has written where its admin interface is long before.
+        // Envoy listens soon after this line. It has written the address of its admin interface long before.
         envoy.wait_for(START_TIMEOUT, |line| line.contains("starting workers").then_some(())).await?;
         let admin = std::fs::read_to_string(self.file(ENVOY_ADMIN))?;
         let admin = admin.trim().parse().map_err(|_| TestbedError::NoListener)?;
@@ -148,19 +148,19 @@ async fn listening_workers(admin: SocketAddr) -> Result<(), TestbedError> {
     }
 }
 
-/// The address in a module's line `NAME listening on HOST:PORT`.
+/// Parses the address in a module's line `NAME listening on HOST:PORT`.
 fn listening(line: &str) -> Option<SocketAddr> {
     line.split_once(" listening on ")?.1.trim().parse().ok()
 }
 
-/// The addresses in modgud's log line `serving`.
+/// Parses the addresses in modgud's log line `serving`.
 fn serving(line: &str) -> Option<(SocketAddr, SocketAddr)> {
     let event: serde_json::Value = serde_json::from_str(line).ok()?;
     let address = |name: &str| event.get(name)?.as_str()?.parse().ok();
     (event.get("message")? == "serving").then_some((address("grpc")?, address("admin")?))
 }
 
-/// The first listener's address in Envoy's answer to `/listeners?format=json`.
+/// Parses the first listener's address in Envoy's response to `/listeners?format=json`.
 fn gateway(json: &[u8]) -> Option<SocketAddr> {
     let listeners: serde_json::Value = serde_json::from_slice(json).ok()?;
     let socket = listeners.pointer("/listener_statuses/0/local_address/socket_address")?;

@@ -1,5 +1,5 @@
-//! A whole gateway on this machine, on free loopback ports: a fresh key, modgud, the sample modules and a real Envoy with the
-//! sample configuration. For the demo and for tests. Everything runs as a process of its own, and ends with its owner.
+//! A complete gateway on this machine, on free loopback ports, for the demo and for tests. It has a fresh key, modgud, the sample modules,
+//! and a real Envoy with the sample configuration. Each runs as a process of its own, and ends with its owner.
 
 pub mod http;
 mod launch;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 /// Any free loopback port.
 const FREE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// The programs that a testbed is made of.
+/// The programs of a testbed.
 #[derive(Debug, Clone)]
 pub struct Programs {
     /// The program `modgud`.
@@ -30,7 +30,7 @@ pub struct Programs {
     pub python: PathBuf,
 }
 
-/// Why there is no testbed.
+/// A failure of a testbed.
 #[derive(Debug, thiserror::Error)]
 pub enum TestbedError {
     /// A program can't be started.
@@ -38,13 +38,13 @@ pub enum TestbedError {
     Start {
         /// The program.
         program: String,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// A program ended, or said nothing for too long, before it served.
+    /// A program ended, or was silent for too long, before it served.
     #[error("{name} did not come up; it said:\n{output}")]
     NotUp {
-        /// What it is in the testbed.
+        /// Its name in the testbed.
         name: String,
         /// Its last lines.
         output: String,
@@ -58,7 +58,7 @@ pub enum TestbedError {
     /// Envoy's admin interface does not answer as expected.
     #[error("Envoy's admin interface: {0}")]
     Http(#[from] HttpError),
-    /// Envoy does not say where it listens.
+    /// Envoy does not report its listener.
     #[error("Envoy does not say where it listens")]
     NoListener,
     /// `modgud envoy` fails.
@@ -66,50 +66,50 @@ pub enum TestbedError {
     NotWritten(String),
 }
 
-/// How a testbed differs from what users start from. The default is: not at all.
+/// The difference of a testbed from what users start with; none by default.
 #[derive(Debug, Default)]
 pub struct Setup {
-    /// A configuration file for modgud, laid over the profile `bifrost`. `{crm}`, `{documents}` and `{core}` in it stand for the
+    /// A configuration file for modgud, merged on the profile `bifrost`. `{crm}`, `{documents}` and `{core}` in it are replaced by the
     /// addresses of the sample modules.
     pub config: Option<&'static str>,
-    /// Where Envoy's configuration comes from.
+    /// The origin of Envoy's configuration.
     pub envoy: EnvoyYaml,
     /// A change to Envoy's configuration.
     pub edit: Option<fn(&str) -> String>,
-    /// What the modules verify.
+    /// The tokens that the modules verify.
     pub modules: Verified,
 }
 
-/// Whose tokens the sample modules verify.
+/// The tokens that the sample modules verify.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Verified {
-    /// Those of `BiFrost`, after `JWT`, with its public key.
+    /// Tokens of `BiFrost`, after `JWT`, with its public key.
     #[default]
     Bifrost,
-    /// Those that modgud mints, after `Bearer`, with the keys that it publishes: issuer `modgud`, audience `modules`.
+    /// Minted tokens, after `Bearer`, with modgud's JWKS: issuer `modgud`, audience `modules`.
     Minted,
 }
 
-/// Where Envoy's configuration comes from.
+/// The origin of Envoy's configuration.
 #[derive(Debug, Default, Clone, Copy)]
 pub enum EnvoyYaml {
     /// The sample, with its addresses replaced.
     #[default]
     Sample,
-    /// `modgud envoy` writes it from modgud's configuration.
+    /// Written by `modgud envoy` from modgud's configuration.
     Written,
 }
 
-/// A gateway that runs.
+/// A running gateway.
 #[derive(Debug)]
 pub struct Testbed {
-    /// Where clients are served, by Envoy.
+    /// The address where Envoy serves clients.
     pub gateway: SocketAddr,
-    /// Where Envoy tells about itself.
+    /// The address of Envoy's admin interface.
     pub envoy_admin: SocketAddr,
-    /// Where modgud serves checks.
+    /// The address where modgud serves checks.
     pub modgud_grpc: SocketAddr,
-    /// Where modgud serves probes and metrics.
+    /// The address where modgud serves probes and metrics.
     pub modgud_admin: SocketAddr,
     /// The key that modgud and the modules trust.
     pub key: SigningKey,
@@ -122,10 +122,10 @@ pub struct Testbed {
 }
 
 impl Testbed {
-    /// Starts everything and waits until it serves. `progress` is told what is being started.
+    /// Starts everything and waits until it serves. `progress` receives the name of what is being started.
     ///
     /// # Errors
-    /// [`TestbedError`]; whatever had been started is ended.
+    /// [`TestbedError`]; everything that had been started is ended.
     pub async fn start(
         programs: &Programs,
         setup: &Setup,
@@ -139,7 +139,8 @@ impl Testbed {
             None => "modgud, with nothing but JWT_PUBLIC_KEY_RSA_BIFROST set",
             Some(_) => "modgud, with a configuration file",
         });
-        // Who verifies BiFrost's tokens can be named in modgud's configuration; who verifies modgud's has to know where it serves them.
+        // modgud's configuration can name the modules that verify BiFrost's tokens. Those that verify minted tokens need modgud's address
+        // first.
         let early = match setup.modules {
             Verified::Bifrost => Some(launch.modules(None).await?),
             Verified::Minted => None,
@@ -179,19 +180,19 @@ impl Testbed {
         self.modgud.ended().await;
     }
 
-    /// Starts modgud once more, where it was before. The one before has to be gone.
+    /// Starts modgud again, at the same address. The previous process has to be gone.
     ///
     /// # Errors
-    /// [`TestbedError`] when it does not come up.
+    /// [`TestbedError`] if it does not start to serve.
     pub async fn start_modgud(&mut self) -> Result<(), TestbedError> {
         (self.modgud, (self.modgud_grpc, self.modgud_admin)) = self.launch.modgud().await?;
         Ok(())
     }
 
-    /// Puts a new Envoy in the place of the present one: it knows nothing of what happened before, and listens elsewhere.
+    /// Replaces Envoy with a new process: it has no state from before, and listens elsewhere.
     ///
     /// # Errors
-    /// [`TestbedError`] when it does not come up.
+    /// [`TestbedError`] if it does not start to serve.
     pub async fn restart_envoy(&mut self) -> Result<(), TestbedError> {
         (self.envoy, self.envoy_admin, self.gateway) = self.launch.envoy().await?;
         Ok(())
@@ -201,7 +202,7 @@ impl Testbed {
     pub async fn stop(self) {
         let Self { modgud, envoy, modules, launch, .. } = self;
         envoy.end().await;
-        modgud.signal(Signal::INT); // nobody asks any more: no drain
+        modgud.signal(Signal::INT); // no client is left: no drain
         modgud.end().await;
         for module in modules {
             module.end().await;

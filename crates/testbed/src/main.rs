@@ -14,9 +14,9 @@ use std::time::Duration;
 use steps::Step;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Starts modgud, sample modules and a real Envoy on free loopback ports, and walks through allow and deny.
+/// Start modgud, sample modules and a real Envoy on free loopback ports, and walk through allow and deny.
 ///
-/// On a terminal everything then stays up until Ctrl-C, to be tried by hand.
+/// On a terminal everything then stays up until Ctrl-C, so that you can try it by hand.
 #[derive(Debug, Parser)]
 #[command(
     name = "modgud-demo",
@@ -25,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
     after_help = "Example:\n  make demo\n  modgud-demo --envoy /usr/bin/envoy --python python3     (Python needs PyJWT and cryptography)"
 )]
 struct Args {
-    /// The modgud to run; without it the one beside this program
+    /// The modgud to run; by default the one in the folder of this program
     #[arg(long, value_name = "FILE")]
     modgud: Option<PathBuf>,
     /// The Envoy to run (1.40)
@@ -42,7 +42,7 @@ struct Args {
     once: bool,
 }
 
-/// How long modgud's log line of a denial may take to come.
+/// Maximum time until modgud's log line of a denial arrives.
 const LOG_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Writes a line on standard output. A reader that has gone away is no failure of ours.
+/// Writes a line on standard output. A closed reader is no failure of the demo.
 fn say(text: impl Display) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
@@ -116,7 +116,7 @@ async fn walk(testbed: &mut Testbed) -> Result<ExitCode, DemoError> {
         say(format_args!("      {method} {path}{}", step.headers_in_short()));
         say(format_args!("      → {}  {}", answer.status, show(&answer)));
         if answer.status != 200 {
-            // modgud logs each denial on a line, and nobody else sends requests: the next one is this step's.
+            // modgud logs each denial on a line, and no other client sends requests: the next line is this step's.
             let says = testbed.modgud.wait_for(LOG_TIMEOUT, steps::modgud_says).await;
             say(format_args!("      modgud: {}", says.unwrap_or_else(|_| "logged nothing".to_owned())));
         }

@@ -10,15 +10,15 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// How many lines of a process are kept for an error message.
+/// Number of lines of a process that are kept for an error message.
 const KEPT: usize = 40;
-/// How long a process may take to end after SIGTERM.
+/// Time for a process to end after SIGTERM. Beyond it the process is killed.
 const END: Duration = Duration::from_secs(10);
 
-/// How long a process may take to be gone after SIGKILL: usually milliseconds.
+/// Time for a process to be gone after SIGKILL: usually milliseconds.
 const GONE: Duration = Duration::from_secs(2);
 
-/// A child process. Dropping it kills it, and waits until it is gone: an owner that ends in an error leaves nothing behind.
+/// A child process. Dropping it kills it, and waits until it is gone, so that an owner that ends in an error leaves nothing behind.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -31,7 +31,7 @@ impl Process {
     /// Starts a process; its standard output and error are read line by line.
     ///
     /// # Errors
-    /// [`TestbedError::Start`] when there is no such program.
+    /// [`TestbedError::Start`] if there is no such program.
     pub fn start(name: &str, mut command: Command) -> Result<Self, TestbedError> {
         let program = command.as_std().get_program().display().to_string();
         let fail = |error| TestbedError::Start { program, error };
@@ -50,7 +50,7 @@ impl Process {
     /// Waits for the first line in which `wanted` finds something.
     ///
     /// # Errors
-    /// [`TestbedError::NotUp`], with the last lines, when the process ends or `patience` is over before that.
+    /// [`TestbedError::NotUp`], with the last lines, if the process ends or `patience` is over before that.
     pub async fn wait_for<T>(
         &mut self,
         patience: Duration,
@@ -76,13 +76,13 @@ impl Process {
         })
     }
 
-    /// The process's number, while it runs.
+    /// Returns the process id while it runs; else `None`.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Waits until the process ends by itself; the exit code, unless a signal ended it.
+    /// Waits until the process ends on its own; returns the exit code, `None` if a signal ended it.
     pub async fn ended(&mut self) -> Option<i32> {
         self.child.wait().await.ok().and_then(|status| status.code())
     }
@@ -95,11 +95,11 @@ impl Process {
         }
     }
 
-    /// Sends a signal. A process that is gone already is left alone.
+    /// Sends a signal. Ignores a process that is gone already.
     pub fn signal(&self, signal: Signal) {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(id) = id {
-            // Fails only for a process that is gone: it is a child of ours.
+            // Fails only if the process is gone: it is a child of this one.
             let _ = kill_process(id, signal);
         }
     }
@@ -109,7 +109,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         const POLL_INTERVAL: Duration = Duration::from_millis(1);
         let since = Instant::now();
-        // Fails when the process is gone and has been waited for already.
+        // Fails if the process is gone and has been waited for already.
         let mut waiting = self.child.start_kill().is_ok();
         while waiting && since.elapsed() < GONE {
             waiting = matches!(self.child.try_wait(), Ok(None));

@@ -1,4 +1,4 @@
-//! The steps of the walk: what is sent, what has to come back, and what is worth showing of it.
+//! The steps of the walk: the request, the expected status, and the part of the response that is shown.
 
 use modgud_core::jose::{Algorithm, SigningError, SigningKey};
 use modgud_core::time::Timestamp;
@@ -14,11 +14,11 @@ pub(super) struct Step {
     pub(super) path: &'static str,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) expected: u16,
-    /// What is worth showing of the answer.
+    /// Returns the part of the response that is shown.
     pub(super) show: fn(&Exchange) -> String,
 }
 
-/// The steps can't be made.
+/// A failure to create the steps.
 #[derive(Debug, thiserror::Error)]
 #[error("the tokens for the walk can't be signed: {0}")]
 pub(super) struct StepError(#[from] SigningError);
@@ -33,7 +33,7 @@ impl Step {
         self
     }
 
-    /// The headers, with tokens cut short.
+    /// Returns the headers, with tokens cut short.
     pub(super) fn headers_in_short(&self) -> String {
         let cut = |value: &String| match value.char_indices().nth(24) {
             Some((at, _)) => value.get(..at).map_or_else(String::new, |head| format!("{head}…")),
@@ -43,7 +43,7 @@ impl Step {
     }
 }
 
-/// All steps of the walk.
+/// Returns all steps of the walk.
 pub(super) fn all(key: &SigningKey, now: Timestamp) -> Result<Vec<Step>, StepError> {
     let jwt = |token: &str| format!("JWT {token}");
     let good = good_token(key, now)?;
@@ -83,7 +83,7 @@ pub(super) fn all(key: &SigningKey, now: Timestamp) -> Result<Vec<Step>, StepErr
     ])
 }
 
-/// A token as `BiFrost` issues it.
+/// Signs a token as `BiFrost` issues it.
 pub(super) fn good_token(key: &SigningKey, now: Timestamp) -> Result<String, StepError> {
     Ok(key.sign(&claims("bifrost", now.plus(Duration::from_secs(36_000)), now))?)
 }
@@ -101,7 +101,7 @@ fn claims(issuer: &str, until: Timestamp, from: Timestamp) -> [(String, Value); 
     .map(|(name, value)| (name.to_owned(), value))
 }
 
-/// What modgud's log says of a denial, and to nobody else: the reason's code, and the facts of this very request.
+/// Returns what only modgud's log reveals about a denial: the reason code, and the facts of this very request.
 pub(super) fn modgud_says(line: &str) -> Option<String> {
     let event: Value = serde_json::from_str(line).ok()?;
     let text = |name: &str| event.get(name)?.as_str().map(str::to_owned);
@@ -110,13 +110,13 @@ pub(super) fn modgud_says(line: &str) -> Option<String> {
     Some(format!("{}, {}{rule}", text("reason")?, text("detail")?))
 }
 
-/// What the client is told, on one line.
+/// Returns the text for the client, on one line.
 fn client_text(answer: &Exchange) -> String {
     let body = String::from_utf8_lossy(&answer.body);
     body.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(120).collect()
 }
 
-/// What the module behind Envoy was told, as it says itself.
+/// Returns what the module behind Envoy received, as its response shows it.
 fn module_told(answer: &Exchange) -> String {
     let Ok(Told { module, path, headers, decoded }) = serde_json::from_slice(&answer.body) else {
         return client_text(answer);
@@ -134,7 +134,7 @@ fn module_told(answer: &Exchange) -> String {
     format!("{module} saw {path} | {identity} | {decoded}")
 }
 
-/// What a sample module says that it saw.
+/// The request as a sample module received it.
 #[derive(Deserialize)]
 struct Told {
     module: String,
@@ -143,7 +143,7 @@ struct Told {
     decoded: Option<Decoded>,
 }
 
-/// What is shown of the claims that `PyJWT` decoded.
+/// The claims that are shown, as `PyJWT` decoded them.
 #[derive(Deserialize)]
 struct Decoded {
     username: String,

@@ -1,4 +1,4 @@
-//! The demo: what a visitor sees first.
+//! Tests of the demo, which new users see first.
 
 use rustix::process::{Pid, test_kill_process_group};
 use std::env;
@@ -10,13 +10,13 @@ use tokio::process::Command;
 const ENVOY: &str = "MODGUD_TEST_ENVOY";
 const PYTHON: &str = "MODGUD_TEST_PYTHON";
 
-/// The program that a variable names. The demo itself takes the `modgud` that cargo has built beside it.
+/// Returns the program that a variable names. The demo itself runs the `modgud` in its own folder, which cargo has built.
 #[expect(clippy::disallowed_methods, reason = "the Makefile says in the environment where the programs are")]
 fn program(variable: &str) -> PathBuf {
     env::var_os(variable).map_or_else(|| panic!("{variable} is not set: run `make test`"), PathBuf::from)
 }
 
-/// How a demo ended.
+/// The result of a demo.
 struct Ended {
     code: Option<i32>,
     stdout: String,
@@ -29,7 +29,7 @@ async fn the_demo_shows_what_it_promises_and_leaves_nothing_behind() {
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert!(stdout.contains("All 12 as expected."), "{stdout}");
     assert!(!stdout.contains('✗'), "{stdout}");
-    // The client's text is generic; modgud says why.
+    // The client's text is generic; modgud's log has the reason.
     for reason in [
         "modgud: credential_missing, the rule asks for a credential and there is none",
         "modgud: token_expired, the token expired at ",
@@ -55,7 +55,7 @@ async fn a_demo_without_its_programs_says_which_one_it_lacks() {
     }
 }
 
-/// Runs the demo to its end, and sees to it that none of its processes and none of its files is left.
+/// Runs the demo to its end, and checks that none of its processes and none of its files is left.
 async fn demo(envoy: &Path, python: &Path) -> Ended {
     let temporary = TempDir::new().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_modgud-demo"));

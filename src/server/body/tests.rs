@@ -1,6 +1,6 @@
 use super::{PREFIX_BYTES, Unfinished};
 
-/// A message with its prefix.
+/// Builds a message with its prefix.
 fn message(bytes: usize) -> Vec<u8> {
     let length = u32::try_from(bytes).unwrap().to_be_bytes();
     [&[0], length.as_slice(), &vec![7; bytes]].concat()
@@ -21,7 +21,7 @@ fn a_message_is_unfinished_until_its_last_byte_and_then_no_more() {
     }
 }
 
-/// As a call does that never ends: what was answered does not count any more.
+/// Covers a call that never ends: answered messages do not count any more.
 #[test]
 fn messages_that_are_whole_do_not_add_up() {
     let mut unfinished = Unfinished::NONE;

@@ -1,5 +1,5 @@
-//! What one check came to under two configurations, and where that differs: whether it is let through, the reason, and what the module
-//! is told. A rule of another name, and another text for the client, are no difference.
+//! Differences between the outcomes of one check under two configurations: the verdict, the reason, and the changes to the request. A
+//! different rule name or a different text for the client does not count.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,45 +10,45 @@ use modgud_core::upstream::Mutations;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// How many headers are named, at most.
+/// Maximum number of headers that a difference names; the others are left out.
 const NAMED: usize = 8;
 
-/// What was answered.
+/// The enforced outcome of a check.
 #[derive(Debug)]
 pub struct Done {
     rule: Option<RuleName>,
-    /// `Err`: turned away.
+    /// `Err`: denied for this reason.
     outcome: Result<Mutations, Reason>,
 }
 
-/// What would have been decided.
+/// The outcome under the shadow configuration, where it differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Would {
-    /// Let through, where it was not.
+    /// Allowed, although the active configuration denied it.
     Allow,
-    /// Let through, as it was, with other changes to the request.
+    /// Allowed, as enforced, with other changes to the request.
     Headers,
-    /// Turned away.
+    /// Denied for this reason.
     Deny(Reason),
 }
 
-/// What differs.
+/// A difference between two outcomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The rule that decided; `None`: the fallback did, or nothing.
+    /// The rule that decided; `None` if the fallback or nothing did.
     pub rule: Option<RuleName>,
-    /// Why the request was turned away; `None`: it was let through.
+    /// The reason of the denial; `None` if the request was allowed.
     pub enforced: Option<Reason>,
-    /// What the other configuration would have done.
+    /// The outcome under the shadow configuration.
     pub shadow: Would,
-    /// Its rule.
+    /// The rule that decided there.
     pub shadow_rule: Option<RuleName>,
-    /// What it found: why it would have turned the request away, or which headers differ.
+    /// The cause of the denial there, or the headers that differ.
     pub detail: Option<String>,
 }
 
 impl Would {
-    /// The word for it in the log and in metrics.
+    /// Returns its name in the log and in metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ impl Would {
 }
 
 impl Done {
-    /// What a decision is answered with.
+    /// Returns the outcome of a decision.
     #[must_use]
     pub fn of(decision: &Decision) -> Self {
         let outcome = match &decision.verdict {
@@ -70,7 +70,7 @@ impl Done {
         Self { rule: decision.rule.clone(), outcome }
     }
 
-    /// Where what would have been decided differs.
+    /// Returns the difference from another decision; `None` if there is none.
     #[must_use]
     pub fn differs(&self, would: Decision) -> Option<Difference> {
         let Self { rule, outcome } = self;
@@ -85,7 +85,7 @@ impl Done {
     }
 }
 
-/// The names of the headers and query parameters that are changed in another way; `None`: none is. Values are not told.
+/// Returns the names of headers and query parameters that change differently; `None` if there are none. Values are left out.
 fn headers(done: &Mutations, would: &Mutations) -> Option<String> {
     let (done, would) = (changes(done), changes(would));
     let other = done.symmetric_difference(&would).map(|(name, _)| *name).filter(|name| !minted(name, &done, &would));
@@ -94,7 +94,7 @@ fn headers(done: &Mutations, would: &Mutations) -> Option<String> {
     (!told.is_empty()).then(|| told.join(", "))
 }
 
-/// Whether a header is set to tokens of our own that only differ in when they were made.
+/// Returns true if both set a header to minted tokens that differ only in when they were made.
 fn minted(name: &[u8], done: &BTreeSet<(&[u8], Change<'_>)>, would: &BTreeSet<(&[u8], Change<'_>)>) -> bool {
     let value = |changes: &BTreeSet<(&[u8], Change<'_>)>| {
         changes.iter().find_map(|(one, change)| match change {
@@ -105,8 +105,8 @@ fn minted(name: &[u8], done: &BTreeSet<(&[u8], Change<'_>)>, would: &BTreeSet<(&
     value(done).is_some_and(|done| value(would).is_some_and(|would| done == would))
 }
 
-/// What a signed token says (RFC 7515 §7.1), but for when it was made, and what stands before it. A client's token is handed on as it
-/// is or not at all, so that two that differ are ours.
+/// Returns the scheme, header and claims of a signed token (RFC 7515 §7.1), without the claims about when it was made. A client's token is
+/// forwarded unchanged or not at all, so two that differ are minted ones.
 fn says(value: &[u8]) -> Option<(String, Map<String, Value>)> {
     let text = std::str::from_utf8(value).ok()?;
     let (scheme, token) = text.rsplit_once(' ').unwrap_or(("", text));
@@ -116,7 +116,7 @@ fn says(value: &[u8]) -> Option<(String, Map<String, Value>)> {
     Some((format!("{scheme} {header}"), claims))
 }
 
-/// Each change: the name, and what becomes of it. The order in which they are made means nothing.
+/// Returns the changes, each with its name. Their order has no meaning.
 fn changes(mutations: &Mutations) -> BTreeSet<(&[u8], Change<'_>)> {
     let Mutations { set, remove, remove_query, dropped: _ } = mutations;
     let set = set.iter().map(|(name, value)| (&**name.bytes(), Change::Set(value.bytes())));

@@ -1,4 +1,4 @@
-//! What does not depend on a configuration: bounds, panics, hangs, what a difference is.
+//! Tests that need no configuration: limits, panics, hangs, and what counts as a difference.
 
 use super::worker::{Compared, work};
 use super::{Answered, Difference, Done, MAX_QUEUED, MAX_QUEUED_BYTES, Queue, Would, queue};
@@ -36,7 +36,7 @@ fn what_there_is_no_room_for_is_dropped_and_counted() {
         offer(&queue, "/");
     }
     assert_eq!(metrics.counts(), (0, 3, 0));
-    // Large ones fill it sooner, and what is taken out gives its room back.
+    // Large checks fill the queue sooner, and one that is taken out releases its bytes.
     while other_end.try_recv().is_ok() {}
     let large = "a".repeat(MAX_QUEUED_BYTES / 4);
     for _ in 0..5 {
@@ -85,7 +85,7 @@ async fn one_that_panics_or_hangs_keeps_no_other_from_being_compared() {
             while metrics.counts() != (20, 0, 20) {
                 yield_now().await;
             }
-            // It ends with the last who could hand in something, whatever hangs.
+            // The worker ends with the last sender, even if decisions hang.
             drop(queue);
             working.await.unwrap();
         })
@@ -125,7 +125,7 @@ fn when_a_token_of_ours_was_made_makes_no_difference() {
         let found = Done::of(&minted(&done)).differs(minted(&would));
         assert_eq!(found.is_none(), same, "{would}");
     }
-    // Nor is what is no token at all.
+    // Values that are no tokens differ as text.
     assert!(Done::of(&minted("Bearer a.b.c")).differs(minted("Bearer a.b.d")).is_some());
 }
 

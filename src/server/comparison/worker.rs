@@ -1,4 +1,4 @@
-//! Decides answered checks again and counts and logs what differs. Whatever becomes of one, a panic too, the next one is decided.
+//! Decides answered checks again, and counts and logs differences. After a failure of one, even a panic, the next one is decided.
 
 use super::super::check::{request_id, shown};
 use super::super::log_throttle::LogThrottle;
@@ -15,19 +15,19 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// How many checks are decided at once, at most: those that wait for another server do not keep the others waiting.
+/// Maximum number of concurrent decisions: checks that wait for another server must not delay the others. Beyond it checks stay in the
+/// queue.
 const MAX_CONCURRENT: usize = 256;
 
-/// A check that was decided again. Has no `Debug`, as what it holds has none.
+/// A check that was decided again. Has no `Debug`, since `Answered` has none.
 pub struct Compared {
-    /// The check, as it was answered.
+    /// The answered check.
     pub answered: Answered,
-    /// What differs, if something does.
+    /// The difference; `None` if the outcomes are equal.
     pub difference: Option<Difference>,
 }
 
-/// Decides what is handed in until nobody hands in anything any more. On a thread of its own, inside a
-/// [`LocalSet`](tokio::task::LocalSet).
+/// Decides queued checks until all senders are gone. Runs on a thread of its own, inside a [`LocalSet`](tokio::task::LocalSet).
 pub async fn work<E, F>(mut queue: mpsc::Receiver<Answered>, metrics: Arc<ShadowConfigMetrics>, decide: E)
 where
     E: Fn(Answered) -> F,
@@ -55,10 +55,10 @@ where
     }
 }
 
-/// What is said by itself: one kind of difference.
+/// A kind of difference with a throttle of its own: the rule and both outcomes.
 type Kind = (Option<RuleName>, &'static str, &'static str);
 
-/// Counts a difference, and says so if its kind has not just been said.
+/// Counts a difference, and logs it unless its kind has just been logged.
 fn tell(
     difference: &Difference,
     check: &CheckRequest,
@@ -69,7 +69,7 @@ fn tell(
     let (enforced, shadow) = (enforced.map_or("allowed", Reason::code), shadow.code());
     let kind = match metrics.differs(rule.as_ref(), enforced, shadow) {
         Counted::AsItself => (rule.clone(), enforced, shadow),
-        // As many as are counted one by one are said one by one.
+        // The log distinguishes as many rules as the metrics do.
         Counted::WithOthers => (None, enforced, shadow),
     };
     let Some(before) = said.entry(kind).or_default().now() else { return };

@@ -9,7 +9,7 @@ use tokio::time::{Instant, advance, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A connection and its other end, with the one place that there is.
+/// Creates a connection that holds the only slot, its other end, and the slots.
 fn connection(due: Due) -> (Connection, DuplexStream, ConnectionSlots) {
     let (near, far) = duplex(8);
     let mut places = ConnectionSlots::new(1, Gauge::default(), Closed::default());
@@ -54,7 +54,7 @@ async fn one_that_has_to_end_ends_whatever_it_says() {
     let (mut connection, mut far, _) = connection(Due::End);
     far.write_all(b"GET /").await.unwrap();
     connection.read_exact(&mut [0; 5]).await.unwrap();
-    // A client that does not read what it asked for: the pipe holds eight bytes.
+    // The client does not read the response: the pipe holds eight bytes.
     let began = Instant::now();
     connection.write_all(b"HTTP/1.1 200 OK").await.unwrap();
     assert_eq!(connection.flush().await.unwrap_err().kind(), ErrorKind::TimedOut);
@@ -72,7 +72,7 @@ async fn what_is_written_is_sent_together() {
     connection.flush().await.unwrap();
     let mut sent = [0; 8];
     assert_eq!(far.read(&mut sent).await.unwrap(), 3);
-    // More than is gathered is not held back.
+    // Bytes beyond the buffer's size are not held back.
     let long = vec![b'x'; 2 * WRITTEN];
     let (written, ()) = tokio::join!(connection.write_all(&long), async {
         far.read_exact(&mut vec![0; WRITTEN]).await.unwrap();
@@ -81,7 +81,7 @@ async fn what_is_written_is_sent_together() {
     assert_eq!(written.unwrap_err().kind(), ErrorKind::BrokenPipe);
 }
 
-/// A connection whose other end holds so many bytes.
+/// Creates a connection whose other end holds this many bytes.
 fn roomy(bytes: usize) -> (Connection, DuplexStream) {
     let (near, far) = duplex(bytes);
     let place = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
@@ -109,7 +109,7 @@ async fn no_more_bytes_are_read_than_are_allowed() {
     assert_eq!(flow.read_bytes(), 2 * READ);
 }
 
-/// However they arrive: reading ends with the header of the last call that is allowed, and resets are counted.
+/// Reading ends with the header of the last allowed call, however frames arrive; resets are counted.
 #[tokio::test]
 async fn no_more_calls_are_read_than_are_allowed() {
     const CALLS: usize = 1_000;
@@ -134,7 +134,7 @@ async fn no_more_calls_are_read_than_are_allowed() {
             }
             assert!(flow.was_refused());
             calls += most;
-            // The rest of the frames before is read along.
+            // The rest of the earlier frames is read too.
             let header = 24 + (calls - 1) * pair + 9;
             assert_eq!(flow.read_bytes(), header, "{length}: after {calls} calls, from {before}");
             assert_eq!(flow.take_resets(), if calls == most { calls - 1 } else { most });

@@ -10,7 +10,7 @@ use tokio::time::advance;
 const MAX_CONNECTIONS: usize = 4;
 const MIB: usize = 1024 * 1024;
 
-/// All places there are, taken.
+/// Creates slots, all of them taken.
 fn full() -> (ConnectionSlots, Vec<Slot>) {
     let mut places = ConnectionSlots::new(MAX_CONNECTIONS, Gauge::default(), Closed::default());
     let held = (0..MAX_CONNECTIONS).map(|_| places.try_take().unwrap()).collect();
@@ -18,7 +18,7 @@ fn full() -> (ConnectionSlots, Vec<Slot>) {
     (places, held)
 }
 
-/// Which ones have to give way.
+/// Returns the numbers of the evicted connections.
 async fn told(held: &mut [Slot]) -> Vec<usize> {
     let mut told = Vec::new();
     for (number, place) in held.iter_mut().enumerate() {
@@ -46,12 +46,12 @@ async fn the_longest_idle_without_a_check_gives_way_and_each_once() {
     let (places, mut held) = full();
     held[0].calls().check();
     advance(Duration::from_secs(1)).await;
-    // A call about health keeps no place, nor does a watch; it only comes later.
+    // A health check keeps no slot, nor does a watch; both only delay the eviction.
     held[1].calls().one();
     let open = held[2].calls().open();
     for expected in [&[3][..], &[1, 3], &[1, 2, 3], &[1, 2, 3]] {
         places.evict_idle();
-        // Those that were told stay told.
+        // Evicted connections stay evicted.
         assert_eq!(told(&mut held).await, expected);
         advance(Duration::from_secs(1)).await;
     }
@@ -68,7 +68,7 @@ async fn one_whose_last_call_is_long_ago_gives_way_the_longest_first() {
         place.calls().check();
         advance(later).await;
     }
-    // Of the second, again.
+    // The second connection carries another check.
     held[1].calls().check();
     advance(IDLE_TIMEOUT.saturating_sub(later * 3)).await;
     for expected in [&[][..], &[2], &[2, 3], &[1, 2, 3]] {
@@ -76,7 +76,7 @@ async fn one_whose_last_call_is_long_ago_gives_way_the_longest_first() {
         assert_eq!(told(&mut held).await, expected);
         advance(later).await;
     }
-    // The one with an open call never does.
+    // A connection with an open call is never evicted.
     advance(IDLE_TIMEOUT).await;
     places.evict_idle();
     assert_eq!(told(&mut held).await, [1, 2, 3]);
@@ -112,7 +112,7 @@ async fn whoever_waits_gets_the_place_of_one_that_gave_way() {
     assert_eq!(told(&mut held).await, [0]);
 }
 
-/// All places taken, each with so many unread bytes and so many of calls that wait.
+/// Reports unread bytes, and bytes of calls that wait, for every slot.
 fn with_unread(held: &[Slot], limits: &Arc<Limits>, bytes: [(usize, usize); MAX_CONNECTIONS]) -> Vec<Reported> {
     let report = |(place, (unread, because)): (&Slot, (usize, usize))| {
         let mut reported = Reported::new(Arc::clone(limits), place.calls());
@@ -132,14 +132,14 @@ async fn the_one_with_the_most_unread_is_closed_and_its_bytes_are_forgotten() {
     held[0].neighbours().close_largest(&limits);
     assert_eq!(told(&mut held).await, [1]);
     assert!(!limits.has_too_much_unread());
-    // It reports once more, and ends.
+    // The closed connection reports once more, and ends.
     reported[1].update(0, 80 * MIB, 0);
     assert!(limits.has_too_much_unread());
     reported.remove(1);
     assert!(!limits.has_too_much_unread());
 }
 
-/// Many calls that wait on a connection do not make it the largest, nor is one closed that is slow for a moment.
+/// Many waiting calls do not make a connection the largest, and one that is slow for a moment is not closed.
 #[tokio::test(start_paused = true)]
 async fn one_that_reads_is_not_closed_for_those_that_do_not() {
     let (_, mut held) = full();

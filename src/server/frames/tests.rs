@@ -11,7 +11,7 @@ fn on_stream(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A connection's bytes: payloads that look like frames of the counted types are among them.
+/// Returns a connection's bytes, with payloads that look like frames of the counted types.
 fn bytes() -> (Vec<u8>, Counted) {
     let lookalike = [frame(1, b""), frame(3, b"1234")].concat();
     let mut bytes = [PREFACE, &frame(4, b"")].concat();
@@ -20,7 +20,7 @@ fn bytes() -> (Vec<u8>, Counted) {
         bytes.extend(on_stream(9, 4, stream, b"12"));
         bytes.extend(frame(0, &[3; 300]));
         bytes.extend(frame(3, b"1234"));
-        // Trailers, of a stream whose highest bit has no meaning.
+        // Trailers of a stream whose reserved bit is set.
         bytes.extend(on_stream(1, 0, stream | 1 << 31, b"123"));
         bytes.extend(on_stream(9, 4, stream, b"4567"));
         bytes.extend(on_stream(4, 1, 0, b""));
@@ -83,7 +83,7 @@ fn a_header_block_is_open_until_its_last_frame() {
     }
 }
 
-/// No bytes make it panic: other protocols, and lengths up to the largest.
+/// No input makes it panic: neither other protocols nor lengths up to the largest.
 #[test]
 fn arbitrary_bytes_are_counted_without_a_panic() {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

@@ -1,11 +1,11 @@
-//! The waker of a connection's task, which wakes nobody while the task runs.
+//! The waker of a connection's task, which does nothing while the task runs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-/// Wakes the task of a connection, unless it is awake: an answer that is given by that very task wakes it for nothing, and with it
-/// another thread of the runtime, every time.
+/// A waker that wakes the task of a connection only if it sleeps. A response that the task itself produces would wake it needlessly, and
+/// with it another thread of the runtime, every time.
 #[derive(Default)]
 pub(super) struct Alarm {
     is_awake: AtomicBool,
@@ -14,7 +14,7 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    /// The task is awake, and this is what wakes it later.
+    /// Marks the task as awake, and stores the waker for later.
     pub(super) fn awake(&self, task: &Waker) {
         self.is_awake.store(true, Ordering::SeqCst);
         self.has_rung.store(false, Ordering::SeqCst);
@@ -25,9 +25,9 @@ impl Alarm {
         }
     }
 
-    /// Whether nothing has come up since it was last asked: then the task may go to sleep.
+    /// Returns true if no wake-up arrived since this or `awake` was last called: then the task may sleep.
     pub(super) fn may_sleep(&self) -> bool {
-        // Whoever rings from here on wakes the task. Whoever has rung before is seen here.
+        // A later wake-up wakes the task; an earlier one is seen here.
         self.is_awake.store(false, Ordering::SeqCst);
         let may = !self.has_rung.swap(false, Ordering::SeqCst);
         if !may {

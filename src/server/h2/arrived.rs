@@ -17,24 +17,24 @@ thread_local! {
     static IS_PROBE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns true if a call must answer `Pending` whatever it could answer. HTTP/2 looks for a reset only then.
+/// Returns true if a call must return `Pending` even if it has a response. HTTP/2 looks for a reset only then.
 pub(super) fn is_probe() -> bool {
     IS_PROBE.get()
 }
 
-/// A call that was taken, up to the end of its answer.
+/// A call that was accepted, up to the end of its response.
 struct Call(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 impl Call {
-    /// Answers it, if that can be done at once.
+    /// Answers the call at once, or spawns a task if it has to wait.
     fn begin(mut self, context: &mut Context<'_>) {
-        // One that panics is given up as if it had been a task: the other calls of the connection are not to suffer from it.
+        // A panic ends this call only, as in a task of its own: the other calls of the connection must not suffer from it.
         if let Ok(Poll::Pending) = catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
             tokio::spawn(self.0);
         }
     }
 
-    /// Returns true if its client has reset it, or its connection has ended: then nobody reads an answer.
+    /// Returns true if the client has reset it, or its connection has ended: no client would read a response.
     fn is_reset(&mut self) -> bool {
         IS_PROBE.set(true);
         // Nothing waits on this waker: the call is polled with the right one before anything else is awaited.
@@ -45,11 +45,11 @@ impl Call {
     }
 }
 
-/// The calls that were taken and not looked at yet, the oldest first.
+/// The calls that were accepted and not processed yet, the oldest first.
 #[derive(Default)]
 pub(super) struct Arrived {
     calls: Arc<Mutex<VecDeque<Call>>>,
-    /// Whether one of them may have been reset.
+    /// True if one of them may have been reset.
     may_be_reset: bool,
 }
 
@@ -66,13 +66,13 @@ impl Arrived {
         lock(&self.calls).len()
     }
 
-    /// Notes that the client has reset a call, perhaps one of these.
+    /// Records that the client has reset a call, perhaps one of these.
     pub(super) const fn note_reset(&mut self) {
         self.may_be_reset = true;
     }
 
-    /// Begins one after the other, until none is left or the turn that began then is over. Those that were reset are dropped before they
-    /// cost anything.
+    /// Begins calls in order, until none is left or the turn that started at `began` is over. Reset calls are dropped before they cost
+    /// anything.
     pub(super) fn answer(&mut self, context: &mut Context<'_>, began: Instant) {
         while let Some(mut call) = self.next() {
             if self.may_be_reset && call.is_reset() {
@@ -87,30 +87,30 @@ impl Arrived {
         self.may_be_reset = false;
     }
 
-    /// Drops those that were reset, and begins none.
+    /// Drops the calls that were reset, and begins none.
     pub(super) fn drop_reset(&mut self) {
         if std::mem::take(&mut self.may_be_reset) {
             let mut kept = std::mem::take(&mut *lock(&self.calls));
             kept.retain_mut(|call| !call.is_reset());
-            // None came in meanwhile: only the connection's task, which is here, takes calls.
+            // None arrived meanwhile: only the connection's task, which runs this, accepts calls.
             *lock(&self.calls) = kept;
         }
     }
 
-    /// Its own step: calls may come in while one is begun.
+    /// Removes the oldest call. A separate function, so that the lock is free while a call begins: others may arrive meanwhile.
     fn next(&self) -> Option<Call> {
         lock(&self.calls).pop_front()
     }
 }
 
-/// Where HTTP/2 leaves the calls that it takes. Each holds one of these: it must not hold the calls, which would then stay for ever
-/// if the connection came to an end in a panic.
+/// The executor to which HTTP/2 hands accepted calls. Each call holds one. It must not own the calls: they would stay for ever if the
+/// connection ended in a panic.
 #[derive(Clone)]
 pub(super) struct Door(Weak<Mutex<VecDeque<Call>>>);
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Door {
     fn execute(&self, call: F) {
-        // Otherwise its connection is over, and nobody waits for it.
+        // Otherwise its connection is over, and no client waits for it.
         if let Some(arrived) = self.0.upgrade() {
             lock(&arrived).push_back(Call(Box::pin(call)));
         }

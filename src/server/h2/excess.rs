@@ -1,4 +1,4 @@
-//! Bounds frames that no gRPC client sends, or not many of: each costs far more than it weighs.
+//! Limits frames that gRPC clients send rarely or never: each costs far more than its bytes.
 
 use super::super::connection::Flow;
 use std::future::Future;
@@ -7,28 +7,28 @@ use std::task::Context;
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// The most `SETTINGS` frames in [`SETTINGS_WINDOW`]. Each can change the window of every open call (RFC 9113 §6.9.2); clients send one, and
-/// a few more when they adapt their windows.
+/// Maximum number of `SETTINGS` frames in [`SETTINGS_WINDOW`]. Each can change the window of every open call (RFC 9113 §6.9.2); clients
+/// send one, and a few more when they adapt their windows. Beyond it the connection is closed.
 pub(super) const MAX_SETTINGS: usize = 200;
-/// The time in which they are counted.
+/// The period in which they are counted.
 pub(super) const SETTINGS_WINDOW: Duration = Duration::from_secs(10);
-/// The most bytes of trailers in the life of a connection. Requests of gRPC have none; HTTP/2 keeps them until the call is answered, and
-/// each byte can stand for a header (RFC 7541 §6.1).
+/// Maximum bytes of trailers in the life of a connection. gRPC requests have none. HTTP/2 keeps them until the call is answered, and each
+/// byte can represent a header (RFC 7541 §6.1). Beyond it the connection is closed.
 pub(super) const MAX_TRAILER_BYTES: usize = 512;
-/// How long the headers of a call may take from their first frame to their last.
+/// Time for the headers of a call, from their first frame to their last. Beyond it the connection is closed.
 pub(super) const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The count of such frames on one connection.
+/// The counts of such frames on one connection.
 #[derive(Default)]
 pub(super) struct Excess {
     settings: usize,
     window: Option<Instant>,
-    /// The header block that has not ended, and when it must have.
+    /// The header block that has not ended, and its deadline.
     block: Option<(usize, Pin<Box<Sleep>>)>,
 }
 
 impl Excess {
-    /// Looks at what was read. Returns true if it was too much.
+    /// Checks what was read. Returns true if it exceeds a limit.
     pub(super) fn look(&mut self, flow: &Flow, context: &mut Context<'_>) -> bool {
         let settings = flow.take_settings();
         (settings > 0 && self.has_too_many_settings(settings))
@@ -55,7 +55,7 @@ impl Excess {
             Some((known, end)) if *known == number => end.as_mut().poll(context).is_ready(),
             other => {
                 let (_, end) = other.insert((number, Box::pin(sleep(HEADERS_TIMEOUT))));
-                // Wakes the task.
+                // Registers the wake-up.
                 end.as_mut().poll(context).is_ready()
             }
         }

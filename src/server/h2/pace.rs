@@ -1,4 +1,4 @@
-//! Bounds what one connection keeps waiting: calls that are not processed, responses that are not read, and resets.
+//! Limits what one connection keeps waiting: unprocessed calls, unread responses, and resets.
 
 use super::super::connection::Flow;
 use super::super::connection_slots::Neighbours;
@@ -13,28 +13,28 @@ use std::task::Context;
 use std::time::{Duration, Instant};
 use tokio::time::{Sleep, sleep};
 
-/// The most bytes that are read before what they ask for is processed: some ten checks. A few bytes can stand for thousands of headers
-/// (RFC 7541 §6.1), all of them are in memory until then, and nothing else is done meanwhile.
+/// Maximum bytes that are read before their calls are processed: some ten checks. A few bytes can represent thousands of headers
+/// (RFC 7541 §6.1). All of them are in memory until then, and the task does nothing else meanwhile.
 const MAX_READ_BYTES: usize = 16 * 1024;
-/// The memory of a call that has arrived and is not processed, beside its message.
+/// Memory of a call that has arrived and is not processed, without its message.
 const ARRIVED_CALL_BYTES: usize = 4 * 1024;
 
-/// How long a response may stay unread, at least, and how long a connection may hold as many unread bytes as it may, or not take any byte
-/// from the socket, before the connection is closed. HTTP/2's keepalive gives up as early.
+/// Minimum time that a response stays unread before its connection is closed. It also applies to a connection at its limit of unread bytes,
+/// or whose socket accepts no byte. HTTP/2's keepalive gives up as early.
 pub(super) const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The most resets in [`RESETS_WINDOW`]. Envoy gives up a check when its client goes away, so a client of Envoy can cause them, but
-/// not so many. Beyond it the client is asked to open another connection (GOAWAY, RFC 9113 §6.8), and the calls under way are answered.
+/// Maximum number of resets in [`RESETS_WINDOW`]. Envoy resets a check when its client disconnects, so clients of Envoy can cause resets,
+/// but not so many. Beyond it the client is asked to open another connection (GOAWAY, RFC 9113 §6.8), and the calls under way are answered.
 const MAX_RESETS: usize = 10_000;
-/// The time in which resets are counted.
+/// The period in which resets are counted.
 const RESETS_WINDOW: Duration = Duration::from_secs(10);
-/// The most resets after that GOAWAY: what is on its way in the system's buffers, and a reset for each open call. Beyond it the client does
-/// not heed the GOAWAY, and its connection is closed.
+/// Maximum number of resets after that GOAWAY: those in the system's buffers, and one for each open call. Beyond it the client ignores the
+/// GOAWAY, and its connection is closed.
 const MAX_RESETS_AFTER_GOAWAY: usize = 100_000;
-/// How long the connection may stay open after that GOAWAY. No check takes longer: the longest `server.deadline` is 10 s.
+/// Time from that GOAWAY until the connection is closed. No check takes longer: the longest `server.deadline` is 10 s.
 const GOAWAY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is to be done with a connection.
+/// The next action on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     /// Go on.
@@ -45,7 +45,7 @@ pub(super) enum Next {
     Close,
 }
 
-/// The bounds of one connection.
+/// The limits of one connection, and its use of them.
 pub(super) struct Pace {
     flow: Flow,
     state: Arc<ConnectionState>,
@@ -55,7 +55,7 @@ pub(super) struct Pace {
     /// The bytes that were read when it stalled.
     read_before: usize,
     stall: Option<Pin<Box<Sleep>>>,
-    /// The end of the period in which no response may stay unread throughout. `None` while none is unread.
+    /// End of the period in which no response may stay unread throughout. `None` while none is unread.
     period: Option<Pin<Box<Sleep>>>,
     resets: usize,
     window: Option<Instant>,
@@ -83,9 +83,10 @@ impl Pace {
         }
     }
 
-    /// Allows as much to be read as may arrive before something is processed; nothing at the end of a turn.
+    /// Allows reading as much as may arrive before the next processing; nothing at the end of a turn.
     pub(super) fn allow(&self, arrived: &Arrived, is_over: bool) {
-        // A client that makes no room for responses is read all the same: it makes room by WINDOW_UPDATE. One that takes none is not.
+        // Reading continues if the client makes no room for responses: it makes room by WINDOW_UPDATE. It stops if the socket accepts
+        // nothing.
         if is_over || self.flow.is_write_blocked() {
             return self.flow.allow(0, 0);
         }
@@ -93,7 +94,7 @@ impl Pace {
         self.flow.allow(MAX_READ_BYTES, most.saturating_sub(arrived.len()));
     }
 
-    /// Looks at what has been read and written since [`allow`](Self::allow).
+    /// Checks what was read and written since [`allow`](Self::allow).
     pub(super) fn look(&mut self, arrived: &mut Arrived, context: &mut Context<'_>) -> Next {
         let resets = self.flow.take_resets();
         if resets > 0 {
@@ -147,23 +148,23 @@ impl Pace {
         if self.period.is_none() {
             self.state.begin_period();
             self.period = Some(Box::pin(sleep(UNREAD_TIMEOUT)));
-            // Wakes the task.
+            // Registers the wake-up.
             return is_over(&mut self.period, context);
         }
         false
     }
 
-    /// Returns true while no call is processed, because the client does not read.
+    /// Returns true while no call is processed because the client does not read.
     pub(super) const fn is_stalled(&self) -> bool {
         self.is_stalled
     }
 
-    /// Returns true if more could be read than was allowed.
+    /// Returns true if more may be read now, and a read was refused.
     pub(super) fn may_read_on(&self, arrived: &Arrived) -> bool {
         self.flow.was_refused() && !self.flow.is_write_blocked() && arrived.len() < self.state.limits.arrived_calls()
     }
 
-    /// Reports what waits here to the bounds that all connections share, before others have their turn.
+    /// Reports what waits here to the shared limits, before other connections have their turn.
     pub(super) fn report(&mut self, arrived: &Arrived) {
         let calls = arrived.len();
         let because = if self.is_stalled {
@@ -177,7 +178,7 @@ impl Pace {
         }
     }
 
-    /// Counts resets.
+    /// Counts resets, and returns the action that follows.
     fn count(&mut self, resets: usize) -> Next {
         let now = Instant::now();
         let is_leaving = self.leaving.is_some();
@@ -200,7 +201,7 @@ impl Pace {
     }
 }
 
-/// Returns true if this time is over.
+/// Returns true if this timer has elapsed.
 fn is_over(sleep: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
     sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready())
 }

@@ -32,7 +32,7 @@ use tokio::io::{AsyncWriteExt, duplex};
 use tokio::sync::oneshot;
 use tokio::time::advance;
 
-/// Counts how often a task is woken.
+/// A counter of wake-ups.
 #[derive(Default)]
 struct Woken(AtomicUsize);
 
@@ -71,7 +71,7 @@ fn it_is_the_last_task_that_is_woken() {
     assert_eq!((first.0.load(Ordering::Relaxed), second.0.load(Ordering::Relaxed)), (0, 1));
 }
 
-/// Nothing that comes up while the task goes to sleep is lost: as many rounds as there are, each side waits for the other.
+/// No wake-up is lost while the task goes to sleep: in every round each side waits for the other.
 #[test]
 fn nothing_is_slept_through() {
     const ROUNDS: usize = 20_000;
@@ -105,7 +105,7 @@ fn nothing_is_slept_through() {
     });
 }
 
-/// Wakes a thread.
+/// A waker that unparks a thread.
 struct Unpark(std::thread::Thread);
 
 impl Wake for Unpark {
@@ -136,7 +136,7 @@ async fn a_call_that_panics_is_given_up_and_one_that_waits_goes_on_by_itself() {
     is_done.await.unwrap();
 }
 
-/// How many turns it takes to look at all calls.
+/// Returns the number of turns until all calls were begun.
 async fn turns_until_empty(arrived: &mut Arrived) -> usize {
     let mut turn = |context: &mut Context<'_>| (!arrived.is_empty()).then(|| arrived.answer(context, Instant::now()));
     poll_fn(|context: &mut Context<'_>| Poll::Ready(std::iter::from_fn(|| turn(context)).count())).await
@@ -157,7 +157,7 @@ async fn calls_that_take_long_have_a_turn_each_in_order() {
     assert_eq!(*order.lock().unwrap(), [0, 1, 2]);
 }
 
-/// As it is left by a connection that panics.
+/// The state after a connection panics.
 #[test]
 fn calls_that_nobody_looks_at_any_more_are_gone() {
     let arrived = Arrived::default();
@@ -172,13 +172,13 @@ fn calls_that_nobody_looks_at_any_more_are_gone() {
     assert_eq!(Arc::strong_count(&held), 1);
 }
 
-/// A frame of a client (RFC 9113 §4.1).
+/// Builds a frame of a client (RFC 9113 §4.1).
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// So many calls, each given up at once, so that no bound on open streams applies (CVE-2023-44487, "Rapid Reset").
+/// Builds calls that are each reset at once, so that no limit on open streams applies (CVE-2023-44487, "Rapid Reset").
 fn calls_that_are_reset(count: u32) -> Vec<u8> {
     // `:method: POST`, `:scheme: http` and `:path: /` of the static table (RFC 7541, appendix A).
     let call = |stream| [frame(1, 5, stream, &[0x83, 0x86, 0x84]), frame(3, 0, stream, &8_u32.to_be_bytes())].concat();
@@ -186,10 +186,10 @@ fn calls_that_are_reset(count: u32) -> Vec<u8> {
     [hello, (0..count).flat_map(|number| call(2 * number + 1)).collect()].concat()
 }
 
-/// Nothing is processed here: what has arrived is all that was taken from the connection.
+/// Nothing is processed here: the calls that have arrived are all that was read from the connection.
 #[tokio::test]
 async fn no_more_calls_arrive_than_may_wait_on_a_connection() {
-    // Fewer than those for which the connection would end, many more than may wait.
+    // Fewer than the limit that ends the connection, many more than may wait.
     const SENT: u32 = 5_000;
     for (others, most) in [
         (0, MAX_ARRIVED_CALLS),
@@ -241,7 +241,7 @@ fn of_an_address_the_path_is_kept() {
     assert_eq!(path_of(&long(MAX_PATH_BYTES + 1)), "/");
 }
 
-/// Looks at these frames, and at whether a header block is open.
+/// Checks these counts, with or without an open header block.
 fn look(excess: &mut Excess, counted: Counted, open_block: Option<usize>) -> bool {
     let flow = Flow::default();
     flow.note_read(0, counted, open_block);
@@ -274,7 +274,7 @@ async fn a_header_block_has_to_end_in_time() {
     assert!(!look(Some(1)));
     advance(HEADERS_TIMEOUT / 2).await;
     assert!(!look(Some(1)));
-    // Another one has all the time there is.
+    // Another block has the full time.
     assert!(!look(Some(2)));
     advance(HEADERS_TIMEOUT / 2).await;
     assert!(!look(Some(2)));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
-/// CheckHandler by a configuration that lets nothing through.
+/// Creates a handler with a configuration that allows nothing.
 pub(crate) fn checks() -> Arc<CheckHandler> {
     let overrides = Overrides { profile: Some(crate::config::ProfileName::None), ..Overrides::default() };
     let config = load(None, &overrides, &Environment::fixed([("", "")])).unwrap().config;
@@ -20,7 +20,7 @@ pub(crate) fn checks() -> Arc<CheckHandler> {
     Arc::new(CheckHandler::new(Authorizer::new(config.snapshot, Vec::new(), Vec::new(), clock)))
 }
 
-/// Connections under these bounds.
+/// Creates connections under these limits.
 fn connections(limits: Limits, count: usize) -> Vec<Arc<ConnectionState>> {
     let (checks, limits) = (checks(), Arc::new(limits));
     let state =
@@ -28,7 +28,7 @@ fn connections(limits: Limits, count: usize) -> Vec<Arc<ConnectionState>> {
     (0..count).map(|_| Arc::new(state())).collect()
 }
 
-/// As many slots as a connection gets.
+/// Takes as many slots as a connection gets.
 fn all_slots(of: &Arc<ConnectionState>) -> Vec<InFlight> {
     std::iter::from_fn(|| of.enter(0)).collect()
 }
@@ -52,7 +52,7 @@ fn a_connection_gets_a_quarter_while_another_has_a_check_under_way() {
     assert_eq!(all_slots(&all[1]).len(), 1_024);
 }
 
-/// Each takes what it gets, in turn: the one that comes last gets some.
+/// Each takes all it can, in turn: the last one still gets some.
 #[test]
 fn several_connections_that_take_all_they_can_leave_some_for_one_more() {
     for attackers in [1, 2, 5] {

@@ -61,7 +61,7 @@ async fn what_is_no_socket_is_left_alone() {
     assert!(matches!(open(&path).await, Err(SocketError::NotASocket)));
     fs::remove_dir(&path).unwrap();
 
-    // Also when it leads to a socket that was left behind: the link is somebody's.
+    // Also a link to a stale socket: the link belongs to another program.
     let left = folder.path().join("left.sock");
     drop(UnixListener::bind(&left).unwrap());
     symlink(&left, &path).unwrap();
@@ -78,7 +78,7 @@ async fn a_folder_that_is_not_there_is_not_made() {
     assert!(!folder.path().join("below").exists());
 }
 
-/// A successor that has taken the place already keeps its file.
+/// The file of a successor that has replaced the socket stays.
 #[tokio::test]
 async fn another_ones_file_is_not_removed() {
     let (_folder, path) = folder();
@@ -89,7 +89,7 @@ async fn another_ones_file_is_not_removed() {
     UnixStream::connect(&path).unwrap();
 }
 
-/// Of many that start at once in the place of a dead one, one serves.
+/// Of many that start at once in place of a dead one, one serves.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_many_gets_it() {
     for _ in 0..20 {
@@ -113,14 +113,14 @@ async fn a_socket_that_may_not_be_asked_is_no_dead_one() {
     let (_folder, path) = folder();
     let other = UnixListener::bind(&path).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
-    // Root may ask all the same, and hears that somebody serves there.
+    // Root may connect all the same, and finds the socket in use.
     let fault = open(&path).await.unwrap_err();
     assert!(matches!(fault, SocketError::InUse | SocketError::Io(_)), "{fault}");
     assert!(path.exists());
     drop(other);
 }
 
-/// Whoever may read the folder can lock it: that is said, and not waited for without end.
+/// Any process that may read the folder can lock it: after a limited wait this is an error.
 #[tokio::test(start_paused = true)]
 async fn a_folder_that_somebody_keeps_locked_is_an_error() {
     let (folder, path) = folder();
@@ -131,7 +131,7 @@ async fn a_folder_that_somebody_keeps_locked_is_an_error() {
                     only modgud and Envoy may read";
     assert_eq!(fault.to_string(), expected);
     assert!(!path.exists());
-    // One that lets go in time is waited for.
+    // A lock that is released in time is waited for.
     let (opened, ()) = tokio::join!(open(&path), async {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         drop(other);

@@ -7,10 +7,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 
-/// Why a connection is closed.
+/// The reason for closing a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closing {
-    /// Another connection needed its place.
+    /// Another connection needed its slot.
     Room,
     /// Its client did not read responses.
     UnreadResponses,
@@ -45,7 +45,7 @@ struct Labels {
 pub(super) struct ClosedConnections(Family<Labels, Counter>);
 
 impl ClosedConnections {
-    /// The counts of a listener, which are there from now on.
+    /// Returns the counts of a listener, which are exported from now on.
     pub(super) fn on(&self, listener: ListenerName) -> Closed {
         let counter =
             |why: Closing| self.0.get_or_create_owned(&Labels { listener: listener.as_str(), reason: why.as_str() });

@@ -1,4 +1,4 @@
-//! What `/metrics` says about authorization servers that are asked about tokens.
+//! The metrics of introspection.
 
 use super::gauge;
 use crate::introspection::{AskedCounts, Introspection, ServerStatus};
@@ -11,20 +11,20 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-/// Whose server, and what became of a token that it was to be asked about.
+/// The labels of an introspection: the authenticator, and the outcome for the token.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     authenticator: String,
     outcome: &'static str,
 }
 
-/// Whose server.
+/// The label of an authorization server: its authenticator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Server {
     authenticator: String,
 }
 
-/// What a server said.
+/// The label of a cached response.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answer {
     answer: &'static str,
@@ -39,7 +39,7 @@ pub struct IntrospectionMetrics {
     seconds: Histogram,
 }
 
-/// Of no server.
+/// Metrics without a server.
 impl Default for IntrospectionMetrics {
     fn default() -> Self {
         let (outcomes, paused, entries) = (Family::default(), Family::default(), Family::default());
@@ -48,7 +48,7 @@ impl Default for IntrospectionMetrics {
 }
 
 impl IntrospectionMetrics {
-    /// Those that a snapshot's authenticators ask.
+    /// Collects the metrics of the servers that a snapshot's authenticators use.
     #[must_use]
     pub fn of(snapshot: &Snapshot, introspection: &Introspection) -> Self {
         let metrics = Self { seconds: introspection.seconds().clone(), ..Self::default() };

@@ -1,4 +1,4 @@
-//! What `/metrics` says about the providers of keys.
+//! The metrics of JWKS providers.
 
 use super::gauge;
 use crate::jwks::{FetchCounts, JwksRegistry};
@@ -10,14 +10,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// Whose keys, and who publishes them.
+/// The labels of a JWKS: the authenticator, and the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Source {
     authenticator: String,
     source: String,
 }
 
-/// The same, and how asking for them ended.
+/// The labels of its fetches: the same, and the outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Fetch {
     authenticator: String,
@@ -25,7 +25,7 @@ struct Fetch {
     outcome: &'static str,
 }
 
-/// The providers of keys at one point in time.
+/// The JWKS providers at one point in time.
 #[derive(Debug, Default)]
 pub struct KeyMetrics {
     keys: Family<Source, Gauge>,
@@ -34,7 +34,7 @@ pub struct KeyMetrics {
 }
 
 impl KeyMetrics {
-    /// Those whose keys a snapshot uses.
+    /// Collects the metrics of the providers whose keys a snapshot uses.
     #[must_use]
     pub fn of(snapshot: &Snapshot, providers: &JwksRegistry, now: Timestamp) -> Self {
         let metrics = Self::default();

@@ -1,4 +1,4 @@
-//! What `/metrics` says about rules that are tried out.
+//! The metrics of shadow rules.
 
 use modgud_core::authz::RuleName;
 use modgud_core::reason::Reason;
@@ -11,7 +11,7 @@ use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// What a rule would have come to. `reason` is empty when the request would have been let through.
+/// The labels of a shadow rule's outcome. `reason` is empty if the request would have been allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     rule: String,
@@ -19,12 +19,12 @@ struct Outcome {
     reason: &'static str,
 }
 
-/// What rules that are tried out would have come to. As many counters for each as there are reasons, and one.
+/// The outcomes of shadow rules: for each rule, a counter per reason and one for allowed requests.
 #[derive(Debug, Default)]
 pub struct TriedRules(RwLock<HashMap<RuleName, Arc<[AtomicU64]>>>);
 
 impl TriedRules {
-    /// Counts what a rule would have come to (`None`: the request would have been let through).
+    /// Counts the outcome of a shadow rule (`None` if the request would have been allowed).
     pub fn record(&self, rule: &RuleName, outcome: Option<Reason>) {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(rule).map(Arc::clone);
         let counts = known.unwrap_or_else(|| {
@@ -36,7 +36,7 @@ impl TriedRules {
         }
     }
 
-    /// Forgets rules that are not tried out any more.
+    /// Forgets rules that are not shadow rules any more.
     pub fn keep(&self, is_tried: impl Fn(&RuleName) -> bool) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).retain(|rule, _| is_tried(rule));
     }
@@ -57,12 +57,12 @@ impl TriedRules {
     }
 }
 
-/// Every way in which a decision can end; `None`: the request is let through.
+/// Returns every outcome of a decision; `None` is an allowed request.
 fn outcomes() -> impl Iterator<Item = Option<Reason>> {
     iter::once(None).chain(Reason::ALL.iter().copied().map(Some))
 }
 
-/// How a decision ends, and the reason, which is empty when the request is let through.
+/// Returns the labels of an outcome: the decision, and the reason, which is empty if the request is allowed.
 fn words(outcome: Option<Reason>) -> (&'static str, &'static str) {
     outcome.map_or(("allowed", ""), |reason| (reason.class().decision(), reason.code()))
 }

@@ -1,4 +1,4 @@
-//! What `/metrics` says about a whole configuration that is compared with the one that serves.
+//! The metrics of the shadow configuration, which is compared with the active one.
 
 use super::gauge;
 use modgud_core::authz::RuleName;
@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// The labels of a difference: the rule that decided (empty: the fallback, or nothing), what was done, and what would have been:
-/// `allowed`, `headers` (let through as it was, with other headers), or a reason.
+/// The labels of a difference: the rule that decided (empty: the fallback, or nothing), the enforced outcome, and the shadow outcome.
+/// Outcomes are `allowed`, `headers` (allowed as enforced, with other headers), or a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Difference {
     rule: String,
@@ -21,7 +21,7 @@ struct Difference {
     shadow: &'static str,
 }
 
-/// The second configuration, as far as it is counted.
+/// The metrics of the shadow configuration.
 #[derive(Debug, Default)]
 pub struct ShadowConfigMetrics {
     compared: AtomicU64,
@@ -32,19 +32,20 @@ pub struct ShadowConfigMetrics {
     refused: AtomicU64,
 }
 
-/// Under which labels something was counted.
+/// The labels under which a difference was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
     /// Its own.
     AsItself,
-    /// Those of everything for which there is no room.
+    /// The shared labels of all differences beyond the limit.
     WithOthers,
 }
 
 impl ShadowConfigMetrics {
-    /// How many kinds of differences are counted one by one. More than anybody reads, and less than would be a burden.
+    /// Maximum number of kinds of differences with a count of their own: more than operators read, and few enough to hold. Beyond it they
+    /// are counted together, by their outcomes.
     pub const MAX_KINDS: usize = 2_000;
-    /// What stands for the rules of all others. No rule has a space in its name.
+    /// The rule label of all others. No rule has a space in its name.
     const OTHERS: &'static str = "(other rules)";
 
     /// Counts a check that was decided again.
@@ -52,12 +53,12 @@ impl ShadowConfigMetrics {
         self.compared.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a check for which there was no room.
+    /// Counts a check that was dropped for lack of room.
     pub fn dropped(&self) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a check that modgud failed inside over.
+    /// Counts a check over which modgud failed inside.
     pub fn failed(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
@@ -77,17 +78,17 @@ impl ShadowConfigMetrics {
         counted
     }
 
-    /// Notes when the configuration was loaded.
+    /// Records when the configuration was loaded.
     pub fn loaded(&self, now: Timestamp) {
         self.loaded.store(now.as_secs(), Ordering::Relaxed);
     }
 
-    /// Counts a changed configuration, or list of revocations, that was refused.
+    /// Counts a changed configuration or revocation list that was rejected.
     pub fn refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many checks were decided a second time, and how many were not because there was no room, or because modgud failed inside.
+    /// Returns how many checks were decided again, were dropped for lack of room, and failed inside modgud.
     #[cfg(test)]
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
