@@ -13,9 +13,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// Period without checks after which a drain is complete.
 const DRAIN_IDLE_PERIOD: Duration = Duration::from_secs(1);
@@ -145,15 +146,11 @@ impl App {
     pub async fn run(self, mut stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
         let Self { grpc, admin, addresses: _, live, readiness, starting, max_in_flight, max_connections, drain } = self;
         let checks = Arc::clone(&live.checks);
-        let (closing, closed) = watch::channel(());
-        let wait = |mut closed: watch::Receiver<()>| async move {
-            // Nothing is ever sent: dropping the sender is the signal.
-            while closed.changed().await.is_ok() {}
-        };
+        let closing = CancellationToken::new();
+        let closed = || closing.clone().cancelled_owned();
         // Boxed, since moving so large a future is expensive.
-        let close = wait(closed.clone());
-        let grpc = Box::pin(grpc::serve(grpc, live, readiness.clone(), max_in_flight, max_connections, close));
-        let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), wait(closed));
+        let grpc = Box::pin(grpc::serve(grpc, live, readiness.clone(), max_in_flight, max_connections, closed()));
+        let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), closed());
         let servers = async {
             // One server that fails ends both: half of modgud must not look like the whole.
             let grpc = async { grpc.await.map_err(AppError::from) };
@@ -192,7 +189,7 @@ impl App {
             ended = &mut servers => return ended,
             draining = leaving => draining,
         };
-        drop(closing);
+        closing.cancel();
         // A check under way is answered by its deadline at the latest.
         let most = checks.authorizer.snapshot().deadline.saturating_add(SHUTDOWN_GRACE);
         match timeout(most, servers).await {

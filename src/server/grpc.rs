@@ -15,6 +15,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -75,21 +76,21 @@ pub async fn serve(
 
 /// Serves connections, each in a task of its own, until `stop` completes and all of them have ended.
 async fn serve_each(mut incoming: mpsc::Receiver<Connection>, services: Services, stop: impl Future<Output = ()>) {
-    let (closing, closed) = watch::channel(());
+    let closing = CancellationToken::new();
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
             Some(connection) = incoming.recv() => {
-                connections.spawn(h2::serve(connection, services.clone(), closed.clone()));
+                connections.spawn(h2::serve(connection, services.clone(), closing.clone()));
             }
             // Removes connections that have ended.
             Some(_) = connections.join_next() => {}
         }
     }
     drop(incoming);
-    drop(closing);
+    closing.cancel();
     while connections.join_next().await.is_some() {}
 }
 

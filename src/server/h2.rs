@@ -27,8 +27,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 use tokio::task::yield_now;
+use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service as _};
 use tonic::service::Routes;
@@ -66,8 +66,8 @@ pub(super) struct Services {
     pub(super) others: Routes,
 }
 
-/// Serves a connection to its end. Once `closing` is closed, no new calls are accepted, and those under way are answered.
-pub(super) async fn serve(connection: Connection, services: Services, mut closing: watch::Receiver<()>) {
+/// Serves a connection to its end. Once `closing` is cancelled, no new calls are accepted, and those under way are answered.
+pub(super) async fn serve(connection: Connection, services: Services, closing: CancellationToken) {
     let Services { checks, limits, others } = services;
     let mut arrived = Arrived::default();
     let alarm = Arc::new(Alarm::default());
@@ -88,7 +88,7 @@ pub(super) async fn serve(connection: Connection, services: Services, mut closin
             .auto_date_header(false)
             .serve_connection(TokioIo::new(connection), answering)
     );
-    let mut closing = pin!(async move { while closing.changed().await.is_ok() {} });
+    let mut closing = pin!(closing.cancelled());
     let mut is_closing = false;
     poll_fn(|task| {
         let began = Instant::now();
