@@ -13,7 +13,7 @@ use crate::telemetry::metrics::ListenerName;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
