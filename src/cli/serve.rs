@@ -132,7 +132,7 @@ async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(),
     let (sender, stop) = mpsc::channel(1);
     tokio::spawn(async move { while sender.send(signals.next().await).await.is_ok() {} });
     app.run(stop).await?;
-    tracing::info!("left");
+    tracing::info!("stopped");
     Ok(())
 }
 

@@ -175,7 +175,7 @@ impl App {
         let leaving = async {
             let how = stop.recv().await.unwrap_or(Shutdown::Immediate);
             let draining = readiness.hold("draining");
-            tracing::info!(?how, "leaving: not ready any more");
+            tracing::info!(?how, "shutting down");
             if how == Shutdown::Graceful {
                 tokio::select! {
                     () = wait_until_idle(&checks, drain) => {}

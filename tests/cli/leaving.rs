@@ -9,13 +9,13 @@ use std::fs;
 async fn a_signal_ends_serving_with_0() {
     let folder = tempfile::tempdir().unwrap();
     let pem = SigningKey::generate(Algorithm::Rs256).unwrap().public_pem().unwrap();
-    for (signal, how) in [(Signal::TERM, "Drain"), (Signal::INT, "Now")] {
+    for (signal, how) in [(Signal::TERM, "Graceful"), (Signal::INT, "Immediate")] {
         let said = Serving::start(folder.path(), &pem, &[]).await.end(signal).await;
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{signal:?}");
         let events: Vec<serde_json::Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let leaving = events.iter().find(|event| event["message"] == "leaving: not ready any more").unwrap();
+        let leaving = events.iter().find(|event| event["message"] == "shutting down").unwrap();
         assert_eq!(leaving["how"], how, "{signal:?}");
-        assert_eq!(events.last().unwrap()["message"], "left", "{signal:?}");
+        assert_eq!(events.last().unwrap()["message"], "stopped", "{signal:?}");
     }
 }
 

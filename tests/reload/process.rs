@@ -206,7 +206,7 @@ async fn a_change_during_a_drain() {
     assert_eq!(ready.body, b"not ready: draining\n");
     let events = process.end().await;
     traffic.await.unwrap();
-    assert_eq!(events.last().unwrap()["message"], "left");
+    assert_eq!(events.last().unwrap()["message"], "stopped");
 }
 
 /// SIGHUP would end a process that does not receive it; while the configuration is loaded for the first time, too.
