@@ -202,7 +202,9 @@ async fn no_secret_of_a_request_is_ever_told() {
     let output = output.into_inner();
     let events = output.lines().filter(|line| line.contains(r#""message":"check""#)).count();
     assert_eq!(events, checks.len(), "not every decision was logged:\n{output}");
-    assert!(output.contains(SEEN) && output.contains("modgud_checks_total") && output.contains(r#""message":"stopped""#));
+    assert!(
+        output.contains(SEEN) && output.contains("modgud_checks_total") && output.contains(r#""message":"stopped""#)
+    );
     let told: Vec<&String> = secrets.iter().filter(|secret| output.contains(*secret)).collect();
     assert!(told.is_empty(), "{told:?} is in\n{output}");
 }

@@ -73,7 +73,8 @@ fn masks_are_bifrosts() {
 
 #[test]
 fn methods_require_permissions() {
-    let permission = |method| CrudPermissions::of_method(Method::parse(method).unwrap()).and_then(|one| one.names().next());
+    let permission =
+        |method| CrudPermissions::of_method(Method::parse(method).unwrap()).and_then(|one| one.names().next());
     for (method, expected) in [
         ("POST", Some("create")),
         ("GET", Some("read")),
