@@ -231,6 +231,7 @@ pub enum Warning {
 
 impl Warning {
     /// Returns true if the warning is about the addresses and certificates of `server`.
+    #[must_use]
     pub fn concerns_listeners(&self) -> bool {
         matches!(self, Self::Plaintext | Self::PlaintextBesideTls | Self::ServerCertificate(_))
     }

@@ -70,15 +70,12 @@ impl Unfinished {
             let [_, length @ ..] = self.prefix;
             let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
             let missing = length.saturating_add(PREFIX_BYTES).saturating_sub(self.bytes);
-            match rest.split_at_checked(missing) {
-                Some((_, next)) => {
-                    self.bytes = 0;
-                    rest = next;
-                }
-                None => {
-                    self.bytes = self.bytes.saturating_add(rest.len());
-                    return;
-                }
+            if let Some((_, next)) = rest.split_at_checked(missing) {
+                self.bytes = 0;
+                rest = next;
+            } else {
+                self.bytes = self.bytes.saturating_add(rest.len());
+                return;
             }
         }
     }

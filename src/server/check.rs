@@ -98,7 +98,7 @@ impl CheckHandler {
         }
         match (snapshot.logged, &decision.verdict) {
             (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(DecisionError::Overload)) => {
-                self.log_overload()
+                self.log_overload();
             }
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
@@ -130,7 +130,7 @@ impl CheckHandler {
         match (snapshot.logged, &decision.verdict) {
             (LoggedDecisions::None, _) => {}
             (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(DecisionError::Overload)) => {
-                self.log_overload()
+                self.log_overload();
             }
             (LoggedDecisions::All | LoggedDecisions::Denied, _) => log(&decision, None),
         }

@@ -164,7 +164,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
     use tokio::time::advance;
 
-    /// Returns a poll that blocks until the test releases it, or ends.
+    /// Returns a poll that blocks until the test senders it, or ends.
     fn hangs_until(released: Receiver<()>) -> impl FnOnce(Option<Seen>, &Path) -> (Seen, Look) + Send + 'static {
         move |_, _| {
             let _ = released.recv();
@@ -174,26 +174,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_look_that_hangs_is_told_once_and_tried_again_a_few_times() {
-        let told = RefCell::new(Vec::new());
-        let tell = |followed| told.borrow_mut().push(followed);
+        let reported = RefCell::new(Vec::new());
+        let tell = |followed| reported.borrow_mut().push(followed);
         let mut follower = Follower::new(Revocations::new("list".into(), RevocationList::default()));
-        let mut releases = Vec::new();
+        let mut senders = Vec::new();
         for _ in 0..MAX_LATE_READS {
             let (release, released) = channel();
-            releases.push(release);
+            senders.push(release);
             tokio::join!(follower.look(&tell, hangs_until(released)), advance(READ_TIMEOUT));
         }
-        assert_eq!(*told.borrow(), [Followed::Refused]);
+        assert_eq!(*reported.borrow(), [Followed::Refused]);
         follower.look(&tell, |_, _| panic!("one thread more")).await;
         assert_eq!(follower.late.len(), MAX_LATE_READS);
 
         // The cause is removed for one of them.
-        releases.remove(1).send(()).unwrap();
+        senders.remove(1).send(()).unwrap();
         while !follower.late.iter().any(tokio::task::JoinHandle::is_finished) {
             tokio::task::yield_now().await;
         }
         follower.look(&tell, |_, _| panic!("not needed")).await;
-        assert_eq!(*told.borrow(), [Followed::Refused, Followed::Replaced]);
+        assert_eq!(*reported.borrow(), [Followed::Refused, Followed::Replaced]);
         assert!(follower.late.is_empty());
     }
 }

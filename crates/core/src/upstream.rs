@@ -97,7 +97,7 @@ impl RequestMutator {
         match shown {
             PresentedCredential::NotRequired => {}
             PresentedCredential::None => {
-                self.forward.apply_without_credential(principal, (headers, now), &mut mutations)?
+                self.forward.apply_without_credential(principal, (headers, now), &mut mutations)?;
             }
             PresentedCredential::Some(credential) => {
                 self.forward.apply(credential, principal, (headers, now), &mut mutations)?;

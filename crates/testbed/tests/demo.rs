@@ -1,5 +1,7 @@
 //! Tests of the demo, which new users see first.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
 use rustix::process::{Pid, test_kill_process_group};
 use std::env;
 use std::path::{Path, PathBuf};

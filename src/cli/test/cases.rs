@@ -150,7 +150,7 @@ impl Case {
                 }
                 CredentialLocation::Header(header) => all.push(HeaderArg::new(header.as_str(), &token)),
                 CredentialLocation::Cookie(name) => {
-                    all.push(HeaderArg::new("cookie", &format!("{}={token}", name.as_str())))
+                    all.push(HeaderArg::new("cookie", &format!("{}={token}", name.as_str())));
                 }
                 CredentialLocation::Query(name) => {
                     let separator = if path.contains('?') { '&' } else { '?' };

@@ -183,7 +183,7 @@ fn calls_that_are_reset(count: u32) -> Vec<u8> {
     // `:method: POST`, `:scheme: http` and `:path: /` of the static table (RFC 7541, appendix A).
     let call = |stream| [frame(1, 5, stream, &[0x83, 0x86, 0x84]), frame(3, 0, stream, &8_u32.to_be_bytes())].concat();
     let hello = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &[])].concat();
-    [hello, (0..count).flat_map(|number| call(2 * number + 1)).collect()].concat()
+    [hello, (0..count).flat_map(|number| call(number.saturating_mul(2).saturating_add(1))).collect()].concat()
 }
 
 /// Nothing is processed here: the calls that have arrived are all that was read from the connection.
@@ -201,8 +201,7 @@ async fn no_more_calls_arrive_than_may_wait_on_a_connection() {
         neighbours.update(others, 0, 0);
         let (near, mut far) = duplex(1 << 20);
         far.write_all(&calls_that_are_reset(SENT)).await.unwrap();
-        let mut places = ConnectionSlots::new(1, Gauge::default(), Closed::default());
-        let place = places.try_take().unwrap();
+        let place = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
         let due = tokio::time::Instant::now() + Duration::from_secs(600);
         let connection = Connection::new(Box::new(near), place, Due::Bytes(0), due);
         let state = Arc::new(ConnectionState::new(checks(), limits, connection.calls(), Waker::noop().clone()));
@@ -288,9 +287,8 @@ async fn a_header_block_has_to_end_in_time() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_ends_when_a_response_stays_unread_however_small() {
     let place = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
-    let checks = checks();
     let limits = Arc::new(Limits::new(1));
-    let state = Arc::new(ConnectionState::new(checks, limits, place.calls(), Waker::noop().clone()));
+    let state = Arc::new(ConnectionState::new(checks(), limits, place.calls(), Waker::noop().clone()));
     let mut pace = Pace::new(Flow::default(), Arc::clone(&state), place.neighbours());
     let mut look = || pace.look(&mut Arrived::default(), &mut Context::from_waker(Waker::noop()));
     let almost = UNREAD_TIMEOUT.saturating_sub(Duration::from_secs(1));

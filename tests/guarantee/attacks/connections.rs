@@ -106,7 +106,7 @@ async fn places_are_taken(name: &str, call: Vec<u8>) {
     let of = Arc::clone(&bench);
     attacks.spawn(async move {
         for number in (0..MOST).cycle() {
-            let connection = &mut open[number];
+            let Some(connection) = open.get_mut(number) else { continue };
             if connection.ping().await.is_ok() {
                 continue;
             }

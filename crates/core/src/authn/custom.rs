@@ -65,6 +65,7 @@ impl CustomAuthenticators {
     }
 
     /// Returns the one of this name; `None` if it is unknown.
+    #[must_use]
     pub fn get(&self, name: &str) -> Option<Arc<dyn CustomAuthenticator>> {
         self.0.get(name).cloned()
     }

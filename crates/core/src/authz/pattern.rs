@@ -185,12 +185,14 @@ impl PathPattern {
     }
 
     /// Returns true if both have the same literals, letter by letter, at the same indices.
+    #[must_use]
     pub fn same_literals(&self, other: &Self) -> bool {
         self.places(other).all(|(_, same)| same)
     }
 
     /// Returns true if a path can match both literals, although they differ: one of the patterns folds, and the letters are the
     /// same.
+    #[must_use]
     pub fn same_literal(&self, literal: &str, other: &Self, of_other: &str) -> bool {
         literal == of_other
             || ((self.case == Case::Fold || other.case == Case::Fold) && folded(literal) == folded(of_other))
@@ -419,6 +421,7 @@ impl<'a> Parser<'a> {
 const MARKS: [(char, &str); 6] = [('$', "%24"), ('(', "%28"), (':', "%3A"), ('<', "%3C"), ('[', "%5B"), ('^', "%5E")];
 
 /// Writes a literal segment so that parsing returns the same literal.
+#[must_use]
 pub fn literal(text: &str) -> Cow<'_, str> {
     if !is_foreign(text) {
         return Cow::Borrowed(text);

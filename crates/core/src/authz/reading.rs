@@ -97,6 +97,7 @@ impl ModuleReading {
     }
 
     /// Folds literals so that indistinguishable ones become equal.
+    #[must_use]
     pub fn folded<'t>(&self, literals: &'t str) -> Cow<'t, str> {
         match self.case {
             Case::Exact => Cow::Borrowed(literals),
@@ -105,6 +106,7 @@ impl ModuleReading {
     }
 
     /// Returns a last segment without its suffix; `None` if it has none.
+    #[must_use]
     pub fn stem<'t>(&self, segment: &'t str) -> Option<&'t str> {
         let (stem, suffix) = segment.rsplit_once('.').filter(|(stem, _)| !stem.is_empty())?;
         let same = |known: &str| match self.case {

@@ -138,7 +138,7 @@ impl CredentialExtractor {
                     sole.put(token, CredentialLocation::Scheme(header, scheme), who)?;
                 }
                 HeaderFormat::Raw(who) => {
-                    sole.put(authorization::bare(value)?, CredentialLocation::Header(header), who)?
+                    sole.put(authorization::bare(value)?, CredentialLocation::Header(header), who)?;
                 }
             }
         }

@@ -57,7 +57,7 @@ impl Forward {
             }
             // A credential in a query ends in logs and histories, so it is removed in any case.
             Self::Keep if matches!(credential.place, CredentialLocation::Query(_)) => {
-                remove(credential.place, headers, mutations)
+                remove(credential.place, headers, mutations);
             }
             Self::Keep => {}
             Self::Remove => {
@@ -149,10 +149,10 @@ fn remove_unless_written_over(
 fn remove(place: CredentialLocation<'_>, headers: &Headers<'_>, mutations: &mut Mutations) {
     match place {
         CredentialLocation::Scheme(header, _) | CredentialLocation::Header(header) => {
-            mutations.remove.push(header.bytes().clone())
+            mutations.remove.push(header.bytes().clone());
         }
         CredentialLocation::Query(name) => {
-            mutations.remove_query.push(Bytes::copy_from_slice(name.as_str().as_bytes()))
+            mutations.remove_query.push(Bytes::copy_from_slice(name.as_str().as_bytes()));
         }
         CredentialLocation::Cookie(_) => match (place.other_cookies(headers), HeaderName::parse("cookie")) {
             (Some(others), Ok(header)) if !others.is_empty() => {

@@ -64,10 +64,10 @@ fn keys(
         };
         let key = ApiKey::new(name, row, identity).map_err(problem);
         let key = key.map_err(|(key, problem)| found.add(at.key(key), problem)).ok();
-        if let (Some(digest), Some(key)) = (digest, key) {
-            if let Some(other) = keys.add(digest, key) {
-                found.add(at.key("sha256"), Problem::ApiKeyTwice(Quoted::new(&other.id)));
-            }
+        if let (Some(digest), Some(key)) = (digest, key)
+            && let Some(other) = keys.add(digest, key)
+        {
+            found.add(at.key("sha256"), Problem::ApiKeyTwice(Quoted::new(&other.id)));
         }
     }
     problems.add_beside(table.placed(found));

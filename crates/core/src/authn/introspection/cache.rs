@@ -80,6 +80,7 @@ impl IntrospectionCache {
     }
 
     /// Computes the cache key of a token given as text.
+    #[must_use]
     pub fn key_of(&self, token: &str) -> CacheKey {
         let mut context = Context::new(&SHA256);
         context.update(&self.server.to_be_bytes());

@@ -106,7 +106,7 @@ fn the_header_names_the_algorithm_and_the_key() {
 #[test]
 fn debug_shows_nothing() {
     let key = SigningKey::generate(Algorithm::Hs256).unwrap();
-    assert_eq!(format!("{key:?} {:?}", key.private_text().unwrap()), "SigningKey(…) PrivateText(…)");
+    assert_eq!(format!("{key:?} {:?}", key.private_text().unwrap()), "SigningKey(…) SecretString(…)");
 }
 
 #[test]
