@@ -21,6 +21,7 @@ mod reflection;
 mod sentences;
 
 use crate::support::{Sidecar, token};
+pub(crate) use blocks::rows;
 use blocks::{Block, blocks};
 use modgud::server::app::Shutdown;
 use std::fs;

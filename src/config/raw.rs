@@ -116,6 +116,7 @@ pub(super) struct Principal {
     /// The claim that says who the caller is. Default: `sub`; in the profile `bifrost`: `core_user_uuid`.
     pub(super) subject: Option<Claim>,
     /// The claim that says for which organization the caller acts. Default: none; in the profile `bifrost`: `organization_uuid`.
+    #[schemars(example = &"organization")]
     pub(super) organization: Option<Claim>,
     /// The claim that holds the caller's roles: an array of texts, or one text. Default: `roles`.
     pub(super) roles: Option<Claim>,
@@ -133,6 +134,7 @@ pub(super) struct Principal {
     /// Texts that mean "no value" when a claim holds them: the claim counts as missing. Default: `[""]`; in the profile `bifrost`:
     /// `["None", ""]`.
     #[serde(default)]
+    #[schemars(example = ["", "None"])]
     pub(super) absent: Vec<String>,
 }
 
@@ -142,6 +144,7 @@ pub(super) struct Principal {
 pub(super) struct Revocations {
     /// The path of the list, from the folder of this file: YAML, or JSON when it is long, of the form `{ tokens: […], subjects: […],
     /// organizations: […] }`. Each item is a name, or `{ id: NAME, issued_before: TIME }`. A change takes effect within a second.
+    #[schemars(example = &"revocations.json")]
     pub(super) file: PathBuf,
 }
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Authenticator {
     /// Its name in logs and metrics: 1 to 128 visible ASCII characters, and no other authenticator's.
+    #[schemars(example = &"login")]
     pub(in super::super) name: String,
     /// Where its credentials stand in a request; at least one place. Two credentials in one request are refused.
     #[serde(default)]
@@ -27,6 +28,7 @@ pub(in super::super) struct Authenticator {
     pub(in super::super) mtls: Option<Mtls>,
     /// It vouches in a way that the program brings, under this name; `modgud` itself brings none. Beside a `jwt` that looks in the same
     /// place it is asked about tokens that are no signed ones.
+    #[schemars(example = &"valid-prefix")]
     pub(in super::super) custom: Option<String>,
 }
 
@@ -45,6 +47,7 @@ pub(in super::super) struct Mtls {
     /// Who is accepted, by the first URI of the certificate, else its first DNS name, else its subject:
     /// `spiffe://example.org/ns/{namespace}/sa/{account}` (names in braces become claims), `api.example.com`, `*.example.com`, or `*`
     /// for any. Default: `["*"]`, everybody whose certificate Envoy's check accepts.
+    #[schemars(example = ["spiffe://example.org/ns/{namespace}/sa/{account}"])]
     pub(in super::super) principals: Option<Vec<String>>,
 }
 
@@ -66,6 +69,7 @@ pub(in super::super) enum Sender {
 pub(in super::super) struct ApiKey {
     /// The path of the table of keys, from the folder of this file: a YAML list of `{ id, sha256, subject, roles, permissions,
     /// claims, expires }`, of which `modgud apikey new` writes one. When the file changes, it is read again.
+    #[schemars(example = &"api-keys.yaml")]
     pub(in super::super) file: PathBuf,
 }
 
@@ -89,9 +93,11 @@ pub(in super::super) struct From {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Jwt {
     /// The exact `iss` of the tokens. Authenticators that look in the same place are told apart by it.
+    #[schemars(example = &"https://login.example.com")]
     pub(in super::super) issuer: String,
     /// The algorithms that tokens may be signed with: of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`,
     /// `EdDSA`, and, with a `secret`, `HS256`, `HS384` and `HS512`, those that the issuer uses, and no others.
+    #[schemars(example = ["RS256"])]
     pub(in super::super) algorithms: Vec<String>,
     /// The keys that verify the tokens: at least one entry. A token that names its key (`kid`) is tried with that one and with those
     /// that have no name. To rotate, list the new one beside the old one, or let the issuer publish them: `jwks`, `oidc`.
@@ -99,14 +105,18 @@ pub(in super::super) struct Jwt {
     /// Whom tokens must be meant for: a list of which `aud` must name one, or the word `any`, which turns the check off. Default:
     /// `[]`, with which a token that names any audience is refused.
     #[serde(default)]
+    #[schemars(example = ["orders-api"])]
     pub(in super::super) audiences: Audiences,
     /// Claims that must be there and have a value, beside `iss` and `exp`, which always must. Default: none; in the profile
     /// `bifrost`: `[core_user_uuid, username]`.
     #[serde(default)]
+    #[schemars(example = ["sub"])]
     pub(in super::super) require: Vec<Claim>,
     /// How far the issuer's clock may be from ours: from `0s` to `5m`. Default: `0s`.
+    #[schemars(example = &"30s")]
     pub(in super::super) leeway: Option<String>,
     /// The most that a token's `exp` may be after its `iat`: up to `365d`. Default: `0s`, which is no bound.
+    #[schemars(example = &"1d")]
     pub(in super::super) max_lifetime: Option<String>,
     /// The accepted `typ` values, such as `[JWT, at+jwt]`. Left out: `typ` is not looked at.
     pub(in super::super) types: Option<Vec<String>>,
@@ -175,9 +185,9 @@ pub(in super::super) enum SecretSource {
     /// The name of the environment variable that holds it, such as `JWT_PUBLIC_KEY_RSA_BIFROST`.
     Env(String),
     /// The path of the file that holds it, from the folder of this file. When the file changes, it is read again.
-    File(PathBuf),
+    File(#[schemars(example = &"/run/secrets/modgud/key.pem")] PathBuf),
     /// The text itself. `modgud config` does not show it.
-    Value(Text),
+    Value(#[schemars(example = &"the text of the key")] Text),
 }
 
 /// A text that may be a secret, so that it is never shown.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Correlation {
     /// The header that carries it, as JSON. What a client sends under its name never arrives.
+    #[schemars(example = &"x-identity-correlation")]
     pub(in super::super) header: String,
     /// The claim that is the user's name. Default: `preferred_username`.
     pub(in super::super) username: Option<Claim>,
@@ -29,11 +30,14 @@ pub(in super::super) struct Correlation {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Impersonation {
     /// The header that holds the value. The service never gets it: the correlation says it.
+    #[schemars(example = &"x-impersonate")]
     pub(in super::super) header: Option<String>,
     /// The name of a member at the top of the JSON body. Envoy has to send bodies along whole (`with_request_body`); a request whose body
     /// is not there whole, or is not JSON, is refused.
+    #[schemars(example = &"customerId")]
     pub(in super::super) body: Option<String>,
     /// The permission that a caller needs to act for another.
+    #[schemars(example = &"impersonate")]
     pub(in super::super) permission: String,
 }
 
@@ -44,5 +48,6 @@ pub(in super::super) struct ProcessInstance {
     /// Path patterns with a parameter that is called `process_instance`, such as `/process/{process_instance}/{*rest}`.
     pub(in super::super) paths: Vec<String>,
     /// A header.
+    #[schemars(example = &"x-process-instance-id")]
     pub(in super::super) header: Option<String>,
 }

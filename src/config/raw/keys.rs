@@ -30,8 +30,10 @@ pub(in super::super) enum Key {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Jwks {
     /// The path of the file that holds the set, from the folder of this file. When the file changes, it is read again.
+    #[schemars(example = &"issuer.jwks.json")]
     pub(in super::super) file: Option<PathBuf>,
     /// The address of the set: `https`, and plain `http` only to this machine. No redirect is followed.
+    #[schemars(example = &"https://login.example.com/jwks")]
     pub(in super::super) url: Option<String>,
     /// How often the set is fetched: from `1s` to `1d`, give or take a tenth. Default: `5m`.
     pub(in super::super) refresh: Option<String>,
@@ -40,9 +42,11 @@ pub(in super::super) struct Jwks {
     pub(in super::super) stale_if_error: Option<String>,
     /// A file in which the last good set is kept, so that a restart serves while the provider is down. modgud must be able to write
     /// it and its folder. Default: none.
+    #[schemars(example = &"/var/lib/modgud/login.jwks")]
     pub(in super::super) cache_file: Option<PathBuf>,
     /// A file with the certificates (PEM) of the authorities that the provider's certificate may come from, instead of the public
     /// ones. When the file changes, it is read again.
+    #[schemars(example = &"company-ca.crt")]
     pub(in super::super) ca: Option<PathBuf>,
     /// Whether plain `http` may lead to another machine, where whoever is on the way can put in keys of their own. Default: `false`.
     #[serde(default)]
@@ -76,9 +80,11 @@ pub(in super::super) struct OidcProvider {
     pub(in super::super) stale_if_error: Option<String>,
     /// A file in which the last good keys are kept, so that a restart serves while the provider is down. modgud must be able to
     /// write it and its folder. Default: none.
+    #[schemars(example = &"/var/lib/modgud/login.jwks")]
     pub(in super::super) cache_file: Option<PathBuf>,
     /// A file with the certificates (PEM) of the authorities that the provider's certificate may come from, instead of the public
     /// ones. When the file changes, it is read again.
+    #[schemars(example = &"company-ca.crt")]
     pub(in super::super) ca: Option<PathBuf>,
     /// Whether plain `http` may lead to another machine, where whoever is on the way can put in keys of their own. Default: `false`.
     #[serde(default)]

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Mint {
     /// Its name, by which `upstream.credential` asks for it: 1 to 128 visible ASCII characters, and no other's.
+    #[schemars(example = &"internal")]
     pub(in super::super) name: String,
     /// What the tokens are signed with, such as `EdDSA`, `ES256` or `RS256`; or `HS256` with a secret that modules share, and with which
     /// each of them could sign in the name of modgud.
@@ -23,8 +24,10 @@ pub(in super::super) struct Mint {
     #[serde(default)]
     pub(in super::super) also_published: Vec<SecretSource>,
     /// `iss` of the tokens.
+    #[schemars(example = &"https://gateway.example.com")]
     pub(in super::super) issuer: String,
     /// `aud` of the tokens: whom they are for.
+    #[schemars(example = &"modules")]
     pub(in super::super) audience: String,
     /// How long a token lives, from `10s` to `1h`, and never longer than the credential that it is minted for. Default: `60s`.
     pub(in super::super) lifetime: Option<String>,
@@ -44,5 +47,6 @@ pub(in super::super) struct MintClaim {
     /// What is known of the caller, whichever authenticator vouches for it.
     pub(in super::super) principal: Option<PrincipalWord>,
     /// Always this text. `modgud config` does not show it.
+    #[schemars(example = &"gateway")]
     pub(in super::super) value: Option<Text>,
 }

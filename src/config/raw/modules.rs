@@ -10,6 +10,7 @@ use serde::Deserialize;
 pub(in super::super) struct Module {
     /// Its name: 1 to 128 visible ASCII characters, no other module's, and not `core` or `modgud`. Its own rule is `module:NAME` in
     /// logs, its cluster NAME in Envoy.
+    #[schemars(example = &"crm")]
     pub(in super::super) name: String,
     /// The segments that lead to it, such as `/crm`; the module does not see them: `/crm/appointment/1/` reaches it as
     /// `/appointment/1/`. The first one is none of `core.reserved`. Of several prefixes that match, the longest decides.
@@ -34,8 +35,10 @@ pub(in super::super) struct Module {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct ModuleAccess {
     /// The organization, exactly as `principal.organization` finds it, or the word `any` for every caller, those without one too.
+    #[schemars(example = &"any")]
     pub(in super::super) organization: String,
     /// What they may do.
+    #[schemars(example = ["read", "update"])]
     pub(in super::super) allow: Allow,
 }
 

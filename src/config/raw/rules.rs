@@ -9,6 +9,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Rule {
     /// Its name in logs: 1 to 128 visible ASCII characters, and no other rule's.
+    #[schemars(example = &"order-status")]
     pub(in super::super) name: String,
     /// The requests that it decides. Needed unless `by_name` is there.
     #[serde(rename = "match", default)]
@@ -35,6 +36,7 @@ pub(in super::super) struct Rule {
     pub(in super::super) deny: Option<Deny>,
     /// Where the request names the organization that it is about: `path.NAME`, `query.NAME` or `context.NAME`. Only callers of that
     /// organization, as `principal.organization` finds it, get through. Only with `access: authenticated`.
+    #[schemars(example = &"path.org")]
     pub(in super::super) same_organization: Option<String>,
     /// A condition in CEL, such as `claims.level >= 2 && path.org in principal.roles`, over `request`, `path`, `query`, `claims`,
     /// `principal`, `context` and `now`. What is not true, or can't be told, lets nobody through.
@@ -46,12 +48,16 @@ pub(in super::super) struct Rule {
 #[serde(deny_unknown_fields, default)]
 pub(in super::super) struct Require {
     /// Permissions, all of them, as `principal.permissions` finds them and `principal.grants` grants them.
+    #[schemars(example = ["orders:write"])]
     pub(in super::super) permissions: Option<Vec<String>>,
     /// Roles, all of them, as `principal.roles` finds them.
+    #[schemars(example = ["editor"])]
     pub(in super::super) roles: Option<Vec<String>>,
     /// Scopes of the token, all of them, as `principal.scopes` finds them.
+    #[schemars(example = ["orders"])]
     pub(in super::super) scopes: Option<Vec<String>>,
     /// The names of the authenticators that may vouch for the caller. Default: any.
+    #[schemars(example = ["login"])]
     pub(in super::super) authenticators: Option<Vec<String>>,
     /// Permissions, roles and scopes of which one is enough.
     pub(in super::super) any: Option<RequireAny>,
@@ -62,10 +68,13 @@ pub(in super::super) struct Require {
 #[serde(deny_unknown_fields, default)]
 pub(in super::super) struct RequireAny {
     /// Permissions.
+    #[schemars(example = ["orders:write"])]
     pub(in super::super) permissions: Option<Vec<String>>,
     /// Roles.
+    #[schemars(example = ["editor"])]
     pub(in super::super) roles: Option<Vec<String>>,
     /// Scopes of the token.
+    #[schemars(example = ["orders"])]
     pub(in super::super) scopes: Option<Vec<String>>,
 }
 

@@ -48,6 +48,7 @@ pub(in super::super) struct HeaderSource {
     /// What is known of the caller, whichever authenticator vouches for it.
     pub(in super::super) principal: Option<PrincipalWord>,
     /// Always this text, whoever asks, and when nobody does. `modgud config` does not show it.
+    #[schemars(example = &"gateway")]
     pub(in super::super) value: Option<Text>,
     /// What this expression of CEL comes to, from `claims`, `principal`, `request`, `context`, `now` and `rule`: such as
     /// `principal.roles.filter(r, r.startsWith('crm_'))`. It is written as a claim of its type is. `null`, and what reads a claim that is
@@ -69,9 +70,11 @@ pub(in super::super) struct MetadataSource {
     /// What is known of the caller, whichever authenticator vouches for it.
     pub(in super::super) principal: Option<PrincipalWord>,
     /// Always this text. `modgud config` does not show it.
+    #[schemars(example = &"gateway")]
     pub(in super::super) value: Option<Text>,
     /// What this expression of CEL comes to, from `claims`, `principal`, `request`, `context`, `now` and `rule`: such as
     /// `has(claims.plan) ? claims.plan : 'free'`. One that comes to nothing is left out.
+    #[schemars(example = &"has(claims.plan) ? claims.plan : 'free'")]
     pub(in super::super) cel: Option<String>,
 }
 
@@ -125,5 +128,5 @@ pub(in super::super) enum Forward {
     #[serde(rename = "forward")]
     As(String),
     /// The module gets a token of modgud's own in its place, `Authorization: Bearer token`; the name of an entry of `mint`.
-    Mint(String),
+    Mint(#[schemars(example = &"internal")] String),
 }
