@@ -15,6 +15,7 @@ mod placeholder;
 mod profile;
 mod quoted;
 mod raw;
+mod reference;
 mod render;
 mod revocations;
 mod schema;
@@ -35,6 +36,7 @@ pub use load::{Loaded, Overrides, load, load_watched, load_with_keys, read_docum
 pub use open::OpenRule;
 pub use quoted::Quoted;
 pub use raw::{LogFormat, ProfileName};
+pub use reference::reference;
 pub use revocations::{RevocationsError, read as read_revocations};
 pub use schema::schema;
 pub use secret_source::{Keys, SourceError, Wanted};

@@ -26,6 +26,7 @@ mod sender;
 mod services;
 mod shadow;
 mod stdio;
+mod structure;
 mod support;
 mod tampering;
 mod wire;

@@ -3,6 +3,7 @@
 //!
 //! - `blocks`: fenced blocks, links and headings of a Markdown file.
 //! - `configurations`: the configurations, errors and cases that pages show, and the files of `deploy`.
+//! - `contributing`: paths and names on the page for contributors.
 //! - `expected`: compares an output with the one on a page.
 //! - `layout`: the README's length, links, anchors and the index.
 //! - `lists`: reason codes and metrics.
@@ -13,6 +14,7 @@
 
 mod blocks;
 mod configurations;
+mod contributing;
 mod expected;
 mod layout;
 mod lists;
@@ -21,6 +23,7 @@ mod reflection;
 mod sentences;
 
 use crate::support::{Sidecar, token};
+pub(crate) use blocks::rows;
 use blocks::{Block, blocks};
 use modgud::server::app::Shutdown;
 use std::fs;
@@ -31,6 +34,9 @@ use tokio::process::Command;
 /// The page with the grpcurl commands.
 const GRPCURL: &str = "docs/grpcurl.md";
 
+/// The page for contributors.
+const CONTRIBUTING: &str = "CONTRIBUTING.md";
+
 /// The address that its commands use.
 const ADDRESS: &str = "127.0.0.1:9191";
 
@@ -38,9 +44,9 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The README and everything below docs.
+/// The README, the page for contributors and everything below docs.
 fn documents() -> Vec<PathBuf> {
-    let mut files = vec![root().join("README.md")];
+    let mut files = vec![root().join("README.md"), root().join(CONTRIBUTING)];
     let mut folders = vec![root().join("docs")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

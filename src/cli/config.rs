@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// A comment on each value names its origin. Possible secrets are omitted. The output is itself a configuration file.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  modgud config --config modgud.yaml\n  modgud config --profile bifrost     # what the profile says"
+    after_help = "Example:\n  modgud config --config modgud.yaml\n  modgud config --profile bifrost     # what the profile says\n  modgud config --reference           # every key, as docs/configuration-reference.md"
 )]
 pub(super) struct Args {
     /// The configuration file (YAML); without one, the profile alone
@@ -29,10 +29,13 @@ pub(super) struct Args {
     /// Show the JSON Schema of the file instead, for editors
     #[arg(long, exclusive = true)]
     schema: bool,
+    /// Show every key with its type, default and an example instead, as a Markdown page
+    #[arg(long, exclusive = true)]
+    reference: bool,
 }
 
 pub(super) fn run(args: Args, environment: &Environment) -> Exit {
-    let Args { config, profile, grpc, admin, schema } = args;
+    let Args { config, profile, grpc, admin, schema, reference } = args;
     if schema {
         return match crate::config::schema() {
             Ok(schema) => {
@@ -41,6 +44,10 @@ pub(super) fn run(args: Args, environment: &Environment) -> Exit {
             }
             Err(error) => fail(error),
         };
+    }
+    if reference {
+        say(crate::config::reference().trim_end());
+        return Exit::Done;
     }
     let overrides = Overrides { profile, grpc, admin };
     match load(config.as_deref(), &overrides, environment).map(|loaded| loaded.yaml()) {

@@ -117,6 +117,7 @@ pub(super) struct Principal {
     /// The claim that identifies the caller. Default: `sub`; in the profile `bifrost`: `core_user_uuid`.
     pub(super) subject: Option<Claim>,
     /// The claim that names the organization for which the caller acts. Default: none; in the profile `bifrost`: `organization_uuid`.
+    #[schemars(example = &"organization")]
     pub(super) organization: Option<Claim>,
     /// The claim that holds the caller's roles: an array of texts, or one text. Default: `roles`.
     pub(super) roles: Option<Claim>,
@@ -134,6 +135,7 @@ pub(super) struct Principal {
     /// Texts that mean "no value" when a claim holds them: the claim counts as missing. Default: `[""]`; in the profile `bifrost`:
     /// `["None", ""]`.
     #[serde(default)]
+    #[schemars(example = ["", "None"])]
     pub(super) absent: Vec<String>,
 }
 
@@ -143,6 +145,7 @@ pub(super) struct Principal {
 pub(super) struct Revocations {
     /// The path of the list, relative to the folder of this file: YAML, or JSON if it is long, of the form `{ tokens: […], subjects: […],
     /// organizations: […] }`. Each item is a name, or `{ id: NAME, issued_before: TIME }`. A change takes effect within a second.
+    #[schemars(example = &"revocations.json")]
     pub(super) file: PathBuf,
 }
 

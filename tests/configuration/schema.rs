@@ -4,7 +4,7 @@
 mod valid;
 
 use super::{files, folder, meaning};
-use modgud::config::schema;
+use modgud::config::{reference, schema};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -80,6 +80,68 @@ fn what_is_wrong_in_form_does_not_fit() {
     for name in WRONG_IN_FORM {
         let text = fs::read_to_string(folder("bad").join(format!("{name}.yaml"))).unwrap();
         assert_ne!(faults(&current(), &meaning(&text)), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn the_committed_reference_is_current() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration-reference.md");
+    assert!(
+        fs::read_to_string(file).unwrap_or_default() == reference(),
+        "docs/configuration-reference.md is not current; write it by `cargo run -- config --reference > docs/configuration-reference.md`"
+    );
+}
+
+/// Every example of the schema fits its key.
+#[test]
+fn examples_of_the_schema_fit() {
+    fn walk(root: &Value, schema: &Value, wrong: &mut Vec<String>, found: &mut usize) {
+        for example in schema["examples"].as_array().into_iter().flatten() {
+            let mut part = schema.clone();
+            part["$defs"] = root["$defs"].clone();
+            *found += 1;
+            wrong.extend(faults(&part, example).into_iter().map(|fault| format!("{example}: {fault}")));
+        }
+        match schema {
+            Value::Object(members) => members.values().for_each(|member| walk(root, member, wrong, found)),
+            Value::Array(items) => items.iter().for_each(|item| walk(root, item, wrong, found)),
+            _ => {}
+        }
+    }
+    let (mut wrong, mut found) = (Vec::new(), 0);
+    walk(&current(), &current(), &mut wrong, &mut found);
+    assert_eq!(wrong, [""; 0]);
+    assert!(found > 40, "only {found} examples");
+}
+
+/// Each key of the file is in the reference, with an example unless it is only a map or a list of others. The example is YAML of the
+/// key's type.
+#[test]
+fn the_reference_has_an_example_of_every_value() {
+    let page = reference();
+    let rows = crate::readme::rows(&page);
+    assert!(rows.len() > 180, "only {} keys", rows.len());
+    let paths: Vec<&str> = rows.iter().filter_map(|row| row.first()).map(|path| path.trim_matches('`')).collect();
+    for row in &rows {
+        let [path, kind, default, example, meaning] = row.as_slice() else { panic!("{row:?}") };
+        assert!(!meaning.is_empty() && !default.is_empty(), "{path}");
+        let path = path.trim_matches('`');
+        let has_keys =
+            paths.iter().any(|other| other.strip_prefix(path).is_some_and(|rest| rest.starts_with(['.', '['])));
+        if example == "—" {
+            assert!(has_keys, "{path} has no example; give it one: `#[schemars(example = …)]`");
+            continue;
+        }
+        let value = super::meaning(example.trim_matches('`'));
+        let fits = kind.split(" or ").flat_map(|kinds| kinds.split(", ")).any(|kind| match &value {
+            Value::String(word) => kind == "string" || kind == format!("`{word}`"),
+            Value::Array(_) => kind.starts_with("list"),
+            Value::Object(_) => kind.starts_with("map"),
+            Value::Bool(_) => kind == "boolean",
+            Value::Number(_) => kind == "integer",
+            Value::Null => false,
+        });
+        assert!(fits, "{path}: {example} is no {kind}");
     }
 }
 

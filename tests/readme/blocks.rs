@@ -65,7 +65,7 @@ pub(super) fn anchors(markdown: &str) -> Vec<String> {
 }
 
 /// The cells of each row of the tables outside fenced blocks, without heads and the lines below them.
-pub(super) fn rows(markdown: &str) -> Vec<Vec<String>> {
+pub(crate) fn rows(markdown: &str) -> Vec<Vec<String>> {
     let mut inside = false;
     let mut rows = Vec::new();
     let mut in_body = false;

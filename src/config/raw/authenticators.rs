@@ -11,6 +11,7 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Authenticator {
     /// The name in logs and metrics: 1 to 128 visible ASCII characters, unique among authenticators.
+    #[schemars(example = &"login")]
     pub(in super::super) name: String,
     /// The locations of the credential in a request; at least one. A request with two credentials is denied.
     #[serde(default)]
@@ -27,6 +28,7 @@ pub(in super::super) struct Authenticator {
     pub(in super::super) mtls: Option<Mtls>,
     /// Verification by an authenticator that the program provides, under this name; `modgud` itself provides none. With a `jwt` for the
     /// same location, it handles only tokens other than signed ones.
+    #[schemars(example = &"valid-prefix")]
     pub(in super::super) custom: Option<String>,
 }
 
@@ -45,6 +47,7 @@ pub(in super::super) struct Mtls {
     /// The accepted principals: the first URI of the certificate, else its first DNS name, else its subject. Patterns are
     /// `spiffe://example.org/ns/{namespace}/sa/{account}` (names in braces become claims), `api.example.com`, `*.example.com`, or `*` for
     /// any. Default: `["*"]`, every certificate that Envoy accepts.
+    #[schemars(example = ["spiffe://example.org/ns/{namespace}/sa/{account}"])]
     pub(in super::super) principals: Option<Vec<String>>,
 }
 
@@ -66,6 +69,7 @@ pub(in super::super) enum Sender {
 pub(in super::super) struct ApiKey {
     /// The path of the table of keys, relative to the folder of this file: a YAML list of `{ id, sha256, subject, roles, permissions,
     /// claims, expires }`. `modgud apikey new` writes an entry. modgud reads the file again when it changes.
+    #[schemars(example = &"api-keys.yaml")]
     pub(in super::super) file: PathBuf,
 }
 
@@ -89,9 +93,11 @@ pub(in super::super) struct From {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Jwt {
     /// The exact `iss` of the tokens. It selects the authenticator when several read the same location.
+    #[schemars(example = &"https://login.example.com")]
     pub(in super::super) issuer: String,
     /// The algorithms with which the issuer signs tokens, and no others. Known are `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`,
     /// `ES256`, `ES384`, `EdDSA`, and, with a `secret`, `HS256`, `HS384` and `HS512`.
+    #[schemars(example = ["RS256"])]
     pub(in super::super) algorithms: Vec<String>,
     /// The keys that verify the tokens: at least one entry. A token with a key id (`kid`) is verified with that key and with those without
     /// an id. To rotate, add the new key to the list, or let the issuer publish its keys: `jwks`, `oidc`.
@@ -99,14 +105,18 @@ pub(in super::super) struct Jwt {
     /// The accepted audiences: a list of which `aud` must name one, or the word `any`, which disables the check. Default: `[]`, which
     /// rejects a token that names any audience.
     #[serde(default)]
+    #[schemars(example = ["orders-api"])]
     pub(in super::super) audiences: Audiences,
     /// Required claims, which must have a value, in addition to `iss` and `exp`. Default: none; in the profile `bifrost`: `[core_user_uuid,
     /// username]`.
     #[serde(default)]
+    #[schemars(example = ["sub"])]
     pub(in super::super) require: Vec<Claim>,
     /// The tolerated difference between the issuer's clock and modgud's: from `0s` to `5m`. Default: `0s`.
+    #[schemars(example = &"30s")]
     pub(in super::super) leeway: Option<String>,
     /// The maximum time from a token's `iat` to its `exp`: up to `365d`. Default: `0s`, which means no limit.
+    #[schemars(example = &"1d")]
     pub(in super::super) max_lifetime: Option<String>,
     /// The accepted `typ` values, such as `[JWT, at+jwt]`. Default: none, which ignores `typ`.
     pub(in super::super) types: Option<Vec<String>>,
@@ -174,9 +184,9 @@ pub(in super::super) enum SecretSource {
     /// The name of the environment variable that holds it, such as `JWT_PUBLIC_KEY_RSA_BIFROST`.
     Env(String),
     /// The path of the file that holds it, relative to the folder of this file. modgud reads the file again when it changes.
-    File(PathBuf),
+    File(#[schemars(example = &"/run/secrets/modgud/key.pem")] PathBuf),
     /// The text itself. `modgud config` does not show it.
-    Value(Text),
+    Value(#[schemars(example = &"the text of the key")] Text),
 }
 
 /// A text that may be a secret, so that it is never shown.

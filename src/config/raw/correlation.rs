@@ -10,6 +10,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Correlation {
     /// The header that carries it, as JSON. A client's own header of this name never reaches a service.
+    #[schemars(example = &"x-identity-correlation")]
     pub(in super::super) header: String,
     /// The claim that holds the user's name. Default: `preferred_username`.
     pub(in super::super) username: Option<Claim>,
@@ -29,11 +30,14 @@ pub(in super::super) struct Correlation {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Impersonation {
     /// The header that holds the value. Services never receive it: the correlation contains the value.
+    #[schemars(example = &"x-impersonate")]
     pub(in super::super) header: Option<String>,
     /// The name of a member at the top of the JSON body. Envoy must send complete bodies (`with_request_body`); a request without a
     /// complete JSON body is denied.
+    #[schemars(example = &"customerId")]
     pub(in super::super) body: Option<String>,
     /// The permission that impersonation requires.
+    #[schemars(example = &"impersonate")]
     pub(in super::super) permission: String,
 }
 
@@ -44,5 +48,6 @@ pub(in super::super) struct ProcessInstance {
     /// Path patterns with a parameter named `process_instance`, such as `/process/{process_instance}/{*rest}`.
     pub(in super::super) paths: Vec<String>,
     /// The name of a header.
+    #[schemars(example = &"x-process-instance-id")]
     pub(in super::super) header: Option<String>,
 }

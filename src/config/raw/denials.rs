@@ -67,6 +67,7 @@ pub(in super::super) struct Statuses {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Redirect {
     /// The login page: an `https` URL, or a plain `http` one of this machine.
+    #[schemars(example = &"https://login.example.com/start")]
     pub(in super::super) to: String,
     /// The name of the parameter that passes the requested path and query to the login page, to return to. Default: `return_to`.
     pub(in super::super) parameter: Option<String>,
@@ -81,7 +82,9 @@ pub(in super::super) struct Redirect {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Deny {
     /// The status: 400 to 499, such as 404 to hide a resource. Default: that of `denials.status.forbidden`.
+    #[schemars(example = 404)]
     pub(in super::super) status: Option<u16>,
     /// The text: one line. Default: the status in words.
+    #[schemars(example = &"Ask your administrator for the role editor.")]
     pub(in super::super) detail: Option<String>,
 }

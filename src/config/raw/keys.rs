@@ -30,8 +30,10 @@ pub(in super::super) enum Key {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Jwks {
     /// The path of the file that holds the JWKS, relative to the folder of this file. modgud reads the file again when it changes.
+    #[schemars(example = &"issuer.jwks.json")]
     pub(in super::super) file: Option<PathBuf>,
     /// The URL of the JWKS: `https`, and plain `http` only to this machine. Redirects are not followed.
+    #[schemars(example = &"https://login.example.com/jwks")]
     pub(in super::super) url: Option<String>,
     /// The interval between requests for the JWKS: from `1s` to `1d`, varied by up to a tenth. Default: `5m`.
     pub(in super::super) refresh: Option<String>,
@@ -40,9 +42,11 @@ pub(in super::super) struct Jwks {
     pub(in super::super) stale_if_error: Option<String>,
     /// A file that keeps the last valid JWKS, so that modgud can restart while the provider is down. modgud must be able to write it and
     /// its folder. Default: none.
+    #[schemars(example = &"/var/lib/modgud/login.jwks")]
     pub(in super::super) cache_file: Option<PathBuf>,
     /// A file with the CA certificates (PEM) for the provider's certificate, instead of the public ones. modgud reads the file again when
     /// it changes.
+    #[schemars(example = &"company-ca.crt")]
     pub(in super::super) ca: Option<PathBuf>,
     /// `true`: plain `http` to another machine is allowed. An attacker on the network path can then insert keys. Default: `false`.
     #[serde(default)]
@@ -76,9 +80,11 @@ pub(in super::super) struct OidcProvider {
     pub(in super::super) stale_if_error: Option<String>,
     /// A file that keeps the last valid JWKS, so that modgud can restart while the provider is down. modgud must be able to write it and
     /// its folder. Default: none.
+    #[schemars(example = &"/var/lib/modgud/login.jwks")]
     pub(in super::super) cache_file: Option<PathBuf>,
     /// A file with the CA certificates (PEM) for the provider's certificate, instead of the public ones. modgud reads the file again when
     /// it changes.
+    #[schemars(example = &"company-ca.crt")]
     pub(in super::super) ca: Option<PathBuf>,
     /// `true`: plain `http` to another machine is allowed. An attacker on the network path can then insert keys. Default: `false`.
     #[serde(default)]

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Mint {
     /// The name, which `upstream.credential` refers to: 1 to 128 visible ASCII characters, unique among the entries.
+    #[schemars(example = &"internal")]
     pub(in super::super) name: String,
     /// The algorithm that signs the tokens, such as `EdDSA`, `ES256` or `RS256`. `HS256` uses a secret that modules share, with which each
     /// of them could sign as modgud.
@@ -23,8 +24,10 @@ pub(in super::super) struct Mint {
     #[serde(default)]
     pub(in super::super) also_published: Vec<SecretSource>,
     /// The `iss` of the tokens.
+    #[schemars(example = &"https://gateway.example.com")]
     pub(in super::super) issuer: String,
     /// The `aud` of the tokens: their recipients.
+    #[schemars(example = &"modules")]
     pub(in super::super) audience: String,
     /// The lifetime of a token, from `10s` to `1h`, and never beyond that of the credential that it is minted for. Default: `60s`.
     pub(in super::super) lifetime: Option<String>,
@@ -44,5 +47,6 @@ pub(in super::super) struct MintClaim {
     /// A field of the principal, for every authenticator.
     pub(in super::super) principal: Option<PrincipalWord>,
     /// A constant text. `modgud config` does not show it.
+    #[schemars(example = &"gateway")]
     pub(in super::super) value: Option<Text>,
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 pub(in super::super) struct Module {
     /// The name: 1 to 128 visible ASCII characters, unique among modules, and neither `core` nor `modgud`. Its own rule is `module:NAME` in
     /// logs, its cluster NAME in Envoy.
+    #[schemars(example = &"crm")]
     pub(in super::super) name: String,
     /// The path prefix, such as `/crm`, which the module does not see: `/crm/appointment/1/` reaches it as `/appointment/1/`. The first
     /// segment must not be one of `core.reserved`. Of several prefixes that match, the longest decides.
@@ -34,8 +35,10 @@ pub(in super::super) struct Module {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct ModuleAccess {
     /// The organization, exactly as `principal.organization` finds it, or the word `any` for every caller, including those without one.
+    #[schemars(example = &"any")]
     pub(in super::super) organization: String,
     /// The rights.
+    #[schemars(example = ["read", "update"])]
     pub(in super::super) allow: Allow,
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Rule {
     /// The name in logs: 1 to 128 visible ASCII characters, unique among rules.
+    #[schemars(example = &"order-status")]
     pub(in super::super) name: String,
     /// The requests that it decides. Required unless `by_name` is set.
     #[serde(rename = "match", default)]
@@ -35,6 +36,7 @@ pub(in super::super) struct Rule {
     pub(in super::super) deny: Option<Deny>,
     /// The location of the request's organization: `path.NAME`, `query.NAME` or `context.NAME`. Only callers of that organization, as
     /// `principal.organization` finds it, have access. Only with `access: authenticated`.
+    #[schemars(example = &"path.org")]
     pub(in super::super) same_organization: Option<String>,
     /// A condition in CEL, such as `claims.level >= 2 && path.org in principal.roles`, over `request`, `path`, `query`, `claims`,
     /// `principal`, `context` and `now`. If it is not true, or can't be evaluated, the request is denied.
@@ -47,12 +49,16 @@ pub(in super::super) struct Rule {
 #[serde(deny_unknown_fields, default)]
 pub(in super::super) struct Require {
     /// Required permissions, all of them, as `principal.permissions` finds them and `principal.grants` grants them.
+    #[schemars(example = ["orders:write"])]
     pub(in super::super) permissions: Option<Vec<String>>,
     /// Required roles, all of them, as `principal.roles` finds them.
+    #[schemars(example = ["editor"])]
     pub(in super::super) roles: Option<Vec<String>>,
     /// Required scopes of the token, all of them, as `principal.scopes` finds them.
+    #[schemars(example = ["orders"])]
     pub(in super::super) scopes: Option<Vec<String>>,
     /// The names of the accepted authenticators. Default: all.
+    #[schemars(example = ["login"])]
     pub(in super::super) authenticators: Option<Vec<String>>,
     /// Permissions, roles and scopes of which one suffices.
     pub(in super::super) any: Option<RequireAny>,
@@ -63,10 +69,13 @@ pub(in super::super) struct Require {
 #[serde(deny_unknown_fields, default)]
 pub(in super::super) struct RequireAny {
     /// Permissions.
+    #[schemars(example = ["orders:write"])]
     pub(in super::super) permissions: Option<Vec<String>>,
     /// Roles.
+    #[schemars(example = ["editor"])]
     pub(in super::super) roles: Option<Vec<String>>,
     /// Scopes of the token.
+    #[schemars(example = ["orders"])]
     pub(in super::super) scopes: Option<Vec<String>>,
 }
 

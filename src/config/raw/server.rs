@@ -42,10 +42,13 @@ pub(in crate::config) struct Server {
 pub(in crate::config) struct Tls {
     /// The file of the certificate (PEM), followed by those that lead from it to an authority that Envoy trusts. A relative path starts
     /// from the folder of this file.
+    #[schemars(example = &"tls/tls.crt")]
     pub(in crate::config) cert: PathBuf,
     /// The file of the private key of the first certificate (PEM, not encrypted): RSA from 2048 bits, ECDSA or Ed25519.
+    #[schemars(example = &"tls/tls.key")]
     pub(in crate::config) key: PathBuf,
     /// The file of the authorities (PEM) for client certificates. With it, a client needs a certificate of one of them; without it, every
     /// client that reaches the listener may connect.
+    #[schemars(example = &"tls/envoy-ca.crt")]
     pub(in crate::config) client_ca: Option<PathBuf>,
 }

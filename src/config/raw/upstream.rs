@@ -46,6 +46,7 @@ pub(in super::super) struct HeaderSource {
     /// A field of the principal, for every authenticator.
     pub(in super::super) principal: Option<PrincipalWord>,
     /// A constant text, written for every caller, and for requests without one. `modgud config` does not show it.
+    #[schemars(example = &"gateway")]
     pub(in super::super) value: Option<Text>,
     /// The result of a CEL expression over `claims`, `principal`, `request`, `context`, `now` and `rule`, such as
     /// `principal.roles.filter(r, r.startsWith('crm_'))`. It is written like a claim of its type. `null` means no value, as does a missing
@@ -67,9 +68,11 @@ pub(in super::super) struct MetadataSource {
     /// A field of the principal, for every authenticator.
     pub(in super::super) principal: Option<PrincipalWord>,
     /// A constant text. `modgud config` does not show it.
+    #[schemars(example = &"gateway")]
     pub(in super::super) value: Option<Text>,
     /// The result of a CEL expression over `claims`, `principal`, `request`, `context`, `now` and `rule`, such as `has(claims.plan) ?
     /// claims.plan : 'free'`. An expression without a result is omitted.
+    #[schemars(example = &"has(claims.plan) ? claims.plan : 'free'")]
     pub(in super::super) cel: Option<String>,
 }
 
@@ -124,5 +127,5 @@ pub(in super::super) enum Forward {
     #[serde(rename = "forward")]
     As(String),
     /// The module receives a minted token instead, as `Authorization: Bearer token`. The value is the name of an entry of `mint`.
-    Mint(String),
+    Mint(#[schemars(example = &"internal")] String),
 }
