@@ -3,7 +3,7 @@
 pub mod header;
 pub mod host;
 pub mod method;
-pub mod param_name;
+pub(crate) mod param_name;
 pub mod path;
 pub mod query;
 pub mod request;

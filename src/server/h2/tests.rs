@@ -201,9 +201,9 @@ async fn no_more_calls_arrive_than_may_wait_on_a_connection() {
         neighbours.update(others, 0, 0);
         let (near, mut far) = duplex(1 << 20);
         far.write_all(&calls_that_are_reset(SENT)).await.unwrap();
-        let place = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
+        let slot = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
         let due = tokio::time::Instant::now() + Duration::from_secs(600);
-        let connection = Connection::new(Box::new(near), place, Due::Bytes(0), due);
+        let connection = Connection::new(Box::new(near), slot, Due::Bytes(0), due);
         let state = Arc::new(ConnectionState::new(checks(), limits, connection.calls(), Waker::noop().clone()));
         let mut arrived = Arrived::default();
         let mut pace = Pace::new(connection.flow(), state, connection.neighbours());
@@ -286,10 +286,10 @@ async fn a_header_block_has_to_end_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_ends_when_a_response_stays_unread_however_small() {
-    let place = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
+    let slot = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
     let limits = Arc::new(Limits::new(1));
-    let state = Arc::new(ConnectionState::new(checks(), limits, place.calls(), Waker::noop().clone()));
-    let mut pace = Pace::new(Flow::default(), Arc::clone(&state), place.neighbours());
+    let state = Arc::new(ConnectionState::new(checks(), limits, slot.calls(), Waker::noop().clone()));
+    let mut pace = Pace::new(Flow::default(), Arc::clone(&state), slot.neighbours());
     let mut look = || pace.look(&mut Arrived::default(), &mut Context::from_waker(Waker::noop()));
     let almost = UNREAD_TIMEOUT.saturating_sub(Duration::from_secs(1));
     // Each is read in time.
