@@ -1,5 +1,4 @@
-//! From a configuration file, or none, to a running configuration. Reads files and the environment; decides nothing about
-//! requests.
+//! The configuration: from files and the environment to validated types.
 
 mod de;
 mod diagnostic;
@@ -54,57 +53,58 @@ use rustix::process::{Resource, getrlimit};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A checked configuration.
+/// A validated configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// What a running process can't change.
+    /// The settings that only a restart changes.
     pub server: ServerConfig,
-    /// What connections to the listener for checks are secured with, if they are.
+    /// TLS for the check listener. `None` for plaintext.
     pub tls: Option<Tls>,
-    /// What decisions are made with.
+    /// The state that decides checks.
     pub snapshot: Snapshot,
-    /// What Envoy routes to.
+    /// The routes, clusters and filter settings for Envoy.
     pub gateway: Gateway,
-    /// Where keys are published that the snapshot's authenticators use.
+    /// The providers whose JWKS the snapshot's authenticators use.
     pub key_sources: Vec<KeySource>,
-    /// The authorization servers that the snapshot's authenticators ask.
+    /// The authorization servers that introspect tokens for the snapshot's authenticators.
     pub introspection_sources: Vec<IntrospectionSource>,
 }
 
-/// What a running process can't change.
+/// The settings that only a restart changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// Where Envoy connects to.
+    /// The address that Envoy connects to.
     pub grpc: ListenAddr,
-    /// Where probes and metrics are served.
+    /// The address of probes and metrics.
     pub admin: SocketAddr,
-    /// How long requests are still answered after SIGTERM, at most.
+    /// The maximum time in which requests are still answered after SIGTERM.
     pub drain: Duration,
-    /// How many checks may be under way at once; above it each is answered with 503 at once.
+    /// The maximum number of concurrent checks. Above it, a check is answered with 503 immediately.
     pub max_in_flight: usize,
-    /// How many connections for checks may be open at once, if the configuration says it.
+    /// The configured maximum number of open check connections. `None` if the configuration omits it.
     pub max_connections: Option<usize>,
-    /// The form of the log.
+    /// The format of the log.
     pub log: LogFormat,
 }
 
-/// The largest number of connections for checks that is allowed without the configuration saying so.
+/// The maximum number of check connections if the configuration sets none.
 const DEFAULT_MAX_CONNECTIONS: usize = 4_096;
-/// The smallest, whatever the process may open.
+/// The minimum number of check connections, however few files the process may open.
 const LEAST_MAX_CONNECTIONS: u64 = 16;
-/// How many open files are kept for everything else: the admin listener, connections to providers, files.
+/// The number of open files reserved for other uses: the admin listener, provider connections, files.
 const OTHER_FILES: u64 = 256;
 
 impl ServerConfig {
-    /// Returns how many connections for checks may be open at once: what the configuration says or else 4096, but no more than leave half of
-    /// what the process may open (`RLIMIT_NOFILE`) free. Without files neither keys nor introspection answers can be fetched.
+    /// Returns the maximum number of open check connections: the configured one, or else 4096.
+    ///
+    /// At least half of the files that the process may open (`RLIMIT_NOFILE`) stay free, because JWKS and introspection requests need files
+    /// too.
     #[must_use]
     pub fn max_connections(&self) -> usize {
         self.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS).min(connections_of(open_files()))
     }
 
-    /// Returns the number of connections that the configuration says, and the number of files that the process may open, if these are too few
-    /// for it.
+    /// Returns the configured number of connections and the process's file limit, if that limit is too low for them. `None` otherwise.
     #[must_use]
     pub fn lacking_files(&self) -> Option<(usize, u64)> {
         let wanted = self.max_connections?;
@@ -113,12 +113,12 @@ impl ServerConfig {
     }
 }
 
-/// How many files the process may open.
+/// Returns the number of files that the process may open.
 fn open_files() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// How many connections may be open where the process may open so many files.
+/// Returns the number of connections that a file limit allows.
 fn connections_of(files: u64) -> usize {
     let half = files.saturating_sub(OTHER_FILES) / 2;
     usize::try_from(half.max(LEAST_MAX_CONNECTIONS)).unwrap_or(usize::MAX)

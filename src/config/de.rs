@@ -1,4 +1,4 @@
-//! From a tree to a type: serde, with errors that know their place. [`read`] goes on after a fault, so that all are found.
+//! Deserialization of a tree with serde; each error has a location. [`read`] continues after an error, to find all of them.
 
 mod fault;
 mod walk;
@@ -11,17 +11,18 @@ use crate::yaml::{Location, Node};
 use fault::Fault;
 use serde::de::DeserializeOwned;
 
-/// One fault of a document, with its place and path.
+/// A form error of a document, with its location and path.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) place: Location,
-    /// The path as people write it, with the indices of the file.
+    /// The path as messages show it, with the indices of the file.
     pub(super) shown: String,
     pub(super) what: FormError,
 }
 
-/// Reads a type from a tree and finds every fault of form, up to [`MAX_REPORTED`]: each costs a walk through the tree. What is faulty is
-/// taken out of the tree, so that the rest can be read and its meaning checked; `None` when nothing is left to read.
+/// Deserializes a type and finds every form error, up to [`MAX_REPORTED`], because each costs a walk through the tree.
+///
+/// Removes faulty values from the tree, so that the rest can be read and validated. The type is `None` if nothing is left to read.
 pub(super) fn read<T: DeserializeOwned>(root: &mut Node) -> (Option<T>, Vec<Found>) {
     let mut found: Vec<Found> = Vec::new();
     while found.len() < MAX_REPORTED {
@@ -64,7 +65,8 @@ pub(super) fn read<T: DeserializeOwned>(root: &mut Node) -> (Option<T>, Vec<Foun
     (None, found)
 }
 
-/// Whether what is missing at `path` is missing only because it, or something in it, was faulty and taken out: that has been told.
+/// Returns true if the value at `path` is missing only because it, or something in it, was faulty and removed. That error is already
+/// reported.
 pub(super) fn is_hole(found: &[Found], path: &str) -> bool {
     let at_or_in =
         |one: &Found| one.shown.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));

@@ -1,11 +1,11 @@
-//! What a configuration may name that no file holds: environment variables, and authenticators of the program's own. Never shows a value.
+//! The environment that a configuration refers to: variables, and custom authenticators. No value of a variable is ever shown.
 
 use super::secret_source::{SourceError, Wanted};
 use modgud_core::authn::CustomAuthenticators;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What a configuration may name beside files: environment variables, and authenticators that the program brings.
+/// The environment of a configuration: variables, and authenticators that the program provides.
 #[derive(Debug, Clone)]
 pub struct Environment {
     variables: Variables,
@@ -14,13 +14,13 @@ pub struct Environment {
 
 #[derive(Clone)]
 enum Variables {
-    /// Those of this process, and these in their place or beside them.
+    /// The variables of this process, overridden and extended by these.
     OfTheProcess(Arc<HashMap<String, String>>),
-    /// These and no others: for tests, which run side by side in one process.
+    /// These variables only: tests run concurrently in one process.
     Fixed(Arc<HashMap<String, String>>),
 }
 
-/// Shows no value: it may be a secret.
+/// Shows names only: a value may be a secret.
 impl std::fmt::Debug for Variables {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (kind, own) = match self {
@@ -32,13 +32,13 @@ impl std::fmt::Debug for Variables {
 }
 
 impl Environment {
-    /// That of this process.
+    /// Returns the environment of this process.
     #[must_use]
     pub fn process() -> Self {
         Self::of(Variables::OfTheProcess(Arc::default()))
     }
 
-    /// An environment of these variables only.
+    /// Returns an environment of these variables only.
     #[must_use]
     pub fn fixed<const N: usize>(variables: [(&str, &str); N]) -> Self {
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -49,13 +49,13 @@ impl Environment {
         Self { variables, authenticators: CustomAuthenticators::default() }
     }
 
-    /// The same environment with these authenticators.
+    /// Returns the environment with these authenticators.
     #[must_use]
     pub fn with_authenticators(self, authenticators: CustomAuthenticators) -> Self {
         Self { authenticators, ..self }
     }
 
-    /// The same environment with another value for one variable.
+    /// Returns the environment with another value of one variable.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
         let put = |own: &Arc<HashMap<String, String>>| {
@@ -70,12 +70,12 @@ impl Environment {
         Self { variables, authenticators: self.authenticators.clone() }
     }
 
-    /// The authenticators.
+    /// Returns the authenticators that the program provides.
     pub(super) const fn authenticators(&self) -> &CustomAuthenticators {
         &self.authenticators
     }
 
-    /// The value of a variable.
+    /// Returns the value of a variable.
     pub(super) fn get(&self, name: &str, wanted: Wanted) -> Result<String, SourceError> {
         let missing = || SourceError::NotSet(name.to_owned(), wanted);
         match &self.variables {

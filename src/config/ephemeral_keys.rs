@@ -1,21 +1,20 @@
-//! Keys that stand in the place of the configured ones while a policy is tested: made for the run, one for each family that is
-//! asked for, and gone with it.
+//! Keys that replace the configured ones during a policy test: generated for the run, one per requested family, and dropped with it.
 
 use modgud_core::jose::{Algorithm, KeyType, SecretString, SigningError, SigningKey};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Keys for one run; clones share them.
+/// The keys of one run; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct EphemeralKeys(Arc<Mutex<Vec<Made>>>);
 
-/// The private half of a family's key.
+/// A family, and the private half of its key.
 type Made = (KeyType, Arc<SecretString>);
 
 impl EphemeralKeys {
-    /// The key that signs with this algorithm.
+    /// Returns the key that signs with this algorithm.
     ///
     /// # Errors
-    /// [`SigningError`] when the system gives no random numbers.
+    /// [`SigningError`] if the system provides no random numbers.
     pub fn signing(&self, algorithm: Algorithm) -> Result<SigningKey, SigningError> {
         let family = algorithm.family();
         let text = self.text(family)?;
@@ -28,13 +27,13 @@ impl EphemeralKeys {
         key?.with_algorithm(algorithm)
     }
 
-    /// The private half of a family's key, made when it is first asked for.
+    /// Returns the private half of a family's key, which the first call generates.
     fn text(&self, family: KeyType) -> Result<Arc<SecretString>, SigningError> {
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, text)) = made.iter().find(|(known, _)| *known == family) {
             return Ok(Arc::clone(text));
         }
-        // The last of a family has the longest hash, and a secret has to be as long as that.
+        // The last algorithm of a family has the longest hash, and a secret must be as long as that.
         let algorithm = family.algorithms().last().ok_or(SigningError::Library)?;
         let text = Arc::new(SigningKey::generate(algorithm)?.private_text()?);
         made.push((family, Arc::clone(&text)));

@@ -1,21 +1,21 @@
-//! Why no configuration could be had, as commands and the log show it.
+//! Errors of loading a configuration, as commands and the log show them.
 
 use super::diagnostic::{Located, MAX_REPORTED};
 use std::fmt;
 use std::path::PathBuf;
 
-/// Why no configuration could be had.
+/// An error of loading a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file can't be read.
+    /// An unreadable file.
     #[error("{}: {error}", .file.display())]
     Read {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         error: std::io::Error,
     },
-    /// The file is larger than any configuration.
+    /// A file larger than any configuration.
     #[error("{}: the file is larger than {} KiB, which no configuration is", .file.display(), .limit / 1024)]
     TooLarge {
         /// The file.
@@ -23,22 +23,21 @@ pub enum ConfigError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The file has nothing in it: it was cut off, or not written yet. Taken for a configuration it would silently undo the
-    /// one that was meant.
+    /// An empty file: it was truncated, or not written yet. Read as a configuration, it would silently undo the intended one.
     #[error("{}: the file is empty; to serve the profile as it is, leave out --config", .file.display())]
     Empty {
         /// The file.
         file: PathBuf,
     },
-    /// The file is not YAML, or breaks the bounds on it.
+    /// A file that is not YAML, or exceeds its limits.
     #[error("{place}: {message}")]
     Syntax {
-        /// The place, as far as it is known.
+        /// The location, as far as it is known.
         place: String,
-        /// What is wrong, from the parser.
+        /// The message of the parser.
         message: String,
     },
-    /// The document says what can't be: everything that is wrong with it, in the order of the file.
+    /// An invalid document: all its problems, in the order of the file.
     #[error("{}", Lines(.0))]
     Invalid(Vec<Located>),
 }

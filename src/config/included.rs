@@ -1,4 +1,4 @@
-//! Documents beside the configuration that it names, such as a table of API keys: read with the same care, each fault placed.
+//! Documents that the configuration names, such as a table of API keys: read with the same care, each error with its location.
 
 use super::de::{self, FormError};
 use super::diagnostic::{Located, Problem, Problems};
@@ -7,7 +7,7 @@ use super::placeholder;
 use crate::yaml::{Bounds, Location, Node, SyntaxError};
 use serde::de::DeserializeOwned;
 
-/// A document that was read. What it says has still to be checked.
+/// An included document that was read and is not validated yet.
 pub(super) struct IncludedDocument<T> {
     pub(super) document: T,
     root: Node,
@@ -18,7 +18,7 @@ impl<T: DeserializeOwned + Default> IncludedDocument<T> {
     /// Reads a document, as far as its form allows.
     ///
     /// # Errors
-    /// When it is no YAML.
+    /// A problem if the text is not YAML.
     pub(super) fn read(origin: &str, text: &str) -> Result<Self, Box<Located>> {
         let mut root = Node::read(origin, text, Bounds::CONFIGURATION)
             .map_err(|SyntaxError { place, message }| syntax(place, message))?;
@@ -29,7 +29,7 @@ impl<T: DeserializeOwned + Default> IncludedDocument<T> {
         Ok(Self { document: document.unwrap_or_default(), root, faults })
     }
 
-    /// Everything that is wrong with it: its form, and what was found when its meaning was checked.
+    /// Returns all problems of the document: those of its form, and those that validation found.
     pub(super) fn placed(self, problems: Problems) -> Vec<Located> {
         let mut placed = problems.placed(&self.root, &self.faults);
         placed.extend(self.faults.into_iter().map(without_content).map(Located::from));
@@ -38,7 +38,7 @@ impl<T: DeserializeOwned + Default> IncludedDocument<T> {
     }
 }
 
-/// What stands in the place of something else is not repeated: in a table of digests it may be the key itself.
+/// Removes the value found from a form error: in a table of digests it may be the key itself.
 fn without_content(mut fault: de::Found) -> de::Found {
     if let FormError::Type { found, expected } = fault.what {
         fault.what = FormError::Type { found: found.hidden(), expected };

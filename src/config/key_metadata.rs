@@ -1,4 +1,4 @@
-//! What can be told of a configured key beside the key itself: how old it is. Decides nothing, and holds no key.
+//! Metadata of a configured key: its age.
 
 use super::diagnostic::Located;
 use super::lint::Warning;
@@ -9,25 +9,25 @@ use crate::yaml::Node;
 use modgud_core::jose::{Fingerprint, Validity, VerificationKey};
 use modgud_core::time::Timestamp;
 
-/// What is known of the age of a key.
+/// The known age of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyMetadata {
-    /// Which authenticator it belongs to, by its place in the list.
+    /// The authenticator's index in the list.
     authenticator: usize,
     fingerprint: Fingerprint,
-    /// The dates of the certificate that it stands in.
+    /// The validity period of the certificate that holds the key. `None` for a key without a certificate.
     pub validity: Option<Validity>,
-    /// When the file that it stands in was last changed.
+    /// The time of the last change of the key's file. `None` for a key from elsewhere.
     pub changed: Option<Timestamp>,
 }
 
 impl KeyMetadata {
-    /// Whether these are of this key of this authenticator.
+    /// Returns true if this is the metadata of this key of this authenticator.
     pub(super) fn are_of(&self, authenticator: usize, fingerprint: Fingerprint) -> bool {
         self.authenticator == authenticator && self.fingerprint == fingerprint
     }
 
-    /// What is to be said of the key at this time.
+    /// Returns the warning about the key at this time. `None` if its dates are valid.
     pub(super) fn warning(&self, now: Timestamp) -> Option<Warning> {
         let Validity { from, until } = self.validity?;
         if now < from {
@@ -38,7 +38,7 @@ impl KeyMetadata {
     }
 }
 
-/// The facts of every key of a document that has been checked: what was read for that is not read again.
+/// Gathers the metadata of every key of a validated document. Uses the content that validation read.
 pub(super) fn gather(document: &Document, root: &Node, reader: &SecretLoader) -> Vec<Located<KeyMetadata>> {
     let mut facts = Vec::new();
     if reader.replaces_keys() {

@@ -1,9 +1,10 @@
-//! What a configuration may say but probably should not. A warning never keeps a configuration from serving: that is what
-//! problems do (`validate`). Each can be heeded, or answered by writing what is meant in so many words: a warning that stays
-//! teaches people not to read any.
+//! Warnings about valid but risky settings.
 //!
-//! What is not warned of, because it has no other purpose than to be chosen: `audiences: any`, no `max_lifetime`,
-//! `server.admin` beyond this machine (Prometheus and probes have to get there).
+//! A warning never prevents a configuration from serving; problems do (`validate`). An operator can follow each warning, or silence it by
+//! writing the intended value explicitly. A warning that stays teaches operators to ignore all of them.
+//!
+//! Settings that are always a deliberate choice cause no warning: `audiences: any`, no `max_lifetime`, `server.admin` beyond this machine
+//! (Prometheus and probes must reach it).
 
 mod authenticators;
 mod claims;
@@ -24,8 +25,7 @@ use crate::yaml::Node;
 use modgud_core::jose::SkippedKey;
 use modgud_core::time::Timestamp;
 
-/// Everything to be said of a configuration that would serve: `document` and `root` are its two forms, `profile` is what the
-/// user's file was laid over.
+/// Finds all warnings of a valid configuration. `document` and `root` are its two forms; `profile` is the base of the user's file.
 pub(super) fn find(document: &Document, root: &Node, profile: &Document, config: &Config) -> Vec<Located<Warning>> {
     let mut warnings = Warnings { root, found: Vec::new() };
     rules::find(document, profile, &config.snapshot.rules, &mut warnings);
@@ -37,7 +37,7 @@ pub(super) fn find(document: &Document, root: &Node, profile: &Document, config:
     warnings.found
 }
 
-/// The warnings that were found, placed.
+/// The warnings so far, with their locations.
 struct Warnings<'a> {
     root: &'a Node,
     found: Vec<Located<Warning>>,
@@ -48,16 +48,16 @@ impl Warnings<'_> {
         self.found.push(Located::new(path, self.root, warning));
     }
 
-    /// Whether the configuration says something here.
+    /// Returns true if the configuration has a value here.
     fn is_said(&self, path: &Path) -> bool {
         path.is_said(self.root)
     }
 }
 
-/// One thing that a configuration says and probably should not.
+/// A valid but risky setting.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Warning {
-    /// What a rule of the profile denied is not denied any more, and no rule is there that is about it.
+    /// A pattern that a rule of the profile denied, and that no rule here denies or opens specifically.
     #[error(
         "the profile's rule {rule} denies {pattern}, and the rules here stand in the place of the profile's: such requests are \
              now decided by {by}; repeat that rule, `{repeat}`, or write one for these paths that says what they ask for"
@@ -67,7 +67,7 @@ pub enum Warning {
         rule: Quoted,
         /// Its pattern.
         pattern: Quoted,
-        /// What decides now.
+        /// The rule or fallback that decides now.
         by: String,
         /// The rule to repeat.
         repeat: String,
@@ -79,36 +79,36 @@ pub enum Warning {
              that something else keeps others away"
     )]
     Plaintext,
-    /// Leave to do without TLS, where TLS is configured.
+    /// Permission for plaintext although TLS is configured.
     #[error("has no effect beside `tls`, without which nobody can connect; leave it out")]
     PlaintextBesideTls,
-    /// A claim's name that is a URL, read as names with dots between.
+    /// A claim name that is a URL, read as names separated by dots.
     #[error(
         "the name {found} is read as the claim {inside}; for a claim whose own name holds dots, write a list: `[\"{whole}\"]`"
     )]
     ClaimNameIsUrl {
         /// The name.
         found: Quoted,
-        /// The claim and the objects around it.
+        /// The claim and its enclosing objects.
         inside: String,
         /// The list that was probably meant.
         whole: String,
     },
-    /// A list of names of which one looks like a way to a claim.
+    /// A list of names, one of which looks like the path of a claim.
     #[error(
         "a list here is one claim, the names from the outside in: the claim {inside}; for one claim inside another write {dotted}, \
              and of several claims name the one that counts"
     )]
     ClaimListIsPath {
-        /// The claim and the objects around it.
+        /// The claim and its enclosing objects.
         inside: String,
         /// The item with dots, as a text.
         dotted: Quoted,
     },
-    /// A wildcard where none is.
+    /// A `*` where there are no wildcards.
     #[error("`*` is no wildcard here: only a token that says {0} itself is accepted; name each audience")]
     NoWildcard(Quoted),
-    /// A rule that lets anybody through wherever no other rule says something.
+    /// A rule that admits callers without a credential wherever no other rule matches.
     #[error(
         "{pattern} matches every path: wherever no other rule matches, rule {rule} lets callers without a credential through; \
              name the paths that are open, and leave the rest to `fallback`"
@@ -119,13 +119,13 @@ pub enum Warning {
         /// Its pattern.
         pattern: Quoted,
     },
-    /// An open rule that opens every spelling.
+    /// A rule that folds case and admits callers without a credential, and so opens every spelling.
     #[error(
         "rule {0} lets callers without a credential through, and folds case: every other spelling of its paths is open, too, whatever the \
              service behind Envoy makes of it; leave `case` out, or, if that service folds case, say so of its module (`modules[].case`)"
     )]
     OpenInAnyCase(Quoted),
-    /// A rule that closes one spelling of what another rule decides in all of them.
+    /// A rule that closes one spelling, while another rule decides all others.
     #[error(
         "{pattern} is compared exactly, and every other spelling of such paths is decided by rule {by}, which folds case; write \
              `case: fold` here, too"
@@ -136,21 +136,21 @@ pub enum Warning {
         /// The rule that folds.
         by: Quoted,
     },
-    /// A condition that is about other letters than those that it sees.
+    /// A condition that compares a path in small letters with capitals.
     #[error(
         "compares `request.path` with {0}, and where case is folded that path is in small letters: the two are never alike; write \
              the text in small letters"
     )]
     ComparedInCapitals(Quoted),
-    /// Keys that were kept for a restart and will not be used.
+    /// A cache file of keys that modgud will not trust.
     #[error("{file}: {fault}; until then a restart while the provider is down serves without them")]
     CacheFile {
         /// The file.
         file: Quoted,
-        /// Why it is not trusted.
+        /// The reason.
         fault: CacheDistrust,
     },
-    /// An authenticator in the place of one of the profile's that asks for less without saying so.
+    /// An authenticator that replaces one of the profile and silently requires fewer claims.
     #[error(
         "this stands in the place of the profile's authenticator {authenticator}, and does not say which claims it requires: \
              tokens without {claims} are accepted; repeat `require: [{list}]`, or write `require: []` if no claim is needed"
@@ -163,19 +163,19 @@ pub enum Warning {
         /// The claims, for the list.
         list: String,
     },
-    /// More tolerance than clocks need.
+    /// A leeway larger than clocks need.
     #[error(
         "{0} is more than clocks that are kept in time are apart, and every token is accepted for that long after it has \
              expired; write `60s` or less"
     )]
     Leeway(Quoted),
-    /// Headers that the profile removes and the file does not.
+    /// Client headers that the profile removes and the file does not.
     #[error(
         "the profile removes {0} from what clients send, and the list here stands in the place of the profile's: modules would \
              take such headers from clients; repeat {0}, or write `strip: []` if nothing is to be removed"
     )]
     NotStrippedAnyMore(Quoted),
-    /// An override header that modules get as clients send it.
+    /// An override header that modules receive as clients send it.
     #[error(
         "clients choose {header}, from which some servers take {overrides}, and modgud has decided on the request itself; keep it only \
              if Envoy or a proxy in front of it overwrites it in every request, or no module reads it"
@@ -183,48 +183,48 @@ pub enum Warning {
     OverrideKept {
         /// The header.
         header: Quoted,
-        /// What it overrides.
+        /// The part of the request that it overrides.
         overrides: &'static str,
     },
-    /// A status upon which the request is sent again.
+    /// A status that makes clients repeat the request.
     #[error("`{found}` makes clients and proxies send the request again, to be turned away again; write `{right}`")]
     StatusRetried {
         /// The status.
         found: u16,
-        /// What would be right.
+        /// The recommended status.
         right: u16,
     },
-    /// 401 for callers who are known.
+    /// The status 401 for authenticated callers.
     #[error(
         "`401` makes clients log in again, which does not help a caller who is known and may not; write `403`, or `404` to hide \
              that something is there"
     )]
     ForbiddenAsUnknown,
-    /// Nobody is kept out while modgud can't decide.
+    /// A setting with which Envoy can admit every request while modgud can't decide.
     #[error(
         "with `error`, an Envoy whose `failure_mode_allow` is `true` lets EVERYBODY pass, with any token or none that modgud could not \
              check, whenever an issuer's keys can't be had or an authorization server is away; write `deny`, unless being open then \
              is worth more than being safe"
     )]
     UndecidedLeftToEnvoy,
-    /// A key that can't be used, in a set whose others can.
+    /// An unusable key in a JWKS whose other keys are usable.
     #[error("the set holds a key that can't be used, {0}; the others serve without it; take it out")]
     KeyLeftOut(SkippedKey),
-    /// A certificate whose dates are over.
+    /// An expired certificate.
     #[error(
         "the certificate here was valid until {0}, and its key goes on verifying tokens, since nothing else is taken from a \
              certificate; write the issuer's present one, or, if the key is still the issuer's, the key alone \
              (`openssl x509 -pubkey -noout` writes it)"
     )]
     CertificateExpired(Timestamp),
-    /// A certificate whose dates have not begun.
+    /// A certificate that is not valid yet.
     #[error(
         "the certificate here is valid from {0} only, and its key verifies tokens already, since nothing else is taken from a \
              certificate; write the issuer's present one, or, if the key is the issuer's already, the key alone \
              (`openssl x509 -pubkey -noout` writes it)"
     )]
     CertificateNotYetValid(Timestamp),
-    /// The certificate that modgud itself shows to whoever connects.
+    /// A warning about modgud's own server certificate.
     #[error("{0}")]
     ServerCertificate(ServerCertificate),
 }

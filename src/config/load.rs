@@ -1,5 +1,5 @@
-//! Finds the documents of a configuration, lays the user's file over its profile, and checks the whole. The one way by which
-//! commands and the server get a configuration.
+//! Loading of a configuration, for commands and the server: finds its documents, merges the user's file onto its profile, and validates the
+//! result.
 
 use super::de::{self, FormError, Found, Seen, is_hole};
 use super::diagnostic::{Located, MAX_REPORTED, Problem};
@@ -26,13 +26,13 @@ use std::path::{Path, PathBuf};
 use std::slice;
 use std::string::FromUtf8Error;
 
-/// The most that is read from a configuration file: 1 MiB.
+/// The maximum size of a configuration file: 1 MiB, more than any needs. A larger one is an error.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// What some editors put at the start of a file.
+/// The character that some editors put at the start of a file.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What the command line says instead of the file.
+/// Values from the command line, which replace those of the file.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// `--profile`.
@@ -43,35 +43,34 @@ pub struct Overrides {
     pub admin: Option<SocketAddr>,
 }
 
-/// A configuration, and what it was made from.
+/// A configuration and its origin.
 #[derive(Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
     /// Its origin in words: `profile bifrost`, or `FILE on profile bifrost`.
     pub origin: String,
-    /// Tables and lists that are not there, and were taken for empty: only when keys are replaced.
+    /// Tables and lists that do not exist and count as empty; only when keys are replaced.
     pub missing: Vec<PathBuf>,
     /// The rules that admit requests without a credential.
     pub open: Vec<OpenRule>,
-    /// The values, each with its place.
+    /// The effective values, each with its location.
     effective: Node,
-    /// What holds at any time.
+    /// The warnings that do not depend on the time.
     warnings: Vec<Located<Warning>>,
     keys: Vec<Located<KeyMetadata>>,
 }
 
 impl Loaded {
-    /// The effective configuration as YAML, each value with where it comes from; what may be a secret is left out.
+    /// Returns the effective configuration as YAML, each value with its origin. Omits what may be a secret.
     ///
     /// # Errors
-    /// None that can happen: writing to a string does not fail.
+    /// None in practice: writing to a string does not fail.
     pub fn yaml(&self) -> Result<String, std::fmt::Error> {
         render::yaml(&self.effective)
     }
 
-    /// What the configuration says but probably should not, in the order of the file. Some of it, the dates of certificates, is
-    /// a matter of time.
+    /// Returns the warnings in the order of the file. Those about the dates of certificates depend on the time.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Located<Warning>> {
         let of_keys = self.keys.iter().filter_map(|key| key.what().warning(now).map(|warning| key.with(warning)));
@@ -84,27 +83,25 @@ impl Loaded {
         warnings
     }
 
-    /// What is known of a key of an authenticator, which is named by its place in the list; `None` for a key that stands in no
-    /// PEM text.
+    /// Returns the metadata of a key of the authenticator with this index in the list. `None` for a key that is not in a PEM text.
     #[must_use]
     pub fn key_facts(&self, authenticator: usize, key: Fingerprint) -> Option<&KeyMetadata> {
         self.keys.iter().map(Located::what).find(|facts| facts.are_of(authenticator, key))
     }
 }
 
-/// Loads a configuration: the defaults, the profile, the file, if there is one, and the command line, each laid over the one
-/// before.
+/// Loads a configuration: the defaults, the profile, the file, if there is one, and the command line, each merged onto the previous one.
 ///
 /// # Errors
-/// Everything that is wrong, all at once, each with its place and path.
+/// All problems at once, each with its location and path.
 pub fn load(file: Option<&Path>, overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
     load_watched(file, overrides, environment, None).0
 }
 
-/// The same as [`load`], with other keys than those that the configuration names.
+/// Loads a configuration like [`load`], with other keys than those that it names.
 ///
 /// # Errors
-/// Those of [`load`].
+/// The errors of [`load`].
 pub fn load_with_keys(
     file: Option<&Path>,
     overrides: &Overrides,
@@ -114,12 +111,13 @@ pub fn load_with_keys(
     load_with(file, overrides, &reader(file, environment, keys))
 }
 
-/// The same as [`load`], and every file that the configuration was made from, or would have been: when one of them changes, it
-/// is time to load again, whether it could be loaded this time or not. A list of revocations that is followed already is `running`:
-/// one of the same file is that very list, which nobody but its follower changes.
+/// Loads a configuration like [`load`], and returns a watcher of every file that was read or would have been.
+///
+/// A change of any of them is a reason to load again, whether this attempt succeeded or not. `running` is the revocation list that is
+/// already watched. It is reused for the same file, since only its watcher changes it.
 ///
 /// # Errors
-/// Those of [`load`].
+/// The errors of [`load`].
 pub fn load_watched(
     file: Option<&Path>,
     overrides: &Overrides,
@@ -131,10 +129,10 @@ pub fn load_watched(
     (loaded, reader.into_files())
 }
 
-/// Reads a document that is no configuration with the same care: each fault of its form is told with its place.
+/// Reads a document other than a configuration with the same care: each form error has a location.
 ///
 /// # Errors
-/// Those of [`load`] that concern syntax and form.
+/// The errors of [`load`] that concern syntax and form.
 pub fn read_document<T: DeserializeOwned>(origin: &str, content: Vec<u8>) -> Result<T, ConfigError> {
     let text = String::from_utf8(content).map_err(|error| not_text(origin, &error))?;
     let mut root = read(origin, &text)?;
@@ -145,7 +143,7 @@ pub fn read_document<T: DeserializeOwned>(origin: &str, content: Vec<u8>) -> Res
     }
 }
 
-/// Relative paths in a file start from its folder.
+/// Creates the loader. Relative paths in a file start from its folder.
 fn reader(file: Option<&Path>, environment: &Environment, keys: Keys) -> SecretLoader {
     let base = file.and_then(Path::parent).map_or_else(PathBuf::new, Path::to_path_buf);
     SecretLoader::new(environment.clone(), base, keys)
@@ -193,7 +191,7 @@ fn read_file(file: &Path, reader: &SecretLoader) -> Result<Node, ConfigError> {
     match &root.value {
         Value::Map(_) | Value::Null => Ok(root),
         other => {
-            // What it is, is not repeated: a key file that was taken for the configuration is a text, too.
+            // The content is not repeated: a key file that was taken for the configuration is a text, too.
             let what = FormError::Type {
                 found: Seen::from(other).hidden(),
                 expected: "a map, such as `fallback: denied`".to_owned(),
@@ -204,7 +202,7 @@ fn read_file(file: &Path, reader: &SecretLoader) -> Result<Node, ConfigError> {
     }
 }
 
-/// Says where the first byte stands that is not UTF-8.
+/// Returns the error with the location of the first byte that is not UTF-8.
 fn not_text(origin: &str, error: &FromUtf8Error) -> ConfigError {
     let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
     let line = before.split(|byte| *byte == b'\n').count();
@@ -214,9 +212,10 @@ fn not_text(origin: &str, error: &FromUtf8Error) -> ConfigError {
     ConfigError::Syntax { place: format!("{origin}:{line}:{column}"), message }
 }
 
-/// Keys within a section behind which nothing stands. Whoever wrote one meant something by it, such as a variable of a template
-/// that turned out to be empty; taken for left out, it could loosen a check. A whole section may be empty: all of it is then as the
-/// profile says.
+/// Finds keys within a section that have no value.
+///
+/// Their author meant something by them, such as a template variable that turned out to be empty. Taken as omitted, they could loosen a
+/// check. A whole section may be empty: it is then as in the profile.
 fn find_nothings(node: &Node, way: &At, root: &Node, found: &mut Vec<Found>) {
     if found.len() >= MAX_REPORTED {
         return;
@@ -248,8 +247,9 @@ fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
         .map_err(|SyntaxError { place, message }| ConfigError::Syntax { place: place.to_string(), message })
 }
 
-/// The profile that a file names. A name that is unknown is reported when the whole is checked; none at all is a problem, which
-/// is returned beside the profile that nothing is taken from.
+/// Returns the profile that a file names. Validation reports an unknown name.
+///
+/// A missing name is a problem, which is returned together with the profile `none`.
 fn named_profile(user: &Node) -> (ProfileName, Option<Located>) {
     let named = user.member("profile").map(|entry| &entry.node).filter(|node| !matches!(node.value, Value::Null));
     if let Some(node) = named {
@@ -259,8 +259,9 @@ fn named_profile(user: &Node) -> (ProfileName, Option<Located>) {
     (ProfileName::None, Some(problem))
 }
 
-/// Lays the flags over the whole, and names the profile if nobody else has: what is printed says on what it lies. Where something
-/// else stands than what a flag belongs into, it stays, to be told as a problem.
+/// Applies the flags, and adds the name of the profile if it is missing, so that the printed configuration names its base.
+///
+/// A value of the wrong type in the place of a section stays, to be reported as a problem.
 fn lay_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node {
     let Overrides { profile, grpc, admin } = overrides;
     let Value::Map(sections) = &mut root.value else { return root };
@@ -284,7 +285,7 @@ fn lay_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node 
     root
 }
 
-/// Puts a text in the place of a member, or before all others.
+/// Replaces a member by a text, or inserts it before all others.
 fn put(map: &mut Vec<Member>, key: &str, origin: &str, text: String) {
     let place = Location { origin: origin.into(), position: None };
     let node = Node { place: place.clone(), value: Value::Text(text) };
@@ -294,7 +295,7 @@ fn put(map: &mut Vec<Member>, key: &str, origin: &str, text: String) {
     }
 }
 
-/// A configuration that would serve, and what is to be said of it.
+/// A valid configuration, with its warnings and metadata.
 struct Checked {
     config: Config,
     warnings: Vec<Located<Warning>>,
@@ -302,8 +303,9 @@ struct Checked {
     open: Vec<OpenRule>,
 }
 
-/// Checks form, then meaning, and gives every problem of both; if there is none, what is to be said besides. `below` is what the
-/// user's file was laid over. Without a named profile only the form is checked: the meaning depends on it.
+/// Validates form, then meaning, and returns all problems of both, or else the configuration with its warnings.
+///
+/// `below` is the base of the user's file. Without a named profile only the form is validated: the meaning depends on the profile.
 fn check(
     mut root: Node,
     mut below: Node,
@@ -311,7 +313,7 @@ fn check(
     reader: &SecretLoader,
 ) -> Result<Checked, ConfigError> {
     let (document, mut faults) = de::read::<Document>(&mut root);
-    // What stands in something that is faulty, or is it, has been told.
+    // An empty value that is faulty, or is in a faulty one, is already reported.
     let told = |nothing: &Found| faults.iter().any(|fault| is_hole(slice::from_ref(nothing), &fault.shown));
     let nothings: Vec<Found> = nothings.into_iter().filter(|nothing| !told(nothing)).collect();
     faults.extend(nothings);
@@ -330,7 +332,7 @@ fn check(
             return Ok(Checked { config, warnings, keys, open });
         }
         Ok(_) => Vec::new(),
-        // A variable of a template is told once, and not again as what it is taken for.
+        // An unreplaced variable is reported once, and not again as the value for which it was taken.
         Err(problems) => {
             problems.into_iter().filter(|problem| !faults.iter().any(|fault| problem.is_of(fault))).collect()
         }

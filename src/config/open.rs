@@ -9,25 +9,25 @@ use std::fmt;
 /// A rule that admits requests without a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenRule {
-    /// Its name.
+    /// The name.
     pub name: String,
     /// Its access: `public`, `optional` or `preflight`.
     pub access: &'static str,
-    /// The methods that it is for; none: every method.
+    /// The methods; empty for every method.
     pub methods: Vec<String>,
-    /// The hosts that it is for; none: every host.
+    /// The hosts; empty for every host.
     pub hosts: Vec<String>,
-    /// Its path patterns; none: only a route that names the rule leads to it.
+    /// The path patterns; empty if only a route that names the rule selects it.
     pub paths: Vec<String>,
-    /// Returns true if a route that names it is open, whatever other rules require.
+    /// True if a route that names it is open, whatever other rules require.
     pub is_open_by_name: bool,
-    /// Returns true if a condition has to hold, too.
+    /// True if a condition must hold, too.
     pub has_condition: bool,
-    /// The profile or the file that it was written in, with the line.
+    /// The profile or file that contains it, with the line.
     pub origin: String,
 }
 
-/// Finds them in the order of the document.
+/// Finds the rules, in the order of the document.
 pub(super) fn find(document: &Document, root: &Node) -> Vec<OpenRule> {
     let rules = document.rules.iter().enumerate();
     // A shadow rule decides nothing.

@@ -1,14 +1,14 @@
-//! The way to a value in a document: `rules[2].match.paths[0]`. Finds the value's place; knows no key by name.
+//! Paths to values in a document, such as `rules[2].match.paths[0]`.
 
 use super::quoted::Quoted;
 use crate::yaml::{Element, Location, Member, Node, Value};
 use std::fmt;
 
-/// One step: into a map, or into a list.
+/// A step into a map or into a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     Key(String),
-    /// By position in the tree, which is not the index of the file once elements were taken out.
+    /// The position in the tree, which differs from the index of the file once elements were removed.
     Position(usize),
 }
 
@@ -17,23 +17,23 @@ pub(super) enum Step {
 pub(super) struct Path(Vec<Step>);
 
 impl Path {
-    /// The path to a value of the root.
+    /// Returns the path to a value of the root.
     pub(super) fn root(key: &str) -> Self {
         Self::default().key(key)
     }
 
-    /// From steps in the order of the way back: the innermost first.
+    /// Returns the path of steps in reverse order, the innermost first.
     pub(super) fn from_inside(mut steps: Vec<Step>) -> Self {
         steps.reverse();
         Self(steps)
     }
 
-    /// The path to a member of the map here.
+    /// Returns the path to a member of this map.
     pub(super) fn key(&self, key: &str) -> Self {
         self.with(Step::Key(key.to_owned()))
     }
 
-    /// The path to an element of the list here.
+    /// Returns the path to an element of this list.
     pub(super) fn position(&self, position: usize) -> Self {
         self.with(Step::Position(position))
     }
@@ -44,7 +44,7 @@ impl Path {
         Self(steps)
     }
 
-    /// Where the value stands, or, when it is not there, where the nearest thing around it does.
+    /// Returns the location of the value, or, if it is missing, of its nearest parent.
     pub(super) fn place<'n>(&self, root: &'n Node) -> &'n Location {
         let mut place = &root.place;
         let mut node = Some(root);
@@ -55,7 +55,7 @@ impl Path {
         place
     }
 
-    /// Whether it leads further than to a member of the root.
+    /// Returns true if the path leads further than to a member of the root.
     pub(super) fn is_within_a_section(&self) -> bool {
         self.0.len() > 1
     }
@@ -65,12 +65,12 @@ impl Path {
         matches!(self.0.last(), Some(Step::Key(last)) if last == key)
     }
 
-    /// Whether a map without members stands here.
+    /// Returns true if the value is a map without members.
     pub(super) fn is_empty_map(&self, root: &Node) -> bool {
         matches!(self.find(root).map(|node| &node.value), Some(Value::Map(entries)) if entries.is_empty())
     }
 
-    /// Whether something stands here.
+    /// Returns true if there is a value.
     pub(super) fn is_said(&self, root: &Node) -> bool {
         self.find(root).is_some()
     }
@@ -79,12 +79,12 @@ impl Path {
         self.0.iter().try_fold(root, |node, step| node.step(step))
     }
 
-    /// The path as people write it, with the indices of the file.
+    /// Returns the path as messages show it, with the indices of the file.
     pub(super) fn shown<'p>(&'p self, root: &'p Node) -> Shown<'p> {
         Shown { path: self, root }
     }
 
-    /// Takes the value out of the tree; `None` when it is not there, or is the root, which can't be taken out.
+    /// Removes the value from the tree. `None` if it is missing, or is the root, which can't be removed.
     pub(super) fn take_out(&self, root: &mut Node) -> Option<Node> {
         let (last, parent) = self.0.split_last()?;
         let node = parent.iter().try_fold(root, |node, step| node.step_mut(step))?;
@@ -99,7 +99,7 @@ impl Path {
     }
 }
 
-/// A path for people.
+/// A path, as messages show it.
 pub(super) struct Shown<'p> {
     path: &'p Path,
     root: &'p Node,
@@ -124,7 +124,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A key in a path for people.
+/// A key in a path, as messages show it.
 pub(crate) struct ShownKey<'k>(pub(crate) &'k str);
 
 impl fmt::Display for ShownKey<'_> {
@@ -133,7 +133,7 @@ impl fmt::Display for ShownKey<'_> {
     }
 }
 
-/// Whether a key can stand in a path as it is.
+/// Returns true if a key needs no quotes in a path.
 fn is_word(key: &str) -> bool {
     matches!(key.len(), 1..=64) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }

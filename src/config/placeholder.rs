@@ -1,5 +1,6 @@
-//! Variables of shells and templates that nothing has replaced: `${NAME}`, `$(NAME)`, `{{ .Values.name }}`, `<%= name %>`. Finds
-//! them in every text that can't mean one.
+//! Unreplaced variables of shells and templates: `${NAME}`, `$(NAME)`, `{{ .Values.name }}`, `<%= name %>`.
+//!
+//! Every text that can't contain one legitimately is searched for them.
 
 use super::de::{FormError, Found};
 use super::diagnostic::MAX_REPORTED;
@@ -7,11 +8,11 @@ use super::path::Path;
 use super::quoted::Quoted;
 use crate::yaml::{Node, Value};
 
-/// Keys whose texts are free, or have braces of their own: conditions, texts for people, constants, and path patterns, which are
-/// checked by themselves.
+/// Keys whose texts are free, or have braces of their own: conditions, details of denials, constants, and path patterns. Path patterns have
+/// their own check.
 const FREE: [&str; 6] = ["when", "detail", "expression", "cel", "paths", "absent"];
 
-/// Finds them in the document of a user, which is `root`, from `node` on.
+/// Finds variables in `node` and below it. `root` is the user's document.
 pub(super) fn find(node: &Node, way: &Path, root: &Node, found: &mut Vec<Found>) {
     if found.len() >= MAX_REPORTED {
         return;
@@ -39,7 +40,8 @@ pub(super) fn find(node: &Node, way: &Path, root: &Node, found: &mut Vec<Found>)
     }
 }
 
-/// The first variable in a text, with its name only: what stands beside the name, such as a default, may be a secret.
+/// Returns the first variable in a text, by its name only: the text around the name, such as a default, may be a secret. `None` if there is
+/// none.
 pub(super) fn placeholder(text: &str) -> Option<String> {
     const FORMS: [(&str, &str); 4] = [("${", "}"), ("$(", ")"), ("{{", "}}"), ("<%", "%>")];
     let starts = |rest: &&str| rest.starts_with(|first: char| first.is_ascii_alphabetic() || "_ .=".contains(first));

@@ -9,14 +9,14 @@ const BIFROST: &str = include_str!("profiles/bifrost.yaml");
 const BEARER: &str = include_str!("profiles/bearer.yaml");
 const ORCHESCALA: &str = include_str!("profiles/orchescala.yaml");
 
-/// The defaults, over which every profile is laid; as a profile of its own it is `none`.
+/// The defaults, onto which every profile is merged; as a profile of its own it is `none`.
 pub(super) const NONE: &str = include_str!("profiles/none.yaml");
 
 impl ProfileName {
     /// Every profile, in the order in which messages list them.
     pub const ALL: [Self; 4] = [Self::Bifrost, Self::Bearer, Self::Orchescala, Self::None];
 
-    /// The name that a file writes.
+    /// Returns the name that a file writes.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -27,7 +27,7 @@ impl ProfileName {
         }
     }
 
-    /// The document of this profile, without the defaults. `None` if it has none of its own.
+    /// Returns the document of this profile, without the defaults. `None` if it has none of its own.
     pub(super) const fn content(self) -> Option<&'static str> {
         match self {
             Self::Bifrost => Some(BIFROST),
@@ -37,7 +37,7 @@ impl ProfileName {
         }
     }
 
-    /// The path patterns of this profile's rules that admit requests without a credential.
+    /// Returns the path patterns of this profile's rules that admit requests without a credential.
     #[must_use]
     pub fn opens(self) -> Vec<String> {
         let root = self.content().and_then(|content| Node::read(self.name(), content, Bounds::CONFIGURATION).ok());
@@ -56,7 +56,7 @@ impl Access {
         }
     }
 
-    /// The word that a file writes.
+    /// Returns the word that a file writes.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Authenticated => "authenticated",
@@ -68,7 +68,7 @@ impl Access {
     }
 }
 
-/// The profiles for a sentence, each with what it opens.
+/// A list of the profiles for a sentence, each with the paths that it opens.
 #[derive(Debug)]
 pub(super) struct Profiles;
 

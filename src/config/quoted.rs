@@ -1,17 +1,17 @@
-//! What a user wrote, as messages show it: in backticks, on one line, and not at any length.
+//! User texts as messages show them: in backticks, on one line, and of limited length.
 
 use crate::yaml::is_format;
 use std::fmt::{self, Write};
 
-/// The most that is shown of a text, in characters.
+/// The maximum number of characters that are shown of a text; `…` replaces the rest.
 const SHOWN: usize = 80;
 
-/// A text that somebody wrote, fit to be shown.
+/// A user's text that is safe to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quoted(String);
 
 impl Quoted {
-    /// Quotes a text. What can do something to a terminal or to the line is written as an escape.
+    /// Quotes a text. Escapes characters that affect a terminal or the line.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut quoted = String::from("`");
@@ -42,7 +42,7 @@ impl fmt::Display for Quoted {
     }
 }
 
-/// Words for a sentence: `` `a`, `b`, `c` ``.
+/// A list of words for a sentence: `` `a`, `b`, `c` ``.
 pub(super) struct Words(pub(super) &'static [&'static str]);
 
 impl fmt::Display for Words {

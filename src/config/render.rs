@@ -1,18 +1,18 @@
-//! A tree as YAML for people: each value with a comment that says where it comes from. What is written is itself a file that
-//! can be loaded, but for secrets, which are left out.
+//! The effective configuration as YAML: each value has a comment with its origin. The output can be loaded, except that secrets are
+//! omitted.
 
 use crate::yaml::scalar;
 use crate::yaml::{Element, Member, Node, Value};
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// What stands in the place of a text that may be a secret.
+/// The replacement of a text that may be a secret.
 const REDACTED: &str = "(not shown)";
 
-/// Where comments begin, when the line is short enough.
+/// The column at which comments begin, if the line is short enough.
 const COMMENT_COLUMN: usize = 64;
 
-/// The tree as YAML.
+/// Renders the tree as YAML.
 pub(super) fn yaml(root: &Node) -> Result<String, fmt::Error> {
     let mut printer = Printer { text: String::new() };
     printer.node(root, 0, "")?;
@@ -89,7 +89,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// An address without what may be a secret in it: its query, and the user before its host.
+/// Returns a URL without the parts that may be secret: its query, and the user before its host.
 fn without_secrets(text: &str) -> Cow<'_, str> {
     let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
     if !lower.starts_with("http://") && !lower.starts_with("https://") {

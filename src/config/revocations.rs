@@ -1,4 +1,4 @@
-//! The file of revocations: YAML for people, JSON for what has a million entries. Knows nothing of who follows its changes.
+//! The revocation file: YAML for manual editing, JSON for a million entries.
 
 use super::de::FormError;
 use super::diagnostic::{Located, Problem, Problems};
@@ -15,49 +15,49 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The most that is read of a list in JSON: 128 MiB, which holds a million entries.
+/// The maximum size of a list in JSON: 128 MiB, which holds a million entries. A larger one is an error.
 const MAX_JSON_BYTES: u64 = 128 * 1024 * 1024;
-/// The most items of one of the three lists.
+/// The maximum number of items in one of the three lists; more are an error.
 const MAX_ITEMS: usize = 1_000_000;
-/// The most that is read of a list in YAML: 4 MiB. Reading YAML, with the place of each value, costs ten times as much.
+/// The maximum size of a list in YAML: 4 MiB, because reading YAML with locations costs ten times as much. A larger one must be JSON.
 const MAX_YAML_BYTES: usize = 4 * 1024 * 1024;
 
-/// Why a list of revocations could not be had.
+/// An error of reading a revocation list.
 #[derive(Debug, thiserror::Error)]
 pub enum RevocationsError {
-    /// The file can't be read.
+    /// An unreadable file.
     #[error("the file {} can't be read: {error}", .file.display())]
     Read {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         error: io::Error,
     },
-    /// The file is larger than is read.
+    /// A file larger than the limit.
     #[error("the file {} is larger than {} MiB, which is the most that is read", .file.display(), MAX_JSON_BYTES / 1024 / 1024)]
     TooLarge {
         /// The file.
         file: PathBuf,
     },
-    /// A file in YAML is larger than is read.
+    /// A file in YAML larger than the limit.
     #[error("the file {} is larger than {} MiB; a list of that size is written in JSON", .file.display(), MAX_YAML_BYTES / 1024 / 1024)]
     TooLargeForYaml {
         /// The file.
         file: PathBuf,
     },
-    /// The file has nothing in it: it was cut off, or not written yet. Taken for a list it would undo every revocation.
+    /// An empty file: it was truncated, or not written yet. Read as a list, it would undo every revocation.
     #[error("the file {} is empty; a list without an entry is written `{{}}`", .file.display())]
     Empty {
         /// The file.
         file: PathBuf,
     },
-    /// The file is not UTF-8.
+    /// A file that is not UTF-8.
     #[error("the file {} does not hold UTF-8 text", .file.display())]
     NotText {
         /// The file.
         file: PathBuf,
     },
-    /// JSON that is none, or that says something else.
+    /// Invalid JSON, or JSON of another form.
     #[error("{}:{line}:{column}: {message}", .file.display())]
     Json {
         /// The file.
@@ -66,10 +66,10 @@ pub enum RevocationsError {
         line: usize,
         /// The column, from 1.
         column: usize,
-        /// What is wrong.
+        /// The message of the parser.
         message: String,
     },
-    /// Everything that is wrong with a list in YAML.
+    /// All problems of a list in YAML.
     #[error("{}", Lines(.0))]
     Located(Vec<Located>),
 }
@@ -83,7 +83,7 @@ impl fmt::Display for Lines<'_> {
     }
 }
 
-/// The file as it is written.
+/// The file as written.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Document {
@@ -93,7 +93,7 @@ struct Document {
 }
 
 impl Document {
-    /// The first item that is a variable of a shell or a template, which would revoke nothing.
+    /// Returns the first item that is an unreplaced variable, which would revoke nothing. `None` if there is none.
     fn unfilled(&self) -> Option<String> {
         let Self { tokens, subjects, organizations } = self;
         let lists = [("tokens", tokens), ("subjects", subjects), ("organizations", organizations)];
@@ -107,7 +107,7 @@ impl Document {
     }
 }
 
-/// The items of one list: at most [`MAX_ITEMS`], so that a file of short names can't take many times its size in memory.
+/// The items of one list. There are at most [`MAX_ITEMS`], so that a file of short names can't take many times its size in memory.
 #[derive(Debug, Default)]
 struct Items(Vec<Item>);
 
@@ -154,10 +154,10 @@ struct Before {
     issued_before: Option<Box<str>>,
 }
 
-/// Reads a list. Its file is followed, and so has to be a regular one.
+/// Reads a list. Its file must be a regular one, because modgud watches it.
 ///
 /// # Errors
-/// [`RevocationsError`], with the place in the file where there is one.
+/// [`RevocationsError`], with the location in the file if there is one.
 pub fn read(file: &Path) -> Result<RevocationList, RevocationsError> {
     let own = || file.to_path_buf();
     let content = read_regular_file_to_limit(file, MAX_JSON_BYTES)
@@ -174,7 +174,7 @@ pub fn read(file: &Path) -> Result<RevocationList, RevocationsError> {
     }
 }
 
-/// JSON, read fast. What is wrong with one of modest size is told as for YAML, of which JSON is a part: everything, with its place.
+/// Parses JSON quickly. Errors of a small file are reported as for YAML, of which JSON is a subset: all of them, with locations.
 fn json(file: &Path, content: &[u8]) -> Result<RevocationList, RevocationsError> {
     let first = match serde_json::from_slice::<Document>(content) {
         Ok(document) => {
@@ -209,7 +209,7 @@ fn yaml(file: &Path, text: &str) -> Result<RevocationList, RevocationsError> {
     if placed.is_empty() { Ok(list) } else { Err(RevocationsError::Located(placed)) }
 }
 
-/// The list that a document says; what is wrong with an item is told to `found`.
+/// Converts a document to a list. Passes problems of items to `found`.
 fn list(document: &Document, mut found: impl FnMut(&'static str, usize, Problem)) -> RevocationList {
     let Document { tokens, subjects, organizations } = document;
     let mut all = |which: &'static str, Items(items): &Items| {
@@ -249,7 +249,7 @@ mod tests {
             ("organizations: [\"{{ .Values.org }}\"]", "organizations[0]"),
             ("{\"subjects\": [\"${SUBJECT}\"]}", "subjects[0]"),
             ("{\"tokens\": [{\"id\": \"<%= id %>\"}]}", "tokens[0].id"),
-            // Too large to be read as YAML.
+            // Too large for YAML.
             (&format!("{{\"tokens\": [{long}], \"subjects\": [\"${{SUBJECT}}\"]}}"), "subjects[0]"),
         ] {
             fs::write(&file, text).unwrap();

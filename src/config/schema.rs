@@ -1,4 +1,4 @@
-//! The JSON Schema of the configuration file, made from the types that it is read into.
+//! The JSON Schema of the configuration file, generated from its types.
 
 use super::raw::Document;
 use schemars::generate::SchemaSettings;
@@ -9,10 +9,10 @@ pub(super) fn root() -> Schema {
     SchemaGenerator::new(SchemaSettings::draft2020_12()).into_root_schema_for::<Document>()
 }
 
-/// The schema as text, for editors and for `deploy/modgud.schema.json`.
+/// Returns the schema (JSON Schema 2020-12) as text, for editors and for `deploy/modgud.schema.json`.
 ///
 /// # Errors
-/// None that can happen: a schema is JSON.
+/// None in practice: a schema is JSON.
 pub fn schema() -> serde_json::Result<String> {
     serde_json::to_string_pretty(&root())
 }

@@ -1,5 +1,4 @@
-//! Where keys and secrets come from: an environment variable, a file, or the configuration itself. Says what was looked for
-//! and what was found, never what is in it.
+//! Sources of keys and secrets: an environment variable, a file, or the configuration itself. Errors never show their content.
 
 mod fault;
 
@@ -21,30 +20,30 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The most that is read from a file with a JWK set: 512 KiB, as much as is taken from a provider.
+/// The maximum size of a JWKS file: 512 KiB, as for a provider's response. A larger one is an error.
 pub(super) const MAX_JWKS_BYTES: u64 = 512 * 1024;
 
-/// Reads what a configuration names, and remembers which files that were. No `Debug`: it holds what it read.
+/// A loader of the sources that a configuration names, which records the files. It has no `Debug`, because it holds their content.
 pub(super) struct SecretLoader {
     environment: Environment,
-    /// What relative paths start from: the folder of the configuration file.
+    /// The folder of the configuration file, from which relative paths start.
     base: PathBuf,
     files: RefCell<FileWatcher>,
-    /// What the files of keys hold: each is read once, so that all that is said of it is said of one content.
+    /// The content of key files. Each is read once, so that every check sees the same content.
     texts: RefCell<HashMap<PathBuf, String>>,
     keys: Keys,
-    /// The list of revocations that counts already.
+    /// The revocation list that is already active.
     running: Option<Revocations>,
-    /// Files that are not there where nobody minds, in the order in which they were looked for.
+    /// Missing files that a policy test tolerates, in the order of access.
     missing: RefCell<Vec<PathBuf>>,
 }
 
-/// Which keys a configuration is loaded with.
+/// The keys with which a configuration is loaded.
 #[derive(Debug, Clone)]
 pub enum Keys {
-    /// Those that it names.
+    /// The configured keys.
     Configured,
-    /// These in the place of each: for policy tests, which sign with keys of their own.
+    /// Other keys instead of each configured one: policy tests sign with keys of their own.
     Replaced(EphemeralKeys),
 }
 
@@ -54,17 +53,17 @@ impl SecretLoader {
         Self { environment, base, files, texts, keys, running: None, missing }
     }
 
-    /// The same where a list of revocations counts already.
+    /// Sets the revocation list that is already active.
     pub(super) fn with_running(self, running: Option<Revocations>) -> Self {
         Self { running, ..self }
     }
 
-    /// The list of revocations that counts already and is read from this file.
+    /// Returns the revocation list that is already active, if it comes from this file, and otherwise `None`.
     pub(super) fn running(&self, file: &Path) -> Option<Revocations> {
         self.running.clone().filter(|running| running.file == file)
     }
 
-    /// The authenticator that the program brings under this name.
+    /// Returns the authenticator that the program provides under this name.
     pub(super) fn authenticator(&self, name: &str) -> Result<Arc<dyn CustomAuthenticator>, Problem> {
         let authenticators = self.environment.authenticators();
         authenticators.get(name).ok_or_else(|| {
@@ -77,7 +76,7 @@ impl SecretLoader {
         })
     }
 
-    /// The keys that stand for those that are configured, if they do not count.
+    /// Returns the keys that replace the configured ones. `None` if the configured ones are used.
     pub(super) const fn replaced(&self) -> Option<&EphemeralKeys> {
         match &self.keys {
             Keys::Configured => None,
@@ -85,13 +84,12 @@ impl SecretLoader {
         }
     }
 
-    /// The path of a file beside the configuration that somebody else reads.
+    /// Returns the path of a file that another module reads.
     pub(super) fn beside(&self, path: &Path) -> Result<PathBuf, SourceError> {
         if is_path(path) { Ok(self.base.join(path)) } else { Err(SourceError::FileName) }
     }
 
-    /// The text of a table beside the configuration, and its file's name. `None` when there is none and nobody minds: a policy test
-    /// runs where no table is.
+    /// Returns the text of a table, and its file's name. `None` if a policy test runs without the table.
     pub(super) fn table(&self, path: &Path) -> Result<Option<(String, String)>, SourceError> {
         let path = self.beside(path)?;
         let file = path.display().to_string();
@@ -107,17 +105,17 @@ impl SecretLoader {
         if text.trim().is_empty() { Err(SourceError::TableEmpty(file)) } else { Ok(Some((file, text))) }
     }
 
-    /// Notes that a file is not there, and that it is taken for one without an entry: a policy test runs where no table is.
+    /// Records a missing file that counts as empty, because a policy test runs without it.
     pub(super) fn note_missing(&self, file: PathBuf) {
         self.missing.borrow_mut().push(file);
     }
 
-    /// Every file that was not there.
+    /// Returns every missing file.
     pub(super) fn missing(&self) -> Vec<PathBuf> {
         self.missing.borrow().clone()
     }
 
-    /// Whether other keys stand in the place of those that the configuration names.
+    /// Returns true if other keys replace the configured ones.
     pub(super) const fn replaces_keys(&self) -> bool {
         match self.keys {
             Keys::Configured => false,
@@ -125,7 +123,7 @@ impl SecretLoader {
         }
     }
 
-    /// When the file that a key came from was last changed; `None` for a key that came from elsewhere.
+    /// Returns the time of the last change of a key's file. `None` for a key from elsewhere.
     pub(super) fn changed(&self, source: &SecretSource) -> Option<Timestamp> {
         match source {
             SecretSource::File(path) => self.files.borrow().changed(&self.base.join(path)),
@@ -133,39 +131,39 @@ impl SecretLoader {
         }
     }
 
-    /// The text of a public key, and where it came from in words.
+    /// Returns the text of a public key, and its origin in words.
     pub(super) fn read_pem(&self, source: &SecretSource) -> Result<(String, String), SourceError> {
         self.read(source, Wanted::Pem)
     }
 
-    /// The text of a private key, and where it came from in words.
+    /// Returns the text of a private key, and its origin in words.
     pub(super) fn read_private_key(&self, source: &SecretSource) -> Result<(String, String), SourceError> {
         self.read(source, Wanted::PrivateKey)
     }
 
-    /// A secret without the spaces and line ends around it, which editors and `echo` add, and where it came from in words.
+    /// Returns a secret, and its origin in words. Removes surrounding spaces and line ends, which editors and `echo` add.
     pub(super) fn read_secret(&self, source: &SecretSource) -> Result<(String, String), SourceError> {
         let (text, origin) = self.read(source, Wanted::Secret)?;
         Ok((text.trim().to_owned(), origin))
     }
 
-    /// Every file that was asked for, whether it could be read or not, as it was before it was read.
+    /// Returns every requested file, readable or not, with its state before it was read.
     pub(super) fn into_files(self) -> FileWatcher {
         self.files.into_inner()
     }
 
-    /// The content of a file; `None` when it is larger than `limit` bytes, of which no more are read.
+    /// Reads a file. `None` if it is larger than `limit` bytes, of which no more are read.
     pub(super) fn file(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         self.files.borrow_mut().add(path);
         read_file_to_limit(path, limit).inspect_err(|error| self.files.borrow_mut().unread(error))
     }
 
-    /// Whether the configuration is to serve with. One for policy tests is not, and has no use for the files of TLS.
+    /// Returns true if the configuration is loaded for serving. A policy test does not need the TLS files.
     pub(super) fn is_for_serving(&self) -> bool {
         matches!(self.keys, Keys::Configured)
     }
 
-    /// The content of a file of TLS, and where it came from in words.
+    /// Returns the content of a TLS file, and its origin in words.
     pub(super) fn read_tls_file(&self, path: &Path) -> Result<(Vec<u8>, String), SourceError> {
         if !is_path(path) {
             return Err(SourceError::FileName);
@@ -179,7 +177,7 @@ impl SecretLoader {
         Ok((content, format!("the file {file}")))
     }
 
-    /// The text of a source, and where it came from in words.
+    /// Returns the text of a source, and its origin in words.
     fn read(&self, source: &SecretSource, wanted: Wanted) -> Result<(String, String), SourceError> {
         match source {
             SecretSource::Value(text) => Ok((text.0.clone(), "the value here".to_owned())),
@@ -212,7 +210,7 @@ impl SecretLoader {
 }
 
 impl SecretLoader {
-    /// The content of a file that holds no secret, and where it came from in words.
+    /// Returns the content of a file without secrets, and its origin in words.
     pub(super) fn read_file(&self, path: &Path, limit: u64) -> Result<(Vec<u8>, String), SourceError> {
         if !is_path(path) {
             return Err(SourceError::FileName);
@@ -226,13 +224,13 @@ impl SecretLoader {
         Ok((content, format!("the file {file}")))
     }
 
-    /// Where a file stands that is named by the configuration.
+    /// Returns the path of a file that the configuration names.
     pub(super) fn path(&self, path: &Path) -> PathBuf {
         self.base.join(path)
     }
 }
 
-/// Whether this can be the name of a variable; PEM can't, and neither can a secret in hexadecimal digits.
+/// Returns true if this can be the name of a variable; PEM can't, and neither can a secret in hexadecimal digits.
 fn is_variable(name: &str) -> bool {
     const SHORTEST_SECRET: usize = 16;
     let digits = name.bytes().all(|byte| byte.is_ascii_hexdigit()) && name.len() >= SHORTEST_SECRET;
@@ -243,7 +241,7 @@ fn is_variable(name: &str) -> bool {
     matches!(name.len(), 1..=128) && name.bytes().all(plain) && !name.starts_with("-----")
 }
 
-/// Whether this can be the path of a file; PEM can't.
+/// Returns true if this can be the path of a file; PEM can't.
 fn is_path(path: &Path) -> bool {
     let text = path.to_string_lossy();
     !text.is_empty() && !text.contains("-----BEGIN") && !text.chars().any(char::is_control)

@@ -1,4 +1,4 @@
-//! From the document to a configuration that can't hold a bad value. Notes every problem, and gives nothing if there is one.
+//! Validation of a document. Collects every problem, and returns a configuration only if there is none.
 
 mod authenticators;
 mod correlation;
@@ -37,10 +37,10 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Checks a document.
+/// Validates a document.
 pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Config, Problems> {
     let Document {
-        profile: _, // has been laid under this document already
+        profile: _, // already merged below this document
         server,
         request,
         authenticators,
@@ -112,17 +112,17 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
     Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources })
 }
 
-/// The list as it is now. Who follows its changes reads it again in the same way.
+/// Returns the current revocation list. Its watcher reads it again in the same way.
 fn revocations(list: &raw::Revocations, reader: &SecretLoader, problems: &mut Problems) -> Option<Revocations> {
     let at = Path::root("revocations").key("file");
     let file = problems.take(&at, reader.beside(&list.file))?;
     if let Some(running) = reader.running(&file) {
-        // Read here, it could be older than what its follower puts in its place before this configuration serves.
+        // A list read here could be older than one that its watcher installs before this configuration is active.
         return Some(running);
     }
     match super::revocations::read(&file) {
         Ok(list) => Some(Revocations::new(file, list)),
-        // In a policy test nobody minds that the list of the place where it is to serve is not here.
+        // A policy test tolerates that the list of the production machine is missing.
         Err(RevocationsError::Read { error, .. }) if reader.replaces_keys() && error.kind() == ErrorKind::NotFound => {
             reader.note_missing(file);
             None
@@ -138,14 +138,14 @@ fn revocations(list: &raw::Revocations, reader: &SecretLoader, problems: &mut Pr
     }
 }
 
-/// The bounds of a duration, in words and milliseconds.
+/// The range of a duration, in words and milliseconds.
 struct Span {
     least: (&'static str, u64),
     most: (&'static str, u64),
 }
 
 impl Span {
-    /// No text is no time.
+    /// Parses a duration within the range. Absent means `Duration::ZERO`.
     fn read(&self, path: &Path, text: Option<&String>, problems: &mut Problems) -> Duration {
         let Some(text) = text else { return Duration::ZERO };
         let bounds = Duration::from_millis(self.least.1)..=Duration::from_millis(self.most.1);
@@ -159,7 +159,7 @@ fn duration(text: &str) -> Result<Duration, Problem> {
     humantime::parse_duration(text).map_err(|_| Problem::Duration(Quoted::new(text)))
 }
 
-/// A point in time: RFC 3339, or a date, which begins at midnight UTC.
+/// Parses a point in time: RFC 3339, or a date, which begins at midnight UTC.
 ///
 /// # Errors
 /// [`Problem::Time`] for any other text.
@@ -170,12 +170,12 @@ pub fn timestamp(text: &str) -> Result<Timestamp, Problem> {
     since.map(|since| Timestamp::EPOCH.plus(since)).ok_or_else(|| Problem::Time(Quoted::new(text)))
 }
 
-/// A name that logs and metrics can show: visible ASCII, and not that of an earlier entry.
+/// Checks a name for logs and metrics: visible ASCII, and not that of an earlier entry.
 fn name<'a>(path: &Path, name: &'a str, taken: &mut HashSet<&'a str>, problems: &mut Problems) {
     named(path, "name", name, taken, problems);
 }
 
-/// The same under another key.
+/// Checks a name under another key.
 fn named<'a>(path: &Path, key: &str, name: &'a str, taken: &mut HashSet<&'a str>, problems: &mut Problems) {
     let shown = matches!(name.len(), 1..=128) && name.bytes().all(|byte| byte.is_ascii_graphic());
     if !shown {

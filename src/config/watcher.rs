@@ -1,8 +1,7 @@
-//! Whether any of the files that a configuration was made from has changed. Looks at their metadata and reads nothing.
+//! A watcher of the files that a configuration was made from, by their metadata.
 //!
-//! Files are looked at again and again rather than watched by the kernel: that sees a symlink that is swapped (Kubernetes
-//! updates mounted files by swapping `..data`), an editor that renames, a file that comes late, and a network file system, all
-//! in the same way, and costs a handful of system calls twice a second.
+//! It polls instead of using the kernel's notifications. Polling works alike for a swapped symlink (Kubernetes swaps `..data`), an editor
+//! that renames, a late file, and a network file system. It costs a few system calls twice a second.
 
 use modgud_core::time::Timestamp;
 use std::fs::metadata;
@@ -11,49 +10,48 @@ use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What tells one state of a file from another: device, inode, size, and the times of change in nanoseconds. `None` when the
-/// file can't be had.
+/// The state of a file: device, inode, size, and the times of change in nanoseconds. `None` if the file is inaccessible.
 type Stamp = Option<(u64, u64, u64, (i64, i64), (i64, i64))>;
 
-/// Files, and how they were when last looked at.
+/// Files, with their last seen state.
 #[derive(Debug, Default)]
 pub struct FileWatcher {
     files: Vec<(PathBuf, Stamp)>,
-    /// Whether one could not be read for a reason that passes without a trace in the file.
+    /// True if a file was unreadable for a reason that can pass without a change of the file.
     passing: bool,
 }
 
-/// What has become of the files since they were last looked at.
+/// The result of comparing files with their last seen state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing.
+    /// No file has changed.
     None,
-    /// At least one is another than before.
+    /// At least one file has changed.
     Some,
 }
 
 impl FileWatcher {
-    /// Adds a file as it is now. To be called before it is read, so that no change after that is missed.
+    /// Adds a file in its current state. Call it before reading the file, so that no later change is missed.
     pub fn add(&mut self, file: &Path) {
         self.files.push((file.to_path_buf(), stamp(file)));
     }
 
-    /// When a file was last written, as it was added; `None` when it could not be had, or says a time before 1970.
+    /// Returns the time of a file's last change when it was added. `None` if it was inaccessible, or the time is before 1970.
     pub(super) fn changed(&self, file: &Path) -> Option<Timestamp> {
         let (_, stamp) = self.files.iter().find(|(known, _)| known == file)?;
         let (_, _, _, (seconds, _), _) = (*stamp)?;
         u64::try_from(seconds).ok().map(Timestamp::from_secs)
     }
 
-    /// Notes why a file could not be read. What is not in the file (no descriptors left, a disk that fails) can pass without
-    /// a change to see: the next look is then to say that there is one.
+    /// Records a read error. An error outside the file (no descriptors left, a failing disk) can pass without a visible change: the next
+    /// look then reports one.
     pub fn unread(&mut self, error: &io::Error) {
         use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied};
         let lasting = [InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied].contains(&error.kind());
         self.passing |= !lasting;
     }
 
-    /// Looks again.
+    /// Compares the files with their last seen state, and updates that state.
     pub fn look(&mut self) -> Change {
         let mut change = if mem::take(&mut self.passing) { Change::Some } else { Change::None };
         for (file, before) in &mut self.files {
@@ -66,7 +64,7 @@ impl FileWatcher {
         change
     }
 
-    /// Whether any is another than when it was last looked at. The next look says so too.
+    /// Returns true if any file has changed since the last look. The next look reports it too.
     #[must_use]
     pub fn have_changed(&self) -> bool {
         self.files.iter().any(|(file, before)| stamp(file) != *before)

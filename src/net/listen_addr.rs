@@ -1,4 +1,4 @@
-//! Where the listener for checks stands: an address of TCP, or a socket in the file system. Owns the spelling; opens nothing.
+//! The address of the check listener: TCP, or a socket in the file system.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,10 +6,10 @@ use std::os::unix::net;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// What the spelling of a socket in the file system begins with.
+/// The prefix of a socket in the file system.
 const UNIX: &str = "unix:";
 
-/// Where the listener for checks stands.
+/// The address of the check listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddr {
     /// An IP address and a port; port 0 is any free one.
@@ -23,28 +23,28 @@ pub enum ListenAddr {
 pub struct SocketPath(PathBuf);
 
 impl SocketPath {
-    /// The path.
+    /// Returns the path.
     #[must_use]
     pub fn as_path(&self) -> &Path {
         &self.0
     }
 }
 
-/// Why a text is no [`ListenAddr`].
+/// An error of parsing a [`ListenAddr`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Neither of the forms.
+    /// A text of neither form.
     #[error(
         "write an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`, or a socket, such as `unix:/run/modgud/check.sock`"
     )]
     Form,
-    /// A path that would start from whichever folder modgud was started in.
+    /// A relative path, which would depend on the folder in which modgud was started.
     #[error("the path of a socket starts with `/`, such as `unix:/run/modgud/check.sock`")]
     Relative,
     /// A path that names a folder.
     #[error("the path of a socket ends with the name of a file, such as `unix:/run/modgud/check.sock`")]
     Folder,
-    /// A path that no socket can have.
+    /// A path that a socket can't have.
     #[error("the path of a socket has at most 107 bytes and no NUL, such as `unix:/run/modgud/check.sock`")]
     Path,
 }

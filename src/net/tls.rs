@@ -1,5 +1,6 @@
-//! TLS for checks (RFC 8446, RFC 5246): from PEM to what a listener proves itself with, and by whom it lets itself be asked.
-//! Pure: reads no file, opens no connection, and is told the time.
+//! TLS for checks (RFC 8446, RFC 5246): from PEM to the listener's certificates and the clients that it accepts.
+//!
+//! All functions are pure: the caller passes files' content and the time.
 
 #[cfg(test)]
 mod tests;
@@ -17,32 +18,32 @@ use tokio_rustls::rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig}
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-/// The one protocol that is spoken on top (RFC 7301): HTTP/2.
+/// The only application protocol (RFC 7301): HTTP/2.
 const ALPN: &[u8] = b"h2";
 
-/// Why TLS can't be had with what the files hold. Says nothing of a key's content.
+/// An error of preparing TLS. The message never shows a key's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
-    /// There is no certificate.
+    /// A file without a certificate.
     #[error("holds no certificate; PEM that starts with `-----BEGIN CERTIFICATE-----` is needed")]
     NoCertificate,
-    /// There is something that is not a certificate that can be used.
+    /// An unusable certificate.
     #[error("holds a certificate that can't be used; X.509 version 3 is needed, in PEM that is complete")]
     Certificate,
-    /// There is no private key.
+    /// A file without a private key.
     #[error("holds no private key; PEM that starts with `-----BEGIN PRIVATE KEY-----` and is not encrypted is needed")]
     NoKey,
-    /// There is a private key that TLS has no use for.
+    /// A private key that TLS can't use.
     #[error(
         "holds a private key that can't be used; RSA from 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519 is needed"
     )]
     Key,
-    /// The private key is that of another certificate.
+    /// The private key of another certificate.
     #[error("holds the private key of another certificate than the first one in `cert`; replace both files together")]
     OtherKey,
 }
 
-/// The certificate of a server, and those that lead from it to an authority that clients know.
+/// The certificate of a server, and those that lead from it to an authority that clients trust.
 #[derive(Debug)]
 pub struct Chain {
     certificates: Vec<CertificateDer<'static>>,
@@ -50,7 +51,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Reads PEM (RFC 7468 §5), the server's own certificate first.
+    /// Parses PEM (RFC 7468 §5), the server's own certificate first.
     ///
     /// # Errors
     /// [`TlsError::NoCertificate`], [`TlsError::Certificate`].
@@ -63,19 +64,19 @@ impl Chain {
             let at = |time: x509_cert::time::Time| Timestamp::from_secs(time.to_unix_duration().as_secs());
             periods.push(Validity { from: at(validity.not_before), until: at(validity.not_after) });
         }
-        // The chain is good for as long as each of its certificates is.
+        // A chain is valid as long as each of its certificates is.
         let from = periods.iter().map(|period| period.from).max().ok_or(TlsError::NoCertificate)?;
         let until = periods.iter().map(|period| period.until).min().ok_or(TlsError::NoCertificate)?;
         Ok(Self { certificates, valid: Validity { from, until } })
     }
 }
 
-/// The authorities that vouch for clients.
+/// The authorities that issue client certificates.
 #[derive(Debug)]
 pub struct ClientAuthorities(RootCertStore);
 
 impl ClientAuthorities {
-    /// Reads PEM, one certificate or more.
+    /// Parses PEM with one or more certificates.
     ///
     /// # Errors
     /// [`TlsError::NoCertificate`], [`TlsError::Certificate`].
@@ -88,11 +89,11 @@ impl ClientAuthorities {
     }
 }
 
-/// A private key. Shows nothing of itself.
+/// A private key. It has no `Debug`, because it is secret.
 pub struct PrivateKey(PrivateKeyDer<'static>);
 
 impl PrivateKey {
-    /// Reads PEM: PKCS#8 (RFC 7468 §10), SEC 1 or PKCS#1.
+    /// Parses PEM: PKCS#8 (RFC 7468 §10), SEC 1 or PKCS#1.
     ///
     /// # Errors
     /// [`TlsError::NoKey`].
@@ -110,7 +111,7 @@ fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     }
 }
 
-/// What a listener hands out and asks for: TLS 1.2 or 1.3, with HTTP/2 on top.
+/// The TLS settings of a listener: TLS 1.2 or 1.3, with HTTP/2.
 #[derive(Debug)]
 pub struct Tls {
     server: Arc<ServerConfig>,
@@ -118,17 +119,17 @@ pub struct Tls {
     clients: Clients,
 }
 
-/// Which clients may connect.
+/// The clients that may connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clients {
-    /// Whoever reaches the listener.
+    /// Every client that reaches the listener.
     Any,
-    /// Those with a certificate that an authority vouches for.
+    /// Clients with a certificate of a configured authority.
     Certified,
 }
 
 impl Tls {
-    /// Puts the parts together; with authorities, whoever connects needs a certificate of theirs.
+    /// Combines the parts. With authorities, clients need a certificate of one of them.
     ///
     /// # Errors
     /// [`TlsError::Key`], [`TlsError::OtherKey`], [`TlsError::Certificate`].
@@ -158,26 +159,26 @@ impl Tls {
         Ok(Self { server: Arc::new(server), valid, clients })
     }
 
-    /// What handshakes are made with.
+    /// Returns the configuration of handshakes.
     #[must_use]
     pub fn into_server(self) -> Arc<ServerConfig> {
         self.server
     }
 
-    /// Which clients may connect.
+    /// Returns the clients that may connect.
     #[must_use]
     pub const fn clients(&self) -> Clients {
         self.clients
     }
 
-    /// When the certificate and those that lead from it are good.
+    /// Returns the period in which the certificate and those that lead from it are valid.
     #[must_use]
     pub const fn validity(&self) -> Validity {
         self.valid
     }
 }
 
-/// From when to when a certificate is good (RFC 5280 §4.1.2.5), both included.
+/// The validity period of a certificate (RFC 5280 §4.1.2.5), both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
     from: Timestamp,
@@ -185,7 +186,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// What is to be said of it at this time; `None` when it is good.
+    /// Returns the warning at this time. `None` if the certificate is valid.
     #[must_use]
     pub fn warning(self, now: Timestamp) -> Option<Warning> {
         let Self { from, until } = self;
@@ -205,12 +206,12 @@ impl fmt::Display for Validity {
     }
 }
 
-/// A certificate that clients refuse, unless they do not look.
+/// A certificate that clients reject, if they check it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Warning {
-    /// Its time is over.
+    /// Expired at this time.
     Expired(Timestamp),
-    /// Its time has not come.
+    /// Valid only from this time on.
     NotYet(Timestamp),
 }
 

@@ -1,4 +1,4 @@
-//! Where another service listens, as operators write it: a host and a port. Opens nothing and asks no name server.
+//! The address of another service, as operators write it: a host and a port.
 
 use modgud_core::http::host::Host;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::str::FromStr;
 /// A host and a port, such as `crm:8080`, `10.0.0.7:80` or `[::1]:8080`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPort {
-    /// In its one spelling; an IPv6 address without brackets.
+    /// The host in canonical form; an IPv6 address has no brackets.
     host: Box<str>,
     port: u16,
 }
 
-/// The text is no [`HostPort`].
+/// An error of parsing a [`HostPort`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "write a host and a port from 1 to 65535, such as `crm:8080` or `[::1]:8080`, without `http://` and without a path"
@@ -20,13 +20,13 @@ pub struct HostPort {
 pub struct EndpointError;
 
 impl HostPort {
-    /// The name or the address; an IPv6 address without brackets.
+    /// Returns the name or the address; an IPv6 address has no brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, which is not 0.
+    /// Returns the port, which is not 0.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port

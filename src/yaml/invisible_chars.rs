@@ -1,6 +1,6 @@
-//! Characters that are not seen and change what is: nobody who reviews a text knows of them, unless they are written as escapes.
+//! Invisible characters, which change a text without a reviewer's notice unless they are written as escapes.
 
-/// Line and paragraph separators, and what Unicode has as a format control (categories Zl, Zp and Cf).
+/// Returns true for line and paragraph separators and format characters (Unicode categories Zl, Zp and Cf).
 pub(crate) const fn is_format(character: char) -> bool {
     matches!(
         character,

@@ -1,9 +1,9 @@
-//! How a text is written in YAML. Reading is `config`'s affair.
+//! Texts in YAML syntax.
 
 use super::is_format;
 use std::fmt::Write;
 
-/// A text, quoted unless nobody could take it for anything else.
+/// Returns a text in YAML, quoted unless it is unambiguous.
 #[must_use]
 pub fn scalar(text: &str) -> String {
     let word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
@@ -15,8 +15,8 @@ pub fn scalar(text: &str) -> String {
     if word { text.to_owned() } else { quoted(text) }
 }
 
-/// A text in double quotes (YAML 1.2.2 §7.3.1). What is not printable, what an older YAML takes for the end of a line, and what nobody
-/// sees is escaped (§5.1, §5.7).
+/// Returns a text in double quotes (YAML 1.2.2 §7.3.1). Escapes characters that are unprintable or invisible, or that an older YAML takes
+/// for the end of a line (§5.1, §5.7).
 #[must_use]
 pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");

@@ -1,4 +1,4 @@
-//! How YAML is read: the bounds on what a document can make us do, and what is said of one that can't be read.
+//! Reading of YAML: limits on a document's resource use, and messages for invalid documents.
 
 use super::tree::{Element, Location, Member, Node, Value};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -8,24 +8,24 @@ use serde_saphyr::{Budget, Error, Options, Spanned, UserMessageFormatter};
 use std::fmt;
 use std::sync::Arc;
 
-/// The most values that aliases may stand for, all together.
+/// The maximum number of values that all aliases together represent; more are an error.
 const MAX_REPLAYED: usize = 20_000;
 
-/// Bounds on what a document can make us do, beside the size of its file. Every alias is counted as what it stands for.
+/// Limits on a document's resource use, apart from its file size. Every alias counts as the values that it represents.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// How deep lists and maps may be nested.
+    /// The maximum nesting of lists and maps.
     depth: usize,
-    /// The most values.
+    /// The maximum number of values.
     values: usize,
-    /// What kind of document it is, for messages.
+    /// The kind of document, for messages.
     kind: &'static str,
 }
 
 impl Bounds {
-    /// Far above any configuration, far below harm.
+    /// The limits of a configuration: far above any configuration, far below harm.
     pub(crate) const CONFIGURATION: Self = Self { depth: 32, values: 500_000, kind: "configuration" };
-    /// The same for a description of an API (OpenAPI). That of the largest public ones holds half a million values, 21 levels deep.
+    /// The limits of a description of an API (OpenAPI). The largest public ones hold half a million values, 21 levels deep.
     pub(crate) const API: Self = Self { depth: 64, values: 1_000_000, kind: "description of an API" };
 }
 
@@ -41,12 +41,12 @@ fn options(bounds: Bounds) -> Options {
     let mut options = Options::default();
     options.budget = Some(budget);
     options.alias_limits.max_total_replayed_events = MAX_REPLAYED;
-    // YAML 1.2: `y`, `no` and `on` are words.
+    // In YAML 1.2, `y`, `no` and `on` are words.
     options.strict_booleans = true;
     options
 }
 
-/// What the parser says, without the place, which stands before it.
+/// Returns the parser's message without the location, which precedes it.
 fn message(error: &Error, bounds: Bounds) -> String {
     match error.without_snippet() {
         Error::AliasError { error, .. } => return message(error, bounds),
@@ -75,7 +75,7 @@ fn too_deep(Bounds { depth, kind, .. }: Bounds) -> String {
     format!("the document is nested deeper than {depth} levels, which no {kind} is")
 }
 
-/// The text is no YAML document that can be read.
+/// An error of parsing a YAML document.
 #[derive(Debug)]
 pub(crate) struct SyntaxError {
     pub(crate) place: Location,
@@ -83,7 +83,7 @@ pub(crate) struct SyntaxError {
 }
 
 impl Node {
-    /// Reads a document within bounds. An empty one is a map without members.
+    /// Parses a document within limits. An empty one is a map without members.
     pub(crate) fn read(origin: &str, text: &str, bounds: Bounds) -> Result<Self, SyntaxError> {
         let origin: Arc<str> = Arc::from(origin);
         let raw: Raw = serde_saphyr::from_str_with_options(text, options(bounds)).map_err(|error| {
@@ -94,7 +94,7 @@ impl Node {
     }
 }
 
-/// A value as the parser gives it, without the name of its file.
+/// A value from the parser, without the name of its file.
 struct Raw(Spanned<RawValue>);
 
 enum RawValue {
@@ -175,7 +175,7 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<RawValue, E> {
-        // What JSON has no number for (`.inf`, `.nan`) is no number of a configuration either: the text says what it is.
+        // JSON has no number for `.inf` and `.nan`, and neither has a configuration: the text shows the value.
         let number = Number::from_f64(value).map_or_else(|| Value::Text(value.to_string()), Value::Number);
         Ok(RawValue::Plain(number))
     }

@@ -1,16 +1,15 @@
-//! A YAML document as a tree in which every value knows where it was written. Owns reading, bounds and laying one tree over
-//! another; knows no key by name.
+//! YAML documents as trees: each value has a location, and one tree can be merged onto another.
 
 use serde_json::Number;
 use std::fmt;
 use std::sync::Arc;
 
-/// Where a value was written: a file, a profile or the command line, and the place in it.
+/// The location of a value: a file, a profile or the command line, and the position in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Location {
     /// The file's name, `profile NAME`, or a flag.
     pub(crate) origin: Arc<str>,
-    /// Line and column, from 1; `None` where there are none.
+    /// Line and column, from 1; `None` if there are none.
     pub(crate) position: Option<(u64, u64)>,
 }
 
@@ -23,14 +22,14 @@ impl fmt::Display for Location {
     }
 }
 
-/// A value and its place.
+/// A value and its location.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) place: Location,
     pub(crate) value: Value,
 }
 
-/// What YAML's core schema knows (YAML 1.2.2 §10.3).
+/// A value of YAML's core schema (YAML 1.2.2 §10.3).
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Null,
@@ -41,7 +40,7 @@ pub(crate) enum Value {
     Map(Vec<Member>),
 }
 
-/// An element of a list. Its index is that of the file, also when elements before it were taken out.
+/// An element of a list. Its index is that of the file, even if elements before it were removed.
 #[derive(Debug, Clone)]
 pub(crate) struct Element {
     pub(crate) index: usize,
@@ -57,12 +56,12 @@ pub(crate) struct Member {
 }
 
 impl Node {
-    /// The member of a map; `None` when it is not there, or when this is no map.
+    /// Returns a member of a map. `None` if it is missing, or this is not a map.
     pub(crate) fn member(&self, key: &str) -> Option<&Member> {
         self.members().iter().find(|entry| entry.key == key)
     }
 
-    /// The members of a map; of anything else none.
+    /// Returns the members of a map; empty for any other value.
     pub(crate) fn members(&self) -> &[Member] {
         match &self.value {
             Value::Map(entries) => entries,
@@ -70,7 +69,7 @@ impl Node {
         }
     }
 
-    /// The text, if it is one.
+    /// Returns the text. `None` for any other value.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
@@ -78,8 +77,9 @@ impl Node {
         }
     }
 
-    /// Lays `above` over this tree: maps merge, everything else replaces, `null` says nothing. A map of which exactly one member
-    /// may be there is a choice, and no choice is merged with another: `is_choice` tells it by the keys that lead to it.
+    /// Merges `above` onto this tree: maps merge, everything else replaces, `null` has no effect.
+    ///
+    /// `is_choice` recognizes a map with exactly one member by the keys that lead to it. Such maps are not merged.
     pub(crate) fn overlay(self, above: Self, is_choice: fn(&[&str]) -> bool) -> Self {
         self.overlay_at(&[], above, is_choice)
     }
@@ -88,7 +88,7 @@ impl Node {
         match (self.value, above.value) {
             (value, Value::Null) => Self { place: self.place, value },
             (Value::Map(mut below), Value::Map(above_entries)) if !is_choice(way) => {
-                // No key is twice in one map: the search need not go on into what is added here.
+                // No key occurs twice in one map, so the search can skip what is added here.
                 let known_before = below.len();
                 for entry in above_entries {
                     match below.iter().take(known_before).position(|known| known.key == entry.key) {

@@ -1,4 +1,4 @@
-//! What can be wrong with the form of a document, and how it is said. Knows no place but the one it is given.
+//! Form errors of a document, and their messages.
 
 use super::super::path::Step;
 use super::super::quoted::{Quoted, Words};
@@ -6,82 +6,82 @@ use crate::yaml::{Location, Value};
 use serde::de::{self, Expected, Unexpected};
 use std::fmt;
 
-/// What is wrong with the form of a document.
+/// A form error of a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// A key that nobody reads.
+    /// An unknown key.
     #[error("unknown key {}{}", Quoted::new(key), Instead(key, .known))]
     UnknownKey {
         /// The key.
         key: String,
-        /// The keys that may stand there.
+        /// The known keys.
         known: &'static [&'static str],
     },
-    /// A word that is not one of those that may stand there.
+    /// A word that is not among the known ones.
     #[error("{} is not known here{}", Quoted::new(word), Instead(word, .known))]
     UnknownWord {
         /// The word.
         word: String,
-        /// The words that may stand there.
+        /// The known words.
         known: &'static [&'static str],
     },
-    /// A key that must be there is not.
+    /// A missing required key.
     #[error("the key `{0}` is missing")]
     Missing(&'static str),
-    /// A value of another type.
+    /// A value of the wrong type.
     #[error("found {found}, expected {expected}")]
     Type {
-        /// What was found.
+        /// The value found.
         found: Seen,
-        /// What would be right.
+        /// The expected type.
         expected: String,
     },
     /// A key without a value.
     #[error("nothing stands here; write a value, or leave the key out")]
     Nothing,
-    /// A variable of a shell or a template that nothing has replaced.
+    /// An unreplaced variable of a shell or a template.
     #[error(
         "{0} is a variable of a shell or a template, and modgud replaces none; write the value, or fill the template in before"
     )]
     Placeholder(Quoted),
-    /// The same where the value may be a secret.
+    /// An unreplaced variable where the value may be a secret.
     #[error(
         "what stands here (not shown) is a variable of a shell or a template, and modgud replaces none; write the \
              value, or, for a key or a secret, `{{ env: NAME }}`"
     )]
     PlaceholderHidden,
-    /// What serde says, when it is none of these.
+    /// Any other error of serde.
     #[error("{0}")]
     Other(String),
 }
 
-/// What stood where something else was expected.
+/// A value that was found where another one was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// `null`, or nothing at all.
+    /// `null`, or no value at all.
     Nothing,
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
-    /// A number, as it was read.
+    /// A number, as read.
     Number(String),
     /// A text.
     Text(Quoted),
     /// A list.
     List,
-    /// A map with so many keys; `None` when nobody counted.
+    /// A map with this many keys; `None` if the count is unknown.
     Map(Option<usize>),
-    /// A word that needs a value.
+    /// A word that requires a value.
     WordAlone(Quoted),
-    /// A map where a word stands alone.
+    /// A map where a single word is expected.
     WordWithValue(Quoted),
     /// A text or a number that may be a secret.
     Hidden(&'static str),
-    /// What serde says, when it is none of these.
+    /// Any other description by serde.
     Other(String),
 }
 
 impl Seen {
-    /// The same without any content.
+    /// Returns the description without any content.
     pub(in super::super) fn hidden(self) -> Self {
         match self {
             Self::Text(_) | Self::WordAlone(_) => Self::Hidden("a text"),
@@ -125,9 +125,9 @@ impl fmt::Display for Seen {
     }
 }
 
-/// The known word that was probably meant.
+/// Returns the known word that was probably meant. `None` if none is similar.
 pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
-    // Words are short: what is longer than any of them is not measured.
+    // Known words are short, so a text longer than any of them is not compared.
     const LONGEST: usize = 64;
     if word.len() > LONGEST {
         return None;
@@ -137,7 +137,7 @@ pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str
     (distance(nearest) <= 2.max(word.len() / 3)).then_some(nearest)
 }
 
-/// Names the nearest known word, or all of them.
+/// A hint: the nearest known word, or all of them.
 struct Instead<'a>(&'a str, &'a &'static [&'static str]);
 
 impl fmt::Display for Instead<'_> {
@@ -151,13 +151,13 @@ impl fmt::Display for Instead<'_> {
     }
 }
 
-/// A fault, on its way out of the tree.
+/// A form error while it propagates out of the tree.
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(super) what: FormError,
-    /// Where: set by the innermost value that knows.
+    /// The location, set by the innermost value that knows it.
     pub(super) place: Option<Location>,
-    /// The way, innermost step first.
+    /// The path, innermost step first.
     pub(super) steps: Vec<Step>,
 }
 
@@ -180,7 +180,7 @@ impl Fault {
         self
     }
 
-    /// The same without what was found, which may be a secret.
+    /// Returns the error without the value found, which may be a secret.
     pub(super) fn hidden(mut self) -> Self {
         if let FormError::Type { found, expected } = self.what {
             self.what = FormError::Type { found: found.hidden(), expected };
@@ -234,7 +234,7 @@ impl de::Error for Fault {
     }
 }
 
-/// What serde's visitors expect, in words without Rust's names.
+/// Returns the expectation of a serde visitor, in words without Rust's names.
 fn plain(expected: &dyn Expected) -> String {
     match expected.to_string() {
         text if text == "a sequence" => "a list".to_owned(),

@@ -1,4 +1,4 @@
-//! Hands a tree to serde, and sees to it that each fault knows its place and shows no secret.
+//! A serde deserializer of the tree: each error has a location, and none shows a secret.
 
 use super::super::path::Step;
 use super::super::quoted::{Quoted, Words};
@@ -10,7 +10,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-/// What stands where a key or secret is named.
+/// The forms of a source of keys or secrets, for messages.
 const SOURCES: &str = "`{ env: NAME }`, `{ file: PATH }` or `{ value: TEXT }`";
 
 impl<'de> Deserializer<'de> for &'de Node {
@@ -45,7 +45,7 @@ impl<'de> Deserializer<'de> for &'de Node {
         visitor.visit_newtype_struct(self)
     }
 
-    /// A map, and nothing else: serde would take a list for the values of the keys in their order.
+    /// Deserializes a map and nothing else: serde would take a list for the values of the keys in their order.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -58,7 +58,7 @@ impl<'de> Deserializer<'de> for &'de Node {
         }
     }
 
-    /// A word, or a map with one member.
+    /// Deserializes a word, or a map with one member.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -133,7 +133,7 @@ fn word(text: &str) -> StrDeserializer<'_, Fault> {
     text.into_deserializer()
 }
 
-/// A word, taken for a variant to which nothing belongs.
+/// A word, read as a variant without content.
 struct Word<'de>(&'de str);
 
 impl<'de> EnumAccess<'de> for Word<'de> {
@@ -171,7 +171,7 @@ impl<'de> VariantAccess<'de> for Word<'de> {
     }
 }
 
-/// A map with one member, taken for a variant and what belongs to it.
+/// A map with one member, read as a variant and its content.
 struct OneOf<'de>(&'de Member);
 
 impl<'de> EnumAccess<'de> for OneOf<'de> {
@@ -206,7 +206,7 @@ impl<'de> VariantAccess<'de> for OneOf<'de> {
     }
 }
 
-/// The same where a key or secret is named: nothing that stands there is repeated.
+/// A map with one member that names a key or secret. Errors never repeat its content.
 struct Source<'de>(&'de Member, &'static [&'static str]);
 
 impl<'de> EnumAccess<'de> for Source<'de> {

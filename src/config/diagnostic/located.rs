@@ -1,4 +1,4 @@
-//! Problems with where they stand, and all of them at once.
+//! Problems with their locations, collected.
 
 use super::super::de::{FormError, Found, is_hole};
 use super::super::path::Path;
@@ -6,66 +6,66 @@ use super::Problem;
 use crate::yaml::{Location, Node};
 use std::fmt;
 
-/// The most problems that are told at once: more than anybody mends in one go.
+/// The maximum number of reported problems. Further ones are dropped: an operator fixes fewer at a time.
 pub(in crate::config) const MAX_REPORTED: usize = 100;
 
-/// Something that is said of a configuration, a problem if not a warning, with where it stands and under which path:
+/// A problem or warning of a configuration, with its location and path:
 /// `file:line:column: path: what is wrong, what would be right`.
 #[derive(Debug, Clone)]
 pub struct Located<T = Problem> {
     place: Location,
     path: String,
     what: T,
-    /// Where that stands which it is wrong together with.
+    /// The locations of other values that are part of the problem.
     others: Vec<Location>,
 }
 
 impl Located {
-    /// A problem of a whole document.
+    /// Creates a problem of a whole document.
     pub(in crate::config) const fn at(place: Location, problem: Problem) -> Self {
         Self { place, path: String::new(), what: problem, others: Vec::new() }
     }
 }
 
 impl<T> Located<T> {
-    /// Says it of the value at this path, or, when there is none, of what is nearest around it.
+    /// Creates one for the value at this path, or, if it is missing, for its nearest parent.
     pub(in crate::config) fn new(path: &Path, root: &Node, what: T) -> Self {
         Self { place: path.place(root).clone(), path: path.shown(root).to_string(), what, others: Vec::new() }
     }
 
-    /// Says it of what stands at this place, under this path.
+    /// Creates one for this location and path.
     pub(crate) const fn here(place: Location, path: String, what: T) -> Self {
         Self { place, path, what, others: Vec::new() }
     }
 
-    /// Says something else of the same value.
+    /// Creates another one for the same value.
     pub(crate) fn with<U>(&self, what: U) -> Located<U> {
         Located { place: self.place.clone(), path: self.path.clone(), what, others: Vec::new() }
     }
 
-    /// The same at the start of the document, if the place has no position.
+    /// Adds the start of the document as the position, if the location has none.
     pub(in crate::config) fn or_at_the_start(mut self) -> Self {
         self.place.position = self.place.position.or(Some((1, 1)));
         self
     }
 
-    /// Returns true if it is said of the same value as a variable of a template.
+    /// Returns true if it concerns the same value as an unreplaced variable of a template.
     pub(in crate::config) fn is_of(&self, fault: &Found) -> bool {
         let is_placeholder = matches!(fault.what, FormError::Placeholder(_) | FormError::PlaceholderHidden);
         is_placeholder && self.place == fault.place && self.path == fault.shown
     }
 
-    /// The place, as messages show it.
+    /// Returns the location, as messages show it.
     pub(in crate::config) fn origin(&self) -> String {
         self.place.to_string()
     }
 
-    /// What is said.
+    /// Returns the problem or warning.
     pub(crate) const fn what(&self) -> &T {
         &self.what
     }
 
-    /// What they are sorted by: those of one file together, in the order in which they stand there.
+    /// Returns the sort key: the file, then the position in it.
     pub(crate) fn order(&self) -> (&str, Option<(u64, u64)>) {
         (&self.place.origin, self.place.position)
     }
@@ -92,56 +92,56 @@ impl From<Found> for Located {
     }
 }
 
-/// Everything that is wrong with what a document says, each with its path.
+/// All problems of a document, each with its path.
 #[derive(Debug, Default)]
 pub(in crate::config) struct Problems {
     here: Vec<(Path, Problem, Vec<Path>)>,
-    /// Those of other documents, which have their places already.
+    /// Problems of included documents, which already have locations.
     beside: Vec<Located>,
 }
 
 impl Problems {
-    /// Notes a problem, unless there are [`MAX_REPORTED`] already.
+    /// Adds a problem, unless there are [`MAX_REPORTED`] already.
     pub(in crate::config) fn add(&mut self, path: Path, problem: impl Into<Problem>) {
         if self.here.len() < MAX_REPORTED {
             self.here.push((path, problem.into(), Vec::new()));
         }
     }
 
-    /// The same for what is wrong only together with what stands elsewhere.
+    /// Adds a problem that exists only together with other values.
     pub(in crate::config) fn add_seen_with(&mut self, path: Path, problem: Problem, others: Vec<Path>) {
         if self.here.len() < MAX_REPORTED {
             self.here.push((path, problem, others));
         }
     }
 
-    /// Notes problems of another document, up to [`MAX_REPORTED`].
+    /// Adds problems of an included document, up to [`MAX_REPORTED`].
     pub(in crate::config) fn add_beside(&mut self, placed: impl IntoIterator<Item = Located>) {
         let room = MAX_REPORTED.saturating_sub(self.beside.len());
         self.beside.extend(placed.into_iter().take(room));
     }
 
-    /// Whether nothing has been noted.
+    /// Returns true if there are no problems.
     pub(in crate::config) fn is_empty(&self) -> bool {
         self.here.is_empty() && self.beside.is_empty()
     }
 
-    /// Takes a value, or notes why there is none.
+    /// Returns the value. `None` if it is an error, which is added.
     pub(in crate::config) fn take<T, E: Into<Problem>>(&mut self, path: &Path, result: Result<T, E>) -> Option<T> {
         result.map_err(|problem| self.add(path.clone(), problem)).ok()
     }
 
-    /// How many there are so far.
+    /// Returns the number of problems so far.
     pub(in crate::config) fn count(&self) -> usize {
         self.here.len().saturating_add(self.beside.len())
     }
 
-    /// The problems, if there are any.
+    /// Returns the problems as an error, if there are any.
     pub(in crate::config) fn into_result(self) -> Result<(), Self> {
         if self.is_empty() { Ok(()) } else { Err(self) }
     }
 
-    /// The problems with their places in the tree, but for what is missing only since it was faulty and taken out.
+    /// Returns the problems with their locations in the tree. Omits missing values that were faulty and removed.
     pub(in crate::config) fn placed(self, root: &Node, faults: &[Found]) -> Vec<Located> {
         let mut placed = self.beside;
         for (path, problem, others) in self.here {

@@ -1,26 +1,26 @@
-//! What can be wrong with `modules` and `core`.
+//! Errors of `modules` and `core`.
 
 use super::Quoted;
 use crate::net::upstream_addr::EndpointError;
 use modgud_core::authz::PrefixError;
 
-/// One thing that is wrong with a module, or with what belongs to none.
+/// A problem of a module, of the core service or of a reserved name.
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleProblem {
-    /// A rule that is called as a module's own.
+    /// A rule with a name that is reserved for modules' own rules.
     #[error("{0} is the name of a module's own rule, as `module:` says; write another name")]
     RuleName(Quoted),
-    /// The name of a cluster that Envoy has anyhow.
+    /// A module with the name of another cluster in Envoy.
     #[error(
         "{0} is what the core service and modgud itself are called in Envoy: `core` and `modgud`; write another name"
     )]
     Name(Quoted),
-    /// A prefix that is none.
+    /// An invalid prefix.
     #[error("{prefix} is not a prefix: {fault}")]
     Prefix {
-        /// What was written.
+        /// The value as written.
         prefix: Quoted,
-        /// What is wrong with it.
+        /// The cause.
         fault: PrefixError,
     },
     /// Two modules with one prefix.
@@ -31,17 +31,17 @@ pub enum ModuleProblem {
         /// The other module.
         of: Quoted,
     },
-    /// An ending that is none.
+    /// An invalid suffix.
     #[error(
         "{0} is not an ending that can be cut off; write it without the dot, with letters, digits, `-` and `_`, such as `json`"
     )]
     Suffix(Quoted),
-    /// An ending that is there twice.
+    /// A repeated suffix.
     #[error("{suffix} is cut off already{}; leave it out", if *folds { ", since case is folded" } else { "" })]
     SuffixTwice {
-        /// What was written.
+        /// The value as written.
         suffix: Quoted,
-        /// Whether the module folds case.
+        /// True if the module folds case.
         folds: bool,
     },
     /// A prefix that belongs to the core service.
@@ -51,15 +51,15 @@ pub enum ModuleProblem {
     Reserved {
         /// The first segment of the prefix.
         first: Quoted,
-        /// Every name that is reserved.
+        /// All reserved names.
         all: String,
     },
-    /// An address that is none.
+    /// An invalid address.
     #[error("{found} is not an address; {fault}")]
     Upstream {
-        /// What was written.
+        /// The value as written.
         found: Quoted,
-        /// What is wrong with it.
+        /// The cause.
         fault: EndpointError,
     },
     /// A mask above 15.
@@ -67,15 +67,15 @@ pub enum ModuleProblem {
         "`{0}` is not a mask; add up 8 for `create`, 4 for `read`, 2 for `update` and 1 for `delete`, or write the words"
     )]
     Mask(u64),
-    /// A name that is not one segment.
+    /// A reserved name that is not one segment.
     #[error(
         "{0} is not a name that can be reserved; write one segment of letters, digits, `-`, `.`, `_` and `~`, such as `admin`"
     )]
     ReservedName(Quoted),
-    /// A name that is there twice.
+    /// A repeated reserved name.
     #[error("{0} is reserved already; leave it out")]
     ReservedTwice(Quoted),
-    /// A core service to which nothing leads.
+    /// A core service without a reserved name, to which no request leads.
     #[error("no name is reserved, so nothing leads to this service; name its first segments under `core.reserved`")]
     CoreWithoutNames,
 }

@@ -1,4 +1,4 @@
-//! Authenticators that ask for less than it seems.
+//! Warnings about authenticators that require less than expected.
 
 use super::super::path::Path;
 use super::super::quoted::Quoted;
@@ -7,7 +7,7 @@ use super::{Warning, Warnings};
 use modgud_core::authn::Authenticator;
 use std::time::Duration;
 
-/// The most leeway that clocks need.
+/// The maximum leeway without a warning: synchronized clocks need no more.
 const MAX_LEEWAY_WITHOUT_WARNING: Duration = Duration::from_secs(60);
 
 pub(super) fn find(document: &Document, profile: &Document, checked: &[Authenticator], warnings: &mut Warnings<'_>) {

@@ -1,4 +1,4 @@
-//! Names of claims in a syntax that modgud reads otherwise: URLs with dots, and lists that were meant as alternatives.
+//! Warnings about names of claims in a syntax that modgud reads differently: URLs with dots, and lists meant as alternatives.
 
 use super::super::path::Path;
 use super::super::quoted::Quoted;
@@ -35,15 +35,17 @@ pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {
     }
 }
 
-/// A name in a list that looks like the way to a claim by itself: it ends like another one, as in `[roles, realm_access.roles]`, or
-/// begins as Keycloak's do. Other names hold dots of their own, as in `[kubernetes.io, namespace]` and URLs.
+/// Returns the name if it looks like the path of a claim: it ends like another name, as in `[roles, realm_access.roles]`, or begins as
+/// Keycloak's do.
+///
+/// Other names contain dots of their own, as in `[kubernetes.io, namespace]` and URLs.
 fn way<'n>(names: &[String], name: &'n str) -> Option<&'n str> {
     let (start, end) = name.rsplit_once('.')?;
     let is_of_keycloak = start == "realm_access" || start.starts_with("resource_access");
     (is_of_keycloak || names.iter().any(|other| other == end)).then_some(name)
 }
 
-/// Every claim that the document names, with its place.
+/// Returns every claim that the document names, with its path.
 fn claims(document: &Document) -> Vec<(Path, &Claim)> {
     let mut found = Vec::new();
     let principal = &document.principal;

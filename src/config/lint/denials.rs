@@ -1,10 +1,10 @@
-//! What clients are told that does not help them, and what keeps nobody out.
+//! Warnings about responses that do not help clients, and about checks that can't be decided and pass.
 
 use super::super::path::Path;
 use super::super::raw::{Denials, Deny, Document, Statuses, Unavailable};
 use super::{Warning, Warnings};
 
-/// Statuses upon which clients and proxies send the request again (RFC 9110 §15.5.9 and §15.5.20, RFC 8470 §5.2, RFC 6585 §4).
+/// Statuses that make clients and proxies repeat the request (RFC 9110 §15.5.9 and §15.5.20, RFC 8470 §5.2, RFC 6585 §4).
 const RETRIED: [u16; 4] = [408, 421, 425, 429];
 
 pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {
@@ -25,7 +25,7 @@ pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {
     }
 }
 
-/// Also the status upon which clients log in again, which does not help a caller who is known and may not.
+/// Checks also for 401, upon which clients log in again. That does not help an authenticated caller without access.
 fn of_forbidden(at: &Path, status: Option<u16>, warnings: &mut Warnings<'_>) {
     match status {
         Some(401) => warnings.add(at, Warning::ForbiddenAsUnknown),

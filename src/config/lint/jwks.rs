@@ -1,5 +1,4 @@
-//! Keys in a file's JWK set that can't be used: the others serve without them. And files of published keys that would not be
-//! believed when modgud starts.
+//! Warnings about unusable keys in a JWKS file, whose other keys are used, and about cache files that modgud would not trust.
 
 use super::super::diagnostic::Located;
 use super::super::path::Path;
@@ -12,7 +11,7 @@ use crate::yaml::Node;
 use modgud_core::jose;
 use modgud_core::jose::SkippedKey;
 
-/// What is to be said of the sets in files of a document that has been checked.
+/// Finds the warnings about JWKS files and cache files of a validated document.
 pub(in super::super) fn find(document: &Document, root: &Node, reader: &SecretLoader) -> Vec<Located<Warning>> {
     let mut found = Vec::new();
     if reader.replaced().is_some() {
@@ -32,7 +31,7 @@ pub(in super::super) fn find(document: &Document, root: &Node, reader: &SecretLo
     found
 }
 
-/// The file of a provider's keys, if somebody else could have written it.
+/// Returns a warning about a provider's cache file if another user could have written it.
 fn cache_file(key: &Key, at: &Path, reader: &SecretLoader) -> Option<(Path, Warning)> {
     let (kind, file) = match key {
         Key::Jwks(jwks) => ("jwks", jwks.cache_file.as_ref()?),

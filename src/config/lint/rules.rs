@@ -1,5 +1,6 @@
-//! Rules that open what was closed: by leaving out a rule of the profile that denies, or by matching everything. Asks the
-//! rules themselves, by samples of requests, and compares no texts.
+//! Warnings about rules that open what was closed: by omitting a rule of the profile that denies, or by matching everything.
+//!
+//! The rules themselves decide samples of requests; comparing the texts of patterns would not suffice.
 
 mod case;
 mod samples;
@@ -35,14 +36,14 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, warni
     case::find(document, warnings);
 }
 
-/// Rules by which everybody is let through wherever no other rule matches.
+/// Warns about rules that admit every caller wherever no other rule matches.
 fn open_to_all(document: &Document, warnings: &mut Warnings<'_>) {
     for (number, rule) in document.rules.iter().enumerate().filter(|(_, rule)| !rule.shadow) {
         match rule.access {
             raw::Access::Public | raw::Access::Optional => {}
             raw::Access::Authenticated | raw::Access::Preflight | raw::Access::Denied => continue,
         }
-        // One for some hosts opens those, as it says.
+        // A rule with hosts opens those explicitly.
         let anywhere = rule.matches.hosts().is_empty();
         for (place, pattern) in rule.matches.paths.iter().enumerate().filter(|_| anywhere) {
             if PathPattern::parse(pattern).is_ok_and(|pattern| matches_everything(&pattern)) {
@@ -54,13 +55,13 @@ fn open_to_all(document: &Document, warnings: &mut Warnings<'_>) {
     }
 }
 
-/// Whether every path matches, but perhaps for the shortest.
+/// Returns true if the pattern matches every path, except perhaps the shortest.
 fn matches_everything(pattern: &PathPattern) -> bool {
     let named = |segment: &Segment| matches!(segment, Segment::Literal(_));
     pattern.rest().is_some() && !pattern.segments().iter().any(named)
 }
 
-/// What decides a request.
+/// The rule or fallback that decides a request.
 enum Decider<'r> {
     Fallback(Fallback),
     Rule(&'r Rule),
@@ -77,7 +78,7 @@ impl fmt::Display for Decider<'_> {
     }
 }
 
-/// The rules of the profile and those that stand in their place.
+/// The rules of the profile, and those that replace them.
 struct Compared<'r> {
     document: &'r Document,
     before: &'r Rules,
@@ -86,20 +87,21 @@ struct Compared<'r> {
 }
 
 impl<'r> Compared<'r> {
-    /// What decides now on some request that this rule of the profile denied by this pattern, and that is not denied any more. A
-    /// rule about nothing but what was denied opens that on purpose.
+    /// Returns what decides now on a request that this rule of the profile denied by this pattern.
+    ///
+    /// `None` if every such request is still denied, or opened on purpose by a rule that matches only denied requests.
     fn no_more_denied(&self, rule: &raw::Rule, pattern: &str) -> Option<Decider<'r>> {
         let pattern = PathPattern::parse(pattern).ok()?;
         let of_rules = self.document.rules.iter().flat_map(|other| {
             let patterns = other.matches.paths.iter().filter_map(|text| parsed(text, &other.matches));
             patterns.flat_map(|laid| self.lengths.samples(&rule.matches, &pattern, &other.matches, &laid))
         });
-        // What no rule matches is found by what as few rules as can be match.
+        // A sample that as few rules as possible match finds requests that no rule matches.
         let of_none = self.lengths.samples(&rule.matches, &pattern, &rule.matches, &pattern);
         of_rules.chain(of_none).find_map(|sample| self.decides(rule, &sample))
     }
 
-    /// What decides now on a request that this rule denied, if it is not denied any more, and not opened on purpose.
+    /// Returns what decides now on a request that this rule denied. `None` if it is still denied, or opened on purpose.
     fn decides(&self, rule: &raw::Rule, sample: &Sample) -> Option<Decider<'r>> {
         let request = sample.request()?;
         self.before.find(&request).filter(|found| denies(found) && found.name.as_str() == rule.name)?;
@@ -111,7 +113,7 @@ impl<'r> Compared<'r> {
         }
     }
 
-    /// Whether everything that this rule decides by its pattern, for the sample's host and method, was denied before.
+    /// Returns true if everything that this rule decides by its pattern, for the sample's host and method, was denied before.
     fn was_denied(&self, rule: &Rule, sample: &Sample) -> bool {
         let Ok(pattern) = PathPattern::parse(&rule.pattern) else { return false };
         self.lengths
@@ -120,7 +122,7 @@ impl<'r> Compared<'r> {
     }
 }
 
-/// A pattern of a rule, which folds if the rule does.
+/// Parses a pattern of a rule, which folds if the rule does. `None` if it is invalid.
 fn parsed(text: &str, matches: &raw::Match) -> Option<PathPattern> {
     Some(PathPattern::parse(text).ok()?.read(validate::rules::case(matches.case), None))
 }

@@ -1,4 +1,4 @@
-//! A listener for checks that other machines reach in plaintext.
+//! Warnings about a check listener that other machines reach in plaintext.
 
 use super::super::path::Path;
 use super::super::raw::Server;

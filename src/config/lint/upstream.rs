@@ -1,4 +1,4 @@
-//! Headers of clients that reach modules: since a list stands in the place of the profile's, or since they are kept.
+//! Warnings about client headers that reach modules: because a list replaces the profile's, or because they are kept.
 
 use super::super::path::Path;
 use super::super::quoted::Quoted;
@@ -14,12 +14,12 @@ pub(super) fn find(upstream: &Upstream, profile: &Upstream, warnings: &mut Warni
         }
     }
     let patterns: Vec<StripPattern> = upstream.strip.iter().filter_map(|text| StripPattern::parse(text).ok()).collect();
-    // Nothing at all is said on purpose.
+    // An empty list is intentional.
     if patterns.is_empty() {
         return;
     }
     for known in &profile.strip {
-        // Two names that stand for all that a prefix reaches; a name stands for itself.
+        // Two names represent all that a prefix matches; a name represents itself.
         let names = match known.strip_suffix('*') {
             Some(prefix) => [prefix.to_owned(), format!("{prefix}-any")],
             None => [known.clone(), known.clone()],

@@ -1,27 +1,27 @@
-//! A table of API keys, as it is written: a list of these.
+//! A table of API keys, as written: a list of entries.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// One API key.
+/// The entry of one API key.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct ApiKey {
-    /// Its name, no other key's: for people, logs and revocations.
+    /// The unique name, for operators, logs and revocations.
     pub(in super::super) id: String,
     /// The SHA-256 of the key, 64 hexadecimal digits.
     pub(in super::super) sha256: String,
-    /// Who shows it.
+    /// The caller that presents the key.
     pub(in super::super) subject: Option<String>,
-    /// Its roles.
+    /// The caller's roles.
     #[serde(default)]
     pub(in super::super) roles: Vec<String>,
-    /// Its permissions.
+    /// The caller's permissions.
     #[serde(default)]
     pub(in super::super) permissions: Vec<String>,
-    /// What a token would claim.
+    /// Claims, as a token would have them.
     #[serde(default)]
     pub(in super::super) claims: Map<String, Value>,
-    /// From when on it is not accepted any more.
+    /// The time from which the key is rejected.
     pub(in super::super) expires: Option<String>,
 }

@@ -1,32 +1,32 @@
-//! `denials`, and `deny` of a rule, as they are written: what clients are told when they are turned away.
+//! `denials`, and `deny` of a rule, as written: the responses to denied requests.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// What clients are told when they are turned away.
+/// The responses to denied requests.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Denials {
-    /// The form of the body, for clients whose `Accept` asks for neither text nor a page. Default: `problem`; in the profile `bifrost`:
+    /// The format of the body, for clients whose `Accept` requests neither text nor a page. Default: `problem`; in the profile `bifrost`:
     /// `detail`.
     pub(in super::super) body: Option<Body>,
-    /// The realm that `WWW-Authenticate` names: 1 to 64 visible ASCII characters or spaces. Default: `modgud`.
+    /// The realm in `WWW-Authenticate`: 1 to 64 visible ASCII characters or spaces. Default: `modgud`.
     pub(in super::super) realm: Option<String>,
-    /// Other statuses than 401 and 403.
+    /// Statuses that replace 401 and 403.
     #[serde(default)]
     pub(in super::super) status: Statuses,
-    /// Where browsers are sent that nobody is logged in with, by 302, in the place of a denial with 401. Default: nowhere.
+    /// The login page to which unauthenticated browsers are redirected (302), instead of a denial with 401. Default: none.
     pub(in super::super) redirect: Option<Redirect>,
-    /// Headers that every denial has beside its own, such as `{ x-frame-options: DENY }`.
+    /// Headers that every denial has in addition to its own, such as `{ x-frame-options: DENY }`.
     #[serde(default)]
     pub(in super::super) headers: BTreeMap<String, String>,
-    /// What becomes of a check that could not be decided. Default: `deny`.
+    /// The result of a check that can't be decided. Default: `deny`.
     #[serde(default)]
     pub(in super::super) unavailable: Unavailable,
 }
 
-/// The form of a denial's body.
+/// The format of a denial's body.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in super::super) enum Body {
@@ -34,54 +34,54 @@ pub(in super::super) enum Body {
     Problem,
     /// `{"detail": "…"}`, with `BiFrost`'s texts.
     Detail,
-    /// `{"error": "…"}`. Whoever lacks a permission is told which the rule asks for, and which the caller has.
+    /// `{"error": "…"}`. For a missing permission, the text names those that the rule requires, and those of the caller.
     Error,
-    /// `{"errorCode": 401, "errorMsg": "…"}`, as Orchescala's gateway answers.
+    /// `{"errorCode": 401, "errorMsg": "…"}`, as in Orchescala's gateway.
     Orchescala,
 }
 
-/// What becomes of a check that could not be decided: keys or an authorization server can't be had, no time, too many checks.
+/// The result of an undecidable check: keys or an authorization server are unavailable, the deadline has passed, or too many checks are
+/// running.
 #[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in super::super) enum Unavailable {
-    /// A denial with 503, whatever Envoy's `failure_mode_allow` says.
+    /// A denial with 503, whatever Envoy's `failure_mode_allow`.
     #[default]
     Deny,
-    /// An error, about which Envoy's `failure_mode_allow` decides (Envoy 1.37 or later): with `true`, nobody is kept out meanwhile.
+    /// An error, for which Envoy's `failure_mode_allow` decides (Envoy 1.37 or later): with `true`, every request passes meanwhile.
     Error,
 }
 
-/// The statuses of denials, for the sake of clients that know others: 400 to 499.
+/// The statuses of denials, for clients that expect others: 400 to 499.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Statuses {
-    /// When the caller is not known. Default: 401.
+    /// The status for unauthenticated callers. Default: 401.
     pub(in super::super) unauthenticated: Option<u16>,
-    /// When the caller may not. Default: 403.
+    /// The status for authenticated callers without access. Default: 403.
     pub(in super::super) forbidden: Option<u16>,
 }
 
-/// Where browsers log in. Somebody who opens an address (GET, accepts a page) and is not known is sent there.
+/// The login page for browsers. An unauthenticated browser that opens a page (GET, accepts a page) is redirected there.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Redirect {
-    /// The login page: an `https` address, or a plain `http` one of this machine.
+    /// The login page: an `https` URL, or a plain `http` one of this machine.
     #[schemars(example = &"https://login.example.com/start")]
     pub(in super::super) to: String,
-    /// The name of the parameter that tells the login page where to send the browser back to: the path and query that were asked for.
-    /// Default: `return_to`.
+    /// The name of the parameter that passes the requested path and query to the login page, to return to. Default: `return_to`.
     pub(in super::super) parameter: Option<String>,
-    /// Hosts of yours, such as `[app.example.com]`, with the port where clients name one: a request for one of them is told with its
-    /// host, as `https://app.example.com/path`; any other as a path alone. Default: none.
+    /// Your hosts, such as `[app.example.com]`, with the port where clients name one. A request for one of them is passed with its host, as
+    /// `https://app.example.com/path`; any other as a path alone. Default: none.
     #[serde(default)]
     pub(in super::super) hosts: Vec<String>,
 }
 
-/// What a rule tells callers who are known, or need not be, and may not.
+/// The response of a rule to callers without access, who are authenticated or need not be.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Deny {
-    /// The status: 400 to 499, such as 404 to hide that something is there. Default: that of `denials.status.forbidden`.
+    /// The status: 400 to 499, such as 404 to hide a resource. Default: that of `denials.status.forbidden`.
     #[schemars(example = 404)]
     pub(in super::super) status: Option<u16>,
     /// The text: one line. Default: the status in words.

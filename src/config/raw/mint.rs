@@ -1,4 +1,4 @@
-//! `mint`, as it is written: tokens of modgud's own for modules.
+//! `mint`, as written: minted tokens for modules.
 
 use super::authenticators::{Claim, SecretSource, Text};
 use super::upstream::PrincipalWord;
@@ -6,47 +6,47 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Tokens of modgud's own for modules: short-lived, of one issuer and one form, whatever the client has shown. Modules verify them with
+/// Minted tokens for modules: short-lived, of one issuer and one form, whatever credential the client presents. Modules verify them with
 /// the keys at `/.well-known/jwks.json` of `server.admin`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Mint {
-    /// Its name, by which `upstream.credential` asks for it: 1 to 128 visible ASCII characters, and no other's.
+    /// The name, which `upstream.credential` refers to: 1 to 128 visible ASCII characters, unique among the entries.
     #[schemars(example = &"internal")]
     pub(in super::super) name: String,
-    /// What the tokens are signed with, such as `EdDSA`, `ES256` or `RS256`; or `HS256` with a secret that modules share, and with which
-    /// each of them could sign in the name of modgud.
+    /// The algorithm that signs the tokens, such as `EdDSA`, `ES256` or `RS256`. `HS256` uses a secret that modules share, with which each
+    /// of them could sign as modgud.
     pub(in super::super) algorithm: String,
-    /// The private key (PEM), such as `modgud keygen` makes, or the secret. When its file changes, it is read again.
+    /// The private key (PEM), as `modgud keygen` writes one, or the secret. modgud reads its file again when it changes.
     pub(in super::super) key: SecretSource,
-    /// Public keys (PEM) that are published beside that of `key`: the next one, before it signs, and the last one, as long as its tokens
-    /// live. One that is that of `key` already changes nothing.
+    /// Public keys (PEM) that are published in addition to that of `key`. They are the next one, before it signs, and the last one, as long
+    /// as its tokens live. Repeating that of `key` has no effect.
     #[serde(default)]
     pub(in super::super) also_published: Vec<SecretSource>,
-    /// `iss` of the tokens.
+    /// The `iss` of the tokens.
     #[schemars(example = &"https://gateway.example.com")]
     pub(in super::super) issuer: String,
-    /// `aud` of the tokens: whom they are for.
+    /// The `aud` of the tokens: their recipients.
     #[schemars(example = &"modules")]
     pub(in super::super) audience: String,
-    /// How long a token lives, from `10s` to `1h`, and never longer than the credential that it is minted for. Default: `60s`.
+    /// The lifetime of a token, from `10s` to `1h`, and never beyond that of the credential that it is minted for. Default: `60s`.
     pub(in super::super) lifetime: Option<String>,
     /// The scheme before the token in `Authorization`. Default: `Bearer`.
     pub(in super::super) scheme: Option<String>,
-    /// Claims beside `iss`, `aud`, `sub`, `iat`, `exp`, `jti` and `act`, by name. One without a value is left out.
+    /// Claims in addition to `iss`, `aud`, `sub`, `iat`, `exp`, `jti` and `act`, by name. A claim without a value is omitted.
     #[serde(default)]
     pub(in super::super) claims: BTreeMap<String, MintClaim>,
 }
 
-/// Where a value comes from: exactly one of the three.
+/// The source of a claim's value: exactly one of the three.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct MintClaim {
-    /// The name of the claim, such as `sub`. Its value is taken over as it is, whatever its type.
+    /// The name of the caller's claim, such as `sub`. Its value is copied unchanged, whatever its type.
     pub(in super::super) claim: Option<Claim>,
-    /// What is known of the caller, whichever authenticator vouches for it.
+    /// A field of the principal, for every authenticator.
     pub(in super::super) principal: Option<PrincipalWord>,
-    /// Always this text. `modgud config` does not show it.
+    /// A constant text. `modgud config` does not show it.
     #[schemars(example = &"gateway")]
     pub(in super::super) value: Option<Text>,
 }

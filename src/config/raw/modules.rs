@@ -1,61 +1,61 @@
-//! `modules` and `core`, as they are written.
+//! `modules` and `core`, as written.
 
 use super::Case;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A service behind Envoy, with a part of the paths of its own.
+/// A service behind Envoy with its own path prefix.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Module {
-    /// Its name: 1 to 128 visible ASCII characters, no other module's, and not `core` or `modgud`. Its own rule is `module:NAME` in
+    /// The name: 1 to 128 visible ASCII characters, unique among modules, and neither `core` nor `modgud`. Its own rule is `module:NAME` in
     /// logs, its cluster NAME in Envoy.
     #[schemars(example = &"crm")]
     pub(in super::super) name: String,
-    /// The segments that lead to it, such as `/crm`; the module does not see them: `/crm/appointment/1/` reaches it as
-    /// `/appointment/1/`. The first one is none of `core.reserved`. Of several prefixes that match, the longest decides.
+    /// The path prefix, such as `/crm`, which the module does not see: `/crm/appointment/1/` reaches it as `/appointment/1/`. The first
+    /// segment must not be one of `core.reserved`. Of several prefixes that match, the longest decides.
     pub(in super::super) prefix: String,
-    /// Where it listens, such as `crm:8080`: for `modgud envoy`.
+    /// The host and port, such as `crm:8080`, for `modgud envoy`.
     pub(in super::super) upstream: String,
-    /// How it compares the letters of what is below the prefix, and so every rule there: `exact`, or `fold`, by which `/crm/Admin` is
-    /// `/crm/admin`, as Express and IIS have it. The prefix itself is compared exactly, as Envoy does. Default: `exact`.
+    /// The comparison of letters below the prefix, by the module and so by every rule there: `exact` or `fold`. With `fold`, `/crm/Admin`
+    /// equals `/crm/admin`, as in Express and IIS. The prefix itself is compared exactly, as in Envoy. Default: `exact`.
     #[serde(default)]
     pub(in super::super) case: Case,
-    /// Endings that it takes for a form of the same thing, without the dot, such as `[json, html]`: `/crm/admin.json` gets the rule of
-    /// `/crm/admin`, and parameters hold no such ending. Letters, digits, `-` and `_`. Default: none.
+    /// Suffixes that only select a format of the same resource, without the dot, such as `[json, html]`. `/crm/admin.json` then gets the
+    /// rule of `/crm/admin`, and parameters hold no such suffix. Letters, digits, `-` and `_`. Default: none.
     #[serde(default)]
     pub(in super::super) suffixes: Vec<String>,
-    /// What organizations may do in it. What entries allow adds up; whom none is for may do nothing; `[]` lets nobody do anything.
-    /// Default: every caller whom the rules let through may do everything.
+    /// The rights of organizations in the module. Rights of several entries add up; callers without an entry have none; `[]` denies every
+    /// request. Default: every caller that the rules admit has all rights.
     pub(in super::super) access: Option<Vec<ModuleAccess>>,
 }
 
-/// What callers of one organization, or of any, may do.
+/// The rights of callers of one organization, or of any.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct ModuleAccess {
-    /// The organization, exactly as `principal.organization` finds it, or the word `any` for every caller, those without one too.
+    /// The organization, exactly as `principal.organization` finds it, or the word `any` for every caller, including those without one.
     #[schemars(example = &"any")]
     pub(in super::super) organization: String,
-    /// What they may do.
+    /// The rights.
     #[schemars(example = ["read", "update"])]
     pub(in super::super) allow: Allow,
 }
 
-/// What callers may do in a module.
+/// The rights of callers in a module.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "expected a number from 0 to 15, which is BiFrost's mask, or a list of `create`, `read`, `update` and `delete`"
 )]
 pub(in super::super) enum Allow {
-    /// `BiFrost`'s mask, from 0 to 15: create 8, read 4, update 2, delete 1, added up.
+    /// `BiFrost`'s mask, from 0 to 15: the sum of create 8, read 4, update 2, delete 1.
     Mask(#[schemars(range(max = 15))] u64),
-    /// The same in words.
+    /// The rights as words.
     Rights(Vec<AnyRight>),
 }
 
-/// One thing that callers may do in a module.
+/// A right of callers in a module.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in super::super) enum AnyRight {
@@ -69,14 +69,14 @@ pub(in super::super) enum AnyRight {
     Delete,
 }
 
-/// The service behind the names that no module may have.
+/// The service behind the reserved names.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Core {
-    /// Where it listens, such as `core:8080`: for `modgud envoy`. Default: nowhere; the reserved names are then nobody's.
+    /// The host and port, such as `core:8080`, for `modgud envoy`. Default: none; the reserved names then lead to no service.
     pub(in super::super) upstream: Option<String>,
-    /// The first segments that are its own and no module's, such as `[admin, oauth]`. Default: none; in the profile `bifrost`: its
-    /// fifteen names. Who may call them is said by rules.
+    /// The first path segments that are its own and no module's, such as `[admin, oauth]`. Default: none; in the profile `bifrost`: its
+    /// fifteen names. Rules decide which callers have access.
     #[serde(default)]
     pub(in super::super) reserved: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! `upstream`, as it is written: what modules are told.
+//! `upstream`, as written: the request as modules receive it.
 
 use super::Claim;
 use super::authenticators::Text;
@@ -6,89 +6,87 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Whether exactly one member of the map that these keys lead to may be there: another one stands in its place.
+/// Returns true if the map at these keys may have only one member, so that another one replaces it.
 pub(in super::super) fn is_choice(way: &[&str]) -> bool {
     matches!(way, ["upstream", "headers" | "metadata", _] | ["upstream", "credential"])
 }
 
-/// What modules behind Envoy are told about the caller.
+/// The request as modules receive it, and the dynamic metadata for Envoy.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Upstream {
-    /// Identity headers by name. Each is written when there is a value, and removed when there is none: what a client sends under
-    /// its name never arrives.
+    /// Identity headers by name. Each is written if it has a value, and removed otherwise: a client's own header of this name never reaches
+    /// a module.
     #[serde(default)]
     pub(in super::super) headers: BTreeMap<String, HeaderSource>,
-    /// Client headers that are removed: names such as `x-user-id`, or prefixes such as `x-user-*`. `_` and `-` are the same.
+    /// Client headers to remove: names such as `x-user-id`, or prefixes such as `x-user-*`. `_` and `-` are equal.
     #[serde(default)]
     pub(in super::super) strip: Vec<String>,
-    /// Override headers that modules get as clients send them, such as `x-forwarded-host`: by default those from which some servers take
-    /// another method, path, host, address or user are removed. Each in the spelling that stays. Default: none.
+    /// Override headers that modules receive as clients send them, such as `x-forwarded-host`. By default, modgud removes those from which
+    /// some servers take another method, path, host, address or user. Each entry keeps one spelling. Default: none.
     #[serde(default)]
     pub(in super::super) keep: Vec<String>,
-    /// What becomes of the credential: `keep`, `remove`, `{ forward: SCHEME }` or `{ mint: NAME }`. Default: `remove`; in the profile
-    /// `bifrost`: `{ forward: JWT }`. Unless it is `keep`, no `Authorization` of a client that modgud has not checked reaches a module where a
-    /// rule asks for a caller.
+    /// The treatment of the credential: `keep`, `remove`, `{ forward: SCHEME }` or `{ mint: NAME }`. Default: `remove`; in the profile
+    /// `bifrost`: `{ forward: JWT }`. With any other value than `keep`, modules never receive a client's unchecked `Authorization` where a
+    /// rule requires a caller.
     pub(in super::super) credential: Option<Forward>,
-    /// What Envoy is told about the caller as dynamic metadata, with denials too, for its access log and its rate limits: values by
-    /// name. `decision`, `reason`, `rule` and `authenticator` are always told. Default: nothing more; in the profile `bifrost`: `subject`
-    /// and `organization`.
+    /// Dynamic metadata about the caller for Envoy's access log and rate limits, also with denials: values by name. `decision`, `reason`,
+    /// `rule` and `authenticator` are always sent. Default: no others; in the profile `bifrost`: `subject` and `organization`.
     #[serde(default)]
     pub(in super::super) metadata: BTreeMap<String, MetadataSource>,
 }
 
-/// What an identity header carries: exactly one of `claim`, `principal`, `value` and `cel`, and how it is written.
+/// The source and format of an identity header: exactly one of `claim`, `principal`, `value` and `cel`, and optionally a format.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct HeaderSource {
-    /// The name of the claim, such as `sub`. Texts are written as they are, numbers and booleans as in JSON, lists with commas between
-    /// their items. When the claim is required and can't be written into a header, the request is denied; another one is left out,
-    /// and counted.
+    /// The name of the claim, such as `sub`. Texts are written unchanged, numbers and booleans as in JSON, lists with commas between their
+    /// items. If a header can't hold a required claim, the request is denied; another claim is omitted and counted.
     pub(in super::super) claim: Option<Claim>,
-    /// What is known of the caller, whichever authenticator vouches for it.
+    /// A field of the principal, for every authenticator.
     pub(in super::super) principal: Option<PrincipalWord>,
-    /// Always this text, whoever asks, and when nobody does. `modgud config` does not show it.
+    /// A constant text, written for every caller, and for requests without one. `modgud config` does not show it.
     #[schemars(example = &"gateway")]
     pub(in super::super) value: Option<Text>,
-    /// What this expression of CEL comes to, from `claims`, `principal`, `request`, `context`, `now` and `rule`: such as
-    /// `principal.roles.filter(r, r.startsWith('crm_'))`. It is written as a claim of its type is. `null`, and what reads a claim that is
-    /// not there, is no value; an expression that can't be evaluated is none either, and counted.
+    /// The result of a CEL expression over `claims`, `principal`, `request`, `context`, `now` and `rule`, such as
+    /// `principal.roles.filter(r, r.startsWith('crm_'))`. It is written like a claim of its type. `null` means no value, as does a missing
+    /// claim or a failed evaluation, which is counted.
     pub(in super::super) cel: Option<String>,
-    /// Another form than the usual one.
+    /// A format other than the usual one.
     #[serde(rename = "as")]
     pub(in super::super) form: Option<HeaderForm>,
-    /// For texts that need not be ASCII, such as names of people. Without it such a text is not written.
+    /// The encoding of texts beyond ASCII, such as personal names. Without it, such a text is omitted.
     pub(in super::super) encode: Option<Encode>,
 }
 
-/// Where a value of the metadata comes from: exactly one of the four.
+/// The source of a metadata value: exactly one of the four.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct MetadataSource {
-    /// The name of the claim, such as `sub`. Its value is taken over as it is, whatever its type.
+    /// The name of the claim, such as `sub`. Its value is copied unchanged, whatever its type.
     pub(in super::super) claim: Option<Claim>,
-    /// What is known of the caller, whichever authenticator vouches for it.
+    /// A field of the principal, for every authenticator.
     pub(in super::super) principal: Option<PrincipalWord>,
-    /// Always this text. `modgud config` does not show it.
+    /// A constant text. `modgud config` does not show it.
     #[schemars(example = &"gateway")]
     pub(in super::super) value: Option<Text>,
-    /// What this expression of CEL comes to, from `claims`, `principal`, `request`, `context`, `now` and `rule`: such as
-    /// `has(claims.plan) ? claims.plan : 'free'`. One that comes to nothing is left out.
+    /// The result of a CEL expression over `claims`, `principal`, `request`, `context`, `now` and `rule`, such as `has(claims.plan) ?
+    /// claims.plan : 'free'`. An expression without a result is omitted.
     #[schemars(example = &"has(claims.plan) ? claims.plan : 'free'")]
     pub(in super::super) cel: Option<String>,
 }
 
-/// The form of a header's value.
+/// The format of a header's value.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in super::super) enum HeaderForm {
-    /// Items with commas between, each percent-encoded where need be; a single text is one item.
+    /// Items separated by commas, each percent-encoded where necessary; a single text is one item.
     List,
-    /// Compact JSON in ASCII, of objects too.
+    /// Compact JSON in ASCII, also for objects.
     Json,
 }
 
-/// How a text is encoded.
+/// The encoding of a text.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in super::super) enum Encode {
@@ -96,37 +94,38 @@ pub(in super::super) enum Encode {
     Percent,
 }
 
-/// What is known of a caller, whichever authenticator vouches for it.
+/// A field of the principal, for every authenticator.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in super::super) enum PrincipalWord {
-    /// Who it is.
+    /// The caller's identity.
     Subject,
-    /// The organization that it acts for.
+    /// The organization for which the caller acts.
     Organization,
-    /// The first of its roles.
+    /// The first of the caller's roles.
     Role,
-    /// Its roles: a list.
+    /// The caller's roles: a list.
     Roles,
-    /// Its permissions, those that its roles grant among them: a list.
+    /// The caller's permissions, including those that roles grant: a list.
     Permissions,
-    /// The scopes of its token: a list.
+    /// The scopes of the caller's token: a list.
     Scopes,
-    /// The name of the authenticator that vouches for it.
+    /// The name of the authenticator that verified the caller.
     Authenticator,
 }
 
-/// What becomes of the credential.
+/// The treatment of the credential.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in super::super) enum Forward {
-    /// The module gets it as the client sent it.
+    /// The module receives it as the client sent it.
     Keep,
-    /// The module does not get it.
+    /// The module does not receive it.
     Remove,
-    /// The module gets it as `Authorization: SCHEME token`, whatever scheme and header the client used; the scheme, such as `JWT`.
+    /// The module receives it as `Authorization: SCHEME token`, whatever scheme and header the client used. The value is the scheme, such
+    /// as `JWT`.
     #[serde(rename = "forward")]
     As(String),
-    /// The module gets a token of modgud's own in its place, `Authorization: Bearer token`; the name of an entry of `mint`.
+    /// The module receives a minted token instead, as `Authorization: Bearer token`. The value is the name of an entry of `mint`.
     Mint(#[schemars(example = &"internal")] String),
 }

@@ -1,60 +1,60 @@
-//! Why a key, a secret or a table could not be had, and what was wanted. No text of it holds what was found.
+//! Errors of loading a key, a secret or a table. No message shows the content.
 
 use std::io;
 
-/// The most that is read from a key file: 64 KiB.
+/// The maximum size of a key file: 64 KiB, more than any key needs. A larger one is an error.
 pub(super) const MAX_KEY_BYTES: u64 = 64 * 1024;
-/// The most that is read from a table beside the configuration: 4 MiB.
+/// The maximum size of a table: 4 MiB, more than any table of API keys needs. A larger one is an error.
 pub(super) const MAX_TABLE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Why a key or secret could not be had.
+/// An error of loading a key, a secret or a table.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The variable is not there.
+    /// A variable that is not set.
     #[error("the environment variable {0} is not set; set it to {1}")]
     NotSet(String, Wanted),
-    /// The variable is there, and there is nothing in it.
+    /// An empty variable.
     #[error("the environment variable {0} is empty; set it to {1}")]
     VariableEmpty(String, Wanted),
-    /// The variable does not hold text.
+    /// A variable that is not text.
     #[error("the environment variable {0} does not hold UTF-8 text")]
     VariableNotText(String),
-    /// What stands under `env` is no name. It is not shown: it may be the key itself.
+    /// An invalid name of a variable. The message does not show it, because it may be the key itself.
     #[error(
         "what stands here (not shown: it may be a secret) is not the name of an environment variable; write a name such as `JWT_PUBLIC_KEY`, without `$`"
     )]
     VariableName,
-    /// What stands under `file` is no path. It is not shown: it may be the key itself.
+    /// An invalid path of a file. The message does not show it, because it may be the key itself.
     #[error(
         "what stands here (not shown: it may be a secret) is not the path of a file; write a path such as `issuer.pem`"
     )]
     FileName,
-    /// The file is there, and does not hold text.
+    /// A file that is not text.
     #[error(
         "the file {0} does not hold UTF-8 text; {need}", need = .1.as_text()
     )]
     FileNotText(String, Wanted),
-    /// The file can't be read.
+    /// An unreadable file.
     #[error("the file {file} can't be read: {error}")]
     Unreadable {
         /// The file.
         file: String,
-        /// What the system says.
+        /// The operating system's error.
         error: io::Error,
     },
-    /// The table is larger than is read.
+    /// A table larger than the limit.
     #[error("the file {0} is larger than {limit} MiB, which no such table is", limit = MAX_TABLE_BYTES / 1024 / 1024)]
     TableTooLarge(String),
-    /// The table does not hold text.
+    /// A table that is not text.
     #[error("the file {0} does not hold UTF-8 text")]
     TableNotText(String),
-    /// The table is there and has nothing in it: it was cut off, or not written yet.
+    /// An empty table: it was truncated, or not written yet.
     #[error("the file {0} is empty; a table without an entry is written `[]`")]
     TableEmpty(String),
-    /// The file is larger than any key.
+    /// A file larger than any key.
     #[error("the file {0} is larger than {limit} KiB, which no key is", limit = MAX_KEY_BYTES / 1024)]
     TooLarge(String),
-    /// The file is larger than what is read of its kind.
+    /// A file larger than the limit of its kind.
     #[error("the file {file} is larger than {} KiB, and no more is read", limit / 1024)]
     LargerThan {
         /// The file.
@@ -64,7 +64,7 @@ pub enum SourceError {
     },
 }
 
-/// What is to be read.
+/// The kind of text to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     /// A public key.
@@ -76,7 +76,7 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    /// What a file needs to hold.
+    /// Returns the content that a file needs, for messages.
     pub(super) const fn as_text(self) -> &'static str {
         match self {
             Self::Pem => "a key in PEM is needed (`openssl pkey -pubin -inform DER` reads DER and writes PEM)",
@@ -86,7 +86,7 @@ impl Wanted {
     }
 }
 
-/// What to set a variable to.
+/// Writes the value that a variable needs, for messages.
 impl std::fmt::Display for Wanted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

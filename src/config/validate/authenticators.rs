@@ -1,4 +1,4 @@
-//! Checks `authenticators`: what each needs, and that no credential could belong to two of them.
+//! Validates `authenticators`: each has what it needs, and no credential can belong to two of them.
 
 mod api_key;
 mod claims;
@@ -24,10 +24,10 @@ pub(super) use sender::challenge_schemes;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The kinds, for whoever wrote none.
+/// The known kinds, for messages.
 const KINDS: &str = "`jwt`, `introspection`, `api_key`, `mtls`, `custom`";
 
-/// The servers that authenticators rely on.
+/// The servers that authenticators depend on.
 #[derive(Default)]
 pub(super) struct Sources {
     pub(super) keys: Vec<KeySource>,
@@ -89,7 +89,7 @@ pub(super) fn check(
     (authenticators, places, sources)
 }
 
-/// Of the authenticators that look in one place at most one is for what is no signed token.
+/// Checks that at most one authenticator for a location accepts credentials other than signed tokens.
 fn sole_opaque(list: &[raw::Authenticator], places: &CredentialExtractor, problems: &mut Problems) {
     for (place, who) in places.all() {
         let mut opaque =
@@ -103,7 +103,7 @@ fn sole_opaque(list: &[raw::Authenticator], places: &CredentialExtractor, proble
     }
 }
 
-/// Tokens of one issuer that stand in one place belong to one authenticator.
+/// Checks that tokens of one issuer in one location belong to one authenticator.
 fn sole_issuer(at: &Path, list: &[raw::Authenticator], number: usize, problems: &mut Problems) {
     let issuer_of = |entry: &raw::Authenticator| entry.jwt.as_ref().map(|jwt| jwt.issuer.clone());
     let Some((entry, issuer)) = list.get(number).and_then(|entry| Some((entry, issuer_of(entry)?))) else { return };

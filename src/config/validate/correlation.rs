@@ -1,4 +1,4 @@
-//! Checks `correlation`: that its headers are free, and that it can be signed.
+//! Validates `correlation`: its headers have no other use, and its key can sign.
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
@@ -35,7 +35,7 @@ pub(super) fn check(
     let username = claim("username", username.as_ref(), "preferred_username");
     let email = claim("email", email.as_ref(), "email");
     let secret = match key {
-        // In a policy test nobody minds that the secret of the place where it is to serve is not here.
+        // A policy test tolerates that the secret of the production machine is missing.
         Some(source) if !reader.replaces_keys() => {
             let secret = reader.read_secret(source).map(|(secret, _)| secret).map_err(Problem::from);
             let secret = secret.and_then(|secret| {
@@ -96,7 +96,7 @@ fn instance(
         let Some(pattern) = problems.take(&at, parsed) else { continue };
         let named = |segment: &Segment| matches!(segment, Segment::Parameter(name) if **name == *PARAMETER);
         if pattern.segments().iter().any(named) {
-            // The service that a rule or a module describes reads this path in the same way.
+            // The service of a rule or a module reads this path in the same way.
             patterns.push(pattern.read(rules.widest_case(), rules.readings().cloned()));
         } else {
             problems.add(at, Problem::NoProcessInstance(Quoted::new(text)));
@@ -106,7 +106,7 @@ fn instance(
     InstanceSources { paths: patterns, header }
 }
 
-/// The headers that are somebody's already.
+/// The headers that have another use.
 struct Headers<'c> {
     places: &'c CredentialExtractor,
     shape: &'c RequestMutator,

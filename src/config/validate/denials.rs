@@ -1,4 +1,4 @@
-//! Checks `denials`, and `deny` of rules: that whatever a client is told turns it away, and leads it nowhere but where the operator says.
+//! Validates `denials`, and `deny` of rules: every response denies, and redirects only to where the operator specifies.
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
@@ -12,7 +12,7 @@ use modgud_core::denial::{
     RuleAnswer, Status, Style,
 };
 
-/// The name of the parameter that is told where to come back to.
+/// The default name of the parameter that holds the URL to return to.
 const RETURN_TO: &str = "return_to";
 
 pub(super) fn style(denials: &Denials, schemes: ChallengeSchemes, problems: &mut Problems) -> Style {
@@ -51,7 +51,7 @@ pub(super) fn style(denials: &Denials, schemes: ChallengeSchemes, problems: &mut
     Style { body, realm, schemes, unauthenticated, forbidden, extra, undecided }
 }
 
-/// The statuses for whoever is not known, and for whoever may not.
+/// Returns the statuses for unauthenticated callers, and for those without access.
 fn statuses(statuses: &Statuses, problems: &mut Problems) -> (Status, Status) {
     let Statuses { unauthenticated, forbidden } = statuses;
     let at = Path::root("denials").key("status");
@@ -66,7 +66,7 @@ fn status(code: u16) -> Result<Status, Problem> {
     Status::client_error(code).map_err(|fault| Problem::Status { found: code, fault })
 }
 
-/// What rules tell those who may not.
+/// Returns the responses of rules to callers without access.
 pub(super) fn of_rules(rules: &[raw::Rule], denials: &Denials, problems: &mut Problems) -> Vec<RuleAnswer> {
     let (_, unset) = statuses(&denials.status, &mut Problems::default());
     let mut told = Vec::new();
@@ -74,7 +74,7 @@ pub(super) fn of_rules(rules: &[raw::Rule], denials: &Denials, problems: &mut Pr
         let Some(Deny { status: code, detail }) = &rule.deny else { continue };
         let at = Path::root("rules").position(number).key("deny");
         match rule.access {
-            // With a condition it turns somebody away.
+            // With a condition, it can deny a request.
             raw::Access::Public if rule.when.is_some() => {}
             raw::Access::Public | raw::Access::Preflight => problems.add(at.clone(), Problem::DenyOfPublic),
             raw::Access::Authenticated | raw::Access::Optional | raw::Access::Denied => {}
@@ -92,7 +92,7 @@ pub(super) fn of_rules(rules: &[raw::Rule], denials: &Denials, problems: &mut Pr
     told
 }
 
-/// Where browsers log in. What stands in a query as a credential is never told there.
+/// Validates the login page. A credential in a query is never passed to it.
 pub(super) fn redirect(
     redirect: &raw::Redirect,
     places: &CredentialExtractor,

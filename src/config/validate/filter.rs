@@ -1,11 +1,11 @@
-//! What Envoy has to show modgud, to let it change and to remove before, as the rest of the configuration needs it.
+//! The settings of Envoy's filter that the configuration requires: what Envoy sends to modgud, lets it change, and removes early.
 
 use super::super::raw::{Correlation, Document, Impersonation, ProcessInstance, Sender};
 use crate::envoy::bootstrap::{Filter, SentAlong, Transport};
 use modgud_core::authz::Rules;
 use modgud_core::credential::{CredentialExtractor, CredentialLocation};
 
-/// Headers that modgud or its filter reads, or that Envoy writes, whatever the configuration says.
+/// Headers that modgud or its filter reads, or that Envoy writes, whatever the configuration.
 const READ: [&str; 14] = [
     "accept",
     "access-control-request-headers",
@@ -23,10 +23,10 @@ const READ: [&str; 14] = [
     "x-requested-with",
 ];
 
-/// Gathers what the filter needs from a document that has been checked.
+/// Gathers the filter's settings from a validated document.
 pub(super) fn gather(document: &Document, places: &CredentialExtractor, rules: &Rules) -> Filter {
     let mut filter = Filter::default();
-    // A star means something in a pattern only, and stands for any sign in a name.
+    // `*` is a wildcard in these patterns. A name's own `*` becomes `-`, which matches any sign.
     filter.removed_early.extend(document.upstream.headers.keys().map(|name| name.replace('*', "-")));
     filter.removed_early.extend(document.upstream.strip.iter().cloned());
     let lower = |name: &str| name.to_ascii_lowercase();
@@ -47,7 +47,7 @@ pub(super) fn gather(document: &Document, places: &CredentialExtractor, rules: &
         }
     }
     filter.changed.extend(filter.removed_early.iter().cloned());
-    // What a condition reads has to be there: a cookie that is held back would look like none.
+    // A condition must see the cookies that it reads: a withheld one would look like none.
     if document.rules.iter().filter_map(|rule| rule.when.as_deref()).any(|when| when.contains("cookie")) {
         filter.cookies = SentAlong::Sent;
     }
@@ -77,7 +77,7 @@ pub(super) fn gather(document: &Document, places: &CredentialExtractor, rules: &
     filter
 }
 
-/// How modgud is to be spoken to.
+/// Returns the transport to modgud.
 pub(super) fn transport(document: &Document) -> Transport {
     match &document.server.tls {
         None => Transport::Plain,

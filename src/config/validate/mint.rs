@@ -1,5 +1,6 @@
-//! Checks `mint`: that each key is good enough to sign with, that nobody else signs with it, and that no claim of ours is another's to
-//! write. Gathers the public halves that are published.
+//! Validates `mint`: each key is strong enough to sign, no other issuer signs with it, and no claim replaces one of modgud's own.
+//!
+//! Gathers the public keys to publish.
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
@@ -14,12 +15,12 @@ use modgud_core::jose::{Algorithm, KeyId, KeyType, PublicJwk, SigningKey, Verifi
 use modgud_core::upstream::{Mint, RESERVED_CLAIMS, ValueSource};
 use std::collections::{BTreeMap, HashSet};
 
-/// `lifetime`, when nothing is said.
+/// The default of `lifetime`.
 const LIFETIME: &str = "60s";
-/// `scheme`, when nothing is said.
+/// The default of `scheme`.
 const SCHEME: &str = "Bearer";
 
-/// What can be minted, and what verifies it.
+/// The mints, and the keys that verify their tokens.
 #[derive(Default)]
 pub(super) struct Checked {
     pub(super) mints: Vec<Mint>,
@@ -94,7 +95,7 @@ fn own(pem: &str, algorithm: Algorithm) -> Result<PublicJwk, Problem> {
     PublicJwk::from_pem(pem, algorithm).map_err(|fault| Problem::Key { origin: origin(), fault })
 }
 
-/// What signs, and what verifies it: read as any other key that verifies, so that what is too weak there is too weak here.
+/// Returns the signing key and its verification key. The latter is read like any other, so that a key too weak there is too weak here.
 fn signing_key(
     source: &raw::SecretSource,
     algorithm: Algorithm,
@@ -125,7 +126,7 @@ fn signing_key(
     }
 }
 
-/// The public keys beside our own.
+/// Returns the public keys to publish in addition to that of `key`.
 fn published(
     at: &Path,
     list: &[raw::SecretSource],
@@ -169,7 +170,7 @@ fn claims(at: &Path, list: &BTreeMap<String, MintClaim>, problems: &mut Problems
     claims
 }
 
-/// A key with which an issuer of clients' tokens signs, under another `iss`, would let it sign for us, and us for it.
+/// Checks that no issuer of clients' tokens signs with the key: under another `iss`, each could sign for the other.
 fn not_an_issuers(at: &Path, mint: &Mint, authenticators: &[Authenticator], problems: &mut Problems) {
     for jwt in authenticators.iter().filter_map(Authenticator::as_jwt).filter(|jwt| jwt.issuer != mint.issuer) {
         if jwt.keys.fixed.keys().iter().any(|key| key.same_key_material(&mint.verification)) {

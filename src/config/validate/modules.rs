@@ -1,4 +1,4 @@
-//! Checks `modules` and `core`: that each path belongs to one of them, and adds the rule that each module is by itself.
+//! Validates `modules` and `core`: each path belongs to one of them. Adds the rule of each module.
 
 use super::super::diagnostic::{ModuleProblem, Problem, Problems};
 use super::super::path::Path;
@@ -14,13 +14,13 @@ use modgud_core::authz::{
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// What the names of modules' own rules begin with.
+/// The prefix of the names of modules' own rules.
 pub(super) const RULE: &str = "module:";
 
-/// Names of clusters that are not a module's.
+/// The names of clusters that are not modules.
 const CLUSTERS: [&str; 2] = ["core", "modgud"];
 
-/// How modules read paths, and which letters rules compare; `None`: everything as it is. What is wrong is noted by [`check`].
+/// Returns how modules read paths, and which letters rules compare. `None` if all read them unchanged. [`check`] adds the problems.
 pub(super) fn readings(list: &[raw::Module], rules: &[raw::Rule]) -> Option<Arc<PathReadings>> {
     let modules = list.iter().filter_map(|module| Some((ModulePrefix::parse(&module.prefix).ok()?, reading(module))));
     let a_rule_folds = rules.iter().any(|rule| rule.matches.case == raw::Case::Fold);
@@ -32,7 +32,7 @@ fn reading(module: &raw::Module) -> ModuleReading {
     ModuleReading { case: super::rules::case(module.case), suffixes }
 }
 
-/// What modules add to decisions, and what Envoy is to route to.
+/// Returns the access lists of modules, and the gateway settings for Envoy.
 pub(super) fn check(
     list: &[raw::Module],
     core: &raw::Core,
@@ -76,7 +76,7 @@ pub(super) fn check(
     (Modules::new(narrowing), Gateway { modules, core, ..Gateway::default() })
 }
 
-/// A rule of the operator's for the same requests takes its place.
+/// Adds the rule of a module, unless the operator has a rule for the same requests.
 fn add_rule(name: &ModuleName, prefix: &ModulePrefix, rules: &mut Rules) {
     let rule = Rule {
         name: RuleName::new(&format!("{RULE}{name}")),
@@ -91,7 +91,7 @@ fn add_rule(name: &ModuleName, prefix: &ModulePrefix, rules: &mut Rules) {
     let _ = rules.add(rule, None, &[], &pattern);
 }
 
-/// Endings that modules cut off.
+/// Validates the suffixes that modules remove.
 fn suffixes(at: &Path, case: raw::Case, list: &[String], problems: &mut Problems) {
     let folds = case == raw::Case::Fold;
     for (place, suffix) in list.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Checks `principal`: which claims make up a caller's identity.
+//! Validates `principal`: the claims that make up a caller's identity.
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
@@ -29,7 +29,7 @@ pub(super) fn check(principal: &raw::Principal, problems: &mut Problems) -> Clai
     ClaimMapping { subject, organization, roles, permissions, scopes, grants, absent }
 }
 
-/// The way to a claim.
+/// Parses the path of a claim.
 pub(in super::super) fn claim_path(claim: &Claim) -> Result<ClaimPath, Problem> {
     match claim {
         Claim::Text(text) => ClaimPath::parse(text).map_err(|fault| Problem::Claim { found: Quoted::new(text), fault }),

@@ -1,5 +1,6 @@
-//! Checks `require` of a rule: what it asks of the caller beside a good credential. An empty list or map, as an empty variable of a
-//! template leaves it behind, would admit every caller with a good credential, and is a problem.
+//! Validates `require` of a rule: the requirements on the caller in addition to a valid credential.
+//!
+//! An empty list or map, as an empty variable of a template leaves it, is a problem: it would admit every authenticated caller.
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
@@ -12,7 +13,7 @@ const EMPTY_LIST: &str = "every caller with a good credential would pass; name w
 const EMPTY_ANY: &str = "every caller with a good credential would pass; name what is enough, such as `any: { roles: [staff] }`, or leave the key out";
 const EMPTY_REQUIRE: &str = "every caller with a good credential would pass; name what is asked for, such as `require: { roles: [staff] }`, or leave the key out";
 
-/// The requirement of a rule. `known` are the names of the authenticators.
+/// Returns the requirement of a rule. `known` are the names of the authenticators.
 pub(super) fn check(
     at: &Path,
     require: Option<&Require>,
@@ -51,7 +52,7 @@ pub(super) fn check(
     requirement
 }
 
-/// The texts of a list, which is not empty if it is there.
+/// Returns the texts of a list, which must not be empty if it is present.
 fn list<'t>(at: &Path, texts: Option<&'t [String]>, problems: &mut Problems) -> &'t [String] {
     if texts.is_some_and(<[String]>::is_empty) {
         problems.add(at.clone(), Problem::Empty(EMPTY_LIST));
@@ -59,7 +60,7 @@ fn list<'t>(at: &Path, texts: Option<&'t [String]>, problems: &mut Problems) -> 
     texts.unwrap_or_default()
 }
 
-/// Permissions, roles and scopes, each of which has a name.
+/// Returns permissions, roles and scopes, each of which has a name.
 fn entitlements(at: &Path, lists: [&Option<Vec<String>>; 3], problems: &mut Problems) -> Entitlements {
     let [permissions, roles, scopes] = lists;
     let mut named = |key: &str, texts: &Option<Vec<String>>| {

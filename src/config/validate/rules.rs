@@ -1,4 +1,4 @@
-//! Checks `rules`: which requests each is for, and what it asks of the caller and of the request.
+//! Validates `rules`: the requests that match each, and the requirements on caller and request.
 
 use super::super::diagnostic::{ModuleProblem, Problem, Problems};
 use super::super::path::Path;
@@ -14,8 +14,7 @@ use modgud_core::http::method::Method;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// The rules of a document, which notes what is wrong with them. `authenticators` are the names that a rule may ask for, `readings`
-/// say how modules read paths.
+/// Validates the rules of a document. `authenticators` are the names that a rule may require; `readings` define how modules read paths.
 pub(in super::super) fn check(
     list: &[raw::Rule],
     fallback: Option<raw::Fallback>,
@@ -30,7 +29,7 @@ pub(in super::super) fn check(
     let mut rules = Rules::reading(fallback, readings);
     let mut taken = HashSet::new();
     for (number, rule) in list.iter().enumerate() {
-        // What it tells those whom it turns away is for `denials`.
+        // `denials` validates its response.
         let raw::Rule {
             name: rule_name,
             matches,
@@ -93,7 +92,7 @@ pub(in super::super) fn check(
     rules
 }
 
-/// A rule for preflights is for no other method than theirs.
+/// Checks that a rule for preflights names no method other than theirs.
 fn methods_of_preflights(at: &Path, matches: &raw::Match, problems: &mut Problems) {
     let others = |text: &str| method(text).is_ok_and(|method| method.as_str() != "OPTIONS");
     for (place, text) in matches.methods().iter().enumerate().filter(|(_, text)| others(text)) {
@@ -101,7 +100,7 @@ fn methods_of_preflights(at: &Path, matches: &raw::Match, problems: &mut Problem
     }
 }
 
-/// A rule that only its name leads to matches nothing by itself, and preflights are no matter of names.
+/// Checks that a rule that only its name selects matches nothing else, and is not for preflights.
 fn by_name_only(at: &Path, matches: &raw::Match, access: Access, problems: &mut Problems) {
     let raw::Match { hosts, methods, paths, case } = matches;
     let folds = *case == raw::Case::Fold;
@@ -123,7 +122,7 @@ fn add(
     problems: &mut Problems,
 ) {
     let raw::Match { hosts, methods, paths, case } = matches;
-    // Left out, they are every host and every method: an empty list can mean that, or nobody.
+    // Omitted keys mean every host and every method; an empty list could mean that, or none.
     if hosts.as_ref().is_some_and(Vec::is_empty) {
         problems.add(at.key("hosts"), Problem::Empty("name at least one host, or leave the key out for every host"));
     }
@@ -168,7 +167,7 @@ fn add(
     }
 }
 
-/// How letters are compared, as the word says.
+/// Converts the word for the comparison of letters.
 pub(in super::super) const fn case(word: raw::Case) -> Case {
     match word {
         raw::Case::Exact => Case::Exact,
@@ -176,7 +175,7 @@ pub(in super::super) const fn case(word: raw::Case) -> Case {
     }
 }
 
-/// Patterns of rules that never decide, on whatever host.
+/// Finds patterns of rules that never decide, on any host.
 fn unreachable_rules(list: &[raw::Rule], rules: &Rules, problems: &mut Problems) {
     let mut found = BTreeMap::<(&str, &str), Vec<Unreachable<'_, Arc<Rule>>>>::new();
     for covered in rules.unreachable_rules() {
@@ -197,7 +196,7 @@ fn unreachable_rules(list: &[raw::Rule], rules: &Rules, problems: &mut Problems)
     }
 }
 
-/// Where a rule's pattern stands.
+/// Returns the path of a rule's pattern. `None` if the rules do not contain it.
 fn place_of(list: &[raw::Rule], name: &RuleName, pattern: &str) -> Option<Path> {
     let (number, rule) = list.iter().enumerate().find(|(_, rule)| rule.name == name.as_str())?;
     let place = rule.matches.paths.iter().position(|one| one == pattern)?;
@@ -212,10 +211,10 @@ fn methods_of<'m>(at: &Path, methods: &'m [String], problems: &mut Problems) -> 
     accepted
 }
 
-/// The patterns of a rule, as far as they are any.
+/// The valid patterns of a rule.
 struct Paths {
     patterns: Vec<PathPattern>,
-    /// How many are none, and so don't say what their parameters are.
+    /// The number of invalid patterns, whose parameters are unknown.
     unknown: usize,
 }
 
@@ -224,7 +223,7 @@ impl Paths {
         let mut patterns: Vec<_> = matches.paths.iter().filter_map(|text| PathPattern::parse(text).ok()).collect();
         let unknown = matches.paths.len().saturating_sub(patterns.len());
         if matches.paths.is_empty() {
-            // A rule that only its name leads to has no parameters.
+            // A rule that only its name selects has no parameters.
             patterns.push(PathPattern::default());
         }
         Self { patterns, unknown }
@@ -260,7 +259,7 @@ fn condition(at: &Path, text: &str, access: Access, paths: &Paths, problems: &mu
     match Condition::compile(text, &Env::Rule { callers, patterns: &paths.patterns }) {
         Ok(condition) => Some(Arc::new(condition)),
         Err(faults) => {
-            // What a pattern that is none would have named is not known.
+            // The parameters of an invalid pattern are unknown.
             let consequence =
                 |fault: &ExpressionError| paths.unknown > 0 && matches!(fault, ExpressionError::NoParameter { .. });
             faults.into_iter().filter(|fault| !consequence(fault)).for_each(|fault| {

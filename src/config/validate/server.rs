@@ -1,4 +1,4 @@
-//! Checks `server`: addresses, times, bounds, and that TLS can be had with the files that are named.
+//! Validates `server`: addresses, times, limits, and the files of TLS.
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
@@ -12,20 +12,22 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path;
 use std::time::Duration;
 
-/// What stands for an address that is missing or none. `profiles/none.yaml` says everything that a file may leave out, so it is
-/// used only beside a problem that keeps the configuration from being used at all; so are the other stand-ins here.
+/// A substitute for a missing or invalid address.
+///
+/// `profiles/none.yaml` sets everything that a file may omit, so the substitute is used only if a problem rejects the whole configuration.
+/// So are the other substitutes here.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// What the section comes to.
+/// The validated section.
 pub(super) struct Checked {
-    /// What a running process can't change.
+    /// The settings that only a restart changes.
     pub(super) server: ServerConfig,
     pub(super) tls: Option<Tls>,
     pub(super) deadline: Duration,
 }
 
 pub(super) fn check(server: &raw::Server, log: LogFormat, reader: &SecretLoader, problems: &mut Problems) -> Checked {
-    // `insecure_plaintext` is for warnings.
+    // `insecure_plaintext` only affects warnings.
     let raw::Server { grpc, insecure_plaintext: _, admin, tls, deadline, drain, max_in_flight, max_connections } =
         server;
     let at = Path::root("server");
@@ -55,7 +57,7 @@ pub(super) fn check(server: &raw::Server, log: LogFormat, reader: &SecretLoader,
     Checked { server: ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log }, tls, deadline }
 }
 
-/// Reads every file, whatever is wrong with another.
+/// Reads every file, even if another one is invalid.
 fn tls(at: &Path, tls: &raw::Tls, reader: &SecretLoader, problems: &mut Problems) -> Option<Tls> {
     let raw::Tls { cert, key, client_ca } = tls;
     let chain = read(&at.key("cert"), cert, Chain::from_pem, reader, problems);
@@ -80,7 +82,7 @@ fn tls(at: &Path, tls: &raw::Tls, reader: &SecretLoader, problems: &mut Problems
         .ok()
 }
 
-/// What a file holds, and where that came from in words.
+/// Reads and parses a file. Returns its origin in words, too.
 fn read<T>(
     at: &Path,
     file: &path::Path,

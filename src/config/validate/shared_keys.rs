@@ -1,5 +1,4 @@
-//! Sees to it that no two issuers share a key: whoever holds its private half could sign in the name of both, and `iss` would
-//! tell nothing. Keys are read in `authenticators`.
+//! Checks that no two issuers share a key: the holder of its private half could sign for both, and `iss` would prove nothing.
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
@@ -8,7 +7,7 @@ use super::super::secret_source::SecretLoader;
 use modgud_core::authn::{Authenticator, JwtAuthenticator};
 use modgud_core::jose::{Fingerprint, VerificationKey};
 
-/// Authenticators of one issuer may share keys: they are one and the same signer's.
+/// Checks all authenticators. Those of one issuer may share keys: they have the same signer.
 pub(super) fn check(list: &[Authenticator], reader: &SecretLoader, problems: &mut Problems) {
     if reader.replaces_keys() {
         return;
@@ -24,7 +23,7 @@ pub(super) fn check(list: &[Authenticator], reader: &SecretLoader, problems: &mu
     }
 }
 
-/// A key that both have.
+/// Returns a key that both have. `None` if there is none.
 fn shared(one: &JwtAuthenticator, other: &JwtAuthenticator) -> Option<Fingerprint> {
     let of_other = |key: &&VerificationKey| other.keys.fixed.keys().iter().any(|known| known.same_key_material(key));
     one.keys.fixed.keys().iter().find(of_other).map(VerificationKey::fingerprint)

@@ -1,4 +1,4 @@
-//! Checks `upstream`: that every identity header is ours alone, and that nothing is removed that must arrive.
+//! Validates `upstream`: modgud alone writes each identity header, and no header is removed that modules need.
 
 mod keep;
 
@@ -17,8 +17,8 @@ use modgud_core::upstream::{
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// Headers that are somebody else's: HTTP's own framing and routing, Envoy's, and the credential. Neither written as an
-/// identity header nor removed by a strip pattern.
+/// Headers with another owner: HTTP's own framing and routing, Envoy, and the credential. They are neither written as identity headers nor
+/// removed by strip patterns.
 const RESERVED: [&str; 26] = [
     "accept",
     "authorization",
@@ -48,8 +48,10 @@ const RESERVED: [&str; 26] = [
     "x-request-id",
 ];
 
-/// The beginnings of headers, beside the override headers, from which some proxies and servers read a part of the request or of its
-/// connection: none can hold an identity, and a client's may well be stripped.
+/// The prefixes of headers, apart from the override headers, from which some proxies and servers read a part of the request or of its
+/// connection.
+///
+/// None can hold an identity; a client's may be stripped.
 const ABOUT_THE_REQUEST_PREFIXES: [&str; 2] = ["x-envoy-", "x-forwarded-"];
 
 pub(super) fn check(
@@ -109,7 +111,7 @@ pub(super) fn check(
     }
 }
 
-/// What keeps a header from being ours, if something does.
+/// Returns the reason why modgud can't write a header. `None` if it can.
 pub(super) fn refused(written: &str, name: &HeaderName, places: &CredentialExtractor) -> Option<Problem> {
     let bytes = name.as_str().as_bytes();
     if RESERVED.iter().any(|reserved| folds_to_same_name(reserved.as_bytes(), bytes)) || places.looks_in(name) {
@@ -121,7 +123,7 @@ pub(super) fn refused(written: &str, name: &HeaderName, places: &CredentialExtra
     }
 }
 
-/// Where a value comes from that is named by exactly one of three keys.
+/// Returns the source of a value, which exactly one of three keys names.
 pub(super) fn source(
     at: &Path,
     written: (Option<&Claim>, Option<PrincipalWord>, Option<&raw::Text>),
@@ -140,7 +142,7 @@ pub(super) fn source(
     }
 }
 
-/// The same by one of four.
+/// Returns the source of a value, which exactly one of four keys names.
 fn origin(
     at: &Path,
     (claim, principal, value, cel): (Option<&Claim>, Option<PrincipalWord>, Option<&raw::Text>, Option<&str>),
@@ -202,7 +204,7 @@ fn form(at: &Path, source: &HeaderSource, problems: &mut Problems) -> HeaderEnco
 
 fn unwritable(origin: &HeaderValueSource, required: &[&Claim]) -> OnEncodeError {
     match origin {
-        // Who the caller is, is never left out: nobody is handed on as nobody.
+        // The caller's identity is never omitted: the request would look anonymous.
         HeaderValueSource::Source(ValueSource::Principal(PrincipalField::Subject | PrincipalField::Organization)) => {
             OnEncodeError::Deny
         }
@@ -211,7 +213,7 @@ fn unwritable(origin: &HeaderValueSource, required: &[&Claim]) -> OnEncodeError 
         {
             OnEncodeError::Deny
         }
-        // What is made of these is relied on as they are.
+        // Modules rely on these values, and so on what is computed from them.
         HeaderValueSource::Computed(expression)
             if expression.names_caller()
                 || required
@@ -245,7 +247,7 @@ fn is_about_the_request(name: &[u8]) -> bool {
     }
 }
 
-/// What Envoy is told: under names that the formats of its access log can hold, and none of those that are told always.
+/// Validates the dynamic metadata: the formats of Envoy's access log can hold each name, and none is among those always sent.
 fn metadata(list: &BTreeMap<String, MetadataSource>, problems: &mut Problems) -> Metadata {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let (mut known, mut computed) = (Vec::new(), Vec::new());
@@ -286,7 +288,7 @@ fn forward(
             if !written.iter().any(|mint| mint.name == *name) {
                 problems.add(at.key("mint"), Problem::MintUnknown(Quoted::new(name)));
             }
-            // One that is written and not there has a problem of its own.
+            // An invalid entry has a problem of its own.
             let mint = mints.into_iter().find(|mint| *mint.name == **name);
             match (mint, HeaderName::parse("authorization")) {
                 (Some(mint), Ok(header)) => Forward::Mint { minter: Box::new(Minter::new(mint)), header },

@@ -7,7 +7,7 @@ use std::time::Duration;
 const FROM: u64 = 1_577_836_800;
 const UNTIL: u64 = 1_893_456_000;
 
-/// A self-signed certificate and its key.
+/// Returns a self-signed certificate and its key.
 fn pair(algorithm: &'static SignatureAlgorithm) -> (String, String) {
     let key = KeyPair::generate_for(algorithm).unwrap();
     let mut params = CertificateParams::new(["modgud".to_owned()]).unwrap();
@@ -98,7 +98,7 @@ fn what_clients_will_refuse_is_said() {
     assert_eq!(said(UNTIL + 1).as_deref(), Some(late));
 }
 
-/// A chain is good for as long as each of its certificates.
+/// A chain is valid as long as each of its certificates is.
 #[test]
 fn the_shortest_of_a_chain_counts() {
     let (cert, key) = pair(&rcgen::PKCS_ECDSA_P256_SHA256);

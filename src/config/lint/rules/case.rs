@@ -1,5 +1,6 @@
-//! Rules in which case is folded and that open more than they look like: every spelling of an open path, and every other spelling of
-//! what a more specific rule closes that does not fold.
+//! Warnings about rules that fold case and open more than they seem to.
+//!
+//! They open every spelling of an open path, and every other spelling of what a more specific rule closes without folding case.
 
 use super::super::super::path::Path;
 use super::super::super::quoted::Quoted;
@@ -35,14 +36,14 @@ pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {
     }
 }
 
-/// Conditions that compare the path, which is in small letters where case is folded, with a text that has capitals: never equal.
+/// Warns about conditions that compare the path with capitals: where case is folded, the path is in small letters, so they are never equal.
 fn compared_in_capitals(document: &Document, warnings: &mut Warnings<'_>) {
     for (number, rule) in document.rules.iter().enumerate() {
         let Some(when) = &rule.when else { continue };
         let patterns: Vec<PathPattern> =
             rule.matches.paths.iter().filter_map(|text| PathPattern::parse(text).ok()).collect();
         let in_a_module = match patterns.as_slice() {
-            // One that only its name leads to is for every path.
+            // A rule that only its name selects applies to every path.
             [] => document.modules.iter().any(|module| module.case == Case::Fold),
             patterns => patterns.iter().any(|pattern| is_below_a_module_that_folds(document, pattern)),
         };
@@ -57,7 +58,7 @@ fn compared_in_capitals(document: &Document, warnings: &mut Warnings<'_>) {
     }
 }
 
-/// The texts of a condition that it compares `request.path` with, as far as they stand right behind it.
+/// Returns the texts that a condition compares `request.path` with, if they directly follow it.
 fn texts_beside_the_path(when: &str) -> impl Iterator<Item = &str> {
     let behind = when.match_indices(PATH).filter_map(|(at, _)| when.get(at.saturating_add(PATH.len())..));
     behind.filter_map(|behind| {
@@ -82,7 +83,7 @@ fn patterns(document: &Document) -> impl Iterator<Item = (usize, usize, &Rule, P
     })
 }
 
-/// Whether the module of all that a pattern matches folds case.
+/// Returns true if the module of all paths of a pattern folds case.
 fn is_below_a_module_that_folds(document: &Document, pattern: &PathPattern) -> bool {
     let folding = document.modules.iter().filter(|module| module.case == Case::Fold);
     folding
@@ -101,7 +102,7 @@ const fn is_open(rule: &Rule) -> bool {
     }
 }
 
-/// Whether a pattern that folds matches other spellings of what one that does not fold matches more specifically.
+/// Returns true if a folding pattern matches other spellings of what an exact pattern matches more specifically.
 fn decides_other_spellings(folding: &PathPattern, exact: &PathPattern) -> bool {
     let (own, others) = (folding.segments(), exact.segments());
     let reaches = own.len() <= others.len() && (folding.rest().is_some() || own.len() == others.len());

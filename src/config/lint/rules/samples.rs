@@ -1,5 +1,6 @@
-//! Requests that stand for all those that rules can tell apart. Each is matched by as few rules as can be: whatever else matches it
-//! matches everything that it stands for. Decides nothing about them.
+//! Sample requests that represent all requests that rules can distinguish.
+//!
+//! As few rules as possible match each sample. Any other rule that matches it matches everything that it represents.
 
 use super::raw::{Match, Rule};
 use modgud_core::authz::{Case, PathPattern, Segment};
@@ -7,14 +8,14 @@ use modgud_core::http::request::{Headers, Request};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// A segment that no literal of a pattern can be.
+/// A segment that no literal of a pattern equals.
 const ANY_SEGMENT: &str = "*";
-/// A host, or the first label of one, that no rule names.
+/// A host, or its first label, that no rule names.
 const ANY_HOST: &str = "any-other-host";
 /// A method that no rule names.
 const ANY_METHOD: &str = "ANY-OTHER-METHOD";
 
-/// A request, without what rules do not look at.
+/// A request, without the parts that rules ignore.
 #[derive(Debug)]
 pub(super) struct Sample {
     host: String,
@@ -23,15 +24,14 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// `None`: no request can be made of that, since it is too long when it is encoded.
+    /// Returns the request. `None` if it is too long when encoded.
     pub(super) fn request(&self) -> Option<Request<'_>> {
         let Self { host, method, target } = self;
         Request::parse(method.as_bytes(), target.as_bytes(), host.as_bytes(), Headers::default()).ok()
     }
 }
 
-/// The numbers of segments that stand for all numbers of them: those of the patterns, and for each one more, which stands for
-/// what lies between it and the next.
+/// Numbers of segments that represent all others: those of the patterns, and for each one more, which represents those up to the next.
 #[derive(Debug)]
 pub(super) struct Lengths(BTreeSet<usize>);
 
@@ -42,7 +42,7 @@ impl Lengths {
         Self(lengths.flat_map(|length| [length, length.saturating_add(1)]).collect())
     }
 
-    /// Requests that stand for all those that both match, each with one of its patterns.
+    /// Returns requests that represent all those that both rules match, each with one of its patterns.
     pub(super) fn samples(
         &self,
         one: &Match,
@@ -51,7 +51,7 @@ impl Lengths {
         laid: &PathPattern,
     ) -> impl Iterator<Item = Sample> + use<> {
         let targets = self.targets(pattern, laid);
-        // Nothing matches both: that is so for most pairs, and costs nothing more.
+        // Most pairs match nothing in common; they need no hosts.
         let hosts = if targets.is_empty() { Vec::new() } else { hosts(one, other) };
         let methods = methods(one, other);
         hosts.into_iter().flat_map(move |host| {
@@ -64,7 +64,7 @@ impl Lengths {
         })
     }
 
-    /// The same for everything that a pattern matches, with a sample's host and method.
+    /// Returns requests that represent all those that a pattern matches, with a sample's host and method.
     pub(super) fn elsewhere<'s>(
         &self,
         sample: &'s Sample,
@@ -75,20 +75,20 @@ impl Lengths {
         self.targets(pattern, pattern).into_iter().map(with)
     }
 
-    /// Request targets that stand for all those that both patterns match.
+    /// Returns request targets that represent all those that both patterns match.
     pub(super) fn targets(&self, one: &PathPattern, other: &PathPattern) -> Vec<String> {
         let matched = self.0.iter().filter(|length| reaches(one, **length) && reaches(other, **length));
         matched.filter_map(|length| target(one, other, *length)).collect()
     }
 }
 
-/// Whether the pattern matches a path of so many segments.
+/// Returns true if the pattern matches a path of this many segments.
 fn reaches(pattern: &PathPattern, length: usize) -> bool {
     let named = pattern.segments().len();
     if pattern.rest().is_some() { named <= length } else { named == length }
 }
 
-/// A target of so many segments that has the literals of both patterns; `None` if they contradict each other.
+/// Returns a target of this many segments that has the literals of both patterns. `None` if they contradict each other.
 fn target(one: &PathPattern, other: &PathPattern, length: usize) -> Option<String> {
     let literal = |pattern: &PathPattern, at| match pattern.segments().get(at) {
         Some(Segment::Literal(text)) => Some(text.clone()),
@@ -102,7 +102,7 @@ fn target(one: &PathPattern, other: &PathPattern, length: usize) -> Option<Strin
                 if !one.same_literal(&own, other, &others) {
                     return None;
                 }
-                // The letters of that which does not fold, if it is one of them.
+                // Uses the letters of the pattern that does not fold, if there is one.
                 push_encoded(&mut target, if one.case() == Case::Fold { &others } else { &own });
             }
             (Some(text), None) | (None, Some(text)) => push_encoded(&mut target, &text),
@@ -112,7 +112,7 @@ fn target(one: &PathPattern, other: &PathPattern, length: usize) -> Option<Strin
     Some(if target.is_empty() { "/".to_owned() } else { target })
 }
 
-/// A literal is written decoded.
+/// Appends a literal, which is decoded, in percent-encoding.
 fn push_encoded(target: &mut String, literal: &str) {
     for byte in literal.bytes() {
         match byte {
@@ -123,7 +123,7 @@ fn push_encoded(target: &mut String, literal: &str) {
     }
 }
 
-/// Hosts that stand for all those that both are for, and perhaps for some of one of them only.
+/// Returns hosts that represent all those of both rules, and perhaps some of only one.
 fn hosts(one: &Match, other: &Match) -> Vec<String> {
     let named: BTreeSet<&String> = one.hosts().iter().chain(other.hosts()).collect();
     let any = if named.is_empty() { Some(ANY_HOST.to_owned()) } else { None };
@@ -134,8 +134,9 @@ fn hosts(one: &Match, other: &Match) -> Vec<String> {
     any.into_iter().chain(samples).collect()
 }
 
-/// Methods that stand for all those that both are for, and perhaps for some of one of them only. One for `GET` is one for `HEAD`
-/// too, unless another rule names that.
+/// Returns methods that represent all those of both rules, and perhaps some of only one.
+///
+/// A rule for `GET` is one for `HEAD` too, unless another rule names that.
 fn methods(one: &Match, other: &Match) -> Vec<String> {
     let named: BTreeSet<&str> = one.methods().iter().chain(other.methods()).map(String::as_str).collect();
     let head = if named.contains("GET") { Some("HEAD") } else { None };

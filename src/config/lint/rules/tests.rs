@@ -6,7 +6,7 @@ use crate::config::raw::Document;
 use crate::config::validate;
 use crate::yaml::{Bounds, Node};
 
-/// What a profile denies in these tests, beside what it leaves to others.
+/// The profile of these tests, whose rules deny some requests.
 const PROFILE: &str = r#"
 rules:
   - { name: admin, match: { paths: ["/admin/{*rest}", "/a b/{id}"] }, access: denied }
@@ -22,7 +22,7 @@ fn document(yaml: &str) -> (Document, Node) {
     (document.unwrap(), root)
 }
 
-/// The patterns that are not denied any more, each with what decides instead, and the patterns that are open to all.
+/// Returns the patterns that are no longer denied, each with what decides instead, and the patterns that are open to all.
 fn found(profile: &str, yaml: &str) -> Vec<String> {
     let (profile, _) = document(profile);
     let (document, root) = document(yaml);
@@ -39,7 +39,7 @@ fn found(profile: &str, yaml: &str) -> Vec<String> {
     warnings.found.iter().map(|placed| told(placed.what())).collect()
 }
 
-/// Rules that keep everything denied that was, but for the pattern of the test.
+/// Returns rules that keep everything denied, except for the pattern of the test.
 fn with_the_others(rule: &str) -> String {
     format!(
         "fallback: authenticated\nrules:\n  - {rule}\n  - {{ name: rest, match: {{ paths: [\"/a b/{{id}}\", /files] }}, access: denied }}\n"
@@ -51,15 +51,15 @@ fn what_was_denied_and_is_decided_by_something_else_is_found() {
     const FALLBACK: &str = "`/admin/{*rest}`: the fallback, which is `authenticated`";
     let rule = |access: &str| format!("`/admin/{{*rest}}`: rule `one`, whose access is `{access}`");
     for (rule, expected) in [
-        // Denied still, or by something that covers it.
+        // Still denied, or denied by a rule that covers it.
         ("{ name: one, match: { paths: ['/admin/{*rest}'] }, access: denied }", None),
         ("{ name: one, match: { paths: ['/{*rest}'] }, access: denied }", None),
         ("{ name: one, match: { paths: ['/{first}', '/{first}/{*rest}'] }, access: denied }", None),
         ("{ name: one, match: { paths: ['/admin', '/admin/{one}', '/admin/{one}/{*rest}'] }, access: denied }", None),
-        // Opened on purpose: the rule is about nothing else.
+        // Opened on purpose: the rule matches nothing else.
         ("{ name: one, match: { paths: ['/admin/{*rest}'] } }", None),
         ("{ name: one, match: { paths: ['/admin/{*other}'] }, access: public }", None),
-        // Nothing is said of it, or not of all of it.
+        // Matched by no rule, or only in part.
         ("{ name: one, match: { paths: ['/other'] } }", Some(FALLBACK.to_owned())),
         ("{ name: one, match: { paths: ['/admin'] }, access: denied }", Some(FALLBACK.to_owned())),
         ("{ name: one, match: { paths: ['/admin/{id}'] }, access: denied }", Some(FALLBACK.to_owned())),
@@ -69,19 +69,19 @@ fn what_was_denied_and_is_decided_by_something_else_is_found() {
             Some(FALLBACK.to_owned()),
         ),
         ("{ name: one, match: { paths: ['/admin/help'] } }", Some(FALLBACK.to_owned())),
-        // A rule about something wider has it in passing.
+        // Opened in passing, by a wider rule.
         ("{ name: one, match: { paths: ['/{first}/{*rest}'] } }", Some(rule("authenticated"))),
         ("{ name: one, match: { paths: ['/{first}'] }, access: optional }", Some(rule("optional"))),
     ] {
         let expected: Vec<String> = expected.into_iter().collect();
         assert_eq!(found(PROFILE, &with_the_others(rule)), expected, "{rule}");
     }
-    // With a fallback that denies there is nothing to repeat.
+    // A fallback that denies leaves nothing to repeat.
     assert_eq!(found(PROFILE, "fallback: denied\nrules: []\n"), [""; 0]);
     assert_eq!(found(PROFILE, PROFILE), [""; 0]);
 }
 
-/// A rule can reach into what was denied by a method, a host, a word or a length that no other rule has.
+/// A rule can open denied requests by a method, a host, a word or a length that no other rule has.
 #[test]
 fn what_a_wider_rule_opens_in_passing_is_found() {
     let all = ["/admin/{*rest}", "/a b/{id}", "/files"];
@@ -98,7 +98,7 @@ fn what_a_wider_rule_opens_in_passing_is_found() {
         ("{ hosts: ['*.example.com'], paths: ['/{service}/login'] }", &all[..2]),
         ("{ paths: ['/{a}/{b}/{c}/{d}/{e}'] }", &all[..1]),
         ("{ paths: ['/{a}/{b}/{c}/{d}/{e}/{*rest}'] }", &all[..1]),
-        // Nothing of what was denied, or all of it on purpose.
+        // Opens nothing that was denied, or all of it on purpose.
         ("{ methods: [GET], paths: ['/{file}/{*rest}'] }, access: denied", &[]),
         ("{ methods: [POST], paths: ['/{file}'] }, access: public", &all[..1]),
         ("{ paths: ['/reports/login', '/{a}/help/{c}/{d}'] }, access: public", &all[..1]),
@@ -113,7 +113,7 @@ fn what_a_wider_rule_opens_in_passing_is_found() {
     }
 }
 
-/// What denies `GET` denies `HEAD`, until a rule for that is there.
+/// A rule that denies `GET` denies `HEAD`, until there is a rule for `HEAD`.
 #[test]
 fn a_rule_for_head_opens_what_one_for_get_denied() {
     const READS: &str =
@@ -150,7 +150,7 @@ fn each_pattern_and_each_method_counts() {
     assert_eq!(found(PROFILE, &denied("methods: [PUT], ")), all[2..]);
 }
 
-/// Of two rules that denied a request, the one that decided is told.
+/// Of two rules that denied a request, the warning names the one that decided.
 #[test]
 fn the_rule_is_named_that_decided_before() {
     const DENIED_BY_TWO: &str = r#"

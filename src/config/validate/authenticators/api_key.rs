@@ -1,4 +1,4 @@
-//! Checks `api_key`: reads the table of keys, and makes of each entry the caller that it stands for.
+//! Validates `api_key`: reads the table of keys, and creates the caller of each entry.
 
 use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::included::IncludedDocument;
@@ -74,7 +74,7 @@ fn keys(
     keys
 }
 
-/// The problem with a row, and the key that it belongs to.
+/// Converts an error of an entry to a problem, with the key that it concerns.
 fn problem(fault: ApiKeyEntryError) -> (&'static str, Problem) {
     match fault {
         ApiKeyEntryError::TokenIdClaimed => ("subject", Problem::TokenIdClaimed),

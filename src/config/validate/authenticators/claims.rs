@@ -1,4 +1,4 @@
-//! Checks what tokens must claim, as it is written alike for signed tokens and for those that a server is asked about.
+//! Validates the required claims, which are written alike for signed tokens and for introspection.
 
 use super::super::super::diagnostic::Problems;
 use super::super::super::path::Path;
@@ -19,7 +19,7 @@ pub(super) struct Written<'a> {
     pub(super) proof_lifetime: Option<&'a String>,
 }
 
-/// The checks that these keys ask for, and nothing about types and lifetimes.
+/// Returns the checks of these keys. Types and lifetimes remain unchecked.
 pub(super) fn check(
     at: &Path,
     written: &Written<'_>,

@@ -1,4 +1,4 @@
-//! Checks `introspection`: which server is asked about tokens, and what it must say.
+//! Validates `introspection`: the authorization server, and the requirements on its responses.
 
 use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
@@ -13,13 +13,13 @@ use modgud_core::authn::{CacheTtl, IntrospectionAuthenticator, IntrospectionCach
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;
 
-/// `cache`, when nothing is said.
+/// The default of `cache`.
 const CACHE: &str = "30s";
-/// `negative_cache`, when nothing is said.
+/// The default of `negative_cache`.
 const NEGATIVE_CACHE: &str = "5s";
-/// `max_concurrent`, when nothing is said.
+/// The default of `max_concurrent`.
 const DEFAULT_MAX_CONCURRENT: u32 = 64;
-/// The most that `max_concurrent` can be.
+/// The maximum of `max_concurrent`; more is an error.
 const MAX_MAX_CONCURRENT: u32 = 10_000;
 
 pub(super) fn check(
@@ -69,7 +69,7 @@ pub(super) fn check(
     IntrospectionAuthenticator { name, issuer, checks, lifetimes, known: IntrospectionCache::default() }
 }
 
-/// The server, and what it is shown.
+/// Returns the authorization server, and modgud's credential for it.
 fn source(
     at: &Path,
     name: &AuthenticatorName,
@@ -101,7 +101,7 @@ fn source(
         problems.add(at.key("max_concurrent"), Problem::Concurrent(most));
     }
     let (secret, roots) = if reader.replaces_keys() {
-        // In a policy test nobody is asked.
+        // A policy test sends no requests.
         (Some(String::new()), Some(TrustAnchors::public()))
     } else {
         let secret = reader.read_secret(client_secret).map(|(secret, _)| secret).map_err(Problem::from);

@@ -1,4 +1,4 @@
-//! Checks `jwt`: the keys and the checks of one issuer's tokens.
+//! Validates `jwt`: the keys and the checks of one issuer's tokens.
 
 use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
@@ -65,7 +65,7 @@ pub(super) fn check(
     let before = problems.count();
     let mut context = keys::Context { issuer, algorithms: &allowed, reader, sources, problems };
     let checked_keys = context.keys(&at.key("keys"), keys);
-    // Where a key could not be had, it is not known what it would have served.
+    // The algorithms of a key that could not be loaded are unknown.
     if problems.count() == before && reader.replaced().is_none() {
         each_has_a_key(&at.key("algorithms"), &written, &checked_keys, problems);
     }
@@ -73,8 +73,9 @@ pub(super) fn check(
     JwtAuthenticator { name, issuer, algorithms: allowed, keys: checked_keys, checks }
 }
 
-/// Every algorithm needs a key: one without would be a promise that is not kept, or a key that was forgotten. What a provider
-/// publishes is not known here, but that it publishes no secrets is.
+/// Checks that every algorithm has a key: one without can't work, or its key was forgotten.
+///
+/// The keys that a provider publishes are unknown here, but secrets are never among them.
 fn each_has_a_key(at: &Path, written: &[Option<Algorithm>], keys: &IssuerKeys, problems: &mut Problems) {
     for (number, algorithm) in written.iter().enumerate() {
         let Some(algorithm) = algorithm else { continue };

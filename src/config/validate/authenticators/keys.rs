@@ -1,4 +1,4 @@
-//! Checks `keys` of an authenticator: those that are read now, and where the others will be asked for.
+//! Validates `keys` of an authenticator: reads the local ones, and collects the providers of the others.
 
 use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::ephemeral_keys::EphemeralKeys;
@@ -13,15 +13,15 @@ use modgud_core::authn::{IssuerKeys, RemoteJwks};
 use modgud_core::jose::{Algorithm, Jwks as Jwkset, KeyError, KeySet, VerificationKey};
 use std::path::{Path as StdPath, PathBuf};
 
-/// The most that is read of a file with authorities: all of those that browsers trust take 250 KiB.
+/// The maximum size of a file with authorities: 1 MiB. All authorities that browsers trust take 250 KiB. A larger file is an error.
 const MAX_CA_BYTES: u64 = 1024 * 1024;
 
-/// `refresh`, when nothing is said.
+/// The default of `refresh`.
 const REFRESH: &str = "5m";
-/// `stale_if_error`, when nothing is said.
+/// The default of `stale_if_error`.
 const STALE_IF_ERROR: &str = "24h";
 
-/// What keys are for, and where they are noted.
+/// The issuer and algorithms of the keys, and the lists for results.
 pub(super) struct Context<'a> {
     pub(super) issuer: &'a str,
     pub(super) algorithms: &'a [Algorithm],
@@ -30,7 +30,7 @@ pub(super) struct Context<'a> {
     pub(super) problems: &'a mut Problems,
 }
 
-/// How a provider is asked, as it is written for both kinds.
+/// The request settings of a provider, which both kinds share.
 struct Manner<'a> {
     refresh: Option<&'a String>,
     stale_if_error: Option<&'a String>,
@@ -47,7 +47,7 @@ impl Context<'_> {
         let mut keys = Vec::new();
         let mut remote = Vec::new();
         match self.reader.replaced() {
-            // One for each algorithm stands for all of them.
+            // One key for each algorithm replaces all of them.
             Some(throw_away) => {
                 let made = self.algorithms.iter().map(|algorithm| replaced(throw_away, *algorithm));
                 for key in made.collect::<Vec<_>>() {
@@ -89,7 +89,7 @@ impl Context<'_> {
         }
     }
 
-    /// The key, for the allowed algorithms; for any if none of those that are written is one, which is told where it stands.
+    /// Restricts the key to the allowed algorithms. Any is allowed if none of the written ones is valid, which has a problem of its own.
     fn serving(&self, key: Result<VerificationKey, KeyError>, origin: String) -> Result<VerificationKey, Problem> {
         let allowed = if self.algorithms.is_empty() { Algorithm::ALL } else { self.algorithms };
         key.and_then(|key| key.restricted_to(allowed)).map_err(|fault| Problem::Key { origin, fault })
@@ -108,7 +108,7 @@ impl Context<'_> {
             self.problems.add(at.key(key), Problem::OfUrlOnly);
         }
         let read = self.reader.read_file(file, MAX_JWKS_BYTES).map_err(Problem::from);
-        // Keys that can't be used keep no others from serving (RFC 7517 §5); they are told as warnings.
+        // An unusable key does not prevent the use of the others (RFC 7517 §5), and is a warning.
         let keys = read.and_then(|(text, origin)| match Jwkset::parse(&text) {
             Ok(set) => Ok(set.into_parts().0),
             Err(fault) => Err(Problem::Jwks { origin, fault }),
@@ -151,7 +151,7 @@ impl Context<'_> {
         self.provider(at, location, &manner)
     }
 
-    /// An issuer is a URL without a query (OpenID Connect Discovery 1.0 §3), and that of the tokens.
+    /// Checks that an issuer is a URL without a query (OpenID Connect Discovery 1.0 §3), and that of the tokens.
     fn discovery(&self, issuer: &str, plain: AllowInsecure) -> Result<Location, Problem> {
         let url = FetchUrl::parse(issuer, plain).map_err(Problem::Url)?;
         if url.has_query() {
@@ -173,7 +173,7 @@ impl Context<'_> {
         let stale_text = or(*stale_if_error, STALE_IF_ERROR);
         let stale_if_error = span.read(&at.key("stale_if_error"), Some(&stale_text), self.problems);
         if stale_if_error < refresh.saturating_mul(2) && !stale_if_error.is_zero() {
-            // Else keys would go stale between one answer and the next while all is well.
+            // Otherwise keys would expire between two successful requests.
             self.problems.add(at.key("stale_if_error"), Problem::StaleBeforeRefresh(Quoted::new(&stale_text)));
         }
         let roots = roots(self.reader, ca.map(PathBuf::as_path));
@@ -195,7 +195,7 @@ impl Context<'_> {
     }
 }
 
-/// The authorities of a file; the public ones without one.
+/// Returns the authorities of a file, or the public ones if there is no file.
 pub(super) fn roots(reader: &SecretLoader, ca: Option<&StdPath>) -> Result<TrustAnchors, Problem> {
     let Some(file) = ca else { return Ok(TrustAnchors::public()) };
     let (text, origin) = reader.read_file(file, MAX_CA_BYTES)?;
@@ -206,7 +206,7 @@ fn replaced(keys: &EphemeralKeys, algorithm: Algorithm) -> Result<VerificationKe
     Ok(keys.signing(algorithm).and_then(|key| key.verification_key())?)
 }
 
-/// Where plain HTTP may lead.
+/// Returns the machines to which plain HTTP is allowed.
 pub(super) const fn plain(insecure_http: bool) -> AllowInsecure {
     if insecure_http { AllowInsecure::Anywhere } else { AllowInsecure::Loopback }
 }

@@ -1,4 +1,4 @@
-//! Checks `mtls`: whose certificates are accepted.
+//! Validates `mtls`: the accepted certificates.
 
 use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
@@ -8,7 +8,7 @@ use modgud_core::authn::{MtlsAuthenticator, PrincipalPattern};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;
 
-/// Everybody whose certificate Envoy's check accepts.
+/// The pattern for every certificate that Envoy accepts.
 const ANYBODY: &str = "*";
 
 pub(super) fn check(

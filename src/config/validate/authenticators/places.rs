@@ -1,4 +1,4 @@
-//! Checks `from`: where an authenticator looks for its credentials.
+//! Validates `from`: the credential locations of an authenticator.
 
 use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
@@ -8,7 +8,7 @@ use super::super::{header_name, scheme};
 use modgud_core::credential::{AuthenticatorId, ConflictingFormat, CookieName, CredentialExtractor, QueryName};
 use modgud_core::http::header::folds_to_same_name;
 
-/// Adds the places of one authenticator to those of all.
+/// Adds the credential locations of one authenticator to those of all.
 pub(super) fn check(
     at: &Path,
     from: &[From],
@@ -25,7 +25,7 @@ pub(super) fn check(
     }
 }
 
-/// Whether there is a place into which both look.
+/// Returns true if both have a credential location in common.
 pub(super) fn share(one: &[From], other: &[From]) -> bool {
     let same = |one: &From, other: &From| {
         let header = |from: &From| from.header.as_ref().map(|header| header.to_ascii_lowercase());

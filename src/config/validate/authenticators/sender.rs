@@ -1,4 +1,4 @@
-//! Checks `sender_constraint` and what belongs to it: that proofs are asked for exactly where the scheme says so.
+//! Validates `sender_constraint` and its keys: proofs are required exactly where the scheme is `DPoP`.
 
 use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
@@ -8,12 +8,12 @@ use modgud_core::authn::{Authenticator, DpopPolicy, SenderConstraint};
 use modgud_core::denial::ChallengeSchemes;
 use std::time::Duration;
 
-/// How long a proof is good if nothing is said.
+/// The default lifetime of a proof.
 const LIFETIME: Duration = Duration::from_secs(60);
-/// How far clients' clocks may be apart from ours in any case: they are not kept as those of issuers are.
+/// The minimum leeway for clients' clocks, which are less accurate than those of issuers.
 const LEAST_LEEWAY: Duration = Duration::from_secs(5);
 
-/// What the holder of a token has to prove.
+/// Returns the proof of possession that a token requires. `None` if it requires none.
 pub(super) fn constraint(
     at: &Path,
     constraint: Option<Sender>,
@@ -34,7 +34,7 @@ pub(super) fn constraint(
     constraint.map(|_| SenderConstraint::Certificate)
 }
 
-/// The schemes that clients are told of: `Bearer` for whoever is not asked for a proof.
+/// Returns the schemes of challenges: `Bearer` where no proof is required.
 pub(in super::super) fn challenge_schemes(list: &[Authenticator]) -> ChallengeSchemes {
     let sender = |one: &Authenticator| one.checks().and_then(|checks| checks.sender);
     let is_dpop = |one: &Authenticator| matches!(sender(one), Some(SenderConstraint::Dpop(_)));
@@ -45,8 +45,9 @@ pub(in super::super) fn challenge_schemes(list: &[Authenticator]) -> ChallengeSc
     }
 }
 
-/// Tokens that need a proof stand after the scheme `DPoP` and nowhere else (RFC 9449 §7.1, §7.2); others never do, since their holder
-/// would take them for tokens that do nobody else any good.
+/// Checks that tokens that require a proof follow the scheme `DPoP` and have no other location (RFC 9449 §7.1, §7.2).
+///
+/// Other tokens never follow that scheme, because their holder would believe that a thief can't use them.
 pub(super) fn places(at: &Path, entry: &raw::Authenticator, problems: &mut Problems) {
     let raw::Authenticator { jwt, introspection, .. } = entry;
     let of_jwt = jwt.as_ref().and_then(|jwt| jwt.sender_constraint);

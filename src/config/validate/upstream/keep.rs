@@ -1,4 +1,4 @@
-//! Checks `upstream.keep`: that each name is an override header, and that nothing else removes it.
+//! Validates `upstream.keep`: each name is an override header, and nothing else removes it.
 
 use super::super::super::diagnostic::{KeepProblem, Problem, Problems};
 use super::super::super::path::Path;
@@ -7,7 +7,7 @@ use super::super::header_name;
 use modgud_core::http::header::{HeaderName, folds_to_same_name};
 use modgud_core::upstream::{IdentityHeader, OVERRIDE_HEADERS, OverrideHeader, StripPattern};
 
-/// The kept headers. `strip` is the list as it was written, and `patterns` what became of it.
+/// Returns the kept headers. `strip` is the list as written, and `patterns` its parsed form.
 pub(super) fn check(
     keep: &[String],
     identity: &[IdentityHeader],
