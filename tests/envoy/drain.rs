@@ -30,7 +30,7 @@ async fn while_it_drains_every_request_is_answered_as_before() {
     load.expect_good(ANSWERS).await;
 
     playground.modgud.signal(Signal::TERM);
-    playground.modgud.wait_for(PATIENCE, |line| line.contains("leaving").then_some(())).await.unwrap();
+    playground.modgud.wait_for(PATIENCE, |line| line.contains("shutting down").then_some(())).await.unwrap();
     until_unhealthy(&playground).await;
     load.forget(); // those may be from before
     load.expect_good(ANSWERS).await;

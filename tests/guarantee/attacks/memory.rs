@@ -3,7 +3,6 @@
 use super::{Bench, Victim, good, streams};
 use crate::guarantee::frames::{Connection, block, check, last, literal, part, trailers};
 use crate::guarantee::raw::{CHECK, frame, framed};
-use modgud::envoy::proto::{AttributeContext, CheckRequest, LabelsEntry, Peer};
 use prost::Message;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -90,30 +89,38 @@ async fn messages_that_never_end_fill_no_memory() {
     bench.measure("messages that never end", Victim::Connected, attacks).await;
 }
 
-/// Connections that send these calls, and again when they are closed.
-fn calls(bench: &Arc<Bench>, settings: &'static [u8], connections: usize, calls: Vec<Vec<u8>>) -> JoinSet<()> {
-    let calls = Arc::new(calls);
+/// Connections that send these parts, each once the one before has been read, and again when they are closed.
+fn parts<const PARTS: usize>(
+    bench: &Arc<Bench>,
+    settings: &'static [u8],
+    connections: usize,
+    parts: [Vec<Vec<u8>>; PARTS],
+) -> JoinSet<()> {
+    let parts = Arc::new(parts);
     let mut attacks = JoinSet::new();
     for _ in 0..connections {
-        let (bench, calls) = (Arc::clone(bench), Arc::clone(&calls));
+        let (bench, parts) = (Arc::clone(bench), Arc::clone(&parts));
         attacks.spawn(async move {
             loop {
                 bench.turn().await;
                 let Some(mut connection) = bench.connect(settings).await else { continue };
-                let mut sent = Ok(());
-                for call in calls.iter() {
-                    sent = connection.try_send(call).await;
-                    if sent.is_err() {
-                        break;
-                    }
-                }
-                if sent.is_ok() {
+                if send_parts(&mut connection, &*parts).await.is_ok() {
                     connection.closed().await;
                 }
             }
         });
     }
     attacks
+}
+
+async fn send_parts(connection: &mut Connection, parts: &[Vec<Vec<u8>>]) -> Result<(), String> {
+    for part in parts {
+        for call in part {
+            connection.try_send(call).await.map_err(|error| error.to_string())?;
+        }
+        connection.ping().await?;
+    }
+    Ok(())
 }
 
 /// The path is that of a check; the query and the authority are as long as they may be together.
@@ -127,8 +134,8 @@ async fn long_addresses_fill_no_memory() {
         &literal(":authority", &long),
     ]
     .concat();
-    let attacks = calls(&bench, &[], 6, streams(1, 1_000).map(|stream| block(stream, &address)).collect());
-    bench.measure("long addresses", Victim::Connected, attacks).await;
+    let calls = streams(1, 1_000).map(|stream| block(stream, &address)).collect();
+    bench.measure("long addresses", Victim::Connected, parts(&bench, &[], 6, [calls])).await;
 }
 
 /// Of calls that are answered before their messages end, whose responses nobody reads.
@@ -136,36 +143,7 @@ async fn long_addresses_fill_no_memory() {
 async fn trailers_fill_no_memory() {
     let bench = Arc::new(Bench::start("deadline: 10s").await);
     let no_message = [2, 0, 0, 0, 0];
-    let begin = streams(1, 110).map(|stream| [check(stream), part(stream, &no_message)].concat());
-    let end = streams(1, 110).map(|stream| trailers(stream, 3_700));
-    let attacks = calls(&bench, &NO_WINDOW, 20, begin.chain(end).collect());
-    bench.measure("trailers", Victim::Connected, attacks).await;
-}
-
-/// Labels of two bytes each, which are far larger once they are decoded.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_of_many_empty_entries_fill_no_memory() {
-    let bench = Arc::new(Bench::start("deadline: 10s").await);
-    let destination = Some(Peer { labels: vec![LabelsEntry::default(); 500_000], ..Peer::default() });
-    let attributes = Some(AttributeContext { destination, ..AttributeContext::default() });
-    let message = frame(&CheckRequest { attributes }.encode_to_vec());
-    let mut attacks = JoinSet::new();
-    for _ in 0..16 {
-        let (bench, message) = (Arc::clone(&bench), message.clone());
-        attacks.spawn(async move {
-            loop {
-                bench.turn().await;
-                let Some(mut connection) = bench.connect(&[]).await else { continue };
-                let mut sent = connection.try_send(&check(1)).await.map_err(|error| error.to_string());
-                for bytes in message.chunks(16_384) {
-                    if sent.is_ok() {
-                        sent = connection.send_part(1, bytes).await;
-                    }
-                }
-                let _ = connection.try_send(&last(1, &[])).await;
-                connection.end(1).await;
-            }
-        });
-    }
-    bench.measure("messages of many entries", Victim::Connected, attacks).await;
+    let begin = streams(1, 110).map(|stream| [check(stream), part(stream, &no_message)].concat()).collect();
+    let end = streams(1, 110).map(|stream| trailers(stream, 3_700)).collect();
+    bench.measure("trailers", Victim::Connected, parts(&bench, &NO_WINDOW, 20, [begin, end])).await;
 }
