@@ -14,8 +14,7 @@ use std::process::Command;
 const IMPURE: [&str; 4] = ["tokio", "hyper", "tonic", "rustls"];
 
 /// Constants with the name of a limit that bound nothing, each with the reason.
-const NO_LIMITS: [(&str, &str, &str); 3] = [
-    ("crates/core/src/authz/module/right.rs", "MAX_MASK", "the mask of all four rights"),
+const NO_LIMITS: [(&str, &str, &str); 2] = [
     ("crates/core/src/jose/jwks.rs", "MAX_NAMED", "the number of skipped keys that one message names"),
     ("src/envoy/metadata.rs", "MAX_EXACT", "the greatest integer that binary64 holds exactly (IEEE 754)"),
 ];
