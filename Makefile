@@ -35,7 +35,7 @@ attack: | cargo ## one client attacks beside another: ATTACK_SECONDS (60) each, 
 	MODGUD_TEST_ATTACK_SECONDS='$(ATTACK_SECONDS)' cargo test --locked --test main guarantee::attacks -- --test-threads=1 --nocapture
 
 test-envoy-versions: $(VENV)/.installed | cargo ## the sample, the demo and the attacks on headers, with each Envoy that it is for
-	cargo test --locked --no-run --test main
+	cargo test --locked --no-run --workspace --test main --test demo
 	@set -e; for version in $(ENVOY_VERSIONS); do \
 	  folder='$(TOOLS)'/envoy-$$version; \
 	  if [ ! -e "$$folder/.installed" ]; then \
@@ -46,9 +46,8 @@ test-envoy-versions: $(VENV)/.installed | cargo ## the sample, the demo and the 
 	  fi; \
 	  echo "modgud: Envoy $$version"; \
 	  export MODGUD_TEST_ENVOY="$(CURDIR)/$$folder/bin/envoy" MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
-	  cargo test --locked --test main -- envoy::sample envoy::written::envoy_accepts envoy::written::modgud_may envoy::identity envoy::opened envoy::overrides \
-	    envoy::scheme envoy::bodies; \
-	  cargo test --locked --package modgud-testbed --test demo; \
+	  cargo test --locked --workspace --test main --test demo -- envoy::sample envoy::written::envoy_accepts envoy::written::modgud_may \
+	    envoy::identity envoy::opened envoy::overrides envoy::scheme envoy::bodies demo; \
 	done
 
 lint: | cargo ## formatting, clippy and the documentation, warnings denied
