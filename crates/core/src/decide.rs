@@ -82,14 +82,14 @@ pub fn decide_traced(
     });
     let trial = snapshot.rules.select_shadow(request);
     let (mut decision, asked) = match selection {
-        Err(refusal) => (refused(refusal, observer), AuthnResult::NOBODY),
+        Err(refusal) => (refused(refusal, observer), AuthnResult::NOT_REQUIRED),
         Ok(selection) => {
             if selection.is_narrowed() {
                 observer.step(|| selection.describe_route());
             }
             let asked = authenticate(selection.access(), request, snapshot, now, supply, ReplayMode::Record, observer);
             // The shadow rule reuses this authentication, because a proof is valid only once.
-            let again = if trial.is_some() { asked.clone() } else { AuthnResult::NOBODY };
+            let again = if trial.is_some() { asked.clone() } else { AuthnResult::NOT_REQUIRED };
             (authorize_and_mutate(&selection, asked, request, snapshot, now, observer), again)
         }
     };
@@ -115,7 +115,7 @@ struct AuthnResult<'a, 's> {
 }
 
 impl AuthnResult<'_, '_> {
-    const NOBODY: Self = Self { authentication: Authentication::NotRequired, credential: None };
+    const NOT_REQUIRED: Self = Self { authentication: Authentication::NotRequired, credential: None };
 }
 
 /// Authorizes the caller and computes the changes to the request.
@@ -241,7 +241,7 @@ fn authenticate<'a, 's>(
     match access {
         Access::Public | Access::Preflight | Access::Denied => {
             observer.step(|| Step::noted("credential", "not looked for: the rule does not ask who is there"));
-            return AuthnResult::NOBODY;
+            return AuthnResult::NOT_REQUIRED;
         }
         Access::Authenticated | Access::Optional => {}
     }
