@@ -13,6 +13,7 @@ use modgud_core::authn::Authenticator;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, spawn_blocking};
@@ -47,6 +48,9 @@ pub(super) struct Args {
     shadow_profile: Option<ProfileName>,
 }
 
+/// How long the exit waits for the threads of the runtime. A load that hangs is left behind after it.
+const THREAD_EXIT_TIMEOUT: Duration = Duration::from_millis(500);
+
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
     #[error(transparent)]
@@ -78,8 +82,8 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
         Err(error) => return fail(error),
     };
     let served = runtime.block_on(serve(origin, shadow));
-    // A load that hangs must not delay the exit.
-    runtime.shutdown_background();
+    // Threads that still allocate while the allocator is torn down at exit can crash the process.
+    runtime.shutdown_timeout(THREAD_EXIT_TIMEOUT);
     match served {
         Ok(()) => Exit::Done,
         Err(error) => fail(error),
