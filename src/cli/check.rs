@@ -4,7 +4,7 @@ use super::keys::{self, Fetched, Progress};
 use super::{Exit, fail, say};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
-use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
+use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module};
 use crate::jwks::in_words;
 use crate::net::tls::{Clients, Tls};
 use modgud_core::authn::{
@@ -121,13 +121,10 @@ fn minted(forward: &Forward) {
     }
 }
 
-fn gateway(gateway: &Gateway) {
-    let Gateway { modules, core: Core { upstream, reserved }, filter: _, transport: _ } = gateway;
-    for Module { name, prefix, reading: _, upstream, access } in modules {
-        let access = match access {
-            Listed::NoList => "",
-            Listed::List => ", and an access list narrows what its callers may do",
-        };
+fn gateway(gateway: &GatewayConfig) {
+    let GatewayConfig { modules, core: CoreService { upstream, reserved }, filter: _, transport: _ } = gateway;
+    for Module { name, prefix, reading: _, upstream, has_access_list } in modules {
+        let access = if *has_access_list { ", restricted by an access list" } else { "" };
         say(format_args!("  module {name}: {prefix} to {upstream}{access}"));
     }
     if let Some(upstream) = upstream {

@@ -4,14 +4,16 @@
 pub mod http;
 mod launch;
 mod process;
+mod sample;
 
 pub use process::Process;
+pub use sample::SAMPLE;
 
 use http::HttpError;
 use launch::{ENVOY_YAML, Launch, Modules};
-use modgud::envoy::bootstrap::{Endpoints, sample};
 use modgud_core::jose::{Algorithm, SigningError, SigningKey};
 use rustix::process::Signal;
+use sample::{Endpoints, sample};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
