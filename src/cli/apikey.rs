@@ -64,7 +64,7 @@ pub(super) fn run(command: Command) -> Exit {
     let Command::New(new) = command;
     let mut bytes = [0; KEY_BYTES];
     if rand::fill(&mut bytes).is_err() {
-        return fail("the system gives no random numbers");
+        return fail("the system provides no random numbers");
     }
     let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
     say(format_args!("the key, shown this once; give it to the client:\n{key}"));

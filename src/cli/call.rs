@@ -43,9 +43,9 @@ pub(super) struct Args {
 enum CallError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    #[error("the server answered with a gRPC error, which is no decision: {} ({})", .0.message(), .0.code())]
+    #[error("the server returned a gRPC error instead of a decision: {} ({})", .0.message(), .0.code())]
     Status(Box<tonic::Status>),
-    #[error("the server's answer has status {code} and no matching body; Envoy would take it for {}", if *.code == 0 { "an allow" } else { "a denial" })]
+    #[error("the server's response has status {code} and no matching body; Envoy would treat it as {}", if *.code == 0 { "an allow" } else { "a denial" })]
     Odd { code: i32 },
 }
 

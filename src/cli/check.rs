@@ -18,9 +18,9 @@ use std::path::PathBuf;
 
 /// Checks a configuration, with the keys and files that it names, and prints a summary.
 ///
-/// All problems are shown together, each with its place. Published keys of issuers are fetched once and listed.
+/// All errors are reported together, each with its location. The JWKS of each provider is fetched once and listed.
 /// Warnings about valid but risky settings follow the summary; they affect the exit code only with --deny-warnings.
-/// Exit code 0: the configuration is valid. 1: it is invalid, or keys could not be fetched.
+/// Exit code 0: the configuration is valid. 1: it is invalid, or a JWKS could not be fetched.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud check --config modgud.yaml")]
 pub(super) struct Args {
@@ -30,7 +30,7 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// Fetch nothing: skip the published keys
+    /// Fetch nothing: skip the JWKS of providers
     #[arg(long)]
     offline: bool,
     /// Exit with code 1 if there is a warning, too: for CI
@@ -54,26 +54,26 @@ pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
     }
     match (warnings.len(), deny_warnings) {
         (0, _) | (_, false) => fetched,
-        (1, true) => fail("there is a warning, and --deny-warnings lets none pass"),
-        (many, true) => fail(format_args!("there are {many} warnings, and --deny-warnings lets none pass")),
+        (1, true) => fail("1 warning; --deny-warnings allows none"),
+        (many, true) => fail(format_args!("{many} warnings; --deny-warnings allows none")),
     }
 }
 
 fn summary(loaded: &Loaded, now: Timestamp) {
     let Loaded { config, origin, .. } = loaded;
     let snapshot = &config.snapshot;
-    say(format_args!("{origin}: good"));
+    say(format_args!("{origin}: valid"));
     say(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
     say(format_args!("  at most {} connections for checks", config.server.max_connections()));
     if let Some((wanted, files)) = config.server.lacking_files() {
         say(format_args!(
-            "    not {wanted}, as server.max_connections says: the process may open {files} files, and half of them, less 256, are for others"
+            "    instead of {wanted} (server.max_connections): the process may open {files} files, and half of them, less 256, are for other uses"
         ));
     }
     config.tls.as_ref().inspect(|tls| self::tls(tls));
     let authenticators = snapshot.authenticators.list();
     if authenticators.is_empty() {
-        say("  no authenticator: only public rules let anybody through");
+        say("  no authenticator: only public rules allow requests");
     }
     for (number, one) in authenticators.iter().enumerate() {
         authenticator(one, number, loaded, now);
@@ -82,7 +82,7 @@ fn summary(loaded: &Loaded, now: Timestamp) {
         Fallback::Authenticated => "authenticated",
         Fallback::Denied => "denied",
     };
-    say(format_args!("  {} path patterns lead to a rule; everything else: {fallback}", snapshot.rules.patterns()));
+    say(format_args!("  {} path patterns have a rule; all other requests: {fallback}", snapshot.rules.patterns()));
     open(&loaded.open);
     gateway(&config.gateway);
     let headers: Vec<&str> = snapshot.shape.identity.headers().iter().map(|header| header.name.as_str()).collect();
@@ -96,7 +96,7 @@ fn summary(loaded: &Loaded, now: Timestamp) {
 /// Prints every rule that admits requests without a credential, and its origin.
 fn open(rules: &[OpenRule]) {
     if rules.is_empty() {
-        say("  open without a credential: nothing");
+        say("  open without a credential: none");
         return;
     }
     say("  open without a credential:");
@@ -139,10 +139,10 @@ fn published(config: &Config, offline: bool) -> Exit {
         return Exit::Done;
     }
     if offline {
-        say(format_args!("  published keys of {count} providers: not fetched (--offline)"));
+        say(format_args!("  JWKS of {count} providers: not fetched (--offline)"));
         return Exit::Done;
     }
-    say(format_args!("  published keys of {count} providers:"));
+    say(format_args!("  JWKS of {count} providers:"));
     match keys::fetch(config, Clock::System.now(), Progress::Everything) {
         Ok(Fetched::All) => Exit::Done,
         Ok(Fetched::NotAll) => Exit::Failed,
@@ -156,12 +156,12 @@ fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, 
         Authenticator::Introspection(authenticator) => introspection(authenticator, loaded),
         Authenticator::ApiKey(authenticator) => api_keys(authenticator, now),
         Authenticator::Mtls(authenticator) => say(format_args!(
-            "  authenticator {}: the certificate of the connection, {} patterns of principals",
+            "  authenticator {}: client certificate, {} principal patterns",
             authenticator.name.as_str(),
             authenticator.principals.len()
         )),
         Authenticator::Custom(authenticator) => {
-            say(format_args!("  authenticator {}: one that this program brings", authenticator.name.as_str()));
+            say(format_args!("  authenticator {}: custom, built into this program", authenticator.name.as_str()));
         }
     }
 }
@@ -174,7 +174,7 @@ fn api_keys(authenticator: &ApiKeyAuthenticator, now: Timestamp) {
 
 fn tls(tls: &Tls) {
     let clients = match tls.clients() {
-        Clients::Any => "whoever connects",
+        Clients::Any => "any client",
         Clients::Certified => "clients with a certificate of client_ca",
     };
     say(format_args!("  TLS for checks, for {clients}: certificate {}", tls.validity()));
@@ -199,7 +199,7 @@ fn introspection(authenticator: &IntrospectionAuthenticator, loaded: &Loaded) {
     let server = servers.find(|server| server.authenticator == *name).map(|server| server.url.to_string());
     let CacheTtl { active, inactive, stale } = lifetimes;
     say(format_args!(
-        "  authenticator {}: asks {} about tokens, {}; an answer counts for {} (not active: {}), and {} longer while the server fails",
+        "  authenticator {}: introspection at {}, {}; results are cached for {} (inactive tokens: {}), and {} longer while the server fails",
         name.as_str(),
         server.unwrap_or_default(),
         audience(&checks.audience),
@@ -228,7 +228,7 @@ fn age(facts: &KeyMetadata, now: Timestamp) -> String {
 /// Formats a past time as its rough age; a future one exactly.
 fn ago(then: Timestamp, now: Timestamp) -> String {
     if now < then {
-        return format!("at {then}, which is in the future");
+        return format!("at {then}, in the future");
     }
     let minutes = now.as_secs().saturating_sub(then.as_secs()) / 60;
     let (many, unit) = match minutes {
@@ -261,6 +261,6 @@ mod tests {
             assert_eq!(ago(Timestamp::from_secs(NOW - seconds), Timestamp::from_secs(NOW)), expected);
         }
         let future = ago(Timestamp::from_secs(NOW), Timestamp::from_secs(NOW - 1));
-        assert_eq!(future, "at 2023-11-14T22:13:20Z, which is in the future");
+        assert_eq!(future, "at 2023-11-14T22:13:20Z, in the future");
     }
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// A comment on each value names its origin. Possible secrets are omitted. The output is itself a configuration file.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  modgud config --config modgud.yaml\n  modgud config --profile bifrost     # what the profile says\n  modgud config --reference           # every key, as docs/configuration-reference.md"
+    after_help = "Example:\n  modgud config --config modgud.yaml\n  modgud config --profile bifrost     # the profile alone\n  modgud config --reference           # every key, as docs/configuration-reference.md"
 )]
 pub(super) struct Args {
     /// The configuration file (YAML); without one, the profile alone

@@ -44,17 +44,17 @@ pub(super) struct Verify {
 enum VerifyCommandError {
     #[error("{file} can't be read: {error}")]
     Unreadable { file: String, error: io::Error },
-    #[error("{0} holds no secret")]
+    #[error("{0} contains no secret")]
     NoSecret(String),
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
     Verify(#[from] VerifyError),
-    #[error("the correlation is good, and of another process instance")]
+    #[error("the correlation is valid, but belongs to another process instance")]
     Instance,
-    #[error("the correlation is good, and older than {}", humantime::format_duration(*.0))]
+    #[error("the correlation is valid, but older than {}", humantime::format_duration(*.0))]
     Age(Duration),
-    #[error("the correlation is good, and from a time that is yet to come")]
+    #[error("the correlation is valid, but its time is in the future")]
     Future,
 }
 

@@ -55,7 +55,7 @@ struct Tls {
 /// Errors of writing Envoy's configuration.
 #[derive(Debug, thiserror::Error)]
 enum EnvoyError {
-    #[error("`server.grpc` has port 0, which is any free one: say by --modgud where Envoy reaches modgud")]
+    #[error("`server.grpc` has port 0, which is any free port; use --modgud with the address at which Envoy reaches modgud")]
     AnyPort,
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),

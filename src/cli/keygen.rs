@@ -59,13 +59,13 @@ fn pair(algorithm: Algorithm, private: Option<PathBuf>, public: Option<PathBuf>)
         // Half a pair is useless, and would block the next attempt. If removal fails, the reported error is sufficient.
         let _ = std::fs::remove_file(&private);
     })?;
-    say(format_args!("{}: the private key; it signs, keep it to yourself", private.display()));
+    say(format_args!("{}: the private key; it signs, keep it secret", private.display()));
     match algorithm {
         Algorithm::Rs256 => {
             say(format_args!("{}: the public key; set JWT_PUBLIC_KEY_RSA_BIFROST to its text", public.display()));
         }
         other => say(format_args!(
-            "{}: the public key; name it under `keys` of an authenticator whose `algorithms` list {}",
+            "{}: the public key; add it to `keys` of an authenticator with {} in `algorithms`",
             public.display(),
             other.name()
         )),
@@ -77,7 +77,7 @@ fn pair(algorithm: Algorithm, private: Option<PathBuf>, public: Option<PathBuf>)
 fn secret(algorithm: Algorithm, private: Option<PathBuf>, public: Option<&Path>) -> Result<(), String> {
     if public.is_some() {
         return Err(format!(
-            "{} has no public key: one secret signs and verifies; leave out --public",
+            "{} has no public key; remove --public",
             algorithm.name()
         ));
     }
@@ -86,7 +86,7 @@ fn secret(algorithm: Algorithm, private: Option<PathBuf>, public: Option<&Path>)
     let text = key.private_text().map_err(|fault| fault.to_string())?;
     // No line end: every byte of the file is part of the secret, for every reader.
     write_new(&private, 0o600, text.expose_secret())?;
-    say(format_args!("{}: the secret; whoever has it can sign, so share it with the verifier only", private.display()));
+    say(format_args!("{}: the secret; it signs and verifies, share it with the verifier only", private.display()));
     next(algorithm, &private);
     Ok(())
 }
@@ -105,7 +105,7 @@ fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), String> {
     };
     write().map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
-            format!("{} is there already and is not overwritten; name another file", path.display())
+            format!("{} exists already, and is not overwritten; use another file", path.display())
         }
         _ => format!("{} can't be written: {error}", path.display()),
     })

@@ -38,7 +38,7 @@ struct Gateway {
 enum OpenApiError {
     #[error("{}: {error}", .file.display())]
     Read { file: PathBuf, error: io::Error },
-    #[error("{}: the file is larger than {MAX_BYTES} bytes, which no description of an API is", .0.display())]
+    #[error("{}: the file is larger than {MAX_BYTES} bytes, the limit for an API description", .0.display())]
     TooLarge(PathBuf),
     #[error("{}: the file is not UTF-8 text", .0.display())]
     NotText(PathBuf),

@@ -51,13 +51,13 @@ pub(super) struct Args {
 enum ServeError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("the configuration could not be loaded: {0}")]
+    #[error("the configuration can't be loaded: {0}")]
     Load(JoinError),
     #[error(transparent)]
     App(#[from] AppError),
     #[error("signals can't be received: {0}")]
     Signals(io::Error),
-    #[error("the shadow configuration can't be compared: {0}")]
+    #[error("the shadow configuration can't be started: {0}")]
     Shadow(io::Error),
 }
 

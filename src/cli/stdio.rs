@@ -89,7 +89,7 @@ fn serve(
                         // A closed standard error is no reason to stop.
                         let _ = writeln!(
                             errors,
-                            "modgud: the key of message {id} can't be used, so that no token is good: {error}"
+                            "modgud: the key of message {id} is invalid, so all tokens are rejected: {error}"
                         );
                     }
                     let mut line = reply.line();

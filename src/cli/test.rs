@@ -22,14 +22,14 @@ A case:
   - name: a clerk of no organization reads a report
     request: { method: GET, path: /reports/7, headers: { x-username: spoofed } }
     token: { username: clerk, organization_uuid: \"None\" }
-    # claims, laid over those of a good token; null leaves one out
+    # claims, merged over those of a valid token; null removes one
     expect:
       decision: allowed
       rule: report
       set: { x-username: clerk }
       removed: [x-organization-uuid]
     # or: expect: { decision: denied, status: 401, reason: token_expired }
-    # of a rule that is tried out: shadow: { decision: denied, rule: next }";
+    # for a shadow rule: shadow: { decision: denied, rule: next }";
 
 /// Runs policy tests: each case is a request, its token, and the expected result.
 ///
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
         Err(error) => return fail(error),
     };
     for file in &loaded.missing {
-        say(format_args!("note    {} is not here: no key and nothing revoked is known from it", file.display()));
+        say(format_args!("note    {} does not exist, and counts as empty", file.display()));
     }
     let mut outcomes = Vec::new();
     for file in cases {

@@ -15,7 +15,7 @@ pub enum CheckJsonError {
     #[error("{0}")]
     Descriptor(#[from] DescriptorError),
     /// The descriptor lacks the message.
-    #[error("the message is not described")]
+    #[error("the descriptor lacks the message `CheckRequest`")]
     NotDescribed,
     /// The JSON message can't be converted.
     #[error("{0}")]

@@ -43,7 +43,7 @@ pub(super) fn of_servers<'d>(walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<
             walk.add(
                 &servers,
                 Finding::Form(
-                    "less: a description has at most a million URLs of servers, with all that refers to them",
+                    "shorter: a description has at most a million server URLs, counted once for each reference",
                 ),
             );
             break;

@@ -49,7 +49,7 @@ pub fn rules(
     let mut text = head(api, origin, module, prefix);
     if reads.case == Case::Fold {
         text.push_str(
-            "# The module takes letters of either case for the same: load these rules together with its entry (`case: fold`).\n",
+            "# The module ignores letter case: load these rules together with its entry (`case: fold`).\n",
         );
     }
     if drafts.is_empty() {
@@ -66,11 +66,11 @@ pub fn rules(
 fn head(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> String {
     let (origin, operations) = (comment(origin), api.operations());
     format!(
-        "# Rules for the module `{module}` at `{prefix}`, made from {origin} ({}, {operations} operations) to be reviewed:
-# look for OPEN first. What is not said here is left to the rule of the module itself, for which a good credential is enough;
-# to deny it, add {{ name: {module}, match: {{ paths: [\"{}\"] }}, access: denied }}.
+        "# Rules for the module `{module}` at `{prefix}`, made from {origin} ({}, {operations} operations). Review them:
+# look for OPEN first. All other requests to the module fall under its own rule, which requires a valid credential only;
+# to deny them, add {{ name: {module}, match: {{ paths: [\"{}\"] }}, access: denied }}.
 # A list of rules replaces that of the profile: repeat those of its rules that you want to keep (`modgud config` prints them).
-# Security schemes are not told apart: add `authenticators: [NAME]` under `require` where it matters who vouches.
+# Security schemes are not distinguished: add `authenticators: [NAME]` under `require` where the issuer matters.
 ",
         api.version,
         prefix.pattern(),
@@ -82,25 +82,25 @@ fn rule(draft: &Draft, text: &mut String) {
     // Writing to a string does not fail.
     let _ = writeln!(text, "  # {}", comment(&made_from.join(", ")));
     if *reach == MatchPrecision::Wider {
-        text.push_str("  # - matches more: a rule can't say a part of a segment\n");
+        text.push_str("  # - matches more: a rule can't match a part of a segment\n");
     }
     if *reading != Reading::Sole {
         text.push_str(
-            "  # - the path begins with the module's prefix: this is for it as meant from outside, and as the module sees it\n",
+            "  # - the path begins with the module's prefix: this covers the path with that prefix and below it\n",
         );
     }
     if !beside.is_empty() {
         let others = comment(&beside.join(", "));
         let _ = writeln!(
             text,
-            "  # - AMBIGUOUS: some of these requests match others, too, and nobody can tell which the module takes: {others}"
+            "  # - AMBIGUOUS: some of these requests also match other operations, and the module's choice is unknown: {others}"
         );
     }
     for why in why {
         let _ = writeln!(text, "  # - {}", why.text());
     }
     if patterns.is_empty() {
-        text.push_str("  # - left out: rules for more specific paths decide all of its requests\n");
+        text.push_str("  # - omitted: rules for more specific paths decide all of its requests\n");
         return;
     }
     let patterns: Vec<String> = patterns.iter().map(|pattern| yaml::quoted(pattern)).collect();

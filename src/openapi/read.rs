@@ -115,7 +115,7 @@ impl Api {
 
 fn version(root: &At<'_>) -> Result<Version, Box<Located<Finding>>> {
     if let (Some(_), Some(said)) = (root.member("swagger"), root.member("openapi")) {
-        return Err(Box::new(said.say(Finding::Form("left out beside `swagger`, or that beside it"))));
+        return Err(Box::new(said.say(Finding::Form("removed, because the document has `swagger`, too"))));
     }
     let said = root
         .member("swagger")
@@ -217,7 +217,7 @@ fn path<'d>(
         if let Some(reference) = operation.member("$ref") {
             walk.add(
                 &reference,
-                Finding::Form("left out: an operation stands where it is, only a whole path can be a reference"),
+                Finding::Form("removed: only a whole path can be a reference"),
             );
         }
         let security = security::of(walk, &operation, inherited.schemes).unwrap_or_else(|| inherited.security.clone());

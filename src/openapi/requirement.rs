@@ -58,24 +58,24 @@ impl Why {
     /// Returns the text of a comment.
     pub(super) const fn text(self) -> &'static str {
         match self {
-            Self::Unsaid => "the document does not say what it asks of callers",
-            Self::Open => "OPEN to everybody: the document asks nothing (`security: []`)",
+            Self::Unsaid => "the description has no security requirement",
+            Self::Open => "OPEN: the description requires nothing (`security: []`)",
             Self::NotOpened => {
-                "the document opens this to everybody; the rule does not, since it matches other requests, too"
+                "the description requires nothing; the rule requires a credential, because it matches other requests, too"
             }
-            Self::Optional => "OPEN to everybody, with or without a credential (`{}` in `security`)",
+            Self::Optional => "OPEN: allowed with and without a credential (`{}` in `security`)",
             Self::Together => {
-                "the document asks for several credentials at once; modgud takes one, and asks for what all of them give"
+                "the description requires several credentials at once; modgud accepts one, and requires what all of them require"
             }
             Self::Alternatives => {
-                "the document names alternatives that a rule can't tell apart: this asks for all of them, so make it fit"
+                "the description has alternatives that a rule can't express; this requires all of them: adapt it"
             }
-            Self::Merged => "several operations are the same requests to a rule: this asks for what all of them ask",
+            Self::Merged => "several operations match the same requests: this requires what all of them require",
             Self::Overlapping => {
-                "the module may take another for some of these requests: this asks for what that asks, too"
+                "the module may choose another operation for some of these requests: this requires what that one requires, too"
             }
             Self::Overlap => {
-                "requests that several paths match: this asks for what all of them ask, whichever the module takes"
+                "requests that match several paths: this requires what all of them require"
             }
         }
     }

@@ -28,7 +28,7 @@ async fn check_sums_up_and_asks_nobody() {
     let said = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml"]).await;
     assert_eq!(said.code, Some(0), "{said:?}");
     let line = format!(
-        "  authenticator opaque: asks {} about tokens, audience here; an answer counts for 30s (not active: 5s), and 10m longer \
+        "  authenticator opaque: introspection at {}, audience here; results are cached for 30s (inactive tokens: 5s), and 10m longer \
          while the server fails\n",
         server.url()
     );

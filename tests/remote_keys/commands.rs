@@ -39,7 +39,7 @@ async fn check_fetches_once_and_names_each_key() {
 
     let output = modgud(arguments(&["--offline"])).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(text(&output.stdout).contains("published keys of 1 providers: not fetched (--offline)"), "{output:?}");
+    assert!(text(&output.stdout).contains("JWKS of 1 providers: not fetched (--offline)"), "{output:?}");
     assert_eq!(idp.count("/jwks?code=s3cret"), 1);
 
     idp.reply("/jwks?code=s3cret", Reply::Body(b"<html>".to_vec()));

@@ -44,7 +44,7 @@ pub enum TestbedError {
         error: io::Error,
     },
     /// A program ended, or was silent for too long, before it served.
-    #[error("{name} did not come up; it said:\n{output}")]
+    #[error("{name} did not start; its output:\n{output}")]
     NotUp {
         /// Its name in the testbed.
         name: String,
@@ -61,10 +61,10 @@ pub enum TestbedError {
     #[error("Envoy's admin interface: {0}")]
     Http(#[from] HttpError),
     /// Envoy does not report its listener.
-    #[error("Envoy does not say where it listens")]
+    #[error("Envoy reports no listener")]
     NoListener,
     /// `modgud envoy` fails.
-    #[error("`modgud envoy` writes no configuration: {0}")]
+    #[error("`modgud envoy` failed: {0}")]
     NotWritten(String),
 }
 

@@ -13,7 +13,7 @@ pub(super) const MAX_WARNINGS: usize = 100;
 /// Checks the description of a module's API.
 ///
 /// It reports reserved names, `/docs`, operations without security requirements, paths that no rule can express, and
-/// paths that match the same requests. Each finding has its place. Exit code 0: the module can join. 1: there is an
+/// paths that match the same requests. Each finding has its location. Exit code 0: the module can join. 1: there is an
 /// error, or the file can't be read. Warnings affect the exit code only with --deny-warnings.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud openapi check swagger.json --module crm --config modgud.yaml")]
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, OpenApiError> {
     }
     Ok(match (warnings.len(), deny_warnings) {
         (0, _) | (_, false) => Exit::Done,
-        (1, true) => fail("there is a warning, and --deny-warnings lets none pass"),
-        (many, true) => fail(format_args!("there are {many} warnings, and --deny-warnings lets none pass")),
+        (1, true) => fail("1 warning; --deny-warnings allows none"),
+        (many, true) => fail(format_args!("{many} warnings; --deny-warnings allows none")),
     })
 }

@@ -55,17 +55,17 @@ pub(super) struct Broken {
 /// Kinds of invalid input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum What {
-    #[error("what stands here is no JSON object; reading goes on at the next one")]
+    #[error("this is not a JSON object; reading continues at the next one")]
     NoObject,
-    #[error("the JSON value that begins here ends as none; reading goes on at the next one")]
+    #[error("the JSON object that begins here is malformed; reading continues at the next one")]
     Syntax,
-    #[error("the JSON value that begins here is cut off by the end of the input")]
+    #[error("the JSON object that begins here is incomplete at the end of the input")]
     CutOff,
-    #[error("the JSON value that begins here is larger than {} MiB; reading goes on in the next line", MAX_BYTES / 1024 / 1024)]
+    #[error("the JSON object that begins here is larger than {} MiB; reading continues in the next line", MAX_BYTES / 1024 / 1024)]
     TooLarge,
     #[error(
-        "the JSON value that begins here is no message: `src`, `dest`, and a `body` of the type `init` (`msg_id`, `jwt_public_key`) or \
-             `api_request` (`msg_id`, `method`, `path`) are needed; an `api_request` may have `headers` and `required_permission` and nothing else"
+        "the JSON object that begins here is not a message; write `src`, `dest`, and a `body` of type `init` (`msg_id`, `jwt_public_key`) or \
+             `api_request` (`msg_id`, `method`, `path`, and optionally `headers` and `required_permission`)"
     )]
     NoMessage,
 }

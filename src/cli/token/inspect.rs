@@ -52,18 +52,18 @@ pub(super) fn run(args: &Inspect) -> Exit {
         given => given.to_owned(),
     };
     let token = token.trim();
-    say("NOT VERIFIED: this is what the token says. Nobody has checked whether it is true.");
+    say("NOT VERIFIED: neither the signature nor the claims were checked.");
     if token.len() <= MAX_TOKEN_BYTES {
         show(token, Clock::System.now());
     }
     match UnverifiedToken::parse(token) {
         Ok(_) => {
             say(
-                "\nform: modgud can read it; whether it is good depends on its signature, its claims and the configuration",
+                "\nform: well-formed; signature, claims and configuration decide if it is accepted",
             );
             Exit::Done
         }
-        Err(fault) => fail(format_args!("refused, whoever signed it: {fault} ({})", fault.reason())),
+        Err(fault) => fail(format_args!("rejected with any signature: {fault} ({})", fault.reason())),
     }
 }
 
@@ -74,7 +74,7 @@ fn read() -> Result<String, String> {
         .read_to_end(&mut bytes)
         .map_err(|error| format!("standard input can't be read: {error}"))?;
     String::from_utf8(bytes)
-        .map_err(|_| "refused, whoever signed it: the token is not UTF-8 (token_malformed)".to_owned())
+        .map_err(|_| "rejected with any signature: the token is not UTF-8 (token_malformed)".to_owned())
 }
 
 /// Prints the parts as far as they are readable.

@@ -77,7 +77,7 @@ pub(super) fn run(mint: Mint) -> Exit {
 fn read(file: &Path) -> Result<SigningKey, String> {
     let bytes = read_file_to_limit(file, MAX_KEY_BYTES)
         .map_err(|error| format!("{} can't be read: {error}", file.display()))?
-        .ok_or_else(|| format!("{} is larger than {} KiB, which no key is", file.display(), MAX_KEY_BYTES / 1024))?;
+        .ok_or_else(|| format!("{} is larger than {} KiB, the limit for a key", file.display(), MAX_KEY_BYTES / 1024))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8 text", file.display()))?;
     let key = if text.contains("-----BEGIN") {
         SigningKey::from_pem(&text)
@@ -102,7 +102,7 @@ impl Mint {
         let expires = now.plus(lifetime);
         if expires > LAST {
             return Err(format!(
-                "--lifetime: the token would expire after {LAST}, which is the last point in time that a token can name"
+                "--lifetime: the token would expire after {LAST}, the latest time of a token; use a shorter lifetime"
             ));
         }
         let mut all: Vec<(String, Value)> = vec![
