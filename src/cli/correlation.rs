@@ -1,6 +1,6 @@
 //! `modgud correlation`: the worker's side of identity correlations.
 
-use super::{Exit, fail, input, say};
+use super::{Exit, input, print_error, print_line};
 use crate::clock::Clock;
 use modgud_core::upstream::{CorrelationField, IdentityCorrelation, ReadError, SigningSecret, VerifyError};
 use std::io;
@@ -65,10 +65,10 @@ pub(super) fn run(command: Command) -> Exit {
     let Command::Verify(verify) = command;
     match verify.run() {
         Ok(correlation) => {
-            say(correlation.to_json());
+            print_line(correlation.to_json());
             Exit::Done
         }
-        Err(error) => fail(error),
+        Err(error) => print_error(error),
     }
 }
 

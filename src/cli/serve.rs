@@ -1,6 +1,6 @@
 //! `modgud serve`: the sidecar.
 
-use super::{Exit, fail, runtime};
+use super::{Exit, print_error, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environment, Loaded, Overrides, ProfileName};
 use crate::net::listen_addr::ListenAddr;
@@ -75,14 +75,14 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
     let origin = ConfigSource { file: config, overrides, environment };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(error),
+        Err(error) => return print_error(error),
     };
     let served = runtime.block_on(serve(origin, shadow));
     // A load that hangs must not delay the exit.
     runtime.shutdown_background();
     match served {
         Ok(()) => Exit::Done,
-        Err(error) => fail(error),
+        Err(error) => print_error(error),
     }
 }
 

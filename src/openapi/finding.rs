@@ -35,9 +35,7 @@ pub enum Finding {
     #[error("{0} is not the name of a security scheme of this document")]
     Scheme(Quoted),
     /// Two operations for the same requests.
-    #[error(
-        "{method} of this path matches the same requests as {other}; the names of parameters make no difference"
-    )]
+    #[error("{method} of this path matches the same requests as {other}; the names of parameters make no difference")]
     Collision {
         /// The method.
         method: Quoted,
@@ -97,9 +95,7 @@ pub enum Finding {
         all: String,
     },
     /// A path that begins with a reserved name.
-    #[error(
-        "{name} is reserved for the gateway, so no path of a module can begin with it; reserved are {all}"
-    )]
+    #[error("{name} is reserved for the gateway, so no path of a module can begin with it; reserved are {all}")]
     ReservedPath {
         /// The first segment.
         name: Quoted,

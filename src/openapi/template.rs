@@ -64,9 +64,7 @@ pub enum TemplateError {
     #[error("no rule's path can contain `%7B` or `%7D`")]
     EncodedBrace,
     /// A parameter that may contain slashes before the end of the path.
-    #[error(
-        "`{{…+}}` or an expression after a colon can match several segments only at the end of a path"
-    )]
+    #[error("`{{…+}}` or an expression after a colon can match several segments only at the end of a path")]
     Greedy,
     /// Text that is invalid in a request's path.
     #[error(transparent)]

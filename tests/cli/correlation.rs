@@ -39,11 +39,7 @@ async fn a_worker_verifies_what_came_with_its_work() {
             Err("the correlation is valid, but belongs to another process instance"),
         ),
         (SIGNED, &["--key", "key", "--max-age", "1h"], Err("the correlation is valid, but older than 1h")),
-        (
-            &future,
-            &["--key", "key", "--max-age", "1h"],
-            Err("the correlation is valid, but its time is in the future"),
-        ),
+        (&future, &["--key", "key", "--max-age", "1h"], Err("the correlation is valid, but its time is in the future")),
         (SIGNED, &["--key", "other"], Err("the correlation's signature is not one of its content with this secret")),
         (
             &SIGNED.replace("testuser", "admin"),

@@ -1,7 +1,7 @@
 //! The cases of a policy test: their format, the request that each makes, and the comparison with the outcome.
 
 use super::super::explain::report::{Report, Word};
-use super::super::request::{ContextArg, HeaderArg, check_request};
+use super::super::input::{ContextArg, HeaderArg, check_request};
 use crate::config::{ConfigError, EphemeralKeys, read_document};
 use crate::envoy::proto::CheckRequest;
 use crate::read_limit::read_file_to_limit;
@@ -31,8 +31,8 @@ pub(super) enum CasesError {
     Empty { file: String },
     #[error(transparent)]
     Form(#[from] ConfigError),
-    #[error("the token of the case `{case}` can't be signed: {fault}")]
-    Sign { case: String, fault: SigningError },
+    #[error("the token of the case `{case}` can't be signed: {error}")]
+    Sign { case: String, error: SigningError },
     #[error(
         "the case `{case}` names the authenticator `{name}`, which the configuration does not have for signed tokens"
     )]
@@ -133,7 +133,7 @@ impl Case {
             None => None,
             Some(Token::Text(text)) => Some(text.clone()),
             Some(Token::Claims(laid_over)) => {
-                let sign = |fault| CasesError::Sign { case: self.name.clone(), fault };
+                let sign = |error| CasesError::Sign { case: self.name.clone(), error };
                 let (issuer, algorithm) = match signer {
                     Some(jwt) => (jwt.issuer(), jwt.algorithms.first().copied()),
                     None => ("", None),
