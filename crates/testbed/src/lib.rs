@@ -2,6 +2,7 @@
 //! and a real Envoy with the sample configuration. Each runs as a process of its own, and ends with its owner.
 
 pub mod http;
+pub mod idp;
 mod launch;
 mod process;
 mod sample;
