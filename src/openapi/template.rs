@@ -55,18 +55,16 @@ pub enum TemplateError {
     #[error("a path starts with `/`")]
     NotAbsolute,
     /// A query or a fragment.
-    #[error("a path has no `?` and no `#`; a query is described by parameters")]
+    #[error("a path has no `?` and no `#`; use parameters for a query")]
     QueryOrFragment,
     /// Unbalanced braces.
-    #[error("its braces don't belong together")]
+    #[error("its braces don't match")]
     Brace,
     /// A literal brace: decoded, as patterns are, it would begin or end a parameter.
-    #[error("`%7B` and `%7D` are text that no rule's path can say")]
+    #[error("no rule's path can contain `%7B` or `%7D`")]
     EncodedBrace,
     /// A parameter that may contain slashes before the end of the path.
-    #[error(
-        "`{{…+}}`, or an expression after a colon, stands for several segments only at the end; no rule can say where it ends"
-    )]
+    #[error("`{{…+}}` or an expression after a colon can match several segments only at the end of a path")]
     Greedy,
     /// Text that is invalid in a request's path.
     #[error(transparent)]

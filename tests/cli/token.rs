@@ -106,7 +106,7 @@ async fn a_key_that_cannot_sign_is_named() {
 #[tokio::test]
 async fn a_key_without_end_is_read_to_a_bound() {
     let endless = run(&["token", "mint", "--key", "/dev/zero"]).await;
-    let expected = "modgud: /dev/zero is larger than 64 KiB, which no key is\n";
+    let expected = "modgud: /dev/zero is larger than 64 KiB, the limit for a key\n";
     assert_eq!((endless.code, endless.out.as_str(), endless.err.as_str()), (Some(1), "", expected));
 }
 
@@ -209,7 +209,7 @@ async fn a_token_is_shown_and_the_rule_that_it_breaks_is_named() {
         match refused {
             None => assert_eq!((told.code, told.err.as_str()), (Some(0), ""), "{what}"),
             Some(rule) => {
-                let expected = format!("modgud: refused, whoever signed it: {rule}\n");
+                let expected = format!("modgud: rejected with any signature: {rule}\n");
                 assert_eq!((told.code, told.err.as_str()), (Some(1), expected.as_str()), "{what}");
             }
         }

@@ -24,7 +24,7 @@ async fn a_good_configuration_is_summed_up() {
   at most {connections} connections for checks
   authenticator bifrost: issuer `bifrost`, RS256, no audience
     key {fingerprint}: RSA 2048 bits
-  15 path patterns lead to a rule; everything else: authenticated
+  15 path patterns have a rule; all other requests: authenticated
   open without a credential:
     core-public (public): every method; every host; /oauth/{{*rest}}, /health_check/{{*rest}}, /docs/{{*rest}}, \
     /complete/{{*rest}}, /disconnect/{{*rest}}, /static/{{*rest}} [profile bifrost:23:5]
@@ -35,9 +35,9 @@ async fn a_good_configuration_is_summed_up() {
         "profile none: good
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
   at most {connections} connections for checks
-  no authenticator: only public rules let anybody through
-  0 path patterns lead to a rule; everything else: denied
-  open without a credential: nothing
+  no authenticator: only public rules allow requests
+  0 path patterns have a rule; all other requests: denied
+  open without a credential: none
   identity headers: none
 "
     );
@@ -49,7 +49,7 @@ async fn a_good_configuration_is_summed_up() {
     key {fingerprint}: RSA 2048 bits
   authenticator partners: issuer `https://partners.example.com`, RS256, audience not checked
     key {other}: RSA 2048 bits
-  2 path patterns lead to a rule; everything else: authenticated
+  2 path patterns have a rule; all other requests: authenticated
   open without a credential:
     status (public): GET, HEAD; every host; /status [two-issuers.yaml:30:5]
     reports (optional): every method; every host; /reports/{{*rest}} [two-issuers.yaml:33:5]
@@ -61,12 +61,12 @@ async fn a_good_configuration_is_summed_up() {
         "modules.yaml on profile none: good
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
   at most {connections} connections for checks
-  no authenticator: only public rules let anybody through
-  3 path patterns lead to a rule; everything else: denied
-  open without a credential: nothing
+  no authenticator: only public rules allow requests
+  3 path patterns have a rule; all other requests: denied
+  open without a credential: none
   module crm: /crm to crm:8080
-  module reports: /crm/reports/v2 to [::1]:80, and an access list narrows what its callers may do
-  module closed: /closed to closed.example.com:443, and an access list narrows what its callers may do
+  module reports: /crm/reports/v2 to [::1]:80, restricted by an access list
+  module closed: /closed to closed.example.com:443, restricted by an access list
   core: admin, oauth to core:8080
   identity headers: none
 "

@@ -56,12 +56,12 @@ pub(super) fn all(key: &SigningKey, now: Timestamp) -> Result<Vec<Step>, StepErr
     Ok(vec![
         Step {
             show: module_told,
-            ..Step::new("A good token: the module is told who it is", "/crm/appointment/1/", 200)
+            ..Step::new("A valid token: the module receives the caller's identity", "/crm/appointment/1/", 200)
         }
         .with("Authorization", jwt(&good)),
         Step {
             show: module_told,
-            ..Step::new("The same as `Bearer`: the module still reads `JWT`", "/documents/", 200)
+            ..Step::new("The same token as `Bearer`: the module still receives `JWT`", "/documents/", 200)
         }
         .with("Authorization", format!("Bearer {good}")),
         Step { show: module_told, ..Step::new("Spoofed identity headers are overwritten", "/crm/", 200) }
@@ -79,7 +79,7 @@ pub(super) fn all(key: &SigningKey, now: Timestamp) -> Result<Vec<Step>, StepErr
         Step { show: module_told, ..Step::new("A public route, with spoofed identity", "/oauth/login/", 200) }
             .with("X-Core-User-UUID", "somebody-else"),
         Step::new("The admin area is closed until you open it", "/admin/", 403).with("Authorization", jwt(&good)),
-        Step::new("A path that can be read in two ways", "/crm/a;x=1/", 400).with("Authorization", jwt(&good)),
+        Step::new("An ambiguous path", "/crm/a;x=1/", 400).with("Authorization", jwt(&good)),
     ])
 }
 

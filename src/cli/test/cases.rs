@@ -1,7 +1,7 @@
 //! The cases of a policy test: their format, the request that each makes, and the comparison with the outcome.
 
 use super::super::explain::report::{Report, Word};
-use super::super::request::{ContextArg, HeaderArg, check_request};
+use super::super::input::{ContextArg, HeaderArg, check_request};
 use crate::config::{ConfigError, EphemeralKeys, read_document};
 use crate::envoy::proto::CheckRequest;
 use crate::read_limit::read_file_to_limit;
@@ -25,19 +25,19 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024;
 pub(super) enum CasesError {
     #[error("{file} can't be read: {error}")]
     Read { file: String, error: io::Error },
-    #[error("{file}: the file is larger than {} KiB; write several", MAX_BYTES / 1024)]
+    #[error("{file} is larger than {} KiB; write several files", MAX_BYTES / 1024)]
     TooLarge { file: String },
-    #[error("{file}: there is no case in it; write a list of cases, as `modgud test --help` shows")]
+    #[error("{file} has no case; write a list of cases, as `modgud test --help` shows")]
     Empty { file: String },
     #[error(transparent)]
     Form(#[from] ConfigError),
-    #[error("the token of the case `{case}` can't be signed: {fault}")]
-    Sign { case: String, fault: SigningError },
+    #[error("the token of the case `{case}` can't be signed: {error}")]
+    Sign { case: String, error: SigningError },
     #[error(
-        "the case `{case}` names the authenticator `{name}`, and the configuration has none of that name for signed tokens"
+        "the case `{case}` names the authenticator `{name}`, which the configuration does not have for signed tokens"
     )]
     NoAuthenticator { case: String, name: String },
-    #[error("the case `{case}` has a token, and its authenticator looks for none in a request; leave `token` out")]
+    #[error("the case `{case}` has a token, but its authenticator reads none from a request; remove `token`")]
     NoPlace { case: String },
 }
 
@@ -133,7 +133,7 @@ impl Case {
             None => None,
             Some(Token::Text(text)) => Some(text.clone()),
             Some(Token::Claims(laid_over)) => {
-                let sign = |fault| CasesError::Sign { case: self.name.clone(), fault };
+                let sign = |error| CasesError::Sign { case: self.name.clone(), error };
                 let (issuer, algorithm) = match signer {
                     Some(jwt) => (jwt.issuer(), jwt.algorithms.first().copied()),
                     None => ("", None),

@@ -98,7 +98,7 @@ fn hold(operations: &[(&str, &str)], requests: &[Vec<&str>]) {
                 }
                 let rule =
                     asked(&made.rules, method, &path).unwrap_or_else(|| panic!("{operations:?} {path}: no rule"));
-                let told = format!("{:?}", rule.demand);
+                let told = format!("{:?}", rule.access);
                 assert!(told.contains(&format!("\"s{number}\"")), "{operations:?} {method} {path} {outside}: {told}");
             }
         }
