@@ -11,7 +11,6 @@ use modgud_core::authn::{
     ApiKeyAuthenticator, AudiencePolicy, Authenticator, CacheTtl, IntrospectionAuthenticator, JwtAuthenticator,
 };
 use modgud_core::authz::Fallback;
-use modgud_core::jose::Validity;
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::{Forward, Mint};
 use std::path::PathBuf;
@@ -222,8 +221,7 @@ fn audience(audience: &AudiencePolicy) -> String {
 
 /// Returns the known dates of a key, each after a comma.
 fn age(facts: &KeyMetadata, now: Timestamp) -> String {
-    let dates = |Validity { from, until }| format!(", certificate, valid from {from} to {until}");
-    let certificate = facts.validity.map(dates);
+    let certificate = facts.validity.map(|dates| format!(", certificate, {dates}"));
     let file = facts.changed.map(|changed| format!(", file changed {}", ago(changed, now)));
     [certificate, file].into_iter().flatten().collect()
 }

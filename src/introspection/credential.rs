@@ -5,7 +5,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderValue;
-use std::fmt::{self, Write};
+use modgud_core::http::percent;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use std::fmt;
+
+/// All ASCII characters that are escaped in a form. A space becomes `+` afterwards.
+const OF_FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
 
 /// Client authentication methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,18 +70,7 @@ impl fmt::Debug for ClientCredential {
 
 /// Encodes a text as `application/x-www-form-urlencoded` (RFC 6749 appendix B).
 fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
-            b' ' => encoded.push('+'),
-            other => {
-                // Writing to a string does not fail.
-                let _ = write!(encoded, "%{other:02X}");
-            }
-        }
-    }
-    encoded
+    percent::encode(text, OF_FORM).replace(' ', "+")
 }
 
 #[cfg(test)]
