@@ -5,7 +5,7 @@ use super::{Exit, fail, say};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
 use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
-use crate::jwks::in_words;
+use crate::jwks::describe;
 use crate::net::tls::{Clients, Tls};
 use modgud_core::authn::{
     ApiKeyAuthenticator, AudiencePolicy, Authenticator, CacheTtl, IntrospectionAuthenticator, JwtAuthenticator,
@@ -114,7 +114,7 @@ fn minted(forward: &Forward) {
                 "  minted for modules: {name}, issuer `{issuer}`, audience `{audience}`, {}, {}, key {}",
                 humantime::format_duration(*lifetime),
                 key.algorithm().name(),
-                in_words(verification)
+                describe(verification)
             ));
         }
     }
@@ -190,7 +190,7 @@ fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Ti
     for key in keys.fixed.keys() {
         let facts = loaded.key_facts(number, key.fingerprint());
         let age = facts.map(|facts| age(facts, now)).unwrap_or_default();
-        say(format_args!("    key {}{age}", in_words(key)));
+        say(format_args!("    key {}{age}", describe(key)));
     }
 }
 

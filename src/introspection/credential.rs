@@ -33,9 +33,9 @@ pub struct ClientCredential {
 impl ClientCredential {
     /// Creates a credential. Id and secret are form-encoded, for `Basic` too, so any character is valid in them.
     #[must_use]
-    pub fn new(id: &str, secret: &str, how: ClientAuthentication) -> Self {
+    pub fn new(id: &str, secret: &str, method: ClientAuthentication) -> Self {
         let (id, secret) = (encoded(id), encoded(secret));
-        match how {
+        match method {
             ClientAuthentication::Basic => {
                 let pair = STANDARD.encode(format!("{id}:{secret}"));
                 // Letters, digits, `+`, `/` and `=` always form a valid header value.
@@ -78,7 +78,7 @@ mod tests {
     use super::{ClientAuthentication, ClientCredential};
 
     #[test]
-    fn any_character_may_stand_in_id_and_secret() {
+    fn any_character_is_valid_in_id_and_secret() {
         // The example of RFC 6749 appendix B, and the separator of `Basic`.
         let (id, secret) = (" %&+£€", "a:b c%ü");
         let basic = ClientCredential::new(id, secret, ClientAuthentication::Basic);

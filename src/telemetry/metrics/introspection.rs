@@ -1,7 +1,7 @@
 //! The metrics of introspection.
 
 use super::gauge;
-use crate::introspection::{AskedCounts, Introspection, ServerStatus};
+use crate::introspection::{Introspection, IntrospectionCounts, ServerStatus};
 use modgud_core::authn::{AnswerCounts, Authenticator};
 use modgud_core::decide::Snapshot;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -51,23 +51,23 @@ impl IntrospectionMetrics {
     /// Collects the metrics of the servers that a snapshot's authenticators use.
     #[must_use]
     pub fn of(snapshot: &Snapshot, introspection: &Introspection) -> Self {
-        let metrics = Self { seconds: introspection.seconds().clone(), ..Self::default() };
+        let metrics = Self { seconds: introspection.durations().clone(), ..Self::default() };
         for authenticator in snapshot.authenticators.list().iter().filter_map(Authenticator::as_introspection) {
-            let Some(ServerStatus { asked, paused }) = introspection.status(authenticator) else { continue };
+            let Some(ServerStatus { counts, is_open }) = introspection.status(authenticator) else { continue };
             let name = || authenticator.name.as_str().to_owned();
-            let AskedCounts { active, inactive, failed, busy, paused: left_alone } = asked;
+            let IntrospectionCounts { active, inactive, failed, busy, open } = counts;
             for (outcome, count) in [
                 ("active", active),
                 ("inactive", inactive),
                 ("failed", failed),
                 ("not_asked_busy", busy),
-                ("not_asked_paused", left_alone),
+                ("not_asked_paused", open),
             ] {
                 metrics.outcomes.get_or_create(&Outcome { authenticator: name(), outcome }).inc_by(count);
             }
-            metrics.paused.get_or_create(&Server { authenticator: name() }).set(i64::from(paused));
+            metrics.paused.get_or_create(&Server { authenticator: name() }).set(i64::from(is_open));
         }
-        let AnswerCounts { active, inactive } = introspection.known();
+        let AnswerCounts { active, inactive } = introspection.cache_counts();
         for (answer, count) in [("active", active), ("inactive", inactive)] {
             metrics.entries.get_or_create(&Answer { answer }).set(gauge(count));
         }
