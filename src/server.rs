@@ -16,6 +16,7 @@ pub mod grpc;
 mod h2;
 pub mod key_readiness;
 mod limits;
+mod metrics;
 pub mod readiness;
 pub mod reload;
 pub mod revocation_watcher;

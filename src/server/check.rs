@@ -104,7 +104,7 @@ impl CheckHandler {
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }
         if let Some(tried) = &decision.tried {
-            self.metrics.tried.record(&tried.rule, tried.reason());
+            self.metrics.shadow_rules.record(&tried.rule, tried.reason());
             match snapshot.logged {
                 LoggedDecisions::All | LoggedDecisions::Denied if tried.reason() != decision.reason() => {
                     log_tried(tried, &decision, request.as_ref());
