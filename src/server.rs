@@ -16,7 +16,7 @@ pub mod grpc;
 mod h2;
 pub mod key_readiness;
 mod limits;
-mod log_throttle;
+mod metrics;
 pub mod readiness;
 pub mod reload;
 pub mod revocation_watcher;

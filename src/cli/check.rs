@@ -4,14 +4,13 @@ use super::input::{Fetched, Progress, fetch_jwks};
 use super::{Exit, print_error, print_line, print_warnings_error};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
-use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module};
-use crate::jwks::in_words;
+use crate::envoy::bootstrap::{CoreService, GatewayConfig, Listed, Module};
+use crate::jwks::describe;
 use crate::net::tls::{Clients, Tls};
 use modgud_core::authn::{
     ApiKeyAuthenticator, AudiencePolicy, Authenticator, CacheTtl, IntrospectionAuthenticator, JwtAuthenticator,
 };
 use modgud_core::authz::Fallback;
-use modgud_core::jose::Validity;
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::{Forward, Mint};
 use std::path::PathBuf;
@@ -114,7 +113,7 @@ fn minted(forward: &Forward) {
                 "  minted for modules: {name}, issuer `{issuer}`, audience `{audience}`, {}, {}, key {}",
                 humantime::format_duration(*lifetime),
                 key.algorithm().name(),
-                in_words(verification)
+                describe(verification)
             ));
         }
     }
@@ -197,7 +196,7 @@ fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Ti
     for key in keys.fixed.keys() {
         let facts = loaded.key_facts(number, key.fingerprint());
         let age = facts.map(|facts| age(facts, now)).unwrap_or_default();
-        print_line(format_args!("    key {}{age}", in_words(key)));
+        print_line(format_args!("    key {}{age}", describe(key)));
     }
 }
 
@@ -228,8 +227,7 @@ fn audience(audience: &AudiencePolicy) -> String {
 
 /// Returns the known dates of a key, each after a comma.
 fn age(facts: &KeyMetadata, now: Timestamp) -> String {
-    let dates = |Validity { from, until }| format!(", certificate, valid from {from} to {until}");
-    let certificate = facts.validity.map(dates);
+    let certificate = facts.validity.map(|dates| format!(", certificate, {dates}"));
     let file = facts.changed.map(|changed| format!(", file changed {}", ago(changed, now)));
     [certificate, file].into_iter().flatten().collect()
 }

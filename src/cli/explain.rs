@@ -123,8 +123,8 @@ fn introspection(check: &CheckRequest, config: &mut Config, by: AuthenticatorId)
     // An unreadable request is denied without a lookup.
     let Ok(request) = read(check, config.snapshot.scheme) else { return Ok(LookupResult::Nothing) };
     let introspection = Introspection::new(Clock::System);
-    introspection.follow(config.introspection_sources.clone(), &mut config.snapshot.authenticators);
-    runtime().map(|runtime| runtime.block_on(introspection.supply(&request, &config.snapshot, by)))
+    introspection.replace(config.introspection_sources.clone(), &mut config.snapshot.authenticators);
+    runtime().map(|runtime| runtime.block_on(introspection.introspect(&request, &config.snapshot, by)))
 }
 
 fn request(args: Args) -> Result<CheckRequest, ExplainError> {

@@ -6,7 +6,7 @@ use super::path::Path;
 use super::raw::{Document, Key};
 use super::secret_source::SecretLoader;
 use crate::yaml::Node;
-use modgud_core::jose::{Fingerprint, Validity, VerificationKey};
+use modgud_core::jose::{Fingerprint, OutsideValidity, Validity, VerificationKey};
 use modgud_core::time::Timestamp;
 
 /// The known age of a key.
@@ -29,12 +29,10 @@ impl KeyMetadata {
 
     /// Returns the warning about the key at this time. `None` if its dates are valid.
     pub(super) fn warning(&self, now: Timestamp) -> Option<Warning> {
-        let Validity { from, until } = self.validity?;
-        if now < from {
-            return Some(Warning::CertificateNotYetValid(from));
-        }
-        // `notAfter` is a whole second, all of which is included.
-        (now.as_secs() > until.as_secs()).then_some(Warning::CertificateExpired(until))
+        Some(match self.validity?.outside(now)? {
+            OutsideValidity::NotYet(from) => Warning::CertificateNotYetValid(from),
+            OutsideValidity::Expired(until) => Warning::CertificateExpired(until),
+        })
     }
 }
 

@@ -74,7 +74,7 @@ impl Loaded {
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Located<Warning>> {
         let of_keys = self.keys.iter().filter_map(|key| key.what().warning(now).map(|warning| key.with(warning)));
-        let own = self.config.tls.as_ref().and_then(|tls| tls.validity().warning(now)).map(|warning| {
+        let own = self.config.tls.as_ref().and_then(|tls| tls.warning(now)).map(|warning| {
             let at = At::root("server").key("tls").key("cert");
             Located::new(&at, &self.effective, Warning::ServerCertificate(warning))
         });

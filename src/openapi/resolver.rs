@@ -3,6 +3,7 @@
 use super::finding::Finding;
 use crate::config::{Located, Quoted, ShownKey};
 use crate::yaml::{Location, Member, Node, Value};
+use modgud_core::http::percent;
 
 /// Maximum number of errors kept: more than people fix in one pass. Further ones are dropped.
 const MAX_REPORTED: usize = 100;
@@ -108,7 +109,8 @@ impl<'d> RefResolver<'d> {
     fn target(&self, reference: &str) -> Option<NodeRef<'d>> {
         let mut at = self.root.clone();
         for token in reference.strip_prefix("#/")?.split('/') {
-            let token = percent_decoded(token)?.replace("~1", "/").replace("~0", "~");
+            let token =
+                String::from_utf8(percent::decode(token.as_bytes())?).ok()?.replace("~1", "/").replace("~0", "~");
             at = at.member(&token)?;
         }
         Some(at)
@@ -137,25 +139,5 @@ impl Form {
             Self::List => "a list",
             Self::Text => "a text",
         }
-    }
-}
-
-/// Decodes a part of a fragment (RFC 3986 §2.1).
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    loop {
-        rest = match rest {
-            [] => return String::from_utf8(bytes).ok(),
-            [b'%', high, low, after @ ..] => {
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                bytes.push(u8::try_from((digit(*high)? << 4) | digit(*low)?).ok()?);
-                after
-            }
-            [byte, after @ ..] => {
-                bytes.push(*byte);
-                after
-            }
-        };
     }
 }

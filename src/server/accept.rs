@@ -3,9 +3,9 @@
 
 use super::connection::{Connection, Due, Stream};
 use super::connection_slots::{ConnectionSlots, Slot, UsedConnections};
-use super::log_throttle::LogThrottle;
 use super::shared_state::SharedState;
 use super::socket::Socket;
+use crate::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{ListenerName, Metrics};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -117,7 +117,7 @@ impl Listener {
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     self.pause = Some(after(ACCEPT_RETRY_DELAY));
-                    if let Some(before) = self.failed.now() {
+                    if let Some(before) = self.failed.tick() {
                         let listener = self.name.as_str();
                         tracing::warn!(listener, %error, before, "connections can't be accepted at present; those that are open are served");
                     }
@@ -137,7 +137,7 @@ impl Listener {
                 Some(at) if at > Instant::now() => at,
                 Some(_) | None => {
                     self.places.evict_idle();
-                    if let Some(before) = self.full.now() {
+                    if let Some(before) = self.full.tick() {
                         let (listener, open) = (self.name.as_str(), self.bounds.open);
                         tracing::warn!(
                             listener,
@@ -193,7 +193,7 @@ pub(super) async fn hand_over(mut listener: Listener, live: SharedState, to: mps
             Some(done) = handshakes.join_next() => match done.map_err(io::Error::other).flatten() {
                 Ok(connection) => connection,
                 Err(error) => {
-                    if let Some(before) = failed.now() {
+                    if let Some(before) = failed.tick() {
                         tracing::warn!(%error, before, "a client could not be agreed with on TLS");
                     }
                     continue;

@@ -170,7 +170,7 @@ impl App {
             move || of.authorizer.snapshot().authenticators.revocations().cloned(),
             move |followed| match followed {
                 Followed::Replaced => told.metrics.revocations_replaced(told.authorizer.now()),
-                Followed::Refused => told.metrics.revocations_refused(),
+                Followed::Refused => told.metrics.revocations_rejected(),
             },
         ));
         let keys = KeyReadiness::hold(&checks, &readiness);

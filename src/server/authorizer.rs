@@ -38,9 +38,9 @@ impl Authorizer {
     ) -> Self {
         snapshot.authenticators.refuse_proofs_until(clock.now());
         let keys = JwksRegistry::new(clock.clone());
-        keys.follow(sources, &mut snapshot.authenticators);
+        keys.replace(sources, &mut snapshot.authenticators);
         let introspection = Introspection::new(clock.clone());
-        introspection.follow(servers, &mut snapshot.authenticators);
+        introspection.replace(servers, &mut snapshot.authenticators);
         Self { snapshot: ArcSwap::from_pointee(snapshot), keys, introspection, clock }
     }
 
@@ -71,11 +71,11 @@ impl Authorizer {
     /// Replaces the snapshot, the JWKS sources and the authorization servers. Data from a provider or authorization server that stays is
     /// kept. Checks under way end on the snapshot that they began with.
     pub fn replace(&self, mut snapshot: Snapshot, sources: Vec<KeySource>, servers: Vec<IntrospectionSource>) {
-        self.keys.follow(sources, &mut snapshot.authenticators);
-        self.introspection.follow(servers, &mut snapshot.authenticators);
+        self.keys.replace(sources, &mut snapshot.authenticators);
+        self.introspection.replace(servers, &mut snapshot.authenticators);
         self.snapshot.store(Arc::new(snapshot));
         // Wakes those that wait for keys: they may not need them any more.
-        self.keys.told();
+        self.keys.notify();
     }
 
     /// Decides one check that began at `began`, and returns its request; `None` if it could not be read. `now` is called again after every
@@ -113,10 +113,10 @@ impl Authorizer {
             PendingLookup::Jwks(AuthenticatorId(index)) | PendingLookup::JwksRefresh(AuthenticatorId(index)) => {
                 let authenticator = snapshot.authenticators.list().get(index).and_then(Authenticator::as_jwt);
                 let remote = authenticator.map(|jwt| jwt.keys.remote.as_slice()).unwrap_or_default();
-                LookupResult::Jwks(timeout(left, self.keys.ask(remote)).await.unwrap_or(JwksRefresh::Failed))
+                LookupResult::Jwks(timeout(left, self.keys.refresh(remote)).await.unwrap_or(JwksRefresh::Failed))
             }
             PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by) => {
-                let asked = timeout(left, self.introspection.supply(request, snapshot, by)).await;
+                let asked = timeout(left, self.introspection.introspect(request, snapshot, by)).await;
                 asked.unwrap_or(LookupResult::Introspection(IntrospectionOutcome::Failed))
             }
         }

@@ -2,9 +2,9 @@
 
 use super::comparison::{Done, Queue};
 use super::limits::ConnectionState;
-use super::log_throttle::LogThrottle;
 use crate::envoy::proto::{CheckRequest, CheckResponse};
 use crate::envoy::{memory, read_headers, response};
+use crate::log_throttle::LogThrottle;
 use crate::server::authorizer::Authorizer;
 use crate::telemetry::metrics::Metrics;
 use modgud_core::authz::RuleName;
@@ -104,7 +104,7 @@ impl CheckHandler {
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }
         if let Some(tried) = &decision.tried {
-            self.metrics.tried.record(&tried.rule, tried.reason());
+            self.metrics.shadow_rules.record(&tried.rule, tried.reason());
             match snapshot.logged {
                 LoggedDecisions::All | LoggedDecisions::Denied if tried.reason() != decision.reason() => {
                     log_tried(tried, &decision, request.as_ref());
@@ -139,7 +139,7 @@ impl CheckHandler {
 
     /// Logs many decisions as one event: all are alike, and a line for each would add load during an overload.
     fn log_overload(&self) {
-        let before = self.overload.lock().unwrap_or_else(PoisonError::into_inner).now();
+        let before = self.overload.lock().unwrap_or_else(PoisonError::into_inner).tick();
         if let Some(before) = before {
             let reason = Reason::Overloaded;
             let (class, code) = (reason.class().name(), reason.code());

@@ -30,7 +30,7 @@ impl KeyReadiness {
             self.held.retain(|(name, _)| without.contains(name));
             let all = self.checks.authorizer.snapshot().authenticators.list().len();
             let somebody_can = without.len() < all;
-            if self.held.is_empty() || (somebody_can && self.checks.authorizer.keys().all_asked_once()) {
+            if self.held.is_empty() || (somebody_can && self.checks.authorizer.keys().has_fetched_all_once()) {
                 return;
             }
             if changes.changed().await.is_err() {

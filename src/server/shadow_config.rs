@@ -65,7 +65,7 @@ async fn compare(
         move || of.revocations(),
         move |followed| match followed {
             Followed::Replaced => {}
-            Followed::Refused => told.refused(),
+            Followed::Refused => told.rejected(),
         },
     );
     let decide = move |answered: Answered| {
@@ -109,7 +109,7 @@ impl ReloadTarget for Shadow {
     }
 
     fn refused(&self, error: &dyn Display) {
-        self.metrics.refused();
+        self.metrics.rejected();
         tracing::error!(%error, "the changed shadow configuration is refused; the one before goes on being compared");
     }
 }

@@ -1,10 +1,10 @@
 //! Decides answered checks again, and counts and logs differences. After a failure of one, even a panic, the next one is decided.
 
 use super::super::check::{request_id, shown};
-use super::super::log_throttle::LogThrottle;
 use super::{Answered, Difference};
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::read;
+use crate::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Counted, ShadowConfigMetrics};
 use modgud_core::authz::RuleName;
 use modgud_core::http::request::SchemeSource;
@@ -72,7 +72,7 @@ fn tell(
         // The log distinguishes as many rules as the metrics do.
         Counted::WithOthers => (None, enforced, shadow),
     };
-    let Some(before) = said.entry(kind).or_default().now() else { return };
+    let Some(before) = said.entry(kind).or_default().tick() else { return };
     let (rule, shadow_rule) = (rule.as_ref().map(RuleName::as_str), shadow_rule.as_ref().map(RuleName::as_str));
     let request = read(check, SchemeSource::default()).ok();
     let method = request.as_ref().map(|request| request.method.as_str());

@@ -120,7 +120,7 @@ fn source(
         authenticator: name.clone(),
         url: url?,
         client: ClientCredential::new(client_id, &secret?, how),
-        roots: roots?,
-        most: usize::try_from(most).unwrap_or(usize::MAX),
+        trust_anchors: roots?,
+        max_concurrent: usize::try_from(most).unwrap_or(usize::MAX),
     })
 }

@@ -160,7 +160,7 @@ impl Context<'_> {
         if issuer != self.issuer {
             return Err(Problem::IssuerOther(Quoted::new(self.issuer)));
         }
-        let discovery = url.below(WELL_KNOWN, plain).map_err(Problem::Url)?;
+        let discovery = url.join(WELL_KNOWN, plain).map_err(Problem::Url)?;
         Ok(Location::Oidc { issuer: issuer.into(), discovery })
     }
 
@@ -180,7 +180,7 @@ impl Context<'_> {
         let roots = self.problems.take(&at.key("ca"), roots);
         let cache_file = cache_file.map(|file| self.reader.path(file));
         let provider =
-            Provider { location: location?, plain: *plain, roots: roots?, refresh, stale_if_error, cache_file };
+            Provider { location: location?, plain: *plain, trust_anchors: roots?, refresh, stale_if_error, cache_file };
         let file_taken = |other: &KeySource| {
             other.provider != provider
                 && other.provider.cache_file.is_some()
