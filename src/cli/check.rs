@@ -4,7 +4,7 @@ use super::input::{Fetched, Progress, fetch_jwks};
 use super::{Exit, print_error, print_line, print_warnings_error};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
-use crate::envoy::bootstrap::{CoreService, GatewayConfig, Listed, Module};
+use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module};
 use crate::jwks::describe;
 use crate::net::tls::{Clients, Tls};
 use modgud_core::authn::{
