@@ -11,6 +11,7 @@ pub mod comparison;
 mod connection;
 mod connection_slots;
 mod fail_closed;
+mod file_reads;
 mod frames;
 pub mod grpc;
 mod h2;

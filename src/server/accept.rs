@@ -114,7 +114,7 @@ impl Listener {
                     self.pause = Some(after(ACCEPT_RETRY_DELAY));
                     if let Some(before) = self.failed.tick() {
                         let listener = self.name.as_str();
-                        tracing::warn!(listener, %error, before, "connections can't be accepted at present; those that are open are served");
+                        tracing::warn!(listener, %error, before, "connections can't be accepted");
                     }
                 }
             }
@@ -134,12 +134,7 @@ impl Listener {
                     self.places.evict_idle();
                     if let Some(before) = self.full.tick() {
                         let (listener, open) = (self.name.as_str(), self.bounds.open);
-                        tracing::warn!(
-                            listener,
-                            open,
-                            before,
-                            "as many connections are open as may be: one without a check gives way, or others wait"
-                        );
+                        tracing::warn!(listener, open, before, "connection limit reached");
                     }
                     *self.next_look.insert(after(EVICTION_TIMEOUT))
                 }
@@ -189,7 +184,7 @@ pub(super) async fn hand_over(mut listener: Listener, live: SharedState, to: mps
                 Ok(connection) => connection,
                 Err(error) => {
                     if let Some(before) = failed.tick() {
-                        tracing::warn!(%error, before, "a client could not be agreed with on TLS");
+                        tracing::warn!(%error, before, "TLS handshake failed");
                     }
                     continue;
                 }

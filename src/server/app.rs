@@ -7,7 +7,7 @@ use crate::server::authorizer::Authorizer;
 use crate::server::grpc::{self, GrpcError};
 use crate::server::key_readiness::KeyReadiness;
 use crate::server::readiness::{Pending, Readiness};
-use crate::server::revocation_watcher::{self, Followed};
+use crate::server::revocation_watcher::{self, ListReload};
 use crate::server::{CheckHandler, SharedState, Socket, SocketError, admin};
 use std::io;
 use std::net::SocketAddr;
@@ -92,12 +92,7 @@ impl App {
         let (admin, admin_bound) = listen(&server.admin.into(), "probes and metrics (server.admin)").await?;
         let max_connections = server.max_connections();
         if let Some((wanted, files)) = server.lacking_files() {
-            tracing::warn!(
-                wanted,
-                files,
-                max_connections,
-                "fewer connections than server.max_connections: too few files"
-            );
+            tracing::warn!(wanted, files, max_connections, "server.max_connections reduced: open file limit too low");
         }
         let now = clock.now();
         let authorizer = Authorizer::new(snapshot, key_sources, introspection_sources, clock);
@@ -159,18 +154,18 @@ impl App {
         };
         tokio::pin!(servers);
         // Aborted when this function returns.
-        let mut followers = JoinSet::new();
-        let (of, told) = (Arc::clone(&checks), Arc::clone(&checks));
-        followers.spawn(revocation_watcher::follow(
-            move || of.authorizer.snapshot().authenticators.revocations().cloned(),
-            move |followed| match followed {
-                Followed::Replaced => told.metrics.revocations_replaced(told.authorizer.now()),
-                Followed::Refused => told.metrics.revocations_rejected(),
+        let mut tasks = JoinSet::new();
+        let (lists, reloads) = (Arc::clone(&checks), Arc::clone(&checks));
+        tasks.spawn(revocation_watcher::watch(
+            move || lists.authorizer.snapshot().authenticators.revocations().cloned(),
+            move |reload| match reload {
+                ListReload::Replaced => reloads.metrics.revocations_replaced(reloads.authorizer.now()),
+                ListReload::Rejected => reloads.metrics.revocations_rejected(),
             },
         ));
         let keys = KeyReadiness::hold(&checks, &readiness);
         drop(starting);
-        followers.spawn(keys.wait());
+        tasks.spawn(keys.wait());
 
         let leaving = async {
             let how = stop.recv().await.unwrap_or(Shutdown::Immediate);
