@@ -1,17 +1,24 @@
 //! Reloads the configuration at runtime. A new configuration is validated completely before it replaces the active one; an invalid one is
 //! rejected.
 
+use super::check::CheckHandler;
 use super::file_reads::{FileReads, READ_TIMEOUT, ReadOutcome, polls};
 use crate::config::{Config, ConfigError, Environment, FileWatcher, Loaded, Overrides, ServerConfig, load_watched};
-use crate::server::SharedState;
+use crate::introspection::IntrospectionSource;
+use crate::jwks::KeySource;
+use crate::net::tls::Tls;
 use crate::telemetry::warning;
+use arc_swap::ArcSwapOption;
 use modgud_core::authn::Revocations;
+use modgud_core::decide::Snapshot;
 use std::fmt::Display;
 use std::mem;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tokio_rustls::rustls;
 
 /// Interval at which the files are polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
@@ -126,6 +133,41 @@ impl Reloader {
             }
             ReadOutcome::Failed => target.reject(&"internal error while loading"),
         }
+    }
+}
+
+/// The state of a running process that a reload replaces: the snapshot that decides checks, and the TLS settings of new connections. Clones
+/// share it.
+#[derive(Debug, Clone)]
+pub struct SharedState {
+    /// The handler of checks, and their metrics.
+    pub checks: Arc<CheckHandler>,
+    tls: Arc<ArcSwapOption<rustls::ServerConfig>>,
+}
+
+impl SharedState {
+    /// Creates the state that a process starts with.
+    #[must_use]
+    pub fn new(checks: Arc<CheckHandler>, tls: Option<Tls>) -> Self {
+        Self { checks, tls: Arc::new(ArcSwapOption::new(tls.map(Tls::into_server))) }
+    }
+
+    /// Replaces the state. Checks under way end on what they began with, and so do connections.
+    pub fn swap(
+        &self,
+        mut snapshot: Snapshot,
+        key_sources: Vec<KeySource>,
+        introspection_sources: Vec<IntrospectionSource>,
+        tls: Option<Tls>,
+    ) {
+        snapshot.authenticators.inherit_replay_cache(&self.checks.authorizer.snapshot().authenticators);
+        self.checks.authorizer.replace(snapshot, key_sources, introspection_sources);
+        self.tls.store(tls.map(Tls::into_server));
+    }
+
+    /// Returns the TLS settings of the next connection; `None` without TLS.
+    pub(super) fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.tls.load_full()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Loaded, ServerConfig};
 use crate::server::CheckHandler;
 use crate::server::authorizer::Authorizer;
-use crate::server::comparison::{Answered, Compared, queue, work};
+use crate::server::comparison::{CheckRecord, Comparison, queue, run};
 use crate::server::reload::{ReloadTarget, Reloader};
 use crate::server::revocation_watcher::{self, ListReload};
 use crate::telemetry::log::SHADOW_THREAD;
@@ -40,7 +40,7 @@ pub fn start(
         // Does not wait for a load that hangs.
         runtime.shutdown_background();
     })?;
-    checks.compare_by(queue);
+    checks.set_shadow(queue);
     Ok(())
 }
 
@@ -50,7 +50,7 @@ async fn compare(
     requests: mpsc::Receiver<()>,
     clock: Clock,
     metrics: Arc<ShadowConfigMetrics>,
-    answered: mpsc::Receiver<Answered>,
+    answered: mpsc::Receiver<CheckRecord>,
 ) {
     warn(&loaded, &clock);
     let Loaded { config, origin, .. } = loaded;
@@ -68,21 +68,21 @@ async fn compare(
             ListReload::Rejected => reloads.rejected(),
         },
     );
-    let decide = move |answered: Answered| {
+    let decide = move |answered: CheckRecord| {
         let authorizer = Arc::clone(&authorizer);
         async move {
-            let Answered { check, done, at, .. } = &answered;
+            let CheckRecord { check, done, at, .. } = &answered;
             let snapshot = authorizer.snapshot();
             // As of the time of the answer: expiry since then makes no difference.
             let (would, _) = authorizer.decide(check, &snapshot, Instant::now(), || *at, || Some(())).await;
             let difference = done.differs(would);
-            Compared { answered, difference }
+            Comparison { answered, difference }
         }
     };
     // Both end with the runtime.
     tokio::spawn(watching);
     tokio::spawn(reloader.run(shadow, requests));
-    work(answered, metrics, decide).await;
+    run(answered, metrics, decide).await;
 }
 
 /// The shadow configuration; clones share it.
