@@ -9,9 +9,6 @@ mod module;
 mod pattern;
 mod preflight;
 mod reading;
-#[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "a test: it reckons with small numbers, and fails by panicking")]
-mod reference_model;
 mod requirement;
 mod router;
 mod rule;
