@@ -6,7 +6,7 @@ use bytes::Bytes;
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, Verdict};
 use modgud_core::reason::{Class, Reason};
-use modgud_core::upstream::{Metadata, MetadataValue};
+use modgud_core::upstream::{FieldValue, Metadata};
 use prost::Message as _;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use prost_types::value::Kind;
@@ -41,12 +41,12 @@ pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
     }
     for (name, told) in metadata.told(principal, &decision.computed) {
         match told {
-            MetadataValue::Text(text) => encoded.text(name, text),
-            MetadataValue::Texts(texts) => {
+            FieldValue::Text(text) => encoded.text(name, text),
+            FieldValue::Texts(texts) => {
                 let values = texts.iter().map(|text| value(Kind::StringValue(text.to_string()))).collect();
                 encoded.value(name, &value(Kind::ListValue(ListValue { values })));
             }
-            MetadataValue::Json(value) => encoded.value(name, &of_json(value)),
+            FieldValue::Json(value) => encoded.value(name, &of_json(value)),
         }
     }
     Bytes::from(encoded.0)

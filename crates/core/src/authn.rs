@@ -2,9 +2,7 @@
 //! and never goes to another authenticator.
 
 mod api_key;
-mod authenticator;
 mod authenticators;
-mod cache;
 mod claims_policy;
 mod custom;
 mod dpop;
@@ -19,19 +17,17 @@ mod sender_constraint;
 pub use api_key::{
     ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestError, ApiKeyEntry, ApiKeyEntryError, ApiKeyError, ApiKeys,
 };
-pub use authenticator::Authenticator;
-pub use authenticators::Authenticators;
-pub use cache::{CacheStats, TokenCache, TokenDigest};
+pub use authenticators::{Authenticator, Authenticators};
 pub use claims_policy::{AudiencePolicy, ClaimError, ClaimsPolicy, ValidityPeriod};
 pub use custom::{CustomAuthenticator, CustomAuthenticators, CustomError, RegisteredAuthenticator};
 pub use dpop::{DpopError, DpopPolicy, ReplayCache, ReplayError, ReplayMode};
 pub use introspection::{
-    ActiveToken, AnswerCounts, CacheKey, CacheTtl, IntrospectionAuthenticator, IntrospectionCache,
-    IntrospectionOutcome, IntrospectionResponse, IntrospectionResponseError,
+    ActiveToken, CacheKey, CacheTtl, CachedResponses, IntrospectionAuthenticator, IntrospectionCache,
+    IntrospectionResponse, IntrospectionResponseError,
 };
 pub use jwks::{ActiveKeys, IssuerKeys, JwksSnapshot, KeyCoverage, RemoteJwks};
-pub use jwt::{JwtAuthenticator, VerifiedJwt};
-pub use lookup::{JwksRefresh, LookupResult, PendingLookup};
+pub use jwt::{CacheStats, JwtAuthenticator, TokenCache, TokenDigest, VerifiedJwt};
+pub use lookup::{IntrospectionOutcome, JwksRefresh, LookupResult, PendingLookup};
 pub use mtls::{CertificateError, MtlsAuthenticator, PrincipalPattern, PrincipalPatternError};
 pub use revocation::{RevocationError, RevocationList, Revocations, Revoked};
 pub use sender_constraint::{ConfirmationError, SenderConstraint};

@@ -2,33 +2,28 @@
 //! allowed request has passed it.
 
 pub mod condition;
-mod context;
 mod host;
 mod matched;
 mod module;
 mod pattern;
-mod preflight;
 mod reading;
-mod requirement;
 mod router;
 mod rule;
 mod rules;
-mod tenancy;
+mod syntax;
 
 pub use host::{HostPattern, HostPatternError};
 pub use matched::{AuthzContext, Denial, MatchedPolicy, ShadowMatch};
-pub use module::{
-    CrudPermissions, ModuleAccess, ModuleConstraint, ModuleError, ModuleName, ModulePrefix, Modules, Organizations,
-    PrefixError,
-};
-pub use pattern::{MAX_SEGMENTS, literal as pattern_literal};
-pub use pattern::{OtherReading, PathPattern, PatternError, Segment};
+pub use module::{CrudPermissions, ModuleAccess, ModuleConstraint, ModuleError, ModuleName, Modules, Organizations};
+pub use pattern::{AmbiguousPath, PathPattern};
 pub use reading::{Case, ModuleReading, PathReadings, ReadingError};
-pub use requirement::{Entitlements, Requirement};
 pub use router::{Layer, MethodMatcher, MethodQuery, Router, Unreachable};
-pub use rule::{Access, Enforcement, RequestConstraints, RouteReference, Rule, RuleName};
+pub use rule::{
+    Access, Enforcement, Entitlements, RequestConstraints, Requirement, RouteReference, Rule, RuleName, TenancyError,
+    TenantSource,
+};
 pub use rules::{Fallback, RuleConflict, Rules};
-pub use tenancy::{TenancyError, TenantSource};
+pub use syntax::{MAX_SEGMENTS, ModulePrefix, PatternError, PrefixError, Segment, literal as pattern_literal};
 
 use crate::authn::{Authentication, AuthnError};
 use crate::explain::{Observer, Step};
@@ -37,7 +32,7 @@ use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 use condition::{EvaluationError, Inputs};
-use context::{RequiredPermissions, shown};
+use matched::{RequiredPermissions, excerpt};
 use std::sync::Arc;
 
 /// The proof that a rule allowed the request of this caller.
@@ -207,7 +202,7 @@ fn authorize(
 fn has_all(principal: &Principal, permissions: RequiredPermissions<'_>) -> Result<(), AuthzError> {
     match permissions.iter().find(|one| !principal.identity().has_permission(one)) {
         None => Ok(()),
-        Some(missing) => Err(AuthzError::PermissionMissing(shown(missing))),
+        Some(missing) => Err(AuthzError::PermissionMissing(excerpt(missing))),
     }
 }
 

@@ -2,24 +2,23 @@
 //! immutable; a new configuration is a new snapshot.
 
 mod decision;
-mod mutate;
 
 pub use decision::{Decision, DecisionError, LoggedDecisions, ShadowOutcome, Verdict};
 
 use crate::authn::{Authentication, Authenticators, AuthnError, LookupResult, ReplayMode};
 use crate::authz::condition::Inputs;
 use crate::authz::{
-    Access, AuthzContext, AuthzError, Caller, Denial, MatchedPolicy, Modules, RuleName, Rules, ShadowMatch,
+    Access, AuthzContext, AuthzError, Caller, Denial, MatchedPolicy, Modules, Permit, RuleName, Rules, ShadowMatch,
 };
 use crate::credential::{Credential, CredentialExtractor, PresentedCredential};
 use crate::denial::{DenialResponses, Insufficient};
 use crate::explain::{NoopObserver, Observer, Step};
+use crate::http::header::HeaderName;
 use crate::http::request::{Request, SchemeSource};
 use crate::principal::Principal;
 use crate::time::Timestamp;
-use crate::upstream::{Correlation, RequestMutator};
+use crate::upstream::{Correlation, CorrelationOutcome, Mutations, RequestMutator};
 use bytes::Bytes;
-use mutate::shape;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,7 +159,7 @@ fn authorize_and_mutate(
                 (Access::Authenticated | Access::Optional, Some(credential)) => PresentedCredential::Some(credential),
             };
             let rule = decision.rule.as_ref().map(RuleName::as_str);
-            shape(&grant, shown, request, rule, (snapshot, now), observer)
+            mutate(&grant, shown, request, rule, (snapshot, now), observer)
         }
     };
     decision
@@ -269,4 +268,57 @@ fn authenticate<'a, 's>(
         }
     };
     AuthnResult { authentication, credential }
+}
+
+/// Computes the changes to the request; a denial if a value can't be written.
+fn mutate(
+    grant: &Permit,
+    shown: PresentedCredential<'_, '_, '_>,
+    request: &Request<'_>,
+    rule: Option<&str>,
+    (snapshot, now): (&Snapshot, Timestamp),
+    observer: &mut impl Observer,
+) -> Verdict {
+    let mutations = snapshot.shape.mutations(grant, shown, request, rule, now);
+    observer.step(|| match &mutations {
+        Ok(mutations) => {
+            let (set, removed) = (mutations.set.len(), mutations.remove.len());
+            let dropped: Vec<&str> = mutations.dropped.iter().map(HeaderName::as_str).collect();
+            let dropped = match dropped.as_slice() {
+                [] => String::new(),
+                names => format!("; without {}, whose value can't be written", names.join(", ")),
+            };
+            Step::passed("headers", format!("{set} written over whatever the client sent, {removed} removed{dropped}"))
+        }
+        Err(fault) => Step::failed("headers", fault.to_string()),
+    });
+    match (mutations, &snapshot.correlation) {
+        (Ok(mutations), None) => Verdict::Allow(mutations),
+        (Ok(mutations), Some(correlation)) => correlate(correlation, grant, request, now, mutations, observer),
+        (Err(fault), _) => Verdict::Deny(fault.into()),
+    }
+}
+
+/// Adds the identity correlation.
+fn correlate(
+    correlation: &Correlation,
+    grant: &Permit,
+    request: &Request<'_>,
+    now: Timestamp,
+    mut mutations: Mutations,
+    observer: &mut impl Observer,
+) -> Verdict {
+    let correlated = correlation.write(grant, request, now, &mut mutations);
+    observer.step(|| match &correlated {
+        Ok(CorrelationOutcome::Signed) => Step::passed("correlation", "written and signed for the process instance"),
+        Ok(CorrelationOutcome::Unsigned) => {
+            Step::passed("correlation", "written; not signed, as no process instance is known, or no key")
+        }
+        Ok(CorrelationOutcome::Anonymous) => Step::noted("correlation", "none: nobody is known"),
+        Err(fault) => Step::failed("correlation", fault.to_string()),
+    });
+    match correlated {
+        Ok(_) => Verdict::Allow(mutations),
+        Err(fault) => Verdict::Deny(fault.into()),
+    }
 }

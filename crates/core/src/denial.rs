@@ -5,13 +5,8 @@
 
 mod accept;
 mod body;
-mod challenge;
 mod custom_headers;
-mod html;
-mod permissions;
 mod redirect;
-mod retry_after;
-mod status;
 mod style;
 mod text;
 
@@ -19,11 +14,9 @@ mod text;
 mod tests;
 
 pub use custom_headers::{ExtraHeader, ExtraHeaderError};
-pub use permissions::Insufficient;
 pub use redirect::{OwnHost, OwnHostError, Redirect, ReturnParameter, ReturnParameterError};
-pub use status::{Status, StatusError};
-pub use style::{BodyStyle, ChallengeSchemes, OnError, Realm, RealmError, Style};
-pub use text::{DetailError, DetailText};
+pub use style::{BodyStyle, ChallengeSchemes, OnError, Realm, RealmError, Status, StatusError, Style};
+pub use text::{DetailError, DetailText, Insufficient};
 
 use crate::http::request::{Headers, Request};
 use crate::reason::{Class, Reason};
@@ -181,8 +174,8 @@ impl DenialResponses {
     pub fn to(&self, denied: &DenialContext<'_, '_>) -> DenialResponse {
         let form = match denied.seen {
             ParsedRequest::None => Representation::Own,
-            ParsedRequest::HeadersOnly(headers) => body::form(headers, self.style.body),
-            ParsedRequest::Full(request) => body::form(&request.headers, self.style.body),
+            ParsedRequest::HeadersOnly(headers) => accept::representation(headers, self.style.body),
+            ParsedRequest::Full(request) => accept::representation(&request.headers, self.style.body),
         };
         if let (Some(redirect), Representation::Html, ParsedRequest::Full(request), Class::Unauthenticated) =
             (&self.redirect, form, denied.seen, denied.reason.class())
@@ -246,10 +239,10 @@ fn answer(reason: Reason, status: Status, text: &str, form: Representation, styl
     headers.push(AnswerHeader::fixed("cache-control", "no-store"));
     headers.push(AnswerHeader::fixed("x-content-type-options", "nosniff"));
     if form == Representation::Html {
-        headers.push(AnswerHeader::fixed("content-security-policy", html::POLICY));
+        headers.push(AnswerHeader::fixed("content-security-policy", body::HTML_POLICY));
     }
-    headers.extend(challenge::of(reason, style).map(|value| AnswerHeader::made("www-authenticate", value)));
-    headers.extend(retry_after::after(reason).map(|seconds| AnswerHeader::made("retry-after", seconds.to_string())));
+    headers.extend(text::challenge(reason, style).map(|value| AnswerHeader::made("www-authenticate", value)));
+    headers.extend(text::retry_after(reason).map(|seconds| AnswerHeader::made("retry-after", seconds.to_string())));
     headers.extend(style.extra.iter().map(ExtraHeader::header));
     let body = form.body(style.body, status, text);
     DenialResponse { status, headers, body: Bytes::from(body) }

@@ -12,22 +12,9 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The name of an authenticator, as the operator wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct AuthenticatorName(Arc<str>);
-
-impl AuthenticatorName {
-    /// Creates a name; `config::validate` has checked that it is not empty and unique.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self(Arc::from(name))
-    }
-
-    /// Returns the name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+name! {
+    /// The name of an authenticator.
+    AuthenticatorName
 }
 
 /// An authenticated caller. Only `authn` creates one.
@@ -121,7 +108,7 @@ impl Principal {
         const ELEMENT: usize = 32;
         let Identity { subject, organization, roles, permissions, scopes, reach: _ } = &self.identity;
         let texts = subject.iter().chain(organization).chain(roles).chain(permissions).chain(scopes);
-        self.claims.size().saturating_add(texts.map(|text| text.len().saturating_add(ELEMENT)).sum())
+        self.claims.heap_size().saturating_add(texts.map(|text| text.len().saturating_add(ELEMENT)).sum())
     }
 
     /// Returns the authenticator that verified the credential.

@@ -5,26 +5,24 @@ mod correlation;
 mod forward;
 mod header_encoding;
 mod identity;
-mod json;
 mod metadata;
 mod mint;
 mod overrides;
 mod removal;
-mod strip;
 mod value;
 
 pub use correlation::{
-    BodyError, Correlation, CorrelationError, CorrelationField, CorrelationOutcome, IdentityCorrelation, Impersonation,
-    ImpersonationSource, InstanceSources, MediaTypeError, PARAMETER, PartError, ReadError, SigningSecret, VerifyError,
+    BodyError, Correlation, CorrelationError, CorrelationField, CorrelationOutcome, FieldError, IdentityCorrelation,
+    Impersonation, ImpersonationSource, InstanceSources, MediaTypeError, PARAMETER, ReadError, SigningSecret,
+    VerifyError,
 };
 pub use forward::Forward;
-pub use header_encoding::{EncodeError, HeaderEncoding, MAX_BYTES};
+pub use header_encoding::{EncodeError, FieldValue, HeaderEncoding, MAX_BYTES};
 pub use identity::{IdentityError, IdentityHeader, IdentityHeaders, OnEncodeError};
-pub use metadata::{BUILTIN_KEYS, Computed, Metadata, MetadataValue};
+pub use metadata::{BUILTIN_KEYS, Computed, Metadata};
 pub use mint::{Mint, MintError, MintedClaimError, Minter, RESERVED_CLAIMS};
 pub use overrides::{OVERRIDE_HEADERS, OverrideHeader};
-pub use removal::Removals;
-pub use strip::{StripPattern, StripPatternError};
+pub use removal::{Removals, StripPattern, StripPatternError};
 pub use value::{HeaderValueSource, PrincipalField, ValueSource};
 
 use crate::authz::condition::Inputs;

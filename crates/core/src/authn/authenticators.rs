@@ -1,10 +1,12 @@
-//! All authenticators of a configuration: selects the one for a credential, and authenticates it.
+//! One authenticator of any kind, and all authenticators of a configuration: selects the one for a credential, and authenticates it.
 
-use super::authenticator::Authenticator;
-use super::cache::{CacheStats, TokenCache, TokenDigest};
+use super::api_key::ApiKeyAuthenticator;
+use super::claims_policy::ClaimsPolicy;
+use super::custom::RegisteredAuthenticator;
 use super::dpop::{PopContext, ReplayCache, ReplayMode};
-use super::introspection::IntrospectionCache;
-use super::jwt::{JwtAuthenticator, VerifiedJwt};
+use super::introspection::{IntrospectionAuthenticator, IntrospectionCache};
+use super::jwt::{CacheStats, JwtAuthenticator, TokenCache, TokenDigest, VerifiedJwt};
+use super::mtls::MtlsAuthenticator;
 use super::revocation::Revocations;
 use super::sender_constraint::SenderConstraint;
 use super::{AuthnError, LookupResult, RemoteJwks};
@@ -15,6 +17,72 @@ use crate::jose::{MAX_TOKEN_BYTES, TokenError, UnverifiedToken};
 use crate::principal::{AuthenticatorName, Principal};
 use crate::time::Timestamp;
 use std::sync::Arc;
+
+/// An authenticator: it verifies one kind of credential.
+#[derive(Debug)]
+pub enum Authenticator {
+    /// Verifies signed tokens of one issuer.
+    Jwt(JwtAuthenticator),
+    /// Verifies opaque tokens by introspection.
+    Introspection(IntrospectionAuthenticator),
+    /// Verifies API keys.
+    ApiKey(ApiKeyAuthenticator),
+    /// Verifies the certificate of the connection.
+    Mtls(MtlsAuthenticator),
+    /// Verifies credentials in a program that is built on this library.
+    Custom(RegisteredAuthenticator),
+}
+
+impl Authenticator {
+    /// Returns its name in the configuration.
+    #[must_use]
+    pub const fn name(&self) -> &AuthenticatorName {
+        match self {
+            Self::Jwt(authenticator) => &authenticator.name,
+            Self::Introspection(authenticator) => &authenticator.name,
+            Self::ApiKey(authenticator) => &authenticator.name,
+            Self::Mtls(authenticator) => &authenticator.name,
+            Self::Custom(authenticator) => &authenticator.name,
+        }
+    }
+
+    /// Returns true if it can authenticate callers at this time: a JWT authenticator needs a key.
+    #[must_use]
+    pub fn has_usable_keys(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Jwt(authenticator) => authenticator.keys.at(now).sets().any(|keys| !keys.keys().is_empty()),
+            Self::Introspection(_) | Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => true,
+        }
+    }
+
+    /// Returns the JWT authenticator; `None` if this is another kind.
+    #[must_use]
+    pub const fn as_jwt(&self) -> Option<&JwtAuthenticator> {
+        match self {
+            Self::Jwt(authenticator) => Some(authenticator),
+            Self::Introspection(_) | Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => None,
+        }
+    }
+
+    /// Returns the introspection authenticator; `None` if this is another kind.
+    #[must_use]
+    pub const fn as_introspection(&self) -> Option<&IntrospectionAuthenticator> {
+        match self {
+            Self::Introspection(authenticator) => Some(authenticator),
+            Self::Jwt(_) | Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => None,
+        }
+    }
+
+    /// Returns the checks of its tokens' claims; `None` if it has none.
+    #[must_use]
+    pub const fn checks(&self) -> Option<&ClaimsPolicy> {
+        match self {
+            Self::Jwt(authenticator) => Some(&authenticator.checks),
+            Self::Introspection(authenticator) => Some(&authenticator.checks),
+            Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => None,
+        }
+    }
+}
 
 /// All authenticators of a configuration, and the cache of the tokens that they have verified.
 #[derive(Debug)]

@@ -1,13 +1,14 @@
 //! DPoP (RFC 9449 §4.3): tokens that require a proof that their holder has the key that they are bound to. `jose` parses a proof and
 //! verifies its signature. modgud uses no nonces.
 
-mod htu;
 mod replay_cache;
 
 pub use replay_cache::{ReplayCache, ReplayError, ReplayMode};
 
 use crate::credential::RawToken;
-use crate::http::request::{HeaderLookup, Request};
+use crate::http::host::Host;
+use crate::http::path::RequestTarget;
+use crate::http::request::{HeaderLookup, Request, port};
 use crate::jose::{Claims, NumericDate, ProofError, UnverifiedDpopProof};
 use crate::principal::Principal;
 use crate::time::Timestamp;
@@ -128,7 +129,7 @@ impl DpopPolicy {
         if shown.request.scheme.is_empty() {
             return Err(DpopError::SchemeUnknown);
         }
-        if !htu::matches(text(&proof, "htu")?, shown.request) {
+        if !is_address_of(text(&proof, "htu")?, shown.request) {
             return Err(DpopError::OtherAddress);
         }
         if text(&proof, "ath")? != URL_SAFE_NO_PAD.encode(digest(&SHA256, shown.token.as_str().as_bytes())) {
@@ -173,6 +174,33 @@ impl DpopPolicy {
 
 fn text<'p>(proof: &'p Claims, name: &'static str) -> Result<&'p str, DpopError> {
     proof.text(name).ok().flatten().ok_or(DpopError::Claim(name))
+}
+
+/// Returns true if `htu`, the address that a proof is for, is that of the request (RFC 9449 §4.3, check 9). It compares scheme, host,
+/// port and path, each normalized (RFC 3986 §6.2.2, §6.2.3), and ignores query and fragment.
+fn is_address_of(htu: &str, request: &Request<'_>) -> bool {
+    let Some((scheme, rest)) = htu.split_once("://") else { return false };
+    let (rest, _) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
+    let (authority, path) = rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, "/"));
+    let (Ok(host), Ok(target)) = (Host::parse(authority.as_bytes()), RequestTarget::parse(path.as_bytes())) else {
+        return false;
+    };
+    let ports = port(authority.as_bytes()).or_else(|| default_port(scheme.as_bytes()));
+    scheme.as_bytes().eq_ignore_ascii_case(request.scheme)
+        && host.name().is_some()
+        && host == request.host
+        && ports.is_some()
+        && ports == request.port.or_else(|| default_port(request.scheme))
+        && target.path.as_str() == request.path.as_str()
+}
+
+/// Returns the default port of a scheme; `None` if it is neither `http` nor `https`.
+fn default_port(scheme: &[u8]) -> Option<u16> {
+    match () {
+        () if scheme.eq_ignore_ascii_case(b"http") => Some(80),
+        () if scheme.eq_ignore_ascii_case(b"https") => Some(443),
+        () => None,
+    }
 }
 
 #[cfg(test)]

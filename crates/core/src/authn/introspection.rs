@@ -4,17 +4,16 @@
 mod cache;
 mod response;
 
-pub use cache::{AnswerCounts, CacheKey, IntrospectionCache};
+pub use cache::{CacheKey, CacheTtl, CachedResponses, IntrospectionCache};
 pub use response::{ActiveToken, IntrospectionResponse, IntrospectionResponseError};
 
 use super::claims_policy::ClaimsPolicy;
-use super::{AuthnError, LookupResult, PendingLookup};
+use super::{AuthnError, IntrospectionOutcome, LookupResult, PendingLookup};
 use crate::credential::{AuthenticatorId, RawToken};
 use crate::explain::{Observer, Step};
 use crate::principal::{AuthMethod, AuthenticatorName, Principal};
 use crate::time::Timestamp;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// An authenticator of opaque tokens, by introspection.
 #[derive(Debug)]
@@ -29,31 +28,6 @@ pub struct IntrospectionAuthenticator {
     pub lifetimes: CacheTtl,
     /// Its cached responses.
     pub known: IntrospectionCache,
-}
-
-/// Cache lifetimes of responses, from the time of the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CacheTtl {
-    /// The lifetime of an active response; it never exceeds the token's `exp`.
-    pub active: Duration,
-    /// The lifetime of an inactive response.
-    pub inactive: Duration,
-    /// The additional lifetime of an active response while the server is unavailable (RFC 5861 §4).
-    pub stale: Duration,
-}
-
-/// The outcome of an introspection request about one token.
-#[derive(Debug, Clone)]
-pub enum IntrospectionOutcome {
-    /// The server sent this response.
-    Answered(IntrospectionResponse),
-    /// The response is unusable, or did not arrive within the timeout: the token itself may have caused that.
-    Failed,
-    /// The server is unavailable: there is no connection, or a proxy before it reports so, or the circuit breaker is open for that reason.
-    Away,
-    /// No request was sent, because too many are in progress. That says nothing about the server. A client that causes so many must not
-    /// extend tokens that the server has ended.
-    Busy,
 }
 
 impl IntrospectionAuthenticator {

@@ -1,10 +1,13 @@
 //! JWTs of one issuer (RFC 7519, RFC 8725): the keys and algorithms that verify them, and the caller that they identify. `jose` parses
 //! tokens and verifies signatures.
+//!
+//! A cache saves verification for repeated tokens. It holds outcomes, never tokens; its users check the validity period.
 
 use super::claims_policy::{ClaimsPolicy, ValidityPeriod};
 use super::jwks::{ActiveKeys, IssuerKeys, KeyCoverage};
 use super::{AuthnError, LookupResult, PendingLookup};
-use crate::credential::AuthenticatorId;
+use crate::cache::{ByteCache, ByteWeighter, Digest, Weigh, sha256};
+use crate::credential::{AuthenticatorId, RawToken};
 use crate::explain::{Observer, Step};
 use crate::jose::{Algorithm, KeyIdentity, TokenError, UnverifiedToken, VerifiedToken};
 use crate::principal::{AuthMethod, AuthenticatorName, Principal};
@@ -55,16 +58,16 @@ impl VerifiedJwt {
         self.principal
     }
 
-    /// Returns the estimated memory of this entry, in bytes.
-    #[must_use]
-    pub fn weight(&self) -> u64 {
-        u64::from(self.weight)
-    }
-
     /// Returns its validity period: from the later of `nbf` and `iat` on, and before `exp`.
     #[must_use]
     pub const fn span(&self) -> ValidityPeriod {
         self.span
+    }
+}
+
+impl Weigh for VerifiedJwt {
+    fn weight(&self) -> u64 {
+        u64::from(self.weight)
     }
 }
 
@@ -141,4 +144,65 @@ impl JwtAuthenticator {
 /// such forged token would never end.
 fn names_a_published_key(token: &UnverifiedToken<'_>, keys: &ActiveKeys<'_>) -> bool {
     token.header().key_id().is_none_or(|id| keys.published().any(|key| key.id() == Some(id)))
+}
+
+/// The cache key of a token: its SHA-256. No two tokens share one, and the token itself is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest(Digest);
+
+impl TokenDigest {
+    /// Computes the digest of a token.
+    #[must_use]
+    pub fn of(token: RawToken<'_>) -> Self {
+        Self(sha256(&[token.as_str().as_bytes()]))
+    }
+}
+
+/// Statistics of the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Look-ups that found the token.
+    pub hits: u64,
+    /// Look-ups that did not.
+    pub misses: u64,
+    /// Tokens held now.
+    pub entries: u64,
+    /// Their estimated size, in bytes.
+    pub bytes: u64,
+}
+
+/// Verified tokens by digest. Limited by [`Self::MAX_BYTES`]; the least used entries are evicted first.
+#[derive(Debug)]
+pub struct TokenCache(ByteCache<TokenDigest, VerifiedJwt>);
+
+impl TokenCache {
+    /// The most memory for cached tokens, estimated: 64 MiB, some 25,000 `BiFrost` tokens. Beyond it, the least used tokens are evicted.
+    pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+    /// The initial capacity in tokens; the cache grows beyond it up to its limit.
+    const EXPECTED: usize = 1_024;
+
+    /// Returns the outcome for this token; `None` if it is not cached.
+    #[must_use]
+    pub fn get(&self, digest: &TokenDigest) -> Option<VerifiedJwt> {
+        self.0.get(digest)
+    }
+
+    /// Caches a token.
+    pub fn put(&self, digest: TokenDigest, accepted: VerifiedJwt) {
+        self.0.insert(digest, accepted);
+    }
+
+    /// Returns the statistics so far.
+    #[must_use]
+    pub fn counts(&self) -> CacheStats {
+        let entries = u64::try_from(self.0.len()).unwrap_or(u64::MAX);
+        CacheStats { hits: self.0.hits(), misses: self.0.misses(), entries, bytes: self.0.weight() }
+    }
+}
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self(ByteCache::with_weighter(Self::EXPECTED, Self::MAX_BYTES, ByteWeighter))
+    }
 }

@@ -1,7 +1,7 @@
 //! The lookups that a decision can need, and their results. The core does no I/O: it returns the pending lookup, and is called again with
 //! the result.
 
-use super::introspection::IntrospectionOutcome;
+use super::introspection::IntrospectionResponse;
 use crate::credential::AuthenticatorId;
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -60,6 +60,20 @@ impl LookupResult {
             Self::Jwks(JwksRefresh::Failed) | Self::Introspection(_) | Self::Nothing => false,
         }
     }
+}
+
+/// The outcome of an introspection request about one token.
+#[derive(Debug, Clone)]
+pub enum IntrospectionOutcome {
+    /// The server sent this response.
+    Answered(IntrospectionResponse),
+    /// The response is unusable, or did not arrive within the timeout: the token itself may have caused that.
+    Failed,
+    /// The server is unavailable: there is no connection, or a proxy before it reports so, or the circuit breaker is open for that reason.
+    Away,
+    /// No request was sent, because too many are in progress. That says nothing about the server. A client that causes so many must not
+    /// extend tokens that the server has ended.
+    Busy,
 }
 
 /// The outcome of a JWKS request.

@@ -1,46 +1,77 @@
 //! The access lists of the modules behind Envoy: the rights of organizations in each module. The rule that a module implies is a
 //! normal rule (see `rules`).
 
-mod crud;
-mod prefix;
 #[cfg(test)]
 mod tests;
 
-pub use crud::CrudPermissions;
-pub use prefix::{ModulePrefix, PrefixError};
-
 use super::AuthzError;
 use super::router::{Layer, MethodMatcher, Router};
+use super::syntax::ModulePrefix;
 use crate::authn::Authentication;
 use crate::explain::Step;
 use crate::http::method::Method;
 use crate::http::request::Request;
 use crate::principal::{PermissionScope, Principal};
+use bitflags::bitflags;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 
-/// The name of a module, as the operator wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ModuleName(Arc<str>);
+name! {
+    /// The name of a module.
+    ModuleName
+}
 
-impl ModuleName {
-    /// Creates a name; `config::validate` has checked that it is not empty and unique.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self(Arc::from(name))
-    }
-
-    /// Returns the name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+bitflags! {
+    /// A set of create, read, update and delete, possibly empty. The bits are those of `BiFrost`'s masks.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct CrudPermissions: u8 {
+        /// POST.
+        const CREATE = 8;
+        /// GET and HEAD.
+        const READ = 4;
+        /// PUT and PATCH.
+        const UPDATE = 2;
+        /// DELETE.
+        const DELETE = 1;
     }
 }
 
-impl fmt::Display for ModuleName {
+impl CrudPermissions {
+    /// Returns the permission that a method requires; `None` for a method without a bit in `BiFrost`.
+    #[must_use]
+    pub fn of_method(method: Method<'_>) -> Option<Self> {
+        match method.as_str() {
+            "POST" => Some(Self::CREATE),
+            "GET" | "HEAD" => Some(Self::READ),
+            "PUT" | "PATCH" => Some(Self::UPDATE),
+            "DELETE" => Some(Self::DELETE),
+            _ => None,
+        }
+    }
+
+    /// Creates the permissions of a mask, with the bits added up. `None` above 15.
+    #[must_use]
+    pub fn from_mask(mask: u64) -> Option<Self> {
+        Self::from_bits(u8::try_from(mask).ok()?)
+    }
+
+    /// Returns the names that a configuration uses, create first.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = [(Self::CREATE, "create"), (Self::READ, "read"), (Self::UPDATE, "update"), (Self::DELETE, "delete")];
+        all.into_iter().filter(move |(one, _)| self.contains(*one)).map(|(_, name)| name)
+    }
+}
+
+/// For a sentence: `` `read` and `update` ``, or `nothing`.
+impl fmt::Display for CrudPermissions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let mut names = self.names().peekable();
+        let Some(first) = names.next() else { return f.write_str("nothing") };
+        write!(f, "`{first}`")?;
+        while let Some(name) = names.next() {
+            write!(f, "{}`{name}`", if names.peek().is_some() { ", " } else { " and " })?;
+        }
+        Ok(())
     }
 }
 
@@ -133,7 +164,7 @@ impl Modules {
             let mut router = Router::default();
             for (prefix, access) in modules {
                 // A repeated prefix keeps its first module; `config::validate` rejects repeated prefixes.
-                let _ = router.insert(Layer::Enforced, MethodMatcher::Methods(&[]), prefix.pattern(), access);
+                let _ = router.insert(Layer::Enforced, MethodMatcher::Methods(&[]), &prefix.pattern(), access);
             }
             Self(router)
         })

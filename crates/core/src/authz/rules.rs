@@ -3,7 +3,6 @@
 use super::condition::Condition;
 use super::host::{HostMap, HostPattern};
 use super::pattern::PathPattern;
-use super::preflight::is_preflight;
 use super::reading::{Breadth, Case, PathReadings, ReadingError};
 use super::router::{Layer, MethodMatcher, MethodQuery, Router, Unreachable};
 use super::rule::{Access, Enforcement, Rule, RuleName};
@@ -192,7 +191,7 @@ impl Rules {
 
     fn look_up_read(&self, request: &Request<'_>, layer: Layer, breadth: Breadth) -> RuleMatch<'_> {
         if self.preflights
-            && is_preflight(request)
+            && request.is_preflight()
             && let Some(rule) = self.of_preflight(request, layer, breadth)
         {
             return RuleMatch::Preflight(rule);

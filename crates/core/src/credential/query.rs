@@ -3,7 +3,8 @@
 
 use super::authorization::bare;
 use super::{CredentialError, RawToken};
-use crate::http::param_name::{canonicalize, equivalent, is_certain};
+use crate::http::param_name::{is_certain, spells};
+use crate::http::query::is_plain;
 
 /// The name of a query parameter, case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,7 @@ impl QueryName {
     /// # Errors
     /// [`QueryNameError`] if it is empty, longer than 128 characters, or holds another character.
     pub fn parse(name: &str) -> Result<Self, QueryNameError> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-        let good = matches!(name.len(), 1..=128) && name.bytes().all(plain);
+        let good = matches!(name.len(), 1..=128) && is_plain(name);
         if good { Ok(Self(name.into())) } else { Err(QueryNameError) }
     }
 
@@ -34,13 +34,15 @@ impl QueryName {
     /// Returns true if some server finds a parameter of this name in `parameter`, a piece of a query between two `&`.
     #[must_use]
     pub fn is_in(&self, parameter: &str) -> bool {
-        parameter.split(';').any(|part| spells(part.split_once('=').map_or(part, |(key, _)| key), self))
+        let name = self.0.to_ascii_lowercase();
+        parameter.split(';').any(|part| spells(part.split_once('=').map_or(part, |(key, _)| key), &name))
     }
 }
 
 /// Returns the credential in the parameter of this name; `None` without such a parameter. Servers differ in treating `;` as a
 /// separator, so a parameter that only some of them find is rejected.
 pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<RawToken<'a>>, CredentialError> {
+    let lower = name.0.to_ascii_lowercase();
     let (mut found, mut uncertain) = (None, false);
     for parameter in query.split('&') {
         for (number, part) in parameter.split(';').enumerate() {
@@ -53,7 +55,7 @@ pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<RawTok
                 if found.replace(value).is_some() {
                     return Err(CredentialError::Ambiguous);
                 }
-            } else if spells(key, name) {
+            } else if spells(key, &lower) {
                 return Err(CredentialError::Ambiguous);
             }
         }
@@ -67,14 +69,6 @@ pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<RawTok
     found
         .map(|value| if value.contains('+') { Err(CredentialError::Malformed) } else { bare(value.as_bytes()) })
         .transpose()
-}
-
-/// Returns true if some server reads this key as the name; some ignore case.
-fn spells(key: &str, name: &QueryName) -> bool {
-    equivalent(
-        &canonicalize(key.to_ascii_lowercase().as_bytes()).to_ascii_lowercase(),
-        name.0.to_ascii_lowercase().as_bytes(),
-    )
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! `Accept` (RFC 9110 §12.5.1), parsed strictly and in bounded time. An invalid or oversized field is ignored.
+//! The representation for a client. `Accept` (RFC 9110 §12.5.1) is parsed strictly and in bounded time; an invalid or oversized one is
+//! ignored.
 
 use super::body::Representation;
+use super::style::BodyStyle;
 use crate::http::header::is_token_byte;
-use crate::http::request::Headers;
+use crate::http::request::{HeaderLookup, Headers};
 
 /// The maximum size of `Accept`, all its lines together. Browsers send about 150 bytes. A larger one is ignored, which bounds the
 /// time.
@@ -10,9 +12,25 @@ const MAX_BYTES: usize = 1_024;
 /// The maximum number of media ranges. An `Accept` with more is ignored, which bounds the time.
 const MAX_RANGES: usize = 32;
 
+/// Returns the representation for a client: gRPC for its calls, otherwise the one that `Accept` prefers, by default the configured
+/// one.
+pub(super) fn representation(headers: &Headers<'_>, style: BodyStyle) -> Representation {
+    /// The prefix of gRPC media types (gRPC over HTTP/2, "Requests").
+    const GRPC: &[u8] = b"application/grpc";
+    if let HeaderLookup::One(kind) = headers.get("content-type")
+        && kind.get(..GRPC.len()).is_some_and(|head| head.eq_ignore_ascii_case(GRPC))
+    {
+        return Representation::Grpc;
+    }
+    match style {
+        BodyStyle::Problem => preferred(headers, &["application/problem+json", "application/json"]),
+        BodyStyle::Detail | BodyStyle::Error | BodyStyle::Orchescala => preferred(headers, &["application/json"]),
+    }
+}
+
 /// Returns the representation that the client prefers. `own` holds the media types of the configured one, which is used unless
 /// another is preferred.
-pub(super) fn preferred(headers: &Headers<'_>, own: &[&str]) -> Representation {
+fn preferred(headers: &Headers<'_>, own: &[&str]) -> Representation {
     let lines = || headers.iter().filter(|field| field.name.eq_ignore_ascii_case(b"accept")).map(|field| field.value);
     if lines().map(<[u8]>::len).fold(0, usize::saturating_add) > MAX_BYTES {
         return Representation::Own;

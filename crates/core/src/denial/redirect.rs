@@ -3,6 +3,7 @@
 
 use crate::credential::QueryName;
 use crate::http::host::{Host, HostError};
+use crate::http::percent::{self, is_unreserved};
 use crate::http::request::{HeaderLookup, Request, port};
 use std::fmt::Write;
 
@@ -79,13 +80,13 @@ impl Redirect {
     #[must_use]
     pub fn new(to: &str, parameter: ReturnParameter, hosts: Vec<OwnHost>, credentials: Vec<QueryName>) -> Self {
         // An address can hold characters that are invalid in a header.
-        Self { to: encoded(to, |byte| byte.is_ascii_graphic()).into(), parameter, hosts, credentials }
+        Self { to: percent::encode(to, |byte| byte.is_ascii_graphic()).into(), parameter, hosts, credentials }
     }
 
     /// Returns the value of `Location`.
     pub(super) fn location(&self, request: &Request<'_>) -> String {
         let Self { to, parameter: ReturnParameter(parameter), .. } = self;
-        let target = encoded(&self.target(request), is_unreserved);
+        let target = percent::encode(&self.target(request), is_unreserved);
         if target.len() > Self::MAX_TARGET {
             return (**to).to_owned();
         }
@@ -110,7 +111,7 @@ impl Redirect {
                 let _ = write!(target, ":{port}");
             }
         }
-        target.push_str(&encoded(request.path.as_str(), may_stand_in_a_path));
+        target.push_str(&percent::encode(request.path.as_str(), is_allowed_in_a_path));
         let parameters = request.query.into_iter().flat_map(|query| query.split('&'));
         let kept = parameters.filter(|one| !one.is_empty() && !self.credentials.iter().any(|name| name.is_in(one)));
         for (number, parameter) in kept.enumerate() {
@@ -135,27 +136,8 @@ pub(super) fn is_navigation(request: &Request<'_>) -> bool {
         && request.headers.get("x-requested-with") == HeaderLookup::Absent
 }
 
-/// Percent-encodes every byte that is not `plain` (RFC 3986 §2.1).
-fn encoded(text: &str, plain: impl Fn(u8) -> bool) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if plain(byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string can't fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
-}
-
-/// Returns true for unreserved characters (RFC 3986 §2.3).
-const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
 /// Returns true for characters of a path (RFC 3986 §3.3), including the slashes between segments.
-const fn may_stand_in_a_path(byte: u8) -> bool {
+const fn is_allowed_in_a_path(byte: u8) -> bool {
     is_unreserved(byte)
         || matches!(byte, b'/' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
 }

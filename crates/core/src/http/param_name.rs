@@ -3,20 +3,18 @@
 //!
 //! Some spellings are ambiguous, because servers decode them differently: [`is_certain`].
 
+use crate::http::percent;
+
 /// Decodes a key as the most lenient servers do. It decodes percent-encoding (RFC 3986 §2.1), and `+` as a space as in forms. It cuts the
 /// key at `[` or NUL as PHP does, and trims spaces.
 pub(crate) fn canonicalize(key: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(key.len());
     let mut rest = key;
-    while let Some((byte, after)) = rest.split_first() {
-        let hex = |at: usize| after.get(at).and_then(|digit| char::from(*digit).to_digit(16));
-        let (byte, after) = match (byte, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => {
-                let byte = u8::try_from(high.saturating_mul(16).saturating_add(low)).unwrap_or_default();
-                (byte, after.get(2..).unwrap_or_default())
-            }
-            (b'+', _, _) => (b' ', after),
-            (byte, _, _) => (*byte, after),
+    while let Some((first, after)) = rest.split_first() {
+        let (byte, after) = match percent::decode_first(rest) {
+            _ if *first == b'+' => (b' ', after),
+            Some(decoded) => decoded,
+            None => (*first, after),
         };
         decoded.push(byte);
         rest = after;
@@ -24,6 +22,16 @@ pub(crate) fn canonicalize(key: &[u8]) -> Vec<u8> {
     let end = decoded.iter().position(|byte| matches!(byte, b'[' | 0)).unwrap_or(decoded.len());
     decoded.truncate(end);
     decoded.trim_ascii().to_vec()
+}
+
+/// Decodes a key as the most lenient servers do that also ignore case.
+pub(crate) fn canonicalize_caseless(key: &str) -> Vec<u8> {
+    canonicalize(key.to_ascii_lowercase().as_bytes()).to_ascii_lowercase()
+}
+
+/// Returns true if some server takes this key for the name, which is in lower case.
+pub(crate) fn spells(key: &str, name: &str) -> bool {
+    equivalent(&canonicalize_caseless(key), name.as_bytes())
 }
 
 /// Returns true if every server decodes the escapes of this key to the same bytes, apart from the differences that [`canonicalize`]
@@ -34,13 +42,8 @@ pub(crate) fn is_certain(key: &[u8]) -> bool {
     if !key.contains(&b'%') {
         return true;
     }
-    let mut rest = key;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = match (byte, after) {
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => after,
-            (b'%', _) => return false,
-            (_, after) => after,
-        };
+    if percent::decode(key).is_none() {
+        return false;
     }
     let decoded = canonicalize(key);
     let begins_an_escape = |after: &[u8]| match after {

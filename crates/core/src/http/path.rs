@@ -35,6 +35,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::http::percent::{self, decode_first, hex_byte, is_unreserved};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -198,11 +199,6 @@ pub enum PathError {
     IllegalQueryByte(usize),
 }
 
-/// Returns true for an unreserved character (RFC 3986 §2.3).
-const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
 /// Returns true for the other characters of a segment (RFC 3986 §3.3), without the semicolon.
 const fn is_reserved_and_harmless(byte: u8) -> bool {
     matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b':' | b'=' | b'@')
@@ -220,7 +216,7 @@ fn check_segment_start(tail: &[u8], at: usize) -> Result<(), PathError> {
 /// Checks an escape; `tail` is the rest of the path from a percent sign on.
 fn check_escape(tail: &[u8], at: usize) -> Result<(), PathError> {
     let [_, high, low, after @ ..] = tail else { return Err(PathError::MalformedEscape(at)) };
-    match unescape(*high, *low).ok_or(PathError::MalformedEscape(at))? {
+    match hex_byte(*high, *low).ok_or(PathError::MalformedEscape(at))? {
         b'.' => Err(PathError::EncodedDot(at)),
         byte if is_unreserved(byte) => Err(PathError::EncodedUnreserved(at)),
         b'/' => Err(PathError::EncodedSlash(at)),
@@ -230,28 +226,16 @@ fn check_escape(tail: &[u8], at: usize) -> Result<(), PathError> {
         b'?' => Err(PathError::EncodedQuestionMark(at)),
         // An encoded hex digit is rejected on its own, so it is enough to check the digits as sent.
         b'%' => match after {
-            [high, low, ..] if unescape(*high, *low).is_some() => Err(PathError::DoubleEncoding(at)),
+            [high, low, ..] if hex_byte(*high, *low).is_some() => Err(PathError::DoubleEncoding(at)),
             _ => Ok(()),
         },
         _ => Ok(()),
     }
 }
 
-/// Returns the byte of two hex digits; `None` if one is not a hex digit.
-fn unescape(high: u8, low: u8) -> Option<u8> {
-    let high = char::from(high).to_digit(16)?;
-    let low = char::from(low).to_digit(16)?;
-    u8::try_from((high << 4) | low).ok()
-}
-
 /// Decodes a path whose escapes are well-formed.
 fn decode(raw: &[u8]) -> Result<String, PathError> {
-    let mut decoded = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((byte, after)) = take_decoded(rest) {
-        decoded.push(byte);
-        rest = after;
-    }
+    let decoded = percent::decode(raw).ok_or(PathError::MalformedEscape(0))?;
     let text = String::from_utf8(decoded)
         .map_err(|error| PathError::InvalidUtf8(raw_offset(raw, error.utf8_error().valid_up_to())))?;
     // Not sooner: U+0080-U+009F become visible only in the decoded UTF-8.
@@ -261,18 +245,9 @@ fn decode(raw: &[u8]) -> Result<String, PathError> {
     }
 }
 
-/// Returns the next decoded byte, and the rest; `None` at the end.
-fn take_decoded(raw: &[u8]) -> Option<(u8, &[u8])> {
-    match raw {
-        [b'%', high, low, after @ ..] => Some((unescape(*high, *low)?, after)),
-        [byte, after @ ..] => Some((*byte, after)),
-        [] => None,
-    }
-}
-
 /// Returns the offset in `raw` of the byte at `decoded_offset`. Only for messages.
 fn raw_offset(raw: &[u8], decoded_offset: usize) -> usize {
-    let rest = (0..decoded_offset).try_fold(raw, |rest, _| take_decoded(rest).map(|(_, after)| after));
+    let rest = (0..decoded_offset).try_fold(raw, |rest, _| decode_first(rest).map(|(_, after)| after));
     raw.len().saturating_sub(rest.unwrap_or_default().len())
 }
 

@@ -4,10 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::jose::error::{Part, TokenError};
-
-/// The longest token that is read, in bytes. Envoy's own limit for all headers together is 60 KiB. A longer token is rejected.
-pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+use crate::jose::error::{MAX_TOKEN_BYTES, Part, TokenError};
 
 /// The parts of a compact JWS: three, none empty, each canonical base64url. Their content is unverified.
 pub(super) struct CompactToken<'a> {

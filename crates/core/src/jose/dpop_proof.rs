@@ -11,9 +11,10 @@ use crate::jose::claims::Claims;
 use crate::jose::compact::CompactToken;
 use crate::jose::error::{Part, TokenError};
 use crate::jose::header::JoseHeader;
+use crate::jose::identity::Thumbprint;
 use crate::jose::json::read_object;
 use crate::jose::jwk::JwkError;
-use crate::jose::key::{Thumbprint, VerificationKey};
+use crate::jose::key::VerificationKey;
 
 /// The `typ` of every proof (RFC 9449 §4.2), in any case, as for media types.
 const TYPE: &str = "dpop+jwt";

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::jose::algorithm::Algorithm;
 use crate::jose::error::{Part, TokenError};
+use crate::jose::identity::KeyId;
 use crate::jose::json::JsonError;
-use crate::jose::key_id::KeyId;
 
 /// The content of the header, unverified until the signature is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +77,16 @@ impl From<&JoseHeader> for Header {
     }
 }
 
+/// Fails with [`TokenError::AlgorithmUnknown`] for an algorithm that a later version of `jsonwebtoken` adds.
+impl TryFrom<jsonwebtoken::Algorithm> for Algorithm {
+    type Error = TokenError;
+
+    fn try_from(algorithm: jsonwebtoken::Algorithm) -> Result<Self, TokenError> {
+        let same = |candidate: &Self| jsonwebtoken::Algorithm::from(*candidate) == algorithm;
+        Self::ALL.iter().copied().find(same).ok_or(TokenError::AlgorithmUnknown)
+    }
+}
+
 /// Members that change the token's meaning in an unsupported way. Presence is enough, whatever the value.
 const REFUSED: [(&str, TokenError); 4] = [
     ("crit", TokenError::CriticalExtension),
@@ -100,7 +110,7 @@ mod tests {
     use super::{Header, JoseHeader, KeyId};
     use crate::jose::algorithm::Algorithm;
     use crate::jose::error::TokenError;
-    use crate::jose::key_id::MAX_KEY_ID_BYTES;
+    use crate::jose::identity::MAX_KEY_ID_BYTES;
 
     fn read(header: Value) -> Result<JoseHeader, TokenError> {
         let Value::Object(object) = header else { panic!("a header is an object") };
@@ -184,6 +194,13 @@ mod tests {
         ];
         for (change, fault) in refused {
             assert_eq!(with(change), Err(fault));
+        }
+    }
+
+    #[test]
+    fn jsonwebtoken_has_no_other_algorithm() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::try_from(jsonwebtoken::Algorithm::from(*algorithm)), Ok(*algorithm));
         }
     }
 

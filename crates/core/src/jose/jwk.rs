@@ -11,9 +11,9 @@ use jsonwebtoken::jwk::Jwk;
 use serde_json::{Map, Value};
 
 use crate::jose::algorithm::{Algorithm, KeyType};
+use crate::jose::error::KeyError;
+use crate::jose::identity::{KeyId, MAX_KEY_ID_BYTES};
 use crate::jose::key::{Curve, PublicKey, VerificationKey};
-use crate::jose::key_error::KeyError;
-use crate::jose::key_id::{KeyId, MAX_KEY_ID_BYTES};
 
 /// The reason why a JWK is unusable for verification. No text contains more of it than a short word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

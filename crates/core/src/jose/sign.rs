@@ -11,9 +11,9 @@ use jsonwebtoken::crypto::JwtSigner;
 use jsonwebtoken::signature::{self, Signer};
 use serde_json::Value;
 
-use crate::jose::algorithm::{Algorithm, KeyType};
-use crate::jose::key::{MAX_RSA_BITS, MIN_RSA_BITS, VerificationKey};
-use crate::jose::key_id::KeyId;
+use crate::jose::algorithm::{Algorithm, KeyType, MAX_RSA_BITS, MIN_RSA_BITS};
+use crate::jose::identity::KeyId;
+use crate::jose::key::VerificationKey;
 use private::PrivateKey;
 
 /// A private key or a shared secret, and its signature algorithm. Its `Debug` output contains no secret.

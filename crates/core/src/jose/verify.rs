@@ -10,9 +10,9 @@ use crate::jose::claims::{Claims, NumericDate};
 use crate::jose::compact::CompactToken;
 use crate::jose::error::{Part, TokenError};
 use crate::jose::header::JoseHeader;
+use crate::jose::identity::KeyIdentity;
 use crate::jose::json::read_object;
-use crate::jose::key::KeyIdentity;
-use crate::jose::keyset::KeySet;
+use crate::jose::jwks::KeySet;
 use crate::time::Timestamp;
 
 /// A well-formed token with a claimed issuer. Nothing in it is verified; it shows just enough to choose the keys.

@@ -1,22 +1,19 @@
 //! The identity correlation: the user of a process engine, the impersonated person and the time, as a header. The engine's workers can
 //! verify it once the process instance is known. modgud writes or removes it, like every identity header.
 
-mod field;
 mod impersonation;
-mod instance;
 mod json_body;
 mod signed;
 
-pub use field::{CorrelationField, PartError};
 pub use impersonation::{BodyError, Impersonation, ImpersonationSource};
-pub use instance::{InstanceSources, PARAMETER};
 pub use json_body::MediaTypeError;
-pub use signed::{IdentityCorrelation, ReadError, SigningSecret, VerifyError};
+pub use signed::{CorrelationField, FieldError, IdentityCorrelation, ReadError, SigningSecret, VerifyError};
 
 use super::Mutations;
-use crate::authz::{Caller, Permit};
+use crate::authz::{Caller, PathPattern, Permit};
 use crate::http::header::{HeaderName, HeaderText, folds_to_same_name};
-use crate::http::request::Request;
+use crate::http::path::CanonicalPath;
+use crate::http::request::{HeaderLookup, Request};
 use crate::principal::{ClaimPath, Principal};
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -60,7 +57,7 @@ pub enum CorrelationError {
         /// The claim.
         claim: Box<str>,
         /// The error of its value.
-        fault: PartError,
+        fault: FieldError,
     },
     /// All fields together exceed the limit of a header value.
     #[error("the correlation is longer than a header may be")]
@@ -70,7 +67,7 @@ pub enum CorrelationError {
     Body(#[from] BodyError),
     /// The impersonated person is not a valid field.
     #[error("what the caller wants to act for {0}")]
-    Impersonated(PartError),
+    Impersonated(FieldError),
     /// The query has the body's impersonation member, or a name that some server could take for it.
     #[error("the query has a parameter that some services read instead of the body's member for whom the caller acts")]
     ImpersonatedInQuery,
@@ -79,7 +76,7 @@ pub enum CorrelationError {
     NotEntitled(Box<str>),
     /// The process instance is not a valid field.
     #[error("the process instance's id {0}")]
-    Instance(PartError),
+    Instance(FieldError),
     /// The request names two process instances, in two sources or in one.
     #[error("more than one process instance is named")]
     Instances,
@@ -148,7 +145,7 @@ impl Correlation {
                 None => Ok(None),
                 Some(Value::String(text)) => CorrelationField::parse(text).map(Some).map_err(fault),
                 Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                    Err(fault(PartError::NotText))
+                    Err(fault(FieldError::NotText))
                 }
             }
         };
@@ -168,6 +165,52 @@ impl Correlation {
             correlation.sign(secret);
         }
         Ok(correlation)
+    }
+}
+
+/// The name of the path parameter with the process instance's id.
+pub const PARAMETER: &str = "process_instance";
+
+/// The sources of the process instance.
+#[derive(Debug, Default)]
+pub struct InstanceSources {
+    /// Paths with a parameter of the name [`PARAMETER`].
+    pub paths: Vec<PathPattern>,
+    /// A header.
+    pub header: Option<HeaderName>,
+}
+
+impl InstanceSources {
+    /// Returns the id; `None` if the request names none.
+    ///
+    /// # Errors
+    /// [`CorrelationError`] if the id is not a valid field, or the request names two.
+    fn of(&self, request: &Request<'_>) -> Result<Option<CorrelationField>, CorrelationError> {
+        let in_path = self.in_path(&request.path)?;
+        let in_header = match self.header.as_ref().map(|name| request.headers.sole(name.as_str())) {
+            None | Some(HeaderLookup::Absent) => None,
+            Some(HeaderLookup::Repeated) => return Err(CorrelationError::Instances),
+            Some(HeaderLookup::One(value)) => {
+                Some(std::str::from_utf8(value).map_err(|_| CorrelationError::Instance(FieldError::NotText))?)
+            }
+        };
+        let text = match (in_path, in_header) {
+            (Some(one), Some(other)) if one != other => return Err(CorrelationError::Instances),
+            (Some(text), _) | (None, Some(text)) => text,
+            (None, None) => return Ok(None),
+        };
+        match CorrelationField::parse(text) {
+            Ok(part) if part.as_str().is_empty() => Err(CorrelationError::Instance(FieldError::Empty)),
+            Ok(part) => Ok(Some(part)),
+            Err(fault) => Err(CorrelationError::Instance(fault)),
+        }
+    }
+
+    /// Returns the id in the path. The service reads the path as rules do.
+    fn in_path<'p>(&self, path: &'p CanonicalPath<'_>) -> Result<Option<&'p str>, CorrelationError> {
+        let sure = self.paths.iter().find_map(|pattern| pattern.parameter(PARAMETER, path));
+        let widest = self.paths.iter().find_map(|pattern| pattern.parameter_read_widely(PARAMETER, path));
+        if sure == widest { Ok(sure) } else { Err(CorrelationError::Instances) }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Identity headers: the value of each, and the guarantee that only modgud writes them. `header_encoding` encodes the values.
 
 use super::Mutations;
-use super::header_encoding::{EncodeError, HeaderEncoding, write};
+use super::header_encoding::{EncodeError, FieldValue, HeaderEncoding, encode};
 use super::removal::Removals;
-use super::value::{FieldValue, HeaderValueSource, computed};
+use super::value::{HeaderValueSource, computed};
 use crate::authz::condition::Inputs;
 use crate::http::header::{HeaderName, HeaderText};
 
@@ -100,10 +100,10 @@ impl IdentityHeader {
     fn value(&self, inputs: &Inputs<'_>) -> Result<Option<HeaderText>, EncodeError> {
         match &self.source {
             HeaderValueSource::Source(source) => {
-                source.find(inputs.principal).map_or(Ok(None), |found| write(found, self.form))
+                source.find(inputs.principal).map_or(Ok(None), |found| encode(found, self.form))
             }
             HeaderValueSource::Computed(expression) => {
-                computed(expression, inputs)?.map_or(Ok(None), |value| write(FieldValue::Json(&value), self.form))
+                computed(expression, inputs)?.map_or(Ok(None), |value| encode(FieldValue::Json(&value), self.form))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The sources of values about a caller: one vocabulary for identity headers, minted tokens and metadata.
 
-use super::header_encoding::EncodeError;
+use super::header_encoding::{EncodeError, FieldValue};
 use crate::authz::condition::{EvaluationError, Expression, Inputs};
 use crate::principal::{ClaimPath, Identity, Principal};
 use serde_json::Value;
@@ -43,17 +43,6 @@ pub enum PrincipalField {
     Scopes,
     /// The name of the authenticator that verified it.
     Authenticator,
-}
-
-/// The value of a source.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum FieldValue<'a> {
-    /// A text.
-    Text(&'a str),
-    /// Texts in their order; an empty list is no value.
-    Texts(&'a [Box<str>]),
-    /// A claim or a result of an expression, of any type; never `null`.
-    Json(&'a Value),
 }
 
 impl ValueSource {

@@ -3,8 +3,8 @@
 //! rejected, whatever the clock and the configuration are by then. The number of proofs is limited: a proof beyond the limit is rejected,
 //! and one client can't use up the capacity of all others.
 
+use crate::cache::sha256_of_list;
 use crate::time::Timestamp;
-use aws_lc_rs::digest::{Context, SHA256};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -155,15 +155,11 @@ impl Spent {
     }
 }
 
-/// Hashes each part with its length before it, so that no two lists of parts have the same input.
+/// Hashes the parts, so that no two lists of parts have the same input.
 fn digest(parts: &[&str]) -> Digest {
-    let mut context = Context::new(&SHA256);
-    for part in parts {
-        context.update(&part.len().to_be_bytes());
-        context.update(part.as_bytes());
-    }
+    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
     let mut first = Digest::default();
-    first.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
+    first.iter_mut().zip(sha256_of_list(&parts)).for_each(|(to, from)| *to = from);
     first
 }
 

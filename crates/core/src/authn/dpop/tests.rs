@@ -1,4 +1,4 @@
-use super::{DpopError, DpopPolicy, PopContext, ReplayCache, ReplayError, ReplayMode};
+use super::{DpopError, DpopPolicy, PopContext, ReplayCache, ReplayError, ReplayMode, is_address_of};
 use crate::credential::{AuthenticatorId, CredentialExtractor, Scheme};
 use crate::http::header::HeaderName;
 use crate::http::request::{Field, Headers, Request};
@@ -45,4 +45,56 @@ fn the_example_of_the_rfc_passes_once() {
     assert!(matches!(shown(BOUND, path, MADE + 60, &spent), Err(DpopError::Old { .. })));
     assert_eq!(shown(BOUND, path, MADE + 59, &spent), Ok(()));
     assert_eq!(shown(BOUND, path, MADE, &spent), Err(DpopError::Spent(ReplayError::Replayed)));
+}
+
+#[test]
+fn an_address_has_many_spellings_and_is_one() {
+    const HERE: (&str, &str, &str) = ("https", "api.example.com", "/reports/7?page=2");
+    let cases = [
+        (HERE, "https://api.example.com/reports/7", true),
+        (HERE, "HTTPS://API.example.COM/reports/7", true),
+        (HERE, "https://api.example.com:443/reports/7", true),
+        (HERE, "https://api.example.com./reports/7", true),
+        (HERE, "https://api.example.com/reports/7?page=3#x", true),
+        (HERE, "https://api.example.com/reports/7#?x", true),
+        (("https", "API.Example.com:443", "/reports/7"), "https://api.example.com/reports/7", true),
+        (("http", "api.example.com:8080", "/"), "http://api.example.com:8080", true),
+        (("http", "api.example.com:8080", "/"), "http://api.example.com:8080?x=/y", true),
+        (("http", "[::1]:8080", "/a"), "http://[0:0::1]:8080/a", true),
+        (("http", "[::1]", "/a"), "http://[::1]:80/a", true),
+        (("https", "a.example", "/a%2Cb%c3%a9"), "https://a.example/a,b%C3%A9", true),
+        (HERE, "http://api.example.com/reports/7", false),
+        (HERE, "http://api.example.com:443/reports/7", false),
+        (HERE, "https://api.example.com:80/reports/7", false),
+        (HERE, "https://api.example.com:8443/reports/7", false),
+        (HERE, "https://example.com/reports/7", false),
+        (HERE, "https://api.example.com.evil.com/reports/7", false),
+        (HERE, "https://api.example.com@evil.com/reports/7", false),
+        (HERE, "https://evil.com@api.example.com/reports/7", false),
+        (HERE, "https://api.example.com/reports/8", false),
+        (HERE, "https://api.example.com/reports/7/", false),
+        (HERE, "https://api.example.com/Reports/7", false),
+        (HERE, "https://api.example.com/reports%2f7", false),
+        (HERE, "https://api.example.com/x/../reports/7", false),
+        (HERE, "https://api.example.com//reports/7", false),
+        (HERE, "https://api.example.com", false),
+        (HERE, "https://api.example.com?/reports/7", false),
+        (HERE, "https:///reports/7", false),
+        (HERE, "//api.example.com/reports/7", false),
+        (HERE, "/reports/7", false),
+        (HERE, " https://api.example.com/reports/7", false),
+        (HERE, "https://api.example.com /reports/7", false),
+        (HERE, "https://api.example.com/reports/7 ", false),
+        (HERE, "", false),
+        (("https", "api.example.com:8443", "/reports/7"), "https://api.example.com/reports/7", false),
+        (("http", "api.example.com", "/reports/7"), "https://api.example.com/reports/7", false),
+        (("", "api.example.com", "/reports/7"), "://api.example.com/reports/7", false),
+        (("ws", "api.example.com", "/reports/7"), "ws://api.example.com/reports/7", false),
+        (("https", "", "/reports/7"), "https:///reports/7", false),
+    ];
+    for ((scheme, authority, target), htu, same) in cases {
+        let mut request = Request::parse(b"GET", target.as_bytes(), authority.as_bytes(), Headers::default()).unwrap();
+        request.scheme = scheme.as_bytes();
+        assert_eq!(is_address_of(htu, &request), same, "`{htu}` for {scheme} {authority} {target}");
+    }
 }

@@ -1,19 +1,28 @@
 //! A cache of introspection responses by token, with limits. Active and inactive ones have separate caches, so that invented tokens can't
 //! evict active ones. It holds neither tokens nor principals.
 
-use super::CacheTtl;
 use super::response::{ActiveToken, IntrospectionResponse};
+use crate::cache::{ByteCache, ByteWeighter, Digest, Weigh, sha256};
 use crate::credential::RawToken;
 use crate::time::Timestamp;
-use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The cache key of a token of one server: the SHA-256 of the server's number, which has a fixed length, and the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct CacheKey([u8; SHA256_OUTPUT_LEN]);
+pub struct CacheKey(Digest);
+
+/// Cache lifetimes of responses, from the time of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheTtl {
+    /// The lifetime of an active response; it never exceeds the token's `exp`.
+    pub active: Duration,
+    /// The lifetime of an inactive response.
+    pub inactive: Duration,
+    /// The additional lifetime of an active response while the server is unavailable (RFC 5861 §4).
+    pub stale: Duration,
+}
 
 /// The responses of one server, in caches that all servers share. Clones share them too.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +33,7 @@ pub struct IntrospectionCache {
 
 /// The numbers of cached responses.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct AnswerCounts {
+pub struct CachedResponses {
     /// Active responses.
     pub active: u64,
     /// Inactive responses.
@@ -33,7 +42,7 @@ pub struct AnswerCounts {
 
 #[derive(Debug)]
 struct Caches {
-    active: Cache<CacheKey, Entry, ByteWeighter>,
+    active: ByteCache<CacheKey, Entry>,
     inactive: Cache<CacheKey, Timestamp>,
 }
 
@@ -44,10 +53,18 @@ struct Entry {
     asked: Timestamp,
 }
 
+impl Weigh for Entry {
+    fn weight(&self) -> u64 {
+        /// The memory of an entry without its claims.
+        const ENTRY_BYTES: usize = 256;
+        u64::try_from(self.token.claims.heap_size().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
+    }
+}
+
 impl Default for Caches {
     fn default() -> Self {
         Self {
-            active: Cache::with_weighter(IntrospectionCache::EXPECTED, IntrospectionCache::MAX_BYTES, ByteWeighter),
+            active: ByteCache::with_weighter(IntrospectionCache::EXPECTED, IntrospectionCache::MAX_BYTES, ByteWeighter),
             inactive: Cache::new(IntrospectionCache::MAX_INACTIVE),
         }
     }
@@ -82,12 +99,7 @@ impl IntrospectionCache {
     /// Computes the cache key of a token given as text.
     #[must_use]
     pub fn key_of(&self, token: &str) -> CacheKey {
-        let mut context = Context::new(&SHA256);
-        context.update(&self.server.to_be_bytes());
-        context.update(token.as_bytes());
-        let mut bytes = [0; SHA256_OUTPUT_LEN];
-        bytes.copy_from_slice(context.finish().as_ref());
-        CacheKey(bytes)
+        CacheKey(sha256(&[&self.server.to_be_bytes(), token.as_bytes()]))
     }
 
     /// Caches the response to a request sent at this time; it replaces the previous one.
@@ -123,9 +135,9 @@ impl IntrospectionCache {
 
     /// Returns the numbers of cached responses of all servers.
     #[must_use]
-    pub fn counts(&self) -> AnswerCounts {
+    pub fn counts(&self) -> CachedResponses {
         let count = |entries: usize| u64::try_from(entries).unwrap_or(u64::MAX);
-        AnswerCounts { active: count(self.caches.active.len()), inactive: count(self.caches.inactive.len()) }
+        CachedResponses { active: count(self.caches.active.len()), inactive: count(self.caches.inactive.len()) }
     }
 
     fn active(&self, key: &CacheKey, span: Duration, now: Timestamp) -> Option<IntrospectionResponse> {
@@ -138,18 +150,6 @@ impl IntrospectionCache {
 /// Returns true within the period. A clock that went back extends no response.
 fn within(from: Timestamp, until: Timestamp, now: Timestamp) -> bool {
     from <= now && now < until
-}
-
-/// Weighs an entry by its estimated memory.
-#[derive(Debug, Clone, Copy)]
-struct ByteWeighter;
-
-impl Weighter<CacheKey, Entry> for ByteWeighter {
-    fn weight(&self, _: &CacheKey, known: &Entry) -> u64 {
-        /// The memory of an entry without its claims.
-        const ENTRY_BYTES: usize = 256;
-        u64::try_from(known.token.claims.size().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
-    }
 }
 
 #[cfg(test)]

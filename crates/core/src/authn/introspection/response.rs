@@ -42,7 +42,7 @@ impl IntrospectionResponse {
     /// 7662, so the response means neither active nor inactive.
     pub fn parse(body: &[u8]) -> Result<Self, IntrospectionResponseError> {
         let mut claims = Claims::parse(body).map_err(IntrospectionResponseError::Json)?;
-        match claims.take("active") {
+        match claims.remove("active") {
             Some(Value::Bool(true)) => {
                 let expires = claims.numeric_date("exp").ok().flatten();
                 let expires = expires.map_or(Timestamp::NEVER, NumericDate::floor);

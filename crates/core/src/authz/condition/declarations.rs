@@ -1,5 +1,6 @@
 //! The declarations for expressions: variables, their fields, functions, and size limits.
 
+use crate::authz::pattern::PathPattern;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
@@ -16,6 +17,30 @@ pub(super) const MAX_STEPS: usize = 1_000;
 /// The maximum factor by which successive loops can enlarge a list. It bounds the memory of an evaluation; an expression beyond it
 /// is rejected.
 pub(super) const MAX_GROWTH: usize = 64;
+
+/// The environment of an expression, which determines the available names.
+#[derive(Debug, Clone, Copy)]
+pub enum Env<'p> {
+    /// A rule's condition.
+    Rule {
+        /// The presence of a caller.
+        callers: CallerPresence,
+        /// The patterns of the rule. A path parameter must be in each of them. Empty without parameters.
+        patterns: &'p [PathPattern],
+    },
+    /// A value for modules or Envoy, after any rule. It can use the rule's name, but neither path parameters nor data that a client
+    /// controls: headers and the query.
+    Told,
+}
+
+/// The presence of a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerPresence {
+    /// A caller is required or optional.
+    Asked,
+    /// The caller is not authenticated: `claims` and `principal` hold no data.
+    NotAsked,
+}
 
 /// A variable of expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

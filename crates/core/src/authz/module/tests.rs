@@ -1,7 +1,7 @@
 //! Tests of prefixes, rights and the module of a request.
 
-use super::super::PatternError;
-use super::{CrudPermissions, ModuleAccess, ModuleName, ModulePrefix, Modules, Organizations, PrefixError};
+use super::{CrudPermissions, ModuleAccess, ModuleName, Modules, Organizations};
+use crate::authz::syntax::{ModulePrefix, PatternError, PrefixError};
 use crate::http::method::Method;
 use crate::http::request::{Headers, Request};
 use std::collections::HashSet;

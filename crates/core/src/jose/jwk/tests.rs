@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{JwkError, SafeToken, VerificationKey};
 use crate::jose::algorithm::{Algorithm, KeyType};
-use crate::jose::key_id::KeyId;
+use crate::jose::identity::KeyId;
 use crate::jose::testing::{assert_good_messages, table};
 
 #[derive(Deserialize)]

@@ -1,11 +1,13 @@
 //! Sets: limits, and one bad key that leaves the others usable.
 
+mod keyset;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Jwks, JwksError, SkippedKey};
+use crate::jose::identity::KeyId;
 use crate::jose::jwk::JwkError;
-use crate::jose::key_id::KeyId;
 use crate::jose::testing::assert_good_messages;
 
 fn key(id: &str) -> Value {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{SigningError, SigningKey};
 use crate::jose::algorithm::{Algorithm, KeyType};
-use crate::jose::key_id::KeyId;
+use crate::jose::identity::KeyId;
 use crate::jose::testing::{assert_good_messages, table};
 use crate::jose::{KeySet, UnverifiedToken, VerificationKey};
 

@@ -2,8 +2,8 @@
 //! rejected, since the service behind Envoy might read it differently.
 
 use super::CorrelationError;
-use super::field::{CorrelationField, PartError};
 use super::json_body::{self, MediaTypeError};
+use super::signed::{CorrelationField, FieldError};
 use crate::http::header::HeaderName;
 use crate::http::query::Query;
 use crate::http::request::{Body, HeaderLookup, Request};
@@ -100,10 +100,10 @@ impl Impersonation {
 fn in_header(name: &HeaderName, request: &Request<'_>) -> Result<Option<CorrelationField>, CorrelationError> {
     let value = match request.headers.sole(name.as_str()) {
         HeaderLookup::Absent => return Ok(None),
-        HeaderLookup::Repeated => return Err(CorrelationError::Impersonated(PartError::NotText)),
+        HeaderLookup::Repeated => return Err(CorrelationError::Impersonated(FieldError::NotText)),
         HeaderLookup::One(value) => value,
     };
-    let text = std::str::from_utf8(value).map_err(|_| CorrelationError::Impersonated(PartError::NotText))?;
+    let text = std::str::from_utf8(value).map_err(|_| CorrelationError::Impersonated(FieldError::NotText))?;
     CorrelationField::parse(text).map(Some).map_err(CorrelationError::Impersonated)
 }
 
@@ -192,6 +192,6 @@ fn says_that_it_has_one(request: &Request<'_>) -> bool {
 
 /// Returns a whole number of 64 bits as in the body: JSON has one spelling for it. Any other number has many (`1.50`, `15e-1`, `-0`), and
 /// services use their own.
-fn exactly(number: &Number) -> Result<String, PartError> {
-    if number.is_f64() { Err(PartError::Number) } else { Ok(number.to_string()) }
+fn exactly(number: &Number) -> Result<String, FieldError> {
+    if number.is_f64() { Err(FieldError::Number) } else { Ok(number.to_string()) }
 }

@@ -1,8 +1,8 @@
 //! Signatures and their vectors, and values that can't be signed.
 
 use super::{
-    BodyError, Correlation, CorrelationError, CorrelationField, IdentityCorrelation, Impersonation,
-    ImpersonationSource, InstanceSources, MediaTypeError, PartError, ReadError, SigningSecret, VerifyError,
+    BodyError, Correlation, CorrelationError, CorrelationField, FieldError, IdentityCorrelation, Impersonation,
+    ImpersonationSource, InstanceSources, MediaTypeError, ReadError, SigningSecret, VerifyError,
 };
 use crate::authz::PathPattern;
 use crate::http::header::HeaderName;
@@ -94,7 +94,7 @@ fn the_header_is_ascii_and_says_what_there_is() {
 
 #[test]
 fn what_is_no_correlation_is_not_read() {
-    let not_text = |member| ReadError::Part { member, fault: PartError::NotText };
+    let not_text = |member| ReadError::Part { member, fault: FieldError::NotText };
     for (text, fault) in [
         ("", ReadError::Json(JsonError::Syntax)),
         ("[]", ReadError::Json(JsonError::NotAnObject)),
@@ -105,7 +105,7 @@ fn what_is_no_correlation_is_not_read() {
         (r#"{"username":"a","issuedAt":1.5}"#, ReadError::IssuedAt),
         (r#"{"username":1,"issuedAt":1}"#, not_text("username")),
         (r#"{"username":"a","issuedAt":1,"signature":{}}"#, not_text("signature")),
-        (r#"{"username":"a|b","issuedAt":1}"#, ReadError::Part { member: "username", fault: PartError::Bar }),
+        (r#"{"username":"a|b","issuedAt":1}"#, ReadError::Part { member: "username", fault: FieldError::Bar }),
     ] {
         assert_eq!(IdentityCorrelation::from_json(text.as_bytes()), Err(fault), "{text}");
     }
@@ -177,14 +177,14 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
     let alike = || CorrelationError::Body(BodyError::Alike);
     let kind = || CorrelationError::Body(BodyError::Kind);
     for (body, fault) in [
-        (r#"{"customer": "a|b"}"#, CorrelationError::Impersonated(PartError::Bar)),
-        (r#"{"customer": "a\nb"}"#, CorrelationError::Impersonated(PartError::Control)),
-        (r#"{"customer": 100000000000000000000}"#, CorrelationError::Impersonated(PartError::Number)),
+        (r#"{"customer": "a|b"}"#, CorrelationError::Impersonated(FieldError::Bar)),
+        (r#"{"customer": "a\nb"}"#, CorrelationError::Impersonated(FieldError::Control)),
+        (r#"{"customer": 100000000000000000000}"#, CorrelationError::Impersonated(FieldError::Number)),
         // Each of these is one number with many spellings.
-        (r#"{"customer": -1.5}"#, CorrelationError::Impersonated(PartError::Number)),
-        (r#"{"customer": 1.0}"#, CorrelationError::Impersonated(PartError::Number)),
-        (r#"{"customer": 1e2}"#, CorrelationError::Impersonated(PartError::Number)),
-        (r#"{"customer": -0}"#, CorrelationError::Impersonated(PartError::Number)),
+        (r#"{"customer": -1.5}"#, CorrelationError::Impersonated(FieldError::Number)),
+        (r#"{"customer": 1.0}"#, CorrelationError::Impersonated(FieldError::Number)),
+        (r#"{"customer": 1e2}"#, CorrelationError::Impersonated(FieldError::Number)),
+        (r#"{"customer": -0}"#, CorrelationError::Impersonated(FieldError::Number)),
         (r#"{"customer": "a", "customer": "b"}"#, json(JsonError::DuplicateName)),
         (r#"{"customer": "a", "\u0063ustomer": "b"}"#, json(JsonError::DuplicateName)),
         (r#"{"customer": "a",}"#, json(JsonError::Syntax)),
@@ -305,8 +305,8 @@ fn it_is_signed_once_the_process_is_known() {
     }
     assert_eq!(of("/process/process-124", &[header]), Err(CorrelationError::Instances));
     assert_eq!(of("/", &[header, header]), Err(CorrelationError::Instances));
-    assert_eq!(of("/", &[("x-process-instance-id", "a|b")]), Err(CorrelationError::Instance(PartError::Bar)));
-    assert_eq!(of("/", &[("x-process-instance-id", "")]), Err(CorrelationError::Instance(PartError::Empty)));
+    assert_eq!(of("/", &[("x-process-instance-id", "a|b")]), Err(CorrelationError::Instance(FieldError::Bar)));
+    assert_eq!(of("/", &[("x-process-instance-id", "")]), Err(CorrelationError::Instance(FieldError::Empty)));
     assert_eq!(of("/processes/process-123", &[]), Ok(None));
 }
 
@@ -319,7 +319,7 @@ fn claims_that_can_be_read_in_two_ways_are_refused() {
     };
     assert_eq!(of(json!({})), Ok((String::new(), None)));
     let fault = |claim: &str, fault| Err(CorrelationError::Claim { claim: claim.into(), fault });
-    assert_eq!(of(json!({"preferred_username": "a|b"})), fault("preferred_username", PartError::Bar));
-    assert_eq!(of(json!({"preferred_username": 1})), fault("preferred_username", PartError::NotText));
-    assert_eq!(of(json!({"email": "a\nb"})), fault("email", PartError::Control));
+    assert_eq!(of(json!({"preferred_username": "a|b"})), fault("preferred_username", FieldError::Bar));
+    assert_eq!(of(json!({"preferred_username": 1})), fault("preferred_username", FieldError::NotText));
+    assert_eq!(of(json!({"email": "a\nb"})), fault("email", FieldError::Control));
 }

@@ -12,9 +12,9 @@ use jsonwebtoken::signature::Signer as _;
 use super::CLAIMS;
 use crate::jose::algorithm::{Algorithm, KeyType};
 use crate::jose::error::TokenError;
+use crate::jose::identity::KeyId;
+use crate::jose::jwks::KeySet;
 use crate::jose::key::VerificationKey;
-use crate::jose::key_id::KeyId;
-use crate::jose::keyset::KeySet;
 use crate::jose::testing::{ISSUER, STRANGER, Signer, encode};
 use crate::jose::verify::{UnverifiedToken, VerifiedToken};
 

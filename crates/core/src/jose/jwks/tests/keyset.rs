@@ -1,9 +1,9 @@
 //! Limits, and the candidate keys for a token.
 
-use super::{KeySet, KeySetError};
 use crate::jose::algorithm::Algorithm;
+use crate::jose::identity::KeyId;
+use crate::jose::jwks::{KeySet, KeySetError};
 use crate::jose::key::VerificationKey;
-use crate::jose::key_id::KeyId;
 use crate::jose::testing::{SPKI_PEM, assert_good_messages};
 
 fn id(text: &str) -> KeyId {
