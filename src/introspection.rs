@@ -16,8 +16,8 @@ pub use server::AskedCounts;
 use crate::clock::Clock;
 use crate::http_client::{FetchUrl, TrustAnchors};
 use modgud_core::authn::{
-    AnswerCounts, Authenticator, Authenticators, IntrospectionAuthenticator, IntrospectionCache, IntrospectionOutcome,
-    LookupResult,
+    Authenticator, Authenticators, CachedResponses, IntrospectionAuthenticator, IntrospectionCache,
+    IntrospectionOutcome, LookupResult,
 };
 use modgud_core::credential::{AuthenticatorId, RawToken};
 use modgud_core::decide::Snapshot;
@@ -112,7 +112,7 @@ impl Introspection {
     /// Introspects the token of a request, for the authenticator that lacks the response.
     pub async fn supply(&self, request: &Request<'_>, snapshot: &Snapshot, by: AuthenticatorId) -> LookupResult {
         let authenticator = snapshot.authenticators.list().get(by.0).and_then(Authenticator::as_introspection);
-        let credential = snapshot.places.find(request).ok().flatten();
+        let credential = snapshot.extractor.find(request).ok().flatten();
         LookupResult::Introspection(match (authenticator, credential) {
             (Some(authenticator), Some(credential)) => self.ask(authenticator, credential.token).await,
             // A pending lookup implies that there is a token.
@@ -129,7 +129,7 @@ impl Introspection {
 
     /// Returns the number of cached responses.
     #[must_use]
-    pub fn known(&self) -> AnswerCounts {
+    pub fn known(&self) -> CachedResponses {
         self.known.counts()
     }
 
@@ -149,7 +149,7 @@ impl Introspection {
     fn of(&self, authenticator: &IntrospectionAuthenticator) -> Option<Arc<Server>> {
         let servers = self.servers();
         let mut all = servers.present.iter().chain(&servers.before);
-        all.find(|server| server.known().is(&authenticator.known)).map(Arc::clone)
+        all.find(|server| server.known().same_cache(&authenticator.known)).map(Arc::clone)
     }
 
     fn servers(&self) -> MutexGuard<'_, Servers> {

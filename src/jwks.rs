@@ -112,7 +112,7 @@ impl JwksRegistry {
     }
 
     fn of(&self, keys: &RemoteJwks) -> Option<Arc<JwksRefresher>> {
-        self.followed().iter().find(|follower| follower.keys().is(keys)).map(Arc::clone)
+        self.followed().iter().find(|follower| follower.keys().ptr_eq(keys)).map(Arc::clone)
     }
 
     fn followed(&self) -> MutexGuard<'_, Vec<Arc<JwksRefresher>>> {
@@ -128,8 +128,8 @@ fn take_over(followed: &[Arc<JwksRefresher>], provider: &Provider, keys: &Remote
         (location, plain, roots) == (&provider.location, &provider.plain, &provider.roots)
     };
     if let Some(last) = followed.iter().find(same).and_then(|known| known.keys().last()) {
-        let until = last.had.plus(provider.stale_if_error);
-        keys.publish(JwksSnapshot { until, ..JwksSnapshot::clone(&last) });
+        let until = last.fetched_at.plus(provider.stale_if_error);
+        keys.publish(JwksSnapshot { expires_at: until, ..JwksSnapshot::clone(&last) });
     }
 }
 
@@ -157,7 +157,7 @@ impl KeySource {
         let (keys, skipped) = provider::parse(text).await?;
         let summary = log::summary(&keys, &skipped);
         let until = had.plus(self.provider.stale_if_error);
-        self.keys.publish(JwksSnapshot { keys: Arc::new(keys), had, until });
+        self.keys.publish(JwksSnapshot { keys: Arc::new(keys), fetched_at: had, expires_at: until });
         Ok(summary)
     }
 }

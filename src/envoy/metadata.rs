@@ -39,7 +39,7 @@ pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
     if let Some(principal) = principal {
         encoded.text("authenticator", principal.authenticator().as_str());
     }
-    for (name, told) in metadata.told(principal, &decision.computed) {
+    for (name, told) in metadata.entries(principal, &decision.computed) {
         match told {
             FieldValue::Text(text) => encoded.text(name, text),
             FieldValue::Texts(texts) => {
@@ -180,7 +180,7 @@ mod tests {
             permissions: Vec::new(),
             scopes: Vec::new(),
             grants: RolePermissions::default(),
-            absent: Arc::default(),
+            null_strings: Arc::default(),
         };
         let principal = ApiKey::new(&AuthenticatorName::new("bifrost"), entry, &mapping).unwrap().principal;
         let claim = |path| ValueSource::Claim(ClaimPath::parse(path).unwrap());
@@ -194,7 +194,7 @@ mod tests {
             ("where".into(), ValueSource::Constant("here".into())),
         ];
         let metadata = Metadata::new(told, Vec::new());
-        let mut decision = Decision::refused(DecisionError::Internal);
+        let mut decision = Decision::denied(DecisionError::Internal);
         assert_eq!(
             json(&of(&decision, &metadata)),
             json!({"decision": "unavailable", "reason": "internal", "where": "here"})

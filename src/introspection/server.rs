@@ -123,7 +123,7 @@ impl Server {
             let now = self.clock.now();
             // A request in flight may have ended since the caller looked in the cache.
             if let Some(answer) = authenticator.fresh(&key, now) {
-                return IntrospectionOutcome::Answered(answer);
+                return IntrospectionOutcome::Response(answer);
             }
             state.flights.begin(key, now)
         };
@@ -140,7 +140,7 @@ impl Server {
             }
             Part::Paused => {
                 self.counters.paused.fetch_add(1, Ordering::Relaxed);
-                if self.state().is_away() { IntrospectionOutcome::Away } else { IntrospectionOutcome::Failed }
+                if self.state().is_away() { IntrospectionOutcome::Unavailable } else { IntrospectionOutcome::Failed }
             }
         }
     }
@@ -192,8 +192,8 @@ impl Server {
             log::changed(&self.source, change);
         }
         match outcome {
-            Ok(answer) => IntrospectionOutcome::Answered(answer),
-            Err(_) if away => IntrospectionOutcome::Away,
+            Ok(answer) => IntrospectionOutcome::Response(answer),
+            Err(_) if away => IntrospectionOutcome::Unavailable,
             Err(_) => IntrospectionOutcome::Failed,
         }
     }

@@ -56,7 +56,7 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 /// Responds with the public keys of minted tokens (RFC 7517 §8.5). The cache lifetime is short: a module that sees an unknown key fetches
 /// the JWKS again, and a cache must not answer then.
 async fn published(State(admin): State<Admin>) -> impl IntoResponse {
-    let published = admin.checks.authorizer.snapshot().published.clone();
+    let published = admin.checks.authorizer.snapshot().jwks_document.clone();
     ([(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=60")], published)
 }
 
@@ -65,11 +65,11 @@ async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let snapshot = authorizer.snapshot();
     let revoked = snapshot.authenticators.revocations().map_or(0, |revocations| revocations.now().len());
     let may_be_dropped =
-        snapshot.shape.identity.headers().iter().filter(|header| header.unwritable == OnEncodeError::Drop);
+        snapshot.upstream.identity.headers().iter().filter(|header| header.on_error == OnEncodeError::Drop);
     admin.checks.metrics.headers_may_be_dropped(may_be_dropped.map(|header| &header.name));
     let keys = KeyMetrics::of(&snapshot, authorizer.keys(), authorizer.now());
     let introspection = IntrospectionMetrics::of(&snapshot, authorizer.introspection());
-    match admin.checks.metrics.render(snapshot.authenticators.cache_counts(), revoked, &keys, &introspection) {
+    match admin.checks.metrics.render(snapshot.authenticators.cache_stats(), revoked, &keys, &introspection) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             Ok(([(CONTENT_TYPE, kind)], text))

@@ -36,7 +36,7 @@ impl Authorizer {
         servers: Vec<IntrospectionSource>,
         clock: Clock,
     ) -> Self {
-        snapshot.authenticators.refuse_proofs_until(clock.now());
+        snapshot.authenticators.reject_proofs_until(clock.now());
         let keys = JwksRegistry::new(clock.clone());
         keys.follow(sources, &mut snapshot.authenticators);
         let introspection = Introspection::new(clock.clone());
@@ -90,11 +90,11 @@ impl Authorizer {
     ) -> (Decision, Option<Request<'a>>) {
         let request = match read(check, snapshot.scheme) {
             Ok(request) => request,
-            Err(fault) => return (Decision::refused(DecisionError::Request(fault)), None),
+            Err(fault) => return (Decision::denied(DecisionError::Request(fault)), None),
         };
         let decision = decide(&request, snapshot, now());
         let Some(lack) = decision.pending_lookup() else { return (decision, Some(request)) };
-        let Some(_slot) = enter() else { return (Decision::refused(DecisionError::Overload), Some(request)) };
+        let Some(_slot) = enter() else { return (Decision::denied(DecisionError::Overload), Some(request)) };
         // Boxed, since most checks never get here and need not carry the space for it.
         let supply = Box::pin(self.supply(lack, &request, snapshot, began)).await;
         (decide_with(&request, snapshot, now(), &supply), Some(request))

@@ -36,7 +36,7 @@ pub async fn follow(present: impl Fn() -> Option<Revocations>, told: impl Fn(Fol
             follower = None;
             continue;
         };
-        let same = follower.take().filter(|follower| follower.list.is(&list));
+        let same = follower.take().filter(|follower| follower.list.ptr_eq(&list));
         let mut present = same.unwrap_or_else(|| Follower::new(list));
         present.look(&told, look).await;
         follower = Some(present);

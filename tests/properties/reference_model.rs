@@ -132,7 +132,7 @@ fn built(policy: &Policy) -> (Rules, Option<Modules>) {
         let parsed = |text: &String| PathPattern::parse(text).unwrap().read(case(rule.folds), readings.clone());
         let patterns: Vec<PathPattern> = rule.paths.iter().map(parsed).collect();
         let known = if patterns.is_empty() { vec![PathPattern::default()] } else { patterns.clone() };
-        let callers = if rule.access == "public" { CallerPresence::NotAsked } else { CallerPresence::Asked };
+        let callers = if rule.access == "public" { CallerPresence::Never } else { CallerPresence::Possible };
         let scope = Env::Rule { callers, patterns: &known };
         let when = rule.when.map(|when| Arc::new(Condition::compile(when.text(), &scope).unwrap()));
         let same_organization = rule.same_organization.map(|position| TenantSource::parse(position, &known).unwrap());
@@ -140,7 +140,7 @@ fn built(policy: &Policy) -> (Rules, Option<Modules>) {
             name: RuleName::new(&rule.name),
             access: access(rule.access),
             require: requirement(rule),
-            narrowing: Some(RequestConstraints {
+            constraints: Some(RequestConstraints {
                 pattern: pattern.clone(),
                 same_organization: same_organization.clone(),
                 when: when.clone(),
@@ -221,7 +221,7 @@ fn decided(rules: &Rules, modules: Option<&Modules>, sent: &ModelRequest) -> Out
             Access::Public | Access::Preflight | Access::Denied => Authentication::NotRequired,
             Access::Authenticated | Access::Optional => authentication(&sent.credential),
         };
-        let module = modules.and_then(|modules| modules.narrow(&request));
+        let module = modules.and_then(|modules| modules.constraint(&request));
         let asked = AuthzContext { module: module.as_ref(), request: &request, now: Timestamp::EPOCH };
         selection.authorize(&asked, authentication, &mut NoopObserver)
     });
@@ -230,7 +230,7 @@ fn decided(rules: &Rules, modules: Option<&Modules>, sent: &ModelRequest) -> Out
             Caller::Known(_) => "known",
             Caller::Anonymous => "anonymous",
         }),
-        Err(Denial { fault, .. }) => Err(fault.reason().code()),
+        Err(Denial { error, .. }) => Err(error.reason().code()),
     }
 }
 
@@ -250,7 +250,7 @@ static MAPPING: LazyLock<ClaimMapping> = LazyLock::new(|| ClaimMapping {
     permissions: Vec::new(),
     scopes: vec![ClaimPath::parse("scopes").unwrap()],
     grants: RolePermissions::new([("root", vec!["*"])]),
-    absent: Arc::default(),
+    null_strings: Arc::default(),
 });
 
 /// Returns a caller as an API key identifies it.

@@ -61,13 +61,13 @@ pub enum AuthnError {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// No authenticator for the token's location has this `iss`.
-    #[error("the token's `iss` is missing or is not that of an authenticator that looks there")]
+    #[error("the token's `iss` is missing, or no authenticator for this credential location has it")]
     IssuerUnknown,
     /// A claim of the token is missing or has an unaccepted value.
     #[error(transparent)]
     Claim(#[from] ClaimError),
     /// The authorization server reports the token as inactive.
-    #[error("the authorization server says that the token is not active")]
+    #[error("the authorization server reports the token as inactive")]
     Inactive,
     /// The API key is unknown or expired.
     #[error(transparent)]
@@ -95,20 +95,20 @@ impl AuthnError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Credential(fault) => fault.reason(),
-            Self::Token(fault) => fault.reason(),
+            Self::Credential(error) => error.reason(),
+            Self::Token(error) => error.reason(),
             Self::IssuerUnknown => Reason::IssuerUnknown,
-            Self::Claim(fault) => fault.reason(),
+            Self::Claim(error) => error.reason(),
             Self::Inactive => Reason::TokenInactive,
             Self::ApiKey(ApiKeyError::Unknown) => Reason::ApiKeyUnknown,
             Self::ApiKey(ApiKeyError::Expired { .. }) => Reason::ApiKeyExpired,
-            Self::Custom(CustomError::Refused) => Reason::CredentialRefused,
+            Self::Custom(CustomError::Rejected) => Reason::CredentialRefused,
             Self::Custom(CustomError::Expired) => Reason::TokenExpired,
             Self::Custom(CustomError::Unavailable) => Reason::AuthenticatorUnavailable,
             Self::Peer(CertificateError) => Reason::CertificateNotAccepted,
             Self::Confirmation(_) => Reason::SenderUnproven,
             Self::Revoked(_) => Reason::TokenRevoked,
-            Self::LookupRequired(lack) => lack.reason(),
+            Self::LookupRequired(lookup) => lookup.reason(),
         }
     }
 }

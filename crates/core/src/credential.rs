@@ -25,7 +25,7 @@ pub struct Credential<'a, 's> {
     /// The token, of which only the characters have been checked.
     pub token: RawToken<'a>,
     /// The location of the credential.
-    pub place: CredentialLocation<'s>,
+    pub location: CredentialLocation<'s>,
     /// The authenticators that use this location. Never empty.
     pub authenticators: &'s [AuthenticatorId],
 }
@@ -91,10 +91,10 @@ impl fmt::Display for CredentialLocation<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// One location holds two credentials, or two locations hold one each.
-    #[error("more than one credential is there")]
+    #[error("the request has more than one credential")]
     Ambiguous,
     /// The value is not `SCHEME token`, or not a token.
-    #[error("what stands there does not have the form of a credential")]
+    #[error("the value is not a well-formed credential")]
     Malformed,
     /// No authenticator accepts the scheme.
     #[error("no authenticator accepts the credential's scheme")]

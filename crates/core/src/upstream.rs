@@ -46,13 +46,13 @@ pub struct RequestMutator {
 
 /// The reason why a request can't be forwarded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ShapeError {
+pub enum MutationError {
     /// A value that modules rely on can't be encoded in its header.
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// No token could be minted.
     #[error("no token could be minted for the module: {0}")]
-    Unminted(#[from] MintError),
+    Minting(#[from] MintError),
 }
 
 /// The mutations of an allowed request. No name is in both lists of headers: Envoy would remove it.
@@ -72,27 +72,27 @@ impl RequestMutator {
     /// Returns the mutations of one request, according to its permit and its credential.
     ///
     /// # Errors
-    /// [`ShapeError`] if a value that the module relies on can't be encoded.
+    /// [`MutationError`] if a value that the module relies on can't be encoded.
     pub fn mutations(
         &self,
-        grant: &Permit,
-        shown: PresentedCredential<'_, '_, '_>,
+        permit: &Permit,
+        presented: PresentedCredential<'_, '_, '_>,
         request: &Request<'_>,
         rule: Option<&str>,
         now: Timestamp,
-    ) -> Result<Mutations, ShapeError> {
+    ) -> Result<Mutations, MutationError> {
         let mut mutations = Mutations::default();
-        let principal = match grant.caller() {
+        let principal = match permit.caller() {
             Caller::Known(principal) => Some(&**principal),
             Caller::Anonymous => None,
         };
         let headers = &request.headers;
-        let credential = match shown {
-            PresentedCredential::Some(credential) => credential.place.header(),
+        let credential = match presented {
+            PresentedCredential::Some(credential) => credential.location.header(),
             PresentedCredential::NotRequired | PresentedCredential::None => None,
         };
         self.identity.apply(&Inputs { request, pattern: None, rule, principal, now }, credential, &mut mutations)?;
-        match shown {
+        match presented {
             PresentedCredential::NotRequired => {}
             PresentedCredential::None => {
                 self.forward.apply_without_credential(principal, (headers, now), &mut mutations)?;

@@ -54,7 +54,7 @@ pub(in crate::cli) struct WouldBe {
 
 impl WouldBe {
     fn of(tried: &ShadowOutcome) -> Self {
-        let decision = if tried.fault.is_none() { Word::Allowed } else { Word::Denied };
+        let decision = if tried.error.is_none() { Word::Allowed } else { Word::Denied };
         Self { rule: tried.rule.as_str().to_owned(), decision, reason: tried.reason().map(Reason::code) }
     }
 }
@@ -127,11 +127,11 @@ impl Report {
         let mut steps = Steps::default();
         let (decision, request) = match read(check, snapshot.scheme) {
             Ok(request) => (decide_traced(&request, snapshot, now, supply, &mut steps), Some(request)),
-            Err(fault) => (Decision::refused(DecisionError::Request(fault)), None),
+            Err(fault) => (Decision::denied(DecisionError::Request(fault)), None),
         };
         let (reason, lack) = (decision.reason(), decision.pending_lookup());
-        let Decision { verdict, rule, authenticator, principal, computed, insufficient, tried } = decision;
-        let told = snapshot.shape.metadata.told(principal.as_deref(), &computed);
+        let Decision { verdict, rule, authenticator, principal, computed, insufficient, shadow: tried } = decision;
+        let told = snapshot.upstream.metadata.entries(principal.as_deref(), &computed);
         let metadata = told.map(|(name, told)| (name.to_owned(), told.to_json())).collect();
         let (word, detail, upstream, answer) = match verdict {
             Verdict::Allow(mutations) => {
@@ -150,9 +150,13 @@ impl Report {
                 let rule = rule.as_ref().map(RuleName::as_str);
                 let unread = if request.is_none() { read_headers(check) } else { None };
                 let seen = ParsedRequest::of(request.as_ref(), unread.as_ref());
-                let denied =
-                    DenialContext { reason: fault.reason(), rule, insufficient: insufficient.as_deref(), seen };
-                let DenialResponse { status, headers, body } = snapshot.answers.to(&denied);
+                let denied = DenialContext {
+                    reason: fault.reason(),
+                    rule,
+                    insufficient: insufficient.as_deref(),
+                    request: seen,
+                };
+                let DenialResponse { status, headers, body } = snapshot.denials.to(&denied);
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let headers = headers.iter().map(|header| (text(&header.name), text(&header.value))).collect();
                 let answer = ToClient { status: status.code(), headers, body: text(&body) };

@@ -143,7 +143,7 @@ impl Case {
             }
         };
         if let Some(token) = token {
-            let place = snapshot.places.of(who).ok_or_else(|| CasesError::NoPlace { case: self.name.clone() })?;
+            let place = snapshot.extractor.of(who).ok_or_else(|| CasesError::NoPlace { case: self.name.clone() })?;
             match place {
                 CredentialLocation::Scheme(header, scheme) => {
                     all.push(HeaderArg::new(header.as_str(), &format!("{} {token}", scheme.as_str())));

@@ -25,7 +25,7 @@ fn check(path: &str) -> CheckRequest {
 }
 
 fn offer(queue: &Queue, path: &str) {
-    queue.offer(check(path), Done::of(&Decision::refused(DecisionError::Internal)), Timestamp::EPOCH);
+    queue.offer(check(path), Done::of(&Decision::denied(DecisionError::Internal)), Timestamp::EPOCH);
 }
 
 #[test]
@@ -98,11 +98,11 @@ fn allow(set: &[(&str, &str)], remove: &[&'static str], remove_query: &[&'static
     let names = |names: &[&'static str]| names.iter().map(|name| (*name).into()).collect();
     let (remove, remove_query) = (names(remove), names(remove_query));
     let mutations = Mutations { set: set.collect(), remove, remove_query, dropped: Vec::new() };
-    Decision { verdict: Verdict::Allow(mutations), ..Decision::refused(DecisionError::Internal) }
+    Decision { verdict: Verdict::Allow(mutations), ..Decision::denied(DecisionError::Internal) }
 }
 
 fn deny(fault: DecisionError) -> Decision {
-    Decision { rule: Some(RuleName::new("r")), ..Decision::refused(fault) }
+    Decision { rule: Some(RuleName::new("r")), ..Decision::denied(fault) }
 }
 
 #[test]
@@ -139,14 +139,14 @@ fn decision_reason_and_headers_make_a_difference() {
         (set(), allow(&[("x-a", "1"), ("x-b", "3")], &["x-c", "x-d"], &["q"]), Some((None, Would::Headers, "x-b"))),
         (set(), allow(&[("x-a", "1")], &["x-b", "x-c", "x-d"], &["q"]), Some((None, Would::Headers, "x-b"))),
         (set(), allow(&[("x-a", "1"), ("x-b", "2")], &["x-d"], &[]), Some((None, Would::Headers, "q, x-c"))),
-        (set(), deny(DecisionError::Overload), Some((None, Would::Deny(overload), "too many checks are under way"))),
+        (set(), deny(DecisionError::Overload), Some((None, Would::Deny(overload), "too many checks are in progress"))),
         (deny(DecisionError::Overload), set(), Some((Some(overload), Would::Allow, ""))),
         (deny(DecisionError::Overload), deny(DecisionError::Overload), None),
-        (deny(DecisionError::Overload), Decision::refused(DecisionError::Overload), None),
+        (deny(DecisionError::Overload), Decision::denied(DecisionError::Overload), None),
         (
             deny(DecisionError::Overload),
             deny(DecisionError::Internal),
-            Some((Some(overload), Would::Deny(internal), "the check can't be read, or modgud failed inside")),
+            Some((Some(overload), Would::Deny(internal), "the check can't be read, or modgud failed internally")),
         ),
     ] {
         let found = Done::of(&done).differs(would).map(|found| {

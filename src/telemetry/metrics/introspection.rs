@@ -2,7 +2,7 @@
 
 use super::gauge;
 use crate::introspection::{AskedCounts, Introspection, ServerStatus};
-use modgud_core::authn::{AnswerCounts, Authenticator};
+use modgud_core::authn::{Authenticator, CachedResponses};
 use modgud_core::decide::Snapshot;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -67,7 +67,7 @@ impl IntrospectionMetrics {
             }
             metrics.paused.get_or_create(&Server { authenticator: name() }).set(i64::from(paused));
         }
-        let AnswerCounts { active, inactive } = introspection.known();
+        let CachedResponses { active, inactive } = introspection.known();
         for (answer, count) in [("active", active), ("inactive", inactive)] {
             metrics.entries.get_or_create(&Answer { answer }).set(gauge(count));
         }

@@ -45,7 +45,7 @@ impl KeyMetrics {
                 let source = Source { authenticator: name.to_owned(), source: status.name.clone() };
                 let usable = keys.at(now).map_or(0, |published| published.keys.keys().len());
                 metrics.keys.get_or_create(&source).set(i64::try_from(usable).unwrap_or(i64::MAX));
-                let last = keys.last().map_or(0, |published| published.had.as_secs());
+                let last = keys.last().map_or(0, |published| published.fetched_at.as_secs());
                 metrics.last.get_or_create(&source).set(gauge(last));
                 let FetchCounts { successes, failures } = status.fetches;
                 for (outcome, count) in [("success", successes), ("failure", failures)] {

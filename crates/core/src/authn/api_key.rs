@@ -108,12 +108,12 @@ impl ApiKey {
             roles: own(roles, claimed.roles),
             permissions: own(permissions, claimed.permissions),
             scopes: claimed.scopes,
-            reach: PermissionScope::Listed,
+            permission_scope: PermissionScope::Listed,
         };
         mapping.grants.apply(&mut identity);
-        let absent = Arc::clone(&mapping.absent);
+        let null_strings = Arc::clone(&mapping.null_strings);
         let principal =
-            Principal::new(authenticator.clone(), claims, identity, absent, AuthMethod::ApiKey).until(expires);
+            Principal::new(authenticator.clone(), claims, identity, null_strings, AuthMethod::ApiKey).until(expires);
         Ok(Self { id: id.into(), principal: Arc::new(principal), expires })
     }
 }
@@ -125,7 +125,7 @@ pub struct ApiKeyDigest(Digest);
 
 /// The error for a text that is not a SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a SHA-256 is 64 hexadecimal digits, as `modgud apikey new` and `sha256sum` write it")]
+#[error("write 64 hexadecimal digits, as `modgud apikey new` and `sha256sum` do")]
 pub struct ApiKeyDigestError;
 
 impl ApiKeyDigest {
@@ -228,9 +228,9 @@ impl ApiKeyAuthenticator {
         });
         let ApiKey { id, principal, expires } = known?;
         if now >= *expires {
-            let fault = ApiKeyError::Expired { id: id.clone(), expired: *expires, now };
-            observer.step(|| Step::failed("expires", fault.to_string()));
-            return Err(fault.into());
+            let error = ApiKeyError::Expired { id: id.clone(), expired: *expires, now };
+            observer.step(|| Step::failed("expires", error.to_string()));
+            return Err(error.into());
         }
         Ok(Arc::clone(principal))
     }

@@ -41,22 +41,22 @@ impl IntrospectionAuthenticator {
         token: RawToken<'_>,
         by: AuthenticatorId,
         now: Timestamp,
-        supply: &LookupResult,
+        lookup: &LookupResult,
         observer: &mut impl Observer,
     ) -> Result<Arc<Principal>, AuthnError> {
-        let lack = match supply {
-            LookupResult::Introspection(IntrospectionOutcome::Away) => PendingLookup::ServerUnavailable(by),
+        let pending = match lookup {
+            LookupResult::Introspection(IntrospectionOutcome::Unavailable) => PendingLookup::ServerUnavailable(by),
             LookupResult::Introspection(_) | LookupResult::Nothing | LookupResult::Jwks(_) => {
                 PendingLookup::Introspection(by)
             }
         };
-        let answer = self.answer(token, now, supply).ok_or(lack);
-        observer.step(|| Step::of("introspection", &answer, "the authorization server knows the token"));
-        let active = match answer? {
+        let response = self.response(token, now, lookup).ok_or(pending);
+        observer.step(|| Step::of("introspection", &response, "a response of the authorization server is available"));
+        let active = match response? {
             IntrospectionResponse::Active(active) => Ok(active),
             IntrospectionResponse::Inactive => Err(AuthnError::Inactive),
         };
-        observer.step(|| Step::of("active", &active, "the authorization server says so"));
+        observer.step(|| Step::of("active", &active, "the authorization server reports the token as active"));
         let claims = active?.claims;
         if let Some(expected) = &self.issuer
             && let Some(found) = claims.text("iss").map_err(super::ClaimError::from)?
@@ -65,13 +65,13 @@ impl IntrospectionAuthenticator {
             observer.step(|| Step::of("issuer", &issuer, format!("`{found}`")));
             issuer?;
         }
-        let (identity, span) = self.checks.validate_introspection(&claims, observer)?;
-        let valid = span.holds(now);
-        observer.step(|| Step::of("time", &valid, span.to_string()));
+        let (identity, period) = self.checks.validate_introspection(&claims, observer)?;
+        let valid = period.check(now);
+        observer.step(|| Step::of("time", &valid, period.to_string()));
         valid?;
-        let absent = Arc::clone(&self.checks.identity.absent);
-        let principal = Principal::new(self.name.clone(), claims, identity, absent, AuthMethod::Token);
-        Ok(Arc::new(principal.until(span.until())))
+        let null_strings = Arc::clone(&self.checks.identity.null_strings);
+        let principal = Principal::new(self.name.clone(), claims, identity, null_strings, AuthMethod::Token);
+        Ok(Arc::new(principal.until(period.until())))
     }
 
     /// Returns the cached response while it is fresh; `None` if there is none. It also serves as a check before a request is sent.
@@ -80,10 +80,10 @@ impl IntrospectionAuthenticator {
         self.known.fresh(key, self.lifetimes, now)
     }
 
-    fn answer(&self, token: RawToken<'_>, now: Timestamp, supply: &LookupResult) -> Option<IntrospectionResponse> {
-        match supply {
-            LookupResult::Introspection(IntrospectionOutcome::Answered(answer)) => Some(answer.clone()),
-            LookupResult::Introspection(IntrospectionOutcome::Failed | IntrospectionOutcome::Away) => {
+    fn response(&self, token: RawToken<'_>, now: Timestamp, lookup: &LookupResult) -> Option<IntrospectionResponse> {
+        match lookup {
+            LookupResult::Introspection(IntrospectionOutcome::Response(response)) => Some(response.clone()),
+            LookupResult::Introspection(IntrospectionOutcome::Failed | IntrospectionOutcome::Unavailable) => {
                 let key = self.known.key(token);
                 self.fresh(&key, now).or_else(|| self.known.stale(&key, self.lifetimes, now))
             }

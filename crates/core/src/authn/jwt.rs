@@ -83,66 +83,66 @@ impl JwtAuthenticator {
     /// # Errors
     /// The first error: signature, type, audience, required claims, and malformed dates. [`PendingLookup::Jwks`] or
     /// [`PendingLookup::JwksRefresh`] if keys that are not available could still verify the token.
-    pub(super) fn accept(
+    pub(super) fn verify(
         &self,
         token: UnverifiedToken<'_>,
         by: AuthenticatorId,
         now: Timestamp,
-        supply: &LookupResult,
+        result: &LookupResult,
         observer: &mut impl Observer,
     ) -> Result<VerifiedJwt, AuthnError> {
         /// The memory of an entry without its claims.
         const ENTRY_BYTES: usize = 512;
 
         let algorithm = token.header().algorithm().name();
-        let token = self.verify(token, by, now, supply);
-        observer.step(|| Step::of("signature", &token, format!("good, {algorithm}, by a key of the issuer")));
+        let token = self.verify_signature(token, by, now, result);
+        observer.step(|| Step::of("signature", &token, format!("valid, {algorithm}, by a key of the issuer")));
         let token = token?;
         let key = token.key();
         let (identity, span) = self.checks.validate_jwt(&token, observer)?;
         let claims = token.into_claims();
-        let absent = Arc::clone(&self.checks.identity.absent);
+        let null_strings = Arc::clone(&self.checks.identity.null_strings);
         let principal =
-            Principal::new(self.name.clone(), claims, identity, absent, AuthMethod::Token).until(span.until());
+            Principal::new(self.name.clone(), claims, identity, null_strings, AuthMethod::Token).until(span.until());
         let weight = principal.size().saturating_add(ENTRY_BYTES);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         Ok(VerifiedJwt { by, key, principal: Arc::new(principal), span, weight })
     }
 
     /// Verifies the signature with the active keys. A mismatch is final only if no other key can exist.
-    fn verify(
+    fn verify_signature(
         &self,
         token: UnverifiedToken<'_>,
         by: AuthenticatorId,
         now: Timestamp,
-        supply: &LookupResult,
+        result: &LookupResult,
     ) -> Result<VerifiedToken, AuthnError> {
-        let keys = self.keys.at(now);
-        let lack = match keys.completeness() {
+        let keys = self.keys.active_at(now);
+        let lookup = match keys.coverage() {
             KeyCoverage::Fixed => None,
             KeyCoverage::Missing => Some(PendingLookup::Jwks(by)),
-            KeyCoverage::AsLastHad => {
-                let settled = names_a_published_key(&token, &keys)
-                    || supply.proves_key_unknown(token.claimed_issue(), self.checks.leeway);
-                if settled { None } else { Some(PendingLookup::JwksRefresh(by)) }
+            KeyCoverage::AsLastFetched => {
+                let is_final = names_published_key(&token, &keys)
+                    || result.proves_key_unknown(token.claimed_issue(), self.checks.leeway);
+                if is_final { None } else { Some(PendingLookup::JwksRefresh(by)) }
             }
         };
-        token.verify_by_any(keys.sets(), &self.algorithms).map_err(|fault| match (fault, lack) {
+        token.verify_by_any(keys.sets(), &self.algorithms).map_err(|error| match (error, lookup) {
             (
                 TokenError::KeyUnknown
                 | TokenError::KeyUnfit
                 | TokenError::SignatureLength
                 | TokenError::SignatureMismatch,
-                Some(lack),
-            ) => lack.into(),
-            (fault, _) => fault.into(),
+                Some(lookup),
+            ) => lookup.into(),
+            (error, _) => error.into(),
         })
     }
 }
 
 /// Returns true if a provider publishes a key with the `kid` of the token. A token without one is tried with every key: a refresh for each
 /// such forged token would never end.
-fn names_a_published_key(token: &UnverifiedToken<'_>, keys: &ActiveKeys<'_>) -> bool {
+fn names_published_key(token: &UnverifiedToken<'_>, keys: &ActiveKeys<'_>) -> bool {
     token.header().key_id().is_none_or(|id| keys.published().any(|key| key.id() == Some(id)))
 }
 
@@ -189,13 +189,13 @@ impl TokenCache {
     }
 
     /// Caches a token.
-    pub fn put(&self, digest: TokenDigest, accepted: VerifiedJwt) {
-        self.0.insert(digest, accepted);
+    pub fn put(&self, digest: TokenDigest, token: VerifiedJwt) {
+        self.0.insert(digest, token);
     }
 
     /// Returns the statistics so far.
     #[must_use]
-    pub fn counts(&self) -> CacheStats {
+    pub fn stats(&self) -> CacheStats {
         let entries = u64::try_from(self.0.len()).unwrap_or(u64::MAX);
         CacheStats { hits: self.0.hits(), misses: self.0.misses(), entries, bytes: self.0.weight() }
     }

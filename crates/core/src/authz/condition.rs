@@ -34,11 +34,11 @@ impl Condition {
     /// Compiles a condition.
     ///
     /// # Errors
-    /// All errors of the expression, and `ExpressionError::NeverABool` for one that can't be true or false.
+    /// All errors of the expression, and `ExpressionError::NeverBool` for one that can't be true or false.
     pub fn compile(text: &str, scope: &Env<'_>) -> Result<Self, Vec<ExpressionError>> {
         let expression = Expression::compile(text, scope)?;
-        match expression.never_a_bool() {
-            Some(what) => Err(vec![ExpressionError::NeverABool(what)]),
+        match expression.never_bool() {
+            Some(what) => Err(vec![ExpressionError::NeverBool(what)]),
             None => Ok(Self(expression)),
         }
     }
@@ -57,7 +57,7 @@ impl Condition {
         match self.0.is_true(inputs) {
             Ok(true) => Ok(()),
             Ok(false) => Err(AuthzError::ConditionFalse),
-            Err(fault) => Err(AuthzError::ConditionError(fault)),
+            Err(error) => Err(AuthzError::ConditionError(error)),
         }
     }
 
@@ -69,7 +69,7 @@ impl Condition {
         match outcome {
             Ok(()) => Step::passed("when", format!("`{text}` is true{read}")),
             Err(AuthzError::ConditionFalse) => Step::failed("when", format!("`{text}` is false{read}")),
-            Err(fault) => Step::failed("when", format!("`{text}`: {fault}{read}")),
+            Err(error) => Step::failed("when", format!("`{text}`: {error}{read}")),
         }
     }
 }
@@ -88,7 +88,7 @@ impl Expression {
     /// # Errors
     /// All errors of the expression.
     pub fn compile(text: &str, scope: &Env<'_>) -> Result<Self, Vec<ExpressionError>> {
-        let (compiled, source) = environment::parse(text).map_err(|fault| vec![fault])?;
+        let (compiled, source) = environment::parse(text).map_err(|error| vec![error])?;
         let reads = names::check(&compiled, &source, scope)?;
         Ok(Self { text: text.into(), compiled, reads })
     }
@@ -132,8 +132,8 @@ impl Expression {
     }
 
     /// Returns a name for the result if it can't be true or false; `None` if it can be.
-    pub(super) const fn never_a_bool(&self) -> Option<&'static str> {
-        self.reads.never_a_bool
+    pub(super) const fn never_bool(&self) -> Option<&'static str> {
+        self.reads.never_bool
     }
 
     /// Lists the values that the expression reads, for people.
@@ -160,19 +160,19 @@ impl Expression {
     ) -> Result<T, EvaluationError> {
         let context = self.context(inputs)?;
         begin();
-        let value = Value::resolve_val(&self.compiled, &context).map_err(|fault| self.fault(fault))?;
+        let value = Value::resolve_val(&self.compiled, &context).map_err(|error| self.error(error))?;
         read(value.as_ref())
     }
 
     /// Converts an error and removes its values.
-    fn fault(&self, fault: ExecutionError) -> EvaluationError {
-        match fault {
+    fn error(&self, error: ExecutionError) -> EvaluationError {
+        match error {
             // A name in the expression is no secret; a name from the request or a claim could be.
             ExecutionError::NoSuchKey(name) if self.text.contains(name.as_str()) => {
                 EvaluationError::Missing(name.as_str().into())
             }
             ExecutionError::NoSuchKey(_) => EvaluationError::MissingMember,
-            ExecutionError::NoSuchOverload(fault) => EvaluationError::Types(operator(fault.function()).into()),
+            ExecutionError::NoSuchOverload(error) => EvaluationError::Types(operator(error.function()).into()),
             ExecutionError::UnsupportedBinaryOperator(operator, ..) => EvaluationError::Types(operator.into()),
             ExecutionError::UnexpectedType { .. }
             | ExecutionError::ValuesNotComparable(..)

@@ -100,8 +100,8 @@ impl ModuleAccess {
     }
 
     /// Adds permissions for organizations to their existing ones.
-    pub fn allow(&mut self, who: Organizations<'_>, permissions: CrudPermissions) {
-        let known = match who {
+    pub fn allow(&mut self, organizations: Organizations<'_>, permissions: CrudPermissions) {
+        let known = match organizations {
             Organizations::Any => &mut self.any,
             Organizations::One(name) => self.organizations.entry(name.into()).or_insert(CrudPermissions::empty()),
         };
@@ -116,16 +116,20 @@ impl ModuleAccess {
 
     fn check(&self, method: Method<'_>, principal: &Principal) -> Result<(), ModuleError> {
         let identity = principal.identity();
-        match identity.reach {
+        match identity.permission_scope {
             PermissionScope::All => return Ok(()),
             PermissionScope::Listed => {}
         }
         let module = || self.module.clone();
-        let Some(asked) = CrudPermissions::of_method(method) else {
+        let Some(required) = CrudPermissions::of_method(method) else {
             return Err(ModuleError::Method { module: module(), method: method.as_str().into() });
         };
-        let may = self.of(identity.organization.as_deref());
-        if may.contains(asked) { Ok(()) } else { Err(ModuleError::Permission { module: module(), asked, may }) }
+        let granted = self.of(identity.organization.as_deref());
+        if granted.contains(required) {
+            Ok(())
+        } else {
+            Err(ModuleError::Permission { module: module(), required, granted })
+        }
     }
 }
 
@@ -133,17 +137,17 @@ impl ModuleAccess {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModuleError {
     /// The organization lacks the permission.
-    #[error("in module `{module}` the request asks for {asked}, and the caller's organization may {may}")]
+    #[error("in module `{module}` the request requires {required}, and the caller's organization has {granted}")]
     Permission {
         /// The module.
         module: ModuleName,
         /// The permission that the request's method requires.
-        asked: CrudPermissions,
+        required: CrudPermissions,
         /// The permissions of the organization.
-        may: CrudPermissions,
+        granted: CrudPermissions,
     },
     /// No list can allow the method.
-    #[error("module `{module}` has an access list, and `{method}` is none of the methods that one can allow")]
+    #[error("module `{module}` has an access list, and no access list can allow the method `{method}`")]
     Method {
         /// The module.
         module: ModuleName,
@@ -172,7 +176,7 @@ impl Modules {
 
     /// Returns the access list of a request: that of the module with the longest prefix. `None` if this module has no list.
     #[must_use]
-    pub fn narrow<'s, 'a>(&'s self, request: &Request<'a>) -> Option<ModuleConstraint<'s, 'a>> {
+    pub fn constraint<'s, 'a>(&'s self, request: &Request<'a>) -> Option<ModuleConstraint<'s, 'a>> {
         let access = self.0.find(Layer::Enforced, request.method, &request.path)?.as_ref()?;
         Some(ModuleConstraint { access, method: request.method })
     }
@@ -196,7 +200,7 @@ impl ModuleConstraint<'_, '_> {
     /// # Errors
     /// [`AuthzError::Module`] if the caller lacks the right for the request's method.
     pub(super) fn check(&self, principal: &Principal) -> Result<(), AuthzError> {
-        self.access.check(self.method, principal).map_err(|fault| AuthzError::Module(Box::new(fault)))
+        self.access.check(self.method, principal).map_err(|error| AuthzError::Module(Box::new(error)))
     }
 
     /// Describes the result of the list for the outcome of authentication.
@@ -205,7 +209,7 @@ impl ModuleConstraint<'_, '_> {
         let Self { access: ModuleAccess { module, .. }, method } = self;
         match authentication {
             Authentication::Authenticated(principal) => {
-                let passed = match principal.identity().reach {
+                let passed = match principal.identity().permission_scope {
                     PermissionScope::All => {
                         format!("the access list of `{module}`: a role of the caller grants everything")
                     }
@@ -214,10 +218,10 @@ impl ModuleConstraint<'_, '_> {
                 Step::of(WHAT, &self.access.check(*method, principal), passed)
             }
             Authentication::NotRequired => {
-                Step::noted(WHAT, format!("`{module}` has an access list, which the rule's access passes over"))
+                Step::noted(WHAT, format!("`{module}` has an access list, which the rule's access skips"))
             }
             Authentication::Missing | Authentication::Failed(_) => {
-                Step::noted(WHAT, format!("`{module}` has an access list, and nobody is known to hold against it"))
+                Step::noted(WHAT, format!("`{module}` has an access list, and the caller is not authenticated"))
             }
         }
     }

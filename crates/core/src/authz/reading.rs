@@ -51,17 +51,14 @@ pub struct PathReadings {
 pub enum ReadingError {
     /// The readings lead to different rules.
     #[error(
-        "the path can be read in two ways that lead to different rules: letters beyond ASCII may be folded or not \
-             (`case: fold`), and suffixes within the path cut off or not (`suffixes`)"
+        "the path has two readings with different rules, because services fold letters beyond ASCII (`case: fold`) or cut suffixes within the path (`suffixes`), or do not"
     )]
     OtherRule,
     /// The path ends in more than one suffix, or its last segment is only a suffix.
-    #[error("the path ends in several of the module's `suffixes`, or in one that nothing stands before")]
+    #[error("the path ends in several of the module's `suffixes`, or its last segment is only a suffix")]
     Suffixes,
     /// The path ends in a suffix in another case.
-    #[error(
-        "the path ends in one of the module's `suffixes`, but for the case of its letters, and the module's `case` is `exact`"
-    )]
+    #[error("the path ends in one of the module's `suffixes` in another case, and the module's `case` is `exact`")]
     SuffixCase,
 }
 

@@ -68,7 +68,7 @@ pub struct Rule {
     /// The requirements on an authenticated caller.
     pub require: Requirement,
     /// The constraints on the request; `None` without any.
-    pub narrowing: Option<RequestConstraints>,
+    pub constraints: Option<RequestConstraints>,
     /// The pattern that leads to the rule, as the operator wrote it. Empty if only its name leads to it.
     pub pattern: Box<str>,
     /// The enforcement mode.
@@ -102,7 +102,7 @@ impl Access {
     }
 
     /// Returns true if a caller is required or accepted. A rule that denies all callers authenticates none.
-    pub(super) const fn asks_for_a_caller(self) -> bool {
+    pub(super) const fn requires_caller(self) -> bool {
         match self {
             Self::Authenticated | Self::Optional => true,
             Self::Public | Self::Preflight | Self::Denied => false,
@@ -127,7 +127,7 @@ impl Access {
 impl Rule {
     /// Returns the pattern that defines the path parameters; `None` if the rule has no constraints.
     pub(super) fn parameters(&self) -> Option<&PathPattern> {
-        self.narrowing.as_ref().map(|narrowing| &narrowing.pattern)
+        self.constraints.as_ref().map(|constraints| &constraints.pattern)
     }
 }
 
@@ -220,10 +220,10 @@ pub enum TenantSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TenancyError {
     /// The text has another format.
-    #[error("write where the request names its organization: `path.NAME`, `query.NAME` or `context.NAME`")]
+    #[error("not a location of an organization; write `path.NAME`, `query.NAME` or `context.NAME`")]
     Form,
     /// A pattern lacks the parameter.
-    #[error("each of the rule's `paths` needs this parameter, and one does not have it")]
+    #[error("a pattern in the rule's `paths` lacks this parameter")]
     Parameter,
 }
 

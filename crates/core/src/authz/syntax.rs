@@ -20,53 +20,50 @@ pub enum Segment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// It does not begin with `/`.
-    #[error("a path pattern starts with `/`")]
+    #[error("a path pattern does not start with `/`")]
     NotAbsolute,
     /// It is longer than any request target.
-    #[error("a path pattern is at most {MAX_TARGET_BYTES} bytes long, as no longer path is accepted")]
+    #[error("a path pattern is longer than {MAX_TARGET_BYTES} bytes, and longer paths are rejected")]
     TooLong,
     /// It has more segments than `MAX_SEGMENTS`.
-    #[error("a path pattern has at most {MAX_SEGMENTS} segments")]
+    #[error("a path pattern has more than {MAX_SEGMENTS} segments")]
     TooManySegments,
     /// `//`.
-    #[error("a path pattern has no empty segment, as no path with `//` is accepted")]
+    #[error("a path pattern has an empty segment, and paths with `//` are rejected")]
     EmptySegment,
     /// `.` or `..`.
-    #[error("a path pattern has no `.` or `..` segment, as no path with one is accepted")]
+    #[error("a path pattern has a `.` or `..` segment, and paths with one are rejected")]
     DotSegment,
     /// `%`: literals are written decoded, except for characters that mark a parameter in another syntax.
-    #[error(
-        "a path pattern is written decoded, without `%`; only `%24`, `%28`, `%3A`, `%3C`, `%5B` and `%5E` may be in one"
-    )]
+    #[error("a path pattern has a `%`; write it decoded, except for `%24`, `%28`, `%3A`, `%3C`, `%5B` and `%5E`")]
     Percent,
     /// A segment that is a parameter in the syntax of another framework, and would be compared literally.
     #[error(
-        "one segment is `{{id}}`, all that follow are `{{*rest}}`; to compare a segment that really holds this, write the \
-             character as `%24` (`$`), `%28` (`(`), `%3A` (`:`), `%3C` (`<`), `%5B` (`[`) or `%5E` (`^`)"
+        "a path pattern has a parameter in another syntax; write `{{id}}` for one segment, `{{*rest}}` for all that follow, and a literal character as `%24` (`$`), `%28` (`(`), `%3A` (`:`), `%3C` (`<`), `%5B` (`[`) or `%5E` (`^`)"
     )]
     ForeignParameter,
     /// A parameter with its own pattern.
     #[error(
-        "a parameter has no pattern of its own; write `{{id}}`, and ask for its form under `when`, or `{{*rest}}` for all that follow"
+        "a parameter can't have a pattern of its own; write `{{id}}` and check its format under `when`, or `{{*rest}}` for all that follow"
     )]
     Constraint,
     /// `\`, `;`, `?`, `#` or a control character.
-    #[error("a path pattern holds no `\\`, `;`, `?`, `#` or control character, as no path with one is accepted")]
+    #[error("a path pattern has a `\\`, `;`, `?`, `#` or control character, and paths with one are rejected")]
     IllegalCharacter,
     /// `*` outside of braces, which resembles a wildcard but is not one.
-    #[error("`*` is no wildcard: one segment is `{{name}}`, all that follow are `{{*rest}}`")]
+    #[error("`*` is not a wildcard; write `{{name}}` for one segment, and `{{*rest}}` for all that follow")]
     Asterisk,
     /// A brace that does not enclose a whole segment.
-    #[error("braces stand around a whole segment: `{{name}}` or `{{*rest}}`")]
+    #[error("braces do not enclose a whole segment; write `{{name}}` or `{{*rest}}`")]
     Brace,
     /// A parameter's name that is empty or has other characters.
-    #[error("a parameter's name is made of `a`-`z`, `0`-`9` and `_`, and does not start with a digit")]
+    #[error("a parameter's name is invalid; use `a`-`z`, `0`-`9` and `_`, without a digit at the start")]
     ParameterName,
     /// A repeated parameter name.
-    #[error("each parameter of a path pattern has a name of its own")]
+    #[error("two parameters of a path pattern have the same name")]
     DuplicateName,
     /// A segment after `{*rest}`.
-    #[error("`{{*rest}}` stands at the end of a path pattern")]
+    #[error("a path pattern continues after `{{*rest}}`")]
     RestNotLast,
 }
 
@@ -230,16 +227,16 @@ pub struct ModulePrefix {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
     /// `/`, which would match everything.
-    #[error("a module owns at least one segment, such as `/crm`")]
+    #[error("the prefix of a module has no segment; write one such as `/crm`")]
     Root,
     /// Braces of a parameter.
     #[error(
-        "a prefix is made of plain segments, such as `/crm`, without `{{…}}`; everything below it is the module's anyhow"
+        "the prefix of a module has a parameter; write plain segments such as `/crm`, which include every path below"
     )]
     Parameter,
     /// Characters that clients must or may encode.
     #[error(
-        "a prefix holds letters, digits, `-`, `.`, `_` and `~` only, which are written in one way; Envoy compares what was sent"
+        "the prefix of a module has a character that clients may encode; use letters, digits, `-`, `.`, `_` and `~`"
     )]
     Character,
     /// A text that is not a valid path pattern.

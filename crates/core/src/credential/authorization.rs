@@ -8,7 +8,7 @@ pub struct Scheme(Box<str>);
 
 /// A text that is not a valid scheme name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a scheme is a word of letters, digits and `-`, such as `Bearer`")]
+#[error("write letters, digits and `-`, such as `Bearer`")]
 pub struct SchemeError;
 
 impl Scheme {
@@ -67,11 +67,11 @@ impl std::fmt::Debug for RawToken<'_> {
 /// Splits `SCHEME token`: one or more spaces between, no other characters before or after. A comma means that an intermediary
 /// joined several headers (RFC 9110 §5.3), so there is more than one credential.
 pub(super) fn split(value: &[u8]) -> Result<(&[u8], RawToken<'_>), CredentialError> {
-    let end = value.iter().position(|byte| *byte == b' ').ok_or_else(|| fault_of(value))?;
+    let end = value.iter().position(|byte| *byte == b' ').ok_or_else(|| format_error(value))?;
     let (scheme, rest) = value.split_at(end);
     let token = skip_spaces(rest);
     if !is_scheme(scheme) || token.is_empty() || !is_token(token) {
-        return Err(fault_of(value));
+        return Err(format_error(value));
     }
     std::str::from_utf8(token).map(|token| (scheme, RawToken(token))).map_err(|_| CredentialError::Malformed)
 }
@@ -79,7 +79,7 @@ pub(super) fn split(value: &[u8]) -> Result<(&[u8], RawToken<'_>), CredentialErr
 /// Parses a token without a scheme, with no other characters before or after.
 pub(super) fn bare(value: &[u8]) -> Result<RawToken<'_>, CredentialError> {
     if value.is_empty() || !is_token(value) {
-        return Err(fault_of(value));
+        return Err(format_error(value));
     }
     std::str::from_utf8(value).map(RawToken).map_err(|_| CredentialError::Malformed)
 }
@@ -88,7 +88,7 @@ fn is_scheme(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
 }
 
-fn fault_of(value: &[u8]) -> CredentialError {
+fn format_error(value: &[u8]) -> CredentialError {
     if value.contains(&b',') { CredentialError::Ambiguous } else { CredentialError::Malformed }
 }
 

@@ -13,7 +13,7 @@ pub struct CookieName(Box<str>);
 
 /// A text that is not a valid cookie name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a cookie's name is 1 to 128 letters, digits and characters such as `-` and `_`")]
+#[error("write a name of 1 to 128 letters, digits and characters such as `-` and `_`")]
 pub struct CookieNameError;
 
 impl CookieName {

@@ -12,7 +12,7 @@ pub struct QueryName(Box<str>);
 
 /// A text that is not a valid name of a query parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a query parameter's name is 1 to 128 letters, digits, `-`, `.`, `_` and `~`")]
+#[error("write a name of 1 to 128 letters, digits, `-`, `.`, `_` and `~`")]
 pub struct QueryNameError;
 
 impl QueryName {

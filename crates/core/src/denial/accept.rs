@@ -33,13 +33,13 @@ pub(super) fn representation(headers: &Headers<'_>, style: BodyStyle) -> Represe
 fn preferred(headers: &Headers<'_>, own: &[&str]) -> Representation {
     let lines = || headers.iter().filter(|field| field.name.eq_ignore_ascii_case(b"accept")).map(|field| field.value);
     if lines().map(<[u8]>::len).fold(0, usize::saturating_add) > MAX_BYTES {
-        return Representation::Own;
+        return Representation::Default;
     }
     let mut offers = Offers { own: QValue::default(), text: QValue::default(), html: QValue::default() };
     let mut left = MAX_RANGES;
     for line in lines() {
         if read(line, own, &mut offers, &mut left).is_none() {
-            return Representation::Own;
+            return Representation::Default;
         }
     }
     let Offers { own, text, html } = offers;
@@ -48,7 +48,7 @@ fn preferred(headers: &Headers<'_>, own: &[&str]) -> Representation {
     } else if text.quality > own.quality {
         Representation::Text
     } else {
-        Representation::Own
+        Representation::Default
     }
 }
 
@@ -62,7 +62,7 @@ struct Offers {
 /// The quality of the most specific range that matches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct QValue {
-    precision: Specificity,
+    specificity: Specificity,
     /// In thousandths.
     quality: u16,
 }
@@ -89,9 +89,9 @@ fn read(line: &[u8], own: &[&str], offers: &mut Offers, left: &mut usize) -> Opt
             *left = left.checked_sub(1)?;
             let (kind, subtype, quality) = cursor.range()?;
             let weigh = |weight: &mut QValue, offered: &[&str]| {
-                let precision = offered.iter().map(|one| precision(kind, subtype, one)).max().unwrap_or_default();
-                if precision != Specificity::None {
-                    *weight = (*weight).max(QValue { precision, quality });
+                let specificity = offered.iter().map(|one| specificity(kind, subtype, one)).max().unwrap_or_default();
+                if specificity != Specificity::None {
+                    *weight = (*weight).max(QValue { specificity, quality });
                 }
             };
             weigh(&mut offers.own, own);
@@ -105,7 +105,7 @@ fn read(line: &[u8], own: &[&str], offers: &mut Offers, left: &mut usize) -> Opt
     }
 }
 
-fn precision(kind: &[u8], subtype: &[u8], offered: &str) -> Specificity {
+fn specificity(kind: &[u8], subtype: &[u8], offered: &str) -> Specificity {
     let (offered_kind, offered_subtype) = offered.split_once('/').unwrap_or((offered, ""));
     match (kind, subtype) {
         (b"*", b"*") => Specificity::Anything,
@@ -196,7 +196,7 @@ fn quality(text: &[u8]) -> Option<u16> {
         [whole @ (b'0' | b'1'), b'.', decimals @ ..] if decimals.len() <= 3 => (whole, decimals),
         _ => return None,
     };
-    let digit = |place: usize| match decimals.get(place) {
+    let digit = |index: usize| match decimals.get(index) {
         None => Some(0),
         Some(digit @ b'0'..=b'9') => Some(u16::from(digit.saturating_sub(b'0'))),
         Some(_) => None,
@@ -227,26 +227,26 @@ mod tests {
     fn the_client_s_preference_counts() {
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
         for (accept, expected) in [
-            ("", Representation::Own),
-            ("*/*", Representation::Own),
+            ("", Representation::Default),
+            ("*/*", Representation::Default),
             (browser, Representation::Html),
             ("text/html", Representation::Html),
             ("TEXT/Html;level=\"a,b\\\"c\" ; Q=0.5", Representation::Html),
             ("text/plain", Representation::Text),
             ("text/*", Representation::Text),
             ("text/html, text/plain", Representation::Text),
-            ("text/html, application/json", Representation::Own),
-            ("text/html;q=0.5, application/problem+json;q=0.5", Representation::Own),
+            ("text/html, application/json", Representation::Default),
+            ("text/html;q=0.5, application/problem+json;q=0.5", Representation::Default),
             ("text/html;q=0.501, application/json;q=0.5", Representation::Html),
             ("application/json;q=0, */*", Representation::Text),
             ("application/json;q=0, text/plain;q=0, */*", Representation::Html),
-            ("text/html;q=0, */*", Representation::Own),
-            ("*/*;q=0", Representation::Own),
-            ("image/png", Representation::Own),
+            ("text/html;q=0, */*", Representation::Default),
+            ("*/*;q=0", Representation::Default),
+            ("image/png", Representation::Default),
             (" , text/html,, ", Representation::Html),
             ("text/html;q=1.000", Representation::Html),
             // A more specific range overrides less specific ones, in any order.
-            ("text/*;q=1, text/html;q=0.1, text/plain;q=0, application/json;q=0.2", Representation::Own),
+            ("text/*;q=1, text/html;q=0.1, text/plain;q=0, application/json;q=0.2", Representation::Default),
         ] {
             assert_eq!(form(&[accept]), expected, "{accept}");
         }
@@ -277,9 +277,9 @@ mod tests {
             &format!("text/html{}", ",a/b".repeat(32)),
             &format!("text/html;a={}", "b".repeat(1_024)),
         ] {
-            assert_eq!(form(&[bad]), Representation::Own, "{bad}");
+            assert_eq!(form(&[bad]), Representation::Default, "{bad}");
         }
         assert_eq!(form(&[&format!("text/html{}", ",a/b".repeat(31))]), Representation::Html);
-        assert_eq!(form(&["text/html", "text/plain;q=2"]), Representation::Own);
+        assert_eq!(form(&["text/html", "text/plain;q=2"]), Representation::Default);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Representation {
     /// The configured body style.
-    Own,
+    Default,
     /// Plain text.
     Text,
     /// A small HTML page.
@@ -18,12 +18,12 @@ pub(super) enum Representation {
 
 impl Representation {
     /// Every representation.
-    pub(super) const ALL: [Self; 4] = [Self::Own, Self::Text, Self::Html, Self::Grpc];
+    pub(super) const ALL: [Self; 4] = [Self::Default, Self::Text, Self::Html, Self::Grpc];
 
     pub(super) const fn media_type(self, style: BodyStyle) -> &'static str {
         match (self, style) {
-            (Self::Own, BodyStyle::Problem) => "application/problem+json",
-            (Self::Own, BodyStyle::Detail | BodyStyle::Error | BodyStyle::Orchescala) => "application/json",
+            (Self::Default, BodyStyle::Problem) => "application/problem+json",
+            (Self::Default, BodyStyle::Detail | BodyStyle::Error | BodyStyle::Orchescala) => "application/json",
             (Self::Text | Self::Grpc, _) => "text/plain; charset=utf-8",
             (Self::Html, _) => "text/html; charset=utf-8",
         }
@@ -32,13 +32,13 @@ impl Representation {
     pub(super) fn body(self, style: BodyStyle, status: Status, text: &str) -> String {
         let code = status.code();
         match (self, style) {
-            (Self::Own, BodyStyle::Problem) => {
+            (Self::Default, BodyStyle::Problem) => {
                 json!({ "type": "about:blank", "title": status.canonical_reason(), "status": code, "detail": text })
                     .to_string()
             }
-            (Self::Own, BodyStyle::Detail) => json!({ "detail": text }).to_string(),
-            (Self::Own, BodyStyle::Error) => json!({ "error": text }).to_string(),
-            (Self::Own, BodyStyle::Orchescala) => json!({ "errorCode": code, "errorMsg": text }).to_string(),
+            (Self::Default, BodyStyle::Detail) => json!({ "detail": text }).to_string(),
+            (Self::Default, BodyStyle::Error) => json!({ "error": text }).to_string(),
+            (Self::Default, BodyStyle::Orchescala) => json!({ "errorCode": code, "errorMsg": text }).to_string(),
             (Self::Text, _) => format!("{text}\n"),
             (Self::Html, _) => page(status, text),
             (Self::Grpc, _) => text.to_owned(),

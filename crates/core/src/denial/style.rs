@@ -19,7 +19,7 @@ pub struct Style {
     /// The custom headers of every denial.
     pub extra: Vec<ExtraHeader>,
     /// The handling of a check that could not be decided.
-    pub undecided: OnError,
+    pub on_error: OnError,
 }
 
 impl Style {
@@ -73,7 +73,7 @@ pub struct Realm(Box<str>);
 
 /// A text that is not a valid realm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a realm is 1 to 64 visible ASCII characters or spaces, without `\"` and `\\`")]
+#[error("write 1 to 64 visible ASCII characters or spaces, without `\"` and `\\`")]
 pub struct RealmError;
 
 impl Default for Realm {
@@ -104,7 +104,7 @@ pub struct Status(u16);
 
 /// The error of a status that no denial can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a denial's status is between 400 and 499")]
+#[error("write a number from 400 to 499")]
 pub struct StatusError;
 
 impl Status {

@@ -12,7 +12,7 @@ pub struct DetailText(Box<str>);
 
 /// A text that is invalid for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a text for clients is 1 to {} bytes on one line, without control characters", DetailText::MAX_BYTES)]
+#[error("write 1 to {} bytes on one line, without control characters", DetailText::MAX_BYTES)]
 pub struct DetailError;
 
 impl DetailText {
@@ -24,8 +24,8 @@ impl DetailText {
     /// # Errors
     /// [`DetailError`] if it is empty, too long or more than one line.
     pub fn parse(text: &str) -> Result<Self, DetailError> {
-        let told = matches!(text.len(), 1..=Self::MAX_BYTES) && !text.chars().any(char::is_control);
-        if told { Ok(Self(text.into())) } else { Err(DetailError) }
+        let good = matches!(text.len(), 1..=Self::MAX_BYTES) && !text.chars().any(char::is_control);
+        if good { Ok(Self(text.into())) } else { Err(DetailError) }
     }
 
     /// Returns the text.
@@ -186,8 +186,8 @@ struct List<'l>(&'l [Box<str>]);
 impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// The maximum length of a displayed list, in bytes. An item beyond it is replaced by `…`, which ends the list.
-        const SHOWN: usize = 1_024;
-        let mut left = SHOWN;
+        const MAX_LIST_BYTES: usize = 1_024;
+        let mut left = MAX_LIST_BYTES;
         for (number, item) in self.0.iter().enumerate() {
             if number > 0 {
                 f.write_str(", ")?;
@@ -210,14 +210,14 @@ mod tests {
 
     #[test]
     fn styles_have_their_own_words() {
-        let told = |reason| [BodyStyle::Problem, BodyStyle::Detail, BodyStyle::Error].map(|style| of(reason, style));
-        assert_eq!(told(Reason::TokenExpired), ["The token has expired.", "Signature has expired.", "Token expired"]);
+        let texts = |reason| [BodyStyle::Problem, BodyStyle::Detail, BodyStyle::Error].map(|style| of(reason, style));
+        assert_eq!(texts(Reason::TokenExpired), ["The token has expired.", "Signature has expired.", "Token expired"]);
         assert_eq!(
-            told(Reason::AudienceMismatch),
+            texts(Reason::AudienceMismatch),
             ["The token is not valid here.", "Incorrect authentication credentials.", "Invalid or expired token"]
         );
-        assert_eq!(told(Reason::NoRule)[2], "Forbidden");
-        assert_eq!(told(Reason::PathAmbiguous), [public(Reason::PathAmbiguous); 3]);
+        assert_eq!(texts(Reason::NoRule)[2], "Forbidden");
+        assert_eq!(texts(Reason::PathAmbiguous), [public(Reason::PathAmbiguous); 3]);
     }
 
     #[test]
@@ -230,14 +230,14 @@ mod tests {
 
     #[test]
     fn lists_are_told_and_bounded() {
-        let told = |required: &[&str], have: &[&str]| {
+        let texts = |required: &[&str], have: &[&str]| {
             let list = |texts: &[&str]| texts.iter().map(|text| Box::from(*text)).collect();
             Insufficient { required: list(required), have: list(have) }.to_string()
         };
-        assert_eq!(told(&["delete"], &["read"]), "Insufficient permissions: required [delete], have [read]");
-        assert_eq!(told(&["a", "b"], &[]), "Insufficient permissions: required [a, b], have []");
-        assert_eq!(told(&["a"], &["b\r\nc"]), "Insufficient permissions: required [a], have [bc]");
+        assert_eq!(texts(&["delete"], &["read"]), "Insufficient permissions: required [delete], have [read]");
+        assert_eq!(texts(&["a", "b"], &[]), "Insufficient permissions: required [a, b], have []");
+        assert_eq!(texts(&["a"], &["b\r\nc"]), "Insufficient permissions: required [a], have [bc]");
         let long = "x".repeat(600);
-        assert!(told(&["a"], &[&long, &long]).ends_with(", …]"));
+        assert!(texts(&["a"], &[&long, &long]).ends_with(", …]"));
     }
 }

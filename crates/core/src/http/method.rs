@@ -52,7 +52,7 @@ pub enum MethodError {
     #[error("the method has a lower-case letter at byte {0}, and methods are case-sensitive")]
     LowerCase(usize),
     /// A byte that is not a token character (RFC 9110 §5.6.2).
-    #[error("the method's byte {0} is not one of a token")]
+    #[error("the method's byte {0} is not a token character")]
     NotAToken(usize),
 }
 
@@ -86,8 +86,8 @@ mod tests {
             ("(GET)", MethodError::NotAToken(0)),
             ("GET\x7f", MethodError::NotAToken(3)),
         ];
-        for (raw, fault) in table {
-            assert_eq!(Method::parse(raw), Err(fault), "{raw:?}");
+        for (raw, error) in table {
+            assert_eq!(Method::parse(raw), Err(error), "{raw:?}");
         }
     }
 
@@ -100,8 +100,8 @@ mod tests {
     }
 
     /// Returns a number for each variant. A new one does not compile until it has a number, and thus an entry in the list above.
-    const fn number(fault: MethodError) -> u8 {
-        match fault {
+    const fn number(error: MethodError) -> u8 {
+        match error {
             MethodError::Empty => 1,
             MethodError::TooLong => 2,
             MethodError::LowerCase(_) => 3,

@@ -86,7 +86,7 @@ impl<'a> Request<'a> {
         host: &'a [u8],
         headers: Headers<'a>,
     ) -> Result<Self, RequestError> {
-        let text = std::str::from_utf8(method).map_err(|fault| MethodError::NotAToken(fault.valid_up_to()))?;
+        let text = std::str::from_utf8(method).map_err(|error| MethodError::NotAToken(error.valid_up_to()))?;
         let method = Method::parse(text)?;
         let RequestTarget { path, query } = RequestTarget::parse(target)?;
         let port = port(host);
@@ -136,7 +136,7 @@ pub(crate) fn port(authority: &[u8]) -> Option<u16> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// The message has no HTTP request.
-    #[error("the check carries no HTTP request")]
+    #[error("the check has no HTTP request")]
     NoHttpRequest,
     /// The method is malformed.
     #[error(transparent)]
@@ -148,14 +148,14 @@ pub enum RequestError {
     #[error(transparent)]
     Host(#[from] HostError),
     /// The request has more headers than the limit.
-    #[error("there are more than {} headers", Headers::MAX_HEADERS)]
+    #[error("the request has more than {} headers", Headers::MAX_HEADERS)]
     TooManyHeaders,
     /// A header name is illegal in HTTP.
-    #[error("a header's name is not one that HTTP allows")]
+    #[error("a header's name is invalid in HTTP")]
     HeaderName,
     /// Envoy's context has a value that is not text, a duplicate name, or too many entries.
     #[error(
-        "the check's `context_extensions` hold a name twice, what is no text, or more than {} entries",
+        "the check's `context_extensions` have a repeated name, a value that is not text, or more than {} entries",
         Context::MAX_ENTRIES
     )]
     Context,

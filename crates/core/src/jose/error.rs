@@ -41,10 +41,10 @@ pub enum TokenError {
     #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
     TooLarge,
     /// A token with five parts: a JWE (RFC 7516 §3.1).
-    #[error("the token has five parts, so it is encrypted (JWE), and only signed tokens (JWS) are read")]
+    #[error("the token has five parts, so it is encrypted (JWE); only signed tokens (JWS) are supported")]
     Encrypted,
     /// A token with any other number of parts than three.
-    #[error("the token has {found} parts between its dots, and a signed token has three")]
+    #[error("the token has {found} parts, and a signed token has three")]
     PartCount {
         /// The number of parts.
         found: usize,
@@ -77,31 +77,31 @@ pub enum TokenError {
     #[error("the header's `typ` is not a string")]
     TypeNotText,
     /// `crit` is present, in any form. modgud supports no extension, so it must reject each one (RFC 7515 §4.1.11).
-    #[error("the header has `crit`, and no extension is understood")]
+    #[error("the header has `crit`, and no extension is supported")]
     CriticalExtension,
     /// `b64` is present, in any form: it changes how the payload is read (RFC 7797 §3).
-    #[error("the header has `b64`, and only base64url payloads are read")]
+    #[error("the header has `b64`, and only base64url payloads are supported")]
     UnencodedPayload,
     /// `zip` is present: the signed bytes would differ from those that are read (RFC 7516 §4.1.3).
-    #[error("the header has `zip`, and compressed payloads are not read")]
+    #[error("the header has `zip`, and compressed payloads are not supported")]
     CompressedPayload,
     /// `enc` is present: a JWE header in a JWS (RFC 7516 §4.1.2).
-    #[error("the header has `enc`, and encrypted payloads are not read")]
+    #[error("the header has `enc`, and encrypted payloads are not supported")]
     EncryptedPayload,
     /// A known algorithm that this issuer's list does not allow (RFC 8725 §3.1).
-    #[error("the header's `alg` is not one that is allowed for this issuer")]
+    #[error("the header's `alg` is not allowed for this issuer")]
     AlgorithmNotAllowed,
     /// `kid` names no known key of the issuer (RFC 7515 §4.1.4).
-    #[error("the header's `kid` is not that of any key of the issuer")]
+    #[error("no key of the issuer has the header's `kid`")]
     KeyUnknown,
     /// None of the possible keys takes the token's algorithm.
-    #[error("no key of the issuer that the token may mean takes the header's `alg`")]
+    #[error("no candidate key of the issuer supports the header's `alg`")]
     KeyUnfit,
     /// No key makes signatures of this length (RFC 8017 §8.2.2 step 1).
-    #[error("the signature's length is not that of any key of the issuer")]
+    #[error("no key of the issuer makes signatures of this length")]
     SignatureLength,
     /// No key verifies the signature.
-    #[error("the signature verifies with no key of the issuer")]
+    #[error("no key of the issuer verifies the signature")]
     SignatureMismatch,
 }
 
@@ -136,19 +136,19 @@ impl TokenError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The text is empty, or white space.
-    #[error("the text is empty, and a public key in PEM is needed")]
+    #[error("the text is empty; use a public key in PEM")]
     Empty,
     /// The text has no `-----BEGIN`.
-    #[error("the text has no PEM block, and one that starts with `-----BEGIN PUBLIC KEY-----` is needed")]
+    #[error("the text has no PEM block; use one that starts with `-----BEGIN PUBLIC KEY-----`")]
     NoBlock,
     /// The text contains several keys, so the choice is ambiguous.
-    #[error("the text has {found} PEM blocks, and one is needed")]
+    #[error("the text has {found} PEM blocks; use one")]
     SeveralBlocks {
         /// The number of keys.
         found: usize,
     },
     /// The text contains a private key, which must not be here.
-    #[error("the PEM block is a private key, and its public half is needed (`openssl pkey -pubout` writes it)")]
+    #[error("the PEM block is a private key; use its public half (`openssl pkey -pubout` writes it)")]
     PrivateKey,
     /// The end line is missing, or has another label.
     #[error("the PEM block has no `-----END` line that matches its `-----BEGIN` line")]
@@ -157,7 +157,7 @@ pub enum KeyError {
     #[error("the PEM block's content is not base64")]
     NotBase64,
     /// The PEM block contains something else.
-    #[error("the PEM block is {found}, and `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE` is needed")]
+    #[error("the PEM block is {found}; use `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`")]
     OtherLabel {
         /// The label of its begin line.
         found: Label,
@@ -166,49 +166,49 @@ pub enum KeyError {
     #[error("the PEM block's content is not the DER structure that its label names")]
     NotDer,
     /// The type of the key is unsupported.
-    #[error("the key is of type {found}, and one of RSA, EC (P-256 or P-384) or Ed25519 is needed")]
+    #[error("the key is of type {found}; use RSA, EC (P-256 or P-384) or Ed25519")]
     OtherType {
         /// The type found.
         found: KeyKind,
     },
     /// The key fits none of the required algorithms.
-    #[error("the key is of type {}, and none of the allowed algorithms takes such a key; it serves {}", family.name(), Served(*family))]
+    #[error("the key is of type {}, which no allowed algorithm uses; allow one of {}", family.name(), Served(*family))]
     NotServing {
         /// The family found.
         family: KeyType,
     },
     /// The modulus is too short: RFC 7518 §3.3 requires 2048 bits, as shorter keys can be factored.
-    #[error("the RSA key has {bits} bits, and at least {MIN_RSA_BITS} are needed")]
+    #[error("the RSA key has {bits} bits; use at least {MIN_RSA_BITS}")]
     TooShort {
         /// The size of the modulus.
         bits: usize,
     },
     /// The modulus is too long: a check would cost too much, and the cryptographic library rejects it.
-    #[error("the RSA key has {bits} bits, and at most {MAX_RSA_BITS} are supported")]
+    #[error("the RSA key has {bits} bits; use at most {MAX_RSA_BITS}")]
     TooLong {
         /// The size of the modulus.
         bits: usize,
     },
     /// The exponent is 1, with which a signature is the message itself (RFC 8017 §3.1).
-    #[error("the RSA key's public exponent is even or less than 3, and 65537 is usual")]
+    #[error("the RSA key's public exponent is even or less than 3; use 65537")]
     ExponentUnsafe,
     /// The exponent is larger than any key generator makes it, and the cryptographic library rejects it.
-    #[error("the RSA key's public exponent has {bits} bits, and at most {MAX_EXPONENT_BITS} are supported")]
+    #[error("the RSA key's public exponent has {bits} bits; use at most {MAX_EXPONENT_BITS}")]
     ExponentTooLong {
         /// The size of the exponent.
         bits: usize,
     },
     /// The curve of the EC key is unsupported.
-    #[error("the EC key is on the curve {found}, and P-256 or P-384 is needed")]
+    #[error("the EC key is on the curve {found}; use P-256 or P-384")]
     OtherCurve {
         /// The curve found.
         found: CurveName,
     },
     /// The EC key describes its own curve, or has none (RFC 5480 §2.1.1).
-    #[error("the EC key does not name its curve, and P-256 or P-384 is needed")]
+    #[error("the EC key does not name its curve; use P-256 or P-384")]
     CurveNotNamed,
     /// The point is compressed, or its length differs from the curve's.
-    #[error("the EC key's point is not of its curve's length in the uncompressed form, which starts with the byte 04")]
+    #[error("the EC key's point is not uncompressed (first byte 04), or not of its curve's length")]
     PointForm,
     /// The point is not on the curve: it has no private key, and a check with it proves nothing.
     #[error("the EC key's point is not on the curve {}", curve.name())]
@@ -217,28 +217,28 @@ pub enum KeyError {
         curve: KeyType,
     },
     /// An Ed25519 key has another length (RFC 8032 §5.1.5).
-    #[error("the Ed25519 key has {bytes} bytes, and 32 are needed")]
+    #[error("the Ed25519 key has {bytes} bytes instead of 32")]
     Ed25519Length {
         /// The number of bytes.
         bytes: usize,
     },
     /// The key is one of the few Ed25519 points for which anyone can forge signatures.
-    #[error("the Ed25519 key is a point of small order, with which signatures can be made up")]
+    #[error("the Ed25519 key is a point of small order, with which anyone can forge signatures")]
     SmallOrder,
     /// The secret is short enough to guess (RFC 7518 §3.2).
-    #[error("the secret has {bytes} bytes, and at least {MIN_SECRET_BYTES} are needed, drawn at random")]
+    #[error("the secret has {bytes} bytes; use at least {MIN_SECRET_BYTES} random ones")]
     SecretTooShort {
         /// The number of bytes.
         bytes: usize,
     },
     /// The secret is a PEM block, and possibly public (RFC 8725 §2.1).
     #[error(
-        "the secret is a PEM block, which is a key of another kind; a secret is random and known to signer and verifier only"
+        "the secret is a PEM block, which is a key of another kind; use random bytes that only signer and verifier know"
     )]
     SecretIsPem,
     /// The key is well-formed but invalid, for example because the modulus is even.
-    #[error("the cryptographic library refuses the key")]
-    Refused,
+    #[error("the cryptographic library rejects the key")]
+    Rejected,
 }
 
 /// The label of a PEM block, if it looks like one. It is user input and may be anything.

@@ -25,9 +25,9 @@ impl JoseHeader {
     /// # Errors
     /// `TokenError` for a rejected member, whatever its value, and for one of the wrong type.
     pub(super) fn from_object(mut object: Map<String, Value>) -> Result<Self, TokenError> {
-        for (name, fault) in REFUSED {
+        for (name, error) in REJECTED {
             if object.contains_key(name) {
-                return Err(fault);
+                return Err(error);
             }
         }
         let algorithm = text(&mut object, "alg", TokenError::AlgorithmNotText)?.ok_or(TokenError::AlgorithmMissing)?;
@@ -88,7 +88,7 @@ impl TryFrom<jsonwebtoken::Algorithm> for Algorithm {
 }
 
 /// Members that change the token's meaning in an unsupported way. Presence is enough, whatever the value.
-const REFUSED: [(&str, TokenError); 4] = [
+const REJECTED: [(&str, TokenError); 4] = [
     ("crit", TokenError::CriticalExtension),
     ("b64", TokenError::UnencodedPayload),
     ("zip", TokenError::CompressedPayload),
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn members_that_change_the_meaning_are_refused_in_any_form() {
-        for (name, fault) in super::REFUSED {
+        for (name, error) in super::REJECTED {
             let values = [
                 json!([]),
                 json!(["exp"]),
@@ -152,7 +152,7 @@ mod tests {
                 json!(0),
             ];
             for value in values {
-                assert_eq!(read(json!({"alg": "RS256", name: value})), Err(fault), "{name}");
+                assert_eq!(read(json!({"alg": "RS256", name: value})), Err(error), "{name}");
             }
         }
     }
@@ -185,15 +185,15 @@ mod tests {
             JoseHeader::try_from(&header)
         };
         assert!(with(|header| header.jku = Some("https://evil.example".to_owned())).is_ok());
-        let refused: [(Change, TokenError); 5] = [
+        let rejected: [(Change, TokenError); 5] = [
             (|header| header.crit = Some(Vec::new()), TokenError::CriticalExtension),
             (|header| header.extras.insert("b64", true), TokenError::UnencodedPayload),
             (|header| header.extras.insert("zip", "DEF"), TokenError::CompressedPayload),
             (|header| header.extras.insert("enc", "A256GCM"), TokenError::EncryptedPayload),
             (|header| header.kid = Some("k".repeat(MAX_KEY_ID_BYTES + 1)), TokenError::KeyIdTooLong),
         ];
-        for (change, fault) in refused {
-            assert_eq!(with(change), Err(fault));
+        for (change, error) in rejected {
+            assert_eq!(with(change), Err(error));
         }
     }
 

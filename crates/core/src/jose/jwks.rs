@@ -24,7 +24,7 @@ pub struct Jwks {
 pub struct SkippedKey {
     position: usize,
     id: Option<KeyId>,
-    fault: JwkError,
+    error: JwkError,
 }
 
 /// The reason why a JWKS is unusable.
@@ -37,19 +37,19 @@ pub enum JwksError {
     #[error("the key set {0}")]
     Json(JsonError),
     /// `keys` is missing (RFC 7517 §5.1).
-    #[error("the key set has no `keys`, which is an array of keys")]
+    #[error("the key set has no `keys`")]
     NoKeys,
     /// `keys` has another JSON type.
     #[error("the key set's `keys` is not an array")]
     NotAnArray,
     /// The set has too many keys.
-    #[error("the key set has {found} keys, and at most {} are read", Jwks::MAX_KEYS)]
+    #[error("the key set has {found} keys, more than {}", Jwks::MAX_KEYS)]
     TooMany {
         /// The number of keys.
         found: usize,
     },
     /// No key of the set is usable for verification.
-    #[error("the key set has no key that tokens could be verified with{}", Skipped(_0))]
+    #[error("the key set has no usable key{}", Skipped(_0))]
     NoneUsable(Vec<SkippedKey>),
 }
 
@@ -76,9 +76,9 @@ impl Jwks {
         for (position, value) in list.iter().enumerate() {
             match value.as_object().ok_or(JwkError::NotAnObject).and_then(VerificationKey::from_jwk) {
                 Ok(key) => keys.push(key),
-                Err(fault) => {
+                Err(error) => {
                     let id = value.get("kid").and_then(Value::as_str).and_then(KeyId::new);
-                    skipped.push(SkippedKey { position, id, fault });
+                    skipped.push(SkippedKey { position, id, error });
                 }
             }
         }
@@ -95,17 +95,17 @@ impl Jwks {
 impl SkippedKey {
     /// Returns the reason why it was skipped.
     #[must_use]
-    pub const fn fault(&self) -> &JwkError {
-        &self.fault
+    pub const fn error(&self) -> &JwkError {
+        &self.error
     }
 }
 
 impl fmt::Display for SkippedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { position, id, fault } = self;
+        let Self { position, id, error } = self;
         match id {
-            Some(id) => write!(f, "keys[{position}], `kid` {id}: {fault}"),
-            None => write!(f, "keys[{position}]: {fault}"),
+            Some(id) => write!(f, "keys[{position}], `kid` {id}: {error}"),
+            None => write!(f, "keys[{position}]: {error}"),
         }
     }
 }
@@ -141,16 +141,13 @@ pub struct KeySet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
     /// There are too many keys.
-    #[error("there are {found} keys, and an issuer can have at most {}", KeySet::MAX_KEYS)]
+    #[error("the issuer has {found} keys, more than {}", KeySet::MAX_KEYS)]
     TooMany {
         /// The number of keys.
         found: usize,
     },
     /// There are too many keys without a name for one algorithm: the last of them would never be tried.
-    #[error(
-        "there are {found} keys without a key id for one algorithm, and at most {} are tried for one token",
-        KeySet::MAX_TRIED
-    )]
+    #[error("the issuer has {found} keys without a key id for one algorithm, more than {}", KeySet::MAX_TRIED)]
     TooManyUnnamed {
         /// The number of keys.
         found: usize,
@@ -192,7 +189,7 @@ impl KeySet {
     /// Returns true if the set contains the key, under the same name and for the same algorithms. A cached token is valid only if this
     /// holds for [its key](crate::jose::VerifiedToken::key).
     #[must_use]
-    pub fn holds(&self, key: KeyIdentity) -> bool {
+    pub fn contains(&self, key: KeyIdentity) -> bool {
         self.identities.binary_search(&key).is_ok()
     }
 
@@ -201,8 +198,8 @@ impl KeySet {
     pub(super) fn candidates<'a>(&'a self, id: Option<&'a KeyId>) -> Option<impl Iterator<Item = &'a VerificationKey>> {
         let named = self.keys.iter().filter(move |key| id.is_none() || key.id() == id);
         let unnamed = self.keys.iter().filter(move |key| id.is_some() && key.id().is_none());
-        let mut meant = named.chain(unnamed).peekable();
-        (id.is_none() || meant.peek().is_some()).then_some(meant)
+        let mut candidates = named.chain(unnamed).peekable();
+        (id.is_none() || candidates.peek().is_some()).then_some(candidates)
     }
 }
 

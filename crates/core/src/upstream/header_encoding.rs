@@ -58,28 +58,28 @@ pub enum HeaderEncoding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// The value is an object, and the encoding is not JSON.
-    #[error("is an object, which is written with `as: json` only")]
+    #[error("is an object; use `as: json`")]
     Object,
     /// The text is not a header value.
     #[error(transparent)]
     Text(#[from] HeaderTextError),
     /// The text or an item has CR, LF, NUL or the like: no encoding protects a reader that decodes it.
-    #[error("holds a control character")]
+    #[error("has a control character")]
     Control,
     /// An item is empty, and would be invisible among the others.
-    #[error("has an item that is empty")]
+    #[error("has an empty item")]
     EmptyItem,
     /// An item is `null`, a list or an object.
-    #[error("has an item that is no text, number or boolean")]
+    #[error("has an item that is not a text, number or boolean")]
     Item,
     /// The value is or contains a rounded number: a token could have had another one.
-    #[error("is or holds a number that 64 bits don't hold, which readers of the token may take for another one")]
+    #[error("has a number beyond 64 bits, which readers of the token may round differently")]
     Number,
     /// The expression has no result: it reads a value of an unexpected type, for example.
-    #[error("can't be told for this request")]
+    #[error("can't be evaluated for this request")]
     Expression,
     /// The encoded value is longer than [`MAX_BYTES`].
-    #[error("is longer than {MAX_BYTES} bytes as it is written")]
+    #[error("is longer than {MAX_BYTES} bytes when encoded")]
     TooLong,
 }
 

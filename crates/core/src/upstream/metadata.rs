@@ -48,7 +48,7 @@ impl Metadata {
 
     /// Returns the metadata about the caller, if it is known, and about the request. Entries without a value or beyond a limit are omitted,
     /// as no decision depends on them.
-    pub fn told<'a>(
+    pub fn entries<'a>(
         &'a self,
         principal: Option<&'a Principal>,
         computed: &'a Computed,
@@ -62,23 +62,22 @@ impl Metadata {
 
 fn known(found: FieldValue<'_>) -> Option<FieldValue<'_>> {
     match found {
-        FieldValue::Text(text) => is_shown(text).then_some(FieldValue::Text(text)),
-        FieldValue::Texts(texts) => {
-            (texts.len() <= MAX_VALUES && texts.iter().all(|text| is_shown(text))).then_some(FieldValue::Texts(texts))
-        }
+        FieldValue::Text(text) => is_loggable(text).then_some(FieldValue::Text(text)),
+        FieldValue::Texts(texts) => (texts.len() <= MAX_VALUES && texts.iter().all(|text| is_loggable(text)))
+            .then_some(FieldValue::Texts(texts)),
         FieldValue::Json(value) => json(value),
     }
 }
 
 fn json(value: &Value) -> Option<FieldValue<'_>> {
     match value {
-        Value::String(text) => is_shown(text).then_some(FieldValue::Text(text)),
+        Value::String(text) => is_loggable(text).then_some(FieldValue::Text(text)),
         value => fits(value, MAX_DEPTH, &mut 0).then_some(FieldValue::Json(value)),
     }
 }
 
 /// Returns true if a text is safe in a log: short enough, and without line ends.
-fn is_shown(text: &str) -> bool {
+fn is_loggable(text: &str) -> bool {
     text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control)
 }
 
@@ -90,9 +89,11 @@ fn fits(value: &Value, depth: usize, count: &mut usize) -> bool {
             Value::Null | Value::Bool(_) => true,
             // Rounded: a token could have had another number.
             Value::Number(number) => !is_beyond_64_bits(number),
-            Value::String(text) => is_shown(text),
+            Value::String(text) => is_loggable(text),
             Value::Array(items) => items.iter().all(|item| fits(item, below, count)),
-            Value::Object(members) => members.iter().all(|(name, value)| is_shown(name) && fits(value, below, count)),
+            Value::Object(members) => {
+                members.iter().all(|(name, value)| is_loggable(name) && fits(value, below, count))
+            }
         }
 }
 
@@ -121,7 +122,7 @@ mod tests {
         let source = || ValueSource::Claim(ClaimPath::parse("claim").unwrap());
         let metadata = Metadata::new(vec![("claim".into(), source())], Vec::new());
         let nested = |depth: usize| (1..depth).fold(json!("x"), |inner, _| json!([inner]));
-        for (value, is_told) in [
+        for (value, is_present) in [
             (json!("a\u{2028}é"), true),
             (json!("a\nb"), false),
             (json!("a".repeat(MAX_TEXT_BYTES)), true),
@@ -141,23 +142,26 @@ mod tests {
             (vec![1; 100].into(), false),
         ] {
             let principal = principal(json!({ "claim": value }));
-            assert_eq!(metadata.told(Some(&principal), &Computed::NOTHING).count() == 1, is_told, "{value}");
+            assert_eq!(metadata.entries(Some(&principal), &Computed::NOTHING).count() == 1, is_present, "{value}");
         }
     }
 
     #[test]
-    fn a_constant_is_told_of_nobody_too() {
-        let told = vec![
+    fn a_constant_is_present_of_nobody_too() {
+        let entries = vec![
             ("where".into(), ValueSource::Constant("here".into())),
             ("roles".into(), ValueSource::Principal(PrincipalField::Roles)),
             ("via".into(), ValueSource::Principal(PrincipalField::Authenticator)),
         ];
-        let metadata = Metadata::new(told, Vec::new());
-        assert_eq!(metadata.told(None, &Computed::NOTHING).collect::<Vec<_>>(), [("where", FieldValue::Text("here"))]);
+        let metadata = Metadata::new(entries, Vec::new());
+        assert_eq!(
+            metadata.entries(None, &Computed::NOTHING).collect::<Vec<_>>(),
+            [("where", FieldValue::Text("here"))]
+        );
         let principal = principal(json!({}));
         let roles = principal.identity().roles.as_slice();
         let expected =
             [("where", FieldValue::Text("here")), ("roles", FieldValue::Texts(roles)), ("via", FieldValue::Text("x"))];
-        assert_eq!(metadata.told(Some(&principal), &Computed::NOTHING).collect::<Vec<_>>(), expected);
+        assert_eq!(metadata.entries(Some(&principal), &Computed::NOTHING).collect::<Vec<_>>(), expected);
     }
 }

@@ -68,7 +68,7 @@ impl MintedClaimError {
     }
 
     fn kind(claim: &str, found: &Value, expected: &str) -> Self {
-        let problem = format!("the caller's `{claim}` is {} and has to be {expected}", JsonType::of(found));
+        let problem = format!("the caller's `{claim}` is {} instead of {expected}", JsonType::of(found));
         Self { claim: claim.into(), problem: problem.into() }
     }
 }
@@ -101,12 +101,12 @@ impl Minter {
         let claims = self.mint.claims_of(principal)?;
         let text = Value::Object(claims.clone()).to_string();
         let until = now.plus(self.mint.lifetime).min(principal.valid_until());
-        let what = CacheKey::new(principal.valid_until(), &text);
-        if let Some(known) = self.minted.get(&what, now, until) {
+        let key = CacheKey::new(principal.valid_until(), &text);
+        if let Some(known) = self.minted.get(&key, now, until) {
             return Ok(known);
         }
         let authorization = self.mint.sign(claims, &text, now, until)?;
-        self.minted.put(what, authorization.clone(), now, until);
+        self.minted.put(key, authorization.clone(), now, until);
         Ok(authorization)
     }
 }
@@ -222,16 +222,16 @@ impl MintedTokens {
     const EXPECTED: usize = 256;
 
     /// Returns the token of this content. `None` unless it is valid for at least half as long as a token minted now, until `until`.
-    fn get(&self, what: &CacheKey, now: Timestamp, until: Timestamp) -> Option<HeaderText> {
-        let Minted { authorization, issued, until: known } = self.0.get(what)?;
+    fn get(&self, key: &CacheKey, now: Timestamp, until: Timestamp) -> Option<HeaderText> {
+        let Minted { authorization, issued, until: known } = self.0.get(key)?;
         let left = |end: Timestamp| end.as_millis().saturating_sub(now.as_millis());
         // After the clock is set back, its `iat` would be in the future, and every verifier would reject it.
         (issued <= now && left(known) >= left(until).div_ceil(2)).then_some(authorization)
     }
 
     /// Caches a token.
-    fn put(&self, what: CacheKey, authorization: HeaderText, issued: Timestamp, until: Timestamp) {
-        self.0.insert(what, Minted { authorization, issued, until });
+    fn put(&self, key: CacheKey, authorization: HeaderText, issued: Timestamp, until: Timestamp) {
+        self.0.insert(key, Minted { authorization, issued, until });
     }
 }
 

@@ -99,10 +99,10 @@ enum Reach {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StripPatternError {
     /// The pattern would match headers that every module needs.
-    #[error("a prefix needs at least three characters before its `*`, so that it can't reach every header")]
+    #[error("the prefix before `*` matches too many headers; write at least three characters")]
     TooWide,
     /// `*` elsewhere than at the end.
-    #[error("a `*` can only stand at the end")]
+    #[error("a `*` is not at the end")]
     StarInside,
     /// The text before the `*` is not a header name.
     #[error(transparent)]

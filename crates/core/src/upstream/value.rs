@@ -70,7 +70,7 @@ pub(super) fn computed(expression: &Expression, inputs: &Inputs<'_>) -> Result<O
 
 impl PrincipalField {
     fn find(self, principal: &Principal) -> Option<FieldValue<'_>> {
-        let Identity { subject, organization, roles, permissions, scopes, reach: _ } = principal.identity();
+        let Identity { subject, organization, roles, permissions, scopes, permission_scope: _ } = principal.identity();
         let texts = |list| Some(FieldValue::Texts(list)).filter(|_| !list.is_empty());
         match self {
             Self::Subject => subject.as_deref().map(FieldValue::Text),
@@ -114,7 +114,7 @@ impl fmt::Display for HeaderValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Source(source) => source.fmt(f),
-            Self::Computed(_) => f.write_str("what its expression comes to"),
+            Self::Computed(_) => f.write_str("the result of its expression"),
         }
     }
 }

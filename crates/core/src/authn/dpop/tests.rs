@@ -16,7 +16,7 @@ const PROOF: &str = include_str!("../../../../../tests/data/sender/rfc9449.txt")
 const BOUND: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
 /// Checks the request's token, which is bound to this key, with its proof.
-fn shown(bound: &str, target: &str, now: u64, spent: &ReplayCache) -> Result<(), DpopError> {
+fn shown(bound: &str, target: &str, now: u64, replay_cache: &ReplayCache) -> Result<(), DpopError> {
     let field = |name: &'static str, value: &'static str| Field { name: name.as_bytes(), value: value.as_bytes() };
     let headers = Headers::new(vec![field("Authorization", AUTHORIZATION), field("DPoP", PROOF.trim_end())]);
     let mut request = Request::parse(b"GET", target.as_bytes(), b"resource.example.org", headers).unwrap();
@@ -30,21 +30,21 @@ fn shown(bound: &str, target: &str, now: u64, spent: &ReplayCache) -> Result<(),
     let principal = &Principal::new(name, claims, Identity::default(), absent, AuthMethod::Token);
     let window = DpopPolicy { lifetime: Duration::from_secs(60), leeway: Duration::ZERO };
     let (now, replay_mode) = (Timestamp::from_secs(now), ReplayMode::Record);
-    window.check(&PopContext { request: &request, token, principal, now, spent, replay_mode })
+    window.check(&PopContext { request: &request, token, principal, now, replay_cache, replay_mode })
 }
 
 #[test]
 fn the_example_of_the_rfc_passes_once() {
     const MADE: u64 = 1_562_262_618;
-    let spent = ReplayCache::default();
-    spent.remember_for(Duration::from_secs(60));
+    let replay_cache = ReplayCache::default();
+    replay_cache.remember_for(Duration::from_secs(60));
     let path = "/protectedresource";
-    assert_eq!(shown("0", path, MADE, &spent), Err(DpopError::OtherKey));
-    assert_eq!(shown(BOUND, "/other", MADE, &spent), Err(DpopError::OtherAddress));
-    assert!(matches!(shown(BOUND, path, MADE - 1, &spent), Err(DpopError::Early { .. })));
-    assert!(matches!(shown(BOUND, path, MADE + 60, &spent), Err(DpopError::Old { .. })));
-    assert_eq!(shown(BOUND, path, MADE + 59, &spent), Ok(()));
-    assert_eq!(shown(BOUND, path, MADE, &spent), Err(DpopError::Spent(ReplayError::Replayed)));
+    assert_eq!(shown("0", path, MADE, &replay_cache), Err(DpopError::OtherKey));
+    assert_eq!(shown(BOUND, "/other", MADE, &replay_cache), Err(DpopError::OtherAddress));
+    assert!(matches!(shown(BOUND, path, MADE - 1, &replay_cache), Err(DpopError::Early { .. })));
+    assert!(matches!(shown(BOUND, path, MADE + 60, &replay_cache), Err(DpopError::Old { .. })));
+    assert_eq!(shown(BOUND, path, MADE + 59, &replay_cache), Ok(()));
+    assert_eq!(shown(BOUND, path, MADE, &replay_cache), Err(DpopError::Replay(ReplayError::Replayed)));
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub struct CacheTtl {
     /// The lifetime of an inactive response.
     pub inactive: Duration,
     /// The additional lifetime of an active response while the server is unavailable (RFC 5861 §4).
-    pub stale: Duration,
+    pub stale_if_error: Duration,
 }
 
 /// The responses of one server, in caches that all servers share. Clones share them too.
@@ -50,7 +50,7 @@ struct Caches {
 #[derive(Debug, Clone)]
 struct Entry {
     token: ActiveToken,
-    asked: Timestamp,
+    requested_at: Timestamp,
 }
 
 impl Weigh for Entry {
@@ -86,7 +86,7 @@ impl IntrospectionCache {
 
     /// Returns true if both are views of the same server on the same caches.
     #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn same_cache(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.caches, &other.caches) && self.server == other.server
     }
 
@@ -103,15 +103,15 @@ impl IntrospectionCache {
     }
 
     /// Caches the response to a request sent at this time; it replaces the previous one.
-    pub fn put(&self, key: CacheKey, answer: &IntrospectionResponse, asked: Timestamp) {
-        match answer {
+    pub fn put(&self, key: CacheKey, response: &IntrospectionResponse, requested_at: Timestamp) {
+        match response {
             IntrospectionResponse::Active(token) => {
-                self.caches.active.insert(key, Entry { token: token.clone(), asked });
+                self.caches.active.insert(key, Entry { token: token.clone(), requested_at });
                 self.caches.inactive.remove(&key);
             }
             IntrospectionResponse::Inactive => {
                 // In this order: at no time is a token that has become inactive cached as active only.
-                self.caches.inactive.insert(key, asked);
+                self.caches.inactive.insert(key, requested_at);
                 self.caches.active.remove(&key);
             }
         }
@@ -119,18 +119,18 @@ impl IntrospectionCache {
 
     /// Returns the response while it is fresh; `None` if there is none.
     #[must_use]
-    pub(super) fn fresh(&self, key: &CacheKey, spans: CacheTtl, now: Timestamp) -> Option<IntrospectionResponse> {
-        let active = self.active(key, spans.active, now);
+    pub(super) fn fresh(&self, key: &CacheKey, ttl: CacheTtl, now: Timestamp) -> Option<IntrospectionResponse> {
+        let active = self.active(key, ttl.active, now);
         active.or_else(|| {
-            let asked = self.caches.inactive.get(key)?;
-            within(asked, asked.plus(spans.inactive), now).then_some(IntrospectionResponse::Inactive)
+            let requested_at = self.caches.inactive.get(key)?;
+            within(requested_at, requested_at.plus(ttl.inactive), now).then_some(IntrospectionResponse::Inactive)
         })
     }
 
     /// Returns an active response that is usable while the server is unavailable; `None` if there is none.
     #[must_use]
-    pub(super) fn stale(&self, key: &CacheKey, spans: CacheTtl, now: Timestamp) -> Option<IntrospectionResponse> {
-        self.active(key, spans.active.saturating_add(spans.stale), now).filter(|_| !spans.stale.is_zero())
+    pub(super) fn stale(&self, key: &CacheKey, ttl: CacheTtl, now: Timestamp) -> Option<IntrospectionResponse> {
+        self.active(key, ttl.active.saturating_add(ttl.stale_if_error), now).filter(|_| !ttl.stale_if_error.is_zero())
     }
 
     /// Returns the numbers of cached responses of all servers.
@@ -140,10 +140,10 @@ impl IntrospectionCache {
         CachedResponses { active: count(self.caches.active.len()), inactive: count(self.caches.inactive.len()) }
     }
 
-    fn active(&self, key: &CacheKey, span: Duration, now: Timestamp) -> Option<IntrospectionResponse> {
-        let Entry { token, asked } = self.caches.active.get(key)?;
-        let until = asked.plus(span).min(token.expires);
-        within(asked, until, now).then_some(IntrospectionResponse::Active(token))
+    fn active(&self, key: &CacheKey, ttl: Duration, now: Timestamp) -> Option<IntrospectionResponse> {
+        let Entry { token, requested_at } = self.caches.active.get(key)?;
+        let until = requested_at.plus(ttl).min(token.expires);
+        within(requested_at, until, now).then_some(IntrospectionResponse::Active(token))
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_000_000);
     const SPANS: CacheTtl =
-        CacheTtl { active: Duration::from_secs(30), inactive: Duration::from_secs(5), stale: Duration::ZERO };
+        CacheTtl { active: Duration::from_secs(30), inactive: Duration::from_secs(5), stale_if_error: Duration::ZERO };
 
     fn numbered(number: u64) -> CacheKey {
         let mut bytes = [7; 32];
@@ -195,7 +195,11 @@ mod tests {
     fn one_token_of_two_servers_is_two() {
         let known = IntrospectionCache::default();
         let (one, other) = (known.of_server(1), known.of_server(2));
-        assert!(one.is(&known.of_server(1)) && !one.is(&other) && !one.is(&IntrospectionCache::default().of_server(1)));
+        assert!(
+            one.same_cache(&known.of_server(1))
+                && !one.same_cache(&other)
+                && !one.same_cache(&IntrospectionCache::default().of_server(1))
+        );
         one.put(one.key_of("token"), &IntrospectionResponse::Inactive, NOW);
         assert!(one.fresh(&one.key_of("token"), SPANS, NOW).is_some());
         assert!(other.fresh(&other.key_of("token"), SPANS, NOW).is_none());

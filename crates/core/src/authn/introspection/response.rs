@@ -27,10 +27,10 @@ pub struct ActiveToken {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IntrospectionResponseError {
     /// The response is not an object of strict JSON.
-    #[error("the answer {0}")]
+    #[error("the response {0}")]
     Json(JsonError),
     /// `active` is neither `true` nor `false`.
-    #[error("the answer has no `active` that is `true` or `false` (RFC 7662 §2.2)")]
+    #[error("the response has no `active` that is `true` or `false` (RFC 7662 §2.2)")]
     Active,
 }
 
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_can_be_read_in_two_ways_says_nothing() {
-        for (body, fault) in [
+        for (body, error) in [
             (r#"{"active": false, "active": true}"#, JsonError::DuplicateName),
             (r#"{"active": true, "\u0061ctive": false}"#, JsonError::DuplicateName),
             (r#"{"active": true, "a": {"b": 1, "b": 2}}"#, JsonError::DuplicateName),
@@ -94,7 +94,7 @@ mod tests {
         ] {
             assert_eq!(
                 IntrospectionResponse::parse(body.as_bytes()),
-                Err(IntrospectionResponseError::Json(fault)),
+                Err(IntrospectionResponseError::Json(error)),
                 "{body}"
             );
         }

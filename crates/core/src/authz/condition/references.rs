@@ -21,7 +21,7 @@ pub(super) struct References {
     /// The name of the deciding rule; it has no members.
     pub(super) rule: Names,
     /// A name for the result if it can't be true or false; `None` if it can be.
-    pub(super) never_a_bool: Option<&'static str>,
+    pub(super) never_bool: Option<&'static str>,
 }
 
 /// The members of a variable that are read.
@@ -83,7 +83,7 @@ impl Names {
 }
 
 /// The maximum length of a displayed value, in characters. The rest is cut off.
-const SHOWN: usize = 80;
+const MAX_VALUE_CHARS: usize = 80;
 
 /// Headers whose values are credentials.
 const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "dpop"];
@@ -91,7 +91,7 @@ const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "dp
 impl References {
     /// Lists each name that is read, with its value, for people.
     pub(super) fn values(&self, value: impl Fn(Variable) -> Option<Value>) -> Vec<String> {
-        let Self { request, headers, path, query, claims, principal, context, now, rule, never_a_bool: _ } = self;
+        let Self { request, headers, path, query, claims, principal, context, now, rule, never_bool: _ } = self;
         let mut list = Vec::new();
         let mut add = |variable: Variable, names: &Names| {
             if names.is_something() {
@@ -109,7 +109,7 @@ impl References {
             let mut found = request.as_mut().and_then(|request| request.get_mut("headers")).map(Value::take);
             for name in SECRET {
                 if let Some(value) = found.as_mut().and_then(|headers| headers.get_mut(name)) {
-                    *value = "(not shown)".into();
+                    *value = "(hidden)".into();
                 }
             }
             members("request.headers", headers, found.as_ref(), &mut list);
@@ -142,11 +142,11 @@ fn members(of: &str, names: &Names, value: Option<&Value>, list: &mut Vec<String
 }
 
 fn line(path: &str, value: Option<&Value>) -> String {
-    let Some(value) = value else { return format!("{path} is not there") };
+    let Some(value) = value else { return format!("{path} is missing") };
     let mut text = format!("{path} = ");
     let value = value.to_string();
-    text.extend(value.chars().take(SHOWN));
-    if value.chars().nth(SHOWN).is_some() {
+    text.extend(value.chars().take(MAX_VALUE_CHARS));
+    if value.chars().nth(MAX_VALUE_CHARS).is_some() {
         let written = text.write_char('…');
         debug_assert!(written.is_ok(), "a text takes any text");
     }

@@ -57,7 +57,7 @@ pub(super) fn bind<'v>(
     inputs: &'v Inputs<'v>,
     mut context: Context<'v, 'v>,
 ) -> Result<Context<'v, 'v>, EvaluationError> {
-    let References { request, headers, path, query, claims, principal, context: envoy, now, rule, never_a_bool: _ } =
+    let References { request, headers, path, query, claims, principal, context: envoy, now, rule, never_bool: _ } =
         reads;
     let mut add = |variable: Variable, value: Boxed<'v>| context.add_variable_as_val(variable.name(), value);
     if request.is_something() || headers.is_something() {

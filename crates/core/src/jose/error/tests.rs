@@ -10,7 +10,7 @@ use crate::reason::Reason;
 
 #[test]
 fn reasons_tell_the_kinds_apart() {
-    for (fault, reason) in [
+    for (error, reason) in [
         (TokenError::TooLarge, Reason::TokenTooLarge),
         (TokenError::Encrypted, Reason::TokenMalformed),
         (TokenError::Json(Part::Payload, JsonError::DuplicateName), Reason::TokenMalformed),
@@ -22,13 +22,13 @@ fn reasons_tell_the_kinds_apart() {
         (TokenError::SignatureLength, Reason::SignatureInvalid),
         (TokenError::SignatureMismatch, Reason::SignatureInvalid),
     ] {
-        assert_eq!(fault.reason(), reason, "{fault}");
+        assert_eq!(error.reason(), reason, "{error}");
     }
 }
 
 #[test]
 fn messages_of_tokens_are_unique_lowercase_sentences() {
-    let mut faults = vec![
+    let mut errors = vec![
         TokenError::TooLarge,
         TokenError::Encrypted,
         TokenError::PartCount { found: 2 },
@@ -49,12 +49,12 @@ fn messages_of_tokens_are_unique_lowercase_sentences() {
         TokenError::SignatureMismatch,
     ];
     for part in [Part::Header, Part::Payload, Part::Signature] {
-        faults.extend([TokenError::EmptyPart(part), TokenError::Encoding(part)]);
+        errors.extend([TokenError::EmptyPart(part), TokenError::Encoding(part)]);
     }
     for part in [Part::Header, Part::Payload] {
-        faults.extend(JsonError::ALL.map(|fault| TokenError::Json(part, fault)));
+        errors.extend(JsonError::ALL.map(|error| TokenError::Json(part, error)));
     }
-    assert_good_messages(&faults);
+    assert_good_messages(&errors);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn messages_of_keys_are_unique_lowercase_sentences() {
         KeyError::TooLong { bits: 16384 },
         KeyError::ExponentUnsafe,
         KeyError::ExponentTooLong { bits: 34 },
-        KeyError::Refused,
+        KeyError::Rejected,
     ]);
 }
 

@@ -239,7 +239,7 @@ impl PublicKey {
     /// Parses the key for this check.
     pub(super) fn parse(&self, check: &'static dyn VerificationAlgorithm) -> Result<ParsedPublicKey, KeyError> {
         ParsedPublicKey::new(check, &self.bytes).map_err(|_| match self.kind {
-            Kind::Rsa | Kind::Ed25519 => KeyError::Refused,
+            Kind::Rsa | Kind::Ed25519 => KeyError::Rejected,
             Kind::Ec(curve) => KeyError::NotOnCurve { curve: curve.family() },
         })
     }

@@ -29,10 +29,10 @@ pub enum FieldError {
     #[error("is not a text")]
     NotText,
     /// The text has a `|`, so it would be read as two fields.
-    #[error("holds a `|`, which stands between the parts of what is signed")]
+    #[error("has a `|`, which separates the signed fields")]
     Bar,
     /// The text has a control character.
-    #[error("holds a control character")]
+    #[error("has a control character")]
     Control,
     /// The text is longer than [`CorrelationField::MAX_BYTES`].
     #[error("is longer than {} bytes", CorrelationField::MAX_BYTES)]
@@ -116,12 +116,12 @@ pub enum ReadError {
     #[error("the correlation has no `{0}`")]
     Missing(&'static str),
     /// A member is not a valid field.
-    #[error("the correlation's `{member}` {fault}")]
+    #[error("the correlation's `{member}` {error}")]
     Part {
         /// The member.
         member: &'static str,
         /// The error of its value.
-        fault: FieldError,
+        error: FieldError,
     },
     /// `issuedAt` is not a time.
     #[error("the correlation's `{ISSUED_AT}` is not a whole number of milliseconds since 1970")]
@@ -135,10 +135,10 @@ pub enum VerifyError {
     #[error("the correlation is not signed")]
     Unsigned,
     /// The correlation has no process instance, without which nothing is signed.
-    #[error("the correlation names no process instance, so that it can't have been signed for one")]
+    #[error("the correlation has no process instance, so it can't be signed")]
     NoInstance,
     /// The signature is not of this text with this secret.
-    #[error("the correlation's signature is not one of its content with this secret")]
+    #[error("the correlation's signature does not match its content and this secret")]
     Signature,
 }
 
@@ -211,12 +211,12 @@ impl IdentityCorrelation {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),
             Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                Err(ReadError::Part { member: name, fault: FieldError::NotText })
+                Err(ReadError::Part { member: name, error: FieldError::NotText })
             }
         };
         let part = |name: &'static str| {
             let text = member(name)?.filter(|text| !text.is_empty());
-            text.map(|text| CorrelationField::parse(text).map_err(|fault| ReadError::Part { member: name, fault }))
+            text.map(|text| CorrelationField::parse(text).map_err(|error| ReadError::Part { member: name, error }))
                 .transpose()
         };
         let issued_at = match members.get(ISSUED_AT) {
