@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// An authenticator that a program implements: `validateToken` of other gateways.
 ///
-/// It runs on the thread that answers the check, so it must return at once, from memory. Use `introspection` to ask another server about
+/// It runs on the thread that answers the check, so it must return at once, from memory. Use `introspection` to query another server about
 /// each token. It runs for every request, and its results are not cached. A panic in it denies that check with 503.
 pub trait CustomAuthenticator: Send + Sync {
     /// Returns the claims of the caller that presents this credential: those that rules, headers and `principal` of the configuration refer

@@ -71,7 +71,7 @@ pub enum IntrospectionOutcome {
     Failed,
     /// The server is unavailable: there is no connection, or a proxy before it reports so, or the circuit breaker is open for that reason.
     Unavailable,
-    /// No request was sent, because too many are in progress. That says nothing about the server. A client that causes so many must not
+    /// No request was sent, because too many are in progress, whatever the state of the server. A client that causes so many must not
     /// extend tokens that the server has ended.
     Busy,
 }

@@ -1,8 +1,7 @@
 //! A credential in a cookie (RFC 6265 §4.2, §5.4). A repeated cookie of its name is rejected, because servers differ in which one
 //! they read.
 
-use super::authorization::bare;
-use super::{CredentialError, RawToken};
+use super::{CredentialError, RawToken, parse_raw};
 use crate::http::header::is_token_byte;
 use crate::http::param_name::{canonicalize, equivalent};
 use crate::http::request::Headers;
@@ -42,7 +41,7 @@ pub(super) fn find<'a>(headers: &Headers<'a>, name: &CookieName) -> Result<Optio
     let mut values = pairs(headers).filter(|pair| has_name(pair, name));
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(pair), None) => bare(value(pair)).map(Some),
+        (Some(pair), None) => parse_raw(value(pair)).map(Some),
         (Some(_), Some(_)) => Err(CredentialError::Ambiguous),
     }
 }

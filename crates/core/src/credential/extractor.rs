@@ -3,7 +3,7 @@
 use super::{
     AuthenticatorId, CookieName, Credential, CredentialError, CredentialLocation, QueryName, RawToken, Scheme,
 };
-use super::{authorization, cookie, query};
+use super::{cookie, parse_raw, parse_with_scheme, query};
 use crate::http::header::{HeaderName, folds_to_same_name};
 use crate::http::request::{HeaderLookup, Request};
 use std::collections::BTreeMap;
@@ -137,7 +137,7 @@ impl CredentialExtractor {
             };
             match format {
                 HeaderFormat::Scheme(schemes) => {
-                    let (scheme, token) = authorization::split(value)?;
+                    let (scheme, token) = parse_with_scheme(value)?;
                     let (scheme, authenticator) = schemes
                         .iter()
                         .find(|(accepted, _)| accepted.matches(scheme))
@@ -145,7 +145,7 @@ impl CredentialExtractor {
                     sole.put(token, CredentialLocation::Scheme(header, scheme), authenticator)?;
                 }
                 HeaderFormat::Raw(authenticator) => {
-                    sole.put(authorization::bare(value)?, CredentialLocation::Header(header), authenticator)?;
+                    sole.put(parse_raw(value)?, CredentialLocation::Header(header), authenticator)?;
                 }
             }
         }

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn only_somebody_who_opens_an_address_is_sent_there() {
+    fn only_navigations_are_redirected() {
         let is_for = |method: &'static str, headers: &[(&'static str, &'static str)]| {
             let field =
                 |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };

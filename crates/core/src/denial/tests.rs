@@ -135,7 +135,7 @@ fn forms_are_marked_as_what_they_are() {
 }
 
 #[test]
-fn what_was_not_read_is_told_in_the_configured_form() {
+fn an_unparsed_request_gets_the_configured_body() {
     let denied =
         DenialContext { reason: Reason::Overloaded, rule: None, insufficient: None, request: ParsedRequest::None };
     let answer = answers(BodyStyle::Error).to(&denied);
@@ -145,7 +145,7 @@ fn what_was_not_read_is_told_in_the_configured_form() {
 }
 
 #[test]
-fn a_client_is_told_the_schemes() {
+fn the_challenge_names_the_schemes() {
     let told = |schemes, reason| {
         let answers = DenialResponses::new(Style { schemes, ..style(BodyStyle::Problem) }, &[], None);
         header(&told(&answers, reason, &[]), "www-authenticate").unwrap().to_owned()
@@ -245,7 +245,7 @@ fn an_operator_s_headers_are_in_every_answer() {
 }
 
 #[test]
-fn only_browsers_that_nobody_is_logged_in_with_are_sent_to_log_in() {
+fn only_unauthenticated_browsers_are_redirected() {
     let parameter = ReturnParameter::parse("return_to").unwrap();
     let hosts = vec![OwnHost::parse("api.example.com").unwrap()];
     let redirect = Redirect::new("https://login.example.com/", parameter, hosts, Vec::new());

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_told_and_bounded() {
+    fn lists_are_disclosed_and_bounded() {
         let texts = |required: &[&str], have: &[&str]| {
             let list = |texts: &[&str]| texts.iter().map(|text| Box::from(*text)).collect();
             Insufficient { required: list(required), have: list(have) }.to_string()

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_its_claim() {
+    fn an_error_names_its_claim() {
         assert_eq!(claim("nbf", "null").numeric_date("nbf").unwrap_err().claim(), "nbf");
         assert_eq!(claim("aud", "null").audience().unwrap_err().claim(), "aud");
         assert_eq!(claim("sub", "null").text("sub").unwrap_err().claim(), "sub");

@@ -1,5 +1,5 @@
 //! PEM armour (RFC 7468) in the spellings of environment variables and YAML: parses one labelled block of bytes. The dates of a
-//! certificate are for display only: a key is trusted because it is configured, whatever its certificate says.
+//! certificate are for display only: a key is trusted because it is configured, whatever its certificate contains.
 
 use pem::PemError;
 use spki::der::Decode as _;

@@ -233,7 +233,7 @@ mod tests {
 
     /// A claim of another type is an error that names the claim and both types, and never its value.
     #[test]
-    fn a_deciding_claim_of_another_type_is_a_fault() {
+    fn an_identity_claim_of_another_type_is_an_error() {
         let others =
             [(json!(4711), "a number"), (json!(true), "`true` or `false`"), (json!({"id": "4711"}), "an object")];
         let list = (json!(["4711"]), "a list");
@@ -260,7 +260,7 @@ mod tests {
 
     /// Otherwise rules, revocation and modules would see no organization, while a service finds one in the list.
     #[test]
-    fn a_deciding_claim_inside_something_else_than_an_object_is_a_fault() {
+    fn an_identity_claim_inside_a_value_that_is_no_object_is_an_error() {
         let path = |text| ClaimPath::parse(text).unwrap();
         let mapping = ClaimMapping {
             subject: Some(path("user.id")),
@@ -294,7 +294,7 @@ mod tests {
 
     /// Without a null string, an empty text is a role without a name.
     #[test]
-    fn an_empty_role_is_a_fault_unless_it_means_no_value() {
+    fn an_empty_role_is_an_error_unless_it_is_a_null_string() {
         let mapping = ClaimMapping {
             subject: None,
             organization: None,

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_the_way_and_no_object_is_found() {
+    fn a_parent_that_is_no_object_is_found() {
         let claims = Claims::from_json(json!({"a": {"b": [{"c": 1}], "n": null, "o": {}}, "t": "x"}));
         let found = |text: &str| {
             let (path, value) = ClaimPath::parse(text).unwrap().obstacle(&claims)?;

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_is_present_of_nobody_too() {
+    fn a_constant_needs_no_caller() {
         let entries = vec![
             ("where".into(), ValueSource::Constant("here".into())),
             ("roles".into(), ValueSource::Principal(PrincipalField::Roles)),

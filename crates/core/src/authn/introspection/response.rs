@@ -23,7 +23,7 @@ pub struct ActiveToken {
     pub(super) expires: Timestamp,
 }
 
-/// The reason why a response is unusable. Such a response says nothing about the token.
+/// The reason why a response is unusable. The token is then neither active nor inactive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IntrospectionResponseError {
     /// The response is not an object of strict JSON.
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_cannot_be_read_is_told_apart_later_and_bounds_nothing() {
+    fn an_unreadable_expiry_limits_nothing_here() {
         for (exp, expires) in
             [("\"soon\"", Timestamp::NEVER), ("null", Timestamp::NEVER), ("7", Timestamp::from_secs(7))]
         {

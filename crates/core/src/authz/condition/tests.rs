@@ -132,7 +132,7 @@ fn conditions_are_true_or_false_or_neither() {
 }
 
 #[test]
-fn of_nobody_nothing_is_known() {
+fn without_a_caller_its_facts_are_missing() {
     for (text, expected) in [
         ("has(principal.subject)", Ok(json!(false))),
         ("has(claims.org) || 'org' in claims", Ok(json!(false))),
@@ -175,7 +175,7 @@ fn no_fault_tells_a_value() {
 }
 
 #[test]
-fn what_was_read_is_told_to_the_one_who_asks() {
+fn explain_shows_the_values_that_were_read() {
     let condition = |text: &str| {
         let patterns = [PathPattern::parse(PATTERN).unwrap()];
         Condition::compile(text, &Env::Rule { callers: CallerPresence::Possible, patterns: &patterns }).unwrap()

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::collections::HashSet;
 
 #[test]
-fn parameters_are_what_stands_in_their_places() {
+fn parameters_are_the_segments_in_their_positions() {
     // pattern, path, name=value of each parameter
     for (pattern, path, expected) in [
         ("/", "/", ""),

@@ -142,7 +142,7 @@ fn a_secret_serves_the_hashes_that_are_not_longer() {
 }
 
 #[test]
-fn what_everybody_may_read_is_no_secret() {
+fn a_public_text_is_no_secret() {
     for text in [SPKI_PEM.to_owned(), PKCS1_PEM.to_owned(), format!("  {SPKI_PEM}"), SPKI_PEM.replace('\n', "\\n")] {
         assert_eq!(VerificationKey::from_secret(text.as_bytes()).err(), Some(KeyError::SecretIsPem));
     }

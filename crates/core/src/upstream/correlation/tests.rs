@@ -215,7 +215,7 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
 }
 
 #[test]
-fn a_body_that_is_not_there_whole_names_nobody_for_certain() {
+fn an_incomplete_body_names_no_person() {
     let partial = Err(CorrelationError::Body(BodyError::Partial));
     let not_sent = Err(CorrelationError::Body(BodyError::NotSent));
     let of = |body, headers: &[(&'static str, &'static str)]| made("/", body, headers, &[]).map(|_| ());
@@ -285,7 +285,7 @@ fn a_body_that_envoy_may_have_altered_is_not_read() {
 }
 
 #[test]
-fn nobody_acts_for_another_without_the_permission() {
+fn impersonation_requires_the_permission() {
     let body = Body::Whole(br#"{"customer": "c"}"#);
     assert_eq!(made("/", body, &[JSON], &["read"]), Err(CorrelationError::NotEntitled("impersonate".into())));
     assert_eq!(made("/", Body::Whole(b"{}"), &[JSON], &["read"]).map(|made| made.impersonated), Ok(None));

@@ -149,7 +149,7 @@ proptest! {
 
     /// Checks that no valid proof is rejected for those of others while clock and configuration do not change.
     #[test]
-    fn what_was_forgotten_costs_nobody_a_good_proof(steps in prop::collection::vec((0..20_u64, 0..70_u64), 1..80)) {
+    fn evicted_proofs_do_not_reject_new_ones(steps in prop::collection::vec((0..20_u64, 0..70_u64), 1..80)) {
         let spent = ReplayCache::default();
         let window = DpopPolicy { lifetime: WINDOW, leeway: Duration::from_secs(5) };
         spent.remember_for(window.span());
@@ -186,7 +186,7 @@ fn of_many_at_the_same_time_one_passes() {
 }
 
 #[test]
-fn nobody_takes_the_room_of_others() {
+fn no_client_takes_the_capacity_of_others() {
     let spent = remembering();
     let fill = |client: &str| {
         let taken = (0..MAX_PROOFS)

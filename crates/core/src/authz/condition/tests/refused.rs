@@ -101,7 +101,7 @@ fn what_can_be_neither_true_nor_false_is_no_condition() {
 }
 
 #[test]
-fn where_nobody_is_asked_nobody_is_spoken_of() {
+fn a_condition_without_authentication_reads_no_caller() {
     let scope = Env::Rule { callers: CallerPresence::Never, patterns: &[] };
     for (text, expected) in [
         (
@@ -121,7 +121,7 @@ fn where_nobody_is_asked_nobody_is_spoken_of() {
 }
 
 #[test]
-fn what_others_are_told_is_what_modgud_knows() {
+fn a_computed_value_reads_no_client_data() {
     let known = "there are `request`, `claims`, `principal`, `context`, `now`, `rule`";
     let clients_own = |name: &str, at: usize| {
         format!(

@@ -117,7 +117,7 @@ fn a_changed_signature_is_refused() {
 }
 
 #[test]
-fn a_token_said_to_be_unsigned_is_refused() {
+fn a_token_with_alg_none_is_rejected() {
     for (algorithm, issuer, _) in each() {
         let signed = issuer.sign(issuer.header(), CLAIMS);
         let signature = signed.rsplit('.').next().unwrap();
