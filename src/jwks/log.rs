@@ -34,7 +34,7 @@ pub(super) fn summary(keys: &KeySet, skipped: &[SkippedKey]) -> Summary {
 #[must_use]
 pub fn in_words(key: &VerificationKey) -> String {
     let id = key.id().map(|id| format!(", id {id}")).unwrap_or_default();
-    format!("{}: {} {} bits{id}", key.fingerprint(), key.family().name(), key.bits())
+    format!("{}: {} {} bits{id}", key.fingerprint(), key.key_type().name(), key.bits())
 }
 
 impl StateLog {

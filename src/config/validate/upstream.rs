@@ -10,7 +10,7 @@ use super::principal::claim_path;
 use super::{header_name, scheme};
 use modgud_core::authz::condition::{Env, Expression};
 use modgud_core::credential::CredentialExtractor;
-use modgud_core::http::header::{HeaderName, HeaderText, fold, folds_to_same_name};
+use modgud_core::http::header::{HeaderName, HeaderText, fold_byte, folds_to_same_name};
 use modgud_core::upstream::{
     BUILTIN_KEYS, Forward, HeaderEncoding, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter,
     OnEncodeError, OverrideHeader, PrincipalField, Removals, RequestMutator, StripPattern, ValueSource,

@@ -1,6 +1,6 @@
 //! Regular expressions (RE2) for header names in every spelling that servers fold into one, except spared spellings.
 
-use modgud_core::http::header::fold;
+use modgud_core::http::header::fold_byte;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One character of a folded name.
@@ -31,7 +31,7 @@ pub(super) fn expression<'n>(names: impl IntoIterator<Item = &'n str>, spared: &
 /// Returns the folded spelling of a name.
 fn folded(name: &str) -> String {
     let (stem, star) = name.strip_suffix('*').map_or((name, ""), |stem| (stem, "*"));
-    stem.bytes().map(|byte| char::from(fold(byte))).chain(star.chars()).collect()
+    stem.bytes().map(|byte| char::from(fold_byte(byte))).chain(star.chars()).collect()
 }
 
 fn expression_of(folded: &str, spared: &BTreeSet<String>) -> Option<String> {

@@ -170,7 +170,7 @@ impl KeySet {
             return Err(KeySetError::TooMany { found });
         }
         let unnamed =
-            |algorithm: &Algorithm| keys.iter().filter(|key| key.id().is_none() && key.can(*algorithm)).count();
+            |algorithm: &Algorithm| keys.iter().filter(|key| key.id().is_none() && key.supports(*algorithm)).count();
         let found = Algorithm::ALL.iter().map(unnamed).max().unwrap_or_default();
         if found > Self::MAX_TRIED {
             return Err(KeySetError::TooManyUnnamed { found });
