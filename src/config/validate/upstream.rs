@@ -71,7 +71,7 @@ pub(super) fn check(
         if let Some(problem) = refused(written, &name, places) {
             problems.add(at.clone(), problem);
         }
-        if let Some(other) = taken.insert(bytes.iter().copied().map(fold).collect(), written) {
+        if let Some(other) = taken.insert(bytes.iter().copied().map(fold_byte).collect(), written) {
             problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other), Quoted::new(written)));
         }
         let HeaderSource { claim, principal, value, cel, form: _, encode: _ } = source;

@@ -46,7 +46,7 @@ fn expression_of(folded: &str, spared: &BTreeSet<String>) -> Option<String> {
     let (stem, is_prefix) = folded.strip_suffix('*').map_or((folded, false), |stem| (stem, true));
     let is_spelling = |name: &&String| {
         let head = name.as_bytes().get(..stem.len());
-        head.is_some_and(|head| head.iter().copied().map(fold).eq(stem.bytes()))
+        head.is_some_and(|head| head.iter().copied().map(fold_byte).eq(stem.bytes()))
             && (is_prefix || name.len() == stem.len())
     };
     less(&parts, &spared.iter().filter(is_spelling).map(String::as_bytes).collect::<Vec<_>>())
