@@ -188,7 +188,7 @@ fn what_readers_take_for_different_things_is_told() {
         (server("localhost:8080/v1"), "should be a URL with a host, or a path"),
         (server("https://api.example.com\\v1"), "should be a URL with a host, or a path"),
         (server("https://api.example.com/v1 "), "should be a URL with a host, or a path"),
-        (server("/v1/https://b/v2"), "a path pattern has no empty segment"),
+        (server("/v1/https://b/v2"), "a path pattern has an empty segment"),
     ] {
         let api = Api::read("test", &document).unwrap();
         let told = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default())
