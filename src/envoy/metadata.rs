@@ -180,6 +180,7 @@ mod tests {
             permissions: Vec::new(),
             scopes: Vec::new(),
             grants: RolePermissions::default(),
+            null_strings: Arc::default(),
         };
         let principal = ApiKey::new(&AuthenticatorName::new("bifrost"), entry, &mapping).unwrap().principal;
         let claim = |path| ValueSource::Claim(ClaimPath::parse(path).unwrap());
