@@ -7,7 +7,7 @@ use modgud_testbed::Setup;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn the_module_decodes_what_was_minted_and_is_told_who_it_is() {
+async fn the_module_decodes_the_minted_token_and_identity() {
     let playground = playground(Setup::default()).await;
     let minted = claims();
     let token = sign(&playground.key, &minted);

@@ -43,7 +43,7 @@ async fn a_body_reaches_modgud_byte_for_byte() {
     assert_eq!(correlation.verify(&SigningSecret::new("test-secret-key")), Ok(()));
     assert_eq!(correlation.impersonated.unwrap().as_str(), "K\u{f6}ln!");
 
-    // In the value, and beside it. Envoy would write `!` in its place in a text, and modgud would sign `K!ln`.
+    // In the value, and around it. Envoy would write `!` in its place in a text, and modgud would sign `K!ln`.
     for body in [&b"{\"customer\":\"K\xf6ln\"}"[..], b"{\"pad\":\"\xff\",\"customer\":\"c\"}", b"\xff"] {
         let answer = post(body).await;
         assert_eq!((answer.status, &answer.json()["errorCode"]), (400, &json!(400)), "{body:?}");
@@ -83,7 +83,7 @@ async fn a_body_in_pieces_is_read_or_refused() {
     }
 }
 
-/// For whom the correlation says that the caller acts.
+/// The user for whom, by the correlation, the caller acts.
 fn impersonated(answer: &Exchange) -> Option<String> {
     let seen = Seen::of(answer);
     let [correlation] = seen.values("x-identity-correlation")[..] else { panic!("{:?}", seen.headers) };

@@ -24,7 +24,7 @@ fn edit(yaml: &str) -> String {
     };
     let of_crm = indented(&of_route, 26);
     let of_documents = of_crm.replace("modgud.rule: staff", "modgud.rule: webhooks");
-    let of_nobody = of_crm.replace("modgud.rule: staff", "modgud.rule: nobody");
+    let of_no_module = of_crm.replace("modgud.rule: staff", "modgud.rule: nobody");
     // Beside what the virtual host has for the CORS filter.
     let settings = after(&shown, "typed_per_filter_config:\n");
     let of_host = settings.replace("        modgud.rule: staff              # the name of a rule\n", "");
@@ -40,7 +40,7 @@ fn edit(yaml: &str) -> String {
     let route = "                        - match: { path_separated_prefix: /crm }\n";
     let alone = "                        - match: { path: /crm }\n";
     let rest = "                          route: { cluster: crm, prefix_rewrite: / }\n";
-    yaml = replaced(&yaml, route, &format!("{alone}{of_nobody}{rest}{route}"));
+    yaml = replaced(&yaml, route, &format!("{alone}{of_no_module}{rest}{route}"));
     yaml
 }
 
@@ -52,7 +52,7 @@ fn configuration() -> &'static str {
 }
 
 #[tokio::test]
-async fn a_route_narrows_and_opens_what_says_so() {
+async fn a_route_restricts_and_opens_rules_that_allow_it() {
     let setup = Setup { config: Some(configuration()), edit: Some(edit), ..Setup::default() };
     let mut playground = playground(setup).await;
     let of = |roles: &[&str], scope: &str| {

@@ -1,5 +1,5 @@
 //! Some thousand odd request targets, through Envoy with the sample's settings: what modgud decided on is what the module got, and
-//! what nobody can read in one way gets nowhere.
+//! ambiguous paths get nowhere.
 
 use super::paths::module_path;
 use super::seen::Seen;
@@ -11,7 +11,7 @@ use modgud_testbed::http::Exchange;
 use serde_json::Value;
 use tokio::time::timeout;
 
-/// What stands for one segment, or for several if somebody decodes it.
+/// Texts that are one segment, or several when decoded.
 const PIECES: [&str; 78] = [
     "a",
     "A",
@@ -93,7 +93,7 @@ const PIECES: [&str; 78] = [
     "%c0%ae%c0%ae",
 ];
 
-/// What does odd things only where it stands alone, or isn't even ASCII.
+/// Texts that have an effect only as a whole segment, or are not ASCII.
 const ODD: [&str; 30] = [
     "#",
     "a#b",

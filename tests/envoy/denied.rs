@@ -1,4 +1,4 @@
-//! Credentials that let nobody in: what the client is told, to the letter, and what modgud's log says.
+//! Invalid credentials: the exact response to the client, and modgud's log.
 
 use super::tokens::Tokens;
 use super::{ask, body, detail, logged, playground, table};

@@ -1,4 +1,4 @@
-//! Tokens that are good beside a proof only, behind a real Envoy: the address of a proof is the one that the client used, as Envoy
+//! Sender-constrained tokens behind a real Envoy: the address of a proof is the one that the client used, as Envoy
 //! tells it.
 
 use super::seen::Seen;
@@ -46,7 +46,7 @@ async fn a_proof_is_for_the_address_that_the_client_used() {
     let holder = Holder::with(&playground.key, claims());
     let (proof, answer) = shown(&playground, &holder, "http://api.example.com/crm/a").await;
     let seen = Seen::of(&answer);
-    // The profile hands the token on; the proof is nobody's but modgud's.
+    // The profile forwards the token; the proof is for modgud only.
     assert_eq!(seen.values("authorization"), [format!("JWT {}", holder.token)]);
     assert!(seen.values("dpop").is_empty(), "{seen:?}");
     assert_eq!(with(&playground, &holder, &proof).await.status, 401);
@@ -65,7 +65,7 @@ async fn a_proof_is_for_the_address_that_the_client_used() {
 
 /// TLS is ended before Envoy, and nothing in front of it says so.
 #[tokio::test]
-async fn tls_that_is_ended_before_envoy_is_told_to_modgud() {
+async fn tls_that_ends_before_envoy_is_reported_to_modgud() {
     let config = Some(&*format!("{CONFIGURATION}request: {{ scheme: https }}\n").leak());
     let playground = playground(Setup { config, edit: Some(changeable), ..Setup::default() }).await;
     let holder = Holder::with(&playground.key, claims());

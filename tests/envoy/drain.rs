@@ -1,5 +1,5 @@
 //! SIGTERM under load. What is promised: while checks still come, modgud answers them as before, for up to `server.drain`; it
-//! leaves after a second without any, and its exit code is 0. From then on nobody passes: Envoy answers 503.
+//! leaves after a second without any, and its exit code is 0. From then on no request passes: Envoy answers 503.
 
 use super::tokens::{claims, jwt, sign};
 use super::{PATIENCE, ask, playground, replaced};
@@ -126,7 +126,7 @@ impl Load {
         }
     }
 
-    /// Ends the clients; gives the answers that nobody has looked at.
+    /// Stops the clients; returns the responses that were not examined.
     async fn stop(mut self) -> Vec<(u16, Instant)> {
         self.stop.store(true, Ordering::Relaxed);
         self.clients.join_all().await;

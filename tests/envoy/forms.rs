@@ -52,7 +52,7 @@ async fn a_browser_gets_a_page_or_is_sent_to_log_in_and_others_get_what_they_rea
     assert_eq!(values(&login, "cache-control"), ["no-store"]);
     assert_eq!(values(&login, "www-authenticate"), [""; 0]);
 
-    // Envoy merges the slashes before anybody decides: what is told is the path that was decided on.
+    // Envoy merges the slashes before the check: the log has the path of the decision.
     let merged = get("//evil.example.net/%2e%2e", &["Accept: text/html", "Host: evil.example.net"]).await;
     for value in values(&merged, "location") {
         assert!(value.starts_with("https://login.example.com/?return_to=%2F") && !value.contains("%2F%2F"), "{value}");

@@ -1,4 +1,4 @@
-//! Nobody but modgud says who somebody is: what clients write under our names reaches no module, in no spelling.
+//! Only modgud sets identity headers: clients' own headers of these names reach no module, in no spelling.
 
 use super::seen::Seen;
 use super::tokens::{IDENTITY, claims, jwt, sign};
@@ -18,7 +18,7 @@ fn rows() -> Vec<Row> {
     table(include_str!("../data/envoy/identity.yaml"))
 }
 
-/// Envoy hands names with `_` on, as it does unless it is told not to.
+/// Envoy forwards names with `_`, as it does by default.
 fn allow_underscores(yaml: &str) -> String {
     replaced(yaml, "headers_with_underscores_action: REJECT_REQUEST", "headers_with_underscores_action: ALLOW")
 }
@@ -35,7 +35,7 @@ async fn with_the_sample_configuration() {
 #[tokio::test]
 async fn with_an_envoy_that_lets_underscores_through() {
     let playground = playground(Setup { edit: Some(allow_underscores), ..Setup::default() }).await;
-    // That they do get through: of a name that is nobody's, the module sees it.
+    // They do get through: the module sees one of an unused name.
     let foreign = ask(playground.gateway, "GET", "/oauth/", &["x_other: client".to_owned()]).await;
     assert_eq!(Seen::of(&foreign).values("x_other"), ["client"]);
     for row in rows() {

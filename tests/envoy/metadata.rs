@@ -6,7 +6,7 @@ use crate::readme::block;
 use modgud_testbed::{Setup, Testbed};
 use serde_json::{Value, json};
 
-/// Rules by which somebody who is known may not, and metadata that could do harm.
+/// Rules that deny an authenticated caller, and metadata that could do harm.
 const CONFIGURATION: &str = r#"
 profile: bifrost
 rules:
@@ -29,8 +29,8 @@ async fn logged(playground: &mut Testbed, path: &str) -> Value {
     let event = playground.envoy.wait_for(PATIENCE, found).await.unwrap();
     let names =
         ["decision", "reason", "rule", "authenticator", "subject", "organization", "teams", "team", "deep", "about"];
-    let told = names.iter().filter_map(|name| Some(((*name).to_owned(), event.get(*name)?.clone())));
-    told.collect::<serde_json::Map<_, _>>().into()
+    let reported = names.iter().filter_map(|name| Some(((*name).to_owned(), event.get(*name)?.clone())));
+    reported.collect::<serde_json::Map<_, _>>().into()
 }
 
 /// The sample's log with the metadata of [`CONFIGURATION`] too.
@@ -45,15 +45,15 @@ const SUBJECT: &str = "fd76ce0c-d8be-4aa6-91ed-59e698f6af60";
 const ORGANIZATION: &str = "70f0d039-e3d9-427e-b161-4e95dbd9e918";
 
 #[tokio::test]
-async fn the_access_log_tells_who_and_why() {
+async fn the_access_log_has_caller_and_reason() {
     let setup = Setup { config: Some(CONFIGURATION), edit: Some(log_more), ..Setup::default() };
     let mut playground = playground(setup).await;
     let good = sign(&playground.key, &claims());
     let expired = sign(&playground.key, &with(with(claims(), "exp", json!(2)), "iat", json!(1)));
     let of = |more: Value| {
-        let mut told = json!({"authenticator": "bifrost", "subject": SUBJECT, "organization": ORGANIZATION});
-        told.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        told
+        let mut reported = json!({"authenticator": "bifrost", "subject": SUBJECT, "organization": ORGANIZATION});
+        reported.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        reported
     };
     let deep = (1..200).fold(json!("x"), |inner, _| json!([inner]));
     let odd = with(with(claims(), "team", json!("a\"b\r\nforged: line")), "teams", json!(["a", 1, {"b": null}]));
@@ -123,9 +123,9 @@ async fn a_claim_as_deep_as_a_token_may_be_is_no_harm() {
         assert!([200, 401].contains(&answer.status), "{depth}: {}", answer.status);
     }
     for depth in DEPTHS {
-        let told = logged(&mut playground, &format!("/crm/{depth}")).await;
-        assert_eq!(told.get("deep").is_some(), depth <= 8, "{depth}: {told}");
-        assert!(told.get("decision").is_some(), "{depth}: {told}");
+        let reported = logged(&mut playground, &format!("/crm/{depth}")).await;
+        assert_eq!(reported.get("deep").is_some(), depth <= 8, "{depth}: {reported}");
+        assert!(reported.get("decision").is_some(), "{depth}: {reported}");
     }
     playground.stop().await;
 }
@@ -156,9 +156,9 @@ async fn each_organization_has_a_limit_of_its_own() {
         assert_eq!(statuses, [200, 200, 200, 429, 429], "{organization}");
     }
     // Somebody without an organization is in none of these buckets.
-    let nobody = jwt(&sign(&playground.key, &without(claims(), "organization_uuid")));
+    let anonymous = jwt(&sign(&playground.key, &without(claims(), "organization_uuid")));
     for _ in 0..5 {
-        assert_eq!(ask(playground.gateway, "GET", "/crm/", std::slice::from_ref(&nobody)).await.status, 200);
+        assert_eq!(ask(playground.gateway, "GET", "/crm/", std::slice::from_ref(&anonymous)).await.status, 200);
     }
     playground.stop().await;
 }

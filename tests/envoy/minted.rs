@@ -41,11 +41,11 @@ fn key() -> SigningKey {
     SigningKey::generate(Algorithm::EdDsa).unwrap()
 }
 
-/// Puts a file in the place of another in one go, as whoever rotates keys should.
+/// Replaces a file atomically, as a key rotation should.
 fn put(folder: &Path, name: &str, text: &str) {
-    let beside = folder.join(format!("{name}.new"));
-    fs::write(&beside, text).unwrap();
-    fs::rename(beside, folder.join(name)).unwrap();
+    let adjacent = folder.join(format!("{name}.new"));
+    fs::write(&adjacent, text).unwrap();
+    fs::rename(adjacent, folder.join(name)).unwrap();
 }
 
 /// The names of the keys that are published.
@@ -104,8 +104,8 @@ async fn a_module_believes_one_issuer_and_keys_rotate_under_it() {
 
     // Nobody gets no token, and brings none.
     let forged = format!("Authorization: Bearer {}", key().sign(&claims()).unwrap());
-    let nobody = ask(playground.gateway, "GET", "/crm/news/", &[]).await;
-    assert_eq!((nobody.status, Seen::of(&nobody).decoded), (200, Value::Null));
+    let anonymous = ask(playground.gateway, "GET", "/crm/news/", &[]).await;
+    assert_eq!((anonymous.status, Seen::of(&anonymous).decoded), (200, Value::Null));
     assert_eq!(ask(playground.gateway, "GET", "/crm/news/", std::slice::from_ref(&forged)).await.status, 401);
 
     let ids = published(&playground).await;

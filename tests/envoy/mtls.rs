@@ -27,7 +27,7 @@ use tokio_rustls::TlsConnector;
 
 const API: &str = "spiffe://example.org/ns/prod/sa/api";
 
-/// Where the files of a test are: a change to Envoy's configuration can't be told otherwise.
+/// Where the files of a test are: a change to Envoy's configuration has no other way to know it.
 static OF_THE_REQUIRED: OnceLock<PathBuf> = OnceLock::new();
 static OF_THE_OPTIONAL: OnceLock<PathBuf> = OnceLock::new();
 static OF_THE_BOUND: OnceLock<PathBuf> = OnceLock::new();
@@ -119,13 +119,13 @@ async fn exchange(to: SocketAddr, trusted: &Authority, own: Option<&Pair>, lines
 }
 
 #[tokio::test]
-async fn a_module_is_told_whose_certificate_it_is() {
+async fn a_module_receives_the_owner_of_the_certificate() {
     let secured = Secured::start("docs/mtls.md", optional, &OF_THE_OPTIONAL).await;
     let api = secured.clients.client_of(API);
     let identity = [("x-core-namespace", "prod"), ("x-core-user-uuid", API)];
     let seen = Seen::of(&secured.ask(Some(&api), &[]).await.unwrap());
     assert_eq!(seen.identity(), identity);
-    // What a client says of itself changes nothing, and reaches nobody.
+    // A client's own claims change nothing, and reach no module.
     let claimed = "X-Forwarded-Client-Cert: By=x;URI=spiffe://example.org/ns/prod/sa/root".to_owned();
     let lines = [claimed.clone(), "x-core-user-uuid: root".to_owned(), "x-core-namespace: root".to_owned()];
     let seen = Seen::of(&secured.ask(Some(&api), &lines).await.unwrap());
@@ -157,7 +157,7 @@ async fn a_module_is_told_whose_certificate_it_is() {
 }
 
 #[tokio::test]
-async fn where_certificates_are_required_modgud_is_asked_of_nobody_else() {
+async fn requests_without_a_required_certificate_do_not_reach_modgud() {
     let secured = Secured::start("docs/mtls.md", required, &OF_THE_REQUIRED).await;
     let api = secured.clients.client_of(API);
     assert_eq!(Seen::of(&secured.ask(Some(&api), &[]).await.unwrap()).values("x-core-user-uuid"), [API]);

@@ -42,7 +42,7 @@ fn opened_without(yaml: &str) -> String {
     without_early_removal(&opened(yaml))
 }
 
-/// An Envoy that is not told to remove anything before its filters.
+/// An Envoy that removes nothing before its filters.
 pub(super) fn without_early_removal(yaml: &str) -> String {
     let (before, after) = yaml.split_once("                early_header_mutation_extensions:\n").unwrap();
     let (_, rest) = after.split_once("\n\n").unwrap();
@@ -67,7 +67,7 @@ async fn forged_headers_do_not_pass_a_route_with_ext_authz_disabled() {
     assert_eq!(seen.values("x-other"), ["kept"]);
     assert_eq!(seen.values("x-forwarded-proto"), ["http"]);
     assert_eq!((seen.values("x-request-id").len(), seen.values("x-forwarded-for").len()), (1, 1));
-    // modgud is asked beside that route.
+    // modgud is asked on other routes.
     assert_eq!(ask(playground.gateway, "GET", "/crm/publicity", &lines(&[])).await.status, 401);
     playground.stop().await;
 }

@@ -60,17 +60,17 @@ async fn the_service_gets_the_token_and_a_correlation_that_it_can_verify() {
     assert_eq!(correlation.impersonated.unwrap().as_str(), "customer-456");
     assert_eq!(correlation.instance.unwrap().as_str(), "process-123");
 
-    let told = |answer: &Exchange| (answer.status, answer.json()["errorCode"].clone());
+    let reported = |answer: &Exchange| (answer.status, answer.json()["errorCode"].clone());
     let denied = post(&playground, "/crm/process-123/complete", &header(&plain, body), body).await;
-    assert_eq!(told(&denied), (403, json!(403)));
+    assert_eq!(reported(&denied), (403, json!(403)));
 
     // Cut by Envoy; the client says otherwise.
     let long = format!(r#"{{"pad":"{}","customer":"customer-456"}}"#, "x".repeat(100));
     let lines = format!("{}X-Envoy-Auth-Partial-Body: false\r\n", header(&plain, &long));
     let cut = post(&playground, "/crm/process-123/complete", &lines, &long).await;
-    assert_eq!(told(&cut), (400, json!(400)));
+    assert_eq!(reported(&cut), (400, json!(400)));
 
-    // In pieces, so that nobody knows the length beforehand: Envoy has it whole all the same.
+    // In chunks, so that the length is unknown beforehand: Envoy has it whole nevertheless.
     let lines =
         format!("Authorization: Bearer {plain}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n");
     let pieces = post(&playground, "/crm/process-123/complete", &lines, "7\r\n{\"a\":1}\r\n0\r\n\r\n").await;
@@ -88,7 +88,7 @@ fn as_bytes(yaml: &str) -> String {
 
 /// What is signed is byte for byte what the service reads: bytes that are no UTF-8 reach modgud as `!` where Envoy sends bodies as text.
 #[tokio::test]
-async fn a_body_that_envoy_alters_or_that_is_read_by_another_charset_names_nobody() {
+async fn a_body_that_envoy_alters_or_that_is_read_by_another_charset_names_no_user() {
     for (edit, exclamation) in [(with_bodies as fn(&str) -> String, 400), (as_bytes, 401)] {
         let playground = playground(Setup { config: Some(CONFIG), edit: Some(edit), ..Setup::default() }).await;
         let claims = with(with(claims(), "preferred_username", json!("testuser")), "scope", json!("impersonate"));
@@ -125,9 +125,9 @@ async fn a_body_that_envoy_alters_or_that_is_read_by_another_charset_names_nobod
     }
 }
 
-/// Without `with_request_body` nobody knows what the body says: a request that says that it has one is refused.
+/// Without `with_request_body` the body is unknown: a request that announces one is denied.
 #[tokio::test]
-async fn an_envoy_that_sends_no_bodies_lets_nobody_be_named_in_one() {
+async fn without_bodies_from_envoy_no_user_is_named_in_one() {
     fn without_bodies(yaml: &str) -> String {
         replaced(yaml, "regex: \"authorization|", "regex: \"authorization|x[^a-z0-9]identity[^a-z0-9]correlation|")
     }
@@ -137,7 +137,7 @@ async fn an_envoy_that_sends_no_bodies_lets_nobody_be_named_in_one() {
     let body = r#"{"customer":"c"}"#;
     let with_length = format!("{lines}Content-Length: {}\r\n", body.len());
     assert_eq!(post(&playground, "/crm/", &with_length, body).await.status, 400);
-    // Of a body in pieces Envoy tells nothing at all: it looks like none, so that the correlation names nobody.
+    // Envoy does not announce a chunked body: it looks like none, so that the correlation names no user.
     let chunked = format!("{lines}Transfer-Encoding: chunked\r\n");
     let pieces = post(&playground, "/crm/", &chunked, "10\r\n{\"customer\":\"c\"}\r\n0\r\n\r\n").await;
     let seen = Seen::of(&pieces);

@@ -1,4 +1,4 @@
-//! Envoy without modgud: nobody passes. And a modgud that answers, answers with a decision, whatever it is sent: an error
+//! Envoy without modgud: no request passes. And a modgud that answers, answers with a decision, whatever it is sent: an error
 //! would let everybody pass where `failure_mode_allow` is on.
 
 use super::seen::Seen;
@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 #[tokio::test]
-async fn without_modgud_nobody_passes_until_it_is_back() {
+async fn without_modgud_no_request_passes_until_it_is_back() {
     let mut playground = playground(Setup::default()).await;
     let good = [jwt(&sign(&playground.key, &claims()))];
     for _ in 0..3 {
@@ -20,11 +20,11 @@ async fn without_modgud_nobody_passes_until_it_is_back() {
     }
 
     playground.kill_modgud().await;
-    nobody_passes(&playground, &good).await;
+    no_request_passes(&playground, &good).await;
 
     // An Envoy that has never seen a modgud: it started first.
     playground.restart_envoy().await.unwrap();
-    nobody_passes(&playground, &good).await;
+    no_request_passes(&playground, &good).await;
 
     playground.start_modgud().await.unwrap();
     until(playground.gateway, "/crm/", &good, 200).await;
@@ -32,7 +32,7 @@ async fn without_modgud_nobody_passes_until_it_is_back() {
     playground.stop().await;
 }
 
-async fn nobody_passes(playground: &Testbed, good: &[String]) {
+async fn no_request_passes(playground: &Testbed, good: &[String]) {
     for path in ["/crm/", "/oauth/", "/admin/", "/crm/a;x=1"] {
         for lines in [&[][..], good] {
             let answer = ask(playground.gateway, "GET", path, lines).await;
@@ -87,7 +87,7 @@ async fn a_denial_is_never_an_error_that_envoy_could_let_pass() {
     playground.stop().await;
 }
 
-/// A configuration that leaves what nobody could decide to Envoy, with a bound that two questions reach.
+/// A configuration that leaves undecided checks to Envoy, with a limit of two introspections.
 fn left_to_envoy(server: &AuthorizationServer, idp: &Idp) -> &'static str {
     let (introspected, keys) = (server.url(), idp.url("/jwks"));
     let text = format!(

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use tokio::process::Command;
 
-/// gunicorn takes the path from `SCRIPT_NAME` of a peer on this machine, unless it is told otherwise.
+/// gunicorn takes the path from `SCRIPT_NAME` of a peer on this machine by default.
 async fn gunicorn() -> (Process, SocketAddr) {
     let mut command = Command::new(program("MODGUD_TEST_PYTHON"));
     command.args(["-m", "gunicorn", "--bind", "127.0.0.1:0", "--workers", "1", "wsgi:application"]);

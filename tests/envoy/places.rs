@@ -1,4 +1,4 @@
-//! Credentials in cookies and in the query: the module never sees them, and everything beside them as `docs/places.md` says.
+//! Credentials in cookies and in the query: the module never sees them, and receives all the rest as `docs/places.md` describes.
 
 use super::seen::Seen;
 use super::tokens::{IDENTITY, claims, sign};
@@ -120,7 +120,7 @@ async fn a_cookie_that_envoy_holds_back_is_no_credential() {
 }
 
 #[tokio::test]
-async fn a_cookie_that_modgud_may_not_change_passes_nobody() {
+async fn a_cookie_that_modgud_may_not_change_admits_no_request() {
     let playground = playground(Setup { config: Some(EVERYWHERE), edit: Some(shown), ..Setup::default() }).await;
     let token = sign(&playground.key, &claims());
     for cookie in [format!("Cookie: session={token}"), format!("Cookie: a=1; session={token}")] {

@@ -13,7 +13,7 @@ fn open_and_at_once(yaml: &str) -> String {
 }
 
 #[tokio::test]
-async fn whoever_gives_up_many_requests_lets_nobody_pass() {
+async fn many_reset_requests_let_no_request_pass() {
     let playground = playground(Setup { edit: Some(open_and_at_once), ..Setup::default() }).await;
     let gateway = ListenAddr::Tcp(playground.gateway);
     for round in 0..20 {

@@ -1,4 +1,4 @@
-//! The reserved names belong to the core service, everything else to a module or to nobody.
+//! The reserved names belong to the core service, everything else to a module or to none.
 
 use super::seen::Seen;
 use super::tokens::{IDENTITY, claims, jwt, sign};

@@ -1,4 +1,4 @@
-//! Paths that some services take for others: `/crm/Admin/x` and `/crm/admin.json` beside a rule that denies `/crm/admin/{*rest}`.
+//! Paths that some services treat as others: `/crm/Admin/x` and `/crm/admin.json` with a rule that denies `/crm/admin/{*rest}`.
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
@@ -47,7 +47,11 @@ async fn what_a_folding_service_takes_for_the_same_is_denied_as_the_same() {
 async fn envoy_routes_a_folding_module_by_the_exact_prefix() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("modgud.yaml"), CONFIG).unwrap();
-    let said = run_in(folder.path(), &crate::configuration::variables(), &["envoy", "--config", "modgud.yaml"]).await;
-    assert_eq!(said.code, Some(0), "{}", said.err);
-    assert!(said.out.contains("path_separated_prefix: /crm ") && !said.out.contains("case_sensitive"), "{}", said.out);
+    let output = run_in(folder.path(), &crate::configuration::variables(), &["envoy", "--config", "modgud.yaml"]).await;
+    assert_eq!(output.code, Some(0), "{}", output.err);
+    assert!(
+        output.out.contains("path_separated_prefix: /crm ") && !output.out.contains("case_sensitive"),
+        "{}",
+        output.out
+    );
 }

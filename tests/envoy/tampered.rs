@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 const CLIENTS: usize = 8;
 
 #[tokio::test]
-async fn a_token_with_one_byte_changed_lets_nobody_in() {
+async fn a_token_with_one_byte_changed_is_rejected() {
     let playground = playground(Setup::default()).await;
     let gateway = playground.gateway;
     let token: Arc<str> = sign(&playground.key, &claims()).into();

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// Where the files of a test are: a change to Envoy's configuration can't be told otherwise.
+/// Where the files of a test are: a change to Envoy's configuration has no other way to know it.
 static OF_THE_PIPE: OnceLock<PathBuf> = OnceLock::new();
 static OF_TLS: OnceLock<PathBuf> = OnceLock::new();
 

@@ -81,8 +81,8 @@ async fn modgud_may_change_what_its_configuration_names() {
 }
 
 async fn envoy(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let said = run_in(folder, &[], &[["envoy"].as_slice(), arguments].concat()).await;
-    (said.code, said.out, said.err)
+    let result = run_in(folder, &[], &[["envoy"].as_slice(), arguments].concat()).await;
+    (result.code, result.out, result.err)
 }
 
 /// The sample is what is written for the sample of modgud's configuration.
@@ -124,13 +124,13 @@ async fn envoy_accepts_what_is_written() {
         let mut command = Command::new(programs().envoy);
         command.args(["--mode", "validate", "--config-path"]).arg(&file).current_dir(folder.path()).kill_on_drop(true);
         let output = command.output().await.unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && !said.contains("deprecated"), "{number}: {said}\n{yaml}");
+        let result = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !result.contains("deprecated"), "{number}: {result}\n{yaml}");
     }
 }
 
 #[tokio::test]
-async fn what_can_not_be_written_is_said() {
+async fn what_can_not_be_written_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     for (configuration, arguments, expected) in [
         (

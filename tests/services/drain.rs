@@ -1,4 +1,4 @@
-//! How modgud leaves: no check is lost on the way out, and nobody waits for ever.
+//! Shutdown: no check is lost, and no client waits forever.
 
 use super::running::{Running, Watched, health};
 use crate::support::{Encoding, check, token};
@@ -54,7 +54,7 @@ async fn an_idle_connection_and_a_watch_do_not_hold_up_the_end() {
 }
 
 #[tokio::test]
-async fn nobody_left_to_say_when_is_a_reason_to_leave() {
+async fn a_closed_shutdown_channel_stops_the_server() {
     let running = Running::start(LONG).await;
     running.abandoned().await;
 }
