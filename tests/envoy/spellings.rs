@@ -2,7 +2,7 @@
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
-use super::{ask, playground};
+use super::{ask, testbed};
 use crate::cli::process::run_in;
 use modgud_testbed::Setup;
 
@@ -17,8 +17,8 @@ fallback: authenticated
 
 #[tokio::test]
 async fn what_a_folding_service_takes_for_the_same_is_denied_as_the_same() {
-    let playground = playground(Setup { config: Some(CONFIG), ..Setup::default() }).await;
-    let token = [jwt(&sign(&playground.key, &claims()))];
+    let testbed = testbed(Setup { config: Some(CONFIG), ..Setup::default() }).await;
+    let token = [jwt(&sign(&testbed.key, &claims()))];
     for (path, status) in [
         ("/crm/admin/x", 403),
         ("/crm/Admin/x", 403),
@@ -31,16 +31,16 @@ async fn what_a_folding_service_takes_for_the_same_is_denied_as_the_same() {
         ("/crm/Administration", 200),
         ("/crm/x/admin.json", 200),
     ] {
-        let answer = ask(playground.gateway, "GET", path, &token).await;
+        let answer = ask(testbed.gateway, "GET", path, &token).await;
         assert_eq!(answer.status, status, "{path}");
         if status == 200 {
             assert_eq!(format!("/crm{}", Seen::of(&answer).path), path, "the module gets what was sent");
         }
     }
     // Envoy finds the module by the prefix as it is written: no other spelling of it reaches the module.
-    let answer = ask(playground.gateway, "GET", "/CRM/admin/x", &token).await;
+    let answer = ask(testbed.gateway, "GET", "/CRM/admin/x", &token).await;
     assert!(answer.status >= 400 && answer.json()["module"].is_null(), "{}", answer.status);
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 #[tokio::test]

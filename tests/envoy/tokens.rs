@@ -1,4 +1,4 @@
-//! The tokens that the tables name, for the key of one playground and the present time.
+//! The tokens that the tables name, for the key of one testbed and the present time.
 
 use crate::support::{self, STRANGER};
 use base64::Engine;

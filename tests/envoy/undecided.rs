@@ -2,7 +2,7 @@
 //! decides about.
 
 use super::seen::Seen;
-use super::{ask, body, playground, replaced};
+use super::{ask, body, replaced, testbed};
 use crate::support::{KEY, claims};
 use modgud_testbed::Setup;
 use modgud_testbed::http::Exchange;
@@ -35,15 +35,15 @@ fn open_on_failure(yaml: &str) -> String {
 
 /// The result for a caller with a token, for one without, and for a denied path.
 async fn asked(config: &'static str, edit: Option<fn(&str) -> String>) -> [Exchange; 3] {
-    let playground = playground(Setup { config: Some(config), edit, ..Setup::default() }).await;
+    let testbed = testbed(Setup { config: Some(config), edit, ..Setup::default() }).await;
     let token = [format!("Authorization: JWT {}", KEY.sign(&claims()).unwrap())];
-    let gateway = playground.gateway;
+    let gateway = testbed.gateway;
     let answers = [
         ask(gateway, "GET", "/crm/", &token).await,
         ask(gateway, "GET", "/crm/", &[]).await,
         ask(gateway, "GET", "/admin/", &token).await,
     ];
-    playground.stop().await;
+    testbed.stop().await;
     answers
 }
 
