@@ -65,16 +65,16 @@ impl JwksRegistry {
 
     /// Refreshes the JWKS of these providers, subject to the rate limit, and waits for all results.
     pub async fn refresh(&self, keys: &[RemoteJwks]) -> JwksRefresh {
-        let mut refreshes = JoinSet::new();
+        let mut tasks = JoinSet::new();
         for keys in keys {
             match self.refresher(keys) {
-                Some(refresher) => refreshes.spawn(async move { refresher.refresh().await }),
+                Some(refresher) => tasks.spawn(async move { refresher.refresh().await }),
                 // The configuration of this check is no longer active.
                 None => return JwksRefresh::Failed,
             };
         }
         let mut combined = JwksRefresh::Refreshed;
-        while let Some(one) = refreshes.join_next().await {
+        while let Some(one) = tasks.join_next().await {
             combined = worse(combined, one.unwrap_or(JwksRefresh::Failed));
         }
         combined
@@ -141,17 +141,17 @@ fn worse(one: JwksRefresh, other: JwksRefresh) -> JwksRefresh {
 }
 
 impl KeySource {
-    /// Fetches the JWKS once and publishes it as of `had`, without a refresher: for commands.
+    /// Fetches the JWKS once and publishes it as of `fetched_at`, without a refresher: for commands.
     ///
     /// # Errors
     /// [`KeysError`], and nothing is published.
-    pub async fn fetch_once(&self, had: Timestamp) -> Result<JwksSummary, KeysError> {
+    pub async fn fetch_once(&self, fetched_at: Timestamp) -> Result<JwksSummary, KeysError> {
         let client = HttpClient::new(self.provider.trust_anchors.clone());
         let text = provider::fetch(&client, &self.provider).await?;
         let (keys, skipped) = provider::parse(text).await?;
         let summary = JwksSummary::new(&keys, &skipped);
-        let until = had.plus(self.provider.stale_if_error);
-        self.keys.publish(JwksSnapshot { keys: Arc::new(keys), had, until });
+        let until = fetched_at.plus(self.provider.stale_if_error);
+        self.keys.publish(JwksSnapshot { keys: Arc::new(keys), had: fetched_at, until });
         Ok(summary)
     }
 }

@@ -103,11 +103,11 @@ impl CheckHandler {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }
-        if let Some(tried) = &decision.tried {
-            self.metrics.shadow_rules.record(&tried.rule, tried.reason());
+        if let Some(shadow) = &decision.tried {
+            self.metrics.shadow_rules.record(&shadow.rule, shadow.reason());
             match snapshot.logged {
-                LoggedDecisions::All | LoggedDecisions::Denied if tried.reason() != decision.reason() => {
-                    log_shadow(tried, &decision, request.as_ref());
+                LoggedDecisions::All | LoggedDecisions::Denied if shadow.reason() != decision.reason() => {
+                    log_shadow(shadow, &decision, request.as_ref());
                 }
                 LoggedDecisions::All | LoggedDecisions::Denied | LoggedDecisions::None => {}
             }
@@ -176,12 +176,12 @@ fn log(decision: &Decision, request: Option<&Request<'_>>) {
 }
 
 /// Logs a shadow rule whose outcome differs from the enforced one.
-fn log_shadow(tried: &ShadowOutcome, decision: &Decision, request: Option<&Request<'_>>) {
+fn log_shadow(shadow: &ShadowOutcome, decision: &Decision, request: Option<&Request<'_>>) {
     let words = |reason: Option<Reason>| reason.map_or("allowed", |reason| reason.class().decision());
-    let (would, done) = (words(tried.reason()), words(decision.reason()));
-    let (reason, done_reason) = (tried.reason().map(Reason::code), decision.reason().map(Reason::code));
-    let detail = tried.fault.as_ref().map(tracing::field::display);
-    let (rule, done_rule) = (tried.rule.as_str(), decision.rule.as_ref().map(RuleName::as_str));
+    let (would, done) = (words(shadow.reason()), words(decision.reason()));
+    let (reason, done_reason) = (shadow.reason().map(Reason::code), decision.reason().map(Reason::code));
+    let detail = shadow.fault.as_ref().map(tracing::field::display);
+    let (rule, done_rule) = (shadow.rule.as_str(), decision.rule.as_ref().map(RuleName::as_str));
     let method = request.map(|request| request.method.as_str());
     let path = request.map(|request| shown(request.path.as_str()));
     let path = path.as_deref();

@@ -42,17 +42,13 @@ impl<T: Send + 'static> FileReads<T> {
             return ReadOutcome::Late { is_first: false };
         }
         let mut reading = finished.unwrap_or_else(|| spawn_blocking(read));
-        match timeout(READ_TIMEOUT, &mut reading).await {
-            Ok(ended) => {
-                self.late.clear();
-                ended.map_or(ReadOutcome::Failed, ReadOutcome::Done)
-            }
-            Err(_) => {
-                let is_first = self.late.is_empty();
-                self.late.push(reading);
-                ReadOutcome::Late { is_first }
-            }
+        if let Ok(ended) = timeout(READ_TIMEOUT, &mut reading).await {
+            self.late.clear();
+            return ended.map_or(ReadOutcome::Failed, ReadOutcome::Done);
         }
+        let is_first = self.late.is_empty();
+        self.late.push(reading);
+        ReadOutcome::Late { is_first }
     }
 }
 

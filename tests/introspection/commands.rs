@@ -85,7 +85,7 @@ async fn the_log_tells_of_failures_once_and_shows_nothing() {
     let said = serving.end(Signal::INT).await;
     let told = |text: &str| said.out.lines().filter(|line| line.contains(text)).count();
     assert_eq!(told("the server rejects modgud as a client (status 401)"), 1, "{}", said.out);
-    assert_eq!(told("it is left alone but for a trial"), 1, "{}", said.out);
+    assert_eq!(told("introspection circuit breaker opened"), 1, "{}", said.out);
     assert_eq!(told("introspection_unavailable"), 10, "{}", said.out);
     for secret in [wrong, "a-token-that-is-not-shown", "YS1zZWNyZXQ"] {
         assert_eq!((told(secret), said.err.contains(secret)), (0, false), "{secret}");

@@ -47,10 +47,7 @@ async fn each_change_is_told_once_and_a_process_that_follows_a_provider_leaves()
         [
             ("INFO", changed),
             ("WARN", "JWKS changed; some keys are unusable"),
-            (
-                "WARN",
-                "JWKS fetch failed; the last JWKS stays in use"
-            ),
+            ("WARN", "JWKS fetch failed; the last JWKS stays in use"),
             ("INFO", changed),
             ("INFO", "JWKS fetch succeeds again"),
         ],

@@ -117,8 +117,7 @@ async fn a_changed_one_is_compared_and_a_bad_one_is_refused() {
     let warnings = of("shadow configuration warning");
     assert!(!warnings.is_empty());
     assert!(warnings.iter().all(|event| !event["warning"].as_str().unwrap().contains("server.")), "{warnings:?}");
-    let [refused, ..] = of("shadow configuration rejected; the active one stays in use")[..]
-    else {
+    let [refused, ..] = of("shadow configuration rejected; the active one stays in use")[..] else {
         panic!("{events:?}")
     };
     assert!(refused["error"].as_str().unwrap().starts_with("shadow.yaml:2:11: fallback: "), "{refused}");
