@@ -120,13 +120,13 @@ impl Wake for Unpark {
 async fn a_call_that_panics_is_dropped_and_one_that_waits_becomes_a_task() {
     let mut queue = RunQueue::default();
     let executor = queue.executor();
-    let (release, released) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     let (done, is_done) = oneshot::channel();
     let at_once = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&at_once);
     executor.execute(async { panic!("a defect in one call") });
     executor.execute(async move {
-        released.await.unwrap();
+        receiver.await.unwrap();
         done.send(()).unwrap();
     });
     executor.execute(async move {
@@ -134,7 +134,7 @@ async fn a_call_that_panics_is_dropped_and_one_that_waits_becomes_a_task() {
     });
     turns_until_empty(&mut queue).await;
     assert_eq!(at_once.load(Ordering::Relaxed), 1);
-    release.send(()).unwrap();
+    sender.send(()).unwrap();
     is_done.await.unwrap();
 }
 
