@@ -1,6 +1,6 @@
 //! User texts as messages show them: in backticks, on one line, and of limited length.
 
-use crate::yaml::is_format;
+use crate::yaml::is_format_char;
 use std::fmt::{self, Write};
 
 /// The maximum number of characters that are shown of a text; `…` replaces the rest.
@@ -16,7 +16,7 @@ impl Quoted {
     pub fn new(text: &str) -> Self {
         let mut quoted = String::from("`");
         for c in text.chars().take(SHOWN) {
-            if c.is_control() || is_format(c) {
+            if c.is_control() || is_format_char(c) {
                 quoted.extend(c.escape_default());
             } else {
                 quoted.push(c);

@@ -2,7 +2,7 @@
 //! resources. TLS handshakes run concurrently. `connection_slots` chooses the connection that is closed when all slots are taken.
 
 use super::connection::{Connection, ReadDeadline, Stream};
-use super::connection_slots::{ConnectionSlots, Slot};
+use super::connection_slots::{ConnectionSlots, Slot, UsedConnections};
 use super::reload::SharedState;
 use super::socket::Socket;
 use crate::log_throttle::LogThrottle;
@@ -85,6 +85,11 @@ impl Listener {
             full: LogThrottle::default(),
             failed: LogThrottle::default(),
         }
+    }
+
+    /// Returns the open connections that have carried a call.
+    pub(super) fn used_connections(&self) -> UsedConnections {
+        self.places.used()
     }
 
     /// Waits for a connection and a slot for it. Cancel-safe: no connection is lost.

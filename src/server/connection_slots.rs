@@ -87,6 +87,11 @@ impl ConnectionSlots {
         }
     }
 
+    /// Returns a view of the connections in use.
+    pub(super) fn used(&self) -> UsedConnections {
+        UsedConnections(Arc::clone(&self.taken))
+    }
+
     fn give(&mut self, permit: OwnedSemaphorePermit) -> Slot {
         let (evict, evicted) = oneshot::channel();
         let activity = ConnectionActivity::default();
@@ -103,6 +108,17 @@ impl ConnectionSlots {
             closed: self.closed.clone(),
             _permit: permit,
         }
+    }
+}
+
+/// The open connections of a listener that have carried a call.
+#[derive(Debug, Clone)]
+pub(super) struct UsedConnections(Taken);
+
+impl UsedConnections {
+    /// Returns true while one is open.
+    pub(super) fn any(&self) -> bool {
+        lock(&self.0).values().any(|holder| holder.calls.has_call())
     }
 }
 
@@ -262,6 +278,11 @@ impl ConnectionActivity {
 
     fn has_check(&self) -> bool {
         self.0.has_check.load(Ordering::Relaxed)
+    }
+
+    /// Returns true if it has carried a call.
+    fn has_call(&self) -> bool {
+        self.0.last.load(Ordering::Relaxed) != NONE
     }
 
     /// Records a call that is open until the returned value is dropped.

@@ -1,15 +1,13 @@
 //! The gRPC server: authorization, health and reflection, with limits on what one peer can hold. `accept` takes the connections in.
 
-use super::accept::{Listener, ListenerLimits, accept_loop};
+use super::accept::{Listener, accept_loop};
 use super::connection::Connection;
 use super::h2::{self, Services};
 use super::limits::Limits;
 use super::readiness::Readiness;
 use super::reload::SharedState;
-use super::socket::Socket;
 use super::stream_limit::{MAX_MESSAGE_BYTES, StreamLimit};
 use crate::envoy::proto::{FILE_DESCRIPTOR_SET, SERVICE_NAME};
-use crate::telemetry::metrics::ListenerName;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -35,12 +33,11 @@ pub enum GrpcError {
 ///
 /// # Errors
 /// [`GrpcError`] if the server can't be built.
-pub async fn serve(
-    socket: Socket,
+pub(super) async fn serve(
+    listener: Listener,
     live: SharedState,
     readiness: Readiness,
     max_in_flight: usize,
-    max_connections: usize,
     stop: impl Future<Output = ()>,
 ) -> Result<(), GrpcError> {
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -61,8 +58,6 @@ pub async fn serve(
     };
     let streams = StreamLimit::default();
     let (ready, incoming) = mpsc::channel(1);
-    let listener =
-        Listener::new(socket, ListenerName::Grpc, ListenerLimits::checks(max_connections), &live.checks.metrics);
     let others = Routes::new(streams.bound(health))
         .add_service(streams.bound(reflection().build_v1()?.max_decoding_message_size(MAX_MESSAGE_BYTES)))
         .add_service(streams.bound(reflection().build_v1alpha()?.max_decoding_message_size(MAX_MESSAGE_BYTES)))

@@ -44,8 +44,8 @@ async fn each_file_is_warned_of_with_the_text_beside_it() {
 
         let denied = check(&folder, &["--config", name, "--deny-warnings"]).await;
         let why = match expected.lines().count() {
-            1 => "modgud: there is a warning, and --deny-warnings lets none pass\n".to_owned(),
-            many => format!("modgud: there are {many} warnings, and --deny-warnings lets none pass\n"),
+            1 => "modgud: 1 warning; --deny-warnings allows none\n".to_owned(),
+            many => format!("modgud: {many} warnings; --deny-warnings allows none\n"),
         };
         assert_eq!((denied.code, denied.out, denied.err), (Some(1), said.out, why), "{name}");
     }

@@ -2,8 +2,8 @@
 
 use super::asked::yaml;
 use crate::cli::process::{Serving, run_in};
-use crate::support::idp::{Idp, IdpKey, Reply};
 use modgud_testbed::http::Exchange;
+use modgud_testbed::idp::{Idp, IdpKey, Reply};
 use rustix::process::{Signal, geteuid};
 use serde_json::Value;
 use std::fs::{self, Permissions};
@@ -101,7 +101,7 @@ async fn a_server_says_which_cache_file_it_does_not_believe_and_why() {
     let start = async || Serving::start(folder.path(), "", &["--config", "modgud.yaml"]).await;
     // The file is written before the next question is asked.
     let serving = start().await;
-    idp.asked("/jwks", 2).await;
+    idp.wait_for_requests("/jwks", 2).await;
     assert_eq!(serving.end(Signal::TERM).await.code, Some(0));
     let written = fs::read(&path).unwrap();
     idp.reply("/jwks", Reply::Close);
@@ -110,7 +110,7 @@ async fn a_server_says_which_cache_file_it_does_not_believe_and_why() {
     let restart = async || {
         let (serving, before) = (start().await, idp.count("/jwks"));
         // The file is read before the first question, and readiness waits for its end.
-        idp.asked("/jwks", before + 2).await;
+        idp.wait_for_requests("/jwks", before + 2).await;
         let ready = Exchange::get(serving.admin, "/readyz").await.unwrap().body;
         let said = serving.end(Signal::TERM).await;
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""));

@@ -2,7 +2,7 @@
 
 use super::asked::yaml;
 use crate::cli::process::Serving;
-use crate::support::idp::{Idp, IdpKey, Reply};
+use modgud_testbed::idp::{Idp, IdpKey, Reply};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ async fn each_change_is_told_once_and_a_process_that_follows_a_provider_leaves()
     let serving = Serving::start(folder.path(), "", &["--config", "modgud.yaml"]).await;
     let rounds = async |rounds: u64| {
         let before = idp.count("/jwks?code=s3cret");
-        idp.asked("/jwks?code=s3cret", before + rounds).await;
+        idp.wait_for_requests("/jwks?code=s3cret", before + rounds).await;
     };
     rounds(2).await;
     idp.reply("/jwks?code=s3cret", set(vec![key.jwk(), private]));

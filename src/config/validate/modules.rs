@@ -5,7 +5,7 @@ use super::super::path::Path;
 use super::super::quoted::Quoted;
 use super::super::raw::{self, Allow, AnyRight};
 use super::name;
-use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
+use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module};
 use crate::net::upstream_addr::HostPort;
 use modgud_core::authz::{
     Access, Case, CrudPermissions, Enforcement, ModuleAccess, ModuleName, ModulePrefix, ModuleReading, Modules,
@@ -38,7 +38,7 @@ pub(super) fn check(
     core: &raw::Core,
     rules: &mut Rules,
     problems: &mut Problems,
-) -> (Option<Modules>, Gateway) {
+) -> (Option<Modules>, GatewayConfig) {
     let core = self::core(core, problems);
     let mut names = HashSet::new();
     let mut prefixes: HashMap<String, &str> = HashMap::new();
@@ -62,7 +62,7 @@ pub(super) fn check(
         }
         prefixes.insert(prefix.as_str().to_owned(), &module.name);
         add_rule(&module_name, &prefix, rules);
-        let listed = if access.is_some() { Listed::List } else { Listed::NoList };
+        let has_access_list = access.is_some();
         narrowing.push((prefix.clone(), access));
         let reading = reading(module);
         modules.extend(upstream.map(|upstream| Module {
@@ -70,10 +70,10 @@ pub(super) fn check(
             prefix,
             reading,
             upstream,
-            access: listed,
+            has_access_list,
         }));
     }
-    (Modules::new(narrowing), Gateway { modules, core, ..Gateway::default() })
+    (Modules::new(narrowing), GatewayConfig { modules, core, ..GatewayConfig::default() })
 }
 
 /// Adds the rule of a module, unless the operator has a rule for the same requests.
@@ -110,7 +110,7 @@ fn endpoint(at: &Path, text: &str, problems: &mut Problems) -> Option<HostPort> 
     problems.take(&at.key("upstream"), read)
 }
 
-fn prefix(at: &Path, text: &str, core: &Core, problems: &mut Problems) -> Option<ModulePrefix> {
+fn prefix(at: &Path, text: &str, core: &CoreService, problems: &mut Problems) -> Option<ModulePrefix> {
     let at = at.key("prefix");
     let read = ModulePrefix::parse(text).map_err(|fault| ModuleProblem::Prefix { prefix: Quoted::new(text), fault });
     let prefix = problems.take(&at, read)?;
@@ -122,7 +122,7 @@ fn prefix(at: &Path, text: &str, core: &Core, problems: &mut Problems) -> Option
     Some(prefix)
 }
 
-fn core(core: &raw::Core, problems: &mut Problems) -> Core {
+fn core(core: &raw::Core, problems: &mut Problems) -> CoreService {
     let raw::Core { upstream, reserved } = core;
     let at = Path::root("core");
     let mut names: Vec<Box<str>> = Vec::new();
@@ -142,7 +142,7 @@ fn core(core: &raw::Core, problems: &mut Problems) -> Core {
         problems.add(at.key("upstream"), ModuleProblem::CoreWithoutNames);
     }
     let upstream = upstream.as_ref().and_then(|text| endpoint(&at, text, problems));
-    Core { upstream, reserved: names }
+    CoreService { upstream, reserved: names }
 }
 
 fn access(at: &Path, module: &ModuleName, list: &[raw::ModuleAccess], problems: &mut Problems) -> ModuleAccess {
