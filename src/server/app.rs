@@ -175,7 +175,7 @@ impl App {
         let shutdown_begun = async {
             let shutdown = stop.recv().await.unwrap_or(Shutdown::Immediate);
             let draining = readiness.register("draining");
-            tracing::info!(?shutdown, "shutting down");
+            tracing::info!(how = ?shutdown, "shutting down");
             if shutdown == Shutdown::Graceful {
                 tokio::select! {
                     () = wait_until_drained(&checks, &connections, drain) => {}
