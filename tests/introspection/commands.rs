@@ -85,7 +85,7 @@ async fn the_log_reports_failures_once_without_secrets() {
     let output = serving.end(Signal::INT).await;
     let reported = |text: &str| output.out.lines().filter(|line| line.contains(text)).count();
     assert_eq!(reported("the server rejects modgud as a client (status 401)"), 1, "{}", output.out);
-    assert_eq!(reported("it is left alone but for a trial"), 1, "{}", output.out);
+    assert_eq!(reported("introspection circuit breaker opened"), 1, "{}", output.out);
     assert_eq!(reported("introspection_unavailable"), 10, "{}", output.out);
     for secret in [wrong, "a-token-that-is-not-shown", "YS1zZWNyZXQ"] {
         assert_eq!((reported(secret), output.err.contains(secret)), (0, false), "{secret}");
