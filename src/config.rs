@@ -13,7 +13,6 @@ mod open;
 mod path;
 mod placeholder;
 mod profile;
-mod quoted;
 mod raw;
 mod reference;
 mod render;
@@ -23,10 +22,8 @@ mod secret_source;
 mod validate;
 mod watcher;
 
-pub(crate) use path::ShownKey;
-
 pub use de::{FormError, Seen};
-pub use diagnostic::{KeepProblem, Located, ModuleProblem, Problem};
+pub use diagnostic::{KeepProblem, ModuleProblem, Problem};
 pub use environment::Environment;
 pub use ephemeral_keys::EphemeralKeys;
 pub use error::ConfigError;
@@ -34,7 +31,6 @@ pub use key_metadata::KeyMetadata;
 pub use lint::Warning;
 pub use load::{Loaded, Overrides, load, load_watched, load_with_keys, read_document};
 pub use open::OpenRule;
-pub use quoted::Quoted;
 pub use raw::{LogFormat, ProfileName};
 pub use reference::reference;
 pub use revocations::{RevocationsError, read as read_revocations};

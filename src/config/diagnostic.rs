@@ -5,15 +5,14 @@ mod located;
 mod module;
 
 pub use keep::KeepProblem;
-pub use located::Located;
 pub(super) use located::{MAX_REPORTED, Problems};
 pub use module::ModuleProblem;
 
 use super::de::FormError;
 use super::profile::Profiles;
-use super::quoted::Quoted;
 use super::revocations::RevocationsError;
 use super::secret_source::SourceError;
+use crate::diagnostic::Quoted;
 use crate::http_client::{CaError, UrlError};
 use crate::net::listen_addr::AddressError;
 use crate::net::tls::TlsError;

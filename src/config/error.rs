@@ -1,6 +1,7 @@
 //! Errors of loading a configuration, as commands and the log show them.
 
-use super::diagnostic::{Located, MAX_REPORTED};
+use super::diagnostic::{MAX_REPORTED, Problem};
+use crate::diagnostic::Located;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -39,10 +40,10 @@ pub enum ConfigError {
     },
     /// An invalid document: all its problems, in the order of the file.
     #[error("{}", Lines(.0))]
-    Invalid(Vec<Located>),
+    Invalid(Vec<Located<Problem>>),
 }
 
-struct Lines<'a>(&'a [Located]);
+struct Lines<'a>(&'a [Located<Problem>]);
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

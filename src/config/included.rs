@@ -1,9 +1,10 @@
 //! Documents that the configuration names, such as a table of API keys: read with the same care, each error with its location.
 
 use super::de::{self, FormError};
-use super::diagnostic::{Located, Problem, Problems};
+use super::diagnostic::{Problem, Problems};
 use super::path::Path;
 use super::placeholder;
+use crate::diagnostic::Located;
 use crate::yaml::{Bounds, Location, Node, SyntaxError};
 use serde::de::DeserializeOwned;
 
@@ -19,7 +20,7 @@ impl<T: DeserializeOwned + Default> IncludedDocument<T> {
     ///
     /// # Errors
     /// A problem if the text is not YAML.
-    pub(super) fn read(origin: &str, text: &str) -> Result<Self, Box<Located>> {
+    pub(super) fn read(origin: &str, text: &str) -> Result<Self, Box<Located<Problem>>> {
         let mut root = Node::read(origin, text, Bounds::CONFIGURATION)
             .map_err(|SyntaxError { place, message }| syntax(place, message))?;
         let mut unfilled = Vec::new();
@@ -30,7 +31,7 @@ impl<T: DeserializeOwned + Default> IncludedDocument<T> {
     }
 
     /// Returns all problems of the document: those of its form, and those that validation found.
-    pub(super) fn placed(self, problems: Problems) -> Vec<Located> {
+    pub(super) fn placed(self, problems: Problems) -> Vec<Located<Problem>> {
         let mut placed = problems.placed(&self.root, &self.faults);
         placed.extend(self.faults.into_iter().map(without_content).map(Located::from));
         placed.sort_by(|one, other| one.order().cmp(&other.order()));
@@ -46,6 +47,6 @@ fn without_content(mut fault: de::Found) -> de::Found {
     fault
 }
 
-fn syntax(place: Location, message: String) -> Box<Located> {
-    Box::new(Located::at(place, Problem::Syntax(message)))
+fn syntax(place: Location, message: String) -> Box<Located<Problem>> {
+    Box::new(Located::here(place, String::new(), Problem::Syntax(message)))
 }

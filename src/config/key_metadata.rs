@@ -1,10 +1,10 @@
 //! Metadata of a configured key: its age.
 
-use super::diagnostic::Located;
 use super::lint::Warning;
 use super::path::Path;
 use super::raw::{Document, Key};
 use super::secret_source::SecretLoader;
+use crate::diagnostic::Located;
 use crate::yaml::Node;
 use modgud_core::jose::{Fingerprint, Validity, VerificationKey};
 use modgud_core::time::Timestamp;

@@ -15,10 +15,10 @@ mod server;
 mod upstream;
 
 use super::Config;
-use super::diagnostic::Located;
 use super::path::Path;
-use super::quoted::Quoted;
 use super::raw::Document;
+use crate::diagnostic::Located;
+use crate::diagnostic::Quoted;
 use crate::jwks::CacheDistrust;
 use crate::net::tls::Warning as ServerCertificate;
 use crate::yaml::Node;

@@ -2,7 +2,7 @@
 //! result.
 
 use super::de::{self, FormError, Found, Seen, is_hole};
-use super::diagnostic::{Located, MAX_REPORTED, Problem};
+use super::diagnostic::{MAX_REPORTED, Problem};
 use super::environment::Environment;
 use super::error::ConfigError;
 use super::key_metadata::{self, KeyMetadata};
@@ -15,6 +15,7 @@ use super::raw::{Document, ProfileName, is_choice};
 use super::secret_source::{Keys, SecretLoader};
 use super::watcher::FileWatcher;
 use super::{Config, render, validate};
+use crate::diagnostic::Located;
 use crate::net::listen_addr::ListenAddr;
 use crate::yaml::{Bounds, Location, Member, Node, SyntaxError, Value};
 use modgud_core::authn::Revocations;
@@ -250,7 +251,7 @@ fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
 /// Returns the profile that a file names. Validation reports an unknown name.
 ///
 /// A missing name is a problem, which is returned together with the profile `none`.
-fn named_profile(user: &Node) -> (ProfileName, Option<Located>) {
+fn named_profile(user: &Node) -> (ProfileName, Option<Located<Problem>>) {
     let named = user.member("profile").map(|entry| &entry.node).filter(|node| !matches!(node.value, Value::Null));
     if let Some(node) = named {
         return (serde::Deserialize::deserialize(node).unwrap_or(ProfileName::Bifrost), None);
@@ -309,7 +310,7 @@ struct Checked {
 fn check(
     mut root: Node,
     mut below: Node,
-    (nothings, unnamed): (Vec<Found>, Option<Located>),
+    (nothings, unnamed): (Vec<Found>, Option<Located<Problem>>),
     reader: &SecretLoader,
 ) -> Result<Checked, ConfigError> {
     let (document, mut faults) = de::read::<Document>(&mut root);
@@ -322,7 +323,7 @@ fn check(
         None => validate::config(&document, reader).map_err(|found| found.placed(&root, &faults)),
         Some(unnamed) => Err(vec![unnamed]),
     };
-    let mut problems: Vec<Located> = match checked {
+    let mut problems: Vec<Located<Problem>> = match checked {
         Ok(config) if faults.is_empty() => {
             let (profile, _) = de::read::<Document>(&mut below);
             let mut warnings = lint::find(&document, &root, &profile.unwrap_or_default(), &config);

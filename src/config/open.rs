@@ -1,6 +1,5 @@
 //! The rules that admit requests without a credential, each with its origin, for `modgud check`.
 
-use super::diagnostic::Located;
 use super::path::Path;
 use super::raw::{Document, Rule};
 use crate::yaml::Node;
@@ -42,7 +41,7 @@ pub(super) fn find(document: &Document, root: &Node) -> Vec<OpenRule> {
             paths: matches.paths.clone(),
             is_open_by_name: *allow_by_name,
             has_condition: when.is_some(),
-            origin: Located::new(&Path::root("rules").position(number), root, ()).origin(),
+            origin: Path::root("rules").position(number).place(root).to_string(),
         }
     })
     .collect()

@@ -1,6 +1,6 @@
 //! Paths to values in a document, such as `rules[2].match.paths[0]`.
 
-use super::quoted::Quoted;
+use crate::diagnostic::ShownKey;
 use crate::yaml::{Element, Location, Member, Node, Value};
 use std::fmt;
 
@@ -122,20 +122,6 @@ impl fmt::Display for Shown<'_> {
         }
         Ok(())
     }
-}
-
-/// A key in a path, as messages show it.
-pub(crate) struct ShownKey<'k>(pub(crate) &'k str);
-
-impl fmt::Display for ShownKey<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_word(self.0) { f.write_str(self.0) } else { Quoted::new(self.0).fmt(f) }
-    }
-}
-
-/// Returns true if a key needs no quotes in a path.
-fn is_word(key: &str) -> bool {
-    matches!(key.len(), 1..=64) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 impl Node {

@@ -5,7 +5,7 @@
 use super::de::{FormError, Found};
 use super::diagnostic::MAX_REPORTED;
 use super::path::Path;
-use super::quoted::Quoted;
+use crate::diagnostic::Quoted;
 use crate::yaml::{Node, Value};
 
 /// Keys whose texts are free, or have braces of their own: conditions, details of denials, constants, and path patterns. Path patterns have

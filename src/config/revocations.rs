@@ -1,12 +1,13 @@
 //! The revocation file: YAML for manual editing, JSON for a million entries.
 
 use super::de::FormError;
-use super::diagnostic::{Located, Problem, Problems};
+use super::diagnostic::{Problem, Problems};
 use super::included::IncludedDocument;
 use super::path::Path as At;
 use super::placeholder::placeholder;
-use super::quoted::Quoted;
 use super::validate::timestamp;
+use crate::diagnostic::Located;
+use crate::diagnostic::Quoted;
 use crate::read_limit::read_regular_file_to_limit;
 use modgud_core::authn::{RevocationList, Revoked};
 use modgud_core::time::Timestamp;
@@ -71,10 +72,10 @@ pub enum RevocationsError {
     },
     /// All problems of a list in YAML.
     #[error("{}", Lines(.0))]
-    Located(Vec<Located>),
+    Located(Vec<Located<Problem>>),
 }
 
-struct Lines<'a>(&'a [Located]);
+struct Lines<'a>(&'a [Located<Problem>]);
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

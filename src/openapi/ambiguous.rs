@@ -5,7 +5,7 @@
 use super::finding::Finding;
 use super::read::Operation;
 use super::template::{MatchPrecision, Pattern};
-use crate::config::{Located, Quoted};
+use crate::diagnostic::{Located, Quoted};
 use std::collections::HashMap;
 
 /// Maximum number of compared pairs: far more than any real description has. Beyond it the check stops with a finding.

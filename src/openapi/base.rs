@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::resolver::{At, Form, RefResolver};
-use crate::config::Quoted;
+use crate::diagnostic::Quoted;
 use crate::yaml::Value;
 use std::collections::HashSet;
 

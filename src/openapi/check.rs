@@ -6,7 +6,7 @@ use super::finding::{Finding, Severity};
 use super::read::{Api, Operation};
 use super::security::Security;
 use super::template::{self, MatchPrecision};
-use crate::config::{Located, Quoted};
+use crate::diagnostic::{Located, Quoted};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::collections::{HashMap, HashSet};
 

@@ -6,7 +6,7 @@ use super::finding::Finding;
 use super::path_set::{MAX_STEPS, PathSet, Reading, Tree, contains, meet, plainly_contains, rank, surely_contains};
 use super::requirement::{AccessRequirement, Why};
 use super::template::{MatchPrecision, Segment, shape};
-use crate::config::{Located, Quoted};
+use crate::diagnostic::{Located, Quoted};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::path_set::Reading;
 use super::read::Api;
 use super::requirement::{AccessRequirement, Entitlement, Need};
 use super::template::MatchPrecision;
-use crate::config::Located;
+use crate::diagnostic::Located;
 use crate::yaml;
 use crate::yaml::is_format;
 use modgud_core::authz::{Case, ModulePrefix, ModuleReading};

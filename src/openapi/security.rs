@@ -3,7 +3,7 @@
 use super::finding::Finding;
 use super::read::Version;
 use super::resolver::{At, Form, RefResolver};
-use crate::config::Quoted;
+use crate::diagnostic::Quoted;
 use std::collections::HashMap;
 
 /// The meaning of the names that a requirement lists for a scheme.

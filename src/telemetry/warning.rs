@@ -1,7 +1,8 @@
 //! Reports the warnings about the active configuration to operators: a log event for each, and their number as a metric.
 
 use super::metrics::Metrics;
-use crate::config::{Located, Warning};
+use crate::config::Warning;
+use crate::diagnostic::Located;
 
 /// Logs and counts the warnings about the configuration that is active from now on.
 pub fn tell(warnings: &[Located<Warning>], metrics: &Metrics) {

@@ -3,7 +3,7 @@
 use super::super::{Exit, fail, say};
 use super::check::MAX_WARNINGS;
 use super::{Gateway, OpenApiError, module_of, read};
-use crate::config::Located;
+use crate::diagnostic::Located;
 use crate::openapi::{Finding, Rules, rules};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::io::Write as _;

@@ -1,7 +1,7 @@
 //! Form errors of a document, and their messages.
 
 use super::super::path::Step;
-use super::super::quoted::{Quoted, Words};
+use crate::diagnostic::{Quoted, Words};
 use crate::yaml::{Location, Value};
 use serde::de::{self, Expected, Unexpected};
 use std::fmt;

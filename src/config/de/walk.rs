@@ -1,9 +1,9 @@
 //! A serde deserializer of the tree: each error has a location, and none shows a secret.
 
 use super::super::path::Step;
-use super::super::quoted::{Quoted, Words};
 use super::super::raw::{KEY, SOURCE};
 use super::fault::{Fault, FormError, Seen, nearest};
+use crate::diagnostic::{Quoted, Words};
 use crate::yaml::{Element, Member, Node, Value};
 use serde::de::value::StrDeserializer;
 use serde::de::{

@@ -3,44 +3,24 @@
 use super::super::de::{FormError, Found, is_hole};
 use super::super::path::Path;
 use super::Problem;
-use crate::yaml::{Location, Node};
-use std::fmt;
+use crate::diagnostic::Located;
+use crate::yaml::Node;
 
 /// The maximum number of reported problems. Further ones are dropped: an operator fixes fewer at a time.
 pub(in crate::config) const MAX_REPORTED: usize = 100;
 
-/// A problem or warning of a configuration, with its location and path:
-/// `file:line:column: path: what is wrong, what would be right`.
-#[derive(Debug, Clone)]
-pub struct Located<T = Problem> {
-    place: Location,
-    path: String,
-    what: T,
-    /// The locations of other values that are part of the problem.
-    others: Vec<Location>,
-}
-
-impl Located {
-    /// Creates a problem of a whole document.
-    pub(in crate::config) const fn at(place: Location, problem: Problem) -> Self {
-        Self { place, path: String::new(), what: problem, others: Vec::new() }
+impl Located<Problem> {
+    /// Returns true if it concerns the same value as an unreplaced variable of a template.
+    pub(in crate::config) fn is_of(&self, fault: &Found) -> bool {
+        let is_placeholder = matches!(fault.what, FormError::Placeholder(_) | FormError::PlaceholderHidden);
+        is_placeholder && self.place == fault.place && self.path == fault.shown
     }
 }
 
 impl<T> Located<T> {
     /// Creates one for the value at this path, or, if it is missing, for its nearest parent.
     pub(in crate::config) fn new(path: &Path, root: &Node, what: T) -> Self {
-        Self { place: path.place(root).clone(), path: path.shown(root).to_string(), what, others: Vec::new() }
-    }
-
-    /// Creates one for this location and path.
-    pub(crate) const fn here(place: Location, path: String, what: T) -> Self {
-        Self { place, path, what, others: Vec::new() }
-    }
-
-    /// Creates another one for the same value.
-    pub(crate) fn with<U>(&self, what: U) -> Located<U> {
-        Located { place: self.place.clone(), path: self.path.clone(), what, others: Vec::new() }
+        Self::here(path.place(root).clone(), path.shown(root).to_string(), what)
     }
 
     /// Adds the start of the document as the position, if the location has none.
@@ -48,47 +28,12 @@ impl<T> Located<T> {
         self.place.position = self.place.position.or(Some((1, 1)));
         self
     }
-
-    /// Returns true if it concerns the same value as an unreplaced variable of a template.
-    pub(in crate::config) fn is_of(&self, fault: &Found) -> bool {
-        let is_placeholder = matches!(fault.what, FormError::Placeholder(_) | FormError::PlaceholderHidden);
-        is_placeholder && self.place == fault.place && self.path == fault.shown
-    }
-
-    /// Returns the location, as messages show it.
-    pub(in crate::config) fn origin(&self) -> String {
-        self.place.to_string()
-    }
-
-    /// Returns the problem or warning.
-    pub(crate) const fn what(&self) -> &T {
-        &self.what
-    }
-
-    /// Returns the sort key: the file, then the position in it.
-    pub(crate) fn order(&self) -> (&str, Option<(u64, u64)>) {
-        (&self.place.origin, self.place.position)
-    }
 }
 
-impl<T: fmt::Display> fmt::Display for Located<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, path, what, others } = self;
-        match path.as_str() {
-            "" => write!(f, "{place}: {what}"),
-            path => write!(f, "{place}: {path}: {what}"),
-        }?;
-        for (number, other) in others.iter().enumerate() {
-            write!(f, "{}{other}", if number == 0 { "; see " } else { ", " })?;
-        }
-        Ok(())
-    }
-}
-
-impl From<Found> for Located {
+impl From<Found> for Located<Problem> {
     fn from(found: Found) -> Self {
         let Found { place, shown, what } = found;
-        Self { place, path: shown, what: Problem::Form(what), others: Vec::new() }
+        Self::here(place, shown, Problem::Form(what))
     }
 }
 
@@ -97,7 +42,7 @@ impl From<Found> for Located {
 pub(in crate::config) struct Problems {
     here: Vec<(Path, Problem, Vec<Path>)>,
     /// Problems of included documents, which already have locations.
-    beside: Vec<Located>,
+    beside: Vec<Located<Problem>>,
 }
 
 impl Problems {
@@ -116,7 +61,7 @@ impl Problems {
     }
 
     /// Adds problems of an included document, up to [`MAX_REPORTED`].
-    pub(in crate::config) fn add_beside(&mut self, placed: impl IntoIterator<Item = Located>) {
+    pub(in crate::config) fn add_beside(&mut self, placed: impl IntoIterator<Item = Located<Problem>>) {
         let room = MAX_REPORTED.saturating_sub(self.beside.len());
         self.beside.extend(placed.into_iter().take(room));
     }
@@ -142,7 +87,7 @@ impl Problems {
     }
 
     /// Returns the problems with their locations in the tree. Omits missing values that were faulty and removed.
-    pub(in crate::config) fn placed(self, root: &Node, faults: &[Found]) -> Vec<Located> {
+    pub(in crate::config) fn placed(self, root: &Node, faults: &[Found]) -> Vec<Located<Problem>> {
         let mut placed = self.beside;
         for (path, problem, others) in self.here {
             let mut problem = Located::new(&path, root, problem);

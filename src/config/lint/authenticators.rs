@@ -1,9 +1,9 @@
 //! Warnings about authenticators that require less than expected.
 
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::{Claim, Document};
 use super::{Warning, Warnings};
+use crate::diagnostic::Quoted;
 use modgud_core::authn::Authenticator;
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! Warnings about names of claims in a syntax that modgud reads differently: URLs with dots, and lists meant as alternatives.
 
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::{Audiences, Claim, Document};
 use super::super::validate::claim_path;
 use super::{Warning, Warnings};
+use crate::diagnostic::Quoted;
 
 pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {
     for (at, claim) in claims(document) {

@@ -1,11 +1,11 @@
 //! Warnings about unusable keys in a JWKS file, whose other keys are used, and about cache files that modgud would not trust.
 
-use super::super::diagnostic::Located;
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::{Document, Jwks, Key, Oidc};
 use super::super::secret_source::{MAX_JWKS_BYTES, SecretLoader};
 use super::Warning;
+use crate::diagnostic::Located;
+use crate::diagnostic::Quoted;
 use crate::jwks::distrust;
 use crate::yaml::Node;
 use modgud_core::jose;

@@ -7,10 +7,10 @@ mod samples;
 
 use super::super::diagnostic::Problems;
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::{self, Document};
 use super::super::validate;
 use super::{Warning, Warnings};
+use crate::diagnostic::Quoted;
 use modgud_core::authz::{Access, Fallback, PathPattern, Rule, Rules, Segment};
 use samples::{Lengths, Sample};
 use std::fmt;

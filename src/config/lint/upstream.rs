@@ -1,9 +1,9 @@
 //! Warnings about client headers that reach modules: because a list replaces the profile's, or because they are kept.
 
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::Upstream;
 use super::{Warning, Warnings};
+use crate::diagnostic::Quoted;
 use modgud_core::upstream::{OverrideHeader, StripPattern};
 
 pub(super) fn find(upstream: &Upstream, profile: &Upstream, warnings: &mut Warnings<'_>) {

@@ -11,10 +11,10 @@ mod sender;
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::{self};
 use super::super::secret_source::SecretLoader;
 use super::name;
+use crate::diagnostic::Quoted;
 use crate::introspection::IntrospectionSource;
 use crate::jwks::KeySource;
 use modgud_core::authn::{Authenticator, RegisteredAuthenticator};

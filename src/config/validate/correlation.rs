@@ -2,11 +2,11 @@
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::{self, Claim, Impersonation, ProcessInstance};
 use super::super::secret_source::SecretLoader;
 use super::principal::claim_path;
 use super::{header_name, upstream};
+use crate::diagnostic::Quoted;
 use modgud_core::authz::{PathPattern, Rules, Segment};
 use modgud_core::credential::CredentialExtractor;
 use modgud_core::http::header::{HeaderName, folds_to_same_name};

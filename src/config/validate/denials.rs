@@ -2,9 +2,9 @@
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::{self, Body, Denials, Deny, Statuses, Unavailable};
 use super::header_name;
+use crate::diagnostic::Quoted;
 use crate::http_client::{AllowInsecure, FetchUrl};
 use modgud_core::credential::{CredentialExtractor, CredentialLocation};
 use modgud_core::denial::{

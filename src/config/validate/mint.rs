@@ -4,11 +4,11 @@
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::{self, MintClaim};
 use super::super::secret_source::SecretLoader;
 use super::upstream::source;
 use super::{Span, named, scheme};
+use crate::diagnostic::Quoted;
 use modgud_core::authn::Authenticator;
 use modgud_core::credential::Scheme;
 use modgud_core::jose::{Algorithm, KeyId, KeyType, PublicJwk, SigningKey, VerificationKey};

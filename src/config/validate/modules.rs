@@ -2,9 +2,9 @@
 
 use super::super::diagnostic::{ModuleProblem, Problem, Problems};
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::{self, Allow, AnyRight};
 use super::name;
+use crate::diagnostic::Quoted;
 use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
 use crate::net::upstream_addr::HostPort;
 use modgud_core::authz::{

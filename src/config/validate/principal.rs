@@ -2,8 +2,8 @@
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::{self, Claim};
+use crate::diagnostic::Quoted;
 use modgud_core::principal::{ClaimMapping, ClaimPath, NullStrings, RolePermissions};
 use std::sync::Arc;
 

@@ -4,8 +4,8 @@
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::{Require, RequireAny};
+use crate::diagnostic::Quoted;
 use modgud_core::authz::{Access, Entitlements, Requirement};
 use modgud_core::principal::AuthenticatorName;
 

@@ -2,9 +2,9 @@
 
 use super::super::diagnostic::{ModuleProblem, Problem, Problems};
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw;
 use super::{method, name, require};
+use crate::diagnostic::Quoted;
 use modgud_core::authz::condition::{CallerPresence, Condition, Env, ExpressionError};
 use modgud_core::authz::{
     Access, Case, Enforcement, Fallback, HostPattern, PathPattern, PathReadings, RequestConstraints, RouteReference,

@@ -2,11 +2,11 @@
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw;
 use super::super::secret_source::SecretLoader;
 use super::super::{LogFormat, ServerConfig};
 use super::Span;
+use crate::diagnostic::Quoted;
 use crate::net::tls::{Chain, ClientAuthorities, PrivateKey, Tls, TlsError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path;

@@ -2,8 +2,8 @@
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::secret_source::SecretLoader;
+use crate::diagnostic::Quoted;
 use modgud_core::authn::{Authenticator, JwtAuthenticator};
 use modgud_core::jose::{Fingerprint, VerificationKey};
 

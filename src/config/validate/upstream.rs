@@ -4,10 +4,10 @@ mod keep;
 
 use super::super::diagnostic::{Problem, Problems};
 use super::super::path::Path;
-use super::super::quoted::Quoted;
 use super::super::raw::{self, Claim, Encode, HeaderForm, HeaderSource, MetadataSource, PrincipalWord};
 use super::principal::claim_path;
 use super::{header_name, scheme};
+use crate::diagnostic::Quoted;
 use modgud_core::authz::condition::{Env, Expression};
 use modgud_core::credential::CredentialExtractor;
 use modgud_core::http::header::{HeaderName, HeaderText, fold, folds_to_same_name};

@@ -3,10 +3,10 @@
 //! They open every spelling of an open path, and every other spelling of what a more specific rule closes without folding case.
 
 use super::super::super::path::Path;
-use super::super::super::quoted::Quoted;
 use super::super::super::raw::{Access, Case, Document, Rule};
 use super::super::{Warning, Warnings};
 use super::parsed;
+use crate::diagnostic::Quoted;
 use modgud_core::authz::{ModulePrefix, PathPattern, Segment};
 
 pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {

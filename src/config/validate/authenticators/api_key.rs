@@ -3,10 +3,10 @@
 use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::included::IncludedDocument;
 use super::super::super::path::Path;
-use super::super::super::quoted::Quoted;
 use super::super::super::raw::{self, ApiKeyEntry};
 use super::super::super::secret_source::SecretLoader;
 use super::super::{named, timestamp};
+use crate::diagnostic::Quoted;
 use modgud_core::authn::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyEntryError, ApiKeys};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use modgud_core::time::Timestamp;

@@ -2,12 +2,12 @@
 
 use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
-use super::super::super::quoted::Quoted;
 use super::super::super::raw;
 use super::super::super::secret_source::SecretLoader;
 use super::super::Span;
 use super::claims::{self, Written};
 use super::keys;
+use crate::diagnostic::Quoted;
 use crate::jwks::KeySource;
 use modgud_core::authn::{ClaimsPolicy, IssuerKeys, JwtAuthenticator};
 use modgud_core::jose::{Algorithm, KeyType};

@@ -3,10 +3,10 @@
 use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::ephemeral_keys::EphemeralKeys;
 use super::super::super::path::Path;
-use super::super::super::quoted::Quoted;
 use super::super::super::raw::{Jwks, Key, Oidc, OidcProvider};
 use super::super::super::secret_source::{MAX_JWKS_BYTES, SecretLoader};
 use super::super::Span;
+use crate::diagnostic::Quoted;
 use crate::http_client::{AllowInsecure, FetchUrl, TrustAnchors};
 use crate::jwks::{KeySource, Location, Provider, WELL_KNOWN};
 use modgud_core::authn::{IssuerKeys, RemoteJwks};

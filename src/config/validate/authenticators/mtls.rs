@@ -2,8 +2,8 @@
 
 use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
-use super::super::super::quoted::Quoted;
 use super::super::super::raw;
+use crate::diagnostic::Quoted;
 use modgud_core::authn::{MtlsAuthenticator, PrincipalPattern};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;

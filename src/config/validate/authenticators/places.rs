@@ -2,9 +2,9 @@
 
 use super::super::super::diagnostic::{Problem, Problems};
 use super::super::super::path::Path;
-use super::super::super::quoted::Quoted;
 use super::super::super::raw::From;
 use super::super::{header_name, scheme};
+use crate::diagnostic::Quoted;
 use modgud_core::credential::{AuthenticatorId, ConflictingFormat, CookieName, CredentialExtractor, QueryName};
 use modgud_core::http::header::folds_to_same_name;
 

@@ -2,8 +2,8 @@
 
 use super::super::super::diagnostic::{KeepProblem, Problem, Problems};
 use super::super::super::path::Path;
-use super::super::super::quoted::Quoted;
 use super::super::header_name;
+use crate::diagnostic::Quoted;
 use modgud_core::http::header::{HeaderName, folds_to_same_name};
 use modgud_core::upstream::{IdentityHeader, OVERRIDE_HEADERS, OverrideHeader, StripPattern};
 
