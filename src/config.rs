@@ -3,9 +3,6 @@
 mod de;
 mod diagnostic;
 mod environment;
-mod ephemeral_keys;
-mod error;
-mod included;
 mod key_metadata;
 mod lint;
 mod load;
@@ -22,20 +19,16 @@ mod secret_source;
 mod validate;
 mod watcher;
 
-pub use de::{FormError, Seen};
-pub use diagnostic::{KeepProblem, ModuleProblem, Problem};
-pub use environment::Environment;
-pub use ephemeral_keys::EphemeralKeys;
-pub use error::ConfigError;
+pub use diagnostic::ConfigError;
+pub use environment::{Environment, EphemeralKeys};
 pub use key_metadata::KeyMetadata;
-pub use lint::Warning;
 pub use load::{Loaded, Overrides, load, load_watched, load_with_keys, read_document};
 pub use open::OpenRule;
 pub use raw::{LogFormat, ProfileName};
 pub use reference::reference;
 pub use revocations::{RevocationsError, read as read_revocations};
 pub use schema::schema;
-pub use secret_source::{Keys, SourceError, Wanted};
+pub use secret_source::Keys;
 pub use validate::timestamp;
 pub use watcher::{Change, FileWatcher};
 

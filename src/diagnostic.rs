@@ -1,51 +1,156 @@
-//! Findings in YAML documents with their locations, and user texts as messages show them.
+//! Diagnostics about YAML documents: errors and warnings with a code, a location and a path. Messages show what the user wrote, but never a
+//! key or secret.
 
 use crate::yaml::{Location, is_format};
 use std::fmt::{self, Write};
 
-/// A finding or value of a document, with its location and path: `file:line:column: path: what is wrong; what to write`.
+/// The severity of a diagnostic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The document is invalid.
+    Error,
+    /// The document is valid but risky.
+    Warning,
+}
+
+/// A diagnostic before its location is known: checks create it where they fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    pub(crate) severity: Severity,
+    pub(crate) code: &'static str,
+    message: String,
+    help: String,
+}
+
+impl Issue {
+    /// Creates an error: a stable code, what is wrong, and what to write instead. No `help` if the message says it.
+    pub(crate) fn error(code: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, code, message: message.into(), help: help.into() }
+    }
+
+    /// Creates a warning, like [`Issue::error`].
+    pub(crate) fn warning(code: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, message, help) }
+    }
+
+    /// Creates an error from a text that has its help after a semicolon, as the errors of other modules have.
+    pub(crate) fn parse(code: &'static str, text: impl fmt::Display) -> Self {
+        let text = text.to_string();
+        let (message, help) = text.split_once("; ").unwrap_or((&text, ""));
+        Self::error(code, message, help)
+    }
+}
+
+/// Writes the message and the help.
+impl fmt::Display for Issue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if self.help.is_empty() { "" } else { "; " };
+        write!(f, "{}{separator}{}", self.message, self.help)
+    }
+}
+
+/// An error or a warning about a document.
+#[derive(Debug, Clone)]
+pub struct Diagnostic {
+    /// The stable code, such as `duration-out-of-range`.
+    pub(crate) code: &'static str,
+    pub(crate) location: Location,
+    /// The path of keys; empty for the whole document.
+    pub(crate) path: String,
+    /// What is wrong.
+    pub(crate) message: String,
+    /// What to write instead; empty if the message says it.
+    pub(crate) help: String,
+    /// The locations of other values that are part of it.
+    pub(crate) related: Vec<Location>,
+}
+
+impl Diagnostic {
+    /// Creates a diagnostic of the value at this location and path.
+    pub(crate) fn new(location: Location, path: String, issue: Issue) -> Self {
+        let Issue { severity: _, code, message, help } = issue;
+        Self { code, location, path, message, help, related: Vec::new() }
+    }
+
+    /// Creates a diagnostic of a whole file or document.
+    pub(crate) fn of_file(origin: &str, issue: Issue) -> Self {
+        Self::new(Location { origin: origin.into(), position: None }, String::new(), issue)
+    }
+
+    /// Returns the sort key: the file, then the position in it.
+    pub(crate) fn order(&self) -> (&str, Option<(u64, u64)>) {
+        (&self.location.origin, self.location.position)
+    }
+
+    /// Returns true if it is about this section of a configuration, or a value in it.
+    #[must_use]
+    pub fn is_within(&self, section: &str) -> bool {
+        self.path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+}
+
+/// Writes `file:line:column: path: message; help; see file:line:column [code]`.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, location, path, message, help, related } = self;
+        write!(f, "{location}: ")?;
+        for (text, separator) in [(path, ": "), (message, "")] {
+            if !text.is_empty() {
+                write!(f, "{text}{separator}")?;
+            }
+        }
+        if !help.is_empty() {
+            write!(f, "; {help}")?;
+        }
+        for (number, other) in related.iter().enumerate() {
+            write!(f, "{}{other}", if number == 0 { "; see " } else { ", " })?;
+        }
+        write!(f, " [{code}]")
+    }
+}
+
+/// A value or finding of a document, with its location and path.
 #[derive(Debug, Clone)]
 pub struct Located<T> {
-    pub(crate) place: Location,
-    pub(crate) path: String,
-    pub(crate) what: T,
-    /// The locations of other values that are part of the finding.
-    pub(crate) others: Vec<Location>,
+    location: Location,
+    path: String,
+    what: T,
 }
 
 impl<T> Located<T> {
     /// Creates one for this location and path.
-    pub(crate) const fn here(place: Location, path: String, what: T) -> Self {
-        Self { place, path, what, others: Vec::new() }
+    pub(crate) const fn here(location: Location, path: String, what: T) -> Self {
+        Self { location, path, what }
     }
 
     /// Creates another one for the same value.
     pub(crate) fn with<U>(&self, what: U) -> Located<U> {
-        Located { place: self.place.clone(), path: self.path.clone(), what, others: Vec::new() }
+        Located { location: self.location.clone(), path: self.path.clone(), what }
     }
 
-    /// Returns the finding or value.
+    /// Creates a diagnostic of the same value.
+    pub(crate) fn diagnostic(&self, issue: Issue) -> Diagnostic {
+        Diagnostic::new(self.location.clone(), self.path.clone(), issue)
+    }
+
+    /// Returns the value or finding.
     pub(crate) const fn what(&self) -> &T {
         &self.what
     }
 
     /// Returns the sort key: the file, then the position in it.
     pub(crate) fn order(&self) -> (&str, Option<(u64, u64)>) {
-        (&self.place.origin, self.place.position)
+        (&self.location.origin, self.location.position)
     }
 }
 
 impl<T: fmt::Display> fmt::Display for Located<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, path, what, others } = self;
+        let Self { location, path, what } = self;
         match path.as_str() {
-            "" => write!(f, "{place}: {what}"),
-            path => write!(f, "{place}: {path}: {what}"),
-        }?;
-        for (number, other) in others.iter().enumerate() {
-            write!(f, "{}{other}", if number == 0 { "; see " } else { ", " })?;
+            "" => write!(f, "{location}: {what}"),
+            path => write!(f, "{location}: {path}: {what}"),
         }
-        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@
 //! - `effective`: where `modgud config` says that each value comes from, and what it does not show.
 //! - `any_document`: any document loads or is refused with a place, within bounded time.
 //! - `large`: the same of documents as large as a file may be.
+//! - `codes`: each error and warning has a code, and each code a text in `bad` or `warned`.
 //! - `schema`: the JSON Schema for editors is current, accepts every good file, and refuses what is wrong in form.
 
 #![expect(
@@ -21,6 +22,7 @@
 mod any_document;
 mod bad;
 mod check;
+mod codes;
 mod effective;
 mod good;
 mod large;

@@ -171,12 +171,12 @@ fn a_name_that_nobody_has_registered_is_told_with_those_that_are() {
     };
     assert_eq!(
         problems(example::authenticators()).unwrap(),
-        "modgud.yaml:6:13: authenticators[0].custom: `valid-prefixes` is not the name of an authenticator of this program; \
-         known are `valid-prefix`"
+        "modgud.yaml:6:13: authenticators[0].custom: `valid-prefixes` is not an authenticator of this program; \
+         write one of `valid-prefix` [custom-unknown]"
     );
     assert_eq!(
         problems(CustomAuthenticators::default()).unwrap(),
-        "modgud.yaml:6:13: authenticators[0].custom: `valid-prefixes` is not the name of an authenticator of this program, which \
-         brings none: `custom` is for programs that are built on the library"
+        "modgud.yaml:6:13: authenticators[0].custom: `valid-prefixes` is not an authenticator of this program; \
+         write another kind: `custom` is for programs that use modgud as a library [custom-unknown]"
     );
 }

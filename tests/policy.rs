@@ -66,7 +66,10 @@ async fn files_that_can_not_be_had_are_named() {
     let said = test(&folder(), &["--config", "nope.yaml", "good.yaml"]).await;
     assert_eq!(
         (said.code, said.err.as_str()),
-        (Some(1), "modgud: nope.yaml: No such file or directory (os error 2)\n")
+        (
+            Some(1),
+            "modgud: nope.yaml: the file can't be read: No such file or directory (os error 2) [file-unreadable]\n"
+        )
     );
     let said = test(&folder(), &["--config", "modgud.yaml", "good.yaml", "--junit", "nope/report.xml"]).await;
     let expected = "modgud: nope/report.xml can't be written: No such file or directory (os error 2)\n";

@@ -93,8 +93,7 @@ async fn a_configuration_that_is_none_is_told_before_anything_is_read() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("modgud.yaml"), "profile: bearer\nfallback: open\n").unwrap();
     let said = run_told(folder.path(), &[], &["stdio", "--config", "modgud.yaml"], "").await;
-    let expected =
-        "modgud: modgud.yaml:2:11: fallback: `open` is not known here; known are `authenticated`, `denied`\n";
+    let expected = "modgud: modgud.yaml:2:11: fallback: `open` is not a known value; write one of `authenticated`, `denied` [value-unknown]\n";
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(1), "", expected));
 }
 

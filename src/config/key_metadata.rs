@@ -1,10 +1,9 @@
 //! Metadata of a configured key: its age.
 
-use super::lint::Warning;
 use super::path::Path;
 use super::raw::{Document, Key};
 use super::secret_source::SecretLoader;
-use crate::diagnostic::Located;
+use crate::diagnostic::{Issue, Located};
 use crate::yaml::Node;
 use modgud_core::jose::{Fingerprint, Validity, VerificationKey};
 use modgud_core::time::Timestamp;
@@ -28,13 +27,20 @@ impl KeyMetadata {
     }
 
     /// Returns the warning about the key at this time. `None` if its dates are valid.
-    pub(super) fn warning(&self, now: Timestamp) -> Option<Warning> {
+    pub(super) fn warning(&self, now: Timestamp) -> Option<Issue> {
         let Validity { from, until } = self.validity?;
+        let help = "write the issuer's current certificate; if the key is the issuer's current one, write the key alone \
+                    (`openssl x509 -pubkey -noout` writes it)";
         if now < from {
-            return Some(Warning::CertificateNotYetValid(from));
+            let message =
+                format!("the certificate here is valid from {from} only, but its key already verifies tokens");
+            return Some(Issue::warning("certificate-not-yet-valid", message, help));
         }
         // `notAfter` is a whole second, all of which is included.
-        (now.as_secs() > until.as_secs()).then_some(Warning::CertificateExpired(until))
+        (now.as_secs() > until.as_secs()).then(|| {
+            let message = format!("the certificate here was valid until {until}, but its key still verifies tokens");
+            Issue::warning("certificate-expired", message, help)
+        })
     }
 }
 
@@ -54,7 +60,7 @@ pub(super) fn gather(document: &Document, root: &Node, reader: &SecretLoader) ->
             let validity = Validity::of_pem(&text);
             let changed = reader.changed(pem);
             let of_this = KeyMetadata { authenticator, fingerprint: key.fingerprint(), validity, changed };
-            facts.push(Located::new(&at.position(number).key("pem"), root, of_this));
+            facts.push(at.position(number).key("pem").locate(root, of_this));
         }
     }
     facts

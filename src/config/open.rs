@@ -41,7 +41,7 @@ pub(super) fn find(document: &Document, root: &Node) -> Vec<OpenRule> {
             paths: matches.paths.clone(),
             is_open_by_name: *allow_by_name,
             has_condition: when.is_some(),
-            origin: Path::root("rules").position(number).place(root).to_string(),
+            origin: Path::root("rules").position(number).location(root).to_string(),
         }
     })
     .collect()

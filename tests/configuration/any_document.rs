@@ -189,12 +189,15 @@ fn assert_loads_or_is_refused_with_a_place(document: &[u8]) {
     let text = String::from_utf8_lossy(document);
     let name = file.display().to_string();
     if text.trim_start_matches('\u{feff}').trim().is_empty() {
-        assert_eq!(error, format!("{name}: the file is empty; to serve the profile as it is, leave out --config"));
+        assert_eq!(
+            error,
+            format!("{name}: the file is empty; to serve the profile as it is, leave out --config [file-empty]")
+        );
         return;
     }
     // YAML ends a line with CR, too.
     let lines: Vec<&str> = text.split('\n').flat_map(|line| line.split('\r')).collect();
-    for problem in error.lines().filter(|line| !line.starts_with("there may be more: ")) {
+    for problem in error.lines().filter(|line| !line.starts_with("there may be more errors: ")) {
         let Located { origin, at: (line, column), what } =
             place(problem).unwrap_or_else(|| panic!("no place: {problem}"));
         assert!(!what.is_empty(), "nothing is said: {problem}");

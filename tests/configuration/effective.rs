@@ -90,7 +90,7 @@ async fn a_flag_does_not_hide_that_a_section_is_wrong() {
     let variables = [(KEY_VARIABLE, PUBLIC_PEM.as_str())];
     let arguments = ["config", "--config", "modgud.yaml", "--grpc", "127.0.0.1:7"];
     let said = run_in(folder.path(), &variables, &arguments).await;
-    let expected = "modgud: modgud.yaml:2:9: server: found the text `127.0.0.1:9191`, expected a map\n";
+    let expected = "modgud: modgud.yaml:2:9: server: found the text `127.0.0.1:9191`; write a map [type-mismatch]\n";
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(1), "", expected));
 }
 

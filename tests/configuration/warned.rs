@@ -35,14 +35,14 @@ async fn each_file_is_warned_of_with_the_text_beside_it() {
     for file in files(&folder, "yaml") {
         let name = file.file_name().unwrap().to_str().unwrap();
         let expected = fs::read_to_string(file.with_extension("txt")).unwrap_or_default();
-        let said = check(&folder, &["--config", name]).await;
+        let said = check(&folder, &["--offline", "--config", name]).await;
         let (summary, told) = said.out.split_at(said.out.find("warning: ").unwrap_or(said.out.len()));
         if (said.code, told, said.err.as_str()) != (Some(0), expected.as_str(), "") || told.is_empty() {
             wrong.push(format!("--- {name}: exit code {:?}\n{told}{}--- expected 0\n{expected}", said.code, said.err));
         }
         assert!(summary.starts_with(&format!("{name} on profile ")), "{name}: {summary}");
 
-        let denied = check(&folder, &["--config", name, "--deny-warnings"]).await;
+        let denied = check(&folder, &["--offline", "--config", name, "--deny-warnings"]).await;
         let why = match expected.lines().count() {
             1 => "modgud: there is a warning, and --deny-warnings lets none pass\n".to_owned(),
             many => format!("modgud: there are {many} warnings, and --deny-warnings lets none pass\n"),

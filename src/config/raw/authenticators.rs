@@ -129,7 +129,10 @@ pub(in super::super) struct Jwt {
 
 /// The name of a claim: `sub`, or `realm_access.roles` for a nested one. A list of names if a name itself contains a dot.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a claim's name, such as `sub` or `realm_access.roles`, or a list of names")]
+#[serde(
+    untagged,
+    expecting = "is not the name of a claim; write one such as `sub` or `realm_access.roles`, or a list of names"
+)]
 pub(in super::super) enum Claim {
     /// Names separated by dots.
     Text(String),
@@ -151,7 +154,7 @@ impl std::fmt::Display for Claim {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "expected a list of texts, each of which an `aud` may name, or the word `any`, which turns the check off"
+    expecting = "is not a list of audiences; write a list of texts, or the word `any`, which disables the check"
 )]
 pub(in super::super) enum Audiences {
     /// One of these. With an empty list, only tokens without an audience.

@@ -57,8 +57,8 @@ pub(in super::super) struct Jwks {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "expected an issuer, such as `https://login.example.com`, or a map with `issuer` and, if need be, `refresh`, \
-                 `stale_if_error`, `cache_file`, `ca` and `insecure_http`"
+    expecting = "is not an OpenID provider; write its issuer, such as `https://login.example.com`, or a map with `issuer` and, \
+                 optionally, `refresh`, `stale_if_error`, `cache_file`, `ca` and `insecure_http`"
 )]
 pub(in super::super) enum Oidc {
     /// The issuer.

@@ -46,7 +46,7 @@ pub(in super::super) struct ModuleAccess {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "expected a number from 0 to 15, which is BiFrost's mask, or a list of `create`, `read`, `update` and `delete`"
+    expecting = "is not a list of rights; write a list of `create`, `read`, `update` and `delete`, or BiFrost's mask, a number from 0 to 15"
 )]
 pub(in super::super) enum Allow {
     /// `BiFrost`'s mask, from 0 to 15: the sum of create 8, read 4, update 2, delete 1.

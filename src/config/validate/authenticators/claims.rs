@@ -1,11 +1,11 @@
 //! Validates the required claims, which are written alike for signed tokens and for introspection.
 
-use super::super::super::diagnostic::Problems;
-use super::super::super::path::Path;
-use super::super::super::raw::{AnyWord, Audiences, Claim, Sender};
-use super::super::Span;
+use super::super::DurationRange;
 use super::super::principal::claim_path;
 use super::sender;
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{AnyWord, Audiences, Claim, Sender};
 use modgud_core::authn::{AudiencePolicy, ClaimsPolicy};
 use modgud_core::principal::ClaimMapping;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ pub(super) fn check(
     at: &Path,
     written: &Written<'_>,
     identity: &Arc<ClaimMapping>,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> ClaimsPolicy {
     let Written { audiences, require, leeway, sender_constraint, proof_lifetime } = written;
-    let span = Span { least: ("0s", 0), most: ("5m", 300_000) };
-    let leeway = span.read(&at.key("leeway"), *leeway, problems);
+    let span = DurationRange { least: ("0s", 0), most: ("5m", 300_000) };
+    let leeway = span.read(&at.key("leeway"), *leeway, diagnostics);
     let mut required = Vec::new();
     for (number, claim) in require.iter().enumerate() {
-        required.extend(problems.take(&at.key("require").position(number), claim_path(claim)));
+        required.extend(diagnostics.ok_or_report(&at.key("require").position(number), claim_path(claim)));
     }
     ClaimsPolicy {
         audience: match audiences {
@@ -43,7 +43,7 @@ pub(super) fn check(
         leeway,
         max_lifetime: None,
         types: Vec::new(),
-        sender: sender::constraint(at, *sender_constraint, *proof_lifetime, leeway, problems),
+        sender: sender::constraint(at, *sender_constraint, *proof_lifetime, leeway, diagnostics),
         identity: Arc::clone(identity),
     }
 }

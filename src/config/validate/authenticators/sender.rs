@@ -1,9 +1,10 @@
 //! Validates `sender_constraint` and its keys: proofs are required exactly where the scheme is `DPoP`.
 
-use super::super::super::diagnostic::{Problem, Problems};
-use super::super::super::path::Path;
-use super::super::super::raw::{self, Sender};
-use super::super::{Span, scheme};
+use super::super::{DurationRange, scheme};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{self, Sender};
+use crate::diagnostic::Issue;
 use modgud_core::authn::{Authenticator, DpopPolicy, SenderConstraint};
 use modgud_core::denial::ChallengeSchemes;
 use std::time::Duration;
@@ -19,16 +20,19 @@ pub(super) fn constraint(
     constraint: Option<Sender>,
     lifetime: Option<&String>,
     leeway: Duration,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> Option<SenderConstraint> {
-    let span = Span { least: ("1s", 1_000), most: ("5m", 300_000) };
+    let span = DurationRange { least: ("1s", 1_000), most: ("5m", 300_000) };
     let at = at.key("proof_lifetime");
     match (constraint, lifetime) {
         (Some(Sender::Dpop), lifetime) => {
-            let lifetime = lifetime.map_or(LIFETIME, |text| span.read(&at, Some(text), problems));
+            let lifetime = lifetime.map_or(LIFETIME, |text| span.read(&at, Some(text), diagnostics));
             return Some(SenderConstraint::Dpop(DpopPolicy { lifetime, leeway: leeway.max(LEAST_LEEWAY) }));
         }
-        (Some(Sender::Certificate) | None, Some(_)) => problems.add(at, Problem::ProofLifetime),
+        (Some(Sender::Certificate) | None, Some(_)) => {
+            let message = "has no effect without `sender_constraint: dpop`";
+            diagnostics.add(at, Issue::error("proof-lifetime-unused", message, "leave it out"));
+        }
         (Some(Sender::Certificate) | None, None) => {}
     }
     constraint.map(|_| SenderConstraint::Certificate)
@@ -48,7 +52,7 @@ pub(in super::super) fn challenge_schemes(list: &[Authenticator]) -> ChallengeSc
 /// Checks that tokens that require a proof follow the scheme `DPoP` and have no other location (RFC 9449 §7.1, §7.2).
 ///
 /// Other tokens never follow that scheme, because their holder would believe that a thief can't use them.
-pub(super) fn places(at: &Path, entry: &raw::Authenticator, problems: &mut Problems) {
+pub(super) fn locations(at: &Path, entry: &raw::Authenticator, diagnostics: &mut Diagnostics) {
     let raw::Authenticator { jwt, introspection, .. } = entry;
     let of_jwt = jwt.as_ref().and_then(|jwt| jwt.sender_constraint);
     let bound = introspection.as_ref().and_then(|one| one.sender_constraint).or(of_jwt) == Some(Sender::Dpop);
@@ -58,8 +62,17 @@ pub(super) fn places(at: &Path, entry: &raw::Authenticator, problems: &mut Probl
         let is_dpop = |text: &String| scheme(text).is_ok_and(|scheme| scheme.is_dpop());
         match schemes.iter().position(is_dpop) {
             Some(_) if bound && schemes.iter().all(is_dpop) => {}
-            Some(place) if !bound => problems.add(at.key("schemes").position(place), Problem::SchemeOfProofs),
-            Some(_) | None if bound => problems.add(at, Problem::PlaceOfProofs),
+            Some(index) if !bound => {
+                let message = "is the scheme of tokens with a proof, and this authenticator requires none";
+                let help = "add `sender_constraint: dpop`, or leave the scheme out";
+                diagnostics.add(at.key("schemes").position(index), Issue::error("dpop-scheme", message, help));
+            }
+            Some(_) | None if bound => {
+                let message = "is not the location of tokens with a proof (`sender_constraint: dpop`), which follow the scheme `DPoP` in a \
+                               header";
+                let help = "write `{ header: authorization, schemes: [DPoP] }`";
+                diagnostics.add(at, Issue::error("dpop-location", message, help));
+            }
             Some(_) | None => {}
         }
     }

@@ -1,8 +1,8 @@
 //! A serde deserializer of the tree: each error has a location, and none shows a secret.
 
-use super::super::path::Step;
-use super::super::raw::{KEY, SOURCE};
-use super::fault::{Fault, FormError, Seen, nearest};
+use super::error::{Error, FormError, Seen, nearest};
+use crate::config::path::Step;
+use crate::config::raw::{KEY, SOURCE};
 use crate::diagnostic::{Quoted, Words};
 use crate::yaml::{Element, Member, Node, Value};
 use serde::de::value::StrDeserializer;
@@ -14,9 +14,9 @@ use serde::de::{
 const SOURCES: &str = "`{ env: NAME }`, `{ file: PATH }` or `{ value: TEXT }`";
 
 impl<'de> Deserializer<'de> for &'de Node {
-    type Error = Fault;
+    type Error = Error;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let result = match &self.value {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(*value),
@@ -29,10 +29,10 @@ impl<'de> Deserializer<'de> for &'de Node {
             Value::List(items) => visitor.visit_seq(Items(items.iter().enumerate())),
             Value::Map(entries) => visitor.visit_map(Entries { rest: entries.iter(), current: None }),
         };
-        result.map_err(|fault| fault.at(&self.place))
+        result.map_err(|error| error.at(&self.place))
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.value {
             Value::Null => visitor.visit_none(),
             Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
@@ -41,7 +41,7 @@ impl<'de> Deserializer<'de> for &'de Node {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -51,10 +51,10 @@ impl<'de> Deserializer<'de> for &'de Node {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, Error> {
         match &self.value {
             Value::Map(_) => self.deserialize_any(visitor),
-            other => Err(Fault::of_type(other.into(), "a map").at(&self.place)),
+            other => Err(Error::of_type(other.into(), "a map").at(&self.place)),
         }
     }
 
@@ -64,22 +64,22 @@ impl<'de> Deserializer<'de> for &'de Node {
         name: &'static str,
         known: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, Error> {
         let result = match &self.value {
             Value::Map(entries) => match (entries.as_slice(), name) {
                 ([entry], SOURCE) => visitor.visit_enum(Source(entry, known)),
                 ([entry], _) => visitor.visit_enum(OneOf(entry)),
-                (_, SOURCE) => Err(Fault::of_type((&self.value).into(), format!("exactly one of {SOURCES}"))),
-                (_, _) => Err(Fault::of_type((&self.value).into(), format!("exactly one of {}", Words(known)))),
+                (_, SOURCE) => Err(Error::of_type((&self.value).into(), format!("exactly one of {SOURCES}"))),
+                (_, _) => Err(Error::of_type((&self.value).into(), format!("exactly one of {}", Words(known)))),
             },
-            other if name == SOURCE => Err(Fault::of_type(other.into(), SOURCES).hidden()),
+            other if name == SOURCE => Err(Error::of_type(other.into(), SOURCES).hidden()),
             other if name == KEY => {
-                Err(Fault::of_type(other.into(), format!("exactly one of {}", Words(known))).hidden())
+                Err(Error::of_type(other.into(), format!("exactly one of {}", Words(known))).hidden())
             }
             Value::Text(word) => visitor.visit_enum(Word(word)),
-            other => Err(Fault::of_type(other.into(), format!("one of {}", Words(known)))),
+            other => Err(Error::of_type(other.into(), format!("one of {}", Words(known)))),
         };
-        result.map_err(|fault| fault.at(&self.place))
+        result.map_err(|error| error.at(&self.place))
     }
 
     serde::forward_to_deserialize_any! {
@@ -92,11 +92,11 @@ impl<'de> Deserializer<'de> for &'de Node {
 struct Items<'de>(std::iter::Enumerate<std::slice::Iter<'de, Element>>);
 
 impl<'de> SeqAccess<'de> for Items<'de> {
-    type Error = Fault;
+    type Error = Error;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
         let Some((position, item)) = self.0.next() else { return Ok(None) };
-        let under = |fault: Fault| fault.at(&item.node.place).under(Step::Position(position));
+        let under = |error: Error| error.at(&item.node.place).under(Step::Position(position));
         seed.deserialize(&item.node).map(Some).map_err(under)
     }
 }
@@ -108,28 +108,28 @@ struct Entries<'de> {
 }
 
 impl<'de> MapAccess<'de> for Entries<'de> {
-    type Error = Fault;
+    type Error = Error;
 
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
         self.current = self.rest.next();
         let Some(entry) = self.current else { return Ok(None) };
-        seed.deserialize(word(&entry.key)).map(Some).map_err(|fault| fault.at(&entry.key_place))
+        seed.deserialize(word(&entry.key)).map(Some).map_err(|error| error.at(&entry.key_place))
     }
 
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         match self.current {
             Some(entry) => member(entry, seed),
-            None => Err(Fault::new(FormError::Other("a value was asked for before its key".to_owned()))),
+            None => Err(Error::new(FormError::Other("a value was asked for before its key".to_owned()))),
         }
     }
 }
 
-fn member<'de, S: DeserializeSeed<'de>>(entry: &'de Member, seed: S) -> Result<S::Value, Fault> {
-    let under = |fault: Fault| fault.at(&entry.node.place).under(Step::Key(entry.key.clone()));
+fn member<'de, S: DeserializeSeed<'de>>(entry: &'de Member, seed: S) -> Result<S::Value, Error> {
+    let under = |error: Error| error.at(&entry.node.place).under(Step::Key(entry.key.clone()));
     seed.deserialize(&entry.node).map_err(under)
 }
 
-fn word(text: &str) -> StrDeserializer<'_, Fault> {
+fn word(text: &str) -> StrDeserializer<'_, Error> {
     text.into_deserializer()
 }
 
@@ -137,36 +137,36 @@ fn word(text: &str) -> StrDeserializer<'_, Fault> {
 struct Word<'de>(&'de str);
 
 impl<'de> EnumAccess<'de> for Word<'de> {
-    type Error = Fault;
+    type Error = Error;
     type Variant = Self;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
         Ok((seed.deserialize(word(self.0))?, self))
     }
 }
 
 impl Word<'_> {
-    fn needs_a_value<T>(&self) -> Result<T, Fault> {
-        Err(Fault::of_type(Seen::WordAlone(Quoted::new(self.0)), format!("`{{ {}: … }}`", self.0)))
+    fn needs_a_value<T>(&self) -> Result<T, Error> {
+        Err(Error::of_type(Seen::WordAlone(Quoted::new(self.0)), format!("`{{ {}: … }}`", self.0)))
     }
 }
 
 impl<'de> VariantAccess<'de> for Word<'de> {
-    type Error = Fault;
+    type Error = Error;
 
-    fn unit_variant(self) -> Result<(), Fault> {
+    fn unit_variant(self) -> Result<(), Error> {
         Ok(())
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, _: S) -> Result<S::Value, Fault> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, _: S) -> Result<S::Value, Error> {
         self.needs_a_value()
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Fault> {
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Error> {
         self.needs_a_value()
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Fault> {
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Error> {
         self.needs_a_value()
     }
 }
@@ -175,33 +175,33 @@ impl<'de> VariantAccess<'de> for Word<'de> {
 struct OneOf<'de>(&'de Member);
 
 impl<'de> EnumAccess<'de> for OneOf<'de> {
-    type Error = Fault;
+    type Error = Error;
     type Variant = Self;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
-        let variant = seed.deserialize(word(&self.0.key)).map_err(|fault| fault.at(&self.0.key_place))?;
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
+        let variant = seed.deserialize(word(&self.0.key)).map_err(|error| error.at(&self.0.key_place))?;
         Ok((variant, self))
     }
 }
 
 impl<'de> VariantAccess<'de> for OneOf<'de> {
-    type Error = Fault;
+    type Error = Error;
 
-    fn unit_variant(self) -> Result<(), Fault> {
+    fn unit_variant(self) -> Result<(), Error> {
         let key = &self.0.key;
-        let fault = Fault::of_type(Seen::WordWithValue(Quoted::new(key)), format!("the word `{key}` alone"));
-        Err(fault.at(&self.0.key_place))
+        let error = Error::of_type(Seen::WordWithValue(Quoted::new(key)), format!("the word `{key}` alone"));
+        Err(error.at(&self.0.key_place))
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
         member(self.0, seed)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Fault> {
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
         self.0.node.deserialize_any(visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
         self.0.node.deserialize_any(visitor)
     }
 }
@@ -210,37 +210,37 @@ impl<'de> VariantAccess<'de> for OneOf<'de> {
 struct Source<'de>(&'de Member, &'static [&'static str]);
 
 impl<'de> EnumAccess<'de> for Source<'de> {
-    type Error = Fault;
+    type Error = Error;
     type Variant = Self;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
         let Self(entry, known) = self;
         let meant = known.contains(&entry.key.as_str()) || nearest(&entry.key, known).is_some();
         let read = if meant {
             seed.deserialize(word(&entry.key))
         } else {
-            Err(Fault::of_type(Seen::Text(Quoted::new(&entry.key)), SOURCES).hidden())
+            Err(Error::of_type(Seen::Text(Quoted::new(&entry.key)), SOURCES).hidden())
         };
-        Ok((read.map_err(|fault| fault.at(&entry.key_place))?, self))
+        Ok((read.map_err(|error| error.at(&entry.key_place))?, self))
     }
 }
 
 impl<'de> VariantAccess<'de> for Source<'de> {
-    type Error = Fault;
+    type Error = Error;
 
-    fn unit_variant(self) -> Result<(), Fault> {
-        OneOf(self.0).unit_variant().map_err(Fault::hidden)
+    fn unit_variant(self) -> Result<(), Error> {
+        OneOf(self.0).unit_variant().map_err(Error::hidden)
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
-        member(self.0, seed).map_err(Fault::hidden)
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
+        member(self.0, seed).map_err(Error::hidden)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
-        OneOf(self.0).tuple_variant(len, visitor).map_err(Fault::hidden)
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+        OneOf(self.0).tuple_variant(len, visitor).map_err(Error::hidden)
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
-        OneOf(self.0).struct_variant(fields, visitor).map_err(Fault::hidden)
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+        OneOf(self.0).struct_variant(fields, visitor).map_err(Error::hidden)
     }
 }

@@ -1,16 +1,15 @@
 //! Form errors of a document, and their messages.
 
-use super::super::path::Step;
-use crate::diagnostic::{Quoted, Words};
+use crate::config::path::Step;
+use crate::diagnostic::{Issue, Quoted, Words};
 use crate::yaml::{Location, Value};
 use serde::de::{self, Expected, Unexpected};
 use std::fmt;
 
 /// A form error of a document.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FormError {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::config) enum FormError {
     /// An unknown key.
-    #[error("unknown key {}{}", Quoted::new(key), Instead(key, .known))]
     UnknownKey {
         /// The key.
         key: String,
@@ -18,7 +17,6 @@ pub enum FormError {
         known: &'static [&'static str],
     },
     /// A word that is not among the known ones.
-    #[error("{} is not known here{}", Quoted::new(word), Instead(word, .known))]
     UnknownWord {
         /// The word.
         word: String,
@@ -26,10 +24,8 @@ pub enum FormError {
         known: &'static [&'static str],
     },
     /// A missing required key.
-    #[error("the key `{0}` is missing")]
     Missing(&'static str),
     /// A value of the wrong type.
-    #[error("found {found}, expected {expected}")]
     Type {
         /// The value found.
         found: Seen,
@@ -37,27 +33,48 @@ pub enum FormError {
         expected: String,
     },
     /// A key without a value.
-    #[error("nothing stands here; write a value, or leave the key out")]
     Nothing,
     /// An unreplaced variable of a shell or a template.
-    #[error(
-        "{0} is a variable of a shell or a template, and modgud replaces none; write the value, or fill the template in before"
-    )]
     Placeholder(Quoted),
     /// An unreplaced variable where the value may be a secret.
-    #[error(
-        "what stands here (not shown) is a variable of a shell or a template, and modgud replaces none; write the \
-             value, or, for a key or a secret, `{{ env: NAME }}`"
-    )]
     PlaceholderHidden,
     /// Any other error of serde.
-    #[error("{0}")]
     Other(String),
+}
+
+impl FormError {
+    /// Returns the error for messages.
+    pub(in crate::config) fn issue(&self) -> Issue {
+        match self {
+            Self::UnknownKey { key, known } => {
+                Issue::error("key-unknown", format!("unknown key {}", Quoted::new(key)), instead(key, known))
+            }
+            Self::UnknownWord { word, known } => {
+                let message = format!("{} is not a known value", Quoted::new(word));
+                Issue::error("value-unknown", message, instead(word, known))
+            }
+            Self::Missing(key) => Issue::error("key-missing", format!("the key `{key}` is missing"), "add it"),
+            Self::Type { found, expected } => {
+                Issue::error("type-mismatch", format!("found {found}"), format!("write {expected}"))
+            }
+            Self::Nothing => Issue::error("value-missing", "has no value", "write one, or leave the key out"),
+            Self::Placeholder(variable) => {
+                let message = format!("{variable} is an unreplaced variable of a shell or a template");
+                Issue::error("variable-unreplaced", message, "write the value, or fill in the template first")
+            }
+            Self::PlaceholderHidden => {
+                let message = "the value (not shown) is an unreplaced variable of a shell or a template";
+                let help = "write the value, or, for a key or a secret, `{ env: NAME }`";
+                Issue::error("variable-unreplaced", message, help)
+            }
+            Self::Other(text) => Issue::parse("value-invalid", text),
+        }
+    }
 }
 
 /// A value that was found where another one was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub(in crate::config) enum Seen {
     /// `null`, or no value at all.
     Nothing,
     /// A boolean.
@@ -82,7 +99,7 @@ pub enum Seen {
 
 impl Seen {
     /// Returns the description without any content.
-    pub(in super::super) fn hidden(self) -> Self {
+    pub(in crate::config) fn hidden(self) -> Self {
         match self {
             Self::Text(_) | Self::WordAlone(_) => Self::Hidden("a text"),
             Self::Number(_) => Self::Hidden("a number"),
@@ -137,41 +154,36 @@ pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str
     (distance(nearest) <= 2.max(word.len() / 3)).then_some(nearest)
 }
 
-/// A hint: the nearest known word, or all of them.
-struct Instead<'a>(&'a str, &'a &'static [&'static str]);
-
-impl fmt::Display for Instead<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(word, known) = self;
-        match nearest(word, known) {
-            Some(nearest) => write!(f, "; did you mean `{nearest}`?"),
-            None if known.is_empty() => f.write_str("; nothing may stand here"),
-            None => write!(f, "; known are {}", Words(known)),
-        }
+/// Returns a hint: the nearest known word, or all of them.
+fn instead(word: &str, known: &'static [&'static str]) -> String {
+    match nearest(word, known) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None if known.is_empty() => "leave it out".to_owned(),
+        None => format!("write one of {}", Words(known)),
     }
 }
 
 /// A form error while it propagates out of the tree.
 #[derive(Debug)]
-pub(crate) struct Fault {
-    pub(super) what: FormError,
+pub(crate) struct Error {
+    pub(super) error: FormError,
     /// The location, set by the innermost value that knows it.
-    pub(super) place: Option<Location>,
+    pub(super) location: Option<Location>,
     /// The path, innermost step first.
     pub(super) steps: Vec<Step>,
 }
 
-impl Fault {
-    pub(super) fn new(what: FormError) -> Self {
-        Self { what, place: None, steps: Vec::new() }
+impl Error {
+    pub(super) fn new(error: FormError) -> Self {
+        Self { error, location: None, steps: Vec::new() }
     }
 
     pub(super) fn of_type(found: Seen, expected: impl Into<String>) -> Self {
         Self::new(FormError::Type { found, expected: expected.into() })
     }
 
-    pub(super) fn at(mut self, place: &Location) -> Self {
-        self.place.get_or_insert_with(|| place.clone());
+    pub(super) fn at(mut self, location: &Location) -> Self {
+        self.location.get_or_insert_with(|| location.clone());
         self
     }
 
@@ -182,22 +194,22 @@ impl Fault {
 
     /// Returns the error without the value found, which may be a secret.
     pub(super) fn hidden(mut self) -> Self {
-        if let FormError::Type { found, expected } = self.what {
-            self.what = FormError::Type { found: found.hidden(), expected };
+        if let FormError::Type { found, expected } = self.error {
+            self.error = FormError::Type { found: found.hidden(), expected };
         }
         self
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.what.fmt(f)
+        self.error.issue().fmt(f)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for Error {}
 
-impl de::Error for Fault {
+impl de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(FormError::Other(message.to_string()))
     }
@@ -238,6 +250,7 @@ impl de::Error for Fault {
 fn plain(expected: &dyn Expected) -> String {
     match expected.to_string() {
         text if text == "a sequence" => "a list".to_owned(),
+        text if text == "a boolean" => "`true` or `false`".to_owned(),
         text if text.starts_with("a string") || text.starts_with("path string") => "a text".to_owned(),
         text if text == "u32" => format!("a whole number from 0 to {}", u32::MAX),
         text if text == "u64" || text == "usize" => "a whole number, 0 or more".to_owned(),
