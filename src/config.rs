@@ -3,10 +3,8 @@
 mod de;
 mod diagnostic;
 mod environment;
-mod key_metadata;
 mod lint;
 mod load;
-mod open;
 mod path;
 mod placeholder;
 mod profile;
@@ -14,21 +12,19 @@ mod raw;
 mod reference;
 mod render;
 mod revocations;
-mod schema;
 mod secret_source;
+mod summary;
 mod validate;
 mod watcher;
 
 pub use diagnostic::ConfigError;
 pub use environment::{Environment, EphemeralKeys};
-pub use key_metadata::KeyMetadata;
 pub use load::{Loaded, Overrides, load, load_watched, load_with_keys, read_document};
-pub use open::OpenRule;
 pub use raw::{LogFormat, ProfileName};
-pub use reference::reference;
+pub use reference::{reference, schema};
 pub use revocations::{RevocationsError, read as read_revocations};
-pub use schema::schema;
 pub use secret_source::Keys;
+pub use summary::{KeyMetadata, OpenRule};
 pub use validate::timestamp;
 pub use watcher::{Change, FileWatcher};
 

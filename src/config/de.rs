@@ -48,7 +48,7 @@ pub(super) fn read<T: DeserializeOwned>(root: &mut Node) -> (Option<T>, Vec<Foun
             Ok(value) => return (Some(value), found),
             Err(error) => error,
         };
-        let Error { error, location, steps } = error;
+        let Error { form: error, location, steps } = error;
         let path = Path::from_inside(steps);
         let hole = match &error {
             FormError::Missing(key) => is_hole(&found, &path.key(key).shown(root).to_string()),

@@ -4,14 +4,13 @@
 use super::de::{self, FormError, Found, Seen, is_hole, read_yaml};
 use super::diagnostic::{ConfigError, MAX_REPORTED};
 use super::environment::Environment;
-use super::key_metadata::{self, KeyMetadata};
 use super::lint;
-use super::open::{self, OpenRule};
 use super::path::Path;
 use super::placeholder;
 use super::profile::{NONE, Profiles};
 use super::raw::{Document, ProfileName, is_choice};
 use super::secret_source::{Keys, SecretLoader};
+use super::summary::{KeyMetadata, OpenRule, key_metadata, open_rules};
 use super::watcher::FileWatcher;
 use super::{Config, render, validate};
 use crate::diagnostic::{Diagnostic, Issue, Located};
@@ -316,8 +315,8 @@ fn check(
         Ok(config) if form.is_empty() => {
             let (profile, _) = de::read::<Document>(&mut base);
             let warnings = lint::find(&document, &root, &profile.unwrap_or_default(), &config, reader);
-            let keys = key_metadata::gather(&document, &root, reader);
-            let open = open::find(&document, &root);
+            let keys = key_metadata(&document, &root, reader);
+            let open = open_rules(&document, &root);
             return Ok(Checked { config, warnings, keys, open });
         }
         Ok(_) => Vec::new(),

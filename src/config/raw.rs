@@ -3,34 +3,26 @@
 //! `validate` decides what a value means, and if it is valid. Editors show the comments on keys and words here: they are the descriptions
 //! of the JSON Schema, written for operators.
 
-mod api_keys;
 mod authenticators;
-mod correlation;
-mod denials;
-mod introspection;
 mod keys;
-mod mint;
 mod modules;
-mod request;
 mod rules;
 mod server;
 mod upstream;
 
-pub(super) use api_keys::ApiKey as ApiKeyEntry;
 pub(super) use authenticators::{
-    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, SecretSource, Sender, Text,
+    AnyWord, ApiKey, Audiences, Authenticator, Claim, ClientAuthentication, From, Introspection, Jwt, Mtls, SOURCE,
+    SecretSource, Sender, Text,
 };
-pub(super) use correlation::{Correlation, Impersonation, ProcessInstance};
-pub(super) use denials::{Body, Denials, Deny, Redirect, Statuses, Unavailable};
-pub(super) use introspection::{ClientAuthentication, Introspection};
-pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
-pub(super) use mint::{Mint, MintClaim};
+pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
-pub(super) use request::{RequestSection, SchemeWord};
-pub(super) use rules::{Access, Case, Fallback, Match, Require, RequireAny, Rule};
-pub(super) use server::{Server, Tls};
+pub(super) use rules::{
+    Access, Body, Case, Denials, Deny, Fallback, Match, Redirect, Require, RequireAny, Rule, Statuses, Unavailable,
+};
+pub(super) use server::{RequestSection, SchemeWord, Server, Tls};
 pub(super) use upstream::{
-    Encode, Forward, HeaderForm, HeaderSource, MetadataSource, PrincipalWord, Upstream, is_choice,
+    Correlation, Encode, Forward, HeaderForm, HeaderSource, Impersonation, MetadataSource, Mint, MintClaim,
+    PrincipalWord, ProcessInstance, Upstream, is_choice,
 };
 
 use schemars::JsonSchema;

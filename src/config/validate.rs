@@ -7,7 +7,6 @@ mod filter;
 mod mint;
 mod modules;
 mod principal;
-mod require;
 pub(super) mod rules;
 mod server;
 mod upstream;
@@ -131,8 +130,12 @@ fn revocations(list: &raw::Revocations, reader: &SecretLoader, diagnostics: &mut
             diagnostics.extend_included(errors);
             None
         }
+        Err(error @ RevocationsError::Read { .. }) => {
+            diagnostics.add(at, Issue::parse("file-unreadable", error));
+            None
+        }
         Err(error) => {
-            diagnostics.add(at, Issue::parse("revocations-unreadable", error));
+            diagnostics.add(at, Issue::parse("revocations-invalid", error));
             None
         }
     }

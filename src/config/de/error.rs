@@ -166,7 +166,7 @@ fn instead(word: &str, known: &'static [&'static str]) -> String {
 /// A form error while it propagates out of the tree.
 #[derive(Debug)]
 pub(crate) struct Error {
-    pub(super) error: FormError,
+    pub(super) form: FormError,
     /// The location, set by the innermost value that knows it.
     pub(super) location: Option<Location>,
     /// The path, innermost step first.
@@ -174,8 +174,8 @@ pub(crate) struct Error {
 }
 
 impl Error {
-    pub(super) fn new(error: FormError) -> Self {
-        Self { error, location: None, steps: Vec::new() }
+    pub(super) fn new(form: FormError) -> Self {
+        Self { form, location: None, steps: Vec::new() }
     }
 
     pub(super) fn of_type(found: Seen, expected: impl Into<String>) -> Self {
@@ -194,8 +194,8 @@ impl Error {
 
     /// Returns the error without the value found, which may be a secret.
     pub(super) fn hidden(mut self) -> Self {
-        if let FormError::Type { found, expected } = self.error {
-            self.error = FormError::Type { found: found.hidden(), expected };
+        if let FormError::Type { found, expected } = self.form {
+            self.form = FormError::Type { found: found.hidden(), expected };
         }
         self
     }
@@ -203,7 +203,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.issue().fmt(f)
+        self.form.issue().fmt(f)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `server`, as written: the listeners and their limits.
+//! `server` and `request`, as written: the listeners, their limits, and the source of facts about a connection.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -51,4 +51,27 @@ pub(in crate::config) struct Tls {
     /// client that reaches the listener may connect.
     #[schemars(example = &"tls/envoy-ca.crt")]
     pub(in crate::config) client_ca: Option<PathBuf>,
+}
+
+/// The source of facts about the connection of a request.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Request")]
+pub(in crate::config) struct RequestSection {
+    /// The scheme of a request, `http` or `https`. On HTTP/2 the client chooses `:scheme`, so modgud never reads it. Default: `forwarded`.
+    pub(in crate::config) scheme: Option<SchemeWord>,
+}
+
+/// The source of a request's scheme.
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum SchemeWord {
+    /// `x-forwarded-proto`, which Envoy sets to what its listener saw. The scheme is unknown unless the header occurs once, with `http` or
+    /// `https`. With `xff_num_trusted_hops`, Envoy forwards the value that it received.
+    #[default]
+    Forwarded,
+    /// Always `https`: TLS ends before Envoy, and no request comes in without it.
+    Https,
+    /// Always `http`.
+    Http,
 }

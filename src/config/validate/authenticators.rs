@@ -1,13 +1,10 @@
 //! Validates `authenticators`: each has what it needs, and no credential can belong to two of them.
 
 mod api_key;
-mod claims;
 mod introspection;
 mod jwt;
 mod keys;
 mod locations;
-mod mtls;
-mod sender;
 
 use super::name;
 use crate::config::diagnostic::Diagnostics;
@@ -18,15 +15,18 @@ use crate::diagnostic::{Issue, Quoted};
 use crate::introspection::IntrospectionSource;
 use crate::jwks::KeySource;
 pub(super) use keys::{key_shared, unshared, unusable_key};
-use modgud_core::authn::{Authenticator, RegisteredAuthenticator};
+pub(super) use locations::challenge_schemes;
+use modgud_core::authn::{Authenticator, MtlsAuthenticator, PrincipalPattern, RegisteredAuthenticator};
 use modgud_core::credential::{AuthenticatorId, CredentialExtractor};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
-pub(super) use sender::challenge_schemes;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The known kinds, for messages.
 const KINDS: &str = "`jwt`, `introspection`, `api_key`, `mtls`, `custom`";
+
+/// The pattern for every certificate that Envoy accepts.
+const ANY: &str = "*";
 
 /// The servers that authenticators depend on.
 #[derive(Default)]
@@ -57,7 +57,7 @@ pub(super) fn check(
                 diagnostics.add(at.key("from"), Issue::error("from-with-mtls", message, "leave it out"));
             }
         }
-        sender::locations(&at, entry, diagnostics);
+        locations::check_dpop(&at, entry, diagnostics);
         let found = [jwt.is_some(), introspection.is_some(), api_key.is_some(), mtls.is_some(), custom.is_some()];
         let found = found.into_iter().filter(|is| *is).count();
         if found != 1 {
@@ -87,7 +87,7 @@ pub(super) fn check(
                 let help = "put the principals of both into one list";
                 diagnostics.add(at.key("mtls"), Issue::error("mtls-duplicate", message, help));
             }
-            let mtls = mtls::check(&at.key("mtls"), entry_name, mtls, identity, diagnostics);
+            let mtls = self::mtls(&at.key("mtls"), entry_name, mtls, identity, diagnostics);
             authenticators.push(Authenticator::Mtls(mtls));
         } else if let Some(custom) = custom {
             let by = reader.authenticator(custom);
@@ -137,4 +137,29 @@ fn sole_issuer(at: &Path, list: &[raw::Authenticator], number: usize, diagnostic
         let help = "put their keys into one authenticator, or let one read another header";
         diagnostics.add(at.key("jwt").key("issuer"), Issue::error("issuer-duplicate", message, help));
     }
+}
+
+/// Validates `mtls`: the accepted certificates.
+fn mtls(
+    at: &Path,
+    name: &str,
+    mtls: &raw::Mtls,
+    identity: &Arc<ClaimMapping>,
+    diagnostics: &mut Diagnostics,
+) -> MtlsAuthenticator {
+    let any = [ANY.to_owned()];
+    let written = mtls.principals.as_deref().unwrap_or(&any);
+    let at = at.key("principals");
+    if written.is_empty() {
+        let help = "name the accepted principals, such as `spiffe://example.org/ns/prod/sa/api`";
+        diagnostics.add(at.clone(), Issue::error("empty", "is empty", help));
+    }
+    let mut principals = Vec::new();
+    for (number, text) in written.iter().enumerate() {
+        let pattern = PrincipalPattern::parse(text).map_err(|error| {
+            Issue::parse("principal-invalid", format!("{} is not a principal: {error}", Quoted::new(text)))
+        });
+        principals.extend(diagnostics.ok_or_report(&at.position(number), pattern));
+    }
+    MtlsAuthenticator { name: AuthenticatorName::new(name), principals, identity: Arc::clone(identity) }
 }

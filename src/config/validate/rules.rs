@@ -1,6 +1,6 @@
 //! Validates `rules`: the requests that match each, and the requirements on caller and request.
 
-use super::{method, name, require};
+use super::{method, name, principal};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw;
@@ -56,7 +56,7 @@ pub(in crate::config) fn check(
             raw::Access::Preflight => Access::Preflight,
             raw::Access::Denied => Access::Denied,
         };
-        let require = require::check(&at.key("require"), require.as_ref(), access, authenticators, diagnostics);
+        let require = principal::requirement(&at.key("require"), require.as_ref(), access, authenticators, diagnostics);
         if *allow_by_name && access != Access::Public {
             let message = format!("opens routes that name this rule, although its access is `{}`", access.name());
             let issue = Issue::error("allow-by-name-not-public", message, "write `access: public`, or leave it out");
@@ -263,7 +263,7 @@ fn tenancy(
     match access {
         Access::Authenticated => {}
         Access::Optional | Access::Public | Access::Preflight | Access::Denied => {
-            diagnostics.add(at.clone(), require::caller_required(access));
+            diagnostics.add(at.clone(), principal::caller_required(access));
         }
     }
     match TenantSource::parse(text, &paths.patterns) {

@@ -93,12 +93,12 @@ fn tls(at: &Path, tls: &raw::Tls, reader: &SecretLoader, diagnostics: &mut Diagn
                 TlsError::NoCertificate | TlsError::Certificate => ("cert", cert_origin),
                 TlsError::NoKey | TlsError::Key | TlsError::OtherKey => ("key", key_origin),
             };
-            diagnostics.add(at.key(key), unusable(&origin, &error));
+            diagnostics.add(at.key(key), unusable(&origin, error));
         })
         .ok()
 }
 
-fn unusable(origin: &str, error: &TlsError) -> Issue {
+fn unusable(origin: &str, error: TlsError) -> Issue {
     Issue::parse("tls-file-unusable", format!("{origin} {error}"))
 }
 
@@ -114,7 +114,7 @@ fn read<T>(
     match parse(&content) {
         Ok(parsed) => Some((parsed, origin)),
         Err(error) => {
-            diagnostics.add(at.clone(), unusable(&origin, &error));
+            diagnostics.add(at.clone(), unusable(&origin, error));
             None
         }
     }

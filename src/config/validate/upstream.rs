@@ -1,19 +1,20 @@
 //! Validates `upstream`: modgud alone writes each identity header, and no header is removed that modules need.
 
-mod keep;
+mod source;
 
-use super::principal::claim_path;
+pub(super) use source::source;
+use source::{encoding, header_source, on_encode_error};
+
 use super::{header_name, scheme};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{self, Claim, Encode, HeaderForm, HeaderSource, MetadataSource, PrincipalWord};
+use crate::config::raw::{self, Claim, HeaderSource, MetadataSource};
 use crate::diagnostic::{Issue, Quoted};
-use modgud_core::authz::condition::{Env, Expression};
 use modgud_core::credential::CredentialExtractor;
 use modgud_core::http::header::{HeaderName, HeaderText, fold, folds_to_same_name};
 use modgud_core::upstream::{
-    BUILTIN_KEYS, Forward, HeaderEncoding, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter,
-    OnEncodeError, OverrideHeader, PrincipalField, Removals, RequestMutator, StripPattern, ValueSource,
+    BUILTIN_KEYS, Forward, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter,
+    OVERRIDE_HEADERS, OverrideHeader, Removals, RequestMutator, StripPattern, ValueSource,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -75,8 +76,8 @@ pub(super) fn check(
             diagnostics.add(at.clone(), headers_alike(other, written));
         }
         let HeaderSource { claim, principal, value, cel, form: _, encode: _ } = source;
-        let form = form(&at, source, diagnostics);
-        let source = origin(&at, (claim.as_ref(), *principal, value.as_ref(), cel.as_deref()), diagnostics);
+        let form = encoding(&at, source, diagnostics);
+        let source = header_source(&at, (claim.as_ref(), *principal, value.as_ref(), cel.as_deref()), diagnostics);
         let Some(source) = source else { continue };
         if let HeaderValueSource::Source(ValueSource::Constant(text)) = &source
             && let Err(error) = HeaderText::parse(text)
@@ -85,7 +86,7 @@ pub(super) fn check(
             let help = "write visible ASCII characters, with spaces only between them";
             diagnostics.add(at.key("value"), Issue::error("header-value-invalid", message, help));
         }
-        let unwritable = unwritable(&source, required);
+        let unwritable = on_encode_error(&source, required);
         identity.push(IdentityHeader { name, source, form, unwritable });
     }
     let mut patterns = Vec::new();
@@ -115,7 +116,7 @@ pub(super) fn check(
         }
         patterns.push((pattern.as_str(), parsed));
     }
-    let kept = keep::check(keep, &identity, &patterns, diagnostics);
+    let kept = kept(keep, &identity, &patterns, diagnostics);
     let names: Vec<&HeaderName> = identity.iter().map(|header| &header.name).collect();
     let patterns = patterns.into_iter().map(|(_, pattern)| pattern).collect();
     let removals = Removals::new(&names, patterns, kept);
@@ -156,136 +157,6 @@ pub(super) fn headers_alike(one: &str, other: &str) -> Issue {
     Issue::error("headers-alike", message, "keep one of them")
 }
 
-/// Returns the error about a value without a source, or with several.
-fn source_count(found: usize, keys: &str) -> Issue {
-    let help = format!("write exactly one of {keys}");
-    match found {
-        0 => Issue::error("source-missing", "has no source", help),
-        found => Issue::error("sources-several", format!("has {found} sources"), help),
-    }
-}
-
-/// Returns the source of a value, which exactly one of three keys names.
-pub(super) fn source(
-    at: &Path,
-    written: (Option<&Claim>, Option<PrincipalWord>, Option<&raw::Text>),
-    diagnostics: &mut Diagnostics,
-) -> Option<ValueSource> {
-    match written {
-        (Some(claim), None, None) => {
-            Some(ValueSource::Claim(diagnostics.ok_or_report(&at.key("claim"), claim_path(claim))?))
-        }
-        (None, Some(word), None) => Some(ValueSource::Principal(fact(word))),
-        (None, None, Some(text)) => Some(ValueSource::Constant(text.0.as_str().into())),
-        (claim, principal, value) => {
-            let written = [claim.is_some(), principal.is_some(), value.is_some()];
-            let found = written.into_iter().filter(|is| *is).count();
-            diagnostics.add(at.clone(), source_count(found, "`claim`, `principal`, `value`"));
-            None
-        }
-    }
-}
-
-/// Returns the source of a value, which exactly one of four keys names.
-fn origin(
-    at: &Path,
-    (claim, principal, value, cel): (Option<&Claim>, Option<PrincipalWord>, Option<&raw::Text>, Option<&str>),
-    diagnostics: &mut Diagnostics,
-) -> Option<HeaderValueSource> {
-    let written = [claim.is_some(), principal.is_some(), value.is_some(), cel.is_some()];
-    let found = written.into_iter().filter(|is| *is).count();
-    if found != 1 {
-        diagnostics.add(at.clone(), source_count(found, "`claim`, `principal`, `value`, `cel`"));
-        return None;
-    }
-    let Some(text) = cel else {
-        return source(at, (claim, principal, value), diagnostics).map(HeaderValueSource::Source);
-    };
-    match Expression::compile(text, &Env::Told) {
-        Ok(expression) => Some(HeaderValueSource::Computed(Box::new(expression))),
-        Err(errors) => {
-            for error in errors {
-                diagnostics.add(at.key("cel"), Issue::parse("expression-invalid", error));
-            }
-            None
-        }
-    }
-}
-
-const fn fact(word: PrincipalWord) -> PrincipalField {
-    match word {
-        PrincipalWord::Subject => PrincipalField::Subject,
-        PrincipalWord::Organization => PrincipalField::Organization,
-        PrincipalWord::Role => PrincipalField::FirstRole,
-        PrincipalWord::Roles => PrincipalField::Roles,
-        PrincipalWord::Permissions => PrincipalField::Permissions,
-        PrincipalWord::Scopes => PrincipalField::Scopes,
-        PrincipalWord::Authenticator => PrincipalField::Authenticator,
-    }
-}
-
-fn form(at: &Path, source: &HeaderSource, diagnostics: &mut Diagnostics) -> HeaderEncoding {
-    let HeaderSource { claim: _, principal: _, cel: _, value, form, encode } = source;
-    if value.is_some() {
-        let written = [("as", form.is_some()), ("encode", encode.is_some())];
-        for (key, _) in written.into_iter().filter(|(_, written)| *written) {
-            let message = "has no effect on a `value`, which is written unchanged";
-            diagnostics.add(at.key(key), Issue::error("constant-format", message, "leave it out"));
-        }
-        return HeaderEncoding::Plain;
-    }
-    match (form, encode) {
-        (None, None) => HeaderEncoding::Plain,
-        (None, Some(Encode::Percent)) => HeaderEncoding::Percent,
-        (Some(form), encode) => {
-            if encode.is_some() {
-                let message = "has no effect with `as`, which always encodes items and JSON";
-                diagnostics.add(at.key("encode"), Issue::error("encode-with-as", message, "leave it out"));
-            }
-            match form {
-                HeaderForm::List => HeaderEncoding::List,
-                HeaderForm::Json => HeaderEncoding::Json,
-            }
-        }
-    }
-}
-
-fn unwritable(origin: &HeaderValueSource, required: &[&Claim]) -> OnEncodeError {
-    match origin {
-        // The caller's identity is never omitted: the request would look anonymous.
-        HeaderValueSource::Source(ValueSource::Principal(PrincipalField::Subject | PrincipalField::Organization)) => {
-            OnEncodeError::Deny
-        }
-        HeaderValueSource::Source(ValueSource::Claim(path))
-            if required.iter().any(|claim| claim_path(claim).as_ref().ok() == Some(path)) =>
-        {
-            OnEncodeError::Deny
-        }
-        // Modules rely on these values, and so on what is computed from them.
-        HeaderValueSource::Computed(expression)
-            if expression.names_caller()
-                || required
-                    .iter()
-                    .filter_map(|claim| claim_path(claim).ok())
-                    .any(|path| expression.names_claim(path.first())) =>
-        {
-            OnEncodeError::Deny
-        }
-        HeaderValueSource::Source(
-            ValueSource::Claim(_)
-            | ValueSource::Principal(
-                PrincipalField::FirstRole
-                | PrincipalField::Roles
-                | PrincipalField::Permissions
-                | PrincipalField::Scopes
-                | PrincipalField::Authenticator,
-            )
-            | ValueSource::Constant(_),
-        )
-        | HeaderValueSource::Computed(_) => OnEncodeError::Drop,
-    }
-}
-
 fn is_about_the_request(name: &[u8]) -> bool {
     let begins =
         |prefix: &str| name.get(..prefix.len()).is_some_and(|head| folds_to_same_name(prefix.as_bytes(), head));
@@ -310,7 +181,7 @@ fn metadata(list: &BTreeMap<String, MetadataSource>, diagnostics: &mut Diagnosti
             diagnostics.add(at.clone(), Issue::error("metadata-name-invalid", message, help));
         }
         let MetadataSource { claim, principal, value, cel } = written;
-        match origin(&at, (claim.as_ref(), *principal, value.as_ref(), cel.as_deref()), diagnostics) {
+        match header_source(&at, (claim.as_ref(), *principal, value.as_ref(), cel.as_deref()), diagnostics) {
             Some(HeaderValueSource::Source(source)) => known.push((name.as_str().into(), source)),
             Some(HeaderValueSource::Computed(expression)) => computed.push((name.as_str().into(), *expression)),
             None => {}
@@ -348,4 +219,36 @@ fn forward(
             }
         }
     }
+}
+
+/// Validates `keep`: each name is an override header, and nothing else removes it.
+///
+/// Returns the kept headers. `strip` is the list as written, and `patterns` its parsed form.
+fn kept(
+    keep: &[String],
+    identity: &[IdentityHeader],
+    patterns: &[(&str, StripPattern)],
+    diagnostics: &mut Diagnostics,
+) -> Vec<HeaderName> {
+    let mut kept = Vec::new();
+    for (number, written) in keep.iter().enumerate() {
+        let at = Path::root("upstream").key("keep").position(number);
+        let Some(name) = diagnostics.ok_or_report(&at, header_name(written)) else { continue };
+        let quoted = Quoted::new(written);
+        if OverrideHeader::of(name.bytes()).is_none() {
+            let names = OVERRIDE_HEADERS.iter().map(|header| format!("`{}`", header.name));
+            let list = names.collect::<Vec<_>>().join(", ");
+            let message = format!("{quoted} overrides no part of the request, so modgud never removes it");
+            diagnostics.add(at, Issue::error("keep-not-an-override", message, format!("write one of {list}")));
+        } else if let Some((pattern, _)) = patterns.iter().find(|(_, pattern)| pattern.matches(name.bytes())) {
+            let message = format!("{} of `upstream.strip` removes {quoted}, which is kept here", Quoted::new(pattern));
+            diagnostics.add(at, Issue::error("keep-and-strip", message, "write it in one of the two"));
+        } else if identity.iter().any(|header| folds_to_same_name(header.name.bytes(), name.bytes())) {
+            let message = format!("{quoted} is one of `upstream.headers`, which modgud writes or removes itself");
+            diagnostics.add(at, Issue::error("keep-and-write", message, "write it in one of the two"));
+        } else {
+            kept.push(name);
+        }
+    }
+    kept
 }

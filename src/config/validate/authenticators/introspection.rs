@@ -1,7 +1,7 @@
 //! Validates `introspection`: the authorization server, and the requirements on its responses.
 
 use super::super::{DurationRange, out_of_range};
-use super::claims::{self, Written};
+use super::jwt::{ClaimKeys, claims};
 use super::keys::{invalid_url, plain, roots};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
@@ -66,8 +66,8 @@ pub(super) fn check(
         stale: span("stale_if_error", stale_if_error.as_ref(), day),
     };
     let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
-    let written = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
-    let checks = claims::check(at, &written, identity, diagnostics);
+    let written = ClaimKeys { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
+    let checks = claims(at, &written, identity, diagnostics);
     let issuer = issuer.as_deref().map(Box::from);
     IntrospectionAuthenticator { name, issuer, checks, lifetimes, known: IntrospectionCache::default() }
 }
@@ -100,7 +100,7 @@ fn source(
             let message = "the value (not shown) is not the URL of an introspection endpoint";
             Issue::error("url-invalid", message, "write one such as `https://login.example.com/introspect`")
         }
-        error => invalid_url(&error),
+        error => invalid_url(error),
     });
     let url = diagnostics.ok_or_report(&at.key("url"), url);
     if client_id.is_empty() {

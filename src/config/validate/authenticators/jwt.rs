@@ -1,15 +1,15 @@
-//! Validates `jwt`: the keys and the checks of one issuer's tokens.
+//! Validates `jwt`: the keys and the checks of one issuer's tokens. Required claims are written alike for introspection.
 
+use super::super::principal::claim_path;
 use super::super::{DurationRange, algorithm};
-use super::claims::{self, Written};
-use super::keys;
+use super::{keys, locations};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw;
+use crate::config::raw::{self, AnyWord, Audiences, Claim, Sender};
 use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::Issue;
 use crate::jwks::KeySource;
-use modgud_core::authn::{ClaimsPolicy, IssuerKeys, JwtAuthenticator};
+use modgud_core::authn::{AudiencePolicy, ClaimsPolicy, IssuerKeys, JwtAuthenticator};
 use modgud_core::jose::{Algorithm, KeyType};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;
@@ -54,11 +54,12 @@ pub(super) fn check(
     let lifetime_span = DurationRange { least: ("0s", 0), most: ("365d", 31_536_000_000) };
     let max_lifetime = lifetime_span.read(&at.key("max_lifetime"), max_lifetime.as_ref(), diagnostics);
     let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
-    let written_checks = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
+    let written_checks =
+        ClaimKeys { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
     let checks = ClaimsPolicy {
         max_lifetime: Some(max_lifetime).filter(|span| !span.is_zero()),
         types: types.iter().flatten().map(|one| one.as_str().into()).collect(),
-        ..claims::check(at, &written_checks, identity, diagnostics)
+        ..claims(at, &written_checks, identity, diagnostics)
     };
     let before = diagnostics.count();
     let mut context = keys::Context { issuer, algorithms: &allowed, reader, sources, diagnostics };
@@ -84,5 +85,43 @@ fn each_has_a_key(at: &Path, written: &[Option<Algorithm>], keys: &IssuerKeys, d
             let help = "add one under `keys`, or leave the algorithm out";
             diagnostics.add(at.position(number), Issue::error("algorithm-without-key", message, help));
         }
+    }
+}
+
+/// The keys that both kinds have.
+pub(super) struct ClaimKeys<'a> {
+    pub(super) audiences: &'a Audiences,
+    pub(super) require: &'a [Claim],
+    pub(super) leeway: Option<&'a String>,
+    pub(super) sender_constraint: Option<Sender>,
+    pub(super) proof_lifetime: Option<&'a String>,
+}
+
+/// Returns the checks of these keys. Types and lifetimes remain unchecked.
+pub(super) fn claims(
+    at: &Path,
+    written: &ClaimKeys<'_>,
+    identity: &Arc<ClaimMapping>,
+    diagnostics: &mut Diagnostics,
+) -> ClaimsPolicy {
+    let ClaimKeys { audiences, require, leeway, sender_constraint, proof_lifetime } = written;
+    let span = DurationRange { least: ("0s", 0), most: ("5m", 300_000) };
+    let leeway = span.read(&at.key("leeway"), *leeway, diagnostics);
+    let mut required = Vec::new();
+    for (number, claim) in require.iter().enumerate() {
+        required.extend(diagnostics.ok_or_report(&at.key("require").position(number), claim_path(claim)));
+    }
+    ClaimsPolicy {
+        audience: match audiences {
+            Audiences::List(list) if list.is_empty() => AudiencePolicy::Absent,
+            Audiences::List(list) => AudiencePolicy::AnyOf(list.iter().map(|one| one.as_str().into()).collect()),
+            Audiences::Any(AnyWord::Any) => AudiencePolicy::Unchecked,
+        },
+        require: required,
+        leeway,
+        max_lifetime: None,
+        types: Vec::new(),
+        sender: locations::constraint(at, *sender_constraint, *proof_lifetime, leeway, diagnostics),
+        identity: Arc::clone(identity),
     }
 }

@@ -70,13 +70,13 @@ impl Context<'_> {
         match key {
             Key::Pem(source) => {
                 let read = self.reader.read_pem(source);
-                let key = read.and_then(|(text, origin)| self.serving(VerificationKey::from_pem(&text), origin));
+                let key = read.and_then(|(text, origin)| self.serving(VerificationKey::from_pem(&text), &origin));
                 keys.extend(self.diagnostics.ok_or_report(&at.key("pem"), key));
             }
             Key::Secret(source) => {
                 let read = self.reader.read_secret(source);
-                let key =
-                    read.and_then(|(text, origin)| self.serving(VerificationKey::from_secret(text.as_bytes()), origin));
+                let key = read
+                    .and_then(|(text, origin)| self.serving(VerificationKey::from_secret(text.as_bytes()), &origin));
                 keys.extend(self.diagnostics.ok_or_report(&at.key("secret"), key));
             }
             Key::Jwks(jwks) => {
@@ -96,9 +96,9 @@ impl Context<'_> {
     }
 
     /// Restricts the key to the allowed algorithms. Any is allowed if none of the written ones is valid, which has an error of its own.
-    fn serving(&self, key: Result<VerificationKey, KeyError>, origin: String) -> Result<VerificationKey, Issue> {
+    fn serving(&self, key: Result<VerificationKey, KeyError>, origin: &str) -> Result<VerificationKey, Issue> {
         let allowed = if self.algorithms.is_empty() { Algorithm::ALL } else { self.algorithms };
-        key.and_then(|key| key.restricted_to(allowed)).map_err(|error| unusable_key(&origin, &error))
+        key.and_then(|key| key.restricted_to(allowed)).map_err(|error| unusable_key(origin, &error))
     }
 
     fn jwks_file(&mut self, at: &Path, file: &StdPath, jwks: &Jwks) -> Vec<VerificationKey> {
@@ -132,7 +132,7 @@ impl Context<'_> {
             ca: ca.as_ref(),
             plain: plain(*insecure_http),
         };
-        let url = FetchUrl::parse(url, manner.plain).map_err(|error| invalid_url(&error));
+        let url = FetchUrl::parse(url, manner.plain).map_err(invalid_url);
         let location = self.diagnostics.ok_or_report(&at.key("url"), url).map(Location::Jwks);
         self.provider(at, location, &manner)
     }
@@ -160,7 +160,7 @@ impl Context<'_> {
 
     /// Checks that an issuer is a URL without a query (OpenID Connect Discovery 1.0 §3), and that of the tokens.
     fn discovery(&self, issuer: &str, plain: AllowInsecure) -> Result<Location, Issue> {
-        let url = FetchUrl::parse(issuer, plain).map_err(|error| invalid_url(&error))?;
+        let url = FetchUrl::parse(issuer, plain).map_err(invalid_url)?;
         if url.has_query() {
             let message = "the value (not shown) has a query, which no OpenID issuer has";
             return Err(Issue::error("issuer-with-query", message, "leave out what follows `?`"));
@@ -169,7 +169,7 @@ impl Context<'_> {
             let message = format!("is not the `issuer` of the tokens, which is {}", Quoted::new(self.issuer));
             return Err(Issue::error("issuer-mismatch", message, "write both with the same characters"));
         }
-        let discovery = url.below(WELL_KNOWN, plain).map_err(|error| invalid_url(&error))?;
+        let discovery = url.below(WELL_KNOWN, plain).map_err(invalid_url)?;
         Ok(Location::Oidc { issuer: issuer.into(), discovery })
     }
 
@@ -234,7 +234,7 @@ pub(in crate::config::validate) fn unusable_key(origin: &str, error: &KeyError) 
 }
 
 /// Returns the error about a URL. The message does not show it, because it may hold a password.
-pub(super) fn invalid_url(error: &UrlError) -> Issue {
+pub(super) fn invalid_url(error: UrlError) -> Issue {
     Issue::parse("url-invalid", format!("the value (not shown) {error}"))
 }
 

@@ -1,12 +1,16 @@
-//! Validates `from`: the credential locations of an authenticator.
+//! Validates `from`, the credential locations of an authenticator, and `sender_constraint`: proofs are required exactly where the scheme is
+//! `DPoP`.
 
-use super::super::{header_name, scheme};
+use super::super::{DurationRange, header_name, scheme};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::From;
+use crate::config::raw::{self, From, Sender};
 use crate::diagnostic::{Issue, Quoted};
+use modgud_core::authn::{Authenticator, DpopPolicy, SenderConstraint};
 use modgud_core::credential::{AuthenticatorId, ConflictingFormat, CookieName, CredentialExtractor, QueryName};
+use modgud_core::denial::ChallengeSchemes;
 use modgud_core::http::header::folds_to_same_name;
+use std::time::Duration;
 
 /// Adds the credential locations of one authenticator to those of all.
 pub(super) fn check(
@@ -104,4 +108,73 @@ fn in_header(
         Issue::error("header-with-and-without-schemes", message, "use one form")
     });
     diagnostics.ok_or_report(&at.key("header"), added);
+}
+
+/// The default lifetime of a proof.
+const LIFETIME: Duration = Duration::from_secs(60);
+/// The minimum leeway for clients' clocks, which are less accurate than those of issuers.
+const LEAST_LEEWAY: Duration = Duration::from_secs(5);
+
+/// Returns the proof of possession that a token requires. `None` if it requires none.
+pub(super) fn constraint(
+    at: &Path,
+    constraint: Option<Sender>,
+    lifetime: Option<&String>,
+    leeway: Duration,
+    diagnostics: &mut Diagnostics,
+) -> Option<SenderConstraint> {
+    let span = DurationRange { least: ("1s", 1_000), most: ("5m", 300_000) };
+    let at = at.key("proof_lifetime");
+    match (constraint, lifetime) {
+        (Some(Sender::Dpop), lifetime) => {
+            let lifetime = lifetime.map_or(LIFETIME, |text| span.read(&at, Some(text), diagnostics));
+            return Some(SenderConstraint::Dpop(DpopPolicy { lifetime, leeway: leeway.max(LEAST_LEEWAY) }));
+        }
+        (Some(Sender::Certificate) | None, Some(_)) => {
+            let message = "has no effect without `sender_constraint: dpop`";
+            diagnostics.add(at, Issue::error("proof-lifetime-unused", message, "leave it out"));
+        }
+        (Some(Sender::Certificate) | None, None) => {}
+    }
+    constraint.map(|_| SenderConstraint::Certificate)
+}
+
+/// Returns the schemes of challenges: `Bearer` where no proof is required.
+pub(in crate::config::validate) fn challenge_schemes(list: &[Authenticator]) -> ChallengeSchemes {
+    let sender = |one: &Authenticator| one.checks().and_then(|checks| checks.sender);
+    let is_dpop = |one: &Authenticator| matches!(sender(one), Some(SenderConstraint::Dpop(_)));
+    match (list.iter().any(is_dpop), list.iter().all(is_dpop)) {
+        (false, _) => ChallengeSchemes::Bearer,
+        (true, true) => ChallengeSchemes::Dpop,
+        (true, false) => ChallengeSchemes::BearerAndDpop,
+    }
+}
+
+/// Checks that tokens that require a proof follow the scheme `DPoP` and have no other location (RFC 9449 §7.1, §7.2).
+///
+/// Other tokens never follow that scheme, because their holder would believe that a thief can't use them.
+pub(super) fn check_dpop(at: &Path, entry: &raw::Authenticator, diagnostics: &mut Diagnostics) {
+    let raw::Authenticator { jwt, introspection, .. } = entry;
+    let of_jwt = jwt.as_ref().and_then(|jwt| jwt.sender_constraint);
+    let bound = introspection.as_ref().and_then(|one| one.sender_constraint).or(of_jwt) == Some(Sender::Dpop);
+    for (number, from) in entry.from.iter().enumerate() {
+        let at = at.key("from").position(number);
+        let schemes = from.schemes.as_deref().unwrap_or_default();
+        let is_dpop = |text: &String| scheme(text).is_ok_and(|scheme| scheme.is_dpop());
+        match schemes.iter().position(is_dpop) {
+            Some(_) if bound && schemes.iter().all(is_dpop) => {}
+            Some(index) if !bound => {
+                let message = "is the scheme of tokens with a proof, and this authenticator requires none";
+                let help = "add `sender_constraint: dpop`, or leave the scheme out";
+                diagnostics.add(at.key("schemes").position(index), Issue::error("dpop-scheme", message, help));
+            }
+            Some(_) | None if bound => {
+                let message = "is not the location of tokens with a proof (`sender_constraint: dpop`), which follow the scheme `DPoP` in a \
+                               header";
+                let help = "write `{ header: authorization, schemes: [DPoP] }`";
+                diagnostics.add(at, Issue::error("dpop-location", message, help));
+            }
+            Some(_) | None => {}
+        }
+    }
 }
