@@ -12,13 +12,14 @@ mod rules;
 use super::Config;
 use super::diagnostic::Diagnostics;
 use super::path::Path;
-use super::raw::{Claim, Denials, Deny, Document, Jwks, Key, Oidc, Server, Statuses, Unavailable, Upstream};
+use super::raw::{Claim, Denials, Deny, Document, Jwks, Key, Oidc, Server, Statuses, Upstream};
 use super::secret_source::{MAX_JWKS_BYTES, SecretLoader};
 use crate::diagnostic::{Diagnostic, Issue, Quoted};
 use crate::jwks::distrust;
 use crate::net::listen_addr::ListenAddr;
 use crate::yaml::Node;
 use modgud_core::authn::Authenticator;
+use modgud_core::denial::OnError;
 use modgud_core::jose::{self, SkippedKey};
 use modgud_core::upstream::{OverrideHeader, StripPattern};
 use std::time::Duration;
@@ -116,8 +117,8 @@ fn denials(document: &Document, diagnostics: &mut Diagnostics) {
     }
     forbidden_status(at.key("status").key("forbidden"), *forbidden, diagnostics);
     match unavailable {
-        Unavailable::Deny => {}
-        Unavailable::Error => {
+        OnError::Deny => {}
+        OnError::DeferToEnvoy => {
             let message = "with `error`, an Envoy with `failure_mode_allow: true` admits EVERY request, with any token or none, while an \
                            issuer's keys or an authorization server are unavailable";
             let help = "write `deny`, unless availability matters more than security";

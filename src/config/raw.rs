@@ -1,7 +1,7 @@
 //! The configuration file as written: every key is optional, unknown keys are errors.
 //!
 //! `validate` decides what a value means, and if it is valid. Editors show the comments on keys and words here: they are the descriptions
-//! of the JSON Schema, written for operators.
+//! of the JSON Schema, written for operators. So are those on the words that the core and the introspection client define.
 
 mod authenticators;
 mod keys;
@@ -11,20 +11,20 @@ mod server;
 mod upstream;
 
 pub(super) use authenticators::{
-    AnyWord, ApiKey, Audiences, Authenticator, Claim, ClientAuthentication, From, Introspection, Jwt, Mtls, SOURCE,
-    SecretSource, Sender, Text,
+    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Introspection, Jwt, Mtls, SOURCE, SecretSource, Sender,
+    Text,
 };
 pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
-pub(super) use rules::{
-    Access, Body, Case, Denials, Deny, Fallback, Match, Redirect, Require, RequireAny, Rule, Statuses, Unavailable,
-};
-pub(super) use server::{RequestSection, SchemeWord, Server, Tls};
+pub(super) use rules::{Denials, Deny, Match, Redirect, Require, RequireAny, Rule, Statuses};
+pub(super) use server::{RequestSection, Server, Tls};
 pub(super) use upstream::{
     Correlation, Encode, Forward, HeaderForm, HeaderSource, Impersonation, MetadataSource, Mint, MintClaim,
-    PrincipalWord, ProcessInstance, Upstream, is_choice,
+    ProcessInstance, Upstream, is_choice,
 };
 
+use modgud_core::authz::Fallback;
+use modgud_core::decide::LoggedDecisions;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -37,10 +37,7 @@ use std::path::PathBuf;
 #[schemars(title = "modgud configuration")]
 pub(super) struct Document {
     /// The profile onto which this file is merged. Required, unless `--profile` names one.
-    #[expect(
-        dead_code,
-        reason = "read before the documents are laid over each other; it stands here to be known and checked"
-    )]
+    #[expect(dead_code, reason = "read before the documents are merged; declared here so that it is a known key")]
     pub(super) profile: Option<ProfileName>,
     /// The listeners and their limits.
     #[serde(default)]
@@ -160,17 +157,4 @@ pub enum LogFormat {
     Json,
     /// Human-readable text.
     Text,
-}
-
-/// The decisions that are logged.
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LoggedDecisions {
-    /// Every decision.
-    All,
-    /// Denials only.
-    #[default]
-    Denied,
-    /// None.
-    None,
 }

@@ -1,6 +1,7 @@
 //! Facts about a configuration for `modgud check`: the rules that admit requests without a credential, and the age of keys.
 
 use super::path::Path;
+use super::profile::admits_without_credential;
 use super::raw::{Document, Key, Rule};
 use super::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Located};
@@ -34,7 +35,7 @@ pub struct OpenRule {
 pub(super) fn open_rules(document: &Document, root: &Node) -> Vec<OpenRule> {
     let rules = document.rules.iter().enumerate();
     // A shadow rule decides nothing.
-    let open = rules.filter(|(_, rule)| rule.access.admits_without_credential() && !rule.shadow);
+    let open = rules.filter(|(_, rule)| admits_without_credential(rule.access) && !rule.shadow);
     open.map(|(number, rule)| {
         let Rule { name, matches, allow_by_name, access, when, .. } = rule;
         OpenRule {

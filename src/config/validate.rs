@@ -22,12 +22,10 @@ use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authn::{Authenticators, Revocations};
 use modgud_core::credential::Scheme;
-use modgud_core::decide::LoggedDecisions;
 use modgud_core::decide::Snapshot;
 use modgud_core::denial::DenialResponses;
 use modgud_core::http::header::HeaderName;
 use modgud_core::http::method::Method;
-use modgud_core::http::request::SchemeSource;
 use modgud_core::jose::{Algorithm, PublicJwk};
 use modgud_core::time::Timestamp;
 use std::collections::HashSet;
@@ -79,23 +77,13 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
     let style = denials::style(denials, schemes, &mut diagnostics);
     let redirect =
         denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &locations, &mut diagnostics));
-    let logged = match telemetry.decisions.unwrap_or_default() {
-        raw::LoggedDecisions::All => LoggedDecisions::All,
-        raw::LoggedDecisions::Denied => LoggedDecisions::Denied,
-        raw::LoggedDecisions::None => LoggedDecisions::None,
-    };
     diagnostics.into_result()?;
 
     let answers = DenialResponses::new(style, &rule_denials, redirect);
     let authenticators = Authenticators::new(list, revocations);
     let published = PublicJwk::set(&published).into();
-    let scheme = match request.scheme.unwrap_or_default() {
-        raw::SchemeWord::Forwarded => SchemeSource::Forwarded,
-        raw::SchemeWord::Https => SchemeSource::Https,
-        raw::SchemeWord::Http => SchemeSource::Http,
-    };
     let snapshot = Snapshot {
-        scheme,
+        scheme: request.scheme.unwrap_or_default(),
         places: locations,
         authenticators,
         rules,
@@ -105,7 +93,7 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
         correlation,
         answers,
         deadline,
-        logged,
+        logged: telemetry.decisions.unwrap_or_default(),
     };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
     Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources })

@@ -5,14 +5,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderValue;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::fmt::{self, Write};
 
-/// Client authentication methods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The client authentication at the authorization server.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum ClientAuthentication {
-    /// `client_secret_basic`: in the header `Authorization`, with the scheme `Basic`.
+    /// In the header `Authorization`, with the scheme `Basic`.
+    #[default]
     Basic,
-    /// `client_secret_post`: in the form, with the token.
+    /// In the form, with the token.
     Post,
 }
 

@@ -18,7 +18,7 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, diagn
     let before = validate::rules::check(&profile.rules, profile.fallback, &[], None, &mut Diagnostics::default());
     let lengths = Lengths::of(document.rules.iter().chain(&profile.rules));
     let compared = Compared { document, before: &before, rules, lengths: &lengths };
-    for rule in profile.rules.iter().filter(|rule| matches!(rule.access, raw::Access::Denied)) {
+    for rule in profile.rules.iter().filter(|rule| matches!(rule.access, Access::Denied)) {
         let raw::Rule { name, matches, .. } = rule;
         let methods = matches.methods();
         for pattern in &matches.paths {
@@ -43,8 +43,8 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, diagn
 fn open_to_all(document: &Document, diagnostics: &mut Diagnostics) {
     for (number, rule) in document.rules.iter().enumerate().filter(|(_, rule)| !rule.shadow) {
         match rule.access {
-            raw::Access::Public | raw::Access::Optional => {}
-            raw::Access::Authenticated | raw::Access::Preflight | raw::Access::Denied => continue,
+            Access::Public | Access::Optional => {}
+            Access::Authenticated | Access::Preflight | Access::Denied => continue,
         }
         // A rule with hosts opens those explicitly.
         let anywhere = rule.matches.hosts().is_empty();
@@ -132,7 +132,7 @@ impl<'r> Compared<'r> {
 
 /// Parses a pattern of a rule, which folds if the rule does. `None` if it is invalid.
 fn parsed(text: &str, matches: &raw::Match) -> Option<PathPattern> {
-    Some(PathPattern::parse(text).ok()?.read(validate::rules::case(matches.case), None))
+    Some(PathPattern::parse(text).ok()?.read(matches.case, None))
 }
 
 fn denies(rule: &Rule) -> bool {

@@ -1,6 +1,7 @@
 //! `authenticators`, as written.
 
 use super::keys::Key;
+use crate::introspection::ClientAuthentication;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -254,15 +255,4 @@ pub(in crate::config) struct Introspection {
     pub(in crate::config) sender_constraint: Option<Sender>,
     /// With `sender_constraint: dpop`, the lifetime of a proof after its `iat`, as under `jwt`. Default: `60s`.
     pub(in crate::config) proof_lifetime: Option<String>,
-}
-
-/// The client authentication at the authorization server.
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::config) enum ClientAuthentication {
-    /// In the header `Authorization`, with the scheme `Basic`.
-    #[default]
-    Basic,
-    /// In the form, with the token.
-    Post,
 }

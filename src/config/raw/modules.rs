@@ -1,6 +1,6 @@
 //! `modules` and `core`, as written.
 
-use super::Case;
+use modgud_core::authz::Case;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

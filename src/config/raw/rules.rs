@@ -1,5 +1,7 @@
 //! `rules`, `fallback` and `denials`, as written: which requests are allowed, and the responses to denied ones.
 
+use modgud_core::authz::{Access, Case};
+use modgud_core::denial::{BodyStyle, OnError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -96,17 +98,6 @@ pub(in crate::config) struct Match {
     pub(in crate::config) case: Case,
 }
 
-/// The comparison of letters.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::config) enum Case {
-    /// Case matters.
-    #[default]
-    Exact,
-    /// `A` equals `a`. Letters beyond ASCII are not folded; a path in which folding them could select another rule is denied.
-    Fold,
-}
-
 impl Match {
     /// Returns the named hosts; empty for every host.
     pub(in crate::config) fn hosts(&self) -> &[String] {
@@ -119,41 +110,13 @@ impl Match {
     }
 }
 
-/// The credential that a rule requires.
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::config) enum Access {
-    /// A valid credential.
-    #[default]
-    Authenticated,
-    /// A valid credential, or none, which is anonymous. An invalid one is denied.
-    Optional,
-    /// None: a credential is neither checked nor changed.
-    Public,
-    /// None, and only for CORS preflights: `OPTIONS` with one `Origin` and one `Access-Control-Request-Method`. The rule does not apply to
-    /// other requests. Where one matches a preflight, rules that require a caller are skipped.
-    Preflight,
-    /// Every request is denied.
-    Denied,
-}
-
-/// The decision on a request that no rule matches.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::config) enum Fallback {
-    /// A valid credential is required.
-    Authenticated,
-    /// Every request is denied.
-    Denied,
-}
-
 /// The responses to denied requests.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Denials {
     /// The format of the body, for clients whose `Accept` requests neither text nor a page. Default: `problem`; in the profile `bifrost`:
     /// `detail`.
-    pub(in crate::config) body: Option<Body>,
+    pub(in crate::config) body: Option<BodyStyle>,
     /// The realm in `WWW-Authenticate`: 1 to 64 visible ASCII characters or spaces. Default: `modgud`.
     pub(in crate::config) realm: Option<String>,
     /// Statuses that replace 401 and 403.
@@ -166,33 +129,7 @@ pub(in crate::config) struct Denials {
     pub(in crate::config) headers: BTreeMap<String, String>,
     /// The result of a check that can't be decided. Default: `deny`.
     #[serde(default)]
-    pub(in crate::config) unavailable: Unavailable,
-}
-
-/// The format of a denial's body.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::config) enum Body {
-    /// Problem details (RFC 9457), `application/problem+json`.
-    Problem,
-    /// `{"detail": "…"}`, with `BiFrost`'s texts.
-    Detail,
-    /// `{"error": "…"}`. For a missing permission, the text names those that the rule requires, and those of the caller.
-    Error,
-    /// `{"errorCode": 401, "errorMsg": "…"}`, as in Orchescala's gateway.
-    Orchescala,
-}
-
-/// The result of an undecidable check: keys or an authorization server are unavailable, the deadline has passed, or too many checks are
-/// running.
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::config) enum Unavailable {
-    /// A denial with 503, whatever Envoy's `failure_mode_allow`.
-    #[default]
-    Deny,
-    /// An error, for which Envoy's `failure_mode_allow` decides (Envoy 1.37 or later): with `true`, every request passes meanwhile.
-    Error,
+    pub(in crate::config) unavailable: OnError,
 }
 
 /// The statuses of denials, for clients that expect others: 400 to 499.

@@ -1,5 +1,6 @@
 //! `server` and `request`, as written: the listeners, their limits, and the source of facts about a connection.
 
+use modgud_core::http::request::SchemeSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -59,19 +60,5 @@ pub(in crate::config) struct Tls {
 #[schemars(rename = "Request")]
 pub(in crate::config) struct RequestSection {
     /// The scheme of a request, `http` or `https`. On HTTP/2 the client chooses `:scheme`, so modgud never reads it. Default: `forwarded`.
-    pub(in crate::config) scheme: Option<SchemeWord>,
-}
-
-/// The source of a request's scheme.
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::config) enum SchemeWord {
-    /// `x-forwarded-proto`, which Envoy sets to what its listener saw. The scheme is unknown unless the header occurs once, with `http` or
-    /// `https`. With `xff_num_trusted_hops`, Envoy forwards the value that it received.
-    #[default]
-    Forwarded,
-    /// Always `https`: TLS ends before Envoy, and no request comes in without it.
-    Https,
-    /// Always `http`.
-    Http,
+    pub(in crate::config) scheme: Option<SchemeSource>,
 }

@@ -1,6 +1,7 @@
 //! `upstream`, `mint` and `correlation`, as written: the request as modules receive it.
 
 use super::authenticators::{Claim, SecretSource, Text};
+use modgud_core::upstream::PrincipalField;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ pub(in crate::config) struct HeaderSource {
     /// items. If a header can't hold a required claim, the request is denied; another claim is omitted and counted.
     pub(in crate::config) claim: Option<Claim>,
     /// A field of the principal, for every authenticator.
-    pub(in crate::config) principal: Option<PrincipalWord>,
+    pub(in crate::config) principal: Option<PrincipalField>,
     /// A constant text, written for every caller, and for requests without one. `modgud config` does not show it.
     #[schemars(example = &"gateway")]
     pub(in crate::config) value: Option<Text>,
@@ -65,7 +66,7 @@ pub(in crate::config) struct MetadataSource {
     /// The name of the claim, such as `sub`. Its value is copied unchanged, whatever its type.
     pub(in crate::config) claim: Option<Claim>,
     /// A field of the principal, for every authenticator.
-    pub(in crate::config) principal: Option<PrincipalWord>,
+    pub(in crate::config) principal: Option<PrincipalField>,
     /// A constant text. `modgud config` does not show it.
     #[schemars(example = &"gateway")]
     pub(in crate::config) value: Option<Text>,
@@ -91,26 +92,6 @@ pub(in crate::config) enum HeaderForm {
 pub(in crate::config) enum Encode {
     /// `%XX` for `%`, `,`, spaces, and every byte of UTF-8 beyond ASCII (RFC 3986 §2.1).
     Percent,
-}
-
-/// A field of the principal, for every authenticator.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::config) enum PrincipalWord {
-    /// The caller's identity.
-    Subject,
-    /// The organization for which the caller acts.
-    Organization,
-    /// The first of the caller's roles.
-    Role,
-    /// The caller's roles: a list.
-    Roles,
-    /// The caller's permissions, including those that roles grant: a list.
-    Permissions,
-    /// The scopes of the caller's token: a list.
-    Scopes,
-    /// The name of the authenticator that verified the caller.
-    Authenticator,
 }
 
 /// The treatment of the credential.
@@ -168,7 +149,7 @@ pub(in crate::config) struct MintClaim {
     /// The name of the caller's claim, such as `sub`. Its value is copied unchanged, whatever its type.
     pub(in crate::config) claim: Option<Claim>,
     /// A field of the principal, for every authenticator.
-    pub(in crate::config) principal: Option<PrincipalWord>,
+    pub(in crate::config) principal: Option<PrincipalField>,
     /// A constant text. `modgud config` does not show it.
     #[schemars(example = &"gateway")]
     pub(in crate::config) value: Option<Text>,

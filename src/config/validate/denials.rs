@@ -3,13 +3,13 @@
 use super::header_name;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{self, Body, Denials, Deny, Statuses, Unavailable};
+use crate::config::raw::{self, Denials, Deny, Statuses};
 use crate::diagnostic::{Issue, Quoted};
 use crate::http_client::{AllowInsecure, FetchUrl};
+use modgud_core::authz::Access;
 use modgud_core::credential::{CredentialExtractor, CredentialLocation};
 use modgud_core::denial::{
-    BodyStyle, ChallengeSchemes, DetailText, ExtraHeader, OnError, OwnHost, Realm, Redirect, ReturnParameter,
-    RuleAnswer, Status, Style,
+    ChallengeSchemes, DetailText, ExtraHeader, OwnHost, Realm, Redirect, ReturnParameter, RuleAnswer, Status, Style,
 };
 
 /// The default name of the parameter that holds the URL to return to.
@@ -19,12 +19,6 @@ pub(super) fn style(denials: &Denials, schemes: ChallengeSchemes, diagnostics: &
     let Denials { body, realm, status: statuses, redirect: _, headers, unavailable } = denials;
     let at = Path::root("denials");
     let (unauthenticated, forbidden) = self::statuses(statuses, diagnostics);
-    let body = match body {
-        Some(Body::Detail) => BodyStyle::Detail,
-        Some(Body::Error) => BodyStyle::Error,
-        Some(Body::Orchescala) => BodyStyle::Orchescala,
-        Some(Body::Problem) | None => BodyStyle::Problem,
-    };
     let realm = match realm {
         Some(text) => {
             let realm = Realm::parse(text).map_err(|error| {
@@ -50,11 +44,7 @@ pub(super) fn style(denials: &Denials, schemes: ChallengeSchemes, diagnostics: &
             None => extra.push(header),
         }
     }
-    let undecided = match unavailable {
-        Unavailable::Deny => OnError::Deny,
-        Unavailable::Error => OnError::DeferToEnvoy,
-    };
-    Style { body, realm, schemes, unauthenticated, forbidden, extra, undecided }
+    Style { body: body.unwrap_or_default(), realm, schemes, unauthenticated, forbidden, extra, undecided: *unavailable }
 }
 
 /// Returns the statuses for unauthenticated callers, and for those without access.
@@ -83,12 +73,12 @@ pub(super) fn of_rules(rules: &[raw::Rule], denials: &Denials, diagnostics: &mut
         let at = Path::root("rules").position(number).key("deny");
         match rule.access {
             // With a condition, it can deny a request.
-            raw::Access::Public if rule.when.is_some() => {}
-            raw::Access::Public | raw::Access::Preflight => {
+            Access::Public if rule.when.is_some() => {}
+            Access::Public | Access::Preflight => {
                 let message = "has no effect, because the rule denies no request";
                 diagnostics.add(at.clone(), Issue::error("deny-unused", message, "leave it out"));
             }
-            raw::Access::Authenticated | raw::Access::Optional | raw::Access::Denied => {}
+            Access::Authenticated | Access::Optional | Access::Denied => {}
         }
         if code.is_none() && detail.is_none() {
             let help = "write a `status` or a `detail`, or leave it out";

@@ -23,13 +23,13 @@ const CLUSTERS: [&str; 2] = ["core", "modgud"];
 /// Returns how modules read paths, and which letters rules compare. `None` if all read them unchanged. [`check`] adds the diagnostics.
 pub(super) fn readings(list: &[raw::Module], rules: &[raw::Rule]) -> Option<Arc<PathReadings>> {
     let modules = list.iter().filter_map(|module| Some((ModulePrefix::parse(&module.prefix).ok()?, reading(module))));
-    let a_rule_folds = rules.iter().any(|rule| rule.matches.case == raw::Case::Fold);
+    let a_rule_folds = rules.iter().any(|rule| rule.matches.case == Case::Fold);
     PathReadings::new(modules.collect(), a_rule_folds)
 }
 
 fn reading(module: &raw::Module) -> ModuleReading {
     let suffixes = module.suffixes.iter().map(|suffix| suffix.as_str().into()).collect();
-    ModuleReading { case: super::rules::case(module.case), suffixes }
+    ModuleReading { case: module.case, suffixes }
 }
 
 /// Returns the access lists of modules, and the gateway settings for Envoy.
@@ -94,8 +94,8 @@ fn add_rule(name: &ModuleName, prefix: &ModulePrefix, rules: &mut Rules) {
 }
 
 /// Validates the suffixes that modules remove.
-fn suffixes(at: &Path, case: raw::Case, list: &[String], diagnostics: &mut Diagnostics) {
-    let folds = case == raw::Case::Fold;
+fn suffixes(at: &Path, case: Case, list: &[String], diagnostics: &mut Diagnostics) {
+    let folds = case == Case::Fold;
     for (index, suffix) in list.iter().enumerate() {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let same = |other: &String| other == suffix || (folds && other.eq_ignore_ascii_case(suffix));

@@ -17,16 +17,12 @@ use std::sync::Arc;
 /// Validates the rules of a document. `authenticators` are the names that a rule may require; `readings` define how modules read paths.
 pub(in crate::config) fn check(
     list: &[raw::Rule],
-    fallback: Option<raw::Fallback>,
+    fallback: Option<Fallback>,
     authenticators: &[&str],
     readings: Option<Arc<PathReadings>>,
     diagnostics: &mut Diagnostics,
 ) -> Rules {
-    let fallback = match fallback {
-        Some(raw::Fallback::Authenticated) => Fallback::Authenticated,
-        Some(raw::Fallback::Denied) | None => Fallback::Denied,
-    };
-    let mut rules = Rules::reading(fallback, readings);
+    let mut rules = Rules::reading(fallback.unwrap_or(Fallback::Denied), readings);
     let mut taken = HashSet::new();
     for (number, rule) in list.iter().enumerate() {
         // `denials` validates its response.
@@ -49,13 +45,7 @@ pub(in crate::config) fn check(
                 format!("{} begins with `module:`, like the names of modules' own rules", Quoted::new(rule_name));
             diagnostics.add(at.key("name"), Issue::error("rule-name-reserved", message, "write another name"));
         }
-        let access = match access {
-            raw::Access::Authenticated => Access::Authenticated,
-            raw::Access::Optional => Access::Optional,
-            raw::Access::Public => Access::Public,
-            raw::Access::Preflight => Access::Preflight,
-            raw::Access::Denied => Access::Denied,
-        };
+        let access = *access;
         let require = principal::requirement(&at.key("require"), require.as_ref(), access, authenticators, diagnostics);
         if *allow_by_name && access != Access::Public {
             let message = format!("opens routes that name this rule, although its access is `{}`", access.name());
@@ -108,7 +98,7 @@ fn methods_of_preflights(at: &Path, matches: &raw::Match, diagnostics: &mut Diag
 /// Checks that a rule that only its name selects matches nothing else, and is not for preflights.
 fn by_name_only(at: &Path, matches: &raw::Match, access: Access, diagnostics: &mut Diagnostics) {
     let raw::Match { hosts, methods, paths, case } = matches;
-    let folds = *case == raw::Case::Fold;
+    let folds = *case == Case::Fold;
     if hosts.is_some() || methods.is_some() || !paths.is_empty() || folds {
         let message = "has no effect with `by_name: true`, with which only routes that name the rule lead to it";
         diagnostics.add(at.key("match"), Issue::error("match-with-by-name", message, "leave out one of them"));
@@ -160,7 +150,7 @@ fn add(
         let path = at.key("paths").position(index);
         let parsed = path_pattern(pattern);
         let Some(parsed) = diagnostics.ok_or_report(&path, parsed) else { continue };
-        let parsed = parsed.read(self::case(*case), rules.readings().cloned());
+        let parsed = parsed.read(*case, rules.readings().cloned());
         for host in &patterns {
             let added = rules.add(of_pattern(pattern, &parsed), host.as_ref(), &accepted, &parsed);
             let Err(RuleConflict { with, pattern: other }) = added else { continue };
@@ -187,14 +177,6 @@ fn add(
 pub(super) fn path_pattern(text: &str) -> Result<PathPattern, Issue> {
     PathPattern::parse(text)
         .map_err(|error| Issue::parse("path-pattern-invalid", format!("{}: {error}", Quoted::new(text))))
-}
-
-/// Converts the word for the comparison of letters.
-pub(in crate::config) const fn case(word: raw::Case) -> Case {
-    match word {
-        raw::Case::Exact => Case::Exact,
-        raw::Case::Fold => Case::Fold,
-    }
 }
 
 /// Finds patterns of rules that never decide, on any host.

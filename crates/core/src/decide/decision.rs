@@ -7,6 +7,8 @@ use crate::http::request::RequestError;
 use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
 use crate::upstream::{Computed, CorrelationError, IdentityError, MintError, MintedClaimError, Mutations, ShapeError};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::sync::Arc;
 
 /// The outcome of one check.
@@ -84,11 +86,13 @@ pub enum DecisionError {
 }
 
 /// The decisions that are logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum LoggedDecisions {
-    /// Every one.
+    /// Every decision.
     All,
     /// Denials only.
+    #[default]
     Denied,
     /// None.
     None,

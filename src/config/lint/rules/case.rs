@@ -5,9 +5,9 @@
 use super::parsed;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{Access, Case, Document, Rule};
+use crate::config::raw::{Document, Rule};
 use crate::diagnostic::{Issue, Quoted};
-use modgud_core::authz::{ModulePrefix, PathPattern, Segment};
+use modgud_core::authz::{Access, Case, ModulePrefix, PathPattern, Segment};
 
 pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
     compared_in_capitals(document, diagnostics);

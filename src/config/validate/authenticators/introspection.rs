@@ -9,7 +9,7 @@ use crate::config::raw;
 use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::Issue;
 use crate::http_client::{FetchUrl, TrustAnchors, UrlError};
-use crate::introspection::{ClientAuthentication, ClientCredential, IntrospectionSource};
+use crate::introspection::{ClientCredential, IntrospectionSource};
 use modgud_core::authn::{CacheTtl, IntrospectionAuthenticator, IntrospectionCache};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;
@@ -123,14 +123,10 @@ fn source(
         let secret = diagnostics.ok_or_report(&at.key("client_secret"), secret);
         (secret, diagnostics.ok_or_report(&at.key("ca"), roots(reader, ca.as_deref())))
     };
-    let how = match client_authentication.unwrap_or_default() {
-        raw::ClientAuthentication::Basic => ClientAuthentication::Basic,
-        raw::ClientAuthentication::Post => ClientAuthentication::Post,
-    };
     Some(IntrospectionSource {
         authenticator: name.clone(),
         url: url?,
-        client: ClientCredential::new(client_id, &secret?, how),
+        client: ClientCredential::new(client_id, &secret?, client_authentication.unwrap_or_default()),
         roots: roots?,
         most: usize::try_from(most).unwrap_or(usize::MAX),
     })

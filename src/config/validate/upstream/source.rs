@@ -3,7 +3,7 @@
 use super::super::principal::claim_path;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{self, Claim, Encode, HeaderForm, HeaderSource, PrincipalWord};
+use crate::config::raw::{self, Claim, Encode, HeaderForm, HeaderSource};
 use crate::diagnostic::Issue;
 use modgud_core::authz::condition::{Env, Expression};
 use modgud_core::upstream::{HeaderEncoding, HeaderValueSource, OnEncodeError, PrincipalField, ValueSource};
@@ -20,14 +20,14 @@ fn source_count(found: usize, keys: &str) -> Issue {
 /// Returns the source of a value, which exactly one of three keys names.
 pub(in crate::config::validate) fn source(
     at: &Path,
-    written: (Option<&Claim>, Option<PrincipalWord>, Option<&raw::Text>),
+    written: (Option<&Claim>, Option<PrincipalField>, Option<&raw::Text>),
     diagnostics: &mut Diagnostics,
 ) -> Option<ValueSource> {
     match written {
         (Some(claim), None, None) => {
             Some(ValueSource::Claim(diagnostics.ok_or_report(&at.key("claim"), claim_path(claim))?))
         }
-        (None, Some(word), None) => Some(ValueSource::Principal(field(word))),
+        (None, Some(word), None) => Some(ValueSource::Principal(word)),
         (None, None, Some(text)) => Some(ValueSource::Constant(text.0.as_str().into())),
         (claim, principal, value) => {
             let written = [claim.is_some(), principal.is_some(), value.is_some()];
@@ -41,7 +41,7 @@ pub(in crate::config::validate) fn source(
 /// Returns the source of a value, which exactly one of four keys names.
 pub(super) fn header_source(
     at: &Path,
-    (claim, principal, value, cel): (Option<&Claim>, Option<PrincipalWord>, Option<&raw::Text>, Option<&str>),
+    (claim, principal, value, cel): (Option<&Claim>, Option<PrincipalField>, Option<&raw::Text>, Option<&str>),
     diagnostics: &mut Diagnostics,
 ) -> Option<HeaderValueSource> {
     let written = [claim.is_some(), principal.is_some(), value.is_some(), cel.is_some()];
@@ -61,18 +61,6 @@ pub(super) fn header_source(
             }
             None
         }
-    }
-}
-
-const fn field(word: PrincipalWord) -> PrincipalField {
-    match word {
-        PrincipalWord::Subject => PrincipalField::Subject,
-        PrincipalWord::Organization => PrincipalField::Organization,
-        PrincipalWord::Role => PrincipalField::FirstRole,
-        PrincipalWord::Roles => PrincipalField::Roles,
-        PrincipalWord::Permissions => PrincipalField::Permissions,
-        PrincipalWord::Scopes => PrincipalField::Scopes,
-        PrincipalWord::Authenticator => PrincipalField::Authenticator,
     }
 }
 
