@@ -97,7 +97,7 @@ impl Loaded {
 /// Loads a configuration: the defaults, the profile, the file, if there is one, and the command line, each merged onto the previous one.
 ///
 /// # Errors
-/// All problems at once, each with its location and path.
+/// All errors at once, each with its location and path.
 pub fn load(file: Option<&FilePath>, overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
     load_watched(file, overrides, environment, None).0
 }
@@ -221,9 +221,9 @@ fn not_text(origin: &str, error: &FromUtf8Error) -> ConfigError {
     let in_line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     let column = String::from_utf8_lossy(in_line).chars().count().saturating_add(1);
     let number = |number| u64::try_from(number).unwrap_or(u64::MAX);
-    let place = Location { origin: origin.into(), position: Some((number(line), number(column))) };
+    let location = Location { origin: origin.into(), position: Some((number(line), number(column))) };
     let issue = Issue::error("file-not-utf-8", "the file is not UTF-8 text from this byte on", "save it as UTF-8");
-    ConfigError(vec![Diagnostic::new(place, String::new(), issue)])
+    ConfigError(vec![Diagnostic::new(location, String::new(), issue)])
 }
 
 fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
@@ -232,7 +232,7 @@ fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
 
 /// Returns the profile that a file names. Validation reports an unknown name.
 ///
-/// A missing name is a problem, which is returned together with the profile `none`.
+/// A missing name is an error, which is returned together with the profile `none`.
 fn named_profile(user: &Node) -> (ProfileName, Option<Diagnostic>) {
     let named = user.member("profile").map(|entry| &entry.node).filter(|node| !matches!(node.value, Value::Null));
     if let Some(node) = named {
@@ -250,7 +250,7 @@ fn named_profile(user: &Node) -> (ProfileName, Option<Diagnostic>) {
 
 /// Applies the flags, and adds the name of the profile if it is missing, so that the printed configuration names its base.
 ///
-/// A value of the wrong type in the place of a section stays, to be reported as a problem.
+/// A value of the wrong type instead of a section stays, so that validation reports it.
 fn apply_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node {
     let Overrides { profile, grpc, admin } = overrides;
     let Value::Map(sections) = &mut root.value else { return root };
@@ -276,11 +276,11 @@ fn apply_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Nod
 
 /// Replaces a member by a text, or inserts it before all others.
 fn set(map: &mut Vec<Member>, key: &str, origin: &str, text: String) {
-    let place = Location { origin: origin.into(), position: None };
-    let node = Node { place: place.clone(), value: Value::Text(text) };
+    let location = Location { origin: origin.into(), position: None };
+    let node = Node { place: location.clone(), value: Value::Text(text) };
     match map.iter_mut().find(|entry| entry.key == key) {
         Some(entry) => entry.node = node,
-        None => map.insert(0, Member { key: key.to_owned(), key_place: place, node }),
+        None => map.insert(0, Member { key: key.to_owned(), key_place: location, node }),
     }
 }
 

@@ -239,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("revoked");
         let long = format!("\"{}\"", "a".repeat(5 * 1024 * 1024));
-        for (text, place) in [
+        for (text, path) in [
             ("subjects: [a, \"${SUBJECT}\"]", "subjects[1]"),
             ("tokens: [{ id: \"$(TOKEN)\" }]", "tokens[0].id"),
             ("organizations: [\"{{ .Values.org }}\"]", "organizations[0]"),
@@ -250,8 +250,8 @@ mod tests {
         ] {
             fs::write(&file, text).unwrap();
             let error = read(&file).map(|_| ()).unwrap_err().to_string();
-            let expected = format!("{place}: ");
-            assert!(error.contains(&expected) && error.contains("variable of a shell"), "{place}: {error}");
+            let expected = format!("{path}: ");
+            assert!(error.contains(&expected) && error.contains("variable of a shell"), "{path}: {error}");
         }
         for text in ["subjects: [a$, \"{id}\", $1]", "{\"subjects\": [\"$metadata\"]}"] {
             fs::write(&file, text).unwrap();

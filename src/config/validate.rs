@@ -36,7 +36,7 @@ use std::time::{Duration, UNIX_EPOCH};
 /// Validates a document.
 pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Config, Diagnostics> {
     let Document {
-        profile: _, // already merged below this document
+        profile: _, // this document is already merged onto it
         server,
         request,
         authenticators,

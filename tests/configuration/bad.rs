@@ -1,4 +1,4 @@
-//! Files that are wrong. How the folder is written is told in its README.
+//! Invalid files. The README of the folder describes them.
 
 use super::{PUBLIC_PEM, SECRET, files, folder};
 use crate::cli::process::{KEY_VARIABLE, run_told};
@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 #[tokio::test]
-async fn each_bad_file_is_refused_with_the_text_beside_it() {
+async fn each_bad_file_has_the_output_of_its_text() {
     let folder = folder("bad");
     let good = OsStr::new(PUBLIC_PEM.as_str());
     let variables = [
@@ -33,7 +33,7 @@ async fn each_bad_file_is_refused_with_the_text_beside_it() {
         let marker = SECRET.trim_start_matches("this-is-");
         assert!(!said.err.contains(marker), "{name}: a secret is shown:\n{}", said.err);
     }
-    assert!(wrong.is_empty(), "{} files are told otherwise:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} files have other output:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn every_text_has_the_documented_form() {
     for file in files(&folder("bad"), "txt") {
         let text = fs::read_to_string(&file).unwrap();
         let name = file.with_extension("yaml").file_name().unwrap().to_str().unwrap().to_owned();
-        let text = text.strip_prefix("modgud: ").unwrap_or_else(|| panic!("{name}: it is not said by modgud"));
+        let text = text.strip_prefix("modgud: ").unwrap_or_else(|| panic!("{name}: no start"));
         if text
             == format!("{name}: the file is empty; to serve the profile as it is, leave out --config [file-empty]\n")
         {
@@ -68,7 +68,7 @@ fn every_text_has_the_documented_form() {
     }
 }
 
-/// A problem as it is told: `origin:line:column: what`.
+/// An error: `origin:line:column: what`.
 pub(super) struct Located<'a> {
     pub(super) origin: &'a str,
     /// Line and column.

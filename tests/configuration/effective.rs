@@ -23,7 +23,7 @@ fn shown(line: &str) -> (&str, &str) {
     (value.trim(), origin)
 }
 
-/// What stands in the file that an origin names, from the place on that it names.
+/// The text of the file that an origin names, from its position on.
 fn source(origin: &str) -> String {
     let [name, line, column] =
         origin.rsplitn(3, ':').collect::<Vec<_>>().try_into().map(|[c, l, n]: [&str; 3]| [n, l, c]).unwrap();
@@ -46,18 +46,18 @@ async fn each_value_stands_where_its_comment_says() {
         let mut values = 0;
         for line in said.out.lines().filter(|line| !line.ends_with(':')) {
             let (value, origin) = shown(line);
-            // The name of the profile, when nobody gives one.
+            // The default profile.
             if (value, origin) == ("bifrost", "default") {
                 continue;
             }
             let source = source(origin);
             let unquoted = value.trim_matches('"');
             let there = source.trim_start_matches(['"', '\'']).starts_with(unquoted)
-                // An alias or a merge key stands for it, or the file writes it in another way than it is printed.
+                // It comes from an alias or a merge key, or the file writes it in another way.
                 || source.starts_with(['*', '&', '|'])
                 || value.contains(['\\', '(']) || name == "texts-that-look-like-something-else.yaml" && value.starts_with('"')
                 || matches!(value, "[]" | "{}" | "null");
-            assert!(there, "{name}: {line}\nthere stands: {source}");
+            assert!(there, "{name}: {line}\nsource: {source}");
             values += 1;
         }
         assert!(values > 10, "{name}: {}", said.out);
@@ -73,7 +73,7 @@ async fn flags_are_laid_over_the_file_and_named() {
     let line = said.out.lines().find(|line| line.trim().starts_with("admin:")).unwrap();
     assert_eq!(shown(line), ("\"[::1]:7002\"", "two-issuers.yaml:5:10"));
     assert_eq!(shown(said.out.lines().find(|line| line.starts_with("profile:")).unwrap()), ("bifrost", "--profile"));
-    // Maps merge: the profile's header stays beside the one of the file; lists replace.
+    // Maps merge: the profile's header stays, in addition to that of the file; lists replace.
     let meaning = meaning(&said.out);
     assert!(
         meaning.pointer("/upstream/headers/x-username").is_some()
@@ -82,7 +82,7 @@ async fn flags_are_laid_over_the_file_and_named() {
     assert_eq!(meaning.pointer("/upstream/strip").unwrap(), &serde_json::json!(["x-user-*"]));
 }
 
-/// The flags of `modgud config` are not told as the file's; what is wrong in the file is told in spite of them.
+/// The flags of `modgud config` have an origin of their own. Errors of the file are reported in spite of them.
 #[tokio::test]
 async fn a_flag_does_not_hide_that_a_section_is_wrong() {
     let folder = tempfile::tempdir().unwrap();

@@ -17,8 +17,8 @@ fallback: authenticated
 
 fn document(yaml: &str) -> (Document, Node) {
     let mut root = Node::read("test", yaml, Bounds::CONFIGURATION).unwrap();
-    let (document, faults) = de::read::<Document>(&mut root);
-    assert!(faults.is_empty(), "{faults:?}");
+    let (document, errors) = de::read::<Document>(&mut root);
+    assert!(errors.is_empty(), "{errors:?}");
     (document.unwrap(), root)
 }
 

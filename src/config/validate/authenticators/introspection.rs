@@ -94,7 +94,7 @@ fn source(
         UrlError::Plain => {
             let message = "the value (not shown) is a plain `http` URL of another machine, where attackers on the network path can read \
                            tokens and forge responses";
-            Issue::error("url-invalid", message, "write `https://`, or `insecure_http: true` beside it")
+            Issue::error("url-invalid", message, "write `https://`, or add `insecure_http: true`")
         }
         UrlError::NotAbsolute => {
             let message = "the value (not shown) is not the URL of an introspection endpoint";
