@@ -50,9 +50,9 @@ pub(super) fn read<T: DeserializeOwned>(root: &mut Node) -> (Option<T>, Vec<Foun
         };
         let Error { form: error, location, steps } = error;
         let path = Path::from_inside(steps);
-        let hole = match &error {
-            FormError::Missing(key) => is_hole(&found, &path.key(key).shown(root).to_string()),
-            FormError::Type { .. } => path.is_empty_map(root) && is_hole(&found, &path.shown(root).to_string()),
+        let consequence = match &error {
+            FormError::Missing(key) => is_consequence(&found, &path.key(key).shown(root).to_string()),
+            FormError::Type { .. } => path.is_empty_map(root) && is_consequence(&found, &path.shown(root).to_string()),
             FormError::UnknownKey { .. }
             | FormError::UnknownWord { .. }
             | FormError::Nothing
@@ -73,7 +73,7 @@ pub(super) fn read<T: DeserializeOwned>(root: &mut Node) -> (Option<T>, Vec<Foun
         let path = remove.shown(root).to_string();
         let location = location.unwrap_or_else(|| remove.location(root).clone());
         let removed = remove.take_out(root);
-        if !hole {
+        if !consequence {
             found.push(Found { location, path, error });
         }
         if removed.is_none() {
@@ -85,7 +85,7 @@ pub(super) fn read<T: DeserializeOwned>(root: &mut Node) -> (Option<T>, Vec<Foun
 
 /// Returns true if the value at `path` is missing only because it, or something in it, was faulty and removed. That error is already
 /// reported.
-pub(super) fn is_hole(found: &[Found], path: &str) -> bool {
+pub(super) fn is_consequence(found: &[Found], path: &str) -> bool {
     let at_or_in =
         |one: &Found| one.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
     found.iter().any(at_or_in)

@@ -1,6 +1,6 @@
 //! Collected diagnostics of a configuration, and the error of loading one.
 
-use super::de::{Found, is_hole};
+use super::de::{Found, is_consequence};
 use super::path::Path;
 use crate::diagnostic::{Diagnostic, Issue, Severity};
 use crate::yaml::Node;
@@ -93,7 +93,7 @@ impl Diagnostics {
         for (path, issue, related) in self.own {
             let mut diagnostic = path.diagnostic(root, issue);
             diagnostic.related = related.iter().map(|other| other.location(root).clone()).collect();
-            if !(CONSEQUENCES.contains(&diagnostic.code) && is_hole(form, &diagnostic.path)) {
+            if !(CONSEQUENCES.contains(&diagnostic.code) && is_consequence(form, &diagnostic.path)) {
                 located.push(diagnostic);
             }
         }

@@ -36,7 +36,7 @@ pub(super) fn find(
     root: &Node,
     profile: &Document,
     config: &Config,
-    reader: &SecretLoader,
+    loader: &SecretLoader,
 ) -> Vec<Diagnostic> {
     let mut diagnostics = Diagnostics::default();
     rules::find(document, profile, &config.snapshot.rules, &mut diagnostics);
@@ -45,8 +45,8 @@ pub(super) fn find(
     denials(document, &mut diagnostics);
     server(&document.server, &config.server.grpc, &mut diagnostics);
     claims::find(document, &mut diagnostics);
-    if reader.replaced().is_none() {
-        keys(document, reader, &mut diagnostics);
+    if loader.replaced().is_none() {
+        keys(document, loader, &mut diagnostics);
     }
     diagnostics.located(root, &[])
 }
@@ -194,16 +194,16 @@ fn authenticators(
 }
 
 /// Warns about unusable keys in a JWKS file, whose other keys are used, and about cache files that modgud would not trust.
-fn keys(document: &Document, reader: &SecretLoader, diagnostics: &mut Diagnostics) {
+fn keys(document: &Document, loader: &SecretLoader, diagnostics: &mut Diagnostics) {
     for (number, entry) in document.authenticators.iter().enumerate() {
         let at = Path::root("authenticators").position(number).key("jwt").key("keys");
         for (number, key) in entry.jwt.iter().flat_map(|jwt| &jwt.keys).enumerate() {
             let at = at.position(number);
-            if let Some((kind, issue)) = cache_file(key, reader) {
+            if let Some((kind, issue)) = cache_file(key, loader) {
                 diagnostics.add(at.key(kind).key("cache_file"), issue);
             }
             let Key::Jwks(jwks) = key else { continue };
-            for key in skipped(jwks, reader) {
+            for key in skipped(jwks, loader) {
                 let message = format!("the JWKS has an unusable key: {key}");
                 let issue =
                     Issue::warning("jwks-key-unusable", message, "remove it; the other keys are used without it");
@@ -214,21 +214,21 @@ fn keys(document: &Document, reader: &SecretLoader, diagnostics: &mut Diagnostic
 }
 
 /// Returns a warning about a provider's cache file if another user could have written it, and the kind of the key.
-fn cache_file(key: &Key, reader: &SecretLoader) -> Option<(&'static str, Issue)> {
+fn cache_file(key: &Key, loader: &SecretLoader) -> Option<(&'static str, Issue)> {
     let (kind, file) = match key {
         Key::Jwks(jwks) => ("jwks", jwks.cache_file.as_ref()?),
         Key::Oidc(Oidc::Provider(provider)) => ("oidc", provider.cache_file.as_ref()?),
         Key::Oidc(Oidc::Issuer(_)) | Key::Pem(_) | Key::Secret(_) => return None,
     };
-    let error = distrust(&reader.path(file))?.to_string();
+    let error = distrust(&loader.path(file))?.to_string();
     let (cause, help) = error.split_once("; ").unwrap_or((&error, ""));
     let message = format!("modgud does not use {}: {cause}", Quoted::new(&file.display().to_string()));
     let help = format!("{help}; until then, modgud has no keys after a restart while the provider is down");
     Some((kind, Issue::warning("cache-file-untrusted", message, help)))
 }
 
-fn skipped(jwks: &Jwks, reader: &SecretLoader) -> Vec<SkippedKey> {
-    let read = jwks.file.as_ref().and_then(|file| reader.read_file(file, MAX_JWKS_BYTES).ok());
+fn skipped(jwks: &Jwks, loader: &SecretLoader) -> Vec<SkippedKey> {
+    let read = jwks.file.as_ref().and_then(|file| loader.read_file(file, MAX_JWKS_BYTES).ok());
     let set = read.and_then(|(text, _)| jose::Jwks::parse(&text).ok());
     set.map(|set| set.into_parts().1).unwrap_or_default()
 }

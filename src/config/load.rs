@@ -1,7 +1,7 @@
 //! Loading of a configuration, for commands and the server: finds its documents, merges the user's file onto its profile, and validates the
 //! result.
 
-use super::de::{self, FormError, Found, Seen, is_hole, read_yaml};
+use super::de::{self, FormError, Found, Seen, is_consequence, read_yaml};
 use super::diagnostic::{ConfigError, MAX_REPORTED};
 use super::environment::Environment;
 use super::lint;
@@ -90,7 +90,7 @@ impl Loaded {
     /// Returns the metadata of a key of the authenticator with this index in the list. `None` for a key that is not in a PEM text.
     #[must_use]
     pub fn key_facts(&self, authenticator: usize, key: Fingerprint) -> Option<&KeyMetadata> {
-        self.keys.iter().map(Located::what).find(|facts| facts.are_of(authenticator, key))
+        self.keys.iter().map(Located::what).find(|facts| facts.belongs_to(authenticator, key))
     }
 }
 
@@ -112,7 +112,7 @@ pub fn load_with_keys(
     environment: &Environment,
     keys: Keys,
 ) -> Result<Loaded, ConfigError> {
-    load_with(file, overrides, &reader(file, environment, keys))
+    load_with(file, overrides, &secret_loader(file, environment, keys))
 }
 
 /// Loads a configuration like [`load`], and returns a watcher of every file that was read or would have been.
@@ -128,9 +128,9 @@ pub fn load_watched(
     environment: &Environment,
     running: Option<Revocations>,
 ) -> (Result<Loaded, ConfigError>, FileWatcher) {
-    let reader = reader(file, environment, Keys::Configured).with_running(running);
-    let loaded = load_with(file, overrides, &reader);
-    (loaded, reader.into_files())
+    let secrets = secret_loader(file, environment, Keys::Configured).with_running(running);
+    let loaded = load_with(file, overrides, &secrets);
+    (loaded, secrets.into_files())
 }
 
 /// Reads a document other than a configuration with the same care: each form error has a location.
@@ -148,13 +148,13 @@ pub fn read_document<T: DeserializeOwned>(origin: &str, content: Vec<u8>) -> Res
 }
 
 /// Creates the loader. Relative paths in a file start from its folder.
-fn reader(file: Option<&FilePath>, environment: &Environment, keys: Keys) -> SecretLoader {
+fn secret_loader(file: Option<&FilePath>, environment: &Environment, keys: Keys) -> SecretLoader {
     let base = file.and_then(FilePath::parent).map_or_else(PathBuf::new, FilePath::to_path_buf);
     SecretLoader::new(environment.clone(), base, keys)
 }
 
-fn load_with(file: Option<&FilePath>, overrides: &Overrides, reader: &SecretLoader) -> Result<Loaded, ConfigError> {
-    let user = file.map(|file| read_file(file, reader)).transpose()?;
+fn load_with(file: Option<&FilePath>, overrides: &Overrides, loader: &SecretLoader) -> Result<Loaded, ConfigError> {
+    let user = file.map(|file| read_file(file, loader)).transpose()?;
     let (profile, unnamed) = match (overrides.profile, &user) {
         (Some(profile), _) => (profile, None),
         (None, None) => (ProfileName::Bifrost, None),
@@ -177,13 +177,13 @@ fn load_with(file: Option<&FilePath>, overrides: &Overrides, reader: &SecretLoad
         effective = effective.overlay(user, is_choice);
     }
     effective = apply_flags(effective, overrides, name);
-    let Checked { config, warnings, keys, open } = check(effective.clone(), base, (unfilled, unnamed), reader)?;
-    Ok(Loaded { config, origin, missing: reader.missing(), open, effective, warnings, keys })
+    let ValidConfig { config, warnings, keys, open } = check(effective.clone(), base, (unfilled, unnamed), loader)?;
+    Ok(Loaded { config, origin, missing: loader.missing(), open, effective, warnings, keys })
 }
 
-fn read_file(file: &FilePath, reader: &SecretLoader) -> Result<Node, ConfigError> {
+fn read_file(file: &FilePath, loader: &SecretLoader) -> Result<Node, ConfigError> {
     let origin = file.display().to_string();
-    let content = match reader.file(file, MAX_FILE_BYTES) {
+    let content = match loader.file(file, MAX_FILE_BYTES) {
         Ok(Some(content)) => content,
         Ok(None) => {
             let message = format!("the file is larger than {} KiB", MAX_FILE_BYTES / 1024);
@@ -285,7 +285,7 @@ fn set(map: &mut Vec<Member>, key: &str, origin: &str, text: String) {
 }
 
 /// A valid configuration, with its warnings and metadata.
-struct Checked {
+struct ValidConfig {
     config: Config,
     warnings: Vec<Diagnostic>,
     keys: Vec<Located<KeyMetadata>>,
@@ -299,25 +299,25 @@ fn check(
     mut root: Node,
     mut base: Node,
     (unfilled, unnamed): (Vec<Found>, Option<Diagnostic>),
-    reader: &SecretLoader,
-) -> Result<Checked, ConfigError> {
+    loader: &SecretLoader,
+) -> Result<ValidConfig, ConfigError> {
     let (document, mut form) = de::read::<Document>(&mut root);
     // An empty value that is faulty, or is in a faulty one, is already reported.
-    let reported = |empty: &Found| form.iter().any(|found| is_hole(slice::from_ref(empty), &found.path));
+    let reported = |empty: &Found| form.iter().any(|found| is_consequence(slice::from_ref(empty), &found.path));
     let unfilled: Vec<Found> = unfilled.into_iter().filter(|empty| !reported(empty)).collect();
     form.extend(unfilled);
     let document = document.unwrap_or_default();
     let checked = match unnamed {
-        None => validate::config(&document, reader).map_err(|found| found.located(&root, &form)),
+        None => validate::config(&document, loader).map_err(|found| found.located(&root, &form)),
         Some(unnamed) => Err(vec![unnamed]),
     };
     let mut errors: Vec<Diagnostic> = match checked {
         Ok(config) if form.is_empty() => {
             let (profile, _) = de::read::<Document>(&mut base);
-            let warnings = lint::find(&document, &root, &profile.unwrap_or_default(), &config, reader);
-            let keys = key_metadata(&document, &root, reader);
+            let warnings = lint::find(&document, &root, &profile.unwrap_or_default(), &config, loader);
+            let keys = key_metadata(&document, &root, loader);
             let open = open_rules(&document, &root);
-            return Ok(Checked { config, warnings, keys, open });
+            return Ok(ValidConfig { config, warnings, keys, open });
         }
         Ok(_) => Vec::new(),
         // An unreplaced variable is reported once, and not again as the value for which it was taken.

@@ -290,13 +290,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key.pem");
         write(&file, "the key").unwrap();
-        let reader = SecretLoader::new(Environment::fixed([]), folder.path().to_path_buf(), Keys::Configured);
+        let loader = SecretLoader::new(Environment::fixed([]), folder.path().to_path_buf(), Keys::Configured);
         let source = SecretSource::File("key.pem".into());
-        let first = reader.read_pem(&source).unwrap();
+        let first = loader.read_pem(&source).unwrap();
         assert_eq!(first.0, "the key");
         remove_file(file).unwrap();
-        assert_eq!(reader.read_pem(&source).unwrap(), first);
-        assert!(reader.changed(&source).is_some());
-        assert_eq!(reader.changed(&SecretSource::Env("KEY".to_owned())), None);
+        assert_eq!(loader.read_pem(&source).unwrap(), first);
+        assert!(loader.changed(&source).is_some());
+        assert_eq!(loader.changed(&SecretSource::Env("KEY".to_owned())), None);
     }
 }

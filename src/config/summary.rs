@@ -91,7 +91,7 @@ pub struct KeyMetadata {
 
 impl KeyMetadata {
     /// Returns true if this is the metadata of this key of this authenticator.
-    pub(super) fn are_of(&self, authenticator: usize, fingerprint: Fingerprint) -> bool {
+    pub(super) fn belongs_to(&self, authenticator: usize, fingerprint: Fingerprint) -> bool {
         self.authenticator == authenticator && self.fingerprint == fingerprint
     }
 
@@ -114,9 +114,9 @@ impl KeyMetadata {
 }
 
 /// Gathers the metadata of every key of a validated document. Uses the content that validation read.
-pub(super) fn key_metadata(document: &Document, root: &Node, reader: &SecretLoader) -> Vec<Located<KeyMetadata>> {
+pub(super) fn key_metadata(document: &Document, root: &Node, loader: &SecretLoader) -> Vec<Located<KeyMetadata>> {
     let mut facts = Vec::new();
-    if reader.replaces_keys() {
+    if loader.replaces_keys() {
         return facts;
     }
     for (authenticator, entry) in document.authenticators.iter().enumerate() {
@@ -124,10 +124,10 @@ pub(super) fn key_metadata(document: &Document, root: &Node, reader: &SecretLoad
         let keys = entry.jwt.iter().flat_map(|jwt| &jwt.keys);
         for (number, key) in keys.enumerate() {
             let Key::Pem(pem) = key else { continue };
-            let Ok((text, _)) = reader.read_pem(pem) else { continue };
+            let Ok((text, _)) = loader.read_pem(pem) else { continue };
             let Ok(key) = VerificationKey::from_pem(&text) else { continue };
             let validity = Validity::of_pem(&text);
-            let changed = reader.changed(pem);
+            let changed = loader.changed(pem);
             let of_this = KeyMetadata { authenticator, fingerprint: key.fingerprint(), validity, changed };
             facts.push(at.position(number).key("pem").locate(root, of_this));
         }

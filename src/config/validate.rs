@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Validates a document.
-pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Config, Diagnostics> {
+pub(super) fn config(document: &Document, loader: &SecretLoader) -> Result<Config, Diagnostics> {
     let Document {
         profile: _, // this document is already merged onto it
         server,
@@ -54,12 +54,12 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
     } = document;
     let mut diagnostics = Diagnostics::default();
 
-    let server::Checked { server, tls, deadline } =
-        server::check(server, telemetry.log.unwrap_or_default(), reader, &mut diagnostics);
+    let server::ValidatedServer { server, tls, deadline } =
+        server::check(server, telemetry.log.unwrap_or_default(), loader, &mut diagnostics);
     let identity = Arc::new(principal::check(principal, &mut diagnostics));
-    let revocations = revocations.as_ref().and_then(|list| self::revocations(list, reader, &mut diagnostics));
-    let (list, locations, sources) = authenticators::check(authenticators, &identity, reader, &mut diagnostics);
-    authenticators::unshared(&list, reader, &mut diagnostics);
+    let revocations = revocations.as_ref().and_then(|list| self::revocations(list, loader, &mut diagnostics));
+    let (list, locations, sources) = authenticators::check(authenticators, &identity, loader, &mut diagnostics);
+    authenticators::unshared(&list, loader, &mut diagnostics);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
     let rule_denials = denials::of_rules(rules, denials, &mut diagnostics);
     let readings = modules::readings(modules, rules);
@@ -68,11 +68,11 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
     gateway.filter = filter::gather(document, &locations, &rules);
     gateway.transport = filter::transport(document);
     let required: Vec<_> = authenticators.iter().flat_map(raw::Authenticator::required).collect();
-    let mint::Checked { mints, published } = mint::check(minted, &list, reader, &mut diagnostics);
+    let mint::ValidatedMints { mints, published } = mint::check(minted, &list, loader, &mut diagnostics);
     let shape = upstream::check(upstream, &required, &locations, (mints, minted), &mut diagnostics);
     let correlation = correlation
         .as_ref()
-        .and_then(|correlation| correlation::check(correlation, &locations, &shape, &rules, reader, &mut diagnostics));
+        .and_then(|correlation| correlation::check(correlation, &locations, &shape, &rules, loader, &mut diagnostics));
     let schemes = authenticators::challenge_schemes(&list);
     let style = denials::style(denials, schemes, &mut diagnostics);
     let redirect =
@@ -100,18 +100,18 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
 }
 
 /// Returns the current revocation list. Its watcher reads it again in the same way.
-fn revocations(list: &raw::Revocations, reader: &SecretLoader, diagnostics: &mut Diagnostics) -> Option<Revocations> {
+fn revocations(list: &raw::Revocations, loader: &SecretLoader, diagnostics: &mut Diagnostics) -> Option<Revocations> {
     let at = Path::root("revocations").key("file");
-    let file = diagnostics.ok_or_report(&at, reader.checked_path(&list.file))?;
-    if let Some(running) = reader.running(&file) {
+    let file = diagnostics.ok_or_report(&at, loader.checked_path(&list.file))?;
+    if let Some(running) = loader.running(&file) {
         // A list read here could be older than one that its watcher installs before this configuration is active.
         return Some(running);
     }
     match super::revocations::read(&file) {
         Ok(list) => Some(Revocations::new(file, list)),
         // A policy test tolerates that the list of the production machine is missing.
-        Err(RevocationsError::Read { error, .. }) if reader.replaces_keys() && error.kind() == ErrorKind::NotFound => {
-            reader.note_missing(file);
+        Err(RevocationsError::Read { error, .. }) if loader.replaces_keys() && error.kind() == ErrorKind::NotFound => {
+            loader.note_missing(file);
             None
         }
         Err(RevocationsError::Invalid(errors)) => {

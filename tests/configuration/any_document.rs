@@ -198,7 +198,8 @@ fn assert_loads_or_is_refused_with_a_place(document: &[u8]) {
     // YAML ends a line with CR, too.
     let lines: Vec<&str> = text.split('\n').flat_map(|line| line.split('\r')).collect();
     for error in error.lines().filter(|line| !line.starts_with("there may be more errors: ")) {
-        let Located { origin, at: (line, column), what } = place(error).unwrap_or_else(|| panic!("no location: {error}"));
+        let Located { origin, at: (line, column), what } =
+            place(error).unwrap_or_else(|| panic!("no location: {error}"));
         assert!(!what.is_empty(), "no message: {error}");
         if origin.starts_with("profile ") || origin == "default" {
             continue;

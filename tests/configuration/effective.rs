@@ -97,7 +97,7 @@ async fn a_flag_does_not_hide_that_a_section_is_wrong() {
 /// A key in the file is not printed, and neither is what the environment or a key file holds.
 #[tokio::test]
 async fn no_secret_is_printed() {
-    let said = config(&folder("good"), &["--config", "keys-in-every-place.yaml"]).await;
+    let said = config(&folder("good"), &["--config", "keys-from-each-source.yaml"]).await;
     let lines: Vec<&str> =
         said.out.lines().map(|line| line.split_once("  #").map_or(line, |(line, _)| line).trim()).collect();
     for expected in ["env: GOOD_KEY", "file: keys/issuer.pem", "value: \"(not shown)\""] {

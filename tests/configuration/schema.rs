@@ -29,7 +29,7 @@ const WRONG_IN_FORM: [&str; 15] = [
 ];
 
 /// A good file that the schema rejects: sections without a value are for files that templates make; an editor marks them.
-const NULLS: &str = "null-says-nothing";
+const NULLS: &str = "sections-without-a-value";
 
 fn current() -> Value {
     serde_json::from_str(&schema().unwrap()).unwrap()

@@ -38,7 +38,7 @@ pub(super) struct Sources {
 pub(super) fn check(
     list: &[raw::Authenticator],
     identity: &Arc<ClaimMapping>,
-    reader: &SecretLoader,
+    loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> (Vec<Authenticator>, CredentialExtractor, Sources) {
     let mut sources = Sources::default();
@@ -70,15 +70,15 @@ pub(super) fn check(
         }
         if let Some(jwt) = jwt {
             sole_issuer(&at, list, number, diagnostics);
-            let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, (reader, &mut sources.keys), diagnostics);
+            let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, (loader, &mut sources.keys), diagnostics);
             authenticators.push(Authenticator::Jwt(jwt));
         } else if let Some(introspection) = introspection {
             let at = at.key("introspection");
-            let reading = (reader, &mut sources.introspection);
+            let reading = (loader, &mut sources.introspection);
             let introspection = introspection::check(&at, entry_name, introspection, identity, reading, diagnostics);
             authenticators.push(Authenticator::Introspection(introspection));
         } else if let Some(api_key) = api_key {
-            let api_key = api_key::check(&at.key("api_key"), entry_name, api_key, identity, reader, diagnostics);
+            let api_key = api_key::check(&at.key("api_key"), entry_name, api_key, identity, loader, diagnostics);
             authenticators.push(Authenticator::ApiKey(api_key));
         } else if let Some(mtls) = mtls {
             if let Some(other) = list.iter().take(number).find(|other| other.mtls.is_some()) {
@@ -90,7 +90,7 @@ pub(super) fn check(
             let mtls = self::mtls(&at.key("mtls"), entry_name, mtls, identity, diagnostics);
             authenticators.push(Authenticator::Mtls(mtls));
         } else if let Some(custom) = custom {
-            let by = reader.authenticator(custom);
+            let by = loader.authenticator(custom);
             if let Some(by) = diagnostics.ok_or_report(&at.key("custom"), by) {
                 let (name, identity) = (AuthenticatorName::new(entry_name), Arc::clone(identity));
                 authenticators.push(Authenticator::Custom(RegisteredAuthenticator { name, identity, by }));

@@ -13,8 +13,8 @@ use modgud_core::credential::CredentialExtractor;
 use modgud_core::http::header::{HeaderName, folds_to_same_name};
 use modgud_core::principal::ClaimPath;
 use modgud_core::upstream::{
-    Correlation, Impersonation as Checked, ImpersonationSource, InstanceSources, PARAMETER, RequestMutator,
-    SigningSecret,
+    Correlation, Impersonation as ValidatedImpersonation, ImpersonationSource, InstanceSources, PARAMETER,
+    RequestMutator, SigningSecret,
 };
 
 pub(super) fn check(
@@ -22,7 +22,7 @@ pub(super) fn check(
     locations: &CredentialExtractor,
     shape: &RequestMutator,
     rules: &Rules,
-    reader: &SecretLoader,
+    loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> Option<Correlation> {
     let raw::Correlation { header, username, email, key, impersonation, process_instance } = correlation;
@@ -37,8 +37,8 @@ pub(super) fn check(
     let email = claim("email", email.as_ref(), "email");
     let secret = match key {
         // A policy test tolerates that the secret of the production machine is missing.
-        Some(source) if !reader.replaces_keys() => {
-            let secret = reader.read_secret(source).map(|(secret, _)| secret);
+        Some(source) if !loader.replaces_keys() => {
+            let secret = loader.read_secret(source).map(|(secret, _)| secret);
             let secret = secret.and_then(|secret| {
                 if secret.is_empty() {
                     Err(Issue::error("empty", "is empty", "write the secret that workers share"))
@@ -62,7 +62,7 @@ fn impersonation(
     impersonation: &Impersonation,
     headers: &mut Headers<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<Checked> {
+) -> Option<ValidatedImpersonation> {
     let Impersonation { header, body, permission } = impersonation;
     if permission.is_empty() {
         diagnostics.add(at.key("permission"), Issue::error("empty", "is empty", "write the name of a permission"));
@@ -82,7 +82,7 @@ fn impersonation(
             return None;
         }
     };
-    Some(Checked { source, permission: permission.as_str().into() })
+    Some(ValidatedImpersonation { source, permission: permission.as_str().into() })
 }
 
 fn instance(

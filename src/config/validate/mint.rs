@@ -23,7 +23,7 @@ const SCHEME: &str = "Bearer";
 
 /// The mints, and the keys that verify their tokens.
 #[derive(Default)]
-pub(super) struct Checked {
+pub(super) struct ValidatedMints {
     pub(super) mints: Vec<Mint>,
     pub(super) published: Vec<PublicJwk>,
 }
@@ -31,17 +31,17 @@ pub(super) struct Checked {
 pub(super) fn check(
     list: &[raw::Mint],
     authenticators: &[Authenticator],
-    reader: &SecretLoader,
+    loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
-) -> Checked {
-    let mut checked = Checked::default();
+) -> ValidatedMints {
+    let mut checked = ValidatedMints::default();
     let mut taken = HashSet::new();
     for (number, one) in list.iter().enumerate() {
         let at = Path::root("mint").position(number);
         named(&at, "name", &one.name, &mut taken, diagnostics);
-        let mint = mint(&at, one, reader, &mut checked.published, diagnostics);
+        let mint = mint(&at, one, loader, &mut checked.published, diagnostics);
         if let Some(mint) = &mint
-            && !reader.replaces_keys()
+            && !loader.replaces_keys()
         {
             not_an_issuers(&at.key("key"), mint, authenticators, diagnostics);
         }
@@ -53,7 +53,7 @@ pub(super) fn check(
 fn mint(
     at: &Path,
     one: &raw::Mint,
-    reader: &SecretLoader,
+    loader: &SecretLoader,
     published: &mut Vec<PublicJwk>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Mint> {
@@ -72,8 +72,8 @@ fn mint(
     let scheme = diagnostics.ok_or_report(&at.key("scheme"), self::scheme(scheme.as_deref().unwrap_or(SCHEME)));
     let claims = self::claims(&at.key("claims"), claims, diagnostics);
     let algorithm = diagnostics.ok_or_report(&at.key("algorithm"), self::algorithm(algorithm))?;
-    let (key, verification) = diagnostics.ok_or_report(&at.key("key"), signing_key(key, algorithm, reader))?;
-    let public = self::published(at, also_published, algorithm, reader, diagnostics);
+    let (key, verification) = diagnostics.ok_or_report(&at.key("key"), signing_key(key, algorithm, loader))?;
+    let public = self::published(at, also_published, algorithm, loader, diagnostics);
     let key = match algorithm.family() {
         KeyType::Hmac => key,
         KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
@@ -103,16 +103,16 @@ fn not_signing(origin: &str, error: &SigningError) -> Issue {
 fn signing_key(
     source: &raw::SecretSource,
     algorithm: Algorithm,
-    reader: &SecretLoader,
+    loader: &SecretLoader,
 ) -> Result<(SigningKey, VerificationKey), Issue> {
-    if let Some(keys) = reader.replaced() {
+    if let Some(keys) = loader.replaced() {
         let key = keys.signing(algorithm);
         let both = key.and_then(|key| key.verification_key().map(|verification| (key, verification)));
         return both.map_err(|error| not_signing("a key generated for this run", &error));
     }
     match algorithm.family() {
         KeyType::Hmac => {
-            let (text, origin) = reader.read_secret(source)?;
+            let (text, origin) = loader.read_secret(source)?;
             let verification = VerificationKey::from_secret(text.as_bytes());
             let verification = verification.map_err(|error| unusable_key(&origin, &error))?;
             let key = SigningKey::from_secret(&text).and_then(|key| key.with_algorithm(algorithm));
@@ -120,7 +120,7 @@ fn signing_key(
             Ok((key, verification))
         }
         KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
-            let (text, origin) = reader.read_private_key(source)?;
+            let (text, origin) = loader.read_private_key(source)?;
             let key = SigningKey::from_pem(&text).and_then(|key| key.with_algorithm(algorithm));
             let key = key.map_err(|error| not_signing(&origin, &error))?;
             let pem = key.public_pem().map_err(|error| not_signing(&origin, &error))?;
@@ -135,7 +135,7 @@ fn published(
     at: &Path,
     list: &[raw::SecretSource],
     algorithm: Algorithm,
-    reader: &SecretLoader,
+    loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> Vec<PublicJwk> {
     let at = at.key("also_published");
@@ -146,12 +146,12 @@ fn published(
         }
         return Vec::new();
     }
-    if reader.replaces_keys() {
+    if loader.replaces_keys() {
         return Vec::new();
     }
     let mut keys = Vec::new();
     for (number, source) in list.iter().enumerate() {
-        let key = reader.read_pem(source).and_then(|(text, origin)| {
+        let key = loader.read_pem(source).and_then(|(text, origin)| {
             PublicJwk::from_pem(&text, algorithm).map_err(|error| unusable_key(&origin, &error))
         });
         keys.extend(diagnostics.ok_or_report(&at.position(number), key));

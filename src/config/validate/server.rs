@@ -19,7 +19,7 @@ use std::time::Duration;
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The validated section.
-pub(super) struct Checked {
+pub(super) struct ValidatedServer {
     /// The settings that only a restart changes.
     pub(super) server: ServerConfig,
     pub(super) tls: Option<Tls>,
@@ -29,9 +29,9 @@ pub(super) struct Checked {
 pub(super) fn check(
     server: &raw::Server,
     log: LogFormat,
-    reader: &SecretLoader,
+    loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
-) -> Checked {
+) -> ValidatedServer {
     // `insecure_plaintext` only affects warnings.
     let raw::Server { grpc, insecure_plaintext: _, admin, tls, deadline, drain, max_in_flight, max_connections } =
         server;
@@ -52,8 +52,8 @@ pub(super) fn check(
     });
     let tls = tls
         .as_ref()
-        .filter(|_| reader.is_for_serving())
-        .and_then(|tls| self::tls(&at.key("tls"), tls, reader, diagnostics));
+        .filter(|_| loader.is_for_serving())
+        .and_then(|tls| self::tls(&at.key("tls"), tls, loader, diagnostics));
     let deadline = DurationRange { least: ("1ms", 1), most: ("10s", 10_000) }.read(
         &at.key("deadline"),
         deadline.as_ref(),
@@ -70,17 +70,17 @@ pub(super) fn check(
     }
     let max_connections = max_connections.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
     let (grpc, admin) = (grpc.unwrap_or(NOWHERE.into()), admin.unwrap_or(NOWHERE));
-    Checked { server: ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log }, tls, deadline }
+    ValidatedServer { server: ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log }, tls, deadline }
 }
 
 /// Reads every file, even if another one is invalid.
-fn tls(at: &Path, tls: &raw::Tls, reader: &SecretLoader, diagnostics: &mut Diagnostics) -> Option<Tls> {
+fn tls(at: &Path, tls: &raw::Tls, loader: &SecretLoader, diagnostics: &mut Diagnostics) -> Option<Tls> {
     let raw::Tls { cert, key, client_ca } = tls;
-    let chain = read(&at.key("cert"), cert, Chain::from_pem, reader, diagnostics);
-    let private = read(&at.key("key"), key, PrivateKey::from_pem, reader, diagnostics);
+    let chain = read(&at.key("cert"), cert, Chain::from_pem, loader, diagnostics);
+    let private = read(&at.key("key"), key, PrivateKey::from_pem, loader, diagnostics);
     let authorities = match client_ca {
         None => Some(None),
-        Some(file) => read(&at.key("client_ca"), file, ClientAuthorities::from_pem, reader, diagnostics).map(Some),
+        Some(file) => read(&at.key("client_ca"), file, ClientAuthorities::from_pem, loader, diagnostics).map(Some),
     };
     let (Some((chain, cert_origin)), Some((private, key_origin)), Some(authorities)) = (chain, private, authorities)
     else {
@@ -107,10 +107,10 @@ fn read<T>(
     at: &Path,
     file: &path::Path,
     parse: impl Fn(&[u8]) -> Result<T, TlsError>,
-    reader: &SecretLoader,
+    loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> Option<(T, String)> {
-    let (content, origin) = diagnostics.ok_or_report(at, reader.read_tls_file(file))?;
+    let (content, origin) = diagnostics.ok_or_report(at, loader.read_tls_file(file))?;
     match parse(&content) {
         Ok(parsed) => Some((parsed, origin)),
         Err(error) => {

@@ -18,11 +18,11 @@ pub(super) fn check(
     name: &str,
     api_key: &raw::ApiKey,
     identity: &Arc<ClaimMapping>,
-    reader: &SecretLoader,
+    loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> ApiKeyAuthenticator {
     let name = AuthenticatorName::new(name);
-    let table = reader.table(&api_key.file);
+    let table = loader.table(&api_key.file);
     let keys = match diagnostics.ok_or_report(&at.key("file"), table) {
         Some(Some((origin, text))) => keys(&origin, &text, &name, identity, diagnostics),
         Some(None) | None => ApiKeys::default(),

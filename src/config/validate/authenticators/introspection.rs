@@ -28,7 +28,7 @@ pub(super) fn check(
     name: &str,
     introspection: &raw::Introspection,
     identity: &Arc<ClaimMapping>,
-    (reader, sources): (&SecretLoader, &mut Vec<IntrospectionSource>),
+    (loader, sources): (&SecretLoader, &mut Vec<IntrospectionSource>),
     diagnostics: &mut Diagnostics,
 ) -> IntrospectionAuthenticator {
     let raw::Introspection {
@@ -50,7 +50,7 @@ pub(super) fn check(
         proof_lifetime,
     } = introspection;
     let name = AuthenticatorName::new(name);
-    sources.extend(source(at, &name, introspection, reader, diagnostics));
+    sources.extend(source(at, &name, introspection, loader, diagnostics));
     if issuer.as_ref().is_some_and(String::is_empty) {
         let issue = Issue::error("empty", "is empty", "write the exact `iss` of the tokens, or leave it out");
         diagnostics.add(at.key("issuer"), issue);
@@ -77,7 +77,7 @@ fn source(
     at: &Path,
     name: &AuthenticatorName,
     introspection: &raw::Introspection,
-    reader: &SecretLoader,
+    loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> Option<IntrospectionSource> {
     let raw::Introspection {
@@ -111,17 +111,17 @@ fn source(
     if !(1..=MAX_MAX_CONCURRENT).contains(&most) {
         diagnostics.add(at.key("max_concurrent"), out_of_range(most, 1, MAX_MAX_CONCURRENT));
     }
-    let (secret, roots) = if reader.replaces_keys() {
+    let (secret, roots) = if loader.replaces_keys() {
         // A policy test sends no requests.
         (Some(String::new()), Some(TrustAnchors::public()))
     } else {
-        let secret = reader.read_secret(client_secret).map(|(secret, _)| secret);
+        let secret = loader.read_secret(client_secret).map(|(secret, _)| secret);
         let secret = secret.and_then(|secret| match secret.as_str() {
             "" => Err(Issue::error("empty", "is empty", "write the secret that belongs to `client_id`")),
             _ => Ok(secret),
         });
         let secret = diagnostics.ok_or_report(&at.key("client_secret"), secret);
-        (secret, diagnostics.ok_or_report(&at.key("ca"), roots(reader, ca.as_deref())))
+        (secret, diagnostics.ok_or_report(&at.key("ca"), roots(loader, ca.as_deref())))
     };
     Some(IntrospectionSource {
         authenticator: name.clone(),

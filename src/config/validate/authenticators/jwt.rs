@@ -19,7 +19,7 @@ pub(super) fn check(
     name: &str,
     jwt: &raw::Jwt,
     identity: &Arc<ClaimMapping>,
-    (reader, sources): (&SecretLoader, &mut Vec<KeySource>),
+    (loader, sources): (&SecretLoader, &mut Vec<KeySource>),
     diagnostics: &mut Diagnostics,
 ) -> JwtAuthenticator {
     let raw::Jwt {
@@ -62,10 +62,10 @@ pub(super) fn check(
         ..claims(at, &written_checks, identity, diagnostics)
     };
     let before = diagnostics.count();
-    let mut context = keys::Context { issuer, algorithms: &allowed, reader, sources, diagnostics };
+    let mut context = keys::Context { issuer, algorithms: &allowed, loader, sources, diagnostics };
     let checked_keys = context.keys(&at.key("keys"), keys);
     // The algorithms of a key that could not be loaded are unknown.
-    if diagnostics.count() == before && reader.replaced().is_none() {
+    if diagnostics.count() == before && loader.replaced().is_none() {
         each_has_a_key(&at.key("algorithms"), &written, &checked_keys, diagnostics);
     }
     let (name, issuer) = (AuthenticatorName::new(name), issuer.as_str().into());

@@ -25,7 +25,7 @@ const STALE_IF_ERROR: &str = "24h";
 pub(super) struct Context<'a> {
     pub(super) issuer: &'a str,
     pub(super) algorithms: &'a [Algorithm],
-    pub(super) reader: &'a SecretLoader,
+    pub(super) loader: &'a SecretLoader,
     pub(super) sources: &'a mut Vec<KeySource>,
     pub(super) diagnostics: &'a mut Diagnostics,
 }
@@ -47,7 +47,7 @@ impl Context<'_> {
         }
         let mut keys = Vec::new();
         let mut remote = Vec::new();
-        match self.reader.replaced() {
+        match self.loader.replaced() {
             // One key for each algorithm replaces all of them.
             Some(ephemeral) => {
                 let generated = self.algorithms.iter().map(|algorithm| replaced(ephemeral, *algorithm));
@@ -69,12 +69,12 @@ impl Context<'_> {
     fn key(&mut self, at: &Path, key: &Key, keys: &mut Vec<VerificationKey>, remote: &mut Vec<RemoteJwks>) {
         match key {
             Key::Pem(source) => {
-                let read = self.reader.read_pem(source);
+                let read = self.loader.read_pem(source);
                 let key = read.and_then(|(text, origin)| self.serving(VerificationKey::from_pem(&text), &origin));
                 keys.extend(self.diagnostics.ok_or_report(&at.key("pem"), key));
             }
             Key::Secret(source) => {
-                let read = self.reader.read_secret(source);
+                let read = self.loader.read_secret(source);
                 let key = read
                     .and_then(|(text, origin)| self.serving(VerificationKey::from_secret(text.as_bytes()), &origin));
                 keys.extend(self.diagnostics.ok_or_report(&at.key("secret"), key));
@@ -114,7 +114,7 @@ impl Context<'_> {
             let message = "has no effect on a JWKS from a `file`, only on one from a `url`";
             self.diagnostics.add(at.key(key), Issue::error("url-setting-unused", message, "leave it out"));
         }
-        let read = self.reader.read_file(file, MAX_JWKS_BYTES);
+        let read = self.loader.read_file(file, MAX_JWKS_BYTES);
         // An unusable key does not prevent the use of the others (RFC 7517 §5), and is a warning.
         let keys = read.and_then(|(text, origin)| match Jwkset::parse(&text) {
             Ok(set) => Ok(set.into_parts().0),
@@ -190,9 +190,9 @@ impl Context<'_> {
             let issue = Issue::error("stale-before-refresh", message, "write a longer time");
             self.diagnostics.add(at.key("stale_if_error"), issue);
         }
-        let roots = roots(self.reader, ca.map(PathBuf::as_path));
+        let roots = roots(self.loader, ca.map(PathBuf::as_path));
         let roots = self.diagnostics.ok_or_report(&at.key("ca"), roots);
-        let cache_file = cache_file.map(|file| self.reader.path(file));
+        let cache_file = cache_file.map(|file| self.loader.path(file));
         let provider =
             Provider { location: location?, plain: *plain, roots: roots?, refresh, stale_if_error, cache_file };
         let file_taken = |other: &KeySource| {
@@ -212,9 +212,9 @@ impl Context<'_> {
 }
 
 /// Returns the authorities of a file, or the public ones if there is no file.
-pub(super) fn roots(reader: &SecretLoader, ca: Option<&StdPath>) -> Result<TrustAnchors, Issue> {
+pub(super) fn roots(loader: &SecretLoader, ca: Option<&StdPath>) -> Result<TrustAnchors, Issue> {
     let Some(file) = ca else { return Ok(TrustAnchors::public()) };
-    let (text, origin) = reader.read_file(file, MAX_CA_BYTES)?;
+    let (text, origin) = loader.read_file(file, MAX_CA_BYTES)?;
     TrustAnchors::from_pem(&text).map_err(|error| Issue::parse("ca-unusable", format!("{origin} {error}")))
 }
 
@@ -243,10 +243,10 @@ pub(super) fn invalid_url(error: UrlError) -> Issue {
 /// Authenticators of one issuer may share keys: they have the same signer.
 pub(in crate::config::validate) fn unshared(
     list: &[Authenticator],
-    reader: &SecretLoader,
+    loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) {
-    if reader.replaces_keys() {
+    if loader.replaces_keys() {
         return;
     }
     let of_tokens = || list.iter().enumerate().filter_map(|(number, one)| Some((number, one.as_jwt()?)));
