@@ -9,9 +9,7 @@ mod envoy;
 mod explain;
 mod input;
 mod keygen;
-mod keys;
 mod openapi;
-mod request;
 mod serve;
 mod stdio;
 mod test;
@@ -77,6 +75,12 @@ enum Command {
     #[command(subcommand)]
     Openapi(openapi::Command),
     Stdio(stdio::Args),
+    /// A command of earlier versions, which names its successor
+    #[command(hide = true, disable_help_flag = true)]
+    Demo {
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        _arguments: Vec<String>,
+    },
 }
 
 /// Runs the command that the command line names.
@@ -111,18 +115,27 @@ pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
         Command::Keygen(args) => keygen::run(args),
         Command::Envoy(args) => envoy::run(args),
         Command::Openapi(command) => openapi::run(&command),
+        Command::Demo { .. } => {
+            let _ = print_error("`modgud demo` was removed; use `make demo` in a copy of the repository");
+            Exit::Usage
+        }
     }
 }
 
 /// Writes a line on standard output. A closed reader is not an error.
-fn say(text: impl std::fmt::Display) {
+fn print_line(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 /// Writes an error on standard error and returns the exit code for it.
-fn fail(error: impl std::fmt::Display) -> Exit {
+fn print_error(error: impl std::fmt::Display) -> Exit {
     let _ = writeln!(std::io::stderr().lock(), "modgud: {error}");
     Exit::Failed
+}
+
+/// Reports that `--deny-warnings` turns warnings into a failure.
+fn print_warnings_error(count: usize) -> Exit {
+    print_error(format_args!("{count} warning{}; --deny-warnings allows none", if count == 1 { "" } else { "s" }))
 }
 
 /// Creates the runtime of a command.

@@ -26,9 +26,9 @@ pub use revocations::{RevocationsError, read as read_revocations};
 pub use secret_source::Keys;
 pub use summary::{KeyMetadata, OpenRule};
 pub use validate::timestamp;
-pub use watcher::{Change, FileWatcher};
+pub use watcher::FileWatcher;
 
-use crate::envoy::bootstrap::Gateway;
+use crate::envoy::bootstrap::GatewayConfig;
 use crate::introspection::IntrospectionSource;
 use crate::jwks::KeySource;
 use crate::net::listen_addr::ListenAddr;
@@ -48,7 +48,7 @@ pub struct Config {
     /// The state that decides checks.
     pub snapshot: Snapshot,
     /// The routes, clusters and filter settings for Envoy.
-    pub gateway: Gateway,
+    pub gateway: GatewayConfig,
     /// The providers whose JWKS the snapshot's authenticators use.
     pub key_sources: Vec<KeySource>,
     /// The authorization servers that introspect tokens for the snapshot's authenticators.

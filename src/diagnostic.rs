@@ -1,7 +1,7 @@
 //! Diagnostics about YAML documents: errors and warnings with a code, a location and a path. Messages show what the user wrote, but never a
 //! key or secret.
 
-use crate::yaml::{Location, is_format};
+use crate::yaml::{Location, is_format_char};
 use std::fmt::{self, Write};
 
 /// The severity of a diagnostic.
@@ -167,7 +167,7 @@ impl Quoted {
     pub fn new(text: &str) -> Self {
         let mut quoted = String::from("`");
         for c in text.chars().take(SHOWN) {
-            if c.is_control() || is_format(c) {
+            if c.is_control() || is_format_char(c) {
                 quoted.extend(c.escape_default());
             } else {
                 quoted.push(c);

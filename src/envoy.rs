@@ -3,13 +3,12 @@
 //! configuration.
 
 pub mod bootstrap;
-pub mod json;
 mod metadata;
 pub mod proto;
 mod request;
 mod response;
 mod size;
 
-pub use request::{read, read_headers};
+pub use request::{CheckJsonError, check_from_json, read, read_headers};
 pub use response::response;
 pub use size::{has_too_many_entries, memory};

@@ -1,22 +1,21 @@
 //! modgud's only HTTP client for other servers: small responses, in bounded time, from exactly the server that the
 //! operator named. It enforces every limit on the wire.
 
-mod body;
 mod connect;
 mod error;
 mod trust_anchors;
 mod url;
 
-pub use connect::Shown;
+pub use connect::Evidence;
 pub use error::{Cause, FetchError};
 pub use trust_anchors::{CaError, TrustAnchors};
 pub use url::{AllowInsecure, FetchUrl, UrlError};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use connect::Connector;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -70,9 +69,9 @@ pub struct HttpClient(Client<HttpsConnector<Connector>, Full<Bytes>>);
 impl HttpClient {
     /// Creates a client that trusts servers with certificates from these trust anchors.
     #[must_use]
-    pub fn new(roots: TrustAnchors) -> Self {
+    pub fn new(trust_anchors: TrustAnchors) -> Self {
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(roots.into_tls())
+            .with_tls_config(trust_anchors.into_tls())
             .https_or_http()
             .enable_http1()
             .wrap_connector(Connector);
@@ -91,43 +90,65 @@ impl HttpClient {
     ///
     /// # Errors
     /// `FetchError` in every other case.
-    pub async fn ask(&self, url: &FetchUrl, question: FetchRequest<'_>, limits: Limits) -> Result<Bytes, FetchError> {
+    pub async fn send(&self, url: &FetchUrl, request: FetchRequest<'_>, limits: Limits) -> Result<Bytes, FetchError> {
         let Limits { bytes, time } = limits;
-        let asked = async {
-            let answer =
-                self.0.request(request(url, question)?).await.map_err(|error| FetchError::of_client(&error))?;
-            let status = answer.status();
+        let exchange = async {
+            let request = request.build(url)?;
+            let response = self.0.request(request).await.map_err(|error| FetchError::of_client(&error))?;
+            let status = response.status();
             if status.is_redirection() {
                 return Err(FetchError::Redirect { status });
             }
             if status != StatusCode::OK {
                 return Err(FetchError::Status { status });
             }
-            body::read(answer.into_body(), bytes).await
+            read(response.into_body(), bytes).await
         };
-        timeout(time, asked).await.unwrap_or(Err(FetchError::Time { most: time }))
+        timeout(time, exchange).await.unwrap_or(Err(FetchError::Time { limit: time }))
     }
 }
 
-fn request(url: &FetchUrl, question: FetchRequest<'_>) -> Result<Request<Full<Bytes>>, FetchError> {
-    const AGENT: &str = concat!("modgud/", env!("CARGO_PKG_VERSION"));
-    let request = Request::builder()
-        .uri(url.uri().clone())
-        .header(HOST, url.authority())
-        .header(ACCEPT, "application/json")
-        .header(USER_AGENT, AGENT);
-    let request = match question {
-        FetchRequest::Get => request.method(Method::GET).body(Full::default()),
-        FetchRequest::PostForm { authorization, form } => {
-            let request = match authorization {
-                Some(authorization) => request.header(AUTHORIZATION, authorization),
-                None => request,
-            };
-            request.method(Method::POST).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(Full::new(form))
+impl FetchRequest<'_> {
+    fn build(self, url: &FetchUrl) -> Result<Request<Full<Bytes>>, FetchError> {
+        const AGENT: &str = concat!("modgud/", env!("CARGO_PKG_VERSION"));
+        let request = Request::builder()
+            .uri(url.uri().clone())
+            .header(HOST, url.authority())
+            .header(ACCEPT, "application/json")
+            .header(USER_AGENT, AGENT);
+        let request = match self {
+            Self::Get => request.method(Method::GET).body(Full::default()),
+            Self::PostForm { authorization, form } => {
+                let request = match authorization {
+                    Some(authorization) => request.header(AUTHORIZATION, authorization),
+                    None => request,
+                };
+                let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+                request.method(Method::POST).body(Full::new(form))
+            }
+        };
+        // The parts are validated already; if the library rejected them nevertheless, nothing would have been sent.
+        request.map_err(|_| FetchError::Broken)
+    }
+}
+
+/// Reads a body of at most `limit` bytes. A body with a larger announced size is not read at all.
+async fn read(mut body: impl BodyExt<Data = Bytes> + Unpin, limit: usize) -> Result<Bytes, FetchError> {
+    let size = || FetchError::Size { limit };
+    let announced = body.size_hint().lower();
+    if usize::try_from(announced).map_or(true, |announced| announced > limit) {
+        return Err(size());
+    }
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        // Trailers are ignored.
+        let Ok(data) = frame.map_err(|_| FetchError::Broken)?.into_data() else { continue };
+        if data.len() > limit.saturating_sub(whole.len()) {
+            return Err(size());
         }
-    };
-    // The parts are validated already; if the library rejected them nevertheless, nothing would have been sent.
-    request.map_err(|_| FetchError::Broken)
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
 }
 
 #[cfg(test)]

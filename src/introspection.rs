@@ -5,13 +5,11 @@ mod absence;
 mod breaker;
 mod credential;
 mod error;
-mod log;
 mod server;
-mod single_flight;
 
 pub use credential::{ClientAuthentication, ClientCredential};
 pub use error::IntrospectionError;
-pub use server::AskedCounts;
+pub use server::IntrospectionCounts;
 
 use crate::clock::Clock;
 use crate::http_client::{FetchUrl, TrustAnchors};
@@ -41,16 +39,17 @@ pub struct IntrospectionSource {
     /// modgud's credential as a client.
     pub client: ClientCredential,
     /// Trust anchors for its certificate.
-    pub roots: TrustAnchors,
+    pub trust_anchors: TrustAnchors,
     /// Maximum number of concurrent requests; a further check counts as busy.
-    pub most: usize,
+    pub max_concurrent: usize,
 }
 
 impl IntrospectionSource {
     /// Returns true if server and client are the same, so that cached responses stay valid.
-    fn asks_as(&self, other: &Self) -> bool {
-        let Self { authenticator, url, client, roots, most: _ } = self;
-        (authenticator, url, client, roots) == (&other.authenticator, &other.url, &other.client, &other.roots)
+    fn is_same_client(&self, other: &Self) -> bool {
+        let Self { authenticator, url, client, trust_anchors, max_concurrent: _ } = self;
+        (authenticator, url, client, trust_anchors)
+            == (&other.authenticator, &other.url, &other.client, &other.trust_anchors)
     }
 }
 
@@ -59,17 +58,17 @@ impl IntrospectionSource {
 pub struct Introspection {
     clock: Clock,
     /// Responses of all servers. Those of a removed server become unreachable, and are evicted over time.
-    known: IntrospectionCache,
-    seconds: Histogram,
+    cache: IntrospectionCache,
+    durations: Histogram,
     /// Not locked by checks that need no lookup.
     servers: Mutex<Servers>,
 }
 
 #[derive(Debug, Default)]
 struct Servers {
-    present: Vec<Arc<Server>>,
+    active: Vec<Arc<Server>>,
     /// The servers of the previous configuration: for checks that began with it.
-    before: Vec<Arc<Server>>,
+    previous: Vec<Arc<Server>>,
     /// The last server number assigned.
     numbers: u64,
 }
@@ -78,43 +77,43 @@ struct Servers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerStatus {
     /// Outcomes per token.
-    pub asked: AskedCounts,
+    pub counts: IntrospectionCounts,
     /// True while the circuit breaker is open.
-    pub paused: bool,
+    pub is_open: bool,
 }
 
 impl Introspection {
     /// Creates a client without servers.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        let (known, seconds) = (IntrospectionCache::default(), Histogram::new(SECONDS));
-        Self { clock, known, seconds, servers: Mutex::default() }
+        let (cache, durations) = (IntrospectionCache::default(), Histogram::new(SECONDS));
+        Self { clock, cache, durations, servers: Mutex::default() }
     }
 
     /// Replaces the servers. A known server keeps its cache and its circuit breaker; `authenticators` get the caches.
-    pub fn follow(&self, sources: Vec<IntrospectionSource>, authenticators: &mut Authenticators) {
+    pub fn replace(&self, sources: Vec<IntrospectionSource>, authenticators: &mut Authenticators) {
         let mut servers = self.servers();
         let mut next = Vec::new();
         for source in sources {
-            let known = servers.present.iter().find(|server| server.source().asks_as(&source)).map(Arc::clone);
-            let server = known.unwrap_or_else(|| {
+            let current = servers.active.iter().find(|server| server.source().is_same_client(&source)).map(Arc::clone);
+            let server = current.unwrap_or_else(|| {
                 servers.numbers = servers.numbers.saturating_add(1);
-                let known = self.known.of_server(servers.numbers);
-                Arc::new(Server::new(source.clone(), known, self.clock.clone(), self.seconds.clone()))
+                let cache = self.cache.of_server(servers.numbers);
+                Arc::new(Server::new(source.clone(), cache, self.clock.clone(), self.durations.clone()))
             });
-            server.limit(source.most);
-            authenticators.attach_cache(&source.authenticator, server.known());
+            server.set_max_concurrent(source.max_concurrent);
+            authenticators.attach_cache(&source.authenticator, server.cache());
             next.push(server);
         }
-        servers.before = mem::replace(&mut servers.present, next);
+        servers.previous = mem::replace(&mut servers.active, next);
     }
 
-    /// Introspects the token of a request, for the authenticator that lacks the response.
-    pub async fn supply(&self, request: &Request<'_>, snapshot: &Snapshot, by: AuthenticatorId) -> LookupResult {
+    /// Introspects the token of a request, for the authenticator that needs the response.
+    pub async fn introspect(&self, request: &Request<'_>, snapshot: &Snapshot, by: AuthenticatorId) -> LookupResult {
         let authenticator = snapshot.authenticators.list().get(by.0).and_then(Authenticator::as_introspection);
         let credential = snapshot.places.find(request).ok().flatten();
         LookupResult::Introspection(match (authenticator, credential) {
-            (Some(authenticator), Some(credential)) => self.ask(authenticator, credential.token).await,
+            (Some(authenticator), Some(credential)) => self.send(authenticator, credential.token).await,
             // A pending lookup implies that there is a token.
             (None, _) | (_, None) => IntrospectionOutcome::Failed,
         })
@@ -123,33 +122,33 @@ impl Introspection {
     /// Returns the state of an authenticator's server; `None` if the authenticator is not in the active configuration.
     #[must_use]
     pub fn status(&self, authenticator: &IntrospectionAuthenticator) -> Option<ServerStatus> {
-        let server = self.of(authenticator)?;
-        Some(ServerStatus { asked: server.counts(), paused: server.is_paused() })
+        let server = self.server(authenticator)?;
+        Some(ServerStatus { counts: server.counts(), is_open: server.is_open() })
     }
 
     /// Returns the number of cached responses.
     #[must_use]
-    pub fn known(&self) -> AnswerCounts {
-        self.known.counts()
+    pub fn cache_counts(&self) -> AnswerCounts {
+        self.cache.counts()
     }
 
     /// Returns the response time histogram, for `/metrics`.
     #[must_use]
-    pub const fn seconds(&self) -> &Histogram {
-        &self.seconds
+    pub const fn durations(&self) -> &Histogram {
+        &self.durations
     }
 
-    async fn ask(&self, authenticator: &IntrospectionAuthenticator, token: RawToken<'_>) -> IntrospectionOutcome {
-        match self.of(authenticator) {
-            Some(server) => server.ask(authenticator, token).await,
+    async fn send(&self, authenticator: &IntrospectionAuthenticator, token: RawToken<'_>) -> IntrospectionOutcome {
+        match self.server(authenticator) {
+            Some(server) => server.introspect(authenticator, token).await,
             None => IntrospectionOutcome::Failed,
         }
     }
 
-    fn of(&self, authenticator: &IntrospectionAuthenticator) -> Option<Arc<Server>> {
+    fn server(&self, authenticator: &IntrospectionAuthenticator) -> Option<Arc<Server>> {
         let servers = self.servers();
-        let mut all = servers.present.iter().chain(&servers.before);
-        all.find(|server| server.known().is(&authenticator.known)).map(Arc::clone)
+        let mut all = servers.active.iter().chain(&servers.previous);
+        all.find(|server| server.cache().is(&authenticator.known)).map(Arc::clone)
     }
 
     fn servers(&self) -> MutexGuard<'_, Servers> {

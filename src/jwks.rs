@@ -1,21 +1,14 @@
 //! JWKS of remote providers: fetched in the background, cached while a provider is unreachable, and refreshed at once
 //! for an unknown `kid`. Checks that need no refresh never wait.
 
-mod backoff;
 mod cache_file;
-mod discovery;
-mod log;
 mod provider;
+mod refresh_limit;
 mod refresher;
-mod single_flight;
-mod source;
 
 pub use cache_file::{CacheDistrust, distrust};
-pub use discovery::{DiscoveryError, WELL_KNOWN};
-pub use log::{Summary, in_words};
-pub use provider::KeysError;
-pub use refresher::FetchCounts;
-pub use source::{KeySource, Location, Provider};
+pub use provider::{DiscoveryError, KeySource, KeysError, Location, Provider, WELL_KNOWN};
+pub use refresher::{FetchCounts, JwksSummary, describe};
 
 use crate::clock::Clock;
 use crate::http_client::HttpClient;
@@ -31,7 +24,7 @@ use tokio::task::JoinSet;
 pub struct JwksRegistry {
     clock: Clock,
     /// Not locked by checks that need no lookup.
-    followed: Mutex<Vec<Arc<JwksRefresher>>>,
+    refreshers: Mutex<Vec<Arc<JwksRefresher>>>,
     changes: Changes,
 }
 
@@ -48,18 +41,18 @@ impl JwksRegistry {
     /// Creates an empty registry.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, followed: Mutex::default(), changes: Arc::new(watch::Sender::new(())) }
+        Self { clock, refreshers: Mutex::default(), changes: Arc::new(watch::Sender::new(())) }
     }
 
     /// Replaces the providers. A known provider keeps its refresher, its JWKS and its failure state; `authenticators`
     /// get that JWKS instead of their own.
-    pub fn follow(&self, sources: Vec<KeySource>, authenticators: &mut Authenticators) {
-        let mut followed = self.followed();
+    pub fn replace(&self, sources: Vec<KeySource>, authenticators: &mut Authenticators) {
+        let mut current = self.refreshers();
         let mut next: Vec<Arc<JwksRefresher>> = Vec::new();
         for KeySource { keys, provider } in sources {
-            let known = next.iter().chain(followed.iter()).find(|known| *known.provider() == provider).map(Arc::clone);
+            let known = next.iter().chain(current.iter()).find(|known| *known.provider() == provider).map(Arc::clone);
             let shared = known.unwrap_or_else(|| {
-                take_over(&followed, &provider, &keys);
+                adopt(&current, &provider, &keys);
                 Arc::new(JwksRefresher::start(provider, keys.clone(), self.clock.clone(), Arc::clone(&self.changes)))
             });
             authenticators.attach_jwks(&keys, shared.keys());
@@ -67,41 +60,41 @@ impl JwksRegistry {
                 next.push(shared);
             }
         }
-        *followed = next;
+        *current = next;
     }
 
     /// Refreshes the JWKS of these providers, subject to the rate limit, and waits for all results.
-    pub async fn ask(&self, keys: &[RemoteJwks]) -> JwksRefresh {
-        let mut asked = JoinSet::new();
+    pub async fn refresh(&self, keys: &[RemoteJwks]) -> JwksRefresh {
+        let mut refreshes = JoinSet::new();
         for keys in keys {
-            match self.of(keys) {
-                Some(follower) => asked.spawn(async move { follower.ask().await }),
+            match self.refresher(keys) {
+                Some(refresher) => refreshes.spawn(async move { refresher.refresh().await }),
                 // The configuration of this check is no longer active.
                 None => return JwksRefresh::Failed,
             };
         }
-        let mut all = JwksRefresh::Refreshed;
-        while let Some(one) = asked.join_next().await {
-            all = worse(all, one.unwrap_or(JwksRefresh::Failed));
+        let mut combined = JwksRefresh::Refreshed;
+        while let Some(one) = refreshes.join_next().await {
+            combined = worse(combined, one.unwrap_or(JwksRefresh::Failed));
         }
-        all
+        combined
     }
 
     /// Returns the state of the provider of this JWKS; `None` if no refresher has it.
     #[must_use]
     pub fn status(&self, keys: &RemoteJwks) -> Option<ProviderStatus> {
-        let follower = self.of(keys)?;
-        Some(ProviderStatus { name: follower.provider().location.to_string(), fetches: follower.counts() })
+        let refresher = self.refresher(keys)?;
+        Some(ProviderStatus { name: refresher.provider().location.to_string(), fetches: refresher.counts() })
     }
 
-    /// Returns true if every provider was fetched from at least once, with or without success.
+    /// Returns true after a first fetch from every provider, successful or not.
     #[must_use]
-    pub fn all_asked_once(&self) -> bool {
-        self.followed().iter().all(|follower| follower.asked_once())
+    pub fn has_fetched_all_once(&self) -> bool {
+        self.refreshers().iter().all(|refresher| refresher.has_fetched_once())
     }
 
     /// Notifies subscribers of a new configuration.
-    pub fn told(&self) {
+    pub fn notify(&self) {
         self.changes.send_replace(());
     }
 
@@ -111,23 +104,24 @@ impl JwksRegistry {
         self.changes.subscribe()
     }
 
-    fn of(&self, keys: &RemoteJwks) -> Option<Arc<JwksRefresher>> {
-        self.followed().iter().find(|follower| follower.keys().is(keys)).map(Arc::clone)
+    fn refresher(&self, keys: &RemoteJwks) -> Option<Arc<JwksRefresher>> {
+        self.refreshers().iter().find(|refresher| refresher.keys().is(keys)).map(Arc::clone)
     }
 
-    fn followed(&self) -> MutexGuard<'_, Vec<Arc<JwksRefresher>>> {
+    fn refreshers(&self) -> MutexGuard<'_, Vec<Arc<JwksRefresher>>> {
         // Code under the lock never panics half-way.
-        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.refreshers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Adopts the last JWKS of the same provider: other transport or refresh settings don't invalidate it.
-fn take_over(followed: &[Arc<JwksRefresher>], provider: &Provider, keys: &RemoteJwks) {
+fn adopt(current: &[Arc<JwksRefresher>], provider: &Provider, keys: &RemoteJwks) {
     let same = |known: &&Arc<JwksRefresher>| {
-        let Provider { location, plain, roots, refresh: _, stale_if_error: _, cache_file: _ } = known.provider();
-        (location, plain, roots) == (&provider.location, &provider.plain, &provider.roots)
+        let Provider { location, plain, trust_anchors, refresh: _, stale_if_error: _, cache_file: _ } =
+            known.provider();
+        (location, plain, trust_anchors) == (&provider.location, &provider.plain, &provider.trust_anchors)
     };
-    if let Some(last) = followed.iter().find(same).and_then(|known| known.keys().last()) {
+    if let Some(last) = current.iter().find(same).and_then(|known| known.keys().last()) {
         let until = last.had.plus(provider.stale_if_error);
         keys.publish(JwksSnapshot { until, ..JwksSnapshot::clone(&last) });
     }
@@ -151,11 +145,11 @@ impl KeySource {
     ///
     /// # Errors
     /// [`KeysError`], and nothing is published.
-    pub async fn fetch_once(&self, had: Timestamp) -> Result<Summary, KeysError> {
-        let client = HttpClient::new(self.provider.roots.clone());
+    pub async fn fetch_once(&self, had: Timestamp) -> Result<JwksSummary, KeysError> {
+        let client = HttpClient::new(self.provider.trust_anchors.clone());
         let text = provider::fetch(&client, &self.provider).await?;
         let (keys, skipped) = provider::parse(text).await?;
-        let summary = log::summary(&keys, &skipped);
+        let summary = JwksSummary::new(&keys, &skipped);
         let until = had.plus(self.provider.stale_if_error);
         self.keys.publish(JwksSnapshot { keys: Arc::new(keys), had, until });
         Ok(summary)
@@ -163,4 +157,20 @@ impl KeySource {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::worse;
+    use modgud_core::authn::JwksRefresh::{Failed, RateLimited, Refreshed};
+    use modgud_core::time::Timestamp;
+
+    #[test]
+    fn the_worse_of_two_results_counts_because_the_key_may_be_of_that_provider() {
+        let (early, late) =
+            (RateLimited { last: Timestamp::from_secs(1) }, RateLimited { last: Timestamp::from_secs(2) });
+        let order = [Failed, early, late, Refreshed];
+        for (place, one) in order.into_iter().enumerate() {
+            for other in order.into_iter().skip(place) {
+                assert_eq!((worse(one, other), worse(other, one)), (one, one));
+            }
+        }
+    }
+}

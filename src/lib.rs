@@ -11,11 +11,12 @@
 //! | [`openapi`], [`telemetry`] | rules from API descriptions; log and metrics |
 //! | [`config`] | configuration files: reading, validation, warnings |
 //! | [`envoy`], [`jwks`], [`introspection`] | Envoy's messages and bootstrap file; clients of JWKS providers and authorization servers |
-//! | [`diagnostic`], [`yaml`], [`http_client`], [`net`], [`clock`] | the foundations of the others |
+//! | [`diagnostic`], [`yaml`], [`http_client`], [`net`], [`clock`], `backoff`, `single_flight`, `log_throttle`, `read_limit` | the foundations of the others |
 //!
 //! A program with a custom authenticator uses [`cli::run_with`] and a [`modgud_core::authn::CustomAuthenticator`];
 //! `examples/custom_authenticator.rs` is one.
 
+mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -24,9 +25,11 @@ pub mod envoy;
 pub mod http_client;
 pub mod introspection;
 pub mod jwks;
+mod log_throttle;
 pub mod net;
 pub mod openapi;
 mod read_limit;
 pub mod server;
+mod single_flight;
 pub mod telemetry;
 pub mod yaml;

@@ -2,7 +2,6 @@
 //! generates rules for review that require what the description requires. Both read one document with its internal
 //! references, without schemas.
 
-mod ambiguous;
 mod base;
 mod check;
 mod draft;
@@ -13,7 +12,6 @@ mod print;
 mod read;
 mod requirement;
 mod resolver;
-mod security;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -89,7 +89,7 @@ async fn tables_that_are_not_there_are_named() {
     let said = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
     for name in ["keys.yaml", "revoked.yaml"] {
-        let note = format!("note    {name} is not here: no key and nothing revoked is known from it\n");
+        let note = format!("note    {name} does not exist, and counts as empty\n");
         assert!(said.out.contains(&note), "{}", said.out);
         fs::write(folder.path().join(name), if name == "keys.yaml" { "[]" } else { "{}" }).unwrap();
     }
@@ -107,7 +107,7 @@ async fn a_token_for_who_looks_for_none_is_an_error() {
     fs::write(folder.path().join("cases.yaml"), case).unwrap();
     let said = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
     let expected =
-        "modgud: the case `one` has a token, and its authenticator looks for none in a request; leave `token` out\n";
+        "modgud: the case `one` has a token, but its authenticator reads none from a request; remove `token`\n";
     assert_eq!((said.code, said.err.as_str()), (Some(1), expected), "{said:?}");
 }
 

@@ -1,6 +1,6 @@
 //! `modgud apikey`: generates API keys, which are stored as digests only.
 
-use super::{Exit, fail, say};
+use super::{Exit, print_error, print_line};
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -44,7 +44,7 @@ pub(super) struct New {
     permissions: Vec<String>,
     /// A claim for identity headers, as a token would have it: JSON, or text if it is not JSON; can be given more than
     /// once
-    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = super::token::mint::claim)]
+    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = super::token::claim)]
     claims: Vec<(String, Value)>,
     /// The time from which the key is rejected: `2027-06-30T12:00:00Z`, or a date, which begins at midnight UTC
     #[arg(long, value_name = "TIME", value_parser = expires)]
@@ -64,11 +64,14 @@ pub(super) fn run(command: Command) -> Exit {
     let Command::New(new) = command;
     let mut bytes = [0; KEY_BYTES];
     if rand::fill(&mut bytes).is_err() {
-        return fail("the system gives no random numbers");
+        return print_error("the system provides no random numbers");
     }
     let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
-    say(format_args!("the key, shown this once; give it to the client:\n{key}"));
-    say(format_args!("the line to store in the table that `api_key: {{ file: … }}` names:\n- {}", new.entry(&key)));
+    print_line(format_args!("the key, shown this once; give it to the client:\n{key}"));
+    print_line(format_args!(
+        "the line to store in the table that `api_key: {{ file: … }}` names:\n- {}",
+        new.entry(&key)
+    ));
     Exit::Done
 }
 

@@ -1,13 +1,24 @@
 //! `modgud call`: one check on a running server, without writing JSON.
 
-mod connect;
-
-use super::request::{ContextArg, HeaderArg, check_request};
-use super::{Exit, fail, runtime, say};
+use super::input::{ContextArg, HeaderArg, check_request};
+use super::{Exit, print_error, print_line, runtime};
 use crate::envoy::proto::{
     AuthorizationClient, CheckResponse, DeniedHttpResponse, HeaderValueOption, HttpResponse, OkHttpResponse,
 };
-use connect::{ConnectError, Tls, connect};
+use crate::net::listen_addr::{ListenAddr, SocketPath};
+use hyper_util::rt::TokioIo;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tower::service_fn;
+
+/// Timeout of connecting, and of the call; beyond it the command fails.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The default server name on a Unix socket.
+const LOCAL: &str = "localhost";
 
 /// Sends one check to a running modgud, as Envoy would, and shows the response.
 ///
@@ -39,24 +50,41 @@ pub(super) struct Args {
     tls: Tls,
 }
 
+/// TLS options of the command line.
+#[derive(Debug, clap::Args)]
+struct Tls {
+    /// Use TLS: the file of the certificate authorities (PEM) that issue the server's certificate
+    #[arg(long = "tls-ca", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The name in the server's certificate; by default that of the address
+    #[arg(long = "tls-name", value_name = "NAME", requires = "ca")]
+    name: Option<String>,
+    /// The file of the client certificate (PEM), if the server requires one
+    #[arg(long = "tls-cert", value_name = "FILE", requires_all = ["ca", "key"])]
+    cert: Option<PathBuf>,
+    /// The file of its private key (PEM)
+    #[arg(long = "tls-key", value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
 #[derive(Debug, thiserror::Error)]
 enum CallError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    #[error("the server answered with a gRPC error, which is no decision: {} ({})", .0.message(), .0.code())]
+    #[error("the server returned a gRPC error instead of a decision: {} ({})", .0.message(), .0.code())]
     Status(Box<tonic::Status>),
-    #[error("the server's answer has status {code} and no matching body; Envoy would take it for {}", if *.code == 0 { "an allow" } else { "a denial" })]
-    Odd { code: i32 },
+    #[error("the server's response has status {code} and no matching body; Envoy would treat it as {}", if *.code == 0 { "an allow" } else { "a denial" })]
+    Inconsistent { code: i32 },
 }
 
 pub(super) fn run(args: Args) -> Exit {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(error),
+        Err(error) => return print_error(error),
     };
     match runtime.block_on(call(args)).and_then(show) {
         Ok(exit) => exit,
-        Err(error) => fail(error),
+        Err(error) => print_error(error),
     }
 }
 
@@ -75,21 +103,21 @@ fn show(response: CheckResponse) -> Result<Exit, CallError> {
     match (code, response.http_response) {
         (0, Some(HttpResponse::OkResponse(ok))) => {
             let OkHttpResponse { headers, headers_to_remove, .. } = ok;
-            say("allowed");
+            print_line("allowed");
             show_headers("set", &headers);
             for name in &headers_to_remove {
-                say(format_args!("  remove {}", plain(name)));
+                print_line(format_args!("  remove {}", plain(name)));
             }
             Ok(Exit::Done)
         }
         (1.., Some(HttpResponse::DeniedResponse(denied))) => {
             let DeniedHttpResponse { status, headers, body } = denied;
-            say(format_args!("denied {}", status.map_or(403, |status| status.code)));
+            print_line(format_args!("denied {}", status.map_or(403, |status| status.code)));
             show_headers("header", &headers);
-            say(format_args!("  body {}", plain(&body)));
+            print_line(format_args!("  body {}", plain(&body)));
             Ok(Exit::Denied)
         }
-        (code, _) => Err(CallError::Odd { code }),
+        (code, _) => Err(CallError::Inconsistent { code }),
     }
 }
 
@@ -97,7 +125,7 @@ fn show_headers(what: &str, options: &[HeaderValueOption]) {
     for header in options.iter().filter_map(|option| option.header.as_ref()) {
         let value = plain(&header.value);
         let shown = if header.key.eq_ignore_ascii_case(b"authorization") { without_credential(&value) } else { value };
-        say(format_args!("  {what} {}: {shown}", plain(&header.key)));
+        print_line(format_args!("  {what} {}: {shown}", plain(&header.key)));
     }
 }
 
@@ -111,4 +139,68 @@ fn without_credential(value: &str) -> String {
 fn plain(bytes: &[u8]) -> String {
     let harmless = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
     String::from_utf8_lossy(bytes).chars().map(harmless).collect()
+}
+
+/// Errors of connecting.
+#[derive(Debug, thiserror::Error)]
+enum ConnectError {
+    #[error("can't reach {address}: {}; is `modgud serve` running there?", root(.error))]
+    Transport { address: String, error: tonic::transport::Error },
+    #[error("{}: {error}", .file.display())]
+    File { file: PathBuf, error: io::Error },
+}
+
+/// Returns the root cause of an error: the transport's own message only reports a failure.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// Connects to the server.
+async fn connect(address: &str, tls: Tls) -> Result<Channel, ConnectError> {
+    let failed = |error| ConnectError::Transport { address: address.to_owned(), error };
+    let socket = match address.parse() {
+        Ok(ListenAddr::Unix(path)) => Some(path),
+        Ok(ListenAddr::Tcp(_)) | Err(_) => None,
+    };
+    let host = if socket.is_some() { LOCAL } else { address };
+    let scheme = if tls.ca.is_some() { "https" } else { "http" };
+    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{host}"))
+        .map_err(failed)?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CONNECT_TIMEOUT);
+    if let Some(config) = tls_config(tls)? {
+        endpoint = endpoint.tls_config(config).map_err(failed)?;
+    }
+    match socket {
+        None => endpoint.connect().await.map_err(failed),
+        Some(path) => {
+            endpoint.connect_with_connector(service_fn(move |_| open_socket(path.clone()))).await.map_err(failed)
+        }
+    }
+}
+
+async fn open_socket(path: SocketPath) -> io::Result<TokioIo<UnixStream>> {
+    UnixStream::connect(path.as_path()).await.map(TokioIo::new)
+}
+
+/// Returns the TLS settings; `None` if the connection is plain.
+fn tls_config(tls: Tls) -> Result<Option<ClientTlsConfig>, ConnectError> {
+    let Tls { ca, name, cert, key } = tls;
+    let Some(ca) = ca else { return Ok(None) };
+    let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(&ca)?));
+    if let Some(name) = name {
+        config = config.domain_name(name);
+    }
+    if let (Some(cert), Some(key)) = (cert, key) {
+        config = config.identity(Identity::from_pem(read(&cert)?, read(&key)?));
+    }
+    Ok(Some(config))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, ConnectError> {
+    std::fs::read(file).map_err(|error| ConnectError::File { file: file.to_path_buf(), error })
 }

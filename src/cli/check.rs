@@ -1,26 +1,25 @@
 //! `modgud check`: validates a configuration with the code that runs at startup. Prints a summary and the warnings.
 
-use super::keys::{self, Fetched, Progress};
-use super::{Exit, fail, say};
+use super::input::{Fetched, Progress, fetch_jwks};
+use super::{Exit, print_error, print_line, print_warnings_error};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
-use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
-use crate::jwks::in_words;
+use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module};
+use crate::jwks::describe;
 use crate::net::tls::{Clients, Tls};
 use modgud_core::authn::{
     ApiKeyAuthenticator, AudiencePolicy, Authenticator, CacheTtl, IntrospectionAuthenticator, JwtAuthenticator,
 };
 use modgud_core::authz::Fallback;
-use modgud_core::jose::Validity;
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::{Forward, Mint};
 use std::path::PathBuf;
 
 /// Checks a configuration, with the keys and files that it names, and prints a summary.
 ///
-/// All problems are shown together, each with its place. Published keys of issuers are fetched once and listed.
+/// All errors are reported together, each with its location. The JWKS of each provider is fetched once and listed.
 /// Warnings about valid but risky settings follow the summary; they affect the exit code only with --deny-warnings.
-/// Exit code 0: the configuration is valid. 1: it is invalid, or keys could not be fetched.
+/// Exit code 0: the configuration is valid. 1: it is invalid, or a JWKS could not be fetched.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud check --config modgud.yaml")]
 pub(super) struct Args {
@@ -30,7 +29,7 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// Fetch nothing: skip the published keys
+    /// Fetch nothing: skip the JWKS of providers
     #[arg(long)]
     offline: bool,
     /// Exit with code 1 if there is a warning, too: for CI
@@ -43,37 +42,33 @@ pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
     let overrides = Overrides { profile: *profile, ..Overrides::default() };
     let loaded = match load(config.as_deref(), &overrides, environment) {
         Ok(loaded) => loaded,
-        Err(error) => return fail(error),
+        Err(error) => return print_error(error),
     };
     let now = Clock::System.now();
     summary(&loaded, now);
     let fetched = published(&loaded.config, *offline);
     let warnings = loaded.warnings(now);
     for warning in &warnings {
-        say(format_args!("warning: {warning}"));
+        print_line(format_args!("warning: {warning}"));
     }
-    match (warnings.len(), deny_warnings) {
-        (0, _) | (_, false) => fetched,
-        (1, true) => fail("there is a warning, and --deny-warnings lets none pass"),
-        (many, true) => fail(format_args!("there are {many} warnings, and --deny-warnings lets none pass")),
-    }
+    if *deny_warnings && !warnings.is_empty() { print_warnings_error(warnings.len()) } else { fetched }
 }
 
 fn summary(loaded: &Loaded, now: Timestamp) {
     let Loaded { config, origin, .. } = loaded;
     let snapshot = &config.snapshot;
-    say(format_args!("{origin}: good"));
-    say(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
-    say(format_args!("  at most {} connections for checks", config.server.max_connections()));
+    print_line(format_args!("{origin}: valid"));
+    print_line(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
+    print_line(format_args!("  at most {} connections for checks", config.server.max_connections()));
     if let Some((wanted, files)) = config.server.lacking_files() {
-        say(format_args!(
-            "    not {wanted}, as server.max_connections says: the process may open {files} files, and half of them, less 256, are for others"
+        print_line(format_args!(
+            "    instead of {wanted} (server.max_connections): the process may open {files} files, and half of them, less 256, are for other uses"
         ));
     }
     config.tls.as_ref().inspect(|tls| self::tls(tls));
     let authenticators = snapshot.authenticators.list();
     if authenticators.is_empty() {
-        say("  no authenticator: only public rules let anybody through");
+        print_line("  no authenticator: only public rules allow requests");
     }
     for (number, one) in authenticators.iter().enumerate() {
         authenticator(one, number, loaded, now);
@@ -82,11 +77,14 @@ fn summary(loaded: &Loaded, now: Timestamp) {
         Fallback::Authenticated => "authenticated",
         Fallback::Denied => "denied",
     };
-    say(format_args!("  {} path patterns lead to a rule; everything else: {fallback}", snapshot.rules.patterns()));
+    print_line(format_args!(
+        "  {} path patterns have a rule; all other requests: {fallback}",
+        snapshot.rules.patterns()
+    ));
     open(&loaded.open);
     gateway(&config.gateway);
     let headers: Vec<&str> = snapshot.shape.identity.headers().iter().map(|header| header.name.as_str()).collect();
-    say(format_args!(
+    print_line(format_args!(
         "  identity headers: {}",
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
@@ -96,12 +94,12 @@ fn summary(loaded: &Loaded, now: Timestamp) {
 /// Prints every rule that admits requests without a credential, and its origin.
 fn open(rules: &[OpenRule]) {
     if rules.is_empty() {
-        say("  open without a credential: nothing");
+        print_line("  open without a credential: none");
         return;
     }
-    say("  open without a credential:");
+    print_line("  open without a credential:");
     for rule in rules {
-        say(format_args!("    {rule}"));
+        print_line(format_args!("    {rule}"));
     }
 }
 
@@ -111,27 +109,24 @@ fn minted(forward: &Forward) {
         Forward::Keep | Forward::Remove | Forward::As { .. } => {}
         Forward::Mint { minter, header: _ } => {
             let Mint { name, key, verification, issuer, audience, lifetime, scheme: _, claims: _ } = minter.mint();
-            say(format_args!(
+            print_line(format_args!(
                 "  minted for modules: {name}, issuer `{issuer}`, audience `{audience}`, {}, {}, key {}",
                 humantime::format_duration(*lifetime),
                 key.algorithm().name(),
-                in_words(verification)
+                describe(verification)
             ));
         }
     }
 }
 
-fn gateway(gateway: &Gateway) {
-    let Gateway { modules, core: Core { upstream, reserved }, filter: _, transport: _ } = gateway;
-    for Module { name, prefix, reading: _, upstream, access } in modules {
-        let access = match access {
-            Listed::NoList => "",
-            Listed::List => ", and an access list narrows what its callers may do",
-        };
-        say(format_args!("  module {name}: {prefix} to {upstream}{access}"));
+fn gateway(gateway: &GatewayConfig) {
+    let GatewayConfig { modules, core: CoreService { upstream, reserved }, filter: _, transport: _ } = gateway;
+    for Module { name, prefix, reading: _, upstream, has_access_list } in modules {
+        let access = if *has_access_list { ", restricted by an access list" } else { "" };
+        print_line(format_args!("  module {name}: {prefix} to {upstream}{access}"));
     }
     if let Some(upstream) = upstream {
-        say(format_args!("  core: {} to {upstream}", reserved.join(", ")));
+        print_line(format_args!("  core: {} to {upstream}", reserved.join(", ")));
     }
 }
 
@@ -142,14 +137,14 @@ fn published(config: &Config, offline: bool) -> Exit {
         return Exit::Done;
     }
     if offline {
-        say(format_args!("  published keys of {count} providers: not fetched (--offline)"));
+        print_line(format_args!("  JWKS of {count} providers: not fetched (--offline)"));
         return Exit::Done;
     }
-    say(format_args!("  published keys of {count} providers:"));
-    match keys::fetch(config, Clock::System.now(), Progress::Everything) {
+    print_line(format_args!("  JWKS of {count} providers:"));
+    match fetch_jwks(config, Clock::System.now(), Progress::Everything) {
         Ok(Fetched::All) => Exit::Done,
         Ok(Fetched::NotAll) => Exit::Failed,
-        Err(error) => fail(error),
+        Err(error) => print_error(error),
     }
 }
 
@@ -158,13 +153,16 @@ fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, 
         Authenticator::Jwt(authenticator) => jwt(authenticator, number, loaded, now),
         Authenticator::Introspection(authenticator) => introspection(authenticator, loaded),
         Authenticator::ApiKey(authenticator) => api_keys(authenticator, now),
-        Authenticator::Mtls(authenticator) => say(format_args!(
-            "  authenticator {}: the certificate of the connection, {} patterns of principals",
+        Authenticator::Mtls(authenticator) => print_line(format_args!(
+            "  authenticator {}: client certificate, {} principal patterns",
             authenticator.name.as_str(),
             authenticator.principals.len()
         )),
         Authenticator::Custom(authenticator) => {
-            say(format_args!("  authenticator {}: one that this program brings", authenticator.name.as_str()));
+            print_line(format_args!(
+                "  authenticator {}: custom, built into this program",
+                authenticator.name.as_str()
+            ));
         }
     }
 }
@@ -172,26 +170,33 @@ fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, 
 fn api_keys(authenticator: &ApiKeyAuthenticator, now: Timestamp) {
     let expired = authenticator.keys.iter().filter(|key| key.expires <= now).count();
     let all = authenticator.keys.iter().count();
-    say(format_args!("  authenticator {}: {all} API keys, {expired} of them expired", authenticator.name.as_str()));
+    print_line(format_args!(
+        "  authenticator {}: {all} API keys, {expired} of them expired",
+        authenticator.name.as_str()
+    ));
 }
 
 fn tls(tls: &Tls) {
     let clients = match tls.clients() {
-        Clients::Any => "whoever connects",
+        Clients::Any => "any client",
         Clients::Certified => "clients with a certificate of client_ca",
     };
-    say(format_args!("  TLS for checks, for {clients}: certificate {}", tls.validity()));
+    print_line(format_args!("  TLS for checks, for {clients}: certificate {}", tls.validity()));
 }
 
 fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Timestamp) {
     let JwtAuthenticator { name, issuer, algorithms, keys, checks } = authenticator;
     let algorithms: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
     let audience = audience(&checks.audience);
-    say(format_args!("  authenticator {}: issuer `{issuer}`, {}, {audience}", name.as_str(), algorithms.join(", ")));
+    print_line(format_args!(
+        "  authenticator {}: issuer `{issuer}`, {}, {audience}",
+        name.as_str(),
+        algorithms.join(", ")
+    ));
     for key in keys.fixed.keys() {
         let facts = loaded.key_facts(number, key.fingerprint());
         let age = facts.map(|facts| age(facts, now)).unwrap_or_default();
-        say(format_args!("    key {}{age}", in_words(key)));
+        print_line(format_args!("    key {}{age}", describe(key)));
     }
 }
 
@@ -201,8 +206,8 @@ fn introspection(authenticator: &IntrospectionAuthenticator, loaded: &Loaded) {
     let mut servers = loaded.config.introspection_sources.iter();
     let server = servers.find(|server| server.authenticator == *name).map(|server| server.url.to_string());
     let CacheTtl { active, inactive, stale } = lifetimes;
-    say(format_args!(
-        "  authenticator {}: asks {} about tokens, {}; an answer counts for {} (not active: {}), and {} longer while the server fails",
+    print_line(format_args!(
+        "  authenticator {}: introspection at {}, {}; results are cached for {} (inactive tokens: {}), and {} longer while the server fails",
         name.as_str(),
         server.unwrap_or_default(),
         audience(&checks.audience),
@@ -222,8 +227,7 @@ fn audience(audience: &AudiencePolicy) -> String {
 
 /// Returns the known dates of a key, each after a comma.
 fn age(facts: &KeyMetadata, now: Timestamp) -> String {
-    let dates = |Validity { from, until }| format!(", certificate, valid from {from} to {until}");
-    let certificate = facts.validity.map(dates);
+    let certificate = facts.validity.map(|dates| format!(", certificate, {dates}"));
     let file = facts.changed.map(|changed| format!(", file changed {}", ago(changed, now)));
     [certificate, file].into_iter().flatten().collect()
 }
@@ -231,7 +235,7 @@ fn age(facts: &KeyMetadata, now: Timestamp) -> String {
 /// Formats a past time as its rough age; a future one exactly.
 fn ago(then: Timestamp, now: Timestamp) -> String {
     if now < then {
-        return format!("at {then}, which is in the future");
+        return format!("at {then}, in the future");
     }
     let minutes = now.as_secs().saturating_sub(then.as_secs()) / 60;
     let (many, unit) = match minutes {
@@ -264,6 +268,6 @@ mod tests {
             assert_eq!(ago(Timestamp::from_secs(NOW - seconds), Timestamp::from_secs(NOW)), expected);
         }
         let future = ago(Timestamp::from_secs(NOW), Timestamp::from_secs(NOW - 1));
-        assert_eq!(future, "at 2023-11-14T22:13:20Z, which is in the future");
+        assert_eq!(future, "at 2023-11-14T22:13:20Z, in the future");
     }
 }

@@ -1,6 +1,6 @@
 //! `modgud config`: the effective configuration, each value with its origin.
 
-use super::{Exit, fail, say};
+use super::{Exit, print_error, print_line};
 use crate::config::{Environment, Overrides, ProfileName, load};
 use crate::net::listen_addr::ListenAddr;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// A comment on each value names its origin. Possible secrets are omitted. The output is itself a configuration file.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  modgud config --config modgud.yaml\n  modgud config --profile bifrost     # what the profile says\n  modgud config --reference           # every key, as docs/configuration-reference.md"
+    after_help = "Example:\n  modgud config --config modgud.yaml\n  modgud config --profile bifrost     # the profile alone\n  modgud config --reference           # every key, as docs/configuration-reference.md"
 )]
 pub(super) struct Args {
     /// The configuration file (YAML); without one, the profile alone
@@ -39,23 +39,23 @@ pub(super) fn run(args: Args, environment: &Environment) -> Exit {
     if schema {
         return match crate::config::schema() {
             Ok(schema) => {
-                say(schema);
+                print_line(schema);
                 Exit::Done
             }
-            Err(error) => fail(error),
+            Err(error) => print_error(error),
         };
     }
     if reference {
-        say(crate::config::reference().trim_end());
+        print_line(crate::config::reference().trim_end());
         return Exit::Done;
     }
     let overrides = Overrides { profile, grpc, admin };
     match load(config.as_deref(), &overrides, environment).map(|loaded| loaded.yaml()) {
         Ok(Ok(yaml)) => {
-            say(yaml.trim_end());
+            print_line(yaml.trim_end());
             Exit::Done
         }
-        Ok(Err(error)) => fail(error),
-        Err(error) => fail(error),
+        Ok(Err(error)) => print_error(error),
+        Err(error) => print_error(error),
     }
 }

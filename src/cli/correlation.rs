@@ -1,6 +1,6 @@
 //! `modgud correlation`: the worker's side of identity correlations.
 
-use super::{Exit, fail, input, say};
+use super::{Exit, input, print_error, print_line};
 use crate::clock::Clock;
 use modgud_core::upstream::{CorrelationField, IdentityCorrelation, ReadError, SigningSecret, VerifyError};
 use std::io;
@@ -44,17 +44,17 @@ pub(super) struct Verify {
 enum VerifyCommandError {
     #[error("{file} can't be read: {error}")]
     Unreadable { file: String, error: io::Error },
-    #[error("{0} holds no secret")]
+    #[error("{0} contains no secret")]
     NoSecret(String),
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
     Verify(#[from] VerifyError),
-    #[error("the correlation is good, and of another process instance")]
+    #[error("the correlation is valid, but belongs to another process instance")]
     Instance,
-    #[error("the correlation is good, and older than {}", humantime::format_duration(*.0))]
+    #[error("the correlation is valid, but older than {}", humantime::format_duration(*.0))]
     Age(Duration),
-    #[error("the correlation is good, and from a time that is yet to come")]
+    #[error("the correlation is valid, but its time is in the future")]
     Future,
 }
 
@@ -65,10 +65,10 @@ pub(super) fn run(command: Command) -> Exit {
     let Command::Verify(verify) = command;
     match verify.run() {
         Ok(correlation) => {
-            say(correlation.to_json());
+            print_line(correlation.to_json());
             Exit::Done
         }
-        Err(error) => fail(error),
+        Err(error) => print_error(error),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `modgud envoy`: Envoy's configuration, derived from modgud's.
 
-use super::{Exit, fail, say};
+use super::{Exit, print_error, print_line};
 use crate::config::{Config, Environment, EphemeralKeys, Keys, Overrides, ProfileName, ServerConfig, load_with_keys};
 use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CheckCluster, Client, UpstreamTls};
 use std::net::SocketAddr;
@@ -55,7 +55,9 @@ struct Tls {
 /// Errors of writing Envoy's configuration.
 #[derive(Debug, thiserror::Error)]
 enum EnvoyError {
-    #[error("`server.grpc` has port 0, which is any free one: say by --modgud where Envoy reaches modgud")]
+    #[error(
+        "`server.grpc` has port 0, which is any free port; use --modgud with the address at which Envoy reaches modgud"
+    )]
     AnyPort,
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
@@ -66,14 +68,14 @@ pub(super) fn run(args: Args) -> Exit {
     let keys = Keys::Replaced(EphemeralKeys::default());
     let loaded = match load_with_keys(args.config.as_deref(), &overrides, &Environment::process(), keys) {
         Ok(loaded) => loaded,
-        Err(error) => return fail(error),
+        Err(error) => return print_error(error),
     };
     match write(args, &loaded.config) {
         Ok(yaml) => {
-            say(yaml.trim_end());
+            print_line(yaml.trim_end());
             Exit::Done
         }
-        Err(error) => fail(error),
+        Err(error) => print_error(error),
     }
 }
 

@@ -2,14 +2,12 @@
 
 pub(super) mod report;
 
-use super::keys::{self, Fetched};
-use super::request::{ContextArg, HeaderArg, check_request};
-use super::{Exit, fail, input, runtime, say};
+use super::input::{ContextArg, Fetched, HeaderArg, Progress, check_request, fetch_jwks};
+use super::{Exit, input, print_error, print_line, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Overrides, ProfileName, load};
-use crate::envoy::json::{self, CheckJsonError};
 use crate::envoy::proto::CheckRequest;
-use crate::envoy::read;
+use crate::envoy::{CheckJsonError, check_from_json, read};
 use crate::introspection::Introspection;
 use modgud_core::authn::{JwksRefresh, LookupResult, PendingLookup};
 use modgud_core::credential::AuthenticatorId;
@@ -86,36 +84,36 @@ pub(super) fn run(args: Args, environment: &Environment) -> Exit {
     let overrides = Overrides { profile: args.profile, ..Overrides::default() };
     let mut loaded = match load(args.config.as_deref(), &overrides, environment) {
         Ok(loaded) => loaded,
-        Err(error) => return fail(error),
+        Err(error) => return print_error(error),
     };
     let now = args.at.unwrap_or_else(|| Clock::System.now());
     let as_json = args.json;
     let check = match request(args) {
         Ok(check) => check,
-        Err(error) => return fail(error),
+        Err(error) => return print_error(error),
     };
-    let fetched = match keys::fetch(&loaded.config, now, keys::Progress::Failures) {
+    let fetched = match fetch_jwks(&loaded.config, now, Progress::Failures) {
         Ok(fetched) => fetched,
-        Err(error) => return fail(error),
+        Err(error) => return print_error(error),
     };
-    let supply = LookupResult::Jwks(match fetched {
+    let lookup = LookupResult::Jwks(match fetched {
         Fetched::All => JwksRefresh::Refreshed,
         Fetched::NotAll => JwksRefresh::Failed,
     });
-    let mut report = Report::of(&check, &loaded.config.snapshot, now, &supply);
-    if let Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) = report.lack {
+    let mut report = Report::of(&check, &loaded.config.snapshot, now, &lookup);
+    if let Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) = report.pending {
         match introspection(&check, &mut loaded.config, by) {
-            Ok(supply) => report = Report::of(&check, &loaded.config.snapshot, now, &supply),
-            Err(error) => return fail(error),
+            Ok(lookup) => report = Report::of(&check, &loaded.config.snapshot, now, &lookup),
+            Err(error) => return print_error(error),
         }
     }
     if as_json {
         match report.json() {
-            Ok(json) => say(json),
-            Err(error) => return fail(error),
+            Ok(json) => print_line(json),
+            Err(error) => return print_error(error),
         }
     } else {
-        say(&report);
+        print_line(&report);
     }
     report.exit()
 }
@@ -125,8 +123,8 @@ fn introspection(check: &CheckRequest, config: &mut Config, by: AuthenticatorId)
     // An unreadable request is denied without a lookup.
     let Ok(request) = read(check, config.snapshot.scheme) else { return Ok(LookupResult::Nothing) };
     let introspection = Introspection::new(Clock::System);
-    introspection.follow(config.introspection_sources.clone(), &mut config.snapshot.authenticators);
-    runtime().map(|runtime| runtime.block_on(introspection.supply(&request, &config.snapshot, by)))
+    introspection.replace(config.introspection_sources.clone(), &mut config.snapshot.authenticators);
+    runtime().map(|runtime| runtime.block_on(introspection.introspect(&request, &config.snapshot, by)))
 }
 
 fn request(args: Args) -> Result<CheckRequest, ExplainError> {
@@ -134,5 +132,5 @@ fn request(args: Args) -> Result<CheckRequest, ExplainError> {
     let Some(file) = request else { return Ok(check_request(method, path, host, headers, context)) };
     let (name, text) = input::read(&file);
     let text = text.map_err(|error| ExplainError::Read { file: name.clone(), error })?;
-    json::check_request(&text).map_err(|error| ExplainError::Json { file: name, error })
+    check_from_json(&text).map_err(|error| ExplainError::Json { file: name, error })
 }

@@ -1,8 +1,14 @@
-//! Input of commands: a file, or `-` for standard input, read up to a limit.
+//! Inputs that commands share: a file or standard input, a request described by flags, and the JWKS of providers.
 
+use super::{print_error, print_line, runtime};
+use crate::config::Config;
+use crate::envoy::proto::{AttributeContext, CheckRequest, ContextExtensionsEntry, HeadersEntry, HttpRequest, Request};
 use crate::read_limit::{read_file_to_limit, read_to_limit};
+use bytes::Bytes;
+use modgud_core::time::Timestamp;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::str::FromStr;
 
 /// Maximum size of an input, 4 MiB: Envoy's checks and their headers are far smaller. A larger input is an error.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -21,4 +27,127 @@ pub(super) fn read(file: &Path) -> (String, io::Result<String>) {
             .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
     });
     (name, text)
+}
+
+/// The header in which Envoy reports the scheme of its listener.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
+/// A header, `NAME: VALUE`. Has no `Debug`: it can be a credential.
+#[derive(Clone)]
+pub(super) struct HeaderArg(HeadersEntry);
+
+impl FromStr for HeaderArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once(':').ok_or("write it as `NAME: VALUE`")?;
+        Ok(Self::new(name.trim(), value.trim()))
+    }
+}
+
+impl HeaderArg {
+    /// Creates a header from a name and a value.
+    pub(super) fn new(name: &str, value: &str) -> Self {
+        let copy = |part: &str| Bytes::copy_from_slice(part.as_bytes());
+        Self(HeadersEntry { key: copy(name), value: copy(value) })
+    }
+}
+
+/// A context extension of the Envoy route, `KEY=VALUE`.
+#[derive(Clone)]
+pub(super) struct ContextArg(ContextExtensionsEntry);
+
+impl FromStr for ContextArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (key, value) = text.split_once('=').ok_or("write it as `KEY=VALUE`")?;
+        Ok(Self::new(key, value))
+    }
+}
+
+impl ContextArg {
+    /// Creates an entry from a key and a value.
+    pub(super) fn new(key: &str, value: &str) -> Self {
+        let copy = |part: &str| Bytes::copy_from_slice(part.as_bytes());
+        Self(ContextExtensionsEntry { key: copy(key), value: copy(value) })
+    }
+}
+
+/// Builds the check that Envoy would send for a request. Envoy always reports its listener's scheme: `http`, unless the
+/// headers name another one.
+pub(super) fn check_request(
+    method: String,
+    path: String,
+    host: String,
+    headers: Vec<HeaderArg>,
+    context: Vec<ContextArg>,
+) -> CheckRequest {
+    let mut headers: Vec<HeadersEntry> = headers.into_iter().map(|header| header.0).collect();
+    if !headers.iter().any(|header| header.key.eq_ignore_ascii_case(FORWARDED_PROTO.as_bytes())) {
+        headers.push(HeaderArg::new(FORWARDED_PROTO, "http").0);
+    }
+    let http = HttpRequest {
+        method: method.into(),
+        path: path.into(),
+        host: host.into(),
+        scheme: Bytes::from_static(b"http"),
+        headers,
+        ..HttpRequest::default()
+    };
+    let request = Request { time: None, http: Some(http) };
+    let context_extensions = context.into_iter().map(|entry| entry.0).collect();
+    let attributes = AttributeContext { request: Some(request), context_extensions, ..AttributeContext::default() };
+    CheckRequest { attributes: Some(attributes) }
+}
+
+/// Verbosity of a fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Every provider and its keys, on standard output.
+    Everything,
+    /// Failed providers only, on standard error.
+    Failures,
+}
+
+/// The outcome of fetching from all providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fetched {
+    /// Every provider returned keys, or there are no providers.
+    All,
+    /// At least one provider failed.
+    NotAll,
+}
+
+/// Fetches the keys of every provider of a configuration, and hands them to its authenticators as of `now`.
+///
+/// # Errors
+/// The system's error if no runtime can be created.
+pub(super) fn fetch_jwks(config: &Config, now: Timestamp, progress: Progress) -> io::Result<Fetched> {
+    if config.key_sources.is_empty() {
+        return Ok(Fetched::All);
+    }
+    runtime().map(|runtime| runtime.block_on(fetch_each(config, now, progress)))
+}
+
+async fn fetch_each(config: &Config, now: Timestamp, progress: Progress) -> Fetched {
+    let mut fetched = Fetched::All;
+    for source in &config.key_sources {
+        let location = &source.provider.location;
+        if progress == Progress::Everything {
+            print_line(format_args!("  {location}: fetching"));
+        }
+        match (source.fetch_once(now).await, progress) {
+            (Ok(_), Progress::Failures) => {}
+            (Ok(keys), Progress::Everything) => {
+                keys.usable.iter().for_each(|key| print_line(format_args!("    key {key}")));
+                keys.skipped.iter().for_each(|key| print_line(format_args!("    not used: {key}")));
+            }
+            (Err(error), Progress::Everything | Progress::Failures) => {
+                print_error(format_args!("{location}: {error}"));
+                fetched = Fetched::NotAll;
+            }
+        }
+    }
+    fetched
 }

@@ -1,6 +1,6 @@
 //! `modgud keygen`: generates a key pair, or a shared secret, for development.
 
-use super::{Exit, fail, say};
+use super::{Exit, print_error, print_line};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use modgud_core::jose::{Algorithm, KeyType, SigningKey};
 use std::fs::OpenOptions;
@@ -44,28 +44,31 @@ pub(super) fn run(args: Args) -> Exit {
     };
     match made {
         Ok(()) => Exit::Done,
-        Err(error) => fail(error),
+        Err(error) => print_error(error),
     }
 }
 
 fn pair(algorithm: Algorithm, private: Option<PathBuf>, public: Option<PathBuf>) -> Result<(), String> {
     let private = private.unwrap_or_else(|| "modgud-dev.key.pem".into());
     let public = public.unwrap_or_else(|| "modgud-dev.pub.pem".into());
-    let key = SigningKey::generate(algorithm).map_err(|fault| fault.to_string())?;
-    let private_pem = key.private_text().map_err(|fault| fault.to_string())?;
-    let public_pem = key.public_pem().map_err(|fault| fault.to_string())?;
+    let key = SigningKey::generate(algorithm).map_err(|error| error.to_string())?;
+    let private_pem = key.private_text().map_err(|error| error.to_string())?;
+    let public_pem = key.public_pem().map_err(|error| error.to_string())?;
     write_new(&private, 0o600, private_pem.expose_secret())?;
     write_new(&public, 0o644, &public_pem).inspect_err(|_| {
         // Half a pair is useless, and would block the next attempt. If removal fails, the reported error is sufficient.
         let _ = std::fs::remove_file(&private);
     })?;
-    say(format_args!("{}: the private key; it signs, keep it to yourself", private.display()));
+    print_line(format_args!("{}: the private key; it signs, keep it secret", private.display()));
     match algorithm {
         Algorithm::Rs256 => {
-            say(format_args!("{}: the public key; set JWT_PUBLIC_KEY_RSA_BIFROST to its text", public.display()));
+            print_line(format_args!(
+                "{}: the public key; set JWT_PUBLIC_KEY_RSA_BIFROST to its text",
+                public.display()
+            ));
         }
-        other => say(format_args!(
-            "{}: the public key; name it under `keys` of an authenticator whose `algorithms` list {}",
+        other => print_line(format_args!(
+            "{}: the public key; add it to `keys` of an authenticator with {} in `algorithms`",
             public.display(),
             other.name()
         )),
@@ -76,17 +79,17 @@ fn pair(algorithm: Algorithm, private: Option<PathBuf>, public: Option<PathBuf>)
 
 fn secret(algorithm: Algorithm, private: Option<PathBuf>, public: Option<&Path>) -> Result<(), String> {
     if public.is_some() {
-        return Err(format!(
-            "{} has no public key: one secret signs and verifies; leave out --public",
-            algorithm.name()
-        ));
+        return Err(format!("{} has no public key; remove --public", algorithm.name()));
     }
     let private = private.unwrap_or_else(|| "modgud-dev.secret".into());
-    let key = SigningKey::generate(algorithm).map_err(|fault| fault.to_string())?;
-    let text = key.private_text().map_err(|fault| fault.to_string())?;
+    let key = SigningKey::generate(algorithm).map_err(|error| error.to_string())?;
+    let text = key.private_text().map_err(|error| error.to_string())?;
     // No line end: every byte of the file is part of the secret, for every reader.
     write_new(&private, 0o600, text.expose_secret())?;
-    say(format_args!("{}: the secret; whoever has it can sign, so share it with the verifier only", private.display()));
+    print_line(format_args!(
+        "{}: the secret; it signs and verifies, share it with the verifier only",
+        private.display()
+    ));
     next(algorithm, &private);
     Ok(())
 }
@@ -95,7 +98,7 @@ fn secret(algorithm: Algorithm, private: Option<PathBuf>, public: Option<&Path>)
 fn next(algorithm: Algorithm, private: &Path) {
     let usual = algorithm.family().algorithms().next();
     let flag = if usual == Some(algorithm) { String::new() } else { format!(" --algorithm {}", algorithm.name()) };
-    say(format_args!("next: modgud token mint --key {}{flag}", private.display()));
+    print_line(format_args!("next: modgud token mint --key {}{flag}", private.display()));
 }
 
 /// Writes a new file; an existing one is an error.
@@ -105,7 +108,7 @@ fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), String> {
     };
     write().map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
-            format!("{} is there already and is not overwritten; name another file", path.display())
+            format!("{} exists already, and is not overwritten; use another file", path.display())
         }
         _ => format!("{} can't be written: {error}", path.display()),
     })

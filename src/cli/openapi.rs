@@ -1,15 +1,18 @@
 //! `modgud openapi`: checks descriptions of modules' APIs and generates rules from them.
 
-mod check;
-mod rules;
-
-use super::{Exit, fail};
+use super::{Exit, print_error, print_line, print_warnings_error};
 use crate::config::{Config, ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
-use crate::envoy::bootstrap::Module;
-use crate::openapi::{Api, MAX_BYTES, Unreadable};
+use crate::diagnostic::Located;
+use crate::envoy::bootstrap::Module as GatewayModule;
+use crate::openapi::{Api, Finding, MAX_BYTES, Module, Report, Rules, Unreadable, check, rules};
 use crate::read_limit::read_file_to_limit;
-use std::io;
+use modgud_core::authz::{ModulePrefix, ModuleReading};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+
+/// Maximum number of warnings shown: a description without any security has one for each operation. Further ones are
+/// counted.
+const MAX_WARNINGS: usize = 100;
 
 /// Checks the description of a module's API (OpenAPI 2.0 or 3.x, YAML or JSON), or generates rules from it
 #[derive(Debug, clap::Subcommand)]
@@ -17,8 +20,50 @@ use std::path::{Path, PathBuf};
     after_help = "Example:\n  modgud openapi check swagger.json --module crm\n  modgud openapi rules swagger.json --module crm"
 )]
 pub(super) enum Command {
-    Check(check::Args),
-    Rules(rules::Args),
+    Check(CheckArgs),
+    Rules(RulesArgs),
+}
+
+/// Checks the description of a module's API.
+///
+/// It reports reserved names, `/docs`, operations without security requirements, paths that no rule can express, and
+/// paths that match the same requests. Each finding has its location. Exit code 0: the module can join. 1: there is an
+/// error, or the file can't be read. Warnings affect the exit code only with --deny-warnings.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  modgud openapi check swagger.json --module crm --config modgud.yaml")]
+pub(super) struct CheckArgs {
+    /// The description (OpenAPI 2.0 or 3.x, YAML or JSON)
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The name of the module, present or planned
+    #[arg(long, value_name = "NAME")]
+    module: Option<String>,
+    #[command(flatten)]
+    gateway: Gateway,
+    /// Exit with code 1 if there is a warning, too: for CI
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+/// Prints rules that require what the description of a module's API requires: one for each operation, below the
+/// module's prefix.
+///
+/// Review them: comments mark open operations, missing requirements, and rules that are stricter than the description
+/// because no rule can express it exactly. If an operation can't have a rule, nothing is printed. The prefix is that of
+/// the module in the configuration, else `/NAME`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  modgud openapi rules swagger.json --module crm > crm-rules.yaml && modgud check --config crm-rules.yaml"
+)]
+pub(super) struct RulesArgs {
+    /// The description (OpenAPI 2.0 or 3.x, YAML or JSON)
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The name of the module
+    #[arg(long, value_name = "NAME")]
+    module: String,
+    #[command(flatten)]
+    gateway: Gateway,
 }
 
 /// The configuration of the gateway that the module joins.
@@ -38,7 +83,7 @@ struct Gateway {
 enum OpenApiError {
     #[error("{}: {error}", .file.display())]
     Read { file: PathBuf, error: io::Error },
-    #[error("{}: the file is larger than {MAX_BYTES} bytes, which no description of an API is", .0.display())]
+    #[error("{}: the file is larger than {MAX_BYTES} bytes, the limit for an API description", .0.display())]
     TooLarge(PathBuf),
     #[error("{}: the file is not UTF-8 text", .0.display())]
     NotText(PathBuf),
@@ -50,10 +95,10 @@ enum OpenApiError {
 
 pub(super) fn run(command: &Command) -> Exit {
     let done = match command {
-        Command::Check(args) => check::run(args),
-        Command::Rules(args) => rules::run(args),
+        Command::Check(args) => run_check(args),
+        Command::Rules(args) => run_rules(args),
     };
-    done.unwrap_or_else(fail)
+    done.unwrap_or_else(print_error)
 }
 
 impl Gateway {
@@ -67,7 +112,7 @@ impl Gateway {
 }
 
 /// Returns the module of this name; `None` if the configuration has none.
-fn module_of<'c>(config: &'c Config, name: Option<&str>) -> Option<&'c Module> {
+fn module_of<'c>(config: &'c Config, name: Option<&str>) -> Option<&'c GatewayModule> {
     config.gateway.modules.iter().find(|module| Some(module.name.as_str()) == name)
 }
 
@@ -78,4 +123,60 @@ fn read(file: &Path) -> Result<Api, OpenApiError> {
         .ok_or_else(|| OpenApiError::TooLarge(file.to_path_buf()))?;
     let text = String::from_utf8(content).map_err(|_| OpenApiError::NotText(file.to_path_buf()))?;
     Ok(Api::read(&file.display().to_string(), &text)?)
+}
+
+fn run_check(args: &CheckArgs) -> Result<Exit, OpenApiError> {
+    let CheckArgs { file, module, gateway, deny_warnings } = args;
+    let config = gateway.load()?;
+    let api = read(file)?;
+    let name = module.as_deref();
+    let (joined, plain) = (module_of(&config, name), ModuleReading::default());
+    let module = Module {
+        name,
+        prefix: joined.map(|module| &module.prefix),
+        reading: joined.map_or(&plain, |module| &module.reading),
+        reserved: &config.gateway.core.reserved,
+    };
+    let Report { errors, warnings } = check(&api, &module);
+    print_line(format_args!("{}: {}, {} operations", file.display(), api.version, api.operations()));
+    for warning in warnings.iter().take(MAX_WARNINGS) {
+        print_line(format_args!("warning: {warning}"));
+    }
+    if let Some(more) = warnings.len().checked_sub(MAX_WARNINGS).filter(|more| *more > 0) {
+        print_line(format_args!("warning: and {more} more"));
+    }
+    if !errors.is_empty() {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        return Ok(print_error(lines.join("\n")));
+    }
+    Ok(if *deny_warnings && !warnings.is_empty() { print_warnings_error(warnings.len()) } else { Exit::Done })
+}
+
+/// Writes the warnings on standard error, so that standard output can go into a file.
+fn print_warnings(warnings: &[Located<Finding>]) {
+    let mut errors = io::stderr().lock();
+    for warning in warnings.iter().take(MAX_WARNINGS) {
+        // A closed standard error is no reason to stop.
+        let _ = writeln!(errors, "modgud: warning: {warning}");
+    }
+    if let Some(more) = warnings.len().checked_sub(MAX_WARNINGS).filter(|more| *more > 0) {
+        let _ = writeln!(errors, "modgud: warning: and {more} more");
+    }
+}
+
+fn run_rules(args: &RulesArgs) -> Result<Exit, OpenApiError> {
+    let RulesArgs { file, module, gateway } = args;
+    let config = gateway.load()?;
+    let (prefix, reading) = match module_of(&config, Some(module)) {
+        Some(joined) => (joined.prefix.clone(), joined.reading.clone()),
+        None => match ModulePrefix::parse(&format!("/{module}")) {
+            Ok(prefix) => (prefix, ModuleReading::default()),
+            Err(error) => return Ok(print_error(format_args!("--module: `/{module}` can't be a prefix: {error}"))),
+        },
+    };
+    let api = read(file)?;
+    let Rules { text, warnings } = rules(&api, &file.display().to_string(), module, &prefix, &reading)?;
+    print_line(text.trim_end());
+    print_warnings(&warnings);
+    Ok(Exit::Done)
 }

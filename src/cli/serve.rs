@@ -1,6 +1,6 @@
 //! `modgud serve`: the sidecar.
 
-use super::{Exit, fail, runtime};
+use super::{Exit, print_error, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environment, Loaded, Overrides, ProfileName};
 use crate::net::listen_addr::ListenAddr;
@@ -13,6 +13,7 @@ use modgud_core::authn::Authenticator;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, spawn_blocking};
@@ -47,17 +48,20 @@ pub(super) struct Args {
     shadow_profile: Option<ProfileName>,
 }
 
+/// How long the exit waits for the threads of the runtime. A load that hangs is left behind after it.
+const THREAD_EXIT_TIMEOUT: Duration = Duration::from_millis(500);
+
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("the configuration could not be loaded: {0}")]
+    #[error("the configuration can't be loaded: {0}")]
     Load(JoinError),
     #[error(transparent)]
     App(#[from] AppError),
     #[error("signals can't be received: {0}")]
     Signals(io::Error),
-    #[error("the shadow configuration can't be compared: {0}")]
+    #[error("the shadow configuration can't be started: {0}")]
     Shadow(io::Error),
 }
 
@@ -75,14 +79,14 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
     let origin = ConfigSource { file: config, overrides, environment };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(error),
+        Err(error) => return print_error(error),
     };
     let served = runtime.block_on(serve(origin, shadow));
-    // A load that hangs must not delay the exit.
-    runtime.shutdown_background();
+    // Threads that still allocate while the allocator is torn down at exit can crash the process.
+    runtime.shutdown_timeout(THREAD_EXIT_TIMEOUT);
     match served {
         Ok(()) => Exit::Done,
-        Err(error) => fail(error),
+        Err(error) => print_error(error),
     }
 }
 

@@ -4,16 +4,13 @@
 mod gateway;
 mod json_stream;
 mod message;
-mod reply;
-mod services;
 
-use super::{Exit, fail};
+use super::{Exit, print_error};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Environment, ProfileName};
-use gateway::{Gateway, InitError};
-use json_stream::{Broken, JsonStream};
+use gateway::{Gateway, InitError, Service, Services};
+use json_stream::{JsonStream, StreamError};
 use message::Message;
-use services::{Service, Services};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
@@ -56,7 +53,7 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
     });
     match served {
         Ok(()) => Exit::Done,
-        Err(error) => fail(error),
+        Err(error) => print_error(error),
     }
 }
 
@@ -84,12 +81,12 @@ fn serve(
         while let Some(value) = values.next::<Message>() {
             match value {
                 Ok(message) => {
-                    let (reply, noted) = gateway.answer(message, Clock::System.now());
-                    if let Some(InitError { id, error }) = noted {
+                    let (reply, init_error) = gateway.answer(message, Clock::System.now());
+                    if let Some(InitError { id, error }) = init_error {
                         // A closed standard error is no reason to stop.
                         let _ = writeln!(
                             errors,
-                            "modgud: the key of message {id} can't be used, so that no token is good: {error}"
+                            "modgud: the key of message {id} is invalid, so all tokens are rejected: {error}"
                         );
                     }
                     let mut line = reply.line();
@@ -97,8 +94,8 @@ fn serve(
                     // A client that waits for this reply must get it now.
                     output.write_all(&line).and_then(|()| output.flush()).map_err(StdioError::Write)?;
                 }
-                Err(Broken { line, what }) => {
-                    let _ = writeln!(errors, "modgud: line {line} of the input: {what}");
+                Err(StreamError { line, kind }) => {
+                    let _ = writeln!(errors, "modgud: line {line} of the input: {kind}");
                 }
             }
         }

@@ -1,16 +1,16 @@
 //! `modgud test`: policy tests of a configuration.
 
 mod cases;
-mod junit;
 
 use super::explain::report::Report;
-use super::{Exit, fail, say};
+use super::{Exit, print_error, print_line};
 use crate::clock::Clock;
 use crate::config::{Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
 use cases::{Case, CasesError};
 use modgud_core::authn::LookupResult;
 use modgud_core::decide::Snapshot;
 use modgud_core::time::Timestamp;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// The lines of a case are short enough not to wrap, so that users can copy them from the help.
@@ -22,14 +22,14 @@ A case:
   - name: a clerk of no organization reads a report
     request: { method: GET, path: /reports/7, headers: { x-username: spoofed } }
     token: { username: clerk, organization_uuid: \"None\" }
-    # claims, laid over those of a good token; null leaves one out
+    # claims, merged over those of a valid token; null removes one
     expect:
       decision: allowed
       rule: report
       set: { x-username: clerk }
       removed: [x-organization-uuid]
     # or: expect: { decision: denied, status: 401, reason: token_expired }
-    # of a rule that is tried out: shadow: { decision: denied, rule: next }";
+    # for a shadow rule: shadow: { decision: denied, rule: next }";
 
 /// Runs policy tests: each case is a request, its token, and the expected result.
 ///
@@ -69,31 +69,31 @@ pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
     let replaced = Keys::Replaced(keys.clone());
     let loaded = match load_with_keys(config.as_deref(), &overrides, environment, replaced) {
         Ok(loaded) => loaded,
-        Err(error) => return fail(error),
+        Err(error) => return print_error(error),
     };
     for file in &loaded.missing {
-        say(format_args!("note    {} is not here: no key and nothing revoked is known from it", file.display()));
+        print_line(format_args!("note    {} does not exist, and counts as empty", file.display()));
     }
     let mut outcomes = Vec::new();
     for file in cases {
         let cases = match cases::read(file) {
             Ok(cases) => cases,
-            Err(error) => return fail(error),
+            Err(error) => return print_error(error),
         };
         for case in cases {
             let name = file.display().to_string();
             match outcome(&case, &loaded.config.snapshot, &keys, name) {
                 Ok(outcome) => outcomes.push(outcome),
-                Err(error) => return fail(error),
+                Err(error) => return print_error(error),
             }
         }
     }
     if let Some(file) = junit
-        && let Err(error) = std::fs::write(file, junit::xml(&outcomes))
+        && let Err(error) = std::fs::write(file, self::junit(&outcomes))
     {
-        return fail(format_args!("{} can't be written: {error}", file.display()));
+        return print_error(format_args!("{} can't be written: {error}", file.display()));
     }
-    tell(&outcomes)
+    summarize(&outcomes)
 }
 
 fn outcome(case: &Case, snapshot: &Snapshot, keys: &EphemeralKeys, file: String) -> Result<Outcome, CasesError> {
@@ -109,15 +109,52 @@ fn outcome(case: &Case, snapshot: &Snapshot, keys: &EphemeralKeys, file: String)
     Ok(Outcome { file, name: case.name.clone(), failure })
 }
 
-fn tell(outcomes: &[Outcome]) -> Exit {
+fn summarize(outcomes: &[Outcome]) -> Exit {
     for Outcome { file, name, failure } in outcomes {
         match failure {
-            None => say(format_args!("ok      {name}")),
-            Some(failure) => say(format_args!("FAILED  {name}  ({file})\n{failure}")),
+            None => print_line(format_args!("ok      {name}")),
+            Some(failure) => print_line(format_args!("FAILED  {name}  ({file})\n{failure}")),
         }
     }
     let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
     let passed = outcomes.len().saturating_sub(failed);
-    say(format_args!("{passed} passed, {failed} failed"));
+    print_line(format_args!("{passed} passed, {failed} failed"));
     if failed == 0 { Exit::Done } else { Exit::Failed }
+}
+
+/// Formats results as JUnit XML, which CI systems show.
+fn junit(outcomes: &[Outcome]) -> String {
+    let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    // Writing to a string does not fail.
+    let _ = writeln!(xml, "<testsuite name=\"modgud\" tests=\"{}\" failures=\"{failed}\">", outcomes.len());
+    for Outcome { file, name, failure } in outcomes {
+        let _ = write!(xml, "  <testcase classname=\"{}\" name=\"{}\"", escape(file), escape(name));
+        let _ = match failure {
+            None => writeln!(xml, "/>"),
+            Some(text) => {
+                let first = text.lines().next().unwrap_or_default().trim();
+                writeln!(xml, "><failure message=\"{}\">{}</failure></testcase>", escape(first), escape(text))
+            }
+        };
+    }
+    xml.push_str("</testsuite>\n");
+    xml
+}
+
+/// Escapes text for an attribute or an element. Control characters that XML 1.0 forbids are replaced.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\n' | '\t' => escaped.push(c),
+            c if c.is_control() => escaped.push(char::REPLACEMENT_CHARACTER),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }

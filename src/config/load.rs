@@ -15,7 +15,6 @@ use super::watcher::FileWatcher;
 use super::{Config, render, validate};
 use crate::diagnostic::{Diagnostic, Issue, Located};
 use crate::net::listen_addr::ListenAddr;
-use crate::net::tls;
 use crate::yaml::{Location, Member, Node, Value};
 use modgud_core::authn::Revocations;
 use modgud_core::jose::Fingerprint;
@@ -74,11 +73,8 @@ impl Loaded {
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Diagnostic> {
         let of_keys = self.keys.iter().filter_map(|key| key.what().warning(now).map(|warning| key.diagnostic(warning)));
-        let own = self.config.tls.as_ref().and_then(|tls| tls.validity().warning(now)).map(|warning| {
-            let issue = match warning {
-                tls::Warning::Expired(_) => Issue::warning("tls-certificate-expired", warning.to_string(), ""),
-                tls::Warning::NotYet(_) => Issue::warning("tls-certificate-not-yet-valid", warning.to_string(), ""),
-            };
+        let own = self.config.tls.as_ref().and_then(|tls| tls.warning(now)).map(|warning| {
+            let issue = Issue::warning("tls-certificate-not-valid", warning.to_string(), "");
             let path = Path::root("server").key("tls").key("cert");
             path.diagnostic(&self.effective, issue)
         });

@@ -102,8 +102,8 @@ pub(super) struct Server {
     /// The time limit of one check, after which it gets 503: from `1ms` to `10s`, and less than the `timeout` of Envoy's `ext_authz`.
     /// Default: `150ms`.
     pub(super) deadline: Option<String>,
-    /// The maximum time in which requests are still answered after SIGTERM: from `0s` to `10m`. Default: `20s`. A change requires a
-    /// restart.
+    /// The maximum time in which checks are still answered after SIGTERM: from `0s` to `10m`. The process ends earlier once every
+    /// connection that carried calls is closed. Default: `20s`. A change requires a restart.
     pub(super) drain: Option<String>,
     /// The maximum number of concurrent checks, which are those that wait for the network: from 1 to 1000000. Above it, a check gets 503
     /// immediately. One connection gets at most a quarter while others have any. Default: 4096. A change requires a restart.

@@ -6,7 +6,7 @@ use super::raw::{Document, Key, Rule};
 use super::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Located};
 use crate::yaml::Node;
-use modgud_core::jose::{Fingerprint, Validity, VerificationKey};
+use modgud_core::jose::{Fingerprint, OutsideValidity, Validity, VerificationKey};
 use modgud_core::time::Timestamp;
 use std::fmt;
 
@@ -97,18 +97,19 @@ impl KeyMetadata {
 
     /// Returns the warning about the key at this time. `None` if its dates are valid.
     pub(super) fn warning(&self, now: Timestamp) -> Option<Issue> {
-        let Validity { from, until } = self.validity?;
         let help = "write the issuer's current certificate; if the key is the issuer's current one, write the key alone \
                     (`openssl x509 -pubkey -noout` writes it)";
-        if now < from {
-            let message =
-                format!("the certificate here is valid from {from} only, but its key already verifies tokens");
-            return Some(Issue::warning("certificate-not-yet-valid", message, help));
-        }
-        // `notAfter` is a whole second, all of which is included.
-        (now.as_secs() > until.as_secs()).then(|| {
-            let message = format!("the certificate here was valid until {until}, but its key still verifies tokens");
-            Issue::warning("certificate-expired", message, help)
+        Some(match self.validity?.outside(now)? {
+            OutsideValidity::NotYet(from) => {
+                let message =
+                    format!("the certificate here is valid from {from} only, but its key already verifies tokens");
+                Issue::warning("certificate-not-yet-valid", message, help)
+            }
+            OutsideValidity::Expired(until) => {
+                let message =
+                    format!("the certificate here was valid until {until}, but its key still verifies tokens");
+                Issue::warning("certificate-expired", message, help)
+            }
         })
     }
 }

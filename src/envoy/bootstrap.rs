@@ -1,33 +1,37 @@
-//! Envoy's configuration: its inputs, and [`Bootstrap`], which writes it. All output derives from `deploy/envoy.yaml`,
-//! which is the output for `deploy/modgud.yaml`; other output differs in routes, clusters and addresses.
+//! Envoy's configuration: its inputs, and [`Bootstrap`], which fills the template `envoy.yaml.jinja`. The template engine
+//! escapes every text as a YAML scalar. `deploy/envoy.yaml` is the output for `deploy/modgud.yaml`.
 
 mod ext_authz_cluster;
 mod filter;
-mod names;
-mod routes;
-mod sample;
-mod scalar;
 #[cfg(test)]
 mod tests;
-mod text;
-mod write;
 
 pub use ext_authz_cluster::{CheckCluster, Client, NoCheckCluster, UpstreamTls};
-pub use filter::{Filter, SentAlong};
-pub use sample::{Endpoints, SAMPLE, sample};
-pub use write::{Bootstrap, BootstrapError};
+pub use filter::Filter;
 
 use crate::net::upstream_addr::HostPort;
+use crate::yaml;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{UndefinedBehavior, Value, context};
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
+use std::cmp::Reverse;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// The template of the configuration.
+const TEMPLATE: &str = include_str!("bootstrap/envoy.yaml.jinja");
+
+/// The name of the core service's cluster, which no module can have. The template has it too.
+const CORE: &str = "core";
 
 /// The parts of modgud's configuration that Envoy's depends on.
 #[derive(Debug, Clone, Default)]
-pub struct Gateway {
+pub struct GatewayConfig {
     /// The modules, in the order of the configuration. Their prefixes differ.
     pub modules: Vec<Module>,
     /// The service behind the reserved names.
-    pub core: Core,
-    /// The needs of the filter that calls modgud.
+    pub core: CoreService,
+    /// The settings of the filter that calls modgud.
     pub filter: Filter,
     /// Transport security of connections to modgud.
     pub transport: Transport,
@@ -44,22 +48,13 @@ pub struct Module {
     pub reading: ModuleReading,
     /// Its address.
     pub upstream: HostPort,
-    /// Presence of an access list, which restricts its callers further.
-    pub access: Listed,
-}
-
-/// Presence of an access list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listed {
-    /// No list: rules alone decide.
-    NoList,
-    /// The module has a list.
-    List,
+    /// True if an access list restricts its callers further.
+    pub has_access_list: bool,
 }
 
 /// The service behind the reserved names: first segments that no module may have.
 #[derive(Debug, Clone, Default)]
-pub struct Core {
+pub struct CoreService {
     /// Its address; `None` if no service has the names.
     pub upstream: Option<HostPort>,
     /// The reserved names.
@@ -76,4 +71,124 @@ pub enum Transport {
     Tls,
     /// With TLS; clients need a certificate.
     MutualTls,
+}
+
+/// The inputs of Envoy's configuration.
+#[derive(Debug, Clone)]
+pub struct Bootstrap<'c> {
+    /// Modules, core service, and the settings of modgud's filter.
+    pub gateway: &'c GatewayConfig,
+    /// Envoy's listener for clients.
+    pub listener: SocketAddr,
+    /// Envoy's own admin listener.
+    pub admin: SocketAddr,
+    /// The address of modgud's checks.
+    pub modgud: CheckCluster,
+    /// TLS settings for connections to modgud; `None` without TLS.
+    pub tls: Option<UpstreamTls>,
+    /// Modgud's deadline for one check.
+    pub deadline: Duration,
+    /// Maximum number of concurrent checks in modgud.
+    pub max_in_flight: usize,
+}
+
+/// Errors of writing Envoy's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BootstrapError {
+    /// Neither a module nor a core service.
+    #[error("the configuration has no `modules` and no `core.upstream`; write one of them, to have a route")]
+    Nothing,
+    /// TLS without certificate authorities.
+    #[error(
+        "modgud serves TLS (`server.tls`); use --tls-ca with the file of the authorities of its certificate, as a path on Envoy's machine"
+    )]
+    NoAuthorities,
+    /// TLS with an unknown server name.
+    #[error(
+        "modgud serves TLS (`server.tls`), and its address is not a name; use --tls-name with the name in its certificate"
+    )]
+    NoName,
+    /// Mutual TLS without a client certificate.
+    #[error(
+        "modgud requires a client certificate (`server.tls.client_ca`); use --tls-cert and --tls-key with Envoy's files"
+    )]
+    NoClient,
+    /// TLS for a modgud that serves plain connections.
+    #[error("modgud does not serve TLS: the configuration has no `server.tls`; remove --tls-ca")]
+    Plain,
+    /// The template could not be filled.
+    #[error("the template of Envoy's configuration is invalid: {0}")]
+    Template(String),
+}
+
+impl Bootstrap<'_> {
+    /// Returns the configuration as YAML.
+    ///
+    /// # Errors
+    /// [`BootstrapError`] if an input is missing or contradicts modgud's configuration.
+    pub fn yaml(&self) -> Result<String, BootstrapError> {
+        let Self { gateway, listener, admin, modgud, tls, deadline, max_in_flight } = self;
+        let GatewayConfig { modules, core: CoreService { upstream: core, reserved }, filter, transport } = gateway;
+        if modules.is_empty() && core.is_none() {
+            return Err(BootstrapError::Nothing);
+        }
+        // Envoy takes the first match, so routes with more segments come first.
+        let mut routes: Vec<&Module> = modules.iter().collect();
+        routes.sort_by_key(|module| Reverse(module.prefix.segments()));
+        let route = |module: &Module| context! { name => module.name.as_str(), prefix => module.prefix.as_str() };
+        let core_paths = core.iter().flat_map(|_| reserved).map(|name| format!("/{name}"));
+        let of_modules = modules.iter().map(|module| (module.name.as_str(), &module.upstream));
+        let clusters = of_modules.chain(core.iter().map(|upstream| (CORE, upstream)));
+        let cluster = |(name, upstream): (&str, &HostPort)| context! { name, host => host(upstream.host()), port => upstream.port() };
+        render(context! {
+            admin => address(*admin),
+            listener => address(*listener),
+            timeout => Value::from_safe_string(timeout(*deadline)),
+            deadline_ms => deadline.as_millis(),
+            max_in_flight => *max_in_flight,
+            // Always quoted, because it is a regular expression.
+            removed_early => Value::from_safe_string(yaml::quoted(&filter.early_expression())),
+            mutable_headers => Value::from_safe_string(yaml::quoted(&filter.expression())),
+            sends_cookies => filter.sends_cookies,
+            sends_certificate => filter.sends_certificate,
+            sends_bodies => filter.sends_bodies,
+            modgud => modgud.value(),
+            tls => ext_authz_cluster::tls(*transport, tls.as_ref(), modgud)?,
+            routes => routes.into_iter().map(route).collect::<Value>(),
+            core_paths => core_paths.collect::<Value>(),
+            clusters => clusters.map(cluster).collect::<Value>(),
+        })
+        .map_err(|error| BootstrapError::Template(error.to_string()))
+    }
+}
+
+/// Fills the template. Escapes every text as a YAML scalar, except those marked safe. An undefined variable is an error.
+fn render(values: Value) -> Result<String, minijinja::Error> {
+    let mut environment = minijinja::Environment::empty();
+    let mut syntax = SyntaxConfig::builder();
+    syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
+    environment.set_syntax(syntax.build()?);
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_formatter(|output, _, value| match value.as_str() {
+        Some(text) if !value.is_safe() => Ok(output.write_str(&yaml::scalar(text))?),
+        Some(_) | None => Ok(write!(output, "{value}")?),
+    });
+    environment.render_str(TEMPLATE, values)
+}
+
+fn address(address: SocketAddr) -> Value {
+    context! { host => host(&address.ip().to_string()), port => address.port() }
+}
+
+/// Returns a host for the template. An IPv4 address needs no quotes: Envoy reads it as text.
+fn host(text: &str) -> Value {
+    if text.parse::<Ipv4Addr>().is_ok() { Value::from_safe_string(text.to_owned()) } else { Value::from(text) }
+}
+
+/// Returns Envoy's timeout in its duration format: modgud's deadline plus 100 ms.
+fn timeout(deadline: Duration) -> String {
+    const MARGIN: Duration = Duration::from_millis(100);
+    let all = deadline.saturating_add(MARGIN);
+    let text = format!("{}.{:03}", all.as_secs(), all.subsec_millis());
+    format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
 }

@@ -31,7 +31,7 @@ pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
     let principal = decision.principal.as_deref();
     match &decision.verdict {
         Verdict::Allow(_) => encoded.text("decision", "allowed"),
-        Verdict::Deny(fault) => encoded.refused(fault.reason()),
+        Verdict::Deny(error) => encoded.denial(error.reason()),
     }
     if let Some(rule) = &decision.rule {
         encoded.text("rule", RuleName::as_str(rule));
@@ -39,12 +39,12 @@ pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
     if let Some(principal) = principal {
         encoded.text("authenticator", principal.authenticator().as_str());
     }
-    for (name, told) in metadata.told(principal, &decision.computed) {
-        match told {
+    for (name, value) in metadata.told(principal, &decision.computed) {
+        match value {
             MetadataValue::Text(text) => encoded.text(name, text),
             MetadataValue::Texts(texts) => {
-                let values = texts.iter().map(|text| value(Kind::StringValue(text.to_string()))).collect();
-                encoded.value(name, &value(Kind::ListValue(ListValue { values })));
+                let values = texts.iter().map(|text| protobuf_value(Kind::StringValue(text.to_string()))).collect();
+                encoded.value(name, &protobuf_value(Kind::ListValue(ListValue { values })));
             }
             MetadataValue::Json(value) => encoded.value(name, &of_json(value)),
         }
@@ -57,7 +57,7 @@ struct Encoded(Vec<u8>);
 
 impl Encoded {
     /// Adds a denial, in the terms of the log.
-    fn refused(&mut self, reason: Reason) {
+    fn denial(&mut self, reason: Reason) {
         let decision = match reason.class() {
             Class::Unavailable => "unavailable",
             Class::Unauthenticated | Class::Forbidden | Class::BadRequest => "denied",
@@ -100,14 +100,14 @@ fn field_len(len: usize) -> usize {
     encoded_len_varint(len as u64).saturating_add(1).saturating_add(len)
 }
 
-const fn value(kind: Kind) -> Value {
+const fn protobuf_value(kind: Kind) -> Value {
     Value { kind: Some(kind) }
 }
 
 /// Converts JSON to a protobuf `Value`, whose numbers are binary64. A whole number beyond binary64's precision becomes
 /// a text of its digits, as protobuf's JSON format writes 64-bit integers. As a number it would change.
 fn of_json(json: &Json) -> Value {
-    value(match json {
+    protobuf_value(match json {
         Json::Null => Kind::NullValue(0),
         Json::Bool(one) => Kind::BoolValue(*one),
         Json::Number(one) => {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_is_a_struct() {
+    fn metadata_is_a_struct() {
         let long = "é".repeat(500);
         let claims = json!({ "long": long, "tree": {"a": [1.5, true, null, {"": "x"}]}, "none": null });
         let roles = ["r".to_owned(), "s".to_owned()];
@@ -184,7 +184,7 @@ mod tests {
         };
         let principal = ApiKey::new(&AuthenticatorName::new("bifrost"), entry, &mapping).unwrap().principal;
         let claim = |path| ValueSource::Claim(ClaimPath::parse(path).unwrap());
-        let told = vec![
+        let entries = vec![
             ("subject".into(), ValueSource::Principal(PrincipalField::Subject)),
             ("organization".into(), ValueSource::Principal(PrincipalField::Organization)),
             ("roles".into(), ValueSource::Principal(PrincipalField::Roles)),
@@ -193,7 +193,7 @@ mod tests {
             ("none".into(), claim("none")),
             ("where".into(), ValueSource::Constant("here".into())),
         ];
-        let metadata = Metadata::new(told, Vec::new());
+        let metadata = Metadata::new(entries, Vec::new());
         let mut decision = Decision::refused(DecisionError::Internal);
         assert_eq!(
             json(&of(&decision, &metadata)),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_number_that_binary64_does_not_hold_is_told_by_its_digits() {
+    fn a_whole_number_beyond_binary64_is_written_as_its_digits() {
         for (number, expected) in [
             (json!(9_007_199_254_740_992_u64), json!(9_007_199_254_740_992.0)),
             (json!(9_007_199_254_740_993_u64), json!("9007199254740993")),

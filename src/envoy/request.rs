@@ -1,10 +1,13 @@
 //! Conversion of Envoy's message to a [`Request`], in both encodings of headers.
 
 use super::proto::{
-    self, AttributeContext, CheckRequest, ContextExtensionsEntry, HttpRequest, Request as RequestAttributes,
+    self, AttributeContext, CheckRequest, ContextExtensionsEntry, FILE_DESCRIPTOR_SET, HttpRequest,
+    Request as RequestAttributes,
 };
 use modgud_core::http::header::is_token_byte;
 use modgud_core::http::request::{Body, Context, Field, Headers, Peer, Request, RequestError, SchemeSource};
+use prost::Message;
+use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage};
 
 /// Reads a check, with the scheme from this source. The request borrows from the check: no header is copied.
 ///
@@ -46,16 +49,16 @@ pub fn read(check: &CheckRequest, scheme: SchemeSource) -> Result<Request<'_>, R
 /// that header too; any value but `false` means that the body may be cut.
 fn body<'a>(http: &'a HttpRequest, headers: &Headers<'_>) -> Body<'a> {
     const PARTIAL: &[u8] = b"x-envoy-auth-partial-body";
-    let mut said = headers.iter().filter(|field| field.name.eq_ignore_ascii_case(PARTIAL)).map(|field| field.value);
+    let mut marks = headers.iter().filter(|field| field.name.eq_ignore_ascii_case(PARTIAL)).map(|field| field.value);
     let body = match (&*http.body, &*http.raw_body) {
         ([], raw) => Body::Whole(raw),
         (text, []) => Body::Text(text),
         (_, _) => return Body::Partial,
     };
-    match (said.next(), body) {
+    match (marks.next(), body) {
         (None, Body::Whole([])) => Body::NotSent,
         (None, body) => body,
-        (Some(b"false"), body) if said.all(|value| value == b"false") => body,
+        (Some(b"false"), body) if marks.all(|value| value == b"false") => body,
         (Some(_), _) => Body::Partial,
     }
 }
@@ -113,4 +116,35 @@ fn field<'a>(name: &'a [u8], value: &'a [u8]) -> Result<Field<'a>, RequestError>
         return Err(RequestError::HeaderName);
     }
     Ok(Field { name, value })
+}
+
+/// An error of reading a check from JSON.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckJsonError {
+    /// Invalid JSON, or unknown fields.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// The descriptor of modgud's messages is invalid.
+    #[error("{0}")]
+    Descriptor(#[from] DescriptorError),
+    /// The descriptor lacks the message.
+    #[error("the descriptor lacks the message `CheckRequest`")]
+    NotDescribed,
+    /// The JSON message can't be converted.
+    #[error("{0}")]
+    Decode(#[from] prost::DecodeError),
+}
+
+/// Parses a `CheckRequest` in `ProtoJSON` format, as grpcurl reads and prints it, with both `headerMap` and
+/// `header_map`. Only commands use it: the server never reads JSON.
+///
+/// # Errors
+/// [`CheckJsonError`] with line and column if the text is no check.
+pub fn check_from_json(text: &str) -> Result<CheckRequest, CheckJsonError> {
+    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)?;
+    let message = pool.get_message_by_name("envoy.service.auth.v3.CheckRequest").ok_or(CheckJsonError::NotDescribed)?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let dynamic = DynamicMessage::deserialize(message, &mut json)?;
+    json.end()?;
+    Ok(CheckRequest::decode(dynamic.encode_to_vec().as_slice())?)
 }

@@ -23,29 +23,31 @@ pub fn response(
 ) -> CheckResponse {
     let dynamic_metadata = metadata::of(&decision, metadata);
     let Decision { verdict, rule, authenticator: _, principal: _, computed: _, insufficient, tried: _ } = decision;
-    let answer = match verdict {
+    let response = match verdict {
         Verdict::Allow(mutations) => allow(mutations),
-        Verdict::Deny(fault) => {
+        Verdict::Deny(error) => {
             let rule = rule.as_ref().map(RuleName::as_str);
-            let denied = DenialContext { reason: fault.reason(), rule, insufficient: insufficient.as_deref(), seen };
-            denial(&fault, answers.to(&denied), answers.undecided())
+            let denied = DenialContext { reason: error.reason(), rule, insufficient: insufficient.as_deref(), seen };
+            denial(&error, answers.to(&denied), answers.undecided())
         }
     };
-    CheckResponse { dynamic_metadata, ..answer }
+    CheckResponse { dynamic_metadata, ..response }
 }
 
 /// Builds a denial. It is an error response if modgud could not decide and the operator defers that to Envoy. Envoy
 /// before 1.37 treats it as a denial.
-fn denial(fault: &DecisionError, told: DenialResponse, undecided: OnError) -> CheckResponse {
-    let DenialResponse { status, headers, body } = told;
+fn denial(error: &DecisionError, response: DenialResponse, undecided: OnError) -> CheckResponse {
+    let DenialResponse { status, headers, body } = response;
     let headers = headers.into_iter().map(|AnswerHeader { name, value }| overwrite(name, value)).collect();
     let denied = DeniedHttpResponse { status: Some(HttpStatus { code: i32::from(status.code()) }), headers, body };
     // Only "OK" allows. Envoy treats all other codes alike: the HTTP status is in the body.
     match undecided {
-        OnError::DeferToEnvoy if fault.honours_failure_mode_allow() => {
-            answer(Code::Unavailable, HttpResponse::ErrorResponse(denied))
+        OnError::DeferToEnvoy if error.honours_failure_mode_allow() => {
+            check_response(Code::Unavailable, HttpResponse::ErrorResponse(denied))
         }
-        OnError::DeferToEnvoy | OnError::Deny => answer(Code::PermissionDenied, HttpResponse::DeniedResponse(denied)),
+        OnError::DeferToEnvoy | OnError::Deny => {
+            check_response(Code::PermissionDenied, HttpResponse::DeniedResponse(denied))
+        }
     }
 }
 
@@ -58,10 +60,10 @@ fn allow(mutations: Mutations) -> CheckResponse {
         query_parameters_to_remove: remove_query,
         ..OkHttpResponse::default()
     };
-    answer(Code::Ok, HttpResponse::OkResponse(ok))
+    check_response(Code::Ok, HttpResponse::OkResponse(ok))
 }
 
-fn answer(code: Code, http_response: HttpResponse) -> CheckResponse {
+fn check_response(code: Code, http_response: HttpResponse) -> CheckResponse {
     let status = RpcStatus { code: code as i32, ..RpcStatus::default() };
     CheckResponse { status: Some(status), http_response: Some(http_response), dynamic_metadata: Bytes::new() }
 }

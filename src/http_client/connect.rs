@@ -22,7 +22,7 @@ const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(300);
 
 /// Evidence from a failed connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub enum Evidence {
     /// The server is away: its machine or the network reports so for each of its addresses, or its name has none.
     Away,
     /// The connection was established and then closed. The sent data can be the cause.
@@ -34,7 +34,7 @@ pub enum Shown {
     Unclear,
 }
 
-impl Shown {
+impl Evidence {
     fn of(error: &io::Error) -> Self {
         use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
         if is_local(error) {
@@ -69,13 +69,13 @@ fn is_local(error: &io::Error) -> bool {
 #[error("{error}")]
 pub(super) struct ConnectError {
     error: io::Error,
-    pub(super) shows: Shown,
+    pub(super) evidence: Evidence,
 }
 
 impl ConnectError {
     fn new(error: io::Error) -> Self {
-        let shows = Shown::of(&error);
-        Self { error, shows }
+        let evidence = Evidence::of(&error);
+        Self { error, evidence }
     }
 }
 
@@ -110,8 +110,8 @@ async fn look_up(uri: &Uri) -> Result<Vec<SocketAddr>, ConnectError> {
     let host = uri.host().unwrap_or_default();
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let away = |error| {
-        let shows = if is_local(&error) { Shown::Local } else { Shown::Away };
-        ConnectError { error, shows }
+        let evidence = if is_local(&error) { Evidence::Local } else { Evidence::Away };
+        ConnectError { error, evidence }
     };
     let addresses: Vec<SocketAddr> = lookup_host((host, port)).await.map_err(away)?.collect();
     if addresses.is_empty() { Err(away(io::Error::other("the name has no address"))) } else { Ok(addresses) }
@@ -121,7 +121,7 @@ async fn look_up(uri: &Uri) -> Result<Vec<SocketAddr>, ConnectError> {
 async fn connect(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
     let mut rest = addresses.into_iter();
     let mut attempts = JoinSet::new();
-    let mut fault: Option<ConnectError> = None;
+    let mut last: Option<ConnectError> = None;
     loop {
         if let Some(address) = rest.next() {
             attempts.spawn(TcpStream::connect(address));
@@ -130,45 +130,45 @@ async fn connect(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> 
             Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
             Ok(Some(Ok(Err(error)))) => ConnectError::new(error),
             Ok(Some(Err(error))) => ConnectError::new(error.into()),
-            Ok(None) => return Err(fault.unwrap_or_else(|| ConnectError::new(io::ErrorKind::NotFound.into()))),
+            Ok(None) => return Err(last.unwrap_or_else(|| ConnectError::new(io::ErrorKind::NotFound.into()))),
             Err(_) => continue,
         };
-        let shows = fault.map_or(next.shows, |before| before.shows.and(next.shows));
-        fault = Some(ConnectError { shows, ..next });
+        let evidence = last.map_or(next.evidence, |before| before.evidence.and(next.evidence));
+        last = Some(ConnectError { evidence, ..next });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ConnectError, Shown, connect, look_up};
+    use super::{ConnectError, Evidence, connect, look_up};
     use rustix::io::Errno;
     use std::io;
     use tokio::net::TcpListener;
 
     #[test]
-    fn only_what_no_client_brings_about_shows_that_a_server_is_away() {
+    fn only_what_no_client_can_cause_is_evidence_that_a_server_is_away() {
         for (errno, expected) in [
-            (Errno::CONNREFUSED, Shown::Away),
-            (Errno::HOSTUNREACH, Shown::Away),
-            (Errno::NETUNREACH, Shown::Away),
-            (Errno::NETDOWN, Shown::Away),
-            (Errno::TIMEDOUT, Shown::Unclear),
-            (Errno::CONNRESET, Shown::Unclear),
-            (Errno::ACCESS, Shown::Unclear),
-            (Errno::MFILE, Shown::Local),
-            (Errno::NFILE, Shown::Local),
-            (Errno::ADDRNOTAVAIL, Shown::Local),
-            (Errno::NOBUFS, Shown::Local),
-            (Errno::NOMEM, Shown::Local),
+            (Errno::CONNREFUSED, Evidence::Away),
+            (Errno::HOSTUNREACH, Evidence::Away),
+            (Errno::NETUNREACH, Evidence::Away),
+            (Errno::NETDOWN, Evidence::Away),
+            (Errno::TIMEDOUT, Evidence::Unclear),
+            (Errno::CONNRESET, Evidence::Unclear),
+            (Errno::ACCESS, Evidence::Unclear),
+            (Errno::MFILE, Evidence::Local),
+            (Errno::NFILE, Evidence::Local),
+            (Errno::ADDRNOTAVAIL, Evidence::Local),
+            (Errno::NOBUFS, Evidence::Local),
+            (Errno::NOMEM, Evidence::Local),
         ] {
-            assert_eq!(ConnectError::new(errno.into()).shows, expected, "{errno}");
+            assert_eq!(ConnectError::new(errno.into()).evidence, expected, "{errno}");
         }
-        assert_eq!(ConnectError::new(io::ErrorKind::TimedOut.into()).shows, Shown::Unclear);
+        assert_eq!(ConnectError::new(io::ErrorKind::TimedOut.into()).evidence, Evidence::Unclear);
     }
 
     #[test]
-    fn one_address_that_says_otherwise_is_enough() {
-        use Shown::{Away, Local, Unclear};
+    fn one_address_with_other_evidence_is_enough() {
+        use Evidence::{Away, Local, Unclear};
         for (one, other, expected) in
             [(Away, Away, Away), (Away, Unclear, Unclear), (Away, Local, Local), (Unclear, Local, Local)]
         {
@@ -183,9 +183,9 @@ mod tests {
         // A port without a listener.
         let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         assert_eq!(connect(vec![gone, good]).await.unwrap().peer_addr().unwrap(), good);
-        assert_eq!(connect(vec![gone, gone]).await.unwrap_err().shows, Shown::Away);
+        assert_eq!(connect(vec![gone, gone]).await.unwrap_err().evidence, Evidence::Away);
         let absent = look_up(&"https://absent.invalid/".parse().unwrap()).await.unwrap_err();
-        assert_eq!(absent.shows, Shown::Away, "{absent}");
+        assert_eq!(absent.evidence, Evidence::Away, "{absent}");
         let found = look_up(&"https://[::1]/".parse().unwrap()).await.unwrap();
         assert_eq!(found, ["[::1]:443".parse().unwrap()]);
     }

@@ -1,7 +1,7 @@
 //! Errors of requests to other servers. Texts name no address: the caller knows it, and which part of it is fit to
 //! show.
 
-use super::connect::{ConnectError, Shown};
+use super::connect::{ConnectError, Evidence};
 use http::StatusCode;
 use std::error::Error;
 use std::fmt;
@@ -12,34 +12,34 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No connection, or no trusted one.
-    #[error("no connection could be had: {0}")]
+    #[error("connection failed: {0}")]
     Unreachable(Cause),
     /// The connection broke, or the response is not HTTP.
-    #[error("the answer broke off or is no HTTP")]
+    #[error("the response is incomplete or not HTTP")]
     Broken,
     /// The response was incomplete at the timeout.
-    #[error("there was no whole answer within {} ms", most.as_millis())]
+    #[error("no complete response within {} ms", limit.as_millis())]
     Time {
         /// The timeout.
-        most: Duration,
+        limit: Duration,
     },
     /// The server redirects elsewhere.
-    #[error("the answer is a redirect (status {}), and none is followed; name the address that it leads to", status.as_u16())]
+    #[error("the response is a redirect (status {}), which modgud does not follow; use the address that it leads to", status.as_u16())]
     Redirect {
         /// The status.
         status: StatusCode,
     },
     /// The status is not 200.
-    #[error("the answer has status {}, and 200 is needed", status.as_u16())]
+    #[error("the response has status {}, and 200 is required", status.as_u16())]
     Status {
         /// The status.
         status: StatusCode,
     },
     /// The response exceeds the limit.
-    #[error("the answer is larger than {} KiB", most / 1024)]
+    #[error("the response is larger than {} KiB", limit / 1024)]
     Size {
         /// Maximum size in bytes.
-        most: usize,
+        limit: usize,
     },
 }
 
@@ -47,7 +47,7 @@ pub enum FetchError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     text: Box<str>,
-    shows: Shown,
+    evidence: Evidence,
 }
 
 impl fmt::Display for Cause {
@@ -66,24 +66,24 @@ impl Cause {
     /// Takes the text of the innermost error: it names the cause, and the outer ones only report a failure.
     fn of(error: &(dyn Error + 'static)) -> Self {
         let mut innermost = error;
-        let mut shows = Shown::Unclear;
+        let mut evidence = Evidence::Unclear;
         loop {
             match innermost.downcast_ref::<ConnectError>() {
-                Some(fault) => shows = fault.shows,
-                None if is_closed(innermost) => shows = Shown::Closed,
+                Some(error) => evidence = error.evidence,
+                None if is_closed(innermost) => evidence = Evidence::Closed,
                 None => {}
             }
             match inner(innermost) {
                 Some(inner) => innermost = inner,
-                None => return Self { text: innermost.to_string().into(), shows },
+                None => return Self { text: innermost.to_string().into(), evidence },
             }
         }
     }
 
     /// Returns the evidence about the server.
     #[must_use]
-    pub const fn shows(&self) -> Shown {
-        self.shows
+    pub const fn evidence(&self) -> Evidence {
+        self.evidence
     }
 }
 
@@ -103,7 +103,7 @@ fn is_closed(error: &(dyn Error + 'static)) -> bool {
 #[cfg(test)]
 impl FetchError {
     /// Returns a connection error with this evidence.
-    pub(crate) fn unreachable(shows: Shown) -> Self {
-        Self::Unreachable(Cause { text: "a test".into(), shows })
+    pub(crate) fn unreachable(evidence: Evidence) -> Self {
+        Self::Unreachable(Cause { text: "a test".into(), evidence })
     }
 }

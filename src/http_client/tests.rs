@@ -48,8 +48,8 @@ impl Server {
         FetchUrl::parse(&format!("http://{}{path}", self.address), AllowInsecure::Loopback).unwrap()
     }
 
-    async fn ask(&self, limits: Limits) -> Result<Bytes, FetchError> {
-        HttpClient::new(TrustAnchors::public()).ask(&self.url("/"), FetchRequest::Get, limits).await
+    async fn fetch(&self, limits: Limits) -> Result<Bytes, FetchError> {
+        HttpClient::new(TrustAnchors::public()).send(&self.url("/"), FetchRequest::Get, limits).await
     }
 }
 
@@ -89,11 +89,11 @@ async fn what_is_asked_is_what_was_said_and_no_more() {
     });
     let client = HttpClient::new(TrustAnchors::public());
     let url = FetchUrl::parse(&format!("http://{address}/a/b?c=d"), AllowInsecure::Loopback).unwrap();
-    assert_eq!(client.ask(&url, FetchRequest::Get, LIMITS).await.unwrap(), "{}");
+    assert_eq!(client.send(&url, FetchRequest::Get, LIMITS).await.unwrap(), "{}");
     let authorization = HeaderValue::from_static("Basic c2VjcmV0");
     let form = FetchRequest::PostForm { authorization: Some(&authorization), form: Bytes::from_static(b"token=x") };
     assert_eq!(format!("{form:?}"), "PostForm(…)");
-    assert_eq!(client.ask(&url, form, LIMITS).await.unwrap(), "{}");
+    assert_eq!(client.send(&url, form, LIMITS).await.unwrap(), "{}");
 
     let version = env!("CARGO_PKG_VERSION");
     let lines = |text: &str| {
@@ -120,12 +120,12 @@ async fn what_is_asked_is_what_was_said_and_no_more() {
 #[tokio::test]
 async fn an_answer_is_whole_or_none() {
     let body = "x".repeat(1_000);
-    assert_eq!(Server::answering(ok(&body)).await.ask(LIMITS).await.unwrap(), body);
+    assert_eq!(Server::answering(ok(&body)).await.fetch(LIMITS).await.unwrap(), body);
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
-    assert_eq!(Server::answering(chunked).await.ask(LIMITS).await.unwrap(), "abc");
+    assert_eq!(Server::answering(chunked).await.fetch(LIMITS).await.unwrap(), "abc");
 
-    let size = "the answer is larger than 0 KiB";
-    let broken = "the answer broke off or is no HTTP";
+    let size = "the response is larger than 0 KiB";
+    let broken = "the response is incomplete or not HTTP";
     let chunks = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}", "2\r\nab\r\n".repeat(501));
     for (answer, expected) in [
         (ok(&"x".repeat(1_001)), size),
@@ -139,12 +139,12 @@ async fn an_answer_is_whole_or_none() {
         (format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(100_000)), broken),
         (
             "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(),
-            "the answer has status 404, and 200 is needed",
+            "the response has status 404, and 200 is required",
         ),
-        ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), "the answer has status 204, and 200 is needed"),
-        ("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n".to_owned(), "the answer has status 503, and 200 is needed"),
+        ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), "the response has status 204, and 200 is required"),
+        ("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n".to_owned(), "the response has status 503, and 200 is required"),
     ] {
-        let told = Server::answering(answer.clone()).await.ask(LIMITS).await.map_err(|fault| fault.to_string());
+        let told = Server::answering(answer.clone()).await.fetch(LIMITS).await.map_err(|fault| fault.to_string());
         assert_eq!(told, Err(expected.to_owned()), "{}", answer.get(..60.min(answer.len())).unwrap());
     }
 }
@@ -155,7 +155,7 @@ async fn no_redirect_is_followed() {
     for status in [301, 302, 303, 307, 308] {
         let location = aim.url("/");
         let answer = format!("HTTP/1.1 {status} Elsewhere\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
-        let told = Server::answering(answer).await.ask(LIMITS).await;
+        let told = Server::answering(answer).await.fetch(LIMITS).await;
         assert!(
             matches!(told, Err(FetchError::Redirect { status: found }) if found == StatusCode::from_u16(status).unwrap())
         );
@@ -170,11 +170,11 @@ async fn whoever_is_silent_or_slow_is_not_waited_for() {
     let url = FetchUrl::parse(&format!("http://{address}/"), AllowInsecure::Loopback).unwrap();
     let client = HttpClient::new(TrustAnchors::public());
     // Accepted by the system, never answered.
-    let silent = client.ask(&url, FetchRequest::Get, soon).await;
-    assert_eq!(silent.unwrap_err().to_string(), "there was no whole answer within 50 ms");
+    let silent = client.send(&url, FetchRequest::Get, soon).await;
+    assert_eq!(silent.unwrap_err().to_string(), "no complete response within 50 ms");
 
     let https = FetchUrl::parse(&format!("https://{address}/"), AllowInsecure::Loopback).unwrap();
-    assert!(matches!(client.ask(&https, FetchRequest::Get, soon).await, Err(FetchError::Time { .. })), "no handshake");
+    assert!(matches!(client.send(&https, FetchRequest::Get, soon).await, Err(FetchError::Time { .. })), "no handshake");
 
     let drip = tokio::spawn(async move {
         // The two earlier connections come first; the third one is next.
@@ -193,7 +193,7 @@ async fn whoever_is_silent_or_slow_is_not_waited_for() {
             written += 1;
         }
     });
-    let dripping = client.ask(&url, FetchRequest::Get, soon).await;
+    let dripping = client.send(&url, FetchRequest::Get, soon).await;
     assert!(matches!(dripping, Err(FetchError::Time { .. })), "{dripping:?}");
     let written = drip.await.unwrap();
     assert!((1..900).contains(&written), "{written} bytes were written before the connection was closed");
@@ -204,8 +204,8 @@ async fn nobody_there_is_said_in_the_words_of_the_system() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = FetchUrl::parse(&format!("http://{address}/?secret"), AllowInsecure::Loopback).unwrap();
     let fault =
-        HttpClient::new(TrustAnchors::public()).ask(&url, FetchRequest::Get, LIMITS).await.unwrap_err().to_string();
-    assert_eq!(fault, "no connection could be had: Connection refused (os error 111)");
+        HttpClient::new(TrustAnchors::public()).send(&url, FetchRequest::Get, LIMITS).await.unwrap_err().to_string();
+    assert_eq!(fault, "connection failed: Connection refused (os error 111)");
 }
 
 /// Starts a server with a certificate for `name`. Returns its address, its certificate authority in PEM, and its task.
@@ -250,14 +250,14 @@ async fn a_certificate_must_be_of_the_server_and_of_a_trusted_authority() {
     let url =
         |host: &str| FetchUrl::parse(&format!("https://{host}:{}/", address.port()), AllowInsecure::Loopback).unwrap();
     let with = |pem: &str| HttpClient::new(TrustAnchors::from_pem(pem.as_bytes()).unwrap());
-    let good = with(&authority).ask(&url("localhost"), FetchRequest::Get, LIMITS).await;
+    let good = with(&authority).send(&url("localhost"), FetchRequest::Get, LIMITS).await;
     assert_eq!(good.unwrap(), "{}");
     for (client, host, expected) in [
         (with(&stranger), "localhost", "invalid peer certificate"),
         (HttpClient::new(TrustAnchors::public()), "localhost", "invalid peer certificate: UnknownIssuer"),
         (with(&authority), "127.0.0.1", "invalid peer certificate: certificate not valid for name"),
     ] {
-        let fault = client.ask(&url(host), FetchRequest::Get, LIMITS).await.unwrap_err();
+        let fault = client.send(&url(host), FetchRequest::Get, LIMITS).await.unwrap_err();
         assert!(matches!(&fault, FetchError::Unreachable(cause) if cause.to_string().contains(expected)), "{fault}");
     }
     serving.abort();

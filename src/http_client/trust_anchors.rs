@@ -22,10 +22,10 @@ impl Eq for TrustAnchors {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CaError {
     /// It has no certificate.
-    #[error("holds no certificate; PEM with one or more `CERTIFICATE` is needed")]
+    #[error("contains no certificate; use PEM with one or more `CERTIFICATE`")]
     Empty,
     /// A certificate is broken.
-    #[error("holds a certificate that can't be read or used (number {number} in it); leave it out or mend it")]
+    #[error("contains an unusable certificate (number {number}); remove or replace it")]
     Unusable {
         /// Its position, from 1.
         number: usize,

@@ -28,24 +28,24 @@ pub struct FetchUrl(Uri);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Not an absolute URL.
-    #[error("is not a URL with a host; write one such as `https://login.example.com/jwks.json`")]
+    #[error("is not a URL with a host; use one such as `https://login.example.com/jwks.json`")]
     NotAbsolute,
     /// Too long.
-    #[error("is longer than {MAX_BYTES} bytes; write a shorter URL")]
+    #[error("is longer than {MAX_BYTES} bytes; use a shorter URL")]
     TooLong,
     /// An unsupported scheme.
-    #[error("has another scheme than `https`; write a URL that begins with `https://`")]
+    #[error("has another scheme than `https`; use a URL that begins with `https://`")]
     Scheme,
     /// Plain HTTP over a network.
     #[error(
-        "is plain `http` to another machine, where anybody on the way can put in keys of their own; write `https://`, or `insecure_http: true` beside it"
+        "is plain `http` to another machine, so an attacker on the network can forge its responses; use `https://`, or add `insecure_http: true`"
     )]
     Plain,
     /// A user name or a password.
-    #[error("holds a user name or a password, which is never sent; leave out what stands before `@`")]
+    #[error("contains a user name or a password, which modgud never sends; remove what precedes `@`")]
     UserInfo,
     /// A fragment.
-    #[error("holds a `#`, and what follows it is never sent; leave it out")]
+    #[error("contains a `#`, and modgud never sends what follows it; remove it")]
     Fragment,
 }
 
@@ -86,7 +86,7 @@ impl FetchUrl {
     ///
     /// # Errors
     /// [`UrlError::NotAbsolute`] if `suffix` is invalid in a path.
-    pub fn below(&self, suffix: &str, plain: AllowInsecure) -> Result<Self, UrlError> {
+    pub fn join(&self, suffix: &str, plain: AllowInsecure) -> Result<Self, UrlError> {
         let shown = self.to_string();
         Self::parse(&format!("{}/{suffix}", shown.trim_end_matches('/')), plain)
     }
@@ -99,7 +99,7 @@ impl FetchUrl {
 
     /// Returns the whole URL with its query, which may hold a secret: compare it, never show it.
     #[must_use]
-    pub fn exposed(&self) -> String {
+    pub fn to_string_with_query(&self) -> String {
         self.0.to_string()
     }
 
@@ -138,8 +138,8 @@ mod tests {
     use super::{AllowInsecure, FetchUrl, UrlError};
 
     #[test]
-    fn https_is_taken_and_plain_http_only_where_it_stays_here_or_by_name() {
-        let taken = |text| FetchUrl::parse(text, AllowInsecure::Loopback).map(|url| url.to_string());
+    fn https_is_valid_and_plain_http_only_where_permitted() {
+        let parsed = |text| FetchUrl::parse(text, AllowInsecure::Loopback).map(|url| url.to_string());
         for text in [
             "https://login.example.com/jwks.json",
             "https://login.example.com:8443/",
@@ -149,14 +149,14 @@ mod tests {
             "http://127.8.8.8/",
             "http://[::1]:80/",
         ] {
-            assert_eq!(taken(text), Ok(text.replace("HTTPS", "https")), "{text}");
+            assert_eq!(parsed(text), Ok(text.replace("HTTPS", "https")), "{text}");
         }
         for text in ["http://login.example.com/", "http://127.0.0.1.example.com/", "http://10.0.0.1/", "http://[::2]/"]
         {
-            assert_eq!(taken(text), Err(UrlError::Plain), "{text}");
+            assert_eq!(parsed(text), Err(UrlError::Plain), "{text}");
             assert!(FetchUrl::parse(text, AllowInsecure::Anywhere).is_ok(), "{text}");
         }
-        for (text, fault) in [
+        for (text, error) in [
             ("", UrlError::NotAbsolute),
             ("/jwks", UrlError::NotAbsolute),
             ("login.example.com", UrlError::NotAbsolute),
@@ -170,13 +170,13 @@ mod tests {
             ("https://example.com/#keys", UrlError::Fragment),
             (&format!("https://example.com/{}", "a".repeat(2_048)), UrlError::TooLong),
         ] {
-            assert_eq!(FetchUrl::parse(text, AllowInsecure::Anywhere).map(|url| url.to_string()), Err(fault), "{text}");
-            assert!(!fault.to_string().contains("hunter2"));
+            assert_eq!(FetchUrl::parse(text, AllowInsecure::Anywhere).map(|url| url.to_string()), Err(error), "{text}");
+            assert!(!error.to_string().contains("hunter2"));
         }
     }
 
     #[test]
-    fn a_query_is_asked_with_and_not_shown() {
+    fn a_query_is_sent_and_not_shown() {
         let url = FetchUrl::parse("https://example.com/keys?code=s3cret", AllowInsecure::Loopback).unwrap();
         assert_eq!((url.to_string().as_str(), url.has_query()), ("https://example.com/keys", true));
         assert_eq!(format!("{url:?}"), "FetchUrl(https://example.com/keys)");
@@ -189,8 +189,8 @@ mod tests {
             ["https://example.com", "https://example.com/", "https://example.com/realm", "https://example.com/realm/"]
         {
             let url = FetchUrl::parse(base, AllowInsecure::Loopback).unwrap();
-            let below = url.below(".well-known/x", AllowInsecure::Loopback).unwrap().to_string();
-            assert_eq!(below, format!("{}/.well-known/x", base.trim_end_matches('/')));
+            let joined = url.join(".well-known/x", AllowInsecure::Loopback).unwrap().to_string();
+            assert_eq!(joined, format!("{}/.well-known/x", base.trim_end_matches('/')));
         }
     }
 }

@@ -47,9 +47,9 @@ impl Absence {
         }
     }
 
-    /// Returns true if the server is away. `paused` is true while the circuit breaker is open.
-    pub(super) const fn is_away(&self, paused: bool) -> bool {
-        self.sure || (paused && self.tokens.len() >= FAILED_TOKENS)
+    /// Returns true if the server is away. `is_open` is the state of the circuit breaker.
+    pub(super) const fn is_away(&self, is_open: bool) -> bool {
+        self.sure || (is_open && self.tokens.len() >= FAILED_TOKENS)
     }
 }
 

@@ -1,34 +1,34 @@
 //! A circuit breaker: opens after several failures in a row, then allows one probe per interval. Pure logic without
 //! I/O; callers pass the time.
 
+use crate::backoff::Backoff;
 use modgud_core::time::Timestamp;
 use std::time::Duration;
 
 /// Number of failures in a row that opens the breaker.
 const FAILURE_THRESHOLD: u32 = 5;
-/// The first open interval; it doubles after each failed probe.
-const INITIAL_OPEN_TIME: Duration = Duration::from_secs(1);
-/// The longest open interval: it bounds the time until a recovered server is used again.
+/// The longest open interval: it bounds the time until a recovered server is used again. The first one is a second, and each failed probe
+/// doubles it. Without jitter, since checks probe, and those of different sidecars are not synchronized.
 const MAX_OPEN_TIME: Duration = Duration::from_secs(30);
 
 /// The state of a circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Breaker {
+pub(super) enum CircuitBreaker {
     /// Closed: requests go out. Holds the number of failures in a row.
     Closed(u32),
     /// Open: no request goes out for an interval.
-    Open { since: Timestamp, span: Duration },
+    Open { since: Timestamp, backoff: Backoff },
     /// Half-open: one probe is in flight, after an open interval.
-    Trial { span: Duration },
+    HalfOpen { backoff: Backoff },
 }
 
 /// A permission to send a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Permit {
     /// An ordinary request.
-    Usual,
+    Request,
     /// The probe, which decides if the breaker closes.
-    Trial,
+    Probe,
 }
 
 /// Evidence about the server from a finished request.
@@ -51,7 +51,7 @@ pub(super) enum Change {
     Closed,
 }
 
-impl Breaker {
+impl CircuitBreaker {
     /// Creates a closed breaker.
     pub(super) const fn new() -> Self {
         Self::Closed(0)
@@ -60,14 +60,14 @@ impl Breaker {
     /// Returns a permit for a request; `None` if the breaker allows none now.
     pub(super) fn permit(&mut self, now: Timestamp) -> Option<Permit> {
         match *self {
-            Self::Closed(_) => Some(Permit::Usual),
+            Self::Closed(_) => Some(Permit::Request),
             // A clock that went back must not extend the open interval.
-            Self::Open { since, span } if since <= now && now < since.plus(span) => None,
-            Self::Open { since: _, span } => {
-                *self = Self::Trial { span };
-                Some(Permit::Trial)
+            Self::Open { since, backoff } if since <= now && now < since.plus(backoff.delay()) => None,
+            Self::Open { since: _, backoff } => {
+                *self = Self::HalfOpen { backoff };
+                Some(Permit::Probe)
             }
-            Self::Trial { .. } => None,
+            Self::HalfOpen { .. } => None,
         }
     }
 
@@ -79,7 +79,7 @@ impl Breaker {
                 None
             }
             // This includes requests from before it opened.
-            (Self::Open { .. } | Self::Trial { .. }, _, Health::Up) => {
+            (Self::Open { .. } | Self::HalfOpen { .. }, _, Health::Up) => {
                 *self = Self::Closed(0);
                 Some(Change::Closed)
             }
@@ -89,21 +89,21 @@ impl Breaker {
                     *self = Self::Closed(failures);
                     return None;
                 }
-                *self = Self::Open { since: now, span: INITIAL_OPEN_TIME };
+                *self = Self::Open { since: now, backoff: Backoff::new(MAX_OPEN_TIME) };
                 Some(Change::Opened)
             }
-            (Self::Trial { span }, Permit::Trial, Health::Down) => {
-                *self = Self::Open { since: now, span: span.saturating_mul(2).min(MAX_OPEN_TIME) };
+            (Self::HalfOpen { backoff }, Permit::Probe, Health::Down) => {
+                *self = Self::Open { since: now, backoff: backoff.doubled() };
                 None
             }
             // An inconclusive probe: the next request becomes a probe at once.
-            (Self::Trial { span }, Permit::Trial, Health::Unknown) => {
-                *self = Self::Open { since: now.minus(span), span };
+            (Self::HalfOpen { backoff }, Permit::Probe, Health::Unknown) => {
+                *self = Self::Open { since: now.minus(backoff.delay()), backoff };
                 None
             }
             (Self::Closed(_), _, Health::Unknown)
             | (Self::Open { .. }, _, Health::Down | Health::Unknown)
-            | (Self::Trial { .. }, Permit::Usual, Health::Down | Health::Unknown) => None,
+            | (Self::HalfOpen { .. }, Permit::Request, Health::Down | Health::Unknown) => None,
         }
     }
 
@@ -111,14 +111,14 @@ impl Breaker {
     pub(super) const fn is_open(self) -> bool {
         match self {
             Self::Closed(_) => false,
-            Self::Open { .. } | Self::Trial { .. } => true,
+            Self::Open { .. } | Self::HalfOpen { .. } => true,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Breaker, Change, FAILURE_THRESHOLD, Health, Permit};
+    use super::{Change, CircuitBreaker, FAILURE_THRESHOLD, Health, Permit};
     use modgud_core::time::Timestamp;
     use std::time::Duration;
 
@@ -129,11 +129,11 @@ mod tests {
     }
 
     /// Returns a breaker that has just opened, at [`START`].
-    fn opened() -> Breaker {
-        let mut breaker = Breaker::new();
+    fn opened() -> CircuitBreaker {
+        let mut breaker = CircuitBreaker::new();
         for failure in 1..=FAILURE_THRESHOLD {
-            assert_eq!(breaker.permit(START), Some(Permit::Usual), "before failure {failure}");
-            let change = breaker.ended(Permit::Usual, Health::Down, START);
+            assert_eq!(breaker.permit(START), Some(Permit::Request), "before failure {failure}");
+            let change = breaker.ended(Permit::Request, Health::Down, START);
             assert_eq!(change, (failure == 5).then_some(Change::Opened), "failure {failure}");
         }
         breaker
@@ -141,58 +141,58 @@ mod tests {
 
     #[test]
     fn only_failures_in_a_row_open_it() {
-        let mut breaker = Breaker::new();
+        let mut breaker = CircuitBreaker::new();
         for _ in 0..10 {
             for _ in 0..4 {
-                assert_eq!(breaker.ended(Permit::Usual, Health::Down, START), None);
+                assert_eq!(breaker.ended(Permit::Request, Health::Down, START), None);
             }
-            assert_eq!(breaker.ended(Permit::Usual, Health::Up, START), None);
+            assert_eq!(breaker.ended(Permit::Request, Health::Up, START), None);
         }
         for _ in 0..100 {
-            assert_eq!(breaker.ended(Permit::Usual, Health::Unknown, START), None);
+            assert_eq!(breaker.ended(Permit::Request, Health::Unknown, START), None);
         }
         assert!(!breaker.is_open());
         assert!(opened().is_open());
     }
 
     #[test]
-    fn open_it_lets_one_through_after_twice_the_time_each_time() {
+    fn an_open_breaker_allows_one_probe_after_twice_the_time_each_time() {
         let mut breaker = opened();
         let mut now = 0;
         for span in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
             assert_eq!(breaker.permit(later(now)), None);
             assert_eq!(breaker.permit(later(now + span - 1)), None, "{span} ms");
             now += span;
-            assert_eq!(breaker.permit(later(now)), Some(Permit::Trial), "{span} ms");
-            assert_eq!(breaker.permit(later(now + 100_000)), None, "one trial at a time");
-            assert_eq!(breaker.ended(Permit::Usual, Health::Down, later(now)), None, "a straggler is no trial");
+            assert_eq!(breaker.permit(later(now)), Some(Permit::Probe), "{span} ms");
+            assert_eq!(breaker.permit(later(now + 100_000)), None, "one probe at a time");
+            assert_eq!(breaker.ended(Permit::Request, Health::Down, later(now)), None, "a late response is no probe");
             assert_eq!(breaker.permit(later(now)), None);
-            assert_eq!(breaker.ended(Permit::Trial, Health::Down, later(now)), None);
+            assert_eq!(breaker.ended(Permit::Probe, Health::Down, later(now)), None);
         }
         now += 30_000;
-        assert_eq!(breaker.permit(later(now)), Some(Permit::Trial));
-        assert_eq!(breaker.ended(Permit::Trial, Health::Up, later(now)), Some(Change::Closed));
-        assert_eq!(breaker, Breaker::new());
+        assert_eq!(breaker.permit(later(now)), Some(Permit::Probe));
+        assert_eq!(breaker.ended(Permit::Probe, Health::Up, later(now)), Some(Change::Closed));
+        assert_eq!(breaker, CircuitBreaker::new());
     }
 
     #[test]
-    fn a_trial_that_tried_nothing_is_no_failure() {
+    fn an_inconclusive_probe_is_no_failure() {
         let mut breaker = opened();
-        assert_eq!(breaker.permit(later(1_000)), Some(Permit::Trial));
-        assert_eq!(breaker.ended(Permit::Trial, Health::Unknown, later(1_000)), None);
+        assert_eq!(breaker.permit(later(1_000)), Some(Permit::Probe));
+        assert_eq!(breaker.ended(Permit::Probe, Health::Unknown, later(1_000)), None);
         assert!(breaker.is_open());
-        assert_eq!(breaker.permit(later(1_000)), Some(Permit::Trial));
-        breaker.ended(Permit::Trial, Health::Down, later(1_000));
+        assert_eq!(breaker.permit(later(1_000)), Some(Permit::Probe));
+        breaker.ended(Permit::Probe, Health::Down, later(1_000));
         assert_eq!(breaker.permit(later(2_999)), None, "the span is twice the one before");
-        assert_eq!(breaker.permit(later(3_000)), Some(Permit::Trial));
+        assert_eq!(breaker.permit(later(3_000)), Some(Permit::Probe));
     }
 
     #[test]
     fn a_late_answer_closes_it_and_a_clock_that_went_back_opens_it_for_no_longer() {
         let mut breaker = opened();
-        assert_eq!(breaker.ended(Permit::Usual, Health::Down, START), None);
-        assert_eq!(breaker.ended(Permit::Usual, Health::Up, START), Some(Change::Closed));
+        assert_eq!(breaker.ended(Permit::Request, Health::Down, START), None);
+        assert_eq!(breaker.ended(Permit::Request, Health::Up, START), Some(Change::Closed));
         assert!(!breaker.is_open());
-        assert_eq!(opened().permit(Timestamp::EPOCH), Some(Permit::Trial));
+        assert_eq!(opened().permit(Timestamp::EPOCH), Some(Permit::Probe));
     }
 }

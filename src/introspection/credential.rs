@@ -5,9 +5,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderValue;
+use modgud_core::http::percent;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::fmt::{self, Write};
+use std::fmt;
+
+/// All ASCII characters that are escaped in a form. A space becomes `+` afterwards.
+const OF_FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
 
 /// The client authentication at the authorization server.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -32,9 +37,9 @@ pub struct ClientCredential {
 impl ClientCredential {
     /// Creates a credential. Id and secret are form-encoded, for `Basic` too, so any character is valid in them.
     #[must_use]
-    pub fn new(id: &str, secret: &str, how: ClientAuthentication) -> Self {
+    pub fn new(id: &str, secret: &str, method: ClientAuthentication) -> Self {
         let (id, secret) = (encoded(id), encoded(secret));
-        match how {
+        match method {
             ClientAuthentication::Basic => {
                 let pair = STANDARD.encode(format!("{id}:{secret}"));
                 // Letters, digits, `+`, `/` and `=` always form a valid header value.
@@ -69,18 +74,7 @@ impl fmt::Debug for ClientCredential {
 
 /// Encodes a text as `application/x-www-form-urlencoded` (RFC 6749 appendix B).
 fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
-            b' ' => encoded.push('+'),
-            other => {
-                // Writing to a string does not fail.
-                let _ = write!(encoded, "%{other:02X}");
-            }
-        }
-    }
-    encoded
+    percent::encode(text, OF_FORM).replace(' ', "+")
 }
 
 #[cfg(test)]
@@ -88,7 +82,7 @@ mod tests {
     use super::{ClientAuthentication, ClientCredential};
 
     #[test]
-    fn any_character_may_stand_in_id_and_secret() {
+    fn any_character_is_valid_in_id_and_secret() {
         // The example of RFC 6749 appendix B, and the separator of `Basic`.
         let (id, secret) = (" %&+£€", "a:b c%ü");
         let basic = ClientCredential::new(id, secret, ClientAuthentication::Basic);

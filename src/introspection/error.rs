@@ -2,7 +2,7 @@
 
 use super::absence::Sign;
 use super::breaker::Health;
-use crate::http_client::{FetchError, Shown};
+use crate::http_client::{Evidence, FetchError};
 use http::StatusCode;
 use modgud_core::authn::IntrospectionResponseError;
 
@@ -14,8 +14,8 @@ pub enum IntrospectionError {
     Fetch(FetchError),
     /// The server rejects modgud as a client.
     #[error(
-        "the server does not let modgud ask (status {}); `client_id`, `client_secret` and `client_authentication` must be \
-             as the server has them, and the client must be allowed to introspect", status.as_u16()
+        "the server rejects modgud as a client (status {}); register a client that may introspect, and use its `client_id`, \
+             `client_secret` and `client_authentication`", status.as_u16()
     )]
     Refused {
         /// The status.
@@ -25,15 +25,15 @@ pub enum IntrospectionError {
     #[error(transparent)]
     Answer(#[from] IntrospectionResponseError),
     /// The request was aborted by an internal error.
-    #[error("modgud failed inside while it asked")]
+    #[error("internal error during introspection")]
     Internal,
 }
 
 impl From<FetchError> for IntrospectionError {
-    fn from(fault: FetchError) -> Self {
-        match fault {
+    fn from(error: FetchError) -> Self {
+        match error {
             FetchError::Status { status } if matches!(status.as_u16(), 401 | 403) => Self::Refused { status },
-            fault => Self::Fetch(fault),
+            error => Self::Fetch(error),
         }
     }
 }
@@ -45,7 +45,7 @@ impl IntrospectionError {
         match self {
             Self::Fetch(FetchError::Size { .. }) => Health::Unknown,
             // Many requests can exhaust this machine's ports or descriptors, whatever the server does.
-            Self::Fetch(FetchError::Unreachable(cause)) if cause.shows() == Shown::Local => Health::Unknown,
+            Self::Fetch(FetchError::Unreachable(cause)) if cause.evidence() == Evidence::Local => Health::Unknown,
             // A firewall before the server may also respond so to a token that it rejects.
             Self::Fetch(FetchError::Status { status }) | Self::Refused { status }
                 if status.is_client_error() && *status != StatusCode::UNAUTHORIZED =>
@@ -55,17 +55,15 @@ impl IntrospectionError {
             Self::Fetch(_) | Self::Refused { .. } | Self::Answer(_) | Self::Internal => Health::Down,
         }
     }
-}
 
-impl IntrospectionError {
     /// Returns the evidence that the server is away. A timeout is none: modgud chooses the time limit, and a flood of
     /// requests can slow a server down. Nor is a status other than 502, 503 and 504, since a token can cause it.
     pub(super) fn sign(&self) -> Sign {
         match self {
-            Self::Fetch(FetchError::Unreachable(cause)) => match cause.shows() {
-                Shown::Away => Sign::Sure,
-                Shown::Closed => Sign::Likely,
-                Shown::Local | Shown::Unclear => Sign::None,
+            Self::Fetch(FetchError::Unreachable(cause)) => match cause.evidence() {
+                Evidence::Away => Sign::Sure,
+                Evidence::Closed => Sign::Likely,
+                Evidence::Local | Evidence::Unclear => Sign::None,
             },
             // A proxy or a firewall before the server can respond so to a single token that it rejects.
             Self::Fetch(FetchError::Broken) => Sign::Likely,
@@ -84,7 +82,7 @@ impl IntrospectionError {
 #[cfg(test)]
 mod tests {
     use super::{Health, IntrospectionError, Sign};
-    use crate::http_client::{FetchError, Shown};
+    use crate::http_client::{Evidence, FetchError};
     use http::StatusCode;
     use std::time::Duration;
 
@@ -101,20 +99,20 @@ mod tests {
             (503, Sign::Likely),
             (504, Sign::Likely),
         ] {
-            let fault = IntrospectionError::from(FetchError::Status { status: StatusCode::from_u16(status).unwrap() });
-            assert_eq!(fault.sign(), sign, "{status}");
+            let error = IntrospectionError::from(FetchError::Status { status: StatusCode::from_u16(status).unwrap() });
+            assert_eq!(error.sign(), sign, "{status}");
         }
-        for (fault, sign, health) in [
-            (FetchError::unreachable(Shown::Away), Sign::Sure, Health::Down),
-            (FetchError::unreachable(Shown::Closed), Sign::Likely, Health::Down),
-            (FetchError::unreachable(Shown::Unclear), Sign::None, Health::Down),
-            (FetchError::unreachable(Shown::Local), Sign::None, Health::Unknown),
+        for (error, sign, health) in [
+            (FetchError::unreachable(Evidence::Away), Sign::Sure, Health::Down),
+            (FetchError::unreachable(Evidence::Closed), Sign::Likely, Health::Down),
+            (FetchError::unreachable(Evidence::Unclear), Sign::None, Health::Down),
+            (FetchError::unreachable(Evidence::Local), Sign::None, Health::Unknown),
             (FetchError::Broken, Sign::Likely, Health::Down),
-            (FetchError::Time { most: Duration::ZERO }, Sign::None, Health::Down),
-            (FetchError::Size { most: 1 }, Sign::None, Health::Unknown),
+            (FetchError::Time { limit: Duration::ZERO }, Sign::None, Health::Down),
+            (FetchError::Size { limit: 1 }, Sign::None, Health::Unknown),
         ] {
-            let fault = IntrospectionError::from(fault);
-            assert_eq!((fault.sign(), fault.health()), (sign, health), "{fault}");
+            let error = IntrospectionError::from(error);
+            assert_eq!((error.sign(), error.health()), (sign, health), "{error}");
         }
     }
 

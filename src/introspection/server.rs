@@ -2,18 +2,19 @@
 
 use super::IntrospectionSource;
 use super::absence::{Absence, Sign};
-use super::breaker::{Health, Permit};
+use super::breaker::{Change, CircuitBreaker, Health, Permit};
 use super::error::IntrospectionError;
-use super::log::{self, Told};
-use super::single_flight::{Flights, Part, Tells};
 use crate::clock::Clock;
 use crate::http_client::{FetchRequest, HttpClient, Limits};
+use crate::log_throttle::LogThrottle;
+use crate::single_flight::{Flight, Waiter};
 use modgud_core::authn::{
     CacheKey, IntrospectionAuthenticator, IntrospectionCache, IntrospectionOutcome, IntrospectionResponse,
 };
 use modgud_core::credential::RawToken;
 use modgud_core::time::Timestamp;
 use prometheus_client::metrics::histogram::Histogram;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,28 +22,60 @@ use std::time::{Duration, Instant};
 /// Limits of one request: 64 KiB and 3 s.
 const LIMITS: Limits = Limits { bytes: 64 * 1024, time: Duration::from_secs(3) };
 
+/// Minimum interval between two messages about failures. They contain no tokens and no responses.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
 /// One authorization server, with modgud as one client.
 #[derive(Debug)]
 pub(super) struct Server {
     source: IntrospectionSource,
-    known: IntrospectionCache,
+    cache: IntrospectionCache,
     client: HttpClient,
     clock: Clock,
     state: Mutex<State>,
     counters: Counters,
-    seconds: Histogram,
+    durations: Histogram,
 }
 
 #[derive(Debug)]
 struct State {
-    flights: Flights,
-    told: Told,
+    max_concurrent: usize,
+    /// One request per token, for all callers that wait for it.
+    in_flight: HashMap<CacheKey, Waiter<IntrospectionOutcome>>,
+    breaker: CircuitBreaker,
     absence: Absence,
+    throttle: LogThrottle,
+}
+
+/// The role of a caller that needs a response.
+enum Join {
+    /// The caller sends the request, for all followers too.
+    Leader(Flight<IntrospectionOutcome>, Permit),
+    /// A request for the token is in flight.
+    Follower(Waiter<IntrospectionOutcome>),
+    /// Rejected: too many requests are in flight.
+    Busy,
+    /// Rejected: the circuit breaker is open.
+    Open,
 }
 
 impl State {
+    /// Assigns a role to a caller that needs the response for a token.
+    fn join(&mut self, key: CacheKey, now: Timestamp) -> Join {
+        if let Some(waiter) = self.in_flight.get(&key) {
+            return Join::Follower(waiter.clone());
+        }
+        if self.in_flight.len() >= self.max_concurrent {
+            return Join::Busy;
+        }
+        let Some(permit) = self.breaker.permit(now) else { return Join::Open };
+        let flight = Flight::default();
+        self.in_flight.insert(key, flight.waiter());
+        Join::Leader(flight, permit)
+    }
+
     fn is_away(&self) -> bool {
-        self.absence.is_away(self.flights.is_paused())
+        self.absence.is_away(self.breaker.is_open())
     }
 }
 
@@ -52,12 +85,12 @@ struct Counters {
     inactive: AtomicU64,
     failed: AtomicU64,
     busy: AtomicU64,
-    paused: AtomicU64,
+    open: AtomicU64,
 }
 
 /// Outcomes of introspection, per token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AskedCounts {
+pub struct IntrospectionCounts {
     /// The token is active.
     pub active: u64,
     /// The token is not active.
@@ -67,89 +100,100 @@ pub struct AskedCounts {
     /// No request: too many were in flight.
     pub busy: u64,
     /// No request: the circuit breaker was open.
-    pub paused: u64,
+    pub open: u64,
 }
 
 impl Server {
     pub(super) fn new(
         source: IntrospectionSource,
-        known: IntrospectionCache,
+        cache: IntrospectionCache,
         clock: Clock,
-        seconds: Histogram,
+        durations: Histogram,
     ) -> Self {
-        let client = HttpClient::new(source.roots.clone());
-        let state = State { flights: Flights::new(source.most), told: Told::default(), absence: Absence::default() };
-        Self { source, known, client, clock, state: Mutex::new(state), counters: Counters::default(), seconds }
+        let client = HttpClient::new(source.trust_anchors.clone());
+        let state = State {
+            max_concurrent: source.max_concurrent,
+            in_flight: HashMap::new(),
+            breaker: CircuitBreaker::new(),
+            absence: Absence::default(),
+            throttle: LogThrottle::new(LOG_INTERVAL),
+        };
+        Self { source, cache, client, clock, state: Mutex::new(state), counters: Counters::default(), durations }
     }
 
     pub(super) const fn source(&self) -> &IntrospectionSource {
         &self.source
     }
 
-    pub(super) const fn known(&self) -> &IntrospectionCache {
-        &self.known
+    pub(super) const fn cache(&self) -> &IntrospectionCache {
+        &self.cache
     }
 
-    pub(super) fn limit(&self, most: usize) {
-        self.state().flights.limit(most);
+    /// Sets the maximum number of concurrent requests.
+    pub(super) fn set_max_concurrent(&self, max_concurrent: usize) {
+        self.state().max_concurrent = max_concurrent;
     }
 
-    pub(super) fn is_paused(&self) -> bool {
-        self.state().flights.is_paused()
+    /// Returns true if the circuit breaker is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.state().breaker.is_open()
     }
 
-    pub(super) fn counts(&self) -> AskedCounts {
-        let Counters { active, inactive, failed, busy, paused } = &self.counters;
+    pub(super) fn counts(&self) -> IntrospectionCounts {
+        let Counters { active, inactive, failed, busy, open } = &self.counters;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        AskedCounts {
+        IntrospectionCounts {
             active: count(active),
             inactive: count(inactive),
             failed: count(failed),
             busy: count(busy),
-            paused: count(paused),
+            open: count(open),
         }
     }
 
     /// Introspects a token, by a new request or by one in flight. A caller that stops waiting does not cancel the
     /// request.
-    pub(super) async fn ask(
+    pub(super) async fn introspect(
         self: &Arc<Self>,
         authenticator: &IntrospectionAuthenticator,
         token: RawToken<'_>,
     ) -> IntrospectionOutcome {
-        let key = self.known.key(token);
-        let part = {
+        let key = self.cache.key(token);
+        let join = {
             let mut state = self.state();
             let now = self.clock.now();
             // A request in flight may have ended since the caller looked in the cache.
-            if let Some(answer) = authenticator.fresh(&key, now) {
-                return IntrospectionOutcome::Answered(answer);
+            if let Some(response) = authenticator.fresh(&key, now) {
+                return IntrospectionOutcome::Answered(response);
             }
-            state.flights.begin(key, now)
+            state.join(key, now)
         };
-        match part {
-            Part::Waits(waiting) => waiting.ended().await,
-            Part::Asks(waiting, tells, permit) => {
-                let flight = Flight::new(Arc::clone(self), key, tells, permit);
-                tokio::spawn(flight.fly(token.as_str().to_owned()));
-                waiting.ended().await
+        let waiter = match join {
+            Join::Follower(waiter) => waiter,
+            Join::Leader(flight, permit) => {
+                let waiter = flight.waiter();
+                let request = Request::new(Arc::clone(self), key, flight, permit);
+                tokio::spawn(request.send(token.as_str().to_owned()));
+                waiter
             }
-            Part::Busy => {
+            Join::Busy => {
                 self.counters.busy.fetch_add(1, Ordering::Relaxed);
-                IntrospectionOutcome::Busy
+                return IntrospectionOutcome::Busy;
             }
-            Part::Paused => {
-                self.counters.paused.fetch_add(1, Ordering::Relaxed);
-                if self.state().is_away() { IntrospectionOutcome::Away } else { IntrospectionOutcome::Failed }
+            Join::Open => {
+                self.counters.open.fetch_add(1, Ordering::Relaxed);
+                let is_away = self.state().is_away();
+                return if is_away { IntrospectionOutcome::Away } else { IntrospectionOutcome::Failed };
             }
-        }
+        };
+        waiter.outcome().await.unwrap_or(IntrospectionOutcome::Failed)
     }
 
     async fn post(&self, token: &str) -> Result<IntrospectionResponse, IntrospectionError> {
         let client = &self.source.client;
-        let question = FetchRequest::PostForm { authorization: client.authorization(), form: client.form(token) };
-        let answer = self.client.ask(&self.source.url, question, LIMITS).await?;
-        Ok(IntrospectionResponse::parse(&answer)?)
+        let request = FetchRequest::PostForm { authorization: client.authorization(), form: client.form(token) };
+        let response = self.client.send(&self.source.url, request, LIMITS).await?;
+        Ok(IntrospectionResponse::parse(&response)?)
     }
 
     /// Records the end of a request. The response is cached before waiting callers get it, so that no duplicate request
@@ -158,42 +202,46 @@ impl Server {
         &self,
         key: CacheKey,
         permit: Permit,
-        asked: Timestamp,
+        began: Timestamp,
         outcome: Result<IntrospectionResponse, IntrospectionError>,
     ) -> IntrospectionOutcome {
         let (health, counter) = match &outcome {
-            Ok(answer) => {
-                self.known.put(key, answer, asked);
-                let counter = match answer {
+            Ok(response) => {
+                self.cache.put(key, response, began);
+                let counter = match response {
                     IntrospectionResponse::Active(_) => &self.counters.active,
                     IntrospectionResponse::Inactive => &self.counters.inactive,
                 };
                 (Health::Up, counter)
             }
-            Err(fault) => (fault.health(), &self.counters.failed),
+            Err(error) => (error.health(), &self.counters.failed),
         };
         counter.fetch_add(1, Ordering::Relaxed);
         let sign = outcome.as_ref().map_or_else(IntrospectionError::sign, |_| Sign::None);
-        let (change, tells, away) = {
+        let (change, suppressed, is_away) = {
             let mut state = self.state();
-            let now = self.clock.now();
-            let change = state.flights.ended(&key, permit, health, now);
+            state.in_flight.remove(&key);
+            let change = state.breaker.ended(permit, health, self.clock.now());
             match health {
                 Health::Up => state.absence.answered(),
                 Health::Down => state.absence.failed(sign, key),
                 Health::Unknown => {}
             }
-            (change, outcome.is_err() && state.told.tells(now), sign != Sign::None && state.is_away())
+            let suppressed = if outcome.is_err() { state.throttle.tick() } else { None };
+            (change, suppressed, sign != Sign::None && state.is_away())
         };
-        if let (Err(fault), true) = (&outcome, tells) {
-            log::failed(&self.source, fault);
+        let (authenticator, server) = (self.source.authenticator.as_str(), &self.source.url);
+        if let (Err(error), Some(before)) = (&outcome, suppressed) {
+            tracing::warn!(authenticator, %server, %error, before, "introspection failed");
         }
-        if let Some(change) = change {
-            log::changed(&self.source, change);
+        match change {
+            Some(Change::Opened) => tracing::warn!(authenticator, %server, "introspection circuit breaker opened"),
+            Some(Change::Closed) => tracing::info!(authenticator, %server, "introspection circuit breaker closed"),
+            None => {}
         }
         match outcome {
-            Ok(answer) => IntrospectionOutcome::Answered(answer),
-            Err(_) if away => IntrospectionOutcome::Away,
+            Ok(response) => IntrospectionOutcome::Answered(response),
+            Err(_) if is_away => IntrospectionOutcome::Away,
             Err(_) => IntrospectionOutcome::Failed,
         }
     }
@@ -206,32 +254,31 @@ impl Server {
 
 /// A request in flight. However it ends, even by an internal error, its drop notifies the waiting callers and allows
 /// the next request.
-struct Flight {
+struct Request {
     server: Arc<Server>,
     key: CacheKey,
-    tells: Tells,
+    flight: Flight<IntrospectionOutcome>,
     permit: Permit,
-    asked: Timestamp,
+    began: Timestamp,
     outcome: Option<Result<IntrospectionResponse, IntrospectionError>>,
 }
 
-impl Flight {
-    fn new(server: Arc<Server>, key: CacheKey, tells: Tells, permit: Permit) -> Self {
-        let asked = server.clock.now();
-        Self { server, key, tells, permit, asked, outcome: None }
+impl Request {
+    fn new(server: Arc<Server>, key: CacheKey, flight: Flight<IntrospectionOutcome>, permit: Permit) -> Self {
+        let began = server.clock.now();
+        Self { server, key, flight, permit, began, outcome: None }
     }
 
-    async fn fly(mut self, token: String) {
+    async fn send(mut self, token: String) {
         let started = Instant::now();
         self.outcome = Some(self.server.post(&token).await);
-        self.server.seconds.observe(started.elapsed().as_secs_f64());
+        self.server.durations.observe(started.elapsed().as_secs_f64());
     }
 }
 
-impl Drop for Flight {
+impl Drop for Request {
     fn drop(&mut self) {
         let outcome = self.outcome.take().unwrap_or(Err(IntrospectionError::Internal));
-        let asked = self.server.ended(self.key, self.permit, self.asked, outcome);
-        self.tells.send_replace(Some(asked));
+        self.flight.end(self.server.ended(self.key, self.permit, self.began, outcome));
     }
 }

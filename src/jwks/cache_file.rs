@@ -1,7 +1,7 @@
 //! The last valid JWKS of a provider in a file, for a start while the provider is unreachable. The file's modification
 //! time is the fetch time, so an unchanged JWKS is not rewritten.
 
-use super::source::Location;
+use super::provider::Location;
 use crate::read_limit::{open_at_once, read_to_limit};
 use bytes::Bytes;
 use modgud_core::time::Timestamp;
@@ -19,7 +19,7 @@ use tempfile::NamedTempFile;
 const MAX_BYTES: u64 = 2 * 1024 * 1024;
 /// Maximum lead of the file's time over the clock. With a larger lead the age of the keys is unknown, and the file is
 /// unused.
-const AHEAD: Duration = Duration::from_secs(300);
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// The content of the file. It names the provider, so that its keys never serve for another one.
 #[derive(Serialize, Deserialize)]
@@ -36,13 +36,13 @@ pub(super) enum CacheError {
     Read(io::Error),
     #[error("the file can't be written: {0}")]
     Write(io::Error),
-    #[error("the file holds no keys that modgud has written")]
+    #[error("the file was not written by modgud")]
     Form,
-    #[error("the file holds the keys of another provider")]
+    #[error("the file has the keys of another provider")]
     Other,
-    #[error("the file's time of change lies ahead, so that nobody can tell how old the keys in it are")]
+    #[error("the file's modification time is in the future, so the age of its keys is unknown")]
     Ahead,
-    #[error("modgud failed inside while it used the file")]
+    #[error("internal error while accessing the file")]
     Internal,
     /// Larger than any file that modgud writes. Truncated, it would be another text.
     #[error("the file is larger than {MAX_BYTES} bytes, which modgud never writes; remove it")]
@@ -56,12 +56,11 @@ pub(super) enum CacheError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CacheDistrust {
     /// A directory, a pipe, or a device.
-    #[error("it is no regular file, and is not read; remove it")]
+    #[error("the file is not a regular file; remove it")]
     NotAFile,
     /// Its owner is neither this process's user nor root.
     #[error(
-        "the file belongs to the user with id {owner}, who could have written keys of their own into it, and modgud runs as the \
-             user with id {own}; remove it, or give it to that user (`chown {own}`)"
+        "the file's owner has id {owner}, and modgud runs with id {own}, so its keys may be forged; remove it, or run `chown {own}`"
     )]
     Owner {
         /// The file's owner. For a symbolic link, that of its target.
@@ -70,9 +69,7 @@ pub enum CacheDistrust {
         own: u32,
     },
     /// Group or others can write it.
-    #[error(
-        "others than its owner may write it, and so could have put in keys of their own; make it writable by its owner only"
-    )]
+    #[error("other users can write the file, so its keys may be forged; make it writable by its owner only")]
     WritableByOthers,
 }
 
@@ -131,7 +128,7 @@ fn read_as(own: u32, path: &Path, location: &Location, now: Timestamp) -> Result
     CacheDistrust::check(&data, own)?;
     let changed = data.modified().map_err(CacheError::Read)?;
     let had = changed.duration_since(UNIX_EPOCH).map_or(Timestamp::EPOCH, |since| Timestamp::EPOCH.plus(since));
-    if had > now.plus(AHEAD) {
+    if had > now.plus(MAX_CLOCK_SKEW) {
         return Err(CacheError::Ahead);
     }
     let text = read_to_limit(file, MAX_BYTES).map_err(CacheError::Read)?.ok_or(CacheError::TooLarge)?;
@@ -188,7 +185,7 @@ fn name(location: &Location) -> String {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let whole = match location {
-        Location::Jwks(url) => format!("jwks {}", url.exposed()),
+        Location::Jwks(url) => format!("jwks {}", url.to_string_with_query()),
         Location::Oidc { issuer, discovery: _ } => format!("oidc {issuer}"),
     };
     format!("{location} {}", URL_SAFE_NO_PAD.encode(digest(&SHA256, whole.as_bytes())))
@@ -233,7 +230,7 @@ mod tests {
     /// Checks that another user's cache is rejected. If root runs this test, it gives a file away with `chown`;
     /// otherwise it checks with another own user.
     #[test]
-    fn cache_file_of_another_owner_is_not_believed_directly_or_through_a_symlink() {
+    fn cache_file_of_another_owner_is_distrusted_directly_or_through_a_symlink() {
         const STRANGER: u32 = 65_533;
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("theirs.json"), folder.path().join("keys.json"));
@@ -275,8 +272,8 @@ mod tests {
                 assert!(matches!(found, Err(CacheError::Untrusted(found)) if found == expected));
             }
         }
-        let told = CacheDistrust::Owner { owner: 12, own: 34 }.to_string();
-        assert!(told.contains("id 12") && told.contains("id 34") && told.contains("`chown 34`"), "{told}");
+        let text = CacheDistrust::Owner { owner: 12, own: 34 }.to_string();
+        assert!(text.contains("id 12") && text.contains("id 34") && text.contains("`chown 34`"), "{text}");
     }
 
     #[test]
@@ -307,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_is_found_again_with_its_age_and_only_for_its_provider() {
+    fn a_cached_jwks_is_found_with_its_age_and_only_for_its_provider() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
         let (one, other) = (location("https://a.example/keys?p=s3cret"), location("https://a.example/keys?p=other"));
@@ -319,8 +316,8 @@ mod tests {
         assert!(!std::fs::read_to_string(&path).unwrap().contains("s3cret"));
 
         let later = now.plus(Duration::from_secs(7));
-        let kept = read(&path, &one, later).unwrap().unwrap();
-        assert_eq!((kept.text, kept.had), (text.clone(), now));
+        let cached = read(&path, &one, later).unwrap().unwrap();
+        assert_eq!((cached.text, cached.had), (text.clone(), now));
         assert!(matches!(read(&path, &other, later), Err(CacheError::Other)));
         assert!(matches!(read(&path, &one, now.minus(Duration::from_secs(301))), Err(CacheError::Ahead)));
         let before = now.minus(Duration::from_secs(299));
@@ -336,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_modgud_has_not_written_is_not_taken() {
+    fn a_file_that_modgud_did_not_write_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
         let now = Timestamp::NEVER;

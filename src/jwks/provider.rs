@@ -1,36 +1,93 @@
-//! A single fetch of a provider's JWKS.
+//! Providers of a JWKS: their settings, their OpenID discovery documents, and a single fetch.
 
-use super::discovery::{self, DiscoveryError};
-use super::source::{Location, Provider};
-use crate::http_client::{FetchError, FetchRequest, HttpClient, Limits};
+use crate::http_client::{
+    AllowInsecure, FetchError, FetchRequest, FetchUrl, HttpClient, Limits, TrustAnchors, UrlError,
+};
 use bytes::Bytes;
+use modgud_core::authn::RemoteJwks;
 use modgud_core::jose::{Jwks, JwksError, KeySet, KeySetError, SkippedKey};
+use serde::Deserialize;
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 /// Limits of one request to a provider; beyond them the fetch fails.
 const LIMITS: Limits = Limits { bytes: 512 * 1024, time: Duration::from_secs(5) };
 
+/// The path of the discovery document, relative to the issuer (OpenID Connect Discovery 1.0 §4).
+pub const WELL_KNOWN: &str = ".well-known/openid-configuration";
+
+/// A provider and the JWKS that authenticators read.
+#[derive(Debug, Clone)]
+pub struct KeySource {
+    /// The published JWKS.
+    pub keys: RemoteJwks,
+    /// The provider.
+    pub provider: Provider,
+}
+
+/// A provider of a JWKS, and its fetch settings. Equal values share one refresher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    /// The location of the JWKS.
+    pub location: Location,
+    /// Permitted targets of plain HTTP.
+    pub plain: AllowInsecure,
+    /// Trust anchors for its certificate.
+    pub trust_anchors: TrustAnchors,
+    /// Refresh interval.
+    pub refresh: Duration,
+    /// Maximum age of the JWKS while the provider is unreachable.
+    pub stale_if_error: Duration,
+    /// The cache file for the next start; `None` if there is none.
+    pub cache_file: Option<PathBuf>,
+}
+
+/// The location of a JWKS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// The URL of a JWKS (RFC 7517 §5).
+    Jwks(FetchUrl),
+    /// An issuer, whose discovery document names its JWKS URL (OpenID Connect Discovery 1.0 §4).
+    Oidc {
+        /// The issuer, exactly as it names itself.
+        issuer: Box<str>,
+        /// The URL of its discovery document.
+        discovery: FetchUrl,
+    },
+}
+
+/// Shows the URL of the JWKS, or the issuer, never a query.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Jwks(url) => url.fmt(f),
+            Self::Oidc { issuer, discovery: _ } => f.write_str(issuer),
+        }
+    }
+}
+
 /// Errors of fetching a JWKS. Texts name no URL, because their users name the provider.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// The JWKS could not be fetched.
-    #[error("its keys can't be fetched: {0}")]
+    #[error("the JWKS can't be fetched: {0}")]
     Fetch(#[from] FetchError),
     /// The discovery document could not be fetched.
-    #[error("its discovery document can't be fetched: {0}")]
+    #[error("the discovery document can't be fetched: {0}")]
     Discovery(FetchError),
     /// The discovery document is invalid.
     #[error(transparent)]
     Document(#[from] DiscoveryError),
     /// The response is no JWKS, or has no usable key.
-    #[error("its keys can't be used: {0}")]
+    #[error("the JWKS is unusable: {0}")]
     Jwks(#[from] JwksError),
     /// Keys of the JWKS are ambiguous.
-    #[error("its keys can't be used: {0}")]
+    #[error("the JWKS is unusable: {0}")]
     Set(#[from] KeySetError),
     /// An internal error.
-    #[error("modgud failed inside while it read its keys")]
+    #[error("internal error while parsing the JWKS")]
     Internal,
 }
 
@@ -38,12 +95,12 @@ pub enum KeysError {
 pub(super) async fn fetch(client: &HttpClient, provider: &Provider) -> Result<Bytes, KeysError> {
     let url = match &provider.location {
         Location::Jwks(url) => url.clone(),
-        Location::Oidc { issuer, discovery: at } => {
-            let document = client.ask(at, FetchRequest::Get, LIMITS).await.map_err(KeysError::Discovery)?;
-            discovery::keys_of(issuer, &document, provider.plain)?
+        Location::Oidc { issuer, discovery } => {
+            let document = client.send(discovery, FetchRequest::Get, LIMITS).await.map_err(KeysError::Discovery)?;
+            jwks_url(issuer, &document, provider.plain)?
         }
     };
-    Ok(client.ask(&url, FetchRequest::Get, LIMITS).await?)
+    Ok(client.send(&url, FetchRequest::Get, LIMITS).await?)
 }
 
 /// Parses a JWKS. With many keys it takes milliseconds, so it runs off the threads that answer checks.
@@ -53,4 +110,83 @@ pub(super) async fn parse(text: Bytes) -> Result<(KeySet, Vec<SkippedKey>), Keys
         Ok((KeySet::new(keys)?, skipped))
     });
     parsed.await.unwrap_or(Err(KeysError::Internal))
+}
+
+/// Errors of a discovery document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DiscoveryError {
+    /// It is malformed.
+    #[error("the discovery document is not a JSON object with the strings `issuer` and `jwks_uri`")]
+    Form,
+    /// It belongs to another issuer.
+    #[error(
+        "the discovery document has another `issuer` than the configured one; both must be equal, character for character"
+    )]
+    Issuer,
+    /// Its JWKS URL is not permitted.
+    #[error("the `jwks_uri` of the discovery document {0}")]
+    Keys(UrlError),
+}
+
+#[derive(Deserialize)]
+struct Configuration {
+    issuer: String,
+    jwks_uri: String,
+}
+
+/// Returns the JWKS URL of `issuer` from its discovery document.
+///
+/// # Errors
+/// [`DiscoveryError`], above all if the document names another issuer (OpenID Connect Discovery 1.0 §4.3).
+fn jwks_url(issuer: &str, document: &[u8], plain: AllowInsecure) -> Result<FetchUrl, DiscoveryError> {
+    let Configuration { issuer: found, jwks_uri } =
+        serde_json::from_slice(document).map_err(|_| DiscoveryError::Form)?;
+    if found != issuer {
+        return Err(DiscoveryError::Issuer);
+    }
+    // TLS authenticates the provider; its JWKS URL must not be one that an attacker on the network or this machine can
+    // answer.
+    let plain =
+        if issuer.starts_with("https:") && plain == AllowInsecure::Loopback { AllowInsecure::Nowhere } else { plain };
+    FetchUrl::parse(&jwks_uri, plain).map_err(DiscoveryError::Keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AllowInsecure, DiscoveryError, UrlError, jwks_url};
+
+    #[test]
+    fn only_the_issuer_s_own_document_leads_to_a_jwks() {
+        let of = |document: &str| {
+            let plain = AllowInsecure::Loopback;
+            jwks_url("https://login.example.com/", document.as_bytes(), plain).map(|url| url.to_string())
+        };
+        let good = r#"{"issuer": "https://login.example.com/", "jwks_uri": "https://keys.example.net/a", "more": [1]}"#;
+        assert_eq!(of(good), Ok("https://keys.example.net/a".to_owned()));
+        for other in ["https://login.example.com", "https://LOGIN.example.com/", "https://evil.example.com/", ""] {
+            let document = format!(r#"{{"issuer": "{other}", "jwks_uri": "https://keys.example.net/a"}}"#);
+            assert_eq!(of(&document), Err(DiscoveryError::Issuer), "{other}");
+        }
+        for form in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            r#"{"issuer": "https://login.example.com/"}"#,
+            r#"{"issuer": 1, "jwks_uri": "https://keys.example.net/a"}"#,
+            r#"{"issuer": "https://login.example.com/", "issuer": "https://login.example.com/", "jwks_uri": "https://a/"}"#,
+        ] {
+            assert_eq!(of(form), Err(DiscoveryError::Form), "{form}");
+        }
+        let plain = r#"{"issuer": "https://login.example.com/", "jwks_uri": "http://keys.example.net/a"}"#;
+        assert_eq!(of(plain), Err(DiscoveryError::Keys(UrlError::Plain)));
+        let here = r#"{"issuer": "https://login.example.com/", "jwks_uri": "http://127.0.0.1:9901/keys"}"#;
+        assert_eq!(
+            of(here),
+            Err(DiscoveryError::Keys(UrlError::Plain)),
+            "a provider far away can't lead to this machine"
+        );
+        let local = br#"{"issuer": "http://127.0.0.1:1", "jwks_uri": "http://127.0.0.1:1/keys"}"#;
+        assert!(jwks_url("http://127.0.0.1:1", local, AllowInsecure::Loopback).is_ok());
+    }
 }

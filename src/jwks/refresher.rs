@@ -1,18 +1,17 @@
 //! The refresher of one provider: fetches its JWKS at startup, periodically, and for an unknown `kid`, and publishes
 //! it. A failed fetch never removes keys.
 
-use super::backoff::Schedule;
 use super::cache_file::{self, CacheError, CachedJwks};
-use super::log::{StateLog, summary};
-use super::provider::{self, KeysError};
-use super::single_flight::{Join, SingleFlight};
-use super::source::Provider;
+use super::provider::{self, KeysError, Provider};
+use super::refresh_limit::{Join, RefreshLimit};
+use crate::backoff::{Backoff, with_jitter};
 use crate::clock::Clock;
 use crate::http_client::HttpClient;
 use bytes::Bytes;
 use modgud_core::authn::{JwksRefresh, JwksSnapshot, RemoteJwks};
-use modgud_core::jose::KeySet;
+use modgud_core::jose::{KeySet, SkippedKey, VerificationKey};
 use modgud_core::time::Timestamp;
+use std::path::{Display, Path};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
@@ -38,7 +37,7 @@ struct Shared {
     provider: Provider,
     keys: RemoteJwks,
     clock: Clock,
-    asking: SingleFlight,
+    limit: RefreshLimit,
     successes: AtomicU64,
     failures: AtomicU64,
     /// Notified after each fetch and publication.
@@ -62,7 +61,7 @@ impl JwksRefresher {
     pub(super) fn start(provider: Provider, keys: RemoteJwks, clock: Clock, changes: Changes) -> Self {
         let (successes, failures) = (AtomicU64::new(0), AtomicU64::new(0));
         let shared =
-            Arc::new(Shared { provider, keys, clock, asking: SingleFlight::default(), successes, failures, changes });
+            Arc::new(Shared { provider, keys, clock, limit: RefreshLimit::default(), successes, failures, changes });
         let task = tokio::spawn(run(Arc::clone(&shared))).abort_handle();
         Self { shared, task }
     }
@@ -81,23 +80,23 @@ impl JwksRefresher {
     }
 
     /// Returns true after the first fetch, successful or not.
-    pub(super) fn asked_once(&self) -> bool {
+    pub(super) fn has_fetched_once(&self) -> bool {
         let FetchCounts { successes, failures } = self.counts();
         successes.saturating_add(failures) > 0
     }
 
     /// Refreshes the JWKS, subject to the rate limit, and waits for the result.
-    pub(super) async fn ask(&self) -> JwksRefresh {
-        let Shared { keys, clock, asking, .. } = &*self.shared;
-        match asking.begin(clock.now()) {
-            Join::Leader(waiting) => match waiting.ended().await {
-                Ok(()) => JwksRefresh::Refreshed,
-                Err(()) => JwksRefresh::Failed,
+    pub(super) async fn refresh(&self) -> JwksRefresh {
+        let Shared { keys, clock, limit, .. } = &*self.shared;
+        match limit.join(clock.now()) {
+            Join::Leader(waiter) => match waiter.outcome().await {
+                Some(Ok(())) => JwksRefresh::Refreshed,
+                Some(Err(())) | None => JwksRefresh::Failed,
             },
-            Join::Follower { began, waiting } => match waiting.ended().await {
+            Join::Follower { began, waiter } => match waiter.outcome().await {
                 // The provider may have responded before the wanted key existed.
-                Ok(()) => JwksRefresh::RateLimited { last: began },
-                Err(()) => JwksRefresh::Failed,
+                Some(Ok(())) => JwksRefresh::RateLimited { last: began },
+                Some(Err(())) | None => JwksRefresh::Failed,
             },
             Join::RateLimited => match keys.last() {
                 Some(published) => JwksRefresh::RateLimited { last: published.had },
@@ -107,31 +106,35 @@ impl JwksRefresher {
     }
 }
 
-/// Fetches repeatedly until the refresher is dropped.
+/// Fetches repeatedly until the refresher is dropped: after the operator's interval, or sooner after a failure.
 async fn run(shared: Arc<Shared>) {
-    let client = HttpClient::new(shared.provider.roots.clone());
-    let mut schedule = Schedule::new(shared.provider.refresh);
-    let mut told = StateLog::default();
+    let client = HttpClient::new(shared.provider.trust_anchors.clone());
+    let refresh = shared.provider.refresh;
+    let mut backoff = Backoff::new(refresh);
+    let mut log = StateLog::default();
     let mut last = None;
-    shared.asking.started(shared.clock.now());
-    shared.read_kept(&mut told, &mut last).await;
+    shared.limit.started(shared.clock.now());
+    shared.read_cache(&mut log, &mut last).await;
     loop {
         let began = shared.clock.now();
-        shared.asking.started(began);
-        let asked = shared.fetch(&client, began, &mut told, &mut last).await;
-        let wait = if asked.is_ok() {
+        shared.limit.started(began);
+        let fetched = shared.fetch(&client, began, &mut log, &mut last).await;
+        let delay = if fetched.is_ok() {
             shared.successes.fetch_add(1, Ordering::Relaxed);
-            schedule.after_success(chance())
+            backoff = Backoff::new(refresh);
+            refresh
         } else {
             shared.failures.fetch_add(1, Ordering::Relaxed);
-            schedule.after_failure(chance())
+            let delay = backoff.delay();
+            backoff = backoff.doubled();
+            delay
         };
-        told.outcome(&shared.provider, &asked);
-        shared.asking.ended(asked.map_err(|_| ()));
+        log.fetched(&shared.provider, &fetched);
+        shared.limit.ended(fetched.map_err(|_| ()));
         shared.changes.send_replace(());
         tokio::select! {
-            () = sleep(wait) => {}
-            () = shared.asking.wanted(&shared.clock) => {}
+            () = sleep(with_jitter(delay)) => {}
+            () = shared.limit.requested(&shared.clock) => {}
         }
     }
 }
@@ -144,24 +147,24 @@ impl Shared {
         &self,
         client: &HttpClient,
         began: Timestamp,
-        told: &mut StateLog,
+        log: &mut StateLog,
         last: &mut Last,
     ) -> Result<(), KeysError> {
         let text = provider::fetch(client, &self.provider).await?;
-        self.take(text.clone(), began, told, last).await?;
-        if let Err(fault) = self.keep(text, began).await {
-            told.not_kept(&self.provider, &fault);
+        self.publish(text.clone(), began, log, last).await?;
+        if let Err(error) = self.write_cache(text, began).await {
+            log.cache_not_written(&self.provider, &error);
         }
         Ok(())
     }
 
     /// Publishes the keys of a text.
-    async fn take(&self, text: Bytes, had: Timestamp, told: &mut StateLog, last: &mut Last) -> Result<(), KeysError> {
+    async fn publish(&self, text: Bytes, had: Timestamp, log: &mut StateLog, last: &mut Last) -> Result<(), KeysError> {
         let keys = match last {
             Some((before, keys)) if *before == text => Arc::clone(keys),
             Some(_) | None => {
                 let (keys, skipped) = provider::parse(text.clone()).await?;
-                told.keys(&self.provider, summary(&keys, &skipped));
+                log.changed(&self.provider, JwksSummary::new(&keys, &skipped));
                 let keys = Arc::new(keys);
                 *last = Some((text, Arc::clone(&keys)));
                 keys
@@ -174,24 +177,24 @@ impl Shared {
     }
 
     /// Publishes the cached JWKS if it is not too old.
-    async fn read_kept(&self, told: &mut StateLog, last: &mut Last) {
+    async fn read_cache(&self, log: &mut StateLog, last: &mut Last) {
         let Some(path) = self.provider.cache_file.clone() else { return };
         let (location, now) = (self.provider.location.clone(), self.clock.now());
         let read = spawn_blocking(move || cache_file::read(&path, &location, now)).await;
         match read.unwrap_or(Err(CacheError::Internal)) {
             Ok(None) => {}
             Ok(Some(CachedJwks { text, had })) if now < had.plus(self.provider.stale_if_error) => {
-                if let Err(fault) = self.take(text, had, told, last).await {
-                    StateLog::kept_unusable(&self.provider, &fault);
+                if let Err(error) = self.publish(text, had, log, last).await {
+                    StateLog::cache_unusable(&self.provider, &error);
                 }
             }
-            Ok(Some(CachedJwks { had, .. })) => StateLog::kept_too_old(&self.provider, had),
-            Err(fault) => StateLog::kept_unusable(&self.provider, &fault),
+            Ok(Some(CachedJwks { had, .. })) => StateLog::cache_too_old(&self.provider, had),
+            Err(error) => StateLog::cache_unusable(&self.provider, &error),
         }
     }
 
     /// Writes the JWKS to the cache file for the next start.
-    async fn keep(&self, text: Bytes, had: Timestamp) -> Result<(), CacheError> {
+    async fn write_cache(&self, text: Bytes, had: Timestamp) -> Result<(), CacheError> {
         let Some(path) = self.provider.cache_file.clone() else { return Ok(()) };
         let location = self.provider.location.clone();
         let written = spawn_blocking(move || cache_file::write(&path, &location, &text, had)).await;
@@ -199,10 +202,88 @@ impl Shared {
     }
 }
 
-/// Returns a random number, which differs between sidecars.
-fn chance() -> u32 {
-    let mut bytes = [0; 4];
-    // On failure it is zero: delays are then the shortest, which does no harm.
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    u32::from_le_bytes(bytes)
+/// Descriptions of usable and unusable keys.
+#[derive(Debug, PartialEq, Eq)]
+pub struct JwksSummary {
+    /// The usable keys.
+    pub usable: Vec<String>,
+    /// The unusable keys, and why.
+    pub skipped: Vec<String>,
+}
+
+impl JwksSummary {
+    /// Describes a JWKS.
+    pub(super) fn new(keys: &KeySet, skipped: &[SkippedKey]) -> Self {
+        let usable = keys.keys().iter().map(describe).collect();
+        Self { usable, skipped: skipped.iter().map(ToString::to_string).collect() }
+    }
+}
+
+/// Describes a key for people.
+#[must_use]
+pub fn describe(key: &VerificationKey) -> String {
+    let id = key.id().map(|id| format!(", id {id}")).unwrap_or_default();
+    format!("{}: {} {} bits{id}", key.fingerprint(), key.family().name(), key.bits())
+}
+
+/// The last logged state: there is one message per change, not one per fetch.
+#[derive(Debug, Default)]
+struct StateLog {
+    is_failing: bool,
+    has_unwritable_cache: bool,
+    keys: Option<JwksSummary>,
+}
+
+impl StateLog {
+    /// Logs the provider's keys.
+    fn changed(&mut self, provider: &Provider, keys: JwksSummary) {
+        if self.keys.as_ref() == Some(&keys) {
+            return;
+        }
+        let location = &provider.location;
+        let usable = keys.usable.join("; ");
+        if keys.skipped.is_empty() {
+            tracing::info!(provider = %location, keys = usable, "JWKS changed");
+        } else {
+            let skipped = keys.skipped.join("; ");
+            tracing::warn!(provider = %location, keys = usable, skipped, "JWKS changed; some keys are unusable");
+        }
+        self.keys = Some(keys);
+    }
+
+    /// Logs the outcome of a fetch.
+    fn fetched(&mut self, provider: &Provider, outcome: &Result<(), KeysError>) {
+        let location = &provider.location;
+        match (outcome, self.is_failing) {
+            (Err(error), false) => {
+                tracing::warn!(provider = %location, %error, "JWKS fetch failed; the last JWKS stays in use")
+            }
+            (Ok(()), true) => tracing::info!(provider = %location, "JWKS fetch succeeds again"),
+            (Ok(()), false) | (Err(_), true) => {}
+        }
+        self.is_failing = outcome.is_err();
+    }
+
+    /// Logs that the cache file could not be written.
+    fn cache_not_written(&mut self, provider: &Provider, error: &CacheError) {
+        if !self.has_unwritable_cache {
+            tracing::warn!(provider = %provider.location, file = %file(provider), %error, "JWKS cache file not written");
+        }
+        self.has_unwritable_cache = true;
+    }
+
+    /// Logs that the cache file is unusable.
+    fn cache_unusable(provider: &Provider, error: &dyn std::error::Error) {
+        tracing::warn!(provider = %provider.location, file = %file(provider), %error, "JWKS cache file not used");
+    }
+
+    /// Logs that the cache file is too old.
+    fn cache_too_old(provider: &Provider, had: Timestamp) {
+        tracing::warn!(provider = %provider.location, file = %file(provider), fetched = %had, "JWKS cache file older than stale_if_error");
+    }
+}
+
+/// Returns the path of the provider's `cache_file`.
+fn file(provider: &Provider) -> Display<'_> {
+    provider.cache_file.as_deref().unwrap_or(Path::new("")).display()
 }

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use modgud_core::jose::{OutsideValidity, Validity};
 use modgud_core::time::Timestamp;
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +16,6 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
-use x509_cert::Certificate;
-use x509_cert::der::Decode;
 
 /// The only application protocol (RFC 7301): HTTP/2.
 const ALPN: &[u8] = b"h2";
@@ -25,21 +24,23 @@ const ALPN: &[u8] = b"h2";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
     /// A file without a certificate.
-    #[error("holds no certificate; PEM that starts with `-----BEGIN CERTIFICATE-----` is needed")]
+    #[error("contains no certificate; use PEM that starts with `-----BEGIN CERTIFICATE-----`")]
     NoCertificate,
     /// An unusable certificate.
-    #[error("holds a certificate that can't be used; X.509 version 3 is needed, in PEM that is complete")]
+    #[error("contains an unusable certificate; use X.509 version 3, in complete PEM")]
     Certificate,
     /// A file without a private key.
-    #[error("holds no private key; PEM that starts with `-----BEGIN PRIVATE KEY-----` and is not encrypted is needed")]
+    #[error("contains no private key; use PEM that starts with `-----BEGIN PRIVATE KEY-----` and is not encrypted")]
     NoKey,
     /// A private key that TLS can't use.
     #[error(
-        "holds a private key that can't be used; RSA from 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519 is needed"
+        "contains an unusable private key; use RSA from 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519"
     )]
     Key,
     /// The private key of another certificate.
-    #[error("holds the private key of another certificate than the first one in `cert`; replace both files together")]
+    #[error(
+        "contains the private key of another certificate than the first one in `cert`; replace both files together"
+    )]
     OtherKey,
 }
 
@@ -57,17 +58,10 @@ impl Chain {
     /// [`TlsError::NoCertificate`], [`TlsError::Certificate`].
     pub fn from_pem(text: &[u8]) -> Result<Self, TlsError> {
         let certificates = certificates(text)?;
-        let mut periods = Vec::new();
-        for certificate in &certificates {
-            let parsed = Certificate::from_der(certificate).map_err(|_| TlsError::Certificate)?;
-            let validity = parsed.tbs_certificate().validity();
-            let at = |time: x509_cert::time::Time| Timestamp::from_secs(time.to_unix_duration().as_secs());
-            periods.push(Validity { from: at(validity.not_before), until: at(validity.not_after) });
-        }
+        let parsed: Option<Vec<Validity>> = certificates.iter().map(|one| Validity::of_der(one)).collect();
         // A chain is valid as long as each of its certificates is.
-        let from = periods.iter().map(|period| period.from).max().ok_or(TlsError::NoCertificate)?;
-        let until = periods.iter().map(|period| period.until).min().ok_or(TlsError::NoCertificate)?;
-        Ok(Self { certificates, valid: Validity { from, until } })
+        let valid = parsed.ok_or(TlsError::Certificate)?.into_iter().reduce(Validity::and);
+        Ok(Self { certificates, valid: valid.ok_or(TlsError::NoCertificate)? })
     }
 }
 
@@ -176,52 +170,25 @@ impl Tls {
     pub const fn validity(&self) -> Validity {
         self.valid
     }
-}
 
-/// The validity period of a certificate (RFC 5280 §4.1.2.5), both ends included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Validity {
-    from: Timestamp,
-    until: Timestamp,
-}
-
-impl Validity {
-    /// Returns the warning at this time. `None` if the certificate is valid.
+    /// Returns the warning at this time; `None` if the certificate is valid.
     #[must_use]
-    pub fn warning(self, now: Timestamp) -> Option<Warning> {
-        let Self { from, until } = self;
-        if now.as_secs() > until.as_secs() {
-            Some(Warning::Expired(until))
-        } else if now < from {
-            Some(Warning::NotYet(from))
-        } else {
-            None
-        }
+    pub fn warning(&self, now: Timestamp) -> Option<Warning> {
+        self.valid.outside(now).map(Warning)
     }
 }
 
-impl fmt::Display for Validity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "valid from {} to {}", self.from, self.until)
-    }
-}
-
-/// A certificate that clients reject, if they check it.
+/// A warning that clients reject the certificate, if they check it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Warning {
-    /// Expired at this time.
-    Expired(Timestamp),
-    /// Valid only from this time on.
-    NotYet(Timestamp),
-}
+pub struct Warning(OutsideValidity);
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Expired(until) => {
+        match self.0 {
+            OutsideValidity::Expired(until) => {
                 write!(f, "the certificate of server.tls expired at {until}; clients that check it will not connect")
             }
-            Self::NotYet(from) => {
+            OutsideValidity::NotYet(from) => {
                 write!(
                     f,
                     "the certificate of server.tls is valid from {from} on; clients that check it will not connect until then"

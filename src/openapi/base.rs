@@ -1,7 +1,7 @@
 //! Base paths of an API: `basePath` in 2.0, the paths of `servers` in 3.x.
 
 use super::finding::Finding;
-use super::resolver::{At, Form, RefResolver};
+use super::resolver::{Form, NodeRef, RefResolver};
 use crate::diagnostic::Quoted;
 use crate::yaml::Value;
 use std::collections::HashSet;
@@ -19,31 +19,31 @@ const MAX_URLS: usize = 1_000_000;
 const MAX_FILLED: usize = 1024;
 
 /// Returns the base of a 2.0 document, `""` if there is none.
-pub(super) fn of_swagger(walk: &mut RefResolver<'_>) -> Vec<String> {
-    let Some(base) = walk.root.member("basePath") else { return vec![String::new()] };
-    walk.want(&base, Form::Text);
+pub(super) fn of_swagger(resolver: &mut RefResolver<'_>) -> Vec<String> {
+    let Some(base) = resolver.root.member("basePath") else { return vec![String::new()] };
+    resolver.check_form(&base, Form::Text);
     vec![trimmed(base.node.text().unwrap_or_default())]
 }
 
 /// Returns the bases from the servers of a document, path or operation; `None` if it names no server.
-pub(super) fn of_servers<'d>(walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<Vec<String>> {
-    let servers = of.member("servers").filter(|_| walk.urls <= MAX_URLS)?;
-    walk.want(&servers, Form::List);
+pub(super) fn of_servers<'d>(resolver: &mut RefResolver<'d>, of: &NodeRef<'d>) -> Option<Vec<String>> {
+    let servers = of.member("servers").filter(|_| resolver.urls <= MAX_URLS)?;
+    resolver.check_form(&servers, Form::List);
     let mut bases = Vec::new();
     for server in servers.elements() {
         let Some(url) = server.member("url") else {
-            walk.add(&server, Finding::Form("a map with a `url`"));
+            resolver.add(&server, Finding::Form("a map with a `url`"));
             continue;
         };
-        walk.want(&url, Form::Text);
-        let urls = filled(walk, &server, &url);
+        resolver.check_form(&url, Form::Text);
+        let urls = filled(resolver, &server, &url);
         let long = url.node.text().map_or(0, |text| text.len().div_euclid(MAX_URL_BYTES));
-        walk.urls = walk.urls.saturating_add(urls.len()).saturating_add(long);
-        if walk.urls > MAX_URLS {
-            walk.add(
+        resolver.urls = resolver.urls.saturating_add(urls.len()).saturating_add(long);
+        if resolver.urls > MAX_URLS {
+            resolver.add(
                 &servers,
                 Finding::Form(
-                    "less: a description has at most a million URLs of servers, with all that refers to them",
+                    "shorter: a description has at most a million server URLs, counted once for each reference",
                 ),
             );
             break;
@@ -52,11 +52,11 @@ pub(super) fn of_servers<'d>(walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<
             match path_of(&filled) {
                 Some(base) if bases.contains(&base) => {}
                 Some(base) => bases.push(base),
-                None => walk.add(&url, Finding::Form("a URL with a host, or a path")),
+                None => resolver.add(&url, Finding::Form("a URL with a host, or a path")),
             }
         }
         if bases.len() > MAX_BASES {
-            walk.add(&servers, Finding::Form("servers with at most 16 different paths"));
+            resolver.add(&servers, Finding::Form("servers with at most 16 different paths"));
             break;
         }
     }
@@ -65,7 +65,7 @@ pub(super) fn of_servers<'d>(walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<
 }
 
 /// Returns the URL with every combination of its variables' values.
-fn filled<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>) -> Vec<String> {
+fn filled<'d>(resolver: &mut RefResolver<'d>, server: &NodeRef<'d>, url: &NodeRef<'d>) -> Vec<String> {
     let text = url.node.text().unwrap_or_default();
     let mut urls = vec![text.to_owned()];
     let mut known = HashSet::new();
@@ -76,21 +76,21 @@ fn filled<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>) -> Vec<
         if !known.insert(name) {
             continue;
         }
-        let values = values(walk, server, url, name);
+        let values = values(resolver, server, url, name);
         if urls.len().saturating_mul(values.len()) > MAX_FILLED {
-            walk.add(url, Finding::Form("a URL with at most 1024 combinations of its variables' values"));
+            resolver.add(url, Finding::Form("a URL with at most 1024 combinations of its variables' values"));
             return Vec::new();
         }
         let written = format!("{{{name}}}");
         let with = |url: &String, value: &String| {
-            let places = url.matches(&written).count();
-            let length = places.saturating_mul(value.len()).saturating_add(url.len());
+            let occurrences = url.matches(&written).count();
+            let length = occurrences.saturating_mul(value.len()).saturating_add(url.len());
             (length <= MAX_URL_BYTES).then(|| url.replace(&written, value))
         };
         let with = &with;
         let more = urls.iter().flat_map(|url| values.iter().map(move |value| with(url, value)));
         let Some(more) = more.collect() else {
-            walk.add(url, Finding::Form("a URL of at most 4096 bytes with its variables' values"));
+            resolver.add(url, Finding::Form("a URL of at most 4096 bytes with its variables' values"));
             return Vec::new();
         };
         urls = more;
@@ -99,30 +99,30 @@ fn filled<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>) -> Vec<
 }
 
 /// Returns the values of a variable: its default, and those of its `enum`.
-fn values<'d>(walk: &mut RefResolver<'d>, server: &At<'d>, url: &At<'d>, name: &str) -> Vec<String> {
+fn values<'d>(resolver: &mut RefResolver<'d>, server: &NodeRef<'d>, url: &NodeRef<'d>, name: &str) -> Vec<String> {
     let variable = server.member("variables").and_then(|variables| variables.member(name));
     let Some(default) = variable.as_ref().and_then(|variable| variable.member("default")) else {
-        walk.add(url, Finding::Variable(Quoted::new(name)));
+        resolver.add(url, Finding::Variable(Quoted::new(name)));
         return vec![String::new()];
     };
     let listed = variable.and_then(|variable| variable.member("enum"));
     if let Some(listed) = &listed {
-        walk.want(listed, Form::List);
+        resolver.check_form(listed, Form::List);
     }
     let mut values = Vec::new();
-    for one in std::iter::once(default).chain(listed.iter().flat_map(At::elements)) {
+    for one in std::iter::once(default).chain(listed.iter().flat_map(NodeRef::elements)) {
         let value = match &one.node.value {
             Value::Text(text) => text.clone(),
             // An unquoted port or version.
             Value::Number(number) => number.to_string(),
             Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => {
-                walk.add(&one, Finding::Form("a text"));
+                resolver.add(&one, Finding::Form("a text"));
                 continue;
             }
         };
         // A value is not expanded again.
         if value.contains(['{', '}']) {
-            walk.add(&one, Finding::Form("a text without braces"));
+            resolver.add(&one, Finding::Form("a text without braces"));
         } else if !values.contains(&value) {
             values.push(value);
         }

@@ -1,17 +1,19 @@
 //! The check of an API description: obstacles to joining the gateway, and warnings for the module's operators.
 
-use super::ambiguous::Paths;
 use super::draft;
 use super::finding::{Finding, Severity};
 use super::read::{Api, Operation};
-use super::security::Security;
-use super::template::{self, MatchPrecision};
+use super::requirement::Security;
+use super::template::{self, MatchPrecision, Pattern};
 use crate::diagnostic::{Located, Quoted};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::collections::{HashMap, HashSet};
 
 /// The path of a module's own description, a reserved name that every module has.
 const DOCS: &str = "docs";
+
+/// Maximum number of compared pairs: far more than any real description has. Beyond it the check stops with a finding.
+const MAX_PAIRS: usize = 4_000_000;
 
 /// The module with this description.
 #[derive(Debug, Clone)]
@@ -41,7 +43,7 @@ pub fn check(api: &Api, module: &Module<'_>) -> Report {
     let mut found = api.found.clone();
     name(api, module, &mut found);
     paths(api, module, &mut found);
-    readings(api, module, &mut found);
+    interpretations(api, module, &mut found);
     identifiers(api, &mut found);
     security(api, &mut found);
     if api.operations.is_empty() {
@@ -70,8 +72,8 @@ fn name(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
     let own = ModulePrefix::parse(&format!("/{name}"));
     let first = match (*prefix, &own) {
         (Some(prefix), _) | (None, Ok(prefix)) => prefix.first(),
-        (None, Err(fault)) => {
-            found.push(api.whole.with(Finding::Name(Quoted::new(name), *fault)));
+        (None, Err(error)) => {
+            found.push(api.whole.with(Finding::Name(Quoted::new(name), *error)));
             return;
         }
     };
@@ -99,15 +101,15 @@ fn below(base: &str, template: &str, prefix: &ModulePrefix) -> String {
 }
 
 /// Reports bases and paths that begin with the module's prefix.
-fn readings(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
+fn interpretations(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
     let own = module.name.and_then(|name| ModulePrefix::parse(&format!("/{name}")).ok());
     let Some(prefix) = module.prefix.or(own.as_ref()) else { return };
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for operation in &api.operations {
         for base in &operation.bases {
             let written = format!("{base}{}", operation.template);
-            let two = draft::readings(&written, prefix, module.reading).is_ok_and(|readings| readings.len() > 1);
-            if two && told.insert(base) {
+            let two = draft::interpretations(&written, prefix, module.reading).is_ok_and(|readings| readings.len() > 1);
+            if two && reported.insert(base) {
                 found.push(operation.path.with(Finding::TwoReadings(Quoted::new(prefix.as_str()))));
             }
         }
@@ -116,7 +118,7 @@ fn readings(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
 
 fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
     let mut reserved = HashSet::new();
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     let mut known: HashMap<(&str, &str, String), (&Operation, String)> = HashMap::new();
     let mut cut = Vec::new();
     let mut compared = Paths::default();
@@ -131,16 +133,16 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
         let template = operation.template.as_str();
         let shown = || Quoted::new(template);
         match template::read("", template) {
-            Err(fault) => {
-                if told.insert(template) {
-                    found.push(operation.path.with(Finding::Template(shown(), fault)));
+            Err(error) => {
+                if reported.insert(template) {
+                    found.push(operation.path.with(Finding::Template(shown(), error)));
                 }
             }
             Ok(pattern) => {
                 let pattern = pattern.read_by(module.reading, 0);
                 // A wider pattern covers several templates, which the module distinguishes.
                 if pattern.reach == MatchPrecision::Wider {
-                    if told.insert(template) {
+                    if reported.insert(template) {
                         found.push(operation.path.with(Finding::Widened(shown())));
                     }
                     continue;
@@ -171,13 +173,13 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
             found.push(operation.here.with(Finding::SameButForSuffix { method, other }));
         }
     }
-    compared.tell(found);
+    compared.report(found);
     // An invalid base applies to every operation, so it is reported once.
     let mut bases = HashSet::new();
     for operation in &api.operations {
         for base in operation.bases.iter().filter(|base| !base.is_empty() && bases.insert(base.as_str())) {
-            if let Err(fault) = template::read("", base) {
-                found.push(operation.path.with(Finding::Template(Quoted::new(base), fault)));
+            if let Err(error) = template::read("", base) {
+                found.push(operation.path.with(Finding::Template(Quoted::new(base), error)));
             }
         }
     }
@@ -193,18 +195,77 @@ fn identifiers(api: &Api, found: &mut Vec<Located<Finding>>) {
 }
 
 fn security(api: &Api, found: &mut Vec<Located<Finding>>) {
-    let unsaid = api.operations.iter().filter(|operation| operation.security == Security::Unsaid).count();
-    if unsaid > 1 && unsaid == api.operations.len() {
-        found.push(api.whole.with(Finding::NoSecurityAtAll(unsaid)));
+    let without = api.operations.iter().filter(|operation| operation.security == Security::Absent).count();
+    if without > 1 && without == api.operations.len() {
+        found.push(api.whole.with(Finding::NoSecurityAtAll(without)));
         return;
     }
     for operation in &api.operations {
         let finding = match &operation.security {
-            Security::Unsaid => Finding::NoSecurity,
+            Security::Absent => Finding::NoSecurity,
             Security::OneOf(list) if list.is_empty() => Finding::Open,
             Security::OneOf(list) if list.iter().any(|one| one.schemes.is_empty()) => Finding::Optional,
             Security::OneOf(_) => continue,
         };
         found.push(operation.here.with(finding));
     }
+}
+
+/// Paths that can be ambiguous: a request matches two, and neither is clearly more specific, such as `/{entity}/me` and
+/// `/books/{id}`. Rules prefer the one with a literal where they first differ. A module may choose the other one, and
+/// would then execute a request that the wrong rule allowed. Only paths with a literal and a parameter can be ambiguous;
+/// they are listed by method and number of segments.
+#[derive(Default)]
+struct Paths<'o>(HashMap<(&'o str, usize), Vec<Path<'o>>>);
+
+struct Path<'o> {
+    /// The segments; `None` is a parameter.
+    segments: Vec<Option<String>>,
+    operation: &'o Operation,
+}
+
+impl<'o> Paths<'o> {
+    fn add(&mut self, operation: &'o Operation, pattern: &Pattern) {
+        let segment = |segment: &str| (segment != "{}").then(|| segment.to_owned());
+        let segments: Vec<Option<String>> = pattern.shape.split('/').skip(1).map(segment).collect();
+        if segments.iter().any(Option::is_some)
+            && segments.iter().any(Option::is_none)
+            && pattern.reach == MatchPrecision::Exact
+        {
+            let group = self.0.entry((&operation.method, segments.len())).or_default();
+            group.push(Path { segments, operation });
+        }
+    }
+
+    /// Reports each path that is ambiguous with an earlier one, once.
+    fn report(&self, found: &mut Vec<Located<Finding>>) {
+        let mut pairs = 0_usize;
+        for group in self.0.values() {
+            for (number, one) in group.iter().enumerate() {
+                pairs = pairs.saturating_add(number);
+                if pairs > MAX_PAIRS {
+                    found.push(one.operation.path.with(Finding::NotCompared));
+                    return;
+                }
+                if let Some(other) = group.iter().take(number).find(|other| ambiguous(&one.segments, &other.segments)) {
+                    let method = Quoted::new(&one.operation.method);
+                    let other = Quoted::new(&other.operation.template);
+                    found.push(one.operation.here.with(Finding::Ambiguous { method, other }));
+                }
+            }
+        }
+    }
+}
+
+fn ambiguous(one: &[Option<String>], other: &[Option<String>]) -> bool {
+    let (mut one_is_literal, mut other_is_literal) = (false, false);
+    for pair in one.iter().zip(other) {
+        match pair {
+            (Some(a), Some(b)) if a != b => return false,
+            (Some(_), None) => one_is_literal = true,
+            (None, Some(_)) => other_is_literal = true,
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+    one_is_literal && other_is_literal
 }

@@ -2,9 +2,9 @@
 
 use super::finding::Finding;
 use super::overlap;
-use super::path_set::{PathSet, Reading};
+use super::path_set::{PathSet, PrefixInterpretation};
 use super::read::{Api, Operation};
-use super::requirement::{self, AccessRequirement, Why};
+use super::requirement::{self, AccessRequirement, Rationale};
 use super::template::{self, MatchPrecision, Pattern, Segment, TemplateError};
 use crate::diagnostic::{Located, Quoted};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
@@ -19,16 +19,16 @@ pub(super) struct Draft {
     pub(super) name: String,
     pub(super) method: String,
     pub(super) patterns: Vec<String>,
-    pub(super) demand: AccessRequirement,
-    pub(super) why: BTreeSet<Why>,
+    pub(super) access: AccessRequirement,
+    pub(super) rationale: BTreeSet<Rationale>,
     /// Precision of the rule compared with its paths.
     pub(super) reach: MatchPrecision,
-    /// Interpretation of its paths; only [`Reading::Sole`] is certain.
-    pub(super) reading: Reading,
+    /// Interpretation of its paths; only [`PrefixInterpretation::Unprefixed`] is certain.
+    pub(super) reading: PrefixInterpretation,
     /// The source operations, as method and path.
     pub(super) made_from: Vec<String>,
     /// Other operations that match some of the same requests.
-    pub(super) beside: Vec<String>,
+    pub(super) related: Vec<String>,
     /// The location of the first operation.
     pub(super) here: Located<()>,
     /// The path of the first operation, as written.
@@ -43,39 +43,39 @@ pub(super) fn drafts(
     reads: &ModuleReading,
 ) -> Result<Drafted, Vec<Located<Finding>>> {
     let mut drafts: Vec<Draft> = Vec::new();
-    let mut ways: Vec<PathSet> = Vec::new();
+    let mut path_sets: Vec<PathSet> = Vec::new();
     // By method and shape: the rule, the path set, and the spelling.
     let mut known: HashMap<(&str, String), (usize, usize, String)> = HashMap::new();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let mut warnings = Vec::new();
-    let mut doubtful = HashSet::new();
+    let mut ambiguous = HashSet::new();
     let mut names = Names::of(api, module);
     for operation in &api.operations {
         let mut own: Option<usize> = None;
-        let mut told_of_case = false;
+        let mut reported_case = false;
         for base in &operation.bases {
             let written = format!("{base}{}", operation.template);
-            let patterns = match readings(&written, prefix, reads) {
+            let patterns = match interpretations(&written, prefix, reads) {
                 Ok(patterns) => patterns,
-                Err(fault) => {
-                    let finding = Finding::Template(Quoted::new(&written), fault);
-                    faults.push(operation.path.with(finding));
+                Err(error) => {
+                    let finding = Finding::Template(Quoted::new(&written), error);
+                    errors.push(operation.path.with(finding));
                     continue;
                 }
             };
-            if patterns.len() > 1 && doubtful.insert(base) {
+            if patterns.len() > 1 && ambiguous.insert(base) {
                 warnings.push(operation.path.with(Finding::TwoReadings(Quoted::new(prefix.as_str()))));
             }
             for (Pattern { text, shape, spelled, segments, reach }, reading) in patterns {
                 let key = (operation.method.as_str(), shape);
                 let other = known.get(&key).filter(|(at, ..)| Some(*at) != own);
                 let but_for_case = other.is_some_and(|(.., earlier)| *earlier != spelled);
-                let other = other.map(|(at, way, _)| (*at, *way));
+                let other = other.map(|(at, path_set, _)| (*at, *path_set));
                 // The requests of an earlier operation, or a further path of this one.
                 let at = match (other, own) {
-                    (Some((at, way)), _) => {
-                        if let Some(merged) = ways.get_mut(way) {
-                            merged.merge(&segments, reading, way);
+                    (Some((at, path_set)), _) => {
+                        if let Some(merged) = path_sets.get_mut(path_set) {
+                            merged.merge(&segments, reading, path_set);
                         }
                         at
                     }
@@ -90,36 +90,36 @@ pub(super) fn drafts(
                 let Some(draft) = drafts.get_mut(at) else { continue };
                 if other.is_some() {
                     draft.merge(operation);
-                    if but_for_case && !std::mem::replace(&mut told_of_case, true) {
+                    if but_for_case && !std::mem::replace(&mut reported_case, true) {
                         let (method, other) = (Quoted::new(&operation.method), Quoted::new(&draft.template));
                         warnings.push(operation.here.with(Finding::SameButForCase { method, other }));
                     }
-                } else if known.insert(key, (at, ways.len(), spelled)).is_none() {
+                } else if known.insert(key, (at, path_sets.len(), spelled)).is_none() {
                     draft.patterns.push(text);
-                    ways.push(PathSet { draft: at, method: operation.method.clone(), segments, reading });
+                    path_sets.push(PathSet { draft: at, method: operation.method.clone(), segments, reading });
                 }
                 draft.add(format!("{} {written}", operation.method), reach, reading);
             }
         }
     }
-    if !faults.is_empty() {
-        return Err(faults);
+    if !errors.is_empty() {
+        return Err(errors);
     }
-    for (with, without) in suffixed(&ways, &known, reads, prefix) {
-        let Some((demand, label, other)) =
-            drafts.get(without).map(|one| (one.demand.clone(), one.label().to_owned(), Quoted::new(&one.template)))
+    for (with, without) in suffixed(&path_sets, &known, reads, prefix) {
+        let Some((access, label, other)) =
+            drafts.get(without).map(|one| (one.access.clone(), one.label().to_owned(), Quoted::new(&one.template)))
         else {
             continue;
         };
         let Some(draft) = drafts.get_mut(with) else { continue };
-        draft.demand = std::mem::replace(&mut draft.demand, AccessRequirement::Public).and(demand);
-        draft.why.insert(Why::Overlapping);
-        draft.beside.push(label);
+        draft.access = std::mem::replace(&mut draft.access, AccessRequirement::Public).and(access);
+        draft.rationale.insert(Rationale::Overlapping);
+        draft.related.push(label);
         let method = Quoted::new(&draft.method);
         warnings.push(draft.here.with(Finding::SameButForSuffix { method, other }));
     }
     drafts.iter_mut().for_each(Draft::close);
-    let Drafted { rules, warnings: more } = overlap::settle(drafts, &ways, &mut names)?;
+    let Drafted { rules, warnings: more } = overlap::resolve_overlaps(drafts, &path_sets, &mut names)?;
     warnings.extend(more);
     warnings.sort_by(|one, other| one.order().cmp(&other.order()));
     Ok(Drafted { rules, warnings })
@@ -127,17 +127,17 @@ pub(super) fn drafts(
 
 /// Returns pairs of rules: one for a path with a suffix that the module strips, and one for the path without.
 fn suffixed(
-    ways: &[PathSet],
+    path_sets: &[PathSet],
     known: &HashMap<(&str, String), (usize, usize, String)>,
     reads: &ModuleReading,
     prefix: &ModulePrefix,
 ) -> BTreeSet<(usize, usize)> {
-    let pair = |way: &PathSet| {
-        let without = template::without_suffix(&way.segments, reads, prefix.segments())?;
-        let (other, ..) = known.get(&(way.method.as_str(), without))?;
-        (*other != way.draft).then_some((way.draft, *other))
+    let pair = |path_set: &PathSet| {
+        let without = template::without_suffix(&path_set.segments, reads, prefix.segments())?;
+        let (other, ..) = known.get(&(path_set.method.as_str(), without))?;
+        (*other != path_set.draft).then_some((path_set.draft, *other))
     };
-    ways.iter().filter_map(pair).collect()
+    path_sets.iter().filter_map(pair).collect()
 }
 
 /// Rules and their warnings.
@@ -149,24 +149,24 @@ pub(super) struct Drafted {
 
 /// Returns the patterns of a path as clients send it. A path with the module's prefix is ambiguous: it may be external,
 /// or internal, after Envoy removed the prefix.
-pub(super) fn readings(
+pub(super) fn interpretations(
     written: &str,
     prefix: &ModulePrefix,
     reads: &ModuleReading,
-) -> Result<Vec<(Pattern, Reading)>, TemplateError> {
+) -> Result<Vec<(Pattern, PrefixInterpretation)>, TemplateError> {
     let inside = template::read(prefix.as_str(), written)?.read_by(reads, prefix.segments());
     let outside = template::read("", written)?.read_by(reads, prefix.segments());
     Ok(if template::begins(&outside.segments, prefix.as_str()) {
-        vec![(outside, Reading::Outside), (inside, Reading::Inside)]
+        vec![(outside, PrefixInterpretation::External), (inside, PrefixInterpretation::Internal)]
     } else {
-        vec![(inside, Reading::Sole)]
+        vec![(inside, PrefixInterpretation::Unprefixed)]
     })
 }
 
 impl PathSet {
     /// Merges another path of the same shape. Where they differ, the segment becomes a part unlike that of any other
     /// path set.
-    fn merge(&mut self, segments: &[Segment], reading: Reading, number: usize) {
+    fn merge(&mut self, segments: &[Segment], reading: PrefixInterpretation, number: usize) {
         self.reading = self.reading.and(reading);
         for (own, _) in self.segments.iter_mut().zip(segments).filter(|(own, other)| **own != **other) {
             *own = Segment::Part(format!("{{}}|{number}"));
@@ -177,17 +177,17 @@ impl PathSet {
 impl Draft {
     /// Creates a rule for an operation, without paths.
     fn of(name: String, operation: &Operation) -> Self {
-        let (demand, why) = requirement::of(&operation.security);
+        let (access, rationale) = requirement::of(&operation.security);
         Self {
             name,
             method: operation.method.clone(),
             patterns: Vec::new(),
-            demand,
-            why,
+            access,
+            rationale,
             reach: MatchPrecision::Exact,
-            reading: Reading::Sole,
+            reading: PrefixInterpretation::Unprefixed,
             made_from: Vec::new(),
-            beside: Vec::new(),
+            related: Vec::new(),
             here: operation.here.clone(),
             template: operation.template.clone(),
         }
@@ -195,19 +195,19 @@ impl Draft {
 
     /// Adds the requirements of another operation.
     fn merge(&mut self, operation: &Operation) {
-        let (demand, why) = requirement::of(&operation.security);
-        self.demand = std::mem::replace(&mut self.demand, AccessRequirement::Public).and(demand);
-        self.why.extend(why);
-        self.why.insert(Why::Merged);
+        let (access, rationale) = requirement::of(&operation.security);
+        self.access = std::mem::replace(&mut self.access, AccessRequirement::Public).and(access);
+        self.rationale.extend(rationale);
+        self.rationale.insert(Rationale::Merged);
     }
 
     /// Adds a source operation.
-    fn add(&mut self, made_from: String, reach: MatchPrecision, reading: Reading) {
+    fn add(&mut self, made_from: String, reach: MatchPrecision, reading: PrefixInterpretation) {
         // The interpretations of one path are consecutive.
         if self.made_from.last() != Some(&made_from) {
             self.made_from.push(made_from);
         }
-        self.reading = if self.reading == Reading::Sole { reading } else { self.reading };
+        self.reading = if self.reading == PrefixInterpretation::Unprefixed { reading } else { self.reading };
         if reach == MatchPrecision::Wider {
             self.reach = MatchPrecision::Wider;
         }
@@ -220,16 +220,16 @@ impl Draft {
 
     /// Requires a credential if the rule may match too much, and corrects the rationale of rules that are not open.
     pub(super) fn close(&mut self) {
-        if self.reach == MatchPrecision::Wider || self.reading != Reading::Sole {
-            self.demand = std::mem::replace(&mut self.demand, AccessRequirement::Public).not_open();
+        if self.reach == MatchPrecision::Wider || self.reading != PrefixInterpretation::Unprefixed {
+            self.access = std::mem::replace(&mut self.access, AccessRequirement::Public).not_open();
         }
-        match self.demand {
+        match self.access {
             AccessRequirement::Public | AccessRequirement::Optional => {}
             AccessRequirement::Caller(_) => {
-                let before = self.why.len();
-                self.why.retain(|why| !matches!(why, Why::Open | Why::Optional));
-                if self.why.len() != before {
-                    self.why.insert(Why::NotOpened);
+                let before = self.rationale.len();
+                self.rationale.retain(|rationale| !matches!(rationale, Rationale::Open | Rationale::Optional));
+                if self.rationale.len() != before {
+                    self.rationale.insert(Rationale::NotOpened);
                 }
             }
         }

@@ -11,16 +11,16 @@ use std::fmt;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Finding {
     /// No version.
-    #[error("is no description of an API: it says neither `swagger: \"2.0\"` nor `openapi: 3.x`")]
+    #[error("is not an API description; write `swagger: \"2.0\"` or `openapi: 3.x`")]
     NoVersion,
     /// An unsupported version.
-    #[error("{0} is not a version that is known here; those are `2.0`, `3.0`, `3.1` and `3.2`")]
+    #[error("{0} is not a supported version; use `2.0`, `3.0`, `3.1` or `3.2`")]
     Version(Quoted),
     /// A value that violates the specification.
     #[error("should be {0}")]
     Form(&'static str),
     /// An unresolvable reference.
-    #[error("{0} does not lead anywhere in this document; nothing outside of it is read")]
+    #[error("{0} leads nowhere in this document; other documents are not read")]
     Reference(Quoted),
     /// A server variable without a value.
     #[error("the variable {0} of the server's URL has no default")]
@@ -32,12 +32,10 @@ pub enum Finding {
     #[error("{0} is not a method: {1}")]
     Method(Quoted, MethodError),
     /// A requirement of an undefined scheme.
-    #[error("{0} is not the name of a security scheme of this document, so nobody knows what is asked for")]
+    #[error("{0} is not the name of a security scheme of this document")]
     Scheme(Quoted),
     /// Two operations for the same requests.
-    #[error(
-        "{method} of this path is that of {other}, too: the same requests match both, whatever their parameters are called"
-    )]
+    #[error("{method} of this path matches the same requests as {other}; the names of parameters make no difference")]
     Collision {
         /// The method.
         method: Quoted,
@@ -46,8 +44,7 @@ pub enum Finding {
     },
     /// Two operations for the same requests of a module that folds case.
     #[error(
-        "{method} of this path is that of {other}, too, but for the case of letters, which the module does not tell apart \
-             (`case: fold`): the same requests match both"
+        "{method} of this path matches the same requests as {other}, because the module ignores letter case (`case: fold`)"
     )]
     SameButForCase {
         /// The method.
@@ -57,8 +54,8 @@ pub enum Finding {
     },
     /// A path with a suffix that the module strips, and the path without it.
     #[error(
-        "the module may take {method} of this path for that of {other}, since it cuts the suffix off (`suffixes`): see that \
-             both ask for the same"
+        "the module may treat {method} of this path as {other}, because it removes the suffix (`suffixes`); make sure that both \
+             require the same"
     )]
     SameButForSuffix {
         /// The method.
@@ -68,8 +65,8 @@ pub enum Finding {
     },
     /// Two paths that match the same request, without a clearly more specific one.
     #[error(
-        "some requests match {method} of {other}, too, and neither path is the more specific in every segment: rules take the one \
-             that has a literal where they first differ; see that the module does, too"
+        "some requests also match {method} of {other}, and neither path is more specific in every segment; rules prefer the one \
+             with a literal where they first differ, so make sure that the module does, too"
     )]
     Ambiguous {
         /// The method.
@@ -79,18 +76,18 @@ pub enum Finding {
     },
     /// A base or path that begins with the module's prefix.
     #[error(
-        "with its base, this path begins with the module's prefix {0}, which Envoy takes off: nobody can tell whether it is meant from \
-             outside or as the module sees it, so rules are for both, and open neither"
+        "with its base, this path begins with the module's prefix {0}, which Envoy removes; it is unclear if it includes the prefix, \
+             so rules cover both paths, and open neither"
     )]
     TwoReadings(Quoted),
     /// Too many paths.
-    #[error("there are too many paths to compare each with each; from here on none was looked at for being ambiguous")]
+    #[error("there are too many paths to compare; from here on, ambiguous paths are not reported")]
     NotCompared,
     /// A module name that is invalid as a prefix.
-    #[error("{0} can't be the name of a module that is found by it: {1}")]
+    #[error("{0} can't be the name of a module, because its prefix is invalid: {1}")]
     Name(Quoted, PrefixError),
     /// A reserved module name.
-    #[error("{name} is a name that the gateway keeps for itself, so that no module can have it; reserved are {all}")]
+    #[error("{name} is reserved for the gateway, so no module can have this name; reserved are {all}")]
     ReservedName {
         /// The name.
         name: Quoted,
@@ -98,9 +95,7 @@ pub enum Finding {
         all: String,
     },
     /// A path that begins with a reserved name.
-    #[error(
-        "{name} is a name that the gateway keeps for itself, and may not begin a path of a module's API; reserved are {all}"
-    )]
+    #[error("{name} is reserved for the gateway, so no path of a module can begin with it; reserved are {all}")]
     ReservedPath {
         /// The first segment.
         name: Quoted,
@@ -108,32 +103,32 @@ pub enum Finding {
         all: String,
     },
     /// A duplicate `operationId`.
-    #[error("{0} is the `operationId` of another operation, too; rules are named after method and path instead")]
+    #[error("{0} is also the `operationId` of another operation; rules are named after method and path instead")]
     IdTaken(Quoted),
     /// A path that a rule can only widen.
-    #[error("{0} has a parameter within a segment: a rule matches the whole segment, and so more than this path")]
+    #[error("{0} has a parameter within a segment; a rule matches the whole segment, and so more than this path")]
     Widened(Quoted),
     /// No operation.
-    #[error("describes no operation")]
+    #[error("has no operation")]
     Nothing,
     /// No path for the description itself.
     #[error(
-        "describes no `/docs`: the gateway asks each module for its `swagger.json` there; see that the module serves it"
+        "has no `/docs`, where the gateway requests the `swagger.json` of each module; make sure that the module serves it"
     )]
     NoDocs,
     /// No operation has a security requirement.
     #[error(
-        "none of its {0} operations has a `security` requirement, nor has the whole; rules ask for a good credential"
+        "none of its {0} operations has a `security` requirement, nor has the document; rules require a valid credential"
     )]
     NoSecurityAtAll(usize),
     /// An operation without a security requirement.
-    #[error("has no `security` requirement, nor has the whole; its rule asks for a good credential")]
+    #[error("has no `security` requirement, nor has the document; its rule requires a valid credential")]
     NoSecurity,
     /// An operation without any requirement (`security: []`).
-    #[error("asks nothing of anybody (`security: []`)")]
+    #[error("requires nothing (`security: []`)")]
     Open,
     /// An operation with an optional credential.
-    #[error("takes a credential and does not ask for one (`{{}}` in `security`)")]
+    #[error("accepts a credential and does not require one (`{{}}` in `security`)")]
     Optional,
 }
 

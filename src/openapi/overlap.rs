@@ -3,8 +3,10 @@
 
 use super::draft::{Draft, Drafted, Names};
 use super::finding::Finding;
-use super::path_set::{MAX_STEPS, PathSet, Reading, Tree, contains, meet, plainly_contains, rank, surely_contains};
-use super::requirement::{AccessRequirement, Why};
+use super::path_set::{
+    MAX_STEPS, PathSet, PrefixInterpretation, Tree, intersect, is_plain_superset, is_superset, is_surely_superset, rank,
+};
+use super::requirement::{AccessRequirement, Rationale};
 use super::template::{MatchPrecision, Segment, shape};
 use crate::diagnostic::{Located, Quoted};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -17,7 +19,7 @@ const MAX_PAIRS: usize = 4_000_000;
 
 /// Maximum number of separate rules for the overlaps of one path. With more overlaps, its rule becomes stricter
 /// instead.
-const MAX_MEETINGS: usize = 4;
+const MAX_INTERSECTIONS: usize = 4;
 
 /// Two overlapping path sets.
 #[derive(Clone, Copy)]
@@ -33,9 +35,9 @@ struct Work<'w> {
     /// Rules that also require what another requires.
     tighter: BTreeSet<(usize, usize)>,
     /// Overlaps with a separate rule, by the path set that rules prefer.
-    meetings: BTreeMap<usize, Vec<Pair<'w>>>,
+    intersections: BTreeMap<usize, Vec<Pair<'w>>>,
     /// Rules whose comment names another.
-    beside: BTreeSet<(usize, usize)>,
+    related: BTreeSet<(usize, usize)>,
     found: BTreeMap<usize, Located<Finding>>,
 }
 
@@ -43,60 +45,63 @@ struct Work<'w> {
 ///
 /// # Errors
 /// [`Finding::NotCompared`] if there are too many pairs.
-pub(super) fn settle(
+pub(super) fn resolve_overlaps(
     mut drafts: Vec<Draft>,
-    ways: &[PathSet],
+    path_sets: &[PathSet],
     names: &mut Names<'_>,
 ) -> Result<Drafted, Vec<Located<Finding>>> {
     let mut trees: HashMap<&str, Tree<'_>> = HashMap::new();
-    for (number, way) in ways.iter().enumerate() {
-        trees.entry(way.class()).or_default().add(&way.segments, number);
+    for (number, path_set) in path_sets.iter().enumerate() {
+        trees.entry(path_set.class()).or_default().add(&path_set.segments, number);
     }
-    let asked: Vec<AccessRequirement> = drafts.iter().map(|draft| draft.demand.clone()).collect();
+    let required: Vec<AccessRequirement> = drafts.iter().map(|draft| draft.access.clone()).collect();
     let mut steps = MAX_STEPS;
-    let work = compared(&drafts, ways, &trees, &asked, &mut steps)?;
-    let Work { mut tighter, meetings, beside, found } = work;
+    let work = compared(&drafts, path_sets, &trees, &required, &mut steps)?;
+    let Work { mut tighter, intersections, related, found } = work;
     let mut made: HashMap<(String, String), Draft> = HashMap::new();
     let mut order = Vec::new();
-    for pairs in meetings.values() {
-        if pairs.len() > MAX_MEETINGS {
+    for pairs in intersections.values() {
+        if pairs.len() > MAX_INTERSECTIONS {
             tighter.extend(pairs.iter().map(|pair| (pair.winner.draft, pair.loser.draft)));
             continue;
         }
         for pair in pairs {
-            let segments = meet(&pair.winner.segments, &pair.loser.segments).unwrap_or_default();
+            let segments = intersect(&pair.winner.segments, &pair.loser.segments).unwrap_or_default();
             let key = (pair.method().to_owned(), shape(&segments));
             if made.contains_key(&key) {
                 continue;
             }
-            let Some(near) = trees.get(pair.winner.class()).and_then(|tree| tree.near(&segments, &mut steps)) else {
+            let Some(candidates) =
+                trees.get(pair.winner.class()).and_then(|tree| tree.overlapping(&segments, &mut steps))
+            else {
                 return Err(not_compared(&drafts, pair.winner));
             };
-            let near = near.into_iter().filter_map(|number| ways.get(number));
-            let others = near.filter(|way| pair.concerns(way, &segments)).map(|way| way.draft);
+            let candidates = candidates.into_iter().filter_map(|number| path_sets.get(number));
+            let others =
+                candidates.filter(|path_set| pair.concerns(path_set, &segments)).map(|path_set| path_set.draft);
             let numbers: BTreeSet<usize> = others.chain([pair.winner.draft, pair.loser.draft]).collect();
-            if let Some(draft) = meeting(&drafts, &asked, &numbers, &segments, *pair, names) {
+            if let Some(draft) = intersection_rule(&drafts, &required, &numbers, &segments, *pair, names) {
                 made.insert(key.clone(), draft);
                 order.push(key);
             }
         }
     }
     for (winner, loser) in tighter {
-        if let (Some(draft), Some(more)) = (drafts.get_mut(winner), asked.get(loser)) {
-            draft.demand = std::mem::replace(&mut draft.demand, AccessRequirement::Public).and(more.clone());
-            draft.why.insert(Why::Overlapping);
+        if let (Some(draft), Some(more)) = (drafts.get_mut(winner), required.get(loser)) {
+            draft.access = std::mem::replace(&mut draft.access, AccessRequirement::Public).and(more.clone());
+            draft.rationale.insert(Rationale::Overlapping);
         }
     }
-    for (number, other) in beside {
+    for (number, other) in related {
         let other = drafts.get(other).map(|other| other.label().to_owned());
         if let (Some(draft), Some(other)) = (drafts.get_mut(number), other) {
-            draft.beside.push(other);
+            draft.related.push(other);
         }
     }
     drafts.iter_mut().for_each(Draft::close);
-    let mut known = known(ways);
+    let mut known = known(path_sets);
     known.extend(order.iter().map(|(method, shape)| (method.as_str(), shape.clone())));
-    leave_out(&mut drafts, ways, &known);
+    leave_out(&mut drafts, path_sets, &known);
     drafts.extend(order.iter().filter_map(|key| made.remove(key)));
     Ok(Drafted { rules: drafts, warnings: found.into_values().collect() })
 }
@@ -104,22 +109,22 @@ pub(super) fn settle(
 /// Compares all pairs.
 fn compared<'w>(
     drafts: &[Draft],
-    ways: &'w [PathSet],
+    path_sets: &'w [PathSet],
     trees: &HashMap<&str, Tree<'_>>,
-    asked: &[AccessRequirement],
+    required: &[AccessRequirement],
     steps: &mut usize,
 ) -> Result<Work<'w>, Vec<Located<Finding>>> {
-    let known = known(ways);
+    let known = known(path_sets);
     let mut work = Work::default();
     let mut pairs = 0_usize;
-    for (number, one) in ways.iter().enumerate() {
-        let near = trees.get(one.class()).and_then(|tree| tree.near(&one.segments, steps));
-        pairs = pairs.saturating_add(near.as_ref().map_or(0, Vec::len));
-        let Some(near) = near.filter(|_| pairs <= MAX_PAIRS) else { return Err(not_compared(drafts, one)) };
-        let mut near: Vec<usize> = near.into_iter().filter(|other| *other < number).collect();
-        near.sort_unstable();
-        for (at, other) in near.into_iter().filter_map(|at| ways.get(at).map(|other| (at, other))) {
-            if one.draft == other.draft || surely_contains(one, other) || surely_contains(other, one) {
+    for (number, one) in path_sets.iter().enumerate() {
+        let candidates = trees.get(one.class()).and_then(|tree| tree.overlapping(&one.segments, steps));
+        pairs = pairs.saturating_add(candidates.as_ref().map_or(0, Vec::len));
+        let Some(candidates) = candidates.filter(|_| pairs <= MAX_PAIRS) else { return Err(not_compared(drafts, one)) };
+        let mut candidates: Vec<usize> = candidates.into_iter().filter(|other| *other < number).collect();
+        candidates.sort_unstable();
+        for (at, other) in candidates.into_iter().filter_map(|at| path_sets.get(at).map(|other| (at, other))) {
+            if one.draft == other.draft || is_surely_superset(one, other) || is_surely_superset(other, one) {
                 continue;
             }
             let first = (rank(&one.segments), one.method != "HEAD") < (rank(&other.segments), other.method != "HEAD");
@@ -128,11 +133,13 @@ fn compared<'w>(
             } else {
                 (Pair { winner: other, loser: one }, at)
             };
-            work.tell(drafts, pair);
-            let (Some(asks), Some(more)) = (asked.get(pair.winner.draft), asked.get(pair.loser.draft)) else {
+            work.report(drafts, pair);
+            let (Some(asks), Some(more)) = (required.get(pair.winner.draft), required.get(pair.loser.draft)) else {
                 continue;
             };
-            let Some(segments) = meet(&one.segments, &other.segments).filter(|_| !asks.covers(more)) else { continue };
+            let Some(segments) = intersect(&one.segments, &other.segments).filter(|_| !asks.covers(more)) else {
+                continue;
+            };
             let own = shape(&segments);
             // A rule for `HEAD` leaves the winner's other requests alone; an existing one decides them anyway.
             let head = pair.method() == "HEAD" && pair.winner.method != "HEAD";
@@ -143,7 +150,7 @@ fn compared<'w>(
             if (whole && !head) || segments.last() == Some(&Segment::Rest) || pair.goes_on() {
                 work.tighter.insert((pair.winner.draft, pair.loser.draft));
             } else if whole || !pair.methods().iter().any(|method| known.contains(&(*method, own.clone()))) {
-                work.meetings.entry(winner).or_default().push(pair);
+                work.intersections.entry(winner).or_default().push(pair);
             }
         }
     }
@@ -151,16 +158,16 @@ fn compared<'w>(
 }
 
 /// Returns the methods and shapes of all path sets.
-fn known(ways: &[PathSet]) -> HashSet<(&str, String)> {
-    ways.iter().map(|way| (way.method.as_str(), shape(&way.segments))).collect()
+fn known(path_sets: &[PathSet]) -> HashSet<(&str, String)> {
+    path_sets.iter().map(|path_set| (path_set.method.as_str(), shape(&path_set.segments))).collect()
 }
 
 /// Removes paths whose requests are all decided by more specific ones: such rules are rejected on load.
-fn leave_out(drafts: &mut [Draft], ways: &[PathSet], known: &HashSet<(&str, String)>) {
+fn leave_out(drafts: &mut [Draft], path_sets: &[PathSet], known: &HashSet<(&str, String)>) {
     let mut decided: Vec<Vec<bool>> = vec![Vec::new(); drafts.len()];
-    for way in ways {
-        if let Some(own) = decided.get_mut(way.draft) {
-            own.push(way.is_decided_by(known));
+    for path_set in path_sets {
+        if let Some(own) = decided.get_mut(path_set.draft) {
+            own.push(path_set.is_decided_by(known));
         }
     }
     for (draft, decided) in drafts.iter_mut().zip(decided) {
@@ -171,16 +178,16 @@ fn leave_out(drafts: &mut [Draft], ways: &[PathSet], known: &HashSet<(&str, Stri
 }
 
 /// Returns the finding for too many pairs.
-fn not_compared(drafts: &[Draft], way: &PathSet) -> Vec<Located<Finding>> {
-    drafts.get(way.draft).map(|draft| draft.here.with(Finding::NotCompared)).into_iter().collect()
+fn not_compared(drafts: &[Draft], path_set: &PathSet) -> Vec<Located<Finding>> {
+    drafts.get(path_set.draft).map(|draft| draft.here.with(Finding::NotCompared)).into_iter().collect()
 }
 
 impl Work<'_> {
-    fn tell(&mut self, drafts: &[Draft], Pair { winner, loser }: Pair<'_>) {
-        self.beside.insert((winner.draft, loser.draft));
+    fn report(&mut self, drafts: &[Draft], Pair { winner, loser }: Pair<'_>) {
+        self.related.insert((winner.draft, loser.draft));
         // Two interpretations of one document are reported elsewhere.
         let (one, other) = (&winner.segments, &loser.segments);
-        if plainly_contains(one, other) || plainly_contains(other, one) {
+        if is_plain_superset(one, other) || is_plain_superset(other, one) {
             return;
         }
         let (later, earlier) = (winner.draft.max(loser.draft), winner.draft.min(loser.draft));
@@ -208,25 +215,25 @@ impl<'w> Pair<'w> {
     }
 
     /// Returns true if the module may choose a path set for the common requests of this pair.
-    fn concerns(self, way: &PathSet, segments: &[Segment]) -> bool {
-        let own = shape(&way.segments);
-        let less = |than: &PathSet| own != shape(&than.segments) && surely_contains(way, than);
-        !contains(segments, &way.segments) && !less(self.winner) && !less(self.loser)
+    fn concerns(self, path_set: &PathSet, segments: &[Segment]) -> bool {
+        let own = shape(&path_set.segments);
+        let less = |than: &PathSet| own != shape(&than.segments) && is_surely_superset(path_set, than);
+        !is_superset(segments, &path_set.segments) && !less(self.winner) && !less(self.loser)
     }
 }
 
 /// Returns the rule for an overlap: it requires what all these operations require.
-fn meeting(
+fn intersection_rule(
     drafts: &[Draft],
-    asked: &[AccessRequirement],
+    required: &[AccessRequirement],
     numbers: &BTreeSet<usize>,
     segments: &[Segment],
     pair: Pair<'_>,
     names: &mut Names<'_>,
 ) -> Option<Draft> {
-    let mut demand = asked.get(*numbers.first()?)?.clone();
-    for more in numbers.iter().skip(1).filter_map(|number| asked.get(*number)) {
-        demand = demand.and(more.clone());
+    let mut access = required.get(*numbers.first()?)?.clone();
+    for more in numbers.iter().skip(1).filter_map(|number| required.get(*number)) {
+        access = access.and(more.clone());
     }
     let method = pair.method().to_owned();
     let first = drafts.get(pair.winner.draft)?;
@@ -235,12 +242,12 @@ fn meeting(
         name: names.own(&format!("overlap.{method}{}", shape(segments))),
         method,
         patterns: vec![text],
-        demand,
-        why: [Why::Overlap].into(),
+        access,
+        rationale: [Rationale::Overlap].into(),
         reach: MatchPrecision::Exact,
-        reading: Reading::Sole,
+        reading: PrefixInterpretation::Unprefixed,
         made_from: numbers.iter().filter_map(|number| Some(drafts.get(*number)?.label().to_owned())).collect(),
-        beside: Vec::new(),
+        related: Vec::new(),
         here: first.here.clone(),
         template: first.template.clone(),
     })

@@ -15,28 +15,28 @@ pub(super) struct PathSet {
     pub(super) draft: usize,
     pub(super) method: String,
     pub(super) segments: Vec<Segment>,
-    pub(super) reading: Reading,
+    pub(super) reading: PrefixInterpretation,
 }
 
 /// Interpretation of a path that may begin with the module's prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// Unprefixed: it does not.
-    Sole,
-    /// External: the path that clients send.
-    Outside,
-    /// Internal: the path that the module sees, after Envoy removed the prefix.
-    Inside,
-    /// Mixed: external for one operation, internal for another.
+pub(super) enum PrefixInterpretation {
+    /// It does not.
+    Unprefixed,
+    /// It does: this is the path that clients send.
+    External,
+    /// It does: this is the path that the module sees, after Envoy removed the prefix.
+    Internal,
+    /// External for one operation, internal for another.
     Mixed,
 }
 
-impl Reading {
+impl PrefixInterpretation {
     /// Returns true if the other path exists under every interpretation under which this one does.
     const fn implies(self, other: Self) -> bool {
         matches!(
             (self, other),
-            (_, Self::Sole | Self::Mixed) | (Self::Outside, Self::Outside) | (Self::Inside, Self::Inside)
+            (_, Self::Unprefixed | Self::Mixed) | (Self::External, Self::External) | (Self::Internal, Self::Internal)
         )
     }
 
@@ -93,7 +93,7 @@ impl<'s> Tree<'s> {
     }
 
     /// Returns the path sets that overlap with these segments; `None` if the search exceeds `steps`.
-    pub(super) fn near(&self, segments: &[Segment], steps: &mut usize) -> Option<Vec<usize>> {
+    pub(super) fn overlapping(&self, segments: &[Segment], steps: &mut usize) -> Option<Vec<usize>> {
         let mut found = Vec::new();
         let mut open = vec![(self, segments)];
         while let Some((tree, segments)) = open.pop() {
@@ -132,7 +132,7 @@ pub(super) fn rank(segments: &[Segment]) -> Vec<u8> {
 }
 
 /// Returns the intersection; `None` if it is empty.
-pub(super) fn meet(one: &[Segment], other: &[Segment]) -> Option<Vec<Segment>> {
+pub(super) fn intersect(one: &[Segment], other: &[Segment]) -> Option<Vec<Segment>> {
     let mut both = Vec::new();
     let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
     loop {
@@ -169,7 +169,7 @@ pub(super) fn meet(one: &[Segment], other: &[Segment]) -> Option<Vec<Segment>> {
 }
 
 /// Returns true if `big`, as a rule, matches everything that `small` matches.
-pub(super) fn contains(big: &[Segment], small: &[Segment]) -> bool {
+pub(super) fn is_superset(big: &[Segment], small: &[Segment]) -> bool {
     let mut small = small.iter();
     for segment in big {
         match (segment, small.next()) {
@@ -187,16 +187,16 @@ pub(super) fn contains(big: &[Segment], small: &[Segment]) -> bool {
 
 /// Returns true if `small` is clearly more specific: no module chooses `big` for a request that the rule of `small`
 /// matches.
-pub(super) fn surely_contains(big: &PathSet, small: &PathSet) -> bool {
+pub(super) fn is_surely_superset(big: &PathSet, small: &PathSet) -> bool {
     // Of two rules with equal paths, the one for `HEAD` decides `HEAD`. A module with a `HEAD` operation may not use
     // one for `GET`.
-    let preferred = small.method == "HEAD" || (big.method != "HEAD" && !contains(&small.segments, &big.segments));
-    let plain = big.segments == small.segments || plainly_contains(&big.segments, &small.segments);
+    let preferred = small.method == "HEAD" || (big.method != "HEAD" && !is_superset(&small.segments, &big.segments));
+    let plain = big.segments == small.segments || is_plain_superset(&big.segments, &small.segments);
     preferred && plain && big.reading.implies(small.reading)
 }
 
 /// Returns true if `small` is clearly more specific, for paths with a known interpretation.
-pub(super) fn plainly_contains(big: &[Segment], small: &[Segment]) -> bool {
+pub(super) fn is_plain_superset(big: &[Segment], small: &[Segment]) -> bool {
     let mut rest = small;
     for segment in big {
         let Some((own, after)) = rest.split_first() else { break };
@@ -211,5 +211,5 @@ pub(super) fn plainly_contains(big: &[Segment], small: &[Segment]) -> bool {
     }
     // The remaining segments must be complete: a module may require a segment where a rule's wildcard can be empty.
     let plain = rest.iter().all(|segment| matches!(segment, Segment::Literal(_) | Segment::Parameter));
-    plain && contains(big, small)
+    plain && is_superset(big, small)
 }

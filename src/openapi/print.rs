@@ -2,13 +2,13 @@
 
 use super::draft::{self, Draft, Drafted};
 use super::finding::{Finding, Severity, Unreadable};
-use super::path_set::Reading;
+use super::path_set::PrefixInterpretation;
 use super::read::Api;
-use super::requirement::{AccessRequirement, Entitlement, Need};
+use super::requirement::{AccessRequirement, Entitlement, Entitlements};
 use super::template::MatchPrecision;
 use crate::diagnostic::Located;
 use crate::yaml;
-use crate::yaml::is_format;
+use crate::yaml::is_format_char;
 use modgud_core::authz::{Case, ModulePrefix, ModuleReading};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -35,22 +35,20 @@ pub fn rules(
     reads: &ModuleReading,
 ) -> Result<Rules, Unreadable> {
     let drafts = draft::drafts(api, module, prefix, reads);
-    let mut faults: Vec<Located<Finding>> =
+    let mut errors: Vec<Located<Finding>> =
         api.found.iter().filter(|found| found.what().severity() == Severity::Error).cloned().collect();
     let Drafted { rules: drafts, warnings } = match drafts {
-        Ok(drafts) if faults.is_empty() => drafts,
-        Ok(_) => return Err(Unreadable::Findings(faults)),
+        Ok(drafts) if errors.is_empty() => drafts,
+        Ok(_) => return Err(Unreadable::Findings(errors)),
         Err(more) => {
-            faults.extend(more);
-            faults.sort_by(|one, other| one.order().cmp(&other.order()));
-            return Err(Unreadable::Findings(faults));
+            errors.extend(more);
+            errors.sort_by(|one, other| one.order().cmp(&other.order()));
+            return Err(Unreadable::Findings(errors));
         }
     };
     let mut text = head(api, origin, module, prefix);
     if reads.case == Case::Fold {
-        text.push_str(
-            "# The module takes letters of either case for the same: load these rules together with its entry (`case: fold`).\n",
-        );
+        text.push_str("# The module ignores letter case: load these rules together with its entry (`case: fold`).\n");
     }
     if drafts.is_empty() {
         text.push_str("rules: []\n");
@@ -66,11 +64,11 @@ pub fn rules(
 fn head(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> String {
     let (origin, operations) = (comment(origin), api.operations());
     format!(
-        "# Rules for the module `{module}` at `{prefix}`, made from {origin} ({}, {operations} operations) to be reviewed:
-# look for OPEN first. What is not said here is left to the rule of the module itself, for which a good credential is enough;
-# to deny it, add {{ name: {module}, match: {{ paths: [\"{}\"] }}, access: denied }}.
+        "# Rules for the module `{module}` at `{prefix}`, made from {origin} ({}, {operations} operations). Review them:
+# look for OPEN first. All other requests to the module fall under its own rule, which requires a valid credential only;
+# to deny them, add {{ name: {module}, match: {{ paths: [\"{}\"] }}, access: denied }}.
 # A list of rules replaces that of the profile: repeat those of its rules that you want to keep (`modgud config` prints them).
-# Security schemes are not told apart: add `authenticators: [NAME]` under `require` where it matters who vouches.
+# Security schemes are not distinguished: add `authenticators: [NAME]` under `require` where the issuer matters.
 ",
         api.version,
         prefix.pattern(),
@@ -78,38 +76,39 @@ fn head(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> String 
 }
 
 fn rule(draft: &Draft, text: &mut String) {
-    let Draft { name, method, patterns, demand, why, reach, reading, made_from, beside, here: _, template: _ } = draft;
+    let Draft { name, method, patterns, access, rationale, reach, reading, made_from, related, here: _, template: _ } =
+        draft;
     // Writing to a string does not fail.
     let _ = writeln!(text, "  # {}", comment(&made_from.join(", ")));
     if *reach == MatchPrecision::Wider {
-        text.push_str("  # - matches more: a rule can't say a part of a segment\n");
+        text.push_str("  # - matches more: a rule can't match a part of a segment\n");
     }
-    if *reading != Reading::Sole {
+    if *reading != PrefixInterpretation::Unprefixed {
         text.push_str(
-            "  # - the path begins with the module's prefix: this is for it as meant from outside, and as the module sees it\n",
+            "  # - the path begins with the module's prefix: this covers the path with that prefix and below it\n",
         );
     }
-    if !beside.is_empty() {
-        let others = comment(&beside.join(", "));
+    if !related.is_empty() {
+        let others = comment(&related.join(", "));
         let _ = writeln!(
             text,
-            "  # - AMBIGUOUS: some of these requests match others, too, and nobody can tell which the module takes: {others}"
+            "  # - AMBIGUOUS: some of these requests also match other operations, and the module's choice is unknown: {others}"
         );
     }
-    for why in why {
-        let _ = writeln!(text, "  # - {}", why.text());
+    for rationale in rationale {
+        let _ = writeln!(text, "  # - {}", rationale.text());
     }
     if patterns.is_empty() {
-        text.push_str("  # - left out: rules for more specific paths decide all of its requests\n");
+        text.push_str("  # - omitted: rules for more specific paths decide all of its requests\n");
         return;
     }
     let patterns: Vec<String> = patterns.iter().map(|pattern| yaml::quoted(pattern)).collect();
     let (name, method, patterns) = (yaml::scalar(name), yaml::scalar(method), patterns.join(", "));
     let _ = writeln!(text, "  - name: {name}\n    match: {{ methods: [{method}], paths: [{patterns}] }}");
-    match demand {
+    match access {
         AccessRequirement::Public => text.push_str("    access: public\n"),
         AccessRequirement::Optional => text.push_str("    access: optional\n"),
-        AccessRequirement::Caller(Need { all, any }) => {
+        AccessRequirement::Caller(Entitlements { all, any }) => {
             let mut parts = lists(all);
             if !any.is_empty() {
                 parts.push(format!("any: {{ {} }}", lists(any).join(", ")));
@@ -138,7 +137,7 @@ fn lists(entitlements: &BTreeSet<Entitlement>) -> Vec<String> {
 fn comment(text: &str) -> String {
     const MAX_COMMENT_CHARS: usize = 400;
     let shown = |character: char| match character {
-        other if other.is_control() || is_format(other) => char::REPLACEMENT_CHARACTER,
+        other if other.is_control() || is_format_char(other) => char::REPLACEMENT_CHARACTER,
         other => other,
     };
     let cut: String = text.chars().take(MAX_COMMENT_CHARS).map(shown).collect();

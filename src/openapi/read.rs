@@ -2,8 +2,8 @@
 
 use super::base;
 use super::finding::{Finding, Unreadable};
-use super::resolver::{At, Form, RefResolver};
-use super::security::{self, Names, Security};
+use super::requirement::{self, SchemeClaims, Security};
+use super::resolver::{Form, NodeRef, RefResolver};
 use crate::diagnostic::{Located, Quoted};
 use crate::yaml::{Bounds, Node, SyntaxError, Value};
 use modgud_core::http::method::Method;
@@ -85,25 +85,25 @@ impl Api {
     pub fn read(origin: &str, text: &str) -> Result<Self, Unreadable> {
         let root = Node::read(origin, text, Bounds::API)
             .map_err(|SyntaxError { place, message }| Unreadable::Syntax { place: place.to_string(), message })?;
-        let mut walk = RefResolver::new(&root);
-        let version = version(&walk.root).map_err(|found| Unreadable::Findings(vec![*found]))?;
-        let schemes = security::schemes(&mut walk, &version);
-        let whole = walk.root.clone();
-        let security = security::of(&mut walk, &whole, &schemes).unwrap_or(Security::Unsaid);
+        let mut resolver = RefResolver::new(&root);
+        let version = version(&resolver.root).map_err(|found| Unreadable::Findings(vec![*found]))?;
+        let schemes = requirement::schemes(&mut resolver, &version);
+        let whole = resolver.root.clone();
+        let security = requirement::security_of(&mut resolver, &whole, &schemes).unwrap_or(Security::Absent);
         let bases = match version {
-            Version::Two => base::of_swagger(&mut walk),
-            Version::Three(_) => base::of_servers(&mut walk, &whole).unwrap_or_else(|| vec![String::new()]),
+            Version::Two => base::of_swagger(&mut resolver),
+            Version::Three(_) => base::of_servers(&mut resolver, &whole).unwrap_or_else(|| vec![String::new()]),
         };
         let mut operations = Vec::new();
-        if let Some(paths) = walk.root.member("paths") {
-            walk.want(&paths, Form::Map);
+        if let Some(paths) = resolver.root.member("paths") {
+            resolver.check_form(&paths, Form::Map);
             for entry in paths.node.members().iter().filter(|entry| !entry.key.starts_with("x-")) {
                 let inherited = Inherited { version: &version, schemes: &schemes, security: &security, bases: &bases };
-                path(&mut walk, &paths.of(entry), &entry.key, &inherited, &mut operations);
+                path(&mut resolver, &paths.of(entry), &entry.key, &inherited, &mut operations);
             }
         }
-        let found = walk.found;
-        Ok(Self { whole: whole.say(()), version, operations, found })
+        let found = resolver.found;
+        Ok(Self { whole: whole.locate(()), version, operations, found })
     }
 
     /// Returns the number of operations.
@@ -113,20 +113,20 @@ impl Api {
     }
 }
 
-fn version(root: &At<'_>) -> Result<Version, Box<Located<Finding>>> {
-    if let (Some(_), Some(said)) = (root.member("swagger"), root.member("openapi")) {
-        return Err(Box::new(said.say(Finding::Form("left out beside `swagger`, or that beside it"))));
+fn version(root: &NodeRef<'_>) -> Result<Version, Box<Located<Finding>>> {
+    if let (Some(_), Some(version)) = (root.member("swagger"), root.member("openapi")) {
+        return Err(Box::new(version.locate(Finding::Form("removed, because the document has `swagger`, too"))));
     }
-    let said = root
+    let version = root
         .member("swagger")
         .or_else(|| root.member("openapi"))
-        .ok_or_else(|| Box::new(root.say(Finding::NoVersion)))?;
-    let text = match &said.node.value {
+        .ok_or_else(|| Box::new(root.locate(Finding::NoVersion)))?;
+    let text = match &version.node.value {
         Value::Text(text) => text.clone(),
         // An unquoted `swagger: 2.0` is a number.
         Value::Number(number) => number.to_string(),
         Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => {
-            return Err(Box::new(said.say(Finding::Form("a text, such as `\"3.0.3\"`"))));
+            return Err(Box::new(version.locate(Finding::Form("a text, such as `\"3.0.3\"`"))));
         }
     };
     // Messages repeat it, so it may only contain the characters of versions.
@@ -139,32 +139,32 @@ fn version(root: &At<'_>) -> Result<Version, Box<Located<Finding>>> {
     match root.member("swagger") {
         Some(_) if text == "2.0" => Ok(Version::Two),
         None if is("3.0") || is("3.1") || is("3.2") => Ok(Version::Three(text)),
-        Some(_) | None => Err(Box::new(said.say(Finding::Version(Quoted::new(&text))))),
+        Some(_) | None => Err(Box::new(version.locate(Finding::Version(Quoted::new(&text))))),
     }
 }
 
 /// The defaults of a path from its document.
 struct Inherited<'w> {
     version: &'w Version,
-    schemes: &'w HashMap<String, Names>,
+    schemes: &'w HashMap<String, SchemeClaims>,
     security: &'w Security,
     bases: &'w [String],
 }
 
 impl Inherited<'_> {
     /// Returns an item's own bases. Version 2.0 has no servers.
-    fn servers<'d>(&self, walk: &mut RefResolver<'d>, of: &At<'d>) -> Option<Vec<String>> {
+    fn servers<'d>(&self, resolver: &mut RefResolver<'d>, of: &NodeRef<'d>) -> Option<Vec<String>> {
         match self.version {
             Version::Two => None,
-            Version::Three(_) => base::of_servers(walk, of),
+            Version::Three(_) => base::of_servers(resolver, of),
         }
     }
 
     /// Returns the bases of a path, next to a reference and at its target. If both have some, the precedence is
     /// undefined, so both count.
-    fn path_bases<'d>(&self, walk: &mut RefResolver<'d>, items: &[At<'d>]) -> Vec<String> {
+    fn path_bases<'d>(&self, resolver: &mut RefResolver<'d>, items: &[NodeRef<'d>]) -> Vec<String> {
         let mut bases: Vec<String> = Vec::new();
-        for base in items.iter().filter_map(|item| self.servers(walk, item)).flatten() {
+        for base in items.iter().filter_map(|item| self.servers(resolver, item)).flatten() {
             if !bases.contains(&base) {
                 bases.push(base);
             }
@@ -174,16 +174,16 @@ impl Inherited<'_> {
 }
 
 fn path<'d>(
-    walk: &mut RefResolver<'d>,
-    at: &At<'d>,
+    resolver: &mut RefResolver<'d>,
+    at: &NodeRef<'d>,
     template: &str,
     inherited: &Inherited<'_>,
     operations: &mut Vec<Operation>,
 ) {
-    walk.want(at, Form::Map);
+    resolver.check_form(at, Form::Map);
     // The members next to a reference count too (3.1 §4.8.9).
-    let Some(items) = walk.chain(at.clone()) else { return };
-    let bases = inherited.path_bases(walk, &items);
+    let Some(items) = resolver.resolve_chain(at.clone()) else { return };
+    let bases = inherited.path_bases(resolver, &items);
     let mut methods = Vec::new();
     for item in &items {
         for (key, method) in METHODS {
@@ -194,7 +194,7 @@ fn path<'d>(
         for entry in item.node.members() {
             // Some parsers accept it as the method.
             if METHODS.iter().any(|(key, _)| entry.key != *key && entry.key.eq_ignore_ascii_case(key)) {
-                walk.add(&item.of(entry), Finding::Form("written in lower case, as all methods of a path"));
+                resolver.add(&item.of(entry), Finding::Form("written in lower case, as all methods of a path"));
             }
         }
         let more = item.member("additionalOperations");
@@ -202,37 +202,35 @@ fn path<'d>(
             let operation = item.of(entry);
             match Method::parse(&entry.key) {
                 Ok(_) => methods.push((entry.key.clone(), operation)),
-                Err(fault) => walk.add(&operation, Finding::Method(Quoted::new(&entry.key), fault)),
+                Err(error) => resolver.add(&operation, Finding::Method(Quoted::new(&entry.key), error)),
             }
         }
     }
     if operations.len().saturating_add(methods.len()) > MAX_OPERATIONS {
-        walk.add(at, Finding::Form("among paths with at most 100,000 operations"));
+        resolver.add(at, Finding::Form("among paths with at most 100,000 operations"));
         return;
     }
     for (method, operation) in methods {
-        walk.want(&operation, Form::Map);
+        resolver.check_form(&operation, Form::Map);
         // Only whole paths can be references. Some parsers follow one here nevertheless, and find its requirements
         // there.
         if let Some(reference) = operation.member("$ref") {
-            walk.add(
-                &reference,
-                Finding::Form("left out: an operation stands where it is, only a whole path can be a reference"),
-            );
+            resolver.add(&reference, Finding::Form("removed: only a whole path can be a reference"));
         }
-        let security = security::of(walk, &operation, inherited.schemes).unwrap_or_else(|| inherited.security.clone());
+        let security = requirement::security_of(resolver, &operation, inherited.schemes)
+            .unwrap_or_else(|| inherited.security.clone());
         let id = operation.member("operationId");
         if let Some(id) = &id {
-            walk.want(id, Form::Text);
+            resolver.check_form(id, Form::Text);
         }
         operations.push(Operation {
             method,
             template: template.to_owned(),
-            bases: inherited.servers(walk, &operation).unwrap_or_else(|| bases.clone()),
+            bases: inherited.servers(resolver, &operation).unwrap_or_else(|| bases.clone()),
             id: id.and_then(|id| id.node.text().map(str::to_owned)),
             security,
-            here: operation.say(()),
-            path: at.say(()),
+            here: operation.locate(()),
+            path: at.locate(()),
         });
     }
 }

@@ -1,8 +1,110 @@
-//! The requirements of a rule, at least as strict as those of the description. If no rule can express them, it requires
-//! more.
+//! Security requirements: those of operations, and the access that rules require, which is at least as strict. If no rule
+//! can express a requirement, the rule requires more.
 
-use super::security::{Requirement, Security};
-use std::collections::BTreeSet;
+use super::finding::Finding;
+use super::read::Version;
+use super::resolver::{Form, NodeRef, RefResolver};
+use crate::diagnostic::Quoted;
+use std::collections::{BTreeSet, HashMap};
+
+/// The meaning of the names that a requirement lists for a scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SchemeClaims {
+    /// Scopes of the token: `oauth2`, `openIdConnect`.
+    Scopes,
+    /// Roles (3.1 §4.8.30): all other kinds.
+    Roles,
+}
+
+/// The security requirement of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Security {
+    /// Neither the operation nor the document has one.
+    Absent,
+    /// One of these suffices. An empty list requires nothing.
+    OneOf(Vec<Requirement>),
+}
+
+/// One alternative, required as a whole. Empty means that anonymous requests pass.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Requirement {
+    /// The names of the schemes, sorted.
+    pub(super) schemes: Vec<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) roles: Vec<String>,
+}
+
+/// Returns the schemes of the document.
+pub(super) fn schemes(resolver: &mut RefResolver<'_>, version: &Version) -> HashMap<String, SchemeClaims> {
+    let map = match version {
+        Version::Two => resolver.root.member("securityDefinitions"),
+        Version::Three(_) => {
+            resolver.root.member("components").and_then(|components| components.member("securitySchemes"))
+        }
+    };
+    let mut schemes = HashMap::new();
+    let Some(map) = map else { return schemes };
+    resolver.check_form(&map, Form::Map);
+    for entry in map.node.members() {
+        let Some(scheme) = resolver.resolve(map.of(entry)) else { continue };
+        let names = match scheme.member("type").and_then(|kind| kind.node.text()) {
+            Some("oauth2" | "openIdConnect") => SchemeClaims::Scopes,
+            Some(_) => SchemeClaims::Roles,
+            None => {
+                resolver.add(&scheme, Finding::Form("a map with a `type`"));
+                continue;
+            }
+        };
+        schemes.insert(entry.key.clone(), names);
+    }
+    schemes
+}
+
+/// Returns the requirement of the document or an operation; `None` if it has none.
+pub(super) fn security_of<'d>(
+    resolver: &mut RefResolver<'d>,
+    at: &NodeRef<'d>,
+    schemes: &HashMap<String, SchemeClaims>,
+) -> Option<Security> {
+    let security = at.member("security")?;
+    resolver.check_form(&security, Form::List);
+    let requirements = security.elements().into_iter().map(|one| requirement(resolver, &one, schemes)).collect();
+    Some(Security::OneOf(requirements))
+}
+
+fn requirement<'d>(
+    resolver: &mut RefResolver<'d>,
+    at: &NodeRef<'d>,
+    schemes: &HashMap<String, SchemeClaims>,
+) -> Requirement {
+    resolver.check_form(at, Form::Map);
+    let mut requirement = Requirement::default();
+    for entry in at.node.members() {
+        let list = at.of(entry);
+        resolver.check_form(&list, Form::List);
+        requirement.schemes.push(entry.key.clone());
+        let Some(names) = schemes.get(&entry.key) else {
+            resolver.add(&list, Finding::Scheme(Quoted::new(&entry.key)));
+            continue;
+        };
+        for one in list.elements() {
+            resolver.check_form(&one, Form::Text);
+            let name = one.node.text().unwrap_or_default();
+            if name.is_empty() {
+                resolver.add(&one, Finding::Form("a name"));
+            }
+            let into = match names {
+                SchemeClaims::Scopes => &mut requirement.scopes,
+                SchemeClaims::Roles => &mut requirement.roles,
+            };
+            if !into.iter().any(|known| known == name) {
+                into.push(name.to_owned());
+            }
+        }
+    }
+    requirement.schemes.sort_unstable();
+    requirement
+}
 
 /// The access that a rule requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,12 +114,12 @@ pub(super) enum AccessRequirement {
     /// No credential, or a valid one.
     Optional,
     /// A valid credential with these entitlements.
-    Caller(Need),
+    Caller(Entitlements),
 }
 
 /// The entitlements that a caller needs.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Need {
+pub(super) struct Entitlements {
     /// All of these.
     pub(super) all: BTreeSet<Entitlement>,
     /// One of these; empty means no such requirement.
@@ -31,11 +133,11 @@ pub(super) enum Entitlement {
     Role(String),
 }
 
-/// Reasons why a rule differs from the description.
+/// Reasons rationale a rule differs from the description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Why {
+pub(super) enum Rationale {
     /// The description has no requirement.
-    Unsaid,
+    Absent,
     /// The description requires nothing.
     Open,
     /// The description requires nothing, but the rule matches other requests, too.
@@ -54,63 +156,61 @@ pub(super) enum Why {
     Overlap,
 }
 
-impl Why {
+impl Rationale {
     /// Returns the text of a comment.
     pub(super) const fn text(self) -> &'static str {
         match self {
-            Self::Unsaid => "the document does not say what it asks of callers",
-            Self::Open => "OPEN to everybody: the document asks nothing (`security: []`)",
+            Self::Absent => "the description has no security requirement",
+            Self::Open => "OPEN: the description requires nothing (`security: []`)",
             Self::NotOpened => {
-                "the document opens this to everybody; the rule does not, since it matches other requests, too"
+                "the description requires nothing; the rule requires a credential, because it matches other requests, too"
             }
-            Self::Optional => "OPEN to everybody, with or without a credential (`{}` in `security`)",
+            Self::Optional => "OPEN: allowed with and without a credential (`{}` in `security`)",
             Self::Together => {
-                "the document asks for several credentials at once; modgud takes one, and asks for what all of them give"
+                "the description requires several credentials at once; modgud accepts one, and requires what all of them require"
             }
             Self::Alternatives => {
-                "the document names alternatives that a rule can't tell apart: this asks for all of them, so make it fit"
+                "the description has alternatives that a rule can't express; this requires all of them: adapt it"
             }
-            Self::Merged => "several operations are the same requests to a rule: this asks for what all of them ask",
+            Self::Merged => "several operations match the same requests: this requires what all of them require",
             Self::Overlapping => {
-                "the module may take another for some of these requests: this asks for what that asks, too"
+                "the module may choose another operation for some of these requests: this requires what that one requires, too"
             }
-            Self::Overlap => {
-                "requests that several paths match: this asks for what all of them ask, whichever the module takes"
-            }
+            Self::Overlap => "requests that match several paths: this requires what all of them require",
         }
     }
 }
 
-/// Returns the requirements for an operation, and the reasons why they differ from the description.
-pub(super) fn of(security: &Security) -> (AccessRequirement, BTreeSet<Why>) {
-    let mut why = BTreeSet::new();
+/// Returns the requirements for an operation, and the reasons rationale they differ from the description.
+pub(super) fn of(security: &Security) -> (AccessRequirement, BTreeSet<Rationale>) {
+    let mut rationale = BTreeSet::new();
     let list = match security {
-        Security::Unsaid => {
-            why.insert(Why::Unsaid);
-            return (AccessRequirement::Caller(Need::default()), why);
+        Security::Absent => {
+            rationale.insert(Rationale::Absent);
+            return (AccessRequirement::Caller(Entitlements::default()), rationale);
         }
         Security::OneOf(list) => list,
     };
     if list.is_empty() {
-        why.insert(Why::Open);
-        return (AccessRequirement::Public, why);
+        rationale.insert(Rationale::Open);
+        return (AccessRequirement::Public, rationale);
     }
     if list.iter().any(|requirement| requirement.schemes.is_empty()) {
-        why.insert(Why::Optional);
-        return (AccessRequirement::Optional, why);
+        rationale.insert(Rationale::Optional);
+        return (AccessRequirement::Optional, rationale);
     }
     if list.iter().any(|requirement| requirement.schemes.len() > 1) {
-        why.insert(Why::Together);
+        rationale.insert(Rationale::Together);
     }
     let need = one_of(list).unwrap_or_else(|| {
-        why.insert(Why::Alternatives);
-        Need { all: list.iter().flat_map(entitlements).collect(), any: BTreeSet::new() }
+        rationale.insert(Rationale::Alternatives);
+        Entitlements { all: list.iter().flat_map(entitlements).collect(), any: BTreeSet::new() }
     });
-    (AccessRequirement::Caller(need), why)
+    (AccessRequirement::Caller(need), rationale)
 }
 
 /// Returns entitlements equivalent to alternatives; `None` if there are none.
-fn one_of(list: &[Requirement]) -> Option<Need> {
+fn one_of(list: &[Requirement]) -> Option<Entitlements> {
     let mut sets: Vec<(&[String], BTreeSet<Entitlement>)> =
         list.iter().map(|one| (one.schemes.as_slice(), entitlements(one).collect())).collect();
     // Of two alternatives with the same credentials, the weaker one suffices.
@@ -123,7 +223,7 @@ fn one_of(list: &[Requirement]) -> Option<Need> {
     let common: BTreeSet<Entitlement> =
         first.iter().filter(|one| sets.iter().all(|(_, set)| set.contains(*one))).cloned().collect();
     if sets.iter().all(|(_, set)| *set == common) {
-        return Some(Need { all: common, any: BTreeSet::new() });
+        return Some(Entitlements { all: common, any: BTreeSet::new() });
     }
     // All share the common part, and each has one more entitlement.
     let mut any = BTreeSet::new();
@@ -134,7 +234,7 @@ fn one_of(list: &[Requirement]) -> Option<Need> {
             (_, _) => return None,
         };
     }
-    Some(Need { all: common, any })
+    Some(Entitlements { all: common, any })
 }
 
 fn entitlements(requirement: &Requirement) -> impl Iterator<Item = Entitlement> {
@@ -176,7 +276,7 @@ impl AccessRequirement {
     /// Returns the requirement of a rule that matches more than intended: at least a credential.
     pub(super) fn not_open(self) -> Self {
         match self {
-            Self::Public | Self::Optional => Self::Caller(Need::default()),
+            Self::Public | Self::Optional => Self::Caller(Entitlements::default()),
             Self::Caller(need) => Self::Caller(need),
         }
     }

@@ -3,6 +3,7 @@
 use super::finding::Finding;
 use crate::diagnostic::{Located, Quoted, ShownKey};
 use crate::yaml::{Location, Member, Node, Value};
+use modgud_core::http::percent;
 
 /// Maximum number of errors kept: more than people fix in one pass. Further ones are dropped.
 const MAX_REPORTED: usize = 100;
@@ -12,7 +13,7 @@ const MAX_REFERENCES: usize = 8;
 
 /// A value with its location.
 #[derive(Debug, Clone)]
-pub(super) struct At<'d> {
+pub(super) struct NodeRef<'d> {
     pub(super) node: &'d Node,
     /// The location in the text; for a member, that of its key.
     place: &'d Location,
@@ -20,7 +21,7 @@ pub(super) struct At<'d> {
     path: String,
 }
 
-impl<'d> At<'d> {
+impl<'d> NodeRef<'d> {
     pub(super) const fn root(node: &'d Node) -> Self {
         Self { node, place: &node.place, path: String::new() }
     }
@@ -49,7 +50,7 @@ impl<'d> At<'d> {
     }
 
     /// Attaches this location to a finding.
-    pub(super) fn say<T>(&self, what: T) -> Located<T> {
+    pub(super) fn locate<T>(&self, what: T) -> Located<T> {
         Located::here(self.place.clone(), self.path.clone(), what)
     }
 }
@@ -57,7 +58,7 @@ impl<'d> At<'d> {
 /// The document and its errors.
 #[derive(Debug)]
 pub(super) struct RefResolver<'d> {
-    pub(super) root: At<'d>,
+    pub(super) root: NodeRef<'d>,
     pub(super) found: Vec<Located<Finding>>,
     /// Number of server URLs so far.
     pub(super) urls: usize,
@@ -65,35 +66,35 @@ pub(super) struct RefResolver<'d> {
 
 impl<'d> RefResolver<'d> {
     pub(super) const fn new(root: &'d Node) -> Self {
-        Self { root: At::root(root), found: Vec::new(), urls: 0 }
+        Self { root: NodeRef::root(root), found: Vec::new(), urls: 0 }
     }
 
-    pub(super) fn add(&mut self, at: &At<'_>, finding: Finding) {
+    pub(super) fn add(&mut self, at: &NodeRef<'_>, finding: Finding) {
         if self.found.len() < MAX_REPORTED {
-            self.found.push(at.say(finding));
+            self.found.push(at.locate(finding));
         }
     }
 
     /// Reports a value that has the wrong form.
-    pub(super) fn want(&mut self, at: &At<'_>, form: Form) {
+    pub(super) fn check_form(&mut self, at: &NodeRef<'_>, form: Form) {
         if !form.is(&at.node.value) {
             self.add(at, Finding::Form(form.name()));
         }
     }
 
     /// Resolves a value: itself, or the target of its `$ref`. `None` if the target does not exist.
-    pub(super) fn follow(&mut self, at: At<'d>) -> Option<At<'d>> {
-        self.chain(at)?.pop()
+    pub(super) fn resolve(&mut self, at: NodeRef<'d>) -> Option<NodeRef<'d>> {
+        self.resolve_chain(at)?.pop()
     }
 
     /// Returns a value and the chain of its `$ref` targets; at least one. `None` if a target does not exist.
-    pub(super) fn chain(&mut self, at: At<'d>) -> Option<Vec<At<'d>>> {
+    pub(super) fn resolve_chain(&mut self, at: NodeRef<'d>) -> Option<Vec<NodeRef<'d>>> {
         let mut chain = Vec::new();
         let mut target = at;
         for _ in 0..MAX_REFERENCES {
             chain.push(target.clone());
             let Some(reference) = target.member("$ref") else { return Some(chain) };
-            let found = reference.node.text().and_then(|text| self.resolve(text));
+            let found = reference.node.text().and_then(|text| self.target(text));
             let Some(found) = found else {
                 self.add(&reference, Finding::Reference(Quoted::new(reference.node.text().unwrap_or_default())));
                 return None;
@@ -105,10 +106,11 @@ impl<'d> RefResolver<'d> {
     }
 
     /// Resolves a JSON pointer (RFC 6901) in the fragment of a reference.
-    fn resolve(&self, reference: &str) -> Option<At<'d>> {
+    fn target(&self, reference: &str) -> Option<NodeRef<'d>> {
         let mut at = self.root.clone();
         for token in reference.strip_prefix("#/")?.split('/') {
-            let token = percent_decoded(token)?.replace("~1", "/").replace("~0", "~");
+            let token =
+                String::from_utf8(percent::decode(token.as_bytes())?).ok()?.replace("~1", "/").replace("~0", "~");
             at = at.member(&token)?;
         }
         Some(at)
@@ -137,25 +139,5 @@ impl Form {
             Self::List => "a list",
             Self::Text => "a text",
         }
-    }
-}
-
-/// Decodes a part of a fragment (RFC 3986 §2.1).
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    loop {
-        rest = match rest {
-            [] => return String::from_utf8(bytes).ok(),
-            [b'%', high, low, after @ ..] => {
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                bytes.push(u8::try_from((digit(*high)? << 4) | digit(*low)?).ok()?);
-                after
-            }
-            [byte, after @ ..] => {
-                bytes.push(*byte);
-                after
-            }
-        };
     }
 }

@@ -1,8 +1,8 @@
 //! Tests of templates as patterns, of bases, and that no rule is more lenient than the description.
 
 use super::read::{Api, Version};
-use super::requirement::{self, AccessRequirement, Entitlement, Need, Why};
-use super::security::{Requirement, Security};
+use super::requirement::{self, AccessRequirement, Entitlement, Entitlements, Rationale};
+use super::requirement::{Requirement, Security};
 use super::template::{self, MatchPrecision, TemplateError};
 use super::{Severity, rules};
 use modgud_core::authz::{ModulePrefix, ModuleReading, PathPattern, PatternError};
@@ -42,7 +42,7 @@ fn a_template_is_a_pattern_or_a_wider_one() {
 #[test]
 fn what_no_request_can_be_is_no_template() {
     let long = "/a".repeat(70);
-    for (text, fault) in [
+    for (text, error) in [
         ("", TemplateError::NotAbsolute),
         ("pets", TemplateError::NotAbsolute),
         ("/pets?x={y}", TemplateError::QueryOrFragment),
@@ -74,7 +74,7 @@ fn what_no_request_can_be_is_no_template() {
         ("/a%zz", TemplateError::Path(PathError::MalformedEscape(2))),
         (&long, TemplateError::Pattern(PatternError::TooManySegments)),
     ] {
-        assert_eq!(template::read("/crm", text), Err(fault), "{text}");
+        assert_eq!(template::read("/crm", text), Err(error), "{text}");
     }
 }
 
@@ -148,14 +148,14 @@ fn paths_begin_where_the_document_says() {
 
 #[test]
 fn versions() {
-    for (said, version) in [
+    for (written, version) in [
         ("swagger: '2.0'", Version::Two),
         ("swagger: 2.0", Version::Two),
         ("openapi: 3.0.3", Version::Three("3.0.3".to_owned())),
         ("openapi: 3.1.0", Version::Three("3.1.0".to_owned())),
         ("openapi: '3.2'", Version::Three("3.2".to_owned())),
     ] {
-        assert_eq!(Api::read("test", &format!("{{ {said}, paths: {{}} }}")).unwrap().version, version);
+        assert_eq!(Api::read("test", &format!("{{ {written}, paths: {{}} }}")).unwrap().version, version);
     }
     for bad in [
         "{}",
@@ -174,14 +174,14 @@ fn versions() {
 
 /// Checks that input which parsers read differently prevents rules: they would cover less than the module serves.
 #[test]
-fn what_readers_take_for_different_things_is_told() {
+fn input_that_parsers_read_differently_is_an_error() {
     let item = |item: &str| format!("{{ openapi: 3.1.0, security: [], paths: {{ /a: {item} }} }}");
     let server =
         |url: &str| format!("{{ openapi: 3.1.0, servers: [{{ url: '{url}' }}], paths: {{ /a: {{ get: {{}} }} }} }}");
     for (document, expected) in [
         (item("{ GET: {} }"), "paths.`/a`.GET: should be written in lower case"),
         (item("{ get: {}, Trace: {} }"), "paths.`/a`.Trace: should be written in lower case"),
-        (item("{ get: { $ref: '#/x-a' } }"), "paths.`/a`.get.`$ref`: should be left out"),
+        (item("{ get: { $ref: '#/x-a' } }"), "paths.`/a`.get.`$ref`: should be removed"),
         (server("http:api.example.com/v1"), "servers[0].url: should be a URL with a host, or a path"),
         (server("https:/api.example.com/v1"), "should be a URL with a host, or a path"),
         (server("https:///v1"), "should be a URL with a host, or a path"),
@@ -197,7 +197,7 @@ fn what_readers_take_for_different_things_is_told() {
         assert!(told.contains(expected), "{document}: {told}");
     }
     let both = Api::read("test", "{ swagger: '2.0', openapi: 3.1.0, paths: {} }").unwrap_err().to_string();
-    assert!(both.contains("openapi: should be left out beside `swagger`"), "{both}");
+    assert!(both.contains("openapi: should be removed, because the document has `swagger`, too"), "{both}");
 }
 
 /// Checks that the expansion of references and of URLs with many values is bounded.
@@ -215,7 +215,7 @@ fn a_small_description_does_not_grow_large() {
         ),
         (
             format!("{{ openapi: 3.2.0, x-a: {{ servers: [{servers}], get: {{}} }}, paths: {{ {paths} }} }}"),
-            "at most a million URLs",
+            "at most a million server URLs",
         ),
         (
             format!(
@@ -235,10 +235,10 @@ fn requirement(scheme: &str, scopes: u8) -> Requirement {
     Requirement { schemes: vec![scheme.to_owned()], scopes, roles: Vec::new() }
 }
 
-fn passes(demand: &AccessRequirement, caller: &BTreeSet<Entitlement>) -> bool {
-    match demand {
+fn passes(access: &AccessRequirement, caller: &BTreeSet<Entitlement>) -> bool {
+    match access {
         AccessRequirement::Public | AccessRequirement::Optional => true,
-        AccessRequirement::Caller(Need { all, any }) => {
+        AccessRequirement::Caller(Entitlements { all, any }) => {
             all.is_subset(caller) && (any.is_empty() || !any.is_disjoint(caller))
         }
     }
@@ -261,16 +261,19 @@ fn no_rule_lets_pass_whom_no_alternative_does() {
     }
     let (mut exact, mut stricter) = (0, 0);
     for list in lists.iter().filter(|list| !list.is_empty()) {
-        let (demand, why) = requirement::of(&Security::OneOf(list.clone()));
+        let (access, rationale) = requirement::of(&Security::OneOf(list.clone()));
         let mut same = true;
         for caller in callers() {
             let met =
                 |one: &Requirement| one.scopes.iter().all(|scope| caller.contains(&Entitlement::Scope(scope.clone())));
             let allowed = list.iter().any(met);
-            assert!(allowed || !passes(&demand, &caller), "{list:?} {caller:?} {demand:?}");
-            same &= allowed == passes(&demand, &caller);
+            assert!(allowed || !passes(&access, &caller), "{list:?} {caller:?} {access:?}");
+            same &= allowed == passes(&access, &caller);
         }
-        assert!(same || why.contains(&Why::Alternatives), "{list:?} asks for more than it says: {demand:?}");
+        assert!(
+            same || rationale.contains(&Rationale::Alternatives),
+            "{list:?} asks for more than it says: {access:?}"
+        );
         if same { exact += 1 } else { stricter += 1 }
     }
     assert!(exact > 500 && stricter > 500, "{exact} exact, {stricter} stricter");
@@ -280,7 +283,7 @@ fn no_rule_lets_pass_whom_no_alternative_does() {
 fn what_is_merged_asks_for_what_both_ask() {
     let need = |all: u8, any: u8| {
         let set = |scopes| requirement("", scopes).scopes.into_iter().map(Entitlement::Scope).collect();
-        AccessRequirement::Caller(Need { all: set(all), any: set(any) })
+        AccessRequirement::Caller(Entitlements { all: set(all), any: set(any) })
     };
     let needs = (0..8).flat_map(|all| (0..8).map(move |any| need(all, any)));
     let demands: Vec<AccessRequirement> =
@@ -294,7 +297,7 @@ fn what_is_merged_asks_for_what_both_ask() {
                     "{one:?} {other:?}"
                 );
             }
-            let known = |demand: &AccessRequirement| matches!(demand, AccessRequirement::Caller(_));
+            let known = |access: &AccessRequirement| matches!(access, AccessRequirement::Caller(_));
             assert_eq!(known(&both), known(one) || known(other), "{one:?} {other:?}");
             assert!(
                 both != AccessRequirement::Public

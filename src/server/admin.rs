@@ -1,19 +1,18 @@
 //! HTTP for probes, metrics and modules: `/livez`, `/readyz`, `/metrics`, `/version`, `/.well-known/jwks.json`. Responses contain nothing
 //! from requests or credentials.
 
-use super::CheckHandler;
-use super::accept::{Bounds, Listener};
+use super::accept::{Listener, ListenerLimits};
 use super::readiness::Readiness;
 use super::socket::Socket;
+use super::{CheckHandler, metrics};
 use crate::telemetry::metrics::ListenerName;
-use crate::telemetry::metrics::{IntrospectionMetrics, KeyMetrics};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use modgud_core::upstream::OnEncodeError;
+use prometheus_client::registry::Registry;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use std::sync::Arc;
 struct Admin {
     checks: Arc<CheckHandler>,
     readiness: Readiness,
+    registry: Arc<Registry>,
 }
 
 /// Serves until `stop` completes.
@@ -34,14 +34,15 @@ pub async fn serve(
     readiness: Readiness,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let listener = Listener::new(socket, ListenerName::Admin, Bounds::ADMIN, &checks.metrics);
+    let listener = Listener::new(socket, ListenerName::Admin, ListenerLimits::ADMIN, &checks.metrics);
+    let registry = Arc::new(metrics::registry(&checks));
     let routes = Router::new()
         .route("/livez", get(async || "live\n"))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .route("/.well-known/jwks.json", get(published))
+        .route("/metrics", get(scrape))
+        .route("/.well-known/jwks.json", get(jwks))
         .route("/version", get(async || concat!("modgud ", env!("CARGO_PKG_VERSION"), "\n")))
-        .with_state(Admin { checks, readiness });
+        .with_state(Admin { checks, readiness, registry });
     axum::serve(listener, routes).with_graceful_shutdown(stop).await
 }
 
@@ -55,21 +56,13 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 
 /// Responds with the public keys of minted tokens (RFC 7517 §8.5). The cache lifetime is short: a module that sees an unknown key fetches
 /// the JWKS again, and a cache must not answer then.
-async fn published(State(admin): State<Admin>) -> impl IntoResponse {
-    let published = admin.checks.authorizer.snapshot().published.clone();
-    ([(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=60")], published)
+async fn jwks(State(admin): State<Admin>) -> impl IntoResponse {
+    let document = admin.checks.authorizer.snapshot().published.clone();
+    ([(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=60")], document)
 }
 
-async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    let authorizer = &admin.checks.authorizer;
-    let snapshot = authorizer.snapshot();
-    let revoked = snapshot.authenticators.revocations().map_or(0, |revocations| revocations.now().len());
-    let may_be_dropped =
-        snapshot.shape.identity.headers().iter().filter(|header| header.unwritable == OnEncodeError::Drop);
-    admin.checks.metrics.headers_may_be_dropped(may_be_dropped.map(|header| &header.name));
-    let keys = KeyMetrics::of(&snapshot, authorizer.keys(), authorizer.now());
-    let introspection = IntrospectionMetrics::of(&snapshot, authorizer.introspection());
-    match admin.checks.metrics.render(snapshot.authenticators.cache_counts(), revoked, &keys, &introspection) {
+async fn scrape(State(admin): State<Admin>) -> impl IntoResponse {
+    match metrics::text(&admin.registry, &admin.checks) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             Ok(([(CONTENT_TYPE, kind)], text))

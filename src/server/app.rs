@@ -3,12 +3,14 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::net::listen_addr::ListenAddr;
+use crate::server::accept::{Listener, ListenerLimits};
 use crate::server::authorizer::Authorizer;
+use crate::server::connection_slots::UsedConnections;
 use crate::server::grpc::{self, GrpcError};
-use crate::server::key_readiness::KeyReadiness;
-use crate::server::readiness::{Pending, Readiness};
-use crate::server::revocation_watcher::{self, Followed};
+use crate::server::readiness::{KeyReadiness, Pending, Readiness};
+use crate::server::revocation_watcher::{self, ListReload};
 use crate::server::{CheckHandler, SharedState, Socket, SocketError, admin};
+use crate::telemetry::metrics::ListenerName;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,9 +20,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Period without checks after which a drain is complete.
+/// Minimum time since the last check at the end of a drain: Envoy may reconnect.
 const DRAIN_IDLE_PERIOD: Duration = Duration::from_secs(1);
-/// Interval at which a drain looks for new checks.
+/// Interval at which a drain looks at checks and connections.
 const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Time beyond a check's deadline for open calls to end, once the listeners are closed. Then modgud exits all the same.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
@@ -92,12 +94,7 @@ impl App {
         let (admin, admin_bound) = listen(&server.admin.into(), "probes and metrics (server.admin)").await?;
         let max_connections = server.max_connections();
         if let Some((wanted, files)) = server.lacking_files() {
-            tracing::warn!(
-                wanted,
-                files,
-                max_connections,
-                "fewer connections than server.max_connections: too few files"
-            );
+            tracing::warn!(wanted, files, max_connections, "server.max_connections reduced: open file limit too low");
         }
         let now = clock.now();
         let authorizer = Authorizer::new(snapshot, key_sources, introspection_sources, clock);
@@ -149,7 +146,10 @@ impl App {
         let closing = CancellationToken::new();
         let closed = || closing.clone().cancelled_owned();
         // Boxed, since moving so large a future is expensive.
-        let grpc = Box::pin(grpc::serve(grpc, live, readiness.clone(), max_in_flight, max_connections, closed()));
+        let listener =
+            Listener::new(grpc, ListenerName::Grpc, ListenerLimits::checks(max_connections), &checks.metrics);
+        let connections = listener.used_connections();
+        let grpc = Box::pin(grpc::serve(listener, live, readiness.clone(), max_in_flight, closed()));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), closed());
         let servers = async {
             // One server that fails ends both: half of modgud must not look like the whole.
@@ -159,18 +159,18 @@ impl App {
         };
         tokio::pin!(servers);
         // Aborted when this function returns.
-        let mut followers = JoinSet::new();
-        let (of, told) = (Arc::clone(&checks), Arc::clone(&checks));
-        followers.spawn(revocation_watcher::follow(
-            move || of.authorizer.snapshot().authenticators.revocations().cloned(),
-            move |followed| match followed {
-                Followed::Replaced => told.metrics.revocations_replaced(told.authorizer.now()),
-                Followed::Refused => told.metrics.revocations_refused(),
+        let mut tasks = JoinSet::new();
+        let (lists, reloads) = (Arc::clone(&checks), Arc::clone(&checks));
+        tasks.spawn(revocation_watcher::watch(
+            move || lists.authorizer.snapshot().authenticators.revocations().cloned(),
+            move |reload| match reload {
+                ListReload::Replaced => reloads.metrics.revocations_replaced(reloads.authorizer.now()),
+                ListReload::Rejected => reloads.metrics.revocations_rejected(),
             },
         ));
         let keys = KeyReadiness::hold(&checks, &readiness);
         drop(starting);
-        followers.spawn(keys.wait());
+        tasks.spawn(keys.wait());
 
         let leaving = async {
             let how = stop.recv().await.unwrap_or(Shutdown::Immediate);
@@ -178,7 +178,7 @@ impl App {
             tracing::info!(?how, "shutting down");
             if how == Shutdown::Graceful {
                 tokio::select! {
-                    () = wait_until_idle(&checks, drain) => {}
+                    () = wait_until_drained(&checks, &connections, drain) => {}
                     _ = stop.recv() => {}
                 }
             }
@@ -208,11 +208,13 @@ async fn listen(address: &ListenAddr, purpose: &'static str) -> Result<(Socket, 
     Ok((socket, bound))
 }
 
-/// Waits until no check has come for [`DRAIN_IDLE_PERIOD`], or until `most` is over.
-async fn wait_until_idle(checks: &CheckHandler, most: Duration) {
+/// Waits until every connection that carried calls is closed and no check has come for [`DRAIN_IDLE_PERIOD`], or until `most` is over.
+/// Envoy closes the connection of its health checks when its own drain is over; before that, its next check may come at any time. It
+/// closes those of its checks as soon as it knows that modgud is not healthy, and opens them again for the next request.
+async fn wait_until_drained(checks: &CheckHandler, connections: &UsedConnections, most: Duration) {
     let count = async {
         let mut seen = (checks.metrics.checks(), Instant::now());
-        while seen.1.elapsed() < DRAIN_IDLE_PERIOD {
+        while seen.1.elapsed() < DRAIN_IDLE_PERIOD || connections.any() {
             sleep(DRAIN_POLL_INTERVAL).await;
             let answered = checks.metrics.checks();
             if answered != seen.0 {

@@ -1,33 +1,25 @@
-//! Counters for `/metrics`, in Prometheus' text format (OpenMetrics 1.0). Recording costs a few atomic additions; names and labels are
-//! built on request.
+//! Counters for `/metrics`, in Prometheus' text format (OpenMetrics 1.0). Recording costs a few atomic additions. A registry holds them for the
+//! life of the process; what is not counted here is read at each scrape, by a `Collector`.
 
-mod connections;
-mod introspection;
-mod keys;
+mod histogram;
 mod shadow;
-mod shadow_config;
 
-pub use connections::{Closed, Closing};
-pub use introspection::IntrospectionMetrics;
-pub use keys::KeyMetrics;
-pub use shadow::TriedRules;
-pub use shadow_config::{Counted, ShadowConfigMetrics};
+pub use shadow::{Counted, ShadowConfigMetrics, ShadowRuleMetrics};
 
-use self::connections::ClosedConnections;
-use modgud_core::authn::CacheStats;
+use histogram::Histogram;
 use modgud_core::http::header::HeaderName;
 use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The version of this build.
@@ -60,25 +52,58 @@ impl ListenerName {
     }
 }
 
-/// The labels of a number of connections.
+/// The reason for closing a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// Another connection needed its slot.
+    Room,
+    /// Its client did not read responses.
+    UnreadResponses,
+    /// Its client reset too many calls.
+    Resets,
+    /// Its client sent frames that no gRPC client sends.
+    Frames,
+}
+
+impl Closing {
+    const ALL: [Self; 4] = [Self::Room, Self::UnreadResponses, Self::Resets, Self::Frames];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Room => "room",
+            Self::UnreadResponses => "unread_responses",
+            Self::Resets => "resets",
+            Self::Frames => "frames",
+        }
+    }
+}
+
+/// The label of a number of connections.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OnListener {
     listener: &'static str,
 }
 
-/// The labels of a count of headers.
+/// The labels of a count of closed connections.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClosedOnListener {
+    listener: &'static str,
+    reason: &'static str,
+}
+
+/// The label of a count of headers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfHeader {
     header: String,
 }
 
-/// The labels of a rule's count.
+/// The label of a rule's count.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfRule {
     rule: String,
 }
 
-/// All metrics.
+/// All metrics that are counted.
 #[derive(Debug)]
 pub struct Metrics {
     checks: Family<Outcome, Counter>,
@@ -86,18 +111,18 @@ pub struct Metrics {
     denied: Vec<Counter>,
     condition_errors: Family<OfRule, Counter>,
     seconds: Histogram,
-    loaded: AtomicU64,
+    loaded: Gauge,
     reloads: Counter,
     reload_failures: Counter,
-    revocations_loaded: AtomicU64,
+    revocations_loaded: Gauge,
     revocations_failures: Counter,
     warnings: Gauge,
     last_reload: Gauge,
     connections: Family<OnListener, Gauge>,
-    closed: ClosedConnections,
+    closed: Family<ClosedOnListener, Counter>,
     headers_dropped: Family<OfHeader, Counter>,
     /// The outcomes of shadow rules.
-    pub tried: TriedRules,
+    pub shadow_rules: Arc<ShadowRuleMetrics>,
     /// The metrics of the shadow configuration, shared with the thread that compares it.
     pub shadow_config: Arc<ShadowConfigMetrics>,
 }
@@ -112,17 +137,17 @@ impl Default for Metrics {
             denied: Reason::ALL.iter().map(denied).collect(),
             condition_errors: Family::default(),
             seconds: Histogram::default(),
-            loaded: AtomicU64::new(0),
+            loaded: Gauge::default(),
             reloads: Counter::default(),
             reload_failures: Counter::default(),
-            revocations_loaded: AtomicU64::new(0),
+            revocations_loaded: Gauge::default(),
             revocations_failures: Counter::default(),
             warnings: Gauge::default(),
             last_reload: Gauge::default(),
             connections: Family::default(),
-            closed: ClosedConnections::default(),
+            closed: Family::default(),
             headers_dropped: Family::default(),
-            tried: TriedRules::default(),
+            shadow_rules: Arc::default(),
             shadow_config: Arc::default(),
             checks,
         }
@@ -149,7 +174,7 @@ impl Metrics {
 
     /// Records when the active configuration was loaded.
     pub fn config_loaded(&self, now: Timestamp) {
-        self.loaded.store(now.as_secs(), Ordering::Relaxed);
+        self.loaded.set(seconds(now));
         self.last_reload.set(1);
     }
 
@@ -165,18 +190,18 @@ impl Metrics {
     }
 
     /// Counts a rejected configuration.
-    pub fn config_refused(&self) {
+    pub fn config_rejected(&self) {
         self.last_reload.set(0);
         self.reload_failures.inc();
     }
 
     /// Records when the active revocation list was read.
     pub fn revocations_replaced(&self, now: Timestamp) {
-        self.revocations_loaded.store(now.as_secs(), Ordering::Relaxed);
+        self.revocations_loaded.set(seconds(now));
     }
 
     /// Counts a rejected revocation list.
-    pub fn revocations_refused(&self) {
+    pub fn revocations_rejected(&self) {
         self.revocations_failures.inc();
     }
 
@@ -205,162 +230,126 @@ impl Metrics {
     /// Returns the counts of connections on a listener that modgud closed.
     #[must_use]
     pub fn closed(&self, listener: ListenerName) -> Closed {
-        self.closed.on(listener)
+        let counter = |reason: Closing| {
+            self.closed.get_or_create_owned(&ClosedOnListener { listener: listener.as_str(), reason: reason.as_str() })
+        };
+        Closed(Arc::new(Closing::ALL.map(counter)))
     }
 
     /// Returns how many checks have been answered.
     #[must_use]
     pub fn checks(&self) -> u64 {
-        self.seconds.0.count.load(Ordering::Relaxed)
+        self.seconds.count()
     }
 
-    /// Returns the text for `/metrics`.
-    ///
-    /// # Errors
-    /// `fmt::Error` never occurs: writing to a string does not fail.
-    pub fn render(
-        &self,
-        cache: CacheStats,
-        revocations: usize,
-        keys: &KeyMetrics,
-        introspection: &IntrospectionMetrics,
-    ) -> Result<String, fmt::Error> {
-        let CacheStats { hits, misses, entries, bytes } = cache;
-        let mut registry = Registry::with_prefix("modgud");
+    /// Registers all metrics. Each is read when it is encoded, in this order. So a reader who sees a reload counted also sees its warnings.
+    pub fn register(&self, registry: &mut Registry) {
         registry.register("checks", "Checks answered, by outcome and reason", self.checks.clone());
-        let help = "Checks denied because a rule's condition could not be evaluated, by rule";
+        let help = "Checks denied because a condition could not be evaluated, by rule";
         registry.register("condition_errors", help, self.condition_errors.clone());
         registry.register(
             "check_duration_seconds",
-            "Time spent on a check, from message to answer",
+            "Time from a check's message to its response",
             self.seconds.clone(),
         );
-        registry.register("token_cache_hits", "Look-ups of a token that was verified before", ConstCounter::new(hits));
-        registry.register("token_cache_misses", "Look-ups of a token that was not", ConstCounter::new(misses));
-        registry.register("token_cache_entries", "Verified tokens that are held", ConstGauge::new(gauge(entries)));
-        registry.register("token_cache_bytes", "Their estimated size in bytes", ConstGauge::new(gauge(bytes)));
-        let loaded = ConstGauge::new(gauge(self.loaded.load(Ordering::Relaxed)));
-        registry.register(
-            "config_loaded_timestamp_seconds",
-            "When the configuration that serves was loaded, in seconds since 1970",
-            loaded,
-        );
-        registry.register("config_reloads", "Configurations put in the place of another", self.reloads.clone());
-        let help = "Changed configurations that were refused; the one before goes on serving";
+        let help = "Time at which the active configuration was loaded, in seconds since 1970";
+        registry.register("config_loaded_timestamp_seconds", help, self.loaded.clone());
+        registry.register("config_reloads", "Successful configuration reloads", self.reloads.clone());
+        let help = "Changed configurations that were rejected; the active one stays";
         registry.register("config_reload_failures", help, self.reload_failures.clone());
-        let revocations = ConstGauge::new(gauge(u64::try_from(revocations).unwrap_or(u64::MAX)));
-        registry.register("revocations_entries", "Names on the list of revocations", revocations);
-        registry.register(
-            "revocations_loaded_timestamp_seconds",
-            "When the list of revocations that counts was read, in seconds since 1970; 0 without one",
-            ConstGauge::new(gauge(self.revocations_loaded.load(Ordering::Relaxed))),
-        );
-        let help = "Changed lists of revocations that were refused; the one before goes on counting";
-        registry.register("revocations_reload_failures", help, self.revocations_failures.clone());
-        let help = "Warnings about the configuration that serves, as of when it was loaded; `modgud check` tells them";
-        // Read when it is encoded, which is after `config_reloads`: a reader who sees a reload counted also sees its warnings.
-        registry.register("config_warnings", help, self.warnings.clone());
-        keys.register(&mut registry);
-        introspection.register(&mut registry);
-        let help = "1: the configuration that was loaded last is the one that serves; 0: it was refused";
+        let help = "1 if the last loaded configuration is active, 0 if it was rejected";
         registry.register("config_reload_last_success", help, self.last_reload.clone());
-        registry.register("connections", "Connections that are open, by listener", self.connections.clone());
-        self.closed.register(&mut registry);
-        let help = "Identity headers that were removed because the value of an optional claim can't be written";
+        registry.register("config_warnings", "Warnings about the active configuration", self.warnings.clone());
+        let help = "Time at which the revocation list was read, in seconds since 1970; 0 without one";
+        registry.register("revocations_loaded_timestamp_seconds", help, self.revocations_loaded.clone());
+        let help = "Changed revocation lists that were rejected; the active one stays";
+        registry.register("revocations_reload_failures", help, self.revocations_failures.clone());
+        registry.register("connections", "Open connections, by listener", self.connections.clone());
+        registry.register("connections_closed", "Connections that modgud closed, by reason", self.closed.clone());
+        let help = "Identity headers removed because the value of an optional claim can't be written";
         registry.register("headers_dropped", help, self.headers_dropped.clone());
-        self.tried.register(&mut registry);
-        self.shadow_config.register(&mut registry);
-        let dropped = ConstCounter::new(super::log::dropped_lines());
-        registry.register(
-            "log_lines_dropped",
-            "Lines of the log that were not written: its reader was too slow",
-            dropped,
-        );
-        registry.register("build", "This build", Info::new([("version", VERSION)]));
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &registry)?;
-        Ok(text)
+        registry.register("build", "Version of this build", Info::new([("version", VERSION)]));
+        self.shadow_config.register(registry);
+        registry.register_collector(Box::new(Arc::clone(&self.shadow_rules)));
+        registry.register_collector(Box::new(LogMetrics));
     }
 }
 
-fn gauge(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-/// A histogram of durations that is recorded without a lock.
+/// The counts of closed connections of one listener.
 #[derive(Debug, Clone, Default)]
-struct Histogram(Arc<Cells>);
+pub struct Closed(Arc<[Counter; 4]>);
 
-#[derive(Debug, Default)]
-struct Cells {
-    buckets: [AtomicU64; BOUNDS.len() + 1],
-    count: AtomicU64,
-    nanos: AtomicU64,
-}
-
-/// The upper bounds of the buckets, in nanoseconds and in seconds.
-const BOUNDS: [(u64, f64); 12] = [
-    (2_000, 0.000_002),
-    (5_000, 0.000_005),
-    (10_000, 0.000_01),
-    (25_000, 0.000_025),
-    (50_000, 0.000_05),
-    (100_000, 0.000_1),
-    (250_000, 0.000_25),
-    (1_000_000, 0.001),
-    (5_000_000, 0.005),
-    (25_000_000, 0.025),
-    (150_000_000, 0.15),
-    (1_000_000_000, 1.0),
-];
-
-impl Histogram {
-    fn observe(&self, took: Duration) {
-        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let bucket = BOUNDS.iter().position(|(bound, _)| nanos <= *bound).unwrap_or(BOUNDS.len());
-        if let Some(bucket) = self.0.buckets.get(bucket) {
-            bucket.fetch_add(1, Ordering::Relaxed);
+impl Closed {
+    /// Counts one connection.
+    pub fn count(&self, reason: Closing) {
+        if let Some(counter) = self.0.get(reason as usize) {
+            counter.inc();
         }
-        self.0.count.fetch_add(1, Ordering::Relaxed);
-        self.0.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 }
 
-impl EncodeMetric for Histogram {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        let bounds = BOUNDS.iter().map(|(_, seconds)| *seconds).chain([f64::INFINITY]);
-        let counts = self.0.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
-        let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
-        let count = buckets.iter().map(|(_, count)| count).sum();
-        let seconds = Duration::from_nanos(self.0.nanos.load(Ordering::Relaxed)).as_secs_f64();
-        encoder.encode_histogram::<NoLabelSet>(seconds, count, &buckets, None)
-    }
+/// The collector of the log's metrics.
+#[derive(Debug)]
+struct LogMetrics;
 
-    fn metric_type(&self) -> MetricType {
-        MetricType::Histogram
+impl Collector for LogMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Log lines not written because their reader was too slow";
+        encode(&mut encoder, "log_lines_dropped", help, MetricType::Counter, [([], super::log::dropped_lines())])
     }
+}
+
+/// The labels of one value: their names, and their values.
+pub type Labels<'l, const N: usize> = [(&'static str, &'l str); N];
+
+/// Encodes a counter or a gauge in a collector, with its value for each set of labels; nothing if there is none.
+///
+/// # Errors
+/// `fmt::Error` if the text can't be written.
+pub fn encode<'l, const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    kind: MetricType,
+    values: impl IntoIterator<Item = (Labels<'l, N>, u64)>,
+) -> fmt::Result {
+    let mut values = values.into_iter().peekable();
+    if values.peek().is_none() {
+        return Ok(());
+    }
+    let mut encoder = encoder.encode_descriptor(name, help, None, kind)?;
+    for (labels, value) in values {
+        let mut encoder = encoder.encode_family(&labels)?;
+        match kind {
+            MetricType::Counter => encoder.encode_counter::<NoLabelSet, _, u64>(&value, None)?,
+            _ => encoder.encode_gauge(&value)?,
+        }
+    }
+    Ok(())
+}
+
+/// Returns a time as the value of a gauge.
+fn seconds(time: Timestamp) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{IntrospectionMetrics, KeyMetrics, Metrics, Reason};
-    use modgud_core::authn::CacheStats;
+    use super::{Metrics, Reason};
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
     use std::time::Duration;
 
     #[test]
-    fn metrics_tell_how_checks_ended() {
+    fn checks_are_counted_by_outcome() {
         let metrics = Metrics::default();
+        let mut registry = Registry::with_prefix("modgud");
+        metrics.register(&mut registry);
         metrics.record(None, Duration::from_micros(4));
         metrics.record(Some(Reason::TokenExpired), Duration::from_micros(40));
         metrics.record(Some(Reason::Internal), Duration::from_secs(3));
-        let text = metrics
-            .render(
-                CacheStats { hits: 3, misses: 2, entries: 1, bytes: 1_500 },
-                0,
-                &KeyMetrics::default(),
-                &IntrospectionMetrics::default(),
-            )
-            .unwrap();
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
         for line in [
             "modgud_checks_total{decision=\"allowed\",reason=\"\"} 1",
             "modgud_checks_total{decision=\"denied\",reason=\"token_expired\"} 1",
@@ -370,8 +359,7 @@ mod tests {
             "modgud_check_duration_seconds_bucket{le=\"0.00005\"} 2",
             "modgud_check_duration_seconds_bucket{le=\"+Inf\"} 3",
             "modgud_check_duration_seconds_count 3",
-            "modgud_token_cache_hits_total 3",
-            "modgud_token_cache_entries 1",
+            "modgud_log_lines_dropped_total 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -7,6 +7,6 @@ use crate::diagnostic::Diagnostic;
 pub fn tell(warnings: &[Diagnostic], metrics: &Metrics) {
     metrics.config_warnings(warnings.len());
     for warning in warnings {
-        tracing::warn!(%warning, "the configuration says what it probably should not");
+        tracing::warn!(%warning, "configuration warning");
     }
 }

@@ -24,9 +24,9 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     /// The limits of a configuration: far above any configuration, far below harm.
-    pub(crate) const CONFIGURATION: Self = Self { depth: 32, values: 500_000, kind: "configuration" };
+    pub(crate) const CONFIGURATION: Self = Self { depth: 32, values: 500_000, kind: "a configuration" };
     /// The limits of a description of an API (OpenAPI). The largest public ones hold half a million values, 21 levels deep.
-    pub(crate) const API: Self = Self { depth: 64, values: 1_000_000, kind: "description of an API" };
+    pub(crate) const API: Self = Self { depth: 64, values: 1_000_000, kind: "an API description" };
 }
 
 fn options(bounds: Bounds) -> Options {
@@ -53,12 +53,12 @@ fn message(error: &Error, bounds: Bounds) -> String {
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => return too_deep(bounds),
         Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
             return format!(
-                "up to here the document holds more values than any {} does, with each alias counted as what it stands for",
+                "up to here the document has more values than the limit for {}, with each alias counted as its target",
                 bounds.kind
             );
         }
         Error::RecursiveReferencesRequireWeakTypes { .. } => {
-            return "an alias stands within what it stands for, which has no end".to_owned();
+            return "an alias refers to a value that contains the alias".to_owned();
         }
         Error::Unexpected { expected: "string scalar", .. } => return "a key must be a text".to_owned(),
         _ => {}
@@ -72,7 +72,7 @@ fn message(error: &Error, bounds: Bounds) -> String {
 }
 
 fn too_deep(Bounds { depth, kind, .. }: Bounds) -> String {
-    format!("the document is nested deeper than {depth} levels, which no {kind} is")
+    format!("the document is nested deeper than {depth} levels, the limit for {kind}")
 }
 
 /// An error of parsing a YAML document.

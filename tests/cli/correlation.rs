@@ -36,14 +36,10 @@ async fn a_worker_verifies_what_came_with_its_work() {
         (
             SIGNED,
             &["--key", "key", "--process-instance", "process-124"],
-            Err("the correlation is good, and of another process instance"),
+            Err("the correlation is valid, but belongs to another process instance"),
         ),
-        (SIGNED, &["--key", "key", "--max-age", "1h"], Err("the correlation is good, and older than 1h")),
-        (
-            &future,
-            &["--key", "key", "--max-age", "1h"],
-            Err("the correlation is good, and from a time that is yet to come"),
-        ),
+        (SIGNED, &["--key", "key", "--max-age", "1h"], Err("the correlation is valid, but older than 1h")),
+        (&future, &["--key", "key", "--max-age", "1h"], Err("the correlation is valid, but its time is in the future")),
         (SIGNED, &["--key", "other"], Err("the correlation's signature is not one of its content with this secret")),
         (
             &SIGNED.replace("testuser", "admin"),
@@ -53,7 +49,7 @@ async fn a_worker_verifies_what_came_with_its_work() {
         (unsigned, &key, Err("the correlation is not signed")),
         ("{}", &key, Err("the correlation has no `issuedAt`")),
         ("not JSON", &key, Err("the correlation is not well-formed JSON")),
-        (SIGNED, &["--key", "empty"], Err("empty holds no secret")),
+        (SIGNED, &["--key", "empty"], Err("empty contains no secret")),
     ] {
         let all = [&["correlation", "verify"], arguments, &["-"]].concat();
         let said = run_told(folder.path(), &[], &all, text).await;

@@ -21,7 +21,7 @@ async fn a_pair_is_written_once() {
     let folder = tempfile::tempdir().unwrap();
     let (private, public) = (folder.path().join("modgud-dev.key.pem"), folder.path().join("modgud-dev.pub.pem"));
     let said = run_in(folder.path(), &[], &["keygen"]).await;
-    let expected = "modgud-dev.key.pem: the private key; it signs, keep it to yourself\n\
+    let expected = "modgud-dev.key.pem: the private key; it signs, keep it secret\n\
                     modgud-dev.pub.pem: the public key; set JWT_PUBLIC_KEY_RSA_BIFROST to its text\n\
                     next: modgud token mint --key modgud-dev.key.pem\n";
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""));
@@ -32,7 +32,7 @@ async fn a_pair_is_written_once() {
     shows_nothing_of(&said, &private_pem);
 
     let again = run_in(folder.path(), &[], &["keygen"]).await;
-    let expected = "modgud: modgud-dev.key.pem is there already and is not overwritten; name another file\n";
+    let expected = "modgud: modgud-dev.key.pem exists already, and is not overwritten; use another file\n";
     assert_eq!((again.code, again.out.as_str(), again.err.as_str()), (Some(1), "", expected));
     assert_eq!(fs::read_to_string(&private).unwrap(), private_pem);
     assert_eq!(fs::read_to_string(&public).unwrap(), public_pem);
@@ -43,8 +43,8 @@ async fn half_a_pair_is_not_left_behind() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("b.pem"), "mine").unwrap();
     for (public, error) in [
-        ("b.pem", "b.pem is there already and is not overwritten; name another file"),
-        ("a.pem", "a.pem is there already and is not overwritten; name another file"),
+        ("b.pem", "b.pem exists already, and is not overwritten; use another file"),
+        ("a.pem", "a.pem exists already, and is not overwritten; use another file"),
         ("no/b.pem", "no/b.pem can't be written: No such file or directory (os error 2)"),
     ] {
         let said = run_in(folder.path(), &[], &["keygen", "--private", "a.pem", "--public", public]).await;
@@ -58,7 +58,7 @@ async fn half_a_pair_is_not_left_behind() {
 async fn a_secret_is_one_file_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let said = run_in(folder.path(), &[], &["keygen", "--algorithm", "HS512"]).await;
-    let expected = "modgud-dev.secret: the secret; whoever has it can sign, so share it with the verifier only\n\
+    let expected = "modgud-dev.secret: the secret; it signs and verifies, share it with the verifier only\n\
                     next: modgud token mint --key modgud-dev.secret --algorithm HS512\n";
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""));
     let secret = fs::read_to_string(folder.path().join("modgud-dev.secret")).unwrap();
@@ -68,7 +68,7 @@ async fn a_secret_is_one_file_and_says_so() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
     let public = run_in(folder.path(), &[], &["keygen", "--algorithm", "HS256", "--public", "b.pem"]).await;
-    let expected = "modgud: HS256 has no public key: one secret signs and verifies; leave out --public\n";
+    let expected = "modgud: HS256 has no public key; remove --public\n";
     assert_eq!((public.code, public.out.as_str(), public.err.as_str()), (Some(1), "", expected));
 }
 
@@ -76,8 +76,8 @@ async fn a_secret_is_one_file_and_says_so() {
 async fn a_pair_of_another_algorithm_says_where_it_belongs() {
     let folder = tempfile::tempdir().unwrap();
     let said = run_in(folder.path(), &[], &["keygen", "--algorithm", "ES384"]).await;
-    let expected = "modgud-dev.key.pem: the private key; it signs, keep it to yourself\n\
-                    modgud-dev.pub.pem: the public key; name it under `keys` of an authenticator whose `algorithms` list ES384\n\
+    let expected = "modgud-dev.key.pem: the private key; it signs, keep it secret\n\
+                    modgud-dev.pub.pem: the public key; add it to `keys` of an authenticator with ES384 in `algorithms`\n\
                     next: modgud token mint --key modgud-dev.key.pem\n";
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""));
     shows_nothing_of(&said, &fs::read_to_string(folder.path().join("modgud-dev.key.pem")).unwrap());

@@ -5,6 +5,7 @@ use modgud::net::listen_addr::ListenAddr;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::str::FromStr;
@@ -166,6 +167,8 @@ impl Serving {
             self.child.wait().await.unwrap()
         };
         let status = timeout(PATIENCE, rest).await.unwrap_or_else(|_| panic!("modgud did not leave"));
+        let unexpected = status.signal().filter(|number| *number != signal.as_raw());
+        assert_eq!(unexpected, None, "modgud crashed at its exit; it wrote:\n{}{err}", self.said);
         Said { code: status.code(), out: self.said, err }
     }
 }

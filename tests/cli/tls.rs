@@ -65,7 +65,7 @@ async fn a_certificate_whose_time_is_over_is_told_and_serves() {
         );
         let text =
             "the certificate of server.tls expired at 1999-12-31T00:00:00Z; clients that check it will not connect";
-        let placed = format!("\nwarning: modgud.yaml:2:24: server.tls.cert: {text} [tls-certificate-expired]\n");
+        let placed = format!("\nwarning: modgud.yaml:2:24: server.tls.cert: {text} [tls-certificate-not-valid]\n");
         assert_eq!(said.out.contains(&placed), over, "{said:?}");
         let strict = ["check", "--config", "modgud.yaml", "--deny-warnings"];
         let said = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &strict).await;

@@ -106,7 +106,7 @@ async fn a_key_that_cannot_sign_is_named() {
 #[tokio::test]
 async fn a_key_without_end_is_read_to_a_bound() {
     let endless = run(&["token", "mint", "--key", "/dev/zero"]).await;
-    let expected = "modgud: /dev/zero is larger than 64 KiB, which no key is\n";
+    let expected = "modgud: /dev/zero is larger than 64 KiB, the limit for a key\n";
     assert_eq!((endless.code, endless.out.as_str(), endless.err.as_str()), (Some(1), "", expected));
 }
 
@@ -115,8 +115,8 @@ async fn a_token_ends_when_a_token_can_say_so() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("key.pem"), "a-secret-that-is-long-enough-for-hs256").unwrap();
     let with = async |lifetime: &str| mint(folder.path(), &["--lifetime".into(), lifetime.into()]).await;
-    let expected = "modgud: --lifetime: the token would expire after 9999-12-31T23:59:59Z, which is the last point in time that a token \
-                    can name\n";
+    let expected = "modgud: --lifetime: the token would expire after 9999-12-31T23:59:59Z, the latest time of a token; \
+                    use a shorter lifetime\n";
     for lifetime in ["9999y", "500000000000y"] {
         let late = with(lifetime).await;
         assert_eq!((late.code, late.out.as_str(), late.err.as_str()), (Some(1), "", expected), "{lifetime}");
@@ -209,7 +209,7 @@ async fn a_token_is_shown_and_the_rule_that_it_breaks_is_named() {
         match refused {
             None => assert_eq!((told.code, told.err.as_str()), (Some(0), ""), "{what}"),
             Some(rule) => {
-                let expected = format!("modgud: refused, whoever signed it: {rule}\n");
+                let expected = format!("modgud: rejected with any signature: {rule}\n");
                 assert_eq!((told.code, told.err.as_str()), (Some(1), expected.as_str()), "{what}");
             }
         }

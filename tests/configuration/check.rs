@@ -19,12 +19,12 @@ async fn a_good_configuration_is_summed_up() {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let connections = (files.saturating_sub(256) / 2).clamp(16, 4_096);
     let bifrost = format!(
-        "profile bifrost: good
+        "profile bifrost: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
   at most {connections} connections for checks
   authenticator bifrost: issuer `bifrost`, RS256, no audience
     key {fingerprint}: RSA 2048 bits
-  15 path patterns lead to a rule; everything else: authenticated
+  15 path patterns have a rule; all other requests: authenticated
   open without a credential:
     core-public (public): every method; every host; /oauth/{{*rest}}, /health_check/{{*rest}}, /docs/{{*rest}}, \
     /complete/{{*rest}}, /disconnect/{{*rest}}, /static/{{*rest}} [profile bifrost:23:5]
@@ -32,24 +32,24 @@ async fn a_good_configuration_is_summed_up() {
 "
     );
     let none = format!(
-        "profile none: good
+        "profile none: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
   at most {connections} connections for checks
-  no authenticator: only public rules let anybody through
-  0 path patterns lead to a rule; everything else: denied
-  open without a credential: nothing
+  no authenticator: only public rules allow requests
+  0 path patterns have a rule; all other requests: denied
+  open without a credential: none
   identity headers: none
 "
     );
     let two = format!(
-        "two-issuers.yaml on profile none: good
+        "two-issuers.yaml on profile none: valid
   checks on 127.0.0.1:7001, probes and metrics on [::1]:7002
   at most 100 connections for checks
   authenticator staff: issuer `https://staff.example.com`, RS256, audience modules or reports
     key {fingerprint}: RSA 2048 bits
   authenticator partners: issuer `https://partners.example.com`, RS256, audience not checked
     key {other}: RSA 2048 bits
-  2 path patterns lead to a rule; everything else: authenticated
+  2 path patterns have a rule; all other requests: authenticated
   open without a credential:
     status (public): GET, HEAD; every host; /status [two-issuers.yaml:30:5]
     reports (optional): every method; every host; /reports/{{*rest}} [two-issuers.yaml:33:5]
@@ -58,15 +58,15 @@ async fn a_good_configuration_is_summed_up() {
     );
     // A rule of the operator's takes the place of the module's own.
     let modules = format!(
-        "modules.yaml on profile none: good
+        "modules.yaml on profile none: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
   at most {connections} connections for checks
-  no authenticator: only public rules let anybody through
-  3 path patterns lead to a rule; everything else: denied
-  open without a credential: nothing
+  no authenticator: only public rules allow requests
+  3 path patterns have a rule; all other requests: denied
+  open without a credential: none
   module crm: /crm to crm:8080
-  module reports: /crm/reports/v2 to [::1]:80, and an access list narrows what its callers may do
-  module closed: /closed to closed.example.com:443, and an access list narrows what its callers may do
+  module reports: /crm/reports/v2 to [::1]:80, restricted by an access list
+  module closed: /closed to closed.example.com:443, restricted by an access list
   core: admin, oauth to core:8080
   identity headers: none
 "
@@ -89,7 +89,7 @@ async fn every_good_file_is_called_good() {
         let said = check(&["--config", name]).await;
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{name}");
         let first = said.out.lines().next().unwrap_or_default();
-        assert!(first.starts_with(&format!("{name} on profile ")) && first.ends_with(": good"), "{name}: {first}");
+        assert!(first.starts_with(&format!("{name} on profile ")) && first.ends_with(": valid"), "{name}: {first}");
     }
 }
 
@@ -97,7 +97,7 @@ async fn every_good_file_is_called_good() {
 #[tokio::test]
 async fn another_profile_can_be_laid_under_a_file() {
     let said = check(&["--config", "document-marks.yaml", "--profile", "none"]).await;
-    assert!(said.out.starts_with("document-marks.yaml on profile none: good\n"), "{}", said.out);
+    assert!(said.out.starts_with("document-marks.yaml on profile none: valid\n"), "{}", said.out);
 }
 
 /// Each with its requests and its origin. A shadow rule admits no request, and is not listed.

@@ -46,8 +46,8 @@ async fn each_file_is_warned_of_with_the_text_beside_it() {
 
         let denied = check(&folder, &["--offline", "--config", name, "--deny-warnings"]).await;
         let error = match expected.lines().count() {
-            1 => "modgud: there is a warning, and --deny-warnings lets none pass\n".to_owned(),
-            many => format!("modgud: there are {many} warnings, and --deny-warnings lets none pass\n"),
+            1 => "modgud: 1 warning; --deny-warnings allows none\n".to_owned(),
+            many => format!("modgud: {many} warnings; --deny-warnings allows none\n"),
         };
         assert_eq!((denied.code, denied.out, denied.err), (Some(1), said.out, error), "{name}");
     }
@@ -202,7 +202,7 @@ async fn a_server_warns_at_start_and_at_each_change() {
     let events: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let warnings = events.iter().filter(|event| event["level"] == "WARN");
     let texts: Vec<&str> = warnings
-        .inspect(|event| assert_eq!(event["message"], "the configuration says what it probably should not"))
+        .inspect(|event| assert_eq!(event["message"], "configuration warning"))
         .map(|event| event["warning"].as_str().unwrap())
         .collect();
     let begins = [

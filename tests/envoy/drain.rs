@@ -1,5 +1,5 @@
-//! SIGTERM under load. What is promised: while checks still come, modgud answers them as before, for up to `server.drain`; it
-//! leaves after a second without any, and its exit code is 0. From then on nobody passes: Envoy answers 503.
+//! SIGTERM. modgud answers checks as before until every connection that carried calls is closed, for up to `server.drain`. Then its
+//! exit code is 0, and Envoy answers 503.
 
 use super::tokens::{claims, jwt, sign};
 use super::{PATIENCE, ask, playground, replaced};
@@ -36,10 +36,29 @@ async fn while_it_drains_every_request_is_answered_as_before() {
     load.expect_good(ANSWERS).await;
     let last = load.stop().await;
     assert!(last.iter().all(|(status, _)| *status == 200), "{last:?}");
+    playground.stop().await;
+}
 
-    let code = timeout(PATIENCE, playground.modgud.ended()).await.expect("modgud leaves when it is quiet");
+/// The rollout of a pod with little traffic: Envoy drains for many seconds, in which a request may come at any time.
+#[tokio::test]
+async fn the_first_request_after_a_silence_is_answered_while_envoy_drains() {
+    const SILENCE: Duration = Duration::from_millis(2_500);
+    let mut playground = playground(Setup { edit: Some(attentive), ..Setup::default() }).await;
+    let token = jwt(&sign(&playground.key, &claims()));
+    assert_eq!(ask(playground.gateway, "GET", "/crm/", &[token.clone()]).await.status, 200);
+    playground.modgud.signal(Signal::TERM);
+    until_unhealthy(&playground).await;
+    // The silence itself is what is tested.
+    let early = timeout(SILENCE, playground.modgud.ended()).await;
+    assert!(early.is_err(), "modgud ended while Envoy was connected: {early:?}");
+    assert_eq!(ask(playground.gateway, "GET", "/crm/", &[token]).await.status, 200);
+
+    // Envoy ends its drain and closes its connections: modgud has no reason to wait for `server.drain`.
+    let asked = Instant::now();
+    playground.envoy.signal(Signal::TERM);
+    let code = timeout(PATIENCE, playground.modgud.ended()).await.expect("modgud ends after Envoy");
     assert_eq!(code, Some(0));
-    assert_eq!(ask(playground.gateway, "GET", "/crm/", &[]).await.status, 503);
+    assert!(asked.elapsed() < Duration::from_secs(15), "it waited for the whole drain: {:?}", asked.elapsed());
     playground.stop().await;
 }
 

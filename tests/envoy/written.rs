@@ -5,9 +5,8 @@ use super::seen::Seen;
 use super::tokens::{claims, jwt, sign, with};
 use super::{ask, playground, programs, table};
 use crate::cli::process::run_in;
-use modgud::envoy::bootstrap::SAMPLE;
 use modgud_testbed::http::Exchange;
-use modgud_testbed::{EnvoyYaml, Setup};
+use modgud_testbed::{EnvoyYaml, SAMPLE, Setup};
 use serde::Deserialize;
 use serde_json::json;
 use std::fs;
@@ -137,17 +136,17 @@ async fn what_can_not_be_written_is_said() {
         (
             "{ profile: bifrost }",
             &[][..],
-            "modgud: there is nothing to route to: the configuration has no `modules` and no `core.upstream`\n",
+            "modgud: the configuration has no `modules` and no `core.upstream`; write one of them, to have a route\n",
         ),
         (
             "{ profile: bifrost, core: { upstream: 'core:1' }, server: { grpc: '127.0.0.1:0' } }",
             &[],
-            "modgud: `server.grpc` has port 0, which is any free one: say by --modgud where Envoy reaches modgud\n",
+            "modgud: `server.grpc` has port 0, which is any free port; use --modgud with the address at which Envoy reaches modgud\n",
         ),
         (
             "{ profile: bifrost, core: { upstream: 'core:1' } }",
             &["--tls-ca", "ca.pem"],
-            "modgud: modgud does not speak TLS: the configuration has no `server.tls`; leave out --tls-ca\n",
+            "modgud: modgud does not serve TLS: the configuration has no `server.tls`; remove --tls-ca\n",
         ),
         (
             "{ profile: bifrost, modules: [{ name: crm, prefix: /admin, upstream: 'crm:1' }], core: { reserved: [admin] } }",

@@ -3,8 +3,8 @@
 use super::asked::{Asked, with, yaml};
 use super::server::{AuthorizationServer, says};
 use crate::decisions::answer::Answer;
-use crate::support::idp::Reply;
 use crate::support::{Encoding, KEY, NOW, check};
+use modgud_testbed::idp::Reply;
 use serde_json::{Value, json};
 
 /// A good answer, with these members over it; `null` takes one out.

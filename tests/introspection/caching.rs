@@ -3,7 +3,7 @@
 use super::asked::{Asked, yaml};
 use super::server::AuthorizationServer;
 use crate::support::NOW;
-use crate::support::idp::Reply;
+use modgud_testbed::idp::Reply;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;

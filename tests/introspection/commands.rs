@@ -5,8 +5,8 @@ use super::server::{AuthorizationServer, SECRET};
 use crate::cli::process::{Serving, run_in};
 use crate::decisions::counters::Counters;
 use crate::support::KEY;
-use crate::support::idp::Reply;
 use modgud::envoy::proto::AuthorizationClient;
+use modgud_testbed::idp::Reply;
 use rustix::process::Signal;
 use serde_json::json;
 use std::fs;
@@ -28,7 +28,7 @@ async fn check_sums_up_and_asks_nobody() {
     let said = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml"]).await;
     assert_eq!(said.code, Some(0), "{said:?}");
     let line = format!(
-        "  authenticator opaque: asks {} about tokens, audience here; an answer counts for 30s (not active: 5s), and 10m longer \
+        "  authenticator opaque: introspection at {}, audience here; results are cached for 30s (inactive tokens: 5s), and 10m longer \
          while the server fails\n",
         server.url()
     );
@@ -84,7 +84,7 @@ async fn the_log_tells_of_failures_once_and_shows_nothing() {
     assert_eq!(counters.get(&outcome_metric("failed")), 5);
     let said = serving.end(Signal::INT).await;
     let told = |text: &str| said.out.lines().filter(|line| line.contains(text)).count();
-    assert_eq!(told("the server does not let modgud ask (status 401)"), 1, "{}", said.out);
+    assert_eq!(told("the server rejects modgud as a client (status 401)"), 1, "{}", said.out);
     assert_eq!(told("it is left alone but for a trial"), 1, "{}", said.out);
     assert_eq!(told("introspection_unavailable"), 10, "{}", said.out);
     for secret in [wrong, "a-token-that-is-not-shown", "YS1zZWNyZXQ"] {

@@ -24,7 +24,7 @@ fn followed(introspection: &Introspection, yaml: &str) -> Snapshot {
     std::fs::write(&file, yaml).unwrap();
     let loaded = load(Some(&file), &Overrides::default(), &Environment::fixed([])).unwrap();
     let Config { mut snapshot, introspection_sources, .. } = loaded.config;
-    introspection.follow(introspection_sources, &mut snapshot.authenticators);
+    introspection.replace(introspection_sources, &mut snapshot.authenticators);
     snapshot
 }
 
@@ -32,7 +32,7 @@ fn followed(introspection: &Introspection, yaml: &str) -> Snapshot {
 async fn is_active(introspection: &Introspection, snapshot: &Snapshot, token: &str) -> bool {
     let check = with(token);
     let request = read(&check, SchemeSource::default()).unwrap();
-    let supply = introspection.supply(&request, snapshot, AuthenticatorId(0)).await;
+    let supply = introspection.introspect(&request, snapshot, AuthenticatorId(0)).await;
     matches!(supply, LookupResult::Introspection(IntrospectionOutcome::Answered(IntrospectionResponse::Active(_))))
 }
 

@@ -2,7 +2,7 @@
 
 use super::asked::{Asked, yaml};
 use super::server::AuthorizationServer;
-use crate::support::idp::Reply;
+use modgud_testbed::idp::Reply;
 
 const PAUSED: &str = "modgud_introspection_paused{authenticator=\"opaque\"}";
 

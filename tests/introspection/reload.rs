@@ -2,7 +2,7 @@
 
 use super::asked::{Asked, yaml, yaml_with};
 use super::server::{AuthorizationServer, SECRET};
-use crate::support::idp::Reply;
+use modgud_testbed::idp::Reply;
 use serde_json::json;
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! An authorization server on loopback (RFC 7662): it answers only who shows the right id and secret in the right way, every answer is
 //! a test's to choose, and every question is counted.
 
-use crate::support::idp::Reply;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use modgud_testbed::idp::Reply;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;

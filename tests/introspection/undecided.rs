@@ -2,8 +2,8 @@
 
 use super::asked::{Asked, with, yaml};
 use super::server::AuthorizationServer;
-use crate::support::idp::Reply;
 use modgud::envoy::proto::HttpResponse;
+use modgud_testbed::idp::Reply;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{interval, timeout};

@@ -67,7 +67,7 @@ async fn every_operation_gets_a_rule() {
             if printed.len() == 1 {
                 let checked = load(&said.out).await;
                 assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""));
-                assert!(checked.out.contains("2000 path patterns lead to a rule"), "{}", checked.out);
+                assert!(checked.out.contains("2000 path patterns have a rule"), "{}", checked.out);
             }
         }
     }

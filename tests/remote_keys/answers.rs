@@ -3,7 +3,7 @@
 use super::asked::{Asked, token, with, yaml};
 use crate::decisions::answer::Answer;
 use crate::support::NOW;
-use crate::support::idp::{Idp, IdpKey, Reply, set};
+use modgud_testbed::idp::{Idp, IdpKey, Reply, jwk_set};
 use serde_json::json;
 
 #[tokio::test]
@@ -96,8 +96,8 @@ async fn the_same_keys_in_other_words_are_the_same_keys() {
     let mut asked = Asked::ready(&yaml(&format!("jwks: {{ url: {:?}, refresh: 1s }}", idp.url("/jwks")))).await;
     let known = token(&key, NOW, 0);
     assert_eq!(asked.ask(&known).await, "allowed");
-    idp.reply("/jwks", Reply::Body(format!("{:#}", set(&[&key])).into_bytes()));
+    idp.reply("/jwks", Reply::Body(format!("{:#}", jwk_set(&[&key])).into_bytes()));
     let before = idp.count("/jwks");
-    idp.asked("/jwks", before + 2).await;
+    idp.wait_for_requests("/jwks", before + 2).await;
     assert_eq!(asked.ask(&known).await, "allowed");
 }

@@ -2,11 +2,11 @@
 
 use crate::decisions::answer::Answer;
 use crate::decisions::counters::Counters;
-use crate::support::idp::IdpKey;
 use crate::support::{Encoding, NOW, Sidecar, check};
 use modgud::envoy::proto::{AuthorizationClient, CheckRequest};
 use modgud_core::time::Timestamp;
 use modgud_testbed::http::Exchange;
+use modgud_testbed::idp::IdpKey;
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::{interval, timeout};

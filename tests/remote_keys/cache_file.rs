@@ -2,8 +2,8 @@
 
 use super::asked::yaml;
 use crate::cli::process::{Serving, run_in};
-use crate::support::idp::{Idp, IdpKey, Reply};
 use modgud_testbed::http::Exchange;
+use modgud_testbed::idp::{Idp, IdpKey, Reply};
 use rustix::process::{Signal, geteuid};
 use serde_json::Value;
 use std::fs::{self, Permissions};
@@ -15,7 +15,7 @@ const STRANGER: u32 = 65_533;
 /// The largest file that is read.
 const BOUND: usize = 2 * 1024 * 1024;
 /// How a server begins what it says of a file that it does not believe.
-const NOT_USED: &str = "what `cache_file` holds is not used";
+const NOT_USED: &str = "JWKS cache file not used";
 
 /// Gives a file to another user. Only root can: without, it says so, and there is nothing to test.
 #[expect(clippy::print_stderr, reason = "the output says what was not tested")]
@@ -38,7 +38,7 @@ fn of_another_owner() -> String {
     )
 }
 
-const WRITABLE: &str = "others than its owner may write it, and so could have put in keys of their own; make it writable by its owner only";
+const WRITABLE: &str = "other users can write the file, so its keys may be forged; make it writable by its owner only";
 
 /// What `modgud check` warns of, for the file `keys.json` in this folder.
 async fn warnings(folder: &Path, kind: &str) -> Vec<String> {
@@ -87,7 +87,7 @@ async fn check_warns_of_a_cache_file_that_would_not_be_believed() {
         }
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        warned("it is no regular file, and is not read; remove it").await;
+        warned("the file is not a regular file; remove it").await;
         fs::remove_dir(&path).unwrap();
     }
 }
@@ -103,7 +103,7 @@ async fn a_server_says_which_cache_file_it_does_not_believe_and_why() {
     let start = async || Serving::start(folder.path(), "", &["--config", "modgud.yaml"]).await;
     // The file is written before the next question is asked.
     let serving = start().await;
-    idp.asked("/jwks", 2).await;
+    idp.wait_for_requests("/jwks", 2).await;
     assert_eq!(serving.end(Signal::TERM).await.code, Some(0));
     let written = fs::read(&path).unwrap();
     idp.reply("/jwks", Reply::Close);
@@ -112,7 +112,7 @@ async fn a_server_says_which_cache_file_it_does_not_believe_and_why() {
     let restart = async || {
         let (serving, before) = (start().await, idp.count("/jwks"));
         // The file is read before the first question, and readiness waits for its end.
-        idp.asked("/jwks", before + 2).await;
+        idp.wait_for_requests("/jwks", before + 2).await;
         let ready = Exchange::get(serving.admin, "/readyz").await.unwrap().body;
         let said = serving.end(Signal::TERM).await;
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""));

@@ -2,7 +2,7 @@
 
 use super::asked::{ISSUER, token, yaml};
 use crate::support::NOW;
-use crate::support::idp::{Idp, IdpKey, Reply};
+use modgud_testbed::idp::{Idp, IdpKey, Reply};
 use serde_json::json;
 use std::process::{Command, Output};
 use tokio::task::spawn_blocking;
@@ -23,7 +23,7 @@ async fn check_fetches_once_and_names_each_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
     let url = format!("{}?code=s3cret", idp.url("/jwks"));
-    idp.reply("/jwks?code=s3cret", Reply::Body(crate::support::idp::set(&[&key]).to_string().into_bytes()));
+    idp.reply("/jwks?code=s3cret", Reply::Body(modgud_testbed::idp::jwk_set(&[&key]).to_string().into_bytes()));
     std::fs::write(&file, yaml(&format!("jwks: {{ url: {url:?} }}"))).unwrap();
     let arguments = |more: &[&str]| {
         let base = ["check", "--config", file.to_str().unwrap()];
@@ -39,14 +39,13 @@ async fn check_fetches_once_and_names_each_key() {
 
     let output = modgud(arguments(&["--offline"])).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(text(&output.stdout).contains("published keys of 1 providers: not fetched (--offline)"), "{output:?}");
+    assert!(text(&output.stdout).contains("JWKS of 1 providers: not fetched (--offline)"), "{output:?}");
     assert_eq!(idp.count("/jwks?code=s3cret"), 1);
 
     idp.reply("/jwks?code=s3cret", Reply::Body(b"<html>".to_vec()));
     let output = modgud(arguments(&[])).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let expected =
-        format!("modgud: {}: its keys can't be used: the key set is not well-formed JSON\n", idp.url("/jwks"));
+    let expected = format!("modgud: {}: the JWKS is unusable: the key set is not well-formed JSON\n", idp.url("/jwks"));
     assert_eq!(text(&output.stderr), expected);
 }
 

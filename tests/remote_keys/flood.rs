@@ -3,7 +3,7 @@
 use super::asked::{Asked, token, with, yaml};
 use crate::decisions::answer::Answer;
 use crate::support::NOW;
-use crate::support::idp::{Idp, IdpKey};
+use modgud_testbed::idp::{Idp, IdpKey};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -48,11 +48,11 @@ async fn nobody_else_waits_for_the_fetch() {
     let (good, stranger) = (IdpKey::new("good"), IdpKey::new("stranger"));
     let idp = Idp::of(&[&good]).await;
     let mut asked = Asked::ready(&yaml(&format!("jwks: {{ url: {:?}, refresh: 1h }}", idp.url("/jwks")))).await;
-    idp.reply("/jwks", crate::support::idp::Reply::Silence);
+    idp.reply("/jwks", modgud_testbed::idp::Reply::Silence);
     let mut client = asked.sidecar.client().await;
     let unknown = with(&token(&stranger, NOW, 0));
     let waiting = tokio::spawn(async move { client.check(unknown).await.unwrap().into_inner() });
-    idp.asked("/jwks", 2).await;
+    idp.wait_for_requests("/jwks", 2).await;
     for number in 0..100 {
         assert_eq!(asked.ask(&token(&good, NOW, number)).await, "allowed");
         assert!(!waiting.is_finished(), "it waits longer than a hundred others take");

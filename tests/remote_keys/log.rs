@@ -2,7 +2,7 @@
 
 use super::asked::yaml;
 use crate::cli::process::Serving;
-use crate::support::idp::{Idp, IdpKey, Reply};
+use modgud_testbed::idp::{Idp, IdpKey, Reply};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ async fn each_change_is_told_once_and_a_process_that_follows_a_provider_leaves()
     let serving = Serving::start(folder.path(), "", &["--config", "modgud.yaml"]).await;
     let rounds = async |rounds: u64| {
         let before = idp.count("/jwks?code=s3cret");
-        idp.asked("/jwks?code=s3cret", before + rounds).await;
+        idp.wait_for_requests("/jwks?code=s3cret", before + rounds).await;
     };
     rounds(2).await;
     idp.reply("/jwks?code=s3cret", set(vec![key.jwk(), private]));
@@ -41,18 +41,15 @@ async fn each_change_is_told_once_and_a_process_that_follows_a_provider_leaves()
         |event: &&Value| (event["level"].as_str().unwrap().to_owned(), event["message"].as_str().unwrap().to_owned());
     let told: Vec<(String, String)> = of_the_provider.iter().map(told).collect();
     let told: Vec<(&str, &str)> = told.iter().map(|(level, message)| (level.as_str(), message.as_str())).collect();
-    let changed = "the provider's keys have changed";
+    let changed = "JWKS changed";
     assert_eq!(
         told,
         [
             ("INFO", changed),
-            ("WARN", "the provider's keys have changed; some can't be used"),
-            (
-                "WARN",
-                "the provider can't be asked for keys; the last ones are used while they may be, and it is asked again"
-            ),
+            ("WARN", "JWKS changed; some keys are unusable"),
+            ("WARN", "JWKS fetch failed; the last JWKS stays in use"),
             ("INFO", changed),
-            ("INFO", "the provider can be asked for keys again"),
+            ("INFO", "JWKS fetch succeeds again"),
         ],
         "{}",
         said.out

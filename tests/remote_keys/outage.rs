@@ -2,8 +2,8 @@
 
 use super::asked::{Asked, token, yaml};
 use crate::support::NOW;
-use crate::support::idp::{Idp, IdpKey, Reply};
 use modgud::server::app::Shutdown;
+use modgud_testbed::idp::{Idp, IdpKey, Reply};
 use std::os::unix::fs::MetadataExt;
 
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn while_it_is_down_known_and_new_tokens_are_good() {
     idp.reply("/jwks", Reply::Close);
     let before = idp.count("/jwks");
     for number in 1..4 {
-        idp.asked("/jwks", before + number).await;
+        idp.wait_for_requests("/jwks", before + number).await;
         assert_eq!(asked.ask(&known).await, "allowed");
         assert_eq!(asked.ask(&token(&key, NOW, number)).await, "allowed");
     }
@@ -61,9 +61,9 @@ async fn a_restart_serves_with_what_was_kept_and_not_without() {
     let mut asked = Asked::ready(&keeping).await;
     assert_eq!(asked.ask(&token(&key, NOW, 0)).await, "allowed");
     // The file is written before the next question is asked.
-    idp.asked("/jwks", 2).await;
+    idp.wait_for_requests("/jwks", 2).await;
     let inode = file.metadata().unwrap().ino();
-    idp.asked("/jwks", 4).await;
+    idp.wait_for_requests("/jwks", 4).await;
     assert_eq!(file.metadata().unwrap().ino(), inode, "the same keys are not written again");
     idp.reply("/jwks", Reply::Close);
     asked.sidecar.stop(Shutdown::Immediate).await;
@@ -79,7 +79,7 @@ async fn a_restart_serves_with_what_was_kept_and_not_without() {
     assert_eq!(without.ask(&token(&key, NOW, 2)).await, "keys_unavailable");
     assert_eq!(without.readyz().await, "not ready: keys of idp\n");
     idp.publish(&[&new]);
-    idp.asked("/jwks", before + 1).await;
+    idp.wait_for_requests("/jwks", before + 1).await;
     without.until("ready\n").await;
     assert_eq!(without.ask(&token(&new, NOW, 2)).await, "allowed");
     without.sidecar.stop(Shutdown::Immediate).await;

@@ -2,7 +2,7 @@
 
 use super::asked::{Asked, token, yaml};
 use crate::support::NOW;
-use crate::support::idp::{Idp, IdpKey, Reply};
+use modgud_testbed::idp::{Idp, IdpKey, Reply};
 use std::fs;
 
 /// Changes the configuration, and waits until it serves.
@@ -26,7 +26,7 @@ async fn a_reload_during_an_outage_loses_no_keys() {
 
     // Asked less often, it is still the same provider.
     change(&asked, &yaml(&entry.replace("1h", "2h")), 2).await;
-    idp.asked("/jwks", 2).await;
+    idp.wait_for_requests("/jwks", 2).await;
     assert_eq!(asked.ask(&token(&key, NOW, 2)).await, "allowed");
 
     // Another address is another provider.
@@ -41,9 +41,9 @@ async fn a_provider_that_is_taken_out_is_left_alone() {
     let (idp, other) = (Idp::of(&[&key]).await, Idp::of(&[&key]).await);
     let of = |idp: &Idp| yaml(&format!("jwks: {{ url: {:?}, refresh: 1s }}", idp.url("/jwks")));
     let asked = Asked::ready(&of(&idp)).await;
-    idp.asked("/jwks", 2).await;
+    idp.wait_for_requests("/jwks", 2).await;
     change(&asked, &of(&other), 1).await;
     let before = idp.count("/jwks");
-    other.asked("/jwks", 4).await;
+    other.wait_for_requests("/jwks", 4).await;
     assert!(idp.count("/jwks") <= before + 1, "one question may have been under way");
 }

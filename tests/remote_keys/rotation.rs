@@ -2,7 +2,7 @@
 
 use super::asked::{Asked, token, yaml};
 use crate::support::NOW;
-use crate::support::idp::{Idp, IdpKey};
+use modgud_testbed::idp::{Idp, IdpKey};
 
 /// A provider's set that is fetched by and by only when it is asked for.
 fn rarely(idp: &Idp) -> String {
@@ -54,7 +54,7 @@ async fn the_same_name_for_another_key_is_another_key() {
     idp.publish(&[&new]);
     let asked_before = idp.count("/jwks");
     // The question after the next one is asked when the next one's answer is in.
-    idp.asked("/jwks", asked_before + 2).await;
+    idp.wait_for_requests("/jwks", asked_before + 2).await;
     assert_eq!(asked.ask(&token(&new, NOW, 0)).await, "allowed");
     assert_eq!(asked.ask(&known).await, "signature_invalid");
 }
@@ -88,7 +88,7 @@ async fn within_the_window_an_unknown_key_is_told_by_when_it_signed() {
     assert_eq!(idp.count("/jwks"), 2);
     asked.at(105);
     // Somebody came too soon: what was put off is asked for, whether anybody comes or not.
-    idp.asked("/jwks", 3).await;
+    idp.wait_for_requests("/jwks", 3).await;
     assert_eq!(asked.ask(&token(&three, NOW + 101, 0)).await, "allowed");
     assert_eq!(idp.count("/jwks"), 3);
     let stranger = IdpKey::new("4");
@@ -121,7 +121,7 @@ async fn an_unknown_kid_does_not_spend_the_fetch_that_a_rotation_needs() {
         assert_eq!(idp.count("/jwks"), fetches, "not one fetch more for all of them");
         asked.at(at + 5);
         fetches += 1;
-        idp.asked("/jwks", fetches).await;
+        idp.wait_for_requests("/jwks", fetches).await;
     }
     for number in 0..3 {
         assert_eq!(asked.ask(&token(&new, NOW + 20, number)).await, "allowed");

@@ -1,8 +1,8 @@
 //! A start: what is waited for, and what is not.
 
 use super::asked::{Asked, token, yaml};
-use crate::support::idp::{Idp, IdpKey, Reply};
 use crate::support::{KEY, NOW};
+use modgud_testbed::idp::{Idp, IdpKey, Reply};
 
 /// Another authenticator, with a key of its own.
 fn and_another(yaml: &str) -> String {
@@ -20,7 +20,7 @@ async fn not_ready_before_the_first_keys_are_in() {
     for yaml in [yaml.clone(), and_another(&yaml)] {
         let before = idp.count("/jwks");
         let asked = Asked::start(&yaml).await;
-        idp.asked("/jwks", before + 1).await;
+        idp.wait_for_requests("/jwks", before + 1).await;
         asked.until("not ready: keys of idp\n").await;
     }
     idp.publish(&[&key]);
@@ -38,7 +38,7 @@ async fn a_provider_that_is_down_holds_back_only_whoever_has_nothing_else() {
     assert_eq!(asked.ask(&token(&key, NOW, 0)).await, "keys_unavailable");
     let alone = Asked::start(&yaml).await;
     let asked_so_often = idp.count("/jwks");
-    idp.asked("/jwks", asked_so_often + 2).await;
+    idp.wait_for_requests("/jwks", asked_so_often + 2).await;
     assert_eq!(alone.readyz().await, "not ready: keys of idp\n");
 }
 
@@ -47,7 +47,7 @@ async fn a_fixed_key_beside_a_provider_serves_while_that_is_down() {
     let (fixed, published) = (IdpKey::new("fixed"), IdpKey::new("published"));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jwks.json");
-    std::fs::write(&file, crate::support::idp::set(&[&fixed]).to_string()).unwrap();
+    std::fs::write(&file, modgud_testbed::idp::jwk_set(&[&fixed]).to_string()).unwrap();
     let idp = Idp::start().await;
     idp.reply("/jwks", Reply::Close);
     let entries = format!("{{ jwks: {{ file: {file:?} }} }}, {{ jwks: {{ url: {:?} }} }}", idp.url("/jwks"));

@@ -2,7 +2,7 @@
 
 use super::asked::{Asked, token, yaml};
 use crate::support::NOW;
-use crate::support::idp::{Idp, IdpKey};
+use modgud_testbed::idp::{Idp, IdpKey};
 use std::fs;
 
 #[tokio::test]

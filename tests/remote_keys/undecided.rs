@@ -2,8 +2,8 @@
 
 use super::asked::{Asked, token, with, yaml};
 use crate::support::NOW;
-use crate::support::idp::{Idp, IdpKey, Reply};
 use modgud::envoy::proto::HttpResponse;
+use modgud_testbed::idp::{Idp, IdpKey, Reply};
 
 /// The answer to a token: whether it is an error, and its status.
 async fn answer(asked: &Asked, token: &str) -> (bool, i32) {

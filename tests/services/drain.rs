@@ -40,17 +40,38 @@ async fn without_traffic_a_drain_ends_before_its_time() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_and_a_watch_do_not_hold_up_the_end() {
-    for how in [Shutdown::Graceful, Shutdown::Immediate] {
-        let running = Running::start(LONG).await;
-        let idle = running.channel().await;
-        assert!(is_answered(&idle).await);
-        let mut watched = Watched::new(&idle, "").await;
-        assert_eq!(watched.next().await, Some(Serving));
-        running.stop.send(how).await.unwrap();
-        running.left().await;
-        assert_eq!(watched.next().await, Some(NotServing), "{how:?}");
-    }
+async fn a_connection_without_calls_does_not_hold_up_a_drain() {
+    let running = Running::start(LONG).await;
+    let _idle = running.channel().await;
+    running.stop.send(Shutdown::Graceful).await.unwrap();
+    running.left().await;
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_the_server() {
+    let running = Running::start(LONG).await;
+    let idle = running.channel().await;
+    let mut watched = Watched::new(&idle, "").await;
+    assert_eq!(watched.next().await, Some(Serving));
+    running.stop.send(Shutdown::Immediate).await.unwrap();
+    running.left().await;
+    assert_eq!(watched.next().await, Some(NotServing));
+}
+
+#[tokio::test]
+async fn a_drain_ends_when_the_connections_that_carried_checks_are_closed() {
+    let running = Running::start(LONG).await;
+    let channel = running.channel().await;
+    assert!(is_answered(&channel).await);
+    running.stop.send(Shutdown::Graceful).await.unwrap();
+    drop(channel);
+    running.left().await;
+
+    let running = Running::start(LONG).await;
+    let channel = running.channel().await;
+    assert!(is_answered(&channel).await);
+    running.stop.send(Shutdown::Immediate).await.unwrap();
+    running.left().await;
 }
 
 #[tokio::test]

@@ -8,8 +8,6 @@
     reason = "helpers of tests: a fault here is a failed test, and the environment names the installed programs"
 )]
 
-pub mod idp;
-
 use modgud::clock::{Clock, ManualClock};
 use modgud::config::{Environment, Overrides};
 use modgud::envoy::proto::{

@@ -5,5 +5,6 @@ pub mod host;
 pub mod method;
 pub(crate) mod param_name;
 pub mod path;
+pub mod percent;
 pub mod query;
 pub mod request;

@@ -53,5 +53,5 @@ pub use key_id::KeyId;
 pub use keyset::{KeySet, KeySetError};
 pub use published::PublicJwk;
 pub use sign::{SecretString, SigningError, SigningKey};
-pub use validity::Validity;
+pub use validity::{OutsideValidity, Validity};
 pub use verify::{UnverifiedToken, VerifiedToken};

@@ -29,10 +29,10 @@ pub enum HttpError {
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
     /// The response did not arrive in time.
-    #[error("no answer within {} s", EXCHANGE_TIMEOUT.as_secs())]
+    #[error("no response within {} s", EXCHANGE_TIMEOUT.as_secs())]
     Timeout,
-    /// The bytes are not an HTTP/1.1 response that this client understands.
-    #[error("what came back is not a plain HTTP/1.1 answer")]
+    /// The bytes are not an HTTP/1.1 response that this client can parse.
+    #[error("the response is not plain HTTP/1.1")]
     NotHttp,
 }
 

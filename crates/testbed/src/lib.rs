@@ -2,16 +2,19 @@
 //! and a real Envoy with the sample configuration. Each runs as a process of its own, and ends with its owner.
 
 pub mod http;
+pub mod idp;
 mod launch;
 mod process;
+mod sample;
 
 pub use process::Process;
+pub use sample::SAMPLE;
 
 use http::HttpError;
 use launch::{ENVOY_YAML, Launch, Modules};
-use modgud::envoy::bootstrap::{Endpoints, sample};
 use modgud_core::jose::{Algorithm, SigningError, SigningKey};
 use rustix::process::Signal;
+use sample::{Endpoints, sample};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -42,7 +45,7 @@ pub enum TestbedError {
         error: io::Error,
     },
     /// A program ended, or was silent for too long, before it served.
-    #[error("{name} did not come up; it said:\n{output}")]
+    #[error("{name} did not start; its output:\n{output}")]
     NotUp {
         /// Its name in the testbed.
         name: String,
@@ -59,10 +62,10 @@ pub enum TestbedError {
     #[error("Envoy's admin interface: {0}")]
     Http(#[from] HttpError),
     /// Envoy does not report its listener.
-    #[error("Envoy does not say where it listens")]
+    #[error("Envoy reports no listener")]
     NoListener,
     /// `modgud envoy` fails.
-    #[error("`modgud envoy` writes no configuration: {0}")]
+    #[error("`modgud envoy` failed: {0}")]
     NotWritten(String),
 }
 
@@ -125,7 +128,7 @@ impl Testbed {
     /// Starts everything and waits until it serves. `progress` receives the name of what is being started.
     ///
     /// # Errors
-    /// [`TestbedError`]; everything that had been started is ended.
+    /// [`TestbedError`]; every started process is ended.
     pub async fn start(
         programs: &Programs,
         setup: &Setup,

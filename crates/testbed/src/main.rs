@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Start modgud, sample modules and a real Envoy on free loopback ports, and walk through allow and deny.
 ///
-/// On a terminal everything then stays up until Ctrl-C, so that you can try it by hand.
+/// On a terminal everything then keeps running until Ctrl-C, so that you can try it by hand.
 #[derive(Debug, Parser)]
 #[command(
     name = "modgud-demo",
@@ -34,7 +34,7 @@ struct Args {
     /// The Python that runs the sample modules; it needs `PyJWT` and `cryptography`
     #[arg(long, value_name = "FILE", default_value = "python3")]
     python: PathBuf,
-    /// Stay up until Ctrl-C, on a terminal or not
+    /// Keep running until Ctrl-C, on a terminal or not
     #[arg(long, conflicts_with = "once")]
     stay: bool,
     /// End after the walk, on a terminal or not
@@ -92,7 +92,7 @@ async fn demo(args: Args) -> Result<ExitCode, DemoError> {
     };
     let walked = walk(&mut testbed).await;
     if stay && walked.is_ok() {
-        say("\nEverything stays up for you to try. Ctrl-C ends it.");
+        say("\nEverything keeps running for you to try. Ctrl-C stops it.");
         interrupt.recv().await;
     }
     testbed.stop().await;
@@ -101,7 +101,7 @@ async fn demo(args: Args) -> Result<ExitCode, DemoError> {
 
 async fn walk(testbed: &mut Testbed) -> Result<ExitCode, DemoError> {
     say(format_args!(
-        "\n  client ──▶ Envoy {} ──▶ crm, documents, core\n               └──▶ modgud {}: who is it, may they?\n",
+        "\n  client ──▶ Envoy {} ──▶ crm, documents, core\n               └──▶ modgud {}: authenticates and authorizes\n",
         testbed.gateway, testbed.modgud_grpc
     ));
     let mut wrong = 0_usize;
@@ -117,8 +117,8 @@ async fn walk(testbed: &mut Testbed) -> Result<ExitCode, DemoError> {
         say(format_args!("      → {}  {}", answer.status, show(&answer)));
         if answer.status != 200 {
             // modgud logs each denial on a line, and no other client sends requests: the next line is this step's.
-            let says = testbed.modgud.wait_for(LOG_TIMEOUT, steps::modgud_says).await;
-            say(format_args!("      modgud: {}", says.unwrap_or_else(|_| "logged nothing".to_owned())));
+            let logged = testbed.modgud.wait_for(LOG_TIMEOUT, steps::log_summary).await;
+            say(format_args!("      modgud: {}", logged.unwrap_or_else(|_| "logged nothing".to_owned())));
         }
     }
     if wrong > 0 {

@@ -25,9 +25,9 @@ pub(in crate::cli) struct Report {
     /// The request in canonical form; `None` if modgud could not read it.
     request: Option<ReadRequest>,
     steps: Vec<Step>,
-    /// The lookup that the decision lacks; `None` if it is complete.
+    /// The lookup that the decision needs; `None` if it is complete.
     #[serde(skip)]
-    pub(in crate::cli) lack: Option<PendingLookup>,
+    pub(in crate::cli) pending: Option<PendingLookup>,
     pub(in crate::cli) decision: Word,
     pub(in crate::cli) reason: Option<&'static str>,
     detail: Option<String>,
@@ -41,21 +41,21 @@ pub(in crate::cli) struct Report {
     metadata: Map<String, Value>,
     /// The outcome of a shadow rule.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::cli) shadow: Option<WouldBe>,
+    pub(in crate::cli) shadow: Option<Shadow>,
 }
 
 /// A decision that is never enforced.
 #[derive(Debug, Serialize)]
-pub(in crate::cli) struct WouldBe {
+pub(in crate::cli) struct Shadow {
     pub(in crate::cli) rule: String,
     pub(in crate::cli) decision: Word,
     pub(in crate::cli) reason: Option<&'static str>,
 }
 
-impl WouldBe {
-    fn of(tried: &ShadowOutcome) -> Self {
-        let decision = if tried.fault.is_none() { Word::Allowed } else { Word::Denied };
-        Self { rule: tried.rule.as_str().to_owned(), decision, reason: tried.reason().map(Reason::code) }
+impl Shadow {
+    fn of(outcome: &ShadowOutcome) -> Self {
+        let decision = if outcome.fault.is_none() { Word::Allowed } else { Word::Denied };
+        Self { rule: outcome.rule.as_str().to_owned(), decision, reason: outcome.reason().map(Reason::code) }
     }
 }
 
@@ -123,16 +123,16 @@ impl Upstream {
 
 impl Report {
     /// Decides a check at a time, with a lookup result, and records every step.
-    pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp, supply: &LookupResult) -> Self {
+    pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp, lookup: &LookupResult) -> Self {
         let mut steps = Steps::default();
         let (decision, request) = match read(check, snapshot.scheme) {
-            Ok(request) => (decide_traced(&request, snapshot, now, supply, &mut steps), Some(request)),
-            Err(fault) => (Decision::refused(DecisionError::Request(fault)), None),
+            Ok(request) => (decide_traced(&request, snapshot, now, lookup, &mut steps), Some(request)),
+            Err(error) => (Decision::refused(DecisionError::Request(error)), None),
         };
-        let (reason, lack) = (decision.reason(), decision.pending_lookup());
+        let (reason, pending) = (decision.reason(), decision.pending_lookup());
         let Decision { verdict, rule, authenticator, principal, computed, insufficient, tried } = decision;
-        let told = snapshot.shape.metadata.told(principal.as_deref(), &computed);
-        let metadata = told.map(|(name, told)| (name.to_owned(), told.to_json())).collect();
+        let metadata = snapshot.shape.metadata.told(principal.as_deref(), &computed);
+        let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_json())).collect();
         let (word, detail, upstream, answer) = match verdict {
             Verdict::Allow(mutations) => {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -146,24 +146,24 @@ impl Report {
                 };
                 (Word::Allowed, None, Some(upstream), None)
             }
-            Verdict::Deny(fault) => {
+            Verdict::Deny(error) => {
                 let rule = rule.as_ref().map(RuleName::as_str);
                 let unread = if request.is_none() { read_headers(check) } else { None };
                 let seen = ParsedRequest::of(request.as_ref(), unread.as_ref());
                 let denied =
-                    DenialContext { reason: fault.reason(), rule, insufficient: insufficient.as_deref(), seen };
+                    DenialContext { reason: error.reason(), rule, insufficient: insufficient.as_deref(), seen };
                 let DenialResponse { status, headers, body } = snapshot.answers.to(&denied);
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let headers = headers.iter().map(|header| (text(&header.name), text(&header.value))).collect();
                 let answer = ToClient { status: status.code(), headers, body: text(&body) };
-                (Word::Denied, Some(fault.to_string()), None, Some(answer))
+                (Word::Denied, Some(error.to_string()), None, Some(answer))
             }
         };
         Self {
             at: now.to_string(),
             request: request.as_ref().map(ReadRequest::of),
             steps: steps.into_vec(),
-            lack,
+            pending,
             decision: word,
             reason: reason.map(Reason::code),
             detail,
@@ -172,7 +172,7 @@ impl Report {
             upstream,
             answer,
             metadata,
-            shadow: tried.as_deref().map(WouldBe::of),
+            shadow: tried.as_deref().map(Shadow::of),
         }
     }
 

@@ -1,18 +1,18 @@
 //! Replies to messages from the core's decisions. A message's own permission is checked against the caller like that of
 //! a rule.
 
-use super::message::{ApiRequest, Body, Message, MessageId};
-use super::reply::{Reply, ReplyBody, UserContext};
-use super::services::Services;
+use super::message::{ApiRequest, Body, Message, MessageId, Reply, ReplyBody, UserContext};
 use crate::config::{ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load, load_with_keys};
 use modgud_core::authz::{AuthzError, Entitlements, Requirement, RuleName};
 use modgud_core::decide::{Decision, Verdict};
 use modgud_core::decide::{Snapshot, decide};
 use modgud_core::denial::{DenialContext, DenialResponses, Insufficient, ParsedRequest};
+use modgud_core::http::path::{CanonicalPath, RequestTarget};
 use modgud_core::http::request::{Field, Headers, Request};
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::IdentityHeaders;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// The variable that the key of `init` replaces.
 const KEY: &str = "JWT_PUBLIC_KEY";
@@ -37,7 +37,7 @@ pub(super) struct InitError {
 }
 
 /// A status and its text.
-type Refusal = (u16, String);
+type Denial = (u16, String);
 
 impl Gateway {
     /// Creates a gateway from a configuration.
@@ -60,15 +60,15 @@ impl Gateway {
     /// Returns the reply to a message, and an error that its sender need not know.
     pub(super) fn answer(&mut self, message: Message, now: Timestamp) -> (Reply, Option<InitError>) {
         let Message { src, dest, body, .. } = message;
-        let (body, noted) = match body {
+        let (body, init_error) = match body {
             Body::Init { msg_id, jwt_public_key } => {
-                let noted = self.init(&jwt_public_key).err();
-                let noted = noted.map(|error| InitError { id: msg_id.clone(), error });
-                (ReplyBody::InitOk { in_reply_to: msg_id }, noted)
+                let init_error = self.init(&jwt_public_key).err();
+                let init_error = init_error.map(|error| InitError { id: msg_id.clone(), error });
+                (ReplyBody::InitOk { in_reply_to: msg_id }, init_error)
             }
             Body::ApiRequest(request) => (self.decided(request, now), None),
         };
-        (Reply { src: dest, dest: src, body }, noted)
+        (Reply { src: dest, dest: src, body }, init_error)
     }
 
     /// Replaces the key. An unusable key leaves none, because a sender that replaces a key wants the old one to be
@@ -93,7 +93,7 @@ impl Gateway {
         };
         match outcome {
             Ok((service, user_context)) => ReplyBody::Allowed { in_reply_to, status: 200, service, user_context },
-            Err((status, error)) => ReplyBody::Refused { in_reply_to, status, error },
+            Err((status, error)) => ReplyBody::Denied { in_reply_to, status, error },
         }
     }
 
@@ -104,27 +104,28 @@ impl Gateway {
         (method, path, headers): (&str, &str, Headers<'_>),
         permission: Option<&str>,
         now: Timestamp,
-    ) -> Result<(String, UserContext), Refusal> {
-        let told = |reason, rule: Option<&RuleName>, insufficient: Option<&Insufficient>| {
+    ) -> Result<(String, UserContext), Denial> {
+        let denied_with = |reason, rule: Option<&RuleName>, insufficient: Option<&Insufficient>| {
             let rule = rule.map(RuleName::as_str);
-            refusal(&snapshot.answers, &DenialContext { reason, rule, insufficient, seen: ParsedRequest::None })
+            denial(&snapshot.answers, &DenialContext { reason, rule, insufficient, seen: ParsedRequest::None })
         };
         let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", headers)
-            .map_err(|fault| told(fault.reason(), None, None))?;
+            .map_err(|error| denied_with(error.reason(), None, None))?;
         let Decision { verdict, rule, authenticator: _, insufficient, principal: caller, computed: _, tried: _ } =
             decide(&request, snapshot, now);
-        if let Verdict::Deny(fault) = verdict {
-            return Err(told(fault.reason(), rule.as_ref(), insufficient.as_deref()));
+        if let Verdict::Deny(error) = verdict {
+            return Err(denied_with(error.reason(), rule.as_ref(), insufficient.as_deref()));
         }
         let caller = caller.as_deref();
         if let Some(permission) = permission {
-            let caller = caller.ok_or_else(|| told(AuthzError::CredentialMissing.reason(), rule.as_ref(), None))?;
+            let caller =
+                caller.ok_or_else(|| denied_with(AuthzError::CredentialMissing.reason(), rule.as_ref(), None))?;
             let all = Entitlements { permissions: vec![permission.into()], ..Entitlements::default() };
             let required = Requirement { all, ..Requirement::default() };
-            required.check(caller).map_err(|fault| {
+            required.check(caller).map_err(|error| {
                 let have = caller.identity().permissions.clone();
                 let insufficient = Insufficient { required: vec![permission.into()], have };
-                told(fault.reason(), rule.as_ref(), Some(&insufficient))
+                denied_with(error.reason(), rule.as_ref(), Some(&insufficient))
             })?;
         }
         let service = self.services.of(&request.path).ok_or_else(|| (NO_SERVICE.0, NO_SERVICE.1.to_owned()))?;
@@ -140,7 +141,102 @@ impl Gateway {
     }
 }
 
-fn refusal(answers: &DenialResponses, denied: &DenialContext<'_, '_>) -> Refusal {
+fn denial(answers: &DenialResponses, denied: &DenialContext<'_, '_>) -> Denial {
     let (status, text) = answers.sentence(denied);
     (status.code(), text)
+}
+
+/// A service and the path prefix of its requests: `PATH=NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Service {
+    below: Vec<Box<str>>,
+    name: Box<str>,
+}
+
+impl FromStr for Service {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        const HOW: &str = "write it as `/api/users=users-service`";
+        let (path, name) = text.rsplit_once('=').filter(|(_, name)| !name.is_empty()).ok_or(HOW)?;
+        let target = RequestTarget::parse(path.as_bytes()).map_err(|_| HOW)?;
+        match target.query {
+            None => Ok(Self { below: target.path.segments().map(Box::from).collect(), name: name.into() }),
+            Some(_) => Err(HOW),
+        }
+    }
+}
+
+/// All services.
+#[derive(Debug)]
+pub(super) struct Services(Vec<Service>);
+
+impl Services {
+    /// Creates the list: the longest path wins, and of equal paths the first.
+    pub(super) fn new(mut services: Vec<Service>) -> Self {
+        services.sort_by_key(|service| std::cmp::Reverse(service.below.len()));
+        Self(services)
+    }
+
+    /// Returns the services of the exercise that the messages come from.
+    pub(super) fn usual() -> Self {
+        const USUAL: [(&[&str], &str); 5] = [
+            (&["api", "users"], "users-service"),
+            (&["api", "orders"], "orders-service"),
+            (&["api", "products"], "products-service"),
+            (&["api", "payments"], "payments-service"),
+            (&["api", "v2", "users"], "users-service"),
+        ];
+        let service = |(below, name): (&[&str], &str)| Service {
+            below: below.iter().map(|segment| Box::from(*segment)).collect(),
+            name: name.into(),
+        };
+        Self::new(USUAL.map(service).into())
+    }
+
+    /// Returns the service of a path; `None` if there is none.
+    pub(super) fn of(&self, path: &CanonicalPath<'_>) -> Option<&str> {
+        let is_below = |service: &&Service| {
+            let mut segments = path.segments();
+            service.below.iter().all(|segment| segments.next() == Some(&**segment))
+        };
+        self.0.iter().find(is_below).map(|service| &*service.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RequestTarget, Service, Services};
+
+    fn of<'s>(services: &'s Services, path: &str) -> Option<&'s str> {
+        services.of(&RequestTarget::parse(path.as_bytes()).unwrap().path)
+    }
+
+    #[test]
+    fn whole_segments_decide() {
+        let usual = Services::usual();
+        for (path, expected) in [
+            ("/api/users/123", Some("users-service")),
+            ("/api/users", Some("users-service")),
+            ("/api/v2/users/1/2", Some("users-service")),
+            ("/api/payments/", Some("payments-service")),
+            ("/api/usersx", None),
+            ("/api/v2/orders", None),
+            ("/API/users", None),
+            ("/", None),
+        ] {
+            assert_eq!(of(&usual, path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_longest_path_decides() {
+        let services = ["/a=one", "/a/b=two", "/=all"].map(|text| text.parse::<Service>().unwrap());
+        let services = Services::new(services.into());
+        let found = ["/a/c", "/a/b/c", "/x"].map(|path| of(&services, path));
+        assert_eq!(found, [Some("one"), Some("two"), Some("all")]);
+        for bad in ["", "a=b", "/a", "/a=", "/a?b=c", "/a//b=c"] {
+            assert!(bad.parse::<Service>().is_err(), "{bad}");
+        }
+    }
 }

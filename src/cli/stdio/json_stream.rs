@@ -21,7 +21,7 @@ pub(super) struct JsonStream {
     seen: usize,
     scanner: Scanner,
     /// The last error reported, unless a value followed it.
-    told: Option<Broken>,
+    reported: Option<StreamError>,
     /// Consumed line ends.
     lines: usize,
     skipping: Skipping,
@@ -47,25 +47,25 @@ enum End {
 
 /// Invalid input, and its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Broken {
+pub(super) struct StreamError {
     pub(super) line: usize,
-    pub(super) what: What,
+    pub(super) kind: ErrorKind,
 }
 
 /// Kinds of invalid input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum What {
-    #[error("what stands here is no JSON object; reading goes on at the next one")]
+pub(super) enum ErrorKind {
+    #[error("this is not a JSON object; reading continues at the next one")]
     NoObject,
-    #[error("the JSON value that begins here ends as none; reading goes on at the next one")]
+    #[error("the JSON object that begins here is malformed; reading continues at the next one")]
     Syntax,
-    #[error("the JSON value that begins here is cut off by the end of the input")]
+    #[error("the JSON object that begins here is incomplete at the end of the input")]
     CutOff,
-    #[error("the JSON value that begins here is larger than {} MiB; reading goes on in the next line", MAX_BYTES / 1024 / 1024)]
+    #[error("the JSON object that begins here is larger than {} MiB; reading continues in the next line", MAX_BYTES / 1024 / 1024)]
     TooLarge,
     #[error(
-        "the JSON value that begins here is no message: `src`, `dest`, and a `body` of the type `init` (`msg_id`, `jwt_public_key`) or \
-             `api_request` (`msg_id`, `method`, `path`) are needed; an `api_request` may have `headers` and `required_permission` and nothing else"
+        "the JSON object that begins here is not a message; write `src`, `dest`, and a `body` of type `init` (`msg_id`, `jwt_public_key`) or \
+             `api_request` (`msg_id`, `method`, `path`, and optionally `headers` and `required_permission`)"
     )]
     NoMessage,
 }
@@ -73,7 +73,16 @@ pub(super) enum What {
 impl Default for JsonStream {
     fn default() -> Self {
         let (skipping, end) = (Skipping::Blanks, End::Open);
-        Self { buffer: Vec::new(), left: 0, seen: 0, scanner: Scanner::default(), told: None, lines: 0, skipping, end }
+        Self {
+            buffer: Vec::new(),
+            left: 0,
+            seen: 0,
+            scanner: Scanner::default(),
+            reported: None,
+            lines: 0,
+            skipping,
+            end,
+        }
     }
 }
 
@@ -91,57 +100,58 @@ impl JsonStream {
 
     /// Returns the next value or error; `None` if it needs more input. Of consecutive errors of one kind on a line,
     /// only the first is returned.
-    pub(super) fn next<T: DeserializeOwned>(&mut self) -> Option<Result<T, Broken>> {
+    pub(super) fn next<T: DeserializeOwned>(&mut self) -> Option<Result<T, StreamError>> {
         loop {
             let found = self.found()?;
-            let broken = found.as_ref().err().copied();
-            let rubbish = broken.is_some_and(|broken| matches!(broken.what, What::NoObject | What::Syntax));
-            if !rubbish || broken != std::mem::replace(&mut self.told, broken) {
-                self.told = broken;
+            let error = found.as_ref().err().copied();
+            let is_repeatable =
+                error.is_some_and(|error| matches!(error.kind, ErrorKind::NoObject | ErrorKind::Syntax));
+            if !is_repeatable || error != std::mem::replace(&mut self.reported, error) {
+                self.reported = error;
                 return Some(found);
             }
         }
     }
 
-    fn found<T: DeserializeOwned>(&mut self) -> Option<Result<T, Broken>> {
+    fn found<T: DeserializeOwned>(&mut self) -> Option<Result<T, StreamError>> {
         if self.seen == 0
             && let Some(broken) = self.skip()
         {
             return Some(Err(broken));
         }
         let line = self.line();
-        let broken = |what| Some(Err(Broken { line, what }));
+        let error = |kind| Some(Err(StreamError { line, kind }));
         while let Some(byte) = self.ahead().get(self.seen).copied() {
             match self.scanner.step(byte) {
                 // Consumes at least the beginning of this value: the next one begins later.
                 Step::Wrong => {
                     self.leave(self.seen);
                     self.skipping = Skipping::Broken;
-                    return broken(What::Syntax);
+                    return error(ErrorKind::Syntax);
                 }
                 Step::On | Step::End if self.seen >= MAX_BYTES => {
                     self.leave(self.seen);
                     self.skipping = Skipping::Line;
-                    return broken(What::TooLarge);
+                    return error(ErrorKind::TooLarge);
                 }
                 Step::On => self.seen = self.seen.saturating_add(1),
                 Step::End => {
                     let length = self.seen.saturating_add(1);
                     let value = serde_json::from_slice(self.ahead().get(..length).unwrap_or_default());
                     self.leave(length);
-                    return Some(value.map_err(|_| Broken { line, what: What::NoMessage }));
+                    return Some(value.map_err(|_| StreamError { line, kind: ErrorKind::NoMessage }));
                 }
             }
         }
         if self.end == End::Reached && self.seen > 0 {
             self.leave(self.seen);
-            return broken(What::CutOff);
+            return error(ErrorKind::CutOff);
         }
         None
     }
 
     /// Skips to the next value. Returns an error once if there is anything but blanks.
-    fn skip(&mut self) -> Option<Broken> {
+    fn skip(&mut self) -> Option<StreamError> {
         if self.skipping == Skipping::Line {
             let end = self.ahead().iter().position(|byte| *byte == b'\n');
             self.leave(end.unwrap_or(usize::MAX));
@@ -160,7 +170,7 @@ impl JsonStream {
                 }
                 None => return found,
                 Some(_) if self.skipping == Skipping::Broken => {}
-                Some(_) => found = Some(Broken { line: self.line(), what: What::NoObject }),
+                Some(_) => found = Some(StreamError { line: self.line(), kind: ErrorKind::NoObject }),
             }
             self.skipping = Skipping::Broken;
             let next = self.ahead().iter().position(|byte| *byte == b'{');

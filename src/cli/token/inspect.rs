@@ -1,9 +1,9 @@
 //! `modgud token inspect`: shows a token's content to people, without verification. Decodes leniently, to show
 //! malformed tokens too, then names the rule that the token breaks.
 
-use super::{Exit, fail, say};
+use super::{Exit, print_error, print_line};
 use crate::clock::Clock;
-use crate::yaml::is_format;
+use crate::yaml::is_format_char;
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -47,23 +47,21 @@ pub(super) fn run(args: &Inspect) -> Exit {
     let token = match args.token.as_str() {
         "-" => match read() {
             Ok(text) => text,
-            Err(error) => return fail(error),
+            Err(error) => return print_error(error),
         },
         given => given.to_owned(),
     };
     let token = token.trim();
-    say("NOT VERIFIED: this is what the token says. Nobody has checked whether it is true.");
+    print_line("NOT VERIFIED: neither the signature nor the claims were checked.");
     if token.len() <= MAX_TOKEN_BYTES {
         show(token, Clock::System.now());
     }
     match UnverifiedToken::parse(token) {
         Ok(_) => {
-            say(
-                "\nform: modgud can read it; whether it is good depends on its signature, its claims and the configuration",
-            );
+            print_line("\nform: well-formed; signature, claims and configuration decide if it is accepted");
             Exit::Done
         }
-        Err(fault) => fail(format_args!("refused, whoever signed it: {fault} ({})", fault.reason())),
+        Err(error) => print_error(format_args!("rejected with any signature: {error} ({})", error.reason())),
     }
 }
 
@@ -74,7 +72,7 @@ fn read() -> Result<String, String> {
         .read_to_end(&mut bytes)
         .map_err(|error| format!("standard input can't be read: {error}"))?;
     String::from_utf8(bytes)
-        .map_err(|_| "refused, whoever signed it: the token is not UTF-8 (token_malformed)".to_owned())
+        .map_err(|_| "rejected with any signature: the token is not UTF-8 (token_malformed)".to_owned())
 }
 
 /// Prints the parts as far as they are readable.
@@ -85,29 +83,29 @@ fn show(token: &str, now: Timestamp) {
     let dates: Vec<String> =
         claims.iter().flat_map(|claims| DATES.iter().filter_map(|name| date(name, claims, now))).collect();
     if !dates.is_empty() {
-        say(format_args!("\n{}", dates.join("\n")));
+        print_line(format_args!("\n{}", dates.join("\n")));
     }
     let signature = parts.next().and_then(|part| LENIENT.decode(part).ok());
     if let Some(signature) = signature {
-        say(format_args!("\nsignature: {} bytes, not verified", signature.len()));
+        print_line(format_args!("\nsignature: {} bytes, not verified", signature.len()));
     }
 }
 
 /// Prints one part. Returns its members; `None` if it is no JSON object.
 fn part(name: &str, text: Option<&str>) -> Option<Map<String, Value>> {
     let Some(text) = text else {
-        say(format_args!("\n{name}: missing"));
+        print_line(format_args!("\n{name}: missing"));
         return None;
     };
     let Ok(bytes) = LENIENT.decode(text) else {
-        say(format_args!("\n{name}: not base64url"));
+        print_line(format_args!("\n{name}: not base64url"));
         return None;
     };
     let Ok(value) = serde_json::from_slice::<Value>(&bytes) else {
-        say(format_args!("\n{name}: {} bytes that are not JSON", bytes.len()));
+        print_line(format_args!("\n{name}: {} bytes that are not JSON", bytes.len()));
         return None;
     };
-    say(format_args!("\n{name}: {}", escaped(&format!("{value:#}"))));
+    print_line(format_args!("\n{name}: {}", escaped(&format!("{value:#}"))));
     value.as_object().cloned()
 }
 
@@ -140,7 +138,7 @@ fn words(seconds: u64) -> String {
 fn escaped(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for character in json.chars() {
-        if is_format(character) || (character.is_control() && character != '\n') {
+        if is_format_char(character) || (character.is_control() && character != '\n') {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 // Writing to a string does not fail.
                 let _ = write!(shown, "\\u{unit:04x}");

@@ -130,5 +130,5 @@ pub(super) fn redirect(
         CredentialLocation::Query(name) => Some(name.clone()),
         CredentialLocation::Scheme(..) | CredentialLocation::Header(_) | CredentialLocation::Cookie(_) => None,
     });
-    Some(Redirect::new(&to?.exposed(), parameter?, own, credentials.collect()))
+    Some(Redirect::new(&to?.to_string_with_query(), parameter?, own, credentials.collect()))
 }

@@ -1,7 +1,7 @@
 //! The settings of Envoy's filter that the configuration requires: what Envoy sends to modgud, lets it change, and removes early.
 
 use crate::config::raw::{Correlation, Document, Impersonation, ProcessInstance, Sender};
-use crate::envoy::bootstrap::{Filter, SentAlong, Transport};
+use crate::envoy::bootstrap::{Filter, Transport};
 use modgud_core::authz::Rules;
 use modgud_core::credential::{CredentialExtractor, CredentialLocation};
 
@@ -33,36 +33,36 @@ pub(super) fn gather(document: &Document, locations: &CredentialExtractor, rules
     filter.spared.extend(READ.into_iter().chain(rules.header_names()).map(lower));
     filter.spared.extend(document.upstream.keep.iter().map(|name| lower(name)));
     filter.spared.extend(locations.headers().map(|name| name.as_str().to_owned()));
-    filter.changed.push("authorization".to_owned());
+    filter.mutated_headers.push("authorization".to_owned());
     if let Some(Correlation { header, impersonation, process_instance, .. }) = &document.correlation {
         filter.removed_early.push(header.replace('*', "-"));
         let ProcessInstance { paths: _, header } = process_instance;
         filter.spared.extend(header.iter().map(|name| lower(name)));
         if let Some(Impersonation { header, body, permission: _ }) = impersonation {
-            filter.changed.extend(header.iter().map(|name| name.replace('*', "-")));
+            filter.mutated_headers.extend(header.iter().map(|name| name.replace('*', "-")));
             filter.spared.extend(header.iter().map(|name| lower(name)));
             if body.is_some() {
-                filter.bodies = SentAlong::Sent;
+                filter.sends_bodies = true;
             }
         }
     }
-    filter.changed.extend(filter.removed_early.iter().cloned());
+    filter.mutated_headers.extend(filter.removed_early.iter().cloned());
     // A condition must see the cookies that it reads: a withheld one would look like none.
     if document.rules.iter().filter_map(|rule| rule.when.as_deref()).any(|when| when.contains("cookie")) {
-        filter.cookies = SentAlong::Sent;
+        filter.sends_cookies = true;
     }
     for (location, _) in locations.all() {
         match location {
             CredentialLocation::Scheme(header, scheme) => {
-                filter.changed.push(header.as_str().to_owned());
+                filter.mutated_headers.push(header.as_str().to_owned());
                 if scheme.is_dpop() {
-                    filter.changed.push("dpop".to_owned());
+                    filter.mutated_headers.push("dpop".to_owned());
                 }
             }
-            CredentialLocation::Header(header) => filter.changed.push(header.as_str().to_owned()),
+            CredentialLocation::Header(header) => filter.mutated_headers.push(header.as_str().to_owned()),
             CredentialLocation::Cookie(_) => {
-                filter.cookies = SentAlong::Sent;
-                filter.changed.push("cookie".to_owned());
+                filter.sends_cookies = true;
+                filter.mutated_headers.push("cookie".to_owned());
             }
             CredentialLocation::Query(_) => {}
         }
@@ -72,7 +72,7 @@ pub(super) fn gather(document: &Document, locations: &CredentialExtractor, rules
         bound || one.mtls.is_some()
     });
     if by_certificate {
-        filter.certificate = SentAlong::Sent;
+        filter.sends_certificate = true;
     }
     filter
 }

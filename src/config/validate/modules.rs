@@ -5,7 +5,7 @@ use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw::{self, Allow, AnyRight};
 use crate::diagnostic::{Issue, Quoted};
-use crate::envoy::bootstrap::{Core, Gateway, Listed, Module};
+use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module};
 use crate::net::upstream_addr::HostPort;
 use modgud_core::authz::{
     Access, Case, CrudPermissions, Enforcement, ModuleAccess, ModuleName, ModulePrefix, ModuleReading, Modules,
@@ -38,7 +38,7 @@ pub(super) fn check(
     core: &raw::Core,
     rules: &mut Rules,
     diagnostics: &mut Diagnostics,
-) -> (Option<Modules>, Gateway) {
+) -> (Option<Modules>, GatewayConfig) {
     let core = self::core(core, diagnostics);
     let mut names = HashSet::new();
     let mut prefixes: HashMap<String, &str> = HashMap::new();
@@ -64,7 +64,7 @@ pub(super) fn check(
         }
         prefixes.insert(prefix.as_str().to_owned(), &module.name);
         add_rule(&module_name, &prefix, rules);
-        let listed = if access.is_some() { Listed::List } else { Listed::NoList };
+        let has_access_list = access.is_some();
         narrowing.push((prefix.clone(), access));
         let reading = reading(module);
         modules.extend(upstream.map(|upstream| Module {
@@ -72,10 +72,10 @@ pub(super) fn check(
             prefix,
             reading,
             upstream,
-            access: listed,
+            has_access_list,
         }));
     }
-    (Modules::new(narrowing), Gateway { modules, core, ..Gateway::default() })
+    (Modules::new(narrowing), GatewayConfig { modules, core, ..GatewayConfig::default() })
 }
 
 /// Adds the rule of a module, unless the operator has a rule for the same requests.
@@ -118,7 +118,7 @@ fn endpoint(at: &Path, text: &str, diagnostics: &mut Diagnostics) -> Option<Host
     diagnostics.ok_or_report(&at.key("upstream"), read)
 }
 
-fn prefix(at: &Path, text: &str, core: &Core, diagnostics: &mut Diagnostics) -> Option<ModulePrefix> {
+fn prefix(at: &Path, text: &str, core: &CoreService, diagnostics: &mut Diagnostics) -> Option<ModulePrefix> {
     let at = at.key("prefix");
     let read = ModulePrefix::parse(text)
         .map_err(|error| Issue::parse("prefix-invalid", format!("{} is not a prefix: {error}", Quoted::new(text))));
@@ -132,7 +132,7 @@ fn prefix(at: &Path, text: &str, core: &Core, diagnostics: &mut Diagnostics) -> 
     Some(prefix)
 }
 
-fn core(core: &raw::Core, diagnostics: &mut Diagnostics) -> Core {
+fn core(core: &raw::Core, diagnostics: &mut Diagnostics) -> CoreService {
     let raw::Core { upstream, reserved } = core;
     let at = Path::root("core");
     let mut names: Vec<Box<str>> = Vec::new();
@@ -157,7 +157,7 @@ fn core(core: &raw::Core, diagnostics: &mut Diagnostics) -> Core {
         diagnostics.add(at.key("upstream"), Issue::error("core-without-names", message, help));
     }
     let upstream = upstream.as_ref().and_then(|text| endpoint(&at, text, diagnostics));
-    Core { upstream, reserved: names }
+    CoreService { upstream, reserved: names }
 }
 
 fn access(at: &Path, module: &ModuleName, list: &[raw::ModuleAccess], diagnostics: &mut Diagnostics) -> ModuleAccess {

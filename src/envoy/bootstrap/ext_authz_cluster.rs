@@ -1,13 +1,9 @@
 //! Envoy's cluster for modgud: its address and TLS settings.
 
-use super::Transport;
-use super::scalar::host;
-use super::text::Text;
-use super::write::BootstrapError;
+use super::{BootstrapError, Transport, host};
 use crate::net::listen_addr::{ListenAddr, SocketPath};
 use crate::net::upstream_addr::HostPort;
-use crate::yaml;
-use std::fmt::Write as _;
+use minijinja::{Value, context};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
@@ -76,79 +72,42 @@ impl FromStr for CheckCluster {
     }
 }
 
-/// Replaces the address of modgud's cluster.
-pub(super) fn cluster(modgud: &CheckCluster, text: &mut Text) -> Result<(), BootstrapError> {
-    const ADDRESS: &str = "                    socket_address:
-                      address: 127.0.0.1
-                      port_value: 9191
-";
-    const TYPE: &str = "    - name: modgud\n      type: STATIC\n";
-    match modgud {
-        CheckCluster::Socket(path) => {
-            let path = yaml::scalar(&path.as_path().display().to_string());
-            text.replace(ADDRESS, &format!("                    pipe: {{ path: {path} }}\n"))
-        }
-        CheckCluster::Network(endpoint) => {
-            if endpoint.host().parse::<IpAddr>().is_err() {
-                text.replace(
-                    TYPE,
-                    "    - name: modgud\n      type: STRICT_DNS\n      dns_lookup_family: V4_PREFERRED\n",
-                )?;
-            }
-            let (host, port) = (host(endpoint.host()), endpoint.port());
-            let address = ADDRESS.replace("127.0.0.1", &host).replace("9191", &port.to_string());
-            text.replace(ADDRESS, &address)
+impl CheckCluster {
+    /// Returns the address for the template.
+    pub(super) fn value(&self) -> Value {
+        match self {
+            Self::Socket(path) => context! { socket => path.as_path().display().to_string(), is_name => false },
+            Self::Network(endpoint) => context! {
+                socket => (),
+                is_name => endpoint.host().parse::<IpAddr>().is_err(),
+                host => host(endpoint.host()),
+                port => endpoint.port(),
+            },
         }
     }
 }
 
-/// Returns the TLS settings of modgud's cluster; `None` without TLS.
-pub(super) fn transport(
+/// Returns the TLS settings of modgud's cluster for the template; none without TLS.
+///
+/// # Errors
+/// [`BootstrapError`] if they contradict `server.tls`.
+pub(super) fn tls(
     transport: Transport,
     tls: Option<&UpstreamTls>,
     modgud: &CheckCluster,
-) -> Result<Option<String>, BootstrapError> {
-    let tls = match (transport, tls) {
-        (Transport::Plain, None) => return Ok(None),
+) -> Result<Value, BootstrapError> {
+    let UpstreamTls { ca, name, client } = match (transport, tls) {
+        (Transport::Plain, None) => return Ok(Value::from(())),
         (Transport::Plain, Some(_)) => return Err(BootstrapError::Plain),
         (Transport::Tls | Transport::MutualTls, None) => return Err(BootstrapError::NoAuthorities),
         (Transport::MutualTls, Some(UpstreamTls { client: None, .. })) => return Err(BootstrapError::NoClient),
         (Transport::Tls | Transport::MutualTls, Some(tls)) => tls,
     };
-    let UpstreamTls { ca, name, client } = tls;
     let name = match (name, modgud) {
         (Some(name), _) => name.as_str(),
         (None, CheckCluster::Network(endpoint)) if endpoint.host().parse::<IpAddr>().is_err() => endpoint.host(),
         (None, CheckCluster::Network(_) | CheckCluster::Socket(_)) => return Err(BootstrapError::NoName),
     };
-    let (ca, name) = (yaml::scalar(ca), yaml::scalar(name));
-    let mut text = format!(
-        "      transport_socket:
-        name: envoy.transport_sockets.tls
-        typed_config:
-          \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-          sni: {name}
-          common_tls_context:
-"
-    );
-    if let Some(Client { cert, key }) = client {
-        let (cert, key) = (yaml::scalar(cert), yaml::scalar(key));
-        // Writing to a string does not fail.
-        let _ = write!(
-            text,
-            "            tls_certificates:
-              - certificate_chain: {{ filename: {cert} }}
-                private_key: {{ filename: {key} }}
-"
-        );
-    }
-    let _ = write!(
-        text,
-        "            validation_context:
-              trusted_ca: {{ filename: {ca} }}
-              match_typed_subject_alt_names:  # without it, any certificate of that authority would do
-                - {{ san_type: DNS, matcher: {{ exact: {name} }} }}
-"
-    );
-    Ok(Some(text))
+    let client = client.as_ref().map_or_else(|| Value::from(()), |Client { cert, key }| context! { cert, key });
+    Ok(context! { ca, name, client })
 }

@@ -1,35 +1,26 @@
-//! The needs of modgud's filter in Envoy: request data that it sees, headers that it may change, and headers that Envoy
-//! removes before any filter. They are no more than the configuration needs.
+//! The settings of modgud's filter in Envoy: request data that it sees, headers that it may change, and headers that Envoy
+//! removes before any filter. They are no more than the configuration needs. Headers are regular expressions (RE2) for
+//! names in every spelling that servers fold into one, except spared spellings.
 
-use super::names::expression;
+use modgud_core::http::header::fold;
 use modgud_core::upstream::OVERRIDE_HEADERS;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Envoy's handling of requests for modgud.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// The headers that modgud sets or removes: names in any case, and prefixes such as `x-core-*`.
-    pub changed: Vec<String>,
+    pub mutated_headers: Vec<String>,
     /// Client headers that Envoy removes before any filter, also on routes without modgud.
     pub removed_early: Vec<String>,
     /// Header names, in lower case, that are not removed early: modgud reads them, or `upstream.keep` names them.
     pub spared: BTreeSet<String>,
-    /// Modgud's access to cookies.
-    pub cookies: SentAlong,
-    /// Modgud's access to the certificate of the client's connection.
-    pub certificate: SentAlong,
-    /// Modgud's access to bodies.
-    pub bodies: SentAlong,
-}
-
-/// Modgud's access to a part of the request.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum SentAlong {
-    /// Withheld: no authenticator reads it.
-    #[default]
-    HeldBack,
-    /// Sent to modgud.
-    Sent,
+    /// True if Envoy sends cookies to modgud, because an authenticator or a condition reads them.
+    pub sends_cookies: bool,
+    /// True if Envoy sends the certificate of the client's connection to modgud.
+    pub sends_certificate: bool,
+    /// True if Envoy sends bodies to modgud.
+    pub sends_bodies: bool,
 }
 
 impl Filter {
@@ -37,8 +28,8 @@ impl Filter {
     /// server folds into them. It omits names that a prefix covers.
     pub(super) fn expression(&self) -> String {
         let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
-        let changed = self.changed.iter().map(String::as_str).chain(overrides);
-        expression(changed, &BTreeSet::new()).unwrap_or_default()
+        let mutated = self.mutated_headers.iter().map(String::as_str).chain(overrides);
+        expression(mutated, &BTreeSet::new()).unwrap_or_default()
     }
 
     /// Returns the expression for headers that are removed early. If all are spared, it matches no name.
@@ -46,5 +37,143 @@ impl Filter {
         let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
         let removed = self.removed_early.iter().map(String::as_str).chain(overrides);
         expression(removed, &self.spared).unwrap_or_else(|| "[^ -~]".to_owned())
+    }
+}
+
+/// One character of a folded name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// A letter or digit.
+    Letter(u8),
+    /// Any punctuation.
+    Punctuation,
+    /// Any characters to the end.
+    Rest,
+}
+
+/// Returns an expression for these names and prefixes, such as `x-core-*`, without the exact, lower-case `spared`
+/// names. It omits names that a prefix covers. `None` if nothing is left.
+fn expression<'n>(names: impl IntoIterator<Item = &'n str>, spared: &BTreeSet<String>) -> Option<String> {
+    let folded: BTreeSet<String> = names.into_iter().map(folded).collect();
+    let prefixes: Vec<&str> = folded.iter().filter_map(|name| name.strip_suffix('*')).collect();
+    let is_covered = |name: &str| {
+        let stem = name.strip_suffix('*').unwrap_or(name);
+        prefixes.iter().any(|prefix| stem.starts_with(prefix) && (*prefix != stem || !name.ends_with('*')))
+    };
+    let expressions: Vec<String> =
+        folded.iter().filter(|name| !is_covered(name)).filter_map(|name| expression_of(name, spared)).collect();
+    (!expressions.is_empty()).then(|| expressions.join("|"))
+}
+
+/// Returns the folded spelling of a name.
+fn folded(name: &str) -> String {
+    let (stem, star) = name.strip_suffix('*').map_or((name, ""), |stem| (stem, "*"));
+    stem.bytes().map(|byte| char::from(fold(byte))).chain(star.chars()).collect()
+}
+
+fn expression_of(folded: &str, spared: &BTreeSet<String>) -> Option<String> {
+    let parts: Vec<Part> = folded
+        .bytes()
+        .map(|byte| match byte {
+            b'-' => Part::Punctuation,
+            b'*' => Part::Rest,
+            letter => Part::Letter(letter),
+        })
+        .collect();
+    let (stem, is_prefix) = folded.strip_suffix('*').map_or((folded, false), |stem| (stem, true));
+    let is_spelling = |name: &&String| {
+        let head = name.as_bytes().get(..stem.len());
+        head.is_some_and(|head| head.iter().copied().map(fold).eq(stem.bytes()))
+            && (is_prefix || name.len() == stem.len())
+    };
+    without(&parts, &spared.iter().filter(is_spelling).map(String::as_bytes).collect::<Vec<_>>())
+}
+
+/// Returns an expression for `parts` without the `spared` texts, all of which match it. `None` if nothing is left.
+fn without(parts: &[Part], spared: &[&[u8]]) -> Option<String> {
+    if spared.is_empty() {
+        return Some(parts.iter().map(|part| part.expression()).collect());
+    }
+    let (part, rest) = parts.split_first()?;
+    let is_rest = *part == Part::Rest;
+    let mut by_first: BTreeMap<u8, Vec<&[u8]>> = BTreeMap::new();
+    for (first, others) in spared.iter().filter_map(|text| text.split_first()) {
+        by_first.entry(*first).or_default().push(others);
+    }
+    let after = if is_rest { parts } else { rest };
+    let mut choices: Vec<String> = by_first
+        .iter()
+        .filter_map(|(first, others)| without(after, others).map(|rest| format!("{}{rest}", literal(*first))))
+        .collect();
+    let listed = listed(by_first.keys().copied());
+    let all_after: String = after.iter().map(|part| part.expression()).collect();
+    match part {
+        Part::Letter(_) => {}
+        Part::Punctuation => choices.push(format!("[^a-z0-9{listed}]{all_after}")),
+        Part::Rest if listed.is_empty() => choices.push(".+".to_owned()),
+        Part::Rest => choices.push(format!("[^{listed}].*")),
+    }
+    let ends_here = is_rest && !spared.iter().any(|text| text.is_empty());
+    match (choices.as_slice(), ends_here) {
+        ([], false) => None,
+        ([], true) => Some(String::new()),
+        ([only], false) => Some(only.clone()),
+        (all, false) => Some(format!("(?:{})", all.join("|"))),
+        (all, true) => Some(format!("(?:{})?", all.join("|"))),
+    }
+}
+
+impl Part {
+    fn expression(self) -> String {
+        match self {
+            Self::Letter(letter) => char::from(letter).to_string(),
+            Self::Punctuation => "[^a-z0-9]".to_owned(),
+            Self::Rest => ".*".to_owned(),
+        }
+    }
+}
+
+/// Returns an expression for one character of a name, without a backslash, which YAML would interpret.
+fn literal(byte: u8) -> String {
+    let text = char::from(byte);
+    match byte {
+        b'^' => "[!^]".to_owned(), // `[^]` is no class. A name with `!` here is removed anyway, because it is not spared
+        byte if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') => text.to_string(),
+        _ => format!("[{text}]"),
+    }
+}
+
+/// Returns characters for a class: a `-` comes last, where it is no range.
+fn listed(bytes: impl Iterator<Item = u8>) -> String {
+    let (dash, others): (Vec<u8>, Vec<u8>) = bytes.partition(|byte| *byte == b'-');
+    others.into_iter().chain(dash).map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expression;
+    use std::collections::BTreeSet;
+
+    fn without(names: &[&str], spared: &[&str]) -> Option<String> {
+        let spared: BTreeSet<String> = spared.iter().map(|name| (*name).to_owned()).collect();
+        expression(names.iter().copied(), &spared)
+    }
+
+    #[test]
+    fn only_the_spellings_that_are_spared_are_left_out() {
+        for (names, spared, expected) in [
+            (&["X-User"][..], &[][..], Some("x[^a-z0-9]user")),
+            (&["x-user"], &["x-user"], Some("x[^a-z0-9-]user")),
+            (&["x-user"], &["x-users", "x-use", "y-user"], Some("x[^a-z0-9]user")),
+            (&["x-user"], &["x-user", "x_user"], Some("x[^a-z0-9_-]user")),
+            (&["x-a-b"], &["x-a-b"], Some("x(?:-a[^a-z0-9-]b|[^a-z0-9-]a[^a-z0-9]b)")),
+            (&["forwarded"], &["forwarded"], None),
+            (&["forwarded", "x-user"], &["forwarded"], Some("x[^a-z0-9]user")),
+            (&["x.a"], &["x.a"], Some("x[^a-z0-9.]a")),
+            (&["x-*"], &["x-ab"], Some("x(?:-(?:a(?:b.+|[^b].*)?|[^a].*)?|[^a-z0-9-].*)")),
+            (&["x-*", "x-core-a"], &[], Some("x[^a-z0-9].*")),
+        ] {
+            assert_eq!(without(names, spared).as_deref(), expected, "{names:?} without {spared:?}");
+        }
     }
 }

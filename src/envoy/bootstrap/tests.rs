@@ -1,34 +1,38 @@
 //! Tests that the output is the sample with its replacements, and that no sample value remains in their place.
 
 use super::{
-    Bootstrap, BootstrapError, CheckCluster, Client, Core, Filter, Gateway, Listed, Module, SAMPLE, SentAlong,
-    Transport, UpstreamTls,
+    Bootstrap, BootstrapError, CheckCluster, Client, CoreService, Filter, GatewayConfig, Module, Transport, UpstreamTls,
 };
 use crate::net::listen_addr::ListenAddr;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
 use modgud_core::upstream::OVERRIDE_HEADERS;
 use std::time::Duration;
 
+const SAMPLE: &str = include_str!("../../../deploy/envoy.yaml");
+
 fn module(name: &str, prefix: &str, upstream: &str) -> Module {
     let prefix = ModulePrefix::parse(prefix).unwrap();
     let (upstream, reading) = (upstream.parse().unwrap(), ModuleReading::default());
-    Module { name: ModuleName::new(name), prefix, reading, upstream, access: Listed::NoList }
+    Module { name: ModuleName::new(name), prefix, reading, upstream, has_access_list: false }
 }
 
 fn filter(changed: &[&str]) -> Filter {
-    Filter { changed: changed.iter().map(|name| (*name).to_owned()).collect(), ..Filter::default() }
+    Filter { mutated_headers: changed.iter().map(|name| (*name).to_owned()).collect(), ..Filter::default() }
 }
 
-fn gateway() -> Gateway {
-    Gateway {
+fn gateway() -> GatewayConfig {
+    GatewayConfig {
         modules: vec![module("a", "/a", "a:1"), module("a b", "/a/b/c", "[::1]:2"), module("on", "/a/b", "10.0.0.1:3")],
-        core: Core { upstream: Some("core:8080".parse().unwrap()), reserved: vec!["admin".into(), "docs".into()] },
+        core: CoreService {
+            upstream: Some("core:8080".parse().unwrap()),
+            reserved: vec!["admin".into(), "docs".into()],
+        },
         filter: filter(&["authorization"]),
         transport: Transport::Plain,
     }
 }
 
-fn bootstrap(gateway: &Gateway) -> Bootstrap<'_> {
+fn bootstrap(gateway: &GatewayConfig) -> Bootstrap<'_> {
     Bootstrap {
         gateway,
         listener: ([127, 0, 0, 2], 80).into(),
@@ -105,7 +109,7 @@ fn what_is_not_there_is_not_routed_to() {
     gateway.core.upstream = None;
     let yaml = bootstrap(&gateway).yaml().unwrap();
     assert!(!yaml.contains("cluster: core") && !yaml.contains("name: core"), "{yaml}");
-    let mut only_core = Gateway { modules: Vec::new(), ..self::gateway() };
+    let mut only_core = GatewayConfig { modules: Vec::new(), ..self::gateway() };
     let yaml = bootstrap(&only_core).yaml().unwrap();
     assert!(!yaml.contains("- match: ") && yaml.contains("    - name: core\n"), "{yaml}");
     only_core.core.upstream = None;
@@ -158,9 +162,9 @@ fn what_modgud_has_to_see_is_sent_along() {
     let yaml = bootstrap(&gateway).yaml().unwrap();
     assert!(yaml.contains("- exact: cookie") && yaml.contains("include_peer_certificate: false"));
     assert!(!yaml.contains("with_request_body"));
-    gateway.filter.cookies = SentAlong::Sent;
-    gateway.filter.certificate = SentAlong::Sent;
-    gateway.filter.bodies = SentAlong::Sent;
+    gateway.filter.sends_cookies = true;
+    gateway.filter.sends_certificate = true;
+    gateway.filter.sends_bodies = true;
     let yaml = bootstrap(&gateway).yaml().unwrap();
     assert!(!yaml.contains("- exact: cookie") && yaml.contains("include_peer_certificate: true"));
     assert!(yaml.contains("with_request_body: { max_request_bytes: 65536, pack_as_bytes: true }"));
@@ -193,7 +197,7 @@ fn tls_is_spoken_as_modgud_speaks_it() {
         Some(UpstreamTls { ca: "/etc/ca.pem".to_owned(), name: name.map(str::to_owned), client: client.clone() })
     };
     let written = |transport, tls: Option<UpstreamTls>, modgud: &str| {
-        let gateway = Gateway { transport, ..gateway() };
+        let gateway = GatewayConfig { transport, ..gateway() };
         Bootstrap { tls, modgud: modgud.parse().unwrap(), ..bootstrap(&gateway) }.yaml()
     };
     for (transport, tls, modgud, fault) in [

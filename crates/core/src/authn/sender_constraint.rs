@@ -1,6 +1,7 @@
 //! Sender-constrained tokens: `cnf` (RFC 7800) is compared with the certificate of the connection (RFC 8705 §3). `dpop` checks proofs.
 
 use super::dpop::{DpopError, DpopPolicy, PopContext};
+use crate::http::percent;
 use crate::http::request::Peer;
 use crate::jose::Claims;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -76,21 +77,6 @@ fn certificate(claims: &Claims, peer: Peer<'_>) -> Result<(), ConfirmationError>
 /// Extracts the certificate from the percent-encoded PEM that Envoy sends. `None` unless it is exactly one, as a second one could be taken
 /// for it.
 fn certificate_der(encoded: &[u8]) -> Option<Vec<u8>> {
-    let mut pem = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
-    while let Some((byte, after)) = rest.split_first() {
-        let (byte, after) = match (byte, after) {
-            (b'%', [high, low, after @ ..]) => ((hex(*high)? << 4) | hex(*low)?, after),
-            (b'%', _) => return None,
-            (byte, after) => (*byte, after),
-        };
-        pem.push(byte);
-        rest = after;
-    }
-    let [block] = <[pem::Pem; 1]>::try_from(pem::parse_many(&pem).ok()?).ok()?;
+    let [block] = <[pem::Pem; 1]>::try_from(pem::parse_many(percent::decode(encoded)?).ok()?).ok()?;
     (block.tag() == "CERTIFICATE").then(|| block.into_contents())
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    u8::try_from(char::from(digit).to_digit(16)?).ok()
 }

@@ -3,7 +3,8 @@
 
 use super::authorization::bare;
 use super::{CredentialError, RawToken};
-use crate::http::param_name::{canonicalize, equivalent, is_certain};
+use crate::http::param_name::{could_name, is_certain};
+use crate::http::percent::is_unreserved;
 
 /// The name of a query parameter, case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,7 @@ impl QueryName {
     /// # Errors
     /// [`QueryNameError`] if it is empty, longer than 128 characters, or holds another character.
     pub fn parse(name: &str) -> Result<Self, QueryNameError> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-        let good = matches!(name.len(), 1..=128) && name.bytes().all(plain);
+        let good = matches!(name.len(), 1..=128) && name.bytes().all(is_unreserved);
         if good { Ok(Self(name.into())) } else { Err(QueryNameError) }
     }
 
@@ -34,7 +34,7 @@ impl QueryName {
     /// Returns true if some server finds a parameter of this name in `parameter`, a piece of a query between two `&`.
     #[must_use]
     pub fn is_in(&self, parameter: &str) -> bool {
-        parameter.split(';').any(|part| spells(part.split_once('=').map_or(part, |(key, _)| key), self))
+        parameter.split(';').any(|part| could_name(part.split_once('=').map_or(part, |(key, _)| key), &self.0))
     }
 }
 
@@ -53,7 +53,7 @@ pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<RawTok
                 if found.replace(value).is_some() {
                     return Err(CredentialError::Ambiguous);
                 }
-            } else if spells(key, name) {
+            } else if could_name(key, &name.0) {
                 return Err(CredentialError::Ambiguous);
             }
         }
@@ -67,14 +67,6 @@ pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<RawTok
     found
         .map(|value| if value.contains('+') { Err(CredentialError::Malformed) } else { bare(value.as_bytes()) })
         .transpose()
-}
-
-/// Returns true if some server reads this key as the name; some ignore case.
-fn spells(key: &str, name: &QueryName) -> bool {
-    equivalent(
-        &canonicalize(key.to_ascii_lowercase().as_bytes()).to_ascii_lowercase(),
-        name.0.to_ascii_lowercase().as_bytes(),
-    )
 }
 
 #[cfg(test)]

@@ -3,8 +3,26 @@
 
 use crate::credential::QueryName;
 use crate::http::host::{Host, HostError};
+use crate::http::percent::{INVISIBLE, RESERVED, encode, is_unreserved};
 use crate::http::request::{HeaderLookup, Request, port};
+use percent_encoding::AsciiSet;
 use std::fmt::Write;
+
+/// All ASCII characters that a path can't have (RFC 3986 §3.3). The slashes between segments stay.
+const NOT_OF_A_PATH: &AsciiSet = &RESERVED
+    .remove(b'/')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
 
 /// The redirect to the login page.
 #[derive(Debug)]
@@ -79,13 +97,13 @@ impl Redirect {
     #[must_use]
     pub fn new(to: &str, parameter: ReturnParameter, hosts: Vec<OwnHost>, credentials: Vec<QueryName>) -> Self {
         // An address can hold characters that are invalid in a header.
-        Self { to: encoded(to, |byte| byte.is_ascii_graphic()).into(), parameter, hosts, credentials }
+        Self { to: encode(to, INVISIBLE).into(), parameter, hosts, credentials }
     }
 
     /// Returns the value of `Location`.
     pub(super) fn location(&self, request: &Request<'_>) -> String {
         let Self { to, parameter: ReturnParameter(parameter), .. } = self;
-        let target = encoded(&self.target(request), is_unreserved);
+        let target = encode(&self.target(request), RESERVED);
         if target.len() > Self::MAX_TARGET {
             return (**to).to_owned();
         }
@@ -110,7 +128,7 @@ impl Redirect {
                 let _ = write!(target, ":{port}");
             }
         }
-        target.push_str(&encoded(request.path.as_str(), may_stand_in_a_path));
+        target.push_str(&encode(request.path.as_str(), NOT_OF_A_PATH));
         let parameters = request.query.into_iter().flat_map(|query| query.split('&'));
         let kept = parameters.filter(|one| !one.is_empty() && !self.credentials.iter().any(|name| name.is_in(one)));
         for (number, parameter) in kept.enumerate() {
@@ -133,31 +151,6 @@ pub(super) fn is_navigation(request: &Request<'_>) -> bool {
         && says("sec-fetch-mode", b"navigate")
         && says("sec-fetch-dest", b"document")
         && request.headers.get("x-requested-with") == HeaderLookup::Absent
-}
-
-/// Percent-encodes every byte that is not `plain` (RFC 3986 §2.1).
-fn encoded(text: &str, plain: impl Fn(u8) -> bool) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if plain(byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string can't fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
-}
-
-/// Returns true for unreserved characters (RFC 3986 §2.3).
-const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
-/// Returns true for characters of a path (RFC 3986 §3.3), including the slashes between segments.
-const fn may_stand_in_a_path(byte: u8) -> bool {
-    is_unreserved(byte)
-        || matches!(byte, b'/' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
 }
 
 #[cfg(test)]

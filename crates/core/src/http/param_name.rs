@@ -3,21 +3,15 @@
 //!
 //! Some spellings are ambiguous, because servers decode them differently: [`is_certain`].
 
+use super::percent::{decode, take_byte, take_escape, unescape};
+
 /// Decodes a key as the most lenient servers do. It decodes percent-encoding (RFC 3986 §2.1), and `+` as a space as in forms. It cuts the
 /// key at `[` or NUL as PHP does, and trims spaces.
 pub(crate) fn canonicalize(key: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(key.len());
     let mut rest = key;
-    while let Some((byte, after)) = rest.split_first() {
-        let hex = |at: usize| after.get(at).and_then(|digit| char::from(*digit).to_digit(16));
-        let (byte, after) = match (byte, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => {
-                let byte = u8::try_from(high.saturating_mul(16).saturating_add(low)).unwrap_or_default();
-                (byte, after.get(2..).unwrap_or_default())
-            }
-            (b'+', _, _) => (b' ', after),
-            (byte, _, _) => (*byte, after),
-        };
+    let plain = |(byte, after)| (if byte == b'+' { b' ' } else { byte }, after);
+    while let Some((byte, after)) = take_escape(rest).or_else(|| take_byte(rest).map(plain)) {
         decoded.push(byte);
         rest = after;
     }
@@ -34,18 +28,13 @@ pub(crate) fn is_certain(key: &[u8]) -> bool {
     if !key.contains(&b'%') {
         return true;
     }
-    let mut rest = key;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = match (byte, after) {
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => after,
-            (b'%', _) => return false,
-            (_, after) => after,
-        };
+    if decode(key).is_none() {
+        return false;
     }
     let decoded = canonicalize(key);
     let begins_an_escape = |after: &[u8]| match after {
         [b'u' | b'U', ..] => true,
-        [high, low, ..] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
+        [high, low, ..] => unescape(*high, *low).is_some(),
         _ => false,
     };
     let twice = decoded
@@ -61,9 +50,19 @@ pub(crate) fn equivalent(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(a, b)| same(*a, *b))
 }
 
+/// Decodes a key with [`canonicalize`], and folds its case, which some servers ignore.
+pub(crate) fn fold(key: &str) -> Vec<u8> {
+    canonicalize(key.as_bytes()).to_ascii_lowercase()
+}
+
+/// Returns true if some server takes this key for the name, whatever their case.
+pub(crate) fn could_name(key: &str, name: &str) -> bool {
+    equivalent(&fold(key), name.to_ascii_lowercase().as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{canonicalize, equivalent, is_certain};
+    use super::{canonicalize, could_name, equivalent, fold, is_certain};
 
     #[test]
     fn a_key_is_certain_when_every_server_decodes_it_alike() {
@@ -105,5 +104,11 @@ mod tests {
         assert!(equivalent(b"access.token", b"access_token") && equivalent(b"access token", b"access_token"));
         assert!(!equivalent(b"accesstoken", b"access_token") && !equivalent(b"access_tokenx", b"access_token"));
         assert!(!equivalent(b"Access_token", b"access_token") && !equivalent(b"access1token", b"access_token"));
+    }
+
+    #[test]
+    fn a_name_in_any_case_is_one_name() {
+        assert_eq!(fold("%4Frg+"), b"org");
+        assert!(could_name("ACCESS%5FTOKEN[0]", "access_Token") && !could_name("access_tokens", "access_token"));
     }
 }

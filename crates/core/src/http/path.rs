@@ -35,6 +35,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::percent::{is_unreserved, take_byte, take_escape, unescape};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -198,11 +199,6 @@ pub enum PathError {
     IllegalQueryByte(usize),
 }
 
-/// Returns true for an unreserved character (RFC 3986 §2.3).
-const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
 /// Returns true for the other characters of a segment (RFC 3986 §3.3), without the semicolon.
 const fn is_reserved_and_harmless(byte: u8) -> bool {
     matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b':' | b'=' | b'@')
@@ -237,13 +233,6 @@ fn check_escape(tail: &[u8], at: usize) -> Result<(), PathError> {
     }
 }
 
-/// Returns the byte of two hex digits; `None` if one is not a hex digit.
-fn unescape(high: u8, low: u8) -> Option<u8> {
-    let high = char::from(high).to_digit(16)?;
-    let low = char::from(low).to_digit(16)?;
-    u8::try_from((high << 4) | low).ok()
-}
-
 /// Decodes a path whose escapes are well-formed.
 fn decode(raw: &[u8]) -> Result<String, PathError> {
     let mut decoded = Vec::with_capacity(raw.len());
@@ -263,11 +252,7 @@ fn decode(raw: &[u8]) -> Result<String, PathError> {
 
 /// Returns the next decoded byte, and the rest; `None` at the end.
 fn take_decoded(raw: &[u8]) -> Option<(u8, &[u8])> {
-    match raw {
-        [b'%', high, low, after @ ..] => Some((unescape(*high, *low)?, after)),
-        [byte, after @ ..] => Some((*byte, after)),
-        [] => None,
-    }
+    take_escape(raw).or_else(|| take_byte(raw))
 }
 
 /// Returns the offset in `raw` of the byte at `decoded_offset`. Only for messages.

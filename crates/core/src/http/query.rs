@@ -8,7 +8,8 @@
 #[cfg(test)]
 mod tests;
 
-use crate::http::param_name::{canonicalize, equivalent, is_certain};
+use crate::http::param_name::{canonicalize, could_name, fold, is_certain};
+use crate::http::percent::{self, is_unreserved};
 use std::collections::HashSet;
 
 /// A query as it was sent, without its `?`.
@@ -38,14 +39,13 @@ impl<'a> Query<'a> {
         if !is_plain(name) {
             return Err(AmbiguousParameter);
         }
-        let wanted = name.to_ascii_lowercase();
         let mut found = None;
         for parameter in self.parameters() {
             // Its key could be another spelling of any name.
             if !parameter.split(';').all(|part| is_certain(key(part).as_bytes())) {
                 return Err(AmbiguousParameter);
             }
-            if !parameter.split(';').any(|part| spells(key(part), &wanted)) {
+            if !parameter.split(';').any(|part| could_name(key(part), name)) {
                 continue;
             }
             let (named, value) = decoded(parameter)?;
@@ -94,14 +94,9 @@ fn key(parameter: &str) -> &str {
     parameter.split_once('=').map_or(parameter, |(key, _)| key)
 }
 
-/// Returns true if some server takes this key for the name, which is in lower case.
-fn spells(key: &str, name: &str) -> bool {
-    equivalent(&canonicalize(key.to_ascii_lowercase().as_bytes()).to_ascii_lowercase(), name.as_bytes())
-}
-
 /// Folds a key to the same form for all spellings that some server takes for one name.
 fn folded(key: &str) -> Vec<u8> {
-    let mut folded = canonicalize(key.to_ascii_lowercase().as_bytes()).to_ascii_lowercase();
+    let mut folded = fold(key);
     folded.iter_mut().filter(|byte| !byte.is_ascii_alphanumeric()).for_each(|byte| *byte = b'_');
     folded
 }
@@ -118,28 +113,12 @@ fn decoded(parameter: &str) -> Result<(String, String), AmbiguousParameter> {
 
 /// Returns true if a parameter of this name is readable: it needs no encoding (RFC 3986 §2.3), and no server interprets it further.
 pub(crate) fn is_plain(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
+    name.bytes().all(is_unreserved)
 }
 
 /// Decodes percent-encoding (RFC 3986 §2.1).
 fn text(encoded: &str) -> Result<String, AmbiguousParameter> {
-    let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        let (byte, after) = match (byte, after) {
-            (b'%', [high, low, after @ ..]) => {
-                let digit = |byte: u8| char::from(byte).to_digit(16).ok_or(AmbiguousParameter);
-                let byte = digit(*high)?.saturating_mul(16).saturating_add(digit(*low)?);
-                (u8::try_from(byte).map_err(|_| AmbiguousParameter)?, after)
-            }
-            (b'%', _) => return Err(AmbiguousParameter),
-            (byte, after) => (*byte, after),
-        };
-        if byte == 0 {
-            return Err(AmbiguousParameter);
-        }
-        decoded.push(byte);
-        rest = after;
-    }
+    let decoded =
+        percent::decode(encoded.as_bytes()).filter(|decoded| !decoded.contains(&0)).ok_or(AmbiguousParameter)?;
     String::from_utf8(decoded).map_err(|_| AmbiguousParameter)
 }

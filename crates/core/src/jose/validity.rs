@@ -6,6 +6,7 @@ use x509_cert::Certificate;
 
 use crate::jose::pem::{self, Contents};
 use crate::time::Timestamp;
+use std::fmt;
 
 /// The dates of a certificate (RFC 5280 §4.1.2.5), both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,26 +17,67 @@ pub struct Validity {
     pub until: Timestamp,
 }
 
+/// A time outside the dates of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutsideValidity {
+    /// The certificate is valid only from this time on.
+    NotYet(Timestamp),
+    /// The certificate expired at this time.
+    Expired(Timestamp),
+}
+
 impl Validity {
     /// Returns the dates of the certificate in a PEM text; `None` if that contains something else.
     #[must_use]
     pub fn of_pem(text: &str) -> Option<Self> {
         let (contents, der) = pem::read(text).ok()?;
         match contents {
-            Contents::PublicKey | Contents::RsaPublicKey => return None,
-            Contents::Certificate => {}
+            Contents::PublicKey | Contents::RsaPublicKey => None,
+            Contents::Certificate => Self::of_der(&der),
         }
-        let certificate = Certificate::from_der(&der).ok()?;
+    }
+
+    /// Returns the dates of a certificate; `None` if it is malformed.
+    #[must_use]
+    pub fn of_der(der: &[u8]) -> Option<Self> {
+        let certificate = Certificate::from_der(der).ok()?;
         let validity = certificate.tbs_certificate().validity();
         let seconds = |time: x509_cert::time::Time| Timestamp::from_secs(time.to_unix_duration().as_secs());
         Some(Self { from: seconds(validity.not_before), until: seconds(validity.not_after) })
+    }
+
+    /// Returns the dates on which both certificates are valid.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { from: self.from.max(other.from), until: self.until.min(other.until) }
+    }
+
+    /// Returns how the time is outside the dates; `None` if the certificate is valid.
+    #[must_use]
+    pub fn outside(self, now: Timestamp) -> Option<OutsideValidity> {
+        let Self { from, until } = self;
+        if now < from {
+            Some(OutsideValidity::NotYet(from))
+        } else if now.as_secs() > until.as_secs() {
+            // `notAfter` is a whole second, all of which is included.
+            Some(OutsideValidity::Expired(until))
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "valid from {} to {}", self.from, self.until)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Validity;
+    use super::{OutsideValidity, Validity};
     use crate::jose::testing::SPKI_PEM;
+    use crate::time::Timestamp;
 
     /// A certificate of an RSA key.
     const CERTIFICATE_PEM: &str = "-----BEGIN CERTIFICATE-----
@@ -64,6 +106,22 @@ ksij
         let Validity { from, until } = Validity::of_pem(&CERTIFICATE_PEM.replace('\n', "\\n")).unwrap();
         let dates = (from.to_string(), until.to_string());
         assert_eq!(dates, ("2026-11-23T01:19:58Z".to_owned(), "2036-11-20T01:19:58Z".to_owned()));
+    }
+
+    #[test]
+    fn both_ends_and_the_whole_last_second_are_inside() {
+        let at = Timestamp::from_secs;
+        let valid = Validity { from: at(10), until: at(20) };
+        for (millis, expected) in [
+            (9_999, Some(OutsideValidity::NotYet(at(10)))),
+            (10_000, None),
+            (20_999, None),
+            (21_000, Some(OutsideValidity::Expired(at(20)))),
+        ] {
+            assert_eq!(valid.outside(Timestamp::from_millis(millis)), expected, "{millis}");
+        }
+        let other = Validity { from: at(5), until: at(15) };
+        assert_eq!(valid.and(other), Validity { from: at(10), until: at(15) });
     }
 
     #[test]

@@ -14,7 +14,9 @@
 use super::json::{json, number};
 use super::value::FieldValue;
 use crate::http::header::{HeaderText, HeaderTextError};
+use crate::http::percent::{self, INVISIBLE};
 use crate::jose::{holds_beyond_64_bits, is_beyond_64_bits};
+use percent_encoding::AsciiSet;
 use serde_json::Value;
 
 /// The encoding of a value.
@@ -61,6 +63,9 @@ pub enum EncodeError {
 
 /// The longest list or JSON text that is written: 4 KiB; a longer one is an error. A single text is shorter: [`HeaderText::MAX_BYTES`].
 pub const MAX_BYTES: usize = 4096;
+
+/// All ASCII characters that are not visible, and those that separate items and mark escapes.
+const ESCAPED: &AsciiSet = &INVISIBLE.add(b'%').add(b',');
 
 /// Encodes a value; `None` for a list without items.
 pub(super) fn write(found: FieldValue<'_>, form: HeaderEncoding) -> Result<Option<HeaderText>, EncodeError> {
@@ -125,20 +130,7 @@ fn encoded(text: &str) -> Result<String, EncodeError> {
     if text.chars().any(char::is_control) {
         return Err(EncodeError::Control);
     }
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'%' | b',' => escape(byte, &mut encoded),
-            0x21..=0x7e => encoded.push(char::from(byte)),
-            _ => escape(byte, &mut encoded),
-        }
-    }
-    Ok(encoded)
-}
-
-fn escape(byte: u8, into: &mut String) {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase();
-    into.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
+    Ok(percent::encode(text, ESCAPED))
 }
 
 /// Checks the length only. The text is already visible ASCII, with spaces inside of JSON texts only.

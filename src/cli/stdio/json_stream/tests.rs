@@ -1,13 +1,13 @@
 //! Streams that are cut, joined and broken.
 
 use super::scanner::{Scanner, Step};
-use super::{Broken, JsonStream, MAX_BYTES, What};
+use super::{ErrorKind, JsonStream, MAX_BYTES, StreamError};
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 /// Reads a stream in pieces of this many bytes. Returns the values, and the lines of invalid input.
-fn read(text: &[u8], piece: usize) -> Vec<Result<Value, Broken>> {
+fn read(text: &[u8], piece: usize) -> Vec<Result<Value, StreamError>> {
     let mut values = JsonStream::default();
     let mut found = Vec::new();
     for piece in text.chunks(piece) {
@@ -23,8 +23,8 @@ fn read(text: &[u8], piece: usize) -> Vec<Result<Value, Broken>> {
     found
 }
 
-fn broken(line: usize, what: What) -> Result<Value, Broken> {
-    Err(Broken { line, what })
+fn error(line: usize, kind: ErrorKind) -> Result<Value, StreamError> {
+    Err(StreamError { line, kind })
 }
 
 #[test]
@@ -36,38 +36,38 @@ fn values_are_found_whatever_stands_between_them() {
         (" \r\n\t ", vec![]),
         (r#"{"a":1}{"b":{"c":"}{"}}"#, vec![one(), two()]),
         ("{\n \"a\"\n:\n1}\n\n{\"b\":\n{\"c\":\"}{\"}} ", vec![one(), two()]),
-        ("{\"a\":1}\nrubbish\nand more\n{\"b\":{\"c\":\"}{\"}}", vec![one(), broken(2, What::NoObject), two()]),
-        ("[{\"a\":1}, 2]", vec![broken(1, What::NoObject), one(), broken(1, What::NoObject)]),
+        ("{\"a\":1}\nrubbish\nand more\n{\"b\":{\"c\":\"}{\"}}", vec![one(), error(2, ErrorKind::NoObject), two()]),
+        ("[{\"a\":1}, 2]", vec![error(1, ErrorKind::NoObject), one(), error(1, ErrorKind::NoObject)]),
         // Broken inside: reported once; the next value is read, on the same line or a later one.
-        ("{\"x\":} {\"a\":1}", vec![broken(1, What::Syntax), one()]),
-        ("{\"x\": nul}\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
-        ("{\"x\": \"a\nb\"}\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
-        ("\n{'x': 1}\n{\"a\":1}", vec![broken(2, What::Syntax), one()]),
+        ("{\"x\":} {\"a\":1}", vec![error(1, ErrorKind::Syntax), one()]),
+        ("{\"x\": nul}\n{\"a\":1}", vec![error(1, ErrorKind::Syntax), one()]),
+        ("{\"x\": \"a\nb\"}\n{\"a\":1}", vec![error(1, ErrorKind::Syntax), one()]),
+        ("\n{'x': 1}\n{\"a\":1}", vec![error(2, ErrorKind::Syntax), one()]),
         // Cut off, then another value.
-        ("{\"x\": 1\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
-        ("{\"x\":\n{\"a\":1}\n{\"b\":{\"c\":\"}{\"}}", vec![broken(1, What::Syntax), two()]),
-        ("{\"x\"\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
-        ("{\n{\"a\":1}", vec![broken(1, What::Syntax), one()]),
+        ("{\"x\": 1\n{\"a\":1}", vec![error(1, ErrorKind::Syntax), one()]),
+        ("{\"x\":\n{\"a\":1}\n{\"b\":{\"c\":\"}{\"}}", vec![error(1, ErrorKind::Syntax), two()]),
+        ("{\"x\"\n{\"a\":1}", vec![error(1, ErrorKind::Syntax), one()]),
+        ("{\n{\"a\":1}", vec![error(1, ErrorKind::Syntax), one()]),
         // The same error again is reported once a line.
         (
             "{{{x{{\n{ {{\"a\":1}{{",
             vec![
-                broken(1, What::Syntax),
-                broken(2, What::Syntax),
+                error(1, ErrorKind::Syntax),
+                error(2, ErrorKind::Syntax),
                 one(),
-                broken(2, What::Syntax),
-                broken(2, What::CutOff),
+                error(2, ErrorKind::Syntax),
+                error(2, ErrorKind::CutOff),
             ],
         ),
-        ("{\"a\":1} {\"b\":", vec![one(), broken(1, What::CutOff)]),
-        ("{\"a\":1} \u{feff}{\"a\":1}", vec![one(), broken(1, What::NoObject), one()]),
+        ("{\"a\":1} {\"b\":", vec![one(), error(1, ErrorKind::CutOff)]),
+        ("{\"a\":1} \u{feff}{\"a\":1}", vec![one(), error(1, ErrorKind::NoObject), one()]),
     ] {
         for piece in [1, 2, 3, 7, 1_000] {
             assert_eq!(read(text.as_bytes(), piece), expected, "{text:?} in pieces of {piece}");
         }
     }
     // Not UTF-8, between matching braces.
-    assert_eq!(read(b"{\"x\": \"\xff\"} {\"a\":1}", 5), [broken(1, What::NoMessage), Ok(json!({"a": 1}))]);
+    assert_eq!(read(b"{\"x\": \"\xff\"} {\"a\":1}", 5), [error(1, ErrorKind::NoMessage), Ok(json!({"a": 1}))]);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_value_has_a_largest_size() {
         assert!(fits.len() == 1 && fits[0].is_ok());
         let stream = format!("{}{{\n{{\"a\":1}}", text(MAX_BYTES + 1));
         let found = read(stream.as_bytes(), piece);
-        assert_eq!(found.first(), Some(&broken(1, What::TooLarge)));
+        assert_eq!(found.first(), Some(&error(1, ErrorKind::TooLarge)));
         assert_eq!(found.last(), Some(&Ok(json!({"a": 1}))));
     }
     // A value without an end takes no more than its maximum size.

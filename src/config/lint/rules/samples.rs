@@ -4,9 +4,9 @@
 
 use crate::config::raw::{Match, Rule};
 use modgud_core::authz::{Case, PathPattern, Segment};
+use modgud_core::http::percent::{RESERVED, encode};
 use modgud_core::http::request::{Headers, Request};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 /// A segment that no literal of a pattern equals.
 const ANY_SEGMENT: &str = "*";
@@ -103,24 +103,13 @@ fn target(one: &PathPattern, other: &PathPattern, length: usize) -> Option<Strin
                     return None;
                 }
                 // Uses the letters of the pattern that does not fold, if there is one.
-                push_encoded(&mut target, if one.case() == Case::Fold { &others } else { &own });
+                target.push_str(&encode(if one.case() == Case::Fold { &others } else { &own }, RESERVED));
             }
-            (Some(text), None) | (None, Some(text)) => push_encoded(&mut target, &text),
+            (Some(text), None) | (None, Some(text)) => target.push_str(&encode(&text, RESERVED)),
             (None, None) => target.push_str(ANY_SEGMENT),
         }
     }
     Some(if target.is_empty() { "/".to_owned() } else { target })
-}
-
-/// Appends a literal, which is decoded, in percent-encoding.
-fn push_encoded(target: &mut String, literal: &str) {
-    for byte in literal.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => target.push(char::from(byte)),
-            // Writing to a string does not fail.
-            byte => drop(write!(target, "%{byte:02X}")),
-        }
-    }
 }
 
 /// Returns hosts that represent all those of both rules, and perhaps some of only one.

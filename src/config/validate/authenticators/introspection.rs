@@ -127,7 +127,7 @@ fn source(
         authenticator: name.clone(),
         url: url?,
         client: ClientCredential::new(client_id, &secret?, client_authentication.unwrap_or_default()),
-        roots: roots?,
-        most: usize::try_from(most).unwrap_or(usize::MAX),
+        trust_anchors: roots?,
+        max_concurrent: usize::try_from(most).unwrap_or(usize::MAX),
     })
 }

@@ -169,7 +169,7 @@ impl Context<'_> {
             let message = format!("is not the `issuer` of the tokens, which is {}", Quoted::new(self.issuer));
             return Err(Issue::error("issuer-mismatch", message, "write both with the same characters"));
         }
-        let discovery = url.below(WELL_KNOWN, plain).map_err(invalid_url)?;
+        let discovery = url.join(WELL_KNOWN, plain).map_err(invalid_url)?;
         Ok(Location::Oidc { issuer: issuer.into(), discovery })
     }
 
@@ -194,7 +194,7 @@ impl Context<'_> {
         let roots = self.diagnostics.ok_or_report(&at.key("ca"), roots);
         let cache_file = cache_file.map(|file| self.loader.path(file));
         let provider =
-            Provider { location: location?, plain: *plain, roots: roots?, refresh, stale_if_error, cache_file };
+            Provider { location: location?, plain: *plain, trust_anchors: roots?, refresh, stale_if_error, cache_file };
         let file_taken = |other: &KeySource| {
             other.provider != provider
                 && other.provider.cache_file.is_some()

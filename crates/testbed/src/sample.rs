@@ -8,24 +8,24 @@ pub const SAMPLE: &str = include_str!("../../../deploy/envoy.yaml");
 
 /// Replacements for the sample's addresses.
 #[derive(Debug, Clone, Copy)]
-pub struct Endpoints {
+pub(super) struct Endpoints {
     /// Envoy's listener for clients; 0.0.0.0:8000 in the sample.
-    pub listener: SocketAddr,
+    pub(super) listener: SocketAddr,
     /// Envoy's own admin listener; 127.0.0.1:9901 in the sample.
-    pub admin: SocketAddr,
+    pub(super) admin: SocketAddr,
     /// modgud; 127.0.0.1:9191 in the sample.
-    pub modgud: SocketAddr,
+    pub(super) modgud: SocketAddr,
     /// The module `crm`; crm:8080 in the sample.
-    pub crm: SocketAddr,
+    pub(super) crm: SocketAddr,
     /// The module `documents`; documents:8080 in the sample.
-    pub documents: SocketAddr,
+    pub(super) documents: SocketAddr,
     /// The core service; core:8080 in the sample.
-    pub core: SocketAddr,
+    pub(super) core: SocketAddr,
 }
 
 /// Returns the sample with these addresses.
 #[must_use]
-pub fn sample(endpoints: &Endpoints) -> String {
+pub(super) fn sample(endpoints: &Endpoints) -> String {
     let Endpoints { listener, admin, modgud, crm, documents, core } = endpoints;
     let replaced = [
         ("0.0.0.0", "8000", listener),

@@ -1,4 +1,6 @@
-//! An identity provider on loopback, whose every answer a test chooses, and who counts what it is asked.
+//! An OpenID provider on loopback, with a discovery document and a JWKS. A test chooses its responses; it counts requests.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "only tests use it: an error here is a failed test")]
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,26 +20,28 @@ use tokio::task::AbortHandle;
 use tokio::time::{interval, timeout};
 use tokio_rustls::TlsAcceptor;
 
-/// How long anything may take before its test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum time of a wait; beyond it the test fails.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a path answers with.
+/// A response of a path.
 #[derive(Debug, Clone)]
 pub enum Reply {
-    /// 200 and this body.
+    /// Status 200 with this body.
     Body(Vec<u8>),
-    /// These bytes, whatever they are.
+    /// These bytes, verbatim.
     Raw(Vec<u8>),
-    /// Nothing, for as long as the client waits.
+    /// No response while the client waits.
     Silence,
-    /// The beginning of an answer, and then one byte after another.
+    /// The head of a response, then one byte every 20 ms.
     Drip,
-    /// The end of the connection.
+    /// A closed connection.
     Close,
 }
 
-/// A provider. It ends when it is dropped.
+/// A provider. Dropping it stops it.
+#[derive(Debug)]
 pub struct Idp {
+    /// Its address.
     pub address: SocketAddr,
     replies: Arc<Mutex<HashMap<String, Reply>>>,
     counts: watch::Receiver<HashMap<String, u64>>,
@@ -51,7 +55,7 @@ impl Drop for Idp {
 }
 
 impl Idp {
-    /// A provider that answers 404 to everything.
+    /// Starts a provider that responds with 404 to each request.
     pub async fn start() -> Self {
         Self::serve(None).await
     }
@@ -67,11 +71,11 @@ impl Idp {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (chosen, counting) = (Arc::clone(&chosen), counting.clone());
                 match tls.clone() {
-                    None => tokio::spawn(answer(stream, chosen, counting)),
+                    None => tokio::spawn(respond(stream, chosen, counting)),
                     Some(tls) => tokio::spawn(async move {
-                        // Whoever does not trust it goes away.
+                        // A client that does not trust the certificate closes the connection.
                         if let Ok(stream) = tls.accept(stream).await {
-                            answer(stream, chosen, counting).await;
+                            respond(stream, chosen, counting).await;
                         }
                     }),
                 };
@@ -80,60 +84,63 @@ impl Idp {
         Self { address, replies, counts, serving: serving.abort_handle() }
     }
 
-    /// The same with TLS, for `localhost`; and the authority that its certificate comes from, in PEM.
+    /// Starts a provider with TLS, for `localhost`. Returns it with its certificate authority (PEM).
     pub async fn start_tls() -> (Self, String) {
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let of_it = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        let certificate =
+            CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![of_it.der().clone()], key)
+            .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
         (Self::serve(Some(TlsAcceptor::from(Arc::new(config)))).await, authority.pem())
     }
 
-    /// A provider with a JWK set of these keys at `/jwks`.
+    /// Starts a provider that publishes a JWKS of these keys at `/jwks`.
     pub async fn of(keys: &[&IdpKey]) -> Self {
         let idp = Self::start().await;
         idp.publish(keys);
         idp
     }
 
-    /// The address of a path.
+    /// Returns the URL of a path.
+    #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Publishes these keys, and no others, at `/jwks`.
+    /// Publishes a JWKS of these keys at `/jwks`, instead of any earlier one.
     pub fn publish(&self, keys: &[&IdpKey]) {
-        self.reply("/jwks", Reply::Body(set(keys).to_string().into_bytes()));
+        self.reply("/jwks", Reply::Body(jwk_set(keys).to_string().into_bytes()));
     }
 
-    /// Chooses what a path answers with from now on.
+    /// Sets the response of a path.
     pub fn reply(&self, path: &str, reply: Reply) {
         self.replies.lock().unwrap().insert(path.to_owned(), reply);
     }
 
-    /// How often a path was asked.
+    /// Returns the number of requests for a path.
+    #[must_use]
     pub fn count(&self, path: &str) -> u64 {
         self.counts.borrow().get(path).copied().unwrap_or_default()
     }
 
-    /// Waits until a path was asked so often.
-    pub async fn asked(&self, path: &str, count: u64) {
+    /// Waits until a path has had this many requests.
+    pub async fn wait_for_requests(&self, path: &str, count: u64) {
         let mut counts = self.counts.clone();
-        let asked = counts.wait_for(|counts| counts.get(path).copied().unwrap_or_default() >= count);
-        timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("{path} is not asked {count} times")).unwrap();
+        let reached = counts.wait_for(|counts| counts.get(path).copied().unwrap_or_default() >= count);
+        timeout(WAIT_TIMEOUT, reached).await.unwrap_or_else(|_| panic!("{path} did not get {count} requests")).unwrap();
     }
 }
 
-async fn answer(
+async fn respond(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     replies: Arc<Mutex<HashMap<String, Reply>>>,
     counting: watch::Sender<HashMap<String, u64>>,
@@ -160,7 +167,7 @@ async fn answer(
         Some(Reply::Raw(bytes)) => bytes,
         Some(Reply::Close) => return,
         Some(Reply::Silence) => {
-            // Until the client has had enough.
+            // Until the client closes the connection.
             let _ = stream.read_buf(&mut Vec::new()).await;
             return;
         }
@@ -175,30 +182,35 @@ async fn answer(
             return;
         }
     };
-    // The client may have had enough.
+    // The client may have closed the connection.
     let _ = stream.write_all(&bytes).await;
     let _ = stream.shutdown().await;
 }
 
 /// A key of a provider.
+#[derive(Debug)]
 pub struct IdpKey {
+    /// The key id.
     pub id: String,
     key: SigningKey,
 }
 
 impl IdpKey {
-    /// A new key of this name.
+    /// Generates a key with this key id.
+    #[must_use]
     pub fn new(id: &str) -> Self {
         let key = SigningKey::generate(Algorithm::EdDsa).unwrap().with_id(KeyId::new(id).unwrap());
         Self { id: id.to_owned(), key }
     }
 
-    /// A token of these claims.
+    /// Signs a token with these claims.
+    #[must_use]
     pub fn sign(&self, claims: &[(String, Value)]) -> String {
         self.key.sign(claims).unwrap()
     }
 
-    /// Its public half (RFC 8037 §2).
+    /// Returns its public JWK (RFC 8037 §2).
+    #[must_use]
     pub fn jwk(&self) -> Value {
         let spki = pem::parse(self.key.public_pem().unwrap()).unwrap().into_contents();
         let point = spki.last_chunk::<32>().unwrap();
@@ -207,7 +219,14 @@ impl IdpKey {
     }
 }
 
-/// A JWK set of these keys.
-pub fn set(keys: &[&IdpKey]) -> Value {
+/// Returns the JWKS of these keys.
+#[must_use]
+pub fn jwk_set(keys: &[&IdpKey]) -> Value {
     json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() })
+}
+
+/// Returns an OpenID discovery document (OpenID Connect Discovery 1.0 §4.2) as a response.
+#[must_use]
+pub fn discovery(issuer: &str, jwks_uri: &str) -> Reply {
+    Reply::Body(json!({ "issuer": issuer, "jwks_uri": jwks_uri }).to_string().into_bytes())
 }
