@@ -84,14 +84,14 @@ pub(super) fn config(document: &Document, loader: &SecretLoader) -> Result<Confi
     let published = PublicJwk::set(&published).into();
     let snapshot = Snapshot {
         scheme: request.scheme.unwrap_or_default(),
-        places: locations,
+        extractor: locations,
         authenticators,
         rules,
         modules,
-        shape,
-        published,
+        upstream: shape,
+        jwks_document: published,
         correlation,
-        answers,
+        denials: answers,
         deadline,
         logged: telemetry.decisions.unwrap_or_default(),
     };

@@ -33,8 +33,7 @@ fn given_away(file: &Path) -> bool {
 fn of_another_owner() -> String {
     let own = geteuid().as_raw();
     format!(
-        "the file belongs to the user with id {STRANGER}, who could have written keys of their own into it, and modgud runs as the \
-         user with id {own}; remove it, or give it to that user (`chown {own}`)"
+        "the file's owner has id {STRANGER}, and modgud runs with id {own}, so its keys may be forged; remove it, or run `chown {own}`"
     )
 }
 

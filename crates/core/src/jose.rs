@@ -6,9 +6,8 @@
 //! - `json`: parses bytes as one JSON object, and rejects any that two readers could read differently;
 //! - `header`, `algorithm`: the protected header names the algorithm, never the key to trust;
 //! - `claims`: typed access to the payload;
-//! - `pem`, `jwk`, `jwks`: the formats of public keys;
-//! - `key`, `keyset`: the keys that are strong enough, and the candidates for a token;
-//! - `validity`: the dates of a certificate, for display;
+//! - `pem`, `jwk`, `jwks`: the formats of public keys, and the candidates for a token;
+//! - `key`, `identity`: the keys that are strong enough, their names and their hashes;
 //! - `sign`, `published`: minted tokens, and the public keys that verify them;
 //! - `verify`: [`UnverifiedToken`] shows its header and its claimed issuer, so that the calling function can choose the keys.
 //!   [`VerifiedToken`] has one constructor, which is the signature check. Code that requires a `VerifiedToken` is unreachable without it.
@@ -23,13 +22,11 @@ mod compact;
 mod dpop_proof;
 mod error;
 mod header;
+mod identity;
 mod json;
 mod jwk;
 mod jwks;
 mod key;
-mod key_error;
-mod key_id;
-mod keyset;
 mod pem;
 mod published;
 mod sign;
@@ -40,17 +37,14 @@ mod verify;
 
 pub use algorithm::{Algorithm, KeyType};
 pub use claims::{ClaimError, Claims, NumericDate};
-pub use compact::MAX_TOKEN_BYTES;
 pub use dpop_proof::{ProofError, UnverifiedDpopProof};
-pub use error::{Part, TokenError};
+pub use error::{CurveName, KeyError, KeyKind, Label, MAX_TOKEN_BYTES, Part, TokenError};
 pub use header::JoseHeader;
+pub use identity::{Fingerprint, KeyId, KeyIdentity, Thumbprint};
 pub use json::{JsonError, holds_beyond_64_bits, is_beyond_64_bits, read_json};
 pub use jwk::{JwkError, SafeToken};
-pub use jwks::{Jwks, JwksError, SkippedKey};
-pub use key::{Fingerprint, KeyIdentity, Thumbprint, VerificationKey, Verifier};
-pub use key_error::{CurveName, KeyError, KeyKind, Label};
-pub use key_id::KeyId;
-pub use keyset::{KeySet, KeySetError};
+pub use jwks::{Jwks, JwksError, KeySet, KeySetError, SkippedKey};
+pub use key::{VerificationKey, Verifier};
 pub use published::PublicJwk;
 pub use sign::{SecretString, SigningError, SigningKey};
 pub use validity::{OutsideValidity, Validity};

@@ -93,7 +93,7 @@ pub(super) fn check(
             let by = loader.authenticator(custom);
             if let Some(by) = diagnostics.ok_or_report(&at.key("custom"), by) {
                 let (name, identity) = (AuthenticatorName::new(entry_name), Arc::clone(identity));
-                authenticators.push(Authenticator::Custom(RegisteredAuthenticator { name, identity, by }));
+                authenticators.push(Authenticator::Custom(RegisteredAuthenticator { name, identity, inner: by }));
             }
         }
     }

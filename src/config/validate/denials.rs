@@ -9,7 +9,7 @@ use crate::http_client::{AllowInsecure, FetchUrl};
 use modgud_core::authz::Access;
 use modgud_core::credential::{CredentialExtractor, CredentialLocation};
 use modgud_core::denial::{
-    ChallengeSchemes, DetailText, ExtraHeader, OwnHost, Realm, Redirect, ReturnParameter, RuleAnswer, Status, Style,
+    ChallengeSchemes, DetailText, ExtraHeader, OwnHost, Realm, Redirect, ReturnParameter, RuleDenial, Status, Style,
 };
 
 /// The default name of the parameter that holds the URL to return to.
@@ -44,7 +44,7 @@ pub(super) fn style(denials: &Denials, schemes: ChallengeSchemes, diagnostics: &
             None => extra.push(header),
         }
     }
-    Style { body: body.unwrap_or_default(), realm, schemes, unauthenticated, forbidden, extra, undecided: *unavailable }
+    Style { body: body.unwrap_or_default(), realm, schemes, unauthenticated, forbidden, extra, on_error: *unavailable }
 }
 
 /// Returns the statuses for unauthenticated callers, and for those without access.
@@ -65,7 +65,7 @@ fn status(code: u16) -> Result<Status, Issue> {
 }
 
 /// Returns the responses of rules to callers without access.
-pub(super) fn of_rules(rules: &[raw::Rule], denials: &Denials, diagnostics: &mut Diagnostics) -> Vec<RuleAnswer> {
+pub(super) fn of_rules(rules: &[raw::Rule], denials: &Denials, diagnostics: &mut Diagnostics) -> Vec<RuleDenial> {
     let (_, unset) = statuses(&denials.status, &mut Diagnostics::default());
     let mut answers = Vec::new();
     for (number, rule) in rules.iter().enumerate() {
@@ -92,7 +92,7 @@ pub(super) fn of_rules(rules: &[raw::Rule], denials: &Denials, diagnostics: &mut
             });
             diagnostics.ok_or_report(&at.key("detail"), parsed)
         });
-        answers.push(RuleAnswer { rule: rule.name.as_str().into(), status, detail });
+        answers.push(RuleDenial { rule: rule.name.as_str().into(), status, detail });
     }
     answers
 }

@@ -183,7 +183,7 @@ fn claims(
 /// Checks that no issuer of clients' tokens signs with the key: under another `iss`, each could sign for the other.
 fn not_an_issuers(at: &Path, mint: &Mint, authenticators: &[Authenticator], diagnostics: &mut Diagnostics) {
     for jwt in authenticators.iter().filter_map(Authenticator::as_jwt).filter(|jwt| jwt.issuer != mint.issuer) {
-        if jwt.keys.fixed.keys().iter().any(|key| key.same_key_material(&mint.verification)) {
+        if jwt.keys.static_keys.keys().iter().any(|key| key.same_key_material(&mint.verification)) {
             diagnostics.add(at.clone(), key_shared(mint.verification.fingerprint(), jwt));
         }
     }

@@ -62,7 +62,7 @@ pub(in crate::config) fn check(
             name: RuleName::new(rule_name),
             access,
             require: require.clone(),
-            narrowing: narrows.then(|| RequestConstraints {
+            constraints: narrows.then(|| RequestConstraints {
                 pattern: pattern.clone(),
                 same_organization: same_organization.clone(),
                 when: when.clone(),
@@ -266,8 +266,8 @@ fn condition(
     diagnostics: &mut Diagnostics,
 ) -> Option<Arc<Condition>> {
     let callers = match access {
-        Access::Authenticated | Access::Optional => CallerPresence::Asked,
-        Access::Public | Access::Preflight => CallerPresence::NotAsked,
+        Access::Authenticated | Access::Optional => CallerPresence::Possible,
+        Access::Public | Access::Preflight => CallerPresence::Never,
         Access::Denied => {
             let message = "has no effect with access `denied`, which denies every request";
             diagnostics.add(at.clone(), Issue::error("condition-unused", message, "leave it out"));

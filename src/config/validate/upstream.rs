@@ -87,7 +87,7 @@ pub(super) fn check(
             diagnostics.add(at.key("value"), Issue::error("header-value-invalid", message, help));
         }
         let unwritable = on_encode_error(&source, required);
-        identity.push(IdentityHeader { name, source, form, unwritable });
+        identity.push(IdentityHeader { name, source, encoding: form, on_error: unwritable });
     }
     let mut patterns = Vec::new();
     for (number, pattern) in strip.iter().enumerate() {
@@ -130,7 +130,7 @@ pub(super) fn check(
 /// Returns the reason why modgud can't write a header. `None` if it can.
 pub(super) fn refused(written: &str, name: &HeaderName, locations: &CredentialExtractor) -> Option<Issue> {
     let bytes = name.as_str().as_bytes();
-    if RESERVED.iter().any(|reserved| folds_to_same_name(reserved.as_bytes(), bytes)) || locations.looks_in(name) {
+    if RESERVED.iter().any(|reserved| folds_to_same_name(reserved.as_bytes(), bytes)) || locations.reads_header(name) {
         let message = format!(
             "{} can't be an identity header, because Envoy, HTTP or the credential itself needs it",
             Quoted::new(written)

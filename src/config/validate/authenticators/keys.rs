@@ -63,7 +63,7 @@ impl Context<'_> {
         }
         let fixed = KeySet::new(keys).map_err(|error| Issue::parse("keys-too-many", error));
         let fixed = self.diagnostics.ok_or_report(at, fixed).unwrap_or_default();
-        IssuerKeys { fixed, remote }
+        IssuerKeys { static_keys: fixed, remote }
     }
 
     fn key(&mut self, at: &Path, key: &Key, keys: &mut Vec<VerificationKey>, remote: &mut Vec<RemoteJwks>) {
@@ -270,6 +270,7 @@ pub(in crate::config::validate) fn key_shared(key: Fingerprint, of: &JwtAuthenti
 
 /// Returns a key that both have. `None` if there is none.
 fn shared(one: &JwtAuthenticator, other: &JwtAuthenticator) -> Option<Fingerprint> {
-    let of_other = |key: &&VerificationKey| other.keys.fixed.keys().iter().any(|known| known.same_key_material(key));
-    one.keys.fixed.keys().iter().find(of_other).map(VerificationKey::fingerprint)
+    let of_other =
+        |key: &&VerificationKey| other.keys.static_keys.keys().iter().any(|known| known.same_key_material(key));
+    one.keys.static_keys.keys().iter().find(of_other).map(VerificationKey::fingerprint)
 }

@@ -53,7 +53,7 @@ pub(super) fn header_source(
     let Some(text) = cel else {
         return source(at, (claim, principal, value), diagnostics).map(HeaderValueSource::Source);
     };
-    match Expression::compile(text, &Env::Told) {
+    match Expression::compile(text, &Env::Value) {
         Ok(expression) => Some(HeaderValueSource::Computed(Box::new(expression))),
         Err(errors) => {
             for error in errors {
