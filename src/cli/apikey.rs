@@ -57,7 +57,7 @@ fn id(text: &str) -> Result<String, &'static str> {
 }
 
 fn expires(text: &str) -> Result<String, String> {
-    crate::config::timestamp(text).map(|_| text.to_owned()).map_err(|problem| problem.to_string())
+    crate::config::timestamp(text).map(|_| text.to_owned()).map_err(|issue| issue.to_string())
 }
 
 pub(super) fn run(command: Command) -> Exit {
