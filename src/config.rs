@@ -22,10 +22,10 @@ pub use environment::{Environment, EphemeralKeys};
 pub use load::{Loaded, Overrides, load, load_watched, load_with_keys, read_document};
 pub use raw::{LogFormat, ProfileName};
 pub use reference::{reference, schema};
+pub use revocations::timestamp;
 pub use revocations::{RevocationsError, read as read_revocations};
 pub use secret_source::Keys;
 pub use summary::{KeyMetadata, OpenRule};
-pub use validate::timestamp;
 pub use watcher::FileWatcher;
 
 use crate::envoy::bootstrap::GatewayConfig;

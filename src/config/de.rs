@@ -1,42 +1,16 @@
 //! Deserialization of a tree with serde; each error has a location. [`read`] continues after an error, to find all of them.
 
 mod deserializer;
-mod error;
-
-pub(super) use error::{FormError, Seen};
+pub(super) mod error;
 
 use super::diagnostic::{Diagnostics, MAX_REPORTED};
 use super::path::Path;
 use super::placeholder;
 use crate::diagnostic::{Diagnostic, Issue};
-use crate::yaml::{Bounds, Location, Node, SyntaxError};
+use crate::yaml::{Bounds, Node, SyntaxError};
 
-use error::Error;
+use error::{Error, FormError, Found, is_consequence};
 use serde::de::DeserializeOwned;
-
-/// A form error of a document, with its location and path.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) location: Location,
-    /// The path as messages show it, with the indices of the file.
-    pub(super) path: String,
-    pub(super) error: FormError,
-}
-
-impl Found {
-    /// Returns true if the diagnostic concerns the same value, and this is an unreplaced variable.
-    pub(super) fn explains(&self, diagnostic: &Diagnostic) -> bool {
-        let is_placeholder = matches!(self.error, FormError::Placeholder(_) | FormError::PlaceholderHidden);
-        is_placeholder && self.location == diagnostic.location && self.path == diagnostic.path
-    }
-}
-
-impl From<Found> for Diagnostic {
-    fn from(found: Found) -> Self {
-        let Found { location, path, error } = found;
-        Self::new(location, path, error.issue())
-    }
-}
 
 /// Deserializes a type and finds every form error, up to [`MAX_REPORTED`], because each costs a walk through the tree.
 ///
@@ -81,14 +55,6 @@ pub(super) fn read<T: DeserializeOwned>(root: &mut Node) -> (Option<T>, Vec<Foun
         }
     }
     (None, found)
-}
-
-/// Returns true if the value at `path` is missing only because it, or something in it, was faulty and removed. That error is already
-/// reported.
-pub(super) fn is_consequence(found: &[Found], path: &str) -> bool {
-    let at_or_in =
-        |one: &Found| one.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-    found.iter().any(at_or_in)
 }
 
 /// A document that the configuration names, such as a table of API keys. It was read and is not validated yet.

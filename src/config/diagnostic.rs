@@ -1,6 +1,6 @@
 //! Collected diagnostics of a configuration, and the error of loading one.
 
-use super::de::{Found, is_consequence};
+use super::de::error::{Found, is_consequence};
 use super::path::Path;
 use crate::diagnostic::{Diagnostic, Issue, Severity};
 use crate::yaml::Node;

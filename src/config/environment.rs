@@ -1,11 +1,41 @@
 //! The environment of a configuration: variables, custom authenticators, and the keys of a policy test. No value of a variable is ever shown.
 
-use super::secret_source::SecretKind;
 use crate::diagnostic::Issue;
 use modgud_core::authn::CustomAuthenticators;
 use modgud_core::jose::{Algorithm, KeyType, SecretString, SigningError, SigningKey};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// The kind of text to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SecretKind {
+    /// A public key.
+    Pem,
+    /// A private key.
+    PrivateKey,
+    /// A secret.
+    Secret,
+}
+
+impl SecretKind {
+    /// Returns the content that a file needs.
+    pub(super) const fn file_help(self) -> &'static str {
+        match self {
+            Self::Pem => "write the key as PEM (`openssl pkey -pubin -inform DER` reads DER and writes PEM)",
+            Self::PrivateKey => "write the private key as PEM (`openssl pkey -inform DER` reads DER and writes PEM)",
+            Self::Secret => "write the secret in letters and digits (`openssl rand -hex 32` makes one)",
+        }
+    }
+
+    /// Returns the value that a variable needs.
+    pub(super) const fn variable_help(self) -> &'static str {
+        match self {
+            Self::Pem => "set it to the PEM text of the public key",
+            Self::PrivateKey => "set it to the PEM text of the private key",
+            Self::Secret => "set it to the secret",
+        }
+    }
+}
 
 /// The environment of a configuration: variables, and authenticators that the program provides.
 #[derive(Debug, Clone)]

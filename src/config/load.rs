@@ -1,7 +1,8 @@
 //! Loading of a configuration, for commands and the server: finds its documents, merges the user's file onto its profile, and validates the
 //! result.
 
-use super::de::{self, FormError, Found, Seen, is_consequence, read_yaml};
+use super::de::error::{FormError, Found, Seen, is_consequence};
+use super::de::{self, read_yaml};
 use super::diagnostic::{ConfigError, MAX_REPORTED};
 use super::environment::Environment;
 use super::lint;

@@ -3,7 +3,7 @@
 //!
 //! Every text that can't contain a variable legitimately is searched for one.
 
-use super::de::{FormError, Found};
+use super::de::error::{FormError, Found};
 use super::diagnostic::MAX_REPORTED;
 use super::path::Path;
 use crate::diagnostic::Quoted;

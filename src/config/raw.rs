@@ -9,10 +9,9 @@ mod rules;
 mod upstream;
 
 pub(super) use authenticators::{
-    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Introspection, Jwt, Mtls, SOURCE, SecretSource, Sender,
-    Text,
+    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Introspection, Jwt, Mtls, Sender,
 };
-pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider};
+pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SOURCE, SecretSource, Text};
 pub(super) use rules::{
     Allow, AnyRight, Core, Denials, Deny, Match, Module, ModuleAccess, Redirect, Require, RequireAny, Rule, Statuses,
 };

@@ -1,10 +1,10 @@
 //! The revocation file: YAML for manual editing, JSON for a million entries.
 
-use super::de::{FormError, IncludedDocument};
+use super::de::IncludedDocument;
+use super::de::error::FormError;
 use super::diagnostic::{Diagnostics, write_lines};
 use super::path::Path;
 use super::placeholder::placeholder;
-use super::validate::timestamp;
 use crate::diagnostic::{Diagnostic, Issue, Quoted};
 use crate::read_limit::read_regular_file_to_limit;
 use modgud_core::authn::{RevocationList, Revoked};
@@ -13,6 +13,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
+use std::time::UNIX_EPOCH;
 
 /// The maximum size of a list in JSON: 128 MiB, which holds a million entries. A larger one is an error.
 const MAX_JSON_BYTES: u64 = 128 * 1024 * 1024;
@@ -227,6 +228,22 @@ fn list(document: &Document, mut report: impl FnMut(&'static str, usize, Issue))
         subjects: all("subjects", subjects),
         organizations: all("organizations", organizations),
     }
+}
+
+/// The forms of a point in time, for messages.
+pub(super) const TIME_HELP: &str = "write it as `2027-01-31T12:00:00Z`, or a date as `2027-01-31`";
+
+/// Parses a point in time: RFC 3339, or a date, which begins at midnight UTC.
+///
+/// # Errors
+/// Any other text.
+pub fn timestamp(text: &str) -> Result<Timestamp, Issue> {
+    let time =
+        humantime::parse_rfc3339_weak(text).or_else(|_| humantime::parse_rfc3339_weak(&format!("{text}T00:00:00Z")));
+    let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since
+        .map(|since| Timestamp::EPOCH.plus(since))
+        .ok_or_else(|| Issue::error("time-invalid", format!("{} is not a point in time", Quoted::new(text)), TIME_HELP))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Sources of keys and secrets: an environment variable, a file, or the configuration itself. Errors never show their content.
 
-use super::environment::{Environment, EphemeralKeys};
+use super::environment::{Environment, EphemeralKeys, SecretKind};
 use super::raw::SecretSource;
 use super::watcher::FileWatcher;
 use crate::diagnostic::{Issue, Quoted};
@@ -19,37 +19,6 @@ pub(super) const MAX_JWKS_BYTES: u64 = 512 * 1024;
 const MAX_KEY_BYTES: u64 = 64 * 1024;
 /// The maximum size of a table: 4 MiB, more than any table of API keys needs. A larger one is an error.
 const MAX_TABLE_BYTES: u64 = 4 * 1024 * 1024;
-
-/// The kind of text to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SecretKind {
-    /// A public key.
-    Pem,
-    /// A private key.
-    PrivateKey,
-    /// A secret.
-    Secret,
-}
-
-impl SecretKind {
-    /// Returns the content that a file needs.
-    const fn file_help(self) -> &'static str {
-        match self {
-            Self::Pem => "write the key as PEM (`openssl pkey -pubin -inform DER` reads DER and writes PEM)",
-            Self::PrivateKey => "write the private key as PEM (`openssl pkey -inform DER` reads DER and writes PEM)",
-            Self::Secret => "write the secret in letters and digits (`openssl rand -hex 32` makes one)",
-        }
-    }
-
-    /// Returns the value that a variable needs.
-    pub(super) const fn variable_help(self) -> &'static str {
-        match self {
-            Self::Pem => "set it to the PEM text of the public key",
-            Self::PrivateKey => "set it to the PEM text of the private key",
-            Self::Secret => "set it to the secret",
-        }
-    }
-}
 
 fn unreadable(file: &str, error: &io::Error) -> Issue {
     Issue::error("file-unreadable", format!("the file {file} can't be read: {error}"), "")

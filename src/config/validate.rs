@@ -27,11 +27,10 @@ use modgud_core::denial::DenialResponses;
 use modgud_core::http::header::HeaderName;
 use modgud_core::http::method::Method;
 use modgud_core::jose::{Algorithm, PublicJwk};
-use modgud_core::time::Timestamp;
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Validates a document.
 pub(super) fn config(document: &Document, loader: &SecretLoader) -> Result<Config, Diagnostics> {
@@ -162,22 +161,6 @@ fn duration(text: &str) -> Result<Duration, Issue> {
         let message = format!("{} is not a duration", Quoted::new(text));
         Issue::error("duration-invalid", message, "write a number and a unit, such as `150ms`, `20s` or `5m`")
     })
-}
-
-/// The forms of a point in time, for messages.
-const TIME_HELP: &str = "write it as `2027-01-31T12:00:00Z`, or a date as `2027-01-31`";
-
-/// Parses a point in time: RFC 3339, or a date, which begins at midnight UTC.
-///
-/// # Errors
-/// Any other text.
-pub fn timestamp(text: &str) -> Result<Timestamp, Issue> {
-    let time =
-        humantime::parse_rfc3339_weak(text).or_else(|_| humantime::parse_rfc3339_weak(&format!("{text}T00:00:00Z")));
-    let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since
-        .map(|since| Timestamp::EPOCH.plus(since))
-        .ok_or_else(|| Issue::error("time-invalid", format!("{} is not a point in time", Quoted::new(text)), TIME_HELP))
 }
 
 /// Checks a name for logs and metrics: visible ASCII, and not that of an earlier entry.

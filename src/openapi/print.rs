@@ -1,7 +1,8 @@
 //! Rules as YAML to review and paste. A comment before each rule names what needs review.
 
-use super::draft::{self, Draft, Drafted};
+use super::draft::{self, Draft};
 use super::finding::{Finding, Severity, Unreadable};
+use super::overlap::{Resolved, resolve_overlaps};
 use super::path_set::PrefixInterpretation;
 use super::read::Api;
 use super::requirement::{AccessRequirement, Entitlement, Entitlements};
@@ -34,10 +35,10 @@ pub fn rules(
     prefix: &ModulePrefix,
     reads: &ModuleReading,
 ) -> Result<Rules, Unreadable> {
-    let drafts = draft::drafts(api, module, prefix, reads);
+    let drafts = draft::drafts(api, module, prefix, reads).and_then(resolve_overlaps);
     let mut errors: Vec<Located<Finding>> =
         api.found.iter().filter(|found| found.what().severity() == Severity::Error).cloned().collect();
-    let Drafted { rules: drafts, warnings } = match drafts {
+    let Resolved { rules: drafts, warnings } = match drafts {
         Ok(drafts) if errors.is_empty() => drafts,
         Ok(_) => return Err(Unreadable::Findings(errors)),
         Err(more) => {

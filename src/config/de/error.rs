@@ -1,10 +1,42 @@
 //! Form errors of a document, and their messages.
 
 use crate::config::path::Step;
-use crate::diagnostic::{Issue, Quoted, Words};
+use crate::diagnostic::{Diagnostic, Issue, Quoted, Words};
 use crate::yaml::{Location, Value};
 use serde::de::{self, Expected, Unexpected};
 use std::fmt;
+
+/// A form error of a document, with its location and path.
+#[derive(Debug)]
+pub(in crate::config) struct Found {
+    pub(in crate::config) location: Location,
+    /// The path as messages show it, with the indices of the file.
+    pub(in crate::config) path: String,
+    pub(in crate::config) error: FormError,
+}
+
+impl Found {
+    /// Returns true if the diagnostic concerns the same value, and this is an unreplaced variable.
+    pub(in crate::config) fn explains(&self, diagnostic: &Diagnostic) -> bool {
+        let is_placeholder = matches!(self.error, FormError::Placeholder(_) | FormError::PlaceholderHidden);
+        is_placeholder && self.location == diagnostic.location && self.path == diagnostic.path
+    }
+}
+
+impl From<Found> for Diagnostic {
+    fn from(found: Found) -> Self {
+        let Found { location, path, error } = found;
+        Self::new(location, path, error.issue())
+    }
+}
+
+/// Returns true if the value at `path` is missing only because it, or something in it, was faulty and removed. That error is already
+/// reported.
+pub(in crate::config) fn is_consequence(found: &[Found], path: &str) -> bool {
+    let at_or_in =
+        |one: &Found| one.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    found.iter().any(at_or_in)
+}
 
 /// A form error of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]

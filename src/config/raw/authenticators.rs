@@ -1,6 +1,6 @@
 //! `authenticators`, as written.
 
-use super::keys::Key;
+use super::keys::{Key, SecretSource};
 use crate::introspection::ClientAuthentication;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -175,32 +175,6 @@ impl Default for Audiences {
 pub(in crate::config) enum AnyWord {
     /// The check is disabled.
     Any,
-}
-
-/// The name by which serde requests a [`SecretSource`], whose content is never repeated.
-pub(in crate::config) const SOURCE: &str = "SecretSource";
-
-/// The source of a key or a secret: exactly one of the three.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::config) enum SecretSource {
-    /// The name of the environment variable that holds it, such as `JWT_PUBLIC_KEY_RSA_BIFROST`.
-    Env(String),
-    /// The path of the file that holds it, relative to the folder of this file. modgud reads the file again when it changes.
-    File(#[schemars(example = &"/run/secrets/modgud/key.pem")] PathBuf),
-    /// The text itself. `modgud config` does not show it.
-    Value(#[schemars(example = &"the text of the key")] Text),
-}
-
-/// A text that may be a secret, so that it is never shown.
-#[derive(Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub(in crate::config) struct Text(pub(in crate::config) String);
-
-impl std::fmt::Debug for Text {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Text(…)")
-    }
 }
 
 /// The introspection of tokens by an authorization server (RFC 7662), and the requirements on its responses.

@@ -1,10 +1,35 @@
 //! `keys` of an authenticator, and a table of API keys, as written.
 
-use super::authenticators::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
+
+/// The name by which serde requests a [`SecretSource`], whose content is never repeated.
+pub(in crate::config) const SOURCE: &str = "SecretSource";
+
+/// A text that may be a secret, so that it is never shown.
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(in crate::config) struct Text(pub(in crate::config) String);
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Text(…)")
+    }
+}
+
+/// The source of a key or a secret: exactly one of the three.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum SecretSource {
+    /// The name of the environment variable that holds it, such as `JWT_PUBLIC_KEY_RSA_BIFROST`.
+    Env(String),
+    /// The path of the file that holds it, relative to the folder of this file. modgud reads the file again when it changes.
+    File(#[schemars(example = &"/run/secrets/modgud/key.pem")] PathBuf),
+    /// The text itself. `modgud config` does not show it.
+    Value(#[schemars(example = &"the text of the key")] Text),
+}
 
 /// The name by which serde requests a [`Key`]. A text there may be a secret, and is not repeated.
 pub(in crate::config) const KEY: &str = "Key";

@@ -1,6 +1,7 @@
 //! `upstream`, `mint` and `correlation`, as written: the request as modules receive it.
 
-use super::authenticators::{Claim, SecretSource, Text};
+use super::authenticators::Claim;
+use super::keys::{SecretSource, Text};
 use modgud_core::upstream::PrincipalField;
 use schemars::JsonSchema;
 use serde::Deserialize;

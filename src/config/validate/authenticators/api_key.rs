@@ -1,10 +1,11 @@
 //! Validates `api_key`: reads the table of keys, and creates the caller of each entry.
 
-use super::super::{TIME_HELP, named, timestamp};
+use super::super::named;
 use crate::config::de::IncludedDocument;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw::{self, ApiKeyEntry};
+use crate::config::revocations::{TIME_HELP, timestamp};
 use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authn::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyEntryError, ApiKeys};
