@@ -77,7 +77,7 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
     let correlation = correlation
         .as_ref()
         .and_then(|correlation| correlation::check(correlation, &places, &shape, &rules, reader, &mut problems));
-    let schemes = authenticators::challenge_schemes(&list);
+    let schemes = authenticators::challenge_schemes(&list, &places);
     let style = denials::style(denials, schemes, &mut problems);
     let redirect = denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &places, &mut problems));
     let logged = match telemetry.decisions.unwrap_or_default() {

@@ -12,6 +12,7 @@ mod introspection;
 mod jwks;
 mod jwt;
 mod lookup;
+mod mismatch;
 mod mtls;
 mod revocation;
 mod sender_constraint;
@@ -64,8 +65,11 @@ pub enum AuthnError {
     /// The token itself, its algorithm or its signature is invalid.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The token has no `iss`, or one that is not a text.
+    #[error("the token has no `iss` that is a text")]
+    IssuerMissing,
     /// No authenticator for the token's location has this `iss`.
-    #[error("the token's `iss` is missing or is not that of an authenticator that looks there")]
+    #[error("the token's `iss` is not that of an authenticator for this credential location")]
     IssuerUnknown,
     /// A claim of the token is missing or has an unaccepted value.
     #[error(transparent)]
@@ -101,7 +105,7 @@ impl AuthnError {
         match self {
             Self::Credential(fault) => fault.reason(),
             Self::Token(fault) => fault.reason(),
-            Self::IssuerUnknown => Reason::IssuerUnknown,
+            Self::IssuerMissing | Self::IssuerUnknown => Reason::IssuerUnknown,
             Self::Claim(fault) => fault.reason(),
             Self::Inactive => Reason::TokenInactive,
             Self::ApiKey(ApiKeyError::Unknown) => Reason::ApiKeyUnknown,

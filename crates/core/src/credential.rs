@@ -94,10 +94,10 @@ pub enum CredentialError {
     #[error("more than one credential is there")]
     Ambiguous,
     /// The value is not `SCHEME token`, or not a token.
-    #[error("what stands there does not have the form of a credential")]
+    #[error("the credential location holds a value that does not have the form of a credential")]
     Malformed,
     /// No authenticator accepts the scheme.
-    #[error("no authenticator accepts the credential's scheme")]
+    #[error("this kind of credential is not accepted here: no authenticator accepts its scheme")]
     SchemeUnknown,
 }
 

@@ -54,4 +54,4 @@ pub use keyset::{KeySet, KeySetError};
 pub use published::PublicJwk;
 pub use sign::{SecretString, SigningError, SigningKey};
 pub use validity::{OutsideValidity, Validity};
-pub use verify::{UnverifiedToken, VerifiedToken};
+pub use verify::{UnverifiedToken, VerifiedToken, unverified_header};

@@ -7,7 +7,7 @@ use super::introspection::IntrospectionCache;
 use super::jwt::{JwtAuthenticator, VerifiedJwt};
 use super::revocation::Revocations;
 use super::sender_constraint::SenderConstraint;
-use super::{AuthnError, LookupResult, RemoteJwks};
+use super::{AuthnError, LookupResult, RemoteJwks, mismatch};
 use crate::credential::{AuthenticatorId, Credential};
 use crate::explain::{Observer, Step};
 use crate::http::request::{Peer, Request};
@@ -137,7 +137,10 @@ impl Authenticators {
             let (token, spent) = (credential.token, &self.spent);
             let shown = PopContext { request, token, principal: &principal, now, spent, replay_mode };
             let held = constraint.check(&shown);
-            observer.step(|| Step::of("sender", &held, format!("bound to its sender by {}", constraint.name())));
+            observer.step(|| match &held {
+                Ok(()) => Step::passed("sender", format!("bound to its sender by {}", constraint.name())),
+                Err(fault) => Step::failed("sender", mismatch::sender(fault, &shown)),
+            });
             held?;
         }
         Ok(principal)
@@ -230,15 +233,17 @@ impl Authenticators {
         observer: &mut impl Observer,
     ) -> Result<VerifiedJwt, AuthnError> {
         let token = UnverifiedToken::parse(credential.token.as_str());
-        observer.step(|| {
-            Step::of("token", &token, "a well-formed signed JWT, and nothing in it that can be read in two ways")
+        observer.step(|| match &token {
+            Ok(_) => Step::passed("token", "a well-formed signed JWT, and nothing in it that can be read in two ways"),
+            Err(fault) => Step::failed("token", mismatch::token(*fault, credential.token.as_str())),
         });
         let token = token?;
         let authenticator = self.of_issuer(&token, credential);
-        observer.step(|| {
-            let issuer = token.claimed_issuer().unwrap_or_default();
-            let found = authenticator.as_ref().map(|(_, one)| one.name.as_str()).unwrap_or_default();
-            Step::of("issuer", &authenticator, format!("`{issuer}`: authenticator `{found}`"))
+        observer.step(|| match &authenticator {
+            Ok((_, one)) => {
+                Step::passed("issuer", format!("`{}`: authenticator `{}`", one.issuer(), one.name.as_str()))
+            }
+            Err(_) => Step::failed("issuer", mismatch::issuer(&token, credential, &self.list)),
         });
         let (index, authenticator) = authenticator?;
         authenticator.accept(token, index, now, supply, observer)
@@ -250,7 +255,7 @@ impl Authenticators {
         token: &UnverifiedToken<'_>,
         credential: &Credential<'_, '_>,
     ) -> Result<(AuthenticatorId, &JwtAuthenticator), AuthnError> {
-        let issuer = token.claimed_issuer().ok_or(AuthnError::IssuerUnknown)?;
+        let issuer = token.claimed_issuer().ok_or(AuthnError::IssuerMissing)?;
         credential
             .authenticators
             .iter()

@@ -3,7 +3,7 @@
 
 use super::claims_policy::{ClaimsPolicy, ValidityPeriod};
 use super::jwks::{ActiveKeys, IssuerKeys, KeyCoverage};
-use super::{AuthnError, LookupResult, PendingLookup};
+use super::{AuthnError, LookupResult, PendingLookup, mismatch};
 use crate::credential::AuthenticatorId;
 use crate::explain::{Observer, Step};
 use crate::jose::{Algorithm, KeyIdentity, TokenError, UnverifiedToken, VerifiedToken};
@@ -92,8 +92,14 @@ impl JwtAuthenticator {
         const ENTRY_BYTES: usize = 512;
 
         let algorithm = token.header().algorithm().name();
+        let header = observer.keeps_steps().then(|| token.header().clone());
         let token = self.verify(token, by, now, supply);
-        observer.step(|| Step::of("signature", &token, format!("good, {algorithm}, by a key of the issuer")));
+        observer.step(|| match (&token, &header) {
+            (Err(fault), Some(header)) => {
+                Step::failed("signature", mismatch::signature(fault, header, self, &self.keys.at(now)))
+            }
+            (result, _) => Step::of("signature", result, format!("good, {algorithm}, by a key of the issuer")),
+        });
         let token = token?;
         let key = token.key();
         let (identity, span) = self.checks.validate_jwt(&token, observer)?;

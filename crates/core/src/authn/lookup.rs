@@ -17,10 +17,10 @@ pub enum PendingLookup {
     #[error("the token names a key that is not known, and its issuer can't be asked at present whether it is new")]
     JwksRefresh(AuthenticatorId),
     /// The introspection response of this authenticator's authorization server.
-    #[error("the authorization server that knows the token can't be asked at present")]
+    #[error("there is no usable response of the authorization server about the token")]
     Introspection(AuthenticatorId),
     /// The introspection response of a server that proved unavailable. No request of a client causes that.
-    #[error("the authorization server that knows the token is away")]
+    #[error("the authorization server is unavailable, and no earlier response about the token is cached")]
     ServerUnavailable(AuthenticatorId),
 }
 

@@ -26,6 +26,12 @@ impl Scheme {
         self.matches(b"dpop")
     }
 
+    /// Returns true if it is `Bearer`, the scheme of tokens that any holder can use (RFC 6750 §2.1).
+    #[must_use]
+    pub fn is_bearer(&self) -> bool {
+        self.matches(b"bearer")
+    }
+
     /// Returns the name, in the case that the operator wrote.
     #[must_use]
     pub const fn as_str(&self) -> &str {
