@@ -155,7 +155,7 @@ pub(super) fn dates(error: &ClaimError, claims: &Claims, policy: &ClaimsPolicy) 
             || error.to_string(),
             |found| {
                 let hint = if found.as_u64().is_some_and(|number| number >= MILLIS) { " (milliseconds?)" } else { "" };
-                format!("the token's `{name}` is {}, which is no time in seconds{hint}", quoted(found))
+                format!("the token's `{name}`: {found} is no time in seconds{hint}")
             },
         ),
         ClaimError::LivesTooLong => {
