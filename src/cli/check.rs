@@ -194,9 +194,9 @@ impl Remote {
             self.lines.push(format!("  JWKS of {providers}:"));
         }
         for Fetched { location, keys } in fetch_each(config, Clock::System.now()).await {
-            self.lines.push(format!("  {location}: fetched"));
             match keys {
                 Ok(keys) => {
+                    self.lines.push(format!("  {location}: fetched"));
                     self.lines.extend(keys.usable.iter().map(|key| format!("    key {key}")));
                     self.lines.extend(keys.skipped.iter().map(|key| format!("    not used: {key}")));
                 }

@@ -65,6 +65,7 @@ async fn a_denial_ends_with_3_and_shows_what_the_client_is_told() {
     let address = sidecar.addresses.grpc.to_string();
     let said = run(&["call", &address, "--path", "/crm/"]).await;
     let expected = r#"denied 401
+  reason credential_missing
   header content-type: application/json
   header cache-control: no-store
   header x-content-type-options: nosniff

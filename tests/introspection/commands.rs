@@ -1,4 +1,4 @@
-//! The commands: `check` asks nobody, `explain` asks as the server does; and nothing that is said holds a secret or a token.
+//! The commands: `check` asks about a random token, `explain` about that of the request; nothing that is printed holds a secret or a token.
 
 use super::asked::{outcome_metric, with, yaml, yaml_with};
 use super::server::{AuthorizationServer, SECRET};
@@ -20,11 +20,14 @@ fn folder(yaml: &str) -> TempDir {
 }
 
 #[tokio::test]
-async fn check_sums_up_and_asks_nobody() {
+async fn check_tries_introspection_once_unless_it_is_offline() {
     let server = AuthorizationServer::start().await;
     let url = format!("{}?code=s3cret", server.url());
     let yaml = yaml(&server, "stale_if_error: 10m, audiences: [here]").replace(&server.url(), &url);
     let folder = folder(&yaml);
+    let offline = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml", "--offline"]).await;
+    assert_eq!((offline.code, server.count()), (Some(0), 0), "{offline:?}");
+    assert!(offline.out.contains("  introspection at 1 server: not tried (--offline)\n"), "{}", offline.out);
     let said = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml"]).await;
     assert_eq!(said.code, Some(0), "{said:?}");
     let line = format!(
@@ -34,15 +37,40 @@ async fn check_sums_up_and_asks_nobody() {
     );
     assert!(said.out.contains(&line), "{}", said.out);
     assert!(!said.out.contains("s3cret") && !said.out.contains(SECRET));
-    assert_eq!(server.count(), 0);
+    let tried = format!("  introspection of a random token at 1 server:\n  {}: not active, as it must be\n", server.url());
+    assert!(said.out.contains(&tried), "{}", said.out);
+    assert_eq!(server.count(), 1);
     let said = run_in(folder.path(), &[], &["config", "--config", "modgud.yaml"]).await;
     assert!(said.out.contains("client_id") && !said.out.contains(SECRET), "{}", said.out);
+}
+
+/// A wrong client secret is found without a request of a client.
+#[tokio::test]
+async fn check_and_explain_name_why_introspection_failed() {
+    let server = AuthorizationServer::start().await;
+    let of = |secret: &str| folder(&yaml_with(&server, secret, "cache: 30s"));
+    let header = "authorization: Bearer a-token-that-is-not-shown";
+    let refused = format!("modgud: {}: the response has status 401: `client_id` or `client_secret` is not accepted", server.url());
+    let malformed = format!("modgud: {}: the answer has no `active` that is `true` or `false`", server.url());
+    let (wrong, right) = (of("a-secret-that-is-wrong"), of(SECRET));
+    for (folder, expected) in [(&wrong, &refused), (&right, &malformed)] {
+        server.always(Some(Reply::Body(br#"{"active": "true"}"#.to_vec())));
+        if expected == &refused {
+            server.always(None);
+        }
+        for (arguments, code) in [(&["check"][..], 1), (&["explain", "--header", header], 3)] {
+            let arguments = [arguments, &["--config", "modgud.yaml"]].concat();
+            let said = run_in(folder.path(), &[], &arguments).await;
+            assert!(said.code == Some(code) && said.err.starts_with(expected.as_str()), "{arguments:?}: {said:?}");
+            assert!(!said.out.contains("valid\n") && !said.err.contains("a-token") && !said.err.contains("a-secret"), "{said:?}");
+        }
+    }
 }
 
 async fn explain(folder: &Path, token: &str) -> (Option<i32>, String) {
     let header = format!("authorization: Bearer {token}");
     let said = run_in(folder, &[], &["explain", "--config", "modgud.yaml", "--header", &header]).await;
-    assert!(!said.out.contains(SECRET) && !said.out.contains(token) && said.err.is_empty(), "{said:?}");
+    assert!(!said.out.contains(SECRET) && !said.out.contains(token) && !said.err.contains(token), "{said:?}");
     (said.code, said.out)
 }
 
@@ -84,8 +112,8 @@ async fn the_log_tells_of_failures_once_and_shows_nothing() {
     assert_eq!(counters.get(&outcome_metric("failed")), 5);
     let said = serving.end(Signal::INT).await;
     let told = |text: &str| said.out.lines().filter(|line| line.contains(text)).count();
-    assert_eq!(told("the server does not let modgud ask (status 401)"), 1, "{}", said.out);
-    assert_eq!(told("it is left alone but for a trial"), 1, "{}", said.out);
+    assert_eq!(told("the response has status 401: `client_id` or `client_secret` is not accepted"), 1, "{}", said.out);
+    assert_eq!(told("introspection circuit breaker opened"), 1, "{}", said.out);
     assert_eq!(told("introspection_unavailable"), 10, "{}", said.out);
     for secret in [wrong, "a-token-that-is-not-shown", "YS1zZWNyZXQ"] {
         assert_eq!((told(secret), said.err.contains(secret)), (0, false), "{secret}");

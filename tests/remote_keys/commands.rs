@@ -33,21 +33,23 @@ async fn check_fetches_once_and_names_each_key() {
     let output = modgud(arguments(&[])).await;
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(said.contains(&format!("  {}: fetching\n    key ", idp.url("/jwks"))), "{said}");
+    assert!(said.contains(&format!("  {}: fetched\n    key ", idp.url("/jwks"))), "{said}");
     assert!(said.contains(": Ed25519 256 bits, id `2024-a`\n") && !said.contains("s3cret"), "{said}");
     assert_eq!(idp.count("/jwks?code=s3cret"), 1);
 
     let output = modgud(arguments(&["--offline"])).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(text(&output.stdout).contains("JWKS of 1 providers: not fetched (--offline)"), "{output:?}");
+    assert!(text(&output.stdout).contains("JWKS of 1 provider: not fetched (--offline)"), "{output:?}");
     assert_eq!(idp.count("/jwks?code=s3cret"), 1);
 
     idp.reply("/jwks?code=s3cret", Reply::Body(b"<html>".to_vec()));
     let output = modgud(arguments(&[])).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let expected =
-        format!("modgud: {}: its keys can't be used: the key set is not well-formed JSON\n", idp.url("/jwks"));
+        format!("modgud: {}: the JWKS is unusable: the key set is not well-formed JSON\n", idp.url("/jwks"));
     assert_eq!(text(&output.stderr), expected);
+    let first = text(&output.stdout).lines().next().unwrap();
+    assert!(first.ends_with(": failed: 1 provider or server gives no usable response"), "{first}");
 }
 
 #[tokio::test]
