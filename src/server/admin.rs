@@ -1,7 +1,7 @@
 //! HTTP for probes, metrics and modules: `/livez`, `/readyz`, `/metrics`, `/version`, `/.well-known/jwks.json`. Responses contain nothing
 //! from requests or credentials.
 
-use super::accept::{Bounds, Listener};
+use super::accept::{Listener, ListenerLimits};
 use super::readiness::Readiness;
 use super::socket::Socket;
 use super::{CheckHandler, metrics};
@@ -34,7 +34,7 @@ pub async fn serve(
     readiness: Readiness,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let listener = Listener::new(socket, ListenerName::Admin, Bounds::ADMIN, &checks.metrics);
+    let listener = Listener::new(socket, ListenerName::Admin, ListenerLimits::ADMIN, &checks.metrics);
     let registry = Arc::new(metrics::registry(&checks));
     let routes = Router::new()
         .route("/livez", get(async || "live\n"))

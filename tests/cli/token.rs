@@ -115,8 +115,8 @@ async fn a_token_ends_when_a_token_can_say_so() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("key.pem"), "a-secret-that-is-long-enough-for-hs256").unwrap();
     let with = async |lifetime: &str| mint(folder.path(), &["--lifetime".into(), lifetime.into()]).await;
-    let expected = "modgud: --lifetime: the token would expire after 9999-12-31T23:59:59Z, which is the last point in time that a token \
-                    can name\n";
+    let expected = "modgud: --lifetime: the token would expire after 9999-12-31T23:59:59Z, the latest time of a token; \
+                    use a shorter lifetime\n";
     for lifetime in ["9999y", "500000000000y"] {
         let late = with(lifetime).await;
         assert_eq!((late.code, late.out.as_str(), late.err.as_str()), (Some(1), "", expected), "{lifetime}");

@@ -29,7 +29,8 @@ async fn check_tries_introspection_once_unless_it_is_offline() {
     assert_eq!((offline.code, server.count()), (Some(0), 0), "{offline:?}");
     assert!(offline.out.contains("  introspection at 1 server: not tried (--offline)\n"), "{}", offline.out);
     let said = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml"]).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    // The server answers no other address than its own: it has been asked, and the query is shown nowhere.
+    assert_eq!(said.code, Some(1), "{said:?}");
     let line = format!(
         "  authenticator opaque: introspection at {}, audience here; results are cached for 30s (inactive tokens: 5s), and 10m longer \
          while the server fails\n",
@@ -37,9 +38,14 @@ async fn check_tries_introspection_once_unless_it_is_offline() {
     );
     assert!(said.out.contains(&line), "{}", said.out);
     assert!(!said.out.contains("s3cret") && !said.out.contains(SECRET));
+    let failed = format!("modgud: {}: the response has status 400, and 200 is required\n", server.url());
+    assert_eq!((said.err, server.count()), (failed, 1));
+    fs::write(folder.path().join("modgud.yaml"), yaml.replace(&url, &server.url())).unwrap();
+    let said = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml"]).await;
     let tried = format!("  introspection of a random token at 1 server:\n  {}: not active, as it must be\n", server.url());
-    assert!(said.out.contains(&tried), "{}", said.out);
-    assert_eq!(server.count(), 1);
+    assert!(said.code == Some(0) && said.out.contains(&tried), "{said:?}");
+    assert!(said.out.starts_with("modgud.yaml on profile none: valid\n"), "{}", said.out);
+    assert_eq!(server.count(), 2);
     let said = run_in(folder.path(), &[], &["config", "--config", "modgud.yaml"]).await;
     assert!(said.out.contains("client_id") && !said.out.contains(SECRET), "{}", said.out);
 }

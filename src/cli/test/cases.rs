@@ -38,7 +38,7 @@ pub(super) enum CasesError {
     )]
     NoAuthenticator { case: String, name: String },
     #[error("the case `{case}` has a token, but its authenticator reads none from a request; remove `token`")]
-    NoPlace { case: String },
+    NoLocation { case: String },
 }
 
 /// A test case.
@@ -129,21 +129,22 @@ impl Case {
         let Request { method, path, host, headers, context } = &self.request;
         let mut path = path.clone();
         let mut all: Vec<HeaderArg> = headers.iter().map(|(name, value)| HeaderArg::new(name, value)).collect();
-        let (who, signer) = self.signer(snapshot)?;
+        let (authenticator, signer) = self.signer(snapshot)?;
         let mut claims = None;
         let token = match &self.token {
             None => None,
             Some(Token::Text(text)) => Some(text.clone()),
-            Some(Token::Claims(laid_over)) => {
-                let token = DefaultToken::of(signer, now).with(laid_over);
+            Some(Token::Claims(overrides)) => {
+                let token = DefaultToken::of(signer, now).with(overrides);
                 claims = Some(token.claims());
                 let signed = token.sign(keys);
                 Some(signed.map_err(|error| CasesError::Sign { case: self.name.clone(), error })?)
             }
         };
         if let Some(token) = token {
-            let place = snapshot.places.of(who).ok_or_else(|| CasesError::NoPlace { case: self.name.clone() })?;
-            match place {
+            let location =
+                snapshot.places.of(authenticator).ok_or_else(|| CasesError::NoLocation { case: self.name.clone() })?;
+            match location {
                 CredentialLocation::Scheme(header, scheme) => {
                     all.push(HeaderArg::new(header.as_str(), &format!("{} {token}", scheme.as_str())));
                 }
@@ -188,15 +189,15 @@ impl Expect {
     pub(super) fn differences(&self, report: &Report) -> Vec<String> {
         let Self { decision, status, reason, rule, authenticator, set, removed, shadow } = self;
         let mut lines = Vec::new();
-        let mut hold = |what: &str, expected: &str, got: &str| {
+        let mut compare = |what: &str, expected: &str, got: &str| {
             if expected != got {
                 lines.push(format!("{what}: expected `{expected}`, got `{got}`"));
             }
         };
-        hold("decision", decision.as_str(), report.decision.as_str());
+        compare("decision", decision.as_str(), report.decision.as_str());
         if let Some(status) = status {
             let got = report.answer.as_ref().map_or_else(|| "none".to_owned(), |answer| answer.status.to_string());
-            hold("status", &status.to_string(), &got);
+            compare("status", &status.to_string(), &got);
         }
         let named = [
             ("reason", reason, report.reason),
@@ -205,26 +206,26 @@ impl Expect {
         ];
         for (what, expected, got) in named {
             if let Some(expected) = expected {
-                hold(what, expected, got.unwrap_or("none"));
+                compare(what, expected, got.unwrap_or("none"));
             }
         }
         for (name, expected) in set {
             let got = report.upstream.as_ref().and_then(|upstream| upstream.value(name)).unwrap_or("not set");
-            hold(&format!("header {name}"), expected, got);
+            compare(&format!("header {name}"), expected, got);
         }
         for name in removed {
             let is = report.upstream.as_ref().is_some_and(|upstream| upstream.removes(name));
-            hold(&format!("header {name}"), "removed", if is { "removed" } else { "not removed" });
+            compare(&format!("header {name}"), "removed", if is { "removed" } else { "not removed" });
         }
         if let Some(ExpectedShadow { decision, reason, rule }) = shadow {
             let got = report.shadow.as_ref();
-            hold("shadow decision", decision.as_str(), got.map_or("none", |got| got.decision.as_str()));
+            compare("shadow decision", decision.as_str(), got.map_or("none", |got| got.decision.as_str()));
             for (what, expected, got) in [
                 ("shadow reason", reason, got.and_then(|got| got.reason)),
                 ("shadow rule", rule, got.map(|got| got.rule.as_str())),
             ] {
                 if let Some(expected) = expected {
-                    hold(what, expected, got.unwrap_or("none"));
+                    compare(what, expected, got.unwrap_or("none"));
                 }
             }
         }

@@ -56,8 +56,8 @@ impl DefaultToken {
     }
 
     /// Replaces claims by those of a case; `null` removes a claim.
-    pub(super) fn with(mut self, laid_over: &Map<String, Value>) -> Self {
-        self.claims.extend(laid_over.clone());
+    pub(super) fn with(mut self, overrides: &Map<String, Value>) -> Self {
+        self.claims.extend(overrides.clone());
         self.claims.retain(|_, value| !value.is_null());
         self
     }
