@@ -79,7 +79,9 @@ pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
 fn verdict(denied_warnings: usize, failed: usize) -> String {
     let failed = match failed {
         0 => None,
-        number => Some(counted(number, "provider or server gives", "providers or servers give") + " no usable response"),
+        number => {
+            Some(counted(number, "provider or server gives", "providers or servers give") + " no usable response")
+        }
     };
     let denied = match denied_warnings {
         0 => None,
@@ -180,7 +182,11 @@ impl Remote {
         let (providers, servers) = (config.key_sources.len(), config.introspection_sources.len());
         let all = (counted(providers, "provider", "providers"), counted(servers, "server", "servers"));
         if offline {
-            let mut skipped = |number: usize, line: String| if number > 0 { remote.lines.push(line) };
+            let mut skipped = |number: usize, line: String| {
+                if number > 0 {
+                    remote.lines.push(line)
+                }
+            };
             skipped(providers, format!("  JWKS of {}: not fetched (--offline)", all.0));
             skipped(servers, format!("  introspection at {}: not tried (--offline)", all.1));
         } else if providers > 0 || servers > 0 {
@@ -208,9 +214,14 @@ impl Remote {
         }
         for source in &config.introspection_sources {
             match source.introspect_once(&random_token()?).await {
-                Ok(IntrospectionResponse::Inactive) => self.lines.push(format!("  {}: not active, as it must be", source.url)),
+                Ok(IntrospectionResponse::Inactive) => {
+                    self.lines.push(format!("  {}: not active, as it must be", source.url))
+                }
                 Ok(IntrospectionResponse::Active(_)) => {
-                    self.failed(source.url.to_string(), &"the server reports a random token as active; use another endpoint");
+                    self.failed(
+                        source.url.to_string(),
+                        &"the server reports a random token as active; use another endpoint",
+                    );
                 }
                 Err(error) => self.failed(source.url.to_string(), &error),
             }

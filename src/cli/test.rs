@@ -140,7 +140,10 @@ fn junit(outcomes: &[Outcome]) -> String {
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing to a string does not fail.
     let (tests, total) = (outcomes.len(), seconds(outcomes.iter().map(|outcome| outcome.time).sum()));
-    let _ = writeln!(xml, "<testsuite name=\"modgud\" tests=\"{tests}\" failures=\"{failed}\" errors=\"0\" time=\"{total}\">");
+    let _ = writeln!(
+        xml,
+        "<testsuite name=\"modgud\" tests=\"{tests}\" failures=\"{failed}\" errors=\"0\" time=\"{total}\">"
+    );
     for Outcome { file, name, time, failure } in outcomes {
         let (file, name, time) = (escape(file), escape(name), seconds(*time));
         let _ = write!(xml, "  <testcase classname=\"{file}\" name=\"{name}\" time=\"{time}\"");

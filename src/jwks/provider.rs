@@ -131,7 +131,9 @@ pub enum DiscoveryError {
     #[error("the discovery document has no `issuer` that is a string")]
     NoIssuer,
     /// It belongs to another issuer.
-    #[error("the discovery document has the `issuer` `{found}`, and the configured one is `{expected}`; both must be equal, character for character")]
+    #[error(
+        "the discovery document has the `issuer` `{found}`, and the configured one is `{expected}`; both must be equal, character for character"
+    )]
     Issuer {
         /// The issuer in the document, as far as it can be shown.
         found: String,
@@ -189,7 +191,8 @@ mod tests {
         assert_eq!(of(good), Ok("https://keys.example.net/a".to_owned()));
         for other in ["https://login.example.com", "https://LOGIN.example.com/", "https://evil.example.com/", ""] {
             let document = format!(r#"{{"issuer": "{other}", "jwks_uri": "https://keys.example.net/a"}}"#);
-            let error = DiscoveryError::Issuer { found: other.to_owned(), expected: "https://login.example.com/".into() };
+            let error =
+                DiscoveryError::Issuer { found: other.to_owned(), expected: "https://login.example.com/".into() };
             assert_eq!(of(&document), Err(error), "{other}");
         }
         for form in [

@@ -42,7 +42,8 @@ async fn check_tries_introspection_once_unless_it_is_offline() {
     assert_eq!((said.err, server.count()), (failed, 1));
     fs::write(folder.path().join("modgud.yaml"), yaml.replace(&url, &server.url())).unwrap();
     let said = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml"]).await;
-    let tried = format!("  introspection of a random token at 1 server:\n  {}: not active, as it must be\n", server.url());
+    let tried =
+        format!("  introspection of a random token at 1 server:\n  {}: not active, as it must be\n", server.url());
     assert!(said.code == Some(0) && said.out.contains(&tried), "{said:?}");
     assert!(said.out.starts_with("modgud.yaml on profile none: valid\n"), "{}", said.out);
     assert_eq!(server.count(), 2);
@@ -56,7 +57,10 @@ async fn check_and_explain_name_why_introspection_failed() {
     let server = AuthorizationServer::start().await;
     let of = |secret: &str| folder(&yaml_with(&server, secret, "cache: 30s"));
     let header = "authorization: Bearer a-token-that-is-not-shown";
-    let refused = format!("modgud: {}: the response has status 401: `client_id` or `client_secret` is not accepted", server.url());
+    let refused = format!(
+        "modgud: {}: the response has status 401: `client_id` or `client_secret` is not accepted",
+        server.url()
+    );
     let malformed = format!("modgud: {}: the answer has no `active` that is `true` or `false`", server.url());
     let (wrong, right) = (of("a-secret-that-is-wrong"), of(SECRET));
     for (folder, expected) in [(&wrong, &refused), (&right, &malformed)] {
@@ -68,7 +72,10 @@ async fn check_and_explain_name_why_introspection_failed() {
             let arguments = [arguments, &["--config", "modgud.yaml"]].concat();
             let said = run_in(folder.path(), &[], &arguments).await;
             assert!(said.code == Some(code) && said.err.starts_with(expected.as_str()), "{arguments:?}: {said:?}");
-            assert!(!said.out.contains("valid\n") && !said.err.contains("a-token") && !said.err.contains("a-secret"), "{said:?}");
+            assert!(
+                !said.out.contains("valid\n") && !said.err.contains("a-token") && !said.err.contains("a-secret"),
+                "{said:?}"
+            );
         }
     }
 }

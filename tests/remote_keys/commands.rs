@@ -45,8 +45,7 @@ async fn check_fetches_once_and_names_each_key() {
     idp.reply("/jwks?code=s3cret", Reply::Body(b"<html>".to_vec()));
     let output = modgud(arguments(&[])).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let expected =
-        format!("modgud: {}: the JWKS is unusable: the key set is not well-formed JSON\n", idp.url("/jwks"));
+    let expected = format!("modgud: {}: the JWKS is unusable: the key set is not well-formed JSON\n", idp.url("/jwks"));
     assert_eq!(text(&output.stderr), expected);
     let first = text(&output.stdout).lines().next().unwrap();
     assert!(first.ends_with(": failed: 1 provider or server gives no usable response"), "{first}");

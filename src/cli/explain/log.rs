@@ -107,7 +107,9 @@ impl LogLine {
             self.missing.push("context extensions of the Envoy route, if it has any; use --context");
         }
         let (Some(method), Some(path)) = (method, path) else {
-            self.missing.push("the method and the path: modgud did not read the request; use --method and --path without --log");
+            self.missing.push(
+                "the method and the path: modgud did not read the request; use --method and --path without --log",
+            );
             return None;
         };
         if path.ends_with(CUT) {

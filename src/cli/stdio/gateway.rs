@@ -158,8 +158,7 @@ fn caller_of(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> Resu
     let credential = snapshot.places.find(request).map_err(CredentialError::reason)?;
     let credential = credential.ok_or(AuthzError::CredentialMissing.reason())?;
     let (lookup, mode) = (LookupResult::Nothing, ReplayMode::Record);
-    let found =
-        snapshot.authenticators.authenticate(&credential, request, now, &lookup, mode, &mut NoopObserver);
+    let found = snapshot.authenticators.authenticate(&credential, request, now, &lookup, mode, &mut NoopObserver);
     found.map_err(|error| error.reason())
 }
 
