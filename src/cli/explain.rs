@@ -171,13 +171,13 @@ fn introspection(check: &CheckRequest, config: &Config, by: AuthenticatorId) -> 
     let Config { snapshot, introspection_sources, .. } = config;
     // A pending lookup implies that the request can be read, and has a token.
     let request = read(check, snapshot.scheme).ok();
-    let token = request.as_ref().and_then(|request| snapshot.places.find(request).ok().flatten());
+    let token = request.as_ref().and_then(|request| snapshot.extractor.find(request).ok().flatten());
     let name = snapshot.authenticators.list().get(by.0).map(Authenticator::name);
     let source = introspection_sources.iter().find(|source| Some(&source.authenticator) == name);
     let (Some(credential), Some(source)) = (token, source) else { return Ok(LookupResult::Nothing) };
     let response = runtime()?.block_on(source.introspect_once(credential.token.as_str()));
     Ok(LookupResult::Introspection(match response {
-        Ok(response) => IntrospectionOutcome::Answered(response),
+        Ok(response) => IntrospectionOutcome::Response(response),
         Err(error) => {
             print_error(format_args!("{}: {error}", source.url));
             IntrospectionOutcome::Failed

@@ -89,7 +89,7 @@ impl Listener {
 
     /// Returns the open connections that have carried a call.
     pub(super) fn used_connections(&self) -> UsedConnections {
-        self.places.used()
+        self.slots.used()
     }
 
     /// Waits for a connection and a slot for it. Cancel-safe: no connection is lost.

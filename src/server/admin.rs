@@ -57,7 +57,7 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 /// Responds with the public keys of minted tokens (RFC 7517 §8.5). The cache lifetime is short: a module that sees an unknown key fetches
 /// the JWKS again, and a cache must not answer then.
 async fn jwks(State(admin): State<Admin>) -> impl IntoResponse {
-    let document = admin.checks.authorizer.snapshot().published.clone();
+    let document = admin.checks.authorizer.snapshot().jwks_document.clone();
     ([(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=60")], document)
 }
 

@@ -36,7 +36,7 @@ impl Authorizer {
         servers: Vec<IntrospectionSource>,
         clock: Clock,
     ) -> Self {
-        snapshot.authenticators.refuse_proofs_until(clock.now());
+        snapshot.authenticators.reject_proofs_until(clock.now());
         let keys = JwksRegistry::new(clock.clone());
         keys.replace(sources, &mut snapshot.authenticators);
         let introspection = Introspection::new(clock.clone());
@@ -90,11 +90,11 @@ impl Authorizer {
     ) -> (Decision, Option<Request<'a>>) {
         let request = match read(check, snapshot.scheme) {
             Ok(request) => request,
-            Err(error) => return (Decision::refused(DecisionError::Request(error)), None),
+            Err(error) => return (Decision::denied(DecisionError::Request(error)), None),
         };
         let decision = decide(&request, snapshot, now());
         let Some(pending) = decision.pending_lookup() else { return (decision, Some(request)) };
-        let Some(_slot) = try_acquire() else { return (Decision::refused(DecisionError::Overload), Some(request)) };
+        let Some(_slot) = try_acquire() else { return (Decision::denied(DecisionError::Overload), Some(request)) };
         // Boxed, since most checks never get here and need not carry the space for it.
         let result = Box::pin(self.look_up(pending, &request, snapshot, began)).await;
         (decide_with(&request, snapshot, now(), &result), Some(request))

@@ -103,11 +103,11 @@ impl CheckHandler {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }
-        if let Some(tried) = &decision.tried {
-            self.metrics.shadow_rules.record(&tried.rule, tried.reason());
+        if let Some(shadow) = &decision.shadow {
+            self.metrics.shadow_rules.record(&shadow.rule, shadow.reason());
             match snapshot.logged {
-                LoggedDecisions::All | LoggedDecisions::Denied if tried.reason() != decision.reason() => {
-                    log_shadow(tried, &decision, request.as_ref());
+                LoggedDecisions::All | LoggedDecisions::Denied if shadow.reason() != decision.reason() => {
+                    log_shadow(shadow, &decision, request.as_ref());
                 }
                 LoggedDecisions::All | LoggedDecisions::Denied | LoggedDecisions::None => {}
             }
@@ -115,7 +115,7 @@ impl CheckHandler {
         let done = self.shadow.get().map(|queue| (queue, EnforcedOutcome::of(&decision)));
         let unread = if request.is_none() { read_headers(&check) } else { None };
         let seen = ParsedRequest::of(request.as_ref(), unread.as_ref());
-        let response = response(decision, seen, &snapshot.answers, &snapshot.shape.metadata);
+        let response = response(decision, seen, &snapshot.denials, &snapshot.upstream.metadata);
         if let Some((queue, done)) = done {
             queue.offer(check, done, Timestamp::from_millis(at.into_inner()));
         }
@@ -124,7 +124,7 @@ impl CheckHandler {
 
     /// Denies a check that could not be decided, and records it.
     pub(super) fn deny_with(&self, error: DecisionError, started: Instant) -> CheckResponse {
-        let decision = Decision::refused(error);
+        let decision = Decision::denied(error);
         self.metrics.record(decision.reason(), started.elapsed());
         let snapshot = self.authorizer.snapshot();
         match (snapshot.logged, &decision.verdict) {
@@ -134,7 +134,7 @@ impl CheckHandler {
             }
             (LoggedDecisions::All | LoggedDecisions::Denied, _) => log(&decision, None),
         }
-        response(decision, ParsedRequest::None, &snapshot.answers, &snapshot.shape.metadata)
+        response(decision, ParsedRequest::None, &snapshot.denials, &snapshot.upstream.metadata)
     }
 
     /// Logs many decisions as one event: all are alike, and a line for each would add load during an overload.
@@ -176,12 +176,12 @@ fn log(decision: &Decision, request: Option<&Request<'_>>) {
 }
 
 /// Logs a shadow rule whose outcome differs from the enforced one.
-fn log_shadow(tried: &ShadowOutcome, decision: &Decision, request: Option<&Request<'_>>) {
+fn log_shadow(shadow: &ShadowOutcome, decision: &Decision, request: Option<&Request<'_>>) {
     let words = |reason: Option<Reason>| reason.map_or("allowed", |reason| reason.class().decision());
-    let (would, done) = (words(tried.reason()), words(decision.reason()));
-    let (reason, done_reason) = (tried.reason().map(Reason::code), decision.reason().map(Reason::code));
-    let detail = tried.fault.as_ref().map(tracing::field::display);
-    let (rule, done_rule) = (tried.rule.as_str(), decision.rule.as_ref().map(RuleName::as_str));
+    let (would, done) = (words(shadow.reason()), words(decision.reason()));
+    let (reason, done_reason) = (shadow.reason().map(Reason::code), decision.reason().map(Reason::code));
+    let detail = shadow.error.as_ref().map(tracing::field::display);
+    let (rule, done_rule) = (shadow.rule.as_str(), decision.rule.as_ref().map(RuleName::as_str));
     let method = request.map(|request| request.method.as_str());
     let path = request.map(|request| shown(request.path.as_str()));
     let path = path.as_deref();

@@ -118,7 +118,7 @@ pub(super) struct UsedConnections(Taken);
 impl UsedConnections {
     /// Returns true while one is open.
     pub(super) fn any(&self) -> bool {
-        lock(&self.0).values().any(|holder| holder.calls.has_call())
+        lock(&self.0).values().any(|holder| holder.activity.has_call())
     }
 }
 

@@ -184,7 +184,7 @@ impl ReloadTarget for SharedState {
         let Loaded { config, origin, .. } = loaded;
         let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
         self.swap(snapshot, key_sources, introspection_sources, tls);
-        checks.metrics.shadow_rules.keep(|rule| checks.authorizer.snapshot().rules.is_tried(rule));
+        checks.metrics.shadow_rules.keep(|rule| checks.authorizer.snapshot().rules.is_shadow(rule));
         warning::tell(&warnings, &checks.metrics);
         checks.metrics.config_replaced(now);
         tracing::info!(config = origin, "configuration reloaded");

@@ -29,7 +29,7 @@ pub async fn watch(active: impl Fn() -> Option<Revocations>, report: impl Fn(Lis
             watcher = None;
             continue;
         };
-        let same = watcher.take().filter(|watcher| watcher.list.is(&list));
+        let same = watcher.take().filter(|watcher| watcher.list.ptr_eq(&list));
         let watcher = watcher.insert(same.unwrap_or_else(|| ListWatcher::new(list)));
         if let Some(outcome) = watcher.poll().await {
             report(outcome);

@@ -95,7 +95,7 @@ async fn explain_asks_the_server() {
     let folder = folder(&yaml(&server, ""));
     let (code, out) = explain(folder.path(), token).await;
     assert!(
-        code == Some(0) && out.contains("ann") && out.contains("the authorization server knows the token"),
+        code == Some(0) && out.contains("ann") && out.contains("a response of the authorization server is available"),
         "{out}"
     );
     let (code, out) = explain(folder.path(), "a-token-that-nobody-knows").await;

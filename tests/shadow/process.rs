@@ -130,7 +130,7 @@ async fn a_changed_one_is_compared_and_a_bad_one_is_refused() {
     }
     let expected = json!({
         "level": "INFO", "rule": "page", "enforced": "allowed", "shadow": "credential_missing", "shadow_rule": "page",
-        "detail": "the rule asks for a credential and there is none", "method": "GET", "path": "/page",
+        "detail": "the rule requires a credential, and the request has none", "method": "GET", "path": "/page",
         "request_id": "one", "before": 0,
     });
     assert_eq!(Value::from(difference), expected);

@@ -25,7 +25,7 @@ fn check(path: &str) -> CheckRequest {
 }
 
 fn offer(queue: &Queue, path: &str) {
-    queue.offer(check(path), EnforcedOutcome::of(&Decision::refused(DecisionError::Internal)), Timestamp::EPOCH);
+    queue.offer(check(path), EnforcedOutcome::of(&Decision::denied(DecisionError::Internal)), Timestamp::EPOCH);
 }
 
 #[test]
@@ -98,11 +98,11 @@ fn allow(set: &[(&str, &str)], remove: &[&'static str], remove_query: &[&'static
     let names = |names: &[&'static str]| names.iter().map(|name| (*name).into()).collect();
     let (remove, remove_query) = (names(remove), names(remove_query));
     let mutations = Mutations { set: set.collect(), remove, remove_query, dropped: Vec::new() };
-    Decision { verdict: Verdict::Allow(mutations), ..Decision::refused(DecisionError::Internal) }
+    Decision { verdict: Verdict::Allow(mutations), ..Decision::denied(DecisionError::Internal) }
 }
 
 fn deny(fault: DecisionError) -> Decision {
-    Decision { rule: Some(RuleName::new("r")), ..Decision::refused(fault) }
+    Decision { rule: Some(RuleName::new("r")), ..Decision::denied(fault) }
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn decision_reason_and_headers_make_a_difference() {
         ),
         (deny(DecisionError::Overload), set(), Some((Some(overload), ShadowDecision::Allow, ""))),
         (deny(DecisionError::Overload), deny(DecisionError::Overload), None),
-        (deny(DecisionError::Overload), Decision::refused(DecisionError::Overload), None),
+        (deny(DecisionError::Overload), Decision::denied(DecisionError::Overload), None),
         (
             deny(DecisionError::Overload),
             deny(DecisionError::Internal),

@@ -1,6 +1,6 @@
 //! Texts of failed steps: the token's value beside the expected one. They hold claims, so only `explain` builds them; logs get the errors.
 
-use super::authenticator::Authenticator;
+use super::authenticators::Authenticator;
 use super::claims_policy::{AudiencePolicy, ClaimError, ClaimsPolicy};
 use super::dpop::{self, DpopError, PopContext};
 use super::jwks::ActiveKeys;
