@@ -3,7 +3,7 @@
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use crate::cli::process::{KEY_VARIABLE, Said, run_told};
+use crate::cli::process::{KEY_VARIABLE, Output, run_with_input};
 use crate::support::{KEY, NOW, token};
 use modgud_core::jose::{Algorithm, PublicJwk};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A row. How it is written is told at the start of `requests.yaml`.
+/// A row. The start of `requests.yaml` describes its format.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
@@ -32,7 +32,7 @@ struct Row {
 }
 
 impl Row {
-    async fn run(&self, more: &[&str]) -> Said {
+    async fn run(&self, more: &[&str]) -> Output {
         let folder = TempDir::new().unwrap();
         let mut arguments = vec!["explain".to_owned()];
         if let Some(configuration) = &self.configuration {
@@ -49,8 +49,8 @@ impl Row {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
         let key = KEY.public_pem().unwrap();
         let variables = [(KEY_VARIABLE, OsStr::new(&key))];
-        let said = run_told(folder.path(), &variables, &arguments, &input).await;
-        Said { out: said.out.replace(&token, "{token}"), ..said }
+        let output = run_with_input(folder.path(), &variables, &arguments, &input).await;
+        Output { out: output.out.replace(&token, "{token}"), ..output }
     }
 }
 
@@ -66,10 +66,16 @@ async fn run(name: &str) {
             "{}: nothing is expected",
             row.what
         );
-        let said = row.run(&[]).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(row.code), row.error.as_str()), "{}\n{}", row.what, said.out);
+        let output = row.run(&[]).await;
+        assert_eq!(
+            (output.code, output.err.as_str()),
+            (Some(row.code), row.error.as_str()),
+            "{}\n{}",
+            row.what,
+            output.out
+        );
         if let Some(says) = &row.says {
-            assert_eq!(&said.out, says, "{}", row.what);
+            assert_eq!(&output.out, says, "{}", row.what);
         }
         let for_tools = row.run(&["--json"]).await;
         assert_eq!((for_tools.code, for_tools.err.as_str()), (Some(row.code), row.error.as_str()), "{}", row.what);
@@ -112,7 +118,7 @@ async fn the_time_of_the_decision() {
 
 /// The file that is named is read as standard input is.
 #[tokio::test]
-async fn a_request_can_stand_in_a_file() {
+async fn a_request_can_be_in_a_file() {
     let row = Row {
         what: "a file".to_owned(),
         configuration: None,
@@ -123,9 +129,9 @@ async fn a_request_can_stand_in_a_file() {
         error: String::new(),
         json: Map::new(),
     };
-    let said = row.run(&[]).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
-    assert!(said.out.contains("`core-public` by `/docs/{*rest}`"), "{}", said.out);
+    let output = row.run(&[]).await;
+    assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{}", output.out);
+    assert!(output.out.contains("`core-public` by `/docs/{*rest}`"), "{}", output.out);
     let missing = Row { arguments: ["--request", "nope.json"].map(str::to_owned).into(), ..row }.run(&[]).await;
     let expected = "modgud: nope.json can't be read: No such file or directory (os error 2)\n";
     assert_eq!((missing.code, missing.err.as_str()), (Some(1), expected));
@@ -145,8 +151,8 @@ async fn what_has_no_end_or_is_no_text_is_refused() {
             "modgud: /dev/zero can't be read: it is larger than 4 MiB\n",
         ),
     ] {
-        let said = run_told(folder.path(), &variables, arguments, "").await;
-        assert_eq!((said.code, said.err.as_str()), (Some(1), expected), "{arguments:?}");
+        let output = run_with_input(folder.path(), &variables, arguments, "").await;
+        assert_eq!((output.code, output.err.as_str()), (Some(1), expected), "{arguments:?}");
     }
 }
 
@@ -286,25 +292,25 @@ async fn both_values_are_shown_of_a_token_that_does_not_match() {
         let bearer = format!("authorization: Bearer {token}");
         let at = (NOW + 40).to_string();
         let arguments = ["explain", "--config", "modgud.yaml", "--at", &at, "--header", &bearer];
-        let said = run_told(folder.path(), &[], &arguments, "").await;
-        assert_eq!((said.code, said.err.as_str()), (Some(3), ""), "{claims}");
-        assert!(said.out.contains(expected), "{expected} is not in\n{}", said.out);
+        let output = run_with_input(folder.path(), &[], &arguments, "").await;
+        assert_eq!((output.code, output.err.as_str()), (Some(3), ""), "{claims}");
+        assert!(output.out.contains(expected), "{expected} is not in\n{}", output.out);
     }
     fs::write(folder.path().join("modgud.yaml"), &types.replace("      types: [at+jwt]\n", "")).unwrap();
     let token = KEY.sign_raw(&header.to_string(), &json!({ "iss": iss, "exp": exp }).to_string()).unwrap();
     let bearer = format!("authorization: Bearer {token}");
     let at = NOW.to_string();
     let arguments = ["explain", "--config", "modgud.yaml", "--at", &at, "--header", &bearer];
-    let said = run_told(folder.path(), &[], &arguments, "").await;
+    let output = run_with_input(folder.path(), &[], &arguments, "").await;
     for expected in [
         "· typ            not checked: the authenticator has no `types`",
         "· aud            not checked: `audiences` is `any`",
     ] {
-        assert!(said.out.contains(expected), "{}", said.out);
+        assert!(output.out.contains(expected), "{}", output.out);
     }
     let arguments = ["explain", "--config", "modgud.yaml", "--header", "authorization: Basic dTpw"];
-    let said = run_told(folder.path(), &[], &arguments, "").await;
-    assert!(said.out.contains("✗ credential     this kind of credential is not accepted here"), "{}", said.out);
+    let output = run_with_input(folder.path(), &[], &arguments, "").await;
+    assert!(output.out.contains("✗ credential     this kind of credential is not accepted here"), "{}", output.out);
 }
 
 /// A line of the log goes in as it is; what it lacks is named, and `--header` adds it.
@@ -320,26 +326,29 @@ async fn a_line_of_the_log_is_explained_as_it_is() {
     for line in [json, text] {
         let explain = async |more: &[&str]| {
             let arguments = [&["explain", "--log", "-"], more].concat();
-            run_told(folder.path(), &variables, &arguments, line).await
+            run_with_input(folder.path(), &variables, &arguments, line).await
         };
-        let said = explain(&[]).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(3), ""), "{line}");
+        let output = explain(&[]).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(3), ""), "{line}");
         for expected in [
             "line 1\n  recorded  decision: denied\n  recorded  class: unauthenticated\n  recorded  reason: token_expired\n",
             "  recorded  rule: old-rule\n",
             "  recorded  request_id: r-1\n",
             missing,
             "  missing   the host; use --host\n",
-            "\nat          2023-11-14T22:13:20.500Z\nrequest     GET /crm/ at api.example.com\n",
+            "\nat          2023-11-14T22:13:20Z\nrequest     GET /crm/ at api.example.com\n",
             "\ndenied      credential_missing: ",
         ] {
-            assert!(said.out.contains(expected), "{expected} is not in\n{}", said.out);
+            assert!(output.out.contains(expected), "{expected} is not in\n{}", output.out);
         }
-        let said = explain(&["--header", &header, "--host", "crm.example.com"]).await;
-        assert!(said.code == Some(0) && !said.out.contains(missing) && !said.out.contains("the host; use"), "{said:?}");
-        assert!(said.out.contains("request     GET /crm/ at crm.example.com\n"), "{}", said.out);
-        let said = explain(&["--json", "--header", &header]).await;
-        let json: Value = serde_json::from_str(&said.out).unwrap();
+        let output = explain(&["--header", &header, "--host", "crm.example.com"]).await;
+        assert!(
+            output.code == Some(0) && !output.out.contains(missing) && !output.out.contains("the host; use"),
+            "{output:?}"
+        );
+        assert!(output.out.contains("request     GET /crm/ at crm.example.com\n"), "{}", output.out);
+        let output = explain(&["--json", "--header", &header]).await;
+        let json: Value = serde_json::from_str(&output.out).unwrap();
         assert_eq!(json["recorded"]["reason"], "token_expired");
         assert_eq!((&json["line"], &json["evaluated"]["decision"]), (&json!(1), &json!("allowed")));
     }
@@ -363,16 +372,16 @@ async fn a_bad_line_of_a_log_is_named_with_its_number() {
     ] {
         fs::write(folder.path().join("modgud.log"), log).unwrap();
         let arguments = ["explain", "--profile", "none", "--log", "modgud.log"];
-        let said = run_told(folder.path(), &[], &arguments, "").await;
-        assert_eq!(said.code, Some(code), "{expected}: {said:?}");
-        assert!(said.err.starts_with(expected), "{expected}: {said:?}");
+        let output = run_with_input(folder.path(), &[], &arguments, "").await;
+        assert_eq!(output.code, Some(code), "{expected}: {output:?}");
+        assert!(output.err.starts_with(expected), "{expected}: {output:?}");
         if code == 0 {
             assert!(
-                said.out.contains("missing   the method and the path: ") && said.out.ends_with("not evaluated\n"),
-                "{said:?}"
+                output.out.contains("missing   the method and the path: ") && output.out.ends_with("not evaluated\n"),
+                "{output:?}"
             );
         }
     }
-    let said = run_told(folder.path(), &[], &["explain", "--log", "-", "--path", "/"], "").await;
-    assert_eq!(said.code, Some(2), "{said:?}");
+    let output = run_with_input(folder.path(), &[], &["explain", "--log", "-", "--path", "/"], "").await;
+    assert_eq!(output.code, Some(2), "{output:?}");
 }

@@ -159,7 +159,13 @@ impl Shared {
     }
 
     /// Publishes the keys of a text.
-    async fn publish(&self, text: Bytes, had: Timestamp, log: &mut StateLog, last: &mut Last) -> Result<(), KeysError> {
+    async fn publish(
+        &self,
+        text: Bytes,
+        fetched_at: Timestamp,
+        log: &mut StateLog,
+        last: &mut Last,
+    ) -> Result<(), KeysError> {
         let keys = match last {
             Some((before, keys)) if *before == text => Arc::clone(keys),
             Some(_) | None => {
@@ -170,8 +176,8 @@ impl Shared {
                 keys
             }
         };
-        let until = had.plus(self.provider.stale_if_error);
-        self.keys.publish(JwksSnapshot { keys, fetched_at: had, expires_at: until });
+        let expires_at = fetched_at.plus(self.provider.stale_if_error);
+        self.keys.publish(JwksSnapshot { keys, fetched_at, expires_at });
         self.changes.send_replace(());
         Ok(())
     }
@@ -183,21 +189,21 @@ impl Shared {
         let read = spawn_blocking(move || cache_file::read(&path, &location, now)).await;
         match read.unwrap_or(Err(CacheError::Internal)) {
             Ok(None) => {}
-            Ok(Some(CachedJwks { text, had })) if now < had.plus(self.provider.stale_if_error) => {
-                if let Err(error) = self.publish(text, had, log, last).await {
+            Ok(Some(CachedJwks { text, fetched_at })) if now < fetched_at.plus(self.provider.stale_if_error) => {
+                if let Err(error) = self.publish(text, fetched_at, log, last).await {
                     StateLog::cache_unusable(&self.provider, &error);
                 }
             }
-            Ok(Some(CachedJwks { had, .. })) => StateLog::cache_too_old(&self.provider, had),
+            Ok(Some(CachedJwks { fetched_at, .. })) => StateLog::cache_too_old(&self.provider, fetched_at),
             Err(error) => StateLog::cache_unusable(&self.provider, &error),
         }
     }
 
     /// Writes the JWKS to the cache file for the next start.
-    async fn write_cache(&self, text: Bytes, had: Timestamp) -> Result<(), CacheError> {
+    async fn write_cache(&self, text: Bytes, fetched_at: Timestamp) -> Result<(), CacheError> {
         let Some(path) = self.provider.cache_file.clone() else { return Ok(()) };
         let location = self.provider.location.clone();
-        let written = spawn_blocking(move || cache_file::write(&path, &location, &text, had)).await;
+        let written = spawn_blocking(move || cache_file::write(&path, &location, &text, fetched_at)).await;
         written.unwrap_or(Err(CacheError::Internal))
     }
 }
@@ -223,7 +229,7 @@ impl JwksSummary {
 #[must_use]
 pub fn describe(key: &VerificationKey) -> String {
     let id = key.id().map(|id| format!(", id {id}")).unwrap_or_default();
-    format!("{}: {} {} bits{id}", key.fingerprint(), key.family().name(), key.bits())
+    format!("{}: {} {} bits{id}", key.fingerprint(), key.key_type().name(), key.bits())
 }
 
 /// The last logged state: there is one message per change, not one per fetch.
@@ -286,8 +292,8 @@ impl StateLog {
     }
 
     /// Logs that the cache file is too old.
-    fn cache_too_old(provider: &Provider, had: Timestamp) {
-        tracing::warn!(provider = %provider.location, file = %file(provider), fetched = %had, "JWKS cache file older than stale_if_error");
+    fn cache_too_old(provider: &Provider, fetched_at: Timestamp) {
+        tracing::warn!(provider = %provider.location, file = %file(provider), %fetched_at, "JWKS cache file older than stale_if_error");
     }
 }
 

@@ -1,6 +1,6 @@
-//! `modgud apikey new`: the key that it shows is the one that its line stands for.
+//! `modgud apikey new`: the key that it shows is that of its line.
 
-use super::process::{KEY_VARIABLE, Said, run_in};
+use super::process::{KEY_VARIABLE, Output, run_in};
 use crate::support::KEY;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -17,10 +17,10 @@ upstream:
 ";
 
 /// The key alone on standard output, and the line on standard error, which is YAML as a whole.
-fn key_and_line(said: &Said) -> (&str, &str) {
-    let key = said.out.strip_suffix('\n').unwrap();
+fn key_and_line(output: &Output) -> (&str, &str) {
+    let key = output.out.strip_suffix('\n').unwrap();
     assert!(key.starts_with("mgk_") && key.len() == 47, "{key}");
-    let (comment, line) = said.err.split_once('\n').unwrap();
+    let (comment, line) = output.err.split_once('\n').unwrap();
     assert_eq!(comment, "# a line for the table that `api_key: { file: … }` names:");
     (key, line.strip_suffix('\n').unwrap())
 }
@@ -66,9 +66,9 @@ async fn a_key_is_accepted_once_its_line_is_stored() {
     {
         let header = format!("x-api-key: {key}");
         let explain = ["explain", "--config", "modgud.yaml", "--path", "/crm/", "--header", &header];
-        let said = run_in(folder.path(), &[(KEY_VARIABLE, &public)], &explain).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(code), ""), "{}", said.out);
-        assert!(said.out.contains(shown), "{shown} is not in\n{}", said.out);
+        let output = run_in(folder.path(), &[(KEY_VARIABLE, &public)], &explain).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(code), ""), "{}", output.out);
+        assert!(output.out.contains(shown), "{shown} is not in\n{}", output.out);
     }
     let checked = run_in(folder.path(), &[(KEY_VARIABLE, &public)], &["check", "--config", "modgud.yaml"]).await;
     assert!(checked.out.contains("authenticator partners: 2 API keys, 0 of them expired"), "{}", checked.out);
@@ -79,8 +79,8 @@ async fn no_two_keys_are_alike() {
     let folder = tempfile::tempdir().unwrap();
     let mut keys = HashSet::new();
     for _ in 0..4 {
-        let said = run_in(folder.path(), &[], &["apikey", "new", "--id", "a"]).await;
-        assert!(keys.insert(key_and_line(&said).0.to_owned()));
+        let output = run_in(folder.path(), &[], &["apikey", "new", "--id", "a"]).await;
+        assert!(keys.insert(key_and_line(&output).0.to_owned()));
     }
 }
 
@@ -94,9 +94,9 @@ async fn what_can_not_be_stored_is_refused() {
         (&["apikey", "new", "--id", "a", "--expires", "2020-01-01"], "this time is in the past"),
         (&["apikey", "new", "--id", "a", "--claim", "x"], "write it as `NAME=VALUE`"),
     ] {
-        let said = run_in(folder.path(), &[], arguments).await;
-        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{arguments:?}");
-        assert!(said.err.contains(expected), "{expected} is not in\n{}", said.err);
+        let output = run_in(folder.path(), &[], arguments).await;
+        assert_eq!((output.code, output.out.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(output.err.contains(expected), "{expected} is not in\n{}", output.err);
     }
 }
 
@@ -107,14 +107,14 @@ async fn the_line_can_be_appended_to_a_table() {
     let table = folder.path().join("keys.yaml");
     fs::write(&table, "# keys").unwrap();
     for id in ["a", "b"] {
-        let said = run_in(folder.path(), &[], &["apikey", "new", "--id", id, "--table", "keys.yaml"]).await;
-        assert_eq!((said.code, said.err.as_str(), said.out.lines().count()), (Some(0), "", 1), "{said:?}");
-        assert!(!fs::read_to_string(&table).unwrap().contains(said.out.trim_end()), "the table holds the key itself");
+        let output = run_in(folder.path(), &[], &["apikey", "new", "--id", id, "--table", "keys.yaml"]).await;
+        assert_eq!((output.code, output.err.as_str(), output.out.lines().count()), (Some(0), "", 1), "{output:?}");
+        assert!(!fs::read_to_string(&table).unwrap().contains(output.out.trim_end()), "the table holds the key itself");
     }
     let text = fs::read_to_string(&table).unwrap();
     let entries: Vec<Value> = serde_saphyr::from_str(&text).unwrap();
     let ids: Vec<&str> = entries.iter().map(|entry| entry["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["a", "b"], "{text}");
-    let said = run_in(folder.path(), &[], &["apikey", "new", "--id", "c", "--table", "nope/keys.yaml"]).await;
-    assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "a key without its line is of no use: {said:?}");
+    let output = run_in(folder.path(), &[], &["apikey", "new", "--id", "c", "--table", "nope/keys.yaml"]).await;
+    assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "a key without its line is of no use: {output:?}");
 }

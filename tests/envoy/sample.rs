@@ -1,13 +1,13 @@
-//! `deploy/envoy.yaml` as it stands in the repository, and what it keeps modgud from doing.
+//! `deploy/envoy.yaml` of the repository, and what it keeps modgud from doing.
 
 use super::tokens::{claims, jwt, sign};
-use super::{ask, body, playground, programs};
+use super::{ask, body, programs, testbed};
 use modgud_testbed::Setup;
 use std::path::Path;
 use tokio::process::Command;
 
 #[tokio::test]
-async fn envoy_accepts_the_sample_as_it_stands() {
+async fn envoy_accepts_the_unchanged_sample() {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/envoy.yaml");
     let validate = |file: &Path| {
         let mut command = Command::new(programs().envoy);
@@ -15,9 +15,9 @@ async fn envoy_accepts_the_sample_as_it_stands() {
         command.kill_on_drop(true).output()
     };
     let output = validate(&sample).await.unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert!(!said.contains("deprecated"), "{said}");
+    let result = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{result}");
+    assert!(!result.contains("deprecated"), "{result}");
 
     // That Envoy does look: a misspelt key is not accepted.
     let folder = tempfile::tempdir().unwrap();
@@ -31,11 +31,11 @@ async fn envoy_accepts_the_sample_as_it_stands() {
 #[tokio::test]
 async fn envoy_lets_modgud_change_no_other_header() {
     let config = Some("profile: bifrost\nupstream: { headers: { x-tenant: { claim: username } } }");
-    let playground = playground(Setup { config, ..Setup::default() }).await;
-    let token = jwt(&sign(&playground.key, &claims()));
-    let written = ask(playground.gateway, "GET", "/crm/", std::slice::from_ref(&token)).await;
+    let testbed = testbed(Setup { config, ..Setup::default() }).await;
+    let token = jwt(&sign(&testbed.key, &claims()));
+    let written = ask(testbed.gateway, "GET", "/crm/", std::slice::from_ref(&token)).await;
     assert_eq!((written.status, body(&written).as_str()), (500, ""));
-    let removed = ask(playground.gateway, "GET", "/oauth/", &["x-tenant: intruder".to_owned()]).await;
+    let removed = ask(testbed.gateway, "GET", "/oauth/", &["x-tenant: intruder".to_owned()]).await;
     assert_eq!((removed.status, body(&removed).as_str()), (500, ""));
-    playground.stop().await;
+    testbed.stop().await;
 }

@@ -31,10 +31,10 @@ async fn check_fetches_once_and_names_each_key() {
     };
 
     let output = modgud(arguments(&[])).await;
-    let said = text(&output.stdout);
+    let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(said.contains(&format!("  {}: fetched\n    key ", idp.url("/jwks"))), "{said}");
-    assert!(said.contains(": Ed25519 256 bits, id `2024-a`\n") && !said.contains("s3cret"), "{said}");
+    assert!(stdout.contains(&format!("  {}: fetched\n    key ", idp.url("/jwks"))), "{stdout}");
+    assert!(stdout.contains(": Ed25519 256 bits, id `2024-a`\n") && !stdout.contains("s3cret"), "{stdout}");
     assert_eq!(idp.count("/jwks?code=s3cret"), 1);
 
     let output = modgud(arguments(&["--offline"])).await;
@@ -45,7 +45,7 @@ async fn check_fetches_once_and_names_each_key() {
     idp.reply("/jwks?code=s3cret", Reply::Body(b"<html>".to_vec()));
     let output = modgud(arguments(&[])).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let expected = format!("modgud: {}: the JWKS is unusable: the key set is not well-formed JSON\n", idp.url("/jwks"));
+    let expected = format!("modgud: {}: the JWKS is unusable: the JWKS is not well-formed JSON\n", idp.url("/jwks"));
     assert_eq!(text(&output.stderr), expected);
     let first = text(&output.stdout).lines().next().unwrap();
     assert!(first.ends_with(": failed: 1 provider or server gives no usable response"), "{first}");

@@ -1,4 +1,4 @@
-//! The real binary's log: what changes is told once, not each time that the provider is asked.
+//! The real binary's log: a change is logged once, not on each request to the provider.
 
 use super::asked::yaml;
 use crate::cli::process::Serving;
@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn each_change_is_told_once_and_a_process_that_follows_a_provider_leaves() {
+async fn each_change_is_logged_once_and_a_process_with_a_provider_stops() {
     let (key, leaked) = (IdpKey::new("good"), IdpKey::new("leaked"));
     let mut private = leaked.jwk();
     private["d"] = json!("AAAA");
@@ -32,17 +32,18 @@ async fn each_change_is_told_once_and_a_process_that_follows_a_provider_leaves()
     idp.reply("/jwks?code=s3cret", Reply::Silence);
     rounds(1).await;
 
-    let said = serving.end(Signal::TERM).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-    assert!(!said.out.contains("s3cret"), "{}", said.out);
-    let events: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let output = serving.end(Signal::TERM).await;
+    assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
+    assert!(!output.out.contains("s3cret"), "{}", output.out);
+    let events: Vec<Value> = output.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of_the_provider: Vec<&Value> = events.iter().filter(|event| event.get("provider").is_some()).collect();
-    let told =
+    let reported =
         |event: &&Value| (event["level"].as_str().unwrap().to_owned(), event["message"].as_str().unwrap().to_owned());
-    let told: Vec<(String, String)> = of_the_provider.iter().map(told).collect();
-    let told: Vec<(&str, &str)> = told.iter().map(|(level, message)| (level.as_str(), message.as_str())).collect();
+    let reported: Vec<(String, String)> = of_the_provider.iter().map(reported).collect();
+    let reported: Vec<(&str, &str)> =
+        reported.iter().map(|(level, message)| (level.as_str(), message.as_str())).collect();
     assert_eq!(
-        told,
+        reported,
         [
             ("INFO", "JWKS loaded"),
             ("WARN", "JWKS changed; some keys are unusable"),
@@ -51,7 +52,7 @@ async fn each_change_is_told_once_and_a_process_that_follows_a_provider_leaves()
             ("INFO", "JWKS fetch succeeds again"),
         ],
         "{}",
-        said.out
+        output.out
     );
     let skipped = of_the_provider[1]["skipped"].as_str().unwrap();
     assert!(skipped.contains("`leaked`") && skipped.contains("PRIVATE") && !skipped.contains("AAAA"), "{skipped}");
@@ -70,12 +71,12 @@ async fn a_first_fetch_that_fails_leaves_no_keys_in_use() {
     idp.wait_for_requests("/jwks", 2).await;
     idp.reply("/jwks", Reply::Body(json!({ "keys": [key.jwk()] }).to_string().into_bytes()));
     idp.wait_for_requests("/jwks", idp.count("/jwks") + 2).await;
-    let said = serving.end(Signal::TERM).await;
-    let events = said.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let output = serving.end(Signal::TERM).await;
+    let events = output.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let told: Vec<String> = events
         .filter(|event| event.get("provider").is_some())
         .map(|event| event["message"].as_str().unwrap().to_owned())
         .collect();
     let expected = ["JWKS fetch failed; no keys are usable", "JWKS loaded", "JWKS fetch succeeds again"];
-    assert_eq!(told, expected, "{}", said.out);
+    assert_eq!(told, expected, "{}", output.out);
 }

@@ -2,6 +2,7 @@
 //! malformed tokens too, then names the rule that the token breaks.
 
 use super::{Exit, print_error, print_line};
+use crate::cli::counted;
 use crate::clock::Clock;
 use crate::yaml::is_format_char;
 use base64::Engine as _;
@@ -87,7 +88,7 @@ fn show(token: &str, now: Timestamp) {
     }
     let signature = parts.next().and_then(|part| LENIENT.decode(part).ok());
     if let Some(signature) = signature {
-        print_line(format_args!("\nsignature: {} bytes, not verified", signature.len()));
+        print_line(format_args!("\nsignature: {}, not verified", counted(signature.len(), "byte", "bytes")));
     }
 }
 
@@ -157,7 +158,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn dates_are_told_in_words() {
+    fn dates_are_described_in_words() {
         let now = Timestamp::from_secs(1_700_000_000);
         for (name, value, expected) in [
             ("exp", json!(1_700_036_000), "exp: 2023-11-15T08:13:20Z, expires in 10h"),

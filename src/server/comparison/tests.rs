@@ -101,8 +101,8 @@ fn allow(set: &[(&str, &str)], remove: &[&'static str], remove_query: &[&'static
     Decision { verdict: Verdict::Allow(mutations), ..Decision::denied(DecisionError::Internal) }
 }
 
-fn deny(fault: DecisionError) -> Decision {
-    Decision { rule: Some(RuleName::new("r")), ..Decision::denied(fault) }
+fn deny(error: DecisionError) -> Decision {
+    Decision { rule: Some(RuleName::new("r")), ..Decision::denied(error) }
 }
 
 #[test]

@@ -93,7 +93,7 @@ pub(super) fn signature(
             format!("the token's `kid` is {id}; the issuer's keys are {names}{and}")
         }
         AuthnError::Token(TokenError::KeyUnfit) => {
-            let kinds = keys.sets().flat_map(|set| set.keys()).map(|key| key.family().name());
+            let kinds = keys.sets().flat_map(|set| set.keys()).map(|key| key.key_type().name());
             format!("the token's `alg` is `{}`; the issuer's keys are {}", header.algorithm().name(), one_of(kinds))
         }
         error => error.to_string(),
