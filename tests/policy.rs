@@ -66,7 +66,10 @@ async fn unreadable_files_are_named() {
     let result = test(&folder(), &["--config", "nope.yaml", "good.yaml"]).await;
     assert_eq!(
         (result.code, result.err.as_str()),
-        (Some(1), "modgud: nope.yaml: No such file or directory (os error 2)\n")
+        (
+            Some(1),
+            "modgud: nope.yaml: the file can't be read: No such file or directory (os error 2) [file-unreadable]\n"
+        )
     );
     let result = test(&folder(), &["--config", "modgud.yaml", "good.yaml", "--junit", "nope/report.xml"]).await;
     let expected = "modgud: nope/report.xml can't be written: No such file or directory (os error 2)\n";

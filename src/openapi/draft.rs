@@ -6,7 +6,7 @@ use super::path_set::{PathSet, PrefixInterpretation};
 use super::read::{Api, Operation};
 use super::requirement::{self, AccessRequirement, Rationale};
 use super::template::{self, MatchPrecision, Pattern, Segment, TemplateError};
-use crate::config::{Located, Quoted};
+use crate::diagnostic::{Located, Quoted};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::collections::{BTreeSet, HashMap, HashSet};
 

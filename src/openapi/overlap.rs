@@ -8,7 +8,7 @@ use super::path_set::{
 };
 use super::requirement::{AccessRequirement, Rationale};
 use super::template::{MatchPrecision, Segment, shape};
-use crate::config::{Located, Quoted};
+use crate::diagnostic::{Located, Quoted};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 #[cfg(test)]

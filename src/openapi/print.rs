@@ -6,7 +6,7 @@ use super::path_set::PrefixInterpretation;
 use super::read::Api;
 use super::requirement::{AccessRequirement, Entitlement, Entitlements};
 use super::template::MatchPrecision;
-use crate::config::Located;
+use crate::diagnostic::Located;
 use crate::yaml;
 use crate::yaml::is_format_char;
 use modgud_core::authz::{Case, ModulePrefix, ModuleReading};

@@ -4,7 +4,7 @@ use super::base;
 use super::finding::{Finding, Unreadable};
 use super::requirement::{self, SchemeClaims, Security};
 use super::resolver::{Form, NodeRef, RefResolver};
-use crate::config::{Located, Quoted};
+use crate::diagnostic::{Located, Quoted};
 use crate::yaml::{Bounds, Node, SyntaxError, Value};
 use modgud_core::http::method::Method;
 use std::collections::HashMap;

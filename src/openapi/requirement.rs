@@ -4,7 +4,7 @@
 use super::finding::Finding;
 use super::read::Version;
 use super::resolver::{Form, NodeRef, RefResolver};
-use crate::config::Quoted;
+use crate::diagnostic::Quoted;
 use std::collections::{BTreeSet, HashMap};
 
 /// The meaning of the names that a requirement lists for a scheme.

@@ -60,8 +60,9 @@ async fn check_warns_of_a_cache_file_that_would_not_be_believed() {
     let folder = tempfile::tempdir().unwrap();
     let (path, target) = (folder.path().join("keys.json"), folder.path().join("elsewhere.json"));
     for kind in ["jwks", "oidc"] {
-        let place = format!("authenticators[0].jwt.keys[0].{kind}.cache_file: `keys.json`: ");
-        let until = "; until then a restart while the provider is down serves without them";
+        let place = format!("authenticators[0].jwt.keys[0].{kind}.cache_file: modgud does not use `keys.json`: ");
+        let until =
+            "; until then, modgud has no keys after a restart while the provider is down [cache-file-untrusted]";
         let warned = async |what: &str| {
             let [warning] = <[String; 1]>::try_from(warnings(folder.path(), kind).await).unwrap();
             assert!(warning.ends_with(&format!("{place}{what}{until}")), "{warning}");

@@ -76,7 +76,7 @@ impl Default for Request {
 
 /// A token: claims merged over those of the default token, or a verbatim text.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a map of claims, or the text of a token")]
+#[serde(untagged, expecting = "is not a token; write a map of claims, or the text of a token")]
 enum Token {
     Claims(Map<String, Value>),
     Text(String),

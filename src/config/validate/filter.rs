@@ -1,6 +1,6 @@
 //! The settings of Envoy's filter that the configuration requires: what Envoy sends to modgud, lets it change, and removes early.
 
-use super::super::raw::{Correlation, Document, Impersonation, ProcessInstance, Sender};
+use crate::config::raw::{Correlation, Document, Impersonation, ProcessInstance, Sender};
 use crate::envoy::bootstrap::{Filter, Transport};
 use modgud_core::authz::Rules;
 use modgud_core::credential::{CredentialExtractor, CredentialLocation};
@@ -24,7 +24,7 @@ const READ: [&str; 14] = [
 ];
 
 /// Gathers the filter's settings from a validated document.
-pub(super) fn gather(document: &Document, places: &CredentialExtractor, rules: &Rules) -> Filter {
+pub(super) fn gather(document: &Document, locations: &CredentialExtractor, rules: &Rules) -> Filter {
     let mut filter = Filter::default();
     // `*` is a wildcard in these patterns. A name's own `*` becomes `-`, which matches any sign.
     filter.removed_early.extend(document.upstream.headers.keys().map(|name| name.replace('*', "-")));
@@ -32,7 +32,7 @@ pub(super) fn gather(document: &Document, places: &CredentialExtractor, rules: &
     let lower = |name: &str| name.to_ascii_lowercase();
     filter.spared.extend(READ.into_iter().chain(rules.header_names()).map(lower));
     filter.spared.extend(document.upstream.keep.iter().map(|name| lower(name)));
-    filter.spared.extend(places.headers().map(|name| name.as_str().to_owned()));
+    filter.spared.extend(locations.headers().map(|name| name.as_str().to_owned()));
     filter.mutated_headers.push("authorization".to_owned());
     if let Some(Correlation { header, impersonation, process_instance, .. }) = &document.correlation {
         filter.removed_early.push(header.replace('*', "-"));
@@ -51,8 +51,8 @@ pub(super) fn gather(document: &Document, places: &CredentialExtractor, rules: &
     if document.rules.iter().filter_map(|rule| rule.when.as_deref()).any(|when| when.contains("cookie")) {
         filter.sends_cookies = true;
     }
-    for (place, _) in places.all() {
-        match place {
+    for (location, _) in locations.all() {
+        match location {
             CredentialLocation::Scheme(header, scheme) => {
                 filter.mutated_headers.push(header.as_str().to_owned());
                 if scheme.is_dpop() {

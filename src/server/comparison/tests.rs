@@ -146,7 +146,7 @@ fn decision_reason_and_headers_make_a_difference() {
         (
             set(),
             deny(DecisionError::Overload),
-            Some((None, ShadowDecision::Deny(overload), "too many checks are under way")),
+            Some((None, ShadowDecision::Deny(overload), "too many checks are in progress")),
         ),
         (deny(DecisionError::Overload), set(), Some((Some(overload), ShadowDecision::Allow, ""))),
         (deny(DecisionError::Overload), deny(DecisionError::Overload), None),

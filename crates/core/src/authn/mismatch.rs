@@ -8,7 +8,7 @@ use super::jwt::JwtAuthenticator;
 use super::sender_constraint::ConfirmationError;
 use super::{AuthnError, PendingLookup};
 use crate::credential::Credential;
-use crate::jose::{Claims, JoseHeader, TokenError, UnverifiedToken, unverified_header};
+use crate::jose::{Claims, JoseHeader, KeySet, TokenError, UnverifiedToken, unverified_header};
 use crate::principal::ClaimPath;
 use serde_json::Value;
 use std::fmt::Display;
@@ -85,7 +85,7 @@ pub(super) fn signature(
         AuthnError::Token(TokenError::KeyUnknown) | AuthnError::LookupRequired(PendingLookup::JwksRefresh(_)) => {
             let Some(id) = header.key_id() else { return error.to_string() };
             let mut names: Vec<String> = Vec::new();
-            for key in keys.sets().flat_map(|set| set.keys()) {
+            for key in keys.sets().flat_map(KeySet::keys) {
                 names.push(key.id().map_or_else(|| "one without `kid`".to_owned(), ToString::to_string));
             }
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
@@ -93,7 +93,7 @@ pub(super) fn signature(
             format!("the token's `kid` is {id}; the issuer's keys are {names}{and}")
         }
         AuthnError::Token(TokenError::KeyUnfit) => {
-            let kinds = keys.sets().flat_map(|set| set.keys()).map(|key| key.key_type().name());
+            let kinds = keys.sets().flat_map(KeySet::keys).map(|key| key.key_type().name());
             format!("the token's `alg` is `{}`; the issuer's keys are {}", header.algorithm().name(), one_of(kinds))
         }
         error => error.to_string(),
