@@ -184,7 +184,7 @@ impl Remote {
         if offline {
             let mut skipped = |number: usize, line: String| {
                 if number > 0 {
-                    remote.lines.push(line)
+                    remote.lines.push(line);
                 }
             };
             skipped(providers, format!("  JWKS of {}: not fetched (--offline)", all.0));
@@ -206,7 +206,7 @@ impl Remote {
                     self.lines.extend(keys.usable.iter().map(|key| format!("    key {key}")));
                     self.lines.extend(keys.skipped.iter().map(|key| format!("    not used: {key}")));
                 }
-                Err(error) => self.failed(location, &error),
+                Err(error) => self.failed(&location, &error),
             }
         }
         if !config.introspection_sources.is_empty() {
@@ -215,21 +215,21 @@ impl Remote {
         for source in &config.introspection_sources {
             match source.introspect_once(&random_token()?).await {
                 Ok(IntrospectionResponse::Inactive) => {
-                    self.lines.push(format!("  {}: not active, as it must be", source.url))
+                    self.lines.push(format!("  {}: not active, as it must be", source.url));
                 }
                 Ok(IntrospectionResponse::Active(_)) => {
                     self.failed(
-                        source.url.to_string(),
+                        &source.url.to_string(),
                         &"the server reports a random token as active; use another endpoint",
                     );
                 }
-                Err(error) => self.failed(source.url.to_string(), &error),
+                Err(error) => self.failed(&source.url.to_string(), &error),
             }
         }
         Ok(())
     }
 
-    fn failed(&mut self, location: String, error: &dyn Display) {
+    fn failed(&mut self, location: &str, error: &dyn Display) {
         self.errors.push(format!("{location}: {error}"));
         self.lines.push(format!("  {location}: failed"));
         self.failed = self.failed.saturating_add(1);

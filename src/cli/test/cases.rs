@@ -137,8 +137,8 @@ impl Case {
             Some(Token::Claims(overrides)) => {
                 let token = DefaultToken::of(signer, now).with(overrides);
                 claims = Some(token.claims());
-                let signed = token.sign(keys);
-                Some(signed.map_err(|error| CasesError::Sign { case: self.name.clone(), error })?)
+                let text = token.sign(keys);
+                Some(text.map_err(|error| CasesError::Sign { case: self.name.clone(), error })?)
             }
         };
         if let Some(token) = token {

@@ -161,13 +161,12 @@ pub(in crate::config::validate) fn challenge_schemes(
     let is_mtls = list.iter().any(|one| matches!(one, Authenticator::Mtls(_)));
     match (is_bearer, is_dpop, scheme, header, cookie) {
         (true, true, ..) | (false, true, Some(_), ..) => ChallengeSchemes::BearerAndDpop,
-        (true, false, ..) => ChallengeSchemes::Bearer,
         (false, true, None, ..) => ChallengeSchemes::Dpop,
         (false, false, Some(scheme), ..) => ChallengeSchemes::Named(scheme.as_str().into()),
         (false, false, None, Some(header), _) => ChallengeSchemes::ApiKey { header: header.as_str().into() },
         (false, false, None, None, Some(cookie)) => ChallengeSchemes::Cookie { name: cookie.as_str().into() },
         (false, false, None, None, None) if is_mtls => ChallengeSchemes::Certificate,
-        (false, false, None, None, None) => ChallengeSchemes::Bearer,
+        (true, false, ..) | (false, false, None, None, None) => ChallengeSchemes::Bearer,
     }
 }
 
