@@ -72,7 +72,7 @@ pub(super) fn config(document: &Document, loader: &SecretLoader) -> Result<Confi
     let correlation = correlation
         .as_ref()
         .and_then(|correlation| correlation::check(correlation, &locations, &shape, &rules, loader, &mut diagnostics));
-    let schemes = authenticators::challenge_schemes(&list);
+    let schemes = authenticators::challenge_schemes(&list, &locations);
     let style = denials::style(denials, schemes, &mut diagnostics);
     let redirect =
         denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &locations, &mut diagnostics));

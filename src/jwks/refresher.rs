@@ -129,7 +129,7 @@ async fn run(shared: Arc<Shared>) {
             backoff = backoff.doubled();
             delay
         };
-        log.fetched(&shared.provider, &fetched);
+        log.fetched(&shared.provider, &fetched, shared.keys.at(shared.clock.now()).is_some());
         shared.limit.ended(fetched.map_err(|_| ()));
         shared.changes.send_replace(());
         tokio::select! {
@@ -248,21 +248,29 @@ impl StateLog {
         }
         let location = &provider.location;
         let usable = keys.usable.join("; ");
-        if keys.skipped.is_empty() {
-            tracing::info!(provider = %location, keys = usable, "JWKS changed");
-        } else {
-            let skipped = keys.skipped.join("; ");
-            tracing::warn!(provider = %location, keys = usable, skipped, "JWKS changed; some keys are unusable");
+        let skipped = (!keys.skipped.is_empty()).then(|| keys.skipped.join("; "));
+        match (&self.keys, skipped) {
+            (None, None) => tracing::info!(provider = %location, keys = usable, "JWKS loaded"),
+            (Some(_), None) => tracing::info!(provider = %location, keys = usable, "JWKS changed"),
+            (None, Some(skipped)) => {
+                tracing::warn!(provider = %location, keys = usable, skipped, "JWKS loaded; some keys are unusable");
+            }
+            (Some(_), Some(skipped)) => {
+                tracing::warn!(provider = %location, keys = usable, skipped, "JWKS changed; some keys are unusable");
+            }
         }
         self.keys = Some(keys);
     }
 
     /// Logs the outcome of a fetch.
-    fn fetched(&mut self, provider: &Provider, outcome: &Result<(), KeysError>) {
+    fn fetched(&mut self, provider: &Provider, outcome: &Result<(), KeysError>, has_keys: bool) {
         let location = &provider.location;
         match (outcome, self.is_failing) {
-            (Err(error), false) => {
+            (Err(error), false) if has_keys => {
                 tracing::warn!(provider = %location, %error, "JWKS fetch failed; the last JWKS stays in use");
+            }
+            (Err(error), false) => {
+                tracing::warn!(provider = %location, %error, "JWKS fetch failed; no keys are usable");
             }
             (Ok(()), true) => tracing::info!(provider = %location, "JWKS fetch succeeds again"),
             (Ok(()), false) | (Err(_), true) => {}

@@ -64,8 +64,9 @@ pub fn rules(
 
 fn head(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> String {
     let (origin, operations) = (comment(origin), api.operations());
+    let noun = if operations == 1 { "operation" } else { "operations" };
     format!(
-        "# Rules for the module `{module}` at `{prefix}`, made from {origin} ({}, {operations} operations). Review them:
+        "# Rules for the module `{module}` at `{prefix}`, made from {origin} ({}, {operations} {noun}). Review them:
 # look for OPEN first. All other requests to the module fall under its own rule, which requires a valid credential only;
 # to deny them, add {{ name: {module}, match: {{ paths: [\"{}\"] }}, access: denied }}.
 # A list of rules replaces that of the profile: repeat those of its rules that you want to keep (`modgud config` prints them).

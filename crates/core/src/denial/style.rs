@@ -64,8 +64,8 @@ pub enum OnError {
     DeferToEnvoy,
 }
 
-/// The authentication schemes that clients may use for their tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The authentication schemes of challenges, according to the credential locations.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChallengeSchemes {
     /// `Bearer`, also if authenticators accept other schemes for the same tokens (RFC 6750).
     Bearer,
@@ -73,6 +73,21 @@ pub enum ChallengeSchemes {
     Dpop,
     /// Both: some tokens require a proof.
     BearerAndDpop,
+    /// The scheme that the configuration names, where it does not name `Bearer`.
+    Named(Box<str>),
+    /// `ApiKey`: every credential is in a header without a scheme. No RFC defines a scheme for that, and every 401 must have a
+    /// challenge (RFC 9110 §15.5.2).
+    ApiKey {
+        /// The header.
+        header: Box<str>,
+    },
+    /// `Cookie`: every credential is in a cookie.
+    Cookie {
+        /// The name of the cookie.
+        name: Box<str>,
+    },
+    /// `Certificate`: every caller is authenticated by the certificate of the connection.
+    Certificate,
 }
 
 /// A realm: text that needs no escaping between quotes.

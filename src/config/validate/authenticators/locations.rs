@@ -7,7 +7,9 @@ use crate::config::path::Path;
 use crate::config::raw::{self, From, Sender};
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authn::{Authenticator, DpopPolicy, SenderConstraint};
-use modgud_core::credential::{AuthenticatorId, ConflictingFormat, CookieName, CredentialExtractor, QueryName};
+use modgud_core::credential::{
+    AuthenticatorId, ConflictingFormat, CookieName, CredentialExtractor, CredentialLocation, QueryName,
+};
 use modgud_core::denial::ChallengeSchemes;
 use modgud_core::http::header::folds_to_same_name;
 use std::time::Duration;
@@ -139,14 +141,32 @@ pub(super) fn constraint(
     constraint.map(|_| SenderConstraint::Certificate)
 }
 
-/// Returns the schemes of challenges: `Bearer` where no proof is required.
-pub(in crate::config::validate) fn challenge_schemes(list: &[Authenticator]) -> ChallengeSchemes {
-    let sender = |one: &Authenticator| one.checks().and_then(|checks| checks.sender);
-    let is_dpop = |one: &Authenticator| matches!(sender(one), Some(SenderConstraint::Dpop(_)));
-    match (list.iter().any(is_dpop), list.iter().all(is_dpop)) {
-        (false, _) => ChallengeSchemes::Bearer,
-        (true, true) => ChallengeSchemes::Dpop,
-        (true, false) => ChallengeSchemes::BearerAndDpop,
+/// Returns the schemes of challenges, which follow the credential locations: a client must not send a token where none is read.
+pub(in crate::config::validate) fn challenge_schemes(
+    list: &[Authenticator],
+    places: &CredentialExtractor,
+) -> ChallengeSchemes {
+    let (mut is_bearer, mut is_dpop, mut scheme, mut header, mut cookie) = (false, false, None, None, None);
+    for (place, _) in places.all() {
+        match place {
+            CredentialLocation::Scheme(_, found) if found.is_dpop() => is_dpop = true,
+            CredentialLocation::Scheme(_, found) if found.is_bearer() => is_bearer = true,
+            CredentialLocation::Scheme(_, found) => scheme = scheme.or(Some(found)),
+            // A token in a query is a `Bearer` token (RFC 6750 §2.3).
+            CredentialLocation::Query(_) => is_bearer = true,
+            CredentialLocation::Header(found) => header = header.or(Some(found)),
+            CredentialLocation::Cookie(found) => cookie = cookie.or(Some(found)),
+        }
+    }
+    let is_mtls = list.iter().any(|one| matches!(one, Authenticator::Mtls(_)));
+    match (is_bearer, is_dpop, scheme, header, cookie) {
+        (true, true, ..) | (false, true, Some(_), ..) => ChallengeSchemes::BearerAndDpop,
+        (false, true, None, ..) => ChallengeSchemes::Dpop,
+        (false, false, Some(scheme), ..) => ChallengeSchemes::Named(scheme.as_str().into()),
+        (false, false, None, Some(header), _) => ChallengeSchemes::ApiKey { header: header.as_str().into() },
+        (false, false, None, None, Some(cookie)) => ChallengeSchemes::Cookie { name: cookie.as_str().into() },
+        (false, false, None, None, None) if is_mtls => ChallengeSchemes::Certificate,
+        (true, false, ..) | (false, false, None, None, None) => ChallengeSchemes::Bearer,
     }
 }
 
