@@ -125,10 +125,10 @@ fn the_dates_of_a_certificate_are_held_against_the_time() {
         let [only] = reported.as_slice() else { panic!("{reported:?}") };
         assert!(only.ends_with(&format!("{place} {what}")), "{only}");
     };
-    ends(at(FROM * 1_000 - 1), "is valid from 2020-01-01T00:00:00Z only");
-    assert_eq!(at(FROM * 1_000), [""; 0]);
-    assert_eq!(at(UNTIL * 1_000 + 999), [""; 0]);
-    ends(at(UNTIL * 1_000 + 1_000), "was valid until 2120-01-01T00:00:00Z");
+    ends(reported(FROM * 1_000 - 1), "is valid from 2020-01-01T00:00:00Z only");
+    assert_eq!(reported(FROM * 1_000), [""; 0]);
+    assert_eq!(reported(UNTIL * 1_000 + 999), [""; 0]);
+    ends(reported(UNTIL * 1_000 + 1_000), "was valid until 2120-01-01T00:00:00Z");
 }
 
 /// Replaced keys cause no warnings.
