@@ -115,20 +115,20 @@ fn what_config_prints_of_a_profile_is_not_warned_of() {
 fn the_dates_of_a_certificate_are_held_against_the_time() {
     const FROM: u64 = 1_577_836_800;
     const UNTIL: u64 = 4_733_510_400;
-    let loaded = load_file(&folder("sane").join("output-otherwise.yaml")).unwrap();
+    let loaded = load_file(&folder("sane").join("intended.yaml")).unwrap();
     let reported = |millis| -> Vec<String> {
         let warnings = loaded.warnings(Timestamp::from_millis(millis));
         warnings.iter().map(|warning| warning.to_string().split(',').next().unwrap_or_default().to_owned()).collect()
     };
-    let place = "output-otherwise.yaml:10:21: authenticators[0].jwt.keys[0].pem: the certificate here";
+    let place = "intended.yaml:10:21: authenticators[0].jwt.keys[0].pem: the certificate here";
     let ends = |reported: Vec<String>, what: &str| {
         let [only] = reported.as_slice() else { panic!("{reported:?}") };
         assert!(only.ends_with(&format!("{place} {what}")), "{only}");
     };
-    ends(at(FROM * 1_000 - 1), "is valid from 2020-01-01T00:00:00Z only");
-    assert_eq!(at(FROM * 1_000), [""; 0]);
-    assert_eq!(at(UNTIL * 1_000 + 999), [""; 0]);
-    ends(at(UNTIL * 1_000 + 1_000), "was valid until 2120-01-01T00:00:00Z");
+    ends(reported(FROM * 1_000 - 1), "is valid from 2020-01-01T00:00:00Z only");
+    assert_eq!(reported(FROM * 1_000), [""; 0]);
+    assert_eq!(reported(UNTIL * 1_000 + 999), [""; 0]);
+    ends(reported(UNTIL * 1_000 + 1_000), "was valid until 2120-01-01T00:00:00Z");
 }
 
 /// Replaced keys cause no warnings.
