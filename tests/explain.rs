@@ -171,6 +171,7 @@ fallback: authenticated
 
 /// The token's value stands beside the one that is expected, and a value that is missing is another sentence than one that is different.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "most of them are one table")]
 async fn both_values_are_shown_of_a_token_that_does_not_match() {
     let folder = TempDir::new().unwrap();
     let published = PublicJwk::from_pem(&KEY.public_pem().unwrap(), Algorithm::Rs256).unwrap();
@@ -296,7 +297,7 @@ async fn both_values_are_shown_of_a_token_that_does_not_match() {
         assert_eq!((output.code, output.err.as_str()), (Some(3), ""), "{claims}");
         assert!(output.out.contains(expected), "{expected} is not in\n{}", output.out);
     }
-    fs::write(folder.path().join("modgud.yaml"), &types.replace("      types: [at+jwt]\n", "")).unwrap();
+    fs::write(folder.path().join("modgud.yaml"), types.replace("      types: [at+jwt]\n", "")).unwrap();
     let token = KEY.sign_raw(&header.to_string(), &json!({ "iss": iss, "exp": exp }).to_string()).unwrap();
     let bearer = format!("authorization: Bearer {token}");
     let at = NOW.to_string();

@@ -115,12 +115,12 @@ fn what_config_prints_of_a_profile_is_not_warned_of() {
 fn the_dates_of_a_certificate_are_held_against_the_time() {
     const FROM: u64 = 1_577_836_800;
     const UNTIL: u64 = 4_733_510_400;
-    let loaded = load_file(&folder("sane").join("output-otherwise.yaml")).unwrap();
+    let loaded = load_file(&folder("sane").join("intended.yaml")).unwrap();
     let reported = |millis| -> Vec<String> {
         let warnings = loaded.warnings(Timestamp::from_millis(millis));
         warnings.iter().map(|warning| warning.to_string().split(',').next().unwrap_or_default().to_owned()).collect()
     };
-    let place = "output-otherwise.yaml:10:21: authenticators[0].jwt.keys[0].pem: the certificate here";
+    let place = "intended.yaml:10:21: authenticators[0].jwt.keys[0].pem: the certificate here";
     let ends = |reported: Vec<String>, what: &str| {
         let [only] = reported.as_slice() else { panic!("{reported:?}") };
         assert!(only.ends_with(&format!("{place} {what}")), "{only}");

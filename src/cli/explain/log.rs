@@ -230,7 +230,7 @@ mod tests {
             (r#"2026-11-29T12:00:00Z INFO a: check decision="denied"#, "neither JSON nor a text line"),
             (r#"{"decision": "denied""#, "it is not JSON: EOF"),
             (r#"{"message": "serving"}"#, "not about a decision"),
-            (r#"2026-11-29T12:00:00Z INFO modgud::server::app: serving grpc=127.0.0.1:1"#, "not about a decision"),
+            ("2026-11-29T12:00:00Z INFO modgud::server::app: serving grpc=127.0.0.1:1", "not about a decision"),
         ] {
             let error = read(line).unwrap_err();
             assert!(error.contains(expected), "{line}: {error}");
