@@ -387,6 +387,18 @@ pub enum Problem {
     /// The header `cookie` as a credential location: it holds many cookies, or none.
     #[error("a credential in a cookie is found by the cookie's name; write `{{ cookie: session }}`")]
     CookieHeader,
+    /// A list of WebSocket subprotocols as a credential location. Its value is no single token, and the server must choose from it
+    /// (RFC 6455 §4.2.2), so modgud can't remove the credential.
+    #[error(
+        "{0} can't hold a credential: its value is a list of subprotocols, from which the server selects one; write \
+             `{{ cookie: session }}`, which browsers send with a WebSocket, or `{{ query: access_token }}`"
+    )]
+    WebSocketProtocol(Quoted),
+    /// A header of HTTP's or Envoy's own as a credential location.
+    #[error(
+        "{0} can't hold a credential: HTTP or Envoy itself needs it; write another header, such as `authorization`"
+    )]
+    CredentialHeader(Quoted),
     /// An invalid path of a claim.
     #[error("{found}: {fault}")]
     Claim {

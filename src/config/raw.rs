@@ -45,10 +45,6 @@ use std::path::PathBuf;
 #[schemars(title = "modgud configuration")]
 pub(super) struct Document {
     /// The profile onto which this file is merged. Required, unless `--profile` names one.
-    #[expect(
-        dead_code,
-        reason = "read before the documents are laid over each other; it stands here to be known and checked"
-    )]
     pub(super) profile: Option<ProfileName>,
     /// The listeners and their limits.
     #[serde(default)]

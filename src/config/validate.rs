@@ -19,7 +19,7 @@ use super::Config;
 use super::diagnostic::{Problem, Problems};
 use super::path::Path;
 use super::quoted::Quoted;
-use super::raw::{self, Document};
+use super::raw::{self, Document, ProfileName};
 use super::revocations::RevocationsError;
 use super::secret_source::SecretLoader;
 use modgud_core::authn::{Authenticators, Revocations};
@@ -40,7 +40,7 @@ use std::time::{Duration, UNIX_EPOCH};
 /// Validates a document.
 pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Config, Problems> {
     let Document {
-        profile: _, // already merged below this document
+        profile, // already merged below this document
         server,
         request,
         authenticators,
@@ -69,11 +69,15 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
     let readings = modules::readings(modules, rules);
     let mut rules = rules::check(rules, *fallback, &names, readings, &mut problems);
     let (modules, mut gateway) = modules::check(modules, core, &mut rules, &mut problems);
-    gateway.filter = filter::gather(document, &places, &rules);
     gateway.transport = filter::transport(document);
+    gateway.server_name = match profile {
+        Some(ProfileName::Bifrost) => "bifrost",
+        Some(_) | None => "modgud",
+    };
     let required: Vec<_> = authenticators.iter().flat_map(raw::Authenticator::required).collect();
     let mint::Checked { mints, published } = mint::check(minted, &list, reader, &mut problems);
     let shape = upstream::check(upstream, &required, &places, (mints, minted), &mut problems);
+    gateway.filter = filter::gather(document, &places, &rules, &shape);
     let correlation = correlation
         .as_ref()
         .and_then(|correlation| correlation::check(correlation, &places, &shape, &rules, reader, &mut problems));

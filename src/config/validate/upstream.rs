@@ -10,43 +10,20 @@ use super::principal::claim_path;
 use super::{header_name, scheme};
 use modgud_core::authz::condition::{Env, Expression};
 use modgud_core::credential::CredentialExtractor;
-use modgud_core::http::header::{HeaderName, HeaderText, fold, folds_to_same_name};
+use modgud_core::http::header::{
+    CREDENTIAL_HEADERS, HeaderName, HeaderText, PROTOCOL_HEADERS, fold, folds_to_same_name,
+};
 use modgud_core::upstream::{
     BUILTIN_KEYS, Forward, HeaderEncoding, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter,
     OnEncodeError, OverrideHeader, PrincipalField, Removals, RequestMutator, StripPattern, ValueSource,
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// Headers with another owner: HTTP's own framing and routing, Envoy, and the credential. They are neither written as identity headers nor
-/// removed by strip patterns.
-const RESERVED: [&str; 26] = [
-    "accept",
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "date",
-    "dpop",
-    "expect",
-    "host",
-    "keep-alive",
-    "origin",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-request-id",
-];
+/// Returns the headers with another owner: HTTP, Envoy, and the credential. They are neither written as identity headers nor removed by strip
+/// patterns.
+fn reserved() -> impl Iterator<Item = &'static str> {
+    PROTOCOL_HEADERS.into_iter().chain(CREDENTIAL_HEADERS)
+}
 
 /// The prefixes of headers, apart from the override headers, from which some proxies and servers read a part of the request or of its
 /// connection.
@@ -92,7 +69,7 @@ pub(super) fn check(
         let parsed =
             StripPattern::parse(pattern).map_err(|fault| Problem::Strip { found: Quoted::new(pattern), fault });
         let Some(parsed) = problems.take(&at, parsed) else { continue };
-        if let Some(header) = RESERVED.into_iter().find(|header| parsed.matches(header.as_bytes())) {
+        if let Some(header) = reserved().find(|header| parsed.matches(header.as_bytes())) {
             problems.add(at.clone(), Problem::StripReserved { pattern: Quoted::new(pattern), header });
         } else if let Some(header) = places.headers().find(|header| parsed.matches(header.bytes())) {
             let header = Quoted::new(header.as_str());
@@ -114,7 +91,7 @@ pub(super) fn check(
 /// Returns the reason why modgud can't write a header. `None` if it can.
 pub(super) fn refused(written: &str, name: &HeaderName, places: &CredentialExtractor) -> Option<Problem> {
     let bytes = name.as_str().as_bytes();
-    if RESERVED.iter().any(|reserved| folds_to_same_name(reserved.as_bytes(), bytes)) || places.looks_in(name) {
+    if reserved().any(|reserved| folds_to_same_name(reserved.as_bytes(), bytes)) || places.looks_in(name) {
         Some(Problem::HeaderReserved(Quoted::new(written)))
     } else if is_about_the_request(bytes) {
         Some(Problem::HeaderAboutTheRequest(Quoted::new(written)))

@@ -41,6 +41,12 @@ impl Condition {
         self.0.header_names()
     }
 
+    /// Returns true if it may read the request header of this name, in lower case.
+    #[must_use]
+    pub fn may_read_header(&self, name: &str) -> bool {
+        self.0.may_read_header(name)
+    }
+
     /// Evaluates the condition for a request.
     ///
     /// # Errors

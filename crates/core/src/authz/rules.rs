@@ -155,8 +155,18 @@ impl Rules {
 
     /// Returns the names of the request headers that conditions read.
     pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.conditions().flat_map(Condition::header_names)
+    }
+
+    /// Returns true if a condition may read the request header of this name, in lower case.
+    #[must_use]
+    pub fn may_read_header(&self, name: &str) -> bool {
+        self.conditions().any(|condition| condition.may_read_header(name))
+    }
+
+    fn conditions(&self) -> impl Iterator<Item = &Condition> {
         let narrowings = self.named.values().flatten().filter_map(|rule| rule.narrowing.as_ref());
-        narrowings.filter_map(|narrowing| narrowing.when.as_deref()).flat_map(Condition::header_names)
+        narrowings.filter_map(|narrowing| narrowing.when.as_deref())
     }
 
     /// Returns the most specific enforced rule that matches the request, by host, then path, then method; `None` if no rule

@@ -6,7 +6,7 @@ use super::super::super::quoted::Quoted;
 use super::super::super::raw::From;
 use super::super::{header_name, scheme};
 use modgud_core::credential::{AuthenticatorId, ConflictingFormat, CookieName, CredentialExtractor, QueryName};
-use modgud_core::http::header::folds_to_same_name;
+use modgud_core::http::header::{folds_to_same_name, is_protocol_header};
 
 /// Adds the credential locations of one authenticator to those of all.
 pub(super) fn check(
@@ -77,6 +77,12 @@ fn in_header(
     let Some(name) = problems.take(&at.key("header"), header_name(header)) else { return };
     if folds_to_same_name(name.as_str().as_bytes(), b"cookie") {
         return problems.add(at.key("header"), Problem::CookieHeader);
+    }
+    if folds_to_same_name(name.as_str().as_bytes(), b"sec-websocket-protocol") {
+        return problems.add(at.key("header"), Problem::WebSocketProtocol(Quoted::new(header)));
+    }
+    if is_protocol_header(name.as_str().as_bytes()) {
+        return problems.add(at.key("header"), Problem::CredentialHeader(Quoted::new(header)));
     }
     let added = match schemes {
         Some(_) => places.add_schemes(&name, &accepted, who),

@@ -81,6 +81,12 @@ impl Expression {
         self.reads.headers.named()
     }
 
+    /// Returns true if the expression may read the request header of this name, in lower case.
+    #[must_use]
+    pub fn may_read_header(&self, name: &str) -> bool {
+        self.reads.headers.has(name)
+    }
+
     /// Evaluates the expression to JSON: a time in RFC 3339 format, a duration in seconds with an `s`.
     ///
     /// # Errors
