@@ -23,9 +23,9 @@ pub struct ValidPrefix;
 
 impl CustomAuthenticator for ValidPrefix {
     fn authenticate(&self, token: &str, _: &Request<'_>, now: Timestamp) -> Result<Map<String, Value>, CustomError> {
-        let rest = token.strip_prefix("valid-").ok_or(CustomError::Refused)?;
-        let (user, expiry) = rest.rsplit_once('-').filter(|(user, _)| !user.is_empty()).ok_or(CustomError::Refused)?;
-        let expiry = expiry.parse().map(Timestamp::from_secs).map_err(|_| CustomError::Refused)?;
+        let rest = token.strip_prefix("valid-").ok_or(CustomError::Rejected)?;
+        let (user, expiry) = rest.rsplit_once('-').filter(|(user, _)| !user.is_empty()).ok_or(CustomError::Rejected)?;
+        let expiry = expiry.parse().map(Timestamp::from_secs).map_err(|_| CustomError::Rejected)?;
         if now >= expiry {
             return Err(CustomError::Expired);
         }

@@ -41,7 +41,7 @@ pub use revocations::{RevocationsError, read as read_revocations};
 pub use schema::schema;
 pub use secret_source::{Keys, SourceError, Wanted};
 pub use validate::timestamp;
-pub use watcher::{Change, FileWatcher};
+pub use watcher::FileWatcher;
 
 use crate::envoy::bootstrap::GatewayConfig;
 use crate::introspection::IntrospectionSource;

@@ -14,7 +14,7 @@ pub use server::IntrospectionCounts;
 use crate::clock::Clock;
 use crate::http_client::{FetchUrl, TrustAnchors};
 use modgud_core::authn::{
-    AnswerCounts, Authenticator, Authenticators, IntrospectionAuthenticator, IntrospectionCache, IntrospectionOutcome,
+    CachedResponses, Authenticator, Authenticators, IntrospectionAuthenticator, IntrospectionCache, IntrospectionOutcome,
     LookupResult,
 };
 use modgud_core::credential::{AuthenticatorId, RawToken};
@@ -111,7 +111,7 @@ impl Introspection {
     /// Introspects the token of a request, for the authenticator that needs the response.
     pub async fn introspect(&self, request: &Request<'_>, snapshot: &Snapshot, by: AuthenticatorId) -> LookupResult {
         let authenticator = snapshot.authenticators.list().get(by.0).and_then(Authenticator::as_introspection);
-        let credential = snapshot.places.find(request).ok().flatten();
+        let credential = snapshot.extractor.find(request).ok().flatten();
         LookupResult::Introspection(match (authenticator, credential) {
             (Some(authenticator), Some(credential)) => self.send(authenticator, credential.token).await,
             // A pending lookup implies that there is a token.
@@ -128,7 +128,7 @@ impl Introspection {
 
     /// Returns the number of cached responses.
     #[must_use]
-    pub fn cache_counts(&self) -> AnswerCounts {
+    pub fn cache_counts(&self) -> CachedResponses {
         self.cache.counts()
     }
 
@@ -148,7 +148,7 @@ impl Introspection {
     fn server(&self, authenticator: &IntrospectionAuthenticator) -> Option<Arc<Server>> {
         let servers = self.servers();
         let mut all = servers.active.iter().chain(&servers.previous);
-        all.find(|server| server.cache().is(&authenticator.known)).map(Arc::clone)
+        all.find(|server| server.cache().same_cache(&authenticator.known)).map(Arc::clone)
     }
 
     fn servers(&self) -> MutexGuard<'_, Servers> {

@@ -105,7 +105,7 @@ impl JwksRegistry {
     }
 
     fn refresher(&self, keys: &RemoteJwks) -> Option<Arc<JwksRefresher>> {
-        self.refreshers().iter().find(|refresher| refresher.keys().is(keys)).map(Arc::clone)
+        self.refreshers().iter().find(|refresher| refresher.keys().ptr_eq(keys)).map(Arc::clone)
     }
 
     fn refreshers(&self) -> MutexGuard<'_, Vec<Arc<JwksRefresher>>> {
@@ -122,8 +122,8 @@ fn adopt(current: &[Arc<JwksRefresher>], provider: &Provider, keys: &RemoteJwks)
         (location, plain, trust_anchors) == (&provider.location, &provider.plain, &provider.trust_anchors)
     };
     if let Some(last) = current.iter().find(same).and_then(|known| known.keys().last()) {
-        let until = last.had.plus(provider.stale_if_error);
-        keys.publish(JwksSnapshot { until, ..JwksSnapshot::clone(&last) });
+        let expires_at = last.fetched_at.plus(provider.stale_if_error);
+        keys.publish(JwksSnapshot { expires_at, ..JwksSnapshot::clone(&last) });
     }
 }
 
@@ -145,13 +145,13 @@ impl KeySource {
     ///
     /// # Errors
     /// [`KeysError`], and nothing is published.
-    pub async fn fetch_once(&self, had: Timestamp) -> Result<JwksSummary, KeysError> {
+    pub async fn fetch_once(&self, fetched_at: Timestamp) -> Result<JwksSummary, KeysError> {
         let client = HttpClient::new(self.provider.trust_anchors.clone());
         let text = provider::fetch(&client, &self.provider).await?;
         let (keys, skipped) = provider::parse(text).await?;
         let summary = JwksSummary::new(&keys, &skipped);
-        let until = had.plus(self.provider.stale_if_error);
-        self.keys.publish(JwksSnapshot { keys: Arc::new(keys), had, until });
+        let expires_at = fetched_at.plus(self.provider.stale_if_error);
+        self.keys.publish(JwksSnapshot { keys: Arc::new(keys), fetched_at, expires_at });
         Ok(summary)
     }
 }

@@ -87,7 +87,7 @@ impl CustomAuthenticator for Told {
             path if request.path.as_str() == "/" => {
                 Ok(Map::from_iter([("sub".to_owned(), path.into()), ("jti".to_owned(), "one".into())]))
             }
-            _ => Err(CustomError::Refused),
+            _ => Err(CustomError::Rejected),
         }
     }
 }
@@ -112,8 +112,8 @@ struct Claimed;
 
 impl CustomAuthenticator for Claimed {
     fn authenticate(&self, credential: &str, _: &Request<'_>, _: Timestamp) -> Result<Map<String, Value>, CustomError> {
-        let json = URL_SAFE_NO_PAD.decode(credential).map_err(|_| CustomError::Refused)?;
-        serde_json::from_slice(&json).map_err(|_| CustomError::Refused)
+        let json = URL_SAFE_NO_PAD.decode(credential).map_err(|_| CustomError::Rejected)?;
+        serde_json::from_slice(&json).map_err(|_| CustomError::Rejected)
     }
 }
 

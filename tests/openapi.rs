@@ -138,19 +138,16 @@ async fn the_configuration_says_what_is_reserved_and_where_the_module_is() {
     let check = async |module: &str| {
         openapi(here.path(), &["check", "api.yaml", "--module", module, "--config", "modgud.yaml"]).await
     };
-    let reserved = "modgud: api.yaml:1:28: paths.`/secret`: `secret` is a name that the gateway keeps for itself, and may not begin \
-                    a path of a module's API; reserved are `secret`, `crm`\n";
+    let reserved = "modgud: api.yaml:1:28: paths.`/secret`: `secret` is reserved for the gateway, so no path of a module can \
+                    begin with it; reserved are `secret`, `crm`\n";
     // The module is found by its prefix, and not by its name.
     assert_eq!(check("crm").await.err, reserved);
     let named = check("secret").await;
-    assert!(
-        named.err.contains("`secret` is a name that the gateway keeps for itself, so that no module can have it"),
-        "{named:?}"
-    );
+    assert!(named.err.contains("`secret` is reserved for the gateway, so no module can have this name"), "{named:?}");
     let odd = check("a/{b}").await;
-    assert!(odd.err.contains("can't be the name of a module that is found by it"), "{odd:?}");
+    assert!(odd.err.contains("can't be the name of a module, because its prefix is invalid"), "{odd:?}");
     let profile = openapi(here.path(), &["check", "api.yaml", "--module", "admin"]).await;
-    assert!(profile.err.contains("`admin` is a name that the gateway keeps for itself"), "{profile:?}");
+    assert!(profile.err.contains("`admin` is reserved for the gateway"), "{profile:?}");
     let good = openapi(here.path(), &["check", "api.yaml", "--module", "crm"]).await;
     assert_eq!((good.code, good.err.as_str()), (Some(0), ""), "{}", good.out);
 
@@ -183,17 +180,17 @@ paths:
     let run = async |command: &str, config: &str| {
         openapi(here.path(), &[command, "api.yaml", "--module", "crm", "--config", config]).await
     };
-    let same = "paths.`/pets/{name}`.get: `GET` of this path is that of `/Pets/{id}`, too, but for the case of letters, which the \
-                module does not tell apart (`case: fold`): the same requests match both\n";
-    let cut = "paths.`/owners.JSON`.get: the module may take `GET` of this path for that of `/Owners`, since it cuts the suffix off \
-               (`suffixes`): see that both ask for the same\n";
+    let same = "paths.`/pets/{name}`.get: `GET` of this path matches the same requests as `/Pets/{id}`, because the module \
+                ignores letter case (`case: fold`)\n";
+    let cut = "paths.`/owners.JSON`.get: the module may treat `GET` of this path as `/Owners`, because it removes the suffix \
+               (`suffixes`); make sure that both require the same\n";
     let check = run("check", "folds.yaml").await;
     assert_eq!((check.code, check.err), (Some(1), format!("modgud: api.yaml:6:19: {same}")), "{}", check.out);
     assert!(check.out.contains(&format!("warning: api.yaml:8:19: {cut}")), "{}", check.out);
     assert!(!check.out.contains("html`.get: the module"), "{}", check.out);
     let exact = run("check", "exact.yaml").await;
     assert_eq!((exact.code, exact.err.as_str()), (Some(0), ""), "{}", exact.out);
-    assert!(!exact.out.contains("does not tell apart") && !exact.out.contains("cuts the suffix off"), "{}", exact.out);
+    assert!(!exact.out.contains("ignores letter case") && !exact.out.contains("removes the suffix"), "{}", exact.out);
 
     let rules = run("rules", "folds.yaml").await;
     assert_eq!(rules.code, Some(0), "{}", rules.err);
@@ -225,5 +222,5 @@ paths:
 async fn warnings_can_be_denied() {
     let said = openapi(&folder(), &["check", "clinic.json", "--deny-warnings"]).await;
     assert_eq!(said.code, Some(1));
-    assert_eq!(said.err, "modgud: there are 2 warnings, and --deny-warnings lets none pass\n");
+    assert_eq!(said.err, "modgud: 2 warnings; --deny-warnings allows none\n");
 }

@@ -4,6 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
 mod identity;
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "small numbers, and a test fails by panicking"
+)]
+mod reference_model;
 mod rules;
 
 use crate::support::KEY;

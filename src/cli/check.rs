@@ -83,12 +83,12 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     ));
     open(&loaded.open);
     gateway(&config.gateway);
-    let headers: Vec<&str> = snapshot.shape.identity.headers().iter().map(|header| header.name.as_str()).collect();
+    let headers: Vec<&str> = snapshot.upstream.identity.headers().iter().map(|header| header.name.as_str()).collect();
     print_line(format_args!(
         "  identity headers: {}",
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
-    minted(&snapshot.shape.forward);
+    minted(&snapshot.upstream.forward);
 }
 
 /// Prints every rule that admits requests without a credential, and its origin.
@@ -193,7 +193,7 @@ fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Ti
         name.as_str(),
         algorithms.join(", ")
     ));
-    for key in keys.fixed.keys() {
+    for key in keys.static_keys.keys() {
         let facts = loaded.key_facts(number, key.fingerprint());
         let age = facts.map(|facts| age(facts, now)).unwrap_or_default();
         print_line(format_args!("    key {}{age}", describe(key)));
@@ -205,7 +205,7 @@ fn introspection(authenticator: &IntrospectionAuthenticator, loaded: &Loaded) {
     let IntrospectionAuthenticator { name, issuer: _, checks, lifetimes, known: _ } = authenticator;
     let mut servers = loaded.config.introspection_sources.iter();
     let server = servers.find(|server| server.authenticator == *name).map(|server| server.url.to_string());
-    let CacheTtl { active, inactive, stale } = lifetimes;
+    let CacheTtl { active, inactive, stale_if_error: stale } = lifetimes;
     print_line(format_args!(
         "  authenticator {}: introspection at {}, {}; results are cached for {} (inactive tokens: {}), and {} longer while the server fails",
         name.as_str(),

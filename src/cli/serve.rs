@@ -143,7 +143,7 @@ async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(),
 /// Logs the authenticators of the configuration.
 fn introduce(config: &Config) {
     for authenticator in config.snapshot.authenticators.list().iter().filter_map(Authenticator::as_jwt) {
-        let keys: Vec<String> = authenticator.keys.fixed.keys().iter().map(|key| format!("{key:?}")).collect();
+        let keys: Vec<String> = authenticator.keys.static_keys.keys().iter().map(|key| format!("{key:?}")).collect();
         tracing::info!(
             authenticator = authenticator.name.as_str(),
             issuer = &*authenticator.issuer,

@@ -155,7 +155,7 @@ impl SecretLoader {
     /// Reads a file. `None` if it is larger than `limit` bytes, of which no more are read.
     pub(super) fn file(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         self.files.borrow_mut().add(path);
-        read_file_to_limit(path, limit).inspect_err(|error| self.files.borrow_mut().unread(error))
+        read_file_to_limit(path, limit).inspect_err(|error| self.files.borrow_mut().retry_after(error))
     }
 
     /// Returns true if the configuration is loaded for serving. A policy test does not need the TLS files.

@@ -101,14 +101,14 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
     };
     let snapshot = Snapshot {
         scheme,
-        places,
+        extractor: places,
         authenticators,
         rules,
         modules,
-        shape,
-        published,
+        upstream: shape,
+        jwks_document: published,
         correlation,
-        answers,
+        denials: answers,
         deadline,
         logged,
     };

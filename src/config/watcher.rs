@@ -18,16 +18,9 @@ type Stamp = Option<(u64, u64, u64, (i64, i64), (i64, i64))>;
 pub struct FileWatcher {
     files: Vec<(PathBuf, Stamp)>,
     /// True if a file was unreadable for a reason that can pass without a change of the file.
-    passing: bool,
-}
-
-/// The result of comparing files with their last seen state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// No file has changed.
-    None,
-    /// At least one file has changed.
-    Some,
+    is_unreadable: bool,
+    /// True if a change was seen that has not settled yet.
+    is_pending: bool,
 }
 
 impl FileWatcher {
@@ -44,29 +37,43 @@ impl FileWatcher {
     }
 
     /// Records a read error. An error outside the file (no descriptors left, a failing disk) can pass without a visible change: the next
-    /// look then reports one.
-    pub fn unread(&mut self, error: &io::Error) {
+    /// poll then reports one.
+    pub fn retry_after(&mut self, error: &io::Error) {
         use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied};
         let lasting = [InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied].contains(&error.kind());
-        self.passing |= !lasting;
+        self.is_unreadable |= !lasting;
     }
 
-    /// Compares the files with their last seen state, and updates that state.
-    pub fn look(&mut self) -> Change {
-        let mut change = if mem::take(&mut self.passing) { Change::Some } else { Change::None };
+    /// Makes the next quiet poll report a settled change.
+    pub const fn mark_changed(&mut self) {
+        self.is_pending = true;
+    }
+
+    /// Polls the files. Returns true once after a change, when a poll finds no further one: so no file is read while it is being written.
+    pub fn has_settled(&mut self) -> bool {
+        if self.poll() {
+            self.is_pending = true;
+            return false;
+        }
+        mem::take(&mut self.is_pending)
+    }
+
+    /// Compares the files with their last seen state, and updates that state. Returns true if one has changed.
+    fn poll(&mut self) -> bool {
+        let mut has_changed = mem::take(&mut self.is_unreadable);
         for (file, before) in &mut self.files {
             let now = stamp(file);
             if now != *before {
                 *before = now;
-                change = Change::Some;
+                has_changed = true;
             }
         }
-        change
+        has_changed
     }
 
-    /// Returns true if any file has changed since the last look. The next look reports it too.
+    /// Returns true if any file has changed since the last poll. The next poll reports it too.
     #[must_use]
-    pub fn have_changed(&self) -> bool {
+    pub fn has_changed(&self) -> bool {
         self.files.iter().any(|(file, before)| stamp(file) != *before)
     }
 }
@@ -78,13 +85,13 @@ fn stamp(file: &Path) -> Stamp {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, FileWatcher};
+    use super::FileWatcher;
     use std::fs::{create_dir, remove_file, rename, write};
     use std::io::{Error, ErrorKind};
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn every_way_of_changing_a_file_is_seen() {
+    fn every_kind_of_change_is_seen() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         create_dir(at("one")).unwrap();
@@ -96,42 +103,58 @@ mod tests {
         let mut watched = FileWatcher::default();
         watched.add(&at("file"));
         watched.add(&at("late"));
-        assert_eq!(watched.look(), Change::None);
+        assert_eq!(watched.poll(), false);
 
         write(at("one/file"), "b and more").unwrap();
-        assert_eq!((watched.look(), watched.look()), (Change::Some, Change::None), "written over");
+        assert_eq!((watched.poll(), watched.poll()), (true, false), "written over");
 
         symlink("two", at("..data_tmp")).unwrap();
         rename(at("..data_tmp"), at("..data")).unwrap();
-        assert_eq!((watched.look(), watched.look()), (Change::Some, Change::None), "symlink swapped");
+        assert_eq!((watched.poll(), watched.poll()), (true, false), "symlink swapped");
 
         write(at("new"), "a").unwrap();
         rename(at("new"), at("two/file")).unwrap();
-        assert_eq!((watched.look(), watched.look()), (Change::Some, Change::None), "renamed over");
+        assert_eq!((watched.poll(), watched.poll()), (true, false), "renamed over");
 
         write(at("late"), "").unwrap();
-        assert_eq!((watched.look(), watched.look()), (Change::Some, Change::None), "come late");
+        assert_eq!((watched.poll(), watched.poll()), (true, false), "created late");
 
         remove_file(at("two/file")).unwrap();
-        assert!(watched.have_changed() && watched.have_changed(), "asking does not make it the state before");
-        assert_eq!((watched.look(), watched.look()), (Change::Some, Change::None), "gone");
-        assert!(!watched.have_changed());
+        assert!(watched.has_changed() && watched.has_changed(), "it does not update the state");
+        assert_eq!((watched.poll(), watched.poll()), (true, false), "gone");
+        assert!(!watched.has_changed());
     }
 
     #[test]
-    fn what_may_pass_by_itself_is_looked_at_again() {
+    fn a_change_settles_when_no_further_one_follows() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        let mut watched = FileWatcher::default();
+        watched.add(&file);
+        assert!(!watched.has_settled());
+        for text in ["a", "ab"] {
+            write(&file, text).unwrap();
+            assert!(!watched.has_settled(), "{text}");
+        }
+        assert_eq!((watched.has_settled(), watched.has_settled()), (true, false));
+        watched.mark_changed();
+        assert_eq!((watched.has_settled(), watched.has_settled()), (true, false));
+    }
+
+    #[test]
+    fn a_temporary_failure_is_tried_again() {
         const EIO: i32 = 5;
         const EMFILE: i32 = 24;
         let mut watched = FileWatcher::default();
         for (error, expected) in [
-            (Error::from_raw_os_error(EIO), Change::Some),
-            (Error::from_raw_os_error(EMFILE), Change::Some),
-            (Error::from(ErrorKind::NotFound), Change::None),
-            (Error::from(ErrorKind::PermissionDenied), Change::None),
-            (Error::from(ErrorKind::InvalidData), Change::None),
+            (Error::from_raw_os_error(EIO), true),
+            (Error::from_raw_os_error(EMFILE), true),
+            (Error::from(ErrorKind::NotFound), false),
+            (Error::from(ErrorKind::PermissionDenied), false),
+            (Error::from(ErrorKind::InvalidData), false),
         ] {
-            watched.unread(&error);
-            assert_eq!((watched.look(), watched.look()), (expected, Change::None), "{error}");
+            watched.retry_after(&error);
+            assert_eq!((watched.poll(), watched.poll()), (expected, false), "{error}");
         }
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, Verdict};
 use modgud_core::reason::{Class, Reason};
-use modgud_core::upstream::{Metadata, MetadataValue};
+use modgud_core::upstream::{Metadata, FieldValue};
 use prost::Message as _;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use prost_types::value::Kind;
@@ -39,14 +39,14 @@ pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
     if let Some(principal) = principal {
         encoded.text("authenticator", principal.authenticator().as_str());
     }
-    for (name, value) in metadata.told(principal, &decision.computed) {
+    for (name, value) in metadata.entries(principal, &decision.computed) {
         match value {
-            MetadataValue::Text(text) => encoded.text(name, text),
-            MetadataValue::Texts(texts) => {
+            FieldValue::Text(text) => encoded.text(name, text),
+            FieldValue::Texts(texts) => {
                 let values = texts.iter().map(|text| protobuf_value(Kind::StringValue(text.to_string()))).collect();
                 encoded.value(name, &protobuf_value(Kind::ListValue(ListValue { values })));
             }
-            MetadataValue::Json(value) => encoded.value(name, &of_json(value)),
+            FieldValue::Json(value) => encoded.value(name, &of_json(value)),
         }
     }
     Bytes::from(encoded.0)
@@ -180,7 +180,6 @@ mod tests {
             permissions: Vec::new(),
             scopes: Vec::new(),
             grants: RolePermissions::default(),
-            absent: Arc::default(),
         };
         let principal = ApiKey::new(&AuthenticatorName::new("bifrost"), entry, &mapping).unwrap().principal;
         let claim = |path| ValueSource::Claim(ClaimPath::parse(path).unwrap());
@@ -194,7 +193,7 @@ mod tests {
             ("where".into(), ValueSource::Constant("here".into())),
         ];
         let metadata = Metadata::new(entries, Vec::new());
-        let mut decision = Decision::refused(DecisionError::Internal);
+        let mut decision = Decision::denied(DecisionError::Internal);
         assert_eq!(
             json(&of(&decision, &metadata)),
             json!({"decision": "unavailable", "reason": "internal", "where": "here"})

@@ -9,7 +9,7 @@ use super::proto::{
 use bytes::Bytes;
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, DecisionError, Verdict};
-use modgud_core::denial::{AnswerHeader, DenialContext, DenialResponse, DenialResponses, OnError, ParsedRequest};
+use modgud_core::denial::{ResponseHeader, DenialContext, DenialResponse, DenialResponses, OnError, ParsedRequest};
 use modgud_core::upstream::{Metadata, Mutations};
 use tonic::Code;
 
@@ -22,13 +22,13 @@ pub fn response(
     metadata: &Metadata,
 ) -> CheckResponse {
     let dynamic_metadata = metadata::of(&decision, metadata);
-    let Decision { verdict, rule, authenticator: _, principal: _, computed: _, insufficient, tried: _ } = decision;
+    let Decision { verdict, rule, authenticator: _, principal: _, computed: _, insufficient, shadow: _ } = decision;
     let response = match verdict {
         Verdict::Allow(mutations) => allow(mutations),
         Verdict::Deny(error) => {
             let rule = rule.as_ref().map(RuleName::as_str);
-            let denied = DenialContext { reason: error.reason(), rule, insufficient: insufficient.as_deref(), seen };
-            denial(&error, answers.to(&denied), answers.undecided())
+            let denied = DenialContext { reason: error.reason(), rule, insufficient: insufficient.as_deref(), request: seen };
+            denial(&error, answers.to(&denied), answers.on_error())
         }
     };
     CheckResponse { dynamic_metadata, ..response }
@@ -38,7 +38,7 @@ pub fn response(
 /// before 1.37 treats it as a denial.
 fn denial(error: &DecisionError, response: DenialResponse, undecided: OnError) -> CheckResponse {
     let DenialResponse { status, headers, body } = response;
-    let headers = headers.into_iter().map(|AnswerHeader { name, value }| overwrite(name, value)).collect();
+    let headers = headers.into_iter().map(|ResponseHeader { name, value }| overwrite(name, value)).collect();
     let denied = DeniedHttpResponse { status: Some(HttpStatus { code: i32::from(status.code()) }), headers, body };
     // Only "OK" allows. Envoy treats all other codes alike: the HTTP status is in the body.
     match undecided {

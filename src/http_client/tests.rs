@@ -124,8 +124,8 @@ async fn an_answer_is_whole_or_none() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
     assert_eq!(Server::answering(chunked).await.fetch(LIMITS).await.unwrap(), "abc");
 
-    let size = "the answer is larger than 0 KiB";
-    let broken = "the answer broke off or is no HTTP";
+    let size = "the response is larger than 0 KiB";
+    let broken = "the response is incomplete or not HTTP";
     let chunks = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}", "2\r\nab\r\n".repeat(501));
     for (answer, expected) in [
         (ok(&"x".repeat(1_001)), size),
@@ -139,10 +139,10 @@ async fn an_answer_is_whole_or_none() {
         (format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(100_000)), broken),
         (
             "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(),
-            "the answer has status 404, and 200 is needed",
+            "the response has status 404, and 200 is required",
         ),
-        ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), "the answer has status 204, and 200 is needed"),
-        ("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n".to_owned(), "the answer has status 503, and 200 is needed"),
+        ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), "the response has status 204, and 200 is required"),
+        ("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n".to_owned(), "the response has status 503, and 200 is required"),
     ] {
         let told = Server::answering(answer.clone()).await.fetch(LIMITS).await.map_err(|fault| fault.to_string());
         assert_eq!(told, Err(expected.to_owned()), "{}", answer.get(..60.min(answer.len())).unwrap());
@@ -171,7 +171,7 @@ async fn whoever_is_silent_or_slow_is_not_waited_for() {
     let client = HttpClient::new(TrustAnchors::public());
     // Accepted by the system, never answered.
     let silent = client.send(&url, FetchRequest::Get, soon).await;
-    assert_eq!(silent.unwrap_err().to_string(), "there was no whole answer within 50 ms");
+    assert_eq!(silent.unwrap_err().to_string(), "no complete response within 50 ms");
 
     let https = FetchUrl::parse(&format!("https://{address}/"), AllowInsecure::Loopback).unwrap();
     assert!(matches!(client.send(&https, FetchRequest::Get, soon).await, Err(FetchError::Time { .. })), "no handshake");
@@ -205,7 +205,7 @@ async fn nobody_there_is_said_in_the_words_of_the_system() {
     let url = FetchUrl::parse(&format!("http://{address}/?secret"), AllowInsecure::Loopback).unwrap();
     let fault =
         HttpClient::new(TrustAnchors::public()).send(&url, FetchRequest::Get, LIMITS).await.unwrap_err().to_string();
-    assert_eq!(fault, "no connection could be had: Connection refused (os error 111)");
+    assert_eq!(fault, "connection failed: Connection refused (os error 111)");
 }
 
 /// Starts a server with a certificate for `name`. Returns its address, its certificate authority in PEM, and its task.

@@ -164,7 +164,7 @@ impl Server {
             let now = self.clock.now();
             // A request in flight may have ended since the caller looked in the cache.
             if let Some(response) = authenticator.fresh(&key, now) {
-                return IntrospectionOutcome::Answered(response);
+                return IntrospectionOutcome::Response(response);
             }
             state.join(key, now)
         };
@@ -183,7 +183,7 @@ impl Server {
             Join::Open => {
                 self.counters.open.fetch_add(1, Ordering::Relaxed);
                 let is_away = self.state().is_away();
-                return if is_away { IntrospectionOutcome::Away } else { IntrospectionOutcome::Failed };
+                return if is_away { IntrospectionOutcome::Unavailable } else { IntrospectionOutcome::Failed };
             }
         };
         waiter.outcome().await.unwrap_or(IntrospectionOutcome::Failed)
@@ -240,8 +240,8 @@ impl Server {
             None => {}
         }
         match outcome {
-            Ok(response) => IntrospectionOutcome::Answered(response),
-            Err(_) if is_away => IntrospectionOutcome::Away,
+            Ok(response) => IntrospectionOutcome::Response(response),
+            Err(_) if is_away => IntrospectionOutcome::Unavailable,
             Err(_) => IntrospectionOutcome::Failed,
         }
     }

@@ -99,7 +99,7 @@ impl JwksRefresher {
                 Some(Err(())) | None => JwksRefresh::Failed,
             },
             Join::RateLimited => match keys.last() {
-                Some(published) => JwksRefresh::RateLimited { last: published.had },
+                Some(published) => JwksRefresh::RateLimited { last: published.fetched_at },
                 None => JwksRefresh::Failed,
             },
         }
@@ -171,7 +171,7 @@ impl Shared {
             }
         };
         let until = had.plus(self.provider.stale_if_error);
-        self.keys.publish(JwksSnapshot { keys, had, until });
+        self.keys.publish(JwksSnapshot { keys, fetched_at: had, expires_at: until });
         self.changes.send_replace(());
         Ok(())
     }

@@ -24,21 +24,23 @@ const ALPN: &[u8] = b"h2";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
     /// A file without a certificate.
-    #[error("holds no certificate; PEM that starts with `-----BEGIN CERTIFICATE-----` is needed")]
+    #[error("contains no certificate; use PEM that starts with `-----BEGIN CERTIFICATE-----`")]
     NoCertificate,
     /// An unusable certificate.
-    #[error("holds a certificate that can't be used; X.509 version 3 is needed, in PEM that is complete")]
+    #[error("contains an unusable certificate; use X.509 version 3, in complete PEM")]
     Certificate,
     /// A file without a private key.
-    #[error("holds no private key; PEM that starts with `-----BEGIN PRIVATE KEY-----` and is not encrypted is needed")]
+    #[error("contains no private key; use PEM that starts with `-----BEGIN PRIVATE KEY-----` and is not encrypted")]
     NoKey,
     /// A private key that TLS can't use.
     #[error(
-        "holds a private key that can't be used; RSA from 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519 is needed"
+        "contains an unusable private key; use RSA from 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519"
     )]
     Key,
     /// The private key of another certificate.
-    #[error("holds the private key of another certificate than the first one in `cert`; replace both files together")]
+    #[error(
+        "contains the private key of another certificate than the first one in `cert`; replace both files together"
+    )]
     OtherKey,
 }
 

@@ -83,8 +83,8 @@ fn filled<'d>(resolver: &mut RefResolver<'d>, server: &NodeRef<'d>, url: &NodeRe
         }
         let written = format!("{{{name}}}");
         let with = |url: &String, value: &String| {
-            let places = url.matches(&written).count();
-            let length = places.saturating_mul(value.len()).saturating_add(url.len());
+            let occurrences = url.matches(&written).count();
+            let length = occurrences.saturating_mul(value.len()).saturating_add(url.len());
             (length <= MAX_URL_BYTES).then(|| url.replace(&written, value))
         };
         let with = &with;

@@ -88,7 +88,7 @@ pub(super) fn read(below: &str, template: &str) -> Result<Pattern, TemplateError
     }
     if !inner.is_empty() {
         for (number, piece) in (1_usize..).zip(&pieces) {
-            parts.push(piece, if number == pieces.len() { Place::Last } else { Place::Before })?;
+            parts.push(piece, if number == pieces.len() { Position::Last } else { Position::Before })?;
         }
     }
     let Parts { text, segments: own, reach, .. } = parts;
@@ -143,7 +143,7 @@ pub(super) fn first_segment(template: &str) -> Option<&str> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     Before,
     Last,
 }
@@ -162,7 +162,7 @@ impl Default for Parts {
 }
 
 impl Parts {
-    fn push(&mut self, piece: &str, place: Place) -> Result<(), TemplateError> {
+    fn push(&mut self, piece: &str, position: Position) -> Result<(), TemplateError> {
         if piece.is_empty() {
             return Err(PatternError::EmptySegment.into());
         }
@@ -180,12 +180,12 @@ impl Parts {
             self.reach = MatchPrecision::Wider;
         }
         // `{name:expression}` may match slashes: modgud can't know.
-        if names.iter().any(|name| !is_plain_kind(name)) && (place != Place::Last || !greedy) {
+        if names.iter().any(|name| !is_plain_kind(name)) && (position != Position::Last || !greedy) {
             return Err(TemplateError::Greedy);
         }
         let bare: Vec<&str> = names.iter().map(|name| name.split(':').next().unwrap_or_default()).collect();
         let name = self.name(&bare.join("_"));
-        let (open, segment) = match (greedy && place == Place::Last, part) {
+        let (open, segment) = match (greedy && position == Position::Last, part) {
             (true, _) => ("{*", Segment::Rest),
             (false, true) => ("{", Segment::Part(piece.to_owned())),
             (false, false) => ("{", Segment::Parameter),

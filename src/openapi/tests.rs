@@ -148,14 +148,14 @@ fn paths_begin_where_the_document_says() {
 
 #[test]
 fn versions() {
-    for (said, version) in [
+    for (written, version) in [
         ("swagger: '2.0'", Version::Two),
         ("swagger: 2.0", Version::Two),
         ("openapi: 3.0.3", Version::Three("3.0.3".to_owned())),
         ("openapi: 3.1.0", Version::Three("3.1.0".to_owned())),
         ("openapi: '3.2'", Version::Three("3.2".to_owned())),
     ] {
-        assert_eq!(Api::read("test", &format!("{{ {said}, paths: {{}} }}")).unwrap().version, version);
+        assert_eq!(Api::read("test", &format!("{{ {written}, paths: {{}} }}")).unwrap().version, version);
     }
     for bad in [
         "{}",
@@ -174,14 +174,14 @@ fn versions() {
 
 /// Checks that input which parsers read differently prevents rules: they would cover less than the module serves.
 #[test]
-fn what_readers_take_for_different_things_is_told() {
+fn input_that_parsers_read_differently_is_an_error() {
     let item = |item: &str| format!("{{ openapi: 3.1.0, security: [], paths: {{ /a: {item} }} }}");
     let server =
         |url: &str| format!("{{ openapi: 3.1.0, servers: [{{ url: '{url}' }}], paths: {{ /a: {{ get: {{}} }} }} }}");
     for (document, expected) in [
         (item("{ GET: {} }"), "paths.`/a`.GET: should be written in lower case"),
         (item("{ get: {}, Trace: {} }"), "paths.`/a`.Trace: should be written in lower case"),
-        (item("{ get: { $ref: '#/x-a' } }"), "paths.`/a`.get.`$ref`: should be left out"),
+        (item("{ get: { $ref: '#/x-a' } }"), "paths.`/a`.get.`$ref`: should be removed"),
         (server("http:api.example.com/v1"), "servers[0].url: should be a URL with a host, or a path"),
         (server("https:/api.example.com/v1"), "should be a URL with a host, or a path"),
         (server("https:///v1"), "should be a URL with a host, or a path"),
@@ -197,7 +197,7 @@ fn what_readers_take_for_different_things_is_told() {
         assert!(told.contains(expected), "{document}: {told}");
     }
     let both = Api::read("test", "{ swagger: '2.0', openapi: 3.1.0, paths: {} }").unwrap_err().to_string();
-    assert!(both.contains("openapi: should be left out beside `swagger`"), "{both}");
+    assert!(both.contains("openapi: should be removed, because the document has `swagger`, too"), "{both}");
 }
 
 /// Checks that the expansion of references and of URLs with many values is bounded.
@@ -215,7 +215,7 @@ fn a_small_description_does_not_grow_large() {
         ),
         (
             format!("{{ openapi: 3.2.0, x-a: {{ servers: [{servers}], get: {{}} }}, paths: {{ {paths} }} }}"),
-            "at most a million URLs",
+            "at most a million server URLs",
         ),
         (
             format!(

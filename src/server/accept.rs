@@ -1,9 +1,9 @@
 //! Accepts connections: at most a fixed number at once, each with a deadline, and without a busy loop when the system has no more
 //! resources. TLS handshakes run concurrently. `connection_slots` chooses the connection that is closed when all slots are taken.
 
-use super::connection::{Connection, Due, Stream};
+use super::connection::{Connection, ReadDeadline, Stream};
 use super::connection_slots::{ConnectionSlots, Slot, UsedConnections};
-use super::shared_state::SharedState;
+use super::reload::SharedState;
 use super::socket::Socket;
 use crate::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{ListenerName, Metrics};
@@ -30,34 +30,34 @@ const PREFACE_BYTES: usize = 24;
 
 /// The limits of one listener.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub(super) struct ListenerLimits {
     /// Maximum number of open connections. One more is accepted and waits for a slot; others wait in the system's queue.
     pub(super) open: usize,
     /// The progress that is due [`HANDSHAKE_TIMEOUT`] after a connection was accepted.
-    pub(super) due: Due,
+    pub(super) due: ReadDeadline,
 }
 
-impl Bounds {
+impl ListenerLimits {
     /// Returns the limits for checks; `open` is `server.max_connections`. Envoy opens a connection for each of its workers, and another one
     /// for each 1,024 concurrent checks of a worker.
     pub(super) const fn checks(open: usize) -> Self {
-        Self { open, due: Due::Bytes(PREFACE_BYTES) }
+        Self { open, due: ReadDeadline::Bytes(PREFACE_BYTES) }
     }
 
     /// The limits for probes and metrics: 64 connections, each for a few requests.
-    pub(super) const ADMIN: Self = Self { open: 64, due: Due::End };
+    pub(super) const ADMIN: Self = Self { open: 64, due: ReadDeadline::End };
 }
 
 /// A listener that accepts connections and gives each a slot.
 pub(super) struct Listener {
     socket: Socket,
     name: ListenerName,
-    bounds: Bounds,
-    places: ConnectionSlots,
+    bounds: ListenerLimits,
+    slots: ConnectionSlots,
     /// An accepted connection without a slot yet.
     waiting: Option<Box<dyn Stream>>,
     /// Time at which another connection is evicted for it.
-    next_look: Option<Instant>,
+    next_eviction: Option<Instant>,
     /// Time before which nothing is accepted.
     pause: Option<Instant>,
     full: LogThrottle,
@@ -65,22 +65,22 @@ pub(super) struct Listener {
 }
 
 /// An accepted connection, before its first byte.
-pub(super) struct Accepted {
+pub(super) struct PendingConnection {
     stream: Box<dyn Stream>,
-    place: Slot,
-    due: Due,
+    slot: Slot,
+    due: ReadDeadline,
     until: Instant,
 }
 
 impl Listener {
-    pub(super) fn new(socket: Socket, name: ListenerName, bounds: Bounds, metrics: &Metrics) -> Self {
+    pub(super) fn new(socket: Socket, name: ListenerName, bounds: ListenerLimits, metrics: &Metrics) -> Self {
         Self {
             socket,
             name,
             bounds,
-            places: ConnectionSlots::new(bounds.open, metrics.connections(name), metrics.closed(name)),
+            slots: ConnectionSlots::new(bounds.open, metrics.connections(name), metrics.closed(name)),
             waiting: None,
-            next_look: None,
+            next_eviction: None,
             pause: None,
             full: LogThrottle::default(),
             failed: LogThrottle::default(),
@@ -89,24 +89,24 @@ impl Listener {
 
     /// Returns the open connections that have carried a call.
     pub(super) fn used_connections(&self) -> UsedConnections {
-        self.places.used()
+        self.slots.used()
     }
 
     /// Waits for a connection and a slot for it. Cancel-safe: no connection is lost.
-    pub(super) async fn accept(&mut self) -> Accepted {
+    pub(super) async fn accept(&mut self) -> PendingConnection {
         loop {
             if self.waiting.is_none() {
-                self.waiting = Some(self.newcomer().await);
+                self.waiting = Some(self.next_stream().await);
             }
-            let place = self.place().await;
+            let slot = self.slot().await;
             if let Some(stream) = self.waiting.take() {
-                return Accepted { stream, place, due: self.bounds.due, until: deadline() };
+                return PendingConnection { stream, slot, due: self.bounds.due, until: deadline() };
             }
         }
     }
 
     /// Waits for a connection.
-    async fn newcomer(&mut self) -> Box<dyn Stream> {
+    async fn next_stream(&mut self) -> Box<dyn Stream> {
         loop {
             if let Some(until) = self.pause {
                 sleep_until(until).await;
@@ -119,7 +119,7 @@ impl Listener {
                     self.pause = Some(after(ACCEPT_RETRY_DELAY));
                     if let Some(before) = self.failed.tick() {
                         let listener = self.name.as_str();
-                        tracing::warn!(listener, %error, before, "connections can't be accepted at present; those that are open are served");
+                        tracing::warn!(listener, %error, before, "connections can't be accepted");
                     }
                 }
             }
@@ -127,57 +127,52 @@ impl Listener {
     }
 
     /// Waits for a slot, and evicts another connection if necessary.
-    async fn place(&mut self) -> Slot {
+    async fn slot(&mut self) -> Slot {
         loop {
-            if let Some(place) = self.places.try_take() {
-                self.next_look = None;
-                return place;
+            if let Some(slot) = self.slots.try_take() {
+                self.next_eviction = None;
+                return slot;
             }
-            let look = match self.next_look {
+            let look = match self.next_eviction {
                 Some(at) if at > Instant::now() => at,
                 Some(_) | None => {
-                    self.places.evict_idle();
+                    self.slots.evict_idle();
                     if let Some(before) = self.full.tick() {
                         let (listener, open) = (self.name.as_str(), self.bounds.open);
-                        tracing::warn!(
-                            listener,
-                            open,
-                            before,
-                            "as many connections are open as may be: one without a check gives way, or others wait"
-                        );
+                        tracing::warn!(listener, open, before, "connection limit reached");
                     }
-                    *self.next_look.insert(after(EVICTION_TIMEOUT))
+                    *self.next_eviction.insert(after(EVICTION_TIMEOUT))
                 }
             };
-            if let Ok(place) = timeout_at(look, self.places.take()).await {
-                self.next_look = None;
-                return place;
+            if let Ok(slot) = timeout_at(look, self.slots.take()).await {
+                self.next_eviction = None;
+                return slot;
             }
         }
     }
 }
 
-impl Accepted {
+impl PendingConnection {
     /// Returns the connection without TLS.
     pub(super) fn plain(self) -> Connection {
-        let Self { stream, place, due, until } = self;
-        Connection::new(stream, place, due, until)
+        let Self { stream, slot, due, until } = self;
+        Connection::new(stream, slot, due, until)
     }
 
     /// Performs the TLS handshake and returns the connection.
-    async fn secured(self, tls: Arc<ServerConfig>) -> io::Result<Connection> {
-        let Self { stream, mut place, due, until } = self;
+    async fn with_tls(self, tls: Arc<ServerConfig>) -> io::Result<Connection> {
+        let Self { stream, mut slot, due, until } = self;
         let handshake = timeout_at(until, TlsAcceptor::from(tls).accept(stream));
         let stream = tokio::select! {
             done = handshake => done.map_err(|_| io::Error::from(ErrorKind::TimedOut))??,
-            () = poll_fn(|context| place.poll_give_way(context)) => return Err(ErrorKind::ConnectionAborted.into()),
+            () = poll_fn(|context| slot.poll_evicted(context)) => return Err(ErrorKind::ConnectionAborted.into()),
         };
-        Ok(Connection::new(Box::new(stream), place, due, until))
+        Ok(Connection::new(Box::new(stream), slot, due, until))
     }
 }
 
 /// Sends connections that are ready to `to`, until its receiver is closed.
-pub(super) async fn hand_over(mut listener: Listener, live: SharedState, to: mpsc::Sender<Connection>) {
+pub(super) async fn accept_loop(mut listener: Listener, live: SharedState, to: mpsc::Sender<Connection>) {
     let mut handshakes = JoinSet::new();
     let mut failed = LogThrottle::default();
     loop {
@@ -186,7 +181,7 @@ pub(super) async fn hand_over(mut listener: Listener, live: SharedState, to: mps
             accepted = listener.accept() => match live.tls() {
                 None => accepted.plain(),
                 Some(tls) => {
-                    handshakes.spawn(accepted.secured(tls));
+                    handshakes.spawn(accepted.with_tls(tls));
                     continue;
                 }
             },
@@ -194,7 +189,7 @@ pub(super) async fn hand_over(mut listener: Listener, live: SharedState, to: mps
                 Ok(connection) => connection,
                 Err(error) => {
                     if let Some(before) = failed.tick() {
-                        tracing::warn!(%error, before, "a client could not be agreed with on TLS");
+                        tracing::warn!(%error, before, "TLS handshake failed");
                     }
                     continue;
                 }

@@ -1,7 +1,7 @@
 //! HTTP for probes, metrics and modules: `/livez`, `/readyz`, `/metrics`, `/version`, `/.well-known/jwks.json`. Responses contain nothing
 //! from requests or credentials.
 
-use super::accept::{Bounds, Listener};
+use super::accept::{Listener, ListenerLimits};
 use super::readiness::Readiness;
 use super::socket::Socket;
 use super::{CheckHandler, metrics};
@@ -34,7 +34,7 @@ pub async fn serve(
     readiness: Readiness,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let listener = Listener::new(socket, ListenerName::Admin, Bounds::ADMIN, &checks.metrics);
+    let listener = Listener::new(socket, ListenerName::Admin, ListenerLimits::ADMIN, &checks.metrics);
     let registry = Arc::new(metrics::registry(&checks));
     let routes = Router::new()
         .route("/livez", get(async || "live\n"))
@@ -57,7 +57,7 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 /// Responds with the public keys of minted tokens (RFC 7517 §8.5). The cache lifetime is short: a module that sees an unknown key fetches
 /// the JWKS again, and a cache must not answer then.
 async fn jwks(State(admin): State<Admin>) -> impl IntoResponse {
-    let document = admin.checks.authorizer.snapshot().published.clone();
+    let document = admin.checks.authorizer.snapshot().jwks_document.clone();
     ([(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=60")], document)
 }
 

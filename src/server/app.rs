@@ -3,13 +3,12 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::net::listen_addr::ListenAddr;
-use crate::server::accept::{Bounds, Listener};
+use crate::server::accept::{Listener, ListenerLimits};
 use crate::server::authorizer::Authorizer;
 use crate::server::connection_slots::UsedConnections;
 use crate::server::grpc::{self, GrpcError};
-use crate::server::key_readiness::KeyReadiness;
-use crate::server::readiness::{Pending, Readiness};
-use crate::server::revocation_watcher::{self, Followed};
+use crate::server::readiness::{KeyReadiness, Pending, Readiness};
+use crate::server::revocation_watcher::{self, ListReload};
 use crate::server::{CheckHandler, SharedState, Socket, SocketError, admin};
 use crate::telemetry::metrics::ListenerName;
 use std::io;
@@ -95,12 +94,7 @@ impl App {
         let (admin, admin_bound) = listen(&server.admin.into(), "probes and metrics (server.admin)").await?;
         let max_connections = server.max_connections();
         if let Some((wanted, files)) = server.lacking_files() {
-            tracing::warn!(
-                wanted,
-                files,
-                max_connections,
-                "fewer connections than server.max_connections: too few files"
-            );
+            tracing::warn!(wanted, files, max_connections, "server.max_connections reduced: open file limit too low");
         }
         let now = clock.now();
         let authorizer = Authorizer::new(snapshot, key_sources, introspection_sources, clock);
@@ -152,7 +146,7 @@ impl App {
         let closing = CancellationToken::new();
         let closed = || closing.clone().cancelled_owned();
         // Boxed, since moving so large a future is expensive.
-        let listener = Listener::new(grpc, ListenerName::Grpc, Bounds::checks(max_connections), &checks.metrics);
+        let listener = Listener::new(grpc, ListenerName::Grpc, ListenerLimits::checks(max_connections), &checks.metrics);
         let connections = listener.used_connections();
         let grpc = Box::pin(grpc::serve(listener, live, readiness.clone(), max_in_flight, closed()));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), closed());
@@ -164,18 +158,18 @@ impl App {
         };
         tokio::pin!(servers);
         // Aborted when this function returns.
-        let mut followers = JoinSet::new();
-        let (of, told) = (Arc::clone(&checks), Arc::clone(&checks));
-        followers.spawn(revocation_watcher::follow(
-            move || of.authorizer.snapshot().authenticators.revocations().cloned(),
-            move |followed| match followed {
-                Followed::Replaced => told.metrics.revocations_replaced(told.authorizer.now()),
-                Followed::Refused => told.metrics.revocations_rejected(),
+        let mut tasks = JoinSet::new();
+        let (lists, reloads) = (Arc::clone(&checks), Arc::clone(&checks));
+        tasks.spawn(revocation_watcher::watch(
+            move || lists.authorizer.snapshot().authenticators.revocations().cloned(),
+            move |reload| match reload {
+                ListReload::Replaced => reloads.metrics.revocations_replaced(reloads.authorizer.now()),
+                ListReload::Rejected => reloads.metrics.revocations_rejected(),
             },
         ));
         let keys = KeyReadiness::hold(&checks, &readiness);
         drop(starting);
-        followers.spawn(keys.wait());
+        tasks.spawn(keys.wait());
 
         let leaving = async {
             let how = stop.recv().await.unwrap_or(Shutdown::Immediate);

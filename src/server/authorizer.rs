@@ -36,7 +36,7 @@ impl Authorizer {
         servers: Vec<IntrospectionSource>,
         clock: Clock,
     ) -> Self {
-        snapshot.authenticators.refuse_proofs_until(clock.now());
+        snapshot.authenticators.reject_proofs_until(clock.now());
         let keys = JwksRegistry::new(clock.clone());
         keys.replace(sources, &mut snapshot.authenticators);
         let introspection = Introspection::new(clock.clone());
@@ -79,45 +79,45 @@ impl Authorizer {
     }
 
     /// Decides one check that began at `began`, and returns its request; `None` if it could not be read. `now` is called again after every
-    /// wait. A check that has to wait needs a slot from `enter`, and holds it meanwhile; without one it is denied as overload.
+    /// wait. A check that has to wait needs a slot from `try_acquire`, and holds it meanwhile; without one it is denied as overload.
     pub async fn decide<'a, S>(
         &self,
         check: &'a CheckRequest,
         snapshot: &Snapshot,
         began: Instant,
         now: impl Fn() -> Timestamp,
-        enter: impl FnOnce() -> Option<S>,
+        try_acquire: impl FnOnce() -> Option<S>,
     ) -> (Decision, Option<Request<'a>>) {
         let request = match read(check, snapshot.scheme) {
             Ok(request) => request,
-            Err(fault) => return (Decision::refused(DecisionError::Request(fault)), None),
+            Err(error) => return (Decision::denied(DecisionError::Request(error)), None),
         };
         let decision = decide(&request, snapshot, now());
-        let Some(lack) = decision.pending_lookup() else { return (decision, Some(request)) };
-        let Some(_slot) = enter() else { return (Decision::refused(DecisionError::Overload), Some(request)) };
+        let Some(pending) = decision.pending_lookup() else { return (decision, Some(request)) };
+        let Some(_slot) = try_acquire() else { return (Decision::denied(DecisionError::Overload), Some(request)) };
         // Boxed, since most checks never get here and need not carry the space for it.
-        let supply = Box::pin(self.supply(lack, &request, snapshot, began)).await;
-        (decide_with(&request, snapshot, now(), &supply), Some(request))
+        let result = Box::pin(self.look_up(pending, &request, snapshot, began)).await;
+        (decide_with(&request, snapshot, now(), &result), Some(request))
     }
 
     /// Performs a pending lookup, or reports its failure, in the time that the check has left.
-    async fn supply(
+    async fn look_up(
         &self,
-        lack: PendingLookup,
+        pending: PendingLookup,
         request: &Request<'_>,
         snapshot: &Snapshot,
         began: Instant,
     ) -> LookupResult {
-        let left = answer_by(snapshot.deadline).saturating_sub(began.elapsed());
-        match lack {
+        let left = lookup_deadline(snapshot.deadline).saturating_sub(began.elapsed());
+        match pending {
             PendingLookup::Jwks(AuthenticatorId(index)) | PendingLookup::JwksRefresh(AuthenticatorId(index)) => {
                 let authenticator = snapshot.authenticators.list().get(index).and_then(Authenticator::as_jwt);
                 let remote = authenticator.map(|jwt| jwt.keys.remote.as_slice()).unwrap_or_default();
                 LookupResult::Jwks(timeout(left, self.keys.refresh(remote)).await.unwrap_or(JwksRefresh::Failed))
             }
             PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by) => {
-                let asked = timeout(left, self.introspection.introspect(request, snapshot, by)).await;
-                asked.unwrap_or(LookupResult::Introspection(IntrospectionOutcome::Failed))
+                let outcome = timeout(left, self.introspection.introspect(request, snapshot, by)).await;
+                outcome.unwrap_or(LookupResult::Introspection(IntrospectionOutcome::Failed))
             }
         }
     }
@@ -125,7 +125,7 @@ impl Authorizer {
 
 /// Returns the time after which a waiting check is answered: a fifth of the deadline before it, but at most 50 ms. The denial then names
 /// the missing lookup, instead of a mere timeout.
-fn answer_by(deadline: Duration) -> Duration {
+fn lookup_deadline(deadline: Duration) -> Duration {
     const SHARE: u32 = 5;
     let kept = deadline.checked_div(SHARE).unwrap_or_default();
     deadline.saturating_sub(kept.min(Duration::from_millis(50)))

@@ -1,6 +1,6 @@
 //! The `Check` RPC: reads, decides, records and responds.
 
-use super::comparison::{Done, Queue};
+use super::comparison::{EnforcedOutcome, Queue};
 use super::limits::ConnectionState;
 use crate::envoy::proto::{CheckRequest, CheckResponse};
 use crate::envoy::{memory, read_headers, response};
@@ -22,7 +22,7 @@ use tonic::codegen::BoxFuture;
 use tonic::server::UnaryService;
 
 /// Maximum bytes of a path in the log; longer ones are cut. Lines wait in memory for a slow reader, and clients choose the length of paths.
-const LOGGED_PATH: usize = 256;
+const MAX_LOGGED_PATH_BYTES: usize = 256;
 
 /// The state that all checks share.
 #[derive(Debug)]
@@ -50,10 +50,10 @@ impl UnaryService<CheckRequest> for CheckService {
         let started = Instant::now();
         let check = request.into_inner();
         let state = Arc::clone(&self.0);
-        state.calls.check();
+        state.activity.record_check();
         Box::pin(async move {
-            let enter = |bytes| state.enter(bytes);
-            Ok(tonic::Response::new(state.checks.answer(check, started, enter).await))
+            let try_acquire = |bytes| state.try_acquire(bytes);
+            Ok(tonic::Response::new(state.checks.check(check, started, try_acquire).await))
         })
     }
 }
@@ -66,17 +66,17 @@ impl CheckHandler {
     }
 
     /// Sends each check that is answered from now on to `queue`, for comparison. Only the first queue is used.
-    pub fn compare_by(&self, queue: Queue) {
+    pub fn set_shadow(&self, queue: Queue) {
         let _ = self.shadow.set(queue);
     }
 
     /// Decides a check whose message has arrived. One that waits for the network counts as under way meanwhile, and needs a slot from
-    /// `enter` for its bytes.
-    async fn answer<S>(
+    /// `try_acquire` for its bytes.
+    async fn check<S>(
         &self,
         check: CheckRequest,
         started: Instant,
-        enter: impl FnOnce(usize) -> Option<S>,
+        try_acquire: impl FnOnce(usize) -> Option<S>,
     ) -> CheckResponse {
         let snapshot = self.authorizer.snapshot();
         // Recorded for the shadow configuration, which decides as of the same time.
@@ -87,7 +87,7 @@ impl CheckHandler {
             now
         };
         let (decision, request) =
-            self.authorizer.decide(&check, &snapshot, started, now, || enter(memory(&check))).await;
+            self.authorizer.decide(&check, &snapshot, started, now, || try_acquire(memory(&check))).await;
         let reason = decision.reason();
         self.metrics.record(reason, started.elapsed());
         if let (Some(Reason::ConditionError), Some(rule)) = (reason, &decision.rule) {
@@ -103,19 +103,19 @@ impl CheckHandler {
             (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
             (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
         }
-        if let Some(tried) = &decision.tried {
-            self.metrics.shadow_rules.record(&tried.rule, tried.reason());
+        if let Some(shadow) = &decision.shadow {
+            self.metrics.shadow_rules.record(&shadow.rule, shadow.reason());
             match snapshot.logged {
-                LoggedDecisions::All | LoggedDecisions::Denied if tried.reason() != decision.reason() => {
-                    log_tried(tried, &decision, request.as_ref());
+                LoggedDecisions::All | LoggedDecisions::Denied if shadow.reason() != decision.reason() => {
+                    log_shadow(shadow, &decision, request.as_ref());
                 }
                 LoggedDecisions::All | LoggedDecisions::Denied | LoggedDecisions::None => {}
             }
         }
-        let done = self.shadow.get().map(|queue| (queue, Done::of(&decision)));
+        let done = self.shadow.get().map(|queue| (queue, EnforcedOutcome::of(&decision)));
         let unread = if request.is_none() { read_headers(&check) } else { None };
         let seen = ParsedRequest::of(request.as_ref(), unread.as_ref());
-        let response = response(decision, seen, &snapshot.answers, &snapshot.shape.metadata);
+        let response = response(decision, seen, &snapshot.denials, &snapshot.upstream.metadata);
         if let Some((queue, done)) = done {
             queue.offer(check, done, Timestamp::from_millis(at.into_inner()));
         }
@@ -123,8 +123,8 @@ impl CheckHandler {
     }
 
     /// Denies a check that could not be decided, and records it.
-    pub(super) fn undecided(&self, fault: DecisionError, started: Instant) -> CheckResponse {
-        let decision = Decision::refused(fault);
+    pub(super) fn deny_with(&self, error: DecisionError, started: Instant) -> CheckResponse {
+        let decision = Decision::denied(error);
         self.metrics.record(decision.reason(), started.elapsed());
         let snapshot = self.authorizer.snapshot();
         match (snapshot.logged, &decision.verdict) {
@@ -134,7 +134,7 @@ impl CheckHandler {
             }
             (LoggedDecisions::All | LoggedDecisions::Denied, _) => log(&decision, None),
         }
-        response(decision, ParsedRequest::None, &snapshot.answers, &snapshot.shape.metadata)
+        response(decision, ParsedRequest::None, &snapshot.denials, &snapshot.upstream.metadata)
     }
 
     /// Logs many decisions as one event: all are alike, and a line for each would add load during an overload.
@@ -160,15 +160,15 @@ fn log(decision: &Decision, request: Option<&Request<'_>>) {
             let authenticator = decision.authenticator.as_ref().map(AuthenticatorName::as_str);
             tracing::info!(decision = "allowed", rule, authenticator, method, path, request_id, "check");
         }
-        Verdict::Deny(fault) => {
-            let reason = fault.reason();
+        Verdict::Deny(error) => {
+            let reason = error.reason();
             let (class, code) = (reason.class().name(), reason.code());
             match reason.class() {
                 Class::Unavailable => {
-                    tracing::warn!(decision = "unavailable", class, reason = code, detail = %fault, rule, method, path, request_id, "check");
+                    tracing::warn!(decision = "unavailable", class, reason = code, detail = %error, rule, method, path, request_id, "check");
                 }
                 Class::Unauthenticated | Class::Forbidden | Class::BadRequest => {
-                    tracing::info!(decision = "denied", class, reason = code, detail = %fault, rule, method, path, request_id, "check");
+                    tracing::info!(decision = "denied", class, reason = code, detail = %error, rule, method, path, request_id, "check");
                 }
             }
         }
@@ -176,12 +176,12 @@ fn log(decision: &Decision, request: Option<&Request<'_>>) {
 }
 
 /// Logs a shadow rule whose outcome differs from the enforced one.
-fn log_tried(tried: &ShadowOutcome, decision: &Decision, request: Option<&Request<'_>>) {
+fn log_shadow(shadow: &ShadowOutcome, decision: &Decision, request: Option<&Request<'_>>) {
     let words = |reason: Option<Reason>| reason.map_or("allowed", |reason| reason.class().decision());
-    let (would, done) = (words(tried.reason()), words(decision.reason()));
-    let (reason, done_reason) = (tried.reason().map(Reason::code), decision.reason().map(Reason::code));
-    let detail = tried.fault.as_ref().map(tracing::field::display);
-    let (rule, done_rule) = (tried.rule.as_str(), decision.rule.as_ref().map(RuleName::as_str));
+    let (would, done) = (words(shadow.reason()), words(decision.reason()));
+    let (reason, done_reason) = (shadow.reason().map(Reason::code), decision.reason().map(Reason::code));
+    let detail = shadow.error.as_ref().map(tracing::field::display);
+    let (rule, done_rule) = (shadow.rule.as_str(), decision.rule.as_ref().map(RuleName::as_str));
     let method = request.map(|request| request.method.as_str());
     let path = request.map(|request| shown(request.path.as_str()));
     let path = path.as_deref();
@@ -191,10 +191,10 @@ fn log_tried(tried: &ShadowOutcome, decision: &Decision, request: Option<&Reques
 
 /// Returns a path for the log: its beginning, and a mark if it was cut.
 pub(super) fn shown(path: &str) -> Cow<'_, str> {
-    if path.len() <= LOGGED_PATH {
+    if path.len() <= MAX_LOGGED_PATH_BYTES {
         return Cow::Borrowed(path);
     }
-    let whole = path.char_indices().map(|(at, _)| at).take_while(|at| *at <= LOGGED_PATH).last();
+    let whole = path.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_LOGGED_PATH_BYTES).last();
     let beginning = whole.and_then(|end| path.get(..end)).unwrap_or_default();
     Cow::Owned(format!("{beginning}…"))
 }
@@ -208,16 +208,16 @@ pub(super) fn request_id<'a>(request: &Request<'a>) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LOGGED_PATH, shown};
+    use super::{MAX_LOGGED_PATH_BYTES, shown};
 
     #[test]
     fn a_long_path_is_cut_and_marked() {
         let path = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
-        assert_eq!(shown(&path(LOGGED_PATH)), path(LOGGED_PATH));
-        assert_eq!(shown(&path(LOGGED_PATH + 1)), format!("{}…", path(LOGGED_PATH)));
-        assert_eq!(shown(&path(8_000)), format!("{}…", path(LOGGED_PATH)));
+        assert_eq!(shown(&path(MAX_LOGGED_PATH_BYTES)), path(MAX_LOGGED_PATH_BYTES));
+        assert_eq!(shown(&path(MAX_LOGGED_PATH_BYTES + 1)), format!("{}…", path(MAX_LOGGED_PATH_BYTES)));
+        assert_eq!(shown(&path(8_000)), format!("{}…", path(MAX_LOGGED_PATH_BYTES)));
         // Not within a letter.
-        let letters = format!("{}é{}", path(LOGGED_PATH - 1), path(9));
-        assert_eq!(shown(&letters), format!("{}…", path(LOGGED_PATH - 1)));
+        let letters = format!("{}é{}", path(MAX_LOGGED_PATH_BYTES - 1), path(9));
+        assert_eq!(shown(&letters), format!("{}…", path(MAX_LOGGED_PATH_BYTES - 1)));
     }
 }

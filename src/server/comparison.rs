@@ -2,18 +2,24 @@
 //! there is no room is dropped and counted.
 
 mod difference;
-mod worker;
 
-pub use difference::{Difference, Done, Would};
-pub use worker::{Compared, work};
+pub use difference::{Difference, EnforcedOutcome, ShadowDecision};
 
-use crate::envoy::memory;
+use super::check::{request_id, shown};
 use crate::envoy::proto::CheckRequest;
-use crate::telemetry::metrics::ShadowConfigMetrics;
+use crate::envoy::{memory, read};
+use crate::log_throttle::LogThrottle;
+use crate::telemetry::metrics::{Counted, ShadowConfigMetrics};
+use modgud_core::authz::RuleName;
+use modgud_core::http::request::SchemeSource;
+use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
+use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// Maximum number of waiting checks. Beyond it checks are dropped and counted.
 const MAX_QUEUED: usize = 4_096;
@@ -23,11 +29,11 @@ const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
 const OVERHEAD: usize = 1_024;
 
 /// An answered check. Has no `Debug`, since it can hold a credential.
-pub struct Answered {
+pub struct CheckRecord {
     /// The check.
     pub check: CheckRequest,
     /// The enforced outcome.
-    pub done: Done,
+    pub done: EnforcedOutcome,
     /// The time of the decision.
     pub at: Timestamp,
     _held: Held,
@@ -36,7 +42,7 @@ pub struct Answered {
 /// The queue of answered checks.
 #[derive(Debug)]
 pub struct Queue {
-    sender: mpsc::Sender<Answered>,
+    sender: mpsc::Sender<CheckRecord>,
     bytes: Arc<AtomicUsize>,
     metrics: Arc<ShadowConfigMetrics>,
 }
@@ -56,23 +62,101 @@ impl Drop for Held {
 
 /// Creates a queue and its receiver.
 #[must_use]
-pub fn queue(metrics: Arc<ShadowConfigMetrics>) -> (Queue, mpsc::Receiver<Answered>) {
+pub fn queue(metrics: Arc<ShadowConfigMetrics>) -> (Queue, mpsc::Receiver<CheckRecord>) {
     let (sender, receiver) = mpsc::channel(MAX_QUEUED);
     (Queue { sender, bytes: Arc::default(), metrics }, receiver)
 }
 
 impl Queue {
     /// Queues a check if there is room; else counts it as dropped.
-    pub(super) fn offer(&self, check: CheckRequest, done: Done, at: Timestamp) {
+    pub(super) fn offer(&self, check: CheckRequest, done: EnforcedOutcome, at: Timestamp) {
         let bytes = memory(&check).saturating_add(OVERHEAD);
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         // From here on released on drop, whatever happens to the check.
         let held = Held { bytes, of: Arc::clone(&self.bytes) };
         let room = before.saturating_add(bytes) <= MAX_QUEUED_BYTES;
-        if !room || self.sender.try_send(Answered { check, done, at, _held: held }).is_err() {
+        if !room || self.sender.try_send(CheckRecord { check, done, at, _held: held }).is_err() {
             self.metrics.dropped();
         }
     }
+}
+
+/// Maximum number of concurrent decisions: checks that wait for another server must not delay the others. Beyond it checks stay in the
+/// queue.
+const MAX_CONCURRENT: usize = 256;
+
+/// A check that was decided again. Has no `Debug`, since `CheckRecord` has none.
+pub struct Comparison {
+    /// The answered check.
+    pub answered: CheckRecord,
+    /// The difference; `None` if the outcomes are equal.
+    pub difference: Option<Difference>,
+}
+
+/// Decides queued checks until all senders are gone. Runs on a thread of its own, inside a [`LocalSet`](tokio::task::LocalSet).
+pub async fn run<E, F>(mut queue: mpsc::Receiver<CheckRecord>, metrics: Arc<ShadowConfigMetrics>, decide: E)
+where
+    E: Fn(CheckRecord) -> F,
+    F: Future<Output = Comparison> + 'static,
+{
+    let mut throttles = HashMap::new();
+    let mut deciding = JoinSet::new();
+    loop {
+        tokio::select! {
+            answered = queue.recv(), if deciding.len() < MAX_CONCURRENT => match answered {
+                Some(answered) => {
+                    deciding.spawn_local(decide(answered));
+                }
+                None => return,
+            },
+            Some(decided) = deciding.join_next() => match decided {
+                Ok(Comparison { difference: None, .. }) => metrics.compared(),
+                Ok(Comparison { answered, difference: Some(difference) }) => {
+                    metrics.compared();
+                    report(&difference, &answered.check, &metrics, &mut throttles);
+                }
+                Err(_) => metrics.failed(),
+            },
+        }
+    }
+}
+
+/// A kind of difference with a throttle of its own: the rule and both outcomes.
+type Kind = (Option<RuleName>, &'static str, &'static str);
+
+/// Counts a difference, and logs it unless its kind has just been logged.
+fn report(
+    difference: &Difference,
+    check: &CheckRequest,
+    metrics: &ShadowConfigMetrics,
+    throttles: &mut HashMap<Kind, LogThrottle>,
+) {
+    let Difference { rule, enforced, shadow, shadow_rule, detail } = difference;
+    let (enforced, shadow) = (enforced.map_or("allowed", Reason::code), shadow.code());
+    let kind = match metrics.differs(rule.as_ref(), enforced, shadow) {
+        Counted::AsItself => (rule.clone(), enforced, shadow),
+        // The log distinguishes as many rules as the metrics do.
+        Counted::WithOthers => (None, enforced, shadow),
+    };
+    let Some(before) = throttles.entry(kind).or_default().tick() else { return };
+    let (rule, shadow_rule) = (rule.as_ref().map(RuleName::as_str), shadow_rule.as_ref().map(RuleName::as_str));
+    let request = read(check, SchemeSource::default()).ok();
+    let method = request.as_ref().map(|request| request.method.as_str());
+    let path = request.as_ref().map(|request| shown(request.path.as_str()));
+    let (path, detail) = (path.as_deref(), detail.as_deref());
+    let request_id = request.as_ref().and_then(request_id);
+    tracing::info!(
+        rule,
+        enforced,
+        shadow,
+        shadow_rule,
+        detail,
+        method,
+        path,
+        request_id,
+        before,
+        "shadow configuration"
+    );
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::connection_slots::{Calls, Neighbours, Slot};
+use super::connection_slots::{ConnectionActivity, ListenerConnections, Slot};
 use super::frames::{Counted, FrameCounter};
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Size of the write buffer: some ten responses are sent together, unless a flush comes first. HTTP/2 writes each of them separately, and
 /// sending costs more than deciding.
-const WRITTEN: usize = 16 * 1024;
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
 /// A byte stream: TCP or a Unix socket, either of them with or without TLS.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -25,7 +25,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// The progress that a connection must make by its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum ReadDeadline {
     /// This number of bytes from the client.
     Bytes(usize),
     /// Its end.
@@ -35,18 +35,18 @@ pub(super) enum Due {
 /// A connection, which fails when its deadline has passed or it is evicted.
 pub(super) struct Connection {
     stream: BufWriter<Box<dyn Stream>>,
-    alarm: Option<(Due, Pin<Box<Sleep>>)>,
-    place: Slot,
+    deadline: Option<(ReadDeadline, Pin<Box<Sleep>>)>,
+    slot: Slot,
     frames: FrameCounter,
-    flow: Flow,
+    budget: ReadBudget,
 }
 
 /// The read budget of a connection, and the counts of what was read and written. Clones share them; only the connection's task uses them.
 #[derive(Debug, Clone)]
-pub(super) struct Flow(Arc<Cells>);
+pub(super) struct ReadBudget(Arc<Counts>);
 
 #[derive(Debug)]
-struct Cells {
+struct Counts {
     /// Bytes that may be read.
     bytes: AtomicUsize,
     /// Calls that may be read.
@@ -69,10 +69,10 @@ struct Cells {
 
 const NONE: usize = usize::MAX;
 
-impl Default for Flow {
+impl Default for ReadBudget {
     /// Returns a budget without limits.
     fn default() -> Self {
-        Self(Arc::new(Cells {
+        Self(Arc::new(Counts {
             bytes: AtomicUsize::new(usize::MAX),
             calls: AtomicUsize::new(usize::MAX),
             was_refused: AtomicBool::new(false),
@@ -87,7 +87,7 @@ impl Default for Flow {
 }
 
 // Relaxed, and without exchanges: a single task reads and writes them.
-impl Flow {
+impl ReadBudget {
     /// Sets how many bytes and calls may be read from now on.
     pub(super) fn allow(&self, bytes: usize, calls: usize) {
         self.0.bytes.store(bytes, Relaxed);
@@ -141,7 +141,7 @@ impl Flow {
     }
 
     /// Records what was read.
-    pub(super) fn note_read(&self, bytes: usize, counted: Counted, open_block: Option<usize>) {
+    pub(super) fn record_read(&self, bytes: usize, counted: Counted, open_block: Option<usize>) {
         let less = |cell: &AtomicUsize, by: usize| cell.store(cell.load(Relaxed).saturating_sub(by), Relaxed);
         less(&self.0.bytes, bytes);
         self.0.read.store(self.0.read.load(Relaxed).wrapping_add(bytes), Relaxed);
@@ -159,7 +159,7 @@ impl Flow {
     }
 
     /// Records whether a write is blocked.
-    fn note_write<T>(&self, polled: &Poll<io::Result<T>>) {
+    fn record_write<T>(&self, polled: &Poll<io::Result<T>>) {
         self.0.is_write_blocked.store(polled.is_pending(), Relaxed);
     }
 }
@@ -175,45 +175,47 @@ fn take(cell: &AtomicUsize) -> usize {
 
 impl Connection {
     /// Creates a connection that must have made this progress at this time.
-    pub(super) fn new(stream: Box<dyn Stream>, place: Slot, due: Due, at: Instant) -> Self {
-        let stream = BufWriter::with_capacity(WRITTEN, stream);
-        let alarm = Some((due, Box::pin(sleep_until(at))));
-        Self { stream, alarm, place, frames: FrameCounter::default(), flow: Flow::default() }
+    pub(super) fn new(stream: Box<dyn Stream>, slot: Slot, due: ReadDeadline, at: Instant) -> Self {
+        let stream = BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream);
+        let deadline = Some((due, Box::pin(sleep_until(at))));
+        Self { stream, deadline, slot, frames: FrameCounter::default(), budget: ReadBudget::default() }
     }
 
     /// Returns the read budget and the counts.
-    pub(super) fn flow(&self) -> Flow {
-        self.flow.clone()
+    pub(super) fn budget(&self) -> ReadBudget {
+        self.budget.clone()
     }
 
     /// Returns all connections of its listener.
-    pub(super) fn neighbours(&self) -> Neighbours {
-        self.place.neighbours()
+    pub(super) fn peers(&self) -> ListenerConnections {
+        self.slot.peers()
     }
 
-    /// Returns the calls on this connection.
-    pub(super) fn calls(&self) -> Calls {
-        self.place.calls()
+    /// Returns the activity of this connection.
+    pub(super) fn activity(&self) -> ConnectionActivity {
+        self.slot.activity()
     }
 
     /// Fails if the deadline has passed or the connection is evicted.
-    fn in_time(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.place.poll_give_way(context).is_ready() {
+    fn check_deadline(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if self.slot.poll_evicted(context).is_ready() {
             return Err(ErrorKind::ConnectionAborted.into());
         }
-        let Some((_, alarm)) = &mut self.alarm else { return Ok(()) };
-        match alarm.as_mut().poll(context) {
+        let Some((_, deadline)) = &mut self.deadline else { return Ok(()) };
+        match deadline.as_mut().poll(context) {
             Poll::Ready(()) => Err(ErrorKind::TimedOut.into()),
             Poll::Pending => Ok(()),
         }
     }
 
     /// Records received bytes, which may meet the deadline.
-    fn heard(&mut self, bytes: usize) {
-        self.alarm = match self.alarm.take() {
-            Some((Due::Bytes(missing), _)) if missing <= bytes => None,
-            Some((Due::Bytes(missing), alarm)) => Some((Due::Bytes(missing.saturating_sub(bytes)), alarm)),
-            other @ (Some((Due::End, _)) | None) => other,
+    fn on_read(&mut self, bytes: usize) {
+        self.deadline = match self.deadline.take() {
+            Some((ReadDeadline::Bytes(missing), _)) if missing <= bytes => None,
+            Some((ReadDeadline::Bytes(missing), deadline)) => {
+                Some((ReadDeadline::Bytes(missing.saturating_sub(bytes)), deadline))
+            }
+            other @ (Some((ReadDeadline::End, _)) | None) => other,
         };
     }
 }
@@ -224,9 +226,9 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.in_time(context)?;
+        self.check_deadline(context)?;
         let this = &mut *self;
-        let Some(left) = this.flow.left(&this.frames) else { return Poll::Pending };
+        let Some(left) = this.budget.left(&this.frames) else { return Poll::Pending };
         let before = buffer.filled().len();
         if buffer.remaining() <= left {
             ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
@@ -239,17 +241,17 @@ impl AsyncRead for Connection {
         let read = buffer.filled().get(before..).unwrap_or_default();
         let bytes = read.len();
         let counted = this.frames.count(read);
-        this.flow.note_read(bytes, counted, this.frames.open_block());
-        this.heard(bytes);
+        this.budget.record_read(bytes, counted, this.frames.open_block());
+        this.on_read(bytes);
         Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.in_time(context)?;
+        self.check_deadline(context)?;
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.flow.note_write(&polled);
+        self.budget.record_write(&polled);
         polled
     }
 
@@ -258,9 +260,9 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.in_time(context)?;
+        self.check_deadline(context)?;
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
-        self.flow.note_write(&polled);
+        self.budget.record_write(&polled);
         polled
     }
 
@@ -269,14 +271,14 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.in_time(context)?;
+        self.check_deadline(context)?;
         let polled = Pin::new(&mut self.stream).poll_flush(context);
-        self.flow.note_write(&polled);
+        self.budget.record_write(&polled);
         polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.in_time(context)?;
+        self.check_deadline(context)?;
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

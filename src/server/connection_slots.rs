@@ -22,7 +22,7 @@ use tokio::time::Instant;
 /// for any time: closing it just as Envoy reuses it would be a gRPC error.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Time that a connection must have held unread responses before it is closed for the sake of others. Envoy may be slow for a moment.
-const UNREAD_FOR: Duration = Duration::from_secs(2);
+const UNREAD_GRACE: Duration = Duration::from_secs(2);
 
 /// The slots of a listener.
 #[derive(Debug)]
@@ -36,14 +36,14 @@ pub(super) struct ConnectionSlots {
 }
 
 /// The connections that hold a slot, by number: the oldest first.
-type Taken = Arc<Mutex<BTreeMap<u64, Holder>>>;
+type Taken = Arc<Mutex<BTreeMap<u64, SlotHolder>>>;
 
 /// A connection that holds a slot.
 #[derive(Debug)]
-struct Holder {
-    calls: Calls,
+struct SlotHolder {
+    activity: ConnectionActivity,
     /// `None` once the connection is evicted.
-    give_way: Option<oneshot::Sender<()>>,
+    evict: Option<oneshot::Sender<()>>,
 }
 
 impl ConnectionSlots {
@@ -70,19 +70,20 @@ impl ConnectionSlots {
     /// one, it is the one whose last call is longest ago. That call must be at least [`IDLE_TIMEOUT`] ago, and none may be under way.
     pub(super) fn evict_idle(&self) {
         let mut taken = lock(&self.taken);
-        let may = |holder: &&mut Holder| holder.give_way.is_some();
-        let idle = |holder: &&mut Holder| holder.calls.idle();
+        let may = |holder: &&mut SlotHolder| holder.evict.is_some();
+        let idle = |holder: &&mut SlotHolder| holder.activity.idle();
         // The last of equals is taken: the oldest.
-        let holder = match taken.values_mut().rev().filter(may).filter(|one| !one.calls.has_check()).max_by_key(idle) {
+        let holder = match taken.values_mut().rev().filter(may).filter(|one| !one.activity.has_check()).max_by_key(idle)
+        {
             Some(holder) => Some(holder),
             None => {
-                taken.values_mut().filter(may).filter(|holder| holder.calls.idle() >= IDLE_TIMEOUT).max_by_key(idle)
+                taken.values_mut().filter(may).filter(|holder| holder.activity.idle() >= IDLE_TIMEOUT).max_by_key(idle)
             }
         };
-        if let Some(give_way) = holder.and_then(|holder| holder.give_way.take()) {
+        if let Some(evict) = holder.and_then(|holder| holder.evict.take()) {
             self.closed.count(Closing::Room);
             // Fails if the connection is closed already: a slot is free then.
-            let _ = give_way.send(());
+            let _ = evict.send(());
         }
     }
 
@@ -92,17 +93,17 @@ impl ConnectionSlots {
     }
 
     fn give(&mut self, permit: OwnedSemaphorePermit) -> Slot {
-        let (give_way, told) = oneshot::channel();
-        let calls = Calls::default();
+        let (evict, evicted) = oneshot::channel();
+        let activity = ConnectionActivity::default();
         let number = self.next;
         self.next = self.next.saturating_add(1);
-        lock(&self.taken).insert(number, Holder { calls: calls.clone(), give_way: Some(give_way) });
+        lock(&self.taken).insert(number, SlotHolder { activity: activity.clone(), evict: Some(evict) });
         self.open.inc();
         Slot {
             number,
             taken: Arc::clone(&self.taken),
-            calls,
-            told: Some(told),
+            activity,
+            evicted: Some(evicted),
             open: self.open.clone(),
             closed: self.closed.clone(),
             _permit: permit,
@@ -117,7 +118,7 @@ pub(super) struct UsedConnections(Taken);
 impl UsedConnections {
     /// Returns true while one is open.
     pub(super) fn any(&self) -> bool {
-        lock(&self.0).values().any(|holder| holder.calls.has_call())
+        lock(&self.0).values().any(|holder| holder.activity.has_call())
     }
 }
 
@@ -126,33 +127,33 @@ impl UsedConnections {
 pub(super) struct Slot {
     number: u64,
     taken: Taken,
-    calls: Calls,
+    activity: ConnectionActivity,
     /// `None` once the eviction was seen.
-    told: Option<oneshot::Receiver<()>>,
+    evicted: Option<oneshot::Receiver<()>>,
     open: Gauge,
     closed: Closed,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Slot {
-    /// Returns the calls on the connection that holds this slot.
-    pub(super) fn calls(&self) -> Calls {
-        self.calls.clone()
+    /// Returns the activity of the connection that holds this slot.
+    pub(super) fn activity(&self) -> ConnectionActivity {
+        self.activity.clone()
     }
 
     /// Returns all connections of its listener.
-    pub(super) fn neighbours(&self) -> Neighbours {
-        Neighbours { taken: Arc::clone(&self.taken), closed: self.closed.clone() }
+    pub(super) fn peers(&self) -> ListenerConnections {
+        ListenerConnections { taken: Arc::clone(&self.taken), closed: self.closed.clone() }
     }
 
-    /// Returns `Ready` once the connection is evicted, and from then on.
-    pub(super) fn poll_give_way(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Some(told) = &mut self.told
-            && Pin::new(told).poll(context).is_pending()
+    /// Returns `Ready` from the eviction of the connection on.
+    pub(super) fn poll_evicted(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(evicted) = &mut self.evicted
+            && Pin::new(evicted).poll(context).is_pending()
         {
             return Poll::Pending;
         }
-        self.told = None;
+        self.evicted = None;
         Poll::Ready(())
     }
 }
@@ -166,26 +167,26 @@ impl Drop for Slot {
 
 /// All connections of a listener, from which one can be closed.
 #[derive(Debug, Clone)]
-pub(super) struct Neighbours {
+pub(super) struct ListenerConnections {
     taken: Taken,
     closed: Closed,
 }
 
-impl Neighbours {
-    /// Closes the connection with the most unread bytes, of those that have held some for [`UNREAD_FOR`]. Connections that have carried no
+impl ListenerConnections {
+    /// Closes the connection with the most unread bytes, of those that have held some for [`UNREAD_GRACE`]. Connections that have carried no
     /// check go first. Calls that wait on a connection do not make it larger: Envoy has many of them when it is slow for a moment.
     pub(super) fn close_largest(&self, limits: &Limits) {
         let mut taken = lock(&self.taken);
-        let may = |holder: &&mut Holder| holder.give_way.is_some() && holder.calls.unread_for() >= UNREAD_FOR;
-        let size = |holder: &&mut Holder| (!holder.calls.has_check(), holder.calls.unread());
+        let may = |holder: &&mut SlotHolder| holder.evict.is_some() && holder.activity.unread_for() >= UNREAD_GRACE;
+        let size = |holder: &&mut SlotHolder| (!holder.activity.has_check(), holder.activity.unread());
         // The last of equals is taken: the oldest.
         let Some(holder) = taken.values_mut().rev().filter(may).max_by_key(size) else { return };
-        if let Some(give_way) = holder.give_way.take() {
+        if let Some(evict) = holder.evict.take() {
             // Its bytes are as good as free: the next report must not close another connection for them.
-            limits.forget_unread(&holder.calls);
+            limits.forget_unread(&holder.activity);
             self.closed.count(Closing::UnreadResponses);
             // Fails if the connection is closed already.
-            let _ = give_way.send(());
+            let _ = evict.send(());
         }
     }
 
@@ -195,12 +196,12 @@ impl Neighbours {
     }
 }
 
-/// The calls on one connection; clones share them.
+/// The activity of one connection; clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Calls(Arc<ConnectionActivity>);
+pub(super) struct ConnectionActivity(Arc<Activity>);
 
 #[derive(Debug)]
-struct ConnectionActivity {
+struct Activity {
     since: Instant,
     /// Start or end of the last call, in milliseconds after `since`; [`NONE`] before the first.
     last: AtomicU64,
@@ -218,9 +219,9 @@ struct ConnectionActivity {
 
 const NONE: u64 = u64::MAX;
 
-impl Default for Calls {
+impl Default for ConnectionActivity {
     fn default() -> Self {
-        Self(Arc::new(ConnectionActivity {
+        Self(Arc::new(Activity {
             since: Instant::now(),
             last: AtomicU64::new(NONE),
             open: AtomicUsize::new(0),
@@ -232,15 +233,15 @@ impl Default for Calls {
     }
 }
 
-impl Calls {
+impl ConnectionActivity {
     /// Records a call.
-    pub(super) fn one(&self) {
+    pub(super) fn record(&self) {
         self.0.last.store(self.age(), Ordering::Relaxed);
     }
 
     /// Records a check.
-    pub(super) fn check(&self) {
-        self.one();
+    pub(super) fn record_check(&self) {
+        self.record();
         self.0.has_check.store(true, Ordering::Relaxed);
     }
 
@@ -285,10 +286,10 @@ impl Calls {
     }
 
     /// Records a call that is open until the returned value is dropped.
-    pub(super) fn open(&self) -> OpenCall {
-        self.one();
+    pub(super) fn record_open(&self) -> ActiveStream {
+        self.record();
         self.0.open.fetch_add(1, Ordering::Relaxed);
-        OpenCall(self.clone())
+        ActiveStream(self.clone())
     }
 
     /// Returns the time since the last call; zero while one is open.
@@ -304,16 +305,16 @@ impl Calls {
 
 /// An open call.
 #[derive(Debug)]
-pub(super) struct OpenCall(Calls);
+pub(super) struct ActiveStream(ConnectionActivity);
 
-impl Drop for OpenCall {
+impl Drop for ActiveStream {
     fn drop(&mut self) {
-        self.0.one();
+        self.0.record();
         self.0.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Locks the map. It is consistent even after a panic, since each change is one step.
-fn lock(taken: &Taken) -> MutexGuard<'_, BTreeMap<u64, Holder>> {
+fn lock(taken: &Taken) -> MutexGuard<'_, BTreeMap<u64, SlotHolder>> {
     taken.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,9 +3,10 @@
 
 use super::body::RequestBody;
 use super::check::CheckService;
-use super::codec::CheckCodec;
 use super::limits::ConnectionState;
-use bytes::{BufMut, Bytes, BytesMut};
+use crate::envoy::has_too_many_entries;
+use crate::envoy::proto::{CheckRequest, CheckResponse};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, Full};
 use modgud_core::decide::DecisionError;
@@ -17,8 +18,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::time::{Sleep, sleep};
+use tonic::Status;
 use tonic::body::Body;
+use tonic::codec::{Codec, DecodeBuf, Decoder};
 use tonic::server::Grpc;
+use tonic_prost::ProstEncoder;
 
 /// The path of the one method that Envoy calls.
 pub const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -40,28 +44,28 @@ impl FailClosed {
     }
 
     /// Answers a check: a call of [`CHECK_PATH`].
-    pub(super) fn answer(&self, request: http::Request<RequestBody>) -> Watch {
+    pub(super) fn call(&self, request: http::Request<RequestBody>) -> CheckFuture {
         let service = self.0.clone();
-        let answer = async move {
+        let response = async move {
             let mut grpc = Grpc::new(CheckCodec).max_decoding_message_size(MAX_MESSAGE_BYTES);
             grpc.unary(service, request).await
         };
-        Watch { inner: Box::pin(answer), started: Instant::now(), alarm: None }
+        CheckFuture { inner: Box::pin(response), started: Instant::now(), deadline: None }
     }
 }
 
 /// The future of a check's response.
-pub(super) struct Watch {
+pub(super) struct CheckFuture {
     inner: Pin<Box<dyn Future<Output = http::Response<Body>> + Send>>,
     started: Instant,
     /// Timer of the deadline. Set once the check has to wait, usually for its own message: most never do.
-    alarm: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Watch {
+impl CheckFuture {
     pub(super) fn poll(&mut self, state: &ConnectionState, context: &mut Context<'_>) -> Poll<http::Response<Body>> {
         let checks = &state.checks;
-        let fault = match catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(context))) {
+        let error = match catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(context))) {
             Ok(Poll::Ready(response)) => match response.headers().get("grpc-status") {
                 None => return Poll::Ready(response),
                 Some(status) if status == "0" => return Poll::Ready(response),
@@ -72,14 +76,14 @@ impl Watch {
             Ok(Poll::Pending) => {
                 // The check may have waited for others on its connection before its first poll.
                 let left = || checks.authorizer.snapshot().deadline.saturating_sub(self.started.elapsed());
-                let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(left())));
-                match alarm.as_mut().poll(context) {
+                let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(left())));
+                match deadline.as_mut().poll(context) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(()) => DecisionError::Deadline,
                 }
             }
         };
-        Poll::Ready(frame(&checks.undecided(fault, self.started)))
+        Poll::Ready(frame(&checks.deny_with(error, self.started)))
     }
 }
 
@@ -98,4 +102,39 @@ fn frame(message: &impl Message) -> http::Response<Body> {
     let mut response = http::Response::new(Body::new(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
+}
+
+/// The codec of checks. It decodes no check that would be far larger in memory than on the wire.
+struct CheckCodec;
+
+impl Codec for CheckCodec {
+    type Encode = CheckResponse;
+    type Decode = CheckRequest;
+    type Encoder = ProstEncoder<CheckResponse>;
+    type Decoder = CheckDecoder;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        ProstEncoder::default()
+    }
+
+    fn decoder(&mut self) -> CheckDecoder {
+        CheckDecoder
+    }
+}
+
+/// The decoder of checks.
+struct CheckDecoder;
+
+impl Decoder for CheckDecoder {
+    type Item = CheckRequest;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<CheckRequest>, Status> {
+        // A message is in one piece: it was gathered in one buffer.
+        let whole = buffer.chunk();
+        if whole.len() < buffer.remaining() || has_too_many_entries(whole) {
+            return Err(Status::out_of_range("the check has more headers or other entries than are decoded"));
+        }
+        CheckRequest::decode(buffer).map(Some).map_err(|error| Status::internal(error.to_string()))
+    }
 }

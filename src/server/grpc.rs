@@ -1,12 +1,12 @@
 //! The gRPC server: authorization, health and reflection, with limits on what one peer can hold. `accept` takes the connections in.
 
-use super::accept::{Listener, hand_over};
+use super::accept::{Listener, accept_loop};
 use super::connection::Connection;
 use super::h2::{self, Services};
 use super::limits::Limits;
 use super::readiness::Readiness;
-use super::shared_state::SharedState;
-use super::stream_limit::{MESSAGE_BYTES, Streams};
+use super::reload::SharedState;
+use super::stream_limit::{MAX_MESSAGE_BYTES, StreamLimit};
 use crate::envoy::proto::{FILE_DESCRIPTOR_SET, SERVICE_NAME};
 use std::future::Future;
 use std::pin::pin;
@@ -41,7 +41,7 @@ pub(super) async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), GrpcError> {
     let (reporter, health) = tonic_health::server::health_reporter();
-    let health = health.max_decoding_message_size(MESSAGE_BYTES);
+    let health = health.max_decoding_message_size(MAX_MESSAGE_BYTES);
     report(&reporter, ServingStatus::NotServing).await;
     let follower = tokio::spawn(follow(readiness, reporter.clone()));
     let following = follower.abort_handle();
@@ -56,16 +56,16 @@ pub(super) async fn serve(
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let streams = Streams::default();
+    let streams = StreamLimit::default();
     let (ready, incoming) = mpsc::channel(1);
     let others = Routes::new(streams.bound(health))
-        .add_service(streams.bound(reflection().build_v1()?.max_decoding_message_size(MESSAGE_BYTES)))
-        .add_service(streams.bound(reflection().build_v1alpha()?.max_decoding_message_size(MESSAGE_BYTES)))
+        .add_service(streams.bound(reflection().build_v1()?.max_decoding_message_size(MAX_MESSAGE_BYTES)))
+        .add_service(streams.bound(reflection().build_v1alpha()?.max_decoding_message_size(MAX_MESSAGE_BYTES)))
         .prepare();
     let limits = Arc::new(Limits::new(max_in_flight));
     let services = Services { checks: Arc::clone(&live.checks), limits, others };
-    // `hand_over` ends, and closes the listener, once no more connections are taken.
-    tokio::join!(serve_each(incoming, services, stop), hand_over(listener, live, ready));
+    // `accept_loop` ends, and closes the listener, once no more connections are taken.
+    tokio::join!(serve_each(incoming, services, stop), accept_loop(listener, live, ready));
     follower.abort();
     Ok(())
 }

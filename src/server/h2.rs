@@ -1,21 +1,18 @@
 //! HTTP/2 on one connection. The connection's own task answers calls that need not wait: handing them to another task costs more than most
-//! checks. A call that waits, for the rest of its message or for the network, gets a task of its own.
+//! checks. A call that waits, for the rest of its message or for the network, gets a task of its own (docs/decisions/0007).
 
-mod alarm;
-mod arrived;
-mod excess;
-mod pace;
+mod backpressure;
+mod run_queue;
 #[cfg(test)]
 mod tests;
 
-use self::alarm::Alarm;
-use self::arrived::{Arrived, is_probe};
-use self::pace::{Next, Pace};
+use self::backpressure::{Action, Backpressure};
+use self::run_queue::{RunQueue, TaskWaker, is_probe};
 use super::body::{RequestBody, ResponseBody};
 use super::check::CheckHandler;
 use super::connection::Connection;
-use super::fail_closed::{CHECK_PATH, FailClosed, Watch};
-use super::limits::{ConnectionState, Limits, MAX_ARRIVED_CALLS};
+use super::fail_closed::{CHECK_PATH, CheckFuture, FailClosed};
+use super::limits::{ConnectionState, Limits, MAX_QUEUED_CALLS};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
@@ -34,17 +31,14 @@ use tonic::codegen::{BoxFuture, Service as _};
 use tonic::service::Routes;
 
 /// Maximum number of concurrent calls on one connection. Beyond it Envoy opens another connection.
-const STREAMS_PER_CONNECTION: u32 = 1_024;
+const MAX_CONCURRENT_STREAMS: u32 = 1_024;
 /// Maximum size of a call's headers. Envoy forwards what clients send about tracing, up to its limit for all headers of a request (60 KiB).
 /// Beyond it the transport fails with a gRPC error, which no client must be able to cause.
-const HEADER_BYTES: u32 = 128 * 1024;
+const MAX_HEADER_LIST_BYTES: u32 = 128 * 1024;
 /// Maximum number of calls that are reset between being read and being accepted, which happens in the same poll. It is never reached, since
-/// fewer are read ([`MAX_ARRIVED_CALLS`]). HTTP/2's own limit (20) would end the connection, and with it the checks of all clients of
+/// fewer are read ([`MAX_QUEUED_CALLS`]). HTTP/2's own limit (20) would end the connection, and with it the checks of all clients of
 /// Envoy.
-const MAX_UNTAKEN_RESETS: usize = 2 * MAX_ARRIVED_CALLS;
-/// No limit on calls that modgud itself resets. A check that is answered before its message has arrived, at the deadline or on overload,
-/// counts as one. Clients control how often that happens.
-const RESETS_OF_OUR_OWN: Option<usize> = None;
+const MAX_PENDING_ACCEPT_RESETS: usize = 2 * MAX_QUEUED_CALLS;
 /// Interval of keepalive pings on a silent connection, and the time that their answer may take. Beyond it the connection is closed.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
 /// The header that names the compression of messages.
@@ -69,106 +63,108 @@ pub(super) struct Services {
 /// Serves a connection to its end. Once `closing` is cancelled, no new calls are accepted, and those under way are answered.
 pub(super) async fn serve(connection: Connection, services: Services, closing: CancellationToken) {
     let Services { checks, limits, others } = services;
-    let mut arrived = Arrived::default();
-    let alarm = Arc::new(Alarm::default());
-    let waker = Waker::from(Arc::clone(&alarm));
-    let state = Arc::new(ConnectionState::new(checks, limits, connection.calls(), waker.clone()));
-    let mut pace = Pace::new(connection.flow(), Arc::clone(&state), connection.neighbours());
-    let answering = Answering { checks: FailClosed::new(&state), others, state };
+    let mut queue = RunQueue::default();
+    let task_waker = Arc::new(TaskWaker::default());
+    let waker = Waker::from(Arc::clone(&task_waker));
+    let state = Arc::new(ConnectionState::new(checks, limits, connection.activity(), waker.clone()));
+    let mut backpressure = Backpressure::new(connection.budget(), Arc::clone(&state), connection.peers());
+    let service = ConnectionService { checks: FailClosed::new(&state), others, state };
     let mut served = pin!(
-        Builder::new(arrived.door())
+        Builder::new(queue.executor())
             .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS_PER_CONNECTION)
-            .max_header_list_size(HEADER_BYTES)
-            .max_pending_accept_reset_streams(MAX_UNTAKEN_RESETS)
-            .max_local_error_reset_streams(RESETS_OF_OUR_OWN)
+            .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+            .max_header_list_size(MAX_HEADER_LIST_BYTES)
+            .max_pending_accept_reset_streams(MAX_PENDING_ACCEPT_RESETS)
+            // No limit on calls that modgud itself resets. A check that is answered before its message has arrived, at the deadline or on
+            // overload, counts as one. Clients control how often that happens.
+            .max_local_error_reset_streams(None)
             .keep_alive_interval(KEEPALIVE.0)
             .keep_alive_timeout(KEEPALIVE.1)
             // gRPC has no use for it.
             .auto_date_header(false)
-            .serve_connection(TokioIo::new(connection), answering)
+            .serve_connection(TokioIo::new(connection), service)
     );
     let mut closing = pin!(closing.cancelled());
     let mut is_closing = false;
     poll_fn(|task| {
         let began = Instant::now();
-        let mut is_over = false;
-        alarm.awake(task.waker());
+        let mut is_turn_over = false;
+        task_waker.set_awake(task.waker());
         let context = &mut Context::from_waker(&waker);
         if !is_closing && closing.as_mut().poll(context).is_ready() {
             is_closing = true;
             served.as_mut().graceful_shutdown();
         }
         loop {
-            pace.allow(&arrived, is_over);
+            backpressure.set_budget(&queue, is_turn_over);
             // Drives the connection. `Ready` means it is closed; the result is ignored because the peer saw the same close.
             if served.as_mut().poll(context).is_ready() {
                 return Poll::Ready(());
             }
-            match pace.look(&mut arrived, context) {
-                Next::Serve => {}
+            match backpressure.check(&mut queue, context) {
+                Action::Serve => {}
                 // The next poll sends it.
-                Next::GoAway => {
+                Action::GoAway => {
                     served.as_mut().graceful_shutdown();
                     continue;
                 }
-                Next::Close => return Poll::Ready(()),
+                Action::Close => return Poll::Ready(()),
             }
-            let waits = pace.is_stalled() || arrived.is_empty();
-            if waits && !is_over && !pace.may_read_on(&arrived) && alarm.may_sleep() {
-                pace.report(&arrived);
+            let waits = backpressure.is_stalled() || queue.is_empty();
+            if waits && !is_turn_over && !backpressure.can_read_more(&queue) && task_waker.may_sleep() {
+                backpressure.report(&queue);
                 return Poll::Pending;
             }
-            if is_over {
-                pace.report(&arrived);
+            if is_turn_over {
+                backpressure.report(&queue);
                 // Wakes the task once the runtime has polled all others.
                 return pin!(yield_now()).poll(task);
             }
-            if !pace.is_stalled() {
+            if !backpressure.is_stalled() {
                 // Answers at least one call, however long reading took.
-                arrived.answer(context, began);
+                queue.run(context, began);
             }
-            is_over = began.elapsed() >= POLL_BUDGET;
+            is_turn_over = began.elapsed() >= POLL_BUDGET;
         }
     })
     .await;
 }
 
 /// The services on one connection.
-struct Answering {
+struct ConnectionService {
     checks: FailClosed,
     others: Routes,
     state: Arc<ConnectionState>,
 }
 
-impl Service<Request<Incoming>> for Answering {
+impl Service<Request<Incoming>> for ConnectionService {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
-    type Future = OnItsWay;
+    type Future = ResponseFuture;
 
-    fn call(&self, mut request: Request<Incoming>) -> OnItsWay {
+    fn call(&self, mut request: Request<Incoming>) -> ResponseFuture {
         let Self { checks, others, state } = self;
-        forget_headers(request.headers_mut());
+        strip_headers(request.headers_mut());
         *request.method_mut() = Method::POST;
         let uri = std::mem::take(request.uri_mut());
         let is_check = uri.path() == CHECK_PATH;
         if !is_check {
             *request.uri_mut() = path_of(&uri);
-            request.extensions_mut().insert(state.calls.clone());
+            request.extensions_mut().insert(state.activity.clone());
         }
         let request = request.map(|body| RequestBody::new(body, Arc::clone(state)));
-        let answer = if is_check {
-            Answer::Check(checks.answer(request))
+        let handler = if is_check {
+            HandlerFuture::Check(checks.call(request))
         } else {
-            Answer::Other(Box::pin(others.clone().call(request)))
+            HandlerFuture::Other(Box::pin(others.clone().call(request)))
         };
-        OnItsWay { answer, state: Some(Arc::clone(state)) }
+        ResponseFuture { handler, state: Some(Arc::clone(state)) }
     }
 }
 
 /// Removes all headers but the one that is read: the message's compression, which must be none. The others would be held until the message
 /// has arrived, and a few bytes can represent thousands of them (RFC 7541 §6.1).
-fn forget_headers(headers: &mut HeaderMap) {
+fn strip_headers(headers: &mut HeaderMap) {
     if let Some(encoding) = std::mem::take(headers).remove(ENCODING) {
         headers.insert(ENCODING, encoding);
     }
@@ -182,30 +178,30 @@ fn path_of(uri: &Uri) -> Uri {
 }
 
 /// The future of a response.
-struct OnItsWay {
-    answer: Answer,
+struct ResponseFuture {
+    handler: HandlerFuture,
     /// `None` once the response was returned.
     state: Option<Arc<ConnectionState>>,
 }
 
-enum Answer {
-    Check(Watch),
+enum HandlerFuture {
+    Check(CheckFuture),
     Other(BoxFuture<Response<Body>, Infallible>),
 }
 
-impl Future for OnItsWay {
+impl Future for ResponseFuture {
     type Output = Result<Response<ResponseBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { answer, state } = &mut *self;
+        let Self { handler, state } = &mut *self;
         // Polled again after its response, which no caller does.
         let Some(shared) = state.as_ref() else { return Poll::Pending };
         if is_probe() {
             return Poll::Pending;
         }
-        let response = match answer {
-            Answer::Check(watch) => ready!(watch.poll(shared, context)),
-            Answer::Other(answer) => match ready!(answer.as_mut().poll(context)) {
+        let response = match handler {
+            HandlerFuture::Check(check) => ready!(check.poll(shared, context)),
+            HandlerFuture::Other(other) => match ready!(other.as_mut().poll(context)) {
                 Ok(response) => response,
                 Err(never) => match never {},
             },

@@ -4,7 +4,7 @@
 pub(super) mod tests;
 
 use super::check::CheckHandler;
-use super::connection_slots::Calls;
+use super::connection_slots::ConnectionActivity;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Waker;
@@ -32,11 +32,11 @@ const MAX_UNREAD_BYTES_IN_ALL: usize = 128 * 1024 * 1024;
 const UNREAD_RESPONSE_BYTES: usize = 8 * 1024;
 
 /// Maximum number of unprocessed calls of a connection. Beyond it nothing is read from the connection.
-pub(super) const MAX_ARRIVED_CALLS: usize = 1_024;
+pub(super) const MAX_QUEUED_CALLS: usize = 1_024;
 /// Number of unprocessed calls on all connections beyond which each connection is read in small steps.
-pub(super) const MAX_ARRIVED_CALLS_IN_ALL: usize = 16 * MAX_ARRIVED_CALLS;
+pub(super) const MAX_QUEUED_CALLS_IN_ALL: usize = 16 * MAX_QUEUED_CALLS;
 /// Maximum number of unprocessed calls of a connection in that case.
-pub(super) const FEW_ARRIVED_CALLS: usize = 16;
+pub(super) const FEW_QUEUED_CALLS: usize = 16;
 
 /// Number of shares of a shared limit. A connection uses at most one share while others use the limit too.
 const SHARE: usize = 4;
@@ -69,8 +69,8 @@ impl Limits {
     }
 
     /// Returns how many unprocessed calls a connection may have at present.
-    pub(super) fn arrived_calls(&self) -> usize {
-        if self.arrived.load(Relaxed) > MAX_ARRIVED_CALLS_IN_ALL { FEW_ARRIVED_CALLS } else { MAX_ARRIVED_CALLS }
+    pub(super) fn queued_calls(&self) -> usize {
+        if self.arrived.load(Relaxed) > MAX_QUEUED_CALLS_IN_ALL { FEW_QUEUED_CALLS } else { MAX_QUEUED_CALLS }
     }
 
     /// Returns true if all connections together hold too many bytes of unread responses.
@@ -98,7 +98,7 @@ fn is_fair(own: usize, all: usize, more: usize, most: usize) -> bool {
 pub(super) struct ConnectionState {
     pub(super) checks: Arc<CheckHandler>,
     pub(super) limits: Arc<Limits>,
-    pub(super) calls: Calls,
+    pub(super) activity: ConnectionActivity,
     in_flight: AtomicUsize,
     in_flight_bytes: AtomicUsize,
     unfinished: AtomicUsize,
@@ -112,11 +112,16 @@ pub(super) struct ConnectionState {
 
 impl ConnectionState {
     /// Creates the state of a connection on which nothing has arrived.
-    pub(super) const fn new(checks: Arc<CheckHandler>, limits: Arc<Limits>, calls: Calls, waker: Waker) -> Self {
+    pub(super) const fn new(
+        checks: Arc<CheckHandler>,
+        limits: Arc<Limits>,
+        activity: ConnectionActivity,
+        waker: Waker,
+    ) -> Self {
         Self {
             checks,
             limits,
-            calls,
+            activity,
             in_flight: AtomicUsize::new(0),
             in_flight_bytes: AtomicUsize::new(0),
             unfinished: AtomicUsize::new(0),
@@ -127,7 +132,7 @@ impl ConnectionState {
     }
 
     /// Counts a check of this many bytes as under way until the slot is dropped. `None` if there is no slot for this connection.
-    pub(super) fn enter(self: &Arc<Self>, bytes: usize) -> Option<InFlight> {
+    pub(super) fn try_acquire(self: &Arc<Self>, bytes: usize) -> Option<InFlight> {
         let own = self.in_flight.fetch_add(1, Relaxed);
         let all = self.limits.in_flight.fetch_add(1, Relaxed);
         let own_bytes = self.in_flight_bytes.fetch_add(bytes, Relaxed);
@@ -225,14 +230,14 @@ impl Drop for InFlight {
 #[derive(Debug)]
 pub(super) struct Reported {
     limits: Arc<Limits>,
-    calls: Calls,
+    activity: ConnectionActivity,
     arrived: usize,
 }
 
 impl Reported {
     /// Creates a contribution of zero.
-    pub(super) const fn new(limits: Arc<Limits>, calls: Calls) -> Self {
-        Self { limits, calls, arrived: 0 }
+    pub(super) const fn new(limits: Arc<Limits>, activity: ConnectionActivity) -> Self {
+        Self { limits, activity, arrived: 0 }
     }
 
     /// Reports the unprocessed calls, the unread bytes, and the bytes that wait because of them. Returns true if those bytes have grown.
@@ -240,11 +245,11 @@ impl Reported {
     pub(super) fn update(&mut self, arrived: usize, unread: usize, because: usize) -> bool {
         exchange(&self.limits.arrived, self.arrived, arrived);
         self.arrived = arrived;
-        if unread == 0 && !self.calls.has_unread() {
+        if unread == 0 && !self.activity.has_unread() {
             return false;
         }
         let total = if unread == 0 { 0 } else { unread.saturating_add(because) };
-        let before = self.calls.replace_unread(unread, total);
+        let before = self.activity.replace_unread(unread, total);
         exchange(&self.limits.unread, before, total);
         before < total
     }
@@ -267,7 +272,7 @@ fn exchange(sum: &AtomicUsize, before: usize, after: usize) {
 
 impl Limits {
     /// Forgets the unread bytes that a connection has reported which is being closed.
-    pub(super) fn forget_unread(&self, calls: &Calls) {
-        exchange(&self.unread, calls.replace_unread(0, 0), 0);
+    pub(super) fn forget_unread(&self, activity: &ConnectionActivity) {
+        exchange(&self.unread, activity.replace_unread(0, 0), 0);
     }
 }

@@ -4,7 +4,7 @@ use super::CheckHandler;
 use crate::introspection::{IntrospectionCounts, ServerStatus};
 use crate::jwks::FetchCounts;
 use crate::telemetry::metrics::encode;
-use modgud_core::authn::{AnswerCounts, Authenticator, CacheStats};
+use modgud_core::authn::{CachedResponses, Authenticator, CacheStats};
 use modgud_core::decide::Snapshot;
 use modgud_core::upstream::OnEncodeError;
 use prometheus_client::collector::Collector;
@@ -32,8 +32,8 @@ pub(super) fn registry(checks: &Arc<CheckHandler>) -> Registry {
 pub(super) fn text(registry: &Registry, checks: &CheckHandler) -> Result<String, fmt::Error> {
     // Counts of headers that were never dropped: so the first one is visible as a change.
     let snapshot = checks.authorizer.snapshot();
-    let headers = snapshot.shape.identity.headers().iter();
-    let may_be_dropped = headers.filter(|header| header.unwritable == OnEncodeError::Drop);
+    let headers = snapshot.upstream.identity.headers().iter();
+    let may_be_dropped = headers.filter(|header| header.on_error == OnEncodeError::Drop);
     checks.metrics.headers_may_be_dropped(may_be_dropped.map(|header| &header.name));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, registry)?;
@@ -47,7 +47,7 @@ struct SnapshotMetrics(Arc<CheckHandler>);
 impl Collector for SnapshotMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let snapshot = self.0.authorizer.snapshot();
-        let CacheStats { hits, misses, entries, bytes } = snapshot.authenticators.cache_counts();
+        let CacheStats { hits, misses, entries, bytes } = snapshot.authenticators.cache_stats();
         let revoked = snapshot.authenticators.revocations().map_or(0, |revocations| size(revocations.now().len()));
         for (name, help, kind, value) in [
             ("token_cache_hits", "Lookups that found a verified token", Counter, hits),
@@ -76,7 +76,7 @@ impl SnapshotMetrics {
             let source = [("authenticator", *authenticator), ("source", status.name.as_str())];
             let [name, provider] = source;
             usable.push((source, keys.at(now).map_or(0, |published| size(published.keys.keys().len()))));
-            fetched.push((source, keys.last().map_or(0, |published| published.had.as_secs())));
+            fetched.push((source, keys.last().map_or(0, |published| published.fetched_at.as_secs())));
             let FetchCounts { successes, failures } = status.fetches;
             fetches.push(([name, provider, ("outcome", "success")], successes));
             fetches.push(([name, provider, ("outcome", "failure")], failures));
@@ -108,7 +108,7 @@ impl SnapshotMetrics {
         }
         encode(encoder, "introspections", "Opaque tokens to introspect, by outcome", Counter, outcomes)?;
         encode(encoder, "introspection_paused", "1 while the circuit breaker is open", Gauge, paused)?;
-        let AnswerCounts { active, inactive } = introspection.cache_counts();
+        let CachedResponses { active, inactive } = introspection.cache_counts();
         let entries = [([("answer", "active")], active), ([("answer", "inactive")], inactive)];
         encode(encoder, "introspection_cache_entries", "Cached introspection responses", Gauge, entries)
     }

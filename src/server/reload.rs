@@ -1,27 +1,27 @@
 //! Reloads the configuration at runtime. A new configuration is validated completely before it replaces the active one; an invalid one is
 //! rejected.
 
-use crate::config::{
-    Change, Config, ConfigError, Environment, FileWatcher, Loaded, Overrides, ServerConfig, load_watched,
-};
-use crate::server::SharedState;
+use super::check::CheckHandler;
+use super::file_reads::{FileReads, READ_TIMEOUT, ReadOutcome, polls};
+use crate::config::{Config, ConfigError, Environment, FileWatcher, Loaded, Overrides, ServerConfig, load_watched};
+use crate::introspection::IntrospectionSource;
+use crate::jwks::KeySource;
+use crate::net::tls::Tls;
 use crate::telemetry::warning;
+use arc_swap::ArcSwapOption;
 use modgud_core::authn::Revocations;
+use modgud_core::decide::Snapshot;
 use std::fmt::Display;
 use std::mem;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::task::spawn_blocking;
+use tokio_rustls::rustls;
 
-/// Interval at which the files are polled. A change is loaded when the next poll finds no further one, so that no file is read while it is
-/// being written.
+/// Interval at which the files are polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
-/// Time that a load may take. One that takes longer waits for a pipe or an unavailable file system; it is rejected, and tried again.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum number of late loads, since each holds a thread. Beyond it no further load starts.
-const MAX_PENDING_LOADS: usize = 4;
 
 /// The source of a configuration, from which it can be loaded again.
 #[derive(Debug, Clone)]
@@ -55,128 +55,119 @@ pub trait ReloadTarget: Send + Sync + 'static {
     fn replace(&self, loaded: Loaded, fixed: &ServerConfig);
 
     /// Reports a rejected configuration, and the cause.
-    fn refused(&self, error: &dyn Display);
+    fn reject(&self, error: &dyn Display);
 }
 
-/// The reloader, which follows the files of a configuration.
+/// The reloader, which watches the files of a configuration.
 #[derive(Debug)]
 pub struct Reloader {
-    origin: ConfigSource,
+    source: ConfigSource,
     /// The active settings that only a restart can change.
     fixed: ServerConfig,
-    watched: FileWatcher,
-    /// Loads that were late and may still finish; at most [`MAX_PENDING_LOADS`].
-    late: Vec<JoinHandle<Read>>,
+    files: FileWatcher,
+    loads: FileReads<Load>,
 }
 
-/// The result of a load: the configuration, the watcher of its files, and whether one of them has changed meanwhile.
-type Read = (Result<Loaded, ConfigError>, FileWatcher, Change);
-
-/// The outcome of an attempt to load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LoadOutcome {
-    /// Replaced, rejected, or left to the next poll.
-    Done,
-    /// Late: it is tried again.
-    TimedOut,
-}
+/// The result of a load: the configuration, the watcher of its files, and true if one of them has changed meanwhile.
+type Load = (Result<Loaded, ConfigError>, FileWatcher, bool);
 
 impl Reloader {
     /// Creates a reloader for the active configuration, which was made from these files.
     #[must_use]
-    pub fn new(origin: ConfigSource, config: &Config, watched: FileWatcher) -> Self {
-        Self { origin, fixed: config.server.clone(), watched, late: Vec::new() }
+    pub fn new(source: ConfigSource, config: &Config, files: FileWatcher) -> Self {
+        Self { source, fixed: config.server.clone(), files, loads: FileReads::new() }
     }
 
-    /// Reloads when a file changes, and when `asked` receives a request. Ends when all senders of `asked` are gone.
-    pub async fn run(mut self, place: impl ReloadTarget, mut asked: mpsc::Receiver<()>) {
-        let mut looks = interval(POLL_INTERVAL);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut changed = false;
+    /// Reloads when a file has changed, and when `requests` receives one. Ends when all senders of `requests` are gone.
+    pub async fn run(mut self, target: impl ReloadTarget, mut requests: mpsc::Receiver<()>) {
+        let mut polls = polls(POLL_INTERVAL);
         loop {
             tokio::select! {
-                asked = asked.recv() => if asked.is_none() { return },
-                _ = looks.tick() => match (self.look().await, changed) {
-                    (Change::Some, _) => {
-                        changed = true;
-                        continue;
-                    }
-                    (Change::None, false) => continue,
-                    (Change::None, true) => {}
-                },
+                request = requests.recv() => if request.is_none() { return },
+                _ = polls.tick() => if !self.have_files_settled().await { continue },
             }
             // The load reads all changes so far.
-            changed = self.reload(&place).await == LoadOutcome::TimedOut;
+            self.reload(&target).await;
         }
     }
 
-    /// Checks whether a file has changed, on a thread that answers no checks: an unavailable file system does not answer.
-    async fn look(&mut self) -> Change {
-        let mut watched = mem::take(&mut self.watched);
-        let looked = spawn_blocking(move || {
-            let change = watched.look();
-            (change, watched)
-        });
-        match looked.await {
-            Ok((change, watched)) => {
-                self.watched = watched;
-                change
+    /// Polls the files, on a thread that answers no checks: an unavailable file system does not answer.
+    async fn have_files_settled(&mut self) -> bool {
+        let mut files = mem::take(&mut self.files);
+        match spawn_blocking(move || (files.has_settled(), files)).await {
+            Ok((has_settled, files)) => {
+                self.files = files;
+                has_settled
             }
-            // The watcher is lost: a load finds again which files to watch.
-            Err(_) => Change::Some,
-        }
-    }
-
-    async fn reload(&mut self, place: &impl ReloadTarget) -> LoadOutcome {
-        let refused = |error: &dyn Display| {
-            place.refused(error);
-            LoadOutcome::Done
-        };
-        // A late load that has finished by now is as good as a new one. One that hangs does not prevent further attempts, since its cause
-        // may be gone. But an unavailable file system would hold a thread for each.
-        let done = self.late.iter().rposition(JoinHandle::is_finished).map(|at| self.late.swap_remove(at));
-        if done.is_none() && self.late.len() >= MAX_PENDING_LOADS {
-            return LoadOutcome::TimedOut;
-        }
-        let mut loading = done.unwrap_or_else(|| self.start_to_load(place));
-        let (loaded, watched, change) = match timeout(LOAD_TIMEOUT, &mut loading).await {
-            Ok(Ok(read)) => read,
-            Ok(Err(_)) => return refused(&"modgud failed inside while it loaded it"),
             Err(_) => {
-                // Reported and counted once: the next attempts are retries.
-                if self.late.is_empty() {
-                    refused(&format_args!(
-                        "its files could not be read in {} s; it is tried again",
-                        LOAD_TIMEOUT.as_secs()
-                    ));
-                }
-                self.late.push(loading);
-                return LoadOutcome::TimedOut;
+                // The watcher is lost: a load finds again which files to watch.
+                self.files.mark_changed();
+                false
             }
-        };
-        self.watched = watched;
-        self.late.clear();
-        match change {
-            Change::None => {}
-            // Some of it was read before the change and some after, so it is neither valid nor invalid. The next poll sees the change.
-            Change::Some => return LoadOutcome::Done,
         }
-        match loaded {
-            Ok(loaded) => place.replace(loaded, &self.fixed),
-            Err(error) => return refused(&error),
-        }
-        LoadOutcome::Done
     }
 
-    /// Starts a load on a thread that answers no checks, since it reads files.
-    fn start_to_load(&self, place: &impl ReloadTarget) -> JoinHandle<Read> {
-        let origin = self.origin.clone();
-        let running = place.revocations();
-        spawn_blocking(move || {
-            let (loaded, watched) = origin.load_beside(running);
-            let change = if watched.have_changed() { Change::Some } else { Change::None };
-            (loaded, watched, change)
-        })
+    async fn reload(&mut self, target: &impl ReloadTarget) {
+        let (source, running) = (self.source.clone(), target.revocations());
+        let load = move || {
+            let (loaded, files) = source.load_beside(running);
+            let has_changed = files.has_changed();
+            (loaded, files, has_changed)
+        };
+        match self.loads.run(load).await {
+            // Some of it was read before the change and some after, so it is neither valid nor invalid. The next poll sees the change.
+            ReadOutcome::Done((_, files, true)) => self.files = files,
+            ReadOutcome::Done((loaded, files, false)) => {
+                self.files = files;
+                match loaded {
+                    Ok(loaded) => target.replace(loaded, &self.fixed),
+                    Err(error) => target.reject(&error),
+                }
+            }
+            ReadOutcome::Late { is_first } => {
+                if is_first {
+                    let seconds = READ_TIMEOUT.as_secs();
+                    target.reject(&format_args!("its files were not read within {seconds} s; modgud tries again"));
+                }
+                self.files.mark_changed();
+            }
+            ReadOutcome::Failed => target.reject(&"internal error while loading"),
+        }
+    }
+}
+
+/// The state of a running process that a reload replaces: the snapshot that decides checks, and the TLS settings of new connections. Clones
+/// share it.
+#[derive(Debug, Clone)]
+pub struct SharedState {
+    /// The handler of checks, and their metrics.
+    pub checks: Arc<CheckHandler>,
+    tls: Arc<ArcSwapOption<rustls::ServerConfig>>,
+}
+
+impl SharedState {
+    /// Creates the state that a process starts with.
+    #[must_use]
+    pub fn new(checks: Arc<CheckHandler>, tls: Option<Tls>) -> Self {
+        Self { checks, tls: Arc::new(ArcSwapOption::new(tls.map(Tls::into_server))) }
+    }
+
+    /// Replaces the state. Checks under way end on what they began with, and so do connections.
+    pub fn swap(
+        &self,
+        mut snapshot: Snapshot,
+        key_sources: Vec<KeySource>,
+        introspection_sources: Vec<IntrospectionSource>,
+        tls: Option<Tls>,
+    ) {
+        snapshot.authenticators.inherit_replay_cache(&self.checks.authorizer.snapshot().authenticators);
+        self.checks.authorizer.replace(snapshot, key_sources, introspection_sources);
+        self.tls.store(tls.map(Tls::into_server));
+    }
+
+    /// Returns the TLS settings of the next connection; `None` without TLS.
+    pub(super) fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.tls.load_full()
     }
 }
 
@@ -193,16 +184,16 @@ impl ReloadTarget for SharedState {
         let Loaded { config, origin, .. } = loaded;
         let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
         self.swap(snapshot, key_sources, introspection_sources, tls);
-        checks.metrics.shadow_rules.keep(|rule| checks.authorizer.snapshot().rules.is_tried(rule));
+        checks.metrics.shadow_rules.keep(|rule| checks.authorizer.snapshot().rules.is_shadow(rule));
         warning::tell(&warnings, &checks.metrics);
         checks.metrics.config_replaced(now);
-        tracing::info!(config = origin, "the changed configuration serves");
+        tracing::info!(config = origin, "configuration reloaded");
         warn_restart_required(&server, fixed);
     }
 
-    fn refused(&self, error: &dyn Display) {
+    fn reject(&self, error: &dyn Display) {
         self.checks.metrics.config_rejected();
-        tracing::error!(%error, "the changed configuration is refused; the one before goes on serving");
+        tracing::error!(%error, "configuration rejected; the active one stays in use");
     }
 }
 
@@ -218,9 +209,6 @@ fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
         ("telemetry.log", *log != fixed.log),
     ];
     for (key, _) in keys.iter().filter(|(_, differs)| *differs) {
-        tracing::warn!(
-            key,
-            "this key can't be changed while modgud runs: restart it; everything else has been applied"
-        );
+        tracing::warn!(key, "changed key needs a restart");
     }
 }

@@ -5,9 +5,9 @@ use crate::clock::Clock;
 use crate::config::{Config, Loaded, ServerConfig};
 use crate::server::CheckHandler;
 use crate::server::authorizer::Authorizer;
-use crate::server::comparison::{Answered, Compared, queue, work};
+use crate::server::comparison::{CheckRecord, Comparison, queue, run};
 use crate::server::reload::{ReloadTarget, Reloader};
-use crate::server::revocation_watcher::{self, Followed};
+use crate::server::revocation_watcher::{self, ListReload};
 use crate::telemetry::log::SHADOW_THREAD;
 use crate::telemetry::metrics::ShadowConfigMetrics;
 use modgud_core::authn::Revocations;
@@ -21,14 +21,14 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 /// Starts the comparison: `loaded`, too, decides the checks that `checks` answers from now on, until `checks` is dropped. `reloader`
-/// follows the files of that configuration, and loads them when `asked` receives a request.
+/// watches the files of that configuration, and loads them when `requests` receives one.
 ///
 /// # Errors
 /// `io::Error` if the system provides no thread.
 pub fn start(
     loaded: Loaded,
     reloader: Reloader,
-    asked: mpsc::Receiver<()>,
+    requests: mpsc::Receiver<()>,
     clock: Clock,
     checks: &CheckHandler,
 ) -> io::Result<()> {
@@ -36,21 +36,21 @@ pub fn start(
     let (queue, answered) = queue(Arc::clone(&metrics));
     let runtime = Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name(SHADOW_THREAD.to_owned()).spawn(move || {
-        LocalSet::new().block_on(&runtime, compare(loaded, reloader, asked, clock, metrics, answered));
+        LocalSet::new().block_on(&runtime, compare(loaded, reloader, requests, clock, metrics, answered));
         // Does not wait for a load that hangs.
         runtime.shutdown_background();
     })?;
-    checks.compare_by(queue);
+    checks.set_shadow(queue);
     Ok(())
 }
 
 async fn compare(
     loaded: Loaded,
     reloader: Reloader,
-    asked: mpsc::Receiver<()>,
+    requests: mpsc::Receiver<()>,
     clock: Clock,
     metrics: Arc<ShadowConfigMetrics>,
-    answered: mpsc::Receiver<Answered>,
+    answered: mpsc::Receiver<CheckRecord>,
 ) {
     warn(&loaded, &clock);
     let Loaded { config, origin, .. } = loaded;
@@ -58,31 +58,31 @@ async fn compare(
     let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources } = config;
     metrics.loaded(clock.now());
     let authorizer = Arc::new(Authorizer::new(snapshot, key_sources, introspection_sources, clock.clone()));
-    tracing::info!(config = origin, "the shadow configuration is compared with the one that serves");
+    tracing::info!(config = origin, "shadow configuration loaded");
     let shadow = Shadow { authorizer: Arc::clone(&authorizer), metrics: Arc::clone(&metrics), clock };
-    let (of, told) = (shadow.clone(), Arc::clone(&metrics));
-    let following = revocation_watcher::follow(
-        move || of.revocations(),
-        move |followed| match followed {
-            Followed::Replaced => {}
-            Followed::Refused => told.rejected(),
+    let (lists, reloads) = (shadow.clone(), Arc::clone(&metrics));
+    let watching = revocation_watcher::watch(
+        move || lists.revocations(),
+        move |reload| match reload {
+            ListReload::Replaced => {}
+            ListReload::Rejected => reloads.rejected(),
         },
     );
-    let decide = move |answered: Answered| {
+    let decide = move |answered: CheckRecord| {
         let authorizer = Arc::clone(&authorizer);
         async move {
-            let Answered { check, done, at, .. } = &answered;
+            let CheckRecord { check, done, at, .. } = &answered;
             let snapshot = authorizer.snapshot();
             // As of the time of the answer: expiry since then makes no difference.
             let (would, _) = authorizer.decide(check, &snapshot, Instant::now(), || *at, || Some(())).await;
             let difference = done.differs(would);
-            Compared { answered, difference }
+            Comparison { answered, difference }
         }
     };
     // Both end with the runtime.
-    tokio::spawn(following);
-    tokio::spawn(reloader.run(shadow, asked));
-    work(answered, metrics, decide).await;
+    tokio::spawn(watching);
+    tokio::spawn(reloader.run(shadow, requests));
+    run(answered, metrics, decide).await;
 }
 
 /// The shadow configuration; clones share it.
@@ -105,18 +105,18 @@ impl ReloadTarget for Shadow {
         snapshot.authenticators.inherit_replay_cache(&self.authorizer.snapshot().authenticators);
         self.authorizer.replace(snapshot, key_sources, introspection_sources);
         self.metrics.loaded(self.clock.now());
-        tracing::info!(config = origin, "the changed shadow configuration is compared with the one that serves");
+        tracing::info!(config = origin, "shadow configuration reloaded");
     }
 
-    fn refused(&self, error: &dyn Display) {
+    fn reject(&self, error: &dyn Display) {
         self.metrics.rejected();
-        tracing::error!(%error, "the changed shadow configuration is refused; the one before goes on being compared");
+        tracing::error!(%error, "shadow configuration rejected; the active one stays in use");
     }
 }
 
 /// Logs the warnings about a configuration, except those about its listeners: a shadow configuration opens none.
 fn warn(loaded: &Loaded, clock: &Clock) {
     for warning in loaded.warnings(clock.now()).into_iter().filter(|warning| !warning.what().concerns_listeners()) {
-        tracing::warn!(%warning, "the shadow configuration says what it probably should not");
+        tracing::warn!(%warning, "shadow configuration warning");
     }
 }

@@ -22,7 +22,7 @@ const MODE: u32 = 0o660;
 
 /// Number of attempts to lock a socket's folder, and the pause after each. A process that starts holds the lock for a moment only, but any
 /// process that may read the folder can hold it for ever. Beyond it the socket can't be opened.
-const TRIES: (u32, Duration) = (30, Duration::from_millis(100));
+const LOCK_TRIES: (u32, Duration) = (30, Duration::from_millis(100));
 
 /// A failure to open a socket.
 #[derive(Debug, thiserror::Error)]
@@ -31,13 +31,13 @@ pub enum SocketError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// Another process serves there.
-    #[error("another process serves there; stop it, or let this one listen elsewhere")]
+    #[error("another process listens there; stop it, or use another address")]
     InUse,
     /// The file there is not a socket.
-    #[error("there is a file that is not a socket; remove it if it is not needed, modgud does not")]
+    #[error("another kind of file is there; remove it, or use another address")]
     NotASocket,
     /// Another process keeps the folder locked.
-    #[error("another process has kept its folder locked for {} seconds; end that process, or give the socket a folder that only modgud and Envoy may read", TRIES.1.saturating_mul(TRIES.0).as_secs())]
+    #[error("another process has kept its folder locked for {} seconds; stop it, or use a folder that only modgud and Envoy may read", LOCK_TRIES.1.saturating_mul(LOCK_TRIES.0).as_secs())]
     Locked,
 }
 
@@ -115,7 +115,7 @@ impl Socket {
 /// Locks a folder until the returned file is dropped.
 async fn locked(folder: &Path) -> Result<File, SocketError> {
     let folder = File::open(folder)?;
-    let (tries, between) = TRIES;
+    let (tries, between) = LOCK_TRIES;
     for _ in 0..tries {
         match folder.try_lock() {
             Ok(()) => return Ok(folder),

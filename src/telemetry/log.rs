@@ -49,11 +49,11 @@ pub fn start(format: LogFormat) -> LogGuard {
     }
     // Only the location of a panic is logged: its text could hold what a client sent.
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
         if std::thread::current().name() == Some(SHADOW_THREAD) {
-            tracing::error!(place, "modgud failed inside over the shadow configuration; no answer depends on that");
+            tracing::error!(location, "internal error in the shadow configuration");
         } else {
-            tracing::error!(place, "modgud failed inside; the check that it was busy with is denied");
+            tracing::error!(location, "internal error; the check is denied");
         }
     }));
     LogGuard(guard)

@@ -7,6 +7,6 @@ use crate::config::{Located, Warning};
 pub fn tell(warnings: &[Located<Warning>], metrics: &Metrics) {
     metrics.config_warnings(warnings.len());
     for warning in warnings {
-        tracing::warn!(%warning, "the configuration says what it probably should not");
+        tracing::warn!(%warning, "configuration warning");
     }
 }

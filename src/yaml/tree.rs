@@ -77,33 +77,33 @@ impl Node {
         }
     }
 
-    /// Merges `above` onto this tree: maps merge, everything else replaces, `null` has no effect.
+    /// Merges `overlay` onto this tree: maps merge, everything else replaces, `null` has no effect.
     ///
     /// `is_choice` recognizes a map with exactly one member by the keys that lead to it. Such maps are not merged.
-    pub(crate) fn overlay(self, above: Self, is_choice: fn(&[&str]) -> bool) -> Self {
-        self.overlay_at(&[], above, is_choice)
+    pub(crate) fn overlay(self, overlay: Self, is_choice: fn(&[&str]) -> bool) -> Self {
+        self.overlay_at(&[], overlay, is_choice)
     }
 
-    fn overlay_at(self, way: &[&str], above: Self, is_choice: fn(&[&str]) -> bool) -> Self {
-        match (self.value, above.value) {
+    fn overlay_at(self, path: &[&str], overlay: Self, is_choice: fn(&[&str]) -> bool) -> Self {
+        match (self.value, overlay.value) {
             (value, Value::Null) => Self { place: self.place, value },
-            (Value::Map(mut below), Value::Map(above_entries)) if !is_choice(way) => {
+            (Value::Map(mut base), Value::Map(overlay_members)) if !is_choice(path) => {
                 // No key occurs twice in one map, so the search can skip what is added here.
-                let known_before = below.len();
-                for entry in above_entries {
-                    match below.iter().take(known_before).position(|known| known.key == entry.key) {
+                let known_before = base.len();
+                for entry in overlay_members {
+                    match base.iter().take(known_before).position(|known| known.key == entry.key) {
                         Some(at) => {
-                            let known = below.remove(at);
-                            let way = [way, &[known.key.as_str()]].concat();
-                            let node = known.node.overlay_at(&way, entry.node, is_choice);
-                            below.insert(at, Member { key: entry.key, key_place: known.key_place, node });
+                            let known = base.remove(at);
+                            let path = [path, &[known.key.as_str()]].concat();
+                            let node = known.node.overlay_at(&path, entry.node, is_choice);
+                            base.insert(at, Member { key: entry.key, key_place: known.key_place, node });
                         }
-                        None => below.push(entry),
+                        None => base.push(entry),
                     }
                 }
-                Self { place: above.place, value: Value::Map(below) }
+                Self { place: overlay.place, value: Value::Map(base) }
             }
-            (_, value) => Self { place: above.place, value },
+            (_, value) => Self { place: overlay.place, value },
         }
     }
 }

@@ -49,7 +49,7 @@ async fn a_worker_verifies_what_came_with_its_work() {
         (unsigned, &key, Err("the correlation is not signed")),
         ("{}", &key, Err("the correlation has no `issuedAt`")),
         ("not JSON", &key, Err("the correlation is not well-formed JSON")),
-        (SIGNED, &["--key", "empty"], Err("empty holds no secret")),
+        (SIGNED, &["--key", "empty"], Err("empty contains no secret")),
     ] {
         let all = [&["correlation", "verify"], arguments, &["-"]].concat();
         let said = run_told(folder.path(), &[], &all, text).await;

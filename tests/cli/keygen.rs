@@ -77,7 +77,7 @@ async fn a_pair_of_another_algorithm_says_where_it_belongs() {
     let folder = tempfile::tempdir().unwrap();
     let said = run_in(folder.path(), &[], &["keygen", "--algorithm", "ES384"]).await;
     let expected = "modgud-dev.key.pem: the private key; it signs, keep it secret\n\
-                    modgud-dev.pub.pem: the public key; name it under `keys` of an authenticator whose `algorithms` list ES384\n\
+                    modgud-dev.pub.pem: the public key; add it to `keys` of an authenticator with ES384 in `algorithms`\n\
                     next: modgud token mint --key modgud-dev.key.pem\n";
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""));
     shows_nothing_of(&said, &fs::read_to_string(folder.path().join("modgud-dev.key.pem")).unwrap());

@@ -99,7 +99,7 @@ async fn a_key_that_cannot_sign_is_named() {
     fs::write(folder.path().join("key.pem"), SigningKey::generate(Algorithm::Rs256).unwrap().public_pem().unwrap())
         .unwrap();
     let public = mint(folder.path(), &[]).await;
-    let expected = "modgud: key.pem: the PEM block is a public key, and the private key is needed, which signs\n";
+    let expected = "modgud: key.pem: the PEM block is a public key; use the private key\n";
     assert_eq!((public.code, public.out.as_str(), public.err.as_str()), (Some(1), "", expected));
 }
 
@@ -115,8 +115,8 @@ async fn a_token_ends_when_a_token_can_say_so() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("key.pem"), "a-secret-that-is-long-enough-for-hs256").unwrap();
     let with = async |lifetime: &str| mint(folder.path(), &["--lifetime".into(), lifetime.into()]).await;
-    let expected = "modgud: --lifetime: the token would expire after 9999-12-31T23:59:59Z, which is the last point in time that a token \
-                    can name\n";
+    let expected = "modgud: --lifetime: the token would expire after 9999-12-31T23:59:59Z, the latest time of a token; \
+                    use a shorter lifetime\n";
     for lifetime in ["9999y", "500000000000y"] {
         let late = with(lifetime).await;
         assert_eq!((late.code, late.out.as_str(), late.err.as_str()), (Some(1), "", expected), "{lifetime}");
@@ -167,8 +167,8 @@ async fn a_key_signs_with_what_it_can() {
     for (text, algorithm, expected) in [
         (format!("{secret}\n"), "HS256", ""),
         (format!("{secret}\r\n"), "HS256", ""),
-        (secret.clone(), "HS384", "modgud: key.pem: the secret has 40 bytes, and at least 48 are needed\n"),
-        ("changeme\n".to_owned(), "HS256", "modgud: key.pem: the secret has 8 bytes, and at least 32 are needed\n"),
+        (secret.clone(), "HS384", "modgud: key.pem: the secret has 40 bytes; use at least 48\n"),
+        ("changeme\n".to_owned(), "HS256", "modgud: key.pem: the secret has 8 bytes; use at least 32\n"),
     ] {
         write(&text);
         let said = mint(folder.path(), &flag(algorithm)).await;

@@ -19,7 +19,7 @@ async fn a_good_configuration_is_summed_up() {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let connections = (files.saturating_sub(256) / 2).clamp(16, 4_096);
     let bifrost = format!(
-        "profile bifrost: good
+        "profile bifrost: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
   at most {connections} connections for checks
   authenticator bifrost: issuer `bifrost`, RS256, no audience
@@ -32,7 +32,7 @@ async fn a_good_configuration_is_summed_up() {
 "
     );
     let none = format!(
-        "profile none: good
+        "profile none: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
   at most {connections} connections for checks
   no authenticator: only public rules allow requests
@@ -42,7 +42,7 @@ async fn a_good_configuration_is_summed_up() {
 "
     );
     let two = format!(
-        "two-issuers.yaml on profile none: good
+        "two-issuers.yaml on profile none: valid
   checks on 127.0.0.1:7001, probes and metrics on [::1]:7002
   at most 100 connections for checks
   authenticator staff: issuer `https://staff.example.com`, RS256, audience modules or reports
@@ -58,7 +58,7 @@ async fn a_good_configuration_is_summed_up() {
     );
     // A rule of the operator's takes the place of the module's own.
     let modules = format!(
-        "modules.yaml on profile none: good
+        "modules.yaml on profile none: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
   at most {connections} connections for checks
   no authenticator: only public rules allow requests
@@ -89,7 +89,7 @@ async fn every_good_file_is_called_good() {
         let said = check(&["--config", name]).await;
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{name}");
         let first = said.out.lines().next().unwrap_or_default();
-        assert!(first.starts_with(&format!("{name} on profile ")) && first.ends_with(": good"), "{name}: {first}");
+        assert!(first.starts_with(&format!("{name} on profile ")) && first.ends_with(": valid"), "{name}: {first}");
     }
 }
 
@@ -97,7 +97,7 @@ async fn every_good_file_is_called_good() {
 #[tokio::test]
 async fn another_profile_can_be_laid_under_a_file() {
     let said = check(&["--config", "document-marks.yaml", "--profile", "none"]).await;
-    assert!(said.out.starts_with("document-marks.yaml on profile none: good\n"), "{}", said.out);
+    assert!(said.out.starts_with("document-marks.yaml on profile none: valid\n"), "{}", said.out);
 }
 
 /// Each with what it is for and where it was written; a shadow rule admits nobody, and is not listed.

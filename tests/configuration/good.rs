@@ -30,11 +30,11 @@ fn assert_same(one: &Loaded, file: &Path) {
         let snapshot = &loaded.config.snapshot;
         format!(
             "{:?} {:?} {} {:?} {:?} {:?} {:?}",
-            snapshot.places,
+            snapshot.extractor,
             snapshot.rules.fallback(),
             snapshot.rules.patterns(),
-            snapshot.shape,
-            snapshot.answers,
+            snapshot.upstream,
+            snapshot.denials,
             snapshot.deadline,
             snapshot.logged
         )

@@ -200,7 +200,7 @@ async fn a_server_warns_at_start_and_at_each_change() {
     let events: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let warnings = events.iter().filter(|event| event["level"] == "WARN");
     let told: Vec<&str> = warnings
-        .inspect(|event| assert_eq!(event["message"], "the configuration says what it probably should not"))
+        .inspect(|event| assert_eq!(event["message"], "configuration warning"))
         .map(|event| event["warning"].as_str().unwrap())
         .collect();
     let begins = [

@@ -54,7 +54,7 @@ async fn explain_asks_the_server() {
     let folder = folder(&yaml(&server, ""));
     let (code, out) = explain(folder.path(), token).await;
     assert!(
-        code == Some(0) && out.contains("ann") && out.contains("the authorization server knows the token"),
+        code == Some(0) && out.contains("ann") && out.contains("a response of the authorization server is available"),
         "{out}"
     );
     let (code, out) = explain(folder.path(), "a-token-that-nobody-knows").await;
@@ -84,7 +84,7 @@ async fn the_log_tells_of_failures_once_and_shows_nothing() {
     assert_eq!(counters.get(&outcome_metric("failed")), 5);
     let said = serving.end(Signal::INT).await;
     let told = |text: &str| said.out.lines().filter(|line| line.contains(text)).count();
-    assert_eq!(told("the server does not let modgud ask (status 401)"), 1, "{}", said.out);
+    assert_eq!(told("the server rejects modgud as a client (status 401)"), 1, "{}", said.out);
     assert_eq!(told("it is left alone but for a trial"), 1, "{}", said.out);
     assert_eq!(told("introspection_unavailable"), 10, "{}", said.out);
     for secret in [wrong, "a-token-that-is-not-shown", "YS1zZWNyZXQ"] {

@@ -33,7 +33,7 @@ async fn is_active(introspection: &Introspection, snapshot: &Snapshot, token: &s
     let check = with(token);
     let request = read(&check, SchemeSource::default()).unwrap();
     let supply = introspection.introspect(&request, snapshot, AuthenticatorId(0)).await;
-    matches!(supply, LookupResult::Introspection(IntrospectionOutcome::Answered(IntrospectionResponse::Active(_))))
+    matches!(supply, LookupResult::Introspection(IntrospectionOutcome::Response(IntrospectionResponse::Active(_))))
 }
 
 /// Between the look at what is known and the question, the answer may have come.

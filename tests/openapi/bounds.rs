@@ -15,9 +15,9 @@ async fn what_is_beyond_all_bounds_is_refused() {
         ("huge", vec![b' '; 16 * 1024 * 1024 + 1], "the file is larger than 16777216 bytes"),
         ("lists", deep(100_000, "[", "]"), "nested deeper than 64 levels"),
         ("maps", deep(20_000, "{\"a\":", "}"), "nested deeper than 64 levels"),
-        ("aliases", aliases.as_bytes().to_vec(), "holds more values than any description of an API does"),
+        ("aliases", aliases.as_bytes().to_vec(), "has more values than the limit for an API description"),
         ("bytes", vec![0xff, 0xfe], "the file is not UTF-8 text"),
-        ("empty", Vec::new(), "is no description of an API"),
+        ("empty", Vec::new(), "is not an API description"),
         ("twice", b"{ openapi: 3.0.0, paths: {}, paths: {} }".to_vec(), "duplicate"),
     ] {
         fs::write(folder.path().join(name), content).unwrap();

@@ -53,7 +53,7 @@ fn add(rules: &mut Rules, name: &str, draft: &Draft) -> bool {
         name: RuleName::new(name),
         access: draft.access,
         require: Requirement::default(),
-        narrowing: None,
+        constraints: None,
         pattern: draft.pattern.as_str().into(),
         enforcement: Enforcement::Enforced,
         by_name: RouteReference::Require,

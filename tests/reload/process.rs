@@ -124,7 +124,7 @@ async fn a_bad_file_is_logged_with_its_place_and_the_last_good_one_serves() {
             assert!(error.contains(name), "{what}: `{name}` is not in {error}");
         }
     }
-    let served = events.iter().find(|event| event["message"] == "the changed configuration serves").unwrap();
+    let served = events.iter().find(|event| event["message"] == "configuration reloaded").unwrap();
     assert_eq!(served["config"], "modgud.yaml on profile bifrost");
 }
 
@@ -154,7 +154,7 @@ async fn what_can_not_change_is_named_and_the_rest_is_applied() {
     assert!(named.len() >= 2 * keys.len(), "each time: {named:?}");
     named.truncate(2 * keys.len());
     assert_eq!(named, [keys, keys].concat());
-    let last = events.iter().rposition(|event| event["message"] == "the changed configuration serves").unwrap();
+    let last = events.iter().rposition(|event| event["message"] == "configuration reloaded").unwrap();
     assert_eq!(texts(&events[last..], "WARN", "key"), [""; 0]);
 }
 
@@ -175,7 +175,7 @@ async fn which_decisions_are_logged_changes_at_once() {
     for event in &events {
         match event["message"].as_str() {
             Some("check") => *found.last_mut().unwrap() += 1,
-            Some("the changed configuration serves") => found.push(0),
+            Some("configuration reloaded") => found.push(0),
             _ => {}
         }
     }

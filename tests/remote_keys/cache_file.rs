@@ -15,7 +15,7 @@ const STRANGER: u32 = 65_533;
 /// The largest file that is read.
 const BOUND: usize = 2 * 1024 * 1024;
 /// How a server begins what it says of a file that it does not believe.
-const NOT_USED: &str = "what `cache_file` holds is not used";
+const NOT_USED: &str = "JWKS cache file not used";
 
 /// Gives a file to another user. Only root can: without, it says so, and there is nothing to test.
 #[expect(clippy::print_stderr, reason = "the output says what was not tested")]
@@ -38,7 +38,7 @@ fn of_another_owner() -> String {
     )
 }
 
-const WRITABLE: &str = "others than its owner may write it, and so could have put in keys of their own; make it writable by its owner only";
+const WRITABLE: &str = "other users can write the file, so its keys may be forged; make it writable by its owner only";
 
 /// What `modgud check` warns of, for the file `keys.json` in this folder.
 async fn warnings(folder: &Path, kind: &str) -> Vec<String> {
@@ -86,7 +86,7 @@ async fn check_warns_of_a_cache_file_that_would_not_be_believed() {
         }
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        warned("it is no regular file, and is not read; remove it").await;
+        warned("the file is not a regular file; remove it").await;
         fs::remove_dir(&path).unwrap();
     }
 }

@@ -46,7 +46,7 @@ async fn check_fetches_once_and_names_each_key() {
     let output = modgud(arguments(&[])).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let expected =
-        format!("modgud: {}: its keys can't be used: the key set is not well-formed JSON\n", idp.url("/jwks"));
+        format!("modgud: {}: the JWKS is unusable: the key set is not well-formed JSON\n", idp.url("/jwks"));
     assert_eq!(text(&output.stderr), expected);
 }
 

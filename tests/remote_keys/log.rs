@@ -41,18 +41,18 @@ async fn each_change_is_told_once_and_a_process_that_follows_a_provider_leaves()
         |event: &&Value| (event["level"].as_str().unwrap().to_owned(), event["message"].as_str().unwrap().to_owned());
     let told: Vec<(String, String)> = of_the_provider.iter().map(told).collect();
     let told: Vec<(&str, &str)> = told.iter().map(|(level, message)| (level.as_str(), message.as_str())).collect();
-    let changed = "the provider's keys have changed";
+    let changed = "JWKS changed";
     assert_eq!(
         told,
         [
             ("INFO", changed),
-            ("WARN", "the provider's keys have changed; some can't be used"),
+            ("WARN", "JWKS changed; some keys are unusable"),
             (
                 "WARN",
-                "the provider can't be asked for keys; the last ones are used while they may be, and it is asked again"
+                "JWKS fetch failed; the last JWKS stays in use"
             ),
             ("INFO", changed),
-            ("INFO", "the provider can be asked for keys again"),
+            ("INFO", "JWKS fetch succeeds again"),
         ],
         "{}",
         said.out

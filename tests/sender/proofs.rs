@@ -169,5 +169,5 @@ fn a_proof_of_somebody_else_is_none() {
     let forged = Holder::new(&STRANGER);
     let check = forged.check(Encoding::Raw, "DPoP", "/a", &forged.good("/a", NOW));
     let found = fault(&check, &snapshot, NOW * 1_000);
-    assert_eq!(found.as_deref(), Some("the signature verifies with no key of the issuer"));
+    assert_eq!(found.as_deref(), Some("no key of the issuer verifies the signature"));
 }

@@ -80,7 +80,7 @@ async fn a_second_process_is_told_so_and_the_first_goes_on() {
     let pem = KEY.public_pem().unwrap();
     let second = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &arguments).await;
     let expected = format!(
-        "modgud: can't listen on {} for checks (server.grpc): another process serves there; stop it, or let this one listen elsewhere\n",
+        "modgud: can't listen on {} for checks (server.grpc): another process listens there; stop it, or use another address\n",
         address(&folder)
     );
     assert_eq!((second.code, second.err), (Some(1), expected));
@@ -95,7 +95,7 @@ async fn another_kind_of_file_is_never_removed() {
     let arguments = ["serve", "--grpc", &address(&folder), "--admin", "127.0.0.1:0"];
     let said = run_in(folder.path(), &[(KEY_VARIABLE, &KEY.public_pem().unwrap())], &arguments).await;
     let expected = format!(
-        "modgud: can't listen on {} for checks (server.grpc): there is a file that is not a socket; remove it if it is not needed, modgud does not\n",
+        "modgud: can't listen on {} for checks (server.grpc): another kind of file is there; remove it, or use another address\n",
         address(&folder)
     );
     assert_eq!((said.code, said.err), (Some(1), expected));

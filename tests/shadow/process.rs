@@ -112,12 +112,12 @@ async fn a_changed_one_is_compared_and_a_bad_one_is_refused() {
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
     let events: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |message: &str| -> Vec<&Value> { events.iter().filter(|event| event["message"] == message).collect() };
-    assert_eq!(of("the changed shadow configuration is compared with the one that serves").len(), 1);
+    assert_eq!(of("shadow configuration reloaded").len(), 1);
     // Its plaintext listener on another address is not opened: the warnings are about other keys.
-    let warnings = of("the shadow configuration says what it probably should not");
+    let warnings = of("shadow configuration warning");
     assert!(!warnings.is_empty());
     assert!(warnings.iter().all(|event| !event["warning"].as_str().unwrap().contains("server.")), "{warnings:?}");
-    let [refused, ..] = of("the changed shadow configuration is refused; the one before goes on being compared")[..]
+    let [refused, ..] = of("shadow configuration rejected; the active one stays in use")[..]
     else {
         panic!("{events:?}")
     };
@@ -130,7 +130,7 @@ async fn a_changed_one_is_compared_and_a_bad_one_is_refused() {
     }
     let expected = json!({
         "level": "INFO", "rule": "page", "enforced": "allowed", "shadow": "credential_missing", "shadow_rule": "page",
-        "detail": "the rule asks for a credential and there is none", "method": "GET", "path": "/page",
+        "detail": "the rule requires a credential, and the request has none", "method": "GET", "path": "/page",
         "request_id": "one", "before": 0,
     });
     assert_eq!(Value::from(difference), expected);

@@ -145,7 +145,7 @@ async fn what_would_have_come_to_something_else_is_logged() {
     }
     let expected = json!({
         "level": "INFO", "rule": "tried", "would": "denied", "reason": "credential_missing",
-        "detail": "the rule asks for a credential and there is none", "done": "allowed", "done_rule": "report",
+        "detail": "the rule requires a credential, and the request has none", "done": "allowed", "done_rule": "report",
         "method": "GET", "path": "/report", "request_id": "one",
     });
     assert_eq!(Value::from(event), expected);
@@ -159,7 +159,7 @@ async fn explain_says_what_would_have_been_decided() {
     let pem = KEY.public_pem().unwrap();
     let arguments = ["explain", "--config", "modgud.yaml", "--path", "/report"];
     let said = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &arguments).await;
-    let expected = "· shadow         `tried` is tried out: it would not let the request through, credential_missing: \
-                    the rule asks for a credential and there is none\n";
+    let expected = "· shadow         `tried` would deny the request, credential_missing: \
+                    the rule requires a credential, and the request has none\n";
     assert!(said.code == Some(0) && said.out.contains(expected), "{said:?}");
 }

@@ -46,7 +46,7 @@ pub fn program(variable: &str) -> PathBuf {
 }
 
 fn own_headers(snapshot: &Snapshot) -> BTreeSet<String> {
-    let identity = snapshot.shape.identity.headers().iter().map(|header| &header.name);
+    let identity = snapshot.upstream.identity.headers().iter().map(|header| &header.name);
     let names = identity.chain(snapshot.correlation.as_ref().map(|correlation| &correlation.header));
     names.map(|name| name.as_str().to_ascii_lowercase()).collect()
 }

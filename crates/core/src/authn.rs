@@ -2,9 +2,7 @@
 //! and never goes to another authenticator.
 
 mod api_key;
-mod authenticator;
 mod authenticators;
-mod cache;
 mod claims_policy;
 mod custom;
 mod dpop;
@@ -19,19 +17,17 @@ mod sender_constraint;
 pub use api_key::{
     ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestError, ApiKeyEntry, ApiKeyEntryError, ApiKeyError, ApiKeys,
 };
-pub use authenticator::Authenticator;
-pub use authenticators::Authenticators;
-pub use cache::{CacheStats, TokenCache, TokenDigest};
+pub use authenticators::{Authenticator, Authenticators};
 pub use claims_policy::{AudiencePolicy, ClaimError, ClaimsPolicy, ValidityPeriod};
 pub use custom::{CustomAuthenticator, CustomAuthenticators, CustomError, RegisteredAuthenticator};
 pub use dpop::{DpopError, DpopPolicy, ReplayCache, ReplayError, ReplayMode};
 pub use introspection::{
-    ActiveToken, AnswerCounts, CacheKey, CacheTtl, IntrospectionAuthenticator, IntrospectionCache,
-    IntrospectionOutcome, IntrospectionResponse, IntrospectionResponseError,
+    ActiveToken, CacheKey, CacheTtl, CachedResponses, IntrospectionAuthenticator, IntrospectionCache,
+    IntrospectionResponse, IntrospectionResponseError,
 };
 pub use jwks::{ActiveKeys, IssuerKeys, JwksSnapshot, KeyCoverage, RemoteJwks};
-pub use jwt::{JwtAuthenticator, VerifiedJwt};
-pub use lookup::{JwksRefresh, LookupResult, PendingLookup};
+pub use jwt::{CacheStats, JwtAuthenticator, TokenCache, TokenDigest, VerifiedJwt};
+pub use lookup::{IntrospectionOutcome, JwksRefresh, LookupResult, PendingLookup};
 pub use mtls::{CertificateError, MtlsAuthenticator, PrincipalPattern, PrincipalPatternError};
 pub use revocation::{RevocationError, RevocationList, Revocations, Revoked};
 pub use sender_constraint::{ConfirmationError, SenderConstraint};
@@ -65,13 +61,13 @@ pub enum AuthnError {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// No authenticator for the token's location has this `iss`.
-    #[error("the token's `iss` is missing or is not that of an authenticator that looks there")]
+    #[error("the token's `iss` is missing, or no authenticator for this credential location has it")]
     IssuerUnknown,
     /// A claim of the token is missing or has an unaccepted value.
     #[error(transparent)]
     Claim(#[from] ClaimError),
     /// The authorization server reports the token as inactive.
-    #[error("the authorization server says that the token is not active")]
+    #[error("the authorization server reports the token as inactive")]
     Inactive,
     /// The API key is unknown or expired.
     #[error(transparent)]
@@ -99,20 +95,20 @@ impl AuthnError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Credential(fault) => fault.reason(),
-            Self::Token(fault) => fault.reason(),
+            Self::Credential(error) => error.reason(),
+            Self::Token(error) => error.reason(),
             Self::IssuerUnknown => Reason::IssuerUnknown,
-            Self::Claim(fault) => fault.reason(),
+            Self::Claim(error) => error.reason(),
             Self::Inactive => Reason::TokenInactive,
             Self::ApiKey(ApiKeyError::Unknown) => Reason::ApiKeyUnknown,
             Self::ApiKey(ApiKeyError::Expired { .. }) => Reason::ApiKeyExpired,
-            Self::Custom(CustomError::Refused) => Reason::CredentialRefused,
+            Self::Custom(CustomError::Rejected) => Reason::CredentialRefused,
             Self::Custom(CustomError::Expired) => Reason::TokenExpired,
             Self::Custom(CustomError::Unavailable) => Reason::AuthenticatorUnavailable,
             Self::Peer(CertificateError) => Reason::CertificateNotAccepted,
             Self::Confirmation(_) => Reason::SenderUnproven,
             Self::Revoked(_) => Reason::TokenRevoked,
-            Self::LookupRequired(lack) => lack.reason(),
+            Self::LookupRequired(lookup) => lookup.reason(),
         }
     }
 }

@@ -2,36 +2,28 @@
 //! allowed request has passed it.
 
 pub mod condition;
-mod context;
 mod host;
 mod matched;
 mod module;
 mod pattern;
-mod preflight;
 mod reading;
-#[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "a test: it reckons with small numbers, and fails by panicking")]
-mod reference_model;
-mod requirement;
 mod router;
 mod rule;
 mod rules;
-mod tenancy;
+mod syntax;
 
 pub use host::{HostPattern, HostPatternError};
 pub use matched::{AuthzContext, Denial, MatchedPolicy, ShadowMatch};
-pub use module::{
-    CrudPermissions, ModuleAccess, ModuleConstraint, ModuleError, ModuleName, ModulePrefix, Modules, Organizations,
-    PrefixError,
-};
-pub use pattern::{MAX_SEGMENTS, literal as pattern_literal};
-pub use pattern::{OtherReading, PathPattern, PatternError, Segment};
+pub use module::{CrudPermissions, ModuleAccess, ModuleConstraint, ModuleError, ModuleName, Modules, Organizations};
+pub use pattern::{AmbiguousPath, PathPattern};
 pub use reading::{Case, ModuleReading, PathReadings, ReadingError};
-pub use requirement::{Entitlements, Requirement};
 pub use router::{Layer, MethodMatcher, MethodQuery, Router, Unreachable};
-pub use rule::{Access, Enforcement, RequestConstraints, RouteReference, Rule, RuleName};
+pub use rule::{
+    Access, Enforcement, Entitlements, RequestConstraints, Requirement, RouteReference, Rule, RuleName, TenancyError,
+    TenantSource,
+};
 pub use rules::{Fallback, RuleConflict, Rules};
-pub use tenancy::{TenancyError, TenantSource};
+pub use syntax::{MAX_SEGMENTS, ModulePrefix, PatternError, PrefixError, Segment, literal as pattern_literal};
 
 use crate::authn::{Authentication, AuthnError};
 use crate::explain::{Observer, Step};
@@ -40,7 +32,7 @@ use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 use condition::{EvaluationError, Inputs};
-use context::{RequiredPermissions, shown};
+use matched::{RequiredPermissions, excerpt};
 use std::sync::Arc;
 
 /// The proof that a rule allowed the request of this caller.
@@ -80,25 +72,24 @@ impl Permit {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthzError {
     /// The rule's access is `denied`.
-    #[error("the rule denies everybody")]
+    #[error("the rule denies all callers")]
     RuleDenied,
     /// No rule matches, and the fallback is `denied`.
-    #[error("no rule matches and the fallback denies everybody")]
+    #[error("no rule matches, and the fallback denies all callers")]
     NoRule,
     /// The path has several readings, which lead to different rules or suffixes.
     #[error(transparent)]
     Reading(#[from] ReadingError),
     /// The Envoy route names a rule that does not exist.
-    #[error("Envoy's route names the rule `{0}` (`modgud.rule`), and no rule that can be named has that name")]
+    #[error("the Envoy route names the rule `{0}` (`modgud.rule`), and no rule that routes can name has this name")]
     RuleUnknown(Box<str>),
     /// The Envoy route sends an unknown context extension of modgud.
     #[error(
-        "Envoy's `context_extensions` hold the key `{0}`, which looks like modgud's and is none of `modgud.rule` and \
-             `modgud.require_permission`"
+        "the `context_extensions` of the Envoy route have the unknown key `{0}`; use `modgud.rule` or `modgud.require_permission`"
     )]
     ContextKey(Box<str>),
     /// The Envoy route sends a context extension without a value.
-    #[error("Envoy's `context_extensions` hold `{0}` with nothing in it")]
+    #[error("the `context_extensions` of the Envoy route have `{0}` without a value")]
     ContextValue(&'static str),
     /// The rule requires another authenticator.
     #[error("the rule does not accept callers of the authenticator `{}`", .0.as_str())]
@@ -107,7 +98,7 @@ pub enum AuthzError {
     #[error("the caller lacks the role `{0}`")]
     RoleMissing(Box<str>),
     /// The caller has none of the alternative roles.
-    #[error("the caller has none of the roles of which the rule asks for one")]
+    #[error("the caller has none of the roles of which the rule requires one")]
     NoneOfTheRoles,
     /// The caller lacks a permission.
     #[error("the caller lacks the permission `{0}`")]
@@ -116,33 +107,31 @@ pub enum AuthzError {
     #[error("the caller's token lacks the scope `{0}`")]
     ScopeMissing(Box<str>),
     /// The caller has none of the alternative permissions, roles and scopes.
-    #[error("the caller has none of the permissions, roles and scopes of which the rule asks for one")]
+    #[error("the caller has none of the permissions, roles and scopes of which the rule requires one")]
     NoneOfThePermissions,
     /// The module's access list does not allow this for the caller's organization.
     #[error(transparent)]
     Module(Box<ModuleError>),
     /// The module has an access list, and the request has no credential.
-    #[error("module `{0}` has an access list, which asks for a credential, and there is none")]
+    #[error("module `{0}` has an access list, which requires a credential, and the request has none")]
     ModuleAsks(ModuleName),
     /// The rule is for callers of the request's organization, and the caller has none.
-    #[error(
-        "the caller belongs to no organization, and the rule is for callers of the organization that the request names"
-    )]
+    #[error("the caller has no organization, and the rule requires that of the request")]
     NoOrganization,
     /// The rule is for callers of the request's organization, and the request names none.
-    #[error("the request names no organization where the rule looks for it, or names it in more than one way")]
+    #[error("the request names no organization where the rule reads it, or names it ambiguously")]
     OrganizationUnnamed,
     /// The rule is for callers of the request's organization, and the caller belongs to another.
-    #[error("the request is about another organization than the caller's")]
+    #[error("the request names another organization than the caller's")]
     OtherOrganization,
     /// The rule's condition is false.
     #[error("the rule's condition is false")]
     ConditionFalse,
     /// The rule's condition can't be evaluated.
-    #[error("the rule's condition can't be told: {0}")]
+    #[error("the rule's condition can't be evaluated: {0}")]
     ConditionError(EvaluationError),
     /// The rule requires a caller, and the request has no credential.
-    #[error("the rule asks for a credential and there is none")]
+    #[error("the rule requires a credential, and the request has none")]
     CredentialMissing,
     /// The rule requires a caller, and the credential is rejected.
     #[error(transparent)]
@@ -169,7 +158,7 @@ impl AuthzError {
                 Reason::ConditionFalse
             }
             Self::ConditionError(_) => Reason::ConditionError,
-            Self::Credential(fault) => fault.reason(),
+            Self::Credential(error) => error.reason(),
         }
     }
 }
@@ -201,7 +190,7 @@ fn authorize(
             module.map_or(Ok(()), |module| module.check(&principal))?;
             Ok(CallerPermit(Caller::Known(principal)))
         }
-        (Access::Authenticated | Access::Optional, Authentication::Failed(fault)) => Err(AuthzError::Credential(fault)),
+        (Access::Authenticated | Access::Optional, Authentication::Failed(error)) => Err(AuthzError::Credential(error)),
         (Access::Authenticated, Authentication::Missing)
         | (Access::Authenticated | Access::Optional, Authentication::NotRequired) => Err(AuthzError::CredentialMissing),
     }
@@ -210,7 +199,7 @@ fn authorize(
 fn has_all(principal: &Principal, permissions: RequiredPermissions<'_>) -> Result<(), AuthzError> {
     match permissions.iter().find(|one| !principal.identity().has_permission(one)) {
         None => Ok(()),
-        Some(missing) => Err(AuthzError::PermissionMissing(shown(missing))),
+        Some(missing) => Err(AuthzError::PermissionMissing(excerpt(missing))),
     }
 }
 
@@ -220,7 +209,7 @@ impl CallerPermit {
     ///
     /// # Errors
     /// The first constraint that is not met.
-    fn narrow(
+    fn check_request(
         self,
         rule: Option<&Rule>,
         request: &Request<'_>,
@@ -228,7 +217,7 @@ impl CallerPermit {
         observer: &mut impl Observer,
     ) -> Result<Permit, AuthzError> {
         let Some(RequestConstraints { pattern, same_organization, when }) =
-            rule.and_then(|rule| rule.narrowing.as_ref())
+            rule.and_then(|rule| rule.constraints.as_ref())
         else {
             return Ok(Permit(self.0));
         };

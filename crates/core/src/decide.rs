@@ -2,24 +2,23 @@
 //! immutable; a new configuration is a new snapshot.
 
 mod decision;
-mod mutate;
 
 pub use decision::{Decision, DecisionError, LoggedDecisions, ShadowOutcome, Verdict};
 
 use crate::authn::{Authentication, Authenticators, AuthnError, LookupResult, ReplayMode};
 use crate::authz::condition::Inputs;
 use crate::authz::{
-    Access, AuthzContext, AuthzError, Caller, Denial, MatchedPolicy, Modules, RuleName, Rules, ShadowMatch,
+    Access, AuthzContext, AuthzError, Caller, Denial, MatchedPolicy, Modules, Permit, RuleName, Rules, ShadowMatch,
 };
 use crate::credential::{Credential, CredentialExtractor, PresentedCredential};
 use crate::denial::{DenialResponses, Insufficient};
 use crate::explain::{NoopObserver, Observer, Step};
+use crate::http::header::HeaderName;
 use crate::http::request::{Request, SchemeSource};
 use crate::principal::Principal;
 use crate::time::Timestamp;
-use crate::upstream::{Correlation, RequestMutator};
+use crate::upstream::{Correlation, CorrelationOutcome, Mutations, RequestMutator};
 use bytes::Bytes;
-use mutate::shape;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ pub struct Snapshot {
     /// The source of a request's scheme.
     pub scheme: SchemeSource,
     /// The credential locations.
-    pub places: CredentialExtractor,
+    pub extractor: CredentialExtractor,
     /// The authenticators.
     pub authenticators: Authenticators,
     /// The rules.
@@ -37,13 +36,13 @@ pub struct Snapshot {
     /// The access lists of modules; `None` if no module has one.
     pub modules: Option<Modules>,
     /// The changes to allowed requests for modules.
-    pub shape: RequestMutator,
+    pub upstream: RequestMutator,
     /// The JWKS of the keys that sign minted tokens.
-    pub published: Bytes,
+    pub jwks_document: Bytes,
     /// The identity correlation for a process engine (actor and impersonated user); `None` if not configured.
     pub correlation: Option<Correlation>,
     /// The responses to denied clients.
-    pub answers: DenialResponses,
+    pub denials: DenialResponses,
     /// The time limit of one check, including network requests.
     pub deadline: Duration,
     /// The decisions that are logged.
@@ -62,8 +61,8 @@ pub fn decide(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> Dec
 
 /// Decides one request again, with the result of the lookup that [`Decision::pending_lookup`] returned.
 #[must_use]
-pub fn decide_with(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp, supply: &LookupResult) -> Decision {
-    decide_traced(request, snapshot, now, supply, &mut NoopObserver)
+pub fn decide_with(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp, lookup: &LookupResult) -> Decision {
+    decide_traced(request, snapshot, now, lookup, &mut NoopObserver)
 }
 
 /// Decides one request and reports every step to an observer. All other entry points use this evaluation.
@@ -72,7 +71,7 @@ pub fn decide_traced(
     request: &Request<'_>,
     snapshot: &Snapshot,
     now: Timestamp,
-    supply: &LookupResult,
+    lookup: &LookupResult,
     observer: &mut impl Observer,
 ) -> Decision {
     let selection = snapshot.rules.select(request);
@@ -80,17 +79,17 @@ pub fn decide_traced(
         let alone = selection.as_ref().ok().and_then(MatchedPolicy::describe_alone);
         alone.unwrap_or_else(|| snapshot.rules.describe(request))
     });
-    let trial = snapshot.rules.select_shadow(request);
-    let (mut decision, asked) = match selection {
-        Err(refusal) => (refused(refusal, observer), AuthnResult::NOT_REQUIRED),
+    let shadow = snapshot.rules.select_shadow(request);
+    let (mut decision, result) = match selection {
+        Err(denial) => (deny(denial, observer), AuthnResult::NOT_REQUIRED),
         Ok(selection) => {
-            if selection.is_narrowed() {
+            if selection.is_constrained() {
                 observer.step(|| selection.describe_route());
             }
-            let asked = authenticate(selection.access(), request, snapshot, now, supply, ReplayMode::Record, observer);
+            let result = authenticate(selection.access(), request, snapshot, now, lookup, ReplayMode::Record, observer);
             // The shadow rule reuses this authentication, because a proof is valid only once.
-            let again = if trial.is_some() { asked.clone() } else { AuthnResult::NOT_REQUIRED };
-            (authorize_and_mutate(&selection, asked, request, snapshot, now, observer), again)
+            let again = if shadow.is_some() { result.clone() } else { AuthnResult::NOT_REQUIRED };
+            (authorize_and_mutate(&selection, result, request, snapshot, now, observer), again)
         }
     };
     let inputs = Inputs {
@@ -100,9 +99,9 @@ pub fn decide_traced(
         principal: decision.principal.as_deref(),
         now,
     };
-    decision.computed = snapshot.shape.metadata.compute(&inputs);
-    if let Some(trial) = trial {
-        decision.tried = Some(Box::new(tried(&trial, asked, request, snapshot, now, supply, observer)));
+    decision.computed = snapshot.upstream.metadata.compute(&inputs);
+    if let Some(shadow) = shadow {
+        decision.shadow = Some(Box::new(evaluate_shadow(&shadow, result, request, snapshot, now, lookup, observer)));
     }
     decision
 }
@@ -121,46 +120,46 @@ impl AuthnResult<'_, '_> {
 /// Authorizes the caller and computes the changes to the request.
 fn authorize_and_mutate(
     selection: &MatchedPolicy<'_, '_>,
-    asked: AuthnResult<'_, '_>,
+    result: AuthnResult<'_, '_>,
     request: &Request<'_>,
     snapshot: &Snapshot,
     now: Timestamp,
     observer: &mut impl Observer,
 ) -> Decision {
-    let AuthnResult { authentication, credential } = asked;
-    let mut decision = Decision::refused(DecisionError::Internal);
+    let AuthnResult { authentication, credential } = result;
+    let mut decision = Decision::denied(DecisionError::Internal);
     decision.rule = selection.rule().cloned();
 
     let access = selection.access();
     if let Authentication::Authenticated(principal) = &authentication {
         decision.principal = Some(Arc::clone(principal));
     }
-    let module = snapshot.modules.as_ref().and_then(|modules| modules.narrow(request));
+    let module = snapshot.modules.as_ref().and_then(|modules| modules.constraint(request));
     if let Some(module) = &module {
         observer.step(|| module.describe(&authentication));
     }
-    let against = AuthzContext { module: module.as_ref(), request, now };
-    let granted = selection.authorize(&against, authentication, observer).map_err(|Denial { fault, rule }| {
+    let context = AuthzContext { module: module.as_ref(), request, now };
+    let permit = selection.authorize(&context, authentication, observer).map_err(|Denial { error, rule }| {
         decision.rule = rule;
-        fault
+        error
     });
-    decision.verdict = match granted {
-        Err(fault) => {
-            let told = decision.principal.as_deref().filter(|_| snapshot.answers.discloses_permissions());
-            decision.insufficient = told.and_then(|caller| insufficient(caller, selection, &fault));
-            Verdict::Deny(fault.into())
+    decision.verdict = match permit {
+        Err(error) => {
+            let caller = decision.principal.as_deref().filter(|_| snapshot.denials.discloses_permissions());
+            decision.insufficient = caller.and_then(|caller| insufficient(caller, selection, &error));
+            Verdict::Deny(error.into())
         }
-        Ok(grant) => {
-            if let Caller::Known(principal) = grant.caller() {
+        Ok(permit) => {
+            if let Caller::Known(principal) = permit.caller() {
                 decision.authenticator = Some(principal.authenticator().clone());
             }
-            let shown = match (access, &credential) {
+            let presented = match (access, &credential) {
                 (Access::Public | Access::Preflight | Access::Denied, _) => PresentedCredential::NotRequired,
                 (Access::Authenticated | Access::Optional, None) => PresentedCredential::None,
                 (Access::Authenticated | Access::Optional, Some(credential)) => PresentedCredential::Some(credential),
             };
             let rule = decision.rule.as_ref().map(RuleName::as_str);
-            shape(&grant, shown, request, rule, (snapshot, now), observer)
+            mutate(&permit, presented, request, rule, (snapshot, now), observer)
         }
     };
     decision
@@ -168,59 +167,59 @@ fn authorize_and_mutate(
 
 /// Evaluates a shadow rule for the authenticated caller. If the enforced rule required no authentication, it authenticates
 /// separately, without recording proofs as used and without waiting for pending lookups.
-fn tried(
-    trial: &ShadowMatch<'_, '_>,
-    asked: AuthnResult<'_, '_>,
+fn evaluate_shadow(
+    shadow: &ShadowMatch<'_, '_>,
+    result: AuthnResult<'_, '_>,
     request: &Request<'_>,
     snapshot: &Snapshot,
     now: Timestamp,
-    supply: &LookupResult,
+    lookup: &LookupResult,
     observer: &mut impl Observer,
 ) -> ShadowOutcome {
-    let ShadowMatch { selection, rule } = trial;
-    let asked = match asked.authentication {
+    let ShadowMatch { selection, rule } = shadow;
+    let result = match result.authentication {
         Authentication::NotRequired => {
-            authenticate(selection.access(), request, snapshot, now, supply, ReplayMode::Peek, &mut NoopObserver)
+            authenticate(selection.access(), request, snapshot, now, lookup, ReplayMode::Peek, &mut NoopObserver)
         }
-        Authentication::Missing | Authentication::Authenticated(_) | Authentication::Failed(_) => asked,
+        Authentication::Missing | Authentication::Authenticated(_) | Authentication::Failed(_) => result,
     };
-    let fault = match authorize_and_mutate(selection, asked, request, snapshot, now, &mut NoopObserver).verdict {
+    let error = match authorize_and_mutate(selection, result, request, snapshot, now, &mut NoopObserver).verdict {
         Verdict::Allow(_) => None,
-        Verdict::Deny(fault) => Some(fault),
+        Verdict::Deny(error) => Some(error),
     };
     observer.step(|| {
         let name = rule.as_str();
         Step::noted(
             "shadow",
-            match &fault {
-                None => format!("`{name}` is tried out: it would let the request through"),
-                Some(fault) => {
-                    format!("`{name}` is tried out: it would not let the request through, {}: {fault}", fault.reason())
+            match &error {
+                None => format!("`{name}` would allow the request"),
+                Some(error) => {
+                    format!("`{name}` would deny the request, {}: {error}", error.reason())
                 }
             },
         )
     });
-    ShadowOutcome { rule: (*rule).clone(), fault }
+    ShadowOutcome { rule: (*rule).clone(), error }
 }
 
 /// Builds the decision for a request that is denied before authentication.
-fn refused(refusal: Denial, observer: &mut impl Observer) -> Decision {
-    let Denial { fault, rule } = refusal;
-    match &fault {
+fn deny(denial: Denial, observer: &mut impl Observer) -> Decision {
+    let Denial { error, rule } = denial;
+    match &error {
         // The step of the matching rules has reported this already.
         AuthzError::NoRule => {}
-        fault => observer.step(|| Step::failed("route", fault.to_string())),
+        error => observer.step(|| Step::failed("route", error.to_string())),
     }
-    Decision { rule, ..Decision::refused(fault.into()) }
+    Decision { rule, ..Decision::denied(error.into()) }
 }
 
 /// Returns the required and existing permissions; `None` if the denial has another reason.
 fn insufficient(
     caller: &Principal,
     selection: &MatchedPolicy<'_, '_>,
-    fault: &AuthzError,
+    error: &AuthzError,
 ) -> Option<Box<Insufficient>> {
-    let AuthzError::PermissionMissing(missing) = fault else { return None };
+    let AuthzError::PermissionMissing(missing) = error else { return None };
     let mut required = selection.required_permissions();
     if !required.contains(missing) {
         required.push(missing.clone());
@@ -234,39 +233,92 @@ fn authenticate<'a, 's>(
     request: &Request<'a>,
     snapshot: &'s Snapshot,
     now: Timestamp,
-    supply: &LookupResult,
+    lookup: &LookupResult,
     replay_mode: ReplayMode,
     observer: &mut impl Observer,
 ) -> AuthnResult<'a, 's> {
     match access {
         Access::Public | Access::Preflight | Access::Denied => {
-            observer.step(|| Step::noted("credential", "not looked for: the rule does not ask who is there"));
+            observer.step(|| Step::noted("credential", "not extracted: the rule does not require one"));
             return AuthnResult::NOT_REQUIRED;
         }
         Access::Authenticated | Access::Optional => {}
     }
-    observer.step(|| Step::noted("places", format!("looked for a credential in {}", snapshot.places)));
-    let (authentication, credential) = match snapshot.places.find(request) {
-        Err(fault) => {
-            observer.step(|| Step::failed("credential", fault.to_string()));
-            (Authentication::Failed(AuthnError::Credential(fault)), None)
+    observer.step(|| Step::noted("locations", format!("searched: {}", snapshot.extractor)));
+    let (authentication, credential) = match snapshot.extractor.find(request) {
+        Err(error) => {
+            observer.step(|| Step::failed("credential", error.to_string()));
+            (Authentication::Failed(AuthnError::Credential(error)), None)
         }
         Ok(None) => {
-            observer.step(|| Step::noted("credential", "there is none"));
+            observer.step(|| Step::noted("credential", "the request has none"));
             // The certificate belongs to the connection, not to the request, so it is used only without another credential.
             match snapshot.authenticators.authenticate_peer(request.peer, observer) {
                 None => (Authentication::Missing, None),
                 Some(Ok(principal)) => (Authentication::Authenticated(principal), None),
-                Some(Err(fault)) => (Authentication::Failed(fault), None),
+                Some(Err(error)) => (Authentication::Failed(error), None),
             }
         }
         Ok(Some(credential)) => {
-            observer.step(|| Step::passed("credential", format!("one, in {}", credential.place)));
-            match snapshot.authenticators.authenticate(&credential, request, now, supply, replay_mode, observer) {
+            observer.step(|| Step::passed("credential", format!("found in {}", credential.location)));
+            match snapshot.authenticators.authenticate(&credential, request, now, lookup, replay_mode, observer) {
                 Ok(principal) => (Authentication::Authenticated(principal), Some(credential)),
-                Err(fault) => (Authentication::Failed(fault), None),
+                Err(error) => (Authentication::Failed(error), None),
             }
         }
     };
     AuthnResult { authentication, credential }
+}
+
+/// Computes the changes to the request; a denial if a value can't be written.
+fn mutate(
+    permit: &Permit,
+    presented: PresentedCredential<'_, '_, '_>,
+    request: &Request<'_>,
+    rule: Option<&str>,
+    (snapshot, now): (&Snapshot, Timestamp),
+    observer: &mut impl Observer,
+) -> Verdict {
+    let mutations = snapshot.upstream.mutations(permit, presented, request, rule, now);
+    observer.step(|| match &mutations {
+        Ok(mutations) => {
+            let (set, removed) = (mutations.set.len(), mutations.remove.len());
+            let dropped: Vec<&str> = mutations.dropped.iter().map(HeaderName::as_str).collect();
+            let dropped = match dropped.as_slice() {
+                [] => String::new(),
+                names => format!("; without {}, whose value can't be encoded", names.join(", ")),
+            };
+            Step::passed("headers", format!("{set} written, {removed} removed{dropped}"))
+        }
+        Err(error) => Step::failed("headers", error.to_string()),
+    });
+    match (mutations, &snapshot.correlation) {
+        (Ok(mutations), None) => Verdict::Allow(mutations),
+        (Ok(mutations), Some(correlation)) => correlate(correlation, permit, request, now, mutations, observer),
+        (Err(error), _) => Verdict::Deny(error.into()),
+    }
+}
+
+/// Adds the identity correlation.
+fn correlate(
+    correlation: &Correlation,
+    permit: &Permit,
+    request: &Request<'_>,
+    now: Timestamp,
+    mut mutations: Mutations,
+    observer: &mut impl Observer,
+) -> Verdict {
+    let correlated = correlation.write(permit, request, now, &mut mutations);
+    observer.step(|| match &correlated {
+        Ok(CorrelationOutcome::Signed) => Step::passed("correlation", "written and signed for the process instance"),
+        Ok(CorrelationOutcome::Unsigned) => {
+            Step::passed("correlation", "written, not signed: there is no process instance or no secret")
+        }
+        Ok(CorrelationOutcome::Anonymous) => Step::noted("correlation", "none: the caller is anonymous"),
+        Err(error) => Step::failed("correlation", error.to_string()),
+    });
+    match correlated {
+        Ok(_) => Verdict::Allow(mutations),
+        Err(error) => Verdict::Deny(error.into()),
+    }
 }

@@ -5,13 +5,8 @@
 
 mod accept;
 mod body;
-mod challenge;
 mod custom_headers;
-mod html;
-mod permissions;
 mod redirect;
-mod retry_after;
-mod status;
 mod style;
 mod text;
 
@@ -19,11 +14,9 @@ mod text;
 mod tests;
 
 pub use custom_headers::{ExtraHeader, ExtraHeaderError};
-pub use permissions::Insufficient;
 pub use redirect::{OwnHost, OwnHostError, Redirect, ReturnParameter, ReturnParameterError};
-pub use status::{Status, StatusError};
-pub use style::{BodyStyle, ChallengeSchemes, OnError, Realm, RealmError, Style};
-pub use text::{DetailError, DetailText};
+pub use style::{BodyStyle, ChallengeSchemes, OnError, Realm, RealmError, Status, StatusError, Style};
+pub use text::{DetailError, DetailText, Insufficient};
 
 use crate::http::request::{Headers, Request};
 use crate::reason::{Class, Reason};
@@ -37,21 +30,21 @@ pub struct DenialResponse {
     /// The HTTP status: 400, 401, 403 or 503, the operator's replacement for 401 and 403, or 302 to log in.
     pub status: Status,
     /// The headers, each once, with names in lower case.
-    pub headers: Vec<AnswerHeader>,
+    pub headers: Vec<ResponseHeader>,
     /// The body.
     pub body: Bytes,
 }
 
 /// One header of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnswerHeader {
+pub struct ResponseHeader {
     /// The name, in lower case.
     pub name: Bytes,
     /// The value: visible ASCII.
     pub value: Bytes,
 }
 
-impl AnswerHeader {
+impl ResponseHeader {
     const fn fixed(name: &'static str, value: &'static str) -> Self {
         Self { name: Bytes::from_static(name.as_bytes()), value: Bytes::from_static(value.as_bytes()) }
     }
@@ -79,7 +72,7 @@ pub struct DenialContext<'d, 'r> {
     /// The permissions that the caller lacks, if [`DenialResponses::discloses_permissions`].
     pub insufficient: Option<&'d Insufficient>,
     /// The parsed parts of the request.
-    pub seen: ParsedRequest<'d, 'r>,
+    pub request: ParsedRequest<'d, 'r>,
 }
 
 /// The parsed parts of a denied request.
@@ -109,14 +102,14 @@ impl<'d, 'r> ParsedRequest<'d, 'r> {
 #[derive(Debug)]
 pub struct DenialResponses {
     style: Style,
-    by_reason: Vec<Forms>,
-    by_rule: HashMap<Box<str>, Forms>,
+    by_reason: Vec<Variants>,
+    by_rule: HashMap<Box<str>, Variants>,
     redirect: Option<Redirect>,
 }
 
 /// The denial of a rule that replaces the general one.
 #[derive(Debug, Clone)]
-pub struct RuleAnswer {
+pub struct RuleDenial {
     /// The rule's name.
     pub rule: Box<str>,
     /// The status.
@@ -127,18 +120,18 @@ pub struct RuleAnswer {
 
 /// One denial in each representation.
 #[derive(Debug)]
-struct Forms([DenialResponse; Representation::ALL.len()]);
+struct Variants([DenialResponse; Representation::ALL.len()]);
 
-impl Forms {
+impl Variants {
     /// Builds the representations: `reason` determines the headers; `status` and `text` are sent.
     fn new(reason: Reason, status: Status, text: &str, style: &Style) -> Self {
-        Self(Representation::ALL.map(|form| answer(reason, status, text, form, style)))
+        Self(Representation::ALL.map(|representation| response(reason, status, text, representation, style)))
     }
 
-    const fn get(&self, form: Representation) -> &DenialResponse {
+    const fn get(&self, representation: Representation) -> &DenialResponse {
         let Self([own, text, html, grpc]) = self;
-        match form {
-            Representation::Own => own,
+        match representation {
+            Representation::Default => own,
             Representation::Text => text,
             Representation::Html => html,
             Representation::Grpc => grpc,
@@ -149,13 +142,14 @@ impl Forms {
 impl DenialResponses {
     /// Builds the denials in a style, including those of rules with their own, and the optional redirect to a login page.
     #[must_use]
-    pub fn new(style: Style, rules: &[RuleAnswer], redirect: Option<Redirect>) -> Self {
-        let general =
-            |reason: &Reason| Forms::new(*reason, style.status(reason.class()), text::of(*reason, style.body), &style);
+    pub fn new(style: Style, rules: &[RuleDenial], redirect: Option<Redirect>) -> Self {
+        let general = |reason: &Reason| {
+            Variants::new(*reason, style.status(reason.class()), text::of(*reason, style.body), &style)
+        };
         let by_reason = Reason::ALL.iter().map(general).collect();
-        let of_rule = |RuleAnswer { rule, status, detail }: &RuleAnswer| {
+        let of_rule = |RuleDenial { rule, status, detail }: &RuleDenial| {
             let text = detail.as_ref().map_or_else(|| status.canonical_reason(), DetailText::as_str);
-            (rule.clone(), Forms::new(Reason::RuleDenied, *status, text, &style))
+            (rule.clone(), Variants::new(Reason::RuleDenied, *status, text, &style))
         };
         let by_rule = rules.iter().map(of_rule).collect();
         Self { style, by_reason, by_rule, redirect }
@@ -163,8 +157,8 @@ impl DenialResponses {
 
     /// Returns the handling of a check that could not be decided.
     #[must_use]
-    pub const fn undecided(&self) -> OnError {
-        self.style.undecided
+    pub const fn on_error(&self) -> OnError {
+        self.style.on_error
     }
 
     /// Returns true if a response lists the permissions that the caller lacks.
@@ -179,78 +173,84 @@ impl DenialResponses {
     /// Returns the response to a denied client.
     #[must_use]
     pub fn to(&self, denied: &DenialContext<'_, '_>) -> DenialResponse {
-        let form = match denied.seen {
-            ParsedRequest::None => Representation::Own,
-            ParsedRequest::HeadersOnly(headers) => body::form(headers, self.style.body),
-            ParsedRequest::Full(request) => body::form(&request.headers, self.style.body),
+        let representation = match denied.request {
+            ParsedRequest::None => Representation::Default,
+            ParsedRequest::HeadersOnly(headers) => accept::representation(headers, self.style.body),
+            ParsedRequest::Full(request) => accept::representation(&request.headers, self.style.body),
         };
         if let (Some(redirect), Representation::Html, ParsedRequest::Full(request), Class::Unauthenticated) =
-            (&self.redirect, form, denied.seen, denied.reason.class())
+            (&self.redirect, representation, denied.request, denied.reason.class())
             && redirect::is_navigation(request)
         {
             return self.redirected(redirect, request);
         }
-        self.in_form(denied, form)
+        self.in_representation(denied, representation)
     }
 
     /// Returns the status and the sentence alone, for a denial that is not an HTTP response.
     #[must_use]
-    pub fn sentence(&self, denied: &DenialContext<'_, '_>) -> (Status, String) {
+    pub fn summary(&self, denied: &DenialContext<'_, '_>) -> (Status, String) {
         // The body for a gRPC client is the sentence and nothing else.
-        let DenialResponse { status, headers: _, body } = self.in_form(denied, Representation::Grpc);
+        let DenialResponse { status, headers: _, body } = self.in_representation(denied, Representation::Grpc);
         (status, String::from_utf8_lossy(&body).into_owned())
     }
 
-    fn in_form(&self, denied: &DenialContext<'_, '_>, form: Representation) -> DenialResponse {
-        let DenialContext { reason, rule, insufficient, seen: _ } = denied;
+    fn in_representation(&self, denied: &DenialContext<'_, '_>, representation: Representation) -> DenialResponse {
+        let DenialContext { reason, rule, insufficient, request: _ } = denied;
         match reason.class() {
             Class::Forbidden => {
                 // A rule's own denial takes precedence over the list of permissions.
                 let of_rule = rule.filter(|_| !self.by_rule.is_empty()).and_then(|rule| self.by_rule.get(rule));
-                if let Some(forms) = of_rule {
-                    return forms.get(form).clone();
+                if let Some(variants) = of_rule {
+                    return variants.get(representation).clone();
                 }
                 if let (true, Some(insufficient)) = (self.discloses_permissions(), insufficient) {
                     let status = self.style.status(Class::Forbidden);
-                    return answer(*reason, status, &insufficient.to_string(), form, &self.style);
+                    return response(*reason, status, &insufficient.to_string(), representation, &self.style);
                 }
             }
             Class::Unauthenticated | Class::BadRequest | Class::Unavailable => {}
         }
-        self.general(*reason, form)
+        self.general(*reason, representation)
     }
 
-    fn general(&self, reason: Reason, form: Representation) -> DenialResponse {
+    fn general(&self, reason: Reason, representation: Representation) -> DenialResponse {
         // `Reason::ALL` is in the order of declaration, so a variant's discriminant is its index.
-        let made = self.by_reason.get(reason as usize).map(|forms| forms.get(form).clone());
+        let made = self.by_reason.get(reason as usize).map(|variants| variants.get(representation).clone());
         made.unwrap_or_else(|| {
             let status = self.style.status(reason.class());
-            answer(reason, status, text::of(reason, self.style.body), form, &self.style)
+            response(reason, status, text::of(reason, self.style.body), representation, &self.style)
         })
     }
 
     fn redirected(&self, redirect: &Redirect, request: &Request<'_>) -> DenialResponse {
         let mut headers = vec![
-            AnswerHeader::made("location", redirect.location(request)),
-            AnswerHeader::fixed("cache-control", "no-store"),
+            ResponseHeader::made("location", redirect.location(request)),
+            ResponseHeader::fixed("cache-control", "no-store"),
         ];
         headers.extend(self.style.extra.iter().map(ExtraHeader::header));
         DenialResponse { status: Status::FOUND, headers, body: Bytes::new() }
     }
 }
 
-fn answer(reason: Reason, status: Status, text: &str, form: Representation, style: &Style) -> DenialResponse {
+fn response(
+    reason: Reason,
+    status: Status,
+    text: &str,
+    representation: Representation,
+    style: &Style,
+) -> DenialResponse {
     let mut headers = Vec::with_capacity(style.extra.len().saturating_add(6));
-    headers.push(AnswerHeader::fixed("content-type", form.media_type(style.body)));
+    headers.push(ResponseHeader::fixed("content-type", representation.media_type(style.body)));
     // For gRPC too: Envoy turns a denial of gRPC into HTTP 200, and browsers read grpc-web.
-    headers.push(AnswerHeader::fixed("cache-control", "no-store"));
-    headers.push(AnswerHeader::fixed("x-content-type-options", "nosniff"));
-    if form == Representation::Html {
-        headers.push(AnswerHeader::fixed("content-security-policy", html::POLICY));
+    headers.push(ResponseHeader::fixed("cache-control", "no-store"));
+    headers.push(ResponseHeader::fixed("x-content-type-options", "nosniff"));
+    if representation == Representation::Html {
+        headers.push(ResponseHeader::fixed("content-security-policy", body::HTML_POLICY));
     }
-    headers.extend(challenge::of(reason, style).map(|value| AnswerHeader::made("www-authenticate", value)));
-    headers.extend(retry_after::after(reason).map(|seconds| AnswerHeader::made("retry-after", seconds.to_string())));
+    headers.extend(text::challenge(reason, style).map(|value| ResponseHeader::made("www-authenticate", value)));
+    headers.extend(text::retry_after(reason).map(|seconds| ResponseHeader::made("retry-after", seconds.to_string())));
     headers.extend(style.extra.iter().map(ExtraHeader::header));
-    let body = form.body(style.body, status, text);
+    let body = representation.body(style.body, status, text);
     DenialResponse { status, headers, body: Bytes::from(body) }
 }

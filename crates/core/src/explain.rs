@@ -82,7 +82,7 @@ impl Step {
     pub fn of<T, E: std::fmt::Display>(what: &'static str, result: &Result<T, E>, passed: impl Into<String>) -> Self {
         match result {
             Ok(_) => Self::passed(what, passed),
-            Err(fault) => Self::failed(what, fault.to_string()),
+            Err(error) => Self::failed(what, error.to_string()),
         }
     }
 }

@@ -14,8 +14,38 @@
 //! | [`jose`], [`http`] | tokens and keys; requests, paths, queries, headers |
 //! | [`reason`], [`explain`], [`time`] | reason codes, traces of decisions, points in time |
 
+/// Defines a name that the operator wrote, shared by its clones.
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct $name(std::sync::Arc<str>);
+
+        impl $name {
+            /// Creates a name; the configuration has checked that it is not empty and unique.
+            #[must_use]
+            pub fn new(name: &str) -> Self {
+                Self(std::sync::Arc::from(name))
+            }
+
+            /// Returns the name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
 pub mod authn;
 pub mod authz;
+mod cache;
 pub mod credential;
 pub mod decide;
 pub mod denial;

@@ -3,7 +3,7 @@
 mod claim_mapping;
 mod claim_path;
 
-pub use claim_mapping::{ClaimMapping, IdentityClaimError, IdentityClaimProblem, JsonType};
+pub use claim_mapping::{ClaimMapping, ClaimTypeError, IdentityClaimError, JsonType};
 pub use claim_path::{ClaimPath, ClaimPathError};
 
 use crate::jose::Claims;
@@ -12,22 +12,9 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The name of an authenticator, as the operator wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct AuthenticatorName(Arc<str>);
-
-impl AuthenticatorName {
-    /// Creates a name; `config::validate` has checked that it is not empty and unique.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self(Arc::from(name))
-    }
-
-    /// Returns the name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+name! {
+    /// The name of an authenticator.
+    AuthenticatorName
 }
 
 /// An authenticated caller. Only `authn` creates one.
@@ -36,8 +23,8 @@ pub struct Principal {
     authenticator: AuthenticatorName,
     claims: Arc<Claims>,
     identity: Identity,
-    absent: Arc<NullStrings>,
-    proof: AuthMethod,
+    null_strings: Arc<NullStrings>,
+    auth_method: AuthMethod,
     valid_until: Timestamp,
 }
 
@@ -66,7 +53,7 @@ pub struct Identity {
     /// The scopes of the token (RFC 6749 §3.3).
     pub scopes: Vec<Box<str>>,
     /// The extent of the permissions: `All` if one of the roles grants everything.
-    pub reach: PermissionScope,
+    pub permission_scope: PermissionScope,
 }
 
 /// The extent of a caller's permissions.
@@ -83,7 +70,7 @@ impl Identity {
     /// Returns true if the caller has the permission.
     #[must_use]
     pub fn has_permission(&self, permission: &str) -> bool {
-        match self.reach {
+        match self.permission_scope {
             PermissionScope::All => true,
             PermissionScope::Listed => self.permissions.iter().any(|one| **one == *permission),
         }
@@ -95,11 +82,11 @@ impl Principal {
         authenticator: AuthenticatorName,
         claims: impl Into<Arc<Claims>>,
         identity: Identity,
-        absent: Arc<NullStrings>,
-        proof: AuthMethod,
+        null_strings: Arc<NullStrings>,
+        auth_method: AuthMethod,
     ) -> Self {
         let valid_until = Timestamp::NEVER;
-        Self { authenticator, claims: claims.into(), identity, absent, proof, valid_until }
+        Self { authenticator, claims: claims.into(), identity, null_strings, auth_method, valid_until }
     }
 
     /// Returns the caller with this expiry of its credential.
@@ -119,9 +106,9 @@ impl Principal {
     pub(crate) fn size(&self) -> usize {
         /// The estimated minimum overhead of one text in a list, with its allocation.
         const ELEMENT: usize = 32;
-        let Identity { subject, organization, roles, permissions, scopes, reach: _ } = &self.identity;
+        let Identity { subject, organization, roles, permissions, scopes, permission_scope: _ } = &self.identity;
         let texts = subject.iter().chain(organization).chain(roles).chain(permissions).chain(scopes);
-        self.claims.size().saturating_add(texts.map(|text| text.len().saturating_add(ELEMENT)).sum())
+        self.claims.heap_size().saturating_add(texts.map(|text| text.len().saturating_add(ELEMENT)).sum())
     }
 
     /// Returns the authenticator that verified the credential.
@@ -132,8 +119,8 @@ impl Principal {
 
     /// Returns the kind of credential.
     #[must_use]
-    pub const fn proof(&self) -> AuthMethod {
-        self.proof
+    pub const fn auth_method(&self) -> AuthMethod {
+        self.auth_method
     }
 
     /// Returns the identity and the permissions.
@@ -151,13 +138,13 @@ impl Principal {
     /// Returns the value; `None` if it is `null` or one of the null strings.
     #[must_use]
     pub fn present<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        self.absent.present(Some(value))
+        self.null_strings.present(Some(value))
     }
 
     /// Returns the value of a claim; `None` if it is missing, `null` or one of the null strings.
     #[must_use]
     pub fn claim(&self, path: &ClaimPath) -> Option<&Value> {
-        self.absent.present(path.find(&self.claims))
+        self.null_strings.present(path.find(&self.claims))
     }
 }
 
@@ -190,10 +177,10 @@ impl RolePermissions {
         if self.0.is_empty() {
             return;
         }
-        let Identity { roles, permissions, reach, .. } = identity;
+        let Identity { roles, permissions, permission_scope, .. } = identity;
         for granted in roles.iter().filter_map(|role| self.0.get(role)) {
             match granted {
-                RoleGrant::Everything => *reach = PermissionScope::All,
+                RoleGrant::Everything => *permission_scope = PermissionScope::All,
                 RoleGrant::These(list) => {
                     for permission in list {
                         if !permissions.contains(permission) {

@@ -72,13 +72,13 @@ macro_rules! reasons {
 reasons! {
     /// No credential in any of the authenticators' credential locations.
     CredentialMissing, Unauthenticated, "credential_missing",
-        "the rule needs an authenticated caller and the request carries no credential";
+        "the rule requires an authenticated caller, and the request has no credential";
     /// A credential location holds a value that is not a well-formed credential.
     CredentialMalformed, Unauthenticated, "credential_malformed",
-        "the request carries a credential that is not of the form `SCHEME token`, or of a scheme that nobody accepts";
+        "the request has a credential that is not `SCHEME token`, or whose scheme no authenticator accepts";
     /// More than one credential, or a repeated header.
     CredentialAmbiguous, Unauthenticated, "credential_ambiguous",
-        "the request carries more than one credential, and choosing one would be guessing";
+        "the request has more than one credential, or a header with one is repeated";
     /// The token is not a JWS in compact serialisation with strict JSON inside (RFC 7515 §3.1).
     TokenMalformed, Unauthenticated, "token_malformed",
         "the token is not a well-formed signed JWT";
@@ -114,16 +114,16 @@ reasons! {
         "the token lacks a claim that the authenticator requires";
     /// A claim has an unusable type or value.
     ClaimInvalid, Unauthenticated, "claim_invalid",
-        "a claim of the token has a type or a value that can't be used";
+        "a claim of the token has an unusable type or value";
     /// `typ` is not one of the accepted types (RFC 8725 §3.11).
     TokenTypeNotAllowed, Unauthenticated, "token_type_not_allowed",
         "the token's `typ` is not one that the authenticator accepts";
     /// No entry of the authenticator accepts the certificate of the connection.
     CertificateNotAccepted, Unauthenticated, "certificate_not_accepted",
-        "the certificate of the client's connection is none of those that the authenticator accepts";
+        "no entry of the authenticator accepts the certificate of the client's connection";
     /// The token is bound to a key, and the client did not prove possession of that key (RFC 8705, RFC 9449).
     SenderUnproven, Unauthenticated, "sender_unproven",
-        "the token must be bound to its sender, and whoever shows it has not proven to be that sender";
+        "the token must be bound to its sender, and the client did not prove possession of the key";
     /// The token, its subject or its organization is on the revocation list.
     TokenRevoked, Unauthenticated, "token_revoked",
         "the token, its subject or its organization has been revoked";
@@ -135,22 +135,22 @@ reasons! {
         "the API key's `expires` has been reached";
     /// The authorization server reports the token as inactive (RFC 7662 §2.2).
     TokenInactive, Unauthenticated, "token_inactive",
-        "the authorization server says that the token is not active";
+        "the authorization server reports the token as inactive";
     /// A custom authenticator rejects the credential.
     CredentialRefused, Unauthenticated, "credential_refused",
-        "an authenticator that this program brings does not accept the credential";
+        "a custom authenticator rejects the credential";
     /// The rule denies all callers.
     RuleDenied, Forbidden, "rule_denied",
-        "the rule denies this request to everybody";
+        "the rule denies all callers of this request";
     /// No rule matches and the fallback is `denied`.
     NoRule, Forbidden, "no_rule",
-        "no rule matches and the fallback denies";
+        "no rule matches, and the fallback is `denied`";
     /// The Envoy route names a rule that does not exist.
     RuleUnknown, Forbidden, "rule_unknown",
-        "Envoy's route names a rule (`modgud.rule`) that does not exist";
+        "the Envoy route names a rule (`modgud.rule`) that does not exist";
     /// The Envoy route sends a context extension that modgud does not understand.
     ContextInvalid, Forbidden, "context_invalid",
-        "Envoy's `context_extensions` hold a key of modgud's that does not exist, or one without a value";
+        "the `context_extensions` of the Envoy route have an unknown key of modgud, or one without a value";
     /// The caller lacks a permission or a scope.
     PermissionMissing, Forbidden, "permission_missing",
         "the caller lacks a permission or scope that the rule requires";
@@ -159,10 +159,10 @@ reasons! {
         "the caller lacks a role that the rule requires";
     /// The caller's authenticator is none of those that the rule names.
     AuthenticatorNotAllowed, Forbidden, "authenticator_not_allowed",
-        "the rule does not accept callers of the authenticator that vouches for this one";
-    /// The rule's condition is false, or the request is about another organization than the caller's.
+        "the rule does not accept callers of this caller's authenticator";
+    /// The rule's condition is false, or the request names another organization than the caller's.
     ConditionFalse, Forbidden, "condition_false",
-        "the rule's `when` is false, or the request is about another organization than the caller's";
+        "the rule's `when` is false, or the request names another organization than the caller's";
     /// The rule's condition can't be evaluated.
     ConditionError, Forbidden, "condition_error",
         "the rule's `when` can't be evaluated for this request";
@@ -177,26 +177,26 @@ reasons! {
         "the request's host can be read in more than one way";
     /// The body may hold a relevant value and can't be read reliably.
     BodyUnreadable, BadRequest, "body_unreadable",
-        "the request's body, which may name somebody to act for, is not there whole or can be read in more than one way";
+        "the request's body, which may name a person to act for, is incomplete or ambiguous";
     /// The issuer's keys are unavailable.
     KeysUnavailable, Unavailable, "keys_unavailable",
-        "the keys that would prove the token can't be had from their provider at present";
+        "the keys that could verify the token are unavailable from their provider";
     /// The authorization server is unavailable for introspection (RFC 7662).
     IntrospectionUnavailable, Unavailable, "introspection_unavailable",
-        "the authorization server can't be asked about the token at present";
+        "the authorization server is unavailable for introspection";
     /// A custom authenticator is unavailable.
     AuthenticatorUnavailable, Unavailable, "authenticator_unavailable",
-        "an authenticator that this program brings can't tell at present whether the credential is good";
+        "a custom authenticator can't check the credential at present";
     /// The check did not finish within `server.deadline`.
     DeadlineExceeded, Unavailable, "deadline_exceeded",
-        "the check was not done within the deadline";
+        "the check exceeded the deadline";
     /// More than `server.max_in_flight` checks are in progress, in total or on this connection, or too many messages are
     /// incomplete.
     Overloaded, Unavailable, "overloaded",
-        "more checks are under way than `server.max_in_flight` allows";
+        "more checks are in progress than `server.max_in_flight` allows";
     /// The check could not be read, or modgud failed internally.
     Internal, Unavailable, "internal",
-        "the check could not be read, or modgud failed inside";
+        "the check could not be read, or modgud failed internally";
 }
 
 impl fmt::Display for Reason {

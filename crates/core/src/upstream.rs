@@ -5,26 +5,24 @@ mod correlation;
 mod forward;
 mod header_encoding;
 mod identity;
-mod json;
 mod metadata;
 mod mint;
 mod overrides;
 mod removal;
-mod strip;
 mod value;
 
 pub use correlation::{
-    BodyError, Correlation, CorrelationError, CorrelationField, CorrelationOutcome, IdentityCorrelation, Impersonation,
-    ImpersonationSource, InstanceSources, MediaTypeError, PARAMETER, PartError, ReadError, SigningSecret, VerifyError,
+    BodyError, Correlation, CorrelationError, CorrelationField, CorrelationOutcome, FieldError, IdentityCorrelation,
+    Impersonation, ImpersonationSource, InstanceSources, MediaTypeError, PARAMETER, ReadError, SigningSecret,
+    VerifyError,
 };
 pub use forward::Forward;
-pub use header_encoding::{EncodeError, HeaderEncoding, MAX_BYTES};
+pub use header_encoding::{EncodeError, FieldValue, HeaderEncoding, MAX_BYTES};
 pub use identity::{IdentityError, IdentityHeader, IdentityHeaders, OnEncodeError};
-pub use metadata::{BUILTIN_KEYS, Computed, Metadata, MetadataValue};
+pub use metadata::{BUILTIN_KEYS, Computed, Metadata};
 pub use mint::{Mint, MintError, MintedClaimError, Minter, RESERVED_CLAIMS};
 pub use overrides::{OVERRIDE_HEADERS, OverrideHeader};
-pub use removal::Removals;
-pub use strip::{StripPattern, StripPatternError};
+pub use removal::{Removals, StripPattern, StripPatternError};
 pub use value::{HeaderValueSource, PrincipalField, ValueSource};
 
 use crate::authz::condition::Inputs;
@@ -48,13 +46,13 @@ pub struct RequestMutator {
 
 /// The reason why a request can't be forwarded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ShapeError {
+pub enum MutationError {
     /// A value that modules rely on can't be encoded in its header.
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// No token could be minted.
     #[error("no token could be minted for the module: {0}")]
-    Unminted(#[from] MintError),
+    Minting(#[from] MintError),
 }
 
 /// The mutations of an allowed request. No name is in both lists of headers: Envoy would remove it.
@@ -84,27 +82,27 @@ impl RequestMutator {
     /// Returns the mutations of one request, according to its permit and its credential.
     ///
     /// # Errors
-    /// [`ShapeError`] if a value that the module relies on can't be encoded.
+    /// [`MutationError`] if a value that the module relies on can't be encoded.
     pub fn mutations(
         &self,
-        grant: &Permit,
-        shown: PresentedCredential<'_, '_, '_>,
+        permit: &Permit,
+        presented: PresentedCredential<'_, '_, '_>,
         request: &Request<'_>,
         rule: Option<&str>,
         now: Timestamp,
-    ) -> Result<Mutations, ShapeError> {
+    ) -> Result<Mutations, MutationError> {
         let mut mutations = Mutations::default();
-        let principal = match grant.caller() {
+        let principal = match permit.caller() {
             Caller::Known(principal) => Some(&**principal),
             Caller::Anonymous => None,
         };
         let headers = &request.headers;
-        let credential = match shown {
-            PresentedCredential::Some(credential) => credential.place.header(),
+        let credential = match presented {
+            PresentedCredential::Some(credential) => credential.location.header(),
             PresentedCredential::NotRequired | PresentedCredential::None => None,
         };
         self.identity.apply(&Inputs { request, pattern: None, rule, principal, now }, credential, &mut mutations)?;
-        match shown {
+        match presented {
             PresentedCredential::NotRequired => {}
             PresentedCredential::None => {
                 self.forward.apply_without_credential(principal, (headers, now), &mut mutations)?;

@@ -31,7 +31,7 @@ pub enum HttpError {
     /// The response did not arrive in time.
     #[error("no response within {} s", EXCHANGE_TIMEOUT.as_secs())]
     Timeout,
-    /// The bytes are not an HTTP/1.1 response that this client understands.
+    /// The bytes are not an HTTP/1.1 response that this client can parse.
     #[error("the response is not plain HTTP/1.1")]
     NotHttp,
 }

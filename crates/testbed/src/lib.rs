@@ -128,7 +128,7 @@ impl Testbed {
     /// Starts everything and waits until it serves. `progress` receives the name of what is being started.
     ///
     /// # Errors
-    /// [`TestbedError`]; everything that had been started is ended.
+    /// [`TestbedError`]; every started process is ended.
     pub async fn start(
         programs: &Programs,
         setup: &Setup,

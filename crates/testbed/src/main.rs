@@ -117,8 +117,8 @@ async fn walk(testbed: &mut Testbed) -> Result<ExitCode, DemoError> {
         say(format_args!("      → {}  {}", answer.status, show(&answer)));
         if answer.status != 200 {
             // modgud logs each denial on a line, and no other client sends requests: the next line is this step's.
-            let says = testbed.modgud.wait_for(LOG_TIMEOUT, steps::modgud_says).await;
-            say(format_args!("      modgud: {}", says.unwrap_or_else(|_| "logged nothing".to_owned())));
+            let logged = testbed.modgud.wait_for(LOG_TIMEOUT, steps::log_summary).await;
+            say(format_args!("      modgud: {}", logged.unwrap_or_else(|_| "logged nothing".to_owned())));
         }
     }
     if wrong > 0 {

@@ -50,23 +50,23 @@ pub(super) fn all(key: &SigningKey, now: Timestamp) -> Result<Vec<Step>, StepErr
     let hour = Duration::from_secs(3_600);
     let expired = key.sign(&claims("bifrost", now.minus(hour), now.minus(hour.saturating_mul(11))))?;
     let stranger = SigningKey::generate(Algorithm::Rs256)?.sign(&claims("bifrost", now.plus(hour), now))?;
-    let other_issuer = key.sign(&claims("somebody-else", now.plus(hour), now))?;
+    let other_issuer = key.sign(&claims("another-issuer", now.plus(hour), now))?;
     let unsigned = key.sign_raw(r#"{"typ":"JWT","alg":"none"}"#, r#"{"iss":"bifrost"}"#)?;
     let unsigned = unsigned.rsplit_once('.').map_or_else(String::new, |(head, _)| format!("{head}."));
     Ok(vec![
         Step {
-            show: module_told,
+            show: module_response,
             ..Step::new("A valid token: the module receives the caller's identity", "/crm/appointment/1/", 200)
         }
         .with("Authorization", jwt(&good)),
         Step {
-            show: module_told,
+            show: module_response,
             ..Step::new("The same token as `Bearer`: the module still receives `JWT`", "/documents/", 200)
         }
         .with("Authorization", format!("Bearer {good}")),
-        Step { show: module_told, ..Step::new("Spoofed identity headers are overwritten", "/crm/", 200) }
+        Step { show: module_response, ..Step::new("Spoofed identity headers are overwritten", "/crm/", 200) }
             .with("Authorization", jwt(&good))
-            .with("X-Core-User-UUID", "somebody-else")
+            .with("X-Core-User-UUID", "another-user")
             .with("x-core-is-superuser", "true"),
         Step::new("No token", "/crm/appointment/1/", 401),
         Step::new("An expired token", "/crm/", 401).with("Authorization", jwt(&expired)),
@@ -76,8 +76,8 @@ pub(super) fn all(key: &SigningKey, now: Timestamp) -> Result<Vec<Step>, StepErr
         Step::new("Two tokens at once", "/crm/", 401)
             .with("Authorization", jwt(&good))
             .with("Authorization", jwt(&good)),
-        Step { show: module_told, ..Step::new("A public route, with spoofed identity", "/oauth/login/", 200) }
-            .with("X-Core-User-UUID", "somebody-else"),
+        Step { show: module_response, ..Step::new("A public route, with spoofed identity", "/oauth/login/", 200) }
+            .with("X-Core-User-UUID", "another-user"),
         Step::new("The admin area is closed until you open it", "/admin/", 403).with("Authorization", jwt(&good)),
         Step::new("An ambiguous path", "/crm/a;x=1/", 400).with("Authorization", jwt(&good)),
     ])
@@ -101,8 +101,8 @@ fn claims(issuer: &str, until: Timestamp, from: Timestamp) -> [(String, Value); 
     .map(|(name, value)| (name.to_owned(), value))
 }
 
-/// Returns what only modgud's log reveals about a denial: the reason code, and the facts of this very request.
-pub(super) fn modgud_says(line: &str) -> Option<String> {
+/// Returns the reason code and the details of a denial, which only modgud's log has.
+pub(super) fn log_summary(line: &str) -> Option<String> {
     let event: Value = serde_json::from_str(line).ok()?;
     let text = |name: &str| event.get(name)?.as_str().map(str::to_owned);
     (text("message")? == "check").then_some(())?;
@@ -117,8 +117,8 @@ fn client_text(answer: &Exchange) -> String {
 }
 
 /// Returns what the module behind Envoy received, as its response shows it.
-fn module_told(answer: &Exchange) -> String {
-    let Ok(Told { module, path, headers, decoded }) = serde_json::from_slice(&answer.body) else {
+fn module_response(answer: &Exchange) -> String {
+    let Ok(UpstreamEcho { module, path, headers, decoded }) = serde_json::from_slice(&answer.body) else {
         return client_text(answer);
     };
     let ours = |name: &str| {
@@ -136,7 +136,7 @@ fn module_told(answer: &Exchange) -> String {
 
 /// The request as a sample module received it.
 #[derive(Deserialize)]
-struct Told {
+struct UpstreamEcho {
     module: String,
     path: String,
     headers: Vec<(String, String)>,

@@ -33,14 +33,14 @@ async fn the_demo_shows_what_it_promises_and_leaves_nothing_behind() {
     assert!(!stdout.contains('✗'), "{stdout}");
     // The client's text is generic; modgud's log has the reason.
     for reason in [
-        "modgud: credential_missing, the rule asks for a credential and there is none",
+        "modgud: credential_missing, the rule requires a credential, and the request has none",
         "modgud: token_expired, the token expired at ",
         "modgud: signature_invalid, ",
         "modgud: issuer_unknown, ",
         "modgud: token_malformed, ",
         "modgud: credential_ambiguous, ",
         "modgud: rule_denied, the rule denies everybody (rule `core-admin`)",
-        "modgud: path_ambiguous, a semicolon, plain or percent-encoded, stands at byte 6",
+        "modgud: path_ambiguous, a semicolon, plain or percent-encoded, is at byte 6",
     ] {
         assert_eq!(stdout.matches(reason).count(), 1, "{reason}\n{stdout}");
     }

@@ -54,7 +54,7 @@ pub(in crate::cli) struct Shadow {
 
 impl Shadow {
     fn of(outcome: &ShadowOutcome) -> Self {
-        let decision = if outcome.fault.is_none() { Word::Allowed } else { Word::Denied };
+        let decision = if outcome.error.is_none() { Word::Allowed } else { Word::Denied };
         Self { rule: outcome.rule.as_str().to_owned(), decision, reason: outcome.reason().map(Reason::code) }
     }
 }
@@ -127,11 +127,11 @@ impl Report {
         let mut steps = Steps::default();
         let (decision, request) = match read(check, snapshot.scheme) {
             Ok(request) => (decide_traced(&request, snapshot, now, lookup, &mut steps), Some(request)),
-            Err(error) => (Decision::refused(DecisionError::Request(error)), None),
+            Err(error) => (Decision::denied(DecisionError::Request(error)), None),
         };
         let (reason, pending) = (decision.reason(), decision.pending_lookup());
-        let Decision { verdict, rule, authenticator, principal, computed, insufficient, tried } = decision;
-        let metadata = snapshot.shape.metadata.told(principal.as_deref(), &computed);
+        let Decision { verdict, rule, authenticator, principal, computed, insufficient, shadow } = decision;
+        let metadata = snapshot.upstream.metadata.entries(principal.as_deref(), &computed);
         let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_json())).collect();
         let (word, detail, upstream, answer) = match verdict {
             Verdict::Allow(mutations) => {
@@ -151,8 +151,8 @@ impl Report {
                 let unread = if request.is_none() { read_headers(check) } else { None };
                 let seen = ParsedRequest::of(request.as_ref(), unread.as_ref());
                 let denied =
-                    DenialContext { reason: error.reason(), rule, insufficient: insufficient.as_deref(), seen };
-                let DenialResponse { status, headers, body } = snapshot.answers.to(&denied);
+                    DenialContext { reason: error.reason(), rule, insufficient: insufficient.as_deref(), request: seen };
+                let DenialResponse { status, headers, body } = snapshot.denials.to(&denied);
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let headers = headers.iter().map(|header| (text(&header.name), text(&header.value))).collect();
                 let answer = ToClient { status: status.code(), headers, body: text(&body) };
@@ -172,7 +172,7 @@ impl Report {
             upstream,
             answer,
             metadata,
-            shadow: tried.as_deref().map(Shadow::of),
+            shadow: shadow.as_deref().map(Shadow::of),
         }
     }
 

@@ -78,7 +78,7 @@ impl Gateway {
         let environment = self.environment.with(KEY, key);
         let mut snapshot = load(self.file.as_deref(), &self.overrides, &environment)?.config.snapshot;
         // This protocol has no identity headers: a name that no header can hold is no reason to deny the request.
-        snapshot.shape.identity = IdentityHeaders::default();
+        snapshot.upstream.identity = IdentityHeaders::default();
         self.snapshot = Some(snapshot);
         Ok(())
     }
@@ -107,11 +107,11 @@ impl Gateway {
     ) -> Result<(String, UserContext), Denial> {
         let denied_with = |reason, rule: Option<&RuleName>, insufficient: Option<&Insufficient>| {
             let rule = rule.map(RuleName::as_str);
-            denial(&snapshot.answers, &DenialContext { reason, rule, insufficient, seen: ParsedRequest::None })
+            denial(&snapshot.denials, &DenialContext { reason, rule, insufficient, request: ParsedRequest::None })
         };
         let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", headers)
             .map_err(|error| denied_with(error.reason(), None, None))?;
-        let Decision { verdict, rule, authenticator: _, insufficient, principal: caller, computed: _, tried: _ } =
+        let Decision { verdict, rule, authenticator: _, insufficient, principal: caller, computed: _, shadow: _ } =
             decide(&request, snapshot, now);
         if let Verdict::Deny(error) = verdict {
             return Err(denied_with(error.reason(), rule.as_ref(), insufficient.as_deref()));
@@ -142,7 +142,7 @@ impl Gateway {
 }
 
 fn denial(answers: &DenialResponses, denied: &DenialContext<'_, '_>) -> Denial {
-    let (status, text) = answers.sentence(denied);
+    let (status, text) = answers.summary(denied);
     (status.code(), text)
 }
 

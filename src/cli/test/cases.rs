@@ -38,7 +38,7 @@ pub(super) enum CasesError {
     )]
     NoAuthenticator { case: String, name: String },
     #[error("the case `{case}` has a token, but its authenticator reads none from a request; remove `token`")]
-    NoPlace { case: String },
+    NoLocation { case: String },
 }
 
 /// A test case.
@@ -128,23 +128,24 @@ impl Case {
         let Request { method, path, host, headers, context } = &self.request;
         let mut path = path.clone();
         let mut all: Vec<HeaderArg> = headers.iter().map(|(name, value)| HeaderArg::new(name, value)).collect();
-        let (who, signer) = self.signer(snapshot)?;
+        let (authenticator, signer) = self.signer(snapshot)?;
         let token = match &self.token {
             None => None,
             Some(Token::Text(text)) => Some(text.clone()),
-            Some(Token::Claims(laid_over)) => {
+            Some(Token::Claims(overrides)) => {
                 let sign = |error| CasesError::Sign { case: self.name.clone(), error };
                 let (issuer, algorithm) = match signer {
                     Some(jwt) => (jwt.issuer(), jwt.algorithms.first().copied()),
                     None => ("", None),
                 };
                 let key = keys.signing(algorithm.unwrap_or(Algorithm::Rs256));
-                Some(key.and_then(|key| key.sign(&claims(issuer, laid_over, now))).map_err(sign)?)
+                Some(key.and_then(|key| key.sign(&claims(issuer, overrides, now))).map_err(sign)?)
             }
         };
         if let Some(token) = token {
-            let place = snapshot.places.of(who).ok_or_else(|| CasesError::NoPlace { case: self.name.clone() })?;
-            match place {
+            let location =
+                snapshot.extractor.of(authenticator).ok_or_else(|| CasesError::NoLocation { case: self.name.clone() })?;
+            match location {
                 CredentialLocation::Scheme(header, scheme) => {
                     all.push(HeaderArg::new(header.as_str(), &format!("{} {token}", scheme.as_str())));
                 }
@@ -185,9 +186,9 @@ impl Case {
 }
 
 /// Returns the claims of a valid token, merged with those of a case; `null` removes a claim.
-fn claims(issuer: &str, laid_over: &Map<String, Value>, now: Timestamp) -> Vec<(String, Value)> {
+fn claims(issuer: &str, overrides: &Map<String, Value>, now: Timestamp) -> Vec<(String, Value)> {
     const LIFETIME: Duration = Duration::from_secs(3_600);
-    let good: [(&str, Value); 7] = [
+    let defaults: [(&str, Value); 7] = [
         ("iss", issuer.into()),
         ("exp", now.plus(LIFETIME).as_secs().into()),
         ("iat", now.as_secs().into()),
@@ -196,8 +197,8 @@ fn claims(issuer: &str, laid_over: &Map<String, Value>, now: Timestamp) -> Vec<(
         ("scope", "read write".into()),
         ("username", "admin".into()),
     ];
-    let mut all: Vec<(String, Value)> = good.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    for (name, value) in laid_over {
+    let mut all: Vec<(String, Value)> = defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    for (name, value) in overrides {
         all.retain(|(known, _)| known != name);
         all.push((name.clone(), value.clone()));
     }
@@ -210,15 +211,15 @@ impl Expect {
     pub(super) fn differences(&self, report: &Report) -> Vec<String> {
         let Self { decision, status, reason, rule, authenticator, set, removed, shadow } = self;
         let mut lines = Vec::new();
-        let mut hold = |what: &str, expected: &str, got: &str| {
+        let mut compare = |what: &str, expected: &str, got: &str| {
             if expected != got {
                 lines.push(format!("{what}: expected `{expected}`, got `{got}`"));
             }
         };
-        hold("decision", decision.as_str(), report.decision.as_str());
+        compare("decision", decision.as_str(), report.decision.as_str());
         if let Some(status) = status {
             let got = report.answer.as_ref().map_or_else(|| "none".to_owned(), |answer| answer.status.to_string());
-            hold("status", &status.to_string(), &got);
+            compare("status", &status.to_string(), &got);
         }
         let named = [
             ("reason", reason, report.reason),
@@ -227,26 +228,26 @@ impl Expect {
         ];
         for (what, expected, got) in named {
             if let Some(expected) = expected {
-                hold(what, expected, got.unwrap_or("none"));
+                compare(what, expected, got.unwrap_or("none"));
             }
         }
         for (name, expected) in set {
             let got = report.upstream.as_ref().and_then(|upstream| upstream.value(name)).unwrap_or("not set");
-            hold(&format!("header {name}"), expected, got);
+            compare(&format!("header {name}"), expected, got);
         }
         for name in removed {
             let is = report.upstream.as_ref().is_some_and(|upstream| upstream.removes(name));
-            hold(&format!("header {name}"), "removed", if is { "removed" } else { "not removed" });
+            compare(&format!("header {name}"), "removed", if is { "removed" } else { "not removed" });
         }
         if let Some(ExpectedShadow { decision, reason, rule }) = shadow {
             let got = report.shadow.as_ref();
-            hold("shadow decision", decision.as_str(), got.map_or("none", |got| got.decision.as_str()));
+            compare("shadow decision", decision.as_str(), got.map_or("none", |got| got.decision.as_str()));
             for (what, expected, got) in [
                 ("shadow reason", reason, got.and_then(|got| got.reason)),
                 ("shadow rule", rule, got.map(|got| got.rule.as_str())),
             ] {
                 if let Some(expected) = expected {
-                    hold(what, expected, got.unwrap_or("none"));
+                    compare(what, expected, got.unwrap_or("none"));
                 }
             }
         }

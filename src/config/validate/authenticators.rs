@@ -81,7 +81,7 @@ pub(super) fn check(
             let by = reader.authenticator(custom);
             if let Some(by) = problems.take(&at.key("custom"), by) {
                 let (name, identity) = (AuthenticatorName::new(entry_name), Arc::clone(identity));
-                authenticators.push(Authenticator::Custom(RegisteredAuthenticator { name, identity, by }));
+                authenticators.push(Authenticator::Custom(RegisteredAuthenticator { name, identity, inner: by }));
             }
         }
     }

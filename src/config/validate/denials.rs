@@ -9,7 +9,7 @@ use crate::http_client::{AllowInsecure, FetchUrl};
 use modgud_core::credential::{CredentialExtractor, CredentialLocation};
 use modgud_core::denial::{
     BodyStyle, ChallengeSchemes, DetailText, ExtraHeader, OnError, OwnHost, Realm, Redirect, ReturnParameter,
-    RuleAnswer, Status, Style,
+    RuleDenial, Status, Style,
 };
 
 /// The default name of the parameter that holds the URL to return to.
@@ -48,7 +48,7 @@ pub(super) fn style(denials: &Denials, schemes: ChallengeSchemes, problems: &mut
         Unavailable::Deny => OnError::Deny,
         Unavailable::Error => OnError::DeferToEnvoy,
     };
-    Style { body, realm, schemes, unauthenticated, forbidden, extra, undecided }
+    Style { body, realm, schemes, unauthenticated, forbidden, extra, on_error: undecided }
 }
 
 /// Returns the statuses for unauthenticated callers, and for those without access.
@@ -67,7 +67,7 @@ fn status(code: u16) -> Result<Status, Problem> {
 }
 
 /// Returns the responses of rules to callers without access.
-pub(super) fn of_rules(rules: &[raw::Rule], denials: &Denials, problems: &mut Problems) -> Vec<RuleAnswer> {
+pub(super) fn of_rules(rules: &[raw::Rule], denials: &Denials, problems: &mut Problems) -> Vec<RuleDenial> {
     let (_, unset) = statuses(&denials.status, &mut Problems::default());
     let mut told = Vec::new();
     for (number, rule) in rules.iter().enumerate() {
@@ -87,7 +87,7 @@ pub(super) fn of_rules(rules: &[raw::Rule], denials: &Denials, problems: &mut Pr
             let parsed = DetailText::parse(text).map_err(|fault| Problem::Detail { found: Quoted::new(text), fault });
             problems.take(&at.key("detail"), parsed)
         });
-        told.push(RuleAnswer { rule: rule.name.as_str().into(), status, detail });
+        told.push(RuleDenial { rule: rule.name.as_str().into(), status, detail });
     }
     told
 }

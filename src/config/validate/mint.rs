@@ -173,7 +173,7 @@ fn claims(at: &Path, list: &BTreeMap<String, MintClaim>, problems: &mut Problems
 /// Checks that no issuer of clients' tokens signs with the key: under another `iss`, each could sign for the other.
 fn not_an_issuers(at: &Path, mint: &Mint, authenticators: &[Authenticator], problems: &mut Problems) {
     for jwt in authenticators.iter().filter_map(Authenticator::as_jwt).filter(|jwt| jwt.issuer != mint.issuer) {
-        if jwt.keys.fixed.keys().iter().any(|key| key.same_key_material(&mint.verification)) {
+        if jwt.keys.static_keys.keys().iter().any(|key| key.same_key_material(&mint.verification)) {
             let fingerprint = mint.verification.fingerprint();
             let (of, issuer) = (Quoted::new(jwt.name.as_str()), Quoted::new(&jwt.issuer));
             problems.add(at.clone(), Problem::KeyShared { fingerprint, of, issuer });

@@ -82,7 +82,7 @@ fn add_rule(name: &ModuleName, prefix: &ModulePrefix, rules: &mut Rules) {
         name: RuleName::new(&format!("{RULE}{name}")),
         access: Access::Authenticated,
         require: Requirement::default(),
-        narrowing: None,
+        constraints: None,
         pattern: prefix.pattern().to_string().into(),
         enforcement: Enforcement::Enforced,
         by_name: RouteReference::Require,

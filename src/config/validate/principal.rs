@@ -26,7 +26,7 @@ pub(super) fn check(principal: &raw::Principal, problems: &mut Problems) -> Clai
     let grants = grants.iter().map(|(role, list)| (role.as_str(), list.iter().map(String::as_str).collect()));
     let grants = RolePermissions::new(grants);
     let absent = Arc::new(NullStrings::new(absent.iter().map(String::as_str)));
-    ClaimMapping { subject, organization, roles, permissions, scopes, grants, absent }
+    ClaimMapping { subject, organization, roles, permissions, scopes, grants, null_strings: absent }
 }
 
 /// Parses the path of a claim.

@@ -68,7 +68,7 @@ pub(in super::super) fn check(
             name: RuleName::new(rule_name),
             access,
             require: require.clone(),
-            narrowing: narrows.then(|| RequestConstraints {
+            constraints: narrows.then(|| RequestConstraints {
                 pattern: pattern.clone(),
                 same_organization: same_organization.clone(),
                 when: when.clone(),
@@ -249,8 +249,8 @@ fn tenancy(at: &Path, text: &str, access: Access, paths: &Paths, problems: &mut 
 
 fn condition(at: &Path, text: &str, access: Access, paths: &Paths, problems: &mut Problems) -> Option<Arc<Condition>> {
     let callers = match access {
-        Access::Authenticated | Access::Optional => CallerPresence::Asked,
-        Access::Public | Access::Preflight => CallerPresence::NotAsked,
+        Access::Authenticated | Access::Optional => CallerPresence::Possible,
+        Access::Public | Access::Preflight => CallerPresence::Never,
         Access::Denied => {
             problems.add(at.clone(), Problem::ConditionDenied);
             return None;

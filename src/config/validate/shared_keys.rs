@@ -25,6 +25,7 @@ pub(super) fn check(list: &[Authenticator], reader: &SecretLoader, problems: &mu
 
 /// Returns a key that both have. `None` if there is none.
 fn shared(one: &JwtAuthenticator, other: &JwtAuthenticator) -> Option<Fingerprint> {
-    let of_other = |key: &&VerificationKey| other.keys.fixed.keys().iter().any(|known| known.same_key_material(key));
-    one.keys.fixed.keys().iter().find(of_other).map(VerificationKey::fingerprint)
+    let of_other =
+        |key: &&VerificationKey| other.keys.static_keys.keys().iter().any(|known| known.same_key_material(key));
+    one.keys.static_keys.keys().iter().find(of_other).map(VerificationKey::fingerprint)
 }

@@ -61,7 +61,7 @@ pub(super) fn check(
             problems.add(at.key("value"), Problem::HeaderValue(fault));
         }
         let unwritable = unwritable(&source, required);
-        identity.push(IdentityHeader { name, source, form, unwritable });
+        identity.push(IdentityHeader { name, source, encoding: form, on_error: unwritable });
     }
     let mut patterns = Vec::new();
     for (number, pattern) in strip.iter().enumerate() {
@@ -91,7 +91,7 @@ pub(super) fn check(
 /// Returns the reason why modgud can't write a header. `None` if it can.
 pub(super) fn refused(written: &str, name: &HeaderName, places: &CredentialExtractor) -> Option<Problem> {
     let bytes = name.as_str().as_bytes();
-    if reserved().any(|reserved| folds_to_same_name(reserved.as_bytes(), bytes)) || places.looks_in(name) {
+    if reserved().any(|reserved| folds_to_same_name(reserved.as_bytes(), bytes)) || places.reads_header(name) {
         Some(Problem::HeaderReserved(Quoted::new(written)))
     } else if is_about_the_request(bytes) {
         Some(Problem::HeaderAboutTheRequest(Quoted::new(written)))
@@ -132,7 +132,7 @@ fn origin(
         return None;
     }
     let Some(text) = cel else { return source(at, (claim, principal, value), problems).map(HeaderValueSource::Source) };
-    match Expression::compile(text, &Env::Told) {
+    match Expression::compile(text, &Env::Value) {
         Ok(expression) => Some(HeaderValueSource::Computed(Box::new(expression))),
         Err(faults) => {
             for fault in faults {

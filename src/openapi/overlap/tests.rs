@@ -231,5 +231,5 @@ fn a_path_that_begins_with_the_prefix_has_rules_for_both_readings() {
     };
     assert!(text.contains("paths: [\"/crm/open\", \"/crm/crm/open\"] }\n"), "{text}");
     assert!(!text.contains("access: public"), "{text}");
-    assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().contains("rules are for both"), "{warnings:?}");
+    assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().contains("rules cover both paths"), "{warnings:?}");
 }

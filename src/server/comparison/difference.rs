@@ -15,7 +15,7 @@ const NAMED: usize = 8;
 
 /// The enforced outcome of a check.
 #[derive(Debug)]
-pub struct Done {
+pub struct EnforcedOutcome {
     rule: Option<RuleName>,
     /// `Err`: denied for this reason.
     outcome: Result<Mutations, Reason>,
@@ -23,7 +23,7 @@ pub struct Done {
 
 /// The outcome under the shadow configuration, where it differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Would {
+pub enum ShadowDecision {
     /// Allowed, although the active configuration denied it.
     Allow,
     /// Allowed, as enforced, with other changes to the request.
@@ -40,14 +40,14 @@ pub struct Difference {
     /// The reason of the denial; `None` if the request was allowed.
     pub enforced: Option<Reason>,
     /// The outcome under the shadow configuration.
-    pub shadow: Would,
+    pub shadow: ShadowDecision,
     /// The rule that decided there.
     pub shadow_rule: Option<RuleName>,
     /// The cause of the denial there, or the headers that differ.
     pub detail: Option<String>,
 }
 
-impl Would {
+impl ShadowDecision {
     /// Returns its name in the log and in metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -59,7 +59,7 @@ impl Would {
     }
 }
 
-impl Done {
+impl EnforcedOutcome {
     /// Returns the outcome of a decision.
     #[must_use]
     pub fn of(decision: &Decision) -> Self {
@@ -76,10 +76,10 @@ impl Done {
         let Self { rule, outcome } = self;
         let enforced = outcome.as_ref().err().copied();
         let (shadow, detail) = match (outcome, would.verdict) {
-            (Ok(done), Verdict::Allow(would)) => (Would::Headers, Some(headers(done, &would)?)),
-            (Err(_), Verdict::Allow(_)) => (Would::Allow, None),
+            (Ok(done), Verdict::Allow(would)) => (ShadowDecision::Headers, Some(headers(done, &would)?)),
+            (Err(_), Verdict::Allow(_)) => (ShadowDecision::Allow, None),
             (Err(done), Verdict::Deny(fault)) if *done == fault.reason() => return None,
-            (Ok(_) | Err(_), Verdict::Deny(fault)) => (Would::Deny(fault.reason()), Some(fault.to_string())),
+            (Ok(_) | Err(_), Verdict::Deny(fault)) => (ShadowDecision::Deny(fault.reason()), Some(fault.to_string())),
         };
         Some(Difference { rule: rule.clone(), enforced, shadow, shadow_rule: would.rule, detail })
     }

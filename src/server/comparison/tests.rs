@@ -1,7 +1,7 @@
 //! Tests that need no configuration: limits, panics, hangs, and what counts as a difference.
 
-use super::worker::{Compared, work};
-use super::{Answered, Difference, Done, MAX_QUEUED, MAX_QUEUED_BYTES, Queue, Would, queue};
+use super::{CheckRecord, Difference, EnforcedOutcome, MAX_QUEUED, MAX_QUEUED_BYTES, Queue, ShadowDecision, queue};
+use super::{Comparison, run};
 use crate::envoy::proto::{AttributeContext, CheckRequest, HttpRequest, Request};
 use crate::telemetry::metrics::ShadowConfigMetrics;
 use base64::Engine;
@@ -25,7 +25,7 @@ fn check(path: &str) -> CheckRequest {
 }
 
 fn offer(queue: &Queue, path: &str) {
-    queue.offer(check(path), Done::of(&Decision::refused(DecisionError::Internal)), Timestamp::EPOCH);
+    queue.offer(check(path), EnforcedOutcome::of(&Decision::denied(DecisionError::Internal)), Timestamp::EPOCH);
 }
 
 #[test]
@@ -58,7 +58,7 @@ async fn one_that_panics_or_hangs_keeps_no_other_from_being_compared() {
     let (queue, other_end) = queue(Arc::clone(&metrics));
     let hanging = Rc::new(Cell::new(0));
     let counted = Rc::clone(&hanging);
-    let decide = move |answered: Answered| {
+    let decide = move |answered: CheckRecord| {
         let hanging = Rc::clone(&counted);
         async move {
             let http = answered.check.attributes.as_ref().unwrap().request.as_ref().unwrap().http.as_ref().unwrap();
@@ -70,7 +70,7 @@ async fn one_that_panics_or_hangs_keeps_no_other_from_being_compared() {
                 }
                 _ => {}
             }
-            Compared { answered, difference: None }
+            Comparison { answered, difference: None }
         }
     };
     for _ in 0..20 {
@@ -79,7 +79,7 @@ async fn one_that_panics_or_hangs_keeps_no_other_from_being_compared() {
         }
     }
     let local = LocalSet::new();
-    let working = local.spawn_local(work(other_end, Arc::clone(&metrics), decide));
+    let working = local.spawn_local(run(other_end, Arc::clone(&metrics), decide));
     local
         .run_until(async {
             while metrics.counts() != (20, 0, 20) {
@@ -98,11 +98,11 @@ fn allow(set: &[(&str, &str)], remove: &[&'static str], remove_query: &[&'static
     let names = |names: &[&'static str]| names.iter().map(|name| (*name).into()).collect();
     let (remove, remove_query) = (names(remove), names(remove_query));
     let mutations = Mutations { set: set.collect(), remove, remove_query, dropped: Vec::new() };
-    Decision { verdict: Verdict::Allow(mutations), ..Decision::refused(DecisionError::Internal) }
+    Decision { verdict: Verdict::Allow(mutations), ..Decision::denied(DecisionError::Internal) }
 }
 
 fn deny(fault: DecisionError) -> Decision {
-    Decision { rule: Some(RuleName::new("r")), ..Decision::refused(fault) }
+    Decision { rule: Some(RuleName::new("r")), ..Decision::denied(fault) }
 }
 
 #[test]
@@ -122,11 +122,11 @@ fn when_a_token_of_ours_was_made_makes_no_difference() {
         ("Bearer a.b.c".to_owned(), false),
         ("Bearer".to_owned(), false),
     ] {
-        let found = Done::of(&minted(&done)).differs(minted(&would));
+        let found = EnforcedOutcome::of(&minted(&done)).differs(minted(&would));
         assert_eq!(found.is_none(), same, "{would}");
     }
     // Values that are no tokens differ as text.
-    assert!(Done::of(&minted("Bearer a.b.c")).differs(minted("Bearer a.b.d")).is_some());
+    assert!(EnforcedOutcome::of(&minted("Bearer a.b.c")).differs(minted("Bearer a.b.d")).is_some());
 }
 
 #[test]
@@ -136,20 +136,28 @@ fn decision_reason_and_headers_make_a_difference() {
     for (done, would, expected) in [
         (set(), set(), None),
         (set(), allow(&[("x-b", "2"), ("x-a", "1")], &["x-d", "x-c"], &["q"]), None),
-        (set(), allow(&[("x-a", "1"), ("x-b", "3")], &["x-c", "x-d"], &["q"]), Some((None, Would::Headers, "x-b"))),
-        (set(), allow(&[("x-a", "1")], &["x-b", "x-c", "x-d"], &["q"]), Some((None, Would::Headers, "x-b"))),
-        (set(), allow(&[("x-a", "1"), ("x-b", "2")], &["x-d"], &[]), Some((None, Would::Headers, "q, x-c"))),
-        (set(), deny(DecisionError::Overload), Some((None, Would::Deny(overload), "too many checks are under way"))),
-        (deny(DecisionError::Overload), set(), Some((Some(overload), Would::Allow, ""))),
+        (
+            set(),
+            allow(&[("x-a", "1"), ("x-b", "3")], &["x-c", "x-d"], &["q"]),
+            Some((None, ShadowDecision::Headers, "x-b")),
+        ),
+        (set(), allow(&[("x-a", "1")], &["x-b", "x-c", "x-d"], &["q"]), Some((None, ShadowDecision::Headers, "x-b"))),
+        (set(), allow(&[("x-a", "1"), ("x-b", "2")], &["x-d"], &[]), Some((None, ShadowDecision::Headers, "q, x-c"))),
+        (
+            set(),
+            deny(DecisionError::Overload),
+            Some((None, ShadowDecision::Deny(overload), "too many checks are under way")),
+        ),
+        (deny(DecisionError::Overload), set(), Some((Some(overload), ShadowDecision::Allow, ""))),
         (deny(DecisionError::Overload), deny(DecisionError::Overload), None),
-        (deny(DecisionError::Overload), Decision::refused(DecisionError::Overload), None),
+        (deny(DecisionError::Overload), Decision::denied(DecisionError::Overload), None),
         (
             deny(DecisionError::Overload),
             deny(DecisionError::Internal),
-            Some((Some(overload), Would::Deny(internal), "the check can't be read, or modgud failed inside")),
+            Some((Some(overload), ShadowDecision::Deny(internal), "the check can't be read, or modgud failed inside")),
         ),
     ] {
-        let found = Done::of(&done).differs(would).map(|found| {
+        let found = EnforcedOutcome::of(&done).differs(would).map(|found| {
             let Difference { enforced, shadow, detail, .. } = found;
             (enforced, shadow, detail.unwrap_or_default())
         });

@@ -1,5 +1,5 @@
 use super::super::connection_slots::ConnectionSlots;
-use super::{Connection, Due, WRITTEN};
+use super::{Connection, ReadDeadline, WRITE_BUFFER_BYTES};
 use crate::telemetry::metrics::Closed;
 use prometheus_client::metrics::gauge::Gauge;
 use std::io::ErrorKind;
@@ -10,17 +10,17 @@ use tokio::time::{Instant, advance, timeout};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Creates a connection that holds the only slot, its other end, and the slots.
-fn connection(due: Due) -> (Connection, DuplexStream, ConnectionSlots) {
+fn connection(due: ReadDeadline) -> (Connection, DuplexStream, ConnectionSlots) {
     let (near, far) = duplex(8);
     let mut places = ConnectionSlots::new(1, Gauge::default(), Closed::default());
-    let place = places.try_take().unwrap();
+    let slot = places.try_take().unwrap();
     let at = Instant::now().checked_add(PATIENCE).unwrap();
-    (Connection::new(Box::new(near), place, due, at), far, places)
+    (Connection::new(Box::new(near), slot, due, at), far, places)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_one_ends_in_time() {
-    for due in [Due::Bytes(4), Due::End] {
+    for due in [ReadDeadline::Bytes(4), ReadDeadline::End] {
         let (mut connection, _far, _) = connection(due);
         let began = Instant::now();
         let error = connection.read_u8().await.unwrap_err();
@@ -30,16 +30,16 @@ async fn a_silent_one_ends_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_says_too_little_ends_in_time() {
-    let (mut connection, mut far, _) = connection(Due::Bytes(4));
+    let (mut connection, mut far, _) = connection(ReadDeadline::Bytes(4));
     far.write_all(b"PRI").await.unwrap();
-    let mut heard = [0; 3];
-    connection.read_exact(&mut heard).await.unwrap();
+    let mut on_read = [0; 3];
+    connection.read_exact(&mut on_read).await.unwrap();
     assert_eq!(connection.read_u8().await.unwrap_err().kind(), ErrorKind::TimedOut);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_says_enough_in_pieces_may_then_be_silent() {
-    let (mut connection, mut far, _) = connection(Due::Bytes(4));
+    let (mut connection, mut far, _) = connection(ReadDeadline::Bytes(4));
     for piece in [b"PR", b"I "] {
         far.write_all(piece).await.unwrap();
         connection.read_exact(&mut [0; 2]).await.unwrap();
@@ -51,7 +51,7 @@ async fn one_that_says_enough_in_pieces_may_then_be_silent() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_has_to_end_ends_whatever_it_says() {
-    let (mut connection, mut far, _) = connection(Due::End);
+    let (mut connection, mut far, _) = connection(ReadDeadline::End);
     far.write_all(b"GET /").await.unwrap();
     connection.read_exact(&mut [0; 5]).await.unwrap();
     // The client does not read the response: the pipe holds eight bytes.
@@ -63,7 +63,7 @@ async fn one_that_has_to_end_ends_whatever_it_says() {
 
 #[tokio::test]
 async fn what_is_written_is_sent_together() {
-    let (mut connection, mut far, _) = connection(Due::End);
+    let (mut connection, mut far, _) = connection(ReadDeadline::End);
     for part in [b"a", b"b", b"c"] {
         connection.write_all(part).await.unwrap();
     }
@@ -73,9 +73,9 @@ async fn what_is_written_is_sent_together() {
     let mut sent = [0; 8];
     assert_eq!(far.read(&mut sent).await.unwrap(), 3);
     // Bytes beyond the buffer's size are not held back.
-    let long = vec![b'x'; 2 * WRITTEN];
+    let long = vec![b'x'; 2 * WRITE_BUFFER_BYTES];
     let (written, ()) = tokio::join!(connection.write_all(&long), async {
-        far.read_exact(&mut vec![0; WRITTEN]).await.unwrap();
+        far.read_exact(&mut vec![0; WRITE_BUFFER_BYTES]).await.unwrap();
         drop(far);
     });
     assert_eq!(written.unwrap_err().kind(), ErrorKind::BrokenPipe);
@@ -84,29 +84,29 @@ async fn what_is_written_is_sent_together() {
 /// Creates a connection whose other end holds this many bytes.
 fn roomy(bytes: usize) -> (Connection, DuplexStream) {
     let (near, far) = duplex(bytes);
-    let place = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
+    let slot = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
     let at = Instant::now().checked_add(PATIENCE).unwrap();
-    (Connection::new(Box::new(near), place, Due::Bytes(1), at), far)
+    (Connection::new(Box::new(near), slot, ReadDeadline::Bytes(1), at), far)
 }
 
 /// Returns true if nothing may be read.
 async fn is_refused(connection: &mut Connection) -> bool {
-    timeout(Duration::ZERO, connection.read_u8()).await.is_err() && connection.flow().was_refused()
+    timeout(Duration::ZERO, connection.read_u8()).await.is_err() && connection.budget().was_refused()
 }
 
 #[tokio::test]
 async fn no_more_bytes_are_read_than_are_allowed() {
     const READ: usize = 10_000;
     let (mut connection, mut far) = roomy(4 * READ);
-    let flow = connection.flow();
+    let budget = connection.budget();
     far.write_all(&vec![b'x'; 3 * READ]).await.unwrap();
     let mut read = vec![0; READ];
     for _ in 0..2 {
-        flow.allow(READ, usize::MAX);
+        budget.allow(READ, usize::MAX);
         connection.read_exact(&mut read).await.unwrap();
         assert!(is_refused(&mut connection).await);
     }
-    assert_eq!(flow.read_bytes(), 2 * READ);
+    assert_eq!(budget.read_bytes(), 2 * READ);
 }
 
 /// Reading ends with the header of the last allowed call, however frames arrive; resets are counted.
@@ -122,43 +122,43 @@ async fn no_more_calls_are_read_than_are_allowed() {
         let pairs: Vec<u8> = (0..CALLS).flat_map(|call| [headers(length, call), reset.to_vec()].concat()).collect();
         let pair = pairs.len() / CALLS;
         let (mut connection, mut far) = roomy(24 + pairs.len());
-        let flow = connection.flow();
+        let budget = connection.budget();
         far.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), pairs].concat()).await.unwrap();
         let mut calls = 0;
         for most in [1, 2, 100, 7, 1] {
-            flow.allow(usize::MAX, most);
+            budget.allow(usize::MAX, most);
             let mut buffer = vec![0; 1 << 20];
-            let before = flow.read_bytes();
+            let before = budget.read_bytes();
             while let Ok(read) = timeout(Duration::ZERO, connection.read(&mut buffer)).await {
                 read.unwrap();
             }
-            assert!(flow.was_refused());
+            assert!(budget.was_refused());
             calls += most;
             // The rest of the earlier frames is read too.
             let header = 24 + (calls - 1) * pair + 9;
-            assert_eq!(flow.read_bytes(), header, "{length}: after {calls} calls, from {before}");
-            assert_eq!(flow.take_resets(), if calls == most { calls - 1 } else { most });
+            assert_eq!(budget.read_bytes(), header, "{length}: after {calls} calls, from {before}");
+            assert_eq!(budget.take_resets(), if calls == most { calls - 1 } else { most });
         }
-        assert_eq!(flow.take_resets(), 0);
+        assert_eq!(budget.take_resets(), 0);
     }
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_noticed() {
     let (mut connection, mut far) = roomy(8);
-    let flow = connection.flow();
+    let budget = connection.budget();
     connection.write_all(b"twelve bytes").await.unwrap();
-    assert!(!flow.is_write_blocked());
+    assert!(!budget.is_write_blocked());
     assert!(timeout(Duration::ZERO, connection.flush()).await.is_err());
-    assert!(flow.is_write_blocked());
+    assert!(budget.is_write_blocked());
     far.read_exact(&mut [0; 8]).await.unwrap();
     connection.flush().await.unwrap();
-    assert!(!flow.is_write_blocked());
+    assert!(!budget.is_write_blocked());
 }
 
 #[tokio::test]
 async fn one_that_has_to_give_way_ends_at_once_and_leaves_its_place() {
-    let (mut connection, _far, mut places) = connection(Due::Bytes(4));
+    let (mut connection, _far, mut places) = connection(ReadDeadline::Bytes(4));
     let (ended, ()) = tokio::join!(connection.read_u8(), async { places.evict_idle() });
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionAborted);
     assert_eq!(connection.write_all(b"PRI").await.unwrap_err().kind(), ErrorKind::ConnectionAborted);

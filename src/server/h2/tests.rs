@@ -1,16 +1,17 @@
-use super::super::connection::Flow;
+use super::super::connection::ReadBudget;
 use super::super::connection_slots::ConnectionSlots;
 use super::super::frames::Counted;
 use super::super::limits::{ConnectionState, Limits};
-use super::alarm::Alarm;
-use super::arrived::{Arrived, Door};
-use super::excess::{Excess, HEADERS_TIMEOUT, MAX_SETTINGS, MAX_TRAILER_BYTES, SETTINGS_WINDOW};
-use super::pace::{Next, Pace, UNREAD_TIMEOUT};
+use super::backpressure::{
+    Action, Backpressure, FrameLimits, HEADERS_TIMEOUT, MAX_SETTINGS, MAX_TRAILER_BYTES, SETTINGS_WINDOW,
+    UNREAD_TIMEOUT,
+};
+use super::run_queue::{QueueExecutor, RunQueue, TaskWaker};
 use super::{MAX_PATH_BYTES, POLL_BUDGET, path_of};
-use crate::server::connection::{Connection, Due};
-use crate::server::connection_slots::Calls;
+use crate::server::connection::{Connection, ReadDeadline};
+use crate::server::connection_slots::ConnectionActivity;
 use crate::server::limits::tests::checks;
-use crate::server::limits::{FEW_ARRIVED_CALLS, MAX_ARRIVED_CALLS, MAX_ARRIVED_CALLS_IN_ALL, Reported};
+use crate::server::limits::{FEW_QUEUED_CALLS, MAX_QUEUED_CALLS, MAX_QUEUED_CALLS_IN_ALL, Reported};
 use crate::telemetry::metrics::Closed;
 use bytes::Bytes;
 use http::{Response, Uri};
@@ -44,17 +45,17 @@ impl Wake for Woken {
 
 #[test]
 fn a_task_is_woken_when_it_sleeps_and_only_then() {
-    let (woken, alarm) = (Arc::new(Woken::default()), Arc::new(Alarm::default()));
-    let (task, waker) = (Waker::from(Arc::clone(&woken)), Waker::from(Arc::clone(&alarm)));
+    let (woken, task_waker) = (Arc::new(Woken::default()), Arc::new(TaskWaker::default()));
+    let (task, waker) = (Waker::from(Arc::clone(&woken)), Waker::from(Arc::clone(&task_waker)));
     let count = || woken.0.load(Ordering::Relaxed);
     for round in 0..3 {
-        alarm.awake(&task);
+        task_waker.set_awake(&task);
         waker.wake_by_ref();
-        assert!(!alarm.may_sleep(), "what has come up is looked at first");
+        assert!(!task_waker.may_sleep(), "what has come up is looked at first");
         waker.wake_by_ref();
-        assert!(!alarm.may_sleep());
+        assert!(!task_waker.may_sleep());
         assert_eq!(count(), round, "nobody wakes a task that is awake");
-        assert!(alarm.may_sleep());
+        assert!(task_waker.may_sleep());
         waker.wake_by_ref();
         assert_eq!(count(), round + 1);
     }
@@ -62,12 +63,13 @@ fn a_task_is_woken_when_it_sleeps_and_only_then() {
 
 #[test]
 fn it_is_the_last_task_that_is_woken() {
-    let (first, second, alarm) = (Arc::new(Woken::default()), Arc::new(Woken::default()), Arc::new(Alarm::default()));
+    let (first, second, task_waker) =
+        (Arc::new(Woken::default()), Arc::new(Woken::default()), Arc::new(TaskWaker::default()));
     for task in [&first, &second] {
-        alarm.awake(&Waker::from(Arc::clone(task)));
-        assert!(alarm.may_sleep());
+        task_waker.set_awake(&Waker::from(Arc::clone(task)));
+        assert!(task_waker.may_sleep());
     }
-    Waker::from(alarm).wake();
+    Waker::from(task_waker).wake();
     assert_eq!((first.0.load(Ordering::Relaxed), second.0.load(Ordering::Relaxed)), (0, 1));
 }
 
@@ -75,8 +77,8 @@ fn it_is_the_last_task_that_is_woken() {
 #[test]
 fn nothing_is_slept_through() {
     const ROUNDS: usize = 20_000;
-    let alarm = Arc::new(Alarm::default());
-    let waker = Waker::from(Arc::clone(&alarm));
+    let task_waker = Arc::new(TaskWaker::default());
+    let waker = Waker::from(Arc::clone(&task_waker));
     let (ready, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let sleeper = std::thread::current();
@@ -91,10 +93,10 @@ fn nothing_is_slept_through() {
             }
         });
         while taken.load(Ordering::Relaxed) < ROUNDS {
-            alarm.awake(&task);
+            task_waker.set_awake(&task);
             loop {
                 taken.store(ready.load(Ordering::Relaxed), Ordering::Relaxed);
-                if alarm.may_sleep() {
+                if task_waker.may_sleep() {
                     break;
                 }
             }
@@ -116,59 +118,59 @@ impl Wake for Unpark {
 
 #[tokio::test]
 async fn a_call_that_panics_is_given_up_and_one_that_waits_goes_on_by_itself() {
-    let mut arrived = Arrived::default();
-    let door = arrived.door();
+    let mut queue = RunQueue::default();
+    let executor = queue.executor();
     let (tell, told) = oneshot::channel();
     let (done, is_done) = oneshot::channel();
     let at_once = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&at_once);
-    door.execute(async { panic!("a defect in one call") });
-    door.execute(async move {
+    executor.execute(async { panic!("a defect in one call") });
+    executor.execute(async move {
         told.await.unwrap();
         done.send(()).unwrap();
     });
-    door.execute(async move {
+    executor.execute(async move {
         count.fetch_add(1, Ordering::Relaxed);
     });
-    turns_until_empty(&mut arrived).await;
+    turns_until_empty(&mut queue).await;
     assert_eq!(at_once.load(Ordering::Relaxed), 1);
     tell.send(()).unwrap();
     is_done.await.unwrap();
 }
 
 /// Returns the number of turns until all calls were begun.
-async fn turns_until_empty(arrived: &mut Arrived) -> usize {
-    let mut turn = |context: &mut Context<'_>| (!arrived.is_empty()).then(|| arrived.answer(context, Instant::now()));
+async fn turns_until_empty(queue: &mut RunQueue) -> usize {
+    let mut turn = |context: &mut Context<'_>| (!queue.is_empty()).then(|| queue.run(context, Instant::now()));
     poll_fn(|context: &mut Context<'_>| Poll::Ready(std::iter::from_fn(|| turn(context)).count())).await
 }
 
 #[tokio::test]
 async fn calls_that_take_long_have_a_turn_each_in_order() {
-    let mut arrived = Arrived::default();
+    let mut queue = RunQueue::default();
     let order = Arc::new(Mutex::new(Vec::new()));
     for number in 0..3 {
         let order = Arc::clone(&order);
-        arrived.door().execute(async move {
+        queue.executor().execute(async move {
             sleep(POLL_BUDGET);
             order.lock().unwrap().push(number);
         });
     }
-    assert_eq!(turns_until_empty(&mut arrived).await, 3);
+    assert_eq!(turns_until_empty(&mut queue).await, 3);
     assert_eq!(*order.lock().unwrap(), [0, 1, 2]);
 }
 
 /// The state after a connection panics.
 #[test]
 fn calls_that_nobody_looks_at_any_more_are_gone() {
-    let arrived = Arrived::default();
-    let door = arrived.door();
+    let queue = RunQueue::default();
+    let executor = queue.executor();
     let held = Arc::new(());
-    let call = |door, held| async move { drop::<(Door, Arc<()>)>((door, held)) };
-    door.execute(call(door.clone(), Arc::clone(&held)));
+    let call = |executor, held| async move { drop::<(QueueExecutor, Arc<()>)>((executor, held)) };
+    executor.execute(call(executor.clone(), Arc::clone(&held)));
     assert_eq!(Arc::strong_count(&held), 2);
-    drop(arrived);
+    drop(queue);
     assert_eq!(Arc::strong_count(&held), 1);
-    door.execute(call(door.clone(), Arc::clone(&held)));
+    executor.execute(call(executor.clone(), Arc::clone(&held)));
     assert_eq!(Arc::strong_count(&held), 1);
 }
 
@@ -192,38 +194,38 @@ async fn no_more_calls_arrive_than_may_wait_on_a_connection() {
     // Fewer than the limit that ends the connection, many more than may wait.
     const SENT: u32 = 5_000;
     for (others, most) in [
-        (0, MAX_ARRIVED_CALLS),
-        (MAX_ARRIVED_CALLS_IN_ALL, MAX_ARRIVED_CALLS),
-        (MAX_ARRIVED_CALLS_IN_ALL + 1, FEW_ARRIVED_CALLS),
+        (0, MAX_QUEUED_CALLS),
+        (MAX_QUEUED_CALLS_IN_ALL, MAX_QUEUED_CALLS),
+        (MAX_QUEUED_CALLS_IN_ALL + 1, FEW_QUEUED_CALLS),
     ] {
         let limits = Arc::new(Limits::new(16));
-        let mut neighbours = Reported::new(Arc::clone(&limits), Calls::default());
-        neighbours.update(others, 0, 0);
+        let mut peers = Reported::new(Arc::clone(&limits), ConnectionActivity::default());
+        peers.update(others, 0, 0);
         let (near, mut far) = duplex(1 << 20);
         far.write_all(&calls_that_are_reset(SENT)).await.unwrap();
         let slot = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
         let due = tokio::time::Instant::now() + Duration::from_secs(600);
-        let connection = Connection::new(Box::new(near), slot, Due::Bytes(0), due);
-        let state = Arc::new(ConnectionState::new(checks(), limits, connection.calls(), Waker::noop().clone()));
-        let mut arrived = Arrived::default();
-        let mut pace = Pace::new(connection.flow(), state, connection.neighbours());
+        let connection = Connection::new(Box::new(near), slot, ReadDeadline::Bytes(0), due);
+        let state = Arc::new(ConnectionState::new(checks(), limits, connection.activity(), Waker::noop().clone()));
+        let mut queue = RunQueue::default();
+        let mut backpressure = Backpressure::new(connection.budget(), state, connection.peers());
         let never = service_fn(|_| pending::<Result<Response<Full<Bytes>>, Infallible>>());
         let mut served = pin!(
-            Builder::new(arrived.door())
-                .max_pending_accept_reset_streams(2 * MAX_ARRIVED_CALLS)
+            Builder::new(queue.executor())
+                .max_pending_accept_reset_streams(2 * MAX_QUEUED_CALLS)
                 .serve_connection(TokioIo::new(connection), never)
         );
         poll_fn(|context| {
             for _ in 0..100 {
-                pace.allow(&arrived, false);
+                backpressure.set_budget(&queue, false);
                 assert!(served.as_mut().poll(context).is_pending());
-                assert_eq!(pace.look(&mut arrived, context), Next::Serve);
-                assert!(arrived.len() <= most, "{} calls wait beside {others}", arrived.len());
+                assert_eq!(backpressure.check(&mut queue, context), Action::Serve);
+                assert!(queue.len() <= most, "{} calls wait beside {others}", queue.len());
             }
             Poll::Ready(())
         })
         .await;
-        assert_eq!((arrived.len(), pace.may_read_on(&arrived)), (most, false), "beside {others}");
+        assert_eq!((queue.len(), backpressure.can_read_more(&queue)), (most, false), "beside {others}");
     }
 }
 
@@ -241,35 +243,35 @@ fn of_an_address_the_path_is_kept() {
 }
 
 /// Checks these counts, with or without an open header block.
-fn look(excess: &mut Excess, counted: Counted, open_block: Option<usize>) -> bool {
-    let flow = Flow::default();
-    flow.note_read(0, counted, open_block);
-    excess.look(&flow, &mut Context::from_waker(Waker::noop()))
+fn look(frame_limits: &mut FrameLimits, counted: Counted, open_block: Option<usize>) -> bool {
+    let budget = ReadBudget::default();
+    budget.record_read(0, counted, open_block);
+    frame_limits.check(&budget, &mut Context::from_waker(Waker::noop()))
 }
 
 #[tokio::test(start_paused = true)]
 async fn settings_are_too_many_within_a_window() {
-    let mut excess = Excess::default();
+    let mut frame_limits = FrameLimits::default();
     let settings = |settings| Counted { settings, ..Counted::default() };
     for _ in 0..3 {
-        assert!(!look(&mut excess, settings(MAX_SETTINGS), None));
+        assert!(!look(&mut frame_limits, settings(MAX_SETTINGS), None));
         advance(SETTINGS_WINDOW).await;
     }
-    assert!(!look(&mut excess, settings(MAX_SETTINGS), None));
-    assert!(look(&mut excess, settings(1), None));
+    assert!(!look(&mut frame_limits, settings(MAX_SETTINGS), None));
+    assert!(look(&mut frame_limits, settings(1), None));
 }
 
 #[tokio::test]
 async fn trailers_are_few() {
     let trailers = |trailer_bytes| Counted { trailer_bytes, ..Counted::default() };
-    assert!(!look(&mut Excess::default(), trailers(MAX_TRAILER_BYTES), None));
-    assert!(look(&mut Excess::default(), trailers(MAX_TRAILER_BYTES + 1), None));
+    assert!(!look(&mut FrameLimits::default(), trailers(MAX_TRAILER_BYTES), None));
+    assert!(look(&mut FrameLimits::default(), trailers(MAX_TRAILER_BYTES + 1), None));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_header_block_has_to_end_in_time() {
-    let mut excess = Excess::default();
-    let mut look = |block| look(&mut excess, Counted::default(), block);
+    let mut frame_limits = FrameLimits::default();
+    let mut look = |block| look(&mut frame_limits, Counted::default(), block);
     assert!(!look(Some(1)));
     advance(HEADERS_TIMEOUT / 2).await;
     assert!(!look(Some(1)));
@@ -288,24 +290,24 @@ async fn a_header_block_has_to_end_in_time() {
 async fn a_connection_ends_when_a_response_stays_unread_however_small() {
     let slot = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
     let limits = Arc::new(Limits::new(1));
-    let state = Arc::new(ConnectionState::new(checks(), limits, slot.calls(), Waker::noop().clone()));
-    let mut pace = Pace::new(Flow::default(), Arc::clone(&state), slot.neighbours());
-    let mut look = || pace.look(&mut Arrived::default(), &mut Context::from_waker(Waker::noop()));
+    let state = Arc::new(ConnectionState::new(checks(), limits, slot.activity(), Waker::noop().clone()));
+    let mut backpressure = Backpressure::new(ReadBudget::default(), Arc::clone(&state), slot.peers());
+    let mut look = || backpressure.check(&mut RunQueue::default(), &mut Context::from_waker(Waker::noop()));
     let almost = UNREAD_TIMEOUT.saturating_sub(Duration::from_secs(1));
     // Each is read in time.
     for _ in 0..5 {
         let held = state.hold_unread(1);
-        assert_eq!(look(), Next::Serve);
+        assert_eq!(look(), Action::Serve);
         advance(almost).await;
-        assert_eq!(look(), Next::Serve);
+        assert_eq!(look(), Action::Serve);
         state.release_unread(&held);
-        assert_eq!(look(), Next::Serve);
+        assert_eq!(look(), Action::Serve);
     }
     // One is not, although others are.
     let _held = state.hold_unread(1);
-    assert_eq!(look(), Next::Serve);
+    assert_eq!(look(), Action::Serve);
     let other = state.hold_unread(1);
     advance(UNREAD_TIMEOUT + Duration::from_millis(1)).await;
     state.release_unread(&other);
-    assert_eq!(look(), Next::Close);
+    assert_eq!(look(), Action::Close);
 }

@@ -1,5 +1,5 @@
 use super::super::check::CheckHandler;
-use super::super::connection_slots::Calls;
+use super::super::connection_slots::ConnectionActivity;
 use super::{
     ConnectionState, FEW_UNREAD_BYTES, InFlight, Limits, MAX_IN_FLIGHT_BYTES, MAX_UNFINISHED_BYTES, MAX_UNREAD_BYTES,
     OWN_UNFINISHED_BYTES, Reported, is_fair,
@@ -23,14 +23,20 @@ pub(crate) fn checks() -> Arc<CheckHandler> {
 /// Creates connections under these limits.
 fn connections(limits: Limits, count: usize) -> Vec<Arc<ConnectionState>> {
     let (checks, limits) = (checks(), Arc::new(limits));
-    let state =
-        || ConnectionState::new(Arc::clone(&checks), Arc::clone(&limits), Calls::default(), Waker::noop().clone());
+    let state = || {
+        ConnectionState::new(
+            Arc::clone(&checks),
+            Arc::clone(&limits),
+            ConnectionActivity::default(),
+            Waker::noop().clone(),
+        )
+    };
     (0..count).map(|_| Arc::new(state())).collect()
 }
 
 /// Takes as many slots as a connection gets.
 fn all_slots(of: &Arc<ConnectionState>) -> Vec<InFlight> {
-    std::iter::from_fn(|| of.enter(0)).collect()
+    std::iter::from_fn(|| of.try_acquire(0)).collect()
 }
 
 #[test]
@@ -39,7 +45,7 @@ fn one_connection_alone_gets_most_slots_and_leaves_some_for_the_next() {
         let all = connections(Limits::new(most), 2);
         let held = all_slots(&all[0]);
         assert_eq!(held.len(), expected, "of {most}");
-        assert_eq!(all[1].enter(0).is_some(), expected < most, "of {most}");
+        assert_eq!(all[1].try_acquire(0).is_some(), expected < most, "of {most}");
         drop(held);
         assert_eq!(all_slots(&all[1]).len(), expected, "of {most}, again");
     }
@@ -48,7 +54,7 @@ fn one_connection_alone_gets_most_slots_and_leaves_some_for_the_next() {
 #[test]
 fn a_connection_gets_a_quarter_while_another_has_a_check_under_way() {
     let all = connections(Limits::new(4_096), 2);
-    let _one = all[0].enter(0).unwrap();
+    let _one = all[0].try_acquire(0).unwrap();
     assert_eq!(all_slots(&all[1]).len(), 1_024);
 }
 
@@ -98,8 +104,12 @@ impl Wake for Woken {
 #[test]
 fn a_connection_is_woken_when_its_client_reads_again() {
     let woken = Arc::new(Woken(AtomicUsize::new(0)));
-    let state =
-        ConnectionState::new(checks(), Arc::new(Limits::new(1)), Calls::default(), Waker::from(Arc::clone(&woken)));
+    let state = ConnectionState::new(
+        checks(),
+        Arc::new(Limits::new(1)),
+        ConnectionActivity::default(),
+        Waker::from(Arc::clone(&woken)),
+    );
     let first = state.hold_unread(MAX_UNREAD_BYTES);
     let second = state.hold_unread(1);
     let third = state.hold_unread(1);
@@ -116,7 +126,7 @@ fn a_connection_is_woken_when_its_client_reads_again() {
 fn large_checks_that_wait_for_the_network_are_bounded_by_their_bytes() {
     const LARGE: usize = 1024 * 1024;
     let all = connections(Limits::new(4_096), 3);
-    let fill = |of: &Arc<ConnectionState>| std::iter::from_fn(|| of.enter(LARGE)).collect::<Vec<_>>();
+    let fill = |of: &Arc<ConnectionState>| std::iter::from_fn(|| of.try_acquire(LARGE)).collect::<Vec<_>>();
     let held: Vec<_> = all.iter().map(fill).collect();
     let count: usize = held.iter().map(Vec::len).sum();
     assert!(count * LARGE <= MAX_IN_FLIGHT_BYTES, "{count}");
@@ -146,9 +156,9 @@ fn a_response_that_stays_unread_is_known_after_a_whole_period() {
 fn a_connection_may_have_little_unread_while_all_have_too_much() {
     let limits = Arc::new(Limits::new(1));
     assert_eq!(limits.unread_bytes(), MAX_UNREAD_BYTES);
-    let mut reported = Reported::new(Arc::clone(&limits), Calls::default());
+    let mut reported = Reported::new(Arc::clone(&limits), ConnectionActivity::default());
     assert!(reported.update(0, 100 * MAX_UNREAD_BYTES, 100 * MAX_UNREAD_BYTES), "with what waits because of it");
     assert_eq!(limits.unread_bytes(), FEW_UNREAD_BYTES);
-    assert!(!reported.update(0, 0, 200 * MAX_UNREAD_BYTES), "calls alone are bounded as calls");
+    assert!(!reported.update(0, 0, 200 * MAX_UNREAD_BYTES), "calls alone are bounded as activity");
     assert_eq!(limits.unread_bytes(), MAX_UNREAD_BYTES);
 }

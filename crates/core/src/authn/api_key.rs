@@ -1,6 +1,7 @@
 //! API keys: long random texts, of which modgud knows only the SHA-256. `config` loads the table; a command generates the keys.
 
 use super::AuthnError;
+use crate::cache::{Digest, sha256};
 use crate::credential::RawToken;
 use crate::explain::{Observer, Step};
 use crate::jose::Claims;
@@ -9,7 +10,7 @@ use crate::principal::{
 };
 use crate::time::Timestamp;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use aws_lc_rs::digest::SHA256_OUTPUT_LEN;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::fmt;
@@ -107,12 +108,12 @@ impl ApiKey {
             roles: own(roles, claimed.roles),
             permissions: own(permissions, claimed.permissions),
             scopes: claimed.scopes,
-            reach: PermissionScope::Listed,
+            permission_scope: PermissionScope::Listed,
         };
         mapping.grants.apply(&mut identity);
-        let absent = Arc::clone(&mapping.absent);
+        let null_strings = Arc::clone(&mapping.null_strings);
         let principal =
-            Principal::new(authenticator.clone(), claims, identity, absent, AuthMethod::ApiKey).until(expires);
+            Principal::new(authenticator.clone(), claims, identity, null_strings, AuthMethod::ApiKey).until(expires);
         Ok(Self { id: id.into(), principal: Arc::new(principal), expires })
     }
 }
@@ -120,20 +121,18 @@ impl ApiKey {
 /// The SHA-256 of an API key. It compares in constant time. Its position in a table depends on a secret of the process, so the duration of
 /// a look-up reveals nothing about the stored digests.
 #[derive(Clone, Copy)]
-pub struct ApiKeyDigest([u8; SHA256_OUTPUT_LEN]);
+pub struct ApiKeyDigest(Digest);
 
 /// The error for a text that is not a SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a SHA-256 is 64 hexadecimal digits, as `modgud apikey new` and `sha256sum` write it")]
+#[error("write 64 hexadecimal digits, as `modgud apikey new` and `sha256sum` do")]
 pub struct ApiKeyDigestError;
 
 impl ApiKeyDigest {
     /// Computes the digest of a key, as a client presents it.
     #[must_use]
     pub fn of(key: &str) -> Self {
-        let mut bytes = [0; SHA256_OUTPUT_LEN];
-        bytes.copy_from_slice(digest(&SHA256, key.as_bytes()).as_ref());
-        Self(bytes)
+        Self(sha256(&[key.as_bytes()]))
     }
 
     /// Parses 64 hexadecimal digits.
@@ -229,9 +228,9 @@ impl ApiKeyAuthenticator {
         });
         let ApiKey { id, principal, expires } = known?;
         if now >= *expires {
-            let fault = ApiKeyError::Expired { id: id.clone(), expired: *expires, now };
-            observer.step(|| Step::failed("expires", fault.to_string()));
-            return Err(fault.into());
+            let error = ApiKeyError::Expired { id: id.clone(), expired: *expires, now };
+            observer.step(|| Step::failed("expires", error.to_string()));
+            return Err(error.into());
         }
         Ok(Arc::clone(principal))
     }

@@ -1,10 +1,12 @@
-//! All authenticators of a configuration: selects the one for a credential, and authenticates it.
+//! One authenticator of any kind, and all authenticators of a configuration: selects the one for a credential, and authenticates it.
 
-use super::authenticator::Authenticator;
-use super::cache::{CacheStats, TokenCache, TokenDigest};
+use super::api_key::ApiKeyAuthenticator;
+use super::claims_policy::ClaimsPolicy;
+use super::custom::RegisteredAuthenticator;
 use super::dpop::{PopContext, ReplayCache, ReplayMode};
-use super::introspection::IntrospectionCache;
-use super::jwt::{JwtAuthenticator, VerifiedJwt};
+use super::introspection::{IntrospectionAuthenticator, IntrospectionCache};
+use super::jwt::{CacheStats, JwtAuthenticator, TokenCache, TokenDigest, VerifiedJwt};
+use super::mtls::MtlsAuthenticator;
 use super::revocation::Revocations;
 use super::sender_constraint::SenderConstraint;
 use super::{AuthnError, LookupResult, RemoteJwks};
@@ -16,13 +18,79 @@ use crate::principal::{AuthenticatorName, Principal};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
+/// An authenticator: it verifies one kind of credential.
+#[derive(Debug)]
+pub enum Authenticator {
+    /// Verifies signed tokens of one issuer.
+    Jwt(JwtAuthenticator),
+    /// Verifies opaque tokens by introspection.
+    Introspection(IntrospectionAuthenticator),
+    /// Verifies API keys.
+    ApiKey(ApiKeyAuthenticator),
+    /// Verifies the certificate of the connection.
+    Mtls(MtlsAuthenticator),
+    /// Verifies credentials in a program that is built on this library.
+    Custom(RegisteredAuthenticator),
+}
+
+impl Authenticator {
+    /// Returns its name in the configuration.
+    #[must_use]
+    pub const fn name(&self) -> &AuthenticatorName {
+        match self {
+            Self::Jwt(authenticator) => &authenticator.name,
+            Self::Introspection(authenticator) => &authenticator.name,
+            Self::ApiKey(authenticator) => &authenticator.name,
+            Self::Mtls(authenticator) => &authenticator.name,
+            Self::Custom(authenticator) => &authenticator.name,
+        }
+    }
+
+    /// Returns true if it can authenticate callers at this time: a JWT authenticator needs a key.
+    #[must_use]
+    pub fn has_usable_keys(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Jwt(authenticator) => authenticator.keys.active_at(now).sets().any(|keys| !keys.keys().is_empty()),
+            Self::Introspection(_) | Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => true,
+        }
+    }
+
+    /// Returns the JWT authenticator; `None` if this is another kind.
+    #[must_use]
+    pub const fn as_jwt(&self) -> Option<&JwtAuthenticator> {
+        match self {
+            Self::Jwt(authenticator) => Some(authenticator),
+            Self::Introspection(_) | Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => None,
+        }
+    }
+
+    /// Returns the introspection authenticator; `None` if this is another kind.
+    #[must_use]
+    pub const fn as_introspection(&self) -> Option<&IntrospectionAuthenticator> {
+        match self {
+            Self::Introspection(authenticator) => Some(authenticator),
+            Self::Jwt(_) | Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => None,
+        }
+    }
+
+    /// Returns the checks of its tokens' claims; `None` if it has none.
+    #[must_use]
+    pub const fn checks(&self) -> Option<&ClaimsPolicy> {
+        match self {
+            Self::Jwt(authenticator) => Some(&authenticator.checks),
+            Self::Introspection(authenticator) => Some(&authenticator.checks),
+            Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => None,
+        }
+    }
+}
+
 /// All authenticators of a configuration, and the cache of the tokens that they have verified.
 #[derive(Debug)]
 pub struct Authenticators {
     list: Vec<Authenticator>,
     verified: TokenCache,
     revocations: Option<Revocations>,
-    spent: ReplayCache,
+    replay_cache: ReplayCache,
 }
 
 impl Authenticators {
@@ -30,20 +98,21 @@ impl Authenticators {
     /// configuration are never inherited.
     #[must_use]
     pub fn new(list: Vec<Authenticator>, revocations: Option<Revocations>) -> Self {
-        let authenticators = Self { list, verified: TokenCache::default(), revocations, spent: ReplayCache::default() };
+        let authenticators =
+            Self { list, verified: TokenCache::default(), revocations, replay_cache: ReplayCache::default() };
         authenticators.remember_proofs();
         authenticators
     }
 
     /// Inherits the replay cache of the replaced authenticators, so that a reload makes no proof acceptable again.
     pub fn inherit_replay_cache(&mut self, before: &Self) {
-        self.spent = before.spent.clone();
+        self.replay_cache = before.replay_cache.clone();
         self.remember_proofs();
     }
 
-    /// Rejects DPoP proofs that were made before this time or in its second: a previous process may have accepted them.
-    pub fn refuse_proofs_until(&self, start: Timestamp) {
-        self.spent.refuse_until(start);
+    /// Rejects DPoP proofs that were made before this time or in its second: a previous process may have verified them.
+    pub fn reject_proofs_until(&self, start: Timestamp) {
+        self.replay_cache.reject_until(start);
     }
 
     /// Extends the replay window to the longest time that any authenticator accepts a proof.
@@ -52,7 +121,7 @@ impl Authenticators {
             SenderConstraint::Dpop(window) => Some(window.span()),
             SenderConstraint::Certificate => None,
         });
-        windows.for_each(|window| self.spent.remember_for(window));
+        windows.for_each(|window| self.replay_cache.remember_for(window));
     }
 
     /// Returns the revocation list; `None` if the configuration has none.
@@ -63,8 +132,8 @@ impl Authenticators {
 
     /// Returns the statistics of the cache of verified tokens.
     #[must_use]
-    pub fn cache_counts(&self) -> CacheStats {
-        self.verified.counts()
+    pub fn cache_stats(&self) -> CacheStats {
+        self.verified.stats()
     }
 
     /// Returns the authenticators, in the order of the configuration.
@@ -78,7 +147,7 @@ impl Authenticators {
         for authenticator in &mut self.list {
             match authenticator {
                 Authenticator::Jwt(jwt) => {
-                    jwt.keys.remote.iter_mut().filter(|keys| keys.is(own)).for_each(|keys| *keys = shared.clone());
+                    jwt.keys.remote.iter_mut().filter(|keys| keys.ptr_eq(own)).for_each(|keys| *keys = shared.clone());
                 }
                 Authenticator::Introspection(_)
                 | Authenticator::ApiKey(_)
@@ -102,7 +171,7 @@ impl Authenticators {
         }
     }
 
-    /// Authenticates a credential. `supply` holds the results of remote lookups; DPoP proofs are recorded as used when `replay_mode` is
+    /// Authenticates a credential. `lookup` holds the results of remote lookups; DPoP proofs are recorded as used when `replay_mode` is
     /// `Record`.
     ///
     /// # Errors
@@ -112,20 +181,20 @@ impl Authenticators {
         credential: &Credential<'_, '_>,
         request: &Request<'_>,
         now: Timestamp,
-        supply: &LookupResult,
+        lookup: &LookupResult,
         replay_mode: ReplayMode,
         observer: &mut impl Observer,
     ) -> Result<Arc<Principal>, AuthnError> {
         if credential.token.as_str().len() > MAX_TOKEN_BYTES {
             // Before it is hashed: an oversized token costs nothing more.
-            let fault = AuthnError::Token(TokenError::TooLarge);
-            observer.step(|| Step::failed("token", fault.to_string()));
-            return Err(fault);
+            let error = AuthnError::Token(TokenError::TooLarge);
+            observer.step(|| Step::failed("token", error.to_string()));
+            return Err(error);
         }
         let principal = match self.select_opaque(credential) {
-            None => self.jwt(credential, now, supply, observer),
+            None => self.jwt(credential, now, lookup, observer),
             Some((by, Authenticator::Introspection(server))) => {
-                server.authenticate(credential.token, by, now, supply, observer)
+                server.authenticate(credential.token, by, now, lookup, observer)
             }
             Some((_, Authenticator::ApiKey(keys))) => keys.authenticate(credential.token, now, observer),
             Some((_, Authenticator::Custom(one))) => one.authenticate(credential.token, request, now, observer),
@@ -134,11 +203,11 @@ impl Authenticators {
         }?;
         self.ensure_not_revoked(&principal, observer)?;
         if let Some(constraint) = self.constraint(&principal) {
-            let (token, spent) = (credential.token, &self.spent);
-            let shown = PopContext { request, token, principal: &principal, now, spent, replay_mode };
-            let held = constraint.check(&shown);
-            observer.step(|| Step::of("sender", &held, format!("bound to its sender by {}", constraint.name())));
-            held?;
+            let (token, replay_cache) = (credential.token, &self.replay_cache);
+            let context = PopContext { request, token, principal: &principal, now, replay_cache, replay_mode };
+            let proven = constraint.check(&context);
+            observer.step(|| Step::of("sender", &proven, format!("bound to its sender by {}", constraint.name())));
+            proven?;
         }
         Ok(principal)
     }
@@ -167,7 +236,9 @@ impl Authenticators {
     fn ensure_not_revoked(&self, principal: &Principal, observer: &mut impl Observer) -> Result<(), AuthnError> {
         let Some(revocations) = &self.revocations else { return Ok(()) };
         let revoked = revocations.now().check(principal);
-        observer.step(|| Step::of("revocations", &revoked, "neither the token nor whom it speaks of is on the list"));
+        observer.step(|| {
+            Step::of("revocations", &revoked, "neither the token nor its subject or organization is on the list")
+        });
         Ok(revoked?)
     }
 
@@ -193,31 +264,29 @@ impl Authenticators {
         &self,
         credential: &Credential<'_, '_>,
         now: Timestamp,
-        supply: &LookupResult,
+        lookup: &LookupResult,
         observer: &mut impl Observer,
     ) -> Result<Arc<Principal>, AuthnError> {
         let digest = TokenDigest::of(credential.token);
         if let Some(known) = self.verified.get(&digest)
             && credential.authenticators.contains(&known.by())
-            && self.still_vouches(&known, now)
+            && self.is_key_active(&known, now)
         {
-            observer.step(|| {
-                Step::passed("token", "verified before, by the same configuration and a key that is still the issuer's")
-            });
-            let valid = known.span().holds(now);
+            observer.step(|| Step::passed("token", "cached, and verified with a key that is still the issuer's"));
+            let valid = known.span().check(now);
             observer.step(|| Step::of("time", &valid, known.span().to_string()));
             return valid.map(|()| known.into_principal()).map_err(AuthnError::from);
         }
-        let accepted = self.verify(credential, now, supply, observer)?;
-        let valid = accepted.span().holds(now);
-        observer.step(|| Step::of("time", &valid, accepted.span().to_string()));
+        let verified = self.verify(credential, now, lookup, observer)?;
+        let valid = verified.span().check(now);
+        observer.step(|| Step::of("time", &valid, verified.span().to_string()));
         valid?;
-        self.verified.put(digest, accepted.clone());
-        Ok(accepted.into_principal())
+        self.verified.put(digest, verified.clone());
+        Ok(verified.into_principal())
     }
 
     /// Returns true if the key that verified a token is still active.
-    fn still_vouches(&self, known: &VerifiedJwt, now: Timestamp) -> bool {
+    fn is_key_active(&self, known: &VerifiedJwt, now: Timestamp) -> bool {
         let authenticator = self.list.get(known.by().0).and_then(Authenticator::as_jwt);
         authenticator.is_some_and(|authenticator| authenticator.keys.contains(known.key(), now))
     }
@@ -226,13 +295,11 @@ impl Authenticators {
         &self,
         credential: &Credential<'_, '_>,
         now: Timestamp,
-        supply: &LookupResult,
+        lookup: &LookupResult,
         observer: &mut impl Observer,
     ) -> Result<VerifiedJwt, AuthnError> {
         let token = UnverifiedToken::parse(credential.token.as_str());
-        observer.step(|| {
-            Step::of("token", &token, "a well-formed signed JWT, and nothing in it that can be read in two ways")
-        });
+        observer.step(|| Step::of("token", &token, "a well-formed signed JWT, and nothing in it is ambiguous"));
         let token = token?;
         let authenticator = self.of_issuer(&token, credential);
         observer.step(|| {
@@ -241,7 +308,7 @@ impl Authenticators {
             Step::of("issuer", &authenticator, format!("`{issuer}`: authenticator `{found}`"))
         });
         let (index, authenticator) = authenticator?;
-        authenticator.accept(token, index, now, supply, observer)
+        authenticator.verify(token, index, now, lookup, observer)
     }
 
     /// Returns the authenticator of the token's issuer, among those for the token's location.

@@ -54,16 +54,16 @@ pub enum ClaimError {
     #[error("the token's `{0}` is `null` or a text that counts as no value")]
     NoValue(Box<str>),
     /// A claim has the wrong type or is out of range.
-    #[error("the token's `{0}` has a type or value that can't be used")]
+    #[error("the token's `{0}` has an unusable type or value")]
     Invalid(Box<str>),
     /// A claim that rules and revocations identify the caller by has an unexpected type.
     #[error(transparent)]
     Identity(#[from] IdentityClaimError),
     /// `aud` is not an accepted one.
-    #[error("the token's `aud` is not one that is expected here")]
+    #[error("the token's `aud` is not an accepted audience")]
     Audience,
     /// `typ` is not an accepted one.
-    #[error("the token's `typ` is not one that is accepted here")]
+    #[error("the token's `typ` is not an accepted type")]
     Type,
     /// The token has expired.
     #[error("the token expired at {expired} and it is {now}")]
@@ -82,7 +82,7 @@ pub enum ClaimError {
         now: Timestamp,
     },
     /// The token's lifetime is too long.
-    #[error("the token's `exp` is further from its `iat` than the longest life that is accepted")]
+    #[error("the token's lifetime, `exp` minus `iat`, is longer than the accepted maximum")]
     LivesTooLong,
 }
 
@@ -103,8 +103,8 @@ impl ClaimError {
 }
 
 impl From<jose::ClaimError> for ClaimError {
-    fn from(fault: jose::ClaimError) -> Self {
-        Self::Invalid(fault.claim().into())
+    fn from(error: jose::ClaimError) -> Self {
+        Self::Invalid(error.claim().into())
     }
 }
 
@@ -126,7 +126,7 @@ impl ValidityPeriod {
     ///
     /// # Errors
     /// `Expired` from the very second of `exp` (RFC 7519 §4.1.4), `NotYetValid` before the start.
-    pub fn holds(self, now: Timestamp) -> Result<(), ClaimError> {
+    pub fn check(self, now: Timestamp) -> Result<(), ClaimError> {
         if now < self.from {
             return Err(ClaimError::NotYetValid { from: self.from, now });
         }
@@ -156,13 +156,13 @@ impl ClaimsPolicy {
         observer: &mut impl Observer,
     ) -> Result<(Identity, ValidityPeriod), ClaimError> {
         let typed = self.check_type(token);
-        observer.step(|| Step::of("typ", &typed, "as it has to be"));
+        observer.step(|| Step::of("typ", &typed, "as required"));
         typed?;
         let claims = token.claims();
         let identity = self.claims(claims, observer)?;
-        let span = self.span(claims);
-        observer.step(|| Step::of("dates", &span, "`exp` is there, and every date is one"));
-        Ok((identity, span?))
+        let period = self.period(claims);
+        observer.step(|| Step::of("dates", &period, "`exp` is present, and all dates are valid"));
+        Ok((identity, period?))
     }
 
     /// Validates an introspection response, which may lack `exp` (RFC 7662 §2.2). `iat` is not compared with the present time: the server
@@ -173,31 +173,32 @@ impl ClaimsPolicy {
         observer: &mut impl Observer,
     ) -> Result<(Identity, ValidityPeriod), ClaimError> {
         let identity = self.claims(claims, observer)?;
-        let span = self.span_of_answer(claims);
-        observer.step(|| Step::of("dates", &span, "every date is one"));
-        Ok((identity, span?))
+        let period = self.period_of_response(claims);
+        observer.step(|| Step::of("dates", &period, "all dates are valid"));
+        Ok((identity, period?))
     }
 
     fn claims(&self, claims: &Claims, observer: &mut impl Observer) -> Result<Identity, ClaimError> {
-        let told = |what, result: Result<(), ClaimError>, passed: &str, observer: &mut _| {
+        let report = |what, result: Result<(), ClaimError>, passed: &str, observer: &mut _| {
             Observer::step(observer, || Step::of(what, &result, passed));
             result
         };
-        told("aud", self.check_audience(claims), "as it has to be", observer)?;
+        report("aud", self.check_audience(claims), "as required", observer)?;
         for name in ["sub", "jti"] {
-            if let Err(fault) = claims.text(name) {
-                told("text claim", Err(fault.into()), name, observer)?;
+            if let Err(error) = claims.text(name) {
+                report("text claim", Err(error.into()), name, observer)?;
             }
         }
         // With another type, rules and revocations would not recognize the caller.
-        let identity = self.identity.read(claims);
+        let identity = self.identity.resolve(claims);
         if identity.is_err() {
             observer.step(|| Step::of("identity claim", &identity, ""));
         }
         let identity = identity?;
         for path in &self.require {
             let found = path.find(claims);
-            let present = self.identity.absent.present(found).map(|_| ()).ok_or_else(|| missing(path, found.is_some()));
+            let present =
+                self.identity.null_strings.present(found).map(|_| ()).ok_or_else(|| missing(path, found.is_some()));
             observer.step(|| Step::of("required claim", &present, path.to_string()));
             present?;
         }
@@ -205,7 +206,7 @@ impl ClaimsPolicy {
     }
 
     /// Computes the validity period of a signed token, leeway included.
-    fn span(&self, claims: &Claims) -> Result<ValidityPeriod, ClaimError> {
+    fn period(&self, claims: &Claims) -> Result<ValidityPeriod, ClaimError> {
         // Rounded so that a fraction of a second never lengthens a token's life.
         let expires = claims.numeric_date("exp")?.ok_or_else(|| ClaimError::Missing("exp".into()))?.floor();
         let issued = claims.numeric_date("iat")?.map(NumericDate::ceil);
@@ -221,7 +222,7 @@ impl ClaimsPolicy {
     }
 
     /// Computes the validity period of an introspection response, leeway included.
-    fn span_of_answer(&self, claims: &Claims) -> Result<ValidityPeriod, ClaimError> {
+    fn period_of_response(&self, claims: &Claims) -> Result<ValidityPeriod, ClaimError> {
         let expires = claims.numeric_date("exp")?.map_or(Timestamp::NEVER, NumericDate::floor);
         let not_before = claims.numeric_date("nbf")?.map_or(Timestamp::EPOCH, NumericDate::ceil);
         Ok(ValidityPeriod { from: not_before.minus(self.leeway), until: expires.plus(self.leeway) })

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// An authenticator that a program implements: `validateToken` of other gateways.
 ///
-/// It runs on the thread that answers the check, so it must return at once, from memory. Use `introspection` to ask another server about
+/// It runs on the thread that answers the check, so it must return at once, from memory. Use `introspection` to query another server about
 /// each token. It runs for every request, and its results are not cached. A panic in it denies that check with 503.
 pub trait CustomAuthenticator: Send + Sync {
     /// Returns the claims of the caller that presents this credential: those that rules, headers and `principal` of the configuration refer
@@ -42,13 +42,13 @@ pub trait CustomAuthenticator: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CustomError {
     /// The credential is invalid.
-    #[error("the authenticator does not accept the credential")]
-    Refused,
+    #[error("the authenticator rejects the credential")]
+    Rejected,
     /// The credential has expired.
-    #[error("the authenticator says that the credential has expired")]
+    #[error("the authenticator reports the credential as expired")]
     Expired,
     /// The credential can't be checked at present: 503.
-    #[error("the authenticator can't tell at present whether the credential is good")]
+    #[error("the authenticator can't check the credential at present")]
     Unavailable,
 }
 
@@ -89,7 +89,7 @@ pub struct RegisteredAuthenticator {
     /// The claims that form an identity.
     pub identity: Arc<ClaimMapping>,
     /// The implementation.
-    pub by: Arc<dyn CustomAuthenticator>,
+    pub inner: Arc<dyn CustomAuthenticator>,
 }
 
 impl fmt::Debug for RegisteredAuthenticator {
@@ -110,17 +110,17 @@ impl RegisteredAuthenticator {
         now: Timestamp,
         observer: &mut impl Observer,
     ) -> Result<Arc<Principal>, AuthnError> {
-        let claimed = self.by.authenticate(token.as_str(), request, now);
+        let claimed = self.inner.authenticate(token.as_str(), request, now);
         observer.step(|| Step::of("custom", &claimed, "the authenticator accepts the credential"));
         let claims = Claims::from_json(Value::Object(claimed?));
         // As with tokens: the claims that identify the caller have the type that rules and revocations expect.
         let read = claims.text("jti").map_err(ClaimError::from).map(|_| ());
-        let read = read.and_then(|()| self.identity.read(&claims).map_err(ClaimError::from));
+        let read = read.and_then(|()| self.identity.resolve(&claims).map_err(ClaimError::from));
         if read.is_err() {
             observer.step(|| Step::of("identity claim", &read, ""));
         }
-        let identity = self.by.identity(&claims, read?);
-        let absent = Arc::clone(&self.identity.absent);
-        Ok(Arc::new(Principal::new(self.name.clone(), claims, identity, absent, AuthMethod::Token)))
+        let identity = self.inner.identity(&claims, read?);
+        let null_strings = Arc::clone(&self.identity.null_strings);
+        Ok(Arc::new(Principal::new(self.name.clone(), claims, identity, null_strings, AuthMethod::Token)))
     }
 }

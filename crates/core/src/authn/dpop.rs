@@ -1,13 +1,14 @@
 //! DPoP (RFC 9449 §4.3): tokens that require a proof that their holder has the key that they are bound to. `jose` parses a proof and
 //! verifies its signature. modgud uses no nonces.
 
-mod htu;
 mod replay_cache;
 
 pub use replay_cache::{ReplayCache, ReplayError, ReplayMode};
 
 use crate::credential::RawToken;
-use crate::http::request::{HeaderLookup, Request};
+use crate::http::host::Host;
+use crate::http::path::RequestTarget;
+use crate::http::request::{HeaderLookup, Request, port};
 use crate::jose::{Claims, NumericDate, ProofError, UnverifiedDpopProof};
 use crate::principal::Principal;
 use crate::time::Timestamp;
@@ -41,7 +42,7 @@ pub(super) struct PopContext<'r, 'a> {
     pub(super) principal: &'r Principal,
     pub(super) now: Timestamp,
     /// The proofs that were used before.
-    pub(super) spent: &'r ReplayCache,
+    pub(super) replay_cache: &'r ReplayCache,
     /// The mode in which this proof is checked.
     pub(super) replay_mode: ReplayMode,
 }
@@ -65,25 +66,24 @@ pub enum DpopError {
     #[error("the token is bound to another key than that of the proof")]
     OtherKey,
     /// A claim of the proof is missing, or has an unusable value or type.
-    #[error("the proof's `{0}` is missing, or has a type or value that can't be used")]
+    #[error("the proof's `{0}` is missing, or has an unusable type or value")]
     Claim(&'static str),
     /// The proof is for another method.
     #[error("the proof's `htm` is not the method of the request")]
     OtherMethod,
     /// The scheme of the request is unknown, so its address is too.
     #[error(
-        "the scheme of the request is unknown, so that the proof's `htu` can't be checked: Envoy sent no `x-forwarded-proto`, more than \
-             one, or another value than http or https; see `request.scheme`"
+        "the scheme of the request is unknown, so the proof's `htu` can't be checked: `x-forwarded-proto` is missing, repeated, or neither `http` nor `https`; set `request.scheme`"
     )]
     SchemeUnknown,
     /// The proof is for another address.
-    #[error("the proof's `htu` is not the address of the request, with scheme, host and port as Envoy tells them")]
+    #[error("the proof's `htu` is not the address of the request, with the scheme, host and port that Envoy sends")]
     OtherAddress,
     /// The proof is for another token.
     #[error("the proof's `ath` is not the SHA-256 of the token")]
     OtherToken,
     /// The proof has expired.
-    #[error("the proof was good until {until} and it is {now}")]
+    #[error("the proof was valid until {until} and it is {now}")]
     Old {
         /// The end of its validity period.
         until: Timestamp,
@@ -91,7 +91,7 @@ pub enum DpopError {
         now: Timestamp,
     },
     /// The proof is not valid yet.
-    #[error("the proof is good from {from} and it is {now}")]
+    #[error("the proof is valid from {from} and it is {now}")]
     Early {
         /// The start of its validity period.
         from: Timestamp,
@@ -100,7 +100,7 @@ pub enum DpopError {
     },
     /// The proof is valid, and can't be recorded as used.
     #[error(transparent)]
-    Spent(#[from] ReplayError),
+    Replay(#[from] ReplayError),
 }
 
 impl DpopPolicy {
@@ -109,10 +109,10 @@ impl DpopPolicy {
     ///
     /// # Errors
     /// The first [`DpopError`]: a proof of another key costs no signature verification.
-    pub(super) fn check(self, shown: &PopContext<'_, '_>) -> Result<(), DpopError> {
-        let bound = shown.principal.claims().get("cnf").and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
+    pub(super) fn check(self, context: &PopContext<'_, '_>) -> Result<(), DpopError> {
+        let bound = context.principal.claims().get("cnf").and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
         let bound = bound.ok_or(DpopError::Unbound)?;
-        let proof = match shown.request.headers.sole(HEADER) {
+        let proof = match context.request.headers.sole(HEADER) {
             HeaderLookup::Absent => return Err(DpopError::NoProof),
             HeaderLookup::Repeated => return Err(DpopError::Proofs),
             // A value that is not UTF-8 is rejected like an empty one.
@@ -122,32 +122,32 @@ impl DpopPolicy {
             return Err(DpopError::OtherKey);
         }
         let proof = proof.verify()?;
-        if text(&proof, "htm")? != shown.request.method.as_str() {
+        if text(&proof, "htm")? != context.request.method.as_str() {
             return Err(DpopError::OtherMethod);
         }
-        if shown.request.scheme.is_empty() {
+        if context.request.scheme.is_empty() {
             return Err(DpopError::SchemeUnknown);
         }
-        if !htu::matches(text(&proof, "htu")?, shown.request) {
+        if !is_address_of(text(&proof, "htu")?, context.request) {
             return Err(DpopError::OtherAddress);
         }
-        if text(&proof, "ath")? != URL_SAFE_NO_PAD.encode(digest(&SHA256, shown.token.as_str().as_bytes())) {
+        if text(&proof, "ath")? != URL_SAFE_NO_PAD.encode(digest(&SHA256, context.token.as_str().as_bytes())) {
             return Err(DpopError::OtherToken);
         }
-        let made = self.made(&proof, shown.now)?;
+        let made = self.made(&proof, context.now)?;
         let name = text(&proof, "jti")?;
         if !(1..=MAX_NAME_BYTES).contains(&name.len()) {
             return Err(DpopError::Claim("jti"));
         }
         // Last, so that a proof that is rejected for another reason is not recorded as used.
-        let authenticator = shown.principal.authenticator().as_str();
-        let client = match shown.principal.identity().subject.as_deref() {
+        let authenticator = context.principal.authenticator().as_str();
+        let client = match context.principal.identity().subject.as_deref() {
             Some(subject) => [authenticator, "subject", subject],
             None => [authenticator, "key", bound],
         };
-        Ok(match shown.replay_mode {
-            ReplayMode::Record => shown.spent.spend(client, [bound, name], made, shown.now),
-            ReplayMode::Peek => shown.spent.look([bound, name], made),
+        Ok(match context.replay_mode {
+            ReplayMode::Record => context.replay_cache.record(client, [bound, name], made, context.now),
+            ReplayMode::Peek => context.replay_cache.peek([bound, name], made),
         }?)
     }
 
@@ -173,6 +173,33 @@ impl DpopPolicy {
 
 fn text<'p>(proof: &'p Claims, name: &'static str) -> Result<&'p str, DpopError> {
     proof.text(name).ok().flatten().ok_or(DpopError::Claim(name))
+}
+
+/// Returns true if `htu`, the address that a proof is for, is that of the request (RFC 9449 §4.3, check 9). It compares scheme, host,
+/// port and path, each normalized (RFC 3986 §6.2.2, §6.2.3), and ignores query and fragment.
+fn is_address_of(htu: &str, request: &Request<'_>) -> bool {
+    let Some((scheme, rest)) = htu.split_once("://") else { return false };
+    let (rest, _) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
+    let (authority, path) = rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, "/"));
+    let (Ok(host), Ok(target)) = (Host::parse(authority.as_bytes()), RequestTarget::parse(path.as_bytes())) else {
+        return false;
+    };
+    let ports = port(authority.as_bytes()).or_else(|| default_port(scheme.as_bytes()));
+    scheme.as_bytes().eq_ignore_ascii_case(request.scheme)
+        && host.name().is_some()
+        && host == request.host
+        && ports.is_some()
+        && ports == request.port.or_else(|| default_port(request.scheme))
+        && target.path.as_str() == request.path.as_str()
+}
+
+/// Returns the default port of a scheme; `None` if it is neither `http` nor `https`.
+fn default_port(scheme: &[u8]) -> Option<u16> {
+    match () {
+        () if scheme.eq_ignore_ascii_case(b"http") => Some(80),
+        () if scheme.eq_ignore_ascii_case(b"https") => Some(443),
+        () => None,
+    }
 }
 
 #[cfg(test)]

@@ -17,9 +17,9 @@ pub struct JwksSnapshot {
     /// The keys.
     pub keys: Arc<KeySet>,
     /// The time of the request: the JWKS contains every key that the provider had published before.
-    pub had: Timestamp,
+    pub fetched_at: Timestamp,
     /// Expiry: from then on the keys are not used, because the provider may have withdrawn them.
-    pub until: Timestamp,
+    pub expires_at: Timestamp,
 }
 
 /// The tolerated step back of the clock; beyond it, the keys count as fetched in the future.
@@ -36,7 +36,7 @@ impl RemoteJwks {
     #[must_use]
     pub fn at(&self, now: Timestamp) -> Option<Arc<JwksSnapshot>> {
         // Fetched in the future: the clock was ahead then, so the age of the keys is unknown.
-        self.last().filter(|published| published.had <= now.plus(MAX_CLOCK_SKEW) && now < published.until)
+        self.last().filter(|published| published.fetched_at <= now.plus(MAX_CLOCK_SKEW) && now < published.expires_at)
     }
 
     /// Replaces the JWKS by a newly fetched one.
@@ -46,12 +46,12 @@ impl RemoteJwks {
 
     /// Returns true if both share one JWKS.
     #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn ptr_eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    fn hold(&self, key: KeyIdentity, now: Timestamp) -> bool {
-        self.0.load().as_ref().is_some_and(|published| now < published.until && published.keys.holds(key))
+    fn contains(&self, key: KeyIdentity, now: Timestamp) -> bool {
+        self.0.load().as_ref().is_some_and(|published| now < published.expires_at && published.keys.contains(key))
     }
 }
 
@@ -59,7 +59,7 @@ impl RemoteJwks {
 #[derive(Debug, Default)]
 pub struct IssuerKeys {
     /// The keys of the configuration.
-    pub fixed: KeySet,
+    pub static_keys: KeySet,
     /// The keys that providers publish.
     pub remote: Vec<RemoteJwks>,
 }
@@ -67,23 +67,25 @@ pub struct IssuerKeys {
 impl IssuerKeys {
     /// Returns the keys that are usable now.
     #[must_use]
-    pub fn at(&self, now: Timestamp) -> ActiveKeys<'_> {
+    pub fn active_at(&self, now: Timestamp) -> ActiveKeys<'_> {
         let published: Vec<_> = self.remote.iter().filter_map(|remote| remote.at(now)).collect();
-        ActiveKeys { fixed: &self.fixed, providers: self.remote.len(), published }
+        ActiveKeys { static_keys: &self.static_keys, providers: self.remote.len(), published }
     }
 
     /// Returns true if a key that verified a token before may still do so. Without providers it may: static keys change only with the whole
     /// configuration, and a reload keeps no verified token.
     #[must_use]
     pub fn contains(&self, key: KeyIdentity, now: Timestamp) -> bool {
-        self.remote.is_empty() || self.fixed.holds(key) || self.remote.iter().any(|remote| remote.hold(key, now))
+        self.remote.is_empty()
+            || self.static_keys.contains(key)
+            || self.remote.iter().any(|remote| remote.contains(key, now))
     }
 }
 
 /// The keys that are usable at one point in time.
 #[derive(Debug)]
 pub struct ActiveKeys<'a> {
-    fixed: &'a KeySet,
+    static_keys: &'a KeySet,
     providers: usize,
     published: Vec<Arc<JwksSnapshot>>,
 }
@@ -91,7 +93,7 @@ pub struct ActiveKeys<'a> {
 impl ActiveKeys<'_> {
     /// Returns the key sets.
     pub fn sets(&self) -> impl Iterator<Item = &KeySet> {
-        std::iter::once(self.fixed).chain(self.published.iter().map(|published| &*published.keys))
+        std::iter::once(self.static_keys).chain(self.published.iter().map(|published| &*published.keys))
     }
 
     /// Returns the keys that providers publish.
@@ -101,11 +103,11 @@ impl ActiveKeys<'_> {
 
     /// Returns the coverage of these keys.
     #[must_use]
-    pub fn completeness(&self) -> KeyCoverage {
+    pub fn coverage(&self) -> KeyCoverage {
         match (self.providers, self.published.len()) {
             (0, _) => KeyCoverage::Fixed,
-            (providers, had) if had < providers => KeyCoverage::Missing,
-            (_, _) => KeyCoverage::AsLastHad,
+            (providers, fetched) if fetched < providers => KeyCoverage::Missing,
+            (_, _) => KeyCoverage::AsLastFetched,
         }
     }
 }
@@ -116,7 +118,7 @@ pub enum KeyCoverage {
     /// The keys are complete: they are all static.
     Fixed,
     /// The keys were complete when they were last fetched.
-    AsLastHad,
+    AsLastFetched,
     /// The keys are incomplete: those of at least one provider were never fetched, or too long ago.
     Missing,
 }

@@ -1,10 +1,13 @@
 //! JWTs of one issuer (RFC 7519, RFC 8725): the keys and algorithms that verify them, and the caller that they identify. `jose` parses
 //! tokens and verifies signatures.
+//!
+//! A cache saves verification for repeated tokens. It holds outcomes, never tokens; its users check the validity period.
 
 use super::claims_policy::{ClaimsPolicy, ValidityPeriod};
 use super::jwks::{ActiveKeys, IssuerKeys, KeyCoverage};
 use super::{AuthnError, LookupResult, PendingLookup};
-use crate::credential::AuthenticatorId;
+use crate::cache::{ByteCache, ByteWeighter, Digest, Weigh, sha256};
+use crate::credential::{AuthenticatorId, RawToken};
 use crate::explain::{Observer, Step};
 use crate::jose::{Algorithm, KeyIdentity, TokenError, UnverifiedToken, VerifiedToken};
 use crate::principal::{AuthMethod, AuthenticatorName, Principal};
@@ -55,16 +58,16 @@ impl VerifiedJwt {
         self.principal
     }
 
-    /// Returns the estimated memory of this entry, in bytes.
-    #[must_use]
-    pub fn weight(&self) -> u64 {
-        u64::from(self.weight)
-    }
-
     /// Returns its validity period: from the later of `nbf` and `iat` on, and before `exp`.
     #[must_use]
     pub const fn span(&self) -> ValidityPeriod {
         self.span
+    }
+}
+
+impl Weigh for VerifiedJwt {
+    fn weight(&self) -> u64 {
+        u64::from(self.weight)
     }
 }
 
@@ -80,65 +83,126 @@ impl JwtAuthenticator {
     /// # Errors
     /// The first error: signature, type, audience, required claims, and malformed dates. [`PendingLookup::Jwks`] or
     /// [`PendingLookup::JwksRefresh`] if keys that are not available could still verify the token.
-    pub(super) fn accept(
+    pub(super) fn verify(
         &self,
         token: UnverifiedToken<'_>,
         by: AuthenticatorId,
         now: Timestamp,
-        supply: &LookupResult,
+        result: &LookupResult,
         observer: &mut impl Observer,
     ) -> Result<VerifiedJwt, AuthnError> {
         /// The memory of an entry without its claims.
         const ENTRY_BYTES: usize = 512;
 
         let algorithm = token.header().algorithm().name();
-        let token = self.verify(token, by, now, supply);
-        observer.step(|| Step::of("signature", &token, format!("good, {algorithm}, by a key of the issuer")));
+        let token = self.verify_signature(token, by, now, result);
+        observer.step(|| Step::of("signature", &token, format!("valid, {algorithm}, by a key of the issuer")));
         let token = token?;
         let key = token.key();
         let (identity, span) = self.checks.validate_jwt(&token, observer)?;
         let claims = token.into_claims();
-        let absent = Arc::clone(&self.checks.identity.absent);
+        let null_strings = Arc::clone(&self.checks.identity.null_strings);
         let principal =
-            Principal::new(self.name.clone(), claims, identity, absent, AuthMethod::Token).until(span.until());
+            Principal::new(self.name.clone(), claims, identity, null_strings, AuthMethod::Token).until(span.until());
         let weight = principal.size().saturating_add(ENTRY_BYTES);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         Ok(VerifiedJwt { by, key, principal: Arc::new(principal), span, weight })
     }
 
     /// Verifies the signature with the active keys. A mismatch is final only if no other key can exist.
-    fn verify(
+    fn verify_signature(
         &self,
         token: UnverifiedToken<'_>,
         by: AuthenticatorId,
         now: Timestamp,
-        supply: &LookupResult,
+        result: &LookupResult,
     ) -> Result<VerifiedToken, AuthnError> {
-        let keys = self.keys.at(now);
-        let lack = match keys.completeness() {
+        let keys = self.keys.active_at(now);
+        let lookup = match keys.coverage() {
             KeyCoverage::Fixed => None,
             KeyCoverage::Missing => Some(PendingLookup::Jwks(by)),
-            KeyCoverage::AsLastHad => {
-                let settled = names_a_published_key(&token, &keys)
-                    || supply.proves_key_unknown(token.claimed_issue(), self.checks.leeway);
-                if settled { None } else { Some(PendingLookup::JwksRefresh(by)) }
+            KeyCoverage::AsLastFetched => {
+                let is_final = names_published_key(&token, &keys)
+                    || result.proves_key_unknown(token.claimed_issue(), self.checks.leeway);
+                if is_final { None } else { Some(PendingLookup::JwksRefresh(by)) }
             }
         };
-        token.verify_by_any(keys.sets(), &self.algorithms).map_err(|fault| match (fault, lack) {
+        token.verify_by_any(keys.sets(), &self.algorithms).map_err(|error| match (error, lookup) {
             (
                 TokenError::KeyUnknown
                 | TokenError::KeyUnfit
                 | TokenError::SignatureLength
                 | TokenError::SignatureMismatch,
-                Some(lack),
-            ) => lack.into(),
-            (fault, _) => fault.into(),
+                Some(lookup),
+            ) => lookup.into(),
+            (error, _) => error.into(),
         })
     }
 }
 
 /// Returns true if a provider publishes a key with the `kid` of the token. A token without one is tried with every key: a refresh for each
 /// such forged token would never end.
-fn names_a_published_key(token: &UnverifiedToken<'_>, keys: &ActiveKeys<'_>) -> bool {
+fn names_published_key(token: &UnverifiedToken<'_>, keys: &ActiveKeys<'_>) -> bool {
     token.header().key_id().is_none_or(|id| keys.published().any(|key| key.id() == Some(id)))
+}
+
+/// The cache key of a token: its SHA-256. No two tokens share one, and the token itself is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest(Digest);
+
+impl TokenDigest {
+    /// Computes the digest of a token.
+    #[must_use]
+    pub fn of(token: RawToken<'_>) -> Self {
+        Self(sha256(&[token.as_str().as_bytes()]))
+    }
+}
+
+/// Statistics of the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Look-ups that found the token.
+    pub hits: u64,
+    /// Look-ups that did not.
+    pub misses: u64,
+    /// Tokens held now.
+    pub entries: u64,
+    /// Their estimated size, in bytes.
+    pub bytes: u64,
+}
+
+/// Verified tokens by digest. Limited by [`Self::MAX_BYTES`]; the least used entries are evicted first.
+#[derive(Debug)]
+pub struct TokenCache(ByteCache<TokenDigest, VerifiedJwt>);
+
+impl TokenCache {
+    /// The most memory for cached tokens, estimated: 64 MiB, some 25,000 `BiFrost` tokens. Beyond it, the least used tokens are evicted.
+    pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+    /// The initial capacity in tokens; the cache grows beyond it up to its limit.
+    const EXPECTED: usize = 1_024;
+
+    /// Returns the outcome for this token; `None` if it is not cached.
+    #[must_use]
+    pub fn get(&self, digest: &TokenDigest) -> Option<VerifiedJwt> {
+        self.0.get(digest)
+    }
+
+    /// Caches a token.
+    pub fn put(&self, digest: TokenDigest, token: VerifiedJwt) {
+        self.0.insert(digest, token);
+    }
+
+    /// Returns the statistics so far.
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        let entries = u64::try_from(self.0.len()).unwrap_or(u64::MAX);
+        CacheStats { hits: self.0.hits(), misses: self.0.misses(), entries, bytes: self.0.weight() }
+    }
+}
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self(ByteCache::with_weighter(Self::EXPECTED, Self::MAX_BYTES, ByteWeighter))
+    }
 }

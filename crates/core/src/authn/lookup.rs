@@ -1,7 +1,7 @@
 //! The lookups that a decision can need, and their results. The core does no I/O: it returns the pending lookup, and is called again with
 //! the result.
 
-use super::introspection::IntrospectionOutcome;
+use super::introspection::IntrospectionResponse;
 use crate::credential::AuthenticatorId;
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -11,16 +11,16 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PendingLookup {
     /// The JWKS of this authenticator: that of one of its providers was never fetched, or too long ago.
-    #[error("the keys of the token's issuer can't be had at present")]
+    #[error("the keys of the token's issuer are unavailable at present")]
     Jwks(AuthenticatorId),
     /// A refreshed JWKS: no key of the last one fits the token, and the provider may have published others since.
-    #[error("the token names a key that is not known, and its issuer can't be asked at present whether it is new")]
+    #[error("the token's key is unknown, and the keys of its issuer can't be refreshed at present")]
     JwksRefresh(AuthenticatorId),
     /// The introspection response of this authenticator's authorization server.
-    #[error("the authorization server that knows the token can't be asked at present")]
+    #[error("the token can't be introspected at present")]
     Introspection(AuthenticatorId),
     /// The introspection response of a server that proved unavailable. No request of a client causes that.
-    #[error("the authorization server that knows the token is away")]
+    #[error("the token's authorization server is unavailable")]
     ServerUnavailable(AuthenticatorId),
 }
 
@@ -60,6 +60,20 @@ impl LookupResult {
             Self::Jwks(JwksRefresh::Failed) | Self::Introspection(_) | Self::Nothing => false,
         }
     }
+}
+
+/// The outcome of an introspection request about one token.
+#[derive(Debug, Clone)]
+pub enum IntrospectionOutcome {
+    /// The server sent this response.
+    Response(IntrospectionResponse),
+    /// The response is unusable, or did not arrive within the timeout: the token itself may have caused that.
+    Failed,
+    /// The server is unavailable: there is no connection, or a proxy before it reports so, or the circuit breaker is open for that reason.
+    Unavailable,
+    /// No request was sent, because too many are in progress, whatever the state of the server. A client that causes so many must not
+    /// extend tokens that the server has ended.
+    Busy,
 }
 
 /// The outcome of a JWKS request.

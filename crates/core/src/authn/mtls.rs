@@ -53,17 +53,17 @@ enum Segment {
 pub enum PrincipalPatternError {
     /// The text has none of the forms.
     #[error(
-        "a principal is written `spiffe://example.org/ns/{{namespace}}/sa/{{account}}`, `api.example.com`, `*.example.com`, or `*` for any"
+        "write `spiffe://example.org/ns/{{namespace}}/sa/{{account}}`, `api.example.com`, `*.example.com`, or `*` for any"
     )]
     Form,
     /// A name in braces is repeated or malformed.
-    #[error("a name in braces is made of letters, digits and `_`, and stands there once")]
+    #[error("a name in braces is invalid or repeated; use letters, digits and `_`, and each name once")]
     Name,
 }
 
 /// The error for a principal that no pattern accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the principal of the peer's certificate is none of those that are accepted")]
+#[error("no entry accepts the principal of the peer's certificate")]
 pub struct CertificateError;
 
 impl PrincipalPattern {
@@ -191,8 +191,8 @@ impl MtlsAuthenticator {
         });
         let found = found.ok_or(CertificateError);
         observer.step(|| {
-            let shown = principal.unwrap_or("(no name)");
-            Step::of("peer", &found, format!("`{shown}`, by its certificate: authenticator `{}`", self.name.as_str()))
+            let name = principal.unwrap_or("(no name)");
+            Step::of("peer", &found, format!("`{name}`, by its certificate: authenticator `{}`", self.name.as_str()))
         });
         Some(found.map_err(AuthnError::from).and_then(|(principal, claims)| self.principal(principal, claims)))
     }
@@ -204,10 +204,10 @@ impl MtlsAuthenticator {
             let _ = path.put(&mut claims, principal);
         }
         let claims = Claims::from_json(Value::Object(claims));
-        let read = self.identity.read(&claims).map_err(ClaimError::from)?;
+        let read = self.identity.resolve(&claims).map_err(ClaimError::from)?;
         let identity = Identity { subject: Some(principal.into()), ..read };
-        let absent = Arc::clone(&self.identity.absent);
-        Ok(Arc::new(Principal::new(self.name.clone(), claims, identity, absent, AuthMethod::Certificate)))
+        let null_strings = Arc::clone(&self.identity.null_strings);
+        Ok(Arc::new(Principal::new(self.name.clone(), claims, identity, null_strings, AuthMethod::Certificate)))
     }
 }
 

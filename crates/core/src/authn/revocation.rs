@@ -37,13 +37,13 @@ pub struct Revoked(HashMap<Box<str>, Timestamp>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RevocationError {
     /// The token is revoked.
-    #[error("the token's id is on the list of revocations")]
+    #[error("the token's id is on the revocation list")]
     Token,
     /// The subject is revoked.
-    #[error("the token's subject is on the list of revocations")]
+    #[error("the token's subject is on the revocation list")]
     Subject,
     /// The organization is revoked.
-    #[error("the token's organization is on the list of revocations")]
+    #[error("the token's organization is on the revocation list")]
     Organization,
 }
 
@@ -66,7 +66,7 @@ impl Revoked {
     }
 
     /// Returns true if this name is revoked for tokens issued at this time. A token without `iat` may be of any time, so it is revoked.
-    fn holds(&self, name: Option<&str>, issued: Option<Timestamp>) -> bool {
+    fn contains(&self, name: Option<&str>, issued: Option<Timestamp>) -> bool {
         let before = || name.and_then(|name| self.0.get(name));
         !self.0.is_empty() && before().is_some_and(|before| issued.is_none_or(|issued| issued < *before))
     }
@@ -99,11 +99,11 @@ impl RevocationList {
         // Rounded down: in doubt, a date with a fraction of a second counts as the earlier one and is revoked.
         let issued = claims.numeric_date("iat").ok().flatten().map(NumericDate::floor);
         let found = [
-            (self.tokens.holds(token, issued), RevocationError::Token),
-            (self.subjects.holds(subject.as_deref(), issued), RevocationError::Subject),
-            (self.organizations.holds(organization.as_deref(), issued), RevocationError::Organization),
+            (self.tokens.contains(token, issued), RevocationError::Token),
+            (self.subjects.contains(subject.as_deref(), issued), RevocationError::Subject),
+            (self.organizations.contains(organization.as_deref(), issued), RevocationError::Organization),
         ];
-        found.into_iter().find(|(revoked, _)| *revoked).map_or(Ok(()), |(_, fault)| Err(fault))
+        found.into_iter().find(|(revoked, _)| *revoked).map_or(Ok(()), |(_, error)| Err(error))
     }
 }
 
@@ -116,7 +116,7 @@ impl Revocations {
 
     /// Returns true if both share one list; two lists of one file differ.
     #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn ptr_eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.list, &other.list)
     }
 

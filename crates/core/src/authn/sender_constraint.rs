@@ -25,12 +25,10 @@ pub enum ConfirmationError {
     #[error("the token has no `cnf` that binds it to a certificate, and one is required")]
     Unbound,
     /// The connection has no certificate to compare.
-    #[error(
-        "the token is bound to a certificate, and Envoy sent none along; `include_peer_certificate` makes it do so"
-    )]
+    #[error("the token is bound to a certificate, and Envoy sent none; set `include_peer_certificate`")]
     NoCertificate,
     /// The certificate can't be parsed.
-    #[error("the token is bound to a certificate, and the one that Envoy sent along can't be read")]
+    #[error("the token is bound to a certificate, and that from Envoy can't be parsed")]
     UnreadableCertificate,
     /// The certificate is another one.
     #[error("the token is bound to another certificate than that of the connection")]
@@ -54,15 +52,15 @@ impl SenderConstraint {
     ///
     /// # Errors
     /// [`ConfirmationError`]: an unbound token is rejected like one that is bound to another sender.
-    pub(super) fn check(self, shown: &PopContext<'_, '_>) -> Result<(), ConfirmationError> {
+    pub(super) fn check(self, context: &PopContext<'_, '_>) -> Result<(), ConfirmationError> {
         match self {
-            Self::Certificate => certificate(shown.principal.claims(), shown.request.peer),
-            Self::Dpop(window) => Ok(window.check(shown)?),
+            Self::Certificate => check_mtls_binding(context.principal.claims(), context.request.peer),
+            Self::Dpop(window) => Ok(window.check(context)?),
         }
     }
 }
 
-fn certificate(claims: &Claims, peer: Peer<'_>) -> Result<(), ConfirmationError> {
+fn check_mtls_binding(claims: &Claims, peer: Peer<'_>) -> Result<(), ConfirmationError> {
     let bound = claims.get("cnf").and_then(|cnf| cnf.get("x5t#S256")).and_then(Value::as_str);
     let bound = bound.ok_or(ConfirmationError::Unbound)?;
     if peer.certificate.is_empty() {

@@ -19,9 +19,7 @@ enum Form {
 
 /// A text that is not a valid host pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a host is written as requests name it, without port, such as `api.example.com`, or `*.example.com` for every name below one"
-)]
+#[error("write a name without port, such as `api.example.com`, or `*.example.com` for every name below it")]
 pub struct HostPatternError;
 
 impl HostPattern {

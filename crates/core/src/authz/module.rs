@@ -1,46 +1,77 @@
 //! The access lists of the modules behind Envoy: the rights of organizations in each module. The rule that a module implies is a
 //! normal rule (see `rules`).
 
-mod crud;
-mod prefix;
 #[cfg(test)]
 mod tests;
 
-pub use crud::CrudPermissions;
-pub use prefix::{ModulePrefix, PrefixError};
-
 use super::AuthzError;
 use super::router::{Layer, MethodMatcher, Router};
+use super::syntax::ModulePrefix;
 use crate::authn::Authentication;
 use crate::explain::Step;
 use crate::http::method::Method;
 use crate::http::request::Request;
 use crate::principal::{PermissionScope, Principal};
+use bitflags::bitflags;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 
-/// The name of a module, as the operator wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ModuleName(Arc<str>);
+name! {
+    /// The name of a module.
+    ModuleName
+}
 
-impl ModuleName {
-    /// Creates a name; `config::validate` has checked that it is not empty and unique.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self(Arc::from(name))
-    }
-
-    /// Returns the name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+bitflags! {
+    /// A set of create, read, update and delete, possibly empty. The bits are those of `BiFrost`'s masks.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct CrudPermissions: u8 {
+        /// POST.
+        const CREATE = 8;
+        /// GET and HEAD.
+        const READ = 4;
+        /// PUT and PATCH.
+        const UPDATE = 2;
+        /// DELETE.
+        const DELETE = 1;
     }
 }
 
-impl fmt::Display for ModuleName {
+impl CrudPermissions {
+    /// Returns the permission that a method requires; `None` for a method without a bit in `BiFrost`.
+    #[must_use]
+    pub fn of_method(method: Method<'_>) -> Option<Self> {
+        match method.as_str() {
+            "POST" => Some(Self::CREATE),
+            "GET" | "HEAD" => Some(Self::READ),
+            "PUT" | "PATCH" => Some(Self::UPDATE),
+            "DELETE" => Some(Self::DELETE),
+            _ => None,
+        }
+    }
+
+    /// Creates the permissions of a mask, with the bits added up. `None` above 15.
+    #[must_use]
+    pub fn from_mask(mask: u64) -> Option<Self> {
+        Self::from_bits(u8::try_from(mask).ok()?)
+    }
+
+    /// Returns the names that a configuration uses, create first.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = [(Self::CREATE, "create"), (Self::READ, "read"), (Self::UPDATE, "update"), (Self::DELETE, "delete")];
+        all.into_iter().filter(move |(one, _)| self.contains(*one)).map(|(_, name)| name)
+    }
+}
+
+/// For a sentence: `` `read` and `update` ``, or `nothing`.
+impl fmt::Display for CrudPermissions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let mut names = self.names().peekable();
+        let Some(first) = names.next() else { return f.write_str("nothing") };
+        write!(f, "`{first}`")?;
+        while let Some(name) = names.next() {
+            write!(f, "{}`{name}`", if names.peek().is_some() { ", " } else { " and " })?;
+        }
+        Ok(())
     }
 }
 
@@ -69,8 +100,8 @@ impl ModuleAccess {
     }
 
     /// Adds permissions for organizations to their existing ones.
-    pub fn allow(&mut self, who: Organizations<'_>, permissions: CrudPermissions) {
-        let known = match who {
+    pub fn allow(&mut self, organizations: Organizations<'_>, permissions: CrudPermissions) {
+        let known = match organizations {
             Organizations::Any => &mut self.any,
             Organizations::One(name) => self.organizations.entry(name.into()).or_insert(CrudPermissions::empty()),
         };
@@ -85,16 +116,20 @@ impl ModuleAccess {
 
     fn check(&self, method: Method<'_>, principal: &Principal) -> Result<(), ModuleError> {
         let identity = principal.identity();
-        match identity.reach {
+        match identity.permission_scope {
             PermissionScope::All => return Ok(()),
             PermissionScope::Listed => {}
         }
         let module = || self.module.clone();
-        let Some(asked) = CrudPermissions::of_method(method) else {
+        let Some(required) = CrudPermissions::of_method(method) else {
             return Err(ModuleError::Method { module: module(), method: method.as_str().into() });
         };
-        let may = self.of(identity.organization.as_deref());
-        if may.contains(asked) { Ok(()) } else { Err(ModuleError::Permission { module: module(), asked, may }) }
+        let granted = self.of(identity.organization.as_deref());
+        if granted.contains(required) {
+            Ok(())
+        } else {
+            Err(ModuleError::Permission { module: module(), required, granted })
+        }
     }
 }
 
@@ -102,17 +137,17 @@ impl ModuleAccess {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModuleError {
     /// The organization lacks the permission.
-    #[error("in module `{module}` the request asks for {asked}, and the caller's organization may {may}")]
+    #[error("in module `{module}` the request requires {required}, and the caller's organization has {granted}")]
     Permission {
         /// The module.
         module: ModuleName,
         /// The permission that the request's method requires.
-        asked: CrudPermissions,
+        required: CrudPermissions,
         /// The permissions of the organization.
-        may: CrudPermissions,
+        granted: CrudPermissions,
     },
     /// No list can allow the method.
-    #[error("module `{module}` has an access list, and `{method}` is none of the methods that one can allow")]
+    #[error("module `{module}` has an access list, and no access list can allow the method `{method}`")]
     Method {
         /// The module.
         module: ModuleName,
@@ -133,7 +168,7 @@ impl Modules {
             let mut router = Router::default();
             for (prefix, access) in modules {
                 // A repeated prefix keeps its first module; `config::validate` rejects repeated prefixes.
-                let _ = router.insert(Layer::Enforced, MethodMatcher::Methods(&[]), prefix.pattern(), access);
+                let _ = router.insert(Layer::Enforced, MethodMatcher::Methods(&[]), &prefix.pattern(), access);
             }
             Self(router)
         })
@@ -141,7 +176,7 @@ impl Modules {
 
     /// Returns the access list of a request: that of the module with the longest prefix. `None` if this module has no list.
     #[must_use]
-    pub fn narrow<'s, 'a>(&'s self, request: &Request<'a>) -> Option<ModuleConstraint<'s, 'a>> {
+    pub fn constraint<'s, 'a>(&'s self, request: &Request<'a>) -> Option<ModuleConstraint<'s, 'a>> {
         let access = self.0.find(Layer::Enforced, request.method, &request.path)?.as_ref()?;
         Some(ModuleConstraint { access, method: request.method })
     }
@@ -165,7 +200,7 @@ impl ModuleConstraint<'_, '_> {
     /// # Errors
     /// [`AuthzError::Module`] if the caller lacks the right for the request's method.
     pub(super) fn check(&self, principal: &Principal) -> Result<(), AuthzError> {
-        self.access.check(self.method, principal).map_err(|fault| AuthzError::Module(Box::new(fault)))
+        self.access.check(self.method, principal).map_err(|error| AuthzError::Module(Box::new(error)))
     }
 
     /// Describes the result of the list for the outcome of authentication.
@@ -174,7 +209,7 @@ impl ModuleConstraint<'_, '_> {
         let Self { access: ModuleAccess { module, .. }, method } = self;
         match authentication {
             Authentication::Authenticated(principal) => {
-                let passed = match principal.identity().reach {
+                let passed = match principal.identity().permission_scope {
                     PermissionScope::All => {
                         format!("the access list of `{module}`: a role of the caller grants everything")
                     }
@@ -183,10 +218,10 @@ impl ModuleConstraint<'_, '_> {
                 Step::of(WHAT, &self.access.check(*method, principal), passed)
             }
             Authentication::NotRequired => {
-                Step::noted(WHAT, format!("`{module}` has an access list, which the rule's access passes over"))
+                Step::noted(WHAT, format!("`{module}` has an access list, which the rule's access skips"))
             }
             Authentication::Missing | Authentication::Failed(_) => {
-                Step::noted(WHAT, format!("`{module}` has an access list, and nobody is known to hold against it"))
+                Step::noted(WHAT, format!("`{module}` has an access list, and the caller is not authenticated"))
             }
         }
     }

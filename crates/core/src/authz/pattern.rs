@@ -1,14 +1,12 @@
-//! The syntax of path patterns as operators write them in rules. `router` selects the most specific of several patterns.
-//!
-//! A segment is a literal, `{name}` (exactly one segment, with any text), or, at the end, `{*name}` (all remaining segments,
-//! possibly none). `/admin/{*rest}` covers `/admin`, `/admin/` and everything below. Literals are decoded text and compared
-//! exactly. A trailing slash is ignored.
+//! Path patterns: the comparison with paths, and the values of parameters. `syntax` parses them; `router` selects the most specific
+//! of several patterns. `/admin/{*rest}` covers `/admin`, `/admin/` and everything below.
 
 #[cfg(test)]
 mod tests;
 
 use super::reading::{Breadth, Case, PathReadings, Reading, folded};
-use crate::http::path::{CanonicalPath, MAX_TARGET_BYTES};
+use super::syntax::{self, ModulePrefix, PatternError, Segment, literal};
+use crate::http::path::CanonicalPath;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -37,22 +35,10 @@ impl PathPattern {
     /// Parses a pattern.
     ///
     /// # Errors
-    /// [`PatternError`] for invalid syntax, and for literals that no [`CanonicalPath`] holds, because a rule that can never match
-    /// protects nothing.
+    /// [`PatternError`] for invalid syntax, and for literals that no [`CanonicalPath`] holds.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        if text.len() > MAX_TARGET_BYTES {
-            return Err(PatternError::TooLong);
-        }
-        let inner = text.strip_prefix('/').ok_or(PatternError::NotAbsolute)?;
-        let inner = inner.strip_suffix('/').unwrap_or(inner);
-        let mut pattern = Parser::default();
-        // `/` alone is the path without segments; any other empty piece is a double slash.
-        if text != "/" {
-            for piece in inner.split('/') {
-                pattern.push(piece)?;
-            }
-        }
-        Ok(Self { segments: pattern.segments.into(), rest: pattern.rest.map(Into::into), ..Self::default() })
+        let (segments, rest) = syntax::parse(text)?;
+        Ok(Self { segments: segments.into(), rest: rest.map(Into::into), ..Self::default() })
     }
 
     /// Returns the pattern with this comparison of literals, for paths as modules read them.
@@ -154,21 +140,22 @@ impl PathPattern {
     pub(super) fn meets(&self, other: &Self) -> bool {
         let folds = |at| {
             let may = |one: &Self| {
-                one.case == Case::Fold || one.readings.as_ref().is_some_and(|readings| readings.may_fold(one, at))
+                one.case == Case::Fold
+                    || one.readings.as_ref().is_some_and(|readings| readings.may_fold(&one.segments, at))
             };
             may(self) || may(other)
         };
-        self.places(other).all(|(at, same)| same || folds(at))
+        self.literals(other).all(|(at, same)| same || folds(at))
     }
 
     /// Returns true if this pattern matches every beginning of a path that the other one matches. Both lead to the same node of a
     /// tree.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        self.case == Case::Fold || (other.case == Case::Exact && self.places(other).all(|(_, same)| same))
+        self.case == Case::Fold || (other.case == Case::Exact && self.literals(other).all(|(_, same)| same))
     }
 
     /// Compares the literals of both patterns, letter by letter, with their indices.
-    fn places<'p>(&'p self, other: &'p Self) -> impl Iterator<Item = (usize, bool)> {
+    fn literals<'p>(&'p self, other: &'p Self) -> impl Iterator<Item = (usize, bool)> {
         let pairs = self.segments.iter().zip(&other.segments).enumerate();
         pairs.filter_map(|(at, pair)| match pair {
             (Segment::Literal(one), Segment::Literal(other)) => Some((at, one == other)),
@@ -187,7 +174,7 @@ impl PathPattern {
     /// Returns true if both have the same literals, letter by letter, at the same indices.
     #[must_use]
     pub fn same_literals(&self, other: &Self) -> bool {
-        self.places(other).all(|(_, same)| same)
+        self.literals(other).all(|(_, same)| same)
     }
 
     /// Returns true if a path can match both literals, although they differ: one of the patterns folds, and the letters are the
@@ -225,8 +212,8 @@ impl PathPattern {
     /// folds them.
     ///
     /// # Errors
-    /// [`OtherReading`] if services that fold or cut would read different forms.
-    pub fn compared<'p>(&self, path: &'p CanonicalPath<'_>) -> Result<Cow<'p, str>, OtherReading> {
+    /// [`AmbiguousPath`] if services that fold or cut would read different forms.
+    pub fn compared<'p>(&self, path: &'p CanonicalPath<'_>) -> Result<Cow<'p, str>, AmbiguousPath> {
         let Some(readings) = &self.readings else { return Ok(Cow::Borrowed(path.without_trailing_slash())) };
         let read = |breadth: Breadth| -> String {
             let reading = readings.of(path, breadth);
@@ -250,7 +237,7 @@ impl PathPattern {
         };
         let sure = read(Breadth::Sure);
         if sure != read(Breadth::Widest) {
-            return Err(OtherReading);
+            return Err(AmbiguousPath);
         }
         let sent = path.without_trailing_slash();
         Ok(if sure == sent { Cow::Borrowed(sent) } else { Cow::Owned(sure) })
@@ -283,6 +270,14 @@ impl PathPattern {
     }
 }
 
+impl ModulePrefix {
+    /// Returns the pattern of the prefix and everything below it: `/crm/{*rest}`.
+    #[must_use]
+    pub fn pattern(&self) -> PathPattern {
+        PathPattern { segments: self.literals().into(), rest: Some("rest".into()), ..PathPattern::default() }
+    }
+}
+
 /// Writes the pattern without a trailing slash; parsing the text returns the same pattern.
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -300,203 +295,6 @@ impl fmt::Display for PathPattern {
     }
 }
 
-/// The error of a path that services read in different forms, because they fold letters or cut suffixes.
+/// The error of a path that services read in different ways, because they fold letters or cut suffixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OtherReading;
-
-/// A segment of a pattern, which matches one segment of a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Segment {
-    /// This text, compared exactly.
-    Literal(Box<str>),
-    /// `{name}`: any text, which is never empty.
-    Parameter(Box<str>),
-}
-
-/// The reason why a pattern is rejected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PatternError {
-    /// It does not begin with `/`.
-    #[error("a path pattern starts with `/`")]
-    NotAbsolute,
-    /// It is longer than any request target.
-    #[error("a path pattern is at most {MAX_TARGET_BYTES} bytes long, as no longer path is accepted")]
-    TooLong,
-    /// It has more segments than `MAX_SEGMENTS`.
-    #[error("a path pattern has at most {MAX_SEGMENTS} segments")]
-    TooManySegments,
-    /// `//`.
-    #[error("a path pattern has no empty segment, as no path with `//` is accepted")]
-    EmptySegment,
-    /// `.` or `..`.
-    #[error("a path pattern has no `.` or `..` segment, as no path with one is accepted")]
-    DotSegment,
-    /// `%`: literals are written decoded, except for characters that mark a parameter in another syntax.
-    #[error(
-        "a path pattern is written decoded, without `%`; only `%24`, `%28`, `%3A`, `%3C`, `%5B` and `%5E` may be in one"
-    )]
-    Percent,
-    /// A segment that is a parameter in the syntax of another framework, and would be compared literally.
-    #[error(
-        "one segment is `{{id}}`, all that follow are `{{*rest}}`; to compare a segment that really holds this, write the \
-             character as `%24` (`$`), `%28` (`(`), `%3A` (`:`), `%3C` (`<`), `%5B` (`[`) or `%5E` (`^`)"
-    )]
-    ForeignParameter,
-    /// A parameter with its own pattern.
-    #[error(
-        "a parameter has no pattern of its own; write `{{id}}`, and ask for its form under `when`, or `{{*rest}}` for all that follow"
-    )]
-    Constraint,
-    /// `\`, `;`, `?`, `#` or a control character.
-    #[error("a path pattern holds no `\\`, `;`, `?`, `#` or control character, as no path with one is accepted")]
-    IllegalCharacter,
-    /// `*` outside of braces, which resembles a wildcard but is not one.
-    #[error("`*` is no wildcard: one segment is `{{name}}`, all that follow are `{{*rest}}`")]
-    Asterisk,
-    /// A brace that does not enclose a whole segment.
-    #[error("braces stand around a whole segment: `{{name}}` or `{{*rest}}`")]
-    Brace,
-    /// A parameter's name that is empty or has other characters.
-    #[error("a parameter's name is made of `a`-`z`, `0`-`9` and `_`, and does not start with a digit")]
-    ParameterName,
-    /// A repeated parameter name.
-    #[error("each parameter of a path pattern has a name of its own")]
-    DuplicateName,
-    /// A segment after `{*rest}`.
-    #[error("`{{*rest}}` stands at the end of a path pattern")]
-    RestNotLast,
-}
-
-/// The maximum number of segments of a pattern. It bounds the depth of the tree and of a lookup; a longer pattern is rejected.
-pub const MAX_SEGMENTS: usize = 64;
-
-#[derive(Default)]
-struct Parser<'a> {
-    segments: Vec<Segment>,
-    names: Vec<&'a str>,
-    rest: Option<&'a str>,
-}
-
-impl<'a> Parser<'a> {
-    fn push(&mut self, piece: &'a str) -> Result<(), PatternError> {
-        if self.segments.len() >= MAX_SEGMENTS {
-            return Err(PatternError::TooManySegments);
-        }
-        if self.rest.is_some() {
-            return Err(PatternError::RestNotLast);
-        }
-        let Some(inner) = piece.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')) else {
-            self.segments.push(Segment::Literal(read_literal(piece)?.into()));
-            return Ok(());
-        };
-        if let Some(name) = inner.strip_prefix('*') {
-            self.rest = Some(self.new_name(name)?);
-        } else {
-            let name = self.new_name(inner)?;
-            self.segments.push(Segment::Parameter(name.into()));
-        }
-        Ok(())
-    }
-
-    fn new_name(&mut self, name: &'a str) -> Result<&'a str, PatternError> {
-        if name.contains(['{', '}']) {
-            return Err(PatternError::Brace);
-        }
-        if name.contains(':') {
-            return Err(PatternError::Constraint);
-        }
-        let letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'_');
-        if !name.bytes().next().is_some_and(letter) || !name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit()) {
-            return Err(PatternError::ParameterName);
-        }
-        if self.names.contains(&name) {
-            return Err(PatternError::DuplicateName);
-        }
-        self.names.push(name);
-        Ok(name)
-    }
-}
-
-/// The characters that mark a parameter or an expression in other frameworks, with their escapes in a literal.
-const MARKS: [(char, &str); 6] = [('$', "%24"), ('(', "%28"), (':', "%3A"), ('<', "%3C"), ('[', "%5B"), ('^', "%5E")];
-
-/// Writes a literal segment so that parsing returns the same literal.
-#[must_use]
-pub fn literal(text: &str) -> Cow<'_, str> {
-    if !is_foreign(text) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(MARKS.iter().fold(text.to_owned(), |text, (mark, escape)| text.replace(*mark, escape)))
-}
-
-/// Parses a literal segment, in which characters may be escaped as in [`MARKS`].
-fn read_literal(piece: &str) -> Result<Cow<'_, str>, PatternError> {
-    let mut read = String::new();
-    // The segment with a placeholder, which marks nothing, for each escaped character.
-    let mut unmarked = String::new();
-    let mut rest = piece;
-    while let Some((before, after)) = rest.split_once('%') {
-        let escaped = |(_, escape): &&(char, &str)| {
-            let digits = escape.get(1..).unwrap_or_default();
-            after.get(..digits.len()).is_some_and(|head| head.eq_ignore_ascii_case(digits))
-        };
-        let (mark, escape) = MARKS.iter().find(escaped).ok_or(PatternError::Percent)?;
-        read.extend([before, mark.encode_utf8(&mut [0; 4])]);
-        unmarked.extend([before, "-"]);
-        rest = after.get(escape.len().saturating_sub(1)..).unwrap_or_default();
-    }
-    unmarked.push_str(rest);
-    if is_foreign(&unmarked) {
-        return Err(PatternError::ForeignParameter);
-    }
-    check_literal(&unmarked)?;
-    if read.is_empty() {
-        return Ok(Cow::Borrowed(piece));
-    }
-    read.push_str(rest);
-    Ok(Cow::Owned(read))
-}
-
-/// Returns true if a segment holds a parameter or an expression in another syntax. Examples: `:id`, `@:id`, `$id`, `$(ID)`,
-/// `<id>.json`, `v<id>`, `[id]`, `(a|b)c`, `^a`. A custom method such as `things:cancel`, and a call such as `Products(1)`, are
-/// plain literals.
-fn is_foreign(piece: &str) -> bool {
-    let named = |rest: &str| rest.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    piece.char_indices().any(|(at, mark)| {
-        let (before, after) =
-            (piece.get(..at).unwrap_or_default(), piece.get(at.saturating_add(1)..).unwrap_or_default());
-        let begins = !before.ends_with(char::is_alphanumeric);
-        match mark {
-            ':' => begins && named(after),
-            '$' => (before.is_empty() && named(after)) || (after.starts_with('(') && after.contains(')')),
-            '<' => after.contains('>'),
-            '[' => after.contains(']') && (before.is_empty() || named(after) || after.starts_with('.')),
-            '(' => after.contains(')') && (before.is_empty() || after.contains('|')),
-            '^' => before.is_empty(),
-            _ => false,
-        }
-    })
-}
-
-fn check_literal(text: &str) -> Result<&str, PatternError> {
-    match text {
-        "" => return Err(PatternError::EmptySegment),
-        "." | ".." => return Err(PatternError::DotSegment),
-        _ => {}
-    }
-    check_characters(text).map(|()| text)
-}
-
-fn check_characters(text: &str) -> Result<(), PatternError> {
-    for character in text.chars() {
-        match character {
-            '{' | '}' => return Err(PatternError::Brace),
-            '%' => return Err(PatternError::Percent),
-            '*' => return Err(PatternError::Asterisk),
-            '\\' | ';' | '?' | '#' => return Err(PatternError::IllegalCharacter),
-            other if other.is_control() => return Err(PatternError::IllegalCharacter),
-            _ => {}
-        }
-    }
-    Ok(())
-}
+pub struct AmbiguousPath;

@@ -11,12 +11,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::module::ModulePrefix;
-use super::pattern::{PathPattern, Segment};
-use super::router::{Layer, MethodMatcher, Router};
-use crate::http::method::Method;
+use super::syntax::{ModulePrefix, Segment};
 use crate::http::path::CanonicalPath;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The comparison of letters.
@@ -41,8 +39,11 @@ pub struct ModuleReading {
 /// The path readings of all modules of a configuration.
 #[derive(Debug)]
 pub struct PathReadings {
-    modules: Router<(usize, ModuleReading)>,
-    list: Vec<(ModulePrefix, ModuleReading)>,
+    modules: Vec<(ModulePrefix, ModuleReading)>,
+    /// The index of each module, by the text of its prefix.
+    by_prefix: HashMap<Box<str>, usize>,
+    /// The number of segments of the longest prefix.
+    depth: usize,
 }
 
 /// The reason why a path with several readings is denied.
@@ -50,17 +51,14 @@ pub struct PathReadings {
 pub enum ReadingError {
     /// The readings lead to different rules.
     #[error(
-        "the path can be read in two ways that lead to different rules: letters beyond ASCII may be folded or not \
-             (`case: fold`), and suffixes within the path cut off or not (`suffixes`)"
+        "the path has two readings with different rules, because services fold letters beyond ASCII (`case: fold`) or cut suffixes within the path (`suffixes`), or do not"
     )]
     OtherRule,
     /// The path ends in more than one suffix, or its last segment is only a suffix.
-    #[error("the path ends in several of the module's `suffixes`, or in one that nothing stands before")]
+    #[error("the path ends in several of the module's `suffixes`, or its last segment is only a suffix")]
     Suffixes,
     /// The path ends in a suffix in another case.
-    #[error(
-        "the path ends in one of the module's `suffixes`, but for the case of its letters, and the module's `case` is `exact`"
-    )]
+    #[error("the path ends in one of the module's `suffixes` in another case, and the module's `case` is `exact`")]
     SuffixCase,
 }
 
@@ -77,7 +75,7 @@ pub(super) enum Breadth {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading<'r> {
     /// The module of the path, with the number of segments of its prefix.
-    module: Option<&'r (usize, ModuleReading)>,
+    module: Option<(usize, &'r ModuleReading)>,
     breadth: Breadth,
     /// The index of the last segment.
     last: usize,
@@ -123,18 +121,26 @@ impl PathReadings {
     pub fn new(modules: Vec<(ModulePrefix, ModuleReading)>, a_rule_folds: bool) -> Option<Arc<Self>> {
         let plain = modules.iter().all(|(_, reading)| reading.is_plain());
         (a_rule_folds || !plain).then(|| {
-            let mut router = Router::default();
-            for (prefix, reading) in &modules {
+            let mut by_prefix = HashMap::new();
+            for (index, (prefix, _)) in modules.iter().enumerate() {
                 // A repeated prefix keeps its first module; `config::validate` rejects repeated prefixes.
-                let value = (prefix.segments(), reading.clone());
-                let _ = router.insert(Layer::Enforced, MethodMatcher::Methods(&[]), prefix.pattern(), value);
+                by_prefix.entry(prefix.as_str().into()).or_insert(index);
             }
-            Arc::new(Self { modules: router, list: modules })
+            let depth = modules.iter().map(|(prefix, _)| prefix.segments()).max().unwrap_or_default();
+            Arc::new(Self { modules, by_prefix, depth })
         })
     }
 
+    /// Returns the reading of a path: that of the module with the longest prefix.
     pub(super) fn of(&self, path: &CanonicalPath<'_>, breadth: Breadth) -> Reading<'_> {
-        let module = self.modules.find(Layer::Enforced, Method::GET, path);
+        let (text, mut end, mut module) = (path.as_str(), 0_usize, None);
+        for (index, segment) in path.segments().take(self.depth).enumerate() {
+            end = end.saturating_add(segment.len()).saturating_add(1);
+            let known = text.get(..end).and_then(|prefix| self.by_prefix.get(prefix));
+            if let Some((_, reading)) = known.and_then(|known| self.modules.get(*known)) {
+                module = Some((index.saturating_add(1), reading));
+            }
+        }
         Reading { module, breadth, last: path.segments().count().saturating_sub(1) }
     }
 
@@ -157,13 +163,13 @@ impl PathReadings {
     }
 
     /// Returns true if a module folds the segment of a pattern at this index, for some of the paths that match the pattern.
-    pub(super) fn may_fold(&self, pattern: &PathPattern, at: usize) -> bool {
-        self.list.iter().any(|(prefix, reading)| {
+    pub(super) fn may_fold(&self, pattern: &[Segment], at: usize) -> bool {
+        self.modules.iter().any(|(prefix, reading)| {
             let depth = prefix.segments();
-            let mut pairs = prefix.pattern().segments().iter().zip(pattern.segments());
+            let mut pairs = prefix.literals().iter().zip(pattern);
             reading.case == Case::Fold
                 && depth <= at
-                && depth <= pattern.segments().len()
+                && depth <= pattern.len()
                 && pairs.all(|(own, other)| matches!(other, Segment::Parameter(_)) || own == other)
         })
     }
@@ -215,7 +221,7 @@ impl<'r> Reading<'r> {
     }
 
     fn module_at(&self, at: usize) -> Option<&'r ModuleReading> {
-        self.module.filter(|(depth, _)| at >= *depth).map(|(_, module)| module)
+        self.module.filter(|(depth, _)| at >= *depth).map(|(_, reading)| reading)
     }
 }
 

@@ -16,7 +16,7 @@
 //! A lookup descends a tree of segments. It costs one or two hash lookups per segment, regardless of the number of entries.
 //! Backtracking adds to that only at nodes with both a literal and a `{name}`, and never visits a node twice.
 
-mod spelled;
+mod folded;
 mod tree;
 
 #[cfg(test)]
@@ -26,10 +26,11 @@ use super::pattern::PathPattern;
 use super::reading::{Breadth, PathReadings, folded};
 use crate::http::method::Method;
 use crate::http::path::CanonicalPath;
-use spelled::{Sought, Spelled};
+use folded::{FoldedLeaf, PathLookup};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+pub use tree::{Layer, MethodMatcher, MethodQuery};
 use tree::{Leaf, Node};
 
 /// A router to entries of `T`, each for a path pattern and some methods.
@@ -45,40 +46,13 @@ enum Tree {
     /// A tree that compares paths as sent.
     AsSent(Box<Node<Leaf>>),
     /// A tree that compares paths as read.
-    AsRead(Box<Node<Spelled>>, Arc<PathReadings>),
+    AsRead(Box<Node<FoldedLeaf>>, Arc<PathReadings>),
 }
 
 impl<T> Default for Router<T> {
     fn default() -> Self {
         Self::new(None)
     }
-}
-
-/// The entries that a lookup considers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layer {
-    /// Enforced entries only.
-    Enforced,
-    /// Enforced and shadow entries; a shadow entry replaces an enforced one for the same requests.
-    Shadow,
-}
-
-/// The requests that an entry is for, among those to the paths of its pattern.
-#[derive(Debug, Clone, Copy)]
-pub enum MethodMatcher<'m> {
-    /// Requests of these methods; an empty list means any method.
-    Methods(&'m [Method<'m>]),
-    /// CORS preflights.
-    Preflight,
-}
-
-/// The kind of request to find entries for.
-#[derive(Debug, Clone, Copy)]
-pub enum MethodQuery<'m> {
-    /// A request of this method.
-    Method(Method<'m>),
-    /// A CORS preflight, which is also a request of the method `OPTIONS`.
-    Preflight,
 }
 
 impl<T> Router<T> {
@@ -100,30 +74,30 @@ impl<T> Router<T> {
     pub fn insert(
         &mut self,
         layer: Layer,
-        served: MethodMatcher<'_>,
+        methods: MethodMatcher<'_>,
         pattern: &PathPattern,
         value: T,
     ) -> Result<(), InsertError<'_, T>> {
         let next = self.values.len();
-        let taken = match &mut self.tree {
+        let conflict = match &mut self.tree {
             Tree::AsSent(root) => {
                 let slots = root.leaf_mut(pattern, |literal| literal.into()).layer_mut(layer);
-                let taken = slots.taken(served);
-                if taken.is_none() {
-                    slots.take(served, next);
+                let conflict = slots.conflict(methods);
+                if conflict.is_none() {
+                    slots.insert(methods, next);
                 }
-                taken
+                conflict
             }
             Tree::AsRead(root, _) => {
-                let spelled = root.leaf_mut(pattern, |literal| folded(literal).into());
-                let taken = spelled.taken(layer, served, pattern);
-                if taken.is_none() {
-                    spelled.take(layer, served, pattern, next);
+                let leaf = root.leaf_mut(pattern, |literal| folded(literal).into());
+                let conflict = leaf.conflict(layer, methods, pattern);
+                if conflict.is_none() {
+                    leaf.insert(layer, methods, pattern, next);
                 }
-                taken
+                conflict
             }
         };
-        if let Some(index) = taken {
+        if let Some(index) = conflict {
             #[expect(clippy::indexing_slicing, reason = "a leaf holds only indices that were pushed below")]
             return Err(InsertError { earlier: &self.values[index] });
         }
@@ -149,10 +123,10 @@ impl<T> Router<T> {
             Tree::AsSent(root) => root.find(layer, path.segments(), method),
             Tree::AsRead(root, readings) => {
                 let reading = readings.of(path, breadth);
-                let found = root.walk(reading.pieces(&folded(path.as_str())), &mut |spelled| match spelled.find(
+                let found = root.walk(reading.pieces(&folded(path.as_str())), &mut |leaf| match leaf.find(
                     layer,
                     MethodQuery::Method(method),
-                    Sought { path, reading },
+                    PathLookup { path, reading },
                 ) {
                     Some(index) => ControlFlow::Break(index),
                     None => ControlFlow::Continue(()),
@@ -165,25 +139,25 @@ impl<T> Router<T> {
 
     /// Returns the values of all matching entries, the most specific first. The first one is the result of [`find`](Self::find).
     #[must_use]
-    pub fn find_all(&self, layer: Layer, wanted: MethodQuery<'_>, path: &CanonicalPath<'_>) -> Vec<&T> {
-        self.find_all_read(layer, wanted, path, Breadth::Sure)
+    pub fn find_all(&self, layer: Layer, query: MethodQuery<'_>, path: &CanonicalPath<'_>) -> Vec<&T> {
+        self.find_all_read(layer, query, path, Breadth::Sure)
     }
 
     /// Finds all matching entries for this reading of the path.
     pub(super) fn find_all_read(
         &self,
         layer: Layer,
-        wanted: MethodQuery<'_>,
+        query: MethodQuery<'_>,
         path: &CanonicalPath<'_>,
         breadth: Breadth,
     ) -> Vec<&T> {
         let mut found = Vec::new();
         match &self.tree {
-            Tree::AsSent(root) => root.find_all(layer, path.segments(), wanted, &mut found),
+            Tree::AsSent(root) => root.find_all(layer, path.segments(), query, &mut found),
             Tree::AsRead(root, readings) => {
                 let reading = readings.of(path, breadth);
-                let _ = root.walk(reading.pieces(&folded(path.as_str())), &mut |spelled| {
-                    found.extend(spelled.all(layer, wanted, Sought { path, reading }));
+                let _ = root.walk(reading.pieces(&folded(path.as_str())), &mut |leaf| {
+                    found.extend(leaf.all(layer, query, PathLookup { path, reading }));
                     ControlFlow::<()>::Continue(())
                 });
             }

@@ -1,28 +1,21 @@
 //! A rule: its name, its requirements on callers and requests, and its enforcement. `rules` selects the rule of a request.
+//!
+//! Tenant isolation: a rule defines where a request names its organization, and only callers of that organization are allowed. Roles
+//! are irrelevant for it, because a permission does not imply membership.
 
+use super::AuthzError;
 use super::condition::Condition;
 use super::pattern::PathPattern;
-use super::requirement::Requirement;
-use super::tenancy::TenantSource;
+use crate::http::query::{Query, is_plain};
+use crate::http::request::Request;
+use crate::principal::{AuthenticatorName, Identity, Principal};
 use std::borrow::Borrow;
+use std::fmt;
 use std::sync::Arc;
 
-/// The name of a rule, as the operator wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RuleName(Arc<str>);
-
-impl RuleName {
-    /// Creates a name; `config::validate` has checked that it is not empty and unique.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self(Arc::from(name))
-    }
-
-    /// Returns the name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+name! {
+    /// The name of a rule.
+    RuleName
 }
 
 /// Allows lookups of a name by its text.
@@ -75,7 +68,7 @@ pub struct Rule {
     /// The requirements on an authenticated caller.
     pub require: Requirement,
     /// The constraints on the request; `None` without any.
-    pub narrowing: Option<RequestConstraints>,
+    pub constraints: Option<RequestConstraints>,
     /// The pattern that leads to the rule, as the operator wrote it. Empty if only its name leads to it.
     pub pattern: Box<str>,
     /// The enforcement mode.
@@ -109,7 +102,7 @@ impl Access {
     }
 
     /// Returns true if a caller is required or accepted. A rule that denies all callers authenticates none.
-    pub(super) const fn asks_for_a_caller(self) -> bool {
+    pub(super) const fn requires_caller(self) -> bool {
         match self {
             Self::Authenticated | Self::Optional => true,
             Self::Public | Self::Preflight | Self::Denied => false,
@@ -134,6 +127,156 @@ impl Access {
 impl Rule {
     /// Returns the pattern that defines the path parameters; `None` if the rule has no constraints.
     pub(super) fn parameters(&self) -> Option<&PathPattern> {
-        self.narrowing.as_ref().map(|narrowing| &narrowing.pattern)
+        self.constraints.as_ref().map(|constraints| &constraints.pattern)
+    }
+}
+
+/// The requirements of a rule on a caller. All of them must be met; the default is always met.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// The accepted authenticators; empty accepts all.
+    pub authenticators: Vec<AuthenticatorName>,
+    /// The entitlements of which all are required.
+    pub all: Entitlements,
+    /// The entitlements of which at least one is required; empty requires none.
+    pub any: Entitlements,
+}
+
+/// Permissions, roles and scopes.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Entitlements {
+    /// Permissions, which roles can also grant.
+    pub permissions: Vec<Box<str>>,
+    /// Roles.
+    pub roles: Vec<Box<str>>,
+    /// Scopes of the token (RFC 6749 §3.3).
+    pub scopes: Vec<Box<str>>,
+}
+
+impl Entitlements {
+    /// Returns true if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { permissions, roles, scopes } = self;
+        permissions.is_empty() && roles.is_empty() && scopes.is_empty()
+    }
+
+    /// Returns true if the caller has at least one.
+    fn any(&self, identity: &Identity) -> bool {
+        self.permissions.iter().any(|one| identity.has_permission(one))
+            || self.roles.iter().any(|one| identity.roles.contains(one))
+            || self.scopes.iter().any(|one| identity.scopes.contains(one))
+    }
+}
+
+impl Requirement {
+    /// Returns true if every caller meets the requirement.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { authenticators, all, any } = self;
+        authenticators.is_empty() && all.is_empty() && any.is_empty()
+    }
+
+    /// Checks a caller.
+    ///
+    /// # Errors
+    /// The first unmet requirement: the authenticator, then roles, then permissions and scopes, then the alternatives.
+    pub fn check(&self, principal: &Principal) -> Result<(), AuthzError> {
+        let Self { authenticators, all: Entitlements { permissions, roles, scopes }, any } = self;
+        if !authenticators.is_empty() && !authenticators.contains(principal.authenticator()) {
+            return Err(AuthzError::AuthenticatorNotAllowed(principal.authenticator().clone()));
+        }
+        let identity = principal.identity();
+        if let Some(role) = roles.iter().find(|role| !identity.roles.contains(role)) {
+            return Err(AuthzError::RoleMissing(role.clone()));
+        }
+        if let Some(permission) = permissions.iter().find(|permission| !identity.has_permission(permission)) {
+            return Err(AuthzError::PermissionMissing(permission.clone()));
+        }
+        if let Some(scope) = scopes.iter().find(|scope| !identity.scopes.contains(scope)) {
+            return Err(AuthzError::ScopeMissing(scope.clone()));
+        }
+        if any.is_empty() || any.any(identity) {
+            return Ok(());
+        }
+        // The error names the kind that is easiest to grant.
+        let only_roles = any.permissions.is_empty() && any.scopes.is_empty();
+        Err(if only_roles { AuthzError::NoneOfTheRoles } else { AuthzError::NoneOfThePermissions })
+    }
+}
+
+/// The location in a request that names its organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TenantSource {
+    /// A path parameter, by its name in the pattern.
+    Path(Box<str>),
+    /// A query parameter.
+    Query(Box<str>),
+    /// A context extension of Envoy.
+    Context(Box<str>),
+}
+
+/// The error of a text that names no valid location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TenancyError {
+    /// The text has another format.
+    #[error("not a location of an organization; write `path.NAME`, `query.NAME` or `context.NAME`")]
+    Form,
+    /// A pattern lacks the parameter.
+    #[error("a pattern in the rule's `paths` lacks this parameter")]
+    Parameter,
+}
+
+impl TenantSource {
+    /// Parses `path.NAME`, `query.NAME` or `context.NAME`, for a rule with these patterns.
+    ///
+    /// # Errors
+    /// [`TenancyError`].
+    pub fn parse(text: &str, patterns: &[PathPattern]) -> Result<Self, TenancyError> {
+        match text.split_once('.') {
+            Some((_, "")) => Err(TenancyError::Form),
+            Some(("path", name)) => {
+                let known = |pattern: &PathPattern| pattern.names().any(|known| known == name);
+                if patterns.iter().all(known) { Ok(Self::Path(name.into())) } else { Err(TenancyError::Parameter) }
+            }
+            Some(("query", name)) if is_plain(name) => Ok(Self::Query(name.into())),
+            Some(("context", name)) => Ok(Self::Context(name.into())),
+            Some(_) | None => Err(TenancyError::Form),
+        }
+    }
+
+    /// Checks that the caller's organization and the one that the request names are equal, byte for byte.
+    ///
+    /// # Errors
+    /// [`AuthzError::NoOrganization`], [`AuthzError::OrganizationUnnamed`] or [`AuthzError::OtherOrganization`].
+    pub fn check(&self, principal: &Principal, request: &Request<'_>, pattern: &PathPattern) -> Result<(), AuthzError> {
+        let own = principal.identity().organization.as_deref().ok_or(AuthzError::NoOrganization)?;
+        let is_own = match self {
+            Self::Path(name) => {
+                let value = pattern.parameters(&request.path).find(|(known, _)| *known == &**name);
+                value.map(|(_, value)| value == own)
+            }
+            // An ambiguous parameter names no organization.
+            Self::Query(name) => Query::new(request.query).get(name).ok().flatten().map(|value| value == own),
+            Self::Context(name) => {
+                request.context.iter().find(|(known, _)| *known == &**name).map(|(_, value)| value == own)
+            }
+        };
+        match is_own {
+            Some(true) => Ok(()),
+            Some(false) => Err(AuthzError::OtherOrganization),
+            None => Err(AuthzError::OrganizationUnnamed),
+        }
+    }
+}
+
+/// The text, as written in a configuration.
+impl fmt::Display for TenantSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(name) => write!(f, "path.{name}"),
+            Self::Query(name) => write!(f, "query.{name}"),
+            Self::Context(name) => write!(f, "context.{name}"),
+        }
     }
 }

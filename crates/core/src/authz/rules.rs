@@ -3,7 +3,6 @@
 use super::condition::Condition;
 use super::host::{HostMap, HostPattern};
 use super::pattern::PathPattern;
-use super::preflight::is_preflight;
 use super::reading::{Breadth, Case, PathReadings, ReadingError};
 use super::router::{Layer, MethodMatcher, MethodQuery, Router, Unreachable};
 use super::rule::{Access, Enforcement, Rule, RuleName};
@@ -165,8 +164,8 @@ impl Rules {
     }
 
     fn conditions(&self) -> impl Iterator<Item = &Condition> {
-        let narrowings = self.named.values().flatten().filter_map(|rule| rule.narrowing.as_ref());
-        narrowings.filter_map(|narrowing| narrowing.when.as_deref())
+        let constraints = self.named.values().flatten().filter_map(|rule| rule.constraints.as_ref());
+        constraints.filter_map(|constraints| constraints.when.as_deref())
     }
 
     /// Returns the most specific enforced rule that matches the request, by host, then path, then method; `None` if no rule
@@ -202,7 +201,7 @@ impl Rules {
 
     fn look_up_read(&self, request: &Request<'_>, layer: Layer, breadth: Breadth) -> RuleMatch<'_> {
         if self.preflights
-            && is_preflight(request)
+            && request.is_preflight()
             && let Some(rule) = self.of_preflight(request, layer, breadth)
         {
             return RuleMatch::Preflight(rule);
@@ -213,7 +212,7 @@ impl Rules {
     }
 
     /// Checks that the path of a request has only one reading, or leads to the rule found in every reading.
-    pub(super) fn read_in_one_way(
+    pub(super) fn check_ambiguity(
         &self,
         request: &Request<'_>,
         layer: Layer,
@@ -236,7 +235,7 @@ impl Rules {
     fn of_preflight(&self, request: &Request<'_>, layer: Layer, breadth: Breadth) -> Option<&Rule> {
         let matching = self.matching(request, layer, MethodQuery::Preflight, breadth);
         matching.iter().find(|rule| rule.access == Access::Preflight)?;
-        matching.into_iter().find(|rule| !rule.access.asks_for_a_caller())
+        matching.into_iter().find(|rule| !rule.access.requires_caller())
     }
 
     /// Returns every matching rule, the most specific first.
@@ -261,7 +260,7 @@ impl Rules {
 
     /// Returns true if the rule of this name is a shadow rule.
     #[must_use]
-    pub fn is_tried(&self, name: &RuleName) -> bool {
+    pub fn is_shadow(&self, name: &RuleName) -> bool {
         self.named.get(name).and_then(|all| all.first()).is_some_and(|rule| rule.enforcement == Enforcement::Shadow)
     }
 
@@ -273,37 +272,36 @@ impl Rules {
     /// Describes the rule that the request matches, and the less specific ones that also match.
     pub(crate) fn describe(&self, request: &Request<'_>) -> Step {
         let show = |rule: &&Rule| {
-            let how = self.how_read(rule, request);
+            let how = self.reading_notes(rule, request);
             format!("`{}` by `{}`{how}", rule.name.as_str(), rule.pattern)
         };
         match self.look_up(request, Layer::Enforced) {
             RuleMatch::None | RuleMatch::Rule(_) => {}
             RuleMatch::Preflight(rule) => {
                 let (rule, access) = (show(&rule), rule.access.name());
-                let found = format!(
-                    "{rule}, access `{access}`; a CORS preflight, for which rules that ask for a caller are passed over"
-                );
+                let found =
+                    format!("{rule}, access `{access}`; a CORS preflight, which skips rules that require a caller");
                 return Step::noted("rule", found);
             }
         }
         match self.matching(request, Layer::Enforced, MethodQuery::Method(request.method), Breadth::Sure).as_slice() {
             [] => match self.fallback {
-                Fallback::Denied => Step::failed("rule", "none matches, and the fallback is `denied`"),
-                Fallback::Authenticated => Step::noted("rule", "none matches; the fallback is `authenticated`"),
+                Fallback::Denied => Step::failed("rule", "no rule matches; the fallback is `denied`"),
+                Fallback::Authenticated => Step::noted("rule", "no rule matches; the fallback is `authenticated`"),
             },
             [rule] => Step::noted("rule", format!("{}, access `{}`; no other matches", show(rule), rule.access.name())),
             [rule, others @ ..] => {
                 let others: Vec<String> = others.iter().map(show).collect();
                 let (rule, access) = (show(rule), rule.access.name());
                 let found =
-                    format!("{rule}, access `{access}`; more specific than {}, which match too", others.join(", "));
+                    format!("{rule}, access `{access}`; more specific than {}, which also match", others.join(", "));
                 Step::noted("rule", found)
             }
         }
     }
 
     /// Describes the differences between the path as sent and the rule's pattern; empty without any.
-    fn how_read(&self, rule: &Rule, request: &Request<'_>) -> &'static str {
+    fn reading_notes(&self, rule: &Rule, request: &Request<'_>) -> &'static str {
         let (Some(readings), Ok(pattern)) = (&self.readings, PathPattern::parse(&rule.pattern)) else { return "" };
         match pattern.differences(&request.path, readings) {
             (false, false) => "",

@@ -1,8 +1,7 @@
 //! A credential in a cookie (RFC 6265 §4.2, §5.4). A repeated cookie of its name is rejected, because servers differ in which one
 //! they read.
 
-use super::authorization::bare;
-use super::{CredentialError, RawToken};
+use super::{CredentialError, RawToken, parse_raw};
 use crate::http::header::is_token_byte;
 use crate::http::param_name::{canonicalize, equivalent};
 use crate::http::request::Headers;
@@ -13,7 +12,7 @@ pub struct CookieName(Box<str>);
 
 /// A text that is not a valid cookie name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a cookie's name is 1 to 128 letters, digits and characters such as `-` and `_`")]
+#[error("write a name of 1 to 128 letters, digits and characters such as `-` and `_`")]
 pub struct CookieNameError;
 
 impl CookieName {
@@ -42,7 +41,7 @@ pub(super) fn find<'a>(headers: &Headers<'a>, name: &CookieName) -> Result<Optio
     let mut values = pairs(headers).filter(|pair| has_name(pair, name));
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(pair), None) => bare(value(pair)).map(Some),
+        (Some(pair), None) => parse_raw(value(pair)).map(Some),
         (Some(_), Some(_)) => Err(CredentialError::Ambiguous),
     }
 }

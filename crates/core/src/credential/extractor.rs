@@ -3,7 +3,7 @@
 use super::{
     AuthenticatorId, CookieName, Credential, CredentialError, CredentialLocation, QueryName, RawToken, Scheme,
 };
-use super::{authorization, cookie, query};
+use super::{cookie, parse_raw, parse_with_scheme, query};
 use crate::http::header::{HeaderName, folds_to_same_name};
 use crate::http::request::{HeaderLookup, Request};
 use std::collections::BTreeMap;
@@ -42,14 +42,14 @@ impl CredentialExtractor {
         &mut self,
         header: &HeaderName,
         schemes: &[Scheme],
-        who: AuthenticatorId,
+        authenticator: AuthenticatorId,
     ) -> Result<(), ConflictingFormat> {
-        let form = self.headers.entry(header.clone()).or_insert_with(|| HeaderFormat::Scheme(Vec::new()));
-        let HeaderFormat::Scheme(accepted) = form else { return Err(ConflictingFormat) };
+        let format = self.headers.entry(header.clone()).or_insert_with(|| HeaderFormat::Scheme(Vec::new()));
+        let HeaderFormat::Scheme(accepted) = format else { return Err(ConflictingFormat) };
         for scheme in schemes {
             match accepted.iter_mut().find(|(known, _)| known == scheme) {
-                Some((_, all)) => all.push(who),
-                None => accepted.push((scheme.clone(), vec![who])),
+                Some((_, all)) => all.push(authenticator),
+                None => accepted.push((scheme.clone(), vec![authenticator])),
             }
         }
         Ok(())
@@ -59,34 +59,34 @@ impl CredentialExtractor {
     ///
     /// # Errors
     /// [`ConflictingFormat`] if another authenticator reads this header with schemes.
-    pub fn add_raw(&mut self, header: &HeaderName, who: AuthenticatorId) -> Result<(), ConflictingFormat> {
+    pub fn add_raw(&mut self, header: &HeaderName, authenticator: AuthenticatorId) -> Result<(), ConflictingFormat> {
         match self.headers.entry(header.clone()).or_insert_with(|| HeaderFormat::Raw(Vec::new())) {
-            HeaderFormat::Raw(all) => all.push(who),
+            HeaderFormat::Raw(all) => all.push(authenticator),
             HeaderFormat::Scheme(_) => return Err(ConflictingFormat),
         }
         Ok(())
     }
 
     /// Adds a cookie as a location for an authenticator.
-    pub fn add_cookie(&mut self, name: &CookieName, who: AuthenticatorId) {
+    pub fn add_cookie(&mut self, name: &CookieName, authenticator: AuthenticatorId) {
         match self.cookies.iter_mut().find(|(known, _)| known == name) {
-            Some((_, all)) => all.push(who),
-            None => self.cookies.push((name.clone(), vec![who])),
+            Some((_, all)) => all.push(authenticator),
+            None => self.cookies.push((name.clone(), vec![authenticator])),
         }
     }
 
     /// Adds a query parameter as a location for an authenticator.
-    pub fn add_query(&mut self, name: &QueryName, who: AuthenticatorId) {
+    pub fn add_query(&mut self, name: &QueryName, authenticator: AuthenticatorId) {
         match self.queries.iter_mut().find(|(known, _)| known == name) {
-            Some((_, all)) => all.push(who),
-            None => self.queries.push((name.clone(), vec![who])),
+            Some((_, all)) => all.push(authenticator),
+            None => self.queries.push((name.clone(), vec![authenticator])),
         }
     }
 
     /// Returns true if an authenticator reads this header, or one that a server can't distinguish from it.
     #[must_use]
-    pub fn looks_in(&self, header: &HeaderName) -> bool {
-        self.headers.keys().any(|place| folds_to_same_name(place.as_str().as_bytes(), header.as_str().as_bytes()))
+    pub fn reads_header(&self, header: &HeaderName) -> bool {
+        self.headers.keys().any(|location| folds_to_same_name(location.as_str().as_bytes(), header.as_str().as_bytes()))
     }
 
     /// Returns every header that an authenticator reads.
@@ -96,23 +96,30 @@ impl CredentialExtractor {
 
     /// Returns the first location of an authenticator; `None` if it has none.
     #[must_use]
-    pub fn of(&self, who: AuthenticatorId) -> Option<CredentialLocation<'_>> {
-        self.all().find(|(_, all)| all.contains(&who)).map(|(place, _)| place)
+    pub fn of(&self, authenticator: AuthenticatorId) -> Option<CredentialLocation<'_>> {
+        self.all().find(|(_, all)| all.contains(&authenticator)).map(|(location, _)| location)
     }
 
     /// Returns every location with its authenticators, in the order of the configuration.
     pub fn all(&self) -> impl Iterator<Item = (CredentialLocation<'_>, &[AuthenticatorId])> {
-        let in_headers = self.headers.iter().flat_map(|(header, form)| {
-            let (schemes, bare) = match form {
+        let in_headers = self.headers.iter().flat_map(|(header, format)| {
+            let (schemes, bare) = match format {
                 HeaderFormat::Scheme(schemes) => (schemes.as_slice(), None),
-                HeaderFormat::Raw(who) => (&[][..], Some(who)),
+                HeaderFormat::Raw(authenticator) => (&[][..], Some(authenticator)),
             };
-            let schemes =
-                schemes.iter().map(move |(scheme, who)| (CredentialLocation::Scheme(header, scheme), who.as_slice()));
-            schemes.chain(bare.map(|who| (CredentialLocation::Header(header), who.as_slice())))
+            let schemes = schemes.iter().map(move |(scheme, authenticator)| {
+                (CredentialLocation::Scheme(header, scheme), authenticator.as_slice())
+            });
+            schemes.chain(bare.map(|authenticator| (CredentialLocation::Header(header), authenticator.as_slice())))
         });
-        let cookies = self.cookies.iter().map(|(name, who)| (CredentialLocation::Cookie(name), who.as_slice()));
-        let queries = self.queries.iter().map(|(name, who)| (CredentialLocation::Query(name), who.as_slice()));
+        let cookies = self
+            .cookies
+            .iter()
+            .map(|(name, authenticator)| (CredentialLocation::Cookie(name), authenticator.as_slice()));
+        let queries = self
+            .queries
+            .iter()
+            .map(|(name, authenticator)| (CredentialLocation::Query(name), authenticator.as_slice()));
         in_headers.chain(cookies).chain(queries)
     }
 
@@ -122,34 +129,34 @@ impl CredentialExtractor {
     /// `CredentialError` for two credentials, of which none is chosen, and for a location's value that is not a credential.
     pub fn find<'a, 's>(&'s self, request: &Request<'a>) -> Result<Option<Credential<'a, 's>>, CredentialError> {
         let mut sole = AtMostOne(None);
-        for (header, form) in &self.headers {
+        for (header, format) in &self.headers {
             let value = match request.headers.sole(header.as_str()) {
                 HeaderLookup::Absent => continue,
                 HeaderLookup::Repeated => return Err(CredentialError::Ambiguous),
                 HeaderLookup::One(value) => value,
             };
-            match form {
+            match format {
                 HeaderFormat::Scheme(schemes) => {
-                    let (scheme, token) = authorization::split(value)?;
-                    let (scheme, who) = schemes
+                    let (scheme, token) = parse_with_scheme(value)?;
+                    let (scheme, authenticator) = schemes
                         .iter()
                         .find(|(accepted, _)| accepted.matches(scheme))
                         .ok_or(CredentialError::SchemeUnknown)?;
-                    sole.put(token, CredentialLocation::Scheme(header, scheme), who)?;
+                    sole.put(token, CredentialLocation::Scheme(header, scheme), authenticator)?;
                 }
-                HeaderFormat::Raw(who) => {
-                    sole.put(authorization::bare(value)?, CredentialLocation::Header(header), who)?;
+                HeaderFormat::Raw(authenticator) => {
+                    sole.put(parse_raw(value)?, CredentialLocation::Header(header), authenticator)?;
                 }
             }
         }
-        for (name, who) in &self.cookies {
+        for (name, authenticator) in &self.cookies {
             if let Some(token) = cookie::find(&request.headers, name)? {
-                sole.put(token, CredentialLocation::Cookie(name), who)?;
+                sole.put(token, CredentialLocation::Cookie(name), authenticator)?;
             }
         }
-        for (name, who) in &self.queries {
+        for (name, authenticator) in &self.queries {
             if let Some(token) = request.query.map(|query| query::find(query, name)).transpose()?.flatten() {
-                sole.put(token, CredentialLocation::Query(name), who)?;
+                sole.put(token, CredentialLocation::Query(name), authenticator)?;
             }
         }
         Ok(sole.0)
@@ -163,10 +170,10 @@ impl<'a, 's> AtMostOne<'a, 's> {
     fn put(
         &mut self,
         token: RawToken<'a>,
-        place: CredentialLocation<'s>,
+        location: CredentialLocation<'s>,
         authenticators: &'s [AuthenticatorId],
     ) -> Result<(), CredentialError> {
-        match self.0.replace(Credential { token, place, authenticators }) {
+        match self.0.replace(Credential { token, location, authenticators }) {
             None => Ok(()),
             Some(_) => Err(CredentialError::Ambiguous),
         }
@@ -176,7 +183,7 @@ impl<'a, 's> AtMostOne<'a, 's> {
 /// For people: ``the header `authorization` (JWT, Bearer), the cookie `session` ``.
 impl fmt::Display for CredentialExtractor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers = self.headers.iter().map(|(header, form)| match form {
+        let headers = self.headers.iter().map(|(header, format)| match format {
             HeaderFormat::Scheme(schemes) => {
                 let schemes: Vec<&str> = schemes.iter().map(|(scheme, _)| scheme.as_str()).collect();
                 format!("the header `{}` ({})", header.as_str(), schemes.join(", "))
@@ -187,7 +194,7 @@ impl fmt::Display for CredentialExtractor {
         let queries = self.queries.iter().map(|(name, _)| CredentialLocation::Query(name).to_string());
         let all: Vec<String> = headers.chain(cookies).chain(queries).collect();
         if all.is_empty() {
-            f.write_str("no place: no authenticator looks for one")
+            f.write_str("no location: no authenticator reads one")
         } else {
             f.write_str(&all.join(", "))
         }

@@ -1,8 +1,7 @@
 //! A credential in the query (RFC 6750 §2.3). It occurs once, in plain characters and under its plain name. Anything that a server
 //! could read as a second one is rejected.
 
-use super::authorization::bare;
-use super::{CredentialError, RawToken};
+use super::{CredentialError, RawToken, parse_raw};
 use crate::http::param_name::{could_name, is_certain};
 use crate::http::percent::is_unreserved;
 
@@ -12,7 +11,7 @@ pub struct QueryName(Box<str>);
 
 /// A text that is not a valid name of a query parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a query parameter's name is 1 to 128 letters, digits, `-`, `.`, `_` and `~`")]
+#[error("write a name of 1 to 128 letters, digits, `-`, `.`, `_` and `~`")]
 pub struct QueryNameError;
 
 impl QueryName {
@@ -65,7 +64,7 @@ pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<RawTok
     }
     // A `+` is a space to servers that parse queries as forms.
     found
-        .map(|value| if value.contains('+') { Err(CredentialError::Malformed) } else { bare(value.as_bytes()) })
+        .map(|value| if value.contains('+') { Err(CredentialError::Malformed) } else { parse_raw(value.as_bytes()) })
         .transpose()
 }
 

@@ -6,7 +6,9 @@ use crate::denial::Insufficient;
 use crate::http::request::RequestError;
 use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
-use crate::upstream::{Computed, CorrelationError, IdentityError, MintError, MintedClaimError, Mutations, ShapeError};
+use crate::upstream::{
+    Computed, CorrelationError, IdentityError, MintError, MintedClaimError, MutationError, Mutations,
+};
 use std::sync::Arc;
 
 /// The outcome of one check.
@@ -25,7 +27,7 @@ pub struct Decision {
     /// The permissions that the caller lacks; `None` unless the denial discloses them.
     pub insufficient: Option<Box<Insufficient>>,
     /// The outcome of the shadow rule; `None` if shadow rules make no difference.
-    pub tried: Option<Box<ShadowOutcome>>,
+    pub shadow: Option<Box<ShadowOutcome>>,
 }
 
 /// The outcome of a shadow rule. It is logged, never enforced.
@@ -34,14 +36,14 @@ pub struct ShadowOutcome {
     /// The rule.
     pub rule: RuleName,
     /// The error for which the request would have been denied; `None` if it would have been allowed.
-    pub fault: Option<DecisionError>,
+    pub error: Option<DecisionError>,
 }
 
 impl ShadowOutcome {
     /// Returns the reason for which the request would have been denied; `None` if it would have been allowed.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
-        self.fault.as_ref().map(DecisionError::reason)
+        self.error.as_ref().map(DecisionError::reason)
     }
 }
 
@@ -73,13 +75,13 @@ pub enum DecisionError {
     #[error(transparent)]
     Correlation(#[from] CorrelationError),
     /// The check exceeded its deadline.
-    #[error("the check was not done in time")]
+    #[error("the check was not completed in time")]
     Deadline,
     /// Too many checks are in progress.
-    #[error("too many checks are under way")]
+    #[error("too many checks are in progress")]
     Overload,
     /// The check can't be read, or modgud failed internally.
-    #[error("the check can't be read, or modgud failed inside")]
+    #[error("the check can't be read, or modgud failed internally")]
     Internal,
 }
 
@@ -94,12 +96,12 @@ pub enum LoggedDecisions {
     None,
 }
 
-impl From<ShapeError> for DecisionError {
-    fn from(fault: ShapeError) -> Self {
-        match fault {
-            ShapeError::Identity(fault) => Self::Identity(fault),
-            ShapeError::Unminted(MintError::Claim(fault)) => Self::Minted(fault),
-            ShapeError::Unminted(MintError::Signing(_)) => Self::Internal,
+impl From<MutationError> for DecisionError {
+    fn from(error: MutationError) -> Self {
+        match error {
+            MutationError::Identity(error) => Self::Identity(error),
+            MutationError::Minting(MintError::Claim(error)) => Self::Minted(error),
+            MutationError::Minting(MintError::Signing(_)) => Self::Internal,
         }
     }
 }
@@ -109,10 +111,10 @@ impl DecisionError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Request(fault) => fault.reason(),
-            Self::Authz(fault) => fault.reason(),
+            Self::Request(error) => error.reason(),
+            Self::Authz(error) => error.reason(),
             Self::Identity(_) | Self::Minted(_) => Reason::ClaimInvalid,
-            Self::Correlation(fault) => fault.reason(),
+            Self::Correlation(error) => error.reason(),
             Self::Deadline => Reason::DeadlineExceeded,
             Self::Overload => Reason::Overloaded,
             Self::Internal => Reason::Internal,
@@ -144,15 +146,15 @@ impl DecisionError {
 impl Decision {
     /// Creates the decision of a request that is denied before a rule is selected.
     #[must_use]
-    pub const fn refused(fault: DecisionError) -> Self {
+    pub const fn denied(error: DecisionError) -> Self {
         Self {
-            verdict: Verdict::Deny(fault),
+            verdict: Verdict::Deny(error),
             rule: None,
             authenticator: None,
             principal: None,
             computed: Computed::NOTHING,
             insufficient: None,
-            tried: None,
+            shadow: None,
         }
     }
 
@@ -160,8 +162,8 @@ impl Decision {
     #[must_use]
     pub const fn pending_lookup(&self) -> Option<PendingLookup> {
         match &self.verdict {
-            Verdict::Deny(DecisionError::Authz(AuthzError::Credential(AuthnError::LookupRequired(lack)))) => {
-                Some(*lack)
+            Verdict::Deny(DecisionError::Authz(AuthzError::Credential(AuthnError::LookupRequired(lookup)))) => {
+                Some(*lookup)
             }
             Verdict::Deny(_) | Verdict::Allow(_) => None,
         }
@@ -172,7 +174,7 @@ impl Decision {
     pub fn reason(&self) -> Option<Reason> {
         match &self.verdict {
             Verdict::Allow(_) => None,
-            Verdict::Deny(fault) => Some(fault.reason()),
+            Verdict::Deny(error) => Some(error.reason()),
         }
     }
 }
@@ -187,18 +189,18 @@ mod tests {
     #[test]
     fn no_bound_of_our_own_is_left_to_envoys_failure_mode_allow() {
         let by = AuthenticatorId(0);
-        let lacking =
-            |lack: PendingLookup| DecisionError::Authz(AuthzError::Credential(AuthnError::LookupRequired(lack)));
-        for (fault, left) in [
-            (lacking(PendingLookup::Jwks(by)), true),
-            (lacking(PendingLookup::ServerUnavailable(by)), true),
-            (lacking(PendingLookup::JwksRefresh(by)), false),
-            (lacking(PendingLookup::Introspection(by)), false),
+        let pending =
+            |lookup: PendingLookup| DecisionError::Authz(AuthzError::Credential(AuthnError::LookupRequired(lookup)));
+        for (error, left) in [
+            (pending(PendingLookup::Jwks(by)), true),
+            (pending(PendingLookup::ServerUnavailable(by)), true),
+            (pending(PendingLookup::JwksRefresh(by)), false),
+            (pending(PendingLookup::Introspection(by)), false),
             (DecisionError::Deadline, false),
             (DecisionError::Overload, false),
             (DecisionError::Internal, false),
         ] {
-            assert_eq!(fault.honours_failure_mode_allow(), left, "{fault:?}");
+            assert_eq!(error.honours_failure_mode_allow(), left, "{error:?}");
         }
     }
 }

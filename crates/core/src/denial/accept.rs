@@ -1,8 +1,10 @@
-//! `Accept` (RFC 9110 §12.5.1), parsed strictly and in bounded time. An invalid or oversized field is ignored.
+//! The representation for a client. `Accept` (RFC 9110 §12.5.1) is parsed strictly and in bounded time; an invalid or oversized one is
+//! ignored.
 
 use super::body::Representation;
+use super::style::BodyStyle;
 use crate::http::header::is_token_byte;
-use crate::http::request::Headers;
+use crate::http::request::{HeaderLookup, Headers};
 
 /// The maximum size of `Accept`, all its lines together. Browsers send about 150 bytes. A larger one is ignored, which bounds the
 /// time.
@@ -10,18 +12,34 @@ const MAX_BYTES: usize = 1_024;
 /// The maximum number of media ranges. An `Accept` with more is ignored, which bounds the time.
 const MAX_RANGES: usize = 32;
 
+/// Returns the representation for a client: gRPC for its calls, otherwise the one that `Accept` prefers, by default the configured
+/// one.
+pub(super) fn representation(headers: &Headers<'_>, style: BodyStyle) -> Representation {
+    /// The prefix of gRPC media types (gRPC over HTTP/2, "Requests").
+    const GRPC: &[u8] = b"application/grpc";
+    if let HeaderLookup::One(kind) = headers.get("content-type")
+        && kind.get(..GRPC.len()).is_some_and(|head| head.eq_ignore_ascii_case(GRPC))
+    {
+        return Representation::Grpc;
+    }
+    match style {
+        BodyStyle::Problem => preferred(headers, &["application/problem+json", "application/json"]),
+        BodyStyle::Detail | BodyStyle::Error | BodyStyle::Orchescala => preferred(headers, &["application/json"]),
+    }
+}
+
 /// Returns the representation that the client prefers. `own` holds the media types of the configured one, which is used unless
 /// another is preferred.
-pub(super) fn preferred(headers: &Headers<'_>, own: &[&str]) -> Representation {
+fn preferred(headers: &Headers<'_>, own: &[&str]) -> Representation {
     let lines = || headers.iter().filter(|field| field.name.eq_ignore_ascii_case(b"accept")).map(|field| field.value);
     if lines().map(<[u8]>::len).fold(0, usize::saturating_add) > MAX_BYTES {
-        return Representation::Own;
+        return Representation::Default;
     }
     let mut offers = Offers { own: QValue::default(), text: QValue::default(), html: QValue::default() };
     let mut left = MAX_RANGES;
     for line in lines() {
         if read(line, own, &mut offers, &mut left).is_none() {
-            return Representation::Own;
+            return Representation::Default;
         }
     }
     let Offers { own, text, html } = offers;
@@ -30,7 +48,7 @@ pub(super) fn preferred(headers: &Headers<'_>, own: &[&str]) -> Representation {
     } else if text.quality > own.quality {
         Representation::Text
     } else {
-        Representation::Own
+        Representation::Default
     }
 }
 
@@ -44,7 +62,7 @@ struct Offers {
 /// The quality of the most specific range that matches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct QValue {
-    precision: Specificity,
+    specificity: Specificity,
     /// In thousandths.
     quality: u16,
 }
@@ -71,9 +89,9 @@ fn read(line: &[u8], own: &[&str], offers: &mut Offers, left: &mut usize) -> Opt
             *left = left.checked_sub(1)?;
             let (kind, subtype, quality) = cursor.range()?;
             let weigh = |weight: &mut QValue, offered: &[&str]| {
-                let precision = offered.iter().map(|one| precision(kind, subtype, one)).max().unwrap_or_default();
-                if precision != Specificity::None {
-                    *weight = (*weight).max(QValue { precision, quality });
+                let specificity = offered.iter().map(|one| specificity(kind, subtype, one)).max().unwrap_or_default();
+                if specificity != Specificity::None {
+                    *weight = (*weight).max(QValue { specificity, quality });
                 }
             };
             weigh(&mut offers.own, own);
@@ -87,7 +105,7 @@ fn read(line: &[u8], own: &[&str], offers: &mut Offers, left: &mut usize) -> Opt
     }
 }
 
-fn precision(kind: &[u8], subtype: &[u8], offered: &str) -> Specificity {
+fn specificity(kind: &[u8], subtype: &[u8], offered: &str) -> Specificity {
     let (offered_kind, offered_subtype) = offered.split_once('/').unwrap_or((offered, ""));
     match (kind, subtype) {
         (b"*", b"*") => Specificity::Anything,
@@ -178,7 +196,7 @@ fn quality(text: &[u8]) -> Option<u16> {
         [whole @ (b'0' | b'1'), b'.', decimals @ ..] if decimals.len() <= 3 => (whole, decimals),
         _ => return None,
     };
-    let digit = |place: usize| match decimals.get(place) {
+    let digit = |index: usize| match decimals.get(index) {
         None => Some(0),
         Some(digit @ b'0'..=b'9') => Some(u16::from(digit.saturating_sub(b'0'))),
         Some(_) => None,
@@ -209,26 +227,26 @@ mod tests {
     fn the_client_s_preference_counts() {
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
         for (accept, expected) in [
-            ("", Representation::Own),
-            ("*/*", Representation::Own),
+            ("", Representation::Default),
+            ("*/*", Representation::Default),
             (browser, Representation::Html),
             ("text/html", Representation::Html),
             ("TEXT/Html;level=\"a,b\\\"c\" ; Q=0.5", Representation::Html),
             ("text/plain", Representation::Text),
             ("text/*", Representation::Text),
             ("text/html, text/plain", Representation::Text),
-            ("text/html, application/json", Representation::Own),
-            ("text/html;q=0.5, application/problem+json;q=0.5", Representation::Own),
+            ("text/html, application/json", Representation::Default),
+            ("text/html;q=0.5, application/problem+json;q=0.5", Representation::Default),
             ("text/html;q=0.501, application/json;q=0.5", Representation::Html),
             ("application/json;q=0, */*", Representation::Text),
             ("application/json;q=0, text/plain;q=0, */*", Representation::Html),
-            ("text/html;q=0, */*", Representation::Own),
-            ("*/*;q=0", Representation::Own),
-            ("image/png", Representation::Own),
+            ("text/html;q=0, */*", Representation::Default),
+            ("*/*;q=0", Representation::Default),
+            ("image/png", Representation::Default),
             (" , text/html,, ", Representation::Html),
             ("text/html;q=1.000", Representation::Html),
             // A more specific range overrides less specific ones, in any order.
-            ("text/*;q=1, text/html;q=0.1, text/plain;q=0, application/json;q=0.2", Representation::Own),
+            ("text/*;q=1, text/html;q=0.1, text/plain;q=0, application/json;q=0.2", Representation::Default),
         ] {
             assert_eq!(form(&[accept]), expected, "{accept}");
         }
@@ -259,9 +277,9 @@ mod tests {
             &format!("text/html{}", ",a/b".repeat(32)),
             &format!("text/html;a={}", "b".repeat(1_024)),
         ] {
-            assert_eq!(form(&[bad]), Representation::Own, "{bad}");
+            assert_eq!(form(&[bad]), Representation::Default, "{bad}");
         }
         assert_eq!(form(&[&format!("text/html{}", ",a/b".repeat(31))]), Representation::Html);
-        assert_eq!(form(&["text/html", "text/plain;q=2"]), Representation::Own);
+        assert_eq!(form(&["text/html", "text/plain;q=2"]), Representation::Default);
     }
 }

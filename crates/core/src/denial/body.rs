@@ -1,15 +1,13 @@
-//! The representations of a denial, and the choice for a client.
+//! The representations of a denial. The page for a browser has no scripts, styles or external content.
 
-use super::accept;
-use super::{BodyStyle, Status, html};
-use crate::http::request::{HeaderLookup, Headers};
+use super::style::{BodyStyle, Status};
 use serde_json::json;
 
 /// The representation of a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Representation {
     /// The configured body style.
-    Own,
+    Default,
     /// Plain text.
     Text,
     /// A small HTML page.
@@ -20,12 +18,12 @@ pub(super) enum Representation {
 
 impl Representation {
     /// Every representation.
-    pub(super) const ALL: [Self; 4] = [Self::Own, Self::Text, Self::Html, Self::Grpc];
+    pub(super) const ALL: [Self; 4] = [Self::Default, Self::Text, Self::Html, Self::Grpc];
 
     pub(super) const fn media_type(self, style: BodyStyle) -> &'static str {
         match (self, style) {
-            (Self::Own, BodyStyle::Problem) => "application/problem+json",
-            (Self::Own, BodyStyle::Detail | BodyStyle::Error | BodyStyle::Orchescala) => "application/json",
+            (Self::Default, BodyStyle::Problem) => "application/problem+json",
+            (Self::Default, BodyStyle::Detail | BodyStyle::Error | BodyStyle::Orchescala) => "application/json",
             (Self::Text | Self::Grpc, _) => "text/plain; charset=utf-8",
             (Self::Html, _) => "text/html; charset=utf-8",
         }
@@ -34,34 +32,57 @@ impl Representation {
     pub(super) fn body(self, style: BodyStyle, status: Status, text: &str) -> String {
         let code = status.code();
         match (self, style) {
-            (Self::Own, BodyStyle::Problem) => {
+            (Self::Default, BodyStyle::Problem) => {
                 json!({ "type": "about:blank", "title": status.canonical_reason(), "status": code, "detail": text })
                     .to_string()
             }
-            (Self::Own, BodyStyle::Detail) => json!({ "detail": text }).to_string(),
-            (Self::Own, BodyStyle::Error) => json!({ "error": text }).to_string(),
-            (Self::Own, BodyStyle::Orchescala) => json!({ "errorCode": code, "errorMsg": text }).to_string(),
+            (Self::Default, BodyStyle::Detail) => json!({ "detail": text }).to_string(),
+            (Self::Default, BodyStyle::Error) => json!({ "error": text }).to_string(),
+            (Self::Default, BodyStyle::Orchescala) => json!({ "errorCode": code, "errorMsg": text }).to_string(),
             (Self::Text, _) => format!("{text}\n"),
-            (Self::Html, _) => html::page(status, text),
+            (Self::Html, _) => page(status, text),
             (Self::Grpc, _) => text.to_owned(),
         }
     }
 }
 
-/// Returns the representation for a client: gRPC for its calls, otherwise the one that `Accept` prefers, by default the configured
-/// one.
-pub(super) fn form(headers: &Headers<'_>, style: BodyStyle) -> Representation {
-    /// The prefix of gRPC media types (gRPC over HTTP/2, "Requests").
-    const GRPC: &[u8] = b"application/grpc";
-    if let HeaderLookup::One(kind) = headers.get("content-type")
-        && kind.get(..GRPC.len()).is_some_and(|head| head.eq_ignore_ascii_case(GRPC))
-    {
-        return Representation::Grpc;
-    }
-    match style {
-        BodyStyle::Problem => accept::preferred(headers, &["application/problem+json", "application/json"]),
-        BodyStyle::Detail | BodyStyle::Error | BodyStyle::Orchescala => {
-            accept::preferred(headers, &["application/json"])
+/// The content security policy of the page: it may load nothing and can't be framed (CSP Level 3).
+pub(super) const HTML_POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+fn page(status: Status, text: &str) -> String {
+    let title = format!("{} {}", status.code(), escaped(status.canonical_reason()));
+    let text = escaped(text);
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n</head>\n\
+         <body>\n<h1>{title}</h1>\n<p>{text}</p>\n</body>\n</html>\n"
+    )
+}
+
+/// Escapes text so that it can't start markup.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
         }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Status, page};
+
+    #[test]
+    fn no_text_becomes_markup() {
+        let page = page(Status::FORBIDDEN, "<script>alert(\"1\")</script> & '");
+        assert!(page.contains("<p>&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;</p>"), "{page}");
+        assert!(page.contains("<h1>403 Forbidden</h1>") && !page.contains("<script"), "{page}");
     }
 }

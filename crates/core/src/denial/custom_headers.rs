@@ -1,6 +1,6 @@
 //! Custom headers that an operator adds to every denial.
 
-use super::AnswerHeader;
+use super::ResponseHeader;
 use crate::http::header::{HeaderName, HeaderText, HeaderTextError};
 
 /// A custom header of every denial.
@@ -14,10 +14,10 @@ pub struct ExtraHeader {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ExtraHeaderError {
     /// A header of HTTP itself: about one connection, or about the length of the message.
-    #[error("it is HTTP's own, and Envoy's to write")]
+    #[error("HTTP reserves it, and Envoy writes it")]
     OfTheConnection,
     /// A header that modgud writes itself.
-    #[error("modgud writes it itself, as each denial needs it")]
+    #[error("modgud writes it for each denial")]
     Ours,
     /// An invalid header value.
     #[error("its value {0}")]
@@ -75,8 +75,8 @@ impl ExtraHeader {
         &self.name
     }
 
-    pub(super) fn header(&self) -> AnswerHeader {
-        AnswerHeader { name: self.name.bytes().clone(), value: self.value.bytes().clone() }
+    pub(super) fn header(&self) -> ResponseHeader {
+        ResponseHeader { name: self.name.bytes().clone(), value: self.value.bytes().clone() }
     }
 }
 

@@ -43,7 +43,7 @@ pub struct ReturnParameter(Box<str>);
 
 /// A text that is not a valid parameter name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a parameter's name is 1 to 64 letters, digits, `-`, `.`, `_` and `~`, such as `return_to`")]
+#[error("write a name of 1 to 64 letters, digits, `-`, `.`, `_` and `~`, such as `return_to`")]
 pub struct ReturnParameterError;
 
 impl ReturnParameter {
@@ -142,14 +142,14 @@ impl Redirect {
 /// Returns true if a request that accepts HTML is the navigation of a person. A script's request is not redirected, because the
 /// script can't read a login page (Fetch Metadata, `Sec-Fetch-Mode` and `Sec-Fetch-Dest`).
 pub(super) fn is_navigation(request: &Request<'_>) -> bool {
-    let says = |name: &str, value: &[u8]| match request.headers.get(name) {
+    let has = |name: &str, value: &[u8]| match request.headers.get(name) {
         HeaderLookup::Absent => true,
         HeaderLookup::One(found) => found == value,
         HeaderLookup::Repeated => false,
     };
     request.method.as_str() == "GET"
-        && says("sec-fetch-mode", b"navigate")
-        && says("sec-fetch-dest", b"document")
+        && has("sec-fetch-mode", b"navigate")
+        && has("sec-fetch-dest", b"document")
         && request.headers.get("x-requested-with") == HeaderLookup::Absent
 }
 
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn only_somebody_who_opens_an_address_is_sent_there() {
+    fn only_navigations_are_redirected() {
         let is_for = |method: &'static str, headers: &[(&'static str, &'static str)]| {
             let field =
                 |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };

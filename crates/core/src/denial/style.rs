@@ -1,6 +1,6 @@
-//! The configurable style of denials.
+//! The configurable style of denials, and their status.
 
-use super::{ExtraHeader, Status};
+use super::custom_headers::ExtraHeader;
 use crate::reason::Class;
 
 /// The style of denials.
@@ -19,7 +19,7 @@ pub struct Style {
     /// The custom headers of every denial.
     pub extra: Vec<ExtraHeader>,
     /// The handling of a check that could not be decided.
-    pub undecided: OnError,
+    pub on_error: OnError,
 }
 
 impl Style {
@@ -73,7 +73,7 @@ pub struct Realm(Box<str>);
 
 /// A text that is not a valid realm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a realm is 1 to 64 visible ASCII characters or spaces, without `\"` and `\\`")]
+#[error("write 1 to 64 visible ASCII characters or spaces, without `\"` and `\\`")]
 pub struct RealmError;
 
 impl Default for Realm {
@@ -98,14 +98,73 @@ impl Realm {
     }
 }
 
+/// An HTTP status of a denial: 400 to 599, or 302 to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status(u16);
+
+/// The error of a status that no denial can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("write a number from 400 to 499")]
+pub struct StatusError;
+
+impl Status {
+    /// The caller did not prove their identity (RFC 9110 §15.5.2).
+    pub const UNAUTHENTICATED: Self = Self(401);
+    /// The caller lacks access (RFC 9110 §15.5.4).
+    pub const FORBIDDEN: Self = Self(403);
+    /// The request can be read in more than one way (RFC 9110 §15.5.1).
+    const BAD_REQUEST: Self = Self(400);
+    /// The check could not be decided (RFC 9110 §15.6.4).
+    const UNAVAILABLE: Self = Self(503);
+    /// The browser is redirected to log in (RFC 9110 §15.4.3).
+    pub(super) const FOUND: Self = Self(302);
+
+    /// Creates a status that an operator chose.
+    ///
+    /// # Errors
+    /// [`StatusError`] outside 400 to 499.
+    pub const fn client_error(code: u16) -> Result<Self, StatusError> {
+        match code {
+            400..=499 => Ok(Self(code)),
+            _ => Err(StatusError),
+        }
+    }
+
+    /// Returns the number.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        self.0
+    }
+
+    /// Returns the registered reason phrase of the status.
+    #[must_use]
+    pub fn canonical_reason(self) -> &'static str {
+        let known = http::StatusCode::from_u16(self.0).ok().and_then(|status| status.canonical_reason());
+        known.unwrap_or("Denied")
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Realm;
+    use super::{Realm, Status};
 
     #[test]
     fn a_realm_can_not_leave_its_quotes() {
         for bad in ["", "a\"b", "a\\b", "a\nb", "ä"] {
             assert!(Realm::parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_status_that_lets_through_can_not_be_made() {
+        for code in [0, 100, 200, 204, 302, 399, 500, 503, 600] {
+            assert!(Status::client_error(code).is_err(), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_status_has_words() {
+        let words = |code| Status::client_error(code).unwrap().canonical_reason();
+        assert_eq!([words(403), words(404), words(499)], ["Forbidden", "Not Found", "Denied"]);
     }
 }

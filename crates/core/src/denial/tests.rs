@@ -2,7 +2,7 @@
 
 use super::{
     BodyStyle, ChallengeSchemes, DenialContext, DenialResponse, DenialResponses, DetailText, ExtraHeader, Insufficient,
-    OnError, OwnHost, ParsedRequest, Realm, Redirect, ReturnParameter, RuleAnswer, Status, Style,
+    OnError, OwnHost, ParsedRequest, Realm, Redirect, ReturnParameter, RuleDenial, Status, Style,
 };
 use crate::http::header::HeaderName;
 use crate::http::request::{Field, Headers, Request};
@@ -19,7 +19,7 @@ fn style(body: BodyStyle) -> Style {
         unauthenticated: Status::UNAUTHENTICATED,
         forbidden: Status::FORBIDDEN,
         extra: Vec::new(),
-        undecided: OnError::Deny,
+        on_error: OnError::Deny,
     }
 }
 
@@ -32,7 +32,12 @@ fn told(answers: &DenialResponses, reason: Reason, headers: &[(&'static str, &'s
     let headers = Headers::new(headers.iter().map(field).collect());
     let mut request = Request::parse(b"GET", b"/reports/7?a=1", b"api.example.com", headers).unwrap();
     request.scheme = b"https";
-    answers.to(&DenialContext { reason, rule: Some("report"), insufficient: None, seen: ParsedRequest::Full(&request) })
+    answers.to(&DenialContext {
+        reason,
+        rule: Some("report"),
+        insufficient: None,
+        request: ParsedRequest::Full(&request),
+    })
 }
 
 fn text(answer: &DenialResponse) -> &str {
@@ -130,9 +135,9 @@ fn forms_are_marked_as_what_they_are() {
 }
 
 #[test]
-fn what_was_not_read_is_told_in_the_configured_form() {
+fn an_unparsed_request_gets_the_configured_body() {
     let denied =
-        DenialContext { reason: Reason::Overloaded, rule: None, insufficient: None, seen: ParsedRequest::None };
+        DenialContext { reason: Reason::Overloaded, rule: None, insufficient: None, request: ParsedRequest::None };
     let answer = answers(BodyStyle::Error).to(&denied);
     assert_eq!(answer.status.code(), 503);
     assert_eq!(text(&answer), r#"{"error":"The request could not be checked. Try again later."}"#);
@@ -140,7 +145,7 @@ fn what_was_not_read_is_told_in_the_configured_form() {
 }
 
 #[test]
-fn a_client_is_told_the_schemes() {
+fn the_challenge_names_the_schemes() {
     let told = |schemes, reason| {
         let answers = DenialResponses::new(Style { schemes, ..style(BodyStyle::Problem) }, &[], None);
         header(&told(&answers, reason, &[]), "www-authenticate").unwrap().to_owned()
@@ -184,7 +189,7 @@ fn a_deployment_can_keep_the_old_status() {
 
 #[test]
 fn a_rule_speaks_for_itself_to_callers_who_may_not() {
-    let rule = |status, detail: Option<&str>| RuleAnswer {
+    let rule = |status, detail: Option<&str>| RuleDenial {
         rule: "report".into(),
         status: Status::client_error(status).unwrap(),
         detail: detail.map(|text| DetailText::parse(text).unwrap()),
@@ -197,7 +202,7 @@ fn a_rule_speaks_for_itself_to_callers_who_may_not() {
             reason: *reason,
             rule: Some("report"),
             insufficient: Some(&insufficient),
-            seen: ParsedRequest::None,
+            request: ParsedRequest::None,
         };
         let answer = hidden.to(&denied);
         let of_rule = (answer.status.code(), text(&answer)) == (404, r#"{"error":"Not Found"}"#);
@@ -218,7 +223,7 @@ fn only_one_style_tells_permissions() {
             reason: Reason::PermissionMissing,
             rule: None,
             insufficient: Some(&insufficient),
-            seen: ParsedRequest::None,
+            request: ParsedRequest::None,
         };
         let answer = answers.to(&denied);
         let tells = text(&answer) == r#"{"error":"Insufficient permissions: required [delete], have [read, <b>]"}"#;
@@ -240,7 +245,7 @@ fn an_operator_s_headers_are_in_every_answer() {
 }
 
 #[test]
-fn only_browsers_that_nobody_is_logged_in_with_are_sent_to_log_in() {
+fn only_unauthenticated_browsers_are_redirected() {
     let parameter = ReturnParameter::parse("return_to").unwrap();
     let hosts = vec![OwnHost::parse("api.example.com").unwrap()];
     let redirect = Redirect::new("https://login.example.com/", parameter, hosts, Vec::new());

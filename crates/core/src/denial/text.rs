@@ -1,7 +1,10 @@
-//! The text of each reason, in the words that a style's clients know. Only this file maps a reason to public text.
+//! The public side of each reason: its text in the words that a style's clients know, its challenge, and the delay of a retry. Only this
+//! file maps a reason to public text.
 
-use super::BodyStyle;
+use super::style::{BodyStyle, ChallengeSchemes, Style};
+use crate::jose::{Algorithm, KeyType};
 use crate::reason::{Class, Reason};
+use std::fmt;
 
 /// A text for clients that an operator wrote: one line that every representation can hold uncut.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,7 +12,7 @@ pub struct DetailText(Box<str>);
 
 /// A text that is invalid for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a text for clients is 1 to {} bytes on one line, without control characters", DetailText::MAX_BYTES)]
+#[error("write 1 to {} bytes on one line, without control characters", DetailText::MAX_BYTES)]
 pub struct DetailError;
 
 impl DetailText {
@@ -21,8 +24,8 @@ impl DetailText {
     /// # Errors
     /// [`DetailError`] if it is empty, too long or more than one line.
     pub fn parse(text: &str) -> Result<Self, DetailError> {
-        let told = matches!(text.len(), 1..=Self::MAX_BYTES) && !text.chars().any(char::is_control);
-        if told { Ok(Self(text.into())) } else { Err(DetailError) }
+        let good = matches!(text.len(), 1..=Self::MAX_BYTES) && !text.chars().any(char::is_control);
+        if good { Ok(Self(text.into())) } else { Err(DetailError) }
     }
 
     /// Returns the text.
@@ -42,7 +45,7 @@ pub(super) const fn of(reason: Reason, style: BodyStyle) -> &'static str {
 }
 
 /// Returns the generic text of a reason: only the facts that help a client to react.
-pub(super) const fn public(reason: Reason) -> &'static str {
+const fn public(reason: Reason) -> &'static str {
     match reason {
         Reason::CredentialMissing => "A credential is required.",
         Reason::CredentialMalformed | Reason::CredentialAmbiguous => "The request must carry exactly one credential.",
@@ -115,21 +118,106 @@ const fn error(reason: Reason) -> &'static str {
     }
 }
 
+/// Returns the challenge for a reason (`WWW-Authenticate`, RFC 6750 §3, RFC 9449 §7.1); `None` if the class is not "unauthenticated".
+///
+/// A request without a credential gets no error code. One with an invalid token gets its code and a sentence that helps the client
+/// but not an attacker. Every 401 requires a challenge. It is sent for the class, whatever its status: a client that gets 403
+/// because of an old contract still sees the meaning.
+pub(super) fn challenge(reason: Reason, style: &Style) -> Option<String> {
+    match reason.class() {
+        Class::Unauthenticated => {}
+        Class::Forbidden | Class::BadRequest | Class::Unavailable => return None,
+    }
+    let realm = style.realm.as_str();
+    let bearer = || format!("Bearer realm=\"{realm}\"{}", error_parameters(reason, "invalid_token"));
+    let dpop = || {
+        let code = if reason == Reason::SenderUnproven { "invalid_dpop_proof" } else { "invalid_token" };
+        let signed = Algorithm::ALL.iter().filter(|algorithm| algorithm.family() != KeyType::Hmac);
+        let algorithms: Vec<&str> = signed.map(|algorithm| algorithm.name()).collect();
+        format!("DPoP realm=\"{realm}\"{}, algs=\"{}\"", error_parameters(reason, code), algorithms.join(" "))
+    };
+    Some(match style.schemes {
+        ChallengeSchemes::Bearer => bearer(),
+        ChallengeSchemes::Dpop => dpop(),
+        ChallengeSchemes::BearerAndDpop => format!("{}, {}", bearer(), dpop()),
+    })
+}
+
+fn error_parameters(reason: Reason, code: &str) -> String {
+    if reason == Reason::CredentialMissing {
+        return String::new();
+    }
+    format!(", error=\"{code}\", error_description=\"{}\"", public(reason))
+}
+
+/// Returns the seconds after which a retry is useful (`Retry-After`, RFC 9110 §10.2.3); `None` if a retry changes nothing.
+///
+/// The values are constants, so that responses can be built in advance. Requests to an unavailable provider are repeated after a
+/// second, then after twice as long each time, up to 30 s (`jwks::backoff`, `introspection::circuit_breaker`). Within ten seconds the
+/// provider has received another request, or the outage lasts. Capacity and time are free again as soon as other checks finish.
+pub(super) const fn retry_after(reason: Reason) -> Option<u32> {
+    match reason.class() {
+        Class::Unauthenticated | Class::Forbidden | Class::BadRequest => None,
+        Class::Unavailable if matches!(reason, Reason::DeadlineExceeded | Reason::Overloaded) => Some(1),
+        Class::Unavailable if matches!(reason, Reason::Internal) => Some(5),
+        Class::Unavailable => Some(10),
+    }
+}
+
+/// The required and the existing permissions, for clients that may see them (`denials.body: error`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Insufficient {
+    /// The required permissions.
+    pub required: Vec<Box<str>>,
+    /// The caller's permissions.
+    pub have: Vec<Box<str>>,
+}
+
+/// `Insufficient permissions: required [delete], have [read]`; long lists are truncated.
+impl fmt::Display for Insufficient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { required, have } = self;
+        write!(f, "Insufficient permissions: required [{}], have [{}]", List(required), List(have))
+    }
+}
+
+struct List<'l>(&'l [Box<str>]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// The maximum length of a displayed list, in bytes. An item beyond it is replaced by `…`, which ends the list.
+        const MAX_LIST_BYTES: usize = 1_024;
+        let mut left = MAX_LIST_BYTES;
+        for (number, item) in self.0.iter().enumerate() {
+            if number > 0 {
+                f.write_str(", ")?;
+            }
+            match left.checked_sub(item.len()) {
+                None => return f.write_str("…"),
+                Some(rest) => left = rest,
+            }
+            // A claim can hold any character; a line break would start a second line in a text body.
+            item.chars().filter(|c| !c.is_control()).try_for_each(|c| fmt::Write::write_char(f, c))?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{BodyStyle, DetailText, of, public};
+    use super::{BodyStyle, DetailText, Insufficient, of, public};
     use crate::reason::Reason;
 
     #[test]
     fn styles_have_their_own_words() {
-        let told = |reason| [BodyStyle::Problem, BodyStyle::Detail, BodyStyle::Error].map(|style| of(reason, style));
-        assert_eq!(told(Reason::TokenExpired), ["The token has expired.", "Signature has expired.", "Token expired"]);
+        let texts = |reason| [BodyStyle::Problem, BodyStyle::Detail, BodyStyle::Error].map(|style| of(reason, style));
+        assert_eq!(texts(Reason::TokenExpired), ["The token has expired.", "Signature has expired.", "Token expired"]);
         assert_eq!(
-            told(Reason::AudienceMismatch),
+            texts(Reason::AudienceMismatch),
             ["The token is not valid here.", "Incorrect authentication credentials.", "Invalid or expired token"]
         );
-        assert_eq!(told(Reason::NoRule)[2], "Forbidden");
-        assert_eq!(told(Reason::PathAmbiguous), [public(Reason::PathAmbiguous); 3]);
+        assert_eq!(texts(Reason::NoRule)[2], "Forbidden");
+        assert_eq!(texts(Reason::PathAmbiguous), [public(Reason::PathAmbiguous); 3]);
     }
 
     #[test]
@@ -138,5 +226,18 @@ mod tests {
             assert!(DetailText::parse(bad).is_err(), "{bad:?}");
         }
         assert!(DetailText::parse("Nur für Mitglieder <b>").is_ok());
+    }
+
+    #[test]
+    fn lists_are_disclosed_and_bounded() {
+        let texts = |required: &[&str], have: &[&str]| {
+            let list = |texts: &[&str]| texts.iter().map(|text| Box::from(*text)).collect();
+            Insufficient { required: list(required), have: list(have) }.to_string()
+        };
+        assert_eq!(texts(&["delete"], &["read"]), "Insufficient permissions: required [delete], have [read]");
+        assert_eq!(texts(&["a", "b"], &[]), "Insufficient permissions: required [a, b], have []");
+        assert_eq!(texts(&["a"], &["b\r\nc"]), "Insufficient permissions: required [a], have [bc]");
+        let long = "x".repeat(600);
+        assert!(texts(&["a"], &[&long, &long]).ends_with(", …]"));
     }
 }

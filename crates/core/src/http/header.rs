@@ -13,7 +13,7 @@ pub enum HeaderNameError {
     #[error("a header name is empty")]
     Empty,
     /// The name has a character that RFC 9110 §5.6.2 excludes from tokens.
-    #[error("a header name holds a character that is not allowed in one")]
+    #[error("a header name has an invalid character")]
     Character,
     /// The name is longer than [`HeaderName::MAX_BYTES`].
     #[error("a header name is longer than {} bytes", HeaderName::MAX_BYTES)]
@@ -136,7 +136,7 @@ pub enum HeaderTextError {
     #[error("is longer than {} bytes", HeaderText::MAX_BYTES)]
     TooLong,
     /// The text has a control character, or one outside ASCII.
-    #[error("holds a character that is not visible ASCII")]
+    #[error("has a character that is not visible ASCII")]
     Character,
     /// The text begins or ends with a space, which the next hop would drop.
     #[error("starts or ends with a space")]

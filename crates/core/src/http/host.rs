@@ -63,10 +63,10 @@ pub enum HostError {
     #[error("the host is a list, with a comma at byte {0}")]
     List(usize),
     /// A byte other than letters, digits, `-`, `_`, `.`, and the characters of ports and IPv6 addresses.
-    #[error("the host's byte {0} is not one of a host name")]
+    #[error("the host's byte {0} is invalid in a host name")]
     IllegalByte(usize),
     /// Not 1 to 5 digits, or above 65535.
-    #[error("what follows the host's colon is not a port")]
+    #[error("the text after the host's colon is not a port")]
     Port,
     /// A leading dot, two dots in a row, more than one trailing dot, or an empty name before the port.
     #[error("the host has an empty label")]

@@ -1,5 +1,7 @@
 //! The request method: any uppercase token, without a list of known ones.
 
+use crate::http::header::is_token_byte;
+
 /// The longest method that is read, in bytes. The longest registered one has 17 (IANA HTTP Method Registry). A longer one is rejected.
 const MAX_BYTES: usize = 32;
 
@@ -7,11 +9,6 @@ const MAX_BYTES: usize = 32;
 /// read another method than the checked one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Method<'a>(&'a str);
-
-impl Method<'static> {
-    /// `GET`, for look-ups that do not depend on the method.
-    pub(crate) const GET: Self = Self("GET");
-}
 
 impl<'a> Method<'a> {
     /// Parses a method of a request or a rule.
@@ -55,17 +52,8 @@ pub enum MethodError {
     #[error("the method has a lower-case letter at byte {0}, and methods are case-sensitive")]
     LowerCase(usize),
     /// A byte that is not a token character (RFC 9110 §5.6.2).
-    #[error("the method's byte {0} is not one of a token")]
+    #[error("the method's byte {0} is not a token character")]
     NotAToken(usize),
-}
-
-/// Returns true for a `tchar` of RFC 9110 §5.6.2.
-const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        )
 }
 
 #[cfg(test)]
@@ -98,8 +86,8 @@ mod tests {
             ("(GET)", MethodError::NotAToken(0)),
             ("GET\x7f", MethodError::NotAToken(3)),
         ];
-        for (raw, fault) in table {
-            assert_eq!(Method::parse(raw), Err(fault), "{raw:?}");
+        for (raw, error) in table {
+            assert_eq!(Method::parse(raw), Err(error), "{raw:?}");
         }
     }
 
@@ -112,8 +100,8 @@ mod tests {
     }
 
     /// Returns a number for each variant. A new one does not compile until it has a number, and thus an entry in the list above.
-    const fn number(fault: MethodError) -> u8 {
-        match fault {
+    const fn number(error: MethodError) -> u8 {
+        match error {
             MethodError::Empty => 1,
             MethodError::TooLong => 2,
             MethodError::LowerCase(_) => 3,

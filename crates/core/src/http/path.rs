@@ -159,25 +159,25 @@ pub enum PathError {
     #[error("a `.` or `..` segment follows the slash at byte {0}")]
     DotSegment(usize),
     /// `%2e`, in a dot segment or elsewhere.
-    #[error("a percent-encoded dot stands at byte {0}")]
+    #[error("a percent-encoded dot is at byte {0}")]
     EncodedDot(usize),
     /// A backslash.
-    #[error("a backslash, plain or percent-encoded, stands at byte {0}")]
+    #[error("a backslash, plain or percent-encoded, is at byte {0}")]
     Backslash(usize),
     /// `%2f`.
-    #[error("a percent-encoded slash stands at byte {0}")]
+    #[error("a percent-encoded slash is at byte {0}")]
     EncodedSlash(usize),
     /// A semicolon.
-    #[error("a semicolon, plain or percent-encoded, stands at byte {0}")]
+    #[error("a semicolon, plain or percent-encoded, is at byte {0}")]
     Semicolon(usize),
     /// `#`, which would begin a fragment.
-    #[error("a number sign, plain or percent-encoded, stands at byte {0}")]
+    #[error("a number sign, plain or percent-encoded, is at byte {0}")]
     NumberSign(usize),
     /// `%3f`.
-    #[error("a percent-encoded question mark stands at byte {0}")]
+    #[error("a percent-encoded question mark is at byte {0}")]
     EncodedQuestionMark(usize),
     /// A byte that must be encoded in a path.
-    #[error("the path's byte {0} is one that a path may only hold percent-encoded")]
+    #[error("the path's byte {0} must be percent-encoded")]
     IllegalByte(usize),
     /// `%` without two hex digits.
     #[error("the percent sign at byte {0} is not followed by two hex digits")]
@@ -189,7 +189,7 @@ pub enum PathError {
     #[error("a character that needs no percent-encoding is encoded at byte {0}")]
     EncodedUnreserved(usize),
     /// A C0 or C1 control character or DEL.
-    #[error("a percent-encoded control character stands at byte {0}")]
+    #[error("a percent-encoded control character is at byte {0}")]
     EncodedControl(usize),
     /// Escapes that don't decode to UTF-8.
     #[error("the percent-encoded text at byte {0} is not UTF-8")]

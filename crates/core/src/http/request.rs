@@ -1,6 +1,6 @@
 //! The request under decision, as every layer sees it: canonical, borrowed, free of Envoy's types. `envoy::request` builds it.
 
-use crate::http::header::folds_to_same_name;
+use crate::http::header::{folds_to_same_name, is_token_byte};
 use crate::http::host::{Host, HostError};
 use crate::http::method::{Method, MethodError};
 use crate::http::path::{CanonicalPath, PathError, RequestTarget};
@@ -86,7 +86,7 @@ impl<'a> Request<'a> {
         host: &'a [u8],
         headers: Headers<'a>,
     ) -> Result<Self, RequestError> {
-        let text = std::str::from_utf8(method).map_err(|fault| MethodError::NotAToken(fault.valid_up_to()))?;
+        let text = std::str::from_utf8(method).map_err(|error| MethodError::NotAToken(error.valid_up_to()))?;
         let method = Method::parse(text)?;
         let RequestTarget { path, query } = RequestTarget::parse(target)?;
         let port = port(host);
@@ -106,6 +106,25 @@ impl<'a> Request<'a> {
     }
 }
 
+impl Request<'_> {
+    /// Returns true if a browser could have sent this request as a CORS preflight (Fetch standard, "CORS-preflight request").
+    ///
+    /// That is `OPTIONS` with exactly one `Origin` and exactly one `Access-Control-Request-Method`, both with values that a browser
+    /// writes. The service that responds to a preflight knows the permitted origins.
+    #[must_use]
+    pub fn is_preflight(&self) -> bool {
+        // A serialized origin has no comma: Envoy writes it between two headers that it joins.
+        let is_of_origin = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+        let one = |name: &str, is_allowed: &dyn Fn(u8) -> bool| match self.headers.sole(name) {
+            HeaderLookup::One(value) => !value.is_empty() && value.iter().copied().all(is_allowed),
+            HeaderLookup::Absent | HeaderLookup::Repeated => false,
+        };
+        self.method.as_str() == "OPTIONS"
+            && one("origin", &is_of_origin)
+            && one("access-control-request-method", &is_token_byte)
+    }
+}
+
 /// Returns the port of an authority that [`Host::parse`] accepted; `None` if it has none.
 pub(crate) fn port(authority: &[u8]) -> Option<u16> {
     // In the brackets of an IPv6 address no colon is followed by digits only.
@@ -117,7 +136,7 @@ pub(crate) fn port(authority: &[u8]) -> Option<u16> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// The message has no HTTP request.
-    #[error("the check carries no HTTP request")]
+    #[error("the check has no HTTP request")]
     NoHttpRequest,
     /// The method is malformed.
     #[error(transparent)]
@@ -129,14 +148,14 @@ pub enum RequestError {
     #[error(transparent)]
     Host(#[from] HostError),
     /// The request has more headers than the limit.
-    #[error("there are more than {} headers", Headers::MAX_HEADERS)]
+    #[error("the request has more than {} headers", Headers::MAX_HEADERS)]
     TooManyHeaders,
     /// A header name is illegal in HTTP.
-    #[error("a header's name is not one that HTTP allows")]
+    #[error("a header's name is invalid in HTTP")]
     HeaderName,
     /// Envoy's context has a value that is not text, a duplicate name, or too many entries.
     #[error(
-        "the check's `context_extensions` hold a name twice, what is no text, or more than {} entries",
+        "the check's `context_extensions` have a repeated name, a value that is not text, or more than {} entries",
         Context::MAX_ENTRIES
     )]
     Context,
@@ -249,7 +268,7 @@ impl<'a> Headers<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Field, Headers, SchemeSource};
+    use super::{Field, Headers, Request, SchemeSource};
 
     #[test]
     fn the_scheme_is_that_of_one_x_forwarded_proto_or_unknown() {
@@ -272,6 +291,35 @@ mod tests {
             assert_eq!(SchemeSource::Forwarded.of(&headers), expected.as_bytes(), "{headers:?}");
             assert_eq!(SchemeSource::Https.of(&headers), b"https");
             assert_eq!(SchemeSource::Http.of(&headers), b"http");
+        }
+    }
+
+    #[test]
+    fn only_what_a_browser_sends_is_one() {
+        const ORIGIN: (&str, &str) = ("Origin", "https://app.example.com");
+        const ASKED: (&str, &str) = ("Access-Control-Request-Method", "PATCH");
+        for (method, headers, is) in [
+            ("OPTIONS", &[ORIGIN, ASKED][..], true),
+            ("OPTIONS", &[ASKED, ORIGIN, ("access-control-request-headers", "authorization")], true),
+            ("OPTIONS", &[("origin", "null"), ("access-control-request-method", "patch")], true),
+            ("GET", &[ORIGIN, ASKED], false),
+            ("OPTIONS", &[], false),
+            ("OPTIONS", &[ORIGIN], false),
+            ("OPTIONS", &[ASKED], false),
+            ("OPTIONS", &[ORIGIN, ORIGIN, ASKED], false),
+            ("OPTIONS", &[ORIGIN, ASKED, ASKED], false),
+            ("OPTIONS", &[ORIGIN, ASKED, ("access_control_request_method", "GET")], false),
+            ("OPTIONS", &[("origin", ""), ASKED], false),
+            ("OPTIONS", &[("origin", "https://a.example,https://b.example"), ASKED], false),
+            ("OPTIONS", &[("origin", "https://a.example https://b.example"), ASKED], false),
+            ("OPTIONS", &[ORIGIN, ("access-control-request-method", "")], false),
+            ("OPTIONS", &[ORIGIN, ("access-control-request-method", "GET,PUT")], false),
+            ("OPTIONS", &[ORIGIN, ("access-control-request-method", "GET PUT")], false),
+        ] {
+            let fields = headers.iter().map(|(name, value)| Field { name: name.as_bytes(), value: value.as_bytes() });
+            let request =
+                Request::parse(method.as_bytes(), b"/", b"a.example", Headers::new(fields.collect())).unwrap();
+            assert_eq!(request.is_preflight(), is, "{method} {headers:?}");
         }
     }
 }

@@ -55,7 +55,7 @@ impl Claims {
     }
 
     /// Removes and returns a member; `None` if it is absent.
-    pub fn take(&mut self, name: &str) -> Option<Value> {
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
         self.0.remove(name)
     }
 
@@ -69,7 +69,7 @@ impl Claims {
     }
 
     /// Returns the estimated memory of the claims, in bytes, which limits a cache of them.
-    pub(crate) fn size(&self) -> usize {
+    pub(crate) fn heap_size(&self) -> usize {
         self.0.iter().map(|(name, value)| member(name, value)).sum()
     }
 
@@ -81,7 +81,7 @@ impl Claims {
 
     /// Returns the claim of that name, with the name as stored here. `None` if it is absent.
     #[must_use]
-    pub fn member(&self, name: &str) -> Option<(&str, &Value)> {
+    pub fn get_key_value(&self, name: &str) -> Option<(&str, &Value)> {
         self.0.get_key_value(name).map(|(name, value)| (name.as_str(), value))
     }
 
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_its_claim() {
+    fn an_error_names_its_claim() {
         assert_eq!(claim("nbf", "null").numeric_date("nbf").unwrap_err().claim(), "nbf");
         assert_eq!(claim("aud", "null").audience().unwrap_err().claim(), "aud");
         assert_eq!(claim("sub", "null").text("sub").unwrap_err().claim(), "sub");

@@ -4,10 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::jose::error::{Part, TokenError};
-
-/// The longest token that is read, in bytes. Envoy's own limit for all headers together is 60 KiB. A longer token is rejected.
-pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+use crate::jose::error::{MAX_TOKEN_BYTES, Part, TokenError};
 
 /// The parts of a compact JWS: three, none empty, each canonical base64url. Their content is unverified.
 pub(super) struct CompactToken<'a> {
@@ -75,7 +72,7 @@ mod tests {
     use super::{CompactToken, MAX_TOKEN_BYTES};
     use crate::jose::error::{Part, TokenError};
 
-    fn fault(token: &str) -> TokenError {
+    fn error(token: &str) -> TokenError {
         CompactToken::parse(token).err().unwrap_or_else(|| panic!("`{token:.60}` was read"))
     }
 
@@ -101,7 +98,7 @@ mod tests {
             ("e30.e30.", TokenError::EmptyPart(Part::Signature)),
             ("..", TokenError::EmptyPart(Part::Header)),
         ] {
-            assert_eq!(fault(token), expected, "{token}");
+            assert_eq!(error(token), expected, "{token}");
         }
     }
 
@@ -129,9 +126,9 @@ mod tests {
             ("last character with unused bits, three of four", "AAB"),
         ];
         for (what, text) in bad {
-            assert_eq!(fault(&format!("{text}.e30.AA")), TokenError::Encoding(Part::Header), "{what}");
-            assert_eq!(fault(&format!("e30.{text}.AA")), TokenError::Encoding(Part::Payload), "{what}");
-            assert_eq!(fault(&format!("e30.e30.{text}")), TokenError::Encoding(Part::Signature), "{what}");
+            assert_eq!(error(&format!("{text}.e30.AA")), TokenError::Encoding(Part::Header), "{what}");
+            assert_eq!(error(&format!("e30.{text}.AA")), TokenError::Encoding(Part::Payload), "{what}");
+            assert_eq!(error(&format!("e30.e30.{text}")), TokenError::Encoding(Part::Signature), "{what}");
         }
     }
 
@@ -139,11 +136,11 @@ mod tests {
     fn the_size_is_looked_at_before_anything_else() {
         let of_size = |size: usize| format!("e30.{}.AA", "A".repeat(size - 7));
         // 16377 characters of payload are an impossible length; the point is that the size was accepted.
-        assert_eq!(fault(&of_size(MAX_TOKEN_BYTES)), TokenError::Encoding(Part::Payload));
+        assert_eq!(error(&of_size(MAX_TOKEN_BYTES)), TokenError::Encoding(Part::Payload));
         assert!(CompactToken::parse(&of_size(MAX_TOKEN_BYTES - 1)).is_ok());
-        assert_eq!(fault(&of_size(MAX_TOKEN_BYTES + 1)), TokenError::TooLarge);
-        assert_eq!(fault(&of_size(64 * 1024)), TokenError::TooLarge);
-        assert_eq!(fault(&".".repeat(1 << 20)), TokenError::TooLarge);
-        assert_eq!(fault(&".".repeat(MAX_TOKEN_BYTES)), TokenError::PartCount { found: MAX_TOKEN_BYTES + 1 });
+        assert_eq!(error(&of_size(MAX_TOKEN_BYTES + 1)), TokenError::TooLarge);
+        assert_eq!(error(&of_size(64 * 1024)), TokenError::TooLarge);
+        assert_eq!(error(&".".repeat(1 << 20)), TokenError::TooLarge);
+        assert_eq!(error(&".".repeat(MAX_TOKEN_BYTES)), TokenError::PartCount { found: MAX_TOKEN_BYTES + 1 });
     }
 }

@@ -11,9 +11,10 @@ use crate::jose::claims::Claims;
 use crate::jose::compact::CompactToken;
 use crate::jose::error::{Part, TokenError};
 use crate::jose::header::JoseHeader;
+use crate::jose::identity::Thumbprint;
 use crate::jose::json::read_object;
 use crate::jose::jwk::JwkError;
-use crate::jose::key::{Thumbprint, VerificationKey};
+use crate::jose::key::VerificationKey;
 
 /// The `typ` of every proof (RFC 9449 §4.2), in any case, as for media types.
 const TYPE: &str = "dpop+jwt";
@@ -31,7 +32,7 @@ pub struct UnverifiedDpopProof<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     /// The proof is not a strict signed token.
-    #[error("the proof can't be read: {0}")]
+    #[error("the proof can't be parsed: {0}")]
     Token(#[from] TokenError),
     /// The proof is another kind of token (RFC 8725 §3.11).
     #[error("the proof's `typ` is not `{TYPE}`")]
@@ -43,7 +44,7 @@ pub enum ProofError {
     #[error("the proof's `jwk` can't be used: {0}")]
     Key(#[from] JwkError),
     /// The key does not fit the algorithm; none fits an HMAC algorithm.
-    #[error("the proof's `alg` is not one that the key in its `jwk` serves")]
+    #[error("the key in the proof's `jwk` does not support its `alg`")]
     KeyUnfit,
     /// The signature is not of this key.
     #[error("the proof's signature does not verify with the key in its `jwk`")]
@@ -58,13 +59,13 @@ impl<'a> UnverifiedDpopProof<'a> {
     /// Any [`ProofError`] except those of the signature.
     pub fn parse(proof: &'a str) -> Result<Self, ProofError> {
         let compact = CompactToken::parse(proof)?;
-        let mut header = read_object(compact.header()).map_err(|fault| TokenError::Json(Part::Header, fault))?;
+        let mut header = read_object(compact.header()).map_err(|error| TokenError::Json(Part::Header, error))?;
         let jwk = header.remove("jwk");
         let header = JoseHeader::from_object(header)?;
         if !header.token_type().is_some_and(|found| found.eq_ignore_ascii_case(TYPE)) {
             return Err(ProofError::Type);
         }
-        let claims = read_object(compact.payload()).map_err(|fault| TokenError::Json(Part::Payload, fault))?;
+        let claims = read_object(compact.payload()).map_err(|error| TokenError::Json(Part::Payload, error))?;
         let key = VerificationKey::from_jwk(jwk.as_ref().and_then(Value::as_object).ok_or(ProofError::KeyMissing)?)?;
         let (signing_input, signature) = compact.into_signed();
         let (algorithm, claims) = (header.algorithm(), Claims::new(claims));

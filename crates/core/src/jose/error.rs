@@ -1,12 +1,17 @@
-//! The errors of a token before its claims are validated, their texts and their mapping to a [`Reason`]. They contain no byte of the token,
-//! so they can be logged as they are.
+//! The errors of a token before its claims are validated, and of a key: their texts and their mapping to a [`Reason`]. They contain no
+//! byte of the token or the key, so they can be logged as they are.
 
 use std::fmt;
 
-use crate::jose::compact::MAX_TOKEN_BYTES;
+use spki::ObjectIdentifier;
+
+use crate::jose::algorithm::{Algorithm, KeyType, MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET_BYTES};
+use crate::jose::identity::MAX_KEY_ID_BYTES;
 use crate::jose::json::JsonError;
-use crate::jose::key_id::MAX_KEY_ID_BYTES;
 use crate::reason::Reason;
+
+/// The longest token that is read, in bytes. Envoy's own limit for all headers together is 60 KiB. A longer token is rejected.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// One of the three parts of a compact JWS (RFC 7515 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +41,10 @@ pub enum TokenError {
     #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
     TooLarge,
     /// A token with five parts: a JWE (RFC 7516 §3.1).
-    #[error("the token has five parts, so it is encrypted (JWE), and only signed tokens (JWS) are read")]
+    #[error("the token has five parts, so it is encrypted (JWE); only signed tokens (JWS) are supported")]
     Encrypted,
     /// A token with any other number of parts than three.
-    #[error("the token has {found} parts between its dots, and a signed token has three")]
+    #[error("the token has {found} parts, and a signed token has three")]
     PartCount {
         /// The number of parts.
         found: usize,
@@ -72,31 +77,31 @@ pub enum TokenError {
     #[error("the header's `typ` is not a string")]
     TypeNotText,
     /// `crit` is present, in any form. modgud supports no extension, so it must reject each one (RFC 7515 §4.1.11).
-    #[error("the header has `crit`, and no extension is understood")]
+    #[error("the header has `crit`, and no extension is supported")]
     CriticalExtension,
     /// `b64` is present, in any form: it changes how the payload is read (RFC 7797 §3).
-    #[error("the header has `b64`, and only base64url payloads are read")]
+    #[error("the header has `b64`, and only base64url payloads are supported")]
     UnencodedPayload,
     /// `zip` is present: the signed bytes would differ from those that are read (RFC 7516 §4.1.3).
-    #[error("the header has `zip`, and compressed payloads are not read")]
+    #[error("the header has `zip`, and compressed payloads are not supported")]
     CompressedPayload,
     /// `enc` is present: a JWE header in a JWS (RFC 7516 §4.1.2).
-    #[error("the header has `enc`, and encrypted payloads are not read")]
+    #[error("the header has `enc`, and encrypted payloads are not supported")]
     EncryptedPayload,
     /// A known algorithm that this issuer's list does not allow (RFC 8725 §3.1).
-    #[error("the header's `alg` is not one that is allowed for this issuer")]
+    #[error("the header's `alg` is not allowed for this issuer")]
     AlgorithmNotAllowed,
     /// `kid` names no known key of the issuer (RFC 7515 §4.1.4).
-    #[error("the header's `kid` is not that of any key of the issuer")]
+    #[error("no key of the issuer has the header's `kid`")]
     KeyUnknown,
     /// None of the possible keys takes the token's algorithm.
-    #[error("no key of the issuer that the token may mean takes the header's `alg`")]
+    #[error("no candidate key of the issuer supports the header's `alg`")]
     KeyUnfit,
     /// No key makes signatures of this length (RFC 8017 §8.2.2 step 1).
-    #[error("the signature's length is not that of any key of the issuer")]
+    #[error("no key of the issuer makes signatures of this length")]
     SignatureLength,
     /// No key verifies the signature.
-    #[error("the signature verifies with no key of the issuer")]
+    #[error("no key of the issuer verifies the signature")]
     SignatureMismatch,
 }
 
@@ -127,59 +132,190 @@ impl TokenError {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{Part, TokenError};
-    use crate::jose::json::JsonError;
-    use crate::jose::testing::assert_good_messages;
-    use crate::reason::Reason;
+/// The reason why a text is not a usable verification key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The text is empty, or white space.
+    #[error("the text is empty; use a public key in PEM")]
+    Empty,
+    /// The text has no `-----BEGIN`.
+    #[error("the text has no PEM block; use one that starts with `-----BEGIN PUBLIC KEY-----`")]
+    NoBlock,
+    /// The text contains several keys, so the choice is ambiguous.
+    #[error("the text has {found} PEM blocks; use one")]
+    SeveralBlocks {
+        /// The number of keys.
+        found: usize,
+    },
+    /// The text contains a private key, which must not be here.
+    #[error("the PEM block is a private key; use its public half (`openssl pkey -pubout` writes it)")]
+    PrivateKey,
+    /// The end line is missing, or has another label.
+    #[error("the PEM block has no `-----END` line that matches its `-----BEGIN` line")]
+    Unfinished,
+    /// The lines between are not base64.
+    #[error("the PEM block's content is not base64")]
+    NotBase64,
+    /// The PEM block contains something else.
+    #[error("the PEM block is {found}; use `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`")]
+    OtherLabel {
+        /// The label of its begin line.
+        found: Label,
+    },
+    /// The decoded bytes do not match the label.
+    #[error("the PEM block's content is not the DER structure that its label names")]
+    NotDer,
+    /// The type of the key is unsupported.
+    #[error("the key is of type {found}; use RSA, EC (P-256 or P-384) or Ed25519")]
+    OtherType {
+        /// The type found.
+        found: KeyKind,
+    },
+    /// The key fits none of the required algorithms.
+    #[error("the key is of type {}, which no allowed algorithm uses; allow one of {}", family.name(), Served(*family))]
+    NotServing {
+        /// The family found.
+        family: KeyType,
+    },
+    /// The modulus is too short: RFC 7518 §3.3 requires 2048 bits, as shorter keys can be factored.
+    #[error("the RSA key has {bits} bits; use at least {MIN_RSA_BITS}")]
+    TooShort {
+        /// The size of the modulus.
+        bits: usize,
+    },
+    /// The modulus is too long: a check would cost too much, and the cryptographic library rejects it.
+    #[error("the RSA key has {bits} bits; use at most {MAX_RSA_BITS}")]
+    TooLong {
+        /// The size of the modulus.
+        bits: usize,
+    },
+    /// The exponent is 1, with which a signature is the message itself (RFC 8017 §3.1).
+    #[error("the RSA key's public exponent is even or less than 3; use 65537")]
+    ExponentUnsafe,
+    /// The exponent is larger than any key generator makes it, and the cryptographic library rejects it.
+    #[error("the RSA key's public exponent has {bits} bits; use at most {MAX_EXPONENT_BITS}")]
+    ExponentTooLong {
+        /// The size of the exponent.
+        bits: usize,
+    },
+    /// The curve of the EC key is unsupported.
+    #[error("the EC key is on the curve {found}; use P-256 or P-384")]
+    OtherCurve {
+        /// The curve found.
+        found: CurveName,
+    },
+    /// The EC key describes its own curve, or has none (RFC 5480 §2.1.1).
+    #[error("the EC key does not name its curve; use P-256 or P-384")]
+    CurveNotNamed,
+    /// The point is compressed, or its length differs from the curve's.
+    #[error("the EC key's point is not uncompressed (first byte 04), or not of its curve's length")]
+    PointForm,
+    /// The point is not on the curve: it has no private key, and a check with it proves nothing.
+    #[error("the EC key's point is not on the curve {}", curve.name())]
+    NotOnCurve {
+        /// The curve of the key.
+        curve: KeyType,
+    },
+    /// An Ed25519 key has another length (RFC 8032 §5.1.5).
+    #[error("the Ed25519 key has {bytes} bytes instead of 32")]
+    Ed25519Length {
+        /// The number of bytes.
+        bytes: usize,
+    },
+    /// The key is one of the few Ed25519 points for which anyone can forge signatures.
+    #[error("the Ed25519 key is a point of small order, with which anyone can forge signatures")]
+    SmallOrder,
+    /// The secret is short enough to guess (RFC 7518 §3.2).
+    #[error("the secret has {bytes} bytes; use at least {MIN_SECRET_BYTES} random ones")]
+    SecretTooShort {
+        /// The number of bytes.
+        bytes: usize,
+    },
+    /// The secret is a PEM block, and possibly public (RFC 8725 §2.1).
+    #[error(
+        "the secret is a PEM block, which is a key of another kind; use random bytes that only signer and verifier know"
+    )]
+    SecretIsPem,
+    /// The key is well-formed but invalid, for example because the modulus is even.
+    #[error("the cryptographic library rejects the key")]
+    Rejected,
+}
 
-    #[test]
-    fn reasons_tell_the_kinds_apart() {
-        for (fault, reason) in [
-            (TokenError::TooLarge, Reason::TokenTooLarge),
-            (TokenError::Encrypted, Reason::TokenMalformed),
-            (TokenError::Json(Part::Payload, JsonError::DuplicateName), Reason::TokenMalformed),
-            (TokenError::CriticalExtension, Reason::TokenMalformed),
-            (TokenError::AlgorithmUnknown, Reason::AlgorithmNotAllowed),
-            (TokenError::AlgorithmNotAllowed, Reason::AlgorithmNotAllowed),
-            (TokenError::KeyUnknown, Reason::KeyUnknown),
-            (TokenError::KeyUnfit, Reason::SignatureInvalid),
-            (TokenError::SignatureLength, Reason::SignatureInvalid),
-            (TokenError::SignatureMismatch, Reason::SignatureInvalid),
-        ] {
-            assert_eq!(fault.reason(), reason, "{fault}");
-        }
-    }
+/// The label of a PEM block, if it looks like one. It is user input and may be anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label(Option<String>);
 
-    #[test]
-    fn messages_are_unique_lowercase_sentences() {
-        let mut faults = vec![
-            TokenError::TooLarge,
-            TokenError::Encrypted,
-            TokenError::PartCount { found: 2 },
-            TokenError::AlgorithmMissing,
-            TokenError::AlgorithmNotText,
-            TokenError::AlgorithmUnknown,
-            TokenError::KeyIdNotText,
-            TokenError::KeyIdTooLong,
-            TokenError::TypeNotText,
-            TokenError::CriticalExtension,
-            TokenError::UnencodedPayload,
-            TokenError::CompressedPayload,
-            TokenError::EncryptedPayload,
-            TokenError::AlgorithmNotAllowed,
-            TokenError::KeyUnknown,
-            TokenError::KeyUnfit,
-            TokenError::SignatureLength,
-            TokenError::SignatureMismatch,
-        ];
-        for part in [Part::Header, Part::Payload, Part::Signature] {
-            faults.extend([TokenError::EmptyPart(part), TokenError::Encoding(part)]);
-        }
-        for part in [Part::Header, Part::Payload] {
-            faults.extend(JsonError::ALL.map(|fault| TokenError::Json(part, fault)));
-        }
-        assert_good_messages(&faults);
+impl Label {
+    /// Accepts short labels in upper case. Base64 of any length has lower case, so no content passes for a label.
+    pub(super) fn new(text: &str) -> Self {
+        let plausible =
+            text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_uppercase() || b" 0123456789".contains(&byte));
+        Self(plausible.then(|| text.to_owned()))
     }
 }
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(text) => write!(f, "`{text}`"),
+            None => f.write_str("of an unknown kind"),
+        }
+    }
+}
+
+/// The type of a public key, by its object identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyKind(pub(super) ObjectIdentifier);
+
+/// A curve, by its object identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurveName(pub(super) ObjectIdentifier);
+
+/// The curves of other systems (RFC 5480 §2.1.1.1, SEC 2, RFC 5639).
+const CURVES: [(&str, &str); 5] = [
+    ("1.3.132.0.35", "P-521"),
+    ("1.3.132.0.33", "P-224"),
+    ("1.2.840.10045.3.1.1", "P-192"),
+    ("1.3.132.0.10", "secp256k1"),
+    ("1.3.36.3.3.2.8.1.1.7", "brainpoolP256r1"),
+];
+
+/// The key types that people paste by mistake (RFC 3279 §2.3, RFC 4055 §1.2, RFC 8410 §3).
+const KNOWN: [(&str, &str); 6] = [
+    ("1.3.101.113", "Ed448"),
+    ("1.3.101.110", "X25519"),
+    ("1.3.101.111", "X448"),
+    ("1.2.840.113549.1.1.10", "RSASSA-PSS"),
+    ("1.2.840.10040.4.1", "DSA"),
+    ("1.2.840.113549.1.3.1", "DH"),
+];
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(f, self.0, &KNOWN)
+    }
+}
+
+impl fmt::Display for CurveName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(f, self.0, &CURVES)
+    }
+}
+
+fn write_name(f: &mut fmt::Formatter<'_>, oid: ObjectIdentifier, names: &[(&str, &str)]) -> fmt::Result {
+    let oid = oid.to_string();
+    f.write_str(names.iter().find(|(known, _)| *known == oid).map_or(oid.as_str(), |(_, name)| name))
+}
+
+/// The algorithms of a family, for people.
+struct Served(KeyType);
+
+impl fmt::Display for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.0.algorithms().map(Algorithm::name).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::jose::algorithm::Algorithm;
 use crate::jose::error::{Part, TokenError};
+use crate::jose::identity::KeyId;
 use crate::jose::json::JsonError;
-use crate::jose::key_id::KeyId;
 
 /// The content of the header, unverified until the signature is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +25,9 @@ impl JoseHeader {
     /// # Errors
     /// `TokenError` for a rejected member, whatever its value, and for one of the wrong type.
     pub(super) fn from_object(mut object: Map<String, Value>) -> Result<Self, TokenError> {
-        for (name, fault) in REFUSED {
+        for (name, error) in REJECTED {
             if object.contains_key(name) {
-                return Err(fault);
+                return Err(error);
             }
         }
         let algorithm = text(&mut object, "alg", TokenError::AlgorithmNotText)?.ok_or(TokenError::AlgorithmMissing)?;
@@ -77,8 +77,18 @@ impl From<&JoseHeader> for Header {
     }
 }
 
+/// Fails with [`TokenError::AlgorithmUnknown`] for an algorithm that a later version of `jsonwebtoken` adds.
+impl TryFrom<jsonwebtoken::Algorithm> for Algorithm {
+    type Error = TokenError;
+
+    fn try_from(algorithm: jsonwebtoken::Algorithm) -> Result<Self, TokenError> {
+        let same = |candidate: &Self| jsonwebtoken::Algorithm::from(*candidate) == algorithm;
+        Self::ALL.iter().copied().find(same).ok_or(TokenError::AlgorithmUnknown)
+    }
+}
+
 /// Members that change the token's meaning in an unsupported way. Presence is enough, whatever the value.
-const REFUSED: [(&str, TokenError); 4] = [
+const REJECTED: [(&str, TokenError); 4] = [
     ("crit", TokenError::CriticalExtension),
     ("b64", TokenError::UnencodedPayload),
     ("zip", TokenError::CompressedPayload),
@@ -100,7 +110,7 @@ mod tests {
     use super::{Header, JoseHeader, KeyId};
     use crate::jose::algorithm::Algorithm;
     use crate::jose::error::TokenError;
-    use crate::jose::key_id::MAX_KEY_ID_BYTES;
+    use crate::jose::identity::MAX_KEY_ID_BYTES;
 
     fn read(header: Value) -> Result<JoseHeader, TokenError> {
         let Value::Object(object) = header else { panic!("a header is an object") };
@@ -129,7 +139,7 @@ mod tests {
 
     #[test]
     fn members_that_change_the_meaning_are_refused_in_any_form() {
-        for (name, fault) in super::REFUSED {
+        for (name, error) in super::REJECTED {
             let values = [
                 json!([]),
                 json!(["exp"]),
@@ -142,7 +152,7 @@ mod tests {
                 json!(0),
             ];
             for value in values {
-                assert_eq!(read(json!({"alg": "RS256", name: value})), Err(fault), "{name}");
+                assert_eq!(read(json!({"alg": "RS256", name: value})), Err(error), "{name}");
             }
         }
     }
@@ -175,15 +185,22 @@ mod tests {
             JoseHeader::try_from(&header)
         };
         assert!(with(|header| header.jku = Some("https://evil.example".to_owned())).is_ok());
-        let refused: [(Change, TokenError); 5] = [
+        let rejected: [(Change, TokenError); 5] = [
             (|header| header.crit = Some(Vec::new()), TokenError::CriticalExtension),
             (|header| header.extras.insert("b64", true), TokenError::UnencodedPayload),
             (|header| header.extras.insert("zip", "DEF"), TokenError::CompressedPayload),
             (|header| header.extras.insert("enc", "A256GCM"), TokenError::EncryptedPayload),
             (|header| header.kid = Some("k".repeat(MAX_KEY_ID_BYTES + 1)), TokenError::KeyIdTooLong),
         ];
-        for (change, fault) in refused {
-            assert_eq!(with(change), Err(fault));
+        for (change, error) in rejected {
+            assert_eq!(with(change), Err(error));
+        }
+    }
+
+    #[test]
+    fn jsonwebtoken_has_no_other_algorithm() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::try_from(jsonwebtoken::Algorithm::from(*algorithm)), Ok(*algorithm));
         }
     }
 

@@ -24,7 +24,7 @@ pub enum JsonError {
     #[error("is not a JSON object")]
     NotAnObject,
     /// A name is repeated in one object, also in another spelling. Readers differ on which of the two counts.
-    #[error("has an object with one name twice")]
+    #[error("has an object with a repeated name")]
     DuplicateName,
     /// The nesting is too deep.
     #[error("nests deeper than {MAX_DEPTH} levels")]
@@ -57,10 +57,10 @@ pub(super) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError>
 /// The first [`JsonError`] found, which is never [`JsonError::NotAnObject`].
 pub fn read_json(bytes: &[u8]) -> Result<Value, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError::NotUtf8)?;
-    let fault = Cell::new(JsonError::Syntax);
+    let error = Cell::new(JsonError::Syntax);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let strict = Strict { fault: &fault, levels_left: MAX_DEPTH };
-    let value = strict.deserialize(&mut deserializer).map_err(|_| fault.get())?;
+    let strict = Strict { error: &error, levels_left: MAX_DEPTH };
+    let value = strict.deserialize(&mut deserializer).map_err(|_| error.get())?;
     deserializer.end().map_err(|_| JsonError::Syntax)?;
     Ok(value)
 }
@@ -85,17 +85,17 @@ pub fn holds_beyond_64_bits(value: &Value) -> bool {
     }
 }
 
-/// A builder of a [`Value`]. `serde_json` errors carry text only, so errors of this module leave through `fault`.
+/// A builder of a [`Value`]. `serde_json` errors carry text only, so errors of this module leave through `error`.
 #[derive(Clone, Copy)]
 struct Strict<'a> {
-    fault: &'a Cell<JsonError>,
+    error: &'a Cell<JsonError>,
     levels_left: u8,
 }
 
 impl Strict<'_> {
-    fn refuse<E: serde::de::Error>(self, fault: JsonError) -> E {
-        self.fault.set(fault);
-        E::custom(fault)
+    fn refuse<E: serde::de::Error>(self, error: JsonError) -> E {
+        self.error.set(error);
+        E::custom(error)
     }
 
     /// Enters a level. Checked here and not left to `serde_json`, whose limit is four times as high.

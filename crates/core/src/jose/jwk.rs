@@ -11,9 +11,9 @@ use jsonwebtoken::jwk::Jwk;
 use serde_json::{Map, Value};
 
 use crate::jose::algorithm::{Algorithm, KeyType};
+use crate::jose::error::KeyError;
+use crate::jose::identity::{KeyId, MAX_KEY_ID_BYTES};
 use crate::jose::key::{Curve, PublicKey, VerificationKey};
-use crate::jose::key_error::KeyError;
-use crate::jose::key_id::{KeyId, MAX_KEY_ID_BYTES};
 
 /// The reason why a JWK is unusable for verification. No text contains more of it than a short word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,13 +23,12 @@ pub enum JwkError {
     NotAnObject,
     /// The JWK contains a private key, which must not be here (RFC 7518 §6.2.2, §6.3.2; RFC 8037 §2).
     #[error(
-        "the key has the PRIVATE member `{0}`: whoever can read it can sign tokens; replace the key, and publish its public \
-         half only"
+        "the key has the PRIVATE member `{0}`, so every reader can sign tokens; replace the key, and publish its public half only"
     )]
     Private(&'static str),
     /// `kty` is `oct`: a shared secret (RFC 7518 §6.4).
     #[error(
-        "the key is a shared secret (`kty` is `oct`), and only public keys are read here; if it is in use, replace it"
+        "the key is a shared secret (`kty` is `oct`), which must not be published; replace it, and use a public key"
     )]
     Symmetric,
     /// A required member is missing.
@@ -42,10 +41,10 @@ pub enum JwkError {
     #[error("the key's `{0}` is not canonical base64url without padding")]
     Encoding(&'static str),
     /// A number is empty or has leading zero bytes (RFC 7518 §2, `Base64urlUInt`).
-    #[error("the key's `{0}` is not a number in as few bytes as it takes")]
+    #[error("the key's `{0}` is empty or has leading zero bytes")]
     NotShortest(&'static str),
     /// A coordinate has another length than the curve's (RFC 7518 §6.2.1.2).
-    #[error("the key's `{member}` has {bytes} bytes, and its curve needs {needed}")]
+    #[error("the key's `{member}` has {bytes} bytes, and its curve requires {needed}")]
     CoordinateLength {
         /// `x` or `y`.
         member: &'static str,
@@ -55,13 +54,13 @@ pub enum JwkError {
         needed: usize,
     },
     /// An unsupported `kty`.
-    #[error("the key's `kty` is {0}, and `RSA`, `EC` or `OKP` is needed")]
+    #[error("the key's `kty` is {0}; use `RSA`, `EC` or `OKP`")]
     UnknownType(SafeToken),
     /// An unsupported `crv`.
-    #[error("the key's `crv` is {0}, and `P-256` or `P-384` (`EC`) or `Ed25519` (`OKP`) is needed")]
+    #[error("the key's `crv` is {0}; use `P-256` or `P-384` (`EC`) or `Ed25519` (`OKP`)")]
     UnknownCurve(SafeToken),
     /// `use` is not `sig` (RFC 7517 §4.2).
-    #[error("the key's `use` is {0}, and tokens are verified with keys for `sig` only")]
+    #[error("the key's `use` is {0}; use `sig`")]
     OtherUse(SafeToken),
     /// `key_ops` has another JSON type (RFC 7517 §4.3).
     #[error("the key's `key_ops` is not an array of strings")]
@@ -73,7 +72,7 @@ pub enum JwkError {
     #[error("the key's `alg` is {0}, which is not a supported signature algorithm")]
     UnknownAlgorithm(SafeToken),
     /// `alg` needs a key of another kind.
-    #[error("the key's `alg` is {}, which a key of type {} does not serve", algorithm.name(), family.name())]
+    #[error("the key's `alg` is {}, which a key of type {} does not support", algorithm.name(), family.name())]
     AlgorithmMisfit {
         /// The value of `alg`.
         algorithm: Algorithm,
@@ -104,7 +103,7 @@ impl fmt::Display for SafeToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(word) => write!(f, "`{word}`"),
-            None => f.write_str("no word that is known"),
+            None => f.write_str("unknown"),
         }
     }
 }

@@ -1,13 +1,15 @@
-//! JSON Web Key Sets (RFC 7517 §5): the usable keys of a set, and the names of the others. `jwk` checks the single keys.
+//! Sets of keys: JSON Web Key Sets (RFC 7517 §5) with their usable keys, and the keys of one issuer with the candidates for a token.
+//! `jwk` checks the single keys.
 
 use std::fmt;
 
 use serde_json::Value;
 
+use crate::jose::algorithm::Algorithm;
+use crate::jose::identity::{KeyId, KeyIdentity};
 use crate::jose::json::{JsonError, read_object};
 use crate::jose::jwk::JwkError;
 use crate::jose::key::VerificationKey;
-use crate::jose::key_id::KeyId;
 
 /// The usable keys of a JWKS: at least one, in the set's order. Keys with the same `kid` are all kept.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ pub struct Jwks {
 pub struct SkippedKey {
     position: usize,
     id: Option<KeyId>,
-    fault: JwkError,
+    error: JwkError,
 }
 
 /// The reason why a JWKS is unusable.
@@ -35,19 +37,19 @@ pub enum JwksError {
     #[error("the key set {0}")]
     Json(JsonError),
     /// `keys` is missing (RFC 7517 §5.1).
-    #[error("the key set has no `keys`, which is an array of keys")]
+    #[error("the key set has no `keys`")]
     NoKeys,
     /// `keys` has another JSON type.
     #[error("the key set's `keys` is not an array")]
     NotAnArray,
     /// The set has too many keys.
-    #[error("the key set has {found} keys, and at most {} are read", Jwks::MAX_KEYS)]
+    #[error("the key set has {found} keys, more than {}", Jwks::MAX_KEYS)]
     TooMany {
         /// The number of keys.
         found: usize,
     },
     /// No key of the set is usable for verification.
-    #[error("the key set has no key that tokens could be verified with{}", Skipped(_0))]
+    #[error("the key set has no usable key{}", Skipped(_0))]
     NoneUsable(Vec<SkippedKey>),
 }
 
@@ -74,9 +76,9 @@ impl Jwks {
         for (position, value) in list.iter().enumerate() {
             match value.as_object().ok_or(JwkError::NotAnObject).and_then(VerificationKey::from_jwk) {
                 Ok(key) => keys.push(key),
-                Err(fault) => {
+                Err(error) => {
                     let id = value.get("kid").and_then(Value::as_str).and_then(KeyId::new);
-                    skipped.push(SkippedKey { position, id, fault });
+                    skipped.push(SkippedKey { position, id, error });
                 }
             }
         }
@@ -93,17 +95,17 @@ impl Jwks {
 impl SkippedKey {
     /// Returns the reason why it was skipped.
     #[must_use]
-    pub const fn fault(&self) -> &JwkError {
-        &self.fault
+    pub const fn error(&self) -> &JwkError {
+        &self.error
     }
 }
 
 impl fmt::Display for SkippedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { position, id, fault } = self;
+        let Self { position, id, error } = self;
         match id {
-            Some(id) => write!(f, "keys[{position}], `kid` {id}: {fault}"),
-            None => write!(f, "keys[{position}]: {fault}"),
+            Some(id) => write!(f, "keys[{position}], `kid` {id}: {error}"),
+            None => write!(f, "keys[{position}]: {error}"),
         }
     }
 }
@@ -123,6 +125,81 @@ impl fmt::Display for Skipped<'_> {
             0 => Ok(()),
             more => write!(f, "; and {more} more"),
         }
+    }
+}
+
+/// The keys of one issuer, at most [`KeySet::MAX_KEYS`]. A token that any of them verifies is accepted, so two issuers never share a set:
+/// each could sign for the other. The empty set, which is the default, verifies nothing.
+#[derive(Debug, Default)]
+pub struct KeySet {
+    keys: Vec<VerificationKey>,
+    /// The identities of the keys, sorted: every request with a cached token looks one up.
+    identities: Vec<KeyIdentity>,
+}
+
+/// The reason why keys form no set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeySetError {
+    /// There are too many keys.
+    #[error("the issuer has {found} keys, more than {}", KeySet::MAX_KEYS)]
+    TooMany {
+        /// The number of keys.
+        found: usize,
+    },
+    /// There are too many keys without a name for one algorithm: the last of them would never be tried.
+    #[error("the issuer has {found} keys without a key id for one algorithm, more than {}", KeySet::MAX_TRIED)]
+    TooManyUnnamed {
+        /// The number of keys.
+        found: usize,
+    },
+}
+
+impl KeySet {
+    /// The most keys of one issuer. A set with more is rejected.
+    pub const MAX_KEYS: usize = 100;
+    /// The most keys that are tried for one token. Each costs one signature check for every forged token, so the rest are not tried.
+    pub const MAX_TRIED: usize = 16;
+
+    /// Builds a set of these keys, which are tried in this order.
+    ///
+    /// # Errors
+    /// A [`KeySetError`] that names the exceeded limit.
+    pub fn new(keys: Vec<VerificationKey>) -> Result<Self, KeySetError> {
+        let found = keys.len();
+        if found > Self::MAX_KEYS {
+            return Err(KeySetError::TooMany { found });
+        }
+        let unnamed =
+            |algorithm: &Algorithm| keys.iter().filter(|key| key.id().is_none() && key.can(*algorithm)).count();
+        let found = Algorithm::ALL.iter().map(unnamed).max().unwrap_or_default();
+        if found > Self::MAX_TRIED {
+            return Err(KeySetError::TooManyUnnamed { found });
+        }
+        let mut identities: Vec<KeyIdentity> = keys.iter().map(VerificationKey::identity).collect();
+        identities.sort_unstable();
+        Ok(Self { keys, identities })
+    }
+
+    /// Returns the keys, in the order in which they are tried.
+    #[must_use]
+    pub fn keys(&self) -> &[VerificationKey] {
+        &self.keys
+    }
+
+    /// Returns true if the set contains the key, under the same name and for the same algorithms. A cached token is valid only if this
+    /// holds for [its key](crate::jose::VerifiedToken::key).
+    #[must_use]
+    pub fn contains(&self, key: KeyIdentity) -> bool {
+        self.identities.binary_search(&key).is_ok()
+    }
+
+    /// Returns the candidates for a token: without a `kid` all keys, otherwise first those of that name, then those without one. `None` if
+    /// there is no candidate, of whatever type: the token names an unknown key.
+    pub(super) fn candidates<'a>(&'a self, id: Option<&'a KeyId>) -> Option<impl Iterator<Item = &'a VerificationKey>> {
+        let named = self.keys.iter().filter(move |key| id.is_none() || key.id() == id);
+        let unnamed = self.keys.iter().filter(move |key| id.is_some() && key.id().is_none());
+        let mut candidates = named.chain(unnamed).peekable();
+        (id.is_none() || candidates.peek().is_some()).then_some(candidates)
     }
 }
 

@@ -1,25 +1,21 @@
-//! A key that verifies token signatures: its name, its algorithms, and a parsed form for each of them.
+//! A key that verifies token signatures: its name, its algorithms, and a parsed form for each of them, behind the traits of `signature`
+//! and `jsonwebtoken`.
 
-mod identity;
 mod public;
-mod small_order;
-mod verifier;
 
 use std::fmt;
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::ParsedPublicKey;
+use jsonwebtoken::crypto::JwtVerifier;
+use jsonwebtoken::signature;
 
-pub use identity::{Fingerprint, KeyIdentity, Thumbprint};
-pub(super) use public::{Curve, MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey};
-pub use verifier::Verifier;
+pub(super) use public::{Curve, PublicKey};
 
-use crate::jose::algorithm::{Algorithm, Check, KeyType};
-use crate::jose::key_error::KeyError;
-use crate::jose::key_id::KeyId;
-use verifier::ParsedKey;
-
-/// The shortest secret, in bytes: that of HS256 (RFC 7518 §3.2).
-pub(super) const MIN_SECRET_BYTES: usize = 32;
+use crate::cache::{Digest, sha256_of_list};
+use crate::jose::algorithm::{Algorithm, Check, KeyType, MIN_SECRET_BYTES};
+use crate::jose::error::KeyError;
+use crate::jose::identity::{Fingerprint, KeyId, KeyIdentity, Thumbprint};
 
 /// The start of every PEM block, and of no secret.
 const PEM_BEGIN: &[u8] = b"-----BEGIN";
@@ -32,7 +28,7 @@ pub struct VerificationKey {
     fingerprint: Fingerprint,
     thumbprint: Option<Thumbprint>,
     /// The hash of the key itself, without its name and use.
-    material: [u8; 32],
+    material: Digest,
     identity: KeyIdentity,
     /// One verifier for each algorithm of the key, built here so that no key is parsed for a token.
     verifiers: Vec<Verifier>,
@@ -89,7 +85,7 @@ impl VerificationKey {
     }
 
     fn new(family: KeyType, bits: usize, fingerprint: Fingerprint, material: &[u8], verifiers: Vec<Verifier>) -> Self {
-        let material = identity::hash(&[family.name().as_bytes(), material]);
+        let material = sha256_of_list(&[family.name().as_bytes(), material]);
         let identity = KeyIdentity::new(&material, None, &[]);
         Self { id: None, family, bits, fingerprint, thumbprint: None, material, identity, verifiers }.with_identity()
     }
@@ -181,6 +177,70 @@ impl fmt::Debug for VerificationKey {
             .field("bits", &self.bits)
             .field("fingerprint", &format_args!("{}", self.fingerprint))
             .finish_non_exhaustive()
+    }
+}
+
+/// A key, parsed once, with one of its algorithms.
+pub struct Verifier {
+    algorithm: Algorithm,
+    signature_len: usize,
+    key: ParsedKey,
+}
+
+/// A key in the form that the cryptographic library verifies with.
+enum ParsedKey {
+    Public(ParsedPublicKey),
+    /// Boxed, because it is twenty times as large as the other.
+    Secret(Box<hmac::Key>),
+}
+
+impl Verifier {
+    /// Builds a verifier with a key of the algorithm's family that has that many bits.
+    fn new(algorithm: Algorithm, bits: usize, key: ParsedKey) -> Self {
+        let signature_len = match algorithm {
+            // RFC 8017 §8.1.1 and §8.2.1.
+            Algorithm::Rs256
+            | Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512 => bits.div_ceil(8),
+            // RFC 7518 §3.4, RFC 8032 §5.1.6.
+            Algorithm::Es256 | Algorithm::EdDsa | Algorithm::Hs512 => 64,
+            Algorithm::Es384 => 96,
+            Algorithm::Hs256 => 32,
+            Algorithm::Hs384 => 48,
+        };
+        Self { algorithm, signature_len, key }
+    }
+
+    /// Returns the algorithm.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Returns the length of every signature of this key and algorithm, in bytes.
+    pub(super) const fn signature_len(&self) -> usize {
+        self.signature_len
+    }
+}
+
+/// Parses nothing and allocates nothing. For a secret, the duration of the check does not depend on how much of the signature is right.
+impl signature::Verifier<Vec<u8>> for Verifier {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        match &self.key {
+            ParsedKey::Public(key) => key.verify_sig(message, signature),
+            ParsedKey::Secret(key) => hmac::verify(key, message, signature),
+        }
+        // Without a source: one would be an allocation, and a signature that does not verify has no details.
+        .map_err(|_| signature::Error::new())
+    }
+}
+
+impl JwtVerifier for Verifier {
+    fn algorithm(&self) -> jsonwebtoken::Algorithm {
+        self.algorithm.into()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use pem::PemError;
 
-use crate::jose::key_error::{KeyError, Label};
+use crate::jose::error::{KeyError, Label};
 
 /// The content type of a block, according to its label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(super) fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Contents, read};
-    use crate::jose::key_error::{KeyError, Label};
+    use crate::jose::error::{KeyError, Label};
     use crate::jose::testing::SPKI_PEM;
 
     #[test]

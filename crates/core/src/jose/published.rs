@@ -5,9 +5,9 @@ use jsonwebtoken::jwk::{CommonParameters, Jwk, JwkSet, PublicKeyUse};
 use serde_json::json;
 
 use crate::jose::algorithm::{Algorithm, KeyType};
+use crate::jose::error::KeyError;
+use crate::jose::identity::KeyId;
 use crate::jose::key::{PublicKey, VerificationKey};
-use crate::jose::key_error::KeyError;
-use crate::jose::key_id::KeyId;
 
 /// One public key, named by its thumbprint (RFC 7638).
 #[derive(Debug, Clone, PartialEq, Eq)]

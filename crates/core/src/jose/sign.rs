@@ -11,9 +11,9 @@ use jsonwebtoken::crypto::JwtSigner;
 use jsonwebtoken::signature::{self, Signer};
 use serde_json::Value;
 
-use crate::jose::algorithm::{Algorithm, KeyType};
-use crate::jose::key::{MAX_RSA_BITS, MIN_RSA_BITS, VerificationKey};
-use crate::jose::key_id::KeyId;
+use crate::jose::algorithm::{Algorithm, KeyType, MAX_RSA_BITS, MIN_RSA_BITS};
+use crate::jose::identity::KeyId;
+use crate::jose::key::VerificationKey;
 use private::PrivateKey;
 
 /// A private key or a shared secret, and its signature algorithm. Its `Debug` output contains no secret.
@@ -28,23 +28,20 @@ pub struct SigningKey {
 pub enum SigningError {
     /// The text is not a PEM of a private key.
     #[error(
-        "not the PEM of a private key of RSA, EC (P-256 or P-384) or Ed25519 in PKCS#8 (`PRIVATE KEY`), PKCS#1 \
-         (`RSA PRIVATE KEY`) or SEC1 (`EC PRIVATE KEY`)"
+        "the text is not the PEM of a private key; use RSA, EC (P-256 or P-384) or Ed25519 in PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC1 (`EC PRIVATE KEY`)"
     )]
     NotAPrivateKey,
     /// The text is a public key, which can't sign.
-    #[error("the PEM block is a public key, and the private key is needed, which signs")]
+    #[error("the PEM block is a public key; use the private key")]
     PublicHalf,
     /// The private key is encrypted, and modgud has no passphrase.
-    #[error(
-        "the private key is encrypted, and nobody is there to say its passphrase (`openssl pkey` writes it without)"
-    )]
+    #[error("the private key is encrypted; use it without a passphrase (`openssl pkey` writes it)")]
     Encrypted,
     /// The RSA key is short enough to factor, or of a length that the library rejects (RFC 7518 §3.3).
     #[error("the RSA key has fewer bits than {MIN_RSA_BITS}, or more than {MAX_RSA_BITS}")]
     RsaLength,
     /// The secret is short enough to guess (RFC 7518 §3.2).
-    #[error("the secret has {bytes} bytes, and at least {needed} are needed")]
+    #[error("the secret has {bytes} bytes; use at least {needed}")]
     SecretTooShort {
         /// The number of bytes.
         bytes: usize,
@@ -53,7 +50,7 @@ pub enum SigningError {
     },
     /// The key does not fit the algorithm.
     #[error("a key of type {} can't sign with {}", family.name(), algorithm.name())]
-    OtherFamily {
+    OtherKeyType {
         /// The kind of the key.
         family: KeyType,
         /// The requested algorithm.
@@ -121,7 +118,7 @@ impl SigningKey {
     /// Sets another algorithm of the key's family.
     ///
     /// # Errors
-    /// [`SigningError::OtherFamily`], or [`SigningError::SecretTooShort`] for a longer hash.
+    /// [`SigningError::OtherKeyType`], or [`SigningError::SecretTooShort`] for a longer hash.
     pub fn with_algorithm(self, algorithm: Algorithm) -> Result<Self, SigningError> {
         Ok(Self { algorithm, key: self.key.for_algorithm(algorithm)?, ..self })
     }

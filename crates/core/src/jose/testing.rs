@@ -90,12 +90,12 @@ pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
 }
 
 /// Asserts that each message is one lowercase sentence without a full stop, and that all differ.
-pub(crate) fn assert_good_messages(faults: &[impl Display]) {
+pub(crate) fn assert_good_messages(errors: &[impl Display]) {
     let mut seen = HashSet::new();
-    for message in faults.iter().map(ToString::to_string) {
+    for message in errors.iter().map(ToString::to_string) {
         assert!(message.starts_with(|first: char| first.is_ascii_lowercase()), "`{message}` starts in upper case");
         assert!(!message.ends_with('.') && !message.contains('\n'), "`{message}` is not one sentence");
-        assert!(seen.insert(message.clone()), "two faults say `{message}`");
+        assert!(seen.insert(message.clone()), "two errors have the message `{message}`");
     }
 }
 

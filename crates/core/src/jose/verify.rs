@@ -10,9 +10,9 @@ use crate::jose::claims::{Claims, NumericDate};
 use crate::jose::compact::CompactToken;
 use crate::jose::error::{Part, TokenError};
 use crate::jose::header::JoseHeader;
+use crate::jose::identity::KeyIdentity;
 use crate::jose::json::read_object;
-use crate::jose::key::KeyIdentity;
-use crate::jose::keyset::KeySet;
+use crate::jose::jwks::KeySet;
 use crate::time::Timestamp;
 
 /// A well-formed token with a claimed issuer. Nothing in it is verified; it shows just enough to choose the keys.
@@ -31,9 +31,9 @@ impl<'a> UnverifiedToken<'a> {
     /// A [`TokenError`] of any kind except those of the signature.
     pub fn parse(token: &'a str) -> Result<Self, TokenError> {
         let compact = CompactToken::parse(token)?;
-        let header = read_object(compact.header()).map_err(|fault| TokenError::Json(Part::Header, fault))?;
+        let header = read_object(compact.header()).map_err(|error| TokenError::Json(Part::Header, error))?;
         let header = JoseHeader::from_object(header)?;
-        let claims = read_object(compact.payload()).map_err(|fault| TokenError::Json(Part::Payload, fault))?;
+        let claims = read_object(compact.payload()).map_err(|error| TokenError::Json(Part::Payload, error))?;
         let (signing_input, signature) = compact.into_signed();
         Ok(Self { len: token.len(), signing_input, signature, header, claims: Claims::new(claims) })
     }
@@ -82,14 +82,14 @@ impl<'a> UnverifiedToken<'a> {
         sets: impl IntoIterator<Item = &'k KeySet>,
         allowed: &[Algorithm],
     ) -> Result<VerifiedToken, TokenError> {
-        let mut fault = TokenError::KeyUnknown;
+        let mut error = TokenError::KeyUnknown;
         for keys in sets {
             match self.verify_signature(keys, allowed) {
                 Ok(key) => return Ok(VerifiedToken { header: self.header, claims: self.claims, key }),
-                Err(found) => fault = more_specific(fault, found),
+                Err(found) => error = more_specific(error, found),
             }
         }
-        Err(fault)
+        Err(error)
     }
 
     /// Returns the key that verifies the signature.
@@ -98,13 +98,13 @@ impl<'a> UnverifiedToken<'a> {
         if !allowed.contains(&algorithm) {
             return Err(TokenError::AlgorithmNotAllowed);
         }
-        let meant = keys.candidates(self.header.key_id()).ok_or(TokenError::KeyUnknown)?;
-        let mut fault = TokenError::KeyUnfit;
+        let candidates = keys.candidates(self.header.key_id()).ok_or(TokenError::KeyUnknown)?;
+        let mut error = TokenError::KeyUnfit;
         let mut tries = 0..KeySet::MAX_TRIED;
-        for (key, verifier) in meant.filter_map(|key| Some((key, key.verifier(algorithm)?))) {
+        for (key, verifier) in candidates.filter_map(|key| Some((key, key.verifier(algorithm)?))) {
             if verifier.signature_len() != self.signature.len() {
-                if fault == TokenError::KeyUnfit {
-                    fault = TokenError::SignatureLength;
+                if error == TokenError::KeyUnfit {
+                    error = TokenError::SignatureLength;
                 }
                 continue;
             }
@@ -114,9 +114,9 @@ impl<'a> UnverifiedToken<'a> {
             if verifier.verify(self.signing_input.as_bytes(), &self.signature).is_ok() {
                 return Ok(key.identity());
             }
-            fault = TokenError::SignatureMismatch;
+            error = TokenError::SignatureMismatch;
         }
-        Err(fault)
+        Err(error)
     }
 }
 
@@ -125,8 +125,8 @@ fn more_specific(one: TokenError, other: TokenError) -> TokenError {
     const ORDER: [TokenError; 4] =
         [TokenError::SignatureMismatch, TokenError::SignatureLength, TokenError::KeyUnfit, TokenError::KeyUnknown];
     // Errors that are missing in the order are the same for every set.
-    let place = |fault: &TokenError| ORDER.iter().position(|known| known == fault);
-    if place(&one) < place(&other) { one } else { other }
+    let rank = |error: &TokenError| ORDER.iter().position(|known| known == error);
+    if rank(&one) < rank(&other) { one } else { other }
 }
 
 impl fmt::Debug for UnverifiedToken<'_> {
@@ -158,7 +158,7 @@ impl VerifiedToken {
         &self.claims
     }
 
-    /// Returns the key that verified it. Code that caches the claims keeps this, and checks [`KeySet::holds`] before each use of them.
+    /// Returns the key that verified it. Code that caches the claims keeps this, and checks [`KeySet::contains`] before each use of them.
     #[must_use]
     pub const fn key(&self) -> KeyIdentity {
         self.key

@@ -23,36 +23,36 @@ pub struct ClaimMapping {
     /// The permissions that roles grant.
     pub grants: RolePermissions,
     /// The null strings, which mean "no value".
-    pub absent: Arc<NullStrings>,
+    pub null_strings: Arc<NullStrings>,
 }
 
 /// A claim of the identity that has a value of another type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the claim `{claim}` {problem}")]
+#[error("the claim `{claim}` {error}")]
 pub struct IdentityClaimError {
     /// The claim.
     pub claim: Box<str>,
     /// The error of its value, without the value.
-    pub problem: IdentityClaimProblem,
+    pub error: ClaimTypeError,
 }
 
 /// The error of a claim's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum IdentityClaimProblem {
+pub enum ClaimTypeError {
     /// A subject or organization that is not a text.
-    #[error("is {0} and has to be a text")]
+    #[error("is {0} instead of a text")]
     NotText(JsonType),
     /// Roles, permissions or scopes that are neither a text nor a list.
-    #[error("is {0} and has to be a text or a list of texts")]
+    #[error("is {0} instead of a text or a list of texts")]
     NotTexts(JsonType),
     /// A list item that is not a text.
-    #[error("has an item that is {0} and has to be a text")]
+    #[error("has an item that is {0} instead of a text")]
     Item(JsonType),
     /// A parent of a nested claim that is not an object.
-    #[error("is {0} and has to be an object, inside which a claim that decides is looked for")]
+    #[error("is {0} instead of an object with a claim of the identity")]
     NotObject(JsonType),
     /// An empty role, permission or scope.
-    #[error("has an item that is empty")]
+    #[error("has an empty item")]
     EmptyItem,
 }
 
@@ -86,7 +86,7 @@ impl ClaimMapping {
     ///
     /// # Errors
     /// [`IdentityClaimError`] for the first claim of another type.
-    pub fn read(&self, claims: &Claims) -> Result<Identity, IdentityClaimError> {
+    pub fn resolve(&self, claims: &Claims) -> Result<Identity, IdentityClaimError> {
         let mut identity = self.extract(claims)?;
         self.grants.apply(&mut identity);
         Ok(identity)
@@ -95,21 +95,21 @@ impl ClaimMapping {
     /// Reads the identity from claims, without the permissions that its roles grant.
     ///
     /// # Errors
-    /// See [`ClaimMapping::read`].
+    /// See [`ClaimMapping::resolve`].
     pub fn extract(&self, claims: &Claims) -> Result<Identity, IdentityClaimError> {
         let value = |path: &ClaimPath| match path.obstacle(claims) {
-            Some((way, other)) if self.absent.present(Some(other)).is_some() => {
-                Err(fault(&way, IdentityClaimProblem::NotObject(JsonType::of(other))))
+            Some((parent, other)) if self.null_strings.present(Some(other)).is_some() => {
+                Err(type_error(&parent, ClaimTypeError::NotObject(JsonType::of(other))))
             }
             Some(_) => Ok(None),
-            None => Ok(self.absent.present(path.find(claims))),
+            None => Ok(self.null_strings.present(path.find(claims))),
         };
         let text = |path: &Option<ClaimPath>| {
             let Some(path) = path else { return Ok(None) };
             match value(path)? {
                 None => Ok(None),
                 Some(Value::String(text)) => Ok(Some(Box::from(text.as_str()))),
-                Some(other) => Err(fault(path, IdentityClaimProblem::NotText(JsonType::of(other)))),
+                Some(other) => Err(type_error(path, ClaimTypeError::NotText(JsonType::of(other)))),
             }
         };
         let (subject, organization) = (text(&self.subject)?, text(&self.organization)?);
@@ -120,12 +120,12 @@ impl ClaimMapping {
             // One text is one role, including its spaces.
             let one = |text: &str, roles: &mut Vec<Box<str>>| {
                 if text.is_empty() {
-                    return Err(IdentityClaimProblem::EmptyItem);
+                    return Err(ClaimTypeError::EmptyItem);
                 }
                 roles.push(text.into());
                 Ok(())
             };
-            add(found, &mut roles, one).map_err(|problem| fault(path, problem))?;
+            add(found, &mut roles, one).map_err(|error| type_error(path, error))?;
         }
         let words = |paths: &[ClaimPath]| {
             let mut words: Vec<Box<str>> = Vec::new();
@@ -135,39 +135,39 @@ impl ClaimMapping {
                     words.extend(text.split_ascii_whitespace().map(Box::from));
                     Ok(())
                 };
-                add(found, &mut words, split).map_err(|problem| fault(path, problem))?;
+                add(found, &mut words, split).map_err(|error| type_error(path, error))?;
             }
             Ok(words)
         };
         let (permissions, scopes) = (words(&self.permissions)?, words(&self.scopes)?);
-        Ok(Identity { subject, organization, roles, permissions, scopes, reach: PermissionScope::Listed })
+        Ok(Identity { subject, organization, roles, permissions, scopes, permission_scope: PermissionScope::Listed })
     }
 }
 
-fn fault(path: &ClaimPath, problem: IdentityClaimProblem) -> IdentityClaimError {
-    IdentityClaimError { claim: path.to_string().into(), problem }
+fn type_error(path: &ClaimPath, error: ClaimTypeError) -> IdentityClaimError {
+    IdentityClaimError { claim: path.to_string().into(), error }
 }
 
 /// Adds the items of a text, split by `of_text`, or of a list of texts.
 fn add(
     found: &Value,
     into: &mut Vec<Box<str>>,
-    of_text: impl Fn(&str, &mut Vec<Box<str>>) -> Result<(), IdentityClaimProblem>,
-) -> Result<(), IdentityClaimProblem> {
+    of_text: impl Fn(&str, &mut Vec<Box<str>>) -> Result<(), ClaimTypeError>,
+) -> Result<(), ClaimTypeError> {
     match found {
         Value::String(text) => of_text(text, into),
         Value::Array(list) => {
             into.reserve(list.len());
             for item in list {
                 match item {
-                    Value::String(text) if text.is_empty() => return Err(IdentityClaimProblem::EmptyItem),
+                    Value::String(text) if text.is_empty() => return Err(ClaimTypeError::EmptyItem),
                     Value::String(text) => into.push(text.as_str().into()),
-                    other => return Err(IdentityClaimProblem::Item(JsonType::of(other))),
+                    other => return Err(ClaimTypeError::Item(JsonType::of(other))),
                 }
             }
             Ok(())
         }
-        other => Err(IdentityClaimProblem::NotTexts(JsonType::of(other))),
+        other => Err(ClaimTypeError::NotTexts(JsonType::of(other))),
     }
 }
 
@@ -188,9 +188,9 @@ mod tests {
             permissions: vec![path("permissions"), path("scope")],
             scopes: vec![path("scope"), path("scp")],
             grants: RolePermissions::new([("reader", vec!["read", "list"]), ("root", vec!["*"])]),
-            absent: Arc::new(NullStrings::new(["None", ""])),
+            null_strings: Arc::new(NullStrings::new(["None", ""])),
         };
-        mapping.read(&Claims::from_json(claims)).map_err(|fault| fault.to_string())
+        mapping.resolve(&Claims::from_json(claims)).map_err(|error| error.to_string())
     }
 
     fn read(claims: Value) -> Identity {
@@ -204,7 +204,7 @@ mod tests {
         assert!(!may(json!({"roles": ["reader"]}), "write"));
         assert!(!may(json!({"roles": ["Reader"]}), "list"));
         assert!(may(json!({"roles": ["reader", "root"]}), "whatever"));
-        assert_eq!(read(json!({"roles": "root"})).reach, PermissionScope::All);
+        assert_eq!(read(json!({"roles": "root"})).permission_scope, PermissionScope::All);
         assert!(!may(json!({"permissions": ["*"], "scope": "*"}), "write"), "only a role can grant everything");
         assert_eq!(read(json!({"roles": ["reader"], "scope": "read"})).permissions.len(), 2);
     }
@@ -233,7 +233,7 @@ mod tests {
 
     /// A claim of another type is an error that names the claim and both types, and never its value.
     #[test]
-    fn a_deciding_claim_of_another_type_is_a_fault() {
+    fn an_identity_claim_of_another_type_is_an_error() {
         let others =
             [(json!(4711), "a number"), (json!(true), "`true` or `false`"), (json!({"id": "4711"}), "an object")];
         let list = (json!(["4711"]), "a list");
@@ -247,9 +247,9 @@ mod tests {
         for claim in ["roles", "permissions", "scope", "scp"] {
             for (value, kind) in &others {
                 let text = claimed(json!({ claim: value })).unwrap_err();
-                assert_eq!(text, format!("the claim `{claim}` is {kind} and has to be a text or a list of texts"));
+                assert_eq!(text, format!("the claim `{claim}` is {kind} instead of a text or a list of texts"));
                 let text = claimed(json!({ claim: ["a", value] })).unwrap_err();
-                assert_eq!(text, format!("the claim `{claim}` has an item that is {kind} and has to be a text"));
+                assert_eq!(text, format!("the claim `{claim}` has an item that is {kind} instead of a text"));
             }
             assert!(claimed(json!({ claim: [null] })).unwrap_err().ends_with("is `null` and has to be a text"));
             assert!(claimed(json!({ claim: [["a"]] })).unwrap_err().ends_with("is a list and has to be a text"));
@@ -260,7 +260,7 @@ mod tests {
 
     /// Otherwise rules, revocation and modules would see no organization, while a service finds one in the list.
     #[test]
-    fn a_deciding_claim_inside_something_else_than_an_object_is_a_fault() {
+    fn an_identity_claim_inside_a_value_that_is_no_object_is_an_error() {
         let path = |text| ClaimPath::parse(text).unwrap();
         let mapping = ClaimMapping {
             subject: Some(path("user.id")),
@@ -269,9 +269,9 @@ mod tests {
             permissions: vec![path("scope"), path("may.do")],
             scopes: vec![path("granted.scopes")],
             grants: RolePermissions::default(),
-            absent: Arc::new(NullStrings::new(["None"])),
+            null_strings: Arc::new(NullStrings::new(["None"])),
         };
-        let claimed = |claims: Value| mapping.read(&Claims::from_json(claims)).map_err(|fault| fault.to_string());
+        let claimed = |claims: Value| mapping.resolve(&Claims::from_json(claims)).map_err(|error| error.to_string());
         for (value, kind) in [
             (json!([{"id": "closed"}]), "a list"),
             (json!("closed"), "a text"),
@@ -294,7 +294,7 @@ mod tests {
 
     /// Without a null string, an empty text is a role without a name.
     #[test]
-    fn an_empty_role_is_a_fault_unless_it_means_no_value() {
+    fn an_empty_role_is_an_error_unless_it_is_a_null_string() {
         let mapping = ClaimMapping {
             subject: None,
             organization: None,
@@ -302,9 +302,9 @@ mod tests {
             permissions: vec![ClaimPath::parse("scope").unwrap()],
             scopes: Vec::new(),
             grants: RolePermissions::default(),
-            absent: Arc::default(),
+            null_strings: Arc::default(),
         };
-        assert!(mapping.read(&Claims::from_json(json!({"roles": ""}))).is_err());
-        assert_eq!(mapping.read(&Claims::from_json(json!({"scope": ""}))), Ok(Identity::default()));
+        assert!(mapping.resolve(&Claims::from_json(json!({"roles": ""}))).is_err());
+        assert_eq!(mapping.resolve(&Claims::from_json(json!({"scope": ""}))), Ok(Identity::default()));
     }
 }

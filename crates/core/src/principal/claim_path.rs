@@ -11,7 +11,7 @@ pub struct ClaimPath(Vec<Box<str>>);
 
 /// A text or list that is not a valid claim path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a claim is named like `sub` or `realm_access.roles`, or by a list of such names; none of them is empty")]
+#[error("not the path of a claim; write `sub`, `realm_access.roles`, or a list of names that are not empty")]
 pub struct ClaimPathError;
 
 impl ClaimPath {
@@ -48,9 +48,12 @@ impl ClaimPath {
     /// Returns the claim and its parent objects for a sentence: `` `c` inside `b` inside `a` ``.
     #[must_use]
     pub fn described(&self) -> String {
-        let (last, way) = self.0.split_last().map_or(("", &[][..]), |(last, way)| (&**last, way));
-        let names: Vec<String> =
-            [last].into_iter().chain(way.iter().rev().map(|name| &**name)).map(|name| format!("`{name}`")).collect();
+        let (last, parents) = self.0.split_last().map_or(("", &[][..]), |(last, parents)| (&**last, parents));
+        let names: Vec<String> = [last]
+            .into_iter()
+            .chain(parents.iter().rev().map(|name| &**name))
+            .map(|name| format!("`{name}`"))
+            .collect();
         names.join(" inside ")
     }
 
@@ -59,9 +62,9 @@ impl ClaimPath {
     /// # Errors
     /// `ClaimPathError` if another value exists at the path or at a parent; existing values are never replaced.
     pub(crate) fn put(&self, claims: &mut Map<String, Value>, text: &str) -> Result<(), ClaimPathError> {
-        let (last, way) = self.0.split_last().ok_or(ClaimPathError)?;
+        let (last, parents) = self.0.split_last().ok_or(ClaimPathError)?;
         let mut object = claims;
-        for name in way {
+        for name in parents {
             let next = object.entry(&**name).or_insert_with(|| Value::Object(Map::new()));
             object = next.as_object_mut().ok_or(ClaimPathError)?;
         }
@@ -70,7 +73,7 @@ impl ClaimPath {
                 object.insert((**last).into(), text.into());
                 Ok(())
             }
-            Some(there) if there.as_str() == Some(text) => Ok(()),
+            Some(present) if present.as_str() == Some(text) => Ok(()),
             Some(_) => Err(ClaimPathError),
         }
     }
@@ -89,8 +92,8 @@ impl ClaimPath {
         let mut value = claims.get(first)?;
         for (passed, name) in rest.iter().enumerate() {
             let Value::Object(members) = value else {
-                let way = self.0.iter().take(passed.saturating_add(1)).cloned().collect();
-                return Some((Self(way), value));
+                let parents = self.0.iter().take(passed.saturating_add(1)).cloned().collect();
+                return Some((Self(parents), value));
             };
             value = members.get(&**name)?;
         }
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_the_way_and_no_object_is_found() {
+    fn a_parent_that_is_no_object_is_found() {
         let claims = Claims::from_json(json!({"a": {"b": [{"c": 1}], "n": null, "o": {}}, "t": "x"}));
         let found = |text: &str| {
             let (path, value) = ClaimPath::parse(text).unwrap().obstacle(&claims)?;

@@ -1,22 +1,19 @@
 //! The identity correlation: the user of a process engine, the impersonated person and the time, as a header. The engine's workers can
 //! verify it once the process instance is known. modgud writes or removes it, like every identity header.
 
-mod field;
 mod impersonation;
-mod instance;
 mod json_body;
 mod signed;
 
-pub use field::{CorrelationField, PartError};
 pub use impersonation::{BodyError, Impersonation, ImpersonationSource};
-pub use instance::{InstanceSources, PARAMETER};
 pub use json_body::MediaTypeError;
-pub use signed::{IdentityCorrelation, ReadError, SigningSecret, VerifyError};
+pub use signed::{CorrelationField, FieldError, IdentityCorrelation, ReadError, SigningSecret, VerifyError};
 
 use super::Mutations;
-use crate::authz::{Caller, Permit};
+use crate::authz::{Caller, PathPattern, Permit};
 use crate::http::header::{HeaderName, HeaderText, folds_to_same_name};
-use crate::http::request::Request;
+use crate::http::path::CanonicalPath;
+use crate::http::request::{HeaderLookup, Request};
 use crate::principal::{ClaimPath, Principal};
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -55,33 +52,33 @@ pub enum CorrelationOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CorrelationError {
     /// A claim is not a valid field.
-    #[error("the claim `{claim}` {fault}, and so can't stand in a correlation")]
+    #[error("the claim `{claim}` {error}, so it can't be field of a correlation")]
     Claim {
         /// The claim.
         claim: Box<str>,
         /// The error of its value.
-        fault: PartError,
+        error: FieldError,
     },
     /// All fields together exceed the limit of a header value.
-    #[error("the correlation is longer than a header may be")]
+    #[error("the correlation is too long for a header")]
     TooLong,
     /// The body that may name an impersonated person is unreadable.
     #[error(transparent)]
     Body(#[from] BodyError),
     /// The impersonated person is not a valid field.
-    #[error("what the caller wants to act for {0}")]
-    Impersonated(PartError),
+    #[error("the impersonated person {0}")]
+    Impersonated(FieldError),
     /// The query has the body's impersonation member, or a name that some server could take for it.
-    #[error("the query has a parameter that some services read instead of the body's member for whom the caller acts")]
+    #[error("the query has a parameter that some services read instead of the body's impersonation member")]
     ImpersonatedInQuery,
     /// The caller lacks the permission to impersonate.
-    #[error("the caller wants to act for another and lacks the permission `{0}`")]
+    #[error("the caller acts for another person, and lacks the permission `{0}`")]
     NotEntitled(Box<str>),
     /// The process instance is not a valid field.
     #[error("the process instance's id {0}")]
-    Instance(PartError),
+    Instance(FieldError),
     /// The request names two process instances, in two sources or in one.
-    #[error("more than one process instance is named")]
+    #[error("the request names more than one process instance")]
     Instances,
 }
 
@@ -107,18 +104,18 @@ impl Correlation {
     /// [`CorrelationError`] if a field that would be signed is ambiguous or not permitted.
     pub fn write(
         &self,
-        grant: &Permit,
+        permit: &Permit,
         request: &Request<'_>,
         now: Timestamp,
         mutations: &mut Mutations,
     ) -> Result<CorrelationOutcome, CorrelationError> {
-        let made = match grant.caller() {
+        let correlation = match permit.caller() {
             Caller::Anonymous => None,
             Caller::Known(principal) => Some(self.make(principal, request, now)?),
         };
         // Only the correlation may carry the impersonated person to the module.
-        let asked = self.impersonation.as_ref().and_then(|impersonation| impersonation.source.header());
-        let ours = || std::iter::once(&self.header).chain(asked);
+        let source = self.impersonation.as_ref().and_then(|impersonation| impersonation.source.header());
+        let ours = || std::iter::once(&self.header).chain(source);
         let sent = request.headers.iter().map(|field| field.name);
         let sent = sent.filter(|name| ours().any(|ours| folds_to_same_name(ours.bytes(), name)));
         let sent = sent.map(|name| Bytes::from(name.to_ascii_lowercase()));
@@ -128,7 +125,7 @@ impl Correlation {
                 mutations.remove.push(name);
             }
         }
-        let Some(correlation) = made else { return Ok(CorrelationOutcome::Anonymous) };
+        let Some(correlation) = correlation else { return Ok(CorrelationOutcome::Anonymous) };
         let text = HeaderText::parse(&correlation.to_json()).map_err(|_| CorrelationError::TooLong)?;
         // Envoy would remove a header that is in both lists.
         mutations.remove.retain(|name| name != self.header.bytes());
@@ -142,13 +139,13 @@ impl Correlation {
         request: &Request<'_>,
         now: Timestamp,
     ) -> Result<IdentityCorrelation, CorrelationError> {
-        let part = |claim: &ClaimPath| {
-            let fault = |fault| CorrelationError::Claim { claim: claim.to_string().into(), fault };
+        let field = |claim: &ClaimPath| {
+            let error = |error| CorrelationError::Claim { claim: claim.to_string().into(), error };
             match principal.claim(claim) {
                 None => Ok(None),
-                Some(Value::String(text)) => CorrelationField::parse(text).map(Some).map_err(fault),
+                Some(Value::String(text)) => CorrelationField::parse(text).map(Some).map_err(error),
                 Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                    Err(fault(PartError::NotText))
+                    Err(error(FieldError::NotText))
                 }
             }
         };
@@ -157,8 +154,8 @@ impl Correlation {
             Some(impersonation) => impersonation.of(principal, request)?,
         };
         let mut correlation = IdentityCorrelation {
-            username: part(&self.username)?.unwrap_or_default(),
-            email: part(&self.email)?.filter(|email| !email.as_str().is_empty()),
+            username: field(&self.username)?.unwrap_or_default(),
+            email: field(&self.email)?.filter(|email| !email.as_str().is_empty()),
             impersonated,
             issued_at: now,
             instance: self.instance.of(request)?,
@@ -168,6 +165,52 @@ impl Correlation {
             correlation.sign(secret);
         }
         Ok(correlation)
+    }
+}
+
+/// The name of the path parameter with the process instance's id.
+pub const PARAMETER: &str = "process_instance";
+
+/// The sources of the process instance.
+#[derive(Debug, Default)]
+pub struct InstanceSources {
+    /// Paths with a parameter of the name [`PARAMETER`].
+    pub paths: Vec<PathPattern>,
+    /// A header.
+    pub header: Option<HeaderName>,
+}
+
+impl InstanceSources {
+    /// Returns the id; `None` if the request names none.
+    ///
+    /// # Errors
+    /// [`CorrelationError`] if the id is not a valid field, or the request names two.
+    fn of(&self, request: &Request<'_>) -> Result<Option<CorrelationField>, CorrelationError> {
+        let in_path = self.in_path(&request.path)?;
+        let in_header = match self.header.as_ref().map(|name| request.headers.sole(name.as_str())) {
+            None | Some(HeaderLookup::Absent) => None,
+            Some(HeaderLookup::Repeated) => return Err(CorrelationError::Instances),
+            Some(HeaderLookup::One(value)) => {
+                Some(std::str::from_utf8(value).map_err(|_| CorrelationError::Instance(FieldError::NotText))?)
+            }
+        };
+        let text = match (in_path, in_header) {
+            (Some(one), Some(other)) if one != other => return Err(CorrelationError::Instances),
+            (Some(text), _) | (None, Some(text)) => text,
+            (None, None) => return Ok(None),
+        };
+        match CorrelationField::parse(text) {
+            Ok(field) if field.as_str().is_empty() => Err(CorrelationError::Instance(FieldError::Empty)),
+            Ok(field) => Ok(Some(field)),
+            Err(error) => Err(CorrelationError::Instance(error)),
+        }
+    }
+
+    /// Returns the id in the path. The service reads the path as rules do.
+    fn in_path<'p>(&self, path: &'p CanonicalPath<'_>) -> Result<Option<&'p str>, CorrelationError> {
+        let sure = self.paths.iter().find_map(|pattern| pattern.parameter(PARAMETER, path));
+        let widest = self.paths.iter().find_map(|pattern| pattern.parameter_read_widely(PARAMETER, path));
+        if sure == widest { Ok(sure) } else { Err(CorrelationError::Instances) }
     }
 }
 

@@ -48,35 +48,35 @@ impl Forward {
         (headers, now): (&Headers<'_>, Timestamp),
         mutations: &mut Mutations,
     ) -> Result<(), MintError> {
-        let proof = principal.map_or(AuthMethod::Token, Principal::proof);
+        let auth_method = principal.map_or(AuthMethod::Token, Principal::auth_method);
         match self {
             // A module could only use it, to act as the caller.
-            Self::As { .. } if proof == AuthMethod::ApiKey => {
-                remove(credential.place, headers, mutations);
-                self.nothing(headers, mutations);
+            Self::As { .. } if auth_method == AuthMethod::ApiKey => {
+                remove(credential.location, headers, mutations);
+                self.strip_authorization(headers, mutations);
             }
             // A credential in a query ends in logs and histories, so it is removed in any case.
-            Self::Keep if matches!(credential.place, CredentialLocation::Query(_)) => {
-                remove(credential.place, headers, mutations);
+            Self::Keep if matches!(credential.location, CredentialLocation::Query(_)) => {
+                remove(credential.location, headers, mutations);
             }
             Self::Keep => {}
             Self::Remove => {
-                remove(credential.place, headers, mutations);
-                self.nothing(headers, mutations);
+                remove(credential.location, headers, mutations);
+                self.strip_authorization(headers, mutations);
             }
             Self::As { scheme, header } => {
-                remove_unless_written_over(credential.place, header, headers, mutations);
+                remove_unless_overwritten(credential.location, header, headers, mutations);
                 mutations.set.push((header.clone(), value(scheme, credential.token)));
             }
             Self::Mint { minter: _, header } => {
-                remove_unless_written_over(credential.place, header, headers, mutations);
+                remove_unless_overwritten(credential.location, header, headers, mutations);
                 self.apply_without_credential(principal, (headers, now), mutations)?;
             }
         }
-        match (self, credential.place) {
+        match (self, credential.location) {
             // A proof is for the server that verifies it, and valid once: the module has no use for it.
-            (Self::Remove | Self::As { .. } | Self::Mint { .. }, CredentialLocation::Scheme(_, shown))
-                if shown.is_dpop() =>
+            (Self::Remove | Self::As { .. } | Self::Mint { .. }, CredentialLocation::Scheme(_, scheme))
+                if scheme.is_dpop() =>
             {
                 remove_spellings(DPOP, headers, mutations);
             }
@@ -99,7 +99,9 @@ impl Forward {
             (Self::Mint { minter, header }, Some(principal)) => {
                 mutations.set.push((header.clone(), minter.authorization(principal, now)?));
             }
-            (Self::Keep | Self::Remove | Self::As { .. } | Self::Mint { .. }, _) => self.nothing(headers, mutations),
+            (Self::Keep | Self::Remove | Self::As { .. } | Self::Mint { .. }, _) => {
+                self.strip_authorization(headers, mutations)
+            }
         }
         Ok(())
     }
@@ -108,7 +110,7 @@ impl Forward {
 impl Forward {
     /// Removes a client's own `Authorization` if modgud writes none. Unless the operator chose [`Forward::Keep`], modules read there only a
     /// value of modgud.
-    fn nothing(&self, headers: &Headers<'_>, mutations: &mut Mutations) {
+    fn strip_authorization(&self, headers: &Headers<'_>, mutations: &mut Mutations) {
         match self {
             Self::Keep => return,
             Self::Remove | Self::As { .. } | Self::Mint { .. } => {}
@@ -128,33 +130,33 @@ fn remove_spellings(header: &[u8], headers: &Headers<'_>, mutations: &mut Mutati
 }
 
 /// Removes the credential from its location, unless modgud overwrites that header.
-fn remove_unless_written_over(
-    place: CredentialLocation<'_>,
+fn remove_unless_overwritten(
+    location: CredentialLocation<'_>,
     written: &HeaderName,
     headers: &Headers<'_>,
     mutations: &mut Mutations,
 ) {
-    match place {
+    match location {
         CredentialLocation::Scheme(header, _) | CredentialLocation::Header(header) if header == written => {}
-        place @ (CredentialLocation::Scheme(..)
+        location @ (CredentialLocation::Scheme(..)
         | CredentialLocation::Header(_)
         | CredentialLocation::Cookie(_)
         | CredentialLocation::Query(_)) => {
-            remove(place, headers, mutations);
+            remove(location, headers, mutations);
         }
     }
 }
 
 /// Removes only the credential from its location.
-fn remove(place: CredentialLocation<'_>, headers: &Headers<'_>, mutations: &mut Mutations) {
-    match place {
+fn remove(location: CredentialLocation<'_>, headers: &Headers<'_>, mutations: &mut Mutations) {
+    match location {
         CredentialLocation::Scheme(header, _) | CredentialLocation::Header(header) => {
             mutations.remove.push(header.bytes().clone());
         }
         CredentialLocation::Query(name) => {
             mutations.remove_query.push(Bytes::copy_from_slice(name.as_str().as_bytes()));
         }
-        CredentialLocation::Cookie(_) => match (place.other_cookies(headers), HeaderName::parse("cookie")) {
+        CredentialLocation::Cookie(_) => match (location.other_cookies(headers), HeaderName::parse("cookie")) {
             (Some(others), Ok(header)) if !others.is_empty() => {
                 mutations.set.push((header, HeaderText::from_checked(others)));
             }

@@ -11,13 +11,39 @@
 //!
 //! A value that can't be encoded is an [`EncodeError`], and never written in part.
 
-use super::json::{json, number};
-use super::value::FieldValue;
 use crate::http::header::{HeaderText, HeaderTextError};
 use crate::http::percent::{self, INVISIBLE};
 use crate::jose::{holds_beyond_64_bits, is_beyond_64_bits};
 use percent_encoding::AsciiSet;
-use serde_json::Value;
+use serde_json::{Number, Value};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// A value to encode.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FieldValue<'a> {
+    /// A text.
+    Text(&'a str),
+    /// Texts in their order; an empty list is no value.
+    Texts(&'a [Box<str>]),
+    /// A claim or a result of an expression, of any type; never `null`.
+    Json(&'a Value),
+}
+
+impl FieldValue<'_> {
+    /// Returns the value as JSON, without the limits of headers.
+    #[must_use]
+    pub fn to_json(self) -> Value {
+        match self {
+            Self::Text(text) => text.into(),
+            Self::Texts(texts) => texts.iter().map(|text| Value::from(&**text)).collect(),
+            Self::Json(value) => value.clone(),
+        }
+    }
+}
+
+/// The characters that the list and percent encodings escape.
+const ESCAPED: &AsciiSet = &INVISIBLE.add(b'%').add(b',');
 
 /// The encoding of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,40 +62,37 @@ pub enum HeaderEncoding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// The value is an object, and the encoding is not JSON.
-    #[error("is an object, which is written with `as: json` only")]
+    #[error("is an object; use `as: json`")]
     Object,
     /// The text is not a header value.
     #[error(transparent)]
     Text(#[from] HeaderTextError),
     /// The text or an item has CR, LF, NUL or the like: no encoding protects a reader that decodes it.
-    #[error("holds a control character")]
+    #[error("has a control character")]
     Control,
     /// An item is empty, and would be invisible among the others.
-    #[error("has an item that is empty")]
+    #[error("has an empty item")]
     EmptyItem,
     /// An item is `null`, a list or an object.
-    #[error("has an item that is no text, number or boolean")]
+    #[error("has an item that is not a text, number or boolean")]
     Item,
     /// The value is or contains a rounded number: a token could have had another one.
-    #[error("is or holds a number that 64 bits don't hold, which readers of the token may take for another one")]
+    #[error("has a number beyond 64 bits, which readers of the token may round differently")]
     Number,
     /// The expression has no result: it reads a value of an unexpected type, for example.
-    #[error("can't be told for this request")]
+    #[error("can't be evaluated for this request")]
     Expression,
     /// The encoded value is longer than [`MAX_BYTES`].
-    #[error("is longer than {MAX_BYTES} bytes as it is written")]
+    #[error("is longer than {MAX_BYTES} bytes when encoded")]
     TooLong,
 }
 
 /// The longest list or JSON text that is written: 4 KiB; a longer one is an error. A single text is shorter: [`HeaderText::MAX_BYTES`].
 pub const MAX_BYTES: usize = 4096;
 
-/// All ASCII characters that are not visible, and those that separate items and mark escapes.
-const ESCAPED: &AsciiSet = &INVISIBLE.add(b'%').add(b',');
-
 /// Encodes a value; `None` for a list without items.
-pub(super) fn write(found: FieldValue<'_>, form: HeaderEncoding) -> Result<Option<HeaderText>, EncodeError> {
-    match (form, found) {
+pub(super) fn encode(found: FieldValue<'_>, encoding: HeaderEncoding) -> Result<Option<HeaderText>, EncodeError> {
+    match (encoding, found) {
         (HeaderEncoding::Json, found) => {
             let text = match found {
                 FieldValue::Text(text) => json(&Value::from(text)),
@@ -80,9 +103,9 @@ pub(super) fn write(found: FieldValue<'_>, form: HeaderEncoding) -> Result<Optio
             bounded(text.into_bytes()).map(Some)
         }
         (_, FieldValue::Texts(texts)) => list(texts.iter().map(|text| item(text))),
-        (form, FieldValue::Text(one)) => text(one, form).map(Some),
-        (form, FieldValue::Json(value)) => match value {
-            Value::String(one) => text(one, form).map(Some),
+        (encoding, FieldValue::Text(one)) => text(one, encoding).map(Some),
+        (encoding, FieldValue::Json(value)) => match value {
+            Value::String(one) => text(one, encoding).map(Some),
             Value::Array(values) => list(values.iter().map(|value| match value {
                 Value::String(text) => item(text),
                 Value::Number(one) if is_beyond_64_bits(one) => Err(EncodeError::Number),
@@ -99,10 +122,10 @@ pub(super) fn write(found: FieldValue<'_>, form: HeaderEncoding) -> Result<Optio
     }
 }
 
-fn text(text: &str, form: HeaderEncoding) -> Result<HeaderText, EncodeError> {
-    match form {
+fn text(text: &str, encoding: HeaderEncoding) -> Result<HeaderText, EncodeError> {
+    match encoding {
         HeaderEncoding::Plain | HeaderEncoding::Json => Ok(HeaderText::parse(text)?),
-        HeaderEncoding::Percent => Ok(HeaderText::parse(&encoded(text)?)?),
+        HeaderEncoding::Percent => Ok(HeaderText::parse(&percent_encoded(text)?)?),
         HeaderEncoding::List => bounded(item(text)?.into_bytes()),
     }
 }
@@ -122,11 +145,11 @@ fn list(items: impl Iterator<Item = Result<String, EncodeError>>) -> Result<Opti
 }
 
 fn item(text: &str) -> Result<String, EncodeError> {
-    if text.is_empty() { Err(EncodeError::EmptyItem) } else { encoded(text) }
+    if text.is_empty() { Err(EncodeError::EmptyItem) } else { percent_encoded(text) }
 }
 
 /// Percent-encodes a text as visible ASCII without `,`, from which its UTF-8 can be decoded (RFC 3986 §2.1).
-fn encoded(text: &str) -> Result<String, EncodeError> {
+fn percent_encoded(text: &str) -> Result<String, EncodeError> {
     if text.chars().any(char::is_control) {
         return Err(EncodeError::Control);
     }
@@ -138,14 +161,89 @@ fn bounded(text: Vec<u8>) -> Result<HeaderText, EncodeError> {
     if text.len() > MAX_BYTES { Err(EncodeError::TooLong) } else { Ok(HeaderText::from_checked(text)) }
 }
 
+/// Returns the value as compact JSON. Members are in the order of their names, so that equal objects have equal texts.
+fn json(value: &Value) -> String {
+    let mut text = String::new();
+    write_json(value, &mut text);
+    text
+}
+
+/// Returns a number as the shortest decimal digits without an exponent.
+fn number(number: &Number) -> String {
+    match (number.as_u64(), number.as_i64()) {
+        (Some(whole), _) => whole.to_string(),
+        (None, Some(whole)) => whole.to_string(),
+        (None, None) => {
+            let text = number.as_f64().unwrap_or_default().to_string();
+            if text == "-0" { "0".to_owned() } else { text }
+        }
+    }
+}
+
+fn write_json(value: &Value, into: &mut String) {
+    match value {
+        Value::Null => into.push_str("null"),
+        Value::Bool(value) => into.push_str(if *value { "true" } else { "false" }),
+        Value::Number(value) => into.push_str(&number(value)),
+        Value::String(text) => write_json_text(text, into),
+        Value::Array(items) => {
+            into.push('[');
+            for (at, item) in items.iter().enumerate() {
+                separate(at, into);
+                write_json(item, into);
+            }
+            into.push(']');
+        }
+        Value::Object(members) => {
+            into.push('{');
+            let members: BTreeMap<&String, &Value> = members.iter().collect();
+            for (at, (name, value)) in members.into_iter().enumerate() {
+                separate(at, into);
+                write_json_text(name, into);
+                into.push(':');
+                write_json(value, into);
+            }
+            into.push('}');
+        }
+    }
+}
+
+fn separate(at: usize, into: &mut String) {
+    if at > 0 {
+        into.push(',');
+    }
+}
+
+/// Writes a text in quotes (RFC 8259 §7); characters other than visible ASCII and spaces are escaped.
+fn write_json_text(text: &str, into: &mut String) {
+    into.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => into.push_str("\\\""),
+            '\\' => into.push_str("\\\\"),
+            '\n' => into.push_str("\\n"),
+            '\r' => into.push_str("\\r"),
+            '\t' => into.push_str("\\t"),
+            ' '..='~' => into.push(c),
+            other => {
+                for unit in other.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string does not fail.
+                    let _ = write!(into, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    into.push('"');
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{EncodeError, FieldValue, HeaderEncoding, MAX_BYTES, write};
+    use super::{EncodeError, FieldValue, HeaderEncoding, MAX_BYTES, encode};
     use crate::http::header::HeaderTextError;
     use serde_json::{Value, json};
 
-    fn written(value: &Value, form: HeaderEncoding) -> Result<Option<String>, EncodeError> {
-        write(FieldValue::Json(value), form).map(|text| text.map(|text| text.as_str().to_owned()))
+    fn written(value: &Value, encoding: HeaderEncoding) -> Result<Option<String>, EncodeError> {
+        encode(FieldValue::Json(value), encoding).map(|text| text.map(|text| text.as_str().to_owned()))
     }
 
     #[test]
@@ -213,9 +311,9 @@ mod tests {
 
     #[test]
     fn what_a_principal_holds_is_a_list_also_when_it_is_one() {
-        let texts = |texts: &[&str], form| {
+        let texts = |texts: &[&str], encoding| {
             let texts: Vec<Box<str>> = texts.iter().map(|text| Box::from(*text)).collect();
-            write(FieldValue::Texts(&texts), form).map(|text| text.map(|text| text.as_str().to_owned()))
+            encode(FieldValue::Texts(&texts), encoding).map(|text| text.map(|text| text.as_str().to_owned()))
         };
         assert_eq!(texts(&["a,b"], HeaderEncoding::Plain), Ok(Some("a%2Cb".to_owned())));
         assert_eq!(texts(&["a", "b c"], HeaderEncoding::Percent), Ok(Some("a,b%20c".to_owned())));

@@ -1,9 +1,9 @@
 //! Identity headers: the value of each, and the guarantee that only modgud writes them. `header_encoding` encodes the values.
 
 use super::Mutations;
-use super::header_encoding::{EncodeError, HeaderEncoding, write};
+use super::header_encoding::{EncodeError, FieldValue, HeaderEncoding, encode};
 use super::removal::Removals;
-use super::value::{FieldValue, HeaderValueSource, computed};
+use super::value::{HeaderValueSource, computed};
 use crate::authz::condition::Inputs;
 use crate::http::header::{HeaderName, HeaderText};
 
@@ -15,9 +15,9 @@ pub struct IdentityHeader {
     /// The source of its value.
     pub source: HeaderValueSource,
     /// The encoding of the value.
-    pub form: HeaderEncoding,
+    pub encoding: HeaderEncoding,
     /// The behaviour for a value that can't be encoded.
-    pub unwritable: OnEncodeError,
+    pub on_error: OnEncodeError,
 }
 
 /// The behaviour for a value that can't be encoded in its header.
@@ -32,14 +32,14 @@ pub enum OnEncodeError {
 
 /// The error for a value that modules rely on and that can't be encoded in its header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the header `{}` can't be written: {origin} {problem}", .header.as_str())]
+#[error("the header `{}` can't be written: {origin} {error}", .header.as_str())]
 pub struct IdentityError {
     /// The header.
     pub header: HeaderName,
     /// The source of its value, for people.
     pub origin: Box<str>,
     /// The reason why it can't be encoded.
-    pub problem: EncodeError,
+    pub error: EncodeError,
 }
 
 /// All identity headers of a configuration.
@@ -76,16 +76,16 @@ impl IdentityHeaders {
     ) -> Result<(), IdentityError> {
         mutations.set.reserve(self.headers.len().saturating_add(1));
         for header in &self.headers {
-            match (header.value(inputs), header.unwritable) {
+            match (header.value(inputs), header.on_error) {
                 (Ok(Some(value)), _) => mutations.set.push((header.name.clone(), value)),
                 (Ok(None), _) => mutations.remove.push(header.name.bytes().clone()),
                 (Err(_), OnEncodeError::Drop) => {
                     mutations.remove.push(header.name.bytes().clone());
                     mutations.dropped.push(header.name.clone());
                 }
-                (Err(problem), OnEncodeError::Deny) => {
+                (Err(error), OnEncodeError::Deny) => {
                     let origin = header.source.to_string().into();
-                    return Err(IdentityError { header: header.name.clone(), origin, problem });
+                    return Err(IdentityError { header: header.name.clone(), origin, error });
                 }
             }
         }
@@ -100,10 +100,10 @@ impl IdentityHeader {
     fn value(&self, inputs: &Inputs<'_>) -> Result<Option<HeaderText>, EncodeError> {
         match &self.source {
             HeaderValueSource::Source(source) => {
-                source.find(inputs.principal).map_or(Ok(None), |found| write(found, self.form))
+                source.find(inputs.principal).map_or(Ok(None), |found| encode(found, self.encoding))
             }
             HeaderValueSource::Computed(expression) => {
-                computed(expression, inputs)?.map_or(Ok(None), |value| write(FieldValue::Json(&value), self.form))
+                computed(expression, inputs)?.map_or(Ok(None), |value| encode(FieldValue::Json(&value), self.encoding))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Dynamic metadata: facts about a decision, also a denial, for Envoy's access log, rate limits and later filters. `envoy` encodes them.
 
-use super::value::{FieldValue, ValueSource, computed};
+use super::header_encoding::FieldValue;
+use super::value::{ValueSource, computed};
 use crate::authz::condition::{Expression, Inputs};
 use crate::jose::is_beyond_64_bits;
 use crate::principal::Principal;
@@ -32,29 +33,6 @@ impl Computed {
     pub const NOTHING: Self = Self(Vec::new());
 }
 
-/// A value of the metadata.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum MetadataValue<'a> {
-    /// A text.
-    Text(&'a str),
-    /// Texts in their order.
-    Texts(&'a [Box<str>]),
-    /// JSON of any type, within limits.
-    Json(&'a Value),
-}
-
-impl MetadataValue<'_> {
-    /// Returns the value as JSON, for tools.
-    #[must_use]
-    pub fn to_json(self) -> Value {
-        match self {
-            Self::Text(text) => text.into(),
-            Self::Texts(texts) => texts.iter().map(|text| Value::from(&**text)).collect(),
-            Self::Json(value) => value.clone(),
-        }
-    }
-}
-
 impl Metadata {
     /// Builds metadata from names with their sources: facts about the caller, and expressions.
     #[must_use]
@@ -75,11 +53,11 @@ impl Metadata {
 
     /// Returns the metadata about the caller, if it is known, and about the request. Entries without a value or beyond a limit are omitted,
     /// as no decision depends on them.
-    pub fn told<'a>(
+    pub fn entries<'a>(
         &'a self,
         principal: Option<&'a Principal>,
         computed: &'a Computed,
-    ) -> impl Iterator<Item = (&'a str, MetadataValue<'a>)> {
+    ) -> impl Iterator<Item = (&'a str, FieldValue<'a>)> {
         let known =
             self.known.iter().filter_map(move |(name, source)| Some((&**name, known(source.find(principal)?)?)));
         let computed = self.computed.iter().zip(&computed.0);
@@ -87,24 +65,24 @@ impl Metadata {
     }
 }
 
-fn known(found: FieldValue<'_>) -> Option<MetadataValue<'_>> {
+fn known(found: FieldValue<'_>) -> Option<FieldValue<'_>> {
     match found {
-        FieldValue::Text(text) => is_shown(text).then_some(MetadataValue::Text(text)),
-        FieldValue::Texts(texts) => (texts.len() <= MAX_VALUES && texts.iter().all(|text| is_shown(text)))
-            .then_some(MetadataValue::Texts(texts)),
+        FieldValue::Text(text) => is_loggable(text).then_some(FieldValue::Text(text)),
+        FieldValue::Texts(texts) => (texts.len() <= MAX_VALUES && texts.iter().all(|text| is_loggable(text)))
+            .then_some(FieldValue::Texts(texts)),
         FieldValue::Json(value) => json(value),
     }
 }
 
-fn json(value: &Value) -> Option<MetadataValue<'_>> {
+fn json(value: &Value) -> Option<FieldValue<'_>> {
     match value {
-        Value::String(text) => is_shown(text).then_some(MetadataValue::Text(text)),
-        value => fits(value, MAX_DEPTH, &mut 0).then_some(MetadataValue::Json(value)),
+        Value::String(text) => is_loggable(text).then_some(FieldValue::Text(text)),
+        value => fits(value, MAX_DEPTH, &mut 0).then_some(FieldValue::Json(value)),
     }
 }
 
 /// Returns true if a text is safe in a log: short enough, and without line ends.
-fn is_shown(text: &str) -> bool {
+fn is_loggable(text: &str) -> bool {
     text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control)
 }
 
@@ -116,15 +94,17 @@ fn fits(value: &Value, depth: usize, count: &mut usize) -> bool {
             Value::Null | Value::Bool(_) => true,
             // Rounded: a token could have had another number.
             Value::Number(number) => !is_beyond_64_bits(number),
-            Value::String(text) => is_shown(text),
+            Value::String(text) => is_loggable(text),
             Value::Array(items) => items.iter().all(|item| fits(item, below, count)),
-            Value::Object(members) => members.iter().all(|(name, value)| is_shown(name) && fits(value, below, count)),
+            Value::Object(members) => {
+                members.iter().all(|(name, value)| is_loggable(name) && fits(value, below, count))
+            }
         }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Computed, MAX_TEXT_BYTES, Metadata, MetadataValue};
+    use super::{Computed, FieldValue, MAX_TEXT_BYTES, Metadata};
     use crate::jose::Claims;
     use crate::principal::{AuthMethod, AuthenticatorName, ClaimPath, Identity, Principal};
     use crate::upstream::{PrincipalField, ValueSource};
@@ -147,7 +127,7 @@ mod tests {
         let source = || ValueSource::Claim(ClaimPath::parse("claim").unwrap());
         let metadata = Metadata::new(vec![("claim".into(), source())], Vec::new());
         let nested = |depth: usize| (1..depth).fold(json!("x"), |inner, _| json!([inner]));
-        for (value, is_told) in [
+        for (value, is_present) in [
             (json!("a\u{2028}é"), true),
             (json!("a\nb"), false),
             (json!("a".repeat(MAX_TEXT_BYTES)), true),
@@ -167,29 +147,26 @@ mod tests {
             (vec![1; 100].into(), false),
         ] {
             let principal = principal(json!({ "claim": value }));
-            assert_eq!(metadata.told(Some(&principal), &Computed::NOTHING).count() == 1, is_told, "{value}");
+            assert_eq!(metadata.entries(Some(&principal), &Computed::NOTHING).count() == 1, is_present, "{value}");
         }
     }
 
     #[test]
-    fn a_constant_is_told_of_nobody_too() {
-        let told = vec![
+    fn a_constant_needs_no_caller() {
+        let entries = vec![
             ("where".into(), ValueSource::Constant("here".into())),
             ("roles".into(), ValueSource::Principal(PrincipalField::Roles)),
             ("via".into(), ValueSource::Principal(PrincipalField::Authenticator)),
         ];
-        let metadata = Metadata::new(told, Vec::new());
+        let metadata = Metadata::new(entries, Vec::new());
         assert_eq!(
-            metadata.told(None, &Computed::NOTHING).collect::<Vec<_>>(),
-            [("where", MetadataValue::Text("here"))]
+            metadata.entries(None, &Computed::NOTHING).collect::<Vec<_>>(),
+            [("where", FieldValue::Text("here"))]
         );
         let principal = principal(json!({}));
         let roles = principal.identity().roles.as_slice();
-        let expected = [
-            ("where", MetadataValue::Text("here")),
-            ("roles", MetadataValue::Texts(roles)),
-            ("via", MetadataValue::Text("x")),
-        ];
-        assert_eq!(metadata.told(Some(&principal), &Computed::NOTHING).collect::<Vec<_>>(), expected);
+        let expected =
+            [("where", FieldValue::Text("here")), ("roles", FieldValue::Texts(roles)), ("via", FieldValue::Text("x"))];
+        assert_eq!(metadata.entries(Some(&principal), &Computed::NOTHING).collect::<Vec<_>>(), expected);
     }
 }

@@ -1,20 +1,18 @@
 //! Minted tokens for modules: one issuer and one form, whatever the client's credential (RFC 7519, RFC 8693). This module determines their
 //! claims and their reuse; `jose` signs them, `config` reads their keys.
 
-mod cache;
-
-use super::header_encoding::EncodeError;
-use super::value::{FieldValue, ValueSource};
+use super::header_encoding::{EncodeError, FieldValue};
+use super::value::ValueSource;
+use crate::cache::{ByteCache, ByteWeighter, Digest, Weigh, sha256};
 use crate::credential::Scheme;
 use crate::http::header::HeaderText;
 use crate::jose::{SigningError, SigningKey, VerificationKey, holds_beyond_64_bits};
 use crate::principal::{JsonType, Principal};
 use crate::time::Timestamp;
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cache::{CacheKey, MintedTokens};
 use serde_json::{Map, Value, json};
+use std::fmt;
 use std::time::Duration;
 
 /// The claims that only modgud sets in a minted token, whether every token has them or not. `cnf` is among them because a minted token is
@@ -70,7 +68,7 @@ impl MintedClaimError {
     }
 
     fn kind(claim: &str, found: &Value, expected: &str) -> Self {
-        let problem = format!("the caller's `{claim}` is {} and has to be {expected}", JsonType::of(found));
+        let problem = format!("the caller's `{claim}` is {} instead of {expected}", JsonType::of(found));
         Self { claim: claim.into(), problem: problem.into() }
     }
 }
@@ -103,12 +101,12 @@ impl Minter {
         let claims = self.mint.claims_of(principal)?;
         let text = Value::Object(claims.clone()).to_string();
         let until = now.plus(self.mint.lifetime).min(principal.valid_until());
-        let what = CacheKey::new(principal.valid_until(), &text);
-        if let Some(known) = self.minted.get(&what, now, until) {
+        let key = CacheKey::new(principal.valid_until(), &text);
+        if let Some(known) = self.minted.get(&key, now, until) {
             return Ok(known);
         }
         let authorization = self.mint.sign(claims, &text, now, until)?;
-        self.minted.put(what, authorization.clone(), now, until);
+        self.minted.put(key, authorization.clone(), now, until);
         Ok(authorization)
     }
 }
@@ -181,17 +179,71 @@ fn actor(principal: &Principal) -> Result<Option<Value>, MintedClaimError> {
 
 /// Computes the `jti` from the content. Two tokens have the same one exactly when their content is the same, and no randomness is needed.
 fn token_id(text: &str, issued: u64, expires: u64) -> String {
-    let hash = digest(&SHA256, format!("{issued} {expires} {text}").as_bytes());
-    URL_SAFE_NO_PAD.encode(hash.as_ref().get(..TOKEN_ID_BYTES).unwrap_or_default())
+    let hash = sha256(&[format!("{issued} {expires} {text}").as_bytes()]);
+    URL_SAFE_NO_PAD.encode(hash.get(..TOKEN_ID_BYTES).unwrap_or_default())
 }
 
-impl FieldValue<'_> {
-    /// Returns the value as a claim; the limits of headers do not apply.
-    fn to_json(self) -> Value {
-        match self {
-            Self::Text(text) => text.into(),
-            Self::Texts(texts) => texts.iter().map(|text| Value::from(&**text)).collect(),
-            Self::Json(value) => value.clone(),
-        }
+/// The cache key of a minted token: a hash of its content without the times, and of the end of the caller's credential. Callers with the
+/// same content and the same end share a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct CacheKey(Digest);
+
+impl CacheKey {
+    fn new(until: Timestamp, claims: &str) -> Self {
+        // The time has a constant length, so that no claims can be mistaken for another time.
+        Self(sha256(&[&until.as_millis().to_be_bytes(), claims.as_bytes()]))
+    }
+}
+
+/// A minted token.
+#[derive(Clone)]
+struct Minted {
+    authorization: HeaderText,
+    issued: Timestamp,
+    until: Timestamp,
+}
+
+impl Weigh for Minted {
+    fn weight(&self) -> u64 {
+        /// The memory of an entry without its token.
+        const ENTRY_BYTES: usize = 256;
+        u64::try_from(self.authorization.bytes().len().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
+    }
+}
+
+/// Tokens by content: valid tokens in memory add no risk, as their owner could mint them anew at any time. Limited by [`Self::MAX_BYTES`]; the least used are evicted first.
+struct MintedTokens(ByteCache<CacheKey, Minted>);
+
+impl MintedTokens {
+    /// The most memory for the tokens, estimated: 16 MiB, some 20,000 of them. Beyond it, the least used are evicted.
+    const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+    /// The initial capacity in tokens.
+    const EXPECTED: usize = 256;
+
+    /// Returns the token of this content. `None` unless it is valid for at least half as long as a token minted now, until `until`.
+    fn get(&self, key: &CacheKey, now: Timestamp, until: Timestamp) -> Option<HeaderText> {
+        let Minted { authorization, issued, until: known } = self.0.get(key)?;
+        let left = |end: Timestamp| end.as_millis().saturating_sub(now.as_millis());
+        // After the clock is set back, its `iat` would be in the future, and every verifier would reject it.
+        (issued <= now && left(known) >= left(until).div_ceil(2)).then_some(authorization)
+    }
+
+    /// Caches a token.
+    fn put(&self, key: CacheKey, authorization: HeaderText, issued: Timestamp, until: Timestamp) {
+        self.0.insert(key, Minted { authorization, issued, until });
+    }
+}
+
+impl Default for MintedTokens {
+    fn default() -> Self {
+        Self(ByteCache::with_weighter(Self::EXPECTED, Self::MAX_BYTES, ByteWeighter))
+    }
+}
+
+/// Omits the tokens.
+impl fmt::Debug for MintedTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MintedTokens").field("entries", &self.0.len()).finish_non_exhaustive()
     }
 }

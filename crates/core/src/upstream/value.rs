@@ -1,6 +1,6 @@
 //! The sources of values about a caller: one vocabulary for identity headers, minted tokens and metadata.
 
-use super::header_encoding::EncodeError;
+use super::header_encoding::{EncodeError, FieldValue};
 use crate::authz::condition::{EvaluationError, Expression, Inputs};
 use crate::principal::{ClaimPath, Identity, Principal};
 use serde_json::Value;
@@ -45,17 +45,6 @@ pub enum PrincipalField {
     Authenticator,
 }
 
-/// The value of a source.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum FieldValue<'a> {
-    /// A text.
-    Text(&'a str),
-    /// Texts in their order; an empty list is no value.
-    Texts(&'a [Box<str>]),
-    /// A claim or a result of an expression, of any type; never `null`.
-    Json(&'a Value),
-}
-
 impl ValueSource {
     /// Returns the value; `None` if there is none.
     pub(super) fn find<'a>(&'a self, principal: Option<&'a Principal>) -> Option<FieldValue<'a>> {
@@ -81,7 +70,7 @@ pub(super) fn computed(expression: &Expression, inputs: &Inputs<'_>) -> Result<O
 
 impl PrincipalField {
     fn find(self, principal: &Principal) -> Option<FieldValue<'_>> {
-        let Identity { subject, organization, roles, permissions, scopes, reach: _ } = principal.identity();
+        let Identity { subject, organization, roles, permissions, scopes, permission_scope: _ } = principal.identity();
         let texts = |list| Some(FieldValue::Texts(list)).filter(|_| !list.is_empty());
         match self {
             Self::Subject => subject.as_deref().map(FieldValue::Text),
@@ -125,7 +114,7 @@ impl fmt::Display for HeaderValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Source(source) => source.fmt(f),
-            Self::Computed(_) => f.write_str("what its expression comes to"),
+            Self::Computed(_) => f.write_str("the result of its expression"),
         }
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn check(
     let lifetimes = CacheTtl {
         active: span("cache", Some(&or(cache, CACHE)), hour),
         inactive: span("negative_cache", Some(&or(negative_cache, NEGATIVE_CACHE)), hour),
-        stale: span("stale_if_error", stale_if_error.as_ref(), day),
+        stale_if_error: span("stale_if_error", stale_if_error.as_ref(), day),
     };
     let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
     let written = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };

@@ -61,7 +61,7 @@ impl Context<'_> {
             }
         }
         let fixed = self.problems.take(at, KeySet::new(keys)).unwrap_or_default();
-        IssuerKeys { fixed, remote }
+        IssuerKeys { static_keys: fixed, remote }
     }
 
     fn key(&mut self, at: &Path, key: &Key, keys: &mut Vec<VerificationKey>, remote: &mut Vec<RemoteJwks>) {

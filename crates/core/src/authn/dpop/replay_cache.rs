@@ -3,8 +3,8 @@
 //! rejected, whatever the clock and the configuration are by then. The number of proofs is limited: a proof beyond the limit is rejected,
 //! and one client can't use up the capacity of all others.
 
+use crate::cache::sha256_of_list;
 use crate::time::Timestamp;
-use aws_lc_rs::digest::{Context, SHA256};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,7 +22,7 @@ const EVICT_BATCH: usize = 512;
 
 /// The used proofs. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct ReplayCache(Arc<Mutex<Spent>>);
+pub struct ReplayCache(Arc<Mutex<State>>);
 
 /// The effect of a check on a valid proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,44 +37,42 @@ pub enum ReplayMode {
 type Digest = [u8; 16];
 
 #[derive(Debug, Default)]
-struct Spent {
+struct State {
     proofs: HashSet<Digest>,
     /// `iat`, digest and client of each proof.
-    made: BTreeSet<(Timestamp, Digest, Digest)>,
+    by_time: BTreeSet<(Timestamp, Digest, Digest)>,
     /// The number of proofs per client.
-    held: HashMap<Digest, usize>,
+    per_client: HashMap<Digest, usize>,
     /// The time after its `iat` for which a proof is remembered. Only grows.
     window: Duration,
     /// The latest `iat` of all evicted proofs. Only grows.
-    forgotten: Option<Timestamp>,
+    evicted_until: Option<Timestamp>,
 }
 
 /// The reason why a valid proof is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
     /// The proof was used before (RFC 9449 §11.1).
-    #[error("the proof has been shown before")]
+    #[error("the proof was used before")]
     Replayed,
     /// Proofs as old as this one were evicted, and it may be one of them.
-    #[error(
-        "the proof is not newer than proofs that are not remembered any more, and may have been one of them; a new one is good"
-    )]
+    #[error("the proof is as old as evicted proofs, and may be one of them; use a new one")]
     Forgotten,
     /// The client's share is exhausted.
-    #[error("its client has shown more proofs than are remembered of one client within their lifetime")]
+    #[error("the client has used up its share of the replay cache")]
     CapacityExceeded,
 }
 
 impl ReplayCache {
     /// Extends the window: proofs are remembered for at least this long after their `iat`. Nothing else prevents a second use.
     pub(in crate::authn) fn remember_for(&self, window: Duration) {
-        let mut spent = self.locked();
-        spent.window = spent.window.max(window);
+        let mut state = self.locked();
+        state.window = state.window.max(window);
     }
 
     /// Rejects proofs up to a time, and of the rest of its second, as clients write whole seconds: a previous process may have accepted
     /// them.
-    pub(in crate::authn) fn refuse_until(&self, start: Timestamp) {
+    pub(in crate::authn) fn reject_until(&self, start: Timestamp) {
         const SECOND: Duration = Duration::from_millis(999);
         self.locked().mark(Timestamp::from_secs(start.as_secs()).plus(SECOND));
     }
@@ -84,7 +82,7 @@ impl ReplayCache {
     ///
     /// # Errors
     /// [`ReplayError`] for a proof that was used or may have been, and for one beyond the client's share.
-    pub(super) fn spend(
+    pub(super) fn record(
         &self,
         client: [&str; 3],
         proof: [&str; 2],
@@ -93,17 +91,17 @@ impl ReplayCache {
     ) -> Result<(), ReplayError> {
         let (client, proof) = (digest(&client), digest(&proof));
         // No step between here and the end can fail half-way.
-        let mut spent = self.locked();
-        spent.forget(now);
-        spent.is_new(&proof, made)?;
-        let free = MAX_PROOFS.saturating_sub(spent.proofs.len());
-        let held = spent.held.get(&client).copied().unwrap_or_default();
+        let mut state = self.locked();
+        state.evict(now);
+        state.is_new(&proof, made)?;
+        let free = MAX_PROOFS.saturating_sub(state.proofs.len());
+        let held = state.per_client.get(&client).copied().unwrap_or_default();
         if held >= free / PER_CLIENT_SHARE {
             return Err(ReplayError::CapacityExceeded);
         }
-        spent.held.insert(client, held.saturating_add(1));
-        spent.proofs.insert(proof);
-        spent.made.insert((made, proof, client));
+        state.per_client.insert(client, held.saturating_add(1));
+        state.proofs.insert(proof);
+        state.by_time.insert((made, proof, client));
         Ok(())
     }
 
@@ -111,59 +109,55 @@ impl ReplayCache {
     ///
     /// # Errors
     /// [`ReplayError`] for a proof that was used or may have been.
-    pub(super) fn look(&self, proof: [&str; 2], made: Timestamp) -> Result<(), ReplayError> {
+    pub(super) fn peek(&self, proof: [&str; 2], made: Timestamp) -> Result<(), ReplayError> {
         self.locked().is_new(&digest(&proof), made)
     }
 
-    fn locked(&self) -> MutexGuard<'_, Spent> {
+    fn locked(&self) -> MutexGuard<'_, State> {
         // No code under the lock can panic half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Spent {
+impl State {
     /// Checks that a proof was never used.
     fn is_new(&self, proof: &Digest, made: Timestamp) -> Result<(), ReplayError> {
         if self.proofs.contains(proof) {
             return Err(ReplayError::Replayed);
         }
-        if self.forgotten.is_some_and(|forgotten| made <= forgotten) {
+        if self.evicted_until.is_some_and(|evicted_until| made <= evicted_until) {
             return Err(ReplayError::Forgotten);
         }
         Ok(())
     }
 
     fn mark(&mut self, made: Timestamp) {
-        self.forgotten = self.forgotten.max(Some(made));
+        self.evicted_until = self.evicted_until.max(Some(made));
     }
 
     /// Evicts expired proofs: at most a batch, as other calls wait meanwhile, but many times the one that is added.
-    fn forget(&mut self, now: Timestamp) {
+    fn evict(&mut self, now: Timestamp) {
         for _ in 0..EVICT_BATCH {
-            let over = |(made, _, _): &(Timestamp, Digest, Digest)| made.plus(self.window) <= now;
-            let Some((made, proof, client)) = self.made.first().copied().filter(over) else { return };
-            self.made.pop_first();
+            let expired = |(made, _, _): &(Timestamp, Digest, Digest)| made.plus(self.window) <= now;
+            let Some((made, proof, client)) = self.by_time.first().copied().filter(expired) else { return };
+            self.by_time.pop_first();
             self.mark(made);
             self.proofs.remove(&proof);
-            match self.held.get_mut(&client) {
+            match self.per_client.get_mut(&client) {
                 Some(held) if *held > 1 => *held = held.saturating_sub(1),
                 Some(_) | None => {
-                    self.held.remove(&client);
+                    self.per_client.remove(&client);
                 }
             }
         }
     }
 }
 
-/// Hashes each part with its length before it, so that no two lists of parts have the same input.
+/// Hashes the parts, so that no two lists of parts have the same input.
 fn digest(parts: &[&str]) -> Digest {
-    let mut context = Context::new(&SHA256);
-    for part in parts {
-        context.update(&part.len().to_be_bytes());
-        context.update(part.as_bytes());
-    }
+    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
     let mut first = Digest::default();
-    first.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
+    first.iter_mut().zip(sha256_of_list(&parts)).for_each(|(to, from)| *to = from);
     first
 }
 

@@ -1,4 +1,4 @@
-use super::{DpopError, DpopPolicy, PopContext, ReplayCache, ReplayError, ReplayMode};
+use super::{DpopError, DpopPolicy, PopContext, ReplayCache, ReplayError, ReplayMode, is_address_of};
 use crate::credential::{AuthenticatorId, CredentialExtractor, Scheme};
 use crate::http::header::HeaderName;
 use crate::http::request::{Field, Headers, Request};
@@ -16,7 +16,7 @@ const PROOF: &str = include_str!("../../../../../tests/data/sender/rfc9449.txt")
 const BOUND: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
 /// Checks the request's token, which is bound to this key, with its proof.
-fn shown(bound: &str, target: &str, now: u64, spent: &ReplayCache) -> Result<(), DpopError> {
+fn shown(bound: &str, target: &str, now: u64, replay_cache: &ReplayCache) -> Result<(), DpopError> {
     let field = |name: &'static str, value: &'static str| Field { name: name.as_bytes(), value: value.as_bytes() };
     let headers = Headers::new(vec![field("Authorization", AUTHORIZATION), field("DPoP", PROOF.trim_end())]);
     let mut request = Request::parse(b"GET", target.as_bytes(), b"resource.example.org", headers).unwrap();
@@ -30,19 +30,71 @@ fn shown(bound: &str, target: &str, now: u64, spent: &ReplayCache) -> Result<(),
     let principal = &Principal::new(name, claims, Identity::default(), absent, AuthMethod::Token);
     let window = DpopPolicy { lifetime: Duration::from_secs(60), leeway: Duration::ZERO };
     let (now, replay_mode) = (Timestamp::from_secs(now), ReplayMode::Record);
-    window.check(&PopContext { request: &request, token, principal, now, spent, replay_mode })
+    window.check(&PopContext { request: &request, token, principal, now, replay_cache, replay_mode })
 }
 
 #[test]
 fn the_example_of_the_rfc_passes_once() {
     const MADE: u64 = 1_562_262_618;
-    let spent = ReplayCache::default();
-    spent.remember_for(Duration::from_secs(60));
+    let replay_cache = ReplayCache::default();
+    replay_cache.remember_for(Duration::from_secs(60));
     let path = "/protectedresource";
-    assert_eq!(shown("0", path, MADE, &spent), Err(DpopError::OtherKey));
-    assert_eq!(shown(BOUND, "/other", MADE, &spent), Err(DpopError::OtherAddress));
-    assert!(matches!(shown(BOUND, path, MADE - 1, &spent), Err(DpopError::Early { .. })));
-    assert!(matches!(shown(BOUND, path, MADE + 60, &spent), Err(DpopError::Old { .. })));
-    assert_eq!(shown(BOUND, path, MADE + 59, &spent), Ok(()));
-    assert_eq!(shown(BOUND, path, MADE, &spent), Err(DpopError::Spent(ReplayError::Replayed)));
+    assert_eq!(shown("0", path, MADE, &replay_cache), Err(DpopError::OtherKey));
+    assert_eq!(shown(BOUND, "/other", MADE, &replay_cache), Err(DpopError::OtherAddress));
+    assert!(matches!(shown(BOUND, path, MADE - 1, &replay_cache), Err(DpopError::Early { .. })));
+    assert!(matches!(shown(BOUND, path, MADE + 60, &replay_cache), Err(DpopError::Old { .. })));
+    assert_eq!(shown(BOUND, path, MADE + 59, &replay_cache), Ok(()));
+    assert_eq!(shown(BOUND, path, MADE, &replay_cache), Err(DpopError::Replay(ReplayError::Replayed)));
+}
+
+#[test]
+fn an_address_has_many_spellings_and_is_one() {
+    const HERE: (&str, &str, &str) = ("https", "api.example.com", "/reports/7?page=2");
+    let cases = [
+        (HERE, "https://api.example.com/reports/7", true),
+        (HERE, "HTTPS://API.example.COM/reports/7", true),
+        (HERE, "https://api.example.com:443/reports/7", true),
+        (HERE, "https://api.example.com./reports/7", true),
+        (HERE, "https://api.example.com/reports/7?page=3#x", true),
+        (HERE, "https://api.example.com/reports/7#?x", true),
+        (("https", "API.Example.com:443", "/reports/7"), "https://api.example.com/reports/7", true),
+        (("http", "api.example.com:8080", "/"), "http://api.example.com:8080", true),
+        (("http", "api.example.com:8080", "/"), "http://api.example.com:8080?x=/y", true),
+        (("http", "[::1]:8080", "/a"), "http://[0:0::1]:8080/a", true),
+        (("http", "[::1]", "/a"), "http://[::1]:80/a", true),
+        (("https", "a.example", "/a%2Cb%c3%a9"), "https://a.example/a,b%C3%A9", true),
+        (HERE, "http://api.example.com/reports/7", false),
+        (HERE, "http://api.example.com:443/reports/7", false),
+        (HERE, "https://api.example.com:80/reports/7", false),
+        (HERE, "https://api.example.com:8443/reports/7", false),
+        (HERE, "https://example.com/reports/7", false),
+        (HERE, "https://api.example.com.evil.com/reports/7", false),
+        (HERE, "https://api.example.com@evil.com/reports/7", false),
+        (HERE, "https://evil.com@api.example.com/reports/7", false),
+        (HERE, "https://api.example.com/reports/8", false),
+        (HERE, "https://api.example.com/reports/7/", false),
+        (HERE, "https://api.example.com/Reports/7", false),
+        (HERE, "https://api.example.com/reports%2f7", false),
+        (HERE, "https://api.example.com/x/../reports/7", false),
+        (HERE, "https://api.example.com//reports/7", false),
+        (HERE, "https://api.example.com", false),
+        (HERE, "https://api.example.com?/reports/7", false),
+        (HERE, "https:///reports/7", false),
+        (HERE, "//api.example.com/reports/7", false),
+        (HERE, "/reports/7", false),
+        (HERE, " https://api.example.com/reports/7", false),
+        (HERE, "https://api.example.com /reports/7", false),
+        (HERE, "https://api.example.com/reports/7 ", false),
+        (HERE, "", false),
+        (("https", "api.example.com:8443", "/reports/7"), "https://api.example.com/reports/7", false),
+        (("http", "api.example.com", "/reports/7"), "https://api.example.com/reports/7", false),
+        (("", "api.example.com", "/reports/7"), "://api.example.com/reports/7", false),
+        (("ws", "api.example.com", "/reports/7"), "ws://api.example.com/reports/7", false),
+        (("https", "", "/reports/7"), "https:///reports/7", false),
+    ];
+    for ((scheme, authority, target), htu, same) in cases {
+        let mut request = Request::parse(b"GET", target.as_bytes(), authority.as_bytes(), Headers::default()).unwrap();
+        request.scheme = scheme.as_bytes();
+        assert_eq!(is_address_of(htu, &request), same, "`{htu}` for {scheme} {authority} {target}");
+    }
 }

@@ -1,19 +1,28 @@
 //! A cache of introspection responses by token, with limits. Active and inactive ones have separate caches, so that invented tokens can't
 //! evict active ones. It holds neither tokens nor principals.
 
-use super::CacheTtl;
 use super::response::{ActiveToken, IntrospectionResponse};
+use crate::cache::{ByteCache, ByteWeighter, Digest, Weigh, sha256};
 use crate::credential::RawToken;
 use crate::time::Timestamp;
-use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The cache key of a token of one server: the SHA-256 of the server's number, which has a fixed length, and the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct CacheKey([u8; SHA256_OUTPUT_LEN]);
+pub struct CacheKey(Digest);
+
+/// Cache lifetimes of responses, from the time of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheTtl {
+    /// The lifetime of an active response; it never exceeds the token's `exp`.
+    pub active: Duration,
+    /// The lifetime of an inactive response.
+    pub inactive: Duration,
+    /// The additional lifetime of an active response while the server is unavailable (RFC 5861 §4).
+    pub stale_if_error: Duration,
+}
 
 /// The responses of one server, in caches that all servers share. Clones share them too.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +33,7 @@ pub struct IntrospectionCache {
 
 /// The numbers of cached responses.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct AnswerCounts {
+pub struct CachedResponses {
     /// Active responses.
     pub active: u64,
     /// Inactive responses.
@@ -33,7 +42,7 @@ pub struct AnswerCounts {
 
 #[derive(Debug)]
 struct Caches {
-    active: Cache<CacheKey, Entry, ByteWeighter>,
+    active: ByteCache<CacheKey, Entry>,
     inactive: Cache<CacheKey, Timestamp>,
 }
 
@@ -41,13 +50,21 @@ struct Caches {
 #[derive(Debug, Clone)]
 struct Entry {
     token: ActiveToken,
-    asked: Timestamp,
+    requested_at: Timestamp,
+}
+
+impl Weigh for Entry {
+    fn weight(&self) -> u64 {
+        /// The memory of an entry without its claims.
+        const ENTRY_BYTES: usize = 256;
+        u64::try_from(self.token.claims.heap_size().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
+    }
 }
 
 impl Default for Caches {
     fn default() -> Self {
         Self {
-            active: Cache::with_weighter(IntrospectionCache::EXPECTED, IntrospectionCache::MAX_BYTES, ByteWeighter),
+            active: ByteCache::with_weighter(IntrospectionCache::EXPECTED, IntrospectionCache::MAX_BYTES, ByteWeighter),
             inactive: Cache::new(IntrospectionCache::MAX_INACTIVE),
         }
     }
@@ -69,7 +86,7 @@ impl IntrospectionCache {
 
     /// Returns true if both are views of the same server on the same caches.
     #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn same_cache(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.caches, &other.caches) && self.server == other.server
     }
 
@@ -82,24 +99,19 @@ impl IntrospectionCache {
     /// Computes the cache key of a token given as text.
     #[must_use]
     pub fn key_of(&self, token: &str) -> CacheKey {
-        let mut context = Context::new(&SHA256);
-        context.update(&self.server.to_be_bytes());
-        context.update(token.as_bytes());
-        let mut bytes = [0; SHA256_OUTPUT_LEN];
-        bytes.copy_from_slice(context.finish().as_ref());
-        CacheKey(bytes)
+        CacheKey(sha256(&[&self.server.to_be_bytes(), token.as_bytes()]))
     }
 
     /// Caches the response to a request sent at this time; it replaces the previous one.
-    pub fn put(&self, key: CacheKey, answer: &IntrospectionResponse, asked: Timestamp) {
-        match answer {
+    pub fn put(&self, key: CacheKey, response: &IntrospectionResponse, requested_at: Timestamp) {
+        match response {
             IntrospectionResponse::Active(token) => {
-                self.caches.active.insert(key, Entry { token: token.clone(), asked });
+                self.caches.active.insert(key, Entry { token: token.clone(), requested_at });
                 self.caches.inactive.remove(&key);
             }
             IntrospectionResponse::Inactive => {
                 // In this order: at no time is a token that has become inactive cached as active only.
-                self.caches.inactive.insert(key, asked);
+                self.caches.inactive.insert(key, requested_at);
                 self.caches.active.remove(&key);
             }
         }
@@ -107,49 +119,37 @@ impl IntrospectionCache {
 
     /// Returns the response while it is fresh; `None` if there is none.
     #[must_use]
-    pub(super) fn fresh(&self, key: &CacheKey, spans: CacheTtl, now: Timestamp) -> Option<IntrospectionResponse> {
-        let active = self.active(key, spans.active, now);
+    pub(super) fn fresh(&self, key: &CacheKey, ttl: CacheTtl, now: Timestamp) -> Option<IntrospectionResponse> {
+        let active = self.active(key, ttl.active, now);
         active.or_else(|| {
-            let asked = self.caches.inactive.get(key)?;
-            within(asked, asked.plus(spans.inactive), now).then_some(IntrospectionResponse::Inactive)
+            let requested_at = self.caches.inactive.get(key)?;
+            within(requested_at, requested_at.plus(ttl.inactive), now).then_some(IntrospectionResponse::Inactive)
         })
     }
 
     /// Returns an active response that is usable while the server is unavailable; `None` if there is none.
     #[must_use]
-    pub(super) fn stale(&self, key: &CacheKey, spans: CacheTtl, now: Timestamp) -> Option<IntrospectionResponse> {
-        self.active(key, spans.active.saturating_add(spans.stale), now).filter(|_| !spans.stale.is_zero())
+    pub(super) fn stale(&self, key: &CacheKey, ttl: CacheTtl, now: Timestamp) -> Option<IntrospectionResponse> {
+        self.active(key, ttl.active.saturating_add(ttl.stale_if_error), now).filter(|_| !ttl.stale_if_error.is_zero())
     }
 
     /// Returns the numbers of cached responses of all servers.
     #[must_use]
-    pub fn counts(&self) -> AnswerCounts {
+    pub fn counts(&self) -> CachedResponses {
         let count = |entries: usize| u64::try_from(entries).unwrap_or(u64::MAX);
-        AnswerCounts { active: count(self.caches.active.len()), inactive: count(self.caches.inactive.len()) }
+        CachedResponses { active: count(self.caches.active.len()), inactive: count(self.caches.inactive.len()) }
     }
 
-    fn active(&self, key: &CacheKey, span: Duration, now: Timestamp) -> Option<IntrospectionResponse> {
-        let Entry { token, asked } = self.caches.active.get(key)?;
-        let until = asked.plus(span).min(token.expires);
-        within(asked, until, now).then_some(IntrospectionResponse::Active(token))
+    fn active(&self, key: &CacheKey, ttl: Duration, now: Timestamp) -> Option<IntrospectionResponse> {
+        let Entry { token, requested_at } = self.caches.active.get(key)?;
+        let until = requested_at.plus(ttl).min(token.expires);
+        within(requested_at, until, now).then_some(IntrospectionResponse::Active(token))
     }
 }
 
 /// Returns true within the period. A clock that went back extends no response.
 fn within(from: Timestamp, until: Timestamp, now: Timestamp) -> bool {
     from <= now && now < until
-}
-
-/// Weighs an entry by its estimated memory.
-#[derive(Debug, Clone, Copy)]
-struct ByteWeighter;
-
-impl Weighter<CacheKey, Entry> for ByteWeighter {
-    fn weight(&self, _: &CacheKey, known: &Entry) -> u64 {
-        /// The memory of an entry without its claims.
-        const ENTRY_BYTES: usize = 256;
-        u64::try_from(known.token.claims.size().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
-    }
 }
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_000_000);
     const SPANS: CacheTtl =
-        CacheTtl { active: Duration::from_secs(30), inactive: Duration::from_secs(5), stale: Duration::ZERO };
+        CacheTtl { active: Duration::from_secs(30), inactive: Duration::from_secs(5), stale_if_error: Duration::ZERO };
 
     fn numbered(number: u64) -> CacheKey {
         let mut bytes = [7; 32];
@@ -195,7 +195,11 @@ mod tests {
     fn one_token_of_two_servers_is_two() {
         let known = IntrospectionCache::default();
         let (one, other) = (known.of_server(1), known.of_server(2));
-        assert!(one.is(&known.of_server(1)) && !one.is(&other) && !one.is(&IntrospectionCache::default().of_server(1)));
+        assert!(
+            one.same_cache(&known.of_server(1))
+                && !one.same_cache(&other)
+                && !one.same_cache(&IntrospectionCache::default().of_server(1))
+        );
         one.put(one.key_of("token"), &IntrospectionResponse::Inactive, NOW);
         assert!(one.fresh(&one.key_of("token"), SPANS, NOW).is_some());
         assert!(other.fresh(&other.key_of("token"), SPANS, NOW).is_none());

@@ -23,14 +23,14 @@ pub struct ActiveToken {
     pub(super) expires: Timestamp,
 }
 
-/// The reason why a response is unusable. Such a response says nothing about the token.
+/// The reason why a response is unusable. The token is then neither active nor inactive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IntrospectionResponseError {
     /// The response is not an object of strict JSON.
-    #[error("the answer {0}")]
+    #[error("the response {0}")]
     Json(JsonError),
     /// `active` is neither `true` nor `false`.
-    #[error("the answer has no `active` that is `true` or `false` (RFC 7662 §2.2)")]
+    #[error("the response has no `active` that is `true` or `false` (RFC 7662 §2.2)")]
     Active,
 }
 
@@ -42,7 +42,7 @@ impl IntrospectionResponse {
     /// 7662, so the response means neither active nor inactive.
     pub fn parse(body: &[u8]) -> Result<Self, IntrospectionResponseError> {
         let mut claims = Claims::parse(body).map_err(IntrospectionResponseError::Json)?;
-        match claims.take("active") {
+        match claims.remove("active") {
             Some(Value::Bool(true)) => {
                 let expires = claims.numeric_date("exp").ok().flatten();
                 let expires = expires.map_or(Timestamp::NEVER, NumericDate::floor);
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_can_be_read_in_two_ways_says_nothing() {
-        for (body, fault) in [
+        for (body, error) in [
             (r#"{"active": false, "active": true}"#, JsonError::DuplicateName),
             (r#"{"active": true, "\u0061ctive": false}"#, JsonError::DuplicateName),
             (r#"{"active": true, "a": {"b": 1, "b": 2}}"#, JsonError::DuplicateName),
@@ -94,14 +94,14 @@ mod tests {
         ] {
             assert_eq!(
                 IntrospectionResponse::parse(body.as_bytes()),
-                Err(IntrospectionResponseError::Json(fault)),
+                Err(IntrospectionResponseError::Json(error)),
                 "{body}"
             );
         }
     }
 
     #[test]
-    fn an_end_that_cannot_be_read_is_told_apart_later_and_bounds_nothing() {
+    fn an_unreadable_expiry_limits_nothing_here() {
         for (exp, expires) in
             [("\"soon\"", Timestamp::NEVER), ("null", Timestamp::NEVER), ("7", Timestamp::from_secs(7))]
         {

@@ -1,5 +1,6 @@
 //! The declarations for expressions: variables, their fields, functions, and size limits.
 
+use crate::authz::pattern::PathPattern;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
@@ -16,6 +17,30 @@ pub(super) const MAX_STEPS: usize = 1_000;
 /// The maximum factor by which successive loops can enlarge a list. It bounds the memory of an evaluation; an expression beyond it
 /// is rejected.
 pub(super) const MAX_GROWTH: usize = 64;
+
+/// The environment of an expression, which determines the available names.
+#[derive(Debug, Clone, Copy)]
+pub enum Env<'p> {
+    /// A rule's condition.
+    Rule {
+        /// The presence of a caller.
+        callers: CallerPresence,
+        /// The patterns of the rule. A path parameter must be in each of them. Empty without parameters.
+        patterns: &'p [PathPattern],
+    },
+    /// A value for modules or Envoy, after any rule. It can use the rule's name, but neither path parameters nor data that a client
+    /// controls: headers and the query.
+    Value,
+}
+
+/// The presence of a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerPresence {
+    /// A caller is required or optional.
+    Possible,
+    /// The caller is not authenticated: `claims` and `principal` hold no data.
+    Never,
+}
 
 /// A variable of expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +60,7 @@ impl Variable {
     pub(super) const OF_RULES: [Self; 7] =
         [Self::Request, Self::Path, Self::Query, Self::Claims, Self::Principal, Self::Context, Self::Now];
     /// The variables of values for modules and Envoy.
-    pub(super) const TOLD: [Self; 6] =
+    pub(super) const OF_VALUES: [Self; 6] =
         [Self::Request, Self::Claims, Self::Principal, Self::Context, Self::Now, Self::Rule];
 
     /// Returns the variable of a name, in any environment; `None` if there is none.
@@ -72,7 +97,7 @@ impl Variable {
 
 /// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum FieldType {
     /// A text, a number or a time.
     Scalar,
     /// A list of texts.
@@ -82,23 +107,23 @@ pub(super) enum Holds {
 }
 
 /// The fields of `request`.
-pub(super) const REQUEST: [(&str, Holds); 6] = [
-    ("method", Holds::Scalar),
-    ("scheme", Holds::Scalar),
-    ("host", Holds::Scalar),
-    ("port", Holds::Scalar),
-    ("path", Holds::Scalar),
-    ("headers", Holds::Headers),
+pub(super) const REQUEST: [(&str, FieldType); 6] = [
+    ("method", FieldType::Scalar),
+    ("scheme", FieldType::Scalar),
+    ("host", FieldType::Scalar),
+    ("port", FieldType::Scalar),
+    ("path", FieldType::Scalar),
+    ("headers", FieldType::Headers),
 ];
 
 /// The fields of `principal`.
-pub(super) const PRINCIPAL: [(&str, Holds); 6] = [
-    ("subject", Holds::Scalar),
-    ("organization", Holds::Scalar),
-    ("roles", Holds::List),
-    ("permissions", Holds::List),
-    ("scopes", Holds::List),
-    ("authenticator", Holds::Scalar),
+pub(super) const PRINCIPAL: [(&str, FieldType); 6] = [
+    ("subject", FieldType::Scalar),
+    ("organization", FieldType::Scalar),
+    ("roles", FieldType::List),
+    ("permissions", FieldType::List),
+    ("scopes", FieldType::List),
+    ("authenticator", FieldType::Scalar),
 ];
 
 /// The names of types, as in `type(claims.x) == list`.
@@ -126,7 +151,7 @@ const fn of_text(name: &'static str, form: &'static str) -> Function {
 }
 
 const fn of_time(name: &'static str) -> Function {
-    let form = "as a member of a time or a duration, such as `now.getHours()` or `now.getHours('Europe/Berlin')`";
+    let form = "it as a member of a time or a duration, such as `now.getHours()` or `now.getHours('Europe/Berlin')`";
     Function { name, alone: None, member: Some(0..=1), form }
 }
 

@@ -9,15 +9,13 @@ pub enum ExpressionError {
     #[error("an expression is empty; write one such as `claims.organization == path.org`")]
     Empty,
     /// Too many bytes.
-    #[error(
-        "an expression has {0} bytes, and at most {MAX_BYTES} are read; put the list that makes it long into a claim"
-    )]
+    #[error("an expression has {0} bytes, more than {MAX_BYTES}; move a long list into a claim")]
     TooLong(usize),
     /// Too many levels.
-    #[error("an expression is nested more than {MAX_DEPTH} levels deep; write it flatter, lists with `in`")]
+    #[error("an expression has more than {MAX_DEPTH} levels; write fewer, and use `in` for lists")]
     TooDeep,
     /// Invalid CEL syntax.
-    #[error("is not an expression of CEL from character {at} on{near}")]
+    #[error("is not a CEL expression from character {at} on{near}")]
     Syntax {
         /// The position of the error.
         at: usize,
@@ -25,15 +23,15 @@ pub enum ExpressionError {
         near: String,
     },
     /// A feature of CEL that is not supported.
-    #[error("{what}, at character {at}, is not taken here")]
-    NotTaken {
+    #[error("{what}, at character {at}, is not supported")]
+    Unsupported {
         /// The feature.
         what: &'static str,
         /// The position.
         at: usize,
     },
     /// An unknown variable.
-    #[error("`{name}`, at character {at}, is not a variable; there are {known}")]
+    #[error("`{name}`, at character {at}, is not a variable; use one of {known}")]
     UnknownVariable {
         /// The unknown name.
         name: Box<str>,
@@ -44,10 +42,9 @@ pub enum ExpressionError {
     },
     /// A client-controlled variable in a value that asserts facts to modules or Envoy.
     #[error(
-        "`{name}`, at character {at}, is what the client says, and whoever reads this takes it for what modgud says; leave it out, \
-             the module sees it anyway"
+        "`{name}`, at character {at}, is client data, which readers would take for a fact of modgud; leave it out, because the module receives it anyway"
     )]
-    ClientsOwn {
+    ClientData {
         /// The variable.
         name: &'static str,
         /// The position.
@@ -55,8 +52,7 @@ pub enum ExpressionError {
     },
     /// The caller, where the request has no authentication.
     #[error(
-        "`{name}`, at character {at}, says something of the caller, and nobody is asked for here; leave it out, or ask for one with \
-             `access: optional`"
+        "`{name}`, at character {at}, is about the caller, whom this rule does not authenticate; leave it out, or use `access: optional`"
     )]
     NoCaller {
         /// The variable.
@@ -65,7 +61,7 @@ pub enum ExpressionError {
         at: usize,
     },
     /// A path parameter that not every pattern has.
-    #[error("`path.{name}`, at character {at}, is not a parameter of each of the rule's `paths`")]
+    #[error("`path.{name}`, at character {at}, is not a parameter of every pattern in the rule's `paths`")]
     NoParameter {
         /// The unknown name.
         name: Box<str>,
@@ -73,7 +69,7 @@ pub enum ExpressionError {
         at: usize,
     },
     /// An unknown field of a variable.
-    #[error("`{of}` has no `{name}` (character {at}); it has {known}")]
+    #[error("`{of}` has no `{name}` (character {at}); use one of {known}")]
     UnknownField {
         /// The variable.
         of: &'static str,
@@ -85,7 +81,7 @@ pub enum ExpressionError {
         known: String,
     },
     /// A member of a value without members.
-    #[error("what stands before `.{name}`, at character {at}, has no members")]
+    #[error("the value before `.{name}`, at character {at}, has no members")]
     NoMembers {
         /// The name of the member.
         name: Box<str>,
@@ -93,7 +89,7 @@ pub enum ExpressionError {
         at: usize,
     },
     /// An invalid name of a header.
-    #[error("`{name}`, at character {at}, is not the name of a header in lower case")]
+    #[error("`{name}`, at character {at}, is not a header name in lower case")]
     HeaderName {
         /// The invalid name.
         name: Box<str>,
@@ -102,8 +98,7 @@ pub enum ExpressionError {
     },
     /// An ambiguous name of a query parameter.
     #[error(
-        "`{name}`, at character {at}, is not a parameter that servers read alike; its name has to be made of letters, digits, `-`, \
-             `.`, `_` and `~`"
+        "`{name}`, at character {at}, is a query parameter that servers read differently; use a name of letters, digits, `-`, `.`, `_` and `~`"
     )]
     QueryName {
         /// The ambiguous name.
@@ -112,7 +107,7 @@ pub enum ExpressionError {
         at: usize,
     },
     /// An unknown function.
-    #[error("`{name}`, at character {at}, is not a function; there are {}", functions())]
+    #[error("`{name}`, at character {at}, is not a function; use one of {}", functions())]
     UnknownFunction {
         /// The unknown name.
         name: Box<str>,
@@ -120,7 +115,7 @@ pub enum ExpressionError {
         at: usize,
     },
     /// A function call with other arguments or in another form.
-    #[error("`{name}`, at character {at}, is written {form}")]
+    #[error("`{name}`, at character {at}, is called in another way; write {form}")]
     Arguments {
         /// The function.
         name: Box<str>,
@@ -130,7 +125,7 @@ pub enum ExpressionError {
         form: &'static str,
     },
     /// A loop variable with the name of a variable.
-    #[error("`{name}`, at character {at}, is a variable's name; give what the list's elements are called another one")]
+    #[error("`{name}`, at character {at}, is the name of a variable; use another name for the elements of the list")]
     Shadowed {
         /// The name.
         name: Box<str>,
@@ -138,26 +133,24 @@ pub enum ExpressionError {
         at: usize,
     },
     /// Loops that are nested too deeply.
-    #[error(
-        "the list that is gone through at character {at} stands inside {MAX_LOOPS} others; at most {MAX_LOOPS} go into each other"
-    )]
+    #[error("the loop at character {at} is inside {MAX_LOOPS} others; use at most {MAX_LOOPS} levels")]
     Loops {
         /// The position of the innermost loop.
         at: usize,
     },
     /// Loops that enlarge their lists too much.
     #[error(
-        "the loops up to character {at} could make what they are given more than {MAX_GROWTH} times as large; say what stands for an element less often"
+        "the loops up to character {at} could enlarge a list more than {MAX_GROWTH} times; use the loop variable less often"
     )]
     Growth {
         /// The position of the last loop.
         at: usize,
     },
     /// A condition that can't be true or false.
-    #[error("comes to {0}, and a condition comes to true or false; compare it with something")]
-    NeverABool(&'static str),
+    #[error("results in {0}, and a condition must be true or false; compare it with a value")]
+    NeverBool(&'static str),
     /// The parser failed internally.
-    #[error("can't be read: CEL's parser fails on it; write it in another way")]
+    #[error("can't be parsed, because the CEL parser fails; write it in another way")]
     Parser,
 }
 
@@ -165,34 +158,34 @@ pub enum ExpressionError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluationError {
     /// A missing member.
-    #[error("the expression reads `{0}`, which is not there")]
+    #[error("the expression reads `{0}`, which is missing")]
     Missing(Box<str>),
     /// A missing member whose name comes from the request or a claim.
-    #[error("the expression reads a member that is not there")]
+    #[error("the expression reads a missing member")]
     MissingMember,
     /// An ambiguous header or parameter.
-    #[error("the expression reads `{0}`, which stands there more than once or can be read in more than one way")]
+    #[error("the expression reads `{0}`, which is repeated or ambiguous")]
     Ambiguous(Box<str>),
     /// A claim with a number that represents more than one number of the token.
-    #[error("the expression reads `{0}`, which holds a number that 64 bits don't hold")]
+    #[error("the expression reads `{0}`, which has a number beyond 64 bits")]
     Number(Box<str>),
     /// An operator or function that does not support the types of its arguments.
-    #[error("the expression applies `{0}` to values of types that it is not for")]
+    #[error("the expression applies `{0}` to values of unsupported types")]
     Types(Box<str>),
     /// A conversion that fails.
-    #[error("the expression applies `{0}` to a value that it can't make anything of")]
+    #[error("the expression applies `{0}` to a value that it can't convert")]
     Conversion(Box<str>),
     /// A division by zero, or a number that is too large.
-    #[error("the expression divides by zero, or a number leaves the range of numbers")]
+    #[error("the expression divides by zero, or a number overflows")]
     Arithmetic,
     /// An element that the list does not have.
     #[error("the expression reads an element that the list does not have")]
     Index,
     /// Too much work.
-    #[error("the expression goes through more than {MAX_STEPS} elements")]
+    #[error("the expression visits more than {MAX_STEPS} elements")]
     TooManySteps,
     /// A result of an unsupported type.
-    #[error("the expression comes to a value of a type that can't be used here")]
+    #[error("the expression results in a value of an unsupported type")]
     Result,
     /// Any other error.
     #[error("the expression can't be evaluated")]

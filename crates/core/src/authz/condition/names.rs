@@ -1,13 +1,15 @@
 //! The check of all names in an expression: variables, fields and functions. It records the names that are read, so that an
 //! evaluation prepares only these.
 
-mod members;
-
-use super::declarations::{FUNCTIONS, MAX_GROWTH, MAX_LOOPS, TYPES, Variable};
+use super::declarations::{
+    CallerPresence, Env, FUNCTIONS, FieldType, MAX_GROWTH, MAX_LOOPS, PRINCIPAL, REQUEST, TYPES, Variable, listed,
+};
 use super::environment::parts;
 use super::error::ExpressionError;
-use super::expression::{CallerPresence, Env};
 use super::references::{Names, References};
+use crate::authz::pattern::PathPattern;
+use crate::http::header::HeaderName;
+use crate::http::query::is_plain;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 
 /// The static type of a part of an expression.
@@ -38,24 +40,24 @@ pub(super) fn check(
     scope: &Env<'_>,
 ) -> Result<References, Vec<ExpressionError>> {
     let mut walk =
-        Walk { scope, source, reads: References::default(), faults: Vec::new(), locals: Vec::new(), growth: 1 };
+        Walk { scope, source, reads: References::default(), errors: Vec::new(), locals: Vec::new(), growth: 1 };
     let kind = walk.kind(expression);
     walk.whole(kind);
-    walk.no_client_speaks(expression);
-    walk.reads.never_a_bool = match kind {
+    walk.reject_client_data(expression);
+    walk.reads.never_bool = match kind {
         Kind::Anything => None,
         Kind::Scalar | Kind::Whole(Variable::Now | Variable::Rule) => Some("a text, a number or a time"),
         Kind::List => Some("a list"),
         Kind::Headers | Kind::Whole(_) => Some("a map"),
     };
-    if walk.faults.is_empty() { Ok(walk.reads) } else { Err(walk.faults) }
+    if walk.errors.is_empty() { Ok(walk.reads) } else { Err(walk.errors) }
 }
 
 struct Walk<'w, 'e> {
     scope: &'w Env<'w>,
     source: &'w SourceInfo,
     reads: References,
-    faults: Vec<ExpressionError>,
+    errors: Vec<ExpressionError>,
     /// The variables of the enclosing loops.
     locals: Vec<&'e str>,
     /// The maximum factor by which the enclosing loops can enlarge a list.
@@ -89,13 +91,13 @@ impl<'e> Walk<'_, 'e> {
     }
 
     /// Rejects client headers in a value that asserts facts to modules or Envoy.
-    fn no_client_speaks(&mut self, expression: &IdedExpr) {
+    fn reject_client_data(&mut self, expression: &IdedExpr) {
         match self.scope {
-            Env::Told if self.reads.headers.is_something() => {
+            Env::Value if self.reads.headers.is_something() => {
                 let at = self.at(expression);
-                self.faults.push(ExpressionError::ClientsOwn { name: "request.headers", at });
+                self.errors.push(ExpressionError::ClientData { name: "request.headers", at });
             }
-            Env::Told | Env::Rule { .. } => {}
+            Env::Value | Env::Rule { .. } => {}
         }
     }
 
@@ -142,7 +144,7 @@ impl<'e> Walk<'_, 'e> {
             }
             Expr::Struct(_) => {
                 let at = self.at(expression);
-                self.faults.push(ExpressionError::NotTaken { what: "a message (`Name{…}`)", at });
+                self.errors.push(ExpressionError::Unsupported { what: "a message (`Name{…}`)", at });
                 Kind::Anything
             }
             Expr::Comprehension(list) => {
@@ -160,23 +162,21 @@ impl<'e> Walk<'_, 'e> {
         let at = self.at(expression);
         let variables: &[Variable] = match self.scope {
             Env::Rule { .. } => &Variable::OF_RULES,
-            Env::Told => &Variable::TOLD,
+            Env::Value => &Variable::OF_VALUES,
         };
         let variable = match (Variable::of(name), self.scope) {
-            (Some(variable), Env::Rule { callers: CallerPresence::NotAsked, patterns: _ })
-                if variable.is_of_callers() =>
-            {
-                self.faults.push(ExpressionError::NoCaller { name: variable.name(), at });
+            (Some(variable), Env::Rule { callers: CallerPresence::Never, patterns: _ }) if variable.is_of_callers() => {
+                self.errors.push(ExpressionError::NoCaller { name: variable.name(), at });
                 variable
             }
             (Some(variable), _) if variables.contains(&variable) => variable,
-            (Some(Variable::Query), Env::Told) => {
-                self.faults.push(ExpressionError::ClientsOwn { name: "query", at });
+            (Some(Variable::Query), Env::Value) => {
+                self.errors.push(ExpressionError::ClientData { name: "query", at });
                 return Kind::Anything;
             }
             (Some(_) | None, _) => {
                 let known = Variable::names(variables);
-                self.faults.push(ExpressionError::UnknownVariable { name: name.into(), at, known });
+                self.errors.push(ExpressionError::UnknownVariable { name: name.into(), at, known });
                 return Kind::Anything;
             }
         };
@@ -217,12 +217,12 @@ impl<'e> Walk<'_, 'e> {
     fn function(&mut self, name: &str, is_member: bool, arguments: usize, expression: &IdedExpr) {
         let at = self.at(expression);
         let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
-            self.faults.push(ExpressionError::UnknownFunction { name: name.into(), at });
+            self.errors.push(ExpressionError::UnknownFunction { name: name.into(), at });
             return;
         };
         let counts = if is_member { &function.member } else { &function.alone };
         if !counts.as_ref().is_some_and(|counts| counts.contains(&arguments)) {
-            self.faults.push(ExpressionError::Arguments { name: name.into(), at, form: function.form });
+            self.errors.push(ExpressionError::Arguments { name: name.into(), at, form: function.form });
         }
     }
 
@@ -232,15 +232,15 @@ impl<'e> Walk<'_, 'e> {
         let at = self.at(expression);
         let name = list.iter_var.as_str();
         if Variable::of(name).is_some() || TYPES.contains(&name) {
-            self.faults.push(ExpressionError::Shadowed { name: name.into(), at });
+            self.errors.push(ExpressionError::Shadowed { name: name.into(), at });
         }
         if self.locals.len() >= MAX_LOOPS {
-            self.faults.push(ExpressionError::Loops { at });
+            self.errors.push(ExpressionError::Loops { at });
         }
         if matches!(list.accu_init.expr, Expr::List(_)) {
             self.growth = self.growth.saturating_mul(uses(name, &list.loop_step).max(1));
             if self.growth > MAX_GROWTH {
-                self.faults.push(ExpressionError::Growth { at });
+                self.errors.push(ExpressionError::Growth { at });
             }
         }
         self.locals.push(name);
@@ -251,9 +251,93 @@ impl<'e> Walk<'_, 'e> {
     }
 }
 
+impl<'e> Walk<'_, 'e> {
+    /// Checks and records the read of a member.
+    fn member(&mut self, of: Kind, key: Key<'e>, expression: &IdedExpr) -> Kind {
+        let at = self.at(expression);
+        match (of, key) {
+            (Kind::Anything, _) | (Kind::List, Key::Any) => Kind::Anything,
+            (Kind::Whole(Variable::Now | Variable::Rule) | Kind::Scalar | Kind::List, Key::Named(name)) => {
+                self.errors.push(ExpressionError::NoMembers { name: name.into(), at });
+                Kind::Anything
+            }
+            (Kind::Whole(Variable::Now | Variable::Rule) | Kind::Scalar, Key::Any) => {
+                self.errors.push(ExpressionError::NoMembers { name: "[…]".into(), at });
+                Kind::Anything
+            }
+            (Kind::Headers, Key::Any) => {
+                self.reads.headers = Names::All;
+                Kind::Scalar
+            }
+            (Kind::Whole(_), Key::Any) => {
+                self.whole(of);
+                Kind::Anything
+            }
+            (Kind::Headers, Key::Named(name)) => {
+                if HeaderName::parse(name).is_err() || name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                    self.errors.push(ExpressionError::HeaderName { name: name.into(), at });
+                }
+                self.reads.headers.add(name);
+                Kind::Scalar
+            }
+            (Kind::Whole(Variable::Request), Key::Named(name)) => self.field(Variable::Request, &REQUEST, name, at),
+            (Kind::Whole(Variable::Principal), Key::Named(name)) => {
+                self.field(Variable::Principal, &PRINCIPAL, name, at)
+            }
+            (Kind::Whole(Variable::Path), Key::Named(name)) => {
+                let everywhere = |pattern: &PathPattern| pattern.names().any(|known| known == name);
+                let patterns = match *self.scope {
+                    Env::Rule { callers: _, patterns } => patterns,
+                    Env::Value => &[],
+                };
+                if patterns.is_empty() || !patterns.iter().all(everywhere) {
+                    self.errors.push(ExpressionError::NoParameter { name: name.into(), at });
+                }
+                self.reads.path.add(name);
+                Kind::Scalar
+            }
+            (Kind::Whole(Variable::Query), Key::Named(name)) => {
+                if !is_plain(name) {
+                    self.errors.push(ExpressionError::QueryName { name: name.into(), at });
+                }
+                self.reads.query.add(name);
+                Kind::Scalar
+            }
+            (Kind::Whole(Variable::Context), Key::Named(name)) => {
+                self.reads.context.add(name);
+                Kind::Scalar
+            }
+            (Kind::Whole(Variable::Claims), Key::Named(name)) => {
+                self.reads.claims.add(name);
+                Kind::Anything
+            }
+        }
+    }
+
+    fn field(&mut self, of: Variable, fields: &[(&'static str, FieldType)], name: &str, at: usize) -> Kind {
+        let Some((field, kind)) = fields.iter().find(|(field, _)| *field == name) else {
+            let known = listed(fields.iter().map(|(field, _)| *field));
+            self.errors.push(ExpressionError::UnknownField { of: of.name(), name: name.into(), at, known });
+            return Kind::Anything;
+        };
+        match kind {
+            // The enclosing expression determines the header.
+            FieldType::Headers => Kind::Headers,
+            FieldType::List => {
+                self.names(of).add(field);
+                Kind::List
+            }
+            FieldType::Scalar => {
+                self.names(of).add(field);
+                Kind::Scalar
+            }
+        }
+    }
+}
+
 /// Counts the occurrences of a name in an expression.
 fn uses(name: &str, expression: &IdedExpr) -> usize {
-    let own = usize::from(matches!(&expression.expr, Expr::Ident(said) if said == name));
+    let own = usize::from(matches!(&expression.expr, Expr::Ident(found) if found == name));
     parts(expression).into_iter().map(|part| uses(name, part)).fold(own, usize::saturating_add)
 }
 

@@ -22,7 +22,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_500);
 
 pub(super) fn compile(text: &str) -> Result<Expression, Vec<ExpressionError>> {
     let patterns = [PathPattern::parse(PATTERN).unwrap()];
-    Expression::compile(text, &Env::Rule { callers: CallerPresence::Asked, patterns: &patterns })
+    Expression::compile(text, &Env::Rule { callers: CallerPresence::Possible, patterns: &patterns })
 }
 
 pub(super) fn principal() -> Principal {
@@ -39,7 +39,7 @@ pub(super) fn principal() -> Principal {
         roles: texts(&["reader", "editor"]),
         permissions: texts(&["read"]),
         scopes: vec![],
-        reach: PermissionScope::All,
+        permission_scope: PermissionScope::All,
     };
     let absent = Arc::new(NullStrings::new(["None", ""]));
     Principal::new(AuthenticatorName::new("bifrost"), Claims::from_json(claims), identity, absent, AuthMethod::Token)
@@ -65,7 +65,7 @@ pub(super) fn with_inputs<T>(caller: Option<&Principal>, act: impl FnOnce(&Input
 }
 
 pub(super) fn evaluate(text: &str) -> Result<Value, EvaluationError> {
-    let expression = compile(text).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
+    let expression = compile(text).unwrap_or_else(|errors| panic!("{text}: {errors:?}"));
     with_inputs(Some(&principal()), |inputs| expression.evaluate(inputs))
 }
 
@@ -114,15 +114,16 @@ fn conditions_are_true_or_false_or_neither() {
     let mut wrong = Vec::new();
     for (text, expected) in CONDITIONS {
         let patterns = [PathPattern::parse(PATTERN).unwrap()];
-        let found = match Condition::compile(text, &Env::Rule { callers: CallerPresence::Asked, patterns: &patterns }) {
-            Err(faults) => format!("{faults:?}"),
-            Ok(condition) => match with_inputs(Some(&caller), |inputs| condition.check(inputs)) {
-                Ok(()) => "true".to_owned(),
-                Err(AuthzError::ConditionFalse) => "false".to_owned(),
-                Err(AuthzError::ConditionError(fault)) => format!("{fault:?}"),
-                Err(fault) => panic!("{text}: {fault:?}"),
-            },
-        };
+        let found =
+            match Condition::compile(text, &Env::Rule { callers: CallerPresence::Possible, patterns: &patterns }) {
+                Err(errors) => format!("{errors:?}"),
+                Ok(condition) => match with_inputs(Some(&caller), |inputs| condition.check(inputs)) {
+                    Ok(()) => "true".to_owned(),
+                    Err(AuthzError::ConditionFalse) => "false".to_owned(),
+                    Err(AuthzError::ConditionError(error)) => format!("{error:?}"),
+                    Err(error) => panic!("{text}: {error:?}"),
+                },
+            };
         if found != *expected {
             wrong.push(format!("{text}: {found}, and not {expected}"));
         }
@@ -131,7 +132,7 @@ fn conditions_are_true_or_false_or_neither() {
 }
 
 #[test]
-fn of_nobody_nothing_is_known() {
+fn without_a_caller_its_facts_are_missing() {
     for (text, expected) in [
         ("has(principal.subject)", Ok(json!(false))),
         ("has(claims.org) || 'org' in claims", Ok(json!(false))),
@@ -164,31 +165,31 @@ fn no_fault_tells_a_value() {
         "double(claims.org)",
         "{claims.org: 1, claims.org: 2}",
     ] {
-        let fault = evaluate(text).unwrap_err();
+        let error = evaluate(text).unwrap_err();
         for value in ["acme", "a b"] {
-            assert!(!format!("{fault} {fault:?}").contains(value), "{text}: {fault:?}");
+            assert!(!format!("{error} {error:?}").contains(value), "{text}: {error:?}");
         }
-        told.push(fault.to_string());
+        told.push(error.to_string());
     }
     assert!(told.iter().all(|text| text.starts_with("the expression ")), "{told:?}");
 }
 
 #[test]
-fn what_was_read_is_told_to_the_one_who_asks() {
+fn explain_shows_the_values_that_were_read() {
     let condition = |text: &str| {
         let patterns = [PathPattern::parse(PATTERN).unwrap()];
-        Condition::compile(text, &Env::Rule { callers: CallerPresence::Asked, patterns: &patterns }).unwrap()
+        Condition::compile(text, &Env::Rule { callers: CallerPresence::Possible, patterns: &patterns }).unwrap()
     };
     for (text, expected) in [
         ("claims.org == path.org", "`claims.org == path.org` is true: path.org = \"acme\", claims.org = \"acme\""),
-        ("has(claims.x)", "`has(claims.x)` is false: claims.x is not there"),
+        ("has(claims.x)", "`has(claims.x)` is false: claims.x is missing"),
         (
             "claims.x",
-            "`claims.x`: the rule's condition can't be told: the expression reads `x`, which is not there: claims.x is not there",
+            "`claims.x`: the rule's condition can't be evaluated: the expression reads `x`, which is missing: claims.x is missing",
         ),
         (
             "query.two == ''",
-            "`query.two == ''`: the rule's condition can't be told: the expression reads `query.two`, which stands there more than once or can be read in more than one way",
+            "`query.two == ''`: the rule's condition can't be evaluated: the expression reads `query.two`, which is repeated or ambiguous",
         ),
         (
             "size(claims.many) > 3",
@@ -196,7 +197,7 @@ fn what_was_read_is_told_to_the_one_who_asks() {
         ),
         (
             "request.headers['authorization'] == request.headers['x-one'] || size(principal) == 6",
-            "`request.headers['authorization'] == request.headers['x-one'] || size(principal) == 6` is true: principal with its 6 members, request.headers.authorization = \"(not shown)\", request.headers['x-one'] = \"1\"",
+            "`request.headers['authorization'] == request.headers['x-one'] || size(principal) == 6` is true: principal with its 6 members, request.headers.authorization = \"(hidden)\", request.headers['x-one'] = \"1\"",
         ),
         (
             "now.getDate() == 14 && request.method == 'GET'",
@@ -216,10 +217,10 @@ fn what_was_read_is_told_to_the_one_who_asks() {
 /// The data of one request must not grow to gigabytes: successive and nested loops that enlarge it are bounded.
 #[test]
 fn loops_that_make_more_and_more_are_refused() {
-    let scope = Env::Rule { callers: CallerPresence::NotAsked, patterns: &[] };
+    let scope = Env::Rule { callers: CallerPresence::Never, patterns: &[] };
     let grown = |text: &str| match Condition::compile(text, &scope) {
         Ok(_) => false,
-        Err(faults) => faults.iter().all(|fault| matches!(fault, ExpressionError::Growth { .. })),
+        Err(errors) => errors.iter().all(|error| matches!(error, ExpressionError::Growth { .. })),
     };
     let eight = ["x"; 8].join("+");
     let list = ["x"; 8].join(", ");

@@ -4,7 +4,7 @@
 use super::declarations::Variable;
 use super::error::EvaluationError;
 use super::references::{Names, References};
-use crate::authz::{OtherReading, PathPattern};
+use crate::authz::pattern::{AmbiguousPath, PathPattern};
 use crate::http::query::Query;
 use crate::http::request::{HeaderLookup, Request};
 use crate::jose::is_beyond_64_bits;
@@ -57,7 +57,7 @@ pub(super) fn bind<'v>(
     inputs: &'v Inputs<'v>,
     mut context: Context<'v, 'v>,
 ) -> Result<Context<'v, 'v>, EvaluationError> {
-    let References { request, headers, path, query, claims, principal, context: envoy, now, rule, never_a_bool: _ } =
+    let References { request, headers, path, query, claims, principal, context: envoy, now, rule, never_bool: _ } =
         reads;
     let mut add = |variable: Variable, value: Boxed<'v>| context.add_variable_as_val(variable.name(), value);
     if request.is_something() || headers.is_something() {
@@ -127,7 +127,7 @@ fn request<'v>(fields: &Names, headers: &Names, inputs: &'v Inputs<'v>) -> Resul
             None => Cow::Borrowed(request.path.without_trailing_slash()),
             Some(pattern) => pattern
                 .compared(&request.path)
-                .map_err(|OtherReading| EvaluationError::Ambiguous("request.path".into()))?,
+                .map_err(|AmbiguousPath| EvaluationError::Ambiguous("request.path".into()))?,
         };
         add("path", Some(Box::new(CelString::from(path))));
     }
@@ -210,7 +210,7 @@ fn claims<'v>(names: &Names, principal: Option<&'v Principal>) -> Result<Boxed<'
         match names {
             Names::Nothing => {}
             Names::These(names) => {
-                for (name, value) in names.iter().filter_map(|name| principal.claims().member(name)) {
+                for (name, value) in names.iter().filter_map(|name| principal.claims().get_key_value(name)) {
                     add(name, value).ok_or_else(|| EvaluationError::Number(format!("claims.{name}").into()))?;
                 }
             }

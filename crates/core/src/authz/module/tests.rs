@@ -1,7 +1,7 @@
 //! Tests of prefixes, rights and the module of a request.
 
-use super::super::PatternError;
-use super::{CrudPermissions, ModuleAccess, ModuleName, ModulePrefix, Modules, Organizations, PrefixError};
+use super::{CrudPermissions, ModuleAccess, ModuleName, Modules, Organizations};
+use crate::authz::syntax::{ModulePrefix, PatternError, PrefixError};
 use crate::http::method::Method;
 use crate::http::request::{Headers, Request};
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ fn a_prefix_is_plain_segments_in_one_spelling() {
         assert_eq!(prefix.pattern().to_string(), format!("{shown}/{{*rest}}"));
     }
     let long = "/a".repeat(65);
-    for (text, fault) in [
+    for (text, error) in [
         ("", PrefixError::Root),
         ("/", PrefixError::Root),
         ("crm", PrefixError::Pattern(PatternError::NotAbsolute)),
@@ -37,7 +37,7 @@ fn a_prefix_is_plain_segments_in_one_spelling() {
         ("/a+b", PrefixError::Character),
         (&long, PrefixError::Pattern(PatternError::TooManySegments)),
     ] {
-        assert_eq!(ModulePrefix::parse(text), Err(fault), "{text}");
+        assert_eq!(ModulePrefix::parse(text), Err(error), "{text}");
     }
 }
 
@@ -131,7 +131,7 @@ fn the_longest_prefix_decides_which_module_a_request_is_in() {
     ] {
         for method in ["GET", "PROPFIND"] {
             let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", Headers::default()).unwrap();
-            let found = modules.narrow(&request);
+            let found = modules.constraint(&request);
             assert_eq!(found.as_ref().map(|found| found.module().as_str()), expected, "{path}");
         }
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::collections::HashSet;
 
 #[test]
-fn parameters_are_what_stands_in_their_places() {
+fn parameters_are_the_segments_in_their_positions() {
     // pattern, path, name=value of each parameter
     for (pattern, path, expected) in [
         ("/", "/", ""),
@@ -49,7 +49,7 @@ fn patterns_are_read_and_written_back() {
         ("/.well-known/...", "/.well-known/...", 2, None),
     ];
     for (text, written, segments, rest) in table {
-        let pattern = PathPattern::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+        let pattern = PathPattern::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(pattern.to_string(), written);
         assert_eq!(PathPattern::parse(written).as_ref(), Ok(&pattern));
         assert_eq!((pattern.segments().len(), pattern.rest()), (segments, rest), "{text}");
@@ -132,11 +132,11 @@ fn everything_else_is_refused_with_its_own_message() {
         ("/{*a}/b", PatternError::RestNotLast),
         ("/{*a}/{*b}", PatternError::RestNotLast),
     ];
-    for (text, fault) in table {
-        assert_eq!(PathPattern::parse(text), Err(fault), "{text:?}");
+    for (text, error) in table {
+        assert_eq!(PathPattern::parse(text), Err(error), "{text:?}");
     }
-    let numbers: HashSet<_> = table.iter().map(|(_, fault)| number(*fault)).collect();
-    let messages: HashSet<_> = table.iter().map(|(_, fault)| fault.to_string()).collect();
+    let numbers: HashSet<_> = table.iter().map(|(_, error)| number(*error)).collect();
+    let messages: HashSet<_> = table.iter().map(|(_, error)| error.to_string()).collect();
     assert_eq!((numbers.len(), messages.len()), (14, 14));
 }
 
@@ -172,8 +172,8 @@ fn a_literal_with_a_foreign_mark_is_written_encoded_and_matches_in_each_form() {
 }
 
 /// A new variant does not compile until it has a number here, and so a row in the table above.
-const fn number(fault: PatternError) -> u8 {
-    match fault {
+const fn number(error: PatternError) -> u8 {
+    match error {
         PatternError::NotAbsolute => 1,
         PatternError::TooLong => 2,
         PatternError::EmptySegment => 3,

@@ -23,7 +23,7 @@ fn rules(modules: Vec<(ModulePrefix, ModuleReading)>, patterns: &[&str]) -> Rule
             name: RuleName::new(text),
             access: Access::Public,
             require: Requirement::default(),
-            narrowing: Some(RequestConstraints { pattern: pattern.clone(), same_organization: None, when: None }),
+            constraints: Some(RequestConstraints { pattern: pattern.clone(), same_organization: None, when: None }),
             pattern: text.trim_start_matches('~').into(),
             enforcement: Enforcement::Enforced,
             by_name: RouteReference::Require,
@@ -37,17 +37,17 @@ fn rules(modules: Vec<(ModulePrefix, ModuleReading)>, patterns: &[&str]) -> Rule
 fn found(rules: &Rules, target: &str) -> String {
     let request = Request::parse(b"GET", target.as_bytes(), b"a.example", Headers::default()).unwrap();
     if let Err(refusal) = rules.select(&request) {
-        return match refusal.fault {
+        return match refusal.error {
             AuthzError::NoRule => "none".to_owned(),
             AuthzError::Reading(ReadingError::OtherRule) => "other rule".to_owned(),
             AuthzError::Reading(ReadingError::Suffixes) => "suffixes".to_owned(),
             AuthzError::Reading(ReadingError::SuffixCase) => "suffix case".to_owned(),
-            fault => panic!("{fault}"),
+            error => panic!("{error}"),
         };
     }
     let rule = rules.find(&request).unwrap();
-    let narrowing = rule.narrowing.as_ref().unwrap();
-    let values = narrowing.pattern.parameters(&request.path).map(|(name, value)| format!(" {name}={value}"));
+    let constraints = rule.constraints.as_ref().unwrap();
+    let values = constraints.pattern.parameters(&request.path).map(|(name, value)| format!(" {name}={value}"));
     format!("{}{}", rule.name.as_str(), values.collect::<String>())
 }
 

@@ -272,7 +272,7 @@ fn own(entry: &str) -> Vec<String> {
 type Covered = (&'static str, &'static [&'static str]);
 
 #[test]
-fn an_entry_that_never_decides_is_told_with_those_that_do() {
+fn an_unreachable_entry_is_reported_with_those_that_decide() {
     let table: &[(&[&str], &[Covered])] = &[
         (&["* /{*rest}", "* /", "* /{a}"], &[]),
         (&["* /{*rest}", "* /{a}/{*rest}"], &[]),

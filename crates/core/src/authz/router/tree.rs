@@ -1,11 +1,38 @@
 //! The tree of segments that holds the entries, here as indices. `router` defines their meaning.
 
-use super::{Layer, MethodMatcher, MethodQuery};
-use crate::authz::pattern::{PathPattern, Segment};
+use crate::authz::pattern::PathPattern;
 use crate::authz::reading::Piece;
+use crate::authz::syntax::Segment;
 use crate::http::method::Method;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
+
+/// The entries that a lookup considers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// Enforced entries only.
+    Enforced,
+    /// Enforced and shadow entries; a shadow entry replaces an enforced one for the same requests.
+    Shadow,
+}
+
+/// The requests that an entry is for, among those to the paths of its pattern.
+#[derive(Debug, Clone, Copy)]
+pub enum MethodMatcher<'m> {
+    /// Requests of these methods; an empty list means any method.
+    Methods(&'m [Method<'m>]),
+    /// CORS preflights.
+    Preflight,
+}
+
+/// The kind of request to find entries for.
+#[derive(Debug, Clone, Copy)]
+pub enum MethodQuery<'m> {
+    /// A request of this method.
+    Method(Method<'m>),
+    /// A CORS preflight, which is also a request of the method `OPTIONS`.
+    Preflight,
+}
 
 /// A node: the possible continuations of one prefix of segments. A tree is at most as deep as its longest pattern.
 #[derive(Debug, Default)]
@@ -72,30 +99,30 @@ impl Node<Leaf> {
         &self,
         layer: Layer,
         mut segments: impl Iterator<Item = &'p str> + Clone,
-        wanted: MethodQuery<'_>,
+        query: MethodQuery<'_>,
         found: &mut Vec<usize>,
     ) {
         match segments.next() {
-            None => found.extend(self.end.all(layer, wanted)),
+            None => found.extend(self.end.all(layer, query)),
             Some(segment) => {
                 let nodes = self.literals.get(segment).into_iter().chain(self.parameter.as_deref());
-                nodes.for_each(|node| node.find_all(layer, segments.clone(), wanted, found));
+                nodes.for_each(|node| node.find_all(layer, segments.clone(), query, found));
             }
         }
-        found.extend(self.rest.all(layer, wanted));
+        found.extend(self.rest.all(layer, query));
     }
 }
 
 /// The entries at one node of a tree.
-pub(super) trait Ends {
+pub(super) trait LeafEntries {
     /// The property that distinguishes patterns at one node.
-    type Spelling;
+    type Variant;
 
     /// Returns every entry with its methods, except those for preflights. `None` as a method means any.
-    fn entries(&self) -> impl Iterator<Item = Entry<'_, Self::Spelling>>;
+    fn entries(&self) -> impl Iterator<Item = Entry<'_, Self::Variant>>;
 
-    /// Returns the entry that decides every request of a method, or of any, where a pattern of this spelling continues.
-    fn always(&self, layer: Layer, method: Option<&str>, spelling: &Self::Spelling) -> Option<usize>;
+    /// Returns the entry that decides every request of a method, or of any, where a pattern of this variant continues.
+    fn always(&self, layer: Layer, method: Option<&str>, variant: &Self::Variant) -> Option<usize>;
 }
 
 /// An entry of a node.
@@ -103,14 +130,14 @@ pub(super) struct Entry<'l, S> {
     pub(super) layer: Layer,
     pub(super) index: usize,
     pub(super) methods: Vec<Option<&'l str>>,
-    pub(super) spelling: &'l S,
+    pub(super) variant: &'l S,
 }
 
-impl<L: Ends> Node<L> {
+impl<L: LeafEntries> Node<L> {
     pub(super) fn unreachable_rules(&self, found: &mut Vec<(usize, BTreeSet<usize>)>) {
-        for Entry { layer, index, methods, spelling } in self.rest.entries() {
+        for Entry { layer, index, methods, variant } in self.rest.entries() {
             let mut by = BTreeSet::new();
-            if methods.iter().all(|method| self.decides_all(layer, *method, spelling, &mut by)) {
+            if methods.iter().all(|method| self.decides_all(layer, *method, variant, &mut by)) {
                 found.push((index, by));
             }
         }
@@ -118,34 +145,28 @@ impl<L: Ends> Node<L> {
     }
 
     /// Returns true if a more specific entry than a `{*rest}` here decides every path below this node.
-    fn decides_all(
-        &self,
-        layer: Layer,
-        method: Option<&str>,
-        spelling: &L::Spelling,
-        by: &mut BTreeSet<usize>,
-    ) -> bool {
-        let Some(end) = self.end.always(layer, method, spelling) else { return false };
+    fn decides_all(&self, layer: Layer, method: Option<&str>, variant: &L::Variant, by: &mut BTreeSet<usize>) -> bool {
+        let Some(end) = self.end.always(layer, method, variant) else { return false };
         by.insert(end);
         let Some(next) = self.parameter.as_deref() else { return false };
-        match next.rest.always(layer, method, spelling) {
+        match next.rest.always(layer, method, variant) {
             Some(rest) => {
                 by.insert(rest);
                 true
             }
-            None => next.decides_all(layer, method, spelling, by),
+            None => next.decides_all(layer, method, variant, by),
         }
     }
 }
 
-impl Ends for Leaf {
-    type Spelling = ();
+impl LeafEntries for Leaf {
+    type Variant = ();
 
     fn entries(&self) -> impl Iterator<Item = Entry<'_, ()>> {
         let layers = [(Layer::Enforced, Some(&self.enforced)), (Layer::Shadow, self.shadow.as_deref())];
         layers.into_iter().filter_map(|(layer, slots)| Some((layer, slots?))).flat_map(|(layer, slots)| {
             let of_slots = slots.entries().into_iter();
-            of_slots.map(move |(index, methods)| Entry { layer, index, methods, spelling: &() })
+            of_slots.map(move |(index, methods)| Entry { layer, index, methods, variant: &() })
         })
     }
 
@@ -184,9 +205,9 @@ impl Leaf {
     }
 
     /// Returns the matching entries, the more specific first.
-    fn all(&self, layer: Layer, wanted: MethodQuery<'_>) -> impl Iterator<Item = usize> {
+    fn all(&self, layer: Layer, query: MethodQuery<'_>) -> impl Iterator<Item = usize> {
         let named = |method: &str| self.slot(layer, |slots| slots.named.get(method).copied());
-        let (preflight, method) = match wanted {
+        let (preflight, method) = match query {
             MethodQuery::Method(method) => (None, method.as_str()),
             MethodQuery::Preflight => (self.slot(layer, |slots| slots.preflight), "OPTIONS"),
         };
@@ -228,22 +249,20 @@ impl Slots {
     }
 
     /// Returns the existing entry that conflicts with a new one; `None` without a conflict.
-    pub(super) fn taken(&self, served: MethodMatcher<'_>) -> Option<usize> {
-        match served {
+    pub(super) fn conflict(&self, methods: MethodMatcher<'_>) -> Option<usize> {
+        match methods {
             MethodMatcher::Preflight => self.preflight,
             MethodMatcher::Methods([]) => self.any,
-            MethodMatcher::Methods(methods) => {
-                methods.iter().find_map(|method| self.named.get(method.as_str()).copied())
-            }
+            MethodMatcher::Methods(list) => list.iter().find_map(|method| self.named.get(method.as_str()).copied()),
         }
     }
 
-    pub(super) fn take(&mut self, served: MethodMatcher<'_>, index: usize) {
-        match served {
+    pub(super) fn insert(&mut self, methods: MethodMatcher<'_>, index: usize) {
+        match methods {
             MethodMatcher::Preflight => self.preflight = Some(index),
             MethodMatcher::Methods([]) => self.any = Some(index),
-            MethodMatcher::Methods(methods) => {
-                self.named.extend(methods.iter().map(|method| (method.as_str().into(), index)));
+            MethodMatcher::Methods(list) => {
+                self.named.extend(list.iter().map(|method| (method.as_str().into(), index)));
             }
         }
     }

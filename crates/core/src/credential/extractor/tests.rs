@@ -91,7 +91,7 @@ fn every_place_is_looked_into_and_two_credentials_are_one_too_many() {
     let found = |target: &str, fields: &[(&str, &[u8])]| {
         places.find(&request(target, fields)).map(|found| {
             let found = found.unwrap();
-            (found.token.as_str().to_owned(), found.place, found.authenticators.to_vec())
+            (found.token.as_str().to_owned(), found.location, found.authenticators.to_vec())
         })
     };
     let one = |token: &str, place, who: &[usize]| {
@@ -128,5 +128,5 @@ fn a_header_has_one_form() {
     places.add_raw(&header, AuthenticatorId(0)).unwrap();
     assert_eq!(places.add_schemes(&header, &scheme, AuthenticatorId(1)), Err(ConflictingFormat));
     assert_eq!(places.to_string(), "the header `authorization`");
-    assert_eq!(CredentialExtractor::default().to_string(), "no place: no authenticator looks for one");
+    assert_eq!(CredentialExtractor::default().to_string(), "no location: no authenticator reads one");
 }

@@ -103,8 +103,8 @@ fn ambiguous_hosts_are_refused() {
         (b"a[::1]", HostError::Port),
         (b"a]", HostError::Ipv6),
     ];
-    for (raw, fault) in table {
-        assert_eq!(Host::parse(raw), Err(*fault), "{}", raw.escape_ascii());
+    for (raw, error) in table {
+        assert_eq!(Host::parse(raw), Err(*error), "{}", raw.escape_ascii());
     }
 }
 
@@ -137,8 +137,8 @@ fn messages_are_unique() {
 }
 
 /// Returns a number for each variant. A new one does not compile until it has a number, and thus an entry in the list above.
-const fn number(fault: HostError) -> u8 {
-    match fault {
+const fn number(error: HostError) -> u8 {
+    match error {
         HostError::TooLong => 1,
         HostError::UserInfo(_) => 2,
         HostError::List(_) => 3,

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write;
 
-fn fault(raw: &[u8]) -> Option<PathError> {
+fn error(raw: &[u8]) -> Option<PathError> {
     RequestTarget::parse(raw).err()
 }
 
 fn assert_refused(table: &[(&[u8], PathError)]) {
     for (raw, expected) in table {
-        assert_eq!(fault(raw), Some(*expected), "{}", raw.escape_ascii());
+        assert_eq!(error(raw), Some(*expected), "{}", raw.escape_ascii());
     }
 }
 
@@ -41,7 +41,7 @@ fn plain_and_encoded_paths_are_read() {
         ("/%25a/%25zz", "/%a/%zz", &["%a", "%zz"], None),
     ];
     for (raw, path, segments, query) in table {
-        let target = RequestTarget::parse(raw.as_bytes()).unwrap_or_else(|fault| panic!("{raw}: {fault}"));
+        let target = RequestTarget::parse(raw.as_bytes()).unwrap_or_else(|error| panic!("{raw}: {error}"));
         assert_eq!(target.path.as_str(), *path, "{raw}");
         assert_eq!(target.path.segments().collect::<Vec<_>>(), *segments, "{raw}");
         assert_eq!(target.path.first_segment(), segments.first().copied(), "{raw}");
@@ -156,18 +156,18 @@ fn ambiguous_characters_are_refused() {
         (b"/caf%E9", PathError::InvalidUtf8(4)),
     ]);
     for byte in b"\"<>[]^`{|}" {
-        assert_eq!(fault(&[b'/', *byte]), Some(PathError::IllegalByte(1)), "{}", char::from(*byte));
+        assert_eq!(error(&[b'/', *byte]), Some(PathError::IllegalByte(1)), "{}", char::from(*byte));
     }
 }
 
 #[test]
 fn the_bound_counts_path_and_query() {
     let path = format!("/{}", "a".repeat(MAX_TARGET_BYTES - 1));
-    assert_eq!(fault(path.as_bytes()), None);
-    assert_eq!(fault(format!("{path}a").as_bytes()), Some(PathError::TooLong));
+    assert_eq!(error(path.as_bytes()), None);
+    assert_eq!(error(format!("{path}a").as_bytes()), Some(PathError::TooLong));
     let query = format!("/?{}", "a".repeat(MAX_TARGET_BYTES - 2));
-    assert_eq!(fault(query.as_bytes()), None);
-    assert_eq!(fault(format!("{query}a").as_bytes()), Some(PathError::TooLong));
+    assert_eq!(error(query.as_bytes()), None);
+    assert_eq!(error(format!("{query}a").as_bytes()), Some(PathError::TooLong));
 }
 
 #[test]
@@ -211,8 +211,8 @@ fn messages_are_unique() {
 }
 
 /// Returns a number for each variant. A new one does not compile until it has a number, and thus an entry in the list above.
-const fn number(fault: PathError) -> u8 {
-    match fault {
+const fn number(error: PathError) -> u8 {
+    match error {
         PathError::Empty => 1,
         PathError::TooLong => 2,
         PathError::NotOriginForm => 3,

@@ -120,7 +120,7 @@ proptest! {
         match (read_object(text.as_bytes()), serde_json::from_str::<Value>(&text)) {
             (Ok(ours), Ok(theirs)) => prop_assert_eq!(Value::Object(ours), theirs),
             (Ok(_), Err(_)) => prop_assert!(false, "accepted what is not JSON: {}", text),
-            (Err(fault), Ok(_)) => prop_assert_eq!(fault, JsonError::DuplicateName),
+            (Err(error), Ok(_)) => prop_assert_eq!(error, JsonError::DuplicateName),
             (Err(_), Err(_)) => {}
         }
     }

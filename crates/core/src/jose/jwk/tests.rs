@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{JwkError, SafeToken, VerificationKey};
 use crate::jose::algorithm::{Algorithm, KeyType};
-use crate::jose::key_id::KeyId;
+use crate::jose::identity::KeyId;
 use crate::jose::testing::{assert_good_messages, table};
 
 #[derive(Deserialize)]
@@ -79,8 +79,8 @@ fn odd_keys_are_refused_with_these_words() {
         for member in row.without {
             assert!(jwk.remove(&member).is_some(), "{}: there is no {member} to take away", row.name);
         }
-        let fault = VerificationKey::from_jwk(&jwk).err().unwrap_or_else(|| panic!("{}: was taken", row.name));
-        assert_eq!(fault.to_string(), row.says, "{}", row.name);
+        let error = VerificationKey::from_jwk(&jwk).err().unwrap_or_else(|| panic!("{}: was taken", row.name));
+        assert_eq!(error.to_string(), row.says, "{}", row.name);
     }
 }
 

@@ -1,11 +1,13 @@
 //! Sets: limits, and one bad key that leaves the others usable.
 
+mod keyset;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Jwks, JwksError, SkippedKey};
+use crate::jose::identity::KeyId;
 use crate::jose::jwk::JwkError;
-use crate::jose::key_id::KeyId;
 use crate::jose::testing::assert_good_messages;
 
 fn key(id: &str) -> Value {
@@ -34,7 +36,7 @@ fn an_odd_key_is_skipped_and_named() {
     assert_eq!(
         skipped,
         [
-            "keys[1], `kid` `b`: the key's `use` is `enc`, and tokens are verified with keys for `sig` only",
+            "keys[1], `kid` `b`: the key's `use` is `enc`; use `sig`",
             "keys[2]: the key is not a JSON object",
             "keys[3], `kid` of 4 bytes that can't be shown: the key is a shared secret (`kty` is `oct`), and only public keys are \
              read here; if it is in use, replace it",
@@ -50,15 +52,15 @@ fn a_set_that_verifies_nothing_is_refused() {
         assert_eq!(parse(&json!({"keys": other})), Err(JwksError::NotAnArray));
     }
     let empty = parse(&json!({"keys": []})).unwrap_err();
-    assert_eq!(empty.to_string(), "the key set has no key that tokens could be verified with");
+    assert_eq!(empty.to_string(), "the key set has no usable key");
     let odd = parse(&json!({"keys": [1, {"kty": "AKP"}, {}, 2, 3]})).unwrap_err();
     assert_eq!(
         odd.to_string(),
-        "the key set has no key that tokens could be verified with: keys[0]: the key is not a JSON object; keys[1]: the key's \
+        "the key set has no usable key: keys[0]: the key is not a JSON object; keys[1]: the key's \
          `kty` is `AKP`, and `RSA`, `EC` or `OKP` is needed; keys[2]: the key has no `kty`; and 2 more"
     );
-    let JwksError::NoneUsable(skipped) = odd else { panic!("another fault") };
-    assert_eq!(skipped[2].fault(), &JwkError::Missing("kty"));
+    let JwksError::NoneUsable(skipped) = odd else { panic!("another error") };
+    assert_eq!(skipped[2].error(), &JwkError::Missing("kty"));
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn a_set_is_strict_json() {
         ("", "the key set is not well-formed JSON"),
         ("<html>", "the key set is not well-formed JSON"),
         ("[]", "the key set is not a JSON object"),
-        (twice, "the key set has an object with one name twice"),
+        (twice, "the key set has an object with a repeated name"),
     ] {
         assert_eq!(Jwks::parse(text.as_bytes()).unwrap_err().to_string(), message, "{text}");
     }

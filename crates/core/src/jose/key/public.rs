@@ -12,18 +12,10 @@ use spki::der::{Decode as _, Encode as _};
 use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
 use x509_cert::Certificate;
 
-use super::Thumbprint;
-use super::small_order::is_of_small_order;
-use crate::jose::algorithm::KeyType;
-use crate::jose::key_error::{CurveName, KeyError, KeyKind};
+use crate::jose::algorithm::{KeyType, MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS};
+use crate::jose::error::{CurveName, KeyError, KeyKind};
+use crate::jose::identity::Thumbprint;
 use crate::jose::pem::{self, Contents};
-
-/// The shortest RSA modulus, in bits (RFC 7518 §3.3); shorter ones can be factored and are rejected.
-pub(in crate::jose) const MIN_RSA_BITS: usize = 2048;
-/// The longest RSA modulus, in bits: the cryptographic library's limit, at about 16 times the cost of 2048 bits. Longer ones are rejected.
-pub(in crate::jose) const MAX_RSA_BITS: usize = 8192;
-/// The longest public exponent, in bits: the cryptographic library's limit. Longer ones are rejected.
-pub(in crate::jose) const MAX_EXPONENT_BITS: usize = 33;
 
 /// `id-ecPublicKey` (RFC 5480 §2.1.1).
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -247,7 +239,7 @@ impl PublicKey {
     /// Parses the key for this check.
     pub(super) fn parse(&self, check: &'static dyn VerificationAlgorithm) -> Result<ParsedPublicKey, KeyError> {
         ParsedPublicKey::new(check, &self.bytes).map_err(|_| match self.kind {
-            Kind::Rsa | Kind::Ed25519 => KeyError::Refused,
+            Kind::Rsa | Kind::Ed25519 => KeyError::Rejected,
             Kind::Ec(curve) => KeyError::NotOnCurve { curve: curve.family() },
         })
     }
@@ -277,4 +269,36 @@ fn encode(bytes: &[u8]) -> String {
 fn bit_length(bytes: &[u8]) -> usize {
     let unused = bytes.first().map_or(0, |byte| byte.leading_zeros() as usize);
     bytes.len().saturating_mul(8).saturating_sub(unused)
+}
+
+/// The Ed25519 points whose order divides 8, without their sign bit, in both spellings of those that have two. With such a key, one forged
+/// signature fits any message; RFC 8032 §5.1.7 does not require the check that would find it.
+const POINTS: [[u8; ED25519_BYTES]; 7] = [
+    with_ends(0x00, 0x00, 0x00),
+    with_ends(0x01, 0x00, 0x00),
+    with_ends(0xec, 0xff, 0x7f),
+    with_ends(0xed, 0xff, 0x7f),
+    with_ends(0xee, 0xff, 0x7f),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
+const fn with_ends(first: u8, middle: u8, last: u8) -> [u8; ED25519_BYTES] {
+    let mut bytes = [middle; ED25519_BYTES];
+    bytes[0] = first;
+    bytes[ED25519_BYTES - 1] = last;
+    bytes
+}
+
+/// Returns true if the point's order divides 8.
+fn is_of_small_order(point: &[u8; ED25519_BYTES]) -> bool {
+    let [first @ .., last] = point;
+    // The highest bit is the sign; two points that differ only in it have the same order.
+    POINTS.iter().any(|known| known.split_last() == Some((&(last & 0x7f), first)))
 }

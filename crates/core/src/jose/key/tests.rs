@@ -40,9 +40,9 @@ fn keys_from_pem_are_what_the_table_says() {
                 assert_eq!(served(&key), row.serves, "{}", row.name);
                 assert_eq!(key.id(), None, "{}", row.name);
             }
-            (Err(fault), Some(expected)) => assert_eq!(fault.to_string(), expected, "{}", row.name),
+            (Err(error), Some(expected)) => assert_eq!(error.to_string(), expected, "{}", row.name),
             (Ok(_), Some(_)) => panic!("{}: was taken", row.name),
-            (Err(fault), None) => panic!("{}: was refused: {fault}", row.name),
+            (Err(error), None) => panic!("{}: was refused: {error}", row.name),
         }
     }
 }
@@ -52,7 +52,7 @@ fn served(key: &VerificationKey) -> Vec<&'static str> {
 }
 
 /// Returns the error for an RSA key with this modulus and exponent, big-endian.
-fn fault(modulus: &[u8], exponent: &[u8]) -> Option<KeyError> {
+fn error(modulus: &[u8], exponent: &[u8]) -> Option<KeyError> {
     let (modulus, public_exponent) = (UintRef::new(modulus).unwrap(), UintRef::new(exponent).unwrap());
     let der = RsaPublicKey { modulus, public_exponent }.to_der().unwrap();
     VerificationKey::from_pem(&pem::encode(&Pem::new("RSA PUBLIC KEY", der))).err()
@@ -73,23 +73,23 @@ fn modulus(bits: usize) -> Vec<u8> {
 #[test]
 fn the_modulus_has_2048_to_8192_bits() {
     const E: &[u8] = &[1, 0, 1];
-    assert_eq!(fault(&modulus(1024), E), Some(KeyError::TooShort { bits: 1024 }));
-    assert_eq!(fault(&modulus(2047), E), Some(KeyError::TooShort { bits: 2047 }));
+    assert_eq!(error(&modulus(1024), E), Some(KeyError::TooShort { bits: 1024 }));
+    assert_eq!(error(&modulus(2047), E), Some(KeyError::TooShort { bits: 2047 }));
     for good in [2048, 2049, 3072, 4095, 4096, 8192] {
-        assert_eq!(fault(&modulus(good), E), None, "{good}");
+        assert_eq!(error(&modulus(good), E), None, "{good}");
     }
-    assert_eq!(fault(&modulus(8193), E), Some(KeyError::TooLong { bits: 8193 }));
-    assert_eq!(fault(&modulus(16384), E), Some(KeyError::TooLong { bits: 16384 }));
-    assert_eq!(fault(&[0], E), Some(KeyError::TooShort { bits: 0 }));
+    assert_eq!(error(&modulus(8193), E), Some(KeyError::TooLong { bits: 8193 }));
+    assert_eq!(error(&modulus(16384), E), Some(KeyError::TooLong { bits: 16384 }));
+    assert_eq!(error(&[0], E), Some(KeyError::TooShort { bits: 0 }));
 
     let mut even = modulus(2048);
     even[255] = 0xfe;
-    assert_eq!(fault(&even, E), Some(KeyError::Refused));
+    assert_eq!(error(&even, E), Some(KeyError::Rejected));
 }
 
 #[test]
 fn the_exponent_is_odd_and_from_3_to_33_bits() {
-    let exponent = |e: &[u8]| fault(&modulus(2048), e);
+    let exponent = |e: &[u8]| error(&modulus(2048), e);
     for unsafe_one in [&[0][..], &[1], &[2], &[4], &[1, 0, 0], &[1, 0, 0, 0, 0]] {
         assert_eq!(exponent(unsafe_one), Some(KeyError::ExponentUnsafe), "{unsafe_one:?}");
     }
@@ -142,7 +142,7 @@ fn a_secret_serves_the_hashes_that_are_not_longer() {
 }
 
 #[test]
-fn what_everybody_may_read_is_no_secret() {
+fn a_public_text_is_no_secret() {
     for text in [SPKI_PEM.to_owned(), PKCS1_PEM.to_owned(), format!("  {SPKI_PEM}"), SPKI_PEM.replace('\n', "\\n")] {
         assert_eq!(VerificationKey::from_secret(text.as_bytes()).err(), Some(KeyError::SecretIsPem));
     }
@@ -170,10 +170,10 @@ fn a_key_is_restricted_to_what_it_can() {
     assert_eq!(restricted(Algorithm::ALL), Ok(served(&key())));
     assert_eq!(restricted(&[Algorithm::Es256, Algorithm::Ps512, Algorithm::Rs256]), Ok(vec!["RS256", "PS512"]));
     for none in [&[][..], &[Algorithm::Es256, Algorithm::Hs256]] {
-        let fault = restricted(none).unwrap_err();
-        let expected = "the key is of type RSA, and none of the allowed algorithms takes such a key; it serves RS256, RS384, \
+        let error = restricted(none).unwrap_err();
+        let expected = "the key is of type RSA, which no allowed algorithm uses; allow one of RS256, RS384, \
                         RS512, PS256, PS384, PS512";
-        assert_eq!(fault.to_string(), expected);
+        assert_eq!(error.to_string(), expected);
     }
 }
 

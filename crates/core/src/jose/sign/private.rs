@@ -45,7 +45,7 @@ impl PrivateKey {
 
     pub(super) fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, SigningError> {
         let Check::Secret(hash) = algorithm.check() else {
-            return Err(SigningError::OtherFamily { family: KeyType::Hmac, algorithm });
+            return Err(SigningError::OtherKeyType { family: KeyType::Hmac, algorithm });
         };
         let (bytes, needed) = (secret.len(), secret_len(algorithm));
         if bytes < needed {
@@ -67,7 +67,7 @@ impl PrivateKey {
         };
         match pem.tag() {
             "PRIVATE KEY" => {
-                rsa().or_else(|fault| if is_of_length(&fault) { Err(fault) } else { ec().or_else(|_| ed25519()) })
+                rsa().or_else(|error| if is_of_length(&error) { Err(error) } else { ec().or_else(|_| ed25519()) })
             }
             "RSA PRIVATE KEY" => RsaKeyPair::from_der(der).map(Self::Rsa),
             "EC PRIVATE KEY" => ec(),
@@ -75,7 +75,7 @@ impl PrivateKey {
             "ENCRYPTED PRIVATE KEY" => return Err(SigningError::Encrypted),
             _ => return Err(SigningError::NotAPrivateKey),
         }
-        .map_err(|fault| if is_of_length(&fault) { SigningError::RsaLength } else { SigningError::NotAPrivateKey })
+        .map_err(|error| if is_of_length(&error) { SigningError::RsaLength } else { SigningError::NotAPrivateKey })
     }
 
     pub(super) fn family(&self) -> KeyType {
@@ -93,7 +93,7 @@ impl PrivateKey {
         match self {
             Self::Secret(secret, _) => Self::from_secret(secret.as_bytes(), algorithm),
             key if key.family() == algorithm.family() => Ok(key),
-            key => Err(SigningError::OtherFamily { family: key.family(), algorithm }),
+            key => Err(SigningError::OtherKeyType { family: key.family(), algorithm }),
         }
     }
 
@@ -134,8 +134,8 @@ impl PrivateKey {
 }
 
 /// Returns true if the library rejects the length of an RSA key.
-fn is_of_length(fault: &KeyRejected) -> bool {
-    ["TooSmall", "TooLarge"].contains(&fault.description_())
+fn is_of_length(error: &KeyRejected) -> bool {
+    ["TooSmall", "TooLarge"].contains(&error.description_())
 }
 
 /// Returns the minimum length of a secret, in bytes: that of the algorithm's hash (RFC 7518 §3.2).

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{SigningError, SigningKey};
 use crate::jose::algorithm::{Algorithm, KeyType};
-use crate::jose::key_id::KeyId;
+use crate::jose::identity::KeyId;
 use crate::jose::testing::{assert_good_messages, table};
 use crate::jose::{KeySet, UnverifiedToken, VerificationKey};
 
@@ -32,9 +32,9 @@ fn private_keys_are_read_in_the_forms_that_tools_write() {
                 assert_eq!(Some(key.algorithm().name()), row.algorithm.as_deref(), "{}", row.name);
                 assert!(verifies(&key, &key.sign(&[]).unwrap()), "{}", row.name);
             }
-            Err(fault) => {
-                let refused = row.refused.unwrap_or_else(|| panic!("{}: {fault}", row.name));
-                assert!(fault.to_string().starts_with(&refused), "{}: {fault}", row.name);
+            Err(error) => {
+                let refused = row.refused.unwrap_or_else(|| panic!("{}: {error}", row.name));
+                assert!(error.to_string().starts_with(&refused), "{}: {error}", row.name);
             }
         }
     }
@@ -57,7 +57,7 @@ fn a_key_of_each_algorithm_is_made_written_and_read_again() {
         assert!(!verifies(&SigningKey::generate(*algorithm).unwrap(), &token), "{}", algorithm.name());
         match key.public_pem() {
             Ok(pem) => assert_eq!(VerificationKey::from_pem(&pem).unwrap().family(), algorithm.family()),
-            Err(fault) => assert_eq!((fault, algorithm.family()), (SigningError::NoPublicHalf, KeyType::Hmac)),
+            Err(error) => assert_eq!((error, algorithm.family()), (SigningError::NoPublicHalf, KeyType::Hmac)),
         }
     }
 }
@@ -74,7 +74,7 @@ fn a_key_signs_with_the_algorithms_of_its_family_only() {
         let family = algorithm.family();
         let result = SigningKey::generate(algorithm).unwrap().with_algorithm(other).map(|key| key.algorithm());
         match (family == other.family(), algorithm, other) {
-            (false, ..) => assert_eq!(result, Err(SigningError::OtherFamily { family, algorithm: other })),
+            (false, ..) => assert_eq!(result, Err(SigningError::OtherKeyType { family, algorithm: other })),
             // A secret that was made for HS256 is 43 characters long.
             (true, Algorithm::Hs256, Algorithm::Hs384) => {
                 assert_eq!(result, Err(SigningError::SecretTooShort { bytes: 43, needed: 48 }));
@@ -117,7 +117,7 @@ fn messages_are_unique_lowercase_sentences() {
         SigningError::Encrypted,
         SigningError::RsaLength,
         SigningError::SecretTooShort { bytes: 31, needed: 32 },
-        SigningError::OtherFamily { family: KeyType::Rsa, algorithm: Algorithm::Es256 },
+        SigningError::OtherKeyType { family: KeyType::Rsa, algorithm: Algorithm::Es256 },
         SigningError::NoPublicHalf,
         SigningError::Library,
     ]);

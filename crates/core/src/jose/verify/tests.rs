@@ -75,8 +75,8 @@ fn any_key_of_the_set_may_verify_and_no_other() {
 #[test]
 fn an_algorithm_must_be_allowed() {
     let token = ISSUER.sign(HEADER, CLAIMS);
-    let fault = UnverifiedToken::parse(&token).unwrap().verify(&ISSUER.key_set(), &[]).unwrap_err();
-    assert_eq!((fault, fault.reason()), (TokenError::AlgorithmNotAllowed, Reason::AlgorithmNotAllowed));
+    let error = UnverifiedToken::parse(&token).unwrap().verify(&ISSUER.key_set(), &[]).unwrap_err();
+    assert_eq!((error, error.reason()), (TokenError::AlgorithmNotAllowed, Reason::AlgorithmNotAllowed));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_good_signature_does_not_help_a_bad_token() {
     const BODY: Part = Part::Payload;
     let header = |text: &str| ISSUER.sign(text, CLAIMS);
     let claims = |text: &[u8]| ISSUER.sign(HEADER, text);
-    let json = |part, fault| TokenError::Json(part, fault);
+    let json = |part, error| TokenError::Json(part, error);
     let deep = format!("{{\"iss\":{}{}}}", "[".repeat(4_999), "]".repeat(4_999));
     let long_id = format!(r#"{{"alg":"RS256","kid":"{}"}}"#, "k".repeat(8 * 1024));
     let (encoded_header, encoded_claims) = (encode(HEADER), encode(CLAIMS));

@@ -2,8 +2,8 @@
 //! rejected, since the service behind Envoy might read it differently.
 
 use super::CorrelationError;
-use super::field::{CorrelationField, PartError};
 use super::json_body::{self, MediaTypeError};
+use super::signed::{CorrelationField, FieldError};
 use crate::http::header::HeaderName;
 use crate::http::query::Query;
 use crate::http::request::{Body, HeaderLookup, Request};
@@ -33,27 +33,25 @@ pub enum ImpersonationSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// Envoy is not configured to send bodies (`with_request_body`), or not on this route.
-    #[error("the request has a body and Envoy did not send it along")]
+    #[error("the request has a body, and Envoy did not send it")]
     NotSent,
     /// Envoy sent only the beginning, or another length than the request declares.
-    #[error("Envoy did not send the body along whole")]
+    #[error("Envoy sent an incomplete body")]
     Partial,
     /// Envoy replaces bytes that are not UTF-8 by `!` in a body that it sends as text, so the original is unknown.
-    #[error(
-        "the body holds a `!`, which may stand for other bytes: Envoy has to send it as bytes (`pack_as_bytes: true`)"
-    )]
+    #[error("the body has a `!`, which may replace other bytes; set `pack_as_bytes: true` in Envoy")]
     Altered,
     /// The service does not read the body as JSON in UTF-8, or might not.
     #[error("the request with a body {0}")]
     MediaType(#[from] MediaTypeError),
     /// A member has a name that some readers take for the configured one, such as `customerid` or `customer_id` for `customerId`.
-    #[error("the body has a member that some readers take for the one that says for whom the caller acts")]
+    #[error("the body has a member that some readers take for the impersonation member")]
     Alike,
     /// The member is neither a text nor a number, and some readers convert it to one: the only element of a list.
-    #[error("the member that says for whom the caller acts is neither a text nor a number")]
+    #[error("the impersonation member is neither a text nor a number")]
     Kind,
     /// The body is a list, and some readers take an element for the body.
-    #[error("the body is a list in which something says for whom the caller acts")]
+    #[error("the body is a list with an impersonation member")]
     InList,
     /// The body is not unambiguous JSON.
     #[error("the body {0}")]
@@ -100,10 +98,10 @@ impl Impersonation {
 fn in_header(name: &HeaderName, request: &Request<'_>) -> Result<Option<CorrelationField>, CorrelationError> {
     let value = match request.headers.sole(name.as_str()) {
         HeaderLookup::Absent => return Ok(None),
-        HeaderLookup::Repeated => return Err(CorrelationError::Impersonated(PartError::NotText)),
+        HeaderLookup::Repeated => return Err(CorrelationError::Impersonated(FieldError::NotText)),
         HeaderLookup::One(value) => value,
     };
-    let text = std::str::from_utf8(value).map_err(|_| CorrelationError::Impersonated(PartError::NotText))?;
+    let text = std::str::from_utf8(value).map_err(|_| CorrelationError::Impersonated(FieldError::NotText))?;
     CorrelationField::parse(text).map(Some).map_err(CorrelationError::Impersonated)
 }
 
@@ -192,6 +190,6 @@ fn says_that_it_has_one(request: &Request<'_>) -> bool {
 
 /// Returns a whole number of 64 bits as in the body: JSON has one spelling for it. Any other number has many (`1.50`, `15e-1`, `-0`), and
 /// services use their own.
-fn exactly(number: &Number) -> Result<String, PartError> {
-    if number.is_f64() { Err(PartError::Number) } else { Ok(number.to_string()) }
+fn exactly(number: &Number) -> Result<String, FieldError> {
+    if number.is_f64() { Err(FieldError::Number) } else { Ok(number.to_string()) }
 }

@@ -1,6 +1,7 @@
-//! The correlation itself: the signed text, the signature, and the JSON that carries it. Writers and workers use it.
+//! The correlation itself: its fields, the signed text, the signature, and the JSON that carries it. Writers and workers use it.
+//!
+//! The fields of the signed text are joined by `|` without escaping, so none may contain one.
 
-use super::field::{CorrelationField, PartError};
 use crate::jose::{Claims, JsonError};
 use crate::time::Timestamp;
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
@@ -16,6 +17,59 @@ const IMPERSONATED: &str = "impersonateProcessValue";
 const ISSUED_AT: &str = "issuedAt";
 const INSTANCE: &str = "processInstanceId";
 const SIGNATURE: &str = "signature";
+
+/// A field of a correlation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CorrelationField(Box<str>);
+
+/// The reason why a value is not a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FieldError {
+    /// The value is not text.
+    #[error("is not a text")]
+    NotText,
+    /// The text has a `|`, so it would be read as two fields.
+    #[error("has a `|`, which separates the signed fields")]
+    Bar,
+    /// The text has a control character.
+    #[error("has a control character")]
+    Control,
+    /// The text is longer than [`CorrelationField::MAX_BYTES`].
+    #[error("is longer than {} bytes", CorrelationField::MAX_BYTES)]
+    TooLong,
+    /// The value is a number that readers write in more than one way.
+    #[error("is a number that can't be written exactly")]
+    Number,
+    /// The text is empty where a value is required.
+    #[error("is empty")]
+    Empty,
+}
+
+impl CorrelationField {
+    /// The longest field, in bytes; a longer one is an error.
+    pub const MAX_BYTES: usize = 256;
+
+    /// Checks a text, which may be empty.
+    ///
+    /// # Errors
+    /// [`FieldError`] if the text would make the signed text ambiguous.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(FieldError::TooLong);
+        }
+        match text.chars().find(|c| *c == '|' || c.is_control()) {
+            Some('|') => Err(FieldError::Bar),
+            Some(_) => Err(FieldError::Control),
+            None => Ok(Self(text.into())),
+        }
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub const fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// The signing secret of correlations, which modgud and the workers share.
 pub struct SigningSecret(hmac::Key);
@@ -62,12 +116,12 @@ pub enum ReadError {
     #[error("the correlation has no `{0}`")]
     Missing(&'static str),
     /// A member is not a valid field.
-    #[error("the correlation's `{member}` {fault}")]
+    #[error("the correlation's `{member}` {error}")]
     Part {
         /// The member.
         member: &'static str,
         /// The error of its value.
-        fault: PartError,
+        error: FieldError,
     },
     /// `issuedAt` is not a time.
     #[error("the correlation's `{ISSUED_AT}` is not a whole number of milliseconds since 1970")]
@@ -81,10 +135,10 @@ pub enum VerifyError {
     #[error("the correlation is not signed")]
     Unsigned,
     /// The correlation has no process instance, without which nothing is signed.
-    #[error("the correlation names no process instance, so that it can't have been signed for one")]
+    #[error("the correlation has no process instance, so it can't be signed")]
     NoInstance,
     /// The signature is not of this text with this secret.
-    #[error("the correlation's signature is not one of its content with this secret")]
+    #[error("the correlation's signature does not match its content and this secret")]
     Signature,
 }
 
@@ -157,12 +211,12 @@ impl IdentityCorrelation {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),
             Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                Err(ReadError::Part { member: name, fault: PartError::NotText })
+                Err(ReadError::Part { member: name, error: FieldError::NotText })
             }
         };
         let part = |name: &'static str| {
             let text = member(name)?.filter(|text| !text.is_empty());
-            text.map(|text| CorrelationField::parse(text).map_err(|fault| ReadError::Part { member: name, fault }))
+            text.map(|text| CorrelationField::parse(text).map_err(|error| ReadError::Part { member: name, error }))
                 .transpose()
         };
         let issued_at = match members.get(ISSUED_AT) {
@@ -198,4 +252,29 @@ fn ascii(json: &str) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CorrelationField, FieldError};
+
+    #[test]
+    fn nothing_is_two_parts() {
+        for (text, expected) in [
+            ("", Ok("")),
+            ("Jörg Müller", Ok("Jörg Müller")),
+            ("a|b", Err(FieldError::Bar)),
+            ("|", Err(FieldError::Bar)),
+            ("a\nb", Err(FieldError::Control)),
+            ("a\u{85}b", Err(FieldError::Control)),
+        ] {
+            assert_eq!(
+                CorrelationField::parse(text).as_ref().map(CorrelationField::as_str),
+                expected.as_ref().map(|text| &**text),
+                "{text:?}"
+            );
+        }
+        assert!(CorrelationField::parse(&"a".repeat(256)).is_ok());
+        assert_eq!(CorrelationField::parse(&"a".repeat(257)), Err(FieldError::TooLong));
+    }
 }

@@ -1,8 +1,8 @@
 //! Signatures and their vectors, and values that can't be signed.
 
 use super::{
-    BodyError, Correlation, CorrelationError, CorrelationField, IdentityCorrelation, Impersonation,
-    ImpersonationSource, InstanceSources, MediaTypeError, PartError, ReadError, SigningSecret, VerifyError,
+    BodyError, Correlation, CorrelationError, CorrelationField, FieldError, IdentityCorrelation, Impersonation,
+    ImpersonationSource, InstanceSources, MediaTypeError, ReadError, SigningSecret, VerifyError,
 };
 use crate::authz::PathPattern;
 use crate::http::header::HeaderName;
@@ -94,8 +94,8 @@ fn the_header_is_ascii_and_says_what_there_is() {
 
 #[test]
 fn what_is_no_correlation_is_not_read() {
-    let not_text = |member| ReadError::Part { member, fault: PartError::NotText };
-    for (text, fault) in [
+    let not_text = |member| ReadError::Part { member, error: FieldError::NotText };
+    for (text, error) in [
         ("", ReadError::Json(JsonError::Syntax)),
         ("[]", ReadError::Json(JsonError::NotAnObject)),
         (r#"{"username":"a","username":"b","issuedAt":1}"#, ReadError::Json(JsonError::DuplicateName)),
@@ -105,9 +105,9 @@ fn what_is_no_correlation_is_not_read() {
         (r#"{"username":"a","issuedAt":1.5}"#, ReadError::IssuedAt),
         (r#"{"username":1,"issuedAt":1}"#, not_text("username")),
         (r#"{"username":"a","issuedAt":1,"signature":{}}"#, not_text("signature")),
-        (r#"{"username":"a|b","issuedAt":1}"#, ReadError::Part { member: "username", fault: PartError::Bar }),
+        (r#"{"username":"a|b","issuedAt":1}"#, ReadError::Part { member: "username", error: FieldError::Bar }),
     ] {
-        assert_eq!(IdentityCorrelation::from_json(text.as_bytes()), Err(fault), "{text}");
+        assert_eq!(IdentityCorrelation::from_json(text.as_bytes()), Err(error), "{text}");
     }
 }
 
@@ -173,18 +173,18 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
     ] {
         assert_eq!(of(body), Ok(expected.map(str::to_owned)), "{body}");
     }
-    let json = |fault| CorrelationError::Body(BodyError::Json(fault));
+    let json = |error| CorrelationError::Body(BodyError::Json(error));
     let alike = || CorrelationError::Body(BodyError::Alike);
     let kind = || CorrelationError::Body(BodyError::Kind);
-    for (body, fault) in [
-        (r#"{"customer": "a|b"}"#, CorrelationError::Impersonated(PartError::Bar)),
-        (r#"{"customer": "a\nb"}"#, CorrelationError::Impersonated(PartError::Control)),
-        (r#"{"customer": 100000000000000000000}"#, CorrelationError::Impersonated(PartError::Number)),
+    for (body, error) in [
+        (r#"{"customer": "a|b"}"#, CorrelationError::Impersonated(FieldError::Bar)),
+        (r#"{"customer": "a\nb"}"#, CorrelationError::Impersonated(FieldError::Control)),
+        (r#"{"customer": 100000000000000000000}"#, CorrelationError::Impersonated(FieldError::Number)),
         // Each of these is one number with many spellings.
-        (r#"{"customer": -1.5}"#, CorrelationError::Impersonated(PartError::Number)),
-        (r#"{"customer": 1.0}"#, CorrelationError::Impersonated(PartError::Number)),
-        (r#"{"customer": 1e2}"#, CorrelationError::Impersonated(PartError::Number)),
-        (r#"{"customer": -0}"#, CorrelationError::Impersonated(PartError::Number)),
+        (r#"{"customer": -1.5}"#, CorrelationError::Impersonated(FieldError::Number)),
+        (r#"{"customer": 1.0}"#, CorrelationError::Impersonated(FieldError::Number)),
+        (r#"{"customer": 1e2}"#, CorrelationError::Impersonated(FieldError::Number)),
+        (r#"{"customer": -0}"#, CorrelationError::Impersonated(FieldError::Number)),
         (r#"{"customer": "a", "customer": "b"}"#, json(JsonError::DuplicateName)),
         (r#"{"customer": "a", "\u0063ustomer": "b"}"#, json(JsonError::DuplicateName)),
         (r#"{"customer": "a",}"#, json(JsonError::Syntax)),
@@ -210,12 +210,12 @@ fn the_value_comes_from_a_body_that_is_there_whole() {
         (r#"[{"customer": "a"}]"#, CorrelationError::Body(BodyError::InList)),
         (r#"[1, {"a": 1}, [{"Customer": null}]]"#, CorrelationError::Body(BodyError::InList)),
     ] {
-        assert_eq!(of(body), Err(fault), "{body}");
+        assert_eq!(of(body), Err(error), "{body}");
     }
 }
 
 #[test]
-fn a_body_that_is_not_there_whole_names_nobody_for_certain() {
+fn an_incomplete_body_names_no_person() {
     let partial = Err(CorrelationError::Body(BodyError::Partial));
     let not_sent = Err(CorrelationError::Body(BodyError::NotSent));
     let of = |body, headers: &[(&'static str, &'static str)]| made("/", body, headers, &[]).map(|_| ());
@@ -256,19 +256,19 @@ fn a_body_is_read_by_its_content_type() {
     let of = |body, headers: &[(&'static str, &'static str)]| {
         made("/", body, headers, &["impersonate"]).map(|made| made.impersonated.map(|part| part.as_str().to_owned()))
     };
-    let fault = |fault| Err(CorrelationError::Body(BodyError::MediaType(fault)));
+    let error = |error| Err(CorrelationError::Body(BodyError::MediaType(error)));
     let body = Body::Whole(br#"{"customer": "c"}"#);
     assert_eq!(of(body, &[JSON]), Ok(Some("c".to_owned())));
-    assert_eq!(of(body, &[]), fault(MediaTypeError::Missing));
-    assert_eq!(of(body, &[JSON, JSON]), fault(MediaTypeError::Repeated));
-    assert_eq!(of(body, &[("content-type", "application/json; charset=utf-7")]), fault(MediaTypeError::Other));
-    assert_eq!(of(body, &[JSON, ("content-encoding", "gzip")]), fault(MediaTypeError::Coded));
+    assert_eq!(of(body, &[]), error(MediaTypeError::Missing));
+    assert_eq!(of(body, &[JSON, JSON]), error(MediaTypeError::Repeated));
+    assert_eq!(of(body, &[("content-type", "application/json; charset=utf-7")]), error(MediaTypeError::Other));
+    assert_eq!(of(body, &[JSON, ("content-encoding", "gzip")]), error(MediaTypeError::Coded));
     // In UTF-7 this is a customer, and in UTF-8 there is none.
     let utf_7 = Body::Whole(br#"{"+AGM-ustomer": "victim"}"#);
-    assert_eq!(of(utf_7, &[("content-type", "application/json; charset=utf-7")]), fault(MediaTypeError::Other));
+    assert_eq!(of(utf_7, &[("content-type", "application/json; charset=utf-7")]), error(MediaTypeError::Other));
     // A form that is also a JSON text.
     let form = Body::Whole(br#"{"a":"&customer=victim&b="}"#);
-    assert_eq!(of(form, &[("content-type", "application/x-www-form-urlencoded")]), fault(MediaTypeError::Other));
+    assert_eq!(of(form, &[("content-type", "application/x-www-form-urlencoded")]), error(MediaTypeError::Other));
     // Without a body there is nothing to read.
     assert_eq!(of(Body::Whole(b""), &[("content-type", "text/plain"), ("content-length", "0")]), Ok(None));
 }
@@ -285,7 +285,7 @@ fn a_body_that_envoy_may_have_altered_is_not_read() {
 }
 
 #[test]
-fn nobody_acts_for_another_without_the_permission() {
+fn impersonation_requires_the_permission() {
     let body = Body::Whole(br#"{"customer": "c"}"#);
     assert_eq!(made("/", body, &[JSON], &["read"]), Err(CorrelationError::NotEntitled("impersonate".into())));
     assert_eq!(made("/", Body::Whole(b"{}"), &[JSON], &["read"]).map(|made| made.impersonated), Ok(None));
@@ -305,8 +305,8 @@ fn it_is_signed_once_the_process_is_known() {
     }
     assert_eq!(of("/process/process-124", &[header]), Err(CorrelationError::Instances));
     assert_eq!(of("/", &[header, header]), Err(CorrelationError::Instances));
-    assert_eq!(of("/", &[("x-process-instance-id", "a|b")]), Err(CorrelationError::Instance(PartError::Bar)));
-    assert_eq!(of("/", &[("x-process-instance-id", "")]), Err(CorrelationError::Instance(PartError::Empty)));
+    assert_eq!(of("/", &[("x-process-instance-id", "a|b")]), Err(CorrelationError::Instance(FieldError::Bar)));
+    assert_eq!(of("/", &[("x-process-instance-id", "")]), Err(CorrelationError::Instance(FieldError::Empty)));
     assert_eq!(of("/processes/process-123", &[]), Ok(None));
 }
 
@@ -318,8 +318,8 @@ fn claims_that_can_be_read_in_two_ways_are_refused() {
         made.map(|made| (made.username.as_str().to_owned(), made.email.map(|email| email.as_str().to_owned())))
     };
     assert_eq!(of(json!({})), Ok((String::new(), None)));
-    let fault = |claim: &str, fault| Err(CorrelationError::Claim { claim: claim.into(), fault });
-    assert_eq!(of(json!({"preferred_username": "a|b"})), fault("preferred_username", PartError::Bar));
-    assert_eq!(of(json!({"preferred_username": 1})), fault("preferred_username", PartError::NotText));
-    assert_eq!(of(json!({"email": "a\nb"})), fault("email", PartError::Control));
+    let error = |claim: &str, error| Err(CorrelationError::Claim { claim: claim.into(), error });
+    assert_eq!(of(json!({"preferred_username": "a|b"})), error("preferred_username", FieldError::Bar));
+    assert_eq!(of(json!({"preferred_username": 1})), error("preferred_username", FieldError::NotText));
+    assert_eq!(of(json!({"email": "a\nb"})), error("email", FieldError::Control));
 }

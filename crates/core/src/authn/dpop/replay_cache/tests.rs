@@ -25,64 +25,64 @@ fn later(seconds: u64) -> Timestamp {
 #[test]
 fn who_only_looks_spends_nothing() {
     let spent = remembering();
-    assert_eq!((spent.look(["k", "a"], NOW), spent.look(["k", "a"], NOW)), (Ok(()), Ok(())));
-    assert_eq!(spent.spend(C, ["k", "a"], NOW, NOW), Ok(()));
-    assert_eq!((spent.look(["k", "a"], NOW), spent.look(["k", "b"], NOW)), (Err(ReplayError::Replayed), Ok(())));
+    assert_eq!((spent.peek(["k", "a"], NOW), spent.peek(["k", "a"], NOW)), (Ok(()), Ok(())));
+    assert_eq!(spent.record(C, ["k", "a"], NOW, NOW), Ok(()));
+    assert_eq!((spent.peek(["k", "a"], NOW), spent.peek(["k", "b"], NOW)), (Err(ReplayError::Replayed), Ok(())));
 }
 
 #[test]
 fn a_proof_is_good_once_and_never_again_when_it_is_forgotten() {
     let spent = remembering();
-    assert_eq!(spent.spend(C, ["key", "a"], later(30), NOW), Ok(()));
-    assert_eq!(spent.clone().spend(C, ["key", "a"], later(30), NOW), Err(ReplayError::Replayed));
-    assert_eq!(spent.spend(["a", "subject", "other"], ["key", "a"], later(30), NOW), Err(ReplayError::Replayed));
+    assert_eq!(spent.record(C, ["key", "a"], later(30), NOW), Ok(()));
+    assert_eq!(spent.clone().record(C, ["key", "a"], later(30), NOW), Err(ReplayError::Replayed));
+    assert_eq!(spent.record(["a", "subject", "other"], ["key", "a"], later(30), NOW), Err(ReplayError::Replayed));
     for other in [["key", "b"], ["keya", ""], ["", "keya"], ["other", "a"]] {
-        assert_eq!(spent.spend(C, other, NOW, NOW), Ok(()), "{other:?}");
+        assert_eq!(spent.record(C, other, NOW, NOW), Ok(()), "{other:?}");
     }
     let late = Timestamp::from_millis(1_089_999);
-    assert_eq!(spent.spend(C, ["key", "a"], later(30), late), Err(ReplayError::Replayed));
+    assert_eq!(spent.record(C, ["key", "a"], later(30), late), Err(ReplayError::Replayed));
     assert_eq!(spent.0.lock().unwrap().proofs.len(), 1, "the older ones are forgotten");
-    assert_eq!(spent.spend(C, ["key", "b"], NOW, late), Err(ReplayError::Forgotten), "and none of them is good again");
-    assert_eq!(spent.look(["key", "c"], NOW), Err(ReplayError::Forgotten), "nor what could be one of them");
-    assert_eq!(spent.spend(C, ["key", "c"], later(1), late), Ok(()), "one that is newer can be none");
-    assert_eq!(spent.spend(C, ["key", "a"], later(30), later(90)), Err(ReplayError::Forgotten));
+    assert_eq!(spent.record(C, ["key", "b"], NOW, late), Err(ReplayError::Forgotten), "and none of them is good again");
+    assert_eq!(spent.peek(["key", "c"], NOW), Err(ReplayError::Forgotten), "nor what could be one of them");
+    assert_eq!(spent.record(C, ["key", "c"], later(1), late), Ok(()), "one that is newer can be none");
+    assert_eq!(spent.record(C, ["key", "a"], later(30), later(90)), Err(ReplayError::Forgotten));
 }
 
 #[test]
 fn a_dpop_proof_is_not_good_again_after_a_reload_that_lengthens_proof_lifetime() {
     let spent = remembering();
-    assert_eq!(spent.spend(C, ["key", "early"], NOW, NOW), Ok(()));
-    assert_eq!(spent.spend(C, ["key", "late"], later(50), later(50)), Ok(()));
-    assert_eq!(spent.spend(C, ["key", "other"], later(60), later(60)), Ok(()), "the early one is forgotten with this");
+    assert_eq!(spent.record(C, ["key", "early"], NOW, NOW), Ok(()));
+    assert_eq!(spent.record(C, ["key", "late"], later(50), later(50)), Ok(()));
+    assert_eq!(spent.record(C, ["key", "other"], later(60), later(60)), Ok(()), "the early one is forgotten with this");
     spent.remember_for(Duration::from_secs(300));
-    for (name, made, fault) in [("early", NOW, ReplayError::Forgotten), ("late", later(50), ReplayError::Replayed)] {
-        assert_eq!(spent.spend(C, ["key", name], made, later(200)), Err(fault), "{name}");
+    for (name, made, error) in [("early", NOW, ReplayError::Forgotten), ("late", later(50), ReplayError::Replayed)] {
+        assert_eq!(spent.record(C, ["key", name], made, later(200)), Err(error), "{name}");
     }
     // A shorter window afterwards evicts nothing sooner.
     spent.remember_for(Duration::from_secs(1));
-    assert_eq!(spent.spend(C, ["key", "late"], later(50), later(349)), Err(ReplayError::Replayed));
+    assert_eq!(spent.record(C, ["key", "late"], later(50), later(349)), Err(ReplayError::Replayed));
 }
 
 #[test]
 fn a_clock_that_went_forward_and_back_makes_no_proof_good_again() {
     let spent = remembering();
-    assert_eq!(spent.spend(C, ["key", "a"], NOW, NOW), Ok(()));
-    assert_eq!(spent.spend(C, ["key", "b"], later(5_000), later(5_000)), Ok(()), "the clock is far ahead");
-    assert_eq!(spent.spend(C, ["key", "a"], NOW, later(1)), Err(ReplayError::Forgotten), "and back");
-    assert_eq!(spent.spend(C, ["key", "c"], later(1), later(1)), Ok(()), "what is made now is as good as ever");
+    assert_eq!(spent.record(C, ["key", "a"], NOW, NOW), Ok(()));
+    assert_eq!(spent.record(C, ["key", "b"], later(5_000), later(5_000)), Ok(()), "the clock is far ahead");
+    assert_eq!(spent.record(C, ["key", "a"], NOW, later(1)), Err(ReplayError::Forgotten), "and back");
+    assert_eq!(spent.record(C, ["key", "c"], later(1), later(1)), Ok(()), "what is made now is as good as ever");
 }
 
 #[test]
 fn what_another_process_may_have_accepted_is_refused() {
     let spent = remembering();
-    spent.refuse_until(Timestamp::from_millis(1_000_700));
+    spent.reject_until(Timestamp::from_millis(1_000_700));
     for made in [999_999, 1_000_000, 1_000_999] {
-        let found = spent.spend(C, ["key", "a"], Timestamp::from_millis(made), NOW);
+        let found = spent.record(C, ["key", "a"], Timestamp::from_millis(made), NOW);
         assert_eq!(found, Err(ReplayError::Forgotten), "{made}: before the start, or in its second");
     }
-    assert_eq!(spent.spend(C, ["key", "a"], later(1), later(1)), Ok(()));
-    spent.refuse_until(Timestamp::from_secs(500));
-    assert_eq!(spent.spend(C, ["key", "b"], Timestamp::from_secs(600), NOW), Err(ReplayError::Forgotten));
+    assert_eq!(spent.record(C, ["key", "a"], later(1), later(1)), Ok(()));
+    spent.reject_until(Timestamp::from_secs(500));
+    assert_eq!(spent.record(C, ["key", "b"], Timestamp::from_secs(600), NOW), Err(ReplayError::Forgotten));
 }
 
 /// An event for a replay cache.
@@ -138,10 +138,10 @@ proptest! {
             let at = Timestamp::from_secs(u64::try_from(now).unwrap());
             let proof = Claims::from_json(serde_json::json!({ "iat": iat }));
             let name = format!("{number} {iat}");
-            let outcome = window.made(&proof, at).and_then(|made| Ok(spent.spend(C, ["key", &name], made, at)?));
+            let outcome = window.made(&proof, at).and_then(|made| Ok(spent.record(C, ["key", &name], made, at)?));
             match outcome {
                 Ok(()) => prop_assert!(accepted.insert((number, iat)), "{number} of {iat} passes twice, now at {now}"),
-                Err(DpopError::Spent(ReplayError::Replayed)) => prop_assert!(accepted.contains(&(number, iat))),
+                Err(DpopError::Replay(ReplayError::Replayed)) => prop_assert!(accepted.contains(&(number, iat))),
                 Err(_) => {}
             }
         }
@@ -149,7 +149,7 @@ proptest! {
 
     /// Checks that no valid proof is rejected for those of others while clock and configuration do not change.
     #[test]
-    fn what_was_forgotten_costs_nobody_a_good_proof(steps in prop::collection::vec((0..20_u64, 0..70_u64), 1..80)) {
+    fn evicted_proofs_do_not_reject_new_ones(steps in prop::collection::vec((0..20_u64, 0..70_u64), 1..80)) {
         let spent = ReplayCache::default();
         let window = DpopPolicy { lifetime: WINDOW, leeway: Duration::from_secs(5) };
         spent.remember_for(window.span());
@@ -159,7 +159,7 @@ proptest! {
             let at = Timestamp::from_secs(now);
             let proof = Claims::from_json(serde_json::json!({ "iat": now.saturating_sub(ago) }));
             if let Ok(made) = window.made(&proof, at) {
-                prop_assert_eq!(spent.spend(C, ["key", &number.to_string()], made, at), Ok(()));
+                prop_assert_eq!(spent.record(C, ["key", &number.to_string()], made, at), Ok(()));
             }
         }
     }
@@ -175,7 +175,7 @@ fn of_many_at_the_same_time_one_passes() {
             let each = |_| {
                 scope.spawn(|| {
                     barrier.wait();
-                    spent.spend(C, ["key", &name], NOW, NOW).is_ok()
+                    spent.record(C, ["key", &name], NOW, NOW).is_ok()
                 })
             };
             let all: Vec<_> = (0..THREADS).map(each).collect();
@@ -186,30 +186,30 @@ fn of_many_at_the_same_time_one_passes() {
 }
 
 #[test]
-fn nobody_takes_the_room_of_others() {
+fn no_client_takes_the_capacity_of_others() {
     let spent = remembering();
     let fill = |client: &str| {
         let taken = (0..MAX_PROOFS)
-            .take_while(|n| spent.spend(["a", "key", client], [client, &n.to_string()], NOW, NOW).is_ok());
+            .take_while(|n| spent.record(["a", "key", client], [client, &n.to_string()], NOW, NOW).is_ok());
         taken.count()
     };
     let alone = fill("greedy");
     assert!((MAX_PROOFS / (PER_CLIENT_SHARE + 1)).abs_diff(alone) <= PER_CLIENT_SHARE, "{alone}");
     assert_eq!(
-        spent.spend(["a", "key", "greedy"], ["greedy", "one more"], NOW, NOW),
+        spent.record(["a", "key", "greedy"], ["greedy", "one more"], NOW, NOW),
         Err(ReplayError::CapacityExceeded)
     );
-    assert_eq!(spent.spend(["a", "key", "greedy"], ["greedy", "0"], NOW, NOW), Err(ReplayError::Replayed));
+    assert_eq!(spent.record(["a", "key", "greedy"], ["greedy", "0"], NOW, NOW), Err(ReplayError::Replayed));
     // Twenty more of them leave capacity for a later client.
     let all: usize = (0..20).map(|number| fill(&format!("greedy-{number}"))).sum();
     assert!(alone + all < MAX_PROOFS);
     assert!(fill("modest") > 1_000);
-    assert_eq!(spent.0.lock().unwrap().held.len(), 22);
+    assert_eq!(spent.0.lock().unwrap().per_client.len(), 22);
     // When all have expired there is capacity at once, and soon none of them is left.
     let again =
-        || (0..).map(|n: usize| spent.spend(["a", "key", "new"], ["again", &n.to_string()], later(60), later(60)));
+        || (0..).map(|n: usize| spent.record(["a", "key", "new"], ["again", &n.to_string()], later(60), later(60)));
     assert!(again().take(MAX_PROOFS / EVICT_BATCH + 1).all(|taken| taken.is_ok()));
     let now = spent.0.lock().unwrap();
     let left = MAX_PROOFS / EVICT_BATCH + 1;
-    assert_eq!((now.proofs.len(), now.made.len(), now.held.len()), (left, left, 1));
+    assert_eq!((now.proofs.len(), now.by_time.len(), now.per_client.len()), (left, left, 1));
 }

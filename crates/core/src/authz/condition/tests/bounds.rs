@@ -6,7 +6,7 @@ use crate::authz::condition::declarations::{MAX_BYTES, MAX_DEPTH};
 use std::thread;
 
 fn refused(text: &str) -> Option<ExpressionError> {
-    compile(text).err().and_then(|faults| faults.into_iter().next())
+    compile(text).err().and_then(|errors| errors.into_iter().next())
 }
 
 #[test]

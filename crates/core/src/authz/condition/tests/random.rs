@@ -24,14 +24,14 @@ fn every_expression_comes_to_what_it_says() {
         let text = expression.text();
         let patterns = [PathPattern::parse(PATTERN).unwrap()];
         let condition =
-            match Condition::compile(&text, &Env::Rule { callers: CallerPresence::Asked, patterns: &patterns }) {
+            match Condition::compile(&text, &Env::Rule { callers: CallerPresence::Possible, patterns: &patterns }) {
                 Ok(condition) => condition,
-                Err(faults) => {
-                    let known = |fault: &ExpressionError| {
-                        use ExpressionError::{Growth, Loops, NeverABool, TooDeep};
-                        matches!(fault, NeverABool(_) | TooDeep | Loops { .. } | Growth { .. })
+                Err(errors) => {
+                    let known = |error: &ExpressionError| {
+                        use ExpressionError::{Growth, Loops, NeverBool, TooDeep};
+                        matches!(error, NeverBool(_) | TooDeep | Loops { .. } | Growth { .. })
                     };
-                    prop_assert!(faults.iter().all(known), "{text}: {faults:?}");
+                    prop_assert!(errors.iter().all(known), "{text}: {errors:?}");
                     return Ok(());
                 }
             };
@@ -159,7 +159,7 @@ fn nothing_that_is_written_panics() {
                 let value = with_inputs(Some(&caller), |inputs| expression.evaluate(inputs));
                 drop(value);
             }
-            Err(faults) => prop_assert!(!faults.contains(&ExpressionError::Parser), "the parser panics: {text:?}"),
+            Err(errors) => prop_assert!(!errors.contains(&ExpressionError::Parser), "the parser panics: {text:?}"),
         }
         Ok(())
     });

@@ -5,31 +5,30 @@
 //! that was denied.
 
 mod random;
-mod read;
+mod reading;
 mod semantics;
 
-use super::condition::{CallerPresence, Condition, Env};
-use super::{
-    Access, AuthzContext, Case, CrudPermissions, Enforcement, Entitlements, Fallback, HostPattern, ModuleAccess,
-    ModuleName, ModulePrefix, ModuleReading, Modules, Organizations, PathPattern, PathReadings, RequestConstraints,
-    Requirement, RouteReference, Rule, RuleName, Rules, TenantSource,
+use modgud_core::authn::{ApiKey, ApiKeyEntry, Authentication, AuthnError};
+use modgud_core::authz::condition::{CallerPresence, Condition, Env};
+use modgud_core::authz::{
+    Access, AuthzContext, Caller, Case, CrudPermissions, Denial, Enforcement, Entitlements, Fallback, HostPattern,
+    ModuleAccess, ModuleName, ModulePrefix, ModuleReading, Modules, Organizations, PathPattern, PathReadings,
+    RequestConstraints, Requirement, RouteReference, Rule, RuleName, Rules, TenantSource,
 };
-use crate::authn::{Authentication, AuthnError};
-use crate::authz::{Caller, Denial};
-use crate::explain::NoopObserver;
-use crate::http::method::Method;
-use crate::http::request::{Context, Field, Headers, Request};
-use crate::jose::Claims;
-use crate::principal::{AuthMethod, AuthenticatorName, Identity, NullStrings, PermissionScope, Principal};
-use crate::time::Timestamp;
+use modgud_core::explain::NoopObserver;
+use modgud_core::http::method::Method;
+use modgud_core::http::request::{Context, Field, Headers, Request};
+use modgud_core::principal::{AuthenticatorName, ClaimMapping, ClaimPath, Principal, RolePermissions};
+use modgud_core::time::Timestamp;
 use random::Random;
-use semantics::{Module, Policy, Shown, Visit, Who};
+use semantics::{ModelCaller, ModelCredential, ModelRequest, Module, Policy};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The number of policies, and of requests for each: a million decisions.
 const POLICIES: u64 = 500;
-const VISITS: usize = 2_000;
+const REQUESTS: usize = 2_000;
 /// The number of threads that share them.
 const THREADS: usize = 2;
 
@@ -37,17 +36,17 @@ const THREADS: usize = 2;
 type Outcome = Result<&'static str, &'static str>;
 
 #[test]
-fn a_second_evaluation_agrees_about_a_million_requests() {
+fn the_reference_model_agrees_about_a_million_requests() {
     let share = |thread: usize| {
         let mut counts = BTreeMap::<&str, u64>::new();
         for seed in (0..POLICIES).skip(thread).step_by(THREADS) {
             let mut random = Random::new(seed);
             let policy = random.policy();
             let (rules, modules) = built(&policy);
-            for _ in 0..VISITS {
-                let visit = random.visit(&policy);
-                let (own, naive) = (decided(&rules, modules.as_ref(), &visit), policy.decide(&visit));
-                assert_eq!(own, naive, "seed {seed}: {visit:#?}\n{policy:#?}");
+            for _ in 0..REQUESTS {
+                let request = random.request(&policy);
+                let (own, model) = (decided(&rules, modules.as_ref(), &request), policy.decide(&request));
+                assert_eq!(own, model, "seed {seed}: {request:#?}\n{policy:#?}");
                 *counts.entry(own.map_or_else(|reason| reason, |_| "allowed")).or_default() += 1;
             }
         }
@@ -62,8 +61,8 @@ fn a_second_evaluation_agrees_about_a_million_requests() {
     });
     let allowed = reasons.get("allowed").copied().unwrap_or_default();
     // A generator that never produces a reason would prove nothing about it.
-    let all = POLICIES * VISITS as u64;
-    assert!(allowed > all / 20, "{allowed} of {all} were let through");
+    let all = POLICIES * REQUESTS as u64;
+    assert!(allowed > all / 20, "{allowed} of {all} were allowed");
     for reason in [
         "authenticator_not_allowed",
         "condition_error",
@@ -84,34 +83,35 @@ fn a_second_evaluation_agrees_about_a_million_requests() {
 }
 
 #[test]
-fn the_order_of_rules_says_nothing() {
+fn the_order_of_rules_is_irrelevant() {
     for seed in 0..POLICIES / 5 {
         let mut random = Random::new(seed);
         let policy = random.policy();
         let mut shuffled = policy.clone();
         random.shuffle(&mut shuffled.rules);
         let (one, other) = (built(&policy), built(&shuffled));
-        for _ in 0..VISITS / 20 {
-            let visit = random.visit(&policy);
-            let outcomes = (decided(&one.0, one.1.as_ref(), &visit), decided(&other.0, other.1.as_ref(), &visit));
-            assert_eq!(outcomes.0, outcomes.1, "seed {seed}: {visit:#?}\n{policy:#?}");
+        for _ in 0..REQUESTS / 20 {
+            let request = random.request(&policy);
+            let outcomes = (decided(&one.0, one.1.as_ref(), &request), decided(&other.0, other.1.as_ref(), &request));
+            assert_eq!(outcomes.0, outcomes.1, "seed {seed}: {request:#?}\n{policy:#?}");
         }
     }
 }
 
 #[test]
-fn one_more_rule_that_denies_lets_nobody_through() {
+fn one_more_denying_rule_allows_no_further_request() {
     let mut denied = 0;
     for seed in 0..POLICIES / 5 {
         let mut random = Random::new(seed);
         let policy = random.policy();
         let Some(stricter) = random.with_a_denial(&policy) else { continue };
         let (before, after) = (built(&policy), built(&stricter));
-        for _ in 0..VISITS / 20 {
-            let visit = random.visit(&stricter);
-            let outcomes = (decided(&before.0, before.1.as_ref(), &visit), decided(&after.0, after.1.as_ref(), &visit));
+        for _ in 0..REQUESTS / 20 {
+            let request = random.request(&stricter);
+            let outcomes =
+                (decided(&before.0, before.1.as_ref(), &request), decided(&after.0, after.1.as_ref(), &request));
             // A request whose route names the new rule was denied before, because the rule did not exist.
-            assert!(outcomes.0.is_ok() || outcomes.1.is_err(), "seed {seed}: {outcomes:?} {visit:#?}\n{stricter:#?}");
+            assert!(outcomes.0.is_ok() || outcomes.1.is_err(), "seed {seed}: {outcomes:?} {request:#?}\n{stricter:#?}");
             denied += u64::from(outcomes.0.is_ok() && outcomes.1.is_err());
         }
     }
@@ -120,7 +120,7 @@ fn one_more_rule_that_denies_lets_nobody_through() {
 
 /// Builds the rules and access lists of a policy, as the configuration would.
 fn built(policy: &Policy) -> (Rules, Option<Modules>) {
-    let fallback = if policy.fallback_asks { Fallback::Authenticated } else { Fallback::Denied };
+    let fallback = if policy.fallback_authenticates { Fallback::Authenticated } else { Fallback::Denied };
     let of_module = |module: &Module| {
         let suffixes = module.suffixes.iter().map(|suffix| (*suffix).into()).collect();
         (ModulePrefix::parse(module.prefix).unwrap(), ModuleReading { case: case(module.folds), suffixes })
@@ -132,15 +132,15 @@ fn built(policy: &Policy) -> (Rules, Option<Modules>) {
         let parsed = |text: &String| PathPattern::parse(text).unwrap().read(case(rule.folds), readings.clone());
         let patterns: Vec<PathPattern> = rule.paths.iter().map(parsed).collect();
         let known = if patterns.is_empty() { vec![PathPattern::default()] } else { patterns.clone() };
-        let callers = if rule.access == "public" { CallerPresence::NotAsked } else { CallerPresence::Asked };
+        let callers = if rule.access == "public" { CallerPresence::Never } else { CallerPresence::Possible };
         let scope = Env::Rule { callers, patterns: &known };
         let when = rule.when.map(|when| Arc::new(Condition::compile(when.text(), &scope).unwrap()));
-        let same_organization = rule.same_organization.map(|place| TenantSource::parse(place, &known).unwrap());
+        let same_organization = rule.same_organization.map(|position| TenantSource::parse(position, &known).unwrap());
         let made = |text: &str, pattern: &PathPattern| Rule {
             name: RuleName::new(&rule.name),
             access: access(rule.access),
             require: requirement(rule),
-            narrowing: Some(RequestConstraints {
+            constraints: Some(RequestConstraints {
                 pattern: pattern.clone(),
                 same_organization: same_organization.clone(),
                 when: when.clone(),
@@ -175,8 +175,8 @@ fn list(module: &Module) -> Option<ModuleAccess> {
     let entries = module.access.as_ref()?;
     let mut access = ModuleAccess::new(ModuleName::new(module.prefix));
     for (organization, mask) in entries {
-        let who = organization.map_or(Organizations::Any, Organizations::One);
-        access.allow(who, CrudPermissions::from_mask(u64::from(*mask)).unwrap());
+        let organizations = organization.map_or(Organizations::Any, Organizations::One);
+        access.allow(organizations, CrudPermissions::from_mask(u64::from(*mask)).unwrap());
     }
     Some(access)
 }
@@ -210,18 +210,18 @@ fn requirement(rule: &semantics::Rule) -> Requirement {
 }
 
 /// Returns the outcome of the real rules.
-fn decided(rules: &Rules, modules: Option<&Modules>, visit: &Visit) -> Outcome {
+fn decided(rules: &Rules, modules: Option<&Modules>, sent: &ModelRequest) -> Outcome {
     let field = |(name, value): &(&'static str, &'static str)| Field { name: name.as_bytes(), value: value.as_bytes() };
-    let headers = Headers::new(visit.headers.iter().map(field).collect());
-    let (method, target, host) = (visit.method.as_bytes(), visit.target.as_bytes(), visit.host.as_bytes());
+    let headers = Headers::new(sent.headers.iter().map(field).collect());
+    let (method, target, host) = (sent.method.as_bytes(), sent.target.as_bytes(), sent.host.as_bytes());
     let mut request = Request::parse(method, target, host, headers).unwrap();
-    request.context = Context::new(visit.context.iter().map(|(key, value)| (*key, value.as_str())).collect());
+    request.context = Context::new(sent.context.iter().map(|(key, value)| (*key, value.as_str())).collect());
     let outcome = rules.select(&request).and_then(|selection| {
         let authentication = match selection.access() {
             Access::Public | Access::Preflight | Access::Denied => Authentication::NotRequired,
-            Access::Authenticated | Access::Optional => shown(&visit.shown),
+            Access::Authenticated | Access::Optional => authentication(&sent.credential),
         };
-        let module = modules.and_then(|modules| modules.narrow(&request));
+        let module = modules.and_then(|modules| modules.constraint(&request));
         let asked = AuthzContext { module: module.as_ref(), request: &request, now: Timestamp::EPOCH };
         selection.authorize(&asked, authentication, &mut NoopObserver)
     });
@@ -230,34 +230,44 @@ fn decided(rules: &Rules, modules: Option<&Modules>, visit: &Visit) -> Outcome {
             Caller::Known(_) => "known",
             Caller::Anonymous => "anonymous",
         }),
-        Err(Denial { fault, .. }) => Err(fault.reason().code()),
+        Err(Denial { error, .. }) => Err(error.reason().code()),
     }
 }
 
-fn shown(shown: &Shown) -> Authentication {
-    match shown {
-        Shown::Nothing => Authentication::Missing,
-        Shown::Bad => Authentication::Failed(AuthnError::IssuerUnknown),
-        Shown::Good(who) => Authentication::Authenticated(Arc::new(principal(who))),
+fn authentication(credential: &ModelCredential) -> Authentication {
+    match credential {
+        ModelCredential::Missing => Authentication::Missing,
+        ModelCredential::Invalid => Authentication::Failed(AuthnError::IssuerUnknown),
+        ModelCredential::Valid(caller) => Authentication::Authenticated(principal(caller)),
     }
 }
 
-fn principal(who: &Who) -> Principal {
-    let claims = who.level.map_or_else(|| serde_json::json!({}), |level| serde_json::json!({ "level": level }));
-    let identity = Identity {
-        subject: Some(who.subject.into()),
-        organization: who.organization.map(Into::into),
-        roles: texts(&who.roles),
-        permissions: texts(&who.permissions),
-        scopes: texts(&who.scopes),
-        reach: if who.everything { PermissionScope::All } else { PermissionScope::Listed },
+/// The claims that [`principal`] writes. The role `root`, which no rule names, grants every permission.
+static MAPPING: LazyLock<ClaimMapping> = LazyLock::new(|| ClaimMapping {
+    subject: None,
+    organization: Some(ClaimPath::parse("organization").unwrap()),
+    roles: None,
+    permissions: Vec::new(),
+    scopes: vec![ClaimPath::parse("scopes").unwrap()],
+    grants: RolePermissions::new([("root", vec!["*"])]),
+    null_strings: Arc::default(),
+});
+
+/// Returns a caller as an API key identifies it.
+fn principal(caller: &ModelCaller) -> Arc<Principal> {
+    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let mut roles = owned(&caller.roles);
+    roles.extend(caller.everything.then(|| "root".to_owned()));
+    let mut claims = Map::from_iter([("scopes".to_owned(), Value::from(owned(&caller.scopes)))]);
+    claims.extend(caller.organization.map(|name| ("organization".to_owned(), name.into())));
+    claims.extend(caller.level.map(|level| ("level".to_owned(), level.into())));
+    let entry = ApiKeyEntry {
+        id: "key",
+        subject: Some(caller.subject),
+        roles: &roles,
+        permissions: &owned(&caller.permissions),
+        claims,
+        expires: Timestamp::NEVER,
     };
-    let absent = Arc::new(NullStrings::new([""]));
-    Principal::new(
-        AuthenticatorName::new(who.authenticator),
-        Claims::from_json(claims),
-        identity,
-        absent,
-        AuthMethod::Token,
-    )
+    ApiKey::new(&AuthenticatorName::new(caller.authenticator), entry, &MAPPING).unwrap().principal
 }

@@ -1,16 +1,64 @@
-//! The calls of a connection that have arrived and are not processed yet.
+//! The accepted calls of a connection that wait to be processed by its task, and the waker of that task.
 
 use super::POLL_BUDGET;
+use hyper::rt::Executor;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
-use hyper::rt::Executor;
+/// A waker that wakes the task of a connection only if it sleeps. A response that the task itself produces would wake it needlessly, and
+/// with it another thread of the runtime, every time.
+#[derive(Default)]
+pub(super) struct TaskWaker {
+    is_awake: AtomicBool,
+    is_notified: AtomicBool,
+    task: Mutex<Option<Waker>>,
+}
+
+impl TaskWaker {
+    /// Marks the task as awake, and stores the waker for later.
+    pub(super) fn set_awake(&self, task: &Waker) {
+        self.is_awake.store(true, Ordering::SeqCst);
+        self.is_notified.store(false, Ordering::SeqCst);
+        let mut known = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *known {
+            Some(known) => known.clone_from(task),
+            none => *none = Some(task.clone()),
+        }
+    }
+
+    /// Returns true if no wake-up arrived since this or `set_awake` was last called: then the task may sleep.
+    pub(super) fn may_sleep(&self) -> bool {
+        // A later wake-up wakes the task; an earlier one is seen here.
+        self.is_awake.store(false, Ordering::SeqCst);
+        let may = !self.is_notified.swap(false, Ordering::SeqCst);
+        if !may {
+            self.is_awake.store(true, Ordering::SeqCst);
+        }
+        may
+    }
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_notified.store(true, Ordering::SeqCst);
+        if !self.is_awake.load(Ordering::SeqCst)
+            && let Some(task) = &*self.task.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            task.wake_by_ref();
+        }
+    }
+}
 
 thread_local! {
     /// Set while a call is polled only to learn whether its client has reset it.
@@ -23,9 +71,9 @@ pub(super) fn is_probe() -> bool {
 }
 
 /// A call that was accepted, up to the end of its response.
-struct Call(Pin<Box<dyn Future<Output = ()> + Send>>);
+struct StreamTask(Pin<Box<dyn Future<Output = ()> + Send>>);
 
-impl Call {
+impl StreamTask {
     /// Answers the call at once, or spawns a task if it has to wait.
     fn begin(mut self, context: &mut Context<'_>) {
         // A panic ends this call only, as in a task of its own: the other calls of the connection must not suffer from it.
@@ -47,15 +95,15 @@ impl Call {
 
 /// The calls that were accepted and not processed yet, the oldest first.
 #[derive(Default)]
-pub(super) struct Arrived {
-    calls: Arc<Mutex<VecDeque<Call>>>,
+pub(super) struct RunQueue {
+    calls: Arc<Mutex<VecDeque<StreamTask>>>,
     /// True if one of them may have been reset.
     may_be_reset: bool,
 }
 
-impl Arrived {
-    pub(super) fn door(&self) -> Door {
-        Door(Arc::downgrade(&self.calls))
+impl RunQueue {
+    pub(super) fn executor(&self) -> QueueExecutor {
+        QueueExecutor(Arc::downgrade(&self.calls))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -67,13 +115,13 @@ impl Arrived {
     }
 
     /// Records that the client has reset a call, perhaps one of these.
-    pub(super) const fn note_reset(&mut self) {
+    pub(super) const fn record_reset(&mut self) {
         self.may_be_reset = true;
     }
 
     /// Begins calls in order, until none is left or the turn that started at `began` is over. Reset calls are dropped before they cost
     /// anything.
-    pub(super) fn answer(&mut self, context: &mut Context<'_>, began: Instant) {
+    pub(super) fn run(&mut self, context: &mut Context<'_>, began: Instant) {
         while let Some(mut call) = self.next() {
             if self.may_be_reset && call.is_reset() {
                 drop(call);
@@ -98,7 +146,7 @@ impl Arrived {
     }
 
     /// Removes the oldest call. A separate function, so that the lock is free while a call begins: others may arrive meanwhile.
-    fn next(&self) -> Option<Call> {
+    fn next(&self) -> Option<StreamTask> {
         lock(&self.calls).pop_front()
     }
 }
@@ -106,17 +154,17 @@ impl Arrived {
 /// The executor to which HTTP/2 hands accepted calls. Each call holds one. It must not own the calls: they would stay for ever if the
 /// connection ended in a panic.
 #[derive(Clone)]
-pub(super) struct Door(Weak<Mutex<VecDeque<Call>>>);
+pub(super) struct QueueExecutor(Weak<Mutex<VecDeque<StreamTask>>>);
 
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Door {
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for QueueExecutor {
     fn execute(&self, call: F) {
         // Otherwise its connection is over, and no client waits for it.
-        if let Some(arrived) = self.0.upgrade() {
-            lock(&arrived).push_back(Call(Box::pin(call)));
+        if let Some(queue) = self.0.upgrade() {
+            lock(&queue).push_back(StreamTask(Box::pin(call)));
         }
     }
 }
 
-fn lock(calls: &Mutex<VecDeque<Call>>) -> MutexGuard<'_, VecDeque<Call>> {
+fn lock(calls: &Mutex<VecDeque<StreamTask>>) -> MutexGuard<'_, VecDeque<StreamTask>> {
     calls.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,9 @@
 //! Limits, and the candidate keys for a token.
 
-use super::{KeySet, KeySetError};
 use crate::jose::algorithm::Algorithm;
+use crate::jose::identity::KeyId;
+use crate::jose::jwks::{KeySet, KeySetError};
 use crate::jose::key::VerificationKey;
-use crate::jose::key_id::KeyId;
 use crate::jose::testing::{SPKI_PEM, assert_good_messages};
 
 fn id(text: &str) -> KeyId {
@@ -78,11 +78,11 @@ fn a_name_that_no_key_has_is_unknown() {
 fn a_set_holds_its_keys_and_no_others() {
     let set = set(&[None, Some("a"), Some("b")]).unwrap();
     for key in set.keys() {
-        assert!(set.holds(key.identity()));
+        assert!(set.contains(key.identity()));
     }
     let other = VerificationKey::from_secret(&[0; 32]).unwrap();
-    assert!(set.holds(other.identity()));
-    assert!(!set.holds(other.with_id(id("a")).identity()));
-    assert!(!set.holds(VerificationKey::from_secret(&[1; 32]).unwrap().identity()));
-    assert!(!KeySet::default().holds(set.keys()[0].identity()));
+    assert!(set.contains(other.identity()));
+    assert!(!set.contains(other.with_id(id("a")).identity()));
+    assert!(!set.contains(VerificationKey::from_secret(&[1; 32]).unwrap().identity()));
+    assert!(!KeySet::default().contains(set.keys()[0].identity()));
 }

@@ -1,14 +1,14 @@
 //! The semantics of rules, in lists and loops. It shares no code with the real evaluation.
 
 use super::Outcome;
-use super::read::Read;
+use super::reading::Read;
 
 /// A policy: everything that affects a decision, as texts.
 #[derive(Debug, Clone)]
 pub(super) struct Policy {
     pub(super) rules: Vec<Rule>,
     pub(super) modules: Vec<Module>,
-    pub(super) fallback_asks: bool,
+    pub(super) fallback_authenticates: bool,
 }
 
 /// A rule as an operator writes it.
@@ -30,19 +30,19 @@ pub(super) struct Rule {
     pub(super) any_permissions: Vec<&'static str>,
     pub(super) any_roles: Vec<&'static str>,
     pub(super) same_organization: Option<&'static str>,
-    pub(super) when: Option<When>,
+    pub(super) when: Option<ModelCondition>,
 }
 
 /// Some conditions with their semantics.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum When {
+pub(super) enum ModelCondition {
     MethodIsGet,
     SubjectIsAnn,
     HasRoleAdmin,
     LevelIsTwo,
 }
 
-impl When {
+impl ModelCondition {
     pub(super) const fn text(self) -> &'static str {
         match self {
             Self::MethodIsGet => "request.method == 'GET'",
@@ -53,12 +53,12 @@ impl When {
     }
 
     /// Evaluates the condition; `None` if its input is missing.
-    fn holds(self, visit: &Visit, who: Option<&Who>) -> Option<bool> {
+    fn holds(self, request: &ModelRequest, caller: Option<&ModelCaller>) -> Option<bool> {
         match self {
-            Self::MethodIsGet => Some(visit.method == "GET"),
-            Self::SubjectIsAnn => who.map(|who| who.subject == "ann"),
-            Self::HasRoleAdmin => who.map(|who| who.roles.contains(&"admin")),
-            Self::LevelIsTwo => who.and_then(|who| who.level).map(|level| level >= 2),
+            Self::MethodIsGet => Some(request.method == "GET"),
+            Self::SubjectIsAnn => caller.map(|caller| caller.subject == "ann"),
+            Self::HasRoleAdmin => caller.map(|caller| caller.roles.contains(&"admin")),
+            Self::LevelIsTwo => caller.and_then(|caller| caller.level).map(|level| level >= 2),
         }
     }
 }
@@ -74,25 +74,25 @@ pub(super) struct Module {
 
 /// One request.
 #[derive(Debug)]
-pub(super) struct Visit {
+pub(super) struct ModelRequest {
     pub(super) method: &'static str,
     pub(super) host: &'static str,
     pub(super) target: String,
     pub(super) headers: Vec<(&'static str, &'static str)>,
     pub(super) context: Vec<(&'static str, String)>,
-    pub(super) shown: Shown,
+    pub(super) credential: ModelCredential,
 }
 
 /// The credential that the client presents.
 #[derive(Debug)]
-pub(super) enum Shown {
-    Nothing,
-    Bad,
-    Good(Who),
+pub(super) enum ModelCredential {
+    Missing,
+    Invalid,
+    Valid(ModelCaller),
 }
 
 #[derive(Debug)]
-pub(super) struct Who {
+pub(super) struct ModelCaller {
     pub(super) authenticator: &'static str,
     pub(super) subject: &'static str,
     pub(super) organization: Option<&'static str>,
@@ -119,9 +119,9 @@ struct Match {
 }
 
 impl Policy {
-    pub(super) fn decide(&self, visit: &Visit) -> Outcome {
+    pub(super) fn decide(&self, request: &ModelRequest) -> Outcome {
         let (mut name, mut permissions) = (None, Vec::new());
-        for (key, value) in &visit.context {
+        for (key, value) in &request.context {
             match *key {
                 "modgud.rule" => name = Some(value.as_str()),
                 "modgud.require_permission" => permissions.extend(value.split(' ')),
@@ -129,7 +129,7 @@ impl Policy {
                 _ => {}
             }
         }
-        let read = self.read(&visit.target);
+        let read = self.read(&request.target);
         let named = match name {
             None => None,
             Some(name) => Some(self.named(name, &read).ok_or("rule_unknown")?),
@@ -138,25 +138,27 @@ impl Policy {
         if let Some((rule, pattern)) = named
             && rule.allow_by_name
         {
-            return self.held(visit, &[(Some(rule), pattern)], &permissions);
+            return self.check_all(request, &[(Some(rule), pattern)], &permissions);
         }
-        self.read_in_one_way(visit, &read)?;
-        let own = self.matches(visit, &read, visit.method, false);
-        let preflight = if is_preflight(visit) { self.preflight(visit, &read, false) } else { None };
+        self.check_ambiguity(request, &read)?;
+        let own = self.matches(request, &read, request.method, false);
+        let preflight = if is_preflight(request) { self.preflight(request, &read, false) } else { None };
         if let Some(found) = preflight {
             let found = (Some(&self.rules[found.rule]), Some(found.pattern));
             let mut all = vec![found];
-            all.extend(named.filter(|(rule, _)| !asks(rule.access)).map(|(rule, pattern)| (Some(rule), pattern)));
-            return self.held(visit, &all, &[]);
+            all.extend(
+                named.filter(|(rule, _)| !requires_caller(rule.access)).map(|(rule, pattern)| (Some(rule), pattern)),
+            );
+            return self.check_all(request, &all, &[]);
         }
         let found = match own.last() {
             Some(found) => (Some(&self.rules[found.rule]), Some(found.pattern)),
-            None if self.fallback_asks => (None, None),
+            None if self.fallback_authenticates => (None, None),
             None => return Err("no_rule"),
         };
         let mut all = vec![found];
         all.extend(named.map(|(rule, pattern)| (Some(rule), pattern)));
-        self.held(visit, &all, &permissions)
+        self.check_all(request, &all, &permissions)
     }
 
     /// Returns the rule of a name, with its most specific matching pattern, regardless of method and host.
@@ -168,39 +170,39 @@ impl Policy {
     }
 
     /// Returns the match that decides a preflight; `None` without a preflight rule.
-    fn preflight(&self, visit: &Visit, read: &Read<'_>, widest: bool) -> Option<Match> {
-        let matching = self.matches(visit, read, "PREFLIGHT", widest);
+    fn preflight(&self, request: &ModelRequest, read: &Read<'_>, widest: bool) -> Option<Match> {
+        let matching = self.matches(request, read, "PREFLIGHT", widest);
         let access = |one: &Match| self.rules[one.rule].access;
         if !matching.iter().any(|one| access(one) == "preflight") {
             return None;
         }
-        matching.into_iter().rev().find(|one| !asks(self.rules[one.rule].access))
+        matching.into_iter().rev().find(|one| !requires_caller(self.rules[one.rule].access))
     }
 
     /// Denies an ambiguous path.
-    fn read_in_one_way(&self, visit: &Visit, read: &Read<'_>) -> Result<(), &'static str> {
+    fn check_ambiguity(&self, request: &ModelRequest, read: &Read<'_>) -> Result<(), &'static str> {
         let plain = |module: &Module| !module.folds && module.suffixes.is_empty();
         if self.modules.iter().all(plain) && !self.rules.iter().any(|rule| rule.folds) {
             return Ok(());
         }
         let found = |widest| {
-            let preflight = if is_preflight(visit) { self.preflight(visit, read, widest) } else { None };
-            let found = preflight.or_else(|| self.matches(visit, read, visit.method, widest).pop());
+            let preflight = if is_preflight(request) { self.preflight(request, read, widest) } else { None };
+            let found = preflight.or_else(|| self.matches(request, read, request.method, widest).pop());
             found.map(|found| (found.host, found.rule, found.pattern))
         };
-        let same = read.ends_in_one_way() && found(false) == found(true);
+        let same = read.has_unambiguous_end() && found(false) == found(true);
         if same { Ok(()) } else { Err("path_ambiguous") }
     }
 
     /// Returns every matching rule, the most specific last.
-    fn matches(&self, visit: &Visit, read: &Read<'_>, method: &str, widest: bool) -> Vec<Match> {
+    fn matches(&self, request: &ModelRequest, read: &Read<'_>, method: &str, widest: bool) -> Vec<Match> {
         let mut found = Vec::new();
         for (at, rule) in self.rules.iter().enumerate() {
             let hosts = if rule.hosts.is_empty() { vec![""] } else { rule.hosts.clone() };
             for host in hosts {
                 for (number, pattern) in rule.paths.iter().enumerate() {
                     let path = read.path_rank(rule, pattern, widest);
-                    let ranks = (host_rank(host, visit.host), path, method_rank(rule, method));
+                    let ranks = (host_rank(host, request.host), path, method_rank(rule, method));
                     if let (Some(host), Some(path), Some(method)) = ranks {
                         found.push(Match { host, path, method, rule: at, pattern: number });
                     }
@@ -212,7 +214,12 @@ impl Policy {
     }
 
     /// Checks a request against all of these rules: first the requirements on the caller, then the constraints on the request.
-    fn held(&self, visit: &Visit, rules: &[(Option<&Rule>, Option<usize>)], permissions: &[&str]) -> Outcome {
+    fn check_all(
+        &self,
+        request: &ModelRequest,
+        rules: &[(Option<&Rule>, Option<usize>)],
+        permissions: &[&str],
+    ) -> Outcome {
         let word = |rule: Option<&Rule>| rule.map_or("authenticated", |rule| rule.access);
         // A route that requires permissions requires a caller.
         let first = |at: usize, access: &'static str| match access {
@@ -223,63 +230,64 @@ impl Policy {
         if accesses.contains(&"denied") {
             return Err("rule_denied");
         }
-        let list = self.list(visit);
+        let list = self.list(request);
         let mut known = Vec::new();
         for (at, ((rule, _), access)) in rules.iter().zip(&accesses).enumerate() {
-            known.push(match (*access, &visit.shown) {
+            known.push(match (*access, &request.credential) {
                 ("public" | "preflight", _) => None,
-                ("optional", Shown::Nothing) if list.is_none() => None,
-                (_, Shown::Nothing) => return Err("credential_missing"),
-                (_, Shown::Bad) => return Err("issuer_unknown"),
-                (_, Shown::Good(who)) => {
+                ("optional", ModelCredential::Missing) if list.is_none() => None,
+                (_, ModelCredential::Missing) => return Err("credential_missing"),
+                (_, ModelCredential::Invalid) => return Err("issuer_unknown"),
+                (_, ModelCredential::Valid(caller)) => {
                     if let Some(rule) = rule {
-                        requirement(rule, who)?;
+                        requirement(rule, caller)?;
                     }
-                    if at == 0 && !permissions.iter().all(|one| may(who, one)) {
+                    if at == 0 && !permissions.iter().all(|one| has_permission(caller, one)) {
                         return Err("permission_missing");
                     }
                     if let Some(list) = list {
-                        allowed(list, visit.method, who)?;
+                        allowed(list, request.method, caller)?;
                     }
-                    Some(who)
+                    Some(caller)
                 }
             });
         }
-        for ((rule, pattern), who) in rules.iter().zip(&known) {
+        for ((rule, pattern), caller) in rules.iter().zip(&known) {
             if let Some(rule) = rule {
-                self.of_request(rule, *pattern, visit, *who)?;
+                self.check_constraints(rule, *pattern, request, *caller)?;
             }
         }
         Ok(if known.iter().any(Option::is_some) { "known" } else { "anonymous" })
     }
 
     /// Returns the access list of the module with the longest prefix; `None` without one.
-    fn list(&self, visit: &Visit) -> Option<&Vec<(Option<&'static str>, u8)>> {
-        self.module(&visit.target)?.access.as_ref()
+    fn list(&self, request: &ModelRequest) -> Option<&Vec<(Option<&'static str>, u8)>> {
+        self.module(&request.target)?.access.as_ref()
     }
 
     /// Checks a rule's constraints on the request: the caller's organization, then the condition.
-    fn of_request(
+    fn check_constraints(
         &self,
         rule: &Rule,
         pattern: Option<usize>,
-        visit: &Visit,
-        who: Option<&Who>,
+        request: &ModelRequest,
+        caller: Option<&ModelCaller>,
     ) -> Result<(), &'static str> {
         match rule.same_organization {
             None => {}
             Some("path.org") => {
-                let place = pattern.and_then(|at| segments(&rule.paths[at]).iter().position(|piece| *piece == "{org}"));
-                let read = self.read(&visit.target);
-                let named = place.and_then(|place| read.parameter(place));
-                let own = who.and_then(|who| who.organization);
+                let position =
+                    pattern.and_then(|at| segments(&rule.paths[at]).iter().position(|piece| *piece == "{org}"));
+                let read = self.read(&request.target);
+                let named = position.and_then(|position| read.parameter(position));
+                let own = caller.and_then(|caller| caller.organization);
                 if own.is_none() || own != named {
                     return Err("condition_false");
                 }
             }
             Some(other) => panic!("{other}"),
         }
-        match rule.when.map(|when| when.holds(visit, who)) {
+        match rule.when.map(|when| when.holds(request, caller)) {
             None | Some(Some(true)) => Ok(()),
             Some(Some(false)) => Err("condition_false"),
             Some(None) => Err("condition_error"),
@@ -287,13 +295,13 @@ impl Policy {
     }
 }
 
-fn asks(access: &str) -> bool {
+fn requires_caller(access: &str) -> bool {
     matches!(access, "authenticated" | "optional")
 }
 
-fn is_preflight(visit: &Visit) -> bool {
-    let once = |name: &str| visit.headers.iter().filter(|(known, _)| *known == name).count() == 1;
-    visit.method == "OPTIONS" && once("origin") && once("access-control-request-method")
+fn is_preflight(request: &ModelRequest) -> bool {
+    let once = |name: &str| request.headers.iter().filter(|(known, _)| *known == name).count() == 1;
+    request.method == "OPTIONS" && once("origin") && once("access-control-request-method")
 }
 
 fn host_rank(pattern: &str, host: &str) -> Option<usize> {
@@ -321,22 +329,24 @@ fn method_rank(rule: &Rule, method: &str) -> Option<u8> {
     }
 }
 
-fn may(who: &Who, permission: &str) -> bool {
-    who.everything || who.permissions.contains(&permission)
+fn has_permission(caller: &ModelCaller, permission: &str) -> bool {
+    caller.everything || caller.permissions.contains(&permission)
 }
 
-fn requirement(rule: &Rule, who: &Who) -> Result<(), &'static str> {
-    if !rule.authenticators.is_empty() && !rule.authenticators.contains(&who.authenticator) {
+fn requirement(rule: &Rule, caller: &ModelCaller) -> Result<(), &'static str> {
+    if !rule.authenticators.is_empty() && !rule.authenticators.contains(&caller.authenticator) {
         return Err("authenticator_not_allowed");
     }
-    if !rule.roles.iter().all(|role| who.roles.contains(role)) {
+    if !rule.roles.iter().all(|role| caller.roles.contains(role)) {
         return Err("role_missing");
     }
-    if !rule.permissions.iter().all(|one| may(who, one)) || !rule.scopes.iter().all(|one| who.scopes.contains(one)) {
+    if !rule.permissions.iter().all(|one| has_permission(caller, one))
+        || !rule.scopes.iter().all(|one| caller.scopes.contains(one))
+    {
         return Err("permission_missing");
     }
-    let one_of = rule.any_permissions.iter().any(|one| may(who, one))
-        || rule.any_roles.iter().any(|one| who.roles.contains(one));
+    let one_of = rule.any_permissions.iter().any(|one| has_permission(caller, one))
+        || rule.any_roles.iter().any(|one| caller.roles.contains(one));
     match (rule.any_permissions.is_empty(), rule.any_roles.is_empty()) {
         (true, true) => Ok(()),
         _ if one_of => Ok(()),
@@ -345,7 +355,7 @@ fn requirement(rule: &Rule, who: &Who) -> Result<(), &'static str> {
     }
 }
 
-fn allowed(list: &[(Option<&'static str>, u8)], method: &str, who: &Who) -> Result<(), &'static str> {
+fn allowed(list: &[(Option<&'static str>, u8)], method: &str, caller: &ModelCaller) -> Result<(), &'static str> {
     let bit = match method {
         "POST" => 8,
         "GET" | "HEAD" => 4,
@@ -353,7 +363,7 @@ fn allowed(list: &[(Option<&'static str>, u8)], method: &str, who: &Who) -> Resu
         "DELETE" => 1,
         _ => 0,
     };
-    let of_caller = |entry: &&(Option<&str>, u8)| entry.0.is_none() || entry.0 == who.organization;
+    let of_caller = |entry: &&(Option<&str>, u8)| entry.0.is_none() || entry.0 == caller.organization;
     let mask = list.iter().filter(of_caller).fold(0, |mask, (_, more)| mask | more);
-    if who.everything || mask & bit != 0 { Ok(()) } else { Err("permission_missing") }
+    if caller.everything || mask & bit != 0 { Ok(()) } else { Err("permission_missing") }
 }

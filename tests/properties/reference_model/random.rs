@@ -1,7 +1,7 @@
 //! Random policies and requests from a small vocabulary, so that they often match. A seed is reproducible.
 
-use super::read::{ODD_LETTERS, spelled_alike};
-use super::semantics::{Module, Policy, Rule, Shown, Visit, When, Who};
+use super::reading::{ODD_LETTERS, indistinguishable};
+use super::semantics::{ModelCaller, ModelCondition, ModelCredential, ModelRequest, Module, Policy, Rule};
 
 /// A random number generator (`SplitMix64`).
 pub(super) struct Random(u64);
@@ -51,7 +51,7 @@ impl Random {
     }
 
     pub(super) fn policy(&mut self) -> Policy {
-        let mut policy = Policy { rules: Vec::new(), modules: Vec::new(), fallback_asks: self.chance(70) };
+        let mut policy = Policy { rules: Vec::new(), modules: Vec::new(), fallback_authenticates: self.chance(70) };
         // In half of the policies every path is used as sent.
         let reads = self.chance(50);
         if self.chance(40) {
@@ -157,10 +157,13 @@ impl Random {
         }
         if self.chance(25) {
             rule.when = match access {
-                "public" => Some(When::MethodIsGet),
-                "authenticated" | "optional" => {
-                    Some(self.one_of(&[When::MethodIsGet, When::SubjectIsAnn, When::HasRoleAdmin, When::LevelIsTwo]))
-                }
+                "public" => Some(ModelCondition::MethodIsGet),
+                "authenticated" | "optional" => Some(self.one_of(&[
+                    ModelCondition::MethodIsGet,
+                    ModelCondition::SubjectIsAnn,
+                    ModelCondition::HasRoleAdmin,
+                    ModelCondition::LevelIsTwo,
+                ])),
                 _ => None,
             };
         }
@@ -196,7 +199,7 @@ impl Random {
         Some((0..self.below(3)).map(|_| (self.one_of(&organizations), u8::try_from(self.below(16)).unwrap())).collect())
     }
 
-    pub(super) fn visit(&mut self, policy: &Policy) -> Visit {
+    pub(super) fn request(&mut self, policy: &Policy) -> ModelRequest {
         let method =
             self.one_of(&["GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "OPTIONS", "PATCH", "PROPFIND"]);
         let mut target = String::new();
@@ -219,7 +222,7 @@ impl Random {
         }
         let mut context = Vec::new();
         if self.chance(25) {
-            let unknown = "nobody".to_owned();
+            let unknown = "unknown".to_owned();
             let names: Vec<String> = policy.rules.iter().map(|rule| rule.name.clone()).chain([unknown]).collect();
             context.push(("modgud.rule", self.one_of(&names)));
         }
@@ -230,7 +233,7 @@ impl Random {
             context.push((self.one_of(&["tenant", "modgud.rul"]), "x".to_owned()));
         }
         let host = self.one_of(&["a.example.com", "b.example.com", "x.a.example.com", "c.com", "example.org"]);
-        Visit { method, host, target, headers, context, shown: self.shown() }
+        ModelRequest { method, host, target, headers, context, credential: self.credential() }
     }
 
     /// Returns a segment in the spelling of some client.
@@ -251,11 +254,11 @@ impl Random {
         text
     }
 
-    fn shown(&mut self) -> Shown {
+    fn credential(&mut self) -> ModelCredential {
         match self.below(10) {
-            0..=1 => Shown::Nothing,
-            2 => Shown::Bad,
-            _ => Shown::Good(Who {
+            0..=1 => ModelCredential::Missing,
+            2 => ModelCredential::Invalid,
+            _ => ModelCredential::Valid(ModelCaller {
                 authenticator: self.one_of(&["main", "main", "other"]),
                 subject: self.one_of(&["ann", "bob"]),
                 organization: self.one_of(&[None, Some("acme"), Some("b")]),
@@ -275,7 +278,7 @@ fn collide(modules: &[Module], one: &Rule, other: &Rule) -> bool {
         (one.is_empty() && other.is_empty()) || one.iter().any(|word| other.contains(word))
     };
     let same_kind = (one.access == "preflight") == (other.access == "preflight");
-    let alike = |path: &String, rule: &Rule, others: &String| spelled_alike(modules, (one, path), (rule, others));
+    let alike = |path: &String, rule: &Rule, others: &String| indistinguishable(modules, (one, path), (rule, others));
     let twice =
         one.paths.iter().enumerate().any(|(at, path)| one.paths[..at].iter().any(|other| alike(path, one, other)));
     twice

@@ -27,7 +27,7 @@ impl Policy {
 
 impl Read<'_> {
     /// Returns true if the last segment has at most one suffix, and no other reader would find another one.
-    pub(super) fn ends_in_one_way(&self) -> bool {
+    pub(super) fn has_unambiguous_end(&self) -> bool {
         let Some(last) = self.texts.len().checked_sub(1) else { return true };
         match self.cut(last, &self.texts[last], true) {
             None => true,
@@ -90,7 +90,7 @@ fn alike(one: &str, other: &str, folds: bool, widest: bool) -> bool {
 }
 
 /// Returns true if a path matches two patterns of the same form, as far as their letters are concerned.
-pub(super) fn spelled_alike(modules: &[Module], one: (&Rule, &str), other: (&Rule, &str)) -> bool {
+pub(super) fn indistinguishable(modules: &[Module], one: (&Rule, &str), other: (&Rule, &str)) -> bool {
     let folds = |(rule, pattern): (&Rule, &str), at: usize| rule.folds || a_module_folds(modules, pattern, at);
     let (own, others) = (segments(one.1), segments(other.1));
     own.len() == others.len()

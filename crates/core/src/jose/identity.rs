@@ -1,16 +1,57 @@
-//! Identities of keys: for people, for other systems, and for modgud itself. No hash here reveals a secret.
+//! Identities of keys: the `kid` of tokens, and hashes for people, for other systems, and for modgud itself. No hash here reveals a
+//! secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::AlgorithmParameters;
 use serde_json::{Value, json};
 
+use crate::cache::{Digest, sha256, sha256_of_list};
 use crate::jose::algorithm::Algorithm;
-use crate::jose::key_id::KeyId;
+
+/// The longest `kid` that is read, in bytes; a longer one is rejected.
+pub(super) const MAX_KEY_ID_BYTES: usize = 256;
+
+/// A `kid` (RFC 7515 §4.1.4, RFC 7517 §4.5): an opaque name of at most 256 bytes. It is only compared, and never a path, a URL or part of a
+/// query.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// Builds a key id; `None` if the text is longer than 256 bytes.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        (text.len() <= MAX_KEY_ID_BYTES).then(|| Self(text.to_owned()))
+    }
+
+    /// Returns the name as it is spelled. It may contain any character.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The default name of a key. Other systems compute the same one (RFC 7638).
+impl From<Thumbprint> for KeyId {
+    fn from(thumbprint: Thumbprint) -> Self {
+        Self(thumbprint.to_string())
+    }
+}
+
+/// The text for people: the name between backticks, or only its length if showing it could mislead them.
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let printable = !self.0.is_empty() && self.0.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        if printable && !self.0.contains('`') {
+            write!(f, "`{}`", self.0)
+        } else {
+            write!(f, "of {} bytes that can't be shown", self.0.len())
+        }
+    }
+}
 
 /// A short name for people, not for decisions.
 ///
@@ -32,7 +73,7 @@ impl Fingerprint {
     /// Computes that of a public key, from the DER of its `SubjectPublicKeyInfo`.
     pub(super) fn of_info(der: &[u8]) -> Self {
         let mut first = [0; 8];
-        first.iter_mut().zip(digest(&SHA256, der).as_ref()).for_each(|(to, from)| *to = *from);
+        first.iter_mut().zip(sha256(&[der])).for_each(|(to, from)| *to = from);
         Self::Public(first)
     }
 }
@@ -49,7 +90,7 @@ impl fmt::Display for Fingerprint {
 /// The RFC 7638 thumbprint of a public key: the SHA-256 of its required JWK members, shown in base64url. Independent systems compute the
 /// same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Thumbprint([u8; 32]);
+pub struct Thumbprint(Digest);
 
 impl Thumbprint {
     /// Computes the thumbprint of a key with these parameters, which are exactly its required members. `Jwk::thumbprint` returns the same
@@ -62,9 +103,7 @@ impl Thumbprint {
             .flatten()
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, json!(members).to_string().as_bytes()).as_ref());
-        Self(hash)
+        Self(sha256(&[json!(members).to_string().as_bytes()]))
     }
 }
 
@@ -77,15 +116,15 @@ impl fmt::Display for Thumbprint {
 /// The identity of a key in modgud. Two are equal exactly when key, name and algorithms are the same. It is compared and never shown,
 /// because it is derived from secrets too.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyIdentity([u8; 32]);
+pub struct KeyIdentity(Digest);
 
 impl KeyIdentity {
-    pub(super) fn new(material: &[u8; 32], id: Option<&KeyId>, algorithms: &[Algorithm]) -> Self {
+    pub(super) fn new(material: &Digest, id: Option<&KeyId>, algorithms: &[Algorithm]) -> Self {
         let mut parts = vec![material.as_slice()];
         parts.extend(algorithms.iter().map(|algorithm| algorithm.name().as_bytes()));
         // After the algorithms, and after an empty part, so that no name can be mistaken for an algorithm.
         parts.extend(id.into_iter().flat_map(|id| [b"".as_slice(), id.as_str().as_bytes()]));
-        Self(hash(&parts))
+        Self(sha256_of_list(&parts))
     }
 }
 
@@ -95,14 +134,18 @@ impl fmt::Debug for KeyIdentity {
     }
 }
 
-/// Computes the SHA-256 of the parts, each with its length before it, so that no two lists of parts have the same input.
-pub(super) fn hash(parts: &[&[u8]]) -> [u8; 32] {
-    let mut text = Vec::new();
-    for part in parts {
-        text.extend_from_slice(&part.len().to_be_bytes());
-        text.extend_from_slice(part);
+#[cfg(test)]
+mod tests {
+    use super::{KeyId, MAX_KEY_ID_BYTES};
+
+    #[test]
+    fn only_what_can_be_shown_is_shown() {
+        let shown = |text: &str| KeyId::new(text).map(|id| id.to_string());
+        assert_eq!(shown("2024-01 a/b").as_deref(), Some("`2024-01 a/b`"));
+        for hidden in ["", "a\nb", "\u{1b}[2J", "é", "a`b"] {
+            assert_eq!(shown(hidden), Some(format!("of {} bytes that can't be shown", hidden.len())));
+        }
+        assert!(KeyId::new(&"k".repeat(MAX_KEY_ID_BYTES)).is_some());
+        assert_eq!(KeyId::new(&"k".repeat(MAX_KEY_ID_BYTES + 1)), None);
     }
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, &text).as_ref());
-    hash
 }

@@ -1,0 +1,44 @@
+//! Caches with a limit on memory, and the digests that they use as keys. The least used entries are evicted first.
+
+use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+/// A SHA-256.
+pub(crate) type Digest = [u8; SHA256_OUTPUT_LEN];
+
+/// Computes the SHA-256 of the parts, one after the other. Only the last part may have any length, so that no two lists of parts have
+/// the same input.
+pub(crate) fn sha256(parts: &[&[u8]]) -> Digest {
+    let mut context = Context::new(&SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    let mut hash = Digest::default();
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
+
+/// Computes the SHA-256 of the parts, each with its length before it, so that no two lists of parts have the same input.
+pub(crate) fn sha256_of_list(parts: &[&[u8]]) -> Digest {
+    let lengths: Vec<[u8; size_of::<usize>()]> = parts.iter().map(|part| part.len().to_be_bytes()).collect();
+    let parts: Vec<&[u8]> = lengths.iter().zip(parts).flat_map(|(length, part)| [length.as_slice(), part]).collect();
+    sha256(&parts)
+}
+
+/// An entry of a cache.
+pub(crate) trait Weigh {
+    /// Returns the estimated memory of the entry, in bytes.
+    fn weight(&self) -> u64;
+}
+
+/// The weighter of entries by their estimated memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ByteWeighter;
+
+impl<Key, Entry: Weigh> Weighter<Key, Entry> for ByteWeighter {
+    fn weight(&self, _: &Key, entry: &Entry) -> u64 {
+        entry.weight()
+    }
+}
+
+/// A cache with a limit on the memory of its entries.
+pub(crate) type ByteCache<Key, Entry> = Cache<Key, Entry, ByteWeighter>;
