@@ -89,7 +89,7 @@ fn measure(algorithm: Algorithm, rounds: usize, calls: usize) -> Result<[Vec<f64
 }
 
 fn decoding_key(key: &SigningKey) -> Result<DecodingKey, Box<dyn Error>> {
-    Ok(match key.algorithm().family() {
+    Ok(match key.algorithm().key_type() {
         KeyType::Hmac => DecodingKey::from_secret(key.private_text()?.expose_secret().as_bytes())?,
         KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
             DecodingKey::from_jwk(PublicJwk::from_pem(&key.public_pem()?, key.algorithm())?.jwk())?

@@ -14,8 +14,8 @@ pub use server::IntrospectionCounts;
 use crate::clock::Clock;
 use crate::http_client::{FetchUrl, TrustAnchors};
 use modgud_core::authn::{
-    CachedResponses, Authenticator, Authenticators, IntrospectionAuthenticator, IntrospectionCache, IntrospectionOutcome,
-    LookupResult,
+    Authenticator, Authenticators, CachedResponses, IntrospectionAuthenticator, IntrospectionCache,
+    IntrospectionOutcome, LookupResult,
 };
 use modgud_core::credential::{AuthenticatorId, RawToken};
 use modgud_core::decide::Snapshot;

@@ -158,7 +158,7 @@ async fn whatever_is_allowed_is_what_the_real_frameworks_read() {
             }
         }
     }
-    // A test in which nobody reads anything would prove nothing.
+    // A test without any reader would prove nothing.
     assert!(allowed > 40 && named > 20 && kept_out > 100, "{allowed} {named} {kept_out}");
     sidecar.stop(Shutdown::Immediate).await;
 }

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// What must be nowhere. In a token it stands encoded: pieces of tokens are looked for as well.
+/// Texts that no output may contain. Tokens are encoded, so parts of tokens are searched, too.
 const MARKER: &str = "canary-7f3d91c6e2";
 /// What must be there, or nothing was looked at.
 const SEEN: &str = "/crm/in-plain-sight";
@@ -49,7 +49,7 @@ fn token(now: u64, changed: &[(&str, Value)]) -> String {
     KEY.sign(&claims).unwrap()
 }
 
-/// What stands in `Authorization`, and whether that is let through.
+/// The value of `Authorization`, and true if it is allowed.
 fn credentials(now: u64) -> Vec<(String, bool)> {
     let good = token(now, &[("username", json!(MARKER))]);
     let (signed, signature) = good.rsplit_once('.').unwrap();
@@ -152,7 +152,7 @@ fn serving(line: &str) -> Option<(SocketAddr, SocketAddr)> {
 }
 
 #[tokio::test]
-async fn no_secret_of_a_request_is_ever_told() {
+async fn no_secret_of_a_request_is_ever_shown() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
     std::fs::write(&file, CONFIGURATION).unwrap();
@@ -205,6 +205,6 @@ async fn no_secret_of_a_request_is_ever_told() {
     assert!(
         output.contains(SEEN) && output.contains("modgud_checks_total") && output.contains(r#""message":"stopped""#)
     );
-    let told: Vec<&String> = secrets.iter().filter(|secret| output.contains(*secret)).collect();
-    assert!(told.is_empty(), "{told:?} is in\n{output}");
+    let reported: Vec<&String> = secrets.iter().filter(|secret| output.contains(*secret)).collect();
+    assert!(reported.is_empty(), "{reported:?} is in\n{output}");
 }

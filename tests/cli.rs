@@ -6,7 +6,7 @@
 //! - `keygen`, `apikey`, `token`, `call`: the development tools.
 //! - `correlation`: what a worker verifies.
 //! - `tls`: TLS, in `call`, `check` and `serve`.
-//! - `leaving`: signals, and what a served process has said by then.
+//! - `leaving`: signals, and the output of a server.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,9 +1,9 @@
-//! The configuration: files that are wrong and what is said of them, files that are good, and the commands that show a
+//! The configuration: invalid files and their errors, valid files, and the commands that show a
 //! configuration. The files are in `tests/data/configuration`, a folder to be browsed.
 //!
-//! - `bad`: each bad file beside the exact text that `modgud check` says of it.
+//! - `bad`: each invalid file with the exact output of `modgud check`.
 //! - `good`: files that load, and what `modgud config` prints of them, which loads again and means the same.
-//! - `warned`: files that load and should probably say something else, each beside the exact text of the warnings, and
+//! - `warned`: valid but risky files, each with the exact text of the warnings, and
 //!   `sane`: files that give none.
 //! - `effective`: where `modgud config` says that each value comes from, and what it does not show.
 //! - `any_document`: any document loads or is refused with a place, within bounded time.
@@ -33,7 +33,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// What the variable `SECRET` holds in tests, and what stands in bad files where a secret would: no text may show it.
+/// The value of the variable `SECRET` in tests, and of secrets in invalid files: no text may show it.
 const SECRET: &str = "this-is-a-secret";
 
 static PUBLIC_PEM: LazyLock<String> = LazyLock::new(|| KEY.public_pem().unwrap());

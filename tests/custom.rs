@@ -1,4 +1,4 @@
-//! `examples/custom_authenticator.rs`: the very file, asked as a server through gRPC. That it is a program with every command is said
+//! `examples/custom_authenticator.rs`: the very file, asked as a server through gRPC. That it is a program with every command is written
 //! by its `main`, which is that of `modgud` with one argument more.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what went wrong by failing")]
@@ -72,9 +72,9 @@ async fn the_example_serves() {
 }
 
 /// Says what the credential says.
-struct Told;
+struct Reported;
 
-impl CustomAuthenticator for Told {
+impl CustomAuthenticator for Reported {
     fn authenticate(
         &self,
         credential: &str,
@@ -94,8 +94,8 @@ impl CustomAuthenticator for Told {
 
 #[tokio::test]
 async fn whatever_it_does_the_check_is_answered() {
-    let told = CustomAuthenticators::default().with("valid-prefix", Told);
-    let asked = Asked::start(&format!("{YAML}revocations: {{ file: revoked.yaml }}\n"), told).await;
+    let reported = CustomAuthenticators::default().with("valid-prefix", Reported);
+    let asked = Asked::start(&format!("{YAML}revocations: {{ file: revoked.yaml }}\n"), reported).await;
     for (credential, status, reason) in [
         ("unavailable", Some(503), "authenticator_unavailable"),
         ("panic", Some(503), "internal"),
@@ -160,7 +160,7 @@ async fn a_deciding_claim_of_an_unexpected_type_is_claim_invalid() {
 }
 
 #[test]
-fn a_name_that_nobody_has_registered_is_told_with_those_that_are() {
+fn an_unregistered_name_is_reported_with_the_registered_ones() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
     fs::write(&file, YAML.replace("valid-prefix", "valid-prefixes")).unwrap();

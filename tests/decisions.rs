@@ -1,5 +1,5 @@
 //! The decision tables in `tests/data/decisions`: every case is asked of a running modgud through gRPC, in both encodings of
-//! headers, and the whole answer is compared. How a table is written is told in the folder's README.
+//! headers, and the whole answer is compared. The folder's README describes the tables.
 
 #![expect(
     clippy::arithmetic_side_effects,

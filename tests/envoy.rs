@@ -65,7 +65,7 @@ fn programs() -> Programs {
     }
 }
 
-async fn playground(setup: Setup) -> Testbed {
+async fn testbed(setup: Setup) -> Testbed {
     Testbed::start(&programs(), &setup, |_| {}).await.unwrap_or_else(|error| panic!("no gateway: {error}"))
 }
 

@@ -3,7 +3,7 @@
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use crate::cli::process::{KEY_VARIABLE, Said, run_told};
+use crate::cli::process::{KEY_VARIABLE, Output, run_with_input};
 use crate::support::{KEY, NOW, token};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A row. How it is written is told at the start of `requests.yaml`.
+/// A row. The start of `requests.yaml` describes its format.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
@@ -31,7 +31,7 @@ struct Row {
 }
 
 impl Row {
-    async fn run(&self, more: &[&str]) -> Said {
+    async fn run(&self, more: &[&str]) -> Output {
         let folder = TempDir::new().unwrap();
         let mut arguments = vec!["explain".to_owned()];
         if let Some(configuration) = &self.configuration {
@@ -48,8 +48,8 @@ impl Row {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
         let key = KEY.public_pem().unwrap();
         let variables = [(KEY_VARIABLE, OsStr::new(&key))];
-        let said = run_told(folder.path(), &variables, &arguments, &input).await;
-        Said { out: said.out.replace(&token, "{token}"), ..said }
+        let output = run_with_input(folder.path(), &variables, &arguments, &input).await;
+        Output { out: output.out.replace(&token, "{token}"), ..output }
     }
 }
 
@@ -65,10 +65,16 @@ async fn run(name: &str) {
             "{}: nothing is expected",
             row.what
         );
-        let said = row.run(&[]).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(row.code), row.error.as_str()), "{}\n{}", row.what, said.out);
+        let output = row.run(&[]).await;
+        assert_eq!(
+            (output.code, output.err.as_str()),
+            (Some(row.code), row.error.as_str()),
+            "{}\n{}",
+            row.what,
+            output.out
+        );
         if let Some(says) = &row.says {
-            assert_eq!(&said.out, says, "{}", row.what);
+            assert_eq!(&output.out, says, "{}", row.what);
         }
         let for_tools = row.run(&["--json"]).await;
         assert_eq!((for_tools.code, for_tools.err.as_str()), (Some(row.code), row.error.as_str()), "{}", row.what);
@@ -111,7 +117,7 @@ async fn the_time_of_the_decision() {
 
 /// The file that is named is read as standard input is.
 #[tokio::test]
-async fn a_request_can_stand_in_a_file() {
+async fn a_request_can_be_in_a_file() {
     let row = Row {
         what: "a file".to_owned(),
         configuration: None,
@@ -122,9 +128,9 @@ async fn a_request_can_stand_in_a_file() {
         error: String::new(),
         json: Map::new(),
     };
-    let said = row.run(&[]).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
-    assert!(said.out.contains("`core-public` by `/docs/{*rest}`"), "{}", said.out);
+    let output = row.run(&[]).await;
+    assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{}", output.out);
+    assert!(output.out.contains("`core-public` by `/docs/{*rest}`"), "{}", output.out);
     let missing = Row { arguments: ["--request", "nope.json"].map(str::to_owned).into(), ..row }.run(&[]).await;
     let expected = "modgud: nope.json can't be read: No such file or directory (os error 2)\n";
     assert_eq!((missing.code, missing.err.as_str()), (Some(1), expected));
@@ -144,7 +150,7 @@ async fn what_has_no_end_or_is_no_text_is_refused() {
             "modgud: /dev/zero can't be read: it is larger than 4 MiB\n",
         ),
     ] {
-        let said = run_told(folder.path(), &variables, arguments, "").await;
-        assert_eq!((said.code, said.err.as_str()), (Some(1), expected), "{arguments:?}");
+        let output = run_with_input(folder.path(), &variables, arguments, "").await;
+        assert_eq!((output.code, output.err.as_str()), (Some(1), expected), "{arguments:?}");
     }
 }

@@ -56,9 +56,9 @@ async fn a_message_that_never_comes_is_answered_at_the_deadline() {
     }
 }
 
-/// A call that waits holds nobody up who shares its connection.
+/// A waiting call delays no other call of its connection.
 #[tokio::test]
-async fn a_message_that_never_comes_holds_up_nobody() {
+async fn a_message_that_never_arrives_delays_no_other_client() {
     let sidecar = Sidecar::with("profile: bifrost\nserver: { deadline: 10s }").await;
     let mut raw = Raw::connect(&sidecar).await;
     let silent = || Body::new(AnyBody::from_stream(tokio_stream::pending::<Result<Bytes, Infallible>>()));
@@ -79,7 +79,7 @@ async fn a_message_that_never_comes_holds_up_nobody() {
     }
 }
 
-/// A check is under way once its message has come: those that wait for theirs take nobody's place.
+/// A check counts once its message has arrived: those that wait for theirs take no slot.
 #[tokio::test]
 async fn checks_without_a_message_take_no_place() {
     let sidecar = Sidecar::with("profile: bifrost\nserver: { deadline: 10s, max_in_flight: 1 }").await;

@@ -1,4 +1,4 @@
-//! The public key as operators hand it over: which spellings are taken, and what is said about the others. The cases are in
+//! The public key as operators set it: which forms are accepted, and the errors for all others. The cases are in
 //! `tests/data/keys.yaml`.
 
 #![expect(
@@ -54,7 +54,7 @@ fn yes() -> bool {
 }
 
 #[test]
-fn keys_are_taken_or_refused_as_the_table_says() {
+fn keys_are_accepted_or_rejected_as_in_the_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/keys.yaml");
     let table: Table = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut names = HashSet::new();
@@ -93,7 +93,7 @@ fn armour(label: &str, der: &[u8]) -> String {
     pem::encode_config(&Pem::new(label, der), EncodeConfig::new().set_line_ending(LineEnding::LF))
 }
 
-/// The same key as `RSAPublicKey`, which is what stands inside the other form.
+/// The same key as `RSAPublicKey`, which the other form contains.
 fn pkcs1(spki: &str) -> String {
     let der = pem::parse(spki).unwrap();
     let info = SubjectPublicKeyInfoRef::from_der(der.contents()).unwrap();

@@ -25,7 +25,7 @@ struct Principal {
     key: bool,
 }
 
-/// The key of the partner, whose digest stands in `api-keys.yaml`.
+/// The key of the partner, whose digest is in `api-keys.yaml`.
 const API_KEY: &str = "a-key-of-the-partner-that-nobody-else-has";
 
 fn folder() -> PathBuf {
@@ -63,13 +63,13 @@ fn headers(principal: &Principal) -> Vec<(&'static str, String)> {
 
 /// What becomes of a request of a principal: the rule that decides it, and `yes` or the reason.
 fn outcome(snapshot: &Snapshot, request: &str, principal: &Principal) -> (String, String) {
-    let (request, beside) =
-        request.split_once(" (").map_or((request, ""), |(line, beside)| (line, beside.trim_end_matches(')')));
+    let (request, adjacent) =
+        request.split_once(" (").map_or((request, ""), |(line, adjacent)| (line, adjacent.trim_end_matches(')')));
     let (method, target) = request.split_once(' ').unwrap();
     let (host, path) = target.split_at(target.find('/').unwrap());
     let mut all = headers(principal);
     let mut context = Vec::new();
-    match beside {
+    match adjacent {
         "" => {}
         "preflight" => {
             all.push(("origin", "https://app.example.com".to_owned()));
@@ -101,27 +101,27 @@ fn rows(text: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn the_matrix_says_what_happens() {
+fn decisions_are_those_of_the_matrix() {
     let snapshot = snapshot();
     let principals: Vec<Principal> = serde_saphyr::from_str(&read("principals.yaml")).unwrap();
     let text = read("matrix.md");
     let rows = rows(&text);
     let requests = rows.iter().skip(1).map(|row| row[0].as_str());
     let names: Vec<&str> = principals.iter().map(|principal| principal.name.as_str()).collect();
-    let mut said = format!("| request | rule | {} |\n|---|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    let mut output = format!("| request | rule | {} |\n|---|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
     for request in requests {
         let outcomes: Vec<(String, String)> =
             principals.iter().map(|principal| outcome(&snapshot, request, principal)).collect();
         let rules: BTreeSet<&str> = outcomes.iter().map(|(rule, _)| rule.as_str()).collect();
         let rules: Vec<&str> = rules.into_iter().collect();
         let cells: Vec<&str> = outcomes.iter().map(|(_, cell)| cell.as_str()).collect();
-        writeln!(said, "| {request} | {} | {} |", rules.join(", "), cells.join(" | ")).unwrap();
+        writeln!(output, "| {request} | {} | {} |", rules.join(", "), cells.join(" | ")).unwrap();
     }
     let head = text.split("| request").next().unwrap();
-    assert_eq!(text, format!("{head}{said}"), "the table would be:\n{said}");
+    assert_eq!(text, format!("{head}{output}"), "the table would be:\n{output}");
 }
 
-/// Every rule decides something and lets somebody through if it can; every reason for which a rule turns callers away is there.
+/// Every rule decides a request, and allows one if it can; every reason for a denial by a rule occurs.
 #[test]
 fn no_rule_and_no_reason_is_missing() {
     #[derive(Deserialize)]
@@ -149,7 +149,7 @@ fn no_rule_and_no_reason_is_missing() {
         assert!(!of_rule.is_empty(), "the rule {rule} is missing");
         assert_eq!(of_rule.contains("yes"), *access != json!("denied"), "{rule}: {of_rule:?}");
     }
-    let told: BTreeSet<String> = rows.iter().skip(1).flat_map(|row| cells(row)).collect();
+    let reported: BTreeSet<String> = rows.iter().skip(1).flat_map(|row| cells(row)).collect();
     let of_rules = Reason::ALL.iter().filter(|reason| reason.class() == Class::Forbidden);
     let others = [
         Reason::ClaimInvalid,
@@ -159,6 +159,6 @@ fn no_rule_and_no_reason_is_missing() {
         Reason::PathAmbiguous,
     ];
     for reason in of_rules.chain(&others) {
-        assert!(told.contains(reason.code()), "the reason {} is missing", reason.code());
+        assert!(reported.contains(reason.code()), "the reason {} is missing", reason.code());
     }
 }

@@ -1,8 +1,8 @@
-//! Tokens that modgud mints for modules: what they say, how they are verified, for how long they are used, and that nobody gets one who
-//! is nobody. Verified by another library, with the keys that modgud publishes. The module's side is in `envoy/minted.rs`.
+//! Tokens that modgud mints for modules: their claims, their verification, how long they are used, and that no request gets one
+//! without a caller. Verified by another library, with the keys that modgud publishes. The module's side is in `envoy/minted.rs`.
 //!
 //! - `callers`: who gets a token, and what becomes of the credential that was shown.
-//! - `keys`: what is published, rotation, and that no private half is ever told.
+//! - `keys`: the JWKS, rotation, and that no private key is ever shown.
 //! - `times`: how long a token lives, and when it is minted anew.
 
 #![expect(
@@ -39,7 +39,7 @@ fn public(private: &str) -> String {
     SigningKey::from_pem(private).unwrap().public_pem().unwrap()
 }
 
-/// A configuration that mints, with these keys beside the usual ones; the profile's rules stay.
+/// A configuration that mints, with these keys besides the usual ones; the profile's rules stay.
 fn minting(algorithm: Algorithm, more: &str) -> String {
     format!(
         "
@@ -58,7 +58,7 @@ upstream: {{ credential: {{ mint: internal }} }}
     )
 }
 
-/// A sidecar of this configuration, with this key beside it.
+/// A sidecar of this configuration, with this key in its folder.
 async fn sidecar(yaml: &str, key: &str) -> Sidecar {
     Sidecar::with_files(yaml, &BTreeMap::from([("signing.key".to_owned(), key.to_owned())])).await
 }

@@ -10,7 +10,7 @@
 mod bounds;
 mod large;
 
-use crate::cli::process::{KEY_VARIABLE, Said, run_in};
+use crate::cli::process::{KEY_VARIABLE, Output, run_in};
 use crate::support::KEY;
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,12 +36,12 @@ fn descriptions() -> Vec<(String, String)> {
     names
 }
 
-async fn openapi(folder: &Path, arguments: &[&str]) -> Said {
+async fn openapi(folder: &Path, arguments: &[&str]) -> Output {
     run_in(folder, &[], &[["openapi"].as_slice(), arguments].concat()).await
 }
 
 /// Loads rules as they are printed, and says what the effective configuration is.
-async fn load(rules: &str) -> Said {
+async fn load(rules: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yaml"), rules).unwrap();
     let key = KEY.public_pem().unwrap();
@@ -49,17 +49,17 @@ async fn load(rules: &str) -> Said {
 }
 
 #[tokio::test]
-async fn descriptions_are_told_as_beside_them() {
+async fn descriptions_have_the_expected_reports() {
     let mut wrong = Vec::new();
     for (name, file) in descriptions().iter().filter(|(name, _)| name != PUBLIC) {
         for (command, extension) in [("check", "check.txt"), ("rules", "rules.txt")] {
-            let said = openapi(&folder(), &[command, file, "--module", "crm"]).await;
-            let warned = said.err.lines().all(|line| line.starts_with("modgud: warning: "));
-            assert!(warned || said.code == Some(1), "{file}: {said:?}");
-            let told = format!("{}{}", said.out, said.err);
+            let output = openapi(&folder(), &[command, file, "--module", "crm"]).await;
+            let warned = output.err.lines().all(|line| line.starts_with("modgud: warning: "));
+            assert!(warned || output.code == Some(1), "{file}: {output:?}");
+            let reported = format!("{}{}", output.out, output.err);
             let expected = fs::read_to_string(folder().join(format!("{name}.{extension}"))).unwrap_or_default();
-            if told != expected {
-                wrong.push(format!("--- {name}.{extension}\n{told}--- expected\n{expected}"));
+            if reported != expected {
+                wrong.push(format!("--- {name}.{extension}\n{reported}--- expected\n{expected}"));
             }
         }
     }
@@ -70,13 +70,17 @@ async fn descriptions_are_told_as_beside_them() {
 async fn what_is_printed_loads() {
     let mut loaded = 0;
     for (name, file) in descriptions() {
-        let said = openapi(&folder(), &["rules", &file, "--module", "crm"]).await;
-        if said.code == Some(0) {
-            let checked = load(&said.out).await;
-            assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""), "{name}\n{}", said.out);
+        let output = openapi(&folder(), &["rules", &file, "--module", "crm"]).await;
+        if output.code == Some(0) {
+            let checked = load(&output.out).await;
+            assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""), "{name}\n{}", output.out);
             loaded += 1;
         } else {
-            assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{name}: something is printed beside an error");
+            assert_eq!(
+                (output.code, output.out.as_str()),
+                (Some(1), ""),
+                "{name}: something is printed beside an error"
+            );
         }
     }
     assert!(loaded >= 4, "only {loaded} descriptions give rules");
@@ -85,10 +89,10 @@ async fn what_is_printed_loads() {
 /// Who may do what by the printed rules, through `modgud explain`.
 #[tokio::test]
 async fn the_rules_ask_what_the_description_asks() {
-    let said = openapi(&folder(), &["rules", "everything.yaml", "--module", "crm"]).await;
+    let output = openapi(&folder(), &["rules", "everything.yaml", "--module", "crm"]).await;
     let folder = tempfile::tempdir().unwrap();
     let modules = "profile: bifrost\nmodules: [{ name: crm, prefix: /crm, upstream: 'crm:80' }]\nfallback: denied\n";
-    fs::write(folder.path().join("modgud.yaml"), format!("{modules}{}", said.out)).unwrap();
+    fs::write(folder.path().join("modgud.yaml"), format!("{modules}{}", output.out)).unwrap();
     let key = KEY.public_pem().unwrap();
     for (method, path, rule, reason) in [
         ("GET", "/crm/v1/open", Some("crm.GET/open"), None),
@@ -104,8 +108,8 @@ async fn the_rules_ask_what_the_description_asks() {
         ("GET", "/v1/open", None, Some("no_rule")),
     ] {
         let arguments = ["explain", "--config", "modgud.yaml", "--method", method, "--path", path, "--json"];
-        let said = run_in(folder.path(), &[(KEY_VARIABLE, &key)], &arguments).await;
-        let json: serde_json::Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}", said.err));
+        let output = run_in(folder.path(), &[(KEY_VARIABLE, &key)], &arguments).await;
+        let json: serde_json::Value = serde_json::from_str(&output.out).unwrap_or_else(|_| panic!("{}", output.err));
         assert_eq!((json["rule"].as_str(), json["reason"].as_str()), (rule, reason), "{method} {path}");
     }
 }
@@ -127,7 +131,7 @@ async fn a_large_public_description_gives_a_rule_for_each_operation() {
 
 /// The names that are reserved are those of the configuration, and its module has its own prefix.
 #[tokio::test]
-async fn the_configuration_says_what_is_reserved_and_where_the_module_is() {
+async fn the_configuration_defines_reserved_names_and_the_prefix() {
     let here = tempfile::tempdir().unwrap();
     let api = "{ openapi: 3.0.3, paths: { /secret: { get: { security: [{ a: [] }] } }, /docs: { get: { security: [{ a: [] }] } } }, \
                components: { securitySchemes: { a: { type: http } } } }";
@@ -159,9 +163,9 @@ async fn the_configuration_says_what_is_reserved_and_where_the_module_is() {
 }
 
 /// How the module of the configuration reads paths: what it takes for the same are the same requests here, too, and rules that are
-/// printed load beside its entry.
+/// printed load together with its entry.
 #[tokio::test]
-async fn the_configuration_says_how_the_module_reads_paths() {
+async fn the_configuration_defines_how_the_module_reads_paths() {
     let here = tempfile::tempdir().unwrap();
     let api = "openapi: 3.0.3
 components: { securitySchemes: { a: { type: oauth2 } } }
@@ -194,8 +198,8 @@ paths:
 
     let rules = run("rules", "folds.yaml").await;
     assert_eq!(rules.code, Some(0), "{}", rules.err);
-    let told = |line: &str| rules.err.contains(&format!("modgud: warning: api.yaml:{line}"));
-    assert!(told(&format!("6:19: {same}")) && told(&format!("8:19: {cut}")), "{}", rules.err);
+    let reported = |line: &str| rules.err.contains(&format!("modgud: warning: api.yaml:{line}"));
+    assert!(reported(&format!("6:19: {same}")) && reported(&format!("8:19: {cut}")), "{}", rules.err);
     for rule in [
         // One for both, which asks for what both ask.
         "  # GET /Pets/{id}, GET /pets/{name}\n",
@@ -207,7 +211,7 @@ paths:
     ] {
         assert!(rules.out.contains(rule), "{rule}\n{}", rules.out);
     }
-    // They load beside the module that they are for; without its entry nothing folds, and there are two.
+    // They load together with their module; without its entry nothing folds, and there are two.
     let entry = fs::read_to_string(here.path().join("folds.yaml")).unwrap();
     let loaded = load(&format!("{entry}{}", rules.out)).await;
     assert_eq!((loaded.code, loaded.err.as_str()), (Some(0), ""), "{}", rules.out);
@@ -220,7 +224,7 @@ paths:
 
 #[tokio::test]
 async fn warnings_can_be_denied() {
-    let said = openapi(&folder(), &["check", "clinic.json", "--deny-warnings"]).await;
-    assert_eq!(said.code, Some(1));
-    assert_eq!(said.err, "modgud: 2 warnings; --deny-warnings allows none\n");
+    let output = openapi(&folder(), &["check", "clinic.json", "--deny-warnings"]).await;
+    assert_eq!(output.code, Some(1));
+    assert_eq!(output.err, "modgud: 2 warnings; --deny-warnings allows none\n");
 }

@@ -1,6 +1,6 @@
 //! `modgud test`: a team's own cases, run as the team would run them. The case files are in `tests/data/policy`.
 
-use crate::cli::process::{Said, run_in};
+use crate::cli::process::{Output, run_in};
 use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,30 +11,30 @@ fn folder() -> PathBuf {
 }
 
 /// Runs `modgud test` without any environment variable.
-async fn test(folder: &Path, arguments: &[&str]) -> Said {
+async fn test(folder: &Path, arguments: &[&str]) -> Output {
     run_in(folder, &[], &[["test"].as_slice(), arguments].concat()).await
 }
 
 #[tokio::test]
 async fn good_cases_pass_without_any_variable() {
-    let said = test(&folder(), &["--config", "modgud.yaml", "good.yaml"]).await;
+    let result = test(&folder(), &["--config", "modgud.yaml", "good.yaml"]).await;
     let expected = fs::read_to_string(folder().join("good.txt")).unwrap();
-    assert_eq!((said.code, said.out, said.err), (Some(0), expected, String::new()));
+    assert_eq!((result.code, result.out, result.err), (Some(0), expected, String::new()));
 }
 
 #[tokio::test]
 async fn cases_of_the_profile_pass_without_a_file() {
-    let said = test(&folder(), &["bifrost.yaml"]).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
-    assert!(said.out.ends_with(" passed, 0 failed\n"), "{}", said.out);
+    let result = test(&folder(), &["bifrost.yaml"]).await;
+    assert_eq!((result.code, result.err.as_str()), (Some(0), ""), "{}", result.out);
+    assert!(result.out.ends_with(" passed, 0 failed\n"), "{}", result.out);
 }
 
-/// A failed case is told with what was expected, what came, and why.
+/// A failed case is reported with the expected and the actual result, and why.
 #[tokio::test]
-async fn cases_that_fail_are_told_with_what_came_instead() {
-    let said = test(&folder(), &["--config", "modgud.yaml", "failing.yaml"]).await;
+async fn failed_cases_are_reported_with_the_actual_result() {
+    let result = test(&folder(), &["--config", "modgud.yaml", "failing.yaml"]).await;
     let expected = fs::read_to_string(folder().join("failing.txt")).unwrap();
-    assert_eq!((said.code, said.out, said.err), (Some(1), expected, String::new()));
+    assert_eq!((result.code, result.out, result.err), (Some(1), expected, String::new()));
 }
 
 #[derive(Deserialize)]
@@ -53,28 +53,28 @@ async fn malformed_case_files_are_refused_with_the_place() {
     let folder = TempDir::new().unwrap();
     for Malformed { what, cases, says } in rows {
         fs::write(folder.path().join("cases.yaml"), cases).unwrap();
-        let said = test(folder.path(), &["cases.yaml"]).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(1), says.as_str()), "{what}: {}", said.out);
+        let result = test(folder.path(), &["cases.yaml"]).await;
+        assert_eq!((result.code, result.err.as_str()), (Some(1), says.as_str()), "{what}: {}", result.out);
     }
 }
 
 #[tokio::test]
-async fn files_that_can_not_be_had_are_named() {
-    let said = test(&folder(), &["nope.yaml"]).await;
+async fn unreadable_files_are_named() {
+    let result = test(&folder(), &["nope.yaml"]).await;
     let expected = "modgud: nope.yaml can't be read: No such file or directory (os error 2)\n";
-    assert_eq!((said.code, said.err.as_str()), (Some(1), expected));
-    let said = test(&folder(), &["--config", "nope.yaml", "good.yaml"]).await;
+    assert_eq!((result.code, result.err.as_str()), (Some(1), expected));
+    let result = test(&folder(), &["--config", "nope.yaml", "good.yaml"]).await;
     assert_eq!(
-        (said.code, said.err.as_str()),
+        (result.code, result.err.as_str()),
         (Some(1), "modgud: nope.yaml: No such file or directory (os error 2)\n")
     );
-    let said = test(&folder(), &["--config", "modgud.yaml", "good.yaml", "--junit", "nope/report.xml"]).await;
+    let result = test(&folder(), &["--config", "modgud.yaml", "good.yaml", "--junit", "nope/report.xml"]).await;
     let expected = "modgud: nope/report.xml can't be written: No such file or directory (os error 2)\n";
-    assert_eq!((said.code, said.err.as_str()), (Some(1), expected));
+    assert_eq!((result.code, result.err.as_str()), (Some(1), expected));
     assert_eq!(test(&folder(), &[]).await.code, Some(2));
 }
 
-/// What is not there is named, so that nobody takes a denial for one that the table would give.
+/// Missing files are named, so that their effect on a denial is clear.
 #[tokio::test]
 async fn tables_that_are_not_there_are_named() {
     let folder = TempDir::new().unwrap();
@@ -83,15 +83,15 @@ async fn tables_that_are_not_there_are_named() {
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
     let cases = "- { name: public, request: { path: /docs/ }, expect: { decision: allowed } }\n";
     fs::write(folder.path().join("cases.yaml"), cases).unwrap();
-    let said = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
+    let result = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
+    assert_eq!((result.code, result.err.as_str()), (Some(0), ""), "{result:?}");
     for name in ["keys.yaml", "revoked.yaml"] {
         let note = format!("note    {name} does not exist, and counts as empty\n");
-        assert!(said.out.contains(&note), "{}", said.out);
+        assert!(result.out.contains(&note), "{}", result.out);
         fs::write(folder.path().join(name), if name == "keys.yaml" { "[]" } else { "{}" }).unwrap();
     }
-    let said = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
-    assert!(!said.out.contains("note"), "{}", said.out);
+    let result = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
+    assert!(!result.out.contains("note"), "{}", result.out);
 }
 
 /// The token of a case goes where its authenticator looks; one that looks nowhere would be tried without it.
@@ -102,25 +102,25 @@ async fn a_token_for_who_looks_for_none_is_an_error() {
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
     let case = "- { name: one, token: abc, authenticator: peers, expect: { decision: denied } }\n";
     fs::write(folder.path().join("cases.yaml"), case).unwrap();
-    let said = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
+    let result = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
     let expected =
         "modgud: the case `one` has a token, but its authenticator reads none from a request; remove `token`\n";
-    assert_eq!((said.code, said.err.as_str()), (Some(1), expected), "{said:?}");
+    assert_eq!((result.code, result.err.as_str()), (Some(1), expected), "{result:?}");
 }
 
 /// The example that `--help` shows is a case that runs as it is written.
 #[tokio::test]
 async fn the_case_in_the_help_runs_as_it_is_written() {
-    let said = run_in(&folder(), &[], &["test", "--help"]).await;
+    let result = run_in(&folder(), &[], &["test", "--help"]).await;
     let (_, cases) =
-        said.out.split_once("\nA case:\n").unwrap_or_else(|| panic!("the help shows no case:\n{}", said.out));
+        result.out.split_once("\nA case:\n").unwrap_or_else(|| panic!("the help shows no case:\n{}", result.out));
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("cases.yaml"), cases).unwrap();
     let rules = "profile: bifrost\nrules: [{ name: report, match: { paths: [\"/reports/{id}\"] } }]\n";
     fs::write(folder.path().join("modgud.yaml"), rules).unwrap();
-    let said = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
-    assert!(said.out.ends_with("\n1 passed, 0 failed\n"), "{}", said.out);
+    let result = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
+    assert_eq!((result.code, result.err.as_str()), (Some(0), ""), "{}", result.out);
+    assert!(result.out.ends_with("\n1 passed, 0 failed\n"), "{}", result.out);
 }
 
 /// What Python reads: the root's tag, its counts of tests and of failures, and each case: file, name, and the failure's message.
@@ -129,12 +129,12 @@ struct Read(String, String, String, Vec<(String, String, Option<String>)>);
 
 /// JUnit's XML is read by the machine's Python, as a CI system would read it.
 #[tokio::test]
-async fn junit_is_well_formed_and_says_the_same() {
+async fn junit_is_well_formed_and_has_the_same_results() {
     let report = TempDir::new().unwrap();
     let file = report.path().join("report.xml");
     let arguments = ["--config", "modgud.yaml", "good.yaml", "failing.yaml", "--junit", file.to_str().unwrap()];
-    let said = test(&folder(), &arguments).await;
-    assert_eq!(said.code, Some(1));
+    let result = test(&folder(), &arguments).await;
+    assert_eq!(result.code, Some(1));
     let script = "import sys, json, xml.etree.ElementTree as x\n\
                   suite = x.parse(sys.argv[1]).getroot()\n\
                   cases = [[c.get('classname'), c.get('name'), (c.find('failure').get('message') if c.find('failure') is not None else None)] for c in suite]\n\
@@ -143,16 +143,16 @@ async fn junit_is_well_formed_and_says_the_same() {
     let output = tokio::process::Command::new(python).arg("-c").arg(script).arg(&file).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let Read(tag, tests, failures, cases) = serde_json::from_slice(&output.stdout).unwrap();
-    let told: Vec<&str> =
-        said.out.lines().filter(|line| line.starts_with("ok  ") || line.starts_with("FAILED")).collect();
-    assert_eq!((tag.as_str(), tests, cases.len()), ("testsuite", told.len().to_string(), told.len()));
-    assert_eq!(failures, told.iter().filter(|line| line.starts_with("FAILED")).count().to_string());
-    for ((file, name, failure), line) in cases.iter().zip(told) {
+    let reported: Vec<&str> =
+        result.out.lines().filter(|line| line.starts_with("ok  ") || line.starts_with("FAILED")).collect();
+    assert_eq!((tag.as_str(), tests, cases.len()), ("testsuite", reported.len().to_string(), reported.len()));
+    assert_eq!(failures, reported.iter().filter(|line| line.starts_with("FAILED")).count().to_string());
+    for ((file, name, failure), line) in cases.iter().zip(reported) {
         match failure {
             None => assert_eq!(line, format!("ok      {name}")),
             Some(message) => {
                 assert_eq!(line, format!("FAILED  {name}  ({file})"));
-                assert!(said.out.contains(message.as_str()), "{message}");
+                assert!(result.out.contains(message.as_str()), "{message}");
             }
         }
     }

@@ -105,8 +105,8 @@ async fn output(mut shell: Command, line: usize) -> String {
 async fn grpcurl_commands_answer_what_the_page_shows() {
     let Some(grpcurl) = std::env::var_os("MODGUD_TEST_GRPCURL").map(PathBuf::from) else {
         // Not by a macro, whose output is shown of failed tests only.
-        let said = "grpcurl is not installed (MODGUD_TEST_GRPCURL): the commands of docs/grpcurl.md are run by another client only";
-        writeln!(std::io::stderr(), "{said}").unwrap();
+        let result = "grpcurl is not installed (MODGUD_TEST_GRPCURL): the commands of docs/grpcurl.md are run by another client only";
+        writeln!(std::io::stderr(), "{result}").unwrap();
         return;
     };
     let found = std::env::var_os("PATH").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Keys that an issuer publishes: how they come, change, and go, and what happens while they can't be had.
+//! JWKS of an issuer: how keys are added, changed and removed, and what happens while they are unavailable.
 
 #![expect(
     clippy::arithmetic_side_effects,

@@ -1,7 +1,7 @@
-//! Tokens that are good beside a proof only (`DPoP`, RFC 9449): each thing that can be wrong with a proof by itself, and that none is
+//! Sender-constrained tokens (`DPoP`, RFC 9449): each error that a proof can have, and that none is
 //! good twice. Tokens that are bound to a certificate are in the decision tables.
 //!
-//! - `holder`: somebody who has a key, a token that is bound to it, and makes proofs.
+//! - `holder`: a client with a key and a token that is bound to it; it signs proofs.
 //! - `proofs`: the table `data/sender/proofs.yaml`, when a proof is good, and proofs that were changed on the way.
 //! - `replay`: a proof that is shown again, at the same time, and after the configuration has changed.
 

@@ -6,7 +6,7 @@
     reason = "a test says what went wrong by failing, and `jsonwebtoken` signs what our keys refuse to"
 )]
 
-use crate::cli::process::run_told;
+use crate::cli::process::run_with_input;
 use crate::support::{KEY, STRANGER};
 use jsonwebtoken::{EncodingKey, Header};
 use modgud::clock::Clock;
@@ -72,7 +72,7 @@ fn fill(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_run_says_exactly_this() {
+async fn every_run_has_the_expected_output() {
     let rows: Vec<Row> = serde_saphyr::from_str(include_str!("data/stdio.yaml")).unwrap();
     assert!(!rows.is_empty());
     for Row { name, arguments, configuration, input, output, errors } in rows {
@@ -81,21 +81,21 @@ async fn every_run_says_exactly_this() {
             fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
         }
         let arguments: Vec<&str> = ["stdio"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
-        let said = run_told(folder.path(), &[], &arguments, &fill(&input)).await;
-        assert_eq!(said.out, output, "{name}");
-        assert_eq!(said.err.lines().collect::<Vec<_>>(), errors, "{name}");
-        assert_eq!(said.code, Some(0), "{name}");
+        let result = run_with_input(folder.path(), &[], &arguments, &fill(&input)).await;
+        assert_eq!(result.out, output, "{name}");
+        assert_eq!(result.err.lines().collect::<Vec<_>>(), errors, "{name}");
+        assert_eq!(result.code, Some(0), "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_configuration_that_is_none_is_told_before_anything_is_read() {
+async fn an_invalid_configuration_is_reported_before_input_is_read() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("modgud.yaml"), "profile: bearer\nfallback: open\n").unwrap();
-    let said = run_told(folder.path(), &[], &["stdio", "--config", "modgud.yaml"], "").await;
+    let result = run_with_input(folder.path(), &[], &["stdio", "--config", "modgud.yaml"], "").await;
     let expected =
         "modgud: modgud.yaml:2:11: fallback: `open` is not known here; known are `authenticated`, `denied`\n";
-    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(1), "", expected));
+    assert_eq!((result.code, result.out.as_str(), result.err.as_str()), (Some(1), "", expected));
 }
 
 /// Who writes a message and waits for its reply before the next one would wait for ever if replies came in lots.

@@ -129,7 +129,7 @@ fn last_segment(name: &str) -> &str {
 }
 
 #[test]
-fn limits_are_where_the_page_says() {
+fn limits_are_in_the_files_of_the_page() {
     let sources = sources();
     let mut wrong = Vec::new();
     for (file, names) in named_limits() {

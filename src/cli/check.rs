@@ -253,7 +253,7 @@ mod tests {
     use modgud_core::time::Timestamp;
 
     #[test]
-    fn times_in_the_past_are_told_roughly() {
+    fn times_in_the_past_are_rounded() {
         const NOW: u64 = 1_700_000_000;
         for (seconds, expected) in [
             (0, "less than a minute ago"),

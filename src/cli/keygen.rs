@@ -38,7 +38,7 @@ pub(super) fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
 
 pub(super) fn run(args: Args) -> Exit {
     let Args { algorithm, private, public } = args;
-    let made = match algorithm.family() {
+    let made = match algorithm.key_type() {
         KeyType::Hmac => secret(algorithm, private, public.as_deref()),
         KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => pair(algorithm, private, public),
     };
@@ -96,7 +96,7 @@ fn secret(algorithm: Algorithm, private: Option<PathBuf>, public: Option<&Path>)
 
 /// Prints the command that signs with the key; it needs the algorithm if the key doesn't imply it.
 fn next(algorithm: Algorithm, private: &Path) {
-    let usual = algorithm.family().algorithms().next();
+    let usual = algorithm.key_type().algorithms().next();
     let flag = if usual == Some(algorithm) { String::new() } else { format!(" --algorithm {}", algorithm.name()) };
     print_line(format_args!("next: modgud token mint --key {}{flag}", private.display()));
 }

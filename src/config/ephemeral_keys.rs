@@ -16,7 +16,7 @@ impl EphemeralKeys {
     /// # Errors
     /// [`SigningError`] if the system provides no random numbers.
     pub fn signing(&self, algorithm: Algorithm) -> Result<SigningKey, SigningError> {
-        let family = algorithm.family();
+        let family = algorithm.key_type();
         let text = self.text(family)?;
         let key = match family {
             KeyType::Hmac => SigningKey::from_secret(text.expose_secret()),

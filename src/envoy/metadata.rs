@@ -6,7 +6,7 @@ use bytes::Bytes;
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, Verdict};
 use modgud_core::reason::{Class, Reason};
-use modgud_core::upstream::{Metadata, FieldValue};
+use modgud_core::upstream::{FieldValue, Metadata};
 use prost::Message as _;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use prost_types::value::Kind;
@@ -180,6 +180,7 @@ mod tests {
             permissions: Vec::new(),
             scopes: Vec::new(),
             grants: RolePermissions::default(),
+            null_strings: Arc::default(),
         };
         let principal = ApiKey::new(&AuthenticatorName::new("bifrost"), entry, &mapping).unwrap().principal;
         let claim = |path| ValueSource::Claim(ClaimPath::parse(path).unwrap());

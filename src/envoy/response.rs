@@ -9,7 +9,7 @@ use super::proto::{
 use bytes::Bytes;
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, DecisionError, Verdict};
-use modgud_core::denial::{ResponseHeader, DenialContext, DenialResponse, DenialResponses, OnError, ParsedRequest};
+use modgud_core::denial::{DenialContext, DenialResponse, DenialResponses, OnError, ParsedRequest, ResponseHeader};
 use modgud_core::upstream::{Metadata, Mutations};
 use tonic::Code;
 
@@ -27,7 +27,8 @@ pub fn response(
         Verdict::Allow(mutations) => allow(mutations),
         Verdict::Deny(error) => {
             let rule = rule.as_ref().map(RuleName::as_str);
-            let denied = DenialContext { reason: error.reason(), rule, insufficient: insufficient.as_deref(), request: seen };
+            let denied =
+                DenialContext { reason: error.reason(), rule, insufficient: insufficient.as_deref(), request: seen };
             denial(&error, answers.to(&denied), answers.on_error())
         }
     };

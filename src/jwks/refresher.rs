@@ -223,7 +223,7 @@ impl JwksSummary {
 #[must_use]
 pub fn describe(key: &VerificationKey) -> String {
     let id = key.id().map(|id| format!(", id {id}")).unwrap_or_default();
-    format!("{}: {} {} bits{id}", key.fingerprint(), key.family().name(), key.bits())
+    format!("{}: {} {} bits{id}", key.fingerprint(), key.key_type().name(), key.bits())
 }
 
 /// The last logged state: there is one message per change, not one per fetch.

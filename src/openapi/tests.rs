@@ -91,7 +91,7 @@ fn paths(yaml: &str) -> Vec<String> {
 }
 
 #[test]
-fn paths_begin_where_the_document_says() {
+fn paths_begin_with_the_bases_of_the_document() {
     let three = |servers: &str| paths(&format!("{{ openapi: 3.0.3, {servers} paths: {{ /a: {{ get: {{}} }} }} }}"));
     for (servers, expected) in [
         ("", &["/crm/a"][..]),
@@ -119,9 +119,9 @@ fn paths_begin_where_the_document_says() {
     let enumerated = format!("servers: [{{ url: 'https://{{b}}.example.com/{{a}}/{{b}}', variables: {variables} }}],");
     let expected = ["/crm/v1/x/a", "/crm/v2/x/a", "/crm/3/x/a", "/crm/v1/y/a", "/crm/v2/y/a", "/crm/3/y/a"];
     assert_eq!(three(&enumerated), expected);
-    let referred = |root: &str, beside: &str, item: &str, operation: &str| {
+    let referred = |root: &str, members: &str, item: &str, operation: &str| {
         paths(&format!(
-            "{{ openapi: 3.1.0, {root} paths: {{ /a: {{ $ref: '#/x-a', {beside} }} }}, \
+            "{{ openapi: 3.1.0, {root} paths: {{ /a: {{ $ref: '#/x-a', {members} }} }}, \
              x-a: {{ $ref: '#/x-b' }}, x-b: {{ {item} get: {{ {operation} }} }} }}"
         ))
     };
@@ -191,10 +191,10 @@ fn input_that_parsers_read_differently_is_an_error() {
         (server("/v1/https://b/v2"), "a path pattern has no empty segment"),
     ] {
         let api = Api::read("test", &document).unwrap();
-        let told = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default())
+        let reported = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default())
             .unwrap_err()
             .to_string();
-        assert!(told.contains(expected), "{document}: {told}");
+        assert!(reported.contains(expected), "{document}: {reported}");
     }
     let both = Api::read("test", "{ swagger: '2.0', openapi: 3.1.0, paths: {} }").unwrap_err().to_string();
     assert!(both.contains("openapi: should be removed, because the document has `swagger`, too"), "{both}");
@@ -224,8 +224,9 @@ fn a_small_description_does_not_grow_large() {
             "a URL of at most 4096 bytes",
         ),
     ] {
-        let told: Vec<String> = Api::read("test", &document).unwrap().found.iter().map(ToString::to_string).collect();
-        assert!(told.iter().any(|told| told.contains(expected)), "{expected}: {told:?}");
+        let reported: Vec<String> =
+            Api::read("test", &document).unwrap().found.iter().map(ToString::to_string).collect();
+        assert!(reported.iter().any(|reported| reported.contains(expected)), "{expected}: {reported:?}");
     }
 }
 
@@ -250,7 +251,7 @@ fn callers() -> Vec<BTreeSet<Entitlement>> {
 
 /// Checks all alternatives of up to three requirements over three scopes and two schemes, against all callers.
 #[test]
-fn no_rule_lets_pass_whom_no_alternative_does() {
+fn no_rule_allows_a_caller_that_no_alternative_allows() {
     let ones: Vec<Requirement> =
         (0..8).flat_map(|scopes| ["s", "t"].map(|scheme| requirement(scheme, scopes))).collect();
     let mut lists: Vec<Vec<Requirement>> = vec![Vec::new()];
@@ -309,7 +310,7 @@ fn what_is_merged_asks_for_what_both_ask() {
 
 /// Checks that odd documents yield findings, and no invalid rules.
 #[test]
-fn odd_documents_are_told() {
+fn unusual_documents_are_reported() {
     let prefix = ModulePrefix::parse("/crm").unwrap();
     for (yaml, errors) in [
         ("{ openapi: 3.0.0 }", 0),

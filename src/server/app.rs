@@ -146,7 +146,8 @@ impl App {
         let closing = CancellationToken::new();
         let closed = || closing.clone().cancelled_owned();
         // Boxed, since moving so large a future is expensive.
-        let listener = Listener::new(grpc, ListenerName::Grpc, ListenerLimits::checks(max_connections), &checks.metrics);
+        let listener =
+            Listener::new(grpc, ListenerName::Grpc, ListenerLimits::checks(max_connections), &checks.metrics);
         let connections = listener.used_connections();
         let grpc = Box::pin(grpc::serve(listener, live, readiness.clone(), max_in_flight, closed()));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), closed());

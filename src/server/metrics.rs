@@ -4,7 +4,7 @@ use super::CheckHandler;
 use crate::introspection::{IntrospectionCounts, ServerStatus};
 use crate::jwks::FetchCounts;
 use crate::telemetry::metrics::encode;
-use modgud_core::authn::{CachedResponses, Authenticator, CacheStats};
+use modgud_core::authn::{Authenticator, CacheStats, CachedResponses};
 use modgud_core::decide::Snapshot;
 use modgud_core::upstream::OnEncodeError;
 use prometheus_client::collector::Collector;

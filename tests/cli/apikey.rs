@@ -1,4 +1,4 @@
-//! `modgud apikey new`: the key that it shows is the one that its line stands for.
+//! `modgud apikey new`: the key that it shows is that of its line.
 
 use super::process::{KEY_VARIABLE, run_in};
 use crate::support::KEY;
@@ -19,9 +19,9 @@ upstream:
 /// The key and the line of what was printed.
 fn key_and_line(out: &str) -> (&str, &str) {
     let lines: Vec<&str> = out.lines().collect();
-    let [told_key, key, told_line, line] = lines[..] else { panic!("not four lines:\n{out}") };
-    assert_eq!(told_key, "the key, shown this once; give it to the client:");
-    assert_eq!(told_line, "the line to store in the table that `api_key: { file: … }` names:");
+    let [key_label, key, line_label, line] = lines[..] else { panic!("not four lines:\n{out}") };
+    assert_eq!(key_label, "the key, shown this once; give it to the client:");
+    assert_eq!(line_label, "the line to store in the table that `api_key: { file: … }` names:");
     assert!(key.starts_with("mgk_") && key.len() == 47, "{key}");
     (key, line)
 }
@@ -67,9 +67,9 @@ async fn a_key_is_accepted_once_its_line_is_stored() {
     {
         let header = format!("x-api-key: {key}");
         let explain = ["explain", "--config", "modgud.yaml", "--path", "/crm/", "--header", &header];
-        let said = run_in(folder.path(), &[(KEY_VARIABLE, &public)], &explain).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(code), ""), "{}", said.out);
-        assert!(said.out.contains(shown), "{shown} is not in\n{}", said.out);
+        let output = run_in(folder.path(), &[(KEY_VARIABLE, &public)], &explain).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(code), ""), "{}", output.out);
+        assert!(output.out.contains(shown), "{shown} is not in\n{}", output.out);
     }
     let checked = run_in(folder.path(), &[(KEY_VARIABLE, &public)], &["check", "--config", "modgud.yaml"]).await;
     assert!(checked.out.contains("authenticator partners: 2 API keys, 0 of them expired"), "{}", checked.out);
@@ -80,8 +80,8 @@ async fn no_two_keys_are_alike() {
     let folder = tempfile::tempdir().unwrap();
     let mut keys = HashSet::new();
     for _ in 0..4 {
-        let said = run_in(folder.path(), &[], &["apikey", "new", "--id", "a"]).await;
-        assert!(keys.insert(key_and_line(&said.out).0.to_owned()));
+        let output = run_in(folder.path(), &[], &["apikey", "new", "--id", "a"]).await;
+        assert!(keys.insert(key_and_line(&output.out).0.to_owned()));
     }
 }
 
@@ -94,8 +94,8 @@ async fn what_can_not_be_stored_is_refused() {
         (&["apikey", "new", "--id", "a", "--expires", "soon"], "`soon` is not a point in time"),
         (&["apikey", "new", "--id", "a", "--claim", "x"], "write it as `NAME=VALUE`"),
     ] {
-        let said = run_in(folder.path(), &[], arguments).await;
-        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{arguments:?}");
-        assert!(said.err.contains(expected), "{expected} is not in\n{}", said.err);
+        let output = run_in(folder.path(), &[], arguments).await;
+        assert_eq!((output.code, output.out.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(output.err.contains(expected), "{expected} is not in\n{}", output.err);
     }
 }

@@ -6,7 +6,7 @@ use modgud::server::app::Shutdown;
 use tokio::net::TcpSocket;
 
 #[tokio::test]
-async fn an_allow_ends_with_0_and_shows_what_the_module_is_told() {
+async fn an_allow_ends_with_0_and_shows_the_headers_for_the_module() {
     let sidecar = Sidecar::bifrost().await;
     let address = sidecar.addresses.grpc.to_string();
     let token = token();
@@ -22,8 +22,8 @@ async fn an_allow_ends_with_0_and_shows_what_the_module_is_told() {
     );
     for scheme in ["JWT", "Bearer"] {
         let header = format!("Authorization: {scheme} {token}");
-        let said = run(&["call", &address, "--path", "/crm/?page=1", "--header", &header]).await;
-        assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected.as_str(), ""));
+        let output = run(&["call", &address, "--path", "/crm/?page=1", "--header", &header]).await;
+        assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(0), expected.as_str(), ""));
     }
     sidecar.stop(Shutdown::Immediate).await;
 }
@@ -60,10 +60,10 @@ upstream:
 }
 
 #[tokio::test]
-async fn a_denial_ends_with_3_and_shows_what_the_client_is_told() {
+async fn a_denial_ends_with_3_and_shows_the_response() {
     let sidecar = Sidecar::bifrost().await;
     let address = sidecar.addresses.grpc.to_string();
-    let said = run(&["call", &address, "--path", "/crm/"]).await;
+    let output = run(&["call", &address, "--path", "/crm/"]).await;
     let expected = r#"denied 401
   header content-type: application/json
   header cache-control: no-store
@@ -71,31 +71,31 @@ async fn a_denial_ends_with_3_and_shows_what_the_client_is_told() {
   header www-authenticate: Bearer realm="modgud"
   body {"detail":"Authentication credentials were not provided."}
 "#;
-    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(3), expected, ""));
+    assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(3), expected, ""));
     sidecar.stop(Shutdown::Immediate).await;
 }
 
 #[tokio::test]
 async fn no_answer_ends_with_1() {
-    // Bound, so that nobody else gets it, but not listened to.
+    // Bound, so that no other process gets it, but not listening.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = socket.local_addr().unwrap().to_string();
-    let said = run(&["call", &address]).await;
+    let output = run(&["call", &address]).await;
     let expected =
         format!("modgud: can't reach {address}: Connection refused (os error 111); is `modgud serve` running there?\n");
-    assert_eq!((said.code, said.out.as_str(), said.err), (Some(1), "", expected));
+    assert_eq!((output.code, output.out.as_str(), output.err), (Some(1), "", expected));
 
-    let said = run(&["call", "a b"]).await;
+    let output = run(&["call", "a b"]).await;
     let expected = "modgud: can't reach a b: invalid uri character; is `modgud serve` running there?\n";
-    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(1), "", expected));
+    assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(1), "", expected));
 }
 
 #[tokio::test]
 async fn an_answer_that_is_no_decision_ends_with_1() {
     let sidecar = Sidecar::bifrost().await;
-    let said = run(&["call", &sidecar.addresses.admin.to_string()]).await;
-    assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
-    assert!(said.err.starts_with("modgud: "), "{said:?}");
+    let output = run(&["call", &sidecar.addresses.admin.to_string()]).await;
+    assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "{output:?}");
+    assert!(output.err.starts_with("modgud: "), "{output:?}");
     sidecar.stop(Shutdown::Immediate).await;
 }

@@ -1,6 +1,6 @@
 //! `serve` and a configuration that is wrong: it ends at once, and says where.
 
-use super::process::{KEY_VARIABLE, Said, Serving, serve_in};
+use super::process::{KEY_VARIABLE, Output, Serving, serve_in};
 use super::table;
 use modgud_core::jose::{Algorithm, SigningKey};
 use rustix::process::Signal;
@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 static PUBLIC_PEM: LazyLock<String> =
     LazyLock::new(|| SigningKey::generate(Algorithm::Rs256).unwrap().public_pem().unwrap());
 
-async fn serve(folder: &Path, arguments: &[&str]) -> Said {
+async fn serve(folder: &Path, arguments: &[&str]) -> Output {
     serve_in(folder, &[(KEY_VARIABLE, &PUBLIC_PEM)], arguments).await
 }
 
@@ -30,8 +30,8 @@ async fn a_wrong_file_is_refused_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     for Row { what, file, says } in table::<Row>("configuration.yaml") {
         fs::write(folder.path().join("modgud.yaml"), file).unwrap();
-        let said = serve(folder.path(), &["--config", "modgud.yaml"]).await;
-        assert_eq!((said.code, said.out, said.err), (Some(1), String::new(), says), "{what}");
+        let output = serve(folder.path(), &["--config", "modgud.yaml"]).await;
+        assert_eq!((output.code, output.out, output.err), (Some(1), String::new(), says), "{what}");
     }
 }
 
@@ -47,14 +47,14 @@ async fn a_file_that_is_no_configuration_is_refused() {
         (".", "Is a directory (os error 21)"),
     ] {
         let name = file.trim_end_matches(":1:1");
-        let said = serve(folder.path(), &["--config", name]).await;
+        let output = serve(folder.path(), &["--config", name]).await;
         let expected = format!("modgud: {file}: {error}\n");
-        assert_eq!((said.code, said.out, said.err), (Some(1), String::new(), expected));
+        assert_eq!((output.code, output.out, output.err), (Some(1), String::new(), expected));
     }
 }
 
 #[tokio::test]
-async fn the_files_that_a_configuration_names_stand_beside_it() {
+async fn the_files_that_a_configuration_names_are_in_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let below = folder.path().join("below");
     fs::create_dir(&below).unwrap();
@@ -81,9 +81,9 @@ async fn a_port_that_is_in_use_is_named() {
         let yaml = format!("profile: bifrost\nserver: {{ {key}: \"{address}\", {other}: \"127.0.0.1:0\" }}\n");
         fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
         let variables = [(KEY_VARIABLE, PUBLIC_PEM.as_str())];
-        let said = super::process::run_in(folder.path(), &variables, &["serve", "--config", "modgud.yaml"]).await;
+        let output = super::process::run_in(folder.path(), &variables, &["serve", "--config", "modgud.yaml"]).await;
         let expected =
             format!("modgud: can't listen on {address} for {purpose}: Address already in use (os error 98)\n");
-        assert_eq!((said.code, said.err), (Some(1), expected));
+        assert_eq!((output.code, output.err), (Some(1), expected));
     }
 }

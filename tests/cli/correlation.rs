@@ -1,6 +1,6 @@
 //! `modgud correlation verify`.
 
-use super::process::{run_in, run_told};
+use super::process::{run_in, run_with_input};
 use modgud::clock::Clock;
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::{CorrelationField, IdentityCorrelation, SigningSecret};
@@ -52,17 +52,17 @@ async fn a_worker_verifies_what_came_with_its_work() {
         (SIGNED, &["--key", "empty"], Err("empty contains no secret")),
     ] {
         let all = [&["correlation", "verify"], arguments, &["-"]].concat();
-        let said = run_told(folder.path(), &[], &all, text).await;
+        let output = run_with_input(folder.path(), &[], &all, text).await;
         let expected = match expected {
             Ok(()) => (Some(0), format!("{text}\n"), String::new()),
             Err(error) => (Some(1), String::new(), format!("modgud: {error}\n")),
         };
-        assert_eq!((said.code, said.out, said.err), expected, "{text} {arguments:?}");
+        assert_eq!((output.code, output.out, output.err), expected, "{text} {arguments:?}");
     }
     fs::write(folder.path().join("correlation.json"), SIGNED).unwrap();
-    let said = run_in(folder.path(), &[], &["correlation", "verify", "--key", "key", "correlation.json"]).await;
-    assert_eq!((said.code, said.out), (Some(0), format!("{SIGNED}\n")));
-    let said = run_in(folder.path(), &[], &["correlation", "verify", "--key", "key", "nowhere.json"]).await;
-    assert_eq!(said.code, Some(1));
-    assert!(said.err.starts_with("modgud: nowhere.json can't be read: "), "{}", said.err);
+    let output = run_in(folder.path(), &[], &["correlation", "verify", "--key", "key", "correlation.json"]).await;
+    assert_eq!((output.code, output.out), (Some(0), format!("{SIGNED}\n")));
+    let output = run_in(folder.path(), &[], &["correlation", "verify", "--key", "key", "nowhere.json"]).await;
+    assert_eq!(output.code, Some(1));
+    assert!(output.err.starts_with("modgud: nowhere.json can't be read: "), "{}", output.err);
 }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 fn listed(help: &str) -> Vec<String> {
     let commands = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest);
     let commands = commands.split_once("\n\n").map_or(commands, |(commands, _)| commands);
-    // A description that goes on in the next line stands further in than a name does.
+    // The second line of a description is indented more than a name.
     let names = commands.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
     names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
 }
@@ -21,13 +21,13 @@ async fn every_command_shows_an_example_of_itself() {
     while let Some(command) = commands.pop_front() {
         let name = command.join(" ");
         let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
-        let said = run(&arguments).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{name}");
-        let (_, example) = said.out.split_once("\nExample:\n").unwrap_or_else(|| panic!("`{name}` shows no example"));
+        let output = run(&arguments).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{name}");
+        let (_, example) = output.out.split_once("\nExample:\n").unwrap_or_else(|| panic!("`{name}` shows no example"));
         let itself = format!("modgud {name}");
         let shown = example.lines().any(|line| line.starts_with("  ") && line.contains(itself.trim_end()));
         assert!(shown, "the example of `{name}` is not one of it:\n{example}");
-        for below in listed(&said.out) {
+        for below in listed(&output.out) {
             commands.push_back([command.clone(), vec![below]].concat());
         }
         walked.push(name);
@@ -62,9 +62,9 @@ async fn every_command_shows_an_example_of_itself() {
 #[tokio::test]
 async fn the_version_is_that_of_the_package() {
     for flag in ["--version", "-V"] {
-        let said = run(&[flag]).await;
+        let output = run(&[flag]).await;
         let expected = format!("modgud {}\n", env!("CARGO_PKG_VERSION"));
-        assert_eq!((said.code, said.out, said.err), (Some(0), expected, String::new()), "{flag}");
+        assert_eq!((output.code, output.out, output.err), (Some(0), expected, String::new()), "{flag}");
     }
 }
 
@@ -79,8 +79,8 @@ struct Wrong {
 async fn a_wrong_command_line_ends_with_2() {
     for Wrong { arguments, says } in table::<Wrong>("usage.yaml") {
         let borrowed: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let said = run(&borrowed).await;
-        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{arguments:?}");
-        assert_eq!(said.err, says, "{arguments:?}");
+        let output = run(&borrowed).await;
+        assert_eq!((output.code, output.out.as_str()), (Some(2), ""), "{arguments:?}");
+        assert_eq!(output.err, says, "{arguments:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! `modgud keygen`: two files, the private one for its owner alone, and nothing overwritten.
 
-use super::process::{Said, run_in};
+use super::process::{Output, run_in};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,9 +10,9 @@ fn mode(file: &Path) -> u32 {
 }
 
 /// No line of a PEM block's content.
-fn shows_nothing_of(said: &Said, pem: &str) {
+fn shows_nothing_of(output: &Output, pem: &str) {
     for line in pem.lines().filter(|line| !line.starts_with("-----")) {
-        assert!(!said.out.contains(line) && !said.err.contains(line), "a line of the key is in the output");
+        assert!(!output.out.contains(line) && !output.err.contains(line), "a line of the key is in the output");
     }
 }
 
@@ -20,16 +20,16 @@ fn shows_nothing_of(said: &Said, pem: &str) {
 async fn a_pair_is_written_once() {
     let folder = tempfile::tempdir().unwrap();
     let (private, public) = (folder.path().join("modgud-dev.key.pem"), folder.path().join("modgud-dev.pub.pem"));
-    let said = run_in(folder.path(), &[], &["keygen"]).await;
+    let output = run_in(folder.path(), &[], &["keygen"]).await;
     let expected = "modgud-dev.key.pem: the private key; it signs, keep it secret\n\
                     modgud-dev.pub.pem: the public key; set JWT_PUBLIC_KEY_RSA_BIFROST to its text\n\
                     next: modgud token mint --key modgud-dev.key.pem\n";
-    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""));
+    assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(0), expected, ""));
     let (private_pem, public_pem) = (fs::read_to_string(&private).unwrap(), fs::read_to_string(&public).unwrap());
     assert!(private_pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
     assert!(public_pem.starts_with("-----BEGIN PUBLIC KEY-----\n"));
     assert_eq!(mode(&private), 0o600);
-    shows_nothing_of(&said, &private_pem);
+    shows_nothing_of(&output, &private_pem);
 
     let again = run_in(folder.path(), &[], &["keygen"]).await;
     let expected = "modgud: modgud-dev.key.pem exists already, and is not overwritten; use another file\n";
@@ -47,24 +47,24 @@ async fn half_a_pair_is_not_left_behind() {
         ("a.pem", "a.pem exists already, and is not overwritten; use another file"),
         ("no/b.pem", "no/b.pem can't be written: No such file or directory (os error 2)"),
     ] {
-        let said = run_in(folder.path(), &[], &["keygen", "--private", "a.pem", "--public", public]).await;
-        assert_eq!((said.code, said.out, said.err), (Some(1), String::new(), format!("modgud: {error}\n")));
+        let output = run_in(folder.path(), &[], &["keygen", "--private", "a.pem", "--public", public]).await;
+        assert_eq!((output.code, output.out, output.err), (Some(1), String::new(), format!("modgud: {error}\n")));
         assert!(!folder.path().join("a.pem").exists(), "a private key without its public half is left behind");
     }
     assert_eq!(fs::read_to_string(folder.path().join("b.pem")).unwrap(), "mine");
 }
 
 #[tokio::test]
-async fn a_secret_is_one_file_and_says_so() {
+async fn a_secret_is_one_file() {
     let folder = tempfile::tempdir().unwrap();
-    let said = run_in(folder.path(), &[], &["keygen", "--algorithm", "HS512"]).await;
+    let output = run_in(folder.path(), &[], &["keygen", "--algorithm", "HS512"]).await;
     let expected = "modgud-dev.secret: the secret; it signs and verifies, share it with the verifier only\n\
                     next: modgud token mint --key modgud-dev.secret --algorithm HS512\n";
-    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""));
+    assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(0), expected, ""));
     let secret = fs::read_to_string(folder.path().join("modgud-dev.secret")).unwrap();
     assert_eq!((secret.len(), mode(&folder.path().join("modgud-dev.secret"))), (86, 0o600));
     assert!(!secret.contains(char::is_whitespace));
-    assert!(!said.out.contains(&secret));
+    assert!(!output.out.contains(&secret));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
     let public = run_in(folder.path(), &[], &["keygen", "--algorithm", "HS256", "--public", "b.pem"]).await;
@@ -73,14 +73,14 @@ async fn a_secret_is_one_file_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_pair_of_another_algorithm_says_where_it_belongs() {
+async fn a_pair_of_another_algorithm_names_its_place_in_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
-    let said = run_in(folder.path(), &[], &["keygen", "--algorithm", "ES384"]).await;
+    let output = run_in(folder.path(), &[], &["keygen", "--algorithm", "ES384"]).await;
     let expected = "modgud-dev.key.pem: the private key; it signs, keep it secret\n\
                     modgud-dev.pub.pem: the public key; add it to `keys` of an authenticator with ES384 in `algorithms`\n\
                     next: modgud token mint --key modgud-dev.key.pem\n";
-    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""));
-    shows_nothing_of(&said, &fs::read_to_string(folder.path().join("modgud-dev.key.pem")).unwrap());
+    assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(0), expected, ""));
+    shows_nothing_of(&output, &fs::read_to_string(folder.path().join("modgud-dev.key.pem")).unwrap());
 }
 
 #[tokio::test]

@@ -46,15 +46,15 @@ impl Refused {
 }
 
 #[tokio::test]
-async fn serve_says_what_is_wrong_with_the_key() {
+async fn serve_reports_what_is_wrong_with_the_key() {
     let folder = tempfile::tempdir().unwrap();
     for row in table::<Refused>("keys-refused.yaml") {
         let text = row.text();
         let variables: Vec<(&str, &str)> = text.iter().map(|text| (KEY_VARIABLE, text.as_str())).collect();
-        let said = serve_in(folder.path(), &variables, &[]).await;
+        let result = serve_in(folder.path(), &variables, &[]).await;
         let place = "profile bifrost:13:16: authenticators[0].jwt.keys[0].pem";
         let expected = format!("modgud: {place}: the environment variable {KEY_VARIABLE} {}\n", row.says);
-        assert_eq!((said.code, said.out, said.err), (Some(1), String::new(), expected), "{}", row.what);
+        assert_eq!((result.code, result.out, result.err), (Some(1), String::new(), expected), "{}", row.what);
     }
 }
 
@@ -99,8 +99,8 @@ async fn a_key_can_be_written_in_many_ways() {
             text.push_str(&line_end);
         }
         let serving = Serving::start(folder.path(), &text, &[]).await;
-        let said = run(&["call", &serving.grpc.to_string(), "--path", "/crm/", "--header", &credential]).await;
-        assert_eq!((said.code, said.out.lines().next()), (Some(0), Some("allowed")), "{what}: {said:?}");
+        let result = run(&["call", &serving.grpc.to_string(), "--path", "/crm/", "--header", &credential]).await;
+        assert_eq!((result.code, result.out.lines().next()), (Some(0), Some("allowed")), "{what}: {result:?}");
         assert_eq!(serving.end(Signal::INT).await.code, Some(0), "{what}");
     }
 }

@@ -1,4 +1,4 @@
-//! How a served process leaves, and that nothing which it has said by then is a secret.
+//! How a server stops, and that its output has no secret.
 
 use super::process::{Serving, run};
 use modgud_core::jose::{Algorithm, SigningKey};
@@ -10,9 +10,10 @@ async fn a_signal_ends_serving_with_0() {
     let folder = tempfile::tempdir().unwrap();
     let pem = SigningKey::generate(Algorithm::Rs256).unwrap().public_pem().unwrap();
     for (signal, how) in [(Signal::TERM, "Graceful"), (Signal::INT, "Immediate")] {
-        let said = Serving::start(folder.path(), &pem, &[]).await.end(signal).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{signal:?}");
-        let events: Vec<serde_json::Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let output = Serving::start(folder.path(), &pem, &[]).await.end(signal).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{signal:?}");
+        let events: Vec<serde_json::Value> =
+            output.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let leaving = events.iter().find(|event| event["message"] == "shutting down").unwrap();
         assert_eq!(leaving["how"], how, "{signal:?}");
         assert_eq!(events.last().unwrap()["message"], "stopped", "{signal:?}");
@@ -20,7 +21,7 @@ async fn a_signal_ends_serving_with_0() {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_said() {
+async fn no_secret_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     let key = SigningKey::generate(Algorithm::Rs256).unwrap();
     let stranger = SigningKey::generate(Algorithm::Rs256).unwrap();
@@ -36,7 +37,7 @@ async fn nothing_secret_is_said() {
         let serving = Serving::start(folder.path(), &public_pem, &["--config", "modgud.yaml"]).await;
         let content = private_pem.expose_secret().lines().filter(|line| !line.starts_with("--"));
         let mut secrets: Vec<String> = content.map(str::to_owned).collect();
-        let mut said = String::new();
+        let mut output = String::new();
         for (file, code) in [("good.pem", 0), ("bad.pem", 3)] {
             let file = folder.path().join(file);
             let minted = run(&["token", "mint", "--key", file.to_str().unwrap()]).await;
@@ -45,17 +46,17 @@ async fn nothing_secret_is_said() {
             let address = serving.grpc.to_string();
             let called = run(&["call", &address, "--path", "/crm/?access_token=canary", "-H", &header]).await;
             assert_eq!(called.code, Some(code), "{called:?}");
-            said.extend([called.out, called.err]);
+            output.extend([called.out, called.err]);
             secrets.extend(token.split('.').skip(1).map(str::to_owned));
         }
         secrets.push("canary".to_owned());
         let metrics = modgud_testbed::http::Exchange::get(serving.admin, "/metrics").await.unwrap();
-        said.push_str(&String::from_utf8(metrics.body).unwrap());
+        output.push_str(&String::from_utf8(metrics.body).unwrap());
         let ended = serving.end(Signal::TERM).await;
         assert_eq!(ended.out.matches("/crm/").count(), 2, "both decisions are logged:\n{}", ended.out);
-        said.extend([ended.out, ended.err]);
+        output.extend([ended.out, ended.err]);
         for secret in secrets {
-            assert!(!said.contains(&secret), "{log}: `{secret}` is in\n{said}");
+            assert!(!output.contains(&secret), "{log}: `{secret}` is in\n{output}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Runs modgud as a process: one that ends by itself, or a server that is told to leave. None outlives its test.
+//! Runs modgud as a process: a command that ends, or a server that is stopped. None outlives its test.
 
 use crate::support::KEY;
 use modgud::net::listen_addr::ListenAddr;
@@ -23,9 +23,9 @@ pub(crate) const KEY_VARIABLE: &str = "JWT_PUBLIC_KEY_RSA_BIFROST";
 /// Where `serve` listens in tests.
 const FREE_PORTS: [&str; 4] = ["--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
 
-/// What a process said, and how it ended.
+/// The output of a process, and its exit code.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct Output {
     /// The exit code; `None` when a signal ended it.
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
@@ -41,17 +41,22 @@ fn command<V: AsRef<OsStr> + Copy>(folder: &Path, variables: &[(&str, V)], argum
 }
 
 /// Runs a command until it ends by itself.
-pub(crate) async fn run_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+pub(crate) async fn run_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     let ended = timeout(PATIENCE, command(folder, variables, arguments).output()).await;
     let output = ended.unwrap_or_else(|_| panic!("modgud {arguments:?} did not end")).unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    Output { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 /// The same with variables that may hold any bytes, and with this text on standard input.
-pub(crate) async fn run_told(folder: &Path, variables: &[(&str, &OsStr)], arguments: &[&str], input: &str) -> Said {
-    let mut told = command(folder, variables, arguments);
-    let mut child = told.stdin(Stdio::piped()).spawn().unwrap();
+pub(crate) async fn run_with_input(
+    folder: &Path,
+    variables: &[(&str, &OsStr)],
+    arguments: &[&str],
+    input: &str,
+) -> Output {
+    let mut reported = command(folder, variables, arguments);
+    let mut child = reported.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let ended = timeout(PATIENCE, async {
         // A command that fails before it has read everything closes its end.
@@ -61,17 +66,17 @@ pub(crate) async fn run_told(folder: &Path, variables: &[(&str, &OsStr)], argume
     });
     let output = ended.await.unwrap_or_else(|_| panic!("modgud {arguments:?} did not end")).unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    Output { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 /// Runs a command that needs neither files nor variables.
-pub(crate) async fn run(arguments: &[&str]) -> Said {
+pub(crate) async fn run(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     run_in(folder.path(), &[], arguments).await
 }
 
 /// Runs `serve`, which is expected to end by itself.
-pub(crate) async fn serve_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+pub(crate) async fn serve_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     run_in(folder, variables, &[["serve"].as_slice(), &FREE_PORTS, arguments].concat()).await
 }
 
@@ -103,20 +108,20 @@ impl Starting {
     pub(crate) async fn serves(self) -> Serving {
         let Self(mut child) = self;
         let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut said = String::new();
+        let mut result = String::new();
         let (grpc, admin) = loop {
-            let start = said.len();
-            let read = timeout(PATIENCE, lines.read_line(&mut said)).await.unwrap().unwrap();
+            let start = result.len();
+            let read = timeout(PATIENCE, lines.read_line(&mut result)).await.unwrap().unwrap();
             if read == 0 {
                 let mut err = String::new();
                 child.stderr.take().unwrap().read_to_string(&mut err).await.unwrap();
-                panic!("modgud ended before it served; it said:\n{said}{err}");
+                panic!("modgud ended before it served; it said:\n{result}{err}");
             }
-            if let Some(addresses) = said.get(start..).and_then(addresses) {
+            if let Some(addresses) = result.get(start..).and_then(addresses) {
                 break addresses;
             }
         };
-        Serving { child, lines, said, grpc, admin }
+        Serving { child, lines, result, grpc, admin }
     }
 }
 
@@ -128,7 +133,7 @@ fn id(child: &Child) -> Pid {
 pub(crate) struct Serving {
     child: Child,
     lines: BufReader<ChildStdout>,
-    said: String,
+    result: String,
     /// Where checks are answered.
     pub(crate) grpc: ListenAddr,
     /// Where probes are.
@@ -156,20 +161,20 @@ impl Serving {
         kill_process(self.id(), signal).unwrap();
     }
 
-    /// Sends a signal, and waits until the process is gone; all that it said since it was started.
-    pub(crate) async fn end(mut self, signal: Signal) -> Said {
+    /// Sends a signal, and waits until the process has ended. Returns all its output.
+    pub(crate) async fn end(mut self, signal: Signal) -> Output {
         self.signal(signal);
         let mut err = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
         let rest = async {
-            self.lines.read_to_string(&mut self.said).await.unwrap();
+            self.lines.read_to_string(&mut self.result).await.unwrap();
             stderr.read_to_string(&mut err).await.unwrap();
             self.child.wait().await.unwrap()
         };
         let status = timeout(PATIENCE, rest).await.unwrap_or_else(|_| panic!("modgud did not leave"));
         let unexpected = status.signal().filter(|number| *number != signal.as_raw());
-        assert_eq!(unexpected, None, "modgud crashed at its exit; it wrote:\n{}{err}", self.said);
-        Said { code: status.code(), out: self.said, err }
+        assert_eq!(unexpected, None, "modgud crashed at its exit; it wrote:\n{}{err}", self.result);
+        Output { code: status.code(), out: self.result, err }
     }
 }
 

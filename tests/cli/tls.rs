@@ -28,27 +28,27 @@ async fn call_speaks_tls() {
         };
         let (ca, own) = (["--tls-ca", "ca.pem"], ["--tls-cert", "client.pem", "--tls-key", "client.key"]);
         let name = ["--tls-name", SERVER];
-        let said = call(&[ca.as_slice(), &own, &name].concat()).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{grpc}");
+        let output = call(&[ca.as_slice(), &own, &name].concat()).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{grpc}");
         for (what, wrong) in [
             ("no TLS", Vec::new()),
             ("no certificate of its own", [ca, name].concat()),
             ("another authority", [["--tls-ca", "clients.pem"].as_slice(), &own, &name].concat()),
             ("another name", [ca.as_slice(), &own].concat()),
         ] {
-            let said = call(&wrong).await;
-            assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{grpc}: {what}: {said:?}");
-            assert!(said.err.starts_with("modgud: "), "{grpc}: {what}: {said:?}");
+            let output = call(&wrong).await;
+            assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "{grpc}: {what}: {output:?}");
+            assert!(output.err.starts_with("modgud: "), "{grpc}: {what}: {output:?}");
         }
-        let said = call(&["--tls-ca", "nowhere.pem"]).await;
+        let output = call(&["--tls-ca", "nowhere.pem"]).await;
         let expected = "modgud: nowhere.pem: No such file or directory (os error 2)\n";
-        assert_eq!((said.code, said.err.as_str()), (Some(1), expected));
+        assert_eq!((output.code, output.err.as_str()), (Some(1), expected));
         serving.end(Signal::INT).await;
     }
 }
 
 #[tokio::test]
-async fn a_certificate_whose_time_is_over_is_told_and_serves() {
+async fn an_expired_certificate_is_reported_and_serves() {
     let folder = TempDir::new().unwrap();
     let ours = Authority::new("ours");
     fs::write(folder.path().join("clients.pem"), ours.pem()).unwrap();
@@ -56,23 +56,24 @@ async fn a_certificate_whose_time_is_over_is_told_and_serves() {
     let pem = KEY.public_pem().unwrap();
     for (pair, over) in [(ours.expired(), true), (ours.server(), false)] {
         pair.write(folder.path(), "server");
-        let said = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &["check", "--config", "modgud.yaml"]).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+        let output = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &["check", "--config", "modgud.yaml"]).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
         assert!(
-            said.out
+            output
+                .out
                 .contains("\n  TLS for checks, for clients with a certificate of client_ca: certificate valid from "),
-            "{said:?}"
+            "{output:?}"
         );
         let text =
             "the certificate of server.tls expired at 1999-12-31T00:00:00Z; clients that check it will not connect";
         let placed = format!("\nwarning: modgud.yaml:2:24: server.tls.cert: {text}\n");
-        assert_eq!(said.out.contains(&placed), over, "{said:?}");
+        assert_eq!(output.out.contains(&placed), over, "{output:?}");
         let strict = ["check", "--config", "modgud.yaml", "--deny-warnings"];
-        let said = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &strict).await;
-        assert_eq!(said.code, Some(i32::from(over)), "{said:?}");
+        let output = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &strict).await;
+        assert_eq!(output.code, Some(i32::from(over)), "{output:?}");
         let serving = Serving::start(folder.path(), &pem, &["--config", "modgud.yaml"]).await;
-        let said = serving.end(Signal::INT).await;
-        assert_eq!(said.out.contains(text), over, "{}", said.out);
+        let output = serving.end(Signal::INT).await;
+        assert_eq!(output.out.contains(text), over, "{}", output.out);
     }
 }
 
@@ -83,8 +84,8 @@ async fn policy_tests_need_no_files_of_tls() {
     fs::write(folder.path().join("modgud.yaml"), YAML).unwrap();
     let cases = "- { name: public, request: { path: /docs/ }, expect: { decision: allowed } }\n";
     fs::write(folder.path().join("cases.yaml"), cases).unwrap();
-    let said = run_in(folder.path(), &[], &["test", "--config", "modgud.yaml", "cases.yaml"]).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
+    let output = run_in(folder.path(), &[], &["test", "--config", "modgud.yaml", "cases.yaml"]).await;
+    assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{output:?}");
 }
 
 #[tokio::test]
@@ -95,7 +96,7 @@ async fn half_of_a_pair_is_no_command_line() {
         &["--tls-ca", "a.pem", "--tls-key", "a.key"],
         &["--tls-name", "a"],
     ] {
-        let said = run(&[["call", "127.0.0.1:1"].as_slice(), wrong].concat()).await;
-        assert_eq!(said.code, Some(2), "{wrong:?}: {said:?}");
+        let output = run(&[["call", "127.0.0.1:1"].as_slice(), wrong].concat()).await;
+        assert_eq!(output.code, Some(2), "{wrong:?}: {output:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! `modgud token mint`: what a module's `PyJWT` makes of the tokens. `modgud token inspect`: what it shows, and which rule it
 //! says that a token breaks.
 
-use super::process::{Said, run, run_in, run_told};
+use super::process::{Output, run, run_in, run_with_input};
 use super::table;
 use crate::support::program;
 use modgud_core::jose::{Algorithm, SigningKey};
@@ -32,7 +32,7 @@ enum Decoded {
     Refused { refused: String },
 }
 
-async fn mint(folder: &Path, arguments: &[String]) -> Said {
+async fn mint(folder: &Path, arguments: &[String]) -> Output {
     let fixed = ["token", "mint", "--key", "key.pem"];
     let arguments: Vec<&str> = fixed.into_iter().chain(arguments.iter().map(String::as_str)).collect();
     run_in(folder, &[], &arguments).await
@@ -60,9 +60,9 @@ async fn pyjwt_reads_what_is_minted() {
     let rows = table::<Row>("mint.yaml");
     let mut tokens = Vec::new();
     for row in &rows {
-        let said = mint(folder.path(), &row.arguments).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", row.what);
-        let token = said.out.strip_suffix('\n').unwrap();
+        let result = mint(folder.path(), &row.arguments).await;
+        assert_eq!((result.code, result.err.as_str()), (Some(0), ""), "{}", row.what);
+        let token = result.out.strip_suffix('\n').unwrap();
         assert!(!token.contains(char::is_whitespace), "{}: the token stands alone on its line", row.what);
         tokens.push(token.to_owned());
     }
@@ -111,7 +111,7 @@ async fn a_key_without_end_is_read_to_a_bound() {
 }
 
 #[tokio::test]
-async fn a_token_ends_when_a_token_can_say_so() {
+async fn a_token_ends_at_the_latest_representable_time() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("key.pem"), "a-secret-that-is-long-enough-for-hs256").unwrap();
     let with = async |lifetime: &str| mint(folder.path(), &["--lifetime".into(), lifetime.into()]).await;
@@ -124,7 +124,7 @@ async fn a_token_ends_when_a_token_can_say_so() {
     assert_eq!(with("7000y").await.code, Some(0));
 }
 
-/// What `keygen` says is next is run as it stands there.
+/// The next command of `keygen`'s output is run unchanged.
 #[tokio::test]
 async fn keys_of_every_algorithm_sign_what_pyjwt_reads() {
     for algorithm in Algorithm::ALL {
@@ -156,9 +156,9 @@ async fn a_key_signs_with_what_it_can() {
     let write = |text: &str| fs::write(folder.path().join("key.pem"), text).unwrap();
     let flag = |algorithm: &str| ["--algorithm".to_owned(), algorithm.to_owned()];
     write(SigningKey::generate(Algorithm::Es256).unwrap().private_text().unwrap().expose_secret());
-    let said = mint(folder.path(), &flag("RS256")).await;
+    let result = mint(folder.path(), &flag("RS256")).await;
     assert_eq!(
-        (said.code, said.err.as_str()),
+        (result.code, result.err.as_str()),
         (Some(1), "modgud: key.pem: a key of type P-256 can't sign with RS256\n")
     );
     assert_eq!(mint(folder.path(), &flag("ES256")).await.code, Some(0));
@@ -171,9 +171,9 @@ async fn a_key_signs_with_what_it_can() {
         ("changeme\n".to_owned(), "HS256", "modgud: key.pem: the secret has 8 bytes; use at least 32\n"),
     ] {
         write(&text);
-        let said = mint(folder.path(), &flag(algorithm)).await;
-        assert_eq!(said.err, expected);
-        if let Some(token) = said.out.strip_suffix('\n') {
+        let result = mint(folder.path(), &flag(algorithm)).await;
+        assert_eq!(result.err, expected);
+        if let Some(token) = result.out.strip_suffix('\n') {
             let decoded = decode(&secret, Algorithm::Hs256, &[token.to_owned()]).await;
             assert!(matches!(decoded.as_slice(), [Decoded::Good { .. }]), "the line end became part of the secret");
         }
@@ -201,22 +201,22 @@ async fn a_token_is_shown_and_the_rule_that_it_breaks_is_named() {
         let token = token.unwrap_or_else(|| "{header}.{claims}.AAAA".to_owned());
         let token = token.replace("{header}", &encode(&header)).replace("{claims}", &encode(&claims));
         let token = token.replace("{20000 A}", &"A".repeat(20_000));
-        let told = run_told(folder.path(), &[], &["token", "inspect", "-"], &format!("{token}\n")).await;
-        assert!(told.out.starts_with("NOT VERIFIED: "), "{what}: {}", told.out);
+        let reported = run_with_input(folder.path(), &[], &["token", "inspect", "-"], &format!("{token}\n")).await;
+        assert!(reported.out.starts_with("NOT VERIFIED: "), "{what}: {}", reported.out);
         for text in shows {
-            assert!(told.out.contains(&text), "{what}: `{text}` is missing in\n{}", told.out);
+            assert!(reported.out.contains(&text), "{what}: `{text}` is missing in\n{}", reported.out);
         }
         match refused {
-            None => assert_eq!((told.code, told.err.as_str()), (Some(0), ""), "{what}"),
+            None => assert_eq!((reported.code, reported.err.as_str()), (Some(0), ""), "{what}"),
             Some(rule) => {
                 let expected = format!("modgud: rejected with any signature: {rule}\n");
-                assert_eq!((told.code, told.err.as_str()), (Some(1), expected.as_str()), "{what}");
+                assert_eq!((reported.code, reported.err.as_str()), (Some(1), expected.as_str()), "{what}");
             }
         }
         // A length that command lines bear.
         if token.len() < 10_000 && !token.contains('\0') {
             let given = run(&["token", "inspect", &token]).await;
-            assert_eq!((given.code, given.out, given.err), (told.code, told.out, told.err), "{what}");
+            assert_eq!((given.code, given.out, given.err), (reported.code, reported.out, reported.err), "{what}");
         }
     }
 }

@@ -176,7 +176,7 @@ fn changed(text: &str, changes: &[Change]) -> Vec<u8> {
     bytes
 }
 
-/// Loads a document, and checks what is said if it can't be.
+/// Loads a document, and checks the error if it is invalid.
 fn assert_loads_or_is_refused_with_a_place(document: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");

@@ -1,14 +1,14 @@
-//! Files that are wrong. How the folder is written is told in its README.
+//! Invalid files. The README of their folder describes them.
 
 use super::{PUBLIC_PEM, SECRET, files, folder};
-use crate::cli::process::{KEY_VARIABLE, run_told};
+use crate::cli::process::{KEY_VARIABLE, run_with_input};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 #[tokio::test]
-async fn each_bad_file_is_refused_with_the_text_beside_it() {
+async fn each_bad_file_is_rejected_with_its_expected_text() {
     let folder = folder("bad");
     let good = OsStr::new(PUBLIC_PEM.as_str());
     let variables = [
@@ -22,16 +22,16 @@ async fn each_bad_file_is_refused_with_the_text_beside_it() {
     let mut wrong = Vec::new();
     for file in files(&folder, "yaml") {
         let name = file.file_name().unwrap().to_str().unwrap();
-        let said = run_told(&folder, &variables, &["check", "--config", name], "").await;
+        let output = run_with_input(&folder, &variables, &["check", "--config", name], "").await;
         let expected = fs::read_to_string(file.with_extension("txt")).unwrap_or_default();
-        if (said.code, said.out.as_str(), said.err.as_str()) != (Some(1), "", expected.as_str()) {
+        if (output.code, output.out.as_str(), output.err.as_str()) != (Some(1), "", expected.as_str()) {
             wrong.push(format!(
                 "--- {name}: exit code {:?}\n{}{}--- expected 1\n{expected}",
-                said.code, said.out, said.err
+                output.code, output.out, output.err
             ));
         }
         let marker = SECRET.trim_start_matches("this-is-");
-        assert!(!said.err.contains(marker), "{name}: a secret is shown:\n{}", said.err);
+        assert!(!output.err.contains(marker), "{name}: a secret is shown:\n{}", output.err);
     }
     assert!(wrong.is_empty(), "{} files are told otherwise:\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -45,7 +45,7 @@ fn each_text_belongs_to_a_file() {
 }
 
 /// Every problem is one line, `file:line:column: path: what is wrong` (a fault of the whole has no path), but for a file in which
-/// nothing stands; and problems come in the order of the file.
+/// there is no value; errors have the order of the file.
 #[test]
 fn every_text_has_the_documented_form() {
     for file in files(&folder("bad"), "txt") {
@@ -66,7 +66,7 @@ fn every_text_has_the_documented_form() {
     }
 }
 
-/// A problem as it is told: `origin:line:column: what`.
+/// An error as it is reported: `origin:line:column: what`.
 pub(super) struct Located<'a> {
     pub(super) origin: &'a str,
     /// Line and column.

@@ -1,13 +1,13 @@
 //! `modgud check` of a configuration that is good: what it says, and that start-up has nothing to add.
 
 use super::{OTHER_PEM, PUBLIC_PEM, files, folder, variables};
-use crate::cli::process::{Said, Serving, run_in};
+use crate::cli::process::{Output, Serving, run_in};
 use crate::support::{KEY, NOW, claims};
 use modgud_core::jose::VerificationKey;
 use rustix::process::{Resource, Signal, getrlimit};
 use std::fs;
 
-async fn check(arguments: &[&str]) -> Said {
+async fn check(arguments: &[&str]) -> Output {
     run_in(&folder("good"), &variables(), &[["check"].as_slice(), arguments].concat()).await
 }
 
@@ -77,8 +77,8 @@ async fn a_good_configuration_is_summed_up() {
         (&["--config", "two-issuers.yaml"], &two),
         (&["--config", "modules.yaml"], &modules),
     ] {
-        let said = check(arguments).await;
-        assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""), "{arguments:?}");
+        let output = check(arguments).await;
+        assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(0), expected, ""), "{arguments:?}");
     }
 }
 
@@ -86,9 +86,9 @@ async fn a_good_configuration_is_summed_up() {
 async fn every_good_file_is_called_good() {
     for file in files(&folder("good"), "yaml") {
         let name = file.file_name().unwrap().to_str().unwrap();
-        let said = check(&["--config", name]).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{name}");
-        let first = said.out.lines().next().unwrap_or_default();
+        let output = check(&["--config", name]).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{name}");
+        let first = output.out.lines().next().unwrap_or_default();
         assert!(first.starts_with(&format!("{name} on profile ")) && first.ends_with(": valid"), "{name}: {first}");
     }
 }
@@ -96,11 +96,11 @@ async fn every_good_file_is_called_good() {
 /// The flag wins over what the file says.
 #[tokio::test]
 async fn another_profile_can_be_laid_under_a_file() {
-    let said = check(&["--config", "document-marks.yaml", "--profile", "none"]).await;
-    assert!(said.out.starts_with("document-marks.yaml on profile none: valid\n"), "{}", said.out);
+    let output = check(&["--config", "document-marks.yaml", "--profile", "none"]).await;
+    assert!(output.out.starts_with("document-marks.yaml on profile none: valid\n"), "{}", output.out);
 }
 
-/// Each with what it is for and where it was written; a shadow rule admits nobody, and is not listed.
+/// Each with its purpose and location; a shadow rule allows no request, and is not listed.
 #[tokio::test]
 async fn every_rule_that_admits_requests_without_a_credential_is_listed_with_its_origin() {
     let folder = tempfile::tempdir().unwrap();
@@ -116,8 +116,8 @@ rules:
   - { name: tried, match: { paths: [/members] }, access: public, shadow: true }
 ";
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
-    let said = run_in(folder.path(), &variables(), &["check", "--config", "modgud.yaml"]).await;
-    let (_, open) = said.out.split_once("  open without a credential:\n").unwrap_or_else(|| panic!("{said:?}"));
+    let output = run_in(folder.path(), &variables(), &["check", "--config", "modgud.yaml"]).await;
+    let (_, open) = output.out.split_once("  open without a credential:\n").unwrap_or_else(|| panic!("{output:?}"));
     let open: Vec<&str> = open.lines().map_while(|line| line.strip_prefix("    ")).collect();
     let expected = [
         "page (public): GET; a.example.com, *.b.example.com; /page, /p/{id} [modgud.yaml:3:5]",
@@ -136,20 +136,20 @@ async fn a_plaintext_address_beyond_this_machine_is_a_warning_at_start_up_too() 
     let yaml = "profile: bifrost\nserver: { grpc: '0.0.0.0:0', admin: '127.0.0.1:0' }\n";
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
     let serving = Serving::start_at(folder.path(), &PUBLIC_PEM, &["--config", "modgud.yaml"]).await;
-    let said = serving.end(Signal::INT).await;
-    assert!(said.out.contains("modgud.yaml:2:17: server.grpc: other machines can connect here"), "{said:?}");
+    let output = serving.end(Signal::INT).await;
+    assert!(output.out.contains("modgud.yaml:2:17: server.grpc: other machines can connect here"), "{output:?}");
 
     let flag = ["--grpc", "0.0.0.0:0", "--admin", "127.0.0.1:0"];
-    let said = Serving::start_at(folder.path(), &PUBLIC_PEM, &flag).await.end(Signal::INT).await;
-    assert!(said.out.contains("--grpc: server.grpc: other machines can connect here"), "{said:?}");
+    let output = Serving::start_at(folder.path(), &PUBLIC_PEM, &flag).await.end(Signal::INT).await;
+    assert!(output.out.contains("--grpc: server.grpc: other machines can connect here"), "{output:?}");
 
     let loopback = ["--config", "modgud.yaml", "--grpc", "127.0.0.1:0"];
-    let said = Serving::start_at(folder.path(), &PUBLIC_PEM, &loopback).await.end(Signal::INT).await;
-    assert!(!said.out.contains("other machines"), "{said:?}");
+    let output = Serving::start_at(folder.path(), &PUBLIC_PEM, &loopback).await.end(Signal::INT).await;
+    assert!(!output.out.contains("other machines"), "{output:?}");
 }
 
-/// Of a claim whose name holds dots it is told where it was looked for: the token has a claim of that very name. One that is there
-/// without a value is not told to be missing.
+/// For a claim whose name has dots, the message has the path: the token has a claim of that very name. A claim
+/// without a value is not reported as missing.
 #[tokio::test]
 async fn a_denial_does_not_state_that_a_present_claim_is_missing() {
     let mut claims = claims();
@@ -157,7 +157,7 @@ async fn a_denial_does_not_state_that_a_present_claim_is_missing() {
     claims.push(("empty".to_owned(), "".into()));
     let header = format!("Authorization: JWT {}", KEY.sign(&claims).unwrap());
     let folder = tempfile::tempdir().unwrap();
-    for (require, told) in [
+    for (require, reported) in [
         ("'https://example.com/tenant'", "the token has no `com/tenant` inside `https://example`"),
         ("empty", "the token's `empty` is `null` or a text that counts as no value"),
         ("absent", "the token has no `absent`"),
@@ -169,9 +169,9 @@ async fn a_denial_does_not_state_that_a_present_claim_is_missing() {
         fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
         let at = NOW.to_string();
         let arguments = ["explain", "--config", "modgud.yaml", "--path", "/crm/", "--header", &header, "--at", &at];
-        let said = run_in(folder.path(), &variables(), &arguments).await;
-        assert_eq!(said.code, Some(3), "{said:?}");
-        assert!(said.out.contains(told), "{require}: {}", said.out);
+        let output = run_in(folder.path(), &variables(), &arguments).await;
+        assert_eq!(output.code, Some(3), "{output:?}");
+        assert!(output.out.contains(reported), "{require}: {}", output.out);
     }
 }
 
@@ -201,16 +201,16 @@ async fn every_command_asks_a_file_for_its_profile() {
     let unnamed = "modgud: modgud.yaml:2:1: profile: the file does not name its profile, ";
     let opens = "`profile: bifrost` (opens `/oauth/{*rest}`, `/health_check/{*rest}`, `/docs/{*rest}`, ";
     for command in commands {
-        let said = run_in(folder.path(), &variables(), &[command, &["--config", "modgud.yaml"]].concat()).await;
-        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{command:?}: {said:?}");
-        assert!(said.err.starts_with(unnamed) && said.err.contains(opens), "{command:?}: {said:?}");
+        let output = run_in(folder.path(), &variables(), &[command, &["--config", "modgud.yaml"]].concat()).await;
+        assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "{command:?}: {output:?}");
+        assert!(output.err.starts_with(unnamed) && output.err.contains(opens), "{command:?}: {output:?}");
         if *command != ["stdio"] && command.first() != Some(&"serve") {
             let arguments = [command, &["--config", "modgud.yaml", "--profile", "bearer"]].concat();
-            let said = run_in(folder.path(), &variables(), &arguments).await;
-            assert!(!said.err.contains("does not name its profile"), "{command:?}: {said:?}");
+            let output = run_in(folder.path(), &variables(), &arguments).await;
+            assert!(!output.err.contains("does not name its profile"), "{command:?}: {output:?}");
         }
     }
     let shadow = ["serve", "--config", "good.yaml", "--shadow-config", "modgud.yaml"];
-    let said = run_in(folder.path(), &variables(), &[&shadow, commands[8].get(1..).unwrap()].concat()).await;
-    assert!(said.code == Some(1) && said.err.starts_with(unnamed), "{said:?}");
+    let output = run_in(folder.path(), &variables(), &[&shadow, commands[8].get(1..).unwrap()].concat()).await;
+    assert!(output.code == Some(1) && output.err.starts_with(unnamed), "{output:?}");
 }

@@ -1,14 +1,14 @@
 //! `modgud config`: each value with where it comes from, flags laid over the file, and no secret.
 
 use super::{PUBLIC_PEM, SECRET, files, folder, meaning, variables};
-use crate::cli::process::{KEY_VARIABLE, Said, run_in};
+use crate::cli::process::{KEY_VARIABLE, Output, run_in};
 use std::fs;
 use std::path::Path;
 
-async fn config(folder: &Path, arguments: &[&str]) -> Said {
-    let said = run_in(folder, &variables(), &[["config"].as_slice(), arguments].concat()).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{arguments:?}");
-    said
+async fn config(folder: &Path, arguments: &[&str]) -> Output {
+    let output = run_in(folder, &variables(), &[["config"].as_slice(), arguments].concat()).await;
+    assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{arguments:?}");
+    output
 }
 
 /// A line of the output that shows a value: the value, and the origin, line and column that the comment names.
@@ -23,7 +23,7 @@ fn shown(line: &str) -> (&str, &str) {
     (value.trim(), origin)
 }
 
-/// What stands in the file that an origin names, from the place on that it names.
+/// The text of the file from the location of an origin.
 fn source(origin: &str) -> String {
     let [name, line, column] =
         origin.rsplitn(3, ':').collect::<Vec<_>>().try_into().map(|[c, l, n]: [&str; 3]| [n, l, c]).unwrap();
@@ -39,42 +39,42 @@ fn source(origin: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_value_stands_where_its_comment_says() {
+async fn each_value_is_where_its_comment_points() {
     for file in files(&folder("good"), "yaml") {
         let name = file.file_name().unwrap().to_str().unwrap();
-        let said = config(&folder("good"), &["--config", name]).await;
+        let output = config(&folder("good"), &["--config", name]).await;
         let mut values = 0;
-        for line in said.out.lines().filter(|line| !line.ends_with(':')) {
+        for line in output.out.lines().filter(|line| !line.ends_with(':')) {
             let (value, origin) = shown(line);
-            // The name of the profile, when nobody gives one.
+            // The name of the profile, if none is given.
             if (value, origin) == ("bifrost", "default") {
                 continue;
             }
             let source = source(origin);
             let unquoted = value.trim_matches('"');
             let there = source.trim_start_matches(['"', '\'']).starts_with(unquoted)
-                // An alias or a merge key stands for it, or the file writes it in another way than it is printed.
+                // It comes from an alias or a merge key, or its form in the file differs.
                 || source.starts_with(['*', '&', '|'])
                 || value.contains(['\\', '(']) || name == "texts-that-look-like-something-else.yaml" && value.starts_with('"')
                 || matches!(value, "[]" | "{}" | "null");
             assert!(there, "{name}: {line}\nthere stands: {source}");
             values += 1;
         }
-        assert!(values > 10, "{name}: {}", said.out);
+        assert!(values > 10, "{name}: {}", output.out);
     }
 }
 
 #[tokio::test]
 async fn flags_are_laid_over_the_file_and_named() {
     let arguments = ["--config", "two-issuers.yaml", "--grpc", "127.0.0.1:7", "--profile", "bifrost"];
-    let said = config(&folder("good"), &arguments).await;
-    let line = said.out.lines().find(|line| line.trim().starts_with("grpc:")).unwrap();
+    let output = config(&folder("good"), &arguments).await;
+    let line = output.out.lines().find(|line| line.trim().starts_with("grpc:")).unwrap();
     assert_eq!(shown(line), ("\"127.0.0.1:7\"", "--grpc"));
-    let line = said.out.lines().find(|line| line.trim().starts_with("admin:")).unwrap();
+    let line = output.out.lines().find(|line| line.trim().starts_with("admin:")).unwrap();
     assert_eq!(shown(line), ("\"[::1]:7002\"", "two-issuers.yaml:5:10"));
-    assert_eq!(shown(said.out.lines().find(|line| line.starts_with("profile:")).unwrap()), ("bifrost", "--profile"));
-    // Maps merge: the profile's header stays beside the one of the file; lists replace.
-    let meaning = meaning(&said.out);
+    assert_eq!(shown(output.out.lines().find(|line| line.starts_with("profile:")).unwrap()), ("bifrost", "--profile"));
+    // Maps merge: the profile's header stays besides that of the file; lists replace.
+    let meaning = meaning(&output.out);
     assert!(
         meaning.pointer("/upstream/headers/x-username").is_some()
             && meaning.pointer("/upstream/headers/x-user").is_some()
@@ -82,30 +82,30 @@ async fn flags_are_laid_over_the_file_and_named() {
     assert_eq!(meaning.pointer("/upstream/strip").unwrap(), &serde_json::json!(["x-user-*"]));
 }
 
-/// The flags of `modgud config` are not told as the file's; what is wrong in the file is told in spite of them.
+/// The flags of `modgud config` are not shown as the file's; errors in the file are reported nevertheless.
 #[tokio::test]
 async fn a_flag_does_not_hide_that_a_section_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("modgud.yaml"), "profile: bifrost\nserver: 127.0.0.1:9191\n").unwrap();
     let variables = [(KEY_VARIABLE, PUBLIC_PEM.as_str())];
     let arguments = ["config", "--config", "modgud.yaml", "--grpc", "127.0.0.1:7"];
-    let said = run_in(folder.path(), &variables, &arguments).await;
+    let output = run_in(folder.path(), &variables, &arguments).await;
     let expected = "modgud: modgud.yaml:2:9: server: found the text `127.0.0.1:9191`, expected a map\n";
-    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(1), "", expected));
+    assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(1), "", expected));
 }
 
 /// A key in the file is not printed, and neither is what the environment or a key file holds.
 #[tokio::test]
 async fn no_secret_is_printed() {
-    let said = config(&folder("good"), &["--config", "keys-in-every-place.yaml"]).await;
+    let output = config(&folder("good"), &["--config", "keys-in-every-place.yaml"]).await;
     let lines: Vec<&str> =
-        said.out.lines().map(|line| line.split_once("  #").map_or(line, |(line, _)| line).trim()).collect();
+        output.out.lines().map(|line| line.split_once("  #").map_or(line, |(line, _)| line).trim()).collect();
     for expected in ["env: GOOD_KEY", "file: keys/issuer.pem", "value: \"(not shown)\""] {
-        assert!(lines.contains(&expected), "{expected} is not in\n{}", said.out);
+        assert!(lines.contains(&expected), "{expected} is not in\n{}", output.out);
     }
     let base64 = PUBLIC_PEM.lines().nth(1).unwrap();
     let written = fs::read_to_string(folder("good").join("keys/issuer.pem")).unwrap();
     for secret in [base64, written.lines().nth(1).unwrap(), "BEGIN", SECRET] {
-        assert!(!said.out.contains(secret), "{secret} is in\n{}", said.out);
+        assert!(!output.out.contains(secret), "{secret} is in\n{}", output.out);
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// The largest file that is read.
 const BYTES: usize = 1024 * 1024;
 
-/// How long any of them may take here, where nothing is optimised and other tests run beside. What grows with the square of the
+/// How long any of them may take here, where nothing is optimised and other tests run at the same time. What grows with the square of the
 /// size takes minutes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -73,7 +73,7 @@ fn the_largest_documents_take_bounded_time() {
     ];
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
-    let mut told = String::new();
+    let mut reported = String::new();
     for (what, document) in documents {
         fs::write(&file, document).unwrap();
         let start = Instant::now();
@@ -84,8 +84,8 @@ fn the_largest_documents_take_bounded_time() {
             let text = error.to_string();
             assert!(place(&text).is_some(), "{what}: {text}");
             assert!(text.lines().count() <= 101 && text.len() < 100_000, "{what}: {} bytes are told", text.len());
-            writeln!(told, "{what}: {}", text.lines().next().unwrap_or_default()).unwrap();
+            writeln!(reported, "{what}: {}", text.lines().next().unwrap_or_default()).unwrap();
         }
     }
-    assert!(told.lines().count() > 10, "hardly any was refused:\n{told}");
+    assert!(reported.lines().count() > 10, "hardly any was refused:\n{reported}");
 }

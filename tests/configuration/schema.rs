@@ -30,7 +30,7 @@ const WRONG_IN_FORM: [&str; 15] = [
 ];
 
 /// A good file that the schema refuses: that a key without a value says nothing is for files that are made by templates; who writes
-/// one in an editor is told of it.
+/// an editor reports it.
 const NULLS: &str = "null-says-nothing";
 
 fn current() -> Value {

@@ -1,9 +1,9 @@
 //! Files that load and should probably say something else: what `check` and the server say of them. How the folder is written is
-//! told in its README.
+//! described in its README.
 
 use super::bad::{Located, place};
 use super::{PUBLIC_PEM, files, folder, load_file, variables};
-use crate::cli::process::{Said, Serving, run_in};
+use crate::cli::process::{Output, Serving, run_in};
 use crate::support::NOW;
 use modgud::clock::Clock;
 use modgud::config::{Environment, EphemeralKeys, Keys, Overrides, ProfileName, load, load_with_keys};
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::time::timeout;
 
-async fn check(folder: &Path, arguments: &[&str]) -> Said {
+async fn check(folder: &Path, arguments: &[&str]) -> Output {
     run_in(folder, &variables(), &[["check"].as_slice(), arguments].concat()).await
 }
 
@@ -29,16 +29,19 @@ fn warnings(file: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_file_is_warned_of_with_the_text_beside_it() {
+async fn each_file_has_its_expected_warnings() {
     let folder = folder("warned");
     let mut wrong = Vec::new();
     for file in files(&folder, "yaml") {
         let name = file.file_name().unwrap().to_str().unwrap();
         let expected = fs::read_to_string(file.with_extension("txt")).unwrap_or_default();
-        let said = check(&folder, &["--config", name]).await;
-        let (summary, told) = said.out.split_at(said.out.find("warning: ").unwrap_or(said.out.len()));
-        if (said.code, told, said.err.as_str()) != (Some(0), expected.as_str(), "") || told.is_empty() {
-            wrong.push(format!("--- {name}: exit code {:?}\n{told}{}--- expected 0\n{expected}", said.code, said.err));
+        let output = check(&folder, &["--config", name]).await;
+        let (summary, reported) = output.out.split_at(output.out.find("warning: ").unwrap_or(output.out.len()));
+        if (output.code, reported, output.err.as_str()) != (Some(0), expected.as_str(), "") || reported.is_empty() {
+            wrong.push(format!(
+                "--- {name}: exit code {:?}\n{reported}{}--- expected 0\n{expected}",
+                output.code, output.err
+            ));
         }
         assert!(summary.starts_with(&format!("{name} on profile ")), "{name}: {summary}");
 
@@ -47,7 +50,7 @@ async fn each_file_is_warned_of_with_the_text_beside_it() {
             1 => "modgud: 1 warning; --deny-warnings allows none\n".to_owned(),
             many => format!("modgud: {many} warnings; --deny-warnings allows none\n"),
         };
-        assert_eq!((denied.code, denied.out, denied.err), (Some(1), said.out, why), "{name}");
+        assert_eq!((denied.code, denied.out, denied.err), (Some(1), output.out, why), "{name}");
     }
     assert!(wrong.is_empty(), "{} files are told otherwise:\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -83,9 +86,9 @@ async fn sane_files_and_profiles_are_not_warned_of() {
     for file in files(&folder, "yaml") {
         assert_eq!(warnings(&file), [""; 0], "{}", file.display());
         let name = file.file_name().unwrap().to_str().unwrap();
-        let said = check(&folder, &["--config", name, "--deny-warnings"]).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{name}");
-        assert!(!said.out.contains("warning"), "{name}: {}", said.out);
+        let output = check(&folder, &["--config", name, "--deny-warnings"]).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{name}");
+        assert!(!output.out.contains("warning"), "{name}: {}", output.out);
     }
     for profile in [ProfileName::Bifrost, ProfileName::Bearer, ProfileName::Orchescala, ProfileName::None] {
         let overrides = Overrides { profile: Some(profile), ..Overrides::default() };
@@ -94,7 +97,7 @@ async fn sane_files_and_profiles_are_not_warned_of() {
     }
 }
 
-/// A profile that is printed as a file of its own says everything that it said.
+/// A profile that is printed as a file has the same effect.
 #[test]
 fn what_config_prints_of_a_profile_is_not_warned_of() {
     let loaded = load(None, &Overrides::default(), &Environment::fixed(variables())).unwrap();
@@ -110,22 +113,22 @@ fn the_dates_of_a_certificate_are_held_against_the_time() {
     const FROM: u64 = 1_577_836_800;
     const UNTIL: u64 = 4_733_510_400;
     let loaded = load_file(&folder("sane").join("said-otherwise.yaml")).unwrap();
-    let told = |millis| -> Vec<String> {
+    let reported = |millis| -> Vec<String> {
         let warnings = loaded.warnings(Timestamp::from_millis(millis));
         warnings.iter().map(|warning| warning.to_string().split(',').next().unwrap_or_default().to_owned()).collect()
     };
     let place = "said-otherwise.yaml:10:21: authenticators[0].jwt.keys[0].pem: the certificate here";
-    let ends = |told: Vec<String>, what: &str| {
-        let [only] = told.as_slice() else { panic!("{told:?}") };
+    let ends = |reported: Vec<String>, what: &str| {
+        let [only] = reported.as_slice() else { panic!("{reported:?}") };
         assert!(only.ends_with(&format!("{place} {what}")), "{only}");
     };
-    ends(told(FROM * 1_000 - 1), "is valid from 2020-01-01T00:00:00Z only");
-    assert_eq!(told(FROM * 1_000), [""; 0]);
-    assert_eq!(told(UNTIL * 1_000 + 999), [""; 0]);
-    ends(told(UNTIL * 1_000 + 1_000), "was valid until 2120-01-01T00:00:00Z");
+    ends(reported(FROM * 1_000 - 1), "is valid from 2020-01-01T00:00:00Z only");
+    assert_eq!(reported(FROM * 1_000), [""; 0]);
+    assert_eq!(reported(UNTIL * 1_000 + 999), [""; 0]);
+    ends(reported(UNTIL * 1_000 + 1_000), "was valid until 2120-01-01T00:00:00Z");
 }
 
-/// With keys in the place of those that the file names, nothing is said of those.
+/// With other keys instead of those in the file, there is no message about those.
 #[test]
 fn keys_that_are_replaced_are_not_warned_of() {
     let file = folder("warned").join("certificates.yaml");
@@ -163,12 +166,12 @@ authenticators:
 "
     );
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
-    let said = check(folder.path(), &["--config", "modgud.yaml"]).await;
-    let ages = said.out.lines().filter_map(|line| line.trim().strip_prefix("key ")?.split_once("RSA 2048 bits"));
+    let output = check(folder.path(), &["--config", "modgud.yaml"]).await;
+    let ages = output.out.lines().filter_map(|line| line.trim().strip_prefix("key ")?.split_once("RSA 2048 bits"));
     let ages: Vec<&str> = ages.map(|(_, age)| age).collect();
     let dates = ", certificate, valid from 2020-01-01T00:00:00Z to 2120-01-01T00:00:00Z";
     let changed = format!("{dates}, file changed 5 hours ago");
-    assert_eq!(ages, ["", ", file changed 12 days ago", &changed, dates], "{}", said.out);
+    assert_eq!(ages, ["", ", file changed 12 days ago", &changed, dates], "{}", output.out);
 }
 
 /// What the server says about each configuration that serves.
@@ -178,9 +181,9 @@ async fn a_server_warns_at_start_and_at_each_change() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
     let put = |text: &str| {
-        let beside = folder.path().join("new.yaml");
-        fs::write(&beside, text).unwrap();
-        fs::rename(beside, &file).unwrap();
+        let adjacent = folder.path().join("new.yaml");
+        fs::write(&adjacent, text).unwrap();
+        fs::rename(adjacent, &file).unwrap();
     };
     put("profile: bifrost\nserver: { deadline: 10s }\nupstream: { strip: [x-email] }\n");
     let serving = Serving::start(folder.path(), &PUBLIC_PEM, &["--config", "modgud.yaml"]).await;
@@ -195,11 +198,11 @@ async fn a_server_warns_at_start_and_at_each_change() {
     put("profile: bifrost\nfallback: denied\n");
     timeout(PATIENCE, until(serving.admin, 2, 0)).await.unwrap();
 
-    let said = serving.end(Signal::TERM).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-    let events: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let output = serving.end(Signal::TERM).await;
+    assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
+    let events: Vec<Value> = output.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let warnings = events.iter().filter(|event| event["level"] == "WARN");
-    let told: Vec<&str> = warnings
+    let reported: Vec<&str> = warnings
         .inspect(|event| assert_eq!(event["message"], "configuration warning"))
         .map(|event| event["warning"].as_str().unwrap())
         .collect();
@@ -208,9 +211,9 @@ async fn a_server_warns_at_start_and_at_each_change() {
         "modgud.yaml:3:20: upstream.strip: the profile removes `x-organization-*`",
         "modgud.yaml:2:33: denials.status.forbidden: `401` makes clients log in again",
     ];
-    assert_eq!(told.len(), begins.len(), "{told:#?}");
-    for (told, begins) in told.iter().zip(begins) {
-        assert!(told.starts_with(begins), "{told}");
+    assert_eq!(reported.len(), begins.len(), "{reported:#?}");
+    for (reported, begins) in reported.iter().zip(begins) {
+        assert!(reported.starts_with(begins), "{reported}");
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) enum Answer {
     /// Let through, with these headers written, and these headers and query parameters removed.
     Allow { set: BTreeMap<String, String>, remove: BTreeSet<String>, remove_query: BTreeSet<String> },
-    /// Turned away, with these headers beside those that every such answer has.
+    /// Denied, with these headers besides those of every denial.
     Deny { status: u16, body: String, challenge: Option<String>, headers: BTreeMap<String, String> },
 }
 
@@ -123,10 +123,10 @@ impl Answer {
     }
 }
 
-/// The metadata of an answer says the same as the answer, and nothing beside what the profile tells.
+/// The metadata of a response agrees with it, and has nothing besides the entries of the profile.
 fn metadata(encoded: &[u8], allowed: bool) -> Result<(), String> {
-    let told = Struct::decode(encoded).map_err(|_| "dynamic metadata that is no Struct")?.fields;
-    let text = |name: &str| match told.get(name).and_then(|value| value.kind.as_ref()) {
+    let reported = Struct::decode(encoded).map_err(|_| "dynamic metadata that is no Struct")?.fields;
+    let text = |name: &str| match reported.get(name).and_then(|value| value.kind.as_ref()) {
         Some(Kind::StringValue(text)) => Some(text.as_str()),
         Some(_) | None => None,
     };
@@ -141,7 +141,7 @@ fn metadata(encoded: &[u8], allowed: bool) -> Result<(), String> {
         "a reason beside an answer that lets through, or none beside a denial",
     )?;
     let known = ["decision", "reason", "rule", "authenticator", "subject", "organization"];
-    let stranger = told.keys().find(|name| !known.contains(&name.as_str()));
+    let stranger = reported.keys().find(|name| !known.contains(&name.as_str()));
     ensure(stranger.is_none(), &format!("metadata that nobody asked for: {stranger:?}"))
 }
 
@@ -175,8 +175,8 @@ fn ensure(holds: bool, otherwise: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise.to_owned()) }
 }
 
-/// Metadata as it stands beside an answer.
-fn told(allowed: bool) -> bytes::Bytes {
+/// The metadata of a response.
+fn reported(allowed: bool) -> bytes::Bytes {
     let text = |text: &str| prost_types::Value { kind: Some(Kind::StringValue(text.to_owned())) };
     let members =
         if allowed { vec![("decision", "allowed")] } else { vec![("decision", "denied"), ("reason", "no_rule")] };
@@ -185,13 +185,13 @@ fn told(allowed: bool) -> bytes::Bytes {
 }
 
 #[test]
-fn metadata_that_says_something_else_than_the_answer_is_refused() {
+fn metadata_that_contradicts_the_response_is_an_error() {
     for (encoded, allowed) in
-        [(told(true), false), (told(false), true), (bytes::Bytes::new(), true), ("x".into(), true)]
+        [(reported(true), false), (reported(false), true), (bytes::Bytes::new(), true), ("x".into(), true)]
     {
         assert!(metadata(&encoded, allowed).is_err());
     }
-    assert_eq!((metadata(&told(true), true), metadata(&told(false), false)), (Ok(()), Ok(())));
+    assert_eq!((metadata(&reported(true), true), metadata(&reported(false), false)), (Ok(()), Ok(())));
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn an_answer_that_envoy_lets_through_by_mistake_is_refused() {
         (status(7), Some(HttpResponse::DeniedResponse(DeniedHttpResponse::default())), "turns nobody away"),
     ];
     for (status, http_response, expected) in bad {
-        let dynamic_metadata = told(status.as_ref().is_none_or(|status| status.code == 0));
+        let dynamic_metadata = reported(status.as_ref().is_none_or(|status| status.code == 0));
         let response = CheckResponse { status, http_response, dynamic_metadata };
         let problem = Answer::read(response).unwrap_err();
         assert!(problem.contains(expected), "{problem}");
@@ -231,7 +231,7 @@ fn headers_that_envoy_could_misread_are_refused() {
         let ok = OkHttpResponse { headers, headers_to_remove, ..OkHttpResponse::default() };
         let http_response = Some(HttpResponse::OkResponse(ok));
         let status = Some(RpcStatus::default());
-        Answer::read(CheckResponse { status, http_response, dynamic_metadata: told(true) })
+        Answer::read(CheckResponse { status, http_response, dynamic_metadata: reported(true) })
     };
     let good = || option(b"a b", Some(false), overwrite);
     assert!(read(vec![good()], &["x-b"]).is_ok());

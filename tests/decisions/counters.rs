@@ -17,7 +17,7 @@ impl Counters {
         Self::at(sidecar.addresses.admin).await
     }
 
-    /// The counters of whoever has this admin listener.
+    /// The counters at this admin listener.
     pub(crate) async fn at(admin: SocketAddr) -> Self {
         let answer = Exchange::get(admin, "/metrics").await.unwrap();
         assert_eq!(answer.status, 200);

@@ -101,13 +101,13 @@ async fn explain(
         arguments.extend(["--config", "modgud.yaml"]);
     }
     let key = KEY.public_pem().unwrap();
-    let said = run_in(folder.path(), &[(KEY_VARIABLE, &key), ("JWT_PUBLIC_KEY", &key)], &arguments).await;
+    let output = run_in(folder.path(), &[(KEY_VARIABLE, &key), ("JWT_PUBLIC_KEY", &key)], &arguments).await;
     let json: Value =
-        serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{}: {error}\n{}", case.name, said.err));
+        serde_json::from_str(&output.out).unwrap_or_else(|error| panic!("{}: {error}\n{}", case.name, output.err));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let answer = match json["decision"].as_str() {
         Some("allowed") => {
-            assert_eq!(said.code, Some(0), "{}", case.name);
+            assert_eq!(output.code, Some(0), "{}", case.name);
             let upstream = &json["upstream"];
             let set = upstream["set"].as_array().unwrap().iter().map(|pair| (text(&pair[0]), text(&pair[1])));
             let remove = upstream["remove"].as_array().unwrap().iter().map(text);
@@ -115,7 +115,7 @@ async fn explain(
             Answer::Allow { set: set.collect(), remove: remove.collect(), remove_query: query.collect() }
         }
         Some("denied") => {
-            assert_eq!(said.code, Some(3), "{}", case.name);
+            assert_eq!(output.code, Some(3), "{}", case.name);
             let answer = &json["answer"];
             let status = u16::try_from(answer["status"].as_u64().unwrap()).unwrap();
             let headers = answer["headers"].as_array().unwrap().iter().map(|pair| (text(&pair[0]), text(&pair[1])));

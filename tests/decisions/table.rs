@@ -17,7 +17,7 @@ const PROFILE: &str = "bifrost";
 pub(super) struct Table {
     #[serde(default)]
     pub(super) configurations: BTreeMap<String, String>,
-    /// Files beside every configuration, by name.
+    /// Files in the folder of every configuration, by name.
     #[serde(default)]
     pub(super) files: BTreeMap<String, String>,
     #[serde(default)]
@@ -83,7 +83,7 @@ enum AllowOrName {
     Allow(Allow),
 }
 
-/// What a client is told.
+/// The response to a client.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Deny {

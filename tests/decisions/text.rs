@@ -1,6 +1,6 @@
 //! The escape forms of the tables: how text says bytes that YAML can't hold, and a lot of text in a few words.
 
-/// The bytes that a text of a table stands for; `token` replaces `{token}`.
+/// The bytes of a text in a table; `token` replaces `{token}`.
 pub(super) fn bytes(text: &str, token: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text;

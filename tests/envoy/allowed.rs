@@ -2,20 +2,20 @@
 
 use super::seen::Seen;
 use super::tokens::{IDENTITY, claims, jwt, object, sign, with, without};
-use super::{ask, playground};
+use super::{ask, testbed};
 use modgud_testbed::Setup;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn the_module_decodes_what_was_minted_and_is_told_who_it_is() {
-    let playground = playground(Setup::default()).await;
+async fn the_module_decodes_the_minted_token_and_identity() {
+    let testbed = testbed(Setup::default()).await;
     let minted = claims();
-    let token = sign(&playground.key, &minted);
+    let token = sign(&testbed.key, &minted);
     for scheme in ["JWT", "Bearer", "jwt", "BEARER"] {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let target = "/crm/appointment/1/?q=a%20b&q=/../&%zz";
             let lines = [format!("Authorization: {scheme} {token}"), "Cookie: session=1".to_owned()];
-            let answer = ask(playground.gateway, method, target, &lines).await;
+            let answer = ask(testbed.gateway, method, target, &lines).await;
             assert_eq!(answer.status, 200, "{scheme} {method}");
             let seen = Seen::of(&answer);
             assert_eq!((seen.module.as_str(), seen.method.as_str()), ("crm", method));
@@ -26,13 +26,13 @@ async fn the_module_decodes_what_was_minted_and_is_told_who_it_is() {
             assert!(seen.values("cookie").is_empty(), "cookies are the core service's");
         }
     }
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 /// A claim without a value: no header, and not the client's either.
 #[tokio::test]
 async fn a_user_without_an_organization_has_no_organization_header() {
-    let playground = playground(Setup::default()).await;
+    let testbed = testbed(Setup::default()).await;
     let organization = |value: Value| with(claims(), "organization_uuid", value);
     let tokens = [
         ("no claim", without(claims(), "organization_uuid")),
@@ -42,13 +42,13 @@ async fn a_user_without_an_organization_has_no_organization_header() {
         ("a line break", organization(json!("x\r\nx-core-user-uuid: intruder"))),
     ];
     // One that is no text would be read in two ways.
-    let token = sign(&playground.key, &organization(json!({"uuid": "x"})));
-    assert_eq!(ask(playground.gateway, "GET", "/crm/", &[jwt(&token)]).await.status, 401);
+    let token = sign(&testbed.key, &organization(json!({"uuid": "x"})));
+    assert_eq!(ask(testbed.gateway, "GET", "/crm/", &[jwt(&token)]).await.status, 401);
     for (name, claims) in tokens {
-        let token = sign(&playground.key, &claims);
+        let token = sign(&testbed.key, &claims);
         for spoofed in [None, Some("X-Organization-UUID: intruder".to_owned())] {
             let lines: Vec<String> = [jwt(&token)].into_iter().chain(spoofed).collect();
-            let answer = ask(playground.gateway, "GET", "/crm/", &lines).await;
+            let answer = ask(testbed.gateway, "GET", "/crm/", &lines).await;
             assert_eq!(answer.status, 200, "{name}");
             let seen = Seen::of(&answer);
             let expected: Vec<_> =
@@ -57,5 +57,5 @@ async fn a_user_without_an_organization_has_no_organization_header() {
             assert_eq!(seen.decoded, object(&claims), "{name}");
         }
     }
-    playground.stop().await;
+    testbed.stop().await;
 }

@@ -3,7 +3,7 @@
 
 use super::seen::Seen;
 use super::tokens::{claims, sign, with};
-use super::{playground, replaced};
+use super::{replaced, testbed};
 use modgud_core::upstream::{IdentityCorrelation, SigningSecret};
 use modgud_testbed::http::Exchange;
 use modgud_testbed::{EnvoyYaml, Setup};
@@ -25,16 +25,16 @@ correlation:
 #[tokio::test]
 async fn a_body_reaches_modgud_byte_for_byte() {
     let setup = Setup { config: Some(CONFIG), envoy: EnvoyYaml::Written, ..Setup::default() };
-    let playground = playground(setup).await;
+    let testbed = testbed(setup).await;
     let claims = with(claims(), "preferred_username", json!("testuser"));
-    let token = sign(&playground.key, &with(claims, "scope", json!("impersonate")));
+    let token = sign(&testbed.key, &with(claims, "scope", json!("impersonate")));
     let post = async |body: &[u8]| {
         let head = format!(
             "POST /crm/process-123/complete HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n\
              Content-Type: application/json\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
-        Exchange::raw(playground.gateway, &[head.as_bytes(), body].concat()).await.unwrap()
+        Exchange::raw(testbed.gateway, &[head.as_bytes(), body].concat()).await.unwrap()
     };
     let answer = post("{\"customer\":\"K\u{f6}ln!\"}".as_bytes()).await;
     let seen = Seen::of(&answer);
@@ -43,12 +43,12 @@ async fn a_body_reaches_modgud_byte_for_byte() {
     assert_eq!(correlation.verify(&SigningSecret::new("test-secret-key")), Ok(()));
     assert_eq!(correlation.impersonated.unwrap().as_str(), "K\u{f6}ln!");
 
-    // In the value, and beside it. Envoy would write `!` in its place in a text, and modgud would sign `K!ln`.
+    // In the value, and around it. Envoy would write `!` in its place in a text, and modgud would sign `K!ln`.
     for body in [&b"{\"customer\":\"K\xf6ln\"}"[..], b"{\"pad\":\"\xff\",\"customer\":\"c\"}", b"\xff"] {
         let answer = post(body).await;
         assert_eq!((answer.status, &answer.json()["errorCode"]), (400, &json!(400)), "{body:?}");
     }
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 /// A body in pieces, without a length.
@@ -65,10 +65,10 @@ fn in_pieces(token: &str, body: &str) -> Vec<u8> {
 async fn a_body_in_pieces_is_read_or_refused() {
     let written = || Setup { config: Some(CONFIG), envoy: EnvoyYaml::Written, ..Setup::default() };
     for (setup, sent_along) in [(written(), true), (Setup { edit: Some(without_bodies), ..written() }, false)] {
-        let playground = playground(setup).await;
+        let testbed = testbed(setup).await;
         let claims = with(claims(), "preferred_username", json!("testuser"));
-        let token = sign(&playground.key, &with(claims, "scope", json!("impersonate")));
-        let ask = async |request: &[u8]| Exchange::raw(playground.gateway, request).await.unwrap();
+        let token = sign(&testbed.key, &with(claims, "scope", json!("impersonate")));
+        let ask = async |request: &[u8]| Exchange::raw(testbed.gateway, request).await.unwrap();
         let answer = ask(&in_pieces(&token, "{\"customer\":\"victim\"}")).await;
         if sent_along {
             assert_eq!(impersonated(&answer).as_deref(), Some("victim"));
@@ -79,11 +79,11 @@ async fn a_body_in_pieces_is_read_or_refused() {
         let head = "GET /crm/process-123/complete HTTP/1.1\r\nHost: a\r\nConnection: close\r\n";
         let answer = ask(format!("{head}Authorization: Bearer {token}\r\n\r\n").as_bytes()).await;
         assert_eq!(impersonated(&answer), None);
-        playground.stop().await;
+        testbed.stop().await;
     }
 }
 
-/// For whom the correlation says that the caller acts.
+/// The user for whom, by the correlation, the caller acts.
 fn impersonated(answer: &Exchange) -> Option<String> {
     let seen = Seen::of(answer);
     let [correlation] = seen.values("x-identity-correlation")[..] else { panic!("{:?}", seen.headers) };

@@ -3,7 +3,7 @@
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
-use super::{ask, logged, playground, replaced, table};
+use super::{ask, logged, replaced, table, testbed};
 use modgud_testbed::Setup;
 use modgud_testbed::http::Exchange;
 use serde::Deserialize;
@@ -52,12 +52,12 @@ struct Row {
 #[tokio::test]
 async fn conditions_hold_for_what_the_module_gets() {
     let setup = Setup { config: Some(RULES), edit: Some(with_context), ..Setup::default() };
-    let mut playground = playground(setup).await;
-    let jwt = jwt(&sign(&playground.key, &claims()));
+    let mut testbed = testbed(setup).await;
+    let jwt = jwt(&sign(&testbed.key, &claims()));
     for row in table::<Row>(include_str!("../data/envoy/conditions.yaml")) {
         let lines: Vec<String> = row.send.iter().cloned().chain([jwt.clone()]).collect();
-        let answer = ask(playground.gateway, row.method.as_deref().unwrap_or("GET"), &row.path, &lines).await;
-        let event = logged(&mut playground.modgud).await;
+        let answer = ask(testbed.gateway, row.method.as_deref().unwrap_or("GET"), &row.path, &lines).await;
+        let event = logged(&mut testbed.modgud).await;
         assert_eq!(event["reason"].as_str(), row.reason.as_deref(), "{row:?}: {event}");
         assert_eq!(answer.status, if row.reason.is_some() { 403 } else { 200 }, "{row:?}");
         if row.reason.is_none() {
@@ -65,8 +65,8 @@ async fn conditions_hold_for_what_the_module_gets() {
             assert_eq!((seen.module.as_str(), format!("/crm{}", seen.path)), ("crm", row.path.clone()), "{row:?}");
         }
     }
-    let metrics = Exchange::get(playground.modgud_admin, "/metrics").await.unwrap();
+    let metrics = Exchange::get(testbed.modgud_admin, "/metrics").await.unwrap();
     let metrics = String::from_utf8(metrics.body).unwrap();
     assert!(metrics.contains("\nmodgud_condition_errors_total{rule=\"query\"} 4\n"), "{metrics}");
-    playground.stop().await;
+    testbed.stop().await;
 }

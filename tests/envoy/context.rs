@@ -2,7 +2,7 @@
 
 use super::seen::Seen;
 use super::tokens::{IDENTITY, claims, jwt, sign, with};
-use super::{ask, logged, playground, replaced};
+use super::{ask, logged, replaced, testbed};
 use crate::readme::block;
 use modgud_testbed::Setup;
 use serde_json::json;
@@ -24,7 +24,7 @@ fn edit(yaml: &str) -> String {
     };
     let of_crm = indented(&of_route, 26);
     let of_documents = of_crm.replace("modgud.rule: staff", "modgud.rule: webhooks");
-    let of_nobody = of_crm.replace("modgud.rule: staff", "modgud.rule: nobody");
+    let of_no_module = of_crm.replace("modgud.rule: staff", "modgud.rule: nobody");
     // Beside what the virtual host has for the CORS filter.
     let settings = after(&shown, "typed_per_filter_config:\n");
     let of_host = settings.replace("        modgud.rule: staff              # the name of a rule\n", "");
@@ -40,7 +40,7 @@ fn edit(yaml: &str) -> String {
     let route = "                        - match: { path_separated_prefix: /crm }\n";
     let alone = "                        - match: { path: /crm }\n";
     let rest = "                          route: { cluster: crm, prefix_rewrite: / }\n";
-    yaml = replaced(&yaml, route, &format!("{alone}{of_nobody}{rest}{route}"));
+    yaml = replaced(&yaml, route, &format!("{alone}{of_no_module}{rest}{route}"));
     yaml
 }
 
@@ -52,12 +52,12 @@ fn configuration() -> &'static str {
 }
 
 #[tokio::test]
-async fn a_route_narrows_and_opens_what_says_so() {
+async fn a_route_restricts_and_opens_rules_that_allow_it() {
     let setup = Setup { config: Some(configuration()), edit: Some(edit), ..Setup::default() };
-    let mut playground = playground(setup).await;
+    let mut testbed = testbed(setup).await;
     let of = |roles: &[&str], scope: &str| {
         let claims = with(with(claims(), "roles", json!(roles)), "scope", json!(scope));
-        vec![jwt(&sign(&playground.key, &claims))]
+        vec![jwt(&sign(&testbed.key, &claims))]
     };
     let (staff, clerk, blind) = (of(&["staff"], "read write"), of(&[], "read write"), of(&["staff"], "write"));
     // What a client says there is a header like any other.
@@ -78,20 +78,20 @@ async fn a_route_narrows_and_opens_what_says_so() {
         ("/documents/hook", vec![], 401, "credential_missing"),
         ("/documents/hook", clerk.clone(), 200, ""),
     ] {
-        let answer = ask(playground.gateway, "GET", path, &lines).await;
+        let answer = ask(testbed.gateway, "GET", path, &lines).await;
         assert_eq!(answer.status, status, "{path} {reason}");
         if status == 200 {
             let identity: Vec<(&str, &str)> = IDENTITY.to_vec();
             assert_eq!(Seen::of(&answer).identity(), identity, "{path}");
         } else {
-            let event = logged(&mut playground.modgud).await;
+            let event = logged(&mut testbed.modgud).await;
             assert_eq!(event["reason"], reason, "{path}: {event}");
             if reason == "rule_unknown" {
                 assert!(event["detail"].as_str().unwrap().contains("`nobody`"), "{event}");
             }
         }
     }
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 /// Without the virtual host's permission.
@@ -103,10 +103,10 @@ fn open(yaml: &str) -> String {
 
 #[tokio::test]
 async fn a_route_that_names_an_open_rule_is_open() {
-    let playground = playground(Setup { config: Some(configuration()), edit: Some(open), ..Setup::default() }).await;
+    let testbed = testbed(Setup { config: Some(configuration()), edit: Some(open), ..Setup::default() }).await;
     let spoofed = ["x-username: admin".to_owned(), "authorization: Basic dTpw".to_owned()];
-    let seen = Seen::of(&ask(playground.gateway, "POST", "/documents/hook", &spoofed).await);
+    let seen = Seen::of(&ask(testbed.gateway, "POST", "/documents/hook", &spoofed).await);
     assert_eq!((seen.identity(), seen.values("authorization")), (vec![], vec!["Basic dTpw"]));
-    assert_eq!(ask(playground.gateway, "POST", "/crm/hook", &spoofed).await.status, 401);
-    playground.stop().await;
+    assert_eq!(ask(testbed.gateway, "POST", "/crm/hook", &spoofed).await.status, 401);
+    testbed.stop().await;
 }

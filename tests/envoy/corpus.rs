@@ -1,17 +1,17 @@
 //! Some thousand odd request targets, through Envoy with the sample's settings: what modgud decided on is what the module got, and
-//! what nobody can read in one way gets nowhere.
+//! ambiguous paths get nowhere.
 
 use super::paths::module_path;
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
-use super::{PATIENCE, logged, playground, replaced};
+use super::{PATIENCE, logged, replaced, testbed};
 use modgud_core::http::path::RequestTarget;
 use modgud_testbed::Setup;
 use modgud_testbed::http::Exchange;
 use serde_json::Value;
 use tokio::time::timeout;
 
-/// What stands for one segment, or for several if somebody decodes it.
+/// Texts that are one segment, or several when decoded.
 const PIECES: [&str; 78] = [
     "a",
     "A",
@@ -93,7 +93,7 @@ const PIECES: [&str; 78] = [
     "%c0%ae%c0%ae",
 ];
 
-/// What does odd things only where it stands alone, or isn't even ASCII.
+/// Texts that have an effect only as a whole segment, or are not ASCII.
 const ODD: [&str; 30] = [
     "#",
     "a#b",
@@ -176,17 +176,17 @@ async fn what_was_decided_on_is_what_the_module_gets_however_odd_it_is() {
         let at_once = replaced(yaml, server, &format!("{server}                delayed_close_timeout: 0s\n"));
         replaced(&at_once, "timeout: 0.25s", "timeout: 15s")
     };
-    let mut playground = playground(Setup { config, edit: Some(edit), ..Setup::default() }).await;
-    let jwt = jwt(&sign(&playground.key, &claims()));
+    let mut testbed = testbed(Setup { config, edit: Some(edit), ..Setup::default() }).await;
+    let jwt = jwt(&sign(&testbed.key, &claims()));
     let (mut forwarded, mut refused, mut kept) = (0_usize, 0_usize, 0_usize);
     for sent in &targets {
         let request = format!("GET {sent} HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n{jwt}\r\n\r\n");
-        let answer = timeout(PATIENCE, Exchange::raw(playground.gateway, request.as_bytes())).await;
+        let answer = timeout(PATIENCE, Exchange::raw(testbed.gateway, request.as_bytes())).await;
         let answer = answer.unwrap_or_else(|_| panic!("{sent:?}: no answer"));
         let answer = answer.unwrap_or_else(|error| panic!("{sent:?}: {error}"));
         if answer.status == 200 {
             let seen = Seen::of(&answer);
-            let event = logged(&mut playground.modgud).await;
+            let event = logged(&mut testbed.modgud).await;
             assert_eq!(event["decision"], "allowed", "{sent:?}: {event}");
             let decided = event["path"].as_str().unwrap_or_else(|| panic!("{sent:?}: {event}"));
             // Of `/crm` and of `/crm/` the rewrite makes `/`; no rule can tell them apart either.
@@ -206,7 +206,7 @@ async fn what_was_decided_on_is_what_the_module_gets_however_odd_it_is() {
             assert!(matches!(answer.status, 301 | 400 | 404), "{sent:?}: {}", answer.status);
             kept += 1;
         } else {
-            let event = logged(&mut playground.modgud).await;
+            let event = logged(&mut testbed.modgud).await;
             let expected = if answer.status == 400 { "path_ambiguous" } else { "rule_denied" };
             assert_eq!(
                 (&event["decision"], &event["reason"]),
@@ -219,5 +219,5 @@ async fn what_was_decided_on_is_what_the_module_gets_however_odd_it_is() {
     println!("{forwarded} forwarded, {refused} refused by modgud, {kept} kept by Envoy");
     // A corpus of which one of the three got nothing would prove less than it says.
     assert!(forwarded > 400 && refused > 400 && kept > 400, "{forwarded} {refused} {kept}");
-    playground.stop().await;
+    testbed.stop().await;
 }

@@ -1,7 +1,7 @@
-//! Credentials that let nobody in: what the client is told, to the letter, and what modgud's log says.
+//! Invalid credentials: the exact response to the client, and modgud's log.
 
 use super::tokens::Tokens;
-use super::{ask, body, detail, logged, playground, table};
+use super::{ask, body, detail, logged, table, testbed};
 use modgud_testbed::Setup;
 use serde::Deserialize;
 
@@ -17,10 +17,10 @@ struct Row {
 
 #[tokio::test]
 async fn every_bad_credential_is_turned_away_with_exactly_this() {
-    let mut playground = playground(Setup::default()).await;
-    let tokens = Tokens::new(&playground.key);
+    let mut testbed = testbed(Setup::default()).await;
+    let tokens = Tokens::new(&testbed.key);
     for Row { name, send, detail: text, challenge, reason } in table(include_str!("../data/envoy/denied.yaml")) {
-        let answer = ask(playground.gateway, "GET", "/crm/appointment/1/", &tokens.fill(&send)).await;
+        let answer = ask(testbed.gateway, "GET", "/crm/appointment/1/", &tokens.fill(&send)).await;
         assert_eq!(answer.status, 401, "{name}");
         assert_eq!(body(&answer), detail(&text), "{name}");
         assert_eq!(answer.header("content-type"), Some("application/json"), "{name}");
@@ -37,7 +37,7 @@ async fn every_bad_credential_is_turned_away_with_exactly_this() {
             .map(|(_, value)| value.as_str())
             .collect();
         assert_eq!(challenges, [expected], "{name}");
-        assert_eq!(logged(&mut playground.modgud).await["reason"], *reason, "{name}");
+        assert_eq!(logged(&mut testbed.modgud).await["reason"], *reason, "{name}");
     }
-    playground.stop().await;
+    testbed.stop().await;
 }

@@ -1,9 +1,9 @@
-//! Tokens that are good beside a proof only, behind a real Envoy: the address of a proof is the one that the client used, as Envoy
+//! Sender-constrained tokens behind a real Envoy: the address of a proof is the one that the client used, as Envoy
 //! tells it.
 
 use super::seen::Seen;
 use super::tokens::claims;
-use super::{ask, playground, replaced};
+use super::{ask, replaced, testbed};
 use crate::sender::holder::Holder;
 use modgud::clock::Clock;
 use modgud_testbed::{Setup, Testbed};
@@ -27,31 +27,30 @@ fn changeable(yaml: &str) -> String {
 }
 
 /// Asks with a proof for this address.
-async fn shown(playground: &Testbed, holder: &Holder, htu: &str) -> (String, modgud_testbed::http::Exchange) {
+async fn shown(testbed: &Testbed, holder: &Holder, htu: &str) -> (String, modgud_testbed::http::Exchange) {
     // One of the second in which modgud started is refused.
     let proof = holder.proof(htu, Clock::System.now().as_secs() + 1, &Map::new(), &Map::new());
-    let answer = with(playground, holder, &proof).await;
+    let answer = with(testbed, holder, &proof).await;
     (proof, answer)
 }
 
-async fn with(playground: &Testbed, holder: &Holder, proof: &str) -> modgud_testbed::http::Exchange {
+async fn with(testbed: &Testbed, holder: &Holder, proof: &str) -> modgud_testbed::http::Exchange {
     let lines = [format!("Authorization: DPoP {}", holder.token), format!("DPoP: {proof}")];
-    ask(playground.gateway, "GET", "/crm/a?b=c", &lines).await
+    ask(testbed.gateway, "GET", "/crm/a?b=c", &lines).await
 }
 
 #[tokio::test]
 async fn a_proof_is_for_the_address_that_the_client_used() {
-    let playground =
-        playground(Setup { config: Some(CONFIGURATION), edit: Some(changeable), ..Setup::default() }).await;
-    let holder = Holder::with(&playground.key, claims());
-    let (proof, answer) = shown(&playground, &holder, "http://api.example.com/crm/a").await;
+    let testbed = testbed(Setup { config: Some(CONFIGURATION), edit: Some(changeable), ..Setup::default() }).await;
+    let holder = Holder::with(&testbed.key, claims());
+    let (proof, answer) = shown(&testbed, &holder, "http://api.example.com/crm/a").await;
     let seen = Seen::of(&answer);
-    // The profile hands the token on; the proof is nobody's but modgud's.
+    // The profile forwards the token; the proof is for modgud only.
     assert_eq!(seen.values("authorization"), [format!("JWT {}", holder.token)]);
     assert!(seen.values("dpop").is_empty(), "{seen:?}");
-    assert_eq!(with(&playground, &holder, &proof).await.status, 401);
+    assert_eq!(with(&testbed, &holder, &proof).await.status, 401);
     for elsewhere in ["https://api.example.com/crm/a", "http://api.example.com/a", "http://www.example.com/crm/a"] {
-        let (_, answer) = shown(&playground, &holder, elsewhere).await;
+        let (_, answer) = shown(&testbed, &holder, elsewhere).await;
         assert_eq!(answer.status, 401, "{elsewhere}");
         assert!(
             answer
@@ -60,18 +59,18 @@ async fn a_proof_is_for_the_address_that_the_client_used() {
                 .starts_with("DPoP realm=\"modgud\", error=\"invalid_dpop_proof\"")
         );
     }
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 /// TLS is ended before Envoy, and nothing in front of it says so.
 #[tokio::test]
-async fn tls_that_is_ended_before_envoy_is_told_to_modgud() {
+async fn tls_that_ends_before_envoy_is_reported_to_modgud() {
     let config = Some(&*format!("{CONFIGURATION}request: {{ scheme: https }}\n").leak());
-    let playground = playground(Setup { config, edit: Some(changeable), ..Setup::default() }).await;
-    let holder = Holder::with(&playground.key, claims());
-    let (_, answer) = shown(&playground, &holder, "https://api.example.com/crm/a").await;
+    let testbed = testbed(Setup { config, edit: Some(changeable), ..Setup::default() }).await;
+    let holder = Holder::with(&testbed.key, claims());
+    let (_, answer) = shown(&testbed, &holder, "https://api.example.com/crm/a").await;
     assert_eq!(Seen::of(&answer).module, "crm");
-    let (_, answer) = shown(&playground, &holder, "http://api.example.com/crm/a").await;
+    let (_, answer) = shown(&testbed, &holder, "http://api.example.com/crm/a").await;
     assert_eq!(answer.status, 401);
-    playground.stop().await;
+    testbed.stop().await;
 }

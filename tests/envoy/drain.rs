@@ -2,7 +2,7 @@
 //! exit code is 0, and Envoy answers 503.
 
 use super::tokens::{claims, jwt, sign};
-use super::{PATIENCE, ask, playground, replaced};
+use super::{PATIENCE, ask, replaced, testbed};
 use modgud_testbed::http::Exchange;
 use modgud_testbed::{Setup, Testbed};
 use rustix::process::Signal;
@@ -25,56 +25,56 @@ fn attentive(yaml: &str) -> String {
 
 #[tokio::test]
 async fn while_it_drains_every_request_is_answered_as_before() {
-    let mut playground = playground(Setup { edit: Some(attentive), ..Setup::default() }).await;
-    let mut load = Load::start(&playground);
+    let mut testbed = testbed(Setup { edit: Some(attentive), ..Setup::default() }).await;
+    let mut load = Load::start(&testbed);
     load.expect_good(ANSWERS).await;
 
-    playground.modgud.signal(Signal::TERM);
-    playground.modgud.wait_for(PATIENCE, |line| line.contains("shutting down").then_some(())).await.unwrap();
-    until_unhealthy(&playground).await;
+    testbed.modgud.signal(Signal::TERM);
+    testbed.modgud.wait_for(PATIENCE, |line| line.contains("shutting down").then_some(())).await.unwrap();
+    until_unhealthy(&testbed).await;
     load.forget(); // those may be from before
     load.expect_good(ANSWERS).await;
     let last = load.stop().await;
     assert!(last.iter().all(|(status, _)| *status == 200), "{last:?}");
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 /// The rollout of a pod with little traffic: Envoy drains for many seconds, in which a request may come at any time.
 #[tokio::test]
 async fn the_first_request_after_a_silence_is_answered_while_envoy_drains() {
     const SILENCE: Duration = Duration::from_millis(2_500);
-    let mut playground = playground(Setup { edit: Some(attentive), ..Setup::default() }).await;
-    let token = jwt(&sign(&playground.key, &claims()));
-    assert_eq!(ask(playground.gateway, "GET", "/crm/", &[token.clone()]).await.status, 200);
-    playground.modgud.signal(Signal::TERM);
-    until_unhealthy(&playground).await;
+    let mut testbed = testbed(Setup { edit: Some(attentive), ..Setup::default() }).await;
+    let token = jwt(&sign(&testbed.key, &claims()));
+    assert_eq!(ask(testbed.gateway, "GET", "/crm/", &[token.clone()]).await.status, 200);
+    testbed.modgud.signal(Signal::TERM);
+    until_unhealthy(&testbed).await;
     // The silence itself is what is tested.
-    let early = timeout(SILENCE, playground.modgud.ended()).await;
+    let early = timeout(SILENCE, testbed.modgud.ended()).await;
     assert!(early.is_err(), "modgud ended while Envoy was connected: {early:?}");
-    assert_eq!(ask(playground.gateway, "GET", "/crm/", &[token]).await.status, 200);
+    assert_eq!(ask(testbed.gateway, "GET", "/crm/", &[token]).await.status, 200);
 
     // Envoy ends its drain and closes its connections: modgud has no reason to wait for `server.drain`.
     let asked = Instant::now();
-    playground.envoy.signal(Signal::TERM);
-    let code = timeout(PATIENCE, playground.modgud.ended()).await.expect("modgud ends after Envoy");
+    testbed.envoy.signal(Signal::TERM);
+    let code = timeout(PATIENCE, testbed.modgud.ended()).await.expect("modgud ends after Envoy");
     assert_eq!(code, Some(0));
     assert!(asked.elapsed() < Duration::from_secs(15), "it waited for the whole drain: {:?}", asked.elapsed());
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 #[tokio::test]
 async fn a_drain_ends_also_if_the_requests_do_not() {
     let config = Some("profile: bifrost\nserver: { drain: 1s }");
-    let mut playground = playground(Setup { edit: Some(attentive), config, ..Setup::default() }).await;
-    let mut load = Load::start(&playground);
+    let mut testbed = testbed(Setup { edit: Some(attentive), config, ..Setup::default() }).await;
+    let mut load = Load::start(&testbed);
     load.expect_good(ANSWERS).await;
 
     let asked = Instant::now();
-    playground.modgud.signal(Signal::TERM);
-    let code = timeout(PATIENCE, playground.modgud.ended()).await.expect("modgud leaves all the same");
+    testbed.modgud.signal(Signal::TERM);
+    let code = timeout(PATIENCE, testbed.modgud.ended()).await.expect("modgud leaves all the same");
     let left = Instant::now();
     assert_eq!(code, Some(0));
-    super::until(playground.gateway, "/oauth/", &[], 503).await;
+    super::until(testbed.gateway, "/oauth/", &[], 503).await;
 
     let answers = load.stop().await;
     let refused: Vec<_> = answers.iter().filter(|(status, _)| *status != 200).collect();
@@ -83,14 +83,14 @@ async fn a_drain_ends_also_if_the_requests_do_not() {
     assert!(early.is_none(), "turned away while it drained: {early:?}");
     let late = answers.iter().find(|(status, sent)| *status == 200 && *sent > left);
     assert!(late.is_none(), "let through when nobody decided any more");
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 /// Waits until Envoy knows that modgud is not healthy any more.
-async fn until_unhealthy(playground: &Testbed) {
+async fn until_unhealthy(testbed: &Testbed) {
     let asking = async {
         loop {
-            let clusters = Exchange::get(playground.envoy_admin, "/clusters").await.unwrap();
+            let clusters = Exchange::get(testbed.envoy_admin, "/clusters").await.unwrap();
             let text = String::from_utf8_lossy(&clusters.body).into_owned();
             let mut flags =
                 text.lines().filter(|line| line.starts_with("modgud::") && line.contains("::health_flags::"));
@@ -111,12 +111,12 @@ struct Load {
 }
 
 impl Load {
-    fn start(playground: &Testbed) -> Self {
+    fn start(testbed: &Testbed) -> Self {
         let (sender, answers) = mpsc::unbounded_channel();
         let stop = Arc::new(AtomicBool::new(false));
         let mut clients = JoinSet::new();
-        let gateway = playground.gateway;
-        let line = jwt(&sign(&playground.key, &claims()));
+        let gateway = testbed.gateway;
+        let line = jwt(&sign(&testbed.key, &claims()));
         for _ in 0..CLIENTS {
             let (sender, stop, lines) = (sender.clone(), Arc::clone(&stop), [line.clone()]);
             clients.spawn(async move {
@@ -145,7 +145,7 @@ impl Load {
         }
     }
 
-    /// Ends the clients; gives the answers that nobody has looked at.
+    /// Stops the clients; returns the responses that were not examined.
     async fn stop(mut self) -> Vec<(u16, Instant)> {
         self.stop.store(true, Ordering::Relaxed);
         self.clients.join_all().await;

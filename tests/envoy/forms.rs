@@ -1,6 +1,6 @@
 //! Denials in the forms that clients read, as they come out of Envoy.
 
-use super::{ask, body, playground};
+use super::{ask, body, testbed};
 use modgud_testbed::Setup;
 use modgud_testbed::http::Exchange;
 
@@ -22,10 +22,10 @@ fn values<'a>(answer: &'a Exchange, name: &str) -> Vec<&'a str> {
 
 #[tokio::test]
 async fn a_browser_gets_a_page_or_is_sent_to_log_in_and_others_get_what_they_read() {
-    let playground = playground(Setup { config: Some(CONFIG), ..Setup::default() }).await;
+    let testbed = testbed(Setup { config: Some(CONFIG), ..Setup::default() }).await;
     let get = async |path: &str, lines: &[&str]| {
         let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-        ask(playground.gateway, "GET", path, &lines).await
+        ask(testbed.gateway, "GET", path, &lines).await
     };
 
     let page = get("/admin/", &["Accept: text/html,application/xhtml+xml,*/*;q=0.8"]).await;
@@ -52,7 +52,7 @@ async fn a_browser_gets_a_page_or_is_sent_to_log_in_and_others_get_what_they_rea
     assert_eq!(values(&login, "cache-control"), ["no-store"]);
     assert_eq!(values(&login, "www-authenticate"), [""; 0]);
 
-    // Envoy merges the slashes before anybody decides: what is told is the path that was decided on.
+    // Envoy merges the slashes before the check: the log has the path of the decision.
     let merged = get("//evil.example.net/%2e%2e", &["Accept: text/html", "Host: evil.example.net"]).await;
     for value in values(&merged, "location") {
         assert!(value.starts_with("https://login.example.com/?return_to=%2F") && !value.contains("%2F%2F"), "{value}");
@@ -61,5 +61,5 @@ async fn a_browser_gets_a_page_or_is_sent_to_log_in_and_others_get_what_they_rea
     let api = get("/crm/", &["Accept: application/json"]).await;
     assert_eq!(api.status, 401);
     assert_eq!(values(&api, "www-authenticate"), [r#"Bearer realm="modgud""#]);
-    playground.stop().await;
+    testbed.stop().await;
 }

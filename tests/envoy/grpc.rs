@@ -1,7 +1,7 @@
 //! gRPC clients are denied in gRPC's own words: HTTP 200, and the status that fits (gRPC's `http-grpc-status-mapping`).
 
 use super::tokens::{claims, sign};
-use super::{ask, body, playground, replaced};
+use super::{ask, body, replaced, testbed};
 use modgud::envoy::proto::{AuthorizationClient, CheckRequest};
 use modgud_testbed::{Setup, Testbed};
 use tonic::transport::Channel;
@@ -9,8 +9,8 @@ use tonic::{Code, Request, Status};
 
 #[tokio::test]
 async fn a_denied_call_gets_a_grpc_status() {
-    let mut playground = playground(Setup::default()).await;
-    let token = sign(&playground.key, &claims());
+    let mut testbed = testbed(Setup::default()).await;
+    let token = sign(&testbed.key, &claims());
     // Any gRPC call will do; the routes are by path, and this client is at hand.
     let cases = [
         ("/crm", None, Code::Unauthenticated, "Authentication credentials were not provided."),
@@ -21,7 +21,7 @@ async fn a_denied_call_gets_a_grpc_status() {
     for (prefix, authorization, code, text) in cases {
         let authorization =
             authorization.map(|value| if value == "JWT " { format!("JWT {token}") } else { value.to_owned() });
-        let status = call(&playground, prefix, authorization).await;
+        let status = call(&testbed, prefix, authorization).await;
         assert_eq!(status.code(), code, "{prefix}: {status:?}");
         // With another HTTP status than 200, tonic would make a code up and say so in the message.
         assert_eq!(status.message(), text, "{prefix}");
@@ -29,10 +29,10 @@ async fn a_denied_call_gets_a_grpc_status() {
         assert_eq!(cache.as_deref(), Some("no-store"), "{prefix}: {status:?}");
     }
 
-    playground.kill_modgud().await;
-    let status = call(&playground, "/crm", Some(format!("JWT {token}"))).await;
+    testbed.kill_modgud().await;
+    let status = call(&testbed, "/crm", Some(format!("JWT {token}"))).await;
     assert_eq!((status.code(), status.message()), (Code::Unavailable, ""), "{status:?}");
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 /// A browser's call is turned away with 401 and `cache-control: no-store`; an Envoy that knows grpc-web adds the status of gRPC.
@@ -48,22 +48,22 @@ async fn a_denied_grpc_web_call_is_kept_in_no_cache() {
         replaced(yaml, cors, &format!("{filter}{cors}"))
     }
     for edit in [None, Some(with_grpc_web as fn(&str) -> String)] {
-        let playground = playground(Setup { edit, ..Setup::default() }).await;
+        let testbed = testbed(Setup { edit, ..Setup::default() }).await;
         for kind in ["application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text"] {
             let lines = [format!("Content-Type: {kind}"), "X-Grpc-Web: 1".to_owned(), "Content-Length: 0".to_owned()];
-            let answer = ask(playground.gateway, "POST", "/crm/a.B/C", &lines).await;
+            let answer = ask(testbed.gateway, "POST", "/crm/a.B/C", &lines).await;
             let at = format!("{kind}: {:?} {}", answer.headers, body(&answer));
             assert_eq!(answer.status, 401, "{at}");
             assert_eq!(answer.header("cache-control"), Some("no-store"), "{at}");
             assert_eq!(answer.header("grpc-status"), edit.map(|_| "16"), "{at}");
         }
-        playground.stop().await;
+        testbed.stop().await;
     }
 }
 
 /// A call over HTTP/2 without TLS, to a method below `prefix`.
-async fn call(playground: &Testbed, prefix: &str, authorization: Option<String>) -> Status {
-    let gateway = format!("http://{}", playground.gateway);
+async fn call(testbed: &Testbed, prefix: &str, authorization: Option<String>) -> Status {
+    let gateway = format!("http://{}", testbed.gateway);
     let channel = Channel::from_shared(gateway).unwrap().connect().await.unwrap();
     let origin = format!("http://api.example.com{prefix}").parse().unwrap();
     let mut request = Request::new(CheckRequest::default());

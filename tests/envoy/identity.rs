@@ -1,8 +1,8 @@
-//! Nobody but modgud says who somebody is: what clients write under our names reaches no module, in no spelling.
+//! Only modgud sets identity headers: clients' own headers of these names reach no module, in no spelling.
 
 use super::seen::Seen;
 use super::tokens::{IDENTITY, claims, jwt, sign};
-use super::{ask, playground, replaced, table};
+use super::{ask, replaced, table, testbed};
 use modgud_testbed::{Setup, Testbed};
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,30 +18,30 @@ fn rows() -> Vec<Row> {
     table(include_str!("../data/envoy/identity.yaml"))
 }
 
-/// Envoy hands names with `_` on, as it does unless it is told not to.
+/// Envoy forwards names with `_`, as it does by default.
 fn allow_underscores(yaml: &str) -> String {
     replaced(yaml, "headers_with_underscores_action: REJECT_REQUEST", "headers_with_underscores_action: ALLOW")
 }
 
 #[tokio::test]
 async fn with_the_sample_configuration() {
-    let playground = playground(Setup::default()).await;
+    let testbed = testbed(Setup::default()).await;
     for row in rows() {
-        check(&playground, &row.send, row.sample).await;
+        check(&testbed, &row.send, row.sample).await;
     }
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 #[tokio::test]
 async fn with_an_envoy_that_lets_underscores_through() {
-    let playground = playground(Setup { edit: Some(allow_underscores), ..Setup::default() }).await;
-    // That they do get through: of a name that is nobody's, the module sees it.
-    let foreign = ask(playground.gateway, "GET", "/oauth/", &["x_other: client".to_owned()]).await;
+    let testbed = testbed(Setup { edit: Some(allow_underscores), ..Setup::default() }).await;
+    // They do get through: the module sees one of an unused name.
+    let foreign = ask(testbed.gateway, "GET", "/oauth/", &["x_other: client".to_owned()]).await;
     assert_eq!(Seen::of(&foreign).values("x_other"), ["client"]);
     for row in rows() {
-        check(&playground, &row.send, 200).await;
+        check(&testbed, &row.send, 200).await;
     }
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 /// Every name in the profile, as `-`, as `_` and mixed, is one that Envoy lets modgud write and remove: a forbidden change
@@ -56,21 +56,21 @@ async fn every_name_of_the_profile_is_one_that_the_sample_lets_modgud_change() {
     let names: Vec<String> = written.chain(stripped).collect();
     assert!(names.len() > IDENTITY.len(), "the profile's names were found: {names:?}");
 
-    let playground = playground(Setup { edit: Some(allow_underscores), ..Setup::default() }).await;
+    let testbed = testbed(Setup { edit: Some(allow_underscores), ..Setup::default() }).await;
     for name in names {
         for spelling in [name.clone(), name.replace('-', "_"), name.replacen('-', "_", 1), name.to_ascii_uppercase()] {
-            check(&playground, &[format!("{spelling}: intruder")], 200).await;
+            check(&testbed, &[format!("{spelling}: intruder")], 200).await;
         }
     }
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 /// Sends the lines with a token and to a public route, and looks at what the module got.
-async fn check(playground: &Testbed, lines: &[String], status: u16) {
-    let token = sign(&playground.key, &claims());
+async fn check(testbed: &Testbed, lines: &[String], status: u16) {
+    let token = sign(&testbed.key, &claims());
     let with_token: Vec<String> = lines.iter().cloned().chain([jwt(&token)]).collect();
     for (path, lines, identity) in [("/crm/", with_token.as_slice(), &IDENTITY[..]), ("/oauth/", lines, &[])] {
-        let answer = ask(playground.gateway, "GET", path, lines).await;
+        let answer = ask(testbed.gateway, "GET", path, lines).await;
         assert_eq!(answer.status, status, "{path} {lines:?}");
         if status == 200 {
             let seen = Seen::of(&answer);

@@ -2,7 +2,7 @@
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign, with};
-use super::{PATIENCE, ask, playground};
+use super::{PATIENCE, ask, testbed};
 use modgud_core::jose::{Algorithm, SigningKey};
 use modgud_testbed::http::Exchange;
 use modgud_testbed::{Setup, Testbed, Verified};
@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use tokio::time::timeout;
 
-/// A configuration that mints with the keys in this folder. The playground takes a text that lives as long as the process.
+/// A configuration that mints with the keys in this folder. The testbed takes a text that lives as long as the process.
 fn configuration(folder: &Path) -> &'static str {
     let folder = folder.display();
     Box::leak(
@@ -41,28 +41,28 @@ fn key() -> SigningKey {
     SigningKey::generate(Algorithm::EdDsa).unwrap()
 }
 
-/// Puts a file in the place of another in one go, as whoever rotates keys should.
+/// Replaces a file atomically, as a key rotation should.
 fn put(folder: &Path, name: &str, text: &str) {
-    let beside = folder.join(format!("{name}.new"));
-    fs::write(&beside, text).unwrap();
-    fs::rename(beside, folder.join(name)).unwrap();
+    let adjacent = folder.join(format!("{name}.new"));
+    fs::write(&adjacent, text).unwrap();
+    fs::rename(adjacent, folder.join(name)).unwrap();
 }
 
 /// The names of the keys that are published.
-async fn published(playground: &Testbed) -> Vec<String> {
-    let answer = Exchange::get(playground.modgud_admin, "/.well-known/jwks.json").await.unwrap();
+async fn published(testbed: &Testbed) -> Vec<String> {
+    let answer = Exchange::get(testbed.modgud_admin, "/.well-known/jwks.json").await.unwrap();
     let keys = answer.json();
     keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Asks with this token as long as these keys are not yet the published ones; every answer has to be that of a module that has
 /// verified what it got.
-async fn until_published(playground: &Testbed, token: &str, keys: &[String]) -> usize {
+async fn until_published(testbed: &Testbed, token: &str, keys: &[String]) -> usize {
     let asking = async {
         let mut asked = 0;
         loop {
-            let last = published(playground).await == keys;
-            verified(playground, token).await;
+            let last = published(testbed).await == keys;
+            verified(testbed, token).await;
             asked += 1;
             if last {
                 return asked;
@@ -73,8 +73,8 @@ async fn until_published(playground: &Testbed, token: &str, keys: &[String]) -> 
 }
 
 /// What the module made of a request with this token.
-async fn verified(playground: &Testbed, token: &str) -> Seen {
-    let answer = ask(playground.gateway, "GET", "/crm/", &[jwt(token)]).await;
+async fn verified(testbed: &Testbed, token: &str) -> Seen {
+    let answer = ask(testbed.gateway, "GET", "/crm/", &[jwt(token)]).await;
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     Seen::of(&answer)
 }
@@ -86,10 +86,10 @@ async fn a_module_believes_one_issuer_and_keys_rotate_under_it() {
     put(folder.path(), "signing.key", old.private_text().unwrap().expose_secret());
     put(folder.path(), "other.pub.pem", &new.public_pem().unwrap());
     let config = Some(configuration(folder.path()));
-    let playground = playground(Setup { config, modules: Verified::Minted, ..Setup::default() }).await;
-    let token = sign(&playground.key, &with(with(claims(), "username", json!("José")), "azp", json!("portal")));
+    let testbed = testbed(Setup { config, modules: Verified::Minted, ..Setup::default() }).await;
+    let token = sign(&testbed.key, &with(with(claims(), "username", json!("José")), "azp", json!("portal")));
 
-    let seen = verified(&playground, &token).await;
+    let seen = verified(&testbed, &token).await;
     let mut decoded = seen.decoded.clone();
     let times: Vec<Option<Value>> =
         ["iat", "exp", "jti"].map(|name| decoded.as_object_mut().unwrap().remove(name)).into();
@@ -104,17 +104,17 @@ async fn a_module_believes_one_issuer_and_keys_rotate_under_it() {
 
     // Nobody gets no token, and brings none.
     let forged = format!("Authorization: Bearer {}", key().sign(&claims()).unwrap());
-    let nobody = ask(playground.gateway, "GET", "/crm/news/", &[]).await;
-    assert_eq!((nobody.status, Seen::of(&nobody).decoded), (200, Value::Null));
-    assert_eq!(ask(playground.gateway, "GET", "/crm/news/", std::slice::from_ref(&forged)).await.status, 401);
+    let anonymous = ask(testbed.gateway, "GET", "/crm/news/", &[]).await;
+    assert_eq!((anonymous.status, Seen::of(&anonymous).decoded), (200, Value::Null));
+    assert_eq!(ask(testbed.gateway, "GET", "/crm/news/", std::slice::from_ref(&forged)).await.status, 401);
 
-    let ids = published(&playground).await;
+    let ids = published(&testbed).await;
     assert_eq!(ids.len(), 2);
     put(folder.path(), "other.pub.pem", &old.public_pem().unwrap());
     put(folder.path(), "signing.key", new.private_text().unwrap().expose_secret());
     let swapped = [ids[1].clone(), ids[0].clone()];
-    assert!(until_published(&playground, &token, &swapped).await > 0);
+    assert!(until_published(&testbed, &token, &swapped).await > 0);
     put(folder.path(), "other.pub.pem", &new.public_pem().unwrap());
-    until_published(&playground, &token, &swapped[..1]).await;
-    playground.stop().await;
+    until_published(&testbed, &token, &swapped[..1]).await;
+    testbed.stop().await;
 }

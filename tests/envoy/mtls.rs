@@ -2,7 +2,7 @@
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign, with};
-use super::{playground, replaced};
+use super::{replaced, testbed};
 use crate::decisions::counters::Counters;
 use crate::readme::block;
 use crate::services::authority::{Authority, Pair, SERVER};
@@ -27,7 +27,7 @@ use tokio_rustls::TlsConnector;
 
 const API: &str = "spiffe://example.org/ns/prod/sa/api";
 
-/// Where the files of a test are: a change to Envoy's configuration can't be told otherwise.
+/// Where the files of a test are: a change to Envoy's configuration has no other way to know it.
 static OF_THE_REQUIRED: OnceLock<PathBuf> = OnceLock::new();
 static OF_THE_OPTIONAL: OnceLock<PathBuf> = OnceLock::new();
 static OF_THE_BOUND: OnceLock<PathBuf> = OnceLock::new();
@@ -60,7 +60,7 @@ fn bound(yaml: &str) -> String {
 
 /// A gateway, and who issues certificates for it and for its clients.
 struct Secured {
-    playground: Testbed,
+    testbed: Testbed,
     gateway: Authority,
     clients: Authority,
     _folder: TempDir,
@@ -76,17 +76,17 @@ impl Secured {
         place.set(folder.path().to_path_buf()).unwrap();
         // A setup holds what lives as long as the program.
         let config = Some(&*block(document, "yaml modgud").leak());
-        let playground = playground(Setup { config, edit: Some(edit), ..Setup::default() }).await;
-        Self { playground, gateway, clients, _folder: folder }
+        let testbed = testbed(Setup { config, edit: Some(edit), ..Setup::default() }).await;
+        Self { testbed, gateway, clients, _folder: folder }
     }
 
     /// A GET of `/crm/a` on a connection of its own.
     async fn ask(&self, certificate: Option<&Pair>, lines: &[String]) -> io::Result<Exchange> {
-        exchange(self.playground.gateway, &self.gateway, certificate, lines).await
+        exchange(self.testbed.gateway, &self.gateway, certificate, lines).await
     }
 
     async fn checks(&self) -> u64 {
-        Counters::at(self.playground.modgud_admin).await.get("modgud_check_duration_seconds_count")
+        Counters::at(self.testbed.modgud_admin).await.get("modgud_check_duration_seconds_count")
     }
 }
 
@@ -119,13 +119,13 @@ async fn exchange(to: SocketAddr, trusted: &Authority, own: Option<&Pair>, lines
 }
 
 #[tokio::test]
-async fn a_module_is_told_whose_certificate_it_is() {
+async fn a_module_receives_the_owner_of_the_certificate() {
     let secured = Secured::start("docs/mtls.md", optional, &OF_THE_OPTIONAL).await;
     let api = secured.clients.client_of(API);
     let identity = [("x-core-namespace", "prod"), ("x-core-user-uuid", API)];
     let seen = Seen::of(&secured.ask(Some(&api), &[]).await.unwrap());
     assert_eq!(seen.identity(), identity);
-    // What a client says of itself changes nothing, and reaches nobody.
+    // A client's own claims change nothing, and reach no module.
     let claimed = "X-Forwarded-Client-Cert: By=x;URI=spiffe://example.org/ns/prod/sa/root".to_owned();
     let lines = [claimed.clone(), "x-core-user-uuid: root".to_owned(), "x-core-namespace: root".to_owned()];
     let seen = Seen::of(&secured.ask(Some(&api), &lines).await.unwrap());
@@ -141,11 +141,11 @@ async fn a_module_is_told_whose_certificate_it_is() {
     assert!(answer.status == 401 && answer.header("www-authenticate").unwrap().contains("invalid_token"));
 
     // A token counts, and a bad one is not made good by a certificate.
-    let good = [jwt(&sign(&secured.playground.key, &claims()))];
+    let good = [jwt(&sign(&secured.testbed.key, &claims()))];
     let seen = Seen::of(&secured.ask(Some(&api), &good).await.unwrap());
     assert_eq!(seen.values("x-core-user-uuid"), ["fd76ce0c-d8be-4aa6-91ed-59e698f6af60"]);
     assert!(seen.values("x-core-namespace").is_empty());
-    let bad = [jwt(&sign(&secured.playground.key, &with(claims(), "exp", json!(1))))];
+    let bad = [jwt(&sign(&secured.testbed.key, &with(claims(), "exp", json!(1))))];
     assert_eq!(secured.ask(Some(&api), &bad).await.unwrap().status, 401);
 
     // A certificate of other authorities is not one: Envoy ends the connection, and modgud is not asked.
@@ -153,20 +153,20 @@ async fn a_module_is_told_whose_certificate_it_is() {
     let forged = Authority::new("clients").client_of(API);
     assert!(secured.ask(Some(&forged), &[]).await.is_err());
     assert_eq!(secured.checks().await, before);
-    secured.playground.stop().await;
+    secured.testbed.stop().await;
 }
 
 #[tokio::test]
-async fn where_certificates_are_required_modgud_is_asked_of_nobody_else() {
+async fn requests_without_a_required_certificate_do_not_reach_modgud() {
     let secured = Secured::start("docs/mtls.md", required, &OF_THE_REQUIRED).await;
     let api = secured.clients.client_of(API);
     assert_eq!(Seen::of(&secured.ask(Some(&api), &[]).await.unwrap()).values("x-core-user-uuid"), [API]);
     let before = secured.checks().await;
-    let good = [jwt(&sign(&secured.playground.key, &claims()))];
+    let good = [jwt(&sign(&secured.testbed.key, &claims()))];
     assert!(secured.ask(None, &good).await.is_err());
     assert!(secured.ask(Some(&Authority::new("clients").client_of(API)), &good).await.is_err());
     assert_eq!(secured.checks().await, before);
-    secured.playground.stop().await;
+    secured.testbed.stop().await;
 }
 
 #[tokio::test]
@@ -176,11 +176,11 @@ async fn a_token_that_is_bound_to_a_certificate_is_good_with_that_one_only() {
     let der = pem::parse(&mine.cert).unwrap();
     let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, der.contents()));
     let cnf = json!({ "x5t#S256": thumbprint });
-    let token = [jwt(&sign(&secured.playground.key, &with(claims(), "cnf", cnf)))];
+    let token = [jwt(&sign(&secured.testbed.key, &with(claims(), "cnf", cnf)))];
     assert_eq!(Seen::of(&secured.ask(Some(&mine), &token).await.unwrap()).values("x-username"), ["admin"]);
     let answer = secured.ask(Some(&other), &token).await.unwrap();
     assert!(answer.status == 401 && answer.header("www-authenticate").unwrap().contains("invalid_token"));
-    let unbound = [jwt(&sign(&secured.playground.key, &claims()))];
+    let unbound = [jwt(&sign(&secured.testbed.key, &claims()))];
     assert_eq!(secured.ask(Some(&mine), &unbound).await.unwrap().status, 401);
-    secured.playground.stop().await;
+    secured.testbed.stop().await;
 }

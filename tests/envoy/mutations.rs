@@ -3,13 +3,13 @@
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
-use super::{PATIENCE, ask, body, playground};
+use super::{PATIENCE, ask, body, testbed};
 use bytes::Bytes;
 use modgud::envoy::proto::{
     Authorization, AuthorizationServer, CheckRequest, CheckResponse, HeaderAppendAction, HeaderValue,
     HeaderValueOption, HttpResponse, OkHttpResponse, RpcStatus,
 };
-use modgud_core::http::header::{CREDENTIAL_HEADERS, PROTOCOL_HEADERS, fold, is_protocol_header};
+use modgud_core::http::header::{CREDENTIAL_HEADERS, PROTOCOL_HEADERS, fold_byte, is_protocol_header};
 use modgud_testbed::{Setup, Testbed};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -48,13 +48,13 @@ const CLOSE: [&str; 22] = [
 ];
 
 /// Replaces modgud's configuration while Envoy keeps its own.
-async fn reload(playground: &mut Testbed, config: &str) {
-    playground.reload_modgud(config).unwrap();
+async fn reload(testbed: &mut Testbed, config: &str) {
+    testbed.reload_modgud(config).unwrap();
     let outcome = |line: &str| {
         let refused = line.contains("the changed configuration is refused").then_some(false);
         refused.or_else(|| line.contains("the changed configuration serves").then_some(true))
     };
-    assert!(playground.modgud.wait_for(PATIENCE, outcome).await.unwrap(), "modgud refuses\n{config}");
+    assert!(testbed.modgud.wait_for(PATIENCE, outcome).await.unwrap(), "modgud refuses\n{config}");
 }
 
 /// These names, and random ones that modgud admits as well, no two alike to a server.
@@ -62,7 +62,7 @@ fn admitted() -> Vec<String> {
     let mut runner = TestRunner::deterministic();
     let random = "[!#$%&'*+.^_`|~0-9a-zA-Z-]{1,40}";
     let random = std::iter::repeat_with(|| random.new_tree(&mut runner).unwrap().current());
-    let folded = |name: &str| -> Vec<u8> { name.bytes().map(fold).collect() };
+    let folded = |name: &str| -> Vec<u8> { name.bytes().map(fold_byte).collect() };
     let mut taken: HashSet<Vec<u8>> = CREDENTIAL_HEADERS.iter().map(|name| folded(name)).collect();
     let longest = "x".repeat(128);
     let names = CLOSE.map(str::to_owned).into_iter().chain([longest]).chain(random);
@@ -71,12 +71,12 @@ fn admitted() -> Vec<String> {
 
 #[tokio::test]
 async fn a_reload_that_adds_any_identity_header_needs_no_new_envoy_yaml() {
-    let mut playground = playground(Setup { config: Some(BEFORE), ..Setup::default() }).await;
-    let token = jwt(&sign(&playground.key, &claims()));
+    let mut testbed = testbed(Setup { config: Some(BEFORE), ..Setup::default() }).await;
+    let token = jwt(&sign(&testbed.key, &claims()));
     let names = admitted();
     let headers: Vec<String> = names.iter().map(|name| format!("{name:?}: {{ value: ours }}")).collect();
-    reload(&mut playground, &format!("{BEFORE}upstream: {{ headers: {{ {} }} }}\n", headers.join(", "))).await;
-    let answer = ask(playground.gateway, "GET", "/crm/", std::slice::from_ref(&token)).await;
+    reload(&mut testbed, &format!("{BEFORE}upstream: {{ headers: {{ {} }} }}\n", headers.join(", "))).await;
+    let answer = ask(testbed.gateway, "GET", "/crm/", std::slice::from_ref(&token)).await;
     assert_eq!(answer.status, 200, "{}", body(&answer));
     let seen = Seen::of(&answer);
     for name in &names {
@@ -85,21 +85,21 @@ async fn a_reload_that_adds_any_identity_header_needs_no_new_envoy_yaml() {
 
     // Values that are missing: modgud removes each of these headers, and the client's own.
     let headers: Vec<String> = names.iter().map(|name| format!("{name:?}: {{ claim: absent }}")).collect();
-    reload(&mut playground, &format!("{BEFORE}upstream: {{ headers: {{ {} }} }}\n", headers.join(", "))).await;
+    reload(&mut testbed, &format!("{BEFORE}upstream: {{ headers: {{ {} }} }}\n", headers.join(", "))).await;
     let sent = names.iter().filter(|name| !name.contains('_')).map(|name| format!("{name}: intruder"));
     let lines: Vec<String> = sent.chain([token]).collect();
-    let answer = ask(playground.gateway, "GET", "/crm/", &lines).await;
+    let answer = ask(testbed.gateway, "GET", "/crm/", &lines).await;
     assert_eq!(answer.status, 200, "{}", body(&answer));
     let left: Vec<(String, String)> =
         Seen::of(&answer).headers.into_iter().filter(|(_, value)| value.contains("intruder")).collect();
     assert_eq!(left, []);
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 #[tokio::test]
 async fn a_reload_that_adds_strip_patterns_and_credential_headers_needs_no_new_envoy_yaml() {
-    let mut playground = playground(Setup { config: Some(BEFORE), ..Setup::default() }).await;
-    let token = sign(&playground.key, &claims());
+    let mut testbed = testbed(Setup { config: Some(BEFORE), ..Setup::default() }).await;
+    let token = sign(&testbed.key, &claims());
     for header in ["x-token", "proxy-authorization", "x-forwarded-access-token"] {
         let config = format!(
             "{BEFORE}authenticators:
@@ -109,23 +109,23 @@ async fn a_reload_that_adds_strip_patterns_and_credential_headers_needs_no_new_e
 upstream: {{ credential: remove, strip: [x-secret-*, x-envoy-*, x-forwarded-port] }}
 "
         );
-        reload(&mut playground, &config).await;
+        reload(&mut testbed, &config).await;
         if header.starts_with("x-forwarded") {
             // Envoy's early removal knows this header, and does not know that modgud reads it now: docs/envoy.md.
             let lines = [format!("{header}: {token}")];
-            assert_eq!(ask(playground.gateway, "GET", "/crm/", &lines).await.status, 401);
+            assert_eq!(ask(testbed.gateway, "GET", "/crm/", &lines).await.status, 401);
             continue;
         }
         let stripped = ["x-secret-a: intruder", "x-envoy-internal-a: intruder", "x-forwarded-port: intruder"];
         let lines: Vec<String> =
             stripped.map(str::to_owned).into_iter().chain([format!("{header}: {token}")]).collect();
-        let answer = ask(playground.gateway, "GET", "/crm/", &lines).await;
+        let answer = ask(testbed.gateway, "GET", "/crm/", &lines).await;
         assert_eq!(answer.status, 200, "{header}: {}", body(&answer));
         let seen = Seen::of(&answer);
         assert!(seen.values(header).is_empty(), "{header}: {seen:?}");
         assert!(seen.headers.iter().all(|(_, value)| value != "intruder"), "{header}: {seen:?}");
     }
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 /// A check service in modgud's place that does what the client writes: `x-mutate: set NAME` or `x-mutate: remove NAME`.
@@ -175,9 +175,9 @@ async fn a_header_that_modgud_refuses_can_not_be_changed_under_any_spelling() {
     OBEDIENT.set(listener.local_addr().unwrap().port()).unwrap();
     let server = tonic::transport::Server::builder().add_service(AuthorizationServer::new(Obedient));
     let serving = tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-    let playground = playground(Setup { edit: Some(obedient), ..Setup::default() }).await;
+    let testbed = testbed(Setup { edit: Some(obedient), ..Setup::default() }).await;
     let status = async |verb: &str, name: &str| {
-        ask(playground.gateway, "GET", "/crm/", &[format!("x-mutate: {verb} {name}")]).await.status
+        ask(testbed.gateway, "GET", "/crm/", &[format!("x-mutate: {verb} {name}")]).await.status
     };
     for name in ["x-tenant", "x_tenant", "cookie", "dpop", "proxy-authorization", "x-envoyish", "accepts", "x-host"] {
         assert_eq!((status("set", name).await, status("remove", name).await), (200, 200), "{name}");
@@ -192,6 +192,6 @@ async fn a_header_that_modgud_refuses_can_not_be_changed_under_any_spelling() {
     for name in &refused {
         assert_eq!((status("set", name).await, status("remove", name).await), (500, 500), "{name}");
     }
-    playground.stop().await;
+    testbed.stop().await;
     serving.abort();
 }

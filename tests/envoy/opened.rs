@@ -2,7 +2,7 @@
 //! overrides a part of the request.
 
 use super::seen::Seen;
-use super::{ask, playground, replaced};
+use super::{ask, replaced, testbed};
 use modgud_testbed::{EnvoyYaml, Setup};
 
 /// Another spelling of each kind; all of them get through an Envoy that neither removes nor refuses them.
@@ -42,7 +42,7 @@ fn opened_without(yaml: &str) -> String {
     without_early_removal(&opened(yaml))
 }
 
-/// An Envoy that is not told to remove anything before its filters.
+/// An Envoy that removes nothing before its filters.
 pub(super) fn without_early_removal(yaml: &str) -> String {
     let (before, after) = yaml.split_once("                early_header_mutation_extensions:\n").unwrap();
     let (_, rest) = after.split_once("\n\n").unwrap();
@@ -59,26 +59,26 @@ fn intruders(seen: &Seen) -> Vec<&str> {
 
 #[tokio::test]
 async fn forged_headers_do_not_pass_a_route_with_ext_authz_disabled() {
-    let playground = playground(Setup { edit: Some(opened), ..Setup::default() }).await;
+    let testbed = testbed(Setup { edit: Some(opened), ..Setup::default() }).await;
     let kept = ["x-request-id: kept", "x-other: kept"];
-    let seen = Seen::of(&ask(playground.gateway, "GET", "/crm/public/x", &lines(&kept)).await);
+    let seen = Seen::of(&ask(testbed.gateway, "GET", "/crm/public/x", &lines(&kept)).await);
     assert_eq!((seen.path.as_str(), seen.identity()), ("/x", vec![]));
     assert_eq!(intruders(&seen), [""; 0], "{seen:?}");
     assert_eq!(seen.values("x-other"), ["kept"]);
     assert_eq!(seen.values("x-forwarded-proto"), ["http"]);
     assert_eq!((seen.values("x-request-id").len(), seen.values("x-forwarded-for").len()), (1, 1));
-    // modgud is asked beside that route.
-    assert_eq!(ask(playground.gateway, "GET", "/crm/publicity", &lines(&[])).await.status, 401);
-    playground.stop().await;
+    // modgud is asked on other routes.
+    assert_eq!(ask(testbed.gateway, "GET", "/crm/publicity", &lines(&[])).await.status, 401);
+    testbed.stop().await;
 }
 
 /// That the test above sees them at all.
 #[tokio::test]
 async fn without_early_removal_forged_headers_pass_such_a_route() {
-    let playground = playground(Setup { edit: Some(opened_without), ..Setup::default() }).await;
-    let seen = Seen::of(&ask(playground.gateway, "GET", "/crm/public/x", &lines(&[])).await);
+    let testbed = testbed(Setup { edit: Some(opened_without), ..Setup::default() }).await;
+    let seen = Seen::of(&ask(testbed.gateway, "GET", "/crm/public/x", &lines(&[])).await);
     assert_eq!(intruders(&seen).len(), FORGED.len(), "{seen:?}");
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 const READS: &str = "
@@ -97,15 +97,15 @@ fn underscores(yaml: &str) -> String {
 #[tokio::test]
 async fn what_a_condition_reads_and_what_is_kept_is_not_removed_early() {
     let setup = Setup { config: Some(READS), envoy: EnvoyYaml::Written, edit: Some(underscores), ..Setup::default() };
-    let playground = playground(setup).await;
+    let testbed = testbed(setup).await;
     let send = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
     // modgud reads it; the module does not get it, nor another spelling.
-    let seen = ask(playground.gateway, "GET", "/crm/device", &send(&["X-Core-Device: a", "x_core_device: b"])).await;
+    let seen = ask(testbed.gateway, "GET", "/crm/device", &send(&["X-Core-Device: a", "x_core_device: b"])).await;
     assert_eq!(Seen::of(&seen).headers.iter().filter(|(name, _)| name.contains("device")).count(), 0);
-    assert_eq!(ask(playground.gateway, "GET", "/crm/device", &send(&["x_core_device: a"])).await.status, 403);
+    assert_eq!(ask(testbed.gateway, "GET", "/crm/device", &send(&["x_core_device: a"])).await.status, 403);
     let kept = send(&["X-Forwarded-Host: a.example", "x_forwarded_host: b.example", "x-original-url: /b"]);
-    let seen = Seen::of(&ask(playground.gateway, "GET", "/crm/host", &kept).await);
+    let seen = Seen::of(&ask(testbed.gateway, "GET", "/crm/host", &kept).await);
     assert_eq!(seen.values("x-forwarded-host"), ["a.example"]);
     assert_eq!((seen.values("x_forwarded_host"), seen.values("x-original-url")), (vec![], vec![]));
-    playground.stop().await;
+    testbed.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use super::seen::Seen;
 use super::tokens::{claims, sign, with};
-use super::{playground, replaced};
+use super::{replaced, testbed};
 use modgud_core::upstream::{IdentityCorrelation, SigningSecret};
 use modgud_testbed::http::Exchange;
 use modgud_testbed::{Setup, Testbed};
@@ -30,17 +30,17 @@ fn with_bodies(yaml: &str) -> String {
     replaced(&yaml, "regex: \"authorization|", "regex: \"authorization|x[^a-z0-9]identity[^a-z0-9]correlation|")
 }
 
-async fn post(playground: &Testbed, path: &str, lines: &str, body: &str) -> Exchange {
+async fn post(testbed: &Testbed, path: &str, lines: &str, body: &str) -> Exchange {
     let request = format!("POST {path} HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n{lines}\r\n{body}");
-    Exchange::raw(playground.gateway, request.as_bytes()).await.unwrap()
+    Exchange::raw(testbed.gateway, request.as_bytes()).await.unwrap()
 }
 
 #[tokio::test]
 async fn the_service_gets_the_token_and_a_correlation_that_it_can_verify() {
-    let playground = playground(Setup { config: Some(CONFIG), edit: Some(with_bodies), ..Setup::default() }).await;
+    let testbed = testbed(Setup { config: Some(CONFIG), edit: Some(with_bodies), ..Setup::default() }).await;
     let claims = with(claims(), "preferred_username", json!("testuser"));
-    let token = sign(&playground.key, &with(claims.clone(), "scope", json!("impersonate")));
-    let plain = sign(&playground.key, &claims);
+    let token = sign(&testbed.key, &with(claims.clone(), "scope", json!("impersonate")));
+    let plain = sign(&testbed.key, &claims);
     let header = |token: &str, body: &str| {
         format!(
             "Authorization: bearer {token}\r\nX-Identity-Correlation: spoofed\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
@@ -49,7 +49,7 @@ async fn the_service_gets_the_token_and_a_correlation_that_it_can_verify() {
     };
 
     let body = r#"{"customer":"customer-456"}"#;
-    let answer = post(&playground, "/crm/process-123/complete", &header(&token, body), body).await;
+    let answer = post(&testbed, "/crm/process-123/complete", &header(&token, body), body).await;
     assert_eq!(answer.status, 401, "the module knows no scheme but `JWT`; it was asked, and that is enough here");
     let seen = Seen::of(&answer);
     assert_eq!(seen.values("authorization"), [format!("bearer {token}")], "as the client sent it");
@@ -60,26 +60,26 @@ async fn the_service_gets_the_token_and_a_correlation_that_it_can_verify() {
     assert_eq!(correlation.impersonated.unwrap().as_str(), "customer-456");
     assert_eq!(correlation.instance.unwrap().as_str(), "process-123");
 
-    let told = |answer: &Exchange| (answer.status, answer.json()["errorCode"].clone());
-    let denied = post(&playground, "/crm/process-123/complete", &header(&plain, body), body).await;
-    assert_eq!(told(&denied), (403, json!(403)));
+    let reported = |answer: &Exchange| (answer.status, answer.json()["errorCode"].clone());
+    let denied = post(&testbed, "/crm/process-123/complete", &header(&plain, body), body).await;
+    assert_eq!(reported(&denied), (403, json!(403)));
 
     // Cut by Envoy; the client says otherwise.
     let long = format!(r#"{{"pad":"{}","customer":"customer-456"}}"#, "x".repeat(100));
     let lines = format!("{}X-Envoy-Auth-Partial-Body: false\r\n", header(&plain, &long));
-    let cut = post(&playground, "/crm/process-123/complete", &lines, &long).await;
-    assert_eq!(told(&cut), (400, json!(400)));
+    let cut = post(&testbed, "/crm/process-123/complete", &lines, &long).await;
+    assert_eq!(reported(&cut), (400, json!(400)));
 
-    // In pieces, so that nobody knows the length beforehand: Envoy has it whole all the same.
+    // In chunks, so that the length is unknown beforehand: Envoy has it whole nevertheless.
     let lines =
         format!("Authorization: Bearer {plain}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n");
-    let pieces = post(&playground, "/crm/process-123/complete", &lines, "7\r\n{\"a\":1}\r\n0\r\n\r\n").await;
+    let pieces = post(&testbed, "/crm/process-123/complete", &lines, "7\r\n{\"a\":1}\r\n0\r\n\r\n").await;
     assert_eq!(Seen::of(&pieces).values("x-identity-correlation").len(), 1);
 
     // A body in a request that needs none.
-    let nothing = post(&playground, "/crm/", &header(&plain, ""), "").await;
+    let nothing = post(&testbed, "/crm/", &header(&plain, ""), "").await;
     assert_eq!(Seen::of(&nothing).values("x-identity-correlation").len(), 1);
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 fn as_bytes(yaml: &str) -> String {
@@ -88,17 +88,17 @@ fn as_bytes(yaml: &str) -> String {
 
 /// What is signed is byte for byte what the service reads: bytes that are no UTF-8 reach modgud as `!` where Envoy sends bodies as text.
 #[tokio::test]
-async fn a_body_that_envoy_alters_or_that_is_read_by_another_charset_names_nobody() {
+async fn a_body_that_envoy_alters_or_that_is_read_by_another_charset_names_no_user() {
     for (edit, exclamation) in [(with_bodies as fn(&str) -> String, 400), (as_bytes, 401)] {
-        let playground = playground(Setup { config: Some(CONFIG), edit: Some(edit), ..Setup::default() }).await;
+        let testbed = testbed(Setup { config: Some(CONFIG), edit: Some(edit), ..Setup::default() }).await;
         let claims = with(with(claims(), "preferred_username", json!("testuser")), "scope", json!("impersonate"));
-        let token = sign(&playground.key, &claims);
+        let token = sign(&testbed.key, &claims);
         let send = async |kind: &str, body: &[u8]| {
             let head = format!(
                 "POST /crm/ HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{kind}Content-Length: {}\r\n\r\n",
                 body.len()
             );
-            Exchange::raw(playground.gateway, &[head.as_bytes(), body].concat()).await.unwrap()
+            Exchange::raw(testbed.gateway, &[head.as_bytes(), body].concat()).await.unwrap()
         };
         let json_type = "Content-Type: application/json\r\n";
         // The module knows no scheme but `JWT`: 401 says that it was asked.
@@ -121,29 +121,29 @@ async fn a_body_that_envoy_alters_or_that_is_read_by_another_charset_names_nobod
             let denied = send(kind, br#"{"+AGM-ustomer":"victim"}"#).await;
             assert_eq!((denied.status, denied.json()["errorCode"].clone()), (400, json!(400)), "{kind}");
         }
-        playground.stop().await;
+        testbed.stop().await;
     }
 }
 
-/// Without `with_request_body` nobody knows what the body says: a request that says that it has one is refused.
+/// Without `with_request_body` the body is unknown: a request that announces one is denied.
 #[tokio::test]
-async fn an_envoy_that_sends_no_bodies_lets_nobody_be_named_in_one() {
+async fn without_bodies_from_envoy_no_user_is_named_in_one() {
     fn without_bodies(yaml: &str) -> String {
         replaced(yaml, "regex: \"authorization|", "regex: \"authorization|x[^a-z0-9]identity[^a-z0-9]correlation|")
     }
-    let playground = playground(Setup { config: Some(CONFIG), edit: Some(without_bodies), ..Setup::default() }).await;
-    let token = sign(&playground.key, &with(claims(), "preferred_username", json!("testuser")));
+    let testbed = testbed(Setup { config: Some(CONFIG), edit: Some(without_bodies), ..Setup::default() }).await;
+    let token = sign(&testbed.key, &with(claims(), "preferred_username", json!("testuser")));
     let lines = format!("Authorization: Bearer {token}\r\nX-Envoy-Auth-Partial-Body: false\r\n");
     let body = r#"{"customer":"c"}"#;
     let with_length = format!("{lines}Content-Length: {}\r\n", body.len());
-    assert_eq!(post(&playground, "/crm/", &with_length, body).await.status, 400);
-    // Of a body in pieces Envoy tells nothing at all: it looks like none, so that the correlation names nobody.
+    assert_eq!(post(&testbed, "/crm/", &with_length, body).await.status, 400);
+    // Envoy does not announce a chunked body: it looks like none, so that the correlation names no user.
     let chunked = format!("{lines}Transfer-Encoding: chunked\r\n");
-    let pieces = post(&playground, "/crm/", &chunked, "10\r\n{\"customer\":\"c\"}\r\n0\r\n\r\n").await;
+    let pieces = post(&testbed, "/crm/", &chunked, "10\r\n{\"customer\":\"c\"}\r\n0\r\n\r\n").await;
     let seen = Seen::of(&pieces);
     let [correlation] = seen.values("x-identity-correlation")[..] else { panic!("{:?}", seen.headers) };
     assert_eq!(IdentityCorrelation::from_json(correlation.as_bytes()).unwrap().impersonated, None);
-    let nothing = post(&playground, "/crm/", &format!("Authorization: Bearer {token}\r\n"), "").await;
+    let nothing = post(&testbed, "/crm/", &format!("Authorization: Bearer {token}\r\n"), "").await;
     assert_eq!(Seen::of(&nothing).values("x-identity-correlation").len(), 1);
-    playground.stop().await;
+    testbed.stop().await;
 }

@@ -1,9 +1,9 @@
-//! Envoy without modgud: nobody passes. And a modgud that answers, answers with a decision, whatever it is sent: an error
+//! Envoy without modgud: no request passes. And a modgud that answers, answers with a decision, whatever it is sent: an error
 //! would let everybody pass where `failure_mode_allow` is on.
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
-use super::{ask, body, playground, replaced, until};
+use super::{ask, body, replaced, testbed, until};
 use crate::introspection::server::{AuthorizationServer, ID, SECRET};
 use modgud_testbed::http::Exchange;
 use modgud_testbed::idp::{Idp, IdpKey, Reply};
@@ -12,30 +12,30 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 #[tokio::test]
-async fn without_modgud_nobody_passes_until_it_is_back() {
-    let mut playground = playground(Setup::default()).await;
-    let good = [jwt(&sign(&playground.key, &claims()))];
+async fn without_modgud_no_request_passes_until_it_is_back() {
+    let mut testbed = testbed(Setup::default()).await;
+    let good = [jwt(&sign(&testbed.key, &claims()))];
     for _ in 0..3 {
-        assert_eq!(ask(playground.gateway, "GET", "/crm/", &good).await.status, 200);
+        assert_eq!(ask(testbed.gateway, "GET", "/crm/", &good).await.status, 200);
     }
 
-    playground.kill_modgud().await;
-    nobody_passes(&playground, &good).await;
+    testbed.kill_modgud().await;
+    no_request_passes(&testbed, &good).await;
 
     // An Envoy that has never seen a modgud: it started first.
-    playground.restart_envoy().await.unwrap();
-    nobody_passes(&playground, &good).await;
+    testbed.restart_envoy().await.unwrap();
+    no_request_passes(&testbed, &good).await;
 
-    playground.start_modgud().await.unwrap();
-    until(playground.gateway, "/crm/", &good, 200).await;
-    assert_eq!(ask(playground.gateway, "GET", "/crm/", &[]).await.status, 401);
-    playground.stop().await;
+    testbed.start_modgud().await.unwrap();
+    until(testbed.gateway, "/crm/", &good, 200).await;
+    assert_eq!(ask(testbed.gateway, "GET", "/crm/", &[]).await.status, 401);
+    testbed.stop().await;
 }
 
-async fn nobody_passes(playground: &Testbed, good: &[String]) {
+async fn no_request_passes(testbed: &Testbed, good: &[String]) {
     for path in ["/crm/", "/oauth/", "/admin/", "/crm/a;x=1"] {
         for lines in [&[][..], good] {
-            let answer = ask(playground.gateway, "GET", path, lines).await;
+            let answer = ask(testbed.gateway, "GET", path, lines).await;
             assert_eq!((answer.status, body(&answer).as_str()), (503, ""), "{path}");
         }
     }
@@ -48,8 +48,8 @@ fn open_on_failure(yaml: &str) -> String {
 
 #[tokio::test]
 async fn a_denial_is_never_an_error_that_envoy_could_let_pass() {
-    let mut playground = playground(Setup { edit: Some(open_on_failure), ..Setup::default() }).await;
-    let good = jwt(&sign(&playground.key, &claims()));
+    let mut testbed = testbed(Setup { edit: Some(open_on_failure), ..Setup::default() }).await;
+    let good = jwt(&sign(&testbed.key, &claims()));
     let long = format!("/crm/{}", "a".repeat(8_200));
     let cases: &[(&str, &[u8], u16)] = &[
         ("/crm/", b"", 401),
@@ -71,23 +71,23 @@ async fn a_denial_is_never_an_error_that_envoy_could_let_pass() {
         let mut request = format!("GET {path} HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n").into_bytes();
         request.extend_from_slice(lines);
         request.extend_from_slice(if lines.is_empty() || lines.ends_with(b"\r\n") { b"\r\n" } else { b"\r\n\r\n" });
-        let answer = Exchange::raw(playground.gateway, &request).await.unwrap();
+        let answer = Exchange::raw(testbed.gateway, &request).await.unwrap();
         let case = format!("{} {}", path.get(..40).unwrap_or(path), lines.escape_ascii());
         assert_eq!(answer.status, *status, "{case}");
         assert!(answer.json()["detail"].is_string(), "{case}: it is modgud that says so: {}", body(&answer));
     }
     // As large as Envoy lets a request be.
     let large: Vec<String> = (0..50).map(|number| format!("X-Filler-{number}: {}", "a".repeat(1_000))).collect();
-    assert_eq!(ask(playground.gateway, "GET", "/crm/", &large).await.status, 401);
+    assert_eq!(ask(testbed.gateway, "GET", "/crm/", &large).await.status, 401);
 
     // That this Envoy would let pass what modgud can't answer.
-    playground.kill_modgud().await;
-    let open = ask(playground.gateway, "GET", "/crm/", &[]).await;
+    testbed.kill_modgud().await;
+    let open = ask(testbed.gateway, "GET", "/crm/", &[]).await;
     assert_eq!((open.status, Seen::of(&open).module.as_str()), (200, "crm"));
-    playground.stop().await;
+    testbed.stop().await;
 }
 
-/// A configuration that leaves what nobody could decide to Envoy, with a bound that two questions reach.
+/// A configuration that leaves undecided checks to Envoy, with a limit of two introspections.
 fn left_to_envoy(server: &AuthorizationServer, idp: &Idp) -> &'static str {
     let (introspected, keys) = (server.url(), idp.url("/jwks"));
     let text = format!(
@@ -103,7 +103,7 @@ authenticators:
 denials: {{ unavailable: error }}
 "
     );
-    // A playground's configuration is a constant everywhere else.
+    // A testbed's configuration is a constant everywhere else.
     text.leak()
 }
 
@@ -115,8 +115,8 @@ async fn a_flood_by_one_client_never_lets_a_forged_token_through_failure_mode_al
     let (key, stranger) = (IdpKey::new("key"), IdpKey::new("stranger"));
     let idp = Idp::of(&[&key]).await;
     let config = left_to_envoy(&server, &idp);
-    let playground = playground(Setup { config: Some(config), edit: Some(open_on_failure), ..Setup::default() }).await;
-    let gateway = playground.gateway;
+    let testbed = testbed(Setup { config: Some(config), edit: Some(open_on_failure), ..Setup::default() }).await;
+    let gateway = testbed.gateway;
     let good = |key: &IdpKey, number: usize| {
         let claims = [("iss", json!("idp")), ("sub", json!(number.to_string())), ("exp", json!(4_000_000_000_u64))];
         format!("Authorization: JWT {}", key.sign(&claims.map(|(name, value)| (name.to_owned(), value))))
@@ -152,5 +152,5 @@ async fn a_flood_by_one_client_never_lets_a_forged_token_through_failure_mode_al
     until(gateway, "/crm/", &["Authorization: Bearer forged-again".to_owned()], 401).await;
     let open = ask(gateway, "GET", "/crm/", &["Authorization: Bearer forged-again".to_owned()]).await;
     assert_eq!(Seen::of(&open).module.as_str(), "crm");
-    playground.stop().await;
+    testbed.stop().await;
 }

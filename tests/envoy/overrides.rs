@@ -2,14 +2,14 @@
 //! keeps them from it.
 
 use super::opened::without_early_removal;
-use super::{PATIENCE, ask, playground, program, replaced};
+use super::{PATIENCE, ask, program, replaced, testbed};
 use modgud_testbed::http::Exchange;
 use modgud_testbed::{EnvoyYaml, Process, Setup};
 use std::net::SocketAddr;
 use std::path::Path;
 use tokio::process::Command;
 
-/// gunicorn takes the path from `SCRIPT_NAME` of a peer on this machine, unless it is told otherwise.
+/// gunicorn takes the path from `SCRIPT_NAME` of a peer on this machine by default.
 async fn gunicorn() -> (Process, SocketAddr) {
     let mut command = Command::new(program("MODGUD_TEST_PYTHON"));
     command.args(["-m", "gunicorn", "--bind", "127.0.0.1:0", "--workers", "1", "wsgi:application"]);
@@ -39,7 +39,7 @@ async fn gunicorn_serves_the_path_that_was_decided_on() {
     let (gunicorn, address) = gunicorn().await;
     let config = format!("profile: bifrost\ncore: {{ upstream: '{address}' }}\n");
     let setup = Setup { config: Some(config.leak()), envoy: EnvoyYaml::Written, edit: Some(open), ..Setup::default() };
-    let playground = playground(setup).await;
+    let testbed = testbed(setup).await;
     let path = "/docs/admin/secret";
     let forged = ["SCRIPT_NAME: /docs".to_owned()];
     // Asked directly it takes the client's word: that is what modgud has to keep from it.
@@ -53,11 +53,11 @@ async fn gunicorn_serves_the_path_that_was_decided_on() {
         &["X-Original-URL: /admin/secret", "X_Original_URL: /admin/secret", "X-Rewrite-URL: /admin/secret"],
     ] {
         let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-        let answer = ask(playground.gateway, "GET", path, &lines).await;
+        let answer = ask(testbed.gateway, "GET", path, &lines).await;
         assert_eq!(environ(&answer), (String::new(), path.to_owned()), "{lines:?}");
         let folded = ["HTTP_X_ORIGINAL_URL", "HTTP_X_REWRITE_URL", "HTTP_PATH_INFO", "HTTP_SCRIPT_NAME"];
         assert!(folded.iter().all(|name| answer.json()[name].is_null()), "{lines:?}: {}", answer.json());
     }
-    playground.stop().await;
+    testbed.stop().await;
     gunicorn.end().await;
 }

@@ -2,7 +2,7 @@
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
-use super::{body, detail, logged, playground, table};
+use super::{body, detail, logged, table, testbed};
 use modgud_testbed::Setup;
 use modgud_testbed::http::Exchange;
 use serde::Deserialize;
@@ -28,18 +28,18 @@ enum By {
 #[tokio::test]
 async fn what_was_decided_on_is_what_the_module_gets() {
     let config = Some("profile: bifrost\ntelemetry: { decisions: all }");
-    let mut playground = playground(Setup { config, ..Setup::default() }).await;
-    let jwt = jwt(&sign(&playground.key, &claims()));
+    let mut testbed = testbed(Setup { config, ..Setup::default() }).await;
+    let jwt = jwt(&sign(&testbed.key, &claims()));
     for row in table::<Row>(include_str!("../data/envoy/paths.yaml")) {
         let sent = &row.sent;
         let request = format!("GET {sent} HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n{jwt}\r\n\r\n");
-        let answer = Exchange::raw(playground.gateway, request.as_bytes()).await.unwrap();
+        let answer = Exchange::raw(testbed.gateway, request.as_bytes()).await.unwrap();
         assert_eq!(answer.status, row.status, "{sent}");
         match (&row.by, &row.decided, &row.module, &row.sees) {
             (None, Some(decided), Some(module), Some(sees)) => {
                 let got = Seen::of(&answer);
                 assert_eq!((&got.module, &got.path), (module, sees), "{sent}");
-                let event = logged(&mut playground.modgud).await;
+                let event = logged(&mut testbed.modgud).await;
                 assert_eq!(
                     (&event["decision"], &event["path"]),
                     (&"allowed".into(), &decided.as_str().into()),
@@ -57,14 +57,14 @@ async fn what_was_decided_on_is_what_the_module_gets() {
                 };
                 assert_eq!(body(&answer), detail(text), "{sent}");
                 let reason = if row.status == 400 { "path_ambiguous" } else { "rule_denied" };
-                assert_eq!(logged(&mut playground.modgud).await["reason"], reason, "{sent}");
+                assert_eq!(logged(&mut testbed.modgud).await["reason"], reason, "{sent}");
             }
             // Had modgud been asked, the next row would find its line in the log.
             (Some(By::Envoy), None, None, None) => assert!(answer.json().is_null(), "{sent}: {}", body(&answer)),
             _ => panic!("{sent}: the row says neither who refuses it nor what arrives where"),
         }
     }
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 /// The path as the module's author understands it, with the segment that the module is known by.

@@ -2,7 +2,7 @@
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
-use super::{ask, playground};
+use super::{ask, testbed};
 use modgud_testbed::Setup;
 
 const CONFIGURATION: &str = "
@@ -15,8 +15,8 @@ rules:
 
 #[tokio::test]
 async fn a_preflight_reaches_the_module_and_nothing_else_does() {
-    let playground = playground(Setup { config: Some(CONFIGURATION), ..Setup::default() }).await;
-    let token = jwt(&sign(&playground.key, &claims()));
+    let testbed = testbed(Setup { config: Some(CONFIGURATION), ..Setup::default() }).await;
+    let token = jwt(&sign(&testbed.key, &claims()));
     // An origin that the sample's CORS filter does not know: it goes on to modgud.
     let (origin, asked) = ("Origin: https://elsewhere.example.com", "Access-Control-Request-Method: PATCH");
     let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
@@ -35,7 +35,7 @@ async fn a_preflight_reaches_the_module_and_nothing_else_does() {
         // With a token it is a request like any other.
         ("OPTIONS", "/crm/a", lines(&[&token]), 200),
     ] {
-        let answer = ask(playground.gateway, method, path, &sent).await;
+        let answer = ask(testbed.gateway, method, path, &sent).await;
         assert_eq!(answer.status, status, "{method} {path} {sent:?}");
         if status == 200 {
             let seen = Seen::of(&answer);
@@ -43,5 +43,5 @@ async fn a_preflight_reaches_the_module_and_nothing_else_does() {
             assert_eq!(seen.identity().is_empty(), sent.len() > 1, "{sent:?}");
         }
     }
-    playground.stop().await;
+    testbed.stop().await;
 }

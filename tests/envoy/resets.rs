@@ -1,7 +1,7 @@
 //! What one client of Envoy does to its requests must not cost modgud the connection that everybody's checks go over: with
 //! `failure_mode_allow` each of them would be let through.
 
-use super::{playground, replaced};
+use super::{replaced, testbed};
 use crate::guarantee::frames::{Connection, End, get, give_up};
 use modgud::net::listen_addr::ListenAddr;
 use modgud_testbed::Setup;
@@ -13,9 +13,9 @@ fn open_and_at_once(yaml: &str) -> String {
 }
 
 #[tokio::test]
-async fn whoever_gives_up_many_requests_lets_nobody_pass() {
-    let playground = playground(Setup { edit: Some(open_and_at_once), ..Setup::default() }).await;
-    let gateway = ListenAddr::Tcp(playground.gateway);
+async fn many_reset_requests_let_no_request_pass() {
+    let testbed = testbed(Setup { edit: Some(open_and_at_once), ..Setup::default() }).await;
+    let gateway = ListenAddr::Tcp(testbed.gateway);
     for round in 0..20 {
         let mut connection = Connection::open(&gateway).await;
         let spoofed = [("x-core-user-uuid", "root")];
@@ -29,5 +29,5 @@ async fn whoever_gives_up_many_requests_lets_nobody_pass() {
         let expected = super::detail("Authentication credentials were not provided.");
         assert_eq!(String::from_utf8_lossy(&body), expected, "round {round}");
     }
-    playground.stop().await;
+    testbed.stop().await;
 }

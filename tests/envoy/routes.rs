@@ -1,8 +1,8 @@
-//! The reserved names belong to the core service, everything else to a module or to nobody.
+//! The reserved names belong to the core service, everything else to a module or to none.
 
 use super::seen::Seen;
 use super::tokens::{IDENTITY, claims, jwt, sign};
-use super::{ask, playground, table};
+use super::{ask, table, testbed};
 use modgud_testbed::Setup;
 use serde::Deserialize;
 
@@ -21,13 +21,13 @@ struct Row {
 
 #[tokio::test]
 async fn who_answers_a_path_and_who_may_ask() {
-    let playground = playground(Setup::default()).await;
-    let jwt = jwt(&sign(&playground.key, &claims()));
+    let testbed = testbed(Setup::default()).await;
+    let jwt = jwt(&sign(&testbed.key, &claims()));
     let basic = "Authorization: Basic dXNlcjpwYXNzd29yZA==".to_owned();
     for row in table::<Row>(include_str!("../data/envoy/routes.yaml")) {
         for (line, status) in [(None, row.without), (Some(&jwt), row.token), (Some(&basic), row.basic)] {
             let lines: Vec<String> = line.cloned().into_iter().collect();
-            let answer = ask(playground.gateway, "GET", &row.path, &lines).await;
+            let answer = ask(testbed.gateway, "GET", &row.path, &lines).await;
             let case =
                 format!("{} with {}", row.path, line.and_then(|line| line.split(' ').nth(1)).unwrap_or("nothing"));
             // On public routes the module itself refuses what it can't decode; that it was asked is what counts here.
@@ -49,5 +49,5 @@ async fn who_answers_a_path_and_who_may_ask() {
             }
         }
     }
-    playground.stop().await;
+    testbed.stop().await;
 }

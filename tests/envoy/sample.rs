@@ -5,7 +5,7 @@ use std::path::Path;
 use tokio::process::Command;
 
 #[tokio::test]
-async fn envoy_accepts_the_sample_as_it_stands() {
+async fn envoy_accepts_the_unchanged_sample() {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/envoy.yaml");
     let validate = |file: &Path| {
         let mut command = Command::new(programs().envoy);
@@ -13,9 +13,9 @@ async fn envoy_accepts_the_sample_as_it_stands() {
         command.kill_on_drop(true).output()
     };
     let output = validate(&sample).await.unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert!(!said.contains("deprecated"), "{said}");
+    let result = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{result}");
+    assert!(!result.contains("deprecated"), "{result}");
 
     // That Envoy does look: a misspelt key is not accepted.
     let folder = tempfile::tempdir().unwrap();

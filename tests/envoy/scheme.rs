@@ -1,6 +1,6 @@
 //! The scheme is what Envoy's listener saw, and not what a client on HTTP/2 writes into `:scheme`.
 
-use super::{ask, playground};
+use super::{ask, testbed};
 use crate::guarantee::frames::{Connection, End, get_by};
 use modgud::net::listen_addr::ListenAddr;
 use modgud_testbed::Setup;
@@ -14,8 +14,8 @@ rules:
 
 #[tokio::test]
 async fn a_client_on_http_2_does_not_choose_the_scheme() {
-    let playground = playground(Setup { config: Some(RULES), ..Setup::default() }).await;
-    let mut connection = Connection::open(&ListenAddr::Tcp(playground.gateway)).await;
+    let testbed = testbed(Setup { config: Some(RULES), ..Setup::default() }).await;
+    let mut connection = Connection::open(&ListenAddr::Tcp(testbed.gateway)).await;
     let denied = super::detail("You do not have permission to perform this action.");
     for (stream, scheme, path, allowed) in [
         (1, "https", "/crm/https", false),
@@ -29,6 +29,6 @@ async fn a_client_on_http_2_does_not_choose_the_scheme() {
         assert_eq!(String::from_utf8_lossy(&body) != denied, allowed, "{scheme} {path}");
     }
     let lines = ["X-Forwarded-Proto: https".to_owned()];
-    assert_eq!(ask(playground.gateway, "GET", "/crm/https", &lines).await.status, 403);
-    playground.stop().await;
+    assert_eq!(ask(testbed.gateway, "GET", "/crm/https", &lines).await.status, 403);
+    testbed.stop().await;
 }

@@ -1,8 +1,8 @@
-//! Paths that some services take for others: `/crm/Admin/x` and `/crm/admin.json` beside a rule that denies `/crm/admin/{*rest}`.
+//! Paths that some services treat as others: `/crm/Admin/x` and `/crm/admin.json` with a rule that denies `/crm/admin/{*rest}`.
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
-use super::{ask, playground};
+use super::{ask, testbed};
 use crate::cli::process::run_in;
 use modgud_testbed::Setup;
 
@@ -17,8 +17,8 @@ fallback: authenticated
 
 #[tokio::test]
 async fn what_a_folding_service_takes_for_the_same_is_denied_as_the_same() {
-    let playground = playground(Setup { config: Some(CONFIG), ..Setup::default() }).await;
-    let token = [jwt(&sign(&playground.key, &claims()))];
+    let testbed = testbed(Setup { config: Some(CONFIG), ..Setup::default() }).await;
+    let token = [jwt(&sign(&testbed.key, &claims()))];
     for (path, status) in [
         ("/crm/admin/x", 403),
         ("/crm/Admin/x", 403),
@@ -31,23 +31,27 @@ async fn what_a_folding_service_takes_for_the_same_is_denied_as_the_same() {
         ("/crm/Administration", 200),
         ("/crm/x/admin.json", 200),
     ] {
-        let answer = ask(playground.gateway, "GET", path, &token).await;
+        let answer = ask(testbed.gateway, "GET", path, &token).await;
         assert_eq!(answer.status, status, "{path}");
         if status == 200 {
             assert_eq!(format!("/crm{}", Seen::of(&answer).path), path, "the module gets what was sent");
         }
     }
     // Envoy finds the module by the prefix as it is written: no other spelling of it reaches the module.
-    let answer = ask(playground.gateway, "GET", "/CRM/admin/x", &token).await;
+    let answer = ask(testbed.gateway, "GET", "/CRM/admin/x", &token).await;
     assert!(answer.status >= 400 && answer.json()["module"].is_null(), "{}", answer.status);
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 #[tokio::test]
 async fn envoy_routes_a_folding_module_by_the_exact_prefix() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("modgud.yaml"), CONFIG).unwrap();
-    let said = run_in(folder.path(), &crate::configuration::variables(), &["envoy", "--config", "modgud.yaml"]).await;
-    assert_eq!(said.code, Some(0), "{}", said.err);
-    assert!(said.out.contains("path_separated_prefix: /crm ") && !said.out.contains("case_sensitive"), "{}", said.out);
+    let output = run_in(folder.path(), &crate::configuration::variables(), &["envoy", "--config", "modgud.yaml"]).await;
+    assert_eq!(output.code, Some(0), "{}", output.err);
+    assert!(
+        output.out.contains("path_separated_prefix: /crm ") && !output.out.contains("case_sensitive"),
+        "{}",
+        output.out
+    );
 }

@@ -1,7 +1,7 @@
 //! One token, changed at every byte, one byte at a time.
 
 use super::tokens::{claims, jwt, sign};
-use super::{ask, body, detail, playground};
+use super::{ask, body, detail, testbed};
 use modgud_testbed::Setup;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 const CLIENTS: usize = 8;
 
 #[tokio::test]
-async fn a_token_with_one_byte_changed_lets_nobody_in() {
-    let playground = playground(Setup::default()).await;
-    let gateway = playground.gateway;
-    let token: Arc<str> = sign(&playground.key, &claims()).into();
+async fn a_token_with_one_byte_changed_is_rejected() {
+    let testbed = testbed(Setup::default()).await;
+    let gateway = testbed.gateway;
+    let token: Arc<str> = sign(&testbed.key, &claims()).into();
     assert_eq!(ask(gateway, "GET", "/crm/", &[jwt(&token)]).await.status, 200, "unchanged it is good");
 
     let texts = ["Error decoding signature.", "Incorrect authentication credentials."].map(detail);
@@ -32,7 +32,7 @@ async fn a_token_with_one_byte_changed_lets_nobody_in() {
         });
     }
     assert_eq!(clients.join_all().await.into_iter().sum::<usize>(), token.len(), "every byte had its turn");
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 /// Another character of base64url, so that only the meaning is wrong; its lowest bit and others differ.

@@ -1,4 +1,4 @@
-//! The tokens that the tables name, for the key of one playground and the present time.
+//! The tokens that the tables name, for the key of one testbed and the present time.
 
 use crate::support::{self, STRANGER};
 use base64::Engine;
@@ -8,7 +8,7 @@ use modgud::clock::Clock;
 use modgud_core::jose::SigningKey;
 use serde_json::{Map, Value, json};
 
-/// The identity headers that the good token stands for, sorted.
+/// The identity headers of the valid token, sorted.
 pub(super) const IDENTITY: [(&str, &str); 4] = [
     ("x-core-user-uuid", "fd76ce0c-d8be-4aa6-91ed-59e698f6af60"),
     ("x-organization-uuid", "70f0d039-e3d9-427e-b161-4e95dbd9e918"),

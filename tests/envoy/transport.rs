@@ -2,7 +2,7 @@
 //! socket in the file system.
 
 use super::tokens::{claims, jwt, sign};
-use super::{PATIENCE, ask, playground, replaced, until};
+use super::{PATIENCE, ask, replaced, testbed, until};
 use crate::cli::process::Serving;
 use crate::readme::block;
 use crate::reload::changing::Reported;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// Where the files of a test are: a change to Envoy's configuration can't be told otherwise.
+/// Where the files of a test are: a change to Envoy's configuration has no other way to know it.
 static OF_THE_PIPE: OnceLock<PathBuf> = OnceLock::new();
 static OF_TLS: OnceLock<PathBuf> = OnceLock::new();
 
@@ -25,10 +25,10 @@ fn folder(place: &OnceLock<PathBuf>) -> TempDir {
 }
 
 /// Good requests pass, others don't, and modgud is the one that says so.
-async fn serves(playground: &Testbed) {
-    let good = [jwt(&sign(&playground.key, &claims()))];
-    until(playground.gateway, "/crm/", &good, 200).await;
-    let denied = ask(playground.gateway, "GET", "/crm/", &[]).await;
+async fn serves(testbed: &Testbed) {
+    let good = [jwt(&sign(&testbed.key, &claims()))];
+    until(testbed.gateway, "/crm/", &good, 200).await;
+    let denied = ask(testbed.gateway, "GET", "/crm/", &[]).await;
     assert_eq!(denied.status, 401);
     assert_eq!(denied.header("www-authenticate"), Some("Bearer realm=\"modgud\""));
 }
@@ -50,18 +50,18 @@ fn by_pipe(yaml: &str) -> String {
 #[tokio::test]
 async fn a_socket_in_the_file_system() {
     let folder = folder(&OF_THE_PIPE);
-    let playground = playground(Setup { edit: Some(by_pipe), ..Setup::default() }).await;
-    assert_eq!(ask(playground.gateway, "GET", "/oauth/", &[]).await.status, 503, "nobody is there yet");
+    let testbed = testbed(Setup { edit: Some(by_pipe), ..Setup::default() }).await;
+    assert_eq!(ask(testbed.gateway, "GET", "/oauth/", &[]).await.status, 503, "nobody is there yet");
     let socket = folder.path().join("check.sock");
     let yaml = format!("profile: bifrost\nserver: {{ grpc: 'unix:{}', admin: '127.0.0.1:0' }}\n", socket.display());
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
-    // Beside the one that the playground has started, and this Envoy does not ask.
-    let pem = playground.key.public_pem().unwrap();
+    // Beside the one that the testbed has started, and this Envoy does not ask.
+    let pem = testbed.key.public_pem().unwrap();
     let serving = Serving::start_at(folder.path(), &pem, &["--config", "modgud.yaml"]).await;
-    serves(&playground).await;
+    serves(&testbed).await;
     serving.end(Signal::INT).await;
-    until(playground.gateway, "/oauth/", &[], 503).await;
-    playground.stop().await;
+    until(testbed.gateway, "/oauth/", &[], 503).await;
+    testbed.stop().await;
 }
 
 fn by_tls(yaml: &str) -> String {
@@ -91,19 +91,19 @@ async fn tls_with_certificates_on_both_sides() {
     );
     // A setup holds what lives as long as the program.
     let config = Some(&*yaml.leak());
-    let mut playground = playground(Setup { edit: Some(by_tls), config, ..Setup::default() }).await;
-    serves(&playground).await;
+    let mut testbed = testbed(Setup { edit: Some(by_tls), config, ..Setup::default() }).await;
+    serves(&testbed).await;
 
     // That the certificates do count: Envoy's is of no such authority any more.
-    let before = Reported::at(playground.modgud_admin).await;
+    let before = Reported::at(testbed.modgud_admin).await;
     fs::write(&authorities, ours.pem()).unwrap();
-    before.more(playground.modgud_admin).await;
-    playground.restart_envoy().await.unwrap();
-    let good = [jwt(&sign(&playground.key, &claims()))];
+    before.more(testbed.modgud_admin).await;
+    testbed.restart_envoy().await.unwrap();
+    let good = [jwt(&sign(&testbed.key, &claims()))];
     for _ in 0..3 {
-        assert_eq!(ask(playground.gateway, "GET", "/crm/", &good).await.status, 503);
+        assert_eq!(ask(testbed.gateway, "GET", "/crm/", &good).await.status, 503);
     }
     let refused = |line: &str| line.contains("could not be agreed with").then_some(());
-    playground.modgud.wait_for(PATIENCE, refused).await.unwrap();
-    playground.stop().await;
+    testbed.modgud.wait_for(PATIENCE, refused).await.unwrap();
+    testbed.stop().await;
 }

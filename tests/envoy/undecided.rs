@@ -1,8 +1,8 @@
-//! Checks that nobody can decide, since the issuer's keys can't be had: a denial that says when to come back, or an error that Envoy
+//! Checks that modgud can't decide, because the issuer's keys are unavailable: a denial with `Retry-After`, or an error that Envoy
 //! decides about.
 
 use super::seen::Seen;
-use super::{ask, body, playground, replaced};
+use super::{ask, body, replaced, testbed};
 use crate::support::{KEY, claims};
 use modgud_testbed::Setup;
 use modgud_testbed::http::Exchange;
@@ -33,40 +33,40 @@ fn open_on_failure(yaml: &str) -> String {
     replaced(yaml, "failure_mode_allow: false", "failure_mode_allow: true")
 }
 
-/// What becomes of somebody with a token, of somebody without, and of somebody who asks for what is closed.
+/// The result for a caller with a token, for one without, and for a denied path.
 async fn asked(config: &'static str, edit: Option<fn(&str) -> String>) -> [Exchange; 3] {
-    let playground = playground(Setup { config: Some(config), edit, ..Setup::default() }).await;
+    let testbed = testbed(Setup { config: Some(config), edit, ..Setup::default() }).await;
     let token = [format!("Authorization: JWT {}", KEY.sign(&claims()).unwrap())];
-    let gateway = playground.gateway;
+    let gateway = testbed.gateway;
     let answers = [
         ask(gateway, "GET", "/crm/", &token).await,
         ask(gateway, "GET", "/crm/", &[]).await,
         ask(gateway, "GET", "/admin/", &token).await,
     ];
-    playground.stop().await;
+    testbed.stop().await;
     answers
 }
 
 #[tokio::test]
-async fn a_denial_says_when_to_come_back_whatever_envoy_does_with_errors() {
+async fn a_denial_has_retry_after_whatever_envoy_does_with_errors() {
     for edit in [None, Some(open_on_failure as fn(&str) -> String)] {
-        let [undecided, nobody, closed] = asked(DENY, edit).await;
+        let [undecided, anonymous, closed] = asked(DENY, edit).await;
         assert_eq!((undecided.status, undecided.header("retry-after")), (503, Some("10")));
         assert!(undecided.json()["detail"].is_string(), "{}", body(&undecided));
-        assert_eq!((nobody.status, closed.status), (401, 403));
-        assert_eq!(nobody.header("retry-after"), None);
+        assert_eq!((anonymous.status, closed.status), (401, 403));
+        assert_eq!(anonymous.header("retry-after"), None);
     }
 }
 
 #[tokio::test]
 async fn an_error_keeps_people_out_unless_envoy_lets_errors_pass() {
-    let [undecided, nobody, closed] = asked(LEAVE, None).await;
+    let [undecided, anonymous, closed] = asked(LEAVE, None).await;
     assert_eq!(undecided.status, 503, "{}", body(&undecided));
-    assert_eq!((nobody.status, closed.status), (401, 403));
+    assert_eq!((anonymous.status, closed.status), (401, 403));
 
-    let [undecided, nobody, closed] = asked(LEAVE, Some(open_on_failure)).await;
+    let [undecided, anonymous, closed] = asked(LEAVE, Some(open_on_failure)).await;
     // The module is asked, which refuses a token whose key it does not know.
     assert_eq!(Seen::of(&undecided).module.as_str(), "crm");
     // What was decided is decided.
-    assert_eq!((nobody.status, closed.status), (401, 403));
+    assert_eq!((anonymous.status, closed.status), (401, 403));
 }

@@ -3,7 +3,7 @@
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign, with};
-use super::{ask, playground, programs, table};
+use super::{ask, programs, table, testbed};
 use crate::cli::process::run_in;
 use modgud_testbed::http::Exchange;
 use modgud_testbed::{EnvoyYaml, SAMPLE, Setup};
@@ -43,13 +43,13 @@ fn get() -> String {
 #[tokio::test]
 async fn each_path_reaches_its_own_module() {
     let setup = Setup { config: Some(CONFIGURATION), envoy: EnvoyYaml::Written, ..Setup::default() };
-    let playground = playground(setup).await;
-    let jwt = jwt(&sign(&playground.key, &claims()));
+    let testbed = testbed(setup).await;
+    let jwt = jwt(&sign(&testbed.key, &claims()));
     for Row { sent, method, status, by, sees } in table::<Row>(include_str!("../data/envoy/written.yaml")) {
         let request = format!(
             "{method} {sent} HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\nContent-Length: 0\r\n{jwt}\r\n\r\n"
         );
-        let answer = Exchange::raw(playground.gateway, request.as_bytes()).await.unwrap();
+        let answer = Exchange::raw(testbed.gateway, request.as_bytes()).await.unwrap();
         assert_eq!(answer.status, status, "{method} {sent}");
         if status == 200 {
             let seen = Seen::of(&answer);
@@ -58,31 +58,31 @@ async fn each_path_reaches_its_own_module() {
             assert!(answer.json()["module"].is_null(), "{method} {sent} reached a module");
         }
     }
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 #[tokio::test]
 async fn modgud_may_change_what_its_configuration_names() {
     let setup = Setup { config: Some(CONFIGURATION), envoy: EnvoyYaml::Written, ..Setup::default() };
-    let playground = playground(setup).await;
+    let testbed = testbed(setup).await;
     let spoofed = ["x-tenant: spoofed", "x-secret: spoofed", "x-core-is-superuser: true", "X-Tenant: twice"];
-    let token = jwt(&sign(&playground.key, &claims()));
+    let token = jwt(&sign(&testbed.key, &claims()));
     let lines: Vec<String> = spoofed.map(str::to_owned).into_iter().chain([token]).collect();
-    let seen = Seen::of(&ask(playground.gateway, "GET", "/crm/", &lines).await);
+    let seen = Seen::of(&ask(testbed.gateway, "GET", "/crm/", &lines).await);
     assert_eq!(seen.values("x-tenant"), ["70f0d039-e3d9-427e-b161-4e95dbd9e918"]);
     assert_eq!((seen.values("x-secret"), seen.values("x-core-is-superuser")), (vec![], vec![]));
 
     // A token without the claim: the client's own header is removed.
-    let token = jwt(&sign(&playground.key, &with(claims(), "organization_uuid", json!(null))));
+    let token = jwt(&sign(&testbed.key, &with(claims(), "organization_uuid", json!(null))));
     let lines: Vec<String> = spoofed.map(str::to_owned).into_iter().chain([token]).collect();
-    let seen = Seen::of(&ask(playground.gateway, "GET", "/crm/", &lines).await);
+    let seen = Seen::of(&ask(testbed.gateway, "GET", "/crm/", &lines).await);
     assert_eq!(seen.values("x-tenant"), [""; 0]);
-    playground.stop().await;
+    testbed.stop().await;
 }
 
 async fn envoy(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let said = run_in(folder, &[], &[["envoy"].as_slice(), arguments].concat()).await;
-    (said.code, said.out, said.err)
+    let result = run_in(folder, &[], &[["envoy"].as_slice(), arguments].concat()).await;
+    (result.code, result.out, result.err)
 }
 
 /// The sample is what is written for the sample of modgud's configuration.
@@ -187,13 +187,13 @@ async fn envoy_accepts_what_is_written() {
         let mut command = Command::new(programs().envoy);
         command.args(["--mode", "validate", "--config-path"]).arg(&file).current_dir(folder.path()).kill_on_drop(true);
         let output = command.output().await.unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && !said.contains("deprecated"), "{number}: {said}\n{yaml}");
+        let result = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !result.contains("deprecated"), "{number}: {result}\n{yaml}");
     }
 }
 
 #[tokio::test]
-async fn what_can_not_be_written_is_said() {
+async fn what_can_not_be_written_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     for (configuration, arguments, expected) in [
         (

@@ -31,7 +31,7 @@ const MAX_GROWTH: u64 = 256 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The fewest checks that a measurement consists of.
 const LEAST_CHECKS: u64 = 25;
-/// How long a measurement may take, beside what the variable says.
+/// How long a measurement may take, in addition to the variable's time.
 const MAX_TIME: Duration = Duration::from_secs(180);
 /// One attack at a time.
 static ONE: Mutex<()> = Mutex::const_new(());
@@ -84,7 +84,7 @@ impl Bench {
         endpoint.connect().await.ok().map(AuthorizationClient::new)
     }
 
-    /// Makes an attack beside a victim for as long as the variable says, and asserts what became of the victim and of the memory.
+    /// Attacks while a victim sends checks, for the variable's time, and asserts the victim's latency and the memory.
     #[expect(clippy::disallowed_methods, reason = "the Makefile says in the environment for how long")]
     async fn measure(&self, name: &str, victim: Victim, attacks: JoinSet<()>) {
         let seconds = env::var(SECONDS).ok().and_then(|text| text.parse().ok()).unwrap_or(FEW_SECONDS);
@@ -92,7 +92,7 @@ impl Bench {
         let (mut right, mut all, mut most) = (0_u64, 0_u64, 0);
         let mut connected = None;
         let mut wrong = Vec::new();
-        let mut told = began;
+        let mut reported = began;
         let mut pace = interval(Duration::from_millis(2));
         while began.elapsed() < span || all < LEAST_CHECKS {
             pace.tick().await;
@@ -108,8 +108,8 @@ impl Bench {
                 }
             }
             most = most.max(resident(self.serving.id()).saturating_sub(self.idle));
-            if told.elapsed() > Duration::from_secs(5) {
-                told = Instant::now();
+            if reported.elapsed() > Duration::from_secs(5) {
+                reported = Instant::now();
                 // Past the test harness, which holds back what a test prints: it takes long.
                 let line =
                     format!("{name}: {} s, {right} of {all} right, {} MiB more", began.elapsed().as_secs(), most >> 20);

@@ -50,7 +50,7 @@ pub(crate) fn call(stream: u32, path: &str) -> Vec<u8> {
     )
 }
 
-/// The same with as many headers as one may have: each is a byte that stands for `accept-charset`, empty (RFC 7541 §6.1, appendix A).
+/// The same with as many headers as one may have: each is one byte, which means an empty `accept-charset` (RFC 7541 §6.1, appendix A).
 pub(crate) fn call_with_many_headers(stream: u32, path: &str) -> Vec<u8> {
     let call = call(stream, path);
     let (_, block) = call.split_at(9);
@@ -112,7 +112,7 @@ pub(crate) fn block(stream: u32, block: &[u8]) -> Vec<u8> {
     block.chunks(MAX_FRAME).enumerate().flat_map(part).collect()
 }
 
-/// Trailers: each byte of them stands for `via`, empty (RFC 7541 §6.1, appendix A).
+/// Trailers: each byte of them means an empty `via` (RFC 7541 §6.1, appendix A).
 pub(crate) fn trailers(stream: u32, count: usize) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, stream, &vec![0xbc; count])
 }
@@ -235,7 +235,7 @@ impl Connection {
     /// # Errors
     /// In words, why the connection was closed.
     pub(crate) async fn ping(&mut self) -> Result<(), String> {
-        // A connection that is closed may fail to be written to as well: what was said before it closed is read then.
+        // A connection that is closed may fail to be written to as well: what was sent before is read then.
         let _ = self.stream.write_all(&frame(PING, 0, 0, b"are you?")).await;
         loop {
             match self.next().await? {

@@ -91,7 +91,7 @@ async fn each_of_two_thousand_checks_at_once_gets_its_own_answer() {
     assert_eq!(counters.decided("unavailable"), 0);
 }
 
-/// One thread for all: while the burst of one connection is answered, nobody else waits for the whole of it. The thread may itself
+/// One thread for all: while the burst of one connection is answered, no other client waits for all of it. The thread may itself
 /// have to wait for a processor now and then, so that one burst of some is enough.
 #[tokio::test]
 async fn a_burst_on_one_connection_leaves_turns_to_others() {
@@ -103,8 +103,8 @@ async fn a_burst_on_one_connection_leaves_turns_to_others() {
     for first in (1..).step_by(usize::try_from(2 * BURST).unwrap()).take(5) {
         let checks = (first..first + 2 * BURST).step_by(2);
         let burst: Vec<u8> = checks.flat_map(|stream| [begun(stream), last(stream, &message)].concat()).collect();
-        let (tell, told) = oneshot::channel();
-        let waited = tokio::spawn(longest_wait(told));
+        let (tell, reported) = oneshot::channel();
+        let waited = tokio::spawn(longest_wait(reported));
         let began = Instant::now();
         connection.send(&burst).await;
         connection.end(first + 2 * (BURST - 1)).await;

@@ -17,7 +17,7 @@ async fn serve(folder: &TempDir, yaml: &str) -> Serving {
     Serving::start(folder.path(), &KEY.public_pem().unwrap(), &["--config", "modgud.yaml"]).await
 }
 
-/// The log of a server that had no place for many checks, and no message for one.
+/// The log of a server that rejected many checks, and one message.
 async fn of_undecided(decisions: &str) -> String {
     const REFUSED: u32 = 200;
     let folder = TempDir::new().unwrap();
@@ -45,17 +45,17 @@ async fn of_undecided(decisions: &str) -> String {
 
 #[tokio::test]
 async fn where_no_decision_is_logged_none_is() {
-    let said = of_undecided("none").await;
-    assert!(said.contains("serving"), "{said}");
-    assert!(!said.contains("overloaded") && !said.contains("deadline_exceeded"), "{said}");
+    let output = of_undecided("none").await;
+    assert!(output.contains("serving"), "{output}");
+    assert!(!output.contains("overloaded") && !output.contains("deadline_exceeded"), "{output}");
 }
 
 #[tokio::test]
 async fn overload_is_logged_now_and_then() {
-    let said = of_undecided("denied").await;
-    let overloaded = said.lines().filter(|line| line.contains("\"reason\":\"overloaded\"")).count();
-    assert!((1..=3).contains(&overloaded), "said {overloaded} times:\n{said}");
-    assert!(said.contains("\"reason\":\"deadline_exceeded\""), "{said}");
+    let output = of_undecided("denied").await;
+    let overloaded = output.lines().filter(|line| line.contains("\"reason\":\"overloaded\"")).count();
+    assert!((1..=3).contains(&overloaded), "said {overloaded} times:\n{output}");
+    assert!(output.contains("\"reason\":\"deadline_exceeded\""), "{output}");
 }
 
 #[tokio::test]
@@ -66,8 +66,8 @@ async fn a_long_path_makes_no_long_line() {
     let mut raw = Raw::at(&serving.grpc).await;
     let denied = raw.send(&frame(&message(Encoding::Raw, "GET", &long, &[]).encode_to_vec())).await.answer().unwrap();
     assert_eq!(denied.status(), Some(401));
-    let said = serving.end(Signal::INT).await.out;
-    let line = said.lines().find(|line| line.contains("credential_missing")).unwrap();
+    let output = serving.end(Signal::INT).await.out;
+    let line = output.lines().find(|line| line.contains("credential_missing")).unwrap();
     assert!(line.len() < 1_024, "{} bytes: {line}", line.len());
     assert!(line.contains(&format!("\"path\":\"/crm/{}…\"", "a".repeat(251))), "{line}");
 }

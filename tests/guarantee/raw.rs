@@ -34,7 +34,7 @@ impl Raw {
         Self::at(&sidecar.addresses.grpc).await
     }
 
-    /// A connection to whoever listens there.
+    /// A connection to this address.
     pub(crate) async fn at(address: &ListenAddr) -> Self {
         Self(Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap())
     }
@@ -64,7 +64,7 @@ impl Raw {
 }
 
 impl Reply {
-    /// The status of the call, wherever it stands.
+    /// The status of the call, in headers or trailers.
     pub(crate) fn grpc_status(&self) -> Option<tonic::Code> {
         let value = self.headers.get("grpc-status").or_else(|| self.trailers.get("grpc-status"))?;
         Some(tonic::Code::from_bytes(value.as_bytes()))

@@ -20,7 +20,7 @@ fn answer(members: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_said_of_a_token_is_held_against_what_is_asked_of_it() {
+async fn introspection_results_are_checked_against_the_requirements() {
     let server = AuthorizationServer::start().await;
     let more = "audiences: [here, there], require: [sub], issuer: the-issuer";
     let mut asked = Asked::start(&yaml(&server, more)).await;
@@ -39,7 +39,7 @@ async fn what_is_said_of_a_token_is_held_against_what_is_asked_of_it() {
         (json!({ "nbf": NOW }), "allowed"),
         (json!({ "nbf": NOW + 1 }), "token_not_yet_valid"),
         (json!({ "nbf": "now" }), "claim_invalid"),
-        // The server, whose clock may be ahead, has just said that the token is good.
+        // The server, whose clock may be ahead, has just reported an active token.
         (json!({ "iat": NOW + 1 }), "allowed"),
         (json!({ "iss": "the-issuer" }), "allowed"),
         (json!({ "iss": "the-issuer/" }), "issuer_unknown"),
@@ -64,7 +64,7 @@ async fn what_is_said_of_a_token_is_held_against_what_is_asked_of_it() {
             assert_eq!(asked.ask(&token).await, expected, "{members}");
         }
     }
-    // What names an audience is meant for somebody, unless it is said that nobody minds.
+    // A token with an audience is for a certain server, unless the audience is unchecked.
     server.always(Some(says(&answer(&json!({})))));
     assert_eq!(Asked::start(&yaml(&server, "")).await.ask("any").await, "audience_mismatch");
     assert_eq!(Asked::start(&yaml(&server, "audiences: any")).await.ask("any").await, "allowed");
@@ -138,7 +138,7 @@ async fn a_deciding_claim_of_an_unexpected_type_is_claim_invalid() {
 
 /// What is no answer is neither a yes nor a no, and is not remembered.
 #[tokio::test]
-async fn what_is_no_answer_says_nothing_of_the_token() {
+async fn an_invalid_response_proves_nothing_about_the_token() {
     let aim = AuthorizationServer::of(&["token"]).await;
     let server = AuthorizationServer::start().await;
     let status = |status: &str| Reply::Raw(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").into_bytes());
@@ -185,7 +185,7 @@ async fn what_is_no_answer_says_nothing_of_the_token() {
 }
 
 #[tokio::test]
-async fn the_caller_is_who_the_answer_says_in_both_encodings() {
+async fn the_caller_is_that_of_the_response_in_both_encodings() {
     let server = AuthorizationServer::of(&["ann"]).await;
     let yaml = yaml(&server, "").replace("upstream: {", "upstream: { credential: { forward: JWT },");
     let mut asked = Asked::start(&yaml).await;
@@ -205,16 +205,16 @@ async fn the_caller_is_who_the_answer_says_in_both_encodings() {
 
 /// What has three parts is for the authenticator of signed tokens, everything else for the server.
 #[tokio::test]
-async fn beside_signed_tokens_the_form_says_who_is_asked() {
+async fn with_signed_tokens_the_form_selects_the_authenticator() {
     let jwt = KEY.sign(&crate::support::claims()).unwrap();
     let server = AuthorizationServer::of(&["ann", "two.parts", &jwt]).await;
     let pem = KEY.public_pem().unwrap();
     let alone = yaml(&server, "");
-    let beside = format!(
+    let adjacent = format!(
         "{alone}- name: signed\n  from: [{{ header: authorization, schemes: [Bearer] }}]\n  \
          jwt: {{ issuer: bifrost, algorithms: [RS256], keys: [{{ pem: {{ value: {pem:?} }} }}] }}\n"
     );
-    let mut asked = Asked::start(&beside).await;
+    let mut asked = Asked::start(&adjacent).await;
     for token in ["ann", "two.parts", &jwt] {
         assert_eq!(asked.ask(token).await, "allowed");
     }

@@ -48,7 +48,7 @@ impl Asked {
         Self::start_with(yaml, &BTreeMap::new()).await
     }
 
-    /// The same with files beside the configuration.
+    /// The same with files in the configuration's folder.
     pub(super) async fn start_with(yaml: &str, files: &BTreeMap<String, String>) -> Self {
         let sidecar = Sidecar::with_files(yaml, files).await;
         let client = sidecar.client().await;

@@ -1,4 +1,4 @@
-//! For how long answers count, by a clock that stands still until it is set.
+//! How long responses are cached, with a clock that a test sets.
 
 use super::asked::{Asked, yaml};
 use super::server::AuthorizationServer;
@@ -62,7 +62,7 @@ async fn no_yes_counts_beyond_the_end_of_the_token() {
 }
 
 #[tokio::test]
-async fn what_was_said_last_counts() {
+async fn the_last_value_wins() {
     let server = AuthorizationServer::of(&["token"]).await;
     let mut asked = Asked::start(&yaml(&server, "cache: 10s, negative_cache: 20s, stale_if_error: 1h")).await;
     assert_eq!(asked.ask("token").await, "allowed");

@@ -21,7 +21,7 @@ async fn the_client_shows_itself_as_configured_whatever_its_secret_holds() {
     }
 }
 
-/// That the server does not let modgud in is not the fault of whoever holds the token.
+/// If the server rejects modgud's credentials, the token is not to blame.
 #[tokio::test]
 async fn a_wrong_secret_is_our_fault() {
     let server = AuthorizationServer::of(&["good"]).await;

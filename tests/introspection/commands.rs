@@ -1,4 +1,4 @@
-//! The commands: `check` asks nobody, `explain` asks as the server does; and nothing that is said holds a secret or a token.
+//! The commands: `check` sends no request, `explain` introspects as the server does; no output holds a secret or a token.
 
 use super::asked::{outcome_metric, with, yaml, yaml_with};
 use super::server::{AuthorizationServer, SECRET};
@@ -20,30 +20,30 @@ fn folder(yaml: &str) -> TempDir {
 }
 
 #[tokio::test]
-async fn check_sums_up_and_asks_nobody() {
+async fn check_summarizes_and_sends_no_request() {
     let server = AuthorizationServer::start().await;
     let url = format!("{}?code=s3cret", server.url());
     let yaml = yaml(&server, "stale_if_error: 10m, audiences: [here]").replace(&server.url(), &url);
     let folder = folder(&yaml);
-    let said = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml"]).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let output = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml"]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
     let line = format!(
         "  authenticator opaque: introspection at {}, audience here; results are cached for 30s (inactive tokens: 5s), and 10m longer \
          while the server fails\n",
         server.url()
     );
-    assert!(said.out.contains(&line), "{}", said.out);
-    assert!(!said.out.contains("s3cret") && !said.out.contains(SECRET));
+    assert!(output.out.contains(&line), "{}", output.out);
+    assert!(!output.out.contains("s3cret") && !output.out.contains(SECRET));
     assert_eq!(server.count(), 0);
-    let said = run_in(folder.path(), &[], &["config", "--config", "modgud.yaml"]).await;
-    assert!(said.out.contains("client_id") && !said.out.contains(SECRET), "{}", said.out);
+    let output = run_in(folder.path(), &[], &["config", "--config", "modgud.yaml"]).await;
+    assert!(output.out.contains("client_id") && !output.out.contains(SECRET), "{}", output.out);
 }
 
 async fn explain(folder: &Path, token: &str) -> (Option<i32>, String) {
     let header = format!("authorization: Bearer {token}");
-    let said = run_in(folder, &[], &["explain", "--config", "modgud.yaml", "--header", &header]).await;
-    assert!(!said.out.contains(SECRET) && !said.out.contains(token) && said.err.is_empty(), "{said:?}");
-    (said.code, said.out)
+    let output = run_in(folder, &[], &["explain", "--config", "modgud.yaml", "--header", &header]).await;
+    assert!(!output.out.contains(SECRET) && !output.out.contains(token) && output.err.is_empty(), "{output:?}");
+    (output.code, output.out)
 }
 
 #[tokio::test]
@@ -65,9 +65,9 @@ async fn explain_asks_the_server() {
     assert!(code == Some(3) && out.contains("introspection_unavailable"), "{out}");
 }
 
-/// A server that fails is told once, not each time, and neither what it was asked nor with what.
+/// A failing server is logged once, not each time, without the token and the secret.
 #[tokio::test]
-async fn the_log_tells_of_failures_once_and_shows_nothing() {
+async fn the_log_reports_failures_once_without_secrets() {
     let server = AuthorizationServer::start().await;
     let wrong = "a-secret-that-is-wrong";
     let folder = folder(&format!(
@@ -82,12 +82,12 @@ async fn the_log_tells_of_failures_once_and_shows_nothing() {
     }
     let counters = Counters::at(serving.admin).await;
     assert_eq!(counters.get(&outcome_metric("failed")), 5);
-    let said = serving.end(Signal::INT).await;
-    let told = |text: &str| said.out.lines().filter(|line| line.contains(text)).count();
-    assert_eq!(told("the server rejects modgud as a client (status 401)"), 1, "{}", said.out);
-    assert_eq!(told("it is left alone but for a trial"), 1, "{}", said.out);
-    assert_eq!(told("introspection_unavailable"), 10, "{}", said.out);
+    let output = serving.end(Signal::INT).await;
+    let reported = |text: &str| output.out.lines().filter(|line| line.contains(text)).count();
+    assert_eq!(reported("the server rejects modgud as a client (status 401)"), 1, "{}", output.out);
+    assert_eq!(reported("it is left alone but for a trial"), 1, "{}", output.out);
+    assert_eq!(reported("introspection_unavailable"), 10, "{}", output.out);
     for secret in [wrong, "a-token-that-is-not-shown", "YS1zZWNyZXQ"] {
-        assert_eq!((told(secret), said.err.contains(secret)), (0, false), "{secret}");
+        assert_eq!((reported(secret), output.err.contains(secret)), (0, false), "{secret}");
     }
 }

@@ -28,7 +28,7 @@ fn followed(introspection: &Introspection, yaml: &str) -> Snapshot {
     snapshot
 }
 
-/// Whether a token is known as active to whoever asks.
+/// Returns true if the token is active by this configuration.
 async fn is_active(introspection: &Introspection, snapshot: &Snapshot, token: &str) -> bool {
     let check = with(token);
     let request = read(&check, SchemeSource::default()).unwrap();
@@ -50,7 +50,7 @@ async fn what_has_become_known_since_is_not_asked_again() {
 
 /// A check that began with the configuration before may come to its question after the change.
 #[tokio::test]
-async fn whoever_began_before_a_change_can_still_ask() {
+async fn connections_from_before_a_change_still_work() {
     let (server, other) = (AuthorizationServer::of(&["good"]).await, AuthorizationServer::start().await);
     let introspection = introspection();
     let before = followed(&introspection, &yaml(&server, ""));

@@ -30,7 +30,7 @@ async fn a_thousand_requests_with_one_unknown_token_are_one_question() {
     }
 }
 
-/// Above the bound nobody waits for a place.
+/// Above the limit no request waits.
 #[tokio::test]
 async fn only_so_many_questions_are_under_way() {
     let server = AuthorizationServer::of(&["a", "b", "c", "d"]).await;
@@ -69,9 +69,9 @@ async fn made_up_tokens_push_no_good_ones_out() {
     assert_eq!(server.count(), 1_001, "it is known still");
 }
 
-/// Whoever needs no answer waits for none, and whoever gets none is told so in time; the answer counts when it comes.
+/// A request without introspection does not wait; one without a response is denied in time; a late response is cached.
 #[tokio::test]
-async fn a_server_that_hangs_holds_up_nobody_else() {
+async fn a_server_that_hangs_delays_no_other_request() {
     let server = AuthorizationServer::of(&["known", "late"]).await;
     let pem = KEY.public_pem().unwrap();
     let yaml = format!(

@@ -29,7 +29,7 @@ fn waiting(client: &AuthorizationClient<Channel>, name: &str, count: usize) -> J
     checks
 }
 
-/// One that needs nobody is decided, however many wait.
+/// A check without a lookup is decided, however many wait.
 #[tokio::test]
 async fn one_check_too_many_is_denied_at_once() {
     let server = AuthorizationServer::of(&["known", "late"]).await;

@@ -46,7 +46,7 @@ async fn after_five_failures_it_is_left_alone_but_for_a_trial() {
     assert_eq!(asked.counters().await.get(PAUSED), 0);
 }
 
-/// While the trial is under way nobody else waits, either.
+/// During the probe no other request waits.
 #[tokio::test]
 async fn one_trial_at_a_time() {
     let server = AuthorizationServer::of(&["a", "b"]).await;
@@ -108,7 +108,7 @@ async fn while_it_is_left_alone_what_may_be_stale_serves_at_once() {
 }
 
 #[tokio::test]
-async fn whoever_is_slow_costs_a_check_no_more_than_its_time() {
+async fn a_slow_server_costs_a_check_no_more_than_its_deadline() {
     for reply in [Reply::Silence, Reply::Drip] {
         let server = AuthorizationServer::of(&["known"]).await;
         let yaml = yaml(&server, "").replace("deadline: 10s", "deadline: 1500ms");

@@ -11,7 +11,7 @@ async fn what_is_known_stays_when_the_server_does() {
     let mut asked = Asked::start(&yaml(&server, "cache: 1h")).await;
     assert_eq!(asked.ask("good").await, "allowed");
     server.always(Some(Reply::Close));
-    // Other rules and other spans are about what is known, and not about who said it.
+    // Other rules and durations apply to cached responses, too.
     asked.change(&format!("{}# the same\n", yaml(&server, "cache: 1h, max_concurrent: 1")), 1).await;
     assert_eq!(asked.ask("good").await, "allowed");
     assert_eq!(server.count(), 1);

@@ -97,7 +97,7 @@ impl AuthorizationServer {
         format!("http://{}/introspect", self.address)
     }
 
-    /// From now on this is said of a token.
+    /// Sets the response about a token.
     pub(super) fn knows(&self, token: &str, answer: &Value) {
         self.replies(token, says(answer));
     }
@@ -153,7 +153,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
         Reply::Body(body) => {
             let length = body.len();
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
-            // The client may have had enough.
+            // The client may have closed the connection.
             let _ = stream.write_all(&[head.into_bytes(), body].concat()).await;
         }
         Reply::Raw(bytes) => {

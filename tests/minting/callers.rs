@@ -25,7 +25,7 @@ const CLAIMS: &str = r#"claims:
 "#;
 
 #[tokio::test]
-async fn a_token_of_each_algorithm_says_who_it_is() {
+async fn a_token_of_each_algorithm_identifies_the_caller() {
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Es384, Algorithm::Rs256, Algorithm::Ps256] {
         let sidecar = sidecar(&minting(algorithm, ""), &private(algorithm)).await;
         let token = minted(&sidecar, with_claims(&[])).await;
@@ -75,7 +75,7 @@ async fn claims_are_taken_over_as_they_are() {
 }
 
 #[tokio::test]
-async fn whoever_acts_for_the_subject_is_named() {
+async fn the_actor_for_the_subject_is_named() {
     let sidecar = sidecar(&minting(Algorithm::EdDsa, ""), &private(Algorithm::EdDsa)).await;
     let subject = "fd76ce0c-d8be-4aa6-91ed-59e698f6af60";
     let keys = published(&sidecar).await;
@@ -96,7 +96,7 @@ async fn whoever_acts_for_the_subject_is_named() {
         assert_eq!(found["act"], actor, "{claims:?}");
         assert_eq!(found["sub"], subject);
     }
-    // The module would take the subject for whoever acts.
+    // The module would treat the subject as the actor.
     for claims in [
         ("act", json!("portal")),
         ("act", json!({"sub": "a", "n": 1e30})),
@@ -124,7 +124,7 @@ rules:
   - { name: open, match: { paths: ["/open/{*rest}"] }, access: public }
 "#;
 
-/// Where the token stands, or that there is none; and what else is removed.
+/// The location of the token, if there is one, and what else is removed.
 async fn outcome(sidecar: &Sidecar, check: CheckRequest) -> (Option<String>, Vec<String>) {
     match ask(sidecar, check).await {
         Answer::Allow { set, remove, remove_query } => {
@@ -175,7 +175,7 @@ async fn whatever_the_client_has_shown_the_module_gets_one_form() {
     let (authorization, _) = outcome(&sidecar, check).await;
     assert_eq!(subject(&authorization.unwrap()), "spiffe://example.org/billing");
 
-    // Nobody is handed on as nobody.
+    // An anonymous request reaches the module without an identity.
     assert_eq!(outcome(&sidecar, asking("/news/", &[])).await, (None, vec![]));
     assert_eq!(outcome(&sidecar, asking("/open/", &[("authorization", &good)])).await, (None, vec![]));
     assert_eq!(outcome(&sidecar, asking("/open/", &[("authorization", &forged)])).await, (None, vec![]));
@@ -184,9 +184,9 @@ async fn whatever_the_client_has_shown_the_module_gets_one_form() {
     sidecar.stop(Shutdown::Immediate).await;
 }
 
-/// Where no authenticator looks into `Authorization`, what a client writes there is nobody's word.
+/// If no authenticator reads `Authorization`, the client's value is unverified.
 #[tokio::test]
-async fn an_authorization_that_nobody_has_checked_reaches_no_module() {
+async fn an_unchecked_authorization_reaches_no_module() {
     let key = "mgk_for-everybody";
     let table = format!("- {{ id: partner, sha256: \"{}\", subject: acme }}\n", ApiKeyDigest::of(key));
     for (credential, expected) in

@@ -1,4 +1,4 @@
-//! What is published, what becomes of it when keys rotate, and that no private half is told by anything.
+//! The JWKS, its changes on rotation, and that no output shows a private key.
 
 use super::{minted, minting, private, public, published, published_ids, sidecar, verified, with_claims};
 use crate::cli::process::run_in;
@@ -34,7 +34,7 @@ async fn until_published(sidecar: &Sidecar, count: usize, first: &str) -> Vec<St
 }
 
 #[tokio::test]
-async fn a_key_is_announced_used_and_taken_back_without_a_token_that_nobody_can_verify() {
+async fn key_rotation_leaves_no_unverifiable_token() {
     let (old, new) = (private(Algorithm::EdDsa), private(Algorithm::EdDsa));
     let yaml = minting(Algorithm::EdDsa, "also_published: [{ file: other.pub.pem }]");
     let files = [("signing.key", old.clone()), ("other.pub.pem", public(&new))];
@@ -47,7 +47,7 @@ async fn a_key_is_announced_used_and_taken_back_without_a_token_that_nobody_can_
     let first = minted(&sidecar, with_claims(&[])).await;
     assert_eq!((key_id(&first), ids.len()), (ids[0].clone(), 2));
 
-    // The next one signs, and the last one is still published: whoever has either set knows both.
+    // The next one signs, and the last one is still published: either set has both.
     write("other.pub.pem", &public(&old));
     write("signing.key", &new);
     let swapped = until_published(&sidecar, 2, &ids[1]).await;
@@ -65,17 +65,17 @@ async fn a_key_is_announced_used_and_taken_back_without_a_token_that_nobody_can_
 }
 
 #[tokio::test]
-async fn keys_of_other_families_are_published_beside_our_own() {
+async fn keys_of_other_families_are_published_too() {
     let keys = [Algorithm::EdDsa, Algorithm::Rs256, Algorithm::Es256].map(private);
     let yaml = minting(Algorithm::EdDsa, "also_published: [{ file: rsa.pem }, { file: ec.pem }]");
     let files = [("signing.key", keys[0].clone()), ("rsa.pem", public(&keys[1])), ("ec.pem", public(&keys[2]))];
     let sidecar = Sidecar::with_files(&yaml, &files.map(|(name, text)| (name.to_owned(), text)).into()).await;
     let found = published(&sidecar).await;
-    let told =
+    let reported =
         |name: &str| -> Vec<Value> { found["keys"].as_array().unwrap().iter().map(|key| key[name].clone()).collect() };
-    assert_eq!(told("kty"), [json!("OKP"), json!("RSA"), json!("EC")]);
-    assert_eq!(told("alg"), [json!("EdDSA"), Value::Null, json!("ES256")]);
-    assert_eq!(told("use"), [json!("sig"), json!("sig"), json!("sig")]);
+    assert_eq!(reported("kty"), [json!("OKP"), json!("RSA"), json!("EC")]);
+    assert_eq!(reported("alg"), [json!("EdDSA"), Value::Null, json!("ES256")]);
+    assert_eq!(reported("use"), [json!("sig"), json!("sig"), json!("sig")]);
     sidecar.stop(Shutdown::Immediate).await;
 }
 
@@ -95,7 +95,7 @@ fn pieces(private: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_command_and_no_answer_tells_a_private_key() {
+async fn no_command_and_no_response_shows_a_private_key() {
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Hs256] {
         let private = private(algorithm);
         let sidecar = sidecar(&minting(algorithm, ""), &private).await;
@@ -106,10 +106,10 @@ async fn no_command_and_no_answer_tells_a_private_key() {
                 ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].into_iter().find(|name| key.get(*name).is_some());
             assert_eq!(private, None, "{key}");
         }
-        let mut told = String::new();
+        let mut reported = String::new();
         for path in ["/metrics", "/readyz", "/version"] {
             let answer = Exchange::get(admin, path).await.unwrap();
-            told.push_str(&String::from_utf8_lossy(&answer.body));
+            reported.push_str(&String::from_utf8_lossy(&answer.body));
         }
         sidecar.stop(Shutdown::Immediate).await;
 
@@ -127,13 +127,13 @@ async fn no_command_and_no_answer_tells_a_private_key() {
                 vec!["config", "--config", file],
                 vec!["explain", "--config", file, "--header", &credential, "--at", "1700000000", "--json"],
             ] {
-                let said = run_in(folder.path(), &[("JWT_PUBLIC_KEY_RSA_BIFROST", &pem)], &arguments).await;
-                assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{arguments:?}: {}", said.out);
-                told.extend([said.out, said.err]);
+                let output = run_in(folder.path(), &[("JWT_PUBLIC_KEY_RSA_BIFROST", &pem)], &arguments).await;
+                assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{arguments:?}: {}", output.out);
+                reported.extend([output.out, output.err]);
             }
         }
-        assert!(told.contains("minted for modules: internal"), "{told}");
-        let found: Vec<String> = pieces(&private).into_iter().filter(|piece| told.contains(piece)).collect();
+        assert!(reported.contains("minted for modules: internal"), "{reported}");
+        let found: Vec<String> = pieces(&private).into_iter().filter(|piece| reported.contains(piece)).collect();
         assert!(found.is_empty(), "{}: {found:?}", algorithm.name());
     }
 }

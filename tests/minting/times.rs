@@ -40,7 +40,7 @@ async fn callers_share_no_token() {
         let claims = verified(&minted(&sidecar, check).await, &keys);
         assert_eq!((&claims["username"], &claims["sub"]), (&json!(name), &json!(subject)));
     }
-    // Of whom the same is to be said, gets the same, whatever else their tokens say.
+    // Callers with equal claims for modules get the same token, whatever their other claims.
     let one = minted(&sidecar, with_claims(&[("jti", json!("1"))])).await;
     assert_eq!(minted(&sidecar, with_claims(&[("jti", json!("2"))])).await, one);
     sidecar.stop(Shutdown::Immediate).await;

@@ -22,12 +22,12 @@ async fn what_is_beyond_all_bounds_is_refused() {
     ] {
         fs::write(folder.path().join(name), content).unwrap();
         for command in ["check", "rules"] {
-            let said = openapi(folder.path(), &[command, name, "--module", "crm"]).await;
-            assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{name}");
+            let output = openapi(folder.path(), &[command, name, "--module", "crm"]).await;
+            assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "{name}");
             assert!(
-                said.err.starts_with(&format!("modgud: {name}:")) && said.err.contains(expected),
+                output.err.starts_with(&format!("modgud: {name}:")) && output.err.contains(expected),
                 "{name}: {}",
-                said.err
+                output.err
             );
         }
     }

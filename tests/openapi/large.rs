@@ -55,17 +55,17 @@ async fn every_operation_gets_a_rule() {
         let texts = [document.to_string(), serde_json::to_string_pretty(&document).unwrap()];
         for text in texts {
             fs::write(folder.path().join(name), text).unwrap();
-            let said = openapi(folder.path(), &["rules", name, "--module", "big"]).await;
-            assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+            let output = openapi(folder.path(), &["rules", name, "--module", "big"]).await;
+            assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
             let names: BTreeSet<&str> =
-                said.out.lines().filter_map(|line| line.trim().strip_prefix("- name: ")).collect();
+                output.out.lines().filter_map(|line| line.trim().strip_prefix("- name: ")).collect();
             assert_eq!(names.len(), PATHS * METHODS.len());
             // What is open, but for a quarter, whose rules match more.
-            assert_eq!(said.out.matches("access: public").count(), 300);
-            let rules = said.out.split_once("rules:\n").unwrap().1.to_owned();
+            assert_eq!(output.out.matches("access: public").count(), 300);
+            let rules = output.out.split_once("rules:\n").unwrap().1.to_owned();
             printed.push(rules);
             if printed.len() == 1 {
-                let checked = load(&said.out).await;
+                let checked = load(&output.out).await;
                 assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""));
                 assert!(checked.out.contains("2000 path patterns have a rule"), "{}", checked.out);
             }

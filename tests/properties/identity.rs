@@ -92,7 +92,7 @@ fn header() -> impl Strategy<Value = (String, Vec<u8>)> {
     (name, prop::collection::vec(any::<u8>(), 0..20))
 }
 
-/// Whether a server could take a header for one of ours: said anew here, not taken from the code that is tested.
+/// Returns true if a server could treat a header as one of ours: an independent implementation, not the tested one.
 fn could_be_ours(name: &str) -> bool {
     let folded = name.to_ascii_lowercase().replace('_', "-");
     OURS.contains(&folded.as_str()) || PREFIXES.iter().any(|prefix| folded.starts_with(prefix))

@@ -3,7 +3,7 @@
 /// A fenced block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
-    /// What stands behind the opening fence.
+    /// The text behind the opening fence.
     pub(super) info: String,
     /// Its lines.
     pub(super) text: String,

@@ -21,7 +21,7 @@ fn load_file(file: &Path) -> Result<Loaded, ConfigError> {
     Ok(loaded)
 }
 
-/// A block, with the one before it and the one after it, and where it stands.
+/// A block, with the one before it and the one after it, and its place.
 struct Shown {
     before: Option<Block>,
     block: Block,
@@ -48,7 +48,7 @@ fn shown(info: &str) -> Vec<Shown> {
 
 /// A folder with the files that a document shows in blocks `yaml beside NAME`, with the certificates of an authority, and with a
 /// private key.
-fn beside(document: &Path) -> TempDir {
+fn adjacent(document: &Path) -> TempDir {
     let folder = TempDir::new().unwrap();
     let pem = rcgen::generate_simple_self_signed(["ca.example.com".to_owned()]).unwrap().cert.pem();
     fs::write(folder.path().join("ca.crt"), pem).unwrap();
@@ -65,7 +65,7 @@ fn beside(document: &Path) -> TempDir {
 #[test]
 fn configurations_in_the_documents_load() {
     for Shown { block, document, place, .. } in shown("yaml modgud") {
-        let folder = beside(&document);
+        let folder = adjacent(&document);
         let file = folder.path().join("modgud.yaml");
         fs::write(&file, &block.text).unwrap();
         if let Err(error) = load_file(&file) {
@@ -118,7 +118,7 @@ fn what_the_sample_shows_in_comments_loads() {
 }
 
 #[tokio::test]
-async fn what_is_shown_as_wrong_is_told_as_shown() {
+async fn documented_errors_are_reported_as_documented() {
     let folder = TempDir::new().unwrap();
     for Shown { block, next, place, .. } in shown("yaml modgud wrong") {
         let output =
@@ -126,8 +126,8 @@ async fn what_is_shown_as_wrong_is_told_as_shown() {
         fs::write(folder.path().join("modgud.yaml"), &block.text).unwrap();
         let key = KEY.public_pem().unwrap();
         let variables = [("JWT_PUBLIC_KEY_RSA_BIFROST", key.as_str())];
-        let said = run_in(folder.path(), &variables, &["check", "--config", "modgud.yaml"]).await;
-        assert_eq!((said.code, said.err), (Some(1), format!("modgud: {}", output.text)), "{place}");
+        let result = run_in(folder.path(), &variables, &["check", "--config", "modgud.yaml"]).await;
+        assert_eq!((result.code, result.err), (Some(1), format!("modgud: {}", output.text)), "{place}");
     }
 }
 
@@ -140,10 +140,14 @@ async fn warnings_are_as_shown() {
         fs::write(folder.path().join("modgud.yaml"), &block.text).unwrap();
         let key = KEY.public_pem().unwrap();
         let variables = [("JWT_PUBLIC_KEY_RSA_BIFROST", key.as_str())];
-        let said = run_in(folder.path(), &variables, &["check", "--config", "modgud.yaml"]).await;
-        let warnings: String =
-            said.out.lines().skip_while(|line| !line.starts_with("warning: ")).flat_map(|line| [line, "\n"]).collect();
-        assert_eq!((said.code, warnings, said.err.as_str()), (Some(0), output.text, ""), "{place}");
+        let result = run_in(folder.path(), &variables, &["check", "--config", "modgud.yaml"]).await;
+        let warnings: String = result
+            .out
+            .lines()
+            .skip_while(|line| !line.starts_with("warning: "))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        assert_eq!((result.code, warnings, result.err.as_str()), (Some(0), output.text, ""), "{place}");
     }
 }
 
@@ -155,7 +159,7 @@ async fn the_cases_that_are_shown_pass() {
         let configuration = before.unwrap_or_else(|| panic!("{place}: no configuration stands before it"));
         fs::write(folder.path().join("modgud.yaml"), &configuration.text).unwrap();
         fs::write(folder.path().join("cases.yaml"), &block.text).unwrap();
-        let said = run_in(folder.path(), &[], &["test", "--config", "modgud.yaml", "cases.yaml"]).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{place}\n{}", said.out);
+        let result = run_in(folder.path(), &[], &["test", "--config", "modgud.yaml", "cases.yaml"]).await;
+        assert_eq!((result.code, result.err.as_str()), (Some(0), ""), "{place}\n{}", result.out);
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn described(pool: &DescriptorPool, symbol: &str) -> String {
     text
 }
 
-/// The comment that stands before an element.
+/// The comment before an element.
 fn comment(text: &mut String, indent: &str, file: &FileDescriptor, path: &[i32]) {
     let locations = file.file_descriptor_proto().source_code_info.iter().flat_map(|info| &info.location);
     let leading =

@@ -74,7 +74,7 @@ impl Changing {
         Self { sidecar, client, seen: Reported { accepted: 0, refused: 0 } }
     }
 
-    /// Where a file of this name stands.
+    /// The path of a file of this name.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.sidecar.folder().join(name)
     }
@@ -84,11 +84,11 @@ impl Changing {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// Writes a file beside, and renames it over the old one.
+    /// Writes a temporary file, and renames it over the old one.
     pub(super) fn rename_over(&self, name: &str, text: &str) {
-        let beside = self.path(".beside");
-        fs::write(&beside, text).unwrap();
-        fs::rename(beside, self.path(name)).unwrap();
+        let adjacent = self.path(".beside");
+        fs::write(&adjacent, text).unwrap();
+        fs::rename(adjacent, self.path(name)).unwrap();
     }
 
     /// Waits for the next report, which must be that one configuration was accepted, and no other thing.

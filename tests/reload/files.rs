@@ -72,7 +72,7 @@ fn version(folder: &Path, name: &str, number: u64, pem: &str) {
     fs::write(version.join("key.pem"), pem).unwrap();
 }
 
-/// An authenticator whose key stands in a file beside the configuration.
+/// An authenticator whose key is in a file in the configuration's folder.
 pub(super) const BY_FILE: &str = "authenticators:
   - name: bifrost
     from: [{ header: authorization, schemes: [JWT] }]

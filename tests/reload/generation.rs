@@ -1,4 +1,4 @@
-//! Configurations that can be told apart by every answer, and by each part of it: the generations of a configuration.
+//! Configurations that differ in every response, and in each part of it: the generations of a configuration.
 
 use crate::decisions::answer::Answer;
 use crate::support::{Encoding, KEY, check, claims};
@@ -13,8 +13,8 @@ pub(super) static LASTING: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// A configuration by its number. Its identity header, the scheme of the credential that modules get, and its realm carry the
-/// number; the even ones let everybody through to `/mode/` and answer 401 without a credential, the odd ones nobody and 403. The even ones
-/// would deny by 404, and have nothing to deny: a denial of `/mode/` that is told by one of them was decided by another.
+/// number; the even ones let everybody through to `/mode/` and answer 401 without a credential, the odd ones none and 403. The even ones
+/// would deny by 404, and have nothing to deny: a denial of `/mode/` with this status was decided by another configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Generation(pub(super) u64);
 

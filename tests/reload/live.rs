@@ -1,4 +1,4 @@
-//! What takes effect at once beside rules, keys and headers: how long a check may take.
+//! The deadline of a check takes effect at once, as rules, keys and headers do.
 
 use super::changing::Changing;
 use crate::decisions::answer::Answer;

@@ -1,7 +1,7 @@
 //! Two thousand checks in flight while a hundred configurations come, good and bad.
 //!
 //! A check in flight is one whose message has arrived by half: it waits in the server for the rest, as one from a slow client does.
-//! Some are let go with each change, all that are left at the end of a wave. A few clients ask without a pause beside them, so that
+//! Some are let go with each change, all that are left at the end of a wave. A few clients send checks without a pause meanwhile, so that
 //! some check is being decided at every moment; more of those would keep the processors from loading anything.
 
 use super::changing::{PATIENCE, Reported};
@@ -60,7 +60,7 @@ impl Known {
     }
 }
 
-/// Asks one thing in two halves: the second when it is told to, or when nobody is left to tell it.
+/// Sends one check in two halves: the second on a signal, or when its sender is gone.
 async fn ask(known: Arc<Known>, kind: Kind, mut raw: Raw, waiting: Arc<Semaphore>, go: oneshot::Receiver<()>) {
     let whole = Bytes::from(frame(&kind.check().encode_to_vec()));
     let (first, second) = (whole.slice(..whole.len() / 2), whole.slice(whole.len() / 2..));
@@ -82,7 +82,7 @@ async fn ask(known: Arc<Known>, kind: Kind, mut raw: Raw, waiting: Arc<Semaphore
 }
 
 /// Asks again and again until it is over; how many answers came. What is asked takes long to be read, so that the configuration is
-/// likely to change in the middle, and is decided by its rule, so that one that is decided by one configuration and told by another
+/// likely to change in the middle, and is decided by its rule, so that one that is decided by one configuration and answered by another
 /// is seen.
 async fn ask_on(known: Arc<Known>, mut raw: Raw) -> usize {
     let names: Vec<String> = (0..400).map(|number| format!("x-filler-{number}")).collect();
@@ -111,9 +111,9 @@ impl Wave {
         let mut wave = Self { since: Instant::now(), go: Vec::new(), asking: JoinSet::new() };
         let waiting = Arc::new(Semaphore::new(0));
         for (number, raw) in connections.iter().cycle().take(IN_FLIGHT).enumerate() {
-            let (go, told) = oneshot::channel();
+            let (go, actual) = oneshot::channel();
             let kind = Kind::ALL[number % Kind::ALL.len()];
-            wave.asking.spawn(ask(Arc::clone(known), kind, raw.clone(), Arc::clone(&waiting), told));
+            wave.asking.spawn(ask(Arc::clone(known), kind, raw.clone(), Arc::clone(&waiting), actual));
             wave.go.push(go);
         }
         let all = waiting.acquire_many(u32::try_from(IN_FLIGHT).unwrap());
@@ -178,9 +178,9 @@ async fn change_under_load(file: &Path, addresses: &Addresses, reload: impl Fn()
         if good {
             generation += 1;
             known.newest.store(generation, SeqCst);
-            let beside = file.with_extension("new");
-            fs::write(&beside, Generation(generation).yaml()).unwrap();
-            fs::rename(beside, file).unwrap();
+            let adjacent = file.with_extension("new");
+            fs::write(&adjacent, Generation(generation).yaml()).unwrap();
+            fs::rename(adjacent, file).unwrap();
         } else {
             spoil(file, number / 2);
         }
@@ -222,6 +222,6 @@ async fn every_answer_of_the_real_binary_is_of_one_configuration() {
     let serving = Serving::start(folder.path(), &KEY.public_pem().unwrap(), &["--config", "modgud.yaml"]).await;
     let addresses = Addresses { grpc: serving.grpc.clone(), admin: serving.admin };
     change_under_load(&file, &addresses, || serving.signal(Signal::HUP)).await;
-    let said = serving.end(Signal::TERM).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let output = serving.end(Signal::TERM).await;
+    assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
 }

@@ -44,7 +44,7 @@ impl Process {
         assert_eq!(now.accepted, before.accepted, "it was accepted: {file:?}");
     }
 
-    /// Waits for a report. A slow machine may see a change by itself before it is told, and then report it twice.
+    /// Waits for a report. A slow machine may see a change before the signal, and then report it twice.
     async fn until(&self, mut now: Reported, wanted: impl Fn(Reported) -> bool) -> Reported {
         while !wanted(now) {
             now = now.more(self.serving.admin).await;
@@ -57,9 +57,9 @@ impl Process {
         let at = self.folder.path().join("modgud.yaml");
         match file {
             Some(text) => {
-                let beside = self.folder.path().join("new.yaml");
-                fs::write(&beside, text).unwrap();
-                fs::rename(beside, at).unwrap();
+                let adjacent = self.folder.path().join("new.yaml");
+                fs::write(&adjacent, text).unwrap();
+                fs::rename(adjacent, at).unwrap();
             }
             None => fs::remove_file(at).unwrap(),
         }
@@ -75,9 +75,9 @@ impl Process {
 
     /// Ends it, and gives what it has logged, line by line.
     async fn end(self) -> Vec<Value> {
-        let said = timeout(PATIENCE, self.serving.end(Signal::TERM)).await.unwrap();
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-        said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let output = timeout(PATIENCE, self.serving.end(Signal::TERM)).await.unwrap();
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
+        output.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
@@ -226,8 +226,8 @@ async fn a_hangup_before_it_serves_does_not_end_it() {
     drop(writer);
     let serving = starting.serves().await;
     Reported { accepted: 0, refused: 0 }.more(serving.admin).await;
-    let said = serving.end(Signal::TERM).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let output = serving.end(Signal::TERM).await;
+    assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
 }
 
 /// Nothing is served yet: there is nothing to wait for.
@@ -244,7 +244,7 @@ async fn a_word_to_leave_before_it_serves_is_heard() {
     }
 }
 
-/// A pipe, as a file system that is away: whoever reads it waits, and modgud leaves all the same.
+/// A pipe, like an unavailable file system: reads of it wait, and modgud stops nevertheless.
 #[tokio::test]
 async fn a_load_that_hangs_does_not_keep_it() {
     let process = Process::start(&Generation(1).yaml()).await;

@@ -20,13 +20,13 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-/// Makes a pipe: reading it waits until somebody writes to it, and that is until the test wants it to go on.
+/// Makes a pipe: reading it waits until the test writes to it.
 pub(super) async fn pipe(path: &Path) {
     let made = Command::new("mkfifo").arg(path).status().await.unwrap();
     assert!(made.success(), "mkfifo: {made}");
 }
 
-/// Lets go, when the test is over, of whoever still waits to read a pipe: this process could not end before.
+/// Ends pending reads of a pipe after the test: this process could not end before.
 pub(super) struct LetGo(pub(super) PathBuf);
 
 impl Drop for LetGo {
@@ -36,7 +36,7 @@ impl Drop for LetGo {
     }
 }
 
-/// Opens a pipe for writing, which can be done once somebody reads it.
+/// Opens a pipe for writing, which is possible once it is read.
 pub(super) async fn reader_has_come(path: PathBuf) -> File {
     let opened = spawn_blocking(move || OpenOptions::new().write(true).open(path).unwrap());
     timeout(PATIENCE, opened).await.unwrap_or_else(|_| panic!("nobody reads it")).unwrap()
@@ -59,7 +59,7 @@ async fn a_change_while_it_is_read() {
     changing.serves(3).await;
 }
 
-/// A pipe into which nobody writes, as a file system that is away: given up, and everything goes on.
+/// A pipe without a writer, like an unavailable file system: its load is abandoned, and modgud continues.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_can_not_be_read_to_its_end() {
     let mut changing = Changing::start(&Generation(1).yaml()).await;

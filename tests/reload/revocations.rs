@@ -47,15 +47,15 @@ async fn until(expected: bool, changing: &mut Changing, token: &str) -> Duration
 /// Waits until this many lists have been refused.
 async fn refused(changing: &Changing, times: u64) {
     let mut asks = interval(Duration::from_millis(10));
-    let told = async {
+    let reported = async {
         while Counters::read(&changing.sidecar).await.get("modgud_revocations_reload_failures_total") < times {
             asks.tick().await;
         }
     };
-    timeout(PATIENCE, told).await.unwrap();
+    timeout(PATIENCE, reported).await.unwrap();
 }
 
-/// The best of three, since other tests run beside this one: the time between a change and its effect is ours, and the rest is
+/// The best of three, since other tests run at the same time: the time between a change and its effect is ours, and the rest is
 /// waiting for a turn.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_known_token_is_refused_within_a_second() {

@@ -79,7 +79,7 @@ impl Asked {
     /// Waits until `/readyz` says so.
     pub(super) async fn until(&self, expected: &str) {
         let mut asks = interval(ASK);
-        let said = async {
+        let output = async {
             loop {
                 asks.tick().await;
                 if self.readyz().await == expected {
@@ -87,7 +87,7 @@ impl Asked {
                 }
             }
         };
-        timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("`/readyz` never says {expected:?}"));
+        timeout(PATIENCE, output).await.unwrap_or_else(|_| panic!("`/readyz` never says {expected:?}"));
     }
 
     /// What `/readyz` says.

@@ -1,4 +1,4 @@
-//! A `cache_file` that somebody else could have written: `modgud check` warns of it, and a server says that it does not believe it.
+//! A `cache_file` that another user could have written: `modgud check` warns of it, and a server logs that it ignores it.
 
 use super::asked::yaml;
 use crate::cli::process::{Serving, run_in};
@@ -47,9 +47,9 @@ async fn warnings(folder: &Path, kind: &str) -> Vec<String> {
         _ => "oidc: { issuer: 'https://login.example.com', cache_file: keys.json }",
     };
     fs::write(folder.join("modgud.yaml"), yaml(key)).unwrap();
-    let said = run_in(folder, &[], &["check", "--offline", "--config", "modgud.yaml"]).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
-    let warnings = said.out.lines().filter_map(|line| line.strip_prefix("warning: "));
+    let output = run_in(folder, &[], &["check", "--offline", "--config", "modgud.yaml"]).await;
+    assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{}", output.out);
+    let warnings = output.out.lines().filter_map(|line| line.strip_prefix("warning: "));
     let warnings: Vec<String> = warnings.filter(|line| line.contains("cache_file")).map(str::to_owned).collect();
     let denied = run_in(folder, &[], &["check", "--offline", "--config", "modgud.yaml", "--deny-warnings"]).await;
     assert!(warnings.is_empty() || denied.code == Some(1), "{}", denied.out);
@@ -92,7 +92,7 @@ async fn check_warns_of_a_cache_file_that_would_not_be_believed() {
 }
 
 #[tokio::test]
-async fn a_server_says_which_cache_file_it_does_not_believe_and_why() {
+async fn a_server_logs_which_cache_file_it_rejects_and_why() {
     let key = IdpKey::new("key");
     let idp = Idp::of(&[&key]).await;
     let folder = tempfile::tempdir().unwrap();
@@ -113,14 +113,14 @@ async fn a_server_says_which_cache_file_it_does_not_believe_and_why() {
         // The file is read before the first question, and readiness waits for its end.
         idp.wait_for_requests("/jwks", before + 2).await;
         let ready = Exchange::get(serving.admin, "/readyz").await.unwrap().body;
-        let said = serving.end(Signal::TERM).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-        let events = said.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let told = events.filter(|event| event["message"] == NOT_USED).map(|event| {
+        let output = serving.end(Signal::TERM).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
+        let events = output.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let reported = events.filter(|event| event["message"] == NOT_USED).map(|event| {
             assert_eq!((event["level"].as_str(), event["file"].as_str()), (Some("WARN"), Some("keys.json")), "{event}");
             event["error"].as_str().unwrap().to_owned()
         });
-        (String::from_utf8(ready).unwrap(), told.collect::<Vec<String>>())
+        (String::from_utf8(ready).unwrap(), reported.collect::<Vec<String>>())
     };
     let believed = ("ready\n".to_owned(), Vec::new());
     let not_believed = |why: &str| ("not ready: keys of idp\n".to_owned(), vec![why.to_owned()]);

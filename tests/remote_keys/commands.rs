@@ -31,10 +31,10 @@ async fn check_fetches_once_and_names_each_key() {
     };
 
     let output = modgud(arguments(&[])).await;
-    let said = text(&output.stdout);
+    let result = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(said.contains(&format!("  {}: fetching\n    key ", idp.url("/jwks"))), "{said}");
-    assert!(said.contains(": Ed25519 256 bits, id `2024-a`\n") && !said.contains("s3cret"), "{said}");
+    assert!(result.contains(&format!("  {}: fetching\n    key ", idp.url("/jwks"))), "{result}");
+    assert!(result.contains(": Ed25519 256 bits, id `2024-a`\n") && !result.contains("s3cret"), "{result}");
     assert_eq!(idp.count("/jwks?code=s3cret"), 1);
 
     let output = modgud(arguments(&["--offline"])).await;
@@ -45,8 +45,7 @@ async fn check_fetches_once_and_names_each_key() {
     idp.reply("/jwks?code=s3cret", Reply::Body(b"<html>".to_vec()));
     let output = modgud(arguments(&[])).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let expected =
-        format!("modgud: {}: the JWKS is unusable: the key set is not well-formed JSON\n", idp.url("/jwks"));
+    let expected = format!("modgud: {}: the JWKS is unusable: the JWKS is not well-formed JSON\n", idp.url("/jwks"));
     assert_eq!(text(&output.stderr), expected);
 }
 

@@ -1,4 +1,4 @@
-//! Tokens of keys that nobody has, by the thousand.
+//! Tokens of unknown keys, by the thousand.
 
 use super::asked::{Asked, token, with, yaml};
 use crate::decisions::answer::Answer;
@@ -44,7 +44,7 @@ async fn ten_thousand_made_up_keys_cost_one_fetch_and_valid_traffic_goes_on() {
 
 /// While the provider is asked for the sake of one key, tokens of known keys are answered.
 #[tokio::test]
-async fn nobody_else_waits_for_the_fetch() {
+async fn no_other_request_waits_for_the_fetch() {
     let (good, stranger) = (IdpKey::new("good"), IdpKey::new("stranger"));
     let idp = Idp::of(&[&good]).await;
     let mut asked = Asked::ready(&yaml(&format!("jwks: {{ url: {:?}, refresh: 1h }}", idp.url("/jwks")))).await;

@@ -1,4 +1,4 @@
-//! The real binary's log: what changes is told once, not each time that the provider is asked.
+//! The real binary's log: a change is logged once, not on each request to the provider.
 
 use super::asked::yaml;
 use crate::cli::process::Serving;
@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn each_change_is_told_once_and_a_process_that_follows_a_provider_leaves() {
+async fn each_change_is_logged_once_and_a_process_with_a_provider_stops() {
     let (key, leaked) = (IdpKey::new("good"), IdpKey::new("leaked"));
     let mut private = leaked.jwk();
     private["d"] = json!("AAAA");
@@ -32,30 +32,28 @@ async fn each_change_is_told_once_and_a_process_that_follows_a_provider_leaves()
     idp.reply("/jwks?code=s3cret", Reply::Silence);
     rounds(1).await;
 
-    let said = serving.end(Signal::TERM).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-    assert!(!said.out.contains("s3cret"), "{}", said.out);
-    let events: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let output = serving.end(Signal::TERM).await;
+    assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
+    assert!(!output.out.contains("s3cret"), "{}", output.out);
+    let events: Vec<Value> = output.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of_the_provider: Vec<&Value> = events.iter().filter(|event| event.get("provider").is_some()).collect();
-    let told =
+    let reported =
         |event: &&Value| (event["level"].as_str().unwrap().to_owned(), event["message"].as_str().unwrap().to_owned());
-    let told: Vec<(String, String)> = of_the_provider.iter().map(told).collect();
-    let told: Vec<(&str, &str)> = told.iter().map(|(level, message)| (level.as_str(), message.as_str())).collect();
+    let reported: Vec<(String, String)> = of_the_provider.iter().map(reported).collect();
+    let reported: Vec<(&str, &str)> =
+        reported.iter().map(|(level, message)| (level.as_str(), message.as_str())).collect();
     let changed = "JWKS changed";
     assert_eq!(
-        told,
+        reported,
         [
             ("INFO", changed),
             ("WARN", "JWKS changed; some keys are unusable"),
-            (
-                "WARN",
-                "JWKS fetch failed; the last JWKS stays in use"
-            ),
+            ("WARN", "JWKS fetch failed; the last JWKS stays in use"),
             ("INFO", changed),
             ("INFO", "JWKS fetch succeeds again"),
         ],
         "{}",
-        said.out
+        output.out
     );
     let skipped = of_the_provider[1]["skipped"].as_str().unwrap();
     assert!(skipped.contains("`leaked`") && skipped.contains("PRIVATE") && !skipped.contains("AAAA"), "{skipped}");

@@ -10,7 +10,7 @@ fn rarely(idp: &Idp) -> String {
 }
 
 #[tokio::test]
-async fn a_new_key_signs_at_once_and_nobody_is_turned_away() {
+async fn a_new_key_signs_at_once_without_denials() {
     let (old, new) = (IdpKey::new("old"), IdpKey::new("new"));
     let idp = Idp::of(&[&old]).await;
     let mut asked = Asked::ready(&rarely(&idp)).await;
@@ -37,7 +37,7 @@ async fn a_key_that_is_removed_is_so_for_tokens_that_were_verified_before_too() 
         assert_eq!(asked.ask(&known).await, "allowed");
     }
     idp.publish(&[&new]);
-    // The first that is told is one of the new key; the removal comes with it.
+    // The first message is about the new key; the removal comes with it.
     assert_eq!(asked.ask(&token(&new, NOW, 0)).await, "allowed");
     assert_eq!(asked.ask(&known).await, "key_unknown");
     assert_eq!(idp.count("/jwks"), 2, "it was issued before the keys were had: nobody asks again");
@@ -68,9 +68,9 @@ async fn two_keys_of_one_name_are_both_tried() {
     assert_eq!(asked.ask(&token(&other, NOW, 0)).await, "allowed");
 }
 
-/// Between two fetches for unknown keys nobody knows whether a key is new or made up, unless the token is older than the keys.
+/// Between two refreshes an unknown key may be new or invented, unless the token is older than the JWKS.
 #[tokio::test]
-async fn within_the_window_an_unknown_key_is_told_by_when_it_signed() {
+async fn within_the_window_the_signing_time_decides_about_an_unknown_key() {
     let (one, two, three) = (IdpKey::new("1"), IdpKey::new("2"), IdpKey::new("3"));
     let idp = Idp::of(&[&one]).await;
     let mut asked = Asked::ready(&rarely(&idp)).await;

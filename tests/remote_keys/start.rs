@@ -29,7 +29,7 @@ async fn not_ready_before_the_first_keys_are_in() {
 
 /// A provider that is down must not keep out those who come with other credentials.
 #[tokio::test]
-async fn a_provider_that_is_down_holds_back_only_whoever_has_nothing_else() {
+async fn a_provider_that_is_down_delays_only_its_own_tokens() {
     let key = IdpKey::new("key");
     let idp = Idp::start().await;
     idp.reply("/jwks", Reply::Close);
@@ -43,7 +43,7 @@ async fn a_provider_that_is_down_holds_back_only_whoever_has_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_fixed_key_beside_a_provider_serves_while_that_is_down() {
+async fn a_fixed_key_serves_while_the_provider_is_down() {
     let (fixed, published) = (IdpKey::new("fixed"), IdpKey::new("published"));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jwks.json");

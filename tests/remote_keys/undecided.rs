@@ -30,7 +30,7 @@ async fn a_made_up_key_is_never_an_error_that_envoy_could_let_pass() {
     for number in 0..20 {
         assert_eq!(answer(&asked, &token(&stranger, NOW + 1, number)).await, (false, 503));
     }
-    // Once no key may be used any more, nobody can be told from anybody.
+    // Without a usable key, no caller can be authenticated.
     asked.at(2 * 24 * 3_600);
     assert_eq!(answer(&asked, &token(&stranger, NOW, 0)).await, (true, 503));
 }

@@ -154,7 +154,7 @@ fn one_flipped_bit_proves_nothing() {
 }
 
 #[test]
-fn a_proof_of_somebody_else_is_none() {
+fn a_proof_of_another_key_is_invalid() {
     let (holder, other, snapshot) = (Holder::new(&KEY), Holder::new(&KEY), snapshot(CONFIGURATION));
     let stolen = Map::from_iter([("ath".to_owned(), Holder::ath(&holder.token).into())]);
     let proof = other.proof(&format!("{HOST}/a"), NOW, &Map::new(), &stolen);
@@ -165,7 +165,7 @@ fn a_proof_of_somebody_else_is_none() {
     let proof = other.proof(&format!("{HOST}/a"), NOW, &header, &stolen);
     let found = fault(&holder.check(Encoding::Raw, "DPoP", "/a", &proof), &snapshot, NOW * 1_000);
     assert_eq!(found.as_deref(), Some("the proof's signature does not verify with the key in its `jwk`"));
-    // A token that is forged is told as that, whatever the proof.
+    // A forged token is reported as forged, whatever the proof.
     let forged = Holder::new(&STRANGER);
     let check = forged.check(Encoding::Raw, "DPoP", "/a", &forged.good("/a", NOW));
     let found = fault(&check, &snapshot, NOW * 1_000);

@@ -129,7 +129,7 @@ async fn a_reload_that_lengthens_lifetime_or_leeway_lets_no_proof_be_replayed() 
         for proof in [&first, &second, &third] {
             assert!(!passes(proof).await, "{longer}: replayed after the reload");
         }
-        // One as old as the first two that was never shown is not told from one that was; a newer one is.
+        // A new proof as old as the first two counts as replayed; a newer one does not.
         assert!(!passes(&holder.good("/a", MADE)).await, "{longer}");
         assert!(passes(&holder.good("/a", MADE + 61)).await, "{longer}");
 

@@ -1,4 +1,4 @@
-//! Bounds on connections: silent ones, too many, and a process without descriptors hold up nobody who is connected already.
+//! Limits on connections: silent ones, too many, and a process without descriptors delay no connected client.
 
 use crate::cli::process::Serving;
 use crate::decisions::counters::Counters;
@@ -65,7 +65,7 @@ pub(crate) fn memory(process: Pid) -> u64 {
     pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
 }
 
-/// Waits until the server ends a connection on which nothing was said.
+/// Waits until the server closes a silent connection.
 async fn closed(stream: &mut TcpStream) {
     let mut heard = Vec::new();
     match timeout(PATIENCE, stream.read_to_end(&mut heard)).await.unwrap() {
@@ -112,10 +112,10 @@ async fn without_descriptors_who_is_connected_is_served_and_the_processor_rests(
     let mut fresh = timeout(PATIENCE, client(&serving)).await.unwrap();
     is_answered(&mut fresh).await;
     is_answered(&mut connected).await;
-    let said = serving.end(Signal::INT).await;
-    let warned = said.out.lines().filter(|line| line.contains("connections can't be accepted")).count();
-    assert!((1..=4).contains(&warned), "said {warned} times:\n{}", said.out);
-    assert!(said.out.contains("Too many open files"), "{}", said.out);
+    let output = serving.end(Signal::INT).await;
+    let warned = output.out.lines().filter(|line| line.contains("connections can't be accepted")).count();
+    assert!((1..=4).contains(&warned), "said {warned} times:\n{}", output.out);
+    assert!(output.out.contains("Too many open files"), "{}", output.out);
 }
 
 /// As many connections as may be, each of which has carried a check.
@@ -152,8 +152,8 @@ async fn no_more_are_open_than_may_be_and_the_next_one_waits() {
     drop(open);
     let mut fresh = client(&serving).await;
     is_answered(&mut fresh).await;
-    let said = serving.end(Signal::INT).await;
-    assert!(said.out.contains("connection limit reached"), "{}", said.out);
+    let output = serving.end(Signal::INT).await;
+    assert!(output.out.contains("connection limit reached"), "{}", output.out);
 }
 
 /// Whoever can connect could keep Envoy out otherwise, by saying no more than that it is there, or by asking about health.
@@ -188,7 +188,7 @@ async fn strangers_without_a_check_give_way() {
     serving.end(Signal::INT).await;
 }
 
-/// The probes of whoever watches over the process come through at once.
+/// Probes are answered at once.
 #[tokio::test]
 async fn idle_connections_do_not_hold_up_a_probe() {
     let folder = TempDir::new().unwrap();
@@ -207,19 +207,19 @@ async fn idle_connections_do_not_hold_up_a_probe() {
 
 /// Those that say nothing, those that begin and don't go on, and those that don't hear the answer: none lasts.
 #[tokio::test]
-async fn the_admin_listener_gets_rid_of_whoever_takes_long() {
+async fn the_admin_listener_closes_slow_connections() {
     let folder = TempDir::new().unwrap();
     let serving = serve(&folder).await;
     let mut slow = Vec::new();
     let began = Instant::now();
     for number in 0..64 {
         let mut stream = TcpStream::connect(serving.admin).await.unwrap();
-        let said: &[u8] = match number % 3 {
+        let output: &[u8] = match number % 3 {
             0 => b"",
             1 => b"GET /livez HTTP/1.1\r\nHost: a\r\n",
             _ => b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n",
         };
-        stream.write_all(said).await.unwrap();
+        stream.write_all(output).await.unwrap();
         slow.push(stream);
     }
     // All places are taken: the oldest gives way to this one.
@@ -237,7 +237,7 @@ async fn the_admin_listener_gets_rid_of_whoever_takes_long() {
     serving.end(Signal::INT).await;
 }
 
-/// Three bytes for each KiB that they would take: nobody is to hold hundreds of megabytes by saying so little.
+/// Three bytes for each KiB of memory: no client may occupy hundreds of megabytes with so few bytes.
 #[tokio::test]
 async fn headers_of_calls_that_wait_for_their_message_are_not_held() {
     const CALLS: u32 = 1_000;

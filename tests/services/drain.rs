@@ -1,4 +1,4 @@
-//! How modgud leaves: no check is lost on the way out, and nobody waits for ever.
+//! Shutdown: no check is lost, and no client waits forever.
 
 use super::running::{Running, Watched, health};
 use crate::support::{Encoding, check, token};
@@ -75,7 +75,7 @@ async fn a_drain_ends_when_the_connections_that_carried_checks_are_closed() {
 }
 
 #[tokio::test]
-async fn nobody_left_to_say_when_is_a_reason_to_leave() {
+async fn a_closed_shutdown_channel_stops_the_server() {
     let running = Running::start(LONG).await;
     running.abandoned().await;
 }

@@ -106,18 +106,18 @@ fn is_histogram(samples: &[Sample]) {
 
 #[tokio::test]
 async fn metrics_are_those_of_the_table() {
-    // One authenticator whose provider of keys nobody is, and one whose authorization server nobody is, so that what is said about
-    // such is said; and one that can vouch.
+    // One authenticator without a reachable provider, and one without a reachable authorization server, so that the metrics of
+    // both exist; and one that works.
     let pem = KEY.public_pem().unwrap();
     let published = r#"{ name: published, from: [{ header: x-other }], jwt: { issuer: other, algorithms: [EdDSA], keys: [{ jwks: { url: "http://127.0.0.1:1/" } }] } }"#;
     let fixed = format!(
         "{{ name: fixed, from: [{{ header: x-fixed }}], jwt: {{ issuer: fixed, algorithms: [RS256], keys: [{{ pem: {{ value: {pem:?} }} }}] }} }}"
     );
     let opaque = r#"{ name: opaque, from: [{ header: x-opaque }], introspection: { url: "http://127.0.0.1:1/", client_id: modgud, client_secret: { value: a-secret } } }"#;
-    // A rule whose condition can't always be told, and one that is tried out.
+    // A rule whose condition can fail, and a shadow rule.
     let rules = r#"{ name: told, match: { paths: [/told] }, access: public, when: "query.a == '1'" }, { name: docs, match: { paths: ["/docs/{*rest}"] }, access: public }, { name: tried, match: { paths: ["/docs/{*rest}"] }, shadow: true }"#;
     let yaml = format!("profile: bifrost\nauthenticators: [{published}, {fixed}, {opaque}]\nrules: [{rules}]");
-    let running = Running::start_beside(&yaml, Some("profile: none\n")).await;
+    let running = Running::start_with_files(&yaml, Some("profile: none\n")).await;
     let mut client = AuthorizationClient::new(running.channel().await);
     for path in ["/told?a=1", "/told", "/docs/", "/crm/"] {
         client.check(check(Encoding::Joined, "GET", path, &[])).await.unwrap();

@@ -1,5 +1,5 @@
 //! Server reflection, both versions: a client without our proto files learns Envoy's messages from modgud, with Envoy's
-//! types: the generated code has other ones (see `envoy::proto`), which nobody must get to see.
+//! types: the generated code has other ones (see `envoy::proto`), which clients must not see.
 
 use super::running::Running;
 use modgud::server::app::Shutdown;

@@ -1,4 +1,4 @@
-//! A sidecar that can be held back before it is ready, and told to leave without being waited for.
+//! A sidecar that can be kept from being ready, and stopped without waiting.
 
 use crate::support::KEY;
 use modgud::clock::{Clock, ManualClock};
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The names that health is asked about: the server as a whole, and the service that Envoy calls.
 pub(super) const HEALTH_NAMES: [&str; 2] = ["", "envoy.service.auth.v3.Authorization"];
 
-/// A server that runs until it is told to leave.
+/// A server that runs until it is stopped.
 pub(super) struct Running {
     pub(super) addresses: Addresses,
     pub(super) stop: mpsc::Sender<Shutdown>,
@@ -36,11 +36,11 @@ pub(super) struct Running {
 impl Running {
     /// Starts a server of this configuration that is not ready: the test holds it back by the name `test`.
     pub(super) async fn held(yaml: &str) -> Self {
-        Self::held_beside(yaml, None).await
+        Self::held_with_files(yaml, None).await
     }
 
     /// The same, compared with another configuration.
-    async fn held_beside(yaml: &str, shadow: Option<&str>) -> Self {
+    async fn held_with_files(yaml: &str, shadow: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("modgud.yaml");
         fs::write(&file, yaml).unwrap();
@@ -68,12 +68,12 @@ impl Running {
 
     /// Starts a server of this configuration, and waits until it is ready.
     pub(super) async fn start(yaml: &str) -> Self {
-        Self::start_beside(yaml, None).await
+        Self::start_with_files(yaml, None).await
     }
 
     /// The same, compared with another configuration.
-    pub(super) async fn start_beside(yaml: &str, shadow: Option<&str>) -> Self {
-        let mut running = Self::held_beside(yaml, shadow).await;
+    pub(super) async fn start_with_files(yaml: &str, shadow: Option<&str>) -> Self {
+        let mut running = Self::held_with_files(yaml, shadow).await;
         running.ready();
         Watched::new(&running.channel().await, "").await.until(ServingStatus::Serving).await;
         running

@@ -1,4 +1,4 @@
-//! Calls that stay open are bounded over all connections, and hold up nobody else.
+//! Open calls are limited over all connections, and delay no other client.
 
 use super::running::{Running, Watched, health};
 use crate::guarantee::frames::{Connection, End, call, part};

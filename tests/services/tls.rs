@@ -155,9 +155,9 @@ async fn changed_authorities_and_tls_as_such_are_there_for_new_connections() {
     assert!(decides(&endpoint(&sidecar, "http").connect().await.unwrap()).await);
 }
 
-/// As many as may be connected shake hands and don't go on: the oldest gives way to whoever does.
+/// As many as may be connected shake hands and don't go on: the oldest is closed for one that does.
 #[tokio::test]
-async fn handshakes_that_do_not_go_on_hold_up_nobody() {
+async fn incomplete_handshakes_delay_no_other_client() {
     let (ours, clients) = (Authority::new("ours"), Authority::new("clients"));
     let sidecar = sidecar(MUTUAL, &ours.server(), &clients).await;
     let mut silent = Vec::new();

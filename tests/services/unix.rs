@@ -1,4 +1,4 @@
-//! `server.grpc: unix:PATH`, with the real binary: the socket's file comes with it, goes with it, and is nobody else's.
+//! `server.grpc: unix:PATH`, with the real binary: the socket's file comes with it, goes with it, and belongs to no other process.
 
 use crate::cli::process::{KEY_VARIABLE, Serving, run, run_in};
 use crate::support::{KEY, token};
@@ -21,8 +21,8 @@ async fn serve(folder: &TempDir) -> Serving {
 /// Whether a check is answered there: it says no, since the token's time is over for the real clock.
 async fn is_answered(address: &str) -> bool {
     let header = format!("Authorization: JWT {}", token());
-    let said = run(&["call", address, "--path", "/crm/", "--header", &header]).await;
-    said.code == Some(3) && said.out.starts_with("denied 401\n")
+    let output = run(&["call", address, "--path", "/crm/", "--header", &header]).await;
+    output.code == Some(3) && output.out.starts_with("denied 401\n")
 }
 
 fn socket(folder: &TempDir) -> std::path::PathBuf {
@@ -43,14 +43,14 @@ async fn checks_are_answered_and_the_file_goes_on_a_clean_stop() {
         let mode = fs::metadata(socket(&folder)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660);
         assert!(is_answered(&address(&folder)).await);
-        let said = serving.end(signal).await;
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+        let output = serving.end(signal).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
         assert!(!socket(&folder).exists(), "{signal:?}");
     }
 }
 
 #[tokio::test]
-async fn the_configuration_may_say_it_too() {
+async fn the_configuration_can_set_it_too() {
     let folder = TempDir::new().unwrap();
     let yaml = format!("profile: bifrost\nserver: {{ grpc: '{}', admin: '127.0.0.1:0' }}\n", address(&folder));
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
@@ -73,7 +73,7 @@ async fn the_socket_of_a_killed_process_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_second_process_is_told_so_and_the_first_goes_on() {
+async fn a_second_process_fails_and_the_first_continues() {
     let folder = TempDir::new().unwrap();
     let first = serve(&folder).await;
     let arguments = ["serve", "--grpc", &address(&folder), "--admin", "127.0.0.1:0"];
@@ -93,12 +93,12 @@ async fn another_kind_of_file_is_never_removed() {
     let folder = TempDir::new().unwrap();
     fs::write(socket(&folder), "mine").unwrap();
     let arguments = ["serve", "--grpc", &address(&folder), "--admin", "127.0.0.1:0"];
-    let said = run_in(folder.path(), &[(KEY_VARIABLE, &KEY.public_pem().unwrap())], &arguments).await;
+    let output = run_in(folder.path(), &[(KEY_VARIABLE, &KEY.public_pem().unwrap())], &arguments).await;
     let expected = format!(
         "modgud: can't listen on {} for checks (server.grpc): another kind of file is there; remove it, or use another address\n",
         address(&folder)
     );
-    assert_eq!((said.code, said.err), (Some(1), expected));
+    assert_eq!((output.code, output.err), (Some(1), expected));
     assert_eq!(fs::read_to_string(socket(&folder)).unwrap(), "mine");
 }
 
@@ -109,18 +109,18 @@ async fn a_start_that_fails_leaves_no_file() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let admin = taken.local_addr().unwrap().to_string();
     let arguments = ["serve", "--grpc", &address(&folder), "--admin", &admin];
-    let said = run_in(folder.path(), &[(KEY_VARIABLE, &KEY.public_pem().unwrap())], &arguments).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
+    let output = run_in(folder.path(), &[(KEY_VARIABLE, &KEY.public_pem().unwrap())], &arguments).await;
+    assert_eq!(output.code, Some(1), "{output:?}");
     assert!(!socket(&folder).exists());
 }
 
 #[tokio::test]
-async fn nobody_there_is_said_by_call() {
+async fn call_reports_a_refused_connection() {
     let folder = TempDir::new().unwrap();
-    let said = run(&["call", &address(&folder)]).await;
+    let output = run(&["call", &address(&folder)]).await;
     let expected = format!(
         "modgud: can't reach {}: No such file or directory (os error 2); is `modgud serve` running there?\n",
         address(&folder)
     );
-    assert_eq!((said.code, said.err), (Some(1), expected));
+    assert_eq!((output.code, output.err), (Some(1), expected));
 }

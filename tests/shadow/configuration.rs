@@ -107,12 +107,12 @@ async fn every_difference_is_counted_by_rule_and_reason() {
     let (good, forged) = (token(), STRANGER.sign(&claims()).unwrap());
     let mut asked = 0;
     for (times, path, token, status) in [
-        // No difference: but for the header, which is another in each that is let through for somebody.
+        // No difference: but for the header, which differs in each allowed response.
         (3, "/same", Some(&forged), Some(401)),
         (4, "/same", None, Some(401)),
         (5, "/renamed", None, None),
         (2, "/same/../told", Some(&good), Some(400)),
-        // Let through by both, and told otherwise.
+        // Allowed by both, with other headers.
         (6, "/told", Some(&good), None),
         (7, "/same", Some(&good), None),
         // Let through by one.
@@ -158,9 +158,9 @@ async fn a_proof_is_shown_to_each_once() {
     assert_eq!(differences(&compared.compared(2).await), BTreeMap::new());
 }
 
-/// A server that does not answer keeps the second configuration waiting, and nobody else.
+/// A server that does not answer delays the shadow configuration only.
 #[tokio::test]
-async fn what_the_shadow_waits_for_nobody_waits_for() {
+async fn lookups_of_the_shadow_configuration_delay_no_response() {
     let asked = AuthorizationServer::of(&["good"]).await;
     asked.hold(true);
     let serves =

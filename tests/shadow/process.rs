@@ -57,14 +57,14 @@ async fn what_is_wrong_with_it_ends_the_start() {
         "profile: bifrost\nfallback: nobody\nrules: [{ name: a }]\n",
     );
     let key = KEY.public_pem().unwrap();
-    let said = serve_in(folder.path(), &[(KEY_VARIABLE, &key)], &ARGUMENTS).await;
+    let output = serve_in(folder.path(), &[(KEY_VARIABLE, &key)], &ARGUMENTS).await;
     let expected =
         "modgud: shadow.yaml:2:11: fallback: `nobody` is not known here; known are `authenticated`, `denied`\n";
-    assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
-    assert!(said.err.starts_with(expected) && said.err.contains("shadow.yaml:3:9: rules[0].match"), "{said:?}");
-    let said = serve_in(folder.path(), &[(KEY_VARIABLE, &key)], &["--shadow-config", "nowhere.yaml"]).await;
+    assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "{output:?}");
+    assert!(output.err.starts_with(expected) && output.err.contains("shadow.yaml:3:9: rules[0].match"), "{output:?}");
+    let output = serve_in(folder.path(), &[(KEY_VARIABLE, &key)], &["--shadow-config", "nowhere.yaml"]).await;
     assert_eq!(
-        (said.code, said.err.as_str()),
+        (output.code, output.err.as_str()),
         (Some(1), "modgud: nowhere.yaml: No such file or directory (os error 2)\n")
     );
 }
@@ -108,17 +108,16 @@ async fn a_changed_one_is_compared_and_a_bad_one_is_refused() {
     let counters = Counters::at(serving.admin).await;
     assert_eq!(counters.get("modgud_config_reload_failures_total"), 0);
 
-    let said = serving.end(Signal::INT).await;
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-    let events: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let output = serving.end(Signal::INT).await;
+    assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
+    let events: Vec<Value> = output.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |message: &str| -> Vec<&Value> { events.iter().filter(|event| event["message"] == message).collect() };
     assert_eq!(of("shadow configuration reloaded").len(), 1);
     // Its plaintext listener on another address is not opened: the warnings are about other keys.
     let warnings = of("shadow configuration warning");
     assert!(!warnings.is_empty());
     assert!(warnings.iter().all(|event| !event["warning"].as_str().unwrap().contains("server.")), "{warnings:?}");
-    let [refused, ..] = of("shadow configuration rejected; the active one stays in use")[..]
-    else {
+    let [refused, ..] = of("shadow configuration rejected; the active one stays in use")[..] else {
         panic!("{events:?}")
     };
     assert!(refused["error"].as_str().unwrap().starts_with("shadow.yaml:2:11: fallback: "), "{refused}");
@@ -136,7 +135,7 @@ async fn a_changed_one_is_compared_and_a_bad_one_is_refused() {
     assert_eq!(Value::from(difference), expected);
 }
 
-/// However often a kind of difference comes about, it is said once in a while.
+/// However often a kind of difference occurs, it is logged once in an interval.
 #[tokio::test]
 async fn differences_are_logged_now_and_then() {
     let folder = folder(SERVES, "profile: none\n");
@@ -145,19 +144,19 @@ async fn differences_are_logged_now_and_then() {
         ask(&serving, path).await;
     }
     until(&serving, "modgud_shadow_config_checks_total", |value| value == 100).await;
-    let said = serving.end(Signal::INT).await.out;
+    let output = serving.end(Signal::INT).await.out;
     for kind in [
         "\"enforced\":\"allowed\",\"shadow\":\"no_rule\"",
         "\"enforced\":\"credential_missing\",\"shadow\":\"no_rule\"",
     ] {
-        let lines = said.lines().filter(|line| line.contains(kind)).count();
-        assert!((1..=4).contains(&lines), "{kind} is said {lines} times:\n{said}");
+        let lines = output.lines().filter(|line| line.contains(kind)).count();
+        assert!((1..=4).contains(&lines), "{kind} is said {lines} times:\n{output}");
     }
 }
 
 /// With the profile that the command line says.
 #[tokio::test]
-async fn the_profile_can_be_said() {
+async fn the_profile_can_be_chosen() {
     let folder = folder(SERVES, "rules: [{ name: page, match: { paths: [/page] }, access: public }]\n");
     let arguments = [ARGUMENTS.as_slice(), &["--shadow-profile", "none"]].concat();
     let serving = Serving::start(folder.path(), &KEY.public_pem().unwrap(), &arguments).await;

@@ -27,7 +27,7 @@ async fn tried(sidecar: &Sidecar, decision: &str, reason: &str) -> u64 {
     Counters::read(sidecar).await.get(&name)
 }
 
-/// Where nobody is asked for but by what is tried out, a proof stays good; where somebody is, it is looked at once.
+/// If only a shadow rule requires a caller, a proof stays unused; else it is recorded once.
 #[tokio::test]
 async fn a_proof_is_not_spent_by_what_is_tried_out() {
     let rules = "rules:\n- { name: page, match: { paths: [/page] }, access: public }\n\
@@ -128,10 +128,10 @@ async fn logged(decisions: &str) -> Vec<Value> {
     let mut client = AuthorizationClient::connect(format!("http://{}", serving.grpc)).await.unwrap();
     let id: (&str, &[u8]) = ("x-request-id", b"one");
     assert_eq!(ask(&mut client, check(Encoding::Raw, "GET", "/report", &[id])).await, None);
-    // What would be the same is not said.
+    // An equal outcome is not logged.
     assert_eq!(ask(&mut client, check(Encoding::Raw, "GET", "/same", &[])).await, Some(401));
-    let said = serving.end(Signal::INT).await.out;
-    let events = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let output = serving.end(Signal::INT).await.out;
+    let events = output.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     events.filter(|event| event["message"] == "shadow").collect()
 }
 
@@ -153,13 +153,13 @@ async fn what_would_have_come_to_something_else_is_logged() {
 }
 
 #[tokio::test]
-async fn explain_says_what_would_have_been_decided() {
+async fn explain_shows_the_decision_of_that_time() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("modgud.yaml"), TRIED).unwrap();
     let pem = KEY.public_pem().unwrap();
     let arguments = ["explain", "--config", "modgud.yaml", "--path", "/report"];
-    let said = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &arguments).await;
+    let output = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &arguments).await;
     let expected = "· shadow         `tried` would deny the request, credential_missing: \
                     the rule requires a credential, and the request has none\n";
-    assert!(said.code == Some(0) && said.out.contains(expected), "{said:?}");
+    assert!(output.code == Some(0) && output.out.contains(expected), "{output:?}");
 }

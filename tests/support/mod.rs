@@ -34,7 +34,7 @@ pub const NOW: u64 = 1_700_000_000;
 /// The key that sidecars trust.
 pub static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Rs256).unwrap());
 
-/// A key that nobody trusts.
+/// An untrusted key.
 pub static STRANGER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Rs256).unwrap());
 
 /// A program that `make test` installs; the variable is set by the Makefile.
@@ -75,7 +75,7 @@ impl Sidecar {
         Self::with_files(yaml, &BTreeMap::new()).await
     }
 
-    /// The same with files beside the configuration, by name.
+    /// The same with files in the configuration's folder, by name.
     pub async fn with_files(yaml: &str, files: &BTreeMap<String, String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -88,7 +88,7 @@ impl Sidecar {
         Self::of(file, folder).await
     }
 
-    /// The configuration in this file, which stands in this folder; the rest as [`Self::with`]. It follows the file's changes.
+    /// The configuration in this file of this folder; the rest as [`Self::with`]. It follows the file's changes.
     pub async fn of(file: Option<PathBuf>, folder: TempDir) -> Self {
         Self::compared(file, folder, None).await
     }
@@ -142,7 +142,7 @@ impl Sidecar {
 
     /// What SIGHUP does: asks for the configuration to be loaded again.
     pub fn reload(&self) {
-        // A word that waits already stands for this one too.
+        // A pending request covers this one too.
         let _ = (self.reload.try_send(()), self.shadow_reload.try_send(()));
     }
 

@@ -233,7 +233,7 @@ fn their_response(http_response: theirs::check_response::HttpResponse) -> theirs
 }
 
 #[test]
-fn a_request_says_the_same_in_both_types() {
+fn a_request_has_the_same_meaning_in_both_types() {
     let from_ours = theirs::CheckRequest::decode(our_request().encode_to_vec().as_slice()).unwrap();
     assert_eq!(from_ours, their_request());
     let from_theirs = ours::CheckRequest::decode(their_request().encode_to_vec().as_slice()).unwrap();
@@ -241,7 +241,7 @@ fn a_request_says_the_same_in_both_types() {
 }
 
 #[test]
-fn each_kind_of_response_says_the_same_in_both_types() {
+fn each_kind_of_response_has_the_same_meaning_in_both_types() {
     use theirs::check_response::HttpResponse as Theirs;
     let pairs = [
         (ours::HttpResponse::DeniedResponse(our_denied()), Theirs::DeniedResponse(their_denied())),

@@ -11,7 +11,9 @@ pub(crate) type Digest = [u8; SHA256_OUTPUT_LEN];
 /// the same input.
 pub(crate) fn sha256(parts: &[&[u8]]) -> Digest {
     let mut context = Context::new(&SHA256);
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     let mut hash = Digest::default();
     hash.copy_from_slice(context.finish().as_ref());
     hash

@@ -45,7 +45,7 @@ pub use json::{JsonError, holds_beyond_64_bits, is_beyond_64_bits, read_json};
 pub use jwk::{JwkError, SafeToken};
 pub use jwks::{Jwks, JwksError, KeySet, KeySetError, SkippedKey};
 pub use key::{VerificationKey, Verifier};
-pub use validity::{OutsideValidity, Validity};
 pub use published::PublicJwk;
 pub use sign::{SecretString, SigningError, SigningKey};
+pub use validity::{OutsideValidity, Validity};
 pub use verify::{UnverifiedToken, VerifiedToken};

@@ -1,6 +1,11 @@
 //! An OpenID provider on loopback, with a discovery document and a JWKS. A test chooses its responses; it counts requests.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "only tests use it: an error here is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "only tests use it: a panic in any function is a failed test"
+)]
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

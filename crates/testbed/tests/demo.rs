@@ -47,7 +47,7 @@ async fn the_demo_shows_what_it_promises_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_demo_without_its_programs_says_which_one_it_lacks() {
+async fn a_demo_without_its_programs_names_the_missing_one() {
     let (envoy, python, nowhere) = (program(ENVOY), program(PYTHON), PathBuf::from("/nowhere/program"));
     for (envoy, python) in [(&nowhere, &python), (&envoy, &nowhere)] {
         let Ended { code, stdout, stderr } = demo(envoy, python).await;

@@ -150,8 +150,12 @@ impl Report {
                 let rule = rule.as_ref().map(RuleName::as_str);
                 let unread = if request.is_none() { read_headers(check) } else { None };
                 let seen = ParsedRequest::of(request.as_ref(), unread.as_ref());
-                let denied =
-                    DenialContext { reason: error.reason(), rule, insufficient: insufficient.as_deref(), request: seen };
+                let denied = DenialContext {
+                    reason: error.reason(),
+                    rule,
+                    insufficient: insufficient.as_deref(),
+                    request: seen,
+                };
                 let DenialResponse { status, headers, body } = snapshot.denials.to(&denied);
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let headers = headers.iter().map(|header| (text(&header.name), text(&header.value))).collect();

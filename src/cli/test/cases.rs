@@ -143,8 +143,10 @@ impl Case {
             }
         };
         if let Some(token) = token {
-            let location =
-                snapshot.extractor.of(authenticator).ok_or_else(|| CasesError::NoLocation { case: self.name.clone() })?;
+            let location = snapshot
+                .extractor
+                .of(authenticator)
+                .ok_or_else(|| CasesError::NoLocation { case: self.name.clone() })?;
             match location {
                 CredentialLocation::Scheme(header, scheme) => {
                     all.push(HeaderArg::new(header.as_str(), &format!("{} {token}", scheme.as_str())));

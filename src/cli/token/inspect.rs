@@ -157,7 +157,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn dates_are_told_in_words() {
+    fn dates_are_described_in_words() {
         let now = Timestamp::from_secs(1_700_000_000);
         for (name, value, expected) in [
             ("exp", json!(1_700_036_000), "exp: 2023-11-15T08:13:20Z, expires in 10h"),

@@ -74,7 +74,7 @@ fn mint(
     let algorithm = problems.take(&at.key("algorithm"), parsed)?;
     let (key, verification) = problems.take(&at.key("key"), signing_key(key, algorithm, reader))?;
     let public = self::published(at, also_published, algorithm, reader, problems);
-    let key = match algorithm.family() {
+    let key = match algorithm.key_type() {
         KeyType::Hmac => key,
         KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
             let pem = key.public_pem().map_err(Problem::from).and_then(|pem| own(&pem, algorithm));
@@ -106,7 +106,7 @@ fn signing_key(
         let verification = key.verification_key()?;
         return Ok((key, verification));
     }
-    match algorithm.family() {
+    match algorithm.key_type() {
         KeyType::Hmac => {
             let (text, origin) = reader.read_secret(source)?;
             let verification = VerificationKey::from_secret(text.as_bytes());
@@ -135,7 +135,7 @@ fn published(
     problems: &mut Problems,
 ) -> Vec<PublicJwk> {
     let at = at.key("also_published");
-    if algorithm.family() == KeyType::Hmac {
+    if algorithm.key_type() == KeyType::Hmac {
         if !list.is_empty() {
             problems.add(at, Problem::NothingToPublish(algorithm.name()));
         }

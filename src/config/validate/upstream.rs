@@ -11,7 +11,7 @@ use super::{header_name, scheme};
 use modgud_core::authz::condition::{Env, Expression};
 use modgud_core::credential::CredentialExtractor;
 use modgud_core::http::header::{
-    CREDENTIAL_HEADERS, HeaderName, HeaderText, PROTOCOL_HEADERS, fold, folds_to_same_name,
+    CREDENTIAL_HEADERS, HeaderName, HeaderText, PROTOCOL_HEADERS, fold_byte, folds_to_same_name,
 };
 use modgud_core::upstream::{
     BUILTIN_KEYS, Forward, HeaderEncoding, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter,
@@ -48,7 +48,7 @@ pub(super) fn check(
         if let Some(problem) = refused(written, &name, places) {
             problems.add(at.clone(), problem);
         }
-        if let Some(other) = taken.insert(bytes.iter().copied().map(fold).collect(), written) {
+        if let Some(other) = taken.insert(bytes.iter().copied().map(fold_byte).collect(), written) {
             problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other), Quoted::new(written)));
         }
         let HeaderSource { claim, principal, value, cel, form: _, encode: _ } = source;

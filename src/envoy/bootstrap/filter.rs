@@ -2,7 +2,7 @@
 //! removes before any filter. Headers are regular expressions (RE2) for names in every spelling that servers fold into one,
 //! except spared spellings.
 
-use modgud_core::http::header::{PROTOCOL_HEADERS, fold};
+use modgud_core::http::header::{PROTOCOL_HEADERS, fold_byte};
 use modgud_core::upstream::OVERRIDE_HEADERS;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,7 +68,7 @@ fn expression<'n>(names: impl IntoIterator<Item = &'n str>, spared: &BTreeSet<St
 /// Returns the folded spelling of a name.
 fn folded(name: &str) -> String {
     let (stem, star) = name.strip_suffix('*').map_or((name, ""), |stem| (stem, "*"));
-    stem.bytes().map(|byte| char::from(fold(byte))).chain(star.chars()).collect()
+    stem.bytes().map(|byte| char::from(fold_byte(byte))).chain(star.chars()).collect()
 }
 
 fn expression_of(folded: &str, spared: &BTreeSet<String>) -> Option<String> {
@@ -83,7 +83,7 @@ fn expression_of(folded: &str, spared: &BTreeSet<String>) -> Option<String> {
     let (stem, is_prefix) = folded.strip_suffix('*').map_or((folded, false), |stem| (stem, true));
     let is_spelling = |name: &&String| {
         let head = name.as_bytes().get(..stem.len());
-        head.is_some_and(|head| head.iter().copied().map(fold).eq(stem.bytes()))
+        head.is_some_and(|head| head.iter().copied().map(fold_byte).eq(stem.bytes()))
             && (is_prefix || name.len() == stem.len())
     };
     without(&parts, &spared.iter().filter(is_spelling).map(String::as_bytes).collect::<Vec<_>>())

@@ -230,3 +230,51 @@ fn tls_is_spoken_as_modgud_speaks_it() {
         mutual.contains("matcher: { exact: other }") && mutual.contains("private_key: { filename: /etc/envoy.key }")
     );
 }
+
+/// Checks that every text of the configuration arrives as it is, whatever YAML or the template would read into it.
+#[test]
+fn texts_can_not_change_the_structure() {
+    for odd in [
+        "a\"b",
+        "a\nb: c",
+        "a: {b}",
+        "a #b",
+        "{{ deadline_ms }}",
+        "{% if tls %}",
+        "%}\\",
+        "on",
+        "1",
+        "",
+        "\u{85}é\u{2028}",
+    ] {
+        let mut gateway = GatewayConfig { transport: Transport::MutualTls, ..gateway() };
+        gateway.modules = vec![module(odd, "/a", "a:1")];
+        let client = Some(Client { cert: odd.to_owned(), key: odd.to_owned() });
+        let tls = Some(UpstreamTls { ca: odd.to_owned(), name: Some(odd.to_owned()), client });
+        let modgud = format!("unix:/run/{}", odd.replace('\n', " "));
+        let modgud: CheckCluster = modgud.parse().unwrap_or_else(|_| "unix:/run/other".parse().unwrap());
+        let yaml = Bootstrap { tls, modgud: modgud.clone(), ..bootstrap(&gateway) }.yaml().unwrap();
+        let read: serde_json::Value =
+            serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{odd:?}: {error}\n{yaml}"));
+        let clusters = &read["static_resources"]["clusters"];
+        let CheckCluster::Socket(path) = modgud else { panic!("{odd:?} is a socket") };
+        let endpoint = &clusters[0]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"];
+        assert_eq!(endpoint["pipe"]["path"], *path.as_path().to_str().unwrap());
+        let context = &clusters[0]["transport_socket"]["typed_config"];
+        let validation = &context["common_tls_context"]["validation_context"];
+        let certificate = &context["common_tls_context"]["tls_certificates"][0];
+        let route = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes/0";
+        for text in [
+            &clusters[1]["name"],
+            &clusters[1]["load_assignment"]["cluster_name"],
+            &read.pointer(route).unwrap()["route"]["cluster"],
+            &context["sni"],
+            &validation["trusted_ca"]["filename"],
+            &validation["match_typed_subject_alt_names"][0]["matcher"]["exact"],
+            &certificate["certificate_chain"]["filename"],
+            &certificate["private_key"]["filename"],
+        ] {
+            assert_eq!(*text, odd, "{yaml}");
+        }
+    }
+}

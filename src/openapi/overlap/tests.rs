@@ -98,8 +98,11 @@ fn hold(operations: &[(&str, &str)], requests: &[Vec<&str>]) {
                 }
                 let rule =
                     asked(&made.rules, method, &path).unwrap_or_else(|| panic!("{operations:?} {path}: no rule"));
-                let told = format!("{:?}", rule.access);
-                assert!(told.contains(&format!("\"s{number}\"")), "{operations:?} {method} {path} {outside}: {told}");
+                let reported = format!("{:?}", rule.access);
+                assert!(
+                    reported.contains(&format!("\"s{number}\"")),
+                    "{operations:?} {method} {path} {outside}: {reported}"
+                );
             }
         }
     }
@@ -161,7 +164,7 @@ fn three_that_differ_have_rules_for_what_they_have_in_common() {
 }
 
 #[test]
-fn many_overlaps_are_said_by_the_rule_itself() {
+fn many_overlaps_make_the_rule_itself_stricter() {
     let templates: Vec<String> = (0..100)
         .map(|number| format!("/a{number}/{{x}}"))
         .chain((0..100).map(|number| format!("/{{x}}/b{number}")))
@@ -184,13 +187,13 @@ fn a_head_of_a_less_specific_path_has_a_rule_where_a_get_is() {
     ] {
         assert!(text.contains(rule), "{rule}: {text}");
     }
-    for told in [
+    for reported in [
         &[("get", "/a/me"), ("head", "/a/me"), ("head", "/a/{id}")][..],
         &[("get", "/a/{r+}"), ("head", "/a/{r+}")],
         &[("get", "/a/{x}.j"), ("head", "/a/{x}.j")],
     ] {
-        let (text, warnings) = printed(&document(told));
-        assert_eq!((text.matches("  - name: ").count(), warnings.len()), (told.len(), 0), "{text}");
+        let (text, warnings) = printed(&document(reported));
+        assert_eq!((text.matches("  - name: ").count(), warnings.len()), (reported.len(), 0), "{text}");
     }
 }
 
@@ -215,10 +218,11 @@ fn many_paths_are_read_in_time() {
         (0..6_000).flat_map(|number| [format!("/a{number}"), format!("/{{x}}/b{number}")]).collect();
     let operations: Vec<(&str, &str)> = crossed.iter().map(|template| ("get", template.as_str())).collect();
     let api = Api::read("test", &document(&operations)).unwrap();
-    let Err(told) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()) else {
+    let Err(reported) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default())
+    else {
         panic!("no bound")
     };
-    assert!(matches!(told.first().map(Located::what), Some(Finding::NotCompared)));
+    assert!(matches!(reported.first().map(Located::what), Some(Finding::NotCompared)));
 }
 
 /// Checks that a path which begins with the module's prefix requires a credential in both places.

@@ -10,7 +10,7 @@ const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
 /// Each takes all the calls that a connection may have, and says no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_without_messages_starve_nobody() {
+async fn calls_without_messages_starve_no_client() {
     let bench = Arc::new(Bench::start("deadline: 2s").await);
     for (name, path, connections) in [
         ("checks without messages", crate::guarantee::raw::CHECK, 5),
@@ -44,7 +44,7 @@ async fn calls_without_messages_starve_nobody() {
 
 /// Whole questions, each answered: as fast as they are, on several connections.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_questions_about_health_starves_nobody() {
+async fn a_flood_of_health_checks_starves_no_client() {
     const BURST: u32 = 200;
     let bench = Arc::new(Bench::start("deadline: 10s").await);
     let answered = Arc::new(AtomicU64::new(0));
@@ -79,14 +79,14 @@ async fn a_flood_of_questions_about_health_starves_nobody() {
 
 /// Each asks about health once, and stays: Envoy must be able to connect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_ask_about_health_keep_nobody_out() {
+async fn connections_with_health_checks_keep_no_client_out() {
     let ask = [call(1, HEALTH), last(1, &[0; 5])].concat();
     places_are_taken("connections that ask about health", ask).await;
 }
 
 /// Each begins a check, of which no message comes: it has carried none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_only_begin_a_check_keep_nobody_out() {
+async fn connections_with_incomplete_checks_keep_no_client_out() {
     places_are_taken("connections that begin a check", call(1, crate::guarantee::raw::CHECK)).await;
 }
 

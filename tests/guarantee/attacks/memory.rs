@@ -1,4 +1,4 @@
-//! Calls that make modgud hold something: responses that nobody reads, and messages of which the last byte never comes.
+//! Calls that occupy memory: unread responses, and messages whose last byte never arrives.
 
 use super::{Bench, Victim, good, streams};
 use crate::guarantee::frames::{Connection, block, check, last, literal, part, trailers};
@@ -138,7 +138,7 @@ async fn long_addresses_fill_no_memory() {
     bench.measure("long addresses", Victim::Connected, parts(&bench, &[], 6, [calls])).await;
 }
 
-/// Of calls that are answered before their messages end, whose responses nobody reads.
+/// Of calls that are answered before their messages end, whose responses stay unread.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trailers_fill_no_memory() {
     let bench = Arc::new(Bench::start("deadline: 10s").await);

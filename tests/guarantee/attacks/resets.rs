@@ -40,7 +40,7 @@ async fn attack(bench: &Bench, call: impl Fn(u32) -> Vec<u8>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_that_are_reset_at_once_starve_nobody() {
+async fn calls_that_are_reset_at_once_starve_no_client() {
     let bench = Arc::new(Bench::start("deadline: 10s").await);
     let message = frame(&good().encode_to_vec());
     for (name, connections) in [("headers and resets", 1), ("headers and resets on five connections", 5)] {

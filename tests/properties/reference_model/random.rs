@@ -241,7 +241,7 @@ impl Random {
         let mut text = self.one_of(&SEGMENTS).to_owned();
         match self.below(20) {
             0..=1 => text = text.to_uppercase(),
-            2 => text = ODD_LETTERS[self.below(2)].0.to_owned(),
+            2 => ODD_LETTERS[self.below(2)].0.clone_into(&mut text),
             _ => {}
         }
         match self.below(30) {

@@ -105,7 +105,7 @@ impl ActiveKeys<'_> {
     #[must_use]
     pub fn coverage(&self) -> KeyCoverage {
         match (self.providers, self.published.len()) {
-            (0, _) => KeyCoverage::Fixed,
+            (0, _) => KeyCoverage::Static,
             (providers, fetched) if fetched < providers => KeyCoverage::Missing,
             (_, _) => KeyCoverage::AsLastFetched,
         }
@@ -116,7 +116,7 @@ impl ActiveKeys<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyCoverage {
     /// The keys are complete: they are all static.
-    Fixed,
+    Static,
     /// The keys were complete when they were last fetched.
     AsLastFetched,
     /// The keys are incomplete: those of at least one provider were never fetched, or too long ago.

@@ -119,7 +119,7 @@ impl JwtAuthenticator {
     ) -> Result<VerifiedToken, AuthnError> {
         let keys = self.keys.active_at(now);
         let lookup = match keys.coverage() {
-            KeyCoverage::Fixed => None,
+            KeyCoverage::Static => None,
             KeyCoverage::Missing => Some(PendingLookup::Jwks(by)),
             KeyCoverage::AsLastFetched => {
                 let is_final = names_published_key(&token, &keys)

@@ -7,10 +7,10 @@ use std::fmt;
 
 /// The hosts of a rule: `api.example.com`, or `*.example.com` for every name below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostPattern(Form);
+pub struct HostPattern(Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Form {
+enum Kind {
     /// Exactly this name.
     Name(Box<str>),
     /// Every name that ends in this text, which begins with a dot, and has at least one more label.
@@ -35,7 +35,7 @@ impl HostPattern {
         let read = Host::parse(name.as_bytes()).map_err(|_| HostPatternError)?;
         // A name with further parts, such as a port, can't match the host that requests are looked up by.
         let same = read.name().filter(|read| read.eq_ignore_ascii_case(name)).ok_or(HostPatternError)?;
-        Ok(Self(if below { Form::Below(format!(".{same}").into()) } else { Form::Name(same.into()) }))
+        Ok(Self(if below { Kind::Below(format!(".{same}").into()) } else { Kind::Name(same.into()) }))
     }
 }
 
@@ -43,8 +43,8 @@ impl HostPattern {
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Form::Name(name) => f.write_str(name),
-            Form::Below(suffix) => write!(f, "*{suffix}"),
+            Kind::Name(name) => f.write_str(name),
+            Kind::Below(suffix) => write!(f, "*{suffix}"),
         }
     }
 }
@@ -67,18 +67,18 @@ impl<T> HostMap<T> {
     pub(super) fn entry(&mut self, pattern: Option<&HostPattern>, new: impl FnOnce() -> T) -> &mut T {
         match pattern.map(|pattern| &pattern.0) {
             None => &mut self.any,
-            Some(Form::Name(name)) => self.names.entry(name.clone()).or_insert_with(new),
-            Some(Form::Below(suffix)) => self.below.entry(suffix.clone()).or_insert_with(new),
+            Some(Kind::Name(name)) => self.names.entry(name.clone()).or_insert_with(new),
+            Some(Kind::Below(suffix)) => self.below.entry(suffix.clone()).or_insert_with(new),
         }
     }
 
     /// Returns all values, in no order.
-    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
         self.names.values().chain(self.below.values()).chain([&self.any])
     }
 
     /// Returns all values for this host, the most specific first. It costs one lookup per label, regardless of the number of hosts.
-    pub(super) fn of(&self, host: Option<&str>) -> impl Iterator<Item = &T> {
+    pub(super) fn matching(&self, host: Option<&str>) -> impl Iterator<Item = &T> {
         let named = host.filter(|_| !self.names.is_empty()).and_then(|host| self.names.get(host));
         let host = host.filter(|_| !self.below.is_empty()).unwrap_or_default();
         let suffixes = host.match_indices('.').filter_map(|(at, _)| host.get(at..));
@@ -107,7 +107,7 @@ mod tests {
             (Some("127.0.0.1"), &["any"]),
             (None, &["any"]),
         ] {
-            let found: Vec<&String> = by_host.of(host).collect();
+            let found: Vec<&String> = by_host.matching(host).collect();
             assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{host:?}");
         }
     }

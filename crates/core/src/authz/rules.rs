@@ -191,7 +191,7 @@ impl Rules {
     /// rules are included if they never would decide.
     #[must_use]
     pub fn unreachable_rules(&self) -> Vec<Unreachable<'_, Arc<Rule>>> {
-        self.routers.all().flat_map(Router::unreachable_rules).collect()
+        self.routers.values().flat_map(Router::unreachable_rules).collect()
     }
 
     /// Finds the rule of a request in a layer.
@@ -206,7 +206,7 @@ impl Rules {
         {
             return RuleMatch::Preflight(rule);
         }
-        let mut of_host = self.routers.of(request.host.name());
+        let mut of_host = self.routers.matching(request.host.name());
         let rule = of_host.find_map(|router| router.find_read(layer, request.method, &request.path, breadth));
         rule.map_or(RuleMatch::None, |rule| RuleMatch::Rule(rule))
     }
@@ -240,7 +240,7 @@ impl Rules {
 
     /// Returns every matching rule, the most specific first.
     fn matching(&self, request: &Request<'_>, layer: Layer, wanted: MethodQuery<'_>, breadth: Breadth) -> Vec<&Rule> {
-        let of_host = self.routers.of(request.host.name());
+        let of_host = self.routers.matching(request.host.name());
         let all = of_host.flat_map(|router| router.find_all_read(layer, wanted, &request.path, breadth));
         all.map(|rule| &**rule).collect()
     }

@@ -132,7 +132,7 @@ pub(super) fn challenge(reason: Reason, style: &Style) -> Option<String> {
     let bearer = || format!("Bearer realm=\"{realm}\"{}", error_parameters(reason, "invalid_token"));
     let dpop = || {
         let code = if reason == Reason::SenderUnproven { "invalid_dpop_proof" } else { "invalid_token" };
-        let signed = Algorithm::ALL.iter().filter(|algorithm| algorithm.family() != KeyType::Hmac);
+        let signed = Algorithm::ALL.iter().filter(|algorithm| algorithm.key_type() != KeyType::Hmac);
         let algorithms: Vec<&str> = signed.map(|algorithm| algorithm.name()).collect();
         format!("DPoP realm=\"{realm}\"{}, algs=\"{}\"", error_parameters(reason, code), algorithms.join(" "))
     };

@@ -111,14 +111,14 @@ const TOKEN_BYTES: [bool; 256] = {
 /// Folds a byte as some servers do: letters to lower case, and every other character of a name except digits to `-`. CGI and WSGI map `-`
 /// and `_` to one variable (RFC 3875 §4.1.18), and some servers `.` and others too.
 #[must_use]
-pub const fn fold(byte: u8) -> u8 {
+pub const fn fold_byte(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
 /// Returns true if some server behind Envoy takes both names for the same header.
 #[must_use]
 pub fn folds_to_same_name(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| fold(*a) == fold(*b))
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| fold_byte(*a) == fold_byte(*b))
 }
 
 /// A valid header value: visible ASCII with inner spaces. It has no CR, LF, NUL, tab or byte above 0x7e, so it can't smuggle other content

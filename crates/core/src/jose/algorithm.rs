@@ -46,7 +46,7 @@ pub enum Algorithm {
     Hs512,
 }
 
-/// A kind of key. One key belongs to one family, and an algorithm is only ever tried with keys of its own. This prevents the use of a
+/// A kind of key. One key has one key type, and an algorithm is only ever tried with keys of its own. This prevents the use of a
 /// public key as an HMAC secret (RFC 8725 §2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyType {
@@ -63,7 +63,7 @@ pub enum KeyType {
 }
 
 /// The implementation of a signature check.
-pub(super) enum Check {
+pub(super) enum SignatureCheck {
     /// A check with a public key.
     Public(&'static dyn VerificationAlgorithm),
     /// A check with a shared secret.
@@ -114,7 +114,7 @@ impl Algorithm {
 
     /// Returns the kind of key that the algorithm takes.
     #[must_use]
-    pub const fn family(self) -> KeyType {
+    pub const fn key_type(self) -> KeyType {
         match self {
             Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => KeyType::Rsa,
             Self::Es256 => KeyType::P256,
@@ -126,20 +126,20 @@ impl Algorithm {
 
     /// Returns the signature check. ECDSA signatures are `r` and `s` concatenated, each as long as the curve's order (RFC 7518 §3.4). The
     /// DER form of other protocols is rejected.
-    pub(super) fn check(self) -> Check {
+    pub(super) fn verification_algorithm(self) -> SignatureCheck {
         match self {
-            Self::Rs256 => Check::Public(&RSA_PKCS1_2048_8192_SHA256),
-            Self::Rs384 => Check::Public(&RSA_PKCS1_2048_8192_SHA384),
-            Self::Rs512 => Check::Public(&RSA_PKCS1_2048_8192_SHA512),
-            Self::Ps256 => Check::Public(&RSA_PSS_2048_8192_SHA256),
-            Self::Ps384 => Check::Public(&RSA_PSS_2048_8192_SHA384),
-            Self::Ps512 => Check::Public(&RSA_PSS_2048_8192_SHA512),
-            Self::Es256 => Check::Public(&ECDSA_P256_SHA256_FIXED),
-            Self::Es384 => Check::Public(&ECDSA_P384_SHA384_FIXED),
-            Self::EdDsa => Check::Public(&ED25519),
-            Self::Hs256 => Check::Secret(HMAC_SHA256),
-            Self::Hs384 => Check::Secret(HMAC_SHA384),
-            Self::Hs512 => Check::Secret(HMAC_SHA512),
+            Self::Rs256 => SignatureCheck::Public(&RSA_PKCS1_2048_8192_SHA256),
+            Self::Rs384 => SignatureCheck::Public(&RSA_PKCS1_2048_8192_SHA384),
+            Self::Rs512 => SignatureCheck::Public(&RSA_PKCS1_2048_8192_SHA512),
+            Self::Ps256 => SignatureCheck::Public(&RSA_PSS_2048_8192_SHA256),
+            Self::Ps384 => SignatureCheck::Public(&RSA_PSS_2048_8192_SHA384),
+            Self::Ps512 => SignatureCheck::Public(&RSA_PSS_2048_8192_SHA512),
+            Self::Es256 => SignatureCheck::Public(&ECDSA_P256_SHA256_FIXED),
+            Self::Es384 => SignatureCheck::Public(&ECDSA_P384_SHA384_FIXED),
+            Self::EdDsa => SignatureCheck::Public(&ED25519),
+            Self::Hs256 => SignatureCheck::Secret(HMAC_SHA256),
+            Self::Hs384 => SignatureCheck::Secret(HMAC_SHA384),
+            Self::Hs512 => SignatureCheck::Secret(HMAC_SHA512),
         }
     }
 }
@@ -165,7 +165,7 @@ impl From<Algorithm> for jsonwebtoken::Algorithm {
 }
 
 impl KeyType {
-    /// Returns the family's name for operators.
+    /// Returns the name of the key type for operators.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -177,9 +177,9 @@ impl KeyType {
         }
     }
 
-    /// Returns the algorithms for keys of this family, in the order of documents; the first one is the default.
+    /// Returns the algorithms for keys of this type, in the order of documents; the first one is the default.
     pub fn algorithms(self) -> impl Iterator<Item = Algorithm> {
-        Algorithm::ALL.iter().copied().filter(move |algorithm| algorithm.family() == self)
+        Algorithm::ALL.iter().copied().filter(move |algorithm| algorithm.key_type() == self)
     }
 }
 

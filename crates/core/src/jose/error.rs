@@ -172,10 +172,10 @@ pub enum KeyError {
         found: KeyKind,
     },
     /// The key fits none of the required algorithms.
-    #[error("the key is of type {}, which no allowed algorithm uses; allow one of {}", family.name(), Served(*family))]
+    #[error("the key is of type {}, which no allowed algorithm uses; allow one of {}", key_type.name(), Served(*key_type))]
     NotServing {
-        /// The family found.
-        family: KeyType,
+        /// The key type found.
+        key_type: KeyType,
     },
     /// The modulus is too short: RFC 7518 §3.3 requires 2048 bits, as shorter keys can be factored.
     #[error("the RSA key has {bits} bits; use at least {MIN_RSA_BITS}")]
@@ -307,7 +307,7 @@ fn write_name(f: &mut fmt::Formatter<'_>, oid: ObjectIdentifier, names: &[(&str,
     f.write_str(names.iter().find(|(known, _)| *known == oid).map_or(oid.as_str(), |(_, name)| name))
 }
 
-/// The algorithms of a family, for people.
+/// The algorithms of a key type, for people.
 struct Served(KeyType);
 
 impl fmt::Display for Served {

@@ -72,12 +72,12 @@ pub enum JwkError {
     #[error("the key's `alg` is {0}, which is not a supported signature algorithm")]
     UnknownAlgorithm(SafeToken),
     /// `alg` needs a key of another kind.
-    #[error("the key's `alg` is {}, which a key of type {} does not support", algorithm.name(), family.name())]
+    #[error("the key's `alg` is {}, which a key of type {} does not support", algorithm.name(), key_type.name())]
     AlgorithmMisfit {
         /// The value of `alg`.
         algorithm: Algorithm,
         /// The kind of the key.
-        family: KeyType,
+        key_type: KeyType,
     },
     /// `kid` is longer than that of any token.
     #[error("the key's `kid` is longer than {MAX_KEY_ID_BYTES} bytes")]
@@ -145,8 +145,8 @@ impl VerificationKey {
         };
         let mut key = Self::from_public(&key)?;
         if let Some(algorithm) = algorithm {
-            let family = key.family();
-            key = key.restricted_to(&[algorithm]).map_err(|_| JwkError::AlgorithmMisfit { algorithm, family })?;
+            let key_type = key.key_type();
+            key = key.restricted_to(&[algorithm]).map_err(|_| JwkError::AlgorithmMisfit { algorithm, key_type })?;
         }
         Ok(match id {
             Some(id) => key.with_id(id),

@@ -31,25 +31,25 @@ pub struct SkippedKey {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwksError {
     /// The set is larger than the limit.
-    #[error("the key set is longer than {} bytes", Jwks::MAX_BYTES)]
+    #[error("the JWKS is longer than {} bytes", Jwks::MAX_BYTES)]
     TooLarge,
     /// The set is not strict JSON.
-    #[error("the key set {0}")]
+    #[error("the JWKS {0}")]
     Json(JsonError),
     /// `keys` is missing (RFC 7517 §5.1).
-    #[error("the key set has no `keys`")]
+    #[error("the JWKS has no `keys`")]
     NoKeys,
     /// `keys` has another JSON type.
-    #[error("the key set's `keys` is not an array")]
+    #[error("the JWKS's `keys` is not an array")]
     NotAnArray,
     /// The set has too many keys.
-    #[error("the key set has {found} keys, more than {}", Jwks::MAX_KEYS)]
+    #[error("the JWKS has {found} keys, more than {}", Jwks::MAX_KEYS)]
     TooMany {
         /// The number of keys.
         found: usize,
     },
     /// No key of the set is usable for verification.
-    #[error("the key set has no usable key{}", Skipped(_0))]
+    #[error("the JWKS has no usable key{}", Skipped(_0))]
     NoneUsable(Vec<SkippedKey>),
 }
 
@@ -170,7 +170,7 @@ impl KeySet {
             return Err(KeySetError::TooMany { found });
         }
         let unnamed =
-            |algorithm: &Algorithm| keys.iter().filter(|key| key.id().is_none() && key.can(*algorithm)).count();
+            |algorithm: &Algorithm| keys.iter().filter(|key| key.id().is_none() && key.supports(*algorithm)).count();
         let found = Algorithm::ALL.iter().map(unnamed).max().unwrap_or_default();
         if found > Self::MAX_TRIED {
             return Err(KeySetError::TooManyUnnamed { found });

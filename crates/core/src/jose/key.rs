@@ -13,7 +13,7 @@ use jsonwebtoken::signature;
 pub(super) use public::{Curve, PublicKey};
 
 use crate::cache::{Digest, sha256_of_list};
-use crate::jose::algorithm::{Algorithm, Check, KeyType, MIN_SECRET_BYTES};
+use crate::jose::algorithm::{Algorithm, KeyType, MIN_SECRET_BYTES, SignatureCheck};
 use crate::jose::error::KeyError;
 use crate::jose::identity::{Fingerprint, KeyId, KeyIdentity, Thumbprint};
 
@@ -23,7 +23,7 @@ const PEM_BEGIN: &[u8] = b"-----BEGIN";
 /// A public key or a shared secret, parsed once and ready for use.
 pub struct VerificationKey {
     id: Option<KeyId>,
-    family: KeyType,
+    key_type: KeyType,
     bits: usize,
     fingerprint: Fingerprint,
     thumbprint: Option<Thumbprint>,
@@ -58,12 +58,12 @@ impl VerificationKey {
             return Err(KeyError::SecretTooShort { bytes: secret.len() });
         }
         let bits = secret.len().saturating_mul(8);
-        let verifiers = KeyType::Hmac.algorithms().filter_map(|algorithm| match algorithm.check() {
-            Check::Secret(hash) if hash.tag_len() <= secret.len() => {
+        let verifiers = KeyType::Hmac.algorithms().filter_map(|algorithm| match algorithm.verification_algorithm() {
+            SignatureCheck::Secret(hash) if hash.tag_len() <= secret.len() => {
                 let key = ParsedKey::Secret(Box::new(hmac::Key::new(hash, secret)));
                 Some(Verifier::new(algorithm, bits, key))
             }
-            Check::Secret(_) | Check::Public(_) => None,
+            SignatureCheck::Secret(_) | SignatureCheck::Public(_) => None,
         });
         Ok(Self::new(KeyType::Hmac, bits, Fingerprint::Secret { bits }, secret, verifiers.collect()))
     }
@@ -71,23 +71,29 @@ impl VerificationKey {
     /// Builds a key from a public key that passed the checks.
     pub(super) fn from_public(key: &PublicKey) -> Result<Self, KeyError> {
         let bits = key.bits();
-        let verifiers = key.family().algorithms().filter_map(|algorithm| match algorithm.check() {
-            Check::Public(check) => {
+        let verifiers = key.key_type().algorithms().filter_map(|algorithm| match algorithm.verification_algorithm() {
+            SignatureCheck::Public(check) => {
                 Some(key.parse(check).map(|key| Verifier::new(algorithm, bits, ParsedKey::Public(key))))
             }
-            Check::Secret(_) => None,
+            SignatureCheck::Secret(_) => None,
         });
         let verifiers = verifiers.collect::<Result<_, _>>()?;
         let info = key.info()?;
-        let mut made = Self::new(key.family(), bits, Fingerprint::of_info(&info), &info, verifiers);
+        let mut made = Self::new(key.key_type(), bits, Fingerprint::of_info(&info), &info, verifiers);
         made.thumbprint = Some(key.thumbprint());
         Ok(made)
     }
 
-    fn new(family: KeyType, bits: usize, fingerprint: Fingerprint, material: &[u8], verifiers: Vec<Verifier>) -> Self {
-        let material = sha256_of_list(&[family.name().as_bytes(), material]);
+    fn new(
+        key_type: KeyType,
+        bits: usize,
+        fingerprint: Fingerprint,
+        material: &[u8],
+        verifiers: Vec<Verifier>,
+    ) -> Self {
+        let material = sha256_of_list(&[key_type.name().as_bytes(), material]);
         let identity = KeyIdentity::new(&material, None, &[]);
-        Self { id: None, family, bits, fingerprint, thumbprint: None, material, identity, verifiers }.with_identity()
+        Self { id: None, key_type, bits, fingerprint, thumbprint: None, material, identity, verifiers }.with_identity()
     }
 
     /// Sets the identity according to the present state of the key.
@@ -110,7 +116,7 @@ impl VerificationKey {
     pub fn restricted_to(mut self, algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         self.verifiers.retain(|verifier| algorithms.contains(&verifier.algorithm()));
         if self.verifiers.is_empty() {
-            return Err(KeyError::NotServing { family: self.family });
+            return Err(KeyError::NotServing { key_type: self.key_type });
         }
         Ok(self.with_identity())
     }
@@ -123,8 +129,8 @@ impl VerificationKey {
 
     /// Returns the kind of key.
     #[must_use]
-    pub fn family(&self) -> KeyType {
-        self.family
+    pub fn key_type(&self) -> KeyType {
+        self.key_type
     }
 
     /// Returns the size, in bits: of an RSA modulus, of a curve's field, or of a secret.
@@ -159,7 +165,7 @@ impl VerificationKey {
 
     /// Returns true if the key fits the algorithm.
     #[must_use]
-    pub fn can(&self, algorithm: Algorithm) -> bool {
+    pub fn supports(&self, algorithm: Algorithm) -> bool {
         self.verifier(algorithm).is_some()
     }
 
@@ -173,7 +179,7 @@ impl VerificationKey {
 impl fmt::Debug for VerificationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerificationKey")
-            .field("family", &self.family)
+            .field("key_type", &self.key_type)
             .field("bits", &self.bits)
             .field("fingerprint", &format_args!("{}", self.fingerprint))
             .finish_non_exhaustive()
@@ -195,7 +201,7 @@ enum ParsedKey {
 }
 
 impl Verifier {
-    /// Builds a verifier with a key of the algorithm's family that has that many bits.
+    /// Builds a verifier with a key of the algorithm's key type that has that many bits.
     fn new(algorithm: Algorithm, bits: usize, key: ParsedKey) -> Self {
         let signature_len = match algorithm {
             // RFC 8017 §8.1.1 and §8.2.1.

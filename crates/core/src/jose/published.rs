@@ -17,7 +17,7 @@ pub struct PublicJwk {
 }
 
 impl PublicJwk {
-    /// Parses a public key from PEM, for signatures of `algorithm`. If the key does not fit it, the only algorithm of its own family
+    /// Parses a public key from PEM, for signatures of `algorithm`. If the key does not fit it, the only algorithm of its own key type
     /// applies, if there is just one.
     ///
     /// # Errors
@@ -27,7 +27,7 @@ impl PublicJwk {
         // Parsing checks that the point is on its curve.
         VerificationKey::from_public(&key)?;
         let id = KeyId::from(key.thumbprint());
-        let algorithm = served(key.family(), algorithm).map(jsonwebtoken::Algorithm::from);
+        let algorithm = served(key.key_type(), algorithm).map(jsonwebtoken::Algorithm::from);
         let common = CommonParameters {
             public_key_use: Some(PublicKeyUse::Signature),
             key_algorithm: algorithm.map(Into::into),
@@ -58,12 +58,12 @@ impl PublicJwk {
     }
 }
 
-/// Returns the algorithm that a key of this family is published for; `None` if there is none.
-fn served(family: KeyType, algorithm: Algorithm) -> Option<Algorithm> {
-    if algorithm.family() == family {
+/// Returns the algorithm that a key of this type is published for; `None` if there is none.
+fn served(key_type: KeyType, algorithm: Algorithm) -> Option<Algorithm> {
+    if algorithm.key_type() == key_type {
         return Some(algorithm);
     }
-    let mut all = family.algorithms();
+    let mut all = key_type.algorithms();
     all.next().filter(|_| all.next().is_none())
 }
 

@@ -49,10 +49,10 @@ pub enum SigningError {
         needed: usize,
     },
     /// The key does not fit the algorithm.
-    #[error("a key of type {} can't sign with {}", family.name(), algorithm.name())]
+    #[error("a key of type {} can't sign with {}", key_type.name(), algorithm.name())]
     OtherKeyType {
         /// The kind of the key.
-        family: KeyType,
+        key_type: KeyType,
         /// The requested algorithm.
         algorithm: Algorithm,
     },
@@ -96,13 +96,13 @@ impl SigningKey {
         Ok(Self { algorithm, id: None, key: PrivateKey::generate(algorithm)? })
     }
 
-    /// Parses a private key. It signs with its family's first algorithm until another is set: an RSA key with RS256.
+    /// Parses a private key. It signs with its key type's first algorithm until another is set: an RSA key with RS256.
     ///
     /// # Errors
     /// A [`SigningError`] that names what was found instead.
     pub fn from_pem(text: &str) -> Result<Self, SigningError> {
         let key = PrivateKey::from_pem(text)?;
-        let algorithm = key.family().algorithms().next().ok_or(SigningError::NotAPrivateKey)?;
+        let algorithm = key.key_type().algorithms().next().ok_or(SigningError::NotAPrivateKey)?;
         Ok(Self { algorithm, id: None, key })
     }
 
@@ -115,7 +115,7 @@ impl SigningKey {
         Ok(Self { algorithm, id: None, key: PrivateKey::from_secret(secret.as_bytes(), algorithm)? })
     }
 
-    /// Sets another algorithm of the key's family.
+    /// Sets another algorithm of the key type.
     ///
     /// # Errors
     /// [`SigningError::OtherKeyType`], or [`SigningError::SecretTooShort`] for a longer hash.

@@ -28,7 +28,7 @@ impl Signer {
         Self(SigningKey::generate(algorithm).unwrap())
     }
 
-    /// Returns the same key with another algorithm of its family.
+    /// Returns the same key with another algorithm of its key type.
     pub(crate) fn with(&self, algorithm: Algorithm) -> Self {
         let text = self.0.private_text().unwrap();
         let key = SigningKey::from_pem(text.expose_secret()).or_else(|_| SigningKey::from_secret(text.expose_secret()));

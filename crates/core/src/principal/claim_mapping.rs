@@ -241,7 +241,7 @@ mod tests {
             for (value, kind) in others.iter().chain([&list]) {
                 let claims = if claim == "org" { json!({"org": {"id": value}}) } else { json!({ claim: value }) };
                 let text = claimed(claims).unwrap_err();
-                assert_eq!(text, format!("the claim `{path}` is {kind} and has to be a text"));
+                assert_eq!(text, format!("the claim `{path}` is {kind} instead of a text"));
             }
         }
         for claim in ["roles", "permissions", "scope", "scp"] {
@@ -251,10 +251,10 @@ mod tests {
                 let text = claimed(json!({ claim: ["a", value] })).unwrap_err();
                 assert_eq!(text, format!("the claim `{claim}` has an item that is {kind} instead of a text"));
             }
-            assert!(claimed(json!({ claim: [null] })).unwrap_err().ends_with("is `null` and has to be a text"));
-            assert!(claimed(json!({ claim: [["a"]] })).unwrap_err().ends_with("is a list and has to be a text"));
+            assert!(claimed(json!({ claim: [null] })).unwrap_err().ends_with("is `null` instead of a text"));
+            assert!(claimed(json!({ claim: [["a"]] })).unwrap_err().ends_with("is a list instead of a text"));
             let text = claimed(json!({ claim: ["a", ""] })).unwrap_err();
-            assert_eq!(text, format!("the claim `{claim}` has an item that is empty"));
+            assert_eq!(text, format!("the claim `{claim}` has an empty item"));
         }
     }
 
@@ -280,10 +280,10 @@ mod tests {
         ] {
             for claim in ["user", "org", "access", "may", "granted"] {
                 let text = claimed(json!({ claim: value })).unwrap_err();
-                assert!(text.starts_with(&format!("the claim `{claim}` is {kind} and has to be an object")), "{text}");
+                assert!(text.starts_with(&format!("the claim `{claim}` is {kind} instead of an object")), "{text}");
             }
             let text = claimed(json!({"org": {"of": value}})).unwrap_err();
-            assert!(text.starts_with(&format!("the claim `org.of` is {kind} and has to be an object")), "{text}");
+            assert!(text.starts_with(&format!("the claim `org.of` is {kind} instead of an object")), "{text}");
         }
         for none in
             [json!({}), json!({"org": null, "access": "None"}), json!({"org": {}}), json!({"org": {"of": null}})]

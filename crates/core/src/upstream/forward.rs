@@ -100,7 +100,7 @@ impl Forward {
                 mutations.set.push((header.clone(), minter.authorization(principal, now)?));
             }
             (Self::Keep | Self::Remove | Self::As { .. } | Self::Mint { .. }, _) => {
-                self.strip_authorization(headers, mutations)
+                self.strip_authorization(headers, mutations);
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! header is absent.
 
 use super::overrides::OVERRIDE_HEADERS;
-use crate::http::header::{HeaderName, HeaderNameError, fold, folds_to_same_name};
+use crate::http::header::{HeaderName, HeaderNameError, fold_byte, folds_to_same_name};
 use crate::http::request::Headers;
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 /// The client headers that are removed from an allowed request.
 #[derive(Debug)]
 pub struct Removals {
-    /// Names in the form of [`fold`], by length and then by content.
+    /// Names in the form of [`fold_byte`], by length and then by content.
     names: Box<[Box<[u8]>]>,
     patterns: Vec<StripPattern>,
     /// Override headers that stay, each in this one spelling, in lower case.
@@ -31,7 +31,7 @@ impl Removals {
     /// the spellings of override headers that `upstream.keep` names.
     #[must_use]
     pub fn new(names: &[&HeaderName], patterns: Vec<StripPattern>, kept: Vec<HeaderName>) -> Self {
-        let folded = |name: &[u8]| -> Box<[u8]> { name.iter().copied().map(fold).collect() };
+        let folded = |name: &[u8]| -> Box<[u8]> { name.iter().copied().map(fold_byte).collect() };
         let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
         let all: BTreeSet<(usize, Box<[u8]>)> = names
             .iter()
@@ -42,7 +42,7 @@ impl Removals {
         let names: Box<[Box<[u8]>]> = all.into_iter().map(|(_, name)| name).collect();
         let begins = |byte: u8| {
             let stems = names.iter().map(|name| &**name).chain(patterns.iter().map(StripPattern::stem));
-            stems.filter_map(<[u8]>::first).any(|first| *first == fold(byte))
+            stems.filter_map(<[u8]>::first).any(|first| *first == fold_byte(byte))
         };
         let mut first = Box::new([false; 256]);
         for (byte, is) in (0..=u8::MAX).zip(first.iter_mut()) {
@@ -99,7 +99,7 @@ enum Reach {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StripPatternError {
     /// The pattern would match headers that every module needs.
-    #[error("the prefix before `*` matches too many headers; write at least three characters")]
+    #[error("the prefix before `*` has fewer than three characters, and matches too many headers")]
     TooWide,
     /// `*` elsewhere than at the end.
     #[error("a `*` is not at the end")]
@@ -127,7 +127,7 @@ impl StripPattern {
             return Err(StripPatternError::TooWide);
         }
         let stem = HeaderName::parse(stem)?;
-        Ok(Self { stem: stem.as_str().bytes().map(fold).collect(), reach })
+        Ok(Self { stem: stem.as_str().bytes().map(fold_byte).collect(), reach })
     }
 
     /// Returns the folded name or prefix.

@@ -28,7 +28,7 @@ fn error(line: usize, kind: ErrorKind) -> Result<Value, StreamError> {
 }
 
 #[test]
-fn values_are_found_whatever_stands_between_them() {
+fn values_are_found_with_any_text_between_them() {
     let one = || Ok(json!({"a": 1}));
     let two = || Ok(json!({"b": {"c": "}{"}}));
     for (text, expected) in [
@@ -93,7 +93,7 @@ fn a_value_has_a_largest_size() {
 
 /// Checks that a value ends where `serde_json` finds its end.
 #[test]
-fn values_end_where_another_reader_says() {
+fn values_end_as_in_another_parser() {
     let parts = [
         "",
         "0",
@@ -223,7 +223,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 proptest! {
     /// Checks that mutated and cut objects end where `serde_json` finds their end, or are invalid to both.
     #[test]
-    fn mutated_objects_end_where_another_reader_says(
+    fn mutated_objects_end_as_in_another_parser(
         value in any_json(),
         pretty in any::<bool>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..3, prop_oneof![

@@ -79,8 +79,8 @@ pub(super) fn check(
 fn each_has_a_key(at: &Path, written: &[Option<Algorithm>], keys: &IssuerKeys, problems: &mut Problems) {
     for (number, algorithm) in written.iter().enumerate() {
         let Some(algorithm) = algorithm else { continue };
-        let served = keys.static_keys.keys().iter().any(|key| key.can(*algorithm));
-        let may_be_published = !keys.remote.is_empty() && algorithm.family() != KeyType::Hmac;
+        let served = keys.static_keys.keys().iter().any(|key| key.supports(*algorithm));
+        let may_be_published = !keys.remote.is_empty() && algorithm.key_type() != KeyType::Hmac;
         if !served && !may_be_published {
             problems.add(at.position(number), Problem::AlgorithmWithoutKey(algorithm.name()));
         }

@@ -70,7 +70,7 @@ fn messages_of_keys_are_unique_lowercase_sentences() {
         KeyError::OtherLabel { found: Label::new("MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A") },
         KeyError::NotDer,
         KeyError::OtherType { found: KeyKind(ObjectIdentifier::new_unwrap("1.3.101.113")) },
-        KeyError::NotServing { family: KeyType::P256 },
+        KeyError::NotServing { key_type: KeyType::P256 },
         KeyError::OtherCurve { found: CurveName(ObjectIdentifier::new_unwrap("1.3.132.0.35")) },
         KeyError::CurveNotNamed,
         KeyError::PointForm,

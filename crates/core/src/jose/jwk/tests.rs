@@ -95,14 +95,14 @@ fn thumbprints_are_those_of_the_standards() {
 #[test]
 fn a_key_is_read_with_its_name_and_its_algorithm() {
     let key = VerificationKey::from_jwk(&good(&Base::Rsa)).unwrap();
-    assert_eq!((key.family(), key.bits(), key.id()), (KeyType::Rsa, 2048, KeyId::new("2011-04-29").as_ref()));
-    let served: Vec<_> = Algorithm::ALL.iter().filter(|algorithm| key.can(**algorithm)).collect();
+    assert_eq!((key.key_type(), key.bits(), key.id()), (KeyType::Rsa, 2048, KeyId::new("2011-04-29").as_ref()));
+    let served: Vec<_> = Algorithm::ALL.iter().filter(|algorithm| key.supports(**algorithm)).collect();
     assert_eq!(served, [&Algorithm::Rs256]);
 
     let key = VerificationKey::from_jwk(&good(&Base::Okp)).unwrap();
-    assert_eq!((key.family(), key.bits(), key.id()), (KeyType::Ed25519, 256, None));
+    assert_eq!((key.key_type(), key.bits(), key.id()), (KeyType::Ed25519, 256, None));
     let key = VerificationKey::from_jwk(&good(&Base::Ec)).unwrap();
-    assert_eq!((key.family(), key.bits(), key.id()), (KeyType::P256, 256, None));
+    assert_eq!((key.key_type(), key.bits(), key.id()), (KeyType::P256, 256, None));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn messages_are_unique_lowercase_sentences() {
         JwkError::OperationsMistyped,
         JwkError::OtherOperations,
         JwkError::UnknownAlgorithm(SafeToken::new("RSA-OAEP")),
-        JwkError::AlgorithmMisfit { algorithm: Algorithm::Es256, family: KeyType::Rsa },
+        JwkError::AlgorithmMisfit { algorithm: Algorithm::Es256, key_type: KeyType::Rsa },
         JwkError::KeyIdTooLong,
     ]);
 }

@@ -38,8 +38,8 @@ fn an_odd_key_is_skipped_and_named() {
         [
             "keys[1], `kid` `b`: the key's `use` is `enc`; use `sig`",
             "keys[2]: the key is not a JSON object",
-            "keys[3], `kid` of 4 bytes that can't be shown: the key is a shared secret (`kty` is `oct`), and only public keys are \
-             read here; if it is in use, replace it",
+            "keys[3], `kid` of 4 bytes that can't be shown: the key is a shared secret (`kty` is `oct`), which must not be \
+             published; replace it, and use a public key",
             "keys[4]: the key's `kid` is not a string",
         ]
     );
@@ -52,12 +52,12 @@ fn a_set_that_verifies_nothing_is_refused() {
         assert_eq!(parse(&json!({"keys": other})), Err(JwksError::NotAnArray));
     }
     let empty = parse(&json!({"keys": []})).unwrap_err();
-    assert_eq!(empty.to_string(), "the key set has no usable key");
+    assert_eq!(empty.to_string(), "the JWKS has no usable key");
     let odd = parse(&json!({"keys": [1, {"kty": "AKP"}, {}, 2, 3]})).unwrap_err();
     assert_eq!(
         odd.to_string(),
-        "the key set has no usable key: keys[0]: the key is not a JSON object; keys[1]: the key's \
-         `kty` is `AKP`, and `RSA`, `EC` or `OKP` is needed; keys[2]: the key has no `kty`; and 2 more"
+        "the JWKS has no usable key: keys[0]: the key is not a JSON object; keys[1]: the key's \
+         `kty` is `AKP`; use `RSA`, `EC` or `OKP`; keys[2]: the key has no `kty`; and 2 more"
     );
     let JwksError::NoneUsable(skipped) = odd else { panic!("another error") };
     assert_eq!(skipped[2].error(), &JwkError::Missing("kty"));
@@ -68,15 +68,15 @@ fn a_set_is_strict_json() {
     let twice =
         r#"{"keys":[],"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
     for (text, message) in [
-        ("", "the key set is not well-formed JSON"),
-        ("<html>", "the key set is not well-formed JSON"),
-        ("[]", "the key set is not a JSON object"),
-        (twice, "the key set has an object with a repeated name"),
+        ("", "the JWKS is not well-formed JSON"),
+        ("<html>", "the JWKS is not well-formed JSON"),
+        ("[]", "the JWKS is not a JSON object"),
+        (twice, "the JWKS has an object with a repeated name"),
     ] {
         assert_eq!(Jwks::parse(text.as_bytes()).unwrap_err().to_string(), message, "{text}");
     }
     let deep = format!("{{\"keys\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
-    assert_eq!(Jwks::parse(deep.as_bytes()).unwrap_err().to_string(), "the key set nests deeper than 32 levels");
+    assert_eq!(Jwks::parse(deep.as_bytes()).unwrap_err().to_string(), "the JWKS nests deeper than 32 levels");
 }
 
 #[test]

@@ -40,10 +40,10 @@ impl Curve {
 
     /// Parses the name of a curve in a JWK (RFC 7518 §6.2.1.1). `None` if it is unsupported.
     pub(in crate::jose) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|curve| curve.family().name() == name)
+        Self::ALL.into_iter().find(|curve| curve.key_type().name() == name)
     }
 
-    const fn family(self) -> KeyType {
+    const fn key_type(self) -> KeyType {
         match self {
             Self::P256 => KeyType::P256,
             Self::P384 => KeyType::P384,
@@ -115,7 +115,7 @@ impl PublicKey {
     /// Converts a `SubjectPublicKeyInfo`.
     ///
     /// # Errors
-    /// A [`KeyError`] that names the family found, or the reason why the key is rejected.
+    /// A [`KeyError`] that names the key type found, or the reason why the key is rejected.
     pub(in crate::jose) fn from_info(info: &SubjectPublicKeyInfoRef<'_>) -> Result<Self, KeyError> {
         let key = info.subject_public_key.as_bytes();
         match info.algorithm.oid {
@@ -215,10 +215,10 @@ impl PublicKey {
         Ok(Self { kind: Kind::Ed25519, bits: 256, bytes: key.to_vec(), parameters })
     }
 
-    pub(in crate::jose) const fn family(&self) -> KeyType {
+    pub(in crate::jose) const fn key_type(&self) -> KeyType {
         match self.kind {
             Kind::Rsa => KeyType::Rsa,
-            Kind::Ec(curve) => curve.family(),
+            Kind::Ec(curve) => curve.key_type(),
             Kind::Ed25519 => KeyType::Ed25519,
         }
     }
@@ -240,7 +240,7 @@ impl PublicKey {
     pub(super) fn parse(&self, check: &'static dyn VerificationAlgorithm) -> Result<ParsedPublicKey, KeyError> {
         ParsedPublicKey::new(check, &self.bytes).map_err(|_| match self.kind {
             Kind::Rsa | Kind::Ed25519 => KeyError::Rejected,
-            Kind::Ec(curve) => KeyError::NotOnCurve { curve: curve.family() },
+            Kind::Ec(curve) => KeyError::NotOnCurve { curve: curve.key_type() },
         })
     }
 

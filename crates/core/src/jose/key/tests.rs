@@ -33,7 +33,7 @@ fn keys_from_pem_are_what_the_table_says() {
         assert!(names.insert(row.name.clone()), "two rows are called `{}`", row.name);
         match (VerificationKey::from_pem(&row.text), row.refused) {
             (Ok(key), None) => {
-                assert_eq!(Some(key.family().name()), row.family.as_deref(), "{}", row.name);
+                assert_eq!(Some(key.key_type().name()), row.family.as_deref(), "{}", row.name);
                 assert_eq!(Some(key.bits()), row.bits, "{}", row.name);
                 assert_eq!(Some(key.fingerprint().to_string()), row.fingerprint, "{}", row.name);
                 assert_eq!(key.thumbprint().map(|print| print.to_string()), row.thumbprint, "{}", row.name);
@@ -48,7 +48,7 @@ fn keys_from_pem_are_what_the_table_says() {
 }
 
 fn served(key: &VerificationKey) -> Vec<&'static str> {
-    Algorithm::ALL.iter().filter(|algorithm| key.can(**algorithm)).map(|algorithm| algorithm.name()).collect()
+    Algorithm::ALL.iter().filter(|algorithm| key.supports(**algorithm)).map(|algorithm| algorithm.name()).collect()
 }
 
 /// Returns the error for an RSA key with this modulus and exponent, big-endian.
@@ -153,14 +153,14 @@ fn nothing_shows_a_secret() {
     let key = VerificationKey::from_secret(b"correct-horse-battery-staple-and-more").unwrap();
     assert_eq!((key.fingerprint().to_string().as_str(), key.thumbprint()), ("secret of 296 bits", None));
     let shown = format!("{key:?}");
-    assert_eq!(shown, "VerificationKey { family: Hmac, bits: 296, fingerprint: secret of 296 bits, .. }");
+    assert_eq!(shown, "VerificationKey { key_type: Hmac, bits: 296, fingerprint: secret of 296 bits, .. }");
     assert_eq!(format!("{:?}", key.identity()), "KeyIdentity(…)");
 }
 
 #[test]
 fn debug_shows_no_content() {
     let shown = format!("{:?}", VerificationKey::from_pem(SPKI_PEM).unwrap());
-    assert_eq!(shown, "VerificationKey { family: Rsa, bits: 2048, fingerprint: 156f19ccc7f6f9de, .. }");
+    assert_eq!(shown, "VerificationKey { key_type: Rsa, bits: 2048, fingerprint: 156f19ccc7f6f9de, .. }");
 }
 
 #[test]

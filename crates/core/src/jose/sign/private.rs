@@ -1,4 +1,4 @@
-//! Private keys of every family: their formats, and the signature itself.
+//! Private keys of every key type: their formats, and the signature itself.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::error::{KeyRejected, Unspecified};
@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::EncodingKey;
 
 use super::SigningError;
-use crate::jose::algorithm::{Algorithm, Check, KeyType};
+use crate::jose::algorithm::{Algorithm, KeyType, SignatureCheck};
 use crate::jose::pem::one_line;
 
 /// A private key or a secret.
@@ -29,7 +29,7 @@ pub(super) enum PrivateKey {
 
 impl PrivateKey {
     pub(super) fn generate(algorithm: Algorithm) -> Result<Self, SigningError> {
-        match algorithm.family() {
+        match algorithm.key_type() {
             KeyType::Rsa => RsaKeyPair::generate(KeySize::Rsa2048).map(Self::Rsa),
             KeyType::P256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Self::Ec),
             KeyType::P384 => EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map(Self::Ec),
@@ -44,8 +44,8 @@ impl PrivateKey {
     }
 
     pub(super) fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, SigningError> {
-        let Check::Secret(hash) = algorithm.check() else {
-            return Err(SigningError::OtherKeyType { family: KeyType::Hmac, algorithm });
+        let SignatureCheck::Secret(hash) = algorithm.verification_algorithm() else {
+            return Err(SigningError::OtherKeyType { key_type: KeyType::Hmac, algorithm });
         };
         let (bytes, needed) = (secret.len(), secret_len(algorithm));
         if bytes < needed {
@@ -78,7 +78,7 @@ impl PrivateKey {
         .map_err(|error| if is_of_length(&error) { SigningError::RsaLength } else { SigningError::NotAPrivateKey })
     }
 
-    pub(super) fn family(&self) -> KeyType {
+    pub(super) fn key_type(&self) -> KeyType {
         match self {
             Self::Rsa(_) => KeyType::Rsa,
             Self::Ec(key) if *key.algorithm() == ECDSA_P256_SHA256_FIXED_SIGNING => KeyType::P256,
@@ -88,12 +88,12 @@ impl PrivateKey {
         }
     }
 
-    /// Prepares the key for another algorithm of its family.
+    /// Prepares the key for another algorithm of its key type.
     pub(super) fn for_algorithm(self, algorithm: Algorithm) -> Result<Self, SigningError> {
         match self {
             Self::Secret(secret, _) => Self::from_secret(secret.as_bytes(), algorithm),
-            key if key.family() == algorithm.family() => Ok(key),
-            key => Err(SigningError::OtherKeyType { family: key.family(), algorithm }),
+            key if key.key_type() == algorithm.key_type() => Ok(key),
+            key => Err(SigningError::OtherKeyType { key_type: key.key_type(), algorithm }),
         }
     }
 
@@ -118,7 +118,7 @@ impl PrivateKey {
         encoded.map(|der| encode("PUBLIC KEY", der.as_ref())).map_err(|_| SigningError::Library)
     }
 
-    /// Signs these bytes. The algorithm must be one of the key's family.
+    /// Signs these bytes. The algorithm must be one of the key type.
     pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         match self {
             Self::Rsa(key) => {
@@ -140,9 +140,9 @@ fn is_of_length(error: &KeyRejected) -> bool {
 
 /// Returns the minimum length of a secret, in bytes: that of the algorithm's hash (RFC 7518 §3.2).
 fn secret_len(algorithm: Algorithm) -> usize {
-    match algorithm.check() {
-        Check::Secret(hash) => hash.tag_len(),
-        Check::Public(_) => 0,
+    match algorithm.verification_algorithm() {
+        SignatureCheck::Secret(hash) => hash.tag_len(),
+        SignatureCheck::Public(_) => 0,
     }
 }
 

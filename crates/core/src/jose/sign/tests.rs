@@ -45,7 +45,7 @@ fn a_key_of_each_algorithm_is_made_written_and_read_again() {
     for algorithm in Algorithm::ALL {
         let key = SigningKey::generate(*algorithm).unwrap();
         let text = key.private_text().unwrap();
-        let again = match algorithm.family() {
+        let again = match algorithm.key_type() {
             KeyType::Hmac => SigningKey::from_secret(text.expose_secret()),
             KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
                 SigningKey::from_pem(text.expose_secret())
@@ -56,8 +56,8 @@ fn a_key_of_each_algorithm_is_made_written_and_read_again() {
         assert!(verifies(&key, &token), "{}", algorithm.name());
         assert!(!verifies(&SigningKey::generate(*algorithm).unwrap(), &token), "{}", algorithm.name());
         match key.public_pem() {
-            Ok(pem) => assert_eq!(VerificationKey::from_pem(&pem).unwrap().family(), algorithm.family()),
-            Err(error) => assert_eq!((error, algorithm.family()), (SigningError::NoPublicHalf, KeyType::Hmac)),
+            Ok(pem) => assert_eq!(VerificationKey::from_pem(&pem).unwrap().key_type(), algorithm.key_type()),
+            Err(error) => assert_eq!((error, algorithm.key_type()), (SigningError::NoPublicHalf, KeyType::Hmac)),
         }
     }
 }
@@ -68,13 +68,13 @@ fn a_key_signs_with_the_algorithms_of_its_family_only() {
         Algorithm::ALL.iter().flat_map(|one| Algorithm::ALL.iter().map(move |other| (*one, *other)))
     {
         // RSA keys take long to generate, and one of them represents all.
-        if algorithm.family() == KeyType::Rsa && algorithm != Algorithm::Rs256 {
+        if algorithm.key_type() == KeyType::Rsa && algorithm != Algorithm::Rs256 {
             continue;
         }
-        let family = algorithm.family();
+        let key_type = algorithm.key_type();
         let result = SigningKey::generate(algorithm).unwrap().with_algorithm(other).map(|key| key.algorithm());
-        match (family == other.family(), algorithm, other) {
-            (false, ..) => assert_eq!(result, Err(SigningError::OtherKeyType { family, algorithm: other })),
+        match (key_type == other.key_type(), algorithm, other) {
+            (false, ..) => assert_eq!(result, Err(SigningError::OtherKeyType { key_type, algorithm: other })),
             // A secret that was made for HS256 is 43 characters long.
             (true, Algorithm::Hs256, Algorithm::Hs384) => {
                 assert_eq!(result, Err(SigningError::SecretTooShort { bytes: 43, needed: 48 }));
@@ -117,7 +117,7 @@ fn messages_are_unique_lowercase_sentences() {
         SigningError::Encrypted,
         SigningError::RsaLength,
         SigningError::SecretTooShort { bytes: 31, needed: 32 },
-        SigningError::OtherKeyType { family: KeyType::Rsa, algorithm: Algorithm::Es256 },
+        SigningError::OtherKeyType { key_type: KeyType::Rsa, algorithm: Algorithm::Es256 },
         SigningError::NoPublicHalf,
         SigningError::Library,
     ]);

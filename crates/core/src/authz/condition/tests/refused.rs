@@ -11,9 +11,9 @@ fn told(text: &str) -> String {
 
 #[test]
 fn what_is_not_known_is_refused_with_its_place() {
-    let functions = format!("there are {}", super::super::declarations::functions());
+    let functions = format!("use one of {}", super::super::declarations::functions());
     assert!(functions.contains("`size`, `contains`, ") && functions.ends_with("`filter`"));
-    let variables = "there are `request`, `path`, `query`, `claims`, `principal`, `context`, `now`";
+    let variables = "use one of `request`, `path`, `query`, `claims`, `principal`, `context`, `now`";
     for (text, expected) in [
         ("", "an expression is empty; write one such as `claims.organization == path.org`".to_owned()),
         (" \n", "an expression is empty; write one such as `claims.organization == path.org`".to_owned()),
@@ -122,7 +122,7 @@ fn a_condition_without_authentication_reads_no_caller() {
 
 #[test]
 fn a_computed_value_reads_no_client_data() {
-    let known = "there are `request`, `claims`, `principal`, `context`, `now`, `rule`";
+    let known = "use one of `request`, `claims`, `principal`, `context`, `now`, `rule`";
     let clients_own = |name: &str, at: usize| {
         format!(
             "`{name}`, at character {at}, is client data, which readers would take for a fact of modgud; leave it out, because the module receives it anyway"

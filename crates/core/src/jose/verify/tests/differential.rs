@@ -48,7 +48,7 @@ fn second_opinion(signer: &Signer, token: &str) -> Option<TokenData<Value>> {
 /// Returns the verification key, as `jsonwebtoken` reads it: from the published JWK, or from the secret.
 fn decoding_key(signer: &Signer) -> DecodingKey {
     let algorithm = signer.key().algorithm();
-    match algorithm.family() {
+    match algorithm.key_type() {
         KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
             let published = PublicJwk::from_pem(&signer.public_pem(), algorithm).unwrap();
             DecodingKey::from_jwk(published.jwk())
@@ -62,7 +62,7 @@ fn decoding_key(signer: &Signer) -> DecodingKey {
 fn encoding_key(signer: &Signer) -> EncodingKey {
     let text = signer.key().private_text().unwrap();
     let der = || pem::parse(text.expose_secret()).unwrap().into_contents();
-    match signer.key().algorithm().family() {
+    match signer.key().algorithm().key_type() {
         // PKCS#8 has 26 bytes before the PKCS#1 form of 2048 bits, which is the one taken here.
         KeyType::Rsa => EncodingKey::from_rsa_der(&der()[26..]),
         KeyType::P256 | KeyType::P384 => EncodingKey::from_ec_der(&der()),
@@ -150,7 +150,7 @@ fn with_unused_bit(token: &str) -> String {
 
 /// Returns a signer and a stranger.
 fn signers(algorithm: Algorithm) -> (Signer, Signer) {
-    match algorithm.family() {
+    match algorithm.key_type() {
         KeyType::Rsa => (ISSUER.with(algorithm), STRANGER.with(algorithm)),
         KeyType::P256 | KeyType::P384 | KeyType::Ed25519 | KeyType::Hmac => {
             (Signer::new(algorithm), Signer::new(algorithm))
@@ -188,12 +188,12 @@ fn each_library_verifies_what_the_other_signs() {
 
 #[test]
 fn a_published_key_is_read_back_with_the_thumbprint_of_jsonwebtoken() {
-    for algorithm in Algorithm::ALL.iter().filter(|algorithm| algorithm.family() != KeyType::Hmac) {
+    for algorithm in Algorithm::ALL.iter().filter(|algorithm| algorithm.key_type() != KeyType::Hmac) {
         let published = PublicJwk::from_pem(&signers(*algorithm).0.public_pem(), *algorithm).unwrap();
         assert_eq!(published.jwk().thumbprint(ThumbprintHash::SHA256).unwrap(), published.id().as_str());
         let key = VerificationKey::try_from(published.jwk()).unwrap();
         assert_eq!(key.id(), Some(published.id()));
-        assert!(key.can(*algorithm));
+        assert!(key.supports(*algorithm));
     }
 }
 

@@ -20,7 +20,7 @@ use crate::jose::verify::{UnverifiedToken, VerifiedToken};
 
 /// The issuer's key and a stranger's for each algorithm, in the order of [`Algorithm::ALL`].
 static SIGNERS: LazyLock<Vec<(Signer, Signer)>> = LazyLock::new(|| {
-    let signer = |shared: &Signer, algorithm: Algorithm| match algorithm.family() {
+    let signer = |shared: &Signer, algorithm: Algorithm| match algorithm.key_type() {
         KeyType::Rsa => shared.with(algorithm),
         KeyType::P256 | KeyType::P384 | KeyType::Ed25519 | KeyType::Hmac => Signer::new(algorithm),
     };
@@ -37,10 +37,10 @@ fn verify(keys: &KeySet, token: &str) -> Result<VerifiedToken, TokenError> {
     UnverifiedToken::parse(token)?.verify(keys, Algorithm::ALL)
 }
 
-/// Returns a set of this key, for every algorithm of its family.
+/// Returns a set of this key, for every algorithm of its key type.
 fn unrestricted(signer: &Signer) -> KeySet {
     let text = signer.key().private_text().unwrap();
-    let key = match signer.key().algorithm().family() {
+    let key = match signer.key().algorithm().key_type() {
         KeyType::Hmac => VerificationKey::from_secret(text.expose_secret().as_bytes()),
         KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
             VerificationKey::from_pem(&signer.public_pem())
@@ -67,7 +67,7 @@ fn the_issuers_key_verifies_and_a_strangers_does_not() {
 fn a_key_of_another_family_is_not_tried() {
     for (algorithm, issuer, _) in each() {
         let token = issuer.sign(issuer.header(), CLAIMS);
-        for (other, signer, _) in each().filter(|(other, ..)| other.family() != algorithm.family()) {
+        for (other, signer, _) in each().filter(|(other, ..)| other.key_type() != algorithm.key_type()) {
             let error = verify(&unrestricted(signer), &token).err();
             assert_eq!(error, Some(TokenError::KeyUnfit), "{} with a key for {}", algorithm.name(), other.name());
         }
@@ -78,7 +78,7 @@ fn a_key_of_another_family_is_not_tried() {
 fn a_signature_of_one_algorithm_is_none_of_another() {
     for (algorithm, issuer, _) in each() {
         for (other, signer, _) in each().filter(|(other, ..)| *other != algorithm) {
-            // Labelled `algorithm`, signed with `other`, by a key of the family that takes it.
+            // Labelled `algorithm`, signed with `other`, by a key of the key type that takes it.
             let what = format!("{} said to be {}", other.name(), algorithm.name());
             let token = signer.sign(issuer.header(), CLAIMS);
             for keys in [issuer.key_set(), unrestricted(issuer)] {
@@ -87,7 +87,7 @@ fn a_signature_of_one_algorithm_is_none_of_another() {
                 assert!(expected.contains(&error), "{what}: {error:?}");
             }
             // Labelled correctly, by a key that is for `algorithm` only.
-            if algorithm.family() == other.family() && algorithm.family() != KeyType::Hmac {
+            if algorithm.key_type() == other.key_type() && algorithm.key_type() != KeyType::Hmac {
                 let token = signer.sign(signer.header(), CLAIMS);
                 assert_eq!(verify(&issuer.key_set(), &token).err(), Some(TokenError::KeyUnfit), "{what}");
             }
@@ -135,7 +135,7 @@ fn a_token_with_alg_none_is_rejected() {
 
 #[test]
 fn a_public_key_is_no_secret_whatever_its_family() {
-    for (algorithm, issuer, _) in each().filter(|(algorithm, ..)| algorithm.family() != KeyType::Hmac) {
+    for (algorithm, issuer, _) in each().filter(|(algorithm, ..)| algorithm.key_type() != KeyType::Hmac) {
         let (name, pem, bytes) = (algorithm.name(), issuer.public_pem(), issuer.public_bytes());
         let message = format!("{}.{}", encode(r#"{"alg":"HS256"}"#), encode(CLAIMS));
         for secret in [pem.as_bytes(), pem.trim_end().as_bytes(), &bytes] {
@@ -158,7 +158,7 @@ fn signatures_of_ecdsa_are_not_der() {
     };
     let mut tried = 0;
     for (algorithm, issuer, _) in each() {
-        let Some(asn1) = asn1(algorithm.family()) else { continue };
+        let Some(asn1) = asn1(algorithm.key_type()) else { continue };
         let pem = pem::parse(issuer.key().private_text().unwrap().expose_secret()).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(asn1, pem.contents()).unwrap();
         let message = format!("{}.{}", encode(issuer.header()), encode(CLAIMS));
