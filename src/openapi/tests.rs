@@ -187,7 +187,7 @@ fn input_that_parsers_read_differently_is_an_error() {
         (server("localhost:8080/v1"), "should be a URL with a host, or a path"),
         (server("https://api.example.com\\v1"), "should be a URL with a host, or a path"),
         (server("https://api.example.com/v1 "), "should be a URL with a host, or a path"),
-        (server("/v1/https://b/v2"), "a path pattern has no empty segment"),
+        (server("/v1/https://b/v2"), "a path pattern has an empty segment"),
     ] {
         let api = Api::read("test", &document).unwrap();
         let reported = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default())
